@@ -1,0 +1,170 @@
+//! Edits of a JSON text: replace a value, remove or add a member, and leave every other byte alone.
+//!
+//! Edits are collected against one text and applied together; two that overlap are a mistake of the caller's.
+//! Called by the checks (repairs) and by every transform.
+
+use std::ops::Range;
+
+use crate::json::{Json, quote};
+
+/// Changes to one text, not yet applied.
+#[derive(Debug, Clone)]
+pub struct Edits<'t> {
+    text: &'t str,
+    changes: Vec<(Range<usize>, String)>,
+}
+
+impl<'t> Edits<'t> {
+    /// No changes yet.
+    pub fn of(text: &'t str) -> Self {
+        Edits {
+            text,
+            changes: Vec::new(),
+        }
+    }
+
+    /// Whether anything would change.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// Puts the JSON text `new` where `old` stands.
+    pub fn replace(&mut self, old: Json<'_>, new: String) {
+        if let Some(span) = old.span(self.text) {
+            self.push(span, new);
+        }
+    }
+
+    /// Puts the string `new`, quoted, where `old` stands.
+    pub fn replace_string(&mut self, old: Json<'_>, new: &str) {
+        self.replace(old, quote(new));
+    }
+
+    /// Adds members (names decoded, values as JSON text) at the end of `object`.
+    pub fn add_members(&mut self, object: Json<'_>, members: &[(&str, String)]) {
+        let Some(span) = object
+            .span(self.text)
+            .filter(|span| !span.is_empty() && object.is_object())
+        else {
+            return;
+        };
+        let mut new = String::new();
+        let mut first = object.members().is_empty();
+        for (name, value) in members {
+            if !first {
+                new.push(',');
+            }
+            first = false;
+            new.push_str(&quote(name));
+            new.push(':');
+            new.push_str(value);
+        }
+        let end = span.end - 1; // before the closing brace
+        self.push(end..end, new);
+    }
+
+    /// Removes every member of `object` for which `doomed` holds, with its comma.
+    pub fn remove_members(&mut self, object: Json<'_>, doomed: impl Fn(&str) -> bool) {
+        let members = object.members();
+        let keep: Vec<bool> = members
+            .iter()
+            .map(|m| !m.key.string().is_some_and(|key| doomed(&key)))
+            .collect();
+        let Some(first_kept) = keep.iter().position(|kept| *kept) else {
+            if !members.is_empty() {
+                self.replace(object, "{}".to_owned());
+            }
+            return;
+        };
+        for (index, (member, kept)) in members.iter().zip(&keep).enumerate() {
+            if *kept {
+                continue;
+            }
+            // A leading member goes with the comma after it, any other with the comma before it.
+            let span = if index < first_kept {
+                let next = members
+                    .get(index + 1)
+                    .and_then(|next| next.key.span(self.text));
+                (member.key.span(self.text))
+                    .zip(next)
+                    .map(|(this, next)| this.start..next.start)
+            } else {
+                let previous = index
+                    .checked_sub(1)
+                    .and_then(|i| members.get(i))
+                    .and_then(|p| p.value.span(self.text));
+                previous
+                    .zip(member.value.span(self.text))
+                    .map(|(previous, this)| previous.end..this.end)
+            };
+            if let Some(span) = span {
+                self.push(span, String::new());
+            }
+        }
+    }
+
+    /// The text with all changes made.
+    pub fn apply(mut self) -> String {
+        self.changes.sort_by_key(|(span, _)| (span.start, span.end));
+        let mut out = String::with_capacity(
+            self.text.len() + self.changes.iter().map(|(_, new)| new.len()).sum::<usize>(),
+        );
+        let mut done = 0;
+        for (span, new) in &self.changes {
+            out.push_str(self.text.get(done..span.start).unwrap_or_default());
+            out.push_str(new);
+            done = span.end;
+        }
+        out.push_str(self.text.get(done..).unwrap_or_default());
+        out
+    }
+
+    fn push(&mut self, span: Range<usize>, new: String) {
+        debug_assert!(
+            self.changes
+                .iter()
+                .all(|(other, _)| span.end <= other.start || other.end <= span.start),
+            "overlapping edits"
+        );
+        self.changes.push((span, new));
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn without(text: &str, names: &[&str]) -> String {
+        let mut edits = Edits::of(text);
+        edits.remove_members(Json::parse(text).unwrap(), |name| names.contains(&name));
+        edits.apply()
+    }
+
+    #[test]
+    fn removing_members_takes_exactly_their_commas() {
+        let text = r#"{ "a": 1, "b": 2 , "c": 3, "a": 4 }"#;
+        assert_eq!(without(text, &["b"]), r#"{ "a": 1 , "c": 3, "a": 4 }"#);
+        assert_eq!(without(text, &["a"]), r#"{ "b": 2 , "c": 3 }"#);
+        assert_eq!(without(text, &["a", "b"]), r#"{ "c": 3 }"#);
+        assert_eq!(without(text, &["a", "b", "c"]), "{}");
+        assert_eq!(without(text, &[]), text);
+    }
+
+    #[test]
+    fn added_and_replaced_values_leave_the_rest_alone() {
+        let text = r#"{"x":{} ,"y":"old", "n": 1.0}"#;
+        let root = Json::parse(text).unwrap();
+        let mut edits = Edits::of(text);
+        edits.add_members(
+            root.get("x").unwrap(),
+            &[("p", "1".into()), ("q", "[]".into())],
+        );
+        edits.replace_string(root.get("y").unwrap(), "a \"new\" one");
+        edits.add_members(root, &[("z", "null".into())]);
+        assert_eq!(
+            edits.apply(),
+            r#"{"x":{"p":1,"q":[]} ,"y":"a \"new\" one", "n": 1.0,"z":null}"#
+        );
+    }
+}

@@ -1,0 +1,261 @@
+//! The event: a text that has been found to be an OpenLineage event, and the few fields that decide its way.
+//!
+//! An [`Event`] can only be had by reading, so whoever holds one need not check again. Called at every edge
+//! (HTTP body, queue message, file), and after each rewrite.
+
+use std::borrow::Cow;
+
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::check::{self, Kind};
+use crate::finding::Finding;
+use crate::json::Json;
+use crate::{Level, formats, text};
+
+/// A RunEvent, JobEvent or DatasetEvent, in the text it came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    text: String,
+    time: OffsetDateTime,
+    subject: Subject,
+}
+
+/// What the event is about. The kind is told by the keys that are there, as the schema's `oneOf` does,
+/// never by `schemaURL`: old clients send one that names no kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// RunEvent.
+    Run {
+        /// `run.runId`.
+        id: Uuid,
+        /// `eventType`, which the specification leaves optional.
+        event_type: Option<EventType>,
+        /// `job`.
+        job: Identity,
+    },
+    /// JobEvent.
+    Job {
+        /// `job`.
+        job: Identity,
+    },
+    /// DatasetEvent.
+    Dataset {
+        /// `dataset`.
+        dataset: Identity,
+    },
+}
+
+/// Namespace and name of a job or dataset. Not a URI: `bigquery` and `file` are namespaces too.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Identity {
+    /// The namespace.
+    pub namespace: String,
+    /// The name, unique within the namespace.
+    pub name: String,
+}
+
+/// The transition of the run that a RunEvent reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum EventType {
+    Start,
+    Running,
+    Complete,
+    Abort,
+    Fail,
+    Other,
+}
+
+/// An event that was read, and what had to be repaired for that.
+#[derive(Debug, Clone)]
+pub struct Read {
+    /// The event, repairs made.
+    pub event: Event,
+    /// One finding a repair; none when the text is as it came.
+    pub repairs: Vec<Finding>,
+}
+
+/// Why a text is no event: at least one finding, all that could be had at once.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("no OpenLineage event: {}", summary(.findings))]
+pub struct Refused {
+    /// What was found.
+    pub findings: Vec<Finding>,
+}
+
+impl Event {
+    /// Reads one event from the bytes of a JSON text.
+    pub fn read(bytes: &[u8], level: Level) -> Result<Read, Refused> {
+        let text = text::decode(bytes).map_err(|finding| Refused {
+            findings: vec![finding],
+        })?;
+        let blemishes = text::check(text);
+        if !blemishes.findings.is_empty() {
+            return Err(Refused {
+                findings: with_rest(blemishes, level),
+            });
+        }
+        let root = Json::parse(text).map_err(|error| unreadable(&error.to_string()))?;
+        let accepted = check::event(text, root, level).map_err(|findings| Refused { findings })?;
+        let text = accepted.text.unwrap_or_else(|| root.text().to_owned());
+        let event = Event::of(text, accepted.kind)
+            .ok_or_else(|| unreadable("a field changed while it was read"))?;
+        Ok(Read {
+            event,
+            repairs: accepted.repairs,
+        })
+    }
+
+    /// Reads the text that a rewrite of this event gave.
+    pub fn rewritten(&self, text: String) -> Result<Event, Refused> {
+        Event::read(text.as_bytes(), Level::Strict).map(|read| read.event)
+    }
+
+    /// The event as JSON: what came, byte for byte, but for repairs and rewrites.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// A view of the event.
+    pub fn json(&self) -> Option<Json<'_>> {
+        Json::parse(&self.text).ok()
+    }
+
+    /// `eventTime`.
+    pub fn time(&self) -> OffsetDateTime {
+        self.time
+    }
+
+    /// What the event is about.
+    pub fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// `run.runId`, of a RunEvent.
+    pub fn run_id(&self) -> Option<Uuid> {
+        match &self.subject {
+            Subject::Run { id, .. } => Some(*id),
+            Subject::Job { .. } | Subject::Dataset { .. } => None,
+        }
+    }
+
+    /// The job, of a RunEvent or JobEvent.
+    pub fn job(&self) -> Option<&Identity> {
+        match &self.subject {
+            Subject::Run { job, .. } | Subject::Job { job } => Some(job),
+            Subject::Dataset { .. } => None,
+        }
+    }
+
+    /// The kind in the words of the specification, with the event type where there is one: `RunEvent START`.
+    pub fn label(&self) -> &'static str {
+        match &self.subject {
+            Subject::Run { event_type, .. } => match event_type {
+                Some(EventType::Start) => "RunEvent START",
+                Some(EventType::Running) => "RunEvent RUNNING",
+                Some(EventType::Complete) => "RunEvent COMPLETE",
+                Some(EventType::Abort) => "RunEvent ABORT",
+                Some(EventType::Fail) => "RunEvent FAIL",
+                Some(EventType::Other) => "RunEvent OTHER",
+                None => "RunEvent",
+            },
+            Subject::Job { .. } => "JobEvent",
+            Subject::Dataset { .. } => "DatasetEvent",
+        }
+    }
+
+    fn of(text: String, kind: Kind) -> Option<Event> {
+        let root = Json::parse(&text).ok()?;
+        let string = |name| root.get(name).and_then(Json::string);
+        let identity = |name| root.get(name).and_then(Identity::of);
+        let time = formats::date_time(&string("eventTime")?)?;
+        let subject = match kind {
+            Kind::Run => Subject::Run {
+                id: formats::uuid(&root.at(&["run", "runId"])?.string()?)?,
+                event_type: string("eventType").as_deref().and_then(EventType::of),
+                job: identity("job")?,
+            },
+            Kind::Job => Subject::Job {
+                job: identity("job")?,
+            },
+            Kind::Dataset => Subject::Dataset {
+                dataset: identity("dataset")?,
+            },
+        };
+        Some(Event {
+            time,
+            subject,
+            text,
+        })
+    }
+}
+
+impl EventType {
+    /// Whether the run is over with it.
+    pub fn ends(self) -> bool {
+        match self {
+            EventType::Complete | EventType::Abort | EventType::Fail => true,
+            EventType::Start | EventType::Running | EventType::Other => false,
+        }
+    }
+
+    fn of(text: &str) -> Option<EventType> {
+        match text {
+            "START" => Some(EventType::Start),
+            "RUNNING" => Some(EventType::Running),
+            "COMPLETE" => Some(EventType::Complete),
+            "ABORT" => Some(EventType::Abort),
+            "FAIL" => Some(EventType::Fail),
+            "OTHER" => Some(EventType::Other),
+            _ => None,
+        }
+    }
+}
+
+impl Identity {
+    fn of(value: Json<'_>) -> Option<Identity> {
+        let string = |name| value.get(name).and_then(Json::string).map(Cow::into_owned);
+        Some(Identity {
+            namespace: string("namespace")?,
+            name: string("name")?,
+        })
+    }
+}
+
+/// The findings of the text, and those of the event in it as far as it can be read.
+fn with_rest(blemishes: text::Blemishes, level: Level) -> Vec<Finding> {
+    let mut findings = blemishes.findings;
+    let masked = blemishes.masked.unwrap_or_default();
+    if let Some(Err(rest)) = Json::parse(&masked)
+        .ok()
+        .map(|root| check::event(&masked, root, level))
+    {
+        findings.extend(rest);
+    }
+    findings
+}
+
+fn unreadable(message: &str) -> Refused {
+    Refused {
+        findings: vec![Finding {
+            pointer: String::new(),
+            rule: "json",
+            message: message.to_owned(),
+        }],
+    }
+}
+
+/// Pointers and rules of the first findings; no values, so that it can be logged.
+fn summary(findings: &[Finding]) -> String {
+    const SHOWN: usize = 5;
+    let mut shown: Vec<String> = findings
+        .iter()
+        .take(SHOWN)
+        .map(|f| format!("{} at '{}'", f.rule, f.pointer))
+        .collect();
+    if let Some(more) = findings.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        shown.push(format!("{more} more"));
+    }
+    shown.join(", ")
+}

@@ -1,0 +1,69 @@
+//! What a check has to say about one place of an event.
+//!
+//! A finding names the place (JSON Pointer, RFC 6901), the rule and what to do about it. The message may quote
+//! the sender's value, so findings go back to the sender; logs take pointer and rule only.
+
+use serde::Serialize;
+
+/// How many findings one event can bring; further ones are counted in a last one.
+/// Keeps the answer to a hostile event (a million bad facets) small.
+pub const MAX_FINDINGS: usize = 100;
+
+/// One thing found in an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// JSON Pointer to the value, `""` for the whole event.
+    pub pointer: String,
+    /// The rule: a JSON Schema keyword (`required`, `type`, `enum`, `oneOf`), a format (`date-time`, `uuid`,
+    /// `uri`), or `json`, `utf-8`, `depth` for the text itself.
+    pub rule: &'static str,
+    /// What is wrong, and what it was repaired to if it was.
+    pub message: String,
+}
+
+/// The place of a value, as a path on the stack; turned into a pointer only when there is something to say.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'p> {
+    parent: Option<&'p Place<'p>>,
+    token: &'p str,
+}
+
+impl<'p> Place<'p> {
+    pub(crate) const ROOT: Place<'static> = Place {
+        parent: None,
+        token: "",
+    };
+
+    pub(crate) fn child<'c>(&'c self, token: &'c str) -> Place<'c>
+    where
+        'p: 'c,
+    {
+        Place {
+            parent: Some(self),
+            token,
+        }
+    }
+
+    pub(crate) fn pointer(&self) -> String {
+        match self.parent {
+            None => String::new(),
+            Some(parent) => parent.pointer() + "/" + &escape(self.token),
+        }
+    }
+}
+
+/// A reference token of a JSON Pointer (RFC 6901, section 3).
+pub(crate) fn escape(token: &str) -> String {
+    token.replace('~', "~0").replace('/', "~1")
+}
+
+/// A value short enough to be quoted in a message.
+pub(crate) fn excerpt(text: &str) -> String {
+    const LONGEST: usize = 60;
+    let short: String = text.chars().take(LONGEST).collect();
+    if short.len() < text.len() {
+        short + "…"
+    } else {
+        short
+    }
+}

@@ -1,0 +1,192 @@
+//! Raw views over JSON text: a [`Json`] is the text of one value inside a larger text, and knows where it stands.
+//!
+//! Looking into a value parses one level of it (with `serde_json`) and gives views of the parts. Nothing is
+//! decoded that is not asked for, nothing is copied, and duplicated keys are all there, in order.
+//! Called by the checks, the positions and every transform.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+use serde::Deserializer;
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// The text of one JSON value, without surrounding white space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Json<'t>(&'t str);
+
+/// One member of an object: the key as it is written, quotes and escapes included, and its value.
+#[derive(Debug, Clone, Copy)]
+pub struct Member<'t> {
+    /// The key, a JSON string.
+    pub key: Json<'t>,
+    /// The value.
+    pub value: Json<'t>,
+}
+
+/// `text` as a JSON string, quoted and escaped.
+pub fn quote(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+impl<'t> Json<'t> {
+    /// Checks the grammar of `text` (RFC 8259) and gives the view of its one value.
+    ///
+    /// Takes any depth without recursing. Lone surrogates pass here: the grammar allows them.
+    pub fn parse(text: &'t str) -> Result<Json<'t>, serde_json::Error> {
+        serde_json::from_str::<&'t RawValue>(text).map(Json::from)
+    }
+
+    /// The value as it is written.
+    pub fn text(self) -> &'t str {
+        self.0
+    }
+
+    /// What JSON Schema calls the value: `null`, `boolean`, `number`, `string`, `array` or `object`.
+    pub fn kind(self) -> &'static str {
+        match self.0.as_bytes().first() {
+            Some(b'{') => "object",
+            Some(b'[') => "array",
+            Some(b'"') => "string",
+            Some(b't' | b'f') => "boolean",
+            Some(b'n') => "null",
+            _ => "number",
+        }
+    }
+
+    /// Whether this is an object.
+    pub fn is_object(self) -> bool {
+        self.0.starts_with('{')
+    }
+
+    /// The members of an object, in order, duplicates included. Nothing for any other value.
+    pub fn members(self) -> Vec<Member<'t>> {
+        let mut reader = serde_json::Deserializer::from_str(self.0);
+        reader.deserialize_map(Members).unwrap_or_default()
+    }
+
+    /// The last member of that name, which is the one that counts for nearly every reader of JSON.
+    pub fn get(self, name: &str) -> Option<Json<'t>> {
+        last(&self.members(), name)
+    }
+
+    /// Follows [`get`](Self::get) down a path of names.
+    pub fn at(self, path: &[&str]) -> Option<Json<'t>> {
+        path.iter().try_fold(self, |value, name| value.get(name))
+    }
+
+    /// The elements of an array. Nothing for any other value.
+    pub fn items(self) -> Vec<Json<'t>> {
+        let mut reader = serde_json::Deserializer::from_str(self.0);
+        reader.deserialize_seq(Items).unwrap_or_default()
+    }
+
+    /// The decoded string; `None` for any other value, and for a string with a lone surrogate.
+    pub fn string(self) -> Option<Cow<'t, str>> {
+        let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
+        if inner.contains('\\') {
+            serde_json::from_str(self.0).ok().map(Cow::Owned)
+        } else {
+            Some(Cow::Borrowed(inner))
+        }
+    }
+
+    /// Where this value stands in `whole`, in bytes; `None` when it is no part of it.
+    pub fn span(self, whole: &str) -> Option<Range<usize>> {
+        let start = (self.0.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
+        let end = start.checked_add(self.0.len())?;
+        (end <= whole.len()).then_some(start..end)
+    }
+}
+
+impl<'t> From<&'t RawValue> for Json<'t> {
+    fn from(raw: &'t RawValue) -> Self {
+        Json(raw.get())
+    }
+}
+
+impl Member<'_> {
+    /// Whether the decoded key is `name`.
+    pub fn is(&self, name: &str) -> bool {
+        self.key.string().is_some_and(|key| key == name)
+    }
+}
+
+/// The value of the last member called `name`.
+pub(crate) fn last<'t>(members: &[Member<'t>], name: &str) -> Option<Json<'t>> {
+    members
+        .iter()
+        .rev()
+        .find(|member| member.is(name))
+        .map(|member| member.value)
+}
+
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Vec<Member<'de>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some((key, value)) = map.next_entry::<&RawValue, &RawValue>()? {
+            members.push(Member {
+                key: key.into(),
+                value: value.into(),
+            });
+        }
+        Ok(members)
+    }
+}
+
+struct Items;
+
+impl<'de> Visitor<'de> for Items {
+    type Value = Vec<Json<'de>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element::<&RawValue>()? {
+            items.push(item.into());
+        }
+        Ok(items)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_duplicate_is_seen_and_the_last_one_counts() {
+        let text = r#"{"a": 1, "b": {"x": "y"}, "\u0061" : 12345678901234567890123}"#;
+        let root = Json::parse(text).unwrap();
+        assert_eq!(root.members().len(), 3);
+        assert_eq!(root.get("a").unwrap().text(), "12345678901234567890123");
+        assert_eq!(root.at(&["b", "x"]).unwrap().string().unwrap(), "y");
+    }
+
+    #[test]
+    fn a_value_knows_where_it_stands() {
+        let text = r#"  { "k" : [ 1 , "zwei" ] } "#;
+        let root = Json::parse(text).unwrap();
+        let item = root.get("k").unwrap().items()[1];
+        assert_eq!(&text[item.span(text).unwrap()], "\"zwei\"");
+        assert_eq!(item.span("elsewhere"), None);
+    }
+
+    #[test]
+    fn a_hundred_thousand_levels_do_not_overflow_the_stack() {
+        let text = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(Json::parse(&text).unwrap().items().len(), 1);
+    }
+}

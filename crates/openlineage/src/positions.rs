@@ -1,0 +1,216 @@
+//! Every place of an event where the specification puts the namespace and name of a dataset or job.
+//!
+//! A rewrite that misses one of them splits the graph, and one that rewrites any object with a `name` breaks it:
+//! so the places are walked by their types, here and nowhere else. Called by transforms.
+
+use crate::json::{Json, Member};
+
+/// What a name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// A dataset.
+    Dataset,
+    /// A job.
+    Job,
+}
+
+/// A namespace and a name, where they stand.
+#[derive(Debug, Clone, Copy)]
+pub struct Name<'t> {
+    /// What is named.
+    pub role: Role,
+    /// The place, in the words of the specification: `inputs`, `symlinks`, `columnLineage`, `parent`, …
+    pub place: &'static str,
+    /// The namespace, a JSON string.
+    pub namespace: Json<'t>,
+    /// The name, a JSON string.
+    pub name: Json<'t>,
+}
+
+/// All names in an event, in no particular order. Duplicated keys are all walked.
+pub fn names<'t>(event: Json<'t>) -> Vec<Name<'t>> {
+    let mut found = Vec::new();
+    for member in event.members() {
+        match member.key.string().as_deref() {
+            Some("inputs") => each(member.value, |dataset| io(dataset, "inputs", &mut found)),
+            Some("outputs") => each(member.value, |dataset| io(dataset, "outputs", &mut found)),
+            Some("dataset") => io(member.value, "dataset", &mut found),
+            Some("job") => job(member.value, &mut found),
+            Some("run") => run(member.value, &mut found),
+            _ => {}
+        }
+    }
+    found
+}
+
+fn io<'t>(dataset: Json<'t>, place: &'static str, found: &mut Vec<Name<'t>>) {
+    named(dataset, Role::Dataset, place, found);
+    for facet in under(dataset, "facets") {
+        match facet.key.string().as_deref() {
+            Some("symlinks") => all(facet.value, "identifiers", |id| {
+                named(id, Role::Dataset, "symlinks", found)
+            }),
+            Some("columnLineage") => {
+                let mut input = |field| named(field, Role::Dataset, "columnLineage", found);
+                all(facet.value, "dataset", &mut input);
+                for column in under(facet.value, "fields") {
+                    all(column.value, "inputFields", &mut input);
+                }
+            }
+            Some("lineage") => lineage(facet.value, found),
+            _ => {}
+        }
+    }
+}
+
+fn job<'t>(job: Json<'t>, found: &mut Vec<Name<'t>>) {
+    named(job, Role::Job, "job", found);
+    for facet in under(job, "facets")
+        .into_iter()
+        .filter(|facet| facet.is("lineage"))
+    {
+        all(facet.value, "entries", |entry| {
+            typed(entry, found);
+            lineage(entry, found);
+        });
+    }
+}
+
+fn run<'t>(run: Json<'t>, found: &mut Vec<Name<'t>>) {
+    for facet in under(run, "facets") {
+        match facet.key.string().as_deref() {
+            Some("parent") => {
+                for member in facet.value.members() {
+                    if member.is("job") {
+                        named(member.value, Role::Job, "parent", found);
+                    } else if member.is("root") {
+                        only(member.value, "job", |job| {
+                            named(job, Role::Job, "root", found)
+                        });
+                    }
+                }
+            }
+            Some("jobDependencies") => {
+                for direction in ["upstream", "downstream"] {
+                    all(facet.value, direction, |dependency| {
+                        only(dependency, "job", |job| {
+                            named(job, Role::Job, "jobDependencies", found)
+                        });
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The `inputs` and `fields.*.inputs` of a lineage facet, or of an entry of one.
+fn lineage<'t>(holder: Json<'t>, found: &mut Vec<Name<'t>>) {
+    all(holder, "inputs", |input| typed(input, found));
+    for field in under(holder, "fields") {
+        all(field.value, "inputs", |input| typed(input, found));
+    }
+}
+
+/// Something of the lineage facet that says itself whether it is a DATASET or a JOB.
+fn typed<'t>(value: Json<'t>, found: &mut Vec<Name<'t>>) {
+    match value.get("type").and_then(Json::string).as_deref() {
+        Some("DATASET") => named(value, Role::Dataset, "lineage", found),
+        Some("JOB") => named(value, Role::Job, "lineage", found),
+        _ => {}
+    }
+}
+
+fn named<'t>(value: Json<'t>, role: Role, place: &'static str, found: &mut Vec<Name<'t>>) {
+    let members = value.members();
+    let string = |name| crate::json::last(&members, name).filter(|value| value.kind() == "string");
+    if let (Some(namespace), Some(name)) = (string("namespace"), string("name")) {
+        found.push(Name {
+            role,
+            place,
+            namespace,
+            name,
+        });
+    }
+}
+
+/// Every member called `name`.
+fn only<'t>(value: Json<'t>, name: &str, f: impl FnMut(Json<'t>)) {
+    value
+        .members()
+        .into_iter()
+        .filter(|member| member.is(name))
+        .map(|member| member.value)
+        .for_each(f);
+}
+
+/// The members of every member called `name`.
+fn under<'t>(value: Json<'t>, name: &str) -> Vec<Member<'t>> {
+    let mut members = Vec::new();
+    only(value, name, |inner| members.extend(inner.members()));
+    members
+}
+
+/// The elements of every member called `name`.
+fn all<'t>(value: Json<'t>, name: &str, mut f: impl FnMut(Json<'t>)) {
+    only(value, name, |list| each(list, &mut f));
+}
+
+fn each<'t>(list: Json<'t>, f: impl FnMut(Json<'t>)) {
+    list.items().into_iter().for_each(f);
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_typed_position_is_found_and_no_other() {
+        let id = |n: u32| format!(r#""namespace":"ns","name":"{n}""#);
+        let text = format!(
+            r#"{{"name":"no","namespace":"no","run":{{"facets":{{"parent":{{"job":{{{}}},"root":{{"job":{{{}}}}}}},
+            "jobDependencies":{{"upstream":[{{"job":{{{}}}}}],"downstream":[{{"job":{{{}}}}}]}},"custom":{{{}}}}}}},
+            "job":{{{},"facets":{{"lineage":{{"entries":[{{"type":"DATASET",{},"inputs":[{{"type":"JOB",{}}}],
+              "fields":{{"c":{{"inputs":[{{"type":"DATASET",{}}}]}}}}}},{{"type":"JOB"}},{{"type":"OTHER",{}}}]}}}}}},
+            "inputs":[{{{},"facets":{{"symlinks":{{"identifiers":[{{{},"type":"TABLE"}}]}},"schema":{{"fields":[{{"name":"x"}}]}}}}}}, 7],
+            "outputs":[{{{},"facets":{{"columnLineage":{{"fields":{{"name":{{"inputFields":[{{{},"field":"a"}}]}}}},"dataset":[{{{}}}]}},
+              "lineage":{{"inputs":[{{"type":"DATASET",{}}}]}}}}}}]}}"#,
+            id(1),
+            id(2),
+            id(3),
+            id(4),
+            id(900),
+            id(5),
+            id(6),
+            id(7),
+            id(8),
+            id(901),
+            id(9),
+            id(10),
+            id(11),
+            id(12),
+            id(13),
+            id(14)
+        );
+        let mut found: Vec<(u32, Role)> = names(Json::parse(&text).unwrap())
+            .into_iter()
+            .map(|name| (name.name.string().unwrap().parse().unwrap(), name.role))
+            .collect();
+        found.sort_by_key(|(n, _)| *n);
+        let job = [1, 2, 3, 4, 5, 7];
+        let expected: Vec<(u32, Role)> = (1..=14)
+            .map(|n| {
+                (
+                    n,
+                    if job.contains(&n) {
+                        Role::Job
+                    } else {
+                        Role::Dataset
+                    },
+                )
+            })
+            .collect();
+        assert_eq!(found, expected);
+    }
+}

@@ -1,0 +1,282 @@
+//! From bytes to a well-formed text: UTF-8, JSON grammar, depth, and what Python writes that is no JSON.
+//!
+//! A parser stops at its first error. So that a sender gets all findings at once, tokens such as `NaN` and lone
+//! surrogates are found first, masked, and the rest is read as usual. Called by `Event::read` and the batch route.
+
+use std::ops::Range;
+
+use crate::finding::{Finding, MAX_FINDINGS, escape};
+use crate::json::Json;
+
+/// Levels of nesting that are read. The same as `serde_json`'s own limit, so that any consumer can read on.
+pub const MAX_DEPTH: usize = 128;
+
+/// What stands in the text itself: the findings, and the text with the tokens that are no JSON masked by values of
+/// the same length, so that a parser can read on. `masked` is there only when something had to be masked.
+#[derive(Default)]
+pub(crate) struct Blemishes {
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) masked: Option<String>,
+}
+
+/// Decodes `bytes`; a byte order mark is taken off (RFC 8259, section 8.1 allows it).
+pub(crate) fn decode(bytes: &[u8]) -> Result<&str, Finding> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
+        Err(error) => Err(whole(
+            "utf-8",
+            format!("not UTF-8: invalid at byte {}", error.valid_up_to()),
+        )),
+    }
+}
+
+/// The findings of the text itself; with none, `text` is JSON of a readable depth without lone surrogates.
+pub(crate) fn check(text: &str) -> Blemishes {
+    let mut blemishes = scan(text);
+    if let Err(error) = Json::parse(blemishes.masked.as_deref().unwrap_or(text)) {
+        blemishes.findings.push(syntax(&error));
+        blemishes.masked = None;
+    }
+    blemishes
+}
+
+/// Cuts a JSON array into the texts of its elements, each to be judged on its own: one that holds `NaN` does not
+/// make its neighbours unreadable.
+///
+/// Errors: the finding that keeps the whole from being read as an array.
+pub fn split_array(bytes: &[u8]) -> Result<Vec<&str>, Finding> {
+    let text = decode(bytes)?;
+    let masked = scan(text).masked;
+    let readable = masked.as_deref().unwrap_or(text);
+    let root = Json::parse(readable).map_err(|error| syntax(&error))?;
+    if root.kind() != "array" {
+        return Err(whole(
+            "type",
+            format!("expected an array of events, found {}", root.kind()),
+        ));
+    }
+    // Masks keep their length, so a span of the masked text is a span of the text.
+    let spans = root
+        .items()
+        .into_iter()
+        .filter_map(|item| item.span(readable));
+    Ok(spans.filter_map(|span| text.get(span)).collect())
+}
+
+fn whole(rule: &'static str, message: String) -> Finding {
+    Finding {
+        pointer: String::new(),
+        rule,
+        message,
+    }
+}
+
+fn syntax(error: &serde_json::Error) -> Finding {
+    whole("json", format!("not JSON: {error}"))
+}
+
+/// Where the scan is: inside an object after that key, or at that element of an array.
+enum Frame {
+    Object(Option<Range<usize>>),
+    Array(usize),
+}
+
+/// One pass over the text, in strings and out of them. Knows no grammar: that is the parser's.
+fn scan(text: &str) -> Blemishes {
+    const BARE: [(&str, &[u8]); 3] = [
+        ("NaN", b"0.0"),
+        ("Infinity", b"0.000000"),
+        ("-Infinity", b"-0.000000"),
+    ];
+    let bytes = text.as_bytes();
+    let (mut findings, mut masked): (Vec<Finding>, Option<Vec<u8>>) = (Vec::new(), None);
+    let (mut stack, mut depth, mut too_deep): (Vec<Frame>, usize, bool) = (Vec::new(), 0, false);
+    let (mut at, mut string_start, mut last_string) = (0, None, 0..0);
+    let mut note = |stack: &[Frame], rule, message: String| {
+        if findings.len() < MAX_FINDINGS {
+            findings.push(Finding {
+                pointer: pointer(stack, text),
+                rule,
+                message,
+            });
+        }
+    };
+    while let Some(&byte) = bytes.get(at) {
+        let mut step = 1;
+        match (string_start, byte) {
+            (Some(start), b'"') => {
+                last_string = start..at + 1;
+                string_start = None;
+            }
+            (Some(_), b'\\') => {
+                step = 2;
+                match surrogate(bytes, at) {
+                    Surrogate::None => {}
+                    Surrogate::Pair => step = 12,
+                    Surrogate::Lone => {
+                        note(
+                            &stack,
+                            "json",
+                            "a lone surrogate is no character: send valid Unicode".to_owned(),
+                        );
+                        cover(&mut masked, bytes, at, b"\\ufffd");
+                        step = 6;
+                    }
+                }
+            }
+            (Some(_), _) => {}
+            (None, b'"') => string_start = Some(at),
+            (None, b'[' | b'{') => {
+                depth += 1;
+                if depth <= MAX_DEPTH {
+                    stack.push(if byte == b'[' {
+                        Frame::Array(0)
+                    } else {
+                        Frame::Object(None)
+                    });
+                } else if !too_deep {
+                    too_deep = true;
+                    note(
+                        &stack,
+                        "depth",
+                        format!("nested deeper than {MAX_DEPTH} levels"),
+                    );
+                }
+            }
+            (None, b']' | b'}') => {
+                if depth <= MAX_DEPTH {
+                    stack.pop();
+                }
+                depth = depth.saturating_sub(1);
+            }
+            (None, b':' | b',') if depth <= MAX_DEPTH => match (stack.last_mut(), byte) {
+                (Some(Frame::Object(key)), b':') => *key = Some(last_string.clone()),
+                (Some(Frame::Object(key)), _) => *key = None,
+                (Some(Frame::Array(index)), b',') => *index += 1,
+                (Some(Frame::Array(_)) | None, _) => {}
+            },
+            (None, b'N' | b'I' | b'-') => {
+                let rest = bytes.get(at..).unwrap_or_default();
+                if let Some((token, mask)) = BARE
+                    .iter()
+                    .find(|(token, _)| rest.starts_with(token.as_bytes()))
+                {
+                    note(
+                        &stack,
+                        "json",
+                        format!("{token} is no JSON number: send null or a string"),
+                    );
+                    cover(&mut masked, bytes, at, mask);
+                    step = token.len();
+                }
+            }
+            (None, _) => {}
+        }
+        at += step;
+    }
+    // Masks are ASCII over ASCII: the text stays UTF-8.
+    Blemishes {
+        findings,
+        masked: masked.and_then(|bytes| String::from_utf8(bytes).ok()),
+    }
+}
+
+enum Surrogate {
+    None,
+    Pair,
+    Lone,
+}
+
+/// Reads the escape at `at` (a backslash): half a surrogate pair, a whole one, or neither.
+fn surrogate(bytes: &[u8], at: usize) -> Surrogate {
+    let unit = |at: usize| -> Option<u16> {
+        let escape = bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        u16::from_str_radix(std::str::from_utf8(escape).ok()?, 16).ok()
+    };
+    match unit(at) {
+        Some(0xD800..=0xDBFF) if matches!(unit(at + 6), Some(0xDC00..=0xDFFF)) => Surrogate::Pair,
+        Some(0xD800..=0xDFFF) => Surrogate::Lone,
+        Some(_) | None => Surrogate::None,
+    }
+}
+
+fn cover(masked: &mut Option<Vec<u8>>, bytes: &[u8], at: usize, mask: &[u8]) {
+    let copy = masked.get_or_insert_with(|| bytes.to_vec());
+    if let Some(place) = copy.get_mut(at..at + mask.len()) {
+        place.copy_from_slice(mask);
+    }
+}
+
+fn pointer(stack: &[Frame], text: &str) -> String {
+    let mut pointer = String::new();
+    for frame in stack {
+        let token = match frame {
+            Frame::Array(index) => index.to_string(),
+            Frame::Object(Some(key)) => {
+                let key = text
+                    .get(key.clone())
+                    .and_then(|key| Json::parse(key).ok())
+                    .and_then(Json::string);
+                escape(&key.unwrap_or_default())
+            }
+            Frame::Object(None) => break,
+        };
+        pointer = pointer + "/" + &token;
+    }
+    pointer
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn findings(text: &str) -> Vec<(String, &'static str)> {
+        check(text)
+            .findings
+            .into_iter()
+            .map(|f| (f.pointer, f.rule))
+            .collect()
+    }
+
+    #[test]
+    fn everything_python_writes_that_is_no_json_is_named_at_once() {
+        let text = r#"{"a": [1, NaN], "b~/": {"c": -Infinity, "s": "\udc80 ok \ud83d\ude00"}, "t": "NaN \\ud800"}"#;
+        let expected = vec![
+            ("/a/1".into(), "json"),
+            ("/b~0~1/c".into(), "json"),
+            ("/b~0~1/s".into(), "json"),
+        ];
+        assert_eq!(findings(text), expected);
+    }
+
+    #[test]
+    fn a_nesting_bomb_is_one_finding_at_a_bounded_pointer() {
+        let bomb = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        let found = findings(&bomb);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].1, "depth");
+        assert_eq!(found[0].0.matches('/').count(), MAX_DEPTH);
+        assert!(
+            findings(&format!(
+                "{}{}",
+                "[".repeat(MAX_DEPTH),
+                "]".repeat(MAX_DEPTH)
+            ))
+            .is_empty()
+        );
+    }
+
+    #[test]
+    fn a_number_that_no_float_can_hold_is_still_json() {
+        assert!(findings("[1e400, 1180591620717411303424, -0.0]").is_empty());
+    }
+
+    #[test]
+    fn a_bad_element_does_not_hide_its_neighbours() {
+        let parts = split_array(br#" [ {"a":NaN}, 2 , "\ud800" ] "#).unwrap();
+        assert_eq!(parts, [r#"{"a":NaN}"#, "2", r#""\ud800""#]);
+        assert_eq!(split_array(b"{}").unwrap_err().rule, "type");
+        assert_eq!(split_array(b"[1,").unwrap_err().rule, "json");
+    }
+}
