@@ -1,1 +1,14 @@
-//! placeholder
+//! The pure core: event in, event or reason out.
+//!
+//! Nothing here waits, looks up or knows the time. What has to be known of the world (which endpoint a Redshift
+//! name stands for) is asked for by one function and given to the next. Called by the batch, between queue and target.
+
+mod endpoint;
+mod fit;
+mod redshift;
+mod run_event;
+
+pub use endpoint::{Endpoint, Flavour, ShortName};
+pub use fit::{Cut, Fitted, TooLarge, fit};
+pub use redshift::{Change, Lookup, Redshift, Rewritten, Style, Unresolved};
+pub use run_event::run_event;

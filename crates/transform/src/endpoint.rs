@@ -1,0 +1,157 @@
+//! Redshift endpoints and the short names for them, as they stand in a namespace.
+//!
+//! Reads and writes the forms; decides nothing. `redshift.rs` is the rule that uses them.
+
+/// The port that every client fills in (Amazon Redshift's default).
+const DEFAULT_PORT: u16 = 5439;
+
+/// Cluster or workgroup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flavour {
+    /// A Redshift Serverless workgroup.
+    Serverless,
+    /// A provisioned cluster.
+    Provisioned,
+}
+
+/// A warehouse, as far as its kind, place and address are known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Cluster or workgroup.
+    pub flavour: Flavour,
+    /// The cluster identifier or workgroup name.
+    pub identifier: String,
+    /// The region.
+    pub region: String,
+    /// The account, where the address or the answer tells it.
+    pub account: Option<String>,
+    /// The full host name.
+    pub address: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// `<cluster or workgroup>.<region>:<port>`: a name that does not say which it is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ShortName {
+    /// The cluster identifier or workgroup name.
+    pub identifier: String,
+    /// The region.
+    pub region: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// What a namespace tells by itself.
+pub(crate) enum Told {
+    Endpoint(Endpoint),
+    Short(ShortName),
+    Other,
+}
+
+impl Flavour {
+    /// The service part of ARNs and host names.
+    pub(crate) fn service(self) -> &'static str {
+        match self {
+            Flavour::Serverless => "redshift-serverless",
+            Flavour::Provisioned => "redshift",
+        }
+    }
+}
+
+/// Host, in lower case, and port of a `redshift://` namespace.
+pub(crate) fn host_and_port(namespace: &str) -> Option<(String, u16)> {
+    let rest = namespace.strip_prefix("redshift://")?;
+    let authority = rest
+        .split('/')
+        .next()
+        .filter(|authority| !authority.is_empty())?;
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) => (host, port.parse().ok()?),
+        None => (authority, DEFAULT_PORT),
+    };
+    Some((host.to_ascii_lowercase(), port))
+}
+
+/// What a host tells by its form (AWS, "Connecting to Amazon Redshift" and "…Serverless"; short form: OpenLineage naming).
+pub(crate) fn told(host: String, port: u16) -> Told {
+    let labels: Vec<&str> = host.split('.').collect();
+    let endpoint = |flavour, identifier: &str, account: Option<&str>, region: &str| {
+        Told::Endpoint(Endpoint {
+            flavour,
+            identifier: identifier.to_owned(),
+            region: region.to_owned(),
+            account: account.map(str::to_owned),
+            address: host.clone(),
+            port,
+        })
+    };
+    match labels.as_slice() {
+        [
+            workgroup,
+            account,
+            region,
+            "redshift-serverless",
+            "amazonaws",
+            "com",
+        ]
+        | [
+            workgroup,
+            account,
+            region,
+            "redshift-serverless",
+            "amazonaws",
+            "com",
+            "cn",
+        ] => endpoint(Flavour::Serverless, workgroup, Some(account), region),
+        [cluster, _, region, "redshift", "amazonaws", "com"]
+        | [cluster, _, region, "redshift", "amazonaws", "com", "cn"] => {
+            endpoint(Flavour::Provisioned, cluster, None, region)
+        }
+        [identifier, region] if is_identifier(identifier) && is_region(region) => {
+            Told::Short(ShortName {
+                identifier: (*identifier).to_owned(),
+                region: (*region).to_owned(),
+                port,
+            })
+        }
+        _ => Told::Other,
+    }
+}
+
+/// Cluster identifiers and workgroup names: 1 to 63 and 3 to 64 of `[a-z0-9-]` (Redshift API reference).
+fn is_identifier(text: &str) -> bool {
+    let ok = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=64).contains(&text.len()) && text.bytes().all(ok)
+}
+
+/// `eu-west-1`, `us-gov-east-1`, `ap-southeast-2`: letters in groups, a number last.
+fn is_region(text: &str) -> bool {
+    let mut parts: Vec<&str> = text.split('-').collect();
+    let number = parts
+        .pop()
+        .is_some_and(|last| !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit()));
+    number
+        && parts.len() >= 2
+        && parts
+            .iter()
+            .all(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_lowercase()))
+}
+
+pub(crate) fn suffix(region: &str) -> &'static str {
+    if region.starts_with("cn-") {
+        "amazonaws.com.cn"
+    } else {
+        "amazonaws.com"
+    }
+}
+
+pub(crate) fn partition(region: &str) -> &'static str {
+    if region.starts_with("cn-") {
+        "aws-cn"
+    } else if region.starts_with("us-gov-") {
+        "aws-us-gov"
+    } else {
+        "aws"
+    }
+}

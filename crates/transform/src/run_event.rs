@@ -1,0 +1,88 @@
+//! A JobEvent as the RunEvent that a target of runs can take.
+//!
+//! The run id is made from the event's content, so that the same JobEvent is the same run however often it comes.
+
+use openlineage::{Edits, Event, Subject, quote};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// `event` as a RunEvent: itself if it is one, else a COMPLETE of a run derived from it. `None` when there is nothing
+/// that a run could have done: a DatasetEvent, or a JobEvent without inputs and outputs.
+pub fn run_event(event: &Event) -> Option<Event> {
+    match event.subject() {
+        Subject::Run { .. } => return Some(event.clone()),
+        Subject::Dataset { .. } => return None,
+        Subject::Job { .. } => {}
+    }
+    let root = event.json()?;
+    let moves_data = ["inputs", "outputs"]
+        .iter()
+        .any(|list| root.get(list).is_some_and(|list| !list.items().is_empty()));
+    if !moves_data {
+        return None;
+    }
+    let mut edits = Edits::of(event.text());
+    let run = format!(r#"{{"runId":"{}"}}"#, derived_id(event.text()));
+    // A JobEvent may carry any `eventType`, being unknown to its schema; a RunEvent may not.
+    match root.get("eventType") {
+        Some(event_type) => {
+            edits.replace_string(event_type, "COMPLETE");
+            edits.add_members(root, &[("run", run)]);
+        }
+        None => edits.add_members(root, &[("eventType", quote("COMPLETE")), ("run", run)]),
+    }
+    if let Some(url) = root.get("schemaURL")
+        && let Some(text) = url.string().filter(|text| text.ends_with("/JobEvent"))
+    {
+        edits.replace_string(url, &text.replace("/JobEvent", "/RunEvent"));
+    }
+    event.rewritten(edits.apply()).ok()
+}
+
+/// A UUID (version 8, RFC 9562 section 5.8) from the SHA-256 of the text.
+fn derived_id(text: &str) -> Uuid {
+    let hash: [u8; 32] = Sha256::digest(text).into();
+    let (half, _) = hash.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
+    Uuid::new_v8(*half)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use openlineage::{EventType, Level};
+
+    fn event(text: &str) -> Event {
+        Event::read(text.as_bytes(), Level::Strict).unwrap().event
+    }
+
+    const HEAD: &str = r#""eventTime":"2026-01-01T00:00:00Z","producer":"urn:p","schemaURL":"https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/JobEvent""#;
+
+    #[test]
+    fn a_job_event_that_moves_data_becomes_the_same_run_every_time() {
+        let job = event(&format!(
+            r#"{{{HEAD},"eventType":7,"job":{{"namespace":"n","name":"j"}},"outputs":[{{"namespace":"s","name":"t"}}]}}"#
+        ));
+        let (one, two) = (run_event(&job).unwrap(), run_event(&job).unwrap());
+        assert_eq!(one, two);
+        assert!(matches!(
+            one.subject(),
+            Subject::Run {
+                event_type: Some(EventType::Complete),
+                ..
+            }
+        ));
+        assert!(one.text().contains("#/$defs/RunEvent"));
+    }
+
+    #[test]
+    fn what_no_run_did_stays_out() {
+        let idle = event(&format!(
+            r#"{{{HEAD},"job":{{"namespace":"n","name":"j"}},"inputs":[]}}"#
+        ));
+        let dataset = event(&format!(
+            r#"{{{HEAD},"dataset":{{"namespace":"n","name":"d"}}}}"#
+        ));
+        assert_eq!(run_event(&idle), None);
+        assert_eq!(run_event(&dataset), None);
+    }
+}
