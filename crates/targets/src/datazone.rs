@@ -1,0 +1,173 @@
+//! Amazon DataZone: PostLineageEvent, one RunEvent a call.
+//!
+//! The client token is made from the content, so that a redelivery is the same event there. A rate budget keeps below
+//! the account's quota. Size and kind are settled before (`Target::takes`); 200 means accepted, not yet processed.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_datazone::Client;
+use aws_sdk_datazone::config::retry::RetryConfig;
+use aws_sdk_datazone::config::timeout::TimeoutConfig;
+use aws_sdk_datazone::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_datazone::operation::post_lineage_event::PostLineageEventError;
+use aws_sdk_datazone::primitives::Blob;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use openlineage::Event;
+use sha2::{Digest, Sha256};
+
+use crate::{Class, Delivery, Failure, Scope};
+
+/// The largest event that PostLineageEvent takes, in bytes (service model 2018-05-10, `LineageEvent`, max 300000).
+pub const DATAZONE_MAX_BYTES: usize = 300_000;
+
+/// For one attempt, and for a post with its attempts. Posts take some 50 ms; the queue is the place to wait longer.
+const ATTEMPT: Duration = Duration::from_secs(5);
+const POST: Duration = Duration::from_secs(12);
+
+/// A domain to post to.
+#[derive(Clone)]
+pub struct DataZone {
+    client: Client,
+    domain: String,
+    rate: Arc<DefaultDirectRateLimiter>,
+}
+
+impl std::fmt::Debug for DataZone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DataZone")
+            .field("domain", &self.domain)
+            .finish_non_exhaustive()
+    }
+}
+
+impl DataZone {
+    /// Posts to `domain` (`dzd_…`) with that client's credentials and region, at most `per_second` times a second.
+    pub fn new(
+        config: &aws_sdk_datazone::Config,
+        domain: String,
+        per_second: NonZeroU32,
+    ) -> DataZone {
+        let config = config
+            .to_builder()
+            // Two quick tries against a hiccup; what lasts longer goes back to the queue, which does not block a slot.
+            .retry_config(
+                RetryConfig::standard()
+                    .with_max_attempts(2)
+                    .with_initial_backoff(Duration::from_millis(100)),
+            )
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .operation_attempt_timeout(ATTEMPT)
+                    .operation_timeout(POST)
+                    .build(),
+            )
+            .build();
+        let rate = Arc::new(RateLimiter::direct(Quota::per_second(per_second)));
+        DataZone {
+            client: Client::from_conf(config),
+            domain,
+            rate,
+        }
+    }
+
+    pub(crate) async fn deliver(&self, event: &Event) -> Delivery {
+        self.rate.until_ready().await;
+        let post = self
+            .client
+            .post_lineage_event()
+            .domain_identifier(&self.domain)
+            .client_token(token(&self.domain, event.text()))
+            .event(Blob::new(event.text()));
+        match post.send().await {
+            Ok(answer) => Delivery::Delivered { id: answer.id },
+            Err(error) => classified(&error),
+        }
+    }
+}
+
+/// The same for the same content: 64 hex digits of the 1 to 128 characters allowed.
+fn token(domain: &str, text: &str) -> String {
+    hex::encode(
+        Sha256::new()
+            .chain_update(domain)
+            .chain_update([0])
+            .chain_update(text)
+            .finalize(),
+    )
+}
+
+/// What an error means for the event.
+fn classified(error: &SdkError<PostLineageEventError>) -> Delivery {
+    use PostLineageEventError as E;
+    let transient =
+        |class, scope, message: &str| Delivery::Transient(Failure::new(class, scope, message));
+    let permanent =
+        |class, message: &str| Delivery::Permanent(Failure::new(class, Scope::Event, message));
+    let context = || DisplayErrorContext(error).to_string();
+    let answer = match error {
+        SdkError::ServiceError(answer) => answer,
+        // Reset, refused, no credentials, half an answer: nothing is known of the event; the token makes a repeat harmless.
+        SdkError::TimeoutError(_) => {
+            return transient(Class::Unavailable, Scope::Event, "no answer in time");
+        }
+        SdkError::ResponseError(_) => {
+            return transient(Class::Unavailable, Scope::Event, &context());
+        }
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => {
+            return transient(Class::Unavailable, Scope::Event, "no answer in time");
+        }
+        SdkError::DispatchFailure(failure) if failure.is_io() => {
+            return transient(Class::Unavailable, Scope::Event, &context());
+        }
+        // What is left fails before anything is sent, in credentials or configuration: no fault of the event.
+        SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => {
+            return transient(Class::Permission, Scope::Target, &context());
+        }
+        _ => return transient(Class::Unavailable, Scope::Event, &context()),
+    };
+    let (status, error) = (answer.raw().status().as_u16(), answer.err());
+    let said = format!(
+        "{status} {}: {}",
+        error.code().unwrap_or("untyped"),
+        error.message().unwrap_or("no message")
+    );
+    match error {
+        // The event itself: the same bytes will be refused again.
+        E::ValidationException(_) => permanent(Class::Invalid, &said),
+        // Our rights or the domain: every event fares alike, and all are good once it is put right.
+        E::AccessDeniedException(_) | E::UnauthorizedException(_) => {
+            transient(Class::Permission, Scope::Target, &said)
+        }
+        E::ResourceNotFoundException(_) => transient(Class::Missing, Scope::Target, &said),
+        // Slow down. The others may still be within the budget of the next second.
+        E::ThrottlingException(_) => transient(Class::Throttled, Scope::Target, &said),
+        E::ServiceQuotaExceededException(_) => transient(Class::Quota, Scope::Target, &said),
+        // The token is in use, and the token is the content: this very event is there.
+        E::ConflictException(_) => Delivery::Delivered { id: None },
+        E::InternalServerException(_) => transient(Class::Unavailable, Scope::Event, &said),
+        // Errors without a type, from the front of the service or from something between: by status and common code.
+        _ => match (status, error.code()) {
+            (
+                _,
+                Some(
+                    "ExpiredTokenException"
+                    | "InvalidSignatureException"
+                    | "UnrecognizedClientException"
+                    | "RequestExpired"
+                    | "MissingAuthenticationToken"
+                    | "IncompleteSignature"
+                    | "InvalidClientTokenId",
+                ),
+            ) => transient(Class::Permission, Scope::Target, &said),
+            (401 | 403, _) => transient(Class::Permission, Scope::Target, &said),
+            (404, _) => transient(Class::Missing, Scope::Target, &said),
+            (408 | 429, _) => transient(Class::Throttled, Scope::Target, &said),
+            (402, _) => transient(Class::Quota, Scope::Target, &said),
+            (413, _) => permanent(Class::TooLarge, &said),
+            (400..=499, _) => permanent(Class::Invalid, &said),
+            _ => transient(Class::Unavailable, Scope::Event, &said),
+        },
+    }
+}

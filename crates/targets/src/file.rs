@@ -1,0 +1,172 @@
+//! JSON lines in a file, one event a line, rotated by size.
+//!
+//! A line is answered for after it is synced. The event's own line breaks (only ever white space between tokens)
+//! become blanks; every other byte is as it came. A crash between write and acknowledgement can write a line twice.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use openlineage::Event;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{Class, Delivery, Failure, Scope};
+
+/// Lines that share one sync at most, and that may wait.
+const GROUP: usize = 256;
+
+/// Where lines go, and when a new file begins.
+#[derive(Debug, Clone)]
+pub struct FileSettings {
+    /// The file that is written to.
+    pub path: PathBuf,
+    /// Past this many bytes it is renamed to `<path>.<milliseconds since 1970>` and a new one begun.
+    pub max_bytes: u64,
+    /// How many renamed files are kept; 0 keeps all.
+    pub keep: usize,
+}
+
+/// A file to append to. The writer ends with the last clone.
+#[derive(Debug, Clone)]
+pub struct File {
+    lines: mpsc::Sender<Line>,
+}
+
+struct Line {
+    text: String,
+    written: oneshot::Sender<Result<(), String>>,
+}
+
+impl File {
+    /// Opens or creates the file; its folder has to exist.
+    pub fn open(settings: FileSettings) -> io::Result<File> {
+        let mut file = append(&settings.path)?;
+        let (lines, mut waiting) = mpsc::channel::<Line>(GROUP);
+        std::thread::Builder::new()
+            .name("file-target".to_owned())
+            .spawn(move || {
+                while let Some(first) = waiting.blocking_recv() {
+                    let mut group = vec![first];
+                    while group.len() < GROUP
+                        && let Ok(next) = waiting.try_recv()
+                    {
+                        group.push(next);
+                    }
+                    let result =
+                        write(&mut file, &settings, &group).map_err(|error| error.to_string());
+                    for line in group {
+                        let _ = line.written.send(result.clone()); // the caller may have gone
+                    }
+                }
+            })?;
+        Ok(File { lines })
+    }
+
+    pub(crate) async fn deliver(&self, event: &Event) -> Delivery {
+        let (written, answer) = oneshot::channel();
+        let text = event.text().replace(['\n', '\r'], " ");
+        let sent = self.lines.send(Line { text, written }).await;
+        let result = match sent {
+            Ok(()) => answer
+                .await
+                .unwrap_or_else(|_| Err("the writer has stopped".to_owned())),
+            Err(_) => Err("the writer has stopped".to_owned()),
+        };
+        match result {
+            Ok(()) => Delivery::Delivered { id: None },
+            Err(message) => {
+                Delivery::Transient(Failure::new(Class::Unavailable, Scope::Target, &message))
+            }
+        }
+    }
+}
+
+fn append(path: &Path) -> io::Result<fs::File> {
+    OpenOptions::new().create(true).append(true).open(path)
+}
+
+fn write(file: &mut fs::File, settings: &FileSettings, group: &[Line]) -> io::Result<()> {
+    let before = file.metadata()?.len();
+    if before > 0 && before >= settings.max_bytes {
+        rotate(settings)?;
+        *file = append(&settings.path)?;
+    }
+    let before = file.metadata()?.len();
+    let mut bytes = Vec::new();
+    for line in group {
+        bytes.extend_from_slice(line.text.as_bytes());
+        bytes.push(b'\n');
+    }
+    let written = file.write_all(&bytes).and_then(|()| file.sync_data());
+    if written.is_err() {
+        // Half a line would run into the next one.
+        let _ = file.set_len(before);
+    }
+    written
+}
+
+fn rotate(settings: &FileSettings) -> io::Result<()> {
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis());
+    let mut name = settings.path.clone().into_os_string();
+    name.push(format!(".{now}"));
+    fs::rename(&settings.path, name)?;
+    if settings.keep > 0 {
+        let mut old = rotated(&settings.path)?;
+        old.sort();
+        let surplus = old.len().saturating_sub(settings.keep);
+        old.iter().take(surplus).try_for_each(fs::remove_file)?;
+    }
+    Ok(())
+}
+
+/// The files that were renamed, by their names.
+fn rotated(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let prefix = format!(
+        "{}.",
+        path.file_name().unwrap_or_default().to_string_lossy()
+    );
+    let is_ours = |entry: &fs::DirEntry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        name.strip_prefix(&prefix)
+            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()))
+    };
+    Ok(fs::read_dir(folder)?
+        .filter_map(Result::ok)
+        .filter(is_ours)
+        .map(|entry| entry.path())
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use openlineage::Level;
+
+    #[tokio::test]
+    async fn a_line_an_event_and_a_new_file_past_the_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let file = File::open(FileSettings {
+            path: path.clone(),
+            max_bytes: 100,
+            keep: 2,
+        })
+        .unwrap();
+        let text = "{\n\"eventTime\":\"2026-01-01T00:00:00Z\",\"producer\":\"urn:p\",\"schemaURL\":\"urn:s\",\r\n\"dataset\":{\"namespace\":\"n\",\"name\":\"d\\n\"}}";
+        let event = Event::read(text.as_bytes(), Level::Strict).unwrap().event;
+        for _ in 0..5 {
+            assert_eq!(file.deliver(&event).await, Delivery::Delivered { id: None });
+            tokio::time::sleep(std::time::Duration::from_millis(3)).await; // a rotated name each
+        }
+        let line = fs::read_to_string(&path).unwrap();
+        assert_eq!(line, text.replace(['\n', '\r'], " ") + "\n");
+        assert_eq!(rotated(&path).unwrap().len(), 2);
+    }
+}

@@ -1,0 +1,219 @@
+//! Any endpoint that takes OpenLineage over HTTP, one event a request: Marquez, DataHub, OpenMetadata, another proxy.
+
+use std::io::Write;
+use std::time::Duration;
+
+use flate2::write::GzEncoder;
+use openlineage::Event;
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
+};
+use reqwest::{Client, StatusCode, Url};
+
+use crate::{Class, Delivery, Failure, Scope};
+
+/// The path of the OpenLineage API, for a URL that has none.
+const DEFAULT_PATH: &str = "/api/v1/lineage";
+
+/// What of an answer is read for the reason, in bytes.
+const REASON: usize = 4_096;
+
+/// Events below this many bytes go as they are: compressing them saves less than a packet.
+const WORTH_COMPRESSING: usize = 1_024;
+
+/// How to reach the endpoint.
+#[derive(Clone)]
+pub struct HttpSettings {
+    /// The endpoint. A URL without a path gets `/api/v1/lineage`.
+    pub url: Url,
+    /// Sent as `Authorization: Bearer`.
+    pub api_key: Option<String>,
+    /// How bodies are sent.
+    pub compression: Compression,
+    /// For a whole request, connection included.
+    pub timeout: Duration,
+}
+
+/// How bodies are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// As they are.
+    #[default]
+    None,
+    /// With `Content-Encoding: gzip`.
+    Gzip,
+}
+
+/// An endpoint to post to.
+#[derive(Debug, Clone)]
+pub struct OpenLineageHttp {
+    client: Client,
+    url: Url,
+    compression: Compression,
+}
+
+impl OpenLineageHttp {
+    /// Errors: a key that is no header value, or TLS roots that cannot be loaded. Neither names the key.
+    pub fn new(settings: HttpSettings) -> Result<OpenLineageHttp, String> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(key) = &settings.api_key {
+            let mut bearer = HeaderValue::from_str(&format!("Bearer {key}")).map_err(|_| {
+                "the API key holds a character that no HTTP header can carry".to_owned()
+            })?;
+            bearer.set_sensitive(true);
+            headers.insert(AUTHORIZATION, bearer);
+        }
+        let client = Client::builder()
+            .default_headers(headers)
+            .user_agent(concat!("lineage-proxy/", env!("CARGO_PKG_VERSION")))
+            .timeout(settings.timeout)
+            .redirect(reqwest::redirect::Policy::none()) // a redirected POST becomes a GET
+            .build()
+            .map_err(|error| format!("no HTTP client: {error}"))?;
+        let mut url = settings.url;
+        if matches!(url.path(), "" | "/") {
+            url.set_path(DEFAULT_PATH);
+        }
+        Ok(OpenLineageHttp {
+            client,
+            url,
+            compression: settings.compression,
+        })
+    }
+
+    pub(crate) async fn deliver(&self, event: &Event) -> Delivery {
+        let text = event.text();
+        let mut post = self.client.post(self.url.clone());
+        post = match self.compression {
+            Compression::Gzip if text.len() >= WORTH_COMPRESSING => match gzipped(text) {
+                Ok(body) => post.header(CONTENT_ENCODING, "gzip").body(body),
+                Err(_) => post.body(text.to_owned()),
+            },
+            Compression::Gzip | Compression::None => post.body(text.to_owned()),
+        };
+        let mut answer = match post.send().await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let message = if error.is_timeout() {
+                    "no answer in time".to_owned()
+                } else {
+                    chain(&error)
+                };
+                return Delivery::Transient(Failure::new(
+                    Class::Unavailable,
+                    Scope::Event,
+                    &message,
+                ));
+            }
+        };
+        let after = answer
+            .headers()
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        let mut said = Vec::new();
+        if !answer.status().is_success() {
+            while said.len() < REASON
+                && let Ok(Some(chunk)) = answer.chunk().await
+            {
+                said.extend_from_slice(&chunk);
+            }
+            said.truncate(REASON);
+        }
+        classified(answer.status(), after.map(Duration::from_secs), &said)
+    }
+}
+
+/// What a status means for the event.
+fn classified(status: StatusCode, after: Option<Duration>, said: &[u8]) -> Delivery {
+    if status.is_success() {
+        return Delivery::Delivered { id: None };
+    }
+    let message = format!("{status}: {}", String::from_utf8_lossy(said));
+    let failure = |class, scope| Failure {
+        after,
+        ..Failure::new(class, scope, &message)
+    };
+    match status.as_u16() {
+        401 | 403 => Delivery::Transient(failure(Class::Permission, Scope::Target)),
+        // A wrong URL, or one that moved: set-up, not the event.
+        300..=399 | 404 | 405 | 410 => Delivery::Transient(failure(Class::Missing, Scope::Target)),
+        408 | 425 | 429 => Delivery::Transient(failure(Class::Throttled, Scope::Target)),
+        413 => Delivery::Permanent(failure(Class::TooLarge, Scope::Event)),
+        400..=499 => Delivery::Permanent(failure(Class::Invalid, Scope::Event)),
+        // Marquez answers an event it cannot read with 500 and a body that says 4xx.
+        500 if says_client_error(said) => {
+            Delivery::Permanent(failure(Class::Invalid, Scope::Event))
+        }
+        _ => Delivery::Transient(failure(Class::Unavailable, Scope::Event)),
+    }
+}
+
+fn says_client_error(said: &[u8]) -> bool {
+    let body: Option<serde_json::Value> = serde_json::from_slice(said).ok();
+    let code = body.and_then(|body| body.get("code")?.as_u64());
+    code.is_some_and(|code| (400..=499).contains(&code))
+}
+
+fn gzipped(text: &str) -> std::io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(
+        Vec::with_capacity(text.len() / 4),
+        flate2::Compression::fast(),
+    );
+    encoder.write_all(text.as_bytes())?;
+    encoder.finish()
+}
+
+/// The error and its causes, without the URL (which may carry a key).
+fn chain(error: &reqwest::Error) -> String {
+    let mut message = "no connection".to_owned();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        message = format!("{message}: {error}");
+        cause = error.source();
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_has_its_meaning() {
+        let class = |status: u16, said: &str| match classified(
+            StatusCode::from_u16(status).unwrap(),
+            None,
+            said.as_bytes(),
+        ) {
+            Delivery::Delivered { .. } => "delivered".to_owned(),
+            Delivery::Transient(failure) => {
+                format!("transient {} {:?}", failure.class.name(), failure.scope)
+            }
+            Delivery::Permanent(failure) => format!("permanent {}", failure.class.name()),
+        };
+        let cases = [
+            (200, "", "delivered"),
+            (201, "", "delivered"),
+            (204, "", "delivered"),
+            (301, "", "transient missing Target"),
+            (400, "", "permanent invalid"),
+            (401, "", "transient permission Target"),
+            (404, "", "transient missing Target"),
+            (413, "", "permanent too_large"),
+            (422, "", "permanent invalid"),
+            (429, "", "transient throttled Target"),
+            (500, "", "transient unavailable Event"),
+            (
+                500,
+                r#"{"code":400,"message":"bad time"}"#,
+                "permanent invalid",
+            ),
+            (500, r#"{"code":500}"#, "transient unavailable Event"),
+            (503, "", "transient unavailable Event"),
+        ];
+        for (status, said, meaning) in cases {
+            assert_eq!(class(status, said), meaning, "{status} {said}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The store in the data folder: where events go when no target is named, and can be read again.
+//!
+//! An event that is delivered twice is there once: its id in the queue is the key.
+
+use std::path::Path;
+
+use journal::Journal;
+use openlineage::Event;
+
+use crate::{Class, Delivery, Failure, Scope};
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS events (
+        seq INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        delivered_at INTEGER NOT NULL DEFAULT (unixepoch()),
+        event TEXT NOT NULL
+    );
+    -- How many there are, without counting a million of them.
+    CREATE TABLE IF NOT EXISTS total (one INTEGER PRIMARY KEY CHECK (one = 1), events INTEGER NOT NULL);
+    INSERT OR IGNORE INTO total SELECT 1, count(*) FROM events;
+    CREATE TRIGGER IF NOT EXISTS counted AFTER INSERT ON events BEGIN UPDATE total SET events = events + 1; END;
+";
+
+/// Delivered events, in order of delivery.
+#[derive(Debug, Clone)]
+pub struct Store {
+    journal: Journal,
+}
+
+/// In which order events are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// The oldest delivery first.
+    Asc,
+    /// The newest first.
+    Desc,
+}
+
+impl Store {
+    /// Opens or creates the store at `path`.
+    pub fn open(path: &Path) -> Result<Store, journal::Error> {
+        Ok(Store {
+            journal: Journal::open(path, SCHEMA)?,
+        })
+    }
+
+    /// `limit` events after the first `offset`, as they were delivered, and how many there are in all.
+    pub async fn events(
+        &self,
+        order: Order,
+        limit: u32,
+        offset: u32,
+    ) -> Result<(Vec<String>, u64), journal::Error> {
+        let direction = match order {
+            Order::Asc => "ASC",
+            Order::Desc => "DESC",
+        };
+        let page = move |connection: &rusqlite::Connection| {
+            let sql =
+                format!("SELECT event FROM events ORDER BY seq {direction} LIMIT ?1 OFFSET ?2");
+            let mut statement = connection.prepare(&sql)?;
+            let events = statement
+                .query_map([limit, offset], |row| row.get(0))?
+                .collect::<Result<Vec<String>, _>>()?;
+            let total: i64 =
+                connection.query_row("SELECT events FROM total", [], |row| row.get(0))?;
+            Ok((events, total.unsigned_abs()))
+        };
+        self.journal.read(page).await
+    }
+
+    pub(crate) async fn deliver(&self, id: &str, event: &Event) -> Delivery {
+        let (id, text) = (id.to_owned(), event.text().to_owned());
+        let insert = move |connection: &rusqlite::Connection| {
+            let mut insert = connection
+                .prepare_cached("INSERT OR IGNORE INTO events (id, event) VALUES (?1, ?2)")?;
+            insert.execute([&id, &text])
+        };
+        match self.journal.write(insert).await {
+            Ok(_) => Delivery::Delivered { id: None },
+            // A full or failing disk: the event waits in the queue until there is room.
+            Err(error) => Delivery::Transient(Failure::new(
+                Class::Unavailable,
+                Scope::Target,
+                &error.to_string(),
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use openlineage::Level;
+
+    #[tokio::test]
+    async fn an_event_is_there_once_and_as_it_came() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.db")).unwrap();
+        let text = r#"{ "eventTime":"2026-01-01T00:00:00Z","producer":"urn:p","schemaURL":"urn:s","dataset":{"namespace":"n","name":"d"},"x":1.0}"#;
+        let event = Event::read(text.as_bytes(), Level::Strict).unwrap().event;
+        for id in ["a", "a", "b"] {
+            assert_eq!(
+                store.deliver(id, &event).await,
+                Delivery::Delivered { id: None }
+            );
+        }
+        assert_eq!(
+            store.events(Order::Desc, 1, 1).await.unwrap(),
+            (vec![text.to_owned()], 2)
+        );
+    }
+}
