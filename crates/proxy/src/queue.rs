@@ -1,0 +1,120 @@
+//! The queue between ingest and batch: SQS, or the embedded one with the same meaning.
+//!
+//! A message's body is the event itself, so that anything else can read or write the queue; what is ours goes beside
+//! it. A message that was received is out of sight for a while, and comes back unless it is settled.
+
+mod embedded;
+mod sqs;
+
+use std::time::Duration;
+
+pub use embedded::{DeadLetter, Embedded, Status};
+pub use sqs::Sqs;
+
+/// The queue in between.
+#[derive(Debug, Clone)]
+pub enum Queue {
+    /// On disk, in the data folder.
+    Embedded(Embedded),
+    /// Amazon SQS, or a server that speaks it.
+    Sqs(Sqs),
+}
+
+/// What ingest puts in.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// The event's id in logs and in the queue.
+    pub id: String,
+    /// The event.
+    pub body: String,
+    /// When it was accepted, in milliseconds since 1970.
+    pub received_at: i64,
+}
+
+/// What batch takes out.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// The event's id, or the queue's own when another writer put it in.
+    pub id: String,
+    /// The event, if it is one.
+    pub body: String,
+    /// When it was accepted, in milliseconds since 1970, as far as is known.
+    pub received_at: Option<i64>,
+    /// How often it was received, this time included.
+    pub receives: u32,
+    /// What settles it.
+    pub receipt: String,
+}
+
+/// What becomes of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settlement {
+    /// It is dealt with.
+    Done,
+    /// Back into the queue, in sight again after that time.
+    Retry(Duration),
+    /// To the dead letters, with its reason.
+    DeadLetter(String),
+}
+
+/// Why a message is not in the queue.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SendError {
+    /// The queue takes none of that size.
+    #[error("the queue takes messages of at most {limit} bytes")]
+    TooLarge {
+        /// In bytes.
+        limit: usize,
+    },
+    /// It could not be reached, or is full. Sending again may work.
+    #[error("the queue cannot take it: {0}")]
+    Unavailable(String),
+}
+
+/// Why the queue could not be read or settled.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("queue: {0}")]
+pub struct Unavailable(pub String);
+
+impl Queue {
+    /// Puts messages in; one answer each, in order. `Ok` means durable.
+    pub async fn send(&self, messages: Vec<Message>) -> Vec<Result<(), SendError>> {
+        match self {
+            Queue::Embedded(queue) => queue.send(messages).await,
+            Queue::Sqs(queue) => queue.send(messages).await,
+        }
+    }
+
+    /// Takes up to `size` records, as soon as there are as many or the first has waited for `window`. Comes back empty
+    /// from time to time, so that its caller can look whether it is to stop.
+    pub async fn receive(&self, size: usize, window: Duration) -> Result<Vec<Record>, Unavailable> {
+        match self {
+            Queue::Embedded(queue) => queue.receive(size, window).await,
+            Queue::Sqs(queue) => queue.receive(size, window).await,
+        }
+    }
+
+    /// Settles records; one answer each, in order. What could not be settled comes back when its time is over.
+    pub async fn settle(&self, records: &[(&Record, Settlement)]) -> Vec<Result<(), Unavailable>> {
+        match self {
+            Queue::Embedded(queue) => queue.settle(records).await,
+            Queue::Sqs(queue) => queue.settle(records).await,
+        }
+    }
+
+    /// Whether a message could be put in now.
+    pub async fn ready(&self) -> Result<(), Unavailable> {
+        match self {
+            Queue::Embedded(queue) => queue.ready().await,
+            Queue::Sqs(queue) => queue.ready().await,
+        }
+    }
+}
+
+/// Milliseconds since 1970.
+pub fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    })
+}
