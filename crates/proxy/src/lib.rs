@@ -3,5 +3,7 @@
 //! The path of an event: `ingest` takes it over HTTP and puts it into the `queue`; `batch` takes it out, transforms
 //! it and brings it to its target. Two shells run the same lines: `serve` on one machine, the bootstraps on AWS.
 
+pub mod batch;
 pub mod config;
+pub mod lookup;
 pub mod queue;

@@ -1,0 +1,251 @@
+//! What is decided about a batch: the order of its events, what a delivery means for the queue, when to try again.
+//!
+//! Pure; `batch.rs` waits and calls.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use openlineage::{Event, EventType, Identity, Level, Subject};
+use targets::{Delivery, Failure};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::report::Outcome;
+use crate::queue::Record;
+
+/// The first wait before another try, and the longest. Doubling from the one to the other takes eight tries; with
+/// the default of 100 tries an event is kept for about a day of outage.
+const FIRST_WAIT: Duration = Duration::from_secs(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(900);
+
+/// How often an event that fails holds up the later ones of its run: enough for a hiccup. After that order yields,
+/// so that one event that always fails does not hold its run for ever.
+const HOLDS: u32 = 3;
+
+/// What events have to do with each other: only these are kept in order.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Key {
+    Run(Uuid),
+    Job(Identity),
+    Dataset(Identity),
+}
+
+/// Reads a record's body as an event; what is none is given up with its reason.
+///
+/// Always with repairs: another writer may have put it there, and what ingest accepted as strict is accepted anyway.
+pub(super) fn read(record: &Record) -> Result<Event, String> {
+    match Event::read(record.body.as_bytes(), Level::Repair) {
+        Ok(read) => Ok(read.event),
+        Err(refused) => Err(refused.to_string()),
+    }
+}
+
+/// The events in runs, each in the order in which it is to be delivered; the runs in order of their first record.
+pub(super) fn runs<R>(events: Vec<(R, Event)>) -> Vec<Vec<(R, Event)>> {
+    let mut runs: Vec<Vec<(R, Event)>> = Vec::new();
+    let mut places: HashMap<Key, usize> = HashMap::new();
+    for (record, event) in events {
+        let key = match event.subject() {
+            Subject::Run { id, .. } => Key::Run(*id),
+            Subject::Job { job } => Key::Job(job.clone()),
+            Subject::Dataset { dataset } => Key::Dataset(dataset.clone()),
+        };
+        let place = *places.entry(key).or_insert(runs.len());
+        match runs.get_mut(place) {
+            Some(run) => run.push((record, event)),
+            None => runs.push(vec![(record, event)]),
+        }
+    }
+    for run in &mut runs {
+        order(run);
+    }
+    runs
+}
+
+/// By `eventTime`, and START before the end whatever their times say: clocks differ between the hosts of a run.
+/// What has the same time stays in the order of arrival.
+fn order<R>(run: &mut [(R, Event)]) {
+    let first_end = run
+        .iter()
+        .filter(|(_, event)| ends(event))
+        .map(|(_, event)| event.time())
+        .min();
+    let key = |event: &Event| -> (OffsetDateTime, u8) {
+        match event_type(event) {
+            Some(EventType::Start) => (
+                first_end.map_or(event.time(), |end| end.min(event.time())),
+                0,
+            ),
+            Some(EventType::Running | EventType::Other) | None => (event.time(), 1),
+            Some(EventType::Complete | EventType::Abort | EventType::Fail) => (event.time(), 2),
+        }
+    };
+    run.sort_by_key(|(_, event)| key(event));
+}
+
+fn event_type(event: &Event) -> Option<EventType> {
+    match event.subject() {
+        Subject::Run { event_type, .. } => *event_type,
+        Subject::Job { .. } | Subject::Dataset { .. } => None,
+    }
+}
+
+fn ends(event: &Event) -> bool {
+    event_type(event).is_some_and(EventType::ends)
+}
+
+/// What an answer of the target means for the record.
+pub(super) fn outcome(delivery: Delivery, record: &Record, max_receives: u32) -> Outcome {
+    match delivery {
+        Delivery::Delivered { id } => Outcome::Delivered { id },
+        Delivery::Permanent(failure) => Outcome::DeadLettered {
+            class: failure.class.name(),
+            reason: reason(&failure),
+        },
+        Delivery::Transient(failure) if record.receives >= max_receives => {
+            let reason = format!(
+                "{} (given up after {} tries)",
+                reason(&failure),
+                record.receives
+            );
+            Outcome::DeadLettered {
+                class: failure.class.name(),
+                reason,
+            }
+        }
+        Delivery::Transient(failure) => Outcome::HandedBack {
+            class: failure.class.name(),
+            after: failure
+                .after
+                .map_or(wait(record), |asked| asked.clamp(FIRST_WAIT, LONGEST_WAIT)),
+            reason: failure.message,
+        },
+    }
+}
+
+/// What becomes of an event that was not tried because another one failed for both.
+pub(super) fn untried(failure: &Failure, record: &Record) -> Outcome {
+    Outcome::HandedBack {
+        class: failure.class.name(),
+        after: wait(record),
+        reason: format!(
+            "not tried, like another event of the batch: {}",
+            failure.message
+        ),
+    }
+}
+
+/// What becomes of an event for which there was no time left: it is the next one's.
+pub(super) fn out_of_time() -> Outcome {
+    let reason = "not tried in time: the target is slow".to_owned();
+    Outcome::HandedBack {
+        class: "out_of_time",
+        after: Duration::from_secs(1),
+        reason,
+    }
+}
+
+/// Whether the later events of its run wait for this one.
+pub(super) fn holds_its_run(record: &Record) -> bool {
+    record.receives <= HOLDS
+}
+
+fn reason(failure: &Failure) -> String {
+    format!("{}: {}", failure.class.name(), failure.message)
+}
+
+/// Doubles with each try, less up to a fifth, by the record's id: what failed together does not come back together.
+fn wait(record: &Record) -> Duration {
+    let doubled = FIRST_WAIT * 2u32.saturating_pow(record.receives.saturating_sub(1).min(16));
+    let spread = record.id.bytes().fold(0u32, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(byte.into())
+    }) % 200;
+    doubled.min(LONGEST_WAIT) * (1_000 - spread) / 1_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use targets::{Class, Scope};
+
+    fn event(run: u8, event_type: &str, second: u8) -> Event {
+        let text = format!(
+            r#"{{"eventTime":"2026-01-01T00:00:{second:02}Z","producer":"urn:p","schemaURL":"urn:s","eventType":"{event_type}",
+            "run":{{"runId":"00000000-0000-0000-0000-0000000000{run:02}"}},"job":{{"namespace":"n","name":"j"}}}}"#
+        );
+        Event::read(text.as_bytes(), Level::Strict).unwrap().event
+    }
+
+    fn record(receives: u32) -> Record {
+        Record {
+            id: "a".into(),
+            body: String::new(),
+            received_at: None,
+            receives,
+            receipt: String::new(),
+        }
+    }
+
+    fn failure(after: Option<Duration>) -> Failure {
+        Failure {
+            class: Class::Throttled,
+            scope: Scope::Event,
+            message: "slow down".into(),
+            after,
+        }
+    }
+
+    #[test]
+    fn a_start_comes_before_its_end_even_when_clocks_disagree() {
+        let events = vec![
+            (0, event(1, "COMPLETE", 5)),
+            (1, event(1, "OTHER", 9)),
+            (2, event(1, "START", 7)),
+            (3, event(1, "RUNNING", 3)),
+        ];
+        let order: Vec<u8> = runs(events)[0].iter().map(|(record, _)| *record).collect();
+        assert_eq!(order, [3, 2, 0, 1]);
+    }
+
+    #[test]
+    fn waits_grow_to_a_quarter_of_an_hour_and_a_target_may_ask_for_its_own() {
+        let waits: Vec<u64> = [1, 2, 5, 9, 99]
+            .map(|receives| wait(&record(receives)).as_secs())
+            .to_vec();
+        assert_eq!(waits, [4, 9, 72, 812, 812]);
+        let asked = outcome(
+            Delivery::Transient(failure(Some(Duration::from_secs(30)))),
+            &record(1),
+            5,
+        );
+        assert!(matches!(asked, Outcome::HandedBack { after, .. } if after.as_secs() == 30));
+        let given_up = outcome(Delivery::Transient(failure(None)), &record(5), 5);
+        assert!(
+            matches!(given_up, Outcome::DeadLettered { reason, .. } if reason.contains("given up after 5 tries"))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn order_within_a_run_holds_and_nothing_is_lost(
+            events in proptest::collection::vec((1u8..4, 0usize..6, 0u8..60), 0..40),
+        ) {
+            let types = ["START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER"];
+            let batch: Vec<_> = events.iter().enumerate().map(|(n, (run, t, s))| (n, event(*run, types[*t], *s))).collect();
+            let runs = runs(batch.clone());
+            let mut seen: Vec<usize> = runs.iter().flatten().map(|(n, _)| *n).collect();
+            seen.sort_unstable();
+            prop_assert_eq!(seen, (0..batch.len()).collect::<Vec<_>>());
+            for run in runs {
+                prop_assert!(run.windows(2).all(|pair| pair[0].1.run_id() == pair[1].1.run_id()));
+                let place = |wanted: fn(&Event) -> bool| run.iter().map(|(_, e)| e).enumerate().filter(|(_, e)| wanted(e)).map(|(n, _)| n).collect::<Vec<_>>();
+                let starts = place(|e| event_type(e) == Some(EventType::Start));
+                let ended = place(ends);
+                prop_assert!(starts.iter().all(|start| ended.iter().all(|end| start < end)));
+                let times: Vec<_> = run.iter().filter(|(_, e)| event_type(e) != Some(EventType::Start)).map(|(_, e)| e.time()).collect();
+                prop_assert!(times.is_sorted());
+            }
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! What became of each event of a batch, and the one line and the one count that tell it.
+//!
+//! An outcome is told once, after the queue has it: a dead letter that could not be sent is none yet.
+
+use std::time::Duration;
+
+use metrics::{counter, histogram};
+use openlineage::Event;
+use tracing::{info, warn};
+
+use super::prepare::Told;
+use crate::queue::{Record, Settlement, Unavailable, now};
+
+/// A batch, settled or about to be.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// One entry a record.
+    pub settled: Vec<Settled>,
+}
+
+/// A record and what became of it.
+#[derive(Debug)]
+pub struct Settled {
+    /// The record.
+    pub record: Record,
+    /// Its event, if it is one.
+    pub event: Option<Event>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// What was done to it.
+    pub prepared: Option<Told>,
+    /// How long it took.
+    pub took: Duration,
+    /// Whether the queue knows.
+    pub acknowledged: bool,
+}
+
+/// The end of an event's way, or not yet: [`Outcome::HandedBack`] is the only one that is not final.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is at the target.
+    Delivered {
+        /// The target's own id.
+        id: Option<String>,
+    },
+    /// A rule took it out.
+    Dropped {
+        /// The rule's name.
+        rule: &'static str,
+    },
+    /// It cannot be delivered.
+    DeadLettered {
+        /// The class of the failure.
+        class: &'static str,
+        /// The reason.
+        reason: String,
+    },
+    /// It will be tried again.
+    HandedBack {
+        /// The class of the failure.
+        class: &'static str,
+        /// When.
+        after: Duration,
+        /// Why it was not delivered.
+        reason: String,
+    },
+}
+
+impl Settled {
+    pub(super) fn new(record: Record, event: Option<Event>, outcome: Outcome) -> Settled {
+        Settled {
+            record,
+            event,
+            outcome,
+            prepared: None,
+            took: Duration::ZERO,
+            acknowledged: false,
+        }
+    }
+
+    /// What the queue is to do.
+    pub fn settlement(&self) -> Settlement {
+        match &self.outcome {
+            Outcome::Delivered { .. } | Outcome::Dropped { .. } => Settlement::Done,
+            Outcome::DeadLettered { reason, .. } => Settlement::DeadLetter(reason.clone()),
+            Outcome::HandedBack { after, .. } => Settlement::Retry(*after),
+        }
+    }
+}
+
+impl Report {
+    pub(super) fn push(&mut self, record: Record, event: Option<Event>, outcome: Outcome) {
+        self.settled.push(Settled::new(record, event, outcome));
+    }
+
+    /// Tells what became of each event, now that the queue has answered. Call once.
+    pub fn conclude(&mut self, answers: Vec<Result<(), Unavailable>>, target: &'static str) {
+        for (settled, answer) in self.settled.iter_mut().zip(answers) {
+            settled.acknowledged = answer.is_ok();
+            if let Err(error) = answer {
+                warn!(id = settled.record.id, %error, "not settled: the event will come again");
+                if matches!(settled.outcome, Outcome::DeadLettered { .. }) {
+                    continue; // it is no dead letter yet
+                }
+            }
+            tell(settled, target);
+        }
+    }
+}
+
+/// The one line and the one count.
+fn tell(settled: &Settled, target: &'static str) {
+    let run_id = settled
+        .event
+        .as_ref()
+        .and_then(Event::run_id)
+        .map(|id| id.to_string());
+    let job = settled.event.as_ref().and_then(Event::job);
+    let size = settled
+        .event
+        .as_ref()
+        .map_or(settled.record.body.len(), |event| event.text().len());
+    macro_rules! line {
+        ($level:ident, $outcome:literal, $($field:tt)*) => {
+            $level!(
+                outcome = $outcome,
+                id = settled.record.id,
+                run.id = run_id,
+                job.namespace = job.map(|job| job.namespace.as_str()),
+                job.name = job.map(|job| job.name.as_str()),
+                event.r#type = settled.event.as_ref().map(Event::label),
+                target,
+                duration_ms = u64::try_from(settled.took.as_millis()).unwrap_or(u64::MAX),
+                size_bytes = size,
+                tries = settled.record.receives,
+                $($field)*
+            )
+        };
+    }
+    if let Some(told) = &settled.prepared {
+        for unresolved in &told.unresolved {
+            counter!("lineage_proxy_unresolved_total").increment(1);
+            warn!(
+                id = settled.record.id,
+                namespace = unresolved.namespace,
+                reason = unresolved.reason,
+                "name left as it came"
+            );
+        }
+    }
+    let rewritten = settled
+        .prepared
+        .as_ref()
+        .map_or(0, |told| told.changes.len());
+    let cut = settled.prepared.as_ref().map_or(0, |told| told.cut.len());
+    match &settled.outcome {
+        Outcome::Delivered { id } => {
+            counter!("lineage_proxy_delivered_total", "target" => target).increment(1);
+            if let Some(received_at) = settled.record.received_at {
+                let age = Duration::from_millis(u64::try_from(now() - received_at).unwrap_or(0));
+                histogram!("lineage_proxy_age_at_delivery_seconds").record(age.as_secs_f64());
+            }
+            line!(
+                info,
+                "delivered",
+                target.id = id.as_deref(),
+                rewritten,
+                cut,
+                "event"
+            );
+        }
+        Outcome::Dropped { rule } => {
+            counter!("lineage_proxy_dropped_total", "rule" => *rule).increment(1);
+            line!(info, "dropped", rule, "event");
+        }
+        Outcome::DeadLettered { class, reason } => {
+            counter!("lineage_proxy_dead_lettered_total", "class" => *class).increment(1);
+            line!(warn, "dead_lettered", class, reason, "event");
+        }
+        Outcome::HandedBack {
+            class,
+            after,
+            reason,
+        } => {
+            counter!("lineage_proxy_handed_back_total", "class" => *class).increment(1);
+            let after_s = after.as_secs();
+            warn!(
+                id = settled.record.id,
+                target,
+                class,
+                reason,
+                after_s,
+                tries = settled.record.receives,
+                "will be tried again"
+            );
+        }
+    }
+}
