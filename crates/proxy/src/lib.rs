@@ -5,5 +5,7 @@
 
 pub mod batch;
 pub mod config;
+pub mod ingest;
 pub mod lookup;
 pub mod queue;
+pub mod telemetry;

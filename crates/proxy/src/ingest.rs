@@ -1,0 +1,126 @@
+//! Ingest: HTTP in, queue out. One router for `serve` and for the Lambda.
+//!
+//! A request goes: authorised, read within limits, unpacked, judged, queued, answered. `200` means that the event is
+//! in the queue, durably. Ingest never delivers. The contract is in the README, "HTTP".
+
+mod answer;
+pub mod auth;
+mod body;
+mod read_back;
+mod routes;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{get, post};
+use openlineage::Level;
+use targets::Store;
+use tokio::sync::Semaphore;
+
+use crate::config;
+use crate::queue::Queue;
+use crate::telemetry::Prometheus;
+
+pub use auth::Keys;
+
+/// What the routes need, set up once.
+#[derive(Clone)]
+pub struct Ingest {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    queue: Queue,
+    keys: Keys,
+    level: Level,
+    limits: body::Limits,
+    prometheus: Option<Prometheus>,
+    store: Option<Store>,
+}
+
+impl Ingest {
+    /// Takes events for `queue` from whoever has one of `keys`.
+    pub fn new(config: &config::Ingest, queue: Queue, keys: Keys) -> Ingest {
+        let limits = body::Limits {
+            sent: config.max_body,
+            unpacked: config.max_unpacked,
+            memory: Arc::new(Semaphore::new(config.max_in_memory / body::UNIT)),
+        };
+        let inner = Inner {
+            queue,
+            keys,
+            level: config.level,
+            limits,
+            prometheus: None,
+            store: None,
+        };
+        Ingest {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Adds what only `serve` has: its metrics, and the store to be read back.
+    #[must_use]
+    pub fn with_local(self, prometheus: Prometheus, store: Option<Store>) -> Ingest {
+        let Inner {
+            queue,
+            keys,
+            level,
+            limits,
+            ..
+        } = &*self.inner;
+        let (queue, keys, limits) = (queue.clone(), keys.clone(), limits.clone());
+        let inner = Inner {
+            queue,
+            keys,
+            level: *level,
+            limits,
+            prometheus: Some(prometheus),
+            store,
+        };
+        Ingest {
+            inner: Arc::new(inner),
+        }
+    }
+}
+
+/// All routes, under the configured prefix.
+pub fn router(ingest: Ingest, path_prefix: &str) -> Router {
+    let open = Router::new()
+        .route("/healthz", get(routes::healthz))
+        .route("/readyz", get(routes::readyz));
+    let closed = Router::new()
+        .route("/api/v1/lineage", post(routes::one))
+        // The path of the AWS sample, and what the Java client makes of a URL with nothing but a slash.
+        .route("/post-lineage-event", post(routes::one))
+        .route("/", post(routes::one))
+        .route("/api/v1/lineage/batch", post(routes::many))
+        .route("/api/v1/lineage/validate", post(routes::validate))
+        .route("/api/v1/events/lineage", get(read_back::events))
+        .route("/metrics", get(routes::metrics))
+        .layer(middleware::from_fn_with_state(ingest.clone(), authorise));
+    let routes = open
+        .merge(closed)
+        .fallback(routes::not_found)
+        .method_not_allowed_fallback(routes::method_not_allowed)
+        .layer(DefaultBodyLimit::disable()) // `body` has its own, which answers as the contract says
+        .with_state(ingest);
+    if path_prefix.is_empty() {
+        routes
+    } else {
+        Router::new()
+            .nest(path_prefix, routes)
+            .fallback(routes::not_found)
+    }
+}
+
+/// Before anything of the body is read.
+async fn authorise(State(ingest): State<Ingest>, request: Request, next: Next) -> Response {
+    match ingest.inner.keys.admit(request.headers()).await {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => answer::refused(&refusal),
+    }
+}

@@ -1,0 +1,143 @@
+//! What a client is told: problems as RFC 9457, and the statuses that every client understands.
+//!
+//! Only `200` for success: `202` and `204` break two clients. Never `429`, never a bare `500`: the one transient answer
+//! that all clients retry is `503` with a small `Retry-After`.
+
+use std::num::NonZeroU32;
+use std::sync::LazyLock;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use metrics::counter;
+use openlineage::Finding;
+use serde_json::json;
+use tracing::warn;
+
+/// Why a request is refused.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// Nothing says who sends.
+    Unauthorised(&'static str),
+    /// Whoever sends may not.
+    Forbidden(&'static str),
+    /// The body, as sent or unpacked, is larger than that many bytes.
+    TooLarge(String),
+    /// The body is of a type or coding that is not taken.
+    Unsupported(String),
+    /// The request is broken off or no gzip.
+    Unreadable(String),
+    /// It is no event.
+    Invalid(Vec<Finding>),
+    /// There is nothing there.
+    NotFound,
+    /// There is, but not for that method.
+    Method,
+    /// Not now.
+    Unavailable(String),
+}
+
+/// Refusals that are logged: enough to see what is wrong, and no lever for a stranger to fill the log.
+static LOGGED: LazyLock<DefaultDirectRateLimiter> = LazyLock::new(|| {
+    RateLimiter::direct(Quota::per_second(
+        NonZeroU32::new(5).unwrap_or(NonZeroU32::MIN),
+    ))
+});
+
+/// The answer to a refused request. Counts it, and logs it within limits.
+pub(super) fn refused(refusal: &Refusal) -> Response {
+    let (status, title, detail) = refusal.told();
+    counter!("lineage_proxy_refused_total", "status" => status.as_str().to_owned()).increment(1);
+    if LOGGED.check().is_ok() {
+        // Pointers and rules; messages may quote the sender's values.
+        let findings = match refusal {
+            Refusal::Invalid(findings) => pointers(findings),
+            _ => String::new(),
+        };
+        warn!(
+            status = status.as_u16(),
+            reason = title,
+            findings,
+            "refused"
+        );
+    }
+    let mut problem = json!({"type": "about:blank", "title": title, "status": status.as_u16()});
+    if let (Some(problem), Some(detail)) = (problem.as_object_mut(), detail) {
+        problem.insert("detail".to_owned(), detail.into());
+    }
+    if let (Some(problem), Refusal::Invalid(findings)) = (problem.as_object_mut(), refusal) {
+        problem.insert("findings".to_owned(), json!(findings));
+    }
+    let mut response = (status, Json(problem)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
+    match status {
+        StatusCode::SERVICE_UNAVAILABLE => {
+            drop(headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1")))
+        }
+        StatusCode::UNAUTHORIZED => {
+            drop(headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
+        }
+        _ => {}
+    }
+    response
+}
+
+/// Pointer and rule of the first findings, for a log line.
+pub(super) fn pointers(findings: &[Finding]) -> String {
+    let shown: Vec<String> = findings
+        .iter()
+        .take(5)
+        .map(|finding| format!("{} {}", finding.rule, finding.pointer))
+        .collect();
+    shown.join(", ")
+}
+
+impl Refusal {
+    fn told(&self) -> (StatusCode, &'static str, Option<String>) {
+        match self {
+            Refusal::Unauthorised(why) => (
+                StatusCode::UNAUTHORIZED,
+                "a key is needed",
+                Some((*why).to_owned()),
+            ),
+            Refusal::Forbidden(why) => (
+                StatusCode::FORBIDDEN,
+                "not with that key",
+                Some((*why).to_owned()),
+            ),
+            Refusal::TooLarge(why) => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too large",
+                Some(why.clone()),
+            ),
+            Refusal::Unsupported(why) => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported media type",
+                Some(why.clone()),
+            ),
+            Refusal::Unreadable(why) => (
+                StatusCode::BAD_REQUEST,
+                "the body cannot be read",
+                Some(why.clone()),
+            ),
+            Refusal::Invalid(_) => (StatusCode::BAD_REQUEST, "no OpenLineage event", None),
+            Refusal::NotFound => {
+                let routes =
+                    "POST /api/v1/lineage, /api/v1/lineage/batch or /api/v1/lineage/validate"
+                        .to_owned();
+                (StatusCode::NOT_FOUND, "nothing is here", Some(routes))
+            }
+            Refusal::Method => (StatusCode::METHOD_NOT_ALLOWED, "not with that method", None),
+            Refusal::Unavailable(why) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "cannot be queued now",
+                Some(why.clone()),
+            ),
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Who may send: bearer keys, several at once, hashed at rest, compared in constant time.
+//!
+//! Keys come from the configuration and from a Secrets Manager secret, which is read again while running, so that a
+//! key can be rotated with no restart and no refusal in between. JWT and IAM are done by API Gateway in front.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::http::{HeaderMap, header};
+use sha2::{Digest, Sha256};
+use subtle::{Choice, ConstantTimeEq};
+use tokio::sync::RwLock;
+use tracing::warn;
+
+use super::answer::Refusal;
+use crate::config;
+
+/// How long the secret's keys are used without looking again: a withdrawn key works that long at most.
+const FRESH: Duration = Duration::from_secs(300);
+
+/// How soon an unknown key may make us look again: a new key works that soon at least, and a stranger cannot make us
+/// call Secrets Manager at will.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
+/// The keys that are let in. Cheap to clone.
+#[derive(Clone)]
+pub struct Keys {
+    configured: Arc<[[u8; 32]]>,
+    secret: Option<Secret>,
+    anonymous: bool,
+}
+
+#[derive(Clone)]
+struct Secret {
+    client: aws_sdk_secretsmanager::Client,
+    id: String,
+    read: Arc<RwLock<Option<Read>>>,
+}
+
+struct Read {
+    keys: Vec<[u8; 32]>,
+    at: Instant,
+}
+
+impl Keys {
+    /// The keys as configured; `aws` is needed where a secret is named.
+    pub fn new(config: &config::Auth, aws: Option<&aws_config::SdkConfig>) -> Keys {
+        let secret = config.secret_id.clone().zip(aws).map(|(id, aws)| Secret {
+            client: aws_sdk_secretsmanager::Client::new(aws),
+            id,
+            read: Arc::default(),
+        });
+        let anonymous = config.anonymous || config.keys.is_empty() && config.secret_id.is_none();
+        Keys {
+            configured: config.keys.clone().into(),
+            secret,
+            anonymous,
+        }
+    }
+
+    /// Whether these headers carry a key. Java clients can send `Authorization` twice: one good one is enough.
+    pub(super) async fn admit(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        if self.anonymous {
+            return Ok(());
+        }
+        let presented: Vec<[u8; 32]> = headers
+            .get_all(header::AUTHORIZATION)
+            .iter()
+            .filter_map(|v| bearer(v.as_bytes()))
+            .collect();
+        if presented.is_empty() {
+            return Err(Refusal::Unauthorised("no Authorization: Bearer KEY"));
+        }
+        if known(&presented, &self.configured) {
+            return Ok(());
+        }
+        match &self.secret {
+            Some(secret) => secret.admit(&presented).await,
+            None => Err(Refusal::Forbidden("the key is not known")),
+        }
+    }
+}
+
+impl Secret {
+    async fn admit(&self, presented: &[[u8; 32]]) -> Result<(), Refusal> {
+        let good = |read: &Read, age: Duration| read.at.elapsed() < age;
+        if let Some(read) = self.read.read().await.as_ref() {
+            let is_known = known(presented, &read.keys);
+            if is_known && good(read, FRESH) {
+                return Ok(());
+            }
+            if !is_known && good(read, LOOK_AGAIN) {
+                return Err(Refusal::Forbidden("the key is not known"));
+            }
+        }
+        // One at a time looks; those who waited find what it read.
+        let mut read = self.read.write().await;
+        if !read.as_ref().is_some_and(|read| good(read, LOOK_AGAIN)) {
+            match self.fetch().await {
+                Ok(keys) => {
+                    *read = Some(Read {
+                        keys,
+                        at: Instant::now(),
+                    })
+                }
+                // While Secrets Manager is away, the keys that were good go on being good.
+                Err(error) => warn!(error, "the keys could not be read"),
+            }
+        }
+        match read.as_ref() {
+            Some(read) if known(presented, &read.keys) => Ok(()),
+            Some(_) => Err(Refusal::Forbidden("the key is not known")),
+            None => Err(Refusal::Unavailable("the keys cannot be read".to_owned())),
+        }
+    }
+
+    async fn fetch(&self) -> Result<Vec<[u8; 32]>, String> {
+        let request = self.client.get_secret_value().secret_id(&self.id);
+        let answer = request.send().await.map_err(|error| {
+            aws_sdk_secretsmanager::error::DisplayErrorContext(error).to_string()
+        })?;
+        parse(answer.secret_string().unwrap_or_default())
+    }
+}
+
+/// The keys of a secret: a JSON array, an object whose values are keys or arrays of keys, or one key a line.
+/// Errors name places, never keys.
+fn parse(text: &str) -> Result<Vec<[u8; 32]>, String> {
+    use serde_json::Value;
+    fn texts(value: &Value, into: &mut Vec<String>) {
+        match value {
+            Value::String(text) => into.push(text.clone()),
+            Value::Array(items) => items.iter().for_each(|item| texts(item, into)),
+            Value::Object(members) => members.values().for_each(|value| texts(value, into)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+    let mut keys = Vec::new();
+    match serde_json::from_str::<Value>(text) {
+        Ok(value @ (Value::Array(_) | Value::Object(_) | Value::String(_))) => {
+            texts(&value, &mut keys)
+        }
+        Ok(_) | Err(_) => {
+            keys = text
+                .lines()
+                .map(str::trim)
+                .filter(|line| !line.is_empty())
+                .map(str::to_owned)
+                .collect()
+        }
+    }
+    let hashed = keys.iter().enumerate();
+    hashed
+        .map(|(index, key)| {
+            config::hash(key).map_err(|error| format!("key {} of the secret: {error}", index + 1))
+        })
+        .collect()
+}
+
+/// The hash of the key in `Bearer KEY`.
+fn bearer(value: &[u8]) -> Option<[u8; 32]> {
+    let (scheme, key) = value.split_at_checked(7)?;
+    let key = key.trim_ascii();
+    (scheme.eq_ignore_ascii_case(b"bearer ") && !key.is_empty()).then(|| Sha256::digest(key).into())
+}
+
+/// Whether any key presented is any key known. Takes as long whichever it is.
+fn known(presented: &[[u8; 32]], keys: &[[u8; 32]]) -> bool {
+    let mut found = Choice::from(0);
+    for one in presented {
+        for key in keys {
+            found |= one.ct_eq(key);
+        }
+    }
+    found.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "0123456789abcdef";
+
+    #[tokio::test]
+    async fn one_good_key_among_several_headers_is_enough() {
+        let auth = config::Auth {
+            keys: vec![config::hash(KEY).unwrap()],
+            ..Default::default()
+        };
+        let keys = Keys::new(&auth, None);
+        let mut headers = HeaderMap::new();
+        assert!(matches!(
+            keys.admit(&headers).await,
+            Err(Refusal::Unauthorised(_))
+        ));
+        headers.append(header::AUTHORIZATION, "Bearer wrong".parse().unwrap());
+        assert!(matches!(
+            keys.admit(&headers).await,
+            Err(Refusal::Forbidden(_))
+        ));
+        headers.append(
+            header::AUTHORIZATION,
+            format!("bearer  {KEY}").parse().unwrap(),
+        );
+        assert!(keys.admit(&headers).await.is_ok());
+    }
+
+    #[test]
+    fn a_secret_holds_keys_in_any_of_three_forms() {
+        let hashed = config::hash(KEY).unwrap();
+        let other = format!("sha256:{}", hex::encode([7u8; 32]));
+        let forms = [
+            format!("[\"{KEY}\", \"{other}\"]"),
+            format!("{{\"current\":\"{KEY}\",\"old\":[\"{other}\"]}}"),
+            format!("{KEY}\n\n{other}\n"),
+        ];
+        for form in forms {
+            assert_eq!(parse(&form).unwrap(), [hashed, [7; 32]]);
+        }
+        assert!(!parse("tooshort").unwrap_err().contains("tooshort"));
+    }
+}

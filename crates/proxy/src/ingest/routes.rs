@@ -1,0 +1,307 @@
+//! The routes: one event, many events, validation, and whether we are alive.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use metrics::counter;
+use openlineage::{Event, Finding, Level, Read, split_array, warnings};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tracing::info;
+
+use super::answer::{Refusal, pointers, refused};
+use super::body::{Taken, take};
+use super::{Ingest, Inner};
+use crate::queue::{Message, SendError, now};
+
+/// Judging bodies up to here takes well under a millisecond; above, it moves to a thread that may block.
+const QUICK: usize = 262_144;
+
+/// One event in: `200` once it is in the queue.
+pub(super) async fn one(State(ingest): State<Ingest>, request: Request) -> Response {
+    one_event(&ingest.inner, request)
+        .await
+        .unwrap_or_else(|refusal| refused(&refusal))
+}
+
+async fn one_event(inner: &Inner, request: Request<Body>) -> Result<Response, Refusal> {
+    let taken = take(request, &inner.limits).await?;
+    counter!("lineage_proxy_received_total").increment(1);
+    let level = inner.level;
+    let read = judged(taken, move |bytes| Event::read(bytes, level)).await?;
+    let Read { event, repairs } = read.map_err(|refused| Refusal::Invalid(refused.findings))?;
+    let message = message(&event);
+    let id = message.id.clone();
+    let sent = inner.queue.send(vec![message]).await;
+    sent.into_iter()
+        .collect::<Result<Vec<()>, _>>()
+        .map_err(not_queued)?;
+    accepted(&id, &event, &repairs);
+    let mut answer = json!({"id": id});
+    if let (Some(answer), false) = (answer.as_object_mut(), repairs.is_empty()) {
+        answer.insert("repaired".to_owned(), json!(repairs));
+    }
+    Ok(Json(answer).into_response())
+}
+
+/// An array in, each event judged and queued for itself; answered as the OpenLineage OpenAPI says.
+pub(super) async fn many(State(ingest): State<Ingest>, request: Request) -> Response {
+    many_events(&ingest.inner, request)
+        .await
+        .unwrap_or_else(|refusal| refused(&refusal))
+}
+
+async fn many_events(inner: &Inner, request: Request<Body>) -> Result<Response, Refusal> {
+    let quiet = wants_nothing(request.headers());
+    let taken = take(request, &inner.limits).await?;
+    let level = inner.level;
+    let read = judged(taken, move |bytes| {
+        let texts = split_array(bytes)?;
+        Ok(texts
+            .into_iter()
+            .map(|text| Event::read(text.as_bytes(), level))
+            .collect::<Vec<_>>())
+    });
+    let read = read
+        .await?
+        .map_err(|finding: Finding| Refusal::Invalid(vec![finding]))?;
+    counter!("lineage_proxy_received_total").increment(read.len() as u64);
+
+    let received = read.len();
+    let (mut good, mut messages, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+    for (index, read) in read.into_iter().enumerate() {
+        match read {
+            Ok(read) => {
+                messages.push(message(&read.event));
+                good.push((index, read));
+            }
+            Err(refused) => {
+                counter!("lineage_proxy_refused_total", "status" => "400").increment(1);
+                failed.push(Failed {
+                    index,
+                    reason: refused.to_string(),
+                    findings: refused.findings,
+                    retriable: false,
+                });
+            }
+        }
+    }
+    let ids: Vec<String> = messages.iter().map(|message| message.id.clone()).collect();
+    let sent = inner.queue.send(messages).await;
+    for (((index, read), id), sent) in good.into_iter().zip(ids).zip(sent) {
+        match sent {
+            Ok(()) => accepted(&id, &read.event, &read.repairs),
+            Err(error) => {
+                let retriable = matches!(error, SendError::Unavailable(_));
+                failed.push(Failed {
+                    index,
+                    reason: error.to_string(),
+                    findings: Vec::new(),
+                    retriable,
+                });
+            }
+        }
+    }
+    failed.sort_by_key(|failed| failed.index);
+    let retriable = failed.iter().filter(|failed| failed.retriable).count();
+    if retriable > 0 && retriable == received {
+        // Nothing of it is anywhere: the answer that every client retries.
+        return Err(Refusal::Unavailable("the queue cannot take it".to_owned()));
+    }
+    if quiet && failed.is_empty() {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let status = if failed.is_empty() {
+        "success"
+    } else {
+        "partial_success"
+    };
+    let summary = json!({
+        "received": received,
+        "successful": received - failed.len(),
+        "failed": failed.len(),
+        "retriable": retriable,
+        "non_retriable": failed.len() - retriable,
+    });
+    let failed: Vec<Value> = failed.iter().map(Failed::told).collect();
+    Ok(
+        Json(json!({"status": status, "summary": summary, "failed_events": failed}))
+            .into_response(),
+    )
+}
+
+struct Failed {
+    index: usize,
+    reason: String,
+    findings: Vec<Finding>,
+    retriable: bool,
+}
+
+impl Failed {
+    fn told(&self) -> Value {
+        let mut told =
+            json!({"index": self.index, "reason": self.reason, "retriable": self.retriable});
+        if let (Some(told), false) = (told.as_object_mut(), self.findings.is_empty()) {
+            told.insert("findings".to_owned(), json!(self.findings));
+        }
+        told
+    }
+}
+
+/// The query of `validate`.
+#[derive(Deserialize)]
+pub(super) struct Validate {
+    level: Option<String>,
+}
+
+/// Judges without queueing: for one event an object, for an array an array of those.
+pub(super) async fn validate(
+    State(ingest): State<Ingest>,
+    Query(query): Query<Validate>,
+    request: Request,
+) -> Response {
+    validated(&ingest.inner, query, request)
+        .await
+        .unwrap_or_else(|refusal| refused(&refusal))
+}
+
+async fn validated(
+    inner: &Inner,
+    query: Validate,
+    request: Request<Body>,
+) -> Result<Response, Refusal> {
+    let level = match query.level.as_deref() {
+        None => inner.level,
+        Some("strict") => Level::Strict,
+        Some("repair") => Level::Repair,
+        Some(_) => return Err(Refusal::Unreadable("level is strict or repair".to_owned())),
+    };
+    let taken = take(request, &inner.limits).await?;
+    let verdict = judged(taken, move |bytes| {
+        let is_array = bytes.trim_ascii_start().starts_with(b"[");
+        match split_array(bytes) {
+            Ok(texts) => Value::from(
+                texts
+                    .iter()
+                    .map(|text| verdict(text.as_bytes(), level))
+                    .collect::<Vec<_>>(),
+            ),
+            Err(finding) if is_array => json!({"valid": false, "findings": [finding]}),
+            Err(_) => verdict(bytes, level),
+        }
+    });
+    Ok(Json(verdict.await?).into_response())
+}
+
+/// `valid`, and findings: errors of a refused event; repairs and facet warnings of an accepted one.
+pub(crate) fn verdict(bytes: &[u8], level: Level) -> Value {
+    let severe = |findings: Vec<Finding>, severity: &str| -> Vec<Value> {
+        let told = |finding: Finding| json!({"severity": severity, "pointer": finding.pointer, "rule": finding.rule, "message": finding.message});
+        findings.into_iter().map(told).collect()
+    };
+    match Event::read(bytes, level) {
+        Ok(Read { event, repairs }) => {
+            let mut findings = severe(repairs, "repaired");
+            findings.extend(severe(
+                event.json().map(warnings).unwrap_or_default(),
+                "warning",
+            ));
+            json!({"valid": true, "kind": event.label(), "findings": findings})
+        }
+        Err(refused) => json!({"valid": false, "findings": severe(refused.findings, "error")}),
+    }
+}
+
+/// Alive.
+pub(super) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Able to queue.
+pub(super) async fn readyz(State(ingest): State<Ingest>) -> Response {
+    match ingest.inner.queue.ready().await {
+        Ok(()) => "ok\n".into_response(),
+        Err(error) => refused(&Refusal::Unavailable(error.to_string())),
+    }
+}
+
+/// Prometheus text, where there is a recorder for it.
+pub(super) async fn metrics(State(ingest): State<Ingest>) -> Response {
+    match &ingest.inner.prometheus {
+        Some(prometheus) => prometheus.render().into_response(),
+        None => refused(&Refusal::NotFound),
+    }
+}
+
+/// Any other path.
+pub(super) async fn not_found() -> Response {
+    refused(&Refusal::NotFound)
+}
+
+/// Any other method.
+pub(super) async fn method_not_allowed() -> Response {
+    refused(&Refusal::Method)
+}
+
+/// Runs `judge` on the body, on a thread that may block when it is large. Its share of memory is held meanwhile.
+async fn judged<T: Send + 'static>(
+    taken: Taken,
+    judge: impl FnOnce(&[u8]) -> T + Send + 'static,
+) -> Result<T, Refusal> {
+    if taken.bytes.len() <= QUICK {
+        return Ok(judge(&taken.bytes));
+    }
+    let judging = tokio::task::spawn_blocking(move || judge(&taken.bytes));
+    judging
+        .await
+        .map_err(|_| Refusal::Unavailable("stopping".to_owned()))
+}
+
+fn message(event: &Event) -> Message {
+    Message {
+        id: uuid::Uuid::now_v7().to_string(),
+        body: event.text().to_owned(),
+        received_at: now(),
+    }
+}
+
+fn not_queued(error: SendError) -> Refusal {
+    match error {
+        SendError::TooLarge { .. } => Refusal::TooLarge(error.to_string()),
+        SendError::Unavailable(why) => {
+            tracing::error!(error = why, "the queue cannot take events");
+            Refusal::Unavailable("the queue cannot take it".to_owned())
+        }
+    }
+}
+
+/// Counts an accepted event; what was repaired is logged.
+fn accepted(id: &str, event: &Event, repairs: &[Finding]) {
+    counter!("lineage_proxy_accepted_total").increment(1);
+    for repair in repairs {
+        counter!("lineage_proxy_repaired_total", "rule" => repair.rule).increment(1);
+    }
+    if !repairs.is_empty() {
+        let run_id = event.run_id().map(|run| run.to_string());
+        info!(
+            id,
+            run.id = run_id,
+            event.r#type = event.label(),
+            repairs = pointers(repairs),
+            "repaired"
+        );
+    }
+}
+
+/// `Prefer: return=minimal` (RFC 7240): the only way to be answered `204`.
+fn wants_nothing(headers: &HeaderMap) -> bool {
+    let prefer = headers
+        .get_all("prefer")
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    prefer
+        .flat_map(|value| value.split(','))
+        .any(|preference| preference.trim() == "return=minimal")
+}

@@ -1,0 +1,100 @@
+//! Logs and metrics: how they leave each shell.
+//!
+//! Logs are JSON lines on stderr (stdout on Lambda), text on a terminal. The same counters become Prometheus text in
+//! `serve` and CloudWatch embedded metrics on Lambda. What is counted stands where it happens.
+
+use std::io::{IsTerminal, stderr, stdout};
+use std::time::Duration;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing::warn;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+/// The namespace of embedded metrics.
+pub const NAMESPACE: &str = "LineageProxy";
+
+/// Upper bounds of age and latency, in seconds: from a request's milliseconds to a day of outage.
+const SECONDS: [f64; 14] = [
+    0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 300.0, 3_600.0, 86_400.0,
+];
+
+/// The metrics of a `serve`, to be rendered.
+#[derive(Clone)]
+pub struct Prometheus(PrometheusHandle);
+
+impl Prometheus {
+    /// The Prometheus text format 0.0.4.
+    pub fn render(&self) -> String {
+        self.0.run_upkeep();
+        self.0.render()
+    }
+}
+
+/// Starts the log of a process that runs on a machine. A filter that cannot be read falls back to `info`, and says so.
+pub fn log_to_stderr(filter: &str) {
+    let (filter, bad) = parsed(filter);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(stderr)
+        .with_target(false);
+    if stderr().is_terminal() {
+        builder.init();
+    } else {
+        builder.json().init();
+    }
+    complain(bad);
+}
+
+/// Starts the log of a Lambda function: CloudWatch takes stdout and has its own time stamps.
+pub fn log_to_cloudwatch(filter: &str) {
+    let (filter, bad) = parsed(filter);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(stdout)
+        .with_target(false);
+    builder
+        .json()
+        .without_time()
+        .with_span_events(FmtSpan::NONE)
+        .init();
+    complain(bad);
+}
+
+/// Counts for Prometheus. Errors: a recorder is there already.
+pub fn count_for_prometheus() -> Result<Prometheus, String> {
+    let builder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS);
+    let builder = builder.map_err(|error| error.to_string())?;
+    builder
+        .install_recorder()
+        .map(Prometheus)
+        .map_err(|error| error.to_string())
+}
+
+/// Counts for CloudWatch; what was counted is written out at the end of each invocation.
+pub fn count_for_cloudwatch(
+    function: &str,
+) -> Result<&'static metrics_cloudwatch_embedded::Collector, String> {
+    let builder = metrics_cloudwatch_embedded::Builder::new().cloudwatch_namespace(NAMESPACE);
+    builder
+        .with_dimension("function", function.to_owned())
+        .init()
+        .map_err(|error| error.to_string())
+}
+
+/// How long a stop may take: below the 30 s that orchestrators give.
+pub const STOP: Duration = Duration::from_secs(20);
+
+fn parsed(filter: &str) -> (EnvFilter, Option<String>) {
+    match EnvFilter::try_new(filter) {
+        Ok(filter) => (filter, None),
+        Err(error) => (EnvFilter::new("info"), Some(error.to_string())),
+    }
+}
+
+fn complain(bad: Option<String>) {
+    if let Some(error) = bad {
+        warn!(error, "the log filter cannot be read: info is used");
+    }
+}
