@@ -3,22 +3,26 @@
 //! The environment has this one door. All that is wrong is shown together; the process then ends with status 64.
 //! Called by the mains; everything behind them takes a [`Config`], which cannot be wrong.
 
+mod parse;
 pub mod settings;
 
-use std::collections::BTreeSet;
-use std::fmt::Display;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use openlineage::Level;
-use sha2::{Digest, Sha256};
 use targets::{Compression, FileSettings, HttpSettings};
 use transform::{Redshift, Style};
 
+use self::parse::{
+    account, address, between, bytes, domain, duration, flag, level, only, parsed, prefix, style,
+    url_text,
+};
 use self::settings::{Reader, Settings};
+
+pub use self::parse::hash;
 
 /// What the process is about to be: it decides which settings have to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +56,19 @@ pub struct Config {
     pub redshift: Redshift,
     /// Whether short Redshift names may be looked up with AWS.
     pub redshift_lookup: bool,
+    /// What of `serve` runs, where ingest and batch are apart.
+    pub only: Option<Part>,
     /// The filter of the log, in the syntax of `tracing_subscriber::EnvFilter`.
     pub log: String,
+}
+
+/// A half of `serve`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// HTTP in, queue out.
+    Ingest,
+    /// Queue in, target out.
+    Batch,
 }
 
 /// How HTTP is taken in.
@@ -187,7 +202,7 @@ impl Config {
         let listen = r
             .get("listen", address)
             .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 5000)));
-        let config = Config {
+        let mut config = Config {
             listen,
             data_dir: r
                 .get("data_dir", parsed)
@@ -213,22 +228,39 @@ impl Config {
                     .unwrap_or(20),
             },
             target: target(r, role),
-            redshift: Redshift {
-                style: r.get("redshift.style", style).unwrap_or_default(),
-                hosts: r
-                    .map("redshift.hosts")
-                    .into_iter()
-                    .map(|(host, full)| (host.to_ascii_lowercase(), full))
-                    .collect(),
-                account: r.get("redshift.account", account),
-            },
-            redshift_lookup: r.get("redshift.lookup", flag).unwrap_or(true),
+            redshift: Redshift::default(),
+            redshift_lookup: false,
+            only: r.get("only", only),
             log: r
                 .get("log", |t| Ok(t.to_owned()))
                 .unwrap_or_else(|| "info".to_owned()),
         };
+        config.names_of_redshift(r);
         config.check(r, role);
         config
+    }
+
+    /// DataZone is the one target that cannot do with short names, so it alone has the rule on by default; a map of
+    /// hosts says for any target that names are to be rewritten.
+    fn names_of_redshift(&mut self, r: &mut Reader) {
+        let is_datazone = matches!(self.target, Target::DataZone { .. });
+        let hosts: BTreeMap<String, String> = r
+            .map("redshift.hosts")
+            .into_iter()
+            .map(|(host, full)| (host.to_ascii_lowercase(), full))
+            .collect();
+        let default = if is_datazone || !hosts.is_empty() {
+            Style::Endpoint
+        } else {
+            Style::None
+        };
+        let style = r.get("redshift.style", style).unwrap_or(default);
+        self.redshift = Redshift {
+            style,
+            hosts,
+            account: r.get("redshift.account", account),
+        };
+        self.redshift_lookup = r.get("redshift.lookup", flag).unwrap_or(is_datazone);
     }
 
     /// What settings ask of each other.
@@ -253,6 +285,9 @@ impl Config {
         };
         if on_sqs && self.queue.url.is_none() {
             r.error("queue.url: the function needs the URL of its SQS queue".to_owned());
+        }
+        if self.only.is_some() && self.queue.url.is_none() {
+            r.error("only: ingest and batch can be apart only with an SQS queue between them (queue.url)".to_owned());
         }
         if (role == Role::Batch || self.queue.url.is_some() && role == Role::Serve)
             && self.queue.dead_letter_url.is_none()
@@ -370,143 +405,6 @@ fn target(r: &mut Reader, role: Role) -> Target {
         Some(_) | None => {}
     }
     Target::Store
-}
-
-/// The SHA-256 of a key that is given plain, or as `sha256:` and 64 hex digits.
-pub fn hash(key: &str) -> Result<[u8; 32], String> {
-    // Keys that can be guessed are none; 16 characters of base 62 have 95 bits.
-    const SHORTEST: usize = 16;
-    match key.strip_prefix("sha256:") {
-        Some(digits) => {
-            let bytes = hex::decode(digits)
-                .ok()
-                .and_then(|bytes| bytes.try_into().ok());
-            bytes.ok_or_else(|| "expected 64 hex digits after sha256:".to_owned())
-        }
-        None if key.len() < SHORTEST => Err(format!("shorter than {SHORTEST} characters")),
-        None => Ok(Sha256::digest(key).into()),
-    }
-}
-
-fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
-    text.parse()
-        .map_err(|error: T::Err| format!("{error}, found {text:?}"))
-}
-
-fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse()
-        .map_err(|_| format!("expected ADDRESS:PORT such as 127.0.0.1:5000, found {text:?}"))
-}
-
-fn between<T: FromStr + PartialOrd + Display>(text: &str, least: T, most: T) -> Result<T, String> {
-    let number = text
-        .parse()
-        .ok()
-        .filter(|number| (&least..=&most).contains(&number));
-    number.ok_or_else(|| format!("expected a whole number from {least} to {most}, found {text:?}"))
-}
-
-/// Seconds, or a number with a unit (`500ms`, `5s`, `2m`).
-fn duration(text: &str, least: u64, most: u64) -> Result<Duration, String> {
-    let parsed = text
-        .parse()
-        .ok()
-        .map(Duration::from_secs)
-        .or_else(|| humantime::parse_duration(text).ok());
-    let fits = |duration: &Duration| {
-        (Duration::from_secs(least)..=Duration::from_secs(most)).contains(duration)
-    };
-    parsed.filter(fits).ok_or_else(|| {
-        format!("expected {least} to {most} seconds (`5`, `500ms`, `2m`), found {text:?}")
-    })
-}
-
-/// Bytes, or a number with a unit (`10 MB`, `1 MiB`).
-fn bytes(text: &str) -> Result<usize, String> {
-    let size = text
-        .parse::<bytesize::ByteSize>()
-        .ok()
-        .and_then(|size| usize::try_from(size.as_u64()).ok());
-    size.filter(|size| *size > 0)
-        .ok_or_else(|| format!("expected a size such as 10 MB, found {text:?}"))
-}
-
-fn flag(text: &str) -> Result<bool, String> {
-    match text {
-        "true" | "1" | "yes" | "on" => Ok(true),
-        "false" | "0" | "no" | "off" => Ok(false),
-        other => Err(format!("true or false, not {other:?}")),
-    }
-}
-
-fn level(text: &str) -> Result<Level, String> {
-    match text {
-        "strict" => Ok(Level::Strict),
-        "repair" => Ok(Level::Repair),
-        other => Err(format!("strict or repair, not {other:?}")),
-    }
-}
-
-fn style(text: &str) -> Result<Style, String> {
-    match text {
-        "endpoint" => Ok(Style::Endpoint),
-        "account_host" => Ok(Style::AccountHost),
-        "arn" => Ok(Style::Arn),
-        "openlineage" => Ok(Style::OpenLineage),
-        "none" => Ok(Style::None),
-        other => Err(format!(
-            "one of endpoint, account_host, arn, openlineage, none, not {other:?}"
-        )),
-    }
-}
-
-fn account(text: &str) -> Result<String, String> {
-    let ok = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
-    if ok {
-        Ok(text.to_owned())
-    } else {
-        Err(format!(
-            "expected the 12 digits of an AWS account, found {text:?}"
-        ))
-    }
-}
-
-/// `DomainId` of the DataZone service model: `dzd[-_][a-zA-Z0-9_-]{1,36}`.
-fn domain(text: &str) -> Result<String, String> {
-    let rest = text
-        .strip_prefix("dzd_")
-        .or_else(|| text.strip_prefix("dzd-"));
-    let ok = rest.is_some_and(|rest| {
-        (1..=36).contains(&rest.len())
-            && rest
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-    });
-    if ok {
-        Ok(text.to_owned())
-    } else {
-        Err(format!(
-            "expected a domain id such as dzd_a1b2c3, found {text:?}"
-        ))
-    }
-}
-
-fn prefix(text: &str) -> Result<String, String> {
-    let path = text.trim_end_matches('/');
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/_-.~$".contains(&byte);
-    let ok = path.is_empty() || path.starts_with('/') && path.bytes().all(plain);
-    if ok {
-        Ok(path.to_owned())
-    } else {
-        Err(format!("expected a path such as /prod, found {text:?}"))
-    }
-}
-
-fn url_text(text: &str) -> Result<String, String> {
-    match reqwest::Url::parse(text) {
-        Ok(url) if url.has_host() => Ok(text.to_owned()),
-        Ok(_) | Err(_) => Err(format!("expected a URL, found {text:?}")),
-    }
 }
 
 #[cfg(test)]

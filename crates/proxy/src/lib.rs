@@ -4,8 +4,12 @@
 //! it and brings it to its target. Two shells run the same lines: `serve` on one machine, the bootstraps on AWS.
 
 pub mod batch;
+pub mod bootstrap;
+pub mod cli;
 pub mod config;
 pub mod ingest;
 pub mod lookup;
 pub mod queue;
+pub mod serve;
+pub mod setup;
 pub mod telemetry;

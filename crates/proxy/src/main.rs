@@ -1,2 +1,24 @@
-//! placeholder
-fn main() {}
+//! `lineage-proxy`: the command line.
+//!
+//! Reads flags, environment and file once, calls the command, and turns what it says into an exit status:
+//! 0 fine, 1 the answer is no, 2 wrong usage, 64 bad configuration, 70 our fault.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use proxy::cli::{Cli, run};
+
+fn main() -> ExitCode {
+    // clap ends with 2 on wrong usage by itself.
+    let cli = Cli::parse();
+    match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime.block_on(run(cli, std::env::vars())),
+        Err(error) => {
+            eprintln!("lineage-proxy: no runtime: {error}");
+            ExitCode::from(70)
+        }
+    }
+}

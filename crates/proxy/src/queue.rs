@@ -44,6 +44,8 @@ pub struct Record {
     pub receives: u32,
     /// What settles it.
     pub receipt: String,
+    /// The queue's own id of the message.
+    pub queue_id: String,
 }
 
 /// What becomes of a record.
@@ -99,6 +101,15 @@ impl Queue {
         match self {
             Queue::Embedded(queue) => queue.settle(records).await,
             Queue::Sqs(queue) => queue.settle(records).await,
+        }
+    }
+
+    /// The queue as the batch function has it: Lambda deletes what is dealt with.
+    #[must_use]
+    pub fn for_function(self) -> Queue {
+        match self {
+            Queue::Embedded(queue) => Queue::Embedded(queue),
+            Queue::Sqs(queue) => Queue::Sqs(queue.deleted_by_lambda()),
         }
     }
 

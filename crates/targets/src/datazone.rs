@@ -43,14 +43,18 @@ impl std::fmt::Debug for DataZone {
 }
 
 impl DataZone {
+    /// The client's configuration, to be refined: another region, another role.
+    pub fn config(aws: &aws_config::SdkConfig) -> aws_sdk_datazone::config::Builder {
+        aws_sdk_datazone::config::Builder::from(aws)
+    }
+
     /// Posts to `domain` (`dzd_…`) with that client's credentials and region, at most `per_second` times a second.
     pub fn new(
-        config: &aws_sdk_datazone::Config,
+        config: aws_sdk_datazone::config::Builder,
         domain: String,
         per_second: NonZeroU32,
     ) -> DataZone {
         let config = config
-            .to_builder()
             // Two quick tries against a hiccup; what lasts longer goes back to the queue, which does not block a slot.
             .retry_config(
                 RetryConfig::standard()

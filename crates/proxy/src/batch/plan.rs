@@ -184,6 +184,7 @@ mod tests {
             received_at: None,
             receives,
             receipt: String::new(),
+            queue_id: String::new(),
         }
     }
 

@@ -312,6 +312,7 @@ impl Embedded {
 fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
     Ok(Record {
         receipt: row.get::<_, i64>("seq")?.to_string(),
+        queue_id: row.get::<_, i64>("seq")?.to_string(),
         id: row.get("id")?,
         body: row.get("body")?,
         received_at: Some(row.get("received_at")?),

@@ -42,6 +42,7 @@ pub struct Sqs {
     url: String,
     dead_letter_url: Option<String>,
     visibility: Duration,
+    deletes: bool,
 }
 
 impl Sqs {
@@ -72,6 +73,16 @@ impl Sqs {
             url,
             dead_letter_url,
             visibility,
+            deletes: true,
+        }
+    }
+
+    /// The queue of the batch function: Lambda deletes the messages that the function does not report.
+    #[must_use]
+    pub(super) fn deleted_by_lambda(self) -> Sqs {
+        Sqs {
+            deletes: false,
+            ..self
         }
     }
 
@@ -192,7 +203,11 @@ impl Sqs {
                 .then_some(index),
             Settlement::Retry(_) => None,
         };
-        let gone: Vec<usize> = records.iter().enumerate().filter_map(gone).collect();
+        let gone: Vec<usize> = if self.deletes {
+            records.iter().enumerate().filter_map(gone).collect()
+        } else {
+            Vec::new()
+        };
         let deleted = join_all(
             gone.chunks(MAX_ENTRIES)
                 .map(|chunk| self.delete(records, chunk)),
@@ -207,7 +222,7 @@ impl Sqs {
     }
 
     /// Sends the dead letters among `records` to their queue. One answer a record; `Ok` for those that are none.
-    pub async fn bury(&self, records: &[(&Record, Settlement)]) -> Vec<Result<(), Unavailable>> {
+    async fn bury(&self, records: &[(&Record, Settlement)]) -> Vec<Result<(), Unavailable>> {
         let mut results: Vec<Result<(), Unavailable>> = vec![Ok(()); records.len()];
         let entries = records
             .iter()
@@ -251,7 +266,7 @@ impl Sqs {
 
     /// Lets the records that are to be tried again come back in their time. Gives those for which that failed: they
     /// come back all the same, when their visibility time-out is over.
-    pub async fn hand_back(&self, records: &[(&Record, Settlement)]) -> Vec<(usize, String)> {
+    async fn hand_back(&self, records: &[(&Record, Settlement)]) -> Vec<(usize, String)> {
         let entries = records
             .iter()
             .enumerate()
@@ -407,6 +422,7 @@ fn record(message: SqsMessage) -> Record {
             .and_then(|count| u32::try_from(count).ok())
             .unwrap_or(1),
         receipt: message.receipt_handle.unwrap_or_default(),
+        queue_id: message.message_id.unwrap_or_default(),
         body: message.body.unwrap_or_default(),
     }
 }

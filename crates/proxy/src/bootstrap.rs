@@ -1,0 +1,28 @@
+//! What both bootstraps begin and end with: a runtime, and a configuration error that is seen in the log.
+
+use std::future::Future;
+use std::process::ExitCode;
+
+use crate::config::Errors;
+
+/// Runs a function's main on one thread's worth of runtime: a function has less than a core.
+pub fn main(start: impl Future<Output = Result<(), lambda_runtime::Error>>) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("lineage-proxy: no runtime: {error}");
+            return ExitCode::from(70);
+        }
+    };
+    match runtime.block_on(start) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("lineage-proxy: {error}");
+            ExitCode::from(if error.is::<Errors>() { 64 } else { 70 })
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The commands: what they take, and which of them runs.
+//!
+//! Each prints for a person on a terminal, and JSON with `--output json`.
+
+mod dead_letters;
+mod demo;
+mod input;
+mod send;
+mod serve;
+mod validate;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::settings::Settings;
+use crate::config::{Config, Errors, Role};
+use crate::setup::NotStarted;
+
+/// Takes OpenLineage events over HTTP, keeps them safe, and brings them to Amazon DataZone, Marquez, DataHub or a file.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the proxy on this machine.
+    Serve(Common),
+    /// Start a proxy, send it the events of a small pipeline, and show what becomes of them.
+    Demo(demo::Arguments),
+    /// Check events in files (JSON, arrays, JSON lines; `-` for standard input).
+    Validate(validate::Arguments),
+    /// Send events in files to a proxy or any other OpenLineage endpoint.
+    Send(send::Arguments),
+    /// The events that could not be delivered.
+    DeadLetters(dead_letters::Arguments),
+    /// The embedded queue.
+    #[command(subcommand)]
+    Queue(QueueCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum QueueCommand {
+    /// How many events wait, are under way, or were given up.
+    Status(dead_letters::Local),
+}
+
+/// The flags that say what is configured.
+#[derive(Debug, Args)]
+struct Common {
+    /// A YAML file with settings.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where to listen [default: 127.0.0.1:5000].
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<String>,
+    /// Where queue and store are kept [default: lineage-data].
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Let anyone send who can reach the address.
+    #[arg(long)]
+    allow_anonymous: bool,
+    /// Run only one half; both use the same SQS queue.
+    #[arg(long, value_name = "ingest|batch")]
+    only: Option<String>,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Output {
+    /// For a person.
+    #[default]
+    Text,
+    /// For a program.
+    Json,
+}
+
+/// Fine.
+const FINE: ExitCode = ExitCode::SUCCESS;
+/// The answer is no: an invalid event, a refused one.
+fn no() -> ExitCode {
+    ExitCode::from(1)
+}
+
+/// Runs a command with the environment's variables.
+pub async fn run(cli: Cli, variables: impl Iterator<Item = (String, String)>) -> ExitCode {
+    let environment = Settings::environment(variables);
+    let result = match cli.command {
+        Command::Serve(arguments) => serve::run(arguments, environment).await,
+        Command::Demo(arguments) => demo::run(arguments).await,
+        Command::Validate(arguments) => validate::run(&arguments),
+        Command::Send(arguments) => send::run(arguments).await,
+        Command::DeadLetters(arguments) => dead_letters::run(arguments, environment).await,
+        Command::Queue(QueueCommand::Status(arguments)) => {
+            dead_letters::status(arguments, environment).await
+        }
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("lineage-proxy: {error:#}");
+        ExitCode::from(if error.is::<Errors>() || error.is::<NotStarted>() {
+            64
+        } else {
+            70
+        })
+    })
+}
+
+impl Common {
+    /// The configuration of flags over environment over file.
+    fn config(self, environment: Settings, role: Role) -> anyhow::Result<Config> {
+        let mut settings = Settings::default();
+        let data_dir = self.data_dir.map(|folder| folder.display().to_string());
+        let anonymous = self.allow_anonymous.then(|| "true".to_owned());
+        let flags = [
+            ("listen", "--listen", self.listen),
+            ("data_dir", "--data-dir", data_dir),
+            ("auth.allow_anonymous", "--allow-anonymous", anonymous),
+            ("only", "--only", self.only),
+        ];
+        for (name, flag, value) in flags {
+            if let Some(value) = value {
+                settings.set(name, value, flag);
+            }
+        }
+        let mut settings = settings.over(environment);
+        if let Some(file) = self.config {
+            let name = file.display().to_string();
+            let text = std::fs::read_to_string(&file)
+                .map_err(|error| Errors(vec![format!("{name}: {error}")]))?;
+            settings = settings.over(Settings::yaml(&name, &text));
+        }
+        Ok(Config::read(settings, role)?)
+    }
+}
+
+/// Prints to standard output; a reader that went away (`| head`) is no error.
+fn print(text: impl std::fmt::Display) -> anyhow::Result<()> {
+    match writeln!(std::io::stdout().lock(), "{text}") {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        result => Ok(result?),
+    }
+}

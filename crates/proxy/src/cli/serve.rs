@@ -1,0 +1,18 @@
+//! `lineage-proxy serve`.
+
+use std::process::ExitCode;
+
+use super::{Common, FINE};
+use crate::config::Role;
+use crate::config::settings::Settings;
+use crate::{serve, telemetry};
+
+pub(super) async fn run(arguments: Common, environment: Settings) -> anyhow::Result<ExitCode> {
+    let config = arguments.config(environment, Role::Serve)?;
+    telemetry::log_to_stderr(&config.log);
+    let prometheus = telemetry::count_for_prometheus().map_err(anyhow::Error::msg)?;
+    let served = serve::start(&config, prometheus, None).await?;
+    serve::told_to_stop().await?;
+    served.stop().await;
+    Ok(FINE)
+}

@@ -1,0 +1,80 @@
+//! `lineage-proxy validate`: what is wrong with events, place by place.
+
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use openlineage::Level;
+use serde_json::{Value, json};
+
+use super::{FINE, Output, input, no, print};
+use crate::ingest::verdict;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Files with events; `-` for standard input.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<String>,
+    /// How strictly.
+    #[arg(long, value_enum, default_value_t)]
+    level: LevelFlag,
+    /// How results are printed.
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum LevelFlag {
+    /// Exactly what the JSON Schema accepts.
+    Strict,
+    /// As the proxy does: harmless deviations are put right.
+    #[default]
+    Repair,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let level = match arguments.level {
+        LevelFlag::Strict => Level::Strict,
+        LevelFlag::Repair => Level::Repair,
+    };
+    let (mut valid, mut invalid) = (0, 0);
+    for found in input::read(&arguments.files)? {
+        let verdict = verdict(&found.text, level);
+        let is_valid = verdict
+            .get("valid")
+            .and_then(Value::as_bool)
+            .unwrap_or(false);
+        *(if is_valid { &mut valid } else { &mut invalid }) += 1;
+        let findings = verdict
+            .get("findings")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
+        match arguments.output {
+            Output::Json => print(
+                json!({"file": found.file, "index": found.index, "valid": is_valid, "findings": findings}),
+            )?,
+            Output::Text => {
+                for finding in &findings {
+                    let field = |name| {
+                        finding
+                            .get(name)
+                            .and_then(Value::as_str)
+                            .unwrap_or_default()
+                    };
+                    let (severity, pointer) = (field("severity"), field("pointer"));
+                    print(format!(
+                        "{}:{}: {severity} at '{pointer}' ({}): {}",
+                        found.file,
+                        found.index,
+                        field("rule"),
+                        field("message")
+                    ))?;
+                }
+            }
+        }
+    }
+    if arguments.output == Output::Text {
+        print(format!("{valid} valid, {invalid} invalid"))?;
+    }
+    Ok(if invalid == 0 { FINE } else { no() })
+}

@@ -1,0 +1,166 @@
+//! `serve`: ingest, queue and batch in one process, until it is told to stop.
+//!
+//! The same router and the same batch as the two functions. A stop takes no new requests, answers those that are
+//! under way, ends the batch in hand, and leaves what is not done in the queue.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::serve::ListenerExt;
+use targets::Target;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::batch::{self, Batch, Report};
+use crate::config::{Config, Part};
+use crate::ingest::{Ingest, router};
+use crate::queue::Queue;
+use crate::setup;
+use crate::telemetry::{Prometheus, STOP};
+
+/// How long to wait after the queue could not be read.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A proxy that listens, and can be stopped.
+pub struct Served {
+    /// Where it listens; with port 0 configured, the port that was given.
+    pub address: SocketAddr,
+    stop: CancellationToken,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+/// Starts a proxy. `watcher` is sent each batch that is done, for those who show it.
+pub async fn start(
+    config: &Config,
+    prometheus: Prometheus,
+    watcher: Option<mpsc::UnboundedSender<Report>>,
+) -> anyhow::Result<Served> {
+    let aws = setup::aws(config).await;
+    let queue = setup::queue(config, aws.as_ref()).await?;
+    let stop = CancellationToken::new();
+    let mut tasks = Vec::new();
+    let mut store = None;
+    if config.only != Some(Part::Ingest) {
+        let batch = Arc::new(setup::batch(config, aws.as_ref())?);
+        store = match &batch.target {
+            Target::Store(store) => Some(store.clone()),
+            Target::DataZone(_) | Target::OpenLineage(_) | Target::File(_) => None,
+        };
+        let worker = Worker {
+            batch,
+            queue: queue.clone(),
+            config: config.clone(),
+            stop: stop.clone(),
+            watcher,
+        };
+        tasks.push(tokio::spawn(worker.work()));
+    }
+    // A proxy that only takes out of the queue still answers whether it is alive.
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|error| anyhow::anyhow!("cannot listen on {}: {error}", config.listen))?;
+    let address = listener.local_addr()?;
+    let keys = setup::keys(config, aws.as_ref());
+    let ingest = Ingest::new(&config.ingest, queue, keys).with_local(prometheus, store);
+    let router = router(ingest, &config.ingest.path_prefix);
+    let no_delay = listener.tap_io(|connection| {
+        let _ = connection.set_nodelay(true); // slower without, but not wrong
+    });
+    let stopped = stop.clone().cancelled_owned();
+    tasks.push(tokio::spawn(async move {
+        if let Err(error) = axum::serve(no_delay, router)
+            .with_graceful_shutdown(stopped)
+            .await
+        {
+            error!(%error, "no longer listening");
+        }
+    }));
+    info!(%address, target = config.target.name(), data_dir = %config.data_dir.display(), "listening");
+    Ok(Served {
+        address,
+        stop,
+        tasks,
+    })
+}
+
+impl Served {
+    /// Stops: answers what is under way, ends the batch in hand.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        for task in self.tasks {
+            if tokio::time::timeout(STOP, task).await.is_err() {
+                warn!("not everything ended in time; what is not done stays in the queue");
+            }
+        }
+        info!("stopped");
+    }
+}
+
+/// Waits for SIGTERM or Ctrl-C.
+pub async fn told_to_stop() -> anyhow::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+    }
+    Ok(())
+}
+
+/// Takes batches out of the queue, one after another, so that a run keeps its order across batches too.
+struct Worker {
+    batch: Arc<Batch>,
+    queue: Queue,
+    config: Config,
+    stop: CancellationToken,
+    watcher: Option<mpsc::UnboundedSender<Report>>,
+}
+
+impl Worker {
+    async fn work(self) {
+        while !self.stop.is_cancelled() {
+            let received = tokio::select! {
+                received = self.queue.receive(self.config.batch.size, self.config.batch.window) => received,
+                () = self.stop.cancelled() => return,
+            };
+            match received {
+                Ok(records) if records.is_empty() => {}
+                Ok(records) => self.handle(records).await,
+                Err(error) => {
+                    error!(%error, "the queue cannot be read");
+                    tokio::select! {
+                        () = tokio::time::sleep(PAUSE) => {}
+                        () = self.stop.cancelled() => {}
+                    }
+                }
+            }
+        }
+    }
+
+    async fn handle(&self, records: Vec<crate::queue::Record>) {
+        // What is not done when the visibility time-out is over would be received again beside us.
+        let time = self
+            .config
+            .queue
+            .visibility_timeout
+            .saturating_sub(batch::MARGIN);
+        let (batch, queue) = (self.batch.clone(), self.queue.clone());
+        let deadline = Instant::now() + time;
+        // A task of its own: a panic ends the batch, which comes again, and not the worker.
+        let running =
+            tokio::spawn(async move { batch::run(&batch, &queue, records, deadline).await });
+        match running.await {
+            Ok(report) => {
+                if let Some(watcher) = &self.watcher {
+                    let _ = watcher.send(report); // it may have seen enough
+                }
+            }
+            Err(panic) => {
+                error!(error = %panic, "a batch ended in a panic; its events will come again")
+            }
+        }
+    }
+}
