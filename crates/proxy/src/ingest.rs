@@ -89,33 +89,29 @@ impl Ingest {
 }
 
 /// All routes, under the configured prefix.
-pub fn router(ingest: Ingest, path_prefix: &str) -> Router {
+pub fn router(ingest: Ingest, prefix: &str) -> Router {
+    let at = |path: &str| format!("{prefix}{path}");
     let open = Router::new()
-        .route("/healthz", get(routes::healthz))
-        .route("/readyz", get(routes::readyz));
-    let closed = Router::new()
-        .route("/api/v1/lineage", post(routes::one))
+        .route(&at("/healthz"), get(routes::healthz))
+        .route(&at("/readyz"), get(routes::readyz));
+    let mut closed = Router::new()
+        .route(&at("/api/v1/lineage"), post(routes::one))
         // The path of the AWS sample, and what the Java client makes of a URL with nothing but a slash.
-        .route("/post-lineage-event", post(routes::one))
-        .route("/", post(routes::one))
-        .route("/api/v1/lineage/batch", post(routes::many))
-        .route("/api/v1/lineage/validate", post(routes::validate))
-        .route("/api/v1/events/lineage", get(read_back::events))
-        .route("/metrics", get(routes::metrics))
-        .layer(middleware::from_fn_with_state(ingest.clone(), authorise));
-    let routes = open
-        .merge(closed)
+        .route(&at("/post-lineage-event"), post(routes::one))
+        .route(&at("/"), post(routes::one))
+        .route(&at("/api/v1/lineage/batch"), post(routes::many))
+        .route(&at("/api/v1/lineage/validate"), post(routes::validate))
+        .route(&at("/api/v1/events/lineage"), get(read_back::events))
+        .route(&at("/metrics"), get(routes::metrics));
+    if !prefix.is_empty() {
+        closed = closed.route(prefix, post(routes::one));
+    }
+    let guard = middleware::from_fn_with_state(ingest.clone(), authorise);
+    open.merge(closed.route_layer(guard))
         .fallback(routes::not_found)
         .method_not_allowed_fallback(routes::method_not_allowed)
         .layer(DefaultBodyLimit::disable()) // `body` has its own, which answers as the contract says
-        .with_state(ingest);
-    if path_prefix.is_empty() {
-        routes
-    } else {
-        Router::new()
-            .nest(path_prefix, routes)
-            .fallback(routes::not_found)
-    }
+        .with_state(ingest)
 }
 
 /// Before anything of the body is read.

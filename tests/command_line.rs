@@ -1,0 +1,121 @@
+//! The commands at their edges: wrong configuration, bad files, exit statuses that a script can use.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod support;
+
+use serde_json::Value;
+use support::{Serve, event, run};
+
+#[test]
+fn every_configuration_error_is_shown_before_the_process_ends_with_64() {
+    let (status, _, err) = run(
+        &["serve", "--listen", "0.0.0.0:0"],
+        &[("BATCH_SIZE", "many"), ("TARGTE", "store")],
+    );
+    assert_eq!(status, Some(64));
+    for part in [
+        "LINEAGE_PROXY_BATCH_SIZE",
+        "LINEAGE_PROXY_TARGTE: there is no such setting",
+        "--allow-anonymous",
+    ] {
+        assert!(err.contains(part), "{part} in {err}");
+    }
+    assert_eq!(
+        run(&["serve", "--config", "no-such-file.yaml"], &[]).0,
+        Some(64)
+    );
+    assert_eq!(run(&["serve", "--no-such-flag"], &[]).0, Some(2));
+}
+
+#[test]
+fn validate_names_file_index_pointer_and_rule() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("events.jsonl");
+    let bad = event(2, "START").replace("START", "BEGIN");
+    std::fs::write(&file, format!("{}\n{bad}\n", event(1, "START"))).unwrap();
+    let file = file.to_str().unwrap();
+    let (status, out, _) = run(&["validate", file], &[]);
+    assert_eq!(status, Some(1));
+    assert!(
+        out.contains(&format!("{file}:1: error at '/eventType' (enum): ")),
+        "{out}"
+    );
+    assert!(out.ends_with("1 valid, 1 invalid\n"), "{out}");
+    let (_, out, _) = run(&["validate", "--output", "json", file], &[]);
+    let second: Value = serde_json::from_str(out.lines().nth(1).unwrap()).unwrap();
+    assert_eq!(
+        (&second["index"], &second["valid"]),
+        (&1.into(), &false.into())
+    );
+    assert_eq!(run(&["validate", "no-such-file"], &[]).0, Some(70));
+}
+
+#[test]
+fn the_demo_shows_seven_events_delivered() {
+    let (status, out, err) = run(
+        &[
+            "demo",
+            "--once",
+            "--listen",
+            "127.0.0.1:0",
+            "--output",
+            "json",
+        ],
+        &[],
+    );
+    assert_eq!(status, Some(0), "{err}");
+    let ways: Vec<Value> = out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(ways.len(), 7);
+    assert!(ways.iter().all(|way| way["outcome"] == "delivered"));
+    assert_eq!(
+        ways[1]["rewritten"].as_array().unwrap().len(),
+        3,
+        "inputs, outputs, column lineage"
+    );
+    assert_eq!(
+        ways[4]["repaired"].as_array().unwrap().len(),
+        3,
+        "time, type, run id"
+    );
+}
+
+#[tokio::test]
+async fn send_brings_a_file_to_a_proxy_and_says_what_was_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let serve = Serve::start(folder.path(), &[]);
+    let file = folder.path().join("events.json");
+    std::fs::write(
+        &file,
+        format!("[{}, {{}}, {}]", event(1, "START"), event(1, "COMPLETE")),
+    )
+    .unwrap();
+    let (status, out, _) = run(&["send", "--url", &serve.url, file.to_str().unwrap()], &[]);
+    assert_eq!(status, Some(1));
+    assert!(
+        out.contains(":1: 400 Bad Request") && out.ends_with("2 sent, 1 not\n"),
+        "{out}"
+    );
+    assert_eq!(serve.stored_when(2).await.len(), 2);
+    let (status, out, _) = run(
+        &[
+            "queue",
+            "status",
+            "--data-dir",
+            folder.path().to_str().unwrap(),
+            "--output",
+            "json",
+        ],
+        &[],
+    );
+    let queue: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((status, &queue["dead_letters"]), (Some(0), &0.into()));
+}

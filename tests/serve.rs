@@ -1,0 +1,269 @@
+//! `serve` as its user has it: events in over HTTP, out at the target, through stops, kills and a target that is down.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod support;
+
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+use support::{BINARY, Serve, Target, event, eventually, run};
+
+#[tokio::test]
+async fn every_event_is_delivered_once_and_byte_for_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let serve = Serve::start(folder.path(), &[]);
+    let mut sent = Vec::new();
+    for n in 0..50 {
+        for event_type in ["START", "COMPLETE"] {
+            let event = event(n, event_type);
+            let answer = serve.post(&event).await;
+            assert_eq!(answer.status(), 200);
+            let answer: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+            assert!(answer["id"].as_str().is_some_and(|id| id.len() == 36));
+            sent.push(event.trim().to_owned());
+        }
+    }
+    let mut stored = serve.stored_when(100).await;
+    sent.sort();
+    stored.sort();
+    assert_eq!(stored, sent);
+    assert_eq!(serve.outcomes().len(), 100);
+}
+
+#[tokio::test]
+async fn a_stop_under_load_loses_nothing_and_ends_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let serve = Serve::start(folder.path(), &[]);
+    let url = serve.url.clone();
+    let senders: Vec<_> = (0..8)
+        .map(|sender| {
+            let url = format!("{url}/api/v1/lineage");
+            tokio::spawn(async move {
+                let client = reqwest::Client::new();
+                let mut accepted = 0;
+                for n in 0..10_000 {
+                    let post = client.post(&url).header("content-type", "application/json");
+                    match post.body(event(sender * 10_000 + n, "START")).send().await {
+                        Ok(answer) if answer.status() == 200 => accepted += 1,
+                        Ok(_) | Err(_) => break,
+                    }
+                }
+                accepted
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    let stopped = tokio::task::spawn_blocking(move || serve.terminate());
+    assert_eq!(stopped.await.unwrap(), Some(0));
+    let mut accepted = 0;
+    for sender in senders {
+        accepted += sender.await.unwrap();
+    }
+    assert!(accepted > 0);
+    let again = Serve::start(folder.path(), &[]);
+    let total = eventually_total(&again, accepted).await;
+    assert_eq!(total, accepted);
+}
+
+#[tokio::test]
+async fn what_was_answered_200_survives_kills() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut accepted = 0;
+    for round in 0..5 {
+        let serve = Serve::start(folder.path(), &[]);
+        let url = format!("{}/api/v1/lineage", serve.url);
+        let sending = tokio::spawn(async move {
+            let client = reqwest::Client::new();
+            let mut accepted = 0;
+            for n in 0.. {
+                let post = client.post(&url).header("content-type", "application/json");
+                match post.body(event(round * 100_000 + n, "START")).send().await {
+                    Ok(answer) if answer.status() == 200 => accepted += 1,
+                    Ok(_) | Err(_) => break,
+                }
+            }
+            accepted
+        });
+        tokio::time::sleep(Duration::from_millis(150 + u64::from(round) * 37)).await;
+        serve.kill();
+        accepted += sending.await.unwrap();
+    }
+    let serve = Serve::start(folder.path(), &[]);
+    let total = eventually_total(&serve, accepted).await;
+    // The last request of a round may have been stored without its answer being seen.
+    assert!(
+        (accepted..=accepted + 5).contains(&total),
+        "{accepted} accepted, {total} stored"
+    );
+}
+
+/// The store's total once nothing waits any more and it is at least `least`.
+async fn eventually_total(serve: &Serve, least: u64) -> u64 {
+    loop {
+        let url = format!("{}/api/v1/events/lineage?limit=0", serve.url);
+        let page: Value = serde_json::from_str(
+            &serve
+                .http
+                .get(url)
+                .send()
+                .await
+                .unwrap()
+                .text()
+                .await
+                .unwrap(),
+        )
+        .unwrap();
+        let total = page["totalCount"].as_u64().unwrap();
+        if total >= least {
+            return total;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_target_that_is_down_gets_everything_when_it_is_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = Target::start().await;
+    *target.default.lock().unwrap() = 503;
+    let settings = [
+        ("TARGET", "openlineage"),
+        ("OPENLINEAGE_URL", &target.url),
+        ("OPENLINEAGE_COMPRESSION", "none"),
+    ];
+    let serve = Serve::start(folder.path(), &settings);
+    for n in 0..5 {
+        assert_eq!(serve.post(&event(n, "START")).await.status(), 200);
+    }
+    serve.logged("will be tried again");
+    *target.default.lock().unwrap() = 201;
+    assert_eq!(target.taken_when(5).await.len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")] // the target answers while the test waits for a command
+async fn an_event_that_is_refused_is_a_dead_letter_and_harms_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = Target::start().await;
+    let settings = [
+        ("TARGET", "openlineage"),
+        ("OPENLINEAGE_URL", target.url.as_str()),
+    ];
+    let serve = Serve::start(folder.path(), &settings);
+    let poison = event(7, "START").replace(r#""x":1.0"#, r#""answer":422"#);
+    for n in 0..6 {
+        serve.post(&event(n, "COMPLETE")).await;
+    }
+    serve.post(&poison).await;
+    assert_eq!(target.taken_when(6).await.len(), 6);
+
+    let data_dir = folder.path().to_str().unwrap();
+    let list = || {
+        let (status, out, _) = run(
+            &[
+                "dead-letters",
+                "list",
+                "--data-dir",
+                data_dir,
+                "--output",
+                "json",
+            ],
+            &[],
+        );
+        assert_eq!(status, Some(0));
+        let letters: Vec<Value> = serde_json::from_str(&out).unwrap();
+        (!letters.is_empty()).then_some(letters)
+    };
+    let letters = eventually(list);
+    assert!(
+        letters[0]["reason"]
+            .as_str()
+            .unwrap()
+            .starts_with("invalid: 422"),
+        "{letters:?}"
+    );
+    assert_eq!(letters[0]["receives"], 1, "one try, not five");
+    let id = letters[0]["id"].as_str().unwrap();
+    let (_, shown, _) = run(&["dead-letters", "show", "--data-dir", data_dir, id], &[]);
+    assert_eq!(shown.trim(), poison.trim());
+
+    let (status, out, _) = run(
+        &[
+            "dead-letters",
+            "redrive",
+            "--data-dir",
+            data_dir,
+            "--all",
+            "--reason",
+            "422",
+        ],
+        &[],
+    );
+    assert_eq!((status, out.trim()), (Some(0), "1 redriven"));
+    let again = eventually(list);
+    let (status, ..) = run(
+        &[
+            "dead-letters",
+            "delete",
+            "--data-dir",
+            data_dir,
+            again[0]["id"].as_str().unwrap(),
+        ],
+        &[],
+    );
+    assert_eq!(status, Some(0));
+    let (status, _, err) = run(
+        &["dead-letters", "delete", "--data-dir", data_dir, "nothing"],
+        &[],
+    );
+    assert_eq!(
+        (status, err.trim()),
+        (Some(1), "lineage-proxy: there is no dead letter nothing")
+    );
+}
+
+#[tokio::test]
+async fn events_of_one_run_arrive_in_order_though_they_were_sent_end_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = Target::start().await;
+    let settings = [
+        ("TARGET", "openlineage"),
+        ("OPENLINEAGE_URL", target.url.as_str()),
+        ("BATCH_WINDOW", "600ms"),
+    ];
+    let serve = Serve::start(folder.path(), &settings);
+    for event_type in ["COMPLETE", "RUNNING", "START"] {
+        serve.post(&event(1, event_type)).await;
+    }
+    let taken = target.taken_when(3).await;
+    let place = |event_type: &str| {
+        taken
+            .iter()
+            .position(|event| event.contains(event_type))
+            .unwrap()
+    };
+    assert!(place("START") < place("RUNNING") && place("RUNNING") < place("COMPLETE"));
+}
+
+#[tokio::test]
+async fn no_second_proxy_serves_from_the_same_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let _first = Serve::start(folder.path(), &[]);
+    let second = Command::new(BINARY)
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(second.status.code(), Some(64));
+    assert!(
+        String::from_utf8(second.stderr)
+            .unwrap()
+            .contains("another lineage-proxy serves from this folder")
+    );
+}

@@ -1,0 +1,271 @@
+//! A real `lineage-proxy serve` as a child process, a target that does what it is told, and events to send.
+
+#![allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+pub const BINARY: &str = env!("CARGO_BIN_EXE_lineage-proxy");
+
+/// How long anything may take before a test gives up.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub struct Serve {
+    child: Child,
+    pub url: String,
+    pub log: Arc<Mutex<Vec<Value>>>,
+    pub http: reqwest::Client,
+}
+
+impl Serve {
+    /// Starts on a free port with that data folder and those settings; ready when it listens.
+    pub fn start(data_dir: &Path, settings: &[(&str, &str)]) -> Serve {
+        Serve::start_with(data_dir, settings, &[])
+    }
+
+    /// The same, with further variables, such as AWS's own.
+    pub fn start_with(
+        data_dir: &Path,
+        settings: &[(&str, &str)],
+        variables: &[(&str, &str)],
+    ) -> Serve {
+        let mut child = Command::new(BINARY)
+            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(data_dir)
+            .env("LINEAGE_PROXY_BATCH_WINDOW", "50ms")
+            .envs(
+                settings
+                    .iter()
+                    .map(|(name, value)| (format!("LINEAGE_PROXY_{name}"), value)),
+            )
+            .envs(variables.iter().copied())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let written = log.clone();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let line = serde_json::from_str(&line).unwrap_or(Value::String(line));
+                written.lock().unwrap().push(line);
+            }
+        });
+        let mut serve = Serve {
+            child,
+            url: String::new(),
+            log,
+            http: reqwest::Client::new(),
+        };
+        let address = serve.logged("listening")["address"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        serve.url = format!("http://{address}");
+        serve
+    }
+
+    /// The fields of the first log line with that message.
+    pub fn logged(&self, message: &str) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let log = self.log.lock().unwrap().clone();
+            if let Some(line) = log.iter().find(|line| line["fields"]["message"] == message) {
+                return line["fields"].clone();
+            }
+            assert!(Instant::now() < deadline, "no {message:?} in {log:#?}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// The fields of all outcome lines so far.
+    pub fn outcomes(&self) -> Vec<Value> {
+        let log = self.log.lock().unwrap();
+        let fields = log.iter().map(|line| line["fields"].clone());
+        fields
+            .filter(|fields| fields["message"] == "event")
+            .collect()
+    }
+
+    pub async fn post(&self, body: &str) -> reqwest::Response {
+        self.post_to("/api/v1/lineage", body).await
+    }
+
+    pub async fn post_to(&self, path: &str, body: &str) -> reqwest::Response {
+        let post = self
+            .http
+            .post(format!("{}{path}", self.url))
+            .header("content-type", "application/json");
+        post.body(body.to_owned()).send().await.unwrap()
+    }
+
+    /// The texts of all events in the store, oldest first, byte for byte.
+    pub async fn stored(&self) -> Vec<String> {
+        let url = format!(
+            "{}/api/v1/events/lineage?sortDirection=asc&limit=1000",
+            self.url
+        );
+        let text = self
+            .http
+            .get(url)
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap();
+        let list = text
+            .strip_prefix(r#"{"events":"#)
+            .unwrap()
+            .rsplit_once(r#","totalCount""#)
+            .unwrap()
+            .0;
+        openlineage::split_array(list.as_bytes())
+            .unwrap()
+            .into_iter()
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// The store once it holds `count` events; and it must not hold more.
+    pub async fn stored_when(&self, count: usize) -> Vec<String> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let stored = self.stored().await;
+            if stored.len() >= count {
+                assert_eq!(stored.len(), count);
+                return stored;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{} of {count}: {:#?}",
+                stored.len(),
+                self.log.lock().unwrap()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM, and the exit status.
+    pub fn terminate(mut self) -> Option<i32> {
+        let id = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Serve {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A command to its end: exit status, standard output, standard error.
+pub fn run(arguments: &[&str], settings: &[(&str, &str)]) -> (Option<i32>, String, String) {
+    let output = Command::new(BINARY)
+        .args(arguments)
+        .envs(
+            settings
+                .iter()
+                .map(|(name, value)| (format!("LINEAGE_PROXY_{name}"), value)),
+        )
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+/// A RunEvent of run `n`.
+pub fn event(n: u32, event_type: &str) -> String {
+    let second = n % 60;
+    format!(
+        r#"{{ "eventTime":"2026-11-20T10:00:{second:02}.1Z","producer":"urn:test","schemaURL":"urn:schema","eventType":"{event_type}","run":{{"runId":"01a1faa6-e194-708b-a993-{n:012x}"}},"job":{{"namespace":"test","name":"job {n}"}},"x":1.0 }}"#
+    )
+}
+
+/// A target that answers each event as told: with the status that stands behind `"answer":` in it, else with `default`.
+pub struct Target {
+    pub url: String,
+    pub taken: Arc<Mutex<Vec<String>>>,
+    pub default: Arc<Mutex<u16>>,
+}
+
+impl Target {
+    pub async fn start() -> Target {
+        use axum::http::StatusCode;
+        let taken: Arc<Mutex<Vec<String>>> = Arc::default();
+        let default = Arc::new(Mutex::new(201));
+        let (sink, status) = (taken.clone(), default.clone());
+        let answer = async move |body: String| {
+            let told = body
+                .split_once(r#""answer":"#)
+                .map(|(_, rest)| rest[..3].parse().unwrap());
+            let code = told.unwrap_or(*status.lock().unwrap());
+            if code < 300 {
+                sink.lock().unwrap().push(body);
+            }
+            StatusCode::from_u16(code).unwrap()
+        };
+        let router = axum::Router::new().route("/api/v1/lineage", axum::routing::post(answer));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Target {
+            url,
+            taken,
+            default,
+        }
+    }
+
+    pub async fn taken_when(&self, count: usize) -> Vec<String> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let taken = self.taken.lock().unwrap().clone();
+            if taken.len() >= count {
+                return taken;
+            }
+            assert!(Instant::now() < deadline, "{} of {count}", taken.len());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// Waits until `ready` gives something.
+pub fn eventually<T>(mut ready: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(value) = ready() {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "in vain");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
