@@ -38,7 +38,12 @@ fn gzip(body: &[u8]) -> Vec<u8> {
 #[tokio::test]
 async fn every_path_that_a_client_makes_takes_an_event() {
     let (_folder, serve) = serve(&[("PATH_PREFIX", "/prod")]);
-    for path in ["/prod/api/v1/lineage", "/prod/post-lineage-event", "/prod/", "/prod"] {
+    for path in [
+        "/prod/api/v1/lineage",
+        "/prod/post-lineage-event",
+        "/prod/",
+        "/prod",
+    ] {
         assert_eq!(
             serve.post_to(path, &event(1, "START")).await.status(),
             200,

@@ -68,7 +68,11 @@ impl DataZone {
                     .build(),
             )
             .build();
-        let rate = Arc::new(RateLimiter::direct(Quota::per_second(per_second)));
+        // Half a second's worth at once at most: the service counts by its own clock, and a full second's burst on top
+        // of a steady rate would be over it.
+        let burst = NonZeroU32::new(per_second.get() / 2).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::per_second(per_second).allow_burst(burst);
+        let rate = Arc::new(RateLimiter::direct(quota));
         DataZone {
             client: Client::from_conf(config),
             domain,

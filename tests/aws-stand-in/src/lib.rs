@@ -1,0 +1,230 @@
+//! What cannot run here: DataZone's PostLineageEvent and the two Redshift look-ups, after their service models.
+//!
+//! Strict where the service is (path, blob, client token, 300,000 bytes, 20 a second, every error of the model), and
+//! failing on demand. Used by the tests and benches, in their process or as the binary `aws-stand-in`.
+
+mod datazone;
+mod faults;
+mod redshift;
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::extract::State;
+use axum::routing::{get, post};
+use axum::serve::ListenerExt;
+use axum::{Json, Router};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+pub use faults::{Fault, Kind};
+pub use redshift::{Cluster, Workgroup};
+
+/// What the stand-in is and does; each can be changed while it runs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The one domain that there is.
+    pub domain: String,
+    /// Posts a second, in bursts of as many; 0 for no limit.
+    pub rate: u32,
+    /// How long each answer takes.
+    pub latency_ms: u64,
+    /// What goes wrong, the first that matches.
+    pub faults: Vec<Fault>,
+    /// Serverless workgroups by name.
+    pub workgroups: BTreeMap<String, Workgroup>,
+    /// Provisioned clusters by identifier.
+    pub clusters: BTreeMap<String, Cluster>,
+    /// Whether look-ups are refused.
+    pub lookups_denied: bool,
+}
+
+/// An event that was posted.
+#[derive(Debug, Clone, Serialize)]
+pub struct Post {
+    /// The id it was given.
+    pub id: String,
+    /// The domain.
+    pub domain: String,
+    /// The client token, if one was sent.
+    pub client_token: Option<String>,
+    /// The event as it came.
+    pub body: String,
+    /// Whether the same event had been posted with the same token: then it is no new event.
+    pub repeat: bool,
+    /// When, in milliseconds since 1970.
+    pub received_at_ms: u64,
+}
+
+/// A stand-in that listens on a port of its own, until it is dropped.
+#[derive(Debug)]
+pub struct StandIn {
+    address: SocketAddr,
+    shared: Shared,
+    task: JoinHandle<()>,
+}
+
+/// What requests share.
+pub(crate) type Shared = Arc<Inner>;
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) state: Mutex<Inside>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inside {
+    pub(crate) settings: Settings,
+    pub(crate) limiter: Option<Arc<DefaultDirectRateLimiter>>,
+    pub(crate) posts: Vec<Post>,
+    /// Index into `posts` by client token.
+    pub(crate) tokens: HashMap<String, usize>,
+    /// Answers by operation and status.
+    pub(crate) calls: BTreeMap<String, u64>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            domain: "dzd_standin".to_owned(),
+            rate: 20,
+            latency_ms: 0,
+            faults: Vec::new(),
+            workgroups: BTreeMap::new(),
+            clusters: BTreeMap::new(),
+            lookups_denied: false,
+        }
+    }
+}
+
+impl Inner {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn count(&self, operation: &str, status: u16) {
+        *self
+            .lock()
+            .calls
+            .entry(format!("{operation} {status}"))
+            .or_default() += 1;
+    }
+}
+
+impl Inside {
+    fn new(settings: Settings) -> Inside {
+        let limiter = limiter(settings.rate);
+        Inside {
+            settings,
+            limiter,
+            posts: Vec::new(),
+            tokens: HashMap::new(),
+            calls: BTreeMap::new(),
+        }
+    }
+}
+
+impl StandIn {
+    /// Listens on `address`; port 0 takes a free one.
+    pub async fn start(address: SocketAddr, settings: Settings) -> anyhow::Result<StandIn> {
+        let shared = Arc::new(Inner {
+            state: Mutex::new(Inside::new(settings)),
+        });
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let router = router(shared.clone());
+        let listener = listener.tap_io(|connection| {
+            let _ = connection.set_nodelay(true); // slower without, but not wrong
+        });
+        let task = tokio::spawn(async move {
+            let _ = axum::serve(listener, router).await; // ends only with the task
+        });
+        Ok(StandIn {
+            address,
+            shared,
+            task,
+        })
+    }
+
+    /// For `AWS_ENDPOINT_URL_DATAZONE` and the like.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Everything that was posted, repeats included, in order.
+    pub fn posts(&self) -> Vec<Post> {
+        self.shared.lock().posts.clone()
+    }
+
+    /// Changes settings.
+    pub fn set(&self, change: impl FnOnce(&mut Settings)) {
+        let mut inside = self.shared.lock();
+        change(&mut inside.settings);
+        inside.limiter = limiter(inside.settings.rate);
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn limiter(rate: u32) -> Option<Arc<DefaultDirectRateLimiter>> {
+    NonZeroU32::new(rate).map(|rate| Arc::new(RateLimiter::direct(Quota::per_second(rate))))
+}
+
+fn router(shared: Shared) -> Router {
+    Router::new()
+        .route(
+            "/v2/domains/{domain}/lineage/events",
+            post(datazone::post_lineage_event),
+        )
+        .route("/", post(redshift::look_up))
+        .route("/_stand-in/posts", get(posts))
+        .route("/_stand-in/calls", get(calls))
+        .route("/_stand-in/settings", post(change))
+        .route("/_stand-in/reset", post(reset))
+        .layer(axum::extract::DefaultBodyLimit::max(64 << 20))
+        .with_state(shared)
+}
+
+async fn posts(State(shared): State<Shared>) -> Json<Vec<Post>> {
+    Json(shared.lock().posts.clone())
+}
+
+async fn calls(State(shared): State<Shared>) -> Json<BTreeMap<String, u64>> {
+    Json(shared.lock().calls.clone())
+}
+
+/// Any subset of the settings; the others stay.
+async fn change(
+    State(shared): State<Shared>,
+    Json(changes): Json<serde_json::Value>,
+) -> Result<(), String> {
+    let mut inside = shared.lock();
+    let mut merged = serde_json::to_value(&inside.settings).map_err(|error| error.to_string())?;
+    if let (Some(merged), Some(changes)) = (merged.as_object_mut(), changes.as_object()) {
+        merged.extend(changes.clone());
+    }
+    inside.settings = serde_json::from_value(merged).map_err(|error| error.to_string())?;
+    inside.limiter = limiter(inside.settings.rate);
+    Ok(())
+}
+
+/// Forgets posts, calls and faults; domain, rate and warehouses stay.
+async fn reset(State(shared): State<Shared>) {
+    let mut inside = shared.lock();
+    let settings = Settings {
+        faults: Vec::new(),
+        lookups_denied: false,
+        latency_ms: 0,
+        ..inside.settings.clone()
+    };
+    *inside = Inside::new(settings);
+}

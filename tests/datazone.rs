@@ -1,0 +1,320 @@
+//! From HTTP to DataZone: `serve` with the stand-in behind it, through every error of the service model.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use aws_stand_in::{Cluster, Fault, Kind, Post, Settings, StandIn, Workgroup};
+use serde_json::Value;
+use support::{Serve, event, run};
+
+struct Line {
+    folder: tempfile::TempDir,
+    serve: Serve,
+    datazone: StandIn,
+}
+
+impl Line {
+    async fn start(settings: Settings, proxy: &[(&str, &str)]) -> Line {
+        let folder = tempfile::tempdir().unwrap();
+        let datazone = StandIn::start("127.0.0.1:0".parse().unwrap(), settings)
+            .await
+            .unwrap();
+        let url = datazone.url();
+        let settings = [
+            &[
+                ("TARGET", "datazone"),
+                ("DATAZONE_DOMAIN_ID", "dzd_standin"),
+            ][..],
+            proxy,
+        ]
+        .concat();
+        let aws = [
+            ("AWS_ENDPOINT_URL", url.as_str()),
+            ("AWS_REGION", "eu-west-1"),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+        ];
+        let serve = Serve::start_with(folder.path(), &settings, &aws);
+        Line {
+            folder,
+            serve,
+            datazone,
+        }
+    }
+
+    /// New events at DataZone, once there are `count`.
+    async fn posted(&self, count: usize) -> Vec<Post> {
+        let deadline = Instant::now() + Duration::from_secs(40);
+        loop {
+            let posts: Vec<Post> = self
+                .datazone
+                .posts()
+                .into_iter()
+                .filter(|post| !post.repeat)
+                .collect();
+            if posts.len() >= count {
+                return posts;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{} of {count}: {:#?}",
+                posts.len(),
+                self.serve.log.lock().unwrap()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    fn dead_letters(&self) -> Vec<Value> {
+        let data_dir = self.folder.path().to_str().unwrap();
+        let (_, out, _) = run(
+            &[
+                "dead-letters",
+                "list",
+                "--data-dir",
+                data_dir,
+                "--output",
+                "json",
+            ],
+            &[],
+        );
+        serde_json::from_str(&out).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn an_event_arrives_as_it_was_sent_with_a_token_of_its_content() {
+    let line = Line::start(Settings::default(), &[]).await;
+    for _ in 0..2 {
+        line.serve.post(&event(1, "START")).await; // the same bytes twice: a client that timed out
+    }
+    line.serve.post(&event(2, "START")).await;
+    let posts = line.posted(2).await;
+    let mut bodies: Vec<&str> = posts.iter().map(|post| post.body.as_str()).collect();
+    bodies.sort_unstable();
+    assert_eq!(bodies, [event(1, "START").trim(), event(2, "START").trim()]);
+    assert_ne!(posts[0].client_token, posts[1].client_token);
+    assert_eq!(posts[0].client_token.as_ref().unwrap().len(), 64);
+}
+
+#[tokio::test]
+async fn every_error_of_the_model_keeps_or_buries_the_event_and_spares_its_neighbours() {
+    let faults = [
+        (
+            "job 1\"",
+            Kind::Validation,
+            "invalid: 400 ValidationException",
+        ),
+        ("job 2\"", Kind::TooLarge, "too_large: 413"),
+    ];
+    let transient = [
+        Kind::Throttle,
+        Kind::Internal,
+        Kind::Unavailable,
+        Kind::Half,
+    ];
+    let mut script: Vec<Fault> = faults
+        .iter()
+        .map(|(text, kind, _)| Fault::on(text, *kind))
+        .collect();
+    for (n, kind) in (3..).zip(transient) {
+        // Past the SDK's own second try, so that the queue's is seen.
+        script.push(Fault {
+            times: Some(2),
+            ..Fault::on(&format!("job {n}\""), kind)
+        });
+    }
+    script.push(Fault::on("job 9\"", Kind::Conflict));
+    let line = Line::start(
+        Settings {
+            faults: script,
+            ..Settings::default()
+        },
+        &[],
+    )
+    .await;
+    for n in 0..12 {
+        line.serve.post(&event(n, "COMPLETE")).await;
+    }
+    // All but the two that are refused and the one that DataZone says it has.
+    let posts = line.posted(9).await;
+    assert_eq!(posts.len(), 9);
+    let letters = line.dead_letters();
+    assert_eq!(letters.len(), 2, "{letters:?}");
+    for (_, _, reason) in faults {
+        assert!(
+            letters
+                .iter()
+                .any(|letter| letter["reason"].as_str().unwrap().starts_with(reason)),
+            "{letters:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_right_or_domain_keeps_the_events() {
+    let kinds = [
+        Kind::AccessDenied,
+        Kind::NotFound,
+        Kind::ExpiredToken,
+        Kind::Unauthorized,
+        Kind::Quota,
+    ];
+    let granted = kinds.map(|kind| async move {
+        let settings = Settings {
+            faults: vec![Fault::always(kind)],
+            ..Settings::default()
+        };
+        let line = Line::start(settings, &[]).await;
+        line.serve.post(&event(1, "START")).await;
+        line.serve.logged("will be tried again");
+        line.datazone.set(|settings| settings.faults.clear());
+        assert_eq!(line.posted(1).await.len(), 1, "{kind:?}");
+        assert!(line.dead_letters().is_empty());
+    });
+    futures::future::join_all(granted).await;
+}
+
+#[tokio::test]
+async fn an_event_that_is_too_large_is_cut_and_says_so_or_is_a_dead_letter_that_says_so() {
+    let line = Line::start(Settings::default(), &[]).await;
+    let facet = |name: &str| {
+        format!(
+            r#""{name}":{{"_producer":"urn:p","_schemaURL":"urn:s","pad":"{}"}}"#,
+            "x".repeat(310_000)
+        )
+    };
+    let run_id = r#""run":{"runId":"#;
+    let with = |n: u32, name: &str| {
+        event(n, "COMPLETE").replace(
+            run_id,
+            &format!(r#""run":{{"facets":{{{}}},"runId":"#, facet(name)),
+        )
+    };
+    line.serve.post(&with(1, "spark.logicalPlan")).await;
+    line.serve.post(&with(2, "parent")).await;
+    let posts = line.posted(1).await;
+    let body: Value = serde_json::from_str(&posts[0].body).unwrap();
+    assert_eq!(
+        body["run"]["facets"]["lineageProxy_cut"]["facets"][0]["pointer"],
+        "/run/facets/spark.logicalPlan"
+    );
+    let letters =
+        support::eventually(|| Some(line.dead_letters()).filter(|letters| !letters.is_empty()));
+    let reason = letters[0]["reason"].as_str().unwrap();
+    assert!(
+        reason.starts_with("too_large: 310") && reason.contains("the target takes 300000"),
+        "{reason}"
+    );
+}
+
+#[tokio::test]
+async fn job_events_become_runs_and_dataset_events_have_an_outcome_of_their_own() {
+    let line = Line::start(Settings::default(), &[]).await;
+    let head = r#""eventTime":"2026-11-20T10:00:00Z","producer":"urn:p","schemaURL":"urn:s""#;
+    let job = format!(
+        r#"{{{head},"job":{{"namespace":"n","name":"j"}},"outputs":[{{"namespace":"s","name":"t"}}]}}"#
+    );
+    let idle = format!(r#"{{{head},"job":{{"namespace":"n","name":"idle"}}}}"#);
+    let dataset = format!(r#"{{{head},"dataset":{{"namespace":"n","name":"d"}}}}"#);
+    for event in [&job, &idle, &dataset] {
+        assert_eq!(line.serve.post(event).await.status(), 200);
+    }
+    let posts = line.posted(1).await;
+    assert!(posts[0].body.contains(r#""run":{"runId":""#));
+    let dropped = support::eventually(|| {
+        let rules: Vec<Value> = line
+            .serve
+            .outcomes()
+            .into_iter()
+            .filter(|o| o["outcome"] == "dropped")
+            .map(|o| o["rule"].clone())
+            .collect();
+        (rules.len() == 2).then_some(rules)
+    });
+    assert!(
+        dropped.contains(&"dataset_event".into())
+            && dropped.contains(&"job_event_without_datasets".into())
+    );
+}
+
+#[tokio::test]
+async fn short_redshift_names_are_looked_up_once_and_stay_where_the_look_up_is_denied() {
+    let workgroup = Workgroup {
+        account: "123456789012".into(),
+        region: "eu-west-1".into(),
+        port: 5439,
+    };
+    let cluster = Cluster {
+        address: "dwh.abc123.us-east-1.redshift.amazonaws.com".into(),
+        port: 5439,
+    };
+    let settings = Settings {
+        workgroups: [("wg".to_owned(), workgroup)].into(),
+        clusters: [("dwh".to_owned(), cluster)].into(),
+        ..Settings::default()
+    };
+    let line = Line::start(settings, &[]).await;
+    let with = |n: u32, short: &str| {
+        event(n, "COMPLETE").replace(
+            r#""x":1.0"#,
+            &format!(r#""outputs":[{{"namespace":"redshift://{short}:5439","name":"d.s.t"}}]"#),
+        )
+    };
+    for (n, short) in [
+        (1, "wg.eu-west-1"),
+        (2, "dwh.us-east-1"),
+        (3, "wg.eu-west-1"),
+        (4, "gone.us-east-1"),
+    ] {
+        line.serve.post(&with(n, short)).await;
+    }
+    let posts = line.posted(4).await;
+    let namespaces = |text: &str| posts.iter().filter(|post| post.body.contains(text)).count();
+    assert_eq!(
+        namespaces("redshift://wg.123456789012.eu-west-1.redshift-serverless.amazonaws.com:5439"),
+        2
+    );
+    assert_eq!(
+        namespaces("redshift://dwh.abc123.us-east-1.redshift.amazonaws.com:5439"),
+        1
+    );
+    assert_eq!(namespaces("redshift://gone.us-east-1:5439"), 1);
+    line.datazone.set(|settings| settings.lookups_denied = true);
+    line.serve.post(&with(5, "other.us-east-1")).await;
+    assert!(
+        line.posted(5).await[4]
+            .body
+            .contains("redshift://other.us-east-1:5439")
+    );
+    assert_eq!(
+        line.serve.logged("name left as it came")["namespace"],
+        "redshift://gone.us-east-1:5439"
+    );
+}
+
+#[tokio::test]
+async fn the_rate_stays_within_the_quota() {
+    let line = Line::start(Settings::default(), &[("DATAZONE_POSTS_PER_SECOND", "20")]).await;
+    for n in 0..60 {
+        line.serve.post(&event(n, "COMPLETE")).await;
+    }
+    assert_eq!(line.posted(60).await.len(), 60);
+    let handed_back = line
+        .serve
+        .log
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|l| l["fields"]["message"] == "will be tried again")
+        .count();
+    assert_eq!(handed_back, 0, "throttled in spite of the budget");
+}
