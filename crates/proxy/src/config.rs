@@ -469,4 +469,14 @@ mod tests {
         let errors = read("", &[("LINEAGE_PROXY_TARGET", "")], Role::Batch).unwrap_err();
         assert_eq!(errors.len(), 3, "{errors:?}");
     }
+
+    #[test]
+    fn the_readme_names_every_setting() {
+        let readme = include_str!("../../../README.md");
+        let (_, table) = readme.split_once("## Configure").unwrap();
+        for name in Config::names() {
+            let is_named = |cell: &str| cell.replace('.', "_").eq_ignore_ascii_case(&name);
+            assert!(table.split('`').any(is_named), "{name} is not in the README");
+        }
+    }
 }
