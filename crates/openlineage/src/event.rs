@@ -4,6 +4,7 @@
 //! (HTTP body, queue message, file), and after each rewrite.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -16,7 +17,7 @@ use crate::{Level, formats, text};
 /// A RunEvent, JobEvent or DatasetEvent, in the text it came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    text: String,
+    text: Arc<str>,
     time: OffsetDateTime,
     subject: Subject,
 }
@@ -90,6 +91,25 @@ impl Event {
         let text = text::decode(bytes).map_err(|finding| Refused {
             findings: vec![finding],
         })?;
+        Event::read_as(text, level, |accepted| Arc::from(accepted))
+    }
+
+    /// Reads one event from a text that others hold too: an event that needs no repair shares it.
+    pub fn read_shared(shared: &Arc<str>, level: Level) -> Result<Read, Refused> {
+        Event::read_as(shared, level, |accepted| {
+            if accepted.len() == shared.len() {
+                shared.clone()
+            } else {
+                Arc::from(accepted)
+            }
+        })
+    }
+
+    fn read_as(
+        text: &str,
+        level: Level,
+        keep: impl FnOnce(&str) -> Arc<str>,
+    ) -> Result<Read, Refused> {
         let blemishes = text::check(text);
         if !blemishes.findings.is_empty() {
             return Err(Refused {
@@ -98,7 +118,10 @@ impl Event {
         }
         let root = Json::parse(text).map_err(|error| unreadable(&error.to_string()))?;
         let accepted = check::event(text, root, level).map_err(|findings| Refused { findings })?;
-        let text = accepted.text.unwrap_or_else(|| root.text().to_owned());
+        let text = match accepted.text {
+            Some(repaired) => Arc::from(repaired),
+            None => keep(root.text()),
+        };
         let event = Event::of(text, accepted.kind)
             .ok_or_else(|| unreadable("a field changed while it was read"))?;
         Ok(Read {
@@ -115,6 +138,11 @@ impl Event {
     /// The event as JSON: what came, byte for byte, but for repairs and rewrites.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The same, to be held by others too.
+    pub fn shared_text(&self) -> Arc<str> {
+        self.text.clone()
     }
 
     /// A view of the event.
@@ -165,7 +193,7 @@ impl Event {
         }
     }
 
-    fn of(text: String, kind: Kind) -> Option<Event> {
+    fn of(text: Arc<str>, kind: Kind) -> Option<Event> {
         let root = Json::parse(&text).ok()?;
         let string = |name| root.get(name).and_then(Json::string);
         let identity = |name| root.get(name).and_then(Identity::of);

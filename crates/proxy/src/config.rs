@@ -476,7 +476,10 @@ mod tests {
         let (_, table) = readme.split_once("## Configure").unwrap();
         for name in Config::names() {
             let is_named = |cell: &str| cell.replace('.', "_").eq_ignore_ascii_case(&name);
-            assert!(table.split('`').any(is_named), "{name} is not in the README");
+            assert!(
+                table.split('`').any(is_named),
+                "{name} is not in the README"
+            );
         }
     }
 }

@@ -6,6 +6,7 @@
 mod embedded;
 mod sqs;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use embedded::{DeadLetter, Embedded, Status};
@@ -26,7 +27,7 @@ pub struct Message {
     /// The event's id in logs and in the queue.
     pub id: String,
     /// The event.
-    pub body: String,
+    pub body: Arc<str>,
     /// When it was accepted, in milliseconds since 1970.
     pub received_at: i64,
 }
@@ -37,7 +38,7 @@ pub struct Record {
     /// The event's id, or the queue's own when another writer put it in.
     pub id: String,
     /// The event, if it is one.
-    pub body: String,
+    pub body: Arc<str>,
     /// When it was accepted, in milliseconds since 1970, as far as is known.
     pub received_at: Option<i64>,
     /// How often it was received, this time included.

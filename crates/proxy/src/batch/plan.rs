@@ -34,7 +34,7 @@ enum Key {
 ///
 /// Always with repairs: another writer may have put it there, and what ingest accepted as strict is accepted anyway.
 pub(super) fn read(record: &Record) -> Result<Event, String> {
-    match Event::read(record.body.as_bytes(), Level::Repair) {
+    match Event::read_shared(&record.body, Level::Repair) {
         Ok(read) => Ok(read.event),
         Err(refused) => Err(refused.to_string()),
     }
@@ -180,7 +180,7 @@ mod tests {
     fn record(receives: u32) -> Record {
         Record {
             id: "a".into(),
-            body: String::new(),
+            body: "".into(),
             received_at: None,
             receives,
             receipt: String::new(),

@@ -71,7 +71,7 @@ fn record(message: SqsMessage) -> Record {
             .unwrap_or(1),
         receipt: message.receipt_handle.clone().unwrap_or_default(),
         queue_id: message.message_id.unwrap_or_default(),
-        body: message.body.unwrap_or_default(),
+        body: message.body.unwrap_or_default().into(),
     }
 }
 

@@ -262,7 +262,7 @@ async fn judged<T: Send + 'static>(
 fn message(event: &Event) -> Message {
     Message {
         id: uuid::Uuid::now_v7().to_string(),
-        body: event.text().to_owned(),
+        body: event.shared_text(),
         received_at: now(),
     }
 }

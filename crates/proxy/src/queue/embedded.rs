@@ -314,7 +314,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         receipt: row.get::<_, i64>("seq")?.to_string(),
         queue_id: row.get::<_, i64>("seq")?.to_string(),
         id: row.get("id")?,
-        body: row.get("body")?,
+        body: row.get_ref("body")?.as_str()?.into(),
         received_at: Some(row.get("received_at")?),
         receives: row.get("receives")?,
     })
@@ -365,7 +365,7 @@ mod tests {
     fn message(id: &str) -> Message {
         Message {
             id: id.to_owned(),
-            body: format!("body of {id}"),
+            body: format!("body of {id}").into(),
             received_at: now(),
         }
     }

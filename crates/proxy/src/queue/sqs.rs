@@ -92,7 +92,7 @@ impl Sqs {
             .into_iter()
             .enumerate()
             .filter_map(|(index, message)| {
-                let body = transportable(message.body);
+                let body = transportable(&message.body);
                 if body.len() + ATTRIBUTES > MAX_BYTES {
                     if let Some(result) = results.get_mut(index) {
                         *result = Err(SendError::TooLarge {
@@ -233,7 +233,7 @@ impl Sqs {
                 };
                 let entry = SendMessageBatchRequestEntry::builder()
                     .id(index.to_string())
-                    .message_body(&record.body)
+                    .message_body(&*record.body)
                     .set_message_attributes(Some(dead_letter_attributes(record, reason)));
                 let entry = entry.build().ok()?;
                 Some((record.body.len() + ATTRIBUTES + reason.len(), entry))
@@ -386,12 +386,12 @@ fn grouped<E>(entries: Vec<(usize, E)>) -> Vec<Vec<E>> {
 
 /// SQS takes the characters of XML 1.0. Of the others, JSON text can hold U+FFFE and U+FFFF as they are, inside
 /// strings: they travel escaped, which means the same.
-fn transportable(body: String) -> String {
+fn transportable(body: &str) -> String {
     if body.contains(['\u{fffe}', '\u{ffff}']) {
         body.replace('\u{fffe}', "\\ufffe")
             .replace('\u{ffff}', "\\uffff")
     } else {
-        body
+        body.to_owned()
     }
 }
 
@@ -423,7 +423,7 @@ fn record(message: SqsMessage) -> Record {
             .unwrap_or(1),
         receipt: message.receipt_handle.unwrap_or_default(),
         queue_id: message.message_id.unwrap_or_default(),
-        body: message.body.unwrap_or_default(),
+        body: message.body.unwrap_or_default().into(),
     }
 }
 
@@ -481,7 +481,7 @@ mod tests {
     #[test]
     fn characters_that_sqs_refuses_travel_escaped() {
         assert_eq!(
-            transportable("\"a\u{ffff}\u{fffe}b\"".to_owned()),
+            transportable("\"a\u{ffff}\u{fffe}b\""),
             r#""a\uffff\ufffeb""#
         );
     }

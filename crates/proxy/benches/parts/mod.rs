@@ -1,0 +1,273 @@
+//! Processes to measure: `serve`, and a function behind a Lambda Runtime API of our own.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use serde_json::{Value, json};
+use tokio::sync::{Mutex, Notify, mpsc};
+
+use crate::PATIENCE;
+
+/// A RunEvent of about `size` bytes.
+pub(crate) fn event(n: u32, size: usize) -> String {
+    let head = format!(
+        r#"{{"eventTime":"2026-11-20T10:00:00.1Z","producer":"urn:bench","schemaURL":"urn:schema","eventType":"COMPLETE","run":{{"runId":"01a1faa6-e194-708b-a993-{n:012x}"}},"job":{{"namespace":"bench","name":"job"}},"outputs":[{{"namespace":"s3://bucket","name":"table","facets":{{"schema":{{"_producer":"urn:p","_schemaURL":"urn:s","fields":["#
+    );
+    let field =
+        r#"{"name":"a_column_of_some_name","type":"varchar(255)","description":"what it holds"}"#;
+    let count = size.saturating_sub(head.len() + 10) / (field.len() + 1);
+    format!("{head}{}]}}}}}}]}}", vec![field; count.max(1)].join(","))
+}
+
+/// An SQS event of `count` events, each of a run of its own.
+pub(crate) fn sqs_event(batch: u32, count: u32, size: usize) -> Value {
+    let record = |n: u32| {
+        json!({
+            "messageId": format!("{batch}-{n}"), "receiptHandle": "r", "body": event(batch * 1000 + n, size),
+            "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1"}, "messageAttributes": {},
+            "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:eu-west-1:0:q", "awsRegion": "eu-west-1",
+        })
+    };
+    json!({"Records": (0..count).map(record).collect::<Vec<_>>()})
+}
+
+/// An API Gateway v2 event without a body.
+pub(crate) fn http_event(method: &str, path: &str) -> Value {
+    json!({
+        "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "", "headers": {"host": "x"},
+        "requestContext": {"accountId": "0", "apiId": "a", "domainName": "x", "domainPrefix": "x", "requestId": "r",
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "b"},
+            "routeKey": "$default", "stage": "$default", "time": "", "timeEpoch": 0},
+        "isBase64Encoded": false,
+    })
+}
+
+pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+/// Posts `count` events from `clients` clients, each waiting for its answer.
+pub(crate) async fn post_all(url: &str, clients: usize, count: usize, size: usize) {
+    let mut tasks = tokio::task::JoinSet::new();
+    for client in 0..clients {
+        let url = format!("{url}/api/v1/lineage");
+        tasks.spawn(async move {
+            let http = reqwest::Client::new();
+            let body = event(u32::try_from(client).unwrap(), size);
+            for _ in 0..count / clients {
+                let answer = http
+                    .post(&url)
+                    .header("content-type", "application/json")
+                    .body(body.clone())
+                    .send()
+                    .await;
+                assert_eq!(answer.unwrap().status(), 200);
+            }
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
+    }
+}
+
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) url: String,
+}
+
+impl Process {
+    pub(crate) fn serve(settings: &[(&str, &str)]) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lineage-proxy"));
+        command
+            .arg("serve")
+            .envs(credentials())
+            .envs(settings.iter().copied())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap())
+            .lines()
+            .map_while(Result::ok);
+        let line = lines
+            .find(|line| line.contains("listening"))
+            .expect("it listens");
+        std::thread::spawn(move || lines.for_each(drop));
+        let line: Value = serde_json::from_str(&line).unwrap();
+        let url = format!("http://{}", line["fields"]["address"].as_str().unwrap());
+        Process { child, url }
+    }
+
+    pub(crate) fn cpu(&self) -> Duration {
+        cpu(self.child.id())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A bootstrap, and the Runtime API that it polls.
+pub(crate) struct Function {
+    child: Child,
+    api: Arc<RuntimeApi>,
+    answers: mpsc::UnboundedReceiver<String>,
+    started: Instant,
+    answered: Duration,
+}
+
+struct RuntimeApi {
+    waiting: Mutex<VecDeque<Value>>,
+    arrived: Notify,
+    answers: mpsc::UnboundedSender<String>,
+}
+
+impl Function {
+    pub(crate) async fn start(bootstrap: &str, settings: &[(&str, &str)]) -> Function {
+        let (answers, received) = mpsc::unbounded_channel();
+        let api = Arc::new(RuntimeApi {
+            waiting: Mutex::default(),
+            arrived: Notify::new(),
+            answers,
+        });
+        let router = Router::new()
+            .route("/2018-06-01/runtime/invocation/next", get(next))
+            .route("/2018-06-01/runtime/invocation/{id}/{result}", post(result))
+            .layer(axum::extract::DefaultBodyLimit::max(16 << 20))
+            .with_state(api.clone());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let started = Instant::now();
+        let child = Command::new(bootstrap)
+            .envs(credentials())
+            .envs(settings.iter().copied())
+            .envs([
+                ("AWS_LAMBDA_RUNTIME_API", address.as_str()),
+                ("AWS_LAMBDA_FUNCTION_NAME", "bench"),
+            ])
+            .envs([
+                ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+                ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+            ])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        Function {
+            child,
+            api,
+            answers: received,
+            started,
+            answered: Duration::ZERO,
+        }
+    }
+
+    pub(crate) async fn invoke(&mut self, event: Value) {
+        self.api.waiting.lock().await.push_back(event);
+        self.api.arrived.notify_one();
+        let answer = tokio::time::timeout(PATIENCE, self.answers.recv())
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(!answer.contains("itemIdentifier"), "{answer}");
+        self.answered = self.started.elapsed();
+    }
+
+    /// From the start of the process to the last answer.
+    pub(crate) fn since_exec(&self) -> Duration {
+        self.answered
+    }
+
+    pub(crate) fn cpu(&self) -> Duration {
+        cpu(self.child.id())
+    }
+
+    /// The most memory that was resident at once.
+    pub(crate) fn peak_mb(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .unwrap();
+        line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
+    }
+}
+
+impl Drop for Function {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+async fn next(State(api): State<Arc<RuntimeApi>>) -> impl IntoResponse {
+    let event = loop {
+        let arrived = api.arrived.notified();
+        if let Some(event) = api.waiting.lock().await.pop_front() {
+            break event;
+        }
+        arrived.await;
+    };
+    let deadline = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap()
+        + PATIENCE;
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        "lambda-runtime-aws-request-id",
+        HeaderValue::from_static("r"),
+    );
+    headers.insert(
+        "lambda-runtime-deadline-ms",
+        HeaderValue::from_str(&deadline.as_millis().to_string()).unwrap(),
+    );
+    headers.insert(
+        "lambda-runtime-invoked-function-arn",
+        HeaderValue::from_static("arn:aws:lambda:eu-west-1:0:function:f"),
+    );
+    headers.insert(
+        "lambda-runtime-trace-id",
+        HeaderValue::from_static("Root=1-0-0"),
+    );
+    (headers, event.to_string())
+}
+
+async fn result(
+    State(api): State<Arc<RuntimeApi>>,
+    Path((_, result)): Path<(String, String)>,
+    body: String,
+) {
+    assert_eq!(result, "response", "{body}");
+    let _ = api.answers.send(body);
+}
+
+fn credentials() -> [(&'static str, &'static str); 3] {
+    [
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ACCESS_KEY_ID", "bench"),
+        ("AWS_SECRET_ACCESS_KEY", "bench"),
+    ]
+}
+
+/// User and system time so far. Linux counts it in hundredths of a second (`getconf CLK_TCK`).
+fn cpu(id: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+    let fields: Vec<&str> = stat
+        .rsplit_once(')')
+        .unwrap()
+        .1
+        .split_whitespace()
+        .collect();
+    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    Duration::from_millis(ticks * 10)
+}
