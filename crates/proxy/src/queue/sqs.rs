@@ -3,7 +3,8 @@
 //! Used by both shells: the ingest function sends; `serve` also receives and settles; for the batch function Lambda
 //! receives and deletes, so it only hands back and sends dead letters.
 
-use std::collections::HashMap;
+mod message;
+
 use std::future::Future;
 use std::time::{Duration, Instant};
 
@@ -13,21 +14,16 @@ use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::{
     BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry,
-    DeleteMessageBatchRequestEntry, Message as SqsMessage, MessageAttributeValue,
-    MessageSystemAttributeName, QueueAttributeName, SendMessageBatchRequestEntry,
+    DeleteMessageBatchRequestEntry, MessageSystemAttributeName, QueueAttributeName,
+    SendMessageBatchRequestEntry,
 };
 use futures::future::join_all;
 
+use self::message::{
+    ATTRIBUTES, MAX_BYTES, MAX_ENTRIES, dead_letter_attributes, grouped, number, record, text,
+    transportable,
+};
 use super::{Message, Record, SendError, Settlement, Unavailable};
-
-/// The largest message, attributes included, and the largest SendMessageBatch, in bytes (SQS quotas: 1 MiB).
-const MAX_BYTES: usize = 1_048_576;
-
-/// What our attributes take of it at most: names, types and values.
-const ATTRIBUTES: usize = 512;
-
-/// Entries of a batch request (SQS quotas).
-const MAX_ENTRIES: usize = 10;
 
 /// The longest visibility time-out (SQS quotas: 12 hours).
 const MAX_VISIBILITY: Duration = Duration::from_secs(43_200);
@@ -117,11 +113,11 @@ impl Sqs {
                 .map(|group| self.send_group(&self.url, group)),
         )
         .await;
-        for (index, message) in sent.into_iter().flatten() {
-            if let Some(result) = results.get_mut(index) {
-                *result = Err(SendError::Unavailable(message));
-            }
-        }
+        note(
+            &mut results,
+            sent.into_iter().flatten(),
+            SendError::Unavailable,
+        );
         results
     }
 
@@ -140,16 +136,7 @@ impl Sqs {
             .send_message_batch()
             .queue_url(url)
             .set_entries(Some(group));
-        match request.send().await {
-            Ok(answer) => failed(answer.failed()),
-            Err(error) => {
-                let message = DisplayErrorContext(error).to_string();
-                indices
-                    .into_iter()
-                    .map(|index| (index, message.clone()))
-                    .collect()
-            }
-        }
+        all_or(indices, request.send(), |answer| failed(answer.failed())).await
     }
 
     pub(super) async fn receive(
@@ -213,11 +200,11 @@ impl Sqs {
                 .map(|chunk| self.delete(records, chunk)),
         )
         .await;
-        for (index, message) in handed_back.into_iter().chain(deleted.into_iter().flatten()) {
-            if let Some(result) = results.get_mut(index) {
-                *result = Err(Unavailable(message));
-            }
-        }
+        note(
+            &mut results,
+            handed_back.into_iter().chain(deleted.into_iter().flatten()),
+            Unavailable,
+        );
         results
     }
 
@@ -256,11 +243,7 @@ impl Sqs {
                     .collect(),
             ],
         };
-        for (index, message) in failures.into_iter().flatten() {
-            if let Some(result) = results.get_mut(index) {
-                *result = Err(Unavailable(message));
-            }
-        }
+        note(&mut results, failures.into_iter().flatten(), Unavailable);
         results
     }
 
@@ -365,124 +348,19 @@ fn failed(entries: &[BatchResultErrorEntry]) -> Vec<(usize, String)> {
         .collect()
 }
 
-/// Cuts entries into requests of at most ten and at most 1 MiB.
-fn grouped<E>(entries: Vec<(usize, E)>) -> Vec<Vec<E>> {
-    let mut groups: Vec<Vec<E>> = Vec::new();
-    let mut filled = MAX_BYTES;
-    for (size, entry) in entries {
-        match groups.last_mut() {
-            Some(group) if group.len() < MAX_ENTRIES && filled + size <= MAX_BYTES => {
-                filled += size;
-                group.push(entry);
-            }
-            Some(_) | None => {
-                filled = size;
-                groups.push(vec![entry]);
-            }
+/// Puts failures in their places.
+fn note<E>(
+    results: &mut [Result<(), E>],
+    failures: impl IntoIterator<Item = (usize, String)>,
+    error: impl Fn(String) -> E,
+) {
+    for (index, message) in failures {
+        if let Some(result) = results.get_mut(index) {
+            *result = Err(error(message));
         }
     }
-    groups
-}
-
-/// SQS takes the characters of XML 1.0. Of the others, JSON text can hold U+FFFE and U+FFFF as they are, inside
-/// strings: they travel escaped, which means the same.
-fn transportable(body: &str) -> String {
-    if body.contains(['\u{fffe}', '\u{ffff}']) {
-        body.replace('\u{fffe}', "\\ufffe")
-            .replace('\u{ffff}', "\\uffff")
-    } else {
-        body.to_owned()
-    }
-}
-
-fn record(message: SqsMessage) -> Record {
-    let system = |name| {
-        message
-            .attributes
-            .as_ref()
-            .and_then(|all| all.get(&name))
-            .and_then(|value| value.parse().ok())
-    };
-    let ours = |name: &str| {
-        let attribute: Option<&MessageAttributeValue> = message
-            .message_attributes
-            .as_ref()
-            .and_then(|all| all.get(name));
-        attribute.and_then(MessageAttributeValue::string_value)
-    };
-    Record {
-        id: ours("id")
-            .map(str::to_owned)
-            .or_else(|| message.message_id.clone())
-            .unwrap_or_default(),
-        received_at: ours("received_at")
-            .and_then(|value| value.parse().ok())
-            .or_else(|| system(MessageSystemAttributeName::SentTimestamp)),
-        receives: system(MessageSystemAttributeName::ApproximateReceiveCount)
-            .and_then(|count| u32::try_from(count).ok())
-            .unwrap_or(1),
-        receipt: message.receipt_handle.unwrap_or_default(),
-        queue_id: message.message_id.unwrap_or_default(),
-        body: message.body.unwrap_or_default().into(),
-    }
-}
-
-fn dead_letter_attributes(record: &Record, reason: &str) -> HashMap<String, MessageAttributeValue> {
-    let mut attributes = HashMap::from([
-        ("id".to_owned(), text(&record.id)),
-        ("reason".to_owned(), text(reason)),
-        ("receives".to_owned(), number(record.receives.into())),
-        ("dead_at".to_owned(), number(super::now())),
-    ]);
-    if let Some(received_at) = record.received_at {
-        attributes.insert("received_at".to_owned(), number(received_at));
-    }
-    attributes
-}
-
-fn text(value: &str) -> MessageAttributeValue {
-    attribute("String", if value.is_empty() { "-" } else { value })
-}
-
-fn number(value: i64) -> MessageAttributeValue {
-    attribute("Number", &value.to_string())
-}
-
-#[allow(clippy::expect_used)] // the builder fails only without a data type
-fn attribute(data_type: &str, value: &str) -> MessageAttributeValue {
-    let builder = MessageAttributeValue::builder()
-        .data_type(data_type)
-        .string_value(value);
-    builder.build().expect("a data type is given")
 }
 
 fn seconds(duration: Duration) -> i32 {
     i32::try_from(duration.min(MAX_VISIBILITY).as_secs()).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn requests_hold_ten_entries_and_a_mebibyte() {
-        let sizes = |entries: Vec<usize>| -> Vec<usize> {
-            let groups = grouped(entries.into_iter().map(|size| (size, ())).collect());
-            groups.iter().map(Vec::len).collect()
-        };
-        assert_eq!(sizes(vec![100; 25]), [10, 10, 5]);
-        assert_eq!(
-            sizes(vec![600_000, 600_000, 100, MAX_BYTES, 1]),
-            [1, 2, 1, 1]
-        );
-        assert!(sizes(Vec::new()).is_empty());
-    }
-
-    #[test]
-    fn characters_that_sqs_refuses_travel_escaped() {
-        assert_eq!(
-            transportable("\"a\u{ffff}\u{fffe}b\""),
-            r#""a\uffff\ufffeb""#
-        );
-    }
 }
