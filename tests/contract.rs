@@ -172,7 +172,10 @@ async fn bodies_come_in_every_coding_that_clients_use() {
         415
     );
     assert_eq!(send(json, Some("br"), plain.clone()).await, 415);
-    assert_eq!(send(json, Some("gzip"), plain.clone()).await, 400);
+    // A gateway that unpacks may leave the header where it was, or take it away.
+    assert_eq!(send(json, Some("gzip"), plain.clone()).await, 200);
+    assert_eq!(send(json, None, gzip(&plain)).await, 200);
+    assert_eq!(send(json, Some("gzip"), b"neither".to_vec()).await, 400);
     assert_eq!(send(json, None, large.clone()).await, 413);
     assert_eq!(send(json, Some("gzip"), gzip(&large)).await, 413);
 }

@@ -48,7 +48,7 @@ pub(super) async fn take(request: Request<Body>, limits: &Limits) -> Result<Take
         bytes: 0,
     };
     let sent = read(body, limits.sent, &mut share).await?;
-    let bytes = if !gzip {
+    let bytes = if !is_packed(&sent, gzip)? {
         sent
     } else if sent.len() <= QUICK {
         unpack(&sent, limits.unpacked, &mut share)?
@@ -67,6 +67,26 @@ pub(super) async fn take(request: Request<Body>, limits: &Limits) -> Result<Take
         bytes,
         _share: share,
     })
+}
+
+/// Whether the bytes are gzip, whatever the header says: a gateway may unpack a body and leave its header, or take
+/// the header away.
+fn is_packed(sent: &[u8], said: bool) -> Result<bool, Refusal> {
+    // RFC 1952, section 2.3.1; and what becomes of it when something in front takes it for UTF-8 text.
+    const MAGIC: &[u8] = b"\x1f\x8b";
+    const MANGLED: &[u8] = b"\x1f\xef\xbf\xbd";
+    let is_json =
+        sent.trim_ascii_start().starts_with(b"{") || sent.trim_ascii_start().starts_with(b"[");
+    match said {
+        _ if sent.starts_with(MAGIC) => Ok(true),
+        _ if sent.starts_with(MANGLED) => Err(Refusal::Unreadable(
+            "the gzip body was turned into text on its way, by a gateway that goes by Content-Type: \
+             send it as application/openlineage+json, or without gzip"
+                .to_owned(),
+        )),
+        true if !is_json => Err(Refusal::Unreadable("no gzip, though Content-Encoding says so".to_owned())),
+        true | false => Ok(false),
+    }
 }
 
 async fn read(mut body: Body, limit: usize, share: &mut Share) -> Result<Vec<u8>, Refusal> {

@@ -1,0 +1,54 @@
+"""Fixtures: each part is stopped after its test; its log is shown when the test failed."""
+
+import socket
+
+import pytest
+
+from parts import Emulator, Serve, StandIn
+
+
+@pytest.fixture
+def started(request):
+    """Keeps processes to be stopped."""
+    processes = []
+    yield processes
+    for process in reversed(processes):
+        process.stop()
+        print(f"--- {process.log.name}\n{process.tail()}")
+
+
+@pytest.fixture
+def serve(tmp_path, started):
+    """Starts a proxy with these settings."""
+
+    def start(**settings):
+        started.append(Serve(tmp_path, **settings))
+        return started[-1]
+
+    return start
+
+
+@pytest.fixture
+def stand_in(tmp_path, started):
+    """Starts a stand-in with these flags."""
+
+    def start(*flags):
+        started.append(StandIn(tmp_path, *flags))
+        return started[-1]
+
+    return start
+
+
+@pytest.fixture
+def emulator(tmp_path, started):
+    """A running emulator."""
+    started.append(Emulator(tmp_path))
+    return started[-1]
+
+
+@pytest.fixture(autouse=True)
+def localhost_names(monkeypatch):
+    """`*.localhost` is the loopback address (RFC 6761), which not every resolver knows; the emulator's APIs have such names."""
+    resolve = socket.getaddrinfo
+    local = lambda host: "127.0.0.1" if isinstance(host, str) and host.endswith(".localhost") else host
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *rest, **more: resolve(local(host), *rest, **more))

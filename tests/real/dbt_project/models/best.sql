@@ -1,0 +1,1 @@
+select max(revenue) as best from {{ ref('revenue') }}

@@ -1,0 +1,161 @@
+"""The real parts of a test: a proxy, the AWS stand-in, an emulator of AWS, each a process on a free port.
+
+Every wait is bounded and ends as soon as what it waits for is there. On failure the end of a process's log is shown.
+"""
+
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+
+BIN = pathlib.Path(os.environ["PROXY_TEST_BIN_DIR"])
+PATIENCE = 60
+CREDENTIALS = {"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
+
+def eventually(look, what, patience=PATIENCE):
+    """What `look` gives, once that is something."""
+    deadline = time.monotonic() + patience
+    while True:
+        found = look()
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"in vain: {what}"
+        time.sleep(0.05)
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def get(url, key=None):
+    """The body of an answer, or None while nobody answers."""
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"} if key else {})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.read()
+    except OSError:
+        return None
+
+
+def post(url, body, headers=None):
+    """Status, headers and body of the answer to a POST, refusals included."""
+    headers = {"Content-Type": "application/json", **(headers or {})}
+    request = urllib.request.Request(url, data=body, headers=headers, method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, dict(answer.headers), answer.read()
+    except urllib.error.HTTPError as refusal:
+        return refusal.code, dict(refusal.headers), refusal.read()
+
+
+class Process:
+    """A child process with its log in a file."""
+
+    def __init__(self, log, command, env=None):
+        self.log = log
+        with open(log, "wb") as out:
+            self.child = subprocess.Popen(command, env={**os.environ, **(env or {})}, stdout=out, stderr=subprocess.STDOUT)
+
+    def lines(self):
+        return self.log.read_text(errors="replace").splitlines()
+
+    def tail(self):
+        return "\n".join(self.lines()[-40:])
+
+    def stop(self):
+        if self.child.poll() is None:
+            self.child.send_signal(signal.SIGTERM)
+            try:
+                self.child.wait(30)
+            except subprocess.TimeoutExpired:
+                self.child.kill()
+                self.child.wait()
+        return self.child.returncode
+
+
+class Serve(Process):
+    """`lineage-proxy serve` with a data folder of its own."""
+
+    def __init__(self, folder, key=None, **settings):
+        self.key = key
+        self.data_dir = folder / "data"
+        settings = {"LISTEN": "127.0.0.1:0", "DATA_DIR": self.data_dir, "BATCH_WINDOW": "100ms", **settings}
+        if key:
+            settings["AUTH_KEYS"] = key
+        env = {name if name.startswith("AWS_") else f"LINEAGE_PROXY_{name}": str(value) for name, value in settings.items()}
+        super().__init__(folder / "serve.log", [BIN / "lineage-proxy", "serve"], {**CREDENTIALS, **env})
+        address = eventually(self.address, "the proxy listens")
+        self.url = f"http://{address}"
+
+    def address(self):
+        assert self.child.poll() is None, self.tail()
+        for line in self.lines():
+            fields = json.loads(line).get("fields", {}) if line.startswith("{") else {}
+            if fields.get("message") == "listening":
+                return fields["address"]
+        return None
+
+    def stored(self):
+        """The texts of the stored events, as they stand in the answer, oldest first."""
+        page = get(f"{self.url}/api/v1/events/lineage?limit=1000&sortDirection=asc", self.key)
+        assert page is not None, self.tail()
+        return page, json.loads(page)["events"]
+
+    def stored_when(self, count):
+        """The stored events, once there are `count`; and there must not be more."""
+        events = eventually(lambda: (found := self.stored()[1]) and len(found) >= count and found, f"{count} events\n{self.tail()}")
+        assert len(events) == count
+        return events
+
+
+class StandIn(Process):
+    """DataZone and the Redshift look-ups."""
+
+    def __init__(self, folder, *flags):
+        self.url = f"http://127.0.0.1:{free_port()}"
+        command = [BIN / "aws-stand-in", "--listen", self.url.removeprefix("http://"), *flags]
+        super().__init__(folder / "stand-in.log", command)
+        eventually(lambda: get(f"{self.url}/_stand-in/calls"), "the stand-in answers")
+
+    def posts(self):
+        """New events, in the order of their arrival."""
+        return [post for post in json.loads(get(f"{self.url}/_stand-in/posts")) if not post["repeat"]]
+
+    def set(self, **settings):
+        status, _, body = post(f"{self.url}/_stand-in/settings", json.dumps(settings).encode())
+        assert (status, body) == (200, b""), body
+
+    def reset(self):
+        post(f"{self.url}/_stand-in/reset", b"")
+
+
+class Emulator(Process):
+    """SQS, Lambda and API Gateway (MiniStack)."""
+
+    def __init__(self, folder):
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        settings = {"GATEWAY_PORT": port, "BIND_HOST": "127.0.0.1", "LAMBDA_EXECUTOR": "local", "SFTP_ENABLED": 0, "IOT_MTLS_ENABLED": 0}
+        env = {**CREDENTIALS, **{name: str(value) for name, value in settings.items()}}
+        super().__init__(folder / "emulator.log", [os.environ["PROXY_TEST_EMULATOR"]], env)
+        eventually(lambda: get(f"{self.url}/_ministack/health"), "the emulator answers")
+
+
+def event(name, event_type="COMPLETE", run=1, second=0, **more):
+    """A RunEvent."""
+    return {
+        "eventTime": f"2026-11-20T10:00:{second:02}Z",
+        "producer": "https://example.com/tests",
+        "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
+        "eventType": event_type,
+        "run": {"runId": f"01a1faa6-e194-708b-a993-{run:012x}"},
+        "job": {"namespace": "real", "name": name},
+        **more,
+    }

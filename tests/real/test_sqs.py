@@ -1,0 +1,23 @@
+"""`serve` with an SQS queue in place of its own."""
+
+import json
+
+import boto3
+from parts import event, post
+
+
+def test_events_go_through_sqs_and_a_queue_that_is_gone_is_503(serve, emulator):
+    sqs = boto3.Session("test", "test", region_name="eu-west-1").client("sqs", endpoint_url=emulator.url)
+    queue, dead = (sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("events", "dead"))
+    proxy = serve(QUEUE_URL=queue, QUEUE_DEAD_LETTER_URL=dead, AWS_ENDPOINT_URL_SQS=emulator.url)
+    for n in range(12):
+        assert post(f"{proxy.url}/api/v1/lineage", json.dumps(event(f"job {n}", run=n)).encode())[0] == 200
+    assert {stored["job"]["name"] for stored in proxy.stored_when(12)} == {f"job {n}" for n in range(12)}
+    left = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+    assert (left["ApproximateNumberOfMessages"], left["ApproximateNumberOfMessagesNotVisible"]) == ("0", "0")
+
+    large = json.dumps(event("large", pad="x" * 1_100_000)).encode()
+    assert post(f"{proxy.url}/api/v1/lineage", large)[0] == 413
+    emulator.stop()
+    status, headers, _ = post(f"{proxy.url}/api/v1/lineage", json.dumps(event("late")).encode())
+    assert (status, headers["retry-after"]) == (503, "1")
