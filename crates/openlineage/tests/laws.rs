@@ -1,0 +1,129 @@
+//! What holds for every text: no panic, nothing lost, a repair that is a repair.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+mod support;
+
+use openlineage::{Edits, Event, Json, Level, names, split_array};
+use proptest::prelude::*;
+use serde_json::Value;
+use support::{Chance, fixtures, mutate};
+
+/// A damaged real event, as compact text.
+fn mutant() -> impl Strategy<Value = String> {
+    let events: Vec<Value> = fixtures()
+        .iter()
+        .map(|(_, text)| serde_json::from_str(text).unwrap())
+        .collect();
+    (0..events.len(), any::<u64>())
+        .prop_map(move |(index, seed)| mutate(&events[index], &mut Chance(seed)).to_string())
+}
+
+/// Texts that look like JSON, and are not or nearly.
+fn scraps() -> impl Strategy<Value = String> {
+    let scrap = prop_oneof![
+        Just("{"),
+        Just("}"),
+        Just("["),
+        Just("]"),
+        Just(","),
+        Just(":"),
+        Just("\""),
+        Just("\\"),
+        Just("\\u"),
+        Just("\\ud800"),
+        Just("\\udc00"),
+        Just("NaN"),
+        Just("-Infinity"),
+        Just("null"),
+        Just("1e999"),
+        Just("\"run\":"),
+        Just("\"a\""),
+        Just(" "),
+        Just("é"),
+    ];
+    proptest::collection::vec(scrap, 0..30).prop_map(|scraps| scraps.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn a_verdict_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200), scraps in scraps(), mutant in mutant()) {
+        for level in [Level::Strict, Level::Repair] {
+            for text in [&bytes[..], scraps.as_bytes(), mutant.as_bytes()] {
+                if let Ok(read) = Event::read(text, level) {
+                    let _ = names(read.event.json().unwrap());
+                }
+                let _ = split_array(text);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_valid_leaves_byte_for_byte_as_it_came(mutant in mutant(), before in " {0,3}", after in "[ \n]{0,3}") {
+        if Event::read(mutant.as_bytes(), Level::Strict).is_ok() {
+            for level in [Level::Strict, Level::Repair] {
+                let read = Event::read(format!("{before}{mutant}{after}").as_bytes(), level).unwrap();
+                prop_assert_eq!(read.event.text(), mutant.as_str());
+                prop_assert!(read.repairs.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn a_repair_is_valid_named_and_touches_nothing_else(mutant in mutant()) {
+        let Ok(read) = Event::read(mutant.as_bytes(), Level::Repair) else { return Ok(()) };
+        let again = Event::read(read.event.text().as_bytes(), Level::Strict);
+        prop_assert!(again.is_ok(), "{:?}", again);
+        prop_assert_eq!(read.repairs.is_empty(), read.event.text() == mutant);
+        let (mut before, mut after): (Value, Value) = (serde_json::from_str(&mutant).unwrap(), serde_json::from_str(read.event.text()).unwrap());
+        for repair in &read.repairs {
+            for event in [&mut before, &mut after] {
+                forget(event, &repair.pointer);
+            }
+        }
+        prop_assert_eq!(before, after);
+    }
+
+    #[test]
+    fn taking_a_member_out_leaves_the_others_as_they_were(mutant in mutant(), pick in any::<prop::sample::Index>()) {
+        let root = Json::parse(&mutant).unwrap();
+        let members = root.members();
+        if members.is_empty() {
+            return Ok(());
+        }
+        let gone = members[pick.index(members.len())].key.string().unwrap();
+        let mut edits = Edits::of(&mutant);
+        edits.remove_members(root, |name| name == gone);
+        let text = edits.apply();
+        let left: Vec<(String, String)> = Json::parse(&text).unwrap().members().iter().map(|m| (m.key.text().to_owned(), m.value.text().to_owned())).collect();
+        let kept: Vec<(String, String)> = members.iter().filter(|m| !m.is(&gone)).map(|m| (m.key.text().to_owned(), m.value.text().to_owned())).collect();
+        prop_assert_eq!(left, kept);
+    }
+
+    #[test]
+    fn an_array_falls_apart_into_what_it_was_made_of(texts in proptest::collection::vec(mutant(), 0..6)) {
+        let array = format!("[{}]", texts.join(" , "));
+        prop_assert_eq!(split_array(array.as_bytes()).unwrap(), texts);
+    }
+}
+
+/// Takes the value at `pointer` out of `event`; the members that a facet lacked stand beside each other in it.
+fn forget(event: &mut Value, pointer: &str) {
+    let (parent, name) = pointer.rsplit_once('/').unwrap_or_default();
+    if let Some(facet) = event.pointer_mut(pointer).and_then(Value::as_object_mut) {
+        facet.remove("_producer");
+        facet.remove("_schemaURL");
+        if !facet.is_empty() || pointer.contains("acets/") {
+            return;
+        }
+    }
+    match event.pointer_mut(parent) {
+        Some(Value::Object(members)) => {
+            drop(members.remove(&name.replace("~1", "/").replace("~0", "~")))
+        }
+        Some(Value::Array(items)) => drop(items.remove(name.parse().unwrap())),
+        _ => {}
+    }
+}
