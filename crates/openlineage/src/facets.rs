@@ -1,7 +1,311 @@
-//! placeholder
-use crate::finding::Finding;
-use crate::json::Json;
-/// What the facets' own schemas have against an event.
-pub fn warnings(_event: Json<'_>) -> Vec<Finding> {
-    Vec::new()
+//! What the facets' own schemas have against an event. Never a reason to refuse: real integrations miss them often
+//! (Spark's data source `file` is no URI), and a target that does not know a facet carries it all the same.
+//!
+//! Called where a person asks: `validate`, on the command line and over HTTP. The shapes are in `facets/shapes.rs`.
+
+mod shapes;
+
+use crate::finding::{Finding, MAX_FINDINGS, Place, excerpt};
+use crate::formats;
+use crate::json::{Json, last};
+
+/// What a value of a facet has to be.
+#[derive(Debug, Clone, Copy)]
+enum Shape {
+    /// Anything.
+    Any,
+    Text,
+    Uri,
+    Time,
+    Uuid,
+    Number,
+    Integer,
+    Flag,
+    /// One of these texts.
+    Choice(&'static [&'static str]),
+    List(&'static Shape),
+    /// An object of values alike, under any name.
+    Map(&'static Shape),
+    /// An object with these members, and any others.
+    Object(&'static [Field]),
+    /// What that gives: how a shape holds itself.
+    Nested(fn() -> Shape),
+    /// The first whose `type` is the value's.
+    Typed(&'static [(&'static str, Shape)]),
+}
+
+/// A member of an object.
+#[derive(Debug, Clone, Copy)]
+struct Field {
+    name: &'static str,
+    required: bool,
+    shape: Shape,
+}
+
+/// What the schemas of the facets in `event` have against them; nothing for facets that are not in the specification.
+pub fn warnings(event: Json<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let root = Place::ROOT;
+    for (name, facets) in [
+        ("run", shapes::RUN),
+        ("job", shapes::JOB),
+        ("dataset", shapes::DATASET),
+    ] {
+        if let Some(holder) = event.get(name) {
+            container(holder, root.child(name), "facets", facets, &mut found);
+        }
+    }
+    for (list, own, facets) in [
+        ("inputs", "inputFacets", shapes::INPUT),
+        ("outputs", "outputFacets", shapes::OUTPUT),
+    ] {
+        let datasets = event.get(list).map(Json::items).unwrap_or_default();
+        for (index, dataset) in datasets.into_iter().enumerate() {
+            let (index, place) = (index.to_string(), root.child(list));
+            container(
+                dataset,
+                place.child(&index),
+                "facets",
+                shapes::DATASET,
+                &mut found,
+            );
+            container(dataset, place.child(&index), own, facets, &mut found);
+        }
+    }
+    found.truncate(MAX_FINDINGS);
+    found
+}
+
+fn container(
+    holder: Json<'_>,
+    place: Place<'_>,
+    name: &str,
+    shapes: &[(&str, Shape)],
+    found: &mut Vec<Finding>,
+) {
+    let Some(facets) = holder.get(name) else {
+        return;
+    };
+    let members = facets.members();
+    for (key, shape) in shapes {
+        let Some(facet) = last(&members, key) else {
+            continue;
+        };
+        let deleted = facet
+            .get("_deleted")
+            .is_some_and(|deleted| deleted.text() == "true");
+        if !deleted {
+            check(facet, place.child(name).child(key), *shape, found);
+        }
+    }
+}
+
+fn check(value: Json<'_>, place: Place<'_>, shape: Shape, found: &mut Vec<Finding>) {
+    if found.len() >= MAX_FINDINGS {
+        return;
+    }
+    match shape {
+        Shape::Any => {}
+        Shape::Nested(shape) => check(value, place, shape(), found),
+        Shape::Text => expect(value, place, "string", found),
+        Shape::Flag => expect(value, place, "boolean", found),
+        Shape::Number => expect(value, place, "number", found),
+        Shape::Integer => integer(value, place, found),
+        Shape::Uri => format(value, place, "uri", formats::uri, found),
+        Shape::Time => format(
+            value,
+            place,
+            "date-time",
+            |text| formats::date_time(text).is_some(),
+            found,
+        ),
+        Shape::Uuid => format(
+            value,
+            place,
+            "uuid",
+            |text| formats::uuid(text).is_some(),
+            found,
+        ),
+        Shape::Choice(choices) => {
+            if !value.string().is_some_and(|text| choices.contains(&&*text)) {
+                let message = format!(
+                    "one of {}, not {}",
+                    choices.join(", "),
+                    excerpt(value.text())
+                );
+                say(place, "enum", message, found);
+            }
+        }
+        Shape::List(of) if value.kind() == "array" => {
+            for (index, item) in value.items().into_iter().enumerate() {
+                check(item, place.child(&index.to_string()), *of, found);
+            }
+        }
+        Shape::List(_) => expect(value, place, "array", found),
+        Shape::Map(of) if value.is_object() => {
+            for member in value.members() {
+                let name = member.key.string().unwrap_or_default();
+                check(member.value, place.child(&name), *of, found);
+            }
+        }
+        Shape::Object(fields) if value.is_object() => {
+            let members = value.members();
+            for field in fields {
+                match last(&members, field.name) {
+                    Some(inner) => check(inner, place.child(field.name), field.shape, found),
+                    None if field.required => {
+                        say(
+                            place.child(field.name),
+                            "required",
+                            format!("{} is missing", field.name),
+                            found,
+                        );
+                    }
+                    None => {}
+                }
+            }
+        }
+        Shape::Typed(kinds) if value.is_object() => {
+            let kind = value.get("type").and_then(Json::string);
+            match kinds
+                .iter()
+                .find(|(name, _)| kind.as_deref() == Some(*name))
+            {
+                Some((_, shape)) => check(value, place, *shape, found),
+                None => {
+                    let names: Vec<&str> = kinds.iter().map(|(name, _)| *name).collect();
+                    say(
+                        place.child("type"),
+                        "enum",
+                        format!("type is one of {}", names.join(", ")),
+                        found,
+                    );
+                }
+            }
+        }
+        Shape::Map(_) | Shape::Object(_) | Shape::Typed(_) => expect(value, place, "object", found),
+    }
+}
+
+fn expect(value: Json<'_>, place: Place<'_>, kind: &str, found: &mut Vec<Finding>) {
+    if value.kind() != kind {
+        say(
+            place,
+            "type",
+            format!("{kind} expected, found {}", value.kind()),
+            found,
+        );
+    }
+}
+
+fn integer(value: Json<'_>, place: Place<'_>, found: &mut Vec<Finding>) {
+    // JSON Schema: a number without a fraction, however it is written.
+    let whole = value
+        .text()
+        .parse::<f64>()
+        .is_ok_and(|number| number.fract() == 0.0);
+    if value.kind() != "number" || !whole {
+        say(
+            place,
+            "type",
+            format!("integer expected, found {}", excerpt(value.text())),
+            found,
+        );
+    }
+}
+
+fn format(
+    value: Json<'_>,
+    place: Place<'_>,
+    rule: &'static str,
+    good: impl Fn(&str) -> bool,
+    found: &mut Vec<Finding>,
+) {
+    match value.string() {
+        Some(text) if good(&text) => {}
+        Some(text) => say(
+            place,
+            rule,
+            format!("no {rule}: {:?}", excerpt(&text)),
+            found,
+        ),
+        None => say(
+            place,
+            "type",
+            format!("string expected, found {}", value.kind()),
+            found,
+        ),
+    }
+}
+
+fn say(place: Place<'_>, rule: &'static str, message: String, found: &mut Vec<Finding>) {
+    found.push(Finding {
+        pointer: place.pointer(),
+        rule,
+        message,
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(event: &str) -> Vec<(String, &'static str)> {
+        let found = warnings(Json::parse(event).unwrap());
+        found
+            .into_iter()
+            .map(|finding| (finding.pointer, finding.rule))
+            .collect()
+    }
+
+    #[test]
+    fn each_container_is_held_to_its_own_facets() {
+        let event = r#"{"run":{"facets":{"parent":{"run":{"runId":"x"},"job":{"name":"j"}},"mine":{"anything":7}}},
+            "job":{"facets":{"sql":{},"jobType":{"_deleted":true}}},
+            "outputs":[{"facets":{"schema":{"fields":[{"name":"a","fields":[{"type":7}]}]},"dataSource":{"uri":"file"},
+                "lifecycleStateChange":{"lifecycleStateChange":"BURN"}},"outputFacets":{"outputStatistics":{"rowCount":1.5,"size":2.0}}}],
+            "inputs":[{"inputFacets":{"outputStatistics":{"rowCount":"x"},"dataQualityMetrics":{"columnMetrics":{"c":{"min":"x"}}}}}]}"#;
+        let expected = [
+            ("/run/facets/parent/run/runId", "uuid"),
+            ("/run/facets/parent/job/namespace", "required"),
+            ("/job/facets/sql/query", "required"),
+            (
+                "/inputs/0/inputFacets/dataQualityMetrics/columnMetrics/c/min",
+                "type",
+            ),
+            ("/outputs/0/facets/dataSource/uri", "uri"),
+            (
+                "/outputs/0/facets/lifecycleStateChange/lifecycleStateChange",
+                "enum",
+            ),
+            (
+                "/outputs/0/facets/schema/fields/0/fields/0/name",
+                "required",
+            ),
+            ("/outputs/0/facets/schema/fields/0/fields/0/type", "type"),
+            ("/outputs/0/outputFacets/outputStatistics/rowCount", "type"),
+        ];
+        assert_eq!(
+            found(event),
+            expected.map(|(pointer, rule)| (pointer.to_owned(), rule))
+        );
+    }
+
+    #[test]
+    fn the_lineage_facet_is_held_to_the_type_it_says() {
+        let event = r#"{"job":{"facets":{"lineage":{"entries":[{"type":"JOB","runId":"x"},{"type":"DATASET","namespace":"n","name":"d",
+            "fields":{"c":{"inputs":[{"type":"DATASET","namespace":"n"}]}}},{"type":"OTHER"}]}}}}"#;
+        let expected = [
+            ("/job/facets/lineage/entries/0/runId", "uuid"),
+            (
+                "/job/facets/lineage/entries/1/fields/c/inputs/0/name",
+                "required",
+            ),
+            ("/job/facets/lineage/entries/2/type", "enum"),
+        ];
+        assert_eq!(
+            found(event),
+            expected.map(|(pointer, rule)| (pointer.to_owned(), rule))
+        );
+    }
 }

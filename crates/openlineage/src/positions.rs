@@ -57,6 +57,12 @@ fn io<'t>(dataset: Json<'t>, place: &'static str, found: &mut Vec<Name<'t>>) {
                     all(column.value, "inputFields", &mut input);
                 }
             }
+            Some("lifecycleStateChange") => {
+                let place = "lifecycleStateChange";
+                only(facet.value, "previousIdentifier", |id| {
+                    named(id, Role::Dataset, place, found);
+                });
+            }
             Some("lineage") => lineage(facet.value, found),
             _ => {}
         }
@@ -175,7 +181,7 @@ mod tests {
               "fields":{{"c":{{"inputs":[{{"type":"DATASET",{}}}]}}}}}},{{"type":"JOB"}},{{"type":"OTHER",{}}}]}}}}}},
             "inputs":[{{{},"facets":{{"symlinks":{{"identifiers":[{{{},"type":"TABLE"}}]}},"schema":{{"fields":[{{"name":"x"}}]}}}}}}, 7],
             "outputs":[{{{},"facets":{{"columnLineage":{{"fields":{{"name":{{"inputFields":[{{{},"field":"a"}}]}}}},"dataset":[{{{}}}]}},
-              "lineage":{{"inputs":[{{"type":"DATASET",{}}}]}}}}}}]}}"#,
+              "lineage":{{"inputs":[{{"type":"DATASET",{}}}]}},"lifecycleStateChange":{{"previousIdentifier":{{{}}}}}}}}}]}}"#,
             id(1),
             id(2),
             id(3),
@@ -191,7 +197,8 @@ mod tests {
             id(11),
             id(12),
             id(13),
-            id(14)
+            id(14),
+            id(15)
         );
         let mut found: Vec<(u32, Role)> = names(Json::parse(&text).unwrap())
             .into_iter()
@@ -199,7 +206,7 @@ mod tests {
             .collect();
         found.sort_by_key(|(n, _)| *n);
         let job = [1, 2, 3, 4, 5, 7];
-        let expected: Vec<(u32, Role)> = (1..=14)
+        let expected: Vec<(u32, Role)> = (1..=15)
             .map(|n| {
                 (
                     n,
