@@ -10,12 +10,14 @@ mod read_back;
 mod routes;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
+use metrics::histogram;
 use openlineage::Level;
 use targets::Store;
 use tokio::sync::Semaphore;
@@ -116,8 +118,11 @@ pub fn router(ingest: Ingest, prefix: &str) -> Router {
 
 /// Before anything of the body is read.
 async fn authorise(State(ingest): State<Ingest>, request: Request, next: Next) -> Response {
-    match ingest.inner.keys.admit(request.headers()).await {
+    let started = Instant::now();
+    let answer = match ingest.inner.keys.admit(request.headers()).await {
         Ok(()) => next.run(request).await,
         Err(refusal) => answer::refused(&refusal),
-    }
+    };
+    histogram!("lineage_proxy_ingest_duration_seconds").record(started.elapsed().as_secs_f64());
+    answer
 }

@@ -156,6 +156,8 @@ fn tell(settled: &Settled, target: &'static str) {
     match &settled.outcome {
         Outcome::Delivered { id } => {
             counter!("lineage_proxy_delivered_total", "target" => target).increment(1);
+            histogram!("lineage_proxy_delivery_duration_seconds")
+                .record(settled.took.as_secs_f64());
             if let Some(received_at) = settled.record.received_at {
                 let age = Duration::from_millis(u64::try_from(now() - received_at).unwrap_or(0));
                 histogram!("lineage_proxy_age_at_delivery_seconds").record(age.as_secs_f64());

@@ -51,14 +51,15 @@ pub(super) fn refused(refusal: &Refusal) -> Response {
     counter!("lineage_proxy_refused_total", "status" => status.as_str().to_owned()).increment(1);
     if LOGGED.check().is_ok() {
         // Pointers and rules; messages may quote the sender's values.
-        let findings = match refusal {
+        let why = match refusal {
             Refusal::Invalid(findings) => pointers(findings),
+            Refusal::Unavailable(why) => why.clone(),
             _ => String::new(),
         };
         warn!(
             status = status.as_u16(),
             reason = title,
-            findings,
+            detail = why,
             "refused"
         );
     }
@@ -133,10 +134,11 @@ impl Refusal {
                 (StatusCode::NOT_FOUND, "nothing is here", Some(routes))
             }
             Refusal::Method => (StatusCode::METHOD_NOT_ALLOWED, "not with that method", None),
-            Refusal::Unavailable(why) => (
+            // Why is for the log: it may name what stands behind.
+            Refusal::Unavailable(_) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "cannot be queued now",
-                Some(why.clone()),
+                Some("send it again".to_owned()),
             ),
         }
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use axum::http::{HeaderMap, header};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
-use tokio::sync::RwLock;
+use tokio::sync::{Mutex, RwLock};
 use tracing::warn;
 
 use super::answer::Refusal;
@@ -30,16 +30,25 @@ pub struct Keys {
     anonymous: bool,
 }
 
+/// How long Secrets Manager may take: a request that waits for it has 5 s in all.
+const FETCH: Duration = Duration::from_secs(2);
+
 #[derive(Clone)]
 struct Secret {
     client: aws_sdk_secretsmanager::Client,
     id: String,
-    read: Arc<RwLock<Option<Read>>>,
+    known: Arc<RwLock<Known>>,
+    /// Held by the one who looks, so that the others go on with the keys that are known.
+    looking: Arc<Mutex<()>>,
 }
 
-struct Read {
-    keys: Vec<[u8; 32]>,
-    at: Instant,
+/// What is known of the secret's keys.
+#[derive(Default)]
+struct Known {
+    keys: Option<Vec<[u8; 32]>>,
+    read_at: Option<Instant>,
+    /// When it was last tried, in vain or not.
+    tried_at: Option<Instant>,
 }
 
 impl Keys {
@@ -48,7 +57,8 @@ impl Keys {
         let secret = config.secret_id.clone().zip(aws).map(|(id, aws)| Secret {
             client: aws_sdk_secretsmanager::Client::new(aws),
             id,
-            read: Arc::default(),
+            known: Arc::default(),
+            looking: Arc::default(),
         });
         let anonymous = config.anonymous || config.keys.is_empty() && config.secret_id.is_none();
         Keys {
@@ -83,35 +93,29 @@ impl Keys {
 
 impl Secret {
     async fn admit(&self, presented: &[[u8; 32]]) -> Result<(), Refusal> {
-        let good = |read: &Read, age: Duration| read.at.elapsed() < age;
-        if let Some(read) = self.read.read().await.as_ref() {
-            let is_known = known(presented, &read.keys);
-            if is_known && good(read, FRESH) {
-                return Ok(());
-            }
-            if !is_known && good(read, LOOK_AGAIN) {
-                return Err(Refusal::Forbidden("the key is not known"));
-            }
+        if let Some(verdict) = self.known.read().await.verdict(presented, FRESH) {
+            return verdict;
         }
         // One at a time looks; those who waited find what it read.
-        let mut read = self.read.write().await;
-        if !read.as_ref().is_some_and(|read| good(read, LOOK_AGAIN)) {
-            match self.fetch().await {
+        let looking = self.looking.lock().await;
+        if self.known.read().await.verdict(presented, FRESH).is_none() {
+            let fetched = tokio::time::timeout(FETCH, self.fetch()).await;
+            let mut known = self.known.write().await;
+            known.tried_at = Some(Instant::now());
+            match fetched.unwrap_or_else(|_| Err("no answer in time".to_owned())) {
                 Ok(keys) => {
-                    *read = Some(Read {
-                        keys,
-                        at: Instant::now(),
-                    })
+                    known.keys = Some(keys);
+                    known.read_at = known.tried_at;
                 }
                 // While Secrets Manager is away, the keys that were good go on being good.
                 Err(error) => warn!(error, "the keys could not be read"),
             }
         }
-        match read.as_ref() {
-            Some(read) if known(presented, &read.keys) => Ok(()),
-            Some(_) => Err(Refusal::Forbidden("the key is not known")),
-            None => Err(Refusal::Unavailable("the keys cannot be read".to_owned())),
-        }
+        drop(looking);
+        let known = self.known.read().await;
+        known
+            .verdict(presented, Duration::MAX)
+            .unwrap_or(Err(Refusal::Forbidden("the key is not known")))
     }
 
     async fn fetch(&self) -> Result<Vec<[u8; 32]>, String> {
@@ -120,6 +124,22 @@ impl Secret {
             aws_sdk_secretsmanager::error::DisplayErrorContext(error).to_string()
         })?;
         parse(answer.secret_string().unwrap_or_default())
+    }
+}
+
+impl Known {
+    /// Whether these keys are let in, as far as that can be said without looking again: keys that were read within
+    /// `fresh`, or tried within [`LOOK_AGAIN`].
+    fn verdict(&self, presented: &[[u8; 32]], fresh: Duration) -> Option<Result<(), Refusal>> {
+        let within = |at: Option<Instant>, age: Duration| at.is_some_and(|at| at.elapsed() < age);
+        let tried = within(self.tried_at, LOOK_AGAIN);
+        match &self.keys {
+            Some(keys) if known(presented, keys) => {
+                (tried || within(self.read_at, fresh)).then_some(Ok(()))
+            }
+            Some(_) => tried.then_some(Err(Refusal::Forbidden("the key is not known"))),
+            None => tried.then(|| Err(Refusal::Unavailable("the keys cannot be read".to_owned()))),
+        }
     }
 }
 
@@ -203,6 +223,47 @@ mod tests {
             format!("bearer  {KEY}").parse().unwrap(),
         );
         assert!(keys.admit(&headers).await.is_ok());
+    }
+
+    #[test]
+    fn a_secret_that_cannot_be_read_again_keeps_its_keys_and_is_not_asked_at_every_request() {
+        let (good, bad) = ([[1; 32]], [[2; 32]]);
+        let ago = |seconds| Instant::now().checked_sub(Duration::from_secs(seconds));
+        let state = |known: &Known, key: &[[u8; 32]]| {
+            known.verdict(key, FRESH).map(|verdict| verdict.is_ok())
+        };
+        let fresh = Known {
+            keys: Some(good.to_vec()),
+            read_at: ago(60),
+            tried_at: ago(60),
+        };
+        assert_eq!(
+            (state(&fresh, &good), state(&fresh, &bad)),
+            (Some(true), None),
+            "a new key is looked for"
+        );
+        let in_vain = Known {
+            read_at: ago(900),
+            tried_at: ago(1),
+            ..fresh
+        };
+        assert_eq!(
+            (state(&in_vain, &good), state(&in_vain, &bad)),
+            (Some(true), Some(false))
+        );
+        let stale = Known {
+            tried_at: ago(900),
+            ..in_vain
+        };
+        assert_eq!(state(&stale, &good), None);
+        let never = Known {
+            tried_at: ago(1),
+            ..Known::default()
+        };
+        assert!(matches!(
+            never.verdict(&good, FRESH),
+            Some(Err(Refusal::Unavailable(_)))
+        ));
     }
 
     #[test]

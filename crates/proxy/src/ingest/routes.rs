@@ -106,9 +106,9 @@ async fn many_events(inner: &Inner, request: Request<Body>) -> Result<Response, 
     }
     failed.sort_by_key(|failed| failed.index);
     let retriable = failed.iter().filter(|failed| failed.retriable).count();
-    if retriable > 0 && retriable == received {
+    if let (true, Some(first)) = (retriable == received, failed.first()) {
         // Nothing of it is anywhere: the answer that every client retries.
-        return Err(Refusal::Unavailable("the queue cannot take it".to_owned()));
+        return Err(Refusal::Unavailable(first.reason.clone()));
     }
     if quiet && failed.is_empty() {
         return Ok(StatusCode::NO_CONTENT.into_response());
@@ -141,8 +141,12 @@ struct Failed {
 
 impl Failed {
     fn told(&self) -> Value {
-        let mut told =
-            json!({"index": self.index, "reason": self.reason, "retriable": self.retriable});
+        // What stands behind is no business of the sender's.
+        let reason = match self.retriable {
+            true => "the queue cannot take it now",
+            false => &self.reason,
+        };
+        let mut told = json!({"index": self.index, "reason": reason, "retriable": self.retriable});
         if let (Some(told), false) = (told.as_object_mut(), self.findings.is_empty()) {
             told.insert("findings".to_owned(), json!(self.findings));
         }
@@ -270,10 +274,7 @@ fn message(event: &Event) -> Message {
 fn not_queued(error: SendError) -> Refusal {
     match error {
         SendError::TooLarge { .. } => Refusal::TooLarge(error.to_string()),
-        SendError::Unavailable(why) => {
-            tracing::error!(error = why, "the queue cannot take events");
-            Refusal::Unavailable("the queue cannot take it".to_owned())
-        }
+        SendError::Unavailable(why) => Refusal::Unavailable(why),
     }
 }
 
