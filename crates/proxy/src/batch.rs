@@ -83,19 +83,13 @@ pub async fn handle(batch: &Batch, records: Vec<Record>, deadline: Instant) -> R
     for record in records {
         match plan::read(&record) {
             Ok(event) => events.push((record, event)),
-            Err(reason) => report.push(
-                record,
-                None,
-                Outcome::DeadLettered {
-                    class: "invalid",
-                    reason,
-                },
-            ),
+            Err(outcome) => report.push(record, None, outcome),
         }
     }
     let wanted = events
         .iter()
-        .flat_map(|(_, event)| batch.rules.redshift.wanted(event))
+        .filter_map(|(_, event)| plan::guarded(|| batch.rules.redshift.wanted(event)).ok())
+        .flatten()
         .collect();
     let answers = batch.lookups.resolve(wanted).await;
     let halt = OnceLock::new();
@@ -122,7 +116,13 @@ async fn deliver_run(
     let mut held: Option<Failure> = None;
     for (record, event) in run {
         let started = Instant::now();
-        let prepared = batch.rules.prepare(&event, answers);
+        let prepared = match plan::guarded(|| batch.rules.prepare(&event, answers)) {
+            Ok(prepared) => prepared,
+            Err(outcome) => {
+                settled.push(Settled::new(record, Some(event), outcome));
+                continue;
+            }
+        };
         let outcome = match (&prepared.verdict, held.as_ref().or(halt.get())) {
             (prepare::Verdict::Drop(rule), _) => Outcome::Dropped { rule },
             (prepare::Verdict::DeadLetter(class, reason), _) => Outcome::DeadLettered {

@@ -219,7 +219,7 @@ impl Config {
                     .unwrap_or(100),
             },
             batch: Batch {
-                size: r.get("batch.size", |t| between(t, 1, 1_000)).unwrap_or(20),
+                size: r.get("batch.size", |t| between(t, 1, 10_000)).unwrap_or(20),
                 window: r
                     .get("batch.window", |t| duration(t, 0, 300))
                     .unwrap_or(Duration::from_secs(5)),
@@ -455,7 +455,7 @@ mod tests {
         .unwrap_err();
         let expected = [
             "auth.keys: key 1: shorter than 16 characters",
-            "proxy.yaml: batch.size: expected a whole number from 1 to 1000, found \"0\"",
+            "proxy.yaml: batch.size: expected a whole number from 1 to 10000, found \"0\"",
             "environment variable LINEAGE_PROXY_DATAZONE_DOMAIN_ID: expected a domain id such as dzd_a1b2c3, found \"x\"",
             "datazone.domain_id: the target that was chosen needs it",
             "anyone who can reach it could send: set auth.keys or auth.secret_id, or say --allow-anonymous (auth.allow_anonymous: true)",

@@ -3,6 +3,7 @@
 //! Pure; `batch.rs` waits and calls.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use openlineage::{Event, EventType, Identity, Level, Subject};
@@ -33,11 +34,22 @@ enum Key {
 /// Reads a record's body as an event; what is none is given up with its reason.
 ///
 /// Always with repairs: another writer may have put it there, and what ingest accepted as strict is accepted anyway.
-pub(super) fn read(record: &Record) -> Result<Event, String> {
-    match Event::read_shared(&record.body, Level::Repair) {
+pub(super) fn read(record: &Record) -> Result<Event, Outcome> {
+    match guarded(|| Event::read_shared(&record.body, Level::Repair))? {
         Ok(read) => Ok(read.event),
-        Err(refused) => Err(refused.to_string()),
+        Err(refused) => Err(Outcome::DeadLettered {
+            class: "invalid",
+            reason: format!("invalid: {refused}"),
+        }),
     }
+}
+
+/// Does `work` on one event so that a panic in it, a bug of ours, is that event's end and not its batch's.
+pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Outcome> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| Outcome::DeadLettered {
+        class: "bug",
+        reason: "bug: lineage-proxy panicked on this event; please report it".to_owned(),
+    })
 }
 
 /// The events in runs, each in the order in which it is to be delivered; the runs in order of their first record.
@@ -207,6 +219,15 @@ mod tests {
         ];
         let order: Vec<u8> = runs(events)[0].iter().map(|(record, _)| *record).collect();
         assert_eq!(order, [3, 2, 0, 1]);
+    }
+
+    #[test]
+    fn a_panic_is_the_end_of_one_event() {
+        let bug = guarded(|| [0u8; 0][std::hint::black_box(1)]);
+        assert!(matches!(
+            bug,
+            Err(Outcome::DeadLettered { class: "bug", .. })
+        ));
     }
 
     #[test]
