@@ -89,9 +89,12 @@ pub(super) const RUN: Facets = &[
     (
         "parent",
         Object(&[
-            must("run", RUN_ID),
-            must("job", NAMED),
-            may("root", Object(&[must("run", RUN_ID), must("job", NAMED)])),
+            must("run", PARENT_RUN),
+            must("job", PARENT_JOB),
+            may(
+                "root",
+                Object(&[must("run", PARENT_RUN), must("job", PARENT_JOB)]),
+            ),
         ]),
     ),
     (
@@ -300,6 +303,13 @@ pub(super) const OUTPUT: Facets = &[
 
 const NAMED: Shape = Object(&[must("namespace", Text), must("name", Text)]);
 const RUN_ID: Shape = Object(&[must("runId", Uuid)]);
+const FACETS: Shape = Map(&Object(&[must("_producer", Uri), must("_schemaURL", Uri)]));
+const PARENT_RUN: Shape = Object(&[must("runId", Uuid), may("facets", FACETS)]);
+const PARENT_JOB: Shape = Object(&[
+    must("namespace", Text),
+    must("name", Text),
+    may("facets", FACETS),
+]);
 const DEPENDENCY: Shape = Object(&[
     must("job", NAMED),
     may("run", RUN_ID),
