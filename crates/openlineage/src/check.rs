@@ -4,14 +4,15 @@
 //! means no findings; repair means that every finding has an edit. Facets are held to `BaseFacet` only: their own
 //! schemas are `facets.rs`. Called by `Event::read`.
 
-use std::borrow::Cow;
-use std::collections::HashSet;
+mod facets;
 
 use crate::Level;
 use crate::fault::{Fault, Faults, Mend, at, fault};
 use crate::finding::{Finding, Place, excerpt};
 use crate::formats;
 use crate::json::{Json, Member, last, quote};
+
+use self::facets::{DATASET, Facets, INPUT, JOB, OUTPUT, RUN, facets, null, text_of, uri};
 
 /// Which branch of the schema's `oneOf` an event is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -210,34 +211,6 @@ fn run<'t>(members: &[Member<'t>], faults: &mut Faults<'t>) {
     facets(last(&members, "facets"), place.child("facets"), RUN, faults);
 }
 
-/// How a container holds its facets: the definition that its facets are, and whether they may be `_deleted`.
-#[derive(Clone, Copy)]
-struct Facets {
-    definition: &'static str,
-    deletable: bool,
-}
-
-const RUN: Facets = Facets {
-    definition: "RunFacet",
-    deletable: false,
-};
-const JOB: Facets = Facets {
-    definition: "JobFacet",
-    deletable: true,
-};
-const DATASET: Facets = Facets {
-    definition: "DatasetFacet",
-    deletable: true,
-};
-const INPUT: Facets = Facets {
-    definition: "InputDatasetFacet",
-    deletable: false,
-};
-const OUTPUT: Facets = Facets {
-    definition: "OutputDatasetFacet",
-    deletable: false,
-};
-
 /// A job or a dataset at the top of the event.
 fn identity<'t>(
     name: &'static str,
@@ -313,77 +286,6 @@ fn datasets<'t>(members: &[Member<'t>], faults: &mut Faults<'t>) {
     }
 }
 
-/// An object of facets, each a `BaseFacet`: `_producer` and `_schemaURL` are URIs, everything else is free.
-fn facets<'t>(value: Option<Json<'t>>, place: Place<'_>, holds: Facets, faults: &mut Faults<'t>) {
-    let Some(value) = value else { return };
-    match value.kind() {
-        "object" => {}
-        "null" => return faults.push(null(place, "facets", Mend::Value(value, "{}".to_owned()))),
-        other => {
-            return faults.push(fault(
-                place,
-                "type",
-                format!("facets are an object, found {other}"),
-                Mend::None,
-            ));
-        }
-    }
-    for (name, facet) in effective(&value.members()) {
-        let place = place.child(&name);
-        if !facet.is_object() {
-            let message = format!("a facet is an object, found {}", facet.kind());
-            faults.push(fault(place, "type", message, Mend::None));
-            continue;
-        }
-        let members = facet.members();
-        let mut lacking = Vec::new();
-        for required in ["_producer", "_schemaURL"] {
-            match last(&members, required) {
-                None => lacking.push(required),
-                Some(value) => uri(value, place.child(required), faults),
-            }
-        }
-        if !lacking.is_empty() {
-            let added = lacking
-                .iter()
-                .map(|name| (*name, own_facet_member(name, holds)))
-                .collect();
-            let message = format!("a facet needs {}", lacking.join(" and "));
-            faults.push(fault(place, "required", message, Mend::Add(facet, added)));
-        }
-        if let Some(deleted) =
-            last(&members, "_deleted").filter(|d| holds.deletable && d.kind() != "boolean")
-        {
-            let message = format!("_deleted is a boolean, found {}", deleted.kind());
-            faults.push(fault(place.child("_deleted"), "type", message, Mend::None));
-        }
-    }
-}
-
-/// What a facet that names neither its producer nor its schema is given: that nobody said, and the base definition.
-fn own_facet_member(name: &str, holds: Facets) -> String {
-    match name {
-        "_producer" => quote("urn:lineage-proxy:unknown-producer"),
-        _ => quote(&format!(
-            "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/{}",
-            holds.definition
-        )),
-    }
-}
-
-/// The members that count, by decoded name: of duplicates, the last.
-fn effective<'t>(members: &[Member<'t>]) -> Vec<(Cow<'t, str>, Json<'t>)> {
-    let mut seen = HashSet::with_capacity(members.len());
-    let mut effective: Vec<_> = members
-        .iter()
-        .rev()
-        .filter_map(|member| member.key.string().map(|name| (name, member.value)))
-        .filter(|(name, _)| seen.insert(name.clone()))
-        .collect();
-    effective.reverse();
-    effective
-}
-
 fn missing<'t>(place: Place<'_>, name: &'static str) -> Fault<'t> {
     fault(
         place.child(name),
@@ -391,10 +293,6 @@ fn missing<'t>(place: Place<'_>, name: &'static str) -> Fault<'t> {
         format!("{name} is missing"),
         Mend::None,
     )
-}
-
-fn null<'t>(place: Place<'_>, name: &str, mend: Mend<'t>) -> Fault<'t> {
-    fault(place, "type", format!("{name} is null: leave it out"), mend)
 }
 
 /// A required object; says so when it is not there or no object.
@@ -413,33 +311,4 @@ fn object<'t>(
         }
     }
     None
-}
-
-/// A string, and what `judge` has to say about it.
-fn text_of<'t>(
-    value: Json<'t>,
-    place: Place<'_>,
-    faults: &mut Faults<'t>,
-    judge: impl Fn(&str, Place<'_>) -> Option<Fault<'t>>,
-) {
-    match value.string() {
-        Some(text) => {
-            if let Some(fault) = judge(&text, place) {
-                faults.push(fault);
-            }
-        }
-        None => faults.push(fault(
-            place,
-            "type",
-            format!("a string is expected, found {}", value.kind()),
-            Mend::None,
-        )),
-    }
-}
-
-fn uri<'t>(value: Json<'t>, place: Place<'_>, faults: &mut Faults<'t>) {
-    text_of(value, place, faults, |text, place| {
-        let message = || format!("not a URI with a scheme (RFC 3986): {:?}", excerpt(text));
-        (!formats::uri(text)).then(|| fault(place, "uri", message(), Mend::None))
-    });
 }

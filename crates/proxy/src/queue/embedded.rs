@@ -3,6 +3,8 @@
 //! Visibility time-out, receive count, dead letters with their reason. Writes share commits (`journal`). One `serve`
 //! owns it; commands on the same folder may look and redrive while it runs.
 
+mod dead_letters;
+
 use std::fs::{self, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
@@ -14,6 +16,8 @@ use serde::Serialize;
 use tokio::sync::Notify;
 
 use super::{Message, Record, SendError, Settlement, Unavailable, now};
+
+pub use dead_letters::DeadLetter;
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS messages (
@@ -54,23 +58,6 @@ pub struct Embedded {
     arrived: Arc<Notify>,
     /// Held as long as the queue is used: two `serve` on one folder would deliver everything twice.
     _lock: Option<Arc<fs::File>>,
-}
-
-/// An event that cannot be delivered, and why.
-#[derive(Debug, Clone, Serialize)]
-pub struct DeadLetter {
-    /// The event's id.
-    pub id: String,
-    /// Why.
-    pub reason: String,
-    /// When it was accepted, in milliseconds since 1970.
-    pub received_at: i64,
-    /// When it was given up.
-    pub dead_at: i64,
-    /// How often it was tried.
-    pub receives: u32,
-    /// Its size in bytes.
-    pub size: u64,
 }
 
 /// How the queue stands.
@@ -242,70 +229,6 @@ impl Embedded {
             })
         };
         self.journal.read(status).await.map_err(unavailable)
-    }
-
-    /// The dead letters, oldest first, whose reason contains `reason`.
-    pub async fn dead_letters(
-        &self,
-        reason: &str,
-        limit: u32,
-    ) -> Result<Vec<DeadLetter>, Unavailable> {
-        let reason = reason.to_owned();
-        let list = move |connection: &Connection| {
-            let sql = "SELECT id, reason, received_at, dead_at, receives, length(CAST(body AS BLOB)) FROM dead_letters
-                       WHERE instr(reason, ?1) ORDER BY seq LIMIT ?2";
-            let letter = |row: &Row<'_>| {
-                Ok(DeadLetter {
-                    id: row.get(0)?,
-                    reason: row.get(1)?,
-                    received_at: row.get(2)?,
-                    dead_at: row.get(3)?,
-                    receives: row.get(4)?,
-                    size: row.get::<_, i64>(5)?.unsigned_abs(),
-                })
-            };
-            connection
-                .prepare(sql)?
-                .query_map(params![reason, limit], letter)?
-                .collect()
-        };
-        self.journal.read(list).await.map_err(unavailable)
-    }
-
-    /// The body of a dead letter.
-    pub async fn dead_letter_body(&self, id: &str) -> Result<Option<String>, Unavailable> {
-        let id = id.to_owned();
-        let body = move |connection: &Connection| {
-            let mut query = connection.prepare("SELECT body FROM dead_letters WHERE id = ?1")?;
-            query.query_map([id], |row| row.get(0))?.next().transpose()
-        };
-        self.journal.read(body).await.map_err(unavailable)
-    }
-
-    /// Puts a dead letter back into the queue, as new. Whether it was there.
-    pub async fn redrive(&self, id: &str) -> Result<bool, Unavailable> {
-        let id = id.to_owned();
-        let redrive = move |connection: &Connection| {
-            let back = "INSERT INTO messages (id, body, received_at, visible_at)
-                        SELECT id, body, received_at, ?2 FROM dead_letters WHERE id = ?1";
-            let moved = connection.execute(back, params![id, now()])?;
-            connection.execute("DELETE FROM dead_letters WHERE id = ?1", [id])?;
-            Ok(moved > 0)
-        };
-        self.journal.write(redrive).await.map_err(unavailable)
-    }
-
-    /// Deletes a dead letter for good. Whether it was there.
-    pub async fn delete_dead_letter(&self, id: &str) -> Result<bool, Unavailable> {
-        let id = id.to_owned();
-        let delete = move |connection: &Connection| {
-            connection.execute("DELETE FROM dead_letters WHERE id = ?1", [id])
-        };
-        self.journal
-            .write(delete)
-            .await
-            .map(|deleted| deleted > 0)
-            .map_err(unavailable)
     }
 }
 
