@@ -34,6 +34,8 @@ async fn every_event_is_delivered_once_and_byte_for_byte() {
     sent.sort();
     stored.sort();
     assert_eq!(stored, sent);
+    // An outcome is told after its batch is settled, which is after the store has the event.
+    eventually(|| (serve.outcomes().len() >= 100).then_some(()));
     assert_eq!(serve.outcomes().len(), 100);
 }
 
