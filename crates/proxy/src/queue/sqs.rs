@@ -9,6 +9,7 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::config::Region;
 use aws_sdk_sqs::config::retry::RetryConfig;
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::error::DisplayErrorContext;
@@ -20,8 +21,8 @@ use aws_sdk_sqs::types::{
 use futures::future::join_all;
 
 use self::message::{
-    ATTRIBUTES, MAX_BYTES, MAX_ENTRIES, dead_letter_attributes, grouped, number, record, text,
-    transportable,
+    ATTRIBUTES, MAX_BYTES, MAX_ENTRIES, dead_letter_attributes, grouped, number, record, region,
+    text, transportable,
 };
 use super::{Message, Record, SendError, Settlement, Unavailable};
 
@@ -42,14 +43,18 @@ pub struct Sqs {
 }
 
 impl Sqs {
-    /// Uses the queue at `url`, with that client's credentials and region.
+    /// Uses the queue at `url`, in the region that it names, with that client's credentials.
     pub fn new(
         config: &aws_config::SdkConfig,
         url: String,
         dead_letter_url: Option<String>,
         visibility: Duration,
     ) -> Sqs {
-        let config = aws_sdk_sqs::config::Builder::from(config)
+        let mut config = aws_sdk_sqs::config::Builder::from(config);
+        if let Some(region) = region(&url) {
+            config = config.region(Region::new(region.to_owned()));
+        }
+        let config = config
             // Together below the clients' own time-out of 5 s, so that what they see is our 503.
             .retry_config(
                 RetryConfig::standard()

@@ -111,6 +111,13 @@ pub(super) fn attribute(data_type: &str, value: &str) -> MessageAttributeValue {
     builder.build().expect("a data type is given")
 }
 
+/// The region of a queue, from its URL: `https://sqs.<region>.amazonaws.com/…`.
+pub(super) fn region(url: &str) -> Option<&str> {
+    let host = url.split_once("://")?.1.split(['/', ':']).next()?;
+    let (region, domain) = host.strip_prefix("sqs.")?.split_once('.')?;
+    domain.starts_with("amazonaws.com").then_some(region)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,5 +142,18 @@ mod tests {
             transportable("\"a\u{ffff}\u{fffe}b\""),
             r#""a\uffff\ufffeb""#
         );
+    }
+
+    #[test]
+    fn a_queue_is_spoken_to_in_its_own_region() {
+        assert_eq!(
+            region("https://sqs.eu-west-1.amazonaws.com/1/q"),
+            Some("eu-west-1")
+        );
+        assert_eq!(
+            region("https://sqs.cn-north-1.amazonaws.com.cn/1/q"),
+            Some("cn-north-1")
+        );
+        assert_eq!(region("http://localhost:4566/1/q"), None);
     }
 }
