@@ -43,7 +43,8 @@ environment() {
 
 clients="$(environment clients)"
 emulator="$(environment emulator)"
-cargo build --locked -p proxy -p aws-stand-in --bins
+# With the tests among the targets, so that the dependencies are those that were just built.
+cargo build --workspace --bins --tests --locked
 
 PROXY_TEST_BIN_DIR="$target/debug" PROXY_TEST_EMULATOR="$emulator/bin/ministack" \
     "$clients/bin/python" -m pytest -q -p no:cacheprovider tests/real
