@@ -30,6 +30,21 @@ fn every_configuration_error_is_shown_before_the_process_ends_with_64() {
         run(&["serve", "--config", "no-such-file.yaml"], &[]).0,
         Some(64)
     );
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (address, data_dir) = (
+        taken.local_addr().unwrap().to_string(),
+        folder.path().to_str().unwrap(),
+    );
+    let (status, _, err) = run(
+        &["serve", "--listen", &address, "--data-dir", data_dir],
+        &[],
+    );
+    assert_eq!(
+        (status, err.contains("listen: 127.0.0.1:")),
+        (Some(64), true),
+        "{err}"
+    );
     assert_eq!(run(&["serve", "--no-such-flag"], &[]).0, Some(2));
 }
 

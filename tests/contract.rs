@@ -171,6 +171,7 @@ async fn bodies_come_in_every_coding_that_clients_use() {
         send("application/x-www-form-urlencoded", None, plain.clone()).await,
         415
     );
+    assert_eq!(send("text/plain", None, plain.clone()).await, 415);
     assert_eq!(send(json, Some("br"), plain.clone()).await, 415);
     // A gateway that unpacks may leave the header where it was, or take it away.
     assert_eq!(send(json, Some("gzip"), plain.clone()).await, 200);
@@ -178,6 +179,17 @@ async fn bodies_come_in_every_coding_that_clients_use() {
     assert_eq!(send(json, Some("gzip"), b"neither".to_vec()).await, 400);
     assert_eq!(send(json, None, large.clone()).await, 413);
     assert_eq!(send(json, Some("gzip"), gzip(&large)).await, 413);
+}
+
+#[tokio::test]
+async fn whoever_is_refused_early_sees_the_answer_and_not_a_reset() {
+    let (_folder, serve) = serve(&[("AUTH_KEYS", KEY)]);
+    let body = "x".repeat(4_000_000);
+    for (path, status) in [("/api/v1/lineage", 401), ("/nowhere", 404)] {
+        for _ in 0..5 {
+            assert_eq!(serve.post_to(path, &body).await.status(), status);
+        }
+    }
 }
 
 #[tokio::test]

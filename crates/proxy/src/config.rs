@@ -265,7 +265,16 @@ impl Config {
 
     /// What settings ask of each other.
     fn check(&self, r: &mut Reader, role: Role) {
-        let auth = &self.ingest.auth;
+        let Ingest {
+            auth,
+            max_body,
+            max_unpacked,
+            max_in_memory,
+            ..
+        } = &self.ingest;
+        if max_body + max_unpacked > *max_in_memory {
+            r.error("max_in_memory: one body could not be read: it has to be at least max_body and max_unpacked".to_owned());
+        }
         let closed = !auth.keys.is_empty() || auth.secret_id.is_some();
         let takes_http = match role {
             Role::Serve => !self.listen.ip().is_loopback(),

@@ -121,7 +121,10 @@ async fn authorise(State(ingest): State<Ingest>, request: Request, next: Next) -
     let started = Instant::now();
     let answer = match ingest.inner.keys.admit(request.headers()).await {
         Ok(()) => next.run(request).await,
-        Err(refusal) => answer::refused(&refusal),
+        Err(refusal) => {
+            body::drain(request.into_body()).await;
+            answer::refused(&refusal)
+        }
     };
     histogram!("lineage_proxy_ingest_duration_seconds").record(started.elapsed().as_secs_f64());
     answer

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use axum::serve::ListenerExt;
 use targets::Target;
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -60,9 +59,7 @@ pub async fn start(
         tasks.push(tokio::spawn(worker.work()));
     }
     // A proxy that only takes out of the queue still answers whether it is alive.
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .map_err(|error| anyhow::anyhow!("cannot listen on {}: {error}", config.listen))?;
+    let listener = setup::listener(config).await?;
     let address = listener.local_addr()?;
     let keys = setup::keys(config, aws.as_ref());
     let ingest = Ingest::new(&config.ingest, queue, keys).with_local(prometheus, store);
@@ -91,8 +88,9 @@ impl Served {
     /// Stops: answers what is under way, ends the batch in hand.
     pub async fn stop(self) {
         self.stop.cancel();
+        let deadline = Instant::now() + STOP;
         for task in self.tasks {
-            if tokio::time::timeout(STOP, task).await.is_err() {
+            if tokio::time::timeout_at(deadline, task).await.is_err() {
                 warn!("not everything ended in time; what is not done stays in the queue");
             }
         }

@@ -4,6 +4,7 @@ use std::fs;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use targets::{DataZone, File, OpenLineageHttp, Store, Target};
+use tokio::net::TcpListener;
 
 use crate::batch::Batch;
 use crate::config::{self, Config};
@@ -53,6 +54,12 @@ pub async fn queue(config: &Config, aws: Option<&SdkConfig>) -> Result<Queue, No
                 .map_err(|error| NotStarted(error.to_string()))
         }
     }
+}
+
+/// The address that `serve` listens on.
+pub async fn listener(config: &Config) -> Result<TcpListener, NotStarted> {
+    let bound = TcpListener::bind(config.listen).await;
+    bound.map_err(|error| NotStarted(format!("listen: {}: {error}", config.listen)))
 }
 
 /// The target.

@@ -5,8 +5,9 @@
 
 use std::io::Read;
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Request, header};
 use flate2::read::MultiGzDecoder;
 use http_body_util::BodyExt;
@@ -37,11 +38,40 @@ pub(super) struct Taken {
     _share: Share,
 }
 
-/// Reads and unpacks the body of `request`.
+/// Reads and unpacks the body of `request`. What is refused before its end is still read to it, see [`drain`].
 pub(super) async fn take(request: Request<Body>, limits: &Limits) -> Result<Taken, Refusal> {
-    let (parts, body) = request.into_parts();
-    media_type(&parts.headers)?;
-    let gzip = is_gzip(&parts.headers)?;
+    let (parts, mut body) = request.into_parts();
+    let taken = take_from(&parts.headers, &mut body, limits).await;
+    if taken.is_err() {
+        drain(body).await;
+    }
+    taken
+}
+
+/// Reads what a refused client is still sending, and forgets it: a connection that is closed on unread bytes is reset,
+/// and the client sees that in place of our answer. Bounded in bytes and time.
+pub(super) async fn drain(mut body: Body) {
+    const MOST: usize = 32 << 20;
+    const PATIENCE: Duration = Duration::from_secs(2);
+    let reading = async {
+        let mut read = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            read += frame.data_ref().map_or(0, Bytes::len);
+            if read > MOST {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(PATIENCE, reading).await; // the answer goes out either way
+}
+
+async fn take_from(
+    headers: &HeaderMap,
+    body: &mut Body,
+    limits: &Limits,
+) -> Result<Taken, Refusal> {
+    media_type(headers)?;
+    let gzip = is_gzip(headers)?;
     let mut share = Share {
         memory: limits.memory.clone(),
         permits: None,
@@ -57,9 +87,8 @@ pub(super) async fn take(request: Request<Body>, limits: &Limits) -> Result<Take
         let unpacking = tokio::task::spawn_blocking(move || {
             unpack(&sent, unpacked, &mut share).map(|bytes| (bytes, share))
         });
-        let (bytes, grown) = unpacking
-            .await
-            .map_err(|_| Refusal::Unavailable("stopping".to_owned()))??;
+        let stopping = |_| Refusal::Unavailable("stopping".to_owned());
+        let (bytes, grown) = unpacking.await.map_err(stopping)??;
         share = grown;
         bytes
     };
@@ -89,7 +118,7 @@ fn is_packed(sent: &[u8], said: bool) -> Result<bool, Refusal> {
     }
 }
 
-async fn read(mut body: Body, limit: usize, share: &mut Share) -> Result<Vec<u8>, Refusal> {
+async fn read(body: &mut Body, limit: usize, share: &mut Share) -> Result<Vec<u8>, Refusal> {
     let mut bytes = Vec::new();
     // Chunked bodies have no length: count what comes, whatever was announced.
     while let Some(frame) = body.frame().await {
@@ -160,7 +189,8 @@ impl Share {
     }
 }
 
-/// `application/json`, anything `+json`, `text/plain` and nothing at all, in UTF-8.
+/// `application/json`, anything `+json` and nothing at all, in UTF-8. Not `text/plain`: any web page can make a browser
+/// send that to a proxy on the same machine.
 fn media_type(headers: &HeaderMap) -> Result<(), Refusal> {
     let Some(value) = headers.get(header::CONTENT_TYPE) else {
         return Ok(());
@@ -168,10 +198,8 @@ fn media_type(headers: &HeaderMap) -> Result<(), Refusal> {
     let text = value.to_str().unwrap_or("?").to_ascii_lowercase();
     let mut parts = text.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default();
-    let json = matches!(
-        essence,
-        "" | "application/json" | "text/json" | "text/plain"
-    ) || essence.starts_with("application/") && essence.ends_with("+json");
+    let json = matches!(essence, "" | "application/json")
+        || essence.starts_with("application/") && essence.ends_with("+json");
     if !json {
         return Err(Refusal::Unsupported(format!(
             "send Content-Type: application/json, not {essence}"

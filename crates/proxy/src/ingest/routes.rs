@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tracing::info;
 
 use super::answer::{Refusal, pointers, refused};
-use super::body::{Taken, take};
+use super::body::{Taken, drain, take};
 use super::{Ingest, Inner};
 use crate::queue::{Message, SendError, now};
 
@@ -240,12 +240,14 @@ pub(super) async fn metrics(State(ingest): State<Ingest>) -> Response {
 }
 
 /// Any other path.
-pub(super) async fn not_found() -> Response {
+pub(super) async fn not_found(request: Request) -> Response {
+    drain(request.into_body()).await;
     refused(&Refusal::NotFound)
 }
 
 /// Any other method.
-pub(super) async fn method_not_allowed() -> Response {
+pub(super) async fn method_not_allowed(request: Request) -> Response {
+    drain(request.into_body()).await;
     refused(&Refusal::Method)
 }
 
