@@ -102,11 +102,14 @@ pub async fn run(cli: Cli, variables: impl Iterator<Item = (String, String)>) ->
     };
     result.unwrap_or_else(|error| {
         eprintln!("lineage-proxy: {error:#}");
-        ExitCode::from(if error.is::<Errors>() || error.is::<NotStarted>() {
+        let status = if error.is::<Errors>() || error.is::<NotStarted>() {
             64
+        } else if error.is::<input::Unreadable>() {
+            2
         } else {
             70
-        })
+        };
+        ExitCode::from(status)
     })
 }
 

@@ -3,7 +3,6 @@
 use std::io::Read;
 use std::path::Path;
 
-use anyhow::Context;
 use openlineage::{Json, split_array};
 
 /// An event's text, and where it stands.
@@ -14,20 +13,21 @@ pub(super) struct Found {
     pub(super) text: Vec<u8>,
 }
 
+/// A file that was named and cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}: {1}")]
+pub(super) struct Unreadable(String, std::io::Error);
+
 /// All events of all files, in order.
-pub(super) fn read(files: &[String]) -> anyhow::Result<Vec<Found>> {
+pub(super) fn read(files: &[String]) -> Result<Vec<Found>, Unreadable> {
     let mut found = Vec::new();
     for file in files {
-        let bytes = if file == "-" {
-            let mut bytes = Vec::new();
-            std::io::stdin()
-                .lock()
-                .read_to_end(&mut bytes)
-                .context("standard input")?;
-            bytes
-        } else {
-            std::fs::read(Path::new(file)).with_context(|| file.clone())?
+        let mut bytes = Vec::new();
+        let read = match file.as_str() {
+            "-" => std::io::stdin().lock().read_to_end(&mut bytes).map(drop),
+            path => std::fs::read(Path::new(path)).map(|read| bytes = read),
         };
+        read.map_err(|error| Unreadable(file.clone(), error))?;
         let texts = split(&bytes).into_iter().enumerate();
         found.extend(texts.map(|(index, text)| Found {
             file: file.clone(),
