@@ -4,7 +4,7 @@
 #   tests/run.sh            everything
 #   tests/run.sh --quick    the Rust tests alone
 #
-# Needs Rust and, for the second half, Python 3.10 or newer with venv. Virtual environments with pinned versions are
+# Needs Rust and, for the second half, Python 3.11 or newer with venv. Virtual environments with pinned versions are
 # kept in the user's cache, by the hash of their pins.
 set -euo pipefail
 cd "$(dirname "$0")/.."
