@@ -8,8 +8,8 @@ use std::ops::Range;
 use crate::finding::{Finding, MAX_FINDINGS, escape};
 use crate::json::Json;
 
-/// Levels of nesting that are read. The same as `serde_json`'s own limit, so that any consumer can read on.
-pub const MAX_DEPTH: usize = 128;
+/// Levels of nesting that are read: as many as `serde_json` reads into its own values, so that any consumer can read on.
+pub const MAX_DEPTH: usize = 127;
 
 /// What stands in the text itself: the findings, and the text with the tokens that are no JSON masked by values of
 /// the same length, so that a parser can read on. `masked` is there only when something had to be masked.
