@@ -43,9 +43,9 @@ impl Batch {
     pub fn new(config: &config::Config, target: Target, lookups: Lookups) -> Batch {
         let job_events = match &config.target {
             config::Target::DataZone { job_events, .. } => *job_events,
-            config::Target::Store | config::Target::File(_) | config::Target::OpenLineage(_) => {
-                Default::default()
-            }
+            config::Target::Store
+            | config::Target::File(_)
+            | config::Target::OpenLineage { .. } => Default::default(),
         };
         let rules = Rules {
             redshift: config.redshift.clone(),
@@ -65,7 +65,12 @@ impl Batch {
 
 /// Handles a batch and settles it with its queue, telling each outcome once.
 pub async fn run(batch: &Batch, queue: &Queue, records: Vec<Record>, deadline: Instant) -> Report {
+    let (records, unread) = queue.bodies(records).await;
     let mut report = handle(batch, records, deadline).await;
+    for (record, why) in unread {
+        let outcome = plan::unread(why, &record, batch.max_receives);
+        report.push(record, None, outcome);
+    }
     let settlements: Vec<_> = report
         .settled
         .iter()
@@ -129,9 +134,11 @@ async fn deliver_run(
                 class,
                 reason: reason.clone(),
             },
-            (prepare::Verdict::Deliver(_), Some(failure)) => plan::untried(failure, &record),
+            (prepare::Verdict::Deliver(_), Some(failure)) => {
+                plan::untried(failure, &record, batch.max_receives)
+            }
             (prepare::Verdict::Deliver(_), None) if Instant::now() >= deadline => {
-                plan::out_of_time()
+                plan::out_of_time(&record, batch.max_receives)
             }
             (prepare::Verdict::Deliver(event), None) => {
                 let post = batch.target.deliver(&record.id, event);
@@ -140,7 +147,7 @@ async fn deliver_run(
                         note_failure(&delivery, &record, halt, &mut held);
                         plan::outcome(delivery, &record, batch.max_receives)
                     }
-                    Err(_) => plan::out_of_time(),
+                    Err(_) => plan::out_of_time(&record, batch.max_receives),
                 }
             }
         };

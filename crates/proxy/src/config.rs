@@ -5,24 +5,23 @@
 
 mod parse;
 pub mod settings;
+mod target;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use openlineage::Level;
-use targets::{Compression, FileSettings, HttpSettings};
 use transform::{Redshift, Style};
 
 use self::parse::{
-    account, address, between, bytes, domain, duration, flag, level, only, parsed, prefix, style,
-    url_text,
+    account, address, between, bytes, duration, flag, level, only, parsed, prefix, style, url_text,
 };
 use self::settings::{Reader, Settings};
 
 pub use self::parse::hash;
+pub use self::target::{JobEvents, Target};
 
 /// What the process is about to be: it decides which settings have to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +32,8 @@ pub enum Role {
     Ingest,
     /// The batch function.
     Batch,
+    /// The check function.
+    Check,
     /// A command on the data of a `serve`.
     Tool,
 }
@@ -56,6 +57,10 @@ pub struct Config {
     pub redshift: Redshift,
     /// Whether short Redshift names may be looked up with AWS.
     pub redshift_lookup: bool,
+    /// How the check function looks.
+    pub check: Check,
+    /// The CloudWatch namespace of the functions' metrics.
+    pub metrics_namespace: String,
     /// What of `serve` runs, where ingest and batch are apart.
     pub only: Option<Part>,
     /// The filter of the log, in the syntax of `tracing_subscriber::EnvFilter`.
@@ -106,6 +111,8 @@ pub struct Queue {
     pub url: Option<String>,
     /// The SQS queue for dead letters.
     pub dead_letter_url: Option<String>,
+    /// The S3 bucket for events that are larger than SQS takes.
+    pub bucket: Option<String>,
     /// How long a message that was taken stays out of sight.
     pub visibility_timeout: Duration,
     /// After how many tries an event becomes a dead letter.
@@ -123,60 +130,17 @@ pub struct Batch {
     pub in_flight: usize,
 }
 
-/// Where events go.
-#[derive(Clone)]
-pub enum Target {
-    /// The store in the data folder.
-    Store,
-    /// JSON lines.
-    File(FileSettings),
-    /// An OpenLineage endpoint.
-    OpenLineage(HttpSettings),
-    /// Amazon DataZone.
-    DataZone {
-        /// `dzd_…`.
-        domain: String,
-        /// The domain's region, when it is not the process's own.
-        region: Option<String>,
-        /// Posts a second at most.
-        per_second: NonZeroU32,
-        /// What becomes of JobEvents.
-        job_events: JobEvents,
-    },
-}
-
-/// What becomes of JobEvents where only RunEvents are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum JobEvents {
-    /// Those with inputs or outputs become RunEvents.
-    #[default]
-    Convert,
-    /// They are dropped, counted.
-    Skip,
+/// How the check function looks.
+#[derive(Debug, Clone)]
+pub struct Check {
+    /// The time that one look covers: that between two looks.
+    pub period: Duration,
 }
 
 /// Everything that is wrong with the configuration.
 #[derive(Debug, thiserror::Error)]
 #[error("wrong configuration:{}", .0.iter().map(|error| format!("\n  - {error}")).collect::<String>())]
 pub struct Errors(pub Vec<String>);
-
-impl std::fmt::Debug for Target {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name()) // settings hold keys
-    }
-}
-
-impl Target {
-    /// The name it is chosen by.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Target::Store => "store",
-            Target::File(_) => "file",
-            Target::OpenLineage(_) => "openlineage",
-            Target::DataZone { .. } => "datazone",
-        }
-    }
-}
 
 impl Config {
     /// Reads and checks all settings for `role`.
@@ -211,6 +175,7 @@ impl Config {
             queue: Queue {
                 url: r.get("queue.url", url_text),
                 dead_letter_url: r.get("queue.dead_letter_url", url_text),
+                bucket: r.get("queue.bucket", parsed),
                 visibility_timeout: r
                     .get("queue.visibility_timeout", |t| duration(t, 10, 43_200))
                     .unwrap_or(Duration::from_secs(60)),
@@ -227,9 +192,17 @@ impl Config {
                     .get("batch.in_flight", |t| between(t, 1, 1_000))
                     .unwrap_or(20),
             },
-            target: target(r, role),
+            target: target::read(r, role),
             redshift: Redshift::default(),
             redshift_lookup: false,
+            check: Check {
+                period: r
+                    .get("check.period", |t| duration(t, 60, 86_400))
+                    .unwrap_or(Duration::from_secs(3_600)),
+            },
+            metrics_namespace: r
+                .get("metrics.namespace", parsed)
+                .unwrap_or_else(|| "LineageProxy".to_owned()),
             only: r.get("only", only),
             log: r
                 .get("log", |t| Ok(t.to_owned()))
@@ -279,7 +252,7 @@ impl Config {
         let takes_http = match role {
             Role::Serve => !self.listen.ip().is_loopback(),
             Role::Ingest => true,
-            Role::Batch | Role::Tool => false,
+            Role::Batch | Role::Check | Role::Tool => false,
         };
         if takes_http && !closed && !auth.anonymous {
             r.error(
@@ -290,7 +263,7 @@ impl Config {
         }
         let on_sqs = match role {
             Role::Ingest | Role::Batch => true,
-            Role::Serve | Role::Tool => false,
+            Role::Serve | Role::Check | Role::Tool => false,
         };
         if on_sqs && self.queue.url.is_none() {
             r.error("queue.url: the function needs the URL of its SQS queue".to_owned());
@@ -330,90 +303,6 @@ fn ingest(r: &mut Reader) -> Ingest {
             anonymous: r.get("auth.allow_anonymous", flag).unwrap_or(false),
         },
     }
-}
-
-fn target(r: &mut Reader, role: Role) -> Target {
-    let name = r.get("target", |t| match t {
-        "store" | "file" | "openlineage" | "datazone" => Ok(t.to_owned()),
-        other => Err(format!(
-            "one of store, file, openlineage, datazone, not {other:?}"
-        )),
-    });
-    let path = r.get("file.path", parsed::<PathBuf>);
-    let max_bytes = r.get("file.max_bytes", bytes).unwrap_or(100_000_000);
-    let keep = r
-        .get("file.keep", |t| between(t, 0, 1_000_000))
-        .unwrap_or(0);
-    let url = r.get("openlineage.url", |t| match reqwest::Url::parse(t) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
-        Ok(_) | Err(_) => Err("expected http://… or https://…".to_owned()),
-    });
-    let api_key = r.get("openlineage.api_key", |t| Ok(t.to_owned()));
-    let compression = r.get("openlineage.compression", |t| match t {
-        "none" => Ok(Compression::None),
-        "gzip" => Ok(Compression::Gzip),
-        other => Err(format!("none or gzip, not {other:?}")),
-    });
-    let timeout = r
-        .get("openlineage.timeout", |t| duration(t, 1, 300))
-        .unwrap_or(Duration::from_secs(10));
-    let domain = r.get("datazone.domain_id", domain);
-    let region = r.get("datazone.region", |t| Ok(t.to_owned()));
-    let per_second = r.get("datazone.posts_per_second", |t| {
-        match t.parse::<NonZeroU32>() {
-            Ok(rate) => Ok(rate),
-            Err(_) => Err(format!(
-                "expected a whole number of at least 1, found {t:?}"
-            )),
-        }
-    });
-    let job_events = r.get("datazone.job_events", |t| match t {
-        "convert" => Ok(JobEvents::Convert),
-        "skip" => Ok(JobEvents::Skip),
-        other => Err(format!("convert or skip, not {other:?}")),
-    });
-    let mut needs = |name: &str| r.error(format!("{name}: the target that was chosen needs it"));
-    match name.as_deref() {
-        Some("file") => match path {
-            Some(path) => {
-                return Target::File(FileSettings {
-                    path,
-                    max_bytes: max_bytes as u64,
-                    keep,
-                });
-            }
-            None => needs("file.path"),
-        },
-        Some("openlineage") => match url {
-            Some(url) => {
-                let compression = compression.unwrap_or_default();
-                return Target::OpenLineage(HttpSettings {
-                    url,
-                    api_key,
-                    compression,
-                    timeout,
-                });
-            }
-            None => needs("openlineage.url"),
-        },
-        Some("datazone") => match domain {
-            Some(domain) => {
-                return Target::DataZone {
-                    domain,
-                    region,
-                    // PostLineageEvent: 20 a second an account and Region (Amazon DataZone, "Quotas").
-                    per_second: per_second
-                        .or(NonZeroU32::new(20))
-                        .unwrap_or(NonZeroU32::MIN),
-                    job_events: job_events.unwrap_or_default(),
-                };
-            }
-            None => needs("datazone.domain_id"),
-        },
-        Some(_) | None if role == Role::Batch => needs("target"),
-        Some(_) | None => {}
-    }
-    Target::Store
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use crate::queue::Queue;
 use crate::telemetry::Prometheus;
 
 pub use auth::Keys;
-pub(crate) use routes::verdict;
+pub use routes::verdict;
 
 /// What the routes need, set up once.
 #[derive(Clone)]

@@ -3,9 +3,10 @@
 //! The path of an event: `ingest` takes it over HTTP and puts it into the `queue`; `batch` takes it out, transforms
 //! it and brings it to its target. Two shells run the same lines: `serve` on one machine, the bootstraps on AWS.
 
+pub mod aws_error;
 pub mod batch;
 pub mod bootstrap;
-pub mod cli;
+pub mod check;
 pub mod config;
 pub mod ingest;
 pub mod lookup;

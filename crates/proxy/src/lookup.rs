@@ -7,8 +7,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
+use crate::aws_error::said;
 use aws_config::{Region, SdkConfig};
-use aws_sdk_redshift::error::DisplayErrorContext;
 use aws_sdk_redshift::operation::describe_clusters::DescribeClustersError;
 use aws_sdk_redshiftserverless::operation::get_workgroup::GetWorkgroupError;
 use futures::future::join_all;
@@ -103,7 +103,7 @@ async fn workgroup(aws: &SdkConfig, name: &ShortName) -> Result<Option<Endpoint>
                 GetWorkgroupError::ResourceNotFoundException(_)
                 | GetWorkgroupError::ValidationException(_),
             ) => None,
-            _ => return Err(format!("GetWorkgroup: {}", DisplayErrorContext(error))),
+            _ => return Err(format!("GetWorkgroup: {}", said(&error))),
         },
     };
     Ok(workgroup.and_then(|workgroup| {
@@ -136,7 +136,7 @@ async fn cluster(aws: &SdkConfig, name: &ShortName) -> Result<Option<Endpoint>, 
         Ok(answer) => answer.clusters.unwrap_or_default(),
         Err(error) => match error.as_service_error() {
             Some(DescribeClustersError::ClusterNotFoundFault(_)) => Vec::new(),
-            _ => return Err(format!("DescribeClusters: {}", DisplayErrorContext(error))),
+            _ => return Err(format!("DescribeClusters: {}", said(&error))),
         },
     };
     Ok(clusters.into_iter().next().and_then(|cluster| {

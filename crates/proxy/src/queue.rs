@@ -9,8 +9,11 @@ mod sqs;
 use std::sync::Arc;
 use std::time::Duration;
 
+use openlineage::{Event, Subject};
+use sha2::{Digest, Sha256};
+
 pub use embedded::{DeadLetter, Embedded, Status};
-pub use sqs::Sqs;
+pub use sqs::{Pointer, Sqs, SqsDeadLetters, SqsLetter};
 
 /// The queue in between.
 #[derive(Debug, Clone)]
@@ -30,6 +33,8 @@ pub struct Message {
     pub body: Arc<str>,
     /// When it was accepted, in milliseconds since 1970.
     pub received_at: i64,
+    /// What it has to be in order with, where the queue keeps an order: see [`group`].
+    pub group: String,
 }
 
 /// What batch takes out.
@@ -47,6 +52,21 @@ pub struct Record {
     pub receipt: String,
     /// The queue's own id of the message.
     pub queue_id: String,
+    /// Where the body lies, when it was too large for the queue.
+    pub stored: Option<Pointer>,
+    /// What it has to be in order with, where the queue keeps an order.
+    pub group: Option<String>,
+}
+
+/// Why the body of a record is not there, when it was too large for the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unread {
+    /// It will never be there.
+    Gone(String),
+    /// It could not be read now.
+    Unavailable(String),
+    /// Others of the batch took the room.
+    Later,
 }
 
 /// What becomes of a record.
@@ -97,6 +117,14 @@ impl Queue {
         }
     }
 
+    /// Reads the bodies that were too large for the queue. Gives the records that are whole, and the others.
+    pub async fn bodies(&self, records: Vec<Record>) -> (Vec<Record>, Vec<(Record, Unread)>) {
+        match self {
+            Queue::Embedded(_) => (records, Vec::new()), // it takes events of any size
+            Queue::Sqs(queue) => queue.bodies(records).await,
+        }
+    }
+
     /// Settles records; one answer each, in order. What could not be settled comes back when its time is over.
     pub async fn settle(&self, records: &[(&Record, Settlement)]) -> Vec<Result<(), Unavailable>> {
         match self {
@@ -119,6 +147,18 @@ impl Queue {
         match self {
             Queue::Embedded(queue) => queue.ready().await,
             Queue::Sqs(queue) => queue.ready().await,
+        }
+    }
+}
+
+/// What an event has to be in order with, as a message group id of SQS (1 to 128 characters): its run, or its job or
+/// dataset.
+pub fn group(event: &Event) -> String {
+    match event.subject() {
+        Subject::Run { id, .. } => id.to_string(),
+        Subject::Job { job: named } | Subject::Dataset { dataset: named } => {
+            let name = format!("{}\n{}", named.namespace, named.name);
+            hex::encode(Sha256::digest(name))
         }
     }
 }

@@ -44,7 +44,7 @@ pub async fn start(
     let mut tasks = Vec::new();
     let mut store = None;
     if config.only != Some(Part::Ingest) {
-        let batch = Arc::new(setup::batch(config, aws.as_ref())?);
+        let batch = Arc::new(setup::batch(config, aws.as_ref()).await?);
         store = match &batch.target {
             Target::Store(store) => Some(store.clone()),
             Target::DataZone(_) | Target::OpenLineage(_) | Target::File(_) => None,

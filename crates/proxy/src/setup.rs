@@ -2,10 +2,12 @@
 
 use std::fs;
 
+use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use targets::{DataZone, File, OpenLineageHttp, Store, Target};
 use tokio::net::TcpListener;
 
+use crate::aws_error::said;
 use crate::batch::Batch;
 use crate::config::{self, Config};
 use crate::ingest::Keys;
@@ -23,7 +25,9 @@ pub struct NotStarted(String);
 /// The shared AWS configuration, if anything that was configured needs one: without, nothing looks for credentials.
 pub async fn aws(config: &Config) -> Option<SdkConfig> {
     let target = matches!(config.target, config::Target::DataZone { .. });
+    let secret = matches!(&config.target, config::Target::OpenLineage { api_key_secret, .. } if api_key_secret.is_some());
     let needed = target
+        || secret
         || config.redshift_lookup
         || config.queue.url.is_some()
         || config.ingest.auth.secret_id.is_some();
@@ -38,12 +42,7 @@ pub async fn aws(config: &Config) -> Option<SdkConfig> {
 pub async fn queue(config: &Config, aws: Option<&SdkConfig>) -> Result<Queue, NotStarted> {
     let visibility = config.queue.visibility_timeout;
     match (&config.queue.url, aws) {
-        (Some(url), Some(aws)) => Ok(Queue::Sqs(Sqs::new(
-            aws,
-            url.clone(),
-            config.queue.dead_letter_url.clone(),
-            visibility,
-        ))),
+        (Some(url), Some(aws)) => Ok(Queue::Sqs(Sqs::new(aws, url.clone(), &config.queue))),
         (Some(_), None) => Err(NotStarted(
             "an SQS queue needs an AWS configuration".to_owned(),
         )),
@@ -63,7 +62,7 @@ pub async fn listener(config: &Config) -> Result<TcpListener, NotStarted> {
 }
 
 /// The target.
-pub fn target(config: &Config, aws: Option<&SdkConfig>) -> Result<Target, NotStarted> {
+pub async fn target(config: &Config, aws: Option<&SdkConfig>) -> Result<Target, NotStarted> {
     match &config.target {
         config::Target::Store => {
             let path = config.data_dir.join(STORE);
@@ -79,8 +78,15 @@ pub fn target(config: &Config, aws: Option<&SdkConfig>) -> Result<Target, NotSta
                 .map(Target::File)
                 .map_err(|error| NotStarted(format!("file.path: {path}: {error}")))
         }
-        config::Target::OpenLineage(settings) => {
-            let target = OpenLineageHttp::new(settings.clone());
+        config::Target::OpenLineage {
+            http,
+            api_key_secret,
+        } => {
+            let mut http = http.clone();
+            if let Some(secret) = api_key_secret {
+                http.api_key = Some(api_key(aws, secret).await?);
+            }
+            let target = OpenLineageHttp::new(http);
             target
                 .map(Target::OpenLineage)
                 .map_err(|error| NotStarted(format!("openlineage: {error}")))
@@ -88,16 +94,11 @@ pub fn target(config: &Config, aws: Option<&SdkConfig>) -> Result<Target, NotSta
         config::Target::DataZone {
             domain,
             region,
+            role,
             per_second,
             ..
         } => {
-            let Some(aws) = aws else {
-                return Err(NotStarted("DataZone needs an AWS configuration".to_owned()));
-            };
-            let mut client = DataZone::config(aws);
-            if let Some(region) = region {
-                client = client.region(Region::new(region.clone()));
-            }
+            let client = datazone(aws, region.as_deref(), role.as_deref()).await?;
             Ok(Target::DataZone(DataZone::new(
                 client,
                 domain.clone(),
@@ -107,10 +108,74 @@ pub fn target(config: &Config, aws: Option<&SdkConfig>) -> Result<Target, NotSta
     }
 }
 
+/// A client for the domain that is the target, and the domain.
+pub async fn domain(
+    config: &Config,
+    aws: Option<&SdkConfig>,
+) -> Result<(aws_sdk_datazone::Client, String), NotStarted> {
+    match &config.target {
+        config::Target::DataZone {
+            domain,
+            region,
+            role,
+            ..
+        } => {
+            let client = datazone(aws, region.as_deref(), role.as_deref()).await?;
+            let client = aws_sdk_datazone::Client::from_conf(client.build());
+            Ok((client, domain.clone()))
+        }
+        config::Target::Store | config::Target::File(_) | config::Target::OpenLineage { .. } => {
+            Err(NotStarted("the target is no DataZone domain".to_owned()))
+        }
+    }
+}
+
+async fn datazone(
+    aws: Option<&SdkConfig>,
+    region: Option<&str>,
+    role: Option<&str>,
+) -> Result<aws_sdk_datazone::config::Builder, NotStarted> {
+    let Some(aws) = aws else {
+        return Err(NotStarted("DataZone needs an AWS configuration".to_owned()));
+    };
+    let mut client = DataZone::config(aws);
+    if let Some(role) = role {
+        client = client.credentials_provider(assumed(aws, role).await);
+    }
+    if let Some(region) = region {
+        client = client.region(Region::new(region.to_owned()));
+    }
+    Ok(client)
+}
+
+/// The credentials of a role, such as one in the account of the domain.
+async fn assumed(aws: &SdkConfig, role: &str) -> AssumeRoleProvider {
+    AssumeRoleProvider::builder(role)
+        .session_name("lineage-proxy")
+        .configure(aws)
+        .build()
+        .await
+}
+
+/// The key of the target, from its secret: read once, so a new one needs a new start.
+async fn api_key(aws: Option<&SdkConfig>, id: &str) -> Result<String, NotStarted> {
+    let place = format!("openlineage.api_key_secret_id: {id}");
+    let Some(aws) = aws else {
+        return Err(NotStarted(format!("{place} needs an AWS configuration")));
+    };
+    let client = aws_sdk_secretsmanager::Client::new(aws);
+    let answer = client.get_secret_value().secret_id(id).send().await;
+    let answer = answer.map_err(|error| NotStarted(format!("{place}: {}", said(&error))))?;
+    match answer.secret_string().map(str::trim) {
+        Some(key) if !key.is_empty() => Ok(key.to_owned()),
+        Some(_) | None => Err(NotStarted(format!("{place}: the secret holds no text"))),
+    }
+}
+
 /// The batch, ready to run.
-pub fn batch(config: &Config, aws: Option<&SdkConfig>) -> Result<Batch, NotStarted> {
+pub async fn batch(config: &Config, aws: Option<&SdkConfig>) -> Result<Batch, NotStarted> {
     let lookups = Lookups::new(aws.filter(|_| config.redshift_lookup).cloned());
-    Ok(Batch::new(config, target(config, aws)?, lookups))
+    Ok(Batch::new(config, target(config, aws).await?, lookups))
 }
 
 /// The keys that ingest lets in.

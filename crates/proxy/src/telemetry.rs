@@ -11,9 +11,6 @@ use tracing::warn;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
-/// The namespace of embedded metrics.
-pub const NAMESPACE: &str = "LineageProxy";
-
 /// Upper bounds of age and latency, in seconds: from a request's milliseconds to a day of outage.
 const SECONDS: [f64; 14] = [
     0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 300.0, 3_600.0, 86_400.0,
@@ -56,6 +53,7 @@ pub fn log_to_cloudwatch(filter: &str) {
     builder
         .json()
         .without_time()
+        .with_span_list(false) // the one span there is stands in the line already
         .with_span_events(FmtSpan::NONE)
         .init();
     complain(bad);
@@ -74,9 +72,11 @@ pub fn count_for_prometheus() -> Result<Prometheus, String> {
 
 /// Counts for CloudWatch; what was counted is written out at the end of each invocation.
 pub fn count_for_cloudwatch(
+    namespace: &str,
     function: &str,
 ) -> Result<&'static metrics_cloudwatch_embedded::Collector, String> {
-    let builder = metrics_cloudwatch_embedded::Builder::new().cloudwatch_namespace(NAMESPACE);
+    let builder =
+        metrics_cloudwatch_embedded::Builder::new().cloudwatch_namespace(namespace.to_owned());
     builder
         .with_dimension("function", function.to_owned())
         .init()

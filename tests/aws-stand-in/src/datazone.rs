@@ -27,7 +27,11 @@ pub(crate) async fn post_lineage_event(
         tokio::time::sleep(Duration::from_millis(latency)).await;
     }
     let text = String::from_utf8_lossy(&body).into_owned();
-    let fault = faults::next(&mut shared.lock(), &text);
+    let fault = match shared.lock().settings.posts_denied {
+        true => Some(faults::Kind::AccessDenied),
+        false => None,
+    };
+    let fault = fault.or_else(|| faults::next(&mut shared.lock(), &text));
     let response = match fault {
         Some(fault) => fault.answer().await,
         None => take(&mut shared.lock(), domain, &headers, text),
@@ -49,6 +53,9 @@ fn take(inside: &mut Inside, domain: String, headers: &HeaderMap, body: String) 
             "Missing Authentication Token",
         );
     }
+    let signature = signature.map(String::from_utf8_lossy).unwrap_or_default();
+    let credential = signature.split("Credential=").nth(1).unwrap_or_default();
+    let signed_by = credential.split(',').next().unwrap_or_default().to_owned();
     let invalid = |message: &str| error(400, "ValidationException", message);
     if !is_domain(&domain) {
         return invalid("domainIdentifier must match dzd[-_][a-zA-Z0-9_-]{1,36}");
@@ -88,6 +95,7 @@ fn take(inside: &mut Inside, domain: String, headers: &HeaderMap, body: String) 
         id,
         domain,
         client_token: token,
+        signed_by,
         body,
         repeat,
         received_at_ms,

@@ -1,10 +1,11 @@
-//! What cannot run here: DataZone's PostLineageEvent and the two Redshift look-ups, after their service models.
+//! What cannot run here: DataZone's lineage events and the two Redshift look-ups, after their service models.
 //!
 //! Strict where the service is (path, blob, client token, 300,000 bytes, 20 a second, every error of the model), and
 //! failing on demand. Used by the tests and benches, in their process or as the binary `aws-stand-in`.
 
 mod datazone;
 mod faults;
+mod lineage_events;
 mod redshift;
 
 use std::collections::{BTreeMap, HashMap};
@@ -42,6 +43,20 @@ pub struct Settings {
     pub clusters: BTreeMap<String, Cluster>,
     /// Whether look-ups are refused.
     pub lookups_denied: bool,
+    /// Whether only GetWorkgroup is.
+    pub workgroups_denied: bool,
+    /// Whether only DescribeClusters is.
+    pub clusters_denied: bool,
+    /// Whether posts are refused, before any fault.
+    pub posts_denied: bool,
+    /// How much longer ago than in truth events were posted, for those who look at old ones.
+    pub age_ms: u64,
+    /// Whether events may not be listed and read.
+    pub reads_denied: bool,
+    /// How long an event is processed after it was accepted.
+    pub processing_ms: u64,
+    /// Events that contain this text are FAILED in the end.
+    pub processing_fails: Option<String>,
 }
 
 /// An event that was posted.
@@ -53,6 +68,8 @@ pub struct Post {
     pub domain: String,
     /// The client token, if one was sent.
     pub client_token: Option<String>,
+    /// The credential of its signature: `KEY/DATE/REGION/datazone/aws4_request`.
+    pub signed_by: String,
     /// The event as it came.
     pub body: String,
     /// Whether the same event had been posted with the same token: then it is no new event.
@@ -98,6 +115,13 @@ impl Default for Settings {
             workgroups: BTreeMap::new(),
             clusters: BTreeMap::new(),
             lookups_denied: false,
+            workgroups_denied: false,
+            clusters_denied: false,
+            posts_denied: false,
+            age_ms: 0,
+            reads_denied: false,
+            processing_ms: 0,
+            processing_fails: None,
         }
     }
 }
@@ -183,7 +207,11 @@ fn router(shared: Shared) -> Router {
     Router::new()
         .route(
             "/v2/domains/{domain}/lineage/events",
-            post(datazone::post_lineage_event),
+            post(datazone::post_lineage_event).get(lineage_events::list),
+        )
+        .route(
+            "/v2/domains/{domain}/lineage/events/{id}",
+            get(lineage_events::get),
         )
         .route("/", post(redshift::look_up))
         .route("/_stand-in/posts", get(posts))
@@ -217,12 +245,16 @@ async fn change(
     Ok(())
 }
 
-/// Forgets posts, calls and faults; domain, rate and warehouses stay.
+/// Forgets posts, calls and faults; domain, rate, warehouses and what IAM denies stay.
 async fn reset(State(shared): State<Shared>) {
     let mut inside = shared.lock();
     let settings = Settings {
         faults: Vec::new(),
         lookups_denied: false,
+        age_ms: 0,
+        reads_denied: false,
+        processing_ms: 0,
+        processing_fails: None,
         latency_ms: 0,
         ..inside.settings.clone()
     };

@@ -56,7 +56,7 @@ fn get_workgroup(inside: &Inside, body: &str) -> Response {
         let body = Json(json!({"__type": code, "message": message}));
         (StatusCode::BAD_REQUEST, body).into_response()
     };
-    if inside.settings.lookups_denied {
+    if inside.settings.lookups_denied || inside.settings.workgroups_denied {
         let message = "not authorized to perform: redshift-serverless:GetWorkgroup";
         return error("AccessDeniedException", message);
     }
@@ -98,7 +98,7 @@ fn describe_clusters(inside: &Inside, body: &str) -> Response {
             ),
         )
     };
-    if inside.settings.lookups_denied {
+    if inside.settings.lookups_denied || inside.settings.clusters_denied {
         let message = "not authorized to perform: redshift:DescribeClusters";
         return error(StatusCode::FORBIDDEN, "AccessDenied", message);
     }

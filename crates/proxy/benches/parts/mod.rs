@@ -90,7 +90,9 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn serve(settings: &[(&str, &str)]) -> Process {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lineage-proxy"));
+        let mut command = Command::new(
+            std::path::Path::new(env!("CARGO_BIN_EXE_ingest")).with_file_name("lineage-proxy"),
+        );
         command
             .arg("serve")
             .envs(credentials())

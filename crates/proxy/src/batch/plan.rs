@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::report::Outcome;
-use crate::queue::Record;
+use crate::queue::{Record, Unread};
 
 /// The first wait before another try, and the longest. Doubling from the one to the other takes eight tries; with
 /// the default of 100 tries an event is kept for about a day of outage.
@@ -114,46 +114,70 @@ pub(super) fn outcome(delivery: Delivery, record: &Record, max_receives: u32) ->
             class: failure.class.name(),
             reason: reason(&failure),
         },
-        Delivery::Transient(failure) if record.receives >= max_receives => {
-            let reason = format!(
-                "{} (given up after {} tries)",
-                reason(&failure),
-                record.receives
-            );
-            Outcome::DeadLettered {
-                class: failure.class.name(),
-                reason,
-            }
-        }
-        Delivery::Transient(failure) => Outcome::HandedBack {
-            class: failure.class.name(),
-            after: failure
+        Delivery::Transient(failure) => {
+            let after = failure
                 .after
-                .map_or(wait(record), |asked| asked.clamp(FIRST_WAIT, LONGEST_WAIT)),
-            reason: failure.message,
-        },
+                .map_or(wait(record), |asked| asked.clamp(FIRST_WAIT, LONGEST_WAIT));
+            let class = failure.class.name();
+            again(class, failure.message, after, record, max_receives)
+        }
     }
 }
 
 /// What becomes of an event that was not tried because another one failed for both.
-pub(super) fn untried(failure: &Failure, record: &Record) -> Outcome {
-    Outcome::HandedBack {
-        class: failure.class.name(),
-        after: wait(record),
-        reason: format!(
-            "not tried, like another event of the batch: {}",
-            failure.message
-        ),
-    }
+pub(super) fn untried(failure: &Failure, record: &Record, max_receives: u32) -> Outcome {
+    let reason = format!(
+        "not tried, like another event of the batch: {}",
+        failure.message
+    );
+    again(
+        failure.class.name(),
+        reason,
+        wait(record),
+        record,
+        max_receives,
+    )
 }
 
 /// What becomes of an event for which there was no time left: it is the next one's.
-pub(super) fn out_of_time() -> Outcome {
+pub(super) fn out_of_time(record: &Record, max_receives: u32) -> Outcome {
     let reason = "not tried in time: the target is slow".to_owned();
+    let soon = Duration::from_secs(1);
+    again("out_of_time", reason, soon, record, max_receives)
+}
+
+/// Another try, or the end of them: the queue counts those too that were none.
+fn again(
+    class: &'static str,
+    reason: String,
+    after: Duration,
+    record: &Record,
+    max_receives: u32,
+) -> Outcome {
+    if record.receives >= max_receives {
+        let reason = format!(
+            "{class}: {reason} (given up after {} tries)",
+            record.receives
+        );
+        return Outcome::DeadLettered { class, reason };
+    }
     Outcome::HandedBack {
-        class: "out_of_time",
-        after: Duration::from_secs(1),
+        class,
+        after,
         reason,
+    }
+}
+
+/// What becomes of a large event whose body is not there.
+pub(super) fn unread(why: Unread, record: &Record, max_receives: u32) -> Outcome {
+    let class = "body";
+    match why {
+        Unread::Gone(why) => Outcome::DeadLettered {
+            class,
+            reason: format!("{class}: {why}"),
+        },
+        Unread::Unavailable(why) => again(class, why, wait(record), record, max_receives),
+        Unread::Later => out_of_time(record, max_receives),
     }
 }
 
@@ -197,6 +221,8 @@ mod tests {
             receives,
             receipt: String::new(),
             queue_id: String::new(),
+            stored: None,
+            group: None,
         }
     }
 

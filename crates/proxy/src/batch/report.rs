@@ -158,9 +158,8 @@ fn tell(settled: &Settled, target: &'static str) {
             counter!("lineage_proxy_delivered_total", "target" => target).increment(1);
             histogram!("lineage_proxy_delivery_duration_seconds")
                 .record(settled.took.as_secs_f64());
-            if let Some(received_at) = settled.record.received_at {
-                let age = Duration::from_millis(u64::try_from(now() - received_at).unwrap_or(0));
-                histogram!("lineage_proxy_age_at_delivery_seconds").record(age.as_secs_f64());
+            if let Some(age) = age(&settled.record) {
+                histogram!("lineage_proxy_age_at_delivery_seconds").record(age);
             }
             line!(
                 info,
@@ -185,6 +184,10 @@ fn tell(settled: &Settled, target: &'static str) {
             reason,
         } => {
             counter!("lineage_proxy_handed_back_total", "class" => *class).increment(1);
+            // SQS's own age of the oldest message leaves out what was received three times.
+            if let Some(age) = age(&settled.record) {
+                histogram!("lineage_proxy_age_at_hand_back_seconds").record(age);
+            }
             let after_s = after.as_secs();
             warn!(
                 id = settled.record.id,
@@ -197,4 +200,10 @@ fn tell(settled: &Settled, target: &'static str) {
             );
         }
     }
+}
+
+/// How long ago it was accepted, in seconds.
+fn age(record: &Record) -> Option<f64> {
+    let age = now() - record.received_at?;
+    Some(Duration::from_millis(u64::try_from(age).unwrap_or(0)).as_secs_f64())
 }

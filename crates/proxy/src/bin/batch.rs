@@ -9,7 +9,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use proxy::batch::{self, MARGIN, Report};
 use proxy::config::settings::Settings;
 use proxy::config::{Config, Role};
-use proxy::queue::{Record, Settlement};
+use proxy::queue::{Pointer, Record, Settlement};
 use proxy::{setup, telemetry};
 use tokio::time::Instant;
 
@@ -20,10 +20,10 @@ fn main() -> std::process::ExitCode {
 async fn start() -> Result<(), Error> {
     let config = Config::read(Settings::environment(std::env::vars()), Role::Batch)?;
     telemetry::log_to_cloudwatch(&config.log);
-    let metrics = telemetry::count_for_cloudwatch("batch")?;
+    let metrics = telemetry::count_for_cloudwatch(&config.metrics_namespace, "batch")?;
     let aws = setup::aws(&config).await;
     let queue = setup::queue(&config, aws.as_ref()).await?.for_function();
-    let batch = setup::batch(&config, aws.as_ref())?;
+    let batch = setup::batch(&config, aws.as_ref()).await?;
     let (batch, queue) = (&batch, &queue);
     let handler = service_fn(move |event: LambdaEvent<SqsEvent>| async move {
         let deadline = deadline(event.context.deadline);
@@ -59,7 +59,10 @@ fn record(message: SqsMessage) -> Record {
             .get(name)
             .and_then(|value| value.parse().ok())
     };
+    let body = message.body.clone().unwrap_or_default();
     Record {
+        stored: Pointer::read(&body, ours),
+        group: message.attributes.get("MessageGroupId").cloned(),
         id: ours("id")
             .or_else(|| message.message_id.clone())
             .unwrap_or_default(),
@@ -71,7 +74,7 @@ fn record(message: SqsMessage) -> Record {
             .unwrap_or(1),
         receipt: message.receipt_handle.clone().unwrap_or_default(),
         queue_id: message.message_id.unwrap_or_default(),
-        body: message.body.unwrap_or_default().into(),
+        body: body.into(),
     }
 }
 

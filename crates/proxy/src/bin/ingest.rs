@@ -14,7 +14,7 @@ fn main() -> std::process::ExitCode {
 async fn start() -> Result<(), Error> {
     let config = Config::read(Settings::environment(std::env::vars()), Role::Ingest)?;
     telemetry::log_to_cloudwatch(&config.log);
-    let metrics = telemetry::count_for_cloudwatch("ingest")?;
+    let metrics = telemetry::count_for_cloudwatch(&config.metrics_namespace, "ingest")?;
     let aws = setup::aws(&config).await;
     let queue = setup::queue(&config, aws.as_ref()).await?;
     let ingest = Ingest::new(&config.ingest, queue, setup::keys(&config, aws.as_ref()));

@@ -136,6 +136,19 @@ pub(super) fn domain(text: &str) -> Result<String, String> {
     }
 }
 
+/// `arn:aws:iam::123456789012:role/name`, in any partition.
+pub(super) fn role_arn(text: &str) -> Result<String, String> {
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    match parts.as_slice() {
+        ["arn", _, "iam", "", id, name] if account(id).is_ok() && name.starts_with("role/") => {
+            Ok(text.to_owned())
+        }
+        _ => Err(format!(
+            "expected a role such as arn:aws:iam::123456789012:role/name, found {text:?}"
+        )),
+    }
+}
+
 pub(super) fn prefix(text: &str) -> Result<String, String> {
     let path = text.trim_end_matches('/');
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/_-.~$".contains(&byte);

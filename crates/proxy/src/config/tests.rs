@@ -57,6 +57,28 @@ fn all_that_is_wrong_is_shown_together_with_its_place() {
 }
 
 #[test]
+fn a_role_is_an_arn_and_only_datazone_is_checked() {
+    let role = |text: &str| {
+        let yaml = format!("target: datazone\ndatazone: {{domain_id: dzd_a, role_arn: '{text}'}}");
+        read(&yaml, &[], Role::Tool).map(drop)
+    };
+    assert_eq!(role("arn:aws:iam::123456789012:role/lineage"), Ok(()));
+    assert_eq!(role("arn:aws-cn:iam::123456789012:role/a/b"), Ok(()));
+    for wrong in [
+        "lineage",
+        "arn:aws:iam::1:role/x",
+        "arn:aws:iam::123456789012:user/x",
+    ] {
+        assert!(role(wrong).is_err(), "{wrong}");
+    }
+    let errors = read("target: file\nfile: {path: x}", &[], Role::Check).unwrap_err();
+    assert_eq!(errors, ["target: only what is at datazone can be checked"]);
+    let keys =
+        "openlineage: {url: 'http://x', api_key: k, api_key_secret_id: s}\ntarget: openlineage";
+    assert_eq!(read(keys, &[], Role::Tool).unwrap_err().len(), 1);
+}
+
+#[test]
 fn the_functions_need_their_queues() {
     let errors = read("", &[("LINEAGE_PROXY_TARGET", "")], Role::Batch).unwrap_err();
     assert_eq!(errors.len(), 3, "{errors:?}");
@@ -73,4 +95,55 @@ fn the_readme_names_every_setting() {
             "{name} is not in the README"
         );
     }
+}
+
+/// What the template's functions are not told, and why.
+const NOT_ON_AWS: [(&str, &str); 18] = [
+    ("LISTEN", "API Gateway does"),
+    ("DATA_DIR", "nothing is kept on a function's disk"),
+    ("ONLY", "each function is one half"),
+    ("PATH_PREFIX", "the stage is taken off by the runtime"),
+    ("MAX_BODY", "API Gateway takes less"),
+    ("MAX_UNPACKED", "the default fits a function"),
+    ("MAX_IN_MEMORY", "a function has one request at a time"),
+    ("AUTH_KEYS", "keys are in the secret"),
+    ("QUEUE_VISIBILITY_TIMEOUT", "an attribute of the queue"),
+    ("BATCH_SIZE", "a property of the event source"),
+    ("BATCH_WINDOW", "a property of the event source"),
+    ("BATCH_IN_FLIGHT", "bounded by the batch and the rate"),
+    ("FILE_PATH", "no file outlives a function"),
+    ("FILE_MAX_BYTES", "no file outlives a function"),
+    ("FILE_KEEP", "no file outlives a function"),
+    ("OPENLINEAGE_API_KEY", "the key is in a secret"),
+    (
+        "OPENLINEAGE_COMPRESSION",
+        "the default is understood everywhere",
+    ),
+    ("OPENLINEAGE_TIMEOUT", "the default fits a function"),
+];
+
+#[test]
+fn the_template_and_the_settings_name_the_same() {
+    let template = include_str!("../../../../infra/openlineage-proxy.yaml");
+    let named = |text: &str| -> String {
+        let end = text.find(|c: char| !c.is_ascii_uppercase() && c != '_');
+        text[..end.unwrap_or(text.len())].to_owned()
+    };
+    let told: BTreeSet<String> = template
+        .split("LINEAGE_PROXY_")
+        .skip(1)
+        .map(named)
+        .collect();
+    let excepted: BTreeSet<String> = NOT_ON_AWS
+        .iter()
+        .map(|(name, _)| (*name).to_owned())
+        .collect();
+    let names = Config::names();
+    let unknown: Vec<_> = told.difference(&names).collect();
+    assert!(unknown.is_empty(), "no such settings: {unknown:?}");
+    let expected: BTreeSet<String> = names.difference(&excepted).cloned().collect();
+    assert_eq!(
+        told, expected,
+        "told to the functions, and excepted with a reason"
+    );
 }

@@ -10,7 +10,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use metrics::counter;
+use metrics::{counter, histogram};
 use openlineage::Finding;
 use serde_json::json;
 use tracing::warn;
@@ -45,10 +45,21 @@ static LOGGED: LazyLock<DefaultDirectRateLimiter> = LazyLock::new(|| {
     ))
 });
 
+/// Says of a request how many of its events were lost to their sender. The average, in percent, is what an alarm looks
+/// at; one value a request, since embedded metrics hold a hundred an invocation.
+pub(super) fn count_judged(lost: usize, of: usize) {
+    if of > 0 {
+        histogram!("lineage_proxy_refused_percent").record(100.0 * lost as f64 / of as f64);
+    }
+}
+
 /// The answer to a refused request. Counts it, and logs it within limits.
 pub(super) fn refused(refusal: &Refusal) -> Response {
     let (status, title, detail) = refusal.told();
     counter!("lineage_proxy_refused_total", "status" => status.as_str().to_owned()).increment(1);
+    if refusal.is_loss() {
+        count_judged(1, 1);
+    }
     if LOGGED.check().is_ok() {
         // Pointers and rules; messages may quote the sender's values.
         let why = match refusal {
@@ -99,6 +110,22 @@ pub(super) fn pointers(findings: &[Finding]) -> String {
 }
 
 impl Refusal {
+    /// Whether an event of a client is lost with it. A path that is not ours carried none; who has no key at all is a
+    /// stranger, and would page somebody at night; what comes again is not lost.
+    fn is_loss(&self) -> bool {
+        match self {
+            Refusal::Forbidden(_)
+            | Refusal::TooLarge(_)
+            | Refusal::Unsupported(_)
+            | Refusal::Unreadable(_)
+            | Refusal::Invalid(_) => true,
+            Refusal::Unauthorised(_)
+            | Refusal::NotFound
+            | Refusal::Method
+            | Refusal::Unavailable(_) => false,
+        }
+    }
+
     fn told(&self) -> (StatusCode, &'static str, Option<String>) {
         match self {
             Refusal::Unauthorised(why) => (

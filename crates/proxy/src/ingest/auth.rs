@@ -13,6 +13,7 @@ use tokio::sync::{Mutex, RwLock};
 use tracing::warn;
 
 use super::answer::Refusal;
+use crate::aws_error::said;
 use crate::config;
 
 /// How long the secret's keys are used without looking again: a withdrawn key works that long at most.
@@ -120,9 +121,7 @@ impl Secret {
 
     async fn fetch(&self) -> Result<Vec<[u8; 32]>, String> {
         let request = self.client.get_secret_value().secret_id(&self.id);
-        let answer = request.send().await.map_err(|error| {
-            aws_sdk_secretsmanager::error::DisplayErrorContext(error).to_string()
-        })?;
+        let answer = request.send().await.map_err(|error| said(&error))?;
         parse(answer.secret_string().unwrap_or_default())
     }
 }
@@ -145,7 +144,7 @@ impl Known {
 
 /// The keys of a secret: a JSON array, an object whose values are keys or arrays of keys, or one key a line.
 /// Errors name places, never keys.
-fn parse(text: &str) -> Result<Vec<[u8; 32]>, String> {
+pub fn keys(text: &str) -> Result<Vec<String>, String> {
     use serde_json::Value;
     fn texts(value: &Value, into: &mut Vec<String>) {
         match value {
@@ -169,12 +168,15 @@ fn parse(text: &str) -> Result<Vec<[u8; 32]>, String> {
                 .collect()
         }
     }
-    let hashed = keys.iter().enumerate();
-    hashed
-        .map(|(index, key)| {
-            config::hash(key).map_err(|error| format!("key {} of the secret: {error}", index + 1))
-        })
-        .collect()
+    for (index, key) in keys.iter().enumerate() {
+        config::hash(key).map_err(|error| format!("key {} of the secret: {error}", index + 1))?;
+    }
+    Ok(keys)
+}
+
+/// Their hashes: plain keys are forgotten at once.
+fn parse(text: &str) -> Result<Vec<[u8; 32]>, String> {
+    keys(text)?.iter().map(|key| config::hash(key)).collect()
 }
 
 /// The hash of the key in `Bearer KEY`.

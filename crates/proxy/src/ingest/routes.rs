@@ -11,10 +11,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tracing::info;
 
-use super::answer::{Refusal, pointers, refused};
+use super::answer::{Refusal, count_judged, pointers, refused};
 use super::body::{Taken, drain, take};
 use super::{Ingest, Inner};
-use crate::queue::{Message, SendError, now};
+use crate::queue::{Message, SendError, group, now};
 
 /// Judging bodies up to here takes well under a millisecond; above, it moves to a thread that may block.
 const QUICK: usize = 262_144;
@@ -39,6 +39,7 @@ async fn one_event(inner: &Inner, request: Request<Body>) -> Result<Response, Re
         .collect::<Result<Vec<()>, _>>()
         .map_err(not_queued)?;
     accepted(&id, &event, &repairs);
+    count_judged(0, 1);
     let mut answer = json!({"id": id});
     if let (Some(answer), false) = (answer.as_object_mut(), repairs.is_empty()) {
         answer.insert("repaired".to_owned(), json!(repairs));
@@ -106,6 +107,7 @@ async fn many_events(inner: &Inner, request: Request<Body>) -> Result<Response, 
     }
     failed.sort_by_key(|failed| failed.index);
     let retriable = failed.iter().filter(|failed| failed.retriable).count();
+    count_judged(failed.len() - retriable, received);
     if let (true, Some(first)) = (retriable == received, failed.first()) {
         // Nothing of it is anywhere: the answer that every client retries.
         return Err(Refusal::Unavailable(first.reason.clone()));
@@ -200,7 +202,7 @@ async fn validated(
 }
 
 /// `valid`, and findings: errors of a refused event; repairs and facet warnings of an accepted one.
-pub(crate) fn verdict(bytes: &[u8], level: Level) -> Value {
+pub fn verdict(bytes: &[u8], level: Level) -> Value {
     let severe = |findings: Vec<Finding>, severity: &str| -> Vec<Value> {
         let told = |finding: Finding| json!({"severity": severity, "pointer": finding.pointer, "rule": finding.rule, "message": finding.message});
         findings.into_iter().map(told).collect()
@@ -270,6 +272,7 @@ fn message(event: &Event) -> Message {
         id: uuid::Uuid::now_v7().to_string(),
         body: event.shared_text(),
         received_at: now(),
+        group: group(event),
     }
 }
 

@@ -240,6 +240,8 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         body: row.get_ref("body")?.as_str()?.into(),
         received_at: Some(row.get("received_at")?),
         receives: row.get("receives")?,
+        stored: None,
+        group: None,
     })
 }
 
@@ -290,6 +292,7 @@ mod tests {
             id: id.to_owned(),
             body: format!("body of {id}").into(),
             received_at: now(),
+            group: String::new(),
         }
     }
 

@@ -3,8 +3,12 @@
 //! Used by both shells: the ingest function sends; `serve` also receives and settles; for the batch function Lambda
 //! receives and deletes, so it only hands back and sends dead letters.
 
+mod dead_letters;
+mod large;
 mod message;
+mod settle;
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
@@ -12,22 +16,29 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::Region;
 use aws_sdk_sqs::config::retry::RetryConfig;
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
-use aws_sdk_sqs::error::DisplayErrorContext;
+use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sdk_sqs::types::{
-    BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry,
-    DeleteMessageBatchRequestEntry, MessageSystemAttributeName, QueueAttributeName,
+    BatchResultErrorEntry, MessageSystemAttributeName, QueueAttributeName,
     SendMessageBatchRequestEntry,
 };
 use futures::future::join_all;
 
+use self::large::{Bucket, now_or_later};
 use self::message::{
-    ATTRIBUTES, MAX_BYTES, MAX_ENTRIES, dead_letter_attributes, grouped, number, record, region,
-    text, transportable,
+    ATTRIBUTES, MAX_BYTES, MAX_ENTRIES, entry, grouped, record, region, transportable,
 };
-use super::{Message, Record, SendError, Settlement, Unavailable};
+use super::{Message, Record, SendError, Unavailable, Unread};
+use crate::aws_error::said;
+use crate::config;
+
+pub use self::dead_letters::{SqsDeadLetters, SqsLetter};
+pub use self::large::Pointer;
 
 /// The longest visibility time-out (SQS quotas: 12 hours).
 const MAX_VISIBILITY: Duration = Duration::from_secs(43_200);
+
+/// Large bodies that are put into the bucket at once.
+const PUTS: usize = 4;
 
 /// How long one long poll may take: short, so that a stop is seen.
 const POLL: i32 = 1;
@@ -38,19 +49,15 @@ pub struct Sqs {
     client: Client,
     url: String,
     dead_letter_url: Option<String>,
+    bucket: Option<Bucket>,
     visibility: Duration,
     deletes: bool,
 }
 
 impl Sqs {
     /// Uses the queue at `url`, in the region that it names, with that client's credentials.
-    pub fn new(
-        config: &aws_config::SdkConfig,
-        url: String,
-        dead_letter_url: Option<String>,
-        visibility: Duration,
-    ) -> Sqs {
-        let mut config = aws_sdk_sqs::config::Builder::from(config);
+    pub fn new(aws: &aws_config::SdkConfig, url: String, queue: &config::Queue) -> Sqs {
+        let mut config = aws_sdk_sqs::config::Builder::from(aws);
         if let Some(region) = region(&url) {
             config = config.region(Region::new(region.to_owned()));
         }
@@ -72,8 +79,9 @@ impl Sqs {
         Sqs {
             client: Client::from_conf(config),
             url,
-            dead_letter_url,
-            visibility,
+            dead_letter_url: queue.dead_letter_url.clone(),
+            bucket: queue.bucket.clone().map(|bucket| Bucket::new(aws, bucket)),
+            visibility: queue.visibility_timeout,
             deletes: true,
         }
     }
@@ -89,29 +97,32 @@ impl Sqs {
 
     pub(super) async fn send(&self, messages: Vec<Message>) -> Vec<Result<(), SendError>> {
         let mut results: Vec<Result<(), SendError>> = vec![Ok(()); messages.len()];
-        let entries = messages
-            .into_iter()
-            .enumerate()
-            .filter_map(|(index, message)| {
-                let body = transportable(&message.body);
-                if body.len() + ATTRIBUTES > MAX_BYTES {
-                    if let Some(result) = results.get_mut(index) {
-                        *result = Err(SendError::TooLarge {
-                            limit: MAX_BYTES - ATTRIBUTES,
-                        });
+        let mut entries = Vec::new();
+        let mut placed = Vec::with_capacity(messages.len());
+        for some in messages.chunks(PUTS) {
+            placed.extend(join_all(some.iter().map(|message| self.placed(message))).await);
+        }
+        for ((index, message), placed) in messages.iter().enumerate().zip(placed) {
+            match (placed, results.get_mut(index)) {
+                (Ok((body, stored)), result) => {
+                    let size = body.len() + ATTRIBUTES;
+                    let ordered = self.is_fifo();
+                    match (
+                        entry(index, body, message, stored.as_ref(), ordered),
+                        result,
+                    ) {
+                        (Some(entry), _) => entries.push((size, entry)),
+                        (None, Some(result)) => {
+                            *result = Err(SendError::Unavailable("no entry".to_owned()));
+                        }
+                        (None, None) => {}
                     }
-                    return None;
                 }
-                let size = body.len() + ATTRIBUTES;
-                let entry = SendMessageBatchRequestEntry::builder()
-                    .id(index.to_string())
-                    .message_body(body)
-                    .message_attributes("id", text(&message.id))
-                    .message_attributes("received_at", number(message.received_at))
-                    .build();
-                Some((size, entry.ok()?))
-            });
-        let groups = grouped(entries.collect());
+                (Err(error), Some(result)) => *result = Err(error),
+                (Err(_), None) => {}
+            }
+        }
+        let groups = grouped(entries);
         let sent = join_all(
             groups
                 .into_iter()
@@ -124,6 +135,26 @@ impl Sqs {
             SendError::Unavailable,
         );
         results
+    }
+
+    /// The body as SQS takes it, or what points to it when it is too large.
+    async fn placed(&self, message: &Message) -> Result<(String, Option<Pointer>), SendError> {
+        let body = transportable(&message.body);
+        let limit = MAX_BYTES - ATTRIBUTES;
+        match &self.bucket {
+            _ if body.len() <= limit => Ok((body, None)),
+            None => Err(SendError::TooLarge { limit }),
+            Some(bucket) => {
+                let put = bucket.put(&message.id, body).await;
+                let pointer = put.map_err(SendError::Unavailable)?;
+                Ok((pointer.text(), Some(pointer)))
+            }
+        }
+    }
+
+    /// A queue that keeps the order of its groups has a name that says so.
+    fn is_fifo(&self) -> bool {
+        self.url.ends_with(".fifo")
     }
 
     /// Sends at most ten entries; gives those that failed.
@@ -165,6 +196,7 @@ impl Sqs {
                 .visibility_timeout(seconds(self.visibility))
                 .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
                 .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+                .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId)
                 .message_attribute_names("All");
             match request.send().await {
                 Ok(answer) => {
@@ -172,7 +204,7 @@ impl Sqs {
                 }
                 // What was received already is not held back for that.
                 Err(_) if !records.is_empty() => return Ok(records),
-                Err(error) => return Err(Unavailable(DisplayErrorContext(error).to_string())),
+                Err(error) => return Err(Unavailable(said(&error))),
             }
             if records.is_empty() {
                 return Ok(records);
@@ -181,133 +213,55 @@ impl Sqs {
         }
     }
 
-    pub(super) async fn settle(
+    /// Reads the bodies that lie in the bucket.
+    pub(super) async fn bodies(
         &self,
-        records: &[(&Record, Settlement)],
-    ) -> Vec<Result<(), Unavailable>> {
-        let mut results = self.bury(records).await;
-        let handed_back = self.hand_back(records).await;
-        let gone = |(index, (_, to)): (usize, &(&Record, Settlement))| match to {
-            Settlement::Done => Some(index),
-            Settlement::DeadLetter(_) => results
-                .get(index)
-                .is_some_and(Result::is_ok)
-                .then_some(index),
-            Settlement::Retry(_) => None,
-        };
-        let gone: Vec<usize> = if self.deletes {
-            records.iter().enumerate().filter_map(gone).collect()
-        } else {
-            Vec::new()
-        };
-        let deleted = join_all(
-            gone.chunks(MAX_ENTRIES)
-                .map(|chunk| self.delete(records, chunk)),
+        records: Vec<Record>,
+    ) -> (Vec<Record>, Vec<(Record, Unread)>) {
+        let pointers: Vec<_> = records
+            .iter()
+            .map(|record| record.stored.as_ref())
+            .collect();
+        let turns = now_or_later(&pointers);
+        let read = join_all(
+            pointers
+                .into_iter()
+                .zip(turns)
+                .map(|(pointer, now)| async move {
+                    match (pointer, &self.bucket) {
+                        (None, _) => Ok(None),
+                        (Some(_), _) if !now => Err(Unread::Later),
+                        (Some(pointer), Some(bucket)) => bucket.get(pointer).await.map(Some),
+                        (Some(_), None) => Err(Unread::Gone(
+                            "the body lies in S3, and no bucket is configured".to_owned(),
+                        )),
+                    }
+                }),
         )
         .await;
-        note(
-            &mut results,
-            handed_back.into_iter().chain(deleted.into_iter().flatten()),
-            Unavailable,
-        );
-        results
-    }
-
-    /// Sends the dead letters among `records` to their queue. One answer a record; `Ok` for those that are none.
-    async fn bury(&self, records: &[(&Record, Settlement)]) -> Vec<Result<(), Unavailable>> {
-        let mut results: Vec<Result<(), Unavailable>> = vec![Ok(()); records.len()];
-        let entries = records
-            .iter()
-            .enumerate()
-            .filter_map(|(index, (record, settlement))| {
-                let Settlement::DeadLetter(reason) = settlement else {
-                    return None;
-                };
-                let entry = SendMessageBatchRequestEntry::builder()
-                    .id(index.to_string())
-                    .message_body(&*record.body)
-                    .set_message_attributes(Some(dead_letter_attributes(record, reason)));
-                let entry = entry.build().ok()?;
-                Some((record.body.len() + ATTRIBUTES + reason.len(), entry))
-            });
-        let groups = grouped(entries.collect());
-        let failures = match &self.dead_letter_url {
-            Some(url) => {
-                join_all(groups.into_iter().map(|group| self.send_group(url, group))).await
+        let (mut whole, mut others) = (Vec::new(), Vec::new());
+        // In a queue that keeps an order, nothing overtakes what waits for its body.
+        let mut held: HashSet<String> = HashSet::new();
+        for (mut record, read) in records.into_iter().zip(read) {
+            let is_behind = record
+                .group
+                .as_ref()
+                .is_some_and(|group| held.contains(group));
+            match read {
+                Ok(_) if is_behind && self.is_fifo() => others.push((record, Unread::Later)),
+                Ok(body) => {
+                    record.body = body.map_or(record.body, Into::into);
+                    whole.push(record);
+                }
+                Err(why) => {
+                    if !matches!(why, Unread::Gone(_)) {
+                        held.extend(record.group.clone());
+                    }
+                    others.push((record, why));
+                }
             }
-            None => vec![
-                groups
-                    .iter()
-                    .flatten()
-                    .filter_map(|e| {
-                        Some((
-                            e.id().parse().ok()?,
-                            "there is no dead-letter queue".to_owned(),
-                        ))
-                    })
-                    .collect(),
-            ],
-        };
-        note(&mut results, failures.into_iter().flatten(), Unavailable);
-        results
-    }
-
-    /// Lets the records that are to be tried again come back in their time. Gives those for which that failed: they
-    /// come back all the same, when their visibility time-out is over.
-    async fn hand_back(&self, records: &[(&Record, Settlement)]) -> Vec<(usize, String)> {
-        let entries = records
-            .iter()
-            .enumerate()
-            .filter_map(|(index, (record, settlement))| {
-                let Settlement::Retry(after) = settlement else {
-                    return None;
-                };
-                let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
-                    .id(index.to_string())
-                    .receipt_handle(&record.receipt)
-                    .visibility_timeout(seconds(*after));
-                entry.build().ok()
-            });
-        let entries: Vec<_> = entries.collect();
-        let change = |chunk: &[ChangeMessageVisibilityBatchRequestEntry]| {
-            let request = self
-                .client
-                .change_message_visibility_batch()
-                .queue_url(&self.url);
-            let request = request.set_entries(Some(chunk.to_vec()));
-            let indices: Vec<usize> = chunk
-                .iter()
-                .filter_map(|entry| entry.id().parse().ok())
-                .collect();
-            async move { all_or(indices, request.send(), |answer| failed(answer.failed())).await }
-        };
-        join_all(entries.chunks(MAX_ENTRIES).map(change))
-            .await
-            .into_iter()
-            .flatten()
-            .collect()
-    }
-
-    async fn delete(
-        &self,
-        records: &[(&Record, Settlement)],
-        indices: &[usize],
-    ) -> Vec<(usize, String)> {
-        let entry = |index: &usize| {
-            let (record, _) = records.get(*index)?;
-            let entry = DeleteMessageBatchRequestEntry::builder().id(index.to_string());
-            entry.receipt_handle(&record.receipt).build().ok()
-        };
-        let entries: Vec<_> = indices.iter().filter_map(entry).collect();
-        let request = self
-            .client
-            .delete_message_batch()
-            .queue_url(&self.url)
-            .set_entries(Some(entries));
-        all_or(indices.to_vec(), request.send(), |answer| {
-            failed(answer.failed())
-        })
-        .await
+        }
+        (whole, others)
     }
 
     pub(super) async fn ready(&self) -> Result<(), Unavailable> {
@@ -317,12 +271,12 @@ impl Sqs {
             .send()
             .await
             .map(drop)
-            .map_err(|error| Unavailable(DisplayErrorContext(error).to_string()))
+            .map_err(|error| Unavailable(said(&error)))
     }
 }
 
 /// Entries that failed, from the answer of a request; all of them when the request did.
-async fn all_or<T, E: std::error::Error>(
+async fn all_or<T, E: std::error::Error + ProvideErrorMetadata>(
     indices: Vec<usize>,
     request: impl Future<Output = Result<T, E>>,
     failures: impl Fn(&T) -> Vec<(usize, String)>,
@@ -330,7 +284,7 @@ async fn all_or<T, E: std::error::Error>(
     match request.await {
         Ok(answer) => failures(&answer),
         Err(error) => {
-            let message = DisplayErrorContext(error).to_string();
+            let message = said(&error);
             indices
                 .into_iter()
                 .map(|index| (index, message.clone()))

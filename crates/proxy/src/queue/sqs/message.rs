@@ -4,9 +4,12 @@ use std::collections::HashMap;
 
 use aws_sdk_sqs::types::{
     Message as SqsMessage, MessageAttributeValue, MessageSystemAttributeName,
+    SendMessageBatchRequestEntry,
 };
+use sha2::{Digest, Sha256};
 
-use crate::queue::{Record, now};
+use super::large::{Pointer, SIZE};
+use crate::queue::{Message, Record, now};
 
 /// The largest message, attributes included, and the largest SendMessageBatch, in bytes (SQS quotas: 1 MiB).
 pub(super) const MAX_BYTES: usize = 1_048_576;
@@ -47,6 +50,42 @@ pub(super) fn transportable(body: &str) -> String {
     }
 }
 
+/// A message to be sent; `body` is its event or what points to it.
+///
+/// A FIFO queue takes the same content once in five minutes: a client that sends again what was accepted sends the
+/// same bytes.
+pub(super) fn entry(
+    index: usize,
+    body: String,
+    message: &Message,
+    stored: Option<&Pointer>,
+    ordered: bool,
+) -> Option<SendMessageBatchRequestEntry> {
+    let mut entry = SendMessageBatchRequestEntry::builder()
+        .id(index.to_string())
+        .message_body(body)
+        .message_attributes("id", text(&message.id))
+        .message_attributes("received_at", number(message.received_at));
+    if let Some(pointer) = stored {
+        entry = entry.message_attributes(SIZE, size(pointer));
+    }
+    if ordered {
+        entry = entry
+            .message_group_id(&message.group)
+            .message_deduplication_id(deduplication(&message.body));
+    }
+    entry.build().ok()
+}
+
+/// A message de-duplication id: 64 of the 1 to 128 characters allowed.
+pub(super) fn deduplication(text: &str) -> String {
+    hex::encode(Sha256::digest(text))
+}
+
+pub(super) fn size(pointer: &Pointer) -> MessageAttributeValue {
+    number(i64::try_from(pointer.bytes).unwrap_or(i64::MAX))
+}
+
 pub(super) fn record(message: SqsMessage) -> Record {
     let system = |name| {
         message
@@ -62,7 +101,14 @@ pub(super) fn record(message: SqsMessage) -> Record {
             .and_then(|all| all.get(name));
         attribute.and_then(MessageAttributeValue::string_value)
     };
+    let body = message.body.unwrap_or_default();
     Record {
+        stored: Pointer::read(&body, |name| ours(name).map(str::to_owned)),
+        group: message
+            .attributes
+            .as_ref()
+            .and_then(|all| all.get(&MessageSystemAttributeName::MessageGroupId))
+            .cloned(),
         id: ours("id")
             .map(str::to_owned)
             .or_else(|| message.message_id.clone())
@@ -75,7 +121,7 @@ pub(super) fn record(message: SqsMessage) -> Record {
             .unwrap_or(1),
         receipt: message.receipt_handle.unwrap_or_default(),
         queue_id: message.message_id.unwrap_or_default(),
-        body: message.body.unwrap_or_default().into(),
+        body: body.into(),
     }
 }
 
@@ -89,6 +135,9 @@ pub(super) fn dead_letter_attributes(
         ("receives".to_owned(), number(record.receives.into())),
         ("dead_at".to_owned(), number(now())),
     ]);
+    if let Some(pointer) = &record.stored {
+        attributes.insert(SIZE.to_owned(), size(pointer));
+    }
     if let Some(received_at) = record.received_at {
         attributes.insert("received_at".to_owned(), number(received_at));
     }

@@ -16,10 +16,10 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::{FINE, Output, no, print};
-use crate::batch::{Outcome, Report, Settled};
-use crate::config::settings::Settings;
-use crate::config::{Config, Role};
-use crate::{serve, telemetry};
+use proxy::batch::{Outcome, Report, Settled};
+use proxy::config::settings::Settings;
+use proxy::config::{Config, Role};
+use proxy::{serve, telemetry};
 
 /// An Airflow task that loads Redshift, dbt models on top, a Spark job: one event a line, with the oddities of each.
 const EVENTS: &str = include_str!("demo/events.jsonl");

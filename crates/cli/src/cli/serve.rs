@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use super::{Common, FINE};
-use crate::config::Role;
-use crate::config::settings::Settings;
-use crate::{serve, telemetry};
+use proxy::config::Role;
+use proxy::config::settings::Settings;
+use proxy::{serve, telemetry};
 
 pub(super) async fn run(arguments: Common, environment: Settings) -> anyhow::Result<ExitCode> {
     let config = arguments.config(environment, Role::Serve)?;

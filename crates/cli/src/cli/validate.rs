@@ -7,7 +7,7 @@ use openlineage::Level;
 use serde_json::{Value, json};
 
 use super::{FINE, Output, input, no, print};
-use crate::ingest::verdict;
+use proxy::ingest::verdict;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {

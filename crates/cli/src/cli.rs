@@ -4,9 +4,11 @@
 
 mod dead_letters;
 mod demo;
+mod doctor;
 mod input;
 mod send;
 mod serve;
+mod stack;
 mod validate;
 
 use std::io::Write;
@@ -15,14 +17,14 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::config::settings::Settings;
-use crate::config::{Config, Errors, Role};
-use crate::setup::NotStarted;
+use proxy::config::settings::Settings;
+use proxy::config::{Config, Errors, Role};
+use proxy::setup::NotStarted;
 
 /// Takes OpenLineage events over HTTP, keeps them safe, and brings them to Amazon DataZone, Marquez, DataHub or a file.
 #[derive(Debug, Parser)]
 #[command(version, about, max_term_width = 110)]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
 }
@@ -39,7 +41,9 @@ enum Command {
     Send(send::Arguments),
     /// The events that could not be delivered.
     DeadLetters(dead_letters::Arguments),
-    /// The embedded queue.
+    /// Check a deployed stack from end to end, and say what to do where it fails.
+    Doctor(doctor::Arguments),
+    /// The queue.
     #[command(subcommand)]
     Queue(QueueCommand),
 }
@@ -47,7 +51,7 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum QueueCommand {
     /// How many events wait, are under way, or were given up.
-    Status(dead_letters::Local),
+    Status(dead_letters::Place),
 }
 
 /// The flags that say what is configured.
@@ -88,7 +92,7 @@ fn no() -> ExitCode {
 }
 
 /// Runs a command with the environment's variables.
-pub async fn run(cli: Cli, variables: impl Iterator<Item = (String, String)>) -> ExitCode {
+pub(crate) async fn run(cli: Cli, variables: impl Iterator<Item = (String, String)>) -> ExitCode {
     let environment = Settings::environment(variables);
     let result = match cli.command {
         Command::Serve(arguments) => serve::run(arguments, environment).await,
@@ -96,6 +100,7 @@ pub async fn run(cli: Cli, variables: impl Iterator<Item = (String, String)>) ->
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Send(arguments) => send::run(arguments).await,
         Command::DeadLetters(arguments) => dead_letters::run(arguments, environment).await,
+        Command::Doctor(arguments) => doctor::run(arguments).await,
         Command::Queue(QueueCommand::Status(arguments)) => {
             dead_letters::status(arguments, environment).await
         }
@@ -104,7 +109,7 @@ pub async fn run(cli: Cli, variables: impl Iterator<Item = (String, String)>) ->
         eprintln!("lineage-proxy: {error:#}");
         let status = if error.is::<Errors>() || error.is::<NotStarted>() {
             64
-        } else if error.is::<input::Unreadable>() {
+        } else if error.is::<input::Unreadable>() || error.is::<stack::Unknown>() {
             2
         } else {
             70

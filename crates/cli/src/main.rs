@@ -3,10 +3,12 @@
 //! Reads flags, environment and file once, calls the command, and turns what it says into an exit status:
 //! 0 fine, 1 the answer is no, 2 wrong usage, 64 bad configuration, 70 our fault.
 
+mod cli;
+
 use std::process::ExitCode;
 
 use clap::Parser;
-use proxy::cli::{Cli, run};
+use cli::{Cli, run};
 
 fn main() -> ExitCode {
     // clap ends with 2 on wrong usage by itself.

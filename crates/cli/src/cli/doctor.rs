@@ -1,0 +1,169 @@
+//! `lineage-proxy doctor`: goes the way of an event through a deployed stack, and says where it ends and what to do.
+//!
+//! First the parts by themselves (`doctor/parts.rs`), with the rights of whoever runs it; then one marked event, from
+//! the endpoint to SUCCESS at DataZone (`doctor/event.rs`), with the rights of the functions.
+
+mod event;
+mod parts;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+use super::stack::{Stack, aws};
+use super::{FINE, Output, no, print};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The CloudFormation stack.
+    #[arg(long, value_name = "NAME")]
+    stack: String,
+    /// The URL that clients use, if it is not the stack's own (a custom domain).
+    #[arg(long)]
+    url: Option<reqwest::Url>,
+    /// A file that holds a key or token. Or set OPENLINEAGE_API_KEY. Without, the stack's secret is read.
+    #[arg(long, value_name = "FILE")]
+    api_key_file: Option<std::path::PathBuf>,
+    #[arg(long, env = "OPENLINEAGE_API_KEY", hide = true, hide_env_values = true)]
+    api_key: Option<String>,
+    /// Look at the parts only: send no event.
+    #[arg(long)]
+    no_event: bool,
+    /// How long to follow the event.
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
+    patience: Duration,
+    /// How results are printed.
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+/// What was found at one step.
+#[derive(Debug, Serialize)]
+struct Step {
+    step: &'static str,
+    verdict: Verdict,
+    found: String,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Verdict {
+    /// It works.
+    Good,
+    /// It could not be seen, or works and is not as it should be.
+    Unsure,
+    /// It does not work.
+    Bad,
+}
+
+impl Step {
+    fn good(step: &'static str, found: impl Into<String>) -> Step {
+        Step {
+            step,
+            verdict: Verdict::Good,
+            found: found.into(),
+            advice: None,
+        }
+    }
+
+    fn unsure(step: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Step {
+        Step {
+            verdict: Verdict::Unsure,
+            advice: Some(advice.into()),
+            ..Step::good(step, found)
+        }
+    }
+
+    fn bad(step: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Step {
+        Step {
+            verdict: Verdict::Bad,
+            ..Step::unsure(step, found, advice)
+        }
+    }
+}
+
+/// Shows steps as they are done.
+struct Told {
+    output: Output,
+    worst: Verdict,
+}
+
+impl Told {
+    fn tell(&mut self, step: &Step) -> anyhow::Result<()> {
+        if self.worst == Verdict::Good || step.verdict == Verdict::Bad {
+            self.worst = step.verdict;
+        }
+        if self.output == Output::Json {
+            return print(serde_json::to_string(step)?);
+        }
+        let mark = match step.verdict {
+            Verdict::Good => "ok  ",
+            Verdict::Unsure => "?   ",
+            Verdict::Bad => "FAIL",
+        };
+        print(format!("{mark}  {:<12} {}", step.step, step.found))?;
+        match &step.advice {
+            Some(advice) => print(format!("      {:<12} -> {advice}", "")),
+            None => Ok(()),
+        }
+    }
+}
+
+pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let aws = aws().await;
+    let stack = Stack::find(&aws, &arguments.stack).await?;
+    let mut told = Told {
+        output: arguments.output,
+        worst: Verdict::Good,
+    };
+    let given = match &arguments.api_key_file {
+        Some(file) => Some(std::fs::read_to_string(file)?.trim().to_owned()),
+        None => arguments.api_key.clone(),
+    };
+    told.tell(&parts::stack(&stack))?;
+    for step in parts::functions(&aws, &stack).await? {
+        told.tell(&step)?;
+    }
+    for step in parts::queues(&aws, &stack).await? {
+        told.tell(&step)?;
+    }
+    let (key, step) = parts::key(&aws, &stack, given).await?;
+    told.tell(&step)?;
+    let url = match &arguments.url {
+        Some(url) => url.clone(),
+        None => stack.output("LineageProxyApiUrl")?.parse()?,
+    };
+    for step in parts::endpoint(&stack, &url).await? {
+        told.tell(&step)?;
+    }
+    if let Some(step) = parts::domain(&aws, &stack).await? {
+        told.tell(&step)?;
+    }
+    if !arguments.no_event {
+        let waiting = ProgressBar::new_spinner(); // hidden by itself where there is no terminal
+        waiting.enable_steady_tick(Duration::from_millis(100));
+        let way = event::Way {
+            aws: &aws,
+            stack: &stack,
+            url: &url,
+            key: key.as_deref(),
+            patience: arguments.patience,
+            waiting: &waiting,
+        };
+        let steps = way.follow().await;
+        waiting.finish_and_clear();
+        for step in steps? {
+            told.tell(&step)?;
+        }
+    }
+    Ok(match told.worst {
+        Verdict::Good | Verdict::Unsure => FINE,
+        Verdict::Bad => no(),
+    })
+}

@@ -1,0 +1,350 @@
+//! One marked event on its way: posted, seen in the batch function's log, found at DataZone, processed.
+//!
+//! The job is `lineage-proxy` / `doctor`, without inputs and outputs, so that it shows in no graph. What the functions
+//! may and may not do comes to light here, in their own words from the log.
+
+use std::time::{Duration, SystemTime};
+
+use aws_config::SdkConfig;
+use aws_sdk_datazone::types::{EventSummary, LineageEventProcessingStatus as Status, SortOrder};
+use aws_sdk_sqs::error::ProvideErrorMetadata;
+use indicatif::ProgressBar;
+use proxy::aws_error::said;
+use reqwest::Url;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tokio::time::{Instant, sleep};
+
+use super::Step;
+use super::parts::{at, datazone};
+use crate::cli::stack::Stack;
+
+/// How often to look: well below what the APIs take.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Clocks differ between here and there.
+const SKEW: Duration = Duration::from_secs(300);
+
+/// What an event's way needs.
+pub(super) struct Way<'a> {
+    pub(super) aws: &'a SdkConfig,
+    pub(super) stack: &'a Stack,
+    pub(super) url: &'a Url,
+    pub(super) key: Option<&'a str>,
+    pub(super) patience: Duration,
+    pub(super) waiting: &'a ProgressBar,
+}
+
+/// What the batch function's log says of an event.
+enum Told {
+    Delivered,
+    Ended(Step),
+    Silent,
+    Unreadable(String),
+}
+
+impl Way<'_> {
+    /// Sends the event and follows it, to its end or as long as patience lasts.
+    pub(super) async fn follow(&self) -> anyhow::Result<Vec<Step>> {
+        let started = SystemTime::now();
+        let until = Instant::now() + self.patience;
+        let run = uuid::Uuid::now_v7().to_string();
+        let mut steps = Vec::new();
+        let id = match self.send(&run).await? {
+            Ok(id) => {
+                steps.push(Step::good("accepted", format!("run {run}, id {id}")));
+                id
+            }
+            Err(step) => {
+                steps.push(step);
+                return Ok(steps);
+            }
+        };
+        let (delivered, step) = self.delivery(&id, started, until).await?;
+        steps.push(step);
+        if delivered && self.stack.optional("DomainId").is_some() {
+            steps.push(self.processing(&run, started, until).await?);
+        }
+        Ok(steps)
+    }
+
+    /// Posts the event as a client would. Where requests have to be signed, which clients cannot do either, it is put
+    /// on the queue.
+    async fn send(&self, run: &str) -> anyhow::Result<Result<String, Step>> {
+        let event = marked(run)?;
+        if self.stack.optional("Auth") == Some("iam") {
+            return self.queue(run, &event).await;
+        }
+        self.waiting.set_message("sending an event");
+        let client = reqwest::Client::builder()
+            .timeout(Duration::from_secs(30))
+            .build()?;
+        let mut post = client
+            .post(at(self.url, "/api/v1/lineage")?)
+            .header("content-type", "application/json")
+            .body(event);
+        if let Some(key) = self.key {
+            post = post.bearer_auth(key);
+        }
+        let answer = match post.send().await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let why = format!("{:#}", anyhow::Error::from(error.without_url()));
+                return Ok(Err(Step::bad(
+                    "accepted",
+                    why,
+                    "the endpoint does not answer",
+                )));
+            }
+        };
+        let status = answer.status();
+        let body = answer.text().await.unwrap_or_default();
+        let body: Value = serde_json::from_str(&body).unwrap_or_default();
+        Ok(
+            match (status.as_u16(), body.get("id").and_then(Value::as_str)) {
+                (200, Some(id)) => Ok(id.to_owned()),
+                (401 | 403, _) => Err(Step::bad(
+                    "accepted",
+                    format!("{status}"),
+                    "the key is not known to the ingest function: is it the secret's?",
+                )),
+                (503, _) => Err(Step::bad(
+                    "accepted",
+                    "503: the event cannot be queued",
+                    "the log of the ingest function says why: sqs:SendMessage, kms, or the secret",
+                )),
+                _ => Err(Step::bad(
+                    "accepted",
+                    format!("{status} {body}"),
+                    "the log of the ingest function says why",
+                )),
+            },
+        )
+    }
+
+    async fn queue(&self, run: &str, event: &str) -> anyhow::Result<Result<String, Step>> {
+        let client = aws_sdk_sqs::Client::new(self.aws);
+        let url = self.stack.output("QueueUrl")?;
+        let mut send = client.send_message().queue_url(url).message_body(event);
+        if url.ends_with(".fifo") {
+            send = send.message_group_id(run).message_deduplication_id(run);
+        }
+        Ok(match send.send().await {
+            Ok(answer) => Ok(answer.message_id.unwrap_or_default()),
+            Err(error) => {
+                let why = said(&error);
+                Err(Step::unsure(
+                    "accepted",
+                    why,
+                    "you need sqs:SendMessage: clients sign their requests, doctor puts its event on the queue",
+                ))
+            }
+        })
+    }
+
+    /// Waits for the batch function to say what became of the event. Whether it may be at the target, and the step.
+    async fn delivery(
+        &self,
+        id: &str,
+        started: SystemTime,
+        until: Instant,
+    ) -> anyhow::Result<(bool, Step)> {
+        self.waiting.set_message("waiting for the batch function");
+        let log = self.stack.output("BatchLogGroup")?;
+        loop {
+            match self.told(log, id, started).await {
+                Told::Delivered => {
+                    return Ok((true, Step::good("delivered", "by the batch function")));
+                }
+                Told::Ended(step) => return Ok((false, step)),
+                Told::Unreadable(why) => {
+                    let advice = "you need logs:FilterLogEvents to see the batch function's words";
+                    return Ok((true, Step::unsure("delivered", why, advice)));
+                }
+                Told::Silent if Instant::now() >= until => {
+                    let found = format!("{log} says nothing of it");
+                    let advice = "does the batch function run? See its log and its event source: a wrong setting ends it at its start";
+                    return Ok((false, Step::bad("delivered", found, advice)));
+                }
+                Told::Silent => sleep(LOOK).await,
+            }
+        }
+    }
+
+    async fn told(&self, log: &str, id: &str, started: SystemTime) -> Told {
+        let client = aws_sdk_cloudwatchlogs::Client::new(self.aws);
+        let since = aws_sdk_datazone::primitives::DateTime::from(started - SKEW);
+        let request = client
+            .filter_log_events()
+            .log_group_name(log)
+            .filter_pattern(format!("\"{id}\""))
+            .start_time(since.to_millis().unwrap_or_default());
+        let mut pages = request.into_paginator().send();
+        let mut last = Told::Silent;
+        while let Some(page) = pages.next().await {
+            let page = match page {
+                Ok(page) => page,
+                Err(error) => {
+                    return Told::Unreadable(said(&error));
+                }
+            };
+            let lines = page.events().iter().filter_map(|event| event.message());
+            for line in lines {
+                let line: Value = serde_json::from_str(line).unwrap_or_default();
+                match line.get("fields").map(|fields| judged(fields, self.stack)) {
+                    Some(Told::Silent) | None => {}
+                    Some(told) => last = told,
+                }
+            }
+        }
+        last
+    }
+
+    /// Waits for DataZone to process the event.
+    async fn processing(
+        &self,
+        run: &str,
+        started: SystemTime,
+        until: Instant,
+    ) -> anyhow::Result<Step> {
+        self.waiting.set_message("waiting for DataZone");
+        let client = datazone(self.aws, self.stack);
+        let domain = self.stack.output("DomainId")?;
+        let mut found: Option<String> = None;
+        loop {
+            let status = match &found {
+                None => {
+                    let listed = client
+                        .list_lineage_events()
+                        .domain_identifier(domain)
+                        .timestamp_after((started - SKEW).into())
+                        .sort_order(SortOrder::Descending)
+                        .max_results(50)
+                        .into_paginator()
+                        .items()
+                        .send();
+                    let listed = listed.collect::<Result<Vec<_>, _>>().await;
+                    let listed = match listed {
+                        Ok(listed) => listed,
+                        Err(error) => return Ok(unseen(&error, "datazone:ListLineageEvents")),
+                    };
+                    let ours = listed
+                        .into_iter()
+                        .find(|event| match event.event_summary() {
+                            Some(EventSummary::OpenLineageRunEventSummary(summary)) => {
+                                summary.run_id() == Some(run)
+                            }
+                            Some(_) | None => false,
+                        });
+                    found = ours.and_then(|event| event.id);
+                    None
+                }
+                Some(id) => {
+                    let get = client
+                        .get_lineage_event()
+                        .domain_identifier(domain)
+                        .identifier(id);
+                    match get.send().await {
+                        Ok(event) => event.processing_status,
+                        Err(error) => return Ok(unseen(&error, "datazone:GetLineageEvent")),
+                    }
+                }
+            };
+            match (&found, status) {
+                (Some(id), Some(Status::Success)) => {
+                    return Ok(Step::good(
+                        "processed",
+                        format!("DataZone says SUCCESS of {id}"),
+                    ));
+                }
+                (Some(id), Some(Status::Failed)) => {
+                    let advice = "DataZone does not say why: ask AWS support, with that id";
+                    return Ok(Step::bad(
+                        "processed",
+                        format!("DataZone says FAILED of {id}"),
+                        advice,
+                    ));
+                }
+                (_, status) if Instant::now() >= until => {
+                    let status =
+                        status.map_or("not listed".to_owned(), |status| status.as_str().to_owned());
+                    let advice =
+                        "DataZone takes minutes at times: look again with a longer --patience";
+                    return Ok(Step::unsure(
+                        "processed",
+                        format!("after {:?} it is {status}", self.patience),
+                        advice,
+                    ));
+                }
+                (None | Some(_), _) => sleep(LOOK).await,
+            }
+        }
+    }
+}
+
+/// The event, without inputs and outputs.
+fn marked(run: &str) -> anyhow::Result<String> {
+    let event = json!({
+        "eventTime": OffsetDateTime::now_utc().format(&Rfc3339)?,
+        "eventType": "COMPLETE",
+        "producer": concat!("urn:lineage-proxy:doctor:", env!("CARGO_PKG_VERSION")),
+        "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
+        "run": {"runId": run},
+        "job": {"namespace": "lineage-proxy", "name": "doctor"},
+        "inputs": [],
+        "outputs": [],
+    });
+    Ok(event.to_string())
+}
+
+/// What a log line of the batch function says of the event, and what to do.
+fn judged(fields: &Value, stack: &Stack) -> Told {
+    let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
+    match (text("outcome"), text("message")) {
+        ("delivered", _) => Told::Delivered,
+        ("dropped", _) => {
+            let found = format!("the rule {} drops it", text("rule"));
+            Told::Ended(Step::unsure(
+                "delivered",
+                found,
+                "a rule takes out what doctor sends",
+            ))
+        }
+        ("dead_lettered", _) => {
+            let advice = format!("lineage-proxy dead-letters list --stack {}", stack.name);
+            Told::Ended(Step::bad("delivered", text("reason"), advice))
+        }
+        (_, "will be tried again") => {
+            let found = format!("not yet: {}", text("reason"));
+            Told::Ended(Step::bad("delivered", found, advice(text("class"), stack)))
+        }
+        _ => Told::Silent,
+    }
+}
+
+fn advice(class: &str, stack: &Stack) -> String {
+    let role = stack
+        .optional("BatchRoleArn")
+        .unwrap_or("the batch function's role");
+    match class {
+        "permission" => format!(
+            "let {role} (or TargetRoleArn) use datazone:PostLineageEvent on the domain; a domain of another account has to be shared with this one, or posted to by role"
+        ),
+        "missing" => "is DomainId right, and DomainRegion its region?".to_owned(),
+        "throttled" | "quota" => {
+            "the account's quota is used up: lower PostsPerSecond, or see who else posts".to_owned()
+        }
+        "body" => "may the batch function read the bucket for large events?".to_owned(),
+        _ => "the target is down or slow: nothing is lost, events are tried again".to_owned(),
+    }
+}
+
+fn unseen<E: std::error::Error + ProvideErrorMetadata>(error: &E, action: &str) -> Step {
+    let why = said(error);
+    Step::unsure(
+        "processed",
+        why,
+        format!("you need {action} to see it; the event was delivered"),
+    )
+}

@@ -1,0 +1,290 @@
+//! The parts of a stack by themselves: what each is, and what is wrong with it.
+//!
+//! Seen with the rights of whoever runs `doctor`. What may not be looked at is told as unsure: the stack may be fine.
+
+use std::collections::HashMap;
+
+use anyhow::Context;
+use aws_config::{Region, SdkConfig};
+use aws_sdk_lambda::types::{FunctionResponseType, LastUpdateStatus, State};
+use aws_sdk_sqs::error::ProvideErrorMetadata;
+use aws_sdk_sqs::types::QueueAttributeName;
+use proxy::aws_error::said;
+use reqwest::{StatusCode, Url};
+
+use super::Step;
+use crate::cli::stack::Stack;
+
+/// The stack itself.
+pub(super) fn stack(stack: &Stack) -> Step {
+    let found = format!("{} is {}", stack.name, stack.status);
+    if stack.status.ends_with("_COMPLETE") && !stack.status.contains("DELETE") {
+        Step::good("stack", found)
+    } else {
+        let advice = "see its events: aws cloudformation describe-stack-events";
+        Step::bad("stack", found, advice)
+    }
+}
+
+/// Both functions, and what feeds the batch function.
+pub(super) async fn functions(aws: &SdkConfig, stack: &Stack) -> anyhow::Result<Vec<Step>> {
+    let client = aws_sdk_lambda::Client::new(aws);
+    let mut steps = Vec::new();
+    for (step, output) in [("ingest", "IngestFunction"), ("batch", "BatchFunction")] {
+        let name = stack.output(output)?;
+        let request = client.get_function_configuration().function_name(name);
+        steps.push(match request.send().await {
+            Err(error) => unseen(step, &error, "lambda:GetFunctionConfiguration"),
+            Ok(function) => {
+                let is_up = function.state() == Some(&State::Active)
+                    && function.last_update_status() != Some(&LastUpdateStatus::Failed);
+                let found = format!(
+                    "{name}, code {}",
+                    function.code_sha256().unwrap_or("unknown")
+                );
+                if is_up {
+                    Step::good(step, found)
+                } else {
+                    let why = function.last_update_status_reason();
+                    let why = why.or(function.state_reason()).unwrap_or("no reason given");
+                    Step::bad(step, format!("{found}: {why}"), "deploy the stack again")
+                }
+            }
+        });
+    }
+    let mapping = client
+        .get_event_source_mapping()
+        .uuid(stack.output("BatchSource")?);
+    steps.push(match mapping.send().await {
+        Err(error) => unseen("source", &error, "lambda:GetEventSourceMapping"),
+        Ok(mapping) => {
+            let state = mapping.state().unwrap_or("unknown");
+            let partial = FunctionResponseType::ReportBatchItemFailures;
+            if state != "Enabled" {
+                let advice = "aws lambda update-event-source-mapping --enabled; until then events wait in the queue";
+                Step::bad("source", format!("the event source is {state}"), advice)
+            } else if !mapping.function_response_types().contains(&partial) {
+                let advice = "deploy the stack again: without ReportBatchItemFailures one event takes its batch along";
+                Step::bad("source", "partial failures are not reported", advice)
+            } else {
+                Step::good("source", format!("enabled, {} events a batch", mapping.batch_size().unwrap_or_default()))
+            }
+        }
+    });
+    Ok(steps)
+}
+
+/// The queue and its dead letters.
+pub(super) async fn queues(aws: &SdkConfig, stack: &Stack) -> anyhow::Result<Vec<Step>> {
+    let client = aws_sdk_sqs::Client::new(aws);
+    let mut steps = Vec::new();
+    for (step, output) in [
+        ("queue", "QueueUrl"),
+        ("dead letters", "DeadLetterQueueUrl"),
+    ] {
+        let request = client.get_queue_attributes();
+        let request = request
+            .queue_url(stack.output(output)?)
+            .attribute_names(QueueAttributeName::All);
+        let attributes = match request.send().await {
+            Ok(answer) => answer.attributes.unwrap_or_default(),
+            Err(error) => {
+                steps.push(unseen(step, &error, "sqs:GetQueueAttributes"));
+                continue;
+            }
+        };
+        let waiting = count(&attributes, QueueAttributeName::ApproximateNumberOfMessages);
+        let away = QueueAttributeName::ApproximateNumberOfMessagesNotVisible;
+        let found = format!(
+            "{waiting} waiting, {} out of sight",
+            count(&attributes, away)
+        );
+        steps.push(match step {
+            "queue" if !attributes.contains_key(&QueueAttributeName::RedrivePolicy) => Step::bad(
+                step,
+                found,
+                "it has no dead-letter queue: deploy the stack again",
+            ),
+            "dead letters" if waiting > 0 => {
+                let name = &stack.name;
+                let advice = format!(
+                    "lineage-proxy dead-letters list --stack {name}; then redrive or delete them"
+                );
+                Step::unsure(step, found, advice)
+            }
+            _ => Step::good(step, found),
+        });
+    }
+    Ok(steps)
+}
+
+/// A key that may send: the one given, or one from the stack's secret.
+pub(super) async fn key(
+    aws: &SdkConfig,
+    stack: &Stack,
+    given: Option<String>,
+) -> anyhow::Result<(Option<String>, Step)> {
+    let auth = stack.output("Auth")?;
+    if given.is_some() {
+        return Ok((given, Step::good("key", "the one that was given")));
+    }
+    let Some(secret) = stack.optional("KeysSecretArn") else {
+        let step = match auth {
+            "none" => Step::unsure(
+                "key",
+                "none is needed: anyone can send",
+                "deploy with Auth=key",
+            ),
+            "jwt" => Step::unsure("key", "a token is needed", "set OPENLINEAGE_API_KEY to one"),
+            _ => Step::good("key", format!("none: Auth is {auth}")),
+        };
+        return Ok((None, step));
+    };
+    let client = aws_sdk_secretsmanager::Client::new(aws);
+    let answer = client.get_secret_value().secret_id(secret).send().await;
+    let text = match answer {
+        Ok(answer) => answer.secret_string.unwrap_or_default(),
+        Err(error) => {
+            let step = unseen("key", &error, "secretsmanager:GetSecretValue");
+            return Ok((None, step));
+        }
+    };
+    Ok(match proxy::ingest::auth::keys(&text) {
+        Ok(keys) if !keys.is_empty() => {
+            let found = format!("{} in {secret}", keys.len());
+            // One that is given plain; a hash cannot be sent.
+            let plain = keys.into_iter().find(|key| !key.starts_with("sha256:"));
+            match plain {
+                Some(key) => (Some(key), Step::good("key", found)),
+                None => (
+                    None,
+                    Step::unsure(
+                        "key",
+                        found,
+                        "all are hashes: set OPENLINEAGE_API_KEY to one",
+                    ),
+                ),
+            }
+        }
+        Ok(_) => (
+            None,
+            Step::bad(
+                "key",
+                format!("there is no key in {secret}"),
+                "put one there: nobody can send",
+            ),
+        ),
+        Err(why) => (
+            None,
+            Step::bad("key", why, "correct the secret: ingest refuses everyone"),
+        ),
+    })
+}
+
+/// The endpoint: alive, able to queue, and closed.
+pub(super) async fn endpoint(stack: &Stack, url: &Url) -> anyhow::Result<Vec<Step>> {
+    let client = reqwest::Client::builder()
+        .timeout(std::time::Duration::from_secs(30))
+        .build()?;
+    let at = |path: &str| at(url, path);
+    let answer = match client.get(at("/healthz")?).send().await {
+        Ok(answer) => answer,
+        Err(error) => {
+            let advice = match stack.optional("Auth") {
+                _ if url.host_str().is_some_and(|host| host.contains("vpce-")) => {
+                    "a private endpoint is reached only from inside its VPC: run doctor there"
+                }
+                _ => "is the URL right, and reachable from here? (--url for a custom domain)",
+            };
+            let why = format!("{url}: {:#}", anyhow::Error::from(error.without_url()));
+            return Ok(vec![Step::bad("endpoint", why, advice)]);
+        }
+    };
+    let status = answer.status();
+    let mut steps = Vec::new();
+    if status.is_success() || matches!(stack.output("Auth")?, "iam" | "jwt") {
+        steps.push(Step::good("endpoint", format!("{url} answers")));
+    } else {
+        let advice = "the log of the ingest function says why";
+        steps.push(Step::bad(
+            "endpoint",
+            format!("/healthz answers {status}"),
+            advice,
+        ));
+        return Ok(steps);
+    }
+    let open = stack.output("Auth")? == "none";
+    let answer = client
+        .post(at("/api/v1/lineage")?)
+        .body("{}")
+        .send()
+        .await?;
+    let refused = matches!(
+        answer.status(),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
+    );
+    steps.push(match (refused, open) {
+        (true, _) => Step::good("locked", "who has no key is refused"),
+        (false, true) => Step::unsure(
+            "locked",
+            "anyone can send: Auth is none",
+            "deploy with Auth=key",
+        ),
+        (false, false) if answer.status() == StatusCode::SERVICE_UNAVAILABLE => {
+            let advice = "may the ingest function read its secret? Its log says";
+            Step::bad("locked", "the keys cannot be read", advice)
+        }
+        (false, false) => {
+            let found = format!("without a key the answer is {}", answer.status());
+            Step::bad("locked", found, "anyone can send: deploy the stack again")
+        }
+    });
+    Ok(steps)
+}
+
+/// The domain, if that is where events go.
+pub(super) async fn domain(aws: &SdkConfig, stack: &Stack) -> anyhow::Result<Option<Step>> {
+    let Some(domain) = stack.optional("DomainId") else {
+        return Ok(None);
+    };
+    let client = datazone(aws, stack);
+    let request = client.list_lineage_events().domain_identifier(domain);
+    Ok(Some(match request.max_results(1).send().await {
+        Ok(_) => Step::good("domain", format!("{domain} lists its lineage events")),
+        Err(error) => unseen("domain", &error, "datazone:ListLineageEvents"),
+    }))
+}
+
+/// A client in the region of the domain.
+pub(super) fn datazone(aws: &SdkConfig, stack: &Stack) -> aws_sdk_datazone::Client {
+    let mut config = aws_sdk_datazone::config::Builder::from(aws);
+    if let Some(region) = stack.optional("DomainRegion") {
+        config = config.region(Region::new(region.to_owned()));
+    }
+    aws_sdk_datazone::Client::from_conf(config.build())
+}
+
+/// A path below the URL that clients use.
+pub(super) fn at(url: &Url, path: &str) -> anyhow::Result<Url> {
+    let base = url.as_str().trim_end_matches('/');
+    format!("{base}{path}")
+        .parse()
+        .context("the URL of the endpoint")
+}
+
+/// What could not be looked at.
+fn unseen<E: std::error::Error + ProvideErrorMetadata>(
+    step: &'static str,
+    error: &E,
+    action: &str,
+) -> Step {
+    let advice = format!("you need {action} to see it; the stack may be fine");
+    Step::unsure(step, said(error), advice)
+}
+
+fn count(attributes: &HashMap<QueueAttributeName, String>, name: QueueAttributeName) -> u64 {
+    attributes
+        .get(&name)
+        .and_then(|value| value.parse().ok())
+        .unwrap_or_default()
+}

@@ -1,0 +1,87 @@
+//! A deployed stack: what its outputs say of it. Used by the commands that take `--stack`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use proxy::aws_error::said;
+
+/// For one call: a person waits for it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Why a stack cannot be operated: it is not there, or it is not one of ours.
+#[derive(Debug, thiserror::Error)]
+#[error("stack {name}: {why}")]
+pub(super) struct Unknown {
+    name: String,
+    why: String,
+}
+
+/// A stack and its outputs.
+#[derive(Debug, Clone)]
+pub(super) struct Stack {
+    pub(super) name: String,
+    /// `CREATE_COMPLETE` and the like.
+    pub(super) status: String,
+    outputs: BTreeMap<String, String>,
+}
+
+/// The AWS configuration of whoever runs the command.
+pub(super) async fn aws() -> SdkConfig {
+    let timeouts = TimeoutConfig::builder().operation_timeout(PATIENCE).build();
+    aws_config::defaults(BehaviorVersion::latest())
+        .timeout_config(timeouts)
+        .load()
+        .await
+}
+
+impl Stack {
+    /// Looks the stack up, by its name or id.
+    pub(super) async fn find(aws: &SdkConfig, name: &str) -> Result<Stack, Unknown> {
+        let unknown = |why: String| Unknown {
+            name: name.to_owned(),
+            why,
+        };
+        if aws.region().is_none() {
+            let why = "in which region? Set AWS_REGION, or a profile with one".to_owned();
+            return Err(unknown(why));
+        }
+        let client = aws_sdk_cloudformation::Client::new(aws);
+        let answer = client.describe_stacks().stack_name(name).send().await;
+        let answer = answer.map_err(|error| unknown(said(&error)))?;
+        let Some(stack) = answer.stacks().first() else {
+            return Err(unknown("there is none of that name".to_owned()));
+        };
+        let outputs = stack.outputs().iter();
+        let outputs = outputs.filter_map(|output| {
+            Some((
+                output.output_key()?.to_owned(),
+                output.output_value()?.to_owned(),
+            ))
+        });
+        Ok(Stack {
+            name: name.to_owned(),
+            status: stack
+                .stack_status()
+                .map_or_else(String::new, |status| status.as_str().to_owned()),
+            outputs: outputs.collect(),
+        })
+    }
+
+    /// An output that every stack of ours has.
+    pub(super) fn output(&self, key: &str) -> Result<&str, Unknown> {
+        self.optional(key).ok_or_else(|| Unknown {
+            name: self.name.clone(),
+            why: format!(
+                "it has no output {key} (status {}): is it one of lineage-proxy, and complete?",
+                self.status
+            ),
+        })
+    }
+
+    /// An output that some stacks have.
+    pub(super) fn optional(&self, key: &str) -> Option<&str> {
+        self.outputs.get(key).map(String::as_str)
+    }
+}

@@ -1,0 +1,28 @@
+//! The check function: on its schedule, counts the events that DataZone accepted and then failed to process.
+
+use std::time::SystemTime;
+
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use proxy::config::settings::Settings;
+use proxy::config::{Config, Role};
+use proxy::{check, setup, telemetry};
+use serde_json::Value;
+
+fn main() -> std::process::ExitCode {
+    proxy::bootstrap::main(start())
+}
+
+async fn start() -> Result<(), Error> {
+    let config = Config::read(Settings::environment(std::env::vars()), Role::Check)?;
+    telemetry::log_to_cloudwatch(&config.log);
+    let metrics = telemetry::count_for_cloudwatch(&config.metrics_namespace, "check")?;
+    let aws = setup::aws(&config).await;
+    let (client, domain) = &setup::domain(&config, aws.as_ref()).await?;
+    let period = config.check.period;
+    let handler = service_fn(move |_: LambdaEvent<Value>| async move {
+        let failed = check::look(client, domain, period, SystemTime::now().into()).await;
+        metrics.flush(std::io::stdout())?;
+        Ok::<_, Error>(serde_json::json!({"failed": failed?}))
+    });
+    lambda_runtime::run(handler).await
+}

@@ -1,0 +1,254 @@
+//! The dead letters of an SQS queue: taken page by page, looked at, sent again, deleted or put back.
+//!
+//! SQS cannot list. What is looked at is received, is out of sight meanwhile, and is let go afterwards; should that
+//! not happen, it comes back by itself after [`OUT_OF_SIGHT`]. Used by the command line, never by the functions.
+
+use std::time::Duration;
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::config::Region;
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::types::{
+    ChangeMessageVisibilityBatchRequestEntry, Message, MessageAttributeValue,
+    MessageSystemAttributeName, QueueAttributeName,
+};
+use openlineage::{Event, Level};
+
+use super::large::{Bucket, Pointer, SIZE};
+use super::message::{MAX_ENTRIES, deduplication, number, record, region, size, text};
+use super::seconds;
+use crate::aws_error::said;
+use crate::queue::{DeadLetter, Record, Status, Unavailable, Unread, group, now};
+
+/// How long a letter that is looked at stays out of others' sight.
+const OUT_OF_SIGHT: Duration = Duration::from_secs(120);
+
+/// What is said of a letter that SQS moved by itself: our code had no chance to say why.
+const MOVED_BY_SQS: &str =
+    "moved by SQS: the batch function did not answer for it (crash or time-out), see its log";
+
+/// The dead-letter queue of a queue.
+#[derive(Debug, Clone)]
+pub struct SqsDeadLetters {
+    client: Client,
+    queue: String,
+    dead_letters: String,
+    bucket: Option<Bucket>,
+}
+
+/// A dead letter that was taken out of sight.
+#[derive(Debug, Clone)]
+pub struct SqsLetter {
+    /// What is told of it.
+    pub letter: DeadLetter,
+    record: Record,
+}
+
+impl SqsLetter {
+    /// The queue's own id of the message.
+    pub fn queue_id(&self) -> &str {
+        &self.record.queue_id
+    }
+
+    /// What lets it go.
+    pub fn receipt(&self) -> &str {
+        &self.record.receipt
+    }
+}
+
+impl SqsDeadLetters {
+    /// The letters at the URL `dead_letters`, which go back to the URL `queue`; large bodies lie in `bucket`.
+    pub fn new(
+        aws: &aws_config::SdkConfig,
+        queue: String,
+        dead_letters: String,
+        bucket: Option<String>,
+    ) -> SqsDeadLetters {
+        let mut config = aws_sdk_sqs::config::Builder::from(aws);
+        if let Some(region) = region(&dead_letters) {
+            config = config.region(Region::new(region.to_owned()));
+        }
+        SqsDeadLetters {
+            client: Client::from_conf(config.build()),
+            queue,
+            dead_letters,
+            bucket: bucket.map(|bucket| Bucket::new(aws, bucket)),
+        }
+    }
+
+    /// About how the queue stands; SQS does not say how old its oldest message is.
+    pub async fn status(&self) -> Result<Status, Unavailable> {
+        let (waiting, out_of_sight) = self.counts(&self.queue).await?;
+        let (dead, looked_at) = self.counts(&self.dead_letters).await?;
+        Ok(Status {
+            waiting,
+            out_of_sight,
+            dead_letters: dead + looked_at,
+            oldest_seconds: None,
+        })
+    }
+
+    /// About how many messages of a queue are in sight, and out of it.
+    async fn counts(&self, url: &str) -> Result<(u64, u64), Unavailable> {
+        let names = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let request = self.client.get_queue_attributes().queue_url(url);
+        let request = request.set_attribute_names(Some(names.to_vec()));
+        let answer = request.send().await.map_err(unavailable)?;
+        let [in_sight, out_of_sight] = names.map(|name| {
+            let value = answer.attributes().and_then(|all| all.get(&name));
+            value
+                .and_then(|value| value.parse().ok())
+                .unwrap_or_default()
+        });
+        Ok((in_sight, out_of_sight))
+    }
+
+    /// Takes up to ten, those that were not taken yet; empty when there are no more.
+    pub async fn page(&self) -> Result<Vec<SqsLetter>, Unavailable> {
+        let request = self
+            .client
+            .receive_message()
+            .queue_url(&self.dead_letters)
+            .max_number_of_messages(i32::try_from(MAX_ENTRIES).unwrap_or(1))
+            .wait_time_seconds(2) // a short poll may miss what is there
+            .visibility_timeout(seconds(OUT_OF_SIGHT))
+            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+            .message_attribute_names("All");
+        let answer = request.send().await.map_err(unavailable)?;
+        Ok(answer
+            .messages
+            .unwrap_or_default()
+            .into_iter()
+            .map(letter)
+            .collect())
+    }
+
+    /// The event itself, from the bucket if it is large.
+    pub async fn body(&self, letter: &SqsLetter) -> Result<String, Unavailable> {
+        let told = |unread| match unread {
+            Unread::Gone(why) | Unread::Unavailable(why) => Unavailable(why),
+            Unread::Later => Unavailable("no room".to_owned()),
+        };
+        match (&letter.record.stored, &self.bucket) {
+            (None, _) => Ok(letter.record.body.to_string()),
+            (Some(pointer), Some(bucket)) => bucket.get(pointer).await.map_err(told),
+            (Some(pointer), None) => Err(Unavailable(format!(
+                "the body lies in s3://{}/{}; name the bucket",
+                pointer.bucket, pointer.key
+            ))),
+        }
+    }
+
+    /// Puts a letter back into the queue, as new, and then takes it out of the dead letters.
+    pub async fn redrive(&self, letter: &SqsLetter) -> Result<(), Unavailable> {
+        let record = &letter.record;
+        let mut send = self
+            .client
+            .send_message()
+            .queue_url(&self.queue)
+            .message_body(&*record.body)
+            .message_attributes("id", text(&record.id))
+            .message_attributes("received_at", received_at(record));
+        if let Some(pointer) = &record.stored {
+            send = send.message_attributes(SIZE, size(pointer));
+        }
+        if self.queue.ends_with(".fifo") {
+            // Not that of the first time: within five minutes SQS would take it for the same message, and forget it.
+            send = send
+                .message_group_id(self.group(letter).await)
+                .message_deduplication_id(deduplication(&format!("{} {}", record.id, now())));
+        }
+        send.send().await.map_err(unavailable)?;
+        self.forget(letter).await
+    }
+
+    /// Deletes a letter for good, its body in the bucket as well.
+    pub async fn delete(&self, letter: &SqsLetter) -> Result<(), Unavailable> {
+        self.forget(letter).await?;
+        match (&letter.record.stored, &self.bucket) {
+            (Some(pointer), Some(bucket)) => bucket.delete(pointer).await.map_err(Unavailable),
+            (Some(_) | None, _) => Ok(()),
+        }
+    }
+
+    /// Lets letters be seen again at once, by their receipts.
+    pub async fn let_go(&self, receipts: &[String]) -> Result<(), Unavailable> {
+        let entry = |(index, receipt): (usize, &String)| {
+            ChangeMessageVisibilityBatchRequestEntry::builder()
+                .id(index.to_string())
+                .receipt_handle(receipt)
+                .visibility_timeout(0)
+                .build()
+                .ok()
+        };
+        for chunk in receipts.chunks(MAX_ENTRIES) {
+            let entries = chunk.iter().enumerate().filter_map(entry).collect();
+            let request = self.client.change_message_visibility_batch();
+            let request = request
+                .queue_url(&self.dead_letters)
+                .set_entries(Some(entries));
+            // One that could not be let go is in sight again by itself, or is already.
+            request.send().await.map_err(unavailable)?;
+        }
+        Ok(())
+    }
+
+    async fn forget(&self, letter: &SqsLetter) -> Result<(), Unavailable> {
+        let request = self.client.delete_message().queue_url(&self.dead_letters);
+        let request = request.receipt_handle(&letter.record.receipt);
+        request.send().await.map(drop).map_err(unavailable)
+    }
+
+    /// The group it was sent with; what is no event is in order with nothing.
+    async fn group(&self, letter: &SqsLetter) -> String {
+        let body = self.body(letter).await.unwrap_or_default();
+        match Event::read(body.as_bytes(), Level::Repair) {
+            Ok(read) => group(&read.event),
+            Err(_) => deduplication(&letter.record.id),
+        }
+    }
+}
+
+fn letter(message: Message) -> SqsLetter {
+    let sent_at = message
+        .attributes()
+        .and_then(|all| all.get(&MessageSystemAttributeName::SentTimestamp))
+        .and_then(|value| value.parse().ok());
+    let ours = |name: &str| {
+        let attribute = message.message_attributes().and_then(|all| all.get(name));
+        attribute
+            .and_then(MessageAttributeValue::string_value)
+            .map(str::to_owned)
+    };
+    let (reason, receives) = (ours("reason"), ours("receives"));
+    let dead_at = ours("dead_at").and_then(|value| value.parse().ok());
+    let record = record(message);
+    let letter = DeadLetter {
+        id: record.id.clone(),
+        reason: reason.unwrap_or_else(|| MOVED_BY_SQS.to_owned()),
+        received_at: record.received_at.unwrap_or_default(),
+        dead_at: dead_at.or(sent_at).unwrap_or_default(),
+        receives: receives
+            .and_then(|value| value.parse().ok())
+            .unwrap_or_default(),
+        size: record
+            .stored
+            .as_ref()
+            .map_or(record.body.len() as u64, |pointer: &Pointer| pointer.bytes),
+    };
+    SqsLetter { letter, record }
+}
+
+fn received_at(record: &Record) -> MessageAttributeValue {
+    number(record.received_at.unwrap_or_else(now))
+}
+
+fn unavailable<E>(error: SdkError<E>) -> Unavailable
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    Unavailable(said(&error))
+}

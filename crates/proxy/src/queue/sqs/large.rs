@@ -1,0 +1,209 @@
+//! Events that are larger than SQS takes: the body lies in an S3 bucket, the message points to it.
+//!
+//! The format is that of the Amazon SQS Extended Client Libraries (Java, Python), so that they can read what we send
+//! and the other way round. Only the bucket that is configured is ever read: a message cannot point us elsewhere.
+
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::operation::get_object::GetObjectError;
+use aws_sdk_s3::primitives::ByteStream;
+
+use crate::aws_error::{causes, said};
+use crate::queue::Unread;
+
+/// What marks a message as a pointer: the body's size in bytes. Version 2 of the libraries, and version 1.
+pub(super) const SIZE: &str = "ExtendedPayloadSize";
+const SIZE_V1: &str = "SQSLargePayloadSize";
+
+/// The class that the libraries name in the body. Version 2, and version 1.
+const CLASS: &str = "software.amazon.payloadoffloading.PayloadS3Pointer";
+const CLASS_V1: &str = "com.amazon.sqs.javamessaging.MessageS3Pointer";
+
+/// Bytes of large bodies that a batch holds at once: as many as one event has at most (`max_unpacked`).
+const AT_ONCE: u64 = 32_000_000;
+
+/// For a whole transfer: with the time that SQS may take, below the function's own time-out of 15 s.
+const TRANSFER: Duration = Duration::from_secs(4);
+
+/// Where the body of a large event lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pointer {
+    /// The bucket.
+    pub bucket: String,
+    /// The object.
+    pub key: String,
+    /// The body's size in bytes, as the sender says.
+    pub bytes: u64,
+}
+
+impl Pointer {
+    /// Reads a message; `attribute` gives the value of a message attribute.
+    pub fn read(body: &str, attribute: impl Fn(&str) -> Option<String>) -> Option<Pointer> {
+        let size = attribute(SIZE).or_else(|| attribute(SIZE_V1))?;
+        let (class, place): (String, Place) = serde_json::from_str(body).ok()?;
+        (class == CLASS || class == CLASS_V1).then_some(Pointer {
+            bucket: place.bucket,
+            key: place.key,
+            bytes: size.parse().ok()?,
+        })
+    }
+
+    /// The message body.
+    pub(super) fn text(&self) -> String {
+        let (bucket, key) = (&self.bucket, &self.key);
+        serde_json::json!([CLASS, {"s3BucketName": bucket, "s3Key": key}]).to_string()
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Place {
+    #[serde(rename = "s3BucketName")]
+    bucket: String,
+    #[serde(rename = "s3Key")]
+    key: String,
+}
+
+/// The bucket for large events. Expires what is left over; deletes what was delivered.
+#[derive(Debug, Clone)]
+pub(super) struct Bucket {
+    client: Client,
+    name: String,
+}
+
+impl Bucket {
+    pub(super) fn new(aws: &aws_config::SdkConfig, name: String) -> Bucket {
+        let timeouts = TimeoutConfig::builder().operation_timeout(TRANSFER).build();
+        let config = aws_sdk_s3::config::Builder::from(aws).timeout_config(timeouts);
+        Bucket {
+            client: Client::from_conf(config.build()),
+            name,
+        }
+    }
+
+    /// Puts a body there; gives what points to it.
+    pub(super) async fn put(&self, id: &str, body: String) -> Result<Pointer, String> {
+        let pointer = Pointer {
+            bucket: self.name.clone(),
+            key: format!("events/{id}"),
+            bytes: body.len() as u64,
+        };
+        let put = self
+            .client
+            .put_object()
+            .bucket(&self.name)
+            .key(&pointer.key)
+            .content_type("application/json")
+            .body(ByteStream::from(body.into_bytes()));
+        match put.send().await {
+            Ok(_) => Ok(pointer),
+            Err(error) => Err(said(&error)),
+        }
+    }
+
+    /// The body that lies there.
+    pub(super) async fn get(&self, pointer: &Pointer) -> Result<String, Unread> {
+        let place = format!("s3://{}/{}", pointer.bucket, pointer.key);
+        if pointer.bucket != self.name {
+            return Err(Unread::Gone(format!(
+                "the body lies in {place}, not in this queue's bucket"
+            )));
+        }
+        let request = self
+            .client
+            .get_object()
+            .bucket(&self.name)
+            .key(&pointer.key);
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| match error.as_service_error() {
+                Some(GetObjectError::NoSuchKey(_)) => Unread::Gone(format!(
+                    "the body is no longer in {place}: it was delivered before, or has expired"
+                )),
+                Some(_) | None => Unread::Unavailable(said(&error)),
+            })?;
+        let length = answer.content_length().unwrap_or_default();
+        if u64::try_from(length).is_ok_and(|length| length > AT_ONCE) {
+            return Err(Unread::Gone(format!(
+                "{place} has {length} bytes, more than {AT_ONCE}"
+            )));
+        }
+        // The time-out of the operation ends with its headers.
+        let body = tokio::time::timeout(TRANSFER, answer.body.collect())
+            .await
+            .map_err(|_| Unread::Unavailable(format!("{place} comes too slowly")))?
+            .map_err(|error| Unread::Unavailable(causes(&error)))?;
+        String::from_utf8(body.to_vec())
+            .map_err(|_| Unread::Gone(format!("{place} is no text in UTF-8")))
+    }
+
+    /// Deletes a body. What cannot be deleted expires.
+    pub(super) async fn delete(&self, pointer: &Pointer) -> Result<(), String> {
+        if pointer.bucket != self.name {
+            return Ok(()); // not ours
+        }
+        let request = self
+            .client
+            .delete_object()
+            .bucket(&self.name)
+            .key(&pointer.key);
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(said(&error)),
+        }
+    }
+}
+
+/// Which of these bodies are read now: the first in any case, further ones while there is room.
+pub(super) fn now_or_later(pointers: &[Option<&Pointer>]) -> Vec<bool> {
+    let mut held = 0u64;
+    let mut fits = |bytes: u64| {
+        let fits = held == 0 || held.saturating_add(bytes) <= AT_ONCE;
+        held = held.saturating_add(if fits { bytes.max(1) } else { 0 });
+        fits
+    };
+    pointers
+        .iter()
+        .map(|pointer| pointer.is_none_or(|pointer| fits(pointer.bytes)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pointer(bytes: u64) -> Pointer {
+        Pointer {
+            bucket: "b".to_owned(),
+            key: "events/k".to_owned(),
+            bytes,
+        }
+    }
+
+    #[test]
+    fn what_the_java_and_the_python_library_write_is_read() {
+        let attribute =
+            |name: &'static str| move |asked: &str| (asked == name).then(|| "7".to_owned());
+        let java = r#"["software.amazon.payloadoffloading.PayloadS3Pointer",{"s3BucketName":"b","s3Key":"events/k"}]"#;
+        let v1 = r#"["com.amazon.sqs.javamessaging.MessageS3Pointer",{"s3BucketName":"b","s3Key":"events/k"}]"#;
+        assert_eq!(Pointer::read(java, attribute(SIZE)), Some(pointer(7)));
+        assert_eq!(Pointer::read(v1, attribute(SIZE_V1)), Some(pointer(7)));
+        assert_eq!(pointer(7).text(), java);
+        // Without the attribute it is somebody's text, and no pointer; nor is another class one.
+        assert_eq!(Pointer::read(java, |_| None), None);
+        assert_eq!(
+            Pointer::read(&java.replace("PayloadS3Pointer", "Other"), attribute(SIZE)),
+            None
+        );
+    }
+
+    #[test]
+    fn a_batch_reads_no_more_large_bodies_than_it_can_hold() {
+        let (large, small) = (pointer(AT_ONCE - 10), pointer(5));
+        let now = now_or_later(&[None, Some(&large), Some(&large), Some(&small), None]);
+        assert_eq!(now, [true, true, false, true, true]);
+        assert_eq!(now_or_later(&[Some(&pointer(u64::MAX))]), [true]);
+    }
+}
