@@ -1,0 +1,123 @@
+"""The templates before anyone deploys them: cfn-lint, checkov and our own invariants, for every variant."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import cfn_guard_rs
+import pytest
+from variants import KEY, OPEN, TEMPLATE, VARIANTS, resolved, template
+
+BIN = pathlib.Path(sys.executable).parent
+RULES = TEMPLATE.with_name("invariants.guard").read_text()
+
+
+def failed(document):
+    """The invariants that a template breaks."""
+    # Without the dashboard, whose text the bindings of Guard mistake for their own output.
+    resources = {name: resource for name, resource in document["Resources"].items() if name != "Dashboard"}
+    head, *rules = RULES.split("\nrule ")
+    broken = set()
+    for rule in rules:
+        try:
+            report = cfn_guard_rs.run_checks({"Resources": resources}, f"{head}\nrule {rule}")
+            holds = report.status == "PASS" and len(report.compliant) == 1
+        except (json.JSONDecodeError, cfn_guard_rs.errors.UnknownError):
+            holds = False  # the bindings cut long reports, and only failures are long
+        if not holds:
+            broken.add(rule.split()[0])
+    return broken
+
+
+def test_cfn_lint_has_nothing_to_say():
+    done = subprocess.run([BIN / "cfn-lint", TEMPLATE, "--regions", "us-east-1", "eu-west-1"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_checkov_has_nothing_to_say_about_any_variant(tmp_path):
+    files = [str(TEMPLATE)]
+    for name, parameters in VARIANTS.items():
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps(resolved(parameters)))
+        files.append(str(path))
+    flags = [flag for file in files for flag in ("--file", file)]
+    command = [BIN / "checkov", *flags, "--framework", "cloudformation", "--compact", "--quiet", "--skip-download"]
+    done = subprocess.run(command, capture_output=True, text=True, env={"LOG_LEVEL": "ERROR", "PATH": str(BIN)})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Passed checks" in done.stdout
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_invariants_hold(variant):
+    assert failed(resolved(VARIANTS[variant])) == set()
+
+
+def test_an_open_endpoint_has_to_be_asked_for():
+    assert failed(resolved(OPEN)) == {"who_sends_is_known"}
+
+
+BREAKS = {
+    "the_queue_has_a_dead_letter_queue": lambda all: all["EventQueue"]["Properties"].pop("RedrivePolicy"),
+    "partial_failures_are_reported": lambda all: all["BatchSource"]["Properties"].pop("FunctionResponseTypes"),
+    "what_is_in_hand_is_not_given_to_another": lambda all: all["Batch"]["Properties"].update(Timeout=60),
+    "no_policy_has_a_wildcard": lambda all: all["BatchRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"][1].update(Resource="*"),
+    "who_sends_is_known": lambda all: all["Ingest"]["Properties"]["Environment"]["Variables"].update(LINEAGE_PROXY_AUTH_ALLOW_ANONYMOUS="true"),
+    "everything_is_encrypted_and_kept": lambda all: all["DeadLetterQueue"]["Properties"].pop("SqsManagedSseEnabled"),
+    "only_over_tls": lambda all: all.pop("DeadLettersOverTlsOnly"),
+}
+
+
+@pytest.mark.parametrize("rule", BREAKS)
+def test_each_invariant_can_be_broken(rule):
+    document = resolved(VARIANTS["default"])
+    BREAKS[rule](document["Resources"])
+    assert failed(document) == {rule}
+
+
+def test_every_invariant_is_broken_once_here():
+    assert {line.split()[1] for line in RULES.splitlines() if line.startswith("rule ")} == set(BREAKS)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "told"),
+    [
+        ({"DomainId": ""}, "needs DomainId"),
+        ({"Target": "openlineage"}, "needs OpenLineageUrl"),
+        ({"Auth": "jwt", "Endpoint": "private", "VpcEndpointId": "vpce-1"}, "Only an HTTP API"),
+        ({"Auth": "jwt", "JwtIssuer": "https://issuer.example.com"}, "needs JwtAudience"),
+        ({"Endpoint": "private"}, "needs VpcEndpointId"),
+    ],
+)
+def test_parameters_that_do_not_go_together_are_refused_before_anything_is_made(parameters, told):
+    with pytest.raises(AssertionError, match=told):
+        resolved({**VARIANTS["default"], **parameters})
+
+
+def test_a_customer_key_encrypts_everything():
+    resources = resolved(VARIANTS["customer key"] | {"DeliveryCheck": "on"})["Resources"]
+    places = {
+        "AWS::SQS::Queue": lambda properties: properties["KmsMasterKeyId"],
+        "AWS::S3::Bucket": lambda properties: properties["BucketEncryption"]["ServerSideEncryptionConfiguration"][0]["ServerSideEncryptionByDefault"]["KMSMasterKeyID"],
+        "AWS::SecretsManager::Secret": lambda properties: properties["KmsKeyId"],
+        "AWS::Logs::LogGroup": lambda properties: properties["KmsKeyId"],
+        "AWS::Lambda::Function": lambda properties: properties["KmsKeyArn"],
+        "AWS::SNS::Topic": lambda properties: properties["KmsMasterKeyId"],
+    }
+    keys = [(name, places[resource["Type"]](resource["Properties"])) for name, resource in resources.items() if resource["Type"] in places]
+    assert len(keys) == 12 and {key for _, key in keys} == {KEY}
+
+
+def test_every_alarm_says_what_to_do_and_tells_whom_it_should():
+    alarms = {name: resource["Properties"] for name, resource in resolved(VARIANTS["told by e-mail"] | {"DeliveryCheck": "on"})["Resources"].items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
+    assert len(alarms) == 16
+    for name, alarm in alarms.items():
+        assert len(alarm["AlarmDescription"] if isinstance(alarm["AlarmDescription"], str) else alarm["AlarmDescription"]["Fn::Sub"]) > 60, name
+        assert alarm["AlarmActions"] == [{"Ref": "Topic"}] == alarm["OKActions"], name
+
+
+def test_the_dashboard_is_json_and_shows_every_alarm_that_is_always_there():
+    body = template()["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    widgets = json.loads(body)["widgets"]
+    shown = {alarm.strip("${}").removesuffix(".Arn") for alarm in widgets[0]["properties"]["alarms"]}
+    assert shown == {name for name, resource in resolved(VARIANTS["default"])["Resources"].items() if resource["Type"] == "AWS::CloudWatch::Alarm"}

@@ -1,0 +1,105 @@
+"""The variants of the stack: its template with parameters put in and conditions resolved, as CloudFormation would.
+
+Checkers read conditions badly or not at all; a resolved template leaves them nothing to guess.
+"""
+
+import copy
+import pathlib
+
+from cfnlint.decode import cfn_yaml
+
+TEMPLATE = pathlib.Path(__file__).parents[2] / "infra" / "openlineage-proxy.yaml"
+DATAZONE = {"DomainId": "dzd_a1b2c3", "S3AssetsBucketName": "assets"}
+KEY = "arn:aws:kms:eu-west-1:123456789012:key/1"
+SHARED = {
+    "default": {},
+    "in order": {"Order": "run"},
+    "function url": {"Endpoint": "function-url"},
+    "function url by iam": {"Endpoint": "function-url", "Auth": "iam"},
+    "private": {"Endpoint": "private", "VpcEndpointId": "vpce-1a"},
+    "private by iam": {"Endpoint": "private", "VpcEndpointId": "vpce-1a", "Auth": "iam"},
+    "jwt": {"Auth": "jwt", "JwtIssuer": "https://issuer.example.com", "JwtAudience": ["lineage"]},
+    "iam": {"Auth": "iam"},
+    "customer key": {"KmsKeyArn": KEY, "AlarmEmail": "on-call@example.com"},
+    "told by e-mail": {"AlarmEmail": "on-call@example.com"},
+    "boundary": {"PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/boundary"},
+    "another account": {"TargetRoleArn": "arn:aws:iam::210987654321:role/lineage", "DomainRegion": "us-east-1"},
+    "checked": {"DeliveryCheck": "on"},
+    "checked in another account, customer key": {"DeliveryCheck": "on", "TargetRoleArn": "arn:aws:iam::210987654321:role/lineage", "KmsKeyArn": KEY},
+    "openlineage": {"Target": "openlineage", "DomainId": "", "OpenLineageUrl": "https://marquez.example.com", "OpenLineageApiKeySecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:key"},
+}
+VARIANTS = {name: {**DATAZONE, **parameters} for name, parameters in SHARED.items()}
+OPEN = {**DATAZONE, "Auth": "none"}  # has to be asked for
+GONE = object()
+
+
+def template():
+    return plain(cfn_yaml.load(str(TEMPLATE)))
+
+
+def plain(value):
+    """The same in dicts and lists of Python's own."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return str(value) if isinstance(value, str) else value
+
+
+def resolved(parameters, source=None):
+    """The template as it is deployed with these parameters."""
+    source = copy.deepcopy(source or template())
+    values = {name: declared.get("Default") for name, declared in source["Parameters"].items()}
+    unknown = set(parameters) - set(values)
+    assert not unknown, f"no such parameter: {unknown}"
+    values.update(parameters)
+
+    def holds(condition):
+        [(function, arguments)] = condition.items()
+        match function:
+            case "Condition":
+                return holds(source["Conditions"][arguments])
+            case "Fn::Equals":
+                left, right = (resolve(argument) for argument in arguments)
+                return left == right
+            case "Fn::Not":
+                return not holds(arguments[0])
+            case "Fn::And":
+                return all(map(holds, arguments))
+            case "Fn::Contains":
+                values_, value = (resolve(argument) for argument in arguments)
+                return value in (values_ if isinstance(values_, list) else [values_])
+            case "Fn::Or":
+                return any(map(holds, arguments))
+        raise AssertionError(function)
+
+    def resolve(value):
+        match value:
+            case {"Ref": "AWS::NoValue"}:
+                return GONE
+            case {"Ref": name} if name in values:
+                return values[name]
+            case {"Fn::If": [condition, yes, no]}:
+                return resolve(yes if holds({"Condition": condition}) else no)
+            case dict():
+                items = ((key, resolve(item)) for key, item in value.items())
+                return {key: item for key, item in items if item is not GONE}
+            case list():
+                return [item for item in map(resolve, value) if item is not GONE]
+        return value
+
+    def there(name):
+        condition = source["Resources"][name].get("Condition")
+        return condition is None or holds({"Condition": condition})
+
+    for rule in source["Rules"].values():
+        if holds(rule["RuleCondition"]):
+            for assertion in rule["Assertions"]:
+                assert holds(assertion["Assert"]), assertion["AssertDescription"]
+    resources = {name: resolve(resource) for name, resource in source["Resources"].items() if there(name)}
+    for resource in resources.values():
+        resource.pop("Condition", None)
+        depends = resource.get("DependsOn")
+        if depends:
+            resource["DependsOn"] = [name for name in depends if name in resources]
+    return {"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources}
