@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# All tests, with everything they need: the Rust tests, then real clients and an AWS emulator against the real binaries.
+# All tests, with everything they need: the Rust tests, the templates, then real clients and an AWS emulator against the
+# real binaries, deployed by their own script.
 #
 #   tests/run.sh            everything
 #   tests/run.sh --quick    the Rust tests alone
@@ -14,7 +15,7 @@ case "${1:-}" in
 "") ;;
 --quick) quick=true ;;
 *)
-    sed -n '2,9s/^# \{0,1\}//p' tests/run.sh
+    sed -n '2,10s/^# \{0,1\}//p' tests/run.sh
     [ "$1" = --help ] && exit 0 || exit 2
     ;;
 esac
@@ -27,7 +28,7 @@ $quick && exit 0
 
 # An environment of pinned versions, made once.
 environment() {
-    local pins="tests/real/requirements-$1.txt" folder
+    local pins="$2" folder
     folder="$cache/venv-$1-$(sha256sum "$pins" | cut -c1-16)"
     if ! [ -e "$folder/ready" ]; then
         rm -rf "$folder"
@@ -41,10 +42,17 @@ environment() {
     echo "$folder"
 }
 
-clients="$(environment clients)"
-emulator="$(environment emulator)"
+clients="$(environment clients tests/real/requirements-clients.txt)"
+emulator="$(environment emulator tests/real/requirements-emulator.txt)"
+packaging="$(environment packaging tests/real/requirements-packaging.txt)"
+infra="$(environment infra tests/infra/requirements.txt)"
+
+"$infra/bin/python" -m pytest -q -p no:cacheprovider tests/infra
+
 # With the tests among the targets, so that the dependencies are those that were just built.
 cargo build --workspace --bins --tests --locked
 
-PROXY_TEST_BIN_DIR="$target/debug" PROXY_TEST_EMULATOR="$emulator/bin/ministack" \
+# sync_assets.sh builds the functions as for a release, but for what takes time and makes them only smaller and faster.
+export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=0
+PROXY_TEST_BIN_DIR="$target/debug" PROXY_TEST_EMULATOR="$emulator/bin/ministack" PROXY_TEST_PACKAGING="$packaging" \
     "$clients/bin/python" -m pytest -q -p no:cacheprovider tests/real

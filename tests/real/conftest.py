@@ -1,10 +1,12 @@
 """Fixtures: each part is stopped after its test; its log is shown when the test failed."""
 
+import os
 import socket
 
 import pytest
 
 from parts import Emulator, Serve, StandIn
+from stack import Cloud
 
 
 @pytest.fixture
@@ -44,6 +46,24 @@ def emulator(tmp_path, started):
     """A running emulator."""
     started.append(Emulator(tmp_path))
     return started[-1]
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory):
+    """The emulator as an account with IAM and TLS, and the code and templates uploaded to it."""
+    folder, environment = tmp_path_factory.mktemp("cloud"), dict(os.environ)
+    stand_in = StandIn(folder, "--rate", "0")
+    cloud = None
+    try:
+        cloud = Cloud(folder, stand_in)
+        assert [done for done, _ in cloud.sync()] == ["uploaded"] * 4
+        yield cloud
+    finally:
+        for process in (cloud and cloud.emulator, stand_in):
+            if process:
+                process.stop()
+        os.environ.clear()
+        os.environ.update(environment)
 
 
 @pytest.fixture(autouse=True)

@@ -137,14 +137,23 @@ class StandIn(Process):
 
 
 class Emulator(Process):
-    """SQS, Lambda and API Gateway (MiniStack)."""
+    """AWS (MiniStack). Secure: over TLS, with IAM evaluated; functions find everything at this address."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, secure=False, env=None):
         port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = f"{'https://localhost' if secure else 'http://127.0.0.1'}:{port}"
         settings = {"GATEWAY_PORT": port, "BIND_HOST": "127.0.0.1", "LAMBDA_EXECUTOR": "local", "SFTP_ENABLED": 0, "IOT_MTLS_ENABLED": 0}
-        env = {**CREDENTIALS, **{name: str(value) for name, value in settings.items()}}
-        super().__init__(folder / "emulator.log", [os.environ["PROXY_TEST_EMULATOR"]], env)
+        env = {**CREDENTIALS, **(env or {}), **{name: str(value) for name, value in settings.items()}}
+        command = [os.environ["PROXY_TEST_EMULATOR"]]
+        if secure:
+            self.trust = {name: str(folder / "ca.pem") for name in ("SSL_CERT_FILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")}
+            os.environ |= self.trust  # for the clients in this process; other tests use no TLS
+            # By address: the SDK would look for a bucket at a host of its own.
+            self.endpoints = {"AWS_ENDPOINT_URL": self.url, "AWS_ENDPOINT_URL_S3": f"https://127.0.0.1:{port}"}
+            env |= {"AUTH": "true", "USE_SSL": "1", **self.endpoints, **self.trust}
+            python = pathlib.Path(command[0]).with_name("python")
+            command = [python, pathlib.Path(__file__).with_name("emulator.py"), folder]
+        super().__init__(folder / "emulator.log", command, env)
         eventually(lambda: get(f"{self.url}/_ministack/health"), "the emulator answers")
 
 

@@ -1,0 +1,86 @@
+"""The emulator of AWS, over TLS, with what it has wrong put right. Run by the Python of its own environment.
+
+IAM has no action sqs:SendMessageBatch and the like: batches are allowed by the action of the single message. And what
+a template takes from a parameter of type Number is a number. Certificates are written into the folder that is the
+argument: `ca.pem` is what clients trust.
+"""
+
+import datetime
+import ipaddress
+import os
+import pathlib
+import sys
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+SINGLE = {f"{name}Batch": name for name in ("SendMessage", "DeleteMessage", "ChangeMessageVisibility")}
+NUMBERS = ("BatchSize", "MaximumBatchingWindowInSeconds", "MaximumConcurrency")
+MAPPING = "AWS::Lambda::EventSourceMapping"
+
+
+def certificates(folder):
+    """A certificate authority, and a certificate of it for this machine."""
+
+    def certificate(name, key, issuer, issuer_key, extensions):
+        now = datetime.datetime.now(datetime.timezone.utc)
+        builder = x509.CertificateBuilder(issuer, name, key.public_key(), x509.random_serial_number())
+        builder = builder.not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=1))
+        for extension, critical in extensions:
+            builder = builder.add_extension(extension, critical)
+        return builder.sign(issuer_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+    def name(common):
+        return x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, common)])
+
+    authority, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    hosts = [x509.DNSName(host) for host in ("localhost", "*.localhost", "*.execute-api.localhost")]
+    hosts.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
+    root = [(x509.BasicConstraints(ca=True, path_length=None), True)]
+    leaf = [(x509.BasicConstraints(ca=False, path_length=None), True), (x509.SubjectAlternativeName(hosts), False)]
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "ca.pem").write_bytes(certificate(name("emulator ca"), authority, name("emulator ca"), authority, root))
+    (folder / "key.pem").write_bytes(private)
+    (folder / "cert.pem").write_bytes(certificate(name("localhost"), key, name("emulator ca"), authority, leaf))
+
+
+def as_single(find):
+    def found(*arguments):
+        action = find(*arguments)
+        return SINGLE.get(action, action)
+
+    return found
+
+
+def with_numbers(provision):
+    def provisioned(*arguments):
+        for properties in arguments:
+            if isinstance(properties, dict):
+                for holder in (properties, properties.get("ScalingConfig") or {}):
+                    holder.update({name: int(holder[name]) for name in NUMBERS if name in holder})
+        return provision(*arguments)
+
+    return provisioned
+
+
+def put_right():
+    from ministack.core import iam_actions
+    from ministack.services.cloudformation import provisioners
+
+    for name in ("_action_from_query", "_action_from_target"):
+        setattr(iam_actions, name, as_single(getattr(iam_actions, name)))
+    handlers = provisioners._RESOURCE_HANDLERS[MAPPING]
+    provisioners._lambda_esm_create = with_numbers(provisioners._lambda_esm_create)
+    handlers.update(create=provisioners._lambda_esm_create, update=with_numbers(handlers["update"]))
+
+
+if __name__ == "__main__":
+    folder = pathlib.Path(sys.argv[1])
+    certificates(folder)
+    os.environ |= {"MINISTACK_SSL_CERT": str(folder / "cert.pem"), "MINISTACK_SSL_KEY": str(folder / "key.pem")}
+    del sys.argv[1:]
+    put_right()
+    from ministack.app import main
+
+    main()

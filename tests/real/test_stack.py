@@ -1,0 +1,355 @@
+"""The stack at work: deployed by its script and template, used by real clients, on good days and bad ones.
+
+One stack for all tests here, as a team has one; each test leaves it empty.
+"""
+
+import json
+import threading
+import time
+
+import pytest
+from alarms import Alarms
+from openlineage.client import OpenLineageClient
+from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
+from parts import event, eventually
+from stack import BUCKET, large, name
+
+REDSHIFT = {
+    "workgroups": {"wg": {"account": "123456789012", "region": "eu-west-1", "port": 5439}},
+    "clusters": {"cl": {"address": "cl.abc123xyz.eu-west-1.redshift.amazonaws.com", "port": 5439}},
+}
+
+
+@pytest.fixture(scope="module")
+def deployed(cloud):
+    cloud.stand_in.set(**REDSHIFT)
+    return cloud.deploy("lineage")
+
+
+@pytest.fixture
+def stack(deployed):
+    yield deployed
+    deployed.empty()
+
+
+# ------------------------------------------------------------------ deploy
+
+
+def test_a_real_client_with_the_key_of_the_secret_is_read_at_the_other_end(stack):
+    transport = {"type": "http", "url": stack.host(), "auth": {"type": "api_key", "apiKey": stack.key}}
+    client = OpenLineageClient(config={"transport": transport})
+    names = [name() for _ in range(5)]
+    for number, job in enumerate(names):
+        run = Run(runId=event("x", run=number)["run"]["runId"])
+        client.emit(RunEvent(eventTime="2026-11-20T10:00:00Z", producer="https://example.com", run=run, job=Job(namespace="real", name=job), eventType=RunState.COMPLETE))
+    stack.arrived(*names)
+    assert stack.post(event(name()), key="a-key-that-is-not-known")[0] == 403
+    assert stack.post(event(name()), path="/post-lineage-event")[0] == 200
+
+
+def test_what_has_not_changed_is_not_uploaded_again(stack):
+    assert [done for done, _ in stack.cloud.sync()] == ["unchanged"] * 4
+    assert [done for done, _ in stack.cloud.sync("-x", "elsewhere", "-n")] == ["would"] * 4
+    keys = stack.s3.list_objects_v2(Bucket=BUCKET)["Contents"]
+    assert not [item["Key"] for item in keys if item["Key"].startswith("elsewhere")]
+
+
+def test_wrong_use_of_the_script_is_told(cloud):
+    for flags, told in (([], "which bucket"), (["-b", "b", "-a", "mips"], "arm64 or x86-64"), (["-b", "b", "x"], "unexpected argument")):
+        done = cloud.run("./sync_assets.sh", *flags, check=False)
+        assert (done.returncode, told in done.stderr) == (2, True), done.stderr
+
+
+def test_new_code_and_a_changed_parameter_take_effect_in_place(stack, tmp_path):
+    before = stack.functions.get_function_configuration(FunctionName=stack.outputs["IngestFunction"])
+    # Code that differs by a byte, as the script sees it.
+    cargo = tmp_path / "cargo"
+    cargo.write_text('#!/bin/sh\nset -e\nPATH="${PATH#*:}"\ncargo "$@"\n[ "$1 $2" = "lambda --version" ] || printf x >>"${CARGO_TARGET_DIR:-target}/lambda/ingest/bootstrap"\n')
+    cargo.chmod(0o755)
+    done = [done for done, _ in stack.cloud.sync(path=tmp_path)]
+    assert sorted(done) == ["unchanged", "unchanged", "uploaded", "uploaded"]
+    updated = stack.cloud.deploy("lineage", Validation="strict", PostsPerSecond=7)
+    after = updated.functions.get_function_configuration(FunctionName=updated.outputs["IngestFunction"])
+    assert before["CodeSha256"] != after["CodeSha256"]
+    assert updated.key == stack.key
+    naive = event(name(), eventTime="2026-11-20T10:00:00")
+    assert stack.post(naive)[0] == 400  # strict
+    assert updated.functions.get_function_configuration(FunctionName=updated.outputs["BatchFunction"])["Environment"]["Variables"]["LINEAGE_PROXY_DATAZONE_POSTS_PER_SECOND"] == "7"
+    stack.cloud.sync()
+    stack.cloud.deploy("lineage", Validation="repair", PostsPerSecond=10)
+    assert stack.post(naive)[0] == 200
+    stack.arrived(naive["job"]["name"])
+
+
+# ----------------------------------------------------------------- operate
+
+
+def test_doctor_follows_an_event_and_says_where_it_ends(stack):
+    doctor = lambda *more: stack.proxy("doctor", "--stack", "lineage", "--url", stack.url(), "--output", "json", *more, check=False)
+    steps = lambda done: {step["step"]: step for step in map(json.loads, done.stdout.splitlines())}
+    well = doctor()
+    assert well.returncode == 0, well.stdout + well.stderr
+    assert {step["verdict"] for step in steps(well).values()} == {"good"}, well.stdout
+    assert "SUCCESS" in steps(well)["processed"]["found"]
+
+    stack.cloud.stand_in.set(processing_ms=1_000, processing_fails="doctor")
+    failed = doctor()
+    assert (failed.returncode, "FAILED" in steps(failed)["processed"]["found"]) == (1, True), failed.stdout
+    stack.cloud.stand_in.reset()
+    stack.cloud.stand_in.set(posts_denied=True)
+    denied = doctor()
+    assert (denied.returncode, "datazone:PostLineageEvent" in steps(denied)["delivered"]["advice"]) == (1, True), denied.stdout
+    stack.cloud.stand_in.set(posts_denied=False, reads_denied=True)
+    unseen = doctor()
+    assert (unseen.returncode, steps(unseen)["processed"]["verdict"]) == (0, "unsure"), unseen.stdout
+    assert doctor("--api-key-file", __file__).returncode == 1
+    nobody = stack.proxy("doctor", "--stack", "nobody", check=False)
+    assert (nobody.returncode, "nobody" in nobody.stderr) == (2, True)
+
+
+def test_dead_letters_are_listed_shown_and_sent_again_by_reason_and_age(stack):
+    refused, fine = [name() for _ in range(12)], name()
+    stack.cloud.stand_in.set(faults=[{"match": job, "kind": "validation"} for job in refused])
+    stack.put(*(event(job, run=number) for number, job in enumerate(refused)), event(fine, run=99), "[1, 2]")
+    stack.arrived(fine)
+    eventually(lambda: stack.waiting(stack.dead) == 13, "13 dead letters")
+    letters = stack.dead_letters()
+    assert len(letters) == 13
+    assert sum(letter["reason"].startswith("invalid: 400 ValidationException") for letter in letters) == 12
+    listed = lambda *flags: json.loads(stack.proxy("dead-letters", "list", "--stack", "lineage", "--output", "json", *flags))
+    assert [letter["reason"].startswith("invalid: no OpenLineage event") for letter in listed("--reason", "no OpenLineage")] == [True]
+    assert (listed("--older-than", "1h"), len(listed("--newer-than", "1h"))) == ([], 13)
+    one = next(letter for letter in letters if "ValidationException" in letter["reason"])
+    assert json.loads(stack.proxy("dead-letters", "show", "--stack", "lineage", one["id"]))["job"]["name"] in refused
+
+    stack.cloud.stand_in.reset()
+    again = lambda *flags, check=True: stack.proxy("dead-letters", "redrive", "--stack", "lineage", *flags, check=check)
+    assert again(one["id"]) == "1 redriven\n"
+    unknown = again("nothing", check=False)
+    assert (unknown.returncode, "no dead letter nothing" in unknown.stderr) == (1, True)
+    started = time.monotonic()
+    assert again("--all", "--reason", "ValidationException", "--rate", "5") == "11 redriven\n"
+    assert time.monotonic() - started >= 2  # 11 at 5 a second
+    stack.arrived(*refused)
+    assert [letter["reason"].startswith("invalid: no OpenLineage") for letter in stack.dead_letters()] == [True]
+
+
+def test_an_event_above_the_limit_of_the_queue_goes_through_the_bucket(stack):
+    job, refused = name(), name()
+    stack.cloud.stand_in.set(faults=[{"match": refused, "kind": "validation"}])
+    assert stack.post(large(job))[0] == 200
+    stack.arrived(job)
+    [post] = stack.cloud.stand_in.posts()
+    assert json.loads(post["body"])["run"]["facets"]["lineageProxy_cut"]["facets"][0]["pointer"] == "/run/facets/large"
+    eventually(lambda: stack.large() == [], "the bucket is cleaned up")
+
+    assert stack.post(large(refused))[0] == 200
+    eventually(lambda: stack.waiting(stack.dead) == 1, "a dead letter")
+    [letter] = stack.dead_letters()
+    assert letter["size"] > 2_000_000 and len(stack.large()) == 1
+    assert len(stack.proxy("dead-letters", "show", "--stack", "lineage", letter["id"])) > 2_000_000
+    stack.cloud.stand_in.reset()
+    stack.proxy("dead-letters", "redrive", "--stack", "lineage", "--all")
+    stack.arrived(refused)
+    eventually(lambda: stack.large() == [], "the bucket is cleaned up")
+
+
+def test_a_body_that_is_gone_or_elsewhere_is_a_dead_letter(stack):
+    size = {"ExtendedPayloadSize": {"DataType": "Number", "StringValue": "2000000"}}
+    pointer = lambda bucket: json.dumps(["software.amazon.payloadoffloading.PayloadS3Pointer", {"s3BucketName": bucket, "s3Key": "events/gone"}])
+    stack.put(pointer(stack.outputs["LargeEventsBucket"]), pointer(BUCKET), MessageAttributes=size)
+    eventually(lambda: stack.waiting(stack.dead) == 2, "two dead letters")
+    reasons = " ".join(letter["reason"] for letter in stack.dead_letters())
+    assert "no longer in" in reasons and "not in this queue's bucket" in reasons
+
+
+def test_the_check_function_counts_what_datazone_failed_to_process(stack):
+    # With a second change: for a condition alone the emulator sees nothing to update.
+    stack.cloud.deploy("lineage", DeliveryCheck="on", MaxReceives=99)
+    check = next(function["FunctionName"] for function in stack.functions.list_functions()["Functions"] if "Check" in function["FunctionName"])
+    role = stack.functions.get_function_configuration(FunctionName=check)["Role"]
+    domain = "arn:aws:datazone:eu-west-1:000000000000:domain/dzd_standin"
+    allowed = stack.iam.simulate_principal_policy(PolicySourceArn=role, ActionNames=["datazone:ListLineageEvents"], ResourceArns=[domain])
+    assert allowed["EvaluationResults"][0]["EvalDecision"] == "allowed"
+    failing, fine = name(), name()
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    stack.put(*(event(job, run=number, eventTime=now) for number, job in enumerate((failing, fine))))
+    stack.arrived(failing, fine)
+    # As if it had been in the middle of the last whole hour that ended ten minutes ago.
+    ended = (time.time() - 600) // 3_600 * 3_600
+    stack.cloud.stand_in.set(processing_fails=failing, age_ms=int((time.time() - ended + 1_800) * 1_000))
+    alarms = Alarms(stack)
+    answer = stack.functions.invoke(FunctionName=check, Payload=b"{}")
+    assert json.loads(answer["Payload"].read()) == {"failed": 1}
+    alarms.read()
+    assert alarms.state("ProcessingFailed") == "ALARM"
+
+
+# ---------------------------------------------------------------- bad days
+
+
+def test_on_a_bad_day_nothing_is_lost_and_each_alarm_names_its_fault(stack):
+    alarms = Alarms(stack)
+    assert set(alarms.all().values()) == {"OK"}
+    stand_in = stack.cloud.stand_in
+    sent = []
+
+    def send(count=3):
+        jobs = [name() for _ in range(count)]
+        for number, job in enumerate(jobs):
+            assert stack.post(event(job, run=number + len(sent)))[0] == 200
+        sent.extend(jobs)
+
+    def reached(alarm, *faults, count=3):
+        stand_in.set(faults=list(faults))
+        send(count)
+        eventually(lambda: alarms.read() or alarms.state(alarm) == "ALARM", f"{alarm}: {alarms.all()}\n{stack.log('Batch')[-3000:]}")
+
+    reached("PermissionMissing", {"kind": "access_denied"})
+    reached("DomainMissing", {"kind": "not_found"})
+    reached("Throttled", {"kind": "throttle"}, count=25)
+    reached("QuotaUsedUp", {"kind": "quota"})
+    reached("TargetDown", {"kind": "unavailable_503_untyped"}, count=25)
+    queue = {"QueueName": stack.queue.rsplit("/", 1)[1]}
+    alarms.point("AWS/SQS", "ApproximateAgeOfOldestMessage", queue, 7_200.0)
+    assert (alarms.state("OldestEvent"), alarms.state("OldestRetry")) == ("ALARM", "OK")
+    hours_ago = {"received_at": {"DataType": "Number", "StringValue": str(int(time.time() - 7_200) * 1_000)}}
+    sent.append(name())
+    stack.put(event(sent[-1], run=900), MessageAttributes=hours_ago)
+    eventually(lambda: alarms.read() or alarms.state("OldestRetry") == "ALARM", "an old event is tried again")
+    stand_in.set(faults=[])
+    stack.arrived(*sent, patience=120)
+
+    # Poison beside good ones; the function killed under its work.
+    stack.put("not JSON", event(poisoned := name(), run=500))
+    stand_in.set(latency_ms=1_500)
+    send(6)
+    eventually(lambda: len(set(stack.jobs()) & set(sent)) > len(sent) - 6, "the batch function is at work")
+    stack.kill(stack.outputs["BatchFunction"])
+    stand_in.set(latency_ms=0)
+    stack.arrived(*sent, poisoned, patience=300)
+    eventually(lambda: stack.waiting(stack.dead) == 1, "one dead letter")
+    alarms.read()
+    assert (alarms.state("DeadLetters"), alarms.state("Refused")) == ("ALARM", "OK")
+
+    # Clients that send what is no event; a key that is not known; a queue that cannot be reached.
+    for _ in range(9):
+        assert stack.post({"no": "event"})[0] == 400
+    assert stack.post(event(name()), key="a-key-that-is-not-known")[0] == 403
+    policy = stack.iam.get_role_policy(RoleName=stack.role("Ingest")[1], PolicyName="ingest")["PolicyDocument"]
+    stack.iam.put_role_policy(RoleName=stack.role("Ingest")[1], PolicyName="ingest", PolicyDocument=json.dumps({**policy, "Statement": policy["Statement"][:1]}))
+    status, headers, _ = stack.post(event(name()))
+    stack.iam.put_role_policy(RoleName=stack.role("Ingest")[1], PolicyName="ingest", PolicyDocument=json.dumps(policy))
+    assert (status, headers["retry-after"]) == (503, "1")
+    alarms.read()
+    assert (alarms.state("Refused"), alarms.state("NotQueued")) == ("ALARM", "ALARM")
+    for function in ("Ingest", "Batch"):
+        for metric in ("Errors", "Throttles"):
+            alarms.point("AWS/Lambda", metric, {"FunctionName": stack.outputs[f"{function}Function"]}, 1.0)
+            assert alarms.state(f"{function}{metric}") == "ALARM"
+    quiet = {alarm for alarm, state in alarms.all().items() if state == "OK"}
+    assert quiet <= {"ProcessingFailed", "CheckErrors"}, quiet
+    delivered = [job for job in stack.jobs() if job in set(sent)]
+    assert sorted(delivered) == sorted(sent)  # each once: the client token makes a repeat none
+
+
+def test_a_key_is_rotated_under_load_with_no_refusal(stack):
+    old, new = stack.key, "a-new-key-of-some-length-0123456789"
+    secret = stack.outputs["KeysSecretArn"]
+    current, stop, answers, sent = [old], threading.Event(), [], []
+
+    def load(lane):
+        while not stop.is_set():
+            job = name()
+            status = stack.post(event(job, run=lane * 10_000 + len(answers)), key=current[0])[0]
+            answers.append(status)
+            if status == 200:
+                sent.append(job)
+
+    lanes = [threading.Thread(target=load, args=(lane,)) for lane in range(3)]
+    for lane in lanes:
+        lane.start()
+    eventually(lambda: len(answers) >= 15, "some were sent with the old key")
+    stack.secrets.put_secret_value(SecretId=secret, SecretString=json.dumps({"current": new, "previous": old}))
+    time.sleep(11)  # README: ten seconds until every function knows it
+    current[0] = new
+    before = len(answers)
+    eventually(lambda: len(answers) >= before + 15, "some were sent with the new key")
+    stop.set()
+    for lane in lanes:
+        lane.join()
+    assert set(answers) == {200}
+    stack.arrived(*sent)
+    assert new not in stack.log("Ingest") and old not in stack.log("Ingest")
+
+
+# ---------------------------------------------------------------- policies
+
+
+def good_day(stack, patience):
+    """All that the functions' roles are for, once. Fails within `patience` seconds where something is missing."""
+    stack.assert_aws_may()
+    assert stack.post(b"", path="/readyz")[0] == 405 and get_ready(stack)
+    plain, big, hiccup, serverless, provisioned, poison = (name() for _ in range(6))
+    stack.cloud.stand_in.set(faults=[{"match": hiccup, "kind": "internal", "times": 2}, {"match": poison, "kind": "validation"}])
+    datasets = lambda *names: [{"namespace": f"redshift://{name}.eu-west-1:5439", "name": "dev.public.t"} for name in names]
+    events = [event(plain, run=1), large(big), event(hiccup, run=2), event(poison, run=3)]
+    events += [event(serverless, run=4, outputs=datasets("wg")), event(provisioned, run=5, outputs=datasets("cl"))]
+    for each in events:
+        assert stack.post(each)[0] == 200
+    pointer = json.dumps(["software.amazon.payloadoffloading.PayloadS3Pointer", {"s3BucketName": stack.outputs["LargeEventsBucket"], "s3Key": "events/gone"}])
+    stack.put(pointer, MessageAttributes={"ExtendedPayloadSize": {"DataType": "Number", "StringValue": "9"}})
+    stack.arrived(plain, big, hiccup, serverless, provisioned, patience=patience)
+    eventually(lambda: stack.waiting(stack.dead) == 2, "poison and the missing body are dead letters", patience)
+    eventually(lambda: stack.large() == [], "the bucket is cleaned up", patience)
+    outputs = {json.loads(post["body"])["job"]["name"]: json.loads(post["body"]).get("outputs") for post in stack.cloud.stand_in.posts()}
+    assert "123456789012" in outputs[serverless][0]["namespace"]
+    assert "abc123xyz" in outputs[provisioned][0]["namespace"]
+
+
+def get_ready(stack):
+    import urllib.request
+
+    request = urllib.request.Request(f"{stack.url()}/readyz", headers={"Authorization": f"Bearer {stack.key}"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return answer.status == 200
+
+
+@pytest.mark.parametrize("function", ["Ingest", "Batch"])
+def test_every_action_of_a_policy_is_needed(stack, function):
+    role, policy = stack.role(function)[1], function.lower()
+    document = stack.iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+    put = lambda document: stack.iam.put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=json.dumps(document))
+    stack.cloud.stand_in.set(**REDSHIFT)
+    started = time.monotonic()
+    good_day(stack, 60)
+    # So that a run with all it needs would pass, however slow this machine is.
+    patience = max(8, 2 * (time.monotonic() - started))
+    stack.empty()
+    actions = [(index, action) for index, statement in enumerate(document["Statement"]) for action in listed(statement["Action"])]
+    assert len(actions) == {"Ingest": 6, "Batch": 13}[function], actions
+    needless = []
+    for index, action in actions:
+        less = json.loads(json.dumps(document))
+        less["Statement"][index]["Action"] = [kept for kept in listed(less["Statement"][index]["Action"]) if kept != action]
+        less["Statement"] = [statement for statement in less["Statement"] if statement["Action"]]
+        put(less)
+        stack.let_iam_decide()
+        stack.kill()  # what a function remembers is no right
+        try:
+            good_day(stack, patience)
+            needless.append(action)
+        except Exception as missed:  # noqa: BLE001 - whatever it is that fails
+            print(f"without {action}: {str(missed).splitlines()[0][:160]}")
+        finally:
+            put(document)
+            stack.let_iam_decide()
+            stack.kill()
+            stack.cloud.stand_in.set(faults=[])
+            stack.sqs.purge_queue(QueueUrl=stack.queue)
+            stack.empty()
+    assert needless == []
+
+
+def listed(action):
+    return action if isinstance(action, list) else [action]

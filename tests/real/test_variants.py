@@ -1,0 +1,155 @@
+"""Variants of the stack at work, each deployed by the same template: what they change, and that events arrive."""
+
+import base64
+import gzip
+import json
+import time
+import urllib.request
+
+import pytest
+from parts import PATIENCE, event, eventually, post
+from stack import ACCOUNT, REGION, large, name
+
+ANYONE = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}
+
+
+@pytest.fixture
+def deploy(cloud):
+    """Deploys a variant; the stand-in is empty before and after."""
+    cloud.stand_in.reset()
+    yield cloud.deploy
+    cloud.stand_in.reset()
+
+
+def test_in_order_of_runs(deploy):
+    stack = deploy("in-order", Order="run")
+    assert stack.queue.endswith(".fifo") and stack.dead.endswith(".fifo")
+    jobs, held, refused = [name() for _ in range(3)], name(), name()
+    stack.cloud.stand_in.set(faults=[{"match": held, "kind": "internal", "times": 3}, {"match": refused, "kind": "validation"}])
+    for number, job in enumerate([*jobs, held, refused]):
+        for second, state in ((1, "START"), (2, "RUNNING"), (3, "COMPLETE")):
+            assert stack.post(event(job, state, run=number, second=second))[0] == 200
+    again = event(jobs[0], "COMPLETE", run=0, second=3)
+    assert stack.post(again)[0] == 200  # what is sent again is there once
+    stack.arrived(*jobs, held, patience=120)
+    eventually(lambda: len(stack.jobs()) == 12, f"12 events, {stack.jobs()}", 120)
+    bodies = [json.loads(post["body"]) for post in stack.cloud.stand_in.posts()]
+    for job in (*jobs, held):
+        assert [body["eventType"] for body in bodies if body["job"]["name"] == job] == ["START", "RUNNING", "COMPLETE"]
+    eventually(lambda: stack.waiting(stack.dead) == 3, "three dead letters")
+    redrive = lambda: stack.proxy("dead-letters", "redrive", "--stack", "in-order", "--all")
+    assert redrive() == "3 redriven\n"  # refused again at once, which SQS must not take for repeats
+    eventually(lambda: stack.waiting() == 0 and stack.waiting(stack.dead) == 3, "three dead letters again")
+    stack.cloud.stand_in.reset()
+    assert redrive() == "3 redriven\n"
+    stack.arrived(refused)
+
+
+def test_behind_a_vpc_endpoint(deploy):
+    stack = deploy("private", Endpoint="private", VpcEndpointId="vpce-1a2b")
+    [api] = stack.cloud.client("apigateway").get_rest_apis()["items"]
+    assert api["binaryMediaTypes"] == ["*/*"], api
+    responses = stack.cloud.client("apigateway").get_gateway_responses(restApiId=api["id"])["items"]
+    told = {response["responseType"]: (response["statusCode"], response["responseParameters"]) for response in responses if not response.get("defaultResponse")}
+    assert told["THROTTLED"] == told["DEFAULT_5XX"] == ("503", {"gatewayresponse.header.Retry-After": "'1'"})
+    assert stack.outputs["LineageProxyApiUrl"].endswith("-vpce-1a2b.execute-api.eu-west-1.amazonaws.com/lineage")
+    # From anywhere but the VPC endpoint, with a good key too: refused by the gateway.
+    job, key = name(), stack.key
+    url = f"{stack.cloud.emulator.url}/_aws/execute-api/{api['id']}/lineage/api/v1/lineage"
+    assert post(url, json.dumps(event(job)).encode(), {"Authorization": f"Bearer {key}"})[0] == 403
+    # As the REST API would invoke the function: the stage is no part of our paths, gzip arrives as it was sent.
+    packed = base64.b64encode(gzip.compress(json.dumps(event(job)).encode())).decode()
+    request = {
+        "resource": "/{path+}", "path": "/api/v1/lineage", "httpMethod": "POST", "isBase64Encoded": True, "body": packed,
+        "headers": {"Content-Type": "application/json", "Content-Encoding": "gzip", "Authorization": f"Bearer {key}", "Host": "x"}, "multiValueHeaders": {},
+        "queryStringParameters": None, "multiValueQueryStringParameters": None, "pathParameters": {"path": "api/v1/lineage"}, "stageVariables": None,
+        "requestContext": {"stage": "lineage", "httpMethod": "POST", "path": "/lineage/api/v1/lineage", "resourcePath": "/{path+}", "requestId": "1", "accountId": "0", "apiId": "x", "resourceId": "x", "identity": {"sourceIp": "10.0.0.1"}},
+    }
+    answer = stack.functions.invoke(FunctionName=stack.outputs["IngestFunction"], Payload=json.dumps(request))["Payload"].read()
+    assert json.loads(answer)["statusCode"] == 200, answer
+    stack.arrived(job)
+
+
+def test_by_function_url(deploy):
+    stack = deploy("by-url", Endpoint="function-url")
+    assert "execute-api" not in stack.outputs["LineageProxyApiUrl"] and not stack.outputs["LineageProxyApiUrl"].endswith("/")
+    config = stack.functions.get_function_url_config(FunctionName=stack.outputs["IngestFunction"])
+    assert config["AuthType"] == "NONE"
+    job = name()
+    # As a function URL would invoke it: the payload of an HTTP API, version 2.0.
+    request = lambda key: {
+        "version": "2.0", "rawPath": "/api/v1/lineage", "rawQueryString": "", "isBase64Encoded": False, "body": json.dumps(event(job)),
+        "headers": {"content-type": "application/json", "authorization": f"Bearer {key}", "host": "x.lambda-url.eu-west-1.on.aws"},
+        "requestContext": {"http": {"method": "POST", "path": "/api/v1/lineage", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "x"}, "requestId": "1", "stage": "$default", "time": "", "timeEpoch": 0, "accountId": "anonymous", "apiId": "x", "domainName": "x", "domainPrefix": "x"},
+    }
+    invoke = lambda key: json.loads(stack.functions.invoke(FunctionName=stack.outputs["IngestFunction"], Payload=json.dumps(request(key)))["Payload"].read())["statusCode"]
+    assert (invoke("a-key-that-is-not-known"), invoke(stack.key)) == (403, 200)
+    stack.arrived(job)
+
+
+def test_to_another_account_by_role(deploy, cloud):
+    iam = cloud.client("iam")
+    iam.create_role(RoleName="poster", AssumeRolePolicyDocument=json.dumps(ANYONE))
+    role = f"arn:aws:iam::{ACCOUNT}:role/poster"
+    stack = deploy("by-role", TargetRoleArn=role, DomainRegion="us-east-1")
+    cloud.stand_in.set(posts_denied=False)  # what the batch function itself may do is not asked
+    assert not stack.may("Batch", "datazone:PostLineageEvent", f"arn:aws:datazone:{REGION}:{ACCOUNT}:domain/dzd_standin")
+    first, second = name(), name()
+    assert stack.post(event(first, run=1))[0] == 200
+    stack.arrived(first)
+    [poster] = {post["signed_by"].split("/")[0] for post in cloud.stand_in.posts()}
+    assert poster.startswith("ASIA") and poster != ""
+    assert {post["signed_by"].split("/")[2] for post in cloud.stand_in.posts()} == {"us-east-1"}
+
+    # Without the right to take on the role nothing is lost, and the fault has its name.
+    document = iam.get_role_policy(RoleName=stack.role("Batch")[1], PolicyName="batch")["PolicyDocument"]
+    less = {**document, "Statement": [statement for statement in document["Statement"] if statement["Sid"] != "Assume"]}
+    iam.put_role_policy(RoleName=stack.role("Batch")[1], PolicyName="batch", PolicyDocument=json.dumps(less))
+    stack.kill(stack.outputs["BatchFunction"])
+    assert stack.post(event(second, run=2))[0] == 200
+    eventually(lambda: '"class":"permission"' in stack.log("Batch"), stack.log("Batch"))
+    iam.put_role_policy(RoleName=stack.role("Batch")[1], PolicyName="batch", PolicyDocument=json.dumps(document))
+    stack.arrived(second)
+
+
+def test_to_an_openlineage_endpoint_with_a_key_from_a_secret(deploy, cloud, serve):
+    key = "the-key-of-the-other-side-0123"
+    other = serve(key=key)
+    secret = cloud.client("secretsmanager").create_secret(Name="other-side", SecretString=key)["ARN"]
+    stack = deploy("to-http", Target="openlineage", DomainId="", OpenLineageUrl=other.url, OpenLineageApiKeySecretArn=secret)
+    small, big = event(name(), run=1), large(name())
+    assert (stack.post(small)[0], stack.post(big)[0]) == (200, 200)
+    stored = other.stored_when(2)
+    assert small in stored and big in stored  # whole: nothing is cut for an endpoint without a limit
+    eventually(lambda: stack.large() == [], "the bucket is cleaned up")
+    doctor = stack.proxy("doctor", "--stack", "to-http", "--url", stack.url())
+    assert "FAIL" not in doctor and "delivered" in doctor
+    assert key not in stack.log("Batch")
+
+
+def test_with_a_customer_key_and_a_mailbox(deploy, cloud):
+    key = cloud.client("kms").create_key()["KeyMetadata"]["Arn"]
+    stack = deploy("with-key", KmsKeyArn=key, AlarmEmail="on-call@example.com")
+    attributes = stack.sqs.get_queue_attributes(QueueUrl=stack.queue, AttributeNames=["All"])["Attributes"]
+    assert attributes["KmsMasterKeyId"] == key  # the others: tests/infra
+    for function in ("Ingest", "Batch"):
+        assert stack.may(function, "kms:Decrypt", key) and stack.may(function, "kms:GenerateDataKey", key)
+    small, big = name(), name()
+    assert (stack.post(event(small, run=1))[0], stack.post(large(big))[0]) == (200, 200)
+    stack.arrived(small, big)
+
+
+def test_nobody_is_let_in_by_the_function_where_the_gateway_does_it(deploy):
+    for auth, more in (("jwt", {"JwtIssuer": "https://issuer.example.com", "JwtAudience": "lineage"}), ("iam", {})):
+        stack = deploy(f"by-{auth}", Auth=auth, **more)
+        assert "KeysSecretArn" not in stack.outputs
+        routes = stack.cloud.client("apigatewayv2").get_routes(ApiId=stack.outputs["LineageProxyApiUrl"].split("//")[1].split(".")[0])["Items"]
+        types = {route["RouteKey"]: route["AuthorizationType"] for route in routes}
+        assert types == {"$default": {"jwt": "JWT", "iam": "AWS_IAM"}[auth], "GET /healthz": "NONE"}
+        assert post(f"{stack.url()}/api/v1/lineage", json.dumps(event(name())).encode())[0] in (401, 403)
+        with urllib.request.urlopen(f"{stack.url()}/healthz", timeout=PATIENCE) as answer:
+            assert answer.status == 200
+        # doctor signs nothing: its event goes onto the queue.
+        started = time.monotonic()
+        told = stack.proxy("doctor", "--stack", f"by-{auth}", "--url", stack.url(), check=False).stdout
+        assert "FAIL  accepted" in told if auth == "jwt" else "ok    processed" in told, (told, time.monotonic() - started)
