@@ -5,10 +5,12 @@
 
 mod endpoint;
 mod fit;
+mod plugin;
 mod redshift;
 mod run_event;
 
 pub use endpoint::{Endpoint, Flavour, ShortName};
 pub use fit::{Cut, Fitted, TooLarge, fit};
+pub use plugin::{Applied, Build, Failed, Transform, Transforms};
 pub use redshift::{Change, Lookup, Redshift, Rewritten, Style, Unresolved};
 pub use run_event::run_event;
