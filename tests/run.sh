@@ -45,6 +45,7 @@ environment() {
 clients="$(environment clients tests/real/requirements-clients.txt)"
 emulator="$(environment emulator tests/real/requirements-emulator.txt)"
 packaging="$(environment packaging tests/real/requirements-packaging.txt)"
+airflow="$(environment airflow tests/real/requirements-airflow.txt)"
 infra="$(environment infra tests/infra/requirements.txt)"
 
 "$infra/bin/python" -m pytest -q -p no:cacheprovider tests/infra
@@ -55,4 +56,5 @@ cargo build --workspace --bins --tests --locked
 # sync_assets.sh builds the functions as for a release, but for what takes time and makes them only smaller and faster.
 export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=0
 PROXY_TEST_BIN_DIR="$target/debug" PROXY_TEST_EMULATOR="$emulator/bin/ministack" PROXY_TEST_PACKAGING="$packaging" \
+    PROXY_TEST_AIRFLOW="$airflow/bin" \
     "$clients/bin/python" -m pytest -q -p no:cacheprovider tests/real
