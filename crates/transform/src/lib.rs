@@ -3,12 +3,14 @@
 //! Nothing here waits, looks up or knows the time. What has to be known of the world (which endpoint a Redshift
 //! name stands for) is asked for by one function and given to the next. Called by the batch, between queue and target.
 
+mod coalesce;
 mod endpoint;
 mod fit;
 mod plugin;
 mod redshift;
 mod run_event;
 
+pub use coalesce::{Holder, Merged, Unmerged, coalesce, merge};
 pub use endpoint::{Endpoint, Flavour, ShortName};
 pub use fit::{Cut, Fitted, TooLarge, fit};
 pub use plugin::{Applied, Build, Failed, Transform, Transforms};
