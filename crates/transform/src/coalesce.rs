@@ -39,6 +39,7 @@ pub struct Merged {
 /// - What comes after an end goes into the next one, or into the last.
 /// - Events of different runs or jobs, JobEvents and DatasetEvents are never merged with each other.
 ///
+/// What goes out is in the order of the events that it is named for (the first START, the last end of its kind).
 /// When a merged event would be larger than `max_bytes`, the events of that run and job are given as they came.
 pub fn coalesce(events: &[&Event], keep_start: bool, max_bytes: Option<usize>) -> Vec<Merged> {
     let mut out: Vec<(usize, Merged)> = Vec::with_capacity(events.len());
