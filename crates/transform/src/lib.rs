@@ -4,6 +4,7 @@
 //! name stands for) is asked for by one function and given to the next. Called by the batch, between queue and target.
 
 mod coalesce;
+mod action;
 mod endpoint;
 mod fit;
 mod plugin;
@@ -11,6 +12,7 @@ mod redshift;
 mod run_event;
 
 pub use coalesce::{Holder, Merged, Unmerged, coalesce, merge};
+pub use action::Normalise;
 pub use endpoint::{Endpoint, Flavour, ShortName};
 pub use fit::{Cut, Fitted, TooLarge, fit};
 pub use plugin::{Applied, Build, Failed, Transform, Transforms};
