@@ -227,7 +227,7 @@ fn lacks_port(host: &str) -> bool {
     let port = after_address.split_once(':').map(|(_, port)| port);
     port.is_none_or(str::is_empty)
         && !host.contains([',', '\\', '='])
-        && !host.trim_end_matches(':').is_empty()
+        && !matches!(host.trim_end_matches(':').chars().last(), None | Some('@'))
 }
 
 /// `short` unless nothing is left of a name that had something: then it is the root.
