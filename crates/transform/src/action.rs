@@ -3,5 +3,18 @@
 //! Nothing here reads the rules file or decides whether an action applies: that is the rules' part, which calls these.
 
 mod normalise;
+mod strip;
 
 pub use normalise::Normalise;
+pub use strip::Strip;
+
+use regex::Regex;
+
+/// A pattern of our own.
+#[expect(
+    clippy::expect_used,
+    reason = "the patterns are constants, and every test of the action that uses one compiles it"
+)]
+fn pattern(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("a constant pattern")
+}
