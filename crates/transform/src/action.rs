@@ -3,9 +3,11 @@
 //! Nothing here reads the rules file or decides whether an action applies: that is the rules' part, which calls these.
 
 mod normalise;
+mod redact;
 mod strip;
 
 pub use normalise::Normalise;
+pub use redact::{Mask, Pointer, Redact, connection_secrets, sql_literals};
 pub use strip::Strip;
 
 use regex::Regex;

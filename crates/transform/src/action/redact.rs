@@ -1,0 +1,175 @@
+//! No secrets: values of an event that are hidden before it goes on.
+//!
+//! Four ways, each in a file of `redact/` or here: literals of SQL, secrets of connections in any string, environment
+//! variables by name, and whatever a pointer leads to. One walk over the event, one edit a value; all else stays as it
+//! is, byte for byte. Called by the rule action of that name.
+
+mod mask;
+mod pointer;
+mod secrets;
+mod sql;
+
+pub use mask::Mask;
+pub use pointer::Pointer;
+pub use secrets::connection_secrets;
+pub use sql::sql_literals;
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use globset::GlobMatcher;
+use openlineage::{Edits, Event, Json};
+
+/// What is hidden.
+#[derive(Debug, Clone, Default)]
+pub struct Redact {
+    /// Literals in the query of the `sql` facet, and in the `sourceCode` facet when its language is SQL.
+    pub sql_literals: bool,
+    /// Users, passwords and secret settings in every string, names of datasets included: the same everywhere, so that
+    /// the graph stays whole.
+    pub connection_secrets: bool,
+    /// Names whose values are masked in the run facets `environmentVariables`, `spark_properties` and
+    /// `environment-properties`.
+    pub environment: Vec<GlobMatcher>,
+    /// What else is masked. A value that is no string becomes one: the mask of its JSON text.
+    pub pointers: Vec<Pointer>,
+    /// How values of the environment and at pointers are masked.
+    pub mask: Mask,
+}
+
+/// Where values stand in the text, by the byte they start at; each is another value.
+#[derive(Default)]
+struct Places {
+    sql: HashSet<usize>,
+    masked: HashSet<usize>,
+}
+
+impl Redact {
+    /// The text of `event` with all that hidden; `None` when there was nothing to hide.
+    pub fn redact(&self, event: &Event) -> Option<String> {
+        let root = event.json()?;
+        let places = self.places(event.text(), root);
+        if !self.connection_secrets && places.sql.is_empty() && places.masked.is_empty() {
+            return None;
+        }
+        let mut edits = Edits::of(event.text());
+        self.walk(event.text(), root, &places, &mut edits);
+        if edits.is_empty() {
+            return None;
+        }
+        Some(edits.apply())
+    }
+
+    fn places(&self, text: &str, root: Json<'_>) -> Places {
+        let mut places = Places::default();
+        let start = |value: &Json<'_>| value.span(text).map(|span| span.start);
+        if self.sql_literals {
+            places.sql.extend(queries(root).iter().filter_map(start));
+        }
+        if !self.environment.is_empty() {
+            let secret = |name: &str| self.environment.iter().any(|glob| glob.is_match(name));
+            let values = environment(root, secret);
+            places.masked.extend(values.iter().filter_map(start));
+        }
+        for pointer in &self.pointers {
+            let values = pointer.find(root);
+            places.masked.extend(values.iter().filter_map(start));
+        }
+        places
+    }
+
+    /// Goes as deep as events are read ([`openlineage::MAX_DEPTH`]).
+    fn walk(&self, text: &str, value: Json<'_>, places: &Places, edits: &mut Edits<'_>) {
+        let Some(span) = value.span(text) else {
+            return;
+        };
+        let string = value.string();
+        if places.masked.contains(&span.start) {
+            let plain = string.as_deref().unwrap_or(value.text());
+            let masked = self.mask.mask(plain);
+            // A string that is masked already stays; anything else has to become one.
+            if string.is_none() || masked != plain {
+                edits.replace_string(value, &masked);
+            }
+            return;
+        }
+        if let Some(string) = string {
+            let mut new = Cow::Borrowed(&*string);
+            if places.sql.contains(&span.start) {
+                new = Cow::Owned(sql_literals(&new));
+            }
+            if self.connection_secrets
+                && let Cow::Owned(hidden) = secrets::hidden(&new)
+            {
+                new = Cow::Owned(hidden);
+            }
+            if *new != *string {
+                edits.replace_string(value, &new);
+            }
+            return;
+        }
+        for member in value.members() {
+            self.walk(text, member.value, places, edits);
+        }
+        for item in value.items() {
+            self.walk(text, item, places, edits);
+        }
+    }
+}
+
+/// Every text of SQL in the facets of the job.
+fn queries(root: Json<'_>) -> Vec<Json<'_>> {
+    let mut found = all(root, &["job", "facets", "sql", "query"]);
+    for facet in all(root, &["job", "facets", "sourceCode"]) {
+        let language = facet.get("language").and_then(Json::string);
+        // `SQL`, `sparksql`, `PL/SQL`.
+        if language.is_some_and(|language| language.to_ascii_lowercase().ends_with("sql")) {
+            found.extend(all(facet, &["sourceCode"]));
+        }
+    }
+    found
+}
+
+/// The values of variables whose name is a secret's.
+fn environment<'t>(root: Json<'t>, secret: impl Fn(&str) -> bool) -> Vec<Json<'t>> {
+    let mut found = Vec::new();
+    let facet = |name| all(root, &["run", "facets", name, member_of(name)]);
+    for variable in facet("environmentVariables")
+        .into_iter()
+        .flat_map(Json::items)
+    {
+        let named = variable.get("name").and_then(Json::string);
+        if named.is_some_and(|name| secret(&name)) {
+            found.extend(all(variable, &["value"]));
+        }
+    }
+    for properties in ["spark_properties", "environment-properties"].map(facet) {
+        let properties = properties.into_iter().flat_map(Json::members);
+        let secrets =
+            properties.filter(|property| property.key.string().is_some_and(|name| secret(&name)));
+        found.extend(secrets.map(|property| property.value));
+    }
+    found
+}
+
+/// The member of a facet of the environment that holds the variables.
+fn member_of(facet: &'static str) -> &'static str {
+    match facet {
+        "spark_properties" => "properties",
+        other => other,
+    }
+}
+
+/// The values under a path of names; under a duplicated key, each.
+fn all<'t>(root: Json<'t>, path: &[&str]) -> Vec<Json<'t>> {
+    path.iter().fold(vec![root], |values, name| {
+        let members = values.into_iter().flat_map(Json::members);
+        members
+            .filter(|member| member.is(name))
+            .map(|member| member.value)
+            .collect()
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,289 @@
+//! Secrets of connections in any text: users and passwords in URLs, and settings whose name says that the value is one.
+//!
+//! Knows names, not values: a password that stands alone is not recognised. Rather hides too much: in
+//! `where token = 'x'` the value goes too. Called for every string of an event.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
+
+use super::mask::STARS;
+use crate::action::pattern;
+
+/// What makes the name of a setting the name of a secret; more may stand before and after it.
+const SECRET: &str = "(?:passw(?:or)?d|passphrase|pwd|secret|token|access[_.-]?key|account[_.-]?key|api[_.-]?key|private[_.-]?key|signature|credential)";
+
+struct Patterns {
+    /// `jdbc:oracle:thin:user/password@`.
+    oracle: Regex,
+    /// `name=value`.
+    setting: Regex,
+    /// `name = 'value'`, and as `"name": "value"`; also inside a string of a string.
+    quoted: [(Regex, &'static str); 3],
+}
+
+/// `text` with nothing left of users and passwords in URLs, and `***` for the values of secret settings: up to the
+/// next `;`, `&`, white space or quote, or between quotes.
+pub fn connection_secrets(text: &str) -> String {
+    hidden(text).into_owned()
+}
+
+/// The same; borrowed when there was nothing to hide.
+pub(super) fn hidden(text: &str) -> Cow<'_, str> {
+    // Most strings of an event have neither a URL nor a setting.
+    if !text.contains(['=', ':']) {
+        return Cow::Borrowed(text);
+    }
+    let patterns = patterns();
+    let mut text = Cow::Borrowed(text);
+    replace(&mut text, &patterns.oracle, |found| {
+        format!("{}@", group(found, "driver"))
+    });
+    if let Cow::Owned(new) = without_users(&text) {
+        text = Cow::Owned(new);
+    }
+    for (pattern, quote) in &patterns.quoted {
+        replace(&mut text, pattern, |found| {
+            format!("{}{quote}{STARS}{quote}", group(found, "name"))
+        });
+    }
+    replace(&mut text, &patterns.setting, |found| {
+        format!("{}{STARS}", group(found, "name"))
+    });
+    text
+}
+
+fn replace(text: &mut Cow<'_, str>, pattern: &Regex, by: impl Fn(&Captures<'_>) -> String) {
+    let new = match pattern.replace_all(text, |found: &Captures<'_>| by(found)) {
+        Cow::Owned(new) if new != **text => new,
+        Cow::Owned(_) | Cow::Borrowed(_) => return,
+    };
+    *text = Cow::Owned(new);
+}
+
+fn group<'t>(found: &'t Captures<'_>, name: &str) -> &'t str {
+    found.name(name).map_or("", |group| group.as_str())
+}
+
+fn without_users(text: &str) -> Cow<'_, str> {
+    if !text.contains("://") || !text.contains('@') {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut before: Option<&str> = None;
+    for piece in text.split("://") {
+        match before {
+            None => out.push_str(piece),
+            Some(before) => {
+                let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>' | '`');
+                let (url, rest) = piece.split_at(piece.find(ends).unwrap_or(piece.len()));
+                out.push_str("://");
+                out.push_str(without_user(is_web(before), url));
+                out.push_str(rest);
+            }
+        }
+        before = Some(piece);
+    }
+    match out == text {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(out),
+    }
+}
+
+fn is_web(before: &str) -> bool {
+    let before = before.as_bytes();
+    let ends = |scheme: &[u8]| {
+        let from = before.len().checked_sub(scheme.len());
+        from.and_then(|from| before.get(from..))
+            .is_some_and(|end| end.eq_ignore_ascii_case(scheme))
+    };
+    ends(b"http") || ends(b"https")
+}
+
+/// What follows `://`, without user and password. A user alone is a name (`abfss://container@account`), but in a web
+/// address it can be a token.
+fn without_user(web: bool, url: &str) -> &str {
+    let authority = url.split(['/', '?', '#']).next().unwrap_or_default();
+    if let Some((user, host)) = authority.rsplit_once('@') {
+        let from = authority.len() - host.len();
+        return match web || user.contains(':') {
+            true => url.get(from..).map_or("", |url| with_slash(web, url)),
+            false => url,
+        };
+    }
+    with_slash(web, url)
+}
+
+/// `user:pa/ss@host`: what stands before the slash is no host with a port, so it is a user and half a password.
+/// (A password that starts with digits and a slash cannot be told from a port.)
+fn with_slash(web: bool, url: &str) -> &str {
+    let authority = url.split(['/', '?', '#']).next().unwrap_or_default();
+    match url.rsplit_once('@') {
+        Some((_, host)) if !authority.split(',').all(is_host) => without_user(web, host),
+        Some(_) | None => url,
+    }
+}
+
+/// `name`, `name:1234`, `[::1]:1234`, or the letter of a drive.
+fn is_host(host: &str) -> bool {
+    let name_and_port = match host.strip_prefix('[') {
+        Some(address) => address.split_once(']').map_or("", |(_, port)| port),
+        None => host,
+    };
+    match name_and_port.split_once(':') {
+        None => true,
+        Some((name, "")) => name.len() == 1,
+        Some((_, port)) => port.bytes().all(|byte| byte.is_ascii_digit()),
+    }
+}
+
+fn patterns() -> &'static Patterns {
+    static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
+        let name = format!(r"(?:{SECRET}[\w.%-]*|\bsig)");
+        let quoted = |before: &str, value: &str| {
+            pattern(&format!(r"(?is)(?P<name>{name}{before}\s*[=:]\s*){value}"))
+        };
+        Patterns {
+            oracle: pattern(r#"(?i)(?P<driver>jdbc:oracle:[a-z0-9]+:)[^\s"'@/]+/[^\s"']*@"#),
+            setting: pattern(&format!(r#"(?i)(?P<name>{name}=)[^;&\s"']+"#)),
+            // What is not closed goes to the end.
+            quoted: [
+                (
+                    quoted(r#"(?:\\")?"#, r#"\\"(?:[^"\\]|\\[^"])*(?:\\"|"|\\?$)"#),
+                    "\\\"",
+                ),
+                (quoted(r#"["']?"#, r#""(?:[^"\\]|\\.)*(?:"|\\?$)"#), "\""),
+                (quoted(r#"["']?"#, r"'(?:[^'\\]|\\.|'')*(?:'|\\?$)"), "'"),
+            ],
+        }
+    });
+    &PATTERNS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn users_and_passwords_go_from_urls() {
+        for (text, expected) in [
+            ("postgres://u:p@h:5432/d", "postgres://h:5432/d"),
+            (
+                "jdbc:mysql://root:pa@ss@h/d and x://a:b@c",
+                "jdbc:mysql://h/d and x://c",
+            ),
+            ("redis://:pw@h", "redis://h"),
+            ("pg://u:pa/s#s?@h:1/d", "pg://h:1/d"),
+            ("https://ghp_token@github.com/x", "https://github.com/x"),
+            (
+                "see http://h/r?to=pg://u:p@h2/d",
+                "see http://h/r?to=pg://h2/d",
+            ),
+            (
+                "jdbc:oracle:thin:scott/tiger@//h:1521/s",
+                "jdbc:oracle:thin:@//h:1521/s",
+            ),
+            ("mongodb://u:p@h1:1,h2:2/db", "mongodb://h1:1,h2:2/db"),
+        ] {
+            assert_eq!(connection_secrets(text), expected);
+        }
+    }
+
+    #[test]
+    fn settings_that_are_named_like_secrets_lose_their_value() {
+        for (text, expected) in [
+            (
+                "jdbc:x://h/d?user=me&Password=p%20w&ssl=true",
+                "jdbc:x://h/d?user=me&Password=***&ssl=true",
+            ),
+            (
+                "jdbc:sqlserver://h;user=me;pwd=p;x=1",
+                "jdbc:sqlserver://h;user=me;pwd=***;x=1",
+            ),
+            (
+                "s3://b/k?X-Amz-Signature=ab12&X-Amz-Expires=60",
+                "s3://b/k?X-Amz-Signature=***&X-Amz-Expires=60",
+            ),
+            (
+                "AWS_SECRET_ACCESS_KEY=abc ./run --token=t",
+                "AWS_SECRET_ACCESS_KEY=*** ./run --token=***",
+            ),
+            (
+                "https://a.blob/x?sv=1&sig=abc%3D&se=2",
+                "https://a.blob/x?sv=1&sig=***&se=2",
+            ),
+            (
+                "copy t credentials 'aws_secret_access_key=a/b+c'",
+                "copy t credentials 'aws_secret_access_key=***'",
+            ),
+            (
+                "password = 'it''s' user = 'me'",
+                "password = '***' user = 'me'",
+            ),
+            (
+                r#"{"db.password": "a\"b", "user": "me"}"#,
+                r#"{"db.password": "***", "user": "me"}"#,
+            ),
+            (
+                r#"{\"password\": \"ab\", \"user\": \"me\"}"#,
+                r#"{\"password\": \"***\", \"user\": \"me\"}"#,
+            ),
+            (
+                "AccountKey=abc==;EndpointSuffix=x",
+                "AccountKey=***;EndpointSuffix=x",
+            ),
+        ] {
+            assert_eq!(connection_secrets(text), expected);
+        }
+    }
+
+    #[test]
+    fn what_holds_no_secret_stays() {
+        for text in [
+            "abfss://container@account.dfs.core.windows.net/a:b",
+            "s3://bucket/path@v1/x:y@z",
+            "postgres://h:5432/d?x=a@b",
+            "http://[::1]:8080/a@b",
+            "design=x&user=me;assigned=1",
+            "password is not here",
+            "2026-01-01T00:00:00Z",
+            "urn:x:y@z",
+            "password=",
+            "arn:aws:secretsmanager:eu-west-1:1:secret:x",
+        ] {
+            assert_eq!(connection_secrets(text), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_secret_is_left_in_any_of_its_places(
+            secret in r"ZQ[a-zA-Z0-9!$()*+,./?:@#%^~_-]{1,10}", around in "[a-z =,(]{0,6}", place in 0..9usize,
+        ) {
+            prop_assume!(!secret.contains("//"));
+            let text = match place {
+                0 => format!("jdbc:postgresql://user:{secret}@host:5432/db"),
+                1 => format!("x://h/d?password={secret}&a=b"),
+                2 => format!("x://h;PWD={secret};a=b"),
+                3 => format!("x token='{secret}' y"),
+                4 => format!("{{\"client_secret\": \"{secret}\"}}"),
+                5 => format!("AWS_SECRET_ACCESS_KEY={secret}"),
+                6 => format!("jdbc:oracle:thin:u/{secret}@h:1:s"),
+                7 => format!("https://{}@h", secret.replace(['/', '?', '#'], "")),
+                _ => format!("https://h/k?X-Amz-Security-Token={secret}&sig={secret}"),
+            };
+            let hidden = connection_secrets(&format!("{around} {text} {around}"));
+            prop_assert!(!hidden.contains("ZQ"), "{}", hidden);
+        }
+
+        #[test]
+        fn twice_is_as_once(
+            text in "(https?|x|://|u|:|p|@|h|/|\\?|#|;|&|=|pwd|password|sig| |'|\"|\\\\|\n|jdbc:oracle:thin:|1|é){0,16}",
+        ) {
+            let once = connection_secrets(&text);
+            prop_assert_eq!(connection_secrets(&once), once);
+        }
+    }
+}
