@@ -29,7 +29,7 @@ pub(crate) fn uuid(text: &str) -> Option<Uuid> {
 }
 
 /// An absolute URI.
-pub(crate) fn uri(text: &str) -> bool {
+pub fn uri(text: &str) -> bool {
     Uri::parse(text).is_ok()
 }
 

@@ -19,7 +19,7 @@ pub use edit::Edits;
 pub use event::{Event, EventType, Identity, Read, Refused, Subject};
 pub use facets::warnings;
 pub use finding::{Finding, MAX_FINDINGS};
-pub use formats::date_time;
+pub use formats::{date_time, uri};
 pub use json::{Json, Member, quote};
 pub use positions::{Name, Role, names};
 pub use text::{MAX_DEPTH, split_array};

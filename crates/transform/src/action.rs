@@ -2,10 +2,14 @@
 //!
 //! Nothing here reads the rules file or decides whether an action applies: that is the rules' part, which calls these.
 
+mod facets;
 mod normalise;
 mod redact;
 mod strip;
 
+pub use facets::{
+    Documentation, Facet, FacetsAction, JobType, On, Owner, Tag, add_owners, add_tags,
+};
 pub use normalise::Normalise;
 pub use redact::{Mask, Pointer, Redact, connection_secrets, sql_literals};
 pub use strip::Strip;

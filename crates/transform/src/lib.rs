@@ -14,6 +14,9 @@ mod run_event;
 pub use coalesce::{Holder, Merged, Unmerged, coalesce, merge};
 pub use action::Normalise;
 pub use action::{Normalise, Strip};
+pub use action::{
+    Documentation, Facet, FacetsAction, JobType, On, Owner, Tag, add_owners, add_tags,
+};
 pub use action::{Mask, Normalise, Pointer, Redact, Strip, connection_secrets, sql_literals};
 pub use endpoint::{Endpoint, Flavour, ShortName};
 pub use fit::{Cut, Fitted, TooLarge, fit};

@@ -1,0 +1,144 @@
+//! Which facets go on: kept, removed, or removed when too large. Facets that are added are in `facets/`.
+//!
+//! Facets that identify (`parent`, `jobDependencies`, `symlinks`) hold the graph together: a pattern with a wildcard
+//! never removes them, only their name in full does. Called by the rule actions of these names.
+
+mod add;
+mod annotate;
+mod schema;
+
+pub use add::Facet;
+pub use annotate::{Documentation, JobType, Owner, Tag, add_owners, add_tags};
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use globset::GlobMatcher;
+use openlineage::{Edits, Event, Json};
+
+/// Which facets stay.
+#[derive(Debug, Clone)]
+pub enum FacetsAction {
+    /// Those whose name matches, and those that identify.
+    Keep(Vec<GlobMatcher>),
+    /// Those whose name does not match; and those that identify, unless named in full.
+    Remove(Vec<GlobMatcher>),
+    /// Those whose JSON text has at most as many bytes as stands with the first pattern that matches, and those that
+    /// no pattern matches; and those that identify, unless named in full.
+    Cap(Vec<(GlobMatcher, usize)>),
+}
+
+/// On what an action works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct On {
+    /// Facets of the run.
+    pub run: bool,
+    /// Facets of the job.
+    pub job: bool,
+    /// Facets of every dataset: of a DatasetEvent, of inputs and of outputs, `inputFacets` and `outputFacets` included.
+    pub dataset: bool,
+    /// Facets of inputs, `inputFacets` included.
+    pub input: bool,
+    /// Facets of outputs, `outputFacets` included.
+    pub output: bool,
+}
+
+/// What makes the graph, whatever else of an event goes.
+const IDENTITY: [&str; 3] = ["parent", "jobDependencies", "symlinks"];
+
+/// What a facet is a facet of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Run,
+    Job,
+    Dataset,
+    Input,
+    Output,
+}
+
+impl On {
+    /// Everything.
+    pub fn all() -> On {
+        On {
+            run: true,
+            job: true,
+            dataset: true,
+            input: true,
+            output: true,
+        }
+    }
+
+    /// The runs, jobs and datasets meant, with the member that holds facets of that kind.
+    fn holders<'t>(self, root: Json<'t>) -> Vec<(Json<'t>, &'static str, Kind)> {
+        let mut found = Vec::new();
+        for member in root.members() {
+            let (holder, each) = (member.value, member.value.items());
+            match member.key.string().as_deref() {
+                Some("run") if self.run => found.push((holder, "facets", Kind::Run)),
+                Some("job") if self.job => found.push((holder, "facets", Kind::Job)),
+                Some("dataset") if self.dataset => found.push((holder, "facets", Kind::Dataset)),
+                Some("inputs") if self.input || self.dataset => {
+                    for dataset in each {
+                        found.push((dataset, "facets", Kind::Dataset));
+                        found.push((dataset, "inputFacets", Kind::Input));
+                    }
+                }
+                Some("outputs") if self.output || self.dataset => {
+                    for dataset in each {
+                        found.push((dataset, "facets", Kind::Dataset));
+                        found.push((dataset, "outputFacets", Kind::Output));
+                    }
+                }
+                Some(_) | None => {}
+            }
+        }
+        found
+    }
+}
+
+impl FacetsAction {
+    /// The text of `event` without the facets that go; `None` when all stay.
+    pub fn apply(&self, event: &Event, on: On) -> Option<String> {
+        let mut edits = Edits::of(event.text());
+        for (holder, member, _) in on.holders(event.json()?) {
+            for facets in holder.members().iter().filter(|m| m.is(member)) {
+                let going = self.going(facets.value);
+                if !going.is_empty() {
+                    edits.remove_members(facets.value, |name| going.contains(name));
+                }
+            }
+        }
+        match edits.is_empty() {
+            true => None,
+            false => Some(edits.apply()),
+        }
+    }
+
+    fn going(&self, facets: Json<'_>) -> BTreeSet<String> {
+        // A facet that stands there twice counts with both sizes, and goes as one.
+        let mut sizes: BTreeMap<String, usize> = BTreeMap::new();
+        for member in facets.members() {
+            if let Some(name) = member.key.string() {
+                *sizes.entry(name.into_owned()).or_default() += member.value.text().len();
+            }
+        }
+        let goes = |(name, bytes): &(String, usize)| match self {
+            FacetsAction::Keep(patterns) => {
+                !IDENTITY.contains(&name.as_str()) && !patterns.iter().any(|p| p.is_match(name))
+            }
+            FacetsAction::Remove(patterns) => patterns.iter().any(|p| means(p, name)),
+            FacetsAction::Cap(caps) => {
+                let cap = caps.iter().find(|(pattern, _)| means(pattern, name));
+                cap.is_some_and(|(_, most)| bytes > most)
+            }
+        };
+        let going = sizes.into_iter().filter(goes);
+        going.map(|(name, _)| name).collect()
+    }
+}
+
+fn means(pattern: &GlobMatcher, name: &str) -> bool {
+    pattern.is_match(name) && (!IDENTITY.contains(&name) || pattern.glob().glob() == name)
+}
+
+#[cfg(test)]
+mod tests;

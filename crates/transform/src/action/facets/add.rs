@@ -1,0 +1,139 @@
+//! A facet from the rules, put where it is missing.
+//!
+//! It is completed for where it goes: who made it, and the schema of its name there. Facets that the specification
+//! knows of inputs or outputs only (`inputStatistics`, …) go to `inputFacets` and `outputFacets`, all others to
+//! `facets`.
+
+use openlineage::{Edits, Event, Json, quote};
+
+use super::schema::{PRODUCER, schema_url};
+use super::{Kind, On};
+
+/// A facet and its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facet {
+    name: String,
+    value: String,
+}
+
+impl Facet {
+    /// From the JSON text of an object. `_producer` and `_schemaURL` may be left out. Errors say what is wrong with it.
+    pub fn new(name: &str, value: &str) -> Result<Facet, String> {
+        let json = Json::parse(value).map_err(|error| format!("not JSON: {error}"))?;
+        if !json.is_object() {
+            return Err(format!("a facet is an object, not {}", json.kind()));
+        }
+        for member in ["_producer", "_schemaURL"] {
+            let text = json.get(member).map(|value| value.string());
+            if text.is_some_and(|text| !text.is_some_and(|text| openlineage::uri(&text))) {
+                return Err(format!("{member} has to be a URI"));
+            }
+        }
+        match json.get("_deleted").map(Json::kind) {
+            None | Some("boolean") => Ok(Facet {
+                name: name.to_owned(),
+                value: json.text().to_owned(),
+            }),
+            Some(other) => Err(format!("_deleted is a boolean, not {other}")),
+        }
+    }
+
+    /// The text of `event` with this facet on all that is meant; where it is already, it stays, or is replaced with
+    /// `overwrite`. `None` when nothing changes.
+    pub fn add(&self, event: &Event, on: On, overwrite: bool) -> Option<String> {
+        edit(event, on, &self.name, |found, kind| match found {
+            None => Change::Put(self.complete(kind)),
+            Some(_) if overwrite => Change::Put(self.complete(kind)),
+            Some(_) => Change::None,
+        })
+    }
+
+    fn complete(&self, kind: Kind) -> String {
+        let mut edits = Edits::of(&self.value);
+        let Ok(json) = Json::parse(&self.value) else {
+            return self.value.clone(); // it was read when it was made
+        };
+        let missing: Vec<(&str, String)> = base(&self.name, kind)
+            .into_iter()
+            .filter(|(name, _)| json.get(name).is_none())
+            .collect();
+        if !missing.is_empty() {
+            edits.add_members(json, &missing);
+        }
+        edits.apply()
+    }
+}
+
+/// What becomes of a facet.
+pub(super) enum Change {
+    None,
+    /// It is this, in place of what is there.
+    Put(String),
+    /// It gets these members.
+    Members(Vec<(&'static str, String)>),
+    /// Its member of that name gets these elements.
+    Items(&'static str, Vec<String>),
+}
+
+/// What every facet says of itself.
+pub(super) fn base(name: &str, kind: Kind) -> [(&'static str, String); 2] {
+    [
+        ("_producer", quote(PRODUCER)),
+        ("_schemaURL", quote(&schema_url(name, kind))),
+    ]
+}
+
+/// Changes the facet `name` wherever it is or should be; `change` is told what is there, if it is not `_deleted`.
+pub(super) fn edit(
+    event: &Event,
+    on: On,
+    name: &str,
+    change: impl Fn(Option<Json<'_>>, Kind) -> Change,
+) -> Option<String> {
+    let mut edits = Edits::of(event.text());
+    for (holder, member, kind) in on.holders(event.json()?) {
+        if !fits(name, kind) {
+            continue;
+        }
+        let facets = holder.get(member);
+        let facet = facets.and_then(|facets| facets.get(name));
+        let live = facet.filter(|facet| facet.get("_deleted").is_none_or(|d| d.text() != "true"));
+        match (change(live, kind), facet, facets) {
+            (Change::None, ..) => {}
+            (Change::Put(value), Some(facet), _) if facet.text() == value => {}
+            (Change::Put(value), Some(facet), _) => edits.replace(facet, value),
+            (Change::Put(value), None, Some(facets)) => edits.add_members(facets, &[(name, value)]),
+            (Change::Put(value), None, None) => {
+                let facets = format!("{{{}:{value}}}", quote(name));
+                edits.add_members(holder, &[(member, facets)]);
+            }
+            (Change::Members(members), Some(facet), _) => edits.add_members(facet, &members),
+            (Change::Items(list, items), Some(facet), _) => {
+                if let Some(list) = facet.get(list) {
+                    let mut all: Vec<&str> = list.items().into_iter().map(Json::text).collect();
+                    all.extend(items.iter().map(String::as_str));
+                    edits.replace(list, format!("[{}]", all.join(",")));
+                }
+            }
+            (Change::Members(_) | Change::Items(..), None, _) => {}
+        }
+    }
+    match edits.is_empty() {
+        true => None,
+        false => Some(edits.apply()),
+    }
+}
+
+/// Whether the facet `name` belongs among facets of that kind.
+fn fits(name: &str, kind: Kind) -> bool {
+    let own = match name {
+        "inputStatistics" | "icebergScanReport" => Some(Kind::Input),
+        "outputStatistics" | "icebergCommitReport" => Some(Kind::Output),
+        _ => None,
+    };
+    match kind {
+        Kind::Run | Kind::Job => own.is_none(),
+        Kind::Dataset => own.is_none(),
+        Kind::Input | Kind::Output => own == Some(kind),
+    }
+}
