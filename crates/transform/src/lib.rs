@@ -10,6 +10,7 @@ mod fit;
 mod plugin;
 mod redshift;
 mod run_event;
+mod script;
 
 pub use coalesce::{Holder, Merged, Unmerged, coalesce, merge};
 pub use action::Normalise;
@@ -23,3 +24,4 @@ pub use fit::{Cut, Fitted, TooLarge, fit};
 pub use plugin::{Applied, Build, Failed, Transform, Transforms};
 pub use redshift::{Change, Lookup, Redshift, Rewritten, Style, Unresolved};
 pub use run_event::run_event;
+pub use script::{Script, ScriptError, ScriptLimits};

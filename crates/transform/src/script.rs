@@ -1,0 +1,235 @@
+//! Scripts: transforms written in Rhai, in the rules file or beside it.
+//!
+//! A script finds the event in the variable `event`, a map, and changes it in place; what differs afterwards becomes
+//! edits of the event's text, so every byte that the script did not touch stays (see `tree.rs`). The functions it
+//! has besides Rhai's own are in `library.rs`. There is nothing in its reach but the event: no clock, no files, no
+//! output, no imports, no `eval`. Called by `rules.rs`.
+//!
+//! # The language, as it is here
+//!
+//! - `null` is `()`. `event.x = ()` writes `null`; `event.remove("x")` takes the member away.
+//! - A number that neither `i64` nor `f64` holds exactly is of type `number`: it can be copied, compared and printed.
+//! - Functions, named and `|x| …`, see their arguments and nothing else. Unknown variables are errors at compile time.
+//! - Of duplicated keys the script sees the last; it changes that one, and removes all.
+//! - `drop()` ends the script: the event goes no further. `throw "reason"` gives up; the reason is logged, so it must
+//!   not hold parts of the event.
+//!
+//! # What bounds it
+//!
+//! [`ScriptLimits::operations`] bounds the work in steps, not in time: a step costs some 50 ns, but one that reads,
+//! copies or changes a large value costs as long as that takes. Memory is bounded by the largest value (text and
+//! items) times the number of variables times the depth of calls; the length of keys is not counted. A script is
+//! expected to be careless, not hostile: for strangers' code there are modules, whose bounds are strict.
+
+mod library;
+mod places;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use openlineage::Event;
+use rhai::{AST, Dynamic, Engine, EvalAltResult, Map, Position, Scope};
+
+use crate::plugin::{Applied, Failed, Transform};
+use library::Library;
+use tree::Tree;
+
+/// Variables at a time in one function; there are functions within functions, up to the limit of calls.
+const VARIABLES: usize = 200;
+/// Levels of nested expressions, in the text of the script.
+const EXPRESSIONS: usize = 64;
+/// Characters of a reason that was thrown.
+const REASON: usize = 200;
+/// Stack of a run: what the deepest allowed calls need, in a debug build with room to spare.
+const STACK: usize = 16 << 20;
+/// Stack of a run for each item that a value can hold: values can be as deep as they are large, and Rhai measures
+/// and frees them by recursion. Only what is used of it becomes memory.
+const STACK_PER_ITEM: usize = 4 << 10;
+
+/// What a script may use. An event always has room to double: limits that it exceeds by itself grow with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScriptLimits {
+    /// Steps in all: statements, expressions, calls, rounds of loops.
+    pub operations: u64,
+    /// Calls within calls.
+    pub calls: usize,
+    /// Bytes of text in one value, with all that is in it.
+    pub text: usize,
+    /// Elements and members in one value, with all that is in it.
+    pub items: usize,
+}
+
+/// Why a text is no script.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}, column {column}: {message}")]
+pub struct ScriptError {
+    /// Counted from 1.
+    pub line: usize,
+    /// In characters, counted from 1.
+    pub column: usize,
+    /// What is wrong there. May quote the script.
+    pub message: String,
+}
+
+/// A compiled script.
+pub struct Script {
+    ast: AST,
+    library: Library,
+    limits: ScriptLimits,
+}
+
+impl Default for ScriptLimits {
+    /// Ten times what a script that visits every part of an event of 200 KB needs.
+    fn default() -> Self {
+        ScriptLimits {
+            operations: 1_000_000,
+            calls: 32,
+            text: 1 << 20,
+            items: 20_000,
+        }
+    }
+}
+
+impl Script {
+    /// Compiles `text`. Calls of functions that do not exist are found only when they are reached.
+    pub fn compile(text: &str, limits: ScriptLimits) -> Result<Script, ScriptError> {
+        let library = Library::new();
+        let engine = engine(&library, limits, 0, 0);
+        let mut scope = Scope::new();
+        scope.push("event", Map::new());
+        let ast = engine
+            .compile_with_scope(&scope, text)
+            .map_err(|error| at(error.position(), error.err_type().to_string()))?;
+        Ok(Script {
+            ast,
+            library,
+            limits,
+        })
+    }
+
+    fn run(&self, text: &str) -> Result<Applied, Failed> {
+        let (tree, event) = Tree::read(text);
+        let mut scope = Scope::new();
+        scope.push_dynamic("event", event);
+        let engine = engine(&self.library, self.limits, text.len(), tree.len());
+        let ended = engine.run_ast_with_scope(&mut scope, &self.ast);
+        match ended.map_err(|error| *error) {
+            Ok(()) => {}
+            Err(error) if library::is_drop(&error) => return Ok(Applied::Drop),
+            Err(error) => return Err(Failed(failure(&error).to_string())),
+        }
+        let event = scope.remove::<Dynamic>("event").unwrap_or_default();
+        let written = tree.write(&event).map_err(Failed)?;
+        Ok(if written == text {
+            Applied::Unchanged
+        } else {
+            Applied::Changed(written)
+        })
+    }
+
+    /// For an event of that many items.
+    fn stack(&self, items: usize) -> usize {
+        let items = room(self.limits.items, items);
+        STACK.saturating_add(items.saturating_mul(STACK_PER_ITEM))
+    }
+}
+
+impl Transform for Script {
+    fn apply(&self, event: &Event) -> Result<Applied, Failed> {
+        // On a stack of its own, since a value that a script nests too deep would otherwise end the process.
+        let text = event.text();
+        let stack = self.stack(tree::items_at_most(text));
+        thread::scope(|scope| {
+            let run = thread::Builder::new()
+                .stack_size(stack)
+                .spawn_scoped(scope, || self.run(text))
+                .map_err(|error| Failed(format!("no thread for the script: {error}")))?;
+            run.join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+}
+
+impl fmt::Debug for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Script")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An engine for one run. It is cheap: the functions are shared, the rest is settings.
+fn engine(library: &Library, limits: ScriptLimits, text: usize, items: usize) -> Engine {
+    let mut engine = Engine::new_raw();
+    library.register(&mut engine);
+    engine.set_strict_variables(true);
+    // `Fn` and `curry` make functions by name and with arguments in them, whose size Rhai does not count.
+    for symbol in ["eval", "print", "debug", "Fn", "curry"] {
+        engine.disable_symbol(symbol);
+    }
+    engine
+        .set_max_call_levels(limits.calls)
+        .set_max_expr_depths(EXPRESSIONS, EXPRESSIONS)
+        .set_max_variables(VARIABLES)
+        .set_max_string_size(room(limits.text, text))
+        .set_max_array_size(room(limits.items, items))
+        .set_max_map_size(room(limits.items, items));
+    // Counted here, because Rhai counts anew within each function that a native function calls back.
+    let (steps, most) = (AtomicU64::new(0), limits.operations);
+    engine.on_progress(move |_| {
+        (steps.fetch_add(1, Ordering::Relaxed) >= most).then(library::too_many_steps)
+    });
+    engine
+}
+
+/// 0 would mean no limit.
+fn room(limit: usize, event: usize) -> usize {
+    limit.max(event.saturating_mul(2)).max(1)
+}
+
+/// The error in words that never hold a value of the event.
+fn failure(error: &EvalAltResult) -> ScriptError {
+    let inner = error.unwrap_inner();
+    let message = match inner {
+        EvalAltResult::ErrorRuntime(thrown, _) => match thrown.read_lock::<rhai::ImmutableString>()
+        {
+            Some(reason) => reason.chars().take(REASON).collect(),
+            None => format!("threw a value of type {}", thrown.type_name()),
+        },
+        EvalAltResult::ErrorTerminated(..) => "too many operations".to_owned(),
+        EvalAltResult::ErrorStackOverflow(_) => "too many calls within calls".to_owned(),
+        EvalAltResult::ErrorTooManyVariables(_) => "too many variables".to_owned(),
+        EvalAltResult::ErrorDataTooLarge(what, _) => format!("too large: {what}"),
+        EvalAltResult::ErrorVariableNotFound(name, _) => format!("no variable {name}"),
+        EvalAltResult::ErrorFunctionNotFound(signature, _) => format!("no function {signature}"),
+        EvalAltResult::ErrorMismatchDataType(wanted, found, _)
+        | EvalAltResult::ErrorMismatchOutputType(wanted, found, _) => {
+            format!("expected {wanted}, found {found}")
+        }
+        EvalAltResult::ErrorIndexingType(kind, _) => format!("no index into {kind}"),
+        EvalAltResult::ErrorArrayBounds(length, index, _) => {
+            format!("no element {index} in an array of {length}")
+        }
+        EvalAltResult::ErrorFor(_) => "a loop over what is no list".to_owned(),
+        EvalAltResult::ErrorArithmetic(..) => "arithmetic".to_owned(),
+        EvalAltResult::ErrorAssignmentToConstant(name, _) => format!("{name} is constant"),
+        EvalAltResult::ErrorNonPureMethodCallOnConstant(name, _) => {
+            format!("{name} would change a constant")
+        }
+        // These may quote values; so may any that comes with a later Rhai.
+        _ => "no such property, index or type of value".to_owned(),
+    };
+    at(inner.position(), message)
+}
+
+fn at(position: Position, message: String) -> ScriptError {
+    ScriptError {
+        line: position.line().unwrap_or(1),
+        column: position.position().unwrap_or(1).max(1),
+        message,
+    }
+}
