@@ -28,7 +28,7 @@ fn redacted(sql: &str) -> Option<String> {
         .tokenize_with_location()
         .ok()?;
     let mut out = String::with_capacity(sql.len());
-    let (mut done, mut previous) = (0, "");
+    let (mut done, mut previous, mut fresh_line) = (0, "", true);
     for (token, span) in spans(sql, &tokens)? {
         // All text belongs to a token: a gap would be text that nobody has looked at.
         if span.start != done {
@@ -36,11 +36,12 @@ fn redacted(sql: &str) -> Option<String> {
         }
         done = span.end;
         let text = sql.get(span)?;
-        if ambiguous(token, text, previous, &out) {
+        if ambiguous(token, text, previous, fresh_line) {
             return None;
         }
         out.push_str(&kept(token, text));
         previous = text;
+        fresh_line = text.ends_with('\n') || fresh_line && text.trim().is_empty();
     }
     (done == sql.len()).then_some(out)
 }
@@ -66,7 +67,7 @@ fn is_sign(c: char) -> bool {
 }
 
 /// Whether another dialect reads this token as something else, so that what follows may be a value or a comment.
-fn ambiguous(token: &Token, text: &str, previous: &str, before: &str) -> bool {
+fn ambiguous(token: &Token, text: &str, previous: &str, fresh_line: bool) -> bool {
     match token {
         // `'it\'s'`: the string ends at one quote or at the other.
         Token::EscapedStringLiteral(_) => false,
@@ -80,10 +81,7 @@ fn ambiguous(token: &Token, text: &str, previous: &str, before: &str) -> bool {
         | Token::DoubleQuotedRawStringLiteral(_)
         | Token::DoubleQuotedString(_) => escaped_quote(text),
         // MySQL's comments; `#table` is one of SQL Server's temporary tables, but not at the start of a line.
-        Token::Word(_) if text.starts_with('#') => {
-            let line = before.rsplit('\n').next().unwrap_or_default();
-            text == "#" || line.trim().is_empty()
-        }
+        Token::Word(_) if text.starts_with('#') => text == "#" || fresh_line,
         Token::Word(word) => word.quote_style.is_some() && escaped_quote(text),
         Token::Sharp => true,
         // Snowflake's comments.
@@ -107,10 +105,7 @@ fn escaped_quote(text: &str) -> bool {
 
 /// The tokens with their places in bytes; the tokenizer counts lines and characters.
 fn spans<'t>(sql: &str, tokens: &'t [TokenWithSpan]) -> Option<Vec<(&'t Token, Range<usize>)>> {
-    let mut places = sql
-        .char_indices()
-        .map(|(at, c)| (at, c))
-        .chain([(sql.len(), '\n')]);
+    let mut places = sql.char_indices().chain([(sql.len(), '\n')]);
     let mut here = (1, 1);
     let mut at = places.next()?;
     let mut byte = |wanted: Location| -> Option<usize> {
