@@ -56,6 +56,8 @@ fn kept<'s>(token: &Token, text: &'s str) -> std::borrow::Cow<'s, str> {
             format!("{prefix}{end}").into()
         }
         Token::Whitespace(Whitespace::MultiLineComment(_)) => "/**/".into(),
+        // The one literal that needs neither quotes nor letters: `$$!$$`.
+        Token::DollarQuotedString(_) => "?".into(),
         _ if text.chars().all(is_sign) => text.into(),
         _ => "?".into(),
     }
@@ -164,6 +166,7 @@ mod tests {
                 "select * from #tmp where date '2024-01-01' < d",
                 "select * from #tmp where date ? < d",
             ),
+            ("select $$!$$", "select ?"),
             ("", ""),
         ] {
             assert_eq!(sql_literals(sql), expected);
