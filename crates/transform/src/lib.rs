@@ -7,6 +7,7 @@ mod coalesce;
 mod action;
 mod endpoint;
 mod fit;
+mod module;
 mod plugin;
 mod redshift;
 mod run_event;
@@ -21,6 +22,7 @@ pub use action::{
 pub use action::{Mask, Normalise, Pointer, Redact, Strip, connection_secrets, sql_literals};
 pub use endpoint::{Endpoint, Flavour, ShortName};
 pub use fit::{Cut, Fitted, TooLarge, fit};
+pub use module::{Module, ModuleLimits};
 pub use plugin::{Applied, Build, Failed, Transform, Transforms};
 pub use redshift::{Change, Lookup, Redshift, Rewritten, Style, Unresolved};
 pub use run_event::run_event;

@@ -23,8 +23,7 @@ use openlineage::{MAX_DEPTH, Role};
 use regex::{Regex, RegexBuilder};
 use rhai::packages::{
     ArithmeticPackage, BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage,
-    BasicMathPackage, BasicStringPackage, LogicPackage, MoreStringPackage,
-    Package,
+    BasicMathPackage, BasicStringPackage, LogicPackage, MoreStringPackage, Package,
 };
 use rhai::{
     Array, Dynamic, Engine, EvalAltResult, FnPtr, FuncRegistration, ImmutableString, Map, Module,
@@ -158,19 +157,16 @@ fn rename(
 
 fn pointers(to: &mut Module) {
     let new = FuncRegistration::new;
-    new("get_at").set_into_module(
-        to,
-        |map: &mut Map, at: &str| -> Result<Dynamic, Failure> {
-            let steps = steps(at)?;
-            let Some((first, rest)) = steps.split_first() else {
-                return Ok(map.clone().into());
-            };
-            Ok(map
-                .get(first.as_str())
-                .map(|value| get(value, rest))
-                .unwrap_or_default())
-        },
-    );
+    new("get_at").set_into_module(to, |map: &mut Map, at: &str| -> Result<Dynamic, Failure> {
+        let steps = steps(at)?;
+        let Some((first, rest)) = steps.split_first() else {
+            return Ok(map.clone().into());
+        };
+        Ok(map
+            .get(first.as_str())
+            .map(|value| get(value, rest))
+            .unwrap_or_default())
+    });
     new("set_at").set_into_module(
         to,
         |map: &mut Map, at: &str, value: Dynamic| -> Result<(), Failure> {

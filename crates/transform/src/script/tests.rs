@@ -52,7 +52,8 @@ const AWKWARD: &str = r#", "n" : [ 1.0, 1e21, -0.0, -0, 1E+2, 0.10, 123456789012
 
 #[test]
 fn a_script_that_changes_nothing_leaves_the_event_unchanged() {
-    let looked = "let x = event.job.name; for n in event.n { x += n.to_string(); } event.s = event.s;";
+    let looked =
+        "let x = event.job.name; for n in event.n { x += n.to_string(); } event.s = event.s;";
     assert_eq!(applied(looked, &event(AWKWARD)), Ok(Applied::Unchanged));
 }
 
@@ -69,7 +70,10 @@ fn one_changed_member_leaves_every_other_byte() {
 fn what_is_moved_takes_its_text_along() {
     let rest = r#","from":{"z": 1.50, "a" : 12345678901234567890123, "s":"\u0061"},"list":[ 1, {"b":2,"a":1E2}, 3 ]"#;
     assert_eq!(
-        made("event.to = event.from; event.remove(\"from\"); event.list.remove(0); event.list[0].c = 1;", rest),
+        made(
+            "event.to = event.from; event.remove(\"from\"); event.list.remove(0); event.list[0].c = 1;",
+            rest
+        ),
         r#","list":[ {"b":2,"a":1E2,"c":1}, 3 ],"to":{"z": 1.50, "a" : 12345678901234567890123, "s":"\u0061"}"#
     );
 }
@@ -78,8 +82,13 @@ fn what_is_moved_takes_its_text_along() {
 fn numbers_that_do_not_fit_are_copied_compared_and_printed() {
     let rest = r#","big":12345678901234567890123,"deep":[1e999]"#;
     assert_eq!(
-        made("event.same = event.big == event.big; event.text = `${event.big}`; event.copy = event.deep[0]; event.kind = type_of(event.big)", rest),
-        format!(r#"{rest},"copy":1e999,"kind":"number","same":true,"text":"12345678901234567890123""#)
+        made(
+            "event.same = event.big == event.big; event.text = `${event.big}`; event.copy = event.deep[0]; event.kind = type_of(event.big)",
+            rest
+        ),
+        format!(
+            r#"{rest},"copy":1e999,"kind":"number","same":true,"text":"12345678901234567890123""#
+        )
     );
 }
 
@@ -92,8 +101,17 @@ fn of_duplicated_keys_the_last_is_changed_and_all_are_removed() {
 
 #[test]
 fn a_script_drops_at_once_even_within_a_function() {
-    assert_eq!(made("fn f() { drop(); } try { f(); } catch { } throw \"not reached\"", ""), "dropped");
-    assert_eq!(made("rename_jobs(event, |id| { drop(); id })", ""), "dropped");
+    assert_eq!(
+        made(
+            "fn f() { drop(); } try { f(); } catch { } throw \"not reached\"",
+            ""
+        ),
+        "dropped"
+    );
+    assert_eq!(
+        made("rename_jobs(event, |id| { drop(); id })", ""),
+        "dropped"
+    );
 }
 
 #[test]
@@ -133,7 +151,12 @@ fn every_typed_position_is_renamed_and_no_other() {
     let Applied::Changed(changed) = script(&source).run(&text).unwrap() else {
         panic!("nothing was renamed");
     };
-    assert_eq!(changed.matches(r#""namespace":"keep","name":"keep""#).count(), 3);
+    assert_eq!(
+        changed
+            .matches(r#""namespace":"keep","name":"keep""#)
+            .count(),
+        3
+    );
     let after = names(Json::parse(&changed).unwrap());
     assert_eq!(after.len(), names(root).len());
     for name in after {
@@ -141,7 +164,12 @@ fn every_typed_position_is_renamed_and_no_other() {
             openlineage::Role::Dataset => r#""dataset""#,
             openlineage::Role::Job => r#""job""#,
         };
-        assert_eq!((name.namespace.text(), name.name.text()), (expected, expected), "{}", name.place);
+        assert_eq!(
+            (name.namespace.text(), name.name.text()),
+            (expected, expected),
+            "{}",
+            name.place
+        );
     }
     assert!(!changed.contains("old"));
 }
@@ -184,25 +212,60 @@ fn errors_of_compilation_point_into_the_script() {
     assert_eq!((missing.line, missing.column), (2, 9), "{missing}");
     let unknown = error("event.x = 1;\n  evnt.y = 2;");
     assert_eq!((unknown.line, unknown.column), (2, 3), "{unknown}");
-    for beyond in ["import \"x\" as x;", "eval(\"1\")", "print(event)", "let f = Fn(\"f\");", "let x = 1; let f = || x;"] {
-        assert!(Script::compile(beyond, ScriptLimits::default()).is_err(), "{beyond}");
+    for beyond in [
+        "import \"x\" as x;",
+        "eval(\"1\")",
+        "print(event)",
+        "let f = Fn(\"f\");",
+        "let x = 1; let f = || x;",
+    ] {
+        assert!(
+            Script::compile(beyond, ScriptLimits::default()).is_err(),
+            "{beyond}"
+        );
     }
 }
 
 #[test]
 fn a_script_cannot_wait_or_know_the_time() {
-    assert_eq!(failed("sleep(1)"), "line 1, column 1: no function sleep (i64)");
-    assert_eq!(failed("timestamp()"), "line 1, column 1: no function timestamp ()");
+    assert_eq!(
+        failed("sleep(1)"),
+        "line 1, column 1: no function sleep (i64)"
+    );
+    assert_eq!(
+        failed("timestamp()"),
+        "line 1, column 1: no function timestamp ()"
+    );
 }
 
 #[test]
 fn errors_of_a_run_point_into_the_script_and_quote_no_event() {
-    assert_eq!(failed("let x = 1;\n  nothing(x);"), "line 2, column 3: no function nothing (i64)");
-    assert_eq!(failed("\n throw \"a reason\""), "line 2, column 2: a reason");
-    assert_eq!(failed("fn f(x) {\n x.y.z = 1 }\nf(1)").split(':').next(), Some("line 2, column 4"));
-    for quoting in ["parse_int(event.x)", "event.x.foo", "event[event.x][1]", "let y = [1]; y[event.x]", "throw event", "event.x - 1", "matches(event.x, \"(\" + event.x)"] {
+    assert_eq!(
+        failed("let x = 1;\n  nothing(x);"),
+        "line 2, column 3: no function nothing (i64)"
+    );
+    assert_eq!(
+        failed("\n throw \"a reason\""),
+        "line 2, column 2: a reason"
+    );
+    assert_eq!(
+        failed("fn f(x) {\n x.y.z = 1 }\nf(1)").split(':').next(),
+        Some("line 2, column 4")
+    );
+    for quoting in [
+        "parse_int(event.x)",
+        "event.x.foo",
+        "event[event.x][1]",
+        "let y = [1]; y[event.x]",
+        "throw event",
+        "event.x - 1",
+        "matches(event.x, \"(\" + event.x)",
+    ] {
         let failure = failed(quoting);
-        assert!(failure.starts_with("line 1, column ") && !failure.contains("secret"), "{quoting}: {failure}");
+        assert!(
+            failure.starts_with("line 1, column ") && !failure.contains("secret"),
+            "{quoting}: {failure}"
+        );
     }
     assert!(failed("let s = \"x\"; s.pad(9000, \"é\"); throw s").len() < 500);
 }
@@ -212,22 +275,86 @@ fn careless_scripts_come_to_an_end() {
     for (text, reason) in [
         ("loop { }", "too many operations"),
         ("fn f() { f() } f()", "too many calls within calls"),
-        ("fn f(x) { loop { } } try { f(1) } catch { } loop { }", "too many operations"),
-        ("rename_jobs(event, |id| { loop { } })", "too many operations"),
-        ("let s = \"x\"; loop { s += s; }", "too large: Length of string"),
-        ("let s = \"x\"; loop { s = `${s}${s}`; }", "too large: Length of string"),
-        ("let s = \"aaaaaaaa\"; loop { s.replace(\"a\", s); }", "the replaced text is too large"),
-        ("let s = \"aaaaaaaa\"; loop { s.replace('a', s); }", "the replaced text is too large"),
-        ("let s = \"aaaaaaaa\"; loop { s = regex_replace(s, \"a\", s); }", "the replaced text is too large"),
-        ("let a = []; loop { a.push(a); }", "too large: Size of array"),
-        ("let a = [1]; loop { a = [a, a]; }", "too large: Size of array"),
-        ("let a = []; a.pad(1000000000, 1);", "too large: Size of array"),
-        ("let m = #{}; let i = 0; loop { m[`${i}`] = i; i += 1; }", "too large: Size of object map"),
-        ("let m = #{}; loop { m = #{a: m, b: m}; }", "too large: Size of object map"),
-        ("let s = \"x\"; let a = []; s.pad(5000, 'x'); loop { a.push(s); }", "too large: Length of string"),
-        ("set_at(event, \"/a\" + \"/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a\", 1)", "the JSON Pointer is longer than an event can be deep"),
-        ("matches(\"\", \"(\")", "not a regular expression, or too large a one"),
-        ("matches(\"\", \"((a{1000}){1000}){1000}\")", "not a regular expression, or too large a one"),
+        (
+            "fn f(x) { loop { } } try { f(1) } catch { } loop { }",
+            "too many operations",
+        ),
+        (
+            "rename_jobs(event, |id| { loop { } })",
+            "too many operations",
+        ),
+        (
+            "let s = \"x\"; loop { s += s; }",
+            "too large: Length of string",
+        ),
+        (
+            "let s = \"x\"; loop { s = `${s}${s}`; }",
+            "too large: Length of string",
+        ),
+        (
+            "let s = \"aaaaaaaa\"; loop { s.replace(\"a\", s); }",
+            "the replaced text is too large",
+        ),
+        (
+            "let s = \"aaaaaaaa\"; loop { s.replace('a', s); }",
+            "the replaced text is too large",
+        ),
+        (
+            "let s = \"aaaaaaaa\"; loop { s = regex_replace(s, \"a\", s); }",
+            "the replaced text is too large",
+        ),
+        (
+            "let a = []; loop { a.push(a); }",
+            "too large: Size of array",
+        ),
+        (
+            "let a = [1]; loop { a = [a, a]; }",
+            "too large: Size of array",
+        ),
+        (
+            "let a = []; a.pad(1000000000, 1);",
+            "too large: Size of array",
+        ),
+        (
+            "let m = #{}; let i = 0; loop { m.set(`${i}`, i); i += 1; }",
+            "too large: Size of object map",
+        ),
+        (
+            "loop { event.a = event; event.b = event; }",
+            "too large: Length of string",
+        ),
+        (
+            "let a = [0, 1]; loop { a[0] = a; a[1] = a; }",
+            "too large: Size of array",
+        ),
+        (
+            "let m = #{}; loop { m.a = m; }",
+            "too large: Size of object map",
+        ),
+        (
+            "let m = #{}; loop { m[\"a\"] = m; }",
+            "too large: Size of object map",
+        ),
+        (
+            "let m = #{}; loop { m = #{a: m, b: m}; }",
+            "too large: Size of object map",
+        ),
+        (
+            "let s = \"x\"; let a = []; s.pad(5000, 'x'); loop { a.push(s); }",
+            "too large: Length of string",
+        ),
+        (
+            "let p = \"\"; for i in 0..200 { p += \"/a\"; } set_at(event, p, 1)",
+            "the JSON Pointer is longer than an event can be deep",
+        ),
+        (
+            "matches(\"\", \"(\")",
+            "not a regular expression, or too large a one",
+        ),
+        (
+            "matches(\"\", \"((a{1000}){1000}){1000}\")",
+            "not a regular expression, or too large a one",
+        ),
     ] {
         let failure = failed(text);
         assert!(failure.contains(reason), "{text}: {failure}");
@@ -252,7 +379,9 @@ fn a_value_as_deep_as_the_limit_allows_is_survived() {
 
 #[test]
 fn one_script_serves_many_threads_and_gives_each_the_same() {
-    let shared = script("rename_datasets(event, |id| { id.name = regex_replace(id.name, \"_\\\\d+$\", \"\"); id })");
+    let shared = script(
+        "rename_datasets(event, |id| { id.name = regex_replace(id.name, \"_\\\\d+$\", \"\"); id })",
+    );
     let event = event(r#","inputs":[{"namespace":"a","name":"t_2024"}]"#);
     let first = shared.apply(&event).unwrap();
     std::thread::scope(|scope| {
@@ -278,10 +407,13 @@ fn awkward() -> impl Strategy<Value = String> {
     leaf.prop_recursive(4, 40, 5, |inner| {
         let space = "[ \n\t]{0,2}";
         let item = (space, inner.clone(), space).prop_map(|(a, value, b)| format!("{a}{value}{b}"));
-        let member = ("[a-d]", space, item.clone()).prop_map(|(key, a, value)| format!("{a}\"{key}\"{a}:{value}"));
+        let member = ("[a-d]", space, item.clone())
+            .prop_map(|(key, a, value)| format!("{a}\"{key}\"{a}:{value}"));
         prop_oneof![
-            proptest::collection::vec(item, 0..5).prop_map(|items| format!("[{}]", items.join(","))),
-            proptest::collection::vec(member, 0..5).prop_map(|members| format!("{{{}}}", members.join(","))),
+            proptest::collection::vec(item, 0..5)
+                .prop_map(|items| format!("[{}]", items.join(","))),
+            proptest::collection::vec(member, 0..5)
+                .prop_map(|members| format!("{{{}}}", members.join(","))),
         ]
     })
 }

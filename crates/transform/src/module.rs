@@ -1,0 +1,193 @@
+//! Modules: transforms compiled to WebAssembly, from any language that can be.
+//!
+//! A module is interpreted (crate `wasmi`): one file serves every processor, nothing native is loaded, and none of it
+//! is trusted. Each event gets an instance of its own, so nothing is kept from one event to the next and a trap harms
+//! nobody. Work is bounded by fuel, memory by a limit, and there is nothing in its reach: a module that imports
+//! anything is refused. How an instance is talked to is in `instance.rs`. Called by `rules.rs`.
+//!
+//! # The interface, version 1
+//!
+//! | export | type | what it is |
+//! |---|---|---|
+//! | `memory` | memory | where everything below is passed |
+//! | `lineage_proxy_abi` | `() -> i32`, or a global `i32` | the version of this interface: 1 |
+//! | `alloc` | `(len: i32) -> i32` | the address of `len` bytes to write to; they are never freed |
+//! | `transform` | `(ptr: i32, len: i32) -> i64` | takes the event, JSON in UTF-8, at `ptr`; gives the answer |
+//! | `configure` | `(ptr: i32, len: i32) -> i64` | optional; takes what stands under `with:`, JSON, before the event |
+//!
+//! An answer is an address (high 32 bits) and a length (low 32 bits). Its first byte is the verdict:
+//!
+//! | first byte | the rest |
+//! |---|---|
+//! | `=` | the event stays as it is, to the byte. `configure` answers this when it is content |
+//! | `+` | the event from now on: JSON in UTF-8, taken as it is |
+//! | `-` | the event goes no further |
+//! | `!` | why the module gives up, UTF-8, at most 200 characters of it logged: it must not quote the event |
+//!
+//! A start function, `_initialize` not called, must not be needed for more than setting up memory.
+
+mod instance;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use openlineage::Event;
+use wasmi::{CompilationMode, Config, Engine, ExternType, ValType};
+
+use crate::plugin::{Applied, Failed, Transform};
+use instance::Answer;
+
+/// The version of the interface that is spoken here.
+const ABI: i32 = 1;
+/// Calls within calls; `wasmi` keeps their frames on a stack of its own, not the thread's.
+const CALLS: usize = 1000;
+/// Bytes of that stack.
+const STACK: usize = 1 << 20;
+
+/// What a module may use for one event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ModuleLimits {
+    /// Work: about one unit for each instruction, and more for moving much memory at once.
+    pub fuel: u64,
+    /// Bytes of memory.
+    pub memory: usize,
+    /// Bytes of an answer.
+    pub answer: usize,
+}
+
+/// A module that was found to fit the interface.
+pub struct Module {
+    module: wasmi::Module,
+    config: Option<String>,
+    limits: ModuleLimits,
+}
+
+impl Default for ModuleLimits {
+    fn default() -> Self {
+        ModuleLimits {
+            fuel: 100_000_000,
+            memory: 64 << 20,
+            answer: 8 << 20,
+        }
+    }
+}
+
+impl Module {
+    /// Loads a module (bytes of a `.wasm` file) and sets it up once with `config`, the JSON text of what stands under
+    /// `with:` (`null` if nothing does), so that a module that cannot work is found before any event comes.
+    ///
+    /// Errors: what is wrong with the module, in words for whoever built it.
+    pub fn load(bytes: &[u8], config: &str, limits: ModuleLimits) -> Result<Module, String> {
+        let module = wasmi::Module::new(&engine(), bytes)
+            .map_err(|error| format!("no WebAssembly module: {error}"))?;
+        imports(&module)?;
+        let configurable = exports(&module)?;
+        let loaded = Module {
+            module,
+            config: configurable.then(|| config.to_owned()),
+            limits,
+        };
+        loaded.instance()?;
+        Ok(loaded)
+    }
+
+    fn instance(&self) -> Result<instance::Instance, String> {
+        let mut instance = instance::Instance::new(&self.module, self.limits)?;
+        if let Some(config) = &self.config {
+            match instance.call("configure", config)? {
+                Answer::Same => {}
+                Answer::Error(reason) => return Err(format!("configure: {reason}")),
+                Answer::Event(_) | Answer::Drop => {
+                    return Err("configure has to answer = or !".to_owned());
+                }
+            }
+        }
+        Ok(instance)
+    }
+}
+
+impl Transform for Module {
+    fn apply(&self, event: &Event) -> Result<Applied, Failed> {
+        let answer = self
+            .instance()
+            .and_then(|mut instance| instance.call("transform", event.text()));
+        match answer.map_err(Failed)? {
+            Answer::Same => Ok(Applied::Unchanged),
+            Answer::Event(text) if text == event.text() => Ok(Applied::Unchanged),
+            Answer::Event(text) => Ok(Applied::Changed(text)),
+            Answer::Drop => Ok(Applied::Drop),
+            Answer::Error(reason) => Err(Failed(reason)),
+        }
+    }
+}
+
+impl fmt::Debug for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Module")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+fn engine() -> Engine {
+    let mut config = Config::default();
+    config
+        .consume_fuel(true)
+        // All code is validated when it is loaded, and made ready for the interpreter when it is first called.
+        .compilation_mode(CompilationMode::LazyTranslation)
+        .ignore_custom_sections(true)
+        .wasm_multi_memory(false)
+        .set_max_recursion_depth(CALLS)
+        .set_max_stack_height(STACK);
+    Engine::new(&config)
+}
+
+/// There are none to be had.
+fn imports(module: &wasmi::Module) -> Result<(), String> {
+    let wanted: Vec<String> = module
+        .imports()
+        .map(|import| format!("{}.{}", import.module(), import.name()))
+        .collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let advice = if wanted.iter().any(|name| name == "env.abort") {
+        "AssemblyScript: build with `--use abort=`"
+    } else if wanted.iter().any(|name| name.starts_with("wasi")) {
+        "build for wasm32-unknown-unknown, without WASI"
+    } else {
+        "build without imports"
+    };
+    let names = wanted.join(", ");
+    Err(format!(
+        "the module wants imports, and there are none: {names} ({advice})"
+    ))
+}
+
+/// Checks the types of the exports; whether there is a `configure`.
+fn exports(module: &wasmi::Module) -> Result<bool, String> {
+    use ValType::{I32, I64};
+    match module.get_export("memory") {
+        Some(ExternType::Memory(_)) => {}
+        _ => return Err("the module does not export its memory as `memory`".to_owned()),
+    }
+    let function = |name: &str, params: &[ValType], result: ValType, required: bool| {
+        let is = |ty: &wasmi::FuncType| ty.params() == params && ty.results() == [result];
+        match module.get_export(name) {
+            Some(ExternType::Func(ty)) if is(&ty) => Ok(true),
+            Some(_) => Err(format!("the export {name} is not of the interface's type")),
+            None if required => Err(format!("the module does not export {name}")),
+            None => Ok(false),
+        }
+    };
+    function("alloc", &[I32], I32, true)?;
+    function("transform", &[I32, I32], I64, true)?;
+    match module.get_export("lineage_proxy_abi") {
+        Some(ExternType::Global(global)) if global.content() == I32 => {}
+        _ => {
+            function("lineage_proxy_abi", &[], I32, true)?;
+        }
+    }
+    function("configure", &[I32, I32], I64, false)
+}
