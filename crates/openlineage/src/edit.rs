@@ -66,35 +66,52 @@ impl<'t> Edits<'t> {
     /// Removes every member of `object` for which `doomed` holds, with its comma.
     pub fn remove_members(&mut self, object: Json<'_>, doomed: impl Fn(&str) -> bool) {
         let members = object.members();
-        let keep: Vec<bool> = members
-            .iter()
-            .map(|m| !m.key.string().is_some_and(|key| doomed(&key)))
-            .collect();
-        let Some(first_kept) = keep.iter().position(|kept| *kept) else {
-            if !members.is_empty() {
-                self.replace(object, "{}".to_owned());
+        let parts = members.iter().map(|member| Part {
+            keep: !member.key.string().is_some_and(|key| doomed(&key)),
+            start: member.key,
+            end: member.value,
+        });
+        let parts: Vec<Part<'_>> = parts.collect();
+        self.remove(object, &parts, "{}");
+    }
+
+    /// Removes every element of `list` for which `doomed` holds, with its comma.
+    pub fn remove_items(&mut self, list: Json<'_>, doomed: impl Fn(Json<'_>) -> bool) {
+        let parts = list.items().into_iter().map(|item| Part {
+            keep: !doomed(item),
+            start: item,
+            end: item,
+        });
+        let parts: Vec<Part<'_>> = parts.collect();
+        self.remove(list, &parts, "[]");
+    }
+
+    fn remove(&mut self, whole: Json<'_>, parts: &[Part<'_>], empty: &str) {
+        let Some(first_kept) = parts.iter().position(|part| part.keep) else {
+            if !parts.is_empty() {
+                self.replace(whole, empty.to_owned());
             }
             return;
         };
-        for (index, (member, kept)) in members.iter().zip(&keep).enumerate() {
-            if *kept {
+        for (index, part) in parts.iter().enumerate() {
+            if part.keep {
                 continue;
             }
-            // A leading member goes with the comma after it, any other with the comma before it.
+            // A leading part goes with the comma after it, any other with the comma before it.
             let span = if index < first_kept {
-                let next = members
+                let next = parts
                     .get(index + 1)
-                    .and_then(|next| next.key.span(self.text));
-                (member.key.span(self.text))
+                    .and_then(|next| next.start.span(self.text));
+                (part.start.span(self.text))
                     .zip(next)
                     .map(|(this, next)| this.start..next.start)
             } else {
                 let previous = index
                     .checked_sub(1)
-                    .and_then(|i| members.get(i))
-                    .and_then(|p| p.value.span(self.text));
+                    .and_then(|i| parts.get(i))
+                    .and_then(|p| p.end.span(self.text));
                 previous
-                    .zip(member.value.span(self.text))
+                    .zip(part.end.span(self.text))
                     .map(|(previous, this)| previous.end..this.end)
             };
             if let Some(span) = span {
@@ -130,6 +147,13 @@ impl<'t> Edits<'t> {
     }
 }
 
+/// A member of an object or an element of a list: where it begins and ends.
+struct Part<'t> {
+    keep: bool,
+    start: Json<'t>,
+    end: Json<'t>,
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -149,6 +173,21 @@ mod tests {
         assert_eq!(without(text, &["a", "b"]), r#"{ "c": 3 }"#);
         assert_eq!(without(text, &["a", "b", "c"]), "{}");
         assert_eq!(without(text, &[]), text);
+    }
+
+    #[test]
+    fn removing_elements_takes_exactly_their_commas() {
+        let text = "[ 1, 2 , 3 ]";
+        let without = |doomed: &[&str]| {
+            let mut edits = Edits::of(text);
+            edits.remove_items(Json::parse(text).unwrap(), |item| {
+                doomed.contains(&item.text())
+            });
+            edits.apply()
+        };
+        assert_eq!(without(&["2"]), "[ 1 , 3 ]");
+        assert_eq!(without(&["1", "2"]), "[ 3 ]");
+        assert_eq!(without(&["1", "2", "3"]), "[]");
     }
 
     #[test]

@@ -242,7 +242,8 @@ impl EventType {
 }
 
 impl Identity {
-    fn of(value: Json<'_>) -> Option<Identity> {
+    /// The `namespace` and `name` of an object that has both as strings.
+    pub fn of(value: Json<'_>) -> Option<Identity> {
         let string = |name| value.get(name).and_then(Json::string).map(Cow::into_owned);
         Some(Identity {
             namespace: string("namespace")?,
