@@ -1,29 +1,35 @@
 //! The pure core: event in, event or reason out.
 //!
 //! Nothing here waits, looks up or knows the time. What has to be known of the world (which endpoint a Redshift
-//! name stands for) is asked for by one function and given to the next. Called by the batch, between queue and target.
+//! name stands for) is asked for by one function and given to the next. Called by the batch, between queue and target,
+//! and by the workbench of the command line.
 
-mod coalesce;
 mod action;
+mod coalesce;
+mod diff;
 mod endpoint;
 mod fit;
 mod module;
 mod plugin;
 mod redshift;
+mod rules;
 mod run_event;
 mod script;
 
-pub use coalesce::{Holder, Merged, Unmerged, coalesce, merge};
-pub use action::Normalise;
-pub use action::{Normalise, Strip};
 pub use action::{
-    Documentation, Facet, FacetsAction, JobType, On, Owner, Tag, add_owners, add_tags,
+    Documentation, Facet, FacetsAction, JobType, Mask, Normalise, On, Owner, Pointer, Redact,
+    Strip, Tag, add_owners, add_tags, connection_secrets, sql_literals,
 };
-pub use action::{Mask, Normalise, Pointer, Redact, Strip, connection_secrets, sql_literals};
+pub use coalesce::{Holder, Merged, Unmerged, coalesce, merge};
+pub use diff::{Difference, diff};
 pub use endpoint::{Endpoint, Flavour, ShortName};
 pub use fit::{Cut, Fitted, TooLarge, fit};
 pub use module::{Module, ModuleLimits};
 pub use plugin::{Applied, Build, Failed, Transform, Transforms};
 pub use redshift::{Change, Lookup, Redshift, Rewritten, Style, Unresolved};
+pub use rules::{
+    Coalesce, Did, Example, ExampleResult, Facts, Failure, Miss, Problem, Rules, SCHEMA, Sources,
+    Step, Transformed, Verdict,
+};
 pub use run_event::run_event;
 pub use script::{Script, ScriptError, ScriptLimits};

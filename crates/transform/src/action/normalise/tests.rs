@@ -139,7 +139,7 @@ fn each_part_can_be_left_out() {
 fn namespace() -> impl Strategy<Value = String> {
     let scheme = "(jdbc:)?(s3a|S3|postgresql|Postgres|mysql|redshift|redshift:iam|awsathena|abfss|hdfs|file|mssql|snowflake|gs|odd)://";
     let rest = r"/?([uA:]{0,3}@)?[aA.\[\]=:,]{0,6}(\.b\.us-east-1\.redshift\.amazonaws\.com)?(:[0-9]{0,3})?[/;?@=a]{0,5}(Region=x)?";
-    let uri = (scheme, rest).prop_map(|(scheme, rest)| scheme + &rest);
+    let uri = (scheme, rest).prop_map(|(scheme, rest)| format!("{scheme}{rest}"));
     prop_oneof![uri, ".{0,12}", "[a-z:/@]{0,12}"]
 }
 

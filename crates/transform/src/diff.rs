@@ -1,0 +1,106 @@
+//! What differs between two JSON texts, place by place.
+//!
+//! Compares texts and not decoded values, so that `1` and `1.0`, or two integers that no float can tell apart, differ.
+//! The order of keys and white space do not count. Called by examples and by the workbench.
+
+use openlineage::Json;
+
+/// One place where two texts differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// JSON Pointer (RFC 6901).
+    pub pointer: String,
+    /// What stands there in the first, as JSON text; `None` for nothing.
+    pub before: Option<String>,
+    /// What stands there in the second.
+    pub after: Option<String>,
+}
+
+/// All differences, in the order of the first text; what only the second has comes after.
+pub fn diff(before: Json<'_>, after: Json<'_>) -> Vec<Difference> {
+    let mut found = Vec::new();
+    compare("", Some(before), Some(after), &mut found);
+    found
+}
+
+fn compare(
+    pointer: &str,
+    before: Option<Json<'_>>,
+    after: Option<Json<'_>>,
+    found: &mut Vec<Difference>,
+) {
+    let differ = |found: &mut Vec<Difference>| {
+        let text = |json: Option<Json<'_>>| json.map(|json| json.text().to_owned());
+        found.push(Difference {
+            pointer: pointer.to_owned(),
+            before: text(before),
+            after: text(after),
+        });
+    };
+    let (Some(one), Some(two)) = (before, after) else {
+        return differ(found);
+    };
+    if one.text() == two.text() {
+        return;
+    }
+    match (one.kind(), two.kind()) {
+        ("object", "object") => {
+            let (ones, twos) = (keys(one), keys(two));
+            for key in &ones {
+                compare(&under(pointer, key), one.get(key), two.get(key), found);
+            }
+            for key in twos.iter().filter(|key| !ones.contains(key)) {
+                compare(&under(pointer, key), None, two.get(key), found);
+            }
+        }
+        ("array", "array") => {
+            let (ones, twos) = (one.items(), two.items());
+            for index in 0..ones.len().max(twos.len()) {
+                let (one, two) = (ones.get(index).copied(), twos.get(index).copied());
+                compare(&format!("{pointer}/{index}"), one, two, found);
+            }
+        }
+        ("string", "string") if one.string().is_some() && one.string() == two.string() => {}
+        _ => differ(found),
+    }
+}
+
+fn keys(object: Json<'_>) -> Vec<String> {
+    let mut keys: Vec<String> = Vec::new();
+    for member in object.members() {
+        if let Some(key) = member.key.string()
+            && !keys.iter().any(|known| *known == key)
+        {
+            keys.push(key.into_owned());
+        }
+    }
+    keys
+}
+
+fn under(pointer: &str, key: &str) -> String {
+    format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pointers(before: &str, after: &str) -> Vec<String> {
+        let (before, after) = (Json::parse(before).unwrap(), Json::parse(after).unwrap());
+        diff(before, after).into_iter().map(|d| d.pointer).collect()
+    }
+
+    #[test]
+    fn each_place_is_named_once_and_order_of_keys_does_not_count() {
+        let before = r#"{"a":1,"b/c":[1,{"x":"\u0041"}],"d":{"e":1}}"#;
+        assert!(pointers(before, r#"{"d":{"e":1}, "b/c":[1,{"x":"A"}],"a":1}"#).is_empty());
+        let after = r#"{"a":1.0,"b/c":[1,{"x":"A"},2],"f":null}"#;
+        assert_eq!(pointers(before, after), ["/a", "/b~1c/2", "/d", "/f"]);
+    }
+
+    #[test]
+    fn numbers_that_no_float_tells_apart_differ() {
+        let (one, two) = ("[9007199254740993123]", "[9007199254740993124]");
+        assert_eq!(pointers(one, two), ["/0"]);
+    }
+}

@@ -1,0 +1,293 @@
+//! Rules: an ordered list, each with conditions, an action, and what to do when the action fails.
+//!
+//! A rules file is read once (`rules/read.rs`) into [`Rules`], which cannot be wrong; [`Rules::apply`] is then called
+//! for every event. Each rule sees what the ones before it left. An event that no rule changes leaves as the text it
+//! came in, and no rule looks further into it than its conditions have to. Called by the batch and by the workbench.
+
+mod action;
+mod add;
+mod examples;
+mod pattern;
+mod read;
+mod rename;
+mod when;
+mod yaml;
+
+use std::collections::{BTreeSet, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use openlineage::Event;
+
+use crate::endpoint::ShortName;
+use crate::redshift::{Lookup, Unresolved};
+use action::{Action, Done};
+use when::When;
+
+pub use examples::{Example, ExampleResult, Failure};
+pub use read::{Coalesce, Sources};
+pub use when::Miss;
+pub use yaml::Problem;
+
+/// The JSON Schema of the rules file, for editors.
+pub const SCHEMA: &str = include_str!("../transforms.schema.json");
+
+/// A rules file, compiled.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    rules: Vec<Rule>,
+    /// Which events of a run are to become one, if any.
+    pub coalesce: Option<Coalesce>,
+    examples: Vec<Example>,
+}
+
+#[derive(Debug, Clone)]
+struct Rule {
+    name: Arc<str>,
+    when: When,
+    action: Action,
+    on_failure: OnFailure,
+}
+
+/// What becomes of an event whose rule failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum OnFailure {
+    /// It goes on as it was before the rule.
+    #[default]
+    Keep,
+    /// It is a dead letter.
+    DeadLetter,
+}
+
+/// What rules may know besides the event.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'f> {
+    /// The name of the target.
+    pub target: &'f str,
+    /// What was looked up of the short names in [`Rules::wanted`].
+    pub lookups: &'f HashMap<ShortName, Lookup>,
+}
+
+/// What the rules made of an event.
+#[derive(Debug, Clone)]
+pub struct Transformed {
+    /// Whether it goes on.
+    pub verdict: Verdict,
+    /// The rules that did something, or tried to; from [`Rules::explain`], all of them.
+    pub steps: Vec<Step>,
+    /// Redshift names that a rule could not resolve.
+    pub unresolved: Vec<Unresolved>,
+}
+
+/// Whether an event goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// As this.
+    Keep(Event),
+    /// A rule took it out.
+    Drop {
+        /// The rule's name.
+        rule: Arc<str>,
+    },
+    /// A rule failed that says so.
+    DeadLetter {
+        /// The rule's name.
+        rule: Arc<str>,
+        /// Why it failed.
+        reason: String,
+    },
+}
+
+/// One rule and one event.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// The rule's name.
+    pub rule: Arc<str>,
+    /// What it did.
+    pub did: Did,
+}
+
+/// What a rule did with an event.
+#[derive(Debug, Clone)]
+pub enum Did {
+    /// Nothing: it is not for this event.
+    NotFor(Miss),
+    /// Nothing: it found nothing to do.
+    Nothing,
+    /// It changed it.
+    Changed {
+        /// As it was.
+        before: Event,
+        /// As it is.
+        after: Event,
+    },
+    /// It took it out.
+    Dropped,
+    /// It could not do its work.
+    Failed(String),
+}
+
+impl Rules {
+    /// Reads a rules file. Errors: all that is wrong with it, by line.
+    pub fn read(text: &str, sources: &Sources<'_>) -> Result<Rules, Vec<Problem>> {
+        read::read(text, sources)
+    }
+
+    /// How many rules there are.
+    pub fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// Whether there is nothing to do for any event.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty() && self.coalesce.is_none()
+    }
+
+    /// The names of the rules, in their order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().map(|rule| &*rule.name)
+    }
+
+    /// The examples that stand in the file.
+    pub fn examples(&self) -> &[Example] {
+        &self.examples
+    }
+
+    /// The rule of that name by itself.
+    fn only(&self, name: &str) -> Rules {
+        let rules = self.rules.iter().filter(|rule| &*rule.name == name);
+        Rules {
+            rules: rules.cloned().collect(),
+            ..Rules::default()
+        }
+    }
+
+    /// The Redshift names that have to be looked up before [`apply`](Self::apply).
+    pub fn wanted(&self, event: &Event, target: &str) -> BTreeSet<ShortName> {
+        let mut wanted = BTreeSet::new();
+        if self.rules.iter().any(|rule| rule.action.looks_up()) {
+            let lookups = HashMap::new();
+            let facts = Facts {
+                target,
+                lookups: &lookups,
+            };
+            self.run(event, &facts, |rule, event| {
+                wanted.extend(rule.action.wanted(event));
+                None
+            });
+        }
+        wanted
+    }
+
+    /// What becomes of `event`.
+    pub fn apply(&self, event: &Event, facts: &Facts<'_>) -> Transformed {
+        self.run(event, facts, |_, _| None)
+    }
+
+    /// The same, and for each rule that does not apply the condition that is not met.
+    pub fn explain(&self, event: &Event, facts: &Facts<'_>) -> Transformed {
+        self.run(event, facts, |rule, event| {
+            rule.when
+                .miss(event, facts)
+                .map(|missed| Did::NotFor(missed.told(event, facts)))
+        })
+    }
+
+    /// Whether the events of its run may become one with `event`, as far as the file says.
+    pub fn coalesces(&self, event: &Event, target: &str) -> Option<&Coalesce> {
+        let lookups = HashMap::new();
+        let facts = Facts {
+            target,
+            lookups: &lookups,
+        };
+        self.coalesce
+            .as_ref()
+            .filter(|coalesce| coalesce.when.miss(event, &facts).is_none())
+    }
+
+    /// One rule after another. `look` sees each event before its rule, and may say what the step was.
+    fn run(
+        &self,
+        event: &Event,
+        facts: &Facts<'_>,
+        mut look: impl FnMut(&Rule, &Event) -> Option<Did>,
+    ) -> Transformed {
+        let mut event = event.clone();
+        let (mut steps, mut unresolved) = (Vec::new(), Vec::new());
+        let step = |rule: &Rule, did| Step {
+            rule: rule.name.clone(),
+            did,
+        };
+        for rule in &self.rules {
+            if let Some(did) = look(rule, &event) {
+                steps.push(step(rule, did));
+                continue;
+            }
+            if rule.when.miss(&event, facts).is_some() {
+                continue;
+            }
+            match rule.on(&event, facts, &mut unresolved) {
+                Ok(None) => steps.push(step(rule, Did::Nothing)),
+                Ok(Some(Done::Changed(after))) => {
+                    let did = Did::Changed {
+                        before: event,
+                        after: after.clone(),
+                    };
+                    steps.push(step(rule, did));
+                    event = after;
+                }
+                Ok(Some(Done::Drop)) => {
+                    steps.push(step(rule, Did::Dropped));
+                    let verdict = Verdict::Drop {
+                        rule: rule.name.clone(),
+                    };
+                    return Transformed {
+                        verdict,
+                        steps,
+                        unresolved,
+                    };
+                }
+                Err(reason) => {
+                    steps.push(step(rule, Did::Failed(reason.clone())));
+                    match rule.on_failure {
+                        OnFailure::Keep => {}
+                        OnFailure::DeadLetter => {
+                            let verdict = Verdict::DeadLetter {
+                                rule: rule.name.clone(),
+                                reason,
+                            };
+                            return Transformed {
+                                verdict,
+                                steps,
+                                unresolved,
+                            };
+                        }
+                    }
+                }
+            }
+        }
+        Transformed {
+            verdict: Verdict::Keep(event),
+            steps,
+            unresolved,
+        }
+    }
+}
+
+impl Rule {
+    /// What the rule does, or why it cannot. A panic is a failure like any other, and stays with this event.
+    fn on(
+        &self,
+        event: &Event,
+        facts: &Facts<'_>,
+        unresolved: &mut Vec<Unresolved>,
+    ) -> Result<Option<Done>, String> {
+        catch_unwind(AssertUnwindSafe(|| {
+            self.action.on(event, facts, unresolved)
+        }))
+        .unwrap_or_else(|_| Err("it panicked".to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,212 @@
+//! What a rule can do: the built-in actions, and plug-ins.
+//!
+//! Each gives a new text, which is read as an event again before anyone sees it: whatever an action does wrong ends
+//! here. The texts themselves are made in `rename.rs`, in `crate::action`, and by plug-ins.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use openlineage::{Edits, Event, Identity, Json, Level, Role};
+
+use super::Facts;
+use super::add::Add;
+use super::pattern::Patterns;
+use super::rename::{Rename, rewrite};
+use super::when::Named;
+use crate::action::{FacetsAction, Normalise, On, Redact, Strip};
+use crate::endpoint::ShortName;
+use crate::plugin::{Applied, Transform};
+use crate::redshift::{Redshift, Unresolved};
+
+/// What a rule does.
+#[derive(Debug, Clone)]
+pub(super) enum Action {
+    Rename(Rename),
+    Normalise(Normalise),
+    Redshift(Redshift),
+    SymlinkToPrimary(Symlink),
+    Strip(Role, Strip),
+    Facets(FacetsAction, On),
+    Redact(Box<Redact>),
+    Add(Add),
+    /// Takes datasets out of inputs and outputs.
+    DropDatasets(Named),
+    Drop,
+    Plugin(Arc<dyn Transform>),
+}
+
+/// Which symlink becomes the primary name.
+#[derive(Debug, Clone)]
+pub(super) struct Symlink {
+    pub(super) only: Named,
+    /// The symlink's `type`: `TABLE`, `LOCATION`.
+    pub(super) kind: Option<Patterns>,
+}
+
+/// What an action did.
+#[derive(Debug)]
+pub(super) enum Done {
+    Changed(Event),
+    Drop,
+}
+
+impl Action {
+    /// Whether it needs answers from outside.
+    pub(super) fn looks_up(&self) -> bool {
+        matches!(self, Action::Redshift(_))
+    }
+
+    /// What it needs to know for `event`.
+    pub(super) fn wanted(&self, event: &Event) -> BTreeSet<ShortName> {
+        match self {
+            Action::Redshift(redshift) => redshift.wanted(event),
+            Action::Rename(_)
+            | Action::Normalise(_)
+            | Action::SymlinkToPrimary(_)
+            | Action::Strip(..)
+            | Action::Facets(..)
+            | Action::Redact(_)
+            | Action::Add(_)
+            | Action::DropDatasets(_)
+            | Action::Drop
+            | Action::Plugin(_) => BTreeSet::new(),
+        }
+    }
+
+    /// What it makes of `event`; `None` when there is nothing to do.
+    pub(super) fn on(
+        &self,
+        event: &Event,
+        facts: &Facts<'_>,
+        unresolved: &mut Vec<Unresolved>,
+    ) -> Result<Option<Done>, String> {
+        let text = match self {
+            Action::Rename(rename) => rewrite(event, rename.of, |name| rename.renamed(name)),
+            Action::Normalise(normalise) => {
+                rewrite(event, Role::Dataset, |name| Some(normalise.normalise(name)))
+            }
+            Action::Redshift(redshift) => {
+                let rewritten = redshift.rewrite(event, facts.lookups);
+                unresolved.extend(rewritten.unresolved);
+                let changed = !rewritten.changes.is_empty();
+                return Ok(changed.then_some(Done::Changed(rewritten.event)));
+            }
+            Action::SymlinkToPrimary(symlink) => symlink.swapped(event),
+            Action::Strip(role, strip) => rewrite(event, *role, |name| {
+                let stripped = match role {
+                    Role::Dataset => strip.dataset(&name.name),
+                    Role::Job => strip.job(&name.name),
+                };
+                Some(Identity {
+                    namespace: name.namespace.clone(),
+                    name: stripped,
+                })
+            }),
+            Action::Facets(action, on) => action.apply(event, *on),
+            Action::Redact(redact) => redact.redact(event),
+            Action::Add(add) => return add.to(event),
+            Action::DropDatasets(named) => without_datasets(event, named),
+            Action::Drop => return Ok(Some(Done::Drop)),
+            Action::Plugin(transform) => match transform.apply(event) {
+                Ok(Applied::Unchanged) => None,
+                Ok(Applied::Changed(text)) => Some(text),
+                Ok(Applied::Drop) => return Ok(Some(Done::Drop)),
+                Err(failed) => return Err(failed.0),
+            },
+        };
+        // Who writes code need not know what every facet has to say of itself: that is put right as at ingest.
+        let level = match self {
+            Action::Plugin(_) => Level::Repair,
+            _ => Level::Strict,
+        };
+        match text {
+            None => Ok(None),
+            Some(text) if text == event.text() => Ok(None),
+            Some(text) => match Event::read(text.as_bytes(), level) {
+                Ok(read) => Ok(Some(Done::Changed(read.event))),
+                Err(refused) => Err(format!("what it gave is {refused}")),
+            },
+        }
+    }
+}
+
+impl Symlink {
+    /// The event with the name in the symlink first, and the one that was first as the symlink. Wherever else the
+    /// dataset is named, it gets its new name too.
+    fn swapped(&self, event: &Event) -> Option<String> {
+        let root = event.json()?;
+        let mut edits = Edits::of(event.text());
+        let mut renamed: Vec<(Identity, Identity)> = Vec::new();
+        for dataset in datasets(root) {
+            let Some(primary) = Identity::of(dataset).filter(|name| !self.only.matches(name))
+            else {
+                continue;
+            };
+            let identifiers = dataset.at(&["facets", "symlinks", "identifiers"]);
+            let mut identifiers = identifiers.map(Json::items).unwrap_or_default().into_iter();
+            if let Some((place, symlink)) = identifiers.find_map(|id| self.fitting(id)) {
+                put(&mut edits, place, &primary);
+                if !renamed.iter().any(|(old, _)| *old == primary) {
+                    renamed.push((primary, symlink));
+                }
+            }
+        }
+        for name in openlineage::names(root) {
+            if name.role != Role::Dataset || name.place == "symlinks" {
+                continue;
+            }
+            let (Some(namespace), Some(own)) = (name.namespace.string(), name.name.string()) else {
+                continue;
+            };
+            let new = renamed
+                .iter()
+                .find(|(old, _)| old.namespace == namespace && old.name == own);
+            if let Some((_, new)) = new {
+                edits.replace_string(name.namespace, &new.namespace);
+                edits.replace_string(name.name, &new.name);
+            }
+        }
+        (!edits.is_empty()).then(|| edits.apply())
+    }
+
+    fn fitting<'t>(&self, symlink: Json<'t>) -> Option<(Json<'t>, Identity)> {
+        let kind = symlink.get("type").and_then(Json::string);
+        let kind = kind.as_deref().unwrap_or_default();
+        if (self.kind.as_ref()).is_some_and(|wanted| !wanted.matches(kind)) {
+            return None;
+        }
+        let name = Identity::of(symlink).filter(|name| self.only.matches(name))?;
+        Some((symlink, name))
+    }
+}
+
+fn put(edits: &mut Edits<'_>, place: Json<'_>, name: &Identity) {
+    if let (Some(namespace), Some(own)) = (place.get("namespace"), place.get("name")) {
+        edits.replace_string(namespace, &name.namespace);
+        edits.replace_string(own, &name.name);
+    }
+}
+
+fn datasets(root: Json<'_>) -> Vec<Json<'_>> {
+    let lists = ["inputs", "outputs"].iter();
+    let mut found: Vec<Json<'_>> = lists
+        .filter_map(|list| root.get(list))
+        .flat_map(Json::items)
+        .collect();
+    found.extend(root.get("dataset"));
+    found
+}
+
+/// Takes the datasets out of inputs and outputs; what other datasets say about them stays.
+fn without_datasets(event: &Event, named: &Named) -> Option<String> {
+    let root = event.json()?;
+    let mut edits = Edits::of(event.text());
+    for list in ["inputs", "outputs"] {
+        if let Some(list) = root.get(list) {
+            edits.remove_items(list, |item| {
+                Identity::of(item).is_some_and(|name| named.matches(&name))
+            });
+        }
+    }
+    (!edits.is_empty()).then(|| edits.apply())
+}

@@ -1,0 +1,447 @@
+//! Examples: events that stand in the rules file beside their rules, and what has to become of them.
+//!
+//! What an event needs and an example leaves out is filled in, so that an example shows what matters and no more. Run by
+//! `lineage-proxy transform test`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use openlineage::{Event, Json, Level};
+use serde_json::{Map, Value, json};
+
+use super::yaml::{Fields, Node, Problems, Value as Yaml};
+use super::{Facts, Rules, Verdict};
+use crate::coalesce::coalesce;
+use crate::diff::{Difference, diff};
+use crate::redshift::Lookup;
+
+/// An example.
+#[derive(Debug, Clone)]
+pub struct Example {
+    /// Its name.
+    pub name: String,
+    /// The rule beside which it stands, which then runs alone; `None` for one of the whole file.
+    pub rule: Option<Arc<str>>,
+    /// Its line in the file.
+    pub line: u64,
+    given: Vec<Event>,
+    target: String,
+    expect: Vec<Expect>,
+}
+
+/// What has to become of the events.
+#[derive(Debug, Clone)]
+enum Expect {
+    /// These, and no others.
+    Events(Vec<Event>),
+    /// That value at that pointer of the only event.
+    At(String, Value),
+    /// Nothing there.
+    Absent(String),
+    /// It is as it was.
+    Unchanged,
+    /// Dropped, by that rule if one is named.
+    Dropped(Option<String>),
+    /// A dead letter.
+    DeadLetter,
+    /// Its rule fails, whatever becomes of it then.
+    Failed,
+}
+
+/// What came of an example.
+#[derive(Debug, Clone)]
+pub struct ExampleResult {
+    /// Everything that is not as expected; nothing when it passed.
+    pub failures: Vec<Failure>,
+}
+
+/// One thing that is not as expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// A value is another; `before` is what was expected.
+    Value(Difference),
+    /// Something else became of it.
+    Else {
+        /// What was expected.
+        expected: String,
+        /// What became of it.
+        found: String,
+    },
+}
+
+impl ExampleResult {
+    /// Whether all is as expected.
+    pub fn passed(&self) -> bool {
+        self.failures.is_empty()
+    }
+}
+
+impl Example {
+    /// Runs the example with the rules of its file.
+    pub fn run(&self, rules: &Rules) -> ExampleResult {
+        let alone;
+        let rules = match &self.rule {
+            None => rules,
+            Some(name) => {
+                alone = rules.only(name);
+                &alone
+            }
+        };
+        let lookups: HashMap<_, Lookup> = HashMap::new();
+        let facts = Facts {
+            target: &self.target,
+            lookups: &lookups,
+        };
+        let mut came = Came::default();
+        for event in &self.given {
+            let transformed = rules.apply(event, &facts);
+            for step in &transformed.steps {
+                if let super::Did::Failed(reason) = &step.did {
+                    came.failed
+                        .push(format!("rule {:?} failed: {reason}", step.rule));
+                }
+            }
+            match transformed.verdict {
+                Verdict::Keep(event) => came.kept.push(event),
+                Verdict::Drop { rule } => came.dropped.push(rule),
+                Verdict::DeadLetter { rule, reason } => {
+                    came.dead.push(format!("{rule:?}: {reason}"));
+                }
+            }
+        }
+        if let Some(with) = &rules.coalesce {
+            let kept: Vec<&Event> = came.kept.iter().collect();
+            let merged = coalesce(&kept, with.keep_start, with.max_bytes);
+            came.kept = merged.into_iter().map(|merged| merged.event).collect();
+        }
+        let mut failures = Vec::new();
+        let may_fail = |expect: &Expect| matches!(expect, Expect::DeadLetter | Expect::Failed);
+        if !came.failed.is_empty() && !self.expect.iter().any(may_fail) {
+            failures.push(Failure::Else {
+                expected: "no rule that fails".to_owned(),
+                found: came.failed.join("; "),
+            });
+        }
+        for expect in &self.expect {
+            expect.check(self, &came, &mut failures);
+        }
+        ExampleResult { failures }
+    }
+
+    pub(super) fn read(
+        node: &Node,
+        rule: Option<&Arc<str>>,
+        file: &dyn Fn(&str) -> Result<Vec<u8>, String>,
+        problems: &mut Problems,
+    ) -> Option<Example> {
+        let mut fields = Fields::of(node, "an example", problems)?;
+        let name = fields.text("name", problems);
+        let kinds = [("run", "run"), ("job", "job"), ("dataset", "dataset")];
+        let kind = fields
+            .get("kind")
+            .and_then(|node| node.choice(&kinds, problems));
+        let target = fields.text("target", problems);
+        let given = match fields.get("given") {
+            Some(node) => events(node, kind, file, problems),
+            None => {
+                problems.say(
+                    node.at,
+                    "an example needs given: an event, or a list of them",
+                );
+                Vec::new()
+            }
+        };
+        let mut expect = Vec::new();
+        if let Some(node) = fields.get("expect") {
+            expect.push(Expect::Events(events(node, kind, file, problems)));
+        }
+        if let Some(node) = fields.get("expect_at") {
+            if let Yaml::Map(members) = &node.value {
+                let members = members.iter();
+                expect.extend(members.map(|(key, node)| Expect::At(key.text.clone(), node.json())));
+            } else {
+                problems.say(node.at, "expected a map of JSON Pointers and values");
+            }
+        }
+        if let Some(node) = fields.get("expect_absent") {
+            let pointers = node.one_or_many().into_iter();
+            expect.extend(
+                pointers
+                    .filter_map(|node| node.text(problems))
+                    .map(Expect::Absent),
+            );
+        }
+        if let Some(node) = fields.get("expect_dropped") {
+            expect.push(Expect::Dropped(match &node.value {
+                Yaml::Text(rule) => Some(rule.clone()),
+                _ => node.flag(problems).and(None),
+            }));
+        }
+        for (key, wanted) in [
+            ("expect_unchanged", Expect::Unchanged),
+            ("expect_dead_letter", Expect::DeadLetter),
+            ("expect_failed", Expect::Failed),
+        ] {
+            if fields.flag(key, problems) == Some(true) {
+                expect.push(wanted);
+            }
+        }
+        if expect.is_empty() {
+            problems.say(
+                node.at,
+                "an example needs what to expect: expect, expect_at, expect_absent, expect_unchanged, \
+                 expect_dropped, expect_dead_letter or expect_failed",
+            );
+        }
+        let line = fields.at.line;
+        fields.finish(problems);
+        Some(Example {
+            name: name.unwrap_or_else(|| format!("line {line}")),
+            rule: rule.cloned(),
+            line,
+            given,
+            target: target.unwrap_or_else(|| "store".to_owned()),
+            expect,
+        })
+    }
+}
+
+/// What became of the events of an example.
+#[derive(Default)]
+struct Came {
+    kept: Vec<Event>,
+    dropped: Vec<Arc<str>>,
+    dead: Vec<String>,
+    failed: Vec<String>,
+}
+
+impl Came {
+    fn told(&self) -> String {
+        let mut told = Vec::new();
+        let events = self.kept.len();
+        if events > 0 {
+            told.push(format!(
+                "{events} event{} went on",
+                if events == 1 { "" } else { "s" }
+            ));
+        }
+        told.extend(
+            self.dropped
+                .iter()
+                .map(|rule| format!("dropped by {rule:?}")),
+        );
+        told.extend(
+            self.dead
+                .iter()
+                .map(|dead| format!("dead letter of {dead}")),
+        );
+        told.extend(self.failed.iter().cloned());
+        told.join("; ")
+    }
+}
+
+impl Expect {
+    fn check(&self, example: &Example, came: &Came, failures: &mut Vec<Failure>) {
+        let mut otherwise = |expected: String| {
+            failures.push(Failure::Else {
+                expected,
+                found: came.told(),
+            });
+        };
+        match self {
+            Expect::Events(wanted) if wanted.len() != came.kept.len() => {
+                otherwise(format!("{} event(s)", wanted.len()));
+            }
+            Expect::Events(wanted) => {
+                let many = wanted.len() > 1;
+                for (index, (wanted, found)) in wanted.iter().zip(&came.kept).enumerate() {
+                    compare(wanted, found, many.then_some(index), failures);
+                }
+            }
+            Expect::Unchanged if came.kept.len() != example.given.len() => {
+                otherwise("unchanged".to_owned());
+            }
+            Expect::Unchanged => {
+                for (given, found) in example.given.iter().zip(&came.kept) {
+                    compare(given, found, None, failures);
+                }
+            }
+            Expect::At(pointer, wanted) => match came.kept.as_slice() {
+                [event] => {
+                    let event: Value = serde_json::from_str(event.text()).unwrap_or_default();
+                    let found = event.pointer(pointer);
+                    if found != Some(wanted) {
+                        failures.push(Failure::Value(Difference {
+                            pointer: pointer.clone(),
+                            before: Some(wanted.to_string()),
+                            after: found.map(Value::to_string),
+                        }));
+                    }
+                }
+                _ => otherwise(format!("one event with {pointer}")),
+            },
+            Expect::Absent(pointer) => match came.kept.as_slice() {
+                [event] => {
+                    let event: Value = serde_json::from_str(event.text()).unwrap_or_default();
+                    if let Some(found) = event.pointer(pointer) {
+                        failures.push(Failure::Value(Difference {
+                            pointer: pointer.clone(),
+                            before: None,
+                            after: Some(found.to_string()),
+                        }));
+                    }
+                }
+                _ => otherwise(format!("one event without {pointer}")),
+            },
+            Expect::Dropped(rule) => {
+                let by = |dropped: &Arc<str>| rule.as_ref().is_none_or(|rule| **rule == **dropped);
+                if !came.kept.is_empty() || !came.dropped.iter().any(by) {
+                    otherwise(match rule {
+                        Some(rule) => format!("dropped by {rule:?}"),
+                        None => "dropped".to_owned(),
+                    });
+                }
+            }
+            Expect::Failed => {
+                if came.failed.is_empty() {
+                    otherwise("a rule that fails".to_owned());
+                }
+            }
+            Expect::DeadLetter => {
+                if came.dead.is_empty() {
+                    otherwise("a dead letter".to_owned());
+                }
+            }
+        }
+    }
+}
+
+fn compare(wanted: &Event, found: &Event, index: Option<usize>, failures: &mut Vec<Failure>) {
+    let (Some(wanted), Some(found)) = (wanted.json(), found.json()) else {
+        return; // an event is JSON
+    };
+    for mut difference in diff(wanted, found) {
+        if let Some(index) = index {
+            difference.pointer = format!("[{index}]{}", difference.pointer);
+        }
+        failures.push(Failure::Value(difference));
+    }
+}
+
+/// Events: a map, a JSON text, `{file: …}`, or a list of those.
+fn events(
+    node: &Node,
+    kind: Option<&str>,
+    file: &dyn Fn(&str) -> Result<Vec<u8>, String>,
+    problems: &mut Problems,
+) -> Vec<Event> {
+    (node.one_or_many().into_iter())
+        .filter_map(|node| {
+            let value = match &node.value {
+                Yaml::Text(text) => parsed(text, node, problems)?,
+                Yaml::Map(members) => match members.as_slice() {
+                    [(key, name)] if key.text == "file" => {
+                        let name = name.text(problems)?;
+                        let bytes = problems.ok(node.at, file(&name))?;
+                        let text = String::from_utf8(bytes);
+                        let text = problems
+                            .ok(node.at, text.map_err(|error| format!("{name}: {error}")))?;
+                        parsed(&text, node, problems)?
+                    }
+                    _ => node.json().to_string(),
+                },
+                _ => {
+                    problems.say(
+                        node.at,
+                        "expected an event: a map, a JSON text, or {file: …}",
+                    );
+                    return None;
+                }
+            };
+            let read = Event::read(filled(&value, kind).as_bytes(), Level::Repair);
+            let read = read.map_err(|refused| {
+                let first = refused.findings.first();
+                let told =
+                    first.map(|finding| format!("{} at {:?}", finding.message, finding.pointer));
+                format!("no event: {}", told.unwrap_or_default())
+            });
+            problems.ok(node.at, read).map(|read| read.event)
+        })
+        .collect()
+}
+
+fn parsed(text: &str, node: &Node, problems: &mut Problems) -> Option<String> {
+    let json = Json::parse(text).map_err(|error| format!("no JSON: {error}"));
+    problems
+        .ok(node.at, json)
+        .map(|json| json.text().to_owned())
+}
+
+/// The event with what it needs and does not have. The text stays as it is where nothing is missing.
+fn filled(text: &str, kind: Option<&str>) -> String {
+    let Some(root) = Json::parse(text).ok().filter(|json| json.is_object()) else {
+        return text.to_owned();
+    };
+    let has = |name| root.get(name).is_some();
+    let kind = kind.unwrap_or(if has("dataset") && !has("run") && !has("job") {
+        "dataset"
+    } else {
+        "run"
+    });
+    let definition = match kind {
+        "job" => "JobEvent",
+        "dataset" => "DatasetEvent",
+        _ => "RunEvent",
+    };
+    let schema = format!("https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/{definition}");
+    let mut missing = vec![
+        ("eventTime", json!("2026-01-01T00:00:00Z")),
+        ("producer", json!("https://example.com/producer")),
+        ("schemaURL", json!(schema)),
+    ];
+    if kind == "run" {
+        missing.push(("run", json!({"runId": RUN})));
+    }
+    if kind != "dataset" {
+        missing.push(("job", json!({"namespace": "example", "name": "job"})));
+    }
+    let mut edits = openlineage::Edits::of(text);
+    let new: Vec<(&str, String)> = missing
+        .iter()
+        .filter(|(name, _)| !has(name))
+        .map(|(name, value)| (*name, value.to_string()))
+        .collect();
+    if !new.is_empty() {
+        edits.add_members(root, &new);
+    }
+    for (name, needed) in missing
+        .iter()
+        .filter_map(|(name, value)| Some((name, value.as_object()?)))
+    {
+        fill(&mut edits, root, name, needed);
+    }
+    edits.apply()
+}
+
+/// Fills in `runId`, or the job's namespace and name.
+fn fill(
+    edits: &mut openlineage::Edits<'_>,
+    root: Json<'_>,
+    name: &str,
+    needed: &Map<String, Value>,
+) {
+    let Some(holder) = root.get(name).filter(|holder| holder.is_object()) else {
+        return;
+    };
+    let missing: Vec<(&str, String)> = needed
+        .iter()
+        .filter(|(key, _)| holder.get(key).is_none())
+        .map(|(key, value)| (key.as_str(), value.to_string()))
+        .collect();
+    if !missing.is_empty() {
+        edits.add_members(holder, &missing);
+    }
+}
+
+/// The run of examples that name none.
+const RUN: &str = "00000000-0000-7000-8000-000000000001";

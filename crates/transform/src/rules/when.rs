@@ -1,0 +1,385 @@
+//! The conditions of a rule: which events it is for.
+//!
+//! Each looks no further into the event than it has to, and the cheapest come first. A rule without conditions is for
+//! every event.
+
+use openlineage::{Event, EventType, Identity, Json, Subject};
+
+use super::Facts;
+use super::pattern::Patterns;
+use super::yaml::{Fields, Node, Problems};
+
+/// All of these.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct When(Vec<Condition>);
+
+#[derive(Debug, Clone)]
+enum Condition {
+    Kind(Vec<Kind>),
+    EventType(Vec<EventType>),
+    Target(Patterns),
+    LargerThan(usize),
+    SmallerThan(usize),
+    Job(Named),
+    Producer(Patterns),
+    Has(Side, bool),
+    Dataset(Side, Named),
+    Facet(Patterns),
+    Any(Vec<When>),
+    All(Vec<When>),
+    Not(When),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Run,
+    Job,
+    Dataset,
+}
+
+/// Which of an event's datasets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Inputs,
+    Outputs,
+    /// Inputs, outputs, and that of a DatasetEvent.
+    Any,
+}
+
+/// Patterns for a namespace and a name; what is not there matches.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Named {
+    pub(crate) namespace: Option<Patterns>,
+    pub(crate) name: Option<Patterns>,
+}
+
+/// A condition that an event does not meet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Miss {
+    /// The condition, as it stands in the file: `job.name`.
+    pub condition: &'static str,
+    /// What it asks for.
+    pub expected: String,
+    /// What the event has.
+    pub found: String,
+}
+
+impl Named {
+    pub(crate) fn matches(&self, identity: &Identity) -> bool {
+        let ok = |patterns: &Option<Patterns>, text: &str| {
+            patterns
+                .as_ref()
+                .is_none_or(|patterns| patterns.matches(text))
+        };
+        ok(&self.namespace, &identity.namespace) && ok(&self.name, &identity.name)
+    }
+
+    pub(super) fn read(node: &Node, problems: &mut Problems) -> Option<Named> {
+        let mut fields = Fields::of(node, "namespace and name", problems)?;
+        let mut patterns = |name| {
+            let node = fields.get(name)?;
+            Patterns::read(node, problems)
+        };
+        let named = Named {
+            namespace: patterns("namespace"),
+            name: patterns("name"),
+        };
+        if named.namespace.is_none() && named.name.is_none() {
+            problems.say(node.at, "expected namespace, name, or both");
+        }
+        fields.finish(problems);
+        Some(named)
+    }
+
+    fn told(&self) -> String {
+        let told = |what: &str, patterns: &Option<Patterns>| {
+            patterns
+                .as_ref()
+                .map(|patterns| format!("{what} {}", patterns.told()))
+        };
+        let both = [told("namespace", &self.namespace), told("name", &self.name)];
+        both.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl When {
+    /// The first condition that `event` does not meet.
+    pub(crate) fn miss<'w>(
+        &'w self,
+        event: &Event,
+        facts: &Facts<'_>,
+    ) -> Option<MissedCondition<'w>> {
+        self.0
+            .iter()
+            .find(|condition| !condition.holds(event, facts))
+            .map(MissedCondition)
+    }
+
+    pub(super) fn read(node: &Node, problems: &mut Problems) -> When {
+        let mut conditions = Vec::new();
+        let Some(mut fields) = Fields::of(node, "conditions", problems) else {
+            return When::default();
+        };
+        if let Some(node) = fields.get("kind") {
+            let kinds = [
+                ("run", Kind::Run),
+                ("job", Kind::Job),
+                ("dataset", Kind::Dataset),
+            ];
+            conditions.push(Condition::Kind(choices(node, &kinds, problems)));
+        }
+        if let Some(node) = fields.get("event_type") {
+            let types = [
+                ("START", EventType::Start),
+                ("RUNNING", EventType::Running),
+                ("COMPLETE", EventType::Complete),
+                ("ABORT", EventType::Abort),
+                ("FAIL", EventType::Fail),
+                ("OTHER", EventType::Other),
+            ];
+            conditions.push(Condition::EventType(choices(node, &types, problems)));
+        }
+        let patterns = |name: &'static str, fields: &mut Fields<'_>, problems: &mut Problems| {
+            fields
+                .get(name)
+                .and_then(|node| Patterns::read(node, problems))
+        };
+        conditions.extend(patterns("target", &mut fields, problems).map(Condition::Target));
+        if let Some(node) = fields.get("larger_than") {
+            conditions.extend(node.bytes(problems).map(Condition::LargerThan));
+        }
+        if let Some(node) = fields.get("smaller_than") {
+            conditions.extend(node.bytes(problems).map(Condition::SmallerThan));
+        }
+        if let Some(node) = fields.get("job") {
+            conditions.extend(Named::read(node, problems).map(Condition::Job));
+        }
+        conditions.extend(patterns("producer", &mut fields, problems).map(Condition::Producer));
+        for (name, side) in [
+            ("inputs", Side::Inputs),
+            ("outputs", Side::Outputs),
+            ("datasets", Side::Any),
+        ] {
+            if let Some(flag) = fields.flag(name, problems) {
+                conditions.push(Condition::Has(side, flag));
+            }
+        }
+        for (name, side) in [
+            ("input", Side::Inputs),
+            ("output", Side::Outputs),
+            ("dataset", Side::Any),
+        ] {
+            if let Some(node) = fields.get(name) {
+                conditions.extend(
+                    Named::read(node, problems).map(|named| Condition::Dataset(side, named)),
+                );
+            }
+        }
+        conditions.extend(patterns("facet", &mut fields, problems).map(Condition::Facet));
+        let mut list = |name: &'static str, fields: &mut Fields<'_>| {
+            let node = fields.get(name)?;
+            let items = node.list("conditions", problems);
+            Some(
+                items
+                    .iter()
+                    .map(|item| When::read(item, problems))
+                    .collect(),
+            )
+        };
+        let (any, all) = (list("any", &mut fields), list("all", &mut fields));
+        conditions.extend(any.map(Condition::Any));
+        conditions.extend(all.map(Condition::All));
+        if let Some(node) = fields.get("not") {
+            conditions.push(Condition::Not(When::read(node, problems)));
+        }
+        fields.finish(problems);
+        When(conditions)
+    }
+}
+
+/// A condition that does not hold; told only when somebody asks.
+pub(crate) struct MissedCondition<'w>(&'w Condition);
+
+impl MissedCondition<'_> {
+    /// For a person.
+    pub(crate) fn told(&self, event: &Event, facts: &Facts<'_>) -> Miss {
+        let identity = |identity: &Identity| format!("{} {}", identity.namespace, identity.name);
+        let datasets = |side| {
+            let found: Vec<String> = datasets(event, side).iter().map(identity).collect();
+            or_none(found.join(", "))
+        };
+        let miss = |condition, expected: String, found: String| Miss {
+            condition,
+            expected,
+            found,
+        };
+        match self.0 {
+            Condition::Kind(kinds) => miss(
+                "kind",
+                format!("{kinds:?}").to_lowercase(),
+                event.label().to_owned(),
+            ),
+            Condition::EventType(types) => miss(
+                "event_type",
+                format!("{types:?}").to_uppercase(),
+                event.label().to_owned(),
+            ),
+            Condition::Target(patterns) => miss("target", patterns.told(), facts.target.to_owned()),
+            Condition::LargerThan(size) => miss(
+                "larger_than",
+                format!("{size} bytes"),
+                format!("{} bytes", event.text().len()),
+            ),
+            Condition::SmallerThan(size) => miss(
+                "smaller_than",
+                format!("{size} bytes"),
+                format!("{} bytes", event.text().len()),
+            ),
+            Condition::Job(named) => miss(
+                "job",
+                named.told(),
+                or_none(event.job().map(identity).unwrap_or_default()),
+            ),
+            Condition::Producer(patterns) => {
+                miss("producer", patterns.told(), or_none(producer(event)))
+            }
+            Condition::Has(side, wanted) => {
+                let condition = match side {
+                    Side::Inputs => "inputs",
+                    Side::Outputs => "outputs",
+                    Side::Any => "datasets",
+                };
+                miss(condition, wanted.to_string(), (!wanted).to_string())
+            }
+            Condition::Dataset(side, named) => {
+                let condition = match side {
+                    Side::Inputs => "input",
+                    Side::Outputs => "output",
+                    Side::Any => "dataset",
+                };
+                miss(condition, named.told(), datasets(*side))
+            }
+            Condition::Facet(patterns) => miss(
+                "facet",
+                patterns.told(),
+                or_none(facets(event).collect::<Vec<_>>().join(", ")),
+            ),
+            Condition::Any(_) => miss("any", "one of them".to_owned(), "none".to_owned()),
+            Condition::All(all) => all.iter().find_map(|when| when.miss(event, facts)).map_or(
+                miss("all", "all of them".to_owned(), "not all".to_owned()),
+                |missed| missed.told(event, facts),
+            ),
+            Condition::Not(_) => miss("not", "none of it".to_owned(), "all of it".to_owned()),
+        }
+    }
+}
+
+impl Condition {
+    fn holds(&self, event: &Event, facts: &Facts<'_>) -> bool {
+        match self {
+            Condition::Kind(kinds) => kinds.contains(&match event.subject() {
+                Subject::Run { .. } => Kind::Run,
+                Subject::Job { .. } => Kind::Job,
+                Subject::Dataset { .. } => Kind::Dataset,
+            }),
+            Condition::EventType(types) => match event.subject() {
+                Subject::Run {
+                    event_type: Some(event_type),
+                    ..
+                } => types.contains(event_type),
+                Subject::Run {
+                    event_type: None, ..
+                }
+                | Subject::Job { .. }
+                | Subject::Dataset { .. } => false,
+            },
+            Condition::Target(patterns) => patterns.matches(facts.target),
+            Condition::LargerThan(size) => event.text().len() > *size,
+            Condition::SmallerThan(size) => event.text().len() < *size,
+            Condition::Job(named) => event.job().is_some_and(|job| named.matches(job)),
+            Condition::Producer(patterns) => patterns.matches(&producer(event)),
+            Condition::Has(side, wanted) => has_datasets(event, *side) == *wanted,
+            Condition::Dataset(side, named) => datasets(event, *side)
+                .iter()
+                .any(|dataset| named.matches(dataset)),
+            Condition::Facet(patterns) => facets(event).any(|facet| patterns.matches(&facet)),
+            Condition::Any(any) => any.iter().any(|when| when.miss(event, facts).is_none()),
+            Condition::All(all) => all.iter().all(|when| when.miss(event, facts).is_none()),
+            Condition::Not(when) => when.miss(event, facts).is_some(),
+        }
+    }
+}
+
+fn choices<T: Copy>(node: &Node, from: &[(&str, T)], problems: &mut Problems) -> Vec<T> {
+    (node.one_or_many().into_iter())
+        .filter_map(|node| node.choice(from, problems))
+        .collect()
+}
+
+fn or_none(text: String) -> String {
+    if text.is_empty() {
+        "nothing".to_owned()
+    } else {
+        text
+    }
+}
+
+fn producer(event: &Event) -> String {
+    let producer = event.json().and_then(|root| root.get("producer"));
+    let producer = producer.and_then(Json::string);
+    producer.unwrap_or_default().into_owned()
+}
+
+fn lists(side: Side) -> &'static [&'static str] {
+    match side {
+        Side::Inputs => &["inputs"],
+        Side::Outputs => &["outputs"],
+        Side::Any => &["inputs", "outputs"],
+    }
+}
+
+fn has_datasets(event: &Event, side: Side) -> bool {
+    if let Subject::Dataset { .. } = event.subject() {
+        return side == Side::Any;
+    }
+    let Some(root) = event.json() else {
+        return false;
+    };
+    let filled = |list: &&str| root.get(list).is_some_and(|list| !list.items().is_empty());
+    lists(side).iter().any(filled)
+}
+
+fn datasets(event: &Event, side: Side) -> Vec<Identity> {
+    if let (Subject::Dataset { dataset }, Side::Any) = (event.subject(), side) {
+        return vec![dataset.clone()];
+    }
+    let Some(root) = event.json() else {
+        return Vec::new();
+    };
+    let items = lists(side).iter().filter_map(|list| root.get(list));
+    items
+        .flat_map(Json::items)
+        .filter_map(Identity::of)
+        .collect()
+}
+
+/// The names of all facets, whatever they stand on.
+fn facets(event: &Event) -> impl Iterator<Item = String> {
+    let mut holders = Vec::new();
+    if let Some(root) = event.json() {
+        let single = ["run", "job", "dataset"].iter();
+        holders.extend(single.filter_map(|name| root.at(&[name, "facets"])));
+        for list in ["inputs", "outputs"] {
+            for dataset in root.get(list).map(Json::items).unwrap_or_default() {
+                let own = ["facets", "inputFacets", "outputFacets"].iter();
+                holders.extend(own.filter_map(|name| dataset.get(name)));
+            }
+        }
+    }
+    let names: Vec<String> = holders
+        .into_iter()
+        .flat_map(Json::members)
+        .filter_map(|member| member.key.string().map(|key| key.into_owned()))
+        .collect();
+    names.into_iter()
+}
