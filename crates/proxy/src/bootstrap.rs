@@ -1,9 +1,10 @@
-//! What both bootstraps begin and end with: a runtime, and a configuration error that is seen in the log.
+//! What the bootstraps begin and end with: a runtime, and a configuration error that is seen in the log.
 
 use std::future::Future;
 use std::process::ExitCode;
 
 use crate::config::Errors;
+use crate::setup::NotStarted;
 
 /// Runs a function's main on one thread's worth of runtime: a function has less than a core.
 pub fn main(start: impl Future<Output = Result<(), lambda_runtime::Error>>) -> ExitCode {
@@ -22,7 +23,8 @@ pub fn main(start: impl Future<Output = Result<(), lambda_runtime::Error>>) -> E
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("lineage-proxy: {error}");
-            ExitCode::from(if error.is::<Errors>() { 64 } else { 70 })
+            let configured = error.is::<Errors>() || error.is::<NotStarted>();
+            ExitCode::from(if configured { 64 } else { 70 })
         }
     }
 }

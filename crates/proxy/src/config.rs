@@ -4,6 +4,7 @@
 //! Called by the mains; everything behind them takes a [`Config`], which cannot be wrong.
 
 mod parse;
+mod rules;
 pub mod settings;
 mod target;
 
@@ -21,6 +22,7 @@ use self::parse::{
 use self::settings::{Reader, Settings};
 
 pub use self::parse::hash;
+pub use self::rules::{RulesFile, RulesSource};
 pub use self::target::{JobEvents, Target};
 
 /// What the process is about to be: it decides which settings have to be there.
@@ -53,6 +55,8 @@ pub struct Config {
     pub batch: Batch,
     /// Where events go.
     pub target: Target,
+    /// The rules file.
+    pub rules: RulesFile,
     /// The names of Redshift datasets.
     pub redshift: Redshift,
     /// Whether short Redshift names may be looked up with AWS.
@@ -193,6 +197,7 @@ impl Config {
                     .unwrap_or(20),
             },
             target: target::read(r, role),
+            rules: rules::read(r),
             redshift: Redshift::default(),
             redshift_lookup: false,
             check: Check {

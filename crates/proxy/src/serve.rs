@@ -13,11 +13,13 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
+use transform::Transforms;
 
-use crate::batch::{self, Batch, Report};
+use crate::batch::{self, Batch, Hold, Report};
 use crate::config::{Config, Part};
 use crate::ingest::{Ingest, router};
-use crate::queue::Queue;
+use crate::queue::{Queue, Settlement};
+use crate::rules::Allowed;
 use crate::setup;
 use crate::telemetry::{Prometheus, STOP};
 
@@ -37,6 +39,7 @@ pub async fn start(
     config: &Config,
     prometheus: Prometheus,
     watcher: Option<mpsc::UnboundedSender<Report>>,
+    transforms: Transforms,
 ) -> anyhow::Result<Served> {
     let aws = setup::aws(config).await;
     let queue = setup::queue(config, aws.as_ref()).await?;
@@ -44,7 +47,11 @@ pub async fn start(
     let mut tasks = Vec::new();
     let mut store = None;
     if config.only != Some(Part::Ingest) {
-        let batch = Arc::new(setup::batch(config, aws.as_ref()).await?);
+        let allowed = Allowed {
+            transforms,
+            longest_window: Some(config.queue.visibility_timeout / 2),
+        };
+        let batch = Arc::new(setup::batch(config, aws.as_ref(), allowed).await?);
         store = match &batch.target {
             Target::Store(store) => Some(store.clone()),
             Target::DataZone(_) | Target::OpenLineage(_) | Target::File(_) => None,
@@ -55,6 +62,7 @@ pub async fn start(
             config: config.clone(),
             stop: stop.clone(),
             watcher,
+            hold: Hold::between_batches(),
         };
         tasks.push(tokio::spawn(worker.work()));
     }
@@ -115,17 +123,20 @@ struct Worker {
     config: Config,
     stop: CancellationToken,
     watcher: Option<mpsc::UnboundedSender<Report>>,
+    hold: Hold,
 }
 
 impl Worker {
-    async fn work(self) {
+    async fn work(mut self) {
         while !self.stop.is_cancelled() {
             let received = tokio::select! {
                 received = self.queue.receive(self.config.batch.size, self.config.batch.window) => received,
-                () = self.stop.cancelled() => return,
+                () = self.stop.cancelled() => break,
             };
             match received {
-                Ok(records) if records.is_empty() => {}
+                Ok(records) if records.is_empty() && !self.hold.is_due() => {
+                    self.batch.rules.refresh().await;
+                }
                 Ok(records) => self.handle(records).await,
                 Err(error) => {
                     error!(%error, "the queue cannot be read");
@@ -136,9 +147,22 @@ impl Worker {
                 }
             }
         }
+        self.hand_back().await;
     }
 
-    async fn handle(&self, records: Vec<crate::queue::Record>) {
+    /// What is held is somebody else's now, or ours after the next start.
+    async fn hand_back(&mut self) {
+        let held = self.hold.drain();
+        let again = |record| (record, Settlement::Retry(Duration::ZERO));
+        let held: Vec<_> = held.iter().map(again).collect();
+        for answer in self.queue.settle(&held).await {
+            if let Err(error) = answer {
+                warn!(%error, "not handed back: the event will come again later");
+            }
+        }
+    }
+
+    async fn handle(&mut self, records: Vec<crate::queue::Record>) {
         // What is not done when the visibility time-out is over would be received again beside us.
         let time = self
             .config
@@ -148,10 +172,14 @@ impl Worker {
         let (batch, queue) = (self.batch.clone(), self.queue.clone());
         let deadline = Instant::now() + time;
         // A task of its own: a panic ends the batch, which comes again, and not the worker.
-        let running =
-            tokio::spawn(async move { batch::run(&batch, &queue, records, deadline).await });
+        let mut hold = std::mem::replace(&mut self.hold, Hold::between_batches());
+        let running = tokio::spawn(async move {
+            let report = batch::run(&batch, &queue, &mut hold, records, deadline).await;
+            (report, hold)
+        });
         match running.await {
-            Ok(report) => {
+            Ok((report, hold)) => {
+                self.hold = hold;
                 if let Some(watcher) = &self.watcher {
                     let _ = watcher.send(report); // it may have seen enough
                 }

@@ -9,10 +9,11 @@ use tokio::net::TcpListener;
 
 use crate::aws_error::said;
 use crate::batch::Batch;
-use crate::config::{self, Config};
+use crate::config::{self, Config, RulesSource};
 use crate::ingest::Keys;
 use crate::lookup::Lookups;
 use crate::queue::{Embedded, Queue, Sqs};
+use crate::rules::{Allowed, LiveRules};
 
 /// The store in the data folder.
 const STORE: &str = "store.db";
@@ -28,6 +29,8 @@ pub async fn aws(config: &Config) -> Option<SdkConfig> {
     let secret = matches!(&config.target, config::Target::OpenLineage { api_key_secret, .. } if api_key_secret.is_some());
     let needed = target
         || secret
+        || matches!(config.rules.source, Some(RulesSource::S3 { .. }))
+        || config.rules.hash_key_secret.is_some()
         || config.redshift_lookup
         || config.queue.url.is_some()
         || config.ingest.auth.secret_id.is_some();
@@ -84,7 +87,8 @@ pub async fn target(config: &Config, aws: Option<&SdkConfig>) -> Result<Target, 
         } => {
             let mut http = http.clone();
             if let Some(secret) = api_key_secret {
-                http.api_key = Some(api_key(aws, secret).await?);
+                let name = "openlineage.api_key_secret_id";
+                http.api_key = Some(secret_text(aws, name, secret).await?);
             }
             let target = OpenLineageHttp::new(http);
             target
@@ -157,9 +161,13 @@ async fn assumed(aws: &SdkConfig, role: &str) -> AssumeRoleProvider {
         .await
 }
 
-/// The key of the target, from its secret: read once, so a new one needs a new start.
-async fn api_key(aws: Option<&SdkConfig>, id: &str) -> Result<String, NotStarted> {
-    let place = format!("openlineage.api_key_secret_id: {id}");
+/// A key that is a whole secret: read once, so a new one needs a new start.
+async fn secret_text(
+    aws: Option<&SdkConfig>,
+    setting: &str,
+    id: &str,
+) -> Result<String, NotStarted> {
+    let place = format!("{setting}: {id}");
     let Some(aws) = aws else {
         return Err(NotStarted(format!("{place} needs an AWS configuration")));
     };
@@ -173,9 +181,26 @@ async fn api_key(aws: Option<&SdkConfig>, id: &str) -> Result<String, NotStarted
 }
 
 /// The batch, ready to run.
-pub async fn batch(config: &Config, aws: Option<&SdkConfig>) -> Result<Batch, NotStarted> {
+pub async fn batch(
+    config: &Config,
+    aws: Option<&SdkConfig>,
+    allowed: Allowed,
+) -> Result<Batch, NotStarted> {
     let lookups = Lookups::new(aws.filter(|_| config.redshift_lookup).cloned());
-    Ok(Batch::new(config, target(config, aws).await?, lookups))
+    let hash_key = match (&config.rules.hash_key, &config.rules.hash_key_secret) {
+        (Some(key), _) => Some(key.clone()),
+        (None, Some(secret)) => Some(secret_text(aws, "rules.hash_key_secret_id", secret).await?),
+        (None, None) => None,
+    };
+    let hash_key = hash_key.map(String::into_bytes);
+    let rules = LiveRules::open(&config.rules, hash_key, aws, allowed).await;
+    let rules = rules.map_err(|error| NotStarted(format!("rules.file: {error}")))?;
+    Ok(Batch::new(
+        config,
+        target(config, aws).await?,
+        lookups,
+        rules,
+    ))
 }
 
 /// The keys that ingest lets in.

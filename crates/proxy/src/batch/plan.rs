@@ -106,41 +106,43 @@ fn ends(event: &Event) -> bool {
     event_type(event).is_some_and(EventType::ends)
 }
 
-/// What an answer of the target means for the record.
-pub(super) fn outcome(delivery: Delivery, record: &Record, max_receives: u32) -> Outcome {
-    match delivery {
-        Delivery::Delivered { id } => Outcome::Delivered { id },
-        Delivery::Permanent(failure) => Outcome::DeadLettered {
+/// How far a delivery came.
+#[derive(Debug, Clone)]
+pub(super) enum Tried {
+    /// The target answered.
+    Answered(Delivery),
+    /// It was not tried, because another one failed for both.
+    Untried(Failure),
+    /// There was no time left: it is the next one's.
+    OutOfTime,
+}
+
+/// What a delivery means for a record.
+pub(super) fn outcome(tried: &Tried, record: &Record, max_receives: u32) -> Outcome {
+    match tried {
+        Tried::Answered(Delivery::Delivered { id }) => Outcome::Delivered { id: id.clone() },
+        Tried::Answered(Delivery::Permanent(failure)) => Outcome::DeadLettered {
             class: failure.class.name(),
-            reason: reason(&failure),
+            reason: reason(failure),
         },
-        Delivery::Transient(failure) => {
+        Tried::Answered(Delivery::Transient(failure)) => {
             let after = failure
                 .after
                 .map_or(wait(record), |asked| asked.clamp(FIRST_WAIT, LONGEST_WAIT));
             let class = failure.class.name();
-            again(class, failure.message, after, record, max_receives)
+            again(class, failure.message.clone(), after, record, max_receives)
         }
+        Tried::Untried(failure) => {
+            let message = &failure.message;
+            let reason = format!("not tried, like another event of the batch: {message}");
+            let class = failure.class.name();
+            again(class, reason, wait(record), record, max_receives)
+        }
+        Tried::OutOfTime => out_of_time(record, max_receives),
     }
 }
 
-/// What becomes of an event that was not tried because another one failed for both.
-pub(super) fn untried(failure: &Failure, record: &Record, max_receives: u32) -> Outcome {
-    let reason = format!(
-        "not tried, like another event of the batch: {}",
-        failure.message
-    );
-    again(
-        failure.class.name(),
-        reason,
-        wait(record),
-        record,
-        max_receives,
-    )
-}
-
-/// What becomes of an event for which there was no time left: it is the next one's.
-pub(super) fn out_of_time(record: &Record, max_receives: u32) -> Outcome {
+fn out_of_time(record: &Record, max_receives: u32) -> Outcome {
     let reason = "not tried in time: the target is slow".to_owned();
     let soon = Duration::from_secs(1);
     again("out_of_time", reason, soon, record, max_receives)
@@ -262,13 +264,10 @@ mod tests {
             .map(|receives| wait(&record(receives)).as_secs())
             .to_vec();
         assert_eq!(waits, [4, 9, 72, 812, 812]);
-        let asked = outcome(
-            Delivery::Transient(failure(Some(Duration::from_secs(30)))),
-            &record(1),
-            5,
-        );
+        let tried = |after| Tried::Answered(Delivery::Transient(failure(after)));
+        let asked = outcome(&tried(Some(Duration::from_secs(30))), &record(1), 5);
         assert!(matches!(asked, Outcome::HandedBack { after, .. } if after.as_secs() == 30));
-        let given_up = outcome(Delivery::Transient(failure(None)), &record(5), 5);
+        let given_up = outcome(&tried(None), &record(5), 5);
         assert!(
             matches!(given_up, Outcome::DeadLettered { reason, .. } if reason.contains("given up after 5 tries"))
         );

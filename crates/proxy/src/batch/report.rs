@@ -2,6 +2,7 @@
 //!
 //! An outcome is told once, after the queue has it: a dead letter that could not be sent is none yet.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::{counter, histogram};
@@ -46,7 +47,7 @@ pub enum Outcome {
     /// A rule took it out.
     Dropped {
         /// The rule's name.
-        rule: &'static str,
+        rule: Arc<str>,
     },
     /// It cannot be delivered.
     DeadLettered {
@@ -75,6 +76,13 @@ impl Settled {
             prepared: None,
             took: Duration::ZERO,
             acknowledged: false,
+        }
+    }
+
+    pub(super) fn told(self, told: Told) -> Settled {
+        Settled {
+            prepared: Some(told),
+            ..self
         }
     }
 
@@ -148,6 +156,20 @@ fn tell(settled: &Settled, target: &'static str) {
             );
         }
     }
+    for (rule, reason) in settled.prepared.iter().flat_map(|told| &told.failed) {
+        counter!("lineage_proxy_rule_failed_total", "rule" => rule.to_string()).increment(1);
+        warn!(
+            id = settled.record.id,
+            rule = &**rule,
+            reason,
+            "rule failed"
+        );
+    }
+    let rules: Vec<&str> = (settled.prepared.iter())
+        .flat_map(|told| told.rules.iter().map(|rule| &**rule))
+        .collect();
+    let rules = (!rules.is_empty()).then(|| rules.join(", "));
+    let merged = (settled.prepared.as_ref()).and_then(|told| told.merged.as_deref());
     let rewritten = settled
         .prepared
         .as_ref()
@@ -165,14 +187,16 @@ fn tell(settled: &Settled, target: &'static str) {
                 info,
                 "delivered",
                 target.id = id.as_deref(),
+                rules,
                 rewritten,
                 cut,
+                merged,
                 "event"
             );
         }
         Outcome::Dropped { rule } => {
-            counter!("lineage_proxy_dropped_total", "rule" => *rule).increment(1);
-            line!(info, "dropped", rule, "event");
+            counter!("lineage_proxy_dropped_total", "rule" => rule.to_string()).increment(1);
+            line!(info, "dropped", rule = &**rule, "event");
         }
         Outcome::DeadLettered { class, reason } => {
             counter!("lineage_proxy_dead_lettered_total", "class" => *class).increment(1);

@@ -1,0 +1,66 @@
+//! What would become of events, without a queue or a target: for the workbench.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use openlineage::Event;
+use transform::Rules;
+
+use super::prepare::Prepare;
+use super::{Outcome, plan};
+use crate::queue::Record;
+
+/// What would become of events. Places are the caller's names for them.
+#[derive(Debug, Default)]
+pub struct Preview {
+    /// What would be delivered.
+    pub events: Vec<Event>,
+    /// What would become of the others.
+    pub others: Vec<(String, Outcome)>,
+    /// Rules that failed, and why: place, rule, reason.
+    pub failed: Vec<(String, Arc<str>, String)>,
+}
+
+/// Transforms `events` as one batch, each with its place.
+pub fn preview(prepare: &Prepare, rules: &Rules, events: Vec<(String, Event)>) -> Preview {
+    let answers = HashMap::new();
+    let records = events
+        .into_iter()
+        .map(|(place, event)| (record(place), event));
+    let mut preview = Preview::default();
+    let note = |place: &str, told: &super::Told| {
+        let failed = told.failed.iter().cloned();
+        failed
+            .map(|(rule, reason)| (place.to_owned(), rule, reason))
+            .collect::<Vec<_>>()
+    };
+    for run in plan::runs(records.collect()) {
+        let (settled, parcels) = prepare.parcels(rules, run, &answers);
+        for settled in settled {
+            let place = settled.record.id;
+            let told = settled.prepared.unwrap_or_default();
+            preview.failed.extend(note(&place, &told));
+            preview.others.push((place, settled.outcome));
+        }
+        for parcel in parcels {
+            for item in &parcel.items {
+                preview.failed.extend(note(&item.record.id, &item.told));
+            }
+            preview.events.push(parcel.event);
+        }
+    }
+    preview
+}
+
+fn record(place: String) -> Record {
+    Record {
+        id: place,
+        body: "".into(),
+        received_at: None,
+        receives: 1,
+        receipt: String::new(),
+        queue_id: String::new(),
+        stored: None,
+        group: None,
+    }
+}
