@@ -9,6 +9,7 @@ mod input;
 mod send;
 mod serve;
 mod stack;
+mod transform;
 mod validate;
 
 use std::io::Write;
@@ -17,8 +18,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use ::transform::Transforms;
 use proxy::config::settings::Settings;
 use proxy::config::{Config, Errors, Role};
+use proxy::rules::NoRules;
 use proxy::setup::NotStarted;
 
 /// Takes OpenLineage events over HTTP, keeps them safe, and brings them to Amazon DataZone, Marquez, DataHub or a file.
@@ -37,6 +40,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Check events in files (JSON, arrays, JSON lines; `-` for standard input).
     Validate(validate::Arguments),
+    /// Show what the rules of a rules file make of events; check, test and explain them.
+    Transform(transform::Arguments),
     /// Send events in files to a proxy or any other OpenLineage endpoint.
     Send(send::Arguments),
     /// The events that could not be delivered.
@@ -60,6 +65,9 @@ struct Common {
     /// A YAML file with settings.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// The rules file; read again when it changes.
+    #[arg(long, value_name = "FILE")]
+    rules: Option<PathBuf>,
     /// Where to listen [default: 127.0.0.1:5000].
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<String>,
@@ -92,12 +100,17 @@ fn no() -> ExitCode {
 }
 
 /// Runs a command with the environment's variables.
-pub(crate) async fn run(cli: Cli, variables: impl Iterator<Item = (String, String)>) -> ExitCode {
+pub(crate) async fn run(
+    cli: Cli,
+    transforms: Transforms,
+    variables: impl Iterator<Item = (String, String)>,
+) -> ExitCode {
     let environment = Settings::environment(variables);
     let result = match cli.command {
-        Command::Serve(arguments) => serve::run(arguments, environment).await,
+        Command::Serve(arguments) => serve::run(arguments, transforms, environment).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Validate(arguments) => validate::run(&arguments),
+        Command::Transform(arguments) => transform::run(arguments, transforms, environment),
         Command::Send(arguments) => send::run(arguments).await,
         Command::DeadLetters(arguments) => dead_letters::run(arguments, environment).await,
         Command::Doctor(arguments) => doctor::run(arguments).await,
@@ -107,7 +120,7 @@ pub(crate) async fn run(cli: Cli, variables: impl Iterator<Item = (String, Strin
     };
     result.unwrap_or_else(|error| {
         eprintln!("lineage-proxy: {error:#}");
-        let status = if error.is::<Errors>() || error.is::<NotStarted>() {
+        let status = if error.is::<Errors>() || error.is::<NotStarted>() || error.is::<NoRules>() {
             64
         } else if error.is::<input::Unreadable>() || error.is::<stack::Unknown>() {
             2
@@ -123,12 +136,14 @@ impl Common {
     fn config(self, environment: Settings, role: Role) -> anyhow::Result<Config> {
         let mut settings = Settings::default();
         let data_dir = self.data_dir.map(|folder| folder.display().to_string());
+        let rules = self.rules.map(|file| file.display().to_string());
         let anonymous = self.allow_anonymous.then(|| "true".to_owned());
         let flags = [
             ("listen", "--listen", self.listen),
             ("data_dir", "--data-dir", data_dir),
             ("auth.allow_anonymous", "--allow-anonymous", anonymous),
             ("only", "--only", self.only),
+            ("rules.file", "--rules", rules),
         ];
         for (name, flag, value) in flags {
             if let Some(value) = value {

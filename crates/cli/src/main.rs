@@ -1,26 +1,5 @@
-//! `lineage-proxy`: the command line.
-//!
-//! Reads flags, environment and file once, calls the command, and turns what it says into an exit status:
-//! 0 fine, 1 the answer is no, 2 wrong usage, 64 bad configuration, 70 our fault.
+//! `lineage-proxy`: the command line, with the transforms that come with it.
 
-mod cli;
-
-use std::process::ExitCode;
-
-use clap::Parser;
-use cli::{Cli, run};
-
-fn main() -> ExitCode {
-    // clap ends with 2 on wrong usage by itself.
-    let cli = Cli::parse();
-    match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime.block_on(run(cli, std::env::vars())),
-        Err(error) => {
-            eprintln!("lineage-proxy: no runtime: {error}");
-            ExitCode::from(70)
-        }
-    }
+fn main() -> std::process::ExitCode {
+    lineage_proxy::main(transform::Transforms::new())
 }

@@ -161,6 +161,7 @@ impl Place {
             )));
         }
         let flags = Common {
+            rules: None,
             config: self.config,
             listen: None,
             data_dir: self.data_dir,

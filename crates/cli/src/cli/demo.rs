@@ -15,6 +15,8 @@ use comfy_table::{ContentArrangement, Table};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use ::transform::Transforms;
+
 use super::{FINE, Output, no, print};
 use proxy::batch::{Outcome, Report, Settled};
 use proxy::config::settings::Settings;
@@ -61,7 +63,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     telemetry::log_to_stderr("warn");
     let prometheus = telemetry::count_for_prometheus().map_err(anyhow::Error::msg)?;
     let (watcher, reports) = mpsc::unbounded_channel();
-    let served = serve::start(&config, prometheus, Some(watcher)).await?;
+    let served = serve::start(&config, prometheus, Some(watcher), Transforms::new()).await?;
     let url = format!("http://{}", served.address);
 
     let shown = show(&url, reports, arguments.output).await;

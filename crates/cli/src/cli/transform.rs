@@ -1,0 +1,194 @@
+//! `lineage-proxy transform`: the workbench for rules.
+//!
+//! By itself it shows what becomes of events; `check`, `test`, `explain` and `replay` look at rules from other sides.
+//! What the rules do is `transform`'s; here it is told, in words and colours or as JSON.
+
+mod check;
+mod explain;
+mod replay;
+mod show;
+mod test;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use ::transform::{Rules, Transforms};
+use anstyle::{AnsiColor, Style};
+use clap::{Args, Subcommand, ValueEnum};
+use openlineage::{Event, Level};
+use proxy::batch::Prepare;
+use proxy::config::settings::Settings;
+use proxy::config::{Config, JobEvents, Role};
+use proxy::rules::{Allowed, NoRules, read_path};
+use targets::{DATAZONE_MAX_BYTES, Takes};
+
+use super::input::Found;
+use super::{FINE, Output, input, no};
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    show: show::Show,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Say everything that is wrong with a rules file.
+    Check(File),
+    /// Run the examples that stand in a rules file.
+    Test(test::Arguments),
+    /// Say which rules are for an event, and which condition keeps the others from it.
+    Explain(explain::Arguments),
+    /// Run the rules over an archive of events, and sum up what would change.
+    Replay(replay::Arguments),
+    /// Print the JSON Schema of rules files, for editors.
+    Schema,
+}
+
+/// Which rules.
+#[derive(Debug, Clone, Args)]
+struct File {
+    /// The rules file.
+    #[arg(long, value_name = "FILE", default_value = "transforms.yaml")]
+    rules: PathBuf,
+    /// How results are printed.
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+/// For which target.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Target {
+    #[default]
+    Store,
+    File,
+    Openlineage,
+    Datazone,
+}
+
+pub(super) fn run(
+    arguments: Arguments,
+    transforms: Transforms,
+    environment: Settings,
+) -> anyhow::Result<ExitCode> {
+    let bench = Bench {
+        transforms,
+        environment,
+    };
+    match arguments.command {
+        None => show::run(&arguments.show, &bench),
+        Some(Command::Check(file)) => check::run(&file, &bench),
+        Some(Command::Test(arguments)) => test::run(&arguments, &bench),
+        Some(Command::Explain(arguments)) => explain::run(&arguments, &bench),
+        Some(Command::Replay(arguments)) => replay::run(&arguments, &bench),
+        Some(Command::Schema) => {
+            super::print(::transform::SCHEMA.trim_end())?;
+            Ok(FINE)
+        }
+    }
+}
+
+/// What every command of the workbench reads rules with.
+struct Bench {
+    transforms: Transforms,
+    environment: Settings,
+}
+
+/// Stands for the key where none is set: hashes come out otherwise than they will, but they come out.
+const SOME_KEY: &[u8] = b"the workbench has no key of its own";
+
+impl Bench {
+    fn rules(&self, file: &File) -> anyhow::Result<Rules> {
+        let config = Config::read(self.environment.clone(), Role::Tool)?;
+        let allowed = Allowed {
+            transforms: self.transforms.clone(),
+            longest_window: None,
+        };
+        let key = config
+            .rules
+            .hash_key
+            .as_deref()
+            .map_or(SOME_KEY, str::as_bytes);
+        Ok(read_path(&file.rules, &allowed, Some(key))?)
+    }
+}
+
+impl Target {
+    fn prepare(self) -> Prepare {
+        let (target, takes) = match self {
+            Target::Store => ("store", ANY),
+            Target::File => ("file", ANY),
+            Target::Openlineage => ("openlineage", ANY),
+            Target::Datazone => (
+                "datazone",
+                Takes {
+                    runs_only: true,
+                    max_bytes: Some(DATAZONE_MAX_BYTES),
+                },
+            ),
+        };
+        Prepare {
+            target,
+            redshift: ::transform::Redshift {
+                style: ::transform::Style::None,
+                ..::transform::Redshift::default()
+            },
+            takes,
+            job_events: JobEvents::default(),
+        }
+    }
+}
+
+const ANY: Takes = Takes {
+    runs_only: false,
+    max_bytes: None,
+};
+
+/// An event of a file, or why it is none.
+fn event(found: &Found) -> Result<Event, String> {
+    let read = Event::read(&found.text, Level::Repair);
+    read.map(|read| read.event).map_err(|refused| {
+        let place = place(found);
+        format!("{place}: {refused}")
+    })
+}
+
+fn place(found: &Found) -> String {
+    format!("{}:{}", found.file, found.index)
+}
+
+/// Prints, with colours on a terminal; a reader that went away is no error.
+fn paint(text: &str) -> anyhow::Result<()> {
+    use std::io::Write;
+    match writeln!(anstream::stdout().lock(), "{text}") {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        result => Ok(result?),
+    }
+}
+
+fn coloured(text: &str, style: Style) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+const RED: Style = AnsiColor::Red.on_default();
+const GREEN: Style = AnsiColor::Green.on_default();
+const YELLOW: Style = AnsiColor::Yellow.on_default();
+const DIM: Style = Style::new().dimmed();
+const BOLD: Style = Style::new().bold();
+
+/// A JSON text short enough for a line.
+fn short(text: &str) -> String {
+    const LONGEST: usize = 160;
+    if text.chars().count() <= LONGEST {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(LONGEST).collect();
+    format!("{head}… ({} bytes)", text.len())
+}
+
+fn exit(fine: bool) -> ExitCode {
+    if fine { FINE } else { no() }
+}

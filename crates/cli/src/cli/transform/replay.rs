@@ -1,0 +1,262 @@
+//! `transform replay`: the rules over an archive of events, and what would change, summed up.
+
+use std::collections::{BTreeMap, HashMap};
+use std::process::ExitCode;
+
+use ::transform::{Did, Facts, Rules, Verdict};
+use clap::Args;
+use comfy_table::Table;
+use comfy_table::presets::UTF8_FULL_CONDENSED;
+use indicatif::{ProgressBar, ProgressStyle};
+use openlineage::{Event, Identity, Json, Role, names};
+use proxy::batch::{Prepare, preview};
+use serde_json::json;
+
+use super::{Bench, File, Output, Target, event, exit, input, paint};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    file: File,
+    /// The target that the events are for.
+    #[arg(long, value_enum, default_value_t)]
+    target: Target,
+    /// How many renamed names to list.
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    names: usize,
+    /// Files and folders with events: JSON, arrays, JSON lines, each gzipped or not.
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<String>,
+}
+
+/// Events that are looked at together, as one batch would, to see which become one.
+const TOGETHER: usize = 1_000;
+
+/// Renamed names that are kept in memory; what comes after is counted only by rule.
+const KNOWN: usize = 100_000;
+
+pub(super) fn run(arguments: &Arguments, bench: &Bench) -> anyhow::Result<ExitCode> {
+    let rules = bench.rules(&arguments.file)?;
+    let prepare = arguments.target.prepare();
+    let files = input::archive(&arguments.paths)?;
+    let bar = ProgressBar::new(files.len() as u64);
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos} of {len} files, {msg}") {
+        bar.set_style(style);
+    }
+    let mut sum = Sum::new(&rules);
+    for file in &files {
+        input::stream(file, |found| match event(&found) {
+            Ok(event) => sum.add(&rules, &prepare, event),
+            Err(_) => sum.invalid += 1,
+        })?;
+        bar.inc(1);
+        bar.set_message(format!("{} events", sum.events));
+    }
+    sum.together(&rules, &prepare);
+    bar.finish_and_clear();
+    match arguments.file.output {
+        Output::Json => paint(&sum.json(arguments.names).to_string())?,
+        Output::Text => paint(&sum.text(arguments.names))?,
+    }
+    Ok(exit(sum.rules.iter().all(|(_, of)| of.failed == 0)))
+}
+
+/// What would change.
+#[derive(Default)]
+struct Sum {
+    events: usize,
+    invalid: usize,
+    unchanged: usize,
+    dropped: usize,
+    dead: usize,
+    delivered: usize,
+    bytes_before: usize,
+    bytes_after: usize,
+    /// In the order of the file.
+    rules: Vec<(String, OfRule)>,
+    renamed: BTreeMap<(Identity, Identity), usize>,
+    waiting: Vec<(String, Event)>,
+}
+
+#[derive(Default)]
+struct OfRule {
+    /// Events that it was for.
+    applied: usize,
+    changed: usize,
+    dropped: usize,
+    failed: usize,
+    /// Why it failed the first time.
+    why: Option<String>,
+}
+
+impl Sum {
+    fn new(rules: &Rules) -> Sum {
+        Sum {
+            rules: rules
+                .names()
+                .map(|name| (name.to_owned(), OfRule::default()))
+                .collect(),
+            ..Sum::default()
+        }
+    }
+
+    fn add(&mut self, rules: &Rules, prepare: &Prepare, event: Event) {
+        let lookups = HashMap::new();
+        let facts = Facts {
+            target: prepare.target,
+            lookups: &lookups,
+        };
+        self.events += 1;
+        self.bytes_before += event.text().len();
+        let transformed = rules.apply(&event, &facts);
+        for step in &transformed.steps {
+            let Some((_, of)) = self.rules.iter_mut().find(|(name, _)| **name == *step.rule) else {
+                continue;
+            };
+            of.applied += 1;
+            match &step.did {
+                Did::NotFor(_) | Did::Nothing => {}
+                Did::Changed { .. } => of.changed += 1,
+                Did::Dropped => of.dropped += 1,
+                Did::Failed(reason) => {
+                    of.failed += 1;
+                    of.why.get_or_insert_with(|| reason.clone());
+                }
+            }
+        }
+        match transformed.verdict {
+            Verdict::Keep(after) if after.text() == event.text() => self.unchanged += 1,
+            Verdict::Keep(after) => self.renames(&event, &after),
+            Verdict::Drop { .. } => self.dropped += 1,
+            Verdict::DeadLetter { .. } => self.dead += 1,
+        }
+        self.waiting.push((String::new(), event));
+        if self.waiting.len() >= TOGETHER {
+            self.together(rules, prepare);
+        }
+    }
+
+    /// Names that are another afterwards. Where a list has lost or won elements, nothing is said.
+    fn renames(&mut self, before: &Event, after: &Event) {
+        let identities = |event: &Event| -> Vec<Identity> {
+            let found = event.json().map(names).unwrap_or_default();
+            let named = found.into_iter().filter(|name| match name.role {
+                Role::Dataset | Role::Job => name.place != "symlinks",
+            });
+            named
+                .filter_map(|name| {
+                    let text = |json: Json<'_>| json.string().map(|text| text.into_owned());
+                    Some(Identity {
+                        namespace: text(name.namespace)?,
+                        name: text(name.name)?,
+                    })
+                })
+                .collect()
+        };
+        let (befores, afters) = (identities(before), identities(after));
+        if befores.len() != afters.len() {
+            return;
+        }
+        for (before, after) in befores.into_iter().zip(afters) {
+            if before != after && self.renamed.len() < KNOWN {
+                *self.renamed.entry((before, after)).or_default() += 1;
+            }
+        }
+    }
+
+    /// What goes out for the events since the last time.
+    fn together(&mut self, rules: &Rules, prepare: &Prepare) {
+        let events = std::mem::take(&mut self.waiting);
+        let preview = preview(prepare, rules, events);
+        self.delivered += preview.events.len();
+        self.bytes_after += preview
+            .events
+            .iter()
+            .map(|event| event.text().len())
+            .sum::<usize>();
+    }
+
+    /// The most frequent first.
+    fn top(&self, count: usize) -> Vec<(&Identity, &Identity, usize)> {
+        let renamed = self.renamed.iter();
+        let mut top: Vec<_> = renamed
+            .map(|((before, after), times)| (before, after, *times))
+            .collect();
+        top.sort_by_key(|(.., times)| std::cmp::Reverse(*times));
+        top.truncate(count);
+        top
+    }
+
+    fn text(&self, count: usize) -> String {
+        let mut table = Table::new();
+        table
+            .load_style(UTF8_FULL_CONDENSED)
+            .set_header(["rule", "for", "changed", "dropped", "failed"]);
+        for (name, of) in &self.rules {
+            let OfRule {
+                applied,
+                changed,
+                dropped,
+                failed,
+                why,
+            } = of;
+            let failed = match why {
+                Some(why) => format!("{failed}: {why}"),
+                None => failed.to_string(),
+            };
+            table.add_row([
+                name.clone(),
+                applied.to_string(),
+                changed.to_string(),
+                dropped.to_string(),
+                failed,
+            ]);
+        }
+        let mut lines = vec![table.to_string()];
+        let top = self.top(count);
+        if !top.is_empty() {
+            lines.push(format!(
+                "{} names become others; the most frequent:",
+                self.renamed.len()
+            ));
+        }
+        for (before, after, times) in top {
+            lines.push(format!(
+                "  {times:>6}  {} {}\n       → {} {}",
+                before.namespace, before.name, after.namespace, after.name
+            ));
+        }
+        let Sum {
+            events,
+            invalid,
+            unchanged,
+            dropped,
+            dead,
+            delivered,
+            bytes_before,
+            bytes_after,
+            ..
+        } = self;
+        lines.push(format!(
+            "{events} events ({invalid} more are none): {unchanged} unchanged, {dropped} dropped, {dead} dead letters; \
+             {delivered} would be delivered, {bytes_before} bytes become {bytes_after}"
+        ));
+        lines.join("\n")
+    }
+
+    fn json(&self, count: usize) -> serde_json::Value {
+        let rules = self.rules.iter().map(|(name, of)| {
+            json!({"rule": name, "for": of.applied, "changed": of.changed, "dropped": of.dropped, "failed": of.failed, "why": of.why})
+        });
+        let identity =
+            |identity: &Identity| json!({"namespace": identity.namespace, "name": identity.name});
+        let renamed = self.top(count).into_iter().map(|(before, after, times)| {
+            json!({"before": identity(before), "after": identity(after), "times": times})
+        });
+        json!({
+            "events": self.events, "invalid": self.invalid, "unchanged": self.unchanged, "dropped": self.dropped,
+            "dead_letters": self.dead, "delivered": self.delivered, "bytes_before": self.bytes_before,
+            "bytes_after": self.bytes_after, "rules": rules.collect::<Vec<_>>(), "renamed": renamed.collect::<Vec<_>>(),
+        })
+    }
+}

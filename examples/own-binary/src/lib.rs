@@ -1,0 +1,49 @@
+//! A transform of one's own: the team that owns a job, looked up in a table of the company's.
+//!
+//! The whole of it is a type that implements [`Transform`], and [`transforms`], which gives it the name that rules call
+//! it by: `transform: {name: team_of, with: {finance: team-a}}`. Both binaries beside it are one line each.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use openlineage::{Edits, Event, quote};
+use transform::{Applied, Failed, Transform, Transforms};
+
+/// The transforms that this binary adds.
+pub fn transforms() -> Transforms {
+    Transforms::new().with("team_of", |with| {
+        let teams = serde_json::from_value(with.clone());
+        let teams = teams.map_err(|_| "expected a map of job prefixes and teams".to_owned())?;
+        Ok(Arc::new(TeamOf(teams)))
+    })
+}
+
+#[derive(Debug)]
+struct TeamOf(BTreeMap<String, String>);
+
+impl Transform for TeamOf {
+    fn apply(&self, event: &Event) -> Result<Applied, Failed> {
+        let (Some(job), Some(root)) = (event.job(), event.json()) else {
+            return Ok(Applied::Unchanged); // a DatasetEvent has no job
+        };
+        let mut teams = self.0.iter();
+        let Some((_, team)) = teams.find(|(prefix, _)| job.name.starts_with(prefix.as_str()))
+        else {
+            return Ok(Applied::Unchanged);
+        };
+        let facet = format!(
+            r#"{{"_producer":"urn:example","_schemaURL":"urn:example:team","name":{}}}"#,
+            quote(team)
+        );
+        let mut edits = Edits::of(event.text());
+        match (root.get("job"), root.at(&["job", "facets"])) {
+            (_, Some(facets)) if facets.get("team").is_some() => return Ok(Applied::Unchanged),
+            (_, Some(facets)) => edits.add_members(facets, &[("team", facet)]),
+            (Some(job), None) => {
+                edits.add_members(job, &[("facets", format!(r#"{{"team":{facet}}}"#))])
+            }
+            (None, None) => return Err(Failed("an event with a job has a job".to_owned())),
+        }
+        Ok(Applied::Changed(edits.apply()))
+    }
+}

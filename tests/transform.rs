@@ -1,0 +1,417 @@
+//! Rules from end to end: the workbench as its user calls it, and `serve` with a rules file.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use support::{Serve, event, eventually, run};
+
+fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+/// An event with a job and, as JSON, its inputs and outputs.
+fn moving(n: u32, event_type: &str, members: &str) -> String {
+    let event = event(n, event_type);
+    let (head, _) = event.rsplit_once('}').unwrap();
+    format!("{head},{members}}}")
+}
+
+const GOOD: &str = "
+rules:
+  - name: s3
+    normalise: [s3]
+    examples:
+      - {name: spark, given: {inputs: [{namespace: 's3a://b', name: /k}]}, expect_at: {/inputs/0/namespace: 's3://b', /inputs/0/name: k}}
+  - {name: idle, when: {job: {name: 'job 2'}}, drop: true}
+  - name: mark
+    when: {job: {name: 'job 3'}}
+    script: 'event.run.facets = #{ mark: #{ by: \"a script\" } };'
+";
+
+#[test]
+fn the_workbench_says_what_is_wrong_what_passes_what_changes_and_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = write(folder.path(), "transforms.yaml", GOOD);
+    let rules = rules.to_str().unwrap();
+    let bad = write(
+        folder.path(),
+        "bad.yaml",
+        "rules:\n  - {name: a, drop: maybe}\n",
+    );
+    let events = [
+        moving(
+            1,
+            "START",
+            r#""inputs":[{"namespace":"s3a://b","name":"/k"}]"#,
+        ),
+        event(2, "START"),
+        event(3, "START"),
+        event(4, "START"),
+    ];
+    let file = write(folder.path(), "events.jsonl", &events.join("\n"));
+    let file = file.to_str().unwrap();
+
+    let (status, out, _) = run(
+        &["transform", "check", "--rules", bad.to_str().unwrap()],
+        &[],
+    );
+    assert_eq!(status, Some(1));
+    assert!(
+        out.contains("bad.yaml:2:21: rule \"a\": expected drop: true"),
+        "{out}"
+    );
+    assert_eq!(
+        run(&["transform", "check", "--rules", rules], &[]).0,
+        Some(0)
+    );
+    let (status, out, _) = run(&["transform", "test", "--rules", rules], &[]);
+    assert_eq!(
+        (status, out.contains("1 passed, 0 failed")),
+        (Some(0), true),
+        "{out}"
+    );
+
+    let (status, out, err) = run(&["transform", "--rules", rules, file], &[]);
+    assert_eq!(status, Some(0), "{err}");
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines.len(), 3);
+    assert_eq!(
+        lines[0],
+        events[0]
+            .replace("s3a://b", "s3://b")
+            .replace("\"/k\"", "\"k\"")
+    );
+    assert_eq!(lines[2], events[3]);
+    assert!(err.contains("events.jsonl:1: dropped by \"idle\""), "{err}");
+
+    let (_, out, _) = run(&["transform", "--rules", rules, "--diff", file], &[]);
+    for part in [
+        "    - /inputs/0/namespace: \"s3a://b\"",
+        "    + /inputs/0/namespace: \"s3://b\"",
+        "  idle: dropped",
+        "  mark:",
+        "4 events, 3 changed; 3 would be delivered",
+    ] {
+        assert!(out.contains(part), "{part} in {out}");
+    }
+    assert!(
+        !out.contains('\u{1b}'),
+        "no colours where there is no terminal"
+    );
+
+    let (_, out, _) = run(
+        &[
+            "transform",
+            "explain",
+            "--rules",
+            rules,
+            "--output",
+            "json",
+            file,
+        ],
+        &[],
+    );
+    let explained: Value = serde_json::from_str(out.lines().next().unwrap()).unwrap();
+    assert_eq!(explained["rules"][0]["did"], "changed");
+    assert_eq!(explained["rules"][1]["did"], "not_for");
+    assert_eq!(explained["rules"][1]["found"], "test job 1");
+
+    let (status, out, _) = run(
+        &[
+            "transform",
+            "replay",
+            "--rules",
+            rules,
+            "--output",
+            "json",
+            folder.path().join("events.jsonl").to_str().unwrap(),
+        ],
+        &[],
+    );
+    let sum: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(status, Some(0));
+    let counts =
+        ["events", "unchanged", "dropped", "delivered"].map(|name| sum[name].as_u64().unwrap());
+    assert_eq!(counts, [4, 1, 1, 3]);
+    assert_eq!(sum["renamed"][0]["after"]["namespace"], "s3://b");
+}
+
+#[test]
+fn an_example_that_fails_and_a_file_without_any_are_a_no() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "rules: [{name: a, drop: true, examples: [{given: {}, expect_unchanged: true}]}]";
+    let rules = write(folder.path(), "a.yaml", text);
+    let (status, out, _) = run(
+        &["transform", "test", "--rules", rules.to_str().unwrap()],
+        &[],
+    );
+    assert_eq!(status, Some(1));
+    assert!(
+        out.contains("FAIL") && out.contains("dropped by \"a\""),
+        "{out}"
+    );
+    let rules = write(folder.path(), "b.yaml", "rules: [{name: a, drop: true}]");
+    let (status, _, err) = run(
+        &["transform", "test", "--rules", rules.to_str().unwrap()],
+        &[],
+    );
+    assert_eq!((status, err.contains("no examples")), (Some(1), true));
+    let (status, _, err) = run(&["transform", "test", "--rules", "no-such.yaml"], &[]);
+    assert_eq!((status, err.contains("no-such.yaml")), (Some(64), true));
+}
+
+#[test]
+fn the_rules_file_that_is_shown_to_users_does_what_its_examples_say() {
+    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/transforms.yaml");
+    let (status, out, err) = run(
+        &["transform", "test", "--rules", rules.to_str().unwrap()],
+        &[],
+    );
+    assert_eq!(status, Some(0), "{out}{err}");
+}
+
+#[test]
+fn wrong_rules_keep_serve_from_starting_and_say_where() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = write(
+        folder.path(),
+        "bad.yaml",
+        "rules:\n  - {name: a, drop: maybe}\n",
+    );
+    let data = folder.path().join("data");
+    let (status, _, err) = run(
+        &[
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--data-dir",
+            data.to_str().unwrap(),
+            "--rules",
+            rules.to_str().unwrap(),
+        ],
+        &[],
+    );
+    assert_eq!(status, Some(64));
+    assert!(err.contains("bad.yaml:2:21"), "{err}");
+}
+
+#[tokio::test]
+async fn rules_apply_and_are_swapped_while_serving_and_bad_ones_never_replace_good_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = write(folder.path(), "transforms.yaml", GOOD);
+    let settings = [
+        ("RULES_FILE", rules.to_str().unwrap()),
+        ("RULES_REFRESH", "1"),
+    ];
+    let serve = Serve::start(&folder.path().join("data"), &settings);
+    for n in 1..=4 {
+        serve.post(&event(n, "START")).await;
+    }
+    let stored = serve.stored_when(3).await;
+    assert!(
+        stored
+            .iter()
+            .any(|text| text.contains(r#""mark":{"by":"a script""#)),
+        "{stored:?}"
+    );
+    let outcomes = eventually(|| Some(serve.outcomes()).filter(|outcomes| outcomes.len() == 4));
+    let dropped: Vec<&Value> = outcomes
+        .iter()
+        .filter(|line| line["outcome"] == "dropped")
+        .collect();
+    assert_eq!(
+        (dropped.len(), &dropped[0]["rule"]),
+        (1, &Value::from("idle"))
+    );
+    let metrics = serve
+        .http
+        .get(format!("{}/metrics", serve.url))
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    assert!(
+        metrics.contains("lineage_proxy_dropped_total{rule=\"idle\"} 1"),
+        "{metrics}"
+    );
+
+    std::fs::write(&rules, "rules: [{name: a}]").unwrap();
+    serve.logged("rules refused: the last good ones stay");
+    serve.post(&event(2, "COMPLETE")).await;
+    eventually(|| Some(serve.outcomes()).filter(|outcomes| outcomes.len() == 5));
+    assert_eq!(serve.stored().await.len(), 3);
+
+    std::fs::write(
+        &rules,
+        "rules: [{name: new, when: {job: {name: 'job 3'}}, drop: true}]",
+    )
+    .unwrap();
+    eventually(|| {
+        let log = serve.log.lock().unwrap();
+        let used = log
+            .iter()
+            .filter(|line| line["fields"]["message"] == "rules in use");
+        (used.count() == 2).then_some(())
+    });
+    serve.post(&event(2, "COMPLETE")).await;
+    serve.stored_when(4).await;
+}
+
+#[tokio::test]
+async fn a_script_that_never_ends_harms_its_event_only_as_its_rule_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "
+rules:
+  - {name: loops, when: {job: {name: 'job 1'}}, script: 'loop { }'}
+  - {name: grows, when: {job: {name: 'job 2'}}, script: 'let a = [1]; loop { a.append(a + a); }', on_failure: dead_letter}
+  - {name: rubbish, when: {job: {name: 'job 3'}}, script: 'event.run = 1;'}
+";
+    let rules = write(folder.path(), "transforms.yaml", text);
+    let serve = Serve::start(
+        &folder.path().join("data"),
+        &[("RULES_FILE", rules.to_str().unwrap())],
+    );
+    for n in 1..=4 {
+        serve.post(&event(n, "START")).await;
+    }
+    let mut stored = serve.stored_when(3).await;
+    stored.sort();
+    let mut expected = [1, 3, 4].map(|n| event(n, "START"));
+    expected.sort();
+    assert_eq!(stored, expected);
+    let outcomes = eventually(|| Some(serve.outcomes()).filter(|outcomes| outcomes.len() == 4));
+    let dead = outcomes
+        .iter()
+        .find(|line| line["outcome"] == "dead_lettered")
+        .unwrap();
+    assert_eq!(dead["job.name"], "job 2");
+    assert!(
+        dead["reason"]
+            .as_str()
+            .unwrap()
+            .starts_with("rule: \"grows\" failed: "),
+        "{dead}"
+    );
+    let log = serve.log.lock().unwrap();
+    let failed = log
+        .iter()
+        .filter(|line| line["fields"]["message"] == "rule failed");
+    let mut rules: Vec<&str> = failed
+        .map(|line| line["fields"]["rule"].as_str().unwrap())
+        .collect();
+    rules.sort_unstable();
+    assert_eq!(rules, ["grows", "loops", "rubbish"]);
+}
+
+const COALESCE: &str = "coalesce: {window: 3s, keep_start: false}";
+
+#[tokio::test]
+async fn the_events_of_a_run_become_one_also_when_they_come_in_many_batches() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = write(folder.path(), "transforms.yaml", COALESCE);
+    let serve = Serve::start(
+        &folder.path().join("data"),
+        &[("RULES_FILE", rules.to_str().unwrap())],
+    );
+    let input = r#""inputs":[{"namespace":"s","name":"in"}]"#;
+    let output = r#""outputs":[{"namespace":"s","name":"out"}]"#;
+    for event in [
+        moving(1, "START", input),
+        moving(1, "RUNNING", output),
+        event(2, "START"),
+        event(1, "COMPLETE"),
+    ] {
+        serve.post(&event).await;
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    }
+    let stored = serve.stored_when(1).await;
+    for part in ["COMPLETE", r#""name":"in""#, r#""name":"out""#] {
+        assert!(stored[0].contains(part), "{part} in {}", stored[0]);
+    }
+    // The run that does not end is let go when its window is over.
+    let stored = serve.stored_when(2).await;
+    assert_eq!(stored[1], event(2, "START"));
+    let outcomes = eventually(|| Some(serve.outcomes()).filter(|outcomes| outcomes.len() == 4));
+    let merged: Vec<&Value> = outcomes
+        .iter()
+        .filter(|line| !line["merged"].is_null())
+        .collect();
+    assert_eq!(merged.len(), 3, "{outcomes:#?}");
+    assert!(
+        merged
+            .iter()
+            .all(|line| line["outcome"] == "delivered" && line["merged"] == merged[0]["merged"])
+    );
+}
+
+#[tokio::test]
+async fn what_is_held_when_the_process_is_killed_comes_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = write(folder.path(), "transforms.yaml", "coalesce: {window: 25s}");
+    let settings = [("RULES_FILE", rules.to_str().unwrap())];
+    let data = folder.path().join("data");
+    let serve = Serve::start(&data, &settings);
+    for n in 1..=20 {
+        serve.post(&event(n, "START")).await;
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    assert!(serve.stored().await.is_empty());
+    serve.kill();
+    let serve = Serve::start(&data, &settings);
+    for n in 1..=10 {
+        serve.post(&event(n, "COMPLETE")).await;
+    }
+    let stored = serve.stored_when(20).await;
+    for n in 1..=10 {
+        let of_run = |kind| {
+            stored
+                .iter()
+                .filter(|text| **text == event(n, kind))
+                .count()
+        };
+        assert_eq!((of_run("START"), of_run("COMPLETE")), (1, 1));
+    }
+    assert_eq!(serve.terminate(), Some(0));
+    // A stop hands back what is held: the next start has it at once.
+    let later = [
+        ("RULES_FILE", rules.to_str().unwrap()),
+        ("QUEUE_VISIBILITY_TIMEOUT", "50"),
+    ];
+    std::fs::write(&rules, "rules: []").unwrap();
+    Serve::start(&data, &later).stored_when(30).await;
+}
+
+#[test]
+fn a_window_that_outlasts_the_hold_of_the_queue_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = write(folder.path(), "transforms.yaml", "coalesce: {window: 40s}");
+    let data = folder.path().join("data");
+    let arguments = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--data-dir",
+        data.to_str().unwrap(),
+        "--rules",
+        rules.to_str().unwrap(),
+    ];
+    let (status, _, err) = run(&arguments, &[]);
+    assert_eq!(
+        (status, err.contains("half of queue.visibility_timeout")),
+        (Some(64), true),
+        "{err}"
+    );
+}
