@@ -7,7 +7,7 @@ import sys
 
 import cfn_guard_rs
 import pytest
-from variants import KEY, OPEN, TEMPLATE, VARIANTS, resolved, template
+from variants import KEY, LAYER, OPEN, SECRET, TEMPLATE, VARIANTS, resolved
 
 BIN = pathlib.Path(sys.executable).parent
 RULES = TEMPLATE.with_name("invariants.guard").read_text()
@@ -87,6 +87,10 @@ def test_every_invariant_is_broken_once_here():
         ({"Auth": "jwt", "Endpoint": "private", "VpcEndpointId": "vpce-1"}, "Only an HTTP API"),
         ({"Auth": "jwt", "JwtIssuer": "https://issuer.example.com"}, "needs JwtAudience"),
         ({"Endpoint": "private"}, "needs VpcEndpointId"),
+        ({"RulesFile": "rules/transforms.yaml", "RulesPrefix": "rules"}, "not both"),
+        ({"RulesFile": "rules/transforms.yaml", "RulesBucketName": "rules"}, "RulesBucketName needs RulesPrefix"),
+        ({"RulesPrefix": "rules", "RulesLayerArn": LAYER}, "RulesLayerArn needs RulesFile"),
+        ({"RulesHashKeySecretArn": SECRET}, "RulesHashKeySecretArn needs rules"),
     ],
 )
 def test_parameters_that_do_not_go_together_are_refused_before_anything_is_made(parameters, told):
@@ -108,16 +112,58 @@ def test_a_customer_key_encrypts_everything():
     assert len(keys) == 12 and {key for _, key in keys} == {KEY}
 
 
+def batch(variant):
+    """The batch function of a variant: its settings, its layers, and the statements of its role by their names."""
+    resources = resolved(VARIANTS[variant])["Resources"]
+    function, [policy] = resources["Batch"]["Properties"], resources["BatchRole"]["Properties"]["Policies"]
+    statements = {statement["Sid"]: (statement["Action"], statement["Resource"]) for statement in policy["PolicyDocument"]["Statement"]}
+    return function["Environment"]["Variables"], function.get("Layers"), statements
+
+
+@pytest.mark.parametrize(
+    ("variant", "file", "refresh", "layers", "objects"),
+    [
+        ("default", "", 60, None, None),
+        ("rules in the function", "rules/transforms.yaml", 60, None, None),
+        ("rules in s3", "s3://assets/lineage-proxy/rules/transforms.yaml", 60, None, "arn:aws:s3:::assets/lineage-proxy/rules/*"),
+        ("rules in another bucket, with a hash key", "s3://rules-of-the-team/live/transforms.yaml", 300, None, "arn:aws:s3:::rules-of-the-team/live/*"),
+        ("rules in a layer, with a hash key", "/opt/transforms.yaml", 60, [LAYER], None),
+    ],
+)
+def test_the_batch_function_is_told_where_its_rules_are_and_may_read_them_and_no_more(variant, file, refresh, layers, objects):
+    variables, found, statements = batch(variant)
+    told = variables["LINEAGE_PROXY_RULES_FILE"], variables["LINEAGE_PROXY_RULES_REFRESH"], variables["LINEAGE_PROXY_RULES_HASH_KEY_SECRET_ID"]
+    secret = SECRET if variant.endswith("with a hash key") else ""
+    assert (substituted(told[0], VARIANTS[variant]), *told[1:]) == (file, refresh, secret)
+    assert found == layers
+    assert statements.get("RulesHashKey") == (("secretsmanager:GetSecretValue", secret) if secret else None)
+    action, resource = statements.get("Rules", (None, None))
+    assert (action, resource and substituted(resource, VARIANTS[variant])) == ("s3:GetObject" if objects else None, objects)
+
+
+def substituted(value, parameters):
+    """The text of a `Fn::Sub`; a text by itself."""
+    if isinstance(value, str):
+        return value
+    text, more = value["Fn::Sub"]
+    for name, of in {**parameters, **more, "AWS::Partition": "aws"}.items():
+        text = text.replace(f"${{{name}}}", str(of))
+    return text
+
+
 def test_every_alarm_says_what_to_do_and_tells_whom_it_should():
-    alarms = {name: resource["Properties"] for name, resource in resolved(VARIANTS["told by e-mail"] | {"DeliveryCheck": "on"})["Resources"].items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
-    assert len(alarms) == 16
+    alarms = {name: resource["Properties"] for name, resource in resolved(VARIANTS["told by e-mail"] | {"DeliveryCheck": "on", "RulesPrefix": "rules"})["Resources"].items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
+    assert len(alarms) == 17
     for name, alarm in alarms.items():
         assert len(alarm["AlarmDescription"] if isinstance(alarm["AlarmDescription"], str) else alarm["AlarmDescription"]["Fn::Sub"]) > 60, name
         assert alarm["AlarmActions"] == [{"Ref": "Topic"}] == alarm["OKActions"], name
 
 
-def test_the_dashboard_is_json_and_shows_every_alarm_that_is_always_there():
-    body = template()["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
-    widgets = json.loads(body)["widgets"]
+@pytest.mark.parametrize("variant", ["default", "rules in s3", "rules in the function"])
+def test_the_dashboard_is_json_and_shows_every_alarm_that_rules_add_to_those_always_there(variant):
+    resources = resolved(VARIANTS[variant])["Resources"]
+    body, more = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    rules = more["RulesAlarm"]
+    widgets = json.loads(body.replace("${RulesAlarm}", rules and rules["Fn::Sub"]))["widgets"]
     shown = {alarm.strip("${}").removesuffix(".Arn") for alarm in widgets[0]["properties"]["alarms"]}
-    assert shown == {name for name, resource in resolved(VARIANTS["default"])["Resources"].items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
+    assert shown == {name for name, resource in resources.items() if resource["Type"] == "AWS::CloudWatch::Alarm"}

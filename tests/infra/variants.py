@@ -11,6 +11,8 @@ from cfnlint.decode import cfn_yaml
 TEMPLATE = pathlib.Path(__file__).parents[2] / "infra" / "openlineage-proxy.yaml"
 DATAZONE = {"DomainId": "dzd_a1b2c3", "S3AssetsBucketName": "assets"}
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/1"
+SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:hash-key-a1b2c3"
+LAYER = "arn:aws:lambda:eu-west-1:123456789012:layer:rules:3"
 SHARED = {
     "default": {},
     "in order": {"Order": "run"},
@@ -26,6 +28,10 @@ SHARED = {
     "another account": {"TargetRoleArn": "arn:aws:iam::210987654321:role/lineage", "DomainRegion": "us-east-1"},
     "checked": {"DeliveryCheck": "on"},
     "checked in another account, customer key": {"DeliveryCheck": "on", "TargetRoleArn": "arn:aws:iam::210987654321:role/lineage", "KmsKeyArn": KEY},
+    "rules in the function": {"RulesFile": "rules/transforms.yaml"},
+    "rules in s3": {"RulesPrefix": "lineage-proxy/rules"},
+    "rules in another bucket, with a hash key": {"RulesBucketName": "rules-of-the-team", "RulesPrefix": "live", "RulesRefresh": 300, "RulesHashKeySecretArn": SECRET, "KmsKeyArn": KEY},
+    "rules in a layer, with a hash key": {"RulesFile": "/opt/transforms.yaml", "RulesLayerArn": LAYER, "RulesHashKeySecretArn": SECRET},
     "openlineage": {"Target": "openlineage", "DomainId": "", "OpenLineageUrl": "https://marquez.example.com", "OpenLineageApiKeySecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:key"},
 }
 VARIANTS = {name: {**DATAZONE, **parameters} for name, parameters in SHARED.items()}
