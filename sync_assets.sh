@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds the functions, uploads them and the templates that name them, and says how to deploy.
 #
-#   ./sync_assets.sh -b BUCKET [-p PROFILE] [-r REGION] [-a arm64|x86-64] [-x PREFIX] [-o FOLDER] [-n]
+#   ./sync_assets.sh -b BUCKET [-p PROFILE] [-r REGION] [-a arm64|x86-64] [-x PREFIX] [-o FOLDER] [-t RULES] [-n]
+#   ./sync_assets.sh -u -t RULES -b BUCKET [-p PROFILE] [-r REGION] [-x PREFIX] [-n]
 #
 #   -b BUCKET   the bucket for code and templates, in the region of the stack
 #   -p PROFILE  the AWS CLI profile
@@ -9,24 +10,27 @@
 #   -a ARCH     arm64 (default) or x86-64: the template's parameter Architecture
 #   -x PREFIX   where in the bucket (default: lineage-proxy)
 #   -o FOLDER   where the finished templates are written (default: target/lambda)
+#   -t RULES    a folder with transforms.yaml and all that it refers to: checked, and packed with the batch function as rules/
+#   -u          builds nothing: uploads these rules to BUCKET/PREFIX/rules/, where a stack with RulesPrefix looks
 #   -n          dry run: builds, and says what would be uploaded
 #   -h          this help
 #
 # Code lies under the hash of its content, and the template names that hash: an update of the stack takes new code,
 # and what is there already is not uploaded again. Needs Rust, the AWS CLI, zip or Python, and cargo-lambda
-# (https://www.cargo-lambda.info, or: pip install cargo-lambda ziglang).
+# (https://www.cargo-lambda.info, or: pip install cargo-lambda ziglang); with -u only the AWS CLI.
 set -euo pipefail
+here="$PWD"
 cd "$(dirname "$0")"
 
-usage() { sed -n '2,14s/^# \{0,1\}//p' sync_assets.sh; }
+usage() { sed -n '2,17s/^# \{0,1\}//p' sync_assets.sh; }
 fail() {
     echo "sync_assets.sh: $1" >&2
     exit "${2:-1}"
 }
 
-bucket="" arch=arm64 prefix=lineage-proxy out="" dry=false
+bucket="" arch=arm64 prefix=lineage-proxy out="" rules="" rules_only=false dry=false
 aws=(aws)
-while getopts b:p:r:a:x:o:nh option; do
+while getopts b:p:r:a:x:o:t:unh option; do
     case "$option" in
     b) bucket="$OPTARG" ;;
     p) aws+=(--profile "$OPTARG") ;;
@@ -34,6 +38,8 @@ while getopts b:p:r:a:x:o:nh option; do
     a) arch="$OPTARG" ;;
     x) prefix="${OPTARG%/}" ;;
     o) out="$OPTARG" ;;
+    t) rules="${OPTARG%/}" ;;
+    u) rules_only=true ;;
     n) dry=true ;;
     h)
         usage
@@ -49,12 +55,20 @@ shift $((OPTIND - 1))
 [ $# = 0 ] || fail "unexpected argument: $1" 2
 [ -n "$bucket" ] || fail "which bucket? -b BUCKET (-h for help)" 2
 case "$arch" in arm64 | x86-64) ;; *) fail "architecture: arm64 or x86-64, not $arch" 2 ;; esac
-for tool in aws cargo; do
-    command -v "$tool" >/dev/null || fail "$tool is needed and not on the PATH"
-done
-command -v zip >/dev/null || command -v python3 >/dev/null || fail "zip or python3 is needed"
-cargo lambda --version >/dev/null 2>&1 ||
-    fail "cargo-lambda is needed: https://www.cargo-lambda.info, or pip install cargo-lambda ziglang"
+if [ -n "$rules" ]; then
+    case "$rules" in /*) ;; *) rules="$here/$rules" ;; esac
+    [ -f "$rules/transforms.yaml" ] || fail "-t: there is no transforms.yaml in $rules" 2
+elif $rules_only; then
+    fail "-u uploads rules: which? -t FOLDER" 2
+fi
+need() { command -v "$1" >/dev/null || fail "$1 is needed and not on the PATH"; }
+need aws
+if ! $rules_only; then
+    need cargo
+    command -v zip >/dev/null || command -v python3 >/dev/null || fail "zip or python3 is needed"
+    cargo lambda --version >/dev/null 2>&1 ||
+        fail "cargo-lambda is needed: https://www.cargo-lambda.info, or pip install cargo-lambda ziglang"
+fi
 
 target="${CARGO_TARGET_DIR:-$PWD/target}"
 out="${out:-$target/lambda}"
@@ -62,15 +76,68 @@ work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 
 hash_of() {
-    if command -v sha256sum >/dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -c1-16
+    if command -v sha256sum >/dev/null; then sha256sum "$@"; else shasum -a 256 "$@"; fi | cut -c1-16
 }
 
-# Packs the bootstrap in a folder, with its mode.
+# The files of a folder by their paths in it, always in the same order; hidden ones are left out.
+files_in() { (cd "$1" && find -L . -name '.?*' -prune -o -type f -print | sed 's|^\./||' | LC_ALL=C sort); }
+
+# The hash of what a function is made of: its bootstrap and, if it has them, its rules.
+hash_of_function() {
+    local file
+    if [ -d "$1/rules" ]; then
+        files_in "$1" | while IFS= read -r file; do echo "$(hash_of "$1/$file") $file"; done | hash_of
+    else
+        hash_of "$1/bootstrap"
+    fi
+}
+
+# Packs the files in a folder with their modes; the same files make the same archive.
 pack() {
+    find "$1" -exec touch -t 198001010000 {} +
     if command -v zip >/dev/null; then
-        (cd "$1" && zip -q -X "$2" bootstrap)
+        (cd "$1" && files_in . | zip -q -X -@ "$2")
+    elif [ -d "$1/rules" ]; then
+        python3 -m zipfile -c "$2" "$1/bootstrap" "$1/rules"
     else
         python3 -m zipfile -c "$2" "$1/bootstrap"
+    fi
+}
+
+# Refuses rules that are wrong, or whose examples come out otherwise, where there is a command line that can tell.
+check_rules() {
+    local file="$rules/transforms.yaml" tool="" found told
+    for found in lineage-proxy "$target/release/lineage-proxy" "$target/debug/lineage-proxy"; do
+        if command -v "$found" >/dev/null && "$found" transform --help >/dev/null 2>&1; then
+            tool="$found"
+            break
+        fi
+    done
+    if [ -z "$tool" ]; then
+        cat <<END
+not checked: the command line lineage-proxy is not here. To check, cargo install --path crates/cli, then
+  lineage-proxy transform check --rules $file
+  lineage-proxy transform test --rules $file
+END
+        return
+    fi
+    "$tool" transform check --rules "$file" || fail "these rules are wrong: nothing was uploaded"
+    told="$("$tool" transform check --rules "$file" --output json)"
+    if grep -q '"examples":0[,}]' <<<"$told"; then
+        echo "not tested: there are no examples in $file"
+    else
+        "$tool" transform test --rules "$file" || fail "not all examples came out as these rules say: nothing was uploaded"
+    fi
+}
+
+# Uploads a file, in place of what is there.
+put() {
+    local file="$1" key="$2"
+    if $dry; then
+        echo "would put  s3://$bucket/$key"
+    else
+        "${aws[@]}" s3api put-object --bucket "$bucket" --key "$key" --body "$file" >/dev/null
+        echo "uploaded   s3://$bucket/$key"
     fi
 }
 
@@ -81,13 +148,28 @@ upload() {
         echo "unchanged  s3://$bucket/$key"
     elif ! grep -q '(404)' <<<"$answer"; then
         fail "s3://$bucket/$key: $answer"
-    elif $dry; then
-        echo "would put  s3://$bucket/$key"
     else
-        "${aws[@]}" s3api put-object --bucket "$bucket" --key "$key" --body "$file" >/dev/null
-        echo "uploaded   s3://$bucket/$key"
+        put "$file" "$key"
     fi
 }
+
+if [ -n "$rules" ]; then
+    check_rules
+    files_in "$rules" >"$work/rules.txt"
+fi
+if $rules_only; then
+    # The rules file last: whoever looks finds what it refers to.
+    { grep -Fxv transforms.yaml "$work/rules.txt" || true; echo transforms.yaml; } >"$work/ordered.txt"
+    while IFS= read -r file <&3; do put "$rules/$file" "$prefix/rules/$file"; done 3<"$work/ordered.txt"
+    cat <<END
+
+A stack that has its rules there takes them within RulesRefresh seconds, without a deploy. Any other stack, with these
+parameters in its next deploy:
+
+  RulesFile= RulesBucketName=$bucket RulesPrefix=$prefix/rules
+END
+    exit
+fi
 
 echo "building for $arch (some minutes the first time)"
 cargo lambda build --release --locked "--$arch" -p proxy --bin ingest --bin batch --bin check
@@ -98,10 +180,17 @@ cp infra/openlineage-proxy.yaml "$work/template.yaml"
 for name in Ingest Batch Check; do
     function="$(tr "[:upper:]" "[:lower:]" <<<"$name")"
     bootstrap="$target/lambda/$function/bootstrap"
-    key="$prefix/$function-$arch-$(hash_of "$bootstrap").zip"
     mkdir "$work/$function"
-    cp -p "$bootstrap" "$work/$function/bootstrap"
+    cp "$bootstrap" "$work/$function/bootstrap"
+    if [ "$name" = Batch ] && [ -n "$rules" ]; then
+        while IFS= read -r file; do
+            mkdir -p "$work/batch/rules/$(dirname "$file")"
+            cp "$rules/$file" "$work/batch/rules/$file"
+        done <"$work/rules.txt"
+        find "$work/batch/rules" -type f -exec chmod 644 {} + # a function runs as another user
+    fi
     chmod 755 "$work/$function/bootstrap"
+    key="$prefix/$function-$arch-$(hash_of_function "$work/$function").zip"
     pack "$work/$function" "$work/$function.zip"
     upload "$work/$function.zip" "$key"
     # In the line of this architecture, "Ingest: not-uploaded" and so on.
@@ -115,6 +204,8 @@ upload "$template" "$template_key"
 
 region="${AWS_REGION:-${AWS_DEFAULT_REGION:-$("${aws[@]}" configure get region 2>/dev/null || true)}}"
 for ((i = 1; i < ${#aws[@]}; i++)); do [ "${aws[i]}" = --region ] && region="${aws[i + 1]}"; done
+with_rules=""
+[ -z "$rules" ] || with_rules=" RulesFile=rules/transforms.yaml RulesPrefix= RulesBucketName="
 cat <<END
 
 Next, with the id of your DataZone domain (every other parameter has a default: see README, "On AWS"):
@@ -122,7 +213,7 @@ Next, with the id of your DataZone domain (every other parameter has a default: 
   ${aws[*]} cloudformation deploy --stack-name lineage-proxy \\
       --template-file $template --s3-bucket $bucket --s3-prefix $prefix/templates \\
       --capabilities CAPABILITY_IAM \\
-      --parameter-overrides S3AssetsBucketName=$bucket Architecture=$arch DomainId=dzd_...
+      --parameter-overrides S3AssetsBucketName=$bucket Architecture=$arch DomainId=dzd_...$with_rules
 
   ${aws[*]} cloudformation describe-stacks --stack-name lineage-proxy --query 'Stacks[0].Outputs' --output table
   lineage-proxy doctor --stack lineage-proxy      # cargo install --path crates/cli
