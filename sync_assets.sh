@@ -187,7 +187,7 @@ for name in Ingest Batch Check; do
             mkdir -p "$work/batch/rules/$(dirname "$file")"
             cp "$rules/$file" "$work/batch/rules/$file"
         done <"$work/rules.txt"
-        find "$work/batch/rules" -type f -exec chmod 644 {} + # a function runs as another user
+        find "$work/batch/rules" -type d -exec chmod 755 {} + -o -exec chmod 644 {} + # a function is another user
     fi
     chmod 755 "$work/$function/bootstrap"
     key="$prefix/$function-$arch-$(hash_of_function "$work/$function").zip"

@@ -66,6 +66,14 @@ def cloud(tmp_path_factory):
         os.environ.update(environment)
 
 
+@pytest.fixture
+def deploy(cloud):
+    """Deploys a stack of its own; the stand-in is empty before and after."""
+    cloud.stand_in.reset()
+    yield cloud.deploy
+    cloud.stand_in.reset()
+
+
 @pytest.fixture(autouse=True)
 def localhost_names(monkeypatch):
     """`*.localhost` is the loopback address (RFC 6761), which not every resolver knows; the emulator's APIs have such names."""

@@ -55,7 +55,7 @@ def test_what_has_not_changed_is_not_uploaded_again(stack):
 
 
 def test_wrong_use_of_the_script_is_told(cloud):
-    for flags, told in (([], "which bucket"), (["-b", "b", "-a", "mips"], "arm64 or x86-64"), (["-b", "b", "x"], "unexpected argument")):
+    for flags, told in (([], "which bucket"), (["-b", "b", "-a", "mips"], "arm64 or x86-64"), (["-b", "b", "x"], "unexpected argument"), (["-b", "b", "-u"], "-t FOLDER"), (["-b", "b", "-t", "tests"], "no transforms.yaml")):
         done = cloud.run("./sync_assets.sh", *flags, check=False)
         assert (done.returncode, told in done.stderr) == (2, True), done.stderr
 

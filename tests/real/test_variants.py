@@ -6,19 +6,10 @@ import json
 import time
 import urllib.request
 
-import pytest
 from parts import PATIENCE, event, eventually, post
 from stack import ACCOUNT, REGION, large, name
 
 ANYONE = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}
-
-
-@pytest.fixture
-def deploy(cloud):
-    """Deploys a variant; the stand-in is empty before and after."""
-    cloud.stand_in.reset()
-    yield cloud.deploy
-    cloud.stand_in.reset()
 
 
 def test_in_order_of_runs(deploy):
