@@ -98,7 +98,7 @@ fn the_readme_names_every_setting() {
 }
 
 /// What the template's functions are not told, and why.
-const NOT_ON_AWS: [(&str, &str); 18] = [
+const NOT_ON_AWS: [(&str, &str); 19] = [
     ("LISTEN", "API Gateway does"),
     ("DATA_DIR", "nothing is kept on a function's disk"),
     ("ONLY", "each function is one half"),
@@ -120,6 +120,7 @@ const NOT_ON_AWS: [(&str, &str); 18] = [
         "the default is understood everywhere",
     ),
     ("OPENLINEAGE_TIMEOUT", "the default fits a function"),
+    ("RULES_HASH_KEY", "the key is in a secret"),
 ];
 
 #[test]
