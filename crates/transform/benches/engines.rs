@@ -32,14 +32,13 @@ fn main() {
     // All engines have to do the same before their speed means anything.
     for size in SIZES {
         let event = event(size);
-        let value = |applied| match applied {
-            Ok(Applied::Changed(text)) => serde_json::from_str::<serde_json::Value>(&text).unwrap(),
-            Ok(Applied::Unchanged | Applied::Drop) | Err(_) => serde_json::Value::Null,
+        let value = |applied: Result<Applied, Failed>| match applied.unwrap() {
+            Applied::Changed(text) => serde_json::from_str::<serde_json::Value>(&text).unwrap(),
+            Applied::Unchanged | Applied::Drop => serde_json::Value::Null,
         };
         let floor = value(by_hand(&event, &table()));
-        assert!(floor.is_object());
-        assert_eq!(value(script().apply(&event)), floor);
-        assert_eq!(value(module().apply(&event)), floor);
+        assert!(value(script().apply(&event)) == floor, "script, {size}");
+        assert!(value(module().apply(&event)) == floor, "module, {size}");
     }
     divan::main();
 }
