@@ -18,7 +18,12 @@ fn event(job: &str, rest: &str) -> Event {
 }
 
 fn load(bytes: &[u8], config: &Value) -> Result<Module, String> {
-    Module::load(bytes, &config.to_string(), ModuleLimits::default())
+    // Little fuel, so that what loops for ever ends soon in a debug build too.
+    let limits = ModuleLimits {
+        fuel: 20_000_000,
+        ..ModuleLimits::default()
+    };
+    Module::load(bytes, &config.to_string(), limits)
 }
 
 /// A module around the functions given; memory of one page, `alloc` always gives 1024.
