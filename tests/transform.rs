@@ -316,102 +316,45 @@ rules:
     assert_eq!(rules, ["grows", "loops", "rubbish"]);
 }
 
-const COALESCE: &str = "coalesce: {window: 3s, keep_start: false}";
-
 #[tokio::test]
-async fn the_events_of_a_run_become_one_also_when_they_come_in_many_batches() {
+async fn a_module_beside_the_rules_changes_events_and_a_bad_one_harms_none() {
     let folder = tempfile::tempdir().unwrap();
-    let rules = write(folder.path(), "transforms.yaml", COALESCE);
+    let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../transform/tests/modules");
+    std::fs::create_dir(folder.path().join("modules")).unwrap();
+    let copied = folder.path().join("modules/job_environment.wasm");
+    std::fs::copy(modules.join("job_environment.wasm"), &copied).unwrap();
+    let text = "
+rules:
+  - {name: starved, module: {file: modules/job_environment.wasm, with: testing, fuel: 12000}}
+  - {name: environment, module: {file: modules/job_environment.wasm, with: testing}}
+";
+    let rules = write(folder.path(), "transforms.yaml", text);
+    let (status, out, _) = run(
+        &["transform", "check", "--rules", rules.to_str().unwrap()],
+        &[],
+    );
+    assert_eq!(status, Some(0), "{out}");
     let serve = Serve::start(
         &folder.path().join("data"),
         &[("RULES_FILE", rules.to_str().unwrap())],
     );
-    let input = r#""inputs":[{"namespace":"s","name":"in"}]"#;
-    let output = r#""outputs":[{"namespace":"s","name":"out"}]"#;
-    for event in [
-        moving(1, "START", input),
-        moving(1, "RUNNING", output),
-        event(2, "START"),
-        event(1, "COMPLETE"),
-    ] {
-        serve.post(&event).await;
-        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-    }
+    serve.post(&event(1, "START")).await;
     let stored = serve.stored_when(1).await;
-    for part in ["COMPLETE", r#""name":"in""#, r#""name":"out""#] {
-        assert!(stored[0].contains(part), "{part} in {}", stored[0]);
-    }
-    // The run that does not end is let go when its window is over.
-    let stored = serve.stored_when(2).await;
-    assert_eq!(stored[1], event(2, "START"));
-    let outcomes = eventually(|| Some(serve.outcomes()).filter(|outcomes| outcomes.len() == 4));
-    let merged: Vec<&Value> = outcomes
-        .iter()
-        .filter(|line| !line["merged"].is_null())
-        .collect();
-    assert_eq!(merged.len(), 3, "{outcomes:#?}");
     assert!(
-        merged
-            .iter()
-            .all(|line| line["outcome"] == "delivered" && line["merged"] == merged[0]["merged"])
+        stored[0].contains(r#""namespace":"testing""#),
+        "{}",
+        stored[0]
     );
-}
+    assert_eq!(serve.logged("rule failed")["rule"], "starved");
 
-#[tokio::test]
-async fn what_is_held_when_the_process_is_killed_comes_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let rules = write(folder.path(), "transforms.yaml", "coalesce: {window: 25s}");
-    let settings = [("RULES_FILE", rules.to_str().unwrap())];
-    let data = folder.path().join("data");
-    let serve = Serve::start(&data, &settings);
-    for n in 1..=20 {
-        serve.post(&event(n, "START")).await;
-    }
-    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-    assert!(serve.stored().await.is_empty());
-    serve.kill();
-    let serve = Serve::start(&data, &settings);
-    for n in 1..=10 {
-        serve.post(&event(n, "COMPLETE")).await;
-    }
-    let stored = serve.stored_when(20).await;
-    for n in 1..=10 {
-        let of_run = |kind| {
-            stored
-                .iter()
-                .filter(|text| **text == event(n, kind))
-                .count()
-        };
-        assert_eq!((of_run("START"), of_run("COMPLETE")), (1, 1));
-    }
-    assert_eq!(serve.terminate(), Some(0));
-    // A stop hands back what is held: the next start has it at once.
-    let later = [
-        ("RULES_FILE", rules.to_str().unwrap()),
-        ("QUEUE_VISIBILITY_TIMEOUT", "50"),
-    ];
-    std::fs::write(&rules, "rules: []").unwrap();
-    Serve::start(&data, &later).stored_when(30).await;
-}
-
-#[test]
-fn a_window_that_outlasts_the_hold_of_the_queue_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let rules = write(folder.path(), "transforms.yaml", "coalesce: {window: 40s}");
-    let data = folder.path().join("data");
-    let arguments = [
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--data-dir",
-        data.to_str().unwrap(),
-        "--rules",
-        rules.to_str().unwrap(),
-    ];
-    let (status, _, err) = run(&arguments, &[]);
-    assert_eq!(
-        (status, err.contains("half of queue.visibility_timeout")),
-        (Some(64), true),
-        "{err}"
+    std::fs::write(&copied, b"\0asm").unwrap();
+    let (status, out, _) = run(
+        &["transform", "check", "--rules", rules.to_str().unwrap()],
+        &[],
+    );
+    assert_eq!(status, Some(1));
+    assert!(
+        out.contains(":3:36: rule \"starved\": modules/job_environment.wasm: "),
+        "{out}"
     );
 }

@@ -2,31 +2,25 @@
 //! changed and is right.
 //!
 //! A file that is wrong never replaces one that is right: the last good rules stay, and it is logged and counted. The
-//! rules themselves are `transform`'s; what is done here is to fetch the file and what it refers to, from disk or S3.
+//! rules themselves are `transform`'s; where files come from is in `rules/files.rs`. Called by the batch.
+
+mod files;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_sdk_s3::Client;
-use aws_sdk_s3::config::timeout::TimeoutConfig;
 use metrics::counter;
-use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 use tracing::{error, info};
 use transform::{Problem, Rules, Sources, Transforms};
 
-use crate::aws_error::said;
+use files::{Files, Place, disk};
+
 use crate::config::{RulesFile, RulesSource};
-
-/// The largest rules file, script or module, in bytes: far above any that a person writes.
-const MAX_FILE: usize = 16_000_000;
-
-/// For one file from S3: below the time that a batch function has to spare.
-const FETCH: Duration = Duration::from_secs(4);
 
 /// Problems that are logged one by one; a file with more says how many there are.
 const LOGGED: usize = 20;
@@ -38,7 +32,7 @@ pub enum NoRules {
     #[error("{0}")]
     Unreadable(String),
     /// The file is wrong.
-    #[error("{file}: {}", .problems.iter().map(|problem| format!("\n  {file}:{problem}")).collect::<String>())]
+    #[error("{} wrong:{}", .problems.len(), .problems.iter().map(|problem| format!("\n  {file}:{problem}")).collect::<String>())]
     Wrong {
         /// Its name.
         file: String,
@@ -66,6 +60,14 @@ pub struct LiveRules {
     every: Duration,
     current: RwLock<Arc<Loaded>>,
     looked: Mutex<Looked>,
+    known: Mutex<Known>,
+}
+
+/// What a rules file refers to.
+#[derive(Debug, Default)]
+struct Known {
+    text: String,
+    files: BTreeSet<String>,
 }
 
 /// The last look.
@@ -74,21 +76,6 @@ struct Looked {
     at: Instant,
     /// The version that was found wrong: it is complained of once.
     refused: Option<String>,
-}
-
-/// Where files are.
-#[derive(Debug, Clone)]
-enum Place {
-    Folder {
-        folder: std::path::PathBuf,
-        file: String,
-    },
-    S3 {
-        client: Client,
-        bucket: String,
-        prefix: String,
-        file: String,
-    },
 }
 
 /// What may stand in a rules file besides the built-in actions, and how long it may hold events.
@@ -111,18 +98,7 @@ impl LiveRules {
         let place = match (&config.source, aws) {
             (None, _) => None,
             (Some(RulesSource::Path(path)), _) => Some(Place::folder(path)),
-            (Some(RulesSource::S3 { bucket, key }), Some(aws)) => {
-                let (prefix, file) = match key.rsplit_once('/') {
-                    Some((prefix, file)) => (format!("{prefix}/"), file),
-                    None => (String::new(), key.as_str()),
-                };
-                Some(Place::S3 {
-                    client: client(aws),
-                    bucket: bucket.clone(),
-                    prefix,
-                    file: file.to_owned(),
-                })
-            }
+            (Some(RulesSource::S3 { bucket, key }), Some(aws)) => Some(Place::s3(aws, bucket, key)),
             (Some(RulesSource::S3 { .. }), None) => {
                 return Err(NoRules::Unreadable(
                     "rules in S3 need an AWS configuration".to_owned(),
@@ -143,9 +119,10 @@ impl LiveRules {
                 at: Instant::now(),
                 refused: None,
             }),
+            known: Mutex::default(),
         };
         if let Some(place) = &live.place {
-            let files = place.files(&live).await?;
+            let files = place.files(|text| live.wanted(text)).await?;
             live.swap(place, live.read(place, &files)?);
         }
         Ok(live)
@@ -165,14 +142,14 @@ impl LiveRules {
         let Some(place) = self.place.as_ref().filter(|_| self.due()) else {
             return;
         };
-        let read = match place.files(self).await {
-            Ok(files) if version(&files) == self.current().version => {
+        let read = match place.files(|text| self.wanted(text)).await {
+            Ok(files) if files.version() == self.current().version => {
                 self.forgive();
                 return;
             }
             Ok(files) => self
                 .read(place, &files)
-                .map_err(|refused| (version(&files), refused)),
+                .map_err(|refused| (files.version(), refused)),
             Err(unreadable) => Err((unreadable.to_string(), unreadable)),
         };
         match read {
@@ -244,8 +221,8 @@ impl LiveRules {
             file: place.name(),
             problems,
         };
-        let text = text(place, files)?;
-        let rules = Rules::read(text, &self.sources(&|name| found(files, name))).map_err(wrong)?;
+        let file = |name: &str| files.get(name);
+        let rules = Rules::read(&files.rules, &self.sources(&file)).map_err(wrong)?;
         let window = rules.coalesce.as_ref().map(|coalesce| coalesce.window);
         if let (Some(window), Some(longest)) = (window, self.longest_window)
             && window > longest
@@ -263,8 +240,26 @@ impl LiveRules {
         }
         Ok(Loaded {
             rules,
-            version: version(files),
+            version: files.version(),
         })
+    }
+
+    /// The files that a rules file refers to: what it asks for when it is read. Looked for once for each text.
+    fn wanted(&self, text: &str) -> BTreeSet<String> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.text != text {
+            let files = RefCell::new(BTreeSet::new());
+            let note = |name: &str| {
+                files.borrow_mut().insert(name.to_owned());
+                Err(String::new())
+            };
+            let _ = Rules::read(text, &self.sources(&note)); // wrong for want of its files, at least
+            *known = Known {
+                text: text.to_owned(),
+                files: files.into_inner(),
+            };
+        }
+        known.files.clone()
     }
 
     fn sources<'s>(&'s self, file: &'s dyn Fn(&str) -> Result<Vec<u8>, String>) -> Sources<'s> {
@@ -275,9 +270,6 @@ impl LiveRules {
         }
     }
 }
-
-/// The rules file under the empty name, and what it refers to.
-type Files = BTreeMap<String, Vec<u8>>;
 
 /// Reads rules on this machine, as the workbench does.
 pub fn read_path(
@@ -301,144 +293,4 @@ pub fn read_path(
         file: place.name(),
         problems,
     })
-}
-
-impl Place {
-    fn folder(path: &Path) -> Place {
-        let folder = path.parent().map(Path::to_owned).unwrap_or_default();
-        let file = path.file_name().unwrap_or_default();
-        Place::Folder {
-            folder,
-            file: file.to_string_lossy().into_owned(),
-        }
-    }
-
-    fn name(&self) -> String {
-        match self {
-            Place::Folder { folder, file } => folder.join(file).display().to_string(),
-            Place::S3 {
-                bucket,
-                prefix,
-                file,
-                ..
-            } => format!("s3://{bucket}/{prefix}{file}"),
-        }
-    }
-
-    /// The file and everything that it refers to. What cannot be read is left out: reading the rules says so, with the
-    /// line that wants it.
-    async fn files(&self, live: &LiveRules) -> Result<Files, NoRules> {
-        let file = match self {
-            Place::Folder { file, .. } | Place::S3 { file, .. } => file,
-        };
-        let whole = self.fetch(file).await.map_err(NoRules::Unreadable)?;
-        let mut files = Files::from([(String::new(), whole)]);
-        for name in wanted(text(self, &files)?, live) {
-            match self.fetch(&name).await {
-                Ok(bytes) => files.insert(name, bytes),
-                Err(error) => files.insert(name, [UNREAD, error.as_bytes()].concat()),
-            };
-        }
-        Ok(files)
-    }
-
-    async fn fetch(&self, name: &str) -> Result<Vec<u8>, String> {
-        match self {
-            Place::Folder { folder, .. } => disk(folder, name),
-            Place::S3 {
-                client,
-                bucket,
-                prefix,
-                ..
-            } => {
-                let key = format!("{prefix}{}", beside(name)?);
-                let place = format!("s3://{bucket}/{key}");
-                let get = client.get_object().bucket(bucket).key(key).send().await;
-                let object = get.map_err(|error| format!("{place}: {}", said(&error)))?;
-                let length = object
-                    .content_length()
-                    .and_then(|length| usize::try_from(length).ok());
-                if length.is_none_or(|length| length > MAX_FILE) {
-                    return Err(format!("{place}: larger than {MAX_FILE} bytes"));
-                }
-                let body = object.body.collect().await;
-                body.map(|body| body.to_vec())
-                    .map_err(|error| format!("{place}: {error}"))
-            }
-        }
-    }
-}
-
-/// The files that a rules file refers to: what it asks for when it is read.
-fn wanted(text: &str, live: &LiveRules) -> BTreeSet<String> {
-    let wanted = RefCell::new(BTreeSet::new());
-    let note = |name: &str| {
-        wanted.borrow_mut().insert(name.to_owned());
-        Err(String::new())
-    };
-    let _ = Rules::read(text, &live.sources(&note)); // wrong for want of its files, at least
-    wanted.into_inner()
-}
-
-/// Marks a file that could not be read; what follows is why. No script, module or event begins like this.
-const UNREAD: &[u8] = b"\0unread\0";
-
-fn found(files: &Files, name: &str) -> Result<Vec<u8>, String> {
-    match files.get(name) {
-        None => Err(format!("{name}: not found")),
-        Some(bytes) => match bytes.strip_prefix(UNREAD) {
-            Some(error) => Err(String::from_utf8_lossy(error).into_owned()),
-            None => Ok(bytes.clone()),
-        },
-    }
-}
-
-fn text<'f>(place: &Place, files: &'f Files) -> Result<&'f str, NoRules> {
-    let bytes = files.get("").map(Vec::as_slice).unwrap_or_default();
-    std::str::from_utf8(bytes)
-        .map_err(|error| NoRules::Unreadable(format!("{}: {error}", place.name())))
-}
-
-fn version(files: &Files) -> String {
-    let mut hash = Sha256::new();
-    for (name, bytes) in files {
-        hash.update(name.len().to_be_bytes());
-        hash.update(name);
-        hash.update(bytes.len().to_be_bytes());
-        hash.update(bytes);
-    }
-    let digits = hex::encode(hash.finalize());
-    digits.chars().take(12).collect()
-}
-
-/// A name that stays beside the rules file: whoever writes rules does not thereby read the machine.
-fn beside(name: &str) -> Result<&str, String> {
-    let path = Path::new(name);
-    let inside = path
-        .components()
-        .all(|part| matches!(part, std::path::Component::Normal(_)));
-    if inside && !name.is_empty() {
-        Ok(name)
-    } else {
-        Err(format!(
-            "{name}: expected a file beside the rules file, or in a folder beside it"
-        ))
-    }
-}
-
-fn disk(folder: &Path, name: &str) -> Result<Vec<u8>, String> {
-    let path = folder.join(beside(name)?);
-    let told = |error: std::io::Error| format!("{}: {error}", path.display());
-    let size = std::fs::metadata(&path).map_err(told)?.len();
-    if usize::try_from(size).is_ok_and(|size| size <= MAX_FILE) {
-        std::fs::read(&path).map_err(told)
-    } else {
-        Err(format!("{}: larger than {MAX_FILE} bytes", path.display()))
-    }
-}
-
-fn client(aws: &SdkConfig) -> Client {
-    let timeouts = TimeoutConfig::builder().operation_timeout(FETCH).build();
-    let config = aws_sdk_s3::config::Builder::from(aws).timeout_config(timeouts);
-    Client::from_conf(config.build())
 }

@@ -1,30 +1,22 @@
 //! From a rules file to rules: every key there is, and everything that can be wrong with it.
 //!
 //! Reading goes on after an error, so that a person sees all of them at once. The JSON Schema for editors
-//! (`transforms.schema.json`) says the same; a test holds the two together.
+//! (`transforms.schema.json`) says the same; a test holds the two together. The actions are in `read/`.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod facets;
+mod names;
+mod plugins;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use openlineage::Role;
-
-use super::action::{Action, Symlink};
-use super::add::Add;
+use super::action::Action;
 use super::examples::Example;
-use super::pattern::{Patterns, globs, regex};
-use super::rename::{Change, Rename};
 use super::when::{Named, When};
-use super::yaml::{At, Fields, Node, Problem, Problems, Value, parse};
+use super::yaml::{Fields, Node, Problem, Problems, Value, parse};
 use super::{OnFailure, Rule, Rules};
-use crate::action::{
-    Documentation, Facet, FacetsAction, JobType, Mask, Normalise, On, Owner, Pointer, Redact,
-    Strip, Tag,
-};
-use crate::module::{Module, ModuleLimits};
 use crate::plugin::Transforms;
-use crate::redshift::{Redshift, Style};
-use crate::script::{Script, ScriptLimits};
 
 /// What a rules file may refer to.
 #[derive(Clone, Copy)]
@@ -170,19 +162,19 @@ type Read = fn(&Node, &Sources<'_>, &mut Problems) -> Option<Action>;
 
 /// Every action there is, by its key.
 const ACTIONS: &[(&str, Read)] = &[
-    ("rename", rename),
-    ("normalise", normalise),
-    ("redshift", redshift),
-    ("symlink_to_primary", symlink),
-    ("strip", strip),
-    ("facets", facets),
-    ("redact", redact),
-    ("add", add),
+    ("rename", names::rename),
+    ("normalise", names::normalise),
+    ("redshift", names::redshift),
+    ("symlink_to_primary", names::symlink),
+    ("strip", names::strip),
+    ("facets", facets::facets),
+    ("redact", facets::redact),
+    ("add", facets::add),
     ("drop_datasets", drop_datasets),
     ("drop", drop),
-    ("script", script),
-    ("module", module),
-    ("transform", transform),
+    ("script", plugins::script),
+    ("module", plugins::module),
+    ("transform", plugins::transform),
 ];
 
 fn coalesce(node: &Node, problems: &mut Problems) -> Option<Coalesce> {
@@ -218,80 +210,22 @@ fn seconds(node: &Node, problems: &mut Problems) -> Option<Duration> {
     window
 }
 
-const ROLES: [(&str, Role); 2] = [("dataset", Role::Dataset), ("job", Role::Job)];
-
-fn role(fields: &mut Fields<'_>, problems: &mut Problems) -> Role {
-    let node = fields.get("of");
-    node.and_then(|node| node.choice(&ROLES, problems))
-        .unwrap_or(Role::Dataset)
+fn drop_datasets(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> Option<Action> {
+    Named::read(node, problems).map(Action::DropDatasets)
 }
 
-fn rename(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> Option<Action> {
-    let mut fields = Fields::of(node, "namespace, name, or both", problems)?;
-    let of = role(&mut fields, problems);
-    let only = fields
-        .get("only")
-        .and_then(|node| Named::read(node, problems));
-    let mut given = false;
-    let mut side = |name| {
-        let node: Option<&Node> = fields.get(name);
-        given |= node.is_some();
-        let nodes = node.map(Node::one_or_many).unwrap_or_default();
-        let changes = nodes.into_iter().filter_map(|node| change(node, problems));
-        changes.collect::<Vec<_>>()
-    };
-    let (namespace, name) = (side("namespace"), side("name"));
-    fields.finish(problems);
-    if !given {
-        problems.say(node.at, "expected namespace, name, or both");
-    }
-    Some(Action::Rename(Rename {
-        of,
-        only: only.unwrap_or_default(),
-        namespace,
-        name,
-    }))
-}
-
-fn change(node: &Node, problems: &mut Problems) -> Option<Change> {
-    if let Value::Text(text) = &node.value {
-        return not_empty(node.at, text.clone(), problems).map(Change::Set);
-    }
-    let what = "a new text, {map}, {prefix}, {regex, to} or {hosts, to}";
-    let mut fields = Fields::of(node, what, problems)?;
-    let (map, prefix) = (fields.get("map"), fields.get("prefix"));
-    let (pattern, hosts) = (fields.get("regex"), fields.get("hosts"));
-    let to = fields.text("to", problems);
-    fields.finish(problems);
-    let to = |problems: &mut Problems| {
-        if to.is_none() {
-            problems.say(node.at, "expected to: the new text");
-        }
-        to.clone()
-    };
-    match (map, prefix, pattern, hosts) {
-        (Some(map), None, None, None) => {
-            Some(Change::Map(texts(map, problems).into_iter().collect()))
-        }
-        (None, Some(prefix), None, None) => Some(Change::Prefix(texts(prefix, problems))),
-        (None, None, Some(pattern), None) => {
-            Some(Change::Regex(regex(pattern, problems)?, to(problems)?))
-        }
-        (None, None, None, Some(hosts)) => {
-            let nodes = hosts.one_or_many().into_iter();
-            let hosts = nodes.filter_map(|node| node.text(problems));
-            let hosts: Vec<String> = hosts.map(|host| host.to_lowercase()).collect();
-            Some(Change::Hosts(hosts, to(problems)?))
-        }
+fn drop(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> Option<Action> {
+    match node.value {
+        Value::Null | Value::Bool(true) => Some(Action::Drop),
         _ => {
-            problems.say(node.at, format!("expected {what}, and one of them"));
+            problems.say(node.at, "expected drop: true");
             None
         }
     }
 }
 
 /// A map of texts.
-fn texts(node: &Node, problems: &mut Problems) -> Vec<(String, String)> {
+pub(super) fn texts(node: &Node, problems: &mut Problems) -> Vec<(String, String)> {
     let Value::Map(members) = &node.value else {
         problems.say(
             node.at,
@@ -305,16 +239,8 @@ fn texts(node: &Node, problems: &mut Problems) -> Vec<(String, String)> {
         .collect()
 }
 
-fn not_empty(at: At, text: String, problems: &mut Problems) -> Option<String> {
-    if text.is_empty() {
-        problems.say(at, "a name cannot be empty");
-        return None;
-    }
-    Some(text)
-}
-
 /// A list of names of flags, or `all`.
-fn flags<const N: usize>(
+pub(super) fn flags<const N: usize>(
     node: &Node,
     names: [&'static str; N],
     problems: &mut Problems,
@@ -337,411 +263,4 @@ fn flags<const N: usize>(
         }
     }
     set
-}
-
-fn normalise(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> Option<Action> {
-    let names = [
-        "s3",
-        "host_case",
-        "default_ports",
-        "redshift",
-        "trailing_slash",
-        "jdbc",
-    ];
-    let [s3, host_case, default_ports, redshift, trailing_slash, jdbc] =
-        flags(node, names, problems);
-    Some(Action::Normalise(Normalise {
-        s3,
-        host_case,
-        default_ports,
-        redshift,
-        trailing_slash,
-        jdbc,
-    }))
-}
-
-fn redshift(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> Option<Action> {
-    let mut fields = Fields::of(node, "style, hosts, account", problems)?;
-    let styles = [
-        ("endpoint", Style::Endpoint),
-        ("account_host", Style::AccountHost),
-        ("arn", Style::Arn),
-        ("openlineage", Style::OpenLineage),
-    ];
-    let style = fields
-        .get("style")
-        .and_then(|node| node.choice(&styles, problems));
-    let hosts = fields.get("hosts").map(|node| texts(node, problems));
-    let account = fields.get("account").and_then(|node| {
-        let account = node.text(problems)?;
-        let ok = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
-        if !ok {
-            problems.say(node.at, "expected an AWS account of 12 digits, in quotes");
-        }
-        ok.then_some(account)
-    });
-    fields.finish(problems);
-    let hosts: BTreeMap<String, String> = hosts
-        .unwrap_or_default()
-        .into_iter()
-        .map(|(host, full)| (host.to_ascii_lowercase(), full))
-        .collect();
-    Some(Action::Redshift(Redshift {
-        style: style.unwrap_or_default(),
-        hosts,
-        account,
-    }))
-}
-
-/// The catalogue's name of a Glue table, in any partition.
-const GLUE: &str = "arn:aws*:glue:*";
-
-fn symlink(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> Option<Action> {
-    let (mut only, mut kind) = (Named::default(), None);
-    if !matches!(node.value, Value::Null | Value::Bool(true)) {
-        let mut fields = Fields::of(node, "true, or namespace, name and type", problems)?;
-        let mut patterns = |name| {
-            let node = fields.get(name)?;
-            Patterns::read(node, problems)
-        };
-        (only.namespace, only.name, kind) =
-            (patterns("namespace"), patterns("name"), patterns("type"));
-        fields.finish(problems);
-    }
-    if only.namespace.is_none() {
-        only.namespace = Patterns::glob(GLUE);
-    }
-    Some(Action::SymlinkToPrimary(Symlink { only, kind }))
-}
-
-fn strip(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> Option<Action> {
-    let names = ["partitions", "dates", "uuids", "temporary"];
-    let (mut role, mut parts) = (Role::Dataset, node);
-    if let Value::Map(_) = &node.value {
-        let mut fields = Fields::of(node, "of, parts", problems)?;
-        role = self::role(&mut fields, problems);
-        match fields.get("parts") {
-            Some(node) => parts = node,
-            None => problems.say(
-                node.at,
-                format!("expected parts: all, or some of {}", names.join(", ")),
-            ),
-        }
-        fields.finish(problems);
-        if std::ptr::eq(parts, node) {
-            return None;
-        }
-    }
-    let [partitions, dates, uuids, temporary] = flags(parts, names, problems);
-    let strip = Strip {
-        partitions,
-        dates,
-        uuids,
-        temporary,
-    };
-    Some(Action::Strip(role, strip))
-}
-
-/// Where facets stand; everywhere when nothing is said.
-fn on(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<On> {
-    let node = fields.get("on")?;
-    let names = ["run", "job", "dataset", "input", "output"];
-    let [run, job, dataset, input, output] = flags(node, names, problems);
-    Some(On {
-        run,
-        job,
-        dataset,
-        input,
-        output,
-    })
-}
-
-fn facets(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> Option<Action> {
-    let what = "keep, remove or cap, and on";
-    let mut fields = Fields::of(node, what, problems)?;
-    let on = on(&mut fields, problems).unwrap_or(On::all());
-    let (keep, remove, cap) = (fields.get("keep"), fields.get("remove"), fields.get("cap"));
-    fields.finish(problems);
-    let action = match (keep, remove, cap) {
-        (Some(node), None, None) => FacetsAction::Keep(globs(node, problems)),
-        (None, Some(node), None) => FacetsAction::Remove(globs(node, problems)),
-        (None, None, Some(node)) => FacetsAction::Cap(caps(node, problems)),
-        _ => {
-            problems.say(node.at, format!("expected one of {what}"));
-            return None;
-        }
-    };
-    Some(Action::Facets(action, on))
-}
-
-/// Facets by glob, and the most they may take.
-fn caps(node: &Node, problems: &mut Problems) -> Vec<(globset::GlobMatcher, usize)> {
-    let Value::Map(members) = &node.value else {
-        problems.say(
-            node.at,
-            "expected a map of facets and sizes: {spark.logicalPlan: 10 KB}",
-        );
-        return Vec::new();
-    };
-    let members = members.iter();
-    members
-        .filter_map(|(key, size)| {
-            let name = Node {
-                at: key.at,
-                value: Value::Text(key.text.clone()),
-            };
-            let glob = globs(&name, problems).pop()?;
-            Some((glob, size.bytes(problems)?))
-        })
-        .collect()
-}
-
-fn redact(node: &Node, sources: &Sources<'_>, problems: &mut Problems) -> Option<Action> {
-    let what = "sql_literals, connection_secrets, environment, pointers, with";
-    let mut fields = Fields::of(node, what, problems)?;
-    let sql_literals = fields.flag("sql_literals", problems).unwrap_or(false);
-    let connection_secrets = fields.flag("connection_secrets", problems).unwrap_or(false);
-    let environment = fields.get("environment").map(|node| globs(node, problems));
-    let nodes = fields
-        .get("pointers")
-        .map(Node::one_or_many)
-        .unwrap_or_default();
-    let pointers = nodes.into_iter().filter_map(|node| {
-        let pointer = node.text(problems)?;
-        problems.ok(node.at, Pointer::parse(&pointer))
-    });
-    let pointers: Vec<Pointer> = pointers.collect();
-    let masks = [("stars", false), ("hash", true)];
-    let hashed = fields
-        .get("with")
-        .map(|node| (node.at, node.choice(&masks, problems)));
-    fields.finish(problems);
-    let mask = match (hashed, sources.hash_key) {
-        (Some((_, Some(true))), Some(key)) => Mask::Hash(key.to_vec()),
-        (Some((at, Some(true))), None) => {
-            problems.say(at, "with: hash needs the setting rules.hash_key, so that nobody can guess what was there");
-            return None;
-        }
-        (Some((_, Some(false) | None)) | None, _) => Mask::Stars,
-    };
-    let environment = environment.unwrap_or_default();
-    if !sql_literals && !connection_secrets && environment.is_empty() && pointers.is_empty() {
-        problems.say(node.at, format!("expected at least one of {what}"));
-    }
-    Some(Action::Redact(Box::new(Redact {
-        sql_literals,
-        connection_secrets,
-        environment,
-        pointers,
-        mask,
-    })))
-}
-
-fn add(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> Option<Action> {
-    let mut fields = Fields::of(node, "what to add", problems)?;
-    let job = On {
-        job: true,
-        ..On::default()
-    };
-    let on = on(&mut fields, problems).unwrap_or(job);
-    let overwrite = fields.flag("overwrite", problems).unwrap_or(false);
-    let tags = fields.get("tags").map(|node| texts(node, problems));
-    let owners = fields.get("owners").map(|node| owners(node, problems));
-    let job_type = fields.get("job_type").map(|node| job_type(node, problems));
-    let environment = fields.text("environment", problems);
-    let documentation = fields.text("documentation", problems);
-    let facets = fields.get("facets").map(|node| new_facets(node, problems));
-    fields.finish(problems);
-    let mut tags = tags.unwrap_or_default();
-    tags.extend(environment.map(|environment| ("environment".to_owned(), environment)));
-    let tag = |(key, value)| Tag {
-        key,
-        value,
-        source: Some("USER".to_owned()),
-    };
-    let add = Add {
-        on,
-        overwrite,
-        tags: tags.into_iter().map(tag).collect(),
-        owners: owners.unwrap_or_default(),
-        job_type: job_type.flatten(),
-        documentation: documentation.map(|description| Documentation {
-            description,
-            content_type: None,
-        }),
-        facets: facets.unwrap_or_default(),
-    };
-    let count = match &node.value {
-        Value::Map(members) => members.len(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::List(_) => 0,
-    };
-    if count == 0 {
-        let what = "tags, owners, job_type, environment, documentation, facets";
-        problems.say(node.at, format!("expected at least one of {what}"));
-    }
-    Some(Action::Add(add))
-}
-
-fn job_type(node: &Node, problems: &mut Problems) -> Option<JobType> {
-    let mut fields = Fields::of(node, "processing_type, integration, job_type", problems)?;
-    let mut text = |name| fields.text(name, problems);
-    let (processing_type, integration) = (text("processing_type"), text("integration"));
-    let job_type = text("job_type");
-    fields.finish(problems);
-    if processing_type.is_none() || integration.is_none() {
-        problems.say(node.at, "a job type needs processing_type and integration");
-    }
-    Some(JobType {
-        processing_type: processing_type?,
-        integration: integration?,
-        job_type,
-    })
-}
-
-fn new_facets(node: &Node, problems: &mut Problems) -> Vec<Facet> {
-    let Value::Map(members) = &node.value else {
-        problems.say(
-            node.at,
-            format!("expected facets by name, found {}", node.kind()),
-        );
-        return Vec::new();
-    };
-    let members = members.iter();
-    members
-        .filter_map(|(key, facet)| {
-            let made = Facet::new(&key.text, &facet.json().to_string());
-            problems.ok(
-                facet.at,
-                made.map_err(|error| format!("{}: {error}", key.text)),
-            )
-        })
-        .collect()
-}
-
-/// Owners: names, or `{name, type}`.
-fn owners(node: &Node, problems: &mut Problems) -> Vec<Owner> {
-    (node.one_or_many().into_iter())
-        .filter_map(|node| match &node.value {
-            Value::Map(_) => {
-                let mut fields = Fields::of(node, "name and type", problems)?;
-                let (name, kind) = (fields.text("name", problems), fields.text("type", problems));
-                fields.finish(problems);
-                if name.is_none() {
-                    problems.say(node.at, "an owner needs a name");
-                }
-                Some(Owner { name: name?, kind })
-            }
-            _ => Some(Owner {
-                name: node.text(problems)?,
-                kind: None,
-            }),
-        })
-        .collect()
-}
-
-fn drop_datasets(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> Option<Action> {
-    Named::read(node, problems).map(Action::DropDatasets)
-}
-
-fn drop(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> Option<Action> {
-    match node.value {
-        Value::Null | Value::Bool(true) => Some(Action::Drop),
-        _ => {
-            problems.say(node.at, "expected drop: true");
-            None
-        }
-    }
-}
-
-fn script(node: &Node, sources: &Sources<'_>, problems: &mut Problems) -> Option<Action> {
-    let mut limits = ScriptLimits::default();
-    let (at, file, text) = match &node.value {
-        Value::Text(text) => (node.at, None, text.clone()),
-        _ => {
-            let mut fields = Fields::of(node, "a script, or file or text", problems)?;
-            let (file, text) = (fields.get("file"), fields.get("text"));
-            if let Some(node) = fields.get("operations") {
-                limits.operations = node.number(1, 100_000_000, problems)?;
-            }
-            fields.finish(problems);
-            match (file, text) {
-                (Some(node), None) => {
-                    let name = node.text(problems)?;
-                    let bytes = problems.ok(node.at, (sources.file)(&name))?;
-                    let text = String::from_utf8(bytes);
-                    let text =
-                        problems.ok(node.at, text.map_err(|error| format!("{name}: {error}")))?;
-                    (node.at, Some(name), text)
-                }
-                (None, Some(node)) => (node.at, None, node.text(problems)?),
-                _ => {
-                    problems.say(node.at, "expected file or text, and one of them");
-                    return None;
-                }
-            }
-        }
-    };
-    match Script::compile(&text, limits) {
-        Ok(script) => Some(Action::Plugin(Arc::new(script))),
-        Err(error) => {
-            let place = file.map_or_else(|| "the script".to_owned(), |name| name);
-            problems.say(at, format!("{place}, {error}"));
-            None
-        }
-    }
-}
-
-fn module(node: &Node, sources: &Sources<'_>, problems: &mut Problems) -> Option<Action> {
-    let mut limits = ModuleLimits::default();
-    let mut fields = Fields::of(node, "file, with, fuel, memory", problems)?;
-    let (file, with) = (fields.get("file"), fields.get("with"));
-    if let Some(node) = fields.get("fuel") {
-        limits.fuel = node.number(1, 100_000_000_000, problems)?;
-    }
-    if let Some(node) = fields.get("memory") {
-        limits.memory = node.bytes(problems)?;
-    }
-    fields.finish(problems);
-    let Some(file) = file else {
-        problems.say(node.at, "expected file: the module (.wasm)");
-        return None;
-    };
-    let name = file.text(problems)?;
-    let bytes = problems.ok(file.at, (sources.file)(&name))?;
-    let config = with.map_or_else(|| "null".to_owned(), |with| with.json().to_string());
-    let module = Module::load(&bytes, &config, limits);
-    let module = problems.ok(file.at, module.map_err(|error| format!("{name}: {error}")))?;
-    Some(Action::Plugin(Arc::new(module)))
-}
-
-fn transform(node: &Node, sources: &Sources<'_>, problems: &mut Problems) -> Option<Action> {
-    let with = |node: Option<&Node>| node.map_or(serde_json::Value::Null, Node::json);
-    let (at, name, with) = match &node.value {
-        Value::Text(name) => (node.at, name.clone(), with(None)),
-        _ => {
-            let mut fields = Fields::of(node, "name and with", problems)?;
-            let (name, given) = (fields.get("name"), fields.get("with"));
-            fields.finish(problems);
-            let Some(name) = name else {
-                problems.say(node.at, "expected name: which transform");
-                return None;
-            };
-            (name.at, name.text(problems)?, with(given))
-        }
-    };
-    let Some(build) = sources.transforms.get(&name) else {
-        let known = sources.transforms.names().join(", ");
-        let known = if known.is_empty() {
-            "none".to_owned()
-        } else {
-            known
-        };
-        problems.say(
-            at,
-            format!("this binary has no transform {name:?}; it has {known}"),
-        );
-        return None;
-    };
-    let built = build(&with).map_err(|error| format!("{name}: {error}"));
-    problems.ok(at, built).map(Action::Plugin)
 }

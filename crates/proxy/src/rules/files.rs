@@ -1,0 +1,194 @@
+//! The files of a rules file: from disk or S3, with what the rules refer to.
+//!
+//! Fetches and names them; reads none of them. Called by `rules.rs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use sha2::{Digest, Sha256};
+
+use super::NoRules;
+use crate::aws_error::said;
+
+/// The largest rules file, script or module, in bytes: far above any that a person writes.
+const MAX_FILE: usize = 16_000_000;
+
+/// For one file from S3: below the time that a batch function has to spare.
+const FETCH: Duration = Duration::from_secs(4);
+
+/// Where files are.
+#[derive(Debug, Clone)]
+pub(super) enum Place {
+    Folder {
+        folder: PathBuf,
+        file: String,
+    },
+    S3 {
+        client: Client,
+        bucket: String,
+        prefix: String,
+        file: String,
+    },
+}
+
+/// A rules file, and what it refers to, or why that cannot be read: reading the rules says so, with the line that
+/// wants it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Files {
+    pub(super) rules: String,
+    beside: BTreeMap<String, Result<Vec<u8>, String>>,
+}
+
+impl Place {
+    pub(super) fn folder(path: &Path) -> Place {
+        let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+        let file = path.file_name().unwrap_or_default();
+        Place::Folder {
+            folder,
+            file: file.to_string_lossy().into_owned(),
+        }
+    }
+
+    pub(super) fn s3(aws: &SdkConfig, bucket: &str, key: &str) -> Place {
+        let timeouts = TimeoutConfig::builder().operation_timeout(FETCH).build();
+        let config = aws_sdk_s3::config::Builder::from(aws).timeout_config(timeouts);
+        let (prefix, file) = match key.rsplit_once('/') {
+            Some((prefix, file)) => (format!("{prefix}/"), file),
+            None => (String::new(), key),
+        };
+        Place::S3 {
+            client: Client::from_conf(config.build()),
+            bucket: bucket.to_owned(),
+            prefix,
+            file: file.to_owned(),
+        }
+    }
+
+    /// The rules file's name, for people.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Place::Folder { folder, file } => folder.join(file).display().to_string(),
+            Place::S3 {
+                bucket,
+                prefix,
+                file,
+                ..
+            } => format!("s3://{bucket}/{prefix}{file}"),
+        }
+    }
+
+    /// The rules file, and what it refers to as `wanted` finds out.
+    pub(super) async fn files(
+        &self,
+        wanted: impl Fn(&str) -> BTreeSet<String>,
+    ) -> Result<Files, NoRules> {
+        let file = match self {
+            Place::Folder { file, .. } | Place::S3 { file, .. } => file,
+        };
+        let bytes = self.fetch(file).await.map_err(NoRules::Unreadable)?;
+        let rules = String::from_utf8(bytes)
+            .map_err(|error| NoRules::Unreadable(format!("{}: {error}", self.name())))?;
+        let mut beside = BTreeMap::new();
+        for name in wanted(&rules) {
+            let bytes = self.fetch(&name).await;
+            beside.insert(name, bytes);
+        }
+        Ok(Files { rules, beside })
+    }
+
+    async fn fetch(&self, name: &str) -> Result<Vec<u8>, String> {
+        match self {
+            Place::Folder { folder, .. } => disk(folder, name),
+            Place::S3 {
+                client,
+                bucket,
+                prefix,
+                ..
+            } => {
+                let key = format!("{prefix}{}", checked(name)?);
+                let place = format!("s3://{bucket}/{key}");
+                let get = client.get_object().bucket(bucket).key(key).send().await;
+                let object = get.map_err(|error| format!("{place}: {}", said(&error)))?;
+                let length = object.content_length().map(usize::try_from);
+                if !matches!(length, Some(Ok(length)) if length <= MAX_FILE) {
+                    return Err(format!("{place}: larger than {MAX_FILE} bytes"));
+                }
+                let body = object.body.collect().await;
+                body.map(|body| body.to_vec())
+                    .map_err(|error| format!("{place}: {error}"))
+            }
+        }
+    }
+}
+
+impl Files {
+    pub(super) fn get(&self, name: &str) -> Result<Vec<u8>, String> {
+        let found = self.beside.get(name);
+        found
+            .cloned()
+            .unwrap_or_else(|| Err(format!("{name}: not found")))
+    }
+
+    /// The beginning of a SHA-256 of all of it.
+    pub(super) fn version(&self) -> String {
+        const DIGITS: usize = 12;
+        let mut hash = Sha256::new();
+        let mut add = |bytes: &[u8]| {
+            hash.update(bytes.len().to_be_bytes());
+            hash.update(bytes);
+        };
+        add(self.rules.as_bytes());
+        for (name, bytes) in &self.beside {
+            add(name.as_bytes());
+            match bytes {
+                Ok(bytes) => add(bytes),
+                Err(error) => add(error.as_bytes()),
+            }
+        }
+        let digits = hex::encode(hash.finalize());
+        digits.chars().take(DIGITS).collect()
+    }
+}
+
+/// A file on this machine.
+pub(super) fn disk(folder: &Path, name: &str) -> Result<Vec<u8>, String> {
+    let path = folder.join(checked(name)?);
+    let told = |error: std::io::Error| format!("{}: {error}", path.display());
+    let size = std::fs::metadata(&path).map_err(told)?.len();
+    if usize::try_from(size).is_ok_and(|size| size <= MAX_FILE) {
+        std::fs::read(&path).map_err(told)
+    } else {
+        Err(format!("{}: larger than {MAX_FILE} bytes", path.display()))
+    }
+}
+
+/// A name that stays beside the rules file: whoever writes rules does not thereby read the machine.
+fn checked(name: &str) -> Result<&str, String> {
+    let mut parts = Path::new(name).components();
+    if !name.is_empty() && parts.all(|part| matches!(part, Component::Normal(_))) {
+        return Ok(name);
+    }
+    Err(format!(
+        "{name}: expected a file beside the rules file, or in a folder beside it"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_lead_away_from_the_rules_file_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.rhai"), "x").unwrap();
+        assert_eq!(disk(folder.path(), "a.rhai").unwrap(), b"x");
+        for name in ["../a.rhai", "/etc/hostname", "", "b/../../a.rhai", "./../x"] {
+            let error = disk(folder.path(), name).unwrap_err();
+            assert!(error.contains("expected a file beside"), "{error}");
+        }
+    }
+}
