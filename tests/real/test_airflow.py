@@ -157,3 +157,31 @@ def test_an_event_without_a_short_name_leaves_byte_for_byte(run, captured):
     untouched = [body for body in captured[0] if not any(namespace in body for namespace, _ in AIRFLOW.values())]
     assert len(untouched) == 11
     assert [body for body in untouched if body not in text] == []
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_rules_do_what_the_settings_do(run, tmp_path, style):
+    """The same golden names, by a rules file: and on the way one event a run, no leading slash, no literals."""
+    names = STYLES[style]
+    rules = [
+        {"name": "addresses", "rename": {"namespace": [{"hosts": [host], "to": full} for host, _, full in (HOSTS["ip"], HOSTS["cname"])]}},
+        {"name": "warehouses", "redshift": {"style": style, "account": ACCOUNT, "hosts": {short: f"{full}:5439" for _, short, full in HOSTS.values()}}},
+        {"name": "keys", "normalise": ["s3"]},
+        {"name": "secrets", "redact": {"sql_literals": True, "connection_secrets": True}},
+        {"name": "owner", "when": {"job": {"name": "warehouse.sql_*"}}, "add": {"owners": [{"name": "team:dwh", "type": "OWNER"}]}},
+        {"name": "dag", "when": {"job": {"name": "warehouse"}}, "drop": True},
+    ]
+    file = tmp_path / "transforms.yaml"
+    file.write_text(json.dumps({"rules": rules, "coalesce": {"window": "20s", "keep_start": False}}))  # JSON is YAML
+    text, events = run(delivered=11, RULES_FILE=file)
+    expected = lineage(names, asset=names["provisioned"])
+    sources, (table, _) = expected["athena"]
+    expected["athena"] = (sources, [table, ("s3://landing", "results/")])
+    assert told(events) == expected
+    assert origins(events) == {job: set(told(events)[job][0]) for job in origins(events)}
+    old = {namespace for namespace, _ in AIRFLOW.values()} - {namespace for namespace, _ in names.values()}
+    assert [namespace for namespace in old if namespace in text] == []
+    owned = {job for job, event in ends(events).items() if "team:dwh" in json.dumps(event["job"].get("facets", {}).get("ownership", {}))}
+    assert owned == {"sql_serverless", "sql_provisioned", "sql_ip", "sql_cname"}
+    # What a START alone brought is in the event that is left of its run.
+    assert all(event["run"]["facets"].get("airflow") or job == "hook.query.1" for job, event in ends(events).items())
