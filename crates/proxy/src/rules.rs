@@ -22,6 +22,9 @@ use files::{Files, Place, disk};
 
 use crate::config::{RulesFile, RulesSource};
 
+/// A look at a changed file and all that it refers to, at most: it is the batch that waits for it.
+const LOOK: Duration = Duration::from_secs(5);
+
 /// Problems that are logged one by one; a file with more says how many there are.
 const LOGGED: usize = 20;
 
@@ -142,7 +145,12 @@ impl LiveRules {
         let Some(place) = self.place.as_ref().filter(|_| self.due()) else {
             return;
         };
-        let read = match place.files(|text| self.wanted(text)).await {
+        let looking = tokio::time::timeout(LOOK, place.files(|text| self.wanted(text))).await;
+        let looked = looking.unwrap_or_else(|_| {
+            let late = format!("{}: not read within {LOOK:?}", place.name());
+            Err(NoRules::Unreadable(late))
+        });
+        let read = match looked {
             Ok(files) if files.version() == self.current().version => {
                 self.forgive();
                 return;

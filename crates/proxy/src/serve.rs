@@ -62,7 +62,11 @@ pub async fn start(
             config: config.clone(),
             stop: stop.clone(),
             watcher,
-            hold: Hold::between_batches(),
+            // A FIFO queue gives out nothing more of a run while an event of it is held.
+            hold: match &config.queue.url {
+                Some(url) if url.ends_with(".fifo") => Hold::nothing(),
+                Some(_) | None => Hold::between_batches(),
+            },
         };
         tasks.push(tokio::spawn(worker.work()));
     }
@@ -164,15 +168,15 @@ impl Worker {
 
     async fn handle(&mut self, records: Vec<crate::queue::Record>) {
         // What is not done when the visibility time-out is over would be received again beside us.
-        let time = self
-            .config
-            .queue
-            .visibility_timeout
+        let visible = self.config.queue.visibility_timeout;
+        let time = visible
+            .saturating_sub(self.hold.longest())
             .saturating_sub(batch::MARGIN);
         let (batch, queue) = (self.batch.clone(), self.queue.clone());
         let deadline = Instant::now() + time;
         // A task of its own: a panic ends the batch, which comes again, and not the worker.
-        let mut hold = std::mem::replace(&mut self.hold, Hold::between_batches());
+        let again = self.hold.anew();
+        let mut hold = std::mem::replace(&mut self.hold, again);
         let running = tokio::spawn(async move {
             let report = batch::run(&batch, &queue, &mut hold, records, deadline).await;
             (report, hold)

@@ -3,6 +3,8 @@
 //! Held events are not settled: a process that ends loses none, for their queue gives them out again. Where nothing can
 //! be held (a function lives as long as its batch), everything passes. What belongs together is decided in `transform`.
 
+use std::time::Duration;
+
 use openlineage::{Event, EventType, Subject};
 use tokio::time::Instant;
 use transform::{Coalesce, Holder, Rules};
@@ -47,10 +49,25 @@ impl Hold {
         }
     }
 
+    /// One like this that holds nothing yet.
+    #[must_use]
+    pub fn anew(&self) -> Hold {
+        Hold {
+            holds: self.holds,
+            ..Hold::nothing()
+        }
+    }
+
     /// Whether something held has waited long enough.
     pub fn is_due(&self) -> bool {
         let due = self.held.as_ref().and_then(|held| held.holder.next_due());
         due.is_some_and(|due| due <= self.clock())
+    }
+
+    /// How long what it lets go of may have been held: so much less of its time out of sight is left.
+    pub fn longest(&self) -> Duration {
+        let window = self.held.as_ref().map_or(0, |held| held.window);
+        Duration::from_millis(u64::try_from(window).unwrap_or(0))
     }
 
     /// Milliseconds of a clock that nobody sets.

@@ -100,6 +100,19 @@ fn a_name_that_is_taken_and_a_file_that_is_not_there_are_problems() {
 }
 
 #[test]
+fn an_error_in_a_script_points_into_the_file() {
+    let block = "rules:\n  - name: a\n    script: |\n      let x = 1;\n      let y = x +;\n";
+    assert_eq!(
+        problems(block),
+        ["5:18: rule \"a\": the script, line 2, column 12: Unexpected ';'"]
+    );
+    assert_eq!(
+        problems("rules: {a: [}"),
+        ["1:12: not YAML: mismatched bracket '[' closed by '}'"]
+    );
+}
+
+#[test]
 fn an_event_that_no_rule_is_for_is_the_very_text_that_came() {
     let rules = rules("rules: [{name: a, when: {job: {name: other}}, rename: {namespace: x}}]");
     let event = event(r#","inputs":[{"namespace":"s","name":"t","x":1.0}]"#);

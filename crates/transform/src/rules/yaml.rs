@@ -99,8 +99,14 @@ pub(super) fn parse(text: &str) -> Result<Node, Problem> {
     })
 }
 
+/// The message without the place, which is said already.
 fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
+    let line = text.lines().next().unwrap_or_default();
+    let line = line.strip_prefix("error: ").unwrap_or(line);
+    match line.split_once(": ") {
+        Some((place, rest)) if place.starts_with("line ") => rest,
+        Some(_) | None => line,
+    }
 }
 
 impl Node {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Sources;
 use crate::module::{Module, ModuleLimits};
 use crate::rules::action::Action;
-use crate::rules::yaml::{Fields, Node, Problems, Value};
+use crate::rules::yaml::{At, Fields, Node, Problems, Value};
 use crate::script::{Script, ScriptLimits};
 
 pub(super) fn script(
@@ -43,6 +43,14 @@ pub(super) fn script(
     match Script::compile(&text, limits) {
         Ok(script) => Some(Action::Plugin(Arc::new(script))),
         Err(error) => {
+            // A script of many lines stands in a block, whose first line is where the value begins.
+            let at = match file {
+                None if text.contains('\n') => At {
+                    line: at.line + (error.line as u64).saturating_sub(1),
+                    column: at.column + (error.column as u64).saturating_sub(1),
+                },
+                Some(_) | None => at,
+            };
             let place = file.unwrap_or_else(|| "the script".to_owned());
             problems.say(at, format!("{place}, {error}"));
             None
