@@ -155,8 +155,9 @@ impl Redshift {
     }
 
     fn redshift_names<'t>(&self, event: &'t Event) -> Vec<Found<'t>> {
-        // Few events name Redshift at all: do not look into those that cannot.
-        if self.style == Style::None || !event.text().contains("redshift") {
+        // Few events name Redshift at all: do not look into those that cannot. Escapes can spell any letter.
+        let text = event.text();
+        if self.style == Style::None || !(text.contains("redshift") || text.contains("\\u00")) {
             return Vec::new();
         }
         let names = event.json().map(names).unwrap_or_default();

@@ -143,11 +143,21 @@ impl Symlink {
                 continue;
             };
             let identifiers = dataset.at(&["facets", "symlinks", "identifiers"]);
-            let mut identifiers = identifiers.map(Json::items).unwrap_or_default().into_iter();
-            if let Some((place, symlink)) = identifiers.find_map(|id| self.fitting(id)) {
-                put(&mut edits, place, &primary);
-                if !renamed.iter().any(|(old, _)| *old == primary) {
-                    renamed.push((primary, symlink));
+            let identifiers = identifiers.map(Json::items).unwrap_or_default().into_iter();
+            let mut fitting = identifiers.filter_map(|id| self.fitting(id));
+            let known = renamed.iter().find(|(old, _)| *old == primary);
+            match known.map(|(_, new)| new) {
+                // One dataset gets one new name, wherever it stands; another symlink of it stays a symlink.
+                Some(new) => {
+                    if let Some((place, _)) = fitting.find(|(_, symlink)| symlink == new) {
+                        put(&mut edits, place, &primary);
+                    }
+                }
+                None => {
+                    if let Some((place, symlink)) = fitting.next() {
+                        put(&mut edits, place, &primary);
+                        renamed.push((primary, symlink));
+                    }
                 }
             }
         }
@@ -201,12 +211,11 @@ fn datasets(root: Json<'_>) -> Vec<Json<'_>> {
 fn without_datasets(event: &Event, named: &Named) -> Option<String> {
     let root = event.json()?;
     let mut edits = Edits::of(event.text());
-    for list in ["inputs", "outputs"] {
-        if let Some(list) = root.get(list) {
-            edits.remove_items(list, |item| {
-                Identity::of(item).is_some_and(|name| named.matches(&name))
-            });
-        }
+    let lists = root.members().into_iter();
+    for list in lists.filter(|member| member.is("inputs") || member.is("outputs")) {
+        edits.remove_items(list.value, |item| {
+            Identity::of(item).is_some_and(|name| named.matches(&name))
+        });
     }
     (!edits.is_empty()).then(|| edits.apply())
 }

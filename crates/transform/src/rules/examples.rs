@@ -176,10 +176,11 @@ impl Example {
             );
         }
         if let Some(node) = fields.get("expect_dropped") {
-            expect.push(Expect::Dropped(match &node.value {
-                Yaml::Text(rule) => Some(rule.clone()),
-                _ => node.flag(problems).and(None),
-            }));
+            if let Yaml::Text(rule) = &node.value {
+                expect.push(Expect::Dropped(Some(rule.clone())));
+            } else if node.flag(problems) == Some(true) {
+                expect.push(Expect::Dropped(None));
+            }
         }
         for (key, wanted) in [
             ("expect_unchanged", Expect::Unchanged),

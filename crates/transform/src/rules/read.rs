@@ -246,14 +246,11 @@ pub(super) fn flags<const N: usize>(
     problems: &mut Problems,
 ) -> [bool; N] {
     let mut set = [false; N];
-    if matches!(&node.value, Value::Text(text) if text == "all") {
-        return [true; N];
-    }
     let mut choices: Vec<(&str, usize)> = names.iter().copied().zip(0..).collect();
     choices.push(("all", N));
     for node in node.one_or_many() {
         match node.choice(&choices, problems) {
-            Some(index) if index == N => return [true; N],
+            Some(index) if index == N => set = [true; N],
             Some(index) => {
                 if let Some(flag) = set.get_mut(index) {
                     *flag = true;

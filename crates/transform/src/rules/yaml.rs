@@ -196,8 +196,14 @@ impl Node {
     pub(super) fn bytes(&self, problems: &mut Problems) -> Option<usize> {
         let text = self.text(problems)?;
         let expected = "expected a size such as 100 KB";
-        let parsed = text.parse::<bytesize::ByteSize>().ok();
-        let size = parsed.and_then(|size| usize::try_from(size.as_u64()).ok());
+        let bytes = match &self.value {
+            Value::Number(number) => number.as_u64(),
+            Value::Null | Value::Bool(_) | Value::Text(_) | Value::List(_) | Value::Map(_) => {
+                let parsed = text.parse::<bytesize::ByteSize>();
+                parsed.ok().map(|size| size.as_u64())
+            }
+        };
+        let size = bytes.and_then(|bytes| usize::try_from(bytes).ok());
         if size.is_none() {
             problems.say(self.at, format!("{expected}, not {text:?}"));
         }

@@ -109,10 +109,11 @@ pub(super) fn edit(
             }
             (Change::Members(members), Some(facet), _) => edits.add_members(facet, &members),
             (Change::Items(list, items), Some(facet), _) => {
-                if let Some(list) = facet.get(list) {
-                    let mut all: Vec<&str> = list.items().into_iter().map(Json::text).collect();
-                    all.extend(items.iter().map(String::as_str));
-                    edits.replace(list, format!("[{}]", all.join(",")));
+                if let Some(list) = facet.get(list)
+                    && let Some(before) = list.text().strip_suffix(']')
+                {
+                    let comma = if list.items().is_empty() { "" } else { "," };
+                    edits.replace(list, format!("{before}{comma}{}]", items.join(",")));
                 }
             }
             (Change::Members(_) | Change::Items(..), None, _) => {}

@@ -166,7 +166,7 @@ fn tags_are_added_to_those_there_and_not_twice() {
     let text = add_tags(&read(&start), OUTPUT, &tags).unwrap();
     let expected = start.replace(
         r#"[ {"key":"a","value":"v"},{"key":"c","value":"v","field":"f"} ]"#,
-        r#"[{"key":"a","value":"v"},{"key":"c","value":"v","field":"f"},{"key":"a","value":"v","source":"USER"},{"key":"c","value":"v"}]"#,
+        r#"[ {"key":"a","value":"v"},{"key":"c","value":"v","field":"f"} ,{"key":"a","value":"v","source":"USER"},{"key":"c","value":"v"}]"#,
     );
     assert_eq!(text, expected);
     assert_eq!(add_tags(&read(&text), OUTPUT, &tags), None);

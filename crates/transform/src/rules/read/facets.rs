@@ -123,6 +123,12 @@ pub(super) fn add(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> Opti
     let documentation = fields.text("documentation", problems);
     let facets = fields.get("facets").map(|node| new_facets(node, problems));
     fields.finish(problems);
+    let nothing = tags.is_none()
+        && owners.is_none()
+        && job_type.is_none()
+        && environment.is_none()
+        && documentation.is_none()
+        && facets.is_none();
     let mut tags = tags.unwrap_or_default();
     tags.extend(environment.map(|environment| ("environment".to_owned(), environment)));
     let tag = |(key, value)| Tag {
@@ -142,11 +148,7 @@ pub(super) fn add(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> Opti
         }),
         facets: facets.unwrap_or_default(),
     };
-    let count = match &node.value {
-        Value::Map(members) => members.len(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::List(_) => 0,
-    };
-    if count == 0 {
+    if nothing {
         let what = "tags, owners, job_type, environment, documentation, facets";
         problems.say(node.at, format!("expected at least one of {what}"));
     }

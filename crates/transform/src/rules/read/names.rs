@@ -56,7 +56,11 @@ fn change(node: &Node, problems: &mut Problems) -> Option<Change> {
     let mut fields = Fields::of(node, what, problems)?;
     let (map, prefix) = (fields.get("map"), fields.get("prefix"));
     let (pattern, hosts) = (fields.get("regex"), fields.get("hosts"));
-    let to = fields.text("to", problems);
+    // What is in a map brings its own new text: there `to` is a key like any that there is not.
+    let to = match (pattern, hosts) {
+        (None, None) => None,
+        (Some(_), _) | (_, Some(_)) => fields.text("to", problems),
+    };
     fields.finish(problems);
     let to = |problems: &mut Problems| {
         if to.is_none() {

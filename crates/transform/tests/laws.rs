@@ -1,0 +1,385 @@
+//! What holds for every built-in action and every event, real or made to be awkward.
+//!
+//! An event stays the event it was, nothing is done twice, no name is left behind, nothing else is touched, and what no
+//! rule is for is not even copied. Where names stand is read here a second time from the specification
+//! (`laws/walk.rs`); the events are in `laws/events.rs`, the actions in `laws/actions.rs`.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+#[path = "laws/actions.rs"]
+mod actions;
+#[path = "laws/events.rs"]
+mod events;
+#[path = "../../openlineage/tests/support/mod.rs"]
+mod support;
+#[path = "laws/walk.rs"]
+mod walk;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, LazyLock};
+
+use openlineage::{Event, Level, Role};
+use proptest::prelude::*;
+use serde_json::Value;
+use transform::{Did, Facts, Rules, Sources, Transformed, Transforms, Verdict, diff};
+
+use actions::{ACTIONS, Effect, RENAMES, Rename, Touches};
+use walk::{Found, walk};
+
+fn rules(action: &str, when: &str) -> Rules {
+    let sources = Sources {
+        file: &|name| Err(format!("{name}: not found")),
+        transforms: &Transforms::new(),
+        hash_key: Some(b"0123456789abcdef0123456789abcdef"),
+    };
+    let text = format!("rules: [{{name: r, when: {when}, {action}}}]");
+    Rules::read(&text, &sources).unwrap_or_else(|problems| panic!("{action}: {problems:?}"))
+}
+
+fn applied(rules: &Rules, event: &Event) -> Transformed {
+    let lookups = HashMap::new();
+    let facts = Facts {
+        target: "store",
+        lookups: &lookups,
+    };
+    rules.apply(event, &facts)
+}
+
+fn kept(rules: &Rules, event: &Event) -> Event {
+    let transformed = applied(rules, event);
+    for step in &transformed.steps {
+        assert!(!matches!(step.did, Did::Failed(_)), "{:?}", step.did);
+    }
+    match transformed.verdict {
+        Verdict::Keep(event) => event,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn value(event: &Event) -> Value {
+    serde_json::from_str(event.text()).unwrap()
+}
+
+/// The rules of `ACTIONS`, and of `RENAMES`.
+static READ: LazyLock<(Vec<Rules>, Vec<Rules>)> = LazyLock::new(|| {
+    let actions = ACTIONS.iter().map(|(action, _)| rules(action, "{}"));
+    let renames = (RENAMES.iter()).map(|rename| rules(rename.action, "{}"));
+    (actions.collect(), renames.collect())
+});
+
+/// All laws that hold for every action.
+fn check_actions(before: &Event) {
+    let names = walk(&value(before));
+    for ((action, touches), rules) in ACTIONS.iter().zip(&READ.0) {
+        check_action(action, touches, rules, before, &names);
+    }
+}
+
+fn check_action(action: &str, touches: &Touches, rules: &Rules, before: &Event, names: &[Found]) {
+    let after = kept(rules, before);
+    let told = |law: &str| format!("{law}: {action}\n{}\n{}", before.text(), after.text());
+
+    // The event is the one it was.
+    let again = Event::read(after.text().as_bytes(), Level::Strict);
+    assert!(again.is_ok(), "{}", told("valid"));
+    assert_eq!(before.label(), after.label(), "{}", told("kind and type"));
+    assert_eq!(before.run_id(), after.run_id(), "{}", told("run id"));
+
+    // Twice is once, and says so.
+    let twice = applied(rules, &after);
+    assert!(
+        twice
+            .steps
+            .iter()
+            .all(|step| matches!(step.did, Did::Nothing)),
+        "{}\n{:?}",
+        told("twice"),
+        twice.verdict
+    );
+
+    // Only what the action may touch.
+    let (one, two) = (before.json().unwrap(), after.json().unwrap());
+    for difference in diff(one, two) {
+        assert!(
+            touches.may(names, &difference),
+            "{}\n{difference:?}",
+            told("touched")
+        );
+    }
+    match touches.effect() {
+        Effect::Strings => {
+            assert_eq!(
+                skeleton(before.text()),
+                skeleton(after.text()),
+                "{}",
+                told("bytes")
+            );
+        }
+        Effect::Removes => assert!(
+            contains(before.text(), after.text()),
+            "{}",
+            told("bytes that stay")
+        ),
+        Effect::Adds => assert!(
+            contains(after.text(), before.text()),
+            "{}",
+            told("bytes that were there")
+        ),
+    }
+    if after.text() == before.text() {
+        assert!(
+            Arc::ptr_eq(&before.shared_text(), &after.shared_text()),
+            "{}",
+            told("shared")
+        );
+    }
+}
+
+/// The text with every string that is a value emptied: what a change of strings leaves.
+fn skeleton(text: &str) -> String {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some(start) = rest.find('"') {
+        out.push_str(&rest[..start]);
+        let mut end = start + 1;
+        while rest.as_bytes()[end] != b'"' {
+            end += 1 + usize::from(rest.as_bytes()[end] == b'\\');
+        }
+        let (string, after) = (&rest[start..=end], &rest[end + 1..]);
+        let is_key = after.trim_start().starts_with(':');
+        out.push_str(if is_key { string } else { "\"\"" });
+        rest = after;
+    }
+    out + rest
+}
+
+/// Whether `whole` with some bytes taken out is `part`.
+fn contains(whole: &str, part: &str) -> bool {
+    let mut whole = whole.bytes();
+    part.bytes().all(|byte| whole.any(|other| other == byte))
+}
+
+/// The names after a rename are those before it, each renamed; and nothing else is another.
+fn check_renames(before: &Event) {
+    let names = walk(&value(before));
+    for (rename, rules) in RENAMES.iter().zip(&READ.1) {
+        check_rename(rename, rules, before, &names);
+    }
+}
+
+fn check_rename(rename: &Rename, rules: &Rules, before: &Event, names: &[Found]) {
+    let after = kept(rules, before);
+    let mut expected = value(before);
+    for found in names {
+        if found.role == rename.of
+            && let Some((namespace, name)) = (rename.expected)(&found.namespace, &found.name)
+        {
+            let object = expected.pointer_mut(&found.pointer).unwrap();
+            object["namespace"] = namespace.into();
+            object["name"] = name.into();
+        }
+    }
+    assert_eq!(expected, value(&after), "{}", rename.action);
+    let left: Vec<Found> = (walk(&value(&after)).into_iter())
+        .filter(|found| found.role == rename.of && (rename.gone)(&found.namespace))
+        .collect();
+    assert!(left.is_empty(), "{}: {left:?}", rename.action);
+}
+
+#[test]
+fn real_events_keep_the_laws() {
+    let events = events::real();
+    assert!(events.len() >= 30);
+    for (_, event) in &events {
+        check_actions(event);
+        check_renames(event);
+    }
+}
+
+#[test]
+fn every_action_finds_something_to_do() {
+    let events = events::real().into_iter().map(|(_, event)| event);
+    let events: Vec<Event> = events.chain((0..100).map(events::made)).collect();
+    for rules in READ.0.iter().chain(&READ.1) {
+        let changes = |event: &Event| kept(rules, event).text() != event.text();
+        assert!(events.iter().any(changes), "{rules:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+
+    #[test]
+    fn made_events_keep_the_laws(seed in any::<u64>()) {
+        check_actions(&events::made(seed));
+    }
+
+    #[test]
+    fn a_rename_leaves_no_name_behind(seed in any::<u64>()) {
+        check_renames(&events::made(seed));
+    }
+
+    #[test]
+    fn a_swap_of_symlinks_loses_no_name(seed in any::<u64>()) {
+        let before = events::made(seed);
+        let after = kept(&rules("symlink_to_primary: true", "{}"), &before);
+        let glue = |namespace: &str| namespace.starts_with("arn:aws:glue:");
+        for (was, is) in datasets(&value(&before)).iter().zip(datasets(&value(&after))) {
+            let (primary, symlinks) = &is;
+            prop_assert!(glue(&primary.0) || !symlinks.iter().any(|symlink| glue(&symlink.0)));
+            prop_assert!(was.1.iter().all(|symlink| symlinks.contains(symlink) || symlink == primary));
+            prop_assert!(*primary == was.0 || glue(&primary.0));
+        }
+    }
+
+    #[test]
+    fn what_no_rule_is_for_is_not_even_copied(seed in any::<u64>()) {
+        let event = events::made(seed);
+        for rules in IDLE.iter().chain([&Rules::default()]) {
+            let after = kept(rules, &event);
+            prop_assert!(Arc::ptr_eq(&event.shared_text(), &after.shared_text()));
+        }
+    }
+
+    #[test]
+    fn datasets_that_are_dropped_are_gone_and_the_others_stay(seed in any::<u64>()) {
+        let before = events::made(seed);
+        let after = value(&kept(&rules("drop_datasets: {namespace: \"s3a:*\"}", "{}"), &before));
+        let mut expected = value(&before);
+        for list in ["inputs", "outputs"] {
+            if let Some(Value::Array(items)) = expected.get_mut(list) {
+                items.retain(|item| !item["namespace"].as_str().unwrap().starts_with("s3a:"));
+            }
+        }
+        prop_assert_eq!(after, expected);
+    }
+}
+
+/// Every action, for no event.
+static IDLE: LazyLock<Vec<Rules>> = LazyLock::new(|| {
+    let conditions = [
+        "{producer: nobody}",
+        "{dataset: {namespace: nowhere}}",
+        "{larger_than: 1 GB}",
+        "{facet: none}",
+    ];
+    let each = |when| ACTIONS.iter().map(move |(action, _)| rules(action, when));
+    conditions.into_iter().flat_map(each).collect()
+});
+
+type Pair = (String, String);
+
+/// Each dataset's own name and those of its symlinks.
+fn datasets(event: &Value) -> Vec<(Pair, BTreeSet<Pair>)> {
+    let pair = |value: &Value| {
+        let text = |name: &str| value[name].as_str().unwrap().to_owned();
+        (text("namespace"), text("name"))
+    };
+    let mut found = Vec::new();
+    for path in ["/inputs/*", "/outputs/*", "/dataset"] {
+        for (_, dataset) in walk::places(event, path) {
+            let symlinks = walk::places(dataset, "/facets/symlinks/identifiers/*");
+            let symlinks = symlinks.into_iter().map(|(_, symlink)| pair(symlink));
+            found.push((pair(dataset), symlinks.collect()));
+        }
+    }
+    found
+}
+
+const HEAD: &str = r#""eventTime":"2026-01-01T00:00:00Z","eventType":"COMPLETE","producer":"urn:p","schemaURL":"urn:s",
+    "run":{"runId":"01a1faa6-e194-708b-a993-cc010cbe1ae4"},"job":{"namespace":"n","name":"j"}"#;
+
+fn event(members: &str) -> Event {
+    let text = format!("{{{HEAD},{members}}}");
+    Event::read(text.as_bytes(), Level::Strict).unwrap().event
+}
+
+const REDSHIFT: &str = "redshift: {style: arn, account: '123456789012', hosts: {10.1.2.3: dwh.abc.us-east-1.redshift.amazonaws.com}}";
+
+#[test]
+fn a_dataset_of_the_same_name_in_another_namespace_keeps_it() {
+    let before = event(
+        r#""inputs":[{"namespace":"redshift://10.1.2.3:5439","name":"dev.public.t"},{"namespace":"postgres://10.1.2.3:5439","name":"dev.public.t"}],
+        "outputs":[{"namespace":"s3://b","name":"t","facets":{"columnLineage":{"_producer":"urn:p","_schemaURL":"urn:s","fields":{"c":{"inputFields":[
+            {"namespace":"postgres://10.1.2.3:5439","name":"dev.public.t","field":"c"},{"namespace":"redshift://10.1.2.3:5439","name":"dev.public.t","field":"c"}]}}}}}]"#,
+    );
+    let after = value(&kept(&rules(REDSHIFT, "{}"), &before));
+    let fields = "/outputs/0/facets/columnLineage/fields/c/inputFields";
+    for renamed in ["/inputs/0".to_owned(), format!("{fields}/1")] {
+        let found = after.pointer(&renamed).unwrap();
+        assert_eq!(
+            found["namespace"],
+            "arn:aws:redshift:us-east-1:123456789012:table"
+        );
+        assert_eq!(found["name"], "dwh/dev/public/t");
+    }
+    for stays in ["/inputs/1".to_owned(), format!("{fields}/0")] {
+        assert_eq!(value(&before).pointer(&stays), after.pointer(&stays));
+    }
+}
+
+#[test]
+fn a_column_that_is_called_like_a_dataset_keeps_its_name() {
+    let before = event(
+        r#""outputs":[{"namespace":"redshift://10.1.2.3:5439","name":"dev.public.t","facets":{
+            "schema":{"_producer":"urn:p","_schemaURL":"urn:s","fields":[{"name":"dev.public.t","type":"redshift://10.1.2.3:5439"}]},
+            "columnLineage":{"_producer":"urn:p","_schemaURL":"urn:s","fields":{"dev.public.t":{"inputFields":[
+                {"namespace":"redshift://10.1.2.3:5439","name":"dev.public.s","field":"dev.public.t"}]}}}}}]"#,
+    );
+    let after = kept(&rules(REDSHIFT, "{}"), &before);
+    let pointers: Vec<String> = diff(before.json().unwrap(), after.json().unwrap())
+        .into_iter()
+        .map(|difference| difference.pointer)
+        .collect();
+    let field = "/outputs/0/facets/columnLineage/fields/dev.public.t/inputFields/0";
+    assert_eq!(
+        pointers,
+        [
+            "/outputs/0/namespace".to_owned(),
+            "/outputs/0/name".to_owned(),
+            format!("{field}/namespace"),
+            format!("{field}/name"),
+        ]
+    );
+}
+
+#[test]
+fn no_dataset_is_left_in_a_list_that_stands_there_twice() {
+    let before = event(
+        r#""inputs":[{"namespace":"gone","name":"a"}],"inputs":[{"namespace":"gone","name":"b"},{"namespace":"n","name":"c"}]"#,
+    );
+    let after = kept(&rules("drop_datasets: {namespace: gone}", "{}"), &before);
+    assert!(!after.text().contains("gone"));
+}
+
+#[test]
+fn two_symlinks_of_one_dataset_are_both_still_there() {
+    let dataset = |table: &str| {
+        format!(
+            r#"{{"namespace":"s3://b","name":"t","facets":{{"symlinks":{{"_producer":"urn:p","_schemaURL":"urn:s",
+            "identifiers":[{{"namespace":"arn:aws:glue:eu-west-1:123456789012","name":"{table}","type":"TABLE"}}]}}}}}}"#
+        )
+    };
+    let (one, two) = (dataset("table/db/one"), dataset("table/db/two"));
+    let before = event(&format!(r#""inputs":[{one}],"outputs":[{two}]"#));
+    let after = kept(&rules("symlink_to_primary: true", "{}"), &before);
+    assert!(after.text().contains("table/db/one") && after.text().contains("table/db/two"));
+}
+
+#[test]
+fn an_escaped_namespace_is_found_like_any_other() {
+    let before = event(r#""inputs":[{"namespace":"\u0072edshift://10.1.2.3","name":"a.b.c"}]"#);
+    let after = kept(&rules(REDSHIFT, "{}"), &before);
+    assert_eq!(
+        value(&after).pointer("/inputs/0/name").unwrap(),
+        "dwh/a/b/c"
+    );
+}
+
+#[test]
+fn both_roles_are_walked() {
+    let found: Vec<Found> = (0..50)
+        .flat_map(|seed| walk(&value(&events::made(seed))))
+        .collect();
+    let of = |role: Role| found.iter().filter(|found| found.role == role).count();
+    assert!(of(Role::Dataset) > 100 && of(Role::Job) > 100);
+}
