@@ -12,7 +12,7 @@ mod support;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use support::{Serve, event, eventually, run};
+use support::{Serve, Target, event, eventually, run};
 
 fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
     let path = folder.join(name);
@@ -125,4 +125,69 @@ fn a_window_that_outlasts_the_hold_of_the_queue_is_refused() {
         (Some(64), true),
         "{err}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_event_that_the_target_refuses_takes_no_other_of_its_run_with_it() {
+    for keep_start in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!("coalesce: {{window: 2s, keep_start: {keep_start}}}");
+        let rules = write(folder.path(), "transforms.yaml", &text);
+        let target = Target::start().await;
+        let settings = [
+            ("RULES_FILE", rules.to_str().unwrap()),
+            ("TARGET", "openlineage"),
+            ("OPENLINEAGE_URL", &target.url),
+        ];
+        let serve = Serve::start(&folder.path().join("data"), &settings);
+        let poison = moving(1, "RUNNING", r#""answer":400"#);
+        for event in [&event(1, "START"), &poison, &event(1, "COMPLETE")] {
+            serve.post(event).await;
+        }
+        let outcomes = eventually(|| Some(serve.outcomes()).filter(|lines| lines.len() == 3));
+        let of = |outcome| {
+            outcomes
+                .iter()
+                .filter(|line| line["outcome"] == outcome)
+                .count()
+        };
+        assert_eq!(
+            (of("delivered"), of("dead_lettered")),
+            (2, 1),
+            "{outcomes:#?}"
+        );
+        let taken = target.taken_when(2).await;
+        assert_eq!(taken, [event(1, "START"), event(1, "COMPLETE")]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_event_that_comes_again_is_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = write(folder.path(), "transforms.yaml", "coalesce: {window: 5s}");
+    let target = Target::start().await;
+    let settings = [
+        ("RULES_FILE", rules.to_str().unwrap()),
+        ("QUEUE_VISIBILITY_TIMEOUT", "10"),
+        ("TARGET", "openlineage"),
+        ("OPENLINEAGE_URL", &target.url),
+    ];
+    let serve = Serve::start(&folder.path().join("data"), &settings);
+    serve.post(&event(1, "START")).await;
+    // The target is slow just when the window is over.
+    tokio::time::sleep(std::time::Duration::from_millis(4_300)).await;
+    *target.slow.lock().unwrap() = std::time::Duration::from_millis(6_500);
+    serve.post(&event(2, "COMPLETE")).await;
+    tokio::time::sleep(std::time::Duration::from_secs(7)).await;
+    *target.slow.lock().unwrap() = std::time::Duration::ZERO;
+    eventually(|| Some(serve.outcomes()).filter(|lines| lines.len() >= 2));
+    tokio::time::sleep(std::time::Duration::from_secs(8)).await;
+    let outcomes = serve.outcomes();
+    let of_run = |job: &str| {
+        outcomes
+            .iter()
+            .filter(|line| line["job.name"] == job)
+            .count()
+    };
+    assert_eq!((of_run("job 1"), of_run("job 2")), (1, 1), "{outcomes:#?}");
 }

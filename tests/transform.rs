@@ -248,10 +248,15 @@ async fn rules_apply_and_are_swapped_while_serving_and_bad_ones_never_replace_go
         "{metrics}"
     );
 
+    // Half-written, as `cp` leaves a file for a moment: no rules are not meant.
+    std::fs::write(&rules, "").unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(2_500));
+    serve.post(&event(2, "RUNNING")).await;
+    eventually(|| Some(serve.outcomes()).filter(|outcomes| outcomes.len() == 5));
     std::fs::write(&rules, "rules: [{name: a}]").unwrap();
     serve.logged("rules refused: the last good ones stay");
     serve.post(&event(2, "COMPLETE")).await;
-    eventually(|| Some(serve.outcomes()).filter(|outcomes| outcomes.len() == 5));
+    eventually(|| Some(serve.outcomes()).filter(|outcomes| outcomes.len() == 6));
     assert_eq!(serve.stored().await.len(), 3);
 
     std::fs::write(

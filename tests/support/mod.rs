@@ -216,6 +216,8 @@ pub struct Target {
     pub url: String,
     pub taken: Arc<Mutex<Vec<String>>>,
     pub default: Arc<Mutex<u16>>,
+    /// How long each answer takes.
+    pub slow: Arc<Mutex<Duration>>,
 }
 
 impl Target {
@@ -223,8 +225,11 @@ impl Target {
         use axum::http::StatusCode;
         let taken: Arc<Mutex<Vec<String>>> = Arc::default();
         let default = Arc::new(Mutex::new(201));
-        let (sink, status) = (taken.clone(), default.clone());
+        let slow: Arc<Mutex<Duration>> = Arc::default();
+        let (sink, status, pause) = (taken.clone(), default.clone(), slow.clone());
         let answer = async move |body: String| {
+            let pause = *pause.lock().unwrap();
+            tokio::time::sleep(pause).await;
             let told = body
                 .split_once(r#""answer":"#)
                 .map(|(_, rest)| rest[..3].parse().unwrap());
@@ -242,6 +247,7 @@ impl Target {
             url,
             taken,
             default,
+            slow,
         }
     }
 

@@ -9,29 +9,30 @@ mod plan;
 mod prepare;
 mod preview;
 mod report;
+mod together;
 
 use std::collections::BTreeSet;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::StreamExt;
+use metrics::counter;
 use openlineage::Event;
 use targets::{Delivery, Failure, Scope, Target};
 use tokio::time::Instant;
-use tracing::warn;
-use transform::Rules;
+use tracing::{error, warn};
 
 use crate::config;
 use crate::lookup::Lookups;
 use crate::queue::{Queue, Record};
-use crate::rules::LiveRules;
+use crate::rules::{LiveRules, Loaded};
 
 pub use hold::Hold;
 use plan::Tried;
-use prepare::Parcel;
 pub use prepare::{Prepare, Told};
 pub use preview::{Preview, preview};
 pub use report::{Outcome, Report, Settled};
+use together::{Parcel, Run};
 
 /// Everything a batch needs, set up once.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ pub struct Batch {
     /// The rules file.
     pub rules: LiveRules,
     /// What is done to them besides.
-    pub prepare: Prepare,
+    pub prepare: Arc<Prepare>,
     /// The look-ups of Redshift names.
     pub lookups: Lookups,
     /// Posts under way at once.
@@ -74,7 +75,7 @@ impl Batch {
         Batch {
             target,
             rules,
-            prepare,
+            prepare: Arc::new(prepare),
             lookups,
             in_flight,
             max_receives,
@@ -106,9 +107,9 @@ pub async fn run(
             Err(outcome) => report.push(record, None, outcome),
         }
     }
-    let now = hold.clock();
-    let events = hold.pass(events, &rules.rules, batch.prepare.target, now);
-    let handled = handle(batch, &rules.rules, events, deadline).await;
+    let passed = hold.pass(events, &rules.rules, batch.prepare.target, hold.clock());
+    let deadline = passed.in_time(deadline);
+    let handled = handle(batch, &rules, passed.events, deadline).await;
     report.settled.extend(handled);
     let settlements: Vec<_> = report
         .settled
@@ -123,16 +124,16 @@ pub async fn run(
 /// Transforms and delivers. Settles nothing.
 async fn handle(
     batch: &Batch,
-    rules: &Rules,
+    rules: &Arc<Loaded>,
     events: Vec<(Record, Event)>,
     deadline: Instant,
 ) -> Vec<Settled> {
     let wanted: BTreeSet<_> = events
         .iter()
-        .filter_map(|(_, event)| plan::guarded(|| batch.prepare.wanted(rules, event)).ok())
+        .filter_map(|(_, event)| plan::guarded(|| batch.prepare.wanted(&rules.rules, event)).ok())
         .flatten()
         .collect();
-    let answers = batch.lookups.resolve(wanted).await;
+    let answers = Arc::new(batch.lookups.resolve(wanted).await);
     let halt = OnceLock::new();
     let runs = plan::runs(events);
     let delivered = futures::stream::iter(runs)
@@ -145,20 +146,21 @@ async fn handle(
 /// Delivers the events of one run, one after another.
 async fn deliver_run(
     batch: &Batch,
-    rules: &Rules,
+    rules: &Arc<Loaded>,
     run: Vec<(Record, Event)>,
-    answers: &prepare::Answers,
+    answers: &Arc<prepare::Answers>,
     halt: &OnceLock<Failure>,
     deadline: Instant,
 ) -> Vec<Settled> {
-    let (mut settled, mut parcels) = batch.prepare.parcels(rules, run, answers);
+    let mut run = transformed(batch, rules, run, answers, deadline).await;
     let mut held: Option<Failure> = None;
-    while let Some(parcel) = parcels.pop_front() {
+    while let Some(parcel) = run.parcels.pop_front() {
         let started = Instant::now();
         let tried = match held.as_ref().or(halt.get()) {
             Some(failure) => Tried::Untried(failure.clone()),
             None if started >= deadline => Tried::OutOfTime,
             None => {
+                counter!("lineage_proxy_posts_total", "target" => batch.target.name()).increment(1);
                 let post = batch.target.deliver(&parcel.id, &parcel.event);
                 match tokio::time::timeout_at(deadline, post).await {
                     Ok(delivery) => Tried::Answered(delivery),
@@ -166,26 +168,56 @@ async fn deliver_run(
                 }
             }
         };
-        if let (Tried::Answered(Delivery::Permanent(failure)), true) =
-            (&tried, parcel.items.len() > 1)
-        {
-            let (id, events, reason) = (&parcel.id, parcel.items.len(), &failure.message);
-            warn!(id, events, reason, "refused together: each goes alone");
-            batch
-                .prepare
-                .alone(parcel.items, &mut settled, &mut parcels);
+        if let Some(why) = plan::goes_apart(&tried, parcel.carries, parcel.receives()) {
+            warn!(
+                id = parcel.id,
+                reason = why,
+                "not taken together: each goes alone"
+            );
+            batch.prepare.apart(parcel, &mut run);
             continue;
         }
         note_failure(&tried, &parcel, halt, &mut held);
+        let pace = plan::wait(&parcel.id, parcel.receives());
         for item in parcel.items {
-            let outcome = plan::outcome(&tried, &item.record, batch.max_receives);
-            settled.push(Settled {
+            let outcome = plan::outcome(&tried, &item.record, pace, batch.max_receives);
+            run.settled.push(Settled {
                 took: started.elapsed(),
                 ..Settled::new(item.record, Some(item.event), outcome).told(item.told)
             });
         }
     }
-    settled
+    run.settled
+}
+
+/// The run as what is to be delivered. Rules that are code may take their time: they get a thread of their own, so that
+/// deliveries of other runs go on.
+async fn transformed(
+    batch: &Batch,
+    rules: &Arc<Loaded>,
+    run: Vec<(Record, Event)>,
+    answers: &Arc<prepare::Answers>,
+    deadline: Instant,
+) -> Run {
+    let max_receives = batch.max_receives;
+    let late = move |record: &Record| {
+        let is_late = Instant::now() >= deadline;
+        is_late.then(|| plan::rules_slow(record, max_receives))
+    };
+    if !rules.rules.run_code() {
+        return batch.prepare.run(&rules.rules, run, answers, late);
+    }
+    let (prepare, rules, answers) = (batch.prepare.clone(), rules.clone(), answers.clone());
+    let running =
+        tokio::task::spawn_blocking(move || prepare.run(&rules.rules, run, &answers, late));
+    match running.await {
+        Ok(run) => run,
+        Err(error) => {
+            // Unsettled, they come again. What can panic is caught event by event.
+            error!(%error, "a run was not transformed; its events will come again");
+            Run::default()
+        }
+    }
 }
 
 /// Remembers a failure that others would only share: all of the batch, or the rest of this run.
@@ -198,15 +230,11 @@ fn note_failure(
     let Tried::Answered(Delivery::Transient(failure)) = tried else {
         return;
     };
-    let holds = || {
-        let mut records = parcel.items.iter().map(|item| &item.record);
-        records.all(plan::holds_its_run)
-    };
     match failure.scope {
         Scope::Target => {
             let _ = halt.set(failure.clone()); // the first reason is as good as the second
         }
-        Scope::Event if holds() => *held = Some(failure.clone()),
+        Scope::Event if plan::holds_its_run(parcel.receives()) => *held = Some(failure.clone()),
         Scope::Event => {}
     }
 }

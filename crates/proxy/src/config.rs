@@ -22,7 +22,7 @@ use self::parse::{
 use self::settings::{Reader, Settings};
 
 pub use self::parse::hash;
-pub use self::rules::{RulesFile, RulesSource};
+pub use self::rules::{HASH_KEY, RulesFile, RulesSource};
 pub use self::target::{JobEvents, Target};
 
 /// What the process is about to be: it decides which settings have to be there.

@@ -8,6 +8,7 @@ mod files;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -54,7 +55,6 @@ pub struct Loaded {
 }
 
 /// The rules of a process.
-#[derive(Debug)]
 pub struct LiveRules {
     place: Option<Place>,
     transforms: Transforms,
@@ -79,6 +79,17 @@ struct Looked {
     at: Instant,
     /// The version that was found wrong: it is complained of once.
     refused: Option<String>,
+    /// The version that was found last.
+    found: Option<String>,
+}
+
+/// What is known of a version.
+enum Seen {
+    /// It is in use, or too fresh.
+    Known,
+    /// It was found wrong before.
+    Refused,
+    New,
 }
 
 /// What may stand in a rules file besides the built-in actions, and how long it may hold events.
@@ -88,6 +99,12 @@ pub struct Allowed {
     pub transforms: Transforms,
     /// The longest window of `coalesce`, where events are held.
     pub longest_window: Option<Duration>,
+}
+
+impl std::fmt::Debug for LiveRules {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.place.fmt(f) // the rest holds a key
+    }
 }
 
 impl LiveRules {
@@ -121,6 +138,7 @@ impl LiveRules {
             looked: Mutex::new(Looked {
                 at: Instant::now(),
                 refused: None,
+                found: None,
             }),
             known: Mutex::default(),
         };
@@ -151,13 +169,16 @@ impl LiveRules {
             Err(NoRules::Unreadable(late))
         });
         let read = match looked {
-            Ok(files) if files.version() == self.current().version => {
-                self.forgive();
-                return;
-            }
-            Ok(files) => self
-                .read(place, &files)
-                .map_err(|refused| (files.version(), refused)),
+            Ok(files) => match self.seen(&files.version(), place.is_written_in_place()) {
+                Seen::Known => return,
+                Seen::Refused => {
+                    counter!("lineage_proxy_rules_refused_total").increment(1);
+                    return;
+                }
+                Seen::New => self
+                    .read(place, &files)
+                    .map_err(|refused| (files.version(), refused)),
+            },
             Err(unreadable) => Err((unreadable.to_string(), unreadable)),
         };
         match read {
@@ -176,6 +197,23 @@ impl LiveRules {
             looked.at = Instant::now();
         }
         due
+    }
+
+    /// What is to be done with a version. One that may be half written is taken when two looks in a row find it.
+    fn seen(&self, version: &str, in_place: bool) -> Seen {
+        let is_current = self.current().version == version;
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = looked.found.replace(version.to_owned());
+        if is_current {
+            looked.refused = None;
+            Seen::Known
+        } else if looked.refused.as_deref() == Some(version) {
+            Seen::Refused
+        } else if in_place && before.as_deref() != Some(version) {
+            Seen::Known
+        } else {
+            Seen::New
+        }
     }
 
     fn forgive(&self) {
@@ -230,7 +268,19 @@ impl LiveRules {
             problems,
         };
         let file = |name: &str| files.get(name);
-        let rules = Rules::read(&files.rules, &self.sources(&file)).map_err(wrong)?;
+        let sources = self.sources(&file);
+        // Transforms of others' are built here: what panics is wrong, and not the end of the worker.
+        let read = catch_unwind(AssertUnwindSafe(|| Rules::read(&files.rules, &sources)));
+        let panicked = |_| {
+            let message = "reading them panicked".to_owned();
+            let (line, column) = (1, 1);
+            Err(vec![Problem {
+                line,
+                column,
+                message,
+            }])
+        };
+        let rules = read.unwrap_or_else(panicked).map_err(wrong)?;
         let window = rules.coalesce.as_ref().map(|coalesce| coalesce.window);
         if let (Some(window), Some(longest)) = (window, self.longest_window)
             && window > longest
@@ -261,7 +311,9 @@ impl LiveRules {
                 files.borrow_mut().insert(name.to_owned());
                 Err(String::new())
             };
-            let _ = Rules::read(text, &self.sources(&note)); // wrong for want of its files, at least
+            // Wrong for want of its files, at least; whether it panics is seen when it is read with them.
+            let sources = self.sources(&note);
+            let _ = catch_unwind(AssertUnwindSafe(|| Rules::read(text, &sources)));
             *known = Known {
                 text: text.to_owned(),
                 files: files.into_inner(),

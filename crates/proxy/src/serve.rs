@@ -47,9 +47,15 @@ pub async fn start(
     let mut tasks = Vec::new();
     let mut store = None;
     if config.only != Some(Part::Ingest) {
+        let visible = config.queue.visibility_timeout;
+        // SQS gives out one by one what is then a batch.
+        let older = match &config.queue.url {
+            Some(_) => config.batch.window + Duration::from_secs(1),
+            None => Duration::ZERO,
+        };
         let allowed = Allowed {
             transforms,
-            longest_window: Some(config.queue.visibility_timeout / 2),
+            longest_window: Some(Hold::longest_window(visible, older)),
         };
         let batch = Arc::new(setup::batch(config, aws.as_ref(), allowed).await?);
         store = match &batch.target {
@@ -65,7 +71,7 @@ pub async fn start(
             // A FIFO queue gives out nothing more of a run while an event of it is held.
             hold: match &config.queue.url {
                 Some(url) if url.ends_with(".fifo") => Hold::nothing(),
-                Some(_) | None => Hold::between_batches(),
+                Some(_) | None => Hold::between_batches(visible, older),
             },
         };
         tasks.push(tokio::spawn(worker.work()));
@@ -144,6 +150,9 @@ impl Worker {
                 Ok(records) => self.handle(records).await,
                 Err(error) => {
                     error!(%error, "the queue cannot be read");
+                    if self.hold.is_due() {
+                        self.handle(Vec::new()).await;
+                    }
                     tokio::select! {
                         () = tokio::time::sleep(PAUSE) => {}
                         () = self.stop.cancelled() => {}

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 
 use crate::aws_error::said;
 use crate::batch::Batch;
-use crate::config::{self, Config, RulesSource};
+use crate::config::{self, Config, HASH_KEY, RulesSource};
 use crate::ingest::Keys;
 use crate::lookup::Lookups;
 use crate::queue::{Embedded, Queue, Sqs};
@@ -192,6 +192,10 @@ pub async fn batch(
         (None, Some(secret)) => Some(secret_text(aws, "rules.hash_key_secret_id", secret).await?),
         (None, None) => None,
     };
+    if hash_key.as_ref().is_some_and(|key| key.len() < HASH_KEY) {
+        let message = format!("rules.hash_key_secret_id: expected at least {HASH_KEY} characters");
+        return Err(NotStarted(message));
+    }
     let hash_key = hash_key.map(String::into_bytes);
     let rules = LiveRules::open(&config.rules, hash_key, aws, allowed).await;
     let rules = rules.map_err(|error| NotStarted(format!("rules.file: {error}")))?;

@@ -162,16 +162,22 @@ impl Rules {
         }
     }
 
+    /// Whether a script, a module or a transform of somebody's own is among them: code that may take its time.
+    pub fn run_code(&self) -> bool {
+        self.rules.iter().any(|rule| rule.action.is_code())
+    }
+
     /// The Redshift names that have to be looked up before [`apply`](Self::apply).
     pub fn wanted(&self, event: &Event, target: &str) -> BTreeSet<ShortName> {
         let mut wanted = BTreeSet::new();
-        if self.rules.iter().any(|rule| rule.action.looks_up()) {
+        let last = self.rules.iter().rposition(|rule| rule.action.looks_up());
+        if let Some(rules) = last.and_then(|last| self.rules.get(..=last)) {
             let lookups = HashMap::new();
             let facts = Facts {
                 target,
                 lookups: &lookups,
             };
-            self.run(event, &facts, |rule, event| {
+            run(rules, event, &facts, |rule, event| {
                 wanted.extend(rule.action.wanted(event));
                 None
             });
@@ -181,12 +187,12 @@ impl Rules {
 
     /// What becomes of `event`.
     pub fn apply(&self, event: &Event, facts: &Facts<'_>) -> Transformed {
-        self.run(event, facts, |_, _| None)
+        run(&self.rules, event, facts, |_, _| None)
     }
 
     /// The same, and for each rule that does not apply the condition that is not met.
     pub fn explain(&self, event: &Event, facts: &Facts<'_>) -> Transformed {
-        self.run(event, facts, |rule, event| {
+        run(&self.rules, event, facts, |rule, event| {
             rule.when
                 .miss(event, facts)
                 .map(|missed| Did::NotFor(missed.told(event, facts)))
@@ -204,73 +210,73 @@ impl Rules {
             .as_ref()
             .filter(|coalesce| coalesce.when.miss(event, &facts).is_none())
     }
+}
 
-    /// One rule after another. `look` sees each event before its rule, and may say what the step was.
-    fn run(
-        &self,
-        event: &Event,
-        facts: &Facts<'_>,
-        mut look: impl FnMut(&Rule, &Event) -> Option<Did>,
-    ) -> Transformed {
-        let mut event = event.clone();
-        let (mut steps, mut unresolved) = (Vec::new(), Vec::new());
-        let step = |rule: &Rule, did| Step {
-            rule: rule.name.clone(),
-            did,
-        };
-        for rule in &self.rules {
-            if let Some(did) = look(rule, &event) {
+/// One rule after another. `look` sees each event before its rule, and may say what the step was.
+fn run(
+    rules: &[Rule],
+    event: &Event,
+    facts: &Facts<'_>,
+    mut look: impl FnMut(&Rule, &Event) -> Option<Did>,
+) -> Transformed {
+    let mut event = event.clone();
+    let (mut steps, mut unresolved) = (Vec::new(), Vec::new());
+    let step = |rule: &Rule, did| Step {
+        rule: rule.name.clone(),
+        did,
+    };
+    for rule in rules {
+        if let Some(did) = look(rule, &event) {
+            steps.push(step(rule, did));
+            continue;
+        }
+        if rule.when.miss(&event, facts).is_some() {
+            continue;
+        }
+        match rule.on(&event, facts, &mut unresolved) {
+            Ok(None) => steps.push(step(rule, Did::Nothing)),
+            Ok(Some(Done::Changed(after))) => {
+                let did = Did::Changed {
+                    before: event,
+                    after: after.clone(),
+                };
                 steps.push(step(rule, did));
-                continue;
+                event = after;
             }
-            if rule.when.miss(&event, facts).is_some() {
-                continue;
+            Ok(Some(Done::Drop)) => {
+                steps.push(step(rule, Did::Dropped));
+                let verdict = Verdict::Drop {
+                    rule: rule.name.clone(),
+                };
+                return Transformed {
+                    verdict,
+                    steps,
+                    unresolved,
+                };
             }
-            match rule.on(&event, facts, &mut unresolved) {
-                Ok(None) => steps.push(step(rule, Did::Nothing)),
-                Ok(Some(Done::Changed(after))) => {
-                    let did = Did::Changed {
-                        before: event,
-                        after: after.clone(),
-                    };
-                    steps.push(step(rule, did));
-                    event = after;
-                }
-                Ok(Some(Done::Drop)) => {
-                    steps.push(step(rule, Did::Dropped));
-                    let verdict = Verdict::Drop {
-                        rule: rule.name.clone(),
-                    };
-                    return Transformed {
-                        verdict,
-                        steps,
-                        unresolved,
-                    };
-                }
-                Err(reason) => {
-                    steps.push(step(rule, Did::Failed(reason.clone())));
-                    match rule.on_failure {
-                        OnFailure::Keep => {}
-                        OnFailure::DeadLetter => {
-                            let verdict = Verdict::DeadLetter {
-                                rule: rule.name.clone(),
-                                reason,
-                            };
-                            return Transformed {
-                                verdict,
-                                steps,
-                                unresolved,
-                            };
-                        }
+            Err(reason) => {
+                steps.push(step(rule, Did::Failed(reason.clone())));
+                match rule.on_failure {
+                    OnFailure::Keep => {}
+                    OnFailure::DeadLetter => {
+                        let verdict = Verdict::DeadLetter {
+                            rule: rule.name.clone(),
+                            reason,
+                        };
+                        return Transformed {
+                            verdict,
+                            steps,
+                            unresolved,
+                        };
                     }
                 }
             }
         }
-        Transformed {
-            verdict: Verdict::Keep(event),
-            steps,
-            unresolved,
-        }
+    }
+    Transformed {
+        verdict: Verdict::Keep(event),
+        steps,
+        unresolved,
     }
 }
 

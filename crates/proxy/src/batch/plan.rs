@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use openlineage::{Event, EventType, Identity, Level, Subject};
-use targets::{Delivery, Failure};
+use targets::{Delivery, Failure, Scope};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -117,8 +117,14 @@ pub(super) enum Tried {
     OutOfTime,
 }
 
-/// What a delivery means for a record.
-pub(super) fn outcome(tried: &Tried, record: &Record, max_receives: u32) -> Outcome {
+/// What a delivery means for a record. `pace` is how long to wait before another try, where the target does not say:
+/// the same for all records of a parcel, so that they come again together.
+pub(super) fn outcome(
+    tried: &Tried,
+    record: &Record,
+    pace: Duration,
+    max_receives: u32,
+) -> Outcome {
     match tried {
         Tried::Answered(Delivery::Delivered { id }) => Outcome::Delivered { id: id.clone() },
         Tried::Answered(Delivery::Permanent(failure)) => Outcome::DeadLettered {
@@ -128,7 +134,7 @@ pub(super) fn outcome(tried: &Tried, record: &Record, max_receives: u32) -> Outc
         Tried::Answered(Delivery::Transient(failure)) => {
             let after = failure
                 .after
-                .map_or(wait(record), |asked| asked.clamp(FIRST_WAIT, LONGEST_WAIT));
+                .map_or(pace, |asked| asked.clamp(FIRST_WAIT, LONGEST_WAIT));
             let class = failure.class.name();
             again(class, failure.message.clone(), after, record, max_receives)
         }
@@ -136,7 +142,7 @@ pub(super) fn outcome(tried: &Tried, record: &Record, max_receives: u32) -> Outc
             let message = &failure.message;
             let reason = format!("not tried, like another event of the batch: {message}");
             let class = failure.class.name();
-            again(class, reason, wait(record), record, max_receives)
+            again(class, reason, pace, record, max_receives)
         }
         Tried::OutOfTime => out_of_time(record, max_receives),
     }
@@ -178,24 +184,47 @@ pub(super) fn unread(why: Unread, record: &Record, max_receives: u32) -> Outcome
             class,
             reason: format!("{class}: {why}"),
         },
-        Unread::Unavailable(why) => again(class, why, wait(record), record, max_receives),
+        Unread::Unavailable(why) => {
+            let pace = wait(&record.id, record.receives);
+            again(class, why, pace, record, max_receives)
+        }
         Unread::Later => out_of_time(record, max_receives),
     }
 }
 
-/// Whether the later events of its run wait for this one.
-pub(super) fn holds_its_run(record: &Record) -> bool {
-    record.receives <= HOLDS
+/// What becomes of an event when the rules took the time of the batch.
+pub(super) fn rules_slow(record: &Record, max_receives: u32) -> Outcome {
+    let reason = "not tried in time: the rules are slow".to_owned();
+    let soon = Duration::from_secs(1);
+    again("rules_slow", reason, soon, record, max_receives)
+}
+
+/// Why an event that carries others is to be taken apart: its target will not have it, or has failed it too often.
+pub(super) fn goes_apart(tried: &Tried, carries: bool, receives: u32) -> Option<&str> {
+    match tried {
+        Tried::Answered(Delivery::Permanent(failure)) if carries => Some(&failure.message),
+        Tried::Answered(Delivery::Transient(failure))
+            if carries && failure.scope == Scope::Event && !holds_its_run(receives) =>
+        {
+            Some(&failure.message)
+        }
+        Tried::Answered(_) | Tried::Untried(_) | Tried::OutOfTime => None,
+    }
+}
+
+/// Whether the later events of its run wait for one that was received so often, and it for them.
+pub(super) fn holds_its_run(receives: u32) -> bool {
+    receives <= HOLDS
 }
 
 fn reason(failure: &Failure) -> String {
     format!("{}: {}", failure.class.name(), failure.message)
 }
 
-/// Doubles with each try, less up to a fifth, by the record's id: what failed together does not come back together.
-fn wait(record: &Record) -> Duration {
-    let doubled = FIRST_WAIT * 2u32.saturating_pow(record.receives.saturating_sub(1).min(16));
-    let spread = record.id.bytes().fold(0u32, |sum, byte| {
+/// Doubles with each try, less up to a fifth, by the id: what failed together does not come back together.
+pub(super) fn wait(id: &str, receives: u32) -> Duration {
+    let doubled = FIRST_WAIT * 2u32.saturating_pow(receives.saturating_sub(1).min(16));
+    let spread = id.bytes().fold(0u32, |sum, byte| {
         sum.wrapping_mul(31).wrapping_add(byte.into())
     }) % 200;
     doubled.min(LONGEST_WAIT) * (1_000 - spread) / 1_000
@@ -205,7 +234,7 @@ fn wait(record: &Record) -> Duration {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use targets::{Class, Scope};
+    use targets::Class;
 
     fn event(run: u8, event_type: &str, second: u8) -> Event {
         let text = format!(
@@ -261,13 +290,18 @@ mod tests {
     #[test]
     fn waits_grow_to_a_quarter_of_an_hour_and_a_target_may_ask_for_its_own() {
         let waits: Vec<u64> = [1, 2, 5, 9, 99]
-            .map(|receives| wait(&record(receives)).as_secs())
+            .map(|receives| wait("a", receives).as_secs())
             .to_vec();
         assert_eq!(waits, [4, 9, 72, 812, 812]);
         let tried = |after| Tried::Answered(Delivery::Transient(failure(after)));
-        let asked = outcome(&tried(Some(Duration::from_secs(30))), &record(1), 5);
+        let asked = outcome(
+            &tried(Some(Duration::from_secs(30))),
+            &record(1),
+            FIRST_WAIT,
+            5,
+        );
         assert!(matches!(asked, Outcome::HandedBack { after, .. } if after.as_secs() == 30));
-        let given_up = outcome(&tried(None), &record(5), 5);
+        let given_up = outcome(&tried(None), &record(5), FIRST_WAIT, 5);
         assert!(
             matches!(given_up, Outcome::DeadLettered { reason, .. } if reason.contains("given up after 5 tries"))
         );

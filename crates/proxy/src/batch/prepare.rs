@@ -1,24 +1,20 @@
-//! What is done to an event before its target gets it: the rules, the Redshift names, the events of a run as one, the
-//! kind, the size.
+//! What is done to one event before its target gets it: the rules, the Redshift names, the kind, the size.
 //!
-//! Pure. Says what it did, so that the log and the demo can.
+//! Pure. Says what it did, so that the log and the demo can. Which events go out together is decided in `together.rs`,
+//! which calls this.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use openlineage::{Event, Subject};
-use sha2::{Digest, Sha256};
 use targets::Takes;
 use transform::{
-    Change, Cut, Did, Facts, Lookup, Redshift, Rules, ShortName, Unresolved, Verdict, coalesce,
-    fit, run_event,
+    Change, Cut, Did, Facts, Lookup, Redshift, Rules, ShortName, Unresolved, Verdict, fit,
+    run_event,
 };
-use uuid::Uuid;
 
-use super::plan;
-use super::report::{Outcome, Settled};
+use super::report::Outcome;
 use crate::config::JobEvents;
-use crate::queue::Record;
 
 /// What look-ups gave.
 pub(super) type Answers = HashMap<ShortName, Lookup>;
@@ -53,26 +49,6 @@ pub struct Told {
     pub merged: Option<String>,
 }
 
-/// What goes to the target at once: one event, and the records whose outcome its delivery is.
-#[derive(Debug)]
-pub(super) struct Parcel {
-    /// The id that the target sees.
-    pub(super) id: String,
-    pub(super) event: Event,
-    pub(super) items: Vec<Item>,
-}
-
-/// A record whose event is to be delivered.
-#[derive(Debug)]
-pub(super) struct Item {
-    pub(super) record: Record,
-    /// As it came.
-    pub(super) event: Event,
-    /// As the rules left it.
-    ruled: Event,
-    pub(super) told: Told,
-}
-
 impl Prepare {
     /// The short names that have to be looked up for `event`.
     pub(super) fn wanted(&self, rules: &Rules, event: &Event) -> BTreeSet<ShortName> {
@@ -81,61 +57,8 @@ impl Prepare {
         wanted
     }
 
-    /// The events of a run, in the order in which they are to be delivered, as what is to be delivered. What is not,
-    /// is settled.
-    pub(super) fn parcels(
-        &self,
-        rules: &Rules,
-        run: Vec<(Record, Event)>,
-        answers: &Answers,
-    ) -> (Vec<Settled>, VecDeque<Parcel>) {
-        let (mut settled, mut items) = (Vec::new(), Vec::new());
-        for (record, event) in run {
-            match plan::guarded(|| self.rule(rules, &event, answers)) {
-                Ok((told, Ok(ruled))) => items.push(Item {
-                    record,
-                    event,
-                    ruled,
-                    told,
-                }),
-                Ok((told, Err(outcome))) => {
-                    settled.push(Settled::new(record, Some(event), outcome).told(told));
-                }
-                Err(outcome) => settled.push(Settled::new(record, Some(event), outcome)),
-            }
-        }
-        let mut parcels = VecDeque::new();
-        for (event, items) in self.together(rules, items) {
-            match plan::guarded(|| self.finish(event)) {
-                Ok((cut, Ok(event))) => parcels.push_back(Parcel::new(event, cut, items)),
-                // What cannot go together may still go alone.
-                Ok((_, Err(_))) if items.len() > 1 => self.alone(items, &mut settled, &mut parcels),
-                Ok((cut, Err(outcome))) => settle(items, &cut, &outcome, &mut settled),
-                Err(outcome) => settle(items, &[], &outcome, &mut settled),
-            }
-        }
-        (settled, parcels)
-    }
-
-    /// The events of a parcel one by one: what its target did not take together.
-    pub(super) fn alone(
-        &self,
-        items: Vec<Item>,
-        settled: &mut Vec<Settled>,
-        parcels: &mut VecDeque<Parcel>,
-    ) {
-        for item in items.into_iter().rev() {
-            let event = item.ruled.clone();
-            match plan::guarded(|| self.finish(event)) {
-                Ok((cut, Ok(event))) => parcels.push_front(Parcel::new(event, cut, vec![item])),
-                Ok((cut, Err(outcome))) => settle(vec![item], &cut, &outcome, settled),
-                Err(outcome) => settle(vec![item], &[], &outcome, settled),
-            }
-        }
-    }
-
     /// One event, through the rules of the file and the rule of Redshift names.
-    fn rule(
+    pub(super) fn rule(
         &self,
         rules: &Rules,
         event: &Event,
@@ -173,56 +96,8 @@ impl Prepare {
         }
     }
 
-    /// The events that go out for `items`, each with those whose outcome it is.
-    fn together(&self, rules: &Rules, items: Vec<Item>) -> Vec<(Event, Vec<Item>)> {
-        let joins = |item: &Item| rules.coalesces(&item.event, self.target);
-        let Some(with) = items.iter().find_map(joins) else {
-            return items
-                .into_iter()
-                .map(|item| (item.ruled.clone(), vec![item]))
-                .collect();
-        };
-        let joined: Vec<usize> = (0..)
-            .zip(&items)
-            .filter(|(_, item)| joins(item).is_some())
-            .map(|(index, _)| index)
-            .collect();
-        let events: Vec<&Event> = joined
-            .iter()
-            .filter_map(|index| items.get(*index).map(|item| &item.ruled))
-            .collect();
-        let most = with.max_bytes.or(self.takes.max_bytes);
-        let merged = coalesce(&events, with.keep_start, most);
-        // Where each goes: in place of the last of its parts.
-        let mut groups: Vec<(usize, Event, Vec<usize>)> = merged
-            .into_iter()
-            .map(|merged| {
-                let parts: Vec<usize> = merged
-                    .parts
-                    .iter()
-                    .filter_map(|part| joined.get(*part).copied())
-                    .collect();
-                (parts.last().copied().unwrap_or(0), merged.event, parts)
-            })
-            .collect();
-        for (index, item) in items.iter().enumerate() {
-            if !joined.contains(&index) {
-                groups.push((index, item.ruled.clone(), vec![index]));
-            }
-        }
-        groups.sort_by_key(|(last, ..)| *last);
-        let mut items: Vec<Option<Item>> = items.into_iter().map(Some).collect();
-        groups
-            .into_iter()
-            .map(|(_, event, parts)| {
-                let parts = parts.iter().filter_map(|part| items.get_mut(*part)?.take());
-                (event, parts.collect())
-            })
-            .collect()
-    }
-
     /// The event in a kind and a size that the target takes, or what becomes of it; and what was cut.
-    fn finish(&self, event: Event) -> (Vec<Cut>, Result<Event, Outcome>) {
+    pub(super) fn finish(&self, event: Event) -> (Vec<Cut>, Result<Event, Outcome>) {
         let event = match self.kind(event) {
             Ok(event) => event,
             Err(rule) => {
@@ -260,37 +135,5 @@ impl Prepare {
                 run_event(&event).ok_or("job_event_without_datasets")
             }
         }
-    }
-}
-
-impl Parcel {
-    fn new(event: Event, cut: Vec<Cut>, mut items: Vec<Item>) -> Parcel {
-        let id = match items.as_slice() {
-            [item] => item.record.id.clone(),
-            many => together_id(many),
-        };
-        let merged = (items.len() > 1).then(|| id.clone());
-        for item in &mut items {
-            item.told.cut.clone_from(&cut);
-            item.told.merged.clone_from(&merged);
-        }
-        Parcel { id, event, items }
-    }
-}
-
-/// The same for the same records, so that a target that knows ids has the event once however often it comes.
-fn together_id(items: &[Item]) -> String {
-    let mut ids: Vec<&str> = items.iter().map(|item| item.record.id.as_str()).collect();
-    ids.sort_unstable();
-    let hash: [u8; 32] = Sha256::digest(ids.join("\n")).into();
-    let (half, _) = hash.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
-    Uuid::new_v8(*half).to_string()
-}
-
-fn settle(items: Vec<Item>, cut: &[Cut], outcome: &Outcome, settled: &mut Vec<Settled>) {
-    for mut item in items {
-        item.told.cut = cut.to_vec();
-        let one = Settled::new(item.record, Some(item.event), outcome.clone());
-        settled.push(one.told(item.told));
     }
 }

@@ -35,14 +35,14 @@ pub fn preview(prepare: &Prepare, rules: &Rules, events: Vec<(String, Event)>) -
             .collect::<Vec<_>>()
     };
     for run in plan::runs(records.collect()) {
-        let (settled, parcels) = prepare.parcels(rules, run, &answers);
-        for settled in settled {
+        let run = prepare.run(rules, run, &answers, |_| None);
+        for settled in run.settled {
             let place = settled.record.id;
             let told = settled.prepared.unwrap_or_default();
             preview.failed.extend(note(&place, &told));
             preview.others.push((place, settled.outcome));
         }
-        for parcel in parcels {
+        for parcel in run.parcels {
             for item in &parcel.items {
                 preview.failed.extend(note(&item.record.id, &item.told));
             }

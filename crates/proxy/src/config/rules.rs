@@ -8,6 +8,9 @@ use std::time::Duration;
 use super::parse::{duration, parsed};
 use super::settings::Reader;
 
+/// The shortest key of hashes, in bytes: HMAC discourages keys shorter than its hash (RFC 2104, section 3).
+pub const HASH_KEY: usize = 32;
+
 /// The rules file.
 #[derive(Clone, Default)]
 pub struct RulesFile {
@@ -65,10 +68,10 @@ pub(super) fn read(r: &mut Reader) -> RulesFile {
         },
     });
     let refresh = r.get("rules.refresh", |text| duration(text, 1, 86_400));
-    // HMAC (RFC 2104, section 3) discourages keys shorter than its hash: 32 bytes.
-    let hash_key = r.get("rules.hash_key", |text| match text.len() {
-        32.. => Ok(text.to_owned()),
-        _ => Err("expected at least 32 characters".to_owned()),
+    let hash_key = r.get("rules.hash_key", |text| {
+        let ok = text.len() >= HASH_KEY;
+        let short = || format!("expected at least {HASH_KEY} characters");
+        ok.then(|| text.to_owned()).ok_or_else(short)
     });
     let hash_key_secret = r.get("rules.hash_key_secret_id", parsed);
     if hash_key.is_some() && hash_key_secret.is_some() {

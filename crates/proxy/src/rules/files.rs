@@ -17,6 +17,9 @@ use crate::aws_error::said;
 /// The largest rules file, script or module, in bytes: far above any that a person writes.
 const MAX_FILE: usize = 16_000_000;
 
+/// All of them together: a function has 256 MB.
+const MAX_FILES: usize = 32_000_000;
+
 /// For one file from S3: below the time that a batch function has to spare.
 const FETCH: Duration = Duration::from_secs(4);
 
@@ -68,6 +71,14 @@ impl Place {
         }
     }
 
+    /// Whether a reader can see a file while it is being written; an object of S3 is there whole or not at all.
+    pub(super) fn is_written_in_place(&self) -> bool {
+        match self {
+            Place::Folder { .. } => true,
+            Place::S3 { .. } => false,
+        }
+    }
+
     /// The rules file's name, for people.
     pub(super) fn name(&self) -> String {
         match self {
@@ -92,9 +103,16 @@ impl Place {
         let bytes = self.fetch(file).await.map_err(NoRules::Unreadable)?;
         let rules = String::from_utf8(bytes)
             .map_err(|error| NoRules::Unreadable(format!("{}: {error}", self.name())))?;
-        let mut beside = BTreeMap::new();
+        let (mut beside, mut sum) = (BTreeMap::new(), 0);
         for name in wanted(&rules) {
             let bytes = self.fetch(&name).await;
+            sum += bytes.as_ref().map_or(0, Vec::len);
+            if sum > MAX_FILES {
+                let name = self.name();
+                return Err(NoRules::Unreadable(format!(
+                    "{name}: with what it refers to, larger than {MAX_FILES} bytes"
+                )));
+            }
             beside.insert(name, bytes);
         }
         Ok(Files { rules, beside })
@@ -115,7 +133,7 @@ impl Place {
                 let object = get.map_err(|error| format!("{place}: {}", said(&error)))?;
                 let length = object.content_length().map(usize::try_from);
                 if !matches!(length, Some(Ok(length)) if length <= MAX_FILE) {
-                    return Err(format!("{place}: larger than {MAX_FILE} bytes"));
+                    return Err(format!("{place}: expected at most {MAX_FILE} bytes"));
                 }
                 let body = object.body.collect().await;
                 body.map(|body| body.to_vec())
@@ -158,8 +176,11 @@ impl Files {
 pub(super) fn disk(folder: &Path, name: &str) -> Result<Vec<u8>, String> {
     let path = folder.join(checked(name)?);
     let told = |error: std::io::Error| format!("{}: {error}", path.display());
-    let size = std::fs::metadata(&path).map_err(told)?.len();
-    if usize::try_from(size).is_ok_and(|size| size <= MAX_FILE) {
+    let file = std::fs::metadata(&path).map_err(told)?;
+    if !file.is_file() {
+        return Err(format!("{}: no regular file", path.display())); // a pipe would be waited for
+    }
+    if usize::try_from(file.len()).is_ok_and(|size| size <= MAX_FILE) {
         std::fs::read(&path).map_err(told)
     } else {
         Err(format!("{}: larger than {MAX_FILE} bytes", path.display()))

@@ -122,7 +122,8 @@ impl<T> Holder<T> {
         Some((*run, self.waiting.get(run)?.due))
     }
 
-    fn let_go(&mut self, run: Uuid, now: i64) {
+    /// Lets go of what waits of `run`, as it is.
+    pub fn let_go(&mut self, run: Uuid, now: i64) {
         let Some(waiting) = self.waiting.remove(&run) else {
             return;
         };

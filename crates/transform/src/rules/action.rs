@@ -56,6 +56,11 @@ impl Action {
         matches!(self, Action::Redshift(_))
     }
 
+    /// Whether it is code of a user's.
+    pub(super) fn is_code(&self) -> bool {
+        matches!(self, Action::Plugin(_))
+    }
+
     /// What it needs to know for `event`.
     pub(super) fn wanted(&self, event: &Event) -> BTreeSet<ShortName> {
         match self {
