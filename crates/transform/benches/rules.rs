@@ -26,7 +26,7 @@ const ACTIONS: &[&str] = &[
     "strip: all",
     "facets: {remove: [spark.logicalPlan]}",
     "facets: {keep: [schema]}",
-    "facets: {cap: {'*': 500 B}}",
+    "facets: {cap: {'*': 200 B}}",
     "redact: {sql_literals: true}",
     "redact: {connection_secrets: true}",
     "redact: {environment: ['*SECRET*', '*PASSWORD*']}",

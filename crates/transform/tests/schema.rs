@@ -6,15 +6,24 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "schema/cases.rs"]
-mod cases;
+#[path = "schema/bad.rs"]
+mod bad;
+#[path = "schema/good.rs"]
+mod good;
+#[path = "schema/unsaid.rs"]
+mod unsaid;
+#[path = "schema/words.rs"]
+mod words;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
-use cases::{BAD, CHOICES, GOOD, KEYS, UNSAID};
+use bad::BAD;
+use good::GOOD;
 use serde_json::Value;
 use transform::{Problem, Rules, SCHEMA, Script, ScriptLimits, Sources, Transforms};
+use unsaid::UNSAID;
+use words::{CHOICES, KEYS};
 
 const MODULE: &[u8] = include_bytes!("modules/team_owner.wasm");
 

@@ -15,7 +15,8 @@ pub use secrets::connection_secrets;
 pub use sql::sql_literals;
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
+use std::ops::Range;
 
 use globset::GlobMatcher;
 use openlineage::{Edits, Event, Json};
@@ -40,8 +41,15 @@ pub struct Redact {
 /// Where values stand in the text, by the byte they start at; each is another value.
 #[derive(Default)]
 struct Places {
-    sql: HashSet<usize>,
-    masked: HashSet<usize>,
+    sql: BTreeSet<usize>,
+    masked: BTreeSet<usize>,
+}
+
+impl Places {
+    fn any_within(&self, span: &Range<usize>) -> bool {
+        let within = |places: &BTreeSet<usize>| places.range(span.clone()).next().is_some();
+        within(&self.sql) || within(&self.masked)
+    }
 }
 
 impl Redact {
@@ -83,6 +91,10 @@ impl Redact {
         let Some(span) = value.span(text) else {
             return;
         };
+        // Secrets of connections can be in any string; all else stands at a place that is known.
+        if !self.connection_secrets && !places.any_within(&span) {
+            return;
+        }
         let string = value.string();
         if places.masked.contains(&span.start) {
             let plain = string.as_deref().unwrap_or(value.text());

@@ -3,7 +3,7 @@
 //! Each gives a new text, which is read as an event again before anyone sees it: whatever an action does wrong ends
 //! here. The texts themselves are made in `rename.rs`, in `crate::action`, and by plug-ins.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use openlineage::{Edits, Event, Identity, Json, Level, Role};
@@ -141,7 +141,7 @@ impl Symlink {
     fn swapped(&self, event: &Event) -> Option<String> {
         let root = event.json()?;
         let mut edits = Edits::of(event.text());
-        let mut renamed: Vec<(Identity, Identity)> = Vec::new();
+        let mut renamed: HashMap<Identity, Identity> = HashMap::new();
         for dataset in datasets(root) {
             let Some(primary) = Identity::of(dataset).filter(|name| !self.only.matches(name))
             else {
@@ -150,8 +150,7 @@ impl Symlink {
             let identifiers = dataset.at(&["facets", "symlinks", "identifiers"]);
             let identifiers = identifiers.map(Json::items).unwrap_or_default().into_iter();
             let mut fitting = identifiers.filter_map(|id| self.fitting(id));
-            let known = renamed.iter().find(|(old, _)| *old == primary);
-            match known.map(|(_, new)| new) {
+            match renamed.get(&primary) {
                 // One dataset gets one new name, wherever it stands; another symlink of it stays a symlink.
                 Some(new) => {
                     if let Some((place, _)) = fitting.find(|(_, symlink)| symlink == new) {
@@ -161,7 +160,7 @@ impl Symlink {
                 None => {
                     if let Some((place, symlink)) = fitting.next() {
                         put(&mut edits, place, &primary);
-                        renamed.push((primary, symlink));
+                        renamed.insert(primary, symlink);
                     }
                 }
             }
@@ -173,10 +172,11 @@ impl Symlink {
             let (Some(namespace), Some(own)) = (name.namespace.string(), name.name.string()) else {
                 continue;
             };
-            let new = renamed
-                .iter()
-                .find(|(old, _)| old.namespace == namespace && old.name == own);
-            if let Some((_, new)) = new {
+            let old = Identity {
+                namespace: namespace.into_owned(),
+                name: own.into_owned(),
+            };
+            if let Some(new) = renamed.get(&old) {
                 edits.replace_string(name.namespace, &new.namespace);
                 edits.replace_string(name.name, &new.name);
             }

@@ -68,6 +68,9 @@ impl Change {
                 let (scheme, rest) = text.split_once("://")?;
                 let end = rest.find(['/', ';', '?']).unwrap_or(rest.len());
                 let (authority, path) = rest.split_at(end);
+                // A user or a container stays: `scott@host`, `container@host`.
+                let at = authority.rfind('@').map_or(0, |at| at + 1);
+                let (user, authority) = authority.split_at(at);
                 let (host, port) = match authority.rsplit_once(':') {
                     Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
                         (host, Some(port))
@@ -81,7 +84,7 @@ impl Change {
                     .filter(|_| !new.contains(':'))
                     .map(|port| format!(":{port}"));
                 Some(format!(
-                    "{scheme}://{new}{}{path}",
+                    "{scheme}://{user}{new}{}{path}",
                     port.unwrap_or_default()
                 ))
             }
@@ -145,6 +148,10 @@ mod tests {
         assert_eq!(
             made(&hosts, "postgres://db-10:5432"),
             "postgres://db-10:5432"
+        );
+        assert_eq!(
+            made(&hosts, "abfss://box@db-1/x?y=a@b"),
+            "abfss://box@db/x?y=a@b"
         );
         let with_port = Change::Hosts(vec!["db-1".into()], "db:5433".into());
         assert_eq!(

@@ -235,10 +235,10 @@ pub(crate) const RENAMES: &[Rename] = &[
         action: "rename: {namespace: {hosts: [10.1.2.3, Other], to: db.example.com}}",
         of: Role::Dataset,
         expected: |namespace, name| {
-            let (scheme, rest) = namespace.split_once("://10.1.2.3")?;
-            moved(&format!("{scheme}://db.example.com{rest}"), name)
+            let (before, after) = namespace.split_once("10.1.2.3")?;
+            moved(&format!("{before}db.example.com{after}"), name)
         },
-        gone: |namespace| namespace.contains("://10.1.2.3"),
+        gone: |namespace| namespace.contains("10.1.2.3"),
     },
     Rename {
         action: "rename: {only: {namespace: 's3a://lake'}, namespace: lake, name: table}",
