@@ -22,10 +22,10 @@ use crate::redshift::{Redshift, Unresolved};
 #[derive(Debug, Clone)]
 pub(super) enum Action {
     Rename(Rename),
-    Normalise(Normalise),
+    Normalise(Named, Normalise),
     Redshift(Redshift),
     SymlinkToPrimary(Symlink),
-    Strip(Role, Strip),
+    Strip(Role, Named, Strip),
     Facets(FacetsAction, On),
     Redact(Box<Redact>),
     Add(Add),
@@ -66,7 +66,7 @@ impl Action {
         match self {
             Action::Redshift(redshift) => redshift.wanted(event),
             Action::Rename(_)
-            | Action::Normalise(_)
+            | Action::Normalise(..)
             | Action::SymlinkToPrimary(_)
             | Action::Strip(..)
             | Action::Facets(..)
@@ -87,9 +87,9 @@ impl Action {
     ) -> Result<Option<Done>, String> {
         let text = match self {
             Action::Rename(rename) => rewrite(event, rename.of, |name| rename.renamed(name)),
-            Action::Normalise(normalise) => {
-                rewrite(event, Role::Dataset, |name| Some(normalise.normalise(name)))
-            }
+            Action::Normalise(only, normalise) => rewrite(event, Role::Dataset, |name| {
+                only.matches(name).then(|| normalise.normalise(name))
+            }),
             Action::Redshift(redshift) => {
                 let rewritten = redshift.rewrite(event, facts.lookups);
                 unresolved.extend(rewritten.unresolved);
@@ -97,7 +97,10 @@ impl Action {
                 return Ok(changed.then_some(Done::Changed(rewritten.event)));
             }
             Action::SymlinkToPrimary(symlink) => symlink.swapped(event),
-            Action::Strip(role, strip) => rewrite(event, *role, |name| {
+            Action::Strip(role, only, strip) => rewrite(event, *role, |name| {
+                if !only.matches(name) {
+                    return None;
+                }
                 let stripped = match role {
                     Role::Dataset => strip.dataset(&name.name),
                     Role::Job => strip.job(&name.name),

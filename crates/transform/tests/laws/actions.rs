@@ -101,6 +101,7 @@ pub(crate) const ACTIONS: &[(&str, Touches)] = &[
     ("normalise: trailing_slash", DATASET),
     ("normalise: jdbc", DATASET),
     ("strip: all", DATASET),
+    ("strip: {only: {namespace: 's3*'}, parts: all}", DATASET),
     ("strip: [partitions, dates]", DATASET),
     ("strip: {of: job, parts: all}", JOB),
     ("symlink_to_primary: true", DATASET),

@@ -31,6 +31,10 @@ pub(crate) const KEYS: &[(&[&str], &str)] = &[
         "rules: [{name: r, symlink_to_primary: {zzz: 1}}]",
     ),
     (
+        &["/$defs/rule/properties/normalise/oneOf/2"],
+        "rules: [{name: r, normalise: {stores: all, zzz: 1}}]",
+    ),
+    (
         &["/$defs/rule/properties/strip/oneOf/2"],
         "rules: [{name: r, strip: {parts: all, zzz: 1}}]",
     ),

@@ -106,16 +106,44 @@ pub(super) fn normalise(node: &Node, _: &Sources<'_>, problems: &mut Problems) -
         "trailing_slash",
         "jdbc",
     ];
+    let (mut only, mut stores) = (None, node);
+    if let Value::Map(_) = &node.value {
+        let mut fields = Fields::of(node, "only, stores", problems)?;
+        only = fields
+            .get("only")
+            .and_then(|node| Named::read(node, problems));
+        stores = part(&mut fields, "stores", &names, problems)?;
+        fields.finish(problems);
+    }
     let [s3, host_case, default_ports, redshift, trailing_slash, jdbc] =
-        flags(node, names, problems);
-    Some(Action::Normalise(Normalise {
+        flags(stores, names, problems);
+    let normalise = Normalise {
         s3,
         host_case,
         default_ports,
         redshift,
         trailing_slash,
         jdbc,
-    }))
+    };
+    Some(Action::Normalise(only.unwrap_or_default(), normalise))
+}
+
+/// The value of a key that has to be there: `all`, or some of `names`.
+fn part<'n>(
+    fields: &mut Fields<'n>,
+    key: &'static str,
+    names: &[&str],
+    problems: &mut Problems,
+) -> Option<&'n Node> {
+    let found = fields.get(key);
+    if found.is_none() {
+        let names = names.join(", ");
+        problems.say(
+            fields.at,
+            format!("expected {key}: all, or some of {names}"),
+        );
+    }
+    found
 }
 
 pub(super) fn redshift(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> Option<Action> {
@@ -174,21 +202,15 @@ pub(super) fn symlink(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> 
 
 pub(super) fn strip(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> Option<Action> {
     let names = ["partitions", "dates", "uuids", "temporary"];
-    let (mut role, mut parts) = (Role::Dataset, node);
+    let (mut role, mut only, mut parts) = (Role::Dataset, None, node);
     if let Value::Map(_) = &node.value {
-        let mut fields = Fields::of(node, "of, parts", problems)?;
+        let mut fields = Fields::of(node, "of, only, parts", problems)?;
         role = self::role(&mut fields, problems);
-        match fields.get("parts") {
-            Some(node) => parts = node,
-            None => problems.say(
-                node.at,
-                format!("expected parts: all, or some of {}", names.join(", ")),
-            ),
-        }
+        only = fields
+            .get("only")
+            .and_then(|node| Named::read(node, problems));
+        parts = part(&mut fields, "parts", &names, problems)?;
         fields.finish(problems);
-        if std::ptr::eq(parts, node) {
-            return None;
-        }
     }
     let [partitions, dates, uuids, temporary] = flags(parts, names, problems);
     let strip = Strip {
@@ -197,5 +219,5 @@ pub(super) fn strip(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> Op
         uuids,
         temporary,
     };
-    Some(Action::Strip(role, strip))
+    Some(Action::Strip(role, only.unwrap_or_default(), strip))
 }
