@@ -289,10 +289,24 @@ impl Rule {
         unresolved: &mut Vec<Unresolved>,
     ) -> Result<Option<Done>, String> {
         catch_unwind(AssertUnwindSafe(|| {
-            self.action.on(event, facts, unresolved)
+            let done = self.action.on(event, facts, unresolved)?;
+            // A catalogue would take all that lost its name for one and the same.
+            if let Some(Done::Changed(after)) = &done
+                && empty_names(after) > empty_names(event)
+            {
+                return Err("a name would become empty".to_owned());
+            }
+            Ok(done)
         }))
         .unwrap_or_else(|_| Err("it panicked".to_owned()))
     }
+}
+
+/// How many namespaces and names are empty, at all places where there are some.
+fn empty_names(event: &Event) -> usize {
+    let found = event.json().map(openlineage::names).unwrap_or_default();
+    let texts = found.iter().flat_map(|name| [name.namespace, name.name]);
+    texts.filter(|json| json.text() == "\"\"").count()
 }
 
 #[cfg(test)]

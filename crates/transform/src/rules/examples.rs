@@ -144,7 +144,10 @@ impl Example {
         let kind = fields
             .get("kind")
             .and_then(|node| node.choice(&kinds, problems));
-        let target = fields.text("target", problems);
+        let target = fields.get("target").and_then(|node| {
+            super::when::target(node, problems);
+            node.text(problems)
+        });
         let given = match fields.get("given") {
             Some(node) => events(node, kind, file, problems),
             None => {

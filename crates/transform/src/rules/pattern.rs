@@ -1,4 +1,7 @@
-//! Patterns of names: globs, where `*` stands for anything, slashes too; or regular expressions.
+//! Patterns of names: globs, or regular expressions.
+//!
+//! In a glob `*` stands for anything, slashes too, and `?` for one character; all else is itself, so that
+//! `postgres://[::1]:5432` means that host.
 
 use globset::{GlobBuilder, GlobMatcher};
 use regex::{Regex, RegexBuilder};
@@ -14,15 +17,15 @@ pub(crate) struct Patterns(Vec<Pattern>);
 
 #[derive(Debug, Clone)]
 enum Pattern {
-    Glob(GlobMatcher),
+    /// As it was written, and what it means.
+    Glob(String, Regex),
     Regex(Regex),
 }
 
 impl Patterns {
     pub(crate) fn matches(&self, text: &str) -> bool {
         self.0.iter().any(|pattern| match pattern {
-            Pattern::Glob(glob) => glob.is_match(text),
-            Pattern::Regex(regex) => regex.is_match(text),
+            Pattern::Glob(_, regex) | Pattern::Regex(regex) => regex.is_match(text),
         })
     }
 
@@ -30,7 +33,7 @@ impl Patterns {
     pub(crate) fn told(&self) -> String {
         let told: Vec<&str> = (self.0.iter())
             .map(|pattern| match pattern {
-                Pattern::Glob(glob) => glob.glob().glob(),
+                Pattern::Glob(glob, _) => glob.as_str(),
                 Pattern::Regex(regex) => regex.as_str(),
             })
             .collect();
@@ -39,13 +42,13 @@ impl Patterns {
 
     /// One glob.
     pub(crate) fn glob(text: &str) -> Option<Patterns> {
-        glob(text)
-            .ok()
-            .map(|glob| Patterns(vec![Pattern::Glob(glob)]))
+        let pattern = Pattern::glob(text).ok()?;
+        Some(Patterns(vec![pattern]))
     }
 
     pub(super) fn read(node: &Node, problems: &mut Problems) -> Option<Patterns> {
-        let read: Vec<Option<Pattern>> = (node.one_or_many().into_iter())
+        let nodes = node.at_least_one(problems);
+        let read: Vec<Option<Pattern>> = (nodes.into_iter())
             .map(|node| match &node.value {
                 Value::Map(_) => {
                     let mut fields = Fields::of(node, "a pattern", problems)?;
@@ -56,11 +59,36 @@ impl Patterns {
                     fields.finish(problems);
                     regex.flatten().map(Pattern::Regex)
                 }
-                _ => glob_of(node, problems).map(Pattern::Glob),
+                _ => {
+                    let text = node.text(problems)?;
+                    problems.ok(node.at, Pattern::glob(&text))
+                }
             })
             .collect();
         let patterns: Option<Vec<Pattern>> = read.into_iter().collect();
         patterns.map(Patterns)
+    }
+}
+
+impl Pattern {
+    fn glob(text: &str) -> Result<Pattern, String> {
+        let mut pattern = String::from("^");
+        for part in text.split_inclusive(['*', '?']) {
+            let (plain, special) = match (part.strip_suffix('*'), part.strip_suffix('?')) {
+                (Some(plain), _) => (plain, ".*"),
+                (None, Some(plain)) => (plain, "."),
+                (None, None) => (part, ""),
+            };
+            pattern.push_str(&regex::escape(plain));
+            pattern.push_str(special);
+        }
+        pattern.push('$');
+        RegexBuilder::new(&pattern)
+            .dot_matches_new_line(true)
+            .size_limit(REGEX_SIZE)
+            .build()
+            .map(|regex| Pattern::Glob(text.to_owned(), regex))
+            .map_err(|_| "this pattern is too long".to_owned())
     }
 }
 
@@ -87,7 +115,15 @@ pub(super) fn regex(node: &Node, problems: &mut Problems) -> Option<Regex> {
 }
 
 fn glob(text: &str) -> Result<GlobMatcher, String> {
-    GlobBuilder::new(text)
+    // To globset these are special too.
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if matches!(character, '[' | ']' | '{' | '}' | '\\') {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    GlobBuilder::new(&escaped)
         .literal_separator(false)
         .backslash_escape(true)
         .build()
@@ -101,4 +137,31 @@ fn last_line(text: &str) -> &str {
         .last()
         .unwrap_or_default()
         .trim_start_matches("error: ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_stars_and_question_marks_are_special_in_a_glob() {
+        for (glob, yes, no) in [
+            (
+                "postgres://[::1]:5432",
+                "postgres://[::1]:5432",
+                "postgres://:",
+            ),
+            ("{a,b}", "{a,b}", "a"),
+            ("a?c", "a\u{e9}c", "ac"),
+            ("s3://*/x", "s3://a/b\nc/x", "s3://a/xy"),
+            ("a.b\\*", "a.b\\c", "a.b*"),
+        ] {
+            let pattern = Patterns::glob(glob).unwrap();
+            assert!(pattern.matches(yes), "{glob} {yes}");
+            assert!(!pattern.matches(no), "{glob} {no}");
+        }
+        for text in ["[::1]", "{a,b}", "a\\b"] {
+            assert!(glob(text).unwrap().is_match(text), "{text}");
+        }
+    }
 }

@@ -44,6 +44,9 @@ pub struct Coalesce {
 /// The longest window, in seconds: a hold has to be over before its messages are in sight again.
 const LONGEST_WINDOW: u64 = 900;
 
+/// Characters of a rule's name, which stands in every line and label about it.
+const LONGEST_NAME: usize = 100;
+
 pub(super) fn read(text: &str, sources: &Sources<'_>) -> Result<Rules, Vec<Problem>> {
     let root = parse(text).map_err(|problem| vec![problem])?;
     let mut problems = Problems::default();
@@ -61,7 +64,9 @@ pub(super) fn read(text: &str, sources: &Sources<'_>) -> Result<Rules, Vec<Probl
 fn file(root: &Node, sources: &Sources<'_>, problems: &mut Problems) -> Rules {
     let mut rules = Rules::default();
     if let Value::Null = root.value {
-        return rules; // an empty file: no rules
+        // Perhaps half written: this must not count as a file without rules.
+        problems.say(root.at, "the file is empty; rules: [] means none");
+        return rules;
     }
     let Some(mut fields) = Fields::of(root, "rules, coalesce and examples", problems) else {
         return rules;
@@ -109,7 +114,7 @@ fn rule(
 ) -> Option<Rule> {
     let mut fields = Fields::of(node, "a rule", problems)?;
     let name: Option<Arc<str>> = match fields.get("name") {
-        Some(node) => node.text(problems).map(Arc::from),
+        Some(node) => rule_name(node, problems),
         None => {
             problems.say(node.at, "it has no name: logs and counters need one");
             None
@@ -156,6 +161,18 @@ fn rule(
         action: action?,
         on_failure: on_failure.unwrap_or_default(),
     })
+}
+
+/// The names of rules are labels of metrics.
+fn rule_name(node: &Node, problems: &mut Problems) -> Option<Arc<str>> {
+    let name = node.text(problems)?;
+    let printable = name.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if name.is_empty() || name.len() > LONGEST_NAME || !printable {
+        let message = format!("expected a name of 1 to {LONGEST_NAME} printable ASCII characters");
+        problems.say(node.at, message);
+        return None;
+    }
+    Some(Arc::from(name))
 }
 
 type Read = fn(&Node, &Sources<'_>, &mut Problems) -> Option<Action>;
@@ -233,6 +250,9 @@ pub(super) fn texts(node: &Node, problems: &mut Problems) -> Vec<(String, String
         );
         return Vec::new();
     };
+    if members.is_empty() {
+        problems.say(node.at, "an empty map does nothing");
+    }
     let members = members.iter();
     members
         .filter_map(|(key, value)| Some((key.text.clone(), value.text(problems)?)))
@@ -248,7 +268,7 @@ pub(super) fn flags<const N: usize>(
     let mut set = [false; N];
     let mut choices: Vec<(&str, usize)> = names.iter().copied().zip(0..).collect();
     choices.push(("all", N));
-    for node in node.one_or_many() {
+    for node in node.at_least_one(problems) {
         match node.choice(&choices, problems) {
             Some(index) if index == N => set = [true; N],
             Some(index) => {

@@ -269,6 +269,76 @@ fn datasets_can_be_taken_out_and_the_others_stay() {
     );
 }
 
+#[test]
+fn a_group_that_there_is_not_is_a_problem_and_not_an_empty_text() {
+    let change = |to: &str| {
+        let text = "rules: [{name: a, rename: {name: {regex: '^(?P<stem>.*)_tmp$', to: 'TO'}}}]";
+        text.replace("TO", to)
+    };
+    for to in ["${1}_prod", "$stem", "$stem-x", "$$1_prod", "100 $", "$0"] {
+        rules(&change(to));
+    }
+    for (to, said) in [
+        ("$1_prod", "there is no group 1_prod; write ${1}"),
+        ("$stem_x", "there is no group stem_x; write ${stem}"),
+        ("$$$2", "there is no group 2"),
+    ] {
+        assert_eq!(problems(&change(to)), [format!("1:34: rule \"a\": {said}")]);
+    }
+}
+
+#[test]
+fn a_name_that_would_become_empty_fails_the_rule_whatever_its_action() {
+    let named = event(r#","inputs":[{"namespace":"s","name":"tmp"},{"namespace":"","name":"x"}]"#);
+    for action in [
+        "rename: {name: {regex: '^tmp$', to: ''}}",
+        "rename: {name: {prefix: {tmp: ''}}}",
+        "script: 'event.inputs[0].name = \"\";'",
+    ] {
+        let rules = rules(&format!("rules: [{{name: a, {action}}}]"));
+        let transformed = applied(&rules, &named);
+        let [step] = transformed.steps.as_slice() else {
+            panic!("{:?}", transformed.steps);
+        };
+        assert!(
+            matches!(&step.did, Did::Failed(why) if why == "a name would become empty"),
+            "{action}: {:?}",
+            step.did
+        );
+    }
+    let other = rules("rules: [{name: a, rename: {name: y}}]");
+    let after = kept(&other, &named);
+    assert!(after.text().contains(r#"{"namespace":"","name":"y"}"#));
+}
+
+#[test]
+fn a_value_that_is_missing_is_a_problem_and_not_a_rule_for_every_event() {
+    let text = "rules:\n  - name: a\n    when:\n    drop:\n  - name: b\n    when: {event_type: }\n    drop:\n";
+    let expected = [
+        "3:5: rule \"a\": when: nothing stands here",
+        "6:12: rule \"b\": event_type: nothing stands here",
+    ];
+    assert_eq!(problems(text), expected);
+    assert_eq!(problems("rules:\n"), ["1:1: rules: nothing stands here"]);
+    let [empty] = problems("# soon\n").try_into().unwrap();
+    let empty: String = empty;
+    assert!(empty.ends_with("the file is empty; rules: [] means none"));
+    assert!(rules("rules: []").is_empty());
+}
+
+#[test]
+fn a_number_that_was_written_otherwise_has_to_stand_in_quotes() {
+    let tags = |tags: &str| format!("rules: [{{name: a, add: {{tags: {{{tags}}}}}}}]");
+    for number in ["00123", "1.10"] {
+        let said = problems(&tags(&format!("zip: {number}")));
+        assert!(
+            said[0].ends_with("expected a text; put it in quotes"),
+            "{said:?}"
+        );
+    }
+    rules(&tags("zip: '00123', year: 2024"));
+}
+
 /// A transform that does the worst that code can do.
 #[derive(Debug)]
 struct Bad(&'static str);

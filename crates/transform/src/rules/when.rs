@@ -7,7 +7,7 @@ use openlineage::{Event, EventType, Identity, Json, Subject};
 
 use super::Facts;
 use super::pattern::Patterns;
-use super::yaml::{Fields, Node, Problems};
+use super::yaml::{Fields, Node, Problems, Value};
 
 /// All of these.
 #[derive(Debug, Clone, Default)]
@@ -144,7 +144,12 @@ impl When {
                 .get(name)
                 .and_then(|node| Patterns::read(node, problems))
         };
-        conditions.extend(patterns("target", &mut fields, problems).map(Condition::Target));
+        if let Some(node) = fields.get("target") {
+            for node in node.one_or_many() {
+                target(node, problems);
+            }
+            conditions.extend(Patterns::read(node, problems).map(Condition::Target));
+        }
         if let Some(node) = fields.get("larger_than") {
             conditions.extend(node.bytes(problems).map(Condition::LargerThan));
         }
@@ -179,6 +184,11 @@ impl When {
         let mut list = |name: &'static str, fields: &mut Fields<'_>| {
             let node = fields.get(name)?;
             let items = node.list("conditions", problems);
+            if let Value::List(items) = &node.value
+                && items.is_empty()
+            {
+                problems.say(node.at, "an empty list does nothing");
+            }
             Some(
                 items
                     .iter()
@@ -311,9 +321,26 @@ impl Condition {
 }
 
 fn choices<T: Copy>(node: &Node, from: &[(&str, T)], problems: &mut Problems) -> Vec<T> {
-    (node.one_or_many().into_iter())
+    (node.at_least_one(problems).into_iter())
         .filter_map(|node| node.choice(from, problems))
         .collect()
+}
+
+/// The names that targets have.
+const TARGETS: [&str; 4] = ["store", "file", "openlineage", "datazone"];
+
+/// Says when a text is the name of no target. A pattern may mean several.
+pub(super) fn target(node: &Node, problems: &mut Problems) {
+    let name = match &node.value {
+        Value::Text(text) if text.contains(['*', '?']) => return,
+        Value::Text(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        Value::Null | Value::Bool(_) | Value::List(_) | Value::Map(_) => return,
+    };
+    if !TARGETS.contains(&name.as_str()) {
+        let message = format!("expected one of {}, not {name:?}", TARGETS.join(", "));
+        problems.say(node.at, message);
+    }
 }
 
 fn or_none(text: String) -> String {

@@ -144,10 +144,24 @@ impl Node {
         }
     }
 
+    /// As [`one_or_many`](Self::one_or_many), where an empty list would quietly do nothing.
+    pub(super) fn at_least_one(&self, problems: &mut Problems) -> Vec<&Node> {
+        let nodes = self.one_or_many();
+        if nodes.is_empty() {
+            problems.say(self.at, "an empty list does nothing");
+        }
+        nodes
+    }
+
     pub(super) fn text(&self, problems: &mut Problems) -> Option<String> {
         match &self.value {
             Value::Text(text) => Some(text.clone()),
-            // `name: 2024` is meant as a text where a text is wanted.
+            // `name: 2024` is meant as a text where a text is wanted. `1.10` and `00123` came as other numbers than
+            // they were written.
+            Value::Number(number) if number.is_f64() => {
+                problems.say(self.at, "expected a text; put it in quotes");
+                None
+            }
             Value::Number(number) => Some(number.to_string()),
             _ => {
                 problems.say(self.at, format!("expected a text, found {}", self.kind()));
@@ -194,18 +208,20 @@ impl Node {
 
     /// A number of bytes: `300 KB`, `1 MiB`, or plain.
     pub(super) fn bytes(&self, problems: &mut Problems) -> Option<usize> {
-        let text = self.text(problems)?;
-        let expected = "expected a size such as 100 KB";
-        let bytes = match &self.value {
-            Value::Number(number) => number.as_u64(),
-            Value::Null | Value::Bool(_) | Value::Text(_) | Value::List(_) | Value::Map(_) => {
+        let (bytes, found) = match &self.value {
+            Value::Number(number) => (number.as_u64(), number.to_string()),
+            Value::Text(text) => {
                 let parsed = text.parse::<bytesize::ByteSize>();
-                parsed.ok().map(|size| size.as_u64())
+                (parsed.ok().map(|size| size.as_u64()), format!("{text:?}"))
+            }
+            Value::Null | Value::Bool(_) | Value::List(_) | Value::Map(_) => {
+                (None, self.kind().to_owned())
             }
         };
         let size = bytes.and_then(|bytes| usize::try_from(bytes).ok());
         if size.is_none() {
-            problems.say(self.at, format!("{expected}, not {text:?}"));
+            let message = format!("expected a size such as 100 KB, not {found}");
+            problems.say(self.at, message);
         }
         size
     }
@@ -243,6 +259,8 @@ pub(super) struct Fields<'n> {
     pub(super) at: At,
     members: &'n [(Key, Node)],
     asked: Vec<&'static str>,
+    /// Those of them that say something without a value.
+    bare: Vec<&'static str>,
 }
 
 impl<'n> Fields<'n> {
@@ -253,6 +271,7 @@ impl<'n> Fields<'n> {
                 at: node.at,
                 members,
                 asked: Vec::new(),
+                bare: Vec::new(),
             }),
             _ => {
                 let message = format!("expected {what} (a map), found {}", node.kind());
@@ -262,7 +281,8 @@ impl<'n> Fields<'n> {
         }
     }
 
-    /// The value of that key; `null` counts as not being there.
+    /// The value of that key. `null` is none, and [`finish`](Self::finish) says so: a condition that somebody forgot
+    /// to write down must not hold for every event.
     pub(super) fn get(&mut self, name: &'static str) -> Option<&'n Node> {
         self.asked.push(name);
         let found = self.members.iter().find(|(key, _)| key.text == name);
@@ -274,6 +294,7 @@ impl<'n> Fields<'n> {
     /// As [`get`](Self::get), also when the value is null: `drop:` says all there is to say.
     pub(super) fn has(&mut self, name: &'static str) -> Option<&'n Node> {
         self.asked.push(name);
+        self.bare.push(name);
         let found = self.members.iter().find(|(key, _)| key.text == name);
         found.map(|(_, node)| node)
     }
@@ -286,10 +307,17 @@ impl<'n> Fields<'n> {
         self.get(name)?.flag(problems)
     }
 
-    /// Says which keys there are not.
+    /// Says which keys there are not, and which have no value.
     pub(super) fn finish(self, problems: &mut Problems) {
-        for (key, _) in self.members {
-            if !self.asked.contains(&key.text.as_str()) {
+        for (key, node) in self.members {
+            let name = key.text.as_str();
+            if matches!(node.value, Value::Null)
+                && self.asked.contains(&name)
+                && !self.bare.contains(&name)
+            {
+                problems.say(key.at, format!("{name}: nothing stands here"));
+            }
+            if !self.asked.contains(&name) {
                 let expected = self.asked.join(", ");
                 let message = format!("there is no key {:?} here; expected {expected}", key.text);
                 problems.say(key.at, message);

@@ -31,26 +31,6 @@ pub(crate) const UNSAID: &[Unsaid] = &[
         why: "the same, in a condition",
     },
     Unsaid {
-        text: "rules: [{name: r, drop: true, when: {producer: '[a'}}]",
-        reader: false,
-        why: "the syntax of globs",
-    },
-    Unsaid {
-        text: "rules: [{name: r, facets: {remove: ['{a']}}]",
-        reader: false,
-        why: "the same, of facets",
-    },
-    Unsaid {
-        text: "rules: [{name: r, facets: {cap: {'[a': 7}}}]",
-        reader: false,
-        why: "the same, in a key",
-    },
-    Unsaid {
-        text: "rules: [{name: r, redact: {environment: '[a'}}]",
-        reader: false,
-        why: "the same, of variables",
-    },
-    Unsaid {
         text: "rules: [{name: r, facets: {cap: {a: much}}}]",
         reader: false,
         why: "the syntax of sizes: units and spaces as the crate bytesize takes them",
@@ -161,18 +141,18 @@ pub(crate) const UNSAID: &[Unsaid] = &[
         why: "the same, of a size",
     },
     Unsaid {
-        text: "rules:",
-        reader: true,
-        why: "a key without a value counts as not being there, but an editor may well point at it",
+        text: "rules: [{name: r, add: {tags: {zip: 00123}}}]",
+        reader: false,
+        why: "the same, of a number with zeros in front, which are lost to a schema",
     },
     Unsaid {
-        text: "rules: [{name: r, when:, drop: true}]",
-        reader: true,
-        why: "the same, in a rule",
+        text: "rules: [{name: r, rename: {name: {regex: '^(.*)_tmp$', to: '$1_prod'}}}]",
+        reader: false,
+        why: "which groups a regular expression has",
     },
     Unsaid {
-        text: "rules: [{name: r, rename: {name: x, only:}}]",
-        reader: true,
-        why: "the same, in an action",
+        text: "rules: [{name: r, add: {owners: a, on: run}}]",
+        reader: false,
+        why: "which facets stand where: a schema could, at length",
     },
 ];

@@ -129,4 +129,12 @@ pub(crate) const CHOICES: &[(&str, &str)] = &[
         "/$defs/eventType",
         "rules: [{name: r, drop: true, when: {event_type: zzz}}]",
     ),
+    (
+        "/$defs/target",
+        "rules: [{name: r, drop: true, when: {target: zzz}}]",
+    ),
+    (
+        "/$defs/target",
+        "rules: [{name: r, drop: true, examples: [{given: {}, expect_unchanged: true, target: zzz}]}]",
+    ),
 ];

@@ -123,6 +123,13 @@ pub(super) fn add(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> Opti
     let documentation = fields.text("documentation", problems);
     let facets = fields.get("facets").map(|node| new_facets(node, problems));
     fields.finish(problems);
+    if !on.job && !on.dataset && (owners.is_some() || job_type.is_some() || documentation.is_some())
+    {
+        problems.say(
+            node.at,
+            "owners, job_type and documentation stand on jobs and datasets only: see on",
+        );
+    }
     let nothing = tags.is_none()
         && owners.is_none()
         && job_type.is_none()

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use openlineage::Role;
+use regex::Regex;
 
 use super::{Sources, flags, texts};
 use crate::action::{Normalise, Strip};
@@ -31,7 +32,8 @@ pub(super) fn rename(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> O
     let mut side = |name| {
         let node: Option<&Node> = fields.get(name);
         given |= node.is_some();
-        let nodes = node.map(Node::one_or_many).unwrap_or_default();
+        let nodes = node.map(|node| node.at_least_one(problems));
+        let nodes = nodes.unwrap_or_default();
         let changes = nodes.into_iter().filter_map(|node| change(node, problems));
         changes.collect::<Vec<_>>()
     };
@@ -70,23 +72,74 @@ fn change(node: &Node, problems: &mut Problems) -> Option<Change> {
     };
     match (map, prefix, pattern, hosts) {
         (Some(map), None, None, None) => {
-            Some(Change::Map(texts(map, problems).into_iter().collect()))
+            let texts = texts(map, problems);
+            for (old, new) in &texts {
+                if new.is_empty() {
+                    problems.say(map.at, format!("{old:?}: a name cannot be empty"));
+                }
+            }
+            Some(Change::Map(texts.into_iter().collect()))
         }
         (None, Some(prefix), None, None) => Some(Change::Prefix(texts(prefix, problems))),
         (None, None, Some(pattern), None) => {
-            Some(Change::Regex(regex(pattern, problems)?, to(problems)?))
+            let (regex, to) = (regex(pattern, problems)?, to(problems)?);
+            if let Some(group) = missing_group(&regex, &to) {
+                let message = format!("there is no group {group}{}", meant(&regex, group));
+                problems.say(node.at, message);
+            }
+            Some(Change::Regex(regex, to))
         }
         (None, None, None, Some(hosts)) => {
-            let nodes = hosts.one_or_many().into_iter();
+            let nodes = hosts.at_least_one(problems).into_iter();
             let hosts = nodes.filter_map(|node| node.text(problems));
             let hosts: Vec<String> = hosts.map(|host| host.to_lowercase()).collect();
-            Some(Change::Hosts(hosts, to(problems)?))
+            let to = not_empty(node.at, to(problems)?, problems)?;
+            Some(Change::Hosts(hosts, to))
         }
         _ => {
             problems.say(node.at, format!("expected {what}, and one of them"));
             None
         }
     }
+}
+
+/// The first reference in `to` to a group that `regex` does not have: it would quietly stand for nothing. References
+/// are what the crate `regex` takes for them: `$1_x` is that of a group called `1_x`.
+fn missing_group<'t>(regex: &Regex, to: &'t str) -> Option<&'t str> {
+    let mut rest = to;
+    while let Some((_, after)) = rest.split_once('$') {
+        if let Some(after) = after.strip_prefix('$') {
+            rest = after;
+            continue;
+        }
+        let braced = after.strip_prefix('{').and_then(|s| s.split_once('}'));
+        let (group, next) = braced.unwrap_or_else(|| {
+            let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            after.split_at(after.find(|c| !word(c)).unwrap_or(after.len()))
+        });
+        rest = next;
+        if !group.is_empty() && !has_group(regex, group) {
+            return Some(group);
+        }
+    }
+    None
+}
+
+fn has_group(regex: &Regex, group: &str) -> bool {
+    match group.parse::<usize>() {
+        Ok(index) => index < regex.captures_len(),
+        Err(_) => regex.capture_names().flatten().any(|name| name == group),
+    }
+}
+
+/// What was meant by a reference that runs on into the text after it.
+fn meant(regex: &Regex, group: &str) -> String {
+    let ends = (1..group.len()).rev().filter_map(|end| group.get(..end));
+    let mut known = ends.filter(|start| has_group(regex, start));
+    known
+        .next()
+        .map(|start| format!("; write ${{{start}}}"))
+        .unwrap_or_default()
 }
 
 fn not_empty(at: At, text: String, problems: &mut Problems) -> Option<String> {

@@ -65,7 +65,7 @@ pub(super) fn module(
 ) -> Option<Action> {
     let mut limits = ModuleLimits::default();
     let mut fields = Fields::of(node, "file, with, fuel, memory", problems)?;
-    let (file, with) = (fields.get("file"), fields.get("with"));
+    let (file, with) = (fields.get("file"), fields.has("with"));
     if let Some(node) = fields.get("fuel") {
         limits.fuel = node.number(1, 100_000_000_000, problems)?;
     }
@@ -95,7 +95,7 @@ pub(super) fn transform(
         Value::Text(name) => (node.at, name.clone(), with(None)),
         _ => {
             let mut fields = Fields::of(node, "name and with", problems)?;
-            let (name, given) = (fields.get("name"), fields.get("with"));
+            let (name, given) = (fields.get("name"), fields.has("with"));
             fields.finish(problems);
             let Some(name) = name else {
                 problems.say(node.at, "expected name: which transform");
