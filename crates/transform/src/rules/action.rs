@@ -139,12 +139,14 @@ impl Action {
 }
 
 impl Symlink {
-    /// The event with the name in the symlink first, and the one that was first as the symlink. Wherever else the
-    /// dataset is named, it gets its new name too.
+    /// The event with the name in the symlink first, and the one that was first as the symlink: of each dataset by its
+    /// own symlink. Wherever else a dataset of that name is named, it gets the new name too, if there is only one.
     fn swapped(&self, event: &Event) -> Option<String> {
         let root = event.json()?;
         let mut edits = Edits::of(event.text());
-        let mut renamed: HashMap<Identity, Identity> = HashMap::new();
+        let mut changed: Vec<Json<'_>> = Vec::new();
+        // `None` where datasets of one name have got different ones: then nobody can say which is meant elsewhere.
+        let mut renamed: HashMap<Identity, Option<Identity>> = HashMap::new();
         for dataset in datasets(root) {
             let Some(primary) = Identity::of(dataset).filter(|name| !self.only.matches(name))
             else {
@@ -152,24 +154,26 @@ impl Symlink {
             };
             let identifiers = dataset.at(&["facets", "symlinks", "identifiers"]);
             let identifiers = identifiers.map(Json::items).unwrap_or_default().into_iter();
-            let mut fitting = identifiers.filter_map(|id| self.fitting(id));
-            match renamed.get(&primary) {
-                // One dataset gets one new name, wherever it stands; another symlink of it stays a symlink.
-                Some(new) => {
-                    if let Some((place, _)) = fitting.find(|(_, symlink)| symlink == new) {
-                        put(&mut edits, place, &primary);
-                    }
-                }
-                None => {
-                    if let Some((place, symlink)) = fitting.next() {
-                        put(&mut edits, place, &primary);
-                        renamed.insert(primary, symlink);
-                    }
-                }
+            let Some((place, symlink)) = identifiers.filter_map(|id| self.fitting(id)).next()
+            else {
+                continue;
+            };
+            put(&mut edits, place, &primary);
+            put(&mut edits, dataset, &symlink);
+            changed.extend(dataset.get("name"));
+            let new = Some(symlink);
+            let known = renamed.entry(primary).or_insert_with(|| new.clone());
+            if *known != new {
+                *known = None;
             }
         }
         for name in openlineage::names(root) {
-            if name.role != Role::Dataset || name.place == "symlinks" {
+            let done = || {
+                changed
+                    .iter()
+                    .any(|own| std::ptr::eq(own.text(), name.name.text()))
+            };
+            if name.role != Role::Dataset || name.place == "symlinks" || done() {
                 continue;
             }
             let (Some(namespace), Some(own)) = (name.namespace.string(), name.name.string()) else {
@@ -179,7 +183,7 @@ impl Symlink {
                 namespace: namespace.into_owned(),
                 name: own.into_owned(),
             };
-            if let Some(new) = renamed.get(&old) {
+            if let Some(Some(new)) = renamed.get(&old) {
                 edits.replace_string(name.namespace, &new.namespace);
                 edits.replace_string(name.name, &new.name);
             }

@@ -8,12 +8,13 @@ mod given;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use openlineage::Event;
+use openlineage::{Event, Json};
 use serde_json::Value;
 
 use given::events;
 
-use super::yaml::{Fields, Node, Problems, Value as Yaml};
+use super::read::Coalesce;
+use super::yaml::{At, Fields, Node, Problems, Value as Yaml};
 use super::{Facts, Rules, Verdict};
 use crate::coalesce::coalesce;
 use crate::diff::{Difference, diff};
@@ -46,6 +47,8 @@ enum Expect {
     Unchanged,
     /// Dropped, by that rule if one is named.
     Dropped(Option<String>),
+    /// Not dropped, by any rule.
+    NotDropped,
     /// A dead letter.
     DeadLetter,
     /// Its rule fails, whatever becomes of it then.
@@ -96,9 +99,12 @@ impl Example {
             target: &self.target,
             lookups: &lookups,
         };
-        let mut came = Came::default();
+        let (mut came, mut joins) = (Came::default(), Vec::new());
         for event in &self.given {
             let transformed = rules.apply(event, &facts);
+            let unresolved = transformed.unresolved.iter();
+            came.unresolved
+                .extend(unresolved.map(|name| format!("{}: {}", name.namespace, name.reason)));
             for step in &transformed.steps {
                 if let super::Did::Failed(reason) = &step.did {
                     came.failed
@@ -106,7 +112,11 @@ impl Example {
                 }
             }
             match transformed.verdict {
-                Verdict::Keep(event) => came.kept.push(event),
+                Verdict::Keep(after) => {
+                    // As the batch decides it: by the event that came.
+                    joins.push(rules.coalesces(event, &self.target).is_some());
+                    came.kept.push(after);
+                }
                 Verdict::Drop { rule } => came.dropped.push(rule),
                 Verdict::DeadLetter { rule, reason } => {
                     came.dead.push(format!("{rule:?}: {reason}"));
@@ -114,9 +124,7 @@ impl Example {
             }
         }
         if let Some(with) = &rules.coalesce {
-            let kept: Vec<&Event> = came.kept.iter().collect();
-            let merged = coalesce(&kept, with.keep_start, with.max_bytes);
-            came.kept = merged.into_iter().map(|merged| merged.event).collect();
+            came.kept = merged(&came.kept, &joins, with);
         }
         let mut failures = Vec::new();
         let may_fail = |expect: &Expect| matches!(expect, Expect::DeadLetter | Expect::Failed);
@@ -128,6 +136,15 @@ impl Example {
         }
         for expect in &self.expect {
             expect.check(self, &came, &mut failures);
+        }
+        let told = |failure: &Failure| matches!(failure, Failure::Else { .. });
+        if let Some(left) = came.left().filter(|_| !failures.is_empty())
+            && !failures.iter().any(told)
+        {
+            failures.push(Failure::Else {
+                expected: "no name that has to be looked up".to_owned(),
+                found: left,
+            });
         }
         ExampleResult { failures }
     }
@@ -149,7 +166,10 @@ impl Example {
             node.text(problems)
         });
         let given = match fields.get("given") {
-            Some(node) => events(node, kind, file, problems),
+            Some(node) => {
+                node.at_least_one(problems);
+                events(node, kind, file, problems)
+            }
             None => {
                 problems.say(
                     node.at,
@@ -164,25 +184,32 @@ impl Example {
         }
         if let Some(node) = fields.get("expect_at") {
             if let Yaml::Map(members) = &node.value {
-                let members = members.iter();
-                expect.extend(members.map(|(key, node)| Expect::At(key.text.clone(), node.json())));
+                for (key, node) in members {
+                    pointer(key.at, &key.text, problems);
+                    expect.push(Expect::At(key.text.clone(), node.json()));
+                }
             } else {
                 problems.say(node.at, "expected a map of JSON Pointers and values");
             }
         }
         if let Some(node) = fields.get("expect_absent") {
-            let pointers = node.one_or_many().into_iter();
-            expect.extend(
-                pointers
-                    .filter_map(|node| node.text(problems))
-                    .map(Expect::Absent),
-            );
+            for node in node.one_or_many() {
+                let Some(text) = node.text(problems) else {
+                    continue;
+                };
+                pointer(node.at, &text, problems);
+                expect.push(Expect::Absent(text));
+            }
         }
         if let Some(node) = fields.get("expect_dropped") {
             if let Yaml::Text(rule) = &node.value {
                 expect.push(Expect::Dropped(Some(rule.clone())));
-            } else if node.flag(problems) == Some(true) {
-                expect.push(Expect::Dropped(None));
+            } else if let Some(dropped) = node.flag(problems) {
+                expect.push(if dropped {
+                    Expect::Dropped(None)
+                } else {
+                    Expect::NotDropped
+                });
             }
         }
         for (key, wanted) in [
@@ -214,6 +241,30 @@ impl Example {
     }
 }
 
+fn pointer(at: At, text: &str, problems: &mut Problems) {
+    if !text.is_empty() && !text.starts_with('/') {
+        problems.say(at, format!("a JSON Pointer begins with /, not {text:?}"));
+    }
+}
+
+/// The events that go out, those that may become one merged, at the places of the ones they are named for.
+fn merged(events: &[Event], joins: &[bool], with: &Coalesce) -> Vec<Event> {
+    let (joining, others): (Vec<usize>, Vec<usize>) =
+        (0..events.len()).partition(|index| joins.get(*index) == Some(&true));
+    let kept: Vec<&Event> = joining.iter().filter_map(|at| events.get(*at)).collect();
+    let merged = coalesce(&kept, with.keep_start, with.max_bytes);
+    let mut out: Vec<(usize, Event)> = merged
+        .into_iter()
+        .map(|merged| {
+            let last = merged.parts.last().and_then(|part| joining.get(*part));
+            (last.copied().unwrap_or_default(), merged.event)
+        })
+        .collect();
+    out.extend((others.into_iter()).filter_map(|index| Some((index, events.get(index)?.clone()))));
+    out.sort_by_key(|(index, _)| *index);
+    out.into_iter().map(|(_, event)| event).collect()
+}
+
 /// What became of the events of an example.
 #[derive(Default)]
 struct Came {
@@ -221,9 +272,21 @@ struct Came {
     dropped: Vec<Arc<str>>,
     dead: Vec<String>,
     failed: Vec<String>,
+    /// Redshift names that a rule left as they were.
+    unresolved: Vec<String>,
 }
 
 impl Came {
+    /// Which names were not looked up: there is nothing to ask where examples run.
+    fn left(&self) -> Option<String> {
+        (!self.unresolved.is_empty()).then(|| {
+            format!(
+                "names were left as they are: {}",
+                self.unresolved.join("; ")
+            )
+        })
+    }
+
     fn told(&self) -> String {
         let mut told = Vec::new();
         let events = self.kept.len();
@@ -244,6 +307,7 @@ impl Came {
                 .map(|dead| format!("dead letter of {dead}")),
         );
         told.extend(self.failed.iter().cloned());
+        told.extend(self.left());
         told.join("; ")
     }
 }
@@ -276,26 +340,30 @@ impl Expect {
             }
             Expect::At(pointer, wanted) => match came.kept.as_slice() {
                 [event] => {
-                    let event: Value = serde_json::from_str(event.text()).unwrap_or_default();
-                    let found = event.pointer(pointer);
-                    if found != Some(wanted) {
-                        failures.push(Failure::Value(Difference {
+                    let wanted = wanted.to_string();
+                    match (Json::parse(&wanted), under(event, pointer)) {
+                        (Ok(wanted), Some(found)) => {
+                            for mut difference in diff(wanted, found) {
+                                difference.pointer = format!("{pointer}{}", difference.pointer);
+                                failures.push(Failure::Value(difference));
+                            }
+                        }
+                        (Ok(_) | Err(_), _) => failures.push(Failure::Value(Difference {
                             pointer: pointer.clone(),
-                            before: Some(wanted.to_string()),
-                            after: found.map(Value::to_string),
-                        }));
+                            before: Some(wanted),
+                            after: None,
+                        })),
                     }
                 }
                 _ => otherwise(format!("one event with {pointer}")),
             },
             Expect::Absent(pointer) => match came.kept.as_slice() {
                 [event] => {
-                    let event: Value = serde_json::from_str(event.text()).unwrap_or_default();
-                    if let Some(found) = event.pointer(pointer) {
+                    if let Some(found) = under(event, pointer) {
                         failures.push(Failure::Value(Difference {
                             pointer: pointer.clone(),
                             before: None,
-                            after: Some(found.to_string()),
+                            after: Some(found.text().to_owned()),
                         }));
                     }
                 }
@@ -310,6 +378,11 @@ impl Expect {
                     });
                 }
             }
+            Expect::NotDropped => {
+                if !came.dropped.is_empty() {
+                    otherwise("not dropped".to_owned());
+                }
+            }
             Expect::Failed => {
                 if came.failed.is_empty() {
                     otherwise("a rule that fails".to_owned());
@@ -322,6 +395,21 @@ impl Expect {
             }
         }
     }
+}
+
+/// The value at a JSON Pointer, as it is written: no number is decoded.
+fn under<'e>(event: &'e Event, pointer: &str) -> Option<Json<'e>> {
+    let steps = pointer.split('/').skip(1);
+    steps.fold(event.json(), |value, step| {
+        let (value, step) = (value?, step.replace("~1", "/").replace("~0", "~"));
+        match value.kind() {
+            "array" => {
+                let index: usize = step.parse().ok()?;
+                value.items().get(index).copied()
+            }
+            _ => value.get(&step),
+        }
+    })
 }
 
 fn compare(wanted: &Event, found: &Event, index: Option<usize>, failures: &mut Vec<Failure>) {

@@ -238,6 +238,34 @@ fn a_symlink_becomes_the_name_wherever_the_dataset_is_named() {
 }
 
 #[test]
+fn datasets_of_one_name_get_each_the_name_in_their_own_symlink() {
+    let rules = rules("rules: [{name: a, symlink_to_primary: {namespace: 'arn:*'}}]");
+    let dataset = |table: &str| {
+        format!(
+            r#"{{"namespace":"s3://l","name":"w","facets":{{"symlinks":{{"_producer":"urn:p","_schemaURL":"urn:s","identifiers":[{{"namespace":"arn:g","name":"{table}","type":"TABLE"}}]}}}}}}"#
+        )
+    };
+    let (one, two) = (dataset("one"), dataset("two"));
+    let bare = r#"{"namespace":"s3://l","name":"w"}"#;
+    let event = event(&format!(r#","inputs":[{one},{bare}],"outputs":[{two}]"#));
+    let text = kept(&rules, &event).text().to_owned();
+    for table in ["one", "two"] {
+        assert!(
+            text.contains(&format!(
+                r#"{{"namespace":"arn:g","name":"{table}","facets""#
+            )),
+            "{text}"
+        );
+    }
+    assert!(text.contains(bare), "nobody can say which is meant: {text}");
+    assert_eq!(
+        text.matches(r#"{"namespace":"s3://l","name":"w","type":"TABLE"}"#)
+            .count(),
+        2
+    );
+}
+
+#[test]
 fn equal_names_in_other_namespaces_and_columns_called_alike_are_left_alone() {
     // What the AWS sample gets wrong: it renames whatever has that name.
     let rules = rules(
@@ -424,4 +452,60 @@ examples:
     ];
     let expected: Vec<(String, usize)> = expected.map(|(name, n)| (name.to_owned(), n)).to_vec();
     assert_eq!(results, expected);
+}
+
+fn failures(rules: &Rules) -> Vec<String> {
+    let results = rules.examples().iter().map(|example| example.run(rules));
+    let told = results.map(|result| match result.failures.as_slice() {
+        [] => String::new(),
+        [.., Failure::Else { expected, found }] => format!("{expected}: {found}"),
+        [.., Failure::Value(difference)] => difference.pointer.clone(),
+    });
+    told.collect()
+}
+
+#[test]
+fn examples_merge_only_what_the_batch_would() {
+    let rules = rules(
+        "
+rules: [{name: a, rename: {of: job, name: other}}]
+coalesce: {keep_start: false, when: {job: {name: j*}, target: store}}
+examples:
+  - {given: [{eventType: START}, {eventType: COMPLETE}], expect: {eventType: COMPLETE, job: {name: other}}}
+  - {target: file, given: [{eventType: START}, {eventType: COMPLETE}], expect: {eventType: COMPLETE}}
+  - {given: [{eventType: START, job: {name: k}}, {eventType: COMPLETE, job: {name: k}}], expect: {eventType: COMPLETE}}
+",
+    );
+    let apart = "1 event(s): 2 events went on";
+    assert_eq!(failures(&rules), ["", apart, apart]);
+}
+
+#[test]
+fn examples_say_what_must_not_be_dropped_and_which_numbers_differ() {
+    let rules = rules(
+        r#"
+rules: [{name: a, when: {job: {name: x}}, drop: true}]
+examples:
+  - {given: {job: {name: x}}, expect_dropped: false}
+  - {given: {job: {name: y}}, expect_dropped: false}
+  - {given: '{"x": {"a/b": [9007199254740993, 1180591620717411303425]}}', expect_at: {'/x/a~1b/0': 9007199254740993}}
+  - {given: '{"x": {"a/b": [9007199254740993, 1180591620717411303425]}}', expect_at: {'/x/a~1b/1': 1180591620717411303424}}
+"#,
+    );
+    let expected = ["not dropped: dropped by \"a\"", "", "", "/x/a~1b/1"];
+    assert_eq!(failures(&rules), expected);
+}
+
+#[test]
+fn an_example_whose_names_nobody_looked_up_says_so() {
+    let rules = rules(
+        "rules: [{name: a, redshift: {}, examples: [{given: {inputs: [{namespace: 'redshift://wg.eu-west-1:5439', name: d.s.t}]},
+          expect_at: {/inputs/0/namespace: x}}]}]",
+    );
+    let [failure] = failures(&rules).try_into().unwrap();
+    let failure: String = failure;
+    assert!(
+        failure.contains("redshift://wg.eu-west-1:5439: "),
+        "{failure}"
+    );
 }

@@ -188,7 +188,6 @@ pub(crate) const BAD: &[&str] = &[
     "rules: [{name: r, drop: true, examples: [{given: {}}]}]",
     "rules: [{name: r, drop: true, examples: [{expect_unchanged: true}]}]",
     "rules: [{name: r, drop: true, examples: [{given: {}, expect_unchanged: false}]}]",
-    "rules: [{name: r, drop: true, examples: [{given: {}, expect_dropped: false}]}]",
     "rules: [{name: r, drop: true, examples: [{given: {}, expect_at: {}}]}]",
     "rules: [{name: r, drop: true, examples: [{given: {}, expect_at: [a]}]}]",
     "rules: [{name: r, drop: true, examples: [{given: {}, expect_absent: []}]}]",
@@ -243,4 +242,8 @@ pub(crate) const BAD: &[&str] = &[
     "rules: [{name: r, drop: true, when: {target: [store, 7]}}]",
     "rules: [{name: r, drop: true, when: {producer: []}}]",
     "rules: [{name: r, drop: true, examples: [{target: shop, given: {}, expect_unchanged: true}]}]",
+    "rules: [{name: r, drop: true, examples: [{given: [], expect_unchanged: true}]}]",
+    "rules: [{name: r, drop: true, examples: [{given: {}, expect_at: {a: 1}}]}]",
+    "rules: [{name: r, drop: true, examples: [{given: {}, expect_absent: a}]}]",
+    "rules: [{name: r, drop: true, examples: [{given: {}, expect_absent: [/a, 7]}]}]",
 ];

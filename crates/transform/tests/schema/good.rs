@@ -98,4 +98,5 @@ pub(crate) const GOOD: &[&str] = &[
     "rules: [{name: r, redact: {environment: '[a'}}]",
     "rules: [{name: 'a rule: ~ {1}', drop: true}]",
     "rules: [{name: r, drop: true, examples: [{name: a, kind: job, target: file, given: {}, expect: {}}]}]",
+    "rules: [{name: r, drop: true, examples: [{given: {}, expect_dropped: false}]}]",
 ];
