@@ -4,9 +4,11 @@
 //! variables by name, and whatever a pointer leads to. One walk over the event, one edit a value; all else stays as it
 //! is, byte for byte. Called by the rule action of that name.
 
+mod key;
 mod mask;
 mod pointer;
 mod secrets;
+mod settings;
 mod sql;
 
 pub use mask::Mask;
@@ -15,24 +17,29 @@ pub use secrets::connection_secrets;
 pub use sql::sql_literals;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
-use globset::GlobMatcher;
+use globset::{GlobBuilder, GlobMatcher};
 use openlineage::{Edits, Event, Json};
+
+use key::Says;
+use mask::STARS;
 
 /// What is hidden.
 #[derive(Debug, Clone, Default)]
 pub struct Redact {
     /// Literals in the query of the `sql` facet, and in the `sourceCode` facet when its language is SQL.
     pub sql_literals: bool,
-    /// Users, passwords and secret settings in every string, names of datasets included: the same everywhere, so that
-    /// the graph stays whole.
+    /// Users, passwords and secret settings in every string, and strings in facets whose key names a secret. Of names
+    /// of datasets and jobs only the namespace loses user, password and settings: the same everywhere, so that the
+    /// graph stays whole.
     pub connection_secrets: bool,
     /// Names whose values are masked in the run facets `environmentVariables`, `spark_properties` and
-    /// `environment-properties`.
+    /// `environment-properties`; in any case.
     pub environment: Vec<GlobMatcher>,
-    /// What else is masked. A value that is no string becomes one: the mask of its JSON text.
+    /// What else is masked. A value that is no string becomes one: the mask of its JSON text. Names of datasets and
+    /// jobs and ids of runs stay, and so does what holds them.
     pub pointers: Vec<Pointer>,
     /// How values of the environment and at pointers are masked.
     pub mask: Mask,
@@ -43,6 +50,9 @@ pub struct Redact {
 struct Places {
     sql: BTreeSet<usize>,
     masked: BTreeSet<usize>,
+    namespaces: HashSet<usize>,
+    /// Names of datasets and jobs, which stay.
+    names: HashSet<usize>,
 }
 
 impl Places {
@@ -61,7 +71,7 @@ impl Redact {
             return None;
         }
         let mut edits = Edits::of(event.text());
-        self.walk(event.text(), root, &places, &mut edits);
+        self.walk(event.text(), root, &places, Around::default(), &mut edits);
         if edits.is_empty() {
             return None;
         }
@@ -75,19 +85,37 @@ impl Redact {
             places.sql.extend(queries(root).iter().filter_map(start));
         }
         if !self.environment.is_empty() {
-            let secret = |name: &str| self.environment.iter().any(|glob| glob.is_match(name));
+            let secret = |name: &str| self.environment.iter().any(|glob| fits(glob, name));
             let values = environment(root, secret);
             places.masked.extend(values.iter().filter_map(start));
         }
-        for pointer in &self.pointers {
-            let values = pointer.find(root);
-            places.masked.extend(values.iter().filter_map(start));
+        if self.connection_secrets {
+            for name in openlineage::names(root) {
+                places.namespaces.extend(start(&name.namespace));
+                places.names.extend(start(&name.name));
+            }
+        }
+        if !self.pointers.is_empty() {
+            let kept: BTreeSet<usize> = identities(root).iter().filter_map(start).collect();
+            for value in self.pointers.iter().flat_map(|pointer| pointer.find(root)) {
+                // Nor what holds an identity.
+                let span = value.span(text);
+                let span = span.filter(|span| kept.range(span.clone()).next().is_none());
+                places.masked.extend(span.map(|span| span.start));
+            }
         }
         places
     }
 
     /// Goes as deep as events are read ([`openlineage::MAX_DEPTH`]).
-    fn walk(&self, text: &str, value: Json<'_>, places: &Places, edits: &mut Edits<'_>) {
+    fn walk(
+        &self,
+        text: &str,
+        value: Json<'_>,
+        places: &Places,
+        around: Around,
+        edits: &mut Edits<'_>,
+    ) {
         let Some(span) = value.span(text) else {
             return;
         };
@@ -110,23 +138,125 @@ impl Redact {
             if places.sql.contains(&span.start) {
                 new = Cow::Owned(sql_literals(&new));
             }
-            if self.connection_secrets
-                && let Cow::Owned(hidden) = secrets::hidden(&new)
-            {
-                new = Cow::Owned(hidden);
+            if self.connection_secrets {
+                let hidden = if places.names.contains(&span.start) {
+                    Cow::Borrowed(&*new)
+                } else if places.namespaces.contains(&span.start) {
+                    secrets::namespace(&new)
+                } else if around.hides(&new) {
+                    Cow::Borrowed(STARS)
+                } else {
+                    secrets::hidden(&new)
+                };
+                if *hidden != *new {
+                    new = Cow::Owned(hidden.into_owned());
+                }
             }
             if *new != *string {
                 edits.replace_string(value, &new);
             }
             return;
         }
-        for member in value.members() {
-            self.walk(text, member.value, places, edits);
+        if self.connection_secrets && around.says == Says::Password && value.kind() == "number" {
+            edits.replace_string(value, STARS);
+            return;
+        }
+        let members = value.members();
+        // `{"name": "DB_PASSWORD", "value": "x"}`.
+        let named = members.iter().find(|member| member.is("name"));
+        let named = named.and_then(|member| member.value.string());
+        for member in members {
+            let key = member.key.string().unwrap_or_default();
+            let says = match (around.in_facets, &*key, &named) {
+                (false, ..) => Says::Nothing,
+                (true, "value", Some(name)) => key::says(name),
+                (true, key, _) => key::says(key),
+            };
+            let around = Around {
+                in_facets: around.in_facets || around.depth <= 3 && FACETS.contains(&&*key),
+                depth: around.depth + 1,
+                says,
+            };
+            self.walk(text, member.value, places, around, edits);
         }
         for item in value.items() {
-            self.walk(text, item, places, edits);
+            let around = Around {
+                depth: around.depth + 1,
+                ..around
+            };
+            self.walk(text, item, places, around, edits);
         }
     }
+}
+
+/// The members that hold facets.
+const FACETS: [&str; 3] = ["facets", "inputFacets", "outputFacets"];
+
+/// Where a value stands.
+#[derive(Debug, Clone, Copy)]
+struct Around {
+    in_facets: bool,
+    depth: usize,
+    /// What the key of the value, or of its list, says of it.
+    says: Says,
+}
+
+impl Default for Around {
+    fn default() -> Around {
+        Around {
+            in_facets: false,
+            depth: 0,
+            says: Says::Nothing,
+        }
+    }
+}
+
+impl Around {
+    /// Whether a string here is a secret as a whole.
+    fn hides(self, string: &str) -> bool {
+        self.says != Says::Nothing && !["", "true", "false"].contains(&string)
+    }
+}
+
+/// Whether a name fits, in whatever case: `Password` is as secret as `PASSWORD`.
+fn fits(glob: &GlobMatcher, name: &str) -> bool {
+    let (lower, upper) = (name.to_lowercase(), name.to_uppercase());
+    if [name, &lower, &upper]
+        .iter()
+        .any(|name| glob.is_match(name))
+    {
+        return true;
+    }
+    // Only a pattern in both cases has to be read anew; as in `rules/pattern.rs`.
+    let pattern = glob.glob().glob();
+    let mixed = pattern.contains(char::is_uppercase) && pattern.contains(char::is_lowercase);
+    let any_case = || {
+        GlobBuilder::new(pattern)
+            .literal_separator(false)
+            .backslash_escape(true)
+            .case_insensitive(true)
+            .build()
+    };
+    mixed && any_case().is_ok_and(|glob| glob.compile_matcher().is_match(name))
+}
+
+/// What makes the graph: names of datasets and jobs, and the ids of other runs.
+fn identities(root: Json<'_>) -> Vec<Json<'_>> {
+    let names = openlineage::names(root).into_iter();
+    let mut found: Vec<Json<'_>> = names.flat_map(|name| [name.namespace, name.name]).collect();
+    found.extend(all(root, &["run", "runId"]));
+    found.extend(all(root, &["run", "facets", "parent", "run", "runId"]));
+    found.extend(all(
+        root,
+        &["run", "facets", "parent", "root", "run", "runId"],
+    ));
+    for direction in ["upstream", "downstream"] {
+        let lists = all(root, &["run", "facets", "jobDependencies", direction]);
+        for dependency in lists.into_iter().flat_map(Json::items) {
+            found.extend(all(dependency, &["run", "runId"]));
+        }
+    }
+    found
 }
 
 /// Every text of SQL in the facets of the job.

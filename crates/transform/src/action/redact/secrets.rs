@@ -1,69 +1,91 @@
 //! Secrets of connections in any text: users and passwords in URLs, and settings whose name says that the value is one.
 //!
 //! Knows names, not values: a password that stands alone is not recognised. Rather hides too much: in
-//! `where token = 'x'` the value goes too. Called for every string of an event.
+//! `where token = 'x'` the value goes too. Namespaces lose less ([`namespace`]), because they make the graph. Called for
+//! every string of an event.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use regex::{Captures, Regex};
+use regex::Regex;
 
-use super::mask::STARS;
+use super::settings;
 use crate::action::pattern;
 
-/// What makes the name of a setting the name of a secret; more may stand before and after it.
-const SECRET: &str = "(?:passw(?:or)?d|passphrase|pwd|secret|token|access[_.-]?key|account[_.-]?key|api[_.-]?key|private[_.-]?key|signature|credential)";
+/// `jdbc:oracle:thin:user/password@`.
+static ORACLE: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r#"(?i)(?P<driver>jdbc:oracle:[a-z0-9]+:)[^\s"'@/]+/[^\s"']*@"#));
 
-struct Patterns {
-    /// `jdbc:oracle:thin:user/password@`.
-    oracle: Regex,
-    /// `name=value`.
-    setting: Regex,
-    /// `name = 'value'`, and as `"name": "value"`; also inside a string of a string.
-    quoted: [(Regex, &'static str); 3],
-}
+/// A text that hides one thing can show another; after so many rounds it does not any more.
+const ROUNDS: usize = 8;
 
-/// `text` with nothing left of users and passwords in URLs, and `***` for the values of secret settings: up to the
-/// next `;`, `&`, white space or quote, or between quotes.
+/// `text` with nothing left of users and passwords in URLs, and `***` for the values of secret settings: between
+/// quotes or braces, or up to the next `;`, `&`, white space or quote, and in a segment of a path (`/token=x/a`) up to
+/// the next `/`.
 pub fn connection_secrets(text: &str) -> String {
     hidden(text).into_owned()
 }
 
 /// The same; borrowed when there was nothing to hide.
 pub(super) fn hidden(text: &str) -> Cow<'_, str> {
-    // Most strings of an event have neither a URL nor a setting.
-    if !text.contains(['=', ':']) {
-        return Cow::Borrowed(text);
-    }
-    let patterns = patterns();
     let mut text = Cow::Borrowed(text);
-    replace(&mut text, &patterns.oracle, |found| {
-        format!("{}@", group(found, "driver"))
-    });
-    if let Cow::Owned(new) = without_users(&text) {
-        text = Cow::Owned(new);
+    for _ in 0..ROUNDS {
+        if !(replace(&mut text, without_urls) | replace(&mut text, settings::hidden)) {
+            break;
+        }
     }
-    for (pattern, quote) in &patterns.quoted {
-        replace(&mut text, pattern, |found| {
-            format!("{}{quote}{STARS}{quote}", group(found, "name"))
-        });
-    }
-    replace(&mut text, &patterns.setting, |found| {
-        format!("{}{STARS}", group(found, "name"))
-    });
     text
 }
 
-fn replace(text: &mut Cow<'_, str>, pattern: &Regex, by: impl Fn(&Captures<'_>) -> String) {
-    let new = match pattern.replace_all(text, |found: &Captures<'_>| by(found)) {
-        Cow::Owned(new) if new != **text => new,
-        Cow::Owned(_) | Cow::Borrowed(_) => return,
+/// A namespace without user and password, and without the values of secret settings after its first `?` or `;`. All
+/// else stays: two namespaces may not become one because of a word in them.
+pub(super) fn namespace(text: &str) -> Cow<'_, str> {
+    // A list goes on after a slash: that is no password.
+    if text.split_once("://").is_some_and(|(_, rest)| {
+        let path = rest.split_once('/').map_or("", |(_, path)| path);
+        path.split_once(',')
+            .is_some_and(|(_, list)| list.contains('@'))
+    }) {
+        return Cow::Borrowed(text);
+    }
+    let (address, rest) = text.split_at(text.find([';', '?']).unwrap_or(text.len()));
+    // The mark may belong to a password: `x://u:p?q@h`.
+    let without = match settled(text, address) {
+        true => format!("{}{rest}", without_urls(address)),
+        false => without_urls(text).into_owned(),
     };
-    *text = Cow::Owned(new);
+    let at = without.find([';', '?']).unwrap_or(without.len());
+    let (address, rest) = without.split_at(at);
+    let new = format!("{address}{}", settings::hidden(rest));
+    match new == text {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(new),
+    }
 }
 
-fn group<'t>(found: &'t Captures<'_>, name: &str) -> &'t str {
-    found.name(name).map_or("", |group| group.as_str())
+/// Whether the address says by itself where its host is: it has no half of a user and password.
+fn settled(text: &str, address: &str) -> bool {
+    let authority = address.split_once("://").map_or("", |(_, rest)| rest);
+    let first = authority.split('/').next().unwrap_or_default();
+    !text.contains('@') || authority.contains('@') || first.split(',').all(is_host)
+}
+
+fn replace<'t>(text: &mut Cow<'t, str>, by: impl Fn(&str) -> Cow<'_, str>) -> bool {
+    let new = match by(text) {
+        Cow::Owned(new) if new != **text => new,
+        Cow::Owned(_) | Cow::Borrowed(_) => return false,
+    };
+    *text = Cow::Owned(new);
+    true
+}
+
+fn without_urls(text: &str) -> Cow<'_, str> {
+    if !text.contains('@') {
+        return Cow::Borrowed(text);
+    }
+    let mut text = ORACLE.replace_all(text, "${driver}@");
+    replace(&mut text, without_users);
+    text
 }
 
 fn without_users(text: &str) -> Cow<'_, str> {
@@ -79,7 +101,7 @@ fn without_users(text: &str) -> Cow<'_, str> {
                 let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>' | '`');
                 let (url, rest) = piece.split_at(piece.find(ends).unwrap_or(piece.len()));
                 out.push_str("://");
-                out.push_str(without_user(is_web(before), url));
+                out.push_str(without_user(takes_tokens(before), url));
                 out.push_str(rest);
             }
         }
@@ -91,14 +113,16 @@ fn without_users(text: &str) -> Cow<'_, str> {
     }
 }
 
-fn is_web(before: &str) -> bool {
+fn takes_tokens(before: &str) -> bool {
     let before = before.as_bytes();
-    let ends = |scheme: &[u8]| {
+    let ends = |scheme: &&str| {
         let from = before.len().checked_sub(scheme.len());
         from.and_then(|from| before.get(from..))
-            .is_some_and(|end| end.eq_ignore_ascii_case(scheme))
+            .is_some_and(|end| end.eq_ignore_ascii_case(scheme.as_bytes()))
     };
-    ends(b"http") || ends(b"https")
+    ["http", "https", "snowflake", "databricks"]
+        .iter()
+        .any(ends)
 }
 
 /// What follows `://`, without user and password. A user alone is a name (`abfss://container@account`), but in a web
@@ -136,29 +160,6 @@ fn is_host(host: &str) -> bool {
         Some((name, "")) => name.len() == 1,
         Some((_, port)) => port.bytes().all(|byte| byte.is_ascii_digit()),
     }
-}
-
-fn patterns() -> &'static Patterns {
-    static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
-        let name = format!(r"(?:{SECRET}[\w.%-]*|\bsig)");
-        let quoted = |before: &str, value: &str| {
-            pattern(&format!(r"(?is)(?P<name>{name}{before}\s*[=:]\s*){value}"))
-        };
-        Patterns {
-            oracle: pattern(r#"(?i)(?P<driver>jdbc:oracle:[a-z0-9]+:)[^\s"'@/]+/[^\s"']*@"#),
-            setting: pattern(&format!(r#"(?i)(?P<name>{name}=)[^;&\s"']+"#)),
-            // What is not closed goes to the end.
-            quoted: [
-                (
-                    quoted(r#"(?:\\")?"#, r#"\\"(?:[^"\\]|\\[^"])*(?:\\"|"|\\?$)"#),
-                    "\\\"",
-                ),
-                (quoted(r#"["']?"#, r#""(?:[^"\\]|\\.)*(?:"|\\?$)"#), "\""),
-                (quoted(r#"["']?"#, r"'(?:[^'\\]|\\.|'')*(?:'|\\?$)"), "'"),
-            ],
-        }
-    });
-    &PATTERNS
 }
 
 #[cfg(test)]
@@ -216,7 +217,7 @@ mod tests {
             ),
             (
                 "copy t credentials 'aws_secret_access_key=a/b+c'",
-                "copy t credentials 'aws_secret_access_key=***'",
+                "copy t credentials '***'",
             ),
             (
                 "password = 'it''s' user = 'me'",
@@ -230,6 +231,30 @@ mod tests {
                 r#"{\"password\": \"ab\", \"user\": \"me\"}"#,
                 r#"{\"password\": \"***\", \"user\": \"me\"}"#,
             ),
+            ("url=jdbc:x://h?password=p", "url=jdbc:x://h?password=***"),
+            ("password: x, user: me", "password: *** user: me"),
+            ("password = x", "password = ***"),
+            (
+                "run --password x --token y -v",
+                "run --password *** --token *** -v",
+            ),
+            (
+                "-H Authorization: Bearer abc.d -v",
+                "-H Authorization: *** -v",
+            ),
+            ("Authorization=Basic YTpi", "Authorization=***"),
+            (
+                "create user u identified by 'x'",
+                "create user u identified by '***'",
+            ),
+            ("alter user u PASSWORD 'x'", "alter user u PASSWORD '***'"),
+            (
+                "c?pass=a&passcode=b&authkey=c&sas=d",
+                "c?pass=***&passcode=***&authkey=***&sas=***",
+            ),
+            ("Driver=x;PWD={a;b}};c};UID=me", "Driver=x;PWD=***;UID=me"),
+            ("s3://b/t/token=web/day=1/a", "s3://b/t/token=***/day=1/a"),
+            ("snowflake://token@acc.eu/db", "snowflake://acc.eu/db"),
             (
                 "AccountKey=abc==;EndpointSuffix=x",
                 "AccountKey=***;EndpointSuffix=x",
@@ -251,9 +276,40 @@ mod tests {
             "2026-01-01T00:00:00Z",
             "urn:x:y@z",
             "password=",
+            "token_type=web&max_tokens=5&next_page_token=t.x",
+            "syntax error at token: select",
+            r#"{"password": null}"#,
+            "fs.s3a.aws.credentials.provider=com.x.Provider",
             "arn:aws:secretsmanager:eu-west-1:1:secret:x",
         ] {
             assert_eq!(connection_secrets(text), text);
+        }
+    }
+
+    #[test]
+    fn a_namespace_loses_only_what_can_be_no_part_of_a_name() {
+        for (text, expected) in [
+            ("postgres://u:p@h:5432", "postgres://h:5432"),
+            ("x://u:p?q;r@h", "x://h"),
+            ("snowflake://token@acc", "snowflake://acc"),
+            (
+                "jdbc:x://h;user=me;password=p",
+                "jdbc:x://h;user=me;password=***",
+            ),
+            (
+                "mongodb+srv://u:p@h/?authSource=a&password=p",
+                "mongodb+srv://h/?authSource=a&password=***",
+            ),
+            ("jdbc:oracle:thin:u/p@h:1:s", "jdbc:oracle:thin:@h:1:s"),
+            ("s3://b/refresh_token=prod/x", "s3://b/refresh_token=prod/x"),
+            ("password=a", "password=a"),
+            ("jdbc://h:x/y,owner@b.c", "jdbc://h:x/y,owner@b.c"),
+            (
+                "abfss://c@a.dfs.core.windows.net",
+                "abfss://c@a.dfs.core.windows.net",
+            ),
+        ] {
+            assert_eq!(namespace(text), expected);
         }
     }
 
@@ -284,6 +340,8 @@ mod tests {
         ) {
             let once = connection_secrets(&text);
             prop_assert_eq!(connection_secrets(&once), once);
+            let once = namespace(&text).into_owned();
+            prop_assert_eq!(namespace(&once).into_owned(), once);
         }
     }
 }

@@ -107,6 +107,74 @@ fn pointers_hide_values_of_any_kind_and_leave_a_facet() {
     assert_eq!(facet("_producer"), "urn:p");
 }
 
+#[test]
+fn members_of_facets_that_are_called_like_secrets_are_masked() {
+    let run = format!(
+        r#""spark_properties":{{{FACET},"properties":{{"spark.hadoop.fs.s3a.secret.key":"S1","spark.redshift.password":"S3","spark.master":"local"}}}},
+        "custom2":{{{FACET},"db_password":"S4","pwd":55,"nested":{{"token":"S5","Authorization":"Bearer S6","token_type":"web","max_tokens":7,"token":8}},
+        "secrets":["S7"],"list":[{{"name":"DB_PASSWORD","value":"S8"}}],"password":null}}"#
+    );
+    let before = event(&run, "", "x");
+    let rule = Redact {
+        connection_secrets: true,
+        ..Redact::default()
+    };
+    let text = rule.redact(&before).unwrap();
+    let expected = ["S1", "S3", "S4", "S5", "Bearer S6", "S7", "S8"]
+        .iter()
+        .fold(before.text().to_owned(), |text, secret| {
+            text.replace(&format!("\"{secret}\""), "\"***\"")
+        })
+        .replace(":55", ":\"***\"");
+    assert_eq!(text, expected);
+    assert_eq!(rule.redact(&before.rewritten(text).unwrap()), None);
+}
+
+#[test]
+fn names_of_datasets_and_jobs_stay_apart() {
+    let text = r#"{"eventTime":"2026-01-01T00:00:00Z","producer":"urn:p","schemaURL":"urn:s",
+        "job":{"namespace":"password=n","name":"refresh_token=prod"},
+        "inputs":[{"namespace":"s3://b","name":"t/token_type=web/day=1/a"},{"namespace":"s3://b","name":"t/token=web/day=1/a"},
+        {"namespace":"jdbc://h:x/y,owner@b.c","name":"postgres://u:p@h"}]}"#;
+    let event = Event::read(text.as_bytes(), Level::Strict).unwrap().event;
+    assert_eq!(all_of(Mask::Stars).redact(&event), None);
+}
+
+#[test]
+fn the_environment_is_matched_in_any_case() {
+    let run = format!(
+        r#""environmentVariables":{{{FACET},"environmentVariables":[{{"name":"MY_Pass","value":"v1"}}]}}"#
+    );
+    let before = event(&run, "", "x");
+    for pattern in ["*_PASS", "*_pass", "My_Pa*"] {
+        let rule = Redact {
+            environment: vec![globset::Glob::new(pattern).unwrap().compile_matcher()],
+            ..Redact::default()
+        };
+        let text = rule.redact(&before).unwrap();
+        assert_eq!(text, before.text().replace("\"v1\"", "\"***\""));
+    }
+}
+
+#[test]
+fn pointers_leave_names_and_run_ids() {
+    let id = "01a1faa6-e194-708b-a993-cc010cbe1ae5";
+    let run = format!(
+        r#""parent":{{{FACET},"run":{{"runId":"{id}"}},"job":{{"namespace":"n","name":"p","x":"y"}}}}"#
+    );
+    let before = event(&run, "", "x");
+    let pointers = ["/run/facets/parent/*", "/run/facets/parent/*/*"];
+    let rule = Redact {
+        pointers: pointers
+            .iter()
+            .map(|text| Pointer::parse(text).unwrap())
+            .collect(),
+        ..Redact::default()
+    };
+    let text = rule.redact(&before).unwrap();
+    assert_eq!(text, before.text().replace("\"y\"", "\"***\""));
+}
+
 proptest! {
     #[test]
     fn secrets_are_gone_the_event_stays_one_and_twice_is_as_once(
