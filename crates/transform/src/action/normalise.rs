@@ -97,6 +97,11 @@ impl Normalise {
             let namespace = short + tail;
             return Some(Identity { namespace, name });
         }
+        if self.jdbc
+            && let Some(whole) = with_default_database(&lower, tail, &name)
+        {
+            (name, tail) = (whole, "");
+        }
         let namespace = format!("{scheme}://{authority}{tail}");
         Some(Identity { namespace, name })
     }
@@ -119,6 +124,7 @@ impl Normalise {
             }
             Some(_) => None,
             None if jdbc
+                && !scheme.eq_ignore_ascii_case("snowflake")
                 && !matches!(store(&scheme.to_ascii_lowercase()), Some(Store::Server(_))) =>
             {
                 (scheme.eq_ignore_ascii_case("awsathena")).then_some((scheme, rest))
@@ -132,19 +138,20 @@ impl Normalise {
             true => text.to_ascii_lowercase(),
             false => text.to_owned(),
         };
+        let without_user = match authority.rsplit_once('@') {
+            Some((_, host)) if self.jdbc && !host.is_empty() => host,
+            _ => authority,
+        };
         match store {
             Store::Bucket => authority.to_owned(),
-            Store::Host | Store::Files => lower(authority),
+            Store::Files => lower(authority),
+            Store::Host => lower(without_user),
             Store::Container => match authority.rsplit_once('@') {
                 Some((container, host)) => format!("{container}@{}", lower(host)),
                 None => authority.to_owned(),
             },
             Store::Server(port) => {
-                let host = match authority.rsplit_once('@') {
-                    Some((_, host)) if self.jdbc && !host.is_empty() => host,
-                    _ => authority,
-                };
-                let mut host = lower(host);
+                let mut host = lower(without_user);
                 if let Some(port) = port.filter(|_| self.default_ports && lacks_port(&host)) {
                     host = format!("{}:{port}", host.trim_end_matches(':'));
                 }
@@ -156,7 +163,7 @@ impl Normalise {
     /// What follows the authority: a path, or the settings of a driver.
     fn tail<'n>(&self, store: Store, tail: &'n str) -> &'n str {
         let settings = match store {
-            Store::Server(_) if self.jdbc => tail.find([';', '?']),
+            Store::Server(_) | Store::Host if self.jdbc => tail.find([';', '?']),
             _ => None,
         };
         let tail = settings.and_then(|at| tail.get(..at)).unwrap_or(tail);
@@ -209,9 +216,13 @@ fn store(scheme: &str) -> Option<Store> {
         "hive" => Store::Server(Some(10000)),
         // Apache Cassandra, cassandra.yaml: native_transport_port, 9042.
         "cassandra" => Store::Server(Some(9042)),
+        // MongoDB Manual, "Connection Strings": 27017; with `+srv` the name service says the ports.
+        "mongodb" => Store::Server(Some(27017)),
         // Milvus, "Connect to Milvus server": 19530.
         "milvus" => Store::Server(Some(19530)),
-        "db2" | "trino" | "kafka" | "fabric-warehouse" | "unitycatalog" => Store::Server(None),
+        "mongodb+srv" | "db2" | "trino" | "kafka" | "fabric-warehouse" | "unitycatalog" => {
+            Store::Server(None)
+        }
         "awsathena" | "azurecosmos" | "azurekusto" | "box" | "filenet" | "mssharepoint"
         | "snowflake" => Store::Host,
         "s3" | "s3a" | "s3n" | "gs" | "dbfs" => Store::Bucket,
@@ -258,6 +269,22 @@ fn with_database(database: &str, name: String) -> String {
         format!("{database}.{name}")
     } else {
         name
+    }
+}
+
+/// The name with the database that a driver's URL connects to: `schema.table` in PostgreSQL, `table` in MySQL, where
+/// the database of a name counts more. `None` when the path is no such database.
+fn with_default_database(scheme: &str, tail: &str, name: &str) -> Option<String> {
+    let database = tail.strip_prefix('/')?.trim_end_matches('/');
+    let parts: Vec<&str> = name.split('.').collect();
+    if database.is_empty() || database.contains(['/', '.', ';', '?']) || parts.contains(&"") {
+        return None;
+    }
+    match (scheme, parts.as_slice()) {
+        ("postgres" | "postgresql", [_, _]) | ("mysql", [_]) => Some(format!("{database}.{name}")),
+        ("postgres" | "postgresql", [own, _, _]) if *own == database => Some(name.to_owned()),
+        ("mysql", [_, _]) => Some(name.to_owned()),
+        _ => None,
     }
 }
 

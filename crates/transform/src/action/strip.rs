@@ -8,6 +8,7 @@
 mod forms;
 
 use forms::{Forms, Place, forms};
+use openlineage::Identity;
 
 /// What is taken off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,9 +25,16 @@ pub struct Strip {
     pub temporary: bool,
 }
 
-/// Longer names stay as they are, in bytes: paths end at 4096 and object keys at 1024, and the time it takes to strip
-/// a name grows with the square of its length.
+/// Longer names stay as they are, in bytes: paths end at 4096 and object keys at 1024.
 const LONGEST: usize = 4096;
+
+/// Stores of files and objects, whose names are paths: elsewhere `a=b` and 32 hex digits are names like any other.
+const FILES: [&str; 12] = [
+    "s3", "s3a", "s3n", "gs", "abfs", "abfss", "wasb", "wasbs", "adl", "hdfs", "file", "dbfs",
+];
+
+/// How many segments a date can have in front of the one that was taken off.
+const BACK: usize = 4;
 
 impl Default for Strip {
     fn default() -> Strip {
@@ -45,24 +53,33 @@ impl Strip {
         }
     }
 
-    /// The stable part of a dataset's name: a path, an object's name, or `database.schema.table`.
-    pub fn dataset(&self, name: &str) -> String {
-        self.all_of(name, Place::Dataset)
+    /// The stable part of a dataset's name: a path, an object's name, or `database.schema.table`. Partitions and hex
+    /// digits go only from names in a store of files, by the scheme of the namespace; dates stay in topics of Kafka.
+    pub fn dataset(&self, dataset: &Identity) -> String {
+        let scheme = dataset.namespace.split(':').next().unwrap_or_default();
+        let scheme = scheme.to_ascii_lowercase();
+        let files = FILES.contains(&scheme.as_str());
+        let rule = Strip {
+            partitions: self.partitions && files,
+            dates: self.dates && scheme != "kafka",
+            ..*self
+        };
+        rule.all_of(&dataset.name, Place::Dataset, files)
     }
 
     /// The stable part of a job's name. Here a date or an id also ends a part before a dot or a space.
     pub fn job(&self, name: &str) -> String {
-        self.all_of(name, Place::Job)
+        self.all_of(name, Place::Job, true)
     }
 
-    fn all_of(&self, name: &str, place: Place) -> String {
+    fn all_of(&self, name: &str, place: Place, files: bool) -> String {
         let forms = forms();
         let mut name = name.to_owned();
         if name.len() > LONGEST {
             return name;
         }
         loop {
-            let less = self.once(&name, place, forms);
+            let less = self.once(&name, place, files, forms);
             // Each round takes something off, so the rounds end.
             if less.len() >= name.len() || !less.contains(char::is_alphanumeric) {
                 return name;
@@ -71,10 +88,10 @@ impl Strip {
         }
     }
 
-    /// One thing off: the first that is found. One at a time, so that what is left last still names something.
-    fn once(&self, name: &str, place: Place, forms: &Forms) -> String {
+    /// One kind of thing off: the first that is found. One at a time, so that what is left last still names something.
+    fn once(&self, name: &str, place: Place, files: bool, forms: &Forms) -> String {
         if name.contains('/')
-            && let Some(less) = self.segment(name, forms)
+            && let Some(less) = self.segments(name, files, forms)
         {
             return less;
         }
@@ -85,7 +102,11 @@ impl Strip {
         ];
         for (on, ends) in ends {
             if on {
-                let less = ends.of(place).replace(name, "${before}${after}");
+                let all = ends.of(place).replace_all(name, "${before}${after}");
+                let less = match all.contains(char::is_alphanumeric) {
+                    true => all,
+                    false => ends.of(place).replace(name, "${before}${after}"),
+                };
                 if less.len() < name.len() {
                     return less.into_owned();
                 }
@@ -94,15 +115,24 @@ impl Strip {
         name.to_owned()
     }
 
-    /// The path without the first of its segments that changes from run to run.
-    fn segment(&self, path: &str, forms: &Forms) -> Option<String> {
-        let segments: Vec<&str> = path.split('/').collect();
-        for (index, segment) in segments.iter().enumerate() {
+    /// The path without the segments that change from run to run, as long as something named is left: what may come
+    /// off further down, or at the end, still can.
+    fn segments(&self, path: &str, files: bool, forms: &Forms) -> Option<String> {
+        let mut segments: Vec<&str> = path.split('/').collect();
+        let named = |segments: &[&str]| {
+            let named = segments
+                .iter()
+                .filter(|s| s.contains(char::is_alphanumeric));
+            named.count()
+        };
+        let mut left = named(&segments);
+        let mut index = 0;
+        while let Some(segment) = segments.get(index) {
             let rest = segments.get(index..).unwrap_or_default();
             let gone = if self.temporary && forms.temporary.is_match(segment) {
                 rest.len()
             } else if self.partitions && forms.partition.is_match(segment)
-                || self.uuids && forms.run.is_match(segment)
+                || self.uuids && forms.run.is_match(segment) && (files || !is_hex(segment))
                 || self.dates && forms.day.is_match(segment)
             {
                 1
@@ -111,15 +141,25 @@ impl Strip {
             } else {
                 0
             };
-            let (before, after) = (segments.get(..index)?, rest.get(gone..)?);
-            // Nothing named is left: what may come off further down, or at the end, still can.
-            let less = [before, after].concat().join("/");
-            if gone > 0 && less.contains(char::is_alphanumeric) {
-                return Some(less);
+            let named = named(rest.get(..gone).unwrap_or_default());
+            if gone > 0 && named < left {
+                left -= named;
+                segments.drain(index..index + gone);
+                // Only a date can have become whole by this, and starts a few segments before.
+                index = index.saturating_sub(BACK);
+            } else {
+                index += 1;
             }
         }
-        None
+        let less = segments.join("/");
+        (less.len() < path.len()).then_some(less)
     }
+}
+
+/// A UUID without its dashes, or anything else of 32 hex digits.
+fn is_hex(segment: &str) -> bool {
+    let digits = segment.get(..32).unwrap_or_default();
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 #[cfg(test)]
@@ -129,6 +169,13 @@ mod tests {
 
     const UUID: &str = "01a1faa6-e194-708b-a993-cc010cbe1ae4";
 
+    fn dataset(rule: Strip, namespace: &str, name: &str) -> String {
+        rule.dataset(&Identity {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        })
+    }
+
     fn each(job: bool, cases: &[(&str, &str)]) {
         for (name, expected) in cases {
             let name = name
@@ -136,7 +183,7 @@ mod tests {
                 .replace("HEX", &UUID.replace('-', ""));
             let stripped = match job {
                 true => Strip::all().job(&name),
-                false => Strip::all().dataset(&name),
+                false => dataset(Strip::all(), "s3://b", &name),
             };
             assert_eq!(stripped, *expected, "{name}");
         }
@@ -279,7 +326,42 @@ mod tests {
     #[test]
     fn a_name_that_no_store_takes_stays() {
         let name = "a=b/".repeat(LONGEST) + "x";
-        assert_eq!(Strip::all().dataset(&name), name);
+        assert_eq!(dataset(Strip::all(), "s3://b", &name), name);
+    }
+
+    #[test]
+    fn only_names_in_stores_of_files_are_paths() {
+        let hex = UUID.replace('-', "");
+        let name = format!("t/a=b/{hex}/x");
+        for (namespace, name, expected) in [
+            ("abfss://c@a", name.as_str(), "t/x"),
+            ("dbfs", &name, "t/x"),
+            ("file", &name, "t/x"),
+            ("postgres://h:5432", &name, &name),
+            ("arn:aws:glue:eu-west-1:1", &name, &name),
+            (
+                "kafka://h:9092",
+                "releases-2024-05-01",
+                "releases-2024-05-01",
+            ),
+            ("bigquery", "p.d.orders_20240501", "p.d.orders"),
+        ] {
+            assert_eq!(
+                dataset(Strip::all(), namespace, name),
+                expected,
+                "{namespace}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_longest_names_lose_all_of_it() {
+        for (part, left) in [("x/a=b/", 6), ("x_20240501/", 11), ("_20240501", 9)] {
+            let count = LONGEST / part.len() - 1;
+            let name = format!("y{}", part.repeat(count));
+            let stripped = dataset(Strip::all(), "s3://b", &name);
+            assert!(stripped.len() <= name.len() / left * 2 + 2, "{part}");
+        }
     }
 
     #[test]
@@ -291,12 +373,15 @@ mod tests {
             temporary: false,
         };
         let name = format!("a/b=c/2024/05/01/{UUID}/_temporary/x_20240501");
-        assert_eq!(none.dataset(&name), name);
+        assert_eq!(dataset(none, "s3://b", &name), name);
         let dates = Strip {
             dates: true,
             ..none
         };
-        assert_eq!(dates.dataset(&name), format!("a/b=c/{UUID}/_temporary/x"));
+        assert_eq!(
+            dataset(dates, "s3://b", &name),
+            format!("a/b=c/{UUID}/_temporary/x")
+        );
     }
 
     fn name() -> impl Strategy<Value = String> {
@@ -314,10 +399,11 @@ mod tests {
         #[test]
         fn stripping_twice_does_nothing_more_and_never_leaves_nothing(
             name in name(), flags in any::<[bool; 4]>(), job in any::<bool>(),
+            namespace in prop_oneof!["s3://b", "kafka://h:1", "postgres://h:1"],
         ) {
             let [partitions, dates, uuids, temporary] = flags;
             let rule = Strip { partitions, dates, uuids, temporary };
-            let strip = |name: &str| if job { rule.job(name) } else { rule.dataset(name) };
+            let strip = |name: &str| if job { rule.job(name) } else { dataset(rule, &namespace, name) };
             let once = strip(&name);
             prop_assert_eq!(once.is_empty(), name.is_empty());
             prop_assert_eq!(strip(&once), once);
@@ -326,7 +412,7 @@ mod tests {
         #[test]
         fn names_without_digits_and_signs_stay(name in "[a-z_]{1,8}([./][a-z]{1,8}){0,4}") {
             prop_assume!(!name.contains("_temporary"));
-            prop_assert_eq!(Strip::all().dataset(&name), name);
+            prop_assert_eq!(dataset(Strip::all(), "s3://b", &name), name);
         }
     }
 }

@@ -102,7 +102,7 @@ impl Action {
                     return None;
                 }
                 let stripped = match role {
-                    Role::Dataset => strip.dataset(&name.name),
+                    Role::Dataset => strip.dataset(name),
                     Role::Job => strip.job(&name.name),
                 };
                 Some(Identity {

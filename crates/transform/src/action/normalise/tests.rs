@@ -36,6 +36,39 @@ fn variants_of_one_store_become_the_form_of_the_naming_page() {
         ),
         ("mysql://root:pw@h", "d.t", ("mysql://h:3306", "d.t")),
         (
+            "jdbc:postgresql://h:5432/shop?x=1",
+            "public.t",
+            ("postgres://h:5432", "shop.public.t"),
+        ),
+        (
+            "postgres://h:5432/shop",
+            "shop.public.t",
+            ("postgres://h:5432", "shop.public.t"),
+        ),
+        (
+            "postgres://h:5432/shop",
+            "t",
+            ("postgres://h:5432/shop", "t"),
+        ),
+        ("jdbc:mysql://h/shop?x=1", "t", ("mysql://h:3306", "shop.t")),
+        ("mysql://h/shop", "other.t", ("mysql://h:3306", "other.t")),
+        (
+            "mongodb+srv://u:p@H.mongodb.net/?x=1",
+            "d.c",
+            ("mongodb+srv://h.mongodb.net", "d.c"),
+        ),
+        ("mongodb://u:p@h", "d.c", ("mongodb://h:27017", "d.c")),
+        (
+            "snowflake://u:p@org-acc/?warehouse=w",
+            "d.s.t",
+            ("snowflake://org-acc", "d.s.t"),
+        ),
+        (
+            "jdbc:snowflake://org-acc/?user=u",
+            "d.s.t",
+            ("snowflake://org-acc", "d.s.t"),
+        ),
+        (
             "sqlserver://H;databaseName=x",
             "s.t",
             ("sqlserver://h:1433", "s.t"),
@@ -137,7 +170,7 @@ fn each_part_can_be_left_out() {
 }
 
 fn namespace() -> impl Strategy<Value = String> {
-    let scheme = "(jdbc:)?(s3a|S3|postgresql|Postgres|mysql|redshift|redshift:iam|awsathena|abfss|hdfs|file|mssql|snowflake|gs|odd)://";
+    let scheme = "(jdbc:)?(s3a|S3|postgresql|Postgres|mysql|redshift|redshift:iam|awsathena|abfss|hdfs|file|mssql|snowflake|mongodb|gs|odd)://";
     let rest = r"/?([uA:]{0,3}@)?[aA.\[\]=:,]{0,6}(\.b\.us-east-1\.redshift\.amazonaws\.com)?(:[0-9]{0,3})?[/;?@=a]{0,5}(Region=x)?";
     let uri = (scheme, rest).prop_map(|(scheme, rest)| format!("{scheme}{rest}"));
     prop_oneof![uri, ".{0,12}", "[a-z:/@]{0,12}"]
