@@ -1,8 +1,11 @@
 //! SQL without its values: literals become `?`, comments lose their text, everything else stays as it is written.
 //!
 //! Tokens, not grammar: any dialect passes that cuts text into tokens the usual way. Where dialects read the same text
-//! differently and a value could be taken for code, the whole is redacted. Double-quoted words are identifiers, which
-//! they are in the standard; in MySQL and BigQuery they can be strings, and stay.
+//! differently and a value could be taken for code, the whole is redacted. Double-quoted words are identifiers in the
+//! standard, and strings in Spark, Hive, MySQL and BigQuery: which they are is told by where they stand
+//! (`sql/double.rs`). Called for the facets `sql` and `sourceCode` only: a message of an error that quotes SQL stays.
+
+mod double;
 
 use std::ops::Range;
 
@@ -13,7 +16,9 @@ use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace
 const UNREADABLE: &str = "[redacted]";
 
 /// `sql` with `?` for every string and number, and without the text of comments; `[redacted]` when it cannot be cut
-/// into tokens, or not in one way only.
+/// into tokens, or not in one way only. Double-quoted text goes after `LIKE`, in lists of `IN` and `VALUES`, and after
+/// a comparison where nothing else in double quotes is plainly an identifier. It stays, though it can be a string, in
+/// other places (`select "x"`, arguments of functions, `then "x"`). Bare words stay too.
 pub fn sql_literals(sql: &str) -> String {
     redacted(sql).unwrap_or_else(|| UNREADABLE.to_owned())
 }
@@ -29,7 +34,8 @@ fn redacted(sql: &str) -> Option<String> {
         .ok()?;
     let mut out = String::with_capacity(sql.len());
     let (mut done, mut previous, mut fresh_line) = (0, "", true);
-    for (token, span) in spans(sql, &tokens)? {
+    let values = double::values(&tokens);
+    for (index, (token, span)) in spans(sql, &tokens)?.into_iter().enumerate() {
         // All text belongs to a token: a gap would be text that nobody has looked at.
         if span.start != done {
             return None;
@@ -39,7 +45,10 @@ fn redacted(sql: &str) -> Option<String> {
         if ambiguous(token, text, previous, fresh_line) {
             return None;
         }
-        out.push_str(&kept(token, text));
+        match values.contains(&index) {
+            true => out.push('?'),
+            false => out.push_str(&kept(token, text)),
+        }
         previous = text;
         fresh_line = text.ends_with('\n') || fresh_line && text.trim().is_empty();
     }
@@ -174,6 +183,38 @@ mod tests {
     }
 
     #[test]
+    fn double_quotes_hold_values_where_no_identifier_can_stand() {
+        for (sql, expected) in [
+            (
+                r#"select a from t where x = "S" and y <> "S" and z >= "S""#,
+                "select a from t where x = ? and y <> ? and z >= ?",
+            ),
+            (
+                r#"select a from `t` where x in ("S", "T") or x like "S%" or x not in (f("S"))"#,
+                "select a from `t` where x in (?, ?) or x like ? or x not in (f(?))",
+            ),
+            (
+                r#"insert into "t" ("a", "b") values ("S", 1), ("T", "U")"#,
+                r#"insert into "t" ("a", "b") values (?, ?), (?, ?)"#,
+            ),
+            (
+                r#"select "a" from "t" join "u" on "t"."x" = "u"."y""#,
+                r#"select "a" from "t" join "u" on "t"."x" = "u"."y""#,
+            ),
+            (
+                r#"select a from t where "x" = "y""#,
+                r#"select a from t where "x" = "y""#,
+            ),
+            (
+                r#"select a from t where x in (select "y" from u)"#,
+                r#"select a from t where x in (select "y" from u)"#,
+            ),
+        ] {
+            assert_eq!(sql_literals(sql), expected);
+        }
+    }
+
+    #[test]
     fn what_can_be_read_in_two_ways_is_not_shown() {
         for sql in [
             "select 'open",
@@ -211,7 +252,7 @@ mod tests {
 
         #[test]
         fn twice_is_as_once_and_nothing_breaks_it(
-            sql in "(select |a|\"b\"|'c'|'|\"|`|\\\\|--|/\\*|\\*/|\\$\\$|E'|#|\\?|1|\\.|[|]|\n|\r\n| |é|.){0,14}",
+            sql in "(select |a|\"b\"| in \\(|values\\(| like |=|<|,|\\)|from |on |\"b\"|'c'|'|\"|`|\\\\|--|/\\*|\\*/|\\$\\$|E'|#|\\?|1|\\.|[|]|\n|\r\n| |é|.){0,14}",
         ) {
             let once = sql_literals(&sql);
             prop_assert_eq!(sql_literals(&once), once);
