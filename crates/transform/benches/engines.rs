@@ -18,8 +18,8 @@ const SCRIPT: &str = r#"
 rename_datasets(event, #{ "s3a://lake": "s3://lake", "jdbc:x": "postgres://db:5432" }, |id, table| {
     if id.namespace in table {
         id.namespace = table[id.namespace];
-        id
     }
+    id
 });
 remove_at(event, "/run/facets/spark.logicalPlan");
 "#;

@@ -18,6 +18,7 @@
 //!
 //! [`ScriptLimits::operations`] bounds the work in steps, not in time: a step costs some 30 ns, but one that reads,
 //! copies or changes a large value costs as long as that takes, some 10 µs for the largest that the default allows.
+//! Functions that look through texts are charged by the size of the text (`texts.rs`).
 //! So the steps that the default allows take 3 ms mostly, and 0.3 s at worst (`benches/engines.rs`). Memory is bounded
 //! by the largest value (text and items) times the number of variables times the depth of calls; the length of keys
 //! is not counted. A script is expected to be careless, not hostile: for strangers' code there are modules, whose
@@ -27,10 +28,11 @@ mod library;
 mod places;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod tree;
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 use std::thread;
 
 use openlineage::Event;
@@ -38,6 +40,7 @@ use rhai::{AST, Dynamic, Engine, EvalAltResult, Map, Position, Scope};
 
 use crate::plugin::{Applied, Failed, Transform};
 use library::Library;
+use texts::Meter;
 use tree::Tree;
 
 /// Variables at a time in one function; there are functions within functions, up to the limit of calls.
@@ -184,13 +187,9 @@ fn engine(library: &Library, limits: ScriptLimits, text: usize, items: usize) ->
         .set_max_map_size(room(limits.items, items));
     // Counted here, because Rhai counts anew within each function that a native function calls back.
     let allowance = OPERATIONS_PER_ITEM.saturating_mul(items as u64);
-    let (steps, most) = (
-        AtomicU64::new(0),
-        limits.operations.saturating_add(allowance),
-    );
-    engine.on_progress(move |_| {
-        (steps.fetch_add(1, Ordering::Relaxed) >= most).then(library::too_many_steps)
-    });
+    let meter = Arc::new(Meter::new(limits.operations.saturating_add(allowance)));
+    engine.set_default_tag(Dynamic::from(meter.clone()));
+    engine.on_progress(move |_| (!meter.take(1)).then(library::too_many_steps));
     engine
 }
 

@@ -3,7 +3,7 @@
 //! | function | what it does |
 //! |---|---|
 //! | `drop()` | ends the script; the event goes no further |
-//! | `rename_datasets(event, \|id\| { …; id })` | calls the function with `#{namespace, name}` for every place that names a dataset, and puts what it gives back there; `()` leaves it |
+//! | `rename_datasets(event, \|id\| { …; id })` | calls the function with `#{namespace, name}` for every place that names a dataset, and puts what it gives back there: the same, to leave it |
 //! | `rename_datasets(event, extra, \|id, extra\| …)` | the same, with something more to know, such as a table |
 //! | `rename_jobs(event, …)` | the same for jobs: the job, its parent and root, dependencies |
 //! | `get_at(event, "/a/0/b")` | the value at a JSON Pointer (RFC 6901), `()` if there is none |
@@ -15,30 +15,20 @@
 //!
 //! Of Rhai's own there are those for numbers, strings, arrays, maps, ranges and iteration.
 
-use std::collections::HashMap;
-use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
-
 use openlineage::{MAX_DEPTH, Role};
-use regex::{Regex, RegexBuilder};
 use rhai::packages::{
     ArithmeticPackage, BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage,
     BasicMathPackage, BasicStringPackage, LogicPackage, MoreStringPackage, Package,
 };
 use rhai::{
-    Array, Dynamic, Engine, EvalAltResult, FnPtr, FuncRegistration, ImmutableString, Map, Module,
-    NativeCallContext, Position, Shared,
+    Array, Dynamic, Engine, EvalAltResult, FnPtr, FuncRegistration, Map, Module, NativeCallContext,
+    Position, Shared,
 };
 
-use super::places;
 use super::tree::Number;
+use super::{places, texts};
 
-/// Compiled patterns that are kept. Patterns stand in scripts; only one that is put together from values exceeds it.
-const PATTERNS: usize = 64;
-/// Bytes of a compiled pattern.
-const PATTERN_SIZE: usize = 1 << 20;
-
-type Failure = Box<EvalAltResult>;
+pub(super) type Failure = Box<EvalAltResult>;
 
 /// The functions, to be shared by all runs of a script.
 #[derive(Clone)]
@@ -119,7 +109,7 @@ fn ours() -> Module {
         );
     }
     pointers(to);
-    patterns(to);
+    texts::register(to);
     new("to_string").set_into_module(to, |number: &mut Number| number.0.clone());
     new("to_debug").set_into_module(to, |number: &mut Number| number.0.clone());
     new("==").set_into_module(to, |a: Number, b: Number| a == b);
@@ -139,12 +129,10 @@ fn rename(
         }
         let part = |name: &str| Some((name.into(), object.get(name)?.clone()));
         let answer = f(PARTS.into_iter().filter_map(part).collect())?;
-        if answer.is_unit() {
-            return Ok(());
-        }
+        // Nothing given back would be a change that is lost, as often as a name that is to stay.
         let mut answer = answer
             .try_cast::<Map>()
-            .ok_or("the function has to give back the map, or ()")?;
+            .ok_or("the function has to give the name back: end it with id")?;
         for name in PARTS {
             match answer.remove(name) {
                 Some(value) if value.is_string() => object.insert(name.into(), value),
@@ -266,104 +254,4 @@ fn steps(pointer: &str) -> Result<Vec<String>, Failure> {
     Ok(parts
         .map(|part| part.replace("~1", "/").replace("~0", "~"))
         .collect())
-}
-
-fn patterns(to: &mut Module) {
-    let new = FuncRegistration::new;
-    let patterns = Arc::new(Patterns::default());
-    let known = patterns.clone();
-    new("matches").set_into_module(
-        to,
-        move |text: &str, pattern: ImmutableString| -> Result<bool, Failure> {
-            Ok(known.get(&pattern)?.is_match(text))
-        },
-    );
-    let known = patterns.clone();
-    new("captures").set_into_module(
-        to,
-        move |text: &str, pattern: ImmutableString| -> Result<Array, Failure> {
-            let captures = known.get(&pattern)?.captures(text);
-            let group = |group: Option<regex::Match<'_>>| {
-                group.map_or(Dynamic::UNIT, |found| found.as_str().into())
-            };
-            Ok(captures
-                .map(|found| found.iter().map(group).collect())
-                .unwrap_or_default())
-        },
-    );
-    new("regex_replace").set_into_module(
-        to,
-        move |context: NativeCallContext, text: &str, pattern: ImmutableString, new: &str| {
-            let regex = patterns.get(&pattern)?;
-            let finds = regex.captures_iter(text).filter_map(|found| {
-                let mut put = String::new();
-                found.expand(new, &mut put);
-                found.get(0).map(|whole| (whole.range(), put))
-            });
-            replaced(&context, text, finds)
-        },
-    );
-    // Rhai's own makes the text before it looks at its size.
-    new("replace").set_into_module(
-        to,
-        |context: NativeCallContext, text: &mut ImmutableString, find: &str, new: &str| {
-            let finds = text
-                .match_indices(find)
-                .map(|(at, found)| (at..at + found.len(), new.to_owned()));
-            *text = replaced(&context, text, finds)?.into();
-            Ok::<(), Failure>(())
-        },
-    );
-    new("replace").set_into_module(
-        to,
-        |context: NativeCallContext, text: &mut ImmutableString, find: char, new: &str| {
-            let finds = text
-                .match_indices(find)
-                .map(|(at, found)| (at..at + found.len(), new.to_owned()));
-            *text = replaced(&context, text, finds)?.into();
-            Ok::<(), Failure>(())
-        },
-    );
-}
-
-/// The text with its parts replaced, as long as it does not grow too large.
-fn replaced(
-    context: &NativeCallContext<'_>,
-    text: &str,
-    parts: impl Iterator<Item = (Range<usize>, String)>,
-) -> Result<String, Failure> {
-    let (mut out, mut done) = (String::new(), 0);
-    let most = context.engine().max_string_size();
-    for (range, put) in parts {
-        out.push_str(text.get(done..range.start).unwrap_or_default());
-        out.push_str(&put);
-        done = range.end;
-        if out.len() > most {
-            return Err("the replaced text is too large".into());
-        }
-    }
-    out.push_str(text.get(done..).unwrap_or_default());
-    Ok(out)
-}
-
-/// Patterns that were compiled.
-#[derive(Default)]
-struct Patterns(Mutex<HashMap<ImmutableString, Regex>>);
-
-impl Patterns {
-    fn get(&self, pattern: &ImmutableString) -> Result<Regex, Failure> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(regex) = known.get(pattern) {
-            return Ok(regex.clone());
-        }
-        let regex = RegexBuilder::new(pattern)
-            .size_limit(PATTERN_SIZE)
-            .build()
-            .map_err(|_| Failure::from("not a regular expression, or too large a one"))?;
-        if known.len() >= PATTERNS {
-            known.clear();
-        }
-        known.insert(pattern.clone(), regex.clone());
-        Ok(regex)
-    }
 }

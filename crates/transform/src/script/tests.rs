@@ -166,7 +166,7 @@ fn every_typed_position_is_renamed_and_no_other() {
 #[test]
 fn renaming_can_be_told_more_and_can_leave_a_name() {
     let rest = r#","inputs":[{"namespace":"a","name":"x"},{"namespace":"b","name":"y"}]"#;
-    let table = "rename_datasets(event, #{ a: \"A\" }, |id, table| { if id.namespace in table { id.namespace = table[id.namespace]; id } })";
+    let table = "rename_datasets(event, #{ a: \"A\" }, |id, table| { if id.namespace in table { id.namespace = table[id.namespace]; } id })";
     assert_eq!(made(table, rest), rest.replace(r#""a""#, r#""A""#));
 }
 

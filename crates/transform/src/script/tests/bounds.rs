@@ -186,3 +186,55 @@ fn a_value_as_deep_as_the_limit_allows_is_survived() {
     assert!(event("").rewritten(text).is_err(), "deeper than any event");
     assert!(nest(170).unwrap_err().0.contains("too large"));
 }
+
+#[test]
+fn looking_through_large_texts_is_charged_by_their_size() {
+    let large = event(&format!(r#","x":"{}""#, "a b".repeat(170_000)));
+    for call in [
+        r#"matches(event.x, "c$")"#,
+        r#"captures(event.x, "c$")"#,
+        r#"regex_replace(event.x, "c", "d")"#,
+        r#"event.x.replace("c", "d")"#,
+        "event.x.replace('c', 'd')",
+        r#"event.x.contains("c")"#,
+        "event.x.contains('c')",
+        r#"event.x.index_of("c")"#,
+        "event.x.index_of('c', -3)",
+        r#"event.x.split("c")"#,
+        r#"event.x.split_rev("c", 2)"#,
+    ] {
+        // Without a charge by size, these many calls are far within the limit.
+        let script = format!("for i in 0..100 {{ {call}; }}");
+        let script = Script::compile(&script, ScriptLimits::default()).unwrap();
+        let failure = script.apply(&large).unwrap_err().0;
+        assert!(failure.contains("too many operations"), "{call}: {failure}");
+    }
+    let many = Script::compile("event.x.split(' ')", ScriptLimits::default()).unwrap();
+    let failure = many.apply(&large).unwrap_err().0;
+    assert!(failure.contains("there are too many parts"), "{failure}");
+}
+
+#[test]
+fn texts_are_searched_and_split_as_rhai_does() {
+    let text = r#","x":"h\u00e9 h\u00e9llo""#;
+    let source = r#"
+        let x = event.x;
+        event.r = [x.index_of("é"), x.index_of('é', 2), x.index_of("l", -3), x.index_of("z"), x.index_of("h", 99),
+            x.contains("llo"), x.contains('z'), x.split(), x.split("é"), x.split('é', 2), x.split_rev(' ')];
+        let y = "abab"; y.replace('a', 'c'); y.replace("b", 'd'); event.r += [y, "".index_of(""), "".split(",")];"#;
+    let script = Script::compile(source, ScriptLimits::default()).unwrap();
+    let Ok(Applied::Changed(made)) = script.apply(&event(text)) else {
+        panic!("nothing changed");
+    };
+    let expected = r#""r":[1,4,5,-1,-1,true,false,["hé","héllo"],["h"," h","llo"],["h"," héllo"],["héllo","hé"],"cdcd",-1,[""]]"#;
+    assert!(made.contains(expected), "{made}");
+}
+
+#[test]
+fn a_function_that_renames_has_to_give_the_name_back() {
+    let failure = failed("rename_jobs(event, |id| { id.namespace = \"k\"; })");
+    assert!(
+        failure.contains("the function has to give the name back: end it with id"),
+        "{failure}"
+    );
+}
