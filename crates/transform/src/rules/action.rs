@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use openlineage::{Edits, Event, Identity, Json, Level, Role};
+use openlineage::{Edits, Event, Identity, Json, Level, Refused, Role};
 
 use super::Facts;
 use super::add::Add;
@@ -132,10 +132,32 @@ impl Action {
             Some(text) if text == event.text() => Ok(None),
             Some(text) => match Event::read(text.as_bytes(), level) {
                 Ok(read) => Ok(Some(Done::Changed(read.event))),
-                Err(refused) => Err(format!("what it gave is {refused}")),
+                Err(refused) => Err(no_event(&refused)),
             },
         }
     }
+}
+
+/// Why what an action gave is refused: what was expected where, first of all. Messages that quote the event are said
+/// in other words, since these end up in logs.
+pub(super) fn no_event(refused: &Refused) -> String {
+    let Some(first) = refused.findings.first() else {
+        return format!("what it gave is {refused}");
+    };
+    let expected = match first.rule {
+        "type" | "required" => first.message.as_str(),
+        "enum" => "one of the words of the specification is expected",
+        "date-time" => "an RFC 3339 date-time is expected",
+        "uuid" => "a UUID is expected",
+        "uri" => "a URI is expected",
+        _ => return format!("what it gave is {refused}"),
+    };
+    let more = match refused.findings.len().saturating_sub(1) {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    let pointer = &first.pointer;
+    format!("what it gave is no OpenLineage event: {expected} at '{pointer}'{more}")
 }
 
 impl Symlink {

@@ -2,7 +2,7 @@
 
 use openlineage::Event;
 
-use super::action::Done;
+use super::action::{Done, no_event};
 use crate::action::{Documentation, Facet, JobType, On, Owner, Tag, add_owners, add_tags};
 
 /// What is added, and to what.
@@ -28,7 +28,7 @@ impl Add {
         for addition in self.additions() {
             if let Some(text) = addition(&current) {
                 let changed = current.rewritten(text);
-                current = changed.map_err(|refused| format!("what it gave is {refused}"))?;
+                current = changed.map_err(|refused| no_event(&refused))?;
             }
         }
         let changed = current.text() != event.text();

@@ -419,6 +419,33 @@ fn whatever_a_transform_does_the_event_goes_on_as_its_rule_says() {
 }
 
 #[test]
+fn what_is_no_event_is_told_by_what_is_expected_where_and_quotes_nothing() {
+    for (script, why) in [
+        (
+            "event.job.name = 7;",
+            "a string is expected, found number at '/job/name'",
+        ),
+        (
+            "event.run.runId = \"secret\";",
+            "a UUID is expected at '/run/runId'",
+        ),
+        (
+            "event.eventType = \"secret\";",
+            "one of the words of the specification is expected at '/eventType'",
+        ),
+        ("event.remove(\"job\");", "job is missing at '/job'"),
+    ] {
+        let rules = rules(&format!("rules: [{{name: a, script: '{script}'}}]"));
+        let steps = applied(&rules, &event("")).steps;
+        let why = format!("what it gave is no OpenLineage event: {why}");
+        assert!(
+            matches!(&steps[0].did, Did::Failed(reason) if *reason == why),
+            "{script}: {steps:?}"
+        );
+    }
+}
+
+#[test]
 fn examples_pass_and_fail_for_what_they_say() {
     let rules = rules(
         "
