@@ -199,3 +199,13 @@ fn walk(value: &Value, pointer: &str, see: &mut impl FnMut(&str, &Value)) {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
+
+#[test]
+fn the_examples_of_the_example_file_pass() {
+    let rules = read(include_str!("../../../examples/transforms.yaml")).unwrap();
+    assert!(!rules.examples().is_empty());
+    for example in rules.examples() {
+        let failures = example.run(&rules).failures;
+        assert!(failures.is_empty(), "{}: {failures:?}", example.name);
+    }
+}
