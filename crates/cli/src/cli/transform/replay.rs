@@ -58,7 +58,8 @@ pub(super) fn run(arguments: &Arguments, bench: &Bench) -> anyhow::Result<ExitCo
         Output::Json => paint(&sum.json(arguments.names).to_string())?,
         Output::Text => paint(&sum.text(arguments.names))?,
     }
-    Ok(exit(sum.rules.iter().all(|(_, of)| of.failed == 0)))
+    let worked = sum.rules.iter().all(|(_, of)| of.failed == 0);
+    Ok(exit(worked && sum.invalid == 0))
 }
 
 /// What would change.

@@ -53,9 +53,15 @@ pub(super) fn run(arguments: &Arguments, bench: &Bench) -> anyhow::Result<ExitCo
         } else {
             ("FAIL", RED)
         };
-        let line = coloured(&format!("(line {})", example.line), DIM);
+        // An example without a name is called by its line already.
+        let line = format!("line {}", example.line);
+        let line = if example.name == line {
+            String::new()
+        } else {
+            coloured(&format!(" ({line})"), DIM)
+        };
         paint(&format!(
-            "  {} {} {line}",
+            "  {} {}{line}",
             coloured(word, style),
             example.name
         ))?;
@@ -71,7 +77,12 @@ pub(super) fn run(arguments: &Arguments, bench: &Bench) -> anyhow::Result<ExitCo
     }
     if passed + failed == 0 {
         // A test that looks at nothing would pass for ever.
-        eprintln!("no examples: put `examples:` beside a rule");
+        match &arguments.filter {
+            Some(filter) if !rules.examples().is_empty() => {
+                eprintln!("no example matches {filter:?}");
+            }
+            Some(_) | None => eprintln!("no examples: put `examples:` beside a rule"),
+        }
     }
     Ok(exit(failed == 0 && passed > 0))
 }
