@@ -155,11 +155,16 @@ fn rule(
     }
     fields.finish(problems);
     let action = actions.into_iter().next().and_then(|(_, action)| action);
+    // What was to be hidden must not go out because hiding it failed.
+    let default = match &action {
+        Some(Action::Redact(_)) => OnFailure::DeadLetter,
+        Some(_) | None => OnFailure::Keep,
+    };
     Some(Rule {
         name: name?,
         when: when.unwrap_or_default(),
         action: action?,
-        on_failure: on_failure.unwrap_or_default(),
+        on_failure: on_failure.unwrap_or(default),
     })
 }
 
