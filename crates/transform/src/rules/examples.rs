@@ -1,23 +1,25 @@
 //! Examples: events that stand in the rules file beside their rules, and what has to become of them.
 //!
 //! What an event needs and an example leaves out is filled in, so that an example shows what matters and no more. Run by
-//! `lineage-proxy transform test`; how events are written there is in `examples/given.rs`.
+//! `lineage-proxy transform test`; how events are written there is in `examples/given.rs`, how
+//! they are judged in `examples/judge.rs`.
 
 mod given;
+mod judge;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use openlineage::{Event, Json};
-use serde_json::Value;
+use openlineage::Event;
 
 use given::events;
+use judge::{Came, Expect};
 
 use super::read::Coalesce;
 use super::yaml::{At, Fields, Node, Problems, Value as Yaml};
 use super::{Facts, Rules, Verdict};
 use crate::coalesce::coalesce;
-use crate::diff::{Difference, diff};
+use crate::diff::Difference;
 use crate::redshift::Lookup;
 
 /// An example.
@@ -32,27 +34,6 @@ pub struct Example {
     given: Vec<Event>,
     target: String,
     expect: Vec<Expect>,
-}
-
-/// What has to become of the events.
-#[derive(Debug, Clone)]
-enum Expect {
-    /// These, and no others.
-    Events(Vec<Event>),
-    /// That value at that pointer of the only event.
-    At(String, Value),
-    /// Nothing there.
-    Absent(String),
-    /// It is as it was.
-    Unchanged,
-    /// Dropped, by that rule if one is named.
-    Dropped(Option<String>),
-    /// Not dropped, by any rule.
-    NotDropped,
-    /// A dead letter.
-    DeadLetter,
-    /// Its rule fails, whatever becomes of it then.
-    Failed,
 }
 
 /// What came of an example.
@@ -263,163 +244,4 @@ fn merged(events: &[Event], joins: &[bool], with: &Coalesce) -> Vec<Event> {
     out.extend((others.into_iter()).filter_map(|index| Some((index, events.get(index)?.clone()))));
     out.sort_by_key(|(index, _)| *index);
     out.into_iter().map(|(_, event)| event).collect()
-}
-
-/// What became of the events of an example.
-#[derive(Default)]
-struct Came {
-    kept: Vec<Event>,
-    dropped: Vec<Arc<str>>,
-    dead: Vec<String>,
-    failed: Vec<String>,
-    /// Redshift names that a rule left as they were.
-    unresolved: Vec<String>,
-}
-
-impl Came {
-    /// Which names were not looked up: there is nothing to ask where examples run.
-    fn left(&self) -> Option<String> {
-        (!self.unresolved.is_empty()).then(|| {
-            format!(
-                "names were left as they are: {}",
-                self.unresolved.join("; ")
-            )
-        })
-    }
-
-    fn told(&self) -> String {
-        let mut told = Vec::new();
-        let events = self.kept.len();
-        if events > 0 {
-            told.push(format!(
-                "{events} event{} went on",
-                if events == 1 { "" } else { "s" }
-            ));
-        }
-        told.extend(
-            self.dropped
-                .iter()
-                .map(|rule| format!("dropped by {rule:?}")),
-        );
-        told.extend(
-            self.dead
-                .iter()
-                .map(|dead| format!("dead letter of {dead}")),
-        );
-        told.extend(self.failed.iter().cloned());
-        told.extend(self.left());
-        told.join("; ")
-    }
-}
-
-impl Expect {
-    fn check(&self, example: &Example, came: &Came, failures: &mut Vec<Failure>) {
-        let mut otherwise = |expected: String| {
-            failures.push(Failure::Else {
-                expected,
-                found: came.told(),
-            });
-        };
-        match self {
-            Expect::Events(wanted) if wanted.len() != came.kept.len() => {
-                otherwise(format!("{} event(s)", wanted.len()));
-            }
-            Expect::Events(wanted) => {
-                let many = wanted.len() > 1;
-                for (index, (wanted, found)) in wanted.iter().zip(&came.kept).enumerate() {
-                    compare(wanted, found, many.then_some(index), failures);
-                }
-            }
-            Expect::Unchanged if came.kept.len() != example.given.len() => {
-                otherwise("unchanged".to_owned());
-            }
-            Expect::Unchanged => {
-                for (given, found) in example.given.iter().zip(&came.kept) {
-                    compare(given, found, None, failures);
-                }
-            }
-            Expect::At(pointer, wanted) => match came.kept.as_slice() {
-                [event] => {
-                    let wanted = wanted.to_string();
-                    match (Json::parse(&wanted), under(event, pointer)) {
-                        (Ok(wanted), Some(found)) => {
-                            for mut difference in diff(wanted, found) {
-                                difference.pointer = format!("{pointer}{}", difference.pointer);
-                                failures.push(Failure::Value(difference));
-                            }
-                        }
-                        (Ok(_) | Err(_), _) => failures.push(Failure::Value(Difference {
-                            pointer: pointer.clone(),
-                            before: Some(wanted),
-                            after: None,
-                        })),
-                    }
-                }
-                _ => otherwise(format!("one event with {pointer}")),
-            },
-            Expect::Absent(pointer) => match came.kept.as_slice() {
-                [event] => {
-                    if let Some(found) = under(event, pointer) {
-                        failures.push(Failure::Value(Difference {
-                            pointer: pointer.clone(),
-                            before: None,
-                            after: Some(found.text().to_owned()),
-                        }));
-                    }
-                }
-                _ => otherwise(format!("one event without {pointer}")),
-            },
-            Expect::Dropped(rule) => {
-                let by = |dropped: &Arc<str>| rule.as_ref().is_none_or(|rule| **rule == **dropped);
-                if !came.kept.is_empty() || !came.dropped.iter().any(by) {
-                    otherwise(match rule {
-                        Some(rule) => format!("dropped by {rule:?}"),
-                        None => "dropped".to_owned(),
-                    });
-                }
-            }
-            Expect::NotDropped => {
-                if !came.dropped.is_empty() {
-                    otherwise("not dropped".to_owned());
-                }
-            }
-            Expect::Failed => {
-                if came.failed.is_empty() {
-                    otherwise("a rule that fails".to_owned());
-                }
-            }
-            Expect::DeadLetter => {
-                if came.dead.is_empty() {
-                    otherwise("a dead letter".to_owned());
-                }
-            }
-        }
-    }
-}
-
-/// The value at a JSON Pointer, as it is written: no number is decoded.
-fn under<'e>(event: &'e Event, pointer: &str) -> Option<Json<'e>> {
-    let steps = pointer.split('/').skip(1);
-    steps.fold(event.json(), |value, step| {
-        let (value, step) = (value?, step.replace("~1", "/").replace("~0", "~"));
-        match value.kind() {
-            "array" => {
-                let index: usize = step.parse().ok()?;
-                value.items().get(index).copied()
-            }
-            _ => value.get(&step),
-        }
-    })
-}
-
-fn compare(wanted: &Event, found: &Event, index: Option<usize>, failures: &mut Vec<Failure>) {
-    let (Some(wanted), Some(found)) = (wanted.json(), found.json()) else {
-        return; // an event is JSON
-    };
-    for mut difference in diff(wanted, found) {
-        if let Some(index) = index {
-            difference.pointer = format!("[{index}]{}", difference.pointer);
-        }
-        failures.push(Failure::Value(difference));
-    }
 }

@@ -1,5 +1,8 @@
 //! Rules files as people write them, and what becomes of events.
 
+mod examples;
+mod reading;
+
 use std::collections::HashMap;
 
 use openlineage::Level;
@@ -49,67 +52,6 @@ fn kept(rules: &Rules, event: &Event) -> Event {
         Verdict::Keep(event) => event,
         other => panic!("{other:?}"),
     }
-}
-
-#[test]
-fn everything_that_is_wrong_is_said_with_its_place() {
-    let text = "\
-rules:
-  - name: a
-    when: {kind: runs, job: {nam: x}}
-    rename: {namespace: {map: [1]}, to: x}
-  - rename: {of: job, name: ''}
-    drop: true
-  - name: a
-    when: {facet: {regex: '('}}
-    on_failure: ignore
-    drop: no
-  - name: b
-    facets: {cap: {x: much}}
-coalesce: {window: 1h}
-rule: 1
-";
-    let expected = [
-        "3:18: rule \"a\": expected one of run, job, dataset, not \"runs\"",
-        "3:29: rule \"a\": expected namespace, name, or both",
-        "3:30: rule \"a\": there is no key \"nam\" here; expected namespace, name",
-        "4:31: rule \"a\": expected a map of old and new texts, found a list",
-        "4:37: rule \"a\": there is no key \"to\" here; expected of, only, namespace, name",
-        "5:5: rule 2: it has no name: logs and counters need one",
-        "5:29: rule 2: a name cannot be empty",
-        "6:11: rule 2: a second action: one rule, one action",
-        "8:27: rule \"a\": no regular expression: unclosed group",
-        "9:17: rule \"a\": expected one of keep, dead_letter, not \"ignore\"",
-        "10:11: rule \"a\": expected drop: true",
-        "12:23: rule \"b\": expected a size such as 100 KB, not \"much\"",
-        "13:20: coalesce: expected a time of at most 900s, such as 30s",
-        "14:1: there is no key \"rule\" here; expected version, rules, coalesce, examples",
-    ];
-    assert_eq!(problems(text), expected);
-}
-
-#[test]
-fn a_name_that_is_taken_and_a_file_that_is_not_there_are_problems() {
-    let text = "rules:\n  - {name: a, drop: true}\n  - {name: a, drop: true}\n  - {name: s, script: {file: s.rhai}}\n  - {name: t, transform: mine}\n";
-    let expected = [
-        "3:5: rule \"a\": its name is taken: names are what logs and counters call a rule",
-        "4:30: rule \"s\": s.rhai: not found",
-        "5:26: rule \"t\": this binary has no transform \"mine\"; it has none",
-    ];
-    assert_eq!(problems(text), expected);
-}
-
-#[test]
-fn an_error_in_a_script_points_into_the_file() {
-    let block = "rules:\n  - name: a\n    script: |\n      let x = 1;\n      let y = x +;\n";
-    assert_eq!(
-        problems(block),
-        ["5:18: rule \"a\": the script, line 2, column 12: Unexpected ';'"]
-    );
-    assert_eq!(
-        problems("rules: {a: [}"),
-        ["1:12: not YAML: mismatched bracket '[' closed by '}'"]
-    );
 }
 
 #[test]
@@ -298,24 +240,6 @@ fn datasets_can_be_taken_out_and_the_others_stay() {
 }
 
 #[test]
-fn a_group_that_there_is_not_is_a_problem_and_not_an_empty_text() {
-    let change = |to: &str| {
-        let text = "rules: [{name: a, rename: {name: {regex: '^(?P<stem>.*)_tmp$', to: 'TO'}}}]";
-        text.replace("TO", to)
-    };
-    for to in ["${1}_prod", "$stem", "$stem-x", "$$1_prod", "100 $", "$0"] {
-        rules(&change(to));
-    }
-    for (to, said) in [
-        ("$1_prod", "there is no group 1_prod; write ${1}"),
-        ("$stem_x", "there is no group stem_x; write ${stem}"),
-        ("$$$2", "there is no group 2"),
-    ] {
-        assert_eq!(problems(&change(to)), [format!("1:34: rule \"a\": {said}")]);
-    }
-}
-
-#[test]
 fn a_name_that_would_become_empty_fails_the_rule_whatever_its_action() {
     let named = event(r#","inputs":[{"namespace":"s","name":"tmp"},{"namespace":"","name":"x"}]"#);
     for action in [
@@ -337,34 +261,6 @@ fn a_name_that_would_become_empty_fails_the_rule_whatever_its_action() {
     let other = rules("rules: [{name: a, rename: {name: y}}]");
     let after = kept(&other, &named);
     assert!(after.text().contains(r#"{"namespace":"","name":"y"}"#));
-}
-
-#[test]
-fn a_value_that_is_missing_is_a_problem_and_not_a_rule_for_every_event() {
-    let text = "rules:\n  - name: a\n    when:\n    drop:\n  - name: b\n    when: {event_type: }\n    drop:\n";
-    let expected = [
-        "3:5: rule \"a\": when: nothing stands here",
-        "6:12: rule \"b\": event_type: nothing stands here",
-    ];
-    assert_eq!(problems(text), expected);
-    assert_eq!(problems("rules:\n"), ["1:1: rules: nothing stands here"]);
-    let [empty] = problems("# soon\n").try_into().unwrap();
-    let empty: String = empty;
-    assert!(empty.ends_with("the file is empty; rules: [] means none"));
-    assert!(rules("rules: []").is_empty());
-}
-
-#[test]
-fn a_number_that_was_written_otherwise_has_to_stand_in_quotes() {
-    let tags = |tags: &str| format!("rules: [{{name: a, add: {{tags: {{{tags}}}}}}}]");
-    for number in ["00123", "1.10"] {
-        let said = problems(&tags(&format!("zip: {number}")));
-        assert!(
-            said[0].ends_with("expected a text; put it in quotes"),
-            "{said:?}"
-        );
-    }
-    rules(&tags("zip: '00123', year: 2024"));
 }
 
 /// A transform that does the worst that code can do.
@@ -445,42 +341,6 @@ fn what_is_no_event_is_told_by_what_is_expected_where_and_quotes_nothing() {
     }
 }
 
-#[test]
-fn examples_pass_and_fail_for_what_they_say() {
-    let rules = rules(
-        "
-rules:
-  - name: s3
-    normalise: [s3]
-    examples:
-      - {name: right, given: {inputs: [{namespace: 's3a://b', name: k}]}, expect: {inputs: [{namespace: 's3://b', name: k}]}}
-      - {name: wrong, given: {inputs: [{namespace: 's3a://b', name: k}]}, expect: {inputs: [{namespace: 's3n://b', name: k}]}}
-      - {name: at, given: {inputs: [{namespace: 's3a://b', name: k}]}, expect_at: {/inputs/0/name: l}, expect_absent: /inputs/0}
-      - {name: same, given: {inputs: [{namespace: 's3://b', name: k}]}, expect_unchanged: true}
-  - {name: gone, when: {job: {name: x}}, drop: true, examples: [{given: {job: {name: x}}, expect_dropped: gone}, {name: other, given: {job: {name: y}}, expect_dropped: true}]}
-coalesce: {keep_start: false}
-examples:
-  - {name: one, given: [{eventType: START}, {eventType: COMPLETE}], expect: {eventType: COMPLETE}}
-",
-    );
-    let results: Vec<(String, usize)> = rules
-        .examples()
-        .iter()
-        .map(|example| (example.name.clone(), example.run(&rules).failures.len()))
-        .collect();
-    let expected = [
-        ("right", 0),
-        ("wrong", 1),
-        ("at", 2),
-        ("same", 0),
-        ("line 10", 0),
-        ("other", 1),
-        ("one", 0),
-    ];
-    let expected: Vec<(String, usize)> = expected.map(|(name, n)| (name.to_owned(), n)).to_vec();
-    assert_eq!(results, expected);
-}
-
 fn failures(rules: &Rules) -> Vec<String> {
     let results = rules.examples().iter().map(|example| example.run(rules));
     let told = results.map(|result| match result.failures.as_slice() {
@@ -489,50 +349,4 @@ fn failures(rules: &Rules) -> Vec<String> {
         [.., Failure::Value(difference)] => difference.pointer.clone(),
     });
     told.collect()
-}
-
-#[test]
-fn examples_merge_only_what_the_batch_would() {
-    let rules = rules(
-        "
-rules: [{name: a, rename: {of: job, name: other}}]
-coalesce: {keep_start: false, when: {job: {name: j*}, target: store}}
-examples:
-  - {given: [{eventType: START}, {eventType: COMPLETE}], expect: {eventType: COMPLETE, job: {name: other}}}
-  - {target: file, given: [{eventType: START}, {eventType: COMPLETE}], expect: {eventType: COMPLETE}}
-  - {given: [{eventType: START, job: {name: k}}, {eventType: COMPLETE, job: {name: k}}], expect: {eventType: COMPLETE}}
-",
-    );
-    let apart = "1 event(s): 2 events went on";
-    assert_eq!(failures(&rules), ["", apart, apart]);
-}
-
-#[test]
-fn examples_say_what_must_not_be_dropped_and_which_numbers_differ() {
-    let rules = rules(
-        r#"
-rules: [{name: a, when: {job: {name: x}}, drop: true}]
-examples:
-  - {given: {job: {name: x}}, expect_dropped: false}
-  - {given: {job: {name: y}}, expect_dropped: false}
-  - {given: '{"x": {"a/b": [9007199254740993, 1180591620717411303425]}}', expect_at: {'/x/a~1b/0': 9007199254740993}}
-  - {given: '{"x": {"a/b": [9007199254740993, 1180591620717411303425]}}', expect_at: {'/x/a~1b/1': 1180591620717411303424}}
-"#,
-    );
-    let expected = ["not dropped: dropped by \"a\"", "", "", "/x/a~1b/1"];
-    assert_eq!(failures(&rules), expected);
-}
-
-#[test]
-fn an_example_whose_names_nobody_looked_up_says_so() {
-    let rules = rules(
-        "rules: [{name: a, redshift: {}, examples: [{given: {inputs: [{namespace: 'redshift://wg.eu-west-1:5439', name: d.s.t}]},
-          expect_at: {/inputs/0/namespace: x}}]}]",
-    );
-    let [failure] = failures(&rules).try_into().unwrap();
-    let failure: String = failure;
-    assert!(
-        failure.contains("redshift://wg.eu-west-1:5439: "),
-        "{failure}"
-    );
 }

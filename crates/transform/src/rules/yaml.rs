@@ -2,11 +2,11 @@
 //!
 //! Knows no rule by itself: `read.rs` asks for each key, so a key that it never asks for is one there is not.
 
+mod parse;
+
 use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::Spanned;
+pub(super) use parse::parse;
 
 /// One thing that is wrong with a rules file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,30 +82,6 @@ impl Problems {
     /// The value, or nothing and a problem.
     pub(super) fn ok<T>(&mut self, at: At, result: Result<T, impl fmt::Display>) -> Option<T> {
         result.map_err(|error| self.say(at, error)).ok()
-    }
-}
-
-/// Reads the text; with an error, there is nothing further to look at.
-pub(super) fn parse(text: &str) -> Result<Node, Problem> {
-    // YAML 1.2: `no`, `on` and `y` are texts. A job may be called so.
-    let options = serde_saphyr::options! { strict_booleans: true };
-    serde_saphyr::from_str_with_options::<Node>(text, options).map_err(|error| {
-        let at = error.location();
-        Problem {
-            line: at.map_or(0, |at| at.line()),
-            column: at.map_or(0, |at| at.column()),
-            message: format!("not YAML: {}", first_line(&error.to_string())),
-        }
-    })
-}
-
-/// The message without the place, which is said already.
-fn first_line(text: &str) -> &str {
-    let line = text.lines().next().unwrap_or_default();
-    let line = line.strip_prefix("error: ").unwrap_or(line);
-    match line.split_once(": ") {
-        Some((place, rest)) if place.starts_with("line ") => rest,
-        Some(_) | None => line,
     }
 }
 
@@ -323,98 +299,6 @@ impl<'n> Fields<'n> {
                 problems.say(key.at, message);
             }
         }
-    }
-}
-
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Node, D::Error> {
-        let spanned = Spanned::<Value>::deserialize(deserializer)?;
-        Ok(Node {
-            at: at(&spanned.referenced),
-            value: spanned.value,
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for Value {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(Any)
-    }
-}
-
-fn at(location: &serde_saphyr::Location) -> At {
-    At {
-        line: location.line(),
-        column: location.column(),
-    }
-}
-
-struct Any;
-
-impl<'de> Visitor<'de> for Any {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_none<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        Value::deserialize(deserializer)
-    }
-
-    fn visit_bool<E>(self, flag: bool) -> Result<Value, E> {
-        Ok(Value::Bool(flag))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
-        Ok(Value::Number(number.into()))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
-        Ok(Value::Number(number.into()))
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Value, E> {
-        let number = serde_json::Number::from_f64(number);
-        number
-            .map(Value::Number)
-            .ok_or_else(|| E::custom("a number that JSON does not have"))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
-        Ok(Value::Text(text.to_owned()))
-    }
-
-    fn visit_string<E>(self, text: String) -> Result<Value, E> {
-        Ok(Value::Text(text))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = seq.next_element()? {
-            items.push(item);
-        }
-        Ok(Value::List(items))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let mut members = Vec::new();
-        while let Some(key) = map.next_key::<Spanned<String>>()? {
-            let key = Key {
-                at: at(&key.referenced),
-                text: key.value,
-            };
-            members.push((key, map.next_value()?));
-        }
-        Ok(Value::Map(members))
     }
 }
 

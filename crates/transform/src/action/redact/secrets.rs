@@ -40,6 +40,17 @@ pub(super) fn hidden(text: &str) -> Cow<'_, str> {
 /// A namespace without user and password, and without the values of secret settings after its first `?` or `;`. All
 /// else stays: two namespaces may not become one because of a word in them.
 pub(super) fn namespace(text: &str) -> Cow<'_, str> {
+    let mut text = Cow::Borrowed(text);
+    for _ in 0..ROUNDS {
+        if !replace(&mut text, namespace_once) {
+            break;
+        }
+    }
+    text
+}
+
+/// One user in front may hide another.
+fn namespace_once(text: &str) -> Cow<'_, str> {
     // A list goes on after a slash: that is no password.
     if text.split_once("://").is_some_and(|(_, rest)| {
         let path = rest.split_once('/').map_or("", |(_, path)| path);

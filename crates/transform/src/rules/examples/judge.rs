@@ -1,0 +1,189 @@
+//! What became of the events of an example, held against what was expected.
+
+use std::sync::Arc;
+
+use openlineage::{Event, Json};
+use serde_json::Value;
+
+use super::{Example, Failure};
+use crate::diff::{Difference, diff};
+
+/// What has to become of the events.
+#[derive(Debug, Clone)]
+pub(super) enum Expect {
+    /// These, and no others.
+    Events(Vec<Event>),
+    /// That value at that pointer of the only event.
+    At(String, Value),
+    /// Nothing there.
+    Absent(String),
+    /// It is as it was.
+    Unchanged,
+    /// Dropped, by that rule if one is named.
+    Dropped(Option<String>),
+    /// Not dropped, by any rule.
+    NotDropped,
+    /// A dead letter.
+    DeadLetter,
+    /// Its rule fails, whatever becomes of it then.
+    Failed,
+}
+
+/// What became of the events of an example.
+#[derive(Default)]
+pub(super) struct Came {
+    pub(super) kept: Vec<Event>,
+    pub(super) dropped: Vec<Arc<str>>,
+    pub(super) dead: Vec<String>,
+    pub(super) failed: Vec<String>,
+    /// Redshift names that a rule left as they were.
+    pub(super) unresolved: Vec<String>,
+}
+
+impl Came {
+    /// Which names were not looked up: there is nothing to ask where examples run.
+    pub(super) fn left(&self) -> Option<String> {
+        (!self.unresolved.is_empty()).then(|| {
+            format!(
+                "names were left as they are: {}",
+                self.unresolved.join("; ")
+            )
+        })
+    }
+
+    fn told(&self) -> String {
+        let mut told = Vec::new();
+        let events = self.kept.len();
+        if events > 0 {
+            told.push(format!(
+                "{events} event{} went on",
+                if events == 1 { "" } else { "s" }
+            ));
+        }
+        told.extend(
+            self.dropped
+                .iter()
+                .map(|rule| format!("dropped by {rule:?}")),
+        );
+        told.extend(
+            self.dead
+                .iter()
+                .map(|dead| format!("dead letter of {dead}")),
+        );
+        told.extend(self.failed.iter().cloned());
+        told.extend(self.left());
+        told.join("; ")
+    }
+}
+
+impl Expect {
+    pub(super) fn check(&self, example: &Example, came: &Came, failures: &mut Vec<Failure>) {
+        let mut otherwise = |expected: String| {
+            failures.push(Failure::Else {
+                expected,
+                found: came.told(),
+            });
+        };
+        match self {
+            Expect::Events(wanted) if wanted.len() != came.kept.len() => {
+                otherwise(format!("{} event(s)", wanted.len()));
+            }
+            Expect::Events(wanted) => {
+                let many = wanted.len() > 1;
+                for (index, (wanted, found)) in wanted.iter().zip(&came.kept).enumerate() {
+                    compare(wanted, found, many.then_some(index), failures);
+                }
+            }
+            Expect::Unchanged if came.kept.len() != example.given.len() => {
+                otherwise("unchanged".to_owned());
+            }
+            Expect::Unchanged => {
+                for (given, found) in example.given.iter().zip(&came.kept) {
+                    compare(given, found, None, failures);
+                }
+            }
+            Expect::At(pointer, wanted) => match came.kept.as_slice() {
+                [event] => {
+                    let wanted = wanted.to_string();
+                    match (Json::parse(&wanted), under(event, pointer)) {
+                        (Ok(wanted), Some(found)) => {
+                            for mut difference in diff(wanted, found) {
+                                difference.pointer = format!("{pointer}{}", difference.pointer);
+                                failures.push(Failure::Value(difference));
+                            }
+                        }
+                        (Ok(_) | Err(_), _) => failures.push(Failure::Value(Difference {
+                            pointer: pointer.clone(),
+                            before: Some(wanted),
+                            after: None,
+                        })),
+                    }
+                }
+                _ => otherwise(format!("one event with {pointer}")),
+            },
+            Expect::Absent(pointer) => match came.kept.as_slice() {
+                [event] => {
+                    if let Some(found) = under(event, pointer) {
+                        failures.push(Failure::Value(Difference {
+                            pointer: pointer.clone(),
+                            before: None,
+                            after: Some(found.text().to_owned()),
+                        }));
+                    }
+                }
+                _ => otherwise(format!("one event without {pointer}")),
+            },
+            Expect::Dropped(rule) => {
+                let by = |dropped: &Arc<str>| rule.as_ref().is_none_or(|rule| **rule == **dropped);
+                if !came.kept.is_empty() || !came.dropped.iter().any(by) {
+                    otherwise(match rule {
+                        Some(rule) => format!("dropped by {rule:?}"),
+                        None => "dropped".to_owned(),
+                    });
+                }
+            }
+            Expect::NotDropped => {
+                if !came.dropped.is_empty() {
+                    otherwise("not dropped".to_owned());
+                }
+            }
+            Expect::Failed => {
+                if came.failed.is_empty() {
+                    otherwise("a rule that fails".to_owned());
+                }
+            }
+            Expect::DeadLetter => {
+                if came.dead.is_empty() {
+                    otherwise("a dead letter".to_owned());
+                }
+            }
+        }
+    }
+}
+
+/// The value at a JSON Pointer, as it is written: no number is decoded.
+fn under<'e>(event: &'e Event, pointer: &str) -> Option<Json<'e>> {
+    let steps = pointer.split('/').skip(1);
+    steps.fold(event.json(), |value, step| {
+        let (value, step) = (value?, step.replace("~1", "/").replace("~0", "~"));
+        match value.kind() {
+            "array" => {
+                let index: usize = step.parse().ok()?;
+                value.items().get(index).copied()
+            }
+            _ => value.get(&step),
+        }
+    })
+}
+
+fn compare(wanted: &Event, found: &Event, index: Option<usize>, failures: &mut Vec<Failure>) {
+    let (Some(wanted), Some(found)) = (wanted.json(), found.json()) else {
+        return; // an event is JSON
+    };
+    for mut difference in diff(wanted, found) {
+        if let Some(index) = index {
+            difference.pointer = format!("[{index}]{}", difference.pointer);
+        }
+        failures.push(Failure::Value(difference));
+    }
+}

@@ -1,0 +1,93 @@
+//! A condition that is not met, in words. Called only when somebody asks: `explain`.
+
+use openlineage::{Event, Identity};
+
+use super::{Condition, Facts, Side, datasets, facets, or_none, producer};
+
+/// A condition that an event does not meet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Miss {
+    /// The condition, as it stands in the file: `job.name`.
+    pub condition: &'static str,
+    /// What it asks for.
+    pub expected: String,
+    /// What the event has.
+    pub found: String,
+}
+
+/// A condition that does not hold; told only when somebody asks.
+pub(crate) struct MissedCondition<'w>(pub(super) &'w Condition);
+
+impl MissedCondition<'_> {
+    /// For a person.
+    pub(crate) fn told(&self, event: &Event, facts: &Facts<'_>) -> Miss {
+        let identity = |identity: &Identity| format!("{} {}", identity.namespace, identity.name);
+        let datasets = |side| {
+            let found: Vec<String> = datasets(event, side).iter().map(identity).collect();
+            or_none(found.join(", "))
+        };
+        let miss = |condition, expected: String, found: String| Miss {
+            condition,
+            expected,
+            found,
+        };
+        match self.0 {
+            Condition::Kind(kinds) => miss(
+                "kind",
+                format!("{kinds:?}").to_lowercase(),
+                event.label().to_owned(),
+            ),
+            Condition::EventType(types) => miss(
+                "event_type",
+                format!("{types:?}").to_uppercase(),
+                event.label().to_owned(),
+            ),
+            Condition::Target(patterns) => miss("target", patterns.told(), facts.target.to_owned()),
+            Condition::LargerThan(size) => miss(
+                "larger_than",
+                format!("{size} bytes"),
+                format!("{} bytes", event.text().len()),
+            ),
+            Condition::SmallerThan(size) => miss(
+                "smaller_than",
+                format!("{size} bytes"),
+                format!("{} bytes", event.text().len()),
+            ),
+            Condition::Job(named) => miss(
+                "job",
+                named.told(),
+                or_none(event.job().map(identity).unwrap_or_default()),
+            ),
+            Condition::Producer(patterns) => {
+                miss("producer", patterns.told(), or_none(producer(event)))
+            }
+            Condition::Has(side, wanted) => {
+                let condition = match side {
+                    Side::Inputs => "inputs",
+                    Side::Outputs => "outputs",
+                    Side::Any => "datasets",
+                };
+                miss(condition, wanted.to_string(), (!wanted).to_string())
+            }
+            Condition::Dataset(side, named) => {
+                let condition = match side {
+                    Side::Inputs => "input",
+                    Side::Outputs => "output",
+                    Side::Any => "dataset",
+                };
+                miss(condition, named.told(), datasets(*side))
+            }
+            Condition::Facet(patterns) => miss(
+                "facet",
+                patterns.told(),
+                or_none(facets(event).collect::<Vec<_>>().join(", ")),
+            ),
+            Condition::Any(_) => miss("any", "one of them".to_owned(), "none".to_owned()),
+            Condition::All(all) => all.iter().find_map(|when| when.miss(event, facts)).map_or(
+                miss("all", "all of them".to_owned(), "not all".to_owned()),
+                |missed| missed.told(event, facts),
+            ),
+            Condition::Not(_) => miss("not", "none of it".to_owned(), "all of it".to_owned()),
+        }
+    }
+}
