@@ -38,7 +38,11 @@ while getopts b:p:r:a:x:o:t:unh option; do
     a) arch="$OPTARG" ;;
     x) prefix="${OPTARG%/}" ;;
     o) out="$OPTARG" ;;
-    t) rules="${OPTARG%/}" ;;
+    t)
+        # An unset variable must not mean: without rules.
+        [ -n "$OPTARG" ] || { echo "sync_assets.sh: which folder? -t RULES" >&2; exit 2; }
+        rules="${OPTARG%/}"
+        ;;
     u) rules_only=true ;;
     n) dry=true ;;
     h)
@@ -166,7 +170,7 @@ if $rules_only; then
 A stack that has its rules there takes them within RulesRefresh seconds, without a deploy. Any other stack, with these
 parameters in its next deploy:
 
-  RulesFile= RulesBucketName=$bucket RulesPrefix=$prefix/rules
+  RulesFile= RulesLayerArn= RulesBucketName=$bucket RulesPrefix=$prefix/rules
 END
     exit
 fi
@@ -205,7 +209,7 @@ upload "$template" "$template_key"
 region="${AWS_REGION:-${AWS_DEFAULT_REGION:-$("${aws[@]}" configure get region 2>/dev/null || true)}}"
 for ((i = 1; i < ${#aws[@]}; i++)); do [ "${aws[i]}" = --region ] && region="${aws[i + 1]}"; done
 with_rules=""
-[ -z "$rules" ] || with_rules=" RulesFile=rules/transforms.yaml RulesPrefix= RulesBucketName="
+[ -z "$rules" ] || with_rules=" RulesFile=rules/transforms.yaml RulesPrefix= RulesBucketName= RulesLayerArn="
 cat <<END
 
 Next, with the id of your DataZone domain (every other parameter has a default: see README, "On AWS"):
