@@ -9,23 +9,8 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
-
 use serde_json::Value;
-use support::{Serve, Target, event, eventually, run};
-
-fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
-    let path = folder.join(name);
-    std::fs::write(&path, text).unwrap();
-    path
-}
-
-/// An event with its inputs or outputs, as JSON.
-fn moving(n: u32, event_type: &str, members: &str) -> String {
-    let event = event(n, event_type);
-    let (head, _) = event.rsplit_once('}').unwrap();
-    format!("{head},{members}}}")
-}
+use support::{Serve, Target, event, eventually, moving, run, write};
 
 const COALESCE: &str = "coalesce: {window: 3s, keep_start: false}";
 

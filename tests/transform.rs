@@ -9,23 +9,10 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
-use support::{Serve, event, eventually, run};
-
-fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
-    let path = folder.join(name);
-    std::fs::write(&path, text).unwrap();
-    path
-}
-
-/// An event with a job and, as JSON, its inputs and outputs.
-fn moving(n: u32, event_type: &str, members: &str) -> String {
-    let event = event(n, event_type);
-    let (head, _) = event.rsplit_once('}').unwrap();
-    format!("{head},{members}}}")
-}
+use support::{Serve, event, eventually, moving, run, write};
 
 const GOOD: &str = "
 rules:

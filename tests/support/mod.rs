@@ -10,7 +10,7 @@
 )]
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -209,6 +209,20 @@ pub fn event(n: u32, event_type: &str) -> String {
     format!(
         r#"{{ "eventTime":"2026-11-20T10:00:{second:02}.1Z","producer":"urn:test","schemaURL":"urn:schema","eventType":"{event_type}","run":{{"runId":"01a1faa6-e194-708b-a993-{n:012x}"}},"job":{{"namespace":"test","name":"job {n}"}},"x":1.0 }}"#
     )
+}
+
+/// An event with further members, as JSON.
+pub fn moving(n: u32, event_type: &str, members: &str) -> String {
+    let event = event(n, event_type);
+    let (head, _) = event.rsplit_once('}').unwrap();
+    format!("{head},{members}}}")
+}
+
+/// A file in a folder.
+pub fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    path
 }
 
 /// A target that answers each event as told: with the status that stands behind `"answer":` in it, else with `default`.
