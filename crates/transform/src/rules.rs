@@ -292,6 +292,8 @@ impl Rule {
             let done = self.action.on(event, facts, unresolved)?;
             // A catalogue would take all that lost its name for one and the same.
             if let Some(Done::Changed(after)) = &done
+                && self.action.names()
+                && after.text().contains(EMPTY)
                 && empty_names(after) > empty_names(event)
             {
                 return Err("a name would become empty".to_owned());
@@ -302,11 +304,14 @@ impl Rule {
     }
 }
 
+/// An empty text, as it stands in JSON.
+const EMPTY: &str = "\"\"";
+
 /// How many namespaces and names are empty, at all places where there are some.
 fn empty_names(event: &Event) -> usize {
     let found = event.json().map(openlineage::names).unwrap_or_default();
     let texts = found.iter().flat_map(|name| [name.namespace, name.name]);
-    texts.filter(|json| json.text() == "\"\"").count()
+    texts.filter(|json| json.text() == EMPTY).count()
 }
 
 #[cfg(test)]

@@ -56,6 +56,23 @@ impl Action {
         matches!(self, Action::Redshift(_))
     }
 
+    /// Whether it can change the name of a dataset or job.
+    pub(super) fn names(&self) -> bool {
+        match self {
+            Action::Rename(_)
+            | Action::Normalise(..)
+            | Action::Redshift(_)
+            | Action::SymlinkToPrimary(_)
+            | Action::Strip(..)
+            | Action::Redact(_) // the user in a namespace
+            | Action::Plugin(_) => true,
+            Action::Facets(..)
+            | Action::Add(_)
+            | Action::DropDatasets(_)
+            | Action::Drop => false,
+        }
+    }
+
     /// Whether it is code of a user's.
     pub(super) fn is_code(&self) -> bool {
         matches!(self, Action::Plugin(_))
