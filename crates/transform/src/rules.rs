@@ -194,21 +194,16 @@ impl Rules {
     pub fn explain(&self, event: &Event, facts: &Facts<'_>) -> Transformed {
         run(&self.rules, event, facts, |rule, event| {
             rule.when
-                .miss(event, facts)
-                .map(|missed| Did::NotFor(missed.told(event, facts)))
+                .miss(event, facts.target)
+                .map(|missed| Did::NotFor(missed.told(event, facts.target)))
         })
     }
 
     /// Whether the events of its run may become one with `event`, as far as the file says.
     pub fn coalesces(&self, event: &Event, target: &str) -> Option<&Coalesce> {
-        let lookups = HashMap::new();
-        let facts = Facts {
-            target,
-            lookups: &lookups,
-        };
         self.coalesce
             .as_ref()
-            .filter(|coalesce| coalesce.when.miss(event, &facts).is_none())
+            .filter(|coalesce| coalesce.when.miss(event, target).is_none())
     }
 }
 
@@ -230,7 +225,7 @@ fn run(
             steps.push(step(rule, did));
             continue;
         }
-        if rule.when.miss(&event, facts).is_some() {
+        if rule.when.miss(&event, facts.target).is_some() {
             continue;
         }
         match rule.on(&event, facts, &mut unresolved) {

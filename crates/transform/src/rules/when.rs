@@ -7,7 +7,6 @@ mod told;
 
 use openlineage::{Event, EventType, Identity, Json, Subject};
 
-use super::Facts;
 use super::pattern::Patterns;
 pub use told::Miss;
 pub(crate) use told::MissedCondition;
@@ -98,14 +97,10 @@ impl Named {
 
 impl When {
     /// The first condition that `event` does not meet.
-    pub(crate) fn miss<'w>(
-        &'w self,
-        event: &Event,
-        facts: &Facts<'_>,
-    ) -> Option<MissedCondition<'w>> {
+    pub(crate) fn miss<'w>(&'w self, event: &Event, target: &str) -> Option<MissedCondition<'w>> {
         self.0
             .iter()
-            .find(|condition| !condition.holds(event, facts))
+            .find(|condition| !condition.holds(event, target))
             .map(MissedCondition)
     }
 
@@ -202,7 +197,7 @@ impl When {
 }
 
 impl Condition {
-    fn holds(&self, event: &Event, facts: &Facts<'_>) -> bool {
+    fn holds(&self, event: &Event, target: &str) -> bool {
         match self {
             Condition::Kind(kinds) => kinds.contains(&match event.subject() {
                 Subject::Run { .. } => Kind::Run,
@@ -220,7 +215,7 @@ impl Condition {
                 | Subject::Job { .. }
                 | Subject::Dataset { .. } => false,
             },
-            Condition::Target(patterns) => patterns.matches(facts.target),
+            Condition::Target(patterns) => patterns.matches(target),
             Condition::LargerThan(size) => event.text().len() > *size,
             Condition::SmallerThan(size) => event.text().len() < *size,
             Condition::Job(named) => event.job().is_some_and(|job| named.matches(job)),
@@ -230,9 +225,9 @@ impl Condition {
                 .iter()
                 .any(|dataset| named.matches(dataset)),
             Condition::Facet(patterns) => facets(event).any(|facet| patterns.matches(&facet)),
-            Condition::Any(any) => any.iter().any(|when| when.miss(event, facts).is_none()),
-            Condition::All(all) => all.iter().all(|when| when.miss(event, facts).is_none()),
-            Condition::Not(when) => when.miss(event, facts).is_some(),
+            Condition::Any(any) => any.iter().any(|when| when.miss(event, target).is_none()),
+            Condition::All(all) => all.iter().all(|when| when.miss(event, target).is_none()),
+            Condition::Not(when) => when.miss(event, target).is_some(),
         }
     }
 }

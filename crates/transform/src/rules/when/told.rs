@@ -2,7 +2,7 @@
 
 use openlineage::{Event, Identity};
 
-use super::{Condition, Facts, Side, datasets, facets, or_none, producer};
+use super::{Condition, Side, datasets, facets, or_none, producer};
 
 /// A condition that an event does not meet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(crate) struct MissedCondition<'w>(pub(super) &'w Condition);
 
 impl MissedCondition<'_> {
     /// For a person.
-    pub(crate) fn told(&self, event: &Event, facts: &Facts<'_>) -> Miss {
+    pub(crate) fn told(&self, event: &Event, target: &str) -> Miss {
         let identity = |identity: &Identity| format!("{} {}", identity.namespace, identity.name);
         let datasets = |side| {
             let found: Vec<String> = datasets(event, side).iter().map(identity).collect();
@@ -42,7 +42,7 @@ impl MissedCondition<'_> {
                 format!("{types:?}").to_uppercase(),
                 event.label().to_owned(),
             ),
-            Condition::Target(patterns) => miss("target", patterns.told(), facts.target.to_owned()),
+            Condition::Target(patterns) => miss("target", patterns.told(), target.to_owned()),
             Condition::LargerThan(size) => miss(
                 "larger_than",
                 format!("{size} bytes"),
@@ -83,9 +83,9 @@ impl MissedCondition<'_> {
                 or_none(facets(event).collect::<Vec<_>>().join(", ")),
             ),
             Condition::Any(_) => miss("any", "one of them".to_owned(), "none".to_owned()),
-            Condition::All(all) => all.iter().find_map(|when| when.miss(event, facts)).map_or(
+            Condition::All(all) => all.iter().find_map(|when| when.miss(event, target)).map_or(
                 miss("all", "all of them".to_owned(), "not all".to_owned()),
-                |missed| missed.told(event, facts),
+                |missed| missed.told(event, target),
             ),
             Condition::Not(_) => miss("not", "none of it".to_owned(), "all of it".to_owned()),
         }
