@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use openlineage::Event;
 
+use crate::coalesce::{Merged, coalesce};
 use crate::endpoint::ShortName;
 use crate::redshift::{Lookup, Unresolved};
 use action::{Action, Done};
@@ -204,6 +205,44 @@ impl Rules {
         self.coalesce
             .as_ref()
             .filter(|coalesce| coalesce.when.miss(event, target).is_none())
+    }
+
+    /// The events that go out for those of one run, given as they came and as the rules left them, in the order of
+    /// their delivery: those that may become one merged, unless it were larger than `limit` bytes; each in place of the
+    /// last of its parts.
+    pub fn together(
+        &self,
+        events: &[(&Event, &Event)],
+        target: &str,
+        limit: Option<usize>,
+    ) -> Vec<Merged> {
+        let joins = |place: &usize| {
+            let event = events.get(*place).map(|(came, _)| *came);
+            event.is_some_and(|came| self.coalesces(came, target).is_some())
+        };
+        let (joining, others): (Vec<usize>, Vec<usize>) = (0..events.len()).partition(joins);
+        let ruled = |place: &usize| events.get(*place).map(|(_, ruled)| *ruled);
+        let mut out: Vec<Merged> = others
+            .into_iter()
+            .filter_map(|place| {
+                Some(Merged {
+                    event: ruled(&place)?.clone(),
+                    parts: vec![place],
+                })
+            })
+            .collect();
+        if let (Some(with), false) = (&self.coalesce, joining.is_empty()) {
+            let merging: Vec<&Event> = joining.iter().filter_map(ruled).collect();
+            let most = [with.max_bytes, limit].into_iter().flatten().min();
+            for mut merged in coalesce(&merging, with.keep_start, most) {
+                merged.parts = (merged.parts.iter())
+                    .filter_map(|part| joining.get(*part).copied())
+                    .collect();
+                out.push(merged);
+            }
+        }
+        out.sort_by_key(|merged| merged.parts.last().copied());
+        out
     }
 }
 

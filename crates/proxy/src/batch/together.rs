@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use openlineage::Event;
 use sha2::{Digest, Sha256};
-use transform::{Cut, Rules, coalesce};
+use transform::{Cut, Merged, Rules};
 use uuid::Uuid;
 
 use super::plan;
@@ -37,12 +37,6 @@ pub(super) struct Item {
     pub(super) told: Told,
     /// Its place in the run.
     place: usize,
-}
-
-/// An event that goes out, and the places of those whose outcome it is.
-struct Group {
-    event: Event,
-    parts: Vec<usize>,
 }
 
 /// What is to become of a run.
@@ -85,8 +79,13 @@ impl Prepare {
             }
         }
         // A bug in merging is no event's end: they go as they are.
-        let groups = plan::guarded(|| self.groups(rules, &items)).unwrap_or_default();
-        let finish = |group: &Group| {
+        let pairs: Vec<_> = items
+            .iter()
+            .map(|item| (&item.event, &item.ruled))
+            .collect();
+        let together = || rules.together(&pairs, self.target, self.takes.max_bytes);
+        let groups = plan::guarded(together).unwrap_or_default();
+        let finish = |group: &Merged| {
             plan::guarded(|| self.finish(group.event.clone()))
                 .ok()
                 .and_then(|(cut, event)| Some((cut, event.ok()?)))
@@ -126,38 +125,6 @@ impl Prepare {
                 Err(outcome) => run.settled.push(item.settled(Vec::new(), outcome)),
             }
         }
-    }
-
-    /// The events that go out for `items`; each item is in exactly one.
-    fn groups(&self, rules: &Rules, items: &[Item]) -> Vec<Group> {
-        let joins = |item: &Item| rules.coalesces(&item.event, self.target).is_some();
-        let joining: Vec<bool> = items.iter().map(joins).collect();
-        let single = |(place, item): (usize, &Item)| Group {
-            event: item.ruled.clone(),
-            parts: vec![place],
-        };
-        let Some(with) = rules.coalesce.as_ref().filter(|_| joining.contains(&true)) else {
-            return items.iter().enumerate().map(single).collect();
-        };
-        let (joined, others): (Vec<_>, Vec<_>) = items
-            .iter()
-            .enumerate()
-            .partition(|(place, _)| joining.get(*place) == Some(&true));
-        let events: Vec<&Event> = joined.iter().map(|(_, item)| &item.ruled).collect();
-        let most = [with.max_bytes, self.takes.max_bytes];
-        let most = most.into_iter().flatten().min();
-        let mut groups: Vec<Group> = others.into_iter().map(single).collect();
-        for merged in coalesce(&events, with.keep_start, most) {
-            let parts = merged.parts.iter();
-            let parts = parts.filter_map(|part| joined.get(*part).map(|(place, _)| *place));
-            groups.push(Group {
-                event: merged.event,
-                parts: parts.collect(),
-            });
-        }
-        // Each in place of the last of its parts.
-        groups.sort_by_key(|group| group.parts.last().copied());
-        groups
     }
 }
 

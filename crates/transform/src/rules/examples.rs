@@ -15,10 +15,8 @@ use openlineage::Event;
 use given::events;
 use judge::{Came, Expect};
 
-use super::read::Coalesce;
 use super::yaml::{At, Fields, Node, Problems, Value as Yaml};
 use super::{Facts, Rules, Verdict};
-use crate::coalesce::coalesce;
 use crate::diff::Difference;
 use crate::redshift::Lookup;
 
@@ -80,7 +78,7 @@ impl Example {
             target: &self.target,
             lookups: &lookups,
         };
-        let (mut came, mut joins) = (Came::default(), Vec::new());
+        let (mut came, mut kept) = (Came::default(), Vec::new());
         for event in &self.given {
             let transformed = rules.apply(event, &facts);
             let unresolved = transformed.unresolved.iter();
@@ -93,20 +91,16 @@ impl Example {
                 }
             }
             match transformed.verdict {
-                Verdict::Keep(after) => {
-                    // As the batch decides it: by the event that came.
-                    joins.push(rules.coalesces(event, &self.target).is_some());
-                    came.kept.push(after);
-                }
+                Verdict::Keep(after) => kept.push((event, after)),
                 Verdict::Drop { rule } => came.dropped.push(rule),
                 Verdict::DeadLetter { rule, reason } => {
                     came.dead.push(format!("{rule:?}: {reason}"));
                 }
             }
         }
-        if let Some(with) = &rules.coalesce {
-            came.kept = merged(&came.kept, &joins, with);
-        }
+        let pairs: Vec<_> = kept.iter().map(|(event, after)| (*event, after)).collect();
+        let together = rules.together(&pairs, &self.target, None);
+        came.kept = together.into_iter().map(|merged| merged.event).collect();
         let mut failures = Vec::new();
         let may_fail = |expect: &Expect| matches!(expect, Expect::DeadLetter | Expect::Failed);
         if !came.failed.is_empty() && !self.expect.iter().any(may_fail) {
@@ -226,22 +220,4 @@ fn pointer(at: At, text: &str, problems: &mut Problems) {
     if !text.is_empty() && !text.starts_with('/') {
         problems.say(at, format!("a JSON Pointer begins with /, not {text:?}"));
     }
-}
-
-/// The events that go out, those that may become one merged, at the places of the ones they are named for.
-fn merged(events: &[Event], joins: &[bool], with: &Coalesce) -> Vec<Event> {
-    let (joining, others): (Vec<usize>, Vec<usize>) =
-        (0..events.len()).partition(|index| joins.get(*index) == Some(&true));
-    let kept: Vec<&Event> = joining.iter().filter_map(|at| events.get(*at)).collect();
-    let merged = coalesce(&kept, with.keep_start, with.max_bytes);
-    let mut out: Vec<(usize, Event)> = merged
-        .into_iter()
-        .map(|merged| {
-            let last = merged.parts.last().and_then(|part| joining.get(*part));
-            (last.copied().unwrap_or_default(), merged.event)
-        })
-        .collect();
-    out.extend((others.into_iter()).filter_map(|index| Some((index, events.get(index)?.clone()))));
-    out.sort_by_key(|(index, _)| *index);
-    out.into_iter().map(|(_, event)| event).collect()
 }
