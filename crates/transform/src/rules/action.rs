@@ -230,13 +230,15 @@ impl Symlink {
         (!edits.is_empty()).then(|| edits.apply())
     }
 
+    /// The symlink as a name for its dataset. An empty one names nothing, so the dataset keeps the name it has.
     fn fitting<'t>(&self, symlink: Json<'t>) -> Option<(Json<'t>, Identity)> {
         let kind = symlink.get("type").and_then(Json::string);
         let kind = kind.as_deref().unwrap_or_default();
         if (self.kind.as_ref()).is_some_and(|wanted| !wanted.matches(kind)) {
             return None;
         }
-        let name = Identity::of(symlink).filter(|name| self.only.matches(name))?;
+        let whole = |name: &Identity| !name.namespace.is_empty() && !name.name.is_empty();
+        let name = Identity::of(symlink).filter(|name| self.only.matches(name) && whole(name))?;
         Some((symlink, name))
     }
 }

@@ -180,6 +180,27 @@ fn a_symlink_becomes_the_name_wherever_the_dataset_is_named() {
 }
 
 #[test]
+fn a_symlink_without_a_name_becomes_nobodys_name() {
+    let rules = rules("rules: [{name: a, symlink_to_primary: {namespace: 'arn:*'}}]");
+    let symlinked = |identifiers: &str| {
+        event(&format!(
+            r#","inputs":[{{"namespace":"s3://l","name":"w","facets":{{"symlinks":{{"_producer":"urn:p","_schemaURL":"urn:s","identifiers":[{identifiers}]}}}}}}]"#
+        ))
+    };
+    let (empty, whole) = (
+        r#"{"namespace":"arn:g","name":"","type":"TABLE"}"#,
+        r#"{"namespace":"arn:g","name":"t","type":"TABLE"}"#,
+    );
+    let alone = symlinked(empty);
+    assert_eq!(kept(&rules, &alone).text(), alone.text());
+    let both = kept(&rules, &symlinked(&format!("{empty},{whole}")));
+    assert!(
+        both.text()
+            .contains(r#""inputs":[{"namespace":"arn:g","name":"t""#)
+    );
+}
+
+#[test]
 fn datasets_of_one_name_get_each_the_name_in_their_own_symlink() {
     let rules = rules("rules: [{name: a, symlink_to_primary: {namespace: 'arn:*'}}]");
     let dataset = |table: &str| {
