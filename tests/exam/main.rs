@@ -1,0 +1,16 @@
+//! The exam: what is promised about an accepted event, tried by force against the real binary.
+//!
+//! One file a kind of trouble. Each case has two sizes: the short one is run with all other tests, the full one by
+//! `tests/exam.sh`, which also prints what each case measured. `SECURITY.md` says which promise each case holds.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
+
+mod size;
+#[path = "../support/mod.rs"]
+mod support;
