@@ -8,9 +8,11 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stdout
+    clippy::print_stdout,
+    unreachable_pub
 )]
 
+mod duplicates;
 mod size;
 #[path = "../support/mod.rs"]
 mod support;

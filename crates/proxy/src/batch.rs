@@ -10,6 +10,7 @@ mod prepare;
 mod preview;
 mod report;
 mod together;
+mod twins;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
@@ -33,6 +34,7 @@ pub use prepare::{Prepare, Told};
 pub use preview::{Preview, preview};
 pub use report::{Outcome, Report, Settled};
 use together::{Parcel, Run};
+use twins::Delivered;
 
 /// Everything a batch needs, set up once.
 #[derive(Debug)]
@@ -49,6 +51,8 @@ pub struct Batch {
     pub in_flight: usize,
     /// After how many tries an event becomes a dead letter.
     pub max_receives: u32,
+    /// What was delivered a moment ago, and is not to be again.
+    pub delivered: Delivered,
 }
 
 impl Batch {
@@ -79,6 +83,7 @@ impl Batch {
             lookups,
             in_flight,
             max_receives,
+            delivered: Delivered::within(config.batch.deduplication),
         }
     }
 }
@@ -109,8 +114,12 @@ pub async fn run(
     }
     let passed = hold.pass(events, &rules.rules, batch.prepare.target, hold.clock());
     let deadline = passed.in_time(deadline);
-    let handled = handle(batch, &rules, passed.events, deadline).await;
-    report.settled.extend(handled);
+    let mut apart = (batch.delivered).apart(passed.events, &rules.version, Instant::now());
+    let events = std::mem::take(&mut apart.events);
+    let handled = handle(batch, &rules, events, deadline).await;
+    report
+        .settled
+        .extend(batch.delivered.together(apart, handled, Instant::now()));
     let settlements: Vec<_> = report
         .settled
         .iter()

@@ -132,6 +132,8 @@ pub struct Batch {
     pub window: Duration,
     /// Posts under way at once.
     pub in_flight: usize,
+    /// How long the same bytes are not delivered again.
+    pub deduplication: Duration,
 }
 
 /// How the check function looks.
@@ -195,6 +197,10 @@ impl Config {
                 in_flight: r
                     .get("batch.in_flight", |t| between(t, 1, 1_000))
                     .unwrap_or(20),
+                // A client that sees no answer sends the same bytes up to six times, within some 40 s (openlineage-python).
+                deduplication: r
+                    .get("batch.deduplication", |t| duration(t, 0, 3_600))
+                    .unwrap_or(Duration::from_secs(60)),
             },
             target: target::read(r, role),
             rules: rules::read(r),

@@ -98,7 +98,7 @@ fn the_readme_names_every_setting() {
 }
 
 /// What the template's functions are not told, and why.
-const NOT_ON_AWS: [(&str, &str); 19] = [
+const NOT_ON_AWS: [(&str, &str); 20] = [
     ("LISTEN", "API Gateway does"),
     ("DATA_DIR", "nothing is kept on a function's disk"),
     ("ONLY", "each function is one half"),
@@ -111,6 +111,7 @@ const NOT_ON_AWS: [(&str, &str); 19] = [
     ("BATCH_SIZE", "a property of the event source"),
     ("BATCH_WINDOW", "a property of the event source"),
     ("BATCH_IN_FLIGHT", "bounded by the batch and the rate"),
+    ("BATCH_DEDUPLICATION", "the default fits all clients"),
     ("FILE_PATH", "no file outlives a function"),
     ("FILE_MAX_BYTES", "no file outlives a function"),
     ("FILE_KEEP", "no file outlives a function"),
