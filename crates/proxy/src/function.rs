@@ -3,6 +3,7 @@
 //! What was not delivered is reported by its message id (`ReportBatchItemFailures`) and comes back after its wait. Called
 //! by the bootstrap, and by those who build one with transforms of their own.
 
+use std::collections::HashSet;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
@@ -38,11 +39,13 @@ async fn start(transforms: Transforms) -> Result<(), Error> {
     let (batch, queue): (&Batch, &Queue) = (&batch, &queue);
     let handler = service_fn(move |event: LambdaEvent<SqsEvent>| async move {
         let deadline = deadline(event.context.deadline);
-        let records = event.payload.records.into_iter().map(record).collect();
+        let records: Vec<Record> = event.payload.records.into_iter().map(record).collect();
+        let received: Vec<String> =
+            (records.iter().map(|record| record.queue_id.clone())).collect();
         let mut hold = Hold::nothing();
         let report = batch::run(batch, queue, &mut hold, records, deadline).await;
         metrics.flush(std::io::stdout())?;
-        Ok::<_, Error>(failures(&report))
+        Ok::<_, Error>(failures(received, &report))
     });
     lambda_runtime::run(handler).await
 }
@@ -90,24 +93,75 @@ fn record(message: SqsMessage) -> Record {
     }
 }
 
-/// Everything that is not dealt with. Lambda deletes the others.
-fn failures(report: &Report) -> SqsBatchResponse {
-    let is_failure = |settlement: Settlement, acknowledged: bool| match settlement {
-        Settlement::Done => false,
-        Settlement::DeadLetter(_) => !acknowledged,
-        Settlement::Retry(_) => true,
+/// Everything of what was received that is not dealt with: Lambda deletes the others. So what a batch could not settle, or
+/// does not know of any more, is named too.
+fn failures(received: Vec<String>, report: &Report) -> SqsBatchResponse {
+    let is_done = |settlement: Settlement, acknowledged: bool| match settlement {
+        Settlement::Done => true,
+        Settlement::DeadLetter(_) => acknowledged,
+        Settlement::Retry(_) => false,
     };
-    let failed = report
+    let done: HashSet<&str> = report
         .settled
         .iter()
-        .filter(|settled| is_failure(settled.settlement(), settled.acknowledged));
+        .filter(|settled| is_done(settled.settlement(), settled.acknowledged))
+        .map(|settled| settled.record.queue_id.as_str())
+        .collect();
     let mut response = SqsBatchResponse::default();
-    response.batch_item_failures = failed
-        .map(|settled| {
+    response.batch_item_failures = received
+        .into_iter()
+        .filter(|id| !done.contains(id.as_str()))
+        .map(|id| {
             let mut failure = BatchItemFailure::default();
-            failure.item_identifier = settled.record.queue_id.clone();
+            failure.item_identifier = id;
             failure
         })
         .collect();
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Outcome;
+
+    fn message(id: &str) -> SqsMessage {
+        let mut message = SqsMessage::default();
+        message.message_id = Some(id.to_owned());
+        message
+    }
+
+    fn failed(outcomes: Vec<(&str, Outcome, bool)>) -> Vec<String> {
+        let received = ["a", "b"].map(str::to_owned).to_vec();
+        let mut report = Report::default();
+        for (id, outcome, acknowledged) in outcomes {
+            report.push(record(message(id)), None, outcome);
+            if let Some(settled) = report.settled.last_mut() {
+                settled.acknowledged = acknowledged;
+            }
+        }
+        let failures = failures(received, &report).batch_item_failures.into_iter();
+        failures.map(|failure| failure.item_identifier).collect()
+    }
+
+    fn dead() -> Outcome {
+        Outcome::DeadLettered {
+            class: "refused",
+            reason: "no".to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_the_batch_no_longer_knows_of_comes_again() {
+        let done = Outcome::Delivered { id: None };
+        assert_eq!(failed(vec![("a", done, true)]), ["b"]);
+    }
+
+    #[test]
+    fn a_dead_letter_is_done_when_it_lies_there_and_not_before() {
+        assert_eq!(
+            failed(vec![("a", dead(), true), ("b", dead(), false)]),
+            ["b"]
+        );
+    }
 }

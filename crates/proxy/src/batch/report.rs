@@ -97,7 +97,7 @@ impl Settled {
 }
 
 impl Report {
-    pub(super) fn push(&mut self, record: Record, event: Option<Event>, outcome: Outcome) {
+    pub(crate) fn push(&mut self, record: Record, event: Option<Event>, outcome: Outcome) {
         self.settled.push(Settled::new(record, event, outcome));
     }
 
