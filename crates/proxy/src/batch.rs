@@ -8,6 +8,8 @@ mod hold;
 mod plan;
 mod prepare;
 mod preview;
+#[cfg(test)]
+mod protocol;
 mod report;
 mod together;
 mod twins;

@@ -1,0 +1,409 @@
+//! The states of the model of delivery, and the steps from one to the next.
+//!
+//! What an answer of the target means is `plan`'s to say, here as in the product. The laws are in `protocol.rs`.
+
+use std::time::Duration;
+
+use targets::{Class, Delivery, Failure, Scope};
+
+use super::{EVENTS, Event, Kind, MAX_RECEIVES, Mistake, Protocol};
+use crate::batch::Settled;
+use crate::batch::plan::{self, Tried};
+use crate::queue::{Record, Settlement};
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct State {
+    pub(super) clients: [Client; 2],
+    pub(super) messages: Vec<Message>,
+    pub(super) dead_letters: Vec<Event>,
+    /// How often the target took each event.
+    pub(super) taken: [u8; 2],
+    pub(super) workers: Vec<Worker>,
+    pub(super) faults: u8,
+    /// Whether the queue gave out again what was dealt with, or may have.
+    pub(super) again: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Client {
+    pub(super) sends_left: u8,
+    pub(super) step: Step,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Step {
+    ToSend,
+    Stored,
+    /// Only by mistake.
+    AnsweredUnstored,
+    Answered,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Message {
+    pub(super) event: Event,
+    pub(super) receives: u32,
+    pub(super) place: Place,
+    pub(super) told_delivered: bool,
+    pub(super) told_dead: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Place {
+    InSight,
+    Hidden,
+    Done,
+    Buried,
+}
+
+/// A process: what it has in hand, and what it knows to be delivered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Worker {
+    pub(super) hand: Vec<Item>,
+    pub(super) known: [bool; 2],
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Item {
+    pub(super) message: usize,
+    pub(super) receives: u32,
+    pub(super) to: Option<To>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum To {
+    Done,
+    Retry,
+    Dead,
+    /// Its dead letter is sent, its message not yet deleted.
+    Sent,
+    /// By mistake: deleted, and its dead letter not yet sent.
+    Deleted,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Action {
+    Store(usize),
+    Answer(usize),
+    AnswerIsLost(usize),
+    IngestCrashes(usize),
+    Receive(usize),
+    Post(usize, usize, Post),
+    Settle(usize),
+    SettleOne(usize, usize),
+    SettlingFails(usize),
+    Panic(usize),
+    Crash(usize),
+    Forget(usize, usize),
+    ComesAgain(usize),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Post {
+    Answered,
+    /// The target has it, and the proxy does not know.
+    AnswerIsLost,
+    Failed,
+    OutOfTime,
+}
+impl Protocol {
+    pub(super) fn start(&self) -> State {
+        let client = Client {
+            sends_left: 2,
+            step: Step::ToSend,
+        };
+        let workers = match self.kind {
+            Kind::Embedded => 1,
+            Kind::Sqs => 2,
+        };
+        State {
+            clients: [client.clone(), client],
+            messages: Vec::new(),
+            dead_letters: Vec::new(),
+            taken: [0; 2],
+            workers: vec![Worker::default(); workers],
+            faults: self.faults,
+            again: false,
+        }
+    }
+
+    pub(super) fn possible(&self, state: &State, actions: &mut Vec<Action>) {
+        let faulty = state.faults > 0;
+        for (n, client) in state.clients.iter().enumerate() {
+            match client.step {
+                Step::ToSend if client.sends_left == 0 => {}
+                Step::ToSend if self.mistake == Mistake::AnswersFirst => {
+                    actions.push(Action::Answer(n));
+                }
+                Step::ToSend => actions.push(Action::Store(n)),
+                Step::Stored => {
+                    actions.push(Action::Answer(n));
+                    actions.extend(faulty.then_some(Action::AnswerIsLost(n)));
+                }
+                Step::AnsweredUnstored => {
+                    actions.push(Action::Store(n));
+                    actions.extend(faulty.then_some(Action::IngestCrashes(n)));
+                }
+                Step::Answered => {}
+            }
+        }
+        for (w, worker) in state.workers.iter().enumerate() {
+            for event in 0..EVENTS.len() {
+                actions.extend((faulty && worker.known[event]).then_some(Action::Forget(w, event)));
+            }
+            if worker.hand.is_empty() {
+                let any = state.messages.iter().any(|m| m.place == Place::InSight);
+                actions.extend(any.then_some(Action::Receive(w)));
+                continue;
+            }
+            let untried = |item: &Item| item.to.is_none();
+            for (i, _) in worker
+                .hand
+                .iter()
+                .enumerate()
+                .filter(|(_, item)| untried(item))
+            {
+                actions.push(Action::Post(w, i, Post::Answered));
+                let faults = [Post::AnswerIsLost, Post::Failed, Post::OutOfTime];
+                actions.extend(
+                    faults
+                        .map(|post| Action::Post(w, i, post))
+                        .iter()
+                        .filter(|_| faulty),
+                );
+            }
+            if !worker.hand.iter().any(untried) {
+                match self.kind {
+                    Kind::Embedded => actions.push(Action::Settle(w)),
+                    Kind::Sqs => {
+                        actions.extend((0..worker.hand.len()).map(|i| Action::SettleOne(w, i)));
+                    }
+                }
+                actions.extend(faulty.then_some(Action::SettlingFails(w)));
+            }
+            actions.extend(faulty.then_some(Action::Panic(w)));
+            actions.extend(faulty.then_some(Action::Crash(w)));
+        }
+        for (m, message) in state.messages.iter().enumerate() {
+            let may = match self.kind {
+                _ if self.mistake == Mistake::NeverAgain => false,
+                Kind::Embedded => !state.in_hand(m),
+                Kind::Sqs => faulty || !state.in_hand(m),
+            };
+            if message.place == Place::Hidden && may {
+                actions.push(Action::ComesAgain(m));
+            }
+        }
+    }
+
+    pub(super) fn step(&self, before: &State, action: Action) -> State {
+        let mut state = before.clone();
+        match action {
+            Action::Store(n) => {
+                state.messages.push(Message {
+                    event: EVENTS[n],
+                    receives: 0,
+                    place: Place::InSight,
+                    told_delivered: false,
+                    told_dead: false,
+                });
+                let client = &mut state.clients[n];
+                client.sends_left -= 1;
+                client.step = match client.step {
+                    Step::AnsweredUnstored => Step::Answered,
+                    Step::ToSend | Step::Stored | Step::Answered => Step::Stored,
+                };
+            }
+            Action::Answer(n) => {
+                let client = &mut state.clients[n];
+                client.step = match client.step {
+                    Step::ToSend => Step::AnsweredUnstored,
+                    Step::Stored | Step::AnsweredUnstored | Step::Answered => Step::Answered,
+                };
+            }
+            Action::AnswerIsLost(n) => {
+                state.faults -= 1;
+                state.clients[n].step = Step::ToSend;
+            }
+            Action::IngestCrashes(n) => {
+                state.faults -= 1;
+                state.clients[n].step = Step::Answered;
+            }
+            Action::Receive(w) => {
+                for (m, message) in state.messages.iter_mut().enumerate() {
+                    if message.place == Place::InSight {
+                        message.place = Place::Hidden;
+                        message.receives += 1;
+                        state.workers[w].hand.push(Item {
+                            message: m,
+                            receives: message.receives,
+                            to: None,
+                        });
+                    }
+                }
+            }
+            Action::Post(w, i, post) => self.post(&mut state, w, i, post),
+            Action::Settle(w) => {
+                for item in std::mem::take(&mut state.workers[w].hand) {
+                    // The receipt of one who is not the last to have received it is worth nothing.
+                    if state.messages[item.message].receives == item.receives {
+                        state.settle(&item);
+                    }
+                }
+            }
+            Action::SettleOne(w, i) => {
+                let item = &mut state.workers[w].hand[i];
+                let event = state.messages[item.message].event;
+                match item.to {
+                    Some(To::Dead) if self.mistake == Mistake::BuriesLast => {
+                        item.to = Some(To::Deleted);
+                        state.messages[item.message].place = Place::Buried;
+                    }
+                    Some(To::Dead) => {
+                        item.to = Some(To::Sent);
+                        state.dead_letters.push(event);
+                        state.messages[item.message].told_dead = true;
+                    }
+                    Some(To::Deleted) => {
+                        state.workers[w].hand.remove(i);
+                        state.dead_letters.push(event);
+                    }
+                    Some(To::Done | To::Retry | To::Sent) | None => {
+                        let item = state.workers[w].hand.remove(i);
+                        state.settle(&item);
+                    }
+                }
+            }
+            Action::SettlingFails(w) => {
+                state.faults -= 1;
+                for item in std::mem::take(&mut state.workers[w].hand) {
+                    state.again = true;
+                    let told = item.to == Some(To::Done);
+                    state.messages[item.message].told_delivered |= told;
+                }
+            }
+            Action::Panic(w) => {
+                state.faults -= 1;
+                let hand = std::mem::take(&mut state.workers[w].hand);
+                for item in hand {
+                    state.again |= item.to.is_some();
+                    if self.mistake == Mistake::ForgetsUnsettled {
+                        state.messages[item.message].place = Place::Done;
+                    }
+                }
+            }
+            Action::Crash(w) => {
+                state.faults -= 1;
+                let worker = std::mem::take(&mut state.workers[w]);
+                state.again |= worker.hand.iter().any(|item| item.to.is_some());
+                // A new owner of the embedded queue has all of it in sight.
+                if self.kind == Kind::Embedded && self.mistake != Mistake::NeverAgain {
+                    let hidden = state
+                        .messages
+                        .iter_mut()
+                        .filter(|m| m.place == Place::Hidden);
+                    hidden.for_each(|message| message.place = Place::InSight);
+                }
+            }
+            Action::Forget(w, event) => {
+                state.faults -= 1;
+                state.workers[w].known[event] = false;
+            }
+            Action::ComesAgain(m) => {
+                if state.in_hand(m) {
+                    state.faults -= 1;
+                    state.again = true;
+                }
+                state.messages[m].place = Place::InSight;
+            }
+        }
+        state
+    }
+
+    fn post(&self, state: &mut State, w: usize, i: usize, post: Post) {
+        let Item {
+            message, receives, ..
+        } = state.workers[w].hand[i];
+        let event = state.messages[message].event;
+        let known = &mut state.workers[w].known[event as usize];
+        if post != Post::Answered {
+            state.faults -= 1;
+        }
+        if *known && post == Post::Answered {
+            state.workers[w].hand[i].to = Some(To::Done);
+            return;
+        }
+        let failed = |class, scope| Failure {
+            class,
+            scope,
+            message: String::new(),
+            after: None,
+        };
+        let tried = match (post, event) {
+            (Post::Answered, Event::Good) => Tried::Answered(Delivery::Delivered { id: None }),
+            (Post::Answered, Event::Bad) => {
+                Tried::Answered(Delivery::Permanent(failed(Class::Invalid, Scope::Event)))
+            }
+            (Post::AnswerIsLost | Post::Failed, _) => Tried::Answered(Delivery::Transient(failed(
+                Class::Unavailable,
+                Scope::Event,
+            ))),
+            (Post::OutOfTime, _) => Tried::OutOfTime,
+        };
+        let taken = event == Event::Good && matches!(post, Post::Answered | Post::AnswerIsLost);
+        state.taken[event as usize] += u8::from(taken);
+        let record = Record {
+            id: String::new(),
+            body: "".into(),
+            received_at: None,
+            receives,
+            receipt: String::new(),
+            queue_id: String::new(),
+            stored: None,
+            group: None,
+        };
+        let outcome = plan::outcome(&tried, &record, Duration::ZERO, MAX_RECEIVES);
+        let settled = Settled::new(record, None, outcome);
+        let to = match settled.settlement() {
+            Settlement::Done => To::Done,
+            Settlement::Retry(_) => To::Retry,
+            Settlement::DeadLetter(_) => To::Dead,
+        };
+        *known |= to == To::Done || self.mistake == Mistake::RemembersEarly;
+        state.workers[w].hand[i].to = Some(to);
+    }
+}
+
+impl State {
+    pub(super) fn in_hand(&self, message: usize) -> bool {
+        let mut items = self.workers.iter().flat_map(|worker| &worker.hand);
+        items.any(|item| item.message == message)
+    }
+
+    /// Whether an event is in the queue, at the target or among the dead letters.
+    pub(super) fn has(&self, event: usize) -> bool {
+        let waits = |m: &Message| {
+            m.event as usize == event && matches!(m.place, Place::InSight | Place::Hidden)
+        };
+        self.messages.iter().any(waits)
+            || self.taken[event] > 0
+            || self.dead_letters.contains(&EVENTS[event])
+    }
+
+    fn settle(&mut self, item: &Item) {
+        let message = &mut self.messages[item.message];
+        match item.to {
+            Some(To::Done) => {
+                message.told_delivered = true;
+                message.place = Place::Done;
+            }
+            Some(To::Dead) => {
+                message.told_dead = true;
+                message.place = Place::Buried;
+                self.dead_letters.push(message.event);
+            }
+            Some(To::Sent) => message.place = Place::Buried,
+            Some(To::Retry | To::Deleted) | None => {}
+        }
+    }
+}
