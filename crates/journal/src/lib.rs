@@ -1,18 +1,25 @@
 //! SQLite behind one writer thread that commits in groups.
 //!
 //! Writes that arrive while a commit is under way share the next one, so that 32 clients do not wait for 32 fsyncs.
-//! A write is answered after its commit is on disk (WAL, `synchronous = FULL`) and not before. Knows no events:
-//! the embedded queue (`proxy`) and the store (`targets`) bring their tables.
+//! A write is answered after its commit is on disk (WAL, `synchronous = FULL`) and not before. A file that turns out to
+//! be damaged is set aside and what can be read of it moved over (`damage.rs`). Knows no events: the embedded queue
+//! (`proxy`) and the store (`targets`) bring their tables.
+
+mod damage;
+mod trouble;
+mod wal;
+mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{mpsc, oneshot};
 
-/// Writes that share one commit at most: past some hundred, larger groups do not get faster (SQLite WAL, 2–4 KB rows).
-const GROUP: usize = 256;
+pub use trouble::Trouble;
+use writer::{Request, Writer};
 
 /// Writes that may wait. Past it callers wait to be let in, which is how a slow disk slows them down.
 const WAITING: usize = 1_024;
@@ -23,8 +30,19 @@ const BUSY: Duration = Duration::from_secs(3);
 /// A database with one writer. Cheap to clone; the writer ends, all writes done, with the last clone.
 #[derive(Clone, Debug)]
 pub struct Journal {
+    file: Arc<File>,
+    requests: mpsc::Sender<Request>,
+}
+
+/// Where the database is, and which: a damaged one is replaced while others read.
+#[derive(Debug)]
+struct File {
     path: PathBuf,
-    writes: mpsc::Sender<Write>,
+    schema: String,
+    /// Held to read, and alone to put another file there.
+    swap: RwLock<()>,
+    /// How often another file was put there.
+    replaced: AtomicU64,
 }
 
 /// Why a write or read was not done. Nothing of it is in the database.
@@ -43,36 +61,62 @@ pub enum Error {
     Stopped(PathBuf),
 }
 
-/// One write: does its work in the open transaction, and gives what tells its caller once that is committed.
-type Write = Box<dyn FnOnce(&Connection) -> Answer + Send>;
-type Answer = Box<dyn FnOnce(Option<Arc<rusqlite::Error>>) + Send>;
-
 impl Journal {
-    /// Opens or creates the database at `path` and runs `schema` (idempotent statements).
+    /// Opens or creates the database at `path` and runs `schema` (idempotent statements), beside the process that owns
+    /// it. A damaged file is an error.
     pub fn open(path: &Path, schema: &str) -> Result<Journal, Error> {
-        let connection = connect(path, OpenFlags::default()).and_then(|connection| {
-            connection.execute_batch(schema)?;
-            Ok(connection)
-        });
-        let connection = connection.map_err(|source| database(path, Arc::new(source)))?;
-        let (writes, waiting) = mpsc::channel(WAITING);
-        let name = path.file_name().map_or_else(
-            || "journal".to_owned(),
-            |name| name.to_string_lossy().into_owned(),
-        );
-        std::thread::Builder::new()
-            .name(name)
-            .spawn(move || write_groups(&connection, waiting))
-            .map_err(|error| {
-                database(
-                    path,
-                    Arc::new(rusqlite::Error::ToSqlConversionFailure(Box::new(error))),
-                )
-            })?;
-        Ok(Journal {
+        let connection = connect(path, schema).map_err(|source| database(path, source))?;
+        Journal::start(path, schema, connection, false)
+    }
+
+    /// The same for the one process that owns the file. A file that is damaged, or turns out to be later, is set aside
+    /// under another name, and what can be read of it is moved to a new one; the log says so.
+    ///
+    /// The whole file is checked beside the work that is done on it, since that takes seconds for gigabytes.
+    pub fn own(path: &Path, schema: &str) -> Result<Journal, Error> {
+        let failed = |source| database(path, source);
+        damage::finish(path).map_err(failed)?;
+        if let Some(found) = damage::emptied(path).or_else(|| wal::damage(path)) {
+            damage::set_aside(path, schema, &found).map_err(failed)?;
+        }
+        let connection = match connect(path, schema) {
+            Err(error) if damage::is_damage(&error) => {
+                damage::set_aside(path, schema, &error.to_string()).map_err(failed)?;
+                connect(path, schema)
+            }
+            connection => connection,
+        };
+        let journal = Journal::start(path, schema, connection.map_err(failed)?, true)?;
+        let (file, requests) = (journal.file.clone(), journal.requests.downgrade());
+        spawn(path, "check", move || {
+            let _swap = file.swap.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(found) = damage::check(&file.path)
+                && let Some(requests) = requests.upgrade()
+            {
+                // What was looked at cannot have been replaced meanwhile.
+                let replaced = file.replaced.load(Ordering::Acquire);
+                let _ = requests.blocking_send(Request::Damaged { replaced, found });
+            }
+        })?;
+        Ok(journal)
+    }
+
+    fn start(
+        path: &Path,
+        schema: &str,
+        connection: Connection,
+        owned: bool,
+    ) -> Result<Journal, Error> {
+        let file = Arc::new(File {
             path: path.to_owned(),
-            writes,
-        })
+            schema: schema.to_owned(),
+            swap: RwLock::default(),
+            replaced: AtomicU64::new(0),
+        });
+        let (requests, waiting) = mpsc::channel(WAITING);
+        let writer = Writer::new(file.clone(), connection, owned);
+        spawn(path, "", move || writer.run(waiting))?;
+        Ok(Journal { file, requests })
     }
 
     /// Does `work` in a transaction and answers when that is durable. Work that fails leaves no trace, and does not
@@ -83,20 +127,14 @@ impl Journal {
         F: FnOnce(&Connection) -> rusqlite::Result<R> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let write: Write = Box::new(move |connection| {
-            let result = in_savepoint(connection, work).map_err(Arc::new);
-            Box::new(move |failed| {
-                let result = match failed {
-                    None => result,
-                    Some(error) => Err(error),
-                };
-                let _ = answer.send(result); // the caller may have gone
-            })
-        });
-        let stopped = || Error::Stopped(self.path.clone());
-        self.writes.send(write).await.map_err(|_| stopped())?;
+        let stopped = || Error::Stopped(self.file.path.clone());
+        let request = Request::Write(writer::write(work, answer));
+        self.requests.send(request).await.map_err(|_| stopped())?;
         let result = answered.await.map_err(|_| stopped())?;
-        result.map_err(|source| database(&self.path, source))
+        result.map_err(|source| Error::Database {
+            path: self.file.path.clone(),
+            source,
+        })
     }
 
     /// Does `work` on a connection of its own, which sees what is committed and does not wait for the writer.
@@ -105,75 +143,63 @@ impl Journal {
         R: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<R> + Send + 'static,
     {
-        let path = self.path.clone();
+        let file = self.file.clone();
         let reading = tokio::task::spawn_blocking(move || {
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let result = Connection::open_with_flags(&path, flags).and_then(|connection| {
-                connection.busy_timeout(BUSY)?;
-                work(&connection)
-            });
-            result.map_err(|source| database(&path, Arc::new(source)))
+            let _swap = file.swap.read().unwrap_or_else(PoisonError::into_inner);
+            let result = reader(&file.path).and_then(|connection| work(&connection));
+            (result, file.replaced.load(Ordering::Acquire))
         });
-        reading
-            .await
-            .map_err(|_| Error::Stopped(self.path.clone()))?
+        let stopped = || Error::Stopped(self.file.path.clone());
+        let (result, replaced) = reading.await.map_err(|_| stopped())?;
+        if let Err(error) = &result
+            && damage::is_damage(error)
+        {
+            let found = error.to_string();
+            let request = Request::Damaged { replaced, found };
+            self.requests.send(request).await.map_err(|_| stopped())?;
+        }
+        result.map_err(|source| database(&self.file.path, source))
     }
 }
 
-fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
-    let connection = Connection::open_with_flags(path, flags)?;
+/// A connection that writes.
+fn connect(path: &Path, schema: &str) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     // FULL: the WAL is synced at each commit. NORMAL would lose the last ones with the power.
     connection.pragma_update(None, "synchronous", "full")?;
     // What the WAL may keep on disk after a burst, in bytes.
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    connection.execute_batch(schema)?;
     Ok(connection)
 }
 
-fn database(path: &Path, source: Arc<rusqlite::Error>) -> Error {
+/// A connection that only reads.
+fn reader(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    Ok(connection)
+}
+
+fn database(path: &Path, source: rusqlite::Error) -> Error {
     Error::Database {
         path: path.to_owned(),
-        source,
+        source: Arc::new(source),
     }
 }
 
-/// The writer: takes what is waiting, writes it in one transaction, commits, answers.
-fn write_groups(connection: &Connection, mut waiting: mpsc::Receiver<Write>) {
-    while let Some(first) = waiting.blocking_recv() {
-        let began = connection.execute_batch("BEGIN IMMEDIATE");
-        let mut answers = vec![first(connection)];
-        while answers.len() < GROUP
-            && let Ok(next) = waiting.try_recv()
-        {
-            answers.push(next(connection));
-        }
-        let committed = began.and_then(|()| connection.execute_batch("COMMIT"));
-        let failed = committed.err().map(Arc::new);
-        if failed.is_some() && !connection.is_autocommit() {
-            let _ = connection.execute_batch("ROLLBACK"); // the failure is already on its way to the callers
-        }
-        for answer in answers {
-            answer(failed.clone());
-        }
-    }
-}
-
-fn in_savepoint<R>(
-    connection: &Connection,
-    work: impl FnOnce(&Connection) -> rusqlite::Result<R>,
-) -> rusqlite::Result<R> {
-    // Outside a transaction (BEGIN failed) a savepoint would commit by itself.
-    if connection.is_autocommit() {
-        return Err(rusqlite::Error::InvalidQuery);
-    }
-    connection.prepare_cached("SAVEPOINT work")?.execute([])?;
-    let result = work(connection);
-    if result.is_err() {
-        connection.prepare_cached("ROLLBACK TO work")?.execute([])?;
-    }
-    connection.prepare_cached("RELEASE work")?.execute([])?;
-    result
+/// A thread that bears the file's name.
+fn spawn(path: &Path, what: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let thread = std::thread::Builder::new().name(format!("{name} {what}").trim().to_owned());
+    thread.spawn(work).map(drop).map_err(|error| {
+        database(
+            path,
+            rusqlite::Error::ToSqlConversionFailure(Box::new(error)),
+        )
+    })
 }
 
 #[cfg(test)]
@@ -234,5 +260,41 @@ mod tests {
         .unwrap();
         let error = Journal::open(&path, SCHEMA).unwrap_err();
         assert!(error.to_string().contains("a.db"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_named_to_all_of_the_group_and_over_when_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let schema = "CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY, body BLOB)";
+        let journal = Journal::open(&folder.path().join("a.db"), schema).unwrap();
+        let pages = |most: i64| {
+            move |c: &Connection| {
+                c.query_row(&format!("PRAGMA max_page_count = {most}"), [], |row| {
+                    row.get::<_, i64>(0)
+                })
+            }
+        };
+        journal.write(pages(40)).await.unwrap();
+        let write = |n: i64| {
+            let journal = journal.clone();
+            let insert = "INSERT INTO t VALUES (?1, zeroblob(40000))";
+            async move { journal.write(move |c| c.execute(insert, [n])).await }
+        };
+        let (mut full, mut done) = (Vec::new(), 0);
+        let mut tasks: tokio::task::JoinSet<_> = (0..20).map(write).collect();
+        while let Some(result) = tasks.join_next().await {
+            match result.unwrap() {
+                Ok(_) => done += 1,
+                Err(error) => full.push(error.to_string()),
+            }
+        }
+        assert!(
+            !full.is_empty() && full.iter().all(|it| it.contains("full")),
+            "{full:?}"
+        );
+        assert_eq!(count(&journal).await, done);
+        journal.write(pages(4_000)).await.unwrap();
+        write(99).await.unwrap();
+        assert_eq!(count(&journal).await, done + 1);
     }
 }

@@ -1,0 +1,170 @@
+//! The write-ahead log, looked at frame by frame.
+//!
+//! SQLite takes a log up to the first frame whose check sum is wrong, and forgets the rest without a word: that is right
+//! for the last transaction after a power cut, and would lose accepted events where a byte in the middle has rotted.
+//! The format is that of <https://www.sqlite.org/fileformat2.html#walformat>. Called when a file is opened or set aside.
+
+use std::fs;
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::Path;
+
+/// The size of our pages: SQLite's default, never set otherwise.
+pub(crate) const PAGE: usize = 4_096;
+
+const HEAD: usize = 32;
+const FRAME: usize = 24 + PAGE;
+
+/// Check sums of words in little-endian order. A machine of the other kind writes the next number, and is not looked at.
+const MAGIC: u32 = 0x377f_0682;
+const VERSION: u32 = 3_007_000;
+
+/// What is wrong with the log of the database at `path`, where SQLite would lose transactions that were synced.
+pub(crate) fn damage(path: &Path) -> Option<String> {
+    let log = Log::read(path).ok()??;
+    let bad = match log.head_is_good {
+        true => log.frames.iter().position(|frame| !frame.is_good)?,
+        false => 0,
+    };
+    let after = log.frames.iter().skip(bad).filter(|it| it.is_good);
+    let commits = after.filter(|frame| frame.is_commit).count();
+    // Each transaction is synced before the next one begins: a power cut can harm the last one only.
+    (commits >= 2).then(|| {
+        format!("frame {bad} of the write-ahead log, {commits} transactions before its end")
+    })
+}
+
+/// Writes the log of the database at `path` to `to`, without the frames that are bad. Whether there is one.
+pub(crate) fn mend(path: &Path, to: &Path) -> io::Result<bool> {
+    let Some(log) = Log::read(path)? else {
+        return Ok(false);
+    };
+    let is_last = |frame: &Frame| frame.is_good && frame.is_commit;
+    let frames = log.frames.iter().rposition(is_last).map_or(0, |at| at + 1);
+    let mut from = BufReader::new(fs::File::open(wal(path))?);
+    from.seek_relative(HEAD as i64)?;
+    let mut to = BufWriter::new(fs::File::create(to)?);
+    let mut head = Vec::new();
+    for word in [MAGIC, VERSION, PAGE as u32, 0] {
+        head.extend(word.to_be_bytes());
+    }
+    head.extend(log.salts);
+    let mut sum = add((0, 0), &head);
+    to.write_all(&head)?;
+    to.write_all(&bytes(sum))?;
+    let mut frame = vec![0; FRAME];
+    for known in log.frames.iter().take(frames) {
+        from.read_exact(&mut frame)?;
+        let (Some(what), Some(page)) = (frame.get(..8), frame.get(24..)) else {
+            continue;
+        };
+        if known.is_good {
+            sum = add(add(sum, what), page);
+            to.write_all(what)?;
+            to.write_all(&log.salts)?;
+            to.write_all(&bytes(sum))?;
+            to.write_all(page)?;
+        }
+    }
+    to.flush()?;
+    Ok(true)
+}
+
+struct Log {
+    head_is_good: bool,
+    /// What the frames have to carry that belong together.
+    salts: [u8; 8],
+    frames: Vec<Frame>,
+}
+
+struct Frame {
+    is_good: bool,
+    is_commit: bool,
+}
+
+type Sum = (u32, u32);
+
+impl Log {
+    /// None where there is no log, or not one of ours.
+    fn read(path: &Path) -> io::Result<Option<Log>> {
+        let file = match fs::File::open(wal(path)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file?,
+        };
+        let count = (file.metadata()?.len().saturating_sub(HEAD as u64)) / FRAME as u64;
+        let mut file = BufReader::new(file);
+        let mut head = [0; HEAD];
+        if count == 0 || file.read_exact(&mut head).is_err() {
+            return Ok(None);
+        }
+        let words = |from: usize| word(&head, from);
+        let stored = (words(24), words(28));
+        let head_is_good = (words(0), words(8)) == (MAGIC, PAGE as u32)
+            && add((0, 0), head.get(..24).unwrap_or_default()) == stored;
+        if words(0) == MAGIC + 1 {
+            return Ok(None);
+        }
+        let mut salts = <[u8; 8]>::try_from(head.get(16..24).unwrap_or_default());
+        let mut seeds = [stored; 2];
+        let mut frames = Vec::new();
+        let mut frame = vec![0; FRAME];
+        for _ in 0..count {
+            file.read_exact(&mut frame)?;
+            let (Some(what), Some(page)) = (frame.get(..8), frame.get(24..)) else {
+                continue;
+            };
+            let salt = frame.get(8..16).unwrap_or_default();
+            if !head_is_good && frames.is_empty() {
+                salts = salt.try_into();
+            }
+            let stored = (word(&frame, 16), word(&frame, 20));
+            let sums = seeds.map(|seed| add(add(seed, what), page));
+            let is_ours = salts.as_ref().is_ok_and(|salts| salts == salt);
+            frames.push(Frame {
+                is_good: is_ours && sums.contains(&stored),
+                is_commit: word(what, 4) != 0,
+            });
+            // The next one goes on from here, whether it is the sum that is bad or what it is of.
+            seeds = [stored, sums[0]];
+        }
+        let salts = salts.unwrap_or_default();
+        Ok(Some(Log {
+            head_is_good,
+            salts,
+            frames,
+        }))
+    }
+}
+
+fn wal(path: &Path) -> std::path::PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
+}
+
+/// A word in the order in which all but check-summed words are written.
+fn word(bytes: &[u8], at: usize) -> u32 {
+    let word = bytes.get(at..at + 4).and_then(|word| word.try_into().ok());
+    word.map_or(0, u32::from_be_bytes)
+}
+
+/// Sums are written in the order of everything else.
+fn bytes((first, second): Sum) -> [u8; 8] {
+    let (first, second) = (first.to_be_bytes(), second.to_be_bytes());
+    let mut bytes = [0; 8];
+    for (place, byte) in bytes.iter_mut().zip(first.into_iter().chain(second)) {
+        *place = byte;
+    }
+    bytes
+}
+
+/// Goes on with a sum over words in little-endian order.
+fn add(sum: Sum, bytes: &[u8]) -> Sum {
+    let words = bytes.as_chunks::<4>().0.iter();
+    let mut words = words.map(|word| u32::from_le_bytes(*word));
+    let (mut first, mut second) = sum;
+    while let (Some(a), Some(b)) = (words.next(), words.next()) {
+        first = first.wrapping_add(a).wrapping_add(second);
+        second = second.wrapping_add(b).wrapping_add(first);
+    }
+    (first, second)
+}

@@ -1,0 +1,236 @@
+//! A file that is damaged is set aside, and what can be read of it is there again: at the start, and while it is used.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing
+)]
+
+use std::fs;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use journal::Journal;
+use rusqlite::params;
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY, body TEXT NOT NULL, at INTEGER NOT NULL);
+    CREATE INDEX IF NOT EXISTS t_at ON t (at, n);
+    CREATE TABLE IF NOT EXISTS u (n INTEGER PRIMARY KEY, body TEXT NOT NULL)";
+const ROWS: i64 = 5_000;
+const PAGE: u64 = 4_096;
+
+async fn filled(path: &Path) {
+    let journal = Journal::own(path, SCHEMA).unwrap();
+    fill(&journal, 1..=ROWS).await;
+    drop(journal);
+    while wal(path).exists() {
+        tokio::time::sleep(Duration::from_millis(5)).await; // the writer ends by itself
+    }
+}
+
+async fn fill(journal: &Journal, rows: impl IntoIterator<Item = i64> + Send + 'static) {
+    let insert = move |c: &rusqlite::Connection| {
+        let mut insert = c.prepare("INSERT INTO t VALUES (?1, ?2, ?1)")?;
+        (rows.into_iter()).try_for_each(|n| insert.execute(params![n, "x".repeat(1_500)]).map(drop))
+    };
+    journal.write(insert).await.unwrap();
+}
+
+async fn rows(journal: &Journal) -> Vec<i64> {
+    let read = |c: &rusqlite::Connection| {
+        c.prepare("SELECT n FROM t NOT INDEXED ORDER BY n")?
+            .query_map([], |row| row.get(0))?
+            .collect()
+    };
+    journal.read(read).await.unwrap()
+}
+
+fn wal(path: &Path) -> PathBuf {
+    path.with_file_name("a.db-wal")
+}
+
+/// The files that were set aside.
+fn aside(path: &Path) -> Vec<PathBuf> {
+    let names = fs::read_dir(path.parent().unwrap())
+        .unwrap()
+        .map(|file| file.unwrap().path());
+    names
+        .filter(|name| {
+            name.to_str().unwrap().contains("a.db.damaged-")
+                && !name.to_str().unwrap().ends_with("-wal")
+                && !name.to_str().unwrap().ends_with("-shm")
+        })
+        .collect()
+}
+
+fn overwrite(path: &Path, at: u64, bytes: &[u8]) {
+    let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+    file.write_all_at(bytes, at).unwrap();
+}
+
+/// The rows after the file was damaged so and is opened again, and has been set aside.
+async fn rows_after(damage: impl FnOnce(&Path)) -> Vec<i64> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    filled(&path).await;
+    damage(&path);
+    let before = fs::read(&path).unwrap();
+    let journal = Journal::own(&path, SCHEMA).unwrap();
+    for _ in 0..1_000 {
+        if !aside(&path).is_empty()
+            && !path.with_file_name("a.db.salvaged").exists()
+            && path.exists()
+        {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await; // the check runs beside
+    }
+    assert_eq!(
+        fs::read(&aside(&path)[0]).unwrap(),
+        before,
+        "it is kept as it was"
+    );
+    fill(&journal, [ROWS + 1]).await;
+    let rows = rows(&journal).await;
+    assert_eq!(rows.last(), Some(&(ROWS + 1)));
+    rows
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_makes_way() {
+    let text = b"not a database, but long enough to have a header of its own. ".repeat(200);
+    let rows = rows_after(|path| fs::write(path, text).unwrap()).await;
+    assert_eq!(rows, [ROWS + 1]);
+}
+
+#[tokio::test]
+async fn an_empty_file_is_told_of() {
+    assert_eq!(
+        rows_after(|path| fs::write(path, "").unwrap()).await,
+        [ROWS + 1]
+    );
+}
+
+#[tokio::test]
+async fn of_a_file_that_was_cut_the_rest_is_moved_over() {
+    let rows = rows_after(|path| {
+        let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+        file.set_len(file.metadata().unwrap().len() * 2 / 3 / PAGE * PAGE)
+            .unwrap();
+    })
+    .await;
+    assert!(rows.len() > 3_000, "{}", rows.len());
+}
+
+#[tokio::test]
+async fn around_bad_pages_in_the_middle_all_rows_are_moved_over() {
+    let rows = rows_after(|path| {
+        let pages = fs::metadata(path).unwrap().len() / PAGE;
+        for page in [pages / 5, pages / 2, pages / 2 + 1, pages - 9] {
+            overwrite(path, page * PAGE, &[0xa5; 64]);
+        }
+    })
+    .await;
+    assert!(rows.len() > ROWS as usize - 20, "{}", rows.len());
+}
+
+#[tokio::test]
+async fn without_its_first_page_all_rows_are_moved_over() {
+    let rows = rows_after(|path| overwrite(path, 0, &[0; PAGE as usize])).await;
+    assert_eq!(rows.len(), ROWS as usize + 1);
+}
+
+#[tokio::test]
+async fn an_index_that_disagrees_with_its_table_is_made_anew() {
+    let rows = rows_after(|path| {
+        // The entry of row 4,321 in the index: its `at`, and its number after it.
+        let bytes = fs::read(path).unwrap();
+        let entry = [&4_321u16.to_be_bytes()[..], &4_321u16.to_be_bytes()].concat();
+        let at = bytes.windows(4).position(|window| window == entry).unwrap();
+        overwrite(path, at as u64, &9_999u16.to_be_bytes());
+    })
+    .await;
+    assert_eq!(rows.len(), ROWS as usize + 1);
+}
+
+#[tokio::test]
+async fn damage_that_appears_while_it_is_used_is_mended_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    filled(&path).await;
+    let journal = Journal::own(&path, SCHEMA).unwrap();
+    assert_eq!(rows(&journal).await.len(), ROWS as usize);
+    tokio::time::sleep(Duration::from_millis(500)).await; // the check at the start finds nothing
+    overwrite(
+        &path,
+        fs::metadata(&path).unwrap().len() / PAGE / 2 * PAGE,
+        &[0xa5; 64],
+    );
+    let count = |c: &rusqlite::Connection| {
+        c.query_row("SELECT sum(length(body)) FROM t NOT INDEXED", [], |row| {
+            row.get::<_, i64>(0)
+        })
+    };
+    let error = journal.read(count).await.unwrap_err();
+    assert!(error.to_string().contains("malformed"), "{error}");
+    while aside(&path).is_empty() || !path.exists() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    fill(&journal, [ROWS + 1]).await;
+    let rows = rows(&journal).await;
+    assert!(
+        rows.len() > ROWS as usize - 10 && rows.contains(&(ROWS + 1)),
+        "{}",
+        rows.len()
+    );
+    assert_eq!(aside(&path).len(), 1);
+}
+
+#[tokio::test]
+async fn transactions_behind_a_bad_frame_of_the_log_are_not_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    filled(&path).await;
+    let journal = Journal::own(&path, SCHEMA).unwrap();
+    for n in 1..=100 {
+        fill(&journal, [ROWS + n]).await;
+    }
+    // As a killed process leaves it, in a folder of its own.
+    let killed = folder.path().join("killed").join("a.db");
+    fs::create_dir(killed.parent().unwrap()).unwrap();
+    fs::copy(&path, &killed).unwrap();
+    fs::copy(wal(&path), wal(&killed)).unwrap();
+    let frames = (fs::metadata(wal(&killed)).unwrap().len() - 32) / (PAGE + 24);
+    overwrite(
+        &wal(&killed),
+        32 + frames / 2 * (PAGE + 24) + 1_000,
+        &[0xa5; 8],
+    );
+    let journal = Journal::own(&killed, SCHEMA).unwrap();
+    let kept = rows(&journal).await;
+    assert!(kept.len() > ROWS as usize + 90, "{}", kept.len());
+    assert_eq!(aside(&killed).len(), 1);
+}
+
+#[tokio::test]
+async fn a_log_that_a_power_cut_left_half_written_is_no_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    filled(&path).await;
+    let journal = Journal::own(&path, SCHEMA).unwrap();
+    for n in 1..=20 {
+        fill(&journal, [ROWS + n]).await;
+    }
+    let killed = folder.path().join("killed").join("a.db");
+    fs::create_dir(killed.parent().unwrap()).unwrap();
+    fs::copy(&path, &killed).unwrap();
+    fs::copy(wal(&path), wal(&killed)).unwrap();
+    let length = fs::metadata(wal(&killed)).unwrap().len();
+    overwrite(&wal(&killed), length - 2_000, &[0xa5; 8]);
+    let journal = Journal::own(&killed, SCHEMA).unwrap();
+    assert_eq!(rows(&journal).await.len(), ROWS as usize + 19);
+    assert!(aside(&killed).is_empty());
+}
