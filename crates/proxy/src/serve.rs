@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::serve::ListenerExt;
+use journal::Trouble;
 use targets::Target;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +27,9 @@ use crate::telemetry::{Prometheus, STOP};
 
 /// How long to wait after the queue could not be read.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// The signal that says that a file has reached the limit of its size, on Linux and macOS.
+const SIGXFSZ: i32 = 25;
 
 /// A proxy that listens, and can be stopped.
 pub struct Served {
@@ -43,6 +48,8 @@ pub async fn start(
 ) -> anyhow::Result<Served> {
     let aws = setup::aws(config).await;
     let queue = setup::queue(config, aws.as_ref()).await?;
+    // At a limit of file sizes a write fails, like at a full disk, in place of ending us.
+    drop(signal(SignalKind::from_raw(SIGXFSZ))?);
     let stop = CancellationToken::new();
     let mut tasks = Vec::new();
     let mut store = None;
@@ -73,6 +80,7 @@ pub async fn start(
                 Some(url) if url.ends_with(".fifo") => Hold::nothing(),
                 Some(_) | None => Hold::between_batches(visible, older),
             },
+            trouble: Trouble::new("the queue cannot be read"),
         };
         tasks.push(tokio::spawn(worker.work()));
     }
@@ -118,7 +126,7 @@ impl Served {
 
 /// Waits for SIGTERM or Ctrl-C.
 pub async fn told_to_stop() -> anyhow::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
         _ = terminate.recv() => {}
         interrupted = tokio::signal::ctrl_c() => interrupted?,
@@ -134,6 +142,7 @@ struct Worker {
     stop: CancellationToken,
     watcher: Option<mpsc::UnboundedSender<Report>>,
     hold: Hold,
+    trouble: Trouble,
 }
 
 impl Worker {
@@ -143,13 +152,16 @@ impl Worker {
                 received = self.queue.receive(self.config.batch.size, self.config.batch.window) => received,
                 () = self.stop.cancelled() => break,
             };
+            if received.is_ok() {
+                self.trouble.fine();
+            }
             match received {
                 Ok(records) if records.is_empty() && !self.hold.is_due() => {
                     self.batch.rules.refresh().await;
                 }
                 Ok(records) => self.handle(records).await,
                 Err(error) => {
-                    error!(%error, "the queue cannot be read");
+                    self.trouble.failed(&error);
                     if self.hold.is_due() {
                         self.handle(Vec::new()).await;
                     }

@@ -38,10 +38,10 @@ pub enum Order {
 }
 
 impl Store {
-    /// Opens or creates the store at `path`.
+    /// Opens or creates the store at `path` for the one process that serves it.
     pub fn open(path: &Path) -> Result<Store, journal::Error> {
         Ok(Store {
-            journal: Journal::open(path, SCHEMA)?,
+            journal: Journal::own(path, SCHEMA)?,
         })
     }
 

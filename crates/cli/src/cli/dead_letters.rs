@@ -185,7 +185,7 @@ impl Place {
             "{}: there is no such folder",
             config.data_dir.display()
         );
-        let queue = Embedded::open(&config.data_dir, config.queue.visibility_timeout)?;
+        let queue = Embedded::open(&config.data_dir, config.queue.visibility_timeout).await?;
         Ok(Letters::Embedded(queue))
     }
 }

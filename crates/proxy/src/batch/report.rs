@@ -106,7 +106,7 @@ impl Report {
         for (settled, answer) in self.settled.iter_mut().zip(answers) {
             settled.acknowledged = answer.is_ok();
             if let Err(error) = answer {
-                warn!(id = settled.record.id, %error, "not settled: the event will come again");
+                warn!(id = settled.record.id, %error, "not settled yet: the event may come again");
                 if matches!(settled.outcome, Outcome::DeadLettered { .. }) {
                     continue; // it is no dead letter yet
                 }

@@ -1,23 +1,29 @@
 //! The embedded queue: a table in the data folder, with the meaning of an SQS queue.
 //!
 //! Visibility time-out, receive count, dead letters with their reason. Writes share commits (`journal`). One `serve`
-//! owns it; commands on the same folder may look and redrive while it runs.
+//! owns it; commands on the same folder may look and redrive while it runs. Here is what goes in; what comes out and is
+//! settled is in `embedded/take.rs`.
 
+mod clock;
 mod dead_letters;
+mod status;
+mod take;
 
 use std::fs::{self, TryLockError};
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use journal::Journal;
-use rusqlite::{Connection, Row, params};
-use serde::Serialize;
+use journal::{Journal, Trouble};
+use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::Notify;
 
-use super::{Message, Record, SendError, Settlement, Unavailable, now};
+use super::{Message, SendError, Unavailable, now};
+use clock::Clock;
+use take::Unsettled;
 
 pub use dead_letters::DeadLetter;
+pub use status::Status;
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS messages (
@@ -25,6 +31,7 @@ const SCHEMA: &str = "
         id TEXT NOT NULL,
         body TEXT NOT NULL,
         received_at INTEGER NOT NULL,
+        -- By the clock of the owner, which nobody sets: see `clock.rs`. 0: at once.
         visible_at INTEGER NOT NULL,
         receives INTEGER NOT NULL DEFAULT 0
     );
@@ -39,13 +46,17 @@ const SCHEMA: &str = "
         reason TEXT NOT NULL
     );
     CREATE INDEX IF NOT EXISTS dead_letters_by_id ON dead_letters (id);
+    -- How far the owner's clock is ahead of the wall's; and a place to write to, to see whether that works.
+    CREATE TABLE IF NOT EXISTS owner (one INTEGER PRIMARY KEY CHECK (one = 1), ahead INTEGER NOT NULL, probes INTEGER NOT NULL);
+    INSERT OR IGNORE INTO owner VALUES (1, 0, 0);
 ";
 
 /// How long a client may wait for its commit: below the clients' own time-out of 5 s, so that they see our 503.
 const SEND: Duration = Duration::from_secs(4);
 
-/// How often to look without being told: another process may have put dead letters back.
-const LOOK: Duration = Duration::from_secs(1);
+/// What has to be free for new events, on the disk or in the file: the rest is kept for settling those that are there,
+/// which makes room.
+const RESERVE: u64 = 16 << 20;
 
 /// The queue file in a data folder.
 const FILE: &str = "queue.db";
@@ -54,29 +65,31 @@ const FILE: &str = "queue.db";
 #[derive(Debug, Clone)]
 pub struct Embedded {
     journal: Journal,
+    folder: PathBuf,
     visibility: Duration,
+    clock: Clock,
     arrived: Arc<Notify>,
+    /// What is dealt with, and could not be settled.
+    unsettled: Unsettled,
+    room: Arc<Mutex<Trouble>>,
+    ready: Arc<tokio::sync::Mutex<Option<status::Looked>>>,
     /// Held as long as the queue is used: two `serve` on one folder would deliver everything twice.
     _lock: Option<Arc<fs::File>>,
 }
 
-/// How the queue stands.
-#[derive(Debug, Clone, Serialize)]
-pub struct Status {
-    /// Waiting, in sight.
-    pub waiting: u64,
-    /// Received and not settled, or waiting for another try.
-    pub out_of_sight: u64,
-    /// Given up.
-    pub dead_letters: u64,
-    /// Age of the oldest event that is not delivered, in seconds.
-    pub oldest_seconds: Option<u64>,
-}
-
 impl Embedded {
-    /// Opens or creates the queue in `folder` for the one process that serves it. What an earlier one had received
-    /// and not settled is in sight again.
+    /// Opens or creates the queue in `folder` for the one process that serves it. Everything in it is in sight: what an
+    /// earlier one had received and not settled, and what waited for another try, since a restart is often the cure.
     pub async fn own(folder: &Path, visibility: Duration) -> Result<Embedded, Unavailable> {
+        Embedded::own_at(folder, visibility, now()).await
+    }
+
+    /// The same at a time that a test chooses.
+    async fn own_at(
+        folder: &Path,
+        visibility: Duration,
+        now: i64,
+    ) -> Result<Embedded, Unavailable> {
         let named =
             |error: &dyn std::fmt::Display| Unavailable(format!("{}: {error}", folder.display()));
         fs::create_dir_all(folder).map_err(|error| named(&error))?;
@@ -88,192 +101,104 @@ impl Embedded {
             }
             Err(TryLockError::Error(error)) => return Err(named(&error)),
         }
-        let queue = Embedded {
+        let journal = Journal::own(&folder.join(FILE), SCHEMA).map_err(unavailable)?;
+        let start = move |connection: &Connection| clock::start(connection, now);
+        let clock = journal.write(start).await.map_err(unavailable)?;
+        Ok(Embedded {
             _lock: Some(Arc::new(lock)),
-            ..Embedded::open(folder, visibility)?
-        };
-        let free = |connection: &Connection| {
-            // What waits for another try after a failure is tried at once too: a restart is often the cure.
-            connection.execute(
-                "UPDATE messages SET visible_at = ?1 WHERE visible_at > ?1 AND receives > 0",
-                [now()],
-            )
-        };
-        queue.journal.write(free).await.map_err(unavailable)?;
-        Ok(queue)
+            ..Embedded::with(folder, journal, visibility, clock)
+        })
     }
 
     /// Opens the queue in `folder` beside the process that serves it.
-    pub fn open(folder: &Path, visibility: Duration) -> Result<Embedded, Unavailable> {
+    pub async fn open(folder: &Path, visibility: Duration) -> Result<Embedded, Unavailable> {
         let journal = Journal::open(&folder.join(FILE), SCHEMA).map_err(unavailable)?;
-        Ok(Embedded {
+        let clock = journal.read(|connection| clock::beside(connection, now()));
+        let clock = clock.await.map_err(unavailable)?;
+        Ok(Embedded::with(folder, journal, visibility, clock))
+    }
+
+    fn with(folder: &Path, journal: Journal, visibility: Duration, clock: Clock) -> Embedded {
+        Embedded {
             journal,
+            folder: folder.to_owned(),
             visibility,
+            clock,
             arrived: Arc::default(),
+            unsettled: Unsettled::default(),
+            room: Arc::new(Mutex::new(Trouble::new("no room for new events"))),
+            ready: Arc::default(),
             _lock: None,
-        })
+        }
     }
 
     pub(super) async fn send(&self, messages: Vec<Message>) -> Vec<Result<(), SendError>> {
         let count = messages.len();
+        let (room, visible_at) = (self.room_on_disk(), self.clock.now());
         let insert = move |connection: &Connection| {
+            if !room.is_enough_with(connection)? {
+                return Ok(false);
+            }
             let mut insert = connection.prepare_cached(
-                "INSERT INTO messages (id, body, received_at, visible_at) VALUES (?1, ?2, ?3, ?3)",
+                "INSERT INTO messages (id, body, received_at, visible_at) VALUES (?1, ?2, ?3, ?4)",
             )?;
-            messages.iter().try_for_each(|m| {
-                insert
-                    .execute(params![m.id, m.body, m.received_at])
-                    .map(drop)
-            })
+            for m in &messages {
+                insert.execute(params![m.id, m.body, m.received_at, visible_at])?;
+            }
+            Ok(true)
         };
-        let result = match tokio::time::timeout(SEND, self.journal.write(insert)).await {
-            Ok(written) => written.map_err(|error| SendError::Unavailable(error.to_string())),
-            Err(_) => Err(SendError::Unavailable("the disk is too slow".to_owned())),
-        };
+        let written = tokio::time::timeout(SEND, self.journal.write(insert)).await;
+        let result = written.map_err(|_| SendError::Unavailable("the disk is too slow".to_owned()));
+        let result = result.and_then(|written| {
+            let written = written.map_err(|error| SendError::Unavailable(error.to_string()))?;
+            self.had_room(written).map_err(SendError::Unavailable)
+        });
         if result.is_ok() {
             self.arrived.notify_one();
         }
         vec![result; count]
     }
 
-    pub(super) async fn receive(
-        &self,
-        size: usize,
-        window: Duration,
-    ) -> Result<Vec<Record>, Unavailable> {
-        let arrived = self.arrived.notified();
-        let limit = i64::try_from(size).unwrap_or(i64::MAX);
-        let in_sight = move |connection: &Connection| {
-            let sql = "SELECT count(*), min(visible_at) FROM (SELECT visible_at FROM messages ORDER BY visible_at LIMIT ?1)
-                       WHERE visible_at <= ?2";
-            connection.query_row(sql, [limit, now()], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?))
-            })
-        };
-        let (count, first) = self.journal.read(in_sight).await.map_err(unavailable)?;
-        let waited =
-            first.map(|first| Duration::from_millis(u64::try_from(now() - first).unwrap_or(0)));
-        let rest = waited.map(|waited| window.saturating_sub(waited));
-        if count >= limit || rest == Some(Duration::ZERO) {
-            return self.claim(limit).await;
+    /// Tells of a disk that has no room, and of one that has again.
+    fn had_room(&self, had: bool) -> Result<(), String> {
+        let mut trouble = self.room.lock().unwrap_or_else(PoisonError::into_inner);
+        if had {
+            trouble.fine();
+            return Ok(());
         }
-        let _ = tokio::time::timeout(rest.unwrap_or(LOOK).min(LOOK), arrived).await; // either way: look again
-        Ok(Vec::new())
+        let why = format!(
+            "{}: less than {} MB are free on the disk",
+            self.folder.display(),
+            RESERVE >> 20
+        );
+        trouble.failed(&why);
+        Err(why)
     }
 
-    async fn claim(&self, limit: i64) -> Result<Vec<Record>, Unavailable> {
-        let until = now() + i64::try_from(self.visibility.as_millis()).unwrap_or(i64::MAX / 2);
-        let claim = move |connection: &Connection| {
-            let mut claim = connection.prepare_cached(
-                "UPDATE messages SET visible_at = ?1, receives = receives + 1
-                 WHERE seq IN (SELECT seq FROM messages WHERE visible_at <= ?2 ORDER BY visible_at, seq LIMIT ?3)
-                 RETURNING seq, id, body, received_at, receives",
-            )?;
-            let mut records = claim
-                .query_map([until, now(), limit], |row| {
-                    Ok((row.get::<_, i64>(0)?, record(row)?))
-                })?
-                .collect::<Result<Vec<_>, _>>()?;
-            records.sort_by_key(|(seq, _)| *seq); // RETURNING promises no order
-            Ok(records.into_iter().map(|(_, record)| record).collect())
-        };
-        self.journal.write(claim).await.map_err(unavailable)
-    }
-
-    pub(super) async fn settle(
-        &self,
-        records: &[(&Record, Settlement)],
-    ) -> Vec<Result<(), Unavailable>> {
-        let settlements: Vec<(String, u32, Settlement)> = records
-            .iter()
-            .map(|(record, to)| (record.receipt.clone(), record.receives, to.clone()))
-            .collect();
-        let settle = move |connection: &Connection| {
-            for (seq, receives, settlement) in &settlements {
-                settle_one(connection, seq, *receives, settlement)?;
-            }
-            Ok(())
-        };
-        let result = self.journal.write(settle).await.map_err(unavailable);
-        vec![result; records.len()]
-    }
-
-    pub(super) async fn ready(&self) -> Result<(), Unavailable> {
-        let write = self
-            .journal
-            .write(|connection| connection.execute("DELETE FROM messages WHERE seq < 0", []));
-        match tokio::time::timeout(SEND, write).await {
-            Ok(written) => written.map(drop).map_err(unavailable),
-            Err(_) => Err(Unavailable("the disk is too slow".to_owned())),
-        }
-    }
-
-    /// How the queue stands.
-    pub async fn status(&self) -> Result<Status, Unavailable> {
-        let status = |connection: &Connection| {
-            let now = now();
-            let count = |sql: &str| {
-                connection
-                    .query_row(sql, [now], |row| row.get::<_, i64>(0))
-                    .map(i64::unsigned_abs)
-            };
-            let oldest: Option<i64> =
-                connection.query_row("SELECT min(received_at) FROM messages", [], |row| {
-                    row.get(0)
-                })?;
-            Ok(Status {
-                waiting: count("SELECT count(*) FROM messages WHERE visible_at <= ?1")?,
-                out_of_sight: count("SELECT count(*) FROM messages WHERE visible_at > ?1")?,
-                dead_letters: count("SELECT count(*) FROM dead_letters WHERE ?1 > 0")?,
-                oldest_seconds: oldest.map(|oldest| (now - oldest).max(0).unsigned_abs() / 1_000),
-            })
-        };
-        self.journal.read(status).await.map_err(unavailable)
+    fn room_on_disk(&self) -> Room {
+        // Where the disk does not say, its errors will.
+        let disk = rustix::fs::statvfs(&self.folder);
+        Room(disk.map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize)))
     }
 }
 
-fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
-    Ok(Record {
-        receipt: row.get::<_, i64>("seq")?.to_string(),
-        queue_id: row.get::<_, i64>("seq")?.to_string(),
-        id: row.get("id")?,
-        body: row.get_ref("body")?.as_str()?.into(),
-        received_at: Some(row.get("received_at")?),
-        receives: row.get("receives")?,
-        stored: None,
-        group: None,
-    })
-}
+/// Bytes that are free on the disk.
+#[derive(Debug, Clone, Copy)]
+struct Room(u64);
 
-/// Settles a record if it is still this receiver's: one that came back and was received again has a higher count.
-fn settle_one(
-    connection: &Connection,
-    seq: &str,
-    receives: u32,
-    settlement: &Settlement,
-) -> rusqlite::Result<()> {
-    let delete = |connection: &Connection| {
-        let mut delete =
-            connection.prepare_cached("DELETE FROM messages WHERE seq = ?1 AND receives = ?2")?;
-        delete.execute(params![seq, receives]).map(drop)
-    };
-    match settlement {
-        Settlement::Done => delete(connection),
-        Settlement::Retry(after) => {
-            let visible_at = now() + i64::try_from(after.as_millis()).unwrap_or(i64::MAX / 2);
-            let mut back = connection.prepare_cached(
-                "UPDATE messages SET visible_at = ?3 WHERE seq = ?1 AND receives = ?2",
-            )?;
-            back.execute(params![seq, receives, visible_at]).map(drop)
+impl Room {
+    /// Whether there is enough, with what delivered events have left free in the file.
+    fn is_enough_with(self, connection: &Connection) -> rusqlite::Result<bool> {
+        if self.0 >= RESERVE {
+            return Ok(true);
         }
-        Settlement::DeadLetter(reason) => {
-            let mut bury = connection.prepare_cached(
-                "INSERT INTO dead_letters (id, body, received_at, dead_at, receives, reason)
-                 SELECT id, body, received_at, ?3, receives, ?4 FROM messages WHERE seq = ?1 AND receives = ?2",
-            )?;
-            bury.execute(params![seq, receives, now(), reason])?;
-            delete(connection)
-        }
+        let free =
+            "SELECT freelist_count * page_size FROM pragma_freelist_count(), pragma_page_size()";
+        let free = connection
+            .prepare_cached(free)?
+            .query_row([], |row| row.get::<_, i64>(0));
+        let free = free.optional()?.map_or(0, i64::unsigned_abs);
+        Ok(self.0.saturating_add(free) >= RESERVE)
     }
 }
 
@@ -283,6 +208,7 @@ fn unavailable(error: journal::Error) -> Unavailable {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Record, Settlement};
     use super::*;
 
     const NOW: Duration = Duration::ZERO;
@@ -394,5 +320,105 @@ mod tests {
             ids(&queue(folder.path()).await.receive(1, NOW).await.unwrap()),
             ["a"]
         );
+    }
+
+    #[tokio::test]
+    async fn a_wall_clock_that_was_set_back_hides_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        const DAY: i64 = 86_400_000;
+        let tomorrow = Embedded::own_at(folder.path(), NOW, now() + DAY).await;
+        let tomorrow = tomorrow.unwrap();
+        tomorrow.send(vec![message("a"), message("b")]).await;
+        let records = tomorrow.receive(1, NOW).await.unwrap();
+        let later = Settlement::Retry(Duration::from_secs(900));
+        tomorrow.settle(&[(&records[0], later)]).await;
+        drop((tomorrow, records));
+        let today = queue(folder.path()).await;
+        let beside = Embedded::open(folder.path(), NOW).await.unwrap();
+        assert_eq!(beside.status().await.unwrap().waiting, 2);
+        let mut records = today.receive(9, NOW).await.unwrap();
+        records.sort_by(|a, b| a.id.cmp(&b.id));
+        assert_eq!(ids(&records), ["a", "b"]);
+        // And what is in hand stays there.
+        assert_eq!(beside.status().await.unwrap().out_of_sight, 2);
+        assert!(today.receive(9, NOW).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_another_process_puts_back_is_in_sight_whatever_its_clock_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let yesterday = Embedded::own_at(folder.path(), NOW, now() - 86_400_000).await;
+        let yesterday = yesterday.unwrap();
+        yesterday.send(vec![message("a")]).await;
+        let records = yesterday.receive(1, NOW).await.unwrap();
+        let dead = Settlement::DeadLetter("invalid".to_owned());
+        yesterday.settle(&[(&records[0], dead)]).await;
+        let beside = Embedded::open(folder.path(), NOW).await.unwrap();
+        assert!(beside.redrive("a").await.unwrap());
+        assert_eq!(ids(&yesterday.receive(1, NOW).await.unwrap()), ["a"]);
+    }
+
+    #[tokio::test]
+    async fn a_number_that_is_free_again_is_not_settled_for_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = queue(folder.path()).await;
+        queue.send(vec![message("a")]).await;
+        let old = queue.receive(1, NOW).await.unwrap();
+        queue.settle(&[(&old[0], Settlement::Done)]).await;
+        queue.send(vec![message("b")]).await;
+        let new = queue.receive(1, NOW).await.unwrap();
+        assert_eq!(new[0].receipt, old[0].receipt);
+        queue.settle(&[(&old[0], Settlement::Done)]).await;
+        assert_eq!(queue.status().await.unwrap().out_of_sight, 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_dealt_with_and_cannot_be_settled_is_not_given_out_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = Embedded::own(folder.path(), NOW).await.unwrap();
+        queue.send(vec![message("a"), message("b")]).await;
+        let records = queue.receive(1, NOW).await.unwrap();
+        let refuse =
+            "CREATE TRIGGER full BEFORE DELETE ON messages BEGIN SELECT RAISE(ABORT, 'full'); END";
+        queue
+            .journal
+            .write(|c| c.execute_batch(refuse))
+            .await
+            .unwrap();
+        let answers = queue.settle(&[(&records[0], Settlement::Done)]).await;
+        assert!(answers[0].is_err());
+        assert!(
+            queue.receive(9, NOW).await.is_err(),
+            "nothing more is taken"
+        );
+        let room = "DROP TRIGGER full";
+        queue
+            .journal
+            .write(|c| c.execute_batch(room))
+            .await
+            .unwrap();
+        assert_eq!(ids(&queue.receive(9, NOW).await.unwrap()), ["b"]);
+        assert_eq!(queue.receive(9, NOW).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_damaged_row_is_a_dead_letter_and_in_nobodys_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = queue(folder.path()).await;
+        queue
+            .send(vec![message("a"), message("b"), message("c")])
+            .await;
+        let damage = "UPDATE messages SET body = CAST(x'7bff7d' AS TEXT) WHERE id = 'a';
+                      UPDATE messages SET receives = 'often', visible_at = 'then' WHERE id = 'b'";
+        queue
+            .journal
+            .write(|c| c.execute_batch(damage))
+            .await
+            .unwrap();
+        drop(queue);
+        let queue = self::queue(folder.path()).await;
+        assert_eq!(ids(&queue.receive(9, NOW).await.unwrap()), ["b", "c"]);
+        let letters = queue.dead_letters("damaged", 9).await.unwrap();
+        assert_eq!((letters.len(), letters[0].id.as_str()), (1, "a"));
     }
 }

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 
 use super::{Embedded, unavailable};
-use crate::queue::{Unavailable, now};
+use crate::queue::Unavailable;
 
 /// An event that cannot be delivered, and why.
 #[derive(Debug, Clone, Serialize)]
@@ -32,12 +32,12 @@ impl Embedded {
     ) -> Result<Vec<DeadLetter>, Unavailable> {
         let reason = reason.to_owned();
         let list = move |connection: &Connection| {
-            let sql = "SELECT id, reason, received_at, dead_at, receives, length(CAST(body AS BLOB)) FROM dead_letters
+            let sql = "SELECT id, reason, received_at, dead_at, receives, octet_length(body) FROM dead_letters
                        WHERE instr(reason, ?1) ORDER BY seq LIMIT ?2";
             let letter = |row: &Row<'_>| {
                 Ok(DeadLetter {
-                    id: row.get(0)?,
-                    reason: row.get(1)?,
+                    id: text(row, 0)?,
+                    reason: text(row, 1)?,
                     received_at: row.get(2)?,
                     dead_at: row.get(3)?,
                     receives: row.get(4)?,
@@ -52,23 +52,26 @@ impl Embedded {
         self.journal.read(list).await.map_err(unavailable)
     }
 
-    /// The body of a dead letter.
+    /// The body of a dead letter; what is damaged in it is replaced.
     pub async fn dead_letter_body(&self, id: &str) -> Result<Option<String>, Unavailable> {
         let id = id.to_owned();
         let body = move |connection: &Connection| {
             let mut query = connection.prepare("SELECT body FROM dead_letters WHERE id = ?1")?;
-            query.query_map([id], |row| row.get(0))?.next().transpose()
+            query
+                .query_map([id], |row| text(row, 0))?
+                .next()
+                .transpose()
         };
         self.journal.read(body).await.map_err(unavailable)
     }
 
-    /// Puts a dead letter back into the queue, as new. Whether it was there.
+    /// Puts a dead letter back into the queue, as new and in sight at once. Whether it was there.
     pub async fn redrive(&self, id: &str) -> Result<bool, Unavailable> {
         let id = id.to_owned();
         let redrive = move |connection: &Connection| {
             let back = "INSERT INTO messages (id, body, received_at, visible_at)
-                        SELECT id, body, received_at, ?2 FROM dead_letters WHERE id = ?1";
-            let moved = connection.execute(back, params![id, now()])?;
+                        SELECT id, body, received_at, 0 FROM dead_letters WHERE id = ?1";
+            let moved = connection.execute(back, [&id])?;
             connection.execute("DELETE FROM dead_letters WHERE id = ?1", [id])?;
             Ok(moved > 0)
         };
@@ -87,4 +90,10 @@ impl Embedded {
             .map(|deleted| deleted > 0)
             .map_err(unavailable)
     }
+}
+
+/// A damaged row may hold what is no text.
+fn text(row: &Row<'_>, at: usize) -> rusqlite::Result<String> {
+    let bytes = row.get_ref(at)?.as_bytes_or_null()?.unwrap_or_default();
+    Ok(String::from_utf8_lossy(bytes).into_owned())
 }
