@@ -5,6 +5,7 @@ import socket
 
 import pytest
 
+from exam import Account
 from parts import Emulator, Serve, StandIn
 from stack import Cloud
 
@@ -46,6 +47,22 @@ def emulator(tmp_path, started):
     """A running emulator."""
     started.append(Emulator(tmp_path))
     return started[-1]
+
+
+@pytest.fixture(scope="session")
+def shared_emulator(tmp_path_factory):
+    """One emulator for those whose queues are their own."""
+    emulator = Emulator(tmp_path_factory.mktemp("emulator"))
+    yield emulator
+    emulator.stop()
+
+
+@pytest.fixture
+def account(shared_emulator, stand_in, tmp_path, started):
+    """A queue and a target of the test's own."""
+    account = Account(shared_emulator, stand_in("--rate", "0"), tmp_path, started)
+    yield account
+    account.between.stop()
 
 
 @pytest.fixture(scope="session")

@@ -127,7 +127,7 @@ pub async fn run(
         .iter()
         .map(|settled| (&settled.record, settled.settlement()))
         .collect();
-    let answers = queue.settle(&settlements).await;
+    let answers = queue.settle(&settlements, deadline + SETTLE).await;
     report.conclude(answers, batch.target.name());
     report
 }
@@ -252,3 +252,6 @@ fn note_failure(
 
 /// How long before a function's time is over its batch has to stop: to hand back and send dead letters.
 pub const MARGIN: Duration = Duration::from_secs(3);
+
+/// What of that margin the queue may take, however slow it is: the rest is for the answer to Lambda.
+const SETTLE: Duration = Duration::from_secs(2);

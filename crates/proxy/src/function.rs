@@ -7,15 +7,17 @@ use std::collections::HashSet;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde_json::Value;
 use tokio::time::Instant;
+use tracing::warn;
 use transform::Transforms;
 
 use crate::batch::{self, Batch, Hold, MARGIN, Report};
 use crate::config::settings::Settings;
 use crate::config::{Config, Role};
-use crate::queue::{Pointer, Queue, Record, Settlement};
+use crate::queue::{Queue, Record, Settlement, once};
 use crate::rules::Allowed;
 use crate::{bootstrap, setup, telemetry};
 
@@ -37,15 +39,19 @@ async fn start(transforms: Transforms) -> Result<(), Error> {
     };
     let batch = setup::batch(&config, aws.as_ref(), allowed).await?;
     let (batch, queue): (&Batch, &Queue) = (&batch, &queue);
-    let handler = service_fn(move |event: LambdaEvent<SqsEvent>| async move {
+    let handler = service_fn(move |event: LambdaEvent<Value>| async move {
         let deadline = deadline(event.context.deadline);
-        let records: Vec<Record> = event.payload.records.into_iter().map(record).collect();
-        let received: Vec<String> =
-            (records.iter().map(|record| record.queue_id.clone())).collect();
+        let records = records(event.payload)?;
+        let handed: Vec<String> = records
+            .iter()
+            .map(|record| record.queue_id.clone())
+            .collect();
         let mut hold = Hold::nothing();
         let report = batch::run(batch, queue, &mut hold, records, deadline).await;
-        metrics.flush(std::io::stdout())?;
-        Ok::<_, Error>(failures(received, &report))
+        if let Err(error) = metrics.flush(std::io::stdout()) {
+            warn!(%error, "not counted"); // what was done is done
+        }
+        Ok::<_, Error>(failures(handed, &report))
     });
     lambda_runtime::run(handler).await
 }
@@ -61,41 +67,50 @@ fn deadline(deadline_ms: u64) -> Instant {
             .saturating_sub(MARGIN)
 }
 
-fn record(message: SqsMessage) -> Record {
+/// The payload is no batch of an SQS queue. Quotes nothing of it.
+#[derive(Debug, PartialEq, thiserror::Error)]
+#[error("the payload is no event of an SQS queue: {0}")]
+struct NoSqsEvent(&'static str);
+
+/// The records of an invocation, each message once. Lambda's own payload, so that all of it is refused where it is
+/// none; but within a record only what is needed is asked for, since other writers write attributes as they like.
+fn records(payload: Value) -> Result<Vec<Record>, NoSqsEvent> {
+    let Value::Object(mut payload) = payload else {
+        return Err(NoSqsEvent("it is no object"));
+    };
+    let Some(Value::Array(records)) = payload.remove("Records") else {
+        return Err(NoSqsEvent("it has no Records"));
+    };
+    let records: Result<Vec<Record>, _> = records.into_iter().map(record).collect();
+    records.map(once)
+}
+
+fn record(mut record: Value) -> Result<Record, NoSqsEvent> {
+    let mut take = |name: &str| match record.get_mut(name).map(Value::take) {
+        Some(Value::String(text)) if !text.is_empty() => Some(text),
+        Some(_) | None => None,
+    };
+    let queue_id = take("messageId").ok_or(NoSqsEvent("a record has no messageId"))?;
+    let receipt = take("receiptHandle").ok_or(NoSqsEvent("a record has no receiptHandle"))?;
+    let body = take("body").ok_or(NoSqsEvent("a record has no body"))?;
+    let system = |name: &str| record.get("attributes")?.get(name).and_then(text);
     let ours = |name: &str| {
-        message
-            .message_attributes
-            .get(name)
-            .and_then(|attribute| attribute.string_value.clone())
+        let attribute = record.get("messageAttributes")?.get(name)?;
+        attribute.get("stringValue").and_then(text)
     };
-    let system = |name: &str| {
-        message
-            .attributes
-            .get(name)
-            .and_then(|value| value.parse().ok())
-    };
-    let body = message.body.clone().unwrap_or_default();
-    Record {
-        stored: Pointer::read(&body, ours),
-        group: message.attributes.get("MessageGroupId").cloned(),
-        id: ours("id")
-            .or_else(|| message.message_id.clone())
-            .unwrap_or_default(),
-        received_at: ours("received_at")
-            .and_then(|value| value.parse().ok())
-            .or_else(|| system("SentTimestamp")),
-        receives: system("ApproximateReceiveCount")
-            .and_then(|count: i64| u32::try_from(count).ok())
-            .unwrap_or(1),
-        receipt: message.receipt_handle.clone().unwrap_or_default(),
-        queue_id: message.message_id.unwrap_or_default(),
-        body: body.into(),
+    Ok(Record::received(queue_id, receipt, body, system, ours))
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }
 
-/// Everything of what was received that is not dealt with: Lambda deletes the others. So what a batch could not settle, or
-/// does not know of any more, is named too.
-fn failures(received: Vec<String>, report: &Report) -> SqsBatchResponse {
+/// Everything that was handed to us and is not known to be dealt with. Lambda deletes the others.
+fn failures(handed: Vec<String>, report: &Report) -> SqsBatchResponse {
     let is_done = |settlement: Settlement, acknowledged: bool| match settlement {
         Settlement::Done => true,
         Settlement::DeadLetter(_) => acknowledged,
@@ -108,12 +123,12 @@ fn failures(received: Vec<String>, report: &Report) -> SqsBatchResponse {
         .map(|settled| settled.record.queue_id.as_str())
         .collect();
     let mut response = SqsBatchResponse::default();
-    response.batch_item_failures = received
+    response.batch_item_failures = handed
         .into_iter()
-        .filter(|id| !done.contains(id.as_str()))
-        .map(|id| {
+        .filter(|queue_id| !done.contains(queue_id.as_str()))
+        .map(|queue_id| {
             let mut failure = BatchItemFailure::default();
-            failure.item_identifier = id;
+            failure.item_identifier = queue_id;
             failure
         })
         .collect();
@@ -123,45 +138,81 @@ fn failures(received: Vec<String>, report: &Report) -> SqsBatchResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::Outcome;
+    use crate::batch::{Outcome, Settled};
+    use serde_json::json;
 
-    fn message(id: &str) -> SqsMessage {
-        let mut message = SqsMessage::default();
-        message.message_id = Some(id.to_owned());
-        message
+    fn handed(id: &str, receives: u32) -> Value {
+        let attributes = json!({"ApproximateReceiveCount": receives.to_string()});
+        json!({"messageId": id, "receiptHandle": format!("{id} {receives}"), "body": "[1]", "attributes": attributes})
     }
 
-    fn failed(outcomes: Vec<(&str, Outcome, bool)>) -> Vec<String> {
-        let received = ["a", "b"].map(str::to_owned).to_vec();
-        let mut report = Report::default();
-        for (id, outcome, acknowledged) in outcomes {
-            report.push(record(message(id)), None, outcome);
-            if let Some(settled) = report.settled.last_mut() {
-                settled.acknowledged = acknowledged;
-            }
+    fn settled(id: &str, outcome: Outcome, acknowledged: bool) -> Settled {
+        let record = record(handed(id, 1)).unwrap();
+        let (event, prepared, took) = (None, None, Duration::ZERO);
+        Settled {
+            record,
+            event,
+            outcome,
+            prepared,
+            took,
+            acknowledged,
         }
-        let failures = failures(received, &report).batch_item_failures.into_iter();
-        failures.map(|failure| failure.item_identifier).collect()
     }
 
-    fn dead() -> Outcome {
-        Outcome::DeadLettered {
-            class: "refused",
+    #[test]
+    fn what_nothing_is_known_of_comes_again() {
+        let delivered = || Outcome::Delivered { id: None };
+        let dead = || Outcome::DeadLettered {
+            class: "invalid",
             reason: "no".to_owned(),
+        };
+        let again = Outcome::HandedBack {
+            class: "throttled",
+            after: Duration::ZERO,
+            reason: "slow down".to_owned(),
+        };
+        let report = Report {
+            settled: vec![
+                settled("delivered", delivered(), false),
+                settled("buried", dead(), true),
+                settled("not buried", dead(), false),
+                settled("handed back", again, true),
+            ],
+        };
+        let ids = [
+            "delivered",
+            "buried",
+            "not buried",
+            "handed back",
+            "forgotten",
+        ];
+        let response = failures(ids.map(str::to_owned).to_vec(), &report);
+        let failed = response.batch_item_failures.into_iter();
+        let failed: Vec<String> = failed.map(|failure| failure.item_identifier).collect();
+        assert_eq!(failed, ["not buried", "handed back", "forgotten"]);
+    }
+
+    #[test]
+    fn a_message_that_is_there_twice_is_one_by_its_latest_receipt() {
+        let twice =
+            json!({"Records": [handed("a", 2), handed("b", 1), handed("a", 3), handed("a", 1)]});
+        let records = records(twice).unwrap();
+        let receipts: Vec<&str> = records.iter().map(|record| &*record.receipt).collect();
+        assert_eq!(receipts, ["a 3", "b 1"]);
+    }
+
+    #[test]
+    fn a_payload_without_what_every_message_has_is_none_of_sqs() {
+        for payload in [
+            json!(null),
+            json!([]),
+            json!({"Records": {}}),
+            json!({"Records": [7]}),
+            json!({"Records": [handed("a", 1), {"messageId": "b", "body": "x"}]}),
+            json!({"Records": [{"messageId": "", "receiptHandle": "r", "body": "x"}]}),
+            json!({"Records": [{"messageId": "a", "receiptHandle": "r", "body": ""}]}),
+        ] {
+            assert!(records(payload).is_err());
         }
-    }
-
-    #[test]
-    fn what_the_batch_no_longer_knows_of_comes_again() {
-        let done = Outcome::Delivered { id: None };
-        assert_eq!(failed(vec![("a", done, true)]), ["b"]);
-    }
-
-    #[test]
-    fn a_dead_letter_is_done_when_it_lies_there_and_not_before() {
-        assert_eq!(
-            failed(vec![("a", dead(), true), ("b", dead(), false)]),
-            ["b"]
-        );
     }
 }

@@ -6,11 +6,13 @@
 mod embedded;
 mod sqs;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use openlineage::{Event, Subject};
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 
 pub use embedded::{DeadLetter, Embedded, Status};
 pub use sqs::{Pointer, Sqs, SqsDeadLetters, SqsLetter};
@@ -56,6 +58,15 @@ pub struct Record {
     pub stored: Option<Pointer>,
     /// What it has to be in order with, where the queue keeps an order.
     pub group: Option<String>,
+}
+
+/// Records that were taken out at once.
+#[derive(Debug, Clone)]
+pub struct Received {
+    /// The records.
+    pub records: Vec<Record>,
+    /// From when on they are out of sight, the first of them.
+    pub since: Instant,
 }
 
 /// Why the body of a record is not there, when it was too large for the queue.
@@ -110,9 +121,13 @@ impl Queue {
 
     /// Takes up to `size` records, as soon as there are as many or the first has waited for `window`. Comes back empty
     /// from time to time, so that its caller can look whether it is to stop.
-    pub async fn receive(&self, size: usize, window: Duration) -> Result<Vec<Record>, Unavailable> {
+    pub async fn receive(&self, size: usize, window: Duration) -> Result<Received, Unavailable> {
         match self {
-            Queue::Embedded(queue) => queue.receive(size, window).await,
+            Queue::Embedded(queue) => {
+                let records = queue.receive(size, window).await?;
+                let since = Instant::now();
+                Ok(Received { records, since })
+            }
             Queue::Sqs(queue) => queue.receive(size, window).await,
         }
     }
@@ -125,11 +140,16 @@ impl Queue {
         }
     }
 
-    /// Settles records; one answer each, in order. What could not be settled comes back when its time is over.
-    pub async fn settle(&self, records: &[(&Record, Settlement)]) -> Vec<Result<(), Unavailable>> {
+    /// Settles records; one answer each, in order. What could not be settled comes back when its time is over. A
+    /// queue that is far away is not waited for beyond `until`.
+    pub async fn settle(
+        &self,
+        records: &[(&Record, Settlement)],
+        until: Instant,
+    ) -> Vec<Result<(), Unavailable>> {
         match self {
             Queue::Embedded(queue) => queue.settle(records).await,
-            Queue::Sqs(queue) => queue.settle(records).await,
+            Queue::Sqs(queue) => queue.settle(records, until).await,
         }
     }
 
@@ -149,6 +169,29 @@ impl Queue {
             Queue::Sqs(queue) => queue.ready().await,
         }
     }
+}
+
+/// The records, each message once: SQS may give out a message twice, and then the later receipt is the good one.
+#[must_use]
+pub fn once(records: Vec<Record>) -> Vec<Record> {
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut kept: Vec<Record> = Vec::with_capacity(records.len());
+    for record in records {
+        match places.get(&record.queue_id).copied() {
+            Some(place) => {
+                if let Some(before) = kept.get_mut(place)
+                    && before.receives <= record.receives
+                {
+                    *before = record;
+                }
+            }
+            None => {
+                places.insert(record.queue_id.clone(), kept.len());
+                kept.push(record);
+            }
+        }
+    }
+    kept
 }
 
 /// What an event has to be in order with, as a message group id of SQS (1 to 128 characters): its run, or its job or

@@ -20,7 +20,7 @@ use transform::Transforms;
 use crate::batch::{self, Batch, Hold, Report};
 use crate::config::{Config, Part};
 use crate::ingest::{Ingest, router};
-use crate::queue::{Queue, Settlement};
+use crate::queue::{Queue, Received, Settlement};
 use crate::rules::Allowed;
 use crate::setup;
 use crate::telemetry::{Prometheus, STOP};
@@ -156,14 +156,15 @@ impl Worker {
                 self.trouble.fine();
             }
             match received {
-                Ok(records) if records.is_empty() && !self.hold.is_due() => {
+                Ok(received) if received.records.is_empty() && !self.hold.is_due() => {
                     self.batch.rules.refresh().await;
                 }
-                Ok(records) => self.handle(records).await,
+                Ok(received) => self.handle(received).await,
                 Err(error) => {
                     self.trouble.failed(&error);
                     if self.hold.is_due() {
-                        self.handle(Vec::new()).await;
+                        let (records, since) = (Vec::new(), Instant::now());
+                        self.handle(Received { records, since }).await;
                     }
                     tokio::select! {
                         () = tokio::time::sleep(PAUSE) => {}
@@ -180,21 +181,23 @@ impl Worker {
         let held = self.hold.drain();
         let again = |record| (record, Settlement::Retry(Duration::ZERO));
         let held: Vec<_> = held.iter().map(again).collect();
-        for answer in self.queue.settle(&held).await {
+        for answer in self.queue.settle(&held, Instant::now() + STOP).await {
             if let Err(error) = answer {
                 warn!(%error, "not handed back: the event will come again later");
             }
         }
     }
 
-    async fn handle(&mut self, records: Vec<crate::queue::Record>) {
-        // What is not done when the visibility time-out is over would be received again beside us.
+    async fn handle(&mut self, received: Received) {
+        // What is not done when the visibility time-out is over would be received again beside us. The first of them
+        // has waited for the others since it was taken.
         let visible = self.config.queue.visibility_timeout;
         let time = visible
             .saturating_sub(self.hold.longest())
             .saturating_sub(batch::MARGIN);
         let (batch, queue) = (self.batch.clone(), self.queue.clone());
-        let deadline = Instant::now() + time;
+        let Received { records, since } = received;
+        let deadline = since + time;
         // A task of its own: a panic ends the batch, which comes again, and not the worker.
         let again = self.hold.anew();
         let mut hold = std::mem::replace(&mut self.hold, again);

@@ -228,6 +228,6 @@ fn tell(settled: &Settled, target: &'static str) {
 
 /// How long ago it was accepted, in seconds.
 fn age(record: &Record) -> Option<f64> {
-    let age = now() - record.received_at?;
+    let age = now().saturating_sub(record.received_at?);
     Some(Duration::from_millis(u64::try_from(age).unwrap_or(0)).as_secs_f64())
 }

@@ -8,9 +8,9 @@ mod large;
 mod message;
 mod settle;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::Region;
@@ -22,12 +22,13 @@ use aws_sdk_sqs::types::{
     SendMessageBatchRequestEntry,
 };
 use futures::future::join_all;
+use tokio::time::Instant;
 
 use self::large::{Bucket, now_or_later};
 use self::message::{
     ATTRIBUTES, MAX_BYTES, MAX_ENTRIES, entry, grouped, record, region, transportable,
 };
-use super::{Message, Record, SendError, Unavailable, Unread};
+use super::{Message, Received, Record, SendError, Unavailable, Unread, once};
 use crate::aws_error::said;
 use crate::config;
 
@@ -36,6 +37,9 @@ pub use self::large::Pointer;
 
 /// The longest visibility time-out (SQS quotas: 12 hours).
 const MAX_VISIBILITY: Duration = Duration::from_secs(43_200);
+
+/// For one request with its repetitions. Below the clients' own time-out of 5 s, so that what they see is our 503.
+const REQUEST: Duration = Duration::from_secs(4);
 
 /// Large bodies that are put into the bucket at once.
 const PUTS: usize = 4;
@@ -62,7 +66,6 @@ impl Sqs {
             config = config.region(Region::new(region.to_owned()));
         }
         let config = config
-            // Together below the clients' own time-out of 5 s, so that what they see is our 503.
             .retry_config(
                 RetryConfig::standard()
                     .with_max_attempts(2)
@@ -72,7 +75,7 @@ impl Sqs {
                 TimeoutConfig::builder()
                     .connect_timeout(Duration::from_secs(1))
                     .operation_attempt_timeout(Duration::from_millis(2_500))
-                    .operation_timeout(Duration::from_secs(4))
+                    .operation_timeout(REQUEST)
                     .build(),
             )
             .build();
@@ -123,17 +126,14 @@ impl Sqs {
             }
         }
         let groups = grouped(entries);
+        let until = Instant::now() + 2 * REQUEST; // a group, and should it be refused as one, each of it
         let sent = join_all(
             groups
                 .into_iter()
-                .map(|group| self.send_group(&self.url, group)),
+                .map(|group| self.send_group(&self.url, group, until)),
         )
         .await;
-        note(
-            &mut results,
-            sent.into_iter().flatten(),
-            SendError::Unavailable,
-        );
+        note(&mut results, sent.into_iter().flatten(), not_sent);
         results
     }
 
@@ -157,36 +157,59 @@ impl Sqs {
         self.url.ends_with(".fifo")
     }
 
-    /// Sends at most ten entries; gives those that failed.
+    /// Sends at most ten entries; gives those that failed. What is refused together is sent one by one: the queue's
+    /// own limits may be lower than those of SQS, and one that it does not take harms no other.
     async fn send_group(
         &self,
         url: &str,
         group: Vec<SendMessageBatchRequestEntry>,
+        until: Instant,
     ) -> Vec<(usize, String)> {
-        let indices: Vec<usize> = group
-            .iter()
-            .filter_map(|entry| entry.id().parse().ok())
-            .collect();
-        let request = self
-            .client
-            .send_message_batch()
-            .queue_url(url)
-            .set_entries(Some(group));
-        all_or(indices, request.send(), |answer| failed(answer.failed())).await
+        let failures = self.send_together(url, group.clone(), until).await;
+        let is_refused = |(_, said): &(usize, String)| is_about_contents(said);
+        if group.len() < 2 || failures.len() < group.len() || !failures.iter().all(is_refused) {
+            return failures;
+        }
+        let alone = group
+            .into_iter()
+            .map(|entry| self.send_together(url, vec![entry], until));
+        join_all(alone).await.into_iter().flatten().collect()
+    }
+
+    async fn send_together(
+        &self,
+        url: &str,
+        group: Vec<SendMessageBatchRequestEntry>,
+        until: Instant,
+    ) -> Vec<(usize, String)> {
+        let indices: Vec<usize> = group.iter().filter_map(|entry| place(entry.id())).collect();
+        let request = self.client.send_message_batch().queue_url(url);
+        let request = request.set_entries(Some(group));
+        all_but_done(indices, until, request.send(), |answer| {
+            let done = answer.successful().iter();
+            let done = done.filter_map(|entry| place(entry.id())).collect();
+            (done, failed(answer.failed()))
+        })
+        .await
     }
 
     pub(super) async fn receive(
         &self,
         size: usize,
         window: Duration,
-    ) -> Result<Vec<Record>, Unavailable> {
-        let mut records = Vec::new();
-        let mut until: Option<Instant> = None;
+    ) -> Result<Received, Unavailable> {
+        // The first is out of sight while it waits for others: half of that time is for what is done with them.
+        let window = window.min(self.visibility / 2);
+        let mut records: Vec<Record> = Vec::new();
+        let mut since = Instant::now();
         loop {
             let most = size.saturating_sub(records.len()).min(MAX_ENTRIES);
-            if most == 0 || until.is_some_and(|until| Instant::now() >= until) {
-                return Ok(records);
+            let waited = !records.is_empty() && since.elapsed() >= window;
+            if most == 0 || waited {
+                let records = once(records);
+                return Ok(Received { records, since });
             }
+            let asked = Instant::now();
             let request = self
                 .client
                 .receive_message()
@@ -200,16 +223,21 @@ impl Sqs {
                 .message_attribute_names("All");
             match request.send().await {
                 Ok(answer) => {
+                    if records.is_empty() {
+                        since = asked;
+                    }
                     records.extend(answer.messages.unwrap_or_default().into_iter().map(record))
                 }
                 // What was received already is not held back for that.
-                Err(_) if !records.is_empty() => return Ok(records),
+                Err(_) if !records.is_empty() => {
+                    let records = once(records);
+                    return Ok(Received { records, since });
+                }
                 Err(error) => return Err(Unavailable(said(&error))),
             }
             if records.is_empty() {
-                return Ok(records);
+                return Ok(Received { records, since });
             }
-            until.get_or_insert_with(|| Instant::now() + window);
         }
     }
 
@@ -275,21 +303,60 @@ impl Sqs {
     }
 }
 
-/// Entries that failed, from the answer of a request; all of them when the request did.
-async fn all_or<T, E: std::error::Error + ProvideErrorMetadata>(
+/// What was not done: all, when the request failed or took longer than `until`; else what `told` names as failed, and
+/// what it does not name at all. Only what the queue says it has done is done.
+async fn all_but_done<T, E: std::error::Error + ProvideErrorMetadata>(
     indices: Vec<usize>,
+    until: Instant,
     request: impl Future<Output = Result<T, E>>,
-    failures: impl Fn(&T) -> Vec<(usize, String)>,
+    told: impl Fn(&T) -> (HashSet<usize>, Vec<(usize, String)>),
 ) -> Vec<(usize, String)> {
-    match request.await {
-        Ok(answer) => failures(&answer),
-        Err(error) => {
-            let message = said(&error);
-            indices
-                .into_iter()
-                .map(|index| (index, message.clone()))
-                .collect()
+    let (done, failed, otherwise) = match tokio::time::timeout_at(until, request).await {
+        Ok(Ok(answer)) => {
+            let (done, failed) = told(&answer);
+            let silent = "the queue does not say that it was done".to_owned();
+            (done, failed, silent)
         }
+        Ok(Err(error)) => (HashSet::new(), Vec::new(), said(&error)),
+        Err(_) => (HashSet::new(), Vec::new(), "no answer in time".to_owned()),
+    };
+    let mut reasons: HashMap<usize, String> = failed.into_iter().collect();
+    let undone = indices.into_iter().filter_map(|index| {
+        let reason = reasons.remove(&index);
+        let is_done = reason.is_none() && done.contains(&index);
+        (!is_done).then(|| (index, reason.unwrap_or_else(|| otherwise.clone())))
+    });
+    undone.collect()
+}
+
+/// The index of an entry, which is its id.
+fn place(id: &str) -> Option<usize> {
+    id.parse().ok()
+}
+
+/// Whether a request was refused for what is in it, by what was said.
+fn is_about_contents(said: &str) -> bool {
+    const CODES: [&str; 4] = [
+        "BatchRequestTooLong",
+        "InvalidMessageContents",
+        "InvalidParameterValue",
+        "InvalidAttributeValue",
+    ];
+    CODES.iter().any(|code| said.contains(code))
+}
+
+/// Why a message was not sent, by what was said: a queue's own limit may be lower than that of SQS.
+fn not_sent(said: String) -> SendError {
+    let limit = match said.split_once(" than ") {
+        Some((_, rest)) if is_about_contents(&said) => {
+            let digits = rest.split(|c: char| !c.is_ascii_digit()).next();
+            digits.and_then(|digits| digits.parse().ok())
+        }
+        Some(_) | None => None,
+    };
+    match limit {
+        Some(limit) => SendError::TooLarge { limit },
+        None => SendError::Unavailable(said),
     }
 }
 
@@ -303,7 +370,7 @@ fn failed(entries: &[BatchResultErrorEntry]) -> Vec<(usize, String)> {
     };
     entries
         .iter()
-        .filter_map(|entry| Some((entry.id().parse().ok()?, message(entry))))
+        .filter_map(|entry| Some((place(entry.id())?, message(entry))))
         .collect()
 }
 

@@ -17,6 +17,9 @@ pub(super) const MAX_BYTES: usize = 1_048_576;
 /// What our attributes take of it at most: names, types and values.
 pub(super) const ATTRIBUTES: usize = 512;
 
+/// The longest reason of a dead letter, in bytes: more than any that helps.
+const REASON: usize = 4_096;
+
 /// Entries of a batch request (SQS quotas).
 pub(super) const MAX_ENTRIES: usize = 10;
 
@@ -87,65 +90,102 @@ pub(super) fn size(pointer: &Pointer) -> MessageAttributeValue {
 }
 
 pub(super) fn record(message: SqsMessage) -> Record {
-    let system = |name| {
-        message
-            .attributes
-            .as_ref()
-            .and_then(|all| all.get(&name))
-            .and_then(|value| value.parse().ok())
+    let system = |name: &str| {
+        let name = MessageSystemAttributeName::from(name);
+        let all = message.attributes.as_ref();
+        all.and_then(|all| all.get(&name)).cloned()
     };
     let ours = |name: &str| {
-        let attribute: Option<&MessageAttributeValue> = message
-            .message_attributes
-            .as_ref()
-            .and_then(|all| all.get(name));
-        attribute.and_then(MessageAttributeValue::string_value)
+        let all = message.message_attributes.as_ref();
+        let attribute: Option<&MessageAttributeValue> = all.and_then(|all| all.get(name));
+        let value = attribute.and_then(MessageAttributeValue::string_value);
+        value.map(str::to_owned)
     };
-    let body = message.body.unwrap_or_default();
-    Record {
-        stored: Pointer::read(&body, |name| ours(name).map(str::to_owned)),
-        group: message
-            .attributes
-            .as_ref()
-            .and_then(|all| all.get(&MessageSystemAttributeName::MessageGroupId))
-            .cloned(),
-        id: ours("id")
-            .map(str::to_owned)
-            .or_else(|| message.message_id.clone())
-            .unwrap_or_default(),
-        received_at: ours("received_at")
-            .and_then(|value| value.parse().ok())
-            .or_else(|| system(MessageSystemAttributeName::SentTimestamp)),
-        receives: system(MessageSystemAttributeName::ApproximateReceiveCount)
-            .and_then(|count| u32::try_from(count).ok())
-            .unwrap_or(1),
-        receipt: message.receipt_handle.unwrap_or_default(),
-        queue_id: message.message_id.unwrap_or_default(),
-        body: body.into(),
+    Record::received(
+        message.message_id.clone().unwrap_or_default(),
+        message.receipt_handle.clone().unwrap_or_default(),
+        message.body.clone().unwrap_or_default(),
+        system,
+        ours,
+    )
+}
+
+impl Record {
+    /// A message of SQS, whoever received it. `system` and `ours` give the values of system and message attributes:
+    /// other writers write what they like into the latter.
+    pub fn received(
+        queue_id: String,
+        receipt: String,
+        body: String,
+        system: impl Fn(&str) -> Option<String>,
+        ours: impl Fn(&str) -> Option<String>,
+    ) -> Record {
+        let time = |value: Option<String>| value?.parse().ok().filter(|time| *time >= 0);
+        let count = system("ApproximateReceiveCount");
+        Record {
+            stored: Pointer::read(&body, &ours),
+            group: system("MessageGroupId"),
+            id: ours("id")
+                .filter(|id| is_id(id))
+                .unwrap_or_else(|| queue_id.clone()),
+            received_at: time(ours("received_at")).or_else(|| time(system("SentTimestamp"))),
+            receives: count.and_then(|count| count.parse().ok()).unwrap_or(1),
+            receipt,
+            queue_id,
+            body: body.into(),
+        }
     }
 }
 
+/// Ours are UUIDs; what is no longer and of plain characters may be somebody else's.
+fn is_id(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// What is told of a dead letter, as much of it as fits into `room` bytes: the reason before all else.
 pub(super) fn dead_letter_attributes(
     record: &Record,
     reason: &str,
+    mut room: usize,
 ) -> HashMap<String, MessageAttributeValue> {
-    let mut attributes = HashMap::from([
-        ("id".to_owned(), text(&record.id)),
-        ("reason".to_owned(), text(reason)),
-        ("receives".to_owned(), number(record.receives.into())),
-        ("dead_at".to_owned(), number(now())),
-    ]);
-    if let Some(pointer) = &record.stored {
-        attributes.insert(SIZE.to_owned(), size(pointer));
-    }
-    if let Some(received_at) = record.received_at {
-        attributes.insert("received_at".to_owned(), number(received_at));
+    let pointer = record.stored.as_ref().map(|pointer| (SIZE, size(pointer)));
+    let beside = cost("reason", &text(""))
+        + pointer
+            .as_ref()
+            .map_or(0, |(name, value)| cost(name, value));
+    let most = REASON.min(room.saturating_sub(beside));
+    let reason = reason.get(..reason.floor_char_boundary(most));
+    let told = [
+        pointer,
+        Some(("reason", text(reason.unwrap_or_default()))),
+        Some(("id", text(&record.id))),
+        Some(("receives", number(record.receives.into()))),
+        Some(("dead_at", number(now()))),
+        record.received_at.map(|time| ("received_at", number(time))),
+    ];
+    let mut attributes = HashMap::new();
+    for (name, value) in told.into_iter().flatten() {
+        if let Some(left) = room.checked_sub(cost(name, &value)) {
+            room = left;
+            attributes.insert(name.to_owned(), value);
+        }
     }
     attributes
 }
 
+/// What an attribute takes of a message.
+pub(super) fn cost(name: &str, value: &MessageAttributeValue) -> usize {
+    name.len() + value.data_type().len() + value.string_value().map_or(0, str::len)
+}
+
+/// A text that SQS takes: some, and in the characters of XML 1.0.
 pub(super) fn text(value: &str) -> MessageAttributeValue {
-    attribute("String", if value.is_empty() { "-" } else { value })
+    let is_taken = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
+    match value {
+        "" => attribute("String", "-"),
+        value if value.chars().all(is_taken) => attribute("String", value),
+        value => attribute("String", &value.replace(|c| !is_taken(c), "?")),
+    }
 }
 
 pub(super) fn number(value: i64) -> MessageAttributeValue {
@@ -183,6 +223,45 @@ mod tests {
             [1, 2, 1, 1]
         );
         assert!(sizes(Vec::new()).is_empty());
+    }
+
+    fn dead(reason: &str, room: usize) -> HashMap<String, MessageAttributeValue> {
+        let nothing = |_: &str| None;
+        let record = Record::received("q".into(), "r".into(), "[1]".into(), nothing, nothing);
+        dead_letter_attributes(&record, reason, room)
+    }
+
+    #[test]
+    fn a_dead_letter_tells_what_fits_and_its_reason_first() {
+        for room in 0..300 {
+            let told = dead("invalid: \u{e9}\u{e9}\u{e9}", room);
+            let taken: usize = told.iter().map(|(name, value)| cost(name, value)).sum();
+            assert!(taken <= room);
+            assert_eq!(told.contains_key("reason"), room >= 13);
+        }
+        let long = dead(&"x".repeat(900_000), 1_000_000);
+        assert!(cost("reason", &long["reason"]) < 2 * REASON);
+        assert_eq!(long.len(), 4);
+    }
+
+    #[test]
+    fn a_reason_of_odd_characters_is_one_that_sqs_takes() {
+        let told = dead("a\u{0}b\u{1b}\u{ffff}c", 1_000);
+        assert_eq!(told["reason"].string_value(), Some("a?b??c"));
+    }
+
+    #[test]
+    fn what_another_writer_says_of_a_message_is_believed_where_it_can_be() {
+        let system = |name: &str| (name == "SentTimestamp").then(|| "7".to_owned());
+        let read = |id: &str, time: &str| {
+            let ours = |name: &str| Some(if name == "id" { id } else { time }.to_owned());
+            let record = Record::received("q".into(), "r".into(), "[1]".into(), system, ours);
+            (record.id, record.received_at)
+        };
+        assert_eq!(read("a-1", "9"), ("a-1".to_owned(), Some(9)));
+        for (id, time) in [("", "soon"), ("a\nb", "-9"), (&"x".repeat(999), "1e3")] {
+            assert_eq!(read(id, time), ("q".to_owned(), Some(7)));
+        }
     }
 
     #[test]

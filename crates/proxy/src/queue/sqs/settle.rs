@@ -7,115 +7,94 @@ use aws_sdk_sqs::types::{
     SendMessageBatchRequestEntry,
 };
 use futures::future::{join, join_all};
+use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
-use super::message::{ATTRIBUTES, MAX_ENTRIES, dead_letter_attributes, deduplication, grouped};
-use super::{Sqs, all_or, failed, note, seconds};
+use super::message::{
+    MAX_BYTES, MAX_ENTRIES, cost, dead_letter_attributes, deduplication, grouped,
+};
+use super::{Sqs, all_but_done, failed, note, place, seconds};
 use crate::queue::{Record, Settlement, Unavailable};
 
+/// Places among the records that are settled, and why each of them was not.
+type Undone = Vec<(usize, String)>;
+
 impl Sqs {
+    /// Side by side, so that a request that hangs keeps only what it is about from being settled.
     pub(in crate::queue) async fn settle(
         &self,
         records: &[(&Record, Settlement)],
+        until: Instant,
     ) -> Vec<Result<(), Unavailable>> {
-        let mut results = self.bury(records).await;
-        let ((), handed_back) = join(self.clean_up(records), self.hand_back(records)).await;
-        let gone = |(index, (_, to)): (usize, &(&Record, Settlement))| match to {
-            Settlement::Done => Some(index),
-            Settlement::DeadLetter(_) => results
-                .get(index)
-                .is_some_and(Result::is_ok)
-                .then_some(index),
-            Settlement::Retry(_) => None,
-        };
-        let gone: Vec<usize> = if self.deletes {
-            records.iter().enumerate().filter_map(gone).collect()
-        } else {
-            Vec::new()
-        };
-        let deleted = join_all(
-            gone.chunks(MAX_ENTRIES)
-                .map(|chunk| self.delete(records, chunk)),
+        let mut results = vec![Ok(()); records.len()];
+        let (dead, (done, again)) = join(
+            self.bury(records, until),
+            join(self.finish(records, until), self.hand_back(records, until)),
         )
         .await;
-        note(
-            &mut results,
-            handed_back.into_iter().chain(deleted.into_iter().flatten()),
-            Unavailable,
-        );
+        let undone = dead.into_iter().chain(done).chain(again);
+        note(&mut results, undone, Unavailable);
         results
     }
 
-    /// Sends the dead letters among `records` to their queue. One answer a record; `Ok` for those that are none.
-    async fn bury(&self, records: &[(&Record, Settlement)]) -> Vec<Result<(), Unavailable>> {
-        let mut results: Vec<Result<(), Unavailable>> = vec![Ok(()); records.len()];
-        let entries = records
-            .iter()
-            .enumerate()
-            .filter_map(|(index, (record, settlement))| {
-                let Settlement::DeadLetter(reason) = settlement else {
-                    return None;
-                };
-                // What is too large stays where it lies.
-                let body = match &record.stored {
-                    Some(pointer) => pointer.text(),
-                    None => record.body.to_string(),
-                };
-                let size = body.len() + ATTRIBUTES + reason.len();
-                let mut entry = SendMessageBatchRequestEntry::builder()
-                    .id(index.to_string())
-                    .message_body(body)
-                    .set_message_attributes(Some(dead_letter_attributes(record, reason)));
-                if self.is_fifo() {
-                    // Of this message, not of the event: one that is given up a second time is no repeat.
-                    let id = deduplication(&record.queue_id);
-                    entry = entry.message_group_id(&id).message_deduplication_id(&id);
-                }
-                Some((size, entry.build().ok()?))
-            });
-        let groups = grouped(entries.collect());
-        let failures = match &self.dead_letter_url {
-            Some(url) => {
-                join_all(groups.into_iter().map(|group| self.send_group(url, group))).await
-            }
-            None => vec![
-                groups
-                    .iter()
-                    .flatten()
-                    .filter_map(|e| {
-                        Some((
-                            e.id().parse().ok()?,
-                            "there is no dead-letter queue".to_owned(),
-                        ))
-                    })
-                    .collect(),
-            ],
+    /// Sends the dead letters among `records` to their queue, and then deletes them from this one.
+    async fn bury(&self, records: &[(&Record, Settlement)], until: Instant) -> Undone {
+        let letters = records.iter().enumerate();
+        let letters = letters.filter_map(|(index, (record, settlement))| match settlement {
+            Settlement::DeadLetter(reason) => Some((index, *record, reason.as_str())),
+            Settlement::Done | Settlement::Retry(_) => None,
+        });
+        let letters: Vec<_> = letters.collect();
+        let Some(url) = &self.dead_letter_url else {
+            let nowhere = |(index, _, _)| (index, "there is no dead-letter queue".to_owned());
+            return letters.into_iter().map(nowhere).collect();
         };
-        note(&mut results, failures.into_iter().flatten(), Unavailable);
-        results
+        let is_fifo = url.ends_with(".fifo");
+        let entries = letters
+            .iter()
+            .filter_map(|(index, record, reason)| letter(*index, record, reason, is_fifo));
+        let groups = grouped(entries.collect());
+        let sent = groups.into_iter().map(|group| async {
+            let indices: Vec<usize> = group.iter().filter_map(|entry| place(entry.id())).collect();
+            let mut undone = self.send_group(url, group, until).await;
+            let is_sent = |index: &usize| undone.iter().all(|(unsent, _)| unsent != index);
+            let sent: Vec<usize> = indices.into_iter().filter(is_sent).collect();
+            undone.extend(self.delete(records, &sent, until).await);
+            undone
+        });
+        join_all(sent).await.into_iter().flatten().collect()
     }
 
-    /// Deletes the bodies of what is dealt with from the bucket.
-    async fn clean_up(&self, records: &[(&Record, Settlement)]) {
-        let done = records
+    /// Deletes what is dealt with, and then its bodies from the bucket: a message whose body is gone would be taken
+    /// for one that was lost.
+    async fn finish(&self, records: &[(&Record, Settlement)], until: Instant) -> Undone {
+        let done = records.iter().enumerate();
+        let done = done.filter(|(_, (_, settlement))| *settlement == Settlement::Done);
+        let done: Vec<usize> = done.map(|(index, _)| index).collect();
+        let undone = self.delete(records, &done, until).await;
+        let gone = done
             .iter()
-            .filter(|(_, settlement)| *settlement == Settlement::Done);
-        join_all(done.map(|(record, _)| async move {
-            if let (Some(pointer), Some(bucket)) = (&record.stored, &self.bucket)
-                && let Err(error) = bucket.delete(pointer).await
-            {
-                warn!(
-                    id = record.id,
-                    error, "not deleted from the bucket: it will expire"
-                );
-            }
-        }))
-        .await;
+            .filter(|index| undone.iter().all(|(kept, _)| kept != *index))
+            .filter_map(|index| records.get(*index));
+        join_all(gone.map(|(record, _)| self.clean_up(record, until))).await;
+        undone
+    }
+
+    /// Deletes a body from the bucket. What cannot be deleted expires.
+    async fn clean_up(&self, record: &Record, until: Instant) {
+        let (Some(pointer), Some(bucket)) = (&record.stored, &self.bucket) else {
+            return;
+        };
+        let deleted = timeout_at(until, bucket.delete(pointer)).await;
+        if let Err(error) = deleted.unwrap_or_else(|_| Err("no answer in time".to_owned())) {
+            let id = &record.id;
+            warn!(id, error, "not deleted from the bucket: it will expire");
+        }
     }
 
     /// Lets the records that are to be tried again come back in their time. Gives those for which that failed: they
     /// come back all the same, when their visibility time-out is over.
-    async fn hand_back(&self, records: &[(&Record, Settlement)]) -> Vec<(usize, String)> {
+    async fn hand_back(&self, records: &[(&Record, Settlement)], until: Instant) -> Undone {
         let entries = records
             .iter()
             .enumerate()
@@ -136,11 +115,15 @@ impl Sqs {
                 .change_message_visibility_batch()
                 .queue_url(&self.url);
             let request = request.set_entries(Some(chunk.to_vec()));
-            let indices: Vec<usize> = chunk
-                .iter()
-                .filter_map(|entry| entry.id().parse().ok())
-                .collect();
-            async move { all_or(indices, request.send(), |answer| failed(answer.failed())).await }
+            let indices = chunk.iter().filter_map(|entry| place(entry.id())).collect();
+            async move {
+                all_but_done(indices, until, request.send(), |answer| {
+                    let done = answer.successful().iter();
+                    let done = done.filter_map(|entry| place(entry.id())).collect();
+                    (done, failed(answer.failed()))
+                })
+                .await
+            }
         };
         join_all(entries.chunks(MAX_ENTRIES).map(change))
             .await
@@ -149,25 +132,66 @@ impl Sqs {
             .collect()
     }
 
+    /// Deletes messages, unless Lambda does.
     async fn delete(
         &self,
         records: &[(&Record, Settlement)],
         indices: &[usize],
-    ) -> Vec<(usize, String)> {
+        until: Instant,
+    ) -> Undone {
+        if !self.deletes {
+            return Undone::new();
+        }
         let entry = |index: &usize| {
             let (record, _) = records.get(*index)?;
             let entry = DeleteMessageBatchRequestEntry::builder().id(index.to_string());
             entry.receipt_handle(&record.receipt).build().ok()
         };
-        let entries: Vec<_> = indices.iter().filter_map(entry).collect();
-        let request = self
-            .client
-            .delete_message_batch()
-            .queue_url(&self.url)
-            .set_entries(Some(entries));
-        all_or(indices.to_vec(), request.send(), |answer| {
-            failed(answer.failed())
-        })
-        .await
+        let delete = |chunk: &[usize]| {
+            let entries: Vec<_> = chunk.iter().filter_map(entry).collect();
+            let request = self.client.delete_message_batch().queue_url(&self.url);
+            let request = request.set_entries(Some(entries));
+            let indices = chunk.to_vec();
+            async move {
+                all_but_done(indices, until, request.send(), |answer| {
+                    let done = answer.successful().iter();
+                    let done = done.filter_map(|entry| place(entry.id())).collect();
+                    (done, failed(answer.failed()))
+                })
+                .await
+            }
+        };
+        join_all(indices.chunks(MAX_ENTRIES).map(delete))
+            .await
+            .into_iter()
+            .flatten()
+            .collect()
     }
+}
+
+/// A record as a dead letter, and its size. What is too large for the queue stays where it lies.
+fn letter(
+    index: usize,
+    record: &Record,
+    reason: &str,
+    is_fifo: bool,
+) -> Option<(usize, SendMessageBatchRequestEntry)> {
+    let body = match &record.stored {
+        Some(pointer) => pointer.text(),
+        None => record.body.to_string(),
+    };
+    let room = MAX_BYTES.saturating_sub(body.len());
+    let attributes = dead_letter_attributes(record, reason, room);
+    let told = attributes.iter().map(|(name, value)| cost(name, value));
+    let size = body.len() + told.sum::<usize>();
+    let mut entry = SendMessageBatchRequestEntry::builder()
+        .id(index.to_string())
+        .message_body(body)
+        .set_message_attributes((!attributes.is_empty()).then_some(attributes));
+    if is_fifo {
+        // Of this message, not of the event: one that is given up a second time is no repeat.
+        let id = deduplication(&record.queue_id);
+        entry = entry.message_group_id(&id).message_deduplication_id(&id);
+    }
+    Some((size, entry.build().ok()?))
 }

@@ -1,0 +1,412 @@
+"""The exam of the batch function: whatever is in the queue and whatever the target does, nothing is lost and nobody harmed."""
+
+import base64
+import collections
+import gzip
+import json
+import threading
+import time
+
+from exam import FULL, record, size, told, unique
+from parts import event, eventually
+
+SECOND_TRY = 5  # README: the first wait before another try
+
+
+def settled(mapping):
+    """Every invocation was answered, and each message reported as failed at most while its event was not dealt with."""
+    return collections.Counter(invocation["kind"] for invocation in mapping.invocations)
+
+
+def exactly_once(account, jobs, mapping=None):
+    """These jobs are at the target, each posted once, and nothing else is anywhere."""
+    posted = collections.Counter(account.jobs())
+    missing, twice = set(jobs) - set(posted), {job for job, times in posted.items() if times > 1}
+    assert (missing, twice, set(posted) - set(jobs)) == (set(), set(), set())
+    assert account.left() == 0
+
+
+# ------------------------------------------------------- what is in the queue
+
+
+def pad(text, bytes):
+    return text + "x" * (bytes - len(text))
+
+
+GOOD = json.dumps(event("attributes", run=90_000))
+TEXT = lambda value: {"DataType": "String", "StringValue": value}
+POINTER = json.dumps(["software.amazon.payloadoffloading.PayloadS3Pointer", {"s3BucketName": "no-bucket", "s3Key": "events/gone"}], separators=(",", ":"))
+RUBBISH = {
+    "an array": "[1, 2]",
+    "a text": '"text"',
+    "nothing": "null",
+    "blank": " ",
+    "no JSON": '{"eventType":',
+    "XML": "<event/>",
+    "gzip": base64.b64encode(gzip.compress(GOOD.encode())).decode(),
+    "UTF-16": GOOD.encode("utf-16-le").decode("latin-1").replace("\0", "\u0100"),
+    "not a number": GOOD.replace('"real"', "NaN"),
+    "half a character": GOOD.replace('"real"', '"\\ud800"'),
+    "a depth of 50,000": "[" * 50_000 + "]" * 50_000,
+    "an envelope": json.dumps({"Type": "Notification", "Message": GOOD}),
+    "an array of events": f"[{GOOD}]",
+    "of no kind": json.dumps({"eventTime": "2026-11-20T10:00:00Z", "producer": "urn:p", "schemaURL": "urn:s"}),
+    "as large as can be": pad("[", 1_048_576),
+    "nearly as large": pad('{"eventType": "', 1_047_900),
+}
+FOREIGN = {
+    "of other types": {"n": {"DataType": "Number.int", "StringValue": "7"}, "b": {"DataType": "Binary.x", "BinaryValue": b"\xff\x00"}},
+    "ten": {f"a{n}": TEXT("x" * 1_000) for n in range(10)},
+    "an id of 100 KB": {"id": TEXT("x" * 100_000)},
+    "an id that is none": {"id": {"DataType": "Binary", "BinaryValue": b"\xff"}, "received_at": TEXT("yesterday")},
+    "a time of long ago": {"received_at": {"DataType": "Number", "StringValue": "-99999999999999999999999"}},
+    "a size without a pointer": {"ExtendedPayloadSize": {"DataType": "Number", "StringValue": "9"}},
+}
+LEGAL = {
+    "no type": {"eventType": None},
+    "no inputs": {"inputs": []},
+    "a large integer": {"x": 2**70},
+    "a list for a name": {"outputs": [{"namespace": "n", "name": "t", "facets": {"f": {"_producer": "urn:p", "_schemaURL": "urn:s", "name": ["a"]}}}]},
+}
+
+
+def as_sqs_counts(action, body):
+    """SQS counts attributes too, and refuses the whole request; the emulator counts bodies alone."""
+    if action != "SendMessageBatch":
+        return None
+    length = lambda text: len(text.encode())
+    sizes = [
+        length(entry["MessageBody"]) + sum(length(name) + length(value["DataType"]) + length(value.get("StringValue", "")) for name, value in entry.get("MessageAttributes", {}).items())
+        for entry in json.loads(body)["Entries"]
+    ]
+    return ("refuse", 400, "BatchRequestTooLong") if sum(sizes) > 1_048_576 else None
+
+
+def test_rubbish_among_good_ones_is_a_dead_letter_with_its_reason_and_no_more(account):
+    account.between.trouble = as_sqs_counts
+    jobs, dead = [], {}
+    number = iter(range(10**6))
+    for kind, rubbish in RUBBISH.items() if FULL else [(None, None)]:
+        # In full: each kind alone among 99. Short: all kinds among 99.
+        bodies = [unique(next(number)) for _ in range(99)]
+        jobs += [body["job"]["name"] for body in bodies]
+        these = [rubbish] if FULL else list(RUBBISH.values())
+        dead.update(dict.fromkeys(these))
+        for place, body in enumerate(these):
+            bodies.insert(place * 6, body)
+        account_put(account, bodies)
+    legal = [{key: value for key, value in {**event(f"legal {kind}", run=next(number)), **more}.items() if value is not None} for kind, more in LEGAL.items()]
+    jobs += [body["job"]["name"] for body in legal]
+    account_put(account, legal)
+    for kind, attributes in FOREIGN.items():
+        jobs.append(f"foreign {kind}")
+        account.put(event(jobs[-1], run=next(number)), MessageAttributes=attributes)
+        if "ExtendedPayloadSize" not in attributes:
+            account.put(f"[{json.dumps(kind)}]", MessageAttributes=attributes)
+            dead[f"[{json.dumps(kind)}]"] = None
+    account.put(POINTER, MessageAttributes={"ExtendedPayloadSize": {"DataType": "Number", "StringValue": "9"}})
+    dead[POINTER] = None
+    with account.mapping(account.batch()) as mapping:
+        account.empty(f"{len(dead)} dead, {len(jobs)} delivered", 90)
+    exactly_once(account, jobs)
+    letters = account.dead_letters(len(dead))
+    assert sorted(body for body, _ in letters) == sorted(dead)  # each once
+    assert all(reason.startswith(("invalid: ", "body: ")) for body, reason in letters if len(body) < 1_048_500), [reason for _, reason in letters]
+    assert [invocation["failed"] for invocation in mapping.invocations if invocation["failed"]] == []  # no message comes a second time
+    assert account.posts() and all(line["tries"] == 1 for line in mapping.functions[0].outcomes_told())
+    told("illegal among 100 in the queue (functions)", f"{len(jobs)} delivered once, {len(dead)} dead letters, none received twice")
+
+
+def account_put(account, bodies):
+    """In the order given; large ones in requests of their own."""
+    some = []
+    for body in bodies:
+        if isinstance(body, str) and len(body) > 40_000:
+            account.put(*some), account.put(body)
+            some = []
+        else:
+            some.append(body)
+    account.put(*some)
+
+
+def test_job_events_among_run_events_have_one_outcome_each(account):
+    count = size(200, 1_000)
+    bodies = [unique(n) for n in range(count)]
+    for n in range(0, count, 20):  # 5 %
+        body = bodies[n]
+        del body["run"], body["eventType"]
+        body["schemaURL"] = body["schemaURL"].replace("RunEvent", "JobEvent")
+        if n % 40:
+            body["outputs"] = [{"namespace": "n", "name": f"t{n}"}]
+    function = account.batch()
+    account.put(*bodies)
+    with account.mapping(function):
+        account.empty()
+    outcomes = collections.Counter(line["outcome"] for line in function.outcomes_told())
+    without = len([n for n in range(0, count, 20) if not n % 40])
+    assert outcomes == {"delivered": count - without, "dropped": without}
+    exactly_once(account, [body["job"]["name"] for body in bodies if body.get("run") or body.get("outputs")])
+    told("5 % JobEvents (functions)", f"{count} outcomes: {dict(outcomes)}, no duplicate post")
+
+
+# -------------------------------------------------------- what the target does
+
+
+def test_what_the_target_refuses_to_all_waits_until_it_is_granted(account):
+    count = size(60, 1_000)
+    functions = [account.batch(), account.batch()]
+    for kind, class_ in (("access_denied", "permission"), ("not_found", "missing")):
+        account.stand_in.set(faults=[{"kind": kind}])
+        jobs = [f"{kind} {n}" for n in range(count)]
+        account.put(*(event(job, run=n) for n, job in enumerate(jobs)))
+        with account.mapping(*functions) as mapping:
+            counted = lambda: sum(function.counted("lineage_proxy_handed_back_total", **{"class": class_}) for function in functions)
+            eventually(lambda: counted() >= size(1, 3) * count, f"each was handed back: {counted()}", 180)
+            account.stand_in.set(faults=[])
+            account.empty(patience=300)
+        assert set(settled(mapping)) == {"response"}
+        assert account.dead_letters() == []
+    exactly_once(account, [f"{kind} {n}" for kind in ("access_denied", "not_found") for n in range(count)])
+    told("AccessDenied, missing domain (functions)", f"2 x {count}: 0 lost, 0 dead letters, each handed back and counted by its class, posted once")
+
+
+def test_what_was_given_up_while_access_was_denied_is_delivered_after_a_redrive(account):
+    count = size(30, 1_000)
+    account.stand_in.set(faults=[{"kind": "access_denied"}])
+    account.put(*map(unique, range(count)))
+    with account.mapping(account.batch(QUEUE_MAX_RECEIVES=1)):
+        account.empty("all are given up")
+        assert account.left(account.dead) == count
+        account.stand_in.set(faults=[])
+        for body, reason in account.dead_letters(count):
+            assert reason.startswith("permission: ") and "given up after 1 tries" in reason
+            account.put(body)
+        account.empty()
+    exactly_once(account, [f"job {n}" for n in range(count)])
+    told("AccessDenied, given up, sent again (functions)", f"{count}: all dead letters with their reason, all delivered after")
+
+
+def test_throttles_errors_and_half_answers_lose_nothing_and_give_nothing_up(account):
+    count = size(100, 1_000)
+    function = [account.batch(), account.batch()]
+    for lane in function:
+        lane.settings["QUEUE_MAX_RECEIVES"] = size(20, 100)
+    account.stand_in.set(faults=[{"kind": "internal", "every": 100}, {"kind": "half", "every": 97}, {"kind": "throttle", "every": 3, "times": 2 * count}])
+    account.put(*map(unique, range(count)))
+    began = time.monotonic()
+    with account.mapping(*function):
+        account.empty(patience=900)
+    took = time.monotonic() - began
+    posted = collections.Counter(account.jobs())
+    assert set(posted) == {f"job {n}" for n in range(count)}
+    assert account.dead_letters() == []
+    tries = [line["tries"] for lane in function for line in lane.outcomes_told()]
+    told("30 % throttles, 1 % 500s, 1 % half answers (functions)", f"{count}: 0 lost, 0 dead letters, at most {max(tries)} tries, {took:.0f} s, {sum(posted.values()) - count} repeats by token")
+
+
+def test_a_target_of_twenty_a_second_gets_all_and_nothing_is_given_up(account):
+    count = size(100, 1_000)
+    account.stand_in.set(rate=20)
+    functions = [account.batch(DATAZONE_POSTS_PER_SECOND=20), account.batch(DATAZONE_POSTS_PER_SECOND=20)]  # together over it
+    account.put(*map(unique, range(count)))
+    began = time.monotonic()
+    with account.mapping(*functions):
+        account.empty(patience=900)
+    took = time.monotonic() - began
+    exactly_once(account, [f"job {n}" for n in range(count)])
+    assert account.dead_letters() == []
+    tries = [line["tries"] for lane in functions for line in lane.outcomes_told()]
+    told("target of 20 a second, two functions (functions)", f"{count}: 0 lost, 0 dead letters, at most {max(tries)} tries, {took:.0f} s ({count / 20:.0f} s at the rate itself)")
+
+
+# ----------------------------------------------------------- when time is over
+
+
+def handed(account, count):
+    """Messages as a function is handed them."""
+    account.put(*map(unique, range(count)))
+    messages = []
+    while len(messages) < count:
+        messages += account.sqs.receive_message(QueueUrl=account.queue, MaxNumberOfMessages=10, AttributeNames=["All"], MessageAttributeNames=["All"]).get("Messages", [])
+    return messages
+
+
+def invoked(function, messages, seconds=30):
+    return function.invoke({"Records": [record(message) for message in messages]}, seconds)
+
+
+def failures(outcome):
+    kind, body, _ = outcome
+    assert kind == "response", outcome
+    return {failure["itemIdentifier"] for failure in json.loads(body)["batchItemFailures"]}
+
+
+def job_of(message):
+    return json.loads(message["Body"])["job"]["name"]
+
+
+def test_a_target_that_hangs_is_reported_before_the_time_of_the_function_is_over(account):
+    function, messages = account.batch(BATCH_IN_FLIGHT=2), handed(account, 20)
+    function.start()
+    account.stand_in.set(faults=[{"kind": "hang", "match": '"job 1'}])  # 1, 10 to 19
+    outcome = invoked(function, messages, seconds=8)
+    failed = failures(outcome)
+    posted = set(account.jobs())
+    assert outcome[2] < 8 and function.starts == 1
+    assert failed == {message["MessageId"] for message in messages if job_of(message) not in posted}
+    assert len(failed) >= 11
+    told("batch function at its time-out: hanging target", f"20 in hand, {len(posted)} delivered, {len(failed)} reported after {outcome[2]:.1f} of 8 s")
+
+
+def test_a_queue_that_hangs_at_the_end_of_a_batch_costs_no_more_than_its_time(account):
+    function, messages = account.batch(), handed(account, 6)
+    account.put("[1]"), account.put("[2]")
+    messages += account.sqs.receive_message(QueueUrl=account.queue, MaxNumberOfMessages=10, AttributeNames=["All"], MessageAttributeNames=["All"])["Messages"]
+    function.start()
+    account.stand_in.set(faults=[{"kind": "internal", "match": '"job 1"'}, {"kind": "hang", "match": '"job 2"'}])
+    account.between.trouble = lambda action, body: ("wait", 20) if action in ("SendMessageBatch", "ChangeMessageVisibilityBatch") else None
+    outcome = invoked(function, messages, seconds=8)
+    told_failed = failures(outcome)
+    bodies = {message["MessageId"]: message["Body"] for message in messages}
+    assert outcome[2] < 8 and function.starts == 1
+    # Delivered ones are done; whatever the queue did not confirm comes again.
+    assert {bodies[identifier] for identifier in told_failed} == {json.dumps(unique(1)), json.dumps(unique(2)), "[1]", "[2]"}
+    told("batch function at its time-out: hanging queue", f"answered after {outcome[2]:.1f} of 8 s, 4 delivered ones done, 4 others reported")
+
+
+def test_a_function_that_is_killed_in_the_middle_of_a_batch_gets_the_rest_again(account):
+    times, per_batch = size(2, 20), 20
+    account.queues(visibility=3)
+    function = account.batch(BATCH_IN_FLIGHT=2)
+    count = times * per_batch
+    account.put(*map(unique, range(count)))
+    account.stand_in.set(latency_ms=60)
+    with account.mapping(function) as mapping:
+        for round in range(times):
+            before = len(set(account.jobs()))
+            eventually(lambda: len(set(account.jobs())) > before + 3 or account.left() == 0, "the function is at work")
+            function.process and function.process.child.kill()
+        account.stand_in.set(latency_ms=0)
+        account.empty()
+    posted = collections.Counter(account.jobs())
+    assert set(posted) == {f"job {n}" for n in range(count)} and account.dead_letters() == []
+    killed = settled(mapping)["killed"]
+    again = sum(posted.values()) - count
+    assert killed and again <= killed * per_batch
+    told("kill -9 of the batch function", f"{killed} kills, {count} events: 0 lost, {again} posted again, by the same token")
+
+
+# ---------------------------------------------------------- twice, out of order
+
+
+def test_the_same_messages_for_two_functions_at_once_are_one_event_each_at_the_target(account):
+    rounds = size(2, 25)
+    functions = [account.batch(), account.batch()]
+    for function in functions:
+        function.start()
+    for round in range(rounds):
+        messages = handed(account, 20)
+        outcomes = []
+        lanes = [threading.Thread(target=lambda function=function: outcomes.append(failures(invoked(function, messages)))) for function in functions]
+        for lane in lanes:
+            lane.start()
+        for lane in lanes:
+            lane.join()
+        assert outcomes == [set(), set()]
+        account.sqs.purge_queue(QueueUrl=account.queue)
+    fresh = [post for post in account.posts() if not post["repeat"]]
+    assert len(fresh) == 20  # the same 20 in each round: their token is their content
+    assert account.dead_letters() == []
+    told("the same message in two functions at once", f"{rounds} x 20 handed to two: {len(fresh)} events at the target, {len(account.posts()) - 20} repeats by token")
+
+
+def test_the_same_message_twice_in_a_batch_is_one_post(account):
+    function, messages = account.batch(), handed(account, 3)
+    poison = {**messages[0], "MessageId": "poison", "Body": "[1]", "MD5OfBody": ""}
+    batch = [*messages, *({**message, "ReceiptHandle": f"{message['ReceiptHandle']}-2"} for message in messages), poison, poison]
+    assert failures(invoked(function, batch)) == set()
+    assert collections.Counter(account.jobs()) == {f"job {n}": 1 for n in range(3)}
+    assert len(account.dead_letters(1)) == 1
+
+
+def test_what_comes_out_of_order_is_delivered_in_order_and_a_fifo_queue_keeps_it(account):
+    runs = size(10, 100)
+    order = ["START", "RUNNING", "COMPLETE"]
+    made = lambda n: [event(f"job {n}", event_type, run=n, second=second) for second, event_type in enumerate(order)]
+    # A standard queue: within a batch, whatever the order in which it comes.
+    account.put(*(each for n in range(3) for each in reversed(made(n))))
+    with account.mapping(account.batch(), window=1):
+        account.empty()
+    types = lambda n: [body["eventType"] for body in (json.loads(post["body"]) for post in account.posts() if not post["repeat"]) if body["job"]["name"] == f"job {n}"]
+    assert [types(n) for n in range(3)] == [order] * 3
+    # A FIFO queue: across batches and functions, through hiccups and poison.
+    account.stand_in.reset()
+    account.queues(fifo=True, visibility=30)
+    account.stand_in.set(faults=[{"kind": "internal", "match": '"START"', "every": 7, "times": 2 * runs}])
+    for n in range(runs):
+        entries = [{"Id": str(place), "MessageBody": json.dumps(each), "MessageGroupId": f"run {n}", "MessageDeduplicationId": f"{n} {place}"} for place, each in enumerate(made(n))]
+        assert not account.sqs.send_message_batch(QueueUrl=account.queue, Entries=entries).get("Failed")
+    account.sqs.send_message(QueueUrl=account.queue, MessageBody="[1]", MessageGroupId="poison", MessageDeduplicationId="poison")
+    with account.mapping(account.batch(), account.batch(), batch=10, window=0):
+        account.empty(patience=300)
+    assert [types(n) for n in range(runs)] == [order] * runs
+    [(body, reason)] = account.dead_letters(1)
+    assert body == "[1]" and reason.startswith("invalid: ")
+    told("out of order, and a FIFO queue (functions)", f"{runs} runs of 3 in order through {SECOND_TRY} s waits, poison buried")
+
+
+# ------------------------------------------------------------ no SQS event at all
+
+PAYLOADS = {
+    "no JSON": b"{",
+    "nothing": b"",
+    "null": b"null",
+    "an array": b"[]",
+    "a text": b'"x"',
+    "a number": b"1e999",
+    "no records": b"{}",
+    "records of no kind": b'{"Records": 7}',
+    "a record of no kind": b'{"Records": [7]}',
+    "an empty record": b'{"Records": [{}]}',
+    "no body": b'{"Records": [{"messageId": "a", "receiptHandle": "r"}]}',
+    "a body of no kind": b'{"Records": [{"messageId": "a", "receiptHandle": "r", "body": 7}]}',
+    "no id": b'{"Records": [{"receiptHandle": "r", "body": "[1]"}]}',
+    "an empty id": b'{"Records": [{"messageId": "", "receiptHandle": "r", "body": "[1]"}]}',
+    "of S3": b'{"Records": [{"eventSource": "aws:s3", "s3": {"bucket": {"name": "b"}}}]}',
+    "of SNS": b'{"Records": [{"EventSource": "aws:sns", "Sns": {"MessageId": "a", "Message": "{}"}}]}',
+    "an HTTP request": b'{"version": "2.0", "rawPath": "/", "requestContext": {"http": {"method": "GET", "path": "/"}}}',
+    "not UTF-8": b'{"Records": [{"messageId": "\xff\xfe", "body": "\xff"}]}',
+    "a depth of 100,000": b'{"Records": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+}
+
+
+def test_a_payload_that_is_no_sqs_event_is_an_error_and_the_next_one_is_served(account):
+    function = account.batch()
+    function.start()
+    for kind, payload in PAYLOADS.items():
+        answer, body, _ = function.invoke(payload)
+        assert answer == "error", (kind, answer, body)
+        assert "errorMessage" in json.loads(body), kind
+    assert failures(function.invoke({"Records": []})) == set()
+    messages = handed(account, 2)
+    assert failures(invoked(function, messages)) == set()
+    assert function.starts == 1  # the same process all the while
+    assert sorted(account.jobs()) == ["job 0", "job 1"] and account.dead_letters() == []
+    told("payloads that are no SQS event", f"{len(PAYLOADS)} kinds: an error each, same process, the next batch served")
+
+
+def test_a_record_of_which_something_is_odd_harms_none_of_its_batch(account):
+    function = account.batch()
+    good = [record(message) for message in handed(account, 3)]
+    odd = {
+        "attributes of null": {"attributes": None, "messageAttributes": None},
+        "a count of no kind": {"attributes": {"ApproximateReceiveCount": "many", "SentTimestamp": "-"}},
+        "a count that is a number": {"attributes": {"ApproximateReceiveCount": 3}},
+        "an attribute of no kind": {"messageAttributes": {"a": 7, "id": {"stringValue": 9, "dataType": None}}},
+        "a binary attribute that is none": {"messageAttributes": {"a": {"binaryValue": "%%%", "dataType": "Binary"}}},
+    }
+    records = [*good]
+    for n, (kind, change) in enumerate(odd.items()):
+        records.append({**good[0], "messageId": kind, "receiptHandle": kind, "body": json.dumps(event(f"odd {kind}", run=1_000 + n)), **change})
+    assert failures(function.invoke({"Records": records})) == set()
+    assert set(account.jobs()) == {f"job {n}" for n in range(3)} | {f"odd {kind}" for kind in odd}
