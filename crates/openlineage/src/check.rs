@@ -8,7 +8,7 @@ mod facets;
 
 use crate::Level;
 use crate::fault::{Fault, Faults, Mend, at, fault};
-use crate::finding::{Finding, Place, excerpt};
+use crate::finding::{Finding, Findings, Place, excerpt};
 use crate::formats;
 use crate::json::{Json, Member, last, quote};
 
@@ -31,13 +31,13 @@ pub(crate) struct Accepted {
 }
 
 /// Holds the value `root` of `text` against the core schema.
-pub(crate) fn event(text: &str, root: Json<'_>, level: Level) -> Result<Accepted, Vec<Finding>> {
+pub(crate) fn event(text: &str, root: Json<'_>, level: Level) -> Result<Accepted, Findings> {
     if !root.is_object() {
-        return Err(vec![at(
+        return Err(Findings::one(at(
             Place::ROOT,
             "type",
             format!("an event is an object, found {}", root.kind()),
-        )]);
+        )));
     }
     let members = root.members();
     let mut branches: Vec<(Kind, Faults<'_>)> = candidates(&members)
@@ -62,7 +62,7 @@ pub(crate) fn event(text: &str, root: Json<'_>, level: Level) -> Result<Accepted
             Some(kind) => branches.retain(|(branch, _)| *branch == kind),
             None => {
                 let message = "both a job and a dataset but no run: an event is one of RunEvent, JobEvent, DatasetEvent";
-                return Err(vec![at(Place::ROOT, "oneOf", message.to_owned())]);
+                return Err(Findings::one(at(Place::ROOT, "oneOf", message.to_owned())));
             }
         }
     }
@@ -72,7 +72,7 @@ pub(crate) fn event(text: &str, root: Json<'_>, level: Level) -> Result<Accepted
         let mut faults = Faults::default();
         base(Kind::Run, root, &members, &mut faults);
         let mut findings = faults.findings();
-        findings.push(at(Place::ROOT, "oneOf", message.to_owned()));
+        findings.say(|| at(Place::ROOT, "oneOf", message.to_owned()));
         return Err(findings);
     };
     if faults.is_empty() {

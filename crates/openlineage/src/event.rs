@@ -110,6 +110,7 @@ impl Event {
         level: Level,
         keep: impl FnOnce(&str) -> Arc<str>,
     ) -> Result<Read, Refused> {
+        let text = text::unmarked(text);
         let blemishes = text::check(text);
         if !blemishes.findings.is_empty() {
             return Err(Refused {
@@ -117,7 +118,10 @@ impl Event {
             });
         }
         let root = Json::parse(text).map_err(|error| unreadable(&error.to_string()))?;
-        let accepted = check::event(text, root, level).map_err(|findings| Refused { findings })?;
+        // What stands around the event is no part of it, repaired or not.
+        let accepted = check::event(root.text(), root, level).map_err(|findings| Refused {
+            findings: findings.told(),
+        })?;
         let text = match accepted.text {
             Some(repaired) => Arc::from(repaired),
             None => keep(root.text()),
@@ -262,7 +266,7 @@ fn with_rest(blemishes: text::Blemishes, level: Level) -> Vec<Finding> {
     {
         findings.extend(rest);
     }
-    findings
+    findings.told()
 }
 
 fn unreadable(message: &str) -> Refused {
@@ -278,11 +282,7 @@ fn unreadable(message: &str) -> Refused {
 /// Pointers and rules of the first findings; no values, so that it can be logged.
 fn summary(findings: &[Finding]) -> String {
     const SHOWN: usize = 5;
-    let mut shown: Vec<String> = findings
-        .iter()
-        .take(SHOWN)
-        .map(|f| format!("{} at '{}'", f.rule, f.pointer))
-        .collect();
+    let mut shown: Vec<String> = findings.iter().take(SHOWN).map(Finding::brief).collect();
     if let Some(more) = findings.len().checked_sub(SHOWN).filter(|more| *more > 0) {
         shown.push(format!("{more} more"));
     }

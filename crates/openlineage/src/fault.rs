@@ -3,7 +3,7 @@
 //! `check.rs` collects faults; strict refuses at the first, repair makes their edits. Bounded in number.
 
 use crate::edit::Edits;
-use crate::finding::{Finding, MAX_FINDINGS, Place, excerpt};
+use crate::finding::{Finding, Findings, Place, excerpt};
 use crate::json::Json;
 
 /// Faults that are kept of one event. More than any real event has to repair; past it the event is refused, so that
@@ -57,21 +57,12 @@ impl<'t> Faults<'t> {
                 .all(|fault| !matches!(fault.mend, Mend::None))
     }
 
-    pub(crate) fn findings(self) -> Vec<Finding> {
-        let more = self.list.len().saturating_sub(MAX_FINDINGS) + self.more;
-        let mut findings: Vec<Finding> = self
-            .list
-            .into_iter()
-            .take(MAX_FINDINGS)
-            .map(|fault| fault.finding)
-            .collect();
-        if more > 0 {
-            findings.push(at(
-                Place::ROOT,
-                "more",
-                format!("and {more} further findings"),
-            ));
+    pub(crate) fn findings(self) -> Findings {
+        let mut findings = Findings::default();
+        for fault in self.list {
+            findings.say(|| fault.finding);
         }
+        findings.and_more(self.more);
         findings
     }
 

@@ -21,6 +21,79 @@ pub struct Finding {
     pub message: String,
 }
 
+impl Finding {
+    /// Rule and place, for logs: no value, and of a long pointer its beginning. A pointer is made of keys of the event,
+    /// which can be of any length and hold any character.
+    pub fn brief(&self) -> String {
+        const LONGEST: usize = 200;
+        let mut at = String::new();
+        for c in self.pointer.chars() {
+            if at.len() > LONGEST {
+                at.push('…');
+                break;
+            }
+            match c.is_control() {
+                true => at.extend(c.escape_default()),
+                false => at.push(c),
+            }
+        }
+        format!("{} at '{at}'", self.rule)
+    }
+}
+
+/// The findings of one event: the first [`MAX_FINDINGS`], and how many there were besides.
+#[derive(Default)]
+pub(crate) struct Findings {
+    first: Vec<Finding>,
+    more: usize,
+}
+
+impl Findings {
+    pub(crate) fn one(finding: Finding) -> Findings {
+        Findings {
+            first: vec![finding],
+            more: 0,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.is_empty()
+    }
+
+    /// Adds a finding, which is made only if it is kept.
+    pub(crate) fn say(&mut self, finding: impl FnOnce() -> Finding) {
+        if self.first.len() < MAX_FINDINGS {
+            self.first.push(finding());
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// Adds that there were so many besides.
+    pub(crate) fn and_more(&mut self, count: usize) {
+        self.more += count;
+    }
+
+    pub(crate) fn extend(&mut self, others: Findings) {
+        for finding in others.first {
+            self.say(|| finding);
+        }
+        self.more += others.more;
+    }
+
+    /// All that is told: what was not kept is counted in a last one.
+    pub(crate) fn told(mut self) -> Vec<Finding> {
+        if self.more > 0 {
+            self.first.push(Finding {
+                pointer: String::new(),
+                rule: "more",
+                message: format!("and {} further findings", self.more),
+            });
+        }
+        self.first
+    }
+}
+
 /// The place of a value, as a path on the stack; turned into a pointer only when there is something to say.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'p> {

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::finding::{Finding, MAX_FINDINGS, escape};
+use crate::finding::{Finding, Findings, escape};
 use crate::json::Json;
 
 /// Levels of nesting that are read: as many as `serde_json` reads into its own values, so that any consumer can read on.
@@ -15,26 +15,30 @@ pub const MAX_DEPTH: usize = 127;
 /// the same length, so that a parser can read on. `masked` is there only when something had to be masked.
 #[derive(Default)]
 pub(crate) struct Blemishes {
-    pub(crate) findings: Vec<Finding>,
+    pub(crate) findings: Findings,
     pub(crate) masked: Option<String>,
 }
 
-/// Decodes `bytes`; a byte order mark is taken off (RFC 8259, section 8.1 allows it).
+/// Decodes `bytes`.
 pub(crate) fn decode(bytes: &[u8]) -> Result<&str, Finding> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
-        Err(error) => Err(whole(
+    std::str::from_utf8(bytes).map_err(|error| {
+        whole(
             "utf-8",
             format!("not UTF-8: invalid at byte {}", error.valid_up_to()),
-        )),
-    }
+        )
+    })
+}
+
+/// `text` without a byte order mark (RFC 8259, section 8.1 allows to ignore it).
+pub(crate) fn unmarked(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// The findings of the text itself; with none, `text` is JSON of a readable depth without lone surrogates.
 pub(crate) fn check(text: &str) -> Blemishes {
     let mut blemishes = scan(text);
     if let Err(error) = Json::parse(blemishes.masked.as_deref().unwrap_or(text)) {
-        blemishes.findings.push(syntax(&error));
+        blemishes.findings.say(|| syntax(&error));
         blemishes.masked = None;
     }
     blemishes
@@ -45,7 +49,7 @@ pub(crate) fn check(text: &str) -> Blemishes {
 ///
 /// Errors: the finding that keeps the whole from being read as an array.
 pub fn split_array(bytes: &[u8]) -> Result<Vec<&str>, Finding> {
-    let text = decode(bytes)?;
+    let text = unmarked(decode(bytes)?);
     let masked = scan(text).masked;
     let readable = masked.as_deref().unwrap_or(text);
     let root = Json::parse(readable).map_err(|error| syntax(&error))?;
@@ -89,17 +93,15 @@ fn scan(text: &str) -> Blemishes {
         ("-Infinity", b"-0.000000"),
     ];
     let bytes = text.as_bytes();
-    let (mut findings, mut masked): (Vec<Finding>, Option<Vec<u8>>) = (Vec::new(), None);
+    let (mut findings, mut masked): (Findings, Option<Vec<u8>>) = (Findings::default(), None);
     let (mut stack, mut depth, mut too_deep): (Vec<Frame>, usize, bool) = (Vec::new(), 0, false);
     let (mut at, mut string_start, mut last_string) = (0, None, 0..0);
     let mut note = |stack: &[Frame], rule, message: String| {
-        if findings.len() < MAX_FINDINGS {
-            findings.push(Finding {
-                pointer: pointer(stack, text),
-                rule,
-                message,
-            });
-        }
+        findings.say(|| Finding {
+            pointer: pointer(stack, text),
+            rule,
+            message,
+        });
     };
     while let Some(&byte) = bytes.get(at) {
         let mut step = 1;
@@ -234,6 +236,7 @@ mod tests {
     fn findings(text: &str) -> Vec<(String, &'static str)> {
         check(text)
             .findings
+            .told()
             .into_iter()
             .map(|f| (f.pointer, f.rule))
             .collect()

@@ -199,3 +199,53 @@ fn a_million_faults_are_counted_and_a_hundred_told() {
     let findings = refused(text.as_bytes());
     assert_eq!((findings.len(), findings[100].1), (101, "more"));
 }
+
+#[test]
+fn a_million_tokens_that_are_no_json_are_counted_and_a_hundred_told() {
+    let list = ["NaN"; 50_000].join(",");
+    let text =
+        fixture("java-job-event").replacen('{', &format!(r#"{{"x":[{list}],"producer":7,"#), 1);
+    let refused = Event::read(text.as_bytes(), Level::Repair).unwrap_err();
+    assert_eq!(
+        (refused.findings.len(), refused.findings[100].rule),
+        (101, "more")
+    );
+    assert!(
+        refused.findings[100].message.contains("49900"),
+        "{:?}",
+        refused.findings[100]
+    );
+}
+
+#[test]
+fn what_stands_around_a_repaired_event_is_no_part_of_it() {
+    let text = fixture("python-naive-time");
+    let around = repaired(&format!("\u{feff} \n{text}\r\n\t"));
+    assert_eq!(around.event, repaired(text.trim()).event);
+}
+
+#[test]
+fn a_byte_order_mark_in_the_queue_is_no_part_of_the_event() {
+    let text: std::sync::Arc<str> = format!("\u{feff}{}", fixture("go-start")).into();
+    let read = Event::read_shared(&text, Level::Strict).unwrap();
+    assert_eq!(read.event.text(), fixture("go-start").trim());
+}
+
+#[test]
+fn what_is_logged_of_a_refusal_is_short_and_of_one_line_whatever_the_keys() {
+    let key = format!("\\n\\u0001{}", "k".repeat(100_000));
+    let text = fixture("java-job-event").replace(
+        r#""name":"j""#,
+        &format!(r#""name":"j","facets":{{"{key}":7}}"#),
+    );
+    let refused = Event::read(text.as_bytes(), Level::Repair).unwrap_err();
+    let told = refused.to_string();
+    assert!(
+        told.len() < 400 && !told.contains(char::is_control),
+        "{told}"
+    );
+    assert!(
+        refused.findings[0].pointer.len() > 100_000,
+        "the sender is told all of it"
+    );
+}

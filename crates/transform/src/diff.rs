@@ -3,6 +3,9 @@
 //! Compares texts and not decoded values, so that `1` and `1.0`, or two integers that no float can tell apart, differ.
 //! The order of keys and white space do not count. Called by examples and by the workbench.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
 use openlineage::Json;
 
 /// One place where two texts differ.
@@ -45,12 +48,14 @@ fn compare(
     }
     match (one.kind(), two.kind()) {
         ("object", "object") => {
-            let (ones, twos) = (keys(one), keys(two));
-            for key in &ones {
-                compare(&under(pointer, key), one.get(key), two.get(key), found);
+            let (ones, twos) = (members(one), members(two));
+            for key in &ones.keys {
+                let (one, two) = (ones.value(key), twos.value(key));
+                compare(&under(pointer, key), one, two, found);
             }
-            for key in twos.iter().filter(|key| !ones.contains(key)) {
-                compare(&under(pointer, key), None, two.get(key), found);
+            let others = twos.keys.iter();
+            for key in others.filter(|key| !ones.values.contains_key(*key)) {
+                compare(&under(pointer, key), None, twos.value(key), found);
             }
         }
         ("array", "array") => {
@@ -65,16 +70,28 @@ fn compare(
     }
 }
 
-fn keys(object: Json<'_>) -> Vec<String> {
-    let mut keys: Vec<String> = Vec::new();
+/// Each key once, in order, and the last value of that key.
+struct Members<'t> {
+    keys: Vec<Cow<'t, str>>,
+    values: HashMap<Cow<'t, str>, Json<'t>>,
+}
+
+impl<'t> Members<'t> {
+    fn value(&self, key: &str) -> Option<Json<'t>> {
+        self.values.get(key).copied()
+    }
+}
+
+fn members(object: Json<'_>) -> Members<'_> {
+    let (mut keys, mut values) = (Vec::new(), HashMap::new());
     for member in object.members() {
         if let Some(key) = member.key.string()
-            && !keys.iter().any(|known| *known == key)
+            && values.insert(key.clone(), member.value).is_none()
         {
-            keys.push(key.into_owned());
+            keys.push(key);
         }
     }
-    keys
+    Members { keys, values }
 }
 
 fn under(pointer: &str, key: &str) -> String {

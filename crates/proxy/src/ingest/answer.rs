@@ -101,11 +101,7 @@ pub(super) fn refused(refusal: &Refusal) -> Response {
 
 /// Pointer and rule of the first findings, for a log line.
 pub(super) fn pointers(findings: &[Finding]) -> String {
-    let shown: Vec<String> = findings
-        .iter()
-        .take(5)
-        .map(|finding| format!("{} {}", finding.rule, finding.pointer))
-        .collect();
+    let shown: Vec<String> = findings.iter().take(5).map(Finding::brief).collect();
     shown.join(", ")
 }
 

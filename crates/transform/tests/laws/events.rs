@@ -4,16 +4,19 @@
 //! not be, numbers that no float holds, white space. Each has names at every typed place, and beside them objects that
 //! look like names and are none.
 
+use std::path::Path;
+
 use openlineage::{Event, Level};
 
-use crate::support::{Chance, fixtures};
+use crate::support::{Chance, FIXTURES, fixtures};
 
-const OWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
+/// From the fixtures of the repository.
+const OWN: &str = "../../crates/transform/tests/fixtures";
 
 /// Every real event, with the name of its file: of the repository, and of this crate.
 pub(crate) fn real() -> Vec<(String, Event)> {
     let mut texts = fixtures();
-    for entry in std::fs::read_dir(OWN).unwrap() {
+    for entry in std::fs::read_dir(Path::new(FIXTURES).join(OWN)).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         texts.push((name, std::fs::read_to_string(path).unwrap()));

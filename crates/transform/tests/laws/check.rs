@@ -1,0 +1,178 @@
+//! The laws of one built-in action and one event: what every action keeps, and what a rename leaves.
+//!
+//! Called by `laws.rs` for events that are real or made, and by the fuzzer for any event that is one.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+
+use openlineage::{Event, Level};
+use serde_json::Value;
+use transform::{Did, Facts, Rules, Sources, Transformed, Transforms, Verdict, diff};
+
+use crate::actions::{ACTIONS, Effect, RENAMES, Rename, Touches};
+use crate::walk::{Found, walk};
+
+pub(crate) fn rules(action: &str, when: &str) -> Rules {
+    let sources = Sources {
+        file: &|name| Err(format!("{name}: not found")),
+        transforms: &Transforms::new(),
+        hash_key: Some(b"0123456789abcdef0123456789abcdef"),
+    };
+    let text = format!("rules: [{{name: r, when: {when}, {action}}}]");
+    Rules::read(&text, &sources).unwrap_or_else(|problems| panic!("{action}: {problems:?}"))
+}
+
+pub(crate) fn applied(rules: &Rules, event: &Event) -> Transformed {
+    let lookups = HashMap::new();
+    let facts = Facts {
+        target: "store",
+        lookups: &lookups,
+    };
+    rules.apply(event, &facts)
+}
+
+pub(crate) fn kept(rules: &Rules, event: &Event) -> Event {
+    let transformed = applied(rules, event);
+    for step in &transformed.steps {
+        assert!(!matches!(step.did, Did::Failed(_)), "{:?}", step.did);
+    }
+    match transformed.verdict {
+        Verdict::Keep(event) => event,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) fn value(event: &Event) -> Value {
+    serde_json::from_str(event.text()).unwrap()
+}
+
+/// The rules of `ACTIONS`, and of `RENAMES`.
+pub(crate) static READ: LazyLock<(Vec<Rules>, Vec<Rules>)> = LazyLock::new(|| {
+    let actions = ACTIONS.iter().map(|(action, _)| rules(action, "{}"));
+    let renames = (RENAMES.iter()).map(|rename| rules(rename.action, "{}"));
+    (actions.collect(), renames.collect())
+});
+
+/// All laws that hold for every action.
+pub(crate) fn check_actions(before: &Event) {
+    let names = walk(&value(before));
+    for ((action, touches), rules) in ACTIONS.iter().zip(&READ.0) {
+        check_action(action, touches, rules, before, &names);
+    }
+}
+
+pub(crate) fn check_action(
+    action: &str,
+    touches: &Touches,
+    rules: &Rules,
+    before: &Event,
+    names: &[Found],
+) {
+    let after = kept(rules, before);
+    let told = |law: &str| format!("{law}: {action}\n{}\n{}", before.text(), after.text());
+
+    // The event is the one it was.
+    let again = Event::read(after.text().as_bytes(), Level::Strict);
+    assert!(again.is_ok(), "{}", told("valid"));
+    assert_eq!(before.label(), after.label(), "{}", told("kind and type"));
+    assert_eq!(before.run_id(), after.run_id(), "{}", told("run id"));
+
+    // Twice is once, and says so.
+    let twice = applied(rules, &after);
+    assert!(
+        twice
+            .steps
+            .iter()
+            .all(|step| matches!(step.did, Did::Nothing)),
+        "{}\n{:?}",
+        told("twice"),
+        twice.verdict
+    );
+
+    // Only what the action may touch.
+    let (one, two) = (before.json().unwrap(), after.json().unwrap());
+    for difference in diff(one, two) {
+        assert!(
+            touches.may(names, &difference),
+            "{}\n{difference:?}",
+            told("touched")
+        );
+    }
+    match touches.effect() {
+        Effect::Strings => {
+            assert_eq!(
+                skeleton(before.text()),
+                skeleton(after.text()),
+                "{}",
+                told("bytes")
+            );
+        }
+        Effect::Removes => assert!(
+            contains(before.text(), after.text()),
+            "{}",
+            told("bytes that stay")
+        ),
+        Effect::Adds => assert!(
+            contains(after.text(), before.text()),
+            "{}",
+            told("bytes that were there")
+        ),
+    }
+    if after.text() == before.text() {
+        assert!(
+            Arc::ptr_eq(&before.shared_text(), &after.shared_text()),
+            "{}",
+            told("shared")
+        );
+    }
+}
+
+/// The text with every string that is a value emptied: what a change of strings leaves.
+fn skeleton(text: &str) -> String {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some(start) = rest.find('"') {
+        out.push_str(&rest[..start]);
+        let mut end = start + 1;
+        while rest.as_bytes()[end] != b'"' {
+            end += 1 + usize::from(rest.as_bytes()[end] == b'\\');
+        }
+        let (string, after) = (&rest[start..=end], &rest[end + 1..]);
+        let is_key = after.trim_start().starts_with(':');
+        out.push_str(if is_key { string } else { "\"\"" });
+        rest = after;
+    }
+    out + rest
+}
+
+/// Whether `whole` with some bytes taken out is `part`.
+fn contains(whole: &str, part: &str) -> bool {
+    let mut whole = whole.bytes();
+    part.bytes().all(|byte| whole.any(|other| other == byte))
+}
+
+/// The names after a rename are those before it, each renamed; and nothing else is another.
+pub(crate) fn check_renames(before: &Event) {
+    let names = walk(&value(before));
+    for (rename, rules) in RENAMES.iter().zip(&READ.1) {
+        check_rename(rename, rules, before, &names);
+    }
+}
+
+pub(crate) fn check_rename(rename: &Rename, rules: &Rules, before: &Event, names: &[Found]) {
+    let after = kept(rules, before);
+    let mut expected = value(before);
+    for found in names {
+        if found.role == rename.of
+            && let Some((namespace, name)) = (rename.expected)(&found.namespace, &found.name)
+        {
+            let object = expected.pointer_mut(&found.pointer).unwrap();
+            object["namespace"] = namespace.into();
+            object["name"] = name.into();
+        }
+    }
+    assert_eq!(expected, value(&after), "{}", rename.action);
+    let left: Vec<Found> = (walk(&value(&after)).into_iter())
+        .filter(|found| found.role == rename.of && (rename.gone)(&found.namespace))
+        .collect();
+    assert!(left.is_empty(), "{}: {left:?}", rename.action);
+}
