@@ -19,7 +19,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::StreamExt;
-use metrics::counter;
 use openlineage::Event;
 use targets::{Delivery, Failure, Scope, Target};
 use tokio::time::Instant;
@@ -171,12 +170,11 @@ async fn deliver_run(
             Some(failure) => Tried::Untried(failure.clone()),
             None if started >= deadline => Tried::OutOfTime,
             None => {
-                counter!("lineage_proxy_posts_total", "target" => batch.target.name()).increment(1);
-                let post = batch.target.deliver(&parcel.id, &parcel.event);
-                match tokio::time::timeout_at(deadline, post).await {
-                    Ok(delivery) => Tried::Answered(delivery),
-                    Err(_) => Tried::OutOfTime,
-                }
+                let post = batch.target.deliver(&parcel.id, &parcel.event, deadline);
+                let tries = tokio::time::timeout_at(deadline, post).await;
+                report::tries(batch.target.name(), &tries);
+                let delivery = tries.ok().and_then(|tries| tries.delivery);
+                delivery.map_or(Tried::OutOfTime, Tried::Answered)
             }
         };
         if let Some(why) = plan::goes_apart(&tried, parcel.carries, parcel.receives()) {

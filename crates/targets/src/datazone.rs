@@ -4,7 +4,6 @@
 //! the account's quota. Size and kind are settled before (`Target::takes`); 200 means accepted, not yet processed.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_datazone::Client;
@@ -13,25 +12,25 @@ use aws_sdk_datazone::config::timeout::TimeoutConfig;
 use aws_sdk_datazone::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_datazone::operation::post_lineage_event::PostLineageEventError;
 use aws_sdk_datazone::primitives::Blob;
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use openlineage::Event;
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 
-use crate::{Class, Delivery, Failure, Scope};
+use crate::pace::Pace;
+use crate::{Class, Delivery, Failure, Scope, Tries};
 
 /// The largest event that PostLineageEvent takes, in bytes (service model 2018-05-10, `LineageEvent`, max 300000).
 pub const DATAZONE_MAX_BYTES: usize = 300_000;
 
-/// For one attempt, and for a post with its attempts. Posts take some 50 ms; the queue is the place to wait longer.
-const ATTEMPT: Duration = Duration::from_secs(5);
-const POST: Duration = Duration::from_secs(12);
+/// For one post. They take some 50 ms; the queue is the place to wait longer.
+const POST: Duration = Duration::from_secs(5);
 
 /// A domain to post to.
 #[derive(Clone)]
 pub struct DataZone {
     client: Client,
     domain: String,
-    rate: Arc<DefaultDirectRateLimiter>,
+    pace: Pace,
 }
 
 impl std::fmt::Debug for DataZone {
@@ -55,42 +54,38 @@ impl DataZone {
         per_second: NonZeroU32,
     ) -> DataZone {
         let config = config
-            // Two quick tries against a hiccup; what lasts longer goes back to the queue, which does not block a slot.
-            .retry_config(
-                RetryConfig::standard()
-                    .with_max_attempts(2)
-                    .with_initial_backoff(Duration::from_millis(100)),
-            )
+            // Every post is counted against the budget, so tries are `Pace`'s business.
+            .retry_config(RetryConfig::disabled())
             .timeout_config(
                 TimeoutConfig::builder()
-                    .operation_attempt_timeout(ATTEMPT)
-                    .operation_timeout(POST)
+                    .operation_attempt_timeout(POST)
                     .build(),
             )
             .build();
-        // Half a second's worth at once at most: the service counts by its own clock, and a full second's burst on top
-        // of a steady rate would be over it.
-        let burst = NonZeroU32::new(per_second.get() / 2).unwrap_or(NonZeroU32::MIN);
-        let quota = Quota::per_second(per_second).allow_burst(burst);
-        let rate = Arc::new(RateLimiter::direct(quota));
         DataZone {
             client: Client::from_conf(config),
             domain,
-            rate,
+            pace: Pace::new(Some(per_second.get())),
         }
     }
 
-    pub(crate) async fn deliver(&self, event: &Event) -> Delivery {
-        self.rate.until_ready().await;
+    pub(crate) async fn deliver(&self, event: &Event, until: Instant) -> Tries {
+        self.pace
+            .deliver(until, |time| self.post(event, time))
+            .await
+    }
+
+    async fn post(&self, event: &Event, time: Duration) -> Delivery {
         let post = self
             .client
             .post_lineage_event()
             .domain_identifier(&self.domain)
             .client_token(token(&self.domain, event.text()))
             .event(Blob::new(event.text()));
-        match post.send().await {
-            Ok(answer) => Delivery::Delivered { id: answer.id },
-            Err(error) => classified(&error),
+        match tokio::time::timeout(time, post.send()).await {
+            Ok(Ok(answer)) => Delivery::Delivered { id: answer.id },
+            Ok(Err(error)) => classified(&error),
+            Err(_) => Delivery::Transient(no_answer()),
         }
     }
 }
@@ -106,6 +101,23 @@ fn token(domain: &str, text: &str) -> String {
     )
 }
 
+fn no_answer() -> Failure {
+    Failure::new(Class::Unavailable, Scope::Event, "no answer in time")
+}
+
+/// Whether a connection was refused, somewhere in the causes.
+fn is_refused(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<std::io::Error>();
+        if io.is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
 /// What an error means for the event.
 fn classified(error: &SdkError<PostLineageEventError>) -> Delivery {
     use PostLineageEventError as E;
@@ -117,14 +129,16 @@ fn classified(error: &SdkError<PostLineageEventError>) -> Delivery {
     let answer = match error {
         SdkError::ServiceError(answer) => answer,
         // Reset, refused, no credentials, half an answer: nothing is known of the event; the token makes a repeat harmless.
-        SdkError::TimeoutError(_) => {
-            return transient(Class::Unavailable, Scope::Event, "no answer in time");
-        }
+        SdkError::TimeoutError(_) => return Delivery::Transient(no_answer()),
         SdkError::ResponseError(_) => {
             return transient(Class::Unavailable, Scope::Event, &context());
         }
         SdkError::DispatchFailure(failure) if failure.is_timeout() => {
-            return transient(Class::Unavailable, Scope::Event, "no answer in time");
+            return Delivery::Transient(no_answer());
+        }
+        // Nobody is there: for no event.
+        SdkError::DispatchFailure(failure) if failure.is_io() && is_refused(error) => {
+            return transient(Class::Unavailable, Scope::Target, &context());
         }
         SdkError::DispatchFailure(failure) if failure.is_io() => {
             return transient(Class::Unavailable, Scope::Event, &context());
@@ -173,6 +187,7 @@ fn classified(error: &SdkError<PostLineageEventError>) -> Delivery {
             (404, _) => transient(Class::Missing, Scope::Target, &said),
             (408 | 429, _) => transient(Class::Throttled, Scope::Target, &said),
             (402, _) => transient(Class::Quota, Scope::Target, &said),
+            (503, _) => transient(Class::Unavailable, Scope::Target, &said),
             (413, _) => permanent(Class::TooLarge, &said),
             (400..=499, _) => permanent(Class::Invalid, &said),
             _ => transient(Class::Unavailable, Scope::Event, &said),

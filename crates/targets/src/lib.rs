@@ -6,11 +6,13 @@
 mod datazone;
 mod file;
 mod openlineage_http;
+mod pace;
 mod store;
 
 use std::time::Duration;
 
 use openlineage::Event;
+use tokio::time::Instant;
 
 pub use datazone::{DATAZONE_MAX_BYTES, DataZone};
 pub use file::{File, FileSettings};
@@ -51,6 +53,17 @@ pub enum Delivery {
     Transient(Failure),
     /// No try will bring it there.
     Permanent(Failure),
+}
+
+/// What it took to bring an event to its target.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tries {
+    /// What became of it; nothing where there was no time for a try.
+    pub delivery: Option<Delivery>,
+    /// How often it was posted.
+    pub posts: u32,
+    /// How often the target said: not now.
+    pub refused: u32,
 }
 
 /// Why an event is not at its target.
@@ -119,13 +132,18 @@ impl Target {
         }
     }
 
-    /// Brings one event there. `id` is the event's id in the queue: the same for each try.
-    pub async fn deliver(&self, id: &str, event: &Event) -> Delivery {
+    /// Brings one event there, and is done with it at `until`. `id` is the event's id in the queue: the same for each try.
+    pub async fn deliver(&self, id: &str, event: &Event, until: Instant) -> Tries {
+        let once = |delivery| Tries {
+            delivery: Some(delivery),
+            posts: 1,
+            refused: 0,
+        };
         match self {
-            Target::DataZone(target) => target.deliver(event).await,
-            Target::OpenLineage(target) => target.deliver(event).await,
-            Target::File(target) => target.deliver(event).await,
-            Target::Store(target) => target.deliver(id, event).await,
+            Target::DataZone(target) => target.deliver(event, until).await,
+            Target::OpenLineage(target) => target.deliver(event, until).await,
+            Target::File(target) => once(target.deliver(event).await),
+            Target::Store(target) => once(target.deliver(id, event).await),
         }
     }
 }

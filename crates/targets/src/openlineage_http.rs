@@ -9,8 +9,10 @@ use reqwest::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
 };
 use reqwest::{Client, StatusCode, Url};
+use tokio::time::Instant;
 
-use crate::{Class, Delivery, Failure, Scope};
+use crate::pace::Pace;
+use crate::{Class, Delivery, Failure, Scope, Tries};
 
 /// The path of the OpenLineage API, for a URL that has none.
 const DEFAULT_PATH: &str = "/api/v1/lineage";
@@ -50,6 +52,8 @@ pub struct OpenLineageHttp {
     client: Client,
     url: Url,
     compression: Compression,
+    timeout: Duration,
+    pace: Pace,
 }
 
 impl OpenLineageHttp {
@@ -67,7 +71,6 @@ impl OpenLineageHttp {
         let client = Client::builder()
             .default_headers(headers)
             .user_agent(concat!("lineage-proxy/", env!("CARGO_PKG_VERSION")))
-            .timeout(settings.timeout)
             .redirect(reqwest::redirect::Policy::none()) // a redirected POST becomes a GET
             .build()
             .map_err(|error| format!("no HTTP client: {error}"))?;
@@ -79,12 +82,21 @@ impl OpenLineageHttp {
             client,
             url,
             compression: settings.compression,
+            timeout: settings.timeout,
+            pace: Pace::new(None),
         })
     }
 
-    pub(crate) async fn deliver(&self, event: &Event) -> Delivery {
+    pub(crate) async fn deliver(&self, event: &Event, until: Instant) -> Tries {
+        self.pace
+            .deliver(until, |time| self.post(event, time))
+            .await
+    }
+
+    async fn post(&self, event: &Event, time: Duration) -> Delivery {
         let text = event.text();
         let mut post = self.client.post(self.url.clone());
+        post = post.timeout(time.min(self.timeout));
         post = match self.compression {
             Compression::Gzip if text.len() >= WORTH_COMPRESSING => match gzipped(text) {
                 Ok(body) => post.header(CONTENT_ENCODING, "gzip").body(body),
@@ -100,11 +112,12 @@ impl OpenLineageHttp {
                 } else {
                     chain(&error)
                 };
-                return Delivery::Transient(Failure::new(
-                    Class::Unavailable,
-                    Scope::Event,
-                    &message,
-                ));
+                // Nobody is there: for no event.
+                let scope = match error.is_connect() && !error.is_timeout() {
+                    true => Scope::Target,
+                    false => Scope::Event,
+                };
+                return Delivery::Transient(Failure::new(Class::Unavailable, scope, &message));
             }
         };
         let after = answer
@@ -145,6 +158,7 @@ fn classified(status: StatusCode, after: Option<Duration>, said: &[u8]) -> Deliv
         500 if says_client_error(said) => {
             Delivery::Permanent(failure(Class::Invalid, Scope::Event))
         }
+        503 => Delivery::Transient(failure(Class::Unavailable, Scope::Target)),
         _ => Delivery::Transient(failure(Class::Unavailable, Scope::Event)),
     }
 }
@@ -210,7 +224,8 @@ mod tests {
                 "permanent invalid",
             ),
             (500, r#"{"code":500}"#, "transient unavailable Event"),
-            (503, "", "transient unavailable Event"),
+            (502, "", "transient unavailable Event"),
+            (503, "", "transient unavailable Target"),
         ];
         for (status, said, meaning) in cases {
             assert_eq!(class(status, said), meaning, "{status} {said}");

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use metrics::{counter, histogram};
 use openlineage::Event;
+use targets::Tries;
+use tokio::time::error::Elapsed;
 use tracing::{info, warn};
 
 use super::prepare::Told;
@@ -113,6 +115,18 @@ impl Report {
             }
             tell(settled, target);
         }
+    }
+}
+
+/// Counts what it took to deliver, or to give up at the deadline.
+pub(super) fn tries(target: &'static str, tries: &Result<Tries, Elapsed>) {
+    let (posts, refused) = tries
+        .as_ref()
+        .map_or((1, 0), |tries| (tries.posts, tries.refused));
+    counter!("lineage_proxy_posts_total", "target" => target).increment(posts.into());
+    if refused > 0 {
+        counter!("lineage_proxy_refused_for_now_total", "target" => target)
+            .increment(refused.into());
     }
 }
 
