@@ -126,7 +126,7 @@ pub async fn run(
         .iter()
         .map(|settled| (&settled.record, settled.settlement()))
         .collect();
-    let answers = queue.settle(&settlements, deadline + SETTLE).await;
+    let answers = queue.settle_until(&settlements, deadline + SETTLE).await;
     report.conclude(answers, batch.target.name());
     report
 }

@@ -13,6 +13,9 @@ use std::time::Duration;
 use openlineage::{Event, Subject};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::telemetry::STOP;
 
 pub use embedded::{DeadLetter, Embedded, Status};
 pub use sqs::{Pointer, Sqs, SqsDeadLetters, SqsLetter};
@@ -58,15 +61,6 @@ pub struct Record {
     pub stored: Option<Pointer>,
     /// What it has to be in order with, where the queue keeps an order.
     pub group: Option<String>,
-}
-
-/// Records that were taken out at once.
-#[derive(Debug, Clone)]
-pub struct Received {
-    /// The records.
-    pub records: Vec<Record>,
-    /// From when on they are out of sight, the first of them.
-    pub since: Instant,
 }
 
 /// Why the body of a record is not there, when it was too large for the queue.
@@ -119,16 +113,20 @@ impl Queue {
         }
     }
 
-    /// Takes up to `size` records, as soon as there are as many or the first has waited for `window`. Comes back empty
-    /// from time to time, so that its caller can look whether it is to stop.
-    pub async fn receive(&self, size: usize, window: Duration) -> Result<Received, Unavailable> {
+    /// Takes up to `size` records, as soon as there are as many or the first has waited for `window`. Comes back with
+    /// what it has from time to time, so that its caller can look whether it is to stop, and soon after a stop.
+    pub async fn receive(
+        &self,
+        size: usize,
+        window: Duration,
+        stop: &CancellationToken,
+    ) -> Result<Vec<Record>, Unavailable> {
         match self {
-            Queue::Embedded(queue) => {
-                let records = queue.receive(size, window).await?;
-                let since = Instant::now();
-                Ok(Received { records, since })
-            }
-            Queue::Sqs(queue) => queue.receive(size, window).await,
+            Queue::Embedded(queue) => tokio::select! {
+                received = queue.receive(size, window) => received,
+                () = stop.cancelled() => Ok(Vec::new()),
+            },
+            Queue::Sqs(queue) => queue.receive(size, window, stop).await,
         }
     }
 
@@ -140,9 +138,13 @@ impl Queue {
         }
     }
 
-    /// Settles records; one answer each, in order. What could not be settled comes back when its time is over. A
-    /// queue that is far away is not waited for beyond `until`.
-    pub async fn settle(
+    /// Settles records; one answer each, in order. What could not be settled comes back when its time is over.
+    pub async fn settle(&self, records: &[(&Record, Settlement)]) -> Vec<Result<(), Unavailable>> {
+        self.settle_until(records, Instant::now() + STOP).await
+    }
+
+    /// The same for who has little time: a queue that is far away is not waited for beyond `until`.
+    pub async fn settle_until(
         &self,
         records: &[(&Record, Settlement)],
         until: Instant,

@@ -18,9 +18,9 @@ use tracing::{error, info, warn};
 use transform::Transforms;
 
 use crate::batch::{self, Batch, Hold, Report};
-use crate::config::{Config, Part};
+use crate::config::{self, Config, Part};
 use crate::ingest::{Ingest, router};
-use crate::queue::{Queue, Received, Settlement};
+use crate::queue::{Queue, Record, Settlement};
 use crate::rules::Allowed;
 use crate::setup;
 use crate::telemetry::{Prometheus, STOP};
@@ -147,24 +147,23 @@ struct Worker {
 
 impl Worker {
     async fn work(mut self) {
+        let mut left = Vec::new();
         while !self.stop.is_cancelled() {
-            let received = tokio::select! {
-                received = self.queue.receive(self.config.batch.size, self.config.batch.window) => received,
-                () = self.stop.cancelled() => break,
-            };
+            let config::Batch { size, window, .. } = self.config.batch;
+            let received = self.queue.receive(size, window, &self.stop).await;
             if received.is_ok() {
                 self.trouble.fine();
             }
             match received {
-                Ok(received) if received.records.is_empty() && !self.hold.is_due() => {
+                Ok(records) if self.stop.is_cancelled() => left = records,
+                Ok(records) if records.is_empty() && !self.hold.is_due() => {
                     self.batch.rules.refresh().await;
                 }
-                Ok(received) => self.handle(received).await,
+                Ok(records) => self.handle(records).await,
                 Err(error) => {
                     self.trouble.failed(&error);
                     if self.hold.is_due() {
-                        let (records, since) = (Vec::new(), Instant::now());
-                        self.handle(Received { records, since }).await;
+                        self.handle(Vec::new()).await;
                     }
                     tokio::select! {
                         () = tokio::time::sleep(PAUSE) => {}
@@ -173,31 +172,29 @@ impl Worker {
                 }
             }
         }
-        self.hand_back().await;
+        self.hand_back(left).await;
     }
 
-    /// What is held is somebody else's now, or ours after the next start.
-    async fn hand_back(&mut self) {
-        let held = self.hold.drain();
+    /// What was taken and not begun, and what is held, is somebody else's now, or ours after the next start.
+    async fn hand_back(&mut self, left: Vec<Record>) {
+        let held: Vec<Record> = self.hold.drain().into_iter().chain(left).collect();
         let again = |record| (record, Settlement::Retry(Duration::ZERO));
         let held: Vec<_> = held.iter().map(again).collect();
-        for answer in self.queue.settle(&held, Instant::now() + STOP).await {
+        for answer in self.queue.settle(&held).await {
             if let Err(error) = answer {
                 warn!(%error, "not handed back: the event will come again later");
             }
         }
     }
 
-    async fn handle(&mut self, received: Received) {
-        // What is not done when the visibility time-out is over would be received again beside us. The first of them
-        // has waited for the others since it was taken.
+    async fn handle(&mut self, records: Vec<Record>) {
+        // What is not done when the visibility time-out is over would be received again beside us.
         let visible = self.config.queue.visibility_timeout;
         let time = visible
             .saturating_sub(self.hold.longest())
             .saturating_sub(batch::MARGIN);
         let (batch, queue) = (self.batch.clone(), self.queue.clone());
-        let Received { records, since } = received;
-        let deadline = since + time;
+        let deadline = Instant::now() + time;
         // A task of its own: a panic ends the batch, which comes again, and not the worker.
         let again = self.hold.anew();
         let mut hold = std::mem::replace(&mut self.hold, again);

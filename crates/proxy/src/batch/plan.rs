@@ -150,8 +150,7 @@ pub(super) fn outcome(
 
 fn out_of_time(record: &Record, max_receives: u32) -> Outcome {
     let reason = "not tried in time: the target is slow".to_owned();
-    let soon = Duration::from_secs(1);
-    again("out_of_time", reason, soon, record, max_receives)
+    again("out_of_time", reason, soon(record), record, max_receives)
 }
 
 /// Another try, or the end of them: the queue counts those too that were none.
@@ -195,8 +194,7 @@ pub(super) fn unread(why: Unread, record: &Record, max_receives: u32) -> Outcome
 /// What becomes of an event when the rules took the time of the batch.
 pub(super) fn rules_slow(record: &Record, max_receives: u32) -> Outcome {
     let reason = "not tried in time: the rules are slow".to_owned();
-    let soon = Duration::from_secs(1);
-    again("rules_slow", reason, soon, record, max_receives)
+    again("rules_slow", reason, soon(record), record, max_receives)
 }
 
 /// Why an event that carries others is to be taken apart: its target will not have it, or has failed it too often.
@@ -215,6 +213,12 @@ pub(super) fn goes_apart(tried: &Tried, carries: bool, receives: u32) -> Option<
 /// Whether the later events of its run wait for one that was received so often, and it for them.
 pub(super) fn holds_its_run(receives: u32) -> bool {
     receives <= HOLDS
+}
+
+/// When to come again for what was not tried: soon at first, and then less often, since the queue counts it as a try.
+fn soon(record: &Record) -> Duration {
+    let doubled = 2u32.saturating_pow(record.receives.saturating_sub(HOLDS).min(16));
+    (Duration::from_secs(1) * doubled).min(LONGEST_WAIT)
 }
 
 fn reason(failure: &Failure) -> String {
@@ -305,6 +309,20 @@ mod tests {
         assert!(
             matches!(given_up, Outcome::DeadLettered { reason, .. } if reason.contains("given up after 5 tries"))
         );
+    }
+
+    #[test]
+    fn what_is_never_tried_in_time_is_kept_for_a_day_of_tries_too() {
+        let wait = |receives| match outcome(&Tried::OutOfTime, &record(receives), FIRST_WAIT, 100) {
+            Outcome::HandedBack { after, .. } => after,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            [1, 3, 4, 6].map(|receives| wait(receives).as_secs()),
+            [1, 1, 2, 8]
+        );
+        let day: Duration = (1..100).map(wait).sum();
+        assert!(day > Duration::from_secs(20 * 3_600));
     }
 
     proptest! {

@@ -23,12 +23,13 @@ use aws_sdk_sqs::types::{
 };
 use futures::future::join_all;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use self::large::{Bucket, now_or_later};
 use self::message::{
     ATTRIBUTES, MAX_BYTES, MAX_ENTRIES, entry, grouped, record, region, transportable,
 };
-use super::{Message, Received, Record, SendError, Unavailable, Unread, once};
+use super::{Message, Record, SendError, Unavailable, Unread, once};
 use crate::aws_error::said;
 use crate::config;
 
@@ -193,51 +194,46 @@ impl Sqs {
         .await
     }
 
+    /// A record that is given to the caller is out of sight for the whole visibility time-out from then on: what the
+    /// first of them waits for others comes on top.
     pub(super) async fn receive(
         &self,
         size: usize,
         window: Duration,
-    ) -> Result<Received, Unavailable> {
-        // The first is out of sight while it waits for others: half of that time is for what is done with them.
-        let window = window.min(self.visibility / 2);
-        let mut records: Vec<Record> = Vec::new();
-        let mut since = Instant::now();
+        stop: &CancellationToken,
+    ) -> Result<Vec<Record>, Unavailable> {
+        let out_of_sight = self.visibility + window + REQUEST;
+        let mut records = Vec::new();
+        let mut until: Option<Instant> = None;
         loop {
             let most = size.saturating_sub(records.len()).min(MAX_ENTRIES);
-            let waited = !records.is_empty() && since.elapsed() >= window;
-            if most == 0 || waited {
-                let records = once(records);
-                return Ok(Received { records, since });
+            let waited = until.is_some_and(|until| Instant::now() >= until);
+            if most == 0 || waited || stop.is_cancelled() {
+                return Ok(once(records));
             }
-            let asked = Instant::now();
             let request = self
                 .client
                 .receive_message()
                 .queue_url(&self.url)
                 .max_number_of_messages(i32::try_from(most).unwrap_or(1))
                 .wait_time_seconds(POLL)
-                .visibility_timeout(seconds(self.visibility))
+                .visibility_timeout(seconds(out_of_sight))
                 .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
                 .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
                 .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId)
                 .message_attribute_names("All");
             match request.send().await {
                 Ok(answer) => {
-                    if records.is_empty() {
-                        since = asked;
-                    }
                     records.extend(answer.messages.unwrap_or_default().into_iter().map(record))
                 }
                 // What was received already is not held back for that.
-                Err(_) if !records.is_empty() => {
-                    let records = once(records);
-                    return Ok(Received { records, since });
-                }
+                Err(_) if !records.is_empty() => return Ok(once(records)),
                 Err(error) => return Err(Unavailable(said(&error))),
             }
             if records.is_empty() {
-                return Ok(Received { records, since });
+                return Ok(records);
             }
+            until.get_or_insert_with(|| Instant::now() + window);
         }
     }
 
