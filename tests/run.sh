@@ -20,7 +20,6 @@ case "${1:-}" in
     ;;
 esac
 
-cache="${PROXY_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/lineage-proxy}"
 target="${CARGO_TARGET_DIR:-$PWD/target}"
 
 # Property tests make the same events each time here, so that a failure is that of a change. The exam makes new ones.
@@ -28,22 +27,7 @@ export PROPTEST_RNG_SEED="${PROPTEST_RNG_SEED:-1}"
 cargo test --workspace --locked
 $quick && exit 0
 
-# An environment of pinned versions, made once.
-environment() {
-    local pins="$2" folder
-    folder="$cache/venv-$1-$(sha256sum "$pins" | cut -c1-16)"
-    if ! [ -e "$folder/ready" ]; then
-        rm -rf "$folder"
-        python3 -m venv "$folder" || {
-            echo "tests/run.sh: python3 with venv is needed (Debian: apt-get install python3-venv)" >&2
-            exit 1
-        }
-        "$folder/bin/pip" install --quiet --disable-pip-version-check -r "$pins"
-        touch "$folder/ready"
-    fi
-    echo "$folder"
-}
-
+. tests/environment.sh
 clients="$(environment clients tests/real/requirements-clients.txt)"
 emulator="$(environment emulator tests/real/requirements-emulator.txt)"
 packaging="$(environment packaging tests/real/requirements-packaging.txt)"

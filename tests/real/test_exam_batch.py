@@ -7,6 +7,7 @@ import json
 import threading
 import time
 
+import pytest
 from exam import FULL, record, size, told, unique
 from parts import event, eventually
 
@@ -66,6 +67,7 @@ LEGAL = {
     "no type": {"eventType": None},
     "no inputs": {"inputs": []},
     "a large integer": {"x": 2**70},
+    "a key twice": {"twice": "TWICE"},
     "a list for a name": {"outputs": [{"namespace": "n", "name": "t", "facets": {"f": {"_producer": "urn:p", "_schemaURL": "urn:s", "name": ["a"]}}}]},
 }
 
@@ -97,7 +99,8 @@ def test_rubbish_among_good_ones_is_a_dead_letter_with_its_reason_and_no_more(ac
         account_put(account, bodies)
     legal = [{key: value for key, value in {**event(f"legal {kind}", run=next(number)), **more}.items() if value is not None} for kind, more in LEGAL.items()]
     jobs += [body["job"]["name"] for body in legal]
-    account_put(account, legal)
+    dataset = {"eventTime": "2026-11-20T10:00:00Z", "producer": "urn:p", "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/DatasetEvent", "dataset": {"namespace": "n", "name": "t"}}
+    account_put(account, [json.dumps(body).replace('"twice": "TWICE"', '"twice": 1, "twice": 2') for body in legal] + [dataset])
     for kind, attributes in FOREIGN.items():
         jobs.append(f"foreign {kind}")
         account.put(event(jobs[-1], run=next(number)), MessageAttributes=attributes)
@@ -113,7 +116,10 @@ def test_rubbish_among_good_ones_is_a_dead_letter_with_its_reason_and_no_more(ac
     assert sorted(body for body, _ in letters) == sorted(dead)  # each once
     assert all(reason.startswith(("invalid: ", "body: ")) for body, reason in letters if len(body) < 1_048_500), [reason for _, reason in letters]
     assert [invocation["failed"] for invocation in mapping.invocations if invocation["failed"]] == []  # no message comes a second time
-    assert account.posts() and all(line["tries"] == 1 for line in mapping.functions[0].outcomes_told())
+    outcomes = [line for line in mapping.functions[0].outcomes_told()]
+    assert all(line["tries"] == 1 for line in outcomes)
+    assert [line["event.type"] for line in outcomes if line["outcome"] == "dropped"] == ["DatasetEvent"]  # DataZone takes none
+    assert sum('"twice": 1, "twice": 2' in post["body"] for post in account.posts()) == 1
     told("illegal among 100 in the queue (functions)", f"{len(jobs)} delivered once, {len(dead)} dead letters, none received twice")
 
 
@@ -204,10 +210,11 @@ def test_throttles_errors_and_half_answers_lose_nothing_and_give_nothing_up(acco
     told("30 % throttles, 1 % 500s, 1 % half answers (functions)", f"{count}: 0 lost, 0 dead letters, at most {max(tries)} tries, {took:.0f} s, {sum(posted.values()) - count} repeats by token")
 
 
-def test_a_target_of_twenty_a_second_gets_all_and_nothing_is_given_up(account):
-    count = size(100, 1_000)
+@pytest.mark.parametrize("each", [20, 10])  # together over the quota, and divided as README says
+def test_a_target_of_twenty_a_second_gets_all_and_nothing_is_given_up(account, each):
+    count = size(60, 1_000)
     account.stand_in.set(rate=20)
-    functions = [account.batch(DATAZONE_POSTS_PER_SECOND=20), account.batch(DATAZONE_POSTS_PER_SECOND=20)]  # together over it
+    functions = [account.batch(DATAZONE_POSTS_PER_SECOND=each), account.batch(DATAZONE_POSTS_PER_SECOND=each)]
     account.put(*map(unique, range(count)))
     began = time.monotonic()
     with account.mapping(*functions):
@@ -216,7 +223,22 @@ def test_a_target_of_twenty_a_second_gets_all_and_nothing_is_given_up(account):
     exactly_once(account, [f"job {n}" for n in range(count)])
     assert account.dead_letters() == []
     tries = [line["tries"] for lane in functions for line in lane.outcomes_told()]
-    told("target of 20 a second, two functions (functions)", f"{count}: 0 lost, 0 dead letters, at most {max(tries)} tries, {took:.0f} s ({count / 20:.0f} s at the rate itself)")
+    told(f"target of 20 a second, two functions of {each} (functions)", f"{count}: 0 lost, 0 dead letters, at most {max(tries)} tries, {took:.0f} s ({count / 20:.0f} s at the rate itself)")
+
+
+def test_a_target_too_slow_for_a_batch_gets_all_and_nothing_is_given_up(account):
+    count = size(40, 400)
+    account.stand_in.set(rate=5)
+    function = account.batch(DATAZONE_POSTS_PER_SECOND=5, QUEUE_MAX_RECEIVES=20)
+    account.put(*map(unique, range(count)))
+    began = time.monotonic()
+    with account.mapping(function, batch=count, window=2, seconds=6):  # time for some 15 of them
+        account.empty(patience=900)
+    took = time.monotonic() - began
+    posted = collections.Counter(account.jobs())
+    assert set(posted) == {f"job {n}" for n in range(count)} and account.dead_letters() == []
+    tries = [line["tries"] for line in function.outcomes_told()]
+    told("batches larger than the time of the function (functions)", f"{count} at 5 a second: 0 lost, 0 dead letters, at most {max(tries)} tries, {took:.0f} s ({count / 5:.0f} s at the rate itself)")
 
 
 # ----------------------------------------------------------- when time is over

@@ -5,6 +5,7 @@ import json
 import threading
 import time
 
+import pytest
 from exam import KEY, size, told, unique
 from parts import Serve, eventually, post
 
@@ -48,14 +49,18 @@ def served(account, folder, **settings):
     return proxy
 
 
-def test_of_a_serve_that_is_killed_again_and_again_every_accepted_event_arrives(account, tmp_path):
-    kills, twice = size(3, 50), 0
+@pytest.mark.parametrize("fifo", size([False], [False, True]))
+def test_of_a_serve_that_is_killed_again_and_again_every_accepted_event_arrives(account, tmp_path, fifo):
+    kills = size(3, 50)
+    account.queues(fifo=fifo)
     account.stand_in.set(latency_ms=20)
     current = [served(account, tmp_path / "0")]
     with Clients(lambda: current[0].url, 4) as clients:
         for n in range(1, kills + 1):
             before = len(clients.accepted)
             eventually(lambda: len(clients.accepted) >= before + 20, "clients are answered")
+            if n % 5 == 3:
+                assert current[0].stop() == 0  # a stop as it should be, now and then
             current[0].child.kill()
             current[0].child.wait()
             current[0] = served(account, tmp_path / str(n))
@@ -67,7 +72,7 @@ def test_of_a_serve_that_is_killed_again_and_again_every_accepted_event_arrives(
     assert accepted <= set(posted), accepted - set(posted)
     assert account.dead_letters() == []
     again = sum(posted.values()) - len(posted)
-    told("kill -9 of serve on SQS", f"{kills} kills under load, {len(accepted)} answered 200, all delivered, {again} posted again by the same token")
+    told(f"kill -9 of serve on SQS{' (FIFO)' if fifo else ''}", f"{kills} kills under load, {len(accepted)} answered 200, all delivered, {again} posted again by the same token")
 
 
 def test_a_queue_that_cannot_be_reached_for_a_while_is_503_and_then_goes_on(account, tmp_path):
@@ -90,6 +95,17 @@ def test_a_queue_that_cannot_be_reached_for_a_while_is_503_and_then_goes_on(acco
     assert proxy.child.poll() is None
     account.empty()
     told("SQS away from serve", f"3 x {outage} s: 503 throughout, then accepted and delivered, the same process")
+
+
+def test_a_stop_leaves_nothing_out_of_sight(account, tmp_path):
+    out_of_sight = lambda: int(account.sqs.get_queue_attributes(QueueUrl=account.queue, AttributeNames=["All"])["Attributes"]["ApproximateNumberOfMessagesNotVisible"])
+    account.queues(visibility=600)
+    proxy = served(account, tmp_path / "serve", QUEUE_VISIBILITY_TIMEOUT=600, BATCH_WINDOW=20, BATCH_SIZE=100)
+    account.put(*map(unique, range(15)))
+    eventually(lambda: out_of_sight() == 15, "all are taken and wait for others")
+    assert proxy.stop() == 0
+    assert (out_of_sight(), account.left(), account.jobs()) == (0, 15, [])
+    told("SIGTERM of serve on SQS", "15 taken and not begun: all in sight again at once")
 
 
 def test_messages_of_a_slow_target_are_handed_back_before_they_are_in_sight_again(account, tmp_path):

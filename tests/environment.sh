@@ -1,0 +1,20 @@
+# Virtual environments for the tests in Python, of pinned versions, kept in the user's cache by the hash of their pins.
+# Read by run.sh and exam.sh.
+
+cache="${PROXY_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/lineage-proxy}"
+
+# An environment of that name and these pins, made once. Prints its folder.
+environment() {
+    local pins="$2" folder
+    folder="$cache/venv-$1-$(sha256sum "$pins" | cut -c1-16)"
+    if ! [ -e "$folder/ready" ]; then
+        rm -rf "$folder"
+        python3 -m venv "$folder" || {
+            echo "$0: python3 with venv is needed (Debian: apt-get install python3-venv)" >&2
+            exit 1
+        }
+        "$folder/bin/pip" install --quiet --disable-pip-version-check -r "$pins"
+        touch "$folder/ready"
+    fi
+    echo "$folder"
+}
