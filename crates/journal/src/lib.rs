@@ -10,6 +10,8 @@ mod trouble;
 mod wal;
 mod writer;
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -19,7 +21,7 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{mpsc, oneshot};
 
 pub use trouble::Trouble;
-use writer::{Request, Writer};
+use writer::{Failed, Request, Writer};
 
 /// Writes that may wait. Past it callers wait to be let in, which is how a slow disk slows them down.
 const WAITING: usize = 1_024;
@@ -56,9 +58,34 @@ pub enum Error {
         /// The reason.
         source: Arc<rusqlite::Error>,
     },
+    /// The work panicked: a bug of ours. The writer goes on.
+    #[error("{0}: a write or read ended in a panic")]
+    Panicked(PathBuf),
     /// The writer is gone: it was stopped.
     #[error("{0}: the writer has stopped")]
     Stopped(PathBuf),
+}
+
+/// Creates a data folder and what is missing above it. A folder that the power could take away again takes with it
+/// what was synced in it, so the entries of new folders are synced too.
+pub fn create_folder(folder: &Path) -> io::Result<()> {
+    let missing = folder.ancestors().take_while(|path| !path.exists()).count();
+    fs::create_dir_all(folder)?;
+    let sync = |path: &Path| {
+        let path = if path == Path::new("") {
+            Path::new(".")
+        } else {
+            path
+        };
+        fs::File::open(path)?.sync_all()
+    };
+    if missing == 0 {
+        // It may be from a start that was killed before it got here. Where it is not ours to open, it is not new.
+        if let Some(above) = folder.parent() {
+            let _ = sync(above);
+        }
+    }
+    folder.ancestors().skip(1).take(missing).try_for_each(sync)
 }
 
 impl Journal {
@@ -131,9 +158,12 @@ impl Journal {
         let request = Request::Write(writer::write(work, answer));
         self.requests.send(request).await.map_err(|_| stopped())?;
         let result = answered.await.map_err(|_| stopped())?;
-        result.map_err(|source| Error::Database {
-            path: self.file.path.clone(),
-            source,
+        result.map_err(|failed| match failed {
+            Failed::Database(source) => Error::Database {
+                path: self.file.path.clone(),
+                source,
+            },
+            Failed::Panicked => Error::Panicked(self.file.path.clone()),
         })
     }
 
@@ -149,8 +179,9 @@ impl Journal {
             let result = reader(&file.path).and_then(|connection| work(&connection));
             (result, file.replaced.load(Ordering::Acquire))
         });
+        let panicked = |_| Error::Panicked(self.file.path.clone());
+        let (result, replaced) = reading.await.map_err(panicked)?;
         let stopped = || Error::Stopped(self.file.path.clone());
-        let (result, replaced) = reading.await.map_err(|_| stopped())?;
         if let Err(error) = &result
             && damage::is_damage(error)
         {
@@ -235,6 +266,36 @@ mod tests {
             good += usize::from(done.unwrap().is_ok());
         }
         assert_eq!((good, count(&journal).await), (100, 100));
+    }
+
+    #[tokio::test]
+    async fn a_write_that_panics_leaves_no_trace_and_the_writer_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(&folder.path().join("a.db"), SCHEMA).unwrap();
+        for n in 0..3 {
+            let panics = move |connection: &Connection| {
+                let mut rows = connection.prepare_cached("INSERT INTO t VALUES (?1), (?1 + 1)")?;
+                rows.execute([n * 100])?;
+                [0u8; 0][std::hint::black_box(1)];
+                Ok(())
+            };
+            let (panicked, good) =
+                tokio::join!(journal.write(panics), journal.write(insert(n * 100 + 1)));
+            assert!(matches!(panicked, Err(Error::Panicked(_))), "{panicked:?}");
+            good.unwrap();
+        }
+        assert_eq!(count(&journal).await, 3);
+    }
+
+    #[test]
+    fn a_folder_is_made_with_what_is_missing_above_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b/c");
+        create_folder(&path).unwrap();
+        create_folder(&path).unwrap();
+        assert!(path.is_dir());
+        fs::write(path.join("file"), "").unwrap();
+        assert!(create_folder(&path.join("file/d")).is_err());
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 //!
 //! A thread of its own, the only one that writes, and the one that puts a new file in the place of a damaged one.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -30,7 +31,14 @@ pub(crate) enum Request {
 }
 
 /// SQLite's reason, shared by all who are told.
-type Reason = Arc<rusqlite::Error>;
+pub(crate) type Reason = Arc<rusqlite::Error>;
+
+/// Why a write was not done.
+pub(crate) enum Failed {
+    Database(Reason),
+    /// A bug in it. It ends alone: with the writer gone, nothing would be taken any more.
+    Panicked,
+}
 
 /// One write: does its work in the open transaction, unless there is none for that reason.
 pub(crate) type Write = Box<dyn FnOnce(Result<&Connection, Reason>) -> Written + Send>;
@@ -42,18 +50,22 @@ pub(crate) struct Written {
 }
 
 /// A write that does `work` and sends its result to `answer`.
-pub(crate) fn write<R, F>(work: F, answer: oneshot::Sender<Result<R, Reason>>) -> Write
+pub(crate) fn write<R, F>(work: F, answer: oneshot::Sender<Result<R, Failed>>) -> Write
 where
     R: Send + 'static,
     F: FnOnce(&Connection) -> rusqlite::Result<R> + Send + 'static,
 {
     Box::new(move |connection| {
-        let result = connection.and_then(|it| in_savepoint(it, work).map_err(Arc::new));
-        let failed = result.as_ref().err().cloned();
+        let result = connection.map_err(Failed::Database);
+        let result = result.and_then(|connection| in_savepoint(connection, work));
+        let failed = match &result {
+            Err(Failed::Database(reason)) => Some(reason.clone()),
+            Err(Failed::Panicked) | Ok(_) => None,
+        };
         let answer = move |not_committed: Option<Reason>| {
             let result = match not_committed {
                 None => result,
-                Some(error) => Err(error),
+                Some(error) => Err(Failed::Database(error)),
             };
             let _ = answer.send(result); // the caller may have gone
         };
@@ -208,12 +220,16 @@ fn is_trouble(error: &rusqlite::Error) -> bool {
     )
 }
 
+/// Does `work` so that nothing of it is left where it fails.
 fn in_savepoint<R>(
     connection: &Connection,
     work: impl FnOnce(&Connection) -> rusqlite::Result<R>,
-) -> rusqlite::Result<R> {
+) -> Result<R, Failed> {
     connection.prepare_cached("SAVEPOINT work")?.execute([])?;
-    let result = work(connection);
+    let result = match catch_unwind(AssertUnwindSafe(|| work(connection))) {
+        Ok(result) => result.map_err(Failed::from),
+        Err(_) => Err(Failed::Panicked),
+    };
     if connection.is_autocommit() {
         return result; // all is rolled back, and why stands there
     }
@@ -222,4 +238,10 @@ fn in_savepoint<R>(
     }
     connection.prepare_cached("RELEASE work")?.execute([])?;
     result
+}
+
+impl From<rusqlite::Error> for Failed {
+    fn from(error: rusqlite::Error) -> Failed {
+        Failed::Database(Arc::new(error))
+    }
 }
