@@ -1,7 +1,5 @@
 //! From a configuration to the parts that run: clients, queue, target. Called by the mains of all shells.
 
-use std::fs;
-
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use targets::{DataZone, File, OpenLineageHttp, Store, Target};
@@ -69,7 +67,7 @@ pub async fn target(config: &Config, aws: Option<&SdkConfig>) -> Result<Target, 
     match &config.target {
         config::Target::Store => {
             let path = config.data_dir.join(STORE);
-            let store = fs::create_dir_all(&config.data_dir).map_err(|error| error.to_string());
+            let store = journal::create_folder(&config.data_dir).map_err(|error| error.to_string());
             let store = store.and_then(|()| Store::open(&path).map_err(|error| error.to_string()));
             store
                 .map(Target::Store)

@@ -92,7 +92,7 @@ impl Embedded {
     ) -> Result<Embedded, Unavailable> {
         let named =
             |error: &dyn std::fmt::Display| Unavailable(format!("{}: {error}", folder.display()));
-        fs::create_dir_all(folder).map_err(|error| named(&error))?;
+        journal::create_folder(folder).map_err(|error| named(&error))?;
         let lock = fs::File::create(folder.join("lock")).map_err(|error| named(&error))?;
         match lock.try_lock() {
             Ok(()) => {}
