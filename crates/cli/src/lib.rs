@@ -19,7 +19,12 @@ pub fn main(transforms: Transforms) -> ExitCode {
         .enable_all()
         .build()
     {
-        Ok(runtime) => runtime.block_on(run(cli, transforms, std::env::vars())),
+        Ok(runtime) => {
+            let status = runtime.block_on(run(cli, transforms, std::env::vars()));
+            // What had to end has. A look-up of a host's name that hangs is no reason to stay.
+            runtime.shutdown_background();
+            status
+        }
         Err(error) => {
             eprintln!("lineage-proxy: no runtime: {error}");
             ExitCode::from(70)

@@ -31,6 +31,7 @@ use crate::rules::{LiveRules, Loaded};
 
 pub use hold::Hold;
 use plan::Tried;
+pub(crate) use plan::after_panic;
 pub use prepare::{Prepare, Told};
 pub use preview::{Preview, preview};
 pub use report::{Outcome, Report, Settled};

@@ -1,7 +1,8 @@
 //! `serve`: ingest, queue and batch in one process, until it is told to stop.
 //!
 //! The same router and the same batch as the two functions. A stop takes no new requests, answers those that are
-//! under way, ends the batch in hand, and leaves what is not done in the queue.
+//! under way, ends the batch in hand, and leaves what is not done in the queue. A panic is a bug of ours and ends as
+//! little as can be: one event's turn, one batch, at worst the worker's round; ingest that ended would end the process.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,8 +11,9 @@ use std::time::Duration;
 use axum::serve::ListenerExt;
 use journal::Trouble;
 use targets::Target;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -25,7 +27,7 @@ use crate::rules::Allowed;
 use crate::setup;
 use crate::telemetry::{Prometheus, STOP};
 
-/// How long to wait after the queue could not be read.
+/// How long to wait after the queue could not be read, and after a panic of the worker.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The signal that says that a file has reached the limit of its size, on Linux and macOS.
@@ -36,7 +38,7 @@ pub struct Served {
     /// Where it listens; with port 0 configured, the port that was given.
     pub address: SocketAddr,
     stop: CancellationToken,
-    tasks: Vec<tokio::task::JoinHandle<()>>,
+    tasks: JoinSet<()>,
 }
 
 /// Starts a proxy. `watcher` is sent each batch that is done, for those who show it.
@@ -51,8 +53,9 @@ pub async fn start(
     // At a limit of file sizes a write fails, like at a full disk, in place of ending us.
     drop(signal(SignalKind::from_raw(SIGXFSZ))?);
     let stop = CancellationToken::new();
-    let mut tasks = Vec::new();
+    let mut tasks = JoinSet::new();
     let mut store = None;
+    let mut worker = None;
     if config.only != Some(Part::Ingest) {
         let visible = config.queue.visibility_timeout;
         // SQS gives out one by one what is then a batch.
@@ -69,7 +72,7 @@ pub async fn start(
             Target::Store(store) => Some(store.clone()),
             Target::DataZone(_) | Target::OpenLineage(_) | Target::File(_) => None,
         };
-        let worker = Worker {
+        worker = Some(Worker {
             batch,
             queue: queue.clone(),
             config: config.clone(),
@@ -81,8 +84,7 @@ pub async fn start(
                 Some(_) | None => Hold::between_batches(visible, older),
             },
             trouble: Trouble::new("the queue cannot be read"),
-        };
-        tasks.push(tokio::spawn(worker.work()));
+        });
     }
     // A proxy that only takes out of the queue still answers whether it is alive.
     let listener = setup::listener(config).await?;
@@ -94,14 +96,19 @@ pub async fn start(
         let _ = connection.set_nodelay(true); // slower without, but not wrong
     });
     let stopped = stop.clone().cancelled_owned();
-    tasks.push(tokio::spawn(async move {
+    // Only now that nothing can fail any more.
+    if let Some(worker) = worker {
+        let (stop, again) = (stop.clone(), move || worker.anew().work());
+        tasks.spawn(supervised("worker", stop, again));
+    }
+    tasks.spawn(async move {
         if let Err(error) = axum::serve(no_delay, router)
             .with_graceful_shutdown(stopped)
             .await
         {
             error!(%error, "no longer listening");
         }
-    }));
+    });
     info!(%address, target = config.target.name(), data_dir = %config.data_dir.display(), "listening");
     Ok(Served {
         address,
@@ -111,27 +118,62 @@ pub async fn start(
 }
 
 impl Served {
+    /// Comes back when a part has ended that was not told to: the process is of no use then, and whoever watches over
+    /// it can start it anew.
+    pub async fn ended(&mut self) {
+        if let Some(Err(panic)) = self.tasks.join_next().await {
+            error!(error = %panic, "ended in a panic");
+        }
+    }
+
     /// Stops: answers what is under way, ends the batch in hand.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.stop.cancel();
-        let deadline = Instant::now() + STOP;
-        for task in self.tasks {
-            if tokio::time::timeout_at(deadline, task).await.is_err() {
-                warn!("not everything ended in time; what is not done stays in the queue");
-            }
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(STOP, ended).await.is_err() {
+            warn!("not everything ended in time; what is not done stays in the queue");
         }
         info!("stopped");
     }
 }
 
-/// Waits for SIGTERM or Ctrl-C.
-pub async fn told_to_stop() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
+/// SIGTERM and Ctrl-C, from when it is made: one that comes during the start counts too.
+#[derive(Debug)]
+pub struct ToldToStop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl ToldToStop {
+    /// Begins to listen.
+    pub fn listen() -> anyhow::Result<ToldToStop> {
+        Ok(ToldToStop {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
-    Ok(())
+
+    /// Comes back when one came.
+    pub async fn told(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Runs a part until it ends by itself. A panic in it costs a pause; then there is a new one.
+async fn supervised<P>(name: &'static str, stop: CancellationToken, anew: impl Fn() -> P)
+where
+    P: Future<Output = ()> + Send + 'static,
+{
+    while let Err(panic) = tokio::spawn(anew()).await {
+        error!(part = name, error = %panic, "ended in a panic; it starts again");
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            () = stop.cancelled() => break,
+        }
+    }
 }
 
 /// Takes batches out of the queue, one after another, so that a run keeps its order across batches too.
@@ -146,6 +188,19 @@ struct Worker {
 }
 
 impl Worker {
+    /// One that holds nothing yet.
+    fn anew(&self) -> Worker {
+        Worker {
+            batch: self.batch.clone(),
+            queue: self.queue.clone(),
+            config: self.config.clone(),
+            stop: self.stop.clone(),
+            watcher: self.watcher.clone(),
+            hold: self.hold.anew(),
+            trouble: Trouble::new("the queue cannot be read"),
+        }
+    }
+
     async fn work(mut self) {
         let mut left = Vec::new();
         while !self.stop.is_cancelled() {
@@ -193,25 +248,93 @@ impl Worker {
         let time = visible
             .saturating_sub(self.hold.longest())
             .saturating_sub(batch::MARGIN);
-        let (batch, queue) = (self.batch.clone(), self.queue.clone());
         let deadline = Instant::now() + time;
-        // A task of its own: a panic ends the batch, which comes again, and not the worker.
         let again = self.hold.anew();
-        let mut hold = std::mem::replace(&mut self.hold, again);
+        let hold = std::mem::replace(&mut self.hold, again);
+        match self.run(records.clone(), hold, deadline).await {
+            Ok(hold) => self.hold = hold,
+            Err(panic) => {
+                // What was held comes again when its time out of sight is over.
+                error!(error = %panic, "a batch ended in a panic; its events go one by one");
+                self.one_by_one(records, deadline).await;
+            }
+        }
+    }
+
+    /// A batch in a task of its own: a panic ends the batch and not the worker.
+    async fn run(
+        &self,
+        records: Vec<Record>,
+        mut hold: Hold,
+        deadline: Instant,
+    ) -> Result<Hold, JoinError> {
+        let (batch, queue) = (self.batch.clone(), self.queue.clone());
         let running = tokio::spawn(async move {
             let report = batch::run(&batch, &queue, &mut hold, records, deadline).await;
             (report, hold)
         });
-        match running.await {
-            Ok((report, hold)) => {
-                self.hold = hold;
-                if let Some(watcher) = &self.watcher {
-                    let _ = watcher.send(report); // it may have seen enough
+        let (report, hold) = running.await?;
+        if let Some(watcher) = &self.watcher {
+            let _ = watcher.send(report); // it may have seen enough
+        }
+        Ok(hold)
+    }
+
+    /// So that an event on which something panics that is not caught event by event harms itself alone.
+    async fn one_by_one(&self, records: Vec<Record>, deadline: Instant) {
+        for record in records {
+            let alone = self.run(vec![record.clone()], Hold::nothing(), deadline);
+            let Err(panic) = alone.await else { continue };
+            error!(id = record.id, error = %panic, "an event ended in a panic");
+            let settlement = batch::after_panic(&record, self.batch.max_receives);
+            for answer in self.queue.settle(&[(&record, settlement)]).await {
+                if let Err(error) = answer {
+                    warn!(%error, "not handed back: the event will come again later");
                 }
             }
-            Err(panic) => {
-                error!(error = %panic, "a batch ended in a panic; its events will come again")
-            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    #[tokio::test]
+    async fn a_part_that_panics_starts_again_until_it_ends_by_itself() {
+        let starts = Arc::new(AtomicU32::new(0));
+        let part = {
+            let starts = starts.clone();
+            move || {
+                let start = starts.fetch_add(1, Ordering::Relaxed);
+                async move { assert!(start > 0, "a bug") }
+            }
+        };
+        supervised("part", CancellationToken::new(), part).await;
+        assert_eq!(starts.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn a_part_that_panics_at_every_start_does_not_keep_the_process_from_stopping() {
+        let stop = CancellationToken::new();
+        let always = || async { panic!("a bug") };
+        let supervising = tokio::spawn(supervised("part", stop.clone(), always));
+        stop.cancel();
+        supervising.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_part_that_ends_untold_is_noticed() {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(std::future::pending());
+        tasks.spawn(async { panic!("a bug") });
+        let stop = CancellationToken::new();
+        let mut served = Served {
+            address: ([127, 0, 0, 1], 0).into(),
+            stop,
+            tasks,
+        };
+        served.ended().await;
     }
 }

@@ -72,7 +72,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             "\nThe proxy goes on serving: set OPENLINEAGE_URL={url} for a client of yours; Ctrl-C ends it."
         );
         eprintln!("What arrived: {url}/api/v1/events/lineage   Counters: {url}/metrics");
-        serve::told_to_stop().await?;
+        serve::ToldToStop::listen()?.told().await;
     }
     served.stop().await;
     if arguments.data_dir.is_none() {

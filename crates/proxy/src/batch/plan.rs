@@ -12,12 +12,15 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::report::Outcome;
-use crate::queue::{Record, Unread};
+use crate::queue::{Record, Settlement, Unread};
 
 /// The first wait before another try, and the longest. Doubling from the one to the other takes eight tries; with
 /// the default of 100 tries an event is kept for about a day of outage.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(900);
+
+/// The reason of a dead letter on which something of ours panicked.
+const BUG: &str = "bug: lineage-proxy panicked on this event; please report it";
 
 /// How often an event that fails holds up the later ones of its run: enough for a hiccup. After that order yields,
 /// so that one event that always fails does not hold its run for ever.
@@ -48,7 +51,7 @@ pub(super) fn read(record: &Record) -> Result<Event, Outcome> {
 pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Outcome> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|_| Outcome::DeadLettered {
         class: "bug",
-        reason: "bug: lineage-proxy panicked on this event; please report it".to_owned(),
+        reason: BUG.to_owned(),
     })
 }
 
@@ -175,6 +178,14 @@ fn again(
     }
 }
 
+/// What becomes of an event that was tried alone and ended in a panic. It comes again at first: the cause may be another.
+pub(crate) fn after_panic(record: &Record, max_receives: u32) -> Settlement {
+    if record.receives >= max_receives {
+        return Settlement::DeadLetter(BUG.to_owned());
+    }
+    Settlement::Retry(wait(&record.id, record.receives))
+}
+
 /// What becomes of a large event whose body is not there.
 pub(super) fn unread(why: Unread, record: &Record, max_receives: u32) -> Outcome {
     let class = "body";
@@ -289,6 +300,14 @@ mod tests {
             bug,
             Err(Outcome::DeadLettered { class: "bug", .. })
         ));
+    }
+
+    #[test]
+    fn an_event_that_panics_alone_comes_again_and_is_given_up_in_the_end() {
+        let again = after_panic(&record(4), 5);
+        assert!(matches!(again, Settlement::Retry(after) if !after.is_zero()));
+        let given_up = after_panic(&record(5), 5);
+        assert!(matches!(given_up, Settlement::DeadLetter(reason) if reason == BUG));
     }
 
     #[test]

@@ -28,13 +28,6 @@ pub(super) struct Settling {
     to: Settlement,
 }
 
-/// What a look at the queue finds.
-enum Found {
-    Records(Vec<Record>),
-    /// Not enough yet; the first of them waits since then.
-    First(Option<i64>),
-}
-
 impl Embedded {
     pub(in crate::queue) async fn receive(
         &self,
