@@ -6,6 +6,7 @@
 mod answer;
 pub mod auth;
 mod body;
+pub mod gateway;
 mod read_back;
 mod routes;
 

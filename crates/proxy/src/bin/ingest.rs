@@ -1,10 +1,11 @@
 //! The ingest function: API Gateway in front, SQS behind, the same router as `serve`.
 
+use lambda_http::request::LambdaRequest;
 use lambda_http::tower::ServiceExt;
-use lambda_http::{Error, Request, service_fn};
+use lambda_http::{Adapter, Error, LambdaEvent, Request, Service, lambda_runtime, service_fn};
 use proxy::config::settings::Settings;
 use proxy::config::{Config, Role};
-use proxy::ingest::{Ingest, router};
+use proxy::ingest::{Ingest, gateway, router};
 use proxy::{setup, telemetry};
 
 fn main() -> std::process::ExitCode {
@@ -19,13 +20,18 @@ async fn start() -> Result<(), Error> {
     let queue = setup::queue(&config, aws.as_ref()).await?;
     let ingest = Ingest::new(&config.ingest, queue, setup::keys(&config, aws.as_ref()));
     let router = router(ingest, &config.ingest.path_prefix);
-    lambda_http::run(service_fn(move |request: Request| {
+    let adapter = Adapter::from(service_fn(move |request: Request| {
         let router = router.clone();
         async move {
             let answer = router.oneshot(request).await;
             metrics.flush(std::io::stdout())?;
             Ok::<_, Error>(answer?)
         }
-    }))
-    .await
+    }));
+    // What `lambda_http::run` does, but for what it would panic at.
+    let handler = move |event: LambdaEvent<LambdaRequest>| {
+        let mut adapter = adapter.clone();
+        adapter.call(gateway::fit(event))
+    };
+    lambda_runtime::run(service_fn(handler)).await
 }
