@@ -4,6 +4,7 @@ import base64
 import collections
 import gzip
 import json
+import socket
 import threading
 import time
 
@@ -11,15 +12,13 @@ import pytest
 from exam import FULL, record, size, told, unique
 from parts import event, eventually
 
-SECOND_TRY = 5  # README: the first wait before another try
 
-
-def settled(mapping):
-    """Every invocation was answered, and each message reported as failed at most while its event was not dealt with."""
+def kinds(mapping):
+    """How often an invocation was answered, and how often killed."""
     return collections.Counter(invocation["kind"] for invocation in mapping.invocations)
 
 
-def exactly_once(account, jobs, mapping=None):
+def exactly_once(account, jobs):
     """These jobs are at the target, each posted once, and nothing else is anywhere."""
     posted = collections.Counter(account.jobs())
     missing, twice = set(jobs) - set(posted), {job for job, times in posted.items() if times > 1}
@@ -170,7 +169,7 @@ def test_what_the_target_refuses_to_all_waits_until_it_is_granted(account):
             eventually(lambda: counted() >= size(1, 3) * count, f"each was handed back: {counted()}", 180)
             account.stand_in.set(faults=[])
             account.empty(patience=300)
-        assert set(settled(mapping)) == {"response"}
+        assert set(kinds(mapping)) == {"response"}
         assert account.dead_letters() == []
     exactly_once(account, [f"{kind} {n}" for kind in ("access_denied", "not_found") for n in range(count)])
     told("AccessDenied, missing domain (functions)", f"2 x {count}: 0 lost, 0 dead letters, each handed back and counted by its class, posted once")
@@ -296,6 +295,32 @@ def test_a_queue_that_hangs_at_the_end_of_a_batch_costs_no_more_than_its_time(ac
     told("batch function at its time-out: hanging queue", f"answered after {outcome[2]:.1f} of 8 s, 4 delivered ones done, 4 others reported")
 
 
+def test_a_bucket_that_hangs_keeps_only_what_lies_in_it(account):
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and never answers
+        function, messages = account.batch(QUEUE_BUCKET="no-bucket", AWS_ENDPOINT_URL_S3=f"http://127.0.0.1:{silent.getsockname()[1]}"), handed(account, 3)
+        account.put(POINTER, MessageAttributes={"ExtendedPayloadSize": {"DataType": "Number", "StringValue": "9"}})
+        [pointer] = account.sqs.receive_message(QueueUrl=account.queue, AttributeNames=["All"], MessageAttributeNames=["All"])["Messages"]
+        function.start()
+        outcome = invoked(function, [pointer, *messages], seconds=12)
+    assert failures(outcome) == {pointer["MessageId"]} and function.starts == 1
+    assert sorted(account.jobs()) == ["job 0", "job 1", "job 2"] and account.dead_letters() == []
+
+
+def test_dead_letters_that_cannot_be_sent_wait_and_harm_no_other(account):
+    account.queues(visibility=2)
+    denied = lambda action, body: ("refuse", 403, "AccessDenied") if action == "SendMessageBatch" and account.dead.encode() in body else None
+    account.between.trouble = denied
+    account.put("[1]", *map(unique, range(9)))
+    with account.mapping(account.batch()) as mapping:
+        eventually(lambda: len(mapping.invocations) >= 3, "the poison comes again")
+        assert account.left(account.dead) == 0 and account.left() == 1
+        account.between.trouble = lambda action, body: None
+        account.empty()
+    exactly_once(account, [f"job {n}" for n in range(9)])
+    [(body, reason)] = account.dead_letters(1)
+    assert body == "[1]" and reason.startswith("invalid: ")
+
+
 def test_a_function_that_is_killed_in_the_middle_of_a_batch_gets_the_rest_again(account):
     times, per_batch = size(2, 20), 20
     account.queues(visibility=3)
@@ -312,7 +337,7 @@ def test_a_function_that_is_killed_in_the_middle_of_a_batch_gets_the_rest_again(
         account.empty()
     posted = collections.Counter(account.jobs())
     assert set(posted) == {f"job {n}" for n in range(count)} and account.dead_letters() == []
-    killed = settled(mapping)["killed"]
+    killed = kinds(mapping)["killed"]
     again = sum(posted.values()) - count
     assert killed and again <= killed * per_batch
     told("kill -9 of the batch function", f"{killed} kills, {count} events: 0 lost, {again} posted again, by the same token")
@@ -374,7 +399,7 @@ def test_what_comes_out_of_order_is_delivered_in_order_and_a_fifo_queue_keeps_it
     assert [types(n) for n in range(runs)] == [order] * runs
     [(body, reason)] = account.dead_letters(1)
     assert body == "[1]" and reason.startswith("invalid: ")
-    told("out of order, and a FIFO queue (functions)", f"{runs} runs of 3 in order through {SECOND_TRY} s waits, poison buried")
+    told("out of order, and a FIFO queue (functions)", f"{runs} runs of 3 in order through hiccups, poison buried")
 
 
 # ------------------------------------------------------------ no SQS event at all
