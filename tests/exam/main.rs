@@ -13,6 +13,9 @@
 )]
 
 mod duplicates;
+mod clock;
+mod disk;
+mod scale;
 mod size;
 #[path = "../support/mod.rs"]
 mod support;

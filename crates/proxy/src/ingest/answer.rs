@@ -5,6 +5,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -45,6 +46,12 @@ static LOGGED: LazyLock<DefaultDirectRateLimiter> = LazyLock::new(|| {
     ))
 });
 
+/// Requests that cannot be queued: what is behind it (a full disk, a queue that is away) has a line of its own, and lasts.
+static NOT_QUEUED: LazyLock<DefaultDirectRateLimiter> = LazyLock::new(|| {
+    let every = Duration::from_secs(10);
+    RateLimiter::direct(Quota::with_period(every).unwrap_or(Quota::per_minute(NonZeroU32::MIN)))
+});
+
 /// Says of a request how many of its events were lost to their sender. The average, in percent, is what an alarm looks
 /// at; one value a request, since embedded metrics hold a hundred an invocation.
 pub(super) fn count_judged(lost: usize, of: usize) {
@@ -60,7 +67,11 @@ pub(super) fn refused(refusal: &Refusal) -> Response {
     if refusal.is_loss() {
         count_judged(1, 1);
     }
-    if LOGGED.check().is_ok() {
+    let limit = match refusal {
+        Refusal::Unavailable(_) => &NOT_QUEUED,
+        _ => &LOGGED,
+    };
+    if limit.check().is_ok() {
         // Pointers and rules; messages may quote the sender's values.
         let why = match refusal {
             Refusal::Invalid(findings) => pointers(findings),

@@ -36,18 +36,15 @@ impl Embedded {
     ) -> Result<Vec<Record>, Unavailable> {
         let arrived = self.arrived.notified();
         let limit = i64::try_from(size).unwrap_or(i64::MAX);
-        let in_sight = move |connection: &Connection, now: i64| {
+        let now = self.clock.now();
+        let in_sight = move |connection: &Connection| {
             let sql = "SELECT count(*), min(visible_at) FROM (SELECT visible_at FROM messages ORDER BY visible_at LIMIT ?1)
                        WHERE visible_at <= ?2";
             connection.query_row(sql, [limit, now], |row| {
                 Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?))
             })
         };
-        let now = self.clock.now();
-        let look = self
-            .journal
-            .read(move |connection| in_sight(connection, now));
-        let (count, first) = look.await.map_err(unavailable)?;
+        let (count, first) = self.journal.read(in_sight).await.map_err(unavailable)?;
         let waited = first.map(|first| {
             Duration::from_millis(u64::try_from(now.saturating_sub(first)).unwrap_or(0))
         });

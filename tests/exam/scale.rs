@@ -1,0 +1,265 @@
+//! A long queue: taken out of as fast as a short one, in the same memory, and there at once after a restart.
+//!
+//! What is compared is compared within one run, and only in the full size: small shared machines tell nothing of rates.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use crate::size;
+use crate::support::{Serve, moving, run};
+
+/// How long a million events may take.
+const PATIENCE: Duration = Duration::from_secs(1_800);
+
+/// A target that counts, and lets nothing through while it is shut.
+struct Counter {
+    url: String,
+    posts: Arc<Mutex<Vec<Instant>>>,
+    open: watch::Sender<bool>,
+    status: Arc<Mutex<u16>>,
+}
+
+impl Counter {
+    async fn start() -> Counter {
+        let posts: Arc<Mutex<Vec<Instant>>> = Arc::default();
+        let status = Arc::new(Mutex::new(201));
+        let (open, shut) = watch::channel(false);
+        let (sink, told) = (posts.clone(), status.clone());
+        let answer = async move |_: axum::body::Bytes| {
+            let mut shut = shut.clone();
+            shut.wait_for(|open| *open).await.unwrap();
+            sink.lock().unwrap().push(Instant::now());
+            axum::http::StatusCode::from_u16(*told.lock().unwrap()).unwrap()
+        };
+        let router = axum::Router::new().route("/api/v1/lineage", axum::routing::post(answer));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Counter {
+            url,
+            posts,
+            open,
+            status,
+        }
+    }
+
+    fn shut(&self) {
+        self.open.send(false).unwrap();
+        self.posts.lock().unwrap().clear();
+    }
+
+    fn serve(&self, folder: &Path) -> Serve {
+        Serve::start(
+            folder,
+            &[
+                ("TARGET", "openlineage"),
+                ("OPENLINEAGE_URL", &self.url),
+                ("LOG", "info"),
+            ],
+        )
+    }
+
+    /// Opens, and gives the time of each post once there are so many.
+    async fn drained(&self, count: usize) -> Vec<Instant> {
+        self.open.send(true).unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        while self.posts.lock().unwrap().len() < count {
+            assert!(
+                Instant::now() < deadline,
+                "{} of {count}",
+                self.posts.lock().unwrap().len()
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.posts.lock().unwrap().clone()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_queue_is_drained_as_fast_as_a_short_one_and_in_the_same_memory() {
+    let (short, long) = (1_000, size::of(5_000, 1_000_000));
+    let (target, folder) = (Counter::start().await, tempfile::tempdir().unwrap());
+    let (mut rates, mut peaks) = (Vec::new(), Vec::new());
+    for _ in 0..size::of(1, 9) {
+        target.shut();
+        fill(&target.serve(folder.path()), short).await;
+        let serve = target.serve(folder.path());
+        rates.push(rate(&target.drained(short).await));
+        peaks.push(kilobytes(&serve, "VmHWM"));
+        settled(folder.path()).await;
+    }
+    rates.sort_by(f64::total_cmp);
+    let (of_short, peak_of_short) = (rates[rates.len() / 2], peaks.iter().max().unwrap());
+    target.shut();
+
+    let filling = target.serve(folder.path());
+    let enqueued = fill(&filling, long).await;
+    let peak_of_filling = kilobytes(&filling, "VmHWM");
+    filling.kill(); // the hard way: what was in hand is in sight again
+    let started = Instant::now();
+    let serve = target.serve(folder.path());
+    let restarted = started.elapsed();
+    let looked = Instant::now();
+    let (status, text, _) = run(
+        &[
+            "queue",
+            "status",
+            "--output",
+            "json",
+            "--data-dir",
+            folder.path().to_str().unwrap(),
+        ],
+        &[],
+    );
+    let looked = looked.elapsed();
+    assert_eq!(status, Some(0));
+    assert!(text.contains(&format!(r#""dead_letters":0"#)), "{text}");
+    let posts = target.drained(long).await;
+    let peak = kilobytes(&serve, "VmHWM");
+    settled(folder.path()).await;
+    assert_eq!(
+        target.posts.lock().unwrap().len(),
+        long,
+        "each is posted once"
+    );
+    let tenth = long / 10;
+    let tenths: Vec<String> = posts
+        .chunks(tenth)
+        .map(|some| format!("{:.0}", rate(some)))
+        .collect();
+    let of_long = rate(&posts);
+    size::told(
+        "long queue",
+        &format!(
+            "{short}: {of_short:.0} events/s, {} MB; {long}: {of_long:.0} events/s ({:.2}), {} MB, by tenths {}; enqueued {:.0} then {:.0} events/s, {} MB; listening again after {} ms, status in {} ms",
+            peak_of_short / 1_024,
+            of_long / of_short,
+            peak / 1_024,
+            tenths.join(" "),
+            enqueued.0,
+            enqueued.1,
+            peak_of_filling / 1_024,
+            restarted.as_millis(),
+            looked.as_millis(),
+        ),
+    );
+    if size::of(false, true) {
+        assert!(of_long >= 0.9 * of_short, "{of_long} of {of_short}");
+        assert!(enqueued.1 >= 0.8 * enqueued.0, "{enqueued:?}");
+        assert!(
+            peak < peak_of_short + 65_536,
+            "{peak} of {peak_of_short} kB"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_dead_letters_are_listed_and_redriven() {
+    let count = size::of(1_000, 100_000);
+    let (target, folder) = (Counter::start().await, tempfile::tempdir().unwrap());
+    *target.status.lock().unwrap() = 400;
+    let serve = target.serve(folder.path());
+    fill(&serve, count).await;
+    target.drained(count).await;
+    settled(folder.path()).await;
+    let place = [
+        "--output",
+        "json",
+        "--data-dir",
+        folder.path().to_str().unwrap(),
+    ];
+    let timed = |arguments: &[&str]| {
+        let started = Instant::now();
+        let (status, text, told) = run(&[arguments, &place].concat(), &[]);
+        assert_eq!(status, Some(0), "{told}");
+        (text, started.elapsed().as_millis())
+    };
+    let (listed, list) = timed(&["dead-letters", "list"]);
+    assert_eq!(listed.matches(r#""reason""#).count(), count);
+    let (none, filtered) = timed(&["dead-letters", "list", "--reason", "nothing says that"]);
+    assert_eq!(none.trim(), "[]");
+    *target.status.lock().unwrap() = 201;
+    target.posts.lock().unwrap().clear();
+    let (_, redriven) = timed(&["dead-letters", "redrive", "--all"]);
+    target.drained(count).await;
+    size::told(
+        "dead letters",
+        &format!("{count}: list {list} ms, with a filter {filtered} ms, redrive {redriven} ms"),
+    );
+}
+
+/// Puts so many events in, some 1.5 KB each. The rate of the first and the last fifth.
+async fn fill(serve: &Serve, count: usize) -> (f64, f64) {
+    const AT_ONCE: usize = 100;
+    let padding = format!(r#""padding":"{}""#, "x".repeat(1_200));
+    let mut times = vec![Instant::now()];
+    for from in (0..count).step_by(AT_ONCE * 4) {
+        let some = (0..4).map(|n| {
+            let from = from + n * AT_ONCE;
+            let events: Vec<String> = (from..(from + AT_ONCE).min(count))
+                .map(|n| moving(u32::try_from(n).unwrap(), "START", &padding))
+                .collect();
+            async move {
+                if !events.is_empty() {
+                    let answer = serve
+                        .post_to("/api/v1/lineage/batch", &format!("[{}]", events.join(",")))
+                        .await;
+                    assert!(answer.text().await.unwrap().contains(r#""failed":0"#));
+                }
+            }
+        });
+        let some: Vec<_> = some.collect();
+        let mut some = some.into_iter();
+        let (Some(a), Some(b), Some(c), Some(d)) =
+            (some.next(), some.next(), some.next(), some.next())
+        else {
+            unreachable!()
+        };
+        tokio::join!(a, b, c, d);
+        times.push(Instant::now());
+    }
+    let fifth = (times.len() / 5).max(1);
+    let rate =
+        |from: Instant, to: Instant| (fifth * AT_ONCE * 4) as f64 / (to - from).as_secs_f64();
+    let last = times.len() - 1;
+    (
+        rate(times[0], times[fifth]),
+        rate(times[last - fifth], times[last]),
+    )
+}
+
+/// Until nothing is left in the queue but dead letters.
+async fn settled(folder: &Path) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let (_, text, _) = run(
+            &[
+                "queue",
+                "status",
+                "--output",
+                "json",
+                "--data-dir",
+                folder.to_str().unwrap(),
+            ],
+            &[],
+        );
+        if text.contains(r#""waiting":0,"out_of_sight":0"#) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{text}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn rate(posts: &[Instant]) -> f64 {
+    posts.len() as f64 / (posts[posts.len() - 1] - posts[0]).as_secs_f64()
+}
+
+fn kilobytes(serve: &Serve, of: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", serve.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with(of)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
