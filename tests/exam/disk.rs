@@ -394,8 +394,13 @@ async fn filled(folder: &Path, target: &Target, count: u32) {
             .await;
         assert!(answer.text().await.unwrap().contains(r#""failed":0"#));
     }
-    // To its end, so that all of it is in the file.
+    // Whoever closes it last brings all of it into the file.
     assert_eq!(serve.terminate(), Some(0));
+    let (status, ..) = run(&["queue", "status", "--data-dir", text(folder)], &[]);
+    assert_eq!(
+        (status, folder.join("queue.db-wal").exists()),
+        (Some(0), false)
+    );
     *target.default.lock().unwrap() = 201;
 }
 

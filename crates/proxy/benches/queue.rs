@@ -1,0 +1,143 @@
+//! The embedded queue by itself: how fast it is filled and drained, short and long, side by side in one run.
+//!
+//! `cargo bench -p proxy --bench queue` with a million events, or with as many as `QUEUE_EVENTS` says. Prints a table.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use proxy::queue::{Embedded, Message, Queue, Settlement, now};
+
+const SHORT: usize = 1_000;
+const SIZE: usize = 1_500;
+/// As `serve` has them.
+const BATCH: usize = 20;
+const VISIBILITY: Duration = Duration::from_secs(60);
+
+#[tokio::main]
+async fn main() {
+    let long = std::env::var("QUEUE_EVENTS").map_or(1_000_000, |count| count.parse().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    println!("| what | {SHORT} events | {long} events | ratio |\n|---|---|---|---|");
+    let (mut fills, mut drains) = (Vec::new(), Vec::new());
+    for _ in 0..9 {
+        let queue = own(folder.path()).await.1;
+        fills.push(fill(&queue, SHORT).await[0]);
+        drains.push(drain(&queue, SHORT).await[0]);
+    }
+    let (fill_short, drain_short) = (median(fills), median(drains));
+    let memory = kilobytes();
+    let filled = fill(&own(folder.path()).await.1, long).await;
+    let last = *filled.last().unwrap();
+    println!(
+        "| filled in groups of 32, the last tenth of the long one | {fill_short:.0}/s | {last:.0}/s | {:.2} |",
+        last / fill_short
+    );
+    let (started, queue) = own(folder.path()).await;
+    println!("| opened | | {:.1} ms | |", started.as_secs_f64() * 1e3);
+    let started = Instant::now();
+    let Queue::Embedded(embedded) = &queue else {
+        unreachable!()
+    };
+    assert_eq!(embedded.status().await.unwrap().waiting as usize, long);
+    println!(
+        "| status | | {:.1} ms | |",
+        started.elapsed().as_secs_f64() * 1e3
+    );
+    let tenths = drain(&queue, long).await;
+    let all = tenths.len() as f64 / tenths.iter().map(|rate| 1.0 / rate).sum::<f64>();
+    println!(
+        "| drained in batches of {BATCH} | {drain_short:.0}/s | {all:.0}/s | {:.2} |",
+        all / drain_short
+    );
+    let tenths: Vec<String> = tenths.iter().map(|rate| format!("{rate:.0}")).collect();
+    println!("| by tenths | | {} | |", tenths.join(" "));
+    println!(
+        "| most memory so far | {} MB | {} MB | |",
+        memory / 1_024,
+        kilobytes() / 1_024
+    );
+    let file = std::fs::metadata(folder.path().join("queue.db"))
+        .unwrap()
+        .len();
+    let log = std::fs::metadata(folder.path().join("queue.db-wal"))
+        .unwrap()
+        .len();
+    println!(
+        "| file, and its log | | {} MB, {} MB | |",
+        file >> 20,
+        log >> 20
+    );
+}
+
+async fn own(folder: &Path) -> (Duration, Queue) {
+    let started = Instant::now();
+    let queue = Embedded::own(folder, VISIBILITY).await.unwrap();
+    (started.elapsed(), Queue::Embedded(queue))
+}
+
+/// The rate of each tenth.
+async fn fill(queue: &Queue, count: usize) -> Vec<f64> {
+    let body: Arc<str> = "x".repeat(SIZE).into();
+    let (mut rates, tenth) = (Vec::new(), tenth(count));
+    for _ in 0..count / tenth {
+        let started = Instant::now();
+        for from in (0..tenth).step_by(32) {
+            let messages = (from..tenth.min(from + 32)).map(|_| Message {
+                id: uuid::Uuid::now_v7().to_string(),
+                body: body.clone(),
+                received_at: now(),
+                group: String::new(),
+            });
+            let sent = queue.send(messages.collect()).await;
+            assert!(sent.iter().all(Result::is_ok));
+        }
+        rates.push(tenth as f64 / started.elapsed().as_secs_f64());
+    }
+    rates
+}
+
+async fn drain(queue: &Queue, count: usize) -> Vec<f64> {
+    let (mut rates, tenth) = (Vec::new(), tenth(count));
+    for _ in 0..count / tenth {
+        let started = Instant::now();
+        let mut taken = 0;
+        while taken < tenth {
+            let records = queue.receive(BATCH, Duration::ZERO).await.unwrap();
+            taken += records.len();
+            let done: Vec<_> = records
+                .iter()
+                .map(|record| (record, Settlement::Done))
+                .collect();
+            assert!(queue.settle(&done).await.iter().all(Result::is_ok));
+        }
+        rates.push(taken as f64 / started.elapsed().as_secs_f64());
+    }
+    rates
+}
+
+fn tenth(count: usize) -> usize {
+    if count > SHORT { count / 10 } else { count }
+}
+
+fn median(mut rates: Vec<f64>) -> f64 {
+    rates.sort_by(f64::total_cmp);
+    rates[rates.len() / 2]
+}
+
+fn kilobytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM"))
+        .unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
