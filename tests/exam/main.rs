@@ -12,9 +12,9 @@
     unreachable_pub
 )]
 
-mod duplicates;
 mod clock;
 mod disk;
+mod duplicates;
 mod scale;
 mod size;
 #[path = "../support/mod.rs"]
