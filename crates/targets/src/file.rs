@@ -1,10 +1,11 @@
 //! JSON lines in a file, one event a line, rotated by size.
 //!
 //! A line is answered for after it is synced. The event's own line breaks (only ever white space between tokens)
-//! become blanks; every other byte is as it came. A crash between write and acknowledgement can write a line twice.
+//! become blanks; every other byte is as it came. A crash between write and acknowledgement can write a line twice. What
+//! a crash left of a line is taken away at the next start: its event was not acknowledged, and comes again.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -83,7 +84,50 @@ impl File {
 }
 
 fn append(path: &Path) -> io::Result<fs::File> {
-    OpenOptions::new().create(true).append(true).open(path)
+    let mut options = OpenOptions::new();
+    let mut file = options.create(true).append(true).read(true).open(path)?;
+    end_line(&mut file)?;
+    sync_folder(path)?;
+    Ok(file)
+}
+
+/// Lets the file end with a whole line: the next one would run into half a line. What is whole but for its line break
+/// gets it.
+fn end_line(file: &mut fs::File) -> io::Result<()> {
+    let length = file.metadata()?.len();
+    let (mut rest, mut start) = (Vec::new(), length);
+    while start > 0 && !rest.contains(&b'\n') {
+        let size = start.min(64 << 10);
+        start -= size;
+        file.seek(SeekFrom::Start(start))?;
+        let mut part = Vec::new();
+        Read::by_ref(file).take(size).read_to_end(&mut part)?;
+        part.append(&mut rest);
+        rest = part;
+    }
+    let line = rest.rsplit(|byte| *byte == b'\n').next();
+    let line = line.unwrap_or_default();
+    if line.is_empty() {
+        return Ok(());
+    }
+    if serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok() {
+        file.write_all(b"\n")?;
+    } else {
+        file.set_len(length - line.len() as u64)?;
+    }
+    file.sync_data()
+}
+
+/// A new name of a file outlasts a loss of power when its folder is synced, and not with the file itself.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    fs::File::open(folder(path))?.sync_all()
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 fn write(file: &mut fs::File, settings: &FileSettings, group: &[Line]) -> io::Result<()> {
@@ -113,6 +157,8 @@ fn rotate(settings: &FileSettings) -> io::Result<()> {
     let mut name = settings.path.clone().into_os_string();
     name.push(format!(".{now}"));
     fs::rename(&settings.path, name)?;
+    // Before there is a new one: of both, the new one alone could be there after a loss of power.
+    sync_folder(&settings.path)?;
     if settings.keep > 0 {
         let mut old = rotated(&settings.path)?;
         old.sort();
@@ -124,10 +170,6 @@ fn rotate(settings: &FileSettings) -> io::Result<()> {
 
 /// The files that were renamed, by their names.
 fn rotated(path: &Path) -> io::Result<Vec<PathBuf>> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
     let prefix = format!(
         "{}.",
         path.file_name().unwrap_or_default().to_string_lossy()
@@ -137,7 +179,7 @@ fn rotated(path: &Path) -> io::Result<Vec<PathBuf>> {
         name.strip_prefix(&prefix)
             .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()))
     };
-    Ok(fs::read_dir(folder)?
+    Ok(fs::read_dir(folder(path))?
         .filter_map(Result::ok)
         .filter(is_ours)
         .map(|entry| entry.path())
@@ -148,6 +190,29 @@ fn rotated(path: &Path) -> io::Result<Vec<PathBuf>> {
 mod tests {
     use super::*;
     use openlineage::Level;
+
+    #[test]
+    fn half_a_line_that_a_crash_left_is_taken_away_and_a_whole_one_is_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let long = format!("{{\"a\":\"{}", "x".repeat(200_000));
+        let whole = format!("{{}}\n{long}\"}}");
+        let cases = [
+            ("", ""),
+            ("{}\n", "{}\n"),
+            ("{}\n{}", "{}\n{}\n"),
+            ("{}\n{\"a\":", "{}\n"),
+            ("{}\n\0\0", "{}\n"),
+            ("{\"a\"", ""),
+            (&format!("{{}}\n{long}"), "{}\n"),
+            (&whole, &format!("{whole}\n")),
+        ];
+        for (left, ended) in cases {
+            fs::write(&path, left).unwrap();
+            append(&path).unwrap().write_all(b"{}\n").unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), format!("{ended}{{}}\n"));
+        }
+    }
 
     #[tokio::test]
     async fn a_line_an_event_and_a_new_file_past_the_limit() {
