@@ -34,6 +34,7 @@ pub fn log_to_stderr(filter: &str) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(stderr)
+        .log_internal_errors(false) // see below
         .with_target(false);
     if stderr().is_terminal() {
         builder.init();
@@ -49,6 +50,7 @@ pub fn log_to_cloudwatch(filter: &str) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(stdout)
+        .log_internal_errors(false) // a line that cannot be written is told with `eprintln!`, which panics then too
         .with_target(false);
     builder
         .json()
