@@ -16,6 +16,10 @@ mod clock;
 mod disk;
 mod duplicates;
 mod scale;
+mod events;
+mod kills;
+mod panics;
 mod size;
+mod stops;
 #[path = "../support/mod.rs"]
 mod support;

@@ -41,6 +41,17 @@ impl Serve {
         settings: &[(&str, &str)],
         variables: &[(&str, &str)],
     ) -> Serve {
+        let mut serve = Serve::spawn(data_dir, settings, variables);
+        let address = serve.logged("listening")["address"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        serve.url = format!("http://{address}");
+        serve
+    }
+
+    /// The same before it listens: it has no URL yet.
+    pub fn spawn(data_dir: &Path, settings: &[(&str, &str)], variables: &[(&str, &str)]) -> Serve {
         let mut child = Command::new(BINARY)
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(data_dir)
@@ -63,18 +74,12 @@ impl Serve {
                 written.lock().unwrap().push(line);
             }
         });
-        let mut serve = Serve {
+        Serve {
             child,
             url: String::new(),
             log,
             http: reqwest::Client::new(),
-        };
-        let address = serve.logged("listening")["address"]
-            .as_str()
-            .unwrap()
-            .to_owned();
-        serve.url = format!("http://{address}");
-        serve
+        }
     }
 
     /// The fields of the first log line with that message.
@@ -168,15 +173,20 @@ impl Serve {
     }
 
     /// SIGTERM, and the exit status.
-    pub fn terminate(mut self) -> Option<i32> {
+    pub fn terminate(self) -> Option<i32> {
+        self.signal("TERM");
+        self.ended()
+    }
+
+    pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-TERM", &id])
-                .status()
-                .unwrap()
-                .success()
-        );
+        let signal = format!("-{name}");
+        let sent = Command::new("kill").args([&signal, &id]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// The exit status, once it has ended by itself.
+    pub fn ended(mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }
 }

@@ -1,0 +1,110 @@
+//! `kill -9` of `serve`, again and again on one data folder, while 32 clients send.
+//!
+//! What was answered 200 comes out as it was sent, nothing else does, and what is on disk opens every time.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::events::{Book, COALESCE, Clients, Target, are_whole, drained, read_store};
+use crate::size;
+use crate::support::{Serve, write};
+
+const CLIENTS: u64 = 32;
+
+/// Each client waits up to that long between requests: the machine is to be busy, and the queue to stay short enough
+/// to be emptied at the end.
+const PAUSE: Duration = Duration::from_millis(150);
+
+/// When a process is killed.
+#[derive(Debug, Clone, Copy)]
+enum Moment {
+    /// Perhaps before it listens.
+    Start,
+    /// While it takes and delivers.
+    Load,
+    /// While a batch waits for its target.
+    Held,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_answered_200_is_in_the_store_after_kills() {
+    killed("kills, into the store", false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_answered_200_is_at_the_target_after_kills() {
+    killed("kills, to a target", true).await;
+}
+
+async fn killed(case: &str, is_outside: bool) {
+    let kills: u64 = size::of(5, 1_000);
+    let seed: u64 = std::env::var("PROXY_TEST_SEED")
+        .map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());
+    println!("{case}: PROXY_TEST_SEED={seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let rules = write(folder.path(), "transforms.yaml", COALESCE);
+    let book = Arc::new(Mutex::new(Book::default()));
+    let target = Target::start(book.clone()).await;
+    let mut settings = vec![("RULES_FILE", rules.to_str().unwrap())];
+    if is_outside {
+        settings.extend([("TARGET", "openlineage"), ("OPENLINEAGE_URL", &target.url)]);
+    }
+
+    let next = Arc::new(AtomicU64::new(0));
+    let http = reqwest::Client::new();
+    let mut moments = [0; 3];
+    for kill in 0..kills {
+        let moment = match random.u8(0..4) {
+            0 => Moment::Start,
+            1 if is_outside => Moment::Held,
+            _ => Moment::Load,
+        };
+        moments[moment as usize] += 1;
+        *target.slow.lock().unwrap() = match moment {
+            Moment::Start | Moment::Load => Duration::ZERO,
+            Moment::Held => Duration::from_secs(2),
+        };
+        if let Moment::Start = moment {
+            let serve = Serve::spawn(&data, &settings, &[]);
+            tokio::time::sleep(Duration::from_millis(random.u64(0..80))).await;
+            serve.kill();
+            continue;
+        }
+        let serve = Serve::start(&data, &settings);
+        let seed = seed.wrapping_add(kill);
+        let clients = Clients::start((&http, &serve.url), &book, &next, (CLIENTS, PAUSE), seed);
+        let before = book.lock().unwrap().accepted.len();
+        if random.u8(0..4) > 0 {
+            clients.are_answered(before).await;
+        }
+        tokio::time::sleep(Duration::from_millis(random.u64(0..300))).await;
+        serve.kill();
+        clients.end().await;
+    }
+
+    *target.slow.lock().unwrap() = Duration::ZERO;
+    let serve = Serve::start(&data, &settings);
+    drained(&data).await;
+    assert_eq!(serve.terminate(), Some(0));
+    let mut book = book.lock().unwrap();
+    if is_outside {
+        are_whole(&data, &["queue.db"]);
+    } else {
+        are_whole(&data, &["queue.db", "store.db"]);
+        read_store(&data, &mut book);
+    }
+    assert!(!book.accepted.is_empty());
+    let duplicates = book.check(&format!("PROXY_TEST_SEED={seed}"));
+    let (sent, accepted) = (next.load(Ordering::Relaxed), book.accepted.len());
+    let [start, load, held] = moments;
+    size::told(
+        case,
+        &format!(
+            "{kills} kills ({start} at start, {load} under load, {held} with a batch held), {sent} events sent, \
+             {accepted} answered 200, 0 lost, 0 half-written, {duplicates} delivered again"
+        ),
+    );
+}

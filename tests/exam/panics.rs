@@ -1,0 +1,70 @@
+//! What could end a part of `serve` from within. A log that cannot be written is the one way from outside that was
+//! found: each line of it was a panic. How parts are supervised is tested where they are (`serve.rs`, `journal`).
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::events::{database, drained};
+use crate::size;
+use crate::support::{BINARY, event};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_on_a_full_disk_harms_nobody() {
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    goes_on("log on a full disk", full.into()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_nobody_reads_any_more_harms_nobody() {
+    goes_on("log closed", Stdio::piped()).await;
+}
+
+async fn goes_on(case: &str, log: Stdio) {
+    let events = size::of(20, 2_000);
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap().to_string();
+    drop(free);
+    let mut serve = Command::new(BINARY)
+        .args(["serve", "--listen", &address, "--data-dir"])
+        .arg(data)
+        .env("LINEAGE_PROXY_BATCH_WINDOW", "50ms")
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    drop(serve.stderr.take());
+    let http = reqwest::Client::new();
+    let mut tries = 0..600;
+    while http
+        .get(format!("http://{address}/healthz"))
+        .send()
+        .await
+        .is_err()
+    {
+        assert!(tries.next().is_some() && serve.try_wait().unwrap().is_none());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    for n in 0..events {
+        let post = http
+            .post(format!("http://{address}/api/v1/lineage"))
+            .header("content-type", "application/json");
+        let answer = post.body(event(n, "START")).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+    drained(data).await;
+    let count = database(data, "store.db").query_row("SELECT count(*) FROM events", [], |row| {
+        row.get::<_, u32>(0)
+    });
+    assert_eq!(count.unwrap(), events);
+    let id = serve.id().to_string();
+    let stop = Command::new("kill").args(["-TERM", &id]).status();
+    assert!(stop.unwrap().success());
+    assert_eq!(serve.wait().unwrap().code(), Some(0));
+    size::told(
+        case,
+        &format!("{events} events answered 200 and delivered, then stopped with 0"),
+    );
+}

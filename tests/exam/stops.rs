@@ -1,0 +1,190 @@
+//! Being told to stop: under load, with a target that hangs, twice, at the start.
+//!
+//! What was accepted is answered, what was answered is delivered or still queued, and the process ends well and soon.
+
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::events::{Book, COALESCE, Clients, Target, are_whole, drained, read_store};
+use crate::size;
+use crate::support::{Serve, event, eventually, write};
+
+/// Longer than a stop may take (20 s), by what a busy machine needs.
+const SOON: Duration = Duration::from_secs(28);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_under_load_answers_all_that_it_took_and_loses_nothing() {
+    let stops: u64 = size::of(3, 100);
+    let seed = fastrand::u64(..);
+    println!("stops under load: seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let rules = write(folder.path(), "transforms.yaml", COALESCE);
+    let settings = [("RULES_FILE", rules.to_str().unwrap())];
+    let book = Arc::new(Mutex::new(Book::default()));
+    let next = Arc::new(AtomicU64::new(0));
+    let http = reqwest::Client::new();
+    for stop in 0..stops {
+        let serve = Serve::start(&data, &settings);
+        let address = serve.url.trim_start_matches("http://").to_owned();
+        let load = (32, Duration::from_millis(20));
+        let clients = Clients::start(
+            (&http, &serve.url),
+            &book,
+            &next,
+            load,
+            seed.wrapping_add(stop),
+        );
+        let before = book.lock().unwrap().accepted.len();
+        if random.u8(0..4) > 0 {
+            clients.are_answered(before).await;
+        }
+        tokio::time::sleep(Duration::from_millis(random.u64(0..300))).await;
+        let signal = ["TERM", "INT"][random.usize(0..2)];
+        serve.signal(signal);
+        let ended = tokio::task::spawn_blocking(move || serve.ended()).await;
+        assert_eq!(ended.unwrap(), Some(0), "after SIG{signal}");
+        clients.end().await;
+        let refused = std::net::TcpStream::connect(address).unwrap_err();
+        assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    }
+    let serve = Serve::start(&data, &settings);
+    drained(&data).await;
+    assert_eq!(serve.terminate(), Some(0));
+    are_whole(&data, &["queue.db", "store.db"]);
+    let mut book = book.lock().unwrap();
+    read_store(&data, &mut book);
+    let duplicates = book.check("stops under load");
+    // What was taken was answered: nothing is there of which no client was told.
+    let unanswered = book
+        .delivered
+        .keys()
+        .filter(|n| !book.accepted.contains(n))
+        .count();
+    assert_eq!((unanswered, duplicates), (0, 0));
+    let accepted = book.accepted.len();
+    let sent = next.load(Ordering::Relaxed);
+    size::told(
+        "stops under load",
+        &format!(
+            "{stops} stops, {sent} events sent, {accepted} answered 200, 0 lost, 0 taken and not answered, 0 delivered again"
+        ),
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_with_a_target_that_hangs_ends_in_time_and_keeps_the_batch() {
+    let book = Arc::new(Mutex::new(Book::default()));
+    let target = Target::start(book.clone()).await;
+    *target.slow.lock().unwrap() = Duration::from_secs(600);
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = vec![
+        ("TARGET", "openlineage"),
+        ("OPENLINEAGE_URL", target.url.as_str()),
+        ("OPENLINEAGE_TIMEOUT", size::of("3", "300")),
+    ];
+    let serve = Serve::start(folder.path(), &settings);
+    for n in 0..8 {
+        let answer = serve.post(&crate::events::event(n)).await;
+        assert_eq!(answer.status(), 200);
+        book.lock().unwrap().accepted.insert(n);
+    }
+    eventually(|| (target.taken.load(Ordering::Relaxed) > 0).then_some(()));
+    let told = Instant::now();
+    serve.signal("TERM");
+    serve.signal("TERM"); // impatience changes nothing
+    let ended = tokio::task::spawn_blocking(move || serve.ended()).await;
+    assert_eq!(ended.unwrap(), Some(0));
+    let took = told.elapsed();
+    assert!(took < SOON, "{took:?}");
+
+    // Only what is delivered from now on counts: what hung may have been half of anything.
+    book.lock().unwrap().delivered.clear();
+    *target.slow.lock().unwrap() = Duration::ZERO;
+    settings.pop();
+    let _serve = Serve::start(folder.path(), &settings);
+    drained(folder.path()).await;
+    book.lock()
+        .unwrap()
+        .check("a stop with a target that hangs");
+    let took = took.as_millis();
+    size::told(
+        "stop, target hangs",
+        &format!("8 events kept, ended after {took} ms"),
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_waits_for_a_request_that_is_under_way() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let folder = tempfile::tempdir().unwrap();
+    let serve = Serve::start(folder.path(), &[]);
+    let address = serve.url.trim_start_matches("http://");
+    let mut connection = tokio::net::TcpStream::connect(address).await.unwrap();
+    let body = event(1, "START");
+    let (first, rest) = body.split_at(40);
+    let head = format!(
+        "POST /api/v1/lineage HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{first}",
+        body.len()
+    );
+    connection.write_all(head.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    serve.signal("TERM");
+    // It listens no more, and still takes the rest.
+    eventually(|| std::net::TcpStream::connect(address).err());
+    connection.write_all(rest.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let ended = tokio::task::spawn_blocking(move || serve.ended()).await;
+    assert_eq!(ended.unwrap(), Some(0));
+    let serve = Serve::start(folder.path(), &[]);
+    assert_eq!(serve.stored_when(1).await, [body]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_during_the_start_is_no_crash() {
+    let stops = size::of(10, 300);
+    let mut random = fastrand::Rng::with_seed(5);
+    let folder = tempfile::tempdir().unwrap();
+    // A rules file that takes its time: a look-up of a host that nobody answers for.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    let slow = [("RULES_FILE", "s3://rules/transforms.yaml")];
+    let aws = [
+        ("AWS_ENDPOINT_URL", endpoint.as_str()),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ACCESS_KEY_ID", "x"),
+        ("AWS_SECRET_ACCESS_KEY", "x"),
+    ];
+    let serve = Serve::spawn(folder.path(), &slow, &aws);
+    silent.accept().unwrap();
+    let told = Instant::now();
+    serve.signal("TERM");
+    assert_eq!(serve.ended(), Some(0));
+    assert!(told.elapsed() < SOON);
+
+    // And at any moment of a start that is as fast as it can be: before the process listens for signals it may die of
+    // one, as any process does; after that it ends well.
+    let (mut well, mut early) = (0, 0);
+    for _ in 0..stops {
+        let serve = Serve::spawn(folder.path(), &[], &[]);
+        tokio::time::sleep(Duration::from_micros(random.u64(0..100_000))).await;
+        serve.signal(["TERM", "INT"][random.usize(0..2)]);
+        match serve.ended() {
+            Some(0) => well += 1,
+            None => early += 1,
+            Some(status) => panic!("status {status}"),
+        }
+    }
+    let serve = Serve::start(folder.path(), &[]);
+    assert_eq!(serve.post(&event(1, "START")).await.status(), 200);
+    assert_eq!(serve.stored_when(1).await.len(), 1);
+    size::told(
+        "stop during the start",
+        &format!("{stops} stops: {well} ended with 0, {early} before there was anybody to be told"),
+    );
+}
