@@ -19,6 +19,7 @@ mod scale;
 mod events;
 mod kills;
 mod panics;
+mod power;
 mod size;
 mod stops;
 #[path = "../support/mod.rs"]

@@ -1,0 +1,268 @@
+//! Power cuts: `serve` on a disk that forgets what was not synced, killed and started again on what is left.
+//!
+//! The same law as for kills. The disk is `tests/power-cut`, whose own tests show that it takes from those who do not
+//! sync; here too, one case runs on a disk that lies and has to find events lost.
+
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt;
+
+use crate::events::{Book, COALESCE, Clients, are_whole, drained, read_file, read_store};
+use crate::size;
+use crate::support::{BINARY, Serve, write};
+
+/// How many clients send, and up to how long each waits between requests.
+const LOAD: (u64, Duration) = (16, Duration::from_millis(40));
+
+/// Where events go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum To {
+    Store,
+    File,
+}
+
+/// What an fsync of the disk does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Syncs {
+    Kept,
+    Ignored,
+}
+
+/// Changes that were not synced at a cut, and those of them of which something is gone.
+#[derive(Debug, Clone, Copy, Default)]
+struct Lost {
+    unsynced: u64,
+    gone: u64,
+}
+
+/// What a life on that disk came to.
+struct Came {
+    book: Book,
+    sent: u64,
+    lost: Lost,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_answered_200_is_in_the_store_after_power_cuts() {
+    let cuts = size::of(6, 300);
+    told("power cuts, into the store", cuts, To::Store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_answered_200_is_in_the_file_after_power_cuts() {
+    let cuts = size::of(6, 200);
+    told("power cuts, into a file", cuts, To::File).await;
+}
+
+/// Each cut on a disk of its own, from the first start on: what is made once is lost once.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_answered_200_in_the_first_moments_of_a_data_folder_outlasts_a_power_cut() {
+    let (lives, seed) = (size::of(6, 200), seed());
+    println!("power cuts, first start: PROXY_TEST_SEED={seed}");
+    let (mut accepted, mut lost) = (0, Lost::default());
+    for life in 0..lives {
+        let seed = seed.wrapping_add(life);
+        let came = live(1, seed, Syncs::Kept, To::Store).await;
+        came.book.check(&format!("PROXY_TEST_SEED={seed}"));
+        accepted += came.book.accepted.len();
+        lost.unsynced += came.lost.unsynced;
+        lost.gone += came.lost.gone;
+    }
+    let Lost { unsynced, gone } = lost;
+    size::told(
+        "power cuts, first start",
+        &format!(
+            "{lives} new disks, one cut each, {accepted} events answered 200, 0 lost; of {unsynced} unsynced writes \
+             {gone} thrown away or torn"
+        ),
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_lies_about_syncs_is_found_out() {
+    let mut lost = 0;
+    for seed in 0..10 {
+        let came = live(1, seed, Syncs::Ignored, To::Store).await;
+        let book = came.book;
+        let gone = |n: &&u64| !book.delivered.contains_key(n);
+        lost += book.accepted.iter().filter(gone).count();
+        if lost > 0 {
+            break;
+        }
+    }
+    assert!(lost > 0, "the cases of power cuts prove nothing");
+}
+
+async fn told(case: &str, cuts: u64, to: To) {
+    let seed = seed();
+    println!("{case}: PROXY_TEST_SEED={seed}");
+    let came = live(cuts, seed, Syncs::Kept, to).await;
+    let duplicates = came.book.check(&format!("PROXY_TEST_SEED={seed}"));
+    let (sent, accepted, torn) = (came.sent, came.book.accepted.len(), came.book.torn);
+    let Lost { unsynced, gone } = came.lost;
+    size::told(
+        case,
+        &format!(
+            "{cuts} cuts, {sent} events sent, {accepted} answered 200, 0 lost, {torn} torn lines, {duplicates} delivered \
+             again; of {unsynced} unsynced writes {gone} thrown away or torn"
+        ),
+    );
+}
+
+fn seed() -> u64 {
+    std::env::var("PROXY_TEST_SEED")
+        .map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap())
+}
+
+/// A data folder through so many cuts, and then to an empty queue. On a disk that lies it may end early.
+async fn live(cuts: u64, seed: u64, syncs: Syncs, to: To) -> Came {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let folder = tempfile::tempdir().unwrap();
+    let rules = write(folder.path(), "transforms.yaml", COALESCE);
+    let (at, data) = (
+        folder.path().join("disk"),
+        folder.path().join("disk/a/data"),
+    );
+    std::fs::create_dir(&at).unwrap();
+    let file = at.join("events.jsonl");
+    let mut settings = vec![("RULES_FILE", rules.to_str().unwrap())];
+    if to == To::File {
+        settings.extend([
+            ("TARGET", "file"),
+            ("FILE_PATH", file.to_str().unwrap()),
+            ("FILE_MAX_BYTES", "300 KB"),
+        ]);
+    }
+    let book = Arc::new(Mutex::new(Book::default()));
+    let next = Arc::new(AtomicU64::new(0));
+    let http = reqwest::Client::new();
+    let mut lost = Lost::default();
+    let mut disk = Disk::mount(&at, syncs, random.u64(..));
+    for cut in 0..cuts {
+        let serve = Serve::start(&data, &settings);
+        let seed = seed.wrapping_add(cut);
+        let clients = Clients::start((&http, &serve.url), &book, &next, LOAD, seed);
+        let before = book.lock().unwrap().accepted.len();
+        if random.u8(0..4) > 0 {
+            clients.are_answered(before).await;
+        }
+        tokio::time::sleep(Duration::from_millis(random.u64(0..300))).await;
+        disk.cut(&mut lost);
+        // What is answered from here on is of before or no 200: nothing can be synced any more.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        serve.kill();
+        clients.end().await;
+        disk.on();
+    }
+    let finish = finish(&data, &file, &settings, to, &book);
+    match AssertUnwindSafe(finish).catch_unwind().await {
+        Ok(()) => {}
+        // What does not open is lost, all of it.
+        Err(_) if syncs == Syncs::Ignored => {}
+        Err(panic) => resume_unwind(panic),
+    }
+    drop(disk);
+    // Without power there were 503s, as there should be.
+    let mut book = std::mem::take(&mut *book.lock().unwrap_or_else(PoisonError::into_inner));
+    book.odd.retain(|answer| !answer.starts_with("503"));
+    let sent = next.load(Ordering::Relaxed);
+    Came { book, sent, lost }
+}
+
+async fn finish(data: &Path, file: &Path, settings: &[(&str, &str)], to: To, book: &Mutex<Book>) {
+    let serve = Serve::start(data, settings);
+    drained(data).await;
+    assert_eq!(serve.terminate(), Some(0));
+    are_whole(data, &["queue.db"]);
+    let mut book = book.lock().unwrap();
+    match to {
+        To::Store => {
+            are_whole(data, &["store.db"]);
+            read_store(data, &mut book);
+        }
+        To::File => read_file(file, &mut book),
+    }
+}
+
+/// The disk of `tests/power-cut`, in a process of its own. It is unmounted when this is dropped.
+struct Disk {
+    process: Child,
+    answers: Lines<BufReader<ChildStdout>>,
+}
+
+impl Disk {
+    fn mount(at: &Path, syncs: Syncs, seed: u64) -> Disk {
+        let syncs = match syncs {
+            Syncs::Kept => "kept",
+            Syncs::Ignored => "ignored",
+        };
+        let mut process = Command::new(built())
+            .arg(at)
+            .args([syncs, &seed.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let answers = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut disk = Disk { process, answers };
+        assert_eq!(disk.answer(), "on");
+        disk
+    }
+
+    fn cut(&mut self, lost: &mut Lost) {
+        let answer = self.tell("cut");
+        let (unsynced, gone) = answer.split_once(' ').unwrap();
+        lost.unsynced += unsynced.parse::<u64>().unwrap();
+        lost.gone += gone.parse::<u64>().unwrap();
+    }
+
+    fn on(&mut self) {
+        assert_eq!(self.tell("on"), "on");
+    }
+
+    fn tell(&mut self, what: &str) -> String {
+        writeln!(self.process.stdin.as_ref().unwrap(), "{what}").unwrap();
+        self.answer()
+    }
+
+    fn answer(&mut self) -> String {
+        let answer = self.answers.next().transpose().unwrap();
+        answer.expect("no disk can be mounted: standard error says why")
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
+}
+
+/// The binary `power-cut`, built where the proxy was. Cargo knows only those of the package of the test.
+fn built() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let folder = Path::new(BINARY).parent().unwrap();
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args([
+            "build",
+            "--quiet",
+            "--locked",
+            "-p",
+            "power-cut",
+            "--target-dir",
+        ]);
+        cargo.arg(folder.parent().unwrap());
+        if folder.ends_with("release") {
+            cargo.arg("--release");
+        }
+        assert!(cargo.status().unwrap().success(), "power-cut is not built");
+        folder.join("power-cut")
+    })
+}
