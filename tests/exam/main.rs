@@ -15,12 +15,18 @@
 mod clock;
 mod disk;
 mod duplicates;
-mod scale;
 mod events;
 mod kills;
+mod large;
+mod line;
+mod lookups;
+mod odd;
 mod panics;
 mod power;
+mod rough;
+mod scale;
 mod size;
 mod stops;
 #[path = "../support/mod.rs"]
 mod support;
+mod targets;

@@ -82,6 +82,10 @@ impl Serve {
         }
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The fields of the first log line with that message.
     pub fn logged(&self, message: &str) -> Value {
         let deadline = Instant::now() + PATIENCE;

@@ -5,6 +5,7 @@
 //! [`run`]; what is decided is decided in `batch/plan.rs`, what is told is told in `batch/report.rs`.
 
 mod hold;
+mod order;
 mod plan;
 mod prepare;
 mod preview;
@@ -18,10 +19,11 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::future::join_all;
 use openlineage::Event;
 use targets::{Delivery, Failure, Scope, Target};
-use tokio::time::Instant;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
 use tracing::{error, warn};
 
 use crate::config;
@@ -30,6 +32,7 @@ use crate::queue::{Queue, Record};
 use crate::rules::{LiveRules, Loaded};
 
 pub use hold::Hold;
+use order::{Held, Order, Turn};
 use plan::Tried;
 pub(crate) use plan::after_panic;
 pub use prepare::{Prepare, Told};
@@ -49,8 +52,9 @@ pub struct Batch {
     pub prepare: Arc<Prepare>,
     /// The look-ups of Redshift names.
     pub lookups: Lookups,
-    /// Posts under way at once.
-    pub in_flight: usize,
+    /// Posts under way at once, of all batches together.
+    in_flight: Semaphore,
+    order: Order,
     /// After how many tries an event becomes a dead letter.
     pub max_receives: u32,
     /// What was delivered a moment ago, and is not to be again.
@@ -77,16 +81,66 @@ impl Batch {
             takes: target.takes(),
             job_events,
         };
-        let (in_flight, max_receives) = (config.batch.in_flight, config.queue.max_receives);
+        let max_receives = config.queue.max_receives;
         Batch {
             target,
             rules,
             prepare: Arc::new(prepare),
             lookups,
-            in_flight,
+            in_flight: Semaphore::new(config.batch.in_flight),
+            order: Order::default(),
             max_receives,
             delivered: Delivered::within(config.batch.deduplication),
         }
+    }
+}
+
+/// Records that were taken in, on their way to the target: each run has its place behind those taken before.
+#[derive(Debug)]
+pub struct Taken {
+    report: Report,
+    rules: Arc<Loaded>,
+    runs: Vec<Waiting>,
+    deadline: Instant,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    turn: Turn,
+    events: Vec<(Record, Event)>,
+    /// Given back when they are dealt with.
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+/// A run of which something waits for another try: its turn is not over before the queue knows.
+struct HeldUp {
+    turn: Turn,
+    after: Duration,
+    by: String,
+    failure: Failure,
+}
+
+impl Taken {
+    /// All of it that is not yet settled.
+    pub fn records(&self) -> Vec<Record> {
+        let settled = self.report.settled.iter().map(|settled| &settled.record);
+        let events = self.runs.iter().flat_map(|run| &run.events);
+        let events = events.map(|(record, _)| record);
+        settled.chain(events).cloned().collect()
+    }
+
+    /// When it has to be done.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Gives each run its share of the room that its caller has for events in hand.
+    #[must_use]
+    pub fn with_room(mut self, mut room: OwnedSemaphorePermit) -> Taken {
+        for run in &mut self.runs {
+            run._room = room.split(run.events.len().min(room.num_permits()));
+        }
+        self
     }
 }
 
@@ -99,6 +153,18 @@ pub async fn run(
     records: Vec<Record>,
     deadline: Instant,
 ) -> Report {
+    let taken = take(batch, queue, hold, records, deadline).await;
+    finish(batch, queue, taken).await
+}
+
+/// The first half of [`run`]: what is taken before stays before, whenever it is [finished](finish).
+pub async fn take(
+    batch: &Batch,
+    queue: &Queue,
+    hold: &mut Hold,
+    records: Vec<Record>,
+    deadline: Instant,
+) -> Taken {
     batch.rules.refresh().await;
     let rules = batch.rules.current();
     let (records, unread) = queue.bodies(records).await;
@@ -116,67 +182,88 @@ pub async fn run(
     }
     let passed = hold.pass(events, &rules.rules, batch.prepare.target, hold.clock());
     let deadline = passed.in_time(deadline);
-    let mut apart = (batch.delivered).apart(passed.events, &rules.version, Instant::now());
-    let events = std::mem::take(&mut apart.events);
-    let handled = handle(batch, &rules, events, deadline).await;
-    report
-        .settled
-        .extend(batch.delivered.together(apart, handled, Instant::now()));
+    let runs = plan::runs(passed.events).into_iter();
+    let runs = runs.map(|(key, events)| Waiting {
+        turn: batch.order.turn(key),
+        events,
+        _room: None,
+    });
+    Taken {
+        report,
+        rules,
+        runs: runs.collect(),
+        deadline,
+    }
+}
+
+/// The second half of [`run`]: transforms, delivers, settles, tells.
+pub async fn finish(batch: &Batch, queue: &Queue, taken: Taken) -> Report {
+    let Taken {
+        mut report,
+        rules,
+        runs,
+        deadline,
+    } = taken;
+    let halt = OnceLock::new();
+    let runs = runs
+        .into_iter()
+        .map(|run| deliver_run(batch, &rules, run, &halt, deadline));
+    let mut held_up = Vec::new();
+    for (settled, held) in join_all(runs).await {
+        report.settled.extend(settled);
+        held_up.extend(held);
+    }
     let settlements: Vec<_> = report
         .settled
         .iter()
         .map(|settled| (&settled.record, settled.settlement()))
         .collect();
     let answers = queue.settle_until(&settlements, deadline + SETTLE).await;
+    // Only now: the time out of sight counts from the settlement.
+    for held in held_up {
+        held.turn.hold(Held {
+            until: Instant::now() + held.after,
+            by: held.by,
+            failure: held.failure,
+        });
+    }
     report.conclude(answers, batch.target.name());
     report
 }
 
-/// Transforms and delivers. Settles nothing.
-async fn handle(
-    batch: &Batch,
-    rules: &Arc<Loaded>,
-    events: Vec<(Record, Event)>,
-    deadline: Instant,
-) -> Vec<Settled> {
-    let wanted: BTreeSet<_> = events
-        .iter()
-        .filter_map(|(_, event)| plan::guarded(|| batch.prepare.wanted(&rules.rules, event)).ok())
-        .flatten()
-        .collect();
-    let answers = Arc::new(batch.lookups.resolve(wanted).await);
-    let halt = OnceLock::new();
-    let runs = plan::runs(events);
-    let delivered = futures::stream::iter(runs)
-        .map(|run| deliver_run(batch, rules, run, &answers, &halt, deadline))
-        .buffer_unordered(batch.in_flight)
-        .collect::<Vec<_>>();
-    delivered.await.into_iter().flatten().collect()
-}
-
-/// Delivers the events of one run, one after another.
+/// Delivers the events of one run, one after another. With the turn, where later ones of the run have to wait.
 async fn deliver_run(
     batch: &Batch,
     rules: &Arc<Loaded>,
-    run: Vec<(Record, Event)>,
-    answers: &Arc<prepare::Answers>,
+    run: Waiting,
     halt: &OnceLock<Failure>,
     deadline: Instant,
-) -> Vec<Settled> {
-    let mut run = transformed(batch, rules, run, answers, deadline).await;
-    let mut held: Option<Failure> = None;
+) -> (Vec<Settled>, Option<HeldUp>) {
+    let Waiting {
+        turn,
+        events,
+        _room,
+    } = run;
+    let answers = Arc::new(look_up(batch, rules, &events).await);
+    if !turn.comes(deadline).await {
+        let late = |(record, event)| {
+            let outcome = plan::out_of_time(&record, batch.max_receives);
+            Settled::new(record, Some(event), outcome)
+        };
+        return (events.into_iter().map(late).collect(), None);
+    }
+    let earlier = turn.held(events.iter().map(|(record, _)| record.queue_id.clone()));
+    // In its turn, so that what was sent again finds its first one delivered.
+    let mut apart = (batch.delivered).apart(events, &rules.version, Instant::now());
+    let events = std::mem::take(&mut apart.events);
+    let mut run = transformed(batch, rules, events, &answers, deadline).await;
+    let (mut held, mut by) = earlier.map(|held| (held.failure, held.by)).unzip();
+    let mut held_up: Option<(Duration, Failure)> = None;
     while let Some(parcel) = run.parcels.pop_front() {
         let started = Instant::now();
         let tried = match held.as_ref().or(halt.get()) {
             Some(failure) => Tried::Untried(failure.clone()),
-            None if started >= deadline => Tried::OutOfTime,
-            None => {
-                let post = batch.target.deliver(&parcel.id, &parcel.event, deadline);
-                let tries = tokio::time::timeout_at(deadline, post).await;
-                report::tries(batch.target.name(), &tries);
-                let delivery = tries.ok().and_then(|tries| tries.delivery);
-                delivery.map_or(Tried::OutOfTime, Tried::Answered)
-            }
+            None => post(batch, &parcel, halt, deadline).await,
         };
         if let Some(why) = plan::goes_apart(&tried, parcel.carries, parcel.receives()) {
             warn!(
@@ -188,16 +275,64 @@ async fn deliver_run(
             continue;
         }
         note_failure(&tried, &parcel, halt, &mut held);
+        let holds = plan::holds(&tried, parcel.receives());
         let pace = plan::wait(&parcel.id, parcel.receives());
         for item in parcel.items {
-            let outcome = plan::outcome(&tried, &item.record, pace, batch.max_receives);
+            let mut outcome = plan::outcome(&tried, &item.record, pace, batch.max_receives);
+            if let (Outcome::HandedBack { after, .. }, Some(failure)) = (&mut outcome, &holds) {
+                // Not before what it waits for.
+                *after = held_up.map_or(*after, |(before, _)| before.max(*after));
+                held_up = Some((*after, failure.clone()));
+                by.get_or_insert_with(|| item.record.queue_id.clone());
+            }
             run.settled.push(Settled {
                 took: started.elapsed(),
                 ..Settled::new(item.record, Some(item.event), outcome).told(item.told)
             });
         }
     }
-    run.settled
+    let held_up = held_up.zip(by).map(|((after, failure), by)| HeldUp {
+        turn,
+        after,
+        by,
+        failure,
+    });
+    let settled = (batch.delivered).together(apart, run.settled, Instant::now());
+    (settled, held_up)
+}
+
+/// The answers to the look-ups of a run: slow ones hold up no other.
+async fn look_up(
+    batch: &Batch,
+    rules: &Arc<Loaded>,
+    events: &[(Record, Event)],
+) -> prepare::Answers {
+    let wanted: BTreeSet<_> = events
+        .iter()
+        .filter_map(|(_, event)| plan::guarded(|| batch.prepare.wanted(&rules.rules, event)).ok())
+        .flatten()
+        .collect();
+    batch.lookups.resolve(wanted).await
+}
+
+/// Posts one parcel, when there is room for it.
+async fn post(
+    batch: &Batch,
+    parcel: &Parcel,
+    halt: &OnceLock<Failure>,
+    deadline: Instant,
+) -> Tried {
+    let Ok(Ok(_room)) = timeout_at(deadline, batch.in_flight.acquire()).await else {
+        return Tried::OutOfTime;
+    };
+    if let Some(failure) = halt.get() {
+        return Tried::Untried(failure.clone());
+    }
+    let post = batch.target.deliver(&parcel.id, &parcel.event, deadline);
+    let tries = timeout_at(deadline, post).await;
+    report::tries(batch.target.name(), &tries);
+    let delivery = tries.ok().and_then(|tries| tries.delivery);
+    delivery.map_or(Tried::OutOfTime, Tried::Answered)
 }
 
 /// The run as what is to be delivered. Rules that are code may take their time: they get a thread of their own, so that

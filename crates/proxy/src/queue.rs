@@ -49,6 +49,8 @@ pub struct Record {
     pub id: String,
     /// The event, if it is one.
     pub body: Arc<str>,
+    /// Why the body is not there: what was in the queue is no text.
+    pub unreadable: Option<String>,
     /// When it was accepted, in milliseconds since 1970, as far as is known.
     pub received_at: Option<i64>,
     /// How often it was received, this time included.

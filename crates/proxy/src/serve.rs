@@ -4,28 +4,28 @@
 //! under way, ends the batch in hand, and leaves what is not done in the queue. A panic is a bug of ours and ends as
 //! little as can be: one event's turn, one batch, at worst the worker's round; ingest that ended would end the process.
 
+mod worker;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::serve::ListenerExt;
-use journal::Trouble;
 use targets::Target;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::task::{JoinError, JoinSet};
-use tokio::time::Instant;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use transform::Transforms;
 
-use crate::batch::{self, Batch, Hold, Report};
-use crate::config::{self, Config, Part};
+use crate::batch::{Hold, Report};
+use crate::config::{Config, Part};
 use crate::ingest::{Ingest, router};
-use crate::queue::{Queue, Record, Settlement};
 use crate::rules::Allowed;
 use crate::setup;
 use crate::telemetry::{Prometheus, STOP};
+use worker::Worker;
 
 /// How long to wait after the queue could not be read, and after a panic of the worker.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -72,19 +72,19 @@ pub async fn start(
             Target::Store(store) => Some(store.clone()),
             Target::DataZone(_) | Target::OpenLineage(_) | Target::File(_) => None,
         };
-        worker = Some(Worker {
+        // A FIFO queue gives out nothing more of a run while an event of it is held.
+        let hold = match &config.queue.url {
+            Some(url) if url.ends_with(".fifo") => Hold::nothing(),
+            Some(_) | None => Hold::between_batches(visible, older),
+        };
+        worker = Some(Worker::new(
             batch,
-            queue: queue.clone(),
-            config: config.clone(),
-            stop: stop.clone(),
+            queue.clone(),
+            config.clone(),
+            stop.clone(),
             watcher,
-            // A FIFO queue gives out nothing more of a run while an event of it is held.
-            hold: match &config.queue.url {
-                Some(url) if url.ends_with(".fifo") => Hold::nothing(),
-                Some(_) | None => Hold::between_batches(visible, older),
-            },
-            trouble: Trouble::new("the queue cannot be read"),
-        });
+            hold,
+        ));
     }
     // A proxy that only takes out of the queue still answers whether it is alive.
     let listener = setup::listener(config).await?;
@@ -172,126 +172,6 @@ where
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}
             () = stop.cancelled() => break,
-        }
-    }
-}
-
-/// Takes batches out of the queue, one after another, so that a run keeps its order across batches too.
-struct Worker {
-    batch: Arc<Batch>,
-    queue: Queue,
-    config: Config,
-    stop: CancellationToken,
-    watcher: Option<mpsc::UnboundedSender<Report>>,
-    hold: Hold,
-    trouble: Trouble,
-}
-
-impl Worker {
-    /// One that holds nothing yet.
-    fn anew(&self) -> Worker {
-        Worker {
-            batch: self.batch.clone(),
-            queue: self.queue.clone(),
-            config: self.config.clone(),
-            stop: self.stop.clone(),
-            watcher: self.watcher.clone(),
-            hold: self.hold.anew(),
-            trouble: Trouble::new("the queue cannot be read"),
-        }
-    }
-
-    async fn work(mut self) {
-        let mut left = Vec::new();
-        while !self.stop.is_cancelled() {
-            let config::Batch { size, window, .. } = self.config.batch;
-            let received = self.queue.receive(size, window, &self.stop).await;
-            if received.is_ok() {
-                self.trouble.fine();
-            }
-            match received {
-                Ok(records) if self.stop.is_cancelled() => left = records,
-                Ok(records) if records.is_empty() && !self.hold.is_due() => {
-                    self.batch.rules.refresh().await;
-                }
-                Ok(records) => self.handle(records).await,
-                Err(error) => {
-                    self.trouble.failed(&error);
-                    if self.hold.is_due() {
-                        self.handle(Vec::new()).await;
-                    }
-                    tokio::select! {
-                        () = tokio::time::sleep(PAUSE) => {}
-                        () = self.stop.cancelled() => {}
-                    }
-                }
-            }
-        }
-        self.hand_back(left).await;
-    }
-
-    /// What was taken and not begun, and what is held, is somebody else's now, or ours after the next start.
-    async fn hand_back(&mut self, left: Vec<Record>) {
-        let held: Vec<Record> = self.hold.drain().into_iter().chain(left).collect();
-        let again = |record| (record, Settlement::Retry(Duration::ZERO));
-        let held: Vec<_> = held.iter().map(again).collect();
-        for answer in self.queue.settle(&held).await {
-            if let Err(error) = answer {
-                warn!(%error, "not handed back: the event will come again later");
-            }
-        }
-    }
-
-    async fn handle(&mut self, records: Vec<Record>) {
-        // What is not done when the visibility time-out is over would be received again beside us.
-        let visible = self.config.queue.visibility_timeout;
-        let time = visible
-            .saturating_sub(self.hold.longest())
-            .saturating_sub(batch::MARGIN);
-        let deadline = Instant::now() + time;
-        let again = self.hold.anew();
-        let hold = std::mem::replace(&mut self.hold, again);
-        match self.run(records.clone(), hold, deadline).await {
-            Ok(hold) => self.hold = hold,
-            Err(panic) => {
-                // What was held comes again when its time out of sight is over.
-                error!(error = %panic, "a batch ended in a panic; its events go one by one");
-                self.one_by_one(records, deadline).await;
-            }
-        }
-    }
-
-    /// A batch in a task of its own: a panic ends the batch and not the worker.
-    async fn run(
-        &self,
-        records: Vec<Record>,
-        mut hold: Hold,
-        deadline: Instant,
-    ) -> Result<Hold, JoinError> {
-        let (batch, queue) = (self.batch.clone(), self.queue.clone());
-        let running = tokio::spawn(async move {
-            let report = batch::run(&batch, &queue, &mut hold, records, deadline).await;
-            (report, hold)
-        });
-        let (report, hold) = running.await?;
-        if let Some(watcher) = &self.watcher {
-            let _ = watcher.send(report); // it may have seen enough
-        }
-        Ok(hold)
-    }
-
-    /// So that an event on which something panics that is not caught event by event harms itself alone.
-    async fn one_by_one(&self, records: Vec<Record>, deadline: Instant) {
-        for record in records {
-            let alone = self.run(vec![record.clone()], Hold::nothing(), deadline);
-            let Err(panic) = alone.await else { continue };
-            error!(id = record.id, error = %panic, "an event ended in a panic");
-            let settlement = batch::after_panic(&record, self.batch.max_receives);
-            for answer in self.queue.settle(&[(&record, settlement)]).await {
-                if let Err(error) = answer {
-                    warn!(%error, "not handed back: the event will come again later");
-                }
-            }
         }
     }
 }

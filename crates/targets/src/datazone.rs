@@ -3,6 +3,7 @@
 //! The client token is made from the content, so that a redelivery is the same event there. A rate budget keeps below
 //! the account's quota. Size and kind are settled before (`Target::takes`); 200 means accepted, not yet processed.
 
+use std::error::Error;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -75,6 +76,10 @@ impl DataZone {
             .await
     }
 
+    pub(crate) fn stop(&self) {
+        self.pace.stop();
+    }
+
     async fn post(&self, event: &Event, time: Duration) -> Delivery {
         let post = self
             .client
@@ -105,17 +110,22 @@ fn no_answer() -> Failure {
     Failure::new(Class::Unavailable, Scope::Event, "no answer in time")
 }
 
-/// Whether a connection was refused, somewhere in the causes.
-fn is_refused(error: &(dyn std::error::Error + 'static)) -> bool {
+/// Whether a connection was refused.
+fn is_refused(error: &(dyn Error + 'static)) -> bool {
+    let io = source::<std::io::Error>(error);
+    io.is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused)
+}
+
+/// The first of that type among an error and its causes.
+fn source<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        let io = error.downcast_ref::<std::io::Error>();
-        if io.is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused) {
-            return true;
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
         }
         cause = error.source();
     }
-    false
+    None
 }
 
 /// What an error means for the event.
@@ -141,6 +151,10 @@ fn classified(error: &SdkError<PostLineageEventError>) -> Delivery {
             return transient(Class::Unavailable, Scope::Target, &context());
         }
         SdkError::DispatchFailure(failure) if failure.is_io() => {
+            return transient(Class::Unavailable, Scope::Event, &context());
+        }
+        // An answer that is none, or breaks off in its headers.
+        SdkError::DispatchFailure(failure) if source::<hyper::Error>(error).is_some() => {
             return transient(Class::Unavailable, Scope::Event, &context());
         }
         // What is left fails before anything is sent, in credentials or configuration: no fault of the event.

@@ -132,6 +132,15 @@ impl Target {
         }
     }
 
+    /// Ends what waits for its turn to be posted: the process is about to end. What is on its way is not disturbed.
+    pub fn stop(&self) {
+        match self {
+            Target::DataZone(target) => target.stop(),
+            Target::OpenLineage(target) => target.stop(),
+            Target::File(_) | Target::Store(_) => {}
+        }
+    }
+
     /// Brings one event there, and is done with it at `until`. `id` is the event's id in the queue: the same for each try.
     pub async fn deliver(&self, id: &str, event: &Event, until: Instant) -> Tries {
         let once = |delivery| Tries {

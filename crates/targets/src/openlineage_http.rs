@@ -17,7 +17,7 @@ use crate::{Class, Delivery, Failure, Scope, Tries};
 /// The path of the OpenLineage API, for a URL that has none.
 const DEFAULT_PATH: &str = "/api/v1/lineage";
 
-/// What of an answer is read for the reason, in bytes.
+/// What of an answer is read, in bytes: for the reason, and to see whether it is whole.
 const REASON: usize = 4_096;
 
 /// Events below this many bytes go as they are: compressing them saves less than a packet.
@@ -93,6 +93,10 @@ impl OpenLineageHttp {
             .await
     }
 
+    pub(crate) fn stop(&self) {
+        self.pace.stop();
+    }
+
     async fn post(&self, event: &Event, time: Duration) -> Delivery {
         let text = event.text();
         let mut post = self.client.post(self.url.clone());
@@ -125,14 +129,23 @@ impl OpenLineageHttp {
             .get(RETRY_AFTER)
             .and_then(|value| value.to_str().ok()?.trim().parse().ok());
         let mut said = Vec::new();
-        if !answer.status().is_success() {
-            while said.len() < REASON
-                && let Ok(Some(chunk)) = answer.chunk().await
-            {
-                said.extend_from_slice(&chunk);
+        while said.len() < REASON {
+            match answer.chunk().await {
+                Ok(Some(chunk)) => said.extend_from_slice(&chunk),
+                Ok(None) => break,
+                // Half an answer is none: something between may have begun it.
+                Err(error) if answer.status().is_success() => {
+                    let message = chain(&error);
+                    return Delivery::Transient(Failure::new(
+                        Class::Unavailable,
+                        Scope::Event,
+                        &message,
+                    ));
+                }
+                Err(_) => break,
             }
-            said.truncate(REASON);
         }
+        said.truncate(REASON);
         classified(answer.status(), after.map(Duration::from_secs), &said)
     }
 }
@@ -180,7 +193,7 @@ fn gzipped(text: &str) -> std::io::Result<Vec<u8>> {
 
 /// The error and its causes, without the URL (which may carry a key).
 fn chain(error: &reqwest::Error) -> String {
-    let mut message = "no connection".to_owned();
+    let mut message = "no whole answer".to_owned();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
         message = format!("{message}: {error}");

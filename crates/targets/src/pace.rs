@@ -7,6 +7,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::{Class, Delivery, Failure, Scope, Tries};
@@ -17,6 +18,9 @@ const POSTS_FOR_ONE: f64 = 4.0;
 
 /// Answers after which the rate is looked at: with fewer, three in five refused by chance would slow us down.
 const WINDOW: u32 = 16;
+
+/// Posts in a row that are taken before the rate goes up: a target that is back is not kept waiting for a window.
+const ALL_WELL: u32 = 4;
 
 /// The slowest, in posts a second: as good as nothing for a target, and soon enough to see that it is back.
 const SLOWEST: f64 = 1.0;
@@ -42,8 +46,8 @@ const LEAST: Duration = Duration::from_secs(1);
 /// The pace of all posts to one target.
 #[derive(Debug, Clone)]
 pub(crate) struct Pace {
-    /// Whose turn it is: a fair lock, held while waiting.
-    line: Arc<tokio::sync::Mutex<()>>,
+    /// Whose turn it is: one permit, given out in order, held while waiting.
+    line: Arc<Semaphore>,
     learnt: Arc<Mutex<Learnt>>,
 }
 
@@ -67,7 +71,7 @@ impl Pace {
     /// At most `budget` posts a second.
     pub(crate) fn new(budget: Option<u32>) -> Pace {
         Pace {
-            line: Arc::default(),
+            line: Arc::new(Semaphore::new(1)),
             learnt: Arc::new(Mutex::new(Learnt::new(
                 budget.map_or(f64::INFINITY, f64::from),
                 Instant::now(),
@@ -127,10 +131,15 @@ impl Pace {
         }
     }
 
+    /// Lets nobody through any more.
+    pub(crate) fn stop(&self) {
+        self.line.close();
+    }
+
     /// Waits for its turn. Errors: there is no time for one, perhaps since the target wants to be left alone.
     async fn turn(&self, until: Instant) -> Result<(), Option<Failure>> {
         let until = until.checked_sub(LEAST).unwrap_or(until);
-        let Ok(_line) = timeout_at(until, self.line.lock()).await else {
+        let Ok(Ok(_line)) = timeout_at(until, self.line.acquire()).await else {
             return Err(None);
         };
         loop {
@@ -216,12 +225,13 @@ impl Learnt {
     }
 
     fn look(&mut self) {
-        if self.taken + self.refused < WINDOW {
+        let all_well = self.refused == 0 && self.taken >= ALL_WELL;
+        if !all_well && self.taken + self.refused < WINDOW {
             return;
         }
         let share = f64::from(self.taken) / f64::from(self.taken + self.refused);
         let rate = match self.rate.is_finite() {
-            true => self.rate * (share * POSTS_FOR_ONE).clamp(0.25, 2.0),
+            true => self.rate * (share * POSTS_FOR_ONE).clamp(0.25, 4.0),
             false if share * POSTS_FOR_ONE < 1.0 => FIRST_RATE,
             false => f64::INFINITY,
         };

@@ -47,6 +47,10 @@ pub struct Settings {
     pub workgroups_denied: bool,
     /// Whether only DescribeClusters is.
     pub clusters_denied: bool,
+    /// Whether look-ups of names that contain this are never answered.
+    pub lookups_hang: Option<String>,
+    /// Whether look-ups are throttled.
+    pub lookups_throttled: bool,
     /// Whether posts are refused, before any fault.
     pub posts_denied: bool,
     /// How much longer ago than in truth events were posted, for those who look at old ones.
@@ -117,6 +121,8 @@ impl Default for Settings {
             lookups_denied: false,
             workgroups_denied: false,
             clusters_denied: false,
+            lookups_hang: None,
+            lookups_throttled: false,
             posts_denied: false,
             age_ms: 0,
             reads_denied: false,
@@ -251,6 +257,8 @@ async fn reset(State(shared): State<Shared>) {
     let settings = Settings {
         faults: Vec::new(),
         lookups_denied: false,
+        lookups_hang: None,
+        lookups_throttled: false,
         age_ms: 0,
         reads_denied: false,
         processing_ms: 0,

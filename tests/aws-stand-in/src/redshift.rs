@@ -37,6 +37,10 @@ pub(crate) async fn look_up(
     headers: HeaderMap,
     body: String,
 ) -> Response {
+    let hangs = shared.lock().settings.lookups_hang.clone();
+    if hangs.is_some_and(|name| body.contains(&name)) {
+        return std::future::pending().await;
+    }
     let target = headers
         .get("x-amz-target")
         .and_then(|value| value.to_str().ok());
@@ -59,6 +63,9 @@ fn get_workgroup(inside: &Inside, body: &str) -> Response {
     if inside.settings.lookups_denied || inside.settings.workgroups_denied {
         let message = "not authorized to perform: redshift-serverless:GetWorkgroup";
         return error("AccessDeniedException", message);
+    }
+    if inside.settings.lookups_throttled {
+        return error("ThrottlingException", "Rate exceeded");
     }
     let request: Value = serde_json::from_str(body).unwrap_or_default();
     let name = request
@@ -101,6 +108,9 @@ fn describe_clusters(inside: &Inside, body: &str) -> Response {
     if inside.settings.lookups_denied || inside.settings.clusters_denied {
         let message = "not authorized to perform: redshift:DescribeClusters";
         return error(StatusCode::FORBIDDEN, "AccessDenied", message);
+    }
+    if inside.settings.lookups_throttled {
+        return error(StatusCode::BAD_REQUEST, "Throttling", "Rate exceeded");
     }
     let pairs = body
         .split('&')

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use openlineage::{Event, EventType, Identity, Level, Subject};
-use targets::{Delivery, Failure, Scope};
+use targets::{Class, Delivery, Failure, Scope};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -28,7 +28,7 @@ const HOLDS: u32 = 3;
 
 /// What events have to do with each other: only these are kept in order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Key {
+pub(super) enum Key {
     Run(Uuid),
     Job(Identity),
     Dataset(Identity),
@@ -38,12 +38,16 @@ enum Key {
 ///
 /// Always with repairs: another writer may have put it there, and what ingest accepted as strict is accepted anyway.
 pub(super) fn read(record: &Record) -> Result<Event, Outcome> {
+    let invalid = |why: &dyn std::fmt::Display| Outcome::DeadLettered {
+        class: "invalid",
+        reason: format!("invalid: {why}"),
+    };
+    if let Some(why) = &record.unreadable {
+        return Err(invalid(why));
+    }
     match guarded(|| Event::read_shared(&record.body, Level::Repair))? {
         Ok(read) => Ok(read.event),
-        Err(refused) => Err(Outcome::DeadLettered {
-            class: "invalid",
-            reason: format!("invalid: {refused}"),
-        }),
+        Err(refused) => Err(invalid(&refused)),
     }
 }
 
@@ -56,8 +60,8 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Outcome> {
 }
 
 /// The events in runs, each in the order in which it is to be delivered; the runs in order of their first record.
-pub(super) fn runs<R>(events: Vec<(R, Event)>) -> Vec<Vec<(R, Event)>> {
-    let mut runs: Vec<Vec<(R, Event)>> = Vec::new();
+pub(super) fn runs<R>(events: Vec<(R, Event)>) -> Vec<(Key, Vec<(R, Event)>)> {
+    let mut runs: Vec<(Key, Vec<(R, Event)>)> = Vec::new();
     let mut places: HashMap<Key, usize> = HashMap::new();
     for (record, event) in events {
         let key = match event.subject() {
@@ -65,13 +69,13 @@ pub(super) fn runs<R>(events: Vec<(R, Event)>) -> Vec<Vec<(R, Event)>> {
             Subject::Job { job } => Key::Job(job.clone()),
             Subject::Dataset { dataset } => Key::Dataset(dataset.clone()),
         };
-        let place = *places.entry(key).or_insert(runs.len());
+        let place = *places.entry(key.clone()).or_insert(runs.len());
         match runs.get_mut(place) {
-            Some(run) => run.push((record, event)),
-            None => runs.push(vec![(record, event)]),
+            Some((_, run)) => run.push((record, event)),
+            None => runs.push((key, vec![(record, event)])),
         }
     }
-    for run in &mut runs {
+    for (_, run) in &mut runs {
         order(run);
     }
     runs
@@ -143,15 +147,16 @@ pub(super) fn outcome(
         }
         Tried::Untried(failure) => {
             let message = &failure.message;
-            let reason = format!("not tried, like another event of the batch: {message}");
+            let reason = format!("not tried, since another event was not delivered: {message}");
             let class = failure.class.name();
-            again(class, reason, pace, record, max_receives)
+            let after = failure.after.map_or(pace, |asked| asked.min(LONGEST_WAIT));
+            again(class, reason, after, record, max_receives)
         }
         Tried::OutOfTime => out_of_time(record, max_receives),
     }
 }
 
-fn out_of_time(record: &Record, max_receives: u32) -> Outcome {
+pub(super) fn out_of_time(record: &Record, max_receives: u32) -> Outcome {
     let reason = "not tried in time: the target is slow".to_owned();
     again("out_of_time", reason, soon(record), record, max_receives)
 }
@@ -221,6 +226,25 @@ pub(super) fn goes_apart(tried: &Tried, carries: bool, receives: u32) -> Option<
     }
 }
 
+/// Why later events of the run have to wait until this one is tried again, if they do.
+pub(super) fn holds(tried: &Tried, receives: u32) -> Option<Failure> {
+    match tried {
+        Tried::Untried(failure) => Some(failure.clone()),
+        Tried::Answered(Delivery::Transient(failure)) => {
+            // A target that takes nothing is no fault of the event: order need not yield.
+            let holds = failure.scope == Scope::Target || holds_its_run(receives);
+            holds.then(|| failure.clone())
+        }
+        Tried::OutOfTime => Some(Failure {
+            class: Class::Unavailable,
+            scope: Scope::Event,
+            message: "there was no time for an earlier event of its run".to_owned(),
+            after: None,
+        }),
+        Tried::Answered(Delivery::Delivered { .. } | Delivery::Permanent(_)) => None,
+    }
+}
+
 /// Whether the later events of its run wait for one that was received so often, and it for them.
 pub(super) fn holds_its_run(receives: u32) -> bool {
     receives <= HOLDS
@@ -249,7 +273,6 @@ pub(super) fn wait(id: &str, receives: u32) -> Duration {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use targets::Class;
 
     fn event(run: u8, event_type: &str, second: u8) -> Event {
         let text = format!(
@@ -267,6 +290,7 @@ mod tests {
             receives,
             receipt: String::new(),
             queue_id: String::new(),
+            unreadable: None,
             stored: None,
             group: None,
         }
@@ -289,7 +313,11 @@ mod tests {
             (2, event(1, "START", 7)),
             (3, event(1, "RUNNING", 3)),
         ];
-        let order: Vec<u8> = runs(events)[0].iter().map(|(record, _)| *record).collect();
+        let order: Vec<u8> = runs(events)[0]
+            .1
+            .iter()
+            .map(|(record, _)| *record)
+            .collect();
         assert_eq!(order, [3, 2, 0, 1]);
     }
 
@@ -352,10 +380,10 @@ mod tests {
             let types = ["START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER"];
             let batch: Vec<_> = events.iter().enumerate().map(|(n, (run, t, s))| (n, event(*run, types[*t], *s))).collect();
             let runs = runs(batch.clone());
-            let mut seen: Vec<usize> = runs.iter().flatten().map(|(n, _)| *n).collect();
+            let mut seen: Vec<usize> = runs.iter().flat_map(|(_, run)| run).map(|(n, _)| *n).collect();
             seen.sort_unstable();
             prop_assert_eq!(seen, (0..batch.len()).collect::<Vec<_>>());
-            for run in runs {
+            for (_, run) in runs {
                 prop_assert!(run.windows(2).all(|pair| pair[0].1.run_id() == pair[1].1.run_id()));
                 let place = |wanted: fn(&Event) -> bool| run.iter().map(|(_, e)| e).enumerate().filter(|(_, e)| wanted(e)).map(|(n, _)| n).collect::<Vec<_>>();
                 let starts = place(|e| event_type(e) == Some(EventType::Start));

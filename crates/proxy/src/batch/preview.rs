@@ -34,7 +34,7 @@ pub fn preview(prepare: &Prepare, rules: &Rules, events: Vec<(String, Event)>) -
             .map(|(rule, reason)| (place.to_owned(), rule, reason))
             .collect::<Vec<_>>()
     };
-    for run in plan::runs(records.collect()) {
+    for (_, run) in plan::runs(records.collect()) {
         let run = prepare.run(rules, run, &answers, |_| None);
         for settled in run.settled {
             let place = settled.record.id;
@@ -60,6 +60,7 @@ fn record(place: String) -> Record {
         receives: 1,
         receipt: String::new(),
         queue_id: String::new(),
+        unreadable: None,
         stored: None,
         group: None,
     }

@@ -172,6 +172,7 @@ mod tests {
             receives: 1,
             receipt: String::new(),
             queue_id: id.into(),
+            unreadable: None,
             stored: None,
             group: None,
         };

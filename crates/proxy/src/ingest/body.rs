@@ -128,7 +128,7 @@ async fn read(body: &mut Body, limit: usize, share: &mut Share) -> Result<Vec<u8
         };
         if bytes.len() + data.len() > limit {
             return Err(Refusal::TooLarge(format!(
-                "more than {limit} bytes as sent"
+                "more than {limit} bytes as sent (max_body): send it with gzip, or with fewer facets"
             )));
         }
         share.grow(bytes.len() + data.len())?;
@@ -149,7 +149,7 @@ fn unpack(sent: &[u8], limit: usize, share: &mut Share) -> Result<Vec<u8>, Refus
         }
         if bytes.len() + count > limit {
             return Err(Refusal::TooLarge(format!(
-                "more than {limit} bytes unpacked"
+                "more than {limit} bytes unpacked (max_unpacked): send it with fewer facets"
             )));
         }
         share.grow(sent.len() + bytes.len() + count)?;

@@ -359,6 +359,7 @@ impl Protocol {
             receives,
             receipt: String::new(),
             queue_id: String::new(),
+            unreadable: None,
             stored: None,
             group: None,
         };

@@ -1,14 +1,13 @@
 //! What comes out of the embedded queue: received, and settled.
 //!
 //! What is dealt with and cannot be settled (no room to write) is remembered, and settled before anything else is taken:
-//! so it is not delivered again, and at most a batch waits like that. A row that is damaged is a dead letter.
+//! so it is not delivered again, and at most a batch waits like that. A row that is damaged is a record all the same.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use metrics::counter;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, params};
-use tracing::warn;
 
 use super::{Embedded, unavailable};
 use crate::queue::{Record, Settlement, Unavailable, now};
@@ -16,14 +15,19 @@ use crate::queue::{Record, Settlement, Unavailable, now};
 /// How often to look without being told: another process may have put dead letters back.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// Bytes of the events that are received at once, unless the first alone is more: what a batch has in memory is some
+/// times that.
+const BYTES: i64 = 32_000_000;
+
 /// Settlements that are still to be written.
 pub(super) type Unsettled = Arc<Mutex<Vec<Settling>>>;
 
 /// A record, and what is to become of it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Settling {
     seq: String,
     id: String,
+    received_at: Option<i64>,
     receives: u32,
     to: Settlement,
 }
@@ -59,7 +63,7 @@ impl Embedded {
     async fn claim(&self, limit: i64) -> Result<Vec<Record>, Unavailable> {
         let (now, until) = (self.clock.now(), self.clock.after(self.visibility));
         let unsettled = self.unsettled();
-        let settled = unsettled.len();
+        let settled = unsettled.clone();
         let claim = move |connection: &Connection| {
             for settling in &unsettled {
                 settle_one(connection, settling, now)?;
@@ -67,7 +71,7 @@ impl Embedded {
             take(connection, now, until, limit)
         };
         let records = self.journal.write(claim).await.map_err(unavailable)?;
-        self.settled(settled);
+        self.settled(&settled);
         Ok(records)
     }
 
@@ -79,16 +83,16 @@ impl Embedded {
         let settling = |(record, to): &(&Record, Settlement)| Settling {
             seq: record.receipt.clone(),
             id: record.id.clone(),
+            received_at: record.received_at,
             receives: record.receives,
             to: to.clone(),
         };
-        let mut settlements = self.unsettled();
-        let before = settlements.len();
-        settlements.extend(records.iter().map(settling));
+        let before = self.unsettled();
+        let settlements: Vec<Settling> = records.iter().map(settling).collect();
         // What is to be tried again or given up comes again by itself, and is told of then.
-        let done = settlements.iter().skip(before);
-        let done = done.filter(|it| it.to == Settlement::Done);
+        let done = settlements.iter().filter(|it| it.to == Settlement::Done);
         let done: Vec<Settling> = done.cloned().collect();
+        let settlements = [before.clone(), settlements].concat();
         let clock = self.clock;
         let settle = move |connection: &Connection| {
             let now = clock.now();
@@ -96,7 +100,7 @@ impl Embedded {
         };
         let result = self.journal.write(settle).await.map_err(unavailable);
         match &result {
-            Ok(()) => self.settled(before),
+            Ok(()) => self.settled(&before),
             Err(_) => self.lock_unsettled().extend(done),
         }
         vec![result; records.len()]
@@ -106,10 +110,11 @@ impl Embedded {
         self.lock_unsettled().clone()
     }
 
-    fn settled(&self, count: usize) {
-        let mut unsettled = self.lock_unsettled();
-        let count = count.min(unsettled.len());
-        unsettled.drain(..count);
+    /// Batches overlap: another may have settled some of them meanwhile.
+    fn settled(&self, settled: &[Settling]) {
+        if !settled.is_empty() {
+            self.lock_unsettled().retain(|it| !settled.contains(it));
+        }
     }
 
     fn lock_unsettled(&self) -> MutexGuard<'_, Vec<Settling>> {
@@ -125,55 +130,51 @@ fn take(
     limit: i64,
 ) -> rusqlite::Result<Vec<Record>> {
     let mut claim = connection.prepare_cached(
-        "UPDATE messages SET visible_at = ?1, receives = receives + 1
-         WHERE seq IN (SELECT seq FROM messages WHERE visible_at <= ?2 ORDER BY visible_at, seq LIMIT ?3)
+        // What another writer put there as a count may be anything, and must not stop the others.
+        "UPDATE messages SET visible_at = ?1,
+             receives = iif(typeof(receives) = 'integer' AND receives BETWEEN 0 AND 1000000, receives + 1, 1)
+         WHERE seq IN (
+             SELECT seq FROM (
+                 SELECT seq, row_number() OVER taken AS place, sum(size) OVER taken AS bytes FROM (
+                     SELECT seq, visible_at, octet_length(body) AS size FROM messages
+                     WHERE visible_at <= ?2 ORDER BY visible_at, seq LIMIT ?3)
+                 WINDOW taken AS (ORDER BY visible_at, seq ROWS UNBOUNDED PRECEDING))
+             WHERE place = 1 OR bytes <= ?4)
          RETURNING seq, id, body, received_at, receives",
     )?;
-    let rows = claim.query_map([until, now, limit], |row| {
-        Ok((row.get::<_, i64>(0)?, record(row)))
+    let rows = claim.query_map([until, now, limit, BYTES], |row| {
+        Ok((row.get::<_, i64>(0)?, record(row)?))
     })?;
     let mut rows = rows.collect::<Result<Vec<_>, _>>()?;
     rows.sort_by_key(|(seq, _)| *seq); // RETURNING promises no order
-    let mut records = Vec::new();
-    for (seq, record) in rows {
-        match record {
-            Ok(record) => records.push(record),
-            Err(why) => bury(connection, seq, &why)?,
-        }
-    }
-    Ok(records)
+    Ok(rows.into_iter().map(|(_, record)| record).collect())
 }
 
+/// Whatever another writer or a bad disk put there is a record: one that cannot be read must not hold up those beside it.
 fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
+    let seq = row.get::<_, i64>("seq")?.to_string();
+    let id = row.get_ref("id")?.as_str().ok();
+    let id = id.filter(|id| !id.is_empty()).unwrap_or(&seq).to_owned();
+    let body = match row.get_ref("body")? {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => str::from_utf8(bytes).map(Arc::from),
+        // Numbers are kept as text in this column, so only NULL is left, which it does not take.
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => Ok(Arc::from("")),
+    };
+    let unreadable = body
+        .as_ref()
+        .err()
+        .map(|error| format!("the body is no UTF-8: {error}"));
     Ok(Record {
-        receipt: row.get::<_, i64>("seq")?.to_string(),
-        queue_id: row.get::<_, i64>("seq")?.to_string(),
-        id: row.get("id")?,
-        body: row.get_ref("body")?.as_str()?.into(),
-        received_at: Some(row.get("received_at")?),
+        receipt: seq.clone(),
+        queue_id: seq,
+        id,
+        body: body.unwrap_or_default(),
+        unreadable,
+        received_at: row.get_ref("received_at")?.as_i64().ok(),
         receives: row.get("receives")?,
         stored: None,
         group: None,
     })
-}
-
-/// Makes a dead letter of a row that cannot be read: it would stand in the way of all others. Its bytes are kept.
-fn bury(connection: &Connection, seq: i64, why: &rusqlite::Error) -> rusqlite::Result<()> {
-    let class = "damaged";
-    let reason = format!("{class}: its row in the queue cannot be read: {why}");
-    let bury = "INSERT INTO dead_letters (id, body, received_at, dead_at, receives, reason)
-                SELECT id, body, CAST(received_at AS INTEGER), ?2, CAST(receives AS INTEGER), ?3 FROM messages WHERE seq = ?1";
-    connection.execute(bury, params![seq, now(), reason])?;
-    connection.execute("DELETE FROM messages WHERE seq = ?1", [seq])?;
-    counter!("lineage_proxy_dead_lettered_total", "class" => class).increment(1);
-    warn!(
-        outcome = "dead_lettered",
-        class,
-        reason,
-        queue.seq = seq,
-        "event"
-    );
-    Ok(())
 }
 
 /// Settles a record if it is still this receiver's: one that came back and was received again has a higher count, and
@@ -182,11 +183,12 @@ fn settle_one(connection: &Connection, of: &Settling, clock: i64) -> rusqlite::R
     let Settling {
         seq,
         id,
+        received_at,
         receives,
         to,
     } = of;
     let delete = |connection: &Connection| {
-        let delete = "DELETE FROM messages WHERE seq = ?1 AND receives = ?2 AND id = ?3";
+        let delete = "DELETE FROM messages WHERE seq = ?1 AND receives = ?2 AND (id = ?3 OR typeof(id) <> 'text' OR id = '')";
         let mut delete = connection.prepare_cached(delete)?;
         delete.execute(params![seq, receives, id]).map(drop)
     };
@@ -195,7 +197,7 @@ fn settle_one(connection: &Connection, of: &Settling, clock: i64) -> rusqlite::R
         Settlement::Retry(after) => {
             let after = i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
             let mut back = connection.prepare_cached(
-                "UPDATE messages SET visible_at = ?4 WHERE seq = ?1 AND receives = ?2 AND id = ?3",
+                "UPDATE messages SET visible_at = ?4 WHERE seq = ?1 AND receives = ?2 AND (id = ?3 OR typeof(id) <> 'text' OR id = '')",
             )?;
             let visible_at = clock.saturating_add(after);
             back.execute(params![seq, receives, id, visible_at])
@@ -204,9 +206,10 @@ fn settle_one(connection: &Connection, of: &Settling, clock: i64) -> rusqlite::R
         Settlement::DeadLetter(reason) => {
             let mut bury = connection.prepare_cached(
                 "INSERT INTO dead_letters (id, body, received_at, dead_at, receives, reason)
-                 SELECT id, body, received_at, ?4, receives, ?5 FROM messages WHERE seq = ?1 AND receives = ?2 AND id = ?3",
+                 SELECT ?3, body, ?6, ?4, receives, ?5 FROM messages WHERE seq = ?1 AND receives = ?2 AND (id = ?3 OR typeof(id) <> 'text' OR id = '')",
             )?;
-            bury.execute(params![seq, receives, id, now(), reason])?;
+            let (dead_at, received_at) = (now(), received_at.unwrap_or_else(now));
+            bury.execute(params![seq, receives, id, dead_at, reason, received_at])?;
             delete(connection)
         }
     }

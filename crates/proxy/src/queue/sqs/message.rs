@@ -133,6 +133,7 @@ impl Record {
             receipt,
             queue_id,
             body: body.into(),
+            unreadable: None,
         }
     }
 }

@@ -1,0 +1,143 @@
+//! Large events: trimmed, refused with what to do, or given up with the reason; and what they cost in memory.
+
+use std::io::Write;
+
+use serde_json::Value;
+
+use crate::line::{Kind, Line};
+use crate::rough::{Rough, Trouble};
+use crate::size;
+use crate::support::moving;
+
+/// What may be cut, or what may not: a facet outside the specification, or inputs.
+fn sized(n: u32, bytes: usize, cut: bool) -> String {
+    let members = match cut {
+        true => {
+            let pad = "x".repeat(bytes - 400);
+            format!(
+                r#""outputs":[{{"namespace":"s","name":"t","facets":{{"pad":{{"_producer":"urn:p","_schemaURL":"urn:s","pad":"{pad}"}}}}}}]"#
+            )
+        }
+        false => {
+            let inputs: Vec<String> = (0..bytes / 50)
+                .map(|n| format!(r#"{{"namespace":"s3://bucket","name":"table {n:012}"}}"#))
+                .collect();
+            format!(r#""inputs":[{}]"#, inputs.join(","))
+        }
+    };
+    moving(n, "COMPLETE", &members)
+}
+
+async fn send(line: &Line, event: &str, gzip: bool) -> (u16, String) {
+    let post = line
+        .serve
+        .http
+        .post(format!("{}/api/v1/lineage", line.serve.url))
+        .header("content-type", "application/json");
+    let post = match gzip {
+        true => {
+            let mut encoder =
+                flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(event.as_bytes()).unwrap();
+            post.header("content-encoding", "gzip")
+                .body(encoder.finish().unwrap())
+        }
+        false => post.body(event.to_owned()),
+    };
+    let answer = post.send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+/// The most that the process ever had in memory, in MB.
+fn peak(line: &Line) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", line.serve.pid())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let peak: u64 = peak
+        .unwrap()
+        .trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .unwrap();
+    peak / 1_000
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_event_is_delivered_trimmed_refused_or_given_up_and_never_in_silence() {
+    let sizes = size::of(
+        &[310_000, 990_000][..],
+        &[310_000, 990_000, 5_000_000, 20_000_000],
+    );
+    let kinds = [Kind::DataZone, Kind::OpenLineage].map(|kind| async move {
+        let target = Rough::start(Trouble::Nothing).await;
+        let line = Line::start(kind, &target.url(), &[]);
+        let (mut accepted, mut kept, mut n) = (0, Vec::new(), 0);
+        for bytes in sizes {
+            for (cut, gzip) in [(true, false), (true, true), (false, true)] {
+                n += 1;
+                let event = sized(n, *bytes, cut);
+                let (status, text) = send(&line, &event, gzip).await;
+                if *bytes > 10_000_000 && !gzip {
+                    let told: Value = serde_json::from_str(&text).unwrap();
+                    assert_eq!(status, 413, "{text}");
+                    let detail = told["detail"].as_str().unwrap();
+                    assert!(detail.contains("max_body") || detail.contains("gzip"), "{detail}");
+                    continue;
+                }
+                assert_eq!(status, 200, "{text}");
+                accepted += 1;
+                if kind == Kind::OpenLineage {
+                    kept.push(event);
+                }
+            }
+        }
+        let outcomes = line.outcomes(accepted).await;
+        let taken = target.taken();
+        let dead = line.dead_letters();
+        match kind {
+            Kind::OpenLineage => {
+                assert!(dead.is_empty());
+                assert_eq!(taken.len(), kept.len());
+                assert!(kept.iter().all(|event| taken.contains(event)), "not as it came");
+            }
+            Kind::DataZone => {
+                assert_eq!(dead.len(), sizes.len(), "those that cannot be cut");
+                assert_eq!(taken.len(), accepted - dead.len());
+                for event in &taken {
+                    assert!(event.len() <= 300_000 && event.contains("lineageProxy_cut"));
+                }
+                let reasons = dead.iter().map(|letter| letter["reason"].as_str().unwrap());
+                for reason in reasons {
+                    assert!(reason.contains("the target takes 300000"), "{reason}");
+                }
+                let cut = outcomes.values().filter(|told| told["cut"] == 1).count();
+                assert_eq!(cut, taken.len(), "said so");
+            }
+        }
+        let peak = peak(&line);
+        size::told(
+            &format!("large events, {kind:?}"),
+            &format!("up to {} bytes, {accepted} accepted, {} delivered, {} dead letters, peak {peak} MB", sizes.last().unwrap(), taken.len(), dead.len()),
+        );
+    });
+    futures::future::join_all(kinds).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_large_events_wait_on_disk_and_not_in_memory() {
+    let target = Rough::start(Trouble::Nothing).await;
+    let more = [("BATCH_WINDOW", "1s")];
+    let line = Line::start(Kind::OpenLineage, &target.url(), &more);
+    let (count, bytes) = size::of((6, 2_000_000), (40, 20_000_000));
+    for n in 0..count {
+        let (status, text) = send(&line, &sized(n, bytes, true), true).await;
+        assert_eq!(status, 200, "{text}");
+    }
+    line.outcomes(count.try_into().unwrap()).await;
+    let peak = peak(&line);
+    // Far below what all of them are: 40 × 20 MB.
+    assert!(peak < 700, "{peak} MB");
+    size::told(
+        "many large events",
+        &format!("{count} of {} MB each, peak {peak} MB", bytes / 1_000_000),
+    );
+}

@@ -1,0 +1,291 @@
+//! Events that are legal and odd, and what is no event but lies in the queue all the same, put there by another writer.
+
+use std::io::Write;
+
+use rusqlite::types::Value as Sql;
+use serde_json::json;
+
+use crate::line::{Kind, Line};
+use crate::rough::{Rough, Trouble};
+use crate::size;
+use crate::support::{event, moving};
+
+const HEAD: &str = r#""eventTime":"2026-11-20T10:00:00Z","producer":"urn:p","schemaURL":"urn:s""#;
+
+/// Legal, as ingest sees it: what is accepted is delivered as it came, or dropped by a rule of the target.
+fn odd() -> Vec<String> {
+    let run = |n: u32, members: &str| moving(1_000 + n, "COMPLETE", members);
+    let no_type = event(1_001, "COMPLETE").replace(r#""eventType":"COMPLETE","#, "");
+    let datasets: Vec<_> = (0..300)
+        .map(|n| json!({"namespace": "fäß://数据", "name": format!("таблица \u{1F4A5} {n} \u{202E}")}))
+        .collect();
+    let custom = |n: u32, value: &str| {
+        let facet =
+            format!(r#""custom":{{"_producer":"urn:p","_schemaURL":"urn:s","value":{value}}}"#);
+        run(
+            n,
+            &format!(r#""outputs":[{{"namespace":"s","name":"t","facets":{{{facet}}}}}]"#),
+        )
+    };
+    vec![
+        no_type,
+        run(2, r#""inputs":[],"outputs":[]"#),
+        run(3, r#""unknown":{"a":[1,{"b":null}]}"#),
+        run(4, r#""unknown":1,"unknown":2"#),
+        run(5, r#""inputs":[{"namespace":"","name":""}]"#),
+        run(6, &format!(r#""inputs":{}"#, json!(datasets))),
+        custom(7, "1180591620717411303424"),
+        custom(8, "1e400"),
+        custom(9, "-0.0"),
+        custom(10, r#""a\u0000b""#),
+        custom(11, "[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]"),
+        custom(12, r#"{"":"","":""}"#),
+        run(13, r#""inputs":[{"namespace":"s","name":"t","facets":{}}]"#),
+        run(14, r#""inputs":[{"namespace":"s","name":"a\u0000b"}]"#),
+        format!(
+            r#"{{{HEAD},"job":{{"namespace":"n","name":"a job"}},"outputs":[{{"namespace":"s","name":"t"}}]}}"#
+        ),
+        format!(r#"{{{HEAD},"job":{{"namespace":"n","name":"idle"}}}}"#),
+        format!(r#"{{{HEAD},"dataset":{{"namespace":"n","name":"d"}}}}"#),
+    ]
+}
+
+/// Legal only after a repair, so not as it came.
+fn mended() -> Vec<String> {
+    vec![
+        moving(
+            2_001,
+            "COMPLETE",
+            r#""inputs":[{"namespace":"s","name":"t","facets":null}]"#,
+        ),
+        moving(2_002, "complete", r#""outputs":null"#),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn legal_and_odd_events_have_one_outcome_each_and_are_delivered_as_they_came() {
+    let illegal = [
+        moving(
+            3_001,
+            "COMPLETE",
+            r#""inputs":[{"namespace":"s","name":["t"]}]"#,
+        ),
+        moving(
+            3_002,
+            "COMPLETE",
+            r#""outputs":[{"namespace":{},"name":"t"}]"#,
+        ),
+    ];
+    for kind in [Kind::DataZone, Kind::OpenLineage] {
+        let target = Rough::start(Trouble::Nothing).await;
+        let more = [("DATAZONE_POSTS_PER_SECOND", "1000")];
+        let line = Line::start(kind, &target.url(), &more);
+        let (odd, mended) = (odd(), mended());
+        let usual = 100 - u32::try_from(odd.len() + mended.len()).unwrap();
+        let usual: Vec<String> = (0..usual).map(|n| event(n, "COMPLETE")).collect();
+        let mut all: Vec<&String> = usual.iter().chain(&odd).chain(&mended).collect();
+        all.sort_by_key(|event| event.len() * 7_919 % 101); // mixed, the same each time
+        for event in &all {
+            let answer = line.serve.post(event).await;
+            let status = answer.status();
+            assert_eq!(status, 200, "{event}: {}", answer.text().await.unwrap());
+        }
+        for event in &illegal {
+            assert_eq!(line.serve.post(event).await.status(), 400, "{event}");
+        }
+        let outcomes = line.outcomes(all.len()).await;
+        let of = |kind: &str| {
+            outcomes
+                .values()
+                .filter(|told| told["outcome"] == kind)
+                .count()
+        };
+        // DataZone has no place for a DatasetEvent, or a JobEvent of nothing; the other JobEvent becomes a run.
+        let (dropped, changed) = match kind {
+            Kind::DataZone => (2, 1),
+            Kind::OpenLineage => (0, 0),
+        };
+        assert_eq!(
+            (of("delivered"), of("dropped")),
+            (all.len() - dropped, dropped)
+        );
+        let times = target.times();
+        assert_eq!(times.len(), all.len() - dropped);
+        assert!(times.values().all(|times| *times == 1));
+        let as_they_came = usual
+            .iter()
+            .chain(&odd)
+            .filter(|event| times.contains_key(*event));
+        assert_eq!(
+            as_they_came.count(),
+            usual.len() + odd.len() - dropped - changed
+        );
+        size::told(
+            &format!("legal but odd, {kind:?}"),
+            &format!(
+                "{} events, {} delivered, {dropped} dropped by rule",
+                all.len(),
+                of("delivered")
+            ),
+        );
+    }
+}
+
+/// What another writer may have put into the queue: a name for it, the body, and what the reason has to say.
+fn illegal() -> Vec<(&'static str, Sql, &'static str)> {
+    let good = event(9_999, "COMPLETE");
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(good.as_bytes()).unwrap();
+    let latin = moving(9_998, "COMPLETE", r#""x":"?""#).replace('?', "é");
+    let latin: Vec<u8> = latin.chars().map(|c| c as u8).collect();
+    let utf16 = |mark: &[u8]| {
+        let units = good.encode_utf16().flat_map(u16::to_le_bytes);
+        Sql::Blob(mark.iter().copied().chain(units).collect())
+    };
+    let base64 = "eyJldmVudFR5cGUiOiJDT01QTEVURSJ9";
+    let text = |text: &str| Sql::Text(text.to_owned());
+    vec![
+        ("array", Sql::Text(format!("[{good}]")), "invalid:"),
+        ("gzip", Sql::Blob(gzip.finish().unwrap()), "no UTF-8"),
+        ("malformed", text(&good[..good.len() / 2]), "invalid:"),
+        ("empty", text(""), "invalid:"),
+        ("blank", text(" \n "), "invalid:"),
+        ("latin-1", Sql::Blob(latin), "no UTF-8"),
+        ("UTF-16", utf16(&[]), "invalid:"),
+        ("UTF-16 with a mark", utf16(&[0xff, 0xfe]), "no UTF-8"),
+        (
+            "a surrogate in bytes",
+            Sql::Blob(b"{\"a\":\"\xed\xa0\x80\"}".to_vec()),
+            "no UTF-8",
+        ),
+        ("deep", Sql::Text("[".repeat(200_000)), "invalid:"),
+        (
+            "deep in an event",
+            Sql::Text(moving(
+                9_997,
+                "START",
+                &format!(r#""x":{}{}"#, "[".repeat(100_000), "]".repeat(100_000)),
+            )),
+            "invalid:",
+        ),
+        ("base64", text(base64), "invalid:"),
+        (
+            "an SQS message",
+            Sql::Text(json!({"Body": base64}).to_string()),
+            "invalid:",
+        ),
+        ("a number", Sql::Integer(7), "invalid:"),
+        ("a real", Sql::Real(1.5), "invalid:"),
+        ("no bytes", Sql::Blob(Vec::new()), "invalid:"),
+        (
+            "a name that is a list",
+            Sql::Text(moving(
+                9_996,
+                "START",
+                r#""inputs":[{"namespace":"s","name":["t"]}]"#,
+            )),
+            "invalid:",
+        ),
+    ]
+}
+
+/// Puts rows into the queue, all in one commit.
+fn put(line: &Line, rows: &[(Sql, Sql, Sql)]) {
+    let mut queue = rusqlite::Connection::open(line.folder.path().join("queue.db")).unwrap();
+    queue
+        .busy_timeout(std::time::Duration::from_secs(20))
+        .unwrap();
+    let transaction = queue.transaction().unwrap();
+    for (id, body, count) in rows {
+        let sql = "INSERT INTO messages (id, body, received_at, visible_at, receives) VALUES (?1, ?2, ?3, 0, ?3)";
+        transaction
+            .execute(sql, rusqlite::params![id, body, count])
+            .unwrap();
+    }
+    transaction.commit().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_event_in_the_queue_is_one_dead_letter_and_harms_nobody() {
+    let target = Rough::start(Trouble::Nothing).await;
+    let line = Line::start(Kind::OpenLineage, &target.url(), &[]);
+    let good = size::of(19, 99);
+    let (mut sent, mut dead) = (Vec::new(), 0);
+    for (n, (_, body, _)) in (0..).zip(illegal()) {
+        let mut rows: Vec<_> = (0..good)
+            .map(|k| {
+                let event = event(n * 1_000 + k, "COMPLETE");
+                sent.push(event.clone());
+                (
+                    Sql::Text(format!("{n}-{k}")),
+                    Sql::Text(event),
+                    Sql::Integer(0),
+                )
+            })
+            .collect();
+        rows.insert(
+            rows.len() / 2,
+            (Sql::Text(format!("bad {n}")), body, Sql::Integer(0)),
+        );
+        put(&line, &rows);
+        dead += 1;
+        line.outcomes(sent.len() + dead).await;
+    }
+    let letters = line.dead_letters();
+    assert_eq!(letters.len(), dead);
+    for ((n, (name, _, said)), letter) in (0..).zip(illegal()).zip(&letters) {
+        assert_eq!(letter["id"], format!("bad {n}"), "{name}");
+        let reason = letter["reason"].as_str().unwrap();
+        assert!(
+            reason.starts_with("invalid:") && reason.contains(said),
+            "{name}: {reason}"
+        );
+        assert_eq!(letter["receives"], 1, "{name}");
+    }
+    let gzip = line.command(&["dead-letters", "show", "bad 1"]);
+    assert!(gzip.contains('\u{fffd}'), "what can be shown of it");
+    assert_eq!(line.queued(), 0);
+    assert!(target.times().values().all(|times| *times == 1));
+    let taken = target.taken();
+    assert_eq!(taken.len(), sent.len());
+    assert!(sent.iter().all(|event| taken.contains(event)));
+    size::told(
+        "illegal in the queue",
+        &format!(
+            "{dead} kinds, each among {good} good: {} delivered once, {dead} dead letters, each received once, queue empty",
+            sent.len()
+        ),
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_whose_other_columns_make_no_sense_is_delivered_and_harms_nobody() {
+    let target = Rough::start(Trouble::Nothing).await;
+    let line = Line::start(Kind::OpenLineage, &target.url(), &[]);
+    let text = |text: &str| Sql::Text(text.to_owned());
+    let columns = [
+        (Sql::Blob(vec![0xff, 0xfe]), Sql::Integer(0)),
+        (Sql::Integer(5), text("many")),
+        (text(""), Sql::Integer(-7)),
+        (Sql::Real(0.5), Sql::Integer(i64::MAX)),
+        (text("a\nb"), Sql::Real(2.5)),
+        (text("blob"), Sql::Blob(vec![1])),
+        (text("fine"), Sql::Integer(0)),
+    ];
+    let rows: Vec<_> = (0..)
+        .zip(columns)
+        .map(|(n, (id, count))| (id, Sql::Blob(event(n, "COMPLETE").into_bytes()), count))
+        .collect();
+    let bad = (Sql::Blob(vec![0xff]), Sql::Blob(vec![0xff]), text("many"));
+    put(&line, &[&rows[..], &[bad]].concat());
+    let outcomes = line.outcomes(rows.len() + 1).await;
+    let of = |kind: &str| {
+        outcomes
+            .values()
+            .filter(|told| told["outcome"] == kind)
+            .count()
+    };
+    assert_eq!((of("delivered"), of("dead_lettered")), (rows.len(), 1));
+    assert_eq!(target.taken().len(), rows.len());
+    assert_eq!((line.dead_letters().len(), line.queued()), (1, 0));
+}
