@@ -103,7 +103,12 @@ impl Embedded {
         }
         let journal = Journal::own(&folder.join(FILE), SCHEMA).map_err(unavailable)?;
         let start = move |connection: &Connection| clock::start(connection, now);
-        let clock = journal.write(start).await.map_err(unavailable)?;
+        let clock = match journal.write(start).await {
+            // It may have been damaged: then another file is there now.
+            Err(_) => journal.write(start).await,
+            clock => clock,
+        };
+        let clock = clock.map_err(unavailable)?;
         Ok(Embedded {
             _lock: Some(Arc::new(lock)),
             ..Embedded::with(folder, journal, visibility, clock)

@@ -6,12 +6,16 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use futures::stream::{FuturesOrdered, StreamExt};
 use indicatif::ProgressBar;
 use proxy::queue::{DeadLetter, Embedded, SqsDeadLetters, SqsLetter, Status, now};
 use tokio::time::{Instant, sleep_until};
 
 /// Dead letters that are listed or chosen at once.
-const MOST: u32 = 100_000;
+const MOST: u32 = 1_000_000;
+
+/// Dead letters under way at once: they share commits, as events do that come in.
+const AT_ONCE: usize = 64;
 
 /// The dead letters of a queue.
 pub(super) enum Letters {
@@ -174,14 +178,24 @@ impl Letters {
             Letters::Embedded(queue) => {
                 let letters = queue.dead_letters("", MOST).await?;
                 let now = now();
+                let each = async |id: &String| match act {
+                    Act::Redrive => queue.redrive(id).await,
+                    Act::Delete => queue.delete_dead_letter(id).await,
+                };
+                let mut under_way = FuturesOrdered::new();
                 for letter in letters.iter().filter(|letter| which.takes(letter, now)) {
                     pace.turn().await;
-                    let done = match act {
-                        Act::Redrive => queue.redrive(&letter.id).await?,
-                        Act::Delete => queue.delete_dead_letter(&letter.id).await?,
-                    };
+                    under_way.push_back(each(&letter.id));
                     wanted.remove(&letter.id);
-                    count += usize::from(done);
+                    if under_way.len() >= AT_ONCE
+                        && let Some(done) = under_way.next().await
+                    {
+                        count += usize::from(done?);
+                        progress.inc(1);
+                    }
+                }
+                while let Some(done) = under_way.next().await {
+                    count += usize::from(done?);
                     progress.inc(1);
                 }
             }
