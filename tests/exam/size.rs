@@ -1,7 +1,7 @@
 //! How large a case is, and where it tells what it measured.
 
 /// `short` with all other tests, `full` where the whole exam is asked for.
-pub fn of<T>(short: T, full: T) -> T {
+pub(crate) fn of<T>(short: T, full: T) -> T {
     match std::env::var("PROXY_TEST_EXAM").as_deref() {
         Ok("full") => full,
         Ok(_) | Err(_) => short,
@@ -9,6 +9,6 @@ pub fn of<T>(short: T, full: T) -> T {
 }
 
 /// A line for the table that `tests/exam.sh` prints at the end: the case, and what it measured.
-pub fn told(case: &str, figures: &str) {
+pub(crate) fn told(case: &str, figures: &str) {
     println!("exam | {case} | {figures}");
 }

@@ -7,6 +7,8 @@
 use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, ErrorCode, Statement};
@@ -21,6 +23,9 @@ const SALVAGED: &str = ".salvaged";
 /// The damaged file with a mended head, to be read from.
 const COPY: &str = ".mended";
 
+/// How long the log may grow while the file is checked.
+const LONG_LOG: u64 = 256 << 20;
+
 /// Whether the file is damaged, or no database at all.
 pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(
@@ -29,16 +34,49 @@ pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
     )
 }
 
-/// Reads the whole file, indexes against their tables too: 1.5 s for 2 GB in memory. What is wrong with it, if anything.
-pub(crate) fn check(path: &Path) -> Option<String> {
+/// What a check found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Checked {
+    Fine,
+    Damaged(String),
+    /// It was broken off.
+    Disturbs,
+}
+
+/// Reads the whole file, indexes against their tables too: 1.5 s for 2 GB in memory. While somebody reads, the log is not
+/// begun anew: where it grows too long, the check is broken off.
+pub(crate) fn check(path: &Path) -> Checked {
+    let log = beside(path, "-wal");
+    let is_long = || fs::metadata(&log).is_ok_and(|log| log.len() > LONG_LOG);
     let found = reader(path).and_then(|connection| {
-        connection.query_row("PRAGMA integrity_check(1)", [], |row| {
-            row.get::<_, String>(0)
+        let interrupt = connection.get_interrupt_handle();
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let watch = scope.spawn(|| {
+                while !done.load(Ordering::Acquire) {
+                    if is_long() {
+                        interrupt.interrupt();
+                    }
+                    std::thread::park_timeout(Duration::from_millis(100));
+                }
+            });
+            let found = connection.query_row("PRAGMA integrity_check(1)", [], |row| {
+                row.get::<_, String>(0)
+            });
+            done.store(true, Ordering::Release);
+            watch.thread().unpark();
+            found
         })
     });
     match found {
-        Ok(found) => (found != "ok").then_some(found),
-        Err(error) => is_damage(&error).then(|| error.to_string()),
+        Ok(found) if found == "ok" => Checked::Fine,
+        Ok(found) => Checked::Damaged(found),
+        Err(error) if is_damage(&error) => Checked::Damaged(error.to_string()),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
+            Checked::Disturbs
+        }
+        // Who writes finds out the same.
+        Err(_) => Checked::Fine,
     }
 }
 

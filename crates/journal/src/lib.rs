@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use damage::Checked;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{mpsc, oneshot};
 
@@ -28,6 +29,9 @@ const WAITING: usize = 1_024;
 
 /// How long another process (the CLI on a running proxy's data) may hold the file before a write fails.
 const BUSY: Duration = Duration::from_secs(3);
+
+/// How soon a check is tried again that was in the way of much that was written.
+const CHECK_AGAIN: Duration = Duration::from_secs(60);
 
 /// A database with one writer. Cheap to clone; the writer ends, all writes done, with the last clone.
 #[derive(Clone, Debug)]
@@ -116,12 +120,19 @@ impl Journal {
         let journal = Journal::start(path, schema, connection.map_err(failed)?, true)?;
         let (file, requests) = (journal.file.clone(), journal.requests.downgrade());
         spawn(path, "check", move || {
-            let _swap = file.swap.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(found) = damage::check(&file.path)
-                && let Some(requests) = requests.upgrade()
-            {
-                // What was looked at cannot have been replaced meanwhile.
-                let replaced = file.replaced.load(Ordering::Acquire);
+            let check = || {
+                let _swap = file.swap.read().unwrap_or_else(PoisonError::into_inner);
+                (
+                    damage::check(&file.path),
+                    file.replaced.load(Ordering::Acquire),
+                )
+            };
+            let (mut checked, mut replaced) = check();
+            while checked == Checked::Disturbs && requests.strong_count() > 0 {
+                std::thread::sleep(CHECK_AGAIN);
+                (checked, replaced) = check();
+            }
+            if let (Checked::Damaged(found), Some(requests)) = (checked, requests.upgrade()) {
                 let _ = requests.blocking_send(Request::Damaged { replaced, found });
             }
         })?;
