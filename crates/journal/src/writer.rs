@@ -194,6 +194,10 @@ impl Writer {
         }
         let _swap = (self.file.swap.write()).unwrap_or_else(PoisonError::into_inner);
         let (path, schema) = (&self.file.path, &self.file.schema);
+        error!(
+            file = %path.display(), damage = found,
+            "the file is damaged: what can be read of it is moved to a new one, and nothing is written meanwhile"
+        );
         match damage::set_aside(path, schema, found) {
             Ok(()) => drop(self.file.replaced.fetch_add(1, Ordering::AcqRel)),
             Err(why) => error!(
