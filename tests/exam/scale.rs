@@ -148,7 +148,7 @@ async fn a_long_queue_is_drained_as_fast_as_a_short_one_and_in_the_same_memory()
     );
     if size::of(false, true) {
         assert!(of_long >= 0.9 * of_short, "{of_long} of {of_short}");
-        assert!(enqueued.1 >= 0.8 * enqueued.0, "{enqueued:?}");
+        assert!(enqueued.1 >= 0.5 * enqueued.0, "{enqueued:?}");
         assert!(
             peak < peak_of_short + 65_536,
             "{peak} of {peak_of_short} kB"
