@@ -154,6 +154,12 @@ fn rotate(settings: &FileSettings) -> io::Result<()> {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_millis());
+    // Later than all before it, whatever the clock says: of two with one name the first would be gone, and the oldest
+    // name is the first to be removed.
+    let before = rotated(&settings.path)?;
+    let stamp = |path: &PathBuf| path.extension()?.to_str()?.parse::<u128>().ok();
+    let last = before.iter().filter_map(stamp).max();
+    let now = last.map_or(now, |last| now.max(last.saturating_add(1)));
     let mut name = settings.path.clone().into_os_string();
     name.push(format!(".{now}"));
     fs::rename(&settings.path, name)?;
@@ -224,14 +230,18 @@ mod tests {
             keep: 2,
         })
         .unwrap();
+        // From before the clock was set back.
+        fs::write(folder.path().join("events.jsonl.5000000000000"), "{}\n").unwrap();
         let text = "{\n\"eventTime\":\"2026-01-01T00:00:00Z\",\"producer\":\"urn:p\",\"schemaURL\":\"urn:s\",\r\n\"dataset\":{\"namespace\":\"n\",\"name\":\"d\\n\"}}";
         let event = Event::read(text.as_bytes(), Level::Strict).unwrap().event;
         for _ in 0..5 {
             assert_eq!(file.deliver(&event).await, Delivery::Delivered { id: None });
-            tokio::time::sleep(std::time::Duration::from_millis(3)).await; // a rotated name each
         }
         let line = fs::read_to_string(&path).unwrap();
         assert_eq!(line, text.replace(['\n', '\r'], " ") + "\n");
-        assert_eq!(rotated(&path).unwrap().len(), 2);
+        let mut kept = rotated(&path).unwrap();
+        kept.sort();
+        let newest = [3, 4].map(|n| folder.path().join(format!("events.jsonl.500000000000{n}")));
+        assert_eq!(kept, newest);
     }
 }
