@@ -226,7 +226,7 @@ def test_a_target_of_twenty_a_second_gets_all_and_nothing_is_given_up(account, e
 
 
 def test_a_target_too_slow_for_a_batch_gets_all_and_nothing_is_given_up(account):
-    count = size(40, 400)
+    count = size(40, 100)
     account.stand_in.set(rate=5)
     function = account.batch(DATAZONE_POSTS_PER_SECOND=5, QUEUE_MAX_RECEIVES=20)
     account.put(*map(unique, range(count)))
