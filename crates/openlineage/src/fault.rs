@@ -69,13 +69,14 @@ impl<'t> Faults<'t> {
     /// Makes the edits: what was put right, and the text that gives.
     pub(crate) fn repair(self, text: &str) -> (Vec<Finding>, String) {
         let mut edits = Edits::of(text);
-        let mut repairs = Vec::new();
+        let mut repairs = Findings::default();
         for Fault { mut finding, mend } in self.list {
             finding.message = mend.describe(&finding.message);
             mend.apply(&mut edits);
-            repairs.push(finding);
+            repairs.say(|| finding);
         }
-        (repairs, edits.apply())
+        repairs.and_more(self.more);
+        (repairs.told(), edits.apply())
     }
 }
 

@@ -3,16 +3,23 @@
 //! A finding names the place (JSON Pointer, RFC 6901), the rule and what to do about it. The message may quote
 //! the sender's value, so findings go back to the sender; logs take pointer and rule only.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 /// How many findings one event can bring; further ones are counted in a last one.
 /// Keeps the answer to a hostile event (a million bad facets) small.
 pub const MAX_FINDINGS: usize = 100;
 
+/// The longest token of a pointer, in characters, and the longest pointer, in bytes. A key can be megabytes long, and
+/// stand above a hundred findings; longer ones end in `…`.
+const LONGEST_TOKEN: usize = 200;
+const LONGEST_POINTER: usize = 1_000;
+
 /// One thing found in an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// JSON Pointer to the value, `""` for the whole event.
+    /// JSON Pointer to the value, `""` for the whole event. Very long ones are cut, and end in `…`.
     pub pointer: String,
     /// The rule: a JSON Schema keyword (`required`, `type`, `enum`, `oneOf`), a format (`date-time`, `uuid`,
     /// `uri`), or `json`, `utf-8`, `depth` for the text itself.
@@ -120,23 +127,32 @@ impl<'p> Place<'p> {
     pub(crate) fn pointer(&self) -> String {
         match self.parent {
             None => String::new(),
-            Some(parent) => parent.pointer() + "/" + &escape(self.token),
+            Some(parent) => down(parent.pointer(), self.token),
         }
     }
 }
 
-/// A reference token of a JSON Pointer (RFC 6901, section 3).
-pub(crate) fn escape(token: &str) -> String {
-    token.replace('~', "~0").replace('/', "~1")
+/// A JSON Pointer (RFC 6901, section 3), one token further down.
+pub(crate) fn down(mut pointer: String, token: &str) -> String {
+    if pointer.len() < LONGEST_POINTER {
+        let token = short(token, LONGEST_TOKEN);
+        pointer = pointer + "/" + &token.replace('~', "~0").replace('/', "~1");
+    } else if !pointer.ends_with('…') {
+        pointer.push('…');
+    }
+    pointer
 }
 
 /// A value short enough to be quoted in a message.
 pub(crate) fn excerpt(text: &str) -> String {
     const LONGEST: usize = 60;
-    let short: String = text.chars().take(LONGEST).collect();
-    if short.len() < text.len() {
-        short + "…"
-    } else {
-        short
+    short(text, LONGEST).into_owned()
+}
+
+/// `text`, or its first `longest` characters and `…`.
+fn short(text: &str, longest: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(longest) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default())),
     }
 }

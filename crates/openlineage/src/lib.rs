@@ -22,7 +22,7 @@ pub use finding::{Finding, MAX_FINDINGS};
 pub use formats::{date_time, uri};
 pub use json::{Json, Member, quote};
 pub use positions::{Name, Role, names};
-pub use text::{MAX_DEPTH, split_array};
+pub use text::{MAX_DEPTH, MAX_VALUES, split_array, split_array_up_to};
 
 /// How an event is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -3,18 +3,29 @@
 //! A parser stops at its first error. So that a sender gets all findings at once, tokens such as `NaN` and lone
 //! surrogates are found first, masked, and the rest is read as usual. Called by `Event::read` and the batch route.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::finding::{Finding, Findings, escape};
+use crate::finding::{Finding, Findings, down};
 use crate::json::Json;
 
 /// Levels of nesting that are read: as many as `serde_json` reads into its own values, so that any consumer can read on.
 pub const MAX_DEPTH: usize = 127;
 
+/// Values that one event may hold. Each takes 16 to 32 bytes while its list or object is looked at, so a text of nothing
+/// but commas would need many times its own size. An event of 32 MB has so many if each takes 32 bytes of it.
+pub const MAX_VALUES: usize = 1_000_000;
+
+/// The longest key, in bytes, that is decoded to be shown.
+const LONGEST_KEY: usize = 2_000;
+
 /// What stands in the text itself: the findings, and the text with the tokens that are no JSON masked by values of
 /// the same length, so that a parser can read on. `masked` is there only when something had to be masked.
 #[derive(Default)]
 pub(crate) struct Blemishes {
+    /// How many commas separate values, at any level and at the first.
+    commas: usize,
+    commas_on_top: usize,
     pub(crate) findings: Findings,
     pub(crate) masked: Option<String>,
 }
@@ -37,6 +48,12 @@ pub(crate) fn unmarked(text: &str) -> &str {
 /// The findings of the text itself; with none, `text` is JSON of a readable depth without lone surrogates.
 pub(crate) fn check(text: &str) -> Blemishes {
     let mut blemishes = scan(text);
+    if blemishes.commas >= MAX_VALUES {
+        let too_many = || whole("size", format!("more than {MAX_VALUES} values"));
+        blemishes.findings.say(too_many);
+        blemishes.masked = None; // it is not looked into any further
+        return blemishes;
+    }
     if let Err(error) = Json::parse(blemishes.masked.as_deref().unwrap_or(text)) {
         blemishes.findings.say(|| syntax(&error));
         blemishes.masked = None;
@@ -49,8 +66,20 @@ pub(crate) fn check(text: &str) -> Blemishes {
 ///
 /// Errors: the finding that keeps the whole from being read as an array.
 pub fn split_array(bytes: &[u8]) -> Result<Vec<&str>, Finding> {
+    split_array_up_to(bytes, usize::MAX)
+}
+
+/// The same, of at most `most` elements: `maxItems` is found in an array with more, before it takes memory.
+pub fn split_array_up_to(bytes: &[u8], most: usize) -> Result<Vec<&str>, Finding> {
     let text = unmarked(decode(bytes)?);
-    let masked = scan(text).masked;
+    let Blemishes {
+        masked,
+        commas_on_top,
+        ..
+    } = scan(text);
+    if text.trim_start().starts_with('[') && commas_on_top >= most {
+        return Err(whole("maxItems", format!("more than {most} events")));
+    }
     let readable = masked.as_deref().unwrap_or(text);
     let root = Json::parse(readable).map_err(|error| syntax(&error))?;
     if root.kind() != "array" {
@@ -96,6 +125,7 @@ fn scan(text: &str) -> Blemishes {
     let (mut findings, mut masked): (Findings, Option<Vec<u8>>) = (Findings::default(), None);
     let (mut stack, mut depth, mut too_deep): (Vec<Frame>, usize, bool) = (Vec::new(), 0, false);
     let (mut at, mut string_start, mut last_string) = (0, None, 0..0);
+    let (mut commas, mut commas_on_top) = (0, 0);
     let mut note = |stack: &[Frame], rule, message: String| {
         findings.say(|| Finding {
             pointer: pointer(stack, text),
@@ -151,12 +181,16 @@ fn scan(text: &str) -> Blemishes {
                 }
                 depth = depth.saturating_sub(1);
             }
-            (None, b':' | b',') if depth <= MAX_DEPTH => match (stack.last_mut(), byte) {
-                (Some(Frame::Object(key)), b':') => *key = Some(last_string.clone()),
-                (Some(Frame::Object(key)), _) => *key = None,
-                (Some(Frame::Array(index)), b',') => *index += 1,
-                (Some(Frame::Array(_)) | None, _) => {}
-            },
+            (None, b':' | b',') => {
+                commas += usize::from(byte == b',');
+                commas_on_top += usize::from(byte == b',' && depth == 1);
+                match (stack.last_mut().filter(|_| depth <= MAX_DEPTH), byte) {
+                    (Some(Frame::Object(key)), b':') => *key = Some(last_string.clone()),
+                    (Some(Frame::Object(key)), _) => *key = None,
+                    (Some(Frame::Array(index)), b',') => *index += 1,
+                    (Some(Frame::Array(_)) | None, _) => {}
+                }
+            }
             (None, b'N' | b'I' | b'-') => {
                 let rest = bytes.get(at..).unwrap_or_default();
                 if let Some((token, mask)) = BARE
@@ -178,6 +212,8 @@ fn scan(text: &str) -> Blemishes {
     }
     // Masks are ASCII over ASCII: the text stays UTF-8.
     Blemishes {
+        commas,
+        commas_on_top,
         findings,
         masked: masked.and_then(|bytes| String::from_utf8(bytes).ok()),
     }
@@ -209,21 +245,22 @@ fn cover(masked: &mut Option<Vec<u8>>, bytes: &[u8], at: usize, mask: &[u8]) {
     }
 }
 
+/// Where the walk stands: the keys and indices that are open around it.
 fn pointer(stack: &[Frame], text: &str) -> String {
     let mut pointer = String::new();
     for frame in stack {
-        let token = match frame {
-            Frame::Array(index) => index.to_string(),
+        match frame {
+            Frame::Array(index) => pointer = down(pointer, &index.to_string()),
             Frame::Object(Some(key)) => {
-                let key = text
-                    .get(key.clone())
-                    .and_then(|key| Json::parse(key).ok())
-                    .and_then(Json::string);
-                escape(&key.unwrap_or_default())
+                let key = text.get(key.clone()).unwrap_or_default();
+                // A key too long to be shown is not decoded either, a hundred times.
+                let decoded = (key.len() <= LONGEST_KEY)
+                    .then(|| Json::parse(key).ok().and_then(Json::string))
+                    .unwrap_or(Some(Cow::Borrowed(key)));
+                pointer = down(pointer, &decoded.unwrap_or_default());
             }
             Frame::Object(None) => break,
-        };
-        pointer = pointer + "/" + &token;
+        }
     }
     pointer
 }
@@ -268,6 +305,30 @@ mod tests {
             ))
             .is_empty()
         );
+    }
+
+    #[test]
+    fn a_long_key_above_many_findings_is_not_repeated() {
+        let text = format!(
+            r#"{{"{}":[{}NaN]}}"#,
+            "k".repeat(1 << 20),
+            "NaN,".repeat(99)
+        );
+        let told: usize = findings(&text)
+            .iter()
+            .map(|(pointer, _)| pointer.len())
+            .sum();
+        assert!(told < 30_000, "{told}");
+    }
+
+    #[test]
+    fn a_text_of_nothing_but_commas_is_refused_before_it_is_taken_apart() {
+        let commas = format!("[{}0]", "0,".repeat(MAX_VALUES));
+        assert_eq!(findings(&commas), [(String::new(), "size")]);
+        let rule =
+            |most| split_array_up_to(b"[{},[1,2,3],{}]", most).map_err(|finding| finding.rule);
+        assert_eq!(rule(3).unwrap().len(), 3);
+        assert_eq!(rule(2), Err("maxItems"));
     }
 
     #[test]
