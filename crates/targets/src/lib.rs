@@ -17,7 +17,7 @@ use tokio::time::Instant;
 pub use datazone::{DATAZONE_MAX_BYTES, DataZone};
 pub use file::{File, FileSettings};
 pub use openlineage_http::{Compression, HttpSettings, OpenLineageHttp};
-pub use store::{Order, Store};
+pub use store::{Order, Place, Store};
 
 /// Where events go.
 #[derive(Debug, Clone)]

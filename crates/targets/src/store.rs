@@ -37,6 +37,14 @@ pub enum Order {
     Desc,
 }
 
+/// Where an event stands in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    seq: i64,
+    /// Bytes of its text.
+    pub size: usize,
+}
+
 impl Store {
     /// Opens or creates the store at `path` for the one process that serves it.
     pub fn open(path: &Path) -> Result<Store, journal::Error> {
@@ -45,29 +53,49 @@ impl Store {
         })
     }
 
-    /// `limit` events after the first `offset`, as they were delivered, and how many there are in all.
-    pub async fn events(
+    /// Where `limit` events after the first `offset` stand, and how many there are in all. Their texts are read by
+    /// [`texts`](Self::texts), a few at a time: together they may be larger than memory.
+    pub async fn page(
         &self,
         order: Order,
         limit: u32,
         offset: u32,
-    ) -> Result<(Vec<String>, u64), journal::Error> {
+    ) -> Result<(Vec<Place>, u64), journal::Error> {
         let direction = match order {
             Order::Asc => "ASC",
             Order::Desc => "DESC",
         };
         let page = move |connection: &rusqlite::Connection| {
-            let sql =
-                format!("SELECT event FROM events ORDER BY seq {direction} LIMIT ?1 OFFSET ?2");
+            let sql = format!(
+                "SELECT seq, octet_length(event) FROM events ORDER BY seq {direction} LIMIT ?1 OFFSET ?2"
+            );
             let mut statement = connection.prepare(&sql)?;
-            let events = statement
-                .query_map([limit, offset], |row| row.get(0))?
-                .collect::<Result<Vec<String>, _>>()?;
+            let places = statement
+                .query_map([limit, offset], |row| {
+                    let size: i64 = row.get(1)?;
+                    Ok(Place {
+                        seq: row.get(0)?,
+                        size: usize::try_from(size).unwrap_or(usize::MAX),
+                    })
+                })?
+                .collect::<Result<Vec<Place>, _>>()?;
             let total: i64 =
                 connection.query_row("SELECT events FROM total", [], |row| row.get(0))?;
-            Ok((events, total.unsigned_abs()))
+            Ok((places, total.unsigned_abs()))
         };
         self.journal.read(page).await
+    }
+
+    /// The events at `places`, as they were delivered.
+    pub async fn texts(&self, places: Vec<Place>) -> Result<Vec<String>, journal::Error> {
+        let texts = move |connection: &rusqlite::Connection| {
+            let mut statement = connection.prepare("SELECT event FROM events WHERE seq = ?1")?;
+            places
+                .iter()
+                .map(|place| statement.query_row([place.seq], |row| row.get(0)))
+                .collect()
+        };
+        self.journal.read(texts).await
     }
 
     pub(crate) async fn deliver(&self, id: &str, event: &Event) -> Delivery {
@@ -106,9 +134,8 @@ mod tests {
                 Delivery::Delivered { id: None }
             );
         }
-        assert_eq!(
-            store.events(Order::Desc, 1, 1).await.unwrap(),
-            (vec![text.to_owned()], 2)
-        );
+        let (places, total) = store.page(Order::Desc, 1, 1).await.unwrap();
+        assert_eq!((places[0].size, total), (text.len(), 2));
+        assert_eq!(store.texts(places).await.unwrap(), [text]);
     }
 }
