@@ -148,8 +148,8 @@ fn tell(settled: &Settled, target: &'static str) {
                 outcome = $outcome,
                 id = settled.record.id,
                 run.id = run_id,
-                job.namespace = job.map(|job| job.namespace.as_str()),
-                job.name = job.map(|job| job.name.as_str()),
+                job.namespace = job.map(|job| start(&job.namespace)),
+                job.name = job.map(|job| start(&job.name)),
                 event.r#type = settled.event.as_ref().map(Event::label),
                 target,
                 duration_ms = u64::try_from(settled.took.as_millis()).unwrap_or(u64::MAX),
@@ -164,7 +164,7 @@ fn tell(settled: &Settled, target: &'static str) {
             counter!("lineage_proxy_unresolved_total").increment(1);
             warn!(
                 id = settled.record.id,
-                namespace = unresolved.namespace,
+                namespace = start(&unresolved.namespace),
                 reason = unresolved.reason,
                 "name left as it came"
             );
@@ -238,6 +238,15 @@ fn tell(settled: &Settled, target: &'static str) {
             );
         }
     }
+}
+
+/// As much of a name as is logged: a name may be as long as an event, and the log is not for keeping events.
+fn start(name: &str) -> &str {
+    const LOGGED: usize = 500;
+    name.char_indices()
+        .nth(LOGGED)
+        .and_then(|(end, _)| name.get(..end))
+        .unwrap_or(name)
 }
 
 /// How long ago it was accepted, in seconds.

@@ -5,6 +5,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Json;
@@ -39,12 +40,14 @@ pub(super) enum Refusal {
     Unavailable(String),
 }
 
-/// Refusals that are logged: enough to see what is wrong, and no lever for a stranger to fill the log.
-static LOGGED: LazyLock<DefaultDirectRateLimiter> = LazyLock::new(|| {
-    RateLimiter::direct(Quota::per_second(
-        NonZeroU32::new(5).unwrap_or(NonZeroU32::MIN),
-    ))
-});
+/// Refusals that are logged, one a second: enough to see what is wrong, and no lever for a stranger to fill the log. Each
+/// line says how many there were since the one before.
+static LOGGED: LazyLock<DefaultDirectRateLimiter> =
+    LazyLock::new(|| RateLimiter::direct(Quota::per_second(NonZeroU32::MIN)));
+static NOT_LOGGED: AtomicU64 = AtomicU64::new(0);
+
+/// How much of a reason is logged, in characters: pointers hold the sender's keys.
+const LOGGED_DETAIL: usize = 500;
 
 /// Requests that cannot be queued: what is behind it (a full disk, a queue that is away) has a line of its own, and lasts.
 static NOT_QUEUED: LazyLock<DefaultDirectRateLimiter> = LazyLock::new(|| {
@@ -78,12 +81,16 @@ pub(super) fn refused(refusal: &Refusal) -> Response {
             Refusal::Unavailable(why) => why.clone(),
             _ => String::new(),
         };
+        let why: String = why.chars().take(LOGGED_DETAIL).collect();
         warn!(
             status = status.as_u16(),
             reason = title,
             detail = why,
+            not_logged = NOT_LOGGED.swap(0, Ordering::Relaxed),
             "refused"
         );
+    } else {
+        NOT_LOGGED.fetch_add(1, Ordering::Relaxed);
     }
     let mut problem = json!({"type": "about:blank", "title": title, "status": status.as_u16()});
     if let (Some(problem), Some(detail)) = (problem.as_object_mut(), detail) {
