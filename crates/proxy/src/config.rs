@@ -65,6 +65,8 @@ pub struct Config {
     pub check: Check,
     /// The CloudWatch namespace of the functions' metrics.
     pub metrics_namespace: String,
+    /// Connections of `serve` at once; past it, the one that is idle longest is closed.
+    pub max_connections: usize,
     /// What of `serve` runs, where ingest and batch are apart.
     pub only: Option<Part>,
     /// The filter of the log, in the syntax of `tracing_subscriber::EnvFilter`.
@@ -214,6 +216,9 @@ impl Config {
             metrics_namespace: r
                 .get("metrics.namespace", parsed)
                 .unwrap_or_else(|| "LineageProxy".to_owned()),
+            max_connections: r
+                .get("max_connections", |t| between(t, 1, 1_000_000))
+                .unwrap_or(4_096),
             only: r.get("only", only),
             log: r
                 .get("log", |t| Ok(t.to_owned()))
@@ -256,8 +261,9 @@ impl Config {
             max_in_memory,
             ..
         } = &self.ingest;
-        if max_body + max_unpacked > *max_in_memory {
-            r.error("max_in_memory: one body could not be read: it has to be at least max_body and max_unpacked".to_owned());
+        // A quarter is kept for small bodies.
+        if max_body + max_unpacked > *max_in_memory / 4 * 3 {
+            r.error("max_in_memory: one body could not be read: three quarters of it have to be at least max_body and max_unpacked".to_owned());
         }
         let closed = !auth.keys.is_empty() || auth.secret_id.is_some();
         let takes_http = match role {

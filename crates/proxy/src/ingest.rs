@@ -21,7 +21,6 @@ use axum::routing::{get, post};
 use metrics::histogram;
 use openlineage::Level;
 use targets::Store;
-use tokio::sync::Semaphore;
 
 use crate::config;
 use crate::queue::Queue;
@@ -48,16 +47,11 @@ struct Inner {
 impl Ingest {
     /// Takes events for `queue` from whoever has one of `keys`.
     pub fn new(config: &config::Ingest, queue: Queue, keys: Keys) -> Ingest {
-        let limits = body::Limits {
-            sent: config.max_body,
-            unpacked: config.max_unpacked,
-            memory: Arc::new(Semaphore::new(config.max_in_memory / body::UNIT)),
-        };
         let inner = Inner {
             queue,
             keys,
             level: config.level,
-            limits,
+            limits: body::Limits::new(config),
             prometheus: None,
             store: None,
         };

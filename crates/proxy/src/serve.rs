@@ -4,13 +4,14 @@
 //! under way, ends the batch in hand, and leaves what is not done in the queue. A panic is a bug of ours and ends as
 //! little as can be: one event's turn, one batch, at worst the worker's round; ingest that ended would end the process.
 
+mod clients;
+mod listen;
 mod worker;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt;
 use targets::Target;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -90,25 +91,16 @@ pub async fn start(
     let listener = setup::listener(config).await?;
     let address = listener.local_addr()?;
     let keys = setup::keys(config, aws.as_ref());
+    tasks.spawn(prometheus.clone().sum_up(stop.clone()));
     let ingest = Ingest::new(&config.ingest, queue, keys).with_local(prometheus, store);
     let router = router(ingest, &config.ingest.path_prefix);
-    let no_delay = listener.tap_io(|connection| {
-        let _ = connection.set_nodelay(true); // slower without, but not wrong
-    });
-    let stopped = stop.clone().cancelled_owned();
     // Only now that nothing can fail any more.
     if let Some(worker) = worker {
         let (stop, again) = (stop.clone(), move || worker.anew().work());
         tasks.spawn(supervised("worker", stop, again));
     }
-    tasks.spawn(async move {
-        if let Err(error) = axum::serve(no_delay, router)
-            .with_graceful_shutdown(stopped)
-            .await
-        {
-            error!(%error, "no longer listening");
-        }
-    });
+    let (most, told) = (config.max_connections, stop.clone());
+    tasks.spawn(listen::listen(listener, router, most, told));
     info!(%address, target = config.target.name(), data_dir = %config.data_dir.display(), "listening");
     Ok(Served {
         address,

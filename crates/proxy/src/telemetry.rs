@@ -7,6 +7,7 @@ use std::io::{IsTerminal, stderr, stdout};
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
@@ -15,6 +16,9 @@ use tracing_subscriber::fmt::format::FmtSpan;
 const SECONDS: [f64; 14] = [
     0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 300.0, 3_600.0, 86_400.0,
 ];
+
+/// How often measured values are summed up.
+const SUM_UP: Duration = Duration::from_secs(5);
 
 /// The metrics of a `serve`, to be rendered.
 #[derive(Clone)]
@@ -25,6 +29,17 @@ impl Prometheus {
     pub fn render(&self) -> String {
         self.0.run_upkeep();
         self.0.render()
+    }
+
+    /// Sums up what was measured, until `stop`: between two renderings each value is kept, and perhaps nobody renders.
+    pub async fn sum_up(self, stop: CancellationToken) {
+        while stop
+            .run_until_cancelled(tokio::time::sleep(SUM_UP))
+            .await
+            .is_some()
+        {
+            self.0.run_upkeep();
+        }
     }
 }
 

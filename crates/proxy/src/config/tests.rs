@@ -103,6 +103,7 @@ const NOT_ON_AWS: [(&str, &str); 20] = [
     ("DATA_DIR", "nothing is kept on a function's disk"),
     ("ONLY", "each function is one half"),
     ("PATH_PREFIX", "the stage is taken off by the runtime"),
+    ("MAX_CONNECTIONS", "API Gateway has its own"),
     ("MAX_BODY", "API Gateway takes less"),
     ("MAX_UNPACKED", "the default fits a function"),
     ("MAX_IN_MEMORY", "a function has one request at a time"),

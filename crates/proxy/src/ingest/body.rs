@@ -4,32 +4,95 @@
 //! budget new ones are told to come again.
 
 use std::io::Read;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderMap, Request, header};
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use super::answer::Refusal;
+use crate::config;
 
-/// The budget is kept in units of this many bytes.
-pub(super) const UNIT: usize = 16_384;
+/// The budget is kept in units of this many bytes. The first one of each body costs nothing: connections are bounded,
+/// and hold as much for their heads. So an ordinary event is taken however much is being read.
+const UNIT: usize = 16_384;
 
-/// Unpacking up to here takes less than a millisecond and stays on the thread; above, it moves to one that may block.
-const QUICK: usize = 65_536;
+/// What gives no more than so many bytes is unpacked in less than a millisecond, and on the thread; all else on one that
+/// may block. What was sent does not tell: a thousandth of it may have been enough.
+const QUICK: usize = 262_144;
+
+/// How long the next piece of a body may take, and the whole of it. A client that is too slow is told to come again:
+/// its own patience is some seconds.
+const SILENCE: Duration = Duration::from_secs(10);
+const WHOLE: Duration = Duration::from_secs(60);
+
+/// Members of a gzip body at most. One is what everybody sends; each costs time, though it is empty.
+const MEMBERS: usize = 1_000;
+
+/// Bodies above this are large: they leave a quarter of the budget to those below, so that ordinary events are taken
+/// while large ones are crowding.
+const LARGE: usize = 262_144;
 
 /// How much is taken in.
 #[derive(Clone)]
 pub(super) struct Limits {
     /// Bytes as sent.
-    pub(super) sent: usize,
+    sent: usize,
     /// Bytes as unpacked.
-    pub(super) unpacked: usize,
+    unpacked: usize,
     /// What all bodies together may take.
-    pub(super) memory: Arc<Semaphore>,
+    memory: Memory,
+    /// Large bodies that are worked on at once: as many as there are cores. Each may need several times its size.
+    heavy: Arc<Semaphore>,
+}
+
+impl Limits {
+    pub(super) fn new(config: &config::Ingest) -> Limits {
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Limits {
+            sent: config.max_body,
+            unpacked: config.max_unpacked,
+            memory: Memory::of(config.max_in_memory),
+            heavy: Arc::new(Semaphore::new(cores)),
+        }
+    }
+
+    /// Does work that takes long on a thread that may block.
+    pub(super) async fn heavy<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let turn = self.heavy.clone().acquire_owned().await.ok();
+        let working = tokio::task::spawn_blocking(move || {
+            let _turn = turn; // until it is done, even if the client has gone
+            work()
+        });
+        let stopping = |_| Refusal::Unavailable("stopping".to_owned());
+        working.await.map_err(stopping)
+    }
+}
+
+/// The common budget, in units.
+#[derive(Clone)]
+struct Memory {
+    free: Arc<Semaphore>,
+    units: usize,
+}
+
+impl Memory {
+    /// A budget of so many bytes.
+    fn of(bytes: usize) -> Memory {
+        let units = bytes / UNIT;
+        Memory {
+            free: Arc::new(Semaphore::new(units)),
+            units,
+        }
+    }
 }
 
 /// A body in memory, and its share of the budget.
@@ -78,19 +141,23 @@ async fn take_from(
         bytes: 0,
     };
     let sent = read(body, limits.sent, &mut share).await?;
-    let bytes = if !is_packed(&sent, gzip)? {
-        sent
-    } else if sent.len() <= QUICK {
-        unpack(&sent, limits.unpacked, &mut share)?
-    } else {
-        let unpacked = limits.unpacked;
-        let unpacking = tokio::task::spawn_blocking(move || {
-            unpack(&sent, unpacked, &mut share).map(|bytes| (bytes, share))
+    if !is_packed(&sent, gzip)? {
+        return Ok(Taken {
+            bytes: sent,
+            _share: share,
         });
-        let stopping = |_| Refusal::Unavailable("stopping".to_owned());
-        let (bytes, grown) = unpacking.await.map_err(stopping)??;
-        share = grown;
-        bytes
+    }
+    let quick = limits.unpacked.min(QUICK);
+    let bytes = match unpack(&sent, quick, &mut share) {
+        Err(Refusal::TooLarge(_)) if quick < limits.unpacked => {
+            let unpacked = limits.unpacked;
+            let unpacking = limits
+                .heavy(move || unpack(&sent, unpacked, &mut share).map(|bytes| (bytes, share)));
+            let (bytes, grown) = unpacking.await??;
+            share = grown;
+            bytes
+        }
+        unpacked => unpacked?,
     };
     Ok(Taken {
         bytes,
@@ -120,8 +187,21 @@ fn is_packed(sent: &[u8], said: bool) -> Result<bool, Refusal> {
 
 async fn read(body: &mut Body, limit: usize, share: &mut Share) -> Result<Vec<u8>, Refusal> {
     let mut bytes = Vec::new();
+    // What says that it is too large is not read into memory at all.
+    if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
+        return Err(Refusal::TooLarge(format!(
+            "more than {limit} bytes as sent"
+        )));
+    }
     // Chunked bodies have no length: count what comes, whatever was announced.
-    while let Some(frame) = body.frame().await {
+    let whole = Instant::now() + WHOLE;
+    loop {
+        let until = whole.min(Instant::now() + SILENCE);
+        let next = tokio::time::timeout_at(until, body.frame()).await;
+        let next = next.map_err(|_| Refusal::Unavailable("a client is too slow".to_owned()))?;
+        let Some(frame) = next else {
+            return Ok(bytes);
+        };
         let frame = frame.map_err(|error| Refusal::Unreadable(format!("broken off: {error}")))?;
         let Ok(data) = frame.into_data() else {
             continue;
@@ -134,53 +214,61 @@ async fn read(body: &mut Body, limit: usize, share: &mut Share) -> Result<Vec<u8
         share.grow(bytes.len() + data.len())?;
         bytes.extend_from_slice(&data);
     }
-    Ok(bytes)
 }
 
 fn unpack(sent: &[u8], limit: usize, share: &mut Share) -> Result<Vec<u8>, Refusal> {
-    let mut decoder = MultiGzDecoder::new(sent);
-    let (mut bytes, mut piece) = (Vec::new(), [0; UNIT]);
-    loop {
-        let count = decoder
-            .read(&mut piece)
-            .map_err(|error| Refusal::Unreadable(format!("no gzip: {error}")))?;
-        if count == 0 {
+    let (mut rest, mut bytes, mut piece) = (sent, Vec::new(), [0; UNIT]);
+    for _ in 0..MEMBERS {
+        let mut decoder = GzDecoder::new(rest);
+        loop {
+            let count = decoder
+                .read(&mut piece)
+                .map_err(|error| Refusal::Unreadable(format!("no gzip: {error}")))?;
+            if count == 0 {
+                break;
+            }
+            if bytes.len() + count > limit {
+                return Err(Refusal::TooLarge(format!(
+                    "more than {limit} bytes unpacked"
+                )));
+            }
+            share.grow(sent.len() + bytes.len() + count)?;
+            bytes.extend_from_slice(piece.get(..count).unwrap_or_default());
+        }
+        rest = decoder.into_inner();
+        if rest.is_empty() {
             return Ok(bytes);
         }
-        if bytes.len() + count > limit {
-            return Err(Refusal::TooLarge(format!(
-                "more than {limit} bytes unpacked (max_unpacked): send it with fewer facets"
-            )));
-        }
-        share.grow(sent.len() + bytes.len() + count)?;
-        bytes.extend_from_slice(piece.get(..count).unwrap_or_default());
     }
+    Err(Refusal::Unreadable(format!(
+        "more than {MEMBERS} gzip members"
+    )))
 }
 
 /// A body's part of the common budget; given back when it is dropped.
 struct Share {
-    memory: Arc<Semaphore>,
+    memory: Memory,
     permits: Option<OwnedSemaphorePermit>,
     bytes: usize,
 }
 
 impl Share {
     fn grow(&mut self, bytes: usize) -> Result<(), Refusal> {
-        let (have, need) = (self.bytes.div_ceil(UNIT), bytes.div_ceil(UNIT));
+        let units = |bytes: usize| bytes.div_ceil(UNIT).saturating_sub(1);
+        let more = units(bytes).saturating_sub(units(self.bytes));
         self.bytes = self.bytes.max(bytes);
-        let Some(more) = need
-            .checked_sub(have)
-            .and_then(|more| u32::try_from(more).ok())
-            .filter(|more| *more > 0)
-        else {
+        let busy = || Refusal::Unavailable("too much is being read at once".to_owned());
+        let free = self.memory.free.available_permits();
+        if more == 0 {
             return Ok(());
-        };
-        let busy = |_| Refusal::Unavailable("too much is being read at once".to_owned());
-        let permits = self
-            .memory
-            .clone()
-            .try_acquire_many_owned(more)
-            .map_err(busy)?;
+        }
+        if bytes > LARGE && free < more + self.memory.units / 4 {
+            return Err(busy());
+        }
+        let permits = u32::try_from(more)
+            .ok()
+            .and_then(|more| self.memory.free.clone().try_acquire_many_owned(more).ok())
+            .ok_or_else(busy)?;
         match &mut self.permits {
             Some(held) => held.merge(permits),
             None => self.permits = Some(permits),

@@ -6,7 +6,7 @@ use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use metrics::counter;
-use openlineage::{Event, Finding, Level, Read, split_array, warnings};
+use openlineage::{Event, Finding, Level, Read, split_array_up_to, warnings};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tracing::info;
@@ -19,6 +19,12 @@ use crate::queue::{Message, SendError, group, now};
 /// Judging bodies up to here takes well under a millisecond; above, it moves to a thread that may block.
 const QUICK: usize = 262_144;
 
+/// Events of one request at most. They are one write to the queue, which others wait for.
+const MAX_EVENTS: usize = 10_000;
+
+/// Findings of one answer to an array at most; events beyond have their verdict, or reason, alone.
+const MAX_TOLD: usize = 1_000;
+
 /// One event in: `200` once it is in the queue.
 pub(super) async fn one(State(ingest): State<Ingest>, request: Request) -> Response {
     one_event(&ingest.inner, request)
@@ -30,7 +36,7 @@ async fn one_event(inner: &Inner, request: Request<Body>) -> Result<Response, Re
     let taken = take(request, &inner.limits).await?;
     counter!("lineage_proxy_received_total").increment(1);
     let level = inner.level;
-    let read = judged(taken, move |bytes| Event::read(bytes, level)).await?;
+    let read = judged(inner, taken, move |bytes| Event::read(bytes, level)).await?;
     let Read { event, repairs } = read.map_err(|refused| Refusal::Invalid(refused.findings))?;
     let message = message(&event);
     let id = message.id.clone();
@@ -58,16 +64,21 @@ async fn many_events(inner: &Inner, request: Request<Body>) -> Result<Response, 
     let quiet = wants_nothing(request.headers());
     let taken = take(request, &inner.limits).await?;
     let level = inner.level;
-    let read = judged(taken, move |bytes| {
-        let texts = split_array(bytes)?;
-        Ok(texts
-            .into_iter()
-            .map(|text| Event::read(text.as_bytes(), level))
-            .collect::<Vec<_>>())
+    let read = judged(inner, taken, move |bytes| {
+        let texts = split_array_up_to(bytes, MAX_EVENTS)?;
+        let mut left = MAX_TOLD;
+        let judge = |text: &str| {
+            Event::read(text.as_bytes(), level).map_err(|refused| {
+                let reason = refused.to_string();
+                (reason, told(refused.findings, &mut left))
+            })
+        };
+        Ok(texts.into_iter().map(judge).collect::<Vec<_>>())
     });
-    let read = read
-        .await?
-        .map_err(|finding: Finding| Refusal::Invalid(vec![finding]))?;
+    let read = read.await?.map_err(|finding: Finding| match finding.rule {
+        "maxItems" => Refusal::TooLarge(finding.message),
+        _ => Refusal::Invalid(vec![finding]),
+    })?;
     counter!("lineage_proxy_received_total").increment(read.len() as u64);
 
     let received = read.len();
@@ -78,12 +89,12 @@ async fn many_events(inner: &Inner, request: Request<Body>) -> Result<Response, 
                 messages.push(message(&read.event));
                 good.push((index, read));
             }
-            Err(refused) => {
+            Err((reason, findings)) => {
                 counter!("lineage_proxy_refused_total", "status" => "400").increment(1);
                 failed.push(Failed {
                     index,
-                    reason: refused.to_string(),
-                    findings: refused.findings,
+                    reason,
+                    findings,
                     retriable: false,
                 });
             }
@@ -185,20 +196,30 @@ async fn validated(
         Some(_) => return Err(Refusal::Unreadable("level is strict or repair".to_owned())),
     };
     let taken = take(request, &inner.limits).await?;
-    let verdict = judged(taken, move |bytes| {
+    let verdict = judged(inner, taken, move |bytes| {
         let is_array = bytes.trim_ascii_start().starts_with(b"[");
-        match split_array(bytes) {
-            Ok(texts) => Value::from(
-                texts
-                    .iter()
-                    .map(|text| verdict(text.as_bytes(), level))
-                    .collect::<Vec<_>>(),
-            ),
-            Err(finding) if is_array => json!({"valid": false, "findings": [finding]}),
-            Err(_) => verdict(bytes, level),
+        match split_array_up_to(bytes, MAX_EVENTS) {
+            Ok(texts) => {
+                let mut left = MAX_TOLD;
+                let judge = |text: &str| {
+                    let mut verdict = verdict(text.as_bytes(), level);
+                    if let Some(findings) =
+                        verdict.get_mut("findings").and_then(Value::as_array_mut)
+                    {
+                        *findings = told(std::mem::take(findings), &mut left);
+                    }
+                    verdict
+                };
+                Ok(Value::from(
+                    texts.into_iter().map(judge).collect::<Vec<_>>(),
+                ))
+            }
+            Err(finding) if finding.rule == "maxItems" => Err(Refusal::TooLarge(finding.message)),
+            Err(finding) if is_array => Ok(json!({"valid": false, "findings": [finding]})),
+            Err(_) => Ok(verdict(bytes, level)),
         }
     });
-    Ok(Json(verdict.await?).into_response())
+    Ok(Json(verdict.await??).into_response())
 }
 
 /// `valid`, and findings: errors of a refused event; repairs and facet warnings of an accepted one.
@@ -255,16 +276,21 @@ pub(super) async fn method_not_allowed(request: Request) -> Response {
 
 /// Runs `judge` on the body, on a thread that may block when it is large. Its share of memory is held meanwhile.
 async fn judged<T: Send + 'static>(
+    inner: &Inner,
     taken: Taken,
     judge: impl FnOnce(&[u8]) -> T + Send + 'static,
 ) -> Result<T, Refusal> {
     if taken.bytes.len() <= QUICK {
         return Ok(judge(&taken.bytes));
     }
-    let judging = tokio::task::spawn_blocking(move || judge(&taken.bytes));
-    judging
-        .await
-        .map_err(|_| Refusal::Unavailable("stopping".to_owned()))
+    inner.limits.heavy(move || judge(&taken.bytes)).await
+}
+
+/// As many findings as are left to be told.
+fn told<T>(mut findings: Vec<T>, left: &mut usize) -> Vec<T> {
+    findings.truncate(*left);
+    *left -= findings.len();
+    findings
 }
 
 fn message(event: &Event) -> Message {
