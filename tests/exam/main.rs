@@ -27,6 +27,7 @@ mod rough;
 mod scale;
 mod size;
 mod stops;
+mod strangers;
 #[path = "../support/mod.rs"]
 mod support;
 mod targets;

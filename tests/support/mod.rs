@@ -86,6 +86,11 @@ impl Serve {
         self.child.id()
     }
 
+    /// The process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The fields of the first log line with that message.
     pub fn logged(&self, message: &str) -> Value {
         let deadline = Instant::now() + PATIENCE;

@@ -1,0 +1,239 @@
+//! A proxy, an ordinary client that must not notice anything, and raw connections for the stranger.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::task::JoinHandle;
+
+use crate::size;
+use crate::support::{Serve, event};
+
+pub(super) const KEY: &str = "a-key-of-the-neighbour";
+
+static TURN: Mutex<()> = Mutex::const_new(());
+
+pub(super) struct Scene {
+    pub(super) serve: Serve,
+    pub(super) address: SocketAddr,
+    neighbours: Vec<JoinHandle<()>>,
+    seen: Arc<Seen>,
+    /// Whether the neighbour's connection may be closed between two events, upon which it sends again, as clients do.
+    pub(super) may_resend: bool,
+    before: Duration,
+    began: Instant,
+    _folder: tempfile::TempDir,
+    _turn: MutexGuard<'static, ()>,
+}
+
+/// What the neighbours saw.
+#[derive(Default)]
+struct Seen {
+    over: AtomicBool,
+    accepted: AtomicU32,
+    healthy: AtomicU32,
+    slowest_us: AtomicU64,
+    resent: AtomicU32,
+}
+
+impl Scene {
+    /// A proxy with those settings, and its neighbours.
+    pub(super) async fn set(settings: &[(&str, &str)]) -> Scene {
+        let turn = TURN.lock().await;
+        let folder = tempfile::tempdir().unwrap();
+        let keys = ("AUTH_KEYS", KEY);
+        let settings: Vec<_> = settings.iter().copied().chain([keys]).collect();
+        let serve = Serve::start(folder.path(), &settings);
+        let address = serve.url.trim_start_matches("http://").parse().unwrap();
+        let seen = Arc::new(Seen::default());
+        let neighbours = vec![
+            tokio::spawn(post(serve.url.clone(), seen.clone())),
+            tokio::spawn(ask(serve.url.clone(), seen.clone())),
+        ];
+        Scene {
+            may_resend: false,
+            before: cpu(&serve),
+            began: Instant::now(),
+            serve,
+            address,
+            neighbours,
+            seen,
+            _folder: folder,
+            _turn: turn,
+        }
+    }
+
+    /// The neighbours noticed nothing, all their events are in the store, and memory stayed below `most` MB.
+    pub(super) async fn end(self, case: &str, most: u64, figures: &str) {
+        self.seen.over.store(true, Ordering::Relaxed);
+        for neighbour in self.neighbours {
+            neighbour.await.unwrap();
+        }
+        let resent = self.seen.resent.load(Ordering::Relaxed);
+        assert!(
+            resent == 0 || self.may_resend,
+            "{case}: {resent} sent again"
+        );
+        let accepted = self.seen.accepted.load(Ordering::Relaxed);
+        let healthy = self.seen.healthy.load(Ordering::Relaxed);
+        assert!(
+            accepted > 0 && healthy > 0,
+            "{case}: no neighbour was there"
+        );
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let stored = total(&self.serve).await;
+            if stored >= u64::from(accepted) {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{case}: {stored} of {accepted}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let peak = peak(&self.serve);
+        let cpu = cpu(&self.serve).saturating_sub(self.before).as_secs_f64();
+        let slowest = self.seen.slowest_us.load(Ordering::Relaxed) / 1_000;
+        let wall = self.began.elapsed().as_secs_f64();
+        size::told(
+            case,
+            &format!(
+                "{figures} | peak {peak} MB | neighbours: {accepted} events, {healthy} /healthz, all 200, {resent} sent again, slowest {slowest} ms | CPU {cpu:.1} s in {wall:.1} s"
+            ),
+        );
+        assert!(peak < most, "{case}: {peak} MB");
+    }
+
+    pub(super) async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// What is answered to these bytes: all until the connection is closed, or silent for a while.
+    pub(super) async fn raw(&self, bytes: &[u8]) -> String {
+        let mut stream = self.connect().await;
+        let _ = stream.write_all(bytes).await; // it may be closed before all is sent
+        let mut answer = Vec::new();
+        let mut piece = vec![0; 65_536];
+        let mut patience = Duration::from_secs(30);
+        while let Ok(Ok(count @ 1..)) =
+            tokio::time::timeout(patience, stream.read(&mut piece)).await
+        {
+            answer.extend_from_slice(&piece[..count]);
+            patience = Duration::from_millis(300);
+        }
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// CPU time of the proxy so far.
+    pub(super) fn cpu(&self) -> Duration {
+        cpu(&self.serve)
+    }
+
+    /// Descriptors that the proxy has open.
+    pub(super) fn descriptors(&self) -> usize {
+        let folder = format!("/proc/{}/fd", self.serve.id());
+        std::fs::read_dir(folder).unwrap().count()
+    }
+}
+
+/// The statuses in an answer, one a response.
+pub(super) fn statuses(answer: &str) -> Vec<u16> {
+    answer
+        .match_indices("HTTP/1.1 ")
+        .filter_map(|(at, found)| answer.get(at + found.len()..)?.get(..3)?.parse().ok())
+        .collect()
+}
+
+/// How long a client waits; on a slow machine that does other things too, longer.
+fn patience() -> Duration {
+    Duration::from_secs(size::of(30, 5))
+}
+
+async fn post(url: String, seen: Arc<Seen>) {
+    let http = reqwest::Client::builder()
+        .timeout(patience())
+        .build()
+        .unwrap();
+    for n in 0.. {
+        if seen.over.load(Ordering::Relaxed) {
+            return;
+        }
+        let began = Instant::now();
+        let send = || {
+            http.post(format!("{url}/api/v1/lineage"))
+                .bearer_auth(KEY)
+                .header("content-type", "application/json")
+                .body(event(n, "COMPLETE"))
+                .send()
+        };
+        let answer = match send().await {
+            Err(error) if !error.is_timeout() => {
+                seen.resent.fetch_add(1, Ordering::Relaxed);
+                send().await
+            }
+            answer => answer,
+        };
+        let answer = answer.expect("a neighbour's event is answered");
+        assert_eq!(answer.status(), 200, "a neighbour's event");
+        seen.took(began);
+        seen.accepted.fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A new connection each time, as orchestrators do.
+async fn ask(url: String, seen: Arc<Seen>) {
+    let http = reqwest::Client::builder()
+        .timeout(patience())
+        .pool_max_idle_per_host(0)
+        .build()
+        .unwrap();
+    while !seen.over.load(Ordering::Relaxed) {
+        let began = Instant::now();
+        let answer = http.get(format!("{url}/healthz")).send().await;
+        assert_eq!(answer.expect("/healthz answers").status(), 200);
+        seen.took(began);
+        seen.healthy.fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+impl Seen {
+    fn took(&self, since: Instant) {
+        let took = u64::try_from(since.elapsed().as_micros()).unwrap();
+        self.slowest_us.fetch_max(took, Ordering::Relaxed);
+    }
+}
+
+/// How many events the store holds.
+async fn total(serve: &Serve) -> u64 {
+    let url = format!("{}/api/v1/events/lineage?limit=1", serve.url);
+    let answer = serve.http.get(url).bearer_auth(KEY).send().await.unwrap();
+    let text = answer.text().await.unwrap();
+    let (_, total) = text.rsplit_once(r#""totalCount":"#).unwrap();
+    total.trim_end_matches('}').parse().unwrap()
+}
+
+/// The peak of the process's memory, in MB.
+fn peak(serve: &Serve) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", serve.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes: u64 = line
+        .unwrap()
+        .trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .unwrap();
+    kilobytes / 1_024
+}
+
+fn cpu(serve: &Serve) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", serve.id())).unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    // utime and stime, in hundredths of a second.
+    let ticks = |index: usize| fields[index].parse::<u64>().unwrap();
+    Duration::from_millis((ticks(11) + ticks(12)) * 10)
+}
