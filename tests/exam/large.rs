@@ -50,7 +50,7 @@ async fn send(line: &Line, event: &str, gzip: bool) -> (u16, String) {
 
 /// The most that the process ever had in memory, in MB.
 fn peak(line: &Line) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", line.serve.pid())).unwrap();
+    let status = std::fs::read_to_string(format!("/proc/{}/status", line.serve.id())).unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let peak: u64 = peak
         .unwrap()

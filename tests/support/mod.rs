@@ -82,10 +82,6 @@ impl Serve {
         }
     }
 
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// The process.
     pub fn id(&self) -> u32 {
         self.child.id()
@@ -170,10 +166,6 @@ impl Serve {
             );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-    }
-
-    pub fn id(&self) -> u32 {
-        self.child.id()
     }
 
     pub fn kill(mut self) {

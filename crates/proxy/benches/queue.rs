@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proxy::queue::{Embedded, Message, Queue, Settlement, now};
+use tokio_util::sync::CancellationToken;
 
 const SHORT: usize = 1_000;
 const SIZE: usize = 1_500;
@@ -111,7 +112,10 @@ async fn drain(queue: &Queue, count: usize) -> Vec<f64> {
         let started = Instant::now();
         let mut taken = 0;
         while taken < tenth {
-            let records = queue.receive(BATCH, Duration::ZERO).await.unwrap();
+            let records = queue
+                .receive(BATCH, Duration::ZERO, &CancellationToken::new())
+                .await
+                .unwrap();
             taken += records.len();
             let done: Vec<_> = records
                 .iter()

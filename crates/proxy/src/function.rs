@@ -156,6 +156,7 @@ mod tests {
             prepared,
             took,
             acknowledged,
+            told_before: false,
         }
     }
 

@@ -36,6 +36,8 @@ pub struct Settled {
     pub took: Duration,
     /// Whether the queue knows.
     pub acknowledged: bool,
+    /// Whether this very message was told of before: it could not be settled then, and came again.
+    pub told_before: bool,
 }
 
 /// The end of an event's way, or not yet: [`Outcome::HandedBack`] is the only one that is not final.
@@ -78,6 +80,7 @@ impl Settled {
             prepared: None,
             took: Duration::ZERO,
             acknowledged: false,
+            told_before: false,
         }
     }
 
@@ -113,7 +116,9 @@ impl Report {
                     continue; // it is no dead letter yet
                 }
             }
-            tell(settled, target);
+            if !settled.told_before {
+                tell(settled, target);
+            }
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::queue::Record;
 /// The name by which duplicates are dropped, in log and metrics.
 const RULE: &str = "duplicate";
 
-/// Delivered events that are remembered, at most: 80 bytes each. The oldest are forgotten first.
+/// Delivered events that are remembered, at most: some 150 bytes each. The oldest are forgotten first.
 const REMEMBERED: usize = 20_000;
 
 type Hash = [u8; 32];
@@ -32,7 +32,8 @@ pub struct Delivered {
 
 #[derive(Debug, Default)]
 struct Memory {
-    known: HashSet<Hash>,
+    /// With the queue's id of the message that brought it.
+    known: HashMap<Hash, String>,
     /// The same, oldest first.
     order: VecDeque<(Instant, Hash)>,
 }
@@ -72,9 +73,14 @@ impl Delivered {
         let mut here = HashSet::new();
         for (record, event) in events {
             let hash = hash(version, &record);
-            if memory.known.contains(&hash) {
+            if let Some(first) = memory.known.get(&hash) {
+                // The same message came again: its settlement failed. That is no second event.
+                let told_before = *first == record.queue_id;
                 let settled = Settled::new(record, Some(event), duplicate());
-                apart.dropped.push(settled);
+                apart.dropped.push(Settled {
+                    told_before,
+                    ..settled
+                });
             } else if here.insert(hash) {
                 apart.hashes.insert(record.queue_id.clone(), hash);
                 apart.events.push((record, event));
@@ -100,7 +106,7 @@ impl Delivered {
             };
             let outcome = match &first.outcome {
                 Outcome::Delivered { .. } => {
-                    memory.remember(now, *hash);
+                    memory.remember(now, *hash, &first.record.queue_id);
                     duplicate()
                 }
                 other @ (Outcome::Dropped { .. }
@@ -130,8 +136,8 @@ impl Memory {
         }
     }
 
-    fn remember(&mut self, now: Instant, hash: Hash) {
-        if self.known.insert(hash) {
+    fn remember(&mut self, now: Instant, hash: Hash, message: &str) {
+        if self.known.insert(hash, message.to_owned()).is_none() {
             self.order.push_back((now, hash));
         }
     }
@@ -244,6 +250,15 @@ mod tests {
     }
 
     #[test]
+    fn a_message_that_comes_again_is_settled_and_not_told_again() {
+        let (delivered, now) = (Delivered::within(WINDOW), Instant::now());
+        batch(&delivered, vec![event("1", "a")], &done(), "v", now);
+        let again = delivered.apart(vec![event("1", "a"), event("2", "a")], "v", now);
+        let told = again.dropped.iter().map(|settled| settled.told_before);
+        assert_eq!(told.collect::<Vec<_>>(), [true, false]);
+    }
+
+    #[test]
     fn after_the_window_and_by_other_rules_it_is_another_event() {
         let (delivered, now) = (Delivered::within(WINDOW), Instant::now());
         let one = || vec![event("1", "a")];
@@ -275,7 +290,7 @@ mod tests {
         for n in 0..REMEMBERED + 100 {
             let mut hash = [0; 32];
             hash[..8].copy_from_slice(&n.to_le_bytes());
-            memory.remember(now, hash);
+            memory.remember(now, hash, "m");
         }
         memory.forget(now, WINDOW);
         assert_eq!(

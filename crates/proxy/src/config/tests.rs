@@ -98,7 +98,7 @@ fn the_readme_names_every_setting() {
 }
 
 /// What the template's functions are not told, and why.
-const NOT_ON_AWS: [(&str, &str); 20] = [
+const NOT_ON_AWS: [(&str, &str); 21] = [
     ("LISTEN", "API Gateway does"),
     ("DATA_DIR", "nothing is kept on a function's disk"),
     ("ONLY", "each function is one half"),

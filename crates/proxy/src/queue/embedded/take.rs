@@ -92,18 +92,30 @@ impl Embedded {
         // What is to be tried again or given up comes again by itself, and is told of then.
         let done = settlements.iter().filter(|it| it.to == Settlement::Done);
         let done: Vec<Settling> = done.cloned().collect();
-        let settlements = [before.clone(), settlements].concat();
-        let clock = self.clock;
+        let (clock, earlier) = (self.clock, before.clone());
         let settle = move |connection: &Connection| {
             let now = clock.now();
-            (settlements.iter()).try_for_each(|settling| settle_one(connection, settling, now))
+            for settling in &earlier {
+                settle_one(connection, settling, now)?;
+            }
+            let settled = settlements.iter();
+            settled
+                .map(|settling| settle_one(connection, settling, now))
+                .collect()
         };
-        let result = self.journal.write(settle).await.map_err(unavailable);
-        match &result {
-            Ok(()) => self.settled(&before),
-            Err(_) => self.lock_unsettled().extend(done),
+        let result: Result<Vec<bool>, _> = self.journal.write(settle).await;
+        match result {
+            Ok(settled) => {
+                self.settled(&before);
+                let late = || Unavailable("it took too long, and was received again".to_owned());
+                let answer = |settled: bool| settled.then_some(()).ok_or_else(late);
+                settled.into_iter().map(answer).collect()
+            }
+            Err(error) => {
+                self.lock_unsettled().extend(done);
+                vec![Err(unavailable(error)); records.len()]
+            }
         }
-        vec![result; records.len()]
     }
 
     fn unsettled(&self) -> Vec<Settling> {
@@ -178,8 +190,8 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
 }
 
 /// Settles a record if it is still this receiver's: one that came back and was received again has a higher count, and
-/// a number that is free again may be another's.
-fn settle_one(connection: &Connection, of: &Settling, clock: i64) -> rusqlite::Result<()> {
+/// a number that is free again may be another's. Gives whether it was.
+fn settle_one(connection: &Connection, of: &Settling, clock: i64) -> rusqlite::Result<bool> {
     let Settling {
         seq,
         id,
@@ -187,10 +199,11 @@ fn settle_one(connection: &Connection, of: &Settling, clock: i64) -> rusqlite::R
         receives,
         to,
     } = of;
+    let is_one = |rows: usize| rows == 1;
     let delete = |connection: &Connection| {
         let delete = "DELETE FROM messages WHERE seq = ?1 AND receives = ?2 AND (id = ?3 OR typeof(id) <> 'text' OR id = '')";
         let mut delete = connection.prepare_cached(delete)?;
-        delete.execute(params![seq, receives, id]).map(drop)
+        delete.execute(params![seq, receives, id]).map(is_one)
     };
     match to {
         Settlement::Done => delete(connection),
@@ -201,7 +214,7 @@ fn settle_one(connection: &Connection, of: &Settling, clock: i64) -> rusqlite::R
             )?;
             let visible_at = clock.saturating_add(after);
             back.execute(params![seq, receives, id, visible_at])
-                .map(drop)
+                .map(is_one)
         }
         Settlement::DeadLetter(reason) => {
             let mut bury = connection.prepare_cached(
