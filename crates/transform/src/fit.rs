@@ -92,8 +92,10 @@ pub fn fit(event: &Event, limit: usize) -> Result<Fitted, TooLarge> {
             .insert(candidate.name);
         gone += candidate.cut.bytes;
         cut.push(candidate.cut);
-        if event.text().len() + note(&cut).len() > limit + gone {
-            continue; // nowhere near: do not write it out each time
+        // Writing it out costs as much as reading the whole event, so it is done once, when it is sure to fit.
+        let left = (event.text().len() + FRAME).saturating_sub(gone);
+        if left > limit || left + note(&cut).len() > limit {
+            continue;
         }
         let text = without(&doomed, &cut);
         if text.len() <= limit {
@@ -144,9 +146,9 @@ fn facets((container, (pointer, object)): (usize, &(String, Json<'_>))) -> Vec<C
     let mut sizes: BTreeMap<String, usize> = BTreeMap::new();
     for member in object.members() {
         if let Some(name) = member.key.string() {
-            // Key, colon, value and a comma.
+            // Key, colon and value. The comma does not count: the last to go has none.
             *sizes.entry(name.into_owned()).or_default() +=
-                member.key.text().len() + member.value.text().len() + 2;
+                member.key.text().len() + member.value.text().len() + 1;
         }
     }
     let candidate = |(name, bytes): (String, usize)| {
@@ -237,6 +239,9 @@ fn noted(text: &str, cut: &[Cut]) -> String {
 }
 
 const NOTE: &str = "lineageProxy_cut";
+
+/// What the note takes besides, at most: `,"facets":{"lineageProxy_cut":}`.
+const FRAME: usize = 31;
 
 #[cfg(test)]
 mod tests {

@@ -150,3 +150,11 @@ fn the_template_and_the_settings_name_the_same() {
         "told to the functions, and excepted with a reason"
     );
 }
+
+#[test]
+fn sizes_that_no_machine_has_are_wrong_and_no_overflow() {
+    let most = u64::MAX.to_string();
+    let variables = [("LINEAGE_PROXY_MAX_BODY", most.as_str())];
+    let errors = read("", &variables, Role::Serve).unwrap_err();
+    assert!(errors[0].starts_with("max_in_memory:"), "{errors:?}");
+}

@@ -15,7 +15,7 @@ use aws_sdk_sqs::types::{
 use openlineage::{Event, Level};
 
 use super::large::{Bucket, Pointer, SIZE};
-use super::message::{MAX_ENTRIES, deduplication, number, record, region, size, text};
+use super::message::{MAX_ENTRIES, deduplication, number, region, size, text};
 use super::seconds;
 use crate::aws_error::said;
 use crate::queue::{DeadLetter, Record, Status, Unavailable, Unread, group, now};
@@ -225,7 +225,7 @@ fn letter(message: Message) -> SqsLetter {
     };
     let (reason, receives) = (ours("reason"), ours("receives"));
     let dead_at = ours("dead_at").and_then(|value| value.parse().ok());
-    let record = record(message);
+    let record = Record::from(message);
     let letter = DeadLetter {
         id: record.id.clone(),
         reason: reason.unwrap_or_else(|| MOVED_BY_SQS.to_owned()),
