@@ -327,6 +327,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_nested_too_deep_is_refused_before_the_stack_is_used_up() {
+        let nested = |levels| format!("{}1{}", "{a: [".repeat(levels), "]}".repeat(levels));
+        assert!(parse(&nested(14)).is_ok());
+        for levels in [40, 1_000] {
+            let problem = parse(&nested(levels)).unwrap_err();
+            assert!(problem.message.starts_with("not YAML"), "{problem}");
+        }
+    }
+
+    #[test]
     fn what_is_no_yaml_is_named_with_its_place() {
         let problem = parse("a: [1, 2\nb: }").unwrap_err();
         assert!(problem.line >= 1 && problem.message.starts_with("not YAML"));

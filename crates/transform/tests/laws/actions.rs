@@ -274,8 +274,8 @@ pub(crate) const RENAMES: &[Rename] = &[
         of: Role::Dataset,
         expected: |namespace, name| {
             let (scheme, bucket) = namespace.split_once("://")?;
-            let s3 = match scheme {
-                "s3" | "s3a" | "s3n" | "S3A" => "s3",
+            let s3 = match scheme.to_ascii_lowercase().as_str() {
+                "s3" | "s3a" | "s3n" => "s3",
                 _ => return None,
             };
             let key = name.trim_start_matches('/');
@@ -287,7 +287,8 @@ pub(crate) const RENAMES: &[Rename] = &[
             moved(&format!("{s3}://{bucket}"), key)
         },
         gone: |namespace| {
-            namespace.to_lowercase().starts_with("s3a:") || namespace.starts_with("s3n:")
+            let namespace = namespace.to_ascii_lowercase();
+            namespace.starts_with("s3a://") || namespace.starts_with("s3n://")
         },
     },
 ];

@@ -8,10 +8,17 @@ use serde_saphyr::Spanned;
 
 use super::{At, Key, Node, Problem, Value};
 
+/// Levels of nesting. Reading recurses, and a thread has 2 MiB of stack: in a debug build some 60 levels. An event of an
+/// example has ten.
+const DEEPEST: usize = 32;
+
 /// Reads the text; with an error, there is nothing further to look at.
 pub(in crate::rules) fn parse(text: &str) -> Result<Node, Problem> {
     // YAML 1.2: `no`, `on` and `y` are texts. A job may be called so.
-    let options = serde_saphyr::options! { strict_booleans: true };
+    let options = serde_saphyr::options! {
+        strict_booleans: true,
+        budget: serde_saphyr::budget! { max_depth: DEEPEST },
+    };
     serde_saphyr::from_str_with_options::<Node>(text, options).map_err(|error| {
         let at = error.location();
         Problem {

@@ -1,0 +1,65 @@
+//! Laws of the configuration: any file and any environment are settings, or all that is wrong is said; no key is told.
+
+use fuzz_laws::pack;
+use proxy::config::settings::Settings;
+use proxy::config::{Config, Role};
+use proxy::ingest::auth;
+
+/// The first byte is the role; then come a YAML file and variables (`QUEUE_URL=…`), parted by zero bytes.
+pub(crate) fn config(bytes: &[u8]) {
+    let Some((role, texts)) = bytes.split_first() else {
+        return;
+    };
+    let Ok(texts) = std::str::from_utf8(texts) else {
+        return;
+    };
+    let mut texts = texts.split('\0');
+    let file = Settings::yaml("f.yaml", texts.next().unwrap_or_default());
+    let pairs = texts.filter_map(|pair| pair.split_once('='));
+    let variables = pairs.map(|(name, value)| (format!("LINEAGE_PROXY_{name}"), value.to_owned()));
+    let settings = Settings::environment(variables).over(file);
+    let role = [
+        Role::Serve,
+        Role::Ingest,
+        Role::Batch,
+        Role::Check,
+        Role::Tool,
+    ][usize::from(role % 5)];
+    match Config::read(settings, role) {
+        Err(errors) => {
+            assert!(!errors.0.is_empty(), "refused without a reason");
+            assert!(errors.0.iter().all(|error| !error.is_empty()));
+        }
+        Ok(config) => {
+            let ingest = &config.ingest;
+            let largest = ingest.max_body.checked_add(ingest.max_unpacked);
+            assert!(largest.is_some_and(|bytes| bytes <= ingest.max_in_memory));
+            assert!(ingest.path_prefix.is_empty() || ingest.path_prefix.starts_with('/'));
+            assert!(!ingest.path_prefix.ends_with('/'));
+            assert!(config.batch.size >= 1 && config.batch.in_flight >= 1);
+            if role == Role::Ingest {
+                let auth = &ingest.auth;
+                assert!(auth.anonymous || !auth.keys.is_empty() || auth.secret_id.is_some());
+            }
+            // What was read can be used: a prefix that no router takes would end the process.
+            crate::http::serves(&config.ingest);
+        }
+    }
+}
+
+/// The text of a secret with keys: errors name places, never keys.
+pub(crate) fn keys(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    match auth::keys(text) {
+        Ok(keys) => assert!(keys.iter().all(|key| key.len() >= 16)),
+        Err(error) => {
+            assert!(error.starts_with("key "), "{error}");
+            let told = text.lines().map(str::trim).filter(|line| line.len() > 9);
+            for word in told {
+                assert!(!error.contains(word), "{}", pack::line(bytes));
+            }
+        }
+    }
+}
