@@ -96,7 +96,7 @@ for crate in fuzz fuzz-edge; do
             rm -rf "$folder/$law/least"
             mkdir "$folder/$law/least"
             # Small ones alone: what takes a large input to reach is reached again soon.
-            LAW="$law" "$fuzzer" -merge=1 -max_len=1024 "$folder/$law/least" "$inputs" >"$folder/$law/merge" 2>&1
+            LAW="$law" "$fuzzer" -set_cover_merge=1 -use_counters=0 -max_len=1024 "$folder/$law/least" "$inputs" >"$folder/$law/merge" 2>&1
             mkdir -p "tests/$crate/corpus"
             kept pack "$folder/$law/least" "tests/$crate/corpus/$law.jsonl"
         fi

@@ -123,6 +123,11 @@ impl<'t> Edits<'t> {
     /// The text with all changes made.
     pub fn apply(mut self) -> String {
         self.changes.sort_by_key(|(span, _)| (span.start, span.end));
+        debug_assert!(
+            (self.changes.iter().zip(self.changes.iter().skip(1)))
+                .all(|((one, _), (next, _))| one.end <= next.start),
+            "overlapping edits"
+        );
         let mut out = String::with_capacity(
             self.text.len() + self.changes.iter().map(|(_, new)| new.len()).sum::<usize>(),
         );
@@ -137,12 +142,6 @@ impl<'t> Edits<'t> {
     }
 
     fn push(&mut self, span: Range<usize>, new: String) {
-        debug_assert!(
-            self.changes
-                .iter()
-                .all(|(other, _)| span.end <= other.start || other.end <= span.start),
-            "overlapping edits"
-        );
         self.changes.push((span, new));
     }
 }

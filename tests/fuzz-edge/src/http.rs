@@ -268,7 +268,7 @@ fn accepted(sent: &Sent<'_>, status: StatusCode, answer: Option<&Value>) -> usiz
         _ => {
             if !status.is_success() {
                 assert!(
-                    answer.is_some_and(|answer| answer["error"].is_string()),
+                    answer.is_some_and(|answer| answer["title"].is_string()),
                     "{status} without a reason"
                 );
             }

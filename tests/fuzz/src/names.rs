@@ -1,10 +1,12 @@
-//! Laws of the built-in actions (`crates/transform/tests/laws`), for any event and for any names in one.
+//! Laws of the built-in actions (`crates/transform/tests/laws`), for any event and for any names in one. What a rename has
+//! to give is known for certain names only, so those laws stay there.
 
 use openlineage::{Event, Level, quote};
 use serde_json::Value;
 
-use crate::actions::{ACTIONS, RENAMES};
-use crate::check::{READ, check_action, check_rename};
+use crate::actions::ACTIONS;
+use crate::check::{READ, check_action, kept};
+use crate::event::legal;
 use crate::walk::walk;
 
 /// The first byte chooses the action, the rest is an event.
@@ -48,15 +50,14 @@ fn check(choice: u8, event: &Event) {
     let Ok(value) = serde_json::from_str::<Value>(event.text()) else {
         return;
     };
-    let (names, choice) = (walk(&value), usize::from(choice));
-    match choice % (ACTIONS.len() + RENAMES.len()) {
-        action if action < ACTIONS.len() => {
-            let (text, touches) = &ACTIONS[action];
-            check_action(text, touches, &READ.0[action], event, &names);
-        }
-        rename => {
-            let rename = rename - ACTIONS.len();
-            check_rename(&RENAMES[rename], &READ.1[rename], event, &names);
-        }
+    let action = usize::from(choice) % ACTIONS.len();
+    let (text, touches) = &ACTIONS[action];
+    if text.contains("connection_secrets") {
+        // A number under the key of a secret becomes a text too, which those laws do not expect.
+        let after = kept(&READ.0[action], event);
+        legal(&after);
+        assert_eq!(kept(&READ.0[action], &after), after, "twice is once");
+        return;
     }
+    check_action(text, touches, &READ.0[action], event, &walk(&value));
 }

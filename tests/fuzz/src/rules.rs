@@ -42,7 +42,8 @@ pub(crate) fn rules(bytes: &[u8]) {
         transforms: &Transforms::new(),
         hash_key: Some(b"0123456789abcdef0123456789abcdef"),
     };
-    let lines = text.lines().count() as u64 + 1;
+    // YAML ends lines with a carriage return too.
+    let lines = text.matches(['\n', '\r']).count() as u64 + 1;
     match Rules::read(text, &sources) {
         Err(problems) => {
             assert!(!problems.is_empty(), "refused without a reason");
@@ -104,10 +105,8 @@ pub(crate) fn pattern(bytes: &[u8]) {
     );
     let Ok(rules) = Rules::read(&file, &sources) else {
         // Only what YAML itself has to say may stand against a glob, or that there is too much of it.
-        assert!(
-            glob.len() > 100 || glob.chars().any(char::is_control),
-            "{glob:?}"
-        );
+        let yaml = |c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}');
+        assert!(glob.len() > 100 || glob.chars().any(yaml), "{glob:?}");
         return;
     };
     let event = format!(

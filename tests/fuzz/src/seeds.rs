@@ -24,7 +24,7 @@ pub fn of(law: &str) -> Vec<Vec<u8>> {
             .collect(),
         "names" => names(),
         "actions" => {
-            let all = ACTIONS.len() + RENAMES.len();
+            let all = ACTIONS.len();
             let tagged =
                 |(index, event): (usize, Vec<u8>)| [&[(index % all) as u8][..], &event].concat();
             events.enumerate().map(tagged).collect()
@@ -104,7 +104,7 @@ fn names() -> Vec<Vec<u8>> {
         "redshift://10.1.2.3:5439\0dev.public.t\0redshift://dwh.us-east-1:5439\0a.b.c\0redshift://wg.123456789012.eu-west-1.redshift-serverless.amazonaws.com:5439\0d.s.t\0arn:aws:redshift:us-east-1:123456789012:table\0dwh/dev/public/t\0af-ns\0j",
         "jdbc:postgresql://scott:tiger@10.1.2.3/shop?user=a&password=b\0shop.public.orders\0postgres://DB.example.com:5432/\0project.dataset.Table$20260501\0awsathena://athena.eu-west-1.amazonaws.com\0x/tmp/01a1faa6-e194-708b-a993-cc010cbe1ae4/data",
     ];
-    let all = ACTIONS.len() + RENAMES.len();
+    let all = ACTIONS.len();
     let tagged =
         (0..all).flat_map(|index| sets.map(|set| [&[index as u8], set.as_bytes()].concat()));
     tagged.collect()

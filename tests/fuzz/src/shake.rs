@@ -47,6 +47,10 @@ pub fn shake(name: &str, law: Law, inputs: &[Vec<u8>], rounds: usize) {
     let mut chance = Chance(seed);
     for _ in 0..rounds {
         let input = changed(inputs, &mut chance);
+        // An abort says nothing: the last input does.
+        if let Ok(file) = std::env::var("FUZZ_LAST") {
+            std::fs::write(file, &input).expect("FUZZ_LAST: a file");
+        }
         if let Err(panic) = catch_unwind(|| law(&input)) {
             eprintln!("{name} is broken by {}", line(&input));
             std::panic::resume_unwind(panic);
