@@ -78,7 +78,7 @@ fn edited(value: Json<'_>, edits: &mut Edits<'_>, chosen: u32, level: u32) -> St
         }
         _ if hit(chosen, size, level) => {
             edits.replace_string(value, "a\u{0}\\\u{ffff}");
-            r#""a\u0000\\￿""#.replace('￿', "\u{ffff}")
+            "\"a\\u0000\\\\\u{ffff}\"".to_owned()
         }
         _ => value.text().to_owned(),
     }
