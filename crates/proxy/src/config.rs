@@ -262,7 +262,7 @@ impl Config {
             ..
         } = &self.ingest;
         // A quarter is kept for small bodies.
-        if max_body + max_unpacked > *max_in_memory / 4 * 3 {
+        if max_body.saturating_add(*max_unpacked) > *max_in_memory / 4 * 3 {
             r.error("max_in_memory: one body could not be read: three quarters of it have to be at least max_body and max_unpacked".to_owned());
         }
         let closed = !auth.keys.is_empty() || auth.secret_id.is_some();

@@ -70,11 +70,11 @@ fn deadline(deadline_ms: u64) -> Instant {
 /// The payload is no batch of an SQS queue. Quotes nothing of it.
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[error("the payload is no event of an SQS queue: {0}")]
-struct NoSqsEvent(&'static str);
+pub struct NoSqsEvent(&'static str);
 
 /// The records of an invocation, each message once. Lambda's own payload, so that all of it is refused where it is
 /// none; but within a record only what is needed is asked for, since other writers write attributes as they like.
-fn records(payload: Value) -> Result<Vec<Record>, NoSqsEvent> {
+pub fn records(payload: Value) -> Result<Vec<Record>, NoSqsEvent> {
     let Value::Object(mut payload) = payload else {
         return Err(NoSqsEvent("it is no object"));
     };

@@ -26,9 +26,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::large::{Bucket, now_or_later};
-use self::message::{
-    ATTRIBUTES, MAX_BYTES, MAX_ENTRIES, entry, grouped, record, region, transportable,
-};
+use self::message::{ATTRIBUTES, MAX_BYTES, MAX_ENTRIES, entry, grouped, region, transportable};
 use super::{Message, Record, SendError, Unavailable, Unread, once};
 use crate::aws_error::said;
 use crate::config;
@@ -223,9 +221,13 @@ impl Sqs {
                 .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId)
                 .message_attribute_names("All");
             match request.send().await {
-                Ok(answer) => {
-                    records.extend(answer.messages.unwrap_or_default().into_iter().map(record))
-                }
+                Ok(answer) => records.extend(
+                    answer
+                        .messages
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(Record::from),
+                ),
                 // What was received already is not held back for that.
                 Err(_) if !records.is_empty() => return Ok(once(records)),
                 Err(error) => return Err(Unavailable(said(&error))),

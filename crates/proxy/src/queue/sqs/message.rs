@@ -89,25 +89,28 @@ pub(super) fn size(pointer: &Pointer) -> MessageAttributeValue {
     number(i64::try_from(pointer.bytes).unwrap_or(i64::MAX))
 }
 
-pub(super) fn record(message: SqsMessage) -> Record {
-    let system = |name: &str| {
-        let name = MessageSystemAttributeName::from(name);
-        let all = message.attributes.as_ref();
-        all.and_then(|all| all.get(&name)).cloned()
-    };
-    let ours = |name: &str| {
-        let all = message.message_attributes.as_ref();
-        let attribute: Option<&MessageAttributeValue> = all.and_then(|all| all.get(name));
-        let value = attribute.and_then(MessageAttributeValue::string_value);
-        value.map(str::to_owned)
-    };
-    Record::received(
-        message.message_id.clone().unwrap_or_default(),
-        message.receipt_handle.clone().unwrap_or_default(),
-        message.body.clone().unwrap_or_default(),
-        system,
-        ours,
-    )
+/// As the SDK received it.
+impl From<SqsMessage> for Record {
+    fn from(message: SqsMessage) -> Record {
+        let system = |name: &str| {
+            let name = MessageSystemAttributeName::from(name);
+            let all = message.attributes.as_ref();
+            all.and_then(|all| all.get(&name)).cloned()
+        };
+        let ours = |name: &str| {
+            let all = message.message_attributes.as_ref();
+            let attribute: Option<&MessageAttributeValue> = all.and_then(|all| all.get(name));
+            let value = attribute.and_then(MessageAttributeValue::string_value);
+            value.map(str::to_owned)
+        };
+        Record::received(
+            message.message_id.clone().unwrap_or_default(),
+            message.receipt_handle.clone().unwrap_or_default(),
+            message.body.clone().unwrap_or_default(),
+            system,
+            ours,
+        )
+    }
 }
 
 impl Record {
