@@ -137,7 +137,11 @@ async fn a_full_disk_is_told_and_nothing_that_was_accepted_is_lost() {
     taken_again(&serve, n).await;
     accepted.insert(n);
     let delivered = eventually_delivered(&target, &accepted);
-    assert_eq!(get(&serve, "/readyz").await, 200);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while get(&serve, "/readyz").await != 200 {
+        assert!(Instant::now() < deadline, "it is not ready");
+        tokio::time::sleep(Duration::from_millis(100)).await; // an answer is good for a second
+    }
     // What could be posted and not settled is settled later, and not posted in a loop.
     assert!(
         delivered <= accepted.len() + 20,
