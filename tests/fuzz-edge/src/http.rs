@@ -20,6 +20,7 @@ use proxy::ingest::{Ingest, Keys, router};
 use proxy::queue::{Embedded, Queue, Settlement};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 /// The application, small: one thread, a queue in memory as far as the machine has some.
@@ -88,7 +89,7 @@ impl App {
         self.runtime.block_on(async {
             let records = self
                 .queue
-                .receive(expected + 1, Duration::ZERO)
+                .receive(expected + 1, Duration::ZERO, &CancellationToken::new())
                 .await
                 .unwrap();
             let done: Vec<_> = records
