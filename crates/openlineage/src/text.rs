@@ -254,9 +254,10 @@ fn pointer(stack: &[Frame], text: &str) -> String {
             Frame::Object(Some(key)) => {
                 let key = text.get(key.clone()).unwrap_or_default();
                 // A key too long to be shown is not decoded either, a hundred times.
-                let decoded = (key.len() <= LONGEST_KEY)
-                    .then(|| Json::parse(key).ok().and_then(Json::string))
-                    .unwrap_or(Some(Cow::Borrowed(key)));
+                let decoded = match key.len() <= LONGEST_KEY {
+                    true => Json::parse(key).ok().and_then(Json::string),
+                    false => Some(Cow::Borrowed(key)),
+                };
                 pointer = down(pointer, &decoded.unwrap_or_default());
             }
             Frame::Object(None) => break,

@@ -265,9 +265,7 @@ async fn what_is_no_request_of_ours_is_refused() {
         ),
         (
             "an upgrade",
-            format!(
-                "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n"
-            ),
+            "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n".to_owned(),
             &[200],
         ),
         ("HTTP/2", h2.to_owned(), &[400, 505]),
