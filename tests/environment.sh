@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Virtual environments for the tests in Python, of pinned versions, kept in the user's cache by the hash of their pins.
 # Read by run.sh and exam.sh.
 
