@@ -24,6 +24,8 @@ target="${CARGO_TARGET_DIR:-$PWD/target}"
 
 # Property tests make the same events each time here, so that a failure is that of a change. The exam makes new ones.
 export PROPTEST_RNG_SEED="${PROPTEST_RNG_SEED:-1}"
+# Most of the exam waits.
+export RUST_TEST_THREADS="${RUST_TEST_THREADS:-4}"
 cargo test --workspace --locked
 $quick && exit 0
 
