@@ -216,9 +216,9 @@ def test_on_a_bad_day_nothing_is_lost_and_each_alarm_names_its_fault(stack):
     hours_ago = {"received_at": {"DataType": "Number", "StringValue": str(int(time.time() - 7_200) * 1_000)}}
     sent.append(name())
     stack.put(event(sent[-1], run=900), MessageAttributes=hours_ago)
-    eventually(lambda: alarms.read() or alarms.state("OldestRetry") == "ALARM", "an old event is tried again")
+    eventually(lambda: alarms.read() or alarms.state("OldestRetry") == "ALARM", "an old event is tried again", patience=180)
     stand_in.set(faults=[])
-    stack.arrived(*sent, patience=120)
+    stack.arrived(*sent, patience=300)
 
     # Poison beside good ones; the function killed under its work.
     stack.put("not JSON", event(poisoned := name(), run=500))

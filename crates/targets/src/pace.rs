@@ -65,6 +65,8 @@ struct Learnt {
     refused: u32,
     /// The first refusal after the last post that was taken.
     dry_since: Option<Instant>,
+    /// When it was left to the queue, and why: those who wait for their turn since before need not ask again.
+    left: Option<(Instant, Failure)>,
 }
 
 impl Pace {
@@ -88,9 +90,9 @@ impl Pace {
     where
         F: Future<Output = Delivery> + Send,
     {
-        let mut tries = Tries::default();
+        let (mut tries, came) = (Tries::default(), Instant::now());
         loop {
-            if let Err(left_alone) = self.turn(until).await {
+            if let Err(left_alone) = self.turn(came, until).await {
                 // What it said before is more than that there was no time; and there is nothing to double about it.
                 let said = match tries.delivery.take() {
                     Some(Delivery::Transient(failure)) => Some(Failure {
@@ -110,7 +112,7 @@ impl Pace {
             let again = match &delivery {
                 Delivery::Transient(failure) if slow_down(failure) => {
                     tries.refused += 1;
-                    self.learnt().refuse(failure.after, now)
+                    self.learnt().refuse(failure, now)
                 }
                 Delivery::Transient(failure) => {
                     let hiccup = failure.class == Class::Unavailable && now - begun < QUICK;
@@ -136,8 +138,9 @@ impl Pace {
         self.line.close();
     }
 
-    /// Waits for its turn. Errors: there is no time for one, perhaps since the target wants to be left alone.
-    async fn turn(&self, until: Instant) -> Result<(), Option<Failure>> {
+    /// Waits for its turn, since it `came`. Errors: there is no time for one, or the target wants to be left alone, or took
+    /// nothing for too long.
+    async fn turn(&self, came: Instant, until: Instant) -> Result<(), Option<Failure>> {
         let until = until.checked_sub(LEAST).unwrap_or(until);
         let Ok(Ok(_line)) = timeout_at(until, self.line.acquire()).await else {
             return Err(None);
@@ -148,6 +151,9 @@ impl Pace {
                 let mut learnt = self.learnt();
                 if learnt.alone > now + PATIENCE {
                     return Err(Some(left_alone(learnt.alone - now)));
+                }
+                if let Some((_, failure)) = learnt.left.as_ref().filter(|(at, _)| *at >= came) {
+                    return Err(Some(failure.clone()));
                 }
                 let due = learnt.due();
                 if due <= now && now < until {
@@ -194,6 +200,7 @@ impl Learnt {
             taken: 0,
             refused: 0,
             dry_since: None,
+            left: None,
         }
     }
 
@@ -210,18 +217,24 @@ impl Learnt {
     fn take(&mut self) {
         self.taken += 1;
         self.dry_since = None;
+        self.left = None;
         self.look();
     }
 
     /// Whether it is worth while to post again soon.
-    fn refuse(&mut self, after: Option<Duration>, now: Instant) -> bool {
+    fn refuse(&mut self, failure: &Failure, now: Instant) -> bool {
         self.refused += 1;
         self.look();
         let dry_since = *self.dry_since.get_or_insert(now);
+        let after = failure.after;
         if let Some(after) = after {
             self.alone = self.alone.max(now + after);
         }
-        after.is_none_or(|after| after <= PATIENCE) && now - dry_since < PATIENCE
+        let again = after.is_none_or(|after| after <= PATIENCE) && now - dry_since < PATIENCE;
+        if !again {
+            self.left = Some((now, failure.clone()));
+        }
+        again
     }
 
     fn look(&mut self) {
@@ -244,6 +257,32 @@ impl Learnt {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn refusal(after: Option<Duration>) -> Failure {
+        Failure {
+            after,
+            ..Failure::new(Class::Throttled, Scope::Target, "not now")
+        }
+    }
+
+    #[tokio::test]
+    async fn when_a_target_takes_nothing_those_who_waited_do_not_ask_one_by_one() {
+        let pace = Pace::new(Some(20));
+        let now = Instant::now();
+        assert!(pace.learnt().refuse(&refusal(None), now - PATIENCE));
+        assert!(!pace.learnt().refuse(&refusal(None), now + PATIENCE));
+        let post = |_| async { unreachable!("it is left to the queue") };
+        let tries = pace.deliver(now + PATIENCE, post).await;
+        assert_eq!(tries.posts, 0);
+        assert!(
+            matches!(tries.delivery, Some(Delivery::Transient(failure)) if failure.scope == Scope::Target)
+        );
+        // Who comes later asks, and with an answer all is well again.
+        pace.learnt().left = Some((now - PATIENCE, refusal(None)));
+        let post = |_| async { Delivery::Delivered { id: None } };
+        assert_eq!(pace.deliver(now + PATIENCE, post).await.posts, 1);
+        assert!(pace.learnt().left.is_none());
+    }
 
     /// Takes `rate` events a second, in small bursts, and refuses the others.
     struct Bucket {
@@ -280,7 +319,7 @@ mod tests {
                     taken += 1;
                 }
                 false => {
-                    learnt.refuse(None, now);
+                    learnt.refuse(&refusal(None), now);
                 }
             }
         }
@@ -344,12 +383,12 @@ mod tests {
         let now = Instant::now();
         let mut learnt = Learnt::new(20.0, now);
         let second = Duration::from_secs(1);
-        assert!(learnt.refuse(Some(second), now));
+        assert!(learnt.refuse(&refusal(Some(second)), now));
         assert_eq!(learnt.due(), now + second);
-        assert!(!learnt.refuse(Some(60 * second), now + second));
+        assert!(!learnt.refuse(&refusal(Some(60 * second)), now + second));
         assert_eq!(learnt.due(), now + 61 * second);
         learnt.take();
-        assert!(learnt.refuse(None, now + 61 * second));
-        assert!(!learnt.refuse(None, now + 66 * second));
+        assert!(learnt.refuse(&refusal(None), now + 61 * second));
+        assert!(!learnt.refuse(&refusal(None), now + 66 * second));
     }
 }
