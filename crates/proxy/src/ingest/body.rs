@@ -190,7 +190,7 @@ async fn read(body: &mut Body, limit: usize, share: &mut Share) -> Result<Vec<u8
     // What says that it is too large is not read into memory at all.
     if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
         return Err(Refusal::TooLarge(format!(
-            "more than {limit} bytes as sent"
+            "more than {limit} bytes as sent (max_body): send it with gzip, or with fewer facets"
         )));
     }
     // Chunked bodies have no length: count what comes, whatever was announced.
