@@ -4,7 +4,7 @@
 use std::panic::catch_unwind;
 
 use crate::Law;
-use crate::pack::line;
+use crate::pack::{self, line};
 use crate::support::Chance;
 
 /// Words that parsers take for something.
@@ -35,13 +35,27 @@ const WORDS: [&[u8]; 24] = [
     b"\"facets\":{",
 ];
 
+/// Tries each law, or the one that `LAW` names, with changed inputs: what was kept of it beside the manifest in `folder`,
+/// and its `seeds`.
+pub fn shake_all(laws: &[(&str, Law)], folder: &str, seeds: impl Fn(&str) -> Vec<Vec<u8>>) {
+    let only = std::env::var("LAW").ok();
+    for (name, law) in laws
+        .iter()
+        .filter(|(name, _)| only.as_deref().is_none_or(|only| only == *name))
+    {
+        let mut inputs = pack::inputs(&pack::file(folder, name));
+        inputs.extend(seeds(name));
+        shake(name, *law, &inputs, rounds(100));
+    }
+}
+
 /// How many inputs a law is tried with: a few, or as `FUZZ_INPUTS` says.
-pub fn rounds(few: usize) -> usize {
+fn rounds(few: usize) -> usize {
     std::env::var("FUZZ_INPUTS").map_or(few, |many| many.parse().expect("FUZZ_INPUTS: a number"))
 }
 
 /// Tries `law` with changed `inputs`; where one breaks it, says which. `FUZZ_SEED` makes others.
-pub fn shake(name: &str, law: Law, inputs: &[Vec<u8>], rounds: usize) {
+fn shake(name: &str, law: Law, inputs: &[Vec<u8>], rounds: usize) {
     let seed =
         std::env::var("FUZZ_SEED").map_or(1, |seed| seed.parse().expect("FUZZ_SEED: a number"));
     let mut chance = Chance(seed);

@@ -287,15 +287,8 @@ mod tests {
 
     fn record(receives: u32) -> Record {
         Record {
-            id: "a".into(),
-            body: "".into(),
-            received_at: None,
             receives,
-            receipt: String::new(),
-            queue_id: String::new(),
-            unreadable: None,
-            stored: None,
-            group: None,
+            ..Record::alone("a".to_owned())
         }
     }
 

@@ -26,7 +26,7 @@ pub fn preview(prepare: &Prepare, rules: &Rules, events: Vec<(String, Event)>) -
     let answers = HashMap::new();
     let records = events
         .into_iter()
-        .map(|(place, event)| (record(place), event));
+        .map(|(place, event)| (Record::alone(place), event));
     let mut preview = Preview::default();
     let note = |place: &str, told: &super::Told| {
         let failed = told.failed.iter().cloned();
@@ -50,18 +50,4 @@ pub fn preview(prepare: &Prepare, rules: &Rules, events: Vec<(String, Event)>) -
         }
     }
     preview
-}
-
-fn record(place: String) -> Record {
-    Record {
-        id: place,
-        body: "".into(),
-        received_at: None,
-        receives: 1,
-        receipt: String::new(),
-        queue_id: String::new(),
-        unreadable: None,
-        stored: None,
-        group: None,
-    }
 }

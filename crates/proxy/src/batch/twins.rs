@@ -172,15 +172,9 @@ mod tests {
         );
         let event = Event::read(body.as_bytes(), Level::Strict).unwrap().event;
         let record = Record {
-            id: id.into(),
             body: body.into(),
-            received_at: None,
-            receives: 1,
-            receipt: String::new(),
             queue_id: id.into(),
-            unreadable: None,
-            stored: None,
-            group: None,
+            ..Record::alone(id.into())
         };
         (record, event)
     }

@@ -353,15 +353,8 @@ impl Protocol {
         let taken = event == Event::Good && matches!(post, Post::Answered | Post::AnswerIsLost);
         state.taken[event as usize] += u8::from(taken);
         let record = Record {
-            id: String::new(),
-            body: "".into(),
-            received_at: None,
             receives,
-            receipt: String::new(),
-            queue_id: String::new(),
-            unreadable: None,
-            stored: None,
-            group: None,
+            ..Record::alone(String::new())
         };
         let outcome = plan::outcome(&tried, &record, Duration::ZERO, MAX_RECEIVES);
         let settled = Settled::new(record, None, outcome);
