@@ -4,7 +4,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-cache="${PROXY_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/lineage-proxy}"
 target="${CARGO_TARGET_DIR:-$PWD/target}"
 libraries=/usr/aarch64-linux-gnu
 
@@ -13,8 +12,6 @@ skip() {
     exit 0
 }
 
-packaging="$cache/venv-packaging-$(sha256sum tests/real/requirements-packaging.txt | cut -c1-16)/bin"
-[ -d "$packaging" ] || skip "cargo-lambda is not there: run tests/run.sh first"
 rustup target add aarch64-unknown-linux-gnu >/dev/null 2>&1 || skip "the toolchain has no standard library for it"
 if ! command -v qemu-aarch64 >/dev/null || ! [ -d "$libraries" ]; then
     if [ "$(id -u)" != 0 ] || ! apt-get install -y -qq --no-install-recommends qemu-user libc6-arm64-cross >/dev/null 2>&1; then
@@ -22,5 +19,7 @@ if ! command -v qemu-aarch64 >/dev/null || ! [ -d "$libraries" ]; then
     fi
 fi
 
-PATH="$packaging:$PATH" cargo lambda build --locked --arm64 -p proxy --bin ingest --lambda-dir "$target/lambda-arm64"
+. tests/environment.sh
+packaging="$(environment packaging tests/real/requirements-packaging.txt)"
+PATH="$packaging/bin:$PATH" cargo lambda build --locked --arm64 -p proxy --bin ingest --lambda-dir "$target/lambda-arm64"
 python3 tests/arm64.py qemu-aarch64 -L "$libraries" "$target/lambda-arm64/ingest/bootstrap"

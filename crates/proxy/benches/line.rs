@@ -1,8 +1,8 @@
 //! The line, measured through the real binaries: ingest, a batch, cold starts, memory.
 //!
-//! `cargo bench -p proxy --bench line`. Prints a table for the README. Figures are medians or totals of one run, ratios
-//! are against the floor measured in the same run. With `SQS_ENDPOINT` set (an SQS-compatible server), ingest is
-//! measured with SQS too.
+//! `cargo bench -p proxy --bench line` prints a table for the README. `BENCH_AGAINST` names a folder with the binaries
+//! of another build: both are measured in turns in the one run, and the table has their ratio. Each figure is the
+//! median of the rounds. With `SQS_ENDPOINT` set (an SQS-compatible server), ingest is measured with SQS too.
 
 #![allow(
     missing_docs,
@@ -15,27 +15,66 @@
 
 mod parts;
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use aws_stand_in::{Settings, StandIn};
 use journal::Journal;
 use parts::{Function, Process, event, median, post_all, sqs_event};
 
+const ROUNDS: usize = 9;
 const CLIENTS: usize = 32;
 /// Fewer than a batch can hold, so that nothing is taken out while ingest alone is measured.
 const REQUESTS: usize = 9_600;
 const SIZE: usize = 2_000;
+const BATCHES: u32 = 30;
+
+/// How long anything here may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What one round of one build came to: each figure under its name.
+type Figures = Vec<(&'static str, f64)>;
 
 #[tokio::main]
 async fn main() {
-    println!("| what | figure |\n|---|---|");
-    let floor = floor().await;
-    println!("| store alone, 2 KB rows in groups of {CLIENTS} | {floor:.0} rows/s |");
-    ingest(floor).await;
-    ingest_sqs().await;
-    batch_of_20().await;
-    cold_starts().await;
-    peak().await;
+    let own = Path::new(env!("CARGO_BIN_EXE_ingest")).parent().unwrap();
+    let mut builds = vec![own.to_owned()];
+    builds.extend(std::env::var_os("BENCH_AGAINST").map(PathBuf::from));
+    let (mut floors, mut rounds) = (Vec::new(), vec![Vec::new(); builds.len()]);
+    for round in 0..ROUNDS {
+        floors.push(floor().await);
+        // Who comes second finds another machine: they take turns at that too.
+        for place in 0..builds.len() {
+            let which = (place + round) % builds.len();
+            rounds[which].push(figures(&builds[which]).await);
+        }
+    }
+    print(median(floors), &rounds);
+}
+
+fn print(floor: f64, rounds: &[Vec<Figures>]) {
+    let against = if rounds.len() > 1 {
+        " against | ratio |"
+    } else {
+        ""
+    };
+    println!("| median of {ROUNDS} rounds | this build |{against}");
+    println!(
+        "|---|---|{}",
+        if rounds.len() > 1 { "---|---|" } else { "" }
+    );
+    println!("| store alone, 2 KB rows in groups of {CLIENTS}, rows/s | {floor:.0} |");
+    for (row, (name, _)) in rounds[0][0].iter().enumerate() {
+        let of = |build: &Vec<Figures>| median(build.iter().map(|round| round[row].1).collect());
+        let figures: Vec<f64> = rounds.iter().map(of).collect();
+        let ratio = figures.get(1).map(|other| figures[0] / other);
+        let shown: Vec<String> = figures
+            .iter()
+            .map(|figure| format!("{figure:.1}"))
+            .chain(ratio.map(|ratio| format!("{ratio:.2}")))
+            .collect();
+        println!("| {name} | {} |", shown.join(" | "));
+    }
 }
 
 /// What the embedded store does by itself: one writer's groups of 32 rows of 2 KB.
@@ -59,14 +98,32 @@ async fn floor() -> f64 {
     REQUESTS as f64 / started.elapsed().as_secs_f64()
 }
 
-async fn ingest(floor: f64) {
+async fn figures(build: &Path) -> Figures {
+    let mut figures = ingest(build).await;
+    figures.extend(ingest_sqs(build).await);
+    figures.extend(batch_of_20(build).await);
+    figures.extend(cold_starts(build).await);
+    figures.push(peak(build).await);
+    figures
+}
+
+async fn ingest(build: &Path) -> Figures {
     let alone = [
         ("LINEAGE_PROXY_BATCH_SIZE", "10000"),
         ("LINEAGE_PROXY_BATCH_WINDOW", "300"),
     ];
-    for (what, settings) in [
-        ("ingest alone", &alone[..]),
-        ("the whole line, into the store", &[]),
+    let mut figures = Vec::new();
+    for (rate, cpu, settings) in [
+        (
+            "ingest alone, embedded queue, 2 KB, 32 clients, requests/s",
+            "the same, µs CPU a request",
+            &alone[..],
+        ),
+        (
+            "the whole line into the store, 2 KB, 32 clients, requests/s",
+            "the same, delivered, µs CPU a request",
+            &[],
+        ),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let data_dir = folder.path().to_str().unwrap();
@@ -74,22 +131,22 @@ async fn ingest(floor: f64) {
             ("LINEAGE_PROXY_DATA_DIR", data_dir),
             ("LINEAGE_PROXY_LISTEN", "127.0.0.1:0"),
         ];
-        let process = Process::serve(&[settings, &own].concat());
-        let (cpu, started) = (process.cpu(), Instant::now());
+        let process = Process::serve(build, &[settings, &own].concat());
+        let (before, started) = (process.cpu(), Instant::now());
         post_all(&process.url, CLIENTS, REQUESTS, SIZE).await;
-        let rate = REQUESTS as f64 / started.elapsed().as_secs_f64();
-        let cpu = (process.cpu() - cpu).as_secs_f64() * 1e6 / REQUESTS as f64;
-        let share = rate / floor * 100.0;
-        println!(
-            "| {what}: embedded queue, 2 KB, {CLIENTS} clients | {rate:.0} requests/s ({share:.0} % of the store alone), {cpu:.0} µs CPU a request |"
-        );
+        figures.push((rate, REQUESTS as f64 / started.elapsed().as_secs_f64()));
+        if settings.is_empty() {
+            process.rests().await;
+        }
+        let spent = (process.cpu() - before).as_secs_f64();
+        figures.push((cpu, spent * 1e6 / REQUESTS as f64));
     }
+    figures
 }
 
-async fn ingest_sqs() {
+async fn ingest_sqs(build: &Path) -> Figures {
     let Ok(endpoint) = std::env::var("SQS_ENDPOINT") else {
-        println!("| ingest, SQS | not measured: SQS_ENDPOINT is not set |");
-        return;
+        return Vec::new();
     };
     let url = std::env::var("SQS_QUEUE_URL").expect("SQS_QUEUE_URL goes with SQS_ENDPOINT");
     let settings = [
@@ -99,77 +156,73 @@ async fn ingest_sqs() {
         ("LINEAGE_PROXY_LISTEN", "127.0.0.1:0"),
         ("AWS_ENDPOINT_URL_SQS", endpoint.as_str()),
     ];
-    let process = Process::serve(&settings);
-    const REQUESTS: usize = 2_000; // the emulator is the slow part
+    let process = Process::serve(build, &settings);
+    const REQUESTS: usize = 1_000; // the emulator is the slow part, and bounds the rate
     post_all(&process.url, 8, 200, SIZE).await;
-    let (cpu, started) = (process.cpu(), Instant::now());
+    let before = process.cpu();
     post_all(&process.url, 8, REQUESTS, SIZE).await;
-    let rate = REQUESTS as f64 / started.elapsed().as_secs_f64();
-    let cpu = (process.cpu() - cpu).as_secs_f64() * 1e6 / REQUESTS as f64;
-    println!(
-        "| ingest, SQS (emulated, which bounds the rate), 2 KB, 8 clients | {rate:.0} requests/s, {cpu:.0} µs CPU a request |"
-    );
+    let spent = (process.cpu() - before).as_secs_f64();
+    vec![(
+        "ingest, SQS, 2 KB, 8 clients, µs CPU a request",
+        spent * 1e6 / REQUESTS as f64,
+    )]
 }
 
-async fn batch_of_20() {
-    let (_datazone, mut function) = batch_function(50).await;
+async fn batch_of_20(build: &Path) -> Figures {
+    let (_datazone, mut function) = batch_function(build, 50).await;
     function.invoke(sqs_event(0, 20, SIZE)).await; // connections
-    let (cpu, mut walls) = (function.cpu(), Vec::new());
-    const BATCHES: u32 = 50;
+    let (before, mut walls) = (function.cpu(), Vec::new());
     for n in 1..=BATCHES {
         let started = Instant::now();
         function.invoke(sqs_event(n, 20, SIZE)).await;
-        walls.push(started.elapsed());
+        walls.push(milliseconds(started.elapsed()));
     }
-    let cpu = (function.cpu() - cpu).as_secs_f64() * 1e3 / f64::from(BATCHES);
-    println!(
-        "| batch of 20 against a target that takes 50 ms | {:.1} ms wall (median), {cpu:.1} ms CPU |",
-        median(walls).as_secs_f64() * 1e3
-    );
+    let spent = milliseconds(function.cpu() - before);
+    vec![
+        (
+            "batch of 20 against a target that takes 50 ms, ms",
+            median(walls),
+        ),
+        ("the same, ms CPU", spent / f64::from(BATCHES)),
+    ]
 }
 
-async fn cold_starts() {
-    let mut firsts = Vec::new();
-    for n in 0..12 {
-        let (_datazone, mut function) = batch_function(0).await;
-        function.invoke(sqs_event(n, 1, SIZE)).await;
-        firsts.push(function.since_exec());
-    }
-    println!(
-        "| batch function, exec to first batch delivered | {:.1} ms (median of 12) |",
-        median(firsts).as_secs_f64() * 1e3
-    );
-    let mut firsts = Vec::new();
-    for _ in 0..12 {
-        let mut function = Function::start(
-            env!("CARGO_BIN_EXE_ingest"),
-            &[
-                ("LINEAGE_PROXY_QUEUE_URL", "http://127.0.0.1:9/0/q"),
-                ("LINEAGE_PROXY_AUTH_ALLOW_ANONYMOUS", "true"),
-            ],
-        )
-        .await;
-        function.invoke(parts::http_event("GET", "/healthz")).await;
-        firsts.push(function.since_exec());
-    }
-    println!(
-        "| ingest function, exec to first answer | {:.1} ms (median of 12) |",
-        median(firsts).as_secs_f64() * 1e3
-    );
+async fn cold_starts(build: &Path) -> Figures {
+    let (_datazone, mut batch) = batch_function(build, 0).await;
+    batch.invoke(sqs_event(1, 1, SIZE)).await;
+    let mut ingest = Function::start(
+        &build.join("ingest"),
+        &[
+            ("LINEAGE_PROXY_QUEUE_URL", "http://127.0.0.1:9/0/q"),
+            ("LINEAGE_PROXY_AUTH_ALLOW_ANONYMOUS", "true"),
+        ],
+    )
+    .await;
+    ingest.invoke(parts::http_event("GET", "/healthz")).await;
+    vec![
+        (
+            "batch function, exec to first batch delivered, ms",
+            milliseconds(batch.since_exec()),
+        ),
+        (
+            "ingest function, exec to first answer, ms",
+            milliseconds(ingest.since_exec()),
+        ),
+    ]
 }
 
-async fn peak() {
-    let (_datazone, mut function) = batch_function(50).await;
+async fn peak(build: &Path) -> (&'static str, f64) {
+    let (_datazone, mut function) = batch_function(build, 50).await;
     for n in 0..10 {
         function.invoke(sqs_event(n, 20, 200_000)).await;
     }
-    println!(
-        "| batch function, peak memory after ten batches of 20 × 200 KB | {:.0} MB |",
-        function.peak_mb()
-    );
+    (
+        "batch function, peak memory after ten batches of 20 × 200 KB, MB",
+        function.peak_mb(),
+    )
 }
 
-async fn batch_function(latency_ms: u64) -> (StandIn, Function) {
+async fn batch_function(build: &Path, latency_ms: u64) -> (StandIn, Function) {
     let settings = Settings {
         rate: 0,
         latency_ms,
@@ -180,7 +233,7 @@ async fn batch_function(latency_ms: u64) -> (StandIn, Function) {
         .unwrap();
     let url = datazone.url();
     let function = Function::start(
-        env!("CARGO_BIN_EXE_batch"),
+        &build.join("batch"),
         &[
             ("LINEAGE_PROXY_QUEUE_URL", "http://127.0.0.1:9/0/q"),
             (
@@ -197,5 +250,6 @@ async fn batch_function(latency_ms: u64) -> (StandIn, Function) {
     (datazone, function)
 }
 
-/// How long anything here may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}

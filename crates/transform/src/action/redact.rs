@@ -165,6 +165,8 @@ impl Redact {
         // `{"name": "DB_PASSWORD", "value": "x"}`.
         let named = members.iter().find(|member| member.is("name"));
         let named = named.and_then(|member| member.value.string());
+        // As it will stand there, so that who reads it again comes to the same: `a/token=x/` hides its `x`.
+        let named = named.map(|name| secrets::hidden(&name).into_owned());
         for member in members {
             let key = member.key.string().unwrap_or_default();
             let says = match (around.in_facets, &*key, &named) {

@@ -131,6 +131,22 @@ fn members_of_facets_that_are_called_like_secrets_are_masked() {
 }
 
 #[test]
+fn a_variable_is_judged_by_its_name_as_it_goes_on() {
+    let run = format!(
+        r#""environmentVariables":{{{FACET},"environmentVariables":[{{"name":"5/token=x/","value":"v"}}]}}"#
+    );
+    let before = event(&run, "", "x");
+    let rule = Redact {
+        connection_secrets: true,
+        ..Redact::default()
+    };
+    let text = rule.redact(&before).unwrap();
+    let expected = before.text().replace("=x/", "=***/");
+    assert_eq!(text, expected.replace("\"v\"", "\"***\""));
+    assert_eq!(rule.redact(&before.rewritten(text).unwrap()), None);
+}
+
+#[test]
 fn names_of_datasets_and_jobs_stay_apart() {
     let text = r#"{"eventTime":"2026-01-01T00:00:00Z","producer":"urn:p","schemaURL":"urn:s",
         "job":{"namespace":"password=n","name":"refresh_token=prod"},
