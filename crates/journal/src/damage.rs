@@ -90,6 +90,14 @@ pub(crate) fn emptied(path: &Path) -> Option<String> {
 pub(crate) fn finish(path: &Path) -> rusqlite::Result<()> {
     let salvaged = beside(path, SALVAGED);
     if !path.exists() && salvaged.exists() {
+        // A log that is still there is that of the file that was set aside: over the new one it would be damage.
+        let aside = free_name(path);
+        for part in ["-wal", "-shm"] {
+            let from = beside(path, part);
+            if from.exists() {
+                fs::rename(&from, beside(&aside, part)).map_err(io)?;
+            }
+        }
         fs::rename(&salvaged, path).map_err(io)?;
     }
     Ok(())

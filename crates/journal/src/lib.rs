@@ -14,7 +14,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use damage::Checked;
@@ -49,6 +49,31 @@ struct File {
     swap: RwLock<()>,
     /// How often another file was put there.
     replaced: AtomicU64,
+    /// A connection on which nobody reads now: to open one costs more than most reads. And of which file it is.
+    idle: Mutex<Option<(u64, Connection)>>,
+}
+
+impl File {
+    /// Does `work` on a connection that only reads. With it, which file that was.
+    fn read<R>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<R>,
+    ) -> (rusqlite::Result<R>, u64) {
+        let _swap = self.swap.read().unwrap_or_else(PoisonError::into_inner);
+        let replaced = self.replaced.load(Ordering::Acquire);
+        let idle = self.idle().take().filter(|(of, _)| *of == replaced);
+        let connection = idle.map_or_else(|| reader(&self.path), |(_, idle)| Ok(idle));
+        let result = connection.and_then(|connection| {
+            let result = work(&connection)?;
+            *self.idle() = Some((replaced, connection));
+            Ok(result)
+        });
+        (result, replaced)
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Option<(u64, Connection)>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Why a write or read was not done. Nothing of it is in the database.
@@ -150,6 +175,7 @@ impl Journal {
             schema: schema.to_owned(),
             swap: RwLock::default(),
             replaced: AtomicU64::new(0),
+            idle: Mutex::default(),
         });
         let (requests, waiting) = mpsc::channel(WAITING);
         let writer = Writer::new(file.clone(), connection, owned);
@@ -178,18 +204,14 @@ impl Journal {
         })
     }
 
-    /// Does `work` on a connection of its own, which sees what is committed and does not wait for the writer.
+    /// Does `work` on another connection, which sees what is committed and does not wait for the writer.
     pub async fn read<R, F>(&self, work: F) -> Result<R, Error>
     where
         R: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<R> + Send + 'static,
     {
         let file = self.file.clone();
-        let reading = tokio::task::spawn_blocking(move || {
-            let _swap = file.swap.read().unwrap_or_else(PoisonError::into_inner);
-            let result = reader(&file.path).and_then(|connection| work(&connection));
-            (result, file.replaced.load(Ordering::Acquire))
-        });
+        let reading = tokio::task::spawn_blocking(move || file.read(work));
         let panicked = |_| Error::Panicked(self.file.path.clone());
         let (result, replaced) = reading.await.map_err(panicked)?;
         let stopped = || Error::Stopped(self.file.path.clone());

@@ -193,6 +193,7 @@ impl Writer {
             let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         }
         let _swap = (self.file.swap.write()).unwrap_or_else(PoisonError::into_inner);
+        *self.file.idle() = None;
         let (path, schema) = (&self.file.path, &self.file.schema);
         error!(
             file = %path.display(), damage = found,

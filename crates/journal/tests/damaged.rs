@@ -234,3 +234,28 @@ async fn a_log_that_a_power_cut_left_half_written_is_no_damage() {
     assert_eq!(rows(&journal).await.len(), ROWS as usize + 19);
     assert!(aside(&killed).is_empty());
 }
+
+#[tokio::test]
+async fn a_log_that_a_crash_left_behind_while_its_file_was_set_aside_is_not_laid_over_the_new_one()
+{
+    let folder = tempfile::tempdir().unwrap();
+    let (old, new) = (folder.path().join("old/a.db"), folder.path().join("a.db"));
+    fs::create_dir(folder.path().join("old")).unwrap();
+    let of_the_log = Journal::own(&old, SCHEMA).unwrap();
+    fill(&of_the_log, ROWS + 1..=ROWS + 500).await;
+    filled(&new).await;
+    // The database was renamed, its log was not, and the new file is not yet in its place.
+    fs::rename(&new, folder.path().join("a.db.salvaged")).unwrap();
+    fs::copy(wal(&old), wal(&new)).unwrap();
+    let journal = Journal::own(&new, SCHEMA).unwrap();
+    assert!(rows(&journal).await == (1..=ROWS).collect::<Vec<_>>());
+    let is_kept = |file: &fs::DirEntry| {
+        let name = file.file_name().to_string_lossy().into_owned();
+        name.contains(".damaged-") && name.ends_with("-wal")
+    };
+    let files = fs::read_dir(folder.path()).unwrap();
+    assert_eq!(
+        files.filter(|file| is_kept(file.as_ref().unwrap())).count(),
+        1
+    );
+}
