@@ -42,7 +42,7 @@ struct Line {
 impl File {
     /// Opens or creates the file; its folder has to exist.
     pub fn open(settings: FileSettings) -> io::Result<File> {
-        let mut file = append(&settings.path)?;
+        let mut file = Some(append(&settings.path)?);
         let (lines, mut waiting) = mpsc::channel::<Line>(GROUP);
         std::thread::Builder::new()
             .name("file-target".to_owned())
@@ -130,22 +130,28 @@ fn folder(path: &Path) -> &Path {
     }
 }
 
-fn write(file: &mut fs::File, settings: &FileSettings, group: &[Line]) -> io::Result<()> {
-    let before = file.metadata()?.len();
+/// Writes a group to the file, which is opened anew where the last group left none.
+fn write(kept: &mut Option<fs::File>, settings: &FileSettings, group: &[Line]) -> io::Result<()> {
+    let mut file = match kept.take() {
+        Some(file) => file,
+        None => append(&settings.path)?,
+    };
+    let mut before = file.metadata()?.len();
     if before > 0 && before >= settings.max_bytes {
+        // Whatever goes wrong on the way, the next group looks what is there now.
         rotate(settings)?;
-        *file = append(&settings.path)?;
+        file = append(&settings.path)?;
+        before = file.metadata()?.len();
     }
-    let before = file.metadata()?.len();
     let mut bytes = Vec::new();
     for line in group {
         bytes.extend_from_slice(line.text.as_bytes());
         bytes.push(b'\n');
     }
     let written = file.write_all(&bytes).and_then(|()| file.sync_data());
-    if written.is_err() {
-        // Half a line would run into the next one.
-        let _ = file.set_len(before);
+    // Half a line would run into the next one. Where it cannot be taken away now, opening the file anew does.
+    if written.is_ok() || file.set_len(before).is_ok() {
+        *kept = Some(file);
     }
     written
 }
@@ -218,6 +224,25 @@ mod tests {
             append(&path).unwrap().write_all(b"{}\n").unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), format!("{ended}{{}}\n"));
         }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_somebody_moved_away_is_begun_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let file = File::open(FileSettings {
+            path: path.clone(),
+            max_bytes: 1,
+            keep: 0,
+        })
+        .unwrap();
+        let text = r#"{"eventTime":"2026-01-01T00:00:00Z","producer":"urn:p","schemaURL":"urn:s","dataset":{"namespace":"n","name":"d"}}"#;
+        let event = Event::read(text.as_bytes(), Level::Strict).unwrap().event;
+        assert_eq!(file.deliver(&event).await, Delivery::Delivered { id: None });
+        fs::rename(&path, folder.path().join("elsewhere")).unwrap();
+        assert!(matches!(file.deliver(&event).await, Delivery::Transient(_)));
+        assert_eq!(file.deliver(&event).await, Delivery::Delivered { id: None });
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{text}\n"));
     }
 
     #[tokio::test]

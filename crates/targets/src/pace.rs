@@ -36,6 +36,9 @@ const BURST: Duration = Duration::from_millis(500);
 /// A target that has taken nothing for so long, or asks to be left alone for longer, is the queue's to wait for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// The longest that a target is left alone, whatever it asks for: the queue's longest wait. Then one event asks again.
+const LONGEST: Duration = Duration::from_secs(900);
+
 /// Before the second try after a hiccup, and how soon a failure has to come to be one.
 const HICCUP: Duration = Duration::from_millis(100);
 const QUICK: Duration = Duration::from_secs(2);
@@ -226,7 +229,7 @@ impl Learnt {
         self.refused += 1;
         self.look();
         let dry_since = *self.dry_since.get_or_insert(now);
-        let after = failure.after;
+        let after = failure.after.map(|after| after.min(LONGEST));
         if let Some(after) = after {
             self.alone = self.alone.max(now + after);
         }
@@ -282,6 +285,14 @@ mod tests {
         let post = |_| async { Delivery::Delivered { id: None } };
         assert_eq!(pace.deliver(now + PATIENCE, post).await.posts, 1);
         assert!(pace.learnt().left.is_none());
+    }
+
+    #[test]
+    fn who_asks_to_be_left_alone_for_ever_is_asked_again_after_a_while() {
+        let now = Instant::now();
+        let mut learnt = Learnt::new(20.0, now);
+        assert!(!learnt.refuse(&refusal(Some(Duration::MAX)), now));
+        assert_eq!(learnt.alone, now + LONGEST);
     }
 
     /// Takes `rate` events a second, in small bursts, and refuses the others.
