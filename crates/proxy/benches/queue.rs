@@ -97,6 +97,7 @@ async fn fill(queue: &Queue, count: usize) -> Vec<f64> {
                 body: body.clone(),
                 received_at: now(),
                 group: String::new(),
+                room: None,
             });
             let sent = queue.send(messages.collect()).await;
             assert!(sent.iter().all(Result::is_ok));

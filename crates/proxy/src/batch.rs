@@ -16,6 +16,7 @@ mod together;
 mod twins;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -58,7 +59,9 @@ pub struct Batch {
     /// After how many tries an event becomes a dead letter.
     pub max_receives: u32,
     /// What was delivered a moment ago, and is not to be again.
-    pub delivered: Delivered,
+    delivered: Delivered,
+    /// The process is about to end.
+    stopping: AtomicBool,
 }
 
 impl Batch {
@@ -91,7 +94,19 @@ impl Batch {
             order: Order::default(),
             max_receives,
             delivered: Delivered::within(config.batch.deduplication),
+            stopping: AtomicBool::new(false),
         }
+    }
+
+    /// Ends what waits for its turn to be posted: the process is about to end. What is on its way is not disturbed.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.target.stop();
+    }
+
+    /// Takes in that a batch with `records` ended in a panic, before it was told what became of them.
+    pub(crate) fn not_told(&self, records: &[Record]) {
+        self.delivered.not_told(records);
     }
 }
 
@@ -332,7 +347,11 @@ async fn post(
     let tries = timeout_at(deadline, post).await;
     report::tries(batch.target.name(), &tries);
     let delivery = tries.ok().and_then(|tries| tries.delivery);
-    delivery.map_or(Tried::OutOfTime, Tried::Answered)
+    match delivery {
+        Some(delivery) => Tried::Answered(delivery),
+        None if batch.stopping.load(Ordering::Acquire) => Tried::Stopped,
+        None => Tried::OutOfTime,
+    }
 }
 
 /// The run as what is to be delivered. Rules that are code may take their time: they get a thread of their own, so that

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use openlineage::{Event, Subject};
 use sha2::{Digest, Sha256};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -40,6 +41,8 @@ pub struct Message {
     pub received_at: i64,
     /// What it has to be in order with, where the queue keeps an order: see [`group`].
     pub group: String,
+    /// Its share of what may be in memory, given back when it is in the queue.
+    pub room: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 /// What batch takes out.

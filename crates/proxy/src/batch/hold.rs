@@ -21,6 +21,9 @@ const CAPACITY: usize = 2_000;
 /// Bytes held at most; past it everything held is let go.
 const BYTES: usize = 64_000_000;
 
+/// With less time left than this no post is begun, and the others of its batch would have no more.
+const ENOUGH: Duration = Duration::from_secs(2);
+
 /// What is held between batches.
 #[derive(Debug)]
 pub struct Hold {
@@ -193,7 +196,8 @@ impl Held {
         }
     }
 
-    /// Lets go. What is in sight of its queue again, or came again already, is no longer ours to deliver.
+    /// Lets go. What is in sight of its queue again, or will be in a moment, or came again already, is no longer ours to
+    /// deliver.
     fn free(
         &mut self,
         freed: Vec<Waiting>,
@@ -209,9 +213,9 @@ impl Held {
                 Some(latest) if *latest > receives => continue,
                 Some(_) | None => self.latest.remove(&waiting.record.queue_id),
             };
-            let left = waiting.taken + until - now;
-            if let Ok(left) = u64::try_from(left) {
-                let left = Duration::from_millis(left);
+            let left = u64::try_from(waiting.taken + until - now).unwrap_or(0);
+            let left = Duration::from_millis(left);
+            if left >= ENOUGH {
                 passed.left = Some(passed.left.map_or(left, |least| least.min(left)));
                 passed.events.push((waiting.record, waiting.event));
             }

@@ -125,6 +125,8 @@ pub(super) enum Tried {
     Untried(Failure),
     /// There was no time left: it is the next one's.
     OutOfTime,
+    /// The process is about to end.
+    Stopped,
 }
 
 /// What a delivery means for a record. `pace` is how long to wait before another try, where the target does not say:
@@ -156,6 +158,12 @@ pub(super) fn outcome(
             again(class, reason, after, record, max_receives)
         }
         Tried::OutOfTime => out_of_time(record, max_receives),
+        // However often it was received: this was no try.
+        Tried::Stopped => Outcome::HandedBack {
+            class: "stopping",
+            after: Duration::ZERO,
+            reason: "not tried: the proxy is stopping".to_owned(),
+        },
     }
 }
 
@@ -225,7 +233,7 @@ pub(super) fn goes_apart(tried: &Tried, carries: bool, receives: u32) -> Option<
         {
             Some(&failure.message)
         }
-        Tried::Answered(_) | Tried::Untried(_) | Tried::OutOfTime => None,
+        Tried::Answered(_) | Tried::Untried(_) | Tried::OutOfTime | Tried::Stopped => None,
     }
 }
 
@@ -238,7 +246,7 @@ pub(super) fn holds(tried: &Tried, receives: u32) -> Option<Failure> {
             let holds = failure.scope == Scope::Target || holds_its_run(receives);
             holds.then(|| failure.clone())
         }
-        Tried::OutOfTime => Some(Failure {
+        Tried::OutOfTime | Tried::Stopped => Some(Failure {
             class: Class::Unavailable,
             scope: Scope::Event,
             message: "there was no time for an earlier event of its run".to_owned(),

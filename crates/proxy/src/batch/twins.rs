@@ -2,10 +2,10 @@
 //!
 //! Pure but for its memory, which is that of the process. What is byte for byte an event that was delivered a moment ago
 //! is not delivered again; within a batch it has the outcome of the first. New rules make new events of old ones, so
-//! they count in. Called by `batch.rs` for each batch, before and after it is handled.
+//! they count in. Called by `batch.rs` for each run of a batch in its turn, before and after it is delivered.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use openlineage::Event;
@@ -25,20 +25,27 @@ type Hash = [u8; 32];
 
 /// What was delivered within the window.
 #[derive(Debug)]
-pub struct Delivered {
+pub(super) struct Delivered {
     window: Duration,
     memory: Mutex<Memory>,
 }
 
 #[derive(Debug, Default)]
 struct Memory {
-    /// With the queue's id of the message that brought it.
-    known: HashMap<Hash, String>,
+    /// With the message that brought it, unless nobody was told that it is delivered.
+    known: HashMap<Hash, Option<Sent>>,
     /// The same, oldest first.
     order: VecDeque<(Instant, Hash)>,
 }
 
-/// A batch, told apart.
+/// One message. The queue's id of it alone may be given to another one later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Sent {
+    queue_id: String,
+    id: String,
+}
+
+/// A run, told apart.
 #[derive(Debug, Default)]
 pub(super) struct Apart {
     /// What is to be delivered, each once.
@@ -52,7 +59,7 @@ pub(super) struct Apart {
 
 impl Delivered {
     /// Remembers for `window`; nothing if that is zero.
-    pub fn within(window: Duration) -> Delivered {
+    pub(super) fn within(window: Duration) -> Delivered {
         Delivered {
             window,
             memory: Mutex::default(),
@@ -67,15 +74,18 @@ impl Delivered {
                 ..Apart::default()
             };
         }
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        // Before the lock, for which other runs wait.
+        let hashes: Vec<Hash> = (events.iter())
+            .map(|(record, _)| hash(version, record))
+            .collect();
+        let mut memory = self.lock();
         memory.forget(now, self.window);
         let mut apart = Apart::default();
         let mut here = HashSet::new();
-        for (record, event) in events {
-            let hash = hash(version, &record);
+        for ((record, event), hash) in events.into_iter().zip(hashes) {
             if let Some(first) = memory.known.get(&hash) {
                 // The same message came again: its settlement failed. That is no second event.
-                let told_before = *first == record.queue_id;
+                let told_before = *first == Some(Sent::by(&record));
                 let settled = Settled::new(record, Some(event), duplicate());
                 apart.dropped.push(Settled {
                     told_before,
@@ -99,14 +109,14 @@ impl Delivered {
         now: Instant,
     ) -> Vec<Settled> {
         let mut outcomes: HashMap<Hash, Outcome> = HashMap::new();
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = self.lock();
         for first in &settled {
             let Some(hash) = apart.hashes.get(&first.record.queue_id) else {
                 continue;
             };
             let outcome = match &first.outcome {
                 Outcome::Delivered { .. } => {
-                    memory.remember(now, *hash, &first.record.queue_id);
+                    memory.remember(now, *hash, Sent::by(&first.record));
                     duplicate()
                 }
                 other @ (Outcome::Dropped { .. }
@@ -124,6 +134,27 @@ impl Delivered {
         }
         settled
     }
+
+    /// Takes in that nobody was told what became of `records`: what of them was delivered is told when it comes again.
+    pub(super) fn not_told(&self, records: &[Record]) {
+        for first in self.lock().known.values_mut() {
+            let is_of_them = |sent: &Sent| records.iter().any(|record| *sent == Sent::by(record));
+            first.take_if(|first| is_of_them(first));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sent {
+    fn by(record: &Record) -> Sent {
+        Sent {
+            queue_id: record.queue_id.clone(),
+            id: record.id.clone(),
+        }
+    }
 }
 
 impl Memory {
@@ -136,8 +167,8 @@ impl Memory {
         }
     }
 
-    fn remember(&mut self, now: Instant, hash: Hash, message: &str) {
-        if self.known.insert(hash, message.to_owned()).is_none() {
+    fn remember(&mut self, now: Instant, hash: Hash, message: Sent) {
+        if self.known.insert(hash, Some(message)).is_none() {
             self.order.push_back((now, hash));
         }
     }
@@ -253,6 +284,30 @@ mod tests {
     }
 
     #[test]
+    fn a_second_message_of_a_number_that_is_free_again_is_told() {
+        let (delivered, now) = (Delivered::within(WINDOW), Instant::now());
+        batch(&delivered, vec![event("1", "a")], &done(), "v", now);
+        let (second, event) = event("1", "a");
+        let second = Record {
+            id: "another".into(),
+            ..second
+        };
+        let again = delivered.apart(vec![(second, event)], "v", now);
+        assert!(!again.dropped[0].told_before);
+    }
+
+    #[test]
+    fn what_was_delivered_and_never_told_is_told_when_it_comes_again() {
+        let (delivered, now) = (Delivered::within(WINDOW), Instant::now());
+        let both = || vec![event("1", "a"), event("2", "b")];
+        batch(&delivered, both(), &done(), "v", now);
+        delivered.not_told(&[event("2", "b").0]);
+        let again = delivered.apart(both(), "v", now);
+        let told = again.dropped.iter().map(|settled| settled.told_before);
+        assert_eq!(told.collect::<Vec<_>>(), [true, false]);
+    }
+
+    #[test]
     fn after_the_window_and_by_other_rules_it_is_another_event() {
         let (delivered, now) = (Delivered::within(WINDOW), Instant::now());
         let one = || vec![event("1", "a")];
@@ -284,7 +339,7 @@ mod tests {
         for n in 0..REMEMBERED + 100 {
             let mut hash = [0; 32];
             hash[..8].copy_from_slice(&n.to_le_bytes());
-            memory.remember(now, hash, "m");
+            memory.remember(now, hash, Sent::by(&event("1", "a").0));
         }
         memory.forget(now, WINDOW);
         assert_eq!(

@@ -98,7 +98,14 @@ impl Memory {
 /// A body in memory, and its share of the budget.
 pub(super) struct Taken {
     pub(super) bytes: Vec<u8>,
-    _share: Share,
+    share: Share,
+}
+
+impl Taken {
+    /// The share by itself, for what is made of the body and outlasts it. What is small has none.
+    pub(super) fn into_room(self) -> Option<Arc<OwnedSemaphorePermit>> {
+        self.share.permits.map(Arc::new)
+    }
 }
 
 /// Reads and unpacks the body of `request`. What is refused before its end is still read to it, see [`drain`].
@@ -142,10 +149,7 @@ async fn take_from(
     };
     let sent = read(body, limits.sent, &mut share).await?;
     if !is_packed(&sent, gzip)? {
-        return Ok(Taken {
-            bytes: sent,
-            _share: share,
-        });
+        return Ok(Taken { bytes: sent, share });
     }
     let quick = limits.unpacked.min(QUICK);
     let bytes = match unpack(&sent, quick, &mut share) {
@@ -159,10 +163,7 @@ async fn take_from(
         }
         unpacked => unpacked?,
     };
-    Ok(Taken {
-        bytes,
-        _share: share,
-    })
+    Ok(Taken { bytes, share })
 }
 
 /// Whether the bytes are gzip, whatever the header says: a gateway may unpack a body and leave its header, or take

@@ -3,6 +3,9 @@
 //! Only `serve` with its own store has it. A page is sent as it is read, piece by piece: it may be larger than memory.
 
 use std::io;
+use std::iter::Peekable;
+use std::time::Duration;
+use std::vec::IntoIter;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Query, State};
@@ -11,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use futures::stream;
 use serde::Deserialize;
 use targets::{Order, Place, Store};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Ingest;
 use super::answer::{Refusal, refused};
@@ -24,6 +27,17 @@ const PIECE: usize = 262_144;
 
 /// Reads under way at once: skipping to a far offset of a large store takes a core and the disk.
 static READING: Semaphore = Semaphore::const_new(2);
+
+/// Bytes of pieces that wait to be taken by their clients, of all together. Clients that take nothing keep others from
+/// reading, and no event from coming in.
+const IN_MEMORY: u32 = 64_000_000;
+static ROOM: Semaphore = Semaphore::const_new(IN_MEMORY as usize);
+
+/// How long a client may wait for room.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Bytes that are handed on at once.
+const FRAME: usize = 16_384;
 
 /// The query, as Marquez has it.
 #[derive(Deserialize)]
@@ -63,29 +77,69 @@ pub(super) async fn events(State(ingest): State<Ingest>, Query(page): Query<Page
     }
 }
 
+/// An answer on its way.
+struct Answer {
+    store: Store,
+    rest: Peekable<IntoIter<Place>>,
+    /// What goes before the next event.
+    opening: &'static str,
+    ending: String,
+    /// What is read, and how much of it the client has taken.
+    piece: String,
+    taken: usize,
+    room: Option<SemaphorePermit<'static>>,
+}
+
 /// The answer, read as fast as the client takes it.
 fn sent(store: Store, places: Vec<Place>, total: u64) -> Body {
-    let first = (places.into_iter().peekable(), Some(r#"{"events":["#));
-    let pieces = stream::try_unfold(first, move |(mut rest, opening)| {
-        let store = store.clone();
-        async move {
-            if opening.is_none() && rest.peek().is_none() {
-                return Ok(None);
-            }
-            let (mut piece, mut size) = (Vec::new(), 0);
-            while let Some(place) = rest.next_if(|place| size == 0 || size + place.size <= PIECE) {
-                size += place.size.max(1);
-                piece.push(place);
-            }
-            let turn = READING.acquire().await;
-            let texts = store.texts(piece).await.map_err(io::Error::other)?;
-            drop(turn);
-            let mut text = opening.unwrap_or(",").to_owned() + &texts.join(",");
-            if rest.peek().is_none() {
-                text = text + &format!(r#"],"totalCount":{total}}}"#);
-            }
-            Ok::<_, io::Error>(Some((Bytes::from(text), (rest, None))))
+    let answer = Answer {
+        store,
+        rest: places.into_iter().peekable(),
+        opening: r#"{"events":["#,
+        ending: format!(r#"],"totalCount":{total}}}"#),
+        piece: String::new(),
+        taken: 0,
+        room: None,
+    };
+    Body::from_stream(stream::try_unfold(answer, async |mut answer| {
+        if answer.taken == answer.piece.len() {
+            answer.read().await?;
         }
-    });
-    Body::from_stream(pieces)
+        let end = answer.piece.len().min(answer.taken + FRAME);
+        // A copy: whoever holds a part of the piece would hold all of it.
+        let frame = answer.piece.as_bytes().get(answer.taken..end);
+        let frame = Bytes::copy_from_slice(frame.unwrap_or_default());
+        answer.taken = end;
+        Ok::<_, io::Error>((!frame.is_empty()).then_some((frame, answer)))
+    }))
+}
+
+impl Answer {
+    /// Reads the next piece in the place of the last one; nothing when there is no more.
+    async fn read(&mut self) -> io::Result<()> {
+        (self.piece, self.taken, self.room) = (String::new(), 0, None);
+        let (mut places, mut size) = (Vec::new(), 0);
+        while let Some(place) = (self.rest).next_if(|place| size == 0 || size + place.size <= PIECE)
+        {
+            size += place.size.max(1);
+            places.push(place);
+        }
+        if !places.is_empty() {
+            let size = u32::try_from(size).unwrap_or(IN_MEMORY).min(IN_MEMORY);
+            let room = tokio::time::timeout(PATIENCE, ROOM.acquire_many(size)).await;
+            let Ok(Ok(room)) = room else {
+                return Err(io::Error::other("too much is being read at once"));
+            };
+            self.room = Some(room);
+            let _turn = READING.acquire().await;
+            let texts = self.store.texts(places).await.map_err(io::Error::other)?;
+            self.piece = std::mem::replace(&mut self.opening, ",").to_owned() + &texts.join(",");
+        } else if self.opening != "," {
+            self.piece = std::mem::replace(&mut self.opening, ",").to_owned();
+        }
+        if self.rest.peek().is_none() {
+            self.piece += &std::mem::take(&mut self.ending);
+        }
+        Ok(())
+    }
 }

@@ -1,5 +1,7 @@
 //! The routes: one event, many events, validation, and whether we are alive.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Query, Request, State};
@@ -9,6 +11,7 @@ use metrics::counter;
 use openlineage::{Event, Finding, Level, Read, split_array_up_to, warnings};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::info;
 
 use super::answer::{Refusal, count_judged, pointers, refused};
@@ -36,9 +39,9 @@ async fn one_event(inner: &Inner, request: Request<Body>) -> Result<Response, Re
     let taken = take(request, &inner.limits).await?;
     counter!("lineage_proxy_received_total").increment(1);
     let level = inner.level;
-    let read = judged(inner, taken, move |bytes| Event::read(bytes, level)).await?;
+    let (read, room) = judged(inner, taken, move |bytes| Event::read(bytes, level)).await?;
     let Read { event, repairs } = read.map_err(|refused| Refusal::Invalid(refused.findings))?;
-    let message = message(&event);
+    let message = message(&event, room);
     let id = message.id.clone();
     let sent = inner.queue.send(vec![message]).await;
     sent.into_iter()
@@ -75,7 +78,8 @@ async fn many_events(inner: &Inner, request: Request<Body>) -> Result<Response, 
         };
         Ok(texts.into_iter().map(judge).collect::<Vec<_>>())
     });
-    let read = read.await?.map_err(|finding: Finding| match finding.rule {
+    let (read, room) = read.await?;
+    let read = read.map_err(|finding: Finding| match finding.rule {
         "maxItems" => Refusal::TooLarge(finding.message),
         _ => Refusal::Invalid(vec![finding]),
     })?;
@@ -86,7 +90,7 @@ async fn many_events(inner: &Inner, request: Request<Body>) -> Result<Response, 
     for (index, read) in read.into_iter().enumerate() {
         match read {
             Ok(read) => {
-                messages.push(message(&read.event));
+                messages.push(message(&read.event, room.clone()));
                 good.push((index, read));
             }
             Err((reason, findings)) => {
@@ -100,6 +104,7 @@ async fn many_events(inner: &Inner, request: Request<Body>) -> Result<Response, 
             }
         }
     }
+    drop(room);
     let ids: Vec<String> = messages.iter().map(|message| message.id.clone()).collect();
     let sent = inner.queue.send(messages).await;
     for (((index, read), id), sent) in good.into_iter().zip(ids).zip(sent) {
@@ -219,7 +224,8 @@ async fn validated(
             Err(_) => Ok(verdict(bytes, level)),
         }
     });
-    Ok(Json(verdict.await??).into_response())
+    let (verdict, _room) = verdict.await?;
+    Ok(Json(verdict?).into_response())
 }
 
 /// `valid`, and findings: errors of a refused event; repairs and facet warnings of an accepted one.
@@ -274,16 +280,22 @@ pub(super) async fn method_not_allowed(request: Request) -> Response {
     refused(&Refusal::Method)
 }
 
-/// Runs `judge` on the body, on a thread that may block when it is large. Its share of memory is held meanwhile.
+/// Memory that was taken from the common budget.
+type Room = Option<Arc<OwnedSemaphorePermit>>;
+
+/// Runs `judge` on the body, on a thread that may block when it is large. The body goes; its share of memory stays with
+/// what was made of it.
 async fn judged<T: Send + 'static>(
     inner: &Inner,
     taken: Taken,
     judge: impl FnOnce(&[u8]) -> T + Send + 'static,
-) -> Result<T, Refusal> {
-    if taken.bytes.len() <= QUICK {
-        return Ok(judge(&taken.bytes));
+) -> Result<(T, Room), Refusal> {
+    let is_quick = taken.bytes.len() <= QUICK;
+    let judge = move || (judge(&taken.bytes), taken.into_room());
+    match is_quick {
+        true => Ok(judge()),
+        false => inner.limits.heavy(judge).await,
     }
-    inner.limits.heavy(move || judge(&taken.bytes)).await
 }
 
 /// As many findings as are left to be told.
@@ -293,12 +305,13 @@ fn told<T>(mut findings: Vec<T>, left: &mut usize) -> Vec<T> {
     findings
 }
 
-fn message(event: &Event) -> Message {
+fn message(event: &Event, room: Room) -> Message {
     Message {
         id: uuid::Uuid::now_v7().to_string(),
         body: event.shared_text(),
         received_at: now(),
         group: group(event),
+        room,
     }
 }
 

@@ -105,7 +105,7 @@ impl Worker {
                 }
             }
         }
-        self.line.batch.target.stop();
+        self.line.batch.stop();
         while self.running.join_next().await.is_some() {}
         self.hand_back(left).await;
     }
@@ -177,6 +177,7 @@ impl Line {
 
     async fn one_by_one(&self, panic: &JoinError, records: Vec<Record>, deadline: Instant) {
         error!(error = %panic, "a batch ended in a panic; its events go one by one");
+        self.batch.not_told(&records);
         for record in records {
             let (line, alone) = (self.clone(), vec![record.clone()]);
             let running = tokio::spawn(async move {

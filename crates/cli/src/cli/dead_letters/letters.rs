@@ -62,7 +62,8 @@ pub(super) struct Pace {
 
 impl Filter {
     pub(super) fn takes(&self, letter: &DeadLetter, now: i64) -> bool {
-        let age = Duration::from_millis(u64::try_from(now - letter.dead_at).unwrap_or(0));
+        let age =
+            Duration::from_millis(u64::try_from(now.saturating_sub(letter.dead_at)).unwrap_or(0));
         letter.reason.contains(&self.reason)
             && self.older_than.is_none_or(|than| age >= than)
             && self.newer_than.is_none_or(|than| age <= than)
@@ -100,6 +101,11 @@ impl Pace {
                 .unwrap_or_default(),
             next: Instant::now(),
         }
+    }
+
+    /// How many may be under way: what keeps a rate goes one by one.
+    fn at_once(&self) -> usize {
+        if self.interval.is_zero() { AT_ONCE } else { 1 }
     }
 
     async fn turn(&mut self) {
@@ -187,7 +193,7 @@ impl Letters {
                     pace.turn().await;
                     under_way.push_back(each(&letter.id));
                     wanted.remove(&letter.id);
-                    if under_way.len() >= AT_ONCE
+                    if under_way.len() >= pace.at_once()
                         && let Some(done) = under_way.next().await
                     {
                         count += usize::from(done?);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OptionalExtension};
 use serde::Serialize;
 
-use super::{Embedded, SEND, unavailable};
+use super::{Embedded, Room, SEND, unavailable};
 use crate::queue::{Unavailable, now};
 
 /// How long an answer is good: each costs a commit, and anyone may ask.
@@ -42,10 +42,10 @@ impl Embedded {
 
     /// Writes something, for only that shows whether it can be done.
     async fn probe(&self) -> Result<(), Unavailable> {
-        let room = self.room_on_disk();
+        let folder = self.folder.clone();
         let probe = move |connection: &Connection| {
             connection.execute("UPDATE owner SET probes = probes + 1", [])?;
-            room.is_enough_with(connection)
+            Room::on(&folder).is_enough_with(connection)
         };
         match tokio::time::timeout(SEND, self.journal.write(probe)).await {
             Ok(probed) => self
@@ -74,7 +74,8 @@ impl Embedded {
                 waiting: count("SELECT count(*) FROM messages")?.saturating_sub(out_of_sight),
                 out_of_sight,
                 dead_letters: count("SELECT count(*) FROM dead_letters")?,
-                oldest_seconds: oldest.map(|oldest| (now() - oldest).max(0).unsigned_abs() / 1_000),
+                oldest_seconds: oldest
+                    .map(|oldest| now().saturating_sub(oldest).max(0).unsigned_abs() / 1_000),
             })
         };
         self.journal.read(status).await.map_err(unavailable)

@@ -1,7 +1,7 @@
 //! What comes out of the embedded queue: received, and settled.
 //!
 //! What is dealt with and cannot be settled (no room to write) is remembered, and settled before anything else is taken:
-//! so it is not delivered again, and at most a batch waits like that. A row that is damaged is a record all the same.
+//! so it is not delivered again, and no more wait like that than are in hand. A row that is damaged is a record all the same.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -44,7 +44,8 @@ impl Embedded {
         let in_sight = move |connection: &Connection| {
             let sql = "SELECT count(*), min(visible_at) FROM (SELECT visible_at FROM messages ORDER BY visible_at LIMIT ?1)
                        WHERE visible_at <= ?2";
-            connection.query_row(sql, [limit, now], |row| {
+            let mut in_sight = connection.prepare_cached(sql)?;
+            in_sight.query_row([limit, now], |row| {
                 Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?))
             })
         };

@@ -50,10 +50,14 @@ impl Sqs {
             return letters.into_iter().map(nowhere).collect();
         };
         let is_fifo = url.ends_with(".fifo");
-        let entries = letters
-            .iter()
-            .filter_map(|(index, record, reason)| letter(*index, record, reason, is_fifo));
-        let groups = grouped(entries.collect());
+        let (mut entries, mut unsent) = (Vec::new(), Undone::new());
+        for (index, record, reason) in letters {
+            match letter(index, record, reason, is_fifo) {
+                Some(entry) => entries.push(entry),
+                None => unsent.push((index, "it cannot be made a message".to_owned())),
+            }
+        }
+        let groups = grouped(entries);
         let sent = groups.into_iter().map(|group| async {
             let indices: Vec<usize> = group.iter().filter_map(|entry| place(entry.id())).collect();
             let mut undone = self.send_group(url, group, until).await;
@@ -62,7 +66,8 @@ impl Sqs {
             undone.extend(self.delete(records, &sent, until).await);
             undone
         });
-        join_all(sent).await.into_iter().flatten().collect()
+        unsent.extend(join_all(sent).await.into_iter().flatten());
+        unsent
     }
 
     /// Deletes what is dealt with, and then its bodies from the bucket: a message whose body is gone would be taken

@@ -1,0 +1,245 @@
+//! The embedded queue as its callers see it.
+
+use super::super::{Record, Settlement};
+use super::*;
+
+const NOW: Duration = Duration::ZERO;
+
+fn message(id: &str) -> Message {
+    Message {
+        id: id.to_owned(),
+        body: format!("body of {id}").into(),
+        received_at: now(),
+        group: String::new(),
+        room: None,
+    }
+}
+
+async fn queue(folder: &Path) -> Embedded {
+    Embedded::own(folder, Duration::from_secs(60))
+        .await
+        .unwrap()
+}
+
+fn ids(records: &[Record]) -> Vec<&str> {
+    records.iter().map(|record| record.id.as_str()).collect()
+}
+
+#[tokio::test]
+async fn what_is_received_is_out_of_sight_until_it_is_settled_or_handed_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let queue = queue(folder.path()).await;
+    queue
+        .send(vec![message("a"), message("b"), message("c")])
+        .await;
+    let records = queue.receive(2, NOW).await.unwrap();
+    assert_eq!(ids(&records), ["a", "b"]);
+    queue
+        .settle(&[
+            (&records[0], Settlement::Done),
+            (&records[1], Settlement::Retry(NOW)),
+        ])
+        .await;
+    let again = queue.receive(9, NOW).await.unwrap();
+    assert_eq!(ids(&again), ["b", "c"]);
+    assert_eq!(again[0].receives, 2);
+    // The first receiver's receipt is worth nothing now.
+    queue.settle(&[(&records[1], Settlement::Done)]).await;
+    assert_eq!(queue.status().await.unwrap().out_of_sight, 2);
+}
+
+#[tokio::test]
+async fn a_batch_waits_for_company_but_not_longer_than_the_window() {
+    let folder = tempfile::tempdir().unwrap();
+    let queue = queue(folder.path()).await;
+    queue.send(vec![message("a")]).await;
+    assert!(
+        queue
+            .receive(2, Duration::from_millis(80))
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let more = {
+        let queue = queue.clone();
+        tokio::spawn(async move { queue.send(vec![message("b")]).await })
+    };
+    let mut records = Vec::new();
+    while records.is_empty() {
+        records = queue.receive(2, Duration::from_secs(60)).await.unwrap();
+    }
+    assert_eq!(ids(&records), ["a", "b"]);
+    more.await.unwrap();
+}
+
+#[tokio::test]
+async fn dead_letters_keep_their_reason_and_can_be_sent_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let queue = queue(folder.path()).await;
+    queue.send(vec![message("a"), message("b")]).await;
+    let records = queue.receive(2, NOW).await.unwrap();
+    let dead = |reason: &str| Settlement::DeadLetter(reason.to_owned());
+    queue
+        .settle(&[
+            (&records[0], dead("too_large: 310000 bytes")),
+            (&records[1], dead("invalid: no run")),
+        ])
+        .await;
+    let letters = queue.dead_letters("too_large", 10).await.unwrap();
+    assert_eq!((letters.len(), letters[0].id.as_str()), (1, "a"));
+    assert_eq!(
+        queue.dead_letter_body("a").await.unwrap().unwrap(),
+        "body of a"
+    );
+    assert!(queue.redrive("a").await.unwrap());
+    assert!(queue.delete_dead_letter("b").await.unwrap());
+    assert!(!queue.redrive("b").await.unwrap());
+    assert_eq!(queue.receive(2, NOW).await.unwrap()[0].receives, 1);
+}
+
+#[tokio::test]
+async fn a_new_owner_finds_what_the_last_one_had_in_hand_and_there_is_only_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = queue(folder.path()).await;
+    first.send(vec![message("a")]).await;
+    first.receive(1, NOW).await.unwrap();
+    let second = Embedded::own(folder.path(), NOW).await.unwrap_err();
+    assert!(
+        second.to_string().contains("another lineage-proxy"),
+        "{second}"
+    );
+    drop(first);
+    assert_eq!(
+        ids(&queue(folder.path()).await.receive(1, NOW).await.unwrap()),
+        ["a"]
+    );
+}
+
+#[tokio::test]
+async fn a_wall_clock_that_was_set_back_hides_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    const DAY: i64 = 86_400_000;
+    let tomorrow = Embedded::own_at(folder.path(), NOW, now() + DAY).await;
+    let tomorrow = tomorrow.unwrap();
+    tomorrow.send(vec![message("a"), message("b")]).await;
+    let records = tomorrow.receive(1, NOW).await.unwrap();
+    let later = Settlement::Retry(Duration::from_secs(900));
+    tomorrow.settle(&[(&records[0], later)]).await;
+    drop((tomorrow, records));
+    let today = queue(folder.path()).await;
+    let beside = Embedded::open(folder.path(), NOW).await.unwrap();
+    assert_eq!(beside.status().await.unwrap().waiting, 2);
+    let mut records = today.receive(9, NOW).await.unwrap();
+    records.sort_by(|a, b| a.id.cmp(&b.id));
+    assert_eq!(ids(&records), ["a", "b"]);
+    // And what is in hand stays there.
+    assert_eq!(beside.status().await.unwrap().out_of_sight, 2);
+    assert!(today.receive(9, NOW).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_another_process_puts_back_is_in_sight_whatever_its_clock_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let yesterday = Embedded::own_at(folder.path(), NOW, now() - 86_400_000).await;
+    let yesterday = yesterday.unwrap();
+    yesterday.send(vec![message("a")]).await;
+    let records = yesterday.receive(1, NOW).await.unwrap();
+    let dead = Settlement::DeadLetter("invalid".to_owned());
+    yesterday.settle(&[(&records[0], dead)]).await;
+    let beside = Embedded::open(folder.path(), NOW).await.unwrap();
+    assert!(beside.redrive("a").await.unwrap());
+    assert_eq!(ids(&yesterday.receive(1, NOW).await.unwrap()), ["a"]);
+}
+
+#[tokio::test]
+async fn a_number_that_is_free_again_is_not_settled_for_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let queue = queue(folder.path()).await;
+    queue.send(vec![message("a")]).await;
+    let old = queue.receive(1, NOW).await.unwrap();
+    queue.settle(&[(&old[0], Settlement::Done)]).await;
+    queue.send(vec![message("b")]).await;
+    let new = queue.receive(1, NOW).await.unwrap();
+    assert_eq!(new[0].receipt, old[0].receipt);
+    queue.settle(&[(&old[0], Settlement::Done)]).await;
+    assert_eq!(queue.status().await.unwrap().out_of_sight, 1);
+}
+
+#[tokio::test]
+async fn what_is_dealt_with_and_cannot_be_settled_is_not_given_out_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let queue = Embedded::own(folder.path(), NOW).await.unwrap();
+    queue.send(vec![message("a"), message("b")]).await;
+    let records = queue.receive(1, NOW).await.unwrap();
+    let refuse =
+        "CREATE TRIGGER full BEFORE DELETE ON messages BEGIN SELECT RAISE(ABORT, 'full'); END";
+    queue
+        .journal
+        .write(|c| c.execute_batch(refuse))
+        .await
+        .unwrap();
+    let answers = queue.settle(&[(&records[0], Settlement::Done)]).await;
+    assert!(answers[0].is_err());
+    assert!(
+        queue.receive(9, NOW).await.is_err(),
+        "nothing more is taken"
+    );
+    let room = "DROP TRIGGER full";
+    queue
+        .journal
+        .write(|c| c.execute_batch(room))
+        .await
+        .unwrap();
+    assert_eq!(ids(&queue.receive(9, NOW).await.unwrap()), ["b"]);
+    assert_eq!(queue.receive(9, NOW).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_damaged_row_is_a_record_and_in_nobodys_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let queue = queue(folder.path()).await;
+    queue
+        .send(vec![message("a"), message("b"), message("c")])
+        .await;
+    let damage = "UPDATE messages SET body = CAST(x'7bff7d' AS TEXT) WHERE id = 'a';
+                  UPDATE messages SET receives = 'often', visible_at = 'then' WHERE id = 'b'";
+    queue
+        .journal
+        .write(|c| c.execute_batch(damage))
+        .await
+        .unwrap();
+    drop(queue);
+    let queue = self::queue(folder.path()).await;
+    let records = queue.receive(9, NOW).await.unwrap();
+    assert_eq!(ids(&records), ["a", "b", "c"]);
+    let unreadable = records.iter().map(|record| record.unreadable.is_some());
+    assert_eq!(unreadable.collect::<Vec<_>>(), [true, false, false]);
+    let dead = Settlement::DeadLetter("invalid".to_owned());
+    queue.settle(&[(&records[0], dead)]).await;
+    let letters = queue.dead_letters("invalid", 9).await.unwrap();
+    assert_eq!((letters.len(), letters[0].id.as_str()), (1, "a"));
+}
+
+#[tokio::test]
+async fn what_a_slow_disk_keeps_waiting_keeps_its_share_of_memory_and_is_not_written_late() {
+    let folder = tempfile::tempdir().unwrap();
+    let queue = queue(folder.path()).await;
+    let (go_on, wait) = std::sync::mpsc::channel::<()>();
+    let slow = queue.journal.clone();
+    let slow = tokio::spawn(async move {
+        let work = move |_: &Connection| Ok(drop(wait.recv()));
+        slow.write(work).await.unwrap();
+    });
+    let memory = Arc::new(tokio::sync::Semaphore::new(1));
+    let large = Message {
+        room: memory.clone().acquire_owned().await.ok().map(Arc::new),
+        ..message("large")
+    };
+    let sent = queue.send(vec![large]).await;
+    assert!(matches!(&sent[..], [Err(SendError::Unavailable(why))] if why.contains("too slow")));
+    assert_eq!(memory.available_permits(), 0);
+    go_on.send(()).unwrap();
+    slow.await.unwrap();
+    let _given_back = memory.acquire().await.unwrap();
+    assert_eq!(queue.status().await.unwrap().waiting, 0);
+}
