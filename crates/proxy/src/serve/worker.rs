@@ -178,13 +178,15 @@ impl Line {
     async fn one_by_one(&self, panic: &JoinError, records: Vec<Record>, deadline: Instant) {
         error!(error = %panic, "a batch ended in a panic; its events go one by one");
         self.batch.not_told(&records);
-        for record in records {
-            let (line, alone) = (self.clone(), vec![record.clone()]);
-            let running = tokio::spawn(async move {
+        let run = |record: Record| {
+            let line = self.clone();
+            async move {
                 let mut hold = Hold::nothing();
-                batch::run(&line.batch, &line.queue, &mut hold, alone, deadline).await
-            });
-            match running.await {
+                batch::run(&line.batch, &line.queue, &mut hold, vec![record], deadline).await
+            }
+        };
+        for (record, ended) in each_alone(records, run).await {
+            match ended {
                 Ok(report) => self.tell(report),
                 Err(panic) => {
                     error!(id = record.id, error = %panic, "an event ended in a panic");
@@ -207,5 +209,45 @@ impl Line {
         if let Some(watcher) = &self.watcher {
             let _ = watcher.send(report); // it may have seen enough
         }
+    }
+}
+
+/// Runs each by itself, one after another. A panic is the end of that one alone.
+async fn each_alone<F>(
+    records: Vec<Record>,
+    run: impl Fn(Record) -> F,
+) -> Vec<(Record, Result<F::Output, JoinError>)>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let mut ended = Vec::new();
+    for record in records {
+        let running = tokio::spawn(run(record.clone()));
+        ended.push((record, running.await));
+    }
+    ended
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_event_on_which_something_panics_harms_no_other() {
+        let records = ["a", "b", "c"].map(|id| Record::alone(id.to_owned()));
+        let run = async |record: Record| {
+            assert!(record.id != "b", "a bug");
+            record.id
+        };
+        let ended = each_alone(records.to_vec(), move |record| run(record)).await;
+        let ended: Vec<_> = ended
+            .into_iter()
+            .map(|(record, ended)| (record.id, ended.ok()))
+            .collect();
+        let expected = [("a", Some("a")), ("b", None), ("c", Some("c"))];
+        assert_eq!(
+            ended,
+            expected.map(|(id, ended)| (id.to_owned(), ended.map(str::to_owned)))
+        );
     }
 }

@@ -225,11 +225,17 @@ async fn what_a_slow_disk_keeps_waiting_keeps_its_share_of_memory_and_is_not_wri
     let folder = tempfile::tempdir().unwrap();
     let queue = queue(folder.path()).await;
     let (go_on, wait) = std::sync::mpsc::channel::<()>();
+    let (begin, begun) = tokio::sync::oneshot::channel();
     let slow = queue.journal.clone();
     let slow = tokio::spawn(async move {
-        let work = move |_: &Connection| Ok(drop(wait.recv()));
+        let work = move |_: &Connection| {
+            begin.send(()).unwrap();
+            wait.recv().unwrap();
+            Ok(())
+        };
         slow.write(work).await.unwrap();
     });
+    begun.await.unwrap();
     let memory = Arc::new(tokio::sync::Semaphore::new(1));
     let large = Message {
         room: memory.clone().acquire_owned().await.ok().map(Arc::new),
