@@ -109,15 +109,7 @@ async fn what_was_repaired_is_said_and_counted() {
     let answer = json(serve.post(&naive).await).await;
     assert_eq!(answer["repaired"][0]["pointer"], "/eventTime");
     assert_eq!(serve.stored_when(1).await, [event(1, "START").trim()]);
-    let metrics = serve
-        .http
-        .get(format!("{}/metrics", serve.url))
-        .send()
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
+    let metrics = serve.get("/metrics").await;
     assert!(
         metrics.contains(r#"lineage_proxy_repaired_total{rule="date-time"} 1"#),
         "{metrics}"

@@ -11,7 +11,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use aws_stand_in::{Cluster, Fault, Kind, Post, Settings, StandIn, Workgroup};
+use aws_stand_in::{Fault, Kind, Post, Settings, StandIn};
 use serde_json::Value;
 use support::{Serve, event, run};
 
@@ -248,21 +248,7 @@ async fn job_events_become_runs_and_dataset_events_have_an_outcome_of_their_own(
 
 #[tokio::test]
 async fn short_redshift_names_are_looked_up_once_and_stay_where_the_look_up_is_denied() {
-    let workgroup = Workgroup {
-        account: "123456789012".into(),
-        region: "eu-west-1".into(),
-        port: 5439,
-    };
-    let cluster = Cluster {
-        address: "dwh.abc123.us-east-1.redshift.amazonaws.com".into(),
-        port: 5439,
-    };
-    let settings = Settings {
-        workgroups: [("wg".to_owned(), workgroup)].into(),
-        clusters: [("dwh".to_owned(), cluster)].into(),
-        ..Settings::default()
-    };
-    let line = Line::start(settings, &[]).await;
+    let line = Line::start(support::warehouses(), &[]).await;
     let with = |n: u32, short: &str| {
         event(n, "COMPLETE").replace(
             r#""x":1.0"#,
@@ -308,11 +294,12 @@ async fn the_rate_stays_within_the_quota() {
         line.serve.post(&event(n, "COMPLETE")).await;
     }
     assert_eq!(line.posted(60).await.len(), 60);
-    let handed_back = line
-        .serve
-        .log
-        .lock()
-        .unwrap()
+    // The stand-in lets through 20 a second and throttles the rest: without a budget that is most of them.
+    let refused = r#"lineage_proxy_refused_for_now_total{target="datazone"}"#;
+    let refused = line.serve.counter(refused).await;
+    assert!(refused < 10, "throttled {refused} times");
+    let log = line.serve.log.lock().unwrap();
+    let handed_back = log
         .iter()
         .filter(|l| l["fields"]["message"] == "will be tried again")
         .count();

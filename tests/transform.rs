@@ -221,15 +221,7 @@ async fn rules_apply_and_are_swapped_while_serving_and_bad_ones_never_replace_go
         (dropped.len(), &dropped[0]["rule"]),
         (1, &Value::from("idle"))
     );
-    let metrics = serve
-        .http
-        .get(format!("{}/metrics", serve.url))
-        .send()
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
+    let metrics = serve.get("/metrics").await;
     assert!(
         metrics.contains("lineage_proxy_dropped_total{rule=\"idle\"} 1"),
         "{metrics}"

@@ -48,19 +48,6 @@ async fn send(line: &Line, event: &str, gzip: bool) -> (u16, String) {
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
-/// The most that the process ever had in memory, in MB.
-fn peak(line: &Line) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", line.serve.id())).unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let peak: u64 = peak
-        .unwrap()
-        .trim()
-        .trim_end_matches(" kB")
-        .parse()
-        .unwrap();
-    peak / 1_000
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_event_is_delivered_trimmed_refused_or_given_up_and_never_in_silence() {
     let sizes = size::of(
@@ -113,7 +100,7 @@ async fn a_large_event_is_delivered_trimmed_refused_or_given_up_and_never_in_sil
                 assert_eq!(cut, taken.len(), "said so");
             }
         }
-        let peak = peak(&line);
+        let peak = line.serve.peak_mb();
         size::told(
             &format!("large events, {kind:?}"),
             &format!("up to {} bytes, {accepted} accepted, {} delivered, {} dead letters, peak {peak} MB", sizes.last().unwrap(), taken.len(), dead.len()),
@@ -133,7 +120,7 @@ async fn many_large_events_wait_on_disk_and_not_in_memory() {
         assert_eq!(status, 200, "{text}");
     }
     line.outcomes(count.try_into().unwrap()).await;
-    let peak = peak(&line);
+    let peak = line.serve.peak_mb();
     // Far below what all of them are: 40 × 20 MB.
     assert!(peak < 700, "{peak} MB");
     size::told(

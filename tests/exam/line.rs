@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::rough::Rough;
-use crate::support::{Serve, run};
+use crate::support::{Serve, queued, run};
 
 /// What the proxy takes the target for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,9 +89,7 @@ impl Line {
 
     /// Waiting and out of sight.
     pub fn queued(&self) -> u64 {
-        let out = self.command(&["queue", "status", "--output", "json"]);
-        let status: Value = serde_json::from_str(&out).unwrap();
-        status["waiting"].as_u64().unwrap() + status["out_of_sight"].as_u64().unwrap()
+        queued(self.folder.path()).unwrap()
     }
 
     /// What a command on the data folder prints.
@@ -103,15 +101,6 @@ impl Line {
             "{arguments:?}: {err}"
         );
         out
-    }
-
-    /// A counter of `/metrics`, its labels as they stand there.
-    pub async fn counter(&self, name: &str) -> u64 {
-        let url = format!("{}/metrics", self.serve.url);
-        let text = self.serve.http.get(url).send().await.unwrap().text().await;
-        let text = text.unwrap();
-        let value = text.lines().find_map(|line| line.strip_prefix(name));
-        value.map_or(0, |value| value.trim().parse().unwrap())
     }
 }
 

@@ -1,10 +1,10 @@
 //! Redshift names: warehouses of both kinds, and look-ups that are denied, throttled, or never answered.
 
-use aws_stand_in::{Cluster, Settings, StandIn, Workgroup};
+use aws_stand_in::{Settings, StandIn};
 
 use crate::line::{Kind, Line};
 use crate::size;
-use crate::support::{event, moving};
+use crate::support::{event, moving, warehouses};
 
 fn with(n: u32, short: &str) -> String {
     let outputs =
@@ -13,20 +13,9 @@ fn with(n: u32, short: &str) -> String {
 }
 
 async fn stand_in(change: impl FnOnce(&mut Settings)) -> StandIn {
-    let workgroup = Workgroup {
-        account: "123456789012".into(),
-        region: "eu-west-1".into(),
-        port: 5439,
-    };
-    let cluster = Cluster {
-        address: "dwh.abc123.us-east-1.redshift.amazonaws.com".into(),
-        port: 5439,
-    };
     let mut settings = Settings {
         rate: 0,
-        workgroups: [("wg".to_owned(), workgroup)].into(),
-        clusters: [("dwh".to_owned(), cluster)].into(),
-        ..Settings::default()
+        ..warehouses()
     };
     change(&mut settings);
     StandIn::start("127.0.0.1:0".parse().unwrap(), settings)
@@ -76,7 +65,7 @@ async fn whatever_a_look_up_says_the_event_is_delivered_at_worst_with_the_name_a
         let short = of("redshift://wg.eu-west-1:5439") + of("redshift://dwh.us-east-1:5439");
         assert_eq!(short, (2 - found) * quarter, "{told}");
         assert_eq!(of("redshift://gone.us-east-1:5439"), quarter, "{told}");
-        let unresolved = line.counter("lineage_proxy_unresolved_total").await;
+        let unresolved = line.serve.counter("lineage_proxy_unresolved_total").await;
         size::told(
             &format!("Redshift look-ups {told}"),
             &format!("{count} events delivered, {unresolved} with a name as it came"),

@@ -44,7 +44,7 @@ pub enum How {
 
 #[derive(Debug)]
 pub struct Rough {
-    pub address: SocketAddr,
+    address: SocketAddr,
     state: Arc<Mutex<State>>,
     task: JoinHandle<()>,
 }
@@ -71,11 +71,10 @@ pub struct Figures {
 
 impl Rough {
     pub async fn start(trouble: Trouble) -> Rough {
-        Rough::start_at("127.0.0.1:0".parse().unwrap(), trouble).await
+        Rough::on(TcpListener::bind("127.0.0.1:0").await.unwrap(), trouble)
     }
 
-    pub async fn start_at(address: SocketAddr, trouble: Trouble) -> Rough {
-        let listener = TcpListener::bind(address).await.unwrap();
+    pub fn on(listener: TcpListener, trouble: Trouble) -> Rough {
         let address = listener.local_addr().unwrap();
         let state = Arc::new(Mutex::new(State {
             trouble,

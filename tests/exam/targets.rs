@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use aws_stand_in::{Settings, StandIn};
 use futures::future::join_all;
 use serde_json::json;
+use tokio::net::TcpSocket;
 
 use crate::line::{Kind, Line, once_each};
 use crate::rough::{How, Rough, Trouble};
@@ -182,7 +183,7 @@ async fn what_is_denied_or_not_there_is_kept_told_and_delivered_once_it_is_grant
         line.serve.logged("will be tried again");
         tokio::time::sleep(Duration::from_secs(size::of(1, 30))).await;
         let name = format!(r#"lineage_proxy_handed_back_total{{class="{class}"}}"#);
-        let raised = line.counter(&name).await;
+        let raised = line.serve.counter(&name).await;
         assert!(raised > 0, "the counter behind the alarm");
         target.set(|settings| {
             settings.posts_denied = false;
@@ -208,8 +209,11 @@ async fn what_is_denied_or_not_there_is_kept_told_and_delivered_once_it_is_grant
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_that_trickle_in_while_the_target_is_down_arrive_once_and_in_order() {
-    let place = Rough::start(Trouble::Nothing).await.address; // and gone again
-    let line = Line::start(Kind::OpenLineage, &format!("http://{place}"), &[]);
+    // A place that is kept, where nobody listens yet.
+    let place = TcpSocket::new_v4().unwrap();
+    place.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("http://{}", place.local_addr().unwrap());
+    let line = Line::start(Kind::OpenLineage, &url, &[]);
     let mut sent = Vec::new();
     for n in 0..8 {
         for kind in ["START", "RUNNING", "COMPLETE"] {
@@ -221,7 +225,7 @@ async fn events_that_trickle_in_while_the_target_is_down_arrive_once_and_in_orde
     }
     tokio::time::sleep(Duration::from_secs(size::of(4, 40))).await;
     line.serve.logged("will be tried again");
-    let target = Rough::start_at(place, Trouble::Nothing).await;
+    let target = Rough::on(place.listen(1_024).unwrap(), Trouble::Nothing);
     let up = Instant::now();
     line.outcomes(sent.len()).await;
     once_each(&target, &sent);

@@ -121,21 +121,34 @@ impl Serve {
         post.body(body.to_owned()).send().await.unwrap()
     }
 
+    /// The body of what is answered to a GET.
+    pub async fn get(&self, path: &str) -> String {
+        let answer = self.http.get(format!("{}{path}", self.url)).send().await;
+        answer.unwrap().text().await.unwrap()
+    }
+
+    /// A counter of `/metrics`, its labels as they stand there; 0 while it is not there.
+    pub async fn counter(&self, name: &str) -> u64 {
+        let metrics = self.get("/metrics").await;
+        let value = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.map_or(0, |value| value.parse().unwrap())
+    }
+
+    /// The most that the process ever had in memory, in MB.
+    pub fn peak_mb(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = peak.unwrap().split_whitespace().next().unwrap();
+        kilobytes.parse::<u64>().unwrap() / 1_024
+    }
+
     /// The texts of all events in the store, oldest first, byte for byte.
     pub async fn stored(&self) -> Vec<String> {
-        let url = format!(
-            "{}/api/v1/events/lineage?sortDirection=asc&limit=1000",
-            self.url
-        );
         let text = self
-            .http
-            .get(url)
-            .send()
-            .await
-            .unwrap()
-            .text()
-            .await
-            .unwrap();
+            .get("/api/v1/events/lineage?sortDirection=asc&limit=1000")
+            .await;
         let list = text
             .strip_prefix(r#"{"events":"#)
             .unwrap()
@@ -218,6 +231,14 @@ pub fn run(arguments: &[&str], settings: &[(&str, &str)]) -> (Option<i32>, Strin
     )
 }
 
+/// Events in the embedded queue, in sight or not; nothing when the command has no answer.
+pub fn queued(data_dir: &Path) -> Option<u64> {
+    let place = ["--output", "json", "--data-dir", data_dir.to_str().unwrap()];
+    let (status, text, _) = run(&[&["queue", "status"], &place[..]].concat(), &[]);
+    let queue: Value = (status == Some(0)).then(|| serde_json::from_str(&text).unwrap())?;
+    Some(queue["waiting"].as_u64().unwrap() + queue["out_of_sight"].as_u64().unwrap())
+}
+
 /// A RunEvent of run `n`.
 pub fn event(n: u32, event_type: &str) -> String {
     let second = n % 60;
@@ -231,6 +252,24 @@ pub fn moving(n: u32, event_type: &str, members: &str) -> String {
     let event = event(n, event_type);
     let (head, _) = event.rsplit_once('}').unwrap();
     format!("{head},{members}}}")
+}
+
+/// Settings of the stand-in with a Redshift warehouse of each kind: `wg.eu-west-1` and `dwh.us-east-1`.
+pub fn warehouses() -> aws_stand_in::Settings {
+    let workgroup = aws_stand_in::Workgroup {
+        account: "123456789012".into(),
+        region: "eu-west-1".into(),
+        port: 5439,
+    };
+    let cluster = aws_stand_in::Cluster {
+        address: "dwh.abc123.us-east-1.redshift.amazonaws.com".into(),
+        port: 5439,
+    };
+    aws_stand_in::Settings {
+        workgroups: [("wg".to_owned(), workgroup)].into(),
+        clusters: [("dwh".to_owned(), cluster)].into(),
+        ..aws_stand_in::Settings::default()
+    }
 }
 
 /// A file in a folder.
