@@ -1,0 +1,184 @@
+//! Files that are damaged: set aside, and all that can be read of them delivered.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::{arrived, lines, patiently, start, taken_again, text};
+use crate::size;
+use crate::support::{Serve, Target, event, eventually, moving, queued};
+
+const PAGE: u64 = 4_096;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_damaged_queue_all_that_can_be_read_is_delivered() {
+    let count = size::of(1_500, 10_000);
+    let every = |at: &Path| {
+        // Pages in the middle, all over the file.
+        let pages = fs::metadata(at).unwrap().len() / PAGE;
+        for page in [pages / 7, pages / 3, pages / 2, pages / 2 + 1] {
+            overwrite(at, page * PAGE, &[0xa5; 200]);
+        }
+    };
+    let head = |at: &Path| overwrite(at, 0, &[0; PAGE as usize]);
+    for (what, damage, most) in [
+        ("pages in the middle", &every as &dyn Fn(&Path), 40),
+        ("the first page", &head, 0),
+    ] {
+        let (folder, target) = (tempfile::tempdir().unwrap(), Target::start().await);
+        filled(folder.path(), &target, count).await;
+        damage(&folder.path().join("queue.db"));
+        let started = Instant::now();
+        let serve = start(folder.path(), &target);
+        let taken = started.elapsed();
+        assert_eq!(serve.post(&event(count, "START")).await.status(), 200);
+        let arrived = settled(folder.path(), &serve, &target);
+        let lost = count as usize + 1 - arrived.len();
+        assert!(lost <= most, "{what}: {lost} lost");
+        assert!(arrived.contains(&count));
+        aside(folder.path(), "queue.db", &serve);
+        size::told(
+            "damaged queue",
+            &format!(
+                "{what}: {count} events, {lost} on the damaged pages, listening after {} ms",
+                taken.as_millis()
+            ),
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_is_damaged_while_it_is_used_is_set_aside_and_takes_again() {
+    let count = size::of(1_500, 10_000);
+    let (folder, target) = (tempfile::tempdir().unwrap(), Target::start().await);
+    filled(folder.path(), &target, count).await;
+    *target.default.lock().unwrap() = 503;
+    let serve = start(folder.path(), &target);
+    serve.logged("will be tried again");
+    let at = folder.path().join("queue.db");
+    let pages = fs::metadata(&at).unwrap().len() / PAGE;
+    for page in pages / 3..pages / 3 + 5 {
+        overwrite(&at, page * PAGE, &[0xa5; 200]);
+    }
+    *target.default.lock().unwrap() = 201;
+    let (mut n, deadline) = (count, Instant::now() + Duration::from_secs(60));
+    while !was_set_aside(&serve) {
+        if serve.post(&event(n, "START")).await.status() == 200 {
+            n += 1;
+        }
+        assert!(Instant::now() < deadline, "{:#?}", lines(&serve, 0));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    taken_again(&serve, n).await;
+    let arrived = settled(folder.path(), &serve, &target);
+    let lost = n as usize + 1 - arrived.len();
+    assert!(
+        lost <= 40 && (count..=n).all(|n| arrived.contains(&n)),
+        "{lost} lost of {n}"
+    );
+    aside(folder.path(), "queue.db", &serve);
+    size::told(
+        "damaged in use",
+        &format!("{count} events, {lost} on the damaged pages"),
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_behind_a_damaged_frame_of_the_log_are_delivered() {
+    let (folder, target) = (tempfile::tempdir().unwrap(), Target::start().await);
+    *target.default.lock().unwrap() = 503;
+    let serve = start(folder.path(), &target);
+    let count = 200;
+    for n in 0..count {
+        assert_eq!(serve.post(&event(n, "START")).await.status(), 200);
+    }
+    serve.kill();
+    let log = folder.path().join("queue.db-wal");
+    let frames = (fs::metadata(&log).unwrap().len() - 32) / (PAGE + 24);
+    overwrite(&log, 32 + frames / 3 * (PAGE + 24) + 500, &[0xa5; 8]);
+    *target.default.lock().unwrap() = 201;
+    let serve = start(folder.path(), &target);
+    let arrived = settled(folder.path(), &serve, &target);
+    let lost = count as usize - arrived.len();
+    assert!(lost <= 10, "{lost} lost");
+    aside(folder.path(), "queue.db", &serve);
+    size::told(
+        "damaged log",
+        &format!("{count} events, {lost} in the damaged frame"),
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_no_database_makes_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "not a database, but as long as one. ".repeat(1_000);
+    fs::write(folder.path().join("store.db"), text).unwrap();
+    let serve = Serve::start(folder.path(), &[]);
+    assert_eq!(serve.post(&event(1, "START")).await.status(), 200);
+    serve.stored_when(1).await;
+    aside(folder.path(), "store.db", &serve);
+}
+
+/// A queue with so many events, as a process leaves it that was killed; the target takes events again.
+async fn filled(folder: &Path, target: &Target, count: u32) {
+    *target.default.lock().unwrap() = 503;
+    let serve = Serve::start(
+        folder,
+        &[
+            ("TARGET", "openlineage"),
+            ("OPENLINEAGE_URL", &target.url),
+            ("BATCH_SIZE", "10000"),
+            ("BATCH_WINDOW", "300"),
+        ],
+    );
+    // More than SQLite keeps in memory: what is damaged is read again.
+    let padding = format!(r#""padding":"{}""#, "x".repeat(3_000));
+    let numbers: Vec<u32> = (0..count).collect();
+    for some in numbers.chunks(500) {
+        let events = some.iter().map(|n| moving(*n, "START", &padding));
+        let events: Vec<String> = events.collect();
+        let answer = serve
+            .post_to("/api/v1/lineage/batch", &format!("[{}]", events.join(",")))
+            .await;
+        assert!(answer.text().await.unwrap().contains(r#""failed":0"#));
+    }
+    // Whoever closes it last brings all of it into the file.
+    assert_eq!(serve.terminate(), Some(0));
+    let queue = rusqlite::Connection::open(folder.join("queue.db")).unwrap();
+    let all = "PRAGMA wal_checkpoint(TRUNCATE)";
+    queue.query_row(all, [], |_| Ok(())).unwrap();
+    *target.default.lock().unwrap() = 201;
+}
+
+/// What has arrived, once the damaged file is set aside and nothing is left in the queue.
+fn settled(folder: &Path, serve: &Serve, target: &Target) -> BTreeSet<u32> {
+    patiently(|| was_set_aside(serve).then_some(()));
+    patiently(|| (queued(folder) == Some(0)).then_some(()));
+    arrived(target)
+}
+
+fn was_set_aside(serve: &Serve) -> bool {
+    let lines = lines(serve, 0);
+    lines.iter().any(|line| line["set_aside"].is_string())
+}
+
+/// The file was set aside, and the log names it.
+fn aside(folder: &Path, name: &str, serve: &Serve) {
+    let log = eventually(|| {
+        let lines = lines(serve, 0);
+        lines.into_iter().find(|line| line["set_aside"].is_string())
+    });
+    let aside = PathBuf::from(log["set_aside"].as_str().unwrap());
+    assert!(aside.starts_with(folder) && aside.exists(), "{log}");
+    assert!(
+        text(&aside).contains(&format!("{name}.damaged-20")),
+        "{log}"
+    );
+}
+
+fn overwrite(file: &Path, at: u64, bytes: &[u8]) {
+    let file = fs::OpenOptions::new().write(true).open(file).unwrap();
+    file.write_all_at(bytes, at).unwrap();
+}

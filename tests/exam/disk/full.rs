@@ -1,0 +1,277 @@
+//! Disks that are full or read-only.
+//!
+//! A disk that is full is a small file system of its own where mounting is allowed, else a limit of file sizes
+//! (`prlimit`).
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::{arrived, does, lines, patiently, start, taken_again, text};
+use crate::size;
+use crate::support::{Serve, Target, event, moving, run};
+
+/// Small enough to be filled at once, and large enough to hold what is kept free.
+const DISK: usize = 48;
+
+/// A disk that can be filled, and has room again.
+struct Disk {
+    folder: tempfile::TempDir,
+    is_mounted: bool,
+}
+
+impl Disk {
+    fn new() -> Disk {
+        let folder = tempfile::tempdir().unwrap();
+        let size = format!("size={DISK}m");
+        let is_mounted = does(
+            "mount",
+            &["-t", "tmpfs", "-o", &size, "tmpfs", text(folder.path())],
+        );
+        Disk { folder, is_mounted }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// To the last byte.
+    fn fill(&self, serve: &Serve) {
+        match self.is_mounted {
+            true => {
+                let filler = self.folder.path().join("filler");
+                let failed = fs::write(&filler, vec![0; DISK << 20]).unwrap_err();
+                assert_eq!(failed.kind(), std::io::ErrorKind::StorageFull);
+            }
+            false => limit(serve, "0"),
+        }
+    }
+
+    fn clear(&self, serve: &Serve) {
+        match self.is_mounted {
+            true => fs::remove_file(self.folder.path().join("filler")).unwrap(),
+            false => limit(serve, "unlimited"),
+        }
+    }
+
+    fn told(&self) -> &'static str {
+        match self.is_mounted {
+            true => "tmpfs",
+            false => "limit of file sizes",
+        }
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        if self.is_mounted {
+            does("umount", &["-l", text(self.folder.path())]);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_told_and_nothing_that_was_accepted_is_lost() {
+    let (disk, target) = (Disk::new(), Target::start().await);
+    let serve = start(&disk.data(), &target);
+    *target.default.lock().unwrap() = 503;
+    let mut accepted = BTreeSet::new();
+    for n in 0..size::of(60, 600) {
+        assert_eq!(serve.post(&event(n, "START")).await.status(), 200);
+        accepted.insert(n);
+    }
+    disk.fill(&serve);
+    let before = serve.log.lock().unwrap().len();
+    let (until, mut refused) = (Instant::now() + Duration::from_secs(size::of(6, 30)), 0);
+    *target.default.lock().unwrap() = 201;
+    while Instant::now() < until {
+        for n in 1_000..1_020 {
+            let answer = serve.post(&event(n, "START")).await;
+            if answer.status() == 200 {
+                accepted.insert(n); // the last room in the log's file
+                continue;
+            }
+            assert_eq!(
+                (answer.status().as_u16(), &answer.headers()["retry-after"]),
+                (503, &"1".parse().unwrap())
+            );
+            refused += 1;
+        }
+        assert_eq!(get(&serve, "/healthz").await, 200);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(refused > 0);
+    assert_eq!(get(&serve, "/readyz").await, 503);
+    let told = lines(&serve, before);
+    // Of events there is a line each; of the disk a few in all.
+    let of_disk: Vec<_> = told
+        .iter()
+        .filter(|line| {
+            ![
+                "event",
+                "will be tried again",
+                "not settled yet: the event may come again",
+            ]
+            .contains(&line["message"].as_str().unwrap_or_default())
+        })
+        .collect();
+    assert!(of_disk.len() < 20, "{of_disk:#?}");
+    let reason = of_disk
+        .iter()
+        .map(|line| line.to_string())
+        .collect::<String>();
+    assert!(
+        reason.contains("MB are free on the disk")
+            || reason.contains("disk is full")
+            || reason.contains("disk I/O error"),
+        "{reason}"
+    );
+
+    disk.clear(&serve);
+    let n = 2_000;
+    taken_again(&serve, n).await;
+    accepted.insert(n);
+    let delivered = eventually_delivered(&target, &accepted);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while get(&serve, "/readyz").await != 200 {
+        assert!(Instant::now() < deadline, "it is not ready");
+        tokio::time::sleep(Duration::from_millis(100)).await; // an answer is good for a second
+    }
+    // What could be posted and not settled is settled later, and not posted in a loop.
+    assert!(
+        delivered <= accepted.len() + 20,
+        "{delivered} posts of {}",
+        accepted.len()
+    );
+    size::told(
+        "full disk",
+        &format!(
+            "{}: {} accepted, {refused} refused, {delivered} posts, {} lines of the disk",
+            disk.told(),
+            accepted.len(),
+            of_disk.len()
+        ),
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_events_have_filled_is_drained_and_takes_again() {
+    let (disk, target) = (Disk::new(), Target::start().await);
+    let serve = start(&disk.data(), &target);
+    *target.default.lock().unwrap() = 503;
+    if !disk.is_mounted {
+        limit(&serve, "20000000");
+    }
+    let long = format!(r#""padding":"{}""#, "x".repeat(200_000));
+    let mut accepted = BTreeSet::new();
+    loop {
+        let n = u32::try_from(accepted.len()).unwrap();
+        let answer = serve.post(&moving(n, "START", &long)).await;
+        if answer.status() == 503 {
+            break;
+        }
+        assert_eq!(answer.status(), 200);
+        accepted.insert(n);
+        assert!(accepted.len() < 1_000, "the disk is never full");
+    }
+    *target.default.lock().unwrap() = 201;
+    if !disk.is_mounted {
+        disk.clear(&serve); // without a disk of its own, nothing is kept free
+    }
+    // Nobody makes room but the deliveries.
+    eventually_delivered(&target, &accepted);
+    let n = 5_000;
+    taken_again(&serve, n).await;
+    accepted.insert(n);
+    let posts = eventually_delivered(&target, &accepted);
+    size::told(
+        "disk full of events",
+        &format!(
+            "{}: {} accepted of 200 KB, {posts} posts",
+            disk.told(),
+            accepted.len()
+        ),
+    );
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_no_place_to_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = text(folder.path());
+    let is_mounted = does("mount", &["-t", "tmpfs", "-o", "ro", "tmpfs", place]);
+    if !is_mounted {
+        assert!(does("chmod", &["555", place]));
+        if fs::write(folder.path().join("probe"), "").is_ok() {
+            println!("NOT TESTED: root writes everywhere, and may not mount a file system here");
+            return;
+        }
+    }
+    let (status, _, told) = run(
+        &["serve", "--listen", "127.0.0.1:0", "--data-dir", place],
+        &[],
+    );
+    if is_mounted {
+        does("umount", &["-l", place]);
+    }
+    assert_eq!(status, Some(64), "{told}");
+    assert!(
+        told.contains(place) && (told.contains("Read-only") || told.contains("denied")),
+        "{told}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_becomes_read_only_is_told_and_written_again() {
+    let (folder, target) = (tempfile::tempdir().unwrap(), Target::start().await);
+    let serve = start(folder.path(), &target);
+    assert_eq!(serve.post(&event(1, "START")).await.status(), 200);
+    target.taken_when(1).await;
+    // Immutable where the file system has that, else without the right to make any file longer than nothing.
+    let files: Vec<_> = ["queue.db", "queue.db-wal"]
+        .map(|name| folder.path().join(name))
+        .into();
+    let set = |flag: &str| files.iter().all(|file| does("chattr", &[flag, text(file)]));
+    let by_flag = set("+i");
+    if !by_flag {
+        set("-i");
+        limit(&serve, "0");
+    }
+    let answer = serve.post(&event(2, "START")).await;
+    let (status, ready, alive) = (
+        answer.status(),
+        get(&serve, "/readyz").await,
+        get(&serve, "/healthz").await,
+    );
+    if by_flag {
+        set("-i");
+    } else {
+        limit(&serve, "unlimited");
+    }
+    assert_eq!((status.as_u16(), ready, alive), (503, 503, 200));
+    let why = serve.logged("the file cannot be written");
+    assert!(why["error"].as_str().unwrap().contains("queue.db"), "{why}");
+    taken_again(&serve, 3).await;
+    eventually_delivered(&target, &BTreeSet::from([1, 3]));
+    serve.logged("over: the file cannot be written");
+}
+
+/// All these, some day; and how many posts it took.
+fn eventually_delivered(target: &Target, accepted: &BTreeSet<u32>) -> usize {
+    patiently(|| accepted.is_subset(&arrived(target)).then_some(()));
+    target.taken.lock().unwrap().len()
+}
+
+async fn get(serve: &Serve, path: &str) -> u16 {
+    let answer = serve.http.get(format!("{}{path}", serve.url)).send().await;
+    answer.unwrap().status().as_u16()
+}
+
+/// No file of that process may grow past so many bytes.
+fn limit(serve: &Serve, bytes: &str) {
+    let (pid, limit) = (
+        format!("--pid={}", serve.id()),
+        format!("--fsize={bytes}:unlimited"),
+    );
+    assert!(does("prlimit", &[&pid, &limit]));
+}
