@@ -9,6 +9,10 @@ use crate::support::event;
 
 const AUTH: &str = "Host: x\r\nAuthorization: Bearer a-key-of-the-neighbour\r\n";
 
+/// The same for a single request: it is answered when the connection ends.
+const ONCE: &str =
+    "Host: x\r\nAuthorization: Bearer a-key-of-the-neighbour\r\nConnection: close\r\n";
+
 /// A request for an event that must never be taken, hidden in the body of another.
 fn smuggled() -> String {
     let event = event(1, "START").replace("job 1", "smuggled");
@@ -185,7 +189,7 @@ async fn no_request_is_hidden_in_another() {
     let whole = event(2, "START");
     let honest = post(&format!("Content-Length: {}\r\n", whole.len()), &whole);
     assert_eq!(
-        statuses(&scene.raw(honest.repeat(3).as_bytes()).await),
+        statuses(&scene.answers(honest.repeat(3).as_bytes(), 3).await),
         [200; 3]
     );
     let stored = everything(&scene).await;
@@ -198,7 +202,7 @@ async fn no_request_is_hidden_in_another() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_request_of_ours_is_refused() {
     let scene = Scene::set(&[]).await;
-    let get = |target: &str| format!("GET {target} HTTP/1.1\r\n{AUTH}\r\n");
+    let get = |target: &str| format!("GET {target} HTTP/1.1\r\n{ONCE}\r\n");
     let long = "x".repeat(size::of(1 << 20, 8 << 20));
     let headers = |count: usize| {
         let headers: String = (0..count).map(|n| format!("X-{n}: y\r\n")).collect();
@@ -249,18 +253,18 @@ async fn what_is_no_request_of_ours_is_refused() {
         ),
         (
             "another method",
-            format!("BREW /metrics HTTP/1.1\r\n{AUTH}\r\n"),
+            format!("BREW /metrics HTTP/1.1\r\n{ONCE}\r\n"),
             &[405],
         ),
         (
             "CONNECT",
-            format!("CONNECT elsewhere:443 HTTP/1.1\r\n{AUTH}\r\n"),
+            format!("CONNECT elsewhere:443 HTTP/1.1\r\n{ONCE}\r\n"),
             &[400, 404, 405],
         ),
-        ("TRACE", format!("TRACE / HTTP/1.1\r\n{AUTH}\r\n"), &[405]),
+        ("TRACE", format!("TRACE / HTTP/1.1\r\n{ONCE}\r\n"), &[405]),
         (
             "OPTIONS *",
-            format!("OPTIONS * HTTP/1.1\r\n{AUTH}\r\n"),
+            format!("OPTIONS * HTTP/1.1\r\n{ONCE}\r\n"),
             &[400, 404, 405],
         ),
         (

@@ -67,7 +67,8 @@ impl Scene {
         }
     }
 
-    /// The neighbours noticed nothing, all their events are in the store, and memory stayed below `most` MB.
+    /// The neighbours noticed nothing, all their events are in the store, memory stayed below `most` MB, and the log has
+    /// nothing of what was sent.
     pub(super) async fn end(self, case: &str, most: u64, figures: &str) {
         self.seen.over.store(true, Ordering::Relaxed);
         for neighbour in self.neighbours {
@@ -93,7 +94,7 @@ impl Scene {
             assert!(Instant::now() < deadline, "{case}: {stored} of {accepted}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        let peak = peak(&self.serve);
+        let peak = self.serve.peak_mb();
         let cpu = cpu(&self.serve).saturating_sub(self.before).as_secs_f64();
         let slowest = self.seen.slowest_us.load(Ordering::Relaxed) / 1_000;
         let wall = self.began.elapsed().as_secs_f64();
@@ -104,26 +105,45 @@ impl Scene {
             ),
         );
         assert!(peak < most, "{case}: {peak} MB");
+        for line in self.serve.log.lock().unwrap().iter() {
+            let text = line.to_string();
+            let sent = [KEY, "Bearer", "urn:", "2026-11-20T10:00"];
+            assert!(
+                !sent.iter().any(|sent| text.contains(sent)),
+                "{case}: {text}"
+            );
+        }
     }
 
     pub(super) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }
 
-    /// What is answered to these bytes: all until the connection is closed, or silent for a while.
+    /// What is answered to these bytes: all until the connection is closed, or silent for a second.
     pub(super) async fn raw(&self, bytes: &[u8]) -> String {
+        self.read(bytes, Duration::from_secs(1), usize::MAX).await
+    }
+
+    /// What is answered to these bytes, with so many statuses in it, however slowly they come.
+    pub(super) async fn answers(&self, bytes: &[u8], count: usize) -> String {
+        self.read(bytes, Duration::from_secs(30), count).await
+    }
+
+    async fn read(&self, bytes: &[u8], silence: Duration, count: usize) -> String {
         let mut stream = self.connect().await;
         let _ = stream.write_all(bytes).await; // it may be closed before all is sent
-        let mut answer = Vec::new();
+        let (mut answer, mut text) = (Vec::new(), String::new());
         let mut piece = vec![0; 65_536];
         let mut patience = Duration::from_secs(30);
-        while let Ok(Ok(count @ 1..)) =
-            tokio::time::timeout(patience, stream.read(&mut piece)).await
+        while statuses(&text).len() < count
+            && let Ok(Ok(length @ 1..)) =
+                tokio::time::timeout(patience, stream.read(&mut piece)).await
         {
-            answer.extend_from_slice(&piece[..count]);
-            patience = Duration::from_millis(300);
+            answer.extend_from_slice(&piece[..length]);
+            text = String::from_utf8_lossy(&answer).into_owned();
+            patience = silence;
         }
-        String::from_utf8_lossy(&answer).into_owned()
+        text
     }
 
     /// CPU time of the proxy so far.
@@ -214,19 +234,6 @@ async fn total(serve: &Serve) -> u64 {
     let text = answer.text().await.unwrap();
     let (_, total) = text.rsplit_once(r#""totalCount":"#).unwrap();
     total.trim_end_matches('}').parse().unwrap()
-}
-
-/// The peak of the process's memory, in MB.
-fn peak(serve: &Serve) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", serve.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes: u64 = line
-        .unwrap()
-        .trim()
-        .trim_end_matches(" kB")
-        .parse()
-        .unwrap();
-    kilobytes / 1_024
 }
 
 fn cpu(serve: &Serve) -> Duration {
