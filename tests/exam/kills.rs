@@ -57,7 +57,9 @@ async fn killed(case: &str, is_outside: bool) {
     let http = reqwest::Client::new();
     let mut moments = [0; 3];
     for kill in 0..kills {
+        // The first under load, so that something was accepted.
         let moment = match random.u8(0..4) {
+            _ if kill == 0 => Moment::Load,
             0 => Moment::Start,
             1 if is_outside => Moment::Held,
             _ => Moment::Load,
@@ -77,7 +79,7 @@ async fn killed(case: &str, is_outside: bool) {
         let seed = seed.wrapping_add(kill);
         let clients = Clients::start((&http, &serve.url), &book, &next, (CLIENTS, PAUSE), seed);
         let before = book.lock().unwrap().accepted.len();
-        if random.u8(0..4) > 0 {
+        if random.u8(0..4) > 0 || kill == 0 {
             clients.are_answered(before).await;
         }
         tokio::time::sleep(Duration::from_millis(random.u64(0..300))).await;
