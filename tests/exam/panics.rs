@@ -3,8 +3,9 @@
 
 use std::fs::File;
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::events::{database, drained};
 use crate::size;
@@ -13,40 +14,20 @@ use crate::support::{BINARY, event};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_on_a_full_disk_harms_nobody() {
     let full = File::options().write(true).open("/dev/full").unwrap();
-    goes_on("log on a full disk", full.into()).await;
+    goes_on("log on a full disk", || full.try_clone().unwrap().into()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_nobody_reads_any_more_harms_nobody() {
-    goes_on("log closed", Stdio::piped()).await;
+    goes_on("log closed", Stdio::piped).await;
 }
 
-async fn goes_on(case: &str, log: Stdio) {
+async fn goes_on(case: &str, log: impl Fn() -> Stdio) {
     let events = size::of(20, 2_000);
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = free.local_addr().unwrap().to_string();
-    drop(free);
-    let mut serve = Command::new(BINARY)
-        .args(["serve", "--listen", &address, "--data-dir"])
-        .arg(data)
-        .env("LINEAGE_PROXY_BATCH_WINDOW", "50ms")
-        .stderr(log)
-        .spawn()
-        .unwrap();
-    drop(serve.stderr.take());
     let http = reqwest::Client::new();
-    let mut tries = 0..600;
-    while http
-        .get(format!("http://{address}/healthz"))
-        .send()
-        .await
-        .is_err()
-    {
-        assert!(tries.next().is_some() && serve.try_wait().unwrap().is_none());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let (mut serve, address) = listening(data, log, &http).await;
     for n in 0..events {
         let post = http
             .post(format!("http://{address}/api/v1/lineage"))
@@ -67,4 +48,37 @@ async fn goes_on(case: &str, log: Stdio) {
         case,
         &format!("{events} events answered 200 and delivered, then stopped with 0"),
     );
+}
+
+/// A proxy whose log does not say where it listens, and where that is. Others may take a port before it does: then
+/// another is tried.
+async fn listening(
+    data: &Path,
+    log: impl Fn() -> Stdio,
+    http: &reqwest::Client,
+) -> (Child, String) {
+    for _ in 0..5 {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap().to_string();
+        drop(free);
+        let mut serve = Command::new(BINARY)
+            .args(["serve", "--listen", &address, "--data-dir"])
+            .arg(data)
+            .env("LINEAGE_PROXY_BATCH_WINDOW", "50ms")
+            .stderr(log())
+            .spawn()
+            .unwrap();
+        drop(serve.stderr.take());
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while serve.try_wait().unwrap().is_none() {
+            let healthy = http.get(format!("http://{address}/healthz")).send().await;
+            // Twice alive: whoever answers, it is not one that has the port instead.
+            if healthy.is_ok() && serve.try_wait().unwrap().is_none() {
+                return (serve, address);
+            }
+            assert!(Instant::now() < deadline, "it does not listen");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    panic!("five ports were taken by others");
 }
