@@ -2,10 +2,13 @@
 //!
 //! What is waited for goes by a clock that nobody sets. The clock of events that are received and shown is the wall's.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+
+use serde_json::Value;
 
 use crate::size;
 use crate::support::{BINARY, Serve, Target, event, eventually};
@@ -106,7 +109,7 @@ async fn a_clock_that_jumps_while_it_serves_hides_no_event_and_gives_none_out_tw
     );
     let serve = wall.serve(folder.path(), &target);
     let each = size::of(5, 200);
-    let mut sent = 0;
+    let (mut sent, mut days) = (0, BTreeSet::new());
     let jumps = [-DAY, 0, DAY, -400 * DAY];
     for seconds in jumps {
         *target.default.lock().unwrap() = 503;
@@ -135,15 +138,31 @@ async fn a_clock_that_jumps_while_it_serves_hides_no_event_and_gives_none_out_tw
         sent += 2 * each;
         target.taken_when(sent as usize).await;
         *target.slow.lock().unwrap() = Duration::ZERO;
-        serve.log.lock().unwrap().clear();
+        days.extend(days_told(&serve));
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
     let posts = target.taken.lock().unwrap().len();
     assert_eq!(posts, sent as usize, "each is posted once");
+    // The log goes by the same clock: it was another one each time, but for the jump to the true one.
+    eventually(|| {
+        days.extend(days_told(&serve));
+        (days.len() >= jumps.len()).then_some(())
+    });
     size::told(
         "clock jumps",
-        &format!("{} jumps, {sent} events, {posts} posts", jumps.len()),
+        &format!(
+            "{} jumps, {} days in the log, {sent} events, {posts} posts",
+            jumps.len(),
+            days.len()
+        ),
     );
+}
+
+/// The days of the log so far, which is forgotten.
+fn days_told(serve: &Serve) -> BTreeSet<String> {
+    let log = std::mem::take(&mut *serve.log.lock().unwrap());
+    let day = |line: &Value| line["timestamp"].as_str().unwrap()[..10].to_owned();
+    log.iter().map(day).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
