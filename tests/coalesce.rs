@@ -12,7 +12,8 @@ mod support;
 use serde_json::Value;
 use support::{Serve, Target, event, eventually, moving, run, write};
 
-const COALESCE: &str = "coalesce: {window: 3s, keep_start: false}";
+/// Long enough for a slow machine to take four events, and short enough to be waited for.
+const COALESCE: &str = "coalesce: {window: 12s, keep_start: false}";
 
 #[tokio::test]
 async fn the_events_of_a_run_become_one_also_when_they_come_in_many_batches() {

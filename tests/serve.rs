@@ -146,7 +146,9 @@ async fn events_of_one_run_arrive_in_order_though_they_were_sent_end_first() {
     let settings = [
         ("TARGET", "openlineage"),
         ("OPENLINEAGE_URL", target.url.as_str()),
-        ("BATCH_WINDOW", "600ms"),
+        // A batch that is full is not waited for; one that is not would come too late.
+        ("BATCH_SIZE", "3"),
+        ("BATCH_WINDOW", "300s"),
     ];
     let serve = Serve::start(folder.path(), &settings);
     for event_type in ["COMPLETE", "RUNNING", "START"] {
