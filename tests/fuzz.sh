@@ -42,7 +42,7 @@ else
     toolchain=stable
     export RUSTC_BOOTSTRAP=1
 fi
-cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
+cargo fuzz --version >/dev/null 2>&1 || cargo install --locked --version 0.13.2 cargo-fuzz
 
 # The dictionary of a law.
 words() {
@@ -91,7 +91,12 @@ for crate in fuzz fuzz-edge; do
         LAW="$law" "$fuzzer" "$inputs" -dict="tests/fuzz/dict/$(words "$law").dict" -max_len="$(largest "$law")" \
             -max_total_time="$seconds" -timeout=10 -report_slow_units=2 -rss_limit_mb=1500 -print_final_stats=1 \
             -artifact_prefix="$folder/$law/broken/" >"$folder/$law/log" 2>&1 || broken+=("$law")
-        grep -E 'stat::(number_of_executed_units|average_exec_per_sec|slowest_unit)|cov:' "$folder/$law/log" | tail -4
+        # A fuzzer that did not start has no figures, but a reason; and it looked at nothing, whatever it ended with.
+        if ! grep -E 'stat::(number_of_executed_units|average_exec_per_sec|slowest_unit)|cov:' "$folder/$law/log" | tail -4; then
+            tail -5 "$folder/$law/log"
+            [[ " ${broken[*]-} " == *" $law "* ]] || broken+=("$law")
+            continue
+        fi
         if $keep; then
             rm -rf "$folder/$law/least"
             mkdir "$folder/$law/least"
