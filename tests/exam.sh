@@ -1,36 +1,88 @@
 #!/usr/bin/env bash
-# The exam in full: every case of tests/exam and tests/real/test_exam_*.py at its real size, against a release build.
-# Takes about an hour; needs what tests/run.sh needs.
+# The exam in full, against a release build: every case of tests/exam and tests/real/test_exam_*.py at its real size, all
+# orders of failures of the model of delivery, and the laws with new events. Takes more than an hour; needs what
+# tests/run.sh needs.
 #
 #   tests/exam.sh            all cases
-#   tests/exam.sh killed     the cases with that in their name
+#   tests/exam.sh killed     the cases with that in their name; one word
 #
-# Its short form is part of tests/run.sh. At the end it prints what each case measured.
+# Its short form is part of tests/run.sh. All parts are run, also after one that fails. At the end it prints what each case
+# measured and which parts failed; then it ends with 1.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+told() {
+    sed -n '2,10s/^# \{0,1\}//p' tests/exam.sh
+}
 case "${1:-}" in
 --help | -h)
-    sed -n '2,8s/^# \{0,1\}//p' tests/exam.sh
+    told
     exit 0
     ;;
+-*)
+    told >&2
+    exit 2
+    ;;
 esac
+if [ $# -gt 1 ]; then
+    told >&2
+    exit 2
+fi
+name="${1:-}"
 
 log="$(mktemp)"
 trap 'rm -f "$log"' EXIT
 # As for a release, but for what only makes the build longer.
 export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 PROXY_TEST_EXAM=full
+# New events each time, and more of them than the 256 of proptest's own.
+unset PROPTEST_RNG_SEED
+export PROPTEST_CASES="${PROPTEST_CASES:-2000}"
 
-cargo test --release --locked -p lineage-proxy --test exam -- --nocapture --test-threads 1 "$@" 2>&1 | tee "$log"
+# Laws that say themselves how many events they take (the slow ones) are run so often instead.
+rounds=5
+
+failed=()
+part() {
+    local title="$1"
+    shift
+    printf '\n== %s\n' "$title"
+    "$@" 2>&1 | tee -a "$log" || failed+=("$title")
+}
+
+# Tests of these targets with that in their name; the others of the targets, too, when one fails.
+rust() {
+    cargo test --release --locked --no-fail-fast "$@" ${name:+"$name"}
+}
 
 # The functions, and serve, on SQS.
-. tests/environment.sh
-clients="$(environment clients tests/real/requirements-clients.txt)"
-emulator="$(environment emulator tests/real/requirements-emulator.txt)"
-cargo build --release --locked --workspace --bins
-PROXY_TEST_BIN_DIR="${CARGO_TARGET_DIR:-$PWD/target}/release" PROXY_TEST_EMULATOR="$emulator/bin/ministack" \
-    "$clients/bin/python" -m pytest -q -s -p no:cacheprovider tests/real/test_exam_*.py ${1:+-k "$1"} 2>&1 | tee -a "$log" ||
-    [ "${PIPESTATUS[0]}" = 5 ] # none of that name
+python() {
+    local clients emulator status=0
+    # shellcheck source=tests/environment.sh
+    . tests/environment.sh
+    clients="$(environment clients tests/real/requirements-clients.txt)" &&
+        emulator="$(environment emulator tests/real/requirements-emulator.txt)" &&
+        cargo build --release --locked --workspace --bins || return
+    PROXY_TEST_BIN_DIR="${CARGO_TARGET_DIR:-$PWD/target}/release" PROXY_TEST_EMULATOR="$emulator/bin/ministack" \
+        "$clients/bin/python" -m pytest -q -s -p no:cacheprovider -o tmp_path_retention_policy=failed \
+        -o tmp_path_retention_count=1 tests/real/test_exam_*.py ${name:+-k "$name"} || status=$?
+    [ "$status" = 0 ] || { [ "$status" = 5 ] && [ -n "$name" ]; } # 5: none of that name
+}
+
+part "serve" rust -p lineage-proxy --test exam -- --nocapture --test-threads 1
+# The model is a test of proxy, the damaged files are one of journal, and laws stand beside what they are about.
+part "model, files, laws" rust -p openlineage -p journal -p transform -p targets -p proxy --tests -- --nocapture
+for round in $(seq 2 "$rounds"); do
+    part "laws again, $round of $rounds" rust -p openlineage -p transform --test laws
+done
+part "functions, and serve on SQS" python
 
 printf '\n== what was measured\n'
 sed -n 's/.*exam | /| /p' "$log"
+if ! grep -qE '(^|[^0-9])[1-9][0-9]* (passed|failed)' "$log"; then
+    echo "tests/exam.sh: no case has $name in its name" >&2
+    exit 1
+fi
+if [ ${#failed[@]} -gt 0 ]; then
+    printf 'failed: %s\n' "${failed[@]}" >&2
+    exit 1
+fi
