@@ -52,7 +52,7 @@ impl Wall {
             .arg(folder.path().join("clock.so"))
             .arg(&source)
             .status();
-        assert!(built.unwrap().success());
+        assert!(built.expect("cc is needed").success());
         let wall = Wall { folder };
         wall.set(0);
         wall

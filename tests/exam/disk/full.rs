@@ -273,5 +273,5 @@ fn limit(serve: &Serve, bytes: &str) {
         format!("--pid={}", serve.id()),
         format!("--fsize={bytes}:unlimited"),
     );
-    assert!(does("prlimit", &[&pid, &limit]));
+    assert!(does("prlimit", &[&pid, &limit]), "prlimit is needed");
 }

@@ -262,7 +262,7 @@ async fn a_flood_past_the_limit_of_descriptors_neither_ends_the_listening_nor_sp
                 &format!("--nofile={files}:"),
             ])
             .status();
-        assert!(set.unwrap().success());
+        assert!(set.expect("prlimit is needed").success());
     };
     // Below what the bound on connections was reckoned from: accepting fails.
     limit(scene.descriptors() + 20);
