@@ -2,15 +2,17 @@
 
 import json
 import pathlib
+import re
 import subprocess
 import sys
 
 import cfn_guard_rs
 import pytest
-from variants import KEY, LAYER, OPEN, SECRET, TEMPLATE, VARIANTS, resolved
+from variants import KEY, LAYER, OPEN, SECRET, TEMPLATE, VARIANTS, resolved, template
 
 BIN = pathlib.Path(sys.executable).parent
 RULES = TEMPLATE.with_name("invariants.guard").read_text()
+README = TEMPLATE.parents[1] / "README.md"
 
 
 def failed(document):
@@ -46,6 +48,17 @@ def test_checkov_has_nothing_to_say_about_any_variant(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, env={"LOG_LEVEL": "ERROR", "PATH": str(BIN)})
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Passed checks" in done.stdout
+
+
+def test_the_readme_names_every_parameter_and_no_other():
+    _, text = README.read_text().split("\n## On AWS\n")
+    text = text.split("\n## ")[0]
+    table = re.search(r"\n\| parameter \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", text)[1]
+    first = [name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+    parameters = set(template()["Parameters"])
+    assert len(first) == len(set(first)) and set(first) <= parameters, set(first) - parameters
+    # Those that go with another stand in its row, and two of them in the text before.
+    assert parameters <= set(re.findall(r"`(\w+)`", text)), parameters - set(re.findall(r"`(\w+)`", text))
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
