@@ -55,7 +55,10 @@ emulator="$(environment emulator tests/real/requirements-emulator.txt)"
 packaging="$(environment packaging tests/real/requirements-packaging.txt)"
 airflow="$(environment airflow tests/real/requirements-airflow.txt)"
 
-"$infra/bin/python" -m pytest -q -p no:cacheprovider tests/infra
+# Folders of tests that passed are not kept: they have binaries of 50 MB in them.
+pytest=(-m pytest -q -p no:cacheprovider -o tmp_path_retention_policy=failed -o tmp_path_retention_count=1)
+
+"$infra/bin/python" "${pytest[@]}" tests/infra
 
 # With the tests among the targets, so that the dependencies are those that were just built.
 cargo build --workspace --bins --tests --locked
@@ -64,4 +67,4 @@ cargo build --workspace --bins --tests --locked
 export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=0
 PROXY_TEST_BIN_DIR="$target/debug" PROXY_TEST_EMULATOR="$emulator/bin/ministack" PROXY_TEST_PACKAGING="$packaging" \
     PROXY_TEST_AIRFLOW="$airflow/bin" \
-    "$clients/bin/python" -m pytest -q -p no:cacheprovider --durations 15 tests/real
+    "$clients/bin/python" "${pytest[@]}" --durations 15 tests/real

@@ -11,8 +11,8 @@ from stack import Cloud
 
 
 @pytest.fixture
-def started(request):
-    """Keeps processes to be stopped."""
+def started(tmp_path):
+    """Keeps processes to be stopped, while the folder with their logs is there."""
     processes = []
     yield processes
     for process in reversed(processes):

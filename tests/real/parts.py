@@ -6,6 +6,7 @@ Every wait is bounded and ends as soon as what it waits for is there. On failure
 import json
 import os
 import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -13,7 +14,7 @@ import time
 import urllib.request
 
 BIN = pathlib.Path(os.environ["PROXY_TEST_BIN_DIR"])
-PATIENCE = 60
+PATIENCE = 120
 CREDENTIALS = {"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 
@@ -29,9 +30,14 @@ def eventually(look, what, patience=PATIENCE):
 
 
 def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """A port that is free now. Below those that the system gives to others, so that it stays free until it is used."""
+    while True:
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port := random.randrange(20_000, 32_000)))
+                return port
+            except OSError:
+                continue  # somebody's
 
 
 def get(url, key=None):
@@ -69,6 +75,15 @@ class Process:
     def tail(self):
         return "\n".join(self.lines()[-40:])
 
+    def once(self, look, what):
+        """What `look` gives, once that is something; not waited for when the process has ended."""
+
+        def living():
+            assert self.child.poll() is None, f"ended: {what}\n{self.tail()}"
+            return look()
+
+        return eventually(living, what)
+
     def stop(self):
         if self.child.poll() is None:
             self.child.send_signal(signal.SIGTERM)
@@ -91,11 +106,9 @@ class Serve(Process):
             settings["AUTH_KEYS"] = key
         env = {name if name.startswith("AWS_") else f"LINEAGE_PROXY_{name}": str(value) for name, value in settings.items()}
         super().__init__(folder / "serve.log", [BIN / "lineage-proxy", "serve"], {**CREDENTIALS, **env})
-        address = eventually(self.address, "the proxy listens")
-        self.url = f"http://{address}"
+        self.url = f"http://{self.once(self.address, 'the proxy listens')}"
 
     def address(self):
-        assert self.child.poll() is None, self.tail()
         for line in self.lines():
             fields = json.loads(line).get("fields", {}) if line.startswith("{") else {}
             if fields.get("message") == "listening":
@@ -119,10 +132,10 @@ class StandIn(Process):
     """DataZone and the Redshift look-ups."""
 
     def __init__(self, folder, *flags):
-        self.url = f"http://127.0.0.1:{free_port()}"
-        command = [BIN / "aws-stand-in", "--listen", self.url.removeprefix("http://"), *flags]
-        super().__init__(folder / "stand-in.log", command)
-        eventually(lambda: get(f"{self.url}/_stand-in/calls"), "the stand-in answers")
+        super().__init__(folder / "stand-in.log", [BIN / "aws-stand-in", "--listen", "127.0.0.1:0", *flags])
+        told = "listening on "
+        self.url = self.once(lambda: [line.removeprefix(told) for line in self.lines() if line.startswith(told)], "the stand-in listens")[0]
+        self.once(lambda: get(f"{self.url}/_stand-in/calls"), "the stand-in answers")
 
     def posts(self):
         """New events, in the order of their arrival."""
@@ -143,6 +156,10 @@ class Emulator(Process):
         port = free_port()
         self.url = f"{'https://localhost' if secure else 'http://127.0.0.1'}:{port}"
         settings = {"GATEWAY_PORT": port, "BIND_HOST": "127.0.0.1", "LAMBDA_EXECUTOR": "local", "SFTP_ENABLED": 0, "IOT_MTLS_ENABLED": 0}
+        # What it unpacks and keeps goes when the folder goes: each version of a function is some 50 MB.
+        for place in ("TMPDIR", "STATE_DIR", "S3_DATA_DIR"):
+            settings[place] = folder / "emulator" / place.lower()
+            settings[place].mkdir(parents=True, exist_ok=True)
         env = {**CREDENTIALS, **(env or {}), **{name: str(value) for name, value in settings.items()}}
         command = [os.environ["PROXY_TEST_EMULATOR"]]
         if secure:
@@ -154,7 +171,7 @@ class Emulator(Process):
             python = pathlib.Path(command[0]).with_name("python")
             command = [python, pathlib.Path(__file__).with_name("emulator.py"), folder]
         super().__init__(folder / "emulator.log", command, env)
-        eventually(lambda: get(f"{self.url}/_ministack/health"), "the emulator answers")
+        self.once(lambda: get(f"{self.url}/_ministack/health"), "the emulator answers")
 
 
 def event(name, event_type="COMPLETE", run=1, second=0, **more):
