@@ -139,20 +139,24 @@ class Stack:
     # ------------------------------------------------------------- the day
 
     def empty(self):
-        """Nothing is left of what was before."""
-        eventually(lambda: self.waiting() == 0, "the queue is empty")
-        self.proxy("dead-letters", "delete", "--stack", self.name, "--all")
-        for key in self.large():
-            self.s3.delete_object(Bucket=self.outputs["LargeEventsBucket"], Key=key)
-        self.cloud.stand_in.reset()
+        """Nothing is left of what was before. What should not have been left is left to no other test either."""
+        try:
+            eventually(lambda: self.waiting() == 0, "the queue is empty")
+        finally:
+            self.cloud.stand_in.reset()
+            self.sqs.purge_queue(QueueUrl=self.queue)
+            self.sqs.purge_queue(QueueUrl=self.dead)
+            for key in self.large():
+                self.s3.delete_object(Bucket=self.outputs["LargeEventsBucket"], Key=key)
 
     def kill(self, function=None):
         """Kills the processes of the functions, or of one: what runs is cut off, and the next start is a cold one."""
-        killed = 0
+        killed, named = 0, b"AWS_LAMBDA_FUNCTION_NAME=" + (function or self.name + "-").encode()
+        of_this_emulator = b"AWS_ENDPOINT_URL=" + self.cloud.emulator.url.encode()  # others on this machine have stacks of that name
         for folder in pathlib.Path("/proc").iterdir():
             try:
                 environment = (folder / "environ").read_bytes().split(b"\0") if folder.name.isdigit() else []
-                if any(line.startswith(b"AWS_LAMBDA_FUNCTION_NAME=" + (function or self.name + "-").encode()) for line in environment):
+                if of_this_emulator in environment and any(line.startswith(named) for line in environment):
                     os.kill(int(folder.name), signal.SIGKILL)
                     killed += 1
             except (OSError, ProcessLookupError):

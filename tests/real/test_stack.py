@@ -225,7 +225,7 @@ def test_on_a_bad_day_nothing_is_lost_and_each_alarm_names_its_fault(stack):
     stand_in.set(latency_ms=1_500)
     send(6)
     eventually(lambda: len(set(stack.jobs()) & set(sent)) > len(sent) - 6, "the batch function is at work")
-    stack.kill(stack.outputs["BatchFunction"])
+    assert stack.kill(stack.outputs["BatchFunction"]) > 0
     stand_in.set(latency_ms=0)
     stack.arrived(*sent, poisoned, patience=300)
     eventually(lambda: stack.waiting(stack.dead) == 1, "one dead letter")
