@@ -1,157 +1,19 @@
-"""The exam of the batch function: whatever is in the queue and whatever the target does, nothing is lost and nobody harmed."""
+"""The exam of the batch function, by what happens to it: whatever target, queue and time do, nothing is lost and nobody harmed."""
 
-import base64
 import collections
-import gzip
 import json
 import socket
 import threading
 import time
 
 import pytest
-from exam import FULL, record, size, told, unique
+from exam import POINTER, exactly_once, failures, handed, invoked, size, told, unique
 from parts import event, eventually
 
 
 def kinds(mapping):
     """How often an invocation was answered, and how often killed."""
     return collections.Counter(invocation["kind"] for invocation in mapping.invocations)
-
-
-def exactly_once(account, jobs):
-    """These jobs are at the target, each posted once, and nothing else is anywhere."""
-    posted = collections.Counter(account.jobs())
-    missing, twice = set(jobs) - set(posted), {job for job, times in posted.items() if times > 1}
-    assert (missing, twice, set(posted) - set(jobs)) == (set(), set(), set())
-    assert account.left() == 0
-
-
-# ------------------------------------------------------- what is in the queue
-
-
-def pad(text, bytes):
-    return text + "x" * (bytes - len(text))
-
-
-GOOD = json.dumps(event("attributes", run=90_000))
-TEXT = lambda value: {"DataType": "String", "StringValue": value}
-POINTER = json.dumps(["software.amazon.payloadoffloading.PayloadS3Pointer", {"s3BucketName": "no-bucket", "s3Key": "events/gone"}], separators=(",", ":"))
-RUBBISH = {
-    "an array": "[1, 2]",
-    "a text": '"text"',
-    "nothing": "null",
-    "blank": " ",
-    "no JSON": '{"eventType":',
-    "XML": "<event/>",
-    "gzip": base64.b64encode(gzip.compress(GOOD.encode())).decode(),
-    "UTF-16": GOOD.encode("utf-16-le").decode("latin-1").replace("\0", "\u0100"),
-    "not a number": GOOD.replace('"real"', "NaN"),
-    "half a character": GOOD.replace('"real"', '"\\ud800"'),
-    "a depth of 50,000": "[" * 50_000 + "]" * 50_000,
-    "an envelope": json.dumps({"Type": "Notification", "Message": GOOD}),
-    "an array of events": f"[{GOOD}]",
-    "of no kind": json.dumps({"eventTime": "2026-11-20T10:00:00Z", "producer": "urn:p", "schemaURL": "urn:s"}),
-    "as large as can be": pad("[", 1_048_576),
-    "nearly as large": pad('{"eventType": "', 1_047_900),
-}
-FOREIGN = {
-    "of other types": {"n": {"DataType": "Number.int", "StringValue": "7"}, "b": {"DataType": "Binary.x", "BinaryValue": b"\xff\x00"}},
-    "ten": {f"a{n}": TEXT("x" * 1_000) for n in range(10)},
-    "an id of 100 KB": {"id": TEXT("x" * 100_000)},
-    "an id that is none": {"id": {"DataType": "Binary", "BinaryValue": b"\xff"}, "received_at": TEXT("yesterday")},
-    "a time of long ago": {"received_at": {"DataType": "Number", "StringValue": "-99999999999999999999999"}},
-    "a size without a pointer": {"ExtendedPayloadSize": {"DataType": "Number", "StringValue": "9"}},
-}
-LEGAL = {
-    "no type": {"eventType": None},
-    "no inputs": {"inputs": []},
-    "a large integer": {"x": 2**70},
-    "a key twice": {"twice": "TWICE"},
-    "a list for a name": {"outputs": [{"namespace": "n", "name": "t", "facets": {"f": {"_producer": "urn:p", "_schemaURL": "urn:s", "name": ["a"]}}}]},
-}
-
-
-def as_sqs_counts(action, body):
-    """SQS counts attributes too, and refuses the whole request; the emulator counts bodies alone."""
-    if action != "SendMessageBatch":
-        return None
-    length = lambda text: len(text.encode())
-    sizes = [
-        length(entry["MessageBody"]) + sum(length(name) + length(value["DataType"]) + length(value.get("StringValue", "")) for name, value in entry.get("MessageAttributes", {}).items())
-        for entry in json.loads(body)["Entries"]
-    ]
-    return ("refuse", 400, "BatchRequestTooLong") if sum(sizes) > 1_048_576 else None
-
-
-def test_rubbish_among_good_ones_is_a_dead_letter_with_its_reason_and_no_more(account):
-    account.between.trouble = as_sqs_counts
-    jobs, dead = [], {}
-    number = iter(range(10**6))
-    for kind, rubbish in RUBBISH.items() if FULL else [(None, None)]:
-        # In full: each kind alone among 99. Short: all kinds among 99.
-        bodies = [unique(next(number)) for _ in range(99)]
-        jobs += [body["job"]["name"] for body in bodies]
-        these = [rubbish] if FULL else list(RUBBISH.values())
-        dead.update(dict.fromkeys(these))
-        for place, body in enumerate(these):
-            bodies.insert(place * 6, body)
-        account_put(account, bodies)
-    legal = [{key: value for key, value in {**event(f"legal {kind}", run=next(number)), **more}.items() if value is not None} for kind, more in LEGAL.items()]
-    jobs += [body["job"]["name"] for body in legal]
-    dataset = {"eventTime": "2026-11-20T10:00:00Z", "producer": "urn:p", "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/DatasetEvent", "dataset": {"namespace": "n", "name": "t"}}
-    account_put(account, [json.dumps(body).replace('"twice": "TWICE"', '"twice": 1, "twice": 2') for body in legal] + [dataset])
-    for kind, attributes in FOREIGN.items():
-        jobs.append(f"foreign {kind}")
-        account.put(event(jobs[-1], run=next(number)), MessageAttributes=attributes)
-        if "ExtendedPayloadSize" not in attributes:
-            account.put(f"[{json.dumps(kind)}]", MessageAttributes=attributes)
-            dead[f"[{json.dumps(kind)}]"] = None
-    account.put(POINTER, MessageAttributes={"ExtendedPayloadSize": {"DataType": "Number", "StringValue": "9"}})
-    dead[POINTER] = None
-    with account.mapping(account.batch()) as mapping:
-        account.empty(f"{len(dead)} dead, {len(jobs)} delivered", 90)
-    exactly_once(account, jobs)
-    letters = account.dead_letters(len(dead))
-    assert sorted(body for body, _ in letters) == sorted(dead)  # each once
-    assert all(reason.startswith(("invalid: ", "body: ")) for body, reason in letters if len(body) < 1_048_500), [reason for _, reason in letters]
-    assert [invocation["failed"] for invocation in mapping.invocations if invocation["failed"]] == []  # no message comes a second time
-    outcomes = [line for line in mapping.functions[0].outcomes_told()]
-    assert all(line["tries"] == 1 for line in outcomes)
-    assert [line["event.type"] for line in outcomes if line["outcome"] == "dropped"] == ["DatasetEvent"]  # DataZone takes none
-    assert sum('"twice": 1, "twice": 2' in post["body"] for post in account.posts()) == 1
-    told("illegal among 100 in the queue (functions)", f"{len(jobs)} delivered once, {len(dead)} dead letters, none received twice")
-
-
-def account_put(account, bodies):
-    """In the order given; large ones in requests of their own."""
-    some = []
-    for body in bodies:
-        if isinstance(body, str) and len(body) > 40_000:
-            account.put(*some), account.put(body)
-            some = []
-        else:
-            some.append(body)
-    account.put(*some)
-
-
-def test_job_events_among_run_events_have_one_outcome_each(account):
-    count = size(200, 1_000)
-    bodies = [unique(n) for n in range(count)]
-    for n in range(0, count, 20):  # 5 %
-        body = bodies[n]
-        del body["run"], body["eventType"]
-        body["schemaURL"] = body["schemaURL"].replace("RunEvent", "JobEvent")
-        if n % 40:
-            body["outputs"] = [{"namespace": "n", "name": f"t{n}"}]
-    function = account.batch()
-    account.put(*bodies)
-    with account.mapping(function):
-        account.empty()
-    outcomes = collections.Counter(line["outcome"] for line in function.outcomes_told())
-    without = len([n for n in range(0, count, 20) if not n % 40])
-    assert outcomes == {"delivered": count - without, "dropped": without}
-    exactly_once(account, [body["job"]["name"] for body in bodies if body.get("run") or body.get("outputs")])
-    told("5 % JobEvents (functions)", f"{count} outcomes: {dict(outcomes)}, no duplicate post")
 
 
 # -------------------------------------------------------- what the target does
@@ -241,25 +103,6 @@ def test_a_target_too_slow_for_a_batch_gets_all_and_nothing_is_given_up(account)
 
 
 # ----------------------------------------------------------- when time is over
-
-
-def handed(account, count):
-    """Messages as a function is handed them."""
-    account.put(*map(unique, range(count)))
-    messages = []
-    while len(messages) < count:
-        messages += account.sqs.receive_message(QueueUrl=account.queue, MaxNumberOfMessages=10, AttributeNames=["All"], MessageAttributeNames=["All"]).get("Messages", [])
-    return messages
-
-
-def invoked(function, messages, seconds=30):
-    return function.invoke({"Records": [record(message) for message in messages]}, seconds)
-
-
-def failures(outcome):
-    kind, body, _ = outcome
-    assert kind == "response", outcome
-    return {failure["itemIdentifier"] for failure in json.loads(body)["batchItemFailures"]}
 
 
 def job_of(message):
@@ -401,60 +244,3 @@ def test_what_comes_out_of_order_is_delivered_in_order_and_a_fifo_queue_keeps_it
     [(body, reason)] = account.dead_letters(1)
     assert body == "[1]" and reason.startswith("invalid: ")
     told("out of order, and a FIFO queue (functions)", f"{runs} runs of 3 in order through hiccups, poison buried")
-
-
-# ------------------------------------------------------------ no SQS event at all
-
-PAYLOADS = {
-    "no JSON": b"{",
-    "nothing": b"",
-    "null": b"null",
-    "an array": b"[]",
-    "a text": b'"x"',
-    "a number": b"1e999",
-    "no records": b"{}",
-    "records of no kind": b'{"Records": 7}',
-    "a record of no kind": b'{"Records": [7]}',
-    "an empty record": b'{"Records": [{}]}',
-    "no body": b'{"Records": [{"messageId": "a", "receiptHandle": "r"}]}',
-    "a body of no kind": b'{"Records": [{"messageId": "a", "receiptHandle": "r", "body": 7}]}',
-    "no id": b'{"Records": [{"receiptHandle": "r", "body": "[1]"}]}',
-    "an empty id": b'{"Records": [{"messageId": "", "receiptHandle": "r", "body": "[1]"}]}',
-    "of S3": b'{"Records": [{"eventSource": "aws:s3", "s3": {"bucket": {"name": "b"}}}]}',
-    "of SNS": b'{"Records": [{"EventSource": "aws:sns", "Sns": {"MessageId": "a", "Message": "{}"}}]}',
-    "an HTTP request": b'{"version": "2.0", "rawPath": "/", "requestContext": {"http": {"method": "GET", "path": "/"}}}',
-    "not UTF-8": b'{"Records": [{"messageId": "\xff\xfe", "body": "\xff"}]}',
-    "a depth of 100,000": b'{"Records": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
-}
-
-
-def test_a_payload_that_is_no_sqs_event_is_an_error_and_the_next_one_is_served(account):
-    function = account.batch()
-    function.start()
-    for kind, payload in PAYLOADS.items():
-        answer, body, _ = function.invoke(payload)
-        assert answer == "error", (kind, answer, body)
-        assert "errorMessage" in json.loads(body), kind
-    assert failures(function.invoke({"Records": []})) == set()
-    messages = handed(account, 2)
-    assert failures(invoked(function, messages)) == set()
-    assert function.starts == 1  # the same process all the while
-    assert sorted(account.jobs()) == ["job 0", "job 1"] and account.dead_letters() == []
-    told("payloads that are no SQS event", f"{len(PAYLOADS)} kinds: an error each, same process, the next batch served")
-
-
-def test_a_record_of_which_something_is_odd_harms_none_of_its_batch(account):
-    function = account.batch()
-    good = [record(message) for message in handed(account, 3)]
-    odd = {
-        "attributes of null": {"attributes": None, "messageAttributes": None},
-        "a count of no kind": {"attributes": {"ApproximateReceiveCount": "many", "SentTimestamp": "-"}},
-        "a count that is a number": {"attributes": {"ApproximateReceiveCount": 3}},
-        "an attribute of no kind": {"messageAttributes": {"a": 7, "id": {"stringValue": 9, "dataType": None}}},
-        "a binary attribute that is none": {"messageAttributes": {"a": {"binaryValue": "%%%", "dataType": "Binary"}}},
-    }
-    records = [*good]
-    for n, (kind, change) in enumerate(odd.items()):
-        records.append({**good[0], "messageId": kind, "receiptHandle": kind, "body": json.dumps(event(f"odd {kind}", run=1_000 + n)), **change})
-    assert failures(function.invoke({"Records": records})) == set()
-    assert set(account.jobs()) == {f"job {n}" for n in range(3)} | {f"odd {kind}" for kind in odd}

@@ -8,8 +8,7 @@ import random
 import threading
 
 import pytest
-from exam import KEY, Function, answered, request, size, told, unique
-from parts import event
+from exam import KEY, answered, request, size, told, unique
 
 EVENT = json.dumps(unique(1))
 
