@@ -10,7 +10,7 @@ import boto3
 import pytest
 from openlineage.client import OpenLineageClient
 from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
-from parts import BIN, CREDENTIALS, event, eventually, post
+from parts import BIN, CREDENTIALS, Emulator, StandIn, event, eventually, post
 
 KEY = "a-key-of-some-length"
 
@@ -81,6 +81,10 @@ class Stack:
     def post(self, path, body, **headers):
         return post(f"{self.url}{path}", body, {"Authorization": f"Bearer {KEY}", **headers})
 
+    def empty(self):
+        attributes = self.sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=["All"])["Attributes"]
+        return attributes["ApproximateNumberOfMessages"] == attributes["ApproximateNumberOfMessagesNotVisible"] == "0"
+
     def put(self, *bodies):
         for body in bodies:
             self.sqs.send_message(QueueUrl=self.queue, MessageBody=body)
@@ -96,7 +100,9 @@ class Stack:
 
         def look():
             messages = self.sqs.receive_message(QueueUrl=self.dead, MaxNumberOfMessages=10, MessageAttributeNames=["All"], WaitTimeSeconds=1)
-            found.extend(messages.get("Messages", []))
+            for message in messages.get("Messages", []):
+                self.sqs.delete_message(QueueUrl=self.dead, ReceiptHandle=message["ReceiptHandle"])
+                found.append(message)
             return len(found) >= count
 
         eventually(look, f"{count} dead letters, {found}")
@@ -104,9 +110,32 @@ class Stack:
         return found
 
 
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory):
+    """One for all tests here: what each leaves behind is looked at by itself, and is gone."""
+    folder, processes = tmp_path_factory.mktemp("aws"), []
+    try:
+        processes.append(emulator := Emulator(folder))
+        processes.append(stand_in := StandIn(folder, "--rate", "0"))
+        stack = Stack(emulator, stand_in, folder)
+        stack.processes = processes
+        yield stack
+    finally:
+        for process in reversed(processes):
+            process.stop()
+
+
 @pytest.fixture
-def stack(emulator, stand_in, tmp_path):
-    return Stack(emulator, stand_in("--rate", "0"), tmp_path)
+def stack(deployed):
+    yield deployed
+    try:
+        eventually(deployed.empty, "the queue is empty")
+    finally:
+        deployed.stand_in.reset()
+        for queue in (deployed.queue, deployed.dead):
+            deployed.sqs.purge_queue(QueueUrl=queue)
+        for process in deployed.processes:  # shown when the test failed
+            print(f"--- {process.log.name}\n{process.tail()}")
 
 
 def test_what_a_real_client_posts_is_read_at_the_other_end(stack):
