@@ -67,4 +67,4 @@ cargo build --workspace --bins --tests --locked
 export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=0
 PROXY_TEST_BIN_DIR="$target/debug" PROXY_TEST_EMULATOR="$emulator/bin/ministack" PROXY_TEST_PACKAGING="$packaging" \
     PROXY_TEST_AIRFLOW="$airflow/bin" \
-    "$clients/bin/python" "${pytest[@]}" --durations 15 tests/real
+    "$clients/bin/python" "${pytest[@]}" -n 2 --durations 15 tests/real

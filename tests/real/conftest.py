@@ -10,6 +10,27 @@ from parts import Emulator, Serve, StandIn
 from stack import Cloud
 
 
+# What is deployed: one emulator, one build and one stand-in for all of it.
+IN_CLOUD = ("test_rules_stack.py", "test_stack.py", "test_variants.py")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Side by side (-n 2) go whole files, and as one what is deployed. Those with most tests begin."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.split("::")[0].rsplit("/", 1)[-1]
+            return "deployed" if file in IN_CLOUD else file
+
+    return ByFile(config, log)
+
+
+def pytest_itemcollected(item):
+    assert ("cloud" in item.fixturenames) == (item.path.name in IN_CLOUD), f"{item.nodeid}: IN_CLOUD has to say so"
+
+
 @pytest.fixture
 def started(tmp_path):
     """Keeps processes to be stopped, while the folder with their logs is there."""
