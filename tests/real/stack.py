@@ -47,14 +47,14 @@ class Cloud:
         assert done.returncode == 0 or not check, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done if not check else done.stdout
 
-    def sync(self, *flags, **more):
-        """Lines of `sync_assets.sh` that say what was uploaded and what was not."""
-        told = self.run("./sync_assets.sh", "-b", BUCKET, "-a", "x86-64", "-o", self.folder, *flags, **more)
+    def sync(self, *flags, out=None, **more):
+        """Lines of `sync_assets.sh` that say what was uploaded and what was not. With `out`, the template is there and for its test alone."""
+        told = self.run("./sync_assets.sh", "-b", BUCKET, "-a", "x86-64", "-o", out or self.folder, *flags, **more)
         return [line.split()[:2] for line in told.splitlines() if line.startswith(("uploaded", "unchanged", "would put"))]
 
-    def deploy(self, name, **parameters):
+    def deploy(self, name, out=None, **parameters):
         """Creates or updates a stack."""
-        template = self.folder / "openlineage-proxy.yaml"
+        template = (out or self.folder) / "openlineage-proxy.yaml"
         parameters = {"S3AssetsBucketName": BUCKET, "Architecture": "x86-64", "DomainId": DOMAIN, "BatchWindow": 1, **parameters}
         overrides = [f"{key}={value}" for key, value in parameters.items()]
         self.run(

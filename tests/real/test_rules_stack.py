@@ -143,6 +143,7 @@ def test_without_its_rules_the_function_does_not_start_and_events_wait(deploy, c
 
     def stays_away(setting):
         """The function does not start, for that setting; an event waits. Gives its job."""
+        eventually(lambda: stack.waiting() == 0, "what was delivered is deleted")
         stack.kill(function)
         told = stack.functions.invoke(FunctionName=function, Payload=json.dumps({"Records": []}))["Payload"].read().decode()
         assert "exited" in told and "code 64" in told and setting in told, told
@@ -173,24 +174,21 @@ def test_without_its_rules_the_function_does_not_start_and_events_wait(deploy, c
     assert came(stack)[job] == ("lake", MARK)
 
 
-def test_rules_are_packed_with_the_function_and_new_ones_are_new_code(deploy, cloud, rules):
-    done = lambda folder: sorted(done for done, _ in cloud.sync("-t", folder))
+def test_rules_are_packed_with_the_function_and_new_ones_are_new_code(deploy, cloud, rules, tmp_path):
+    done = lambda folder: sorted(done for done, _ in cloud.sync("-t", folder, out=tmp_path))
     code = lambda stack: stack.functions.get_function_configuration(FunctionName=stack.outputs["BatchFunction"])["CodeSha256"]
-    try:
-        assert done(rules("lake")) == ["unchanged", "unchanged", "uploaded", "uploaded"]  # the batch function, and the template
-        assert done(rules("lake")) == ["unchanged"] * 4
-        stack = deploy("rules-in-zip", RulesFile="rules/transforms.yaml")
-        running, complete, before = send(stack, "RUNNING"), send(stack), code(stack)
-        stack.arrived(complete)
-        eventually(lambda: stack.waiting() == 0, "the queue is empty")
-        assert running not in came(stack) and came(stack)[complete] == ("lake", MARK)
+    assert done(rules("lake")) == ["unchanged", "unchanged", "uploaded", "uploaded"]  # the batch function, and the template
+    assert done(rules("lake")) == ["unchanged"] * 4
+    stack = deploy("rules-in-zip", out=tmp_path, RulesFile="rules/transforms.yaml")
+    running, complete, before = send(stack, "RUNNING"), send(stack), code(stack)
+    stack.arrived(complete)
+    eventually(lambda: stack.waiting() == 0, "the queue is empty")
+    assert running not in came(stack) and came(stack)[complete] == ("lake", MARK)
 
-        assert done(rules("warehouse")) == ["unchanged", "unchanged", "uploaded", "uploaded"]
-        stack = deploy("rules-in-zip", RulesFile="rules/transforms.yaml")
-        assert code(stack) != before
-        eventually(lambda: namespace_now(stack) == "warehouse", "the new code has the new rules")
-    finally:
-        cloud.sync()  # for others: without rules
+    assert done(rules("warehouse")) == ["unchanged", "unchanged", "uploaded", "uploaded"]
+    stack = deploy("rules-in-zip", out=tmp_path, RulesFile="rules/transforms.yaml")
+    assert code(stack) != before
+    eventually(lambda: namespace_now(stack) == "warehouse", "the new code has the new rules")
 
 
 def test_wrong_rules_are_neither_packed_nor_uploaded(cloud, rules):
