@@ -47,9 +47,9 @@ def test_a_real_client_with_the_key_of_the_secret_is_read_at_the_other_end(stack
     assert stack.post(event(name()), path="/post-lineage-event")[0] == 200
 
 
-def test_what_has_not_changed_is_not_uploaded_again(stack):
+def test_what_has_not_changed_is_not_uploaded_again(stack, tmp_path):
     assert [done for done, _ in stack.cloud.sync()] == ["unchanged"] * 4
-    assert [done for done, _ in stack.cloud.sync("-x", "untouched", "-n")] == ["would"] * 4
+    assert [done for done, _ in stack.cloud.sync("-x", "untouched", "-n", out=tmp_path)] == ["would"] * 4
     keys = stack.s3.list_objects_v2(Bucket=BUCKET)["Contents"]
     assert not [item["Key"] for item in keys if item["Key"].startswith("untouched")]
 
