@@ -1,6 +1,7 @@
 //! The line, measured through the real binaries: ingest, a batch, cold starts, memory.
 //!
-//! `cargo bench -p proxy --bench line` prints a table for the README. `BENCH_AGAINST` names a folder with the binaries
+//! `cargo bench -p proxy --bench line` prints a table for the README, with `-- batch` (or `ingest`, `cold`, `peak`) that
+//! part of it. `BENCH_AGAINST` names a folder with the binaries
 //! of another build: both are measured in turns in the one run, and the table has their ratio. Each figure is the
 //! median of the rounds. With `SQS_ENDPOINT` set (an SQS-compatible server), ingest is measured with SQS too.
 
@@ -99,11 +100,22 @@ async fn floor() -> f64 {
 }
 
 async fn figures(build: &Path) -> Figures {
-    let mut figures = ingest(build).await;
-    figures.extend(ingest_sqs(build).await);
-    figures.extend(batch_of_20(build).await);
-    figures.extend(cold_starts(build).await);
-    figures.push(peak(build).await);
+    let wanted = std::env::args().skip(1).find(|word| !word.starts_with('-'));
+    let is_wanted = |part: &str| wanted.as_ref().is_none_or(|wanted| wanted == part);
+    let mut figures = Figures::new();
+    if is_wanted("ingest") {
+        figures.extend(ingest(build).await);
+        figures.extend(ingest_sqs(build).await);
+    }
+    if is_wanted("batch") {
+        figures.extend(batch_of_20(build).await);
+    }
+    if is_wanted("cold") {
+        figures.extend(cold_starts(build).await);
+    }
+    if is_wanted("peak") {
+        figures.push(peak(build).await);
+    }
     figures
 }
 
@@ -120,8 +132,8 @@ async fn ingest(build: &Path) -> Figures {
             &alone[..],
         ),
         (
-            "the whole line into the store, 2 KB, 32 clients, requests/s",
-            "the same, delivered, µs CPU a request",
+            "the whole line, until all is in the store, events/s",
+            "the same, µs CPU an event",
             &[],
         ),
     ] {
@@ -134,10 +146,10 @@ async fn ingest(build: &Path) -> Figures {
         let process = Process::serve(build, &[settings, &own].concat());
         let (before, started) = (process.cpu(), Instant::now());
         post_all(&process.url, CLIENTS, REQUESTS, SIZE).await;
-        figures.push((rate, REQUESTS as f64 / started.elapsed().as_secs_f64()));
         if settings.is_empty() {
-            process.rests().await;
+            process.holds(REQUESTS).await;
         }
+        figures.push((rate, REQUESTS as f64 / started.elapsed().as_secs_f64()));
         let spent = (process.cpu() - before).as_secs_f64();
         figures.push((cpu, spent * 1e6 / REQUESTS as f64));
     }

@@ -119,12 +119,18 @@ impl Process {
         cpu(self.child.id())
     }
 
-    /// Comes back when it has nothing to do any more.
-    pub(crate) async fn rests(&self) {
-        let mut before = Duration::MAX;
-        while before != self.cpu() {
-            before = self.cpu();
-            tokio::time::sleep(Duration::from_millis(500)).await;
+    /// Comes back when so many events are in its store.
+    pub(crate) async fn holds(&self, count: usize) {
+        let address = self.url.strip_prefix("http://").unwrap();
+        let request = "GET /api/v1/events/lineage?limit=0 HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n";
+        let all = format!("\"totalCount\":{count}}}");
+        let mut answer = String::new();
+        while !answer.contains(&all) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            answer.clear();
+            let mut connection = TcpStream::connect(address).await.unwrap();
+            connection.write_all(request.as_bytes()).await.unwrap();
+            connection.read_to_string(&mut answer).await.unwrap();
         }
     }
 }
