@@ -222,7 +222,10 @@ def test_on_a_bad_day_nothing_is_lost_and_each_alarm_names_its_fault(stack):
     stand_in.set(faults=[])
     stack.arrived(*sent, patience=300)
 
-    # Poison beside good ones; the function killed under its work.
+    # Poison beside good ones; the function killed under its work. What it had comes again, here not after minutes.
+    visibility = lambda seconds: stack.sqs.set_queue_attributes(QueueUrl=stack.queue, Attributes={"VisibilityTimeout": str(seconds)})
+    as_deployed = stack.sqs.get_queue_attributes(QueueUrl=stack.queue, AttributeNames=["VisibilityTimeout"])["Attributes"]["VisibilityTimeout"]
+    visibility(20)
     stack.put("not JSON", event(poisoned := name(), run=500))
     stand_in.set(latency_ms=1_500)
     send(6)
@@ -231,6 +234,7 @@ def test_on_a_bad_day_nothing_is_lost_and_each_alarm_names_its_fault(stack):
     stand_in.set(latency_ms=0)
     stack.arrived(*sent, poisoned, patience=300)
     eventually(lambda: stack.waiting(stack.dead) == 1, "one dead letter")
+    visibility(as_deployed)
     alarms.read()
     assert (alarms.state("DeadLetters"), alarms.state("Refused")) == ("ALARM", "OK")
 
