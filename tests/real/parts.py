@@ -64,6 +64,8 @@ def post(url, body, headers=None):
 class Process:
     """A child process with its log in a file."""
 
+    patience = 30  # seconds for a stop
+
     def __init__(self, log, command, env=None):
         self.log = log
         with open(log, "wb") as out:
@@ -88,7 +90,7 @@ class Process:
         if self.child.poll() is None:
             self.child.send_signal(signal.SIGTERM)
             try:
-                self.child.wait(30)
+                self.child.wait(self.patience)
             except subprocess.TimeoutExpired:
                 self.child.kill()
                 self.child.wait()
@@ -151,6 +153,8 @@ class StandIn(Process):
 
 class Emulator(Process):
     """AWS (MiniStack). Secure: over TLS, with IAM evaluated; functions find everything at this address."""
+
+    patience = 5  # it keeps nothing, and after a function was killed it would wait for good
 
     def __init__(self, folder, secure=False, env=None):
         port = free_port()
