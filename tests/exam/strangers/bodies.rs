@@ -58,6 +58,7 @@ fn object(member: impl Fn(usize) -> String, count: usize) -> String {
 }
 
 fn unpacking() -> Vec<Attack> {
+    let few = gzip(&vec![b' '; 4 << 20]);
     let zeros = gzip(&vec![b' '; size::of(4 << 20, 64 << 20)]);
     let member = gzip(b"");
     let whole = event(3, "START");
@@ -91,7 +92,7 @@ fn unpacking() -> Vec<Attack> {
             200,
             400,
         ),
-        packed("cut short", zeros[..zeros.len() / 2].to_vec(), 400, 400),
+        packed("cut short", few[..few.len() / 2].to_vec(), 400, 400),
         packed(
             "a name without end",
             [
