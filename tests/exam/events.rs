@@ -131,6 +131,10 @@ impl Target {
     }
 }
 
+/// As clients have one. Without it, now and then a post to a process that is killed is never over for this one, though no
+/// connection is left.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Clients that send until the proxy is gone or they are told to stop.
 pub(crate) struct Clients {
     book: Arc<Mutex<Book>>,
@@ -213,7 +217,8 @@ impl Sending {
         let mut post = self
             .http
             .post(format!("{}{path}", self.url))
-            .header("content-type", "application/json");
+            .header("content-type", "application/json")
+            .timeout(TIMEOUT);
         post = if self.random.u8(0..4) == 0 {
             post.header("content-encoding", "gzip").body(gzip(&body))
         } else {

@@ -239,7 +239,7 @@ mod tests {
             assert!(record.id != "b", "a bug");
             record.id
         };
-        let ended = each_alone(records.to_vec(), move |record| run(record)).await;
+        let ended = each_alone(records.to_vec(), run).await;
         let ended: Vec<_> = ended
             .into_iter()
             .map(|(record, ended)| (record.id, ended.ok()))
