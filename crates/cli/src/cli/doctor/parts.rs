@@ -3,9 +3,14 @@
 //! Seen with the rights of whoever runs `doctor`. What may not be looked at is told as unsure: the stack may be fine.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use anyhow::Context;
 use aws_config::{Region, SdkConfig};
+use aws_sdk_lambda::error::SdkError;
+use aws_sdk_lambda::operation::get_function_configuration::{
+    GetFunctionConfigurationError, GetFunctionConfigurationOutput,
+};
 use aws_sdk_lambda::types::{FunctionResponseType, LastUpdateStatus, State};
 use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -14,6 +19,9 @@ use reqwest::{StatusCode, Url};
 
 use super::Step;
 use crate::cli::stack::Stack;
+
+/// Seconds that a function may take to settle.
+const SETTLES: u32 = 30;
 
 /// The stack itself.
 pub(super) fn stack(stack: &Stack) -> Step {
@@ -32,8 +40,7 @@ pub(super) async fn functions(aws: &SdkConfig, stack: &Stack) -> anyhow::Result<
     let mut steps = Vec::new();
     for (step, output) in [("ingest", "IngestFunction"), ("batch", "BatchFunction")] {
         let name = stack.output(output)?;
-        let request = client.get_function_configuration().function_name(name);
-        steps.push(match request.send().await {
+        steps.push(match settled(&client, name).await {
             Err(error) => unseen(step, &error, "lambda:GetFunctionConfiguration"),
             Ok(function) => {
                 let is_up = function.state() == Some(&State::Active)
@@ -45,9 +52,13 @@ pub(super) async fn functions(aws: &SdkConfig, stack: &Stack) -> anyhow::Result<
                 if is_up {
                     Step::good(step, found)
                 } else {
+                    let state = function.state().map_or("unknown", State::as_str);
                     let why = function.last_update_status_reason();
-                    let why = why.or(function.state_reason()).unwrap_or("no reason given");
-                    Step::bad(step, format!("{found}: {why}"), "deploy the stack again")
+                    let mut why = [why, function.state_reason()].into_iter().flatten();
+                    let why = why.find(|why| !why.is_empty());
+                    let why = why.unwrap_or("no reason given");
+                    let found = format!("{found}: {state}, {why}");
+                    Step::bad(step, found, "deploy the stack again")
                 }
             }
         });
@@ -72,6 +83,24 @@ pub(super) async fn functions(aws: &SdkConfig, stack: &Stack) -> anyhow::Result<
         }
     });
     Ok(steps)
+}
+
+/// A function, once what was just deployed is there: for some seconds after that it is pending.
+async fn settled(
+    client: &aws_sdk_lambda::Client,
+    name: &str,
+) -> Result<GetFunctionConfigurationOutput, SdkError<GetFunctionConfigurationError>> {
+    let mut looks = 0..SETTLES;
+    loop {
+        let request = client.get_function_configuration().function_name(name);
+        let function = request.send().await?;
+        let is_settled = function.state() != Some(&State::Pending)
+            && function.last_update_status() != Some(&LastUpdateStatus::InProgress);
+        if is_settled || looks.next().is_none() {
+            return Ok(function);
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 /// The queue and its dead letters.
