@@ -56,8 +56,16 @@ pub(crate) fn keys(bytes: &[u8]) {
         Ok(keys) => assert!(keys.iter().all(|key| key.len() >= 16)),
         Err(error) => {
             assert!(error.starts_with("key "), "{error}");
+            // A line that says what we say, but for the place, is no key that we tell: the fuzzer reads our messages.
+            let without_place = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "");
+            let ours =
+                auth::keys("x").map_or_else(|error| without_place(&error), |_| String::new());
             let told = text.lines().map(str::trim).filter(|line| line.len() > 9);
             for word in told {
+                let says_it = without_place(word);
+                if !says_it.is_empty() && ours.contains(&says_it) {
+                    continue;
+                }
                 assert!(!error.contains(word), "{}", pack::line(bytes));
             }
         }

@@ -8,6 +8,7 @@ fn what_was_kept_keeps_the_laws() {
     for (name, law) in LAWS {
         let file = pack::file(env!("CARGO_MANIFEST_DIR"), name);
         let kept = pack::inputs(&file);
+        assert!(!kept.is_empty(), "{}", file.display());
         for input in kept.iter().chain(&seeds::of(name)) {
             law(input);
         }
