@@ -91,13 +91,7 @@ pub(crate) fn finish(path: &Path) -> rusqlite::Result<()> {
     let salvaged = beside(path, SALVAGED);
     if !path.exists() && salvaged.exists() {
         // A log that is still there is that of the file that was set aside: over the new one it would be damage.
-        let aside = free_name(path);
-        for part in ["-wal", "-shm"] {
-            let from = beside(path, part);
-            if from.exists() {
-                fs::rename(&from, beside(&aside, part)).map_err(io)?;
-            }
-        }
+        move_aside(path, &["-wal", "-shm"])?;
         fs::rename(&salvaged, path).map_err(io)?;
     }
     Ok(())
@@ -118,14 +112,8 @@ pub(crate) fn set_aside(path: &Path, schema: &str, found: &str) -> rusqlite::Res
             return Err(error);
         }
     };
-    let aside = free_name(path);
     // The database first: without it, nobody looks at the log that belongs to it.
-    for part in ["", "-wal", "-shm"] {
-        let from = beside(path, part);
-        if from.exists() {
-            fs::rename(&from, beside(&aside, part)).map_err(io)?;
-        }
-    }
+    let aside = move_aside(path, &["", "-wal", "-shm"])?;
     fs::rename(&salvaged, path).map_err(io)?;
     let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
     fs::File::open(folder.unwrap_or(Path::new(".")))
@@ -367,6 +355,18 @@ impl Moving<'_> {
             ran.last = Some(id);
         }
     }
+}
+
+/// Renames what there is of these parts of a file, in that order. Gives the new name of the file.
+fn move_aside(path: &Path, parts: &[&str]) -> rusqlite::Result<PathBuf> {
+    let aside = free_name(path);
+    for part in parts {
+        let from = beside(path, part);
+        if from.exists() {
+            fs::rename(&from, beside(&aside, part)).map_err(io)?;
+        }
+    }
+    Ok(aside)
 }
 
 /// A name that says when, and is not taken.

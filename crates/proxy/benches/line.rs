@@ -1,9 +1,8 @@
 //! The line, measured through the real binaries: ingest, a batch, cold starts, memory.
 //!
 //! `cargo bench -p proxy --bench line` prints a table for the README, with `-- batch` (or `ingest`, `cold`, `peak`) that
-//! part of it. `BENCH_AGAINST` names a folder with the binaries
-//! of another build: both are measured in turns in the one run, and the table has their ratio. Each figure is the
-//! median of the rounds. With `SQS_ENDPOINT` set (an SQS-compatible server), ingest is measured with SQS too.
+//! part of it. `BENCH_AGAINST` names a folder with the binaries of another build: both are measured in turns in the one
+//! run, and the table has their ratio. Each figure is the median of the rounds. With `SQS_ENDPOINT` set (an SQS-compatible server), ingest is measured with SQS too.
 
 #![allow(
     missing_docs,
@@ -54,16 +53,11 @@ async fn main() {
 }
 
 fn print(floor: f64, rounds: &[Vec<Figures>]) {
-    let against = if rounds.len() > 1 {
-        " against | ratio |"
-    } else {
-        ""
+    let (heads, line) = match rounds {
+        [_] => ("", ""),
+        _ => (" against | ratio |", "---|---|"),
     };
-    println!("| median of {ROUNDS} rounds | this build |{against}");
-    println!(
-        "|---|---|{}",
-        if rounds.len() > 1 { "---|---|" } else { "" }
-    );
+    println!("| median of {ROUNDS} rounds | this build |{heads}\n|---|---|{line}");
     println!("| store alone, 2 KB rows in groups of {CLIENTS}, rows/s | {floor:.0} |");
     for (row, (name, _)) in rounds[0][0].iter().enumerate() {
         let of = |build: &Vec<Figures>| median(build.iter().map(|round| round[row].1).collect());

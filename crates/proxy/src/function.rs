@@ -11,7 +11,6 @@ use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 use tokio::time::Instant;
-use tracing::warn;
 use transform::Transforms;
 
 use crate::batch::{self, Batch, Hold, MARGIN, Report};
@@ -48,9 +47,7 @@ async fn start(transforms: Transforms) -> Result<(), Error> {
             .collect();
         let mut hold = Hold::nothing();
         let report = batch::run(batch, queue, &mut hold, records, deadline).await;
-        if let Err(error) = metrics.flush(std::io::stdout()) {
-            warn!(%error, "not counted"); // what was done is done
-        }
+        telemetry::write_out(metrics);
         Ok::<_, Error>(failures(handed, &report))
     });
     lambda_runtime::run(handler).await

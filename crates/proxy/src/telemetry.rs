@@ -100,6 +100,13 @@ pub fn count_for_cloudwatch(
         .map_err(|error| error.to_string())
 }
 
+/// Writes out what was counted. What it counts is done: a log that does not take it is told, and no failure.
+pub fn write_out(metrics: &metrics_cloudwatch_embedded::Collector) {
+    if let Err(error) = metrics.flush(stdout()) {
+        warn!(%error, "not counted");
+    }
+}
+
 /// How long a stop may take: below the 30 s that orchestrators give.
 pub const STOP: Duration = Duration::from_secs(20);
 

@@ -39,7 +39,7 @@ struct Memory {
 }
 
 /// One message. The queue's id of it alone may be given to another one later.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 struct Sent {
     queue_id: String,
     id: String,
@@ -85,7 +85,7 @@ impl Delivered {
         for ((record, event), hash) in events.into_iter().zip(hashes) {
             if let Some(first) = memory.known.get(&hash) {
                 // The same message came again: its settlement failed. That is no second event.
-                let told_before = *first == Some(Sent::by(&record));
+                let told_before = first.as_ref().is_some_and(|first| first.is(&record));
                 let settled = Settled::new(record, Some(event), duplicate());
                 apart.dropped.push(Settled {
                     told_before,
@@ -138,8 +138,7 @@ impl Delivered {
     /// Takes in that nobody was told what became of `records`: what of them was delivered is told when it comes again.
     pub(super) fn not_told(&self, records: &[Record]) {
         for first in self.lock().known.values_mut() {
-            let is_of_them = |sent: &Sent| records.iter().any(|record| *sent == Sent::by(record));
-            first.take_if(|first| is_of_them(first));
+            first.take_if(|first| records.iter().any(|record| first.is(record)));
         }
     }
 
@@ -154,6 +153,10 @@ impl Sent {
             queue_id: record.queue_id.clone(),
             id: record.id.clone(),
         }
+    }
+
+    fn is(&self, record: &Record) -> bool {
+        self.queue_id == record.queue_id && self.id == record.id
     }
 }
 

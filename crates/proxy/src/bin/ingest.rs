@@ -7,7 +7,6 @@ use proxy::config::settings::Settings;
 use proxy::config::{Config, Role};
 use proxy::ingest::{Ingest, gateway, router};
 use proxy::{setup, telemetry};
-use tracing::warn;
 
 fn main() -> std::process::ExitCode {
     proxy::bootstrap::main(start())
@@ -25,9 +24,7 @@ async fn start() -> Result<(), Error> {
         let router = router.clone();
         async move {
             let answer = router.oneshot(request).await;
-            if let Err(error) = metrics.flush(std::io::stdout()) {
-                warn!(%error, "not counted"); // what was done is done
-            }
+            telemetry::write_out(metrics);
             Ok::<_, Error>(answer?)
         }
     }));

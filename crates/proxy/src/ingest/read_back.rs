@@ -82,7 +82,7 @@ struct Answer {
     store: Store,
     rest: Peekable<IntoIter<Place>>,
     /// What goes before the next event.
-    opening: &'static str,
+    before: &'static str,
     ending: String,
     /// What is read, and how much of it the client has taken.
     piece: String,
@@ -95,9 +95,9 @@ fn sent(store: Store, places: Vec<Place>, total: u64) -> Body {
     let answer = Answer {
         store,
         rest: places.into_iter().peekable(),
-        opening: r#"{"events":["#,
+        before: "",
         ending: format!(r#"],"totalCount":{total}}}"#),
-        piece: String::new(),
+        piece: r#"{"events":["#.to_owned(),
         taken: 0,
         room: None,
     };
@@ -133,9 +133,7 @@ impl Answer {
             self.room = Some(room);
             let _turn = READING.acquire().await;
             let texts = self.store.texts(places).await.map_err(io::Error::other)?;
-            self.piece = std::mem::replace(&mut self.opening, ",").to_owned() + &texts.join(",");
-        } else if self.opening != "," {
-            self.piece = std::mem::replace(&mut self.opening, ",").to_owned();
+            self.piece = std::mem::replace(&mut self.before, ",").to_owned() + &texts.join(",");
         }
         if self.rest.peek().is_none() {
             self.piece += &std::mem::take(&mut self.ending);
