@@ -11,7 +11,7 @@ pub use facets::{
     Documentation, Facet, FacetsAction, JobType, On, Owner, Tag, add_owners, add_tags,
 };
 pub use normalise::Normalise;
-pub use redact::{Mask, Pointer, Redact, connection_secrets, sql_literals};
+pub use redact::{Mask, Pointer, Redact, connection_secrets, redact_text, sql_literals};
 pub use strip::Strip;
 
 use regex::Regex;

@@ -18,7 +18,7 @@ mod script;
 
 pub use action::{
     Documentation, Facet, FacetsAction, JobType, Mask, Normalise, On, Owner, Pointer, Redact,
-    Strip, Tag, add_owners, add_tags, connection_secrets, sql_literals,
+    Strip, Tag, add_owners, add_tags, connection_secrets, redact_text, sql_literals,
 };
 pub use coalesce::{Holder, Merged, Unmerged, coalesce, merge};
 pub use diff::{Difference, diff};
