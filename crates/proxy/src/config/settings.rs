@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::injected::is_injected;
+
 /// Every variable of ours begins with this.
 pub const PREFIX: &str = "LINEAGE_PROXY_";
 
@@ -30,11 +32,13 @@ pub(super) enum Value {
 }
 
 impl Settings {
-    /// Settings of the environment: the variables that begin with [`PREFIX`].
+    /// Settings of the environment: the variables that begin with [`PREFIX`], but for those that Kubernetes sets.
     pub fn environment(variables: impl IntoIterator<Item = (String, String)>) -> Settings {
         let mut settings = Settings::default();
         for (variable, value) in variables {
-            if let Some(name) = variable.strip_prefix(PREFIX) {
+            if let Some(name) = variable.strip_prefix(PREFIX)
+                && !is_injected(name, &value)
+            {
                 let given = Given {
                     value: Value::Text(value),
                     place: format!("environment variable {variable}"),
