@@ -6,12 +6,12 @@
 //! (`proxy`) and the store (`targets`) bring their tables.
 
 mod damage;
+mod identity;
+mod private;
 mod trouble;
 mod wal;
 mod writer;
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -21,6 +21,8 @@ use damage::Checked;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{mpsc, oneshot};
 
+pub use identity::{Displaced, Identity};
+pub use private::{create_file, create_folder, exposed};
 pub use trouble::Trouble;
 use writer::{Failed, Request, Writer};
 
@@ -93,28 +95,6 @@ pub enum Error {
     /// The writer is gone: it was stopped.
     #[error("{0}: the writer has stopped")]
     Stopped(PathBuf),
-}
-
-/// Creates a data folder and what is missing above it. A folder that the power could take away again takes with it
-/// what was synced in it, so the entries of new folders are synced too.
-pub fn create_folder(folder: &Path) -> io::Result<()> {
-    let missing = folder.ancestors().take_while(|path| !path.exists()).count();
-    fs::create_dir_all(folder)?;
-    let sync = |path: &Path| {
-        let path = if path == Path::new("") {
-            Path::new(".")
-        } else {
-            path
-        };
-        fs::File::open(path)?.sync_all()
-    };
-    if missing == 0 {
-        // It may be from a start that was killed before it got here. Where it is not ours to open, it is not new.
-        if let Some(above) = folder.parent() {
-            let _ = sync(above);
-        }
-    }
-    folder.ancestors().skip(1).take(missing).try_for_each(sync)
 }
 
 impl Journal {
@@ -317,17 +297,6 @@ mod tests {
             good.unwrap();
         }
         assert_eq!(count(&journal).await, 3);
-    }
-
-    #[test]
-    fn a_folder_is_made_with_what_is_missing_above_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a/b/c");
-        create_folder(&path).unwrap();
-        create_folder(&path).unwrap();
-        assert!(path.is_dir());
-        fs::write(path.join("file"), "").unwrap();
-        assert!(create_folder(&path.join("file/d")).is_err());
     }
 
     #[tokio::test]

@@ -1,21 +1,29 @@
 //! JSON lines in a file, one event a line, rotated by size.
 //!
-//! A line is answered for after it is synced. The event's own line breaks (only ever white space between tokens)
-//! become blanks; every other byte is as it came. A crash between write and acknowledgement can write a line twice. What
-//! a crash left of a line is taken away at the next start: its event was not acknowledged, and comes again.
+//! A line is answered for after it is synced, and after the path was seen to name the file that holds it: a file that was
+//! removed, moved, replaced or truncated meanwhile is opened anew, and what was not answered for is written again. The
+//! event's own line breaks (only ever white space between tokens) become blanks; every other byte is as it came. A crash
+//! between write and acknowledgement can write a line twice. What a crash left of a line is taken away at the next start:
+//! its event was not acknowledged, and comes again.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use journal::{Displaced, Identity};
 use openlineage::Event;
 use tokio::sync::{mpsc, oneshot};
+use tracing::{error, info, warn};
 
 use crate::{Class, Delivery, Failure, Scope};
 
 /// Lines that share one sync at most, and that may wait.
 const GROUP: usize = 256;
+
+/// How often a group is written that somebody takes away each time, before its events go back to the queue.
+const ATTEMPTS: u32 = 3;
 
 /// Where lines go, and when a new file begins.
 #[derive(Debug, Clone)]
@@ -31,7 +39,12 @@ pub struct FileSettings {
 /// A file to append to. The writer ends with the last clone.
 #[derive(Debug, Clone)]
 pub struct File {
-    lines: mpsc::Sender<Line>,
+    requests: mpsc::Sender<Request>,
+}
+
+enum Request {
+    Write(Line),
+    Reopen,
 }
 
 struct Line {
@@ -39,36 +52,38 @@ struct Line {
     written: oneshot::Sender<Result<(), String>>,
 }
 
+/// The file that is held open, with the bytes that it had when it was left.
+struct Open {
+    file: fs::File,
+    identity: Identity,
+}
+
 impl File {
     /// Opens or creates the file; its folder has to exist.
     pub fn open(settings: FileSettings) -> io::Result<File> {
-        let mut file = Some(append(&settings.path)?);
-        let (lines, mut waiting) = mpsc::channel::<Line>(GROUP);
+        let mut kept = Some(append(&settings.path)?);
+        let (requests, mut waiting) = mpsc::channel::<Request>(GROUP);
         std::thread::Builder::new()
             .name("file-target".to_owned())
             .spawn(move || {
                 while let Some(first) = waiting.blocking_recv() {
-                    let mut group = vec![first];
-                    while group.len() < GROUP
-                        && let Ok(next) = waiting.try_recv()
-                    {
-                        group.push(next);
-                    }
-                    let result =
-                        write(&mut file, &settings, &group).map_err(|error| error.to_string());
-                    for line in group {
-                        let _ = line.written.send(result.clone()); // the caller may have gone
-                    }
+                    serve(first, &mut waiting, &mut kept, &settings);
                 }
             })?;
-        Ok(File { lines })
+        Ok(File { requests })
+    }
+
+    /// Closes the file and opens what its path names now, as after a rotation by somebody else. Does not wait for it.
+    pub fn reopen(&self) {
+        // Full of lines: each group of them looks at the path by itself.
+        let _ = self.requests.try_send(Request::Reopen);
     }
 
     pub(crate) async fn deliver(&self, event: &Event) -> Delivery {
         let (written, answer) = oneshot::channel();
         let text = event.text().replace(['\n', '\r'], " ");
-        let sent = self.lines.send(Line { text, written }).await;
-        let result = match sent {
+        let line = Request::Write(Line { text, written });
+        let result = match self.requests.send(line).await {
             Ok(()) => answer
                 .await
                 .unwrap_or_else(|_| Err("the writer has stopped".to_owned())),
@@ -83,12 +98,57 @@ impl File {
     }
 }
 
-fn append(path: &Path) -> io::Result<fs::File> {
+/// Does what is asked first, with all lines that wait behind it as one group.
+fn serve(
+    first: Request,
+    waiting: &mut mpsc::Receiver<Request>,
+    kept: &mut Option<Open>,
+    settings: &FileSettings,
+) {
+    let (mut group, mut reopen, mut next) = (Vec::new(), false, Some(first));
+    while let Some(request) = next {
+        match request {
+            Request::Write(line) => group.push(line),
+            Request::Reopen => reopen = true,
+        }
+        next = match group.len() < GROUP {
+            true => waiting.try_recv().ok(),
+            false => None,
+        };
+    }
+    if reopen {
+        let file = settings.path.display();
+        *kept = append(&settings.path)
+            .inspect(|_| info!(%file, "file reopened"))
+            .inspect_err(|error| error!(%file, %error, "file not reopened"))
+            .ok();
+    }
+    if group.is_empty() {
+        return;
+    }
+    let result = write(kept, settings, &group)
+        .map_err(|error| format!("{}: {error}", settings.path.display()));
+    for line in group {
+        let _ = line.written.send(result.clone()); // the caller may have gone
+    }
+}
+
+fn append(path: &Path) -> io::Result<Open> {
+    let created = journal::create_file(path)?;
     let mut options = OpenOptions::new();
-    let mut file = options.create(true).append(true).read(true).open(path)?;
-    end_line(&mut file)?;
-    sync_folder(path)?;
-    Ok(file)
+    // Where a link leads to nothing yet, this is what creates the file.
+    options.create(true).append(true).read(true).mode(0o600);
+    let mut file = options.open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    if !created {
+        end_line(&mut file)?;
+    }
+    // Through a link: the name is in the folder that the link leads to.
+    sync_folder(&fs::canonicalize(path)?)?;
+    let identity = Identity::of(&file)?;
+    Ok(Open { file, identity })
 }
 
 /// Lets the file end with a whole line: the next one would run into half a line. What is whole but for its line break
@@ -130,30 +190,72 @@ fn folder(path: &Path) -> &Path {
     }
 }
 
-/// Writes a group to the file, which is opened anew where the last group left none.
-fn write(kept: &mut Option<fs::File>, settings: &FileSettings, group: &[Line]) -> io::Result<()> {
-    let mut file = match kept.take() {
-        Some(file) => file,
-        None => append(&settings.path)?,
-    };
-    let mut before = file.metadata()?.len();
-    if before > 0 && before >= settings.max_bytes {
-        // Whatever goes wrong on the way, the next group looks what is there now.
-        rotate(settings)?;
-        file = append(&settings.path)?;
-        before = file.metadata()?.len();
-    }
+/// Writes a group to the file, and to another one where the path names another one afterwards.
+fn write(kept: &mut Option<Open>, settings: &FileSettings, group: &[Line]) -> io::Result<()> {
     let mut bytes = Vec::new();
     for line in group {
         bytes.extend_from_slice(line.text.as_bytes());
         bytes.push(b'\n');
     }
-    let written = file.write_all(&bytes).and_then(|()| file.sync_data());
-    // Half a line would run into the next one. Where it cannot be taken away now, opening the file anew does.
-    if written.is_ok() || file.set_len(before).is_ok() {
-        *kept = Some(file);
+    for _ in 0..ATTEMPTS {
+        let mut open = ready(kept.take(), settings)?;
+        let before = open.identity.size;
+        if let Err(error) = open
+            .file
+            .write_all(&bytes)
+            .and_then(|()| open.file.sync_data())
+        {
+            // Half a line would run into the next one. Where it cannot be taken away now, opening the file anew does.
+            let is_longer = open.file.metadata().is_ok_and(|now| now.len() > before);
+            if is_longer && open.file.set_len(before).is_ok() {
+                *kept = Some(open);
+            }
+            return Err(error);
+        }
+        open.identity.size = before.saturating_add(bytes.len() as u64);
+        // What is in a file that the path does not name is lost, or will be: whoever moves it may pack it and go.
+        match open.identity.is_at(&settings.path) {
+            Ok(()) => {
+                *kept = Some(open);
+                return Ok(());
+            }
+            Err(displaced) => report(&settings.path, &displaced),
+        }
     }
-    written
+    Err(io::Error::other(format!(
+        "taken away {ATTEMPTS} times while it was written"
+    )))
+}
+
+/// The file at the path, and a new one where that has reached its size.
+fn ready(kept: Option<Open>, settings: &FileSettings) -> io::Result<Open> {
+    let path = &settings.path;
+    let in_place = kept.map(|open| open.identity.is_at(path).map(|()| open));
+    let mut open = match in_place {
+        Some(Ok(open)) => open,
+        Some(Err(displaced)) => {
+            report(path, &displaced);
+            append(path)?
+        }
+        None => append(path)?,
+    };
+    let found = open.file.metadata()?;
+    if found.len() > 0 && found.len() >= settings.max_bytes {
+        // Whatever goes wrong on the way, the next group looks what is there now.
+        rotate(settings)?;
+        open = append(path)?;
+        // Who may read it was somebody's decision.
+        open.file.set_permissions(found.permissions())?;
+    }
+    open.identity = Identity::of(&open.file)?;
+    Ok(open)
+}
+
+fn report(path: &Path, displaced: &Displaced) {
+    warn!(
+        file = %path.display(), reason = %displaced,
+        "the file is opened anew, and what was not acknowledged written to it"
+    );
 }
 
 fn rotate(settings: &FileSettings) -> io::Result<()> {
@@ -199,74 +301,4 @@ fn rotated(path: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use openlineage::Level;
-
-    #[test]
-    fn half_a_line_that_a_crash_left_is_taken_away_and_a_whole_one_is_ended() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("events.jsonl");
-        let long = format!("{{\"a\":\"{}", "x".repeat(200_000));
-        let whole = format!("{{}}\n{long}\"}}");
-        let cases = [
-            ("", ""),
-            ("{}\n", "{}\n"),
-            ("{}\n{}", "{}\n{}\n"),
-            ("{}\n{\"a\":", "{}\n"),
-            ("{}\n\0\0", "{}\n"),
-            ("{\"a\"", ""),
-            (&format!("{{}}\n{long}"), "{}\n"),
-            (&whole, &format!("{whole}\n")),
-        ];
-        for (left, ended) in cases {
-            fs::write(&path, left).unwrap();
-            append(&path).unwrap().write_all(b"{}\n").unwrap();
-            assert_eq!(fs::read_to_string(&path).unwrap(), format!("{ended}{{}}\n"));
-        }
-    }
-
-    #[tokio::test]
-    async fn a_file_that_somebody_moved_away_is_begun_anew() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("events.jsonl");
-        let file = File::open(FileSettings {
-            path: path.clone(),
-            max_bytes: 1,
-            keep: 0,
-        })
-        .unwrap();
-        let text = r#"{"eventTime":"2026-01-01T00:00:00Z","producer":"urn:p","schemaURL":"urn:s","dataset":{"namespace":"n","name":"d"}}"#;
-        let event = Event::read(text.as_bytes(), Level::Strict).unwrap().event;
-        assert_eq!(file.deliver(&event).await, Delivery::Delivered { id: None });
-        fs::rename(&path, folder.path().join("elsewhere")).unwrap();
-        assert!(matches!(file.deliver(&event).await, Delivery::Transient(_)));
-        assert_eq!(file.deliver(&event).await, Delivery::Delivered { id: None });
-        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{text}\n"));
-    }
-
-    #[tokio::test]
-    async fn a_line_an_event_and_a_new_file_past_the_limit() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("events.jsonl");
-        let file = File::open(FileSettings {
-            path: path.clone(),
-            max_bytes: 100,
-            keep: 2,
-        })
-        .unwrap();
-        // From before the clock was set back.
-        fs::write(folder.path().join("events.jsonl.5000000000000"), "{}\n").unwrap();
-        let text = "{\n\"eventTime\":\"2026-01-01T00:00:00Z\",\"producer\":\"urn:p\",\"schemaURL\":\"urn:s\",\r\n\"dataset\":{\"namespace\":\"n\",\"name\":\"d\\n\"}}";
-        let event = Event::read(text.as_bytes(), Level::Strict).unwrap().event;
-        for _ in 0..5 {
-            assert_eq!(file.deliver(&event).await, Delivery::Delivered { id: None });
-        }
-        let line = fs::read_to_string(&path).unwrap();
-        assert_eq!(line, text.replace(['\n', '\r'], " ") + "\n");
-        let mut kept = rotated(&path).unwrap();
-        kept.sort();
-        let newest = [3, 4].map(|n| folder.path().join(format!("events.jsonl.500000000000{n}")));
-        assert_eq!(kept, newest);
-    }
-}
+mod tests;

@@ -1,0 +1,110 @@
+//! Folders and files that their owner alone can read: events hold names, SQL and what an errand let slip into it.
+//!
+//! The modes are exact whatever the umask. What exists keeps its mode, since it may have been somebody's decision: it is
+//! reported by [`exposed`]. Called for whatever is created with events in it.
+
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// What belongs to the group and to others, of the bits of a mode.
+const OTHERS: u32 = 0o077;
+
+const FOLDER: u32 = 0o700;
+const FILE: u32 = 0o600;
+
+/// Creates a data folder and what is missing above it. A folder that the power could take away again takes with it
+/// what was synced in it, so the entries of new folders are synced too.
+pub fn create_folder(folder: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = folder
+        .ancestors()
+        .take_while(|path| !path.as_os_str().is_empty() && !path.exists())
+        .collect();
+    for path in missing.iter().rev() {
+        match DirBuilder::new().mode(FOLDER).create(path) {
+            Ok(()) => fs::set_permissions(path, Permissions::from_mode(FOLDER))?,
+            // Somebody else was faster.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if !folder.is_dir() && !folder.as_os_str().is_empty() {
+        return Err(io::Error::from(io::ErrorKind::NotADirectory));
+    }
+    let sync = |path: &Path| {
+        let path = if path == Path::new("") {
+            Path::new(".")
+        } else {
+            path
+        };
+        fs::File::open(path)?.sync_all()
+    };
+    if missing.is_empty() {
+        // It may be from a start that was killed before it got here. Where it is not ours to open, it is not new.
+        if let Some(above) = folder.parent() {
+            let _ = sync(above);
+        }
+    }
+    (folder.ancestors().skip(1).take(missing.len())).try_for_each(sync)
+}
+
+/// Creates an empty file; false where there is one already, which is not touched, nor opened: closing any descriptor of
+/// a database would release the locks that SQLite holds on it (<https://www.sqlite.org/howtocorrupt.html>, 2.2).
+pub fn create_file(path: &Path) -> io::Result<bool> {
+    let mut options = OpenOptions::new();
+    match options.write(true).create_new(true).mode(FILE).open(path) {
+        Ok(file) => file
+            .set_permissions(Permissions::from_mode(FILE))
+            .map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// What of these others than the owner can get at, with its mode. What is not there exposes nothing.
+pub fn exposed<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Vec<(PathBuf, u32)> {
+    let mode = |path: &Path| {
+        let mode = fs::metadata(path).ok()?.permissions().mode() & 0o7777;
+        (mode & OTHERS != 0).then(|| (path.to_owned(), mode))
+    };
+    paths.into_iter().filter_map(mode).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn a_folder_is_made_with_what_is_missing_above_it_and_for_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b/c");
+        create_folder(&path).unwrap();
+        create_folder(&path).unwrap();
+        for made in [&path, &folder.path().join("a/b"), &folder.path().join("a")] {
+            assert_eq!(mode(made), 0o700, "{made:?}");
+        }
+        fs::write(path.join("file"), "").unwrap();
+        assert!(create_folder(&path.join("file/d")).is_err());
+        assert!(create_folder(&path.join("file")).is_err());
+    }
+
+    #[test]
+    fn what_exists_keeps_its_mode_and_is_reported() {
+        let folder = tempfile::tempdir().unwrap();
+        let (new, old) = (folder.path().join("new"), folder.path().join("old"));
+        fs::write(&old, "kept").unwrap();
+        fs::set_permissions(&old, Permissions::from_mode(0o640)).unwrap();
+        assert!(create_file(&new).unwrap());
+        assert!(!create_file(&old).unwrap());
+        assert_eq!((mode(&new), mode(&old)), (0o600, 0o640));
+        assert_eq!(fs::read_to_string(&old).unwrap(), "kept");
+        let none = folder.path().join("none");
+        let looked = [new.as_path(), old.as_path(), none.as_path()];
+        assert_eq!(exposed(looked), [(old.clone(), 0o640)]);
+    }
+}
