@@ -281,15 +281,14 @@ impl LiveRules {
             }])
         };
         let rules = read.unwrap_or_else(panicked).map_err(wrong)?;
-        let window = rules.coalesce.as_ref().map(|coalesce| coalesce.window);
-        if let (Some(window), Some(longest)) = (window, self.longest_window)
-            && window > longest
+        if let (Some(coalesce), Some(longest)) = (&rules.coalesce, self.longest_window)
+            && coalesce.window > longest
         {
+            let (window, (line, column)) = (coalesce.window, coalesce.window_at);
             let message = format!(
-                "coalesce: the window of {window:?} is too long: at most {longest:?}, half of queue.visibility_timeout, \
+                "coalesce: expected a window of at most {longest:?}, found {window:?}: half of queue.visibility_timeout, \
                  so that no event comes twice while it is held"
             );
-            let (line, column) = (1, 1);
             return Err(wrong(vec![Problem {
                 line,
                 column,

@@ -10,6 +10,7 @@ mod diff;
 mod endpoint;
 mod fit;
 mod module;
+mod nearest;
 mod plugin;
 mod redshift;
 mod rules;
@@ -25,6 +26,7 @@ pub use diff::{Difference, diff};
 pub use endpoint::{Endpoint, Flavour, ShortName};
 pub use fit::{Cut, Fitted, TooLarge, fit};
 pub use module::{Module, ModuleLimits};
+pub use nearest::nearest;
 pub use plugin::{Applied, Build, Failed, Transform, Transforms};
 pub use redshift::{Change, Lookup, Redshift, Rewritten, Style, Unresolved};
 pub use rules::{

@@ -148,7 +148,7 @@ fn the_choices_of_the_schema_are_those_of_the_reader() {
     let mut compared = BTreeSet::new();
     for (pointer, text) in CHOICES {
         let of_schema = known.iter().find(|(at, _)| at == pointer);
-        let of_reader = told(text, "expected one of ", ", not \"zzz\"");
+        let of_reader = told(text, "expected one of ", ", found \"zzz\"");
         assert_eq!(
             of_schema.map(|(_, words)| words),
             Some(&of_reader),

@@ -130,7 +130,11 @@ impl Example {
         file: &dyn Fn(&str) -> Result<Vec<u8>, String>,
         problems: &mut Problems,
     ) -> Option<Example> {
-        let mut fields = Fields::of(node, "an example", problems)?;
+        let mut fields = Fields::of(
+            node,
+            "an example (a map with given and what to expect)",
+            problems,
+        )?;
         let name = fields.text("name", problems);
         let kinds = [("run", "run"), ("job", "job"), ("dataset", "dataset")];
         let kind = fields
@@ -146,10 +150,7 @@ impl Example {
                 events(node, kind, file, problems)
             }
             None => {
-                problems.say(
-                    node.at,
-                    "an example needs given: an event, or a list of them",
-                );
+                problems.say(node.at, "expected given: an event, or a list of them");
                 Vec::new()
             }
         };
@@ -159,16 +160,19 @@ impl Example {
         }
         if let Some(node) = fields.get("expect_at") {
             if let Yaml::Map(members) = &node.value {
+                if members.is_empty() {
+                    problems.say(node.at, "an empty map does nothing");
+                }
                 for (key, node) in members {
                     pointer(key.at, &key.text, problems);
                     expect.push(Expect::At(key.text.clone(), node.json()));
                 }
             } else {
-                problems.say(node.at, "expected a map of JSON Pointers and values");
+                node.expected("a map of JSON Pointers and values", problems);
             }
         }
         if let Some(node) = fields.get("expect_absent") {
-            for node in node.one_or_many() {
+            for node in node.at_least_one(problems) {
                 let Some(text) = node.text(problems) else {
                     continue;
                 };
@@ -196,12 +200,12 @@ impl Example {
                 expect.push(wanted);
             }
         }
-        if expect.is_empty() {
-            problems.say(
-                node.at,
-                "an example needs what to expect: expect, expect_at, expect_absent, expect_unchanged, \
-                 expect_dropped, expect_dead_letter or expect_failed",
-            );
+        // What is given and wrong is said already. `expect_dropped: false` expects something, the others' `false` does not.
+        let expects =
+            |key: &&str| fields.asks_for(key) || *key == "expect_dropped" && fields.is_given(key);
+        if !EXPECTED.iter().any(expects) {
+            let keys = EXPECTED.join(", ");
+            problems.say(node.at, format!("expected at least one of {keys}"));
         }
         let line = fields.at.line;
         fields.finish(problems);
@@ -216,8 +220,22 @@ impl Example {
     }
 }
 
+/// What can be expected.
+const EXPECTED: [&str; 7] = [
+    "expect",
+    "expect_at",
+    "expect_absent",
+    "expect_unchanged",
+    "expect_dropped",
+    "expect_dead_letter",
+    "expect_failed",
+];
+
 fn pointer(at: At, text: &str, problems: &mut Problems) {
     if !text.is_empty() && !text.starts_with('/') {
-        problems.say(at, format!("a JSON Pointer begins with /, not {text:?}"));
+        problems.say(
+            at,
+            format!("expected a JSON Pointer that begins with /, found {text:?}"),
+        );
     }
 }

@@ -51,10 +51,13 @@ impl Patterns {
         let read: Vec<Option<Pattern>> = (nodes.into_iter())
             .map(|node| match &node.value {
                 Value::Map(_) => {
-                    let mut fields = Fields::of(node, "a pattern", problems)?;
+                    let mut fields = Fields::of(node, "a glob, or {regex: …}", problems)?;
                     let regex = fields.get("regex").map(|node| regex(node, problems));
-                    if regex.is_none() {
-                        problems.say(node.at, "expected a glob, or {regex: …}");
+                    if regex.is_none() && !fields.is_given("regex") {
+                        problems.say(
+                            node.at,
+                            "expected a glob, or {regex: …}, found a map without regex",
+                        );
                     }
                     fields.finish(problems);
                     regex.flatten().map(Pattern::Regex)
@@ -88,7 +91,7 @@ impl Pattern {
             .size_limit(REGEX_SIZE)
             .build()
             .map(|regex| Pattern::Glob(text.to_owned(), regex))
-            .map_err(|_| "this pattern is too long".to_owned())
+            .map_err(|_| "expected a shorter pattern: this one is too long".to_owned())
     }
 }
 
@@ -110,7 +113,13 @@ pub(super) fn regex(node: &Node, problems: &mut Problems) -> Option<Regex> {
     let regex = RegexBuilder::new(&text).size_limit(REGEX_SIZE).build();
     problems.ok(
         node.at,
-        regex.map_err(|error| format!("no regular expression: {}", last_line(&error.to_string()))),
+        regex.map_err(|error| {
+            let why = last_line(&error.to_string()).to_owned();
+            format!(
+                "expected a regular expression, found {}: {why}",
+                node.found()
+            )
+        }),
     )
 }
 
@@ -128,7 +137,7 @@ fn glob(text: &str) -> Result<GlobMatcher, String> {
         .backslash_escape(true)
         .build()
         .map(|glob| glob.compile_matcher())
-        .map_err(|error| format!("no glob: {error}"))
+        .map_err(|error| format!("expected a glob: {error}"))
 }
 
 /// What is wrong stands last in the messages of the `regex` crate.

@@ -7,7 +7,8 @@ mod facets;
 mod names;
 mod plugins;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub struct Coalesce {
     pub(super) when: When,
     /// How long the first event of a run waits for others, where events can be held.
     pub window: Duration,
+    /// Line and column of the window, or of `coalesce` where it names none: for whoever finds it too long.
+    pub window_at: (u64, u64),
     /// Whether a START goes out before the end.
     pub keep_start: bool,
     /// Events are not merged into one larger than this, in bytes.
@@ -68,24 +71,34 @@ fn file(root: &Node, sources: &Sources<'_>, problems: &mut Problems) -> Rules {
         problems.say(root.at, "the file is empty; rules: [] means none");
         return rules;
     }
-    let Some(mut fields) = Fields::of(root, "rules, coalesce and examples", problems) else {
+    let Some(mut fields) = Fields::of(root, "a map with rules, coalesce and examples", problems)
+    else {
         return rules;
     };
     if let Some(node) = fields.get("version") {
-        node.number(1, 1, problems);
+        let is_one = matches!(&node.value, Value::Number(number) if number.as_u64() == Some(1));
+        if !is_one {
+            node.expected("version 1", problems);
+        }
     }
-    let mut names = BTreeSet::new();
+    let mut lines = BTreeMap::new();
     let nodes = fields.get("rules").map(|node| node.list("rules", problems));
     for (index, node) in nodes.unwrap_or_default().iter().enumerate() {
         problems.within = format!("rule {}: ", index + 1);
         let Some(rule) = rule(node, sources, &mut rules.examples, problems) else {
             continue;
         };
-        if !names.insert(rule.name.clone()) {
-            problems.say(
-                node.at,
-                "its name is taken: names are what logs and counters call a rule",
-            );
+        match lines.entry(rule.name.clone()) {
+            Entry::Vacant(free) => {
+                free.insert(node.at.line);
+            }
+            Entry::Occupied(taken) => {
+                let line = taken.get();
+                let message = format!(
+                    "the name is taken by the rule of line {line}; logs and counters tell rules apart by it"
+                );
+                problems.say(node.at, message);
+            }
         }
         rules.rules.push(rule);
     }
@@ -112,11 +125,14 @@ fn rule(
     examples: &mut Vec<Example>,
     problems: &mut Problems,
 ) -> Option<Rule> {
-    let mut fields = Fields::of(node, "a rule", problems)?;
+    let mut fields = Fields::of(node, "a rule (a map with a name and an action)", problems)?;
     let name: Option<Arc<str>> = match fields.get("name") {
         Some(node) => rule_name(node, problems),
         None => {
-            problems.say(node.at, "it has no name: logs and counters need one");
+            problems.say(
+                node.at,
+                "expected name: what logs and counters call the rule",
+            );
             None
         }
     };
@@ -135,18 +151,23 @@ fn rule(
     let mut actions = Vec::new();
     for (key, read) in ACTIONS {
         if let Some(node) = fields.has(key) {
-            actions.push((node.at, read(node, sources, problems)));
+            actions.push((*key, node.at, read(node, sources, problems)));
         }
     }
     let keys: Vec<&str> = ACTIONS.iter().map(|(key, _)| *key).collect();
     if actions.is_empty() {
         problems.say(
             node.at,
-            format!("it does nothing; expected one of {}", keys.join(", ")),
+            format!("expected an action: one of {}", keys.join(", ")),
         );
     }
-    for (at, _) in actions.iter().skip(1) {
-        problems.say(*at, "a second action: one rule, one action");
+    if let Some(((first, ..), more)) = actions.split_first() {
+        for (key, at, _) in more {
+            let message = format!(
+                "expected one action, found {key} besides {first}: make it a rule of its own"
+            );
+            problems.say(*at, message);
+        }
     }
     if let Some(node) = fields.get("examples") {
         for node in node.list("examples", problems) {
@@ -154,7 +175,7 @@ fn rule(
         }
     }
     fields.finish(problems);
-    let action = actions.into_iter().next().and_then(|(_, action)| action);
+    let action = actions.into_iter().next().and_then(|(.., action)| action);
     // What was to be hidden must not go out because hiding it failed.
     let default = match &action {
         Some(Action::Redact(_)) => OnFailure::DeadLetter,
@@ -173,8 +194,8 @@ fn rule_name(node: &Node, problems: &mut Problems) -> Option<Arc<str>> {
     let name = node.text(problems)?;
     let printable = name.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     if name.is_empty() || name.len() > LONGEST_NAME || !printable {
-        let message = format!("expected a name of 1 to {LONGEST_NAME} printable ASCII characters");
-        problems.say(node.at, message);
+        let what = format!("a name of 1 to {LONGEST_NAME} printable ASCII characters");
+        node.expected(what, problems);
         return None;
     }
     Some(Arc::from(name))
@@ -200,11 +221,15 @@ const ACTIONS: &[(&str, Read)] = &[
 ];
 
 fn coalesce(node: &Node, problems: &mut Problems) -> Option<Coalesce> {
-    let mut fields = Fields::of(node, "window, keep_start, max_bytes, when", problems)?;
+    let mut fields = Fields::of(
+        node,
+        "a map with window, keep_start, max_bytes, when",
+        problems,
+    )?;
     let when = fields.get("when").map(|node| When::read(node, problems));
-    let window = fields
-        .get("window")
-        .and_then(|node| seconds(node, problems));
+    let window = fields.get("window");
+    let at = window.map_or(node.at, |window| window.at);
+    let window = window.and_then(|node| seconds(node, problems));
     let keep_start = fields.flag("keep_start", problems);
     let max_bytes = fields
         .get("max_bytes")
@@ -213,6 +238,7 @@ fn coalesce(node: &Node, problems: &mut Problems) -> Option<Coalesce> {
     Some(Coalesce {
         when: when.unwrap_or_default(),
         window: window.unwrap_or(Duration::from_secs(5)),
+        window_at: (at.line, at.column),
         keep_start: keep_start.unwrap_or(true),
         max_bytes,
     })
@@ -226,8 +252,10 @@ fn seconds(node: &Node, problems: &mut Problems) -> Option<Duration> {
     };
     let window = parsed.filter(|window| *window <= Duration::from_secs(LONGEST_WINDOW));
     if window.is_none() {
-        let message = format!("expected a time of at most {LONGEST_WINDOW}s, such as 30s");
-        problems.say(node.at, message);
+        node.expected(
+            format!("a time of at most {LONGEST_WINDOW}s, such as 30s"),
+            problems,
+        );
     }
     window
 }
@@ -239,20 +267,17 @@ fn drop_datasets(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> Optio
 fn drop(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> Option<Action> {
     match node.value {
         Value::Null | Value::Bool(true) => Some(Action::Drop),
-        _ => {
-            problems.say(node.at, "expected drop: true");
+        Value::Bool(false) | Value::Number(_) | Value::Text(_) | Value::List(_) | Value::Map(_) => {
+            node.expected("drop: true", problems);
             None
         }
     }
 }
 
-/// A map of texts.
-pub(super) fn texts(node: &Node, problems: &mut Problems) -> Vec<(String, String)> {
+/// A map of texts. `what` is what has to stand there, for an error.
+pub(super) fn texts(node: &Node, what: &str, problems: &mut Problems) -> Vec<(String, String)> {
     let Value::Map(members) = &node.value else {
-        problems.say(
-            node.at,
-            format!("expected a map of old and new texts, found {}", node.kind()),
-        );
+        node.expected(what, problems);
         return Vec::new();
     };
     if members.is_empty() {

@@ -68,7 +68,7 @@ impl Named {
     }
 
     pub(super) fn read(node: &Node, problems: &mut Problems) -> Option<Named> {
-        let mut fields = Fields::of(node, "namespace and name", problems)?;
+        let mut fields = Fields::of(node, "a map with namespace, name, or both", problems)?;
         let mut patterns = |name| {
             let node = fields.get(name)?;
             Patterns::read(node, problems)
@@ -77,7 +77,7 @@ impl Named {
             namespace: patterns("namespace"),
             name: patterns("name"),
         };
-        if named.namespace.is_none() && named.name.is_none() {
+        if !fields.is_given("namespace") && !fields.is_given("name") {
             problems.say(node.at, "expected namespace, name, or both");
         }
         fields.finish(problems);
@@ -106,7 +106,7 @@ impl When {
 
     pub(super) fn read(node: &Node, problems: &mut Problems) -> When {
         let mut conditions = Vec::new();
-        let Some(mut fields) = Fields::of(node, "conditions", problems) else {
+        let Some(mut fields) = Fields::of(node, "conditions (a map)", problems) else {
             return When::default();
         };
         if let Some(node) = fields.get("kind") {
@@ -250,8 +250,7 @@ pub(super) fn target(node: &Node, problems: &mut Problems) {
         Value::Null | Value::Bool(_) | Value::List(_) | Value::Map(_) => return,
     };
     if !TARGETS.contains(&name.as_str()) {
-        let message = format!("expected one of {}, not {name:?}", TARGETS.join(", "));
-        problems.say(node.at, message);
+        node.expected_one_of(&TARGETS, problems);
     }
 }
 

@@ -8,6 +8,8 @@ use std::fmt;
 
 pub(super) use parse::parse;
 
+use crate::nearest;
+
 /// One thing that is wrong with a rules file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -60,6 +62,9 @@ pub(super) struct Key {
     pub(super) text: String,
 }
 
+/// Characters of a text that are shown in an error.
+const LONGEST_FOUND: usize = 60;
+
 /// All that is wrong so far.
 #[derive(Debug, Default)]
 pub(super) struct Problems {
@@ -86,15 +91,24 @@ impl Problems {
 }
 
 impl Node {
-    pub(super) fn kind(&self) -> &'static str {
-        match self.value {
-            Value::Null => "nothing",
-            Value::Bool(_) => "true or false",
-            Value::Number(_) => "a number",
-            Value::Text(_) => "a text",
-            Value::List(_) => "a list",
-            Value::Map(_) => "a map",
+    /// What stands here, for an error: a single value as it is, of anything larger the kind.
+    pub(super) fn found(&self) -> String {
+        match &self.value {
+            Value::Null => "nothing".to_owned(),
+            Value::Bool(flag) => flag.to_string(),
+            Value::Number(number) => number.to_string(),
+            Value::Text(text) => match text.char_indices().nth(LONGEST_FOUND) {
+                None => format!("{text:?}"),
+                Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or_default()),
+            },
+            Value::List(_) => "a list".to_owned(),
+            Value::Map(_) => "a map".to_owned(),
         }
+    }
+
+    /// Says that something else was expected here.
+    pub(super) fn expected(&self, what: impl fmt::Display, problems: &mut Problems) {
+        problems.say(self.at, format!("expected {what}, found {}", self.found()));
     }
 
     /// The value as JSON, places forgotten.
@@ -135,12 +149,13 @@ impl Node {
             // `name: 2024` is meant as a text where a text is wanted. `1.10` and `00123` came as other numbers than
             // they were written.
             Value::Number(number) if number.is_f64() => {
-                problems.say(self.at, "expected a text; put it in quotes");
+                let message = "expected a text, found a number that may have been written otherwise; put it in quotes";
+                problems.say(self.at, message);
                 None
             }
             Value::Number(number) => Some(number.to_string()),
-            _ => {
-                problems.say(self.at, format!("expected a text, found {}", self.kind()));
+            Value::Null | Value::Bool(_) | Value::List(_) | Value::Map(_) => {
+                self.expected("a text", problems);
                 None
             }
         }
@@ -149,9 +164,8 @@ impl Node {
     pub(super) fn flag(&self, problems: &mut Problems) -> Option<bool> {
         match self.value {
             Value::Bool(flag) => Some(flag),
-            _ => {
-                let message = format!("expected true or false, found {}", self.kind());
-                problems.say(self.at, message);
+            Value::Null | Value::Number(_) | Value::Text(_) | Value::List(_) | Value::Map(_) => {
+                self.expected("true or false", problems);
                 None
             }
         }
@@ -163,41 +177,47 @@ impl Node {
         choices: &[(&str, T)],
         problems: &mut Problems,
     ) -> Option<T> {
-        let names = || {
-            let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-            names.join(", ")
+        let found = match &self.value {
+            Value::Text(text) => choices.iter().find(|(name, _)| name == text),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::List(_) | Value::Map(_) => {
+                None
+            }
         };
-        let Value::Text(text) = &self.value else {
-            let message = format!("expected one of {}, found {}", names(), self.kind());
-            problems.say(self.at, message);
-            return None;
-        };
-        let found = choices.iter().find(|(name, _)| name == text);
         if found.is_none() {
-            problems.say(
-                self.at,
-                format!("expected one of {}, not {text:?}", names()),
-            );
+            let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+            self.expected_one_of(&names, problems);
         }
         found.map(|(_, value)| *value)
     }
 
+    /// Says that one of these words was expected, and which may have been meant.
+    pub(super) fn expected_one_of(&self, names: &[&str], problems: &mut Problems) {
+        let meant = match &self.value {
+            Value::Text(text) => meant(text, names),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::List(_) | Value::Map(_) => {
+                String::new()
+            }
+        };
+        let (names, found) = (names.join(", "), self.found());
+        problems.say(
+            self.at,
+            format!("expected one of {names}, found {found}{meant}"),
+        );
+    }
+
     /// A number of bytes: `300 KB`, `1 MiB`, or plain.
     pub(super) fn bytes(&self, problems: &mut Problems) -> Option<usize> {
-        let (bytes, found) = match &self.value {
-            Value::Number(number) => (number.as_u64(), number.to_string()),
+        let bytes = match &self.value {
+            Value::Number(number) => number.as_u64(),
             Value::Text(text) => {
                 let parsed = text.parse::<bytesize::ByteSize>();
-                (parsed.ok().map(|size| size.as_u64()), format!("{text:?}"))
+                parsed.ok().map(|size| size.as_u64())
             }
-            Value::Null | Value::Bool(_) | Value::List(_) | Value::Map(_) => {
-                (None, self.kind().to_owned())
-            }
+            Value::Null | Value::Bool(_) | Value::List(_) | Value::Map(_) => None,
         };
         let size = bytes.and_then(|bytes| usize::try_from(bytes).ok());
         if size.is_none() {
-            let message = format!("expected a size such as 100 KB, not {found}");
-            problems.say(self.at, message);
+            self.expected("a size such as 100 KB", problems);
         }
         size
     }
@@ -210,10 +230,7 @@ impl Node {
         };
         let number = number.filter(|number| (least..=most).contains(number));
         if number.is_none() {
-            problems.say(
-                self.at,
-                format!("expected a whole number from {least} to {most}"),
-            );
+            self.expected(format!("a whole number from {least} to {most}"), problems);
         }
         number
     }
@@ -221,9 +238,8 @@ impl Node {
     pub(super) fn list(&self, what: &str, problems: &mut Problems) -> &[Node] {
         match &self.value {
             Value::List(items) => items,
-            _ => {
-                let message = format!("expected a list of {what}, found {}", self.kind());
-                problems.say(self.at, message);
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::Map(_) => {
+                self.expected(format!("a list of {what}"), problems);
                 &[]
             }
         }
@@ -240,7 +256,7 @@ pub(super) struct Fields<'n> {
 }
 
 impl<'n> Fields<'n> {
-    /// The members of `node`, if it is a map.
+    /// The members of `node`, if it is a map. `what` is what has to stand there, for an error.
     pub(super) fn of(node: &'n Node, what: &str, problems: &mut Problems) -> Option<Fields<'n>> {
         match &node.value {
             Value::Map(members) => Some(Fields {
@@ -249,9 +265,8 @@ impl<'n> Fields<'n> {
                 asked: Vec::new(),
                 bare: Vec::new(),
             }),
-            _ => {
-                let message = format!("expected {what} (a map), found {}", node.kind());
-                problems.say(node.at, message);
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::List(_) => {
+                node.expected(what, problems);
                 None
             }
         }
@@ -275,6 +290,19 @@ impl<'n> Fields<'n> {
         found.map(|(_, node)| node)
     }
 
+    /// Whether something stands at that key, right or wrong. What is wrong is said already and not missing.
+    pub(super) fn is_given(&self, name: &str) -> bool {
+        let mut members = self.members.iter();
+        members.any(|(key, node)| key.text == name && !matches!(node.value, Value::Null))
+    }
+
+    /// Whether something other than `false` stands at that key, right or wrong.
+    pub(super) fn asks_for(&self, name: &str) -> bool {
+        let is_false = |node: &Node| matches!(node.value, Value::Bool(false));
+        let mut members = self.members.iter();
+        self.is_given(name) && !members.any(|(key, node)| key.text == name && is_false(node))
+    }
+
     pub(super) fn text(&mut self, name: &'static str, problems: &mut Problems) -> Option<String> {
         self.get(name)?.text(problems)
     }
@@ -291,15 +319,23 @@ impl<'n> Fields<'n> {
                 && self.asked.contains(&name)
                 && !self.bare.contains(&name)
             {
-                problems.say(key.at, format!("{name}: nothing stands here"));
+                problems.say(key.at, format!("{name}: expected a value, found nothing"));
             }
             if !self.asked.contains(&name) {
-                let expected = self.asked.join(", ");
-                let message = format!("there is no key {:?} here; expected {expected}", key.text);
-                problems.say(key.at, message);
+                let (meant, expected) = (meant(name, &self.asked), self.asked.join(", "));
+                problems.say(
+                    key.at,
+                    format!("there is no key {name:?} here{meant}; expected {expected}"),
+                );
             }
         }
     }
+}
+
+/// ` (did you mean "drop"?)`, where one of these is near.
+fn meant(word: &str, known: &[&str]) -> String {
+    let near = nearest(word, known.iter().copied());
+    near.map_or_else(String::new, |near| format!(" (did you mean {near:?}?)"))
 }
 
 #[cfg(test)]
@@ -310,10 +346,10 @@ mod tests {
     fn every_value_knows_its_line_and_column() {
         let node = parse("a: 1\nb:\n  - x\n  - {c: true}\nd: |\n  text\n").unwrap();
         let mut problems = Problems::default();
-        let mut fields = Fields::of(&node, "a file", &mut problems).unwrap();
+        let mut fields = Fields::of(&node, "a map", &mut problems).unwrap();
         let list = fields.get("b").unwrap().list("things", &mut problems);
         assert_eq!((list[0].at.line, list[0].at.column), (3, 5));
-        let inner = Fields::of(&list[1], "c", &mut problems).unwrap();
+        let inner = Fields::of(&list[1], "a map", &mut problems).unwrap();
         assert_eq!(
             (inner.members[0].0.at.line, inner.members[0].0.at.column),
             (4, 6)

@@ -28,10 +28,7 @@ pub(super) fn events(
                     _ => node.json().to_string(),
                 },
                 _ => {
-                    problems.say(
-                        node.at,
-                        "expected an event: a map, a JSON text, or {file: …}",
-                    );
+                    node.expected("an event: a map, a JSON text, or {file: …}", problems);
                     return None;
                 }
             };
@@ -40,7 +37,7 @@ pub(super) fn events(
                 let first = refused.findings.first();
                 let told =
                     first.map(|finding| format!("{} at {:?}", finding.message, finding.pointer));
-                format!("no event: {}", told.unwrap_or_default())
+                format!("not an event: {}", told.unwrap_or_default())
             });
             problems.ok(node.at, read).map(|read| read.event)
         })
@@ -48,7 +45,7 @@ pub(super) fn events(
 }
 
 fn parsed(text: &str, node: &Node, problems: &mut Problems) -> Option<String> {
-    let json = Json::parse(text).map_err(|error| format!("no JSON: {error}"));
+    let json = Json::parse(text).map_err(|error| format!("not JSON: {error}"));
     problems
         .ok(node.at, json)
         .map(|json| json.text().to_owned())

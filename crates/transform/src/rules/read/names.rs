@@ -23,7 +23,7 @@ fn role(fields: &mut Fields<'_>, problems: &mut Problems) -> Role {
 }
 
 pub(super) fn rename(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> Option<Action> {
-    let mut fields = Fields::of(node, "namespace, name, or both", problems)?;
+    let mut fields = Fields::of(node, "a map with namespace, name, or both", problems)?;
     let of = role(&mut fields, problems);
     let only = fields
         .get("only")
@@ -63,26 +63,33 @@ fn change(node: &Node, problems: &mut Problems) -> Option<Change> {
         (None, None) => None,
         (Some(_), _) | (_, Some(_)) => fields.text("to", problems),
     };
+    if !fields.is_given("to") && (pattern.is_some() || hosts.is_some()) {
+        problems.say(node.at, "expected to: the new text");
+    }
     fields.finish(problems);
-    let to = |problems: &mut Problems| {
-        if to.is_none() {
-            problems.say(node.at, "expected to: the new text");
-        }
-        to.clone()
-    };
     match (map, prefix, pattern, hosts) {
         (Some(map), None, None, None) => {
-            let texts = texts(map, problems);
+            let texts = texts(
+                map,
+                "a map of old and new texts such as {old: new}",
+                problems,
+            );
             for (old, new) in &texts {
                 if new.is_empty() {
-                    problems.say(map.at, format!("{old:?}: a name cannot be empty"));
+                    problems.say(
+                        map.at,
+                        format!("{old:?}: expected a new text, found an empty one"),
+                    );
                 }
             }
             Some(Change::Map(texts.into_iter().collect()))
         }
-        (None, Some(prefix), None, None) => Some(Change::Prefix(texts(prefix, problems))),
+        (None, Some(prefix), None, None) => {
+            let what = "a map of old and new prefixes such as {old/: new/}";
+            Some(Change::Prefix(texts(prefix, what, problems)))
+        }
         (None, None, Some(pattern), None) => {
-            let (regex, to) = (regex(pattern, problems)?, to(problems)?);
+            let (regex, to) = (regex(pattern, problems)?, to?);
             if let Some(group) = missing_group(&regex, &to) {
                 let message = format!("there is no group {group}{}", meant(&regex, group));
                 problems.say(node.at, message);
@@ -93,11 +100,27 @@ fn change(node: &Node, problems: &mut Problems) -> Option<Change> {
             let nodes = hosts.at_least_one(problems).into_iter();
             let hosts = nodes.filter_map(|node| node.text(problems));
             let hosts: Vec<String> = hosts.map(|host| host.to_lowercase()).collect();
-            let to = not_empty(node.at, to(problems)?, problems)?;
+            let to = not_empty(node.at, to?, problems)?;
             Some(Change::Hosts(hosts, to))
         }
-        _ => {
-            problems.say(node.at, format!("expected {what}, and one of them"));
+        (map, prefix, pattern, hosts) => {
+            let given = [
+                ("map", map),
+                ("prefix", prefix),
+                ("regex", pattern),
+                ("hosts", hosts),
+            ];
+            let given = given
+                .into_iter()
+                .filter_map(|(name, node)| node.map(|_| name));
+            let found = match given.collect::<Vec<_>>().as_slice() {
+                [] => "none of them".to_owned(),
+                given => given.join(" and "),
+            };
+            problems.say(
+                node.at,
+                format!("expected one of map, prefix, regex and hosts, found {found}"),
+            );
             None
         }
     }
@@ -144,7 +167,7 @@ fn meant(regex: &Regex, group: &str) -> String {
 
 fn not_empty(at: At, text: String, problems: &mut Problems) -> Option<String> {
     if text.is_empty() {
-        problems.say(at, "a name cannot be empty");
+        problems.say(at, "expected a new text, found an empty one");
         return None;
     }
     Some(text)
@@ -161,12 +184,13 @@ pub(super) fn normalise(node: &Node, _: &Sources<'_>, problems: &mut Problems) -
     ];
     let (mut only, mut stores) = (None, node);
     if let Value::Map(_) = &node.value {
-        let mut fields = Fields::of(node, "only, stores", problems)?;
+        let mut fields = Fields::of(node, "a map with only, stores", problems)?;
         only = fields
             .get("only")
             .and_then(|node| Named::read(node, problems));
-        stores = part(&mut fields, "stores", &names, problems)?;
+        let part = part(&mut fields, "stores", &names, problems);
         fields.finish(problems);
+        stores = part?;
     }
     let [s3, host_case, default_ports, redshift, trailing_slash, jdbc] =
         flags(stores, names, problems);
@@ -200,7 +224,7 @@ fn part<'n>(
 }
 
 pub(super) fn redshift(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> Option<Action> {
-    let mut fields = Fields::of(node, "style, hosts, account", problems)?;
+    let mut fields = Fields::of(node, "a map with style, hosts, account", problems)?;
     let styles = [
         ("endpoint", Style::Endpoint),
         ("account_host", Style::AccountHost),
@@ -210,12 +234,14 @@ pub(super) fn redshift(node: &Node, _: &Sources<'_>, problems: &mut Problems) ->
     let style = fields
         .get("style")
         .and_then(|node| node.choice(&styles, problems));
-    let hosts = fields.get("hosts").map(|node| texts(node, problems));
+    let hosts = fields
+        .get("hosts")
+        .map(|node| texts(node, "a map of hosts and full endpoints", problems));
     let account = fields.get("account").and_then(|node| {
         let account = node.text(problems)?;
         let ok = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
         if !ok {
-            problems.say(node.at, "expected an AWS account of 12 digits, in quotes");
+            node.expected("an AWS account of 12 digits, in quotes", problems);
         }
         ok.then_some(account)
     });
@@ -238,7 +264,7 @@ const GLUE: &str = "arn:aws*:glue:*";
 pub(super) fn symlink(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> Option<Action> {
     let (mut only, mut kind) = (Named::default(), None);
     if !matches!(node.value, Value::Null | Value::Bool(true)) {
-        let mut fields = Fields::of(node, "true, or namespace, name and type", problems)?;
+        let mut fields = Fields::of(node, "true, or a map with namespace, name, type", problems)?;
         let mut patterns = |name| {
             let node = fields.get(name)?;
             Patterns::read(node, problems)
@@ -257,13 +283,14 @@ pub(super) fn strip(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> Op
     let names = ["partitions", "dates", "uuids", "temporary"];
     let (mut role, mut only, mut parts) = (Role::Dataset, None, node);
     if let Value::Map(_) = &node.value {
-        let mut fields = Fields::of(node, "of, only, parts", problems)?;
+        let mut fields = Fields::of(node, "a map with of, only, parts", problems)?;
         role = self::role(&mut fields, problems);
         only = fields
             .get("only")
             .and_then(|node| Named::read(node, problems));
-        parts = part(&mut fields, "parts", &names, problems)?;
+        let part = part(&mut fields, "parts", &names, problems);
         fields.finish(problems);
+        parts = part?;
     }
     let [partitions, dates, uuids, temporary] = flags(parts, names, problems);
     let strip = Strip {

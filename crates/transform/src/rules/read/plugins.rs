@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Sources;
 use crate::module::{Module, ModuleLimits};
+use crate::nearest;
 use crate::rules::action::Action;
 use crate::rules::yaml::{At, Fields, Node, Problems, Value};
 use crate::script::{Script, ScriptLimits};
@@ -17,7 +18,7 @@ pub(super) fn script(
     let (at, file, text) = match &node.value {
         Value::Text(text) => (node.at, None, text.clone()),
         _ => {
-            let mut fields = Fields::of(node, "a script, or file or text", problems)?;
+            let mut fields = Fields::of(node, "a script, or a map with file or text", problems)?;
             let (file, text) = (fields.get("file"), fields.get("text"));
             if let Some(node) = fields.get("operations") {
                 limits.operations = node.number(1, 100_000_000, problems)?;
@@ -33,8 +34,12 @@ pub(super) fn script(
                     (node.at, Some(name), text)
                 }
                 (None, Some(node)) => (node.at, None, node.text(problems)?),
-                _ => {
-                    problems.say(node.at, "expected file or text, and one of them");
+                (None, None) => {
+                    problems.say(node.at, "expected file or text, found neither");
+                    return None;
+                }
+                (Some(_), Some(_)) => {
+                    problems.say(node.at, "expected file or text, found both");
                     return None;
                 }
             }
@@ -64,7 +69,7 @@ pub(super) fn module(
     problems: &mut Problems,
 ) -> Option<Action> {
     let mut limits = ModuleLimits::default();
-    let mut fields = Fields::of(node, "file, with, fuel, memory", problems)?;
+    let mut fields = Fields::of(node, "a map with file, with, fuel, memory", problems)?;
     let (file, with) = (fields.get("file"), fields.has("with"));
     if let Some(node) = fields.get("fuel") {
         limits.fuel = node.number(1, 100_000_000_000, problems)?;
@@ -94,7 +99,7 @@ pub(super) fn transform(
     let (at, name, with) = match &node.value {
         Value::Text(name) => (node.at, name.clone(), with(None)),
         _ => {
-            let mut fields = Fields::of(node, "name and with", problems)?;
+            let mut fields = Fields::of(node, "a name, or a map with name and with", problems)?;
             let (name, given) = (fields.get("name"), fields.has("with"));
             fields.finish(problems);
             let Some(name) = name else {
@@ -105,15 +110,18 @@ pub(super) fn transform(
         }
     };
     let Some(build) = sources.transforms.get(&name) else {
-        let known = sources.transforms.names().join(", ");
+        let names = sources.transforms.names();
+        let known = names.join(", ");
         let known = if known.is_empty() {
             "none".to_owned()
         } else {
             known
         };
+        let near = nearest(&name, names);
+        let meant = near.map_or_else(String::new, |near| format!(" (did you mean {near:?}?)"));
         problems.say(
             at,
-            format!("this binary has no transform {name:?}; it has {known}"),
+            format!("this binary has no transform {name:?}{meant}; it has {known}"),
         );
         return None;
     };

@@ -21,20 +21,20 @@ coalesce: {window: 1h}
 rule: 1
 ";
     let expected = [
-        "3:18: rule \"a\": expected one of run, job, dataset, not \"runs\"",
+        "3:18: rule \"a\": expected one of run, job, dataset, found \"runs\" (did you mean \"run\"?)",
         "3:29: rule \"a\": expected namespace, name, or both",
-        "3:30: rule \"a\": there is no key \"nam\" here; expected namespace, name",
-        "4:31: rule \"a\": expected a map of old and new texts, found a list",
+        "3:30: rule \"a\": there is no key \"nam\" here (did you mean \"name\"?); expected namespace, name",
+        "4:31: rule \"a\": expected a map of old and new texts such as {old: new}, found a list",
         "4:37: rule \"a\": there is no key \"to\" here; expected of, only, namespace, name",
-        "5:5: rule 2: it has no name: logs and counters need one",
-        "5:29: rule 2: a name cannot be empty",
-        "6:11: rule 2: a second action: one rule, one action",
-        "8:27: rule \"a\": no regular expression: unclosed group",
-        "9:17: rule \"a\": expected one of keep, dead_letter, not \"ignore\"",
-        "10:11: rule \"a\": expected drop: true",
-        "12:23: rule \"b\": expected a size such as 100 KB, not \"much\"",
-        "13:20: coalesce: expected a time of at most 900s, such as 30s",
-        "14:1: there is no key \"rule\" here; expected version, rules, coalesce, examples",
+        "5:5: rule 2: expected name: what logs and counters call the rule",
+        "5:29: rule 2: expected a new text, found an empty one",
+        "6:11: rule 2: expected one action, found drop besides rename: make it a rule of its own",
+        "8:27: rule \"a\": expected a regular expression, found \"(\": unclosed group",
+        "9:17: rule \"a\": expected one of keep, dead_letter, found \"ignore\"",
+        "10:11: rule \"a\": expected drop: true, found \"no\"",
+        "12:23: rule \"b\": expected a size such as 100 KB, found \"much\"",
+        "13:20: coalesce: expected a time of at most 900s, such as 30s, found \"1h\"",
+        "14:1: there is no key \"rule\" here (did you mean \"rules\"?); expected version, rules, coalesce, examples",
     ];
     assert_eq!(problems(text), expected);
 }
@@ -43,7 +43,7 @@ rule: 1
 fn a_name_that_is_taken_and_a_file_that_is_not_there_are_problems() {
     let text = "rules:\n  - {name: a, drop: true}\n  - {name: a, drop: true}\n  - {name: s, script: {file: s.rhai}}\n  - {name: t, transform: mine}\n";
     let expected = [
-        "3:5: rule \"a\": its name is taken: names are what logs and counters call a rule",
+        "3:5: rule \"a\": the name is taken by the rule of line 2; logs and counters tell rules apart by it",
         "4:30: rule \"s\": s.rhai: not found",
         "5:26: rule \"t\": this binary has no transform \"mine\"; it has none",
     ];
@@ -85,11 +85,14 @@ fn a_group_that_there_is_not_is_a_problem_and_not_an_empty_text() {
 fn a_value_that_is_missing_is_a_problem_and_not_a_rule_for_every_event() {
     let text = "rules:\n  - name: a\n    when:\n    drop:\n  - name: b\n    when: {event_type: }\n    drop:\n";
     let expected = [
-        "3:5: rule \"a\": when: nothing stands here",
-        "6:12: rule \"b\": event_type: nothing stands here",
+        "3:5: rule \"a\": when: expected a value, found nothing",
+        "6:12: rule \"b\": event_type: expected a value, found nothing",
     ];
     assert_eq!(problems(text), expected);
-    assert_eq!(problems("rules:\n"), ["1:1: rules: nothing stands here"]);
+    assert_eq!(
+        problems("rules:\n"),
+        ["1:1: rules: expected a value, found nothing"]
+    );
     let [empty] = problems("# soon\n").try_into().unwrap();
     let empty: String = empty;
     assert!(empty.ends_with("the file is empty; rules: [] means none"));
@@ -101,10 +104,114 @@ fn a_number_that_was_written_otherwise_has_to_stand_in_quotes() {
     let tags = |tags: &str| format!("rules: [{{name: a, add: {{tags: {{{tags}}}}}}}]");
     for number in ["00123", "1.10"] {
         let said = problems(&tags(&format!("zip: {number}")));
-        assert!(
-            said[0].ends_with("expected a text; put it in quotes"),
-            "{said:?}"
-        );
+        assert!(said[0].ends_with("put it in quotes"), "{said:?}");
     }
     rules(&tags("zip: '00123', year: 2024"));
+}
+
+/// Rules files and all that is said of each: nothing that is given and wrong is called missing, and no error speaks of
+/// what another place expects.
+#[test]
+fn an_error_says_what_is_expected_there_and_what_was_found() {
+    for (text, said) in [
+        ("version: 2", "1:10: expected version 1, found 2"),
+        ("version: '1'", "1:10: expected version 1, found \"1\""),
+        (
+            "rules: [{name: a, add: {tags: [pii]}}]",
+            "1:31: rule \"a\": expected a map of tags and values such as {team: data}, found a list",
+        ),
+        (
+            "rules: [{name: a, redact: {pointers: [a]}}]",
+            "1:39: rule \"a\": \"a\": a pointer starts with '/' and names a value inside the event",
+        ),
+        (
+            "rules: [{name: a, redact: {pointers: [[a]]}}]",
+            "1:39: rule \"a\": expected a text, found a list",
+        ),
+        (
+            "rules: [{name: a, redact: {sql_literals: yes}}]",
+            "1:42: rule \"a\": expected true or false, found \"yes\"",
+        ),
+        (
+            "rules: [{name: a, redact: {environment: []}}]",
+            "1:41: rule \"a\": an empty list does nothing",
+        ),
+        (
+            "rules: [{name: a, redact: {with: stars}}]",
+            "1:27: rule \"a\": expected at least one of sql_literals, connection_secrets, environment, pointers",
+        ),
+        (
+            "rules: [{name: a, add: {environment: [prod]}}]",
+            "1:38: rule \"a\": expected a text, found a list",
+        ),
+        (
+            "rules: [{name: a, add: {job_type: {processing_type: [a], integration: b}}}]",
+            "1:53: rule \"a\": expected a text, found a list",
+        ),
+        (
+            "rules: [{name: a, add: {owners: {name: [a]}}}]",
+            "1:40: rule \"a\": expected a text, found a list",
+        ),
+        (
+            "rules: [{name: a, rename: {name: {regex: a, to: [b]}}}]",
+            "1:49: rule \"a\": expected a text, found a list",
+        ),
+        (
+            "rules: [{name: a, rename: {name: {prefix: a}}}]",
+            "1:43: rule \"a\": expected a map of old and new prefixes such as {old/: new/}, found \"a\"",
+        ),
+        (
+            "rules: [{name: a, rename: {name: {regex: a, hosts: b, to: c}}}]",
+            "1:34: rule \"a\": expected one of map, prefix, regex and hosts, found regex and hosts",
+        ),
+        (
+            "rules: [{name: a, facets: {keep: a, remove: b}}]",
+            "1:27: rule \"a\": expected a map with one of keep, remove and cap, found keep and remove",
+        ),
+        (
+            "rules: [{name: a, redshift: {account: 123}}]",
+            "1:39: rule \"a\": expected an AWS account of 12 digits, in quotes, found 123",
+        ),
+        (
+            "rules: [{name: a, drop: true, when: {job: {name: {regex: [a]}}}}]",
+            "1:58: rule \"a\": expected a text, found a list",
+        ),
+        (
+            "rules: [{name: a, drop: true, examples: [{given: {}, expect_at: [a]}]}]",
+            "1:65: rule \"a\": expected a map of JSON Pointers and values, found a list",
+        ),
+    ] {
+        assert_eq!(problems(text), [said], "{text}");
+    }
+}
+
+#[test]
+fn the_key_that_was_meant_is_named() {
+    for (text, meant) in [
+        ("rules: [{name: a, normalize: all}]", "normalise"),
+        (
+            "rules: [{name: a, drop: true, onFailure: keep}]",
+            "on_failure",
+        ),
+        (
+            "rules: [{name: a, drop: true, when: {eventtype: START}}]",
+            "event_type",
+        ),
+        (
+            "rules: [{name: a, drop: true, when: {event_type: start}}]",
+            "START",
+        ),
+        (
+            "rules: [{name: a, drop: true, when: {target: datzone}}]",
+            "datazone",
+        ),
+        ("rules: [{name: a, strip: partition}]", "partitions"),
+        ("rule: []", "rules"),
+    ] {
+        let said = problems(text).join("\n");
+        assert!(
+            said.contains(&format!("(did you mean {meant:?}?)")),
+            "{text}: {said}"
+        );
+    }
 }
