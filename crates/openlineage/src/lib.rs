@@ -11,6 +11,7 @@ mod facets;
 mod fault;
 mod finding;
 mod formats;
+mod holders;
 mod json;
 mod positions;
 mod text;
@@ -20,8 +21,9 @@ pub use event::{Event, EventType, Identity, Read, Refused, Subject};
 pub use facets::warnings;
 pub use finding::{Finding, MAX_FINDINGS};
 pub use formats::{date_time, uri};
+pub use holders::{FacetSet, Holder, Kind, Path, facets_named, holders, run_ids};
 pub use json::{Json, Member, quote};
-pub use positions::{Name, Role, names};
+pub use positions::{Mention, Name, Positions, Role, names, positions};
 pub use text::{MAX_DEPTH, MAX_VALUES, split_array, split_array_up_to};
 
 /// How an event is judged.

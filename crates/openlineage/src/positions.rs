@@ -1,8 +1,10 @@
 //! Every place of an event where the specification puts the namespace and name of a dataset or job.
 //!
 //! A rewrite that misses one of them splits the graph, and one that rewrites any object with a `name` breaks it:
-//! so the places are walked by their types, here and nowhere else. Called by transforms.
+//! so the places are walked by their types, here and nowhere else; what runs, jobs and datasets there are, those in
+//! forwarded facets too, is `holders`'. Called by transforms.
 
+use crate::holders::{Kind, holders};
 use crate::json::{Json, Member};
 
 /// What a name stands for.
@@ -27,54 +29,74 @@ pub struct Name<'t> {
     pub name: Json<'t>,
 }
 
+/// A place that repeats a dataset's namespace without naming the dataset: what shows it beside the name shows two
+/// sources when only one of them is renamed.
+#[derive(Debug, Clone, Copy)]
+pub struct Mention<'t> {
+    /// The facet and its member: `dataSource.name`, `dataSource.uri`, `externalQuery.source`.
+    pub place: &'static str,
+    /// The text, a JSON string.
+    pub text: Json<'t>,
+    /// The namespace and name of the dataset that has the facet; of a run's facet, none.
+    pub of: Option<(Json<'t>, Json<'t>)>,
+}
+
+/// Where an event names datasets and jobs.
+#[derive(Debug, Default)]
+pub struct Positions<'t> {
+    /// Namespaces with names.
+    pub names: Vec<Name<'t>>,
+    /// Namespaces alone.
+    pub mentions: Vec<Mention<'t>>,
+}
+
 /// All names in an event, in no particular order. Duplicated keys are all walked.
 pub fn names<'t>(event: Json<'t>) -> Vec<Name<'t>> {
-    let mut found = Vec::new();
-    for member in event.members() {
-        match member.key.string().as_deref() {
-            Some("inputs") => each(member.value, |dataset| io(dataset, "inputs", &mut found)),
-            Some("outputs") => each(member.value, |dataset| io(dataset, "outputs", &mut found)),
-            Some("dataset") => io(member.value, "dataset", &mut found),
-            Some("job") => job(member.value, &mut found),
-            Some("run") => run(member.value, &mut found),
-            _ => {}
+    positions(event).names
+}
+
+/// The same, and the places that repeat a namespace.
+pub fn positions<'t>(event: Json<'t>) -> Positions<'t> {
+    let mut found = Positions::default();
+    holders(event, &mut |holder, _| {
+        let named = holder.named();
+        let role = match holder.kind {
+            Kind::Run => None,
+            Kind::Job => Some(Role::Job),
+            Kind::Dataset | Kind::Input | Kind::Output => Some(Role::Dataset),
+        };
+        if let (Some(role), Some((namespace, name))) = (role, named) {
+            let place = holder.place;
+            found.names.push(Name {
+                role,
+                place,
+                namespace,
+                name,
+            });
         }
-    }
+        for set in holder.facet_sets() {
+            match set.kind {
+                Kind::Run => of_run(set.members(), &mut found),
+                Kind::Job => of_job(set.members(), &mut found.names),
+                Kind::Dataset => of_dataset(set.members(), named, &mut found),
+                Kind::Input | Kind::Output => {}
+            }
+        }
+    });
     found
 }
 
-fn io<'t>(dataset: Json<'t>, place: &'static str, found: &mut Vec<Name<'t>>) {
-    named(dataset, Role::Dataset, place, found);
-    for facet in under(dataset, "facets") {
-        match facet.key.string().as_deref() {
-            Some("symlinks") => all(facet.value, "identifiers", |id| {
-                named(id, Role::Dataset, "symlinks", found)
-            }),
-            Some("columnLineage") => {
-                let mut input = |field| named(field, Role::Dataset, "columnLineage", found);
-                all(facet.value, "dataset", &mut input);
-                for column in under(facet.value, "fields") {
-                    all(column.value, "inputFields", &mut input);
-                }
-            }
-            Some("lifecycleStateChange") => {
-                let place = "lifecycleStateChange";
-                only(facet.value, "previousIdentifier", |id| {
-                    named(id, Role::Dataset, place, found);
-                });
-            }
-            Some("lineage") => lineage(facet.value, found),
-            _ => {}
-        }
+/// The parent, the root and dependencies are holders themselves.
+fn of_run<'t>(facets: &[Member<'t>], found: &mut Positions<'t>) {
+    for facet in facets.iter().filter(|facet| facet.is("externalQuery")) {
+        only(facet.value, "source", |text| {
+            mention("externalQuery.source", text, None, found);
+        });
     }
 }
 
-fn job<'t>(job: Json<'t>, found: &mut Vec<Name<'t>>) {
-    named(job, Role::Job, "job", found);
-    for facet in under(job, "facets")
-        .into_iter()
-        .filter(|facet| facet.is("lineage"))
-    {
+fn of_job<'t>(facets: &[Member<'t>], found: &mut Vec<Name<'t>>) {
+    for facet in facets.iter().filter(|facet| facet.is("lineage")) {
         all(facet.value, "entries", |entry| {
             typed(entry, found);
             lineage(entry, found);
@@ -82,30 +104,42 @@ fn job<'t>(job: Json<'t>, found: &mut Vec<Name<'t>>) {
     }
 }
 
-fn run<'t>(run: Json<'t>, found: &mut Vec<Name<'t>>) {
-    for facet in under(run, "facets") {
+fn of_dataset<'t>(
+    facets: &[Member<'t>],
+    of: Option<(Json<'t>, Json<'t>)>,
+    found: &mut Positions<'t>,
+) {
+    for facet in facets {
         match facet.key.string().as_deref() {
-            Some("parent") => {
+            Some("symlinks") => all(facet.value, "identifiers", |id| {
+                named(id, Role::Dataset, "symlinks", &mut found.names);
+            }),
+            Some("columnLineage") => {
+                let mut input =
+                    |field| named(field, Role::Dataset, "columnLineage", &mut found.names);
                 for member in facet.value.members() {
-                    if member.is("job") {
-                        named(member.value, Role::Job, "parent", found);
-                    } else if member.is("root") {
-                        only(member.value, "job", |job| {
-                            named(job, Role::Job, "root", found)
-                        });
+                    if member.is("dataset") {
+                        each(member.value, &mut input);
+                    } else if member.is("fields") {
+                        for column in member.value.members() {
+                            all(column.value, "inputFields", &mut input);
+                        }
                     }
                 }
             }
-            Some("jobDependencies") => {
-                for direction in ["upstream", "downstream"] {
-                    all(facet.value, direction, |dependency| {
-                        only(dependency, "job", |job| {
-                            named(job, Role::Job, "jobDependencies", found)
-                        });
-                    });
-                }
+            Some("lifecycleStateChange") => only(facet.value, "previousIdentifier", |id| {
+                named(id, Role::Dataset, "lifecycleStateChange", &mut found.names);
+            }),
+            Some("lineage") => lineage(facet.value, &mut found.names),
+            Some("dataSource") => {
+                only(facet.value, "name", |text| {
+                    mention("dataSource.name", text, of, found)
+                });
+                only(facet.value, "uri", |text| {
+                    mention("dataSource.uri", text, of, found)
+                });
             }
-            _ => {}
+            Some(_) | None => {}
         }
     }
 }
@@ -137,6 +171,17 @@ fn named<'t>(value: Json<'t>, role: Role, place: &'static str, found: &mut Vec<N
             namespace,
             name,
         });
+    }
+}
+
+fn mention<'t>(
+    place: &'static str,
+    text: Json<'t>,
+    of: Option<(Json<'t>, Json<'t>)>,
+    found: &mut Positions<'t>,
+) {
+    if text.kind() == "string" {
+        found.mentions.push(Mention { place, text, of });
     }
 }
 

@@ -21,7 +21,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
 use globset::{GlobBuilder, GlobMatcher};
-use openlineage::{Edits, Event, Json};
+use openlineage::{Edits, Event, Json, Kind, facets_named};
 
 use key::Says;
 use mask::STARS;
@@ -254,25 +254,17 @@ fn fits(glob: &GlobMatcher, name: &str) -> bool {
 fn identities(root: Json<'_>) -> Vec<Json<'_>> {
     let names = openlineage::names(root).into_iter();
     let mut found: Vec<Json<'_>> = names.flat_map(|name| [name.namespace, name.name]).collect();
-    found.extend(all(root, &["run", "runId"]));
-    found.extend(all(root, &["run", "facets", "parent", "run", "runId"]));
-    found.extend(all(
-        root,
-        &["run", "facets", "parent", "root", "run", "runId"],
-    ));
-    for direction in ["upstream", "downstream"] {
-        let lists = all(root, &["run", "facets", "jobDependencies", direction]);
-        for dependency in lists.into_iter().flat_map(Json::items) {
-            found.extend(all(dependency, &["run", "runId"]));
-        }
-    }
+    found.extend(openlineage::run_ids(root));
     found
 }
 
-/// Every text of SQL in the facets of the job.
+/// Every text of SQL in the facets of jobs: of the event's own, and of those that it forwards.
 fn queries(root: Json<'_>) -> Vec<Json<'_>> {
-    let mut found = all(root, &["job", "facets", "sql", "query"]);
-    for facet in all(root, &["job", "facets", "sourceCode"]) {
+    let mut found = Vec::new();
+    for facet in facets_named(root, Kind::Job, "sql") {
+        found.extend(all(facet, &["query"]));
+    }
+    for facet in facets_named(root, Kind::Job, "sourceCode") {
         let language = facet.get("language").and_then(Json::string);
         // `SQL`, `sparksql`, `PL/SQL`.
         if language.is_some_and(|language| language.to_ascii_lowercase().ends_with("sql")) {
@@ -285,7 +277,11 @@ fn queries(root: Json<'_>) -> Vec<Json<'_>> {
 /// The values of variables whose name is a secret's.
 fn environment<'t>(root: Json<'t>, secret: impl Fn(&str) -> bool) -> Vec<Json<'t>> {
     let mut found = Vec::new();
-    let facet = |name| all(root, &["run", "facets", name, member_of(name)]);
+    let facet = |name| {
+        let facets = facets_named(root, Kind::Run, name).into_iter();
+        let members = facets.flat_map(|facet| all(facet, &[member_of(name)]));
+        members.collect::<Vec<_>>()
+    };
     for variable in facet("environmentVariables")
         .into_iter()
         .flat_map(Json::items)

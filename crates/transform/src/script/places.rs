@@ -10,9 +10,7 @@ pub(super) fn each<E>(event: &mut Map, f: &mut F<'_, E>) -> Result<(), E> {
     items(event, "outputs", &mut |dataset| io(dataset, f))?;
     object(event, "dataset", &mut |dataset| io(dataset, f))?;
     object(event, "job", &mut |found| job(found, f))?;
-    object(event, "run", &mut |run| {
-        object(run, "facets", &mut |facets| run_facets(facets, f))
-    })
+    object(event, "run", &mut |found| run(found, f))
 }
 
 /// What is done with an object that has a namespace and a name.
@@ -60,21 +58,30 @@ fn job<E>(job: &mut Map, f: &mut F<'_, E>) -> Result<(), E> {
     })
 }
 
-fn run_facets<E>(facets: &mut Map, f: &mut F<'_, E>) -> Result<(), E> {
-    object(facets, "parent", &mut |parent| {
-        object(parent, "job", &mut |job| named(job, Role::Job, f))?;
-        object(parent, "root", &mut |root| {
-            object(root, "job", &mut |job| named(job, Role::Job, f))
-        })
-    })?;
-    object(facets, "jobDependencies", &mut |dependencies| {
-        for direction in ["upstream", "downstream"] {
-            items(dependencies, direction, &mut |dependency| {
-                object(dependency, "job", &mut |job| named(job, Role::Job, f))
+/// A run, and the runs and jobs that its facets carry.
+fn run<E>(run: &mut Map, f: &mut F<'_, E>) -> Result<(), E> {
+    object(run, "facets", &mut |facets| {
+        for parent in ["parent", "parentRun"] {
+            object(facets, parent, &mut |parent| {
+                linked(parent, f)?;
+                object(parent, "root", &mut |root| linked(root, f))
             })?;
         }
-        Ok(())
+        object(facets, "jobDependencies", &mut |dependencies| {
+            for direction in ["upstream", "downstream"] {
+                items(dependencies, direction, &mut |dependency| {
+                    linked(dependency, f)
+                })?;
+            }
+            Ok(())
+        })
     })
+}
+
+/// A reference to a run and its job.
+fn linked<E>(holder: &mut Map, f: &mut F<'_, E>) -> Result<(), E> {
+    object(holder, "run", &mut |found| run(found, f))?;
+    object(holder, "job", &mut |found| job(found, f))
 }
 
 /// The `inputs` and `fields.*.inputs` of a lineage facet, or of an entry of one.

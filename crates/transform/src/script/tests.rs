@@ -123,14 +123,16 @@ fn every_typed_position_is_renamed_and_no_other() {
     let text = format!(
         r#"{{"eventTime":"2026-01-01T00:00:00Z","producer":"urn:p","schemaURL":"https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
         "run":{{"runId":"019a2b5c-0000-7000-8000-000000000000","facets":{{"parent":{{"job":{{{id}}},"root":{{"job":{{{id}}}}}}},
+        "parentRun":{{"job":{{{id},"facets":{{"lineage":{{"entries":[{}]}}}}}},"run":{{"facets":{{"parent":{{"job":{{{id}}}}}}}}}}},
         "jobDependencies":{{"upstream":[{{"job":{{{id}}}}}],"downstream":[{{"job":{{{id}}}}}]}}}}}},
         "job":{{{id},"facets":{{"lineage":{{"entries":[{},{}]}}}}}},"inputs":[{dataset}],"outputs":[{dataset}],"dataset":{dataset}}}"#,
+        typed("DATASET", ""),
         typed("DATASET", &format!(",{lineage}")),
         typed("JOB", &format!(",{lineage}")),
     );
     let root = Json::parse(&text).unwrap();
     let places: std::collections::BTreeSet<_> = names(root).iter().map(|name| name.place).collect();
-    assert_eq!(places.len(), 11, "a new place: let scripts have it too");
+    assert_eq!(places.len(), 12, "a new place: let scripts have it too");
     let rename = |id: &str| format!("id.namespace = \"{id}\"; id.name = \"{id}\"; id");
     let source = format!(
         "rename_datasets(event, |id| {{ {} }}); rename_jobs(event, |id| {{ {} }});",
