@@ -6,6 +6,7 @@ mod facets;
 mod normalise;
 mod redact;
 mod strip;
+mod unite;
 
 pub use facets::{
     Documentation, Facet, FacetsAction, JobType, On, Owner, Tag, add_owners, add_tags,
@@ -13,6 +14,7 @@ pub use facets::{
 pub use normalise::Normalise;
 pub use redact::{Mask, Pointer, Redact, connection_secrets, redact_text, sql_literals};
 pub use strip::Strip;
+pub(crate) use unite::unite;
 
 use regex::Regex;
 

@@ -6,6 +6,7 @@
 
 mod action;
 mod add;
+mod apart;
 mod examples;
 mod pattern;
 mod read;
@@ -76,7 +77,7 @@ pub struct Transformed {
     pub verdict: Verdict,
     /// The rules that did something, or tried to; from [`Rules::explain`], all of them.
     pub steps: Vec<Step>,
-    /// Redshift names that a rule could not resolve.
+    /// Names that stay as they came, or keep a part that a rule would have taken, and why.
     pub unresolved: Vec<Unresolved>,
 }
 

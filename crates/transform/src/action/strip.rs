@@ -3,38 +3,60 @@
 //! Partitions, dates, ids of runs and temporary parts, as segments of a path or at the end of a name. A name is never
 //! stripped to nothing: then the last form that still names something stays. Works until nothing more comes off,
 //! so doing it twice does nothing more. Called by the rule action of that name; what a date or id looks like is in
-//! `strip/forms.rs`.
+//! `strip/forms.rs`, which parts of a path are its identity in `strip/layout.rs`. That no two datasets of one event
+//! become one is for the caller to see to (`rules/apart.rs`), by what `Strip::judged` says.
 
 mod forms;
+mod layout;
 
 use forms::{Forms, Place, forms};
+use layout::{Layout, is_glob};
 use openlineage::Identity;
 
 /// What is taken off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Strip {
-    /// Path segments `key=value`.
+    /// Path segments `key=value`, and globs behind them.
     pub partitions: bool,
     /// Days: as path segments (`2024/05/01`, `2024/05/01/13`, `2024-05-01`, `20240501`; also the month `2024/05`), as
     /// the end of a name (`_20240501`, `_2024_05_01`, `-2024-05-01T00-00-00`), and BigQuery's `$20240501`.
     pub dates: bool,
-    /// UUIDs (with dashes, or 32 hex digits), and the ids that Airflow, YARN and Spark give to a run.
+    /// UUIDs (with dashes, or 32 hex digits that are a whole segment of a path), and the ids that Airflow, YARN and
+    /// Spark give to a run.
     pub uuids: bool,
     /// What engines write before the real place (`_temporary`, `.spark-staging-…`, `.hive-staging_…`, `__magic_job-…`,
     /// and all below), and names of tables for a while (`__dbt_tmp`, `__dbt_backup`, `_tmp_3f9a2c`).
     pub temporary: bool,
 }
 
+/// What counts when several datasets of one event would get the same name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Judged {
+    /// The name without its partitions only: what it is called when it must not become another one's. An input and an
+    /// output that differ in this are two datasets.
+    pub(crate) apart: String,
+    /// The name without what is known to be of one dataset: partitions, days that are directories or decorators (where
+    /// partitions are asked for), and temporary parts. Datasets that differ in this are two.
+    pub(crate) kin: String,
+}
+
 /// Longer names stay as they are, in bytes: paths end at 4096 and object keys at 1024.
 const LONGEST: usize = 4096;
 
-/// Stores of files and objects, whose names are paths: elsewhere `a=b` and 32 hex digits are names like any other.
-const FILES: [&str; 12] = [
-    "s3", "s3a", "s3n", "gs", "abfs", "abfss", "wasb", "wasbs", "adl", "hdfs", "file", "dbfs",
-];
-
 /// How many segments a date can have in front of the one that was taken off.
 const BACK: usize = 4;
+
+/// What is taken off, more finely than rules say it.
+#[derive(Debug, Clone, Copy)]
+struct Off {
+    partitions: bool,
+    /// Days that are segments of a path, and decorators.
+    days: bool,
+    /// Days at the end of a name.
+    day_ends: bool,
+    runs: bool,
+    temporary: bool,
+}
 
 impl Default for Strip {
     fn default() -> Strip {
@@ -53,33 +75,69 @@ impl Strip {
         }
     }
 
-    /// The stable part of a dataset's name: a path, an object's name, or `database.schema.table`. Partitions and hex
-    /// digits go only from names in a store of files, by the scheme of the namespace; dates stay in topics of Kafka.
+    /// The stable part of a dataset's name: a path, an object's name, or `database.schema.table`. Which segments of a
+    /// name can go depends on the store, which the scheme of the namespace tells; dates stay in topics of Kafka.
     pub fn dataset(&self, dataset: &Identity) -> String {
-        let scheme = dataset.namespace.split(':').next().unwrap_or_default();
-        let scheme = scheme.to_ascii_lowercase();
-        let files = FILES.contains(&scheme.as_str());
-        let rule = Strip {
-            partitions: self.partitions && files,
-            dates: self.dates && scheme != "kafka",
-            ..*self
+        self.off().dataset(dataset)
+    }
+
+    /// What decides whether `dataset` and another one of its event may get the same name.
+    pub(crate) fn judged(&self, dataset: &Identity) -> Judged {
+        let apart = Off {
+            partitions: self.partitions,
+            days: false,
+            day_ends: false,
+            runs: false,
+            temporary: false,
         };
-        rule.all_of(&dataset.name, Place::Dataset, files)
+        let kin = Off {
+            days: self.partitions && self.dates,
+            temporary: self.temporary,
+            ..apart
+        };
+        Judged {
+            apart: apart.dataset(dataset),
+            kin: kin.dataset(dataset),
+        }
     }
 
     /// The stable part of a job's name. Here a date or an id also ends a part before a dot or a space.
     pub fn job(&self, name: &str) -> String {
-        self.all_of(name, Place::Job, true)
+        self.off().all_of(name, Place::Job, Layout::Path)
     }
 
-    fn all_of(&self, name: &str, place: Place, files: bool) -> String {
+    fn off(&self) -> Off {
+        Off {
+            partitions: self.partitions,
+            days: self.dates,
+            day_ends: self.dates,
+            runs: self.uuids,
+            temporary: self.temporary,
+        }
+    }
+}
+
+impl Off {
+    fn dataset(self, dataset: &Identity) -> String {
+        let layout = Layout::of(&dataset.namespace);
+        let dates = layout != Layout::Topic;
+        let off = Off {
+            partitions: self.partitions && layout.is_path(),
+            days: self.days && dates,
+            day_ends: self.day_ends && dates,
+            ..self
+        };
+        off.all_of(&dataset.name, Place::Dataset, layout)
+    }
+
+    fn all_of(self, name: &str, place: Place, layout: Layout) -> String {
         let forms = forms();
         let mut name = name.to_owned();
         if name.len() > LONGEST {
             return name;
         }
         loop {
-            let less = self.once(&name, place, files, forms);
+            let less = self.once(&name, place, layout, forms);
             // Each round takes something off, so the rounds end.
             if less.len() >= name.len() || !less.contains(char::is_alphanumeric) {
                 return name;
@@ -89,16 +147,18 @@ impl Strip {
     }
 
     /// One kind of thing off: the first that is found. One at a time, so that what is left last still names something.
-    fn once(&self, name: &str, place: Place, files: bool, forms: &Forms) -> String {
+    fn once(self, name: &str, place: Place, layout: Layout, forms: &Forms) -> String {
         if name.contains('/')
-            && let Some(less) = self.segments(name, files, forms)
+            && layout.has_segments()
+            && let Some(less) = self.segments(name, layout, forms)
         {
             return less;
         }
         let ends = [
             (self.temporary, &forms.temporary_end),
-            (self.uuids, &forms.run_end),
-            (self.dates, &forms.date_end),
+            (self.runs, &forms.run_end),
+            (self.day_ends, &forms.date_end),
+            (self.days && place == Place::Dataset, &forms.decorator),
         ];
         for (on, ends) in ends {
             if on {
@@ -117,32 +177,42 @@ impl Strip {
 
     /// The path without the segments that change from run to run, as long as something named is left: what may come
     /// off further down, or at the end, still can.
-    fn segments(&self, path: &str, files: bool, forms: &Forms) -> Option<String> {
+    fn segments(self, path: &str, layout: Layout, forms: &Forms) -> Option<String> {
         let mut segments: Vec<&str> = path.split('/').collect();
         let named = |segments: &[&str]| {
             let named = segments
                 .iter()
-                .filter(|s| s.contains(char::is_alphanumeric));
+                .filter(|s| s.contains(char::is_alphanumeric) && !is_glob(s));
             named.count()
         };
         let mut left = named(&segments);
-        let mut index = 0;
+        let (mut index, mut partition) = (0, None);
         while let Some(segment) = segments.get(index) {
             let rest = segments.get(index..).unwrap_or_default();
+            let behind = || partition.is_some_and(|at| at <= index);
+            let is_partition = self.partitions && forms.partition.is_match(segment);
             let gone = if self.temporary && forms.temporary.is_match(segment) {
                 rest.len()
-            } else if self.partitions && forms.partition.is_match(segment)
-                || self.uuids && forms.run.is_match(segment) && (files || !is_hex(segment))
-                || self.dates && forms.day.is_match(segment)
+            } else if is_partition || self.partitions && behind() && is_glob(segment) {
+                1
+            } else if layout.keeps(&segments, index) {
+                0
+            } else if self.runs
+                && forms.run.is_match(segment)
+                && (layout.is_path() || !is_hex(segment))
+                || self.days && forms.day.is_match(segment)
             {
                 1
-            } else if self.dates {
+            } else if self.days {
                 forms.days_in(rest)
             } else {
                 0
             };
             let named = named(rest.get(..gone).unwrap_or_default());
             if gone > 0 && named < left {
+                if is_partition {
+                    partition.get_or_insert(index);
+                }
                 left -= named;
                 segments.drain(index..index + gone);
                 // Only a date can have become whole by this, and starts a few segments before.

@@ -10,6 +10,7 @@ use openlineage::{Edits, Event, Identity, Json, Level, Refused, Role};
 
 use super::Facts;
 use super::add::Add;
+use super::apart::{Judged, rewrite_apart};
 use super::pattern::Patterns;
 use super::rename::{Rename, rewrite};
 use super::when::Named;
@@ -114,19 +115,27 @@ impl Action {
                 return Ok(changed.then_some(Done::Changed(rewritten.event)));
             }
             Action::SymlinkToPrimary(symlink) => symlink.swapped(event),
-            Action::Strip(role, only, strip) => rewrite(event, *role, |name| {
-                if !only.matches(name) {
-                    return None;
-                }
-                let stripped = match role {
-                    Role::Dataset => strip.dataset(name),
-                    Role::Job => strip.job(&name.name),
-                };
-                Some(Identity {
-                    namespace: name.namespace.clone(),
-                    name: stripped,
-                })
+            Action::Strip(Role::Job, only, strip) => rewrite(event, Role::Job, |name| {
+                only.matches(name)
+                    .then(|| named(name, strip.job(&name.name)))
             }),
+            Action::Strip(Role::Dataset, only, strip) => {
+                let new =
+                    |name: &Identity| only.matches(name).then(|| named(name, strip.dataset(name)));
+                let renamed = rewrite_apart(event, new, |name| {
+                    if !only.matches(name) {
+                        return Judged::as_it_is(name);
+                    }
+                    let judged = strip.judged(name);
+                    Judged {
+                        apart: named(name, judged.apart),
+                        kin: Some(judged.kin),
+                        directed: true,
+                    }
+                });
+                unresolved.extend(renamed.left);
+                renamed.text
+            }
             Action::Facets(action, on) => action.apply(event, *on),
             Action::Redact(redact) => redact.redact(event),
             Action::Add(add) => return add.to(event),
@@ -240,6 +249,14 @@ impl Symlink {
         let whole = |name: &Identity| !name.namespace.is_empty() && !name.name.is_empty();
         let name = Identity::of(symlink).filter(|name| self.only.matches(name) && whole(name))?;
         Some((symlink, name))
+    }
+}
+
+/// The same namespace with another name.
+fn named(identity: &Identity, name: String) -> Identity {
+    Identity {
+        namespace: identity.namespace.clone(),
+        name,
     }
 }
 

@@ -9,6 +9,8 @@ use crate::walk::{Found, fits};
 pub(crate) enum Touches {
     /// Names at typed places of that role.
     Names(Role),
+    /// The same of datasets, of which several may become one in inputs and outputs.
+    NamesUnited,
     /// Whole facets go.
     Facets,
     /// Elements of inputs and outputs go.
@@ -29,6 +31,8 @@ pub(crate) enum Effect {
     Removes,
     /// More.
     Adds,
+    /// Less here, more there.
+    Any,
 }
 
 const FACETS: [&str; 9] = [
@@ -59,6 +63,11 @@ impl Touches {
                 });
                 strings && places.any(|place| place == at)
             }
+            Touches::NamesUnited => {
+                at.starts_with("/inputs/")
+                    || at.starts_with("/outputs/")
+                    || Touches::Names(Role::Dataset).may(names, difference)
+            }
             Touches::Facets => {
                 difference.after.is_none() && FACETS.iter().any(|path| fits(path, at))
             }
@@ -82,13 +91,15 @@ impl Touches {
     pub(crate) fn effect(&self) -> Effect {
         match self {
             Touches::Names(_) | Touches::Strings | Touches::Values(_) => Effect::Strings,
+            Touches::NamesUnited => Effect::Any,
             Touches::Facets | Touches::Datasets => Effect::Removes,
             Touches::MoreFacets => Effect::Adds,
         }
     }
 }
 
-const DATASET: Touches = Touches::Names(Role::Dataset);
+pub(crate) const DATASET: Touches = Touches::Names(Role::Dataset);
+const UNITED: Touches = Touches::NamesUnited;
 const JOB: Touches = Touches::Names(Role::Job);
 
 /// Every built-in action that lets an event go on.
@@ -100,9 +111,9 @@ pub(crate) const ACTIONS: &[(&str, Touches)] = &[
     ("normalise: redshift", DATASET),
     ("normalise: trailing_slash", DATASET),
     ("normalise: jdbc", DATASET),
-    ("strip: all", DATASET),
-    ("strip: {only: {namespace: 's3*'}, parts: all}", DATASET),
-    ("strip: [partitions, dates]", DATASET),
+    ("strip: all", UNITED),
+    ("strip: {only: {namespace: 's3*'}, parts: all}", UNITED),
+    ("strip: [partitions, dates]", UNITED),
     ("strip: {of: job, parts: all}", JOB),
     ("symlink_to_primary: true", DATASET),
     (

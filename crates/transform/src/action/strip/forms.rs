@@ -9,7 +9,7 @@ use regex::Regex;
 use crate::action::pattern;
 
 /// In what kind of name something stands.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Dataset,
     Job,
@@ -29,6 +29,8 @@ pub(super) struct Forms {
     pub(super) temporary: Regex,
     /// What comes off the end of a part.
     pub(super) date_end: Ends,
+    /// BigQuery's, of a partition.
+    pub(super) decorator: Ends,
     pub(super) run_end: Ends,
     pub(super) temporary_end: Ends,
     year: Regex,
@@ -43,7 +45,14 @@ const MONTH: &str = "(?:0[1-9]|1[0-2])";
 const DAY: &str = "(?:0[1-9]|[12][0-9]|3[01])";
 const HOUR: &str = "(?:[01][0-9]|2[0-3])";
 const SIXTY: &str = "[0-5][0-9]";
-const UUID: &str = "(?:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32})";
+const UUID: &str = "(?:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})";
+/// 32 hex digits are a UUID only where they are a whole segment: at the end of a name they are a digest that tells it
+/// from others (dbt, `generate_test_name`: names over 63 characters are cut and get their MD5).
+const HEX: &str = "[0-9a-fA-F]{32}";
+/// What closes a quoted identifier: ANSI and most, MySQL and Spark, SQL Server.
+const CLOSING: &str = r#"["`\]]*"#;
+/// What a stripped part may not consist of alone: separators and what opens a quoted identifier.
+const BEFORE: &str = r#"[^._\-/$\s"`\[]"#;
 
 pub(super) fn forms() -> &'static Forms {
     static FORMS: LazyLock<Forms> = LazyLock::new(Forms::new);
@@ -53,11 +62,12 @@ pub(super) fn forms() -> &'static Forms {
 impl Ends {
     fn new(form: &str, follows: &str) -> Ends {
         // Something has to stand before it in its part, or the part would be gone: `db.schema._20240501` stays.
-        let dataset = format!(r"(?P<before>[^._\-/$\s])[_\-]+{form}(?P<after>{follows})");
-        let job = format!(r"(?P<before>[^._\-/$\s])[._\-\s]+{form}(?P<after>{follows})");
+        let with = |separators: &str| {
+            format!("(?P<before>{BEFORE})[{separators}]+{form}(?P<after>{CLOSING}(?:{follows}))")
+        };
         Ends {
-            dataset: pattern(&dataset),
-            job: pattern(&job),
+            dataset: pattern(&with(r"_\-")),
+            job: pattern(&with(r"._\-\s")),
         }
     }
 
@@ -72,43 +82,50 @@ impl Ends {
 impl Forms {
     fn new() -> Forms {
         let time = format!(r"{HOUR}(?:[-:_.]?{SIXTY}(?:[-:_.]?{SIXTY}(?:[.,][0-9]+)?)?)?");
-        let zone = "(?:Z|[+-][0-9]{2}:?[0-9]{2})?";
+        let zone = "(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?";
         let day = |dash: &str| format!("{YEAR}{dash}{MONTH}{dash}{DAY}");
         let date = format!(
-            "(?:{}|{}|{})(?:[T_ -]?{time}{zone})?",
+            "(?:{}|{}|{})(?:[Tt_ -]?{time}{zone})?",
             day(""),
             day("-"),
             day("_")
         );
         // Airflow's run ids; YARN's and Spark's application ids.
-        let run = format!(
-            "(?:{UUID}|(?:scheduled|manual|backfill|dataset_triggered|asset_triggered)__{date}|application_[0-9]{{10,}}_[0-9]+|app-[0-9]{{14}}-[0-9]{{4}}|local-[0-9]{{13}})"
+        let ids = format!(
+            "(?i:scheduled|manual|backfill|dataset_triggered|asset_triggered)__{date}|(?i:application)_[0-9]{{10,}}_[0-9]+|(?i:app)-[0-9]{{14}}-[0-9]{{4}}|(?i:local)-[0-9]{{13}}"
         );
-        // BigQuery's decorators: hour, day, month or year of a partition.
-        let decorator = format!(r"\$(?:{YEAR}(?:{MONTH}(?:{DAY}(?:{HOUR})?)?)?)");
-        let mut date_end = Ends::new(&date, r"\.|/|$");
-        date_end.dataset = pattern(&format!(
-            r"(?P<before>[^._\-/$\s])(?:[_\-]+{date}(?P<after>\.|/|$)|{decorator}$)"
+        let extension = r"(?:\.[A-Za-z][A-Za-z0-9.]*)?";
+        // Hour, day, month or year of a partition.
+        let decorator = pattern(&format!(
+            r"(?P<before>{BEFORE})\$(?:{YEAR}(?:{MONTH}(?:{DAY}(?:{HOUR})?)?)?)(?P<after>{CLOSING})$"
         ));
-        // dbt adds the time of day to `__dbt_tmp`. Hex digits without a number are words: `_tmp_facade`.
-        let tables = r"_dbt_(?:tmp|backup|new_data)[0-9_]*";
-        let short = r"(?:tmp|temp)_[0-9a-f]*[0-9][0-9a-f]*";
-        let temporary_end = format!(r"(?:{tables}|{short})");
+        // dbt adds the time of day to `__dbt_tmp`, and folds it with the rest where the store folds. Hex digits without a
+        // number are words: `_tmp_facade`.
+        let tables = "_dbt_(?:tmp|backup|new_data)[0-9_]*(?:t[0-9_]+z?)?";
+        let short = "(?:tmp|temp)_[0-9a-f]*[0-9][0-9a-f]*";
+        let temporary_end = format!("(?i:{tables}|{short})");
         Forms {
-            partition: pattern(r"^[A-Za-z_][A-Za-z0-9_.\-]*=.*$"),
-            day: pattern(&format!(r"^{date}(?:\.[A-Za-z][A-Za-z0-9.]*)?$")),
-            run: pattern(&format!(r"^{run}(?:\.[A-Za-z][A-Za-z0-9.]*)?$")),
-            temporary: pattern(
-                r"^(?:_temporary|\.spark-staging(?:-.*)?|\.hive-staging.*|__magic(?:_job-.*)?)$",
+            // Hive writes what is special in a key or value as `%` and two digits, some writers the equals sign too.
+            partition: pattern(
+                r"(?s)^(?:[\p{L}_]|%[0-9A-Fa-f]{2})(?:[\p{L}\p{M}\p{N}_.\-+@$ ]|%[0-9A-Fa-f]{2})*?(?:=|%3[Dd]).*$",
             ),
-            date_end,
-            run_end: Ends::new(&run, r"\.|/|[_\-]|$"),
+            day: pattern(&format!("^{date}{extension}$")),
+            run: pattern(&format!("^(?:{UUID}|{HEX}|{ids}){extension}$")),
+            temporary: pattern(
+                r"^(?i:_temporary|\.spark-staging(?:-.*)?|\.hive-staging.*|__magic(?:_job-.*)?)$",
+            ),
+            date_end: Ends::new(&date, r"\.|/|$"),
+            decorator: Ends {
+                dataset: decorator.clone(),
+                job: decorator,
+            },
+            run_end: Ends::new(&format!("(?:{UUID}|{ids})"), r"\.|/|[_\-]|$"),
             temporary_end: Ends {
                 dataset: pattern(&format!(
-                    r"(?P<before>[^._\-/$\s])(?:_{temporary_end}(?P<after>\.|/|$)|\._COPYING_$)"
+                    r"(?P<before>{BEFORE})(?:_{temporary_end}(?P<after>{CLOSING}(?:\.|/|$))|(?i:\._COPYING_)$)"
                 )),
                 job: pattern(&format!(
-                    r"(?P<before>[^._\-/$\s])_{temporary_end}(?P<after>\.|/|\s|$)"
+                    r"(?P<before>{BEFORE})_{temporary_end}(?P<after>{CLOSING}(?:\.|/|\s|$))"
                 )),
             },
             year: whole(YEAR),

@@ -1,5 +1,7 @@
 //! Names with what changes from run to run, and the laws of taking it off.
 
+mod kept;
+
 use super::*;
 use proptest::prelude::*;
 
@@ -100,7 +102,6 @@ fn ids_of_runs_go_as_segments_and_at_ends() {
                 "out/part-00000-UUID-c000.snappy.parquet",
                 "out/part-00000-c000.snappy.parquet",
             ),
-            ("db.s.t_HEX", "db.s.t"),
             ("logs/application_1714521600000_0042/a", "logs/a"),
             (
                 "runs/scheduled__2024-05-01T00:00:00+00:00/a.csv",
@@ -220,9 +221,67 @@ fn only_what_is_asked_for_goes() {
     );
 }
 
+fn in_table(cases: &[(&str, &str)]) {
+    for (name, expected) in cases {
+        let stripped = dataset(Strip::all(), "snowflake://org-acc", name);
+        assert_eq!(stripped, *expected, "{name}");
+    }
+}
+
+#[test]
+fn temporary_tables_are_found_in_any_case_and_behind_any_quote() {
+    in_table(&[
+        ("A.P.ORDERS__DBT_TMP", "A.P.ORDERS"),
+        ("A.P.ORDERS__dbt_tmp", "A.P.ORDERS"),
+        ("A.P.Orders__Dbt_Backup", "A.P.Orders"),
+        ("A.P.ORDERS__DBT_NEW_DATA", "A.P.ORDERS"),
+        ("A.P.ORDERS__DBT_TMP20260301T101500", "A.P.ORDERS"),
+        ("A.P.ORDERS__DBT_TMP20260301T101500Z", "A.P.ORDERS"),
+        ("a.p.orders__dbt_tmp101530123456", "a.p.orders"),
+        ("A.P.EVENTS_TMP_3F9A2C", "A.P.EVENTS"),
+        ("\"A\".\"P\".\"ORDERS__DBT_TMP\"", "\"A\".\"P\".\"ORDERS\""),
+        ("`a`.`p`.`orders__dbt_tmp`", "`a`.`p`.`orders`"),
+        ("[a].[p].[events_20240501]", "[a].[p].[events]"),
+        ("`p.d.events_20240501`", "`p.d.events`"),
+        ("\"A\".\"EVENTS_20240501\".\"T\"", "\"A\".\"EVENTS\".\"T\""),
+        ("`p.d.t$20240501`", "`p.d.t`"),
+        ("\"A\".\"_20240501\"", "\"A\".\"_20240501\""),
+        ("[20240501]", "[20240501]"),
+        ("\"__dbt_tmp\"", "\"__dbt_tmp\""),
+    ]);
+}
+
+#[test]
+fn keys_of_partitions_are_in_any_script_or_percent_encoded_and_globs_behind_them_go_too() {
+    each(
+        false,
+        &[
+            ("wh/t/日付=2024-05-01/x", "wh/t/x"),
+            ("wh/t/département=75/", "wh/t/"),
+            ("wh/t/Ω=1/год=2/x", "wh/t/x"),
+            ("wh/t/d%C3%A9p=75/x", "wh/t/x"),
+            ("wh/t/dt%3D2024-05-01/x", "wh/t/x"),
+            ("wh/t/dt%3d2024-05-01", "wh/t"),
+            ("wh/t/order date=1/x", "wh/t/x"),
+            ("wh/t/year=*/", "wh/t/"),
+            ("wh/t/year=*/month=*/*.parquet", "wh/t"),
+            ("wh/t/year=2024/**", "wh/t"),
+            ("wh/t/year=2024/*/part-?.parquet", "wh/t"),
+            ("wh/t/year=2024/{a,b}.csv", "wh/t"),
+            // A glob that is not behind a partition says which files.
+            ("wh/t/*.parquet", "wh/t/*.parquet"),
+            ("wh/*/dt=1/x", "wh/*/x"),
+            ("dt=1/*.parquet", "dt=1/*.parquet"),
+            ("wh/t/=1", "wh/t/=1"),
+            ("wh/t/a+b?c", "wh/t/a+b?c"),
+        ],
+    );
+}
+
 fn name() -> impl Strategy<Value = String> {
     let part = prop_oneof![
-        "(20240501|2024_05_01|2024-05-01|2024|05|13|_temporary|a=b|x|__dbt_tmp|_tmp_12ab|\\._COPYING_)",
+        "(20240501|2024_05_01|2024-05-01|2024|05|13|_temporary|a=b|x|__dbt_tmp|__DBT_TMP|_tmp_12ab|\\._COPYING_)",
+        "(日=1|a%3Db|\\*|\\*\\*|\\*\\.csv|tables|Files|x\\.db|__unitystorage|\"|`|\\]|\\[)",
         Just(UUID.to_owned()),
         "[/._$ -]{0,2}",
         "[a-z]{1,3}",
@@ -235,7 +294,7 @@ proptest! {
     #[test]
     fn stripping_twice_does_nothing_more_and_never_leaves_nothing(
         name in name(), flags in any::<[bool; 4]>(), job in any::<bool>(),
-        namespace in prop_oneof!["s3://b", "kafka://h:1", "postgres://h:1"],
+        namespace in prop_oneof!["s3://b", "kafka://h:1", "postgres://h:1", "abfss://c@onelake\\.dfs", "odd"],
     ) {
         let [partitions, dates, uuids, temporary] = flags;
         let rule = Strip { partitions, dates, uuids, temporary };

@@ -1,0 +1,176 @@
+//! One dataset that stands several times in a list of inputs or outputs, as a rename has left it: one entry of it, with
+//! the union of what they say.
+//!
+//! Facets are united by name. Lists of what a dataset comes from or is called (column lineage, lineage, symlinks, tags,
+//! owners, assertions) are united entry by entry; counts of rows, bytes and files are added up, since the parts of a
+//! table share none; of any other facet that differs the later one is taken, as it is when events of a run become one
+//! (`coalesce/merge.rs`). Works on the text: numbers and the order of keys survive. Called by `rules/apart.rs`.
+
+use std::collections::HashSet;
+
+use openlineage::{Edits, Identity, Json, Member};
+
+/// Facets whose lists and maps are united down to their entries.
+const DEEP: [&str; 6] = [
+    "columnLineage",
+    "lineage",
+    "symlinks",
+    "tags",
+    "ownership",
+    "dataQualityAssertions",
+];
+
+/// Facets whose counts are added up: `InputStatisticsInputDatasetFacet`, `OutputStatisticsOutputDatasetFacet`.
+const COUNTS: [&str; 2] = ["inputStatistics", "outputStatistics"];
+
+/// `text`, an event, with each dataset of `which` at most once in its inputs and once in its outputs; `None` when they
+/// are already.
+pub(crate) fn unite(text: &str, which: &HashSet<Identity>) -> Option<String> {
+    let root = Json::parse(text).ok()?;
+    let mut edits = Edits::of(text);
+    let lists = root.members().into_iter();
+    for list in lists.filter(|member| member.is("inputs") || member.is("outputs")) {
+        unite_in(list.value, which, &mut edits);
+    }
+    (!edits.is_empty()).then(|| edits.apply())
+}
+
+fn unite_in(list: Json<'_>, which: &HashSet<Identity>, edits: &mut Edits<'_>) {
+    let mut groups: Vec<(Identity, Vec<Json<'_>>)> = Vec::new();
+    for item in list.items() {
+        let Some(name) = Identity::of(item).filter(|name| which.contains(name)) else {
+            continue;
+        };
+        match groups.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, items)) => items.push(item),
+            None => groups.push((name, vec![item])),
+        }
+    }
+    let mut doomed: HashSet<*const u8> = HashSet::new();
+    for (_, items) in groups {
+        let Some((first, others)) = items.split_first().filter(|(_, others)| !others.is_empty())
+        else {
+            continue;
+        };
+        let united = others
+            .iter()
+            .fold(first.text().to_owned(), |united, other| {
+                union_of(&united, other.text(), Kind::Dataset)
+            });
+        if united != first.text() {
+            edits.replace(*first, united);
+        }
+        doomed.extend(others.iter().map(|other| other.text().as_ptr()));
+    }
+    if !doomed.is_empty() {
+        edits.remove_items(list, |item| doomed.contains(&item.text().as_ptr()));
+    }
+}
+
+/// What a value is, which says how two of it become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Dataset,
+    Facets,
+    Deep,
+    Counts,
+    Whole,
+}
+
+impl Kind {
+    fn member(self, name: &str) -> Kind {
+        match (self, name) {
+            (Kind::Dataset, "facets" | "inputFacets" | "outputFacets") => Kind::Facets,
+            (Kind::Facets, name) if DEEP.contains(&name) => Kind::Deep,
+            (Kind::Facets, name) if COUNTS.contains(&name) => Kind::Counts,
+            (Kind::Deep, "_producer" | "_schemaURL") => Kind::Whole,
+            (Kind::Deep, _) => Kind::Deep,
+            (Kind::Counts, "rowCount" | "size" | "fileCount") => Kind::Counts,
+            (Kind::Dataset | Kind::Facets | Kind::Counts | Kind::Whole, _) => Kind::Whole,
+        }
+    }
+}
+
+/// The union of two values, the later one's where only one can be.
+fn union_of(one: &str, other: &str, kind: Kind) -> String {
+    let (Ok(a), Ok(b)) = (Json::parse(one), Json::parse(other)) else {
+        return one.to_owned();
+    };
+    match (kind, a.kind(), b.kind()) {
+        (Kind::Deep | Kind::Whole, _, _) if one == other => one.to_owned(),
+        // What is said to be gone is not, as long as a part of it is there.
+        (Kind::Deep | Kind::Counts, "object", "object") if is_deleted(a) != is_deleted(b) => {
+            let kept = if is_deleted(a) { other } else { one };
+            kept.to_owned()
+        }
+        (Kind::Dataset | Kind::Facets | Kind::Deep | Kind::Counts, "object", "object") => {
+            members(a, b, kind)
+        }
+        (Kind::Deep, "array", "array") => {
+            let mut items: Vec<Json<'_>> = Vec::new();
+            for item in a.items().into_iter().chain(b.items()) {
+                if !items.iter().any(|known| known.text() == item.text()) {
+                    items.push(item);
+                }
+            }
+            let items: Vec<&str> = items.into_iter().map(Json::text).collect();
+            format!("[{}]", items.join(","))
+        }
+        (Kind::Counts, "number", "number") => match (one.parse::<u64>(), other.parse::<u64>()) {
+            (Ok(a), Ok(b)) => a
+                .checked_add(b)
+                .map_or_else(|| other.to_owned(), |sum| sum.to_string()),
+            _ => other.to_owned(),
+        },
+        // A facet that is there, before one that is null.
+        (_, _, "null") => one.to_owned(),
+        (Kind::Dataset | Kind::Facets | Kind::Deep | Kind::Counts | Kind::Whole, _, _) => {
+            other.to_owned()
+        }
+    }
+}
+
+fn is_deleted(facet: Json<'_>) -> bool {
+    facet
+        .get("_deleted")
+        .is_some_and(|value| value.text() == "true")
+}
+
+/// The members of both, those of the first in their places; of a key that stands twice in one the last counts.
+fn members(a: Json<'_>, b: Json<'_>, kind: Kind) -> String {
+    let mut edits = Edits::of(a.text());
+    let mut added: Vec<(String, String)> = Vec::new();
+    let own = a.members();
+    for Member { key, value } in last_of_each(b.members()) {
+        let Some(name) = key.string() else { continue };
+        match own.iter().rev().find(|member| member.is(&name)) {
+            Some(member) => {
+                let united = union_of(member.value.text(), value.text(), kind.member(&name));
+                if united != member.value.text() {
+                    edits.replace(member.value, united);
+                }
+            }
+            None => added.push((name.into_owned(), value.text().to_owned())),
+        }
+    }
+    let added: Vec<(&str, String)> = added
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.clone()))
+        .collect();
+    if !added.is_empty() {
+        edits.add_members(a, &added);
+    }
+    edits.apply()
+}
+
+fn last_of_each<'t>(members: Vec<Member<'t>>) -> Vec<Member<'t>> {
+    let later = |at: usize, key: &str| members.iter().skip(at + 1).any(|other| other.is(key));
+    let kept = members
+        .iter()
+        .enumerate()
+        .filter(|(at, member)| member.key.string().is_some_and(|key| !later(*at, &key)));
+    kept.map(|(_, member)| *member).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,92 @@
+//! Names as producers write them, and what rules make of them: each fixture in `names/` is one such habit.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+#[path = "names/stripped.rs"]
+mod stripped;
+
+use std::collections::HashMap;
+
+use openlineage::{Event, Level};
+use serde_json::Value;
+use transform::{Did, Facts, Rules, Sources, Transformed, Transforms, Verdict};
+
+/// What rules of one action made of an event.
+struct Outcome {
+    event: Value,
+    /// What was left as it came, and why.
+    left: Vec<String>,
+}
+
+impl Outcome {
+    /// `namespace name` of all datasets in that list.
+    fn names(&self, list: &str) -> Vec<String> {
+        let items = self.event[list].as_array().unwrap().iter();
+        items.map(called).collect()
+    }
+}
+
+fn called(value: &Value) -> String {
+    let text = |name: &str| value[name].as_str().unwrap().to_owned();
+    format!("{} {}", text("namespace"), text("name"))
+}
+
+fn rules(actions: &[&str]) -> Rules {
+    let sources = Sources {
+        file: &|name| Err(format!("{name}: not found")),
+        transforms: &Transforms::new(),
+        hash_key: None,
+    };
+    let rules = actions
+        .iter()
+        .enumerate()
+        .map(|(n, action)| format!("{{name: r{n}, {action}}}"));
+    let text = format!("rules: [{}]", rules.collect::<Vec<_>>().join(", "));
+    Rules::read(&text, &sources).unwrap_or_else(|problems| panic!("{problems:?}"))
+}
+
+fn transformed(rules: &Rules, event: &Event) -> Transformed {
+    let lookups = HashMap::new();
+    rules.apply(
+        event,
+        &Facts {
+            target: "store",
+            lookups: &lookups,
+        },
+    )
+}
+
+fn of(text: &str, actions: &[&str]) -> Outcome {
+    let rules = rules(actions);
+    let event = Event::read(text.as_bytes(), Level::Strict).unwrap().event;
+    let done = transformed(&rules, &event);
+    assert!(
+        !done
+            .steps
+            .iter()
+            .any(|step| matches!(step.did, Did::Failed(_))),
+        "{:?}",
+        done.steps
+    );
+    let Verdict::Keep(after) = done.verdict else {
+        panic!("{:?}", done.verdict);
+    };
+    // Twice is once.
+    let again = transformed(&rules, &after);
+    assert!(
+        again
+            .steps
+            .iter()
+            .all(|step| matches!(step.did, Did::Nothing)),
+        "{}",
+        after.text()
+    );
+    Outcome {
+        event: serde_json::from_str(after.text()).unwrap(),
+        left: done
+            .unresolved
+            .iter()
+            .map(|left| format!("{}: {}", left.namespace, left.reason))
+            .collect(),
+    }
+}
