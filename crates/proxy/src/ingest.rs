@@ -6,19 +6,19 @@
 mod answer;
 pub mod auth;
 mod body;
+mod caller;
 pub mod gateway;
 mod read_back;
+mod report;
 mod routes;
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
-use metrics::histogram;
 use openlineage::Level;
 use targets::Store;
 
@@ -27,6 +27,8 @@ use crate::queue::Queue;
 use crate::telemetry::Prometheus;
 
 pub use auth::Keys;
+pub use caller::Peer;
+pub use report::tell_suppressed;
 pub use routes::verdict;
 
 /// What the routes need, set up once.
@@ -107,20 +109,18 @@ pub fn router(ingest: Ingest, prefix: &str) -> Router {
     open.merge(closed.route_layer(guard))
         .fallback(routes::not_found)
         .method_not_allowed_fallback(routes::method_not_allowed)
+        .layer(middleware::from_fn(report::observe))
         .layer(DefaultBodyLimit::disable()) // `body` has its own, which answers as the contract says
         .with_state(ingest)
 }
 
 /// Before anything of the body is read.
 async fn authorise(State(ingest): State<Ingest>, request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let answer = match ingest.inner.keys.admit(request.headers()).await {
+    match ingest.inner.keys.admit(request.headers()).await {
         Ok(()) => next.run(request).await,
         Err(refusal) => {
             body::drain(request.into_body()).await;
             answer::refused(&refusal)
         }
-    };
-    histogram!("lineage_proxy_ingest_duration_seconds").record(started.elapsed().as_secs_f64());
-    answer
+    }
 }

@@ -6,6 +6,7 @@
 
 mod clients;
 mod listen;
+mod watch;
 mod worker;
 
 use std::net::SocketAddr;
@@ -92,6 +93,7 @@ pub async fn start(
     let address = listener.local_addr()?;
     let keys = setup::keys(config, aws.as_ref());
     tasks.spawn(prometheus.clone().sum_up(stop.clone()));
+    tasks.spawn(watch::watch(stop.clone()));
     let ingest = Ingest::new(&config.ingest, queue, keys).with_local(prometheus, store);
     let router = router(ingest, &config.ingest.path_prefix);
     // Only now that nothing can fail any more.

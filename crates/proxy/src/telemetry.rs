@@ -3,6 +3,9 @@
 //! Logs are JSON lines on stderr (stdout on Lambda), text on a terminal. The same counters become Prometheus text in
 //! `serve` and CloudWatch embedded metrics on Lambda. What is counted stands where it happens.
 
+pub(crate) mod limit;
+pub(crate) mod text;
+
 use std::io::{IsTerminal, stderr, stdout};
 use std::time::Duration;
 

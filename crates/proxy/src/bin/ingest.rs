@@ -23,7 +23,7 @@ async fn start() -> Result<(), Error> {
     let adapter = Adapter::from(service_fn(move |request: Request| {
         let router = router.clone();
         async move {
-            let answer = router.oneshot(request).await;
+            let answer = router.oneshot(gateway::with_peer(request)).await;
             telemetry::write_out(metrics);
             Ok::<_, Error>(answer?)
         }

@@ -3,19 +3,14 @@
 //! Only `200` for success: `202` and `204` break two clients. Never `429`, never a bare `500`: the one transient answer
 //! that all clients retry is `503` with a small `Retry-After`.
 
-use std::num::NonZeroU32;
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
-
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use metrics::{counter, histogram};
+use metrics::histogram;
 use openlineage::Finding;
 use serde_json::json;
-use tracing::warn;
+
+use super::report::{About, Entry, Reported};
 
 /// Why a request is refused.
 #[derive(Debug)]
@@ -31,7 +26,7 @@ pub(super) enum Refusal {
     /// The request is broken off or no gzip.
     Unreadable(String),
     /// It is no event.
-    Invalid(Vec<Finding>),
+    Invalid(Vec<Finding>, Box<About>),
     /// There is nothing there.
     NotFound,
     /// There is, but not for that method.
@@ -39,21 +34,6 @@ pub(super) enum Refusal {
     /// Not now.
     Unavailable(String),
 }
-
-/// Refusals that are logged, one a second: enough to see what is wrong, and no lever for a stranger to fill the log. Each
-/// line says how many there were since the one before.
-static LOGGED: LazyLock<DefaultDirectRateLimiter> =
-    LazyLock::new(|| RateLimiter::direct(Quota::per_second(NonZeroU32::MIN)));
-static NOT_LOGGED: AtomicU64 = AtomicU64::new(0);
-
-/// How much of a reason is logged, in characters: pointers hold the sender's keys.
-const LOGGED_DETAIL: usize = 500;
-
-/// Requests that cannot be queued: what is behind it (a full disk, a queue that is away) has a line of its own, and lasts.
-static NOT_QUEUED: LazyLock<DefaultDirectRateLimiter> = LazyLock::new(|| {
-    let every = Duration::from_secs(10);
-    RateLimiter::direct(Quota::with_period(every).unwrap_or(Quota::per_minute(NonZeroU32::MIN)))
-});
 
 /// Says of a request how many of its events were lost to their sender. The average, in percent, is what an alarm looks
 /// at; one value a request, since embedded metrics hold a hundred an invocation.
@@ -63,43 +43,23 @@ pub(super) fn count_judged(lost: usize, of: usize) {
     }
 }
 
-/// The answer to a refused request. Counts it, and logs it within limits.
+/// The answer to a refused request. It carries what `report.rs` counts and logs.
 pub(super) fn refused(refusal: &Refusal) -> Response {
     let (status, title, detail) = refusal.told();
-    counter!("lineage_proxy_refused_total", "status" => status.as_str().to_owned()).increment(1);
-    if refusal.is_loss() {
-        count_judged(1, 1);
-    }
-    let limit = match refusal {
-        Refusal::Unavailable(_) => &NOT_QUEUED,
-        _ => &LOGGED,
-    };
-    if limit.check().is_ok() {
-        // Pointers and rules; messages may quote the sender's values.
-        let why = match refusal {
-            Refusal::Invalid(findings) => pointers(findings),
-            Refusal::Unavailable(why) => why.clone(),
-            _ => String::new(),
-        };
-        let why: String = why.chars().take(LOGGED_DETAIL).collect();
-        warn!(
-            status = status.as_u16(),
-            reason = title,
-            detail = why,
-            not_logged = NOT_LOGGED.swap(0, Ordering::Relaxed),
-            "refused"
-        );
-    } else {
-        NOT_LOGGED.fetch_add(1, Ordering::Relaxed);
-    }
     let mut problem = json!({"type": "about:blank", "title": title, "status": status.as_u16()});
     if let (Some(problem), Some(detail)) = (problem.as_object_mut(), detail) {
         problem.insert("detail".to_owned(), detail.into());
     }
-    if let (Some(problem), Refusal::Invalid(findings)) = (problem.as_object_mut(), refusal) {
+    if let (Some(problem), Refusal::Invalid(findings, _)) = (problem.as_object_mut(), refusal) {
         problem.insert("findings".to_owned(), json!(findings));
     }
     let mut response = (status, Json(problem)).into_response();
+    response
+        .extensions_mut()
+        .insert(Reported::of(refusal.entry(|| refusal.about())));
+    if refusal.is_loss() {
+        count_judged(1, 1);
+    }
     let headers = response.headers_mut();
     headers.insert(
         header::CONTENT_TYPE,
@@ -132,11 +92,33 @@ impl Refusal {
             | Refusal::TooLarge(_)
             | Refusal::Unsupported(_)
             | Refusal::Unreadable(_)
-            | Refusal::Invalid(_) => true,
+            | Refusal::Invalid(..) => true,
             Refusal::Unauthorised(_)
             | Refusal::NotFound
             | Refusal::Method
             | Refusal::Unavailable(_) => false,
+        }
+    }
+
+    /// What is logged of it, and of the event it is about.
+    pub(super) fn entry(&self, about: impl FnOnce() -> About) -> Entry {
+        let (status, reason, _) = self.told();
+        let entry = match self {
+            Refusal::Invalid(findings, _) => Entry::event(findings, about),
+            Refusal::Unauthorised(why) | Refusal::Forbidden(why) => Entry::request(why, about),
+            Refusal::TooLarge(why)
+            | Refusal::Unsupported(why)
+            | Refusal::Unreadable(why)
+            | Refusal::Unavailable(why) => Entry::request(why, about),
+            Refusal::NotFound | Refusal::Method => Entry::request("", about),
+        };
+        entry.answered_with(status, reason)
+    }
+
+    fn about(&self) -> About {
+        match self {
+            Refusal::Invalid(_, about) => (**about).clone(),
+            _ => About::default(),
         }
     }
 
@@ -167,7 +149,7 @@ impl Refusal {
                 "the body cannot be read",
                 Some(why.clone()),
             ),
-            Refusal::Invalid(_) => (StatusCode::BAD_REQUEST, "no OpenLineage event", None),
+            Refusal::Invalid(..) => (StatusCode::BAD_REQUEST, "no OpenLineage event", None),
             Refusal::NotFound => {
                 let routes =
                     "POST /api/v1/lineage, /api/v1/lineage/batch or /api/v1/lineage/validate"

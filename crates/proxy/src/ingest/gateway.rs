@@ -1,10 +1,13 @@
 //! What a gateway passes on, made fit to be a request.
 //!
 //! lambda_http takes the raw query of a payload as it stands, and panics where it is no part of a URI: a stranger could
-//! count up the function's errors, and with them raise an alarm. Called by the ingest function alone.
+//! count up the function's errors, and with them raise an alarm. And who called the gateway, which it alone knows.
+//! Called by the ingest function alone.
 
-use lambda_http::LambdaEvent;
-use lambda_http::request::LambdaRequest;
+use lambda_http::request::{LambdaRequest, RequestContext};
+use lambda_http::{LambdaEvent, Request, RequestExt};
+
+use super::caller::Peer;
 
 /// The event, with a query that is one.
 #[must_use]
@@ -16,6 +19,20 @@ pub fn fit(mut event: LambdaEvent<LambdaRequest>) -> LambdaEvent<LambdaRequest> 
         *query = encoded(query);
     }
     event
+}
+
+/// The request, with the address from which the gateway had it.
+#[must_use]
+pub fn with_peer(mut request: Request) -> Request {
+    let address = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref(),
+        Some(RequestContext::ApiGatewayV1(context)) => context.identity.source_ip.as_deref(),
+        Some(_) | None => None,
+    };
+    if let Some(address) = address.and_then(|address| address.parse().ok()) {
+        request.extensions_mut().insert(Peer(address));
+    }
+    request
 }
 
 /// What `http::Uri` takes in a query: what RFC 3986 has, and some that are as common as they are wrong.

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use metrics::counter;
 use openlineage::{Event, Finding, Level, Read, split_array_up_to, warnings};
 use serde::Deserialize;
@@ -16,8 +16,10 @@ use tracing::info;
 
 use super::answer::{Refusal, count_judged, pointers, refused};
 use super::body::{Taken, drain, take};
+use super::report::{About, Entry, Reported, ingested};
 use super::{Ingest, Inner};
 use crate::queue::{Message, SendError, group, now};
+use crate::telemetry::text::{NAME, shown};
 
 /// Judging bodies up to here takes well under a millisecond; above, it moves to a thread that may block.
 const QUICK: usize = 262_144;
@@ -30,17 +32,20 @@ const MAX_TOLD: usize = 1_000;
 
 /// One event in: `200` once it is in the queue.
 pub(super) async fn one(State(ingest): State<Ingest>, request: Request) -> Response {
-    one_event(&ingest.inner, request)
-        .await
-        .unwrap_or_else(|refusal| refused(&refusal))
+    let answer = one_event(&ingest.inner, request).await;
+    ingested(answer.unwrap_or_else(|refusal| refused(&refusal)))
 }
 
 async fn one_event(inner: &Inner, request: Request<Body>) -> Result<Response, Refusal> {
     let taken = take(request, &inner.limits).await?;
     counter!("lineage_proxy_received_total").increment(1);
     let level = inner.level;
-    let (read, room) = judged(inner, taken, move |bytes| Event::read(bytes, level)).await?;
-    let Read { event, repairs } = read.map_err(|refused| Refusal::Invalid(refused.findings))?;
+    let read = judged(inner, taken, move |bytes| {
+        Event::read(bytes, level)
+            .map_err(|refused| Refusal::Invalid(refused.findings, Box::new(About::of(bytes))))
+    });
+    let (read, room) = read.await?;
+    let Read { event, repairs } = read?;
     let message = message(&event, room);
     let id = message.id.clone();
     let sent = inner.queue.send(vec![message]).await;
@@ -58,9 +63,8 @@ async fn one_event(inner: &Inner, request: Request<Body>) -> Result<Response, Re
 
 /// An array in, each event judged and queued for itself; answered as the OpenLineage OpenAPI says.
 pub(super) async fn many(State(ingest): State<Ingest>, request: Request) -> Response {
-    many_events(&ingest.inner, request)
-        .await
-        .unwrap_or_else(|refusal| refused(&refusal))
+    let answer = many_events(&ingest.inner, request).await;
+    ingested(answer.unwrap_or_else(|refusal| refused(&refusal)))
 }
 
 async fn many_events(inner: &Inner, request: Request<Body>) -> Result<Response, Refusal> {
@@ -73,7 +77,10 @@ async fn many_events(inner: &Inner, request: Request<Body>) -> Result<Response, 
         let judge = |text: &str| {
             Event::read(text.as_bytes(), level).map_err(|refused| {
                 let reason = refused.to_string();
-                (reason, told(refused.findings, &mut left))
+                let entry = Box::new(Entry::event(&refused.findings, || {
+                    About::of(text.as_bytes())
+                }));
+                (reason, told(refused.findings, &mut left), entry)
             })
         };
         Ok(texts.into_iter().map(judge).collect::<Vec<_>>())
@@ -81,20 +88,21 @@ async fn many_events(inner: &Inner, request: Request<Body>) -> Result<Response, 
     let (read, room) = read.await?;
     let read = read.map_err(|finding: Finding| match finding.rule {
         "maxItems" => Refusal::TooLarge(finding.message),
-        _ => Refusal::Invalid(vec![finding]),
+        _ => Refusal::Invalid(vec![finding], Box::default()),
     })?;
     counter!("lineage_proxy_received_total").increment(read.len() as u64);
 
     let received = read.len();
     let (mut good, mut messages, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+    let mut reported = Reported::default();
     for (index, read) in read.into_iter().enumerate() {
         match read {
             Ok(read) => {
                 messages.push(message(&read.event, room.clone()));
                 good.push((index, read));
             }
-            Err((reason, findings)) => {
-                counter!("lineage_proxy_refused_total", "status" => "400").increment(1);
+            Err((reason, findings, entry)) => {
+                reported.add(entry.at(index));
                 failed.push(Failed {
                     index,
                     reason,
@@ -112,6 +120,8 @@ async fn many_events(inner: &Inner, request: Request<Body>) -> Result<Response, 
             Ok(()) => accepted(&id, &read.event, &read.repairs),
             Err(error) => {
                 let retriable = matches!(error, SendError::Unavailable(_));
+                let about = || About::of(read.event.text().as_bytes());
+                reported.add(not_queued(error.clone()).entry(about).at(index));
                 failed.push(Failed {
                     index,
                     reason: error.to_string(),
@@ -131,6 +141,7 @@ async fn many_events(inner: &Inner, request: Request<Body>) -> Result<Response, 
     if quiet && failed.is_empty() {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
+    let reported = Extension(reported);
     let status = if failed.is_empty() {
         "success"
     } else {
@@ -144,10 +155,8 @@ async fn many_events(inner: &Inner, request: Request<Body>) -> Result<Response, 
         "non_retriable": failed.len() - retriable,
     });
     let failed: Vec<Value> = failed.iter().map(Failed::told).collect();
-    Ok(
-        Json(json!({"status": status, "summary": summary, "failed_events": failed}))
-            .into_response(),
-    )
+    let answer = json!({"status": status, "summary": summary, "failed_events": failed});
+    Ok((reported, Json(answer)).into_response())
 }
 
 struct Failed {
@@ -330,9 +339,12 @@ fn accepted(id: &str, event: &Event, repairs: &[Finding]) {
     }
     if !repairs.is_empty() {
         let run_id = event.run_id().map(|run| run.to_string());
+        let job = event.job();
         info!(
             id,
             run.id = run_id,
+            job.namespace = job.map(|job| shown(&job.namespace, NAME)).as_deref(),
+            job.name = job.map(|job| shown(&job.name, NAME)).as_deref(),
             event.r#type = event.label(),
             repairs = pointers(repairs),
             "repaired"

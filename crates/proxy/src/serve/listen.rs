@@ -28,6 +28,7 @@ use tower::ServiceExt;
 use tracing::{debug, warn};
 
 use super::clients::{Arriving, Client, Clients};
+use crate::ingest::Peer;
 
 /// How long the head of a request may take, and the silence before it. Above the 60 s after which load balancers drop a
 /// connection that is not used: one that they still hold has to be open.
@@ -59,17 +60,17 @@ pub(super) async fn listen(
     let logged = RateLimiter::direct(Quota::per_second(NonZeroU32::MIN));
     loop {
         let accepting = async {
-            let (stream, _) = listener.accept().await?;
-            Ok((stream, clients.enter().await))
+            let (stream, peer) = listener.accept().await?;
+            Ok((stream, Peer(peer.ip()), clients.enter().await))
         };
         let accepted: std::io::Result<_> = tokio::select! {
             accepted = accepting => accepted,
             () = stop.cancelled() => break,
         };
         match accepted {
-            Ok((stream, client)) => {
+            Ok((stream, peer, client)) => {
                 let router = router.clone();
-                conversations.spawn(converse(stream, router, client, stop.clone()));
+                conversations.spawn(converse(stream, peer, router, client, stop.clone()));
             }
             Err(error) if is_of_one_client(error.kind()) => {}
             Err(error) => {
@@ -116,7 +117,13 @@ fn is_of_one_client(error: ErrorKind) -> bool {
 }
 
 /// One connection, to its end.
-async fn converse(stream: TcpStream, router: Router, client: Client, stop: CancellationToken) {
+async fn converse(
+    stream: TcpStream,
+    peer: Peer,
+    router: Router,
+    client: Client,
+    stop: CancellationToken,
+) {
     let _ = stream.set_nodelay(true); // slower without, but not wrong
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(UNREAD));
@@ -124,7 +131,8 @@ async fn converse(stream: TcpStream, router: Router, client: Client, stop: Cance
     let served = client.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         served.waits();
-        let request = request.map(|body| Body::new(Arriving::new(body, served.clone())));
+        let mut request = request.map(|body| Body::new(Arriving::new(body, served.clone())));
+        request.extensions_mut().insert(peer);
         answer(router.clone(), request, served.clone())
     });
     let conversation = http1::Builder::new()

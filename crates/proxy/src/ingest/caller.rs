@@ -1,0 +1,154 @@
+//! Who calls: what a request says of itself, as far as a log line takes it.
+//!
+//! The peer is whoever holds the connection (of the functions: as API Gateway has it). `X-Forwarded-For` is a claim, and
+//! logged as one; only its last entry, which the nearest proxy wrote if there is one, tells apart who comes through it.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, Method, Uri};
+
+use crate::telemetry::text::shown;
+
+/// The address of whoever holds the connection; an extension of the request.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub IpAddr);
+
+/// The name that the key of a request has; an extension of the answer, since its guard knows it.
+#[derive(Debug, Clone)]
+pub(super) struct Sender(pub(super) Arc<str>);
+
+/// How much is logged of a header, in characters.
+const HEADER: usize = 200;
+
+/// A request's own words about itself. Holds no copy: most requests are fine, and nothing is logged of them.
+pub(super) struct Caller {
+    peer: Option<IpAddr>,
+    method: Method,
+    uri: Uri,
+    agent: Option<HeaderValue>,
+    forwarded: Option<HeaderValue>,
+}
+
+/// Who is limited as one in the log.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Source {
+    /// The one with that key.
+    Sender(Arc<str>),
+    /// An address, and whom it speaks for.
+    Address(Option<IpAddr>, Option<IpAddr>),
+}
+
+impl Caller {
+    pub(super) fn of(request: &Request) -> Caller {
+        let header = |name: &str| last(request.headers(), name);
+        Caller {
+            peer: request
+                .extensions()
+                .get::<Peer>()
+                .map(|peer| peer.0.to_canonical()),
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            agent: header("user-agent"),
+            forwarded: header("x-forwarded-for"),
+        }
+    }
+
+    pub(super) fn peer(&self) -> Option<String> {
+        self.peer.map(|peer| peer.to_string())
+    }
+
+    pub(super) fn method(&self) -> String {
+        shown(self.method.as_str(), HEADER).into_owned()
+    }
+
+    /// Without the query: it may hold a key of whoever took us for another.
+    pub(super) fn path(&self) -> String {
+        shown(self.uri.path(), HEADER).into_owned()
+    }
+
+    pub(super) fn user_agent(&self) -> Option<String> {
+        self.agent.as_ref().map(text)
+    }
+
+    pub(super) fn forwarded_for(&self) -> Option<String> {
+        self.forwarded.as_ref().map(text)
+    }
+
+    pub(super) fn source(&self, sender: Option<&Sender>) -> Source {
+        if let Some(Sender(name)) = sender {
+            return Source::Sender(name.clone());
+        }
+        let forwarded = self
+            .forwarded
+            .as_ref()
+            .and_then(|value| value.to_str().ok());
+        let nearest = forwarded.and_then(|value| value.rsplit(',').next()?.trim().parse().ok());
+        Source::Address(self.peer.map(network), nearest.map(network))
+    }
+}
+
+/// Of several headers the last counts: the nearest proxy adds its own behind those that came.
+fn last(headers: &HeaderMap, name: &str) -> Option<HeaderValue> {
+    headers.get_all(name).iter().next_back().cloned()
+}
+
+fn text(value: &HeaderValue) -> String {
+    shown(&String::from_utf8_lossy(value.as_bytes()), HEADER).into_owned()
+}
+
+/// An IPv6 host may have any address of its /64.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+
+    fn caller(peer: &str, forwarded: Option<&str>) -> Caller {
+        let mut request = Request::builder().uri("/api/v1/lineage?api_key=secret");
+        if let Some(forwarded) = forwarded {
+            request = request.header("x-forwarded-for", forwarded);
+        }
+        let mut request = request
+            .header("user-agent", "a\u{e9}\tb")
+            .body(Body::empty())
+            .unwrap();
+        request.extensions_mut().insert(Peer(peer.parse().unwrap()));
+        Caller::of(&request)
+    }
+
+    #[test]
+    fn a_line_has_no_query_and_no_control_character() {
+        let caller = caller("::ffff:10.0.0.7", None);
+        assert_eq!(caller.path(), "/api/v1/lineage");
+        assert_eq!(caller.peer().as_deref(), Some("10.0.0.7"));
+        assert_eq!(caller.user_agent().as_deref(), Some("aé\\u{9}b"));
+    }
+
+    #[test]
+    fn who_comes_through_a_proxy_is_told_apart_by_what_the_proxy_wrote() {
+        let of = |peer, forwarded| caller(peer, forwarded).source(None);
+        assert_ne!(
+            of("10.0.0.1", Some("1.1.1.1")),
+            of("10.0.0.1", Some("1.1.1.2"))
+        );
+        assert_eq!(
+            of("10.0.0.1", Some("9.9.9.9, 1.1.1.1")),
+            of("10.0.0.1", Some("1.1.1.1"))
+        );
+        assert_eq!(of("2001:db8::1", None), of("2001:db8::2", None));
+        assert_ne!(of("2001:db8::1", None), of("2001:db8:0:1::1", None));
+        let sender = Sender("etl".into());
+        assert_eq!(
+            caller("10.0.0.1", None).source(Some(&sender)),
+            Source::Sender("etl".into())
+        );
+    }
+}

@@ -1,0 +1,219 @@
+//! What an operator sees: the log lines and the metrics of `serve`. Each is a promise of the README, "See what happens".
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod support;
+
+use serde_json::Value;
+use support::{Serve, event, eventually};
+
+const KEY: &str = "a-key-of-some-length";
+
+fn serve(settings: &[(&str, &str)]) -> (tempfile::TempDir, Serve) {
+    let folder = tempfile::tempdir().unwrap();
+    let serve = Serve::start(folder.path(), settings);
+    (folder, serve)
+}
+
+/// The fields of all lines with that message so far.
+fn lines(serve: &Serve, message: &str) -> Vec<Value> {
+    let log = serve.log.lock().unwrap();
+    let fields = log.iter().map(|line| line["fields"].clone());
+    fields
+        .filter(|fields| fields["message"] == message)
+        .collect()
+}
+
+/// The lines, once there is one that is `wanted`.
+fn lines_when(serve: &Serve, message: &str, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
+    eventually(|| {
+        let lines = lines(serve, message);
+        lines.iter().any(&wanted).then_some(lines)
+    })
+}
+
+async fn send(serve: &Serve, path: &str, headers: &[(&str, &str)], body: &str) -> u16 {
+    let mut post = serve.http.post(format!("{}{path}", serve.url));
+    for (name, value) in headers {
+        post = post.header(*name, *value);
+    }
+    let answer = post.body(body.to_owned()).send().await.unwrap();
+    answer.status().as_u16()
+}
+
+#[tokio::test]
+async fn a_refused_line_says_who_sent_what_and_holds_no_secret() {
+    let (_folder, serve) = serve(&[]);
+    let body = r#"{"eventType":"START","producer":"https://user:hunter2@example.com/etl?token=hunter3","run":{"runId":"01a1faa6-e194-708b-a993-000000000001"},
+        "job":{"namespace":"etl\u202e\n{\"forged\":1}","name":"daily"},"note":"hunter4"}"#;
+    let headers = [
+        ("user-agent", "OpenLineageSparkListener/1.9"),
+        ("x-forwarded-for", "203.0.113.9, 198.51.100.7"),
+    ];
+    assert_eq!(
+        send(&serve, "/api/v1/lineage?key=hunter5", &headers, body).await,
+        400
+    );
+    let line = serve.logged("refused");
+    for (field, value) in [
+        ("status", Value::from(400)),
+        ("rule", "required".into()),
+        ("peer", "127.0.0.1".into()),
+        ("forwarded_for", "203.0.113.9, 198.51.100.7".into()),
+        ("method", "POST".into()),
+        ("path", "/api/v1/lineage".into()),
+        ("user_agent", "OpenLineageSparkListener/1.9".into()),
+        ("producer", "https://***@example.com/etl?***".into()),
+        ("run.id", "01a1faa6-e194-708b-a993-000000000001".into()),
+        ("job.namespace", r#"etl\u{202e}\u{a}{"forged":1}"#.into()),
+        ("job.name", "daily".into()),
+        ("event.type", "START".into()),
+        ("suppressed", 0.into()),
+    ] {
+        assert_eq!(line[field], value, "{field} of {line}");
+    }
+    assert!(
+        line["detail"].as_str().unwrap().contains("required at '"),
+        "{line}"
+    );
+    assert!(
+        !format!("{:?}", serve.log.lock().unwrap()).contains("hunter"),
+        "a secret was logged"
+    );
+}
+
+#[tokio::test]
+async fn a_client_with_a_bad_key_hides_nobody_elses_reason() {
+    let (_folder, serve) = serve(&[("AUTH_KEYS", KEY)]);
+    let (good, bad) = (format!("Bearer {KEY}"), "Bearer a-key-that-was-withdrawn");
+    let lineage = "/api/v1/lineage";
+    for n in 0..50 {
+        assert_eq!(
+            send(
+                &serve,
+                lineage,
+                &[("authorization", bad)],
+                &event(n, "START")
+            )
+            .await,
+            403
+        );
+    }
+    let wrong = event(1, "START").replace("eventTime", "eventtime");
+    let unnamed = event(2, "START").replace(r#""name":"job 2""#, r#""name":7"#);
+    assert_eq!(
+        send(&serve, lineage, &[("authorization", &good)], &wrong).await,
+        400
+    );
+    assert_eq!(
+        send(&serve, lineage, &[("authorization", &good)], &unnamed).await,
+        400
+    );
+    assert_eq!(
+        send(&serve, "/api/v2/lineage", &[("authorization", &good)], "{}").await,
+        404
+    );
+    let other = [("authorization", bad), ("x-forwarded-for", "198.51.100.8")];
+    assert_eq!(send(&serve, lineage, &other, "{}").await, 403);
+    let of = |status: u64| {
+        lines(&serve, "refused")
+            .into_iter()
+            .filter(move |line| line["status"] == status)
+            .count()
+    };
+    lines_when(&serve, "refused", |line| {
+        line["forwarded_for"] == "198.51.100.8"
+    });
+    assert_eq!(
+        (of(403), of(400), of(404)),
+        (2, 2, 1),
+        "{:#?}",
+        lines(&serve, "refused")
+    );
+    let told = lines_when(&serve, "refused, and not logged one by one", |line| {
+        line["status"] == 403
+    });
+    assert_eq!(
+        (&told[0]["suppressed"], &told[0]["peer"]),
+        (&49.into(), &"127.0.0.1".into())
+    );
+}
+
+#[tokio::test]
+async fn an_event_that_is_refused_in_an_array_is_a_line_too() {
+    let (_folder, serve) = serve(&[]);
+    let wrong = |n: u32| event(n, "START").replace("runId", "runid");
+    let body = format!("[{},{},{}]", event(1, "START"), wrong(2), wrong(3));
+    assert_eq!(send(&serve, "/api/v1/lineage/batch", &[], &body).await, 200);
+    let line = serve.logged("refused");
+    let told = (
+        &line["job.name"],
+        &line["index"],
+        &line["suppressed"],
+        &line["path"],
+    );
+    assert_eq!(
+        told,
+        (
+            &"job 2".into(),
+            &1.into(),
+            &1.into(),
+            &"/api/v1/lineage/batch".into()
+        )
+    );
+    assert_eq!(
+        serve
+            .counter(r#"lineage_proxy_refused_total{status="400"}"#)
+            .await,
+        2
+    );
+}
+
+#[tokio::test]
+async fn the_duration_of_ingest_is_that_of_events_and_of_nothing_else() {
+    let (_folder, serve) = serve(&[("AUTH_KEYS", KEY)]);
+    let key = format!("Bearer {KEY}");
+    let headers = [("authorization", &*key)];
+    for _ in 0..5 {
+        for path in ["/healthz", "/metrics", "/api/v1/events/lineage", "/nothing"] {
+            serve
+                .http
+                .get(format!("{}{path}", serve.url))
+                .header("authorization", &key)
+                .send()
+                .await
+                .unwrap();
+        }
+        send(&serve, "/api/v1/lineage/validate", &headers, "{}").await;
+        send(&serve, "/api/v1/lineage", &[], "{}").await;
+    }
+    assert_eq!(
+        send(&serve, "/api/v1/lineage", &headers, &event(1, "START")).await,
+        200
+    );
+    assert_eq!(send(&serve, "/api/v1/lineage", &headers, "{}").await, 400);
+    let array = format!("[{}]", event(2, "START"));
+    assert_eq!(
+        send(&serve, "/api/v1/lineage/batch", &headers, &array).await,
+        200
+    );
+    let metrics = serve
+        .http
+        .get(format!("{}/metrics", serve.url))
+        .header("authorization", &key)
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    assert!(
+        metrics.contains("lineage_proxy_ingest_duration_seconds_count 3\n"),
+        "{metrics}"
+    );
+}
