@@ -53,9 +53,18 @@ pub fn uri(text: &str) -> bool {
     Uri::parse(text).is_ok()
 }
 
-/// The UUID that was meant: without hyphens, in braces, as a URN.
+/// The UUID that was meant: without hyphens, in braces, as a URN, in any case.
 pub(crate) fn repair_uuid(text: &str) -> Option<String> {
-    Uuid::try_parse(text.trim())
+    const URN: &str = "urn:uuid:";
+    let text = text.trim();
+    let text = match text.get(..URN.len()) {
+        Some(start) if start.eq_ignore_ascii_case(URN) => text.get(URN.len()..)?,
+        _ => text,
+    };
+    let inner = text
+        .strip_prefix('{')
+        .and_then(|text| text.strip_suffix('}'));
+    Uuid::try_parse(inner.unwrap_or(text))
         .ok()
         .map(|id| id.hyphenated().to_string())
 }
@@ -128,6 +137,8 @@ mod tests {
             "01a1faa6e194708ba993cc010cbe1ae4",
             "{01A1FAA6-E194-708B-A993-CC010CBE1AE4}",
             "urn:uuid:01a1faa6-e194-708b-a993-cc010cbe1ae4",
+            "URN:UUID:01A1FAA6-E194-708B-A993-CC010CBE1AE4",
+            "{01a1faa6e194708ba993cc010cbe1ae4}",
         ] {
             assert!(uuid(sent).is_none());
             assert_eq!(repair_uuid(sent).as_deref(), meant, "{sent}");

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use openlineage::{
-    Event, Finding, Json, Level, MAX_DEPTH, MAX_FINDINGS, Read, Severity, names, split_array, warnings,
+    Event, Finding, Json, Level, MAX_DEPTH, MAX_FINDINGS, Read, Severity, names, split_array,
+    warnings,
 };
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -26,7 +27,11 @@ pub(crate) fn event(bytes: &[u8]) {
         [Err(refused), Ok(read)] => {
             told(&refused.findings);
             assert!(!read.repairs.is_empty(), "what was repaired is said");
-            assert!(read.repairs.iter().all(|found| found.severity == Severity::Repaired));
+            assert!(
+                read.repairs
+                    .iter()
+                    .all(|found| found.severity == Severity::Repaired)
+            );
             assert_ne!(read.event.text(), bare(bytes));
             legal(&read.event);
             assert_eq!(repeated(&read.event).event, read.event);
@@ -68,10 +73,17 @@ fn repeated(event: &Event) -> Read {
 
 /// Findings are there, are few, and are small; the errors come first.
 pub(crate) fn told(findings: &[Finding]) {
-    let errors = findings.iter().take_while(|found| found.severity == Severity::Error);
+    let errors = findings
+        .iter()
+        .take_while(|found| found.severity == Severity::Error);
     let others = findings.iter().skip(errors.clone().count());
     assert!(errors.count() > 0, "refused without a reason");
-    assert!(others.clone().all(|found| found.severity == Severity::Repairable), "{findings:?}");
+    assert!(
+        others
+            .clone()
+            .all(|found| found.severity == Severity::Repairable),
+        "{findings:?}"
+    );
     assert!(findings.len() <= MAX_FINDINGS + 1, "{}", findings.len());
     findings.iter().for_each(one_told);
 }
