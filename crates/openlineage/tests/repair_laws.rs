@@ -4,7 +4,7 @@
 
 mod support;
 
-use openlineage::{Event, Level, Read, date_time, uri};
+use openlineage::{Event, Json, Level, Read, date_time, holders, uri};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime, UtcOffset};
@@ -138,6 +138,17 @@ fn repaired(event: &Value) -> Read {
     assert_eq!(again.event, read.event);
     let once = Event::read(read.event.text().as_bytes(), Level::Repair).unwrap();
     assert!(once.repairs.is_empty(), "{:?}", once.repairs);
+    // Wherever facets stand: none is null, and each says its producer.
+    holders(read.event.json().unwrap(), &mut |holder, _| {
+        for set in holder.facet_sets() {
+            for facet in set.members() {
+                let said = ["_producer", "_schemaURL"].map(|name| facet.value.get(name));
+                let is_text =
+                    |uri: &Option<Json<'_>>| uri.is_some_and(|uri| uri.kind() == "string");
+                assert!(said.iter().all(is_text), "{facet:?}");
+            }
+        }
+    });
     read
 }
 
@@ -173,7 +184,7 @@ fn run_id() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(120))]
 
     #[test]
     fn a_null_where_something_may_be_missing_is_as_if_it_were(picks in prop::collection::vec(any::<prop::sample::Index>(), 1..6)) {
