@@ -243,6 +243,7 @@ mod tests {
 
     fn entry(rule: &'static str) -> Entry {
         let finding = |pointer: &str| Finding {
+            severity: openlineage::Severity::Error,
             pointer: pointer.to_owned(),
             rule,
             message: "secret".to_owned(),
