@@ -11,7 +11,8 @@ mod unite;
 pub use facets::{
     Documentation, Facet, FacetsAction, JobType, On, Owner, Tag, add_owners, add_tags,
 };
-pub use normalise::Normalise;
+pub use normalise::{Case, Normalise};
+pub(crate) use normalise::{Fold, folded, one_catalogue};
 pub use redact::{Mask, Pointer, Redact, connection_secrets, redact_text, sql_literals};
 pub use strip::Strip;
 pub(crate) use unite::unite;

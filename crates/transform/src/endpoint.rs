@@ -126,7 +126,7 @@ fn is_identifier(text: &str) -> bool {
 }
 
 /// `eu-west-1`, `us-gov-east-1`, `ap-southeast-2`: letters in groups, a number last.
-fn is_region(text: &str) -> bool {
+pub(crate) fn is_region(text: &str) -> bool {
     let mut parts: Vec<&str> = text.split('-').collect();
     let number = parts
         .pop()

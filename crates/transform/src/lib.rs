@@ -18,7 +18,7 @@ mod run_event;
 mod script;
 
 pub use action::{
-    Documentation, Facet, FacetsAction, JobType, Mask, Normalise, On, Owner, Pointer, Redact,
+    Case, Documentation, Facet, FacetsAction, JobType, Mask, Normalise, On, Owner, Pointer, Redact,
     Strip, Tag, add_owners, add_tags, connection_secrets, redact_text, sql_literals,
 };
 pub use coalesce::{Holder, Merged, Unmerged, coalesce, merge};

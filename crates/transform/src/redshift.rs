@@ -4,8 +4,9 @@
 //! or an ARN. Which of the two kinds a short name is, and the random part of a cluster's host, can only be looked
 //! up: [`Redshift::wanted`] says what, the caller looks, [`Redshift::rewrite`] writes. What cannot be resolved stays.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use crate::action::{Fold, folded};
 use crate::endpoint::{Endpoint, Flavour, ShortName, Told, host_and_port, partition, suffix, told};
 use openlineage::{Edits, Event, Identity, Role, names};
 
@@ -100,8 +101,31 @@ impl Redshift {
     pub fn rewrite(&self, event: &Event, answers: &HashMap<ShortName, Lookup>) -> Rewritten {
         let mut edits = Edits::of(event.text());
         let (mut changes, mut unresolved) = (Vec::new(), BTreeSet::new());
-        for found in self.redshift_names(event) {
-            match self.renamed(&found.before, answers) {
+        let found: Vec<(Found<'_>, Result<Renamed, String>)> =
+            (self.redshift_names(event).into_iter())
+                .map(|found| {
+                    let renamed = self.renamed(&found.before, answers);
+                    (found, renamed)
+                })
+                .collect();
+        let mut warehouses: HashMap<&Identity, &str> = HashMap::new();
+        let mut several: HashSet<Identity> = HashSet::new();
+        for renamed in found
+            .iter()
+            .filter_map(|(_, renamed)| renamed.as_ref().ok())
+        {
+            let known = warehouses.entry(&renamed.after).or_insert(&renamed.address);
+            if *known != renamed.address {
+                several.insert(renamed.after.clone());
+            }
+        }
+        for (found, renamed) in found {
+            let after = renamed.and_then(|renamed| match several.contains(&renamed.after) {
+                // Two clusters of one name, in two accounts.
+                true => Err("another warehouse of its event would get the same name".to_owned()),
+                false => Ok(renamed.after),
+            });
+            match after {
                 Ok(after) if after == found.before => {}
                 Ok(after) => {
                     if after.namespace != found.before.namespace {
@@ -184,10 +208,19 @@ impl Redshift {
         &self,
         before: &Identity,
         answers: &HashMap<ShortName, Lookup>,
-    ) -> Result<Identity, String> {
+    ) -> Result<Renamed, String> {
         let endpoint = match self.told(&before.namespace) {
             Told::Endpoint(endpoint) => endpoint,
-            Told::Short(_) if self.style == Style::OpenLineage => return Ok(before.clone()),
+            Told::Short(short) if self.style == Style::OpenLineage => {
+                return Ok(Renamed {
+                    after: Identity {
+                        namespace: before.namespace.clone(),
+                        name: catalogued(&before.name),
+                    },
+                    // Whichever has that name.
+                    address: format!("{}.{}", short.identifier, short.region),
+                });
+            }
             Told::Short(short) => match answers.get(&short) {
                 Some(Lookup::Found(endpoint)) => endpoint.clone(),
                 Some(Lookup::NoSuch) => {
@@ -198,7 +231,11 @@ impl Redshift {
             },
             Told::Other => return Err("neither an endpoint nor in the map of hosts".to_owned()),
         };
-        self.styled(before, &endpoint)
+        let after = self.styled(before, &endpoint)?;
+        Ok(Renamed {
+            after,
+            address: endpoint.address,
+        })
     }
 
     fn styled(&self, before: &Identity, endpoint: &Endpoint) -> Result<Identity, String> {
@@ -210,6 +247,7 @@ impl Redshift {
             port,
             ..
         } = endpoint;
+        let name = catalogued(&before.name);
         if region.is_empty() && self.style != Style::Endpoint {
             return Err("the map of hosts gives no AWS endpoint for it".to_owned());
         }
@@ -231,7 +269,7 @@ impl Redshift {
             Style::OpenLineage => format!("redshift://{identifier}.{region}:{port}"),
             Style::Arn => {
                 let [database, schema, table] =
-                    parts(&before.name).ok_or("its name is not database.schema.table")?;
+                    parts(&name).ok_or("its name is not database.schema.table")?;
                 let (partition, service) = (partition(region), flavour.service());
                 return Ok(Identity {
                     namespace: format!("arn:{partition}:{service}:{region}:{}:table", account()?),
@@ -239,10 +277,7 @@ impl Redshift {
                 });
             }
         };
-        Ok(Identity {
-            namespace,
-            name: before.name.clone(),
-        })
+        Ok(Identity { namespace, name })
     }
 
     /// Reads a namespace, by way of the map of hosts.
@@ -274,6 +309,21 @@ impl Redshift {
             }
         }
     }
+}
+
+/// A name as it leaves, and the address of its warehouse.
+struct Renamed {
+    after: Identity,
+    address: String,
+}
+
+/// A name as Redshift's catalogue has it, and with it DataZone, which matches names letter by letter: identifiers are
+/// kept in lower case, but quoted ones where `enable_case_sensitive_identifier` is set
+/// (<https://docs.aws.amazon.com/redshift/latest/dg/r_names.html>).
+fn catalogued(name: &str) -> String {
+    let fold = Fold::of("redshift");
+    fold.and_then(|fold| folded(name, fold))
+        .unwrap_or_else(|| name.to_owned())
 }
 
 struct Found<'t> {

@@ -1,44 +1,63 @@
 //! One store, one spelling: the variants of a dataset's namespace and name that mean the same, brought to the form of
-//! the OpenLineage naming page (`website/docs/spec/naming.md`).
+//! the OpenLineage naming page (<https://openlineage.io/docs/spec/naming>), and never two datasets to one.
 //!
 //! Knows the stores of that page by the scheme of their namespace. What it does not know comes out as it went in:
-//! namespaces need not be URIs (`bigquery`, `file`), and ARNs are nobody's variant. Looks nothing up; the rule that
-//! turns Redshift's names into the catalogue's is `redshift.rs`. Called by the rule action of that name.
+//! namespaces need not be URIs (`bigquery`, `file`). What tells two datasets apart moves to where that page puts it; where
+//! it cannot, it stays where it is, and that is said. Looks nothing up; the rule that turns Redshift's names into the
+//! catalogue's is `redshift.rs`. Families of stores have a file each. Called by the rule action of that name.
+
+mod case;
+mod drivers;
+mod glue;
+mod name;
+mod objects;
+mod oracle;
+mod store;
+mod url;
+
+pub use case::Case;
+pub(crate) use case::{Fold, folded};
+pub(crate) use glue::{is_glue, one_catalogue};
 
 use openlineage::Identity;
 
 use crate::endpoint::{Told, host_and_port, told};
+use drivers::{At, Driver, driver};
+use store::{Store, store};
+use url::Url;
 
 /// What is brought to one spelling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Normalise {
     /// `s3a://` and `s3n://` are `s3://`, and object names start without a slash (the bucket's root stays `/`).
     pub s3: bool,
+    /// The same for Google, Azure, Alibaba and Tencent, whose schemes, endpoints and slashes vary, and for HDFS.
+    pub objects: bool,
     /// Scheme and host are in lower case; buckets and containers, database names and paths stay.
     pub host_case: bool,
     /// The port that the vendor's clients take when none is said is said.
     pub default_ports: bool,
     /// `redshift://<cluster or workgroup>.<region>:<port>`, and the database in the name, not in the namespace.
     pub redshift: bool,
+    /// `arn:aws:glue:<region>:<account>` and `table/<database>/<table>`, also for the old `aws:glue:…`.
+    pub glue: bool,
     /// No slash at the end of a namespace, nor of the name of a file or an object.
     pub trailing_slash: bool,
-    /// What a JDBC URL leaves in a namespace is gone: `jdbc:`, the driver's settings, user and password.
+    /// What a driver's URL says stands where it belongs: the database and schema in the name, the port with the host;
+    /// `jdbc:`, the driver's other settings, user and password are gone.
     pub jdbc: bool,
+    /// Names in the case to which their store folds identifiers that are not quoted.
+    pub name_case: bool,
+    /// Names in this case, whatever the store.
+    pub case: Option<Case>,
 }
 
-/// How the namespaces of a store are built, by the naming page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Store {
-    /// `scheme://host:port`, with the port that clients of the store take by default, where there is one.
-    Server(Option<u16>),
-    /// `scheme://host`, perhaps with a path: no port by itself.
-    Host,
-    /// `scheme://bucket`: the authority is a name of its own.
-    Bucket,
-    /// `scheme://container@host`.
-    Container,
-    /// `hdfs://namenode:port` and `file://host`: a host, and names that are paths.
-    Files,
+/// A dataset in its one spelling.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Normalised {
+    pub(crate) dataset: Identity,
+    /// Why a part of it stays where it does not belong.
+    pub(crate) left: Option<&'static str>,
 }
 
 impl Default for Normalise {
@@ -47,189 +66,243 @@ impl Default for Normalise {
     }
 }
 
+impl From<Identity> for Normalised {
+    fn from(dataset: Identity) -> Normalised {
+        Normalised {
+            dataset,
+            left: None,
+        }
+    }
+}
+
 impl Normalise {
-    /// Everything.
+    /// Everything that the stores themselves say.
     pub fn all() -> Normalise {
         Normalise {
             s3: true,
+            objects: true,
             host_case: true,
             default_ports: true,
             redshift: true,
+            glue: true,
             trailing_slash: true,
             jdbc: true,
+            name_case: true,
+            case: None,
         }
     }
 
     /// The one spelling of `dataset`. Doing it twice does nothing more.
     pub fn normalise(&self, dataset: &Identity) -> Identity {
-        self.known(dataset).unwrap_or_else(|| dataset.clone())
+        self.normalised(dataset).dataset
     }
 
-    /// `None` for what is none of the stores known here.
-    fn known(&self, dataset: &Identity) -> Option<Identity> {
-        let (scheme, rest) = self.scheme(&dataset.namespace)?;
-        let lower = scheme.to_ascii_lowercase();
-        let store = store(&lower)?;
-        let scheme = match lower.as_str() {
-            "s3a" | "s3n" if self.s3 => "s3",
-            "postgresql" if self.jdbc => "postgres",
-            _ if self.host_case => &lower,
-            _ => scheme,
+    pub(crate) fn normalised(&self, dataset: &Identity) -> Normalised {
+        let mut done = self.located(dataset);
+        let fold = match self.case {
+            Some(case) => Some(Fold::asked(case)),
+            None if self.name_case => Fold::of(&done.dataset.namespace),
+            None => None,
         };
-        let end = rest.find(['/', ';', '?']).unwrap_or(rest.len());
-        let (authority, tail) = rest.split_at_checked(end)?;
-        if lower == "awsathena" && self.jdbc {
-            return Some(athena(dataset, scheme, rest));
+        if let Some(name) = fold.and_then(|fold| folded(&done.dataset.name, fold)) {
+            done.dataset.name = name;
         }
-        if authority.is_empty() {
+        done
+    }
+
+    /// The full address of the warehouse of a Redshift dataset, which the short form does not give: two that differ in
+    /// it are in two warehouses.
+    pub(crate) fn warehouse(&self, dataset: &Identity) -> Option<String> {
+        let namespace = &dataset.namespace;
+        if !self.redshift || !namespace.contains(".amazonaws.com") {
             return None;
         }
-        let authority = self.authority(store, authority);
-        let mut tail = self.tail(store, tail);
-        let mut name = self.name(store, scheme, &dataset.name);
-        if self.redshift && lower == "redshift" {
-            if let Some(database) = tail.strip_prefix('/').filter(|rest| !rest.contains('/')) {
-                name = with_database(database, name);
-                tail = "";
-            }
-            let namespace = format!("redshift://{authority}");
-            let short = short_redshift(&namespace).unwrap_or(format!("{scheme}://{authority}"));
-            let namespace = short + tail;
-            return Some(Identity { namespace, name });
-        }
-        if self.jdbc
-            && let Some(whole) = with_default_database(&lower, tail, &name)
-        {
-            (name, tail) = (whole, "");
-        }
-        let namespace = format!("{scheme}://{authority}{tail}");
-        Some(Identity { namespace, name })
-    }
-
-    /// Scheme and what follows its `://`.
-    fn scheme<'n>(&self, namespace: &'n str) -> Option<(&'n str, &'n str)> {
-        let (scheme, rest) = namespace.split_once("://")?;
-        let (scheme, jdbc) = match scheme.split_once(':') {
-            Some((first, last)) if self.jdbc && first.eq_ignore_ascii_case("jdbc") => (last, true),
-            _ => (scheme, false),
-        };
-        match scheme.split_once(':') {
-            // `jdbc:redshift:iam://`, which is how the same warehouse is reached, not another one.
-            Some((first, last))
-                if self.redshift
-                    && first.eq_ignore_ascii_case("redshift")
-                    && last.eq_ignore_ascii_case("iam") =>
-            {
-                Some((first, rest))
-            }
-            Some(_) => None,
-            None if jdbc
-                && !scheme.eq_ignore_ascii_case("snowflake")
-                && !matches!(store(&scheme.to_ascii_lowercase()), Some(Store::Server(_))) =>
-            {
-                (scheme.eq_ignore_ascii_case("awsathena")).then_some((scheme, rest))
-            }
-            None => Some((scheme, rest)),
+        let url = Url::read(namespace, self)?;
+        let (host, port) = host_and_port(&format!("redshift://{}", url.host()))?;
+        match told(host, port) {
+            Told::Endpoint(endpoint) => Some(endpoint.address),
+            Told::Short(_) | Told::Other => None,
         }
     }
 
-    fn authority(&self, store: Store, authority: &str) -> String {
-        let lower = |text: &str| match self.host_case {
-            true => text.to_ascii_lowercase(),
-            false => text.to_owned(),
+    /// Namespace and name where they belong, in the case that they came in.
+    fn located(&self, dataset: &Identity) -> Normalised {
+        let unchanged = || Normalised::from(dataset.clone());
+        if is_glue(&dataset.namespace) {
+            return one_catalogue(dataset, self.glue, self.trailing_slash)
+                .map_or_else(unchanged, Normalised::from);
+        }
+        if self.jdbc && oracle::is_driver(&dataset.namespace) {
+            return match oracle::read(&dataset.namespace) {
+                Some(url) => self.of_url(&url, Store::Server(Some(1521)), dataset),
+                None => Normalised {
+                    dataset: Identity {
+                        namespace: oracle::without_user(&dataset.namespace),
+                        name: dataset.name.clone(),
+                    },
+                    left: Some("its URL names no host"),
+                },
+            };
+        }
+        let Some(url) = Url::read(&dataset.namespace, self) else {
+            return unchanged();
         };
-        let without_user = match authority.rsplit_once('@') {
-            Some((_, host)) if self.jdbc && !host.is_empty() => host,
-            _ => authority,
+        let Some(store) = store(&url.lower) else {
+            return unchanged();
         };
         match store {
-            Store::Bucket => authority.to_owned(),
-            Store::Files => lower(authority),
-            Store::Host => lower(without_user),
-            Store::Container => match authority.rsplit_once('@') {
-                Some((container, host)) => format!("{container}@{}", lower(host)),
-                None => authority.to_owned(),
-            },
-            Store::Server(port) => {
-                let mut host = lower(without_user);
-                if let Some(port) = port.filter(|_| self.default_ports && lacks_port(&host)) {
-                    host = format!("{}:{port}", host.trim_end_matches(':'));
-                }
-                host
-            }
-        }
-    }
-
-    /// What follows the authority: a path, or the settings of a driver.
-    fn tail<'n>(&self, store: Store, tail: &'n str) -> &'n str {
-        let settings = match store {
-            Store::Server(_) | Store::Host if self.jdbc => tail.find([';', '?']),
-            _ => None,
-        };
-        let tail = settings.and_then(|at| tail.get(..at)).unwrap_or(tail);
-        if self.trailing_slash {
-            tail.trim_end_matches('/')
-        } else {
-            tail
-        }
-    }
-
-    fn name(&self, store: Store, scheme: &str, name: &str) -> String {
-        let mut name = name;
-        match store {
+            Store::Athena if self.jdbc => drivers::athena(&url, dataset),
+            Store::BigQuery if self.jdbc => drivers::bigquery(&url, dataset),
+            Store::Athena | Store::BigQuery => unchanged(),
             Store::Bucket | Store::Container | Store::Files => {
-                if self.trailing_slash {
-                    name = or_root(name, name.trim_end_matches('/'));
-                }
-                if self.s3 && scheme.eq_ignore_ascii_case("s3") {
-                    name = or_root(name, name.trim_start_matches('/'));
-                }
+                objects::spelled(self, store, &url, dataset)
+                    .map_or_else(unchanged, Normalised::from)
             }
-            Store::Server(_) | Store::Host => {}
+            Store::Server(_) | Store::Host => self.of_url(&url, store, dataset),
         }
-        name.to_owned()
+    }
+
+    /// Of a server: what its URL says, and what the name says itself.
+    fn of_url(&self, url: &Url<'_>, store: Store, dataset: &Identity) -> Normalised {
+        let (redshift, mut left) = (self.redshift && url.lower == "redshift", None);
+        let opened = self.jdbc || redshift;
+        let driver = driver(&url.lower).filter(|_| opened);
+        let at = match (opened, driver) {
+            (true, Some(driver)) => driver.at(url),
+            (true, None) => At::path(url),
+            (false, _) => At::as_it_came(url),
+        };
+        let mut authority = self.authority(url, &at, driver);
+        let mut name = dataset.name.clone();
+        if matches!(store, Store::Server(_)) && (self.jdbc || self.default_ports) {
+            match port_of(&name, &authority) {
+                NamedPort::None => {}
+                NamedPort::Same(rest) => name = rest.to_owned(),
+                NamedPort::Moved(port, rest) => {
+                    authority = format!("{}:{port}", authority.trim_end_matches(':'));
+                    name = rest.to_owned();
+                }
+                NamedPort::Other => left = Some("its name says another port than its namespace"),
+            }
+        }
+        if authority.is_empty() && at.tail.is_empty() {
+            return dataset.clone().into();
+        }
+        if let Store::Server(Some(port)) = store
+            && self.default_ports
+            && lacks_port(&authority)
+            && (opened || !at.says_port)
+        {
+            authority = format!("{}:{port}", authority.trim_end_matches(':'));
+        }
+        let mut tail = match name.is_empty() {
+            true => at.path.clone(),
+            false => at.tail.clone(),
+        };
+        if self.trailing_slash {
+            tail.truncate(tail.trim_end_matches('/').len());
+        }
+        if let Some(driver) = driver.filter(|_| !authority.is_empty()) {
+            match placed(driver, &at, &name) {
+                Ok(whole) => {
+                    name = whole;
+                    tail = at.kept.clone();
+                }
+                Err(why) => left = left.or(Some(why)),
+            }
+        } else if self.jdbc && url.lower == "kafka" && name.is_empty() {
+            let topic = at.path.trim_matches('/');
+            if !topic.is_empty() && !topic.contains('/') {
+                (name, tail) = (topic.to_owned(), String::new());
+            }
+        }
+        let scheme = match driver {
+            Some(driver) => driver.scheme(url.scheme, &url.lower, self.host_case),
+            None if self.host_case => url.lower.clone(),
+            None => url.scheme.to_owned(),
+        };
+        let mut namespace = format!("{scheme}://{authority}");
+        if redshift {
+            let short = short_redshift(&format!("redshift://{authority}"));
+            namespace = short.unwrap_or(namespace);
+        }
+        Normalised {
+            dataset: Identity {
+                namespace: namespace + &tail,
+                name,
+            },
+            left,
+        }
+    }
+
+    fn authority(&self, url: &Url<'_>, at: &At, driver: Option<&Driver>) -> String {
+        let mut authority = match self.jdbc {
+            true => url.host().to_owned(),
+            false => url.authority.to_owned(),
+        };
+        if let Some(driver) = driver {
+            authority = driver.authority(authority, url, at);
+        }
+        match self.host_case {
+            true => authority.to_ascii_lowercase(),
+            false => authority,
+        }
     }
 }
 
-/// The stores of the naming page whose namespaces have an authority. A default port stands here only where the
-/// vendor's documentation gives one; where it depends (Trino: with or without TLS; Db2: 50000, 446 or what the client
-/// library says; HDFS: a name service has none; Kafka: always said) none is filled in.
-fn store(scheme: &str) -> Option<Store> {
-    Some(match scheme {
-        // PostgreSQL, "Connection Settings": port, 5432.
-        "postgres" | "postgresql" => Store::Server(Some(5432)),
-        // CrateDB, "Ports": psql.port, 5432.
-        "crate" => Store::Server(Some(5432)),
-        // MySQL Reference Manual, "Server System Variables": port, 3306.
-        "mysql" => Store::Server(Some(3306)),
-        // OceanBase, system parameter mysql_port: 2881.
-        "oceanbase" => Store::Server(Some(2881)),
-        // Amazon Redshift Management Guide, "Configuring an ODBC/JDBC connection": 5439.
-        "redshift" => Store::Server(Some(5439)),
-        // Microsoft, "Configure SQL Server to listen on a specific TCP port": the default instance, 1433.
-        "mssql" | "sqlserver" => Store::Server(Some(1433)),
-        // Oracle Net Services, "Configuring the listener": 1521.
-        "oracle" => Store::Server(Some(1521)),
-        // Teradata JDBC Driver reference: DBS_PORT, 1025.
-        "teradata" => Store::Server(Some(1025)),
-        // Apache Hive, configuration properties: hive.server2.thrift.port, 10000.
-        "hive" => Store::Server(Some(10000)),
-        // Apache Cassandra, cassandra.yaml: native_transport_port, 9042.
-        "cassandra" => Store::Server(Some(9042)),
-        // MongoDB Manual, "Connection Strings": 27017; with `+srv` the name service says the ports.
-        "mongodb" => Store::Server(Some(27017)),
-        // Milvus, "Connect to Milvus server": 19530.
-        "milvus" => Store::Server(Some(19530)),
-        "mongodb+srv" | "db2" | "trino" | "kafka" | "fabric-warehouse" | "unitycatalog" => {
-            Store::Server(None)
+/// The name with what the URL says of it.
+fn placed(driver: &Driver, at: &At, name: &str) -> Result<String, &'static str> {
+    if !name.is_empty() {
+        return match at.not_understood {
+            true => Err("the path of its namespace is not understood"),
+            false => driver.placed(name, at),
+        };
+    }
+    // A name that stands in the namespace as a whole: it is one if it has all the parts of a table's name.
+    let whole = at.path.trim_matches(['/', ':']);
+    match name::parts(whole) {
+        Some(parts)
+            if parts.len() == driver.levels
+                && parts.iter().all(|part| !part.is_empty())
+                && !whole.contains(['/', '?', ';', '=']) =>
+        {
+            Ok(whole.to_owned())
         }
-        "awsathena" | "azurecosmos" | "azurekusto" | "box" | "filenet" | "mssharepoint"
-        | "snowflake" => Store::Host,
-        "s3" | "s3a" | "s3n" | "gs" | "dbfs" => Store::Bucket,
-        "abfss" | "wasbs" => Store::Container,
-        "hdfs" | "file" => Store::Files,
-        _ => return None,
-    })
+        _ if whole.is_empty() => Ok(String::new()),
+        _ => Err("it has no name, and the path of its namespace is none"),
+    }
+}
+
+/// A port that stands in front of a name, where a driver's URL was cut in the wrong place.
+enum NamedPort<'n> {
+    None,
+    /// The same as that of the namespace.
+    Same(&'n str),
+    /// It belongs to the namespace, which has none.
+    Moved(&'n str, &'n str),
+    /// Another one.
+    Other,
+}
+
+fn port_of<'n>(name: &'n str, authority: &str) -> NamedPort<'n> {
+    let digits = name.bytes().take_while(u8::is_ascii_digit).count();
+    let Some((port, rest)) = name
+        .split_at_checked(digits)
+        .filter(|(port, _)| port.parse::<u16>().is_ok_and(|port| port > 0))
+    else {
+        return NamedPort::None;
+    };
+    let Some(rest) = rest
+        .strip_prefix(['/', ':'])
+        .filter(|rest| !rest.is_empty())
+    else {
+        return NamedPort::None;
+    };
+    match authority.rsplit_once(':') {
+        Some((_, own)) if own == port => NamedPort::Same(rest),
+        _ if lacks_port(authority) => NamedPort::Moved(port, rest),
+        _ => NamedPort::Other,
+    }
 }
 
 /// Whether a port may be added: not to a list of hosts, nor to an instance of SQL Server that is found by its name.
@@ -237,17 +310,8 @@ fn lacks_port(host: &str) -> bool {
     let after_address = host.rsplit_once(']').map_or(host, |(_, after)| after);
     let port = after_address.split_once(':').map(|(_, port)| port);
     port.is_none_or(str::is_empty)
-        && !host.contains([',', '\\', '='])
+        && !host.contains([',', '\\', '=', '('])
         && !matches!(host.trim_end_matches(':').chars().last(), None | Some('@'))
-}
-
-/// `short` unless nothing is left of a name that had something: then it is the root.
-fn or_root<'n>(name: &'n str, short: &'n str) -> &'n str {
-    if short.is_empty() && !name.is_empty() {
-        "/"
-    } else {
-        short
-    }
 }
 
 fn short_redshift(namespace: &str) -> Option<String> {
@@ -260,61 +324,6 @@ fn short_redshift(namespace: &str) -> Option<String> {
             Some(format!("redshift://{identifier}.{region}:{port}"))
         }
         Told::Endpoint(_) | Told::Short(_) | Told::Other => None,
-    }
-}
-
-/// `schema.table` with the database that its namespace gave.
-fn with_database(database: &str, name: String) -> String {
-    if !database.is_empty() && name.split('.').count() == 2 {
-        format!("{database}.{name}")
-    } else {
-        name
-    }
-}
-
-/// The name with the database that a driver's URL connects to: `schema.table` in PostgreSQL, `table` in MySQL, where
-/// the database of a name counts more. `None` when the path is no such database.
-fn with_default_database(scheme: &str, tail: &str, name: &str) -> Option<String> {
-    let database = tail.strip_prefix('/')?.trim_end_matches('/');
-    let parts: Vec<&str> = name.split('.').collect();
-    if database.is_empty() || database.contains(['/', '.', ';', '?']) || parts.contains(&"") {
-        return None;
-    }
-    match (scheme, parts.as_slice()) {
-        ("postgres" | "postgresql", [_, _]) | ("mysql", [_]) => Some(format!("{database}.{name}")),
-        ("postgres" | "postgresql", [own, _, _]) if *own == database => Some(name.to_owned()),
-        ("mysql", [_, _]) => Some(name.to_owned()),
-        _ => None,
-    }
-}
-
-/// A driver's URL of Athena names the region in the host or in a setting; the rest (output location, credentials,
-/// port) is no part of the store's name.
-fn athena(dataset: &Identity, scheme: &str, rest: &str) -> Identity {
-    let mut parts = rest.split(';');
-    let host = parts.next().unwrap_or_default();
-    let settings = || {
-        rest.split(';')
-            .filter_map(|setting| setting.split_once('='))
-    };
-    let region = settings()
-        .find(|(key, _)| ["awsregion", "region"].contains(&key.to_ascii_lowercase().as_str()))
-        .map(|(_, region)| region.to_ascii_lowercase());
-    let authority = match region {
-        Some(region) if host.contains('=') || host.is_empty() => {
-            format!("athena.{region}.amazonaws.com")
-        }
-        Some(_) | None => {
-            let host = host.trim_end_matches('/').to_ascii_lowercase();
-            host.strip_suffix(":443").map(str::to_owned).unwrap_or(host)
-        }
-    };
-    if authority.is_empty() {
-        return dataset.clone();
-    }
-    Identity {
-        namespace: format!("{scheme}://{authority}"),
-        name: dataset.name.clone(),
     }
 }
 

@@ -14,7 +14,7 @@ use super::apart::{Judged, rewrite_apart};
 use super::pattern::Patterns;
 use super::rename::{Rename, rewrite};
 use super::when::Named;
-use crate::action::{FacetsAction, Normalise, On, Redact, Strip};
+use crate::action::{FacetsAction, Normalise, On, Redact, Strip, one_catalogue};
 use crate::endpoint::ShortName;
 use crate::plugin::{Applied, Transform};
 use crate::redshift::{Redshift, Unresolved};
@@ -105,9 +105,11 @@ impl Action {
     ) -> Result<Option<Done>, String> {
         let text = match self {
             Action::Rename(rename) => rewrite(event, rename.of, |name| rename.renamed(name)),
-            Action::Normalise(only, normalise) => rewrite(event, Role::Dataset, |name| {
-                only.matches(name).then(|| normalise.normalise(name))
-            }),
+            Action::Normalise(only, normalise) => {
+                let (text, left) = normalised(event, only, normalise);
+                unresolved.extend(left);
+                text
+            }
             Action::Redshift(redshift) => {
                 let rewritten = redshift.rewrite(event, facts.lookups);
                 unresolved.extend(rewritten.unresolved);
@@ -186,6 +188,43 @@ pub(super) fn no_event(refused: &Refused) -> String {
     format!("what it gave is no OpenLineage event: {expected} at '{pointer}'{more}")
 }
 
+/// The event with its datasets in one spelling, and those of which a part stays where it does not belong.
+fn normalised(
+    event: &Event,
+    only: &Named,
+    normalise: &Normalise,
+) -> (Option<String>, Vec<Unresolved>) {
+    let mut left = BTreeSet::new();
+    let new = |name: &Identity| {
+        let done = only.matches(name).then(|| normalise.normalised(name))?;
+        if let Some(reason) = done.left {
+            left.insert(Unresolved {
+                namespace: done.dataset.namespace.clone(),
+                reason: reason.to_owned(),
+            });
+        }
+        Some(done.dataset)
+    };
+    // A short form does not say which account a warehouse is in: two of one name keep their addresses.
+    let long = Normalise {
+        redshift: false,
+        ..*normalise
+    };
+    let renamed = rewrite_apart(event, new, |name| {
+        let matches = only.matches(name);
+        Judged {
+            apart: match matches {
+                true => long.normalise(name),
+                false => name.clone(),
+            },
+            kin: normalise.warehouse(name).filter(|_| matches),
+            directed: false,
+        }
+    });
+    left.extend(renamed.left);
+    (renamed.text, left.into_iter().collect())
+}
+
 impl Symlink {
     /// The event with the name in the symlink first, and the one that was first as the symlink: of each dataset by its
     /// own symlink. Wherever else a dataset of that name is named, it gets the new name too, if there is only one.
@@ -248,6 +287,8 @@ impl Symlink {
         }
         let whole = |name: &Identity| !name.namespace.is_empty() && !name.name.is_empty();
         let name = Identity::of(symlink).filter(|name| self.only.matches(name) && whole(name))?;
+        // The catalogue's own form, so that its table is found.
+        let name = one_catalogue(&name, true, true).unwrap_or(name);
         Some((symlink, name))
     }
 }

@@ -40,10 +40,10 @@ impl Patterns {
         told.join(" or ")
     }
 
-    /// One glob.
-    pub(crate) fn glob(text: &str) -> Option<Patterns> {
-        let pattern = Pattern::glob(text).ok()?;
-        Some(Patterns(vec![pattern]))
+    /// Globs of our own.
+    pub(crate) fn globs(texts: &[&str]) -> Option<Patterns> {
+        let patterns = texts.iter().map(|text| Pattern::glob(text).ok());
+        patterns.collect::<Option<Vec<Pattern>>>().map(Patterns)
     }
 
     pub(super) fn read(node: &Node, problems: &mut Problems) -> Option<Patterns> {
@@ -165,7 +165,7 @@ mod tests {
             ("s3://*/x", "s3://a/b\nc/x", "s3://a/xy"),
             ("a.b\\*", "a.b\\c", "a.b*"),
         ] {
-            let pattern = Patterns::glob(glob).unwrap();
+            let pattern = Patterns::globs(&[glob]).unwrap();
             assert!(pattern.matches(yes), "{glob} {yes}");
             assert!(!pattern.matches(no), "{glob} {no}");
         }

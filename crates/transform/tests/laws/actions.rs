@@ -104,13 +104,16 @@ const JOB: Touches = Touches::Names(Role::Job);
 
 /// Every built-in action that lets an event go on.
 pub(crate) const ACTIONS: &[(&str, Touches)] = &[
-    ("normalise: all", DATASET),
-    ("normalise: s3", DATASET),
-    ("normalise: host_case", DATASET),
-    ("normalise: default_ports", DATASET),
-    ("normalise: redshift", DATASET),
-    ("normalise: trailing_slash", DATASET),
-    ("normalise: jdbc", DATASET),
+    ("normalise: all", UNITED),
+    ("normalise: s3", UNITED),
+    ("normalise: [objects, glue]", UNITED),
+    ("normalise: name_case", UNITED),
+    ("normalise: {only: {namespace: 's3*'}, case: upper}", UNITED),
+    ("normalise: host_case", UNITED),
+    ("normalise: default_ports", UNITED),
+    ("normalise: redshift", UNITED),
+    ("normalise: trailing_slash", UNITED),
+    ("normalise: jdbc", UNITED),
     ("strip: all", UNITED),
     ("strip: {only: {namespace: 's3*'}, parts: all}", UNITED),
     ("strip: [partitions, dates]", UNITED),
@@ -270,13 +273,19 @@ pub(crate) const RENAMES: &[Rename] = &[
     Rename {
         action: "redshift: {hosts: {10.1.2.3: dwh.abc.us-east-1.redshift.amazonaws.com}}",
         of: Role::Dataset,
+        // As the catalogue has them, those too whose endpoint needs no look-up.
         expected: |namespace, name| {
-            (namespace == "redshift://10.1.2.3:5439").then(|| {
-                moved(
+            let name = name.to_ascii_lowercase();
+            match namespace {
+                "redshift://10.1.2.3:5439" => moved(
                     "redshift://dwh.abc.us-east-1.redshift.amazonaws.com:5439",
-                    name,
-                )
-            })?
+                    &name,
+                ),
+                _ if namespace.contains(".redshift-serverless.amazonaws.com") => {
+                    moved(namespace, &name)
+                }
+                _ => None,
+            }
         },
         gone: |namespace| namespace.starts_with("redshift://10.1.2.3"),
     },

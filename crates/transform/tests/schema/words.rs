@@ -99,6 +99,10 @@ pub(crate) const CHOICES: &[(&str, &str)] = &[
         "rules: [{name: r, strip: {parts: all, of: zzz}}]",
     ),
     ("/$defs/spelling", "rules: [{name: r, normalise: zzz}]"),
+    (
+        "/$defs/rule/properties/normalise/oneOf/2/properties/case",
+        "rules: [{name: r, normalise: {case: zzz}}]",
+    ),
     ("/$defs/part", "rules: [{name: r, strip: zzz}]"),
     ("/$defs/part", "rules: [{name: r, strip: {parts: [zzz]}}]"),
     (

@@ -6,7 +6,7 @@ use openlineage::Role;
 use regex::Regex;
 
 use super::{Sources, flags, texts};
-use crate::action::{Normalise, Strip};
+use crate::action::{Case, Normalise, Strip};
 use crate::redshift::{Redshift, Style};
 use crate::rules::action::{Action, Symlink};
 use crate::rules::pattern::{Patterns, regex};
@@ -176,31 +176,58 @@ fn not_empty(at: At, text: String, problems: &mut Problems) -> Option<String> {
 pub(super) fn normalise(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> Option<Action> {
     let names = [
         "s3",
+        "objects",
         "host_case",
         "default_ports",
         "redshift",
+        "glue",
         "trailing_slash",
         "jdbc",
+        "name_case",
     ];
-    let (mut only, mut stores) = (None, node);
+    let (mut only, mut case, mut stores) = (None, None, Some(node));
     if let Value::Map(_) = &node.value {
-        let mut fields = Fields::of(node, "a map with only, stores", problems)?;
+        let mut fields = Fields::of(node, "a map with only, stores, case", problems)?;
         only = fields
             .get("only")
             .and_then(|node| Named::read(node, problems));
-        let part = part(&mut fields, "stores", &names, problems);
+        case = fields.get("case").and_then(|node| {
+            node.choice(&[("lower", Case::Lower), ("upper", Case::Upper)], problems)
+        });
+        // A case that is asked for is something to do by itself.
+        stores = match fields.is_given("case") {
+            true => fields.get("stores"),
+            false => part(&mut fields, "stores", &names, problems),
+        };
+        let asked = fields.is_given("case");
         fields.finish(problems);
-        stores = part?;
+        if stores.is_none() && !asked {
+            return None;
+        }
     }
-    let [s3, host_case, default_ports, redshift, trailing_slash, jdbc] =
-        flags(stores, names, problems);
-    let normalise = Normalise {
+    let flags = stores.map(|node| flags(node, names, problems));
+    let [
         s3,
+        objects,
         host_case,
         default_ports,
         redshift,
+        glue,
         trailing_slash,
         jdbc,
+        name_case,
+    ] = flags.unwrap_or_default();
+    let normalise = Normalise {
+        s3,
+        objects,
+        host_case,
+        default_ports,
+        redshift,
+        glue,
+        trailing_slash,
+        jdbc,
+        name_case,
+        case,
     };
     Some(Action::Normalise(only.unwrap_or_default(), normalise))
 }
@@ -258,8 +285,8 @@ pub(super) fn redshift(node: &Node, _: &Sources<'_>, problems: &mut Problems) ->
     }))
 }
 
-/// The catalogue's name of a Glue table, in any partition.
-const GLUE: &str = "arn:aws*:glue:*";
+/// The catalogue's name of a Glue table, in any partition, and what it was before it was an ARN.
+const GLUE: [&str; 2] = ["arn:aws*:glue:*", "aws:glue:*"];
 
 pub(super) fn symlink(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> Option<Action> {
     let (mut only, mut kind) = (Named::default(), None);
@@ -274,7 +301,7 @@ pub(super) fn symlink(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> 
         fields.finish(problems);
     }
     if only.namespace.is_none() {
-        only.namespace = Patterns::glob(GLUE);
+        only.namespace = Patterns::globs(&GLUE);
     }
     Some(Action::SymlinkToPrimary(Symlink { only, kind }))
 }

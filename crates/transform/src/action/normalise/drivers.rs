@@ -1,0 +1,310 @@
+//! What the URLs of drivers say of a table, driver by driver: which path and which settings tell two tables apart, and
+//! where the naming page puts that. All other settings say how to connect, and who: they are gone.
+//!
+//! A name with fewer parts than its store's gets the database and schema of the URL. One that has its own either counts
+//! more (where a statement can name another database) or has to be the same.
+
+mod authority;
+mod cloud;
+mod table;
+
+pub(crate) use cloud::{athena, bigquery};
+
+use super::url::{Url, settings};
+use super::{name, oracle};
+use table::DRIVERS;
+
+/// A driver's URLs, by its documentation.
+#[derive(Debug)]
+pub(super) struct Driver {
+    schemes: &'static [&'static str],
+    /// The scheme of the naming page, where it is another one.
+    scheme: Option<&'static str>,
+    /// How many parts a table's name has: 3 with a schema, 2 without.
+    pub(super) levels: usize,
+    path: Path,
+    /// Settings, in any case: the first is how it is written where it has to stay.
+    database: &'static [&'static str],
+    schema: &'static [&'static str],
+    host: &'static [&'static str],
+    port: &'static [&'static str],
+    own: Own,
+}
+
+/// What the path of a URL is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Path {
+    Database,
+    DatabaseAndSchema,
+    Schema,
+    /// Settings, or a name.
+    Settings,
+}
+
+/// A database that a name says itself, beside the URL's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Own {
+    /// Counts.
+    Counts,
+    /// Has to be the same: a connection sees one database.
+    Same,
+    SameInAnyCase,
+}
+
+/// The driver of a scheme in lower case.
+pub(super) fn driver(scheme: &str) -> Option<&'static Driver> {
+    DRIVERS
+        .iter()
+        .find(|driver| driver.schemes.contains(&scheme))
+}
+
+/// What a URL says besides its host.
+#[derive(Debug, Default)]
+pub(super) struct At {
+    database: Option<String>,
+    schema: Option<String>,
+    host: Option<String>,
+    port: Option<String>,
+    instance: Option<String>,
+    account: Option<String>,
+    /// The path as it is written.
+    pub(super) path: String,
+    /// What has to stay in the namespace while it is not in the name.
+    pub(super) tail: String,
+    /// What has to stay there always.
+    pub(super) kept: String,
+    /// Whether it says a port.
+    pub(super) says_port: bool,
+    pub(super) not_understood: bool,
+}
+
+impl At {
+    /// The path, without settings.
+    pub(super) fn path(url: &Url<'_>) -> At {
+        let path = before(url.tail, &[';', '?']).to_owned();
+        At {
+            tail: path.clone(),
+            path,
+            ..At::default()
+        }
+    }
+
+    /// Everything.
+    pub(super) fn as_it_came(url: &Url<'_>) -> At {
+        let driver = driver(&url.lower).filter(|_| url.tail.contains('='));
+        At {
+            path: url.tail.to_owned(),
+            tail: url.tail.to_owned(),
+            says_port: driver.is_some_and(|driver| driver.at(url).port.is_some()),
+            ..At::default()
+        }
+    }
+}
+
+fn before<'t>(text: &'t str, ends: &[char]) -> &'t str {
+    text.get(..text.find(ends).unwrap_or(text.len()))
+        .unwrap_or_default()
+}
+
+impl Driver {
+    fn is(&self, scheme: &str) -> bool {
+        self.schemes.contains(&scheme)
+    }
+
+    pub(super) fn scheme(&self, written: &str, lower: &str, host_case: bool) -> String {
+        match self.scheme {
+            Some(scheme) => scheme.to_owned(),
+            None if host_case => lower.to_owned(),
+            None => written.to_owned(),
+        }
+    }
+
+    pub(super) fn at(&self, url: &Url<'_>) -> At {
+        let ends: &[char] = if self.is("db2") {
+            &[':', ';', '?']
+        } else {
+            &[';', '?']
+        };
+        let mut path = before(url.tail, ends);
+        let mut said = settings(
+            url.tail
+                .get(path.len()..)
+                .unwrap_or_default()
+                .trim_start_matches(ends),
+            &[';', '&', '?', '#'],
+        );
+        if self.path == Path::Settings && path.contains('=') {
+            said = settings(url.tail.trim_start_matches('/'), &[',']);
+            path = "";
+        }
+        let setting = |keys: &[&str]| {
+            let value = |key: &&str| said.iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
+            keys.iter()
+                .find_map(value)
+                .map(|(_, value)| (*value).to_owned())
+        };
+        let mut at = At {
+            database: setting(self.database),
+            schema: setting(self.schema).or_else(|| search_path(&setting(&["options"])?)),
+            host: setting(self.host),
+            port: setting(self.port).filter(|port| port.parse::<u16>().is_ok()),
+            path: path.to_owned(),
+            ..At::default()
+        };
+        if self.is("mssql") {
+            at.instance = setting(&["instancename", "instance"]);
+        }
+        if self.is("snowflake") {
+            at.account = setting(&["account"]);
+        }
+        // A name service in front of several servers, of which the namespace of its own says which.
+        if self.is("hive")
+            && let Some(namespace) = setting(&["zookeepernamespace"])
+        {
+            at.kept = format!(";zooKeeperNamespace={namespace}");
+        }
+        at.says_port = at.port.is_some();
+        self.by_path(url, path, &mut at);
+        at.tail = match at.not_understood {
+            true => path.to_owned(),
+            false => self.written(&at),
+        };
+        at.tail.push_str(&at.kept);
+        at
+    }
+
+    fn by_path(&self, url: &Url<'_>, path: &str, at: &mut At) {
+        let mut inner = path.trim_matches('/');
+        if self.is("oracle") {
+            // `/service:mode/instance`, or `:sid`.
+            inner = before(inner.trim_start_matches(':'), &[':', '/']);
+            if url.authority.starts_with('(') {
+                inner = oracle::descriptor(url.authority)
+                    .and_then(|(_, service)| service)
+                    .unwrap_or_default();
+            }
+        }
+        let mut segments = inner
+            .split('/')
+            .filter(|segment| !segment.is_empty())
+            .map(str::to_owned);
+        let (first, second) = (segments.next(), segments.next());
+        let (database, schema) = match self.path {
+            Path::Database | Path::Settings => (first, None),
+            Path::DatabaseAndSchema => (first, second.clone()),
+            Path::Schema => (None, first),
+        };
+        let more = match self.path {
+            Path::DatabaseAndSchema => segments.next().is_some(),
+            Path::Database | Path::Schema | Path::Settings => second.is_some(),
+        };
+        at.not_understood = more;
+        if !more {
+            at.database = at.database.take().or(database);
+            at.schema = at.schema.take().or(schema);
+        }
+    }
+
+    /// Database and schema as a URL of this driver says them; read again, the same.
+    fn written(&self, at: &At) -> String {
+        let (database, schema) = (at.database.as_deref(), at.schema.as_deref());
+        let setting = |key: &str, value: Option<&str>| value.map(|value| format!("{key}={value}"));
+        let path = |text: Option<&str>| text.map(|text| format!("/{text}")).unwrap_or_default();
+        let key = |keys: &'static [&'static str]| keys.first().copied().unwrap_or_default();
+        let both = |separator: &str| {
+            let both = [
+                setting(key(self.database), database),
+                setting(key(self.schema), schema),
+            ];
+            both.into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+                .join(separator)
+        };
+        match self.path {
+            Path::Settings => setting("/DATABASE", database).unwrap_or_default(),
+            Path::Schema | Path::Database if self.is("mssql") || self.is("databricks") => {
+                let both = both(";");
+                if both.is_empty() {
+                    both
+                } else {
+                    format!(";{both}")
+                }
+            }
+            Path::DatabaseAndSchema if self.is("snowflake") => {
+                let both = both("&");
+                if both.is_empty() {
+                    both
+                } else {
+                    format!("/?{both}")
+                }
+            }
+            Path::DatabaseAndSchema => path(database) + &path(schema),
+            Path::Database | Path::Schema => {
+                let schema = setting(key(self.schema), schema);
+                let start = if self.is("db2") { ":" } else { "?" };
+                path(database)
+                    + &schema
+                        .map(|schema| format!("{start}{schema}"))
+                        .unwrap_or_default()
+            }
+        }
+    }
+
+    /// `name` with the database and schema that the URL says, as far as it does not say them itself.
+    pub(super) fn placed(&self, name: &str, at: &At) -> Result<String, &'static str> {
+        let (database, schema) = (at.database.as_deref(), at.schema.as_deref());
+        let parts = name::parts(name).filter(|parts| parts.iter().any(|part| !part.is_empty()));
+        let Some(parts) = parts else {
+            return match (database, schema) {
+                (None, None) => Ok(name.to_owned()),
+                _ => Err("its name cannot be taken apart"),
+            };
+        };
+        let prefix = |part: &str, name: &str| {
+            let part = name::escaped(part)
+                .ok_or("the database or schema of its namespace is no part of a name")?;
+            Ok(format!("{part}.{name}"))
+        };
+        match (self.levels.checked_sub(parts.len()), database, schema) {
+            (_, None, None) => Ok(name.to_owned()),
+            (None, _, _) => Err("its name has more parts than that of a table"),
+            (Some(0), Some(database), _) => match (self.own, parts.first()) {
+                (Own::Counts, _) => Ok(name.to_owned()),
+                (own, Some(part)) if name::is_called(part, database, own == Own::SameInAnyCase) => {
+                    Ok(name.to_owned())
+                }
+                (Own::Same | Own::SameInAnyCase, _) => {
+                    Err("its name is of another database than its namespace")
+                }
+            },
+            (Some(0), None, _) => Ok(name.to_owned()),
+            (Some(1), Some(database), _) => prefix(database, name),
+            (Some(1), None, _) => Ok(name.to_owned()),
+            (Some(_), _, Some(schemas)) if schemas.contains(',') => {
+                Err("its namespace says several schemas")
+            }
+            (Some(_), Some(database), Some(schema)) => prefix(database, &prefix(schema, name)?),
+            (Some(_), None, Some(schema)) => prefix(schema, name),
+            (Some(_), Some(_), None) => Err("nothing says its schema"),
+        }
+    }
+}
+
+/// `search_path` among the options that PostgreSQL's server is started with: `-c search_path=eu`.
+fn search_path(options: &str) -> Option<String> {
+    let at = options.find("search_path")?;
+    let value = options.get(at + "search_path".len()..)?;
+    let value = value
+        .strip_prefix('=')
+        .or_else(|| value.strip_prefix("%3D"))
+        .or_else(|| value.strip_prefix("%3d"))?;
+    let end = value
+        .find([' ', '+'])
+        .or_else(|| value.find("%20"))
+        .unwrap_or(value.len());
+    value
+        .get(..end)
+        .filter(|value| !value.is_empty())
+        .map(str::to_owned)
+}

@@ -1,0 +1,139 @@
+//! Stores without a server: Athena and BigQuery, whose namespaces are of a service. Read by `normalise.rs`.
+
+use openlineage::Identity;
+
+use super::super::{
+    Normalised, name, placed,
+    url::{Url, settings},
+};
+use super::table::PLAIN;
+use super::{At, Driver, before};
+
+/// Athena's: <https://docs.aws.amazon.com/athena/latest/ug/jdbc-v3-driver-basic-connection-parameters.html>.
+const ATHENA: Driver = Driver {
+    database: &["catalog"],
+    schema: &["schema", "database"],
+    ..PLAIN
+};
+
+/// A driver's URL of Athena names the region in the host or in a setting; the rest (output location, credentials,
+/// port) is no part of the store's name.
+pub(crate) fn athena(url: &Url<'_>, dataset: &Identity) -> Normalised {
+    let mut parts = url.rest.split(';');
+    let host = parts.next().unwrap_or_default();
+    let said = settings(url.rest, &[';', '&', '?']);
+    let setting = |keys: &[&str]| {
+        let value = |key: &&str| said.iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
+        keys.iter()
+            .find_map(value)
+            .map(|(_, value)| (*value).to_owned())
+    };
+    let authority =
+        match setting(&["awsregion", "region"]).map(|region| region.to_ascii_lowercase()) {
+            Some(region) if host.contains('=') || host.is_empty() => {
+                format!("athena.{region}.amazonaws.com")
+            }
+            Some(_) | None => {
+                let host = before(host.trim_start_matches('/'), &['/', '?']).to_ascii_lowercase();
+                host.strip_suffix(":443").map(str::to_owned).unwrap_or(host)
+            }
+        };
+    if authority.is_empty() {
+        return dataset.clone().into();
+    }
+    let mut at = At {
+        database: setting(ATHENA.database),
+        schema: setting(ATHENA.schema),
+        ..At::default()
+    };
+    if dataset.name.is_empty() {
+        at.path = before(url.tail, &[';', '?']).to_owned();
+    }
+    let written = || {
+        let key = |key: &str, value: &Option<String>| {
+            value
+                .as_ref()
+                .map(|value| format!(";{key}={value}"))
+                .unwrap_or_default()
+        };
+        key("Catalog", &at.database) + &key("Schema", &at.schema)
+    };
+    let (name, tail, left) = match placed(&ATHENA, &at, &dataset.name) {
+        Ok(name) => (name, String::new(), None),
+        Err(why) => (
+            dataset.name.clone(),
+            at.path.clone() + &written(),
+            Some(why),
+        ),
+    };
+    Normalised {
+        dataset: Identity {
+            namespace: format!("awsathena://{authority}{tail}"),
+            name,
+        },
+        left,
+    }
+}
+
+/// BigQuery's: <https://cloud.google.com/bigquery/docs/reference/odbc-jdbc-drivers> (ProjectId, DefaultDataset). The
+/// namespace is the word `bigquery`, and names are whole.
+const BIGQUERY: Driver = Driver {
+    database: &["projectid", "project"],
+    schema: &["defaultdataset", "dataset"],
+    ..PLAIN
+};
+
+pub(crate) fn bigquery(url: &Url<'_>, dataset: &Identity) -> Normalised {
+    let said = settings(url.rest, &[';', '&', '?']);
+    let setting = |keys: &[&str]| {
+        let value = |key: &&str| said.iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
+        keys.iter()
+            .find_map(value)
+            .map(|(_, value)| (*value).to_owned())
+    };
+    let at = At {
+        database: setting(BIGQUERY.database),
+        schema: setting(BIGQUERY.schema),
+        ..At::default()
+    };
+    // SQLAlchemy's `bigquery://project/dataset`, and a whole name in the place of a host.
+    let plain = before(url.rest, &[';', '?']);
+    let whole = dataset.name.is_empty()
+        && name::parts(plain).is_some_and(|parts| parts.len() == BIGQUERY.levels);
+    let own = |plain: &str| !plain.is_empty() && !plain.contains(['.', '=']);
+    let mut path = plain.split('/').filter(|_| own(before(plain, &['/'])));
+    let at = At {
+        database: at.database.or_else(|| path.next().map(str::to_owned)),
+        schema: at.schema.or_else(|| path.next().map(str::to_owned)),
+        ..At::default()
+    };
+    let placed = match dataset.name.is_empty() {
+        true if whole && !plain.contains(['/', ':']) => Ok(plain.to_owned()),
+        true => Err("it has no name"),
+        false => BIGQUERY.placed(&dataset.name, &at),
+    };
+    let key = |key: &str, value: &Option<String>| {
+        value
+            .as_ref()
+            .map(|value| format!(";{key}={value}"))
+            .unwrap_or_default()
+    };
+    let (namespace, name, left) = match placed {
+        Ok(name) => ("bigquery".to_owned(), name, None),
+        Err(why) if dataset.name.is_empty() => {
+            (dataset.namespace.clone(), String::new(), Some(why))
+        }
+        Err(why) => {
+            let said = key("ProjectId", &at.database) + &key("DefaultDataset", &at.schema);
+            (
+                format!("bigquery://{said}"),
+                dataset.name.clone(),
+                Some(why),
+            )
+        }
+    };
+    Normalised {
+        dataset: Identity { namespace, name },
+        left,
+    }
+}

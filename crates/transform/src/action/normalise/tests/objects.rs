@@ -1,0 +1,138 @@
+//! Stores of objects and files, and Glue's catalogue.
+
+use super::*;
+
+#[test]
+fn one_spelling_in_every_store_of_objects() {
+    each(&[
+        ("gs://b", "/dir/a", "gs://b", "dir/a"),
+        ("gcs://b", "//dir/a/", "gs://b", "dir/a"),
+        ("gs://b", "/", "gs://b", "/"),
+        ("s3a://b", "//dir", "s3://b", "dir"),
+        ("s3a://KEY:SECRET@b", "dir", "s3://b", "dir"),
+        (
+            "abfs://c@Acc.dfs.core.windows.net",
+            "/dir",
+            "abfss://c@acc.dfs.core.windows.net",
+            "dir",
+        ),
+        (
+            "abfss://c@acc.blob.core.windows.net",
+            "dir",
+            "abfss://c@acc.dfs.core.windows.net",
+            "dir",
+        ),
+        (
+            "abfss://c@acc.dfs.core.windows.net:443",
+            "dir",
+            "abfss://c@acc.dfs.core.windows.net",
+            "dir",
+        ),
+        (
+            "wasb://c@acc.blob.core.windows.net",
+            "/dir",
+            "wasbs://c@acc.dfs.core.windows.net",
+            "dir",
+        ),
+        (
+            "wasbs://c@acc.dfs.core.windows.net",
+            "dir",
+            "wasbs://c@acc.dfs.core.windows.net",
+            "dir",
+        ),
+        (
+            "abfss://ws@onelake.blob.fabric.microsoft.com",
+            "dir",
+            "abfss://ws@onelake.dfs.fabric.microsoft.com",
+            "dir",
+        ),
+        (
+            "oss://id:secret@b.oss-cn-hangzhou.aliyuncs.com",
+            "/dir",
+            "oss://b",
+            "dir",
+        ),
+        ("oss://b", "dir", "oss://b", "dir"),
+        ("cosn://b-125", "/dir", "cos://b-125", "dir"),
+        (
+            "cos://b-125.cos.ap-guangzhou.myqcloud.com",
+            "dir",
+            "cos://b-125",
+            "dir",
+        ),
+        ("cos://b.service", "dir", "cos://b.service", "dir"),
+        ("hdfs://NN:8020", "//user//x/", "hdfs://nn:8020", "/user/x"),
+        (
+            "hdfs://nn.example.com",
+            "user/x",
+            "hdfs://nn.example.com:8020",
+            "/user/x",
+        ),
+        ("hdfs://cluster", "/user/x", "hdfs://cluster", "/user/x"),
+    ]);
+}
+
+#[test]
+fn what_a_store_of_objects_tells_apart_stays() {
+    each(&[
+        ("s3://b", "a//b", "s3://b", "a//b"),
+        ("gs://b", "a//b", "gs://b", "a//b"),
+        ("gs://b", "A", "gs://b", "A"),
+        (
+            "wasbs://c@a.dfs.core.windows.net",
+            "a//b",
+            "wasbs://c@a.dfs.core.windows.net",
+            "a//b",
+        ),
+        ("s3://b/prefix", "key", "s3://b/prefix", "key"),
+        ("dbfs://workspace", "/a", "dbfs://workspace", "/a"),
+        ("file://host", "/a", "file://host", "/a"),
+    ]);
+}
+
+#[test]
+fn one_catalogue_of_glue_whatever_it_was_called() {
+    let arn = "arn:aws:glue:eu-west-1:123456789012";
+    each(&[
+        (
+            "arn:aws:glue:eu-west-1:123456789012/",
+            "table/d/t",
+            arn,
+            "table/d/t",
+        ),
+        ("aws:glue:eu-west-1:123456789012", "d.t", arn, "table/d/t"),
+        (
+            "aws:glue:eu-west-1:123456789012/",
+            "table/d/t",
+            arn,
+            "table/d/t",
+        ),
+        (
+            "aws:glue:cn-north-1:123456789012",
+            "d.t",
+            "arn:aws-cn:glue:cn-north-1:123456789012",
+            "table/d/t",
+        ),
+        (
+            "aws:glue:eu-west-1:123456789012",
+            "a.b.c",
+            "aws:glue:eu-west-1:123456789012",
+            "a.b.c",
+        ),
+        ("aws:glue:eu-west-1", "d.t", "aws:glue:eu-west-1", "d.t"),
+        (
+            "arn:aws:glue:eu-west-1:123456789012:table",
+            "d/t",
+            "arn:aws:glue:eu-west-1:123456789012:table",
+            "d/t",
+        ),
+    ]);
+    let slash = Normalise {
+        trailing_slash: true,
+        ..NONE
+    };
+    assert_eq!(
+        slash.normalise(&id(&format!("{arn}/"), "table/d/t")),
+        id(arn, "table/d/t")
+    );
+}

@@ -1,0 +1,137 @@
+//! A namespace taken apart as the URL of a driver: scheme, who, where, path and settings. Knows how drivers separate these;
+//! what they mean is `drivers.rs`'s.
+
+use super::Normalise;
+
+/// A namespace with `://`.
+#[derive(Debug)]
+pub(super) struct Url<'n> {
+    /// As it is written, without `jdbc:` and what else only says which driver it is.
+    pub(super) scheme: &'n str,
+    /// The same in lower case.
+    pub(super) lower: String,
+    pub(super) authority: &'n str,
+    /// From the first slash or separator of settings on.
+    pub(super) tail: &'n str,
+    /// All behind `://`.
+    pub(super) rest: &'n str,
+    /// Amazon's `redshift:iam`, whose port may be a region.
+    pub(super) iam: bool,
+}
+
+impl<'n> Url<'n> {
+    /// `None` for what has no `://`, and for sub-protocols that are not known.
+    pub(super) fn read(namespace: &'n str, rule: &Normalise) -> Option<Url<'n>> {
+        let (scheme, mut rest) = namespace.split_once("://")?;
+        let (scheme, jdbc) = match scheme.split_once(':') {
+            Some((first, last)) if rule.jdbc && first.eq_ignore_ascii_case("jdbc") => (last, true),
+            _ => (scheme, false),
+        };
+        let (scheme, iam) = match scheme.split_once(':') {
+            Some((first, last)) => (
+                sub_protocol(first, last, rule)?,
+                last.eq_ignore_ascii_case("iam"),
+            ),
+            None => (scheme, false),
+        };
+        let mut lower = scheme.to_ascii_lowercase();
+        let mut scheme = scheme;
+        // SQLAlchemy's `<dialect>+<driver>`.
+        if let (true, Some((dialect, _))) =
+            (rule.jdbc && lower != "mongodb+srv", scheme.split_once('+'))
+        {
+            scheme = dialect;
+            lower = dialect.to_ascii_lowercase();
+        }
+        if jdbc && super::objects::is_one(&lower) {
+            return None;
+        }
+        // `jdbc:clickhouse:http://…` and BigQuery's `bigquery://https://…`: one more scheme within.
+        if lower == "bigquery" {
+            rest = rest.split_once("://").map_or(rest, |(_, rest)| rest);
+        }
+        let end = authority_end(rest, &lower, rule.jdbc);
+        let (authority, tail) = rest.split_at_checked(end)?;
+        Some(Url {
+            scheme,
+            lower,
+            authority,
+            tail,
+            rest,
+            iam,
+        })
+    }
+
+    /// The authority without user and password.
+    pub(super) fn host(&self) -> &'n str {
+        self.authority
+            .rsplit_once('@')
+            .filter(|(_, host)| !host.is_empty())
+            .map_or(self.authority, |(_, host)| host)
+    }
+}
+
+/// The store of `store:driver` or `driver:store`, where it is known.
+fn sub_protocol<'n>(first: &'n str, last: &'n str, rule: &Normalise) -> Option<&'n str> {
+    let lower = (first.to_ascii_lowercase(), last.to_ascii_lowercase());
+    match (lower.0.as_str(), lower.1.as_str()) {
+        // How the same warehouse is reached, not another one.
+        ("redshift", "iam") if rule.redshift || rule.jdbc => Some(first),
+        ("mysql", "loadbalance" | "replication") if rule.jdbc => Some(first),
+        (
+            "mariadb",
+            "sequential" | "loadbalance" | "load-balance-read" | "replication" | "aurora",
+        ) if rule.jdbc => Some(first),
+        ("clickhouse" | "ch", "http" | "https" | "grpc") if rule.jdbc => Some(first),
+        ("jtds", "sqlserver") if rule.jdbc => Some(last),
+        _ => None,
+    }
+}
+
+/// Where the authority ends: at a slash or a setting. A password that was not encoded may have either in it.
+fn authority_end(rest: &str, lower: &str, open: bool) -> usize {
+    let end = rest.find(['/', ';', '?']).unwrap_or(rest.len());
+    let first = rest.get(..end).unwrap_or_default();
+    let secret = first.rsplit_once(':').is_some_and(|(user, port)| {
+        !user.is_empty()
+            && !port.bytes().all(|byte| byte.is_ascii_digit())
+            && !user.contains(['[', ',', '('])
+    });
+    if !open || !secret || super::objects::is_one(lower) || first.contains('@') {
+        return end;
+    }
+    let Some(at) = rest.rfind('@') else {
+        return end;
+    };
+    let after = rest.get(at..).unwrap_or_default();
+    at + after.find(['/', ';', '?']).unwrap_or(after.len())
+}
+
+/// Settings `key=value`, in their order. A value in braces or quotes may have separators in it.
+pub(super) fn settings<'n>(text: &'n str, separators: &[char]) -> Vec<(&'n str, &'n str)> {
+    let (mut found, mut start, mut closing) = (Vec::new(), 0, None);
+    let mut previous = '\0';
+    for (at, c) in text.char_indices() {
+        match closing {
+            Some(end) if c == end => closing = None,
+            Some(_) => {}
+            None if previous == '=' && matches!(c, '{' | '\'' | '"') => {
+                closing = Some(if c == '{' { '}' } else { c });
+            }
+            None if separators.contains(&c) => {
+                found.push(text.get(start..at).unwrap_or_default());
+                start = at + c.len_utf8();
+            }
+            None => {}
+        }
+        previous = c;
+    }
+    found.push(text.get(start..).unwrap_or_default());
+    let pairs = found
+        .into_iter()
+        .filter_map(|setting| setting.split_once('='));
+    pairs
+        .map(|(key, value)| (key.trim(), value.trim().trim_matches(['{', '}', '\'', '"'])))
+        .filter(|(_, value)| !value.is_empty())
+        .collect()
+}
