@@ -20,7 +20,7 @@ pub fn main(transforms: Transforms) -> ExitCode {
         .build()
     {
         Ok(runtime) => {
-            let status = runtime.block_on(run(cli, transforms, std::env::vars()));
+            let status = runtime.block_on(run(cli, transforms, std::env::vars_os()));
             // What had to end has. A look-up of a host's name that hangs is no reason to stay.
             runtime.shutdown_background();
             status

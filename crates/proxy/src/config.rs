@@ -3,6 +3,7 @@
 //! The environment has this one door. All that is wrong is shown together; the process then ends with status 64.
 //! Called by the mains; everything behind them takes a [`Config`], which cannot be wrong.
 
+mod forms;
 mod injected;
 mod parse;
 mod rules;
@@ -173,7 +174,7 @@ impl Config {
 
     fn all(r: &mut Reader, role: Role) -> Config {
         let listen = r
-            .get("listen", address)
+            .get("listen", |text| address(text, role))
             .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 5000)));
         let mut config = Config {
             listen,

@@ -26,7 +26,7 @@ pub fn batch(transforms: Transforms) -> ExitCode {
 }
 
 async fn start(transforms: Transforms) -> Result<(), Error> {
-    let config = Config::read(Settings::environment(std::env::vars()), Role::Batch)?;
+    let config = Config::read(Settings::environment(std::env::vars_os()), Role::Batch)?;
     telemetry::log_to_cloudwatch(&config.log);
     let metrics = telemetry::count_for_cloudwatch(&config.metrics_namespace, "batch")?;
     let aws = setup::aws(&config).await;

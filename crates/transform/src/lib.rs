@@ -29,6 +29,7 @@ pub use module::{Module, ModuleLimits};
 pub use nearest::nearest;
 pub use plugin::{Applied, Build, Failed, Transform, Transforms};
 pub use redshift::{Change, Lookup, Redshift, Rewritten, Style, Unresolved};
+pub use rules::yaml;
 pub use rules::{
     Coalesce, Did, Example, ExampleResult, Facts, Failure, Miss, Problem, Rules, SCHEMA, Sources,
     Step, Transformed, Verdict,

@@ -12,7 +12,7 @@ mod pattern;
 mod read;
 mod rename;
 mod when;
-mod yaml;
+pub mod yaml;
 
 use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -13,7 +13,7 @@ fn main() -> std::process::ExitCode {
 }
 
 async fn start() -> Result<(), Error> {
-    let config = Config::read(Settings::environment(std::env::vars()), Role::Ingest)?;
+    let config = Config::read(Settings::environment(std::env::vars_os()), Role::Ingest)?;
     telemetry::log_to_cloudwatch(&config.log);
     let metrics = telemetry::count_for_cloudwatch(&config.metrics_namespace, "ingest")?;
     let aws = setup::aws(&config).await;

@@ -3,15 +3,15 @@
 //! Pure leaves of `config.rs`.
 
 use std::fmt::Display;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 use std::time::Duration;
 
 use openlineage::Level;
 use sha2::{Digest, Sha256};
-use transform::Style;
+use transform::{Style, nearest};
 
-use super::Part;
+use super::{Part, Role};
 
 /// The SHA-256 of a key that is given plain, or as `sha256:` and 64 hex digits.
 pub fn hash(key: &str) -> Result<[u8; 32], String> {
@@ -34,9 +34,70 @@ pub(super) fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> 
         .map_err(|error: T::Err| format!("{error}, found {text:?}"))
 }
 
-pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse()
-        .map_err(|_| format!("expected ADDRESS:PORT such as 127.0.0.1:5000, found {text:?}"))
+/// One of these words.
+pub(super) fn choice<T: Clone>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
+    let found = choices.iter().find(|(name, _)| *name == text);
+    found.map(|(_, value)| value.clone()).ok_or_else(|| {
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+        let near = nearest(text, names.iter().copied());
+        let meant = near.map_or_else(String::new, |near| format!(" (did you mean {near}?)"));
+        format!(
+            "expected one of {}, found {text:?}{meant}",
+            names.join(", ")
+        )
+    })
+}
+
+/// An address to listen on, or a name that stands for one. Names are looked up for whoever is going to listen.
+pub(super) fn address(text: &str, role: Role) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let expected = |hint: String| {
+        format!(
+            "expected ADDRESS:PORT such as 127.0.0.1:5000, localhost:5000 or [::1]:5000, found {text:?}{hint}"
+        )
+    };
+    let (host, port) = text
+        .rsplit_once(':')
+        .ok_or_else(|| expected(String::new()))?;
+    let port: u16 = port.parse().map_err(|_| expected(String::new()))?;
+    let inner = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    if inner.is_none() && host.contains(':') {
+        let is_ipv6 = host.parse::<Ipv6Addr>().is_ok() || text.parse::<Ipv6Addr>().is_ok();
+        return Err(expected(match is_ipv6 {
+            true => format!("; an IPv6 address stands in brackets: [{host}]:{port}"),
+            false => String::new(),
+        }));
+    }
+    if matches!(host, "" | "*") {
+        // Which of the two is meant decides who can reach it.
+        let hint = format!(
+            "; name the address: 0.0.0.0:{port} for all, 127.0.0.1:{port} for this machine alone"
+        );
+        return Err(expected(hint));
+    }
+    let host = inner.unwrap_or(host);
+    // Not looked up: it is always this machine (RFC 6761, section 6.3). Clients that try ::1 first go on to 127.0.0.1.
+    if host.eq_ignore_ascii_case("localhost") {
+        return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
+    }
+    match role {
+        Role::Serve => {
+            let found = (host, port).to_socket_addrs();
+            let found: Vec<SocketAddr> = found
+                .map_err(|error| expected(format!("; {error}")))?
+                .collect();
+            let first = found.iter().find(|address| address.is_ipv4());
+            let first = first.or(found.first()).copied();
+            first.ok_or_else(|| expected("; the name has no address".to_owned()))
+        }
+        Role::Ingest | Role::Batch | Role::Check | Role::Tool => {
+            Ok(SocketAddr::from(([0, 0, 0, 0], port)))
+        }
+    }
 }
 
 pub(super) fn between<T: FromStr + PartialOrd + Display>(
@@ -80,29 +141,26 @@ pub(super) fn flag(text: &str) -> Result<bool, String> {
     match text {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),
-        other => Err(format!("true or false, not {other:?}")),
+        other => Err(format!("expected true or false, found {other:?}")),
     }
 }
 
 pub(super) fn level(text: &str) -> Result<Level, String> {
-    match text {
-        "strict" => Ok(Level::Strict),
-        "repair" => Ok(Level::Repair),
-        other => Err(format!("strict or repair, not {other:?}")),
-    }
+    choice(
+        text,
+        &[("strict", Level::Strict), ("repair", Level::Repair)],
+    )
 }
 
 pub(super) fn style(text: &str) -> Result<Style, String> {
-    match text {
-        "endpoint" => Ok(Style::Endpoint),
-        "account_host" => Ok(Style::AccountHost),
-        "arn" => Ok(Style::Arn),
-        "openlineage" => Ok(Style::OpenLineage),
-        "none" => Ok(Style::None),
-        other => Err(format!(
-            "one of endpoint, account_host, arn, openlineage, none, not {other:?}"
-        )),
-    }
+    let styles = [
+        ("endpoint", Style::Endpoint),
+        ("account_host", Style::AccountHost),
+        ("arn", Style::Arn),
+        ("openlineage", Style::OpenLineage),
+        ("none", Style::None),
+    ];
+    choice(text, &styles)
 }
 
 pub(super) fn account(text: &str) -> Result<String, String> {
@@ -168,9 +226,5 @@ pub(super) fn url_text(text: &str) -> Result<String, String> {
 }
 
 pub(super) fn only(text: &str) -> Result<Part, String> {
-    match text {
-        "ingest" => Ok(Part::Ingest),
-        "batch" => Ok(Part::Batch),
-        other => Err(format!("ingest or batch, not {other:?}")),
-    }
+    choice(text, &[("ingest", Part::Ingest), ("batch", Part::Batch)])
 }

@@ -4,7 +4,13 @@
 //! `LINEAGE_PROXY_QUEUE_URL`. Knows no setting by itself: `config.rs` asks for each, so what it never asks for is unknown.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::path::Path;
 
+use transform::nearest;
+use transform::yaml::{self, Node};
+
+use super::forms;
 use super::injected::is_injected;
 
 /// Every variable of ours begins with this.
@@ -21,6 +27,8 @@ pub struct Settings {
 struct Given {
     value: Value,
     place: String,
+    /// What the setting is called where it was set: `--listen`, `LINEAGE_PROXY_LISTEN`, `listen`.
+    called: String,
 }
 
 /// A value, before anyone has read it.
@@ -33,17 +41,30 @@ pub(super) enum Value {
 
 impl Settings {
     /// Settings of the environment: the variables that begin with [`PREFIX`], but for those that Kubernetes sets.
-    pub fn environment(variables: impl IntoIterator<Item = (String, String)>) -> Settings {
+    pub fn environment<N: Into<OsString>, V: Into<OsString>>(
+        variables: impl IntoIterator<Item = (N, V)>,
+    ) -> Settings {
         let mut settings = Settings::default();
         for (variable, value) in variables {
-            if let Some(name) = variable.strip_prefix(PREFIX)
-                && !is_injected(name, &value)
-            {
-                let given = Given {
-                    value: Value::Text(value),
-                    place: format!("environment variable {variable}"),
-                };
-                settings.given.insert(name.to_owned(), given);
+            // What is no text cannot be ours by name, and is nothing to us.
+            let Ok(variable) = variable.into().into_string() else {
+                continue;
+            };
+            let Some(name) = variable.strip_prefix(PREFIX) else {
+                continue;
+            };
+            let place = format!("environment variable {variable}");
+            match value.into().into_string() {
+                Ok(value) if is_injected(name, &value) => {}
+                Ok(value) => {
+                    let given = Given {
+                        value: Value::Text(value),
+                        place,
+                        called: variable.clone(),
+                    };
+                    settings.given.insert(name.to_owned(), given);
+                }
+                Err(_) => settings.errors.push(format!("{place}: expected UTF-8")),
             }
         }
         settings
@@ -52,17 +73,35 @@ impl Settings {
     /// Settings of a YAML file. A text that is no YAML is an error among the others.
     pub fn yaml(file: &str, text: &str) -> Settings {
         let mut settings = Settings::default();
-        match serde_saphyr::from_str::<serde_json::Value>(text) {
-            Ok(serde_json::Value::Null) => {}
-            Ok(value @ serde_json::Value::Object(_)) => {
-                settings.flatten(file, &mut Vec::new(), &value)
-            }
-            Ok(_) => settings
-                .errors
-                .push(format!("{file}: expected settings by name (`listen: …`)")),
-            Err(error) => settings.errors.push(format!("{file}: {error}")),
+        match yaml::parse(text) {
+            Ok(node) => match &node.value {
+                yaml::Value::Null => {}
+                yaml::Value::Map(_) => settings.flatten(file, &mut Vec::new(), &node),
+                yaml::Value::Bool(_)
+                | yaml::Value::Number(_)
+                | yaml::Value::Text(_)
+                | yaml::Value::List(_) => settings.errors.push(format!(
+                    "{file}:{}: expected settings by name (`listen: …`), found {}",
+                    node.at,
+                    node.found()
+                )),
+            },
+            Err(problem) => settings.errors.push(format!("{file}:{problem}")),
         }
         settings
+    }
+
+    /// A relative path that is set here is one from `folder`: a file that names another means one beside it.
+    #[must_use]
+    pub fn beside(mut self, name: &str, folder: &Path) -> Settings {
+        if let Some(given) = self.given.get_mut(&variable(name))
+            && let Value::Text(path) = &mut given.value
+            && !path.is_empty()
+            && !path.contains("://")
+        {
+            *path = folder.join(&*path).display().to_string();
+        }
+        self
     }
 
     /// One setting, as a flag gives it.
@@ -70,6 +109,7 @@ impl Settings {
         let given = Given {
             value: Value::Text(value),
             place: place.to_owned(),
+            called: place.to_owned(),
         };
         self.given.insert(variable(name), given);
     }
@@ -85,35 +125,47 @@ impl Settings {
     }
 
     /// Maps join names with `_`, so that `queue: {url: …}` is QUEUE_URL. A map of free keys (hosts) stays a map.
-    fn flatten(&mut self, file: &str, path: &mut Vec<String>, value: &serde_json::Value) {
-        use serde_json::Value as Json;
+    fn flatten(&mut self, file: &str, path: &mut Vec<String>, node: &Node) {
         let name = path.join(".");
-        let value = match value {
-            Json::Object(members) if !FREE_MAPS.contains(&name.as_str()) => {
-                for (key, value) in members {
-                    path.push(key.clone());
-                    self.flatten(file, path, value);
+        let place = format!("{file}:{}: {name}", node.at);
+        let texts =
+            |nodes: &mut dyn Iterator<Item = &Node>| nodes.map(single).collect::<Option<Vec<_>>>();
+        let value = match &node.value {
+            yaml::Value::Map(members) if !FREE_MAPS.contains(&name.as_str()) => {
+                for (key, node) in members {
+                    path.push(key.text.clone());
+                    self.flatten(file, path, node);
                     path.pop();
                 }
                 return;
             }
-            Json::Object(members) => Value::Map(
-                members
-                    .iter()
-                    .map(|(key, value)| (key.clone(), plain(value)))
-                    .collect(),
-            ),
-            Json::Array(items) => Value::List(items.iter().map(plain).collect()),
-            Json::Null => return,
-            Json::String(_) | Json::Number(_) | Json::Bool(_) => Value::Text(plain(value)),
+            yaml::Value::Map(members) => {
+                let values = texts(&mut members.iter().map(|(_, node)| node));
+                let keys = members.iter().map(|(key, _)| key.text.clone());
+                values.map(|values| Value::Map(keys.zip(values).collect()))
+            }
+            yaml::Value::List(items) => texts(&mut items.iter()).map(Value::List),
+            yaml::Value::Null => return,
+            yaml::Value::Text(_) | yaml::Value::Number(_) | yaml::Value::Bool(_) => {
+                single(node).map(Value::Text)
+            }
         };
-        self.given.insert(
-            variable(&name),
-            Given {
-                value,
-                place: format!("{file}: {name}"),
-            },
-        );
+        let Some(value) = value else {
+            self.errors
+                .push(format!("{place}: expected texts, found more in it"));
+            // Said already: a setting that is there, and not one that is missing.
+            self.given.remove(&variable(&name));
+            return;
+        };
+        let given = Given {
+            value,
+            place: place.clone(),
+            called: name.clone(),
+        };
+        if let Some(before) = self.given.insert(variable(&name), given) {
+            self.errors
+                .push(format!("{place}: the same setting as {}", before.place));
+        }
     }
 }
 
@@ -123,14 +175,15 @@ const FREE_MAPS: [&str; 1] = ["redshift.hosts"];
 /// Reads settings one by one; what is wrong is noted, and reading goes on with the default.
 pub(super) struct Reader {
     settings: Settings,
-    asked: BTreeSet<String>,
+    /// The settings that there are: variable, and name.
+    asked: BTreeMap<String, String>,
 }
 
 impl Reader {
     pub(super) fn new(settings: Settings) -> Reader {
         Reader {
             settings,
-            asked: BTreeSet::new(),
+            asked: BTreeMap::new(),
         }
     }
 
@@ -145,46 +198,34 @@ impl Reader {
             // An empty variable is how shells and templates say that something is not set.
             Value::Text(text) if text.is_empty() => return None,
             Value::Text(text) => parse(text.trim()),
-            Value::List(_) | Value::Map(_) => Err("expected a single value".to_owned()),
+            Value::List(_) => Err("expected a single value, found a list".to_owned()),
+            Value::Map(_) => Err("expected a single value, found a map".to_owned()),
         };
         self.noted(&given, result)
     }
 
-    /// A list: a YAML list, or one value with commas.
+    /// A list: a YAML list, or one text as `forms.rs` has it.
     pub(super) fn list(&mut self, name: &str) -> Vec<String> {
         let Some(given) = self.given(name) else {
             return Vec::new();
         };
         let result = match &given.value {
             Value::List(items) => Ok(items.clone()),
-            Value::Text(text) => Ok(text
-                .split(',')
-                .map(str::trim)
-                .filter(|item| !item.is_empty())
-                .map(str::to_owned)
-                .collect()),
-            Value::Map(_) => Err("expected a list".to_owned()),
+            Value::Text(text) => forms::list(text),
+            Value::Map(_) => Err("expected a list, found a map".to_owned()),
         };
         self.noted(&given, result).unwrap_or_default()
     }
 
-    /// A map: a YAML map, or `key=value` with commas.
+    /// A map: a YAML map, or one text as `forms.rs` has it.
     pub(super) fn map(&mut self, name: &str) -> BTreeMap<String, String> {
         let Some(given) = self.given(name) else {
             return BTreeMap::new();
         };
-        let pair = |item: &str| match item.split_once('=') {
-            Some((key, value)) => Ok((key.trim().to_owned(), value.trim().to_owned())),
-            None => Err(format!("expected key=value, found {item:?}")),
-        };
         let result = match &given.value {
             Value::Map(map) => Ok(map.clone()),
-            Value::Text(text) => text
-                .split(',')
-                .filter(|item| !item.trim().is_empty())
-                .map(pair)
-                .collect(),
-            Value::List(items) => items.iter().map(|item| pair(item)).collect(),
+            Value::Text(text) => forms::map(text).map(|members| members.into_iter().collect()),
+            Value::List(_) => Err("expected a map, found a list".to_owned()),
         };
         self.noted(&given, result).unwrap_or_default()
     }
@@ -197,18 +238,19 @@ impl Reader {
     /// The errors, those about settings that nothing reads among them, and the names of all that there are.
     pub(super) fn finish(self) -> (Vec<String>, BTreeSet<String>) {
         let mut errors = self.settings.errors;
-        for (name, given) in &self.settings.given {
-            if !self.asked.contains(name) {
-                errors.push(format!("{}: there is no such setting", given.place));
+        for (variable, given) in &self.settings.given {
+            if !self.asked.contains_key(variable) {
+                let meant = meant(variable, given, &self.asked);
+                errors.push(format!("{}: there is no such setting{meant}", given.place));
             }
         }
-        (errors, self.asked)
+        (errors, self.asked.into_keys().collect())
     }
 
     fn given(&mut self, name: &str) -> Option<Given> {
         let variable = variable(name);
         let given = self.settings.given.get(&variable).cloned();
-        self.asked.insert(variable);
+        self.asked.insert(variable, name.to_owned());
         given
     }
 
@@ -229,9 +271,53 @@ fn variable(name: &str) -> String {
     name.replace('.', "_").to_ascii_uppercase()
 }
 
-fn plain(value: &serde_json::Value) -> String {
-    match value {
-        serde_json::Value::String(text) => text.clone(),
-        other => other.to_string(),
+/// Which settings may have been meant by one that there is not, as they are called where it was set.
+fn meant(unknown: &str, given: &Given, known: &BTreeMap<String, String>) -> String {
+    let called = |variable: &str| match given.called.strip_prefix(PREFIX) {
+        Some(_) => format!("{PREFIX}{variable}"),
+        None => known.get(variable).cloned().unwrap_or_default(),
+    };
+    let all = || known.keys().map(String::as_str);
+    // `batch: 5`, and `listen: {port: 5000}`.
+    let section = |name: &str| name.rsplit_once('.').map(|(section, _)| variable(section));
+    let inside: Vec<String> = known
+        .iter()
+        .filter(|(_, name)| section(name).as_deref() == Some(unknown))
+        .map(|(variable, _)| called(variable))
+        .collect();
+    if !inside.is_empty() {
+        return format!(" (it has settings in it: {})", inside.join(", "));
+    }
+    let above = |name: &&str| {
+        unknown
+            .strip_prefix(name)
+            .is_some_and(|rest| rest.starts_with('_'))
+    };
+    if let Some(name) = all().find(above) {
+        return format!(" ({} is a value and no map)", called(name));
+    }
+    // A part of the name is missing: `url`, `api_key`.
+    let ends: Vec<String> = all()
+        .filter(|name| {
+            name.strip_suffix(unknown)
+                .is_some_and(|rest| rest.ends_with('_'))
+        })
+        .map(called)
+        .collect();
+    let near = nearest(unknown, all()).map(called);
+    match (near, ends.as_slice()) {
+        (Some(near), _) => format!(" (did you mean {near}?)"),
+        (None, []) => String::new(),
+        (None, ends) => format!(" (did you mean {}?)", ends.join(" or ")),
+    }
+}
+
+/// A single value as a text.
+fn single(node: &Node) -> Option<String> {
+    match &node.value {
+        yaml::Value::Text(text) => Some(text.clone()),
+        yaml::Value::Number(number) => Some(number.to_string()),
+        yaml::Value::Bool(flag) => Some(flag.to_string()),
+        yaml::Value::Null | yaml::Value::List(_) | yaml::Value::Map(_) => None,
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use targets::{Compression, FileSettings, HttpSettings};
 
 use super::Role;
-use super::parse::{between, bytes, domain, duration, parsed, role_arn};
+use super::parse::{between, bytes, choice, domain, duration, parsed, role_arn};
 use super::settings::Reader;
 
 /// Where events go.
@@ -71,12 +71,8 @@ impl Target {
 
 /// Reads the settings of all targets, and gives that which was chosen.
 pub(super) fn read(r: &mut Reader, role: Role) -> Target {
-    let name = r.get("target", |t| match t {
-        "store" | "file" | "openlineage" | "datazone" => Ok(t.to_owned()),
-        other => Err(format!(
-            "one of store, file, openlineage, datazone, not {other:?}"
-        )),
-    });
+    let names = ["store", "file", "openlineage", "datazone"].map(|name| (name, name.to_owned()));
+    let name = r.get("target", |t| choice(t, &names));
     let path = r.get("file.path", parsed::<PathBuf>);
     let max_bytes = r.get("file.max_bytes", bytes).unwrap_or(100_000_000);
     let keep = r
@@ -88,11 +84,8 @@ pub(super) fn read(r: &mut Reader, role: Role) -> Target {
     });
     let api_key = r.get("openlineage.api_key", parsed);
     let api_key_secret = r.get("openlineage.api_key_secret_id", parsed);
-    let compression = r.get("openlineage.compression", |t| match t {
-        "none" => Ok(Compression::None),
-        "gzip" => Ok(Compression::Gzip),
-        other => Err(format!("none or gzip, not {other:?}")),
-    });
+    let codings = [("none", Compression::None), ("gzip", Compression::Gzip)];
+    let compression = r.get("openlineage.compression", |t| choice(t, &codings));
     let timeout = r
         .get("openlineage.timeout", |t| duration(t, 1, 300))
         .unwrap_or(Duration::from_secs(10));
@@ -107,11 +100,8 @@ pub(super) fn read(r: &mut Reader, role: Role) -> Target {
             )),
         }
     });
-    let job_events = r.get("datazone.job_events", |t| match t {
-        "convert" => Ok(JobEvents::Convert),
-        "skip" => Ok(JobEvents::Skip),
-        other => Err(format!("convert or skip, not {other:?}")),
-    });
+    let job_events = [("convert", JobEvents::Convert), ("skip", JobEvents::Skip)];
+    let job_events = r.get("datazone.job_events", |t| choice(t, &job_events));
     if api_key.is_some() && api_key_secret.is_some() {
         r.error(
             "openlineage.api_key, openlineage.api_key_secret_id: one key, from one place"

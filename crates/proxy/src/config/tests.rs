@@ -47,11 +47,11 @@ fn all_that_is_wrong_is_shown_together_with_its_place() {
     .unwrap_err();
     let expected = [
         "auth.keys: key 1: shorter than 16 characters",
-        "proxy.yaml: batch.size: expected a whole number from 1 to 10000, found \"0\"",
+        "proxy.yaml:2:15: batch.size: expected a whole number from 1 to 10000, found \"0\"",
         "environment variable LINEAGE_PROXY_DATAZONE_DOMAIN_ID: expected a domain id such as dzd_a1b2c3, found \"x\"",
         "datazone.domain_id: the target that was chosen needs it",
         "anyone who can reach it could send: set auth.keys or auth.secret_id, or say --allow-anonymous (auth.allow_anonymous: true)",
-        "proxy.yaml: batch.sizes: there is no such setting",
+        "proxy.yaml:2:25: batch.sizes: there is no such setting (did you mean batch.size?)",
     ];
     assert_eq!(errors, expected);
 }
@@ -157,4 +157,190 @@ fn sizes_that_no_machine_has_are_wrong_and_no_overflow() {
     let variables = [("LINEAGE_PROXY_MAX_BODY", most.as_str())];
     let errors = read("", &variables, Role::Serve).unwrap_err();
     assert!(errors[0].starts_with("max_in_memory:"), "{errors:?}");
+}
+
+#[test]
+fn lists_and_maps_have_one_form_in_a_text_and_a_wrong_one_is_an_error() {
+    let (one, two) = ("0123456789abcdef", "fedcba9876543210");
+    for keys in [format!("{one},{two}"), format!("[\"{one}\", \"{two}\"]")] {
+        let config = read("", &[("LINEAGE_PROXY_AUTH_KEYS", &keys)], Role::Serve).unwrap();
+        assert_eq!(config.ingest.auth.keys.len(), 2, "{keys}");
+        let yaml = format!("auth: {{keys: '{keys}'}}");
+        assert!(read(&yaml, &[], Role::Serve).is_ok(), "{keys}");
+    }
+    for hosts in ["a=b:1,c=d", "{\"a\":\"b:1\",\"c\":\"d\"}"] {
+        let variables = [("LINEAGE_PROXY_REDSHIFT_HOSTS", hosts)];
+        let config = read("", &variables, Role::Serve).unwrap();
+        assert_eq!(config.redshift.hosts.len(), 2, "{hosts}");
+    }
+    for (variable, value, form) in [
+        ("LINEAGE_PROXY_AUTH_KEYS", format!("{one};{two}"), "a,b"),
+        ("LINEAGE_PROXY_AUTH_KEYS", format!("{one} {two}"), "a,b"),
+        (
+            "LINEAGE_PROXY_AUTH_KEYS",
+            format!("[{one}]"),
+            "[\"a\",\"b\"]",
+        ),
+        ("LINEAGE_PROXY_REDSHIFT_HOSTS", "a:b".to_owned(), "a=b,c=d"),
+        (
+            "LINEAGE_PROXY_REDSHIFT_HOSTS",
+            "{a: b}".to_owned(),
+            "{\"a\":\"b\",\"c\":\"d\"}",
+        ),
+    ] {
+        let errors = read("", &[(variable, &value)], Role::Serve).unwrap_err();
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(
+            errors[0].starts_with(&format!("environment variable {variable}: ")),
+            "{errors:?}"
+        );
+        assert!(
+            errors[0].contains(form) && !errors[0].contains(one),
+            "{errors:?}"
+        );
+    }
+    for (yaml, said) in [
+        (
+            "auth: {keys: [[a]]}",
+            "proxy.yaml:1:14: auth.keys: expected texts, found more in it",
+        ),
+        (
+            "redshift: {hosts: [a=b]}",
+            "proxy.yaml:1:19: redshift.hosts: expected a map, found a list",
+        ),
+        (
+            "batch: {size: [1]}",
+            "proxy.yaml:1:15: batch.size: expected a single value, found a list",
+        ),
+    ] {
+        assert_eq!(read(yaml, &[], Role::Serve).unwrap_err(), [said]);
+    }
+}
+
+#[test]
+fn the_setting_that_was_meant_is_named_as_it_is_called_there() {
+    for (yaml, said) in [
+        (
+            "listn: x",
+            "listn: there is no such setting (did you mean listen?)",
+        ),
+        (
+            "dataDir: x",
+            "dataDir: there is no such setting (did you mean data_dir?)",
+        ),
+        (
+            "queue: {visibility: 60}",
+            "(did you mean queue.visibility_timeout?)",
+        ),
+        ("api_key: x", "(did you mean openlineage.api_key?)"),
+        (
+            "batch: 5",
+            "(it has settings in it: batch.deduplication, batch.in_flight, batch.size, batch.window)",
+        ),
+        (
+            "listen: {port: 5000}",
+            "listen.port: there is no such setting (listen is a value and no map)",
+        ),
+        ("zzz: 1", "proxy.yaml:1:6: zzz: there is no such setting"),
+        ("data_dir: a\ndata-dir: b", "(did you mean data_dir?)"),
+        (
+            "batch: {size: 5}\nbatch_size: 6",
+            "proxy.yaml:2:13: batch_size: the same setting as proxy.yaml:1:15: batch.size",
+        ),
+        ("a: [", "proxy.yaml:1:"),
+        (
+            "[]",
+            "proxy.yaml:1:1: expected settings by name (`listen: …`), found a list",
+        ),
+    ] {
+        let errors = read(yaml, &[], Role::Serve).unwrap_err();
+        assert!(
+            errors.len() == 1 && errors[0].contains(said),
+            "{yaml}: {errors:?}"
+        );
+    }
+    let variables = [
+        ("LINEAGE_PROXY_LISTN", "x"),
+        ("LINEAGE_PROXY_TARGET", "datzone"),
+    ];
+    let errors = read("", &variables, Role::Serve).unwrap_err();
+    let expected = [
+        "environment variable LINEAGE_PROXY_TARGET: expected one of store, file, openlineage, datazone, found \"datzone\" (did you mean datazone?)",
+        "environment variable LINEAGE_PROXY_LISTN: there is no such setting (did you mean LINEAGE_PROXY_LISTEN?)",
+    ];
+    assert_eq!(errors, expected);
+}
+
+#[test]
+fn a_name_with_a_port_is_an_address_and_other_forms_say_what_is_missing() {
+    let listen = |text: &str| {
+        let variables = [
+            ("LINEAGE_PROXY_LISTEN", text),
+            ("LINEAGE_PROXY_AUTH_ALLOW_ANONYMOUS", "true"),
+        ];
+        read("", &variables, Role::Serve)
+            .map(|config| config.listen.to_string())
+            .map_err(|errors| errors.join("\n"))
+    };
+    for (text, address) in [
+        ("127.0.0.1:5000", "127.0.0.1:5000"),
+        ("localhost:5000", "127.0.0.1:5000"),
+        ("LOCALHOST:0", "127.0.0.1:0"),
+        ("[::1]:5000", "[::1]:5000"),
+        ("[::]:5000", "[::]:5000"),
+        ("[127.0.0.1]:5000", "127.0.0.1:5000"),
+    ] {
+        assert_eq!(listen(text), Ok(address.to_owned()));
+    }
+    for (text, hint) in [
+        (":5000", "0.0.0.0:5000 for all"),
+        ("*:5000", "0.0.0.0:5000 for all"),
+        ("::1:5000", "an IPv6 address stands in brackets: [::1]:5000"),
+        ("5000", "localhost:5000"),
+        ("localhost", "localhost:5000"),
+        ("localhost:http", "localhost:5000"),
+        ("localhost:70000", "localhost:5000"),
+        ("http://localhost:5000", "localhost:5000"),
+        ("no-such-host.invalid:5000", "no-such-host.invalid"),
+    ] {
+        let error = listen(text).unwrap_err();
+        assert!(
+            error.contains(hint) && error.contains("found"),
+            "{text}: {error}"
+        );
+    }
+    // A name that is not this machine is as open as its address.
+    let error = read("listen: '0.0.0.0:80'", &[], Role::Serve).unwrap_err();
+    assert!(error[0].contains("--allow-anonymous"), "{error:?}");
+}
+
+#[test]
+fn a_variable_that_is_no_text_is_an_error_only_if_it_is_ours() {
+    use std::os::unix::ffi::OsStringExt;
+    let wrong = || std::ffi::OsString::from_vec(vec![0xff]);
+    let settings = Settings::environment([("PATH".into(), wrong()), (wrong(), wrong())]);
+    assert!(Config::read(settings, Role::Serve).is_ok());
+    let settings =
+        Settings::environment([(std::ffi::OsString::from("LINEAGE_PROXY_LISTEN"), wrong())]);
+    let Errors(errors) = Config::read(settings, Role::Serve).unwrap_err();
+    assert_eq!(
+        errors,
+        ["environment variable LINEAGE_PROXY_LISTEN: expected UTF-8"]
+    );
+}
+
+#[test]
+fn a_path_in_a_file_is_beside_it() {
+    let file = |yaml: &str| {
+        let settings = Settings::yaml("conf/proxy.yaml", yaml);
+        let settings = settings.beside("rules.file", std::path::Path::new("conf"));
+        Config::read(settings, Role::Serve).unwrap().rules.source
+    };
+    let path = |path: &str| Some(RulesSource::Path(path.into()));
+    assert_eq!(file("rules: {file: t.yaml}"), path("conf/t.yaml"));
+    assert_eq!(file("rules: {file: /t.yaml}"), path("/t.yaml"));
+    assert!(matches!(
+        file("rules: {file: 's3://b/k'}"),
+        Some(RulesSource::S3 { .. })
+    ));
 }

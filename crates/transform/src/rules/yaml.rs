@@ -1,12 +1,13 @@
 //! YAML with the place of every value, and a reader that collects all that is wrong.
 //!
-//! Knows no rule by itself: `read.rs` asks for each key, so a key that it never asks for is one there is not.
+//! Knows no rule by itself: `read.rs` asks for each key, so a key that it never asks for is one there is not. The proxy
+//! reads its settings with the same values and places.
 
 mod parse;
 
 use std::fmt;
 
-pub(super) use parse::parse;
+pub use parse::parse;
 
 use crate::nearest;
 
@@ -34,32 +35,52 @@ impl fmt::Display for Problem {
 
 /// A place in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct At {
-    pub(super) line: u64,
-    pub(super) column: u64,
+pub struct At {
+    /// The line, from 1.
+    pub line: u64,
+    /// The column, from 1, in characters.
+    pub column: u64,
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
 }
 
 /// A value and where it stands.
 #[derive(Debug, Clone)]
-pub(super) struct Node {
-    pub(super) at: At,
-    pub(super) value: Value,
+pub struct Node {
+    /// Where it begins.
+    pub at: At,
+    /// The value.
+    pub value: Value,
 }
 
+/// A value of YAML.
 #[derive(Debug, Clone)]
-pub(super) enum Value {
+pub enum Value {
+    /// Nothing.
     Null,
+    /// `true` or `false`.
     Bool(bool),
+    /// A number.
     Number(serde_json::Number),
+    /// A text.
     Text(String),
+    /// A list.
     List(Vec<Node>),
+    /// A map, in order.
     Map(Vec<(Key, Node)>),
 }
 
+/// A key of a map, and where it stands.
 #[derive(Debug, Clone)]
-pub(super) struct Key {
-    pub(super) at: At,
-    pub(super) text: String,
+pub struct Key {
+    /// Where it begins.
+    pub at: At,
+    /// The key.
+    pub text: String,
 }
 
 /// Characters of a text that are shown in an error.
@@ -92,7 +113,7 @@ impl Problems {
 
 impl Node {
     /// What stands here, for an error: a single value as it is, of anything larger the kind.
-    pub(super) fn found(&self) -> String {
+    pub fn found(&self) -> String {
         match &self.value {
             Value::Null => "nothing".to_owned(),
             Value::Bool(flag) => flag.to_string(),

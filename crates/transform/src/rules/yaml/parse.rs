@@ -13,7 +13,7 @@ use super::{At, Key, Node, Problem, Value};
 const DEEPEST: usize = 32;
 
 /// Reads the text; with an error, there is nothing further to look at.
-pub(in crate::rules) fn parse(text: &str) -> Result<Node, Problem> {
+pub fn parse(text: &str) -> Result<Node, Problem> {
     // YAML 1.2: `no`, `on` and `y` are texts. A job may be called so.
     let options = serde_saphyr::options! {
         strict_booleans: true,
