@@ -8,6 +8,7 @@ pub mod auth;
 mod body;
 mod caller;
 pub mod gateway;
+mod misdirected;
 mod read_back;
 mod report;
 mod routes;

@@ -17,7 +17,7 @@ use tracing::info;
 use super::answer::{Refusal, count_judged, pointers, refused};
 use super::body::{Taken, drain, take};
 use super::report::{About, Entry, Reported, ingested};
-use super::{Ingest, Inner};
+use super::{Ingest, Inner, misdirected};
 use crate::queue::{Message, SendError, group, now};
 use crate::telemetry::text::{NAME, shown};
 
@@ -41,8 +41,10 @@ async fn one_event(inner: &Inner, request: Request<Body>) -> Result<Response, Re
     counter!("lineage_proxy_received_total").increment(1);
     let level = inner.level;
     let read = judged(inner, taken, move |bytes| {
-        Event::read(bytes, level)
-            .map_err(|refused| Refusal::Invalid(refused.findings, Box::new(About::of(bytes))))
+        Event::read(bytes, level).map_err(|refused| {
+            let findings = misdirected::one(bytes, refused.findings);
+            Refusal::Invalid(findings, Box::new(About::of(bytes)))
+        })
     });
     let (read, room) = read.await?;
     let Read { event, repairs } = read?;
@@ -88,7 +90,7 @@ async fn many_events(inner: &Inner, request: Request<Body>) -> Result<Response, 
     let (read, room) = read.await?;
     let read = read.map_err(|finding: Finding| match finding.rule {
         "maxItems" => Refusal::TooLarge(finding.message),
-        _ => Refusal::Invalid(vec![finding], Box::default()),
+        _ => Refusal::Invalid(vec![misdirected::many(finding)], Box::default()),
     })?;
     counter!("lineage_proxy_received_total").increment(read.len() as u64);
 
@@ -237,16 +239,22 @@ async fn validated(
     Ok(Json(verdict?).into_response())
 }
 
-/// `valid`, and findings: errors of a refused event, and what else would be repaired; repairs and facet warnings of an
-/// accepted one.
+/// `valid`, and findings: errors of a refused event; repairs and facet warnings of an accepted one.
 pub fn verdict(bytes: &[u8], level: Level) -> Value {
+    let severe = |findings: Vec<Finding>, severity: &str| -> Vec<Value> {
+        let told = |finding: Finding| json!({"severity": severity, "pointer": finding.pointer, "rule": finding.rule, "message": finding.message});
+        findings.into_iter().map(told).collect()
+    };
     match Event::read(bytes, level) {
         Ok(Read { event, repairs }) => {
-            let mut findings = repairs;
-            findings.extend(event.json().map(warnings).unwrap_or_default());
+            let mut findings = severe(repairs, "repaired");
+            findings.extend(severe(
+                event.json().map(warnings).unwrap_or_default(),
+                "warning",
+            ));
             json!({"valid": true, "kind": event.label(), "findings": findings})
         }
-        Err(refused) => json!({"valid": false, "findings": refused.findings}),
+        Err(refused) => json!({"valid": false, "findings": severe(refused.findings, "error")}),
     }
 }
 
