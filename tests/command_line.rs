@@ -7,7 +7,13 @@
     clippy::indexing_slicing
 )]
 
+#[path = "command_line/check.rs"]
+mod check;
+#[path = "command_line/inputs.rs"]
+mod inputs;
 mod support;
+#[path = "command_line/terminal.rs"]
+mod terminal;
 
 use serde_json::Value;
 use support::{Serve, event, run};
@@ -49,7 +55,7 @@ fn every_configuration_error_is_shown_before_the_process_ends_with_64() {
 }
 
 #[test]
-fn validate_names_file_index_pointer_and_rule() {
+fn validate_names_file_line_pointer_and_rule() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("events.jsonl");
     let bad = event(2, "START").replace("START", "BEGIN");
@@ -58,15 +64,15 @@ fn validate_names_file_index_pointer_and_rule() {
     let (status, out, _) = run(&["validate", file], &[]);
     assert_eq!(status, Some(1));
     assert!(
-        out.contains(&format!("{file}:1: error at '/eventType' (enum): ")),
+        out.contains(&format!("{file}:2: error at '/eventType' (enum): ")),
         "{out}"
     );
     assert!(out.ends_with("1 valid, 1 invalid\n"), "{out}");
     let (_, out, _) = run(&["validate", "--output", "json", file], &[]);
     let second: Value = serde_json::from_str(out.lines().nth(1).unwrap()).unwrap();
     assert_eq!(
-        (&second["index"], &second["valid"]),
-        (&1.into(), &false.into())
+        (&second["line"], &second["index"], &second["valid"]),
+        (&2.into(), &1.into(), &false.into())
     );
     let (status, _, err) = run(&["validate", "no-such-file"], &[]);
     assert_eq!(

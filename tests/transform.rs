@@ -80,7 +80,7 @@ fn the_workbench_says_what_is_wrong_what_passes_what_changes_and_why() {
             .replace("\"/k\"", "\"k\"")
     );
     assert_eq!(lines[2], events[3]);
-    assert!(err.contains("events.jsonl:1: dropped by \"idle\""), "{err}");
+    assert!(err.contains("events.jsonl:2: dropped by \"idle\""), "{err}");
 
     let (_, out, _) = run(&["transform", "--rules", rules, "--diff", file], &[]);
     for part in [

@@ -9,11 +9,13 @@ mod input;
 mod send;
 mod serve;
 mod stack;
+mod table;
 mod transform;
 mod validate;
 
+use std::ffi::OsString;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -26,36 +28,52 @@ use proxy::setup::NotStarted;
 
 /// Takes OpenLineage events over HTTP, keeps them safe, and brings them to Amazon DataZone, Marquez, DataHub or a file.
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 110)]
+#[command(version, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  lineage-proxy demo                               see what it does
+  lineage-proxy serve --config proxy.yaml --check  check the settings, then
+  lineage-proxy serve --config proxy.yaml          run with them
+  lineage-proxy validate events.jsonl.gz           what is wrong with events
+  lineage-proxy transform --diff events.jsonl      what transforms.yaml changes";
+
+/// Shown below the help of commands that read events.
+const FORMS: &str = "\
+A FILE holds JSON values, one after the other: a line each or over many lines,
+in arrays, or as GET /api/v1/events/lineage answers; gzipped or not. A folder
+stands for the files in it, `-` for standard input.";
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the proxy on this machine.
-    Serve(Common),
+    Serve(serve::Arguments),
     /// Start a proxy, send it the events of a small pipeline, and show what becomes of them.
     Demo(demo::Arguments),
-    /// Check events in files (JSON, arrays, JSON lines; `-` for standard input).
+    /// Say what is wrong with events in files.
+    #[command(after_help = FORMS)]
     Validate(validate::Arguments),
     /// Show what the rules of a rules file make of events; check, test and explain them.
     Transform(transform::Arguments),
     /// Send events in files to a proxy or any other OpenLineage endpoint.
+    #[command(after_help = FORMS)]
     Send(send::Arguments),
-    /// The events that could not be delivered.
+    /// List, show, redrive and delete events that could not be delivered.
     DeadLetters(dead_letters::Arguments),
     /// Check a deployed stack from end to end, and say what to do where it fails.
     Doctor(doctor::Arguments),
-    /// The queue.
+    /// Look at the queue.
     #[command(subcommand)]
     Queue(QueueCommand),
 }
 
 #[derive(Debug, Subcommand)]
 enum QueueCommand {
-    /// How many events wait, are under way, or were given up.
+    /// Say how many events wait, are under way, or were given up.
     Status(dead_letters::Place),
 }
 
@@ -83,12 +101,11 @@ struct Common {
 }
 
 /// How results are printed.
+// Without a line for each value, which would make of every help text a long one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 enum Output {
-    /// For a person.
     #[default]
     Text,
-    /// For a program.
     Json,
 }
 
@@ -103,7 +120,7 @@ fn no() -> ExitCode {
 pub(crate) async fn run(
     cli: Cli,
     transforms: Transforms,
-    variables: impl Iterator<Item = (String, String)>,
+    variables: impl Iterator<Item = (OsString, OsString)>,
 ) -> ExitCode {
     let environment = Settings::environment(variables);
     let result = match cli.command {
@@ -152,13 +169,19 @@ impl Common {
         }
         let mut settings = settings.over(environment);
         if let Some(file) = self.config {
-            let name = file.display().to_string();
-            let text = std::fs::read_to_string(&file)
-                .map_err(|error| Errors(vec![format!("{name}: {error}")]))?;
-            settings = settings.over(Settings::yaml(&name, &text));
+            settings = settings.over(self::settings(&file)?);
         }
         Ok(Config::read(settings, role)?)
     }
+}
+
+/// The settings of a file. Its rules file is one beside it.
+fn settings(file: &Path) -> Result<Settings, Errors> {
+    let name = file.display().to_string();
+    let text =
+        std::fs::read_to_string(file).map_err(|error| Errors(vec![format!("{name}: {error}")]))?;
+    let folder = file.parent().unwrap_or(Path::new(""));
+    Ok(Settings::yaml(&name, &text).beside("rules.file", folder))
 }
 
 /// Prints to standard output; a reader that went away (`| head`) is no error.

@@ -36,7 +36,7 @@ pub enum NoRules {
     #[error("{0}")]
     Unreadable(String),
     /// The file is wrong.
-    #[error("{} wrong:{}", .problems.len(), .problems.iter().map(|problem| format!("\n  {file}:{problem}")).collect::<String>())]
+    #[error("{} to be corrected:{}", .problems.len(), .problems.iter().map(|problem| format!("\n  {file}:{problem}")).collect::<String>())]
     Wrong {
         /// Its name.
         file: String,
@@ -280,21 +280,9 @@ impl LiveRules {
                 message,
             }])
         };
-        let rules = read.unwrap_or_else(panicked).map_err(wrong)?;
-        if let (Some(coalesce), Some(longest)) = (&rules.coalesce, self.longest_window)
-            && coalesce.window > longest
-        {
-            let (window, (line, column)) = (coalesce.window, coalesce.window_at);
-            let message = format!(
-                "coalesce: expected a window of at most {longest:?}, found {window:?}: half of queue.visibility_timeout, \
-                 so that no event comes twice while it is held"
-            );
-            return Err(wrong(vec![Problem {
-                line,
-                column,
-                message,
-            }]));
-        }
+        let rules = read.unwrap_or_else(panicked);
+        let rules = rules.and_then(|rules| fitting(rules, self.longest_window));
+        let rules = rules.map_err(wrong)?;
         Ok(Loaded {
             rules,
             version: files.version(),
@@ -348,8 +336,29 @@ pub fn read_path(
         transforms: &allowed.transforms,
         hash_key,
     };
-    Rules::read(&text, &sources).map_err(|problems| NoRules::Wrong {
+    let rules = Rules::read(&text, &sources);
+    let rules = rules.and_then(|rules| fitting(rules, allowed.longest_window));
+    rules.map_err(|problems| NoRules::Wrong {
         file: place.name(),
         problems,
     })
+}
+
+/// The rules, if their window is not longer than events may be held.
+fn fitting(rules: Rules, longest: Option<Duration>) -> Result<Rules, Vec<Problem>> {
+    if let (Some(coalesce), Some(longest)) = (&rules.coalesce, longest)
+        && coalesce.window > longest
+    {
+        let (window, (line, column)) = (coalesce.window, coalesce.window_at);
+        let message = format!(
+            "coalesce: expected a window of at most {longest:?}, found {window:?}: half of queue.visibility_timeout, \
+             so that no event comes twice while it is held"
+        );
+        return Err(vec![Problem {
+            line,
+            column,
+            message,
+        }]);
+    }
+    Ok(rules)
 }

@@ -4,6 +4,7 @@
 //! under way, ends the batch in hand, and leaves what is not done in the queue. A panic is a bug of ours and ends as
 //! little as can be: one event's turn, one batch, at worst the worker's round; ingest that ended would end the process.
 
+mod check;
 mod clients;
 mod listen;
 mod watch;
@@ -28,6 +29,8 @@ use crate::rules::Allowed;
 use crate::setup;
 use crate::telemetry::{Prometheus, STOP};
 use worker::Worker;
+
+pub use check::{Checked, check};
 
 /// How long to wait after the queue could not be read, and after a panic of the worker.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -59,16 +62,8 @@ pub async fn start(
     let mut store = None;
     let mut worker = None;
     if config.only != Some(Part::Ingest) {
-        let visible = config.queue.visibility_timeout;
-        // SQS gives out one by one what is then a batch.
-        let older = match &config.queue.url {
-            Some(_) => config.batch.window + Duration::from_secs(1),
-            None => Duration::ZERO,
-        };
-        let allowed = Allowed {
-            transforms,
-            longest_window: Some(Hold::longest_window(visible, older)),
-        };
+        let (visible, older) = (config.queue.visibility_timeout, older(config));
+        let allowed = allowed(config, transforms);
         let batch = Arc::new(setup::batch(config, aws.as_ref(), allowed).await?);
         store = match &batch.target {
             Target::Store(store) => Some(store.clone()),
@@ -109,6 +104,23 @@ pub async fn start(
         stop,
         tasks,
     })
+}
+
+/// What may stand in the rules file of a proxy with that configuration.
+pub fn allowed(config: &Config, transforms: Transforms) -> Allowed {
+    let visible = config.queue.visibility_timeout;
+    Allowed {
+        transforms,
+        longest_window: Some(Hold::longest_window(visible, older(config))),
+    }
+}
+
+/// How long events may have been out of sight when they come: SQS gives out one by one what is then a batch.
+fn older(config: &Config) -> Duration {
+    match &config.queue.url {
+        Some(_) => config.batch.window + Duration::from_secs(1),
+        None => Duration::ZERO,
+    }
 }
 
 impl Served {

@@ -2,7 +2,7 @@
 
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use targets::{DataZone, File, OpenLineageHttp, Store, Target};
+use targets::{DataZone, File, HttpSettings, OpenLineageHttp, Store, Target};
 use tokio::net::TcpListener;
 
 use crate::aws_error::said;
@@ -20,6 +20,13 @@ const STORE: &str = "store.db";
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct NotStarted(String);
+
+impl NotStarted {
+    /// Somebody has to change something.
+    pub(crate) fn wrong(why: String) -> NotStarted {
+        NotStarted(why)
+    }
+}
 
 /// The shared AWS configuration, if anything that was configured needs one: without, nothing looks for credentials.
 pub async fn aws(config: &Config) -> Option<SdkConfig> {
@@ -88,10 +95,7 @@ pub async fn target(config: &Config, aws: Option<&SdkConfig>) -> Result<Target, 
                 let name = "openlineage.api_key_secret_id";
                 http.api_key = Some(secret_text(aws, name, secret).await?);
             }
-            let target = OpenLineageHttp::new(http);
-            target
-                .map(Target::OpenLineage)
-                .map_err(|error| NotStarted(format!("openlineage: {error}")))
+            openlineage(http).map(Target::OpenLineage)
         }
         config::Target::DataZone {
             domain,
@@ -190,19 +194,34 @@ pub async fn batch(
         (None, Some(secret)) => Some(secret_text(aws, "rules.hash_key_secret_id", secret).await?),
         (None, None) => None,
     };
-    if hash_key.as_ref().is_some_and(|key| key.len() < HASH_KEY) {
-        let message = format!("rules.hash_key_secret_id: expected at least {HASH_KEY} characters");
-        return Err(NotStarted(message));
-    }
-    let hash_key = hash_key.map(String::into_bytes);
-    let rules = LiveRules::open(&config.rules, hash_key, aws, allowed).await;
-    let rules = rules.map_err(|error| NotStarted(format!("rules.file: {error}")))?;
+    let rules = rules(config, hash_key, aws, allowed).await?;
     Ok(Batch::new(
         config,
         target(config, aws).await?,
         lookups,
         rules,
     ))
+}
+
+/// The rules, read for the first time.
+pub(crate) async fn rules(
+    config: &Config,
+    hash_key: Option<String>,
+    aws: Option<&SdkConfig>,
+    allowed: Allowed,
+) -> Result<LiveRules, NotStarted> {
+    if hash_key.as_ref().is_some_and(|key| key.len() < HASH_KEY) {
+        let message = format!("rules.hash_key_secret_id: expected at least {HASH_KEY} characters");
+        return Err(NotStarted::wrong(message));
+    }
+    let hash_key = hash_key.map(String::into_bytes);
+    let rules = LiveRules::open(&config.rules, hash_key, aws, allowed).await;
+    rules.map_err(|error| NotStarted::wrong(format!("rules.file: {error}")))
+}
+
+/// An OpenLineage endpoint.
+pub(crate) fn openlineage(http: HttpSettings) -> Result<OpenLineageHttp, NotStarted> {
+    OpenLineageHttp::new(http).map_err(|error| NotStarted::wrong(format!("openlineage: {error}")))
 }
 
 /// The keys that ingest lets in.

@@ -3,13 +3,12 @@
 
 mod letters;
 
+use std::io::{BufRead, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use comfy_table::presets::UTF8_BORDERS_ONLY;
-use comfy_table::{ContentArrangement, Table};
 use indicatif::{ProgressBar, ProgressStyle};
 use proxy::config::Role;
 use proxy::config::settings::Settings;
@@ -18,6 +17,7 @@ use serde_json::json;
 
 use self::letters::{Act, Done, Filter, Letters, Pace, Which};
 use super::stack::{Stack, aws};
+use super::table::{Fit, Table};
 use super::{Common, FINE, Output, no, print};
 
 #[derive(Debug, Args)]
@@ -47,12 +47,17 @@ pub(super) struct Place {
 #[derive(Debug, Args)]
 struct Of {
     /// Those whose reason contains this text.
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
     reason: String,
     /// Those that were given up longer ago, such as `2h` or `1day`.
     #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
     older_than: Option<Duration>,
-    /// Those that were given up more lately.
+    /// Those that were given up more recently than that.
     #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
     newer_than: Option<Duration>,
 }
@@ -72,21 +77,21 @@ struct Chosen {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Shows when, after how many tries and why events were given up.
+    /// List when, after how many tries and why events were given up.
     List {
         #[command(flatten)]
         place: Place,
         #[command(flatten)]
         of: Of,
     },
-    /// Prints an event.
+    /// Print an event.
     Show {
         #[command(flatten)]
         place: Place,
         /// Its id.
         id: String,
     },
-    /// Puts events back into the queue, to be tried as new ones.
+    /// Put events back into the queue, to be tried as new ones.
     Redrive {
         #[command(flatten)]
         place: Place,
@@ -96,12 +101,15 @@ enum Command {
         #[arg(long, value_name = "EVENTS", default_value_t = 10)]
         rate: u32,
     },
-    /// Deletes events for good.
+    /// Delete events for good; `--all` asks first.
     Delete {
         #[command(flatten)]
         place: Place,
         #[command(flatten)]
         chosen: Chosen,
+        /// Do not ask before all are deleted.
+        #[arg(long)]
+        yes: bool,
     },
 }
 
@@ -123,8 +131,10 @@ pub(super) async fn run(arguments: Arguments, environment: Settings) -> anyhow::
             place,
             chosen,
             rate,
-        } => act(place, environment, Act::Redrive, chosen, rate).await,
-        Command::Delete { place, chosen } => act(place, environment, Act::Delete, chosen, 0).await,
+        } => act(place, environment, Act::Redrive, chosen, rate, true).await,
+        Command::Delete { place, chosen, yes } => {
+            act(place, environment, Act::Delete, chosen, 0, yes).await
+        }
     }
 }
 
@@ -206,6 +216,7 @@ async fn act(
     act: Act,
     chosen: Chosen,
     rate: u32,
+    yes: bool,
 ) -> anyhow::Result<ExitCode> {
     let output = place.output;
     let letters = place.letters(environment).await?;
@@ -213,6 +224,22 @@ async fn act(
         true => Which::All(chosen.of.filter()),
         false => Which::Ids(chosen.ids),
     };
+    if let (Which::All(filter), false) = (&which, yes) {
+        let count = letters.list(filter).await?.len();
+        match confirmed(count)? {
+            Answer::Yes => {}
+            Answer::No => {
+                eprintln!("lineage-proxy: nothing is deleted");
+                return Ok(no());
+            }
+            Answer::Nobody => {
+                eprintln!(
+                    "lineage-proxy: there is no terminal to ask whether all {count} are to be deleted: say --yes"
+                );
+                return Ok(ExitCode::from(2));
+            }
+        }
+    }
     // Hidden by itself where there is no terminal.
     let progress = ProgressBar::new(letters.status().await?.dead_letters).with_style(
         ProgressStyle::with_template("{bar:40} {pos}/{len} {per_sec} {eta}")?,
@@ -226,29 +253,56 @@ async fn act(
     told(word, &done?, output)
 }
 
+/// What a person says to a question.
+enum Answer {
+    Yes,
+    No,
+    /// There is none to be asked.
+    Nobody,
+}
+
+/// Asks whether so many events are to be deleted: `yes`, or their number.
+fn confirmed(count: usize) -> anyhow::Result<Answer> {
+    let stdin = std::io::stdin();
+    if count == 0 {
+        return Ok(Answer::Yes);
+    }
+    if !stdin.is_terminal() {
+        return Ok(Answer::Nobody);
+    }
+    let what = if count == 1 { "event" } else { "events" };
+    eprint!("Delete {count} {what} for good? Type yes, or the number: ");
+    let mut line = String::new();
+    stdin.lock().read_line(&mut line)?;
+    let line = line.trim();
+    let is_yes = line.eq_ignore_ascii_case("yes") || line == count.to_string();
+    Ok(if is_yes { Answer::Yes } else { Answer::No })
+}
+
 fn list(letters: &[DeadLetter], output: Output) -> anyhow::Result<ExitCode> {
     match output {
         Output::Json => print(serde_json::to_string(letters)?)?,
         Output::Text if letters.is_empty() => print("no dead letters")?,
         Output::Text => {
             let now = now();
-            let mut table = Table::new();
-            table
-                .load_style(UTF8_BORDERS_ONLY)
-                .set_content_arrangement(ContentArrangement::Dynamic)
-                .set_header(["id", "given up", "tries", "bytes", "reason"]);
+            let mut table = Table::new([
+                ("id", Fit::Whole),
+                ("given up", Fit::Whole),
+                ("tries", Fit::Whole),
+                ("bytes", Fit::From(100)),
+                ("reason", Fit::Wrap),
+            ]);
             for letter in letters {
                 let seconds = u64::try_from((now - letter.dead_at) / 1_000).unwrap_or(0);
-                let row = [
+                table.row([
                     letter.id.clone(),
                     format!("{} ago", age(seconds)),
                     letter.receives.to_string(),
                     letter.size.to_string(),
                     letter.reason.clone(),
-                ];
-                table.add_row(row);
+                ]);
             }
-            print(table)?;
+            print(table.text())?;
         }
     }
     Ok(FINE)
@@ -273,7 +327,9 @@ fn unknown(id: &str) -> ExitCode {
     no()
 }
 
-/// `2h 5m 3s`.
-fn age(seconds: u64) -> humantime::FormattedDuration {
-    humantime::format_duration(Duration::from_secs(seconds))
+/// `2h 5m`: the two largest units.
+fn age(seconds: u64) -> String {
+    let whole = humantime::format_duration(Duration::from_secs(seconds)).to_string();
+    let units: Vec<&str> = whole.split(' ').take(2).collect();
+    units.join(" ")
 }

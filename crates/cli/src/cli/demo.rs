@@ -4,23 +4,25 @@
 //! was renamed, where it went. It goes on serving until Ctrl-C, so that a client can be pointed at it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use comfy_table::presets::UTF8_FULL_CONDENSED;
-use comfy_table::{ContentArrangement, Table};
 use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use ::transform::Transforms;
 
+use super::table::{Fit, Table};
 use super::{FINE, Output, no, print};
 use proxy::batch::{Outcome, Report, Settled};
 use proxy::config::settings::Settings;
 use proxy::config::{Config, Role};
+use proxy::serve::ToldToStop;
 use proxy::{serve, telemetry};
 
 /// An Airflow task that loads Redshift, dbt models on top, a Spark job: one event a line, with the oddities of each.
@@ -54,31 +56,96 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let own = std::env::temp_dir().join(format!("lineage-proxy-demo-{}", std::process::id()));
-    let data_dir = arguments.data_dir.clone().unwrap_or_else(|| own.clone());
+    // Before anything is there that would be left behind.
+    let mut stop = ToldToStop::listen()?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let folder = Folder::new(arguments.data_dir.clone())?;
     let mut settings = Settings::default();
     settings.set("listen", arguments.listen.clone(), "--listen");
-    settings.set("data_dir", data_dir.display().to_string(), "--data-dir");
+    settings.set(
+        "data_dir",
+        folder.path().display().to_string(),
+        "--data-dir",
+    );
     let config = Config::read(settings.over(Settings::yaml("demo", SETTINGS)), Role::Serve)?;
     telemetry::log_to_stderr("warn");
     let prometheus = telemetry::count_for_prometheus().map_err(anyhow::Error::msg)?;
     let (watcher, reports) = mpsc::unbounded_channel();
-    let served = serve::start(&config, prometheus, Some(watcher), Transforms::new()).await?;
+    let mut stopped = async || {
+        tokio::select! {
+            () = stop.told() => {}
+            _ = hangup.recv() => {}
+        }
+    };
+    let served = tokio::select! {
+        served = serve::start(&config, prometheus, Some(watcher), Transforms::new()) => served?,
+        () = stopped() => return Ok(no()),
+    };
     let url = format!("http://{}", served.address);
-
-    let shown = show(&url, reports, arguments.output).await;
-    if shown.is_ok() && !arguments.once {
+    let shown = tokio::select! {
+        shown = show(&url, reports, arguments.output) => shown,
+        () = stopped() => Ok(no()),
+    };
+    let is_fine = matches!(shown, Ok(status) if status == FINE);
+    if is_fine && !arguments.once {
         eprintln!(
             "\nThe proxy goes on serving: set OPENLINEAGE_URL={url} for a client of yours; Ctrl-C ends it."
         );
         eprintln!("What arrived: {url}/api/v1/events/lineage   Counters: {url}/metrics");
-        serve::ToldToStop::listen()?.told().await;
+        stopped().await;
     }
     served.stop().await;
-    if arguments.data_dir.is_none() {
-        let _ = std::fs::remove_dir_all(&own); // a folder left in the temporary ones does no harm
+    if is_fine {
+        folder.keep();
     }
     shown
+}
+
+/// The data folder of a demo. A new one of ours goes with it; one that was named stays, unless the demo has failed and
+/// it was not there before.
+struct Folder {
+    path: PathBuf,
+    own: Option<TempDir>,
+    is_new: bool,
+}
+
+impl Folder {
+    fn new(named: Option<PathBuf>) -> anyhow::Result<Folder> {
+        Ok(match named {
+            Some(path) => Folder {
+                is_new: !path.exists(),
+                path,
+                own: None,
+            },
+            None => {
+                let own = tempfile::Builder::new()
+                    .prefix("lineage-proxy-demo-")
+                    .tempdir()?;
+                Folder {
+                    path: own.path().to_owned(),
+                    own: Some(own),
+                    is_new: true,
+                }
+            }
+        })
+    }
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The demo has not failed.
+    fn keep(mut self) {
+        self.is_new = self.own.is_some();
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if self.is_new {
+            let _ = std::fs::remove_dir_all(&self.path); // whoever wants to know why sees it there
+        }
+    }
 }
 
 /// An event on its way: what ingest said, and what the batch did.
@@ -219,6 +286,24 @@ impl Way {
             .collect()
     }
 
+    /// The same for a person: each change once, with all its places.
+    fn renamed(&self) -> Vec<String> {
+        let mut places: Vec<((&str, &str), Vec<&str>)> = Vec::new();
+        for (place, before, after) in self.rewritten() {
+            match places
+                .iter_mut()
+                .find(|(change, _)| *change == (before, after))
+            {
+                Some((_, places)) => places.push(place),
+                None => places.push(((before, after), vec![place])),
+            }
+        }
+        let renamed = places.into_iter();
+        renamed
+            .map(|((before, after), places)| format!("{}: {before}\n→ {after}", places.join(", ")))
+            .collect()
+    }
+
     fn json(&self) -> Value {
         let rewritten: Vec<Value> = self
             .rewritten()
@@ -234,27 +319,19 @@ impl Way {
     }
 }
 
-fn table(ways: &[&Way]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(UTF8_FULL_CONDENSED)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header(["event", "repaired", "rewritten (before → after)", "outcome"]);
-    if !table.is_tty() {
-        table.set_width(140);
-    }
+fn table(ways: &[&Way]) -> String {
+    let mut table = Table::new([
+        ("event", Fit::Wrap),
+        ("outcome", Fit::Whole),
+        ("repaired, and renamed (before → after)", Fit::Wrap),
+    ]);
     for way in ways {
-        let rewritten = way
-            .rewritten()
-            .into_iter()
-            .map(|(place, before, after)| format!("{place}: {before}\n→ {after}"));
-        let rewritten: Vec<String> = rewritten.collect();
-        table.add_row([
+        let changes = way.repaired.iter().cloned().chain(way.renamed());
+        table.row([
             way.label.clone(),
-            way.repaired.join("\n"),
-            rewritten.join("\n"),
             way.outcome().to_owned(),
+            changes.collect::<Vec<_>>().join("\n"),
         ]);
     }
-    table
+    table.text()
 }

@@ -1,159 +1,181 @@
-//! Events in files: one JSON text, an array, or JSON lines; `-` is standard input.
+//! Events in files: the one way in for every command that reads events.
 //!
-//! An archive may also be a folder of such files, gzipped or not; its lines are read as they are needed.
+//! A file is any mix of JSON values, one after the other: a line each, over many lines, in arrays, or in what
+//! `GET /api/v1/events/lineage` answers; gzipped or not, with a byte order mark or without. `-` is standard input, and a
+//! folder stands for the files in it. Events are read as they are needed. Where one event ends and the next begins is
+//! decided in `input/texts.rs`; whether it is an event is for those who ask.
+
+mod texts;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::MultiGzDecoder;
 
-use openlineage::{Json, split_array};
+use texts::Texts;
+
+/// Standard input, on the command line.
+const STDIN: &str = "-";
 
 /// An event's text, and where it stands.
+#[derive(Debug)]
 pub(super) struct Found {
     pub(super) file: String,
-    /// Its place in the file, from 0.
+    /// The line that it begins on, from 1.
+    pub(super) line: u64,
+    /// Its place among the events of the file, from 0.
     pub(super) index: usize,
+    /// Whether another one begins on the same line before it.
+    shares_line: bool,
     pub(super) text: Vec<u8>,
+}
+
+/// A file that is read from.
+#[derive(Debug)]
+pub(super) struct Source {
+    name: String,
+    /// Whether it was named, and did not come with its folder.
+    is_named: bool,
 }
 
 /// A file that was named and cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}: {1}")]
-pub(super) struct Unreadable(String, std::io::Error);
+pub(super) struct Unreadable(String, io::Error);
 
-/// All events of all files, in order.
-pub(super) fn read(files: &[String]) -> Result<Vec<Found>, Unreadable> {
-    let mut found = Vec::new();
-    for file in files {
-        let mut bytes = Vec::new();
-        let read = match file.as_str() {
-            "-" => std::io::stdin().lock().read_to_end(&mut bytes).map(drop),
-            path => std::fs::read(Path::new(path)).map(|read| bytes = read),
-        };
-        read.map_err(|error| Unreadable(file.clone(), error))?;
-        let texts = split(&bytes).into_iter().enumerate();
-        found.extend(texts.map(|(index, text)| Found {
-            file: file.clone(),
-            index,
-            text: text.to_vec(),
-        }));
+impl Found {
+    /// `file:line`.
+    pub(super) fn place(&self) -> String {
+        format!("{}:{}", self.file, self.line)
     }
-    Ok(found)
-}
 
-/// The files of an archive: those named, and all in the folders named, in the order of their names.
-pub(super) fn archive(paths: &[String]) -> Result<Vec<PathBuf>, Unreadable> {
-    let mut files = Vec::new();
-    for path in paths {
-        walk(Path::new(path), &mut files).map_err(|error| Unreadable(path.clone(), error))?;
-    }
-    Ok(files)
-}
-
-fn walk(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    if !fs::metadata(path)?.is_dir() {
-        files.push(path.to_owned());
-        return Ok(());
-    }
-    let entries = fs::read_dir(path)?.collect::<Result<Vec<_>, _>>()?;
-    let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
-    paths.sort();
-    paths.iter().try_for_each(|path| walk(path, files))
-}
-
-/// Gives each event of a file to `each`. JSON lines are read one by one, whatever else there is is read whole.
-pub(super) fn stream(path: &Path, mut each: impl FnMut(Found)) -> Result<(), Unreadable> {
-    let file = path.display().to_string();
-    let failed = |error| Unreadable(file.clone(), error);
-    let opened = fs::File::open(path).map_err(failed)?;
-    let gzipped = path.extension().is_some_and(|extension| extension == "gz");
-    let mut reader: Box<dyn BufRead> = if gzipped {
-        Box::new(BufReader::new(MultiGzDecoder::new(opened)))
-    } else {
-        Box::new(BufReader::new(opened))
-    };
-    let is_whole =
-        |text: &[u8]| std::str::from_utf8(text).is_ok_and(|text| Json::parse(text).is_ok());
-    let (mut line, mut index) = (Vec::new(), 0);
-    while reader.read_until(b'\n', &mut line).map_err(failed)? > 0 {
-        // A first line that does not stand for itself is the beginning of something larger; an array of one line is too.
-        if index == 0 && (!is_whole(&line) || line.trim_ascii_start().starts_with(b"[")) {
-            reader.read_to_end(&mut line).map_err(failed)?;
-            for (index, text) in split(&line).into_iter().enumerate() {
-                each(Found {
-                    file: file.clone(),
-                    index,
-                    text: text.to_vec(),
-                });
-            }
-            return Ok(());
+    /// Which event it is, where the line alone does not say so.
+    pub(super) fn which(&self) -> String {
+        match self.shares_line {
+            true => format!(" (event {} of the file)", self.index + 1),
+            false => String::new(),
         }
-        let text = std::mem::take(&mut line);
-        if !text.trim_ascii().is_empty() {
-            each(Found {
-                file: file.clone(),
-                index,
-                text,
+    }
+}
+
+/// The files that are meant: those named, and those in the folders named, in the order of their names. Hidden ones and
+/// links to folders are left out.
+pub(super) fn sources(paths: &[String]) -> Result<Vec<Source>, Unreadable> {
+    let mut sources = Vec::new();
+    for path in paths {
+        let failed = |error| Unreadable(path.clone(), error);
+        if path == STDIN && sources.iter().any(|source: &Source| source.name == STDIN) {
+            let twice = "standard input can be read only once";
+            return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, twice)));
+        }
+        let before = sources.len();
+        if path != STDIN && fs::metadata(path).map_err(failed)?.is_dir() {
+            walk(Path::new(path), &mut sources).map_err(failed)?;
+            if sources.len() == before {
+                let empty = "there is no file in this folder";
+                return Err(failed(io::Error::new(io::ErrorKind::NotFound, empty)));
+            }
+        } else {
+            sources.push(Source {
+                name: path.clone(),
+                is_named: true,
             });
-            index += 1;
+        }
+    }
+    Ok(sources)
+}
+
+fn walk(folder: &Path, sources: &mut Vec<Source>) -> io::Result<()> {
+    let mut entries = fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        let path = entry.path();
+        if entry.file_type()?.is_dir() {
+            walk(&path, sources)?;
+        } else if fs::metadata(&path).is_ok_and(|file| file.is_file()) {
+            sources.push(Source {
+                name: path.display().to_string(),
+                is_named: false,
+            });
         }
     }
     Ok(())
 }
 
-fn split(bytes: &[u8]) -> Vec<&[u8]> {
-    if let Ok(texts) = split_array(bytes) {
-        return texts.into_iter().map(str::as_bytes).collect();
+impl Source {
+    /// Gives each event to `each`, and how many there were. A file that was named and holds none is said to.
+    pub(super) fn read(
+        &self,
+        mut each: impl FnMut(Found) -> anyhow::Result<()>,
+    ) -> anyhow::Result<usize> {
+        let file = match self.name.as_str() {
+            STDIN => "<stdin>".to_owned(),
+            name => name.to_owned(),
+        };
+        let failed = |error| Unreadable(file.clone(), error);
+        let (mut index, mut last) = (0, 0);
+        for text in Texts::of(self.open().map_err(failed)?) {
+            let text = text.map_err(failed)?;
+            each(Found {
+                file: file.clone(),
+                line: text.line,
+                index,
+                shares_line: text.line == last,
+                text: text.bytes,
+            })?;
+            (index, last) = (index + 1, text.line);
+        }
+        if index == 0 {
+            eprintln!("lineage-proxy: {file}: there is no event in it");
+        }
+        Ok(index)
     }
-    let lines: Vec<&[u8]> = bytes
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.trim_ascii().is_empty())
-        .collect();
-    let is_whole =
-        |text: &[u8]| std::str::from_utf8(text).is_ok_and(|text| Json::parse(text).is_ok());
-    // One text over many lines, or one text a line? If any line stands for itself, a line.
-    if lines.len() > 1 && !is_whole(bytes) && lines.iter().any(|line| is_whole(line)) {
-        return lines;
+
+    /// Whether it counts as wrong that it holds no event: a log that was just begun is no reason to refuse its folder.
+    pub(super) fn is_named(&self) -> bool {
+        self.is_named
     }
-    vec![bytes]
+
+    fn open(&self) -> io::Result<Box<dyn BufRead>> {
+        // 64 KB: a system call a block, and little next to an event.
+        const BLOCK: usize = 65_536;
+        let mut reader: Box<dyn BufRead> = match self.name.as_str() {
+            STDIN => Box::new(BufReader::with_capacity(BLOCK, io::stdin())),
+            path => Box::new(BufReader::with_capacity(BLOCK, fs::File::open(path)?)),
+        };
+        // The first byte of gzip's magic number (RFC 1952, section 2.3.1) begins no JSON text.
+        if reader.fill_buf()?.first() == Some(&0x1f) {
+            let unpacked = MultiGzDecoder::new(reader);
+            return Ok(Box::new(BufReader::with_capacity(BLOCK, unpacked)));
+        }
+        Ok(reader)
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::{split, stream};
-
-    #[test]
-    fn an_archive_gives_the_same_events_whole_in_lines_and_gzipped() {
-        use std::io::Write;
-        let folder = tempfile::tempdir().unwrap();
-        let lines = "{\"a\":1}\n\n{\"a\":NaN}\n{\"a\":3}";
-        let array = "[{\"a\":1},{\"a\":NaN},\n{\"a\":3}]";
-        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        gzip.write_all(lines.as_bytes()).unwrap();
-        let files = [
-            ("lines.jsonl", lines.as_bytes().to_vec()),
-            ("array.json", array.as_bytes().to_vec()),
-            ("lines.jsonl.gz", gzip.finish().unwrap()),
-        ];
-        for (name, bytes) in files {
-            let path = folder.path().join(name);
-            std::fs::write(&path, bytes).unwrap();
-            let mut texts = Vec::new();
-            stream(&path, |found| {
-                texts.push(String::from_utf8(found.text).unwrap().trim().to_owned());
-            })
-            .unwrap();
-            assert_eq!(texts, ["{\"a\":1}", "{\"a\":NaN}", "{\"a\":3}"], "{name}");
-        }
+/// Gives each event of all files to `each`. Whether every file that was named holds one.
+pub(super) fn each(
+    paths: &[String],
+    mut each: impl FnMut(Found) -> anyhow::Result<()>,
+) -> anyhow::Result<bool> {
+    let (mut all, mut total) = (true, 0);
+    for source in sources(paths)? {
+        let count = source.read(&mut each)?;
+        all &= count > 0 || !source.is_named();
+        total += count;
     }
+    Ok(all && total > 0)
+}
 
-    #[test]
-    fn one_text_an_array_and_lines_are_told_apart() {
-        assert_eq!(split(b"{\n\"a\": 1\n}").len(), 1);
-        assert_eq!(split(b" [ {}, {\"a\": NaN} ]").len(), 2);
-        assert_eq!(split(b"{}\n\n{\"a\": NaN}\n{}\n").len(), 3);
-        assert_eq!(split(b"{ not json").len(), 1);
-    }
+/// All events of all files, in order; and whether every file that was named holds one.
+pub(super) fn read(paths: &[String]) -> anyhow::Result<(Vec<Found>, bool)> {
+    let mut events = Vec::new();
+    let all = each(paths, |found| {
+        events.push(found);
+        Ok(())
+    })?;
+    Ok((events, all))
 }

@@ -1,8 +1,11 @@
 //! `lineage-proxy send`: events from files to a proxy, or to any other OpenLineage endpoint, as they stand in the file.
 //!
-//! Patient where the clients are not: an endpoint that cannot take an event now is asked again.
+//! Patient where the clients are not: an endpoint that cannot take an event now is asked again. One that was never there
+//! is given up at once.
 
 use std::process::ExitCode;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -21,7 +24,7 @@ const WAIT: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Files with events; `-` for standard input.
+    /// Files with events.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
     /// The endpoint; without a path, `/api/v1/lineage` is meant.
@@ -33,7 +36,7 @@ pub(super) struct Arguments {
     #[arg(long, env = "OPENLINEAGE_API_KEY", hide = true, hide_env_values = true)]
     api_key: Option<String>,
     /// Requests under way at once.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "COUNT", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
     concurrency: u16,
     /// How results are printed.
     #[arg(long, value_enum, default_value_t)]
@@ -54,15 +57,25 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         ),
         None => arguments.api_key,
     };
-    let client = Client::builder().timeout(Duration::from_secs(30)).build()?;
-    let events = input::read(&arguments.files)?;
+    let client = Client::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .timeout(Duration::from_secs(30))
+        .build()?;
+    let (events, all) = input::read(&arguments.files)?;
+    let endpoint = Endpoint {
+        client,
+        url,
+        key,
+        answered: AtomicBool::new(false),
+        unreachable: OnceLock::new(),
+    };
     // Hidden by itself where there is no terminal.
     let progress = ProgressBar::new(events.len() as u64);
     let sent = futures::stream::iter(events)
         .map(|found| {
-            let (client, url, key, progress) = (&client, &url, key.as_deref(), &progress);
+            let (endpoint, progress) = (&endpoint, &progress);
             async move {
-                let answer = send(client, url, key, &found).await;
+                let answer = endpoint.send(&found).await;
                 progress.inc(1);
                 (found, answer)
             }
@@ -75,59 +88,103 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     for (found, answer) in &sent {
         let is_sent = answer.is_ok();
         failed += usize::from(!is_sent);
-        let told = answer.as_ref().unwrap_or_else(|told| told);
+        let answer = answer.as_ref().unwrap_or_else(|error| error);
         match arguments.output {
             Output::Json => print(
-                json!({"file": found.file, "index": found.index, "sent": is_sent, "answer": told}),
+                json!({"file": found.file, "line": found.line, "index": found.index, "sent": is_sent, "answer": answer}),
             )?,
-            Output::Text if is_sent => {}
-            Output::Text => print(format!("{}:{}: {told}", found.file, found.index))?,
+            Output::Text if is_sent || Some(answer) == endpoint.unreachable.get() => {}
+            Output::Text => print(format!("{}: {answer}{}", found.place(), found.which()))?,
         }
+    }
+    if let Some(why) = endpoint.unreachable.get() {
+        eprintln!("lineage-proxy: {why}");
     }
     if arguments.output == Output::Text {
         print(format!("{} sent, {failed} not", sent.len() - failed))?;
     }
-    Ok(if failed == 0 { FINE } else { no() })
+    Ok(if all && failed == 0 { FINE } else { no() })
 }
 
-/// What the endpoint said at last: `Ok` when it took the event.
-async fn send(
-    client: &Client,
-    url: &Url,
-    key: Option<&str>,
-    found: &Found,
-) -> Result<String, String> {
-    let mut last = String::new();
-    for attempt in 0..TRIES {
-        if attempt > 0 {
-            tokio::time::sleep(WAIT).await;
-        }
-        let mut post = client
-            .post(url.clone())
-            .header("content-type", "application/json")
-            .body(found.text.clone());
-        if let Some(key) = key {
-            post = post.bearer_auth(key);
-        }
-        match post.send().await {
-            Ok(answer) => {
-                let status = answer.status();
-                last = format!("{status} {}", answer.text().await.unwrap_or_default());
-                if status.is_success() {
-                    return Ok(last);
+/// Where events are sent.
+struct Endpoint {
+    client: Client,
+    url: Url,
+    key: Option<String>,
+    /// Whether there was any answer yet.
+    answered: AtomicBool,
+    /// Why it cannot be reached at all: there is no use in trying with the other events.
+    unreachable: OnceLock<String>,
+}
+
+impl Endpoint {
+    /// What the endpoint said at last: `Ok` when it took the event.
+    async fn send(&self, found: &Found) -> Result<String, String> {
+        let mut last = String::new();
+        for attempt in 0..TRIES {
+            if let Some(why) = self.unreachable.get() {
+                return Err(why.clone());
+            }
+            if attempt > 0 {
+                tokio::time::sleep(WAIT).await;
+            }
+            let mut post = self
+                .client
+                .post(self.url.clone())
+                .header("content-type", "application/json")
+                .body(found.text.clone());
+            if let Some(key) = &self.key {
+                post = post.bearer_auth(key);
+            }
+            match post.send().await {
+                Ok(answer) => {
+                    self.answered.store(true, Ordering::Relaxed);
+                    let status = answer.status();
+                    last = format!("{status} {}", answer.text().await.unwrap_or_default());
+                    if status.is_success() {
+                        return Ok(last);
+                    }
+                    if !is_transient(status) {
+                        return Err(last);
+                    }
                 }
-                if !matches!(
-                    status,
-                    StatusCode::SERVICE_UNAVAILABLE
-                        | StatusCode::TOO_MANY_REQUESTS
-                        | StatusCode::BAD_GATEWAY
-                        | StatusCode::GATEWAY_TIMEOUT
-                ) {
-                    return Err(last);
+                Err(error) => {
+                    last = self.unanswered(&error);
+                    // What never answered is not there, or is not what was meant: nobody should have to wait for that.
+                    if error.is_connect() && !self.answered.load(Ordering::Relaxed) {
+                        return Err(self.unreachable.get_or_init(|| last).clone());
+                    }
                 }
             }
-            Err(error) => last = error.without_url().to_string(),
         }
+        Err(format!("{last} (tried {TRIES} times)"))
     }
-    Err(format!("{last} (tried {TRIES} times)"))
+
+    /// The URL and the cause. What stands in the URL to identify the sender is left out.
+    fn unanswered(&self, error: &reqwest::Error) -> String {
+        let mut url = self.url.clone();
+        url.set_query(None);
+        // Fails for URLs without a host, which have neither.
+        let _ = url.set_password(None);
+        let _ = url.set_username("");
+        let mut cause: &dyn std::error::Error = error;
+        while let Some(deeper) = cause.source() {
+            cause = deeper;
+        }
+        let cause = match error.is_timeout() {
+            true => "no answer in time".to_owned(),
+            false => cause.to_string(),
+        };
+        format!("{url}: {cause}")
+    }
+}
+
+fn is_transient(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::GATEWAY_TIMEOUT
+    )
 }

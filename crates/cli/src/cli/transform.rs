@@ -18,15 +18,16 @@ use clap::{Args, Subcommand, ValueEnum};
 use openlineage::{Event, Level};
 use proxy::batch::Prepare;
 use proxy::config::settings::Settings;
-use proxy::config::{Config, JobEvents, Role};
+use proxy::config::{Config, Errors, JobEvents, Role, RulesSource};
 use proxy::rules::{Allowed, NoRules, read_path};
+use proxy::serve;
 use targets::{DATAZONE_MAX_BYTES, Takes};
 
 use super::input::Found;
 use super::{FINE, Output, input, no};
 
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(args_conflicts_with_subcommands = true, after_help = super::FORMS)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -41,8 +42,10 @@ enum Command {
     /// Run the examples that stand in a rules file.
     Test(test::Arguments),
     /// Say which rules are for an event, and which condition keeps the others from it.
+    #[command(after_help = super::FORMS)]
     Explain(explain::Arguments),
     /// Run the rules over an archive of events, and sum up what would change.
+    #[command(after_help = super::FORMS)]
     Replay(replay::Arguments),
     /// Print the JSON Schema of rules files, for editors.
     Schema,
@@ -51,9 +54,12 @@ enum Command {
 /// Which rules.
 #[derive(Debug, Clone, Args)]
 struct File {
-    /// The rules file.
-    #[arg(long, value_name = "FILE", default_value = "transforms.yaml")]
-    rules: PathBuf,
+    /// The rules file [default: that of --config, else transforms.yaml].
+    #[arg(long, value_name = "FILE")]
+    rules: Option<PathBuf>,
+    /// The settings that `serve` will run with: its rules file, hash key and queue.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// How results are printed.
     #[arg(long, value_enum, default_value_t)]
     output: Output,
@@ -100,19 +106,67 @@ struct Bench {
 /// Stands for the key where none is set: hashes come out otherwise than they will, but they come out.
 const SOME_KEY: &[u8] = b"the workbench has no key of its own";
 
+/// A rules file, and what may stand in it.
+struct Located {
+    path: PathBuf,
+    allowed: Allowed,
+    hash_key: Option<Vec<u8>>,
+}
+
 impl Bench {
-    fn rules(&self, file: &File) -> anyhow::Result<Rules> {
-        let config = Config::read(self.environment.clone(), Role::Tool)?;
-        let allowed = Allowed {
-            transforms: self.transforms.clone(),
-            longest_window: None,
+    /// With a configuration, as `serve` has it; without, so that whatever some configuration allows is allowed.
+    fn locate(&self, file: &File) -> anyhow::Result<Located> {
+        let given = file.rules.clone();
+        let Some(config) = &file.config else {
+            let config = Config::read(self.environment.clone(), Role::Tool)?;
+            let key = config.rules.hash_key;
+            return Ok(Located {
+                path: given.unwrap_or_else(|| PathBuf::from("transforms.yaml")),
+                allowed: Allowed {
+                    transforms: self.transforms.clone(),
+                    longest_window: None,
+                },
+                hash_key: Some(key.map_or_else(|| SOME_KEY.to_vec(), String::into_bytes)),
+            });
         };
-        let key = config
-            .rules
-            .hash_key
-            .as_deref()
-            .map_or(SOME_KEY, str::as_bytes);
-        Ok(read_path(&file.rules, &allowed, Some(key))?)
+        let settings = self.environment.clone().over(super::settings(config)?);
+        let config = Config::read(settings, Role::Serve)?;
+        let path = match (given, &config.rules.source) {
+            (Some(path), _) => path,
+            (None, Some(RulesSource::Path(path))) => path.clone(),
+            (None, Some(RulesSource::S3 { bucket, key })) => {
+                let why = format!(
+                    "rules.file: s3://{bucket}/{key} is read by serve; say --rules for a copy of it here"
+                );
+                return Err(Errors(vec![why]).into());
+            }
+            (None, None) => {
+                let why = "rules.file: not set, so serve applies no rules; say --rules for a file"
+                    .to_owned();
+                return Err(Errors(vec![why]).into());
+            }
+        };
+        let secret = config.rules.hash_key_secret.as_ref();
+        Ok(Located {
+            path,
+            allowed: serve::allowed(&config, self.transforms.clone()),
+            hash_key: match (&config.rules.hash_key, secret) {
+                (Some(key), _) => Some(key.clone().into_bytes()),
+                (None, Some(_)) => Some(SOME_KEY.to_vec()),
+                (None, None) => None,
+            },
+        })
+    }
+
+    fn rules(&self, file: &File) -> anyhow::Result<Rules> {
+        self.locate(file)?.read()
+    }
+}
+
+impl Located {
+    fn read(&self) -> anyhow::Result<Rules> {
+        let key = self.hash_key.as_deref();
+        Ok(read_path(&self.path, &self.allowed, key)?)
     }
 }
 
@@ -150,14 +204,8 @@ const ANY: Takes = Takes {
 /// An event of a file, or why it is none.
 fn event(found: &Found) -> Result<Event, String> {
     let read = Event::read(&found.text, Level::Repair);
-    read.map(|read| read.event).map_err(|refused| {
-        let place = place(found);
-        format!("{place}: {refused}")
-    })
-}
-
-fn place(found: &Found) -> String {
-    format!("{}:{}", found.file, found.index)
+    read.map(|read| read.event)
+        .map_err(|refused| format!("{}: {refused}{}", found.place(), found.which()))
 }
 
 /// Prints, with colours on a terminal; a reader that went away is no error.

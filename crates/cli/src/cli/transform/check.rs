@@ -7,8 +7,9 @@ use serde_json::json;
 use super::{Bench, File, GREEN, NoRules, Output, RED, coloured, exit, paint};
 
 pub(super) fn run(file: &File, bench: &Bench) -> anyhow::Result<ExitCode> {
-    let name = file.rules.display().to_string();
-    let rules = match bench.rules(file) {
+    let located = bench.locate(file)?;
+    let name = located.path.display().to_string();
+    let rules = match located.read() {
         Ok(rules) => rules,
         Err(error) => match error.downcast::<NoRules>()? {
             NoRules::Wrong { problems, .. } => {
@@ -22,7 +23,11 @@ pub(super) fn run(file: &File, bench: &Bench) -> anyhow::Result<ExitCode> {
                     }
                 }
                 if file.output == Output::Text {
-                    paint(&coloured(&format!("{} wrong", problems.len()), RED))?;
+                    let count = match problems.len() {
+                        1 => "1 problem".to_owned(),
+                        many => format!("{many} problems"),
+                    };
+                    paint(&coloured(&count, RED))?;
                 }
                 return Ok(exit(false));
             }

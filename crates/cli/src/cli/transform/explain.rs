@@ -7,7 +7,7 @@ use ::transform::{Facts, Verdict};
 use clap::Args;
 
 use super::show::{lines, told};
-use super::{BOLD, Bench, DIM, File, Output, Target, coloured, event, exit, input, paint, place};
+use super::{BOLD, Bench, DIM, File, Output, Target, coloured, event, exit, input, paint};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -16,7 +16,7 @@ pub(super) struct Arguments {
     /// The target that the events are for.
     #[arg(long, value_enum, default_value_t)]
     target: Target,
-    /// Files with events: JSON, arrays, JSON lines; `-` for standard input.
+    /// Files with events.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<String>,
 }
@@ -29,8 +29,8 @@ pub(super) fn run(arguments: &Arguments, bench: &Bench) -> anyhow::Result<ExitCo
         target: prepare.target,
         lookups: &lookups,
     };
-    let mut fine = true;
-    for found in input::read(&arguments.files)? {
+    let (events, mut fine) = input::read(&arguments.files)?;
+    for found in events {
         let event = match event(&found) {
             Ok(event) => event,
             Err(error) => {
@@ -39,7 +39,7 @@ pub(super) fn run(arguments: &Arguments, bench: &Bench) -> anyhow::Result<ExitCo
                 continue;
             }
         };
-        let (place, explained) = (place(&found), rules.explain(&event, &facts));
+        let (place, explained) = (found.place(), rules.explain(&event, &facts));
         if arguments.file.output == Output::Json {
             paint(&told(&place, &event, &explained).to_string())?;
             continue;

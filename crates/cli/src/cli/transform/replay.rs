@@ -5,14 +5,13 @@ use std::process::ExitCode;
 
 use ::transform::{Did, Facts, Rules, Verdict};
 use clap::Args;
-use comfy_table::Table;
-use comfy_table::presets::UTF8_FULL_CONDENSED;
 use indicatif::{ProgressBar, ProgressStyle};
 use openlineage::{Event, Identity, Json, Role, names};
 use proxy::batch::{Prepare, preview};
 use serde_json::json;
 
-use super::{Bench, File, Output, Target, event, exit, input, paint};
+use super::super::table::{Fit, Table};
+use super::{Bench, File, Found, Output, Target, event, exit, input, paint};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -24,8 +23,8 @@ pub(super) struct Arguments {
     /// How many renamed names to list.
     #[arg(long, value_name = "COUNT", default_value_t = 20)]
     names: usize,
-    /// Files and folders with events: JSON, arrays, JSON lines, each gzipped or not.
-    #[arg(value_name = "PATH", required = true)]
+    /// Files with events.
+    #[arg(value_name = "FILE", required = true)]
     paths: Vec<String>,
 }
 
@@ -38,17 +37,23 @@ const KNOWN: usize = 100_000;
 pub(super) fn run(arguments: &Arguments, bench: &Bench) -> anyhow::Result<ExitCode> {
     let rules = bench.rules(&arguments.file)?;
     let prepare = arguments.target.prepare();
-    let files = input::archive(&arguments.paths)?;
-    let bar = ProgressBar::new(files.len() as u64);
+    let sources = input::sources(&arguments.paths)?;
+    let bar = ProgressBar::new(sources.len() as u64);
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos} of {len} files, {msg}") {
         bar.set_style(style);
     }
     let mut sum = Sum::new(&rules);
-    for file in &files {
-        input::stream(file, |found| match event(&found) {
-            Ok(event) => sum.add(&rules, &prepare, event),
-            Err(_) => sum.invalid += 1,
+    let (mut all, mut texts) = (true, 0);
+    for source in &sources {
+        let count = source.read(|found| {
+            match event(&found) {
+                Ok(event) => sum.add(&rules, &prepare, event),
+                Err(error) => sum.refused(&found, error),
+            }
+            Ok(())
         })?;
+        all &= count > 0 || !source.is_named();
+        texts += count;
         bar.inc(1);
         bar.set_message(format!("{} events", sum.events));
     }
@@ -59,14 +64,14 @@ pub(super) fn run(arguments: &Arguments, bench: &Bench) -> anyhow::Result<ExitCo
         Output::Text => paint(&sum.text(arguments.names))?,
     }
     let worked = sum.rules.iter().all(|(_, of)| of.failed == 0);
-    Ok(exit(worked && sum.invalid == 0))
+    Ok(exit(worked && all && texts > 0 && sum.invalid.count == 0))
 }
 
 /// What would change.
 #[derive(Default)]
 struct Sum {
     events: usize,
-    invalid: usize,
+    invalid: Invalid,
     unchanged: usize,
     dropped: usize,
     dead: usize,
@@ -78,6 +83,17 @@ struct Sum {
     renamed: BTreeMap<(Identity, Identity), usize>,
     waiting: Vec<(String, Event)>,
 }
+
+/// What stands in the files and is no event.
+#[derive(Default)]
+struct Invalid {
+    count: usize,
+    /// The first of them.
+    told: Vec<serde_json::Value>,
+}
+
+/// Texts that are no events, of which it is said where they stand and why.
+const TOLD: usize = 20;
 
 #[derive(Default)]
 struct OfRule {
@@ -98,6 +114,19 @@ impl Sum {
                 .map(|name| (name.to_owned(), OfRule::default()))
                 .collect(),
             ..Sum::default()
+        }
+    }
+
+    /// Says of the first ones where they stand, and counts the others.
+    fn refused(&mut self, found: &Found, error: String) {
+        self.invalid.count += 1;
+        if self.invalid.count <= TOLD {
+            self.invalid
+                .told
+                .push(json!({"file": found.file, "line": found.line, "reason": error}));
+            eprintln!("{error}");
+        } else if self.invalid.count == TOLD + 1 {
+            eprintln!("further texts that are not events are only counted");
         }
     }
 
@@ -189,10 +218,13 @@ impl Sum {
     }
 
     fn text(&self, count: usize) -> String {
-        let mut table = Table::new();
-        table
-            .load_style(UTF8_FULL_CONDENSED)
-            .set_header(["rule", "for", "changed", "dropped", "failed"]);
+        let mut table = Table::new([
+            ("rule", Fit::Wrap),
+            ("for", Fit::Whole),
+            ("changed", Fit::Whole),
+            ("dropped", Fit::Whole),
+            ("failed", Fit::Wrap),
+        ]);
         for (name, of) in &self.rules {
             let OfRule {
                 applied,
@@ -205,7 +237,7 @@ impl Sum {
                 Some(why) => format!("{failed}: {why}"),
                 None => failed.to_string(),
             };
-            table.add_row([
+            table.row([
                 name.clone(),
                 applied.to_string(),
                 changed.to_string(),
@@ -213,7 +245,7 @@ impl Sum {
                 failed,
             ]);
         }
-        let mut lines = vec![table.to_string()];
+        let mut lines = vec![table.text()];
         let top = self.top(count);
         if !top.is_empty() {
             lines.push(format!(
@@ -238,8 +270,13 @@ impl Sum {
             bytes_after,
             ..
         } = self;
+        let invalid = match invalid.count {
+            0 => String::new(),
+            1 => " (1 more text is not an event)".to_owned(),
+            count => format!(" ({count} more texts are not events)"),
+        };
         lines.push(format!(
-            "{events} events ({invalid} more are none): {unchanged} unchanged, {dropped} dropped, {dead} dead letters; \
+            "{events} events{invalid}: {unchanged} unchanged, {dropped} dropped, {dead} dead letters; \
              {delivered} would be delivered, {bytes_before} bytes become {bytes_after}"
         ));
         lines.join("\n")
@@ -255,7 +292,7 @@ impl Sum {
             json!({"before": identity(before), "after": identity(after), "times": times})
         });
         json!({
-            "events": self.events, "invalid": self.invalid, "unchanged": self.unchanged, "dropped": self.dropped,
+            "events": self.events, "invalid": self.invalid.count, "not_events": self.invalid.told, "unchanged": self.unchanged, "dropped": self.dropped,
             "dead_letters": self.dead, "delivered": self.delivered, "bytes_before": self.bytes_before,
             "bytes_after": self.bytes_after, "rules": rules.collect::<Vec<_>>(), "renamed": renamed.collect::<Vec<_>>(),
         })

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     BOLD, Bench, DIM, File, GREEN, Output, RED, Target, YELLOW, coloured, event, exit, input,
-    paint, place, short,
+    paint, short,
 };
 
 #[derive(Debug, Args)]
@@ -24,7 +24,7 @@ pub(super) struct Show {
     /// The target that the events are for.
     #[arg(long, value_enum, default_value_t)]
     target: Target,
-    /// Files with events: JSON, arrays, JSON lines; `-` for standard input.
+    /// Files with events.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<String>,
 }
@@ -32,10 +32,11 @@ pub(super) struct Show {
 pub(super) fn run(arguments: &Show, bench: &Bench) -> anyhow::Result<ExitCode> {
     let rules = bench.rules(&arguments.file)?;
     let prepare = arguments.target.prepare();
-    let (mut events, mut fine) = (Vec::new(), true);
-    for found in input::read(&arguments.files)? {
+    let (found, mut fine) = input::read(&arguments.files)?;
+    let mut events = Vec::new();
+    for found in found {
         match event(&found) {
-            Ok(event) => events.push((place(&found), event)),
+            Ok(event) => events.push((found.place(), event)),
             Err(error) => {
                 fine = false;
                 eprintln!("{error}");

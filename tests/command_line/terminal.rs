@@ -1,0 +1,234 @@
+//! What a person sees on a terminal, and what a program gets from the same command; and what a demo leaves behind.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::support::{BINARY, Serve, Target, eventually, moving, run};
+
+/// A command on a terminal of so many columns, with `input` typed in: exit status and what was shown.
+fn on_terminal(columns: u16, arguments: &[&str], input: &str) -> (Option<i32>, String) {
+    use std::io::Write;
+    let rows = if columns == 0 { 0 } else { 24 };
+    let command = format!(
+        "stty cols {columns} rows {rows} -echo; exec {BINARY} {}",
+        arguments.join(" ")
+    );
+    let mut child = Command::new("script")
+        .args(["-qec", &command, "/dev/null"])
+        .env_remove("COLUMNS")
+        .env("NO_COLOR", "1") // what is counted are characters
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut keys = child.stdin.take().unwrap();
+    keys.write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    (output.status.code(), shown.replace('\r', ""))
+}
+
+/// A data folder with three dead letters, and their ids.
+async fn dead_letters(folder: &Path) -> Vec<String> {
+    let target = Target::start().await;
+    let settings = [("TARGET", "openlineage"), ("OPENLINEAGE_URL", &target.url)];
+    let serve = Serve::start(folder, &settings);
+    for n in 1..=3 {
+        serve.post(&moving(n, "START", r#""answer":400"#)).await;
+    }
+    let dead = eventually(|| Some(serve.outcomes()).filter(|outcomes| outcomes.len() == 3));
+    assert!(dead.iter().all(|line| line["outcome"] == "dead_lettered"));
+    let mut ids: Vec<String> = dead
+        .iter()
+        .map(|line| line["id"].as_str().unwrap().to_owned())
+        .collect();
+    ids.sort();
+    assert_eq!(serve.terminate(), Some(0));
+    ids
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_fits_the_terminal_with_its_ids_whole_and_is_plain_in_a_pipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let ids = dead_letters(folder.path()).await;
+    let list = [
+        "dead-letters",
+        "list",
+        "--data-dir",
+        folder.path().to_str().unwrap(),
+    ];
+    for columns in [0, 80, 120] {
+        let (status, shown) = on_terminal(columns, &list, "");
+        assert_eq!(status, Some(0), "{shown}");
+        assert!(
+            ids.iter().all(|id| shown.contains(id.as_str())),
+            "{columns}:\n{shown}"
+        );
+        let widest = shown
+            .lines()
+            .map(|line| line.chars().count())
+            .max()
+            .unwrap();
+        let room = if columns == 0 { 80 } else { columns.into() };
+        assert!(widest <= room, "{columns}:\n{shown}");
+    }
+    let (_, out, _) = run(&list, &[]);
+    let rows: Vec<Vec<&str>> = out.lines().map(|line| line.split('\t').collect()).collect();
+    let mut first: Vec<&str> = rows.iter().map(|row| row[0]).collect();
+    assert_eq!(first.remove(0), "id");
+    first.sort_unstable();
+    assert_eq!(first, ids);
+    assert!(rows.iter().all(|row| row.len() == 5), "{out}");
+    assert!(!out.contains(['\u{1b}', '│', '─']), "{out}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_dead_letters_are_deleted_only_by_a_person_who_says_so_or_by_yes() {
+    let folder = tempfile::tempdir().unwrap();
+    let ids = dead_letters(folder.path()).await;
+    let place = ["--data-dir", folder.path().to_str().unwrap()];
+    let left = || {
+        let (_, out, _) = run(&[&["dead-letters", "list"], &place[..]].concat(), &[]);
+        out.lines().skip(1).count()
+    };
+    let delete = [&["dead-letters", "delete", "--all"], &place[..]].concat();
+    let (status, _, err) = run(&delete, &[]);
+    assert_eq!((status, left()), (Some(2), 3), "{err}");
+    assert!(err.contains("--yes"), "{err}");
+    for answer in ["\n", "no\n", "2\n", "y\n"] {
+        let (status, shown) = on_terminal(80, &delete, answer);
+        assert_eq!((status, left()), (Some(1), 3), "{answer:?}: {shown}");
+        assert!(shown.contains("Delete 3 events for good?"), "{shown}");
+    }
+    // One by its id is meant as it was said.
+    let one = [&["dead-letters", "delete", ids[0].as_str()], &place[..]].concat();
+    assert_eq!((run(&one, &[]).0, left()), (Some(0), 2));
+    let none = [delete.as_slice(), &["--reason", "no-such-reason"]].concat();
+    assert_eq!((run(&none, &[]).0, left()), (Some(0), 2));
+    let (status, shown) = on_terminal(80, &delete, "2\n");
+    assert_eq!((status, left()), (Some(0), 0), "{shown}");
+    assert_eq!(
+        run(&[delete.as_slice(), &["--yes"]].concat(), &[]).0,
+        Some(0)
+    );
+}
+
+#[test]
+fn the_demo_fits_a_terminal_of_any_width_and_one_that_has_none() {
+    for columns in [0, 80, 200] {
+        let (status, shown) =
+            on_terminal(columns, &["demo", "--once", "--listen", "127.0.0.1:0"], "");
+        assert_eq!(status, Some(0), "{shown}");
+        assert!(shown.contains("7 of 7 events delivered"), "{shown}");
+        let widest = shown
+            .lines()
+            .map(|line| line.chars().count())
+            .max()
+            .unwrap();
+        assert!(
+            widest <= if columns == 0 { 80 } else { columns.into() },
+            "{shown}"
+        );
+    }
+    let (_, out, _) = run(&["demo", "--once", "--listen", "127.0.0.1:0"], &[]);
+    let rows: Vec<&str> = out.lines().filter(|line| line.contains('\t')).collect();
+    assert_eq!(rows.len(), 8, "a header, and a row an event: {out}");
+}
+
+/// A demo with a folder for temporary files of its own.
+fn demo(temporary: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(BINARY);
+    command
+        .arg("demo")
+        .args(arguments)
+        .env("TMPDIR", temporary)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
+
+fn is_empty(folder: &Path) -> bool {
+    std::fs::read_dir(folder).unwrap().next().is_none()
+}
+
+#[test]
+fn a_demo_that_fails_leaves_nothing_behind() {
+    let temporary = tempfile::tempdir().unwrap();
+    let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = held.local_addr().unwrap().to_string();
+    let named = temporary.path().join("named");
+    let named = named.to_str().unwrap();
+    for arguments in [
+        &["--listen", &taken][..],
+        &["--listen", &taken, "--data-dir", named],
+        &["--listen", "no address"],
+    ] {
+        let status = demo(temporary.path(), arguments).status().unwrap();
+        assert!(!status.success(), "{arguments:?}");
+        assert!(is_empty(temporary.path()), "{arguments:?}");
+    }
+    // What was there before is somebody's.
+    std::fs::create_dir(named).unwrap();
+    let arguments = ["--listen", &taken, "--data-dir", named];
+    assert!(
+        !demo(temporary.path(), &arguments)
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert!(Path::new(named).is_dir());
+}
+
+#[test]
+fn a_demo_that_is_interrupted_leaves_nothing_behind_however_early() {
+    for (signal, wait) in [("INT", 0), ("INT", 30), ("TERM", 100), ("HUP", 1_000)] {
+        let temporary = tempfile::tempdir().unwrap();
+        let mut child = demo(temporary.path(), &["--listen", "127.0.0.1:0"])
+            .spawn()
+            .unwrap();
+        // As soon as there is anything to be left.
+        eventually(|| (!is_empty(temporary.path())).then_some(()));
+        std::thread::sleep(Duration::from_millis(wait));
+        let sent = Command::new("kill")
+            .args([&format!("-{signal}"), &child.id().to_string()])
+            .status();
+        assert!(sent.unwrap().success());
+        child.wait().unwrap();
+        assert!(is_empty(temporary.path()), "{signal} after {wait} ms");
+    }
+}
+
+#[test]
+fn help_begins_with_what_it_is_and_fits_eighty_columns() {
+    let (_, out, _) = run(&["--help"], &[]);
+    assert!(
+        out.starts_with("Takes OpenLineage events over HTTP"),
+        "{out}"
+    );
+    let commands: [&[&str]; 14] = [
+        &[],
+        &["serve"],
+        &["demo"],
+        &["validate"],
+        &["send"],
+        &["transform"],
+        &["transform", "check"],
+        &["transform", "explain"],
+        &["transform", "replay"],
+        &["dead-letters"],
+        &["dead-letters", "list"],
+        &["dead-letters", "delete"],
+        &["doctor"],
+        &["queue", "status"],
+    ];
+    for command in commands {
+        let (status, shown) = on_terminal(80, &[command, &["--help"]].concat(), "");
+        assert_eq!(status, Some(0), "{shown}");
+        let widest = shown
+            .lines()
+            .max_by_key(|line| line.chars().count())
+            .unwrap();
+        assert!(widest.chars().count() <= 80, "{command:?}: {widest}");
+    }
+}
