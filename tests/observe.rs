@@ -9,8 +9,10 @@
 
 mod support;
 
+use std::time::Duration;
+
 use serde_json::Value;
-use support::{Serve, event, eventually};
+use support::{Serve, Target, event, eventually};
 
 const KEY: &str = "a-key-of-some-length";
 
@@ -215,5 +217,85 @@ async fn the_duration_of_ingest_is_that_of_events_and_of_nothing_else() {
     assert!(
         metrics.contains("lineage_proxy_ingest_duration_seconds_count 3\n"),
         "{metrics}"
+    );
+}
+
+#[tokio::test]
+async fn an_event_says_how_many_names_its_rules_rewrote() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = "version: 1\nrules:\n  - name: by-rule\n    rename: {of: job, only: {namespace: test}, namespace: production}\n  - name: by-script\n    when: {kind: run}\n    script: \"event.job.name = `x`; event.inputs[0].name = `y`;\"\n";
+    let rules = support::write(folder.path(), "transforms.yaml", rules);
+    let serve = Serve::start(
+        &folder.path().join("data"),
+        &[("RULES_FILE", rules.to_str().unwrap())],
+    );
+    let inputs = r#""inputs":[{"namespace":"n","name":"a"},{"namespace":"n","name":"b"}]"#;
+    serve.post(&support::moving(1, "START", inputs)).await;
+    let line = serve.logged("event");
+    assert_eq!(
+        (&line["rules"], &line["rewritten"]),
+        (&"by-rule, by-script".into(), &2.into()),
+        "{line}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_is_down_is_a_line_when_it_goes_and_one_when_it_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = Target::start().await;
+    let settings = [
+        ("TARGET", "openlineage"),
+        ("OPENLINEAGE_URL", &target.url),
+        ("OPENLINEAGE_COMPRESSION", "none"),
+    ];
+    let serve = Serve::start(folder.path(), &settings);
+    serve.post(&event(0, "START")).await;
+    target.taken_when(1).await;
+    *target.default.lock().unwrap() = 503;
+    const DOWN: &str = "target down: events wait in the queue";
+    let mut sent = 1;
+    while lines(&serve, DOWN).is_empty() || sent < 60 {
+        assert!(sent < 1_000, "{:#?}", serve.log.lock().unwrap());
+        serve.post(&event(sent, "START")).await;
+        sent += 1;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    *target.default.lock().unwrap() = 201;
+    target.taken_when(sent as usize).await;
+    lines_when(&serve, "target back: what waits is delivered", |line| {
+        line["failures"].as_u64() > Some(0)
+    });
+    let down = lines(&serve, DOWN);
+    assert_eq!(
+        (down.len(), &down[0]["class"], &down[0]["target"]),
+        (1, &"unavailable".into(), &"openlineage".into())
+    );
+    assert!(
+        down[0]["since"].as_str().unwrap().ends_with('Z'),
+        "{down:#?}"
+    );
+    let retries = lines(&serve, "will be tried again");
+    assert!((1..=6).contains(&retries.len()), "{retries:#?}");
+    for field in [
+        "run.id",
+        "job.namespace",
+        "job.name",
+        "event.type",
+        "class",
+        "reason",
+        "events",
+        "suppressed",
+    ] {
+        assert!(!retries[0][field].is_null(), "no {field}: {}", retries[0]);
+    }
+    let mut delivered: Vec<_> = eventually(|| {
+        let outcomes = serve.outcomes();
+        (outcomes.len() >= sent as usize).then_some(outcomes)
+    });
+    delivered.sort_by_key(|line| line["id"].to_string());
+    delivered.dedup_by_key(|line| line["id"].to_string());
+    assert_eq!(
+        (delivered.len(), serve.outcomes().len()),
+        (sent as usize, sent as usize)
     );
 }

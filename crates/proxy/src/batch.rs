@@ -4,6 +4,7 @@
 //! a deadline ends it in time, and what was not tried goes back. The worker of `serve` and the batch function call
 //! [`run`]; what is decided is decided in `batch/plan.rs`, what is told is told in `batch/report.rs`.
 
+mod health;
 mod hold;
 mod order;
 mod plan;
@@ -11,13 +12,14 @@ mod prepare;
 mod preview;
 #[cfg(test)]
 mod protocol;
+mod renamed;
 mod report;
 mod together;
 mod twins;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -32,12 +34,14 @@ use crate::lookup::Lookups;
 use crate::queue::{Queue, Record};
 use crate::rules::{LiveRules, Loaded};
 
+use health::Health;
 pub use hold::Hold;
 use order::{Held, Order, Turn};
 use plan::Tried;
 pub(crate) use plan::after_panic;
 pub use prepare::{Prepare, Told};
 pub use preview::{Preview, preview};
+use report::Pace;
 pub use report::{Outcome, Report, Settled};
 use together::{Parcel, Run};
 use twins::Delivered;
@@ -60,6 +64,10 @@ pub struct Batch {
     pub max_receives: u32,
     /// What was delivered a moment ago, and is not to be again.
     delivered: Delivered,
+    /// Whether the target takes events.
+    health: Mutex<Health>,
+    /// Somebody looks at it by the clock: what lasts is not told with every batch.
+    watched: bool,
     /// The process is about to end.
     stopping: AtomicBool,
 }
@@ -94,7 +102,39 @@ impl Batch {
             order: Order::default(),
             max_receives,
             delivered: Delivered::within(config.batch.deduplication),
+            health: Mutex::default(),
+            watched: false,
             stopping: AtomicBool::new(false),
+        }
+    }
+
+    /// The same in a process that calls [`watch`](Self::watch) now and then.
+    #[must_use]
+    pub(crate) fn watched(self) -> Batch {
+        Batch {
+            watched: true,
+            ..self
+        }
+    }
+
+    /// Tells what is due of the target's health. `waiting` is how many events wait in the queue, if that is known.
+    pub(crate) fn watch(&self, waiting: Option<u64>) {
+        let notice = self.health().tick(Instant::now());
+        if let Some(notice) = notice {
+            report::health(&notice, self.target.name(), waiting);
+        }
+    }
+
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How the tries of a batch that will be repeated are told.
+    fn pace(&self) -> Pace {
+        match (self.watched, self.health().is_down()) {
+            (false, _) => Pace::EachBatch,
+            (true, false) => Pace::Limited,
+            (true, true) => Pace::Down,
         }
     }
 
@@ -242,7 +282,7 @@ pub async fn finish(batch: &Batch, queue: &Queue, taken: Taken) -> Report {
             failure: held.failure,
         });
     }
-    report.conclude(answers, batch.target.name());
+    report.conclude(answers, batch.target.name(), batch.pace());
     report
 }
 
@@ -348,7 +388,13 @@ async fn post(
     report::tries(batch.target.name(), &tries);
     let delivery = tries.ok().and_then(|tries| tries.delivery);
     match delivery {
-        Some(delivery) => Tried::Answered(delivery),
+        Some(delivery) => {
+            let notice = (batch.health()).saw(&delivery, &parcel.id, Instant::now());
+            if let Some(notice) = notice {
+                report::health(&notice, batch.target.name(), None);
+            }
+            Tried::Answered(delivery)
+        }
         None if batch.stopping.load(Ordering::Acquire) => Tried::Stopped,
         None => Tried::OutOfTime,
     }

@@ -90,6 +90,17 @@ pub enum Settlement {
     DeadLetter(String),
 }
 
+/// How much is in the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Depth {
+    /// Events that wait, for the first or another try, or are under way.
+    pub events: u64,
+    /// Events that were given up, where that can be seen.
+    pub dead_letters: Option<u64>,
+    /// Age of the event that is in the queue for longest, in seconds; 0 when there is none. SQS does not say.
+    pub oldest_seconds: Option<u64>,
+}
+
 /// Why a message is not in the queue.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SendError {
@@ -183,6 +194,14 @@ impl Queue {
         match self {
             Queue::Embedded(queue) => Queue::Embedded(queue),
             Queue::Sqs(queue) => Queue::Sqs(queue.deleted_by_lambda()),
+        }
+    }
+
+    /// How much is in it.
+    pub async fn depth(&self) -> Result<Depth, Unavailable> {
+        match self {
+            Queue::Embedded(queue) => queue.depth().await,
+            Queue::Sqs(queue) => queue.depth().await,
         }
     }
 

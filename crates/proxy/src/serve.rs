@@ -60,11 +60,11 @@ pub async fn start(
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
     let mut store = None;
-    let mut worker = None;
+    let (mut worker, mut watched) = (None, None);
     if config.only != Some(Part::Ingest) {
         let (visible, older) = (config.queue.visibility_timeout, older(config));
         let allowed = allowed(config, transforms);
-        let batch = Arc::new(setup::batch(config, aws.as_ref(), allowed).await?);
+        let batch = Arc::new(setup::batch(config, aws.as_ref(), allowed).await?.watched());
         store = match &batch.target {
             Target::Store(store) => Some(store.clone()),
             Target::DataZone(_) | Target::OpenLineage(_) | Target::File(_) => None,
@@ -74,6 +74,7 @@ pub async fn start(
             Some(url) if url.ends_with(".fifo") => Hold::nothing(),
             Some(_) | None => Hold::between_batches(visible, older),
         };
+        watched = Some(batch.clone());
         worker = Some(Worker::new(
             batch,
             queue.clone(),
@@ -88,7 +89,7 @@ pub async fn start(
     let address = listener.local_addr()?;
     let keys = setup::keys(config, aws.as_ref());
     tasks.spawn(prometheus.clone().sum_up(stop.clone()));
-    tasks.spawn(watch::watch(stop.clone()));
+    tasks.spawn(watch::watch(queue.clone(), watched, stop.clone()));
     let ingest = Ingest::new(&config.ingest, queue, keys).with_local(prometheus, store);
     let router = router(ingest, &config.ingest.path_prefix);
     // Only now that nothing can fail any more.

@@ -13,6 +13,7 @@ use transform::{
     run_event,
 };
 
+use super::renamed::renamed;
 use super::report::Outcome;
 use crate::config::JobEvents;
 
@@ -39,7 +40,9 @@ pub struct Told {
     pub rules: Vec<Arc<str>>,
     /// The rules that failed, and why; the event went on as it was before them.
     pub failed: Vec<(Arc<str>, String)>,
-    /// Names that were rewritten.
+    /// How many names were rewritten, by whichever rule.
+    pub rewritten: usize,
+    /// Names of Redshift that were.
     pub changes: Vec<Change>,
     /// Names that should have been, but could not.
     pub unresolved: Vec<Unresolved>,
@@ -68,6 +71,7 @@ impl Prepare {
             target: self.target,
             lookups: answers,
         };
+        let original = event;
         let transformed = rules.apply(event, &facts);
         let mut told = Told {
             unresolved: transformed.unresolved,
@@ -85,6 +89,7 @@ impl Prepare {
                 let rewritten = self.redshift.rewrite(&event, answers);
                 told.changes = rewritten.changes;
                 told.unresolved.extend(rewritten.unresolved);
+                told.rewritten = renamed(original, &rewritten.event);
                 (told, Ok(rewritten.event))
             }
             Verdict::Drop { rule } => (told, Err(Outcome::Dropped { rule })),

@@ -1,18 +1,55 @@
 //! What became of each event of a batch, and the one line and the one count that tell it.
 //!
-//! An outcome is told once, after the queue has it: a dead letter that could not be sent is none yet.
+//! An outcome is told once, after the queue has it: a dead letter that could not be sent is none yet. What is tried again
+//! has no outcome yet: of a batch there is one line for each class of failure, and while the target is down, about one a
+//! minute. What is told of the target itself is decided in `health.rs`.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
 
 use metrics::{counter, histogram};
 use openlineage::Event;
 use targets::Tries;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use tokio::time::error::Elapsed;
-use tracing::{info, warn};
+use tracing::{debug, error, info, warn};
 
+use super::health::Notice;
 use super::prepare::Told;
 use crate::queue::{Record, Settlement, Unavailable, now};
+use crate::telemetry::limit::{Bounds, Limiter};
+use crate::telemetry::text::{NAME, shown};
+
+/// How often tries that will be repeated are a line, by class: as long as the target is up, and while it is down, when
+/// they say nothing new.
+static RETRIES: LazyLock<Limiter<&'static str, ()>> = LazyLock::new(|| every(1));
+static RETRIES_WHILE_DOWN: LazyLock<Limiter<&'static str, ()>> = LazyLock::new(|| every(60));
+
+fn every(seconds: u64) -> Limiter<&'static str, ()> {
+    Limiter::new(Bounds {
+        every: Duration::from_secs(seconds),
+        sources: 64, // more than there are classes
+        reasons: 1,
+        lines: 10,
+    })
+}
+
+/// How many ids of events a line names at most.
+const IDS: usize = 100;
+
+/// How tries that will be repeated are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// With each batch: that of a function, whose next one may be another process's.
+    EachBatch,
+    /// Once a second.
+    Limited,
+    /// Now and then: that the target is down has been told.
+    Down,
+}
 
 /// A batch, settled or about to be.
 #[derive(Debug, Default)]
@@ -107,7 +144,12 @@ impl Report {
     }
 
     /// Tells what became of each event, now that the queue has answered. Call once.
-    pub fn conclude(&mut self, answers: Vec<Result<(), Unavailable>>, target: &'static str) {
+    pub(super) fn conclude(
+        &mut self,
+        answers: Vec<Result<(), Unavailable>>,
+        target: &'static str,
+        pace: Pace,
+    ) {
         for (settled, answer) in self.settled.iter_mut().zip(answers) {
             settled.acknowledged = answer.is_ok();
             if let Err(error) = answer {
@@ -119,6 +161,129 @@ impl Report {
             if !settled.told_before {
                 tell(settled, target);
             }
+        }
+        self.tell_again(target, pace);
+    }
+
+    /// Of what will be tried again, one line for each class: that of its first event, and how many there are.
+    fn tell_again(&self, target: &'static str, pace: Pace) {
+        let mut again: BTreeMap<&'static str, Vec<&Settled>> = BTreeMap::new();
+        for settled in self.settled.iter().filter(|settled| !settled.told_before) {
+            if let Outcome::HandedBack { class, .. } = &settled.outcome {
+                again.entry(class).or_default().push(settled);
+            }
+        }
+        for (class, events) in again {
+            let limiter = match pace {
+                Pace::EachBatch => None,
+                Pace::Limited => Some(&RETRIES),
+                Pace::Down => Some(&RETRIES_WHILE_DOWN),
+            };
+            let count = u64::try_from(events.len()).unwrap_or(u64::MAX);
+            let suppressed = match limiter {
+                Some(limiter) => limiter.admit(&class, &(), count, Instant::now()),
+                None => Some(count - 1),
+            };
+            // The others of this batch are in the line.
+            let suppressed = suppressed.map(|suppressed| suppressed.saturating_sub(count - 1));
+            if let (Some(suppressed), Some(first)) = (suppressed, events.first()) {
+                tell_retry(first, &events, target, suppressed);
+            }
+        }
+    }
+}
+
+/// The line of events that will be tried again.
+fn tell_retry(first: &Settled, events: &[&Settled], target: &'static str, suppressed: u64) {
+    let Outcome::HandedBack {
+        class,
+        after,
+        reason,
+    } = &first.outcome
+    else {
+        return;
+    };
+    let who = Who::of(first);
+    let ids = events.iter().take(IDS).map(|event| &*event.record.id);
+    let ids = (events.len() > 1).then(|| ids.collect::<Vec<_>>().join(" "));
+    warn!(
+        id = first.record.id,
+        run.id = who.run,
+        job.namespace = who.namespace.as_deref(),
+        job.name = who.name.as_deref(),
+        event.r#type = who.label,
+        target,
+        class,
+        reason = &*shown(reason, NAME),
+        after_s = after.as_secs(),
+        tries = first.record.receives,
+        events = events.len(),
+        ids,
+        suppressed,
+        "will be tried again"
+    );
+}
+
+/// What is to be told of the target's health.
+pub(super) fn health(notice: &Notice, target: &'static str, waiting: Option<u64>) {
+    match notice {
+        Notice::Down { ago, why } => {
+            let (class, reason) = (why.class.name(), shown(&why.reason, NAME));
+            let (since, reason) = (ago_of(*ago), &*reason);
+            error!(
+                target,
+                since, class, reason, "target down: events wait in the queue"
+            );
+        }
+        Notice::StillDown { ago, failures, why } => {
+            let (class, reason) = (why.class.name(), shown(&why.reason, NAME));
+            let (since, down_s, reason) = (ago_of(*ago), ago.as_secs(), &*reason);
+            error!(
+                target,
+                since,
+                down_s,
+                class,
+                reason,
+                failures,
+                waiting,
+                "target still down: events wait in the queue"
+            );
+        }
+        Notice::Back { down, failures } => {
+            info!(
+                target,
+                down_s = down.as_secs(),
+                failures,
+                waiting,
+                "target back: what waits is delivered"
+            );
+        }
+    }
+}
+
+/// The time that long ago, as the log has it.
+fn ago_of(ago: Duration) -> Option<String> {
+    let then = OffsetDateTime::now_utc().checked_sub(ago.try_into().ok()?)?;
+    then.replace_nanosecond(0).ok()?.format(&Rfc3339).ok()
+}
+
+/// Whom a line is about.
+struct Who<'s> {
+    run: Option<String>,
+    namespace: Option<Cow<'s, str>>,
+    name: Option<Cow<'s, str>>,
+    label: Option<&'static str>,
+}
+
+impl Who<'_> {
+    fn of(settled: &Settled) -> Who<'_> {
+        let event = settled.event.as_ref();
+        let job = event.and_then(Event::job);
+        Who {
+            run: event.and_then(Event::run_id).map(|id| id.to_string()),
+            namespace: job.map(|job| shown(&job.namespace, NAME)),
+            name: job.map(|job| shown(&job.name, NAME)),
+            label: event.map(Event::label),
         }
     }
 }
@@ -137,12 +302,7 @@ pub(super) fn tries(target: &'static str, tries: &Result<Tries, Elapsed>) {
 
 /// The one line and the one count.
 fn tell(settled: &Settled, target: &'static str) {
-    let run_id = settled
-        .event
-        .as_ref()
-        .and_then(Event::run_id)
-        .map(|id| id.to_string());
-    let job = settled.event.as_ref().and_then(Event::job);
+    let who = Who::of(settled);
     let size = settled
         .event
         .as_ref()
@@ -152,10 +312,10 @@ fn tell(settled: &Settled, target: &'static str) {
             $level!(
                 outcome = $outcome,
                 id = settled.record.id,
-                run.id = run_id,
-                job.namespace = job.map(|job| start(&job.namespace)),
-                job.name = job.map(|job| start(&job.name)),
-                event.r#type = settled.event.as_ref().map(Event::label),
+                run.id = who.run,
+                job.namespace = who.namespace.as_deref(),
+                job.name = who.name.as_deref(),
+                event.r#type = who.label,
                 target,
                 duration_ms = u64::try_from(settled.took.as_millis()).unwrap_or(u64::MAX),
                 size_bytes = size,
@@ -169,8 +329,8 @@ fn tell(settled: &Settled, target: &'static str) {
             counter!("lineage_proxy_unresolved_total").increment(1);
             warn!(
                 id = settled.record.id,
-                namespace = start(&unresolved.namespace),
-                reason = unresolved.reason,
+                namespace = &*shown(&unresolved.namespace, NAME),
+                reason = &*shown(&unresolved.reason, NAME),
                 "name left as it came"
             );
         }
@@ -180,7 +340,7 @@ fn tell(settled: &Settled, target: &'static str) {
         warn!(
             id = settled.record.id,
             rule = &**rule,
-            reason,
+            reason = &*shown(reason, NAME),
             "rule failed"
         );
     }
@@ -189,10 +349,7 @@ fn tell(settled: &Settled, target: &'static str) {
         .collect();
     let rules = (!rules.is_empty()).then(|| rules.join(", "));
     let merged = (settled.prepared.as_ref()).and_then(|told| told.merged.as_deref());
-    let rewritten = settled
-        .prepared
-        .as_ref()
-        .map_or(0, |told| told.changes.len());
+    let rewritten = settled.prepared.as_ref().map_or(0, |told| told.rewritten);
     let cut = settled.prepared.as_ref().map_or(0, |told| told.cut.len());
     match &settled.outcome {
         Outcome::Delivered { id } => {
@@ -219,6 +376,7 @@ fn tell(settled: &Settled, target: &'static str) {
         }
         Outcome::DeadLettered { class, reason } => {
             counter!("lineage_proxy_dead_lettered_total", "class" => *class).increment(1);
+            let reason = &*shown(reason, NAME);
             line!(warn, "dead_lettered", class, reason, "event");
         }
         Outcome::HandedBack {
@@ -231,27 +389,17 @@ fn tell(settled: &Settled, target: &'static str) {
             if let Some(age) = age(&settled.record) {
                 histogram!("lineage_proxy_age_at_hand_back_seconds").record(age);
             }
-            let after_s = after.as_secs();
-            warn!(
-                id = settled.record.id,
-                target,
+            let (reason, after_s) = (&*shown(reason, NAME), after.as_secs());
+            line!(
+                debug,
+                "handed_back",
                 class,
                 reason,
                 after_s,
-                tries = settled.record.receives,
-                "will be tried again"
+                "not delivered yet"
             );
         }
     }
-}
-
-/// As much of a name as is logged: a name may be as long as an event, and the log is not for keeping events.
-fn start(name: &str) -> &str {
-    const LOGGED: usize = 500;
-    name.char_indices()
-        .nth(LOGGED)
-        .and_then(|(end, _)| name.get(..end))
-        .unwrap_or(name)
 }
 
 /// How long ago it was accepted, in seconds.

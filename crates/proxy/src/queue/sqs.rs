@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::large::{Bucket, now_or_later};
 use self::message::{ATTRIBUTES, MAX_BYTES, MAX_ENTRIES, entry, grouped, region, transportable};
-use super::{Message, Record, SendError, Unavailable, Unread, once};
+use super::{Depth, Message, Record, SendError, Unavailable, Unread, once};
 use crate::aws_error::said;
 use crate::config;
 
@@ -288,6 +288,20 @@ impl Sqs {
             }
         }
         (whole, others)
+    }
+
+    /// About how much is in the queue. A role that may not look at the dead letters is told of the queue alone.
+    pub(super) async fn depth(&self) -> Result<Depth, Unavailable> {
+        let (in_sight, out_of_sight) = dead_letters::counts(&self.client, &self.url).await?;
+        let dead = match &self.dead_letter_url {
+            Some(url) => dead_letters::counts(&self.client, url).await.ok(),
+            None => None,
+        };
+        Ok(Depth {
+            events: in_sight + out_of_sight,
+            dead_letters: dead.map(|(in_sight, out_of_sight)| in_sight + out_of_sight),
+            oldest_seconds: None, // an attribute that only CloudWatch has
+        })
     }
 
     pub(super) async fn ready(&self) -> Result<(), Unavailable> {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension};
 use serde::Serialize;
 
 use super::{Embedded, Room, SEND, unavailable};
-use crate::queue::{Unavailable, now};
+use crate::queue::{Depth, Unavailable, now};
 
 /// How long an answer is good: each costs a commit, and anyone may ask.
 const FRESH: Duration = Duration::from_secs(1);
@@ -53,6 +53,27 @@ impl Embedded {
                 .map_err(Unavailable),
             Err(_) => Err(Unavailable("the disk is too slow".to_owned())),
         }
+    }
+
+    /// How much is in the queue. Counts by the indexes; who asks often asks the less often the longer that takes.
+    pub(in crate::queue) async fn depth(&self) -> Result<Depth, Unavailable> {
+        let depth = |connection: &Connection| {
+            let one = |sql: &str| {
+                let mut query = connection.prepare_cached(sql)?;
+                query.query_row([], |row| row.get::<_, i64>(0)).optional()
+            };
+            let count =
+                |sql: &str| Ok::<u64, rusqlite::Error>(one(sql)?.map_or(0, i64::unsigned_abs));
+            let oldest =
+                one("SELECT CAST(received_at AS INTEGER) FROM messages ORDER BY seq LIMIT 1")?;
+            let age = |oldest| now().saturating_sub(oldest).max(0).unsigned_abs() / 1_000;
+            Ok(Depth {
+                events: count("SELECT count(*) FROM messages")?,
+                dead_letters: Some(count("SELECT count(*) FROM dead_letters")?),
+                oldest_seconds: Some(oldest.map_or(0, age)),
+            })
+        };
+        self.journal.read(depth).await.map_err(unavailable)
     }
 
     /// How the queue stands.

@@ -78,32 +78,14 @@ impl SqsDeadLetters {
 
     /// About how the queue stands; SQS does not say how old its oldest message is.
     pub async fn status(&self) -> Result<Status, Unavailable> {
-        let (waiting, out_of_sight) = self.counts(&self.queue).await?;
-        let (dead, looked_at) = self.counts(&self.dead_letters).await?;
+        let (waiting, out_of_sight) = counts(&self.client, &self.queue).await?;
+        let (dead, looked_at) = counts(&self.client, &self.dead_letters).await?;
         Ok(Status {
             waiting,
             out_of_sight,
             dead_letters: dead + looked_at,
             oldest_seconds: None,
         })
-    }
-
-    /// About how many messages of a queue are in sight, and out of it.
-    async fn counts(&self, url: &str) -> Result<(u64, u64), Unavailable> {
-        let names = [
-            QueueAttributeName::ApproximateNumberOfMessages,
-            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-        ];
-        let request = self.client.get_queue_attributes().queue_url(url);
-        let request = request.set_attribute_names(Some(names.to_vec()));
-        let answer = request.send().await.map_err(unavailable)?;
-        let [in_sight, out_of_sight] = names.map(|name| {
-            let value = answer.attributes().and_then(|all| all.get(&name));
-            value
-                .and_then(|value| value.parse().ok())
-                .unwrap_or_default()
-        });
-        Ok((in_sight, out_of_sight))
     }
 
     /// Takes up to ten, those that were not taken yet; empty when there are no more.
@@ -210,6 +192,24 @@ impl SqsDeadLetters {
             Err(_) => deduplication(&letter.record.id),
         }
     }
+}
+
+/// About how many messages of a queue are in sight, and out of it.
+pub(super) async fn counts(client: &Client, url: &str) -> Result<(u64, u64), Unavailable> {
+    let names = [
+        QueueAttributeName::ApproximateNumberOfMessages,
+        QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+    ];
+    let request = client.get_queue_attributes().queue_url(url);
+    let request = request.set_attribute_names(Some(names.to_vec()));
+    let answer = request.send().await.map_err(unavailable)?;
+    let [in_sight, out_of_sight] = names.map(|name| {
+        let value = answer.attributes().and_then(|all| all.get(&name));
+        value
+            .and_then(|value| value.parse().ok())
+            .unwrap_or_default()
+    });
+    Ok((in_sight, out_of_sight))
 }
 
 fn letter(message: Message) -> SqsLetter {
