@@ -297,6 +297,32 @@ async fn a_bad_event_in_an_array_never_refuses_the_others() {
 }
 
 #[tokio::test]
+async fn what_is_fatal_is_told_from_what_would_be_repaired() {
+    let (_folder, serve) = serve(&[]);
+    let bad = event(1, "start")
+        .replace(".1Z", ".1")
+        .replace(r#""name""#, r#""nome""#);
+    let alone = json(serve.post_to("/api/v1/lineage", &bad).await).await;
+    let batch = format!("[{}, {bad}]", event(2, "START"));
+    let batch = json(serve.post_to("/api/v1/lineage/batch", &batch).await).await;
+    let judged = json(serve.post_to("/api/v1/lineage/validate", &bad).await).await;
+    for findings in [
+        &alone["findings"],
+        &batch["failed_events"][0]["findings"],
+        &judged["findings"],
+    ] {
+        let severities: Vec<&str> = (findings.as_array().unwrap().iter())
+            .map(|finding| finding["severity"].as_str().unwrap())
+            .collect();
+        assert_eq!(findings[0]["pointer"], "/job/name");
+        assert_eq!(severities, ["error", "repairable", "repairable"]);
+    }
+    assert!(alone["detail"].as_str().unwrap().starts_with("1 error;"));
+    let reason = &batch["failed_events"][0]["reason"];
+    assert_eq!(reason, "no OpenLineage event: required at '/job/name'");
+}
+
+#[tokio::test]
 async fn validation_queues_nothing() {
     let (_folder, serve) = serve(&[]);
     let naive = event(1, "START").replace(".1Z", ".1");

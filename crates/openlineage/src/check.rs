@@ -1,18 +1,23 @@
 //! The verdict: an event is held against the core schema (OpenLineage.json 2-0-2), branch by branch of its `oneOf`.
 //!
 //! One walk serves both levels: each finding carries the edit that would put it right, if there is one. Strict
-//! means no findings; repair means that every finding has an edit. Facets are held to `BaseFacet` only: their own
-//! schemas are `facets.rs`. Called by `Event::read`.
+//! means no findings; repair means that every finding has an edit. Facets are held to `BaseFacet` only: what their own
+//! schemas say is repaired in `check/members.rs`, and warned of in `facets.rs`. Called by `Event::read`.
 
 mod facets;
+mod members;
+mod run_ids;
 
 use crate::Level;
-use crate::fault::{Fault, Faults, Mend, at, fault};
+use crate::fault::{Fault, Faults, Mend, at, fault, null_fault};
 use crate::finding::{Finding, Findings, Place, excerpt};
-use crate::formats;
+use crate::formats::{self, Label};
+use crate::holders::Kind as Container;
 use crate::json::{Json, Member, last, quote};
 
-use self::facets::{DATASET, Facets, INPUT, JOB, OUTPUT, RUN, facets, null, text_of, uri};
+pub(crate) use self::run_ids::RunIds;
+
+use self::facets::{facets, text_of, uri};
 
 /// Which branch of the schema's `oneOf` an event is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,9 +45,9 @@ pub(crate) fn event(text: &str, root: Json<'_>, level: Level) -> Result<Accepted
         )));
     }
     let members = root.members();
-    let mut branches: Vec<(Kind, Faults<'_>)> = candidates(&members)
+    let mut branches: Vec<(Kind, Faults<'_>)> = candidates(&members, level)
         .iter()
-        .map(|kind| (*kind, branch(*kind, root, &members)))
+        .map(|kind| (*kind, branch(*kind, root, &members, level)))
         .collect();
     if let [(Kind::Job, job), (Kind::Dataset, dataset)] = branches.as_slice() {
         let readable =
@@ -66,16 +71,15 @@ pub(crate) fn event(text: &str, root: Json<'_>, level: Level) -> Result<Accepted
             }
         }
     }
-    let Some((kind, faults)) = branches.pop() else {
+    let Some((kind, mut faults)) = branches.pop() else {
         let message =
             "none of run, job and dataset: an event is one of RunEvent, JobEvent, DatasetEvent";
-        let mut faults = Faults::default();
+        let mut faults = Faults::new(level);
+        faults.push(fault(Place::ROOT, "oneOf", message.to_owned(), Mend::None));
         base(Kind::Run, root, &members, &mut faults);
-        let mut findings = faults.findings();
-        findings.say(|| at(Place::ROOT, "oneOf", message.to_owned()));
-        return Err(findings);
+        return Err(faults.findings());
     };
-    if faults.is_empty() {
+    if faults.is_empty() && !faults.has_inner() {
         return Ok(Accepted {
             kind,
             repairs: Vec::new(),
@@ -85,6 +89,7 @@ pub(crate) fn event(text: &str, root: Json<'_>, level: Level) -> Result<Accepted
     if level == Level::Strict || !faults.mend() {
         return Err(faults.findings());
     }
+    run_ids::keep(kind, &members, &mut faults);
     let (repairs, text) = faults.repair(text);
     Ok(Accepted {
         kind,
@@ -93,9 +98,11 @@ pub(crate) fn event(text: &str, root: Json<'_>, level: Level) -> Result<Accepted
     })
 }
 
-/// The branches that the keys leave open: `run` rules out a JobEvent, `run` with `job` a DatasetEvent.
-fn candidates(members: &[Member<'_>]) -> &'static [Kind] {
-    let has = |name| last(members, name).is_some();
+/// The branches that the keys leave open: `run` rules out a JobEvent, `run` with `job` a DatasetEvent. To the schema a
+/// null is there; to a repair it is not.
+fn candidates(members: &[Member<'_>], level: Level) -> &'static [Kind] {
+    let is_there = |value: Json<'_>| level == Level::Strict || value.kind() != "null";
+    let has = |name| last(members, name).is_some_and(is_there);
     match (has("run"), has("job"), has("dataset")) {
         (true, true, _) | (true, false, false) => &[Kind::Run],
         (true, false, true) | (false, false, true) => &[Kind::Dataset],
@@ -105,21 +112,35 @@ fn candidates(members: &[Member<'_>]) -> &'static [Kind] {
     }
 }
 
-fn branch<'t>(kind: Kind, root: Json<'t>, members: &[Member<'t>]) -> Faults<'t> {
-    let mut faults = Faults::default();
+fn branch<'t>(kind: Kind, root: Json<'t>, members: &[Member<'t>], level: Level) -> Faults<'t> {
+    let mut faults = Faults::new(level);
     base(kind, root, members, &mut faults);
-    match kind {
+    let others: &[&'static str] = match kind {
         Kind::Run => {
             event_type(root, members, &mut faults);
             run(members, &mut faults);
-            identity("job", JOB, members, &mut faults);
+            identity("job", Container::Job, members, &mut faults);
             datasets(members, &mut faults);
+            &["dataset"]
         }
         Kind::Job => {
-            identity("job", JOB, members, &mut faults);
+            identity("job", Container::Job, members, &mut faults);
             datasets(members, &mut faults);
+            &["run", "dataset", "eventType"]
         }
-        Kind::Dataset => identity("dataset", DATASET, members, &mut faults),
+        Kind::Dataset => {
+            identity("dataset", Container::Dataset, members, &mut faults);
+            &["run", "job", "eventType", "inputs", "outputs"]
+        }
+    };
+    // Clients with optional fields send those of the other kinds as null.
+    if faults.repairs() {
+        let nulls = (others.iter())
+            .filter(|name| last(members, name).is_some_and(|value| value.kind() == "null"));
+        for name in nulls {
+            let mend = Mend::Remove(root, vec![(*name).into()]);
+            faults.push(null_fault(Place::ROOT.child(name), name, mend));
+        }
     }
     faults
 }
@@ -128,45 +149,49 @@ fn branch<'t>(kind: Kind, root: Json<'t>, members: &[Member<'t>]) -> Faults<'t> 
 fn base<'t>(kind: Kind, root: Json<'t>, members: &[Member<'t>], faults: &mut Faults<'t>) {
     match last(members, "eventTime") {
         None => faults.push(missing(Place::ROOT, "eventTime")),
-        Some(value) => text_of(
+        Some(value) => faults.extend(text_of(
             value,
             Place::ROOT.child("eventTime"),
-            faults,
             |text, place| {
-                let mend = |text: &str| {
-                    formats::repair_date_time(text)
-                        .map_or(Mend::None, |new| Mend::Value(value, quote(&new)))
-                };
-                let message = || format!("not an RFC 3339 date-time: {:?}", excerpt(text));
-                formats::date_time(text)
-                    .is_none()
-                    .then(|| fault(place, "date-time", message(), mend(text)))
+                if formats::date_time(text).is_some() {
+                    return None;
+                }
+                let message = format!("not an RFC 3339 date-time: {:?}", excerpt(text));
+                Some(match formats::repair_date_time(text) {
+                    Ok(new) => fault(place, "date-time", message, Mend::Value(value, quote(&new))),
+                    Err(why) => {
+                        let message = format!("{message}{}", why.said());
+                        fault(place, "date-time", message, Mend::None)
+                    }
+                })
             },
-        ),
+        )),
     }
     match last(members, "producer") {
         None => faults.push(missing(Place::ROOT, "producer")),
-        Some(value) => uri(value, Place::ROOT.child("producer"), faults),
+        Some(value) => {
+            let place = Place::ROOT.child("producer");
+            let unsaid = || quote(formats::UNKNOWN_PRODUCER);
+            faults.extend(uri(value, place, Label::Producer, unsaid));
+        }
     }
+    let place = Place::ROOT.child("schemaURL");
+    let definition = match kind {
+        Kind::Run => "RunEvent",
+        Kind::Job => "JobEvent",
+        Kind::Dataset => "DatasetEvent",
+    };
+    let url = || quote(&formats::definition(definition));
     match last(members, "schemaURL") {
         None => {
-            let definition = match kind {
-                Kind::Run => "RunEvent",
-                Kind::Job => "JobEvent",
-                Kind::Dataset => "DatasetEvent",
-            };
-            let url = quote(&format!(
-                "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/{definition}"
-            ));
-            let mend = Mend::Add(root, vec![("schemaURL", url)]);
-            faults.push(fault(
-                Place::ROOT.child("schemaURL"),
-                "required",
-                "schemaURL is missing".to_owned(),
-                mend,
-            ));
+            let mend = Mend::Add(root, vec![("schemaURL".into(), url())]);
+            let message = "schemaURL is missing".to_owned();
+            faults.push(fault(place, "required", message, mend));
         }
-        Some(value) => uri(value, Place::ROOT.child("schemaURL"), faults),
+        Some(value) if value.kind() == "null" => {
+            faults.push(null_fault(place, "schemaURL", Mend::Value(value, url())));
+        }
+        Some(value) => faults.extend(uri(value, place, Label::Schema, url)),
     }
 }
 
@@ -177,9 +202,10 @@ fn event_type<'t>(root: Json<'t>, members: &[Member<'t>], faults: &mut Faults<'t
     };
     let place = Place::ROOT.child("eventType");
     if value.kind() == "null" {
-        return faults.push(null(place, "eventType", Mend::Remove(root, "eventType")));
+        let mend = Mend::Remove(root, vec!["eventType".into()]);
+        return faults.push(null_fault(place, "eventType", mend));
     }
-    text_of(value, place, faults, |text, place| {
+    faults.extend(text_of(value, place, |text, place| {
         let meant = text.trim().to_ascii_uppercase();
         let mend = || match TYPES.contains(&meant.as_str()) {
             true => Mend::Value(value, quote(&meant)),
@@ -187,7 +213,7 @@ fn event_type<'t>(root: Json<'t>, members: &[Member<'t>], faults: &mut Faults<'t
         };
         let message = || format!("one of {}, not {:?}", TYPES.join(", "), excerpt(text));
         (!TYPES.contains(&text)).then(|| fault(place, "enum", message(), mend()))
-    });
+    }));
 }
 
 fn run<'t>(members: &[Member<'t>], faults: &mut Faults<'t>) {
@@ -198,29 +224,27 @@ fn run<'t>(members: &[Member<'t>], faults: &mut Faults<'t>) {
     let members = run.members();
     match last(&members, "runId") {
         None => faults.push(missing(place, "runId")),
-        Some(value) => text_of(value, place.child("runId"), faults, |text, place| {
-            let mend = || {
-                formats::repair_uuid(text).map_or(Mend::None, |new| Mend::Value(value, quote(&new)))
-            };
-            let message = || format!("not a UUID: {:?}", excerpt(text));
-            formats::uuid(text)
-                .is_none()
-                .then(|| fault(place, "uuid", message(), mend()))
-        }),
+        Some(value) => {
+            let fault = text_of(value, place.child("runId"), |text, place| {
+                run_ids::fault_of(value, text, place, faults.run_ids())
+            });
+            faults.extend(fault);
+        }
     }
-    facets(last(&members, "facets"), place.child("facets"), RUN, faults);
+    let place = place.child("facets");
+    facets(last(&members, "facets"), place, Container::Run, faults);
 }
 
 /// A job or a dataset at the top of the event.
 fn identity<'t>(
     name: &'static str,
-    holds: Facets,
+    container: Container,
     members: &[Member<'t>],
     faults: &mut Faults<'t>,
 ) {
     let place = Place::ROOT.child(name);
     if let Some(value) = object(last(members, name), Place::ROOT, name, faults) {
-        named(value, place, holds, faults);
+        named(value, place, container, faults);
     }
 }
 
@@ -228,29 +252,25 @@ fn identity<'t>(
 fn named<'t>(
     value: Json<'t>,
     place: Place<'_>,
-    holds: Facets,
+    container: Container,
     faults: &mut Faults<'t>,
 ) -> Vec<Member<'t>> {
     let members = value.members();
     for name in ["namespace", "name"] {
         match last(&members, name) {
             None => faults.push(missing(place, name)),
-            Some(value) => text_of(value, place.child(name), faults, |_, _| None),
+            Some(value) => faults.extend(text_of(value, place.child(name), |_, _| None)),
         }
     }
-    facets(
-        last(&members, "facets"),
-        place.child("facets"),
-        holds,
-        faults,
-    );
+    let place = place.child("facets");
+    facets(last(&members, "facets"), place, container, faults);
     members
 }
 
 fn datasets<'t>(members: &[Member<'t>], faults: &mut Faults<'t>) {
-    for (list, own, holds) in [
-        ("inputs", "inputFacets", INPUT),
-        ("outputs", "outputFacets", OUTPUT),
+    for (list, own, container) in [
+        ("inputs", "inputFacets", Container::Input),
+        ("outputs", "outputFacets", Container::Output),
     ] {
         let Some(value) = last(members, list) else {
             continue;
@@ -259,7 +279,7 @@ fn datasets<'t>(members: &[Member<'t>], faults: &mut Faults<'t>) {
         match value.kind() {
             "array" => {}
             "null" => {
-                faults.push(null(place, list, Mend::Value(value, "[]".to_owned())));
+                faults.push(null_fault(place, list, Mend::Value(value, "[]".to_owned())));
                 continue;
             }
             other => {
@@ -275,12 +295,19 @@ fn datasets<'t>(members: &[Member<'t>], faults: &mut Faults<'t>) {
         for (index, dataset) in value.items().into_iter().enumerate() {
             let index = index.to_string();
             let place = place.child(&index);
-            if dataset.is_object() {
-                let members = named(dataset, place, DATASET, faults);
-                facets(last(&members, own), place.child(own), holds, faults);
-            } else {
-                let message = format!("a dataset is an object, found {}", dataset.kind());
-                faults.push(fault(place, "type", message, Mend::None));
+            match dataset.kind() {
+                "object" => {
+                    let members = named(dataset, place, Container::Dataset, faults);
+                    facets(last(&members, own), place.child(own), container, faults);
+                }
+                // A list may have any number of datasets, so each may be missing.
+                "null" => {
+                    faults.push(null_fault(place, "the dataset", Mend::RemoveNulls(value)));
+                }
+                other => {
+                    let message = format!("a dataset is an object, found {other}");
+                    faults.push(fault(place, "type", message, Mend::None));
+                }
             }
         }
     }

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::json::{Json, quote};
+use crate::json::{Json, Member, quote};
 
 /// Changes to one text, not yet applied.
 #[derive(Debug, Clone)]
@@ -48,16 +48,9 @@ impl<'t> Edits<'t> {
         else {
             return;
         };
-        let mut new = String::new();
-        let mut first = object.members().is_empty();
-        for (name, value) in members {
-            if !first {
-                new.push(',');
-            }
-            first = false;
-            new.push_str(&quote(name));
-            new.push(':');
-            new.push_str(value);
+        let mut new = written(members);
+        if !object.members().is_empty() && !members.is_empty() {
+            new.insert(0, ',');
         }
         let end = span.end - 1; // before the closing brace
         self.push(end..end, new);
@@ -73,6 +66,24 @@ impl<'t> Edits<'t> {
         });
         let parts: Vec<Part<'_>> = parts.collect();
         self.remove(object, &parts, "{}");
+    }
+
+    /// Removes every member of `object` for which `doomed` holds, and adds others at its end.
+    pub(crate) fn change_members(
+        &mut self,
+        object: Json<'_>,
+        doomed: impl Fn(&str) -> bool,
+        members: &[(&str, String)],
+    ) {
+        let dies = |member: &Member<'_>| member.key.string().is_some_and(|key| doomed(&key));
+        let all = object.members();
+        if !members.is_empty() && !all.is_empty() && all.iter().all(dies) {
+            return self.replace(object, format!("{{{}}}", written(members)));
+        }
+        self.remove_members(object, doomed);
+        if !members.is_empty() {
+            self.add_members(object, members);
+        }
     }
 
     /// Removes every element of `list` for which `doomed` holds, with its comma.
@@ -146,6 +157,15 @@ impl<'t> Edits<'t> {
     }
 }
 
+/// Members as they stand in an object.
+fn written(members: &[(&str, String)]) -> String {
+    let written: Vec<String> = members
+        .iter()
+        .map(|(name, value)| format!("{}:{value}", quote(name)))
+        .collect();
+    written.join(",")
+}
+
 /// A member of an object or an element of a list: where it begins and ends.
 struct Part<'t> {
     keep: bool,
@@ -172,6 +192,20 @@ mod tests {
         assert_eq!(without(text, &["a", "b"]), r#"{ "c": 3 }"#);
         assert_eq!(without(text, &["a", "b", "c"]), "{}");
         assert_eq!(without(text, &[]), text);
+    }
+
+    #[test]
+    fn members_come_and_go_in_one_edit() {
+        let text = r#"{ "a": null, "b": 2 }"#;
+        let changed = |doomed: &[&str]| {
+            let mut edits = Edits::of(text);
+            let root = Json::parse(text).unwrap();
+            edits.change_members(root, |name| doomed.contains(&name), &[("c", "3".into())]);
+            edits.apply()
+        };
+        assert_eq!(changed(&["a"]), r#"{ "b": 2 ,"c":3}"#);
+        assert_eq!(changed(&["a", "b"]), r#"{"c":3}"#);
+        assert_eq!(changed(&[]), r#"{ "a": null, "b": 2 ,"c":3}"#);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::check::{self, Kind};
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
 use crate::json::Json;
 use crate::{Level, formats, text};
 
@@ -77,7 +77,7 @@ pub struct Read {
     pub repairs: Vec<Finding>,
 }
 
-/// Why a text is no event: at least one finding, all that could be had at once.
+/// Why a text is no event: at least one error, all findings that could be had at once. Errors come first.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("no OpenLineage event: {}", summary(.findings))]
 pub struct Refused {
@@ -272,6 +272,7 @@ fn with_rest(blemishes: text::Blemishes, level: Level) -> Vec<Finding> {
 fn unreadable(message: &str) -> Refused {
     Refused {
         findings: vec![Finding {
+            severity: Severity::Error,
             pointer: String::new(),
             rule: "json",
             message: message.to_owned(),
@@ -279,11 +280,12 @@ fn unreadable(message: &str) -> Refused {
     }
 }
 
-/// Pointers and rules of the first findings; no values, so that it can be logged.
+/// Pointers and rules of the first errors; no values, so that it can be logged.
 fn summary(findings: &[Finding]) -> String {
     const SHOWN: usize = 5;
-    let mut shown: Vec<String> = findings.iter().take(SHOWN).map(Finding::brief).collect();
-    if let Some(more) = findings.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+    let errors = || (findings.iter()).filter(|finding| finding.severity == Severity::Error);
+    let mut shown: Vec<String> = errors().take(SHOWN).map(Finding::brief).collect();
+    if let Some(more) = errors().count().checked_sub(SHOWN).filter(|more| *more > 0) {
         shown.push(format!("{more} more"));
     }
     shown.join(", ")

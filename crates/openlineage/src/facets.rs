@@ -3,61 +3,34 @@
 //!
 //! Called where a person asks: `validate`, on the command line and over HTTP. The shapes are in `facets/shapes.rs`.
 
+mod shape;
 mod shapes;
 
-use crate::finding::{Finding, MAX_FINDINGS, Place, excerpt};
+pub(crate) use shape::{Field, Shape};
+
+use crate::finding::{Finding, MAX_FINDINGS, Place, Severity, excerpt};
 use crate::formats;
+use crate::holders::Kind as Container;
 use crate::json::{Json, last};
 
-/// What a value of a facet has to be.
-#[derive(Debug, Clone, Copy)]
-enum Shape {
-    /// Anything.
-    Any,
-    Text,
-    Uri,
-    Time,
-    Uuid,
-    Number,
-    Integer,
-    Flag,
-    /// One of these texts.
-    Choice(&'static [&'static str]),
-    List(&'static Shape),
-    /// An object of values alike, under any name.
-    Map(&'static Shape),
-    /// An object with these members, and any others.
-    Object(&'static [Field]),
-    /// What that gives: how a shape holds itself.
-    Nested(fn() -> Shape),
-    /// The first whose `type` is the value's.
-    Typed(&'static [(&'static str, Shape)]),
-}
-
-/// A member of an object.
-#[derive(Debug, Clone, Copy)]
-struct Field {
-    name: &'static str,
-    required: bool,
-    shape: Shape,
-}
+use self::shape::BASE;
 
 /// What the schemas of the facets in `event` have against them; nothing for facets that are not in the specification.
 pub fn warnings(event: Json<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     let root = Place::ROOT;
     for (name, facets) in [
-        ("run", shapes::RUN),
-        ("job", shapes::JOB),
-        ("dataset", shapes::DATASET),
+        ("run", Container::Run),
+        ("job", Container::Job),
+        ("dataset", Container::Dataset),
     ] {
         if let Some(holder) = event.get(name) {
             container(holder, root.child(name), "facets", facets, &mut found);
         }
     }
     for (list, own, facets) in [
-        ("inputs", "inputFacets", shapes::INPUT),
-        ("outputs", "outputFacets", shapes::OUTPUT),
+        ("inputs", "inputFacets", Container::Input),
+        ("outputs", "outputFacets", Container::Output),
     ] {
         let datasets = event.get(list).map(Json::items).unwrap_or_default();
         for (index, dataset) in datasets.into_iter().enumerate() {
@@ -66,7 +39,7 @@ pub fn warnings(event: Json<'_>) -> Vec<Finding> {
                 dataset,
                 place.child(&index),
                 "facets",
-                shapes::DATASET,
+                Container::Dataset,
                 &mut found,
             );
             container(dataset, place.child(&index), own, facets, &mut found);
@@ -80,14 +53,18 @@ fn container(
     holder: Json<'_>,
     place: Place<'_>,
     name: &str,
-    shapes: &[(&str, Shape)],
+    container: Container,
     found: &mut Vec<Finding>,
 ) {
-    let Some(facets) = holder.get(name) else {
-        return;
-    };
+    if let Some(facets) = holder.get(name) {
+        known(facets, place.child(name), container, found);
+    }
+}
+
+/// The facets of a container that the specification knows.
+fn known(facets: Json<'_>, place: Place<'_>, container: Container, found: &mut Vec<Finding>) {
     let members = facets.members();
-    for (key, shape) in shapes {
+    for (key, shape) in container.shapes() {
         let Some(facet) = last(&members, key) else {
             continue;
         };
@@ -95,7 +72,7 @@ fn container(
             .get("_deleted")
             .is_some_and(|deleted| deleted.text() == "true");
         if !deleted {
-            check(facet, place.child(name).child(key), *shape, found);
+            check(facet, place.child(key), *shape, found);
         }
     }
 }
@@ -183,7 +160,13 @@ fn check(value: Json<'_>, place: Place<'_>, shape: Shape, found: &mut Vec<Findin
                 }
             }
         }
-        Shape::Map(_) | Shape::Object(_) | Shape::Typed(_) => expect(value, place, "object", found),
+        Shape::Facets(container) if value.is_object() => {
+            check(value, place, Shape::Map(&BASE), found);
+            known(value, place, container, found);
+        }
+        Shape::Map(_) | Shape::Object(_) | Shape::Typed(_) | Shape::Facets(_) => {
+            expect(value, place, "object", found)
+        }
     }
 }
 
@@ -240,6 +223,7 @@ fn format(
 
 fn say(place: Place<'_>, rule: &'static str, message: String, found: &mut Vec<Finding>) {
     found.push(Finding {
+        severity: Severity::Warning,
         pointer: place.pointer(),
         rule,
         message,

@@ -16,9 +16,25 @@ pub const MAX_FINDINGS: usize = 100;
 const LONGEST_TOKEN: usize = 200;
 const LONGEST_POINTER: usize = 1_000;
 
+/// What follows from a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// A facet's own schema is missed; the event is accepted as it is.
+    Warning,
+    /// It was put right, and the event is accepted.
+    Repaired,
+    /// It would have been put right, but the event is refused for something else.
+    Repairable,
+    /// The event is refused for it.
+    Error,
+}
+
 /// One thing found in an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
+    /// What follows from it.
+    pub severity: Severity,
     /// JSON Pointer to the value, `""` for the whole event. Very long ones are cut, and end in `…`.
     pub pointer: String,
     /// The rule: a JSON Schema keyword (`required`, `type`, `enum`, `oneOf`), a format (`date-time`, `uuid`,
@@ -48,18 +64,32 @@ impl Finding {
     }
 }
 
+impl Severity {
+    /// The word for it, as it stands in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Warning => "warning",
+            Severity::Repaired => "repaired",
+            Severity::Repairable => "repairable",
+            Severity::Error => "error",
+        }
+    }
+}
+
 /// The findings of one event: the first [`MAX_FINDINGS`], and how many there were besides.
 #[derive(Default)]
 pub(crate) struct Findings {
     first: Vec<Finding>,
     more: usize,
+    /// The worst of those that were not kept.
+    worst: Option<Severity>,
 }
 
 impl Findings {
     pub(crate) fn one(finding: Finding) -> Findings {
         Findings {
             first: vec![finding],
-            more: 0,
+            ..Findings::default()
         }
     }
 
@@ -72,13 +102,19 @@ impl Findings {
         if self.first.len() < MAX_FINDINGS {
             self.first.push(finding());
         } else {
+            // Errors come first, so what follows the last that is kept is no worse than it.
+            let worst = self.first.last().map(|last| last.severity);
+            self.worst = self.worst.max(worst);
             self.more += 1;
         }
     }
 
     /// Adds that there were so many besides.
-    pub(crate) fn and_more(&mut self, count: usize) {
-        self.more += count;
+    pub(crate) fn and_more(&mut self, count: usize, severity: Severity) {
+        if count > 0 {
+            self.worst = self.worst.max(Some(severity));
+            self.more += count;
+        }
     }
 
     pub(crate) fn extend(&mut self, others: Findings) {
@@ -86,12 +122,14 @@ impl Findings {
             self.say(|| finding);
         }
         self.more += others.more;
+        self.worst = self.worst.max(others.worst);
     }
 
     /// All that is told: what was not kept is counted in a last one.
     pub(crate) fn told(mut self) -> Vec<Finding> {
         if self.more > 0 {
             self.first.push(Finding {
+                severity: self.worst.unwrap_or(Severity::Error),
                 pointer: String::new(),
                 rule: "more",
                 message: format!("and {} further findings", self.more),
@@ -135,7 +173,7 @@ impl<'p> Place<'p> {
 /// A JSON Pointer (RFC 6901, section 3), one token further down.
 pub(crate) fn down(mut pointer: String, token: &str) -> String {
     if pointer.len() < LONGEST_POINTER {
-        let token = short(token, LONGEST_TOKEN);
+        let token = cut(token, LONGEST_TOKEN);
         pointer = pointer + "/" + &token.replace('~', "~0").replace('/', "~1");
     } else if !pointer.ends_with('…') {
         pointer.push('…');
@@ -146,11 +184,11 @@ pub(crate) fn down(mut pointer: String, token: &str) -> String {
 /// A value short enough to be quoted in a message.
 pub(crate) fn excerpt(text: &str) -> String {
     const LONGEST: usize = 60;
-    short(text, LONGEST).into_owned()
+    cut(text, LONGEST).into_owned()
 }
 
 /// `text`, or its first `longest` characters and `…`.
-fn short(text: &str, longest: usize) -> Cow<'_, str> {
+pub(crate) fn cut(text: &str, longest: usize) -> Cow<'_, str> {
     match text.char_indices().nth(longest) {
         None => Cow::Borrowed(text),
         Some((end, _)) => Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default())),

@@ -1,11 +1,31 @@
 //! The three formats that the core event asserts (uuid, date-time, uri), and the spellings of them that are repaired.
 //!
 //! The strict forms are those of JSON Schema 2020-12, "format" vocabulary: RFC 3339 section 5.6, RFC 4122, RFC 3986.
+//! How a time is repaired is in `formats/times.rs`.
+
+mod times;
 
 use fluent_uri::Uri;
-use time::format_description::well_known::{Iso8601, Rfc3339};
-use time::{OffsetDateTime, PrimitiveDateTime};
-use uuid::Uuid;
+use fluent_uri::pct_enc::EString;
+use fluent_uri::pct_enc::encoder::Data;
+use md5::{Digest, Md5};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use uuid::{Builder, Uuid};
+
+use crate::finding::cut;
+
+pub(crate) use times::repair_date_time;
+
+/// Who produced what does not say it.
+pub(crate) const UNKNOWN_PRODUCER: &str = "urn:lineage-proxy:unknown-producer";
+
+/// What a URI stands for, in the URN that is made of a text that is none.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Label {
+    Producer,
+    Schema,
+}
 
 /// An RFC 3339 `date-time`, with zone.
 pub fn date_time(text: &str) -> Option<OffsetDateTime> {
@@ -33,46 +53,57 @@ pub fn uri(text: &str) -> bool {
     Uri::parse(text).is_ok()
 }
 
-/// The `date-time` that was meant: other ISO 8601 spellings, a space for the `T`, no zone (then UTC, which is what
-/// clients that leave it out run in).
-pub(crate) fn repair_date_time(text: &str) -> Option<String> {
-    let trimmed = text.trim();
-    let with_t = match trimmed.split_once(' ') {
-        Some((date, time)) if !time.contains(' ') => format!("{date}T{time}"),
-        Some((date, time)) => format!("{date}T{}", time.replacen(' ', "", 1)), // "… 00:00:00 +00:00"
-        None => trimmed.to_owned(),
-    };
-    let colon = || {
-        let at = with_t
-            .len()
-            .checked_sub(5)
-            .filter(|at| matches!(with_t.as_bytes().get(*at), Some(b'+' | b'-')))?;
-        Some(format!(
-            "{}:{}",
-            with_t.get(..at + 3)?,
-            with_t.get(at + 3..)?
-        )) // "+0100"
-    };
-    let naive = ["", "Z", ":00Z", ":00:00Z"].map(|rest| Some(format!("{with_t}{rest}"))); // down to the hour alone
-    if let Some(good) = naive
-        .into_iter()
-        .chain([colon()])
-        .flatten()
-        .find(|text| date_time(text).is_some())
-    {
-        return Some(good);
-    }
-    let any_iso = OffsetDateTime::parse(&with_t, &Iso8601::PARSING).or_else(|_| {
-        PrimitiveDateTime::parse(&with_t, &Iso8601::PARSING).map(PrimitiveDateTime::assume_utc)
-    });
-    any_iso.ok()?.format(&Rfc3339).ok()
-}
-
-/// The UUID that was meant: without hyphens, in braces, as a URN.
+/// The UUID that was meant: without hyphens, in braces, as a URN, in any case.
 pub(crate) fn repair_uuid(text: &str) -> Option<String> {
-    Uuid::try_parse(text.trim())
+    const URN: &str = "urn:uuid:";
+    let text = text.trim();
+    let text = match text.get(..URN.len()) {
+        Some(start) if start.eq_ignore_ascii_case(URN) => text.get(URN.len()..)?,
+        _ => text,
+    };
+    let inner = text
+        .strip_prefix('{')
+        .and_then(|text| text.strip_suffix('}'));
+    Uuid::try_parse(inner.unwrap_or(text))
         .ok()
         .map(|id| id.hyphenated().to_string())
+}
+
+/// The UUID of a run id that is none: version 3 (MD5) of the text alone, without a namespace.
+///
+/// Not a version of our choice: it is what Marquez makes of such a run id (`OpenLineageDao.runToUuid`, which is Java's
+/// `UUID.nameUUIDFromBytes`), so that an event that comes to it through us and one that does not are of one run.
+/// https://github.com/MarquezProject/marquez/blob/main/api/src/main/java/marquez/db/OpenLineageDao.java
+/// https://docs.oracle.com/en/java/javase/21/docs/api/java.base/java/util/UUID.html#nameUUIDFromBytes(byte%5B%5D)
+pub(crate) fn name_based_uuid(text: &str) -> Uuid {
+    Builder::from_md5_bytes(Md5::digest(text).into()).into_uuid()
+}
+
+/// The URI that was meant: without white space around it, or a URN that keeps the text; nothing for an empty text.
+///
+/// `urn:lineage-proxy:producer:my%20job`. Of RFC 8141, section 2, the NSS is made of unreserved characters and
+/// percent-encoded ones (and our `:`), so that decoding gives the text, and the same text the same URN.
+pub(crate) fn repair_uri(text: &str, label: Label) -> Option<String> {
+    const LONGEST: usize = 1_000;
+    let text = text.trim();
+    if text.is_empty() {
+        return None;
+    }
+    if uri(text) {
+        return Some(text.to_owned());
+    }
+    let mut encoded = EString::<Data>::new();
+    encoded.encode_str::<Data>(&cut(text, LONGEST));
+    let label = match label {
+        Label::Producer => "producer",
+        Label::Schema => "schema",
+    };
+    Some(format!("urn:lineage-proxy:{label}:{encoded}"))
+}
+
+/// The URL of a definition in the core schema.
+pub(crate) fn definition(name: &str) -> String {
+    format!("https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/{name}")
 }
 
 #[cfg(test)]
@@ -100,42 +131,54 @@ mod tests {
     }
 
     #[test]
-    fn times_that_clients_send_are_put_right() {
-        let cases = [
-            ("2026-11-20T21:06:27.826602", "2026-11-20T21:06:27.826602Z"),
-            ("20260101T000000Z", "2026-01-01T00:00:00Z"),
-            ("2026-01-01T00", "2026-01-01T00:00:00Z"),
-            ("2026-W01-1T00:00:00", "2025-12-29T00:00:00Z"),
-            ("2026-01-01 10:20:30.5", "2026-01-01T10:20:30.5Z"),
-            ("2026-01-01 10:20:30 +02:00", "2026-01-01T10:20:30+02:00"),
-            ("2026-01-01T10:20:30-0330", "2026-01-01T10:20:30-03:30"),
-            (" 2026-01-01T00:00:00Z\n", "2026-01-01T00:00:00Z"),
-        ];
-        for (sent, meant) in cases {
-            assert_eq!(repair_date_time(sent).as_deref(), Some(meant), "{sent}");
-        }
-        for hopeless in [
-            "yesterday",
-            "2026-01-01",
-            "1767225600",
-            "",
-            "2026-02-30T00:00:00",
-        ] {
-            assert_eq!(repair_date_time(hopeless), None, "{hopeless}");
-        }
-    }
-
-    #[test]
     fn uuids_that_clients_send_are_put_right() {
         let meant = Some("01a1faa6-e194-708b-a993-cc010cbe1ae4");
         for sent in [
             "01a1faa6e194708ba993cc010cbe1ae4",
             "{01A1FAA6-E194-708B-A993-CC010CBE1AE4}",
             "urn:uuid:01a1faa6-e194-708b-a993-cc010cbe1ae4",
+            "URN:UUID:01A1FAA6-E194-708B-A993-CC010CBE1AE4",
+            "{01a1faa6e194708ba993cc010cbe1ae4}",
         ] {
             assert!(uuid(sent).is_none());
             assert_eq!(repair_uuid(sent).as_deref(), meant, "{sent}");
         }
         assert_eq!(repair_uuid("run-1"), None);
+    }
+    #[test]
+    fn a_text_is_the_uuid_that_marquez_makes_of_it() {
+        // jshell> UUID.nameUUIDFromBytes("run_id".getBytes())
+        let cases = [
+            ("run_id", "0acf093b-3c88-3560-8dc6-22a33921d360"),
+            (
+                "manual__2026-03-01T10:00:00+00:00",
+                "2ee6d4b4-e509-3e05-9b3b-2c530ff92345",
+            ),
+            ("77123#88#99", "4dcc4cb3-fb13-389a-aa5d-c314db10752c"),
+        ];
+        for (text, meant) in cases {
+            assert_eq!(name_based_uuid(text).to_string(), meant, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_word_becomes_a_urn_that_keeps_it() {
+        let repaired = |text| repair_uri(text, Label::Producer);
+        let cases = [
+            ("manual_annotation", "manual_annotation"),
+            ("dspm-emitter/0.1.0", "dspm-emitter%2F0.1.0"),
+            ("my job (v2)", "my%20job%20%28v2%29"),
+            ("größe", "gr%C3%B6%C3%9Fe"),
+            ("100%:{x}", "100%25%3A%7Bx%7D"),
+        ];
+        for (sent, kept) in cases {
+            let meant = format!("urn:lineage-proxy:producer:{kept}");
+            assert_eq!(repaired(sent), Some(meant.clone()), "{sent}");
+            assert!(uri(&meant));
+        }
+        assert_eq!(repaired(" urn:a:b\n").as_deref(), Some("urn:a:b"));
+        assert_eq!(repaired(" \t"), None);
+        let long = repaired(&"ä ".repeat(1 << 20)).unwrap_or_default();
+        assert!(uri(&long) && long.len() < 10_000, "{} bytes", long.len());
     }
 }

@@ -19,7 +19,7 @@ mod text;
 pub use edit::Edits;
 pub use event::{Event, EventType, Identity, Read, Refused, Subject};
 pub use facets::warnings;
-pub use finding::{Finding, MAX_FINDINGS};
+pub use finding::{Finding, MAX_FINDINGS, Severity};
 pub use formats::{date_time, uri};
 pub use holders::{FacetSet, Holder, Kind, Path, facets_named, holders, run_ids};
 pub use json::{Json, Member, quote};

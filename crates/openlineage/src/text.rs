@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::finding::{Finding, Findings, down};
+use crate::finding::{Finding, Findings, Severity, down};
 use crate::json::Json;
 
 /// Levels of nesting that are read: as many as `serde_json` reads into its own values, so that any consumer can read on.
@@ -98,6 +98,7 @@ pub fn split_array_up_to(bytes: &[u8], most: usize) -> Result<Vec<&str>, Finding
 
 fn whole(rule: &'static str, message: String) -> Finding {
     Finding {
+        severity: Severity::Error,
         pointer: String::new(),
         rule,
         message,
@@ -128,6 +129,7 @@ fn scan(text: &str) -> Blemishes {
     let (mut commas, mut commas_on_top) = (0, 0);
     let mut note = |stack: &[Frame], rule, message: String| {
         findings.say(|| Finding {
+            severity: Severity::Error,
             pointer: pointer(stack, text),
             rule,
             message,

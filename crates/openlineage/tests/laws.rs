@@ -4,7 +4,7 @@
 
 mod support;
 
-use openlineage::{Edits, Event, Json, Level, names, split_array};
+use openlineage::{Edits, Event, Json, Level, names, split_array, warnings};
 use proptest::prelude::*;
 use serde_json::Value;
 use support::{Chance, fixtures, mutate};
@@ -63,10 +63,15 @@ proptest! {
     #[test]
     fn what_is_valid_leaves_byte_for_byte_as_it_came(mutant in mutant(), before in " {0,3}", after in "[ \n]{0,3}") {
         if Event::read(mutant.as_bytes(), Level::Strict).is_ok() {
+            // Inside facets a null, and what the facet's own schema is missed by, may be repaired.
+            let root = Json::parse(&mutant).unwrap();
+            let is_clean = !mutant.contains("null") && warnings(root).is_empty();
             for level in [Level::Strict, Level::Repair] {
                 let read = Event::read(format!("{before}{mutant}{after}").as_bytes(), level).unwrap();
-                prop_assert_eq!(read.event.text(), mutant.as_str());
-                prop_assert!(read.repairs.is_empty());
+                if level == Level::Strict || is_clean {
+                    prop_assert_eq!(read.event.text(), mutant.as_str());
+                    prop_assert!(read.repairs.is_empty());
+                }
             }
         }
     }
@@ -76,12 +81,21 @@ proptest! {
         let Ok(read) = Event::read(mutant.as_bytes(), Level::Repair) else { return Ok(()) };
         let again = Event::read(read.event.text().as_bytes(), Level::Strict);
         prop_assert!(again.is_ok(), "{:?}", again);
+        prop_assert_eq!(&again.unwrap().event, &read.event);
+        let repeated = Event::read(read.event.text().as_bytes(), Level::Repair).unwrap();
+        prop_assert!(repeated.repairs.is_empty(), "{:?}", repeated.repairs);
         prop_assert_eq!(read.repairs.is_empty(), read.event.text() == mutant);
         let (mut before, mut after): (Value, Value) = (serde_json::from_str(&mutant).unwrap(), serde_json::from_str(read.event.text()).unwrap());
-        for repair in &read.repairs {
-            for event in [&mut before, &mut after] {
-                forget(event, &repair.pointer);
-            }
+        let pointers: Vec<&str> = read.repairs.iter().map(|repair| &*repair.pointer).collect();
+        for pointer in &pointers {
+            forget(&mut after, &moved(pointer, &before, &pointers));
+        }
+        forget_notes(&mut before, &mut after);
+        // Backwards, so that the index of an element is still its own.
+        let mut backwards = pointers.clone();
+        backwards.sort_by_key(|pointer| std::cmp::Reverse(indexed(pointer)));
+        for pointer in backwards {
+            forget(&mut before, pointer);
         }
         prop_assert_eq!(before, after);
     }
@@ -106,6 +120,51 @@ proptest! {
     fn an_array_falls_apart_into_what_it_was_made_of(texts in proptest::collection::vec(mutant(), 0..6)) {
         let array = format!("[{}]", texts.join(" , "));
         prop_assert_eq!(split_array(array.as_bytes()).unwrap(), texts);
+    }
+}
+
+/// Where what stood at `pointer` stands when the nulls before it are gone from their lists. What is gone itself is nowhere.
+fn moved(pointer: &str, before: &Value, pointers: &[&str]) -> String {
+    let (mut from, mut to) = (String::new(), String::new());
+    for token in pointer.split('/').skip(1) {
+        let is_list = before.pointer(&from).is_some_and(Value::is_array);
+        let is_gone = |index: usize| {
+            let pointer = format!("{from}/{index}");
+            pointers.contains(&&*pointer) && before.pointer(&pointer).is_some_and(Value::is_null)
+        };
+        match token.parse::<usize>() {
+            Ok(index) if is_list && is_gone(index) => return "/nowhere".to_owned(),
+            Ok(index) if is_list => {
+                let gone = (0..index).filter(|index| is_gone(*index)).count();
+                to.push_str(&format!("/{}", index - gone));
+            }
+            _ => to.push_str(&format!("/{token}")),
+        }
+        from.push_str(&format!("/{token}"));
+    }
+    to
+}
+
+/// A pointer in the order of what it points to.
+fn indexed(pointer: &str) -> Vec<(usize, &str)> {
+    let token = |token| (str::parse(token).unwrap_or(0), token);
+    pointer.split('/').map(token).collect()
+}
+
+/// Takes out the facet that keeps the texts of run ids, and from both what was made to hold it.
+fn forget_notes(before: &mut Value, after: &mut Value) {
+    let held = |event: &mut Value, holder| {
+        let facets = event.get_mut(holder)?.get_mut("facets")?.as_object_mut()?;
+        facets
+            .remove("lineageProxy_originalRunIds")
+            .map(|_| facets.is_empty())
+    };
+    for holder in ["run", "job", "dataset"] {
+        if held(after, holder) == Some(true) {
+            for event in [&mut *before, &mut *after] {
+                event[holder].as_object_mut().unwrap().remove("facets");
+            }
+        }
     }
 }
 

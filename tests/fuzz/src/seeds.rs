@@ -75,11 +75,15 @@ fn spellings() -> Vec<Vec<u8>> {
         "2026-01-01 10:20:30 +02:00",
         "2026-01-01T10:20:30-0330",
         "2016-12-31T23:59:60Z",
+        "2026-01-01T10:20:30+02:00[Europe/Paris]",
+        "2026-01-01 10:20:30 UTC",
+        "2026-01-01T10:20:30+00:00Z",
     ];
     let uris = [
         "urn:p",
         "http://[::1]:80/%41?b#c",
         "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
+        "my job (v2)",
     ];
     let types = ["START", "complete ", "Other"];
     let ids = [
@@ -87,6 +91,7 @@ fn spellings() -> Vec<Vec<u8>> {
         "01a1faa6e194708ba993cc010cbe1ae4",
         "{01a1faa6-e194-708b-a993-cc010cbe1ae4}",
         "urn:uuid:01a1faa6-e194-708b-a993-cc010cbe1ae4",
+        "manual__2026-01-01T00:00:00+00:00",
     ];
     let all = [&times[..], &uris, &types, &ids];
     let tagged = |(place, texts): (u8, &&[&str])| -> Vec<Vec<u8>> {

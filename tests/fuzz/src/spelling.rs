@@ -2,7 +2,7 @@
 //!
 //! What is strict is checked here a second time, by grammars written down from RFC 3339, RFC 4122 and RFC 3986.
 
-use openlineage::{Event, EventType, Level, Subject, date_time, quote, uri};
+use openlineage::{Event, EventType, Json, Level, Subject, date_time, quote, uri};
 
 use crate::event::event;
 
@@ -38,8 +38,22 @@ pub(crate) fn spelling(bytes: &[u8]) {
         }
         1 => {
             assert_eq!(strict.is_ok(), uri(text));
-            assert_eq!(strict.is_ok(), repaired.is_ok(), "a URI is not guessed at");
             assert!(strict.is_err() || has_scheme(text));
+            let read = repaired.expect("every word becomes a URI");
+            let json = read.event.json().expect("an event is JSON");
+            let producer = json.get("producer").and_then(Json::string).expect("one");
+            assert!(uri(&producer) && has_scheme(&producer), "{producer}");
+            let sent = text.trim();
+            match producer.strip_prefix("urn:lineage-proxy:producer:") {
+                Some(word) if !uri(sent) => {
+                    let (word, is_cut) = (decoded(word), sent.chars().count() > 1_000);
+                    let kept = word.strip_suffix('…').filter(|_| is_cut).unwrap_or(&word);
+                    assert!(sent.starts_with(kept), "the word is kept");
+                    assert_eq!(sent == kept, !is_cut);
+                }
+                _ if sent.is_empty() => assert!(producer.ends_with(":unknown-producer")),
+                _ => assert_eq!(producer, sent),
+            }
         }
         2 => {
             let types = ["START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER"];
@@ -56,21 +70,53 @@ pub(crate) fn spelling(bytes: &[u8]) {
         }
         _ => {
             assert_eq!(strict.is_ok(), is_uuid(text.as_bytes()));
+            assert_eq!(
+                repaired.is_err(),
+                text.trim().is_empty(),
+                "a name for every id"
+            );
             if let Ok(read) = &repaired {
-                let digits = |text: &str| -> String {
-                    let text = text.trim().to_ascii_lowercase();
-                    let text = text.strip_prefix("urn:uuid:").unwrap_or(&text);
-                    text.chars().filter(char::is_ascii_hexdigit).collect()
-                };
                 let id = read.event.run_id().expect("a RunEvent");
-                assert_eq!(
-                    id.simple().to_string(),
-                    digits(text),
-                    "a repair keeps the digits"
-                );
+                let hex = |text: &str| text.chars().filter(char::is_ascii_hexdigit).count();
+                let digits: String = bare(text).chars().filter(|c| *c != '-').collect();
+                if digits.len() == 32 && hex(&digits) == 32 && bare(text).len() == 32 {
+                    assert_eq!(id.simple().to_string(), digits, "a repair keeps the digits");
+                } else if id.to_string() != bare(text) {
+                    assert_eq!(id.get_version_num(), 3, "of the text");
+                    let kept: String = text.chars().take(1_000).collect();
+                    let kept = quote(&kept);
+                    let kept = kept.trim_end_matches('"');
+                    assert!(read.event.text().contains(kept), "the text is kept");
+                }
             }
         }
     }
+}
+
+/// What is left of a UUID without what other spellings put around it.
+fn bare(text: &str) -> String {
+    let text = text.trim().to_lowercase();
+    let text = text.strip_prefix("urn:uuid:").unwrap_or(&text);
+    let inner = text
+        .strip_prefix('{')
+        .and_then(|text| text.strip_suffix('}'));
+    inner.unwrap_or(text).to_owned()
+}
+
+/// The text of a part of a URI.
+fn decoded(part: &str) -> String {
+    let (mut bytes, mut rest) = (Vec::new(), part.bytes());
+    while let Some(byte) = rest.next() {
+        let digits = [byte, byte].map(|_| if byte == b'%' { rest.next() } else { None });
+        match digits {
+            [Some(high), Some(low)] => {
+                let digits = String::from_utf8(vec![high, low]).expect("digits");
+                bytes.push(u8::from_str_radix(&digits, 16).expect("hexadecimal"));
+            }
+            _ => bytes.push(byte),
+        }
+    }
+    String::from_utf8(bytes).expect("what was encoded is UTF-8")
 }
 
 fn event_type(event: &Event) -> Option<EventType> {

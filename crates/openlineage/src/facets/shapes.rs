@@ -1,28 +1,19 @@
 //! The shapes of the specification's facets (OpenLineage `spec/facets`, versions of 2-0-2), by container and key.
 //!
-//! Data only. Facets of newer versions may have members that stand here not yet: they are let through.
+//! Data only; what several facets share is in `shapes/parts.rs`. Facets of newer versions may have members that stand
+//! here not yet: they are let through.
 
-use super::Field;
-use super::Shape::{
-    self, Any, Choice, Flag, Integer, List, Map, Nested, Number, Object, Text, Time, Typed, Uri,
-    Uuid,
+mod parts;
+
+use super::shape::Shape::{
+    self, Any, Choice, Flag, Integer, List, Map, Nested, Object, Text, Time, Typed, Uri, Uuid,
 };
+use super::shape::{may, must};
 
-const fn must(name: &'static str, shape: Shape) -> Field {
-    Field {
-        name,
-        required: true,
-        shape,
-    }
-}
-
-const fn may(name: &'static str, shape: Shape) -> Field {
-    Field {
-        name,
-        required: false,
-        shape,
-    }
-}
+use self::parts::{
+    DEPENDENCY, DOCUMENTATION, INPUT_FIELD, LINEAGE_FIELDS, LINEAGE_INPUT, NAMED, OWNERSHIP,
+    PARENT, QUALITY_METRICS, STATISTICS, TAGS, schema_fields,
+};
 
 type Facets = &'static [(&'static str, Shape)];
 
@@ -86,17 +77,9 @@ pub(super) const RUN: Facets = &[
         "nominalTime",
         Object(&[must("nominalStartTime", Time), may("nominalEndTime", Time)]),
     ),
-    (
-        "parent",
-        Object(&[
-            must("run", PARENT_RUN),
-            must("job", PARENT_JOB),
-            may(
-                "root",
-                Object(&[must("run", PARENT_RUN), must("job", PARENT_JOB)]),
-            ),
-        ]),
-    ),
+    ("parent", PARENT),
+    // The same under its older name.
+    ("parentRun", PARENT),
     (
         "processing_engine",
         Object(&[
@@ -300,103 +283,3 @@ pub(super) const OUTPUT: Facets = &[
     ("outputStatistics", STATISTICS),
     ("subset", Object(&[may("outputCondition", Any)])),
 ];
-
-const NAMED: Shape = Object(&[must("namespace", Text), must("name", Text)]);
-const RUN_ID: Shape = Object(&[must("runId", Uuid)]);
-const FACETS: Shape = Map(&Object(&[must("_producer", Uri), must("_schemaURL", Uri)]));
-const PARENT_RUN: Shape = Object(&[must("runId", Uuid), may("facets", FACETS)]);
-const PARENT_JOB: Shape = Object(&[
-    must("namespace", Text),
-    must("name", Text),
-    may("facets", FACETS),
-]);
-const DEPENDENCY: Shape = Object(&[
-    must("job", NAMED),
-    may("run", RUN_ID),
-    may("dependency_type", Text),
-    may("sequence_trigger_rule", Text),
-    may("status_trigger_rule", Text),
-]);
-const TAGS: Shape = Object(&[may(
-    "tags",
-    List(&Object(&[
-        must("key", Text),
-        must("value", Text),
-        may("source", Text),
-        may("field", Text),
-    ])),
-)]);
-const DOCUMENTATION: Shape = Object(&[must("description", Text), may("contentType", Text)]);
-const OWNERSHIP: Shape = Object(&[may(
-    "owners",
-    List(&Object(&[must("name", Text), may("type", Text)])),
-)]);
-const STATISTICS: Shape = Object(&[
-    may("rowCount", Integer),
-    may("size", Integer),
-    may("fileCount", Integer),
-]);
-const QUALITY_METRICS: Shape = Object(&[
-    may("rowCount", Integer),
-    may("bytes", Integer),
-    may("fileCount", Integer),
-    may("lastUpdated", Time),
-    must(
-        "columnMetrics",
-        Map(&Object(&[
-            may("nullCount", Integer),
-            may("distinctCount", Integer),
-            may("sum", Number),
-            may("count", Number),
-            may("min", Number),
-            may("max", Number),
-            may("quantiles", Map(&Number)),
-        ])),
-    ),
-]);
-const TRANSFORMATION: Shape = Object(&[
-    must("type", Text),
-    may("subtype", Text),
-    may("description", Text),
-    may("masking", Flag),
-]);
-const INPUT_FIELD: Shape = Object(&[
-    must("namespace", Text),
-    must("name", Text),
-    must("field", Text),
-    may("transformations", List(&TRANSFORMATION)),
-]);
-const LINEAGE_INPUT: Shape = Typed(&[
-    (
-        "DATASET",
-        Object(&[
-            must("namespace", Text),
-            must("name", Text),
-            may("field", Text),
-            may("transformations", List(&TRANSFORMATION)),
-        ]),
-    ),
-    (
-        "JOB",
-        Object(&[
-            may("namespace", Text),
-            may("name", Text),
-            may("runId", Uuid),
-            may("transformations", List(&TRANSFORMATION)),
-        ]),
-    ),
-]);
-const LINEAGE_FIELDS: Shape = Map(&Object(&[must("inputs", List(&LINEAGE_INPUT))]));
-
-/// A field may hold fields, to any depth: a static can name itself where a constant cannot.
-static SCHEMA_FIELDS: Shape = List(&Object(&[
-    must("name", Text),
-    may("type", Text),
-    may("description", Text),
-    may("ordinal_position", Integer),
-    may("fields", Nested(schema_fields)),
-]));
-
-fn schema_fields() -> Shape {
-    SCHEMA_FIELDS
-}

@@ -39,6 +39,14 @@ pub fn fixtures() -> Vec<(String, String)> {
     found
 }
 
+/// The events of a fixture whose quirk is repaired: `NAME.json` with one, or `NAME.jsonl`.
+pub fn repair_fixtures(name: &str) -> Vec<String> {
+    let path = |extension| Path::new(FIXTURES).join(format!("repairs/{name}.{extension}"));
+    let text =
+        std::fs::read_to_string(path("json")).or_else(|_| std::fs::read_to_string(path("jsonl")));
+    text.unwrap().lines().map(str::to_owned).collect()
+}
+
 /// A small repeatable source of chance (SplitMix64).
 pub struct Chance(pub u64);
 
@@ -99,6 +107,12 @@ fn values() -> Vec<Value> {
         "urn:uuid:01a1faa6-e194-708b-a993-cc010cbe1ae4",
         "01a1faa6-e194-708b-a993-cc010cbe1aeg",
         "01a1faa6-e194-708ba993-cc010cbe1ae44",
+        "manual__2026-01-01T00:00:00+00:00",
+        "2026-01-01T00:00:00+01:00[Europe/Paris]",
+        "2026-01-01T00:00:00[Europe/Paris]",
+        "2026-01-01T00:00:00+00:00Z",
+        "2026-01-01T00:00:00+01:00Z",
+        "2026-01-01 00:00:00 UTC",
     ];
     let facet = json!({"_producer": "urn:p", "_schemaURL": "urn:s"});
     let mut values: Vec<Value> = texts.iter().map(|text| json!(text)).collect();
@@ -116,6 +130,12 @@ fn values() -> Vec<Value> {
         facet.clone(),
         json!({"f": facet}),
         json!({"f": {}}),
+        json!({"f": null}),
+        json!({"f": {"_producer": null, "_schemaURL": "x y", "_deleted": null, "n": null}}),
+        json!({"documentation": {"_producer": "urn:p", "_schemaURL": "urn:s", "description": "d", "contentType": null}}),
+        json!({"parent": {"_producer": "urn:p", "_schemaURL": "urn:s", "run": {"runId": "run 1", "facets": {"f": null}},
+            "job": {"namespace": "n", "name": "j", "facets": {"f": {"x": null}}}, "root": null}}),
+        json!([null, {"namespace": "n", "name": "m"}, null]),
         json!({"f": 1}),
         json!({"namespace": "n", "name": "m"}),
     ]);

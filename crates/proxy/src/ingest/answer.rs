@@ -7,7 +7,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use metrics::histogram;
-use openlineage::Finding;
+use openlineage::{Finding, Severity};
 use serde_json::json;
 
 use super::report::{About, Entry, Reported};
@@ -78,9 +78,28 @@ pub(super) fn refused(refusal: &Refusal) -> Response {
 }
 
 /// Pointer and rule of the first findings, for a log line.
-pub(super) fn pointers(findings: &[Finding]) -> String {
-    let shown: Vec<String> = findings.iter().take(5).map(Finding::brief).collect();
+pub(super) fn pointers<'f>(findings: impl IntoIterator<Item = &'f Finding>) -> String {
+    let shown: Vec<String> = findings.into_iter().take(5).map(Finding::brief).collect();
     shown.join(", ")
+}
+
+/// The findings that the event is refused for.
+pub(super) fn errors(findings: &[Finding]) -> impl Iterator<Item = &Finding> {
+    (findings.iter()).filter(|finding| finding.severity == Severity::Error)
+}
+
+/// How many errors there are, and what else is in the list.
+fn counted(findings: &[Finding]) -> Option<String> {
+    let errors = errors(findings).count();
+    let others = findings.len() - errors;
+    let s = |count: usize| if count == 1 { "" } else { "s" };
+    (others > 0).then(|| {
+        format!(
+            "{errors} error{}; the other {others} finding{} would have been repaired",
+            s(errors),
+            s(others)
+        )
+    })
 }
 
 impl Refusal {
@@ -149,7 +168,11 @@ impl Refusal {
                 "the body cannot be read",
                 Some(why.clone()),
             ),
-            Refusal::Invalid(..) => (StatusCode::BAD_REQUEST, "no OpenLineage event", None),
+            Refusal::Invalid(findings, _) => (
+                StatusCode::BAD_REQUEST,
+                "no OpenLineage event",
+                counted(findings),
+            ),
             Refusal::NotFound => {
                 let routes =
                     "POST /api/v1/lineage, /api/v1/lineage/batch or /api/v1/lineage/validate"

@@ -2,7 +2,7 @@
 //!
 //! The answer says where they belong, in place of what their first bracket does to an event. Called by the routes.
 
-use openlineage::Finding;
+use openlineage::{Finding, Severity};
 use serde_json::value::RawValue;
 
 /// What is wrong with a body that should be one event.
@@ -33,6 +33,7 @@ pub(super) fn many(mut finding: Finding) -> Finding {
 
 fn whole(rule: &'static str, message: &str) -> Finding {
     Finding {
+        severity: Severity::Error,
         pointer: String::new(),
         rule,
         message: message.to_owned(),

@@ -14,7 +14,7 @@ use metrics::{counter, histogram};
 use openlineage::{Finding, Json};
 use tracing::warn;
 
-use super::answer::pointers;
+use super::answer::{errors, pointers};
 use super::caller::{Caller, Sender, Source};
 use crate::telemetry::limit::{Bounds, Limiter};
 use crate::telemetry::text::{NAME, shown};
@@ -186,7 +186,7 @@ impl Entry {
         let rule = findings.first().map_or("", |finding| finding.rule);
         Entry {
             reason: (400, "no OpenLineage event", rule),
-            detail: shown(&pointers(findings), DETAIL).into_owned(),
+            detail: shown(&pointers(errors(findings)), DETAIL).into_owned(),
             about: about(),
             index: None,
             count: 1,
@@ -243,6 +243,7 @@ mod tests {
 
     fn entry(rule: &'static str) -> Entry {
         let finding = |pointer: &str| Finding {
+            severity: openlineage::Severity::Error,
             pointer: pointer.to_owned(),
             rule,
             message: "secret".to_owned(),

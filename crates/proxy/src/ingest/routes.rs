@@ -239,22 +239,16 @@ async fn validated(
     Ok(Json(verdict?).into_response())
 }
 
-/// `valid`, and findings: errors of a refused event; repairs and facet warnings of an accepted one.
+/// `valid`, and findings: errors of a refused event, and what else would be repaired; repairs and facet warnings of an
+/// accepted one.
 pub fn verdict(bytes: &[u8], level: Level) -> Value {
-    let severe = |findings: Vec<Finding>, severity: &str| -> Vec<Value> {
-        let told = |finding: Finding| json!({"severity": severity, "pointer": finding.pointer, "rule": finding.rule, "message": finding.message});
-        findings.into_iter().map(told).collect()
-    };
     match Event::read(bytes, level) {
         Ok(Read { event, repairs }) => {
-            let mut findings = severe(repairs, "repaired");
-            findings.extend(severe(
-                event.json().map(warnings).unwrap_or_default(),
-                "warning",
-            ));
+            let mut findings = repairs;
+            findings.extend(event.json().map(warnings).unwrap_or_default());
             json!({"valid": true, "kind": event.label(), "findings": findings})
         }
-        Err(refused) => json!({"valid": false, "findings": severe(refused.findings, "error")}),
+        Err(refused) => json!({"valid": false, "findings": refused.findings}),
     }
 }
 
