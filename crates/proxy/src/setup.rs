@@ -102,6 +102,7 @@ pub async fn target(config: &Config, aws: Option<&SdkConfig>) -> Result<Target, 
             region,
             role,
             per_second,
+            response,
             ..
         } => {
             let client = datazone(aws, region.as_deref(), role.as_deref()).await?;
@@ -109,6 +110,7 @@ pub async fn target(config: &Config, aws: Option<&SdkConfig>) -> Result<Target, 
                 client,
                 domain.clone(),
                 *per_second,
+                *response,
             )))
         }
     }

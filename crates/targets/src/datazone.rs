@@ -10,13 +10,14 @@ use std::time::Duration;
 use aws_sdk_datazone::Client;
 use aws_sdk_datazone::config::retry::RetryConfig;
 use aws_sdk_datazone::config::timeout::TimeoutConfig;
-use aws_sdk_datazone::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_datazone::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_datazone::operation::post_lineage_event::PostLineageEventError;
 use aws_sdk_datazone::primitives::Blob;
 use openlineage::Event;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
+use crate::answer::{Keeper, Own, Response, is_code, words};
 use crate::pace::Pace;
 use crate::{Class, Delivery, Failure, Scope, Tries};
 
@@ -32,6 +33,7 @@ pub struct DataZone {
     client: Client,
     domain: String,
     pace: Pace,
+    keeper: Keeper,
 }
 
 impl std::fmt::Debug for DataZone {
@@ -48,11 +50,13 @@ impl DataZone {
         aws_sdk_datazone::config::Builder::from(aws)
     }
 
-    /// Posts to `domain` (`dzd_…`) with that client's credentials and region, at most `per_second` times a second.
+    /// Posts to `domain` (`dzd_…`) with that client's credentials and region, at most `per_second` times a second. `response`
+    /// is what is kept of an answer that is no success.
     pub fn new(
         config: aws_sdk_datazone::config::Builder,
         domain: String,
         per_second: NonZeroU32,
+        response: Response,
     ) -> DataZone {
         let config = config
             // Every post is counted against the budget, so tries are `Pace`'s business.
@@ -67,6 +71,11 @@ impl DataZone {
             client: Client::from_conf(config),
             domain,
             pace: Pace::new(Some(per_second.get())),
+            // The credentials change while we run: what looks like one goes whoever's it is.
+            keeper: Keeper {
+                response,
+                own: Own::default(),
+            },
         }
     }
 
@@ -88,8 +97,13 @@ impl DataZone {
             .client_token(token(&self.domain, event.text()))
             .event(Blob::new(event.text()));
         match tokio::time::timeout(time, post.send()).await {
-            Ok(Ok(answer)) => Delivery::Delivered { id: answer.id },
-            Ok(Err(error)) => classified(&error),
+            Ok(Ok(answer)) => Delivery::Delivered {
+                id: answer.id.filter(|id| is_id(id)),
+            },
+            Ok(Err(error)) => classified(&error, |message| match self.keeper.response {
+                Response::Structure => None,
+                Response::Redacted => Some(self.keeper.words(message, event.text())),
+            }),
             Err(_) => Delivery::Transient(no_answer()),
         }
     }
@@ -128,14 +142,52 @@ fn source<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'
     None
 }
 
-/// What an error means for the event.
-fn classified(error: &SdkError<PostLineageEventError>) -> Delivery {
+/// Whether it has the form of an id of DataZone: the log holds it.
+fn is_id(id: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    (1..=64).contains(&id.len()) && id.bytes().all(plain)
+}
+
+/// What an error is, without its words: they quote the event, or the request with its session token.
+fn structure(status: u16, error: &PostLineageEventError) -> String {
+    let code = error.code().filter(|code| is_code(code));
+    let told = format!("{status} {}", code.unwrap_or("untyped"));
+    // `User: arn:… is not authorized to perform: datazone:PostLineageEvent on resource: …`
+    // (https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html): which right to grant.
+    let action = error.message().and_then(|message| {
+        let (_, rest) = message.split_once("not authorized to perform: ")?;
+        let action = rest.split_whitespace().next()?;
+        let (service, name) = action.split_once(':')?;
+        (is_code(service) && is_code(name)).then(|| action.to_owned())
+    });
+    match action {
+        Some(action) => format!("{told}: not authorized to perform: {action}"),
+        None => told,
+    }
+}
+
+/// An error and its causes, from the outside in. Their `Debug` would hold the raw answer.
+fn causes(error: &dyn Error) -> String {
+    let mut told = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        told = format!("{told}: {cause}");
+        source = cause.source();
+    }
+    words(&told)
+}
+
+/// What an error means for the event. `kept` is what is kept of the service's words.
+fn classified(
+    error: &SdkError<PostLineageEventError>,
+    kept: impl Fn(&str) -> Option<String>,
+) -> Delivery {
     use PostLineageEventError as E;
     let transient =
         |class, scope, message: &str| Delivery::Transient(Failure::new(class, scope, message));
     let permanent =
         |class, message: &str| Delivery::Permanent(Failure::new(class, Scope::Event, message));
-    let context = || DisplayErrorContext(error).to_string();
+    let context = || causes(error);
     let answer = match error {
         SdkError::ServiceError(answer) => answer,
         // Reset, refused, no credentials, half an answer: nothing is known of the event; the token makes a repeat harmless.
@@ -164,11 +216,10 @@ fn classified(error: &SdkError<PostLineageEventError>) -> Delivery {
         _ => return transient(Class::Unavailable, Scope::Event, &context()),
     };
     let (status, error) = (answer.raw().status().as_u16(), answer.err());
-    let said = format!(
-        "{status} {}: {}",
-        error.code().unwrap_or("untyped"),
-        error.message().unwrap_or("no message")
-    );
+    let mut said = structure(status, error);
+    if let Some(kept) = error.message().and_then(kept) {
+        said = format!("{said}: {kept}");
+    }
     match error {
         // The event itself: the same bytes will be refused again.
         E::ValidationException(_) => permanent(Class::Invalid, &said),

@@ -3,6 +3,7 @@
 //! A [`Target`] takes one event and says what became of it: delivered, to be tried again, or never to be taken.
 //! Which of these an answer means is decided here, target by target; what follows from it is the batch's business.
 
+mod answer;
 mod datazone;
 mod file;
 mod openlineage_http;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use openlineage::Event;
 use tokio::time::Instant;
 
+pub use answer::{Response, escaped, words};
 pub use datazone::{DATAZONE_MAX_BYTES, DataZone};
 pub use file::{File, FileSettings};
 pub use openlineage_http::{Compression, HttpSettings, OpenLineageHttp};
@@ -73,7 +75,7 @@ pub struct Failure {
     pub class: Class,
     /// What it says about other events.
     pub scope: Scope,
-    /// The target's words, shortened. Never holds the event.
+    /// What is kept of the target's answer (`answer.rs`): no credential of ours, and nothing of the event.
     pub message: String,
     /// How long the target asks to be left alone.
     pub after: Option<Duration>,
@@ -162,7 +164,7 @@ impl Failure {
         Failure {
             class,
             scope,
-            message: shortened(message),
+            message: escaped(message),
             after: None,
         }
     }
@@ -181,14 +183,4 @@ impl Class {
             Class::TooLarge => "too_large",
         }
     }
-}
-
-/// A message fit for a log line and for an SQS message attribute.
-fn shortened(message: &str) -> String {
-    const LONGEST: usize = 500;
-    message
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(LONGEST)
-        .collect()
 }

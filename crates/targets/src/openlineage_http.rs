@@ -11,17 +11,18 @@ use reqwest::header::{
 use reqwest::{Client, StatusCode, Url};
 use tokio::time::Instant;
 
+use crate::answer::{self, Keeper, Own, READ, Response};
 use crate::pace::Pace;
 use crate::{Class, Delivery, Failure, Scope, Tries};
 
 /// The path of the OpenLineage API, for a URL that has none.
 const DEFAULT_PATH: &str = "/api/v1/lineage";
 
-/// What of an answer is read, in bytes: for the reason, and to see whether it is whole.
-const REASON: usize = 4_096;
-
 /// Events below this many bytes go as they are: compressing them saves less than a packet.
 const WORTH_COMPRESSING: usize = 1_024;
+
+/// A part of a path that is so long may be a token; a word is shorter.
+const TOKEN: usize = 16;
 
 /// How to reach the endpoint.
 #[derive(Clone)]
@@ -34,6 +35,8 @@ pub struct HttpSettings {
     pub compression: Compression,
     /// For a whole request, connection included.
     pub timeout: Duration,
+    /// What is kept of an answer that is no success.
+    pub response: Response,
 }
 
 /// How bodies are sent.
@@ -47,13 +50,23 @@ pub enum Compression {
 }
 
 /// An endpoint to post to.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct OpenLineageHttp {
     client: Client,
     url: Url,
     compression: Compression,
     timeout: Duration,
     pace: Pace,
+    keeper: Keeper,
+}
+
+impl std::fmt::Debug for OpenLineageHttp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The URL may carry a key.
+        f.debug_struct("OpenLineageHttp")
+            .field("host", &self.url.host_str())
+            .finish_non_exhaustive()
+    }
 }
 
 impl OpenLineageHttp {
@@ -73,7 +86,8 @@ impl OpenLineageHttp {
             .user_agent(concat!("lineage-proxy/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none()) // a redirected POST becomes a GET
             .build()
-            .map_err(|error| format!("no HTTP client: {error}"))?;
+            .map_err(|error| format!("no HTTP client: {}", error.without_url()))?;
+        let own = credentials(&settings);
         let mut url = settings.url;
         if matches!(url.path(), "" | "/") {
             url.set_path(DEFAULT_PATH);
@@ -84,6 +98,10 @@ impl OpenLineageHttp {
             compression: settings.compression,
             timeout: settings.timeout,
             pace: Pace::new(None),
+            keeper: Keeper {
+                response: settings.response,
+                own,
+            },
         })
     }
 
@@ -111,11 +129,7 @@ impl OpenLineageHttp {
         let mut answer = match post.send().await {
             Ok(answer) => answer,
             Err(error) => {
-                let message = if error.is_timeout() {
-                    "no answer in time".to_owned()
-                } else {
-                    chain(&error)
-                };
+                let message = self.chain(&error);
                 // Nobody is there: for no event.
                 let scope = match error.is_connect() && !error.is_timeout() {
                     true => Scope::Target,
@@ -129,13 +143,16 @@ impl OpenLineageHttp {
             .get(RETRY_AFTER)
             .and_then(|value| value.to_str().ok()?.trim().parse().ok());
         let mut said = Vec::new();
-        while said.len() < REASON {
+        while said.len() < READ {
             match answer.chunk().await {
-                Ok(Some(chunk)) => said.extend_from_slice(&chunk),
+                Ok(Some(chunk)) => {
+                    let room = READ - said.len();
+                    said.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+                }
                 Ok(None) => break,
                 // Half an answer is none: something between may have begun it.
                 Err(error) if answer.status().is_success() => {
-                    let message = chain(&error);
+                    let message = self.chain(&error);
                     return Delivery::Transient(Failure::new(
                         Class::Unavailable,
                         Scope::Event,
@@ -145,17 +162,63 @@ impl OpenLineageHttp {
                 Err(_) => break,
             }
         }
-        said.truncate(REASON);
-        classified(answer.status(), after.map(Duration::from_secs), &said)
+        let status = answer.status();
+        let kept = || {
+            let media_type = answer.headers().get(CONTENT_TYPE);
+            let media_type = media_type.and_then(|value| value.to_str().ok());
+            self.keeper.body(media_type, &said, text)
+        };
+        classified(status, after.map(Duration::from_secs), &said, kept)
+    }
+
+    /// The error and its causes, without the URL (which may carry a key).
+    fn chain(&self, error: &reqwest::Error) -> String {
+        if error.is_timeout() {
+            return "no answer in time".to_owned();
+        }
+        let mut message = "no whole answer".to_owned();
+        let mut cause = std::error::Error::source(error);
+        while let Some(error) = cause {
+            message = format!("{message}: {error}");
+            cause = error.source();
+        }
+        self.keeper.causes(&message)
     }
 }
 
-/// What a status means for the event.
-fn classified(status: StatusCode, after: Option<Duration>, said: &[u8]) -> Delivery {
+/// What must not come back out of an answer: the key, and user, password, path and query of the URL, which may be keys too.
+fn credentials(settings: &HttpSettings) -> Own {
+    let url = &settings.url;
+    let mut secrets: Vec<String> = settings.api_key.iter().cloned().collect();
+    if let Some(password) = url.password() {
+        secrets.push(format!("{}:{password}", url.username()));
+    }
+    secrets.push(url.username().to_owned());
+    secrets.extend(url.query_pairs().map(|(_, value)| value.into_owned()));
+    // Some endpoints have their token in the path.
+    let segments = url.path_segments().into_iter().flatten();
+    secrets.extend(
+        segments
+            .filter(|part| part.len() >= TOKEN)
+            .map(str::to_owned),
+    );
+    Own::of(secrets.iter().map(String::as_str))
+}
+
+/// What a status means for the event. `kept` is what is kept of the body, for a failure.
+fn classified(
+    status: StatusCode,
+    after: Option<Duration>,
+    said: &[u8],
+    kept: impl FnOnce() -> Option<String>,
+) -> Delivery {
     if status.is_success() {
         return Delivery::Delivered { id: None };
     }
-    let message = format!("{status}: {}", String::from_utf8_lossy(said));
+    let message = match kept() {
+        Some(kept) => format!("{status}: {kept}"),
+        None => status.to_string(),
+    };
     let failure = |class, scope| Failure {
         after,
         ..Failure::new(class, scope, &message)
@@ -177,8 +240,7 @@ fn classified(status: StatusCode, after: Option<Duration>, said: &[u8]) -> Deliv
 }
 
 fn says_client_error(said: &[u8]) -> bool {
-    let body: Option<serde_json::Value> = serde_json::from_slice(said).ok();
-    let code = body.and_then(|body| body.get("code")?.as_u64());
+    let code = answer::json(said).and_then(|body| body.get("code")?.as_u64());
     code.is_some_and(|code| (400..=499).contains(&code))
 }
 
@@ -191,17 +253,6 @@ fn gzipped(text: &str) -> std::io::Result<Vec<u8>> {
     encoder.finish()
 }
 
-/// The error and its causes, without the URL (which may carry a key).
-fn chain(error: &reqwest::Error) -> String {
-    let mut message = "no whole answer".to_owned();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        message = format!("{message}: {error}");
-        cause = error.source();
-    }
-    message
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,6 +263,7 @@ mod tests {
             StatusCode::from_u16(status).unwrap(),
             None,
             said.as_bytes(),
+            || None,
         ) {
             Delivery::Delivered { .. } => "delivered".to_owned(),
             Delivery::Transient(failure) => {

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use targets::{Compression, FileSettings, HttpSettings};
+use targets::{Compression, FileSettings, HttpSettings, Response};
 
 use super::Role;
 use super::parse::{between, bytes, choice, domain, duration, parsed, role_arn};
@@ -38,6 +38,8 @@ pub enum Target {
         per_second: NonZeroU32,
         /// What becomes of JobEvents.
         job_events: JobEvents,
+        /// What is kept of an answer that is no success.
+        response: Response,
     },
 }
 
@@ -89,6 +91,7 @@ pub(super) fn read(r: &mut Reader, role: Role) -> Target {
     let timeout = r
         .get("openlineage.timeout", |t| duration(t, 1, 300))
         .unwrap_or(Duration::from_secs(10));
+    let http_response = r.get("openlineage.response", response).unwrap_or_default();
     let domain = r.get("datazone.domain_id", domain);
     let region = r.get("datazone.region", parsed);
     let role_arn = r.get("datazone.role_arn", role_arn);
@@ -102,6 +105,7 @@ pub(super) fn read(r: &mut Reader, role: Role) -> Target {
     });
     let job_events = [("convert", JobEvents::Convert), ("skip", JobEvents::Skip)];
     let job_events = r.get("datazone.job_events", |t| choice(t, &job_events));
+    let datazone_response = r.get("datazone.response", response).unwrap_or_default();
     if api_key.is_some() && api_key_secret.is_some() {
         r.error(
             "openlineage.api_key, openlineage.api_key_secret_id: one key, from one place"
@@ -132,6 +136,7 @@ pub(super) fn read(r: &mut Reader, role: Role) -> Target {
                         api_key,
                         compression,
                         timeout,
+                        response: http_response,
                     },
                     api_key_secret,
                 };
@@ -149,6 +154,7 @@ pub(super) fn read(r: &mut Reader, role: Role) -> Target {
                         .or(NonZeroU32::new(20))
                         .unwrap_or(NonZeroU32::MIN),
                     job_events: job_events.unwrap_or_default(),
+                    response: datazone_response,
                 };
             }
             None => needs("datazone.domain_id"),
@@ -157,4 +163,12 @@ pub(super) fn read(r: &mut Reader, role: Role) -> Target {
         Some(_) | None => {}
     }
     Target::Store
+}
+
+fn response(text: &str) -> Result<Response, String> {
+    let kept = [
+        ("structure", Response::Structure),
+        ("redacted", Response::Redacted),
+    ];
+    choice(text, &kept)
 }

@@ -98,13 +98,14 @@ fn the_readme_names_every_setting() {
 }
 
 /// What the template's functions are not told, and why.
-const NOT_ON_AWS: [(&str, &str); 21] = [
+const NOT_ON_AWS: [(&str, &str); 24] = [
     ("LISTEN", "API Gateway does"),
     ("DATA_DIR", "nothing is kept on a function's disk"),
     ("ONLY", "each function is one half"),
     ("PATH_PREFIX", "the stage is taken off by the runtime"),
     ("MAX_CONNECTIONS", "API Gateway has its own"),
     ("MAX_BODY", "API Gateway takes less"),
+    ("HOSTS", "nothing is read from a function"),
     ("MAX_UNPACKED", "the default fits a function"),
     ("MAX_IN_MEMORY", "a function has one request at a time"),
     ("AUTH_KEYS", "keys are in the secret"),
@@ -121,6 +122,11 @@ const NOT_ON_AWS: [(&str, &str); 21] = [
         "OPENLINEAGE_COMPRESSION",
         "the default is understood everywhere",
     ),
+    (
+        "OPENLINEAGE_RESPONSE",
+        "the default shows nothing of events",
+    ),
+    ("DATAZONE_RESPONSE", "the default shows nothing of events"),
     ("OPENLINEAGE_TIMEOUT", "the default fits a function"),
     ("RULES_HASH_KEY", "the key is in a secret"),
 ];

@@ -1,0 +1,178 @@
+//! What is kept of a target's answer: enough to see what is wrong, and nothing of what we sent.
+//!
+//! A target may echo the body or the headers of a request, so an answer can hold the SQL of an event and our own key, and
+//! what is kept goes into logs and dead letters. So by default only its structure is kept ([`structure`]); who asks for
+//! more gets the text without our credentials (`answer/own.rs`), without any word of the event, and without what looks
+//! like a secret (`answer/masked.rs`). Pure; called by the targets behind a network for each answer that is no success.
+
+mod masked;
+mod own;
+mod structure;
+
+use std::borrow::Cow;
+use std::io::Read;
+
+use flate2::bufread::GzDecoder;
+
+pub(crate) use own::Own;
+pub(crate) use structure::is_code;
+
+/// What of an answer is read, in bytes: more than a problem with some hundred findings has, and bounded whatever a target
+/// sends.
+pub(crate) const READ: usize = 65_536;
+
+/// How much of a body is looked at as text, in bytes. What is kept of it is shorter.
+const LOOKED_AT: usize = 4_096;
+
+/// How much of an answer is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Response {
+    /// The status, the names of the fields, and error codes.
+    #[default]
+    Structure,
+    /// The text too, without our credentials, the words of the event, and secrets.
+    Redacted,
+}
+
+/// What is kept of the answers of one target.
+#[derive(Clone)]
+pub(crate) struct Keeper {
+    pub(crate) response: Response,
+    pub(crate) own: Own,
+}
+
+impl Keeper {
+    /// The body of an answer, fit for a log line; `None` where there is nothing to keep. `event` is what was sent.
+    pub(crate) fn body(
+        &self,
+        media_type: Option<&str>,
+        body: &[u8],
+        event: &str,
+    ) -> Option<String> {
+        let whole = body.len() < READ;
+        let body = unpacked(body);
+        if body.trim_ascii().is_empty() {
+            return None;
+        }
+        match self.response {
+            Response::Redacted => {
+                let some = body.get(..LOOKED_AT).unwrap_or(&body);
+                Some(self.words(&String::from_utf8_lossy(some), event))
+            }
+            Response::Structure => {
+                let sent = own::folded(&masked::plain(event));
+                let harmless = |word: &str| {
+                    let is_sent = match word.bytes().all(|b| b.is_ascii_digit()) {
+                        true => sent.split(|c: char| !c.is_ascii_digit()).any(|n| n == word),
+                        false => sent.contains(&own::folded(word)),
+                    };
+                    !is_sent && !masked::is_encoded(word, &sent) && self.own.places(word).is_empty()
+                };
+                Some(structure::of(&body, harmless).unwrap_or_else(|| {
+                    let more = if whole { "" } else { "more than " };
+                    format!("{more}{} bytes of {}", body.len(), known(media_type))
+                }))
+            }
+        }
+    }
+
+    /// A text of the target's, fit for a log line, where more than the structure is to be kept.
+    pub(crate) fn words(&self, text: &str, event: &str) -> String {
+        let text = masked::plain(text);
+        let mut hidden = self.own.places(&text);
+        let event = masked::plain(event);
+        hidden.extend(masked::of_event(&text, &event));
+        hidden.extend(masked::encoded(&text, &own::folded(&event)));
+        hidden.extend(masked::opaque(&text));
+        escaped(&transform::redact_text(&masked::without(&text, hidden)))
+    }
+
+    /// The causes of an error of our own client, which may quote an address or a header.
+    pub(crate) fn causes(&self, text: &str) -> String {
+        let hidden = self.own.places(text);
+        words(&masked::without(text, hidden))
+    }
+}
+
+/// What a service or a library says of an error, fit for a log line, where no event is at hand: nothing that looks like a
+/// key, a token or a body. AWS quotes the request whose signature is wrong, session token included
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html>).
+#[must_use]
+pub fn words(text: &str) -> String {
+    let end = ["The Canonical String", "{", "<", "\n", "\r"]
+        .iter()
+        .filter_map(|mark| text.find(mark))
+        .min();
+    let (text, more) = match end {
+        Some(end) => (text.get(..end).unwrap_or_default().trim_end(), " …"),
+        None => (text, ""),
+    };
+    let text = masked::without(text, masked::opaque(text));
+    escaped(&(transform::redact_text(&text) + more))
+}
+
+/// `text` with an escape in place of each character that is not seen or turns the line around, and no longer than a log line
+/// and an SQS message attribute need.
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    const LONGEST: usize = 500;
+    let mut kept = String::with_capacity(text.len().min(LONGEST));
+    for (count, c) in text.chars().enumerate() {
+        if count == LONGEST {
+            kept.push('…');
+            break;
+        }
+        match is_unseen(c) {
+            true => kept.extend(c.escape_default()),
+            false => kept.push(c),
+        }
+    }
+    kept
+}
+
+/// Control characters, and what Unicode calls format characters: directions, joiners, tags
+/// (<https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing>).
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// The body, unpacked as far as we read, where it is gzip that nobody asked for.
+fn unpacked(body: &[u8]) -> Cow<'_, [u8]> {
+    // RFC 1952, section 2.3.1.
+    if !body.starts_with(b"\x1f\x8b") {
+        return Cow::Borrowed(body);
+    }
+    let mut text = Vec::new();
+    let most = u64::try_from(READ).unwrap_or(u64::MAX);
+    match GzDecoder::new(body).take(most).read_to_end(&mut text) {
+        Ok(_) => Cow::Owned(text),
+        Err(_) if !text.is_empty() => Cow::Owned(text), // it broke off, or goes on past what we read
+        Err(_) => Cow::Borrowed(body),
+    }
+}
+
+/// The JSON of a body, unpacked.
+pub(crate) fn json(body: &[u8]) -> Option<serde_json::Value> {
+    serde_json::from_slice(&unpacked(body)).ok()
+}
+
+/// A media type that is known: others are words of the target's.
+fn known(media_type: Option<&str>) -> &'static str {
+    let essence = media_type.and_then(|text| text.split(';').next());
+    match essence
+        .map(|text| text.trim().to_ascii_lowercase())
+        .as_deref()
+    {
+        Some("application/json" | "application/problem+json") => "application/json",
+        Some("text/html") => "text/html",
+        Some("text/plain") => "text/plain",
+        Some("application/xml" | "text/xml") => "application/xml",
+        Some(_) => "another type",
+        None => "no type",
+    }
+}
+
+#[cfg(test)]
+mod tests;
