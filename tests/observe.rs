@@ -178,7 +178,8 @@ async fn an_event_that_is_refused_in_an_array_is_a_line_too() {
 
 #[tokio::test]
 async fn the_duration_of_ingest_is_that_of_events_and_of_nothing_else() {
-    let (_folder, serve) = serve(&[("AUTH_KEYS", KEY)]);
+    let keys = format!(r#"{{"etl": {{"key": "{KEY}", "roles": ["send", "read"]}}}}"#);
+    let (_folder, serve) = serve(&[("AUTH_KEYS", &keys)]);
     let key = format!("Bearer {KEY}");
     let headers = [("authorization", &*key)];
     for _ in 0..5 {

@@ -6,6 +6,7 @@ mod dead_letters;
 mod demo;
 mod doctor;
 mod input;
+mod keys;
 mod send;
 mod serve;
 mod stack;
@@ -69,6 +70,9 @@ enum Command {
     /// Look at the queue.
     #[command(subcommand)]
     Queue(QueueCommand),
+    /// Keys for `auth.keys`.
+    #[command(subcommand)]
+    Keys(keys::Command),
 }
 
 #[derive(Debug, Subcommand)]
@@ -134,6 +138,7 @@ pub(crate) async fn run(
         Command::Queue(QueueCommand::Status(arguments)) => {
             dead_letters::status(arguments, environment).await
         }
+        Command::Keys(command) => keys::run(&command),
     };
     result.unwrap_or_else(|error| {
         eprintln!("lineage-proxy: {error:#}");

@@ -5,6 +5,7 @@
 
 mod forms;
 mod injected;
+mod keys;
 mod parse;
 mod rules;
 pub mod settings;
@@ -23,9 +24,12 @@ use self::parse::{
 };
 use self::settings::{Reader, Settings};
 
+pub use self::keys::{Key, KeyRole, Written};
 pub use self::parse::hash;
 pub use self::rules::{HASH_KEY, RulesFile, RulesSource};
 pub use self::target::{JobEvents, Target};
+
+pub(crate) use self::keys::written;
 
 /// What the process is about to be: it decides which settings have to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,18 +101,20 @@ pub struct Ingest {
     pub max_unpacked: usize,
     /// Bytes of bodies in memory at once; past it, `503`.
     pub max_in_memory: usize,
-    /// Who may send.
+    /// Names, besides its address, that `serve` is known by where events are read.
+    pub hosts: Vec<String>,
+    /// Who may do what.
     pub auth: Auth,
 }
 
-/// Who may send.
+/// Who may do what.
 #[derive(Debug, Clone, Default)]
 pub struct Auth {
-    /// SHA-256 of each key.
-    pub keys: Vec<[u8; 32]>,
+    /// The keys that were configured.
+    pub keys: Vec<Key>,
     /// A Secrets Manager secret with further keys.
     pub secret_id: Option<String>,
-    /// Whether anyone may send.
+    /// Whether anyone may send; and read, where no key is there to read with.
     pub anonymous: bool,
 }
 
@@ -302,26 +308,42 @@ impl Config {
 }
 
 fn ingest(r: &mut Reader) -> Ingest {
-    let keys = r.list("auth.keys");
-    let mut hashes = Vec::new();
-    for (index, key) in keys.iter().enumerate() {
-        match hash(key) {
-            Ok(hash) => hashes.push(hash),
-            Err(message) => r.error(format!("auth.keys: key {}: {message}", index + 1)),
-        }
-    }
+    let keys = keys(r);
     Ingest {
         path_prefix: r.get("path_prefix", prefix).unwrap_or_default(),
         level: r.get("validation", level).unwrap_or_default(),
         max_body: r.get("max_body", bytes).unwrap_or(10_000_000),
         max_unpacked: r.get("max_unpacked", bytes).unwrap_or(32_000_000),
         max_in_memory: r.get("max_in_memory", bytes).unwrap_or(256_000_000),
+        hosts: r.list("hosts"),
         auth: Auth {
-            keys: hashes,
+            keys,
             secret_id: r.get("auth.secret_id", |t| Ok(t.to_owned())),
             anonymous: r.get("auth.allow_anonymous", flag).unwrap_or(false),
         },
     }
+}
+
+fn keys(r: &mut Reader) -> Vec<Key> {
+    let mut found = Vec::new();
+    if let Some(value) = r.structure("auth.keys")
+        && let Err(error) = keys::written("", &value, &mut found)
+    {
+        r.error(format!("auth.keys: {error}"));
+    }
+    let mut keys = Vec::new();
+    for (index, written) in found.iter().enumerate() {
+        // A key of a list has no name but its place.
+        let name = match written.name.strip_prefix("key-") {
+            Some(_) => format!("key {}", index + 1),
+            None => written.name.clone(),
+        };
+        match written.key() {
+            Ok(key) => keys.push(key),
+            Err(message) => r.error(format!("auth.keys: {name}: {message}")),
+        }
+    }
+    keys
 }
 
 #[cfg(test)]

@@ -8,7 +8,10 @@ pub mod auth;
 mod body;
 mod caller;
 pub mod gateway;
+mod hosts;
 mod misdirected;
+mod paths;
+mod query;
 mod read_back;
 mod report;
 mod routes;
@@ -17,20 +20,27 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{Method, Uri};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
+use metrics::counter;
 use openlineage::Level;
-use targets::Store;
+use targets::{Store, escaped};
+use tower::ServiceExt;
 
-use crate::config;
+use crate::config::{self, KeyRole};
 use crate::queue::Queue;
 use crate::telemetry::Prometheus;
 
 pub use auth::Keys;
 pub use caller::Peer;
+pub use hosts::Hosts;
 pub use report::tell_suppressed;
 pub use routes::verdict;
+
+use answer::Refusal;
+use hosts::Stranger;
 
 /// What the routes need, set up once.
 #[derive(Clone)]
@@ -45,6 +55,8 @@ struct Inner {
     limits: body::Limits,
     prometheus: Option<Prometheus>,
     store: Option<Store>,
+    /// The names that we are known by, where anything can be read.
+    hosts: Option<Hosts>,
 }
 
 impl Ingest {
@@ -57,15 +69,16 @@ impl Ingest {
             limits: body::Limits::new(config),
             prometheus: None,
             store: None,
+            hosts: None,
         };
         Ingest {
             inner: Arc::new(inner),
         }
     }
 
-    /// Adds what only `serve` has: its metrics, and the store to be read back.
+    /// Adds what only `serve` has: its metrics, and the store to be read back, for those who call it by one of its names.
     #[must_use]
-    pub fn with_local(self, prometheus: Prometheus, store: Option<Store>) -> Ingest {
+    pub fn with_local(self, prometheus: Prometheus, store: Option<Store>, hosts: Hosts) -> Ingest {
         let Inner {
             queue,
             keys,
@@ -81,6 +94,7 @@ impl Ingest {
             limits,
             prometheus: Some(prometheus),
             store,
+            hosts: Some(hosts),
         };
         Ingest {
             inner: Arc::new(inner),
@@ -90,38 +104,117 @@ impl Ingest {
 
 /// All routes, under the configured prefix.
 pub fn router(ingest: Ingest, prefix: &str) -> Router {
-    let at = |path: &str| format!("{prefix}{path}");
-    let open = Router::new()
-        .route(&at("/healthz"), get(routes::healthz))
-        .route(&at("/readyz"), get(routes::readyz));
-    let mut closed = Router::new()
-        .route(&at("/api/v1/lineage"), post(routes::one))
-        // The path of the AWS sample, and what the Java client makes of a URL with nothing but a slash.
-        .route(&at("/post-lineage-event"), post(routes::one))
-        .route(&at("/"), post(routes::one))
-        .route(&at("/api/v1/lineage/batch"), post(routes::many))
-        .route(&at("/api/v1/lineage/validate"), post(routes::validate))
-        .route(&at("/api/v1/events/lineage"), get(read_back::events))
-        .route(&at("/metrics"), get(routes::metrics));
-    if !prefix.is_empty() {
-        closed = closed.route(prefix, post(routes::one));
-    }
-    let guard = middleware::from_fn_with_state(ingest.clone(), authorise);
-    open.merge(closed.route_layer(guard))
-        .fallback(routes::not_found)
-        .method_not_allowed_fallback(routes::method_not_allowed)
+    let routes = routes(&ingest, prefix);
+    let prefix: Arc<str> = prefix.into();
+    let lost = move |request| {
+        let prefix = prefix.clone();
+        async move { routes::not_found(&prefix, request).await }
+    };
+    let strict = routes.clone().fallback(lost).with_state(ingest.clone());
+    routes
+        .fallback(move |request| again(strict.clone(), request))
         .layer(middleware::from_fn(report::observe))
         .layer(DefaultBodyLimit::disable()) // `body` has its own, which answers as the contract says
         .with_state(ingest)
 }
 
+/// What no route takes: an event whose path has slashes too many is taken all the same. Nothing is read that way, so that
+/// whoever keeps others from a path in front of us keeps them from all of it.
+async fn again(strict: Router, mut request: Request) -> Response {
+    if request.method() == Method::POST
+        && let Some(path) = paths::cleaned(request.uri().path())
+        && let Some(uri) = with_path(request.uri(), &path)
+    {
+        *request.uri_mut() = uri;
+    }
+    let Ok(answer) = strict.oneshot(request).await;
+    answer
+}
+
+fn with_path(uri: &Uri, path: &str) -> Option<Uri> {
+    let mut parts = uri.clone().into_parts();
+    let query = uri.query().map(|query| format!("?{query}"));
+    parts.path_and_query = Some(
+        format!("{path}{}", query.unwrap_or_default())
+            .parse()
+            .ok()?,
+    );
+    Uri::from_parts(parts).ok()
+}
+
+fn routes(ingest: &Ingest, prefix: &str) -> Router<Ingest> {
+    let at = |path: &str| format!("{prefix}{path}");
+    let guard = |role| middleware::from_fn_with_state((ingest.clone(), role), authorise);
+    let open = Router::new()
+        .route(&at("/healthz"), get(routes::healthz))
+        .route(&at("/readyz"), get(routes::readyz));
+    let mut takes = Router::new()
+        .route(&at("/api/v1/lineage"), post(routes::one))
+        // The path of the AWS sample, and what the Java client makes of a URL with nothing but a slash.
+        .route(&at("/post-lineage-event"), post(routes::one))
+        .route(&at("/"), post(routes::one))
+        .route(&at("/api/v1/lineage/batch"), post(routes::many))
+        .route(&at("/api/v1/lineage/validate"), post(routes::validate));
+    if !prefix.is_empty() {
+        takes = takes.route(prefix, post(routes::one));
+    }
+    let reads = Router::new()
+        .route(&at("/api/v1/events/lineage"), get(read_back::events))
+        .route_layer(guard(KeyRole::Read));
+    let metrics = Router::new()
+        .route(&at("/metrics"), get(routes::metrics))
+        .route_layer(guard(KeyRole::Metrics));
+    let named = middleware::from_fn_with_state(ingest.clone(), for_us);
+    open.merge(takes.route_layer(guard(KeyRole::Send)))
+        .merge(reads.merge(metrics).route_layer(named))
+        .method_not_allowed_fallback(routes::method_not_allowed)
+}
+
 /// Before anything of the body is read.
-async fn authorise(State(ingest): State<Ingest>, request: Request, next: Next) -> Response {
-    match ingest.inner.keys.admit(request.headers()).await {
-        Ok(()) => next.run(request).await,
+async fn authorise(
+    State((ingest, role)): State<(Ingest, KeyRole)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match ingest.inner.keys.admit(request.headers(), role).await {
+        Ok(sender) => {
+            let mut answer = next.run(request).await;
+            if let Some(sender) = sender {
+                // As many as there are keys. Not of a function: each would be a metric that costs.
+                if ingest.inner.prometheus.is_some() {
+                    let name = sender.0.to_string();
+                    let status = answer.status().as_str().to_owned();
+                    counter!("lineage_proxy_sender_requests_total", "sender" => name, "status" => status).increment(1);
+                }
+                answer.extensions_mut().insert(sender);
+            }
+            answer
+        }
         Err(refusal) => {
             body::drain(request.into_body()).await;
             answer::refused(&refusal)
         }
     }
+}
+
+/// What can be read is not for a site whose name was made to stand for our address.
+async fn for_us(State(ingest): State<Ingest>, request: Request, next: Next) -> Response {
+    let Some(hosts) = &ingest.inner.hosts else {
+        return next.run(request).await;
+    };
+    let refusal = match hosts.admit(request.uri(), request.headers()) {
+        Ok(()) => return next.run(request).await,
+        Err(Stranger::Unclear) => {
+            Refusal::Unreadable("exactly one Host is needed to read".to_owned())
+        }
+        Err(Stranger::Named(host)) => {
+            let host: String = host.chars().take(100).collect();
+            let host = escaped(&host);
+            Refusal::Misdirected(format!(
+                "{host:?} is no name of this proxy: call it by its address, or add the name to the setting hosts"
+            ))
+        }
+    };
+    body::drain(request.into_body()).await;
+    answer::refused(&refusal)
 }

@@ -24,7 +24,7 @@ use transform::Transforms;
 
 use crate::batch::{Hold, Report};
 use crate::config::{Config, Part};
-use crate::ingest::{Ingest, router};
+use crate::ingest::{Hosts, Ingest, router};
 use crate::rules::Allowed;
 use crate::setup;
 use crate::telemetry::{Prometheus, STOP};
@@ -90,7 +90,8 @@ pub async fn start(
     let keys = setup::keys(config, aws.as_ref());
     tasks.spawn(prometheus.clone().sum_up(stop.clone()));
     tasks.spawn(watch::watch(queue.clone(), watched, stop.clone()));
-    let ingest = Ingest::new(&config.ingest, queue, keys).with_local(prometheus, store);
+    let hosts = Hosts::new(address.ip(), &config.ingest.hosts);
+    let ingest = Ingest::new(&config.ingest, queue, keys).with_local(prometheus, store, hosts);
     let router = router(ingest, &config.ingest.path_prefix);
     // Only now that nothing can fail any more.
     if let Some(worker) = worker {

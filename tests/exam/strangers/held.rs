@@ -238,7 +238,7 @@ async fn pages_of_the_store_that_nobody_reads_are_not_kept_in_memory() {
         assert_eq!(post.send().await.unwrap().status(), 200);
     }
     let page = format!(
-        "GET /api/v1/events/lineage?limit=4000000000&offset=0 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n\r\n"
+        "GET /api/v1/events/lineage?limit=1000&offset=0 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {KEY}\r\n\r\n"
     );
     let held = hold(&scene, clients, |_| page.clone()).await;
     tokio::time::sleep(Duration::from_secs(size::of(3, 10))).await;

@@ -45,7 +45,8 @@ impl Scene {
     pub(super) async fn set(settings: &[(&str, &str)]) -> Scene {
         let turn = TURN.lock().await;
         let folder = tempfile::tempdir().unwrap();
-        let keys = ("AUTH_KEYS", KEY);
+        let both = format!(r#"{{"neighbour": {{"key": "{KEY}", "roles": ["send", "read"]}}}}"#);
+        let keys = ("AUTH_KEYS", both.as_str());
         let settings: Vec<_> = settings.iter().copied().chain([keys]).collect();
         let serve = Serve::start(folder.path(), &settings);
         let address = serve.url.trim_start_matches("http://").parse().unwrap();

@@ -10,7 +10,7 @@ use super::scene::{Scene, statuses};
 use crate::size;
 use crate::support::{event, eventually};
 
-const AUTH: &str = "Host: x\r\nAuthorization: Bearer a-key-of-the-neighbour\r\n";
+const AUTH: &str = "Host: localhost\r\nAuthorization: Bearer a-key-of-the-neighbour\r\n";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_keys_at_full_speed_are_a_line_a_second_and_no_memory() {

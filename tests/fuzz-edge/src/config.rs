@@ -53,7 +53,7 @@ pub(crate) fn keys(bytes: &[u8]) {
         return;
     };
     match auth::keys(text) {
-        Ok(keys) => assert!(keys.iter().all(|key| key.len() >= 16)),
+        Ok(keys) => assert!(keys.iter().all(|key| key.text.len() >= 16)),
         Err(error) => {
             assert!(error.starts_with("key "), "{error}");
             // A line that says what we say, but for the place, is no key that we tell: the fuzzer reads our messages.

@@ -122,7 +122,7 @@ impl Process {
     /// Comes back when so many events are in its store.
     pub(crate) async fn holds(&self, count: usize) {
         let address = self.url.strip_prefix("http://").unwrap();
-        let request = "GET /api/v1/events/lineage?limit=0 HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n";
+        let request = "GET /api/v1/events/lineage?limit=0 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         let all = format!("\"totalCount\":{count}}}");
         let mut answer = String::new();
         while !answer.contains(&all) {

@@ -131,6 +131,9 @@ impl Settings {
         let texts =
             |nodes: &mut dyn Iterator<Item = &Node>| nodes.map(single).collect::<Option<Vec<_>>>();
         let value = match &node.value {
+            yaml::Value::Map(_) if STRUCTURES.contains(&name.as_str()) => {
+                Some(Value::Text(node.json().to_string()))
+            }
             yaml::Value::Map(members) if !FREE_MAPS.contains(&name.as_str()) => {
                 for (key, node) in members {
                     path.push(key.text.clone());
@@ -171,6 +174,9 @@ impl Settings {
 
 /// Settings whose keys are the user's own.
 const FREE_MAPS: [&str; 1] = ["redshift.hosts"];
+
+/// Settings that are a list, or a map of any depth.
+const STRUCTURES: [&str; 1] = ["auth.keys"];
 
 /// Reads settings one by one; what is wrong is noted, and reading goes on with the default.
 pub(super) struct Reader {
@@ -228,6 +234,23 @@ impl Reader {
             Value::List(_) => Err("expected a map, found a list".to_owned()),
         };
         self.noted(&given, result).unwrap_or_default()
+    }
+
+    /// A list, or a map of any depth: as the file has it, or one text, a list as `forms.rs` has it or a map in JSON. Errors do
+    /// not tell the value.
+    pub(super) fn structure(&mut self, name: &str) -> Option<serde_json::Value> {
+        use serde_json::Value as Json;
+        let given = self.given(name)?;
+        let result = match &given.value {
+            Value::Text(text) if text.trim_start().starts_with('{') => {
+                let wrong = |error| format!("expected a list, or a map in JSON: {error}");
+                serde_json::from_str(text).map_err(wrong)
+            }
+            Value::Text(text) => forms::list(text).map(Json::from),
+            Value::List(items) => Ok(Json::from(items.clone())),
+            Value::Map(_) => Err("expected a list or a map".to_owned()),
+        };
+        self.noted(&given, result)
     }
 
     /// Notes what is wrong with the settings together.

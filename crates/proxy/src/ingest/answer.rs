@@ -18,7 +18,7 @@ pub(super) enum Refusal {
     /// Nothing says who sends.
     Unauthorised(&'static str),
     /// Whoever sends may not.
-    Forbidden(&'static str),
+    Forbidden(String),
     /// The body, as sent or unpacked, is larger than that many bytes.
     TooLarge(String),
     /// The body is of a type or coding that is not taken.
@@ -27,10 +27,14 @@ pub(super) enum Refusal {
     Unreadable(String),
     /// It is no event.
     Invalid(Vec<Finding>, Box<About>),
-    /// There is nothing there.
-    NotFound,
+    /// There is nothing there; what there is.
+    NotFound(String),
     /// There is, but not for that method.
     Method,
+    /// A query that asks for what there is not.
+    Query(String),
+    /// It names a host that we are not.
+    Misdirected(String),
     /// Not now.
     Unavailable(String),
 }
@@ -113,8 +117,10 @@ impl Refusal {
             | Refusal::Unreadable(_)
             | Refusal::Invalid(..) => true,
             Refusal::Unauthorised(_)
-            | Refusal::NotFound
+            | Refusal::NotFound(_)
             | Refusal::Method
+            | Refusal::Query(_)
+            | Refusal::Misdirected(_)
             | Refusal::Unavailable(_) => false,
         }
     }
@@ -124,12 +130,15 @@ impl Refusal {
         let (status, reason, _) = self.told();
         let entry = match self {
             Refusal::Invalid(findings, _) => Entry::event(findings, about),
-            Refusal::Unauthorised(why) | Refusal::Forbidden(why) => Entry::request(why, about),
-            Refusal::TooLarge(why)
+            Refusal::Unauthorised(why) => Entry::request(why, about),
+            Refusal::Forbidden(why)
+            | Refusal::Misdirected(why)
+            | Refusal::TooLarge(why)
             | Refusal::Unsupported(why)
             | Refusal::Unreadable(why)
             | Refusal::Unavailable(why) => Entry::request(why, about),
-            Refusal::NotFound | Refusal::Method => Entry::request("", about),
+            // The path has a field of its own; a query is not logged.
+            Refusal::NotFound(_) | Refusal::Method | Refusal::Query(_) => Entry::request("", about),
         };
         entry.answered_with(status, reason)
     }
@@ -151,7 +160,7 @@ impl Refusal {
             Refusal::Forbidden(why) => (
                 StatusCode::FORBIDDEN,
                 "not with that key",
-                Some((*why).to_owned()),
+                Some(why.clone()),
             ),
             Refusal::TooLarge(why) => (
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -173,12 +182,15 @@ impl Refusal {
                 "no OpenLineage event",
                 counted(findings),
             ),
-            Refusal::NotFound => {
-                let routes =
-                    "POST /api/v1/lineage, /api/v1/lineage/batch or /api/v1/lineage/validate"
-                        .to_owned();
-                (StatusCode::NOT_FOUND, "nothing is here", Some(routes))
+            Refusal::NotFound(what) => {
+                (StatusCode::NOT_FOUND, "nothing is here", Some(what.clone()))
             }
+            Refusal::Query(why) => (StatusCode::BAD_REQUEST, "wrong query", Some(why.clone())),
+            Refusal::Misdirected(why) => (
+                StatusCode::MISDIRECTED_REQUEST,
+                "not for this host",
+                Some(why.clone()),
+            ),
             Refusal::Method => (StatusCode::METHOD_NOT_ALLOWED, "not with that method", None),
             // Why is for the log: it may name what stands behind.
             Refusal::Unavailable(_) => (

@@ -1,20 +1,22 @@
-//! Who may send: bearer keys, several at once, hashed at rest, compared in constant time.
+//! Who may do what: bearer keys, several at once, hashed at rest, compared in constant time.
 //!
-//! Keys come from the configuration and from a Secrets Manager secret, which is read again while running, so that a
-//! key can be rotated with no restart and no refusal in between. JWT and IAM are done by API Gateway in front.
+//! Each has a name and roles (`config/keys.rs`); a route says which role it asks for. Keys come from the configuration and
+//! from a Secrets Manager secret, which is read again while running, so that a key can be rotated with no restart and no
+//! refusal in between. JWT and IAM are done by API Gateway in front.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, header};
 use sha2::{Digest, Sha256};
-use subtle::{Choice, ConstantTimeEq};
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use tokio::sync::{Mutex, RwLock};
 use tracing::warn;
 
 use super::answer::Refusal;
+use super::caller::Sender;
 use crate::aws_error::said;
-use crate::config;
+use crate::config::{self, Key, KeyRole, Written};
 
 /// How long the secret's keys are used without looking again: a withdrawn key works that long at most.
 const FRESH: Duration = Duration::from_secs(300);
@@ -23,12 +25,28 @@ const FRESH: Duration = Duration::from_secs(300);
 /// call Secrets Manager at will.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
+/// What is known of no key.
+const UNKNOWN: &str = "the key is not known";
+
 /// The keys that are let in. Cheap to clone.
 #[derive(Clone)]
 pub struct Keys {
-    configured: Arc<[[u8; 32]]>,
+    configured: Arc<[Key]>,
     secret: Option<Secret>,
+    /// Whether anyone may send without a key, and whether anyone may read.
     anonymous: bool,
+    anonymous_reads: bool,
+}
+
+/// What some keys are good for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Verdict {
+    /// For that; the name of the key.
+    Good(Arc<str>),
+    /// For something else.
+    Other(Arc<str>),
+    /// Nobody knows them.
+    Unknown,
 }
 
 /// How long Secrets Manager may take: a request that waits for it has 5 s in all.
@@ -46,7 +64,7 @@ struct Secret {
 /// What is known of the secret's keys.
 #[derive(Default)]
 struct Known {
-    keys: Option<Vec<[u8; 32]>>,
+    keys: Option<Vec<Key>>,
     read_at: Option<Instant>,
     /// When it was last tried, in vain or not.
     tried_at: Option<Instant>,
@@ -61,45 +79,66 @@ impl Keys {
             known: Arc::default(),
             looking: Arc::default(),
         });
-        let anonymous = config.anonymous || config.keys.is_empty() && config.secret_id.is_none();
+        let none = config.keys.is_empty() && config.secret_id.is_none();
+        // Whoever gave somebody a key to read with does not want everybody to read.
+        let has_reader = (config.keys.iter()).any(|key| key.may(KeyRole::Metrics));
         Keys {
             configured: config.keys.clone().into(),
             secret,
-            anonymous,
+            anonymous: config.anonymous || none,
+            anonymous_reads: none || config.anonymous && !has_reader && config.secret_id.is_none(),
         }
     }
 
-    /// Whether these headers carry a key. Java clients can send `Authorization` twice: one good one is enough.
-    pub(super) async fn admit(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        if self.anonymous {
-            return Ok(());
-        }
+    /// Whether these headers carry a key for that, and whose; nobody's where none is needed. Java clients can send
+    /// `Authorization` twice: one good one is enough.
+    pub(super) async fn admit(
+        &self,
+        headers: &HeaderMap,
+        role: KeyRole,
+    ) -> Result<Option<Sender>, Refusal> {
+        let open = match role {
+            KeyRole::Send => self.anonymous,
+            KeyRole::Read | KeyRole::Metrics => self.anonymous_reads,
+            KeyRole::Operate => false,
+        };
         let presented: Vec<[u8; 32]> = headers
             .get_all(header::AUTHORIZATION)
             .iter()
             .filter_map(|v| bearer(v.as_bytes()))
             .collect();
-        if presented.is_empty() {
-            return Err(Refusal::Unauthorised("no Authorization: Bearer KEY"));
-        }
-        if known(&presented, &self.configured) {
-            return Ok(());
-        }
-        match &self.secret {
-            Some(secret) => secret.admit(&presented).await,
-            None => Err(Refusal::Forbidden("the key is not known")),
+        let found = find(&presented, &self.configured, role);
+        match (found, &self.secret) {
+            (Verdict::Good(name), _) => Ok(Some(Sender(name))),
+            (Verdict::Other(_) | Verdict::Unknown, _) if open => Ok(None),
+            _ if presented.is_empty() => Err(Refusal::Unauthorised("no Authorization: Bearer KEY")),
+            (Verdict::Other(name), None) => Err(lacks(&name, role)),
+            (Verdict::Unknown, None) => Err(Refusal::Forbidden(UNKNOWN.to_owned())),
+            (found, Some(secret)) => match (secret.admit(&presented, role).await?, found) {
+                (Verdict::Good(name), _) => Ok(Some(Sender(name))),
+                (Verdict::Other(name), _) | (Verdict::Unknown, Verdict::Other(name)) => {
+                    Err(lacks(&name, role))
+                }
+                (Verdict::Unknown, _) => Err(Refusal::Forbidden(UNKNOWN.to_owned())),
+            },
         }
     }
 }
 
+fn lacks(name: &str, role: KeyRole) -> Refusal {
+    let role = role.name();
+    Refusal::Forbidden(format!("the key {name} does not have the role {role}"))
+}
+
 impl Secret {
-    async fn admit(&self, presented: &[[u8; 32]]) -> Result<(), Refusal> {
-        if let Some(verdict) = self.known.read().await.verdict(presented, FRESH) {
+    async fn admit(&self, presented: &[[u8; 32]], role: KeyRole) -> Result<Verdict, Refusal> {
+        if let Some(verdict) = self.known.read().await.verdict(presented, role, FRESH) {
             return verdict;
         }
         // One at a time looks; those who waited find what it read.
         let looking = self.looking.lock().await;
-        if self.known.read().await.verdict(presented, FRESH).is_none() {
+        let known = self.known.read().await.verdict(presented, role, FRESH);
+        if known.is_none() {
             let fetched = tokio::time::timeout(FETCH, self.fetch()).await;
             let mut known = self.known.write().await;
             known.tried_at = Some(Instant::now());
@@ -114,12 +153,11 @@ impl Secret {
         }
         drop(looking);
         let known = self.known.read().await;
-        known
-            .verdict(presented, Duration::MAX)
-            .unwrap_or(Err(Refusal::Forbidden("the key is not known")))
+        let verdict = known.verdict(presented, role, Duration::MAX);
+        verdict.unwrap_or(Ok(Verdict::Unknown))
     }
 
-    async fn fetch(&self) -> Result<Vec<[u8; 32]>, String> {
+    async fn fetch(&self) -> Result<Vec<Key>, String> {
         let request = self.client.get_secret_value().secret_id(&self.id);
         let answer = request.send().await.map_err(|error| said(&error))?;
         parse(answer.secret_string().unwrap_or_default())
@@ -127,56 +165,54 @@ impl Secret {
 }
 
 impl Known {
-    /// Whether these keys are let in, as far as that can be said without looking again: keys that were read within
+    /// What these keys are good for, as far as that can be said without looking again: keys that were read within
     /// `fresh`, or tried within [`LOOK_AGAIN`].
-    fn verdict(&self, presented: &[[u8; 32]], fresh: Duration) -> Option<Result<(), Refusal>> {
+    fn verdict(
+        &self,
+        presented: &[[u8; 32]],
+        role: KeyRole,
+        fresh: Duration,
+    ) -> Option<Result<Verdict, Refusal>> {
         let within = |at: Option<Instant>, age: Duration| at.is_some_and(|at| at.elapsed() < age);
         let tried = within(self.tried_at, LOOK_AGAIN);
         match &self.keys {
-            Some(keys) if known(presented, keys) => {
-                (tried || within(self.read_at, fresh)).then_some(Ok(()))
-            }
-            Some(_) => tried.then_some(Err(Refusal::Forbidden("the key is not known"))),
+            Some(keys) => match find(presented, keys, role) {
+                good @ Verdict::Good(_) => {
+                    (tried || within(self.read_at, fresh)).then_some(Ok(good))
+                }
+                // A key that is new, or has got a new role, is looked for.
+                other => tried.then_some(Ok(other)),
+            },
             None => tried.then(|| Err(Refusal::Unavailable("the keys cannot be read".to_owned()))),
         }
     }
 }
 
-/// The keys of a secret: a JSON array, an object whose values are keys or arrays of keys, or one key a line.
-/// Errors name places, never keys.
-pub fn keys(text: &str) -> Result<Vec<String>, String> {
+/// The keys of a secret: a JSON array, an object of named keys (`{"airflow": "KEY", "grafana": {"hash": …, "roles": ["read"]}}`),
+/// or one key a line. Errors name places, never keys.
+pub fn keys(text: &str) -> Result<Vec<Written>, String> {
     use serde_json::Value;
-    fn texts(value: &Value, into: &mut Vec<String>) {
-        match value {
-            Value::String(text) => into.push(text.clone()),
-            Value::Array(items) => items.iter().for_each(|item| texts(item, into)),
-            Value::Object(members) => members.values().for_each(|value| texts(value, into)),
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
-        }
-    }
     let mut keys = Vec::new();
     match serde_json::from_str::<Value>(text) {
-        Ok(value @ (Value::Array(_) | Value::Object(_) | Value::String(_))) => {
-            texts(&value, &mut keys)
+        Ok(value @ (Value::Array(_) | Value::Object(_))) => {
+            config::written("", &value, &mut keys)
+                .map_err(|error| format!("key of the secret: {error}"))?;
         }
+        Ok(Value::String(line)) => config::written("", &Value::from(vec![line]), &mut keys)?,
         Ok(_) | Err(_) => {
-            keys = text
-                .lines()
-                .map(str::trim)
-                .filter(|line| !line.is_empty())
-                .map(str::to_owned)
-                .collect()
+            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+            config::written("", &lines.collect(), &mut keys)?;
         }
     }
     for (index, key) in keys.iter().enumerate() {
-        config::hash(key).map_err(|error| format!("key {} of the secret: {error}", index + 1))?;
+        (key.key()).map_err(|error| format!("key {} of the secret: {error}", index + 1))?;
     }
     Ok(keys)
 }
 
 /// Their hashes: plain keys are forgotten at once.
-fn parse(text: &str) -> Result<Vec<[u8; 32]>, String> {
-    keys(text)?.iter().map(|key| config::hash(key)).collect()
+fn parse(text: &str) -> Result<Vec<Key>, String> {
+    keys(text)?.iter().map(Written::key).collect()
 }
 
 /// The hash of the key in `Bearer KEY`.
@@ -186,100 +222,28 @@ fn bearer(value: &[u8]) -> Option<[u8; 32]> {
     (scheme.eq_ignore_ascii_case(b"bearer ") && !key.is_empty()).then(|| Sha256::digest(key).into())
 }
 
-/// Whether any key presented is any key known. Takes as long whichever it is.
-fn known(presented: &[[u8; 32]], keys: &[[u8; 32]]) -> bool {
-    let mut found = Choice::from(0);
+/// What the keys presented are good for. Takes as long whichever they are.
+fn find(presented: &[[u8; 32]], keys: &[Key], role: KeyRole) -> Verdict {
+    let (mut known, mut good, mut which) = (Choice::from(0), Choice::from(0), 0_u64);
     for one in presented {
-        for key in keys {
-            found |= one.ct_eq(key);
+        for (index, key) in (0_u64..).zip(keys) {
+            let equal = one.ct_eq(&key.hash);
+            let serves = equal & Choice::from(u8::from(key.may(role)));
+            // The first that is good for it; until there is one, any that is known.
+            which.conditional_assign(&index, (serves | equal) & !good);
+            known |= equal;
+            good |= serves;
         }
     }
-    found.into()
+    let name = usize::try_from(which)
+        .ok()
+        .and_then(|which| keys.get(which));
+    match (name, bool::from(good), bool::from(known)) {
+        (Some(key), true, _) => Verdict::Good(key.name.clone()),
+        (Some(key), false, true) => Verdict::Other(key.name.clone()),
+        (Some(_) | None, _, _) => Verdict::Unknown,
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const KEY: &str = "0123456789abcdef";
-
-    #[tokio::test]
-    async fn one_good_key_among_several_headers_is_enough() {
-        let auth = config::Auth {
-            keys: vec![config::hash(KEY).unwrap()],
-            ..Default::default()
-        };
-        let keys = Keys::new(&auth, None);
-        let mut headers = HeaderMap::new();
-        assert!(matches!(
-            keys.admit(&headers).await,
-            Err(Refusal::Unauthorised(_))
-        ));
-        headers.append(header::AUTHORIZATION, "Bearer wrong".parse().unwrap());
-        assert!(matches!(
-            keys.admit(&headers).await,
-            Err(Refusal::Forbidden(_))
-        ));
-        headers.append(
-            header::AUTHORIZATION,
-            format!("bearer  {KEY}").parse().unwrap(),
-        );
-        assert!(keys.admit(&headers).await.is_ok());
-    }
-
-    #[test]
-    fn a_secret_that_cannot_be_read_again_keeps_its_keys_and_is_not_asked_at_every_request() {
-        let (good, bad) = ([[1; 32]], [[2; 32]]);
-        let ago = |seconds| Instant::now().checked_sub(Duration::from_secs(seconds));
-        let state = |known: &Known, key: &[[u8; 32]]| {
-            known.verdict(key, FRESH).map(|verdict| verdict.is_ok())
-        };
-        let fresh = Known {
-            keys: Some(good.to_vec()),
-            read_at: ago(60),
-            tried_at: ago(60),
-        };
-        assert_eq!(
-            (state(&fresh, &good), state(&fresh, &bad)),
-            (Some(true), None),
-            "a new key is looked for"
-        );
-        let in_vain = Known {
-            read_at: ago(900),
-            tried_at: ago(1),
-            ..fresh
-        };
-        assert_eq!(
-            (state(&in_vain, &good), state(&in_vain, &bad)),
-            (Some(true), Some(false))
-        );
-        let stale = Known {
-            tried_at: ago(900),
-            ..in_vain
-        };
-        assert_eq!(state(&stale, &good), None);
-        let never = Known {
-            tried_at: ago(1),
-            ..Known::default()
-        };
-        assert!(matches!(
-            never.verdict(&good, FRESH),
-            Some(Err(Refusal::Unavailable(_)))
-        ));
-    }
-
-    #[test]
-    fn a_secret_holds_keys_in_any_of_three_forms() {
-        let hashed = config::hash(KEY).unwrap();
-        let other = format!("sha256:{}", hex::encode([7u8; 32]));
-        let forms = [
-            format!("[\"{KEY}\", \"{other}\"]"),
-            format!("{{\"current\":\"{KEY}\",\"old\":[\"{other}\"]}}"),
-            format!("{KEY}\n\n{other}\n"),
-        ];
-        for form in forms {
-            assert_eq!(parse(&form).unwrap(), [hashed, [7; 32]]);
-        }
-        assert!(!parse("tooshort").unwrap_err().contains("tooshort"));
-    }
-}
+mod tests;

@@ -8,16 +8,16 @@ use std::time::Duration;
 use std::vec::IntoIter;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Query, State};
-use axum::http::header;
+use axum::extract::State;
+use axum::http::{Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures::stream;
-use serde::Deserialize;
 use targets::{Order, Place, Store};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Ingest;
 use super::answer::{Refusal, refused};
+use super::query::Query;
 
 /// Events of one answer at most.
 const MOST: u32 = 1_000;
@@ -39,34 +39,44 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes that are handed on at once.
 const FRAME: usize = 16_384;
 
-/// The query, as Marquez has it.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Page {
-    limit: Option<u32>,
-    offset: Option<u32>,
-    sort_direction: Option<Direction>,
+/// What a client asks for when it does not say.
+const ORDINARY: u32 = 100;
+
+/// The part of the store that is asked for, in the words of Marquez.
+struct Page {
+    limit: u32,
+    offset: u32,
+    order: Order,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Direction {
-    Asc,
-    Desc,
+impl Page {
+    fn read(uri: &Uri) -> Result<Page, String> {
+        let query = Query::read(uri.query(), &["limit", "offset", "sortDirection"])?;
+        let orders = [("asc", Order::Asc), ("desc", Order::Desc)];
+        Ok(Page {
+            limit: query.number("limit", MOST)?.unwrap_or(ORDINARY),
+            offset: query.number("offset", u32::MAX)?.unwrap_or(0),
+            order: query.word("sortDirection", &orders)?.unwrap_or(Order::Desc),
+        })
+    }
 }
 
 /// `{"events": […], "totalCount": n}`, each event byte for byte as it was delivered; the newest first.
-pub(super) async fn events(State(ingest): State<Ingest>, Query(page): Query<Page>) -> Response {
+pub(super) async fn events(State(ingest): State<Ingest>, uri: Uri) -> Response {
     let Some(store) = &ingest.inner.store else {
-        return refused(&Refusal::NotFound);
+        let only = "there is no store to read: serve has one with target: store";
+        return refused(&Refusal::NotFound(only.to_owned()));
     };
-    let order = match page.sort_direction {
-        Some(Direction::Asc) => Order::Asc,
-        Some(Direction::Desc) | None => Order::Desc,
+    let Page {
+        limit,
+        offset,
+        order,
+    } = match Page::read(&uri) {
+        Ok(page) => page,
+        Err(why) => return refused(&Refusal::Query(why)),
     };
-    let limit = page.limit.unwrap_or(100).min(MOST);
     let turn = READING.acquire().await;
-    let found = store.page(order, limit, page.offset.unwrap_or(0)).await;
+    let found = store.page(order, limit, offset).await;
     drop(turn);
     match found {
         Ok((places, total)) => {

@@ -3,19 +3,21 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use metrics::counter;
 use openlineage::{Event, Finding, Level, Read, split_array_up_to, warnings};
-use serde::Deserialize;
 use serde_json::{Value, json};
+use targets::escaped;
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::info;
 
 use super::answer::{Refusal, count_judged, pointers, refused};
 use super::body::{Taken, drain, take};
+use super::paths::nearest;
+use super::query::Query;
 use super::report::{About, Entry, Reported, ingested};
 use super::{Ingest, Inner, misdirected};
 use crate::queue::{Message, SendError, group, now};
@@ -183,33 +185,22 @@ impl Failed {
     }
 }
 
-/// The query of `validate`.
-#[derive(Deserialize)]
-pub(super) struct Validate {
-    level: Option<String>,
-}
-
 /// Judges without queueing: for one event an object, for an array an array of those.
-pub(super) async fn validate(
-    State(ingest): State<Ingest>,
-    Query(query): Query<Validate>,
-    request: Request,
-) -> Response {
-    validated(&ingest.inner, query, request)
+pub(super) async fn validate(State(ingest): State<Ingest>, request: Request) -> Response {
+    validated(&ingest.inner, request)
         .await
         .unwrap_or_else(|refusal| refused(&refusal))
 }
 
-async fn validated(
-    inner: &Inner,
-    query: Validate,
-    request: Request<Body>,
-) -> Result<Response, Refusal> {
-    let level = match query.level.as_deref() {
-        None => inner.level,
-        Some("strict") => Level::Strict,
-        Some("repair") => Level::Repair,
-        Some(_) => return Err(Refusal::Unreadable("level is strict or repair".to_owned())),
+async fn validated(inner: &Inner, request: Request<Body>) -> Result<Response, Refusal> {
+    let levels = [("strict", Level::Strict), ("repair", Level::Repair)];
+    let query = Query::read(request.uri().query(), &["level"]);
+    let level = match query.and_then(|query| query.word("level", &levels)) {
+        Ok(level) => level.unwrap_or(inner.level),
+        Err(why) => {
+            drain(request.into_body()).await;
+            return Err(Refusal::Query(why));
+        }
     };
     let taken = take(request, &inner.limits).await?;
     let verdict = judged(inner, taken, move |bytes| {
@@ -269,14 +260,33 @@ pub(super) async fn readyz(State(ingest): State<Ingest>) -> Response {
 pub(super) async fn metrics(State(ingest): State<Ingest>) -> Response {
     match &ingest.inner.prometheus {
         Some(prometheus) => prometheus.render().into_response(),
-        None => refused(&Refusal::NotFound),
+        None => {
+            let only =
+                "there are no metrics here: serve has them, the functions write to CloudWatch";
+            refused(&Refusal::NotFound(only.to_owned()))
+        }
     }
 }
 
 /// Any other path.
-pub(super) async fn not_found(request: Request) -> Response {
+pub(super) async fn not_found(prefix: &str, request: Request) -> Response {
+    const SHOWN: usize = 200;
+    let (method, path) = (request.method().as_str(), request.uri().path());
+    let shown: String = path.chars().take(SHOWN).collect();
+    let right = nearest(prefix, method, path).unwrap_or_else(|| {
+        let routes = [
+            "/api/v1/lineage",
+            "/api/v1/lineage/batch",
+            "/api/v1/lineage/validate",
+        ];
+        format!(
+            "POST {}",
+            routes.map(|route| format!("{prefix}{route}")).join(", ")
+        )
+    });
+    let detail = format!("{}: the nearest is {right}", escaped(&shown));
     drain(request.into_body()).await;
-    refused(&Refusal::NotFound)
+    refused(&Refusal::NotFound(detail))
 }
 
 /// Any other method.

@@ -133,7 +133,7 @@ impl Node {
     }
 
     /// The value as JSON, places forgotten.
-    pub(super) fn json(&self) -> serde_json::Value {
+    pub fn json(&self) -> serde_json::Value {
         match &self.value {
             Value::Null => serde_json::Value::Null,
             Value::Bool(flag) => (*flag).into(),

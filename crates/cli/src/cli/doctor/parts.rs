@@ -15,6 +15,7 @@ use aws_sdk_lambda::types::{FunctionResponseType, LastUpdateStatus, State};
 use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sdk_sqs::types::QueueAttributeName;
 use proxy::aws_error::said;
+use proxy::config::{KeyRole, Written};
 use reqwest::{StatusCode, Url};
 
 use super::Step;
@@ -181,16 +182,18 @@ pub(super) async fn key(
     Ok(match proxy::ingest::auth::keys(&text) {
         Ok(keys) if !keys.is_empty() => {
             let found = format!("{} in {secret}", keys.len());
-            // One that is given plain; a hash cannot be sent.
-            let plain = keys.into_iter().find(|key| !key.starts_with("sha256:"));
-            match plain {
-                Some(key) => (Some(key), Step::good("key", found)),
+            // One that may send and is given plain; a hash cannot be sent.
+            let sends = |key: &Written| {
+                key.roles.contains(&KeyRole::Send) && !key.text.starts_with("sha256:")
+            };
+            match keys.into_iter().find(sends) {
+                Some(key) => (Some(key.text), Step::good("key", found)),
                 None => (
                     None,
                     Step::unsure(
                         "key",
                         found,
-                        "all are hashes: set OPENLINEAGE_API_KEY to one",
+                        "none that may send is given plain: set OPENLINEAGE_API_KEY to one",
                     ),
                 ),
             }

@@ -1,0 +1,170 @@
+//! Keys as clients present them, and a secret as it changes.
+
+use std::collections::BTreeSet;
+
+use super::*;
+
+const KEY: &str = "0123456789abcdef";
+
+fn key(name: &str, text: &str, roles: &[KeyRole]) -> Key {
+    Key {
+        name: name.into(),
+        hash: config::hash(text).unwrap(),
+        roles: roles.iter().copied().collect(),
+    }
+}
+
+fn keys(keys: Vec<Key>, anonymous: bool) -> Keys {
+    let auth = config::Auth {
+        keys,
+        anonymous,
+        ..Default::default()
+    };
+    Keys::new(&auth, None)
+}
+
+fn bearers(keys: &[&str]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for key in keys {
+        let value = format!("Bearer {key}");
+        headers.append(header::AUTHORIZATION, value.parse().unwrap());
+    }
+    headers
+}
+
+/// The name of who is let in, or the status it is refused with.
+async fn told(keys: &Keys, presented: &[&str], role: KeyRole) -> String {
+    match keys.admit(&bearers(presented), role).await {
+        Ok(Some(Sender(name))) => name.to_string(),
+        Ok(None) => "anyone".to_owned(),
+        Err(Refusal::Unauthorised(_)) => "401".to_owned(),
+        Err(Refusal::Forbidden(why)) => format!("403 {why}"),
+        Err(other) => format!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn one_good_key_among_several_headers_is_enough() {
+    let keys = keys(vec![key("etl", KEY, &[KeyRole::Send])], false);
+    assert_eq!(told(&keys, &[], KeyRole::Send).await, "401");
+    assert_eq!(
+        told(&keys, &["wrong"], KeyRole::Send).await,
+        "403 the key is not known"
+    );
+    assert_eq!(told(&keys, &["wrong", KEY], KeyRole::Send).await, "etl");
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        header::AUTHORIZATION,
+        format!("bearer  {KEY}").parse().unwrap(),
+    );
+    assert!(keys.admit(&headers, KeyRole::Send).await.is_ok());
+}
+
+#[tokio::test]
+async fn each_role_opens_its_own_routes_and_no_other() {
+    use KeyRole::{Metrics, Operate, Read, Send};
+    let all = [("s", Send), ("r", Read), ("m", Metrics), ("o", Operate)];
+    let text = |name: &str| format!("{KEY}{name}");
+    let some = all
+        .map(|(name, role)| key(name, &text(name), &[role]))
+        .to_vec();
+    let keys = keys(some, false);
+    for (name, has) in all {
+        for role in [Send, Read, Metrics, Operate] {
+            let good = has == role || (has, role) == (Read, Metrics);
+            let expected = match good {
+                true => name.to_owned(),
+                false => format!("403 the key {name} does not have the role {}", role.name()),
+            };
+            assert_eq!(told(&keys, &[&text(name)], role).await, expected);
+        }
+    }
+    // Of two keys, the one that may counts, in whatever order.
+    assert_eq!(told(&keys, &[&text("s"), &text("r")], Read).await, "r");
+    assert_eq!(told(&keys, &[&text("r"), &text("s")], Read).await, "r");
+}
+
+#[tokio::test]
+async fn whoever_may_send_without_a_key_does_not_read_where_somebody_has_a_key_for_it() {
+    use KeyRole::{Metrics, Operate, Read, Send};
+    let open = keys(Vec::new(), false);
+    for (role, who) in [
+        (Send, "anyone"),
+        (Read, "anyone"),
+        (Metrics, "anyone"),
+        (Operate, "401"),
+    ] {
+        assert_eq!(told(&open, &[], role).await, who);
+    }
+    let half = keys(vec![key("grafana", KEY, &[Metrics])], true);
+    assert_eq!(told(&half, &[], Send).await, "anyone");
+    assert_eq!(told(&half, &[], Read).await, "401");
+    assert_eq!(told(&half, &[KEY], Metrics).await, "grafana");
+    assert!(told(&half, &[KEY], Read).await.starts_with("403"));
+}
+
+#[test]
+fn a_secret_that_cannot_be_read_again_keeps_its_keys_and_is_not_asked_at_every_request() {
+    let hash = |text: &str| [config::hash(text).unwrap()];
+    let (good, bad) = (hash(KEY), hash("fedcba9876543210"));
+    let ago = |seconds| Instant::now().checked_sub(Duration::from_secs(seconds));
+    let state = |known: &Known, key: &[[u8; 32]]| {
+        let verdict = known.verdict(key, KeyRole::Send, FRESH)?;
+        Some(matches!(verdict, Ok(Verdict::Good(_))))
+    };
+    let fresh = Known {
+        keys: Some(vec![key("current", KEY, &[KeyRole::Send])]),
+        read_at: ago(60),
+        tried_at: ago(60),
+    };
+    assert_eq!(
+        (state(&fresh, &good), state(&fresh, &bad)),
+        (Some(true), None),
+        "a new key is looked for"
+    );
+    let in_vain = Known {
+        read_at: ago(900),
+        tried_at: ago(1),
+        ..fresh
+    };
+    assert_eq!(
+        (state(&in_vain, &good), state(&in_vain, &bad)),
+        (Some(true), Some(false))
+    );
+    let stale = Known {
+        tried_at: ago(900),
+        ..in_vain
+    };
+    assert_eq!(state(&stale, &good), None);
+    let never = Known {
+        tried_at: ago(1),
+        ..Known::default()
+    };
+    assert!(matches!(
+        never.verdict(&good, KeyRole::Send, FRESH),
+        Some(Err(Refusal::Unavailable(_)))
+    ));
+}
+
+#[test]
+fn a_secret_holds_keys_in_any_of_its_forms() {
+    let other = format!("sha256:{}", hex::encode([7u8; 32]));
+    let forms = [
+        format!("[\"{KEY}\", \"{other}\"]"),
+        format!("{{\"current\":\"{KEY}\",\"old\":[\"{other}\"]}}"),
+        format!(
+            "{{\"a\":{{\"key\":\"{KEY}\"}},\"b\":{{\"hash\":\"{other}\",\"roles\":[\"send\"]}}}}"
+        ),
+        format!("{KEY}\n\n{other}\n"),
+    ];
+    for form in forms {
+        let keys = parse(&form).unwrap();
+        let hashes: Vec<[u8; 32]> = keys.iter().map(|key| key.hash).collect();
+        assert_eq!(hashes, [config::hash(KEY).unwrap(), [7; 32]], "{form}");
+        assert!(
+            keys.iter()
+                .all(|key| key.roles == BTreeSet::from([KeyRole::Send]))
+        );
+    }
+    assert!(!parse("tooshort").err().unwrap().contains("tooshort"));
+}
