@@ -191,7 +191,7 @@ async fn authorise(
             answer
         }
         Err(refusal) => {
-            body::drain(request.into_body()).await;
+            body::spare(request).await;
             answer::refused(&refusal)
         }
     }

@@ -15,7 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tracing::info;
 
 use super::answer::{Refusal, count_judged, pointers, refused};
-use super::body::{Taken, drain, take};
+use super::body::{Taken, spare, take};
 use super::paths::nearest;
 use super::query::Query;
 use super::report::{About, Entry, Reported, ingested};
@@ -198,7 +198,7 @@ async fn validated(inner: &Inner, request: Request<Body>) -> Result<Response, Re
     let level = match query.and_then(|query| query.word("level", &levels)) {
         Ok(level) => level.unwrap_or(inner.level),
         Err(why) => {
-            drain(request.into_body()).await;
+            spare(request).await;
             return Err(Refusal::Query(why));
         }
     };
@@ -285,13 +285,13 @@ pub(super) async fn not_found(prefix: &str, request: Request) -> Response {
         )
     });
     let detail = format!("{}: the nearest is {right}", escaped(&shown));
-    drain(request.into_body()).await;
+    spare(request).await;
     refused(&Refusal::NotFound(detail))
 }
 
 /// Any other method.
 pub(super) async fn method_not_allowed(request: Request) -> Response {
-    drain(request.into_body()).await;
+    spare(request).await;
     refused(&Refusal::Method)
 }
 
