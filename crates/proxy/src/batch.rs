@@ -27,6 +27,7 @@ use openlineage::Event;
 use targets::{Delivery, Failure, Scope, Target};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use crate::config;
@@ -70,6 +71,8 @@ pub struct Batch {
     watched: bool,
     /// The process is about to end.
     stopping: AtomicBool,
+    /// It ends now, whatever the target does.
+    cut_off: CancellationToken,
 }
 
 impl Batch {
@@ -105,6 +108,7 @@ impl Batch {
             health: Mutex::default(),
             watched: false,
             stopping: AtomicBool::new(false),
+            cut_off: CancellationToken::new(),
         }
     }
 
@@ -142,6 +146,11 @@ impl Batch {
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         self.target.stop();
+    }
+
+    /// Ends what is on its way, too: there is no more time to wait for its answer.
+    pub fn cut_off(&self) {
+        self.cut_off.cancel();
     }
 
     /// Takes in that a batch with `records` ended in a panic, before it was told what became of them.
@@ -384,7 +393,10 @@ async fn post(
         return Tried::Untried(failure.clone());
     }
     let post = batch.target.deliver(&parcel.id, &parcel.event, deadline);
-    let tries = timeout_at(deadline, post).await;
+    let tries = tokio::select! {
+        tries = timeout_at(deadline, post) => tries,
+        () = batch.cut_off.cancelled() => return Tried::Stopped,
+    };
     report::tries(batch.target.name(), &tries);
     let delivery = tries.ok().and_then(|tries| tries.delivery);
     match delivery {

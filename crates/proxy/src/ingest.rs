@@ -215,6 +215,6 @@ async fn for_us(State(ingest): State<Ingest>, request: Request, next: Next) -> R
             ))
         }
     };
-    body::drain(request.into_body()).await;
+    body::spare(request).await;
     answer::refused(&refusal)
 }

@@ -143,6 +143,19 @@ impl Target {
         }
     }
 
+    /// Looks now whether what is held open is still what its path names, and opens it anew where not: somebody has
+    /// rotated, moved or restored files.
+    pub async fn reopen(&self) -> Result<(), journal::Error> {
+        match self {
+            Target::DataZone(_) | Target::OpenLineage(_) => Ok(()),
+            Target::File(target) => {
+                target.reopen();
+                Ok(())
+            }
+            Target::Store(target) => target.look().await,
+        }
+    }
+
     /// Brings one event there, and is done with it at `until`. `id` is the event's id in the queue: the same for each try.
     pub async fn deliver(&self, id: &str, event: &Event, until: Instant) -> Tries {
         let once = |delivery| Tries {

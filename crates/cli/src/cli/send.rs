@@ -8,7 +8,6 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::Context;
 use clap::Args;
 use futures::StreamExt;
 use indicatif::ProgressBar;
@@ -17,6 +16,7 @@ use serde_json::json;
 
 use super::input::Found;
 use super::{FINE, Output, input, no, print};
+use proxy::config::Errors;
 
 /// How often an event is sent at most, and how long to wait in between.
 const TRIES: usize = 10;
@@ -51,7 +51,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let key = match arguments.api_key_file {
         Some(file) => Some(
             std::fs::read_to_string(&file)
-                .with_context(|| file.display().to_string())?
+                .map_err(|error| Errors(vec![format!("{}: {error}", file.display())]))?
                 .trim()
                 .to_owned(),
         ),
