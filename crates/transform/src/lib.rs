@@ -16,6 +16,7 @@ mod redshift;
 mod rules;
 mod run_event;
 mod script;
+mod variants;
 
 pub use action::{
     Case, Documentation, Facet, FacetsAction, JobType, Mask, Normalise, On, Owner, Pointer, Redact,
@@ -36,3 +37,4 @@ pub use rules::{
 };
 pub use run_event::run_event;
 pub use script::{Script, ScriptError, ScriptLimits};
+pub use variants::case_variants;

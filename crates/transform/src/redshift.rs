@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use crate::action::{Fold, folded};
+use crate::action::{Fold, Normalise, folded};
 use crate::endpoint::{Endpoint, Flavour, ShortName, Told, host_and_port, partition, suffix, told};
 use openlineage::{Edits, Event, Identity, Role, names};
 
@@ -209,6 +209,14 @@ impl Redshift {
         before: &Identity,
         answers: &HashMap<ShortName, Lookup>,
     ) -> Result<Renamed, String> {
+        let opened;
+        let before = match before.namespace.strip_prefix("redshift://") {
+            Some(rest) if rest.contains('/') => {
+                opened = with_database(before)?;
+                &opened
+            }
+            Some(_) | None => before,
+        };
         let endpoint = match self.told(&before.namespace) {
             Told::Endpoint(endpoint) => endpoint,
             Told::Short(short) if self.style == Style::OpenLineage => {
@@ -315,6 +323,15 @@ impl Redshift {
 struct Renamed {
     after: Identity,
     address: String,
+}
+
+/// The dataset with the database of its namespace in its name: the styles have no place for it in theirs.
+fn with_database(dataset: &Identity) -> Result<Identity, String> {
+    let done = Normalise::database_in_name().normalised(dataset);
+    match done.left {
+        Some(reason) => Err(reason.to_owned()),
+        None => Ok(done.dataset),
+    }
 }
 
 /// A name as Redshift's catalogue has it, and with it DataZone, which matches names letter by letter: identifiers are
