@@ -133,6 +133,7 @@ impl Action {
                         apart: named(name, judged.apart),
                         kin: Some(judged.kin),
                         directed: true,
+                        part: judged.part,
                     }
                 });
                 unresolved.extend(renamed.left);
@@ -219,6 +220,7 @@ fn normalised(
             },
             kin: normalise.warehouse(name).filter(|_| matches),
             directed: false,
+            part: false,
         }
     });
     left.extend(renamed.left);

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use ::transform::{Facts, Verdict};
 use clap::Args;
 
-use super::show::{lines, told};
+use super::show::{lines, notes, told};
 use super::{BOLD, Bench, DIM, File, Output, Target, coloured, event, exit, input, paint};
 
 #[derive(Debug, Args)]
@@ -49,6 +49,9 @@ pub(super) fn run(arguments: &Arguments, bench: &Bench) -> anyhow::Result<ExitCo
         let title = format!("{place} {}{}", event.label(), job.unwrap_or_default());
         paint(&coloured(&title, BOLD))?;
         for line in explained.steps.iter().flat_map(lines) {
+            paint(&line)?;
+        }
+        for line in notes(&explained) {
             paint(&line)?;
         }
         match (explained.verdict, rules.coalesces(&event, prepare.target)) {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::process::ExitCode;
 
-use ::transform::{Did, Facts, Rules, Step, Transformed, Verdict, diff};
+use ::transform::{Did, Facts, Rules, Step, Transformed, Verdict, case_variants, diff};
 use clap::Args;
 use openlineage::Event;
 use proxy::batch::{Outcome, Prepare, preview};
@@ -110,9 +110,8 @@ fn differences(
                 {
                     paint(&line)?;
                 }
-                for unresolved in &transformed.unresolved {
-                    let (namespace, reason) = (&unresolved.namespace, &unresolved.reason);
-                    paint(&format!("  {namespace} stays: {reason}"))?;
+                for line in notes(&transformed) {
+                    paint(&line)?;
                 }
                 if transformed.steps.iter().all(idle) {
                     paint(&format!("  {}", coloured("unchanged", DIM)))?;
@@ -169,6 +168,36 @@ pub(super) fn lines(step: &Step) -> Vec<String> {
     }
 }
 
+/// What a person has to know of the names besides: those that stay as they came, and those that differ by case only.
+pub(super) fn notes(transformed: &Transformed) -> Vec<String> {
+    let stays = transformed.unresolved.iter().map(|unresolved| {
+        let (namespace, reason) = (&unresolved.namespace, &unresolved.reason);
+        format!("  {namespace} stays: {reason}")
+    });
+    let variants = variants(transformed).into_iter().map(|(namespace, names)| {
+        let warning = coloured("warning", YELLOW);
+        let names = names.join(", ");
+        format!(
+            "  {warning}: {namespace}: {names} differ by case only: the store may tell them apart"
+        )
+    });
+    stays.chain(variants).collect()
+}
+
+/// Names that differ by case only in what goes on, by namespace.
+fn variants(transformed: &Transformed) -> Vec<(String, Vec<String>)> {
+    let Verdict::Keep(event) = &transformed.verdict else {
+        return Vec::new();
+    };
+    let groups = case_variants(event).into_iter();
+    groups
+        .filter_map(|group| {
+            let namespace = group.first()?.namespace.clone();
+            Some((namespace, group.into_iter().map(|name| name.name).collect()))
+        })
+        .collect()
+}
+
 fn changes(before: &Event, after: &Event) -> Vec<::transform::Difference> {
     match (before.json(), after.json()) {
         (Some(before), Some(after)) => diff(before, after),
@@ -206,5 +235,20 @@ pub(super) fn told(place: &str, event: &Event, transformed: &Transformed) -> Val
             json!({"dead_letter_by": &**rule, "reason": reason})
         }
     };
-    json!({"event": place, "kind": event.label(), "rules": steps, "verdict": verdict})
+    let mut told =
+        json!({"event": place, "kind": event.label(), "rules": steps, "verdict": verdict});
+    let stays = transformed.unresolved.iter();
+    let stays: Vec<Value> = stays
+        .map(|left| json!({"namespace": left.namespace, "reason": left.reason}))
+        .collect();
+    let variants: Vec<Value> = variants(transformed)
+        .into_iter()
+        .map(|(namespace, names)| json!({"namespace": namespace, "names": names}))
+        .collect();
+    for (key, values) in [("stays", stays), ("differ_by_case", variants)] {
+        if let (false, Some(told)) = (values.is_empty(), told.as_object_mut()) {
+            told.insert(key.to_owned(), values.into());
+        }
+    }
+    told
 }
