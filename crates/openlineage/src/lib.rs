@@ -34,4 +34,7 @@ pub enum Level {
     /// As strict, but harmless deviations that real clients send are put right, and said so.
     #[default]
     Repair,
+    /// As repair, but a run id that is no UUID is refused: code that rewrites an event was given its run id, and one that
+    /// it makes up would split the run.
+    RepairRewritten,
 }

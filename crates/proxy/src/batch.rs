@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
-use openlineage::Event;
+use openlineage::{Event, Level};
 use targets::{Delivery, Failure, Scope, Target};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
@@ -63,6 +63,8 @@ pub struct Batch {
     order: Order,
     /// After how many tries an event becomes a dead letter.
     pub max_receives: u32,
+    /// How ingest judges.
+    level: Level,
     /// What was delivered a moment ago, and is not to be again.
     delivered: Delivered,
     /// Whether the target takes events.
@@ -104,6 +106,7 @@ impl Batch {
             in_flight: Semaphore::new(config.batch.in_flight),
             order: Order::default(),
             max_receives,
+            level: config.ingest.level,
             delivered: Delivered::within(config.batch.deduplication),
             health: Mutex::default(),
             watched: false,
@@ -239,7 +242,7 @@ pub async fn take(
     }
     let mut events = Vec::new();
     for record in records {
-        match plan::read(&record) {
+        match plan::read(&record, batch.level) {
             Ok(event) => events.push((record, event)),
             Err(outcome) => report.push(record, None, outcome),
         }

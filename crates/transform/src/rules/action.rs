@@ -153,7 +153,7 @@ impl Action {
         };
         // Who writes code need not know what every facet has to say of itself: that is put right as at ingest.
         let level = match self {
-            Action::Plugin(_) => Level::Repair,
+            Action::Plugin(_) => Level::RepairRewritten,
             _ => Level::Strict,
         };
         match text {
