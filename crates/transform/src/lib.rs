@@ -9,6 +9,7 @@ mod coalesce;
 mod diff;
 mod endpoint;
 mod fit;
+mod mentions;
 mod module;
 mod nearest;
 mod plugin;

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::action::{Fold, Normalise, folded};
 use crate::endpoint::{Endpoint, Flavour, ShortName, Told, host_and_port, partition, suffix, told};
-use openlineage::{Edits, Event, Identity, Role, names};
+use crate::mentions::{Moves, Uris};
+use openlineage::{Edits, Event, Identity, Role, names, positions};
 
 /// How Redshift datasets are to be named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -119,12 +120,15 @@ impl Redshift {
                 several.insert(renamed.after.clone());
             }
         }
+        let mut moves = Moves::default();
         for (found, renamed) in found {
             let after = renamed.and_then(|renamed| match several.contains(&renamed.after) {
                 // Two clusters of one name, in two accounts.
                 true => Err("another warehouse of its event would get the same name".to_owned()),
                 false => Ok(renamed.after),
             });
+            let moved = after.as_ref().unwrap_or(&found.before);
+            moves.add(found.namespace, &found.before.namespace, &moved.namespace);
             match after {
                 Ok(after) if after == found.before => {}
                 Ok(after) => {
@@ -156,6 +160,9 @@ impl Redshift {
                 unresolved,
             };
         }
+        let mentions = event.json().map(|root| positions(root).mentions);
+        let mentions = mentions.unwrap_or_default();
+        moves.follow(&mentions, Uris::Move, |_| None, &mut edits);
         match event.rewritten(edits.apply()) {
             Ok(event) => Rewritten {
                 event,

@@ -16,6 +16,7 @@ use super::rename::{Rename, rewrite};
 use super::when::Named;
 use crate::action::{FacetsAction, Normalise, On, Redact, Strip, one_catalogue};
 use crate::endpoint::ShortName;
+use crate::mentions::{Moves, Uris};
 use crate::plugin::{Applied, Transform};
 use crate::redshift::{Redshift, Unresolved};
 
@@ -104,7 +105,7 @@ impl Action {
         unresolved: &mut Vec<Unresolved>,
     ) -> Result<Option<Done>, String> {
         let text = match self {
-            Action::Rename(rename) => rewrite(event, rename.of, |name| rename.renamed(name)),
+            Action::Rename(rename) => rename.apply(event),
             Action::Normalise(only, normalise) => {
                 let (text, left) = normalised(event, only, normalise);
                 unresolved.extend(left);
@@ -234,6 +235,8 @@ impl Symlink {
         let root = event.json()?;
         let mut edits = Edits::of(event.text());
         let mut changed: Vec<Json<'_>> = Vec::new();
+        let found = openlineage::positions(root);
+        let mut moves = Moves::default();
         // `None` where datasets of one name have got different ones: then nobody can say which is meant elsewhere.
         let mut renamed: HashMap<Identity, Option<Identity>> = HashMap::new();
         for dataset in datasets(root) {
@@ -250,13 +253,16 @@ impl Symlink {
             put(&mut edits, place, &primary);
             put(&mut edits, dataset, &symlink);
             changed.extend(dataset.get("name"));
+            if let Some(namespace) = dataset.get("namespace") {
+                moves.add(namespace, &primary.namespace, &symlink.namespace);
+            }
             let new = Some(symlink);
             let known = renamed.entry(primary).or_insert_with(|| new.clone());
             if *known != new {
                 *known = None;
             }
         }
-        for name in openlineage::names(root) {
+        for name in found.names {
             let done = || {
                 changed
                     .iter()
@@ -277,6 +283,7 @@ impl Symlink {
                 edits.replace_string(name.name, &new.name);
             }
         }
+        moves.follow(&found.mentions, Uris::Stay, |_| None, &mut edits);
         (!edits.is_empty()).then(|| edits.apply())
     }
 

@@ -3,7 +3,7 @@
 use openlineage::Role;
 use transform::Difference;
 
-use crate::walk::{Found, fits};
+use crate::walk::{Found, fits, unforwarded};
 
 /// What an action may change.
 pub(crate) enum Touches {
@@ -47,9 +47,21 @@ const FACETS: [&str; 9] = [
     "/outputs/*/outputFacets",
 ];
 
+/// What repeats a dataset's namespace.
+const REPEATS: [&str; 7] = [
+    "/inputs/*/facets/dataSource/name",
+    "/inputs/*/facets/dataSource/uri",
+    "/outputs/*/facets/dataSource/name",
+    "/outputs/*/facets/dataSource/uri",
+    "/dataset/facets/dataSource/name",
+    "/dataset/facets/dataSource/uri",
+    "/run/facets/externalQuery/source",
+];
+
 impl Touches {
     pub(crate) fn may(&self, names: &[Found], difference: &Difference) -> bool {
-        let at = difference.pointer.as_str();
+        let own = unforwarded(&difference.pointer);
+        let at = own.as_str();
         let is_string = |text: &Option<String>| {
             text.as_ref()
                 .is_some_and(|text| text.starts_with('"') && text.len() >= 2)
@@ -61,7 +73,8 @@ impl Touches {
                 let mut places = names.flat_map(|name| {
                     ["namespace", "name"].map(|end| format!("{}/{end}", name.pointer))
                 });
-                strings && places.any(|place| place == at)
+                let repeats = *role == Role::Dataset && REPEATS.iter().any(|path| fits(path, at));
+                strings && (repeats || places.any(|place| place == difference.pointer))
             }
             Touches::NamesUnited => {
                 at.starts_with("/inputs/")
