@@ -33,8 +33,8 @@ pub use plugin::{Applied, Build, Failed, Transform, Transforms};
 pub use redshift::{Change, Lookup, Redshift, Rewritten, Style, Unresolved};
 pub use rules::yaml;
 pub use rules::{
-    Coalesce, Did, Example, ExampleResult, Facts, Failure, Miss, Problem, Rules, SCHEMA, Sources,
-    Step, Transformed, Verdict,
+    Coalesce, Did, Example, ExampleResult, Facts, Failure, Left, Miss, Placed, Problem, Rules,
+    SCHEMA, Sources, Step, Transformed, Unmet, Verdict, placed,
 };
 pub use run_event::run_event;
 pub use script::{Script, ScriptError, ScriptLimits};

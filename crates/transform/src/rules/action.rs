@@ -43,6 +43,8 @@ pub(super) struct Symlink {
     pub(super) only: Named,
     /// The symlink's `type`: `TABLE`, `LOCATION`.
     pub(super) kind: Option<Patterns>,
+    /// Where the type alone says which symlink is meant: the type of what was first until then.
+    pub(super) other: Option<&'static str>,
 }
 
 /// What an action did.
@@ -240,8 +242,8 @@ impl Symlink {
         // `None` where datasets of one name have got different ones: then nobody can say which is meant elsewhere.
         let mut renamed: HashMap<Identity, Option<Identity>> = HashMap::new();
         for dataset in datasets(root) {
-            let Some(primary) = Identity::of(dataset).filter(|name| !self.only.matches(name))
-            else {
+            let fits = |name: &Identity| self.other.is_none() && self.only.matches(name);
+            let Some(primary) = Identity::of(dataset).filter(|name| !fits(name)) else {
                 continue;
             };
             let identifiers = dataset.at(&["facets", "symlinks", "identifiers"]);
@@ -251,6 +253,10 @@ impl Symlink {
                 continue;
             };
             put(&mut edits, place, &primary);
+            // Or the rule would swap them again the next time.
+            if let (Some(other), Some(kind)) = (self.other, place.get("type")) {
+                edits.replace_string(kind, other);
+            }
             put(&mut edits, dataset, &symlink);
             changed.extend(dataset.get("name"));
             if let Some(namespace) = dataset.get("namespace") {
@@ -288,7 +294,7 @@ impl Symlink {
     }
 
     /// The symlink as a name for its dataset. An empty one names nothing, so the dataset keeps the name it has.
-    fn fitting<'t>(&self, symlink: Json<'t>) -> Option<(Json<'t>, Identity)> {
+    pub(super) fn fitting<'t>(&self, symlink: Json<'t>) -> Option<(Json<'t>, Identity)> {
         let kind = symlink.get("type").and_then(Json::string);
         let kind = kind.as_deref().unwrap_or_default();
         if (self.kind.as_ref()).is_some_and(|wanted| !wanted.matches(kind)) {
@@ -317,7 +323,7 @@ fn put(edits: &mut Edits<'_>, place: Json<'_>, name: &Identity) {
     }
 }
 
-fn datasets(root: Json<'_>) -> Vec<Json<'_>> {
+pub(super) fn datasets(root: Json<'_>) -> Vec<Json<'_>> {
     let lists = ["inputs", "outputs"].iter();
     let mut found: Vec<Json<'_>> = lists
         .filter_map(|list| root.get(list))

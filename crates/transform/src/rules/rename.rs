@@ -46,6 +46,14 @@ impl Rename {
         rewrite_with(event, self.of, |name| self.renamed(name), alone)
     }
 
+    /// Whether no name of that role keeps that namespace.
+    pub(crate) fn takes_all_of(&self, role: Role, namespace: &str) -> bool {
+        let (namespace, name) = (namespace.to_owned(), String::new());
+        let before = Identity { namespace, name };
+        let after = self.renamed(&before).filter(|_| self.only.name.is_none());
+        self.of == role && after.is_some_and(|after| after.namespace != before.namespace)
+    }
+
     pub(crate) fn renamed(&self, before: &Identity) -> Option<Identity> {
         if !self.only.matches(before) {
             return None;

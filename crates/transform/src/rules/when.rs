@@ -3,6 +3,7 @@
 //! Each looks no further into the event than it has to, and the cheapest come first. A rule without conditions is for
 //! every event.
 
+mod never;
 mod told;
 
 use std::borrow::Cow;
@@ -86,7 +87,7 @@ impl Named {
         Some(named)
     }
 
-    fn told(&self) -> String {
+    pub(crate) fn told(&self) -> String {
         let told = |what: &str, patterns: &Option<Patterns>| {
             patterns
                 .as_ref()

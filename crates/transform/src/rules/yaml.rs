@@ -90,6 +90,8 @@ const LONGEST_FOUND: usize = 60;
 #[derive(Debug, Default)]
 pub(super) struct Problems {
     pub(super) found: Vec<Problem>,
+    /// What is right as it is written and can do nothing.
+    pub(super) warnings: Vec<Problem>,
     /// Said before each message: the rule that is being read.
     pub(super) within: String,
 }
@@ -105,6 +107,17 @@ impl Problems {
         });
     }
 
+    /// As [`say`](Self::say), of what is no error: it can never do anything.
+    pub(super) fn warn(&mut self, at: At, message: impl fmt::Display) {
+        let message = format!("{}{message}", self.within);
+        let At { line, column } = at;
+        self.warnings.push(Problem {
+            line,
+            column,
+            message,
+        });
+    }
+
     /// The value, or nothing and a problem.
     pub(super) fn ok<T>(&mut self, at: At, result: Result<T, impl fmt::Display>) -> Option<T> {
         result.map_err(|error| self.say(at, error)).ok()
@@ -112,6 +125,15 @@ impl Problems {
 }
 
 impl Node {
+    /// The member of a map, looked at again.
+    pub(super) fn member(&self, name: &str) -> Option<&Node> {
+        let Value::Map(members) = &self.value else {
+            return None;
+        };
+        let member = members.iter().find(|(key, _)| key.text == name);
+        member.map(|(_, node)| node)
+    }
+
     /// What stands here, for an error: a single value as it is, of anything larger the kind.
     pub fn found(&self) -> String {
         match &self.value {
