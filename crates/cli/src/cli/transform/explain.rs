@@ -50,7 +50,10 @@ pub(super) fn run(arguments: &Arguments, bench: &Bench) -> anyhow::Result<ExitCo
                 continue;
             }
         };
-        let (place, explained) = (found.place(), rules.explain(&event, &facts));
+        let (place, explained) = (
+            found.place() + &found.which(),
+            rules.explain(&event, &facts),
+        );
         if arguments.file.output == Output::Json {
             paint(&for_a_program(&place, &event, &explained).to_string())?;
             continue;

@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &Show, bench: &Bench) -> anyhow::Result<ExitCode> {
             eprintln!("{error}");
         }
         fine &= read.is_ok();
-        inputs.push((found.place(), read));
+        inputs.push((found.place() + &found.which(), read));
     }
     if arguments.diff {
         let read = |(place, read): (String, Result<Event, String>)| Some((place, read.ok()?));
