@@ -6,6 +6,7 @@
 //! with it. Pure; called by the batch for targets that have a limit. The arithmetic is in `fit/plan.rs`.
 
 mod plan;
+mod set;
 
 use openlineage::Event;
 

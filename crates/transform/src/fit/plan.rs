@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use openlineage::{Edits, Json, holders, quote};
 
+use super::set::Set;
 use super::{Cut, Rank, rank};
 
 /// How many cuts the event itself lists; the rest are counted. Keeps the note small.
@@ -41,29 +42,6 @@ enum Note {
     First,
     /// An event without a run has none.
     Nowhere,
-}
-
-/// An object of facets.
-struct Set<'t> {
-    object: Json<'t>,
-    /// The facet that it stands in: that set, and which of its members.
-    inside: Option<(usize, usize)>,
-    members: Vec<Facet>,
-    kept: BTreeSet<usize>,
-    /// Braces, and the white space inside them.
-    frame: usize,
-    /// What the kept members take, with the gap before each.
-    sum: usize,
-}
-
-/// A member of a set.
-struct Facet {
-    /// Where it starts.
-    start: usize,
-    /// Key to value, as far as what stands inside is kept.
-    bytes: usize,
-    /// Comma and white space before it.
-    gap: usize,
 }
 
 struct Candidate {
@@ -329,68 +307,6 @@ impl<'t> Plan<'t> {
             (before, after, inside) = (was, outer.bytes(), outer.inside);
         }
         self.bytes = (self.bytes + after).saturating_sub(before);
-    }
-}
-
-impl<'t> Set<'t> {
-    /// With its members by name, in order.
-    fn of(
-        text: &str,
-        object: Json<'t>,
-        inside: Option<(usize, usize)>,
-    ) -> (Set<'t>, BTreeMap<String, Vec<usize>>) {
-        let (mut members, mut names) = (Vec::new(), BTreeMap::<String, Vec<usize>>::new());
-        let mut end = None;
-        for member in object.members() {
-            let (Some(key), Some(value)) = (member.key.span(text), member.value.span(text)) else {
-                continue;
-            };
-            if let Some(name) = member.key.string() {
-                let named = names.entry(name.into_owned()).or_default();
-                named.push(members.len());
-            }
-            let gap = end.map_or(0, |end| key.start.saturating_sub(end));
-            let bytes = value.end.saturating_sub(key.start);
-            members.push(Facet {
-                start: key.start,
-                bytes,
-                gap,
-            });
-            end = Some(value.end);
-        }
-        let sum = members.iter().map(|member| member.bytes + member.gap).sum();
-        let set = Set {
-            object,
-            inside,
-            kept: (0..members.len()).collect(),
-            members,
-            frame: object.text().len().saturating_sub(sum),
-            sum,
-        };
-        (set, names)
-    }
-
-    /// What it takes, as [`Edits::remove_members_at`] leaves it: the first that is kept loses the gap before it.
-    fn bytes(&self) -> usize {
-        if self.members.is_empty() {
-            return self.frame;
-        }
-        match self.kept.first().and_then(|first| self.members.get(*first)) {
-            Some(first) => (self.frame + self.sum).saturating_sub(first.gap),
-            None => "{}".len(),
-        }
-    }
-
-    fn keep(&mut self, member: usize, keep: bool) {
-        let Some(facet) = self.members.get(member) else {
-            return;
-        };
-        let bytes = facet.bytes + facet.gap;
-        if keep && self.kept.insert(member) {
-            self.sum += bytes;
-        } else if !keep && self.kept.remove(&member) {
-            self.sum = self.sum.saturating_sub(bytes);
-        }
     }
 }
 
