@@ -63,11 +63,11 @@ impl Patterns {
 
     /// The texts that match, where these are few.
     pub(crate) fn literals(&self) -> Option<Vec<&str>> {
-        let literal = |pattern| match pattern {
-            &Pattern::Glob(ref glob, _) => (!glob.contains(['*', '?'])).then_some(glob.as_str()),
-            &Pattern::Regex(_) => None,
-        };
-        self.0.iter().map(literal).collect()
+        let literals = self.0.iter().map(|pattern| match pattern {
+            Pattern::Glob(glob, _) => (!glob.contains(['*', '?'])).then_some(glob.as_str()),
+            Pattern::Regex(_) => None,
+        });
+        literals.collect()
     }
 
     /// Globs of our own.
