@@ -5,7 +5,7 @@
 //! counted outwards.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use openlineage::{Edits, Json, holders, quote};
 
