@@ -144,7 +144,7 @@ pub(crate) fn repeats(event: &Value) -> Vec<Repeats> {
 pub(crate) fn unforwarded(pointer: &str) -> String {
     let mut at = pointer.to_owned();
     loop {
-        let links = LINKS.iter().filter_map(|link| {
+        let mut links = LINKS.iter().filter_map(|link| {
             let link: Vec<&str> = link.split('/').skip(1).collect();
             let mut rest = at.strip_prefix("/run/")?;
             for token in link {
@@ -154,7 +154,7 @@ pub(crate) fn unforwarded(pointer: &str) -> String {
             (rest.starts_with("run/facets") || rest.starts_with("job/facets"))
                 .then(|| format!("/{rest}"))
         });
-        match links.last() {
+        match links.next() {
             Some(shorter) => at = shorter,
             None => return at,
         }
