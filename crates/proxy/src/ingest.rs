@@ -173,11 +173,14 @@ fn routes(ingest: &Ingest, prefix: &str) -> Router<Ingest> {
 /// Before anything of the body is read.
 async fn authorise(
     State((ingest, role)): State<(Ingest, KeyRole)>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     match ingest.inner.keys.admit(request.headers(), role).await {
         Ok(sender) => {
+            if let Some(sender) = &sender {
+                request.extensions_mut().insert(sender.clone());
+            }
             let mut answer = next.run(request).await;
             if let Some(sender) = sender {
                 // As many as there are keys. Not of a function: each would be a metric that costs.

@@ -24,7 +24,7 @@ use tracing::{error, info, warn};
 use transform::Transforms;
 
 use crate::batch::{Batch, Hold, Report};
-use crate::config::{Config, Part};
+use crate::config::{Config, KeyRole, Part};
 use crate::ingest::{Hosts, Ingest, router};
 use crate::queue::Queue;
 use crate::rules::Allowed;
@@ -104,6 +104,11 @@ pub async fn start(
     let keys = setup::keys(config, aws.as_ref());
     tasks.spawn(prometheus.clone().sum_up(stop.clone()));
     tasks.spawn(watch::watch(queue.clone(), watched.clone(), stop.clone()));
+    let auth = &config.ingest.auth;
+    let reads = auth.keys.iter().any(|key| key.may(KeyRole::Metrics));
+    if !auth.keys.is_empty() && !reads && auth.secret_id.is_none() && !auth.anonymous {
+        info!("no key has the role read or metrics: /metrics and the store are closed");
+    }
     let hosts = Hosts::new(address.ip(), &config.ingest.hosts);
     let ingest =
         Ingest::new(&config.ingest, queue.clone(), keys).with_local(prometheus, store, hosts);
