@@ -161,11 +161,16 @@ impl Off {
         {
             return less;
         }
+        // Most names have none of what these look for.
+        let digits = name.bytes().any(|byte| byte.is_ascii_digit());
         let ends = [
-            (self.temporary, &forms.temporary_end),
-            (self.runs, &forms.run_end),
-            (self.day_ends, &forms.date_end),
-            (self.days && place == Place::Dataset, &forms.decorator),
+            (self.temporary && name.contains('_'), &forms.temporary_end),
+            (self.runs && digits, &forms.run_end),
+            (self.day_ends && digits, &forms.date_end),
+            (
+                self.days && digits && place == Place::Dataset && name.contains('$'),
+                &forms.decorator,
+            ),
         ];
         for (on, ends) in ends {
             if on {
@@ -197,12 +202,21 @@ impl Off {
         while let Some(segment) = segments.get(index) {
             let rest = segments.get(index..).unwrap_or_default();
             let behind = || partition.is_some_and(|at| at <= index);
-            let is_partition = self.partitions && forms.partition.is_match(segment);
-            let gone = if self.temporary && forms.temporary.is_match(segment) {
+            let is_partition = self.partitions
+                && (segment.contains('=') || segment.contains("%3"))
+                && forms.partition.is_match(segment);
+            let digits = segment.bytes().any(|byte| byte.is_ascii_digit());
+            let gone = if self.temporary
+                && segment.starts_with(['_', '.'])
+                && forms.temporary.is_match(segment)
+            {
                 rest.len()
             } else if is_partition || self.partitions && behind() && is_glob(segment) {
                 1
-            } else if layout.keeps(&segments, index) {
+            } else if !(digits || self.runs && segment.len() >= 32)
+                || layout.keeps(&segments, index)
+            {
+                // No date and no id.
                 0
             } else if self.runs
                 && forms.run.is_match(segment)

@@ -345,8 +345,8 @@ fn what_is_no_event_is_told_by_what_is_expected_where_and_quotes_nothing() {
             "a string is expected, found number at '/job/name'",
         ),
         (
-            "event.run.runId = \"secret\";",
-            "a UUID is expected at '/run/runId'",
+            "event.eventTime = \"secret\";",
+            "an RFC 3339 date-time is expected at '/eventTime'",
         ),
         (
             "event.eventType = \"secret\";",

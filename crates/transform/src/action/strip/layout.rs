@@ -80,7 +80,7 @@ impl Layout {
         let scheme = namespace.split(':').next().unwrap_or_default();
         let is = |known: &&str| known.eq_ignore_ascii_case(scheme);
         if FILES.iter().any(is) {
-            match contains(namespace, "onelake.") {
+            match namespace.contains('@') && contains(namespace, "onelake.") {
                 true => Layout::OneLake,
                 false => Layout::Path,
             }
