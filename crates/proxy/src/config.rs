@@ -271,7 +271,11 @@ impl Config {
         } = &self.ingest;
         // A quarter is kept for small bodies.
         if max_body.saturating_add(*max_unpacked) > *max_in_memory / 4 * 3 {
-            r.error("max_in_memory: one body could not be read: three quarters of it have to be at least max_body and max_unpacked".to_owned());
+            let least = max_body
+                .saturating_add(*max_unpacked)
+                .div_ceil(3)
+                .saturating_mul(4);
+            r.refuse("max_in_memory", format!("expected at least {least} bytes, four thirds of max_body and max_unpacked together, found {max_in_memory}: one body could not be read"));
         }
         let closed = !auth.keys.is_empty() || auth.secret_id.is_some();
         let takes_http = match role {
@@ -291,18 +295,19 @@ impl Config {
             Role::Serve | Role::Check | Role::Tool => false,
         };
         if on_sqs && self.queue.url.is_none() {
-            r.error("queue.url: the function needs the URL of its SQS queue".to_owned());
+            r.refuse("queue.url", "the function needs the URL of its SQS queue");
         }
         if self.only.is_some() && self.queue.url.is_none() {
-            r.error("only: ingest and batch can be apart only with an SQS queue between them (queue.url)".to_owned());
+            r.refuse(
+                "only",
+                "ingest and batch can be apart only with an SQS queue between them: set queue.url",
+            );
         }
         if (role == Role::Batch || self.queue.url.is_some() && role == Role::Serve)
             && self.queue.dead_letter_url.is_none()
         {
-            r.error(
-                "queue.dead_letter_url: with an SQS queue, dead letters need a queue of their own"
-                    .to_owned(),
-            );
+            let message = "with an SQS queue, dead letters need a queue of their own";
+            r.refuse("queue.dead_letter_url", message);
         }
     }
 }
@@ -326,10 +331,18 @@ fn ingest(r: &mut Reader) -> Ingest {
 
 fn keys(r: &mut Reader) -> Vec<Key> {
     let mut found = Vec::new();
-    if let Some(value) = r.structure("auth.keys")
+    let value = r.structure("auth.keys");
+    if value.as_ref().is_some_and(|value| !is_of_texts(value)) {
+        // In a secret it may be something else; here it is a key that would not let anybody in.
+        r.refuse(
+            "auth.keys",
+            "expected keys as texts, found one that is none: put it in quotes",
+        );
+    }
+    if let Some(value) = value
         && let Err(error) = keys::written("", &value, &mut found)
     {
-        r.error(format!("auth.keys: {error}"));
+        r.refuse("auth.keys", error);
     }
     let mut keys = Vec::new();
     for (index, written) in found.iter().enumerate() {
@@ -340,10 +353,22 @@ fn keys(r: &mut Reader) -> Vec<Key> {
         };
         match written.key() {
             Ok(key) => keys.push(key),
-            Err(message) => r.error(format!("auth.keys: {name}: {message}")),
+            Err(message) => r.refuse("auth.keys", format!("{name}: {message}")),
         }
     }
     keys
+}
+
+/// Whether all that is in it are texts.
+fn is_of_texts(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::String(_) => true,
+        serde_json::Value::Array(items) => items.iter().all(is_of_texts),
+        serde_json::Value::Object(members) => members.values().all(is_of_texts),
+        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {
+            false
+        }
+    }
 }
 
 #[cfg(test)]

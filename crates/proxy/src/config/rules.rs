@@ -75,7 +75,8 @@ pub(super) fn read(r: &mut Reader) -> RulesFile {
     });
     let hash_key_secret = r.get("rules.hash_key_secret_id", parsed);
     if hash_key.is_some() && hash_key_secret.is_some() {
-        r.error("rules.hash_key, rules.hash_key_secret_id: one key, from one place".to_owned());
+        let message = "expected one key, from one place, found rules.hash_key too";
+        r.refuse("rules.hash_key_secret_id", message);
     }
     RulesFile {
         source,

@@ -128,11 +128,20 @@ impl Settings {
     fn flatten(&mut self, file: &str, path: &mut Vec<String>, node: &Node) {
         let name = path.join(".");
         let place = format!("{file}:{}: {name}", node.at);
-        let texts =
-            |nodes: &mut dyn Iterator<Item = &Node>| nodes.map(single).collect::<Option<Vec<_>>>();
+        let mut wrong = Vec::new();
+        let mut text = |node: &Node| {
+            let text = single(node);
+            if text.is_none() {
+                let (at, found) = (node.at, node.found());
+                wrong.push(format!(
+                    "{file}:{at}: {name}: expected a text, found {found}"
+                ));
+            }
+            text.unwrap_or_default()
+        };
         let value = match &node.value {
             yaml::Value::Map(_) if STRUCTURES.contains(&name.as_str()) => {
-                Some(Value::Text(node.json().to_string()))
+                Value::Text(node.json().to_string())
             }
             yaml::Value::Map(members) if !FREE_MAPS.contains(&name.as_str()) => {
                 for (key, node) in members {
@@ -143,23 +152,20 @@ impl Settings {
                 return;
             }
             yaml::Value::Map(members) => {
-                let values = texts(&mut members.iter().map(|(_, node)| node));
-                let keys = members.iter().map(|(key, _)| key.text.clone());
-                values.map(|values| Value::Map(keys.zip(values).collect()))
+                let members = members.iter();
+                let members = members.map(|(key, node)| (key.text.clone(), text(node)));
+                Value::Map(members.collect())
             }
-            yaml::Value::List(items) => texts(&mut items.iter()).map(Value::List),
+            yaml::Value::List(items) => Value::List(items.iter().map(text).collect()),
             yaml::Value::Null => return,
             yaml::Value::Text(_) | yaml::Value::Number(_) | yaml::Value::Bool(_) => {
-                single(node).map(Value::Text)
+                Value::Text(text(node))
             }
         };
-        let Some(value) = value else {
-            self.errors
-                .push(format!("{place}: expected texts, found more in it"));
-            // Said already: a setting that is there, and not one that is missing.
-            self.given.remove(&variable(&name));
+        if !wrong.is_empty() {
+            self.errors.append(&mut wrong);
             return;
-        };
+        }
         let given = Given {
             value,
             place: place.clone(),
@@ -251,6 +257,19 @@ impl Reader {
             Value::Map(_) => Err("expected a list or a map".to_owned()),
         };
         self.noted(&given, result)
+    }
+
+    /// Whether something is set, right or wrong. What is wrong is said already and not missing.
+    pub(super) fn is_given(&self, name: &str) -> bool {
+        let given = self.settings.given.get(&variable(name));
+        given.is_some_and(|given| !matches!(&given.value, Value::Text(text) if text.is_empty()))
+    }
+
+    /// Notes what is wrong with a setting beside others: where it was set, if it was.
+    pub(super) fn refuse(&mut self, name: &str, message: impl std::fmt::Display) {
+        let given = self.settings.given.get(&variable(name));
+        let place = given.map_or(name, |given| given.place.as_str());
+        self.settings.errors.push(format!("{place}: {message}"));
     }
 
     /// Notes what is wrong with the settings together.

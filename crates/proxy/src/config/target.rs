@@ -107,15 +107,21 @@ pub(super) fn read(r: &mut Reader, role: Role) -> Target {
     let job_events = r.get("datazone.job_events", |t| choice(t, &job_events));
     let datazone_response = r.get("datazone.response", response).unwrap_or_default();
     if api_key.is_some() && api_key_secret.is_some() {
-        r.error(
-            "openlineage.api_key, openlineage.api_key_secret_id: one key, from one place"
-                .to_owned(),
-        );
+        let message = "expected one key, from one place, found openlineage.api_key too";
+        r.refuse("openlineage.api_key_secret_id", message);
     }
     if role == Role::Check && name.as_deref() != Some("datazone") {
-        r.error("target: only what is at datazone can be checked".to_owned());
+        r.refuse("target", "expected datazone: nothing else can be checked");
     }
-    let mut needs = |name: &str| r.error(format!("{name}: the target that was chosen needs it"));
+    let chosen = name.as_deref().unwrap_or("a target").to_owned();
+    let mut needs = |name: &str| match name {
+        "target" => r.refuse(name, "expected openlineage or datazone, found nothing"),
+        name if r.is_given(name) => {}
+        name => r.refuse(
+            name,
+            format!("expected a value, found nothing: target {chosen} needs it"),
+        ),
+    };
     match name.as_deref() {
         Some("file") => match path {
             Some(path) => {

@@ -46,10 +46,9 @@ fn all_that_is_wrong_is_shown_together_with_its_place() {
     )
     .unwrap_err();
     let expected = [
-        "auth.keys: key 1: shorter than 16 characters",
+        "proxy.yaml:4:14: auth.keys: key 1: shorter than 16 characters",
         "proxy.yaml:2:15: batch.size: expected a whole number from 1 to 10000, found \"0\"",
         "environment variable LINEAGE_PROXY_DATAZONE_DOMAIN_ID: expected a domain id such as dzd_a1b2c3, found \"x\"",
-        "datazone.domain_id: the target that was chosen needs it",
         "anyone who can reach it could send: set auth.keys or auth.secret_id, or say --allow-anonymous (auth.allow_anonymous: true)",
         "proxy.yaml:2:25: batch.sizes: there is no such setting (did you mean batch.size?)",
     ];
@@ -108,7 +107,10 @@ fn a_role_is_an_arn_and_only_datazone_is_checked() {
         assert!(role(wrong).is_err(), "{wrong}");
     }
     let errors = read("target: file\nfile: {path: x}", &[], Role::Check).unwrap_err();
-    assert_eq!(errors, ["target: only what is at datazone can be checked"]);
+    assert_eq!(
+        errors,
+        ["proxy.yaml:1:9: target: expected datazone: nothing else can be checked"]
+    );
     let keys =
         "openlineage: {url: 'http://x', api_key: k, api_key_secret_id: s}\ntarget: openlineage";
     assert_eq!(read(keys, &[], Role::Tool).unwrap_err().len(), 1);
@@ -198,7 +200,10 @@ fn sizes_that_no_machine_has_are_wrong_and_no_overflow() {
     let most = u64::MAX.to_string();
     let variables = [("LINEAGE_PROXY_MAX_BODY", most.as_str())];
     let errors = read("", &variables, Role::Serve).unwrap_err();
-    assert!(errors[0].starts_with("max_in_memory:"), "{errors:?}");
+    assert!(
+        errors[0].starts_with("max_in_memory: expected at least "),
+        "{errors:?}"
+    );
 }
 
 #[test]
@@ -244,7 +249,7 @@ fn lists_and_maps_have_one_form_in_a_text_and_a_wrong_one_is_an_error() {
     for (yaml, said) in [
         (
             "auth: {keys: [[a]]}",
-            "proxy.yaml:1:14: auth.keys: expected texts, found more in it",
+            "proxy.yaml:1:15: auth.keys: expected a text, found a list",
         ),
         (
             "redshift: {hosts: [a=b]}",
@@ -385,4 +390,40 @@ fn a_path_in_a_file_is_beside_it() {
         file("rules: {file: 's3://b/k'}"),
         Some(RulesSource::S3 { .. })
     ));
+}
+
+#[test]
+fn a_key_that_is_no_text_is_an_error_and_not_a_key_less() {
+    for keys in [
+        "{a: 1234567890123456}",
+        "{a: [1234567890123456]}",
+        "{a: true}",
+    ] {
+        let errors = read(&format!("auth: {{keys: {keys}}}"), &[], Role::Serve).unwrap_err();
+        assert!(
+            errors[0].contains("auth.keys: expected keys as texts"),
+            "{errors:?}"
+        );
+        assert!(!errors[0].contains("1234"), "{errors:?}");
+    }
+}
+
+#[test]
+fn what_a_target_needs_is_missing_only_where_nothing_is_set() {
+    for (yaml, said) in [
+        (
+            "target: file",
+            "file.path: expected a value, found nothing: target file needs it",
+        ),
+        (
+            "target: openlineage\nopenlineage: {url: localhost}",
+            "proxy.yaml:2:20: openlineage.url: expected http://… or https://…",
+        ),
+        (
+            "target: datazone\ndatazone: {domain_id: x}",
+            "proxy.yaml:2:23: datazone.domain_id: expected a domain id such as dzd_a1b2c3, found \"x\"",
+        ),
+    ] {
+        assert_eq!(read(yaml, &[], Role::Serve).unwrap_err(), [said]);
+    }
 }

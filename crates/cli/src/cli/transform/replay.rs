@@ -248,10 +248,10 @@ impl Sum {
         let mut lines = vec![table.text()];
         let top = self.top(count);
         if !top.is_empty() {
-            lines.push(format!(
-                "{} names become others; the most frequent:",
-                self.renamed.len()
-            ));
+            lines.push(match self.renamed.len() {
+                1 => "1 name becomes another:".to_owned(),
+                many => format!("{many} names become others; the most frequent:"),
+            });
         }
         for (before, after, times) in top {
             lines.push(format!(
