@@ -23,11 +23,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
-use openlineage::{Event, Level};
+use openlineage::Event;
 use targets::{Delivery, Failure, Scope, Target};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
-use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use crate::config;
@@ -63,8 +62,6 @@ pub struct Batch {
     order: Order,
     /// After how many tries an event becomes a dead letter.
     pub max_receives: u32,
-    /// How ingest judges.
-    level: Level,
     /// What was delivered a moment ago, and is not to be again.
     delivered: Delivered,
     /// Whether the target takes events.
@@ -73,8 +70,6 @@ pub struct Batch {
     watched: bool,
     /// The process is about to end.
     stopping: AtomicBool,
-    /// It ends now, whatever the target does.
-    cut_off: CancellationToken,
 }
 
 impl Batch {
@@ -106,12 +101,10 @@ impl Batch {
             in_flight: Semaphore::new(config.batch.in_flight),
             order: Order::default(),
             max_receives,
-            level: config.ingest.level,
             delivered: Delivered::within(config.batch.deduplication),
             health: Mutex::default(),
             watched: false,
             stopping: AtomicBool::new(false),
-            cut_off: CancellationToken::new(),
         }
     }
 
@@ -149,11 +142,6 @@ impl Batch {
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         self.target.stop();
-    }
-
-    /// Ends what is on its way, too: there is no more time to wait for its answer.
-    pub fn cut_off(&self) {
-        self.cut_off.cancel();
     }
 
     /// Takes in that a batch with `records` ended in a panic, before it was told what became of them.
@@ -242,7 +230,7 @@ pub async fn take(
     }
     let mut events = Vec::new();
     for record in records {
-        match plan::read(&record, batch.level) {
+        match plan::read(&record) {
             Ok(event) => events.push((record, event)),
             Err(outcome) => report.push(record, None, outcome),
         }
@@ -396,10 +384,7 @@ async fn post(
         return Tried::Untried(failure.clone());
     }
     let post = batch.target.deliver(&parcel.id, &parcel.event, deadline);
-    let tries = tokio::select! {
-        tries = timeout_at(deadline, post) => tries,
-        () = batch.cut_off.cancelled() => return Tried::Stopped,
-    };
+    let tries = timeout_at(deadline, post).await;
     report::tries(batch.target.name(), &tries);
     let delivery = tries.ok().and_then(|tries| tries.delivery);
     match delivery {

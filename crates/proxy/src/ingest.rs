@@ -173,14 +173,11 @@ fn routes(ingest: &Ingest, prefix: &str) -> Router<Ingest> {
 /// Before anything of the body is read.
 async fn authorise(
     State((ingest, role)): State<(Ingest, KeyRole)>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
     match ingest.inner.keys.admit(request.headers(), role).await {
         Ok(sender) => {
-            if let Some(sender) = &sender {
-                request.extensions_mut().insert(sender.clone());
-            }
             let mut answer = next.run(request).await;
             if let Some(sender) = sender {
                 // As many as there are keys. Not of a function: each would be a metric that costs.
@@ -194,7 +191,7 @@ async fn authorise(
             answer
         }
         Err(refusal) => {
-            body::spare(request).await;
+            body::drain(request.into_body()).await;
             answer::refused(&refusal)
         }
     }
@@ -218,6 +215,6 @@ async fn for_us(State(ingest): State<Ingest>, request: Request, next: Next) -> R
             ))
         }
     };
-    body::spare(request).await;
+    body::drain(request.into_body()).await;
     answer::refused(&refusal)
 }

@@ -13,7 +13,9 @@ pub use facets::{
 };
 pub use normalise::{Case, Normalise};
 pub(crate) use normalise::{Fold, folded, one_catalogue};
-pub use redact::{Mask, Pointer, Redact, connection_secrets, redact_text, sql_literals};
+pub use redact::{
+    Dialect, Mask, Pointer, Redact, connection_secrets, redact_text, sql_literals, sql_literals_in,
+};
 pub use strip::Strip;
 pub(crate) use unite::unite;
 

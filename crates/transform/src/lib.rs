@@ -9,7 +9,6 @@ mod coalesce;
 mod diff;
 mod endpoint;
 mod fit;
-mod mentions;
 mod module;
 mod nearest;
 mod plugin;
@@ -17,11 +16,11 @@ mod redshift;
 mod rules;
 mod run_event;
 mod script;
-mod variants;
 
 pub use action::{
-    Case, Documentation, Facet, FacetsAction, JobType, Mask, Normalise, On, Owner, Pointer, Redact,
-    Strip, Tag, add_owners, add_tags, connection_secrets, redact_text, sql_literals,
+    Case, Dialect, Documentation, Facet, FacetsAction, JobType, Mask, Normalise, On, Owner,
+    Pointer, Redact, Strip, Tag, add_owners, add_tags, connection_secrets, redact_text,
+    sql_literals, sql_literals_in,
 };
 pub use coalesce::{Holder, Merged, Unmerged, coalesce, merge};
 pub use diff::{Difference, diff};
@@ -33,9 +32,8 @@ pub use plugin::{Applied, Build, Failed, Transform, Transforms};
 pub use redshift::{Change, Lookup, Redshift, Rewritten, Style, Unresolved};
 pub use rules::yaml;
 pub use rules::{
-    Coalesce, Did, Example, ExampleResult, Facts, Failure, Left, Miss, Placed, Problem, Rules,
-    SCHEMA, Sources, Step, Transformed, Unmet, Verdict, placed,
+    Coalesce, Did, Example, ExampleResult, Facts, Failure, Miss, Problem, Rules, SCHEMA, Sources,
+    Step, Transformed, Verdict,
 };
 pub use run_event::run_event;
 pub use script::{Script, ScriptError, ScriptLimits};
-pub use variants::case_variants;

@@ -9,11 +9,12 @@ mod dead_letters;
 mod status;
 mod take;
 
+use std::fs::{self, TryLockError};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use journal::{Claim, Journal, Trouble};
+use journal::{Journal, Trouble};
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::Notify;
 
@@ -73,30 +74,34 @@ pub struct Embedded {
     room: Arc<Mutex<Trouble>>,
     ready: Arc<tokio::sync::Mutex<Option<status::Looked>>>,
     /// Held as long as the queue is used: two `serve` on one folder would deliver everything twice.
-    _claim: Option<Arc<Claim>>,
+    _lock: Option<Arc<fs::File>>,
 }
 
 impl Embedded {
-    /// Opens or creates the queue in the folder that this process has claimed. Everything in it is in sight: what an
+    /// Opens or creates the queue in `folder` for the one process that serves it. Everything in it is in sight: what an
     /// earlier one had received and not settled, and what waited for another try, since a restart is often the cure.
-    pub async fn claimed(claim: Arc<Claim>, visibility: Duration) -> Result<Embedded, Unavailable> {
-        Embedded::own_at(claim, visibility, now()).await
-    }
-
-    /// The same with a claim of its own.
     pub async fn own(folder: &Path, visibility: Duration) -> Result<Embedded, Unavailable> {
-        let claim = Claim::take(folder).map_err(|error| Unavailable(error.to_string()))?;
-        Embedded::claimed(Arc::new(claim), visibility).await
+        Embedded::own_at(folder, visibility, now()).await
     }
 
     /// The same at a time that a test chooses.
     async fn own_at(
-        claim: Arc<Claim>,
+        folder: &Path,
         visibility: Duration,
         now: i64,
     ) -> Result<Embedded, Unavailable> {
-        let folder = claim.folder().to_owned();
-        let journal = Journal::own(&folder.join(FILE), SCHEMA, &claim).map_err(unavailable)?;
+        let named =
+            |error: &dyn std::fmt::Display| Unavailable(format!("{}: {error}", folder.display()));
+        journal::create_folder(folder).map_err(|error| named(&error))?;
+        let lock = fs::File::create(folder.join("lock")).map_err(|error| named(&error))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(named(&"another lineage-proxy serves from this folder"));
+            }
+            Err(TryLockError::Error(error)) => return Err(named(&error)),
+        }
+        let journal = Journal::own(&folder.join(FILE), SCHEMA).map_err(unavailable)?;
         let start = move |connection: &Connection| clock::start(connection, now);
         let clock = match journal.write(start).await {
             // It may have been damaged: then another file is there now.
@@ -105,8 +110,8 @@ impl Embedded {
         };
         let clock = clock.map_err(unavailable)?;
         Ok(Embedded {
-            _claim: Some(claim),
-            ..Embedded::with(&folder, journal, visibility, clock)
+            _lock: Some(Arc::new(lock)),
+            ..Embedded::with(folder, journal, visibility, clock)
         })
     }
 
@@ -128,13 +133,8 @@ impl Embedded {
             unsettled: Unsettled::default(),
             room: Arc::new(Mutex::new(Trouble::new("no room for new events"))),
             ready: Arc::default(),
-            _claim: None,
+            _lock: None,
         }
-    }
-
-    /// Looks now whether the open file is still the one that the path names, and puts it back where not.
-    pub(super) async fn look(&self) -> Result<(), Unavailable> {
-        self.journal.look().await.map_err(unavailable)
     }
 
     pub(super) async fn send(&self, messages: Vec<Message>) -> Vec<Result<(), SendError>> {

@@ -4,40 +4,48 @@
 //! variables by name, and whatever a pointer leads to. One walk over the event, one edit a value; all else stays as it
 //! is, byte for byte. Called by the rule action of that name.
 
+mod command;
 mod key;
 mod mask;
+mod places;
 mod pointer;
+mod quoted;
 mod secrets;
 mod settings;
+mod shapes;
 mod sql;
+mod value;
 
 pub use mask::Mask;
 pub use pointer::Pointer;
 pub use secrets::connection_secrets;
-pub use sql::sql_literals;
+pub use sql::{Dialect, sql_literals, sql_literals_in};
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
-use globset::{GlobBuilder, GlobMatcher};
-use openlineage::{Edits, Event, Json, Kind, facets_named};
+use globset::GlobMatcher;
+use openlineage::{Edits, Event, Json, Member};
 
 use key::Says;
 use mask::STARS;
+use places::Places;
+use settings::Prose;
 
 /// `text` as it may be shown or kept, where somebody else wrote it: the answer of a target, a line of a log, the message of
-/// an error. Users and passwords of URLs go, and the values of settings, options and headers whose name says that they
-/// are secrets, as [`connection_secrets`] has it. It knows names, not values: a password that stands alone stays, so
-/// credentials of our own have to be taken out by who knows them. Pure; takes any text, and twice is as once.
+/// an error. What [`connection_secrets`] knows to be a secret goes, and the literals of SQL that it quotes, as in
+/// [`sql_literals`]. It knows names, places and shapes, not values: a password that stands alone stays, so credentials of
+/// our own have to be taken out by who knows them. Pure; takes any text, and twice is as once.
 pub fn redact_text(text: &str) -> String {
-    connection_secrets(text)
+    let sql = quoted::hidden(text, &[]);
+    secrets::hidden(&sql, Prose::Any).into_owned()
 }
 
 /// What is hidden.
 #[derive(Debug, Clone, Default)]
 pub struct Redact {
-    /// Literals in the query of the `sql` facet, and in the `sourceCode` facet when its language is SQL.
+    /// Literals in the query of the `sql` facet, in the `sourceCode` facet when its language is SQL, and in statements that
+    /// any other string quotes.
     pub sql_literals: bool,
     /// Users, passwords and secret settings in every string, and strings in facets whose key names a secret. Of names
     /// of datasets and jobs only the namespace loses user, password and settings: the same everywhere, so that the
@@ -53,29 +61,12 @@ pub struct Redact {
     pub mask: Mask,
 }
 
-/// Where values stand in the text, by the byte they start at; each is another value.
-#[derive(Default)]
-struct Places {
-    sql: BTreeSet<usize>,
-    masked: BTreeSet<usize>,
-    namespaces: HashSet<usize>,
-    /// Names of datasets and jobs, which stay.
-    names: HashSet<usize>,
-}
-
-impl Places {
-    fn any_within(&self, span: &Range<usize>) -> bool {
-        let within = |places: &BTreeSet<usize>| places.range(span.clone()).next().is_some();
-        within(&self.sql) || within(&self.masked)
-    }
-}
-
 impl Redact {
     /// The text of `event` with all that hidden; `None` when there was nothing to hide.
     pub fn redact(&self, event: &Event) -> Option<String> {
         let root = event.json()?;
-        let places = self.places(event.text(), root);
-        if !self.connection_secrets && places.sql.is_empty() && places.masked.is_empty() {
+        let places = Places::of(self, event.text(), root);
+        if !self.connection_secrets && places.is_empty() {
             return None;
         }
         let mut edits = Edits::of(event.text());
@@ -84,35 +75,6 @@ impl Redact {
             return None;
         }
         Some(edits.apply())
-    }
-
-    fn places(&self, text: &str, root: Json<'_>) -> Places {
-        let mut places = Places::default();
-        let start = |value: &Json<'_>| value.span(text).map(|span| span.start);
-        if self.sql_literals {
-            places.sql.extend(queries(root).iter().filter_map(start));
-        }
-        if !self.environment.is_empty() {
-            let secret = |name: &str| self.environment.iter().any(|glob| fits(glob, name));
-            let values = environment(root, secret);
-            places.masked.extend(values.iter().filter_map(start));
-        }
-        if self.connection_secrets {
-            for name in openlineage::names(root) {
-                places.namespaces.extend(start(&name.namespace));
-                places.names.extend(start(&name.name));
-            }
-        }
-        if !self.pointers.is_empty() {
-            let kept: BTreeSet<usize> = identities(root).iter().filter_map(start).collect();
-            for value in self.pointers.iter().flat_map(|pointer| pointer.find(root)) {
-                // Nor what holds an identity.
-                let span = value.span(text);
-                let span = span.filter(|span| kept.range(span.clone()).next().is_none());
-                places.masked.extend(span.map(|span| span.start));
-            }
-        }
-        places
     }
 
     /// Goes as deep as events are read ([`openlineage::MAX_DEPTH`]).
@@ -142,24 +104,7 @@ impl Redact {
             return;
         }
         if let Some(string) = string {
-            let mut new = Cow::Borrowed(&*string);
-            if places.sql.contains(&span.start) {
-                new = Cow::Owned(sql_literals(&new));
-            }
-            if self.connection_secrets {
-                let hidden = if places.names.contains(&span.start) {
-                    Cow::Borrowed(&*new)
-                } else if places.namespaces.contains(&span.start) {
-                    secrets::namespace(&new)
-                } else if around.hides(&new) {
-                    Cow::Borrowed(STARS)
-                } else {
-                    secrets::hidden(&new)
-                };
-                if *hidden != *new {
-                    new = Cow::Owned(hidden.into_owned());
-                }
-            }
+            let new = self.hidden(&string, &span, places, around);
             if *new != *string {
                 edits.replace_string(value, &new);
             }
@@ -174,28 +119,78 @@ impl Redact {
         let named = members.iter().find(|member| member.is("name"));
         let named = named.and_then(|member| member.value.string());
         // As it will stand there, so that who reads it again comes to the same: `a/token=x/` hides its `x`.
-        let named = named.map(|name| secrets::hidden(&name).into_owned());
+        let named = named
+            .filter(|_| self.connection_secrets && around.in_facets)
+            .map(|name| secrets::hidden(&name, around.prose).into_owned());
         for member in members {
-            let key = member.key.string().unwrap_or_default();
-            let says = match (around.in_facets, &*key, &named) {
-                (false, ..) => Says::Nothing,
-                (true, "value", Some(name)) => key::says(name),
-                (true, key, _) => key::says(key),
-            };
-            let around = Around {
-                in_facets: around.in_facets || around.depth <= 3 && FACETS.contains(&&*key),
-                depth: around.depth + 1,
-                says,
-            };
+            let around = around.within(&member, named.as_deref());
             self.walk(text, member.value, places, around, edits);
         }
-        for item in value.items() {
-            let around = Around {
-                depth: around.depth + 1,
-                ..around
-            };
-            self.walk(text, item, places, around, edits);
+        let items = value.items();
+        let secret = self.command(&items);
+        for (index, item) in items.into_iter().enumerate() {
+            if let Some((_, new)) = secret.iter().find(|(at, _)| *at == index) {
+                edits.replace_string(item, new);
+                continue;
+            }
+            self.walk(text, item, places, around.deeper(), edits);
         }
+    }
+
+    /// What is written instead of a string.
+    fn hidden<'s>(
+        &self,
+        string: &'s str,
+        span: &Range<usize>,
+        places: &Places,
+        around: Around,
+    ) -> Cow<'s, str> {
+        let name = places.names.contains(&span.start);
+        let namespace = places.namespaces.contains(&span.start);
+        let mut new = Cow::Borrowed(string);
+        if let Some(sql) = places.sql.get(&span.start) {
+            new = Cow::Owned(sql.clone());
+        } else if !name && !namespace && places.quotes_sql(span) {
+            for (old, other) in places
+                .same
+                .iter()
+                .filter(|(old, _)| old.len() <= string.len())
+            {
+                if new.contains(old) {
+                    new = Cow::Owned(new.replace(old, other));
+                }
+            }
+            if let Cow::Owned(hidden) = quoted::hidden(&new, &places.dialects) {
+                new = Cow::Owned(hidden);
+            }
+        }
+        if !self.connection_secrets || name {
+            return new;
+        }
+        let hidden = if namespace {
+            secrets::namespace(&new)
+        } else if around.hides(&new) {
+            Cow::Borrowed(STARS)
+        } else {
+            secrets::hidden(&new, around.prose)
+        };
+        match *hidden == *new {
+            true => new,
+            false => Cow::Owned(hidden.into_owned()),
+        }
+    }
+
+    /// The secrets in a list that is a command word by word.
+    fn command(&self, items: &[Json<'_>]) -> Vec<(usize, String)> {
+        let options = items.iter().any(|item| item.text().starts_with("\"-"));
+        if !self.connection_secrets || !options {
+            return Vec::new();
+        }
+        let words: Vec<_> = items
+            .iter()
+            .map(|item| item.string().unwrap_or_default())
+            .collect();
+        command::items(&words)
     }
 }
 
@@ -209,6 +204,7 @@ struct Around {
     depth: usize,
     /// What the key of the value, or of its list, says of it.
     says: Says,
+    prose: Prose,
 }
 
 impl Default for Around {
@@ -217,106 +213,49 @@ impl Default for Around {
             in_facets: false,
             depth: 0,
             says: Says::Nothing,
+            prose: Prose::Any,
         }
     }
 }
 
 impl Around {
+    /// Of a member of what stands here, which has that `name`.
+    fn within(self, member: &Member<'_>, name: Option<&str>) -> Around {
+        let key = member.key.string().unwrap_or_default();
+        let name = match name {
+            Some(name) if *key == *"value" => name,
+            Some(_) | None => &*key,
+        };
+        let says = match self.in_facets {
+            true => key::says(name),
+            false => Says::Nothing,
+        };
+        let harmless = says != Says::Nothing
+            && (member.value.string()).is_some_and(|value| key::is_harmless(name, &value));
+        let lineage = self.in_facets && *key == *"columnLineage";
+        Around {
+            in_facets: self.in_facets || self.depth <= 3 && FACETS.contains(&&*key),
+            depth: self.depth + 1,
+            says: if harmless { Says::Nothing } else { says },
+            prose: if lineage {
+                Prose::Expressions
+            } else {
+                self.prose
+            },
+        }
+    }
+
+    fn deeper(self) -> Around {
+        Around {
+            depth: self.depth + 1,
+            ..self
+        }
+    }
+
     /// Whether a string here is a secret as a whole.
     fn hides(self, string: &str) -> bool {
         self.says != Says::Nothing && !["", "true", "false"].contains(&string)
     }
-}
-
-/// Whether a name fits, in whatever case: `Password` is as secret as `PASSWORD`.
-fn fits(glob: &GlobMatcher, name: &str) -> bool {
-    let (lower, upper) = (name.to_lowercase(), name.to_uppercase());
-    if [name, &lower, &upper]
-        .iter()
-        .any(|name| glob.is_match(name))
-    {
-        return true;
-    }
-    // Only a pattern in both cases has to be read anew; as in `rules/pattern.rs`.
-    let pattern = glob.glob().glob();
-    let mixed = pattern.contains(char::is_uppercase) && pattern.contains(char::is_lowercase);
-    let any_case = || {
-        GlobBuilder::new(pattern)
-            .literal_separator(false)
-            .backslash_escape(true)
-            .case_insensitive(true)
-            .build()
-    };
-    mixed && any_case().is_ok_and(|glob| glob.compile_matcher().is_match(name))
-}
-
-/// What makes the graph: names of datasets and jobs, and the ids of other runs.
-fn identities(root: Json<'_>) -> Vec<Json<'_>> {
-    let names = openlineage::names(root).into_iter();
-    let mut found: Vec<Json<'_>> = names.flat_map(|name| [name.namespace, name.name]).collect();
-    found.extend(openlineage::run_ids(root));
-    found
-}
-
-/// Every text of SQL in the facets of jobs: of the event's own, and of those that it forwards.
-fn queries(root: Json<'_>) -> Vec<Json<'_>> {
-    let mut found = Vec::new();
-    for facet in facets_named(root, Kind::Job, "sql") {
-        found.extend(all(facet, &["query"]));
-    }
-    for facet in facets_named(root, Kind::Job, "sourceCode") {
-        let language = facet.get("language").and_then(Json::string);
-        // `SQL`, `sparksql`, `PL/SQL`.
-        if language.is_some_and(|language| language.to_ascii_lowercase().ends_with("sql")) {
-            found.extend(all(facet, &["sourceCode"]));
-        }
-    }
-    found
-}
-
-/// The values of variables whose name is a secret's.
-fn environment<'t>(root: Json<'t>, secret: impl Fn(&str) -> bool) -> Vec<Json<'t>> {
-    let mut found = Vec::new();
-    let facet = |name| {
-        let facets = facets_named(root, Kind::Run, name).into_iter();
-        let members = facets.flat_map(|facet| all(facet, &[member_of(name)]));
-        members.collect::<Vec<_>>()
-    };
-    for variable in facet("environmentVariables")
-        .into_iter()
-        .flat_map(Json::items)
-    {
-        let named = variable.get("name").and_then(Json::string);
-        if named.is_some_and(|name| secret(&name)) {
-            found.extend(all(variable, &["value"]));
-        }
-    }
-    for properties in ["spark_properties", "environment-properties"].map(facet) {
-        let properties = properties.into_iter().flat_map(Json::members);
-        let secrets =
-            properties.filter(|property| property.key.string().is_some_and(|name| secret(&name)));
-        found.extend(secrets.map(|property| property.value));
-    }
-    found
-}
-
-/// The member of a facet of the environment that holds the variables.
-fn member_of(facet: &'static str) -> &'static str {
-    match facet {
-        "spark_properties" => "properties",
-        other => other,
-    }
-}
-
-/// The values under a path of names; under a duplicated key, each.
-fn all<'t>(root: Json<'t>, path: &[&str]) -> Vec<Json<'t>> {
-    path.iter().fold(vec![root], |values, name| {
-        let members = values.into_iter().flat_map(Json::members);
-        members
-            .filter(|member| member.is(name))
-            .map(|member| member.value)
-            .collect()
-    })
 }
 
 #[cfg(test)]

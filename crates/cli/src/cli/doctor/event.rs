@@ -116,7 +116,7 @@ impl Way<'_> {
                 )),
                 _ => Err(Step::bad(
                     "accepted",
-                    targets::shown(&format!("{status} {body}"), self.key),
+                    format!("{status} {body}"),
                     "the log of the ingest function says why",
                 )),
             },

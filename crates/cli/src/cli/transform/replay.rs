@@ -202,7 +202,7 @@ impl Sum {
         self.bytes_after += preview
             .events
             .iter()
-            .map(|(_, event)| event.text().len())
+            .map(|event| event.text().len())
             .sum::<usize>();
     }
 

@@ -3,6 +3,12 @@
 //! One list of words for every place: settings in texts, options of commands, members of JSON. A name is read word by
 //! word (`spark.db.password`, `AWS_SECRET_ACCESS_KEY`, `clientSecret`), so that `token_type` is not taken for `token`.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::action::pattern;
+
 /// What the name says of its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Says {
@@ -15,75 +21,124 @@ pub(super) enum Says {
     Password,
 }
 
-const PASSWORDS: [&str; 6] = [
-    "password",
-    "passwords",
-    "passwd",
-    "pwd",
-    "passphrase",
-    "passcode",
-];
+const PASSWORDS: &str = "password passwords passwd pwd pswd passphrase passcode passwort kennwort keypass storepass sshpass";
 
-const SECRETS: [&str; 12] = [
-    "secret",
-    "secrets",
-    "credential",
-    "credentials",
-    "authorization",
-    "authkey",
-    "accesskey",
-    "accountkey",
-    "apikey",
-    "privatekey",
-    "sharedkey",
-    "secretkey",
-];
+const SECRETS: &str = "secret secrets credential credentials authorization authkey accesskey accountkey apikey privatekey \
+     sharedkey secretkey cookie cookies fernetkey";
 
 /// Before the word `key`.
-const KEYS: [&str; 8] = [
-    "access", "account", "api", "private", "shared", "auth", "signing", "master",
-];
+const KEYS: &str = "access account api private shared auth signing master encryption decryption session storage \
+     subscription fernet hmac aes webhook app application ssh keystore functions deploy license";
 
 /// Secrets only as the last word.
-const LAST: [&str; 5] = ["token", "pass", "sig", "signature", "sas"];
+const LAST: &str = "token pass pw sig signature sas jwt bearer auth";
+
+/// Words that end as `pass` does and are no password.
+const NO_PASS: &str = "compass bypass encompass surpass overpass multipass trespass";
 
 /// A last word that says something about a secret, but is none.
-const ABOUT: [&str; 14] = [
-    "type", "types", "count", "length", "size", "enabled", "required", "policy", "ttl", "timeout",
-    "expires", "expiry", "provider", "endpoint",
-];
+const ABOUT: &str = "type types count length size enabled required policy ttl timeout expires expiry provider endpoint \
+     name names scope scopes path file filename arn url uri host mode method algorithm column field \
+     prefix manager store source class alias version lifetime duration limit issuer audience scheme \
+     format location expiration status changed usage budget seconds ms interval dir directory folder sock \
+     socket port user username label description comment rotation schedule nullable encoder";
 
 /// Tokens that only say where a list goes on.
-const PLACES: [&str; 3] = ["page", "continuation", "cursor"];
+const PLACES: &str = "page continuation cursor";
 
 /// What `name` says.
 pub(super) fn says(name: &str) -> Says {
+    // Most names are no secret's, and those that are have one of these in them.
+    if !hints(name) {
+        return Says::Nothing;
+    }
     let words = words(name);
     let Some(last) = words.last() else {
         return Says::Nothing;
     };
-    if ABOUT.contains(&last.as_str()) {
+    if is_one(ABOUT, last) {
         return Says::Nothing;
     }
     // Also run together: `dbpassword`, `PGPASSWORD`.
-    let ends =
-        |list: &[&str]| (words.iter()).any(|word| list.iter().any(|secret| word.ends_with(secret)));
+    let ends = |list: &str| {
+        let secret = |word: &String| list.split(' ').any(|secret| word.ends_with(secret));
+        words.iter().any(secret)
+    };
     let pair = |(one, two): (&String, &String)| {
-        two == "key" && KEYS.contains(&one.as_str()) || one == "azure" && two == "sas"
+        two == "key" && is_one(KEYS, one) || one == "azure" && two == "sas"
     };
     let mut pairs = words.iter().zip(words.iter().skip(1));
     let before = words.iter().rev().nth(1).map_or("", String::as_str);
-    if ends(&PASSWORDS) {
+    if ends(PASSWORDS) || last.ends_with("pass") && last != "pass" && !is_one(NO_PASS, last) {
         Says::Password
-    } else if ends(&SECRETS) || pairs.any(pair) {
+    } else if ends(SECRETS) || pairs.any(pair) || before == "user" && last == "info" {
+        // `basic.auth.user.info=user:password`.
         Says::Secret
-    } else if last == "token" && PLACES.contains(&before) {
+    } else if last == "token" && is_one(PLACES, before) {
         Says::Nothing
-    } else if LAST.contains(&last.as_str()) || last.ends_with("token") {
+    } else if is_one(LAST, last) || last.ends_with("token") {
         Says::Perhaps
     } else {
         Says::Nothing
     }
+}
+
+/// Whether a word is one of a list, in any case.
+pub(super) fn is_one(list: &str, word: &str) -> bool {
+    list.split(' ')
+        .any(|known| known.eq_ignore_ascii_case(word))
+}
+
+/// Whether `name` can be a secret's at all.
+pub(super) fn hints(name: &str) -> bool {
+    HINTS.is_match(name)
+}
+
+/// A part of every name that says anything, and of `IDENTIFIED BY`.
+static HINTS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        "(?i)pass|pwd|pswd|secret|credential|auth|key|cookie|token|kennwort|pw|sig|sas|jwt|bearer|info|identified",
+    )
+});
+
+/// Values that say how somebody authenticates, not with what.
+pub(super) fn is_method(value: &str) -> bool {
+    const METHODS: &str = "none null true false yes no simple kerberos basic digest iam oauth oauth2 token sasl scram \
+         ldap plain ssl saml default native anonymous password external jwt";
+    is_one(METHODS, value)
+}
+
+/// `PWD` and `OLDPWD` as every shell sets them: a folder, which is no password.
+pub(super) fn is_folder(name: &str, value: &str) -> bool {
+    let shell = ["PWD", "OLDPWD"].contains(&name);
+    if !shell && !["pwd", "oldpwd", "INIT_CWD"].contains(&name) {
+        return false;
+    }
+    let value = value.trim_matches(['"', '\'', '\\']);
+    let drive = value
+        .as_bytes()
+        .get(1..3)
+        .is_some_and(|two| two == b":\\" || two == b":/");
+    let Some(path) = value.strip_prefix('/') else {
+        return drive || value.starts_with("~/") || value == "~";
+    };
+    let first = path.split('/').next().unwrap_or_default();
+    // A password can start with a slash too; what a shell sets is less likely to be one.
+    const KNOWN: &str = "home opt usr var tmp etc mnt root srv app data workspace Users Volumes dbfs databricks local run \
+         work code build github airflow private";
+    first.is_empty()
+        || KNOWN.split(' ').any(|known| known == first)
+        || shell && !value.contains([' ', ';', '=', '+'])
+}
+
+/// Whether a value is none of what its name makes one think: a folder, a way to authenticate, the type of a column.
+pub(super) fn is_harmless(name: &str, value: &str) -> bool {
+    const TYPES: &str = "string varchar nvarchar text char int integer bigint boolean bool binary varbinary bytes \
+         double timestamp date";
+    let kind = value.split('(').next().unwrap_or_default();
+    is_folder(name, value)
+        || name.to_ascii_lowercase().ends_with("auth") && is_method(value)
+        || is_one(TYPES, kind)
 }
 
 /// The words in lower case, without the numbers at their ends.
@@ -120,21 +175,25 @@ mod tests {
     fn names_are_read_word_by_word() {
         for (names, expected) in [
             (
-                "password db_password spark.redshift.password PGPASSWORD dbPassword PWD password2 passcode user_passwd",
+                "password db_password spark.redshift.password PGPASSWORD dbPassword PWD password2 passcode user_passwd \
+                 ssl.key.password dbpass",
                 Says::Password,
             ),
             (
                 "spark.hadoop.fs.s3a.secret.key spark.hadoop.fs.s3a.access.key AWS_SECRET_ACCESS_KEY clientSecret apiKey \
-                 api_key AWSAccessKeyId Authorization fs.azure.account.key.acc.dfs.core.windows.net AccountKey authkey credentials",
+                 api_key AWSAccessKeyId Authorization fs.azure.account.key.acc.dfs.core.windows.net AccountKey authkey credentials \
+                 basic.auth.user.info value.converter.basic.auth.user.info X-Subscription-Key",
                 Says::Secret,
             ),
             (
-                "token access_token X-Amz-Security-Token authToken sig X-Amz-Signature pass sas",
+                "token access_token X-Amz-Security-Token authToken sig X-Amz-Signature pass sas spark.redis.auth _auth",
                 Says::Perhaps,
             ),
             (
                 "tokens max_tokens token_type tokenizer next_page_token design compass secretary passenger \
-                 fs.s3a.aws.credentials.provider key primary_key password_policy user name",
+                 fs.s3a.aws.credentials.provider key primary_key password_policy user name \
+                 secretName secret.scope basic.auth.credentials.source key.converter primary.key token_count \
+                 password_file tokenUri bypass partition_key author authority",
                 Says::Nothing,
             ),
         ] {

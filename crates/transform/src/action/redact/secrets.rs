@@ -9,7 +9,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::settings;
+use super::settings::{self, Prose};
+use super::{command, shapes};
 use crate::action::pattern;
 
 /// `jdbc:oracle:thin:user/password@`.
@@ -19,18 +20,28 @@ static ORACLE: LazyLock<Regex> =
 /// A text that hides one thing can show another; after so many rounds it does not any more.
 const ROUNDS: usize = 8;
 
-/// `text` with nothing left of users and passwords in URLs, and `***` for the values of secret settings: between
-/// quotes or braces, or up to the next `;`, `&`, white space or quote, and in a segment of a path (`/token=x/a`) up to
-/// the next `/`.
+/// `text` with nothing left of users and passwords in URLs, and `***` for what is a secret by its name, its place or its
+/// shape:
+///
+/// - the values of settings, options, headers and clauses of SQL that are named like secrets: between quotes, brackets or
+///   braces, or up to the next `;`, `&`, white space or quote, and in a segment of a path (`/token=x/a`) up to the next `/`;
+/// - passwords of well-known commands (`curl -u user:x`, `mysql -px`, `redis-cli -a x`);
+/// - keys and tokens that are known by their form (AWS, GitHub, Slack, …), JSON web tokens, private keys.
+///
+/// A password that stands alone, or in a sentence, is not recognised.
 pub fn connection_secrets(text: &str) -> String {
-    hidden(text).into_owned()
+    hidden(text, Prose::Any).into_owned()
 }
 
 /// The same; borrowed when there was nothing to hide.
-pub(super) fn hidden(text: &str) -> Cow<'_, str> {
+pub(super) fn hidden(text: &str, prose: Prose) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
     for _ in 0..ROUNDS {
-        if !(replace(&mut text, without_urls) | replace(&mut text, settings::hidden)) {
+        let found = replace(&mut text, without_urls)
+            | replace(&mut text, |text| settings::hidden(text, prose))
+            | replace(&mut text, command::hidden)
+            | replace(&mut text, shapes::hidden);
+        if !found {
             break;
         }
     }
@@ -67,7 +78,7 @@ fn namespace_once(text: &str) -> Cow<'_, str> {
     };
     let at = without.find([';', '?']).unwrap_or(without.len());
     let (address, rest) = without.split_at(at);
-    let new = format!("{address}{}", settings::hidden(rest));
+    let new = format!("{address}{}", settings::hidden(rest, Prose::Any));
     match new == text {
         true => Cow::Borrowed(text),
         false => Cow::Owned(new),
@@ -243,7 +254,7 @@ mod tests {
                 r#"{\"password\": \"***\", \"user\": \"me\"}"#,
             ),
             ("url=jdbc:x://h?password=p", "url=jdbc:x://h?password=***"),
-            ("password: x, user: me", "password: *** user: me"),
+            ("password: x, user: me", "password: ***, user: me"),
             ("password = x", "password = ***"),
             (
                 "run --password x --token y -v",

@@ -1,34 +1,56 @@
-//! Settings in a text whose name says that the value is a secret: `name=value`, `"name": "value"`, `--name value`.
+//! Settings in a text whose name says that the value is a secret: `name=value`, `"name": "value"`, `--name value`, and the
+//! clauses of SQL (`PASSWORD N'x'`, `IDENTIFIED BY x`).
 //!
 //! A scanner over names, because values can hold settings of their own (`url=jdbc:x://h?password=p`). What is a secret's
-//! name is in `key.rs`; when in doubt the value goes. Called by `secrets.rs` for any string of an event.
+//! name is in `key.rs`, where a value ends in `value.rs`; when in doubt the value goes. Called by `secrets.rs` for any
+//! string of an event.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::key::{Says, says};
+use super::key::{Says, hints, is_folder, is_method, is_one, says};
 use super::mask::STARS;
+use super::value::{self, Literal};
 use crate::action::pattern;
 
 /// Weak names (`token`) with white space before the value are prose (`unexpected token: x`) unless it is this long.
 const LONG: usize = 16;
 
-/// The longest value in braces, in characters: each brace looks for its end.
-const BRACES: usize = 1024;
+/// A number of at most so many digits after a weak name is an amount (`PASS=10 WARN=0`), and no secret.
+const AMOUNT: usize = 5;
 
-/// A name and what sets it; `IDENTIFIED BY` is a name of two words.
+/// A name and what sets it; `IDENTIFIED BY` is a name of several words.
 static NAMES: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r#"(?P<name>(?i:identified[ \t]+by)|[A-Za-z0-9_.%-]+)(?P<close>\\*["'`]?)(?P<sign>\s*(?:==?>?|:=?)\s*|\s+)"#,
+        r#"(?P<name>(?i:identified\s+(?:(?:with|via)\s+\S+\s+(?:by|as|using)|by)(?:\s+(?:values|password))?)|(?i:password\s+for\s+\S+)|[A-Za-z0-9_.%-]+)(?P<close>\\*["'`]?\]?)(?P<sign>\s*(?:==?>?|:=?)\s*|\s+(?i:to|is)\s+|\s+|\()"#,
     )
 });
 
+/// Statements whose `IDENTIFIED BY` is followed by a password, though it is a bare word.
+static USERS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"(?i)\b(?:create|alter)\s+(?:user|role)\b|\bgrant\s|\bdatabase\s+link\b")
+});
+
+/// How a text names columns and functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Prose {
+    Any,
+    /// Of a column's lineage: what follows `=` is an expression, unless it is a literal.
+    Expressions,
+}
+
 /// `text` with `***` for the values of secret settings; borrowed when there are none.
-pub(super) fn hidden(text: &str) -> Cow<'_, str> {
+pub(super) fn hidden(text: &str, prose: Prose) -> Cow<'_, str> {
+    if !hints(text) {
+        return Cow::Borrowed(text);
+    }
     let mut out = String::new();
     let (mut done, mut from) = (0, 0);
+    let mut brackets = Brackets::default();
+    let users = OnceCell::new();
     while let Some(found) = NAMES.captures_at(text, from) {
         let (Some(whole), Some(name), Some(sign)) =
             (found.get(0), found.name("name"), found.name("sign"))
@@ -36,13 +58,22 @@ pub(super) fn hidden(text: &str) -> Cow<'_, str> {
             break;
         };
         from = name.end();
+        let says = name_says(name.as_str());
+        if says == Says::Nothing {
+            continue;
+        }
+        brackets.read(text, name.start());
+        let close = found.name("close").map_or("", |close| close.as_str());
         let setting = Setting {
+            text,
+            says,
             name: name.as_str(),
-            quoted_name: found.name("close").is_some_and(|close| !close.is_empty()),
+            close,
             sign: sign.as_str(),
-            in_path: text
-                .get(..name.start())
-                .is_some_and(|before| before.ends_with('/')),
+            before: text.get(..name.start()).unwrap_or_default(),
+            in_brackets: brackets.open > 0,
+            prose,
+            users: &users,
         };
         let rest = text.get(whole.end()..).unwrap_or_default();
         if let Some((length, masked)) = setting.value(rest) {
@@ -62,149 +93,278 @@ pub(super) fn hidden(text: &str) -> Cow<'_, str> {
     }
 }
 
+fn name_says(name: &str) -> Says {
+    match name.contains(char::is_whitespace) {
+        true => Says::Password,
+        false => says(name),
+    }
+}
+
+/// How many round brackets are open at a place.
+#[derive(Default)]
+struct Brackets {
+    read: usize,
+    open: usize,
+}
+
+impl Brackets {
+    fn read(&mut self, text: &str, to: usize) {
+        for byte in text.as_bytes().get(self.read..to).unwrap_or_default() {
+            match byte {
+                b'(' => self.open += 1,
+                b')' => self.open = self.open.saturating_sub(1),
+                _ => {}
+            }
+        }
+        self.read = self.read.max(to);
+    }
+}
+
 struct Setting<'t> {
+    text: &'t str,
+    says: Says,
     name: &'t str,
-    quoted_name: bool,
+    close: &'t str,
     sign: &'t str,
-    /// A segment of a path (`/token=x/day=1`), whose value ends with the segment.
-    in_path: bool,
+    before: &'t str,
+    in_brackets: bool,
+    prose: Prose,
+    users: &'t OnceCell<bool>,
 }
 
 impl Setting<'_> {
     /// How much of `rest` is the secret, and what is written instead.
     fn value(&self, rest: &str) -> Option<(usize, String)> {
-        let says = self.says();
-        let spaced = self.sign.trim().is_empty();
-        if says == Says::Nothing || rest.is_empty() {
+        if rest.is_empty() {
             return None;
         }
-        if let Some((quote, length)) = quoted(rest) {
-            // `PASSWORD 'x'`, but not `unexpected token 'x'`.
-            let fits = !spaced || says != Says::Perhaps || self.is_option();
-            return fits.then(|| (length, format!("{quote}{STARS}{quote}")));
+        if let Some(literal) = value::literal(rest) {
+            return self.literal(rest, &literal);
         }
-        let fits = if spaced {
-            self.is_option() && !rest.starts_with('-')
+        // A call, which is a name of nothing; only `PASSWORD('x')` holds one.
+        if self.sign == "(" {
+            return None;
+        }
+        self.bracketed(rest).or_else(|| self.bare(rest))
+    }
+
+    fn literal(&self, rest: &str, literal: &Literal) -> Option<(usize, String)> {
+        let inside = rest.get(literal.inside.clone()).unwrap_or_default();
+        let fits = match self.sign {
+            // `password('x')`, but `get_secret('name')`.
+            "(" => self.says == Says::Password,
+            // `PASSWORD 'x'`, but not `unexpected token 'x'`.
+            _ if self.is_spaced() => {
+                self.says != Says::Perhaps || self.is_option() || !self.is_prose()
+            }
+            _ => true,
+        };
+        let harmless = is_folder(self.name, inside)
+            || self.is_auth() && is_method(inside)
+            || self.says == Says::Perhaps && is_amount(inside);
+        if !fits || harmless {
+            return None;
+        }
+        let mut masked = rest.get(..literal.inside.start)?.to_owned();
+        masked.push_str(STARS);
+        // What is not closed goes to the end, and is closed so that who reads it again finds the same.
+        masked.push_str(match literal.closed {
+            true => rest.get(literal.inside.end..literal.length)?,
+            false => literal.close.as_str(),
+        });
+        Some((literal.length, masked))
+    }
+
+    /// `password=(abc)`, `CREDENTIALS=(A='x' B='y')`, `"tokens": ["x"]`.
+    fn bracketed(&self, rest: &str) -> Option<(usize, String)> {
+        let list =
+            self.sign.contains('=') || self.is_json() || self.is_spaced() && self.is_clause();
+        if !list || self.prose == Prose::Expressions {
+            return None;
+        }
+        let (length, closed) = value::bracketed(rest)?;
+        let inside = rest.get(1..length - usize::from(closed))?;
+        if closed && inside.trim().is_empty() {
+            return None;
+        }
+        let stars = match self.is_json() {
+            true => format!("{0}{STARS}{0}", self.close),
+            false => STARS.to_owned(),
+        };
+        let masked = match rest.starts_with('(') {
+            true => format!("({stars})"),
+            false => format!("[{stars}]"),
+        };
+        Some((length, masked))
+    }
+
+    fn bare(&self, rest: &str) -> Option<(usize, String)> {
+        let fits = if self.is_spaced() {
+            let sets = self.is_option() || self.is_identified() || self.is_set();
+            sets && !rest.starts_with('-')
         } else if self.sign.contains('\n') {
             false
         } else if self.sign.contains(':') && !self.sign.contains('=') {
             // No URL, no ARN, and no object of JSON, into which the scan goes on.
-            (self.sign.ends_with([' ', '\t']) || self.quoted_name) && !rest.starts_with(['{', '['])
+            (self.sign.ends_with([' ', '\t']) || self.is_json()) && !rest.starts_with(['{', '['])
         } else {
-            true
+            self.prose != Prose::Expressions
         };
-        // Looked at only now: a text of nothing but names would be read again for each.
         if !fits {
             return None;
         }
-        let length = self.plain(rest);
+        let length = self.length(rest);
         let value = rest.get(..length).unwrap_or_default();
-        let open = spaced || self.sign.contains([' ', '\t', ':']);
-        let prose = open && says == Says::Perhaps && !self.is_option() && length < LONG;
-        let nothing = ["null", "none", "true", "false"];
-        let nothing = nothing.iter().any(|word| {
-            value
-                .trim_end_matches([',', '}', ')', ']'])
-                .eq_ignore_ascii_case(word)
-        });
-        (!prose && length > 0 && !(open && nothing)).then(|| (length, STARS.to_owned()))
+        if length == 0 || self.is_harmless(value) {
+            return None;
+        }
+        // A number of JSON becomes a text.
+        let quote = match self.is_json() && !value.starts_with('*') {
+            true => self.close.trim_end_matches(']'),
+            false => "",
+        };
+        Some((length, format!("{quote}{STARS}{quote}")))
     }
 
-    fn says(&self) -> Says {
-        match self.name.to_ascii_lowercase().starts_with("identified")
-            && self.name.contains([' ', '\t'])
-        {
-            true => Says::Password,
-            false => says(self.name),
+    fn is_harmless(&self, value: &str) -> bool {
+        let open = self.is_spaced() || self.sign.contains([' ', '\t', ':']);
+        let word = value.trim_end_matches([',', '}', ')', ']']);
+        let nothing = is_one("null none true false", word);
+        let clause = self.is_identified() && is_one("random externally globally", word);
+        // `UID=me;PWD=/x` is a setting of ODBC's.
+        let folder = is_folder(self.name, value) && !self.before.ends_with(';');
+        let weak = self.says == Says::Perhaps
+            && !self.is_option()
+            && (is_amount(word) || open && !self.is_secret(word));
+        open && nothing || clause || folder || weak || self.is_auth() && is_method(word)
+    }
+
+    /// Whether the value of a weak name looks like a secret by itself.
+    fn is_secret(&self, value: &str) -> bool {
+        if value.len() >= LONG {
+            return true;
         }
+        let plain = !value.contains(['(', '[', '<', '{']);
+        let mixed = value.contains(|c: char| c.is_ascii_digit())
+            && value.contains(|c: char| c.is_alphabetic());
+        plain && (mixed && !self.is_prose() || value.starts_with('*') || self.is_long_name())
+    }
+
+    /// `X-Auth-Token`, `access_token`: no word of prose.
+    fn is_long_name(&self) -> bool {
+        self.name.contains(['_', '-'])
+    }
+
+    /// Whether the words before the name make it one of a sentence.
+    fn is_prose(&self) -> bool {
+        const BEFORE: &str = "unexpected unrecognized invalid near at of the a an this for expected illegal missing \
+             extraneous unknown input next character mismatched";
+        if self.is_long_name() || self.name.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            return false;
+        }
+        let before = self.before.trim_end();
+        let word = before.rsplit(|c: char| !c.is_alphanumeric()).next();
+        let word = word.unwrap_or_default();
+        is_one(BEFORE, word) || self.is_spaced() && !before.ends_with(['(', ',', '{', ';'])
+    }
+
+    fn is_spaced(&self) -> bool {
+        let sign = self.sign.trim();
+        self.sign != "(" && (sign.is_empty() || sign.bytes().all(|byte| byte.is_ascii_alphabetic()))
+    }
+
+    fn is_json(&self) -> bool {
+        !self.close.is_empty() && self.sign.contains(':')
     }
 
     fn is_option(&self) -> bool {
-        self.name.starts_with("--")
+        self.name.starts_with("--") || self.name.starts_with('-') && self.name.len() > 2
+    }
+
+    fn is_auth(&self) -> bool {
+        self.name.to_ascii_lowercase().ends_with("auth")
+    }
+
+    /// `CREDENTIAL ('fs.azure.account.key' = 'x')`.
+    fn is_clause(&self) -> bool {
+        is_one("credential credentials", self.name)
+    }
+
+    fn is_identified(&self) -> bool {
+        self.name.contains(char::is_whitespace)
+            && *self.users.get_or_init(|| USERS.is_match(self.text))
+    }
+
+    /// `aws configure set aws_secret_access_key x`, `ENV DB_PASSWORD x`, `login u password x`.
+    fn is_set(&self) -> bool {
+        // `//registry/:_authToken x`: what the name is written together with is part of it.
+        let attached = usize::from(!self.before.ends_with(char::is_whitespace));
+        let words = self.before.rsplit(char::is_whitespace).skip(attached);
+        let mut words = words.filter(|word| !word.is_empty());
+        let (last, earlier) = (
+            words.next().unwrap_or_default(),
+            words.next().unwrap_or_default(),
+        );
+        let named = self.name.contains(['_', '.', '-']);
+        named && ["set", "setenv", "ENV", "setx"].contains(&last)
+            || self.says == Says::Password && earlier == "login"
     }
 
     /// The length of a value without quotes.
-    fn plain(&self, rest: &str) -> usize {
+    fn length(&self, rest: &str) -> usize {
         if self.sign.contains('=')
-            && let Some(length) = braces(rest)
+            && let Some(length) = value::braces(rest)
         {
             return length;
         }
+        // A segment of a path (`/token=x/day=1`), whose value ends with the segment.
+        let in_path = self.before.ends_with('/');
         let ends = |c: char| {
-            c.is_whitespace() || matches!(c, ';' | '&' | '"' | '\'') || self.in_path && c == '/'
+            c.is_whitespace()
+                || matches!(c, ';' | '&' | '"' | '\'')
+                || in_path && c == '/'
+                || self.is_json() && matches!(c, ',' | '}' | ']')
         };
-        let word = |text: &str| text.find(ends).unwrap_or(text.len());
+        let word = |text: &str| {
+            let word = text.split(ends).next().unwrap_or_default();
+            value::ended(word, self.in_brackets).len()
+        };
         let first = word(rest);
+        // `PASSWORD('x')`: a call that holds the value.
+        if let Some(open) = rest.get(..first).and_then(|word| word.find('('))
+            && rest
+                .get(first..)
+                .is_some_and(|rest| rest.starts_with(['\'', '"']))
+            && let Some((length, _)) = rest.get(open..).and_then(value::bracketed)
+        {
+            return open + length;
+        }
         // `Authorization: Bearer x`.
         let scheme = rest.get(..first).unwrap_or_default();
-        let schemes = ["bearer", "basic", "digest", "token", "negotiate"];
-        if schemes
-            .iter()
-            .any(|known| scheme.eq_ignore_ascii_case(known))
-            && let Some(after) = rest.get(first..)
+        if let Some(after) = rest.get(first..)
             && let value = after.trim_start_matches([' ', '\t'])
             && value.len() < after.len()
-            && word(value) > 0
+            && !value.starts_with('-')
+            && let length = word(value)
+            && length > 0
+            && self.is_scheme(scheme, value.get(..length).unwrap_or_default())
         {
-            return rest.len() - value.len() + word(value);
+            return rest.len() - value.len() + length;
         }
         first
     }
-}
 
-/// The value in braces that `rest` starts with: of ODBC, where `}}` is a brace, or of a template.
-fn braces(rest: &str) -> Option<usize> {
-    let rest = match rest.char_indices().nth(BRACES) {
-        Some((at, _)) => rest.get(..at)?,
-        None => rest,
-    };
-    if rest.starts_with("{{") {
-        return rest.find("}}").map(|at| at + 2);
-    }
-    let inside = rest.strip_prefix('{')?;
-    let mut at = 0;
-    loop {
-        at += inside.get(at..)?.find('}')? + 1;
-        if !inside.get(at..)?.starts_with('}') {
-            return Some(at + 1);
-        }
-        at += 1;
+    fn is_scheme(&self, scheme: &str, value: &str) -> bool {
+        const SCHEMES: &str = "bearer basic digest token negotiate apikey key splunk ssws geniekey";
+        let known = is_one(SCHEMES, scheme);
+        let header = self.name.to_ascii_lowercase().ends_with("authorization");
+        let letters = scheme
+            .bytes()
+            .all(|byte| byte.is_ascii_alphabetic() || byte == b'-');
+        known || header && letters && value.contains(|c: char| c.is_ascii_digit())
     }
 }
 
-/// The quote that `rest` starts with, and how long the quoted value is with its quotes; what is not closed goes to the
-/// end. In a string of a string the quote has a backslash itself.
-fn quoted(rest: &str) -> Option<(&str, usize)> {
-    let slashes = rest.len() - rest.trim_start_matches('\\').len();
-    let quote = rest.get(slashes..)?.chars().next()?;
-    let quote = if matches!(quote, '"' | '\'') {
-        quote
-    } else {
-        return None;
-    };
-    let opening = rest.get(..=slashes)?;
-    let mut run = 0_usize;
-    let mut chars = rest.char_indices().skip(slashes + 1).peekable();
-    while let Some((at, c)) = chars.next() {
-        if c == quote {
-            let doubled =
-                quote == '\'' && run == 0 && chars.peek().is_some_and(|(_, next)| *next == quote);
-            if doubled {
-                chars.next();
-            } else if closes(slashes, run) {
-                return Some((opening, at + 1));
-            }
-        }
-        run = if c == '\\' { run + 1 } else { 0 };
-    }
-    Some((opening, rest.len()))
-}
-
-/// Whether a quote after `run` backslashes ends what one after `opened` began.
-fn closes(opened: usize, run: usize) -> bool {
-    match opened {
-        0 => run.is_multiple_of(2),
-        1 => run == 0 || run % 4 == 1,
-        _ => run <= opened,
-    }
+fn is_amount(value: &str) -> bool {
+    value.len() <= AMOUNT && !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -300,21 +300,10 @@ pub(super) fn symlink(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> 
             (patterns("namespace"), patterns("name"), patterns("type"));
         fields.finish(problems);
     }
-    let mut other = None;
-    match &kind {
-        None if only.namespace.is_none() && only.name.is_none() => {
-            only.namespace = Patterns::globs(&GLUE);
-        }
-        Some(kind) if only.namespace.is_none() && only.name.is_none() => {
-            other = match (kind.matches("TABLE"), kind.matches("LOCATION")) {
-                (true, false) => Some("LOCATION"),
-                (false, true) => Some("TABLE"),
-                (true, true) | (false, false) => None,
-            };
-        }
-        Some(_) | None => {}
+    if only.namespace.is_none() {
+        only.namespace = Patterns::globs(&GLUE);
     }
-    Some(Action::SymlinkToPrimary(Symlink { only, kind, other }))
+    Some(Action::SymlinkToPrimary(Symlink { only, kind }))
 }
 
 pub(super) fn strip(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> Option<Action> {

@@ -1,121 +1,197 @@
-//! Which texts in double quotes are values, by where they stand: identifiers in the standard and in PostgreSQL,
-//! Redshift and Snowflake, but strings in Spark, Hive, MySQL and BigQuery, and an event does not say which it is.
+//! Which tokens hold values though their kind does not say so: texts in double quotes, and the passwords of users, which
+//! some dialects take as bare words.
 //!
-//! In lists of `IN` and `VALUES` and after `LIKE` identifiers are rare: there all of them are values. After a comparison
-//! they are, unless the query shows by another place that it writes identifiers so. Called by `sql.rs`.
+//! Double quotes hold names in the standard, strings in Spark, MySQL and BigQuery. Where nobody said which it is, they
+//! hold values, unless the text shows that it writes names so: one that stands where only a table can, or beside a
+//! period. Called by `sql.rs`.
 
-use std::collections::HashSet;
+use super::dialect::Double;
+use super::lexer::{Kind, Token};
 
-use sqlparser::tokenizer::{Token, TokenWithSpan};
+/// Statements whose `FROM` is followed by a table, and not by a file or a text.
+const READS: [&str; 2] = ["SELECT", "DELETE"];
 
-/// Words that a table or a left-hand side follows.
-const BEFORE_NAMES: [&str; 6] = ["FROM", "JOIN", "INTO", "UPDATE", "TABLE", "USING"];
-const BEFORE_CONDITIONS: [&str; 6] = ["ON", "WHERE", "AND", "OR", "HAVING", "NOT"];
+/// Words that begin a statement or a part of it; the last of them says what a `FROM` means.
+const VERBS: [&str; 18] = [
+    "SELECT", "DELETE", "INSERT", "UPDATE", "MERGE", "COPY", "LOAD", "IMPORT", "EXPORT", "PREPARE",
+    "CREATE", "ALTER", "RESTORE", "SHOW", "EXECUTE", "UNLOAD", "GRANT", "REVOKE",
+];
 
-const LIKES: [&str; 5] = ["LIKE", "ILIKE", "RLIKE", "REGEXP", "CONTAINS"];
+const BEFORE_TABLES: [&str; 4] = ["JOIN", "INTO", "UPDATE", "TABLE"];
+const LIKES: [&str; 6] = ["LIKE", "ILIKE", "RLIKE", "REGEXP", "CONTAINS", "IN"];
+const COMPARISONS: [&str; 4] = ["=", "<", ">", "!"];
 
 /// The indices of tokens in double quotes that are values.
-pub(super) fn values(tokens: &[TokenWithSpan]) -> HashSet<usize> {
-    let is_seen = |token: &&(usize, &Token)| !matches!(token.1, Token::Whitespace(_));
-    let all: Vec<(usize, &Token)> = (tokens.iter().map(|token| &token.token))
-        .enumerate()
-        .collect();
-    let seen: Vec<(usize, &Token)> = all.iter().filter(is_seen).copied().collect();
-    let at = |index: Option<usize>| {
-        index
-            .and_then(|index| seen.get(index))
-            .map(|(_, token)| *token)
+pub(super) fn values(sql: &str, tokens: &[Token], double: Double, named: bool) -> Vec<usize> {
+    let all = |kind: Kind| {
+        let found = tokens.iter().enumerate();
+        let found = found.filter(move |(_, token)| token.kind == kind);
+        found.map(|(index, _)| index).collect::<Vec<_>>()
     };
-    let mut lists = Lists::default();
-    let (mut values, mut compared) = (HashSet::new(), Vec::new());
-    let mut identifiers = false;
-    for (place, (index, token)) in seen.iter().enumerate() {
-        let (before, after) = (at(place.checked_sub(1)), at(Some(place + 1)));
-        lists.step(before, token);
-        if !is_double(token) {
-            continue;
-        }
-        let part = matches!(before, Some(Token::Period)) || matches!(after, Some(Token::Period));
-        let left = is_comparison(after) && is_word(before, &BEFORE_CONDITIONS);
-        if part || left || is_word(before, &BEFORE_NAMES) {
-            identifiers = true;
-        } else if lists.in_values() && matches!(before, Some(Token::LParen | Token::Comma))
-            || is_word(before, &LIKES)
-            || is_word(before, &["IN"])
-        {
-            values.insert(*index);
-        } else if is_comparison(before) {
-            compared.push(*index);
+    match double {
+        Double::Name => Vec::new(),
+        Double::Value => all(Kind::Double),
+        Double::Either => {
+            let found = Found::of(sql, tokens);
+            match (found.names, named) {
+                (true, _) => found.listed,
+                // A dialect in which they are names more often.
+                (false, true) => [found.listed, found.compared].concat(),
+                (false, false) => all(Kind::Double),
+            }
         }
     }
-    if !identifiers {
-        values.extend(compared);
-    }
-    values
 }
 
-/// Which parentheses are open, and whether each holds values.
-#[derive(Default)]
-struct Lists {
-    open: Vec<bool>,
-    /// Whether the one that was closed last did: `VALUES (1), (2)`.
+struct Found {
+    /// Whether the text writes names so.
+    names: bool,
+    /// In lists of `IN` and `VALUES` and after `LIKE`, where names are rare.
+    listed: Vec<usize>,
+    /// After a comparison.
+    compared: Vec<usize>,
+}
+
+impl Found {
+    fn of(sql: &str, tokens: &[Token]) -> Found {
+        let text = |token: &Token| sql.get(token.range.clone()).unwrap_or_default();
+        let seen: Vec<(usize, &Token)> = tokens
+            .iter()
+            .enumerate()
+            .filter(|(_, token)| !matches!(token.kind, Kind::Space | Kind::Comment(_)))
+            .collect();
+        let at = |index: Option<usize>| {
+            let token = index.and_then(|index| seen.get(index));
+            token.map_or("", |(_, token)| text(token))
+        };
+        let mut found = Found {
+            names: false,
+            listed: Vec::new(),
+            compared: Vec::new(),
+        };
+        let mut open = Open::default();
+        for (place, (index, token)) in seen.iter().enumerate() {
+            let before = at(place.checked_sub(1));
+            open.step(before, text(token), token.kind);
+            if token.kind != Kind::Double {
+                continue;
+            }
+            let (earlier, after) = (at(place.checked_sub(2)), at(Some(place + 1)));
+            let part = (before == "." || after == ".") && is_name(text(token));
+            let from = is(before, &["FROM"]) && !is(earlier, &["DISTINCT"]) && open.reads();
+            let table = from || is(before, &BEFORE_TABLES) && !open.loads();
+            if part || table && is_name(text(token)) {
+                found.names = true;
+            } else if open.in_values() && matches!(before, "(" | ",") || is(before, &LIKES) {
+                found.listed.push(*index);
+            } else if COMPARISONS.contains(&before) {
+                found.compared.push(*index);
+            }
+        }
+        found
+    }
+}
+
+/// Whether a text in double quotes looks like the name of something in a database, and not like a path or a sentence.
+fn is_name(quoted: &str) -> bool {
+    quoted.starts_with('"') && !quoted.contains(['/', ':', '\n', ',', '\'', '\\'])
+}
+
+fn is(word: &str, words: &[&str]) -> bool {
+    words.iter().any(|known| word.eq_ignore_ascii_case(known))
+}
+
+/// Which parentheses are open: whether each holds values, and the verb that was read last in each.
+struct Open {
+    levels: Vec<(bool, Option<&'static str>)>,
+    /// Whether the one that was closed last held values: `VALUES (1), (2)`.
     closed: bool,
 }
 
-impl Lists {
-    fn step(&mut self, before: Option<&Token>, token: &Token) {
-        match token {
-            Token::LParen => {
-                let starts = is_word(before, &["IN", "VALUES", "VALUE"]);
-                let next = matches!(before, Some(Token::Comma)) && self.closed;
-                self.open.push(starts || next || self.in_values());
+impl Default for Open {
+    fn default() -> Open {
+        Open {
+            levels: vec![(false, None)],
+            closed: false,
+        }
+    }
+}
+
+impl Open {
+    fn step(&mut self, before: &str, text: &str, kind: Kind) {
+        match text {
+            "(" => {
+                let starts = is(before, &["IN", "VALUES", "VALUE"]);
+                let next = before == "," && self.closed;
+                self.levels.push((starts || next || self.in_values(), None));
             }
-            Token::RParen => self.closed = self.open.pop().unwrap_or_default(),
-            Token::Word(_) if is_word(Some(token), &["SELECT", "WITH"]) => {
-                if let Some(values) = self.open.last_mut() {
-                    *values = false;
-                }
+            ")" => {
+                let level = match self.levels.len() {
+                    0 | 1 => None,
+                    _ => self.levels.pop(),
+                };
+                self.closed = level.is_some_and(|(values, _)| values);
             }
             // Only a comma keeps a row of values next to another.
-            Token::Comma => {}
+            "," => {}
+            _ if kind == Kind::Word => {
+                let verb = VERBS.iter().find(|verb| text.eq_ignore_ascii_case(verb));
+                if let (Some(verb), Some(level)) = (verb, self.levels.last_mut()) {
+                    level.1 = Some(verb);
+                    level.0 = level.0 && *verb != "SELECT";
+                }
+                self.closed = false;
+            }
             _ => self.closed = false,
         }
     }
 
     fn in_values(&self) -> bool {
-        self.open.last().copied().unwrap_or_default()
+        self.levels.last().is_some_and(|(values, _)| *values)
+    }
+
+    fn verb(&self) -> &'static str {
+        self.levels
+            .last()
+            .and_then(|(_, verb)| *verb)
+            .unwrap_or_default()
+    }
+
+    fn reads(&self) -> bool {
+        READS.contains(&self.verb())
+    }
+
+    fn loads(&self) -> bool {
+        ["LOAD", "IMPORT", "EXPORT"].contains(&self.verb())
     }
 }
 
-fn is_double(token: &Token) -> bool {
-    match token {
-        Token::Word(word) => word.quote_style == Some('"'),
-        Token::DoubleQuotedString(_) => true,
-        _ => false,
+/// The indices of the passwords of `IDENTIFIED BY tiger`, `IDENTIFIED WITH plugin BY "x"`, `IDENTIFIED BY VALUES x`,
+/// `… REPLACE old`, and of `PASSWORD = 0x… HASHED`, whatever they are written as.
+pub(super) fn passwords(sql: &str, tokens: &[Token]) -> Vec<usize> {
+    let text = |token: &Token| sql.get(token.range.clone()).unwrap_or_default();
+    let seen = tokens
+        .iter()
+        .enumerate()
+        .filter(|(_, token)| !matches!(token.kind, Kind::Space | Kind::Comment(_)));
+    let mut found = Vec::new();
+    // How many words ago `IDENTIFIED` was read, and whether a password is next.
+    let (mut ago, mut next) = (usize::MAX, false);
+    for (index, token) in seen {
+        let word = text(token);
+        let literal = matches!(token.kind, Kind::Text | Kind::Number);
+        if next {
+            next = is(word, &["VALUES", "VALUE", "PASSWORD"]);
+            if !next && !literal && !is(word, &["RANDOM"]) && token.kind != Kind::Sign {
+                found.push(index);
+            }
+            continue;
+        }
+        ago = match is(word, &["IDENTIFIED"]) {
+            true => 0,
+            false => ago.saturating_add(1),
+        };
+        next = ago < 6 && is(word, &["BY", "AS"]) || ago < 12 && is(word, &["REPLACE"]);
     }
-}
-
-fn is_word(token: Option<&Token>, words: &[&str]) -> bool {
-    match token {
-        Some(Token::Word(word)) if word.quote_style.is_none() => words
-            .iter()
-            .any(|known| word.value.eq_ignore_ascii_case(known)),
-        _ => false,
-    }
-}
-
-fn is_comparison(token: Option<&Token>) -> bool {
-    matches!(
-        token,
-        Some(
-            Token::Eq
-                | Token::DoubleEq
-                | Token::Neq
-                | Token::Lt
-                | Token::Gt
-                | Token::LtEq
-                | Token::GtEq
-                | Token::Spaceship
-        )
-    )
+    found
 }

@@ -1,0 +1,276 @@
+//! Secrets in command lines that stand after an option whose name does not say so: `curl -u user:password`,
+//! `mysql -pPASSWORD`, `redis-cli -a PASSWORD`.
+//!
+//! A table of commands, because the same letter means another thing to each. Called by `secrets.rs` for any string of an
+//! event, and by the walk over its lists, in which a command can stand word by word.
+
+mod table;
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::key::{Says, says};
+use super::mask::STARS;
+use crate::action::pattern;
+use table::{COMMANDS, Command, Takes};
+
+/// Commands of a command after which `-p` is a password.
+const LOGINS: [&str; 3] = ["login", "users", "auth"];
+
+/// A command at its place, with the quote before it.
+static NAMES: LazyLock<Regex> = LazyLock::new(|| {
+    let names: Vec<String> = (COMMANDS.iter())
+        .flat_map(|command| command.names)
+        .map(|name| regex::escape(name))
+        .collect();
+    pattern(&format!(
+        r#"(?:^|[\s;&|(`/$=\[,]|(?P<quote>\\*["']))(?P<name>{})(?:\.exe)?(?P<after>\\*["']|[ \t]|\\\n)"#,
+        names.join("|")
+    ))
+});
+
+/// `sqlplus user/password@db` and its kin, and Teradata's `.LOGON host/user,password`.
+static LOGONS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(concat!(
+        r#"(?P<open>(?i:\b(?:sqlplus|sqlldr|rman|expdp|impdp|exp|imp|sql)\b[^\n;|&"']{0,80}?[\s=]|\bconn(?:ect)?\s+|userid=)[A-Za-z][A-Za-z0-9_$#]{0,60}/)(?P<value>[^\s@"']+)(?P<end>@[\w/.(])"#,
+        r#"|(?P<logon>(?i:\blogon\s+)[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100},)(?P<password>[^\s;"']+)"#,
+    ))
+});
+
+/// `text` without them; borrowed when there are none.
+pub(super) fn hidden(text: &str) -> Cow<'_, str> {
+    let mut edits: Vec<(Range<usize>, String)> = Vec::new();
+    let mut from = 0;
+    if text.contains(" -") || text.contains("'-") || text.contains("\"-") {
+        while let Some(found) = NAMES.captures_at(text, from) {
+            let (Some(name), Some(after)) = (found.name("name"), found.name("after")) else {
+                break;
+            };
+            let quote = found.name("quote").map(|quote| quote.as_str());
+            let rest = text.get(after.start()..).unwrap_or_default();
+            let end = after.start() + line(rest, quote, after.as_str());
+            let commands = of(name.as_str());
+            let words = words(text, after.end().min(end)..end);
+            let login = words.iter().any(|word| {
+                text.get(word.clone())
+                    .is_some_and(|word| LOGINS.contains(&word))
+            });
+            let mut words = words.iter().peekable();
+            while let Some(word) = words.next() {
+                let option = text.get(word.clone()).unwrap_or_default();
+                let edit = secret(&commands, login, option, word, text, words.peek().copied());
+                edits.extend(edit);
+            }
+            from = end.max(after.end());
+        }
+    }
+    let mut out = String::new();
+    let mut done = 0;
+    for (range, new) in edits {
+        // A word that is the value of an option, and read as one itself.
+        if range.start < done {
+            continue;
+        }
+        out.push_str(text.get(done..range.start).unwrap_or_default());
+        out.push_str(&new);
+        done = range.end;
+    }
+    let logons = |text: &str| -> Option<String> {
+        if !text.contains('/') {
+            return None;
+        }
+        match LOGONS.replace_all(text, "${open}${logon}***${end}") {
+            Cow::Owned(new) => Some(new),
+            Cow::Borrowed(_) => None,
+        }
+    };
+    if done == 0 {
+        return logons(text).map_or(Cow::Borrowed(text), Cow::Owned);
+    }
+    out.push_str(text.get(done..).unwrap_or_default());
+    Cow::Owned(logons(&out).unwrap_or(out))
+}
+
+/// How far a command goes: to the quote that closes what it stands in, or to where the next begins.
+fn line(rest: &str, quote: Option<&str>, after: &str) -> usize {
+    let list = after.contains(['"', '\'']);
+    let mut open: Option<char> = None;
+    let mut before = ' ';
+    for (at, c) in rest.char_indices() {
+        let ends = match (list, quote) {
+            // `['curl', '-u', 'a:b']`
+            (true, _) => matches!(c, ']' | '\n' | ';'),
+            (false, Some(quote)) if quote.ends_with(c) && open.is_none() => true,
+            (false, _) => open.is_none() && (matches!(c, ';' | '|') || c == '\n' && before != '\\'),
+        };
+        if ends {
+            return at;
+        }
+        if !list && matches!(c, '"' | '\'') && before != '\\' {
+            match open {
+                Some(quote) if quote == c => open = None,
+                None => open = Some(c),
+                Some(_) => {}
+            }
+        }
+        before = c;
+    }
+    rest.len()
+}
+
+/// The words of a line, with the quotes that are part of them but for those around them.
+fn words(text: &str, line: Range<usize>) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut start: Option<usize> = None;
+    let mut open: Option<char> = None;
+    let piece = text.get(line.clone()).unwrap_or_default();
+    let mut push = |from: usize, to: usize| {
+        let word = text.get(from..to).unwrap_or_default();
+        let inner = word.trim_start_matches(['"', '\'', '\\']);
+        let from = to - inner.len();
+        let to = from + inner.trim_end_matches(['"', '\'', '\\']).len();
+        if to > from {
+            found.push(from..to);
+        }
+    };
+    for (at, c) in piece.char_indices() {
+        let at = line.start + at;
+        match open {
+            Some(quote) if c == quote => open = None,
+            Some(_) => {}
+            None if matches!(c, '"' | '\'') => {
+                start.get_or_insert(at);
+                open = Some(c);
+            }
+            None if c.is_whitespace()
+                || c == ',' && start.is_some_and(|from| quoted(text, from, at)) =>
+            {
+                if let Some(from) = start.take() {
+                    push(from, at);
+                }
+            }
+            None => {
+                start.get_or_insert(at);
+            }
+        }
+    }
+    if let Some(from) = start {
+        push(from, line.end);
+    }
+    found
+}
+
+/// Whether a word is a quoted item of a list, which ends at the comma.
+fn quoted(text: &str, from: usize, to: usize) -> bool {
+    let word = text.get(from..to).unwrap_or_default();
+    word.len() > 1 && word.starts_with(['"', '\'']) && word.ends_with(['"', '\''])
+}
+
+fn of(name: &str) -> Vec<&'static Command> {
+    let fits = |command: &&Command| command.names.contains(&name);
+    COMMANDS.iter().filter(fits).collect()
+}
+
+fn secret(
+    commands: &[&Command],
+    login: bool,
+    option: &str,
+    word: &Range<usize>,
+    text: &str,
+    next: Option<&Range<usize>>,
+) -> Option<(Range<usize>, String)> {
+    let options = commands.iter().flat_map(|command| command.options);
+    for (name, takes) in options.filter(|(_, takes)| login || *takes != Takes::Login) {
+        let (mut value, attached) = match option.strip_prefix(name) {
+            Some("") if *takes == Takes::Attached => continue,
+            Some("") => (next?.clone(), false),
+            // `--user=a:b`; `-ua:b`, but not `-user`.
+            Some(rest) if name.starts_with("--") || name.len() > 2 => {
+                match rest.strip_prefix('=') {
+                    Some(value) => (word.end - value.len()..word.end, true),
+                    None => continue,
+                }
+            }
+            Some(rest) => (word.end - rest.len()..word.end, true),
+            // `-su a:b`: options of one letter together.
+            None if bundled(option, name) && *takes != Takes::Attached => (next?.clone(), false),
+            None => continue,
+        };
+        let inner = text
+            .get(value.clone())?
+            .trim_start_matches(['"', '\'', '\\', '=']);
+        value.start = value.end - inner.len();
+        if inner.is_empty() || !attached && inner.starts_with('-') {
+            continue;
+        }
+        return masked(*takes, inner).map(|new| (value, new));
+    }
+    None
+}
+
+fn bundled(option: &str, name: &str) -> bool {
+    let letter = name.strip_prefix('-').filter(|letter| letter.len() == 1);
+    let letters = option.strip_prefix('-');
+    letter.zip(letters).is_some_and(|(letter, letters)| {
+        letters.len() <= 6
+            && letters.ends_with(letter)
+            && letters.bytes().all(|byte| byte.is_ascii_alphabetic())
+    })
+}
+
+fn masked(takes: Takes, value: &str) -> Option<String> {
+    let new = match takes {
+        Takes::Secret | Takes::Attached | Takes::Login => STARS.to_owned(),
+        Takes::Pair(sign) => match value.split_once(sign) {
+            // A key in place of the user.
+            Some((_, "")) => format!("{STARS}{sign}"),
+            Some((user, _)) => format!("{user}{sign}{STARS}"),
+            None => return None,
+        },
+    };
+    (new != value).then_some(new)
+}
+
+/// Which items of a list are secrets: those after an option that names one, and those of a command that stands in it word
+/// by word. With what is written instead.
+pub(super) fn items(list: &[Cow<'_, str>]) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    let name = list
+        .first()
+        .map(|first| first.rsplit('/').next().unwrap_or_default());
+    let commands = name.map(of).unwrap_or_default();
+    let login = list.iter().any(|item| LOGINS.contains(&&**item));
+    for (index, item) in list.iter().enumerate() {
+        if !item.starts_with('-') {
+            continue;
+        }
+        let next = list.get(index + 1).map_or("", |next| &**next);
+        let follows = !next.is_empty() && !next.starts_with('-');
+        if says(item) != Says::Nothing && !item.contains(['=', ' ']) {
+            if follows && next != STARS {
+                found.push((index + 1, STARS.to_owned()));
+            }
+            continue;
+        }
+        let options = commands.iter().flat_map(|command| command.options);
+        for (option, takes) in options.filter(|(_, takes)| login || *takes != Takes::Login) {
+            let spaced = **item == **option || bundled(item, option);
+            if spaced && follows && *takes != Takes::Attached {
+                found.extend(masked(*takes, next).map(|new| (index + 1, new)));
+                break;
+            }
+            let attached = item.strip_prefix(option).filter(|value| !value.is_empty());
+            if !spaced
+                && option.len() == 2
+                && let Some(value) = attached
+            {
+                found.extend(masked(*takes, value).map(|new| (index, format!("{option}{new}"))));
+                break;
+            }
+        }
+    }
+    found
+}

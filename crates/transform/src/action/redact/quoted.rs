@@ -1,0 +1,289 @@
+//! SQL that stands in other strings: messages of errors, stack traces, printed dictionaries, commands, source code.
+//!
+//! A statement is known by the words it starts with. It goes to the quote that closes it where it stands in quotes, and
+//! otherwise to the next line of a stack trace or to the end. What it holds is hidden as in the facet itself, and in its
+//! dialects. Called by the walk over an event's strings.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
+
+use super::sql::{Dialect, Place, places, sql_literals_in};
+use crate::action::pattern;
+
+/// A word that every statement has which is looked for. In the text of an event, so without regard to what stands around.
+static HINTS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        "(?i)duplicate|failing row|numeric value|char value|incorrect |invalid input syntax|case when|select|insert|update|delete|merge|values|where|create|alter|copy|unload|exec|call|attach|replace|grant|load|export",
+    )
+});
+
+/// How a statement starts, or the part of one that a message quotes.
+static STARTS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(concat!(
+        r"(?i)(?-u:\b)(?:",
+        r"select\s+(?:distinct\s+|all\s+|top\s+|sql_\w+\s+)*(?:\*|[\w$@.\x22`\[\]]+\s*(?:,|\(|::|\|\||\sas\s|\sfrom\s|=|<|>|/\*|--|\\*['\x22])|\w{0,8}\\*['\x22]|\d|[-+]\s*\d|\(|\$|@|case\s|not\s|/\*|--|#)",
+        r"|(?:insert|replace)\s+(?:ignore\s+|low_priority\s+|all\s+)*(?:into|overwrite)\s",
+        r"|update\s+\S+\s+(?:as\s+)?(?:\w+\s+)?set\s",
+        r"|delete\s+from\s",
+        r"|merge\s+(?:into\s+)?\S+\s+(?:as\s+)?(?:\w+\s+)?using\s",
+        r"|with\s+(?:recursive\s+)?[\w\x22`\[\]]+\s*(?:\([^()]{0,400}\)\s*)?as\s*(?:not\s+)?(?:materialized\s*)?\(",
+        r"|(?:create|alter)\s+(?:or\s+(?:replace|alter)\s+)?(?:\w+\s+){0,3}?(?:table|view|user|role|login|stage|secret|function|procedure|database|schema|index|credential|connection|server|warehouse|stream|task|pipe|model|external|session|system|integration|subscription|dictionary|source|sink|link)\s",
+        r"|copy\s+(?:into\s+)?\S+\s*(?:\([^()]{0,2000}\)\s*)?(?:from|to)\s",
+        r"|unload\s*\(|values\s*\(|attach\s+(?:database\s+)?'",
+        r"|(?:call|exec|execute)\s+[\w.\x22\[\]]+\s*(?:\(|@|'|N')",
+        r"|where\s+[\w.\x22`\[\]()]+\s*(?:=|<|>|!=|\sin\s*\(|\slike\s|\sbetween\s|\sis\s|\snot\s)",
+        r"|(?:and|or|on|having|set)\s+[\w.\x22`\[\]]+\s*(?:=|<|>|!=|in\s*\(|like\s)\s*(?:[\x22'(\d]|N')",
+        r"|case\s+when\s",
+        r"|grant\s+[\w,\s]{1,80}\s(?:on|to)\s|load\s+data\s|export\s+data\s",
+        r")",
+    ))
+});
+
+/// Values in the messages of databases, which quote no statement: PostgreSQL's details, and what MySQL, SQL Server,
+/// Snowflake and Oracle say of a value that does not fit.
+static VALUES: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(concat!(
+        r"(?i)(?P<open>\bkey \([^()\n]{1,400}\)=\(|failing row contains \(|duplicate key value is \()(?P<value>[^\n]+?)(?P<close>\)(?:$|[\s.]))",
+        r"|(?P<before>duplicate entry|(?:numeric|n?varchar|date|timestamp|boolean|string) value|incorrect \w+ value:?|invalid input (?:syntax|value) for (?:type |enum )?[\w ]{1,40}:)(?P<space>\s*)(?:'[^'\n]*'|\x22[^\x22\n]*\x22)",
+    ))
+});
+
+/// Where a message goes on after the statement that it quotes.
+static AFTER: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(concat!(
+        r"\r?\n(?:\s+at\s+[\w$.<>/]+\(|Caused by:|Traceback \(|\s+File \x22|\s*\.\.\. \d+ (?:more|common)|\s*\^+\s*(?:\n|$)",
+        r"|\[?\d{4}-\d\d-\d\d[T ]\d\d:|(?:java|javax|org|com|net|scala|sqlalchemy|psycopg2?)\.[\w.$]+(?:Exception|Error))",
+    ))
+});
+
+/// Words after which no statement ends, so that a quote there begins a value.
+const OPEN: [&str; 16] = [
+    "like", "in", "and", "or", "where", "values", "set", "by", "then", "when", "else", "between",
+    "select", "ilike", "from", "on",
+];
+
+/// The bytes of an event's text at which a string may hold SQL, in no order.
+pub(super) fn candidates(text: &str) -> Vec<usize> {
+    // Letters in escapes are looked at where they stand.
+    let escaped = text.match_indices("\\u00").map(|(at, _)| at);
+    let escaped = escaped.filter(|at| {
+        let digit = text.as_bytes().get(at + 4);
+        digit.is_some_and(|digit| matches!(digit, b'4'..=b'7'))
+    });
+    let found = HINTS.find_iter(text).map(|found| found.start());
+    found.chain(escaped).collect()
+}
+
+/// `text` without the literals of the SQL in it, and without the values that a database says do not fit; borrowed when
+/// there are none.
+pub(super) fn hidden<'t>(text: &'t str, dialects: &[Dialect]) -> Cow<'t, str> {
+    let hidden = statements(text, dialects);
+    let new = VALUES.replace_all(&hidden, |found: &Captures<'_>| {
+        let group = |name| found.name(name).map_or("", |group| group.as_str());
+        format!(
+            "{}{}{}?{}",
+            group("open"),
+            group("before"),
+            group("space"),
+            group("close")
+        )
+    });
+    match new {
+        Cow::Owned(new) if new != *hidden => Cow::Owned(new),
+        Cow::Owned(_) | Cow::Borrowed(_) => hidden,
+    }
+}
+
+fn statements<'t>(text: &'t str, dialects: &[Dialect]) -> Cow<'t, str> {
+    let mut out = String::new();
+    let (mut done, mut from) = (0, 0);
+    while let Some(start) = STARTS.find_at(text, from).map(|found| found.start()) {
+        let rest = text.get(start..).unwrap_or_default();
+        let opening = opening(text.get(..start).unwrap_or_default());
+        let end = match opening.as_deref().and_then(|quote| closing(rest, quote)) {
+            Some(length) => {
+                let quote = opening.as_deref().unwrap_or_default();
+                let inside = rest.get(..length).unwrap_or_default();
+                out.push_str(text.get(done..start).unwrap_or_default());
+                out.push_str(&in_quotes(inside, quote, dialects));
+                done = start + length;
+                done
+            }
+            None => {
+                let (found, length) = open(rest, dialects);
+                for place in found {
+                    out.push_str(
+                        text.get(done..start + place.range.start)
+                            .unwrap_or_default(),
+                    );
+                    out.push_str(place.text());
+                    done = start + place.range.end;
+                }
+                start + length
+            }
+        };
+        from = end.max(start + 1);
+        while !text.is_char_boundary(from) {
+            from += 1;
+        }
+    }
+    if done == 0 {
+        return Cow::Borrowed(text);
+    }
+    out.push_str(text.get(done..).unwrap_or_default());
+    match out == text {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(out),
+    }
+}
+
+/// The quote that a statement stands in, as it is written: with backslashes before it, or three of them.
+fn opening(before: &str) -> Option<String> {
+    let before = before.trim_end().trim_end_matches("\\n").trim_end();
+    let quote = before
+        .chars()
+        .next_back()
+        .filter(|c| matches!(c, '"' | '\'' | '`'))?;
+    let three = quote.to_string().repeat(3);
+    if before.ends_with(&three) {
+        return Some(three);
+    }
+    let inner = before.get(..before.len() - 1)?;
+    let slashes = inner.len() - inner.trim_end_matches('\\').len();
+    before.get(before.len() - 1 - slashes..).map(str::to_owned)
+}
+
+/// How long the statement is that `rest` starts with in these quotes; `None` when they do not close it. A quote in which a
+/// value begins closes nothing: messages quote statements without a thought for quotes in them.
+fn closing(rest: &str, quote: &str) -> Option<usize> {
+    let mark = quote.chars().next_back()?;
+    let slashes = quote.chars().take_while(|c| *c == '\\').count();
+    let mut from = 0;
+    loop {
+        let at = from + rest.get(from..)?.find(mark)?;
+        let before = rest.get(..at)?;
+        let run = before.len() - before.trim_end_matches('\\').len();
+        from = at + 1;
+        let after = rest.get(from..)?;
+        let closes = match quote.len() - slashes {
+            3 => run.is_multiple_of(2) && rest.get(at..)?.starts_with(quote),
+            // In a text of no quotes a doubled one is in the text.
+            _ if slashes == 0 && (!run.is_multiple_of(2) || after.starts_with(mark)) => {
+                from += usize::from(run.is_multiple_of(2));
+                false
+            }
+            _ => run <= slashes,
+        };
+        if !closes {
+            continue;
+        }
+        let begins = before.trim_end_matches('\\').trim_end();
+        let word = begins
+            .rsplit(|c: char| !c.is_alphanumeric())
+            .next()
+            .unwrap_or_default();
+        let begins = begins.ends_with(['=', '(', ',', '<', '>', '|', '+'])
+            || OPEN.iter().any(|known| word.eq_ignore_ascii_case(known));
+        let ends = after
+            .trim_start_matches(mark)
+            .chars()
+            .next()
+            .is_none_or(|c| {
+                c.is_whitespace()
+                    || matches!(
+                        c,
+                        ')' | ']'
+                            | '}'
+                            | ','
+                            | ';'
+                            | ':'
+                            | '.'
+                            | '+'
+                            | '%'
+                            | '\\'
+                            | '<'
+                            | '"'
+                            | '\''
+                    )
+            });
+        return (ends && !begins).then_some(at - run.min(slashes));
+    }
+}
+
+/// A statement in quotes, whose own quotes and lines are escaped once or more.
+fn in_quotes(inside: &str, quote: &str, dialects: &[Dialect]) -> String {
+    let escaped = inside.contains("\\n")
+        || inside.contains("\\'")
+        || inside.contains("\\\"")
+        || inside.contains("\\t");
+    if !escaped || quote.len() >= 3 && !quote.starts_with('\\') {
+        return sql_literals_in(inside, dialects);
+    }
+    let plain = unescaped(inside);
+    let hidden = sql_literals_in(&plain, dialects);
+    if hidden == plain {
+        // In the other way of reading it, in which a backslash is one.
+        return sql_literals_in(inside, dialects);
+    }
+    let mark = quote.chars().next_back().unwrap_or('"');
+    let slashes = "\\".repeat(quote.chars().take_while(|c| *c == '\\').count() + 1);
+    let mut out = String::with_capacity(hidden.len());
+    for c in hidden.chars() {
+        match c {
+            '\n' => out.push_str(&format!("{slashes}n")),
+            '\t' => out.push_str(&format!("{slashes}t")),
+            '\r' => out.push_str(&format!("{slashes}r")),
+            '\\' => out.push_str("\\\\"),
+            c if c == mark => {
+                out.push_str(&slashes);
+                out.push(c);
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn unescaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            out.push(c);
+            continue;
+        }
+        // However often it is escaped.
+        while chars.next_if_eq(&'\\').is_some() {}
+        match chars.next() {
+            Some('n') => out.push('\n'),
+            Some('t') => out.push('\t'),
+            Some('r') => out.push('\r'),
+            Some(other) => out.push(other),
+            None => out.push('\\'),
+        }
+    }
+    out
+}
+
+/// What is hidden of a statement that no quote ends, and how far it goes.
+fn open(rest: &str, dialects: &[Dialect]) -> (Vec<Place>, usize) {
+    let mut from = 0;
+    loop {
+        let after = AFTER.find_at(rest, from).map(|after| after.start());
+        let length = after.unwrap_or(rest.len());
+        let found = places(rest.get(..length).unwrap_or_default(), dialects);
+        // A value that is open there goes on, and what looked like the end was part of it.
+        let goes_on =
+            (found.last()).is_some_and(|last| last.is_doubtful() && last.range.end == length);
+        if after.is_none() || !goes_on {
+            return (found, length);
+        }
+        // Twice as far each time, so that a long text is not read over and over.
+        from = (length * 2 + 1).min(rest.len());
+        while !rest.is_char_boundary(from) {
+            from += 1;
+        }
+    }
+}

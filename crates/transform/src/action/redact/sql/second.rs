@@ -1,0 +1,120 @@
+//! A second reading of a text of SQL, by the tokenizer of sqlparser in the dialect itself.
+//!
+//! Neither reading is relied on alone: what either takes for a value or a comment is hidden. sqlparser's follows the
+//! dialects as they grow; where it is known to be wrong (digits in groups, <https://github.com/apache/datafusion-sqlparser-rs/issues/1659>),
+//! ours is not. Called by `sql.rs`.
+
+use std::ops::Range;
+
+use sqlparser::dialect as of;
+use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace};
+
+use super::dialect::Dialect;
+use super::{Place, Shown};
+
+/// What is hidden in `sql`; from where it cannot be cut into tokens, all.
+pub(super) fn hidden(sql: &str, dialect: Option<Dialect>) -> Vec<Place> {
+    let dialect = dialect.map_or(&of::GenericDialect {} as &dyn of::Dialect, tokenizer);
+    let mut tokens = Vec::new();
+    let read = Tokenizer::new(dialect, sql)
+        .with_unescape(false)
+        .tokenize_with_location_into_buf(&mut tokens);
+    let spans = spans(sql, &tokens);
+    let mut done = 0;
+    let mut found = Vec::new();
+    for (token, range) in &spans {
+        // A gap would be text that nobody has looked at.
+        if range.start > done {
+            found.push(Place::of(done..range.start, Shown::Doubt));
+        }
+        done = range.end;
+        let text = sql.get(range.clone()).unwrap_or_default();
+        if let Some(hidden) = of_token(token, text, range) {
+            found.push(hidden);
+        }
+    }
+    // `tokens` may be short of the last one only when reading failed.
+    if read.is_err() || spans.len() < tokens.len() || done < sql.len() {
+        found.push(Place::of(done..sql.len(), Shown::Doubt));
+    }
+    found.retain(|hidden| !hidden.range.is_empty());
+    found
+}
+
+fn tokenizer(dialect: Dialect) -> &'static dyn of::Dialect {
+    match dialect {
+        Dialect::Standard => &of::AnsiDialect {},
+        Dialect::BigQuery => &of::BigQueryDialect,
+        Dialect::ClickHouse => &of::ClickHouseDialect {},
+        Dialect::DuckDb => &of::DuckDbDialect,
+        Dialect::MySql => &of::MySqlDialect {},
+        Dialect::Oracle => &of::OracleDialect,
+        Dialect::Postgres => &of::PostgreSqlDialect {},
+        Dialect::Redshift => &of::RedshiftSqlDialect {},
+        Dialect::SqlServer => &of::MsSqlDialect {},
+        Dialect::Sqlite => &of::SQLiteDialect {},
+        Dialect::Snowflake => &of::SnowflakeDialect,
+        Dialect::Spark => &of::DatabricksDialect,
+    }
+}
+
+/// Named are the kinds that stay, so that a literal of a kind yet to come does not.
+fn of_token(token: &Token, text: &str, range: &Range<usize>) -> Option<Place> {
+    let shown = match token {
+        Token::Word(_) | Token::Placeholder(_) => return None,
+        // A letter that is in no word of that dialect.
+        Token::Char(c) if c.is_alphabetic() => return None,
+        Token::Whitespace(Whitespace::Space | Whitespace::Newline | Whitespace::Tab) => {
+            return None;
+        }
+        Token::Whitespace(Whitespace::SingleLineComment { prefix, .. }) => {
+            let mark = match prefix.as_str() {
+                "#" => "#",
+                "//" => "//",
+                _ => "--",
+            };
+            let line = text.split('\n').next().unwrap_or_default();
+            let line = line.strip_suffix('\r').unwrap_or(line);
+            let range = range.start..range.start + line.len();
+            return Some(Place::of(range, Shown::Comment(mark)));
+        }
+        Token::Whitespace(Whitespace::MultiLineComment(_)) => Shown::Comment("/**/"),
+        // Punctuation and operators. Quotes are none: what has one is a literal.
+        _ if !text
+            .chars()
+            .any(|c| c.is_alphanumeric() || matches!(c, '\'' | '"' | '`'))
+            && !matches!(token, Token::DollarQuotedString(_)) =>
+        {
+            return None;
+        }
+        // `project-123.dataset`: the period is none of a number's.
+        Token::Number(..) if text.len() > 1 && text.ends_with('.') => {
+            return Some(Place::of(range.start..range.end - 1, Shown::Value));
+        }
+        _ => Shown::Value,
+    };
+    Some(Place::of(range.clone(), shown))
+}
+
+/// The tokens with their places in bytes; the tokenizer counts lines and characters. Ends at the first whose place is
+/// none.
+fn spans<'t>(sql: &str, tokens: &'t [TokenWithSpan]) -> Vec<(&'t Token, Range<usize>)> {
+    let mut places = sql.char_indices().chain([(sql.len(), '\n')]);
+    let mut here = (1, 1);
+    let mut at = places.next();
+    let mut byte = |wanted: Location| -> Option<usize> {
+        while here < (wanted.line, wanted.column) {
+            here = match at?.1 {
+                '\n' => (here.0 + 1, 1),
+                _ => (here.0, here.1 + 1),
+            };
+            at = places.next();
+        }
+        (here == (wanted.line, wanted.column)).then_some(at?.0)
+    };
+    let place = |token: &'t TokenWithSpan| {
+        let start = byte(token.span.start)?;
+        Some((&token.token, start..byte(token.span.end)?))
+    };
+    tokens.iter().map_while(place).collect()
+}
