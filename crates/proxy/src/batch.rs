@@ -33,6 +33,7 @@ use crate::config;
 use crate::lookup::Lookups;
 use crate::queue::{Queue, Record};
 use crate::rules::{LiveRules, Loaded};
+use crate::telemetry::metric;
 
 use health::Health;
 pub use hold::Hold;
@@ -119,7 +120,12 @@ impl Batch {
 
     /// Tells what is due of the target's health. `waiting` is how many events wait in the queue, if that is known.
     pub(crate) fn watch(&self, waiting: Option<u64>) {
-        let notice = self.health().tick(Instant::now());
+        let (notice, is_down) = {
+            let mut health = self.health();
+            (health.tick(Instant::now()), health.is_down())
+        };
+        let up = if is_down { 0.0 } else { 1.0 };
+        metric::TARGET_UP.set_of([self.target.name().into()], up);
         if let Some(notice) = notice {
             report::health(&notice, self.target.name(), waiting);
         }

@@ -10,10 +10,10 @@ use aws_sdk_datazone::primitives::DateTime;
 use aws_sdk_datazone::types::{
     EventSummary, LineageEventProcessingStatus, LineageEventSummary, SortOrder,
 };
-use metrics::counter;
 use tracing::{info, warn};
 
 use crate::aws_error::said;
+use crate::telemetry::metric;
 
 /// Processing takes minutes: what is younger is left for the next look.
 const SETTLED: Duration = Duration::from_secs(600);
@@ -61,7 +61,7 @@ pub async fn look(
             tell(event);
         }
     }
-    counter!("lineage_proxy_processing_failed_total").increment(failed as u64);
+    metric::PROCESSING_FAILED.count(failed as u64);
     info!(failed, period_s = period.as_secs(), "checked");
     Ok(failed)
 }

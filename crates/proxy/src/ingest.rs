@@ -24,14 +24,13 @@ use axum::http::{Method, Uri};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
-use metrics::counter;
 use openlineage::Level;
 use targets::{Store, escaped};
 use tower::ServiceExt;
 
 use crate::config::{self, KeyRole};
 use crate::queue::Queue;
-use crate::telemetry::Prometheus;
+use crate::telemetry::{Prometheus, metric};
 
 pub use auth::Keys;
 pub use caller::Peer;
@@ -184,7 +183,7 @@ async fn authorise(
                 if ingest.inner.prometheus.is_some() {
                     let name = sender.0.to_string();
                     let status = answer.status().as_str().to_owned();
-                    counter!("lineage_proxy_sender_requests_total", "sender" => name, "status" => status).increment(1);
+                    metric::SENDER_REQUESTS.count_of([name.into(), status.into()], 1);
                 }
                 answer.extensions_mut().insert(sender);
             }

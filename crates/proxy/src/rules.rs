@@ -14,7 +14,6 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use metrics::counter;
 use tokio::time::Instant;
 use tracing::{error, info};
 use transform::{Problem, Rules, Sources, Transforms};
@@ -22,6 +21,7 @@ use transform::{Problem, Rules, Sources, Transforms};
 use files::{Files, Place, disk};
 
 use crate::config::{RulesFile, RulesSource};
+use crate::telemetry::metric;
 
 /// A look at a changed file and all that it refers to, at most: it is the batch that waits for it.
 const LOOK: Duration = Duration::from_secs(5);
@@ -172,7 +172,7 @@ impl LiveRules {
             Ok(files) => match self.seen(&files.version(), place.is_written_in_place()) {
                 Seen::Known => return,
                 Seen::Refused => {
-                    counter!("lineage_proxy_rules_refused_total").increment(1);
+                    metric::RULES_REFUSED.count(1);
                     return;
                 }
                 Seen::New => self
@@ -234,7 +234,7 @@ impl LiveRules {
 
     /// Counts every look that finds no good rules, so that an alarm stays on; logs what is wrong once.
     fn complain(&self, version: String, refused: &NoRules) {
-        counter!("lineage_proxy_rules_refused_total").increment(1);
+        metric::RULES_REFUSED.count(1);
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         if looked.refused.as_ref() == Some(&version) {
             return;

@@ -1,9 +1,11 @@
 //! Logs and metrics: how they leave each shell.
 //!
 //! Logs are JSON lines on stderr (stdout on Lambda), text on a terminal. The same counters become Prometheus text in
-//! `serve` and CloudWatch embedded metrics on Lambda. What is counted stands where it happens.
+//! `serve` and CloudWatch embedded metrics on Lambda. Which there are stands in `telemetry/metric.rs`; what is counted stands
+//! where it happens.
 
 pub(crate) mod limit;
+pub(crate) mod metric;
 pub(crate) mod text;
 
 use std::io::{IsTerminal, stderr, stdout};
@@ -14,11 +16,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
-
-/// Upper bounds of age and latency, in seconds: from a request's milliseconds to a day of outage.
-const SECONDS: [f64; 14] = [
-    0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 300.0, 3_600.0, 86_400.0,
-];
 
 /// How often measured values are summed up.
 const SUM_UP: Duration = Duration::from_secs(5);
@@ -79,13 +76,19 @@ pub fn log_to_cloudwatch(filter: &str) {
     complain(bad);
 }
 
-/// Counts for Prometheus. Errors: a recorder is there already.
-pub fn count_for_prometheus() -> Result<Prometheus, String> {
-    let builder = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS);
-    let builder = builder.map_err(|error| error.to_string())?;
-    builder
-        .install_recorder()
+/// Counts for Prometheus, from zero on. Errors: a recorder is there already.
+pub fn count_for_prometheus(target: &'static str) -> Result<Prometheus, String> {
+    let mut builder = PrometheusBuilder::new();
+    for metric in metric::ALL {
+        if let metric::Kind::Histogram(buckets) = metric.kind {
+            let named = Matcher::Full(metric.name.to_owned());
+            let with = builder.set_buckets_for_metric(named, buckets);
+            builder = with.map_err(|error| error.to_string())?;
+        }
+    }
+    let prometheus = builder.install_recorder();
+    metric::begin(target);
+    prometheus
         .map(Prometheus)
         .map_err(|error| error.to_string())
 }

@@ -30,7 +30,8 @@ pub(super) async fn run(
         return check(&config, transforms).await;
     }
     telemetry::log_to_stderr(&config.log);
-    let prometheus = telemetry::count_for_prometheus().map_err(anyhow::Error::msg)?;
+    let prometheus =
+        telemetry::count_for_prometheus(config.target.name()).map_err(anyhow::Error::msg)?;
     let mut stop = ToldToStop::listen()?;
     let mut served = tokio::select! {
         served = serve::start(&config, prometheus, None, transforms) => served?,

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use metrics::{counter, histogram};
 use openlineage::Event;
 use targets::Tries;
 use time::OffsetDateTime;
@@ -21,6 +20,7 @@ use super::health::Notice;
 use super::prepare::Told;
 use crate::queue::{Record, Settlement, Unavailable, now};
 use crate::telemetry::limit::{Bounds, Limiter};
+use crate::telemetry::metric;
 use crate::telemetry::text::{NAME, shown};
 
 /// How often tries that will be repeated are a line, by class: as long as the target is up, and while it is down, when
@@ -187,14 +187,20 @@ impl Report {
             // The others of this batch are in the line.
             let suppressed = suppressed.map(|suppressed| suppressed.saturating_sub(count - 1));
             if let (Some(suppressed), Some(first)) = (suppressed, events.first()) {
-                tell_retry(first, &events, target, suppressed);
+                tell_retry(first, &events, target, pace, suppressed);
             }
         }
     }
 }
 
 /// The line of events that will be tried again.
-fn tell_retry(first: &Settled, events: &[&Settled], target: &'static str, suppressed: u64) {
+fn tell_retry(
+    first: &Settled,
+    events: &[&Settled],
+    target: &'static str,
+    pace: Pace,
+    suppressed: u64,
+) {
     let Outcome::HandedBack {
         class,
         after,
@@ -205,7 +211,9 @@ fn tell_retry(first: &Settled, events: &[&Settled], target: &'static str, suppre
     };
     let who = Who::of(first);
     let ids = events.iter().take(IDS).map(|event| &*event.record.id);
-    let ids = (events.len() > 1).then(|| ids.collect::<Vec<_>>().join(" "));
+    // Whoever looks for an event in CloudWatch's log finds it by its id; `doctor` does.
+    let named = pace == Pace::EachBatch && events.len() > 1;
+    let ids = named.then(|| ids.collect::<Vec<_>>().join(" "));
     warn!(
         id = first.record.id,
         run.id = who.run,
@@ -293,10 +301,9 @@ pub(super) fn tries(target: &'static str, tries: &Result<Tries, Elapsed>) {
     let (posts, refused) = tries
         .as_ref()
         .map_or((1, 0), |tries| (tries.posts, tries.refused));
-    counter!("lineage_proxy_posts_total", "target" => target).increment(posts.into());
+    metric::POSTS.count_of([target.into()], posts.into());
     if refused > 0 {
-        counter!("lineage_proxy_refused_for_now_total", "target" => target)
-            .increment(refused.into());
+        metric::REFUSED_FOR_NOW.count_of([target.into()], refused.into());
     }
 }
 
@@ -326,7 +333,7 @@ fn tell(settled: &Settled, target: &'static str) {
     }
     if let Some(told) = &settled.prepared {
         for unresolved in &told.unresolved {
-            counter!("lineage_proxy_unresolved_total").increment(1);
+            metric::UNRESOLVED.count(1);
             warn!(
                 id = settled.record.id,
                 namespace = &*shown(&unresolved.namespace, NAME),
@@ -336,7 +343,7 @@ fn tell(settled: &Settled, target: &'static str) {
         }
     }
     for (rule, reason) in settled.prepared.iter().flat_map(|told| &told.failed) {
-        counter!("lineage_proxy_rule_failed_total", "rule" => rule.to_string()).increment(1);
+        metric::RULE_FAILED.count_of([rule.clone().into()], 1);
         warn!(
             id = settled.record.id,
             rule = &**rule,
@@ -353,11 +360,10 @@ fn tell(settled: &Settled, target: &'static str) {
     let cut = settled.prepared.as_ref().map_or(0, |told| told.cut.len());
     match &settled.outcome {
         Outcome::Delivered { id } => {
-            counter!("lineage_proxy_delivered_total", "target" => target).increment(1);
-            histogram!("lineage_proxy_delivery_duration_seconds")
-                .record(settled.took.as_secs_f64());
+            metric::DELIVERED.count_of([target.into()], 1);
+            metric::DELIVERY_DURATION.record(settled.took.as_secs_f64());
             if let Some(age) = age(&settled.record) {
-                histogram!("lineage_proxy_age_at_delivery_seconds").record(age);
+                metric::AGE_AT_DELIVERY.record(age);
             }
             line!(
                 info,
@@ -371,11 +377,11 @@ fn tell(settled: &Settled, target: &'static str) {
             );
         }
         Outcome::Dropped { rule } => {
-            counter!("lineage_proxy_dropped_total", "rule" => rule.to_string()).increment(1);
+            metric::DROPPED.count_of([rule.clone().into()], 1);
             line!(info, "dropped", rule = &**rule, "event");
         }
         Outcome::DeadLettered { class, reason } => {
-            counter!("lineage_proxy_dead_lettered_total", "class" => *class).increment(1);
+            metric::DEAD_LETTERED.count_of([(*class).into()], 1);
             let reason = &*shown(reason, NAME);
             line!(warn, "dead_lettered", class, reason, "event");
         }
@@ -384,10 +390,10 @@ fn tell(settled: &Settled, target: &'static str) {
             after,
             reason,
         } => {
-            counter!("lineage_proxy_handed_back_total", "class" => *class).increment(1);
+            metric::HANDED_BACK.count_of([(*class).into()], 1);
             // SQS's own age of the oldest message leaves out what was received three times.
             if let Some(age) = age(&settled.record) {
-                histogram!("lineage_proxy_age_at_hand_back_seconds").record(age);
+                metric::AGE_AT_HAND_BACK.record(age);
             }
             let (reason, after_s) = (&*shown(reason, NAME), after.as_secs());
             line!(

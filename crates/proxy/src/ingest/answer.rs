@@ -6,11 +6,11 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use metrics::histogram;
 use openlineage::{Finding, Severity};
 use serde_json::json;
 
 use super::report::{About, Entry, Reported};
+use crate::telemetry::metric;
 
 /// Why a request is refused.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub(super) enum Refusal {
 /// at; one value a request, since embedded metrics hold a hundred an invocation.
 pub(super) fn count_judged(lost: usize, of: usize) {
     if of > 0 {
-        histogram!("lineage_proxy_refused_percent").record(100.0 * lost as f64 / of as f64);
+        metric::REFUSED_PERCENT.record(100.0 * lost as f64 / of as f64);
     }
 }
 

@@ -10,13 +10,13 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::Response;
-use metrics::{counter, histogram};
 use openlineage::{Finding, Json};
 use tracing::warn;
 
 use super::answer::{errors, pointers};
 use super::caller::{Caller, Sender, Source};
 use crate::telemetry::limit::{Bounds, Limiter};
+use crate::telemetry::metric;
 use crate::telemetry::text::{NAME, shown};
 
 /// How much of a reason is logged, in characters: pointers hold the sender's keys.
@@ -84,7 +84,7 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     let mut answer = next.run(request).await;
     let extensions = answer.extensions_mut();
     if extensions.remove::<Ingested>().is_some() {
-        histogram!("lineage_proxy_ingest_duration_seconds").record(started.elapsed().as_secs_f64());
+        metric::INGEST_DURATION.record(started.elapsed().as_secs_f64());
     }
     let sender = extensions.remove::<Sender>();
     if let Some(Reported(entries)) = extensions.remove() {
@@ -120,7 +120,7 @@ pub fn tell_suppressed(now: Instant) {
 
 fn tell(entry: &Entry, caller: &Caller, sender: Option<&Sender>) {
     let (status, reason, rule) = entry.reason;
-    counter!("lineage_proxy_refused_total", "status" => status.to_string()).increment(entry.count);
+    metric::REFUSED.count_of([status.to_string().into()], entry.count);
     let limiter = match status {
         401 | 403 | 404 | 405 | 421 => &STRANGERS,
         503 => &NOT_QUEUED,

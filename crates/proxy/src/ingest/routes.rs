@@ -7,7 +7,6 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use metrics::counter;
 use openlineage::{Event, Finding, Level, Read, split_array_up_to, warnings};
 use serde_json::{Value, json};
 use targets::escaped;
@@ -21,6 +20,7 @@ use super::query::Query;
 use super::report::{About, Entry, Reported, ingested};
 use super::{Ingest, Inner, misdirected};
 use crate::queue::{Message, SendError, group, now};
+use crate::telemetry::metric;
 use crate::telemetry::text::{NAME, shown};
 
 /// Judging bodies up to here takes well under a millisecond; above, it moves to a thread that may block.
@@ -40,7 +40,7 @@ pub(super) async fn one(State(ingest): State<Ingest>, request: Request) -> Respo
 
 async fn one_event(inner: &Inner, request: Request<Body>) -> Result<Response, Refusal> {
     let taken = take(request, &inner.limits).await?;
-    counter!("lineage_proxy_received_total").increment(1);
+    metric::RECEIVED.count(1);
     let level = inner.level;
     let read = judged(inner, taken, move |bytes| {
         Event::read(bytes, level).map_err(|refused| {
@@ -94,7 +94,7 @@ async fn many_events(inner: &Inner, request: Request<Body>) -> Result<Response, 
         "maxItems" => Refusal::TooLarge(finding.message),
         _ => Refusal::Invalid(vec![misdirected::many(finding)], Box::default()),
     })?;
-    counter!("lineage_proxy_received_total").increment(read.len() as u64);
+    metric::RECEIVED.count(read.len() as u64);
 
     let received = read.len();
     let (mut good, mut messages, mut failed) = (Vec::new(), Vec::new(), Vec::new());
@@ -339,9 +339,9 @@ fn not_queued(error: SendError) -> Refusal {
 
 /// Counts an accepted event; what was repaired is logged.
 fn accepted(id: &str, event: &Event, repairs: &[Finding]) {
-    counter!("lineage_proxy_accepted_total").increment(1);
+    metric::ACCEPTED.count(1);
     for repair in repairs {
-        counter!("lineage_proxy_repaired_total", "rule" => repair.rule).increment(1);
+        metric::REPAIRED.count_of([repair.rule.into()], 1);
     }
     if !repairs.is_empty() {
         let run_id = event.run_id().map(|run| run.to_string());

@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::batch::Batch;
 use crate::ingest;
-use crate::queue::Queue;
+use crate::queue::{Depth, Queue, Unavailable};
+use crate::telemetry::metric;
 
 /// How often it is looked whether something is to be said.
 const TICK: Duration = Duration::from_secs(1);
@@ -25,7 +26,8 @@ pub(super) async fn watch(queue: Queue, batch: Option<Arc<Batch>>, stop: Cancell
         if Instant::now() >= next {
             let begun = Instant::now();
             let depth = queue.depth().await;
-            waiting = depth.ok().map(|depth| depth.events);
+            waiting = depth.as_ref().ok().map(|depth| depth.events);
+            stand(&depth);
             next = Instant::now() + LOOK.max(begun.elapsed() * SHARE);
         }
         if let Some(batch) = &batch {
@@ -35,6 +37,25 @@ pub(super) async fn watch(queue: Queue, batch: Option<Arc<Batch>>, stop: Cancell
         let paused = stop.run_until_cancelled(tokio::time::sleep(TICK)).await;
         if paused.is_none() {
             return;
+        }
+    }
+}
+
+/// Sets the gauges of the queue. Of one that cannot be read there are no numbers: old ones would look like good ones.
+fn stand(depth: &Result<Depth, Unavailable>) {
+    match depth {
+        Ok(depth) => {
+            metric::QUEUE_EVENTS.set(depth.events as f64);
+            if let Some(dead) = depth.dead_letters {
+                metric::DEAD_LETTERS.set(dead as f64);
+            }
+            if let Some(seconds) = depth.oldest_seconds {
+                metric::QUEUE_OLDEST.set(seconds as f64);
+            }
+        }
+        Err(_) => {
+            metric::QUEUE_EVENTS.set(f64::NAN);
+            metric::DEAD_LETTERS.set(f64::NAN);
         }
     }
 }
