@@ -16,7 +16,7 @@ use crate::json::Json;
 /// a hostile one (five million bad facets in 32 MB) does not grow in memory.
 const MAX_FAULTS: usize = 10_000;
 
-/// Edits inside facets that are made of one event. Past them nulls and ids stay as they came: the schema has nothing
+/// Edits inside facets after which no further object is looked into. Past them nulls and ids stay as they came: the schema has nothing
 /// against them, so they are no reason to refuse, and a million edits take more memory than the event.
 const MAX_INNER: usize = 100_000;
 
@@ -102,14 +102,17 @@ impl<'t> Faults<'t> {
 
     /// A fault that is repaired if it can be, and no reason to refuse if not.
     pub(crate) fn push_inner(&mut self, fault: Fault<'t>) {
-        if !self.repairs() || matches!(fault.mend, Mend::None) {
+        if !self.repairs() || self.is_full() || matches!(fault.mend, Mend::None) {
             return;
         }
         let Fault { finding, mend, .. } = fault;
-        if self.inner.size < MAX_INNER {
-            self.note(|| finding, || mend.cure());
-        }
+        self.note(|| finding, || mend.cure());
         self.mend_inner(mend, 1);
+    }
+
+    /// Whether what is found inside facets from now on stays as it came.
+    pub(crate) fn is_full(&self) -> bool {
+        self.inner.size >= MAX_INNER
     }
 
     /// Says of one of the nulls that are taken out together.
@@ -221,10 +224,8 @@ impl<'t> Faults<'t> {
     }
 
     fn mend_inner(&mut self, mend: Mend<'t>, size: usize) {
-        if self.inner.size + size <= MAX_INNER {
-            self.inner.size += size;
-            self.inner.mends.push(mend);
-        }
+        self.inner.size += size;
+        self.inner.mends.push(mend);
     }
 
     fn note(&mut self, finding: impl FnOnce() -> Finding, cure: impl FnOnce() -> String) {

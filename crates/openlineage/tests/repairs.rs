@@ -395,3 +395,24 @@ fn what_is_fatal_comes_first_and_the_rest_is_said_to_be_repairable() {
             .all(|found| found.severity == Severity::Error)
     );
 }
+
+#[test]
+fn of_a_hundred_thousand_nulls_what_is_said_to_be_repaired_is() {
+    let mut event: Value = serde_json::from_str(&fixture("job-event-with-event-type")).unwrap();
+    let columns: String = (0..70_000).map(|n| format!(r#""{n}":null,"#)).collect();
+    let field = r#"{"name":"a","description":null}"#;
+    let fields = vec![field; 60_000].join(",");
+    event["inputs"][0]["facets"] = json!("FACETS");
+    let text = event.to_string().replace(
+        r#""FACETS""#,
+        &format!(
+            r#"{{"schema":{{"_producer":"urn:p","_schemaURL":"urn:s","fields":[{fields}]}},
+            "columnLineage":{{"_producer":"urn:p","_schemaURL":"urn:s","fields":{{{columns}"x":null}}}}}}"#
+        ),
+    );
+    let read = support::read(&text);
+    let more = &read.repairs.last().unwrap().message;
+    let gone = text.matches("null").count() - read.event.text().matches("null").count();
+    assert!(gone >= 100_000);
+    assert_eq!(more, &format!("and {} further findings", gone - 100));
+}

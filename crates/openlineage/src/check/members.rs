@@ -42,6 +42,9 @@ pub(super) fn facet<'t>(
 }
 
 fn value<'t>(value: Json<'t>, place: Place<'_>, shape: Shape, faults: &mut Faults<'t>) {
+    if faults.is_full() {
+        return;
+    }
     match shape {
         Shape::Any
         | Shape::Text
@@ -134,7 +137,7 @@ fn forwarded<'t>(value: Json<'t>, place: Place<'_>, container: Container, faults
         if inner.kind() == "null" {
             faults.note_null(place, "the facet");
             gone.push(name);
-        } else if inner.is_object() {
+        } else if inner.is_object() && !faults.is_full() {
             for fault in base(inner, place, container) {
                 faults.push_inner(fault);
             }
