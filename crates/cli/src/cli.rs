@@ -70,7 +70,7 @@ enum Command {
     /// Look at the queue.
     #[command(subcommand)]
     Queue(QueueCommand),
-    /// Keys for `auth.keys`.
+    /// Make keys, and the hashes that stand for them in `auth.keys`.
     #[command(subcommand)]
     Keys(keys::Command),
 }

@@ -10,6 +10,7 @@ mod own;
 mod structure;
 
 use std::borrow::Cow;
+use std::cell::LazyCell;
 use std::io::Read;
 
 use flate2::bufread::GzDecoder;
@@ -23,6 +24,9 @@ pub(crate) const READ: usize = 65_536;
 
 /// How much of a body is looked at as text, in bytes. What is kept of it is shorter.
 const LOOKED_AT: usize = 4_096;
+
+/// Events up to here, in bytes, are looked through for the words of an answer: it takes some times their size in memory.
+const SEARCHED: usize = 2_000_000;
 
 /// How much of an answer is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -54,26 +58,27 @@ impl Keeper {
         if body.trim_ascii().is_empty() {
             return None;
         }
-        match self.response {
-            Response::Redacted => {
-                let some = body.get(..LOOKED_AT).unwrap_or(&body);
-                Some(self.words(&String::from_utf8_lossy(some), event))
-            }
-            Response::Structure => {
-                let sent = own::folded(&masked::plain(event));
-                let harmless = |word: &str| {
-                    let is_sent = match word.bytes().all(|b| b.is_ascii_digit()) {
-                        true => sent.split(|c: char| !c.is_ascii_digit()).any(|n| n == word),
-                        false => sent.contains(&own::folded(word)),
-                    };
-                    !is_sent && !masked::is_encoded(word, &sent) && self.own.places(word).is_empty()
-                };
-                Some(structure::of(&body, harmless).unwrap_or_else(|| {
-                    let more = if whole { "" } else { "more than " };
-                    format!("{more}{} bytes of {}", body.len(), known(media_type))
-                }))
-            }
+        // Too large to be looked through for each word: then no word is known to be harmless.
+        let small = event.len() <= SEARCHED;
+        if self.response == Response::Redacted && small {
+            let some = body.get(..LOOKED_AT).unwrap_or(&body);
+            return Some(self.words(&String::from_utf8_lossy(some), event));
         }
+        let sent = LazyCell::new(|| own::folded(&masked::plain(event)));
+        let harmless = |word: &str| {
+            let is_sent = || match word.bytes().all(|b| b.is_ascii_digit()) {
+                true => sent
+                    .split(|c: char| !c.is_ascii_digit())
+                    .any(|number| number == word),
+                false => sent.contains(&own::folded(word)) || masked::is_encoded(word, &sent),
+            };
+            small && self.own.places(word).is_empty() && !is_sent()
+        };
+        let structure = structure::of(&body, harmless);
+        Some(structure.unwrap_or_else(|| {
+            let more = if whole { "" } else { "more than " };
+            format!("{more}{} bytes of {}", body.len(), known(media_type))
+        }))
     }
 
     /// A text of the target's, fit for a log line, where more than the structure is to be kept.

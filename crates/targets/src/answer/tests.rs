@@ -65,6 +65,22 @@ fn the_structure_says_which_fields_there_are_and_which_codes() {
 }
 
 #[test]
+fn of_an_event_too_large_to_be_looked_through_no_word_comes_back() {
+    let event = format!("{EVENT}{}", " ".repeat(SEARCHED));
+    for response in [Response::Structure, Response::Redacted] {
+        let body = br#"{"status": 400, "error": "nightly", "message": "pin 4711", "people": 1}"#;
+        let kept = keeper(response).body(None, body, &event);
+        let expected = r#"{"status": 400, "error", "message", …}"#;
+        let mut fields: Vec<&str> = kept.as_deref().unwrap().split(", ").collect();
+        fields.sort_unstable();
+        for field in expected.trim_matches(['{', '}']).split(", ") {
+            assert!(kept.as_deref().unwrap().contains(field), "{fields:?}");
+        }
+        assert!(!kept.unwrap().contains("nightly"));
+    }
+}
+
+#[test]
 fn redacted_words_help_and_hold_nothing_of_the_event() {
     let said = redacted(
         r#"{"message": "cannot parse field 'pin' at line 1 column 42: value '4711' of ann@example.org is not allowed", "password": "x1"}"#,
