@@ -148,6 +148,22 @@ async fn a_client_with_a_bad_key_hides_nobody_elses_reason() {
 }
 
 #[tokio::test]
+async fn a_sender_is_named_and_hides_no_other_that_comes_from_the_same_address() {
+    let keys = r#"{"airflow": {"key": "a-key-of-airflow-alone"}, "dbt": {"key": "a-key-of-dbt-and-none"}}"#;
+    let (_folder, serve) = serve(&[("AUTH_KEYS", keys)]);
+    for key in ["a-key-of-airflow-alone", "a-key-of-dbt-and-none"] {
+        let bearer = format!("Bearer {key}");
+        for _ in 0..3 {
+            let headers = [("authorization", &*bearer)];
+            assert_eq!(send(&serve, "/api/v1/lineage", &headers, "{}").await, 400);
+        }
+    }
+    let refused = lines_when(&serve, "refused", |line| line["sender"] == "dbt");
+    let senders: Vec<_> = refused.iter().map(|line| &line["sender"]).collect();
+    assert_eq!(senders, ["airflow", "dbt"], "{refused:#?}");
+}
+
+#[tokio::test]
 async fn an_event_that_is_refused_in_an_array_is_a_line_too() {
     let (_folder, serve) = serve(&[]);
     let wrong = |n: u32| event(n, "START").replace("runId", "runid");
@@ -231,6 +247,8 @@ async fn an_event_says_how_many_names_its_rules_rewrote() {
         &folder.path().join("data"),
         &[("RULES_FILE", rules.to_str().unwrap())],
     );
+    let failed = "lineage_proxy_rule_failed_total{rule=\"by-script\"} 0\n";
+    eventually_async(async || serve.get("/metrics").await.contains(failed)).await;
     let inputs = r#""inputs":[{"namespace":"n","name":"a"},{"namespace":"n","name":"b"}]"#;
     serve.post(&support::moving(1, "START", inputs)).await;
     let line = serve.logged("event");

@@ -131,6 +131,15 @@ impl Batch {
         }
     }
 
+    /// Begins the counters of the rules in use at zero.
+    pub(crate) fn begin_rules(&self) {
+        for rule in self.rules.current().rules.names() {
+            for metric in [&metric::DROPPED, &metric::RULE_FAILED] {
+                metric.count_of([rule.to_owned().into()], 0);
+            }
+        }
+    }
+
     fn health(&self) -> MutexGuard<'_, Health> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }

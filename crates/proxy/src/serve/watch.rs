@@ -28,6 +28,9 @@ pub(super) async fn watch(queue: Queue, batch: Option<Arc<Batch>>, stop: Cancell
             let depth = queue.depth().await;
             waiting = depth.as_ref().ok().map(|depth| depth.events);
             stand(&depth);
+            if let Some(batch) = &batch {
+                batch.begin_rules(); // there may be others than a moment ago
+            }
             next = Instant::now() + LOOK.max(begun.elapsed() * SHARE);
         }
         if let Some(batch) = &batch {
