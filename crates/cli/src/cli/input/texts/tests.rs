@@ -1,5 +1,8 @@
 //! Every form that events come in, and what is broken among them.
 
+use proptest::prelude::*;
+use serde_json::Value;
+
 use super::*;
 
 fn texts(file: &str) -> Vec<(u64, String)> {
@@ -112,4 +115,100 @@ fn a_hundred_thousand_levels_and_cut_lines_are_read_in_their_turn() {
     assert_eq!(texts(&deep).len(), 1);
     let cut = "{\"a\":{\"b\":\n".repeat(5_000);
     assert_eq!(texts(&cut).len(), 5_000);
+}
+
+/// An object with whatever brackets, quotes and escapes in it.
+fn object() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i32>().prop_map(Value::from),
+        "[\\[\\]{}\",:\\\\\n é]{0,8}".prop_map(Value::from),
+    ];
+    let value = leaf.prop_recursive(3, 12, 3, |inner| {
+        let members = prop::collection::vec(("[a-c{}\"]{0,3}", inner.clone()), 0..3);
+        prop_oneof![
+            prop::collection::vec(inner, 0..3).prop_map(Value::from),
+            members.prop_map(|members| members.into_iter().collect()),
+        ]
+    });
+    let members = prop::collection::vec(("[a-c]{1,3}", value), 0..4);
+    members.prop_map(|members| members.into_iter().collect())
+}
+
+/// An object and how it is written: over many lines or on one.
+fn written() -> impl Strategy<Value = String> {
+    (object(), any::<bool>()).prop_map(|(object, pretty)| match pretty {
+        true => format!("{object:#}"),
+        false => object.to_string(),
+    })
+}
+
+/// What is expected of `file`, into which each text is put as it is added.
+#[derive(Default)]
+struct Built {
+    file: String,
+    expected: Vec<(u64, String)>,
+}
+
+impl Built {
+    fn add(&mut self, text: &str) {
+        let line = 1 + newlines(self.file.as_bytes());
+        self.expected.push((line, text.to_owned()));
+        self.file += text;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn texts_are_found_whole_with_their_lines_however_they_are_laid_out(
+        all in prop::collection::vec(
+            (written(), prop::sample::select(vec!["", " ", "\n", "\r\n", "\n\n \t", "\n\u{1e}"])),
+            1..6,
+        ),
+        form in 0..4,
+    ) {
+        let (before, comma, after) = match form {
+            0 => ("", "", ""),
+            1 => ("\u{feff}\n", "", "\n"),
+            2 => (" [\n", ",", "]\n"),
+            _ => ("{\"events\": [", ",", "\n], \"totalCount\": 7}"),
+        };
+        let mut built = Built { file: before.to_owned(), ..Built::default() };
+        let last = all.len() - 1;
+        for (index, (text, between)) in all.iter().enumerate() {
+            built.add(text);
+            built.file += if index == last { "" } else { comma };
+            // The record separator stands between texts, and in no array.
+            built.file += if comma.is_empty() { between } else { between.trim_end_matches('\u{1e}') };
+        }
+        built.file += after;
+        prop_assert_eq!(texts(&built.file), built.expected, "{}", built.file);
+    }
+
+    #[test]
+    fn a_text_that_is_cut_off_costs_itself_alone(
+        before in prop::collection::vec(written(), 0..3),
+        cut in object(),
+        at in any::<prop::sample::Index>(),
+        after in prop::collection::vec(written(), 0..3),
+    ) {
+        let cut = cut.to_string();
+        let ends: Vec<usize> = (1..cut.len()).filter(|end| cut.is_char_boundary(*end)).collect();
+        let cut = &cut[..ends[at.index(ends.len())]];
+        let mut built = Built::default();
+        for (text, is_whole) in before.iter().map(|text| (text.as_str(), true))
+            .chain([(cut, false)])
+            .chain(after.iter().map(|text| (text.as_str(), true)))
+        {
+            match is_whole {
+                true => built.add(text),
+                false => built.add(text.trim_end()),
+            }
+            built.file += "\n";
+        }
+        prop_assert_eq!(texts(&built.file), built.expected, "{}", built.file);
+    }
 }
