@@ -323,6 +323,42 @@ async fn what_is_fatal_is_told_from_what_would_be_repaired() {
 }
 
 #[tokio::test]
+async fn what_strict_accepts_is_delivered_as_it_came_and_repair_names_every_run() {
+    let parent = r#""parent":{"_producer":"urn:p","_schemaURL":"urn:s","run":{"runId":"manual 1"},"job":{"namespace":"n","name":"j"},"root":null}"#;
+    let child = event(1, "START").replace(
+        r#"000000000001"}"#,
+        &format!(r#"000000000001","facets":{{{parent}}}}}"#),
+    );
+    let (_folder, strict) = serve(&[("VALIDATION", "strict")]);
+    assert_eq!(
+        strict.post_to("/api/v1/lineage", &child).await.status(),
+        200
+    );
+    let kept = &strict.stored_when(1).await[0];
+    assert!(kept.contains(parent), "{kept}");
+
+    let (_folder, repair) = serve(&[]);
+    let own = event(2, "START").replace("01a1faa6-e194-708b-a993-000000000002", "manual 1");
+    let both = format!("[{own}, {child}]");
+    assert_eq!(
+        repair
+            .post_to("/api/v1/lineage/batch", &both)
+            .await
+            .status(),
+        200
+    );
+    let delivered: Vec<Value> = (repair.stored_when(2).await.iter())
+        .map(|text| serde_json::from_str(text).unwrap())
+        .collect();
+    let of_parent = |event: &&Value| event["run"]["facets"].get("parent").is_some();
+    let child = delivered.iter().find(of_parent).unwrap();
+    let own = delivered.iter().find(|event| !of_parent(event)).unwrap();
+    let parent = &child["run"]["facets"]["parent"];
+    assert_eq!(parent["run"]["runId"], own["run"]["runId"]);
+    assert!(parent.get("root").is_none());
+}
+
+#[tokio::test]
 async fn validation_queues_nothing() {
     let (_folder, serve) = serve(&[]);
     let naive = event(1, "START").replace(".1Z", ".1");

@@ -226,7 +226,7 @@ async fn nothing_comes_back(
             ("BATCH_SIZE", "1"),
             ("BATCH_WINDOW", "0"),
             ("BATCH_DEDUPLICATION", "0"),
-            ("LOG", "info,proxy=debug,targets=debug"),
+            ("LOG", "trace"),
         ][..],
         settings,
     ]
@@ -338,6 +338,39 @@ async fn a_target_that_is_overloaded_and_echoes_does_not_either() {
     nothing_comes_back(&[429], &["headers"], &target, &settings, &[]).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_send_prints_of_an_answer_has_no_key_and_nothing_that_moves_a_terminal() {
+    let target = Echo::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let places = ["json", "html", "text", "base64", "headers"];
+    let events: Vec<String> = places
+        .iter()
+        .enumerate()
+        .map(|(n, place)| event(n, 422, place).replace("urn:schema", "urn:\\u001b[2J"))
+        .collect();
+    let file = support::write(folder.path(), "events.jsonl", &events.join("\n"));
+    let arguments = ["send", "--url", &target.url, file.to_str().unwrap()].map(str::to_owned);
+    let output = tokio::task::spawn_blocking(move || {
+        std::process::Command::new(support::BINARY)
+            .args(arguments)
+            .env("OPENLINEAGE_API_KEY", KEY)
+            .output()
+            .unwrap()
+    });
+    let output = output.await.unwrap();
+    let text =
+        String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    assert!(
+        text.contains("422") && text.contains("authorization"),
+        "{text}"
+    );
+    let encoded = STANDARD.encode(KEY);
+    for form in [KEY, &encoded[..encoded.len() - 3]] {
+        assert!(!text.contains(form), "{form} in {text}");
+    }
+    assert!(!text.contains('\u{1b}'), "{text}");
+}
+
 /// Answers like DataZone, with words of the request in every place that the client reads.
 async fn datazone() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -396,7 +429,7 @@ async fn what_datazone_quotes_of_a_request_is_not_kept() {
             ("QUEUE_MAX_RECEIVES", "1"),
             ("BATCH_SIZE", "1"),
             ("BATCH_WINDOW", "0"),
-            ("LOG", "info,proxy=debug,targets=debug"),
+            ("LOG", "trace"),
         ];
         let aws = [
             ("AWS_ENDPOINT_URL", url.as_str()),

@@ -173,7 +173,7 @@ async fn no_second_proxy_serves_from_the_same_folder() {
         .arg(folder.path())
         .output()
         .unwrap();
-    assert_eq!(second.status.code(), Some(64));
+    assert_eq!(second.status.code(), Some(75));
     assert!(
         String::from_utf8(second.stderr)
             .unwrap()

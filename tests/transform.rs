@@ -135,6 +135,181 @@ fn the_workbench_says_what_is_wrong_what_passes_what_changes_and_why() {
 }
 
 #[test]
+fn check_warns_of_what_can_never_act_and_fails_only_when_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "rules:\n- name: a\n  symlink_to_primary: {namespace: \"*\"}\n- name: b\n  rename: {namespace: {map: {x: x}}}\n";
+    let rules = write(folder.path(), "rules.yaml", text);
+    let rules = rules.to_str().unwrap();
+    let (status, out, _) = run(&["transform", "check", "--rules", rules], &[]);
+    assert_eq!(status, Some(0), "{out}");
+    for part in [
+        "rules.yaml:3:23: warning: rule \"a\": it never swaps",
+        "rules.yaml:5:30: warning: rule \"b\": \"x\" becomes itself",
+        "2 rules, 0 examples, 2 warnings",
+    ] {
+        assert!(out.contains(part), "{part} in {out}");
+    }
+    let deny = ["transform", "check", "--deny-warnings", "--rules", rules];
+    assert_eq!(run(&deny, &[]).0, Some(1));
+    let (_, out, _) = run(
+        &["transform", "check", "--output", "json", "--rules", rules],
+        &[],
+    );
+    let lines: Vec<Value> = out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines[0]["level"], "warning");
+    assert_eq!(
+        (&lines[0]["line"], &lines[0]["column"]),
+        (&3.into(), &23.into())
+    );
+    assert_eq!(lines[2]["warnings"], 2);
+}
+
+#[test]
+fn explain_says_what_only_expected_and_found_and_where_each_name_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "
+rules:
+  - {name: mysql, rename: {only: {namespace: 'mysql://*'}, namespace: x}}
+  - {name: typo, rename: {namespace: {map: {'s3a://lakes': 's3://lakes'}}}}
+  - {name: moves, normalise: s3}
+  - {name: never, symlink_to_primary: {namespace: '*'}}
+";
+    let rules = write(folder.path(), "rules.yaml", text);
+    let rules = rules.to_str().unwrap();
+    let event = moving(
+        1,
+        "START",
+        r#""inputs":[{"namespace":"s3a://lake","name":"/k"}]"#,
+    );
+    let file = write(folder.path(), "event.json", &event);
+    let file = file.to_str().unwrap();
+    let (status, out, err) = run(&["transform", "explain", "--rules", rules, file], &[]);
+    assert_eq!(status, Some(0), "{err}");
+    for part in [
+        "    dataset s3a://lake /k stays: only.namespace\n      expected mysql://*\n      found    s3a://lake\n",
+        "    dataset s3a://lake /k stays: namespace.map\n      expected s3a://lakes\n",
+        "    warning: it never swaps",
+        "  where names stand, and which rule moves them:\n",
+        "    dataset s3a://lake /k\n      /inputs/0: moves\n",
+        "      /job: stays\n",
+    ] {
+        assert!(out.contains(part), "{part} in {out}");
+    }
+    let (_, out, _) = run(
+        &[
+            "transform",
+            "explain",
+            "--output",
+            "json",
+            "--rules",
+            rules,
+            file,
+        ],
+        &[],
+    );
+    let explained: Value = serde_json::from_str(&out).unwrap();
+    let left = &explained["rules"][0]["left"][0];
+    assert_eq!(
+        (&left["expected"], &left["found"]),
+        (&"mysql://*".into(), &"s3a://lake".into())
+    );
+    assert_eq!(explained["rules"][1]["left"][0]["nearest"], "s3a://lakes");
+    assert!(
+        explained["rules"][3]["warnings"][0]
+            .as_str()
+            .unwrap()
+            .starts_with("it never swaps")
+    );
+    let names = explained["names"].as_array().unwrap();
+    let dataset = names.iter().find(|name| name["of"] == "dataset").unwrap();
+    assert_eq!(dataset["places"][0]["pointer"], "/inputs/0");
+    assert_eq!(dataset["places"][0]["moved_by"][0]["rule"], "moves");
+}
+
+#[test]
+fn each_line_of_json_says_which_event_of_which_file_it_is_in_the_order_of_the_input() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "
+rules:
+  - {name: idle, when: {job: {name: 'job 2'}}, drop: true}
+  - {name: dies, when: {job: {name: 'job 4'}}, script: 'throw 1', on_failure: dead_letter}
+coalesce: {window: 1s}
+";
+    let rules = write(folder.path(), "rules.yaml", text);
+    let rules = rules.to_str().unwrap();
+    // The runs are mixed, one is dropped, one is no event, and two become one.
+    let array = format!(
+        "[{},{},{},7]",
+        event(3, "RUNNING"),
+        event(2, "START"),
+        event(1, "COMPLETE")
+    );
+    let array = write(folder.path(), "a.json", &array);
+    let lines = write(
+        folder.path(),
+        "b.jsonl",
+        &[event(4, "START"), event(3, "COMPLETE"), event(1, "START")].join("\n"),
+    );
+    let files = [array.to_str().unwrap(), lines.to_str().unwrap()];
+    let (status, out, err) = run(
+        &[
+            "transform",
+            "--output",
+            "json",
+            "--rules",
+            rules,
+            files[0],
+            files[1],
+        ],
+        &[],
+    );
+    assert_eq!(status, Some(1), "{out}{err}");
+    let found: Vec<Value> = out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let outcomes: Vec<&str> = found
+        .iter()
+        .map(|line| line["outcome"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        outcomes,
+        [
+            "merged",
+            "dropped",
+            "delivered",
+            "unreadable",
+            "dead_letter",
+            "delivered",
+            "delivered"
+        ]
+    );
+    let file = |line: &Value| line["event"].as_str().unwrap().contains("a.json");
+    assert_eq!(
+        found.iter().map(file).collect::<Vec<_>>(),
+        [true, true, true, true, false, false, false]
+    );
+    assert_eq!(found[0]["into"], found[5]["event"]);
+    assert_eq!(found[5]["merged"][0], found[0]["event"]);
+    assert_eq!(found[2]["delivered"]["job"]["name"], "job 1");
+    // A person gets the events alone, in that order too.
+    let (_, out, _) = run(&["transform", "--rules", rules, files[0], files[1]], &[]);
+    let jobs: Vec<String> = out
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<Value>(line).unwrap()["job"]["name"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    assert_eq!(jobs, ["job 1", "job 3", "job 1"]);
+}
+
+#[test]
 fn an_example_that_fails_and_a_file_without_any_are_a_no() {
     let folder = tempfile::tempdir().unwrap();
     let text = "rules: [{name: a, drop: true, examples: [{given: {}, expect_unchanged: true}]}]";

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::support::{Serve, Target, event};
 
-fn start(folder: &Path, target: &Target) -> Serve {
+pub(crate) fn start(folder: &Path, target: &Target) -> Serve {
     Serve::start(
         folder,
         &[("TARGET", "openlineage"), ("OPENLINEAGE_URL", &target.url)],
@@ -22,7 +22,7 @@ fn start(folder: &Path, target: &Target) -> Serve {
 }
 
 /// The numbers of the events that have arrived.
-fn arrived(target: &Target) -> BTreeSet<u32> {
+pub(crate) fn arrived(target: &Target) -> BTreeSet<u32> {
     let taken = target.taken.lock().unwrap();
     let number = |event: &String| {
         let event: Value = serde_json::from_str(event).unwrap();
@@ -32,7 +32,7 @@ fn arrived(target: &Target) -> BTreeSet<u32> {
 }
 
 /// Sends one until it is taken.
-async fn taken_again(serve: &Serve, n: u32) {
+pub(crate) async fn taken_again(serve: &Serve, n: u32) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while serve.post(&event(n, "START")).await.status() != 200 {
         assert!(Instant::now() < deadline, "{:#?}", lines(serve, 0));
@@ -41,7 +41,7 @@ async fn taken_again(serve: &Serve, n: u32) {
 }
 
 /// For as long as a full-sized case may take on a slow machine.
-fn patiently<T>(mut ready: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn patiently<T>(mut ready: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(300);
     loop {
         if let Some(value) = ready() {
@@ -61,11 +61,11 @@ fn lines(serve: &Serve, after: usize) -> Vec<Value> {
         .collect()
 }
 
-fn does(command: &str, arguments: &[&str]) -> bool {
+pub(crate) fn does(command: &str, arguments: &[&str]) -> bool {
     let output = Command::new(command).args(arguments).output();
     output.is_ok_and(|output| output.status.success())
 }
 
-fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }

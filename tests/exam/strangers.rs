@@ -4,6 +4,7 @@
 //! time. Memory is measured as the peak of the process. Cases take turns, so that they do not disturb each other.
 
 mod bodies;
+mod halves;
 mod held;
 mod requests;
 mod scene;

@@ -24,6 +24,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use ::transform::Transforms;
 use proxy::config::settings::Settings;
 use proxy::config::{Config, Errors, Role};
+use proxy::queue::Unavailable;
 use proxy::rules::NoRules;
 use proxy::setup::NotStarted;
 
@@ -142,8 +143,12 @@ pub(crate) async fn run(
     };
     result.unwrap_or_else(|error| {
         eprintln!("lineage-proxy: {error:#}");
-        let status = if error.is::<Errors>() || error.is::<NotStarted>() || error.is::<NoRules>() {
+        let status = if let Some(not_started) = error.downcast_ref::<NotStarted>() {
+            not_started.status()
+        } else if error.is::<Errors>() || error.is::<NoRules>() {
             64
+        } else if error.is::<Unavailable>() {
+            75 // the queue is away, or held by another process: later it may not be
         } else if error.is::<input::Unreadable>() || error.is::<stack::Unknown>() {
             2
         } else {

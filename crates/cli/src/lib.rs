@@ -1,7 +1,7 @@
 //! The command line, as a library: so that a binary with transforms of its own has the same commands.
 //!
 //! Reads flags, environment and file once, calls the command, and turns what it says into an exit status:
-//! 0 fine, 1 the answer is no, 2 wrong usage, 64 bad configuration, 70 our fault.
+//! 0 fine, 1 the answer is no, 2 wrong usage, 64 bad configuration, 75 not now, 70 our fault.
 
 mod cli;
 

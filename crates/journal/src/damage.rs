@@ -1,7 +1,6 @@
 //! A damaged file: found, set aside under another name, and what can be read of it moved to a new one.
 //!
-//! Tables are read row by row, forwards to the damage, backwards to it from the end, and in between wherever a row can
-//! be reached. The damaged file is only ever read and renamed. Called by the one process that owns the file, which waits
+//! How tables are read around the damage is in `rows.rs`. The damaged file is only ever read and renamed. Called by the one process that owns the file, which waits
 //! meanwhile. What is found here of a write-ahead log is looked at in `wal.rs`.
 
 use std::fs;
@@ -10,18 +9,21 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rusqlite::types::ToSqlOutput;
-use rusqlite::{Connection, ErrorCode, Statement};
+use rusqlite::{Connection, ErrorCode};
 use time::OffsetDateTime;
 use tracing::error;
 
-use crate::{reader, wal};
+use crate::rows::{Copied, move_over, told};
+use crate::{create_file, reader, wal};
 
 /// The new file, while it is filled.
-const SALVAGED: &str = ".salvaged";
+pub(crate) const SALVAGED: &str = ".salvaged";
 
 /// The damaged file with a mended head, to be read from.
 const COPY: &str = ".mended";
+
+/// How the name of a file that is set aside says why.
+const DAMAGED: &str = "damaged";
 
 /// How long the log may grow while the file is checked.
 const LONG_LOG: u64 = 256 << 20;
@@ -91,7 +93,7 @@ pub(crate) fn finish(path: &Path) -> rusqlite::Result<()> {
     let salvaged = beside(path, SALVAGED);
     if !path.exists() && salvaged.exists() {
         // A log that is still there is that of the file that was set aside: over the new one it would be damage.
-        move_aside(path, &["-wal", "-shm"])?;
+        move_aside(path, &["-wal", "-shm"], DAMAGED)?;
         fs::rename(&salvaged, path).map_err(io)?;
     }
     Ok(())
@@ -113,37 +115,26 @@ pub(crate) fn set_aside(path: &Path, schema: &str, found: &str) -> rusqlite::Res
         }
     };
     // The database first: without it, nobody looks at the log that belongs to it.
-    let aside = move_aside(path, &["", "-wal", "-shm"])?;
-    fs::rename(&salvaged, path).map_err(io)?;
-    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
-    fs::File::open(folder.unwrap_or(Path::new(".")))
-        .and_then(|folder| folder.sync_all())
-        .map_err(io)?;
-    let rows: Vec<String> = copied.iter().map(Copied::told).collect();
+    let aside = move_aside(path, &["", "-wal", "-shm"], DAMAGED)?;
+    install(&salvaged, path)?;
     error!(
         file = %path.display(),
         damage = found,
         set_aside = %aside.display(),
-        moved_over = rows.join(", "),
+        moved_over = told(&copied),
         "the file was damaged: it is set aside, and what could be read of it moved to a new one. Look at the disk; \
          `sqlite3 FILE .recover` may find more in the file that was set aside, which is no longer used"
     );
     Ok(())
 }
 
-/// What was moved of a table.
-struct Copied {
-    table: String,
-    rows: u64,
-    /// No row was left behind.
-    whole: bool,
-}
-
-impl Copied {
-    fn told(&self) -> String {
-        let which = if self.whole { "all" } else { "those readable" };
-        format!("{}: {} rows ({which})", self.table, self.rows)
-    }
+/// Puts a file that was filled in its place.
+pub(crate) fn install(salvaged: &Path, path: &Path) -> rusqlite::Result<()> {
+    fs::rename(salvaged, path).map_err(io)?;
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+    fs::File::open(folder.unwrap_or(Path::new(".")))
+        .and_then(|folder| folder.sync_all())
+        .map_err(io)
 }
 
 /// Fills a new file at `salvaged`, and brings it to the disk.
@@ -153,17 +144,7 @@ fn salvage(
     salvaged: &Path,
     copy: &Path,
 ) -> rusqlite::Result<Vec<Copied>> {
-    let new = Connection::open(salvaged)?;
-    // It is nothing before it is whole: no journal, and synced once.
-    new.pragma_update(None, "journal_mode", "off")?;
-    new.pragma_update(None, "synchronous", "off")?;
-    new.execute_batch(schema)?;
-    let mut tables = Vec::new();
-    new.prepare(
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
-    )?
-    .query_map([], |row| row.get(0))?
-    .try_for_each(|name| name.map(|name: String| tables.push(name)))?;
+    let (new, tables) = create(salvaged, schema)?;
     let old = match wal::damage(path) {
         None => reader(path).and_then(|old| has_tables(&old, &tables).map(|()| old)),
         Some(_) => Err(rusqlite::Error::InvalidQuery),
@@ -175,8 +156,35 @@ fn salvage(
             reader(copy)?
         }
     };
+    fill(new, tables, &old, salvaged)
+}
+
+/// A new file with its tables, which are empty.
+pub(crate) fn create(salvaged: &Path, schema: &str) -> rusqlite::Result<(Connection, Vec<String>)> {
+    create_file(salvaged).map_err(io)?;
+    let new = Connection::open(salvaged)?;
+    // It is nothing before it is whole: no journal, and synced once.
+    new.pragma_update(None, "journal_mode", "off")?;
+    new.pragma_update(None, "synchronous", "off")?;
+    new.execute_batch(schema)?;
+    let mut tables = Vec::new();
+    new.prepare(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+    )?
+    .query_map([], |row| row.get(0))?
+    .try_for_each(|name| name.map(|name: String| tables.push(name)))?;
+    Ok((new, tables))
+}
+
+/// Moves all that can be read of `old` over, and brings it to the disk.
+pub(crate) fn fill(
+    new: Connection,
+    tables: Vec<String>,
+    old: &Connection,
+    salvaged: &Path,
+) -> rusqlite::Result<Vec<Copied>> {
     new.execute_batch("BEGIN")?;
-    let copied = tables.into_iter().map(|table| move_over(&old, &new, table));
+    let copied = tables.into_iter().map(|table| move_over(old, &new, table));
     let copied = copied.collect::<rusqlite::Result<Vec<_>>>()?;
     new.execute_batch("COMMIT")?;
     new.close().map_err(|(_, error)| error)?;
@@ -208,6 +216,7 @@ fn has_tables(old: &Connection, tables: &[String]) -> rusqlite::Result<()> {
 /// Makes a copy to be read from, with a log whose bad frames are left out. Where the first page is damaged (it says what
 /// tables there are), it gets that of the new file: the same schema in the same order puts tables in the same places.
 fn mend_head(path: &Path, salvaged: &Path, copy: &Path) -> rusqlite::Result<()> {
+    create_file(copy).map_err(io)?;
     fs::copy(path, copy).map_err(io)?;
     let has_log = wal::mend(path, &beside(copy, "-wal")).map_err(io)?;
     let is_good = reader(copy).and_then(|copy| {
@@ -235,131 +244,9 @@ fn mend_head(path: &Path, salvaged: &Path, copy: &Path) -> rusqlite::Result<()> 
     file.write_all(&page).map_err(io)
 }
 
-/// Moves the rows of a table that can be read. Errors are those of the new file.
-fn move_over(old: &Connection, new: &Connection, table: String) -> rusqlite::Result<Copied> {
-    let all = new.prepare(&format!("SELECT * FROM {table}"))?;
-    let columns: Vec<&str> = all.column_names().collect();
-    let places = vec!["?"; columns.len()].join(", ");
-    let columns = columns.join(", ");
-    let insert = format!("INSERT OR IGNORE INTO {table} ({columns}) VALUES ({places})");
-    let select = |order: &str| {
-        format!(
-            "SELECT rowid, {columns} FROM {table} NOT INDEXED WHERE rowid > ?1 AND rowid < ?2 ORDER BY rowid {order}"
-        )
-    };
-    let mut copied = Copied {
-        table: table.clone(),
-        rows: 0,
-        whole: true,
-    };
-    let (Ok(up), Ok(down)) = (old.prepare(&select("ASC")), old.prepare(&select("DESC"))) else {
-        copied.whole = false;
-        return Ok(copied);
-    };
-    let mut moving = Moving {
-        up,
-        down,
-        insert: new.prepare(&insert)?,
-        rows: 0,
-    };
-    copied.whole = moving.all()?;
-    copied.rows = moving.rows;
-    Ok(copied)
-}
-
-struct Moving<'a> {
-    up: Statement<'a>,
-    down: Statement<'a>,
-    insert: Statement<'a>,
-    rows: u64,
-}
-
-/// How far a run of rows went: the last one, and whether it ended for want of rows and not of sense.
-struct Ran {
-    last: Option<i64>,
-    ended: bool,
-}
-
-impl Moving<'_> {
-    /// Moves all rows that can be reached. Whether that is all.
-    fn all(&mut self) -> rusqlite::Result<bool> {
-        let first = self.run(true, i64::MIN, i64::MAX)?;
-        if first.ended {
-            return Ok(true);
-        }
-        let mut low = first.last.unwrap_or(0);
-        let end = self.run(false, low, i64::MAX)?;
-        let high = end.last.unwrap_or(i64::MAX);
-        let mut step = 1;
-        while let Some(probe) = low.checked_add(step).filter(|probe| *probe < high) {
-            let island = self.run(true, probe - 1, high)?;
-            match island.last {
-                Some(last) => {
-                    self.run(false, low, probe)?; // what the step went over
-                    low = last;
-                    step = 1;
-                }
-                None => step = step.saturating_mul(2),
-            }
-            if island.ended {
-                break;
-            }
-        }
-        Ok(false)
-    }
-
-    /// Moves the rows above `low` and below `high` upwards or downwards, until one cannot be read.
-    fn run(&mut self, upwards: bool, low: i64, high: i64) -> rusqlite::Result<Ran> {
-        let select = if upwards {
-            &mut self.up
-        } else {
-            &mut self.down
-        };
-        let columns = select.column_count();
-        let mut ran = Ran {
-            last: None,
-            ended: false,
-        };
-        let Ok(mut rows) = select.query([low, high]) else {
-            return Ok(ran);
-        };
-        loop {
-            let row = match rows.next() {
-                Ok(Some(row)) => row,
-                Ok(None) => {
-                    ran.ended = true;
-                    return Ok(ran);
-                }
-                Err(_) => return Ok(ran),
-            };
-            let Ok(id) = row.get::<_, i64>(0) else {
-                return Ok(ran);
-            };
-            // A damaged tree can lead in a circle.
-            let goes_on = match (ran.last, upwards) {
-                (None, _) => true,
-                (Some(last), true) => id > last,
-                (Some(last), false) => id < last,
-            };
-            if !goes_on {
-                return Ok(ran);
-            }
-            for at in 1..columns {
-                let Ok(value) = row.get_ref(at) else {
-                    return Ok(ran);
-                };
-                // As it is, bytes that are no text too: who reads it decides.
-                (self.insert).raw_bind_parameter(at, ToSqlOutput::Borrowed(value))?;
-            }
-            self.rows += u64::try_from(self.insert.raw_execute()?).unwrap_or(0);
-            ran.last = Some(id);
-        }
-    }
-}
-
 /// Renames what there is of these parts of a file, in that order. Gives the new name of the file.
-fn move_aside(path: &Path, parts: &[&str]) -> rusqlite::Result<PathBuf> {
-    let aside = free_name(path);
+pub(crate) fn move_aside(path: &Path, parts: &[&str], why: &str) -> rusqlite::Result<PathBuf> {
+    let aside = free_name(path, why);
     for part in parts {
         let from = beside(path, part);
         if from.exists() {
@@ -369,12 +256,12 @@ fn move_aside(path: &Path, parts: &[&str]) -> rusqlite::Result<PathBuf> {
     Ok(aside)
 }
 
-/// A name that says when, and is not taken.
-fn free_name(path: &Path) -> PathBuf {
+/// A name that says why and when, and is not taken.
+fn free_name(path: &Path, why: &str) -> PathBuf {
     let now = OffsetDateTime::now_utc();
     let (date, (hour, minute, second)) = (now.date(), now.to_hms());
     let day = date.to_string().replace('-', "");
-    let stamp = format!(".damaged-{day}T{hour:02}{minute:02}{second:02}Z");
+    let stamp = format!(".{why}-{day}T{hour:02}{minute:02}{second:02}Z");
     let numbered = (2u32..).map(|n| beside(path, &format!("{stamp}-{n}")));
     let mut names = std::iter::once(beside(path, &stamp)).chain(numbered);
     names
@@ -382,14 +269,14 @@ fn free_name(path: &Path) -> PathBuf {
         .unwrap_or_else(|| beside(path, &stamp))
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
 /// Removes a file of ours that was left behind, with what belongs to it.
-fn remove(path: &Path) -> rusqlite::Result<()> {
+pub(crate) fn remove(path: &Path) -> rusqlite::Result<()> {
     for part in ["", "-wal", "-shm", "-journal"] {
         match fs::remove_file(beside(path, part)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
@@ -399,6 +286,6 @@ fn remove(path: &Path) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn io(error: std::io::Error) -> rusqlite::Error {
+pub(crate) fn io(error: std::io::Error) -> rusqlite::Error {
     rusqlite::Error::ToSqlConversionFailure(Box::new(error))
 }

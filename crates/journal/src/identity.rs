@@ -50,24 +50,31 @@ impl Identity {
 
     /// Whether `path` names this file, and all of it.
     pub fn is_at(self, path: &Path) -> Result<(), Displaced> {
-        self.compare(&Identity::at(path))
+        self.compare(Identity::at(path)).map(drop)
+    }
+
+    /// The same; gives it with its present size.
+    pub(crate) fn is_in_place(self, path: &Path) -> Result<Identity, Displaced> {
+        self.compare(Identity::at(path))
+    }
+
+    pub(crate) fn is_same(self, other: Identity) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
     }
 
     /// The decision: what was found where this one was expected.
-    fn compare(self, found: &io::Result<Identity>) -> Result<(), Displaced> {
+    fn compare(self, found: io::Result<Identity>) -> Result<Identity, Displaced> {
         match found {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Displaced::Gone),
             // A file stands where a folder was.
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(Displaced::Gone),
             Err(error) => Err(Displaced::Hidden(error.to_string())),
-            Ok(found) if (found.device, found.inode) != (self.device, self.inode) => {
-                Err(Displaced::Replaced)
-            }
+            Ok(found) if !self.is_same(found) => Err(Displaced::Replaced),
             Ok(found) if found.size < self.size => Err(Displaced::Cut {
                 from: self.size,
                 to: found.size,
             }),
-            Ok(_) => Ok(()),
+            Ok(found) => Ok(found),
         }
     }
 }
@@ -134,7 +141,8 @@ mod tests {
             ),
         ];
         for (found, decided) in cases {
-            assert_eq!(held.compare(&found), decided, "{found:?}");
+            let what = format!("{found:?}");
+            assert_eq!(held.compare(found).map(drop), decided, "{what}");
         }
     }
 

@@ -2,25 +2,31 @@
 //!
 //! Writes that arrive while a commit is under way share the next one, so that 32 clients do not wait for 32 fsyncs.
 //! A write is answered after its commit is on disk (WAL, `synchronous = FULL`) and not before. A file that turns out to
-//! be damaged is set aside and what can be read of it moved over (`damage.rs`). Knows no events: the embedded queue
-//! (`proxy`) and the store (`targets`) bring their tables.
+//! be damaged is set aside and what can be read of it moved over (`damage.rs`); one that is removed, moved or replaced
+//! while it is open is put back (`held.rs`) before anything is answered. Knows no events: the embedded queue (`proxy`) and
+//! the store (`targets`) bring their tables.
 
+mod claim;
 mod damage;
+mod held;
 mod identity;
 mod private;
+mod rows;
 mod trouble;
 mod wal;
 mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use damage::Checked;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{mpsc, oneshot};
 
+pub use claim::{Claim, NotClaimed};
 pub use identity::{Displaced, Identity};
 pub use private::{create_file, create_folder, exposed};
 pub use trouble::Trouble;
@@ -31,6 +37,9 @@ const WAITING: usize = 1_024;
 
 /// How long another process (the CLI on a running proxy's data) may hold the file before a write fails.
 const BUSY: Duration = Duration::from_secs(3);
+
+/// What the log may keep on disk after a burst, in bytes.
+const LOG_LIMIT: u32 = 64 << 20;
 
 /// How soon a check is tried again that was in the way of much that was written.
 const CHECK_AGAIN: Duration = Duration::from_secs(60);
@@ -102,14 +111,15 @@ impl Journal {
     /// it. A damaged file is an error.
     pub fn open(path: &Path, schema: &str) -> Result<Journal, Error> {
         let connection = connect(path, schema).map_err(|source| database(path, source))?;
-        Journal::start(path, schema, connection, false)
+        Journal::start(path, schema, connection, None)
     }
 
-    /// The same for the one process that owns the file. A file that is damaged, or turns out to be later, is set aside
-    /// under another name, and what can be read of it is moved to a new one; the log says so.
+    /// The same for the one process that owns the file, and its folder as long as `claim` lives. A file that is damaged, or turns out
+    /// to be later, is set aside under another name, and what can be read of it is moved to a new one; the log says so.
+    /// So is one that stands at the path when the open file does so no more.
     ///
     /// The whole file is checked beside the work that is done on it, since that takes seconds for gigabytes.
-    pub fn own(path: &Path, schema: &str) -> Result<Journal, Error> {
+    pub fn own(path: &Path, schema: &str, claim: &Arc<Claim>) -> Result<Journal, Error> {
         let failed = |source| database(path, source);
         damage::finish(path).map_err(failed)?;
         if let Some(found) = damage::emptied(path).or_else(|| wal::damage(path)) {
@@ -122,7 +132,12 @@ impl Journal {
             }
             connection => connection,
         };
-        let journal = Journal::start(path, schema, connection.map_err(failed)?, true)?;
+        let journal = Journal::start(
+            path,
+            schema,
+            connection.map_err(failed)?,
+            Some(Arc::downgrade(claim)),
+        )?;
         let (file, requests) = (journal.file.clone(), journal.requests.downgrade());
         spawn(path, "check", move || {
             let check = || {
@@ -148,7 +163,7 @@ impl Journal {
         path: &Path,
         schema: &str,
         connection: Connection,
-        owned: bool,
+        claim: Option<Weak<Claim>>,
     ) -> Result<Journal, Error> {
         let file = Arc::new(File {
             path: path.to_owned(),
@@ -158,7 +173,8 @@ impl Journal {
             idle: Mutex::default(),
         });
         let (requests, waiting) = mpsc::channel(WAITING);
-        let writer = Writer::new(file.clone(), connection, owned);
+        let writer = Writer::new(file.clone(), connection, claim)
+            .map_err(|error| database(path, damage::io(error)))?;
         spawn(path, "", move || writer.run(waiting))?;
         Ok(Journal { file, requests })
     }
@@ -175,13 +191,22 @@ impl Journal {
         let request = Request::Write(writer::write(work, answer));
         self.requests.send(request).await.map_err(|_| stopped())?;
         let result = answered.await.map_err(|_| stopped())?;
-        result.map_err(|failed| match failed {
+        result.map_err(|failed| self.error(failed))
+    }
+
+    /// Looks now whether the open file is still the one that the path names, and puts it back where not.
+    pub async fn look(&self) -> Result<(), Error> {
+        self.write(|_| Ok(())).await
+    }
+
+    fn error(&self, failed: Failed) -> Error {
+        match failed {
             Failed::Database(source) => Error::Database {
                 path: self.file.path.clone(),
                 source,
             },
             Failed::Panicked => Error::Panicked(self.file.path.clone()),
-        })
+        }
     }
 
     /// Does `work` on another connection, which sees what is committed and does not wait for the writer.
@@ -201,20 +226,24 @@ impl Journal {
             let found = error.to_string();
             let request = Request::Damaged { replaced, found };
             self.requests.send(request).await.map_err(|_| stopped())?;
+        } else if result.is_err() {
+            // It may be gone: the writer finds out.
+            let _ = self.requests.try_send(Request::Look);
         }
         result.map_err(|source| database(&self.file.path, source))
     }
 }
 
-/// A connection that writes.
+/// A connection that writes. Its file is for its owner alone, and so are the log and the index, which SQLite creates
+/// with the mode of the database (`findCreateFileMode` in <https://sqlite.org/src/file/src/os_unix.c>).
 fn connect(path: &Path, schema: &str) -> rusqlite::Result<Connection> {
+    create_file(path).map_err(damage::io)?;
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     // FULL: the WAL is synced at each commit. NORMAL would lose the last ones with the power.
     connection.pragma_update(None, "synchronous", "full")?;
-    // What the WAL may keep on disk after a burst, in bytes.
-    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_LIMIT)?;
     connection.execute_batch(schema)?;
     Ok(connection)
 }
@@ -224,6 +253,8 @@ fn reader(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
+    // Whoever closes last deletes the log by its name, which may be that of another by then. That is the writer's.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     Ok(connection)
 }
 

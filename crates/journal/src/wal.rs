@@ -42,6 +42,7 @@ pub(crate) fn mend(path: &Path, to: &Path) -> io::Result<bool> {
     let frames = log.frames.iter().rposition(is_last).map_or(0, |at| at + 1);
     let mut from = BufReader::new(fs::File::open(wal(path))?);
     from.seek_relative(HEAD as i64)?;
+    crate::create_file(to)?;
     let mut to = BufWriter::new(fs::File::create(to)?);
     let mut head = Vec::new();
     for word in [MAGIC, VERSION, PAGE as u32, 0] {

@@ -1,10 +1,12 @@
 //! The writer: takes what is waiting, writes it in one transaction, commits, answers.
 //!
-//! A thread of its own, the only one that writes, and the one that puts a new file in the place of a damaged one.
+//! A thread of its own, the only one that writes, and the one that puts a new file in the place of a damaged one, and of
+//! one that was taken away. Before a group and before it is answered it looks whether the open file is in place.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
@@ -12,7 +14,8 @@ use rusqlite::{Connection, ErrorCode, ffi};
 use tokio::sync::{mpsc, oneshot};
 use tracing::error;
 
-use crate::{File, Trouble, connect, damage};
+use crate::held::{self, Held};
+use crate::{Claim, File, Identity, Trouble, connect, damage};
 
 /// Writes that share one commit at most: past some hundred, larger groups do not get faster (SQLite WAL, 2–4 KB rows).
 const GROUP: usize = 256;
@@ -20,9 +23,16 @@ const GROUP: usize = 256;
 /// How soon a file may be set aside again: on a disk that damages everything, copies would fill what is left of it.
 const ASIDE_AGAIN: Duration = Duration::from_secs(60);
 
+/// How soon a file is put back again after that has failed, in times of how long it took, since each reads all of it; and at
+/// the soonest.
+const PUT_BACK_AGAIN: u32 = 10;
+const PUT_BACK_SOONEST: Duration = Duration::from_millis(10);
+
 /// What the writer is asked.
 pub(crate) enum Request {
     Write(Write),
+    /// Nothing but what comes before each group: whether the file is in place.
+    Look,
     /// A reader found the file damaged that was there after so many had been replaced.
     Damaged {
         replaced: u64,
@@ -80,20 +90,32 @@ pub(crate) struct Writer {
     file: Arc<File>,
     /// None while the file cannot be opened.
     connection: Option<Connection>,
-    owned: bool,
+    /// The files of the connection.
+    held: Option<Held>,
+    /// The folder, where this process owns it, and as long as its owner lives.
+    claim: Option<Weak<Claim>>,
     aside: Option<Instant>,
+    /// Until when it is not tried again to put the file back, and why that failed.
+    not_put_back: Option<(Instant, String)>,
     trouble: Trouble,
 }
 
 impl Writer {
-    pub(crate) fn new(file: Arc<File>, connection: Connection, owned: bool) -> Writer {
-        Writer {
+    pub(crate) fn new(
+        file: Arc<File>,
+        connection: Connection,
+        claim: Option<Weak<Claim>>,
+    ) -> io::Result<Writer> {
+        let held = Held::of(&file.path)?;
+        Ok(Writer {
             file,
             connection: Some(connection),
-            owned,
+            held: Some(held),
+            claim,
             aside: None,
+            not_put_back: None,
             trouble: Trouble::new("the file cannot be written"),
-        }
+        })
     }
 
     pub(crate) fn run(mut self, mut waiting: mpsc::Receiver<Request>) {
@@ -102,25 +124,126 @@ impl Writer {
                 self.replace(&found);
             }
         }
+        self.close();
+    }
+
+    /// Closes the connection. SQLite then deletes the log by its name: not where that is somebody else's.
+    fn close(&mut self) {
+        if self.in_place().is_err() {
+            // In vain, it has said what is lost.
+            let _ = self.in_place();
+            if let Some(connection) = &self.connection {
+                leave_log(connection);
+            }
+        }
+    }
+
+    /// Looks whether all that is open is what its path names. What is not is put back.
+    fn in_place(&mut self) -> rusqlite::Result<()> {
+        if let Some(claim) = self.claim.as_ref().and_then(Weak::upgrade) {
+            claim.keep().map_err(|error| moved(error.to_string()))?;
+        }
+        let (Some(connection), Some(held)) = (self.connection.take(), &mut self.held) else {
+            return Ok(());
+        };
+        match held.check(&self.file.path) {
+            Ok(()) => {
+                self.connection = Some(connection);
+                Ok(())
+            }
+            Err((file, displaced)) => {
+                let why = format!("{}: {displaced}", file.display());
+                self.put_back(connection, &why)
+            }
+        }
+    }
+
+    /// Moves what the open file holds to a new one at its path. Where that fails the file stays open: it is the only
+    /// place where all of it is.
+    fn put_back(&mut self, held: Connection, why: &str) -> rusqlite::Result<()> {
+        if self.claim.as_ref().and_then(Weak::upgrade).is_none() {
+            self.connection = Some(held);
+            return Err(moved(why.to_owned()));
+        }
+        let started = Instant::now();
+        if let Some((until, failed)) = &self.not_put_back
+            && started < *until
+        {
+            self.connection = Some(held);
+            return Err(moved(failed.clone()));
+        }
+        let file = self.file.clone();
+        let _swap = (file.swap.write()).unwrap_or_else(PoisonError::into_inner);
+        *file.idle() = None;
+        match held::put_back(&file.path, &file.schema, &held) {
+            Ok(put_back) => {
+                file.replaced.fetch_add(1, Ordering::AcqRel);
+                self.not_put_back = None;
+                leave_log(&held);
+                self.connection = Some(put_back.connection);
+                self.held = Some(put_back.files);
+                error!(
+                    file = %file.path.display(),
+                    reason = why,
+                    moved_over = put_back.moved_over,
+                    set_aside = put_back.aside.map(|aside| aside.display().to_string()),
+                    "the file was taken away while it was in use: what it held is in a new one at its path. Stop the \
+                     proxy before its files are moved, deleted or restored"
+                );
+                Ok(())
+            }
+            Err(error) => {
+                let failed = format!(
+                    "{why}; it cannot be put back: {error}; at stake: {}",
+                    held::rows(&held)
+                );
+                let pause = (started.elapsed() * PUT_BACK_AGAIN).max(PUT_BACK_SOONEST);
+                self.not_put_back = Some((Instant::now() + pause, failed.clone()));
+                self.connection = Some(held);
+                Err(moved(failed))
+            }
+        }
+    }
+
+    /// A transaction in a file that is in place.
+    fn begin(&mut self) -> rusqlite::Result<Connection> {
+        self.in_place()?;
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => {
+                if self.claim.is_some() {
+                    damage::finish(&self.file.path)?;
+                }
+                let path = &self.file.path;
+                let before = self.held.take();
+                let connection = connect(path, &self.file.schema)?;
+                self.held = Some(Held::of(path).map_err(damage::io)?);
+                let now = Identity::at(path).map_err(damage::io)?;
+                if before.is_some_and(|before| !before.is_same(now)) {
+                    let file = path.display();
+                    error!(%file, "the file was closed after an error, and another is at its path now");
+                }
+                connection
+            }
+        };
+        match connection.execute_batch("BEGIN IMMEDIATE") {
+            Ok(()) => Ok(connection),
+            Err(error) => {
+                // After any other error the next group opens it anew.
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) {
+                    self.connection = Some(connection);
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Writes a group. Gives what damage was found, if that is to be mended now: then nothing of the group is written,
     /// for it might be among what cannot be read again.
     fn group(&mut self, first: Request, waiting: &mut mpsc::Receiver<Request>) -> Option<String> {
-        let opened = match self.connection.take() {
-            Some(connection) => Ok(connection),
-            None => {
-                let finished = match self.owned {
-                    true => damage::finish(&self.file.path),
-                    false => Ok(()),
-                };
-                finished.and_then(|()| connect(&self.file.path, &self.file.schema))
-            }
-        };
         let (mut connection, mut failed) = (None, None);
-        match opened.and_then(|it| it.execute_batch("BEGIN IMMEDIATE").map(|()| it)) {
+        match self.begin() {
             Ok(begun) => connection = Some(begun),
-            // Without a connection: the next group opens one anew.
             Err(error) => failed = Some(Arc::new(error)),
         }
         let (mut answers, mut damaged, mut refused) = (Vec::new(), None, None);
@@ -132,6 +255,7 @@ impl Writer {
                     damaged = damaged.or(is_still_there.then_some(found));
                     break;
                 }
+                Request::Look => {}
                 Request::Write(write) => {
                     let written = write(match (&connection, &failed) {
                         (Some(connection), None) => Ok(connection),
@@ -166,6 +290,14 @@ impl Writer {
         if let Some(connection) = connection.as_ref().filter(|it| !it.is_autocommit()) {
             let _ = connection.execute_batch("ROLLBACK"); // the failure is already on its way to the callers
         }
+        if connection.is_some() {
+            self.connection = connection;
+        }
+        // What was committed to a file that was taken away meanwhile is put back with it, or not answered for.
+        let committed = failed.is_none();
+        if let (true, Err(error)) = (committed, self.in_place()) {
+            failed = Some(Arc::new(error));
+        }
         match failed.as_ref().or(refused.as_ref()) {
             Some(error) => self
                 .trouble
@@ -174,7 +306,6 @@ impl Writer {
         }
         let of_all = failed.as_ref().filter(|error| damage::is_damage(error));
         damaged = damaged.or(of_all.map(ToString::to_string));
-        self.connection = connection;
         for answer in answers {
             answer(failed.clone());
         }
@@ -182,15 +313,16 @@ impl Writer {
     }
 
     fn may_replace(&self) -> bool {
-        self.owned && self.aside.is_none_or(|at| at.elapsed() >= ASIDE_AGAIN)
+        self.claim.is_some() && self.aside.is_none_or(|at| at.elapsed() >= ASIDE_AGAIN)
     }
 
     /// Puts another file in the place of this one, with what can be read of it.
     fn replace(&mut self, found: &str) {
         self.aside = Some(Instant::now());
+        self.held = None;
         if let Some(connection) = self.connection.take() {
             // The log is not to be written into a file that is damaged, perhaps by the log.
-            let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+            leave_log(&connection);
         }
         let _swap = (self.file.swap.write()).unwrap_or_else(PoisonError::into_inner);
         *self.file.idle() = None;
@@ -207,6 +339,17 @@ impl Writer {
             ),
         }
     }
+}
+
+/// Lets a connection, when it closes, neither write the log into the file nor delete what bears its name.
+fn leave_log(connection: &Connection) {
+    let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true); // fails for no open one
+}
+
+/// What SQLite says where it notices by itself, which it does not with a write-ahead log.
+fn moved(why: String) -> rusqlite::Error {
+    let code = ffi::Error::new(ffi::SQLITE_READONLY_DBMOVED);
+    rusqlite::Error::SqliteFailure(code, Some(why))
 }
 
 /// Whether it is the disk's, and no caller's.

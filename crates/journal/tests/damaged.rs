@@ -10,9 +10,10 @@
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use journal::Journal;
+use journal::{Claim, Journal};
 use rusqlite::params;
 
 const SCHEMA: &str = "
@@ -22,8 +23,13 @@ const SCHEMA: &str = "
 const ROWS: i64 = 5_000;
 const PAGE: u64 = 4_096;
 
+fn own(path: &Path) -> Result<Journal, journal::Error> {
+    let claim = Claim::take(path.parent().unwrap()).unwrap();
+    Journal::own(path, SCHEMA, &Arc::new(claim))
+}
+
 async fn filled(path: &Path) {
-    let journal = Journal::own(path, SCHEMA).unwrap();
+    let journal = own(path).unwrap();
     fill(&journal, 1..=ROWS).await;
     drop(journal);
     while wal(path).exists() {
@@ -78,7 +84,7 @@ async fn rows_after(damage: impl FnOnce(&Path)) -> Vec<i64> {
     filled(&path).await;
     damage(&path);
     let before = fs::read(&path).unwrap();
-    let journal = Journal::own(&path, SCHEMA).unwrap();
+    let journal = own(&path).unwrap();
     for _ in 0..1_000 {
         if !aside(&path).is_empty()
             && !path.with_file_name("a.db.salvaged").exists()
@@ -161,7 +167,7 @@ async fn damage_that_appears_while_it_is_used_is_mended_too() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
     filled(&path).await;
-    let journal = Journal::own(&path, SCHEMA).unwrap();
+    let journal = own(&path).unwrap();
     assert_eq!(rows(&journal).await.len(), ROWS as usize);
     tokio::time::sleep(Duration::from_millis(500)).await; // the check at the start finds nothing
     overwrite(
@@ -194,7 +200,7 @@ async fn transactions_behind_a_bad_frame_of_the_log_are_not_forgotten() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
     filled(&path).await;
-    let journal = Journal::own(&path, SCHEMA).unwrap();
+    let journal = own(&path).unwrap();
     for n in 1..=100 {
         fill(&journal, [ROWS + n]).await;
     }
@@ -209,7 +215,7 @@ async fn transactions_behind_a_bad_frame_of_the_log_are_not_forgotten() {
         32 + frames / 2 * (PAGE + 24) + 1_000,
         &[0xa5; 8],
     );
-    let journal = Journal::own(&killed, SCHEMA).unwrap();
+    let journal = own(&killed).unwrap();
     let kept = rows(&journal).await;
     assert!(kept.len() > ROWS as usize + 90, "{}", kept.len());
     assert_eq!(aside(&killed).len(), 1);
@@ -220,7 +226,7 @@ async fn a_log_that_a_power_cut_left_half_written_is_no_damage() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
     filled(&path).await;
-    let journal = Journal::own(&path, SCHEMA).unwrap();
+    let journal = own(&path).unwrap();
     for n in 1..=20 {
         fill(&journal, [ROWS + n]).await;
     }
@@ -230,7 +236,7 @@ async fn a_log_that_a_power_cut_left_half_written_is_no_damage() {
     fs::copy(wal(&path), wal(&killed)).unwrap();
     let length = fs::metadata(wal(&killed)).unwrap().len();
     overwrite(&wal(&killed), length - 2_000, &[0xa5; 8]);
-    let journal = Journal::own(&killed, SCHEMA).unwrap();
+    let journal = own(&killed).unwrap();
     assert_eq!(rows(&journal).await.len(), ROWS as usize + 19);
     assert!(aside(&killed).is_empty());
 }
@@ -241,13 +247,13 @@ async fn a_log_that_a_crash_left_behind_while_its_file_was_set_aside_is_not_laid
     let folder = tempfile::tempdir().unwrap();
     let (old, new) = (folder.path().join("old/a.db"), folder.path().join("a.db"));
     fs::create_dir(folder.path().join("old")).unwrap();
-    let of_the_log = Journal::own(&old, SCHEMA).unwrap();
+    let of_the_log = own(&old).unwrap();
     fill(&of_the_log, ROWS + 1..=ROWS + 500).await;
     filled(&new).await;
     // The database was renamed, its log was not, and the new file is not yet in its place.
     fs::rename(&new, folder.path().join("a.db.salvaged")).unwrap();
     fs::copy(wal(&old), wal(&new)).unwrap();
-    let journal = Journal::own(&new, SCHEMA).unwrap();
+    let journal = own(&new).unwrap();
     assert!(rows(&journal).await == (1..=ROWS).collect::<Vec<_>>());
     let is_kept = |file: &fs::DirEntry| {
         let name = file.file_name().to_string_lossy().into_owned();

@@ -51,7 +51,7 @@ pub(crate) fn event(text: &str, root: Json<'_>, level: Level) -> Result<Accepted
         .collect();
     if let [(Kind::Job, job), (Kind::Dataset, dataset)] = branches.as_slice() {
         let readable =
-            |faults: &Faults<'_>| faults.is_empty() || level == Level::Repair && faults.mend();
+            |faults: &Faults<'_>| faults.is_empty() || level != Level::Strict && faults.mend();
         // Strict first: what the schema accepts needs no repair, and a repair must not make it ambiguous.
         let chosen = match (job.is_empty(), dataset.is_empty()) {
             (true, false) => Some(Kind::Job),
@@ -226,7 +226,10 @@ fn run<'t>(members: &[Member<'t>], faults: &mut Faults<'t>) {
         None => faults.push(missing(place, "runId")),
         Some(value) => {
             let fault = text_of(value, place.child("runId"), |text, place| {
-                run_ids::fault_of(value, text, place, faults.run_ids())
+                match faults.names_run() {
+                    true => run_ids::fault_of(value, text, place, faults.run_ids()),
+                    false => run_ids::fault_of_uuid(value, text, place),
+                }
             });
             faults.extend(fault);
         }

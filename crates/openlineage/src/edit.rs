@@ -86,6 +86,18 @@ impl<'t> Edits<'t> {
         }
     }
 
+    /// Removes every member of `object` whose key stands at a place, in bytes of the text, for which `doomed` holds.
+    pub fn remove_members_at(&mut self, object: Json<'_>, doomed: impl Fn(usize) -> bool) {
+        let members = object.members();
+        let parts = members.iter().map(|member| Part {
+            keep: !(member.key.span(self.text)).is_some_and(|span| doomed(span.start)),
+            start: member.key,
+            end: member.value,
+        });
+        let parts: Vec<Part<'_>> = parts.collect();
+        self.remove(object, &parts, "{}");
+    }
+
     /// Removes every element of `list` for which `doomed` holds, with its comma.
     pub fn remove_items(&mut self, list: Json<'_>, doomed: impl Fn(Json<'_>) -> bool) {
         let parts = list.items().into_iter().map(|item| Part {

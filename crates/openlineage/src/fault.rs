@@ -81,6 +81,14 @@ impl<'t> Faults<'t> {
 
     /// Whether repairs are made, so that it is worth looking for what the core schema has nothing against.
     pub(crate) fn repairs(&self) -> bool {
+        match self.level {
+            Level::Strict => false,
+            Level::Repair | Level::RepairRewritten => true,
+        }
+    }
+
+    /// Whether the run of the event may be named by any text.
+    pub(crate) fn names_run(&self) -> bool {
         self.level == Level::Repair
     }
 
@@ -180,17 +188,22 @@ impl<'t> Faults<'t> {
     /// What is wrong: errors first, then what would have been repaired if they were not there.
     pub(crate) fn findings(self) -> Findings {
         let mut findings = Findings::default();
-        let is_strict = self.level == Level::Strict;
+        let is_strict = !self.repairs();
         let (fatal, mended): (Vec<_>, Vec<_>) = (self.list.into_iter())
             .partition(|fault| is_strict || matches!(fault.mend, Mend::None));
-        if fatal.is_empty() && self.more > 0 {
+        let has_error = !fatal.is_empty();
+        if !has_error && self.more > 0 {
             let message = format!("more than {MAX_FAULTS} findings: so many are not repaired");
             findings.say(|| at(Place::ROOT, "more", message));
         }
         for fault in fatal {
             findings.say(|| fault.finding);
         }
-        findings.and_more(self.more, Severity::Error);
+        let severity = match has_error {
+            true => Severity::Error,
+            false => Severity::Repairable,
+        };
+        findings.and_more(self.more, severity);
         for fault in mended {
             findings.say(|| {
                 let cure = fault.mend.cure();

@@ -113,6 +113,11 @@ pub fn holders<'t>(event: Json<'t>, visit: &mut dyn FnMut(&Holder<'t>, &Path)) {
     walk(event, true, visit);
 }
 
+/// The same of runs and jobs alone: datasets can be thousands.
+pub fn runs_and_jobs<'t>(event: Json<'t>, visit: &mut dyn FnMut(&Holder<'t>, &Path)) {
+    walk(event, false, visit);
+}
+
 fn walk<'t>(event: Json<'t>, datasets: bool, visit: &mut dyn FnMut(&Holder<'t>, &Path)) {
     let mut walk = Walk {
         path: Path::default(),

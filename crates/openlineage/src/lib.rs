@@ -21,7 +21,7 @@ pub use event::{Event, EventType, Identity, Read, Refused, Subject};
 pub use facets::warnings;
 pub use finding::{Finding, MAX_FINDINGS, Severity};
 pub use formats::{date_time, uri};
-pub use holders::{FacetSet, Holder, Kind, Path, facets_named, holders, run_ids};
+pub use holders::{FacetSet, Holder, Kind, Path, facets_named, holders, run_ids, runs_and_jobs};
 pub use json::{Json, Member, quote};
 pub use positions::{Mention, Name, Positions, Role, names, positions};
 pub use text::{MAX_DEPTH, MAX_VALUES, split_array, split_array_up_to};
@@ -34,4 +34,7 @@ pub enum Level {
     /// As strict, but harmless deviations that real clients send are put right, and said so.
     #[default]
     Repair,
+    /// As repair, but a run id that is no UUID is refused: code that rewrites an event was given its run id, and one that
+    /// it makes up would split the run.
+    RepairRewritten,
 }

@@ -23,10 +23,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
-use openlineage::Event;
+use openlineage::{Event, Level};
 use targets::{Delivery, Failure, Scope, Target};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use crate::config;
@@ -63,6 +64,8 @@ pub struct Batch {
     order: Order,
     /// After how many tries an event becomes a dead letter.
     pub max_receives: u32,
+    /// How ingest judges.
+    level: Level,
     /// What was delivered a moment ago, and is not to be again.
     delivered: Delivered,
     /// Whether the target takes events.
@@ -71,6 +74,8 @@ pub struct Batch {
     watched: bool,
     /// The process is about to end.
     stopping: AtomicBool,
+    /// It ends now, whatever the target does.
+    cut_off: CancellationToken,
 }
 
 impl Batch {
@@ -102,10 +107,12 @@ impl Batch {
             in_flight: Semaphore::new(config.batch.in_flight),
             order: Order::default(),
             max_receives,
+            level: config.ingest.level,
             delivered: Delivered::within(config.batch.deduplication),
             health: Mutex::default(),
             watched: false,
             stopping: AtomicBool::new(false),
+            cut_off: CancellationToken::new(),
         }
     }
 
@@ -157,6 +164,11 @@ impl Batch {
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         self.target.stop();
+    }
+
+    /// Ends what is on its way, too: there is no more time to wait for its answer.
+    pub fn cut_off(&self) {
+        self.cut_off.cancel();
     }
 
     /// Takes in that a batch with `records` ended in a panic, before it was told what became of them.
@@ -245,7 +257,7 @@ pub async fn take(
     }
     let mut events = Vec::new();
     for record in records {
-        match plan::read(&record) {
+        match plan::read(&record, batch.level) {
             Ok(event) => events.push((record, event)),
             Err(outcome) => report.push(record, None, outcome),
         }
@@ -399,7 +411,10 @@ async fn post(
         return Tried::Untried(failure.clone());
     }
     let post = batch.target.deliver(&parcel.id, &parcel.event, deadline);
-    let tries = timeout_at(deadline, post).await;
+    let tries = tokio::select! {
+        tries = timeout_at(deadline, post) => tries,
+        () = batch.cut_off.cancelled() => return Tried::Stopped,
+    };
     report::tries(batch.target.name(), &tries);
     let delivery = tries.ok().and_then(|tries| tries.delivery);
     match delivery {

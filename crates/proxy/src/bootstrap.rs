@@ -23,8 +23,12 @@ pub fn main(start: impl Future<Output = Result<(), lambda_runtime::Error>>) -> E
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("lineage-proxy: {error}");
-            let configured = error.is::<Errors>() || error.is::<NotStarted>();
-            ExitCode::from(if configured { 64 } else { 70 })
+            let status = match error.downcast_ref::<NotStarted>() {
+                Some(not_started) => not_started.status(),
+                None if error.is::<Errors>() => 64,
+                None => 70,
+            };
+            ExitCode::from(status)
         }
     }
 }

@@ -30,13 +30,15 @@ async fn start(transforms: Transforms) -> Result<(), Error> {
     telemetry::log_to_cloudwatch(&config.log);
     let metrics = telemetry::count_for_cloudwatch(&config.metrics_namespace, "batch")?;
     let aws = setup::aws(&config).await;
-    let queue = setup::queue(&config, aws.as_ref()).await?.for_function();
+    let queue = setup::queue(&config, aws.as_ref(), None)
+        .await?
+        .for_function();
     // No window is too long where nothing is held.
     let allowed = Allowed {
         transforms,
         longest_window: None,
     };
-    let batch = setup::batch(&config, aws.as_ref(), allowed).await?;
+    let batch = setup::batch(&config, aws.as_ref(), allowed, None).await?;
     let (batch, queue): (&Batch, &Queue) = (&batch, &queue);
     let handler = service_fn(move |event: LambdaEvent<Value>| async move {
         let deadline = deadline(event.context.deadline);

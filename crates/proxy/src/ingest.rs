@@ -172,11 +172,14 @@ fn routes(ingest: &Ingest, prefix: &str) -> Router<Ingest> {
 /// Before anything of the body is read.
 async fn authorise(
     State((ingest, role)): State<(Ingest, KeyRole)>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     match ingest.inner.keys.admit(request.headers(), role).await {
         Ok(sender) => {
+            if let Some(sender) = &sender {
+                request.extensions_mut().insert(sender.clone());
+            }
             let mut answer = next.run(request).await;
             if let Some(sender) = sender {
                 // As many as there are keys. Not of a function: each would be a metric that costs.
@@ -190,7 +193,7 @@ async fn authorise(
             answer
         }
         Err(refusal) => {
-            body::drain(request.into_body()).await;
+            body::spare(request).await;
             answer::refused(&refusal)
         }
     }
@@ -214,6 +217,6 @@ async fn for_us(State(ingest): State<Ingest>, request: Request, next: Next) -> R
             ))
         }
     };
-    body::drain(request.into_body()).await;
+    body::spare(request).await;
     answer::refused(&refusal)
 }

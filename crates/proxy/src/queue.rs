@@ -205,6 +205,14 @@ impl Queue {
         }
     }
 
+    /// Looks now whether what is held open is still what its path names, and puts it back where not.
+    pub async fn look(&self) -> Result<(), Unavailable> {
+        match self {
+            Queue::Embedded(queue) => queue.look().await,
+            Queue::Sqs(_) => Ok(()), // nothing of it is held open
+        }
+    }
+
     /// Whether a message could be put in now.
     pub async fn ready(&self) -> Result<(), Unavailable> {
         match self {

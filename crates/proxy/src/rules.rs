@@ -160,7 +160,21 @@ impl LiveRules {
     /// Looks whether the file has changed, if the last look is long enough ago. Never fails: the rules stay as they
     /// are when there are no better ones.
     pub async fn refresh(&self) {
-        let Some(place) = self.place.as_ref().filter(|_| self.due()) else {
+        if self.due() {
+            self.look().await;
+        }
+    }
+
+    /// Looks now: somebody says that the file is as it should be. What is still wrong with it is told again.
+    pub async fn reload(&self) {
+        self.forgive();
+        // One that may be half written is taken when two looks find it.
+        self.look().await;
+        self.look().await;
+    }
+
+    async fn look(&self) {
+        let Some(place) = &self.place else {
             return;
         };
         let looking = tokio::time::timeout(LOOK, place.files(|text| self.wanted(text))).await;

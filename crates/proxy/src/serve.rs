@@ -7,6 +7,7 @@
 mod check;
 mod clients;
 mod listen;
+mod signals;
 mod watch;
 mod worker;
 
@@ -15,25 +16,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use targets::Target;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use transform::Transforms;
 
-use crate::batch::{Hold, Report};
-use crate::config::{Config, Part};
+use crate::batch::{Batch, Hold, Report};
+use crate::config::{Config, KeyRole, Part};
 use crate::ingest::{Hosts, Ingest, router};
+use crate::queue::Queue;
 use crate::rules::Allowed;
 use crate::setup;
 use crate::telemetry::{Prometheus, STOP};
+pub use signals::{ToldToReload, ToldToStop};
 use worker::Worker;
 
 pub use check::{Checked, check};
 
 /// How long to wait after the queue could not be read, and after a panic of the worker.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a stop may look at its files at last.
+const LAST_LOOK: Duration = Duration::from_millis(500);
 
 /// The signal that says that a file has reached the limit of its size, on Linux and macOS.
 const SIGXFSZ: i32 = 25;
@@ -44,6 +50,8 @@ pub struct Served {
     pub address: SocketAddr,
     stop: CancellationToken,
     tasks: JoinSet<()>,
+    queue: Queue,
+    batch: Option<Arc<Batch>>,
 }
 
 /// Starts a proxy. `watcher` is sent each batch that is done, for those who show it.
@@ -54,7 +62,8 @@ pub async fn start(
     transforms: Transforms,
 ) -> anyhow::Result<Served> {
     let aws = setup::aws(config).await;
-    let queue = setup::queue(config, aws.as_ref()).await?;
+    let claim = setup::claim(config)?;
+    let queue = setup::queue(config, aws.as_ref(), claim.clone()).await?;
     // At a limit of file sizes a write fails, like at a full disk, in place of ending us.
     drop(signal(SignalKind::from_raw(SIGXFSZ))?);
     let stop = CancellationToken::new();
@@ -64,7 +73,11 @@ pub async fn start(
     if config.only != Some(Part::Ingest) {
         let (visible, older) = (config.queue.visibility_timeout, older(config));
         let allowed = allowed(config, transforms);
-        let batch = Arc::new(setup::batch(config, aws.as_ref(), allowed).await?.watched());
+        let batch = Arc::new(
+            setup::batch(config, aws.as_ref(), allowed, claim.clone())
+                .await?
+                .watched(),
+        );
         store = match &batch.target {
             Target::Store(store) => Some(store.clone()),
             Target::DataZone(_) | Target::OpenLineage(_) | Target::File(_) => None,
@@ -84,14 +97,21 @@ pub async fn start(
             hold,
         ));
     }
+    setup::warn_of_exposed(config, claim.as_deref());
     // A proxy that only takes out of the queue still answers whether it is alive.
     let listener = setup::listener(config).await?;
     let address = listener.local_addr()?;
     let keys = setup::keys(config, aws.as_ref());
     tasks.spawn(prometheus.clone().sum_up(stop.clone()));
-    tasks.spawn(watch::watch(queue.clone(), watched, stop.clone()));
+    tasks.spawn(watch::watch(queue.clone(), watched.clone(), stop.clone()));
+    let auth = &config.ingest.auth;
+    let reads = auth.keys.iter().any(|key| key.may(KeyRole::Metrics));
+    if !auth.keys.is_empty() && !reads && auth.secret_id.is_none() && !auth.anonymous {
+        info!("no key has the role read or metrics: /metrics and the store are closed");
+    }
     let hosts = Hosts::new(address.ip(), &config.ingest.hosts);
-    let ingest = Ingest::new(&config.ingest, queue, keys).with_local(prometheus, store, hosts);
+    let ingest =
+        Ingest::new(&config.ingest, queue.clone(), keys).with_local(prometheus, store, hosts);
     let router = router(ingest, &config.ingest.path_prefix);
     // Only now that nothing can fail any more.
     if let Some(worker) = worker {
@@ -105,6 +125,8 @@ pub async fn start(
         address,
         stop,
         tasks,
+        queue,
+        batch: watched,
     })
 }
 
@@ -134,6 +156,25 @@ impl Served {
         }
     }
 
+    /// Looks at the rules and at all that is held open, and takes what is there now: somebody has changed or moved files.
+    pub async fn reload(&self) {
+        if let Some(batch) = &self.batch {
+            batch.rules.reload().await;
+        }
+        match self.in_place().await {
+            Ok(()) => info!("reloaded"),
+            Err(error) => error!(%error, "reloaded, but not everything is in place"),
+        }
+    }
+
+    async fn in_place(&self) -> anyhow::Result<()> {
+        if let Some(batch) = &self.batch {
+            batch.target.reopen().await?;
+        }
+        self.queue.look().await?;
+        Ok(())
+    }
+
     /// Stops: answers what is under way, ends the batch in hand.
     pub async fn stop(mut self) {
         self.stop.cancel();
@@ -141,32 +182,15 @@ impl Served {
         if tokio::time::timeout(STOP, ended).await.is_err() {
             warn!("not everything ended in time; what is not done stays in the queue");
         }
-        info!("stopped");
-    }
-}
-
-/// SIGTERM and Ctrl-C, from when it is made: one that comes during the start counts too.
-#[derive(Debug)]
-pub struct ToldToStop {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl ToldToStop {
-    /// Begins to listen.
-    pub fn listen() -> anyhow::Result<ToldToStop> {
-        Ok(ToldToStop {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    /// Comes back when one came.
-    pub async fn told(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+        // With the process goes what is in files that nobody can find any more.
+        match tokio::time::timeout(LAST_LOOK, self.in_place()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                error!(%error, "stopped, and not everything that was held is in place")
+            }
+            Err(_) => warn!("the disk is too slow to look whether everything is in place"),
         }
+        info!("stopped");
     }
 }
 
@@ -187,6 +211,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::queue::Embedded;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     #[tokio::test]
@@ -218,10 +243,14 @@ mod tests {
         tasks.spawn(std::future::pending());
         tasks.spawn(async { panic!("a bug") });
         let stop = CancellationToken::new();
+        let folder = tempfile::tempdir().unwrap();
+        let queue = Embedded::own(folder.path(), PAUSE).await.unwrap();
         let mut served = Served {
             address: ([127, 0, 0, 1], 0).into(),
             stop,
             tasks,
+            queue: Queue::Embedded(queue),
+            batch: None,
         };
         served.ended().await;
     }

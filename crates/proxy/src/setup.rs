@@ -1,13 +1,19 @@
 //! From a configuration to the parts that run: clients, queue, target. Called by the mains of all shells.
 
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use journal::{Claim, NotClaimed};
 use targets::{DataZone, File, HttpSettings, OpenLineageHttp, Store, Target};
 use tokio::net::TcpListener;
+use tracing::warn;
 
 use crate::aws_error::said;
 use crate::batch::Batch;
-use crate::config::{self, Config, HASH_KEY, RulesSource};
+use crate::config::{self, Config, HASH_KEY, Part, RulesSource};
 use crate::ingest::Keys;
 use crate::lookup::Lookups;
 use crate::queue::{Embedded, Queue, Sqs};
@@ -18,13 +24,37 @@ const STORE: &str = "store.db";
 
 /// Why a part could not be set up: the process does not start.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct NotStarted(String);
+pub enum NotStarted {
+    /// Somebody has to change something.
+    #[error("{0}")]
+    Wrong(String),
+    /// Another start may succeed: another process has the port or the folder, a disk is full, a service is away.
+    #[error("{0}")]
+    Busy(String),
+}
 
 impl NotStarted {
-    /// Somebody has to change something.
-    pub(crate) fn wrong(why: String) -> NotStarted {
-        NotStarted(why)
+    /// The exit status that says so, as in sysexits.h: `EX_USAGE`, 64, as for all that is configured wrong; `EX_TEMPFAIL`, 75,
+    /// "the user is invited to try again later" (<https://man.freebsd.org/cgi/man.cgi?sysexits>).
+    pub fn status(&self) -> u8 {
+        match self {
+            NotStarted::Wrong(_) => 64,
+            NotStarted::Busy(_) => 75,
+        }
+    }
+
+    /// Of a file, folder or port.
+    fn of(place: &str, error: &std::io::Error) -> NotStarted {
+        let why = format!("{place}: {error}");
+        match error.kind() {
+            ErrorKind::AddrInUse
+            | ErrorKind::StorageFull
+            | ErrorKind::QuotaExceeded
+            | ErrorKind::ResourceBusy
+            | ErrorKind::TimedOut
+            | ErrorKind::StaleNetworkFileHandle => NotStarted::Busy(why),
+            _ => NotStarted::Wrong(why), // not there, not allowed, or not of the right kind
+        }
     }
 }
 
@@ -46,45 +76,113 @@ pub async fn aws(config: &Config) -> Option<SdkConfig> {
     }
 }
 
+/// The data folder, where `serve` keeps its queue or its store in it.
+pub fn claim(config: &Config) -> Result<Option<Arc<Claim>>, NotStarted> {
+    let store = matches!(config.target, config::Target::Store) && config.only != Some(Part::Ingest);
+    if config.queue.url.is_some() && !store {
+        return Ok(None);
+    }
+    match Claim::take(&config.data_dir) {
+        Ok(claim) => Ok(Some(Arc::new(claim))),
+        Err(NotClaimed::Failed(folder, error)) => {
+            let place = format!("data_dir: {}", folder.display());
+            Err(NotStarted::of(&place, &error))
+        }
+        Err(error @ NotClaimed::InUse(_)) => Err(NotStarted::Busy(error.to_string())),
+    }
+}
+
+/// Warns of what others than its owner can read or change: events hold names, SQL, and at times what should not be there.
+/// The modes stay: somebody may have chosen them.
+pub fn warn_of_exposed(config: &Config, claim: Option<&Claim>) {
+    let folder = claim.map(Claim::folder);
+    // Where nobody else gets into the folder, the files' own modes do not matter.
+    let exposed = journal::exposed(folder);
+    let files = match exposed.is_empty() {
+        true => Vec::new(),
+        false => files(folder),
+    };
+    let file = match &config.target {
+        config::Target::File(settings) => Some(settings.path.as_path()),
+        config::Target::Store
+        | config::Target::OpenLineage { .. }
+        | config::Target::DataZone { .. } => None,
+    };
+    let files = files.iter().map(PathBuf::as_path).chain(file);
+    for (path, mode) in exposed.into_iter().chain(journal::exposed(files)) {
+        let path = path.display();
+        warn!(
+            %path,
+            mode = format!("{mode:04o}"),
+            mend = format!("chmod go= {path}"),
+            "others can read or change what is kept here"
+        );
+    }
+}
+
+/// The databases in the data folder, and what belongs to them.
+fn files(folder: Option<&Path>) -> Vec<PathBuf> {
+    let entries = folder.and_then(|folder| std::fs::read_dir(folder).ok());
+    let paths = entries.into_iter().flatten().filter_map(Result::ok);
+    let paths = paths.map(|entry| entry.path());
+    let holds_events = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.contains(".db")
+    };
+    paths.filter(holds_events).collect()
+}
+
 /// The queue: SQS where a URL is set, else the one in the data folder.
-pub async fn queue(config: &Config, aws: Option<&SdkConfig>) -> Result<Queue, NotStarted> {
+pub async fn queue(
+    config: &Config,
+    aws: Option<&SdkConfig>,
+    claim: Option<Arc<Claim>>,
+) -> Result<Queue, NotStarted> {
     let visibility = config.queue.visibility_timeout;
     match (&config.queue.url, aws) {
         (Some(url), Some(aws)) => Ok(Queue::Sqs(Sqs::new(aws, url.clone(), &config.queue))),
-        (Some(_), None) => Err(NotStarted(
+        (Some(_), None) => Err(NotStarted::Wrong(
             "an SQS queue needs an AWS configuration".to_owned(),
         )),
-        (None, _) => {
-            let queue = Embedded::own(&config.data_dir, visibility).await;
-            queue
-                .map(Queue::Embedded)
-                .map_err(|error| NotStarted(error.to_string()))
-        }
+        (None, _) => match claim {
+            Some(claim) => {
+                let queue = Embedded::claimed(claim, visibility).await;
+                queue
+                    .map(Queue::Embedded)
+                    .map_err(|error| NotStarted::Wrong(error.to_string()))
+            }
+            None => Err(NotStarted::Wrong("queue.url: not set".to_owned())),
+        },
     }
 }
 
 /// The address that `serve` listens on.
 pub async fn listener(config: &Config) -> Result<TcpListener, NotStarted> {
     let bound = TcpListener::bind(config.listen).await;
-    bound.map_err(|error| NotStarted(format!("listen: {}: {error}", config.listen)))
+    bound.map_err(|error| NotStarted::of(&format!("listen: {}", config.listen), &error))
 }
 
 /// The target.
-pub async fn target(config: &Config, aws: Option<&SdkConfig>) -> Result<Target, NotStarted> {
+pub async fn target(
+    config: &Config,
+    aws: Option<&SdkConfig>,
+    claim: Option<Arc<Claim>>,
+) -> Result<Target, NotStarted> {
     match &config.target {
         config::Target::Store => {
-            let path = config.data_dir.join(STORE);
-            let store = journal::create_folder(&config.data_dir).map_err(|error| error.to_string());
-            let store = store.and_then(|()| Store::open(&path).map_err(|error| error.to_string()));
-            store
+            let Some(claim) = claim else {
+                let why = "target: the store is for serve alone".to_owned();
+                return Err(NotStarted::Wrong(why));
+            };
+            Store::open(&claim.folder().join(STORE), claim.clone())
                 .map(Target::Store)
-                .map_err(|error| NotStarted(format!("store: {error}")))
+                .map_err(|error| NotStarted::Wrong(format!("store: {error}")))
         }
         config::Target::File(settings) => {
             let path = settings.path.display().to_string();
             File::open(settings.clone())
                 .map(Target::File)
-                .map_err(|error| NotStarted(format!("file.path: {path}: {error}")))
+                .map_err(|error| NotStarted::of(&format!("file.path: {path}"), &error))
         }
         config::Target::OpenLineage {
             http,
@@ -133,7 +231,9 @@ pub async fn domain(
             Ok((client, domain.clone()))
         }
         config::Target::Store | config::Target::File(_) | config::Target::OpenLineage { .. } => {
-            Err(NotStarted("the target is no DataZone domain".to_owned()))
+            Err(NotStarted::Wrong(
+                "the target is no DataZone domain".to_owned(),
+            ))
         }
     }
 }
@@ -144,7 +244,9 @@ async fn datazone(
     role: Option<&str>,
 ) -> Result<aws_sdk_datazone::config::Builder, NotStarted> {
     let Some(aws) = aws else {
-        return Err(NotStarted("DataZone needs an AWS configuration".to_owned()));
+        return Err(NotStarted::Wrong(
+            "DataZone needs an AWS configuration".to_owned(),
+        ));
     };
     let mut client = DataZone::config(aws);
     if let Some(role) = role {
@@ -173,14 +275,24 @@ async fn secret_text(
 ) -> Result<String, NotStarted> {
     let place = format!("{setting}: {id}");
     let Some(aws) = aws else {
-        return Err(NotStarted(format!("{place} needs an AWS configuration")));
+        return Err(NotStarted::Wrong(format!(
+            "{place} needs an AWS configuration"
+        )));
     };
     let client = aws_sdk_secretsmanager::Client::new(aws);
     let answer = client.get_secret_value().secret_id(id).send().await;
-    let answer = answer.map_err(|error| NotStarted(format!("{place}: {}", said(&error))))?;
+    let answer = answer.map_err(|error| {
+        let why = format!("{place}: {}", said(&error));
+        match error.as_service_error() {
+            Some(_) => NotStarted::Wrong(why), // not there, or not for us
+            None => NotStarted::Busy(why),
+        }
+    })?;
     match answer.secret_string().map(str::trim) {
         Some(key) if !key.is_empty() => Ok(key.to_owned()),
-        Some(_) | None => Err(NotStarted(format!("{place}: the secret holds no text"))),
+        Some(_) | None => Err(NotStarted::Wrong(format!(
+            "{place}: the secret holds no text"
+        ))),
     }
 }
 
@@ -189,6 +301,7 @@ pub async fn batch(
     config: &Config,
     aws: Option<&SdkConfig>,
     allowed: Allowed,
+    claim: Option<Arc<Claim>>,
 ) -> Result<Batch, NotStarted> {
     let lookups = Lookups::new(aws.filter(|_| config.redshift_lookup).cloned());
     let hash_key = match (&config.rules.hash_key, &config.rules.hash_key_secret) {
@@ -199,7 +312,7 @@ pub async fn batch(
     let rules = rules(config, hash_key, aws, allowed).await?;
     Ok(Batch::new(
         config,
-        target(config, aws).await?,
+        target(config, aws, claim).await?,
         lookups,
         rules,
     ))
@@ -214,16 +327,16 @@ pub(crate) async fn rules(
 ) -> Result<LiveRules, NotStarted> {
     if hash_key.as_ref().is_some_and(|key| key.len() < HASH_KEY) {
         let message = format!("rules.hash_key_secret_id: expected at least {HASH_KEY} characters");
-        return Err(NotStarted::wrong(message));
+        return Err(NotStarted::Wrong(message));
     }
     let hash_key = hash_key.map(String::into_bytes);
     let rules = LiveRules::open(&config.rules, hash_key, aws, allowed).await;
-    rules.map_err(|error| NotStarted::wrong(format!("rules.file: {error}")))
+    rules.map_err(|error| NotStarted::Wrong(format!("rules.file: {error}")))
 }
 
 /// An OpenLineage endpoint.
 pub(crate) fn openlineage(http: HttpSettings) -> Result<OpenLineageHttp, NotStarted> {
-    OpenLineageHttp::new(http).map_err(|error| NotStarted::wrong(format!("openlineage: {error}")))
+    OpenLineageHttp::new(http).map_err(|error| NotStarted::Wrong(format!("openlineage: {error}")))
 }
 
 /// The keys that ingest lets in.

@@ -121,9 +121,22 @@ pub fn words(text: &str) -> String {
 #[must_use]
 pub fn escaped(text: &str) -> String {
     const LONGEST: usize = 500;
-    let mut kept = String::with_capacity(text.len().min(LONGEST));
+    escaped_up_to(LONGEST, text)
+}
+
+/// An answer for whoever asked on a terminal: whole as far as somebody reads it, without these credentials, and without
+/// characters that make a terminal do something.
+#[must_use]
+pub fn shown<'s>(text: &str, credentials: impl IntoIterator<Item = &'s str>) -> String {
+    const LONGEST: usize = 20_000;
+    let hidden = Own::of(credentials).places(text);
+    escaped_up_to(LONGEST, &masked::without(text, hidden))
+}
+
+fn escaped_up_to(longest: usize, text: &str) -> String {
+    let mut kept = String::with_capacity(text.len().min(longest));
     for (count, c) in text.chars().enumerate() {
-        if count == LONGEST {
+        if count == longest {
             kept.push('…');
             break;
         }

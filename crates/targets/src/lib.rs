@@ -15,7 +15,7 @@ use std::time::Duration;
 use openlineage::Event;
 use tokio::time::Instant;
 
-pub use answer::{Response, escaped, words};
+pub use answer::{Response, escaped, shown, words};
 pub use datazone::{DATAZONE_MAX_BYTES, DataZone};
 pub use file::{File, FileSettings};
 pub use openlineage_http::{Compression, HttpSettings, OpenLineageHttp};
@@ -140,6 +140,19 @@ impl Target {
             Target::DataZone(target) => target.stop(),
             Target::OpenLineage(target) => target.stop(),
             Target::File(_) | Target::Store(_) => {}
+        }
+    }
+
+    /// Looks now whether what is held open is still what its path names, and opens it anew where not: somebody has
+    /// rotated, moved or restored files.
+    pub async fn reopen(&self) -> Result<(), journal::Error> {
+        match self {
+            Target::DataZone(_) | Target::OpenLineage(_) => Ok(()),
+            Target::File(target) => {
+                target.reopen();
+                Ok(())
+            }
+            Target::Store(target) => target.look().await,
         }
     }
 

@@ -3,8 +3,9 @@
 //! An event that is delivered twice is there once: its id in the queue is the key.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use journal::Journal;
+use journal::{Claim, Journal};
 use openlineage::Event;
 
 use crate::{Class, Delivery, Failure, Scope};
@@ -26,6 +27,7 @@ const SCHEMA: &str = "
 #[derive(Debug, Clone)]
 pub struct Store {
     journal: Journal,
+    _claim: Arc<Claim>,
 }
 
 /// In which order events are read.
@@ -46,11 +48,17 @@ pub struct Place {
 }
 
 impl Store {
-    /// Opens or creates the store at `path` for the one process that serves it.
-    pub fn open(path: &Path) -> Result<Store, journal::Error> {
+    /// Opens or creates the store at `path`, in the folder that this process has claimed.
+    pub fn open(path: &Path, claim: Arc<Claim>) -> Result<Store, journal::Error> {
         Ok(Store {
-            journal: Journal::own(path, SCHEMA)?,
+            journal: Journal::own(path, SCHEMA, &claim)?,
+            _claim: claim,
         })
+    }
+
+    /// Looks now whether the open file is still the one that the path names, and puts it back where not.
+    pub async fn look(&self) -> Result<(), journal::Error> {
+        self.journal.look().await
     }
 
     /// Where `limit` events after the first `offset` stand, and how many there are in all. Their texts are read by
@@ -125,7 +133,8 @@ mod tests {
     #[tokio::test]
     async fn an_event_is_there_once_and_as_it_came() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("store.db")).unwrap();
+        let claim = Claim::take(folder.path()).unwrap();
+        let store = Store::open(&folder.path().join("store.db"), Arc::new(claim)).unwrap();
         let text = r#"{ "eventTime":"2026-01-01T00:00:00Z","producer":"urn:p","schemaURL":"urn:s","dataset":{"namespace":"n","name":"d"},"x":1.0}"#;
         let event = Event::read(text.as_bytes(), Level::Strict).unwrap().event;
         for id in ["a", "a", "b"] {

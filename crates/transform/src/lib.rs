@@ -9,6 +9,7 @@ mod coalesce;
 mod diff;
 mod endpoint;
 mod fit;
+mod mentions;
 mod module;
 mod nearest;
 mod plugin;
@@ -16,6 +17,7 @@ mod redshift;
 mod rules;
 mod run_event;
 mod script;
+mod variants;
 
 pub use action::{
     Case, Dialect, Documentation, Facet, FacetsAction, JobType, Mask, Normalise, On, Owner,
@@ -32,8 +34,9 @@ pub use plugin::{Applied, Build, Failed, Transform, Transforms};
 pub use redshift::{Change, Lookup, Redshift, Rewritten, Style, Unresolved};
 pub use rules::yaml;
 pub use rules::{
-    Coalesce, Did, Example, ExampleResult, Facts, Failure, Miss, Problem, Rules, SCHEMA, Sources,
-    Step, Transformed, Verdict,
+    Coalesce, Did, Example, ExampleResult, Facts, Failure, Left, Miss, Placed, Problem, Rules,
+    SCHEMA, Sources, Step, Transformed, Unmet, Verdict, placed,
 };
 pub use run_event::run_event;
 pub use script::{Script, ScriptError, ScriptLimits};
+pub use variants::case_variants;

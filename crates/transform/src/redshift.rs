@@ -6,9 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use crate::action::{Fold, folded};
+use crate::action::{Fold, Normalise, folded};
 use crate::endpoint::{Endpoint, Flavour, ShortName, Told, host_and_port, partition, suffix, told};
-use openlineage::{Edits, Event, Identity, Role, names};
+use crate::mentions::{Moves, Uris};
+use openlineage::{Edits, Event, Identity, Role, names, positions};
 
 /// How Redshift datasets are to be named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -119,12 +120,15 @@ impl Redshift {
                 several.insert(renamed.after.clone());
             }
         }
+        let mut moves = Moves::default();
         for (found, renamed) in found {
             let after = renamed.and_then(|renamed| match several.contains(&renamed.after) {
                 // Two clusters of one name, in two accounts.
                 true => Err("another warehouse of its event would get the same name".to_owned()),
                 false => Ok(renamed.after),
             });
+            let moved = after.as_ref().unwrap_or(&found.before);
+            moves.add(found.namespace, &found.before.namespace, &moved.namespace);
             match after {
                 Ok(after) if after == found.before => {}
                 Ok(after) => {
@@ -156,6 +160,9 @@ impl Redshift {
                 unresolved,
             };
         }
+        let mentions = event.json().map(|root| positions(root).mentions);
+        let mentions = mentions.unwrap_or_default();
+        moves.follow(&mentions, Uris::Move, |_| None, &mut edits);
         match event.rewritten(edits.apply()) {
             Ok(event) => Rewritten {
                 event,
@@ -209,6 +216,14 @@ impl Redshift {
         before: &Identity,
         answers: &HashMap<ShortName, Lookup>,
     ) -> Result<Renamed, String> {
+        let opened;
+        let before = match before.namespace.strip_prefix("redshift://") {
+            Some(rest) if rest.contains('/') => {
+                opened = with_database(before)?;
+                &opened
+            }
+            Some(_) | None => before,
+        };
         let endpoint = match self.told(&before.namespace) {
             Told::Endpoint(endpoint) => endpoint,
             Told::Short(short) if self.style == Style::OpenLineage => {
@@ -315,6 +330,15 @@ impl Redshift {
 struct Renamed {
     after: Identity,
     address: String,
+}
+
+/// The dataset with the database of its namespace in its name: the styles have no place for it in theirs.
+fn with_database(dataset: &Identity) -> Result<Identity, String> {
+    let done = Normalise::database_in_name().normalised(dataset);
+    match done.left {
+        Some(reason) => Err(reason.to_owned()),
+        None => Ok(done.dataset),
+    }
 }
 
 /// A name as Redshift's catalogue has it, and with it DataZone, which matches names letter by letter: identifiers are

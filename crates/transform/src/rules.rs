@@ -8,6 +8,7 @@ mod action;
 mod add;
 mod apart;
 mod examples;
+mod explain;
 mod pattern;
 mod read;
 mod rename;
@@ -27,6 +28,7 @@ use action::{Action, Done};
 use when::When;
 
 pub use examples::{Example, ExampleResult, Failure};
+pub use explain::{Left, Placed, Unmet, placed};
 pub use read::{Coalesce, Sources};
 pub use when::Miss;
 pub use yaml::Problem;
@@ -41,6 +43,7 @@ pub struct Rules {
     /// Which events of a run are to become one, if any.
     pub coalesce: Option<Coalesce>,
     examples: Vec<Example>,
+    warnings: Vec<Problem>,
 }
 
 #[derive(Debug, Clone)]
@@ -49,6 +52,8 @@ struct Rule {
     when: When,
     action: Action,
     on_failure: OnFailure,
+    /// Why it, or a part of it, can never do anything.
+    idle: Vec<String>,
 }
 
 /// What becomes of an event whose rule failed.
@@ -107,6 +112,10 @@ pub struct Step {
     pub rule: Arc<str>,
     /// What it did.
     pub did: Did,
+    /// Why it left what it left: from [`Rules::explain`].
+    pub left: Vec<Left>,
+    /// Why it, or a part of it, can never do anything: from [`Rules::explain`].
+    pub idle: Vec<String>,
 }
 
 /// What a rule did with an event.
@@ -155,6 +164,11 @@ impl Rules {
         &self.examples
     }
 
+    /// What can never do anything: right as it is written, but surely not what was meant.
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
+
     /// The rule of that name by itself.
     fn only(&self, name: &str) -> Rules {
         let rules = self.rules.iter().filter(|rule| &*rule.name == name);
@@ -192,13 +206,23 @@ impl Rules {
         run(&self.rules, event, facts, |_, _| None)
     }
 
-    /// The same, and for each rule that does not apply the condition that is not met.
+    /// The same, and for each rule that does not apply the condition that is not met; for each that does, why it left
+    /// the names that it left.
     pub fn explain(&self, event: &Event, facts: &Facts<'_>) -> Transformed {
-        run(&self.rules, event, facts, |rule, event| {
-            rule.when
-                .miss(event, facts.target)
-                .map(|missed| Did::NotFor(missed.told(event, facts.target)))
-        })
+        let mut left = HashMap::new();
+        let mut explained = run(&self.rules, event, facts, |rule, event| {
+            let missed = rule.when.miss(event, facts.target);
+            if missed.is_none() {
+                left.insert(rule.name.clone(), rule.action.left(event));
+            }
+            missed.map(|missed| Did::NotFor(missed.told(event, facts.target)))
+        });
+        for step in &mut explained.steps {
+            step.left = left.remove(&step.rule).unwrap_or_default();
+            let rule = self.rules.iter().find(|rule| rule.name == step.rule);
+            step.idle = rule.map(|rule| rule.idle.clone()).unwrap_or_default();
+        }
+        explained
     }
 
     /// Whether the events of its run may become one with `event`, as far as the file says.
@@ -259,6 +283,8 @@ fn run(
     let step = |rule: &Rule, did| Step {
         rule: rule.name.clone(),
         did,
+        left: Vec::new(),
+        idle: Vec::new(),
     };
     for rule in rules {
         if let Some(did) = look(rule, &event) {

@@ -13,6 +13,10 @@ mod actions;
 mod check;
 #[path = "laws/events.rs"]
 mod events;
+#[path = "laws/forwarded.rs"]
+mod forwarded;
+#[path = "laws/search.rs"]
+mod search;
 #[path = "../../openlineage/tests/support/mod.rs"]
 mod support;
 #[path = "laws/walk.rs"]

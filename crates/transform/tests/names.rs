@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+#[path = "names/apart.rs"]
+mod apart;
 #[path = "names/normalised.rs"]
 mod normalised;
 #[path = "names/stripped.rs"]

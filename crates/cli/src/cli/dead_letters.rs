@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use proxy::config::Role;
 use proxy::config::settings::Settings;
+use proxy::config::{Errors, Role};
 use proxy::queue::{DeadLetter, Embedded, SqsDeadLetters, now};
 use serde_json::json;
 
@@ -190,12 +190,14 @@ impl Place {
                 bucket,
             )));
         }
-        anyhow::ensure!(
-            config.data_dir.is_dir(),
-            "{}: there is no such folder",
-            config.data_dir.display()
-        );
-        let queue = Embedded::open(&config.data_dir, config.queue.visibility_timeout).await?;
+        // Nor a new queue in a folder that has none: who looks into the wrong folder is to see that it is wrong.
+        let folder = config.data_dir.display();
+        let wrong = |why: &str| Errors(vec![format!("data_dir: {folder}: {why}")]);
+        if !config.data_dir.is_dir() {
+            return Err(wrong("there is no such folder").into());
+        }
+        let queue = Embedded::open(&config.data_dir, config.queue.visibility_timeout).await;
+        let queue = queue.map_err(|error| wrong(&error.0))?;
         Ok(Letters::Embedded(queue))
     }
 }

@@ -8,7 +8,6 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::Context;
 use clap::Args;
 use futures::StreamExt;
 use indicatif::ProgressBar;
@@ -17,6 +16,7 @@ use serde_json::json;
 
 use super::input::Found;
 use super::{FINE, Output, input, no, print};
+use proxy::config::Errors;
 
 /// How often an event is sent at most, and how long to wait in between.
 const TRIES: usize = 10;
@@ -51,7 +51,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let key = match arguments.api_key_file {
         Some(file) => Some(
             std::fs::read_to_string(&file)
-                .with_context(|| file.display().to_string())?
+                .map_err(|error| Errors(vec![format!("{}: {error}", file.display())]))?
                 .trim()
                 .to_owned(),
         ),
@@ -106,6 +106,20 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     Ok(if all && failed == 0 { FINE } else { no() })
 }
 
+/// What of an answer is read, in bytes: all findings of a large array, and not what has no end.
+const READ: usize = 1_000_000;
+
+/// The beginning of an answer, as text.
+async fn beginning(mut answer: reqwest::Response) -> String {
+    let mut read = Vec::new();
+    while read.len() < READ
+        && let Ok(Some(chunk)) = answer.chunk().await
+    {
+        read.extend_from_slice(&chunk);
+    }
+    String::from_utf8_lossy(&read).into_owned()
+}
+
 /// Where events are sent.
 struct Endpoint {
     client: Client,
@@ -118,6 +132,12 @@ struct Endpoint {
 }
 
 impl Endpoint {
+    /// What it said, without the key: an endpoint may give back what it was sent.
+    fn shown(&self, text: &str) -> String {
+        let password = self.url.password();
+        targets::shown(text, self.key.as_deref().into_iter().chain(password))
+    }
+
     /// What the endpoint said at last: `Ok` when it took the event.
     async fn send(&self, found: &Found) -> Result<String, String> {
         let mut last = String::new();
@@ -140,7 +160,7 @@ impl Endpoint {
                 Ok(answer) => {
                     self.answered.store(true, Ordering::Relaxed);
                     let status = answer.status();
-                    last = format!("{status} {}", answer.text().await.unwrap_or_default());
+                    last = format!("{status} {}", self.shown(&beginning(answer).await));
                     if status.is_success() {
                         return Ok(last);
                     }

@@ -8,7 +8,7 @@ use clap::Args;
 use super::{Common, FINE, print};
 use proxy::config::settings::Settings;
 use proxy::config::{Config, Part, Role};
-use proxy::serve::{self, ToldToStop};
+use proxy::serve::{self, ToldToReload, ToldToStop};
 use proxy::telemetry;
 
 #[derive(Debug, Args)]
@@ -25,6 +25,7 @@ pub(super) async fn run(
     transforms: Transforms,
     environment: Settings,
 ) -> anyhow::Result<ExitCode> {
+    let (mut stop, mut reload) = (ToldToStop::listen()?, ToldToReload::listen()?);
     let config = arguments.common.config(environment, Role::Serve)?;
     if arguments.check {
         return check(&config, transforms).await;
@@ -32,18 +33,26 @@ pub(super) async fn run(
     telemetry::log_to_stderr(&config.log);
     let prometheus =
         telemetry::count_for_prometheus(config.target.name()).map_err(anyhow::Error::msg)?;
-    let mut stop = ToldToStop::listen()?;
+    // Apart: a start may have to read gigabytes of a damaged file, and a stop does not wait for that.
+    let mut starting =
+        tokio::spawn(async move { serve::start(&config, prometheus, None, transforms).await });
     let mut served = tokio::select! {
-        served = serve::start(&config, prometheus, None, transforms) => served?,
+        served = &mut starting => served??,
         () = stop.told() => return Ok(FINE),
     };
-    let told = tokio::select! {
-        () = stop.told() => true,
-        () = served.ended() => false,
-    };
-    served.stop().await;
-    anyhow::ensure!(told, "a part of the proxy has ended by itself");
-    Ok(FINE)
+    loop {
+        let told = tokio::select! {
+            () = stop.told() => true,
+            () = served.ended() => false,
+            () = reload.told() => tokio::select! {
+                () = served.reload() => continue,
+                () = stop.told() => true,
+            },
+        };
+        served.stop().await;
+        anyhow::ensure!(told, "a part of the proxy has ended by itself");
+        return Ok(FINE);
+    }
 }
 
 /// Says what a start would find, and what only a start can tell.

@@ -37,11 +37,11 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Say everything that is wrong with a rules file.
-    Check(File),
+    /// Say everything that is wrong with a rules file, and what in it can never do anything.
+    Check(check::Arguments),
     /// Run the examples that stand in a rules file.
     Test(test::Arguments),
-    /// Say which rules are for an event, and which condition keeps the others from it.
+    /// Say which rules are for an event, what keeps the others from it, and which rule moves which name.
     #[command(after_help = super::FORMS)]
     Explain(explain::Arguments),
     /// Run the rules over an archive of events, and sum up what would change.
@@ -86,7 +86,7 @@ pub(super) fn run(
     };
     match arguments.command {
         None => show::run(&arguments.show, &bench),
-        Some(Command::Check(file)) => check::run(&file, &bench),
+        Some(Command::Check(arguments)) => check::run(&arguments, &bench),
         Some(Command::Test(arguments)) => test::run(&arguments, &bench),
         Some(Command::Explain(arguments)) => explain::run(&arguments, &bench),
         Some(Command::Replay(arguments)) => replay::run(&arguments, &bench),

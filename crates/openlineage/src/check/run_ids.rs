@@ -29,7 +29,7 @@ pub(crate) struct RunIds {
     kept: Vec<(Uuid, String)>,
 }
 
-/// What is to be said about a run id, and the UUID that it becomes. An empty one is nobody's.
+/// What is to be said about a run id, and the UUID that any text becomes. An empty one is nobody's.
 pub(super) fn fault_of<'t>(
     value: Json<'t>,
     text: &str,
@@ -39,19 +39,31 @@ pub(super) fn fault_of<'t>(
     if formats::uuid(text).is_some() {
         return None;
     }
-    let message = format!("not a UUID: {:?}", excerpt(text));
-    if let Some(meant) = formats::repair_uuid(text) {
-        let mend = Mend::Value(value, quote(&meant));
-        return Some(fault(place, "uuid", message, mend));
-    }
-    if text.trim().is_empty() {
-        let message = format!("{message}; a run id is not empty");
-        return Some(fault(place, "uuid", message, Mend::None));
+    if text.trim().is_empty() || formats::repair_uuid(text).is_some() {
+        return fault_of_uuid(value, text, place);
     }
     let id = formats::name_based_uuid(text);
     ids.keep(id, text);
-    let message = format!("{message}; the facet {FACET} keeps the text");
+    let message = format!("{}; the facet {FACET} keeps the text", no_uuid(text));
     let mend = Mend::Value(value, quote(&id.to_string()));
+    Some(fault(place, "uuid", message, mend))
+}
+
+/// What is to be said about a run id that only another spelling of a UUID becomes.
+pub(super) fn fault_of_uuid<'t>(
+    value: Json<'t>,
+    text: &str,
+    place: Place<'_>,
+) -> Option<Fault<'t>> {
+    if formats::uuid(text).is_some() {
+        return None;
+    }
+    let mend =
+        formats::repair_uuid(text).map_or(Mend::None, |meant| Mend::Value(value, quote(&meant)));
+    let mut message = no_uuid(text);
+    if text.trim().is_empty() {
+        message.push_str("; a run id is not empty");
+    }
     Some(fault(place, "uuid", message, mend))
 }
 
@@ -96,6 +108,10 @@ impl RunIds {
             runs.join(",")
         ))
     }
+}
+
+fn no_uuid(text: &str) -> String {
+    format!("not a UUID: {:?}", excerpt(text))
 }
 
 fn named(name: &str, value: &str) -> String {

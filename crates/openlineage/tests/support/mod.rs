@@ -5,11 +5,13 @@
     missing_docs,
     unreachable_pub,
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing
 )]
 
 use std::path::Path;
 
+use openlineage::{Event, Level, Read, Severity};
 use serde_json::{Map, Value, json};
 
 pub const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures");
@@ -45,6 +47,46 @@ pub fn repair_fixtures(name: &str) -> Vec<String> {
     let text =
         std::fs::read_to_string(path("json")).or_else(|_| std::fs::read_to_string(path("jsonl")));
     text.unwrap().lines().map(str::to_owned).collect()
+}
+
+/// The one event of a fixture.
+pub fn repair_fixture(name: &str) -> String {
+    repair_fixtures(name).remove(0)
+}
+
+/// Repaired, and refused as strict: what the core schema refuses.
+pub fn repaired(text: &str) -> Read {
+    let strict = Event::read(text.as_bytes(), Level::Strict);
+    assert!(strict.is_err(), "strict takes {text}");
+    read(text)
+}
+
+/// Repaired, where the core schema has nothing against it.
+pub fn repaired_inside(text: &str) -> Read {
+    let strict = Event::read(text.as_bytes(), Level::Strict).unwrap();
+    assert_eq!(strict.event.text(), text);
+    read(text)
+}
+
+pub fn read(text: &str) -> Read {
+    let read = Event::read(text.as_bytes(), Level::Repair)
+        .unwrap_or_else(|refused| panic!("{:?}", refused.findings));
+    for repair in &read.repairs {
+        assert_eq!(repair.severity, Severity::Repaired);
+    }
+    let again = Event::read(read.event.text().as_bytes(), Level::Strict).unwrap();
+    assert_eq!(again.event, read.event);
+    read
+}
+
+pub fn value(read: &Read) -> Value {
+    serde_json::from_str(read.event.text()).unwrap()
+}
+
+pub fn pointers(read: &Read) -> Vec<&str> {
+    let mut pointers: Vec<&str> = read.repairs.iter().map(|found| &*found.pointer).collect();
+    pointers.sort_unstable();
+    pointers
 }
 
 /// A small repeatable source of chance (SplitMix64).

@@ -39,8 +39,9 @@ pub(super) enum Key {
 
 /// Reads a record's body as an event; what is none is given up with its reason.
 ///
-/// Always with repairs: another writer may have put it there, and what ingest accepted as strict is accepted anyway.
-pub(super) fn read(record: &Record) -> Result<Event, Outcome> {
+/// What strict accepts is left alone where ingest is strict. Anything else is repaired: another writer may have put it
+/// there.
+pub(super) fn read(record: &Record, level: Level) -> Result<Event, Outcome> {
     let invalid = |why: &dyn std::fmt::Display| Outcome::DeadLettered {
         class: "invalid",
         reason: format!("invalid: {why}"),
@@ -48,7 +49,11 @@ pub(super) fn read(record: &Record) -> Result<Event, Outcome> {
     if let Some(why) = &record.unreadable {
         return Err(invalid(why));
     }
-    match guarded(|| Event::read_shared(&record.body, Level::Repair))? {
+    let as_at_ingest = || {
+        Event::read_shared(&record.body, level)
+            .or_else(|_| Event::read_shared(&record.body, Level::Repair))
+    };
+    match guarded(as_at_ingest)? {
         Ok(read) => Ok(read.event),
         Err(refused) => Err(invalid(&refused)),
     }

@@ -13,8 +13,8 @@ use crate::queue::Record;
 /// What would become of events. Places are the caller's names for them.
 #[derive(Debug, Default)]
 pub struct Preview {
-    /// What would be delivered.
-    pub events: Vec<Event>,
+    /// What would be delivered, and the places of the events that it is made of.
+    pub events: Vec<(Vec<String>, Event)>,
     /// What would become of the others.
     pub others: Vec<(String, Outcome)>,
     /// Rules that failed, and why: place, rule, reason.
@@ -46,7 +46,8 @@ pub fn preview(prepare: &Prepare, rules: &Rules, events: Vec<(String, Event)>) -
             for item in &parcel.items {
                 preview.failed.extend(note(&item.record.id, &item.told));
             }
-            preview.events.push(parcel.event);
+            let places = parcel.items.into_iter().map(|item| item.record.id);
+            preview.events.push((places.collect(), parcel.event));
         }
     }
     preview

@@ -17,7 +17,7 @@ async fn start() -> Result<(), Error> {
     telemetry::log_to_cloudwatch(&config.log);
     let metrics = telemetry::count_for_cloudwatch(&config.metrics_namespace, "ingest")?;
     let aws = setup::aws(&config).await;
-    let queue = setup::queue(&config, aws.as_ref()).await?;
+    let queue = setup::queue(&config, aws.as_ref(), None).await?;
     let ingest = Ingest::new(&config.ingest, queue, setup::keys(&config, aws.as_ref()));
     let router = router(ingest, &config.ingest.path_prefix);
     let adapter = Adapter::from(service_fn(move |request: Request| {

@@ -56,6 +56,42 @@ fn all_that_is_wrong_is_shown_together_with_its_place() {
 }
 
 #[test]
+fn keys_have_names_and_roles_in_the_file_and_in_the_environment() {
+    let key = "0123456789abcdef";
+    let hash = format!("sha256:{}", "ab".repeat(32));
+    let yaml = format!(
+        "auth:\n  keys:\n    airflow: {{hash: '{hash}'}}\n    grafana: {{key: {key}, roles: [metrics, read]}}"
+    );
+    let json = format!(
+        r#"{{"airflow": {{"hash": "{hash}"}}, "grafana": {{"key": "{key}", "roles": "metrics, read"}}}}"#
+    );
+    let in_environment = [("LINEAGE_PROXY_AUTH_KEYS", json.as_str())];
+    let in_file = read(&yaml, &[], Role::Serve).unwrap();
+    let in_environment = read("", &in_environment, Role::Serve).unwrap();
+    let keys = &in_file.ingest.auth.keys;
+    assert_eq!(keys, &in_environment.ingest.auth.keys);
+    assert_eq!(
+        format!("{keys:?}"),
+        "[airflow {Send}, grafana {Read, Metrics}]"
+    );
+    let wrong = [
+        (
+            "{a: {hash: short}}",
+            "auth.keys: a: hash: expected sha256: and 64 hex digits",
+        ),
+        (
+            "{a: {hash: 'sha256:00'}}",
+            "auth.keys: a: expected 64 hex digits after sha256:",
+        ),
+        ("{a: [short]}", "auth.keys: a-1: shorter than 16 characters"),
+    ];
+    for (keys, message) in wrong {
+        let errors = read(&format!("auth: {{keys: {keys}}}"), &[], Role::Serve).unwrap_err();
+        assert!(errors[0].starts_with(message), "{errors:?}");
+    }
+}
+
+#[test]
 fn a_role_is_an_arn_and_only_datazone_is_checked() {
     let role = |text: &str| {
         let yaml = format!("target: datazone\ndatazone: {{domain_id: dzd_a, role_arn: '{text}'}}");

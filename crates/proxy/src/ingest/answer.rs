@@ -19,6 +19,8 @@ pub(super) enum Refusal {
     Unauthorised(&'static str),
     /// Whoever sends may not.
     Forbidden(String),
+    /// Whoever reads may not.
+    NotForReading(String),
     /// The body, as sent or unpacked, is larger than that many bytes.
     TooLarge(String),
     /// The body is of a type or coding that is not taken.
@@ -117,6 +119,7 @@ impl Refusal {
             | Refusal::Unreadable(_)
             | Refusal::Invalid(..) => true,
             Refusal::Unauthorised(_)
+            | Refusal::NotForReading(_)
             | Refusal::NotFound(_)
             | Refusal::Method
             | Refusal::Query(_)
@@ -132,6 +135,7 @@ impl Refusal {
             Refusal::Invalid(findings, _) => Entry::event(findings, about),
             Refusal::Unauthorised(why) => Entry::request(why, about),
             Refusal::Forbidden(why)
+            | Refusal::NotForReading(why)
             | Refusal::Misdirected(why)
             | Refusal::TooLarge(why)
             | Refusal::Unsupported(why)
@@ -157,7 +161,7 @@ impl Refusal {
                 "a key is needed",
                 Some((*why).to_owned()),
             ),
-            Refusal::Forbidden(why) => (
+            Refusal::Forbidden(why) | Refusal::NotForReading(why) => (
                 StatusCode::FORBIDDEN,
                 "not with that key",
                 Some(why.clone()),

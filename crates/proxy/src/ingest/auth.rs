@@ -113,21 +113,28 @@ impl Keys {
             (Verdict::Other(_) | Verdict::Unknown, _) if open => Ok(None),
             _ if presented.is_empty() => Err(Refusal::Unauthorised("no Authorization: Bearer KEY")),
             (Verdict::Other(name), None) => Err(lacks(&name, role)),
-            (Verdict::Unknown, None) => Err(Refusal::Forbidden(UNKNOWN.to_owned())),
+            (Verdict::Unknown, None) => Err(not_allowed(role, UNKNOWN.to_owned())),
             (found, Some(secret)) => match (secret.admit(&presented, role).await?, found) {
                 (Verdict::Good(name), _) => Ok(Some(Sender(name))),
                 (Verdict::Other(name), _) | (Verdict::Unknown, Verdict::Other(name)) => {
                     Err(lacks(&name, role))
                 }
-                (Verdict::Unknown, _) => Err(Refusal::Forbidden(UNKNOWN.to_owned())),
+                (Verdict::Unknown, _) => Err(not_allowed(role, UNKNOWN.to_owned())),
             },
         }
     }
 }
 
 fn lacks(name: &str, role: KeyRole) -> Refusal {
-    let role = role.name();
-    Refusal::Forbidden(format!("the key {name} does not have the role {role}"))
+    let why = format!("the key {name} does not have the role {}", role.name());
+    not_allowed(role, why)
+}
+
+fn not_allowed(role: KeyRole, why: String) -> Refusal {
+    match role {
+        KeyRole::Send => Refusal::Forbidden(why),
+        KeyRole::Read | KeyRole::Metrics | KeyRole::Operate => Refusal::NotForReading(why),
+    }
 }
 
 impl Secret {

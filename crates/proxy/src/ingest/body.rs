@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::http::{HeaderMap, Request, header};
+use axum::http::{HeaderMap, Request, Version, header};
 use flate2::bufread::GzDecoder;
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -110,17 +110,50 @@ impl Taken {
 
 /// Reads and unpacks the body of `request`. What is refused before its end is still read to it, see [`drain`].
 pub(super) async fn take(request: Request<Body>, limits: &Limits) -> Result<Taken, Refusal> {
-    let (parts, mut body) = request.into_parts();
-    let taken = take_from(&parts.headers, &mut body, limits).await;
+    let gzip = match head(&request, limits) {
+        Ok(gzip) => gzip,
+        Err(refusal) => {
+            spare(request).await;
+            return Err(refusal);
+        }
+    };
+    let mut body = request.into_body();
+    let taken = take_from(gzip, &mut body, limits).await;
     if taken.is_err() {
         drain(body).await;
     }
     taken
 }
 
+/// What the head says by itself, before anything of the body is asked for: whether it is gzip.
+fn head(request: &Request<Body>, limits: &Limits) -> Result<bool, Refusal> {
+    media_type(request.headers())?;
+    let gzip = is_gzip(request.headers())?;
+    // What says that it is too large is not read into memory at all.
+    if request.body().size_hint().lower() > u64::try_from(limits.sent).unwrap_or(u64::MAX) {
+        return Err(too_large(limits.sent));
+    }
+    Ok(gzip)
+}
+
+/// Deals with the body of a request that its head refuses. A client that asks before it sends (RFC 9110, 10.1.1) gets
+/// its answer in place of `100 Continue`, which the first look at the body would send; of any other the body is
+/// [drained](drain).
+pub(super) async fn spare(request: Request<Body>) {
+    let expects = request.headers().get_all(header::EXPECT).iter();
+    // hyper asks the same: HTTP/1.0 has no 100.
+    let asks = request.version() > Version::HTTP_10
+        && expects
+            .filter_map(|value| value.to_str().ok())
+            .any(|value| value.trim().eq_ignore_ascii_case("100-continue"));
+    if !asks {
+        drain(request.into_body()).await;
+    }
+}
+
 /// Reads what a refused client is still sending, and forgets it: a connection that is closed on unread bytes is reset,
 /// and the client sees that in place of our answer. Bounded in bytes and time.
-pub(super) async fn drain(mut body: Body) {
+async fn drain(mut body: Body) {
     const MOST: usize = 32 << 20;
     const PATIENCE: Duration = Duration::from_secs(2);
     let reading = async {
@@ -135,13 +168,7 @@ pub(super) async fn drain(mut body: Body) {
     let _ = tokio::time::timeout(PATIENCE, reading).await; // the answer goes out either way
 }
 
-async fn take_from(
-    headers: &HeaderMap,
-    body: &mut Body,
-    limits: &Limits,
-) -> Result<Taken, Refusal> {
-    media_type(headers)?;
-    let gzip = is_gzip(headers)?;
+async fn take_from(gzip: bool, body: &mut Body, limits: &Limits) -> Result<Taken, Refusal> {
     let mut share = Share {
         memory: limits.memory.clone(),
         permits: None,
@@ -188,12 +215,6 @@ fn is_packed(sent: &[u8], said: bool) -> Result<bool, Refusal> {
 
 async fn read(body: &mut Body, limit: usize, share: &mut Share) -> Result<Vec<u8>, Refusal> {
     let mut bytes = Vec::new();
-    // What says that it is too large is not read into memory at all.
-    if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
-        return Err(Refusal::TooLarge(format!(
-            "more than {limit} bytes as sent (max_body): send it with gzip, or with fewer facets"
-        )));
-    }
     // Chunked bodies have no length: count what comes, whatever was announced.
     let whole = Instant::now() + WHOLE;
     loop {
@@ -208,13 +229,17 @@ async fn read(body: &mut Body, limit: usize, share: &mut Share) -> Result<Vec<u8
             continue;
         };
         if bytes.len() + data.len() > limit {
-            return Err(Refusal::TooLarge(format!(
-                "more than {limit} bytes as sent (max_body): send it with gzip, or with fewer facets"
-            )));
+            return Err(too_large(limit));
         }
         share.grow(bytes.len() + data.len())?;
         bytes.extend_from_slice(&data);
     }
+}
+
+fn too_large(limit: usize) -> Refusal {
+    Refusal::TooLarge(format!(
+        "more than {limit} bytes as sent (max_body): send it with gzip, or with fewer facets"
+    ))
 }
 
 fn unpack(sent: &[u8], limit: usize, share: &mut Share) -> Result<Vec<u8>, Refusal> {

@@ -11,10 +11,11 @@ use openlineage::{Event, Finding, Level, Read, split_array_up_to, warnings};
 use serde_json::{Value, json};
 use targets::escaped;
 use tokio::sync::OwnedSemaphorePermit;
-use tracing::info;
+use tracing::{debug, info};
 
 use super::answer::{Refusal, count_judged, pointers, refused};
-use super::body::{Taken, drain, take};
+use super::body::{Taken, spare, take};
+use super::caller::Sender;
 use super::paths::nearest;
 use super::query::Query;
 use super::report::{About, Entry, Reported, ingested};
@@ -39,6 +40,7 @@ pub(super) async fn one(State(ingest): State<Ingest>, request: Request) -> Respo
 }
 
 async fn one_event(inner: &Inner, request: Request<Body>) -> Result<Response, Refusal> {
+    let sender = request.extensions().get::<Sender>().cloned();
     let taken = take(request, &inner.limits).await?;
     metric::RECEIVED.count(1);
     let level = inner.level;
@@ -56,7 +58,7 @@ async fn one_event(inner: &Inner, request: Request<Body>) -> Result<Response, Re
     sent.into_iter()
         .collect::<Result<Vec<()>, _>>()
         .map_err(not_queued)?;
-    accepted(&id, &event, &repairs);
+    accepted(&id, &event, &repairs, sender.as_ref());
     count_judged(0, 1);
     let mut answer = json!({"id": id});
     if let (Some(answer), false) = (answer.as_object_mut(), repairs.is_empty()) {
@@ -73,6 +75,7 @@ pub(super) async fn many(State(ingest): State<Ingest>, request: Request) -> Resp
 
 async fn many_events(inner: &Inner, request: Request<Body>) -> Result<Response, Refusal> {
     let quiet = wants_nothing(request.headers());
+    let sender = request.extensions().get::<Sender>().cloned();
     let taken = take(request, &inner.limits).await?;
     let level = inner.level;
     let read = judged(inner, taken, move |bytes| {
@@ -121,7 +124,7 @@ async fn many_events(inner: &Inner, request: Request<Body>) -> Result<Response, 
     let sent = inner.queue.send(messages).await;
     for (((index, read), id), sent) in good.into_iter().zip(ids).zip(sent) {
         match sent {
-            Ok(()) => accepted(&id, &read.event, &read.repairs),
+            Ok(()) => accepted(&id, &read.event, &read.repairs, sender.as_ref()),
             Err(error) => {
                 let retriable = matches!(error, SendError::Unavailable(_));
                 let about = || About::of(read.event.text().as_bytes());
@@ -198,7 +201,7 @@ async fn validated(inner: &Inner, request: Request<Body>) -> Result<Response, Re
     let level = match query.and_then(|query| query.word("level", &levels)) {
         Ok(level) => level.unwrap_or(inner.level),
         Err(why) => {
-            drain(request.into_body()).await;
+            spare(request).await;
             return Err(Refusal::Query(why));
         }
     };
@@ -285,13 +288,13 @@ pub(super) async fn not_found(prefix: &str, request: Request) -> Response {
         )
     });
     let detail = format!("{}: the nearest is {right}", escaped(&shown));
-    drain(request.into_body()).await;
+    spare(request).await;
     refused(&Refusal::NotFound(detail))
 }
 
 /// Any other method.
 pub(super) async fn method_not_allowed(request: Request) -> Response {
-    drain(request.into_body()).await;
+    spare(request).await;
     refused(&Refusal::Method)
 }
 
@@ -337,8 +340,10 @@ fn not_queued(error: SendError) -> Refusal {
     }
 }
 
-/// Counts an accepted event; what was repaired is logged.
-fn accepted(id: &str, event: &Event, repairs: &[Finding]) {
+/// Counts an accepted event; what was repaired is logged, and who sent it.
+fn accepted(id: &str, event: &Event, repairs: &[Finding], sender: Option<&Sender>) {
+    let sender = sender.map(|sender| &*sender.0);
+    debug!(id, sender, "accepted");
     metric::ACCEPTED.count(1);
     for repair in repairs {
         metric::REPAIRED.count_of([repair.rule.into()], 1);
@@ -348,6 +353,7 @@ fn accepted(id: &str, event: &Event, repairs: &[Finding]) {
         let job = event.job();
         info!(
             id,
+            sender,
             run.id = run_id,
             job.namespace = job.map(|job| shown(&job.namespace, NAME)).as_deref(),
             job.name = job.map(|job| shown(&job.name, NAME)).as_deref(),

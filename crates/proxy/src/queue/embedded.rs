@@ -9,12 +9,11 @@ mod dead_letters;
 mod status;
 mod take;
 
-use std::fs::{self, TryLockError};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use journal::{Journal, Trouble};
+use journal::{Claim, Journal, Trouble};
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::Notify;
 
@@ -74,34 +73,30 @@ pub struct Embedded {
     room: Arc<Mutex<Trouble>>,
     ready: Arc<tokio::sync::Mutex<Option<status::Looked>>>,
     /// Held as long as the queue is used: two `serve` on one folder would deliver everything twice.
-    _lock: Option<Arc<fs::File>>,
+    _claim: Option<Arc<Claim>>,
 }
 
 impl Embedded {
-    /// Opens or creates the queue in `folder` for the one process that serves it. Everything in it is in sight: what an
+    /// Opens or creates the queue in the folder that this process has claimed. Everything in it is in sight: what an
     /// earlier one had received and not settled, and what waited for another try, since a restart is often the cure.
+    pub async fn claimed(claim: Arc<Claim>, visibility: Duration) -> Result<Embedded, Unavailable> {
+        Embedded::own_at(claim, visibility, now()).await
+    }
+
+    /// The same with a claim of its own.
     pub async fn own(folder: &Path, visibility: Duration) -> Result<Embedded, Unavailable> {
-        Embedded::own_at(folder, visibility, now()).await
+        let claim = Claim::take(folder).map_err(|error| Unavailable(error.to_string()))?;
+        Embedded::claimed(Arc::new(claim), visibility).await
     }
 
     /// The same at a time that a test chooses.
     async fn own_at(
-        folder: &Path,
+        claim: Arc<Claim>,
         visibility: Duration,
         now: i64,
     ) -> Result<Embedded, Unavailable> {
-        let named =
-            |error: &dyn std::fmt::Display| Unavailable(format!("{}: {error}", folder.display()));
-        journal::create_folder(folder).map_err(|error| named(&error))?;
-        let lock = fs::File::create(folder.join("lock")).map_err(|error| named(&error))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(named(&"another lineage-proxy serves from this folder"));
-            }
-            Err(TryLockError::Error(error)) => return Err(named(&error)),
-        }
-        let journal = Journal::own(&folder.join(FILE), SCHEMA).map_err(unavailable)?;
+        let folder = claim.folder().to_owned();
+        let journal = Journal::own(&folder.join(FILE), SCHEMA, &claim).map_err(unavailable)?;
         let start = move |connection: &Connection| clock::start(connection, now);
         let clock = match journal.write(start).await {
             // It may have been damaged: then another file is there now.
@@ -110,8 +105,8 @@ impl Embedded {
         };
         let clock = clock.map_err(unavailable)?;
         Ok(Embedded {
-            _lock: Some(Arc::new(lock)),
-            ..Embedded::with(folder, journal, visibility, clock)
+            _claim: Some(claim),
+            ..Embedded::with(&folder, journal, visibility, clock)
         })
     }
 
@@ -133,8 +128,13 @@ impl Embedded {
             unsettled: Unsettled::default(),
             room: Arc::new(Mutex::new(Trouble::new("no room for new events"))),
             ready: Arc::default(),
-            _lock: None,
+            _claim: None,
         }
+    }
+
+    /// Looks now whether the open file is still the one that the path names, and puts it back where not.
+    pub(super) async fn look(&self) -> Result<(), Unavailable> {
+        self.journal.look().await.map_err(unavailable)
     }
 
     pub(super) async fn send(&self, messages: Vec<Message>) -> Vec<Result<(), SendError>> {

@@ -60,7 +60,7 @@ pub async fn check(config: &Config, transforms: Transforms) -> Result<Checked, N
             Target::File(settings) => {
                 let path = settings.path.display();
                 appendable(&settings.path)
-                    .map_err(|error| NotStarted::wrong(format!("file.path: {path}: {error}")))?;
+                    .map_err(|error| NotStarted::Wrong(format!("file.path: {path}: {error}")))?;
             }
             Target::OpenLineage {
                 http,
@@ -83,7 +83,7 @@ pub async fn check(config: &Config, transforms: Transforms) -> Result<Checked, N
     if config.queue.url.is_none() || takes_out && matches!(config.target, Target::Store) {
         let folder = config.data_dir.display();
         usable(&config.data_dir)
-            .map_err(|error| NotStarted::wrong(format!("data_dir: {folder}: {error}")))?;
+            .map_err(|error| NotStarted::Wrong(format!("data_dir: {folder}: {error}")))?;
     }
     Ok(checked)
 }

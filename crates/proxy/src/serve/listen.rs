@@ -138,6 +138,8 @@ async fn converse(
     let conversation = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
+        // A client that says that it sends no more still waits for its answer (RFC 9112, 9.6). The connection ends with it.
+        .half_close(true)
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(Box::pin(stream)), service);
     let mut conversation = pin!(conversation);

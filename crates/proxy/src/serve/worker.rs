@@ -23,6 +23,9 @@ use crate::queue::{Queue, Record, Settlement};
 /// post that is not answered), and not before: what waits in the queue is not counted as a try.
 const BATCHES: usize = 4;
 
+/// How long a stop waits for answers of the target: with what is done after it, less than all of the stop.
+const PATIENCE: Duration = Duration::from_secs(4);
+
 /// What takes batches out of the queue.
 pub(super) struct Worker {
     line: Line,
@@ -106,7 +109,12 @@ impl Worker {
             }
         }
         self.line.batch.stop();
-        while self.running.join_next().await.is_some() {}
+        let ended = async { while self.running.join_next().await.is_some() {} };
+        if tokio::time::timeout(PATIENCE, ended).await.is_err() {
+            // A target that hangs: its events go back, as long as there is time to say so.
+            self.line.batch.cut_off();
+            while self.running.join_next().await.is_some() {}
+        }
         self.hand_back(left).await;
     }
 

@@ -11,9 +11,10 @@ pub use add::Facet;
 pub use annotate::{Documentation, JobType, Owner, Tag, add_owners, add_tags};
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use globset::GlobMatcher;
-use openlineage::{Edits, Event, Json};
+use openlineage::{Edits, Event, Holder, Json, Kind, Member, holders, runs_and_jobs};
 
 /// Which facets stay.
 #[derive(Debug, Clone)]
@@ -27,7 +28,7 @@ pub enum FacetsAction {
     Cap(Vec<(GlobMatcher, usize)>),
 }
 
-/// On what an action works.
+/// On what an action works; facets that another facet forwards, by what they describe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct On {
     /// Facets of the run.
@@ -42,18 +43,8 @@ pub struct On {
     pub output: bool,
 }
 
-/// What makes the graph, whatever else of an event goes.
-const IDENTITY: [&str; 3] = ["parent", "jobDependencies", "symlinks"];
-
-/// What a facet is a facet of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Run,
-    Job,
-    Dataset,
-    Input,
-    Output,
-}
+/// What makes the graph, whatever else of an event goes. `parentRun` is what old clients call `parent`.
+const IDENTITY: [&str; 4] = ["parent", "parentRun", "jobDependencies", "symlinks"];
 
 impl On {
     /// Everything.
@@ -67,8 +58,20 @@ impl On {
         }
     }
 
-    /// The runs, jobs and datasets meant, with the member that holds facets of that kind.
-    fn holders<'t>(self, root: Json<'t>) -> Vec<(Json<'t>, &'static str, Kind)> {
+    /// Whether facets of that holder are meant.
+    fn means(self, holder: &Holder<'_>) -> bool {
+        match (holder.kind, holder.place) {
+            (Kind::Run, _) => self.run,
+            (Kind::Job, _) => self.job,
+            (Kind::Dataset | Kind::Input | Kind::Output, "inputs") => self.input || self.dataset,
+            (Kind::Dataset | Kind::Input | Kind::Output, "outputs") => self.output || self.dataset,
+            (Kind::Dataset | Kind::Input | Kind::Output, _) => self.dataset,
+        }
+    }
+
+    /// The event's own run, job and datasets, with the member that holds facets of that kind: where something is added.
+    /// What is forwarded describes runs and jobs that this event is not about, so nothing is added to it.
+    fn own<'t>(self, root: Json<'t>) -> Vec<(Json<'t>, &'static str, Kind)> {
         let mut found = Vec::new();
         for member in root.members() {
             let (holder, each) = (member.value, member.value.items());
@@ -99,24 +102,44 @@ impl FacetsAction {
     /// The text of `event` without the facets that go; `None` when all stay.
     pub fn apply(&self, event: &Event, on: On) -> Option<String> {
         let mut edits = Edits::of(event.text());
-        for (holder, member, _) in on.holders(event.json()?) {
-            for facets in holder.members().iter().filter(|m| m.is(member)) {
-                let going = self.going(facets.value);
+        // What goes with the facet that forwards it needs no edit of its own.
+        let mut gone: Vec<Range<usize>> = Vec::new();
+        let walk = match on.dataset || on.input || on.output {
+            true => holders,
+            false => runs_and_jobs,
+        };
+        walk(event.json()?, &mut |holder, _| {
+            if !on.means(holder) {
+                return;
+            }
+            for set in holder.facet_sets() {
+                let span = set.object.span(event.text()).unwrap_or_default();
+                let within = |gone: &Range<usize>| gone.start <= span.start && span.end <= gone.end;
+                if holder.forwarded && gone.iter().any(within) {
+                    continue;
+                }
+                let going = self.going(set.members());
                 if !going.is_empty() {
-                    edits.remove_members(facets.value, |name| going.contains(name));
+                    edits.remove_members(set.object, |name| going.contains(name));
+                    let goes = |member: &&Member<'_>| {
+                        let name = member.key.string();
+                        name.is_some_and(|name| going.contains(&*name))
+                    };
+                    let members = set.members().iter().filter(goes);
+                    gone.extend(members.filter_map(|member| member.value.span(event.text())));
                 }
             }
-        }
+        });
         match edits.is_empty() {
             true => None,
             false => Some(edits.apply()),
         }
     }
 
-    fn going(&self, facets: Json<'_>) -> BTreeSet<String> {
+    fn going(&self, facets: &[Member<'_>]) -> BTreeSet<String> {
         // A facet that stands there twice counts with both sizes, and goes as one.
         let mut sizes: BTreeMap<String, usize> = BTreeMap::new();
-        for member in facets.members() {
+        for member in facets {
             if let Some(name) = member.key.string() {
                 *sizes.entry(name.into_owned()).or_default() += member.value.text().len();
             }

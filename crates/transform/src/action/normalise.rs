@@ -92,6 +92,22 @@ impl Normalise {
         }
     }
 
+    /// What a driver's URL says in the name, and nothing else.
+    pub(crate) fn database_in_name() -> Normalise {
+        Normalise {
+            s3: false,
+            objects: false,
+            host_case: false,
+            default_ports: false,
+            redshift: false,
+            glue: false,
+            trailing_slash: false,
+            jdbc: true,
+            name_case: false,
+            case: None,
+        }
+    }
+
     /// The one spelling of `dataset`. Doing it twice does nothing more.
     pub fn normalise(&self, dataset: &Identity) -> Identity {
         self.normalised(dataset).dataset

@@ -38,6 +38,8 @@ pub(crate) struct Judged {
     /// The name without what is known to be of one dataset: partitions, days that are directories or decorators (where
     /// partitions are asked for), and temporary parts. Datasets that differ in this are two.
     pub(crate) kin: String,
+    /// Whether a partition comes off it.
+    pub(crate) part: bool,
 }
 
 /// Longer names stay as they are, in bytes: paths end at 4096 and object keys at 1024.
@@ -95,9 +97,14 @@ impl Strip {
             temporary: self.temporary,
             ..apart
         };
+        let parts = Off {
+            days: kin.days,
+            ..apart
+        };
         Judged {
             apart: apart.dataset(dataset),
             kin: kin.dataset(dataset),
+            part: parts.dataset(dataset) != dataset.name,
         }
     }
 

@@ -27,7 +27,8 @@ pub enum Unmerged {
 ///
 /// `eventType`, `eventTime`, `producer`, `schemaURL` and the names of run and job are the base's. Facets are united by
 /// key, datasets by namespace and name in the order they first appear. Of two values for one key the later one is
-/// taken, a facet always as a whole, `_deleted` or not. Nothing to be merged: the base, byte for byte.
+/// taken, a facet always as a whole, `_deleted` or not; of a parent that stays the same the facets that it forwards are
+/// united like others. Nothing to be merged: the base, byte for byte.
 pub fn merge(events: &[&Event], base: usize) -> Result<Event, Unmerged> {
     let upon = *events.get(base).ok_or(Unmerged::NoBase)?;
     if events.len() == 1 {
@@ -61,6 +62,10 @@ enum Object {
     Job,
     Dataset,
     Facets,
+    /// Facets of a run, which can refer to other runs.
+    RunFacets,
+    /// A reference to a run and its job, with the facets that are forwarded of them.
+    Reference,
 }
 
 /// How the values that several objects have for one key become one.
@@ -74,6 +79,8 @@ enum Union {
     Members(Object),
     /// Dataset by dataset.
     Datasets,
+    /// The last one, with what those before it that mean the same run forward besides.
+    Reference,
 }
 
 impl Object {
@@ -85,12 +92,24 @@ impl Object {
             (Object::Event, "run") => Union::Members(Object::Run),
             (Object::Event, "job") => Union::Members(Object::Job),
             (Object::Event, "inputs" | "outputs") => Union::Datasets,
-            (Object::Run | Object::Job, "facets")
+            (Object::Run, "facets") => Union::Members(Object::RunFacets),
+            (Object::Job, "facets")
             | (Object::Dataset, "facets" | "inputFacets" | "outputFacets") => {
                 Union::Members(Object::Facets)
             }
+            (Object::RunFacets, "parent" | "parentRun") | (Object::Reference, "root") => {
+                Union::Reference
+            }
+            (Object::Reference, "run") => Union::Members(Object::Run),
+            (Object::Reference, "job") => Union::Members(Object::Job),
             (
-                Object::Event | Object::Run | Object::Job | Object::Dataset | Object::Facets,
+                Object::Event
+                | Object::Run
+                | Object::Job
+                | Object::Dataset
+                | Object::Facets
+                | Object::RunFacets
+                | Object::Reference,
                 _unknown,
             ) => Union::Later,
         }
@@ -117,8 +136,26 @@ impl Union {
                 }
             }
             Union::Datasets => datasets(values, base),
+            Union::Reference => {
+                let last = values.last().and_then(|last| referred(*last));
+                if last.is_none() {
+                    return Union::Later.of(values, base);
+                }
+                let same = values.iter().rev();
+                let same = same.take_while(|value| referred(**value) == last);
+                let first = values.len().saturating_sub(same.count());
+                let same = values.get(first..).unwrap_or_default();
+                object(same, same.len().saturating_sub(1), Object::Reference)
+            }
         }
     }
+}
+
+/// The run and the job that are referred to; nothing of what is no reference.
+fn referred(value: Json<'_>) -> Option<[String; 3]> {
+    let text = |path: &[&str]| value.at(path).and_then(Json::string).map(Cow::into_owned);
+    let run = text(&["run", "runId"])?;
+    Some([run, text(&["job", "namespace"])?, text(&["job", "name"])?])
 }
 
 /// The union of objects, written on top of the one at `base`; members that it does not have come after its own.
@@ -150,7 +187,7 @@ fn object<'t>(layers: &[Json<'t>], base: usize, kind: Object) -> Cow<'t, str> {
                 }
             }
             (None, Union::Base) => {}
-            (None, Union::Later | Union::Members(_) | Union::Datasets) => {
+            (None, Union::Later | Union::Members(_) | Union::Datasets | Union::Reference) => {
                 // Not by `add_members`: the key stays as it was written, too.
                 for part in [",", slot.key.text(), ":", &union.of(&slot.values, last)] {
                     added.push_str(part);

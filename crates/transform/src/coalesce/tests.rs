@@ -340,3 +340,30 @@ fn a_query_of_spark_ends_with_all_that_its_events_knew() {
     );
     assert!(started.event.text().contains("outputStatistics"));
 }
+
+#[test]
+fn what_a_parent_forwards_at_the_start_is_there_at_the_end() {
+    let id = |run: &str, facets: &str| {
+        format!(
+            r#""run":{{"runId":"01a1faa6-e194-708b-a993-cc010cbe1ae{run}","facets":{{{facets}}}}},"job":{{"namespace":"n","name":"p"}}"#
+        )
+    };
+    let (tags, sql) = (
+        facet("tags", r#""tags":[]"#),
+        facet(
+            "nominalTime",
+            r#""nominalStartTime":"2026-01-01T00:00:00Z""#,
+        ),
+    );
+    let parent = |run: &str, facets: &str| facet("parent", &id(run, facets));
+    let start = event("START", 1, &parent("1", &tags), "");
+    let end = event("COMPLETE", 2, &parent("1", &sql), "");
+    let merged = merge(&[&start, &end], 1).unwrap();
+    let forwarded = ["run", "facets", "parent", "run", "facets"];
+    let facets = merged.json().unwrap().at(&forwarded).unwrap();
+    assert!(facets.get("tags").is_some() && facets.get("nominalTime").is_some());
+    // Another parent is another run: nothing of the first is its own.
+    let other = event("COMPLETE", 2, &parent("2", &sql), "");
+    let merged = merge(&[&start, &other], 1).unwrap();
+    assert_eq!(merged, other);
+}

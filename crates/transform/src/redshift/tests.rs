@@ -181,3 +181,59 @@ fn equal_names_in_two_warehouses_stay_apart_and_a_job_called_like_a_dataset_stay
             )
     );
 }
+
+#[test]
+fn a_database_in_the_namespace_goes_into_the_name_or_the_name_stays() {
+    for style in [Style::Endpoint, Style::OpenLineage, Style::AccountHost] {
+        let rule = Redshift {
+            style,
+            account: Some("123456789012".into()),
+            ..Redshift::default()
+        };
+        let one = |database: &str, name: &str| {
+            let namespace = format!("redshift://{CLUSTER}:5439/{database}");
+            let rewritten = rule.rewrite(&event(&[(&namespace, name)]), &answers());
+            let change = rewritten.changes.into_iter().next();
+            change.map(|change| (change.after.namespace, change.after.name))
+        };
+        let (namespace, name) = one("dev", "public.t").unwrap();
+        assert!(
+            !namespace.contains("/dev") && name == "dev.public.t",
+            "{namespace}"
+        );
+        assert_ne!(one("dev", "public.t"), one("prod", "public.t"));
+        assert_eq!(one("dev.public.t", "").unwrap().1, "dev.public.t");
+        assert_eq!(one("dev", "t"), None);
+    }
+}
+
+#[test]
+fn names_have_the_case_of_the_catalogue() {
+    let namespace = format!("redshift://{CLUSTER}:5439");
+    let rewritten = Redshift::default().rewrite(
+        &event(&[(&namespace, r#"DEV.PuBliC.\"Kept\""#)]),
+        &answers(),
+    );
+    assert_eq!(rewritten.changes[0].after.name, "dev.public.\"Kept\"");
+}
+
+#[test]
+fn two_clusters_of_one_name_stay_two() {
+    let rule = Redshift {
+        style: Style::OpenLineage,
+        ..Redshift::default()
+    };
+    let [one, two] = ["abc", "def"]
+        .map(|hash| format!("redshift://dwh.{hash}.us-east-1.redshift.amazonaws.com:5439"));
+    let rewritten = rule.rewrite(
+        &event(&[(&one, "a.b.c"), (&two, "a.b.c"), (&two, "a.b.d")]),
+        &answers(),
+    );
+    let left: Vec<&str> = rewritten
+        .unresolved
+        .iter()
+        .map(|left| left.namespace.as_str())
+        .collect();
+    assert_eq!(left, [&one, &two]);
+    assert_eq!(rewritten.changes.len(), 1);
+}

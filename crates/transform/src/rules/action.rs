@@ -16,6 +16,7 @@ use super::rename::{Rename, rewrite};
 use super::when::Named;
 use crate::action::{FacetsAction, Normalise, On, Redact, Strip, one_catalogue};
 use crate::endpoint::ShortName;
+use crate::mentions::{Moves, Uris};
 use crate::plugin::{Applied, Transform};
 use crate::redshift::{Redshift, Unresolved};
 
@@ -42,6 +43,8 @@ pub(super) struct Symlink {
     pub(super) only: Named,
     /// The symlink's `type`: `TABLE`, `LOCATION`.
     pub(super) kind: Option<Patterns>,
+    /// Where the type alone says which symlink is meant: the type of what was first until then.
+    pub(super) other: Option<&'static str>,
 }
 
 /// What an action did.
@@ -104,7 +107,7 @@ impl Action {
         unresolved: &mut Vec<Unresolved>,
     ) -> Result<Option<Done>, String> {
         let text = match self {
-            Action::Rename(rename) => rewrite(event, rename.of, |name| rename.renamed(name)),
+            Action::Rename(rename) => rename.apply(event),
             Action::Normalise(only, normalise) => {
                 let (text, left) = normalised(event, only, normalise);
                 unresolved.extend(left);
@@ -133,6 +136,7 @@ impl Action {
                         apart: named(name, judged.apart),
                         kin: Some(judged.kin),
                         directed: true,
+                        part: judged.part,
                     }
                 });
                 unresolved.extend(renamed.left);
@@ -152,7 +156,7 @@ impl Action {
         };
         // Who writes code need not know what every facet has to say of itself: that is put right as at ingest.
         let level = match self {
-            Action::Plugin(_) => Level::Repair,
+            Action::Plugin(_) => Level::RepairRewritten,
             _ => Level::Strict,
         };
         match text {
@@ -219,6 +223,7 @@ fn normalised(
             },
             kin: normalise.warehouse(name).filter(|_| matches),
             directed: false,
+            part: false,
         }
     });
     left.extend(renamed.left);
@@ -232,11 +237,13 @@ impl Symlink {
         let root = event.json()?;
         let mut edits = Edits::of(event.text());
         let mut changed: Vec<Json<'_>> = Vec::new();
+        let found = openlineage::positions(root);
+        let mut moves = Moves::default();
         // `None` where datasets of one name have got different ones: then nobody can say which is meant elsewhere.
         let mut renamed: HashMap<Identity, Option<Identity>> = HashMap::new();
         for dataset in datasets(root) {
-            let Some(primary) = Identity::of(dataset).filter(|name| !self.only.matches(name))
-            else {
+            let fits = |name: &Identity| self.other.is_none() && self.only.matches(name);
+            let Some(primary) = Identity::of(dataset).filter(|name| !fits(name)) else {
                 continue;
             };
             let identifiers = dataset.at(&["facets", "symlinks", "identifiers"]);
@@ -246,15 +253,22 @@ impl Symlink {
                 continue;
             };
             put(&mut edits, place, &primary);
+            // Or the rule would swap them again the next time.
+            if let (Some(other), Some(kind)) = (self.other, place.get("type")) {
+                edits.replace_string(kind, other);
+            }
             put(&mut edits, dataset, &symlink);
             changed.extend(dataset.get("name"));
+            if let Some(namespace) = dataset.get("namespace") {
+                moves.add(namespace, &primary.namespace, &symlink.namespace);
+            }
             let new = Some(symlink);
             let known = renamed.entry(primary).or_insert_with(|| new.clone());
             if *known != new {
                 *known = None;
             }
         }
-        for name in openlineage::names(root) {
+        for name in found.names {
             let done = || {
                 changed
                     .iter()
@@ -275,11 +289,12 @@ impl Symlink {
                 edits.replace_string(name.name, &new.name);
             }
         }
+        moves.follow(&found.mentions, Uris::Stay, |_| None, &mut edits);
         (!edits.is_empty()).then(|| edits.apply())
     }
 
     /// The symlink as a name for its dataset. An empty one names nothing, so the dataset keeps the name it has.
-    fn fitting<'t>(&self, symlink: Json<'t>) -> Option<(Json<'t>, Identity)> {
+    pub(super) fn fitting<'t>(&self, symlink: Json<'t>) -> Option<(Json<'t>, Identity)> {
         let kind = symlink.get("type").and_then(Json::string);
         let kind = kind.as_deref().unwrap_or_default();
         if (self.kind.as_ref()).is_some_and(|wanted| !wanted.matches(kind)) {
@@ -308,7 +323,7 @@ fn put(edits: &mut Edits<'_>, place: Json<'_>, name: &Identity) {
     }
 }
 
-fn datasets(root: Json<'_>) -> Vec<Json<'_>> {
+pub(super) fn datasets(root: Json<'_>) -> Vec<Json<'_>> {
     let lists = ["inputs", "outputs"].iter();
     let mut found: Vec<Json<'_>> = lists
         .filter_map(|list| root.get(list))

@@ -2,7 +2,7 @@
 //!
 //! What an action makes of a name depends on that name alone, so that it is the same in every event. This is the last
 //! net under it: when two datasets of one event would be one by it and are not known to be the same, both keep what
-//! tells them apart, and it is reported. Those that are rightly one become one in the lists of inputs and outputs too.
+//! tells them apart, and it is reported. The parts of one dataset get one entry of inputs or outputs.
 //! Called by the actions that take parts of names off (`action.rs`); the places of names are `rename.rs`'s.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -22,6 +22,8 @@ pub(super) struct Judged {
     pub(super) kin: Option<String>,
     /// Whether an input and an output become one only if their `apart` are.
     pub(super) directed: bool,
+    /// Whether it is a part of a dataset, which has one entry of inputs or outputs with its other parts.
+    pub(super) part: bool,
 }
 
 impl Judged {
@@ -31,6 +33,7 @@ impl Judged {
             apart: name.clone(),
             kin: Some(name.name.clone()),
             directed: true,
+            part: false,
         }
     }
 }
@@ -66,12 +69,18 @@ pub(super) fn rewrite_apart(
             left: Vec::new(),
         };
     }
-    let left = set_apart(&mut known, &sides(event), judge);
+    let left = set_apart(&mut known, &sides(event), &judge);
     let text = match left.is_empty() {
         true => Some(text),
         false => rewrite(event, Role::Dataset, |name| known.get(name).cloned()),
     };
-    let one: HashSet<Identity> = meetings(&known).into_keys().collect();
+    let of_parts = meetings(&known).into_iter();
+    let of_parts = of_parts.filter(|(_, members)| members.iter().any(|member| judge(member).part));
+    let one: HashSet<Identity> = of_parts.map(|(after, _)| after).collect();
+    if one.is_empty() {
+        let left = left.into_iter().collect();
+        return Renamed { text, left };
+    }
     let changed = text.as_deref().unwrap_or(event.text());
     let text = unite(changed, &one).or(text);
     Renamed {

@@ -11,6 +11,11 @@ use super::yaml::{Fields, Node, Problems, Value};
 /// What one compiled expression may take, in bytes: enough for any list of names, too little to hurt.
 const REGEX_SIZE: usize = 1 << 20;
 
+/// Regular expressions that match every text, as people write them.
+const ALL: [&str; 10] = [
+    "", "^", "$", ".*?", ".*", "^.*", ".*$", "^.*$", "(.*)", "^(.*)$",
+];
+
 /// Any of these.
 #[derive(Debug, Clone)]
 pub(crate) struct Patterns(Vec<Pattern>);
@@ -38,6 +43,31 @@ impl Patterns {
             })
             .collect();
         told.join(" or ")
+    }
+
+    /// Each as it was written.
+    pub(crate) fn each(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|pattern| match pattern {
+            Pattern::Glob(glob, _) => glob.as_str(),
+            Pattern::Regex(regex) => regex.as_str(),
+        })
+    }
+
+    /// Whether every text matches.
+    pub(crate) fn match_all(&self) -> bool {
+        self.0.iter().any(|pattern| match pattern {
+            Pattern::Glob(glob, _) => !glob.is_empty() && glob.bytes().all(|byte| byte == b'*'),
+            Pattern::Regex(regex) => ALL.contains(&regex.as_str()),
+        })
+    }
+
+    /// The texts that match, where these are few.
+    pub(crate) fn literals(&self) -> Option<Vec<&str>> {
+        let literals = self.0.iter().map(|pattern| match pattern {
+            Pattern::Glob(glob, _) => (!glob.contains(['*', '?'])).then_some(glob.as_str()),
+            Pattern::Regex(_) => None,
+        });
+        literals.collect()
     }
 
     /// Globs of our own.

@@ -4,6 +4,7 @@
 //! (`transforms.schema.json`) says the same; a test holds the two together. The actions are in `read/`.
 
 mod facets;
+mod idle;
 mod names;
 mod plugins;
 
@@ -53,8 +54,11 @@ const LONGEST_NAME: usize = 100;
 pub(super) fn read(text: &str, sources: &Sources<'_>) -> Result<Rules, Vec<Problem>> {
     let root = parse(text).map_err(|problem| vec![problem])?;
     let mut problems = Problems::default();
-    let rules = file(&root, sources, &mut problems);
+    let mut rules = file(&root, sources, &mut problems);
     if problems.found.is_empty() {
+        let place = |problem: &Problem| (problem.line, problem.column);
+        problems.warnings.sort_by_key(place);
+        rules.warnings = problems.warnings;
         Ok(rules)
     } else {
         problems
@@ -85,7 +89,7 @@ fn file(root: &Node, sources: &Sources<'_>, problems: &mut Problems) -> Rules {
     let nodes = fields.get("rules").map(|node| node.list("rules", problems));
     for (index, node) in nodes.unwrap_or_default().iter().enumerate() {
         problems.within = format!("rule {}: ", index + 1);
-        let Some(rule) = rule(node, sources, &mut rules.examples, problems) else {
+        let Some(mut rule) = rule(node, sources, &mut rules.examples, problems) else {
             continue;
         };
         match lines.entry(rule.name.clone()) {
@@ -99,6 +103,10 @@ fn file(root: &Node, sources: &Sources<'_>, problems: &mut Problems) -> Rules {
                 );
                 problems.say(node.at, message);
             }
+        }
+        if let Some(message) = unreached(&rules.rules, &rule) {
+            problems.warn(node.at, &message);
+            rule.idle.push(message);
         }
         rules.rules.push(rule);
     }
@@ -181,12 +189,45 @@ fn rule(
         Some(Action::Redact(_)) => OnFailure::DeadLetter,
         Some(_) | None => OnFailure::Keep,
     };
+    let (when, action) = (when.unwrap_or_default(), action?);
+    let (before, prefix) = (problems.warnings.len(), problems.within.clone());
+    if let (Some(reason), Some(node)) = (when.never(), node.member("when")) {
+        problems.warn(node.at, format!("no event meets its conditions: {reason}"));
+    }
+    if let Some(node) = ACTIONS.iter().find_map(|(key, _)| node.member(key)) {
+        idle::warn(node, &action, problems);
+    }
+    let idle = problems.warnings.iter().skip(before);
+    let idle = idle.map(|warning| warning.message.trim_start_matches(&prefix).to_owned());
     Some(Rule {
         name: name?,
-        when: when.unwrap_or_default(),
-        action: action?,
+        when,
+        action,
         on_failure: on_failure.unwrap_or(default),
+        idle: idle.collect(),
     })
+}
+
+/// Why nothing comes to a rule that stands behind these.
+fn unreached(earlier: &[Rule], rule: &Rule) -> Option<String> {
+    if let Some(before) = earlier.iter().find(|rule| rule.takes_all()) {
+        return Some(format!(
+            "never reached: {:?} drops every event",
+            before.name
+        ));
+    }
+    let (before, namespace) = idle::emptied(earlier, &rule.action)?;
+    let name = &before.name;
+    Some(format!(
+        "no name is left for it: {name:?} renames all in {namespace:?}"
+    ))
+}
+
+impl Rule {
+    /// Whether no event goes past it.
+    fn takes_all(&self) -> bool {
+        matches!(self.action, Action::Drop) && self.when.is_always()
+    }
 }
 
 /// The names of rules are labels of metrics.
@@ -235,8 +276,12 @@ fn coalesce(node: &Node, problems: &mut Problems) -> Option<Coalesce> {
         .get("max_bytes")
         .and_then(|node| node.bytes(problems));
     fields.finish(problems);
+    let when = when.unwrap_or_default();
+    if let (Some(reason), Some(node)) = (when.never(), node.member("when")) {
+        problems.warn(node.at, format!("no event meets its conditions: {reason}"));
+    }
     Some(Coalesce {
-        when: when.unwrap_or_default(),
+        when,
         window: window.unwrap_or(Duration::from_secs(5)),
         window_at: (at.line, at.column),
         keep_start: keep_start.unwrap_or(true),

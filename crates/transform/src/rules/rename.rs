@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use openlineage::{Edits, Event, Identity, Role, names};
+use openlineage::{Edits, Event, Identity, Role, positions};
 use regex::Regex;
 
 use super::when::Named;
+use crate::mentions::{Moves, Uris};
 
 /// New names for datasets or jobs.
 #[derive(Debug, Clone)]
@@ -35,6 +36,24 @@ pub(crate) enum Change {
 }
 
 impl Rename {
+    /// The text of `event` with new names; `None` when nothing changes.
+    pub(crate) fn apply(&self, event: &Event) -> Option<String> {
+        let alone = |namespace: &str| {
+            let (namespace, name) = (namespace.to_owned(), String::new());
+            let renamed = self.renamed(&Identity { namespace, name });
+            renamed.map(|after| after.namespace)
+        };
+        rewrite_with(event, self.of, |name| self.renamed(name), alone)
+    }
+
+    /// Whether no name of that role keeps that namespace.
+    pub(crate) fn takes_all_of(&self, role: Role, namespace: &str) -> bool {
+        let (namespace, name) = (namespace.to_owned(), String::new());
+        let before = Identity { namespace, name };
+        let after = self.renamed(&before).filter(|_| self.only.name.is_none());
+        self.of == role && after.is_some_and(|after| after.namespace != before.namespace)
+    }
+
     pub(crate) fn renamed(&self, before: &Identity) -> Option<Identity> {
         if !self.only.matches(before) {
             return None;
@@ -92,15 +111,29 @@ impl Change {
     }
 }
 
-/// The text of `event` with every name of that role given to `f`; `None` when nothing changes.
+/// The text of `event` with every name of that role given to `f`, and the places that repeat a namespace with it;
+/// `None` when nothing changes.
 pub(crate) fn rewrite(
     event: &Event,
     of: Role,
-    mut f: impl FnMut(&Identity) -> Option<Identity>,
+    f: impl FnMut(&Identity) -> Option<Identity>,
 ) -> Option<String> {
-    let found = event.json().map(names).unwrap_or_default();
+    rewrite_with(event, of, f, |_| None)
+}
+
+/// The same; `alone` says what becomes of a namespace that no dataset of the event has: that of a query before its tables
+/// are known.
+fn rewrite_with(
+    event: &Event,
+    of: Role,
+    mut f: impl FnMut(&Identity) -> Option<Identity>,
+    alone: impl FnMut(&str) -> Option<String>,
+) -> Option<String> {
+    let found = event.json().map(positions).unwrap_or_default();
     let mut edits = Edits::of(event.text());
-    for name in found.into_iter().filter(|name| name.role == of) {
+    let follows = of == Role::Dataset && !found.mentions.is_empty();
+    let mut moves = Moves::default();
+    for name in found.names.into_iter().filter(|name| name.role == of) {
         let (Some(namespace), Some(own)) = (name.namespace.string(), name.name.string()) else {
             continue;
         };
@@ -108,7 +141,12 @@ pub(crate) fn rewrite(
             namespace: namespace.into_owned(),
             name: own.into_owned(),
         };
-        let Some(after) = f(&before) else {
+        let after = f(&before);
+        if follows {
+            let moved = after.as_ref().unwrap_or(&before);
+            moves.add(name.namespace, &before.namespace, &moved.namespace);
+        }
+        let Some(after) = after else {
             continue;
         };
         if after.namespace != before.namespace {
@@ -117,6 +155,9 @@ pub(crate) fn rewrite(
         if after.name != before.name {
             edits.replace_string(name.name, &after.name);
         }
+    }
+    if follows {
+        moves.follow(&found.mentions, Uris::Move, alone, &mut edits);
     }
     (!edits.is_empty()).then(|| edits.apply())
 }

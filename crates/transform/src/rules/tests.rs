@@ -1,6 +1,8 @@
 //! Rules files as people write them, and what becomes of events.
 
 mod examples;
+mod explain;
+mod idle;
 mod reading;
 
 use std::collections::HashMap;

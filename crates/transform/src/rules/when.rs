@@ -3,9 +3,12 @@
 //! Each looks no further into the event than it has to, and the cheapest come first. A rule without conditions is for
 //! every event.
 
+mod never;
 mod told;
 
-use openlineage::{Event, EventType, Identity, Json, Subject};
+use std::borrow::Cow;
+
+use openlineage::{Event, EventType, Identity, Json, Subject, holders};
 
 use super::pattern::Patterns;
 pub use told::Miss;
@@ -84,7 +87,7 @@ impl Named {
         Some(named)
     }
 
-    fn told(&self) -> String {
+    pub(crate) fn told(&self) -> String {
         let told = |what: &str, patterns: &Option<Patterns>| {
             patterns
                 .as_ref()
@@ -224,7 +227,7 @@ impl Condition {
             Condition::Dataset(side, named) => datasets(event, *side)
                 .iter()
                 .any(|dataset| named.matches(dataset)),
-            Condition::Facet(patterns) => facets(event).any(|facet| patterns.matches(&facet)),
+            Condition::Facet(patterns) => facets(event).iter().any(|facet| patterns.matches(facet)),
             Condition::Any(any) => any.iter().any(|when| when.miss(event, target).is_none()),
             Condition::All(all) => all.iter().all(|when| when.miss(event, target).is_none()),
             Condition::Not(when) => when.miss(event, target).is_some(),
@@ -301,23 +304,19 @@ fn datasets(event: &Event, side: Side) -> Vec<Identity> {
         .collect()
 }
 
-/// The names of all facets, whatever they stand on.
-fn facets(event: &Event) -> impl Iterator<Item = String> {
-    let mut holders = Vec::new();
+/// The names of all facets, whatever they stand on, those that are forwarded too.
+fn facets(event: &Event) -> Vec<String> {
+    let mut names = Vec::new();
     if let Some(root) = event.json() {
-        let single = ["run", "job", "dataset"].iter();
-        holders.extend(single.filter_map(|name| root.at(&[name, "facets"])));
-        for list in ["inputs", "outputs"] {
-            for dataset in root.get(list).map(Json::items).unwrap_or_default() {
-                let own = ["facets", "inputFacets", "outputFacets"].iter();
-                holders.extend(own.filter_map(|name| dataset.get(name)));
+        holders(root, &mut |holder, _| {
+            for set in holder.facet_sets() {
+                let keys = set
+                    .members()
+                    .iter()
+                    .filter_map(|member| member.key.string());
+                names.extend(keys.map(Cow::into_owned));
             }
-        }
+        });
     }
-    let names: Vec<String> = holders
-        .into_iter()
-        .flat_map(Json::members)
-        .filter_map(|member| member.key.string().map(|key| key.into_owned()))
-        .collect();
-    names.into_iter()
+    names
 }

@@ -4,34 +4,15 @@
 //! reads its settings with the same values and places.
 
 mod parse;
+mod problems;
 
 use std::fmt;
 
 pub use parse::parse;
+pub use problems::Problem;
+pub(super) use problems::Problems;
 
 use crate::nearest;
-
-/// One thing that is wrong with a rules file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// The line, from 1; 0 when the place is not known.
-    pub line: u64,
-    /// The column, from 1, in characters.
-    pub column: u64,
-    /// What is wrong, and what was expected.
-    pub message: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Problem {
-            line,
-            column,
-            message,
-        } = self;
-        write!(f, "{line}:{column}: {message}")
-    }
-}
 
 /// A place in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -86,32 +67,16 @@ pub struct Key {
 /// Characters of a text that are shown in an error.
 const LONGEST_FOUND: usize = 60;
 
-/// All that is wrong so far.
-#[derive(Debug, Default)]
-pub(super) struct Problems {
-    pub(super) found: Vec<Problem>,
-    /// Said before each message: the rule that is being read.
-    pub(super) within: String,
-}
-
-impl Problems {
-    pub(super) fn say(&mut self, at: At, message: impl fmt::Display) {
-        let message = format!("{}{message}", self.within);
-        let At { line, column } = at;
-        self.found.push(Problem {
-            line,
-            column,
-            message,
-        });
-    }
-
-    /// The value, or nothing and a problem.
-    pub(super) fn ok<T>(&mut self, at: At, result: Result<T, impl fmt::Display>) -> Option<T> {
-        result.map_err(|error| self.say(at, error)).ok()
-    }
-}
-
 impl Node {
+    /// The member of a map, looked at again.
+    pub(super) fn member(&self, name: &str) -> Option<&Node> {
+        let Value::Map(members) = &self.value else {
+            return None;
+        };
+        let member = members.iter().find(|(key, _)| key.text == name);
+        member.map(|(_, node)| node)
+    }
+
     /// What stands here, for an error: a single value as it is, of anything larger the kind.
     pub fn found(&self) -> String {
         match &self.value {

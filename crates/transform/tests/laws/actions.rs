@@ -3,7 +3,7 @@
 use openlineage::Role;
 use transform::Difference;
 
-use crate::walk::{Found, fits};
+use crate::walk::{Found, fits, unforwarded};
 
 /// What an action may change.
 pub(crate) enum Touches {
@@ -47,9 +47,21 @@ const FACETS: [&str; 9] = [
     "/outputs/*/outputFacets",
 ];
 
+/// What repeats a dataset's namespace.
+const REPEATS: [&str; 7] = [
+    "/inputs/*/facets/dataSource/name",
+    "/inputs/*/facets/dataSource/uri",
+    "/outputs/*/facets/dataSource/name",
+    "/outputs/*/facets/dataSource/uri",
+    "/dataset/facets/dataSource/name",
+    "/dataset/facets/dataSource/uri",
+    "/run/facets/externalQuery/source",
+];
+
 impl Touches {
     pub(crate) fn may(&self, names: &[Found], difference: &Difference) -> bool {
-        let at = difference.pointer.as_str();
+        let own = unforwarded(&difference.pointer);
+        let at = own.as_str();
         let is_string = |text: &Option<String>| {
             text.as_ref()
                 .is_some_and(|text| text.starts_with('"') && text.len() >= 2)
@@ -61,7 +73,8 @@ impl Touches {
                 let mut places = names.flat_map(|name| {
                     ["namespace", "name"].map(|end| format!("{}/{end}", name.pointer))
                 });
-                strings && places.any(|place| place == at)
+                let repeats = *role == Role::Dataset && REPEATS.iter().any(|path| fits(path, at));
+                strings && (repeats || places.any(|place| place == difference.pointer))
             }
             Touches::NamesUnited => {
                 at.starts_with("/inputs/")
@@ -104,16 +117,19 @@ const JOB: Touches = Touches::Names(Role::Job);
 
 /// Every built-in action that lets an event go on.
 pub(crate) const ACTIONS: &[(&str, Touches)] = &[
-    ("normalise: all", UNITED),
-    ("normalise: s3", UNITED),
-    ("normalise: [objects, glue]", UNITED),
-    ("normalise: name_case", UNITED),
-    ("normalise: {only: {namespace: 's3*'}, case: upper}", UNITED),
-    ("normalise: host_case", UNITED),
-    ("normalise: default_ports", UNITED),
-    ("normalise: redshift", UNITED),
-    ("normalise: trailing_slash", UNITED),
-    ("normalise: jdbc", UNITED),
+    ("normalise: all", DATASET),
+    ("normalise: s3", DATASET),
+    ("normalise: [objects, glue]", DATASET),
+    ("normalise: name_case", DATASET),
+    (
+        "normalise: {only: {namespace: 's3*'}, case: upper}",
+        DATASET,
+    ),
+    ("normalise: host_case", DATASET),
+    ("normalise: default_ports", DATASET),
+    ("normalise: redshift", DATASET),
+    ("normalise: trailing_slash", DATASET),
+    ("normalise: jdbc", DATASET),
     ("strip: all", UNITED),
     ("strip: {only: {namespace: 's3*'}, parts: all}", UNITED),
     ("strip: [partitions, dates]", UNITED),

@@ -5,12 +5,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-use openlineage::{Event, Level};
+use openlineage::{Event, Level, Role};
 use serde_json::Value;
 use transform::{Did, Facts, Rules, Sources, Transformed, Transforms, Verdict, diff};
 
 use crate::actions::{ACTIONS, DATASET, Effect, RENAMES, Rename, Touches};
-use crate::walk::{Found, walk};
+use crate::walk::{Found, Repeats, repeats, walk};
 
 pub(crate) fn rules(action: &str, when: &str) -> Rules {
     let sources = Sources {
@@ -182,9 +182,37 @@ pub(crate) fn check_rename(rename: &Rename, rules: &Rules, before: &Event, names
             object["name"] = name.into();
         }
     }
+    for place in repeats(&value(before)) {
+        let new = (rename.of == Role::Dataset)
+            .then(|| (rename.expected)(&place.namespace, &place.name))
+            .flatten()
+            .and_then(|(new, _)| below(&place, &new));
+        if let Some(new) = new {
+            *expected.pointer_mut(&place.pointer).unwrap() = new.into();
+        }
+    }
     assert_eq!(expected, value(&after), "{}", rename.action);
     let left: Vec<Found> = (walk(&value(&after)).into_iter())
         .filter(|found| found.role == rename.of && (rename.gone)(&found.namespace))
         .collect();
     assert!(left.is_empty(), "{}: {left:?}", rename.action);
+}
+
+/// What a text that repeats a namespace becomes when that is `new`: the namespace in it is replaced, if it is all of the
+/// text or ends where a path begins; a URI stays one.
+fn below(place: &Repeats, new: &str) -> Option<String> {
+    let is_uri = |text: &str| text.contains("://");
+    let result = if place.text == place.namespace {
+        new.to_owned()
+    } else {
+        let rest = place.text.strip_prefix(&place.namespace)?;
+        let ends = place.namespace.ends_with('/') || rest.starts_with('/');
+        (ends && is_uri(&place.namespace) && is_uri(new)).then_some(())?;
+        match rest.starts_with('/') {
+            true => new.trim_end_matches('/').to_owned() + rest,
+            false => new.to_owned() + rest,
+        }
+    };
+    let address = place.pointer.ends_with("/uri") && openlineage::uri(&place.text);
+    (!address || openlineage::uri(&result)).then_some(result)
 }

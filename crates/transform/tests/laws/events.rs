@@ -79,6 +79,8 @@ const NAMES: [&str; 16] = [
     "tmp/01a1faa6-e194-708b-a993-cc010cbe1ae4/data",
 ];
 
+const RUN: &str = "01a1faa6-e194-708b-a993-cc010cbe1ae4";
+
 const NUMBERS: [&str; 9] = [
     "0",
     "-0.0",
@@ -151,7 +153,12 @@ impl Maker {
     }
 
     fn name(&mut self) -> Vec<(&'static str, String)> {
-        let (namespace, name) = (self.one(&NAMESPACES), self.one(&NAMES));
+        let namespace = self.one(&NAMESPACES);
+        self.name_in(namespace)
+    }
+
+    fn name_in(&mut self, namespace: &str) -> Vec<(&'static str, String)> {
+        let name = self.one(&NAMES);
         let mut members = vec![
             ("namespace", self.string(namespace)),
             ("name", self.string(name)),
@@ -219,7 +226,17 @@ impl Maker {
         vec![("inputs", inputs), ("fields", fields)]
     }
 
-    fn dataset_facets(&mut self) -> String {
+    /// A text that repeats a namespace, or does not.
+    fn repeated(&mut self, namespace: &str) -> String {
+        let text = match self.0.below(4) {
+            0 => format!("{namespace}/shop"),
+            1 => "elsewhere".to_owned(),
+            _ => namespace.to_owned(),
+        };
+        self.string(&text)
+    }
+
+    fn dataset_facets(&mut self, namespace: &str) -> String {
         let symlinks = self.list(2, |m| m.named(vec![("type", "\"TABLE\"".into())]));
         let symlinks = self.facet(vec![("identifiers", symlinks)]);
         let input = |m: &mut Maker| m.named(vec![("field", "\"shop.public.orders\"".into())]);
@@ -236,8 +253,11 @@ impl Maker {
         let lineage = self.facet(lineage);
         let fields = self.list(2, |m| m.named(vec![]));
         let schema = self.facet(vec![("fields", fields)]);
+        let (name, uri) = (self.repeated(namespace), self.repeated(namespace));
+        let source = self.facet(vec![("name", name), ("uri", uri)]);
         let decoy = self.decoy();
         self.facets(vec![
+            ("dataSource", source),
             ("symlinks", symlinks),
             ("columnLineage", columns),
             ("lifecycleStateChange", lifecycle),
@@ -248,19 +268,27 @@ impl Maker {
     }
 
     fn dataset(&mut self, io: Option<&'static str>) -> String {
+        let namespace = self.one(&NAMESPACES);
         let mut more = Vec::new();
         if self.often() {
-            more.push(("facets", self.dataset_facets()));
+            more.push(("facets", self.dataset_facets(namespace)));
         }
         if let Some(io) = io.filter(|_| self.often()) {
             let (symlinks, custom) = (self.decoy(), self.decoy());
             let facets = self.facets(vec![("symlinks", symlinks), ("custom", custom)]);
             more.push((io, facets));
         }
-        self.named(more)
+        let mut members = self.name_in(namespace);
+        members.extend(more);
+        self.object(members)
     }
 
     fn job(&mut self) -> String {
+        let facets = self.job_facets();
+        self.named(vec![("facets", facets)])
+    }
+
+    fn job_facets(&mut self) -> String {
         let entries = self.list(2, |m| {
             let lineage = m.lineage();
             m.typed(lineage)
@@ -269,21 +297,36 @@ impl Maker {
         let query = self.string("select 'x', 17 from t where u = 'jdbc:a://b?password=c'");
         let sql = self.facet(vec![("query", query)]);
         let (symlinks, custom) = (self.decoy(), self.decoy());
-        let facets = self.facets(vec![
+        self.facets(vec![
             ("lineage", lineage),
             ("sql", sql),
             ("symlinks", symlinks),
             ("custom", custom),
-        ]);
-        self.named(vec![("facets", facets)])
+        ])
     }
 
-    fn run(&mut self) -> String {
-        let id = "01a1faa6-e194-708b-a993-cc010cbe1ae4";
-        let (job, root) = (self.named(vec![]), self.named(vec![]));
-        let run = format!("{{\"runId\":\"{id}\"}}");
-        let root = self.object(vec![("run", run.clone()), ("job", root)]);
-        let parent = self.facet(vec![("run", run), ("job", job), ("root", root)]);
+    /// A run and its job, as facets of another run refer to them, with the facets that they forward.
+    fn linked(&mut self, levels: usize) -> Vec<(&'static str, String)> {
+        let mut job = Vec::new();
+        if levels > 0 && self.seldom() {
+            job.push(("facets", self.job_facets()));
+        }
+        let job = self.named(job);
+        let run = match levels > 0 && self.seldom() {
+            true => self.run(levels - 1),
+            false => format!("{{\"runId\":\"{RUN}\"}}"),
+        };
+        vec![("run", run), ("job", job)]
+    }
+
+    fn run(&mut self, levels: usize) -> String {
+        let root = self.linked(levels);
+        let root = self.object(root);
+        let mut parent = self.linked(levels);
+        parent.push(("root", root));
+        let parent = self.facet(parent);
+        let old = self.linked(levels);
+        let old = self.facet(old);
         let dependency = |m: &mut Maker| {
             let job = m.named(vec![]);
             m.object(vec![("job", job)])
@@ -300,12 +343,13 @@ impl Maker {
         );
         let facets = self.facets(vec![
             ("parent", parent),
+            ("parentRun", old),
             ("jobDependencies", dependencies),
             ("environmentVariables", variables),
             ("spark.logicalPlan", plan),
             ("custom", custom),
         ]);
-        self.object(vec![("runId", format!("\"{id}\"")), ("facets", facets)])
+        self.object(vec![("runId", format!("\"{RUN}\"")), ("facets", facets)])
     }
 
     fn event(&mut self) -> String {
@@ -321,7 +365,7 @@ impl Maker {
             if kind > 1 {
                 let event_type = self.one(&["START", "RUNNING", "COMPLETE", "FAIL"]);
                 members.push(("eventType", format!("\"{event_type}\"")));
-                members.push(("run", self.run()));
+                members.push(("run", self.run(2)));
             }
             members.push(("job", self.job()));
             for (list, io) in [("inputs", "inputFacets"), ("outputs", "outputFacets")] {

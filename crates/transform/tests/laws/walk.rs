@@ -26,20 +26,22 @@ const IN_DATASETS: [&str; 4] = [
     "/facets/lifecycleStateChange/previousIdentifier",
 ];
 
-/// `Job`, `ParentRunFacet`, `JobDependenciesRunFacet`.
-const JOBS: [&str; 5] = [
-    "/job",
-    "/run/facets/parent/job",
-    "/run/facets/parent/root/job",
-    "/run/facets/jobDependencies/upstream/*/job",
-    "/run/facets/jobDependencies/downstream/*/job",
+/// From a run to the runs and jobs that its facets refer to: `ParentRunFacet`, by its old name too, and
+/// `JobDependenciesRunFacet`. Each can have facets, which can refer on.
+const LINKS: [&str; 6] = [
+    "/facets/parent",
+    "/facets/parent/root",
+    "/facets/parentRun",
+    "/facets/parentRun/root",
+    "/facets/jobDependencies/upstream/*",
+    "/facets/jobDependencies/downstream/*",
 ];
 
-/// `LineageFacet`, whose entries and inputs say themselves what they are.
+/// `LineageFacet` of a job, whose entries and inputs say themselves what they are.
 const TYPED: [&str; 3] = [
-    "/job/facets/lineage/entries/*",
-    "/job/facets/lineage/entries/*/inputs/*",
-    "/job/facets/lineage/entries/*/fields/*/inputs/*",
+    "/facets/lineage/entries/*",
+    "/facets/lineage/entries/*/inputs/*",
+    "/facets/lineage/entries/*/fields/*/inputs/*",
 ];
 
 const TYPED_IN_DATASETS: [&str; 2] = [
@@ -79,13 +81,84 @@ pub(crate) fn walk(event: &Value) -> Vec<Found> {
             say(&format!("{dataset}{path}"), None);
         }
     }
-    for path in JOBS {
-        say(path, Some(Role::Job));
-    }
-    for path in TYPED {
-        say(path, None);
+    for job in jobs(event) {
+        say(&job, Some(Role::Job));
+        for path in TYPED {
+            say(&format!("{job}{path}"), None);
+        }
     }
     found
+}
+
+/// The paths of all jobs, that of the event and those that runs refer to, from each to the next.
+fn jobs(event: &Value) -> Vec<String> {
+    let (mut jobs, mut runs) = (vec!["/job".to_owned()], vec!["/run".to_owned()]);
+    while let Some(run) = runs.pop() {
+        for link in LINKS {
+            let link = format!("{run}{link}");
+            if !places(event, &link).is_empty() {
+                jobs.push(format!("{link}/job"));
+                runs.push(format!("{link}/run"));
+            }
+        }
+    }
+    jobs
+}
+
+/// A place that repeats the namespace of the dataset whose facet it is in, and may go on behind it.
+#[derive(Debug)]
+pub(crate) struct Repeats {
+    pub(crate) pointer: String,
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) text: String,
+}
+
+/// `DatasourceDatasetFacet`.
+pub(crate) fn repeats(event: &Value) -> Vec<Repeats> {
+    let mut found = Vec::new();
+    for (dataset, value) in DATASETS.iter().flat_map(|path| places(event, path)) {
+        let text =
+            |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+        let (Some(namespace), Some(name)) = (text(value, "namespace"), text(value, "name")) else {
+            continue;
+        };
+        for member in ["name", "uri"] {
+            if let Some(text) = value
+                .pointer("/facets/dataSource")
+                .and_then(|facet| text(facet, member))
+            {
+                found.push(Repeats {
+                    pointer: format!("{dataset}/facets/dataSource/{member}"),
+                    namespace: namespace.clone(),
+                    name: name.clone(),
+                    text,
+                });
+            }
+        }
+    }
+    found
+}
+
+/// The pointer to a facet that another forwards, as if it were the event's own.
+pub(crate) fn unforwarded(pointer: &str) -> String {
+    let mut at = pointer.to_owned();
+    loop {
+        let mut links = LINKS.iter().filter_map(|link| {
+            let link: Vec<&str> = link.split('/').skip(1).collect();
+            let mut rest = at.strip_prefix("/run/")?;
+            for token in link {
+                let (first, after) = rest.split_once('/')?;
+                rest = (token == "*" || token == first).then_some(after)?;
+            }
+            (rest.starts_with("run/facets") || rest.starts_with("job/facets"))
+                .then(|| format!("/{rest}"))
+        });
+        match links.next() {
+            Some(shorter) => at = shorter,
+            None => return at,
+        }
+    }
 }
 
 /// What a path with `*` for any member or element leads to.

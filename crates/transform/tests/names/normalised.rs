@@ -36,7 +36,7 @@ fn a_database_in_a_setting_is_the_one_in_the_name() {
     let outcome = of(text, &["normalise: [jdbc, host_case, default_ports]"]);
     assert_eq!(
         outcome.names("inputs"),
-        ["sqlserver://sql.example.com:1433 crm.dbo.people"]
+        ["sqlserver://sql.example.com:1433 crm.dbo.people"; 2]
     );
 }
 
@@ -47,7 +47,7 @@ fn a_port_in_front_of_a_name_of_oracle_belongs_to_its_host() {
         &["normalise: all"],
     );
     let expected =
-        [1521, 1530].map(|port| format!("oracle://ora.example.com:{port} PDB1.HR.PEOPLE"));
+        [1521, 1521, 1530].map(|port| format!("oracle://ora.example.com:{port} PDB1.HR.PEOPLE"));
     assert_eq!(outcome.names("inputs"), expected);
 }
 
@@ -57,7 +57,7 @@ fn objects_have_no_slash_in_front_in_any_store_nor_in_column_lineage() {
         include_str!("objects-with-a-slash-in-front.json"),
         &["normalise: all"],
     );
-    assert_eq!(outcome.names("inputs"), ["gs://landing in/day"]);
+    assert_eq!(outcome.names("inputs"), ["gs://landing in/day"; 2]);
     assert_eq!(outcome.names("outputs"), ["s3://target out/day"]);
     let columns = &outcome.event["outputs"][0]["facets"]["columnLineage"]["fields"]["id"];
     assert_eq!(called(&columns["inputFields"][0]), "gs://landing in/day");

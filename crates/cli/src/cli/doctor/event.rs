@@ -116,7 +116,7 @@ impl Way<'_> {
                 )),
                 _ => Err(Step::bad(
                     "accepted",
-                    format!("{status} {body}"),
+                    targets::shown(&format!("{status} {body}"), self.key),
                     "the log of the ingest function says why",
                 )),
             },

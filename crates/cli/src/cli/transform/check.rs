@@ -1,12 +1,24 @@
-//! `transform check`: everything that is wrong with a rules file.
+//! `transform check`: everything that is wrong with a rules file, and what in it can never do anything.
 
 use std::process::ExitCode;
 
+use ::transform::Problem;
+use clap::Args;
 use serde_json::json;
 
-use super::{Bench, File, GREEN, NoRules, Output, RED, coloured, exit, paint};
+use super::{Bench, File, GREEN, NoRules, Output, RED, YELLOW, coloured, exit, paint};
 
-pub(super) fn run(file: &File, bench: &Bench) -> anyhow::Result<ExitCode> {
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    file: File,
+    /// End with status 1 when there are warnings, too.
+    #[arg(long)]
+    deny_warnings: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, bench: &Bench) -> anyhow::Result<ExitCode> {
+    let file = &arguments.file;
     let located = bench.locate(file)?;
     let name = located.path.display().to_string();
     let rules = match located.read() {
@@ -35,14 +47,44 @@ pub(super) fn run(file: &File, bench: &Bench) -> anyhow::Result<ExitCode> {
         },
     };
     let (count, examples) = (rules.len(), rules.examples().len());
-    match file.output {
-        Output::Text => paint(&format!(
-            "{} {name}: {count} rules, {examples} examples",
-            coloured("ok", GREEN)
-        ))?,
-        Output::Json => {
-            paint(&json!({"file": name, "rules": count, "examples": examples}).to_string())?;
+    let warnings = rules.warnings();
+    for Problem {
+        line,
+        column,
+        message,
+    } in warnings
+    {
+        match file.output {
+            Output::Text => {
+                let warning = coloured("warning", YELLOW);
+                paint(&format!("{name}:{line}:{column}: {warning}: {message}"))?;
+            }
+            Output::Json => paint(
+                &json!({"file": name, "line": line, "column": column, "level": "warning", "message": message})
+                    .to_string(),
+            )?,
         }
     }
-    Ok(exit(true))
+    let fine = warnings.is_empty() || !arguments.deny_warnings;
+    match file.output {
+        Output::Text => {
+            let verdict = match fine {
+                true => coloured("ok", GREEN),
+                false => coloured("refused", RED),
+            };
+            let warned = match warnings.len() {
+                0 => String::new(),
+                1 => ", 1 warning".to_owned(),
+                more => format!(", {more} warnings"),
+            };
+            paint(&format!(
+                "{verdict} {name}: {count} rules, {examples} examples{warned}"
+            ))?;
+        }
+        Output::Json => {
+            let sum = json!({"file": name, "rules": count, "examples": examples, "warnings": warnings.len()});
+            paint(&sum.to_string())?;
+        }
+    }
+    Ok(exit(fine))
 }

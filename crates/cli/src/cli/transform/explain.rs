@@ -1,13 +1,18 @@
-//! `transform explain`: for each event, which rules are for it, and which condition keeps the others from it.
+//! `transform explain`: for each event, which rules are for it, what keeps the others from it, why a rule left a name as
+//! it is, and at which places a name stands and which rule moves it there.
 
 use std::collections::HashMap;
 use std::process::ExitCode;
 
-use ::transform::{Facts, Verdict};
+use ::transform::{Facts, Left, Placed, Step, Transformed, Verdict, placed};
 use clap::Args;
+use openlineage::{Event, Identity, Role};
+use serde_json::{Value, json};
 
-use super::show::{lines, told};
-use super::{BOLD, Bench, DIM, File, Output, Target, coloured, event, exit, input, paint};
+use super::show::{lines, notes, told};
+use super::{
+    BOLD, Bench, DIM, File, Output, Target, YELLOW, coloured, event, exit, input, paint, short,
+};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -20,6 +25,12 @@ pub(super) struct Arguments {
     #[arg(value_name = "FILE", required = true)]
     files: Vec<String>,
 }
+
+/// What a terminal has at least.
+const WIDTH: usize = 80;
+
+/// As many names of a rule, and places of a name, as a person reads; `--output json` has all.
+const SHOWN: usize = 10;
 
 pub(super) fn run(arguments: &Arguments, bench: &Bench) -> anyhow::Result<ExitCode> {
     let rules = bench.rules(&arguments.file)?;
@@ -39,25 +50,198 @@ pub(super) fn run(arguments: &Arguments, bench: &Bench) -> anyhow::Result<ExitCo
                 continue;
             }
         };
-        let (place, explained) = (found.place(), rules.explain(&event, &facts));
+        let (place, explained) = (
+            found.place() + &found.which(),
+            rules.explain(&event, &facts),
+        );
         if arguments.file.output == Output::Json {
-            paint(&told(&place, &event, &explained).to_string())?;
+            paint(&for_a_program(&place, &event, &explained).to_string())?;
             continue;
         }
         let job = event.job();
         let job = job.map(|job| format!(" {} {}", job.namespace, job.name));
         let title = format!("{place} {}{}", event.label(), job.unwrap_or_default());
         paint(&coloured(&title, BOLD))?;
-        for line in explained.steps.iter().flat_map(lines) {
+        for step in &explained.steps {
+            for line in lines(step).into_iter().chain(reasons(step)) {
+                paint(&line)?;
+            }
+        }
+        for line in notes(&explained) {
             paint(&line)?;
         }
-        match (explained.verdict, rules.coalesces(&event, prepare.target)) {
+        match (&explained.verdict, rules.coalesces(&event, prepare.target)) {
             (Verdict::Keep(_), Some(_)) => {
                 let note = "  coalesce: may become one with others of its run";
                 paint(&coloured(note, DIM))?;
             }
             (Verdict::Keep(_) | Verdict::Drop { .. } | Verdict::DeadLetter { .. }, _) => {}
         }
+        for line in names(&placed(&event, &explained.steps)) {
+            paint(&line)?;
+        }
     }
     Ok(exit(fine))
+}
+
+/// Why a rule left what it left.
+fn reasons(step: &Step) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for idle in &step.idle {
+        let mut wrapped = wrapped(idle, WIDTH - "    warning: ".len()).into_iter();
+        let first = wrapped.next().unwrap_or_default();
+        lines.push(format!("    {}: {first}", coloured("warning", YELLOW)));
+        lines.extend(wrapped.map(|line| format!("      {line}")));
+    }
+    let left: Vec<&Left> = step
+        .left
+        .iter()
+        .filter(|left| left.unmet.is_some())
+        .collect();
+    for left in left.iter().take(SHOWN) {
+        let Some(unmet) = &left.unmet else {
+            continue;
+        };
+        lines.push(format!(
+            "    {} stays: {}",
+            named(left.role, &left.name),
+            unmet.condition
+        ));
+        lines.push(coloured(
+            &format!("      expected {}", short(&unmet.expected)),
+            DIM,
+        ));
+        lines.push(coloured(
+            &format!("      found    {}", short(&unmet.found)),
+            DIM,
+        ));
+        if let Some(nearest) = &unmet.nearest
+            && *nearest != unmet.expected
+        {
+            lines.push(coloured(&format!("      nearest  {}", short(nearest)), DIM));
+        }
+    }
+    lines.extend(more(left.len(), "    ", "names"));
+    lines
+}
+
+/// The words of `text` in lines of at most `width` characters, unless one word is longer.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            Some(_) | None => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+fn more(all: usize, indent: &str, what: &str) -> Option<String> {
+    let more = all.checked_sub(SHOWN).filter(|more| *more > 0)?;
+    Some(coloured(&format!("{indent}and {more} more {what}"), DIM))
+}
+
+fn named(role: Role, name: &Identity) -> String {
+    let Identity { namespace, name } = name;
+    match name.is_empty() {
+        true => format!("namespace {}", short(namespace)),
+        false => format!("{} {} {}", word(role), short(namespace), short(name)),
+    }
+}
+
+fn word(role: Role) -> &'static str {
+    match role {
+        Role::Dataset => "dataset",
+        Role::Job => "job",
+    }
+}
+
+/// The places of each name, and which rule moved it there.
+fn names(places: &[Placed]) -> Vec<String> {
+    let mut lines = vec!["  where names stand, and which rule moves them:".to_owned()];
+    for group in grouped(places) {
+        let Some(first) = group.first() else {
+            continue;
+        };
+        lines.push(format!("    {}", named(first.role, &first.name)));
+        for place in group.iter().take(SHOWN) {
+            let moved: Vec<&str> = place.moved.iter().map(|(rule, _)| &**rule).collect();
+            let moved = match moved.is_empty() {
+                true => coloured("stays", DIM),
+                false => moved.join(", "),
+            };
+            lines.push(format!("      {}: {moved}", place.pointer));
+        }
+        lines.extend(more(group.len(), "      ", "places"));
+    }
+    match lines.len() {
+        1 => Vec::new(),
+        _ => lines,
+    }
+}
+
+/// The places by name, in the order in which names first appear.
+fn grouped(places: &[Placed]) -> Vec<Vec<&Placed>> {
+    let mut groups: Vec<Vec<&Placed>> = Vec::new();
+    let mut known: HashMap<(&'static str, &Identity), usize> = HashMap::new();
+    for place in places {
+        let index = *known
+            .entry((word(place.role), &place.name))
+            .or_insert(groups.len());
+        match groups.get_mut(index) {
+            Some(group) => group.push(place),
+            None => groups.push(vec![place]),
+        }
+    }
+    groups
+}
+
+fn for_a_program(place: &str, event: &Event, explained: &Transformed) -> Value {
+    let mut value = told(place, event, explained);
+    if let Some(rules) = value.get_mut("rules").and_then(Value::as_array_mut) {
+        for (rule, step) in rules.iter_mut().zip(&explained.steps) {
+            let left = step.left.iter().map(|left| {
+                let mut one = json!({"of": word(left.role), "namespace": left.name.namespace, "name": left.name.name});
+                if let (Some(unmet), Some(members)) = (&left.unmet, one.as_object_mut()) {
+                    members.insert("condition".to_owned(), json!(unmet.condition));
+                    members.insert("expected".to_owned(), json!(unmet.expected));
+                    members.insert("found".to_owned(), json!(unmet.found));
+                    members.insert("nearest".to_owned(), json!(unmet.nearest));
+                }
+                one
+            });
+            if let Some(members) = rule.as_object_mut() {
+                members.insert("left".to_owned(), left.collect());
+                members.insert("warnings".to_owned(), json!(step.idle));
+            }
+        }
+    }
+    let places = placed(event, &explained.steps);
+    let names = grouped(&places).into_iter().filter_map(|group| {
+        let first = group.first()?;
+        let places = group.iter().map(|place| {
+            let moved = place.moved.iter().map(|(rule, after)| {
+                let after = after.as_ref().map(|after| match first.name.name.is_empty() {
+                    true => json!({"namespace": after.namespace}),
+                    false => json!({"namespace": after.namespace, "name": after.name}),
+                });
+                json!({"rule": &**rule, "after": after})
+            });
+            json!({"pointer": place.pointer, "moved_by": moved.collect::<Vec<_>>()})
+        });
+        let mut one = json!({"of": word(first.role), "namespace": first.name.namespace, "places": places.collect::<Vec<_>>()});
+        if !first.name.name.is_empty() {
+            one.as_object_mut()?.insert("name".to_owned(), json!(first.name.name));
+        }
+        Some(one)
+    });
+    let names: Vec<Value> = names.collect();
+    if let Some(members) = value.as_object_mut() {
+        members.insert("names".to_owned(), json!(names));
+    }
+    value
 }

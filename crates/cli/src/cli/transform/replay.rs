@@ -202,7 +202,7 @@ impl Sum {
         self.bytes_after += preview
             .events
             .iter()
-            .map(|event| event.text().len())
+            .map(|(_, event)| event.text().len())
             .sum::<usize>();
     }
 

@@ -1,9 +1,12 @@
 //! `transform FILE…`: the events as the target would get them, or with `--diff` what each rule did to each.
+//!
+//! In the order of the input, whatever is dropped or merged: with `--output json` each line says which event of which
+//! file it is about.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::process::ExitCode;
 
-use ::transform::{Did, Facts, Rules, Step, Transformed, Verdict, diff};
+use ::transform::{Did, Facts, Rules, Step, Transformed, Verdict, case_variants, diff};
 use clap::Args;
 use openlineage::Event;
 use proxy::batch::{Outcome, Prepare, preview};
@@ -33,50 +36,148 @@ pub(super) fn run(arguments: &Show, bench: &Bench) -> anyhow::Result<ExitCode> {
     let rules = bench.rules(&arguments.file)?;
     let prepare = arguments.target.prepare();
     let (found, mut fine) = input::read(&arguments.files)?;
-    let mut events = Vec::new();
+    let mut inputs = Vec::new();
     for found in found {
-        match event(&found) {
-            Ok(event) => events.push((found.place(), event)),
-            Err(error) => {
-                fine = false;
-                eprintln!("{error}");
-            }
+        let read = event(&found);
+        if let Err(error) = &read
+            && (arguments.diff || arguments.file.output == Output::Text)
+        {
+            eprintln!("{error}");
         }
+        fine &= read.is_ok();
+        inputs.push((found.place() + &found.which(), read));
     }
     if arguments.diff {
+        let read = |(place, read): (String, Result<Event, String>)| Some((place, read.ok()?));
+        let events: Vec<_> = inputs.into_iter().filter_map(read).collect();
         fine &= differences(&rules, &prepare, &events, arguments.file.output)?;
     } else {
-        fine &= delivered(&rules, &prepare, events)?;
+        fine &= delivered(&rules, &prepare, inputs, arguments.file.output)?;
     }
     Ok(exit(fine))
 }
 
-/// The events themselves on standard output; what became of the others on standard error.
+/// What became of one event of the input.
+enum Became {
+    Unreadable(String),
+    /// It is delivered as this, alone or in place of these others.
+    Delivered(Event, Vec<usize>),
+    /// It is part of what is delivered in place of another.
+    Merged(usize),
+    Dropped(String),
+    DeadLetter(String),
+}
+
+/// The events themselves on standard output, and what became of the others on standard error; for a program all on
+/// standard output.
 fn delivered(
     rules: &Rules,
     prepare: &Prepare,
-    events: Vec<(String, Event)>,
+    inputs: Vec<(String, Result<Event, String>)>,
+    output: Output,
 ) -> anyhow::Result<bool> {
-    let mut fine = true;
-    let preview = preview(prepare, rules, events);
-    for event in &preview.events {
-        paint(event.text())?;
-    }
-    for (place, outcome) in &preview.others {
-        match outcome {
-            Outcome::Dropped { rule } => eprintln!("{place}: dropped by {rule:?}"),
-            Outcome::DeadLettered { reason, .. } => {
-                fine = false;
-                eprintln!("{place}: dead letter: {reason}");
-            }
-            Outcome::Delivered { .. } | Outcome::HandedBack { .. } => {}
+    let (mut places, mut became, mut events) = (Vec::new(), BTreeMap::new(), Vec::new());
+    for (index, (place, read)) in inputs.into_iter().enumerate() {
+        places.push(place);
+        match read {
+            // One file can be given twice, so it is the number that says which event it is.
+            Ok(event) => events.push((index.to_string(), event)),
+            Err(reason) => drop(became.insert(index, Became::Unreadable(reason))),
         }
     }
-    for (place, rule, reason) in &preview.failed {
-        fine = false;
-        eprintln!("{place}: rule {rule:?} failed: {reason}");
+    let number = |id: &String| id.parse::<usize>().unwrap_or_default();
+    let preview = preview(prepare, rules, events);
+    for (ids, event) in preview.events {
+        let mut parts: Vec<usize> = ids.iter().map(number).collect();
+        let Some(last) = parts.pop() else {
+            continue;
+        };
+        for part in &parts {
+            became.insert(*part, Became::Merged(last));
+        }
+        became.insert(last, Became::Delivered(event, parts));
+    }
+    for (id, outcome) in &preview.others {
+        let what = match outcome {
+            Outcome::Dropped { rule } => Became::Dropped(rule.to_string()),
+            Outcome::DeadLettered { reason, .. } => Became::DeadLetter(reason.clone()),
+            Outcome::Delivered { .. } | Outcome::HandedBack { .. } => continue,
+        };
+        became.insert(number(id), what);
+    }
+    let mut fine = preview.failed.is_empty();
+    let place = |index: &usize| places.get(*index).map_or("", String::as_str);
+    for (index, became) in &became {
+        fine &= !matches!(became, Became::DeadLetter(_));
+        let failed = preview
+            .failed
+            .iter()
+            .filter(|(id, ..)| number(id) == *index);
+        let failed: Vec<(&str, &str)> = failed
+            .map(|(_, rule, reason)| (&**rule, reason.as_str()))
+            .collect();
+        match output {
+            Output::Json => paint(&line(place(index), became, &failed, place))?,
+            Output::Text => {
+                match became {
+                    Became::Delivered(event, _) => paint(event.text())?,
+                    Became::Dropped(rule) => eprintln!("{}: dropped by {rule:?}", place(index)),
+                    Became::DeadLetter(reason) => {
+                        eprintln!("{}: dead letter: {reason}", place(index))
+                    }
+                    Became::Unreadable(_) | Became::Merged(_) => {}
+                }
+                for (rule, reason) in failed {
+                    eprintln!("{}: rule {rule:?} failed: {reason}", place(index));
+                }
+            }
+        }
     }
     Ok(fine)
+}
+
+/// One line of JSON; the event in it byte for byte.
+fn line<'p>(
+    at: &str,
+    became: &Became,
+    failed: &[(&str, &str)],
+    place: impl Fn(&usize) -> &'p str,
+) -> String {
+    let mut line = match became {
+        Became::Unreadable(reason) => {
+            json!({"event": at, "outcome": "unreadable", "reason": reason})
+        }
+        Became::Delivered(_, parts) if parts.is_empty() => {
+            json!({"event": at, "outcome": "delivered"})
+        }
+        Became::Delivered(_, parts) => {
+            let parts: Vec<&str> = parts.iter().map(place).collect();
+            json!({"event": at, "outcome": "delivered", "merged": parts})
+        }
+        Became::Merged(into) => json!({"event": at, "outcome": "merged", "into": place(into)}),
+        Became::Dropped(rule) => json!({"event": at, "outcome": "dropped", "rule": rule}),
+        Became::DeadLetter(reason) => {
+            json!({"event": at, "outcome": "dead_letter", "reason": reason})
+        }
+    };
+    if !failed.is_empty()
+        && let Some(members) = line.as_object_mut()
+    {
+        let failed = failed
+            .iter()
+            .map(|(rule, reason)| json!({"rule": rule, "reason": reason}));
+        members.insert("failed".to_owned(), failed.collect());
+    }
+    let line = line.to_string();
+    match became {
+        Became::Delivered(event, _) => {
+            let head = line.strip_suffix('}').unwrap_or(&line);
+            format!("{head},\"delivered\":{}}}", event.text())
+        }
+        Became::Unreadable(_) | Became::Merged(_) | Became::Dropped(_) | Became::DeadLetter(_) => {
+            line
+        }
+    }
 }
 
 fn differences(
@@ -110,9 +211,8 @@ fn differences(
                 {
                     paint(&line)?;
                 }
-                for unresolved in &transformed.unresolved {
-                    let (namespace, reason) = (&unresolved.namespace, &unresolved.reason);
-                    paint(&format!("  {namespace} stays: {reason}"))?;
+                for line in notes(&transformed) {
+                    paint(&line)?;
                 }
                 if transformed.steps.iter().all(idle) {
                     paint(&format!("  {}", coloured("unchanged", DIM)))?;
@@ -169,6 +269,36 @@ pub(super) fn lines(step: &Step) -> Vec<String> {
     }
 }
 
+/// What a person has to know of the names besides: those that stay as they came, and those that differ by case only.
+pub(super) fn notes(transformed: &Transformed) -> Vec<String> {
+    let stays = transformed.unresolved.iter().map(|unresolved| {
+        let (namespace, reason) = (&unresolved.namespace, &unresolved.reason);
+        format!("  {namespace} stays: {reason}")
+    });
+    let variants = variants(transformed).into_iter().map(|(namespace, names)| {
+        let warning = coloured("warning", YELLOW);
+        let names = names.join(", ");
+        format!(
+            "  {warning}: {namespace}: {names} differ by case only: the store may tell them apart"
+        )
+    });
+    stays.chain(variants).collect()
+}
+
+/// Names that differ by case only in what goes on, by namespace.
+fn variants(transformed: &Transformed) -> Vec<(String, Vec<String>)> {
+    let Verdict::Keep(event) = &transformed.verdict else {
+        return Vec::new();
+    };
+    let groups = case_variants(event).into_iter();
+    groups
+        .filter_map(|group| {
+            let namespace = group.first()?.namespace.clone();
+            Some((namespace, group.into_iter().map(|name| name.name).collect()))
+        })
+        .collect()
+}
+
 fn changes(before: &Event, after: &Event) -> Vec<::transform::Difference> {
     match (before.json(), after.json()) {
         (Some(before), Some(after)) => diff(before, after),
@@ -206,5 +336,20 @@ pub(super) fn told(place: &str, event: &Event, transformed: &Transformed) -> Val
             json!({"dead_letter_by": &**rule, "reason": reason})
         }
     };
-    json!({"event": place, "kind": event.label(), "rules": steps, "verdict": verdict})
+    let mut told =
+        json!({"event": place, "kind": event.label(), "rules": steps, "verdict": verdict});
+    let stays = transformed.unresolved.iter();
+    let stays: Vec<Value> = stays
+        .map(|left| json!({"namespace": left.namespace, "reason": left.reason}))
+        .collect();
+    let variants: Vec<Value> = variants(transformed)
+        .into_iter()
+        .map(|(namespace, names)| json!({"namespace": namespace, "names": names}))
+        .collect();
+    for (key, values) in [("stays", stays), ("differ_by_case", variants)] {
+        if let (false, Some(told)) = (values.is_empty(), told.as_object_mut()) {
+            told.insert(key.to_owned(), values.into());
+        }
+    }
+    told
 }

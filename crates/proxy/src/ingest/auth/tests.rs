@@ -38,7 +38,7 @@ async fn told(keys: &Keys, presented: &[&str], role: KeyRole) -> String {
         Ok(Some(Sender(name))) => name.to_string(),
         Ok(None) => "anyone".to_owned(),
         Err(Refusal::Unauthorised(_)) => "401".to_owned(),
-        Err(Refusal::Forbidden(why)) => format!("403 {why}"),
+        Err(Refusal::Forbidden(why) | Refusal::NotForReading(why)) => format!("403 {why}"),
         Err(other) => format!("{other:?}"),
     }
 }

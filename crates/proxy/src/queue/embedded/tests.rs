@@ -15,6 +15,10 @@ fn message(id: &str) -> Message {
     }
 }
 
+fn claim(folder: &Path) -> Arc<Claim> {
+    Arc::new(Claim::take(folder).unwrap())
+}
+
 async fn queue(folder: &Path) -> Embedded {
     Embedded::own(folder, Duration::from_secs(60))
         .await
@@ -119,7 +123,7 @@ async fn a_new_owner_finds_what_the_last_one_had_in_hand_and_there_is_only_one()
 async fn a_wall_clock_that_was_set_back_hides_nothing() {
     let folder = tempfile::tempdir().unwrap();
     const DAY: i64 = 86_400_000;
-    let tomorrow = Embedded::own_at(folder.path(), NOW, now() + DAY).await;
+    let tomorrow = Embedded::own_at(claim(folder.path()), NOW, now() + DAY).await;
     let tomorrow = tomorrow.unwrap();
     tomorrow.send(vec![message("a"), message("b")]).await;
     let records = tomorrow.receive(1, NOW).await.unwrap();
@@ -140,7 +144,7 @@ async fn a_wall_clock_that_was_set_back_hides_nothing() {
 #[tokio::test]
 async fn what_another_process_puts_back_is_in_sight_whatever_its_clock_says() {
     let folder = tempfile::tempdir().unwrap();
-    let yesterday = Embedded::own_at(folder.path(), NOW, now() - 86_400_000).await;
+    let yesterday = Embedded::own_at(claim(folder.path()), NOW, now() - 86_400_000).await;
     let yesterday = yesterday.unwrap();
     yesterday.send(vec![message("a")]).await;
     let records = yesterday.receive(1, NOW).await.unwrap();

@@ -4,10 +4,10 @@
 //! knows of inputs or outputs only (`inputStatistics`, …) go to `inputFacets` and `outputFacets`, all others to
 //! `facets`.
 
-use openlineage::{Edits, Event, Json, quote};
+use openlineage::{Edits, Event, Json, Kind, quote};
 
+use super::On;
 use super::schema::{PRODUCER, schema_url};
-use super::{Kind, On};
 
 /// A facet and its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,24 @@ impl Facet {
             }),
             Some(other) => Err(format!("_deleted is a boolean, not {other}")),
         }
+    }
+
+    /// Whether it belongs anywhere on what is meant.
+    pub fn fits(&self, on: On) -> bool {
+        let meant = [
+            (on.run, Kind::Run),
+            (on.job, Kind::Job),
+            (on.dataset || on.input || on.output, Kind::Dataset),
+            (on.dataset || on.input, Kind::Input),
+            (on.dataset || on.output, Kind::Output),
+        ];
+        let mut meant = meant.into_iter().filter(|(meant, _)| *meant);
+        meant.any(|(_, kind)| fits(&self.name, kind))
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The text of `event` with this facet on all that is meant; where it is already, it stays, or is replaced with
@@ -91,7 +109,7 @@ pub(super) fn edit(
     change: impl Fn(Option<Json<'_>>, Kind) -> Change,
 ) -> Option<String> {
     let mut edits = Edits::of(event.text());
-    for (holder, member, kind) in on.holders(event.json()?) {
+    for (holder, member, kind) in on.own(event.json()?) {
         if !fits(name, kind) {
             continue;
         }

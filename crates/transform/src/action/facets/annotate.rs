@@ -2,10 +2,10 @@
 //!
 //! They are added to what the producer says, never instead of it, and never twice.
 
-use openlineage::{Event, Json, quote};
+use openlineage::{Event, Json, Kind, quote};
 
+use super::On;
 use super::add::{Change, base, edit};
-use super::{Kind, On};
 
 /// A tag of a run, a job or a dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The schemas of the specification's facets, by name and by what they are facets of.
 
-use super::Kind;
+use openlineage::Kind;
 
 /// Who makes the facets that are added here.
 pub(super) const PRODUCER: &str = "urn:lineage-proxy";

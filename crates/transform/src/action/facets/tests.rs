@@ -258,7 +258,7 @@ proptest! {
             prop_assert!(after.text().len() < before.text().len());
             // What is left of a container is in it as it was.
             for ((old, member, _), (new, ..)) in
-                On::all().holders(before.json().unwrap()).into_iter().zip(On::all().holders(after.json().unwrap()))
+                On::all().own(before.json().unwrap()).into_iter().zip(On::all().own(after.json().unwrap()))
             {
                 let texts = |holder: Json<'_>| -> Vec<String> {
                     let members = holder.get(member).map(Json::members).unwrap_or_default();

@@ -51,6 +51,19 @@ enum Own {
     SameInAnyCase,
 }
 
+/// Settings that name where tables are, in most stores that have them.
+const IDENTIFYING: [&str; 9] = [
+    "database",
+    "databasename",
+    "db",
+    "dbname",
+    "initial catalog",
+    "catalog",
+    "schema",
+    "currentschema",
+    "keyspace",
+];
+
 /// The driver of a scheme in lower case.
 pub(super) fn driver(scheme: &str) -> Option<&'static Driver> {
     DRIVERS
@@ -79,11 +92,29 @@ pub(super) struct At {
 }
 
 impl At {
-    /// The path, without settings.
+    /// The path, and of the settings those that may tell two tables apart: what they mean is not known here.
     pub(super) fn path(url: &Url<'_>) -> At {
         let path = before(url.tail, &[';', '?']).to_owned();
+        let said = settings(
+            url.tail
+                .get(path.len()..)
+                .unwrap_or_default()
+                .trim_start_matches([';', '?']),
+            &[';', '&', '?', '#'],
+        );
+        let mut kept: Vec<String> = said
+            .into_iter()
+            .map(|(key, value)| (key.to_ascii_lowercase(), value))
+            .filter(|(key, _)| IDENTIFYING.contains(&key.as_str()))
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        kept.sort();
+        let kept = match kept.is_empty() {
+            true => String::new(),
+            false => format!("?{}", kept.join("&")),
+        };
         At {
-            tail: path.clone(),
+            tail: path.clone() + &kept,
             path,
             ..At::default()
         }
@@ -209,8 +240,13 @@ impl Driver {
     fn written(&self, at: &At) -> String {
         let (database, schema) = (at.database.as_deref(), at.schema.as_deref());
         let setting = |key: &str, value: Option<&str>| value.map(|value| format!("{key}={value}"));
-        let path = |text: Option<&str>| text.map(|text| format!("/{text}")).unwrap_or_default();
         let key = |keys: &'static [&'static str]| keys.first().copied().unwrap_or_default();
+        let path = |text: Option<&str>| match text {
+            // No path can say it.
+            Some(text) if text.contains(['/', ':']) => format!("?{}={text}", key(self.database)),
+            Some(text) => format!("/{text}"),
+            None => String::new(),
+        };
         let both = |separator: &str| {
             let both = [
                 setting(key(self.database), database),

@@ -35,6 +35,7 @@ fn stripped(inputs: &[&str], outputs: &[&str], strip: Strip) -> (Vec<String>, Ve
                 apart: id(&judged.apart),
                 kin: Some(judged.kin),
                 directed: true,
+                part: judged.part,
             }
         },
     );
@@ -80,7 +81,7 @@ fn partitions_and_days_of_one_table_become_one_entry() {
     );
     assert_eq!(
         all(&["t__dbt_tmp", "T", "t"], &[]),
-        expected(&["t", "T"], &[], 0)
+        expected(&["t", "T", "t"], &[], 0)
     );
 }
 
@@ -114,7 +115,7 @@ fn no_input_becomes_an_output_but_by_a_partition() {
     // Read and written anyway.
     assert_eq!(
         all(&["t__dbt_tmp", "t"], &["t"]),
-        expected(&["t"], &["t"], 0)
+        expected(&["t", "t"], &["t"], 0)
     );
 }
 

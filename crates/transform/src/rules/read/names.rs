@@ -300,10 +300,21 @@ pub(super) fn symlink(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> 
             (patterns("namespace"), patterns("name"), patterns("type"));
         fields.finish(problems);
     }
-    if only.namespace.is_none() {
-        only.namespace = Patterns::globs(&GLUE);
+    let mut other = None;
+    match &kind {
+        None if only.namespace.is_none() && only.name.is_none() => {
+            only.namespace = Patterns::globs(&GLUE);
+        }
+        Some(kind) if only.namespace.is_none() && only.name.is_none() => {
+            other = match (kind.matches("TABLE"), kind.matches("LOCATION")) {
+                (true, false) => Some("LOCATION"),
+                (false, true) => Some("TABLE"),
+                (true, true) | (false, false) => None,
+            };
+        }
+        Some(_) | None => {}
     }
-    Some(Action::SymlinkToPrimary(Symlink { only, kind }))
+    Some(Action::SymlinkToPrimary(Symlink { only, kind, other }))
 }
 
 pub(super) fn strip(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> Option<Action> {

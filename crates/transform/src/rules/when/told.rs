@@ -77,11 +77,9 @@ impl MissedCondition<'_> {
                 };
                 miss(condition, named.told(), datasets(*side))
             }
-            Condition::Facet(patterns) => miss(
-                "facet",
-                patterns.told(),
-                or_none(facets(event).collect::<Vec<_>>().join(", ")),
-            ),
+            Condition::Facet(patterns) => {
+                miss("facet", patterns.told(), or_none(facets(event).join(", ")))
+            }
             Condition::Any(_) => miss("any", "one of them".to_owned(), "none".to_owned()),
             Condition::All(all) => all.iter().find_map(|when| when.miss(event, target)).map_or(
                 miss("all", "all of them".to_owned(), "not all".to_owned()),

@@ -8,8 +8,8 @@ pub(super) const DRIVERS: [Driver; 15] = [
     Driver {
         schemes: &["postgres", "postgresql"],
         scheme: Some("postgres"),
-        database: &["dbname"],
-        schema: &["currentSchema", "search_path"],
+        database: &["dbname", "database"],
+        schema: &["currentSchema", "searchpath", "search_path", "schema"],
         host: &["host"],
         port: &["port"],
         own: Own::Same,
@@ -19,7 +19,7 @@ pub(super) const DRIVERS: [Driver; 15] = [
     // database ("Querying data across databases").
     Driver {
         schemes: &["redshift"],
-        schema: &["currentSchema"],
+        schema: &["currentSchema", "searchpath", "schema"],
         host: &["host"],
         port: &["port"],
         ..PLAIN
@@ -126,7 +126,7 @@ pub(super) const PLAIN: Driver = Driver {
     scheme: None,
     levels: 3,
     path: Path::Database,
-    database: &[],
+    database: &["database"],
     schema: &[],
     host: &[],
     port: &[],

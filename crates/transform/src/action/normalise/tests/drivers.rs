@@ -454,6 +454,42 @@ fn hive_impala_databricks_and_trino_have_catalogs_and_clusters() {
 }
 
 #[test]
+fn a_setting_that_may_tell_tables_apart_stays_where_the_driver_is_not_known() {
+    each(&[
+        (
+            "milvus://h:19530?token=t&database=one",
+            "t",
+            "milvus://h:19530?database=one",
+            "t",
+        ),
+        (
+            "azurekusto://h.kusto.windows.net;Initial Catalog=one;AppKey=k",
+            "t",
+            "azurekusto://h.kusto.windows.net?initial catalog=one",
+            "t",
+        ),
+        (
+            "mongodb://u:p@h/one?authSource=admin",
+            "t",
+            "mongodb://h:27017/one",
+            "t",
+        ),
+        (
+            "postgresql://u:p@h/sales?schema=eu",
+            "t",
+            "postgres://h:5432",
+            "sales.eu.t",
+        ),
+        (
+            "jdbc:mysql://h?database=sales",
+            "t",
+            "mysql://h:3306",
+            "sales.t",
+        ),
+    ]);
+}
+
+#[test]
 fn athena_and_bigquery_have_namespaces_without_a_server() {
     each(&[
         (

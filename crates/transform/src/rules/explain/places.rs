@@ -1,0 +1,141 @@
+//! Where names stand in an event, and which rules moved them there.
+//!
+//! Follows each place from step to step, whatever comes or goes around it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use openlineage::{Event, Identity, Json, Role, positions};
+
+use super::identity;
+use crate::rules::{Did, Step};
+
+/// A place of an event that names a dataset or job, or repeats its namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// Of a dataset or a job.
+    pub role: Role,
+    /// The name; where a namespace is repeated, that text and no name.
+    pub name: Identity,
+    /// JSON Pointer to the object with the name, or to the text.
+    pub pointer: String,
+    /// The rules that moved it, in order, with what it was afterwards; nothing where it was taken out.
+    pub moved: Vec<(Arc<str>, Option<Identity>)>,
+}
+
+/// Every place where `event` names something, with the rules of `steps` that moved it.
+pub fn placed(event: &Event, steps: &[Step]) -> Vec<Placed> {
+    let mut placed = places(event);
+    // Where each of the places in the event of the step is in `placed`.
+    let mut now: Vec<usize> = (0..placed.len()).collect();
+    for step in steps {
+        let Did::Changed { before, after } = &step.did else {
+            continue;
+        };
+        let (was, is) = (places(before), places(after));
+        let mut next = Vec::with_capacity(is.len());
+        let mut from = 0;
+        for (before, index) in was.iter().zip(now) {
+            let found = match was.len() == is.len() {
+                true => Some(from),
+                // Something came or went: what is still there is as it was, and in the same order.
+                false => (from..is.len()).find(|at| {
+                    is.get(*at)
+                        .is_some_and(|is| is.name == before.name && is.role == before.role)
+                }),
+            };
+            let after = found.and_then(|at| is.get(at));
+            if let Some(found) = found {
+                from = found + 1;
+            }
+            let Some(place) = placed.get_mut(index) else {
+                continue;
+            };
+            match after {
+                Some(after) if after.name == before.name => {}
+                Some(after) => place
+                    .moved
+                    .push((step.rule.clone(), Some(after.name.clone()))),
+                None => place.moved.push((step.rule.clone(), None)),
+            }
+            if after.is_some() {
+                next.push(index);
+            }
+        }
+        now = next;
+    }
+    placed
+}
+
+fn places(event: &Event) -> Vec<Placed> {
+    let Some(root) = event.json() else {
+        return Vec::new();
+    };
+    let found = positions(root);
+    let start = |json: Json<'_>| json.span(event.text()).map_or(0, |span| span.start);
+    let mut texts: BTreeMap<usize, String> = BTreeMap::new();
+    texts.extend(
+        found
+            .names
+            .iter()
+            .map(|name| (start(name.namespace), String::new())),
+    );
+    texts.extend(
+        found
+            .mentions
+            .iter()
+            .map(|mention| (start(mention.text), String::new())),
+    );
+    point(event.text(), root, "", &mut texts);
+    let pointer = |json: Json<'_>| texts.get(&start(json)).cloned().unwrap_or_default();
+    let names = found.names.iter().filter_map(|name| {
+        let at = pointer(name.namespace);
+        let pointer = at.rsplit_once('/').map(|(object, _)| object.to_owned())?;
+        let (role, name, moved) = (name.role, identity(name.namespace, name.name)?, Vec::new());
+        Some(Placed {
+            role,
+            name,
+            pointer,
+            moved,
+        })
+    });
+    let mentions = found.mentions.iter().filter_map(|mention| {
+        let namespace = mention.text.string()?.into_owned();
+        let name = Identity {
+            namespace,
+            name: String::new(),
+        };
+        Some(Placed {
+            role: Role::Dataset,
+            name,
+            pointer: pointer(mention.text),
+            moved: Vec::new(),
+        })
+    });
+    names.chain(mentions).collect()
+}
+
+/// Puts to each start of a value in `wanted` the pointer to it.
+fn point(text: &str, value: Json<'_>, at: &str, wanted: &mut BTreeMap<usize, String>) {
+    let Some(span) = value.span(text) else {
+        return;
+    };
+    if let Some(pointer) = wanted
+        .get_mut(&span.start)
+        .filter(|_| value.kind() == "string")
+    {
+        at.clone_into(pointer);
+        return;
+    }
+    if wanted.range(span).next().is_none() {
+        return;
+    }
+    for member in value.members() {
+        let key = member.key.string().unwrap_or_default();
+        let key = key.replace('~', "~0").replace('/', "~1");
+        point(text, member.value, &format!("{at}/{key}"), wanted);
+    }
+    for (index, item) in value.items().into_iter().enumerate() {
+        point(text, item, &format!("{at}/{index}"), wanted);
+    }
+}

@@ -1,0 +1,75 @@
+//! Names of datasets that differ by case only: one table to a person, two to a catalogue.
+//!
+//! What the rule `normalise` with `name_case` does not bring together is in a store that tells case apart, so nobody but a
+//! person can say whether they are one. Called by the workbench, which shows them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use openlineage::{Event, Identity, Role, names};
+
+/// The names of datasets of `event` that are in one namespace and differ by case only, each group in the order of its
+/// letters.
+pub fn case_variants(event: &Event) -> Vec<Vec<Identity>> {
+    let mut groups: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
+    for name in event.json().map(names).unwrap_or_default() {
+        if let (Role::Dataset, Some(namespace), Some(own)) =
+            (name.role, name.namespace.string(), name.name.string())
+        {
+            let group = (namespace.into_owned(), own.to_lowercase());
+            groups.entry(group).or_default().insert(own.into_owned());
+        }
+    }
+    let several = groups.into_iter().filter(|(_, names)| names.len() > 1);
+    several
+        .map(|((namespace, _), names)| {
+            let names = names.into_iter();
+            names
+                .map(|name| Identity {
+                    namespace: namespace.clone(),
+                    name,
+                })
+                .collect()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use openlineage::Level;
+
+    fn found(names: &[(&str, &str)]) -> Vec<Vec<String>> {
+        let inputs = names
+            .iter()
+            .map(|(namespace, name)| format!(r#"{{"namespace":"{namespace}","name":"{name}"}}"#));
+        let inputs = inputs.collect::<Vec<_>>().join(",");
+        let text = format!(
+            r#"{{"eventTime":"2026-01-01T00:00:00Z","producer":"urn:p","schemaURL":"urn:s","job":{{"namespace":"n","name":"j"}},"inputs":[{inputs}]}}"#
+        );
+        let event = Event::read(text.as_bytes(), Level::Strict).unwrap().event;
+        let groups = case_variants(&event).into_iter();
+        groups
+            .map(|group| group.into_iter().map(|name| name.name).collect())
+            .collect()
+    }
+
+    #[test]
+    fn names_of_one_namespace_that_differ_by_case_are_found_and_no_others() {
+        let mysql = "mysql://h:3306";
+        assert_eq!(
+            found(&[
+                (mysql, "Shop.T"),
+                (mysql, "shop.t"),
+                (mysql, "shop.u"),
+                (mysql, "SHOP.T")
+            ]),
+            [["SHOP.T", "Shop.T", "shop.t"]]
+        );
+        let apart = [
+            (mysql, "Shop.T"),
+            ("mysql://other:3306", "shop.t"),
+            (mysql, "Shop.T"),
+        ];
+        assert_eq!(found(&apart), Vec::<Vec<String>>::new());
+    }
+}

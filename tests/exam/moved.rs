@@ -1,0 +1,287 @@
+//! Files and folders that are removed, moved, replaced or truncated while `serve` has them open: what it answered `200` is
+//! delivered, also after a `kill -9`, and what it says is delivered is where it says.
+//!
+//! Every way for the file alone is in the unit tests of `crates/targets/src/file` and `crates/journal/tests/displaced.rs`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::disk::{arrived, does, patiently, start, taken_again, text};
+use crate::size;
+use crate::support::{Serve, Target, event, eventually, write};
+
+/// What is done to a path.
+type Way<'a> = (&'a str, &'a dyn Fn(&Path, &Path));
+
+const DATA: &[Way<'_>] = &[
+    ("rm -rf", &|data, _| fs::remove_dir_all(data).unwrap()),
+    ("mv", &|data, moved| fs::rename(data, moved).unwrap()),
+    ("mv above", &|data, moved| {
+        fs::rename(data.parent().unwrap(), moved).unwrap();
+    }),
+    ("another folder", &|data, moved| {
+        fs::rename(data, moved).unwrap();
+        fs::create_dir(data).unwrap();
+    }),
+    ("a link to another folder", &|data, moved| {
+        fs::rename(data, moved).unwrap();
+        let other = data.with_file_name("other");
+        fs::create_dir(&other).unwrap();
+        symlink(other, data).unwrap();
+    }),
+    ("rm of the database", &|data, _| {
+        fs::remove_file(data.join("queue.db")).unwrap();
+    }),
+    ("rm of the log", &|data, _| {
+        fs::remove_file(data.join("queue.db-wal")).unwrap();
+    }),
+    ("rm of the index", &|data, _| {
+        fs::remove_file(data.join("queue.db-shm")).unwrap();
+    }),
+    ("rm of all files", &|data, _| {
+        for file in fs::read_dir(data).unwrap() {
+            fs::remove_file(file.unwrap().path()).unwrap();
+        }
+    }),
+    ("a backup moved over it", &|data, moved| {
+        fs::copy(data.join("queue.db"), moved).unwrap();
+        fs::rename(moved, data.join("queue.db")).unwrap();
+    }),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_queued_outlasts_the_removal_of_the_data_folder_and_a_kill() {
+    for (what, way) in DATA {
+        let (folder, target) = (tempfile::tempdir().unwrap(), Target::start().await);
+        let data = folder.path().join("above/data");
+        *target.default.lock().unwrap() = 503;
+        let serve = start(&data, &target);
+        for n in 0..5 {
+            assert_eq!(serve.post(&event(n, "START")).await.status(), 200);
+        }
+        way(&data, &folder.path().join("moved"));
+        let mut accepted: BTreeSet<u32> = (0..5).collect();
+        for n in 5..10 {
+            match serve.post(&event(n, "START")).await.status().as_u16() {
+                200 => drop(accepted.insert(n)),
+                status => assert_eq!(status, 503, "{what}"),
+            }
+        }
+        taken_again(&serve, 10).await;
+        accepted.insert(10);
+        serve.kill();
+        *target.default.lock().unwrap() = 201;
+        let serve = start(&data, &target);
+        patiently(|| accepted.is_subset(&arrived(&target)).then_some(()));
+        drop(serve);
+    }
+    let ways = DATA.len();
+    size::told(
+        "data folder taken away",
+        &format!("{ways} ways, 11 events each, 0 lost"),
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stored_outlasts_the_removal_of_the_data_folder_and_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let serve = Serve::start(&data, &[]);
+    assert_eq!(serve.post(&event(1, "START")).await.status(), 200);
+    serve.stored_when(1).await;
+    fs::remove_dir_all(&data).unwrap();
+    assert_eq!(serve.post(&event(2, "START")).await.status(), 200);
+    eventually(|| (serve.outcomes().len() >= 2).then_some(()));
+    serve.kill();
+    let serve = Serve::start(&data, &[]);
+    assert_eq!(serve.stored_when(2).await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_folder_that_cannot_be_put_back_is_503_until_it_can_and_nothing_is_lost() {
+    let (folder, target) = (tempfile::tempdir().unwrap(), Target::start().await);
+    let above = folder.path().join("above");
+    *target.default.lock().unwrap() = 503;
+    let serve = start(&above.join("data"), &target);
+    for n in 0..5 {
+        assert_eq!(serve.post(&event(n, "START")).await.status(), 200);
+    }
+    let before = serve.log.lock().unwrap().len();
+    fs::remove_dir_all(&above).unwrap();
+    fs::write(&above, "a file in the way").unwrap();
+    for n in 5..50 {
+        let answer = serve.post(&event(n, "START")).await;
+        assert_eq!(answer.status(), 503);
+        assert_eq!(answer.headers()["retry-after"], "1");
+    }
+    let get = async |path: &str| {
+        let answer = serve.http.get(format!("{}{path}", serve.url)).send().await;
+        answer.unwrap().status().as_u16()
+    };
+    let ready = async {
+        let deadline = Instant::now() + Duration::from_secs(30); // an answer is good for a second
+        while get("/readyz").await == 200 {
+            assert!(Instant::now() < deadline);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    ready.await;
+    assert_eq!(get("/healthz").await, 200);
+    let told = serve.logged("the file cannot be written")["error"].to_string();
+    assert!(told.contains("above/data"), "{told}");
+    let lines = serve.log.lock().unwrap().len() - before;
+    assert!(lines < 20, "{lines} lines");
+
+    fs::remove_file(&above).unwrap();
+    *target.default.lock().unwrap() = 201;
+    taken_again(&serve, 50).await;
+    let accepted: BTreeSet<u32> = (0..5).chain([50]).collect();
+    patiently(|| accepted.is_subset(&arrived(&target)).then_some(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_system_that_is_mounted_over_the_data_folder_is_noticed() {
+    let (folder, target) = (tempfile::tempdir().unwrap(), Target::start().await);
+    let data = folder.path().join("data");
+    *target.default.lock().unwrap() = 503;
+    let serve = start(&data, &target);
+    assert_eq!(serve.post(&event(1, "START")).await.status(), 200);
+    if !does(
+        "mount",
+        &["-t", "tmpfs", "-o", "size=48m", "tmpfs", text(&data)],
+    ) {
+        println!("NOT TESTED: mounting is not allowed here");
+        return;
+    }
+    taken_again(&serve, 2).await;
+    let is_there = data.join("queue.db").exists();
+    serve.kill();
+    *target.default.lock().unwrap() = 201;
+    let serve = start(&data, &target);
+    patiently(|| (arrived(&target).len() == 2).then_some(()));
+    drop(serve);
+    does("umount", &["-l", text(&data)]);
+    assert!(is_there);
+}
+
+const FILE: &[Way<'_>] = &[
+    ("rm", &|file, _| fs::remove_file(file).unwrap()),
+    ("mv", &|file, moved| fs::rename(file, moved).unwrap()),
+    ("logrotate, create", &|file, moved| {
+        fs::rename(file, moved).unwrap();
+        fs::write(file, "").unwrap();
+    }),
+    ("logrotate, copytruncate", &|file, moved| {
+        fs::copy(file, moved).unwrap();
+        fs::write(file, "").unwrap();
+    }),
+    ("rm -rf of the folder, and a new one", &|file, _| {
+        fs::remove_dir_all(file.parent().unwrap()).unwrap();
+        fs::create_dir(file.parent().unwrap()).unwrap();
+    }),
+    ("mv of the folder, and a new one", &|file, moved| {
+        fs::rename(file.parent().unwrap(), moved).unwrap();
+        fs::create_dir(file.parent().unwrap()).unwrap();
+    }),
+    ("a link to another", &|file, moved| {
+        fs::remove_file(file).unwrap();
+        symlink(moved, file).unwrap();
+    }),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_to_be_delivered_is_in_the_file_of_that_name() {
+    for (what, way) in FILE {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("lineage/events.jsonl");
+        fs::create_dir(file.parent().unwrap()).unwrap();
+        let settings = [("TARGET", "file"), ("FILE_PATH", text(&file))];
+        let serve = Serve::start(&folder.path().join("data"), &settings);
+        assert_eq!(serve.post(&event(1, "START")).await.status(), 200);
+        eventually(|| (serve.outcomes().len() == 1).then_some(()));
+        way(&file, &folder.path().join("moved"));
+        assert_eq!(serve.post(&event(2, "START")).await.status(), 200);
+        eventually(|| (serve.outcomes().len() == 2).then_some(()));
+        let found = fs::read_to_string(&file).unwrap_or_default();
+        assert!(found.contains("job 2"), "{what}: {found}");
+        serve.logged("the file is opened anew, and what was not acknowledged written to it");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_folder_of_the_file_is_gone_events_wait_and_it_is_told_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("lineage/events.jsonl");
+    fs::create_dir(file.parent().unwrap()).unwrap();
+    let settings = [("TARGET", "file"), ("FILE_PATH", text(&file))];
+    let serve = Serve::start(&folder.path().join("data"), &settings);
+    fs::remove_dir_all(file.parent().unwrap()).unwrap();
+    assert_eq!(serve.post(&event(1, "START")).await.status(), 200);
+    let told = serve.logged("will be tried again");
+    assert!(
+        told.to_string().contains("events.jsonl: No such file"),
+        "{told}"
+    );
+    assert!(serve.outcomes().is_empty());
+    fs::create_dir(file.parent().unwrap()).unwrap();
+    patiently(|| (!serve.outcomes().is_empty()).then_some(()));
+    assert!(fs::read_to_string(&file).unwrap().contains("job 1"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hangup_opens_files_again_and_reads_rules_and_ends_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("events.jsonl");
+    let rules = write(folder.path(), "transforms.yaml", "rules: []\n");
+    let settings = [
+        ("TARGET", "file"),
+        ("FILE_PATH", text(&file)),
+        ("RULES_FILE", text(&rules)),
+        ("RULES_REFRESH", "3600"),
+    ];
+    let data = folder.path().join("data");
+    let serve = Serve::start(&data, &settings);
+    fs::rename(&file, folder.path().join("events.jsonl.moved")).unwrap();
+    fs::remove_dir_all(&data).unwrap();
+    write(
+        folder.path(),
+        "transforms.yaml",
+        "rules: [{name: nothing, drop: true}]\n",
+    );
+    serve.signal("HUP");
+    serve.logged("reloaded");
+    // Before any event came.
+    eventually(|| (file.exists() && data.join("queue.db").exists()).then_some(()));
+    assert_eq!(serve.post(&event(1, "START")).await.status(), 200);
+    let outcome = eventually(|| serve.outcomes().first().cloned());
+    assert_eq!(outcome["outcome"], "dropped", "{outcome}");
+    assert_eq!(serve.terminate(), Some(0));
+}
+
+#[test]
+fn a_hangup_does_not_end_half_a_proxy() {
+    let folder = tempfile::tempdir().unwrap();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    let aws = [
+        ("AWS_ENDPOINT_URL", endpoint.as_str()),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ACCESS_KEY_ID", "x"),
+        ("AWS_SECRET_ACCESS_KEY", "x"),
+    ];
+    let queue = format!("{endpoint}/123456789012/queue");
+    for only in ["ingest", "batch"] {
+        let settings = [
+            ("ONLY", only),
+            ("QUEUE_URL", queue.as_str()),
+            ("QUEUE_DEAD_LETTER_URL", queue.as_str()),
+        ];
+        let serve = Serve::start_with(&folder.path().join(only), &settings, &aws);
+        serve.signal("HUP");
+        serve.logged("reloaded");
+        assert_eq!(serve.terminate(), Some(0), "{only}");
+    }
+}

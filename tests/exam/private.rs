@@ -1,0 +1,245 @@
+//! Who can read what `serve` keeps: its owner alone, whatever the umask. And how it ends where it cannot start.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::disk::{does, text};
+use crate::support::{BINARY, Serve, event, eventually, run};
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+/// All that is in a folder, and the folder, with their modes.
+fn modes(folder: &Path) -> Vec<(String, u32)> {
+    let files = fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().path());
+    let all = files.chain([folder.to_owned()]);
+    all.map(|path| (path.display().to_string(), mode(&path)))
+        .collect()
+}
+
+#[test]
+fn what_it_creates_is_its_owners_alone_whatever_the_umask() {
+    for umask in ["000", "022", "277"] {
+        let above = tempfile::tempdir().unwrap();
+        let (data, file) = (
+            above.path().join("a/data"),
+            above.path().join("events.jsonl"),
+        );
+        for target in ["store", "file"] {
+            let command =
+                format!("umask {umask}; exec \"$0\" serve --listen 127.0.0.1:0 --data-dir \"$1\"");
+            let mut serve = Command::new("sh");
+            serve
+                .args(["-c", &command, BINARY, text(&data)])
+                .env("LINEAGE_PROXY_TARGET", target)
+                .stderr(Stdio::null());
+            if target == "file" {
+                serve.env("LINEAGE_PROXY_FILE_PATH", &file);
+            }
+            let mut serve = serve.spawn().unwrap();
+            let wanted = match target {
+                "store" => data.join("store.db-wal"),
+                _ => file.clone(),
+            };
+            eventually(|| wanted.exists().then_some(()));
+            std::thread::sleep(Duration::from_millis(200)); // until it is all there
+            let found = modes(&data);
+            serve.kill().unwrap();
+            serve.wait().unwrap();
+            assert!(found.len() >= 4, "{found:?}");
+            for (path, mode) in found {
+                let right = if Path::new(&path).is_dir() {
+                    0o700
+                } else {
+                    0o600
+                };
+                assert_eq!(mode, right, "umask {umask}: {path}");
+            }
+            assert_eq!(mode(&above.path().join("a")), 0o700);
+        }
+        assert_eq!(mode(&file), 0o600, "umask {umask}");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_that_others_can_read_is_reported_and_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, file) = (
+        folder.path().join("data"),
+        folder.path().join("events.jsonl"),
+    );
+    fs::create_dir(&data).unwrap();
+    fs::set_permissions(&data, Permissions::from_mode(0o755)).unwrap();
+    fs::write(&file, "").unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+    let settings = [("TARGET", "file"), ("FILE_PATH", text(&file))];
+    let serve = Serve::start(&data, &settings);
+    let told: Vec<_> = (serve.log.lock().unwrap().iter())
+        .map(|line| line["fields"].clone())
+        .filter(|fields| fields["message"] == "others can read or change what is kept here")
+        .collect();
+    let told: Vec<_> = told
+        .iter()
+        .map(|fields| ["path", "mode", "mend"].map(|name| fields[name].as_str().unwrap()))
+        .collect();
+    let mend = [&data, &file].map(|path| format!("chmod go= {}", path.display()));
+    assert_eq!(
+        told,
+        [
+            [text(&data), "0755", &mend[0]],
+            [text(&file), "0644", &mend[1]]
+        ]
+    );
+    assert_eq!((mode(&data), mode(&file)), (0o755, 0o644));
+    drop(serve);
+    // What it says helps.
+    for command in mend {
+        let words: Vec<&str> = command.split(' ').collect();
+        assert!(does(words[0], &words[1..]));
+    }
+    let serve = Serve::start(&data, &settings);
+    assert_eq!(serve.post(&event(1, "START")).await.status(), 200);
+    let log = format!("{:?}", serve.log.lock().unwrap());
+    assert!(!log.contains("others can read"), "{log}");
+}
+
+#[test]
+fn the_status_says_whether_to_try_again_or_to_change_something() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(at("file"), "in the way").unwrap();
+    fs::create_dir(at("folder")).unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().to_string();
+    let used = Serve::start(Path::new(&at("used")), &[]);
+    let (wrong, later) = (Some(64), Some(75));
+    let free = "127.0.0.1:0";
+    let serve = |listen: &str, data: &str, settings: &[(&str, &str)]| {
+        run(&["serve", "--listen", listen, "--data-dir", data], settings)
+    };
+    let file = |path: &str| {
+        let settings = [("TARGET", "file"), ("FILE_PATH", path)];
+        serve(free, &at("new"), &settings)
+    };
+    let cases = [
+        (
+            "the port in use",
+            serve(&port, &at("new"), &[]),
+            later,
+            port.as_str(),
+        ),
+        (
+            "the folder in use",
+            serve(free, &at("used"), &[]),
+            later,
+            "another lineage-proxy",
+        ),
+        (
+            "a file in the way",
+            serve(free, &at("file"), &[]),
+            wrong,
+            "file",
+        ),
+        (
+            "a file above",
+            serve(free, &at("file/data"), &[]),
+            wrong,
+            "file/data",
+        ),
+        (
+            "no such folder",
+            file(&at("none/events.jsonl")),
+            wrong,
+            "file.path",
+        ),
+        ("a folder as file", file(&at("folder")), wrong, "file.path"),
+        ("a device as file", file("/dev/null"), wrong, "file.path"),
+        (
+            "an address of others",
+            serve(
+                "192.0.2.1:0",
+                &at("new"),
+                &[("AUTH_ALLOW_ANONYMOUS", "true")],
+            ),
+            wrong,
+            "listen",
+        ),
+        (
+            "dead letters of no folder",
+            run(&["dead-letters", "list", "--data-dir", &at("none")], &[]),
+            wrong,
+            "none",
+        ),
+        (
+            "queue of no folder",
+            run(&["queue", "status", "--data-dir", &at("none")], &[]),
+            wrong,
+            "none",
+        ),
+        (
+            "queue in a file",
+            run(&["queue", "status", "--data-dir", &at("file")], &[]),
+            wrong,
+            "file",
+        ),
+        (
+            "demo in a file",
+            run(
+                &[
+                    "demo",
+                    "--once",
+                    "--listen",
+                    free,
+                    "--data-dir",
+                    &at("file"),
+                ],
+                &[],
+            ),
+            wrong,
+            "file",
+        ),
+        (
+            "demo on a port in use",
+            run(
+                &[
+                    "demo",
+                    "--once",
+                    "--listen",
+                    &port,
+                    "--data-dir",
+                    &at("new"),
+                ],
+                &[],
+            ),
+            later,
+            port.as_str(),
+        ),
+        (
+            "a key file that is not there",
+            run(
+                &[
+                    "send",
+                    "--url",
+                    "http://127.0.0.1:1",
+                    "--api-key-file",
+                    &at("none"),
+                    &at("file"),
+                ],
+                &[],
+            ),
+            wrong,
+            "none",
+        ),
+    ];
+    for (what, (status, _, told), expected, word) in cases {
+        assert_eq!(status, expected, "{what}: {told}");
+        assert!(told.contains(word), "{what}: {told}");
+    }
+    drop(used);
+}
