@@ -149,6 +149,12 @@ async fn a_file_system_that_is_mounted_over_the_data_folder_is_noticed() {
     *target.default.lock().unwrap() = 503;
     let serve = start(&data, &target);
     assert_eq!(serve.post(&event(1, "START")).await.status(), 200);
+    struct Mounted<'a>(&'a Path);
+    impl Drop for Mounted<'_> {
+        fn drop(&mut self) {
+            does("umount", &["-l", text(self.0)]);
+        }
+    }
     if !does(
         "mount",
         &["-t", "tmpfs", "-o", "size=48m", "tmpfs", text(&data)],
@@ -156,6 +162,7 @@ async fn a_file_system_that_is_mounted_over_the_data_folder_is_noticed() {
         println!("NOT TESTED: mounting is not allowed here");
         return;
     }
+    let _mounted = Mounted(&data);
     taken_again(&serve, 2).await;
     let is_there = data.join("queue.db").exists();
     serve.kill();
@@ -163,7 +170,6 @@ async fn a_file_system_that_is_mounted_over_the_data_folder_is_noticed() {
     let serve = start(&data, &target);
     patiently(|| (arrived(&target).len() == 2).then_some(()));
     drop(serve);
-    does("umount", &["-l", text(&data)]);
     assert!(is_there);
 }
 

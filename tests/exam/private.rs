@@ -183,6 +183,12 @@ fn the_status_says_whether_to_try_again_or_to_change_something() {
             "none",
         ),
         (
+            "queue of another folder",
+            run(&["queue", "status", "--data-dir", &at("folder")], &[]),
+            wrong,
+            "there is no queue",
+        ),
+        (
             "queue in a file",
             run(&["queue", "status", "--data-dir", &at("file")], &[]),
             wrong,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::events::{Book, COALESCE, Clients, Target, are_whole, drained, read_store};
 use crate::size;
-use crate::support::{Serve, event, eventually, write};
+use crate::support::{Serve, event, eventually, run, write};
 
 /// Longer than a stop may take (8 s), by what a busy machine needs.
 const SOON: Duration = Duration::from_secs(12);
@@ -189,4 +189,75 @@ async fn a_stop_during_the_start_is_no_crash() {
         "stop during the start",
         &format!("{stops} stops: {well} ended with 0, {early} before there was anybody to be told"),
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_ends_in_time_whatever_the_target_does_with_its_connection() {
+    // Says nothing, not even in the TLS handshake; drips a head that never ends; answers, and drips the body.
+    let drips: [(&str, &str, &str); 4] = [
+        ("http", "", ""),
+        ("https", "", ""),
+        ("http", "HTTP/1.1 200 OK\r\nx-", "x"),
+        (
+            "http",
+            "HTTP/1.1 503 Unavailable\r\ncontent-length: 1000000\r\n\r\n",
+            "x",
+        ),
+    ];
+    for (scheme, first, then) in drips {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("{scheme}://{}", listener.local_addr().unwrap());
+        let connected = Arc::new(AtomicU64::new(0));
+        let seen = connected.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                seen.fetch_add(1, Ordering::Relaxed);
+                std::thread::spawn(move || drip(stream, first, then));
+            }
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let settings = [
+            ("TARGET", "openlineage"),
+            ("OPENLINEAGE_URL", url.as_str()),
+            ("OPENLINEAGE_TIMEOUT", "300"),
+            ("QUEUE_VISIBILITY_TIMEOUT", "600"),
+        ];
+        let serve = Serve::start(folder.path(), &settings);
+        for n in 0..3 {
+            assert_eq!(serve.post(&event(n, "START")).await.status(), 200);
+        }
+        eventually(|| (connected.load(Ordering::Relaxed) > 0).then_some(()));
+        let told = Instant::now();
+        serve.signal("TERM");
+        let ended = tokio::task::spawn_blocking(move || serve.ended()).await;
+        assert_eq!(ended.unwrap(), Some(0));
+        let took = told.elapsed();
+        assert!(took < SOON, "{scheme} {first:?}: {took:?}");
+        // Handed back, and not only out of sight until the next start.
+        let text = folder.path().to_str().unwrap();
+        let status = ["queue", "status", "--output", "json", "--data-dir", text];
+        let (_, told, _) = run(&status, &[]);
+        let queue: serde_json::Value = serde_json::from_str(&told).unwrap();
+        let waiting = queue["waiting"].as_u64().unwrap() + queue["out_of_sight"].as_u64().unwrap();
+        assert_eq!(waiting, 3, "{told}");
+        size::told(
+            "stop, target drips",
+            &format!(
+                "{scheme}: 3 events kept, ended after {} ms",
+                took.as_millis()
+            ),
+        );
+    }
+}
+
+/// Reads nothing, and writes a little now and then, until the other side goes.
+fn drip(mut stream: std::net::TcpStream, first: &str, then: &str) {
+    use std::io::Write;
+    let mut next = stream.write_all(first.as_bytes());
+    while next.is_ok() && !then.is_empty() {
+        std::thread::sleep(Duration::from_millis(100));
+        next = stream.write_all(then.as_bytes());
+    }
+    // Held open, with nothing to say.
+    std::thread::sleep(Duration::from_secs(60));
 }

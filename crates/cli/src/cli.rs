@@ -42,7 +42,11 @@ Examples:
   lineage-proxy serve --config proxy.yaml --check  check the settings, then
   lineage-proxy serve --config proxy.yaml          run with them
   lineage-proxy validate events.jsonl.gz           what is wrong with events
-  lineage-proxy transform --diff events.jsonl      what transforms.yaml changes";
+  lineage-proxy transform --diff events.jsonl      what transforms.yaml changes
+
+Exit status:
+  0 fine, 1 the answer is no, 2 wrong usage, 64 something has to be changed first,
+  75 not now: worth another try, 70 a bug";
 
 /// Shown below the help of commands that read events.
 const FORMS: &str = "\

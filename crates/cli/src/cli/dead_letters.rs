@@ -190,7 +190,6 @@ impl Place {
                 bucket,
             )));
         }
-        // Nor a new queue in a folder that has none: who looks into the wrong folder is to see that it is wrong.
         let folder = config.data_dir.display();
         let wrong = |why: &str| Errors(vec![format!("data_dir: {folder}: {why}")]);
         if !config.data_dir.is_dir() {

@@ -110,8 +110,12 @@ impl Embedded {
         })
     }
 
-    /// Opens the queue in `folder` beside the process that serves it.
+    /// Opens the queue in `folder` beside the process that serves it. Creates none: who looks into the wrong folder is to
+    /// see that, and a file of another user would be in the way of the next start.
     pub async fn open(folder: &Path, visibility: Duration) -> Result<Embedded, Unavailable> {
+        if !folder.join(FILE).is_file() {
+            return Err(Unavailable("there is no queue in this folder".to_owned()));
+        }
         let journal = Journal::open(&folder.join(FILE), SCHEMA).map_err(unavailable)?;
         let clock = journal.read(|connection| clock::beside(connection, now()));
         let clock = clock.await.map_err(unavailable)?;
