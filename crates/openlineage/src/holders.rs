@@ -37,6 +37,7 @@ pub struct Holder<'t> {
     pub value: Json<'t>,
     /// Its members.
     pub members: Vec<Member<'t>>,
+    sets: OnceCell<Vec<FacetSet<'t>>>,
 }
 
 /// An object of facets.
@@ -167,26 +168,21 @@ pub fn run_ids(event: Json<'_>) -> Vec<Json<'_>> {
 }
 
 impl<'t> Holder<'t> {
-    /// The facets that it has, by what they describe.
-    pub fn facet_sets(&self) -> Vec<FacetSet<'t>> {
-        let mut sets = Vec::new();
-        for member in &self.members {
-            let key = member.key.string();
-            let known = self
-                .keys()
-                .iter()
-                .find(|(name, _)| key.as_deref() == Some(*name));
-            if let Some((key, kind)) = known {
-                let (object, members) = (member.value, OnceCell::new());
-                sets.push(FacetSet {
+    /// The facets that it has, by what they describe; found once.
+    pub fn facet_sets(&self) -> &[FacetSet<'t>] {
+        self.sets.get_or_init(|| {
+            let known = |member: &Member<'t>| {
+                let name = member.key.string()?;
+                let (key, kind) = self.keys().iter().find(|(key, _)| name == *key)?;
+                Some(FacetSet {
                     kind: *kind,
                     key,
-                    object,
-                    members,
-                });
-            }
-        }
-        sets
+                    object: member.value,
+                    members: OnceCell::new(),
+                })
+            };
+            self.members.iter().filter_map(known).collect()
+        })
     }
 
     /// The members in which it holds facets. An input can have `outputFacets`, which mean nothing, but may be large or
@@ -278,6 +274,7 @@ impl<'t> Walk<'_, 't> {
             forwarded,
             value,
             members: value.members(),
+            sets: OnceCell::new(),
         };
         (self.visit)(&holder, &self.path);
         // No event is deeper; a text that was not read as one must not end the stack.
