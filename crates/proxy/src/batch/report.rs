@@ -4,52 +4,23 @@
 //! has no outcome yet: of a batch there is one line for each class of failure, and while the target is down, about one a
 //! minute. What is told of the target itself is decided in `health.rs`.
 
+mod retries;
+
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use openlineage::Event;
 use targets::Tries;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use tokio::time::error::Elapsed;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info, warn};
 
-use super::health::Notice;
 use super::prepare::Told;
 use crate::queue::{Record, Settlement, Unavailable, now};
-use crate::telemetry::limit::{Bounds, Limiter};
 use crate::telemetry::metric;
 use crate::telemetry::text::{NAME, shown};
 
-/// How often tries that will be repeated are a line, by class: as long as the target is up, and while it is down, when
-/// they say nothing new.
-static RETRIES: LazyLock<Limiter<&'static str, ()>> = LazyLock::new(|| every(1));
-static RETRIES_WHILE_DOWN: LazyLock<Limiter<&'static str, ()>> = LazyLock::new(|| every(60));
-
-fn every(seconds: u64) -> Limiter<&'static str, ()> {
-    Limiter::new(Bounds {
-        every: Duration::from_secs(seconds),
-        sources: 64, // more than there are classes
-        reasons: 1,
-        lines: 10,
-    })
-}
-
-/// How many ids of events a line names at most.
-const IDS: usize = 100;
-
-/// How tries that will be repeated are told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pace {
-    /// With each batch: that of a function, whose next one may be another process's.
-    EachBatch,
-    /// Once a second.
-    Limited,
-    /// Now and then: that the target is down has been told.
-    Down,
-}
+pub(super) use retries::{Pace, health};
 
 /// A batch, settled or about to be.
 #[derive(Debug, Default)]
@@ -162,117 +133,8 @@ impl Report {
                 tell(settled, target);
             }
         }
-        self.tell_again(target, pace);
+        retries::tell(&self.settled, target, pace);
     }
-
-    /// Of what will be tried again, one line for each class: that of its first event, and how many there are.
-    fn tell_again(&self, target: &'static str, pace: Pace) {
-        let mut again: BTreeMap<&'static str, Vec<&Settled>> = BTreeMap::new();
-        for settled in self.settled.iter().filter(|settled| !settled.told_before) {
-            if let Outcome::HandedBack { class, .. } = &settled.outcome {
-                again.entry(class).or_default().push(settled);
-            }
-        }
-        for (class, events) in again {
-            let limiter = match pace {
-                Pace::EachBatch => None,
-                Pace::Limited => Some(&RETRIES),
-                Pace::Down => Some(&RETRIES_WHILE_DOWN),
-            };
-            let count = u64::try_from(events.len()).unwrap_or(u64::MAX);
-            let suppressed = match limiter {
-                Some(limiter) => limiter.admit(&class, &(), count, Instant::now()),
-                None => Some(count - 1),
-            };
-            // The others of this batch are in the line.
-            let suppressed = suppressed.map(|suppressed| suppressed.saturating_sub(count - 1));
-            if let (Some(suppressed), Some(first)) = (suppressed, events.first()) {
-                tell_retry(first, &events, target, pace, suppressed);
-            }
-        }
-    }
-}
-
-/// The line of events that will be tried again.
-fn tell_retry(
-    first: &Settled,
-    events: &[&Settled],
-    target: &'static str,
-    pace: Pace,
-    suppressed: u64,
-) {
-    let Outcome::HandedBack {
-        class,
-        after,
-        reason,
-    } = &first.outcome
-    else {
-        return;
-    };
-    let who = Who::of(first);
-    let ids = events.iter().take(IDS).map(|event| &*event.record.id);
-    // Whoever looks for an event in CloudWatch's log finds it by its id; `doctor` does.
-    let named = pace == Pace::EachBatch && events.len() > 1;
-    let ids = named.then(|| ids.collect::<Vec<_>>().join(" "));
-    warn!(
-        id = first.record.id,
-        run.id = who.run,
-        job.namespace = who.namespace.as_deref(),
-        job.name = who.name.as_deref(),
-        event.r#type = who.label,
-        target,
-        class,
-        reason = &*shown(reason, NAME),
-        after_s = after.as_secs(),
-        tries = first.record.receives,
-        events = events.len(),
-        ids,
-        suppressed,
-        "will be tried again"
-    );
-}
-
-/// What is to be told of the target's health.
-pub(super) fn health(notice: &Notice, target: &'static str, waiting: Option<u64>) {
-    match notice {
-        Notice::Down { ago, why } => {
-            let (class, reason) = (why.class.name(), shown(&why.reason, NAME));
-            let (since, reason) = (ago_of(*ago), &*reason);
-            error!(
-                target,
-                since, class, reason, "target down: events wait in the queue"
-            );
-        }
-        Notice::StillDown { ago, failures, why } => {
-            let (class, reason) = (why.class.name(), shown(&why.reason, NAME));
-            let (since, down_s, reason) = (ago_of(*ago), ago.as_secs(), &*reason);
-            error!(
-                target,
-                since,
-                down_s,
-                class,
-                reason,
-                failures,
-                waiting,
-                "target still down: events wait in the queue"
-            );
-        }
-        Notice::Back { down, failures } => {
-            info!(
-                target,
-                down_s = down.as_secs(),
-                failures,
-                waiting,
-                "target back: what waits is delivered"
-            );
-        }
-    }
-}
-
-/// The time that long ago, as the log has it.
-fn ago_of(ago: Duration) -> Option<String> {
-    let then = OffsetDateTime::now_utc().checked_sub(ago.try_into().ok()?)?;
-    then.replace_nanosecond(0).ok()?.format(&Rfc3339).ok()
 }
 
 /// Whom a line is about.
