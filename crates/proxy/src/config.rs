@@ -320,13 +320,24 @@ fn ingest(r: &mut Reader) -> Ingest {
         max_body: r.get("max_body", bytes).unwrap_or(10_000_000),
         max_unpacked: r.get("max_unpacked", bytes).unwrap_or(32_000_000),
         max_in_memory: r.get("max_in_memory", bytes).unwrap_or(256_000_000),
-        hosts: r.list("hosts"),
+        hosts: hosts(r),
         auth: Auth {
             keys,
             secret_id: r.get("auth.secret_id", |t| Ok(t.to_owned())),
             anonymous: r.get("auth.allow_anonymous", flag).unwrap_or(false),
         },
     }
+}
+
+fn hosts(r: &mut Reader) -> Vec<String> {
+    let hosts = r.list("hosts");
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:[]*".contains(c);
+    if let Some(wrong) = hosts.iter().find(|host| !host.chars().all(plain)) {
+        r.error(format!(
+            "hosts: expected names such as proxy.example.com or *.example.com, found {wrong:?}"
+        ));
+    }
+    hosts
 }
 
 fn keys(r: &mut Reader) -> Vec<Key> {

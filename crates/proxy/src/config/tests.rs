@@ -92,6 +92,18 @@ fn keys_have_names_and_roles_in_the_file_and_in_the_environment() {
 }
 
 #[test]
+fn a_host_is_a_name_and_no_url() {
+    let hosts = |text: &str| read("", &[("LINEAGE_PROXY_HOSTS", text)], Role::Serve);
+    let config = hosts("proxy.example.com,*.svc.cluster.local,fd00::1").unwrap();
+    assert_eq!(config.ingest.hosts.len(), 3);
+    let errors = hosts("http://proxy.example.com").unwrap_err();
+    assert!(
+        errors[0].starts_with("hosts: expected names such as"),
+        "{errors:?}"
+    );
+}
+
+#[test]
 fn a_role_is_an_arn_and_only_datazone_is_checked() {
     let role = |text: &str| {
         let yaml = format!("target: datazone\ndatazone: {{domain_id: dzd_a, role_arn: '{text}'}}");

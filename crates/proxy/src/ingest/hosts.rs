@@ -33,7 +33,10 @@ impl Hosts {
     pub fn new(listen: IpAddr, configured: &[String]) -> Hosts {
         Hosts {
             listen,
-            configured: configured.iter().map(|name| plain(name)).collect(),
+            configured: configured
+                .iter()
+                .map(|name| plain(without_port(name).unwrap_or(name)))
+                .collect(),
         }
     }
 
@@ -158,6 +161,18 @@ mod tests {
             );
         }
         assert!(admits("127.0.0.1", &["*"], "/", &["anything"]));
+        assert!(admits(
+            "127.0.0.1",
+            &["a.example:5000", "[fd00::1]:5000"],
+            "/",
+            &["A.example"]
+        ));
+        assert!(admits(
+            "127.0.0.1",
+            &["[fd00::1]:5000"],
+            "/",
+            &["[fd00::1]"]
+        ));
     }
 
     #[test]
