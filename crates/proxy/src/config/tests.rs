@@ -87,7 +87,8 @@ fn keys_have_names_and_roles_in_the_file_and_in_the_environment() {
     ];
     for (keys, message) in wrong {
         let errors = read(&format!("auth: {{keys: {keys}}}"), &[], Role::Serve).unwrap_err();
-        assert!(errors[0].starts_with(message), "{errors:?}");
+        let message = format!("proxy.yaml:1:14: {message}");
+        assert!(errors[0].starts_with(&message), "{errors:?}");
     }
 }
 
