@@ -95,6 +95,9 @@ fn event(with: bool, id: &str) -> Value {
         let statistics = facet(json!({"rowCount": 1, "size": 2}));
         event["inputs"][0]["inputFacets"] = json!({"inputStatistics": statistics});
         event["outputs"][0]["outputFacets"] = json!({"outputStatistics": statistics});
+        let part = |part| json!({"type": "partition", "partitions": [part]});
+        event["inputs"][0]["inputFacets"]["subset"] = facet(json!({"inputCondition":
+            {"type": "binary", "operator": "OR", "left": part(json!({"dimensions": {"d": null}})), "right": {"type": "location", "locations": []}}}));
         event["outputs"][0]["outputFacets"]["mine"] = facet(json!({}));
     }
     event

@@ -123,6 +123,21 @@ fn a_null_in_a_list_of_datasets_is_none() {
 }
 
 #[test]
+fn a_null_deep_in_the_condition_of_a_subset_is_none() {
+    let mut event: Value = serde_json::from_str(&fixture("job-event-with-event-type")).unwrap();
+    let part = json!({"type": "partition", "partitions": [{"identifier": null, "dimensions": {"day": null}}]});
+    event["inputs"][0]["inputFacets"] = json!({"subset": {"_producer": "urn:p", "_schemaURL": "urn:s",
+        "inputCondition": {"type": "binary", "operator": "AND", "left": part, "right": part}}});
+    let read = repaired_inside(&event.to_string());
+    let subset = "/inputs/0/inputFacets/subset/inputCondition";
+    assert_eq!(
+        pointers(&read),
+        ["left", "right"].map(|side| format!("{subset}/{side}/partitions/0/identifier"))
+    );
+    assert_eq!(read.event.text().matches(r#""day":null"#).count(), 2);
+}
+
+#[test]
 fn a_producer_that_is_no_uri_becomes_one_that_keeps_the_word() {
     let meant = [
         "urn:lineage-proxy:producer:manual_annotation",

@@ -6,13 +6,13 @@
 mod parts;
 
 use super::shape::Shape::{
-    self, Any, Choice, Flag, Integer, List, Map, Nested, Object, Text, Time, Typed, Uri, Uuid,
+    self, Choice, Flag, Integer, List, Map, Nested, Object, Text, Time, Typed, Uri, Uuid,
 };
 use super::shape::{may, must};
 
 use self::parts::{
     DEPENDENCY, DOCUMENTATION, INPUT_FIELD, LINEAGE_FIELDS, LINEAGE_INPUT, NAMED, OWNERSHIP,
-    PARENT, QUALITY_METRICS, STATISTICS, TAGS, schema_fields,
+    PARENT, QUALITY_METRICS, STATISTICS, TAGS, condition, schema_fields,
 };
 
 type Facets = &'static [(&'static str, Shape)];
@@ -276,10 +276,16 @@ pub(super) const INPUT: Facets = &[
     ),
     ("dataQualityMetrics", QUALITY_METRICS),
     ("inputStatistics", STATISTICS),
-    ("subset", Object(&[may("inputCondition", Any)])),
+    (
+        "subset",
+        Object(&[must("inputCondition", Nested(condition))]),
+    ),
 ];
 
 pub(super) const OUTPUT: Facets = &[
     ("outputStatistics", STATISTICS),
-    ("subset", Object(&[may("outputCondition", Any)])),
+    (
+        "subset",
+        Object(&[must("outputCondition", Nested(condition))]),
+    ),
 ];

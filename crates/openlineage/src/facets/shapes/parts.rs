@@ -1,7 +1,7 @@
 //! What the shapes of several facets share. Data only.
 
 use crate::facets::shape::Shape::{
-    self, Facets, Flag, Integer, List, Map, Nested, Number, Object, Text, Time, Typed, Uuid,
+    self, Any, Facets, Flag, Integer, List, Map, Nested, Number, Object, Text, Time, Typed, Uuid,
 };
 use crate::facets::shape::{may, must};
 use crate::holders::Kind as Container;
@@ -113,4 +113,39 @@ static SCHEMA_FIELDS: Shape = List(&Object(&[
 
 pub(super) fn schema_fields() -> Shape {
     SCHEMA_FIELDS
+}
+
+/// Of which part of a dataset: a condition may hold conditions.
+static CONDITION: Shape = Typed(&[
+    ("location", Object(&[must("locations", List(&Text))])),
+    (
+        "partition",
+        Object(&[must(
+            "partitions",
+            List(&Object(&[
+                may("identifier", Text),
+                must("dimensions", Object(&[])),
+            ])),
+        )]),
+    ),
+    (
+        "binary",
+        Object(&[
+            must("left", Nested(condition)),
+            must("right", Nested(condition)),
+            must("operator", Text),
+        ]),
+    ),
+    (
+        "compare",
+        Object(&[
+            must("left", Any),
+            must("right", Any),
+            must("comparison", Text),
+        ]),
+    ),
+]);
+
+pub(super) fn condition() -> Shape {
+    CONDITION
 }
