@@ -14,7 +14,7 @@ use super::apart::{Judged, rewrite_apart};
 use super::pattern::Patterns;
 use super::rename::{Rename, rewrite};
 use super::when::Named;
-use crate::action::{FacetsAction, Normalise, On, Redact, Strip, one_catalogue};
+use crate::action::{FacetsAction, Normalise, On, Redact, Strip, one_catalogue, redact_text};
 use crate::endpoint::ShortName;
 use crate::mentions::{Moves, Uris};
 use crate::plugin::{Applied, Transform};
@@ -203,7 +203,7 @@ fn normalised(
         let done = only.matches(name).then(|| normalise.normalised(name))?;
         if let Some(reason) = done.left {
             left.insert(Unresolved {
-                namespace: done.dataset.namespace.clone(),
+                namespace: redact_text(&done.dataset.namespace),
                 reason: reason.to_owned(),
             });
         }

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use openlineage::{Event, Identity, Role, names};
 
 use super::rename::rewrite;
-use crate::action::unite;
+use crate::action::{redact_text, unite};
 use crate::redshift::Unresolved;
 
 /// What decides whether a dataset may be one with another of its event that would get the same name.
@@ -121,11 +121,11 @@ fn set_apart(
             for (before, Judged { apart, .. }) in judged {
                 if known.get(before) != Some(&apart) {
                     changed = true;
+                    let name = redact_text(start(&apart.name));
                     left.insert(Unresolved {
-                        namespace: apart.namespace.clone(),
+                        namespace: redact_text(&apart.namespace),
                         reason: format!(
-                            "{}: it would become one with another dataset of its event",
-                            start(&apart.name)
+                            "{name}: it would become one with another dataset of its event"
                         ),
                     });
                     known.insert(before.clone(), apart);
@@ -139,12 +139,10 @@ fn set_apart(
 }
 
 /// As much of a name as a line of a log takes.
-fn start(name: &str) -> String {
+fn start(name: &str) -> &str {
     const MOST: usize = 120;
-    match name.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
-        None => name.to_owned(),
-    }
+    let end = name.char_indices().nth(MOST).map(|(end, _)| end);
+    end.and_then(|end| name.get(..end)).unwrap_or(name)
 }
 
 fn may_be_one(members: &[(&Identity, Judged)], sides: &Sides) -> bool {

@@ -120,6 +120,33 @@ fn no_input_becomes_an_output_but_by_a_partition() {
 }
 
 #[test]
+fn what_is_reported_has_no_secret_of_the_namespace() {
+    let of = |name: &str| format!(r#"{{"namespace":"s3://AKIA:hunter2@b","name":"{name}"}}"#);
+    let text = format!(
+        r#"{{"eventTime":"2026-01-01T00:00:00Z","producer":"urn:p","schemaURL":"urn:s","job":{{"namespace":"n","name":"j"}},"inputs":[{},{}]}}"#,
+        of("t_20240501"),
+        of("t_20240502")
+    );
+    let event = Event::read(text.as_bytes(), Level::Strict).unwrap().event;
+    let named = |name: &Identity, text: String| Identity {
+        namespace: name.namespace.clone(),
+        name: text,
+    };
+    let renamed = rewrite_apart(
+        &event,
+        |name| Some(named(name, Strip::all().dataset(name))),
+        Judged::as_it_is,
+    );
+    assert_eq!(renamed.left.len(), 2);
+    for left in renamed.left {
+        assert!(
+            !left.namespace.contains("hunter2") && left.reason.starts_with("t_2024"),
+            "{left:?}"
+        );
+    }
+}
+
+#[test]
 fn one_that_keeps_its_name_meets_no_third() {
     let inputs = ["t_20240501", "t_20240502", "t_20240501_20240101__dbt_tmp"];
     let (names, _, _) = all(&inputs, &[]);
