@@ -219,3 +219,13 @@ fn values_in_the_messages_of_databases_are_gone() {
         assert!(out.ends_with(expected), "{out}");
     }
 }
+
+#[test]
+fn a_backslash_of_a_statement_in_a_printed_dictionary_is_one_of_its_own() {
+    let sql = r"insert into t values ('\' LEAK', 'it\'s LEAK')";
+    let out = transform::redact_text(&format!(
+        "{{'sql': {}, 'id': 'load'}}",
+        openlineage::quote(sql)
+    ));
+    assert!(!out.contains("LEAK"), "{out}");
+}

@@ -217,29 +217,32 @@ fn in_quotes(inside: &str, quote: &str, dialects: &[Dialect]) -> String {
     let escaped = inside.contains("\\n")
         || inside.contains("\\'")
         || inside.contains("\\\"")
-        || inside.contains("\\t");
+        || inside.contains("\\t")
+        || inside.contains("\\\\");
     if !escaped || quote.len() >= 3 && !quote.starts_with('\\') {
         return sql_literals_in(inside, dialects);
     }
-    let plain = unescaped(inside);
+    // In a quote that is escaped itself, twice.
+    let levels = if quote.starts_with('\\') { 2 } else { 1 };
+    let plain = (0..levels).fold(inside.to_owned(), |text, _| unescaped(&text));
     let hidden = sql_literals_in(&plain, dialects);
     if hidden == plain {
         // In the other way of reading it, in which a backslash is one.
         return sql_literals_in(inside, dialects);
     }
     let mark = quote.chars().next_back().unwrap_or('"');
-    let slashes = "\\".repeat(quote.chars().take_while(|c| *c == '\\').count() + 1);
-    let mut out = String::with_capacity(hidden.len());
-    for c in hidden.chars() {
+    (0..levels).fold(hidden, |text, _| escaped_for(mark, &text))
+}
+
+fn escaped_for(mark: char, text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
         match c {
-            '\n' => out.push_str(&format!("{slashes}n")),
-            '\t' => out.push_str(&format!("{slashes}t")),
-            '\r' => out.push_str(&format!("{slashes}r")),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
             '\\' => out.push_str("\\\\"),
-            c if c == mark => {
-                out.push_str(&slashes);
-                out.push(c);
-            }
+            c if c == mark => out.extend(['\\', c]),
             c => out.push(c),
         }
     }
@@ -248,14 +251,12 @@ fn in_quotes(inside: &str, quote: &str, dialects: &[Dialect]) -> String {
 
 fn unescaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
+    let mut chars = text.chars();
     while let Some(c) = chars.next() {
         if c != '\\' {
             out.push(c);
             continue;
         }
-        // However often it is escaped.
-        while chars.next_if_eq(&'\\').is_some() {}
         match chars.next() {
             Some('n') => out.push('\n'),
             Some('t') => out.push('\t'),
