@@ -107,6 +107,11 @@ impl Scene {
         );
         assert!(peak < most, "{case}: {peak} MB");
         for line in self.serve.log.lock().unwrap().iter() {
+            let mut line = line.clone();
+            // The line of a refused event names its producer; nothing else of the event may be in it.
+            if let Some(fields) = line["fields"].as_object_mut() {
+                fields.remove("producer");
+            }
             let text = line.to_string();
             let sent = [KEY, "Bearer", "urn:", "2026-11-20T10:00"];
             assert!(
