@@ -23,7 +23,7 @@ static HINTS: LazyLock<Regex> = LazyLock::new(|| {
 static STARTS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(concat!(
         r"(?i)(?-u:\b)(?:",
-        r"select\s+(?:distinct\s+|all\s+|top\s+|sql_\w+\s+)*(?:\*|[\w$@.\x22`\[\]]+\s*(?:,|\(|::|\|\||\sas\s|\sfrom\s|=|<|>|/\*|--|\\*['\x22])|\w{0,8}\\*['\x22]|\d|[-+]\s*\d|\(|\$|@|case\s|not\s|/\*|--|#)",
+        r"select\s+(?:distinct\s+|all\s+|top\s+|sql_\w+\s+)*(?:\*|[\w$@.\x22`\[\]]+\s*(?:,|\(|::|\|\||\sas\s|\sfrom\s|=|<|>|/\*|--|\\*['\x22])|\w{0,8}&?\\*['\x22]|\d|[-+]\s*\d|\(|\$|@|case\s|not\s|/\*|--|#)",
         r"|(?:insert|replace)\s+(?:ignore\s+|low_priority\s+|all\s+)*(?:into|overwrite)\s",
         r"|update\s+\S+\s+(?:as\s+)?(?:\w+\s+)?set\s",
         r"|delete\s+from\s",
