@@ -16,6 +16,10 @@ use super::{Redact, quoted};
 /// The shortest text of SQL that is looked for elsewhere in the event: a shorter one stands in others by chance.
 const SHORTEST: usize = 12;
 
+/// As many spellings of texts of SQL are looked for elsewhere in the event, so that the work is in proportion to the event's
+/// size. More than a few queries are in no event of a producer; the statements in strings are found by their words as well.
+const SAME: usize = 256;
+
 /// Where values stand in the text, by the byte they start at; each is another value.
 #[derive(Default)]
 pub(super) struct Places {
@@ -84,7 +88,8 @@ impl Places {
                 None => self.dialects.clone(),
             };
             let new = sql_literals_in(&sql, &dialects);
-            if new != *sql && sql.len() >= SHORTEST {
+            let few = self.same.len() < SAME;
+            if few && new != *sql && sql.len() >= SHORTEST {
                 self.same.extend(spellings(&sql, &new));
                 // A text without any word that is looked for.
                 let inside = query.value.text().trim_matches('"');

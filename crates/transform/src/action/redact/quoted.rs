@@ -12,33 +12,15 @@ use regex::{Captures, Regex};
 use super::sql::{Dialect, Place, places, sql_literals_in};
 use crate::action::pattern;
 
-/// A word that every statement has which is looked for. In the text of an event, so without regard to what stands around.
+mod starts;
+mod tokens;
+
+/// Words of which every statement that is looked for has one, and the messages of [`VALUES`]. In the text of an event, so
+/// without regard to what stands around.
 static HINTS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        "(?i)duplicate|failing row|numeric value|char value|incorrect |invalid input syntax|case when|select|insert|update|delete|merge|values|where|create|alter|copy|unload|exec|call|attach|replace|grant|load|export",
+        r"(?i-u:duplicate|failing row|numeric value|char value|incorrect |invalid input|case when|select|insert|upsert|update|delete|merge|values|where|create|alter|drop|rename|copy|unload|exec|call|attach|replace|grant|revoke|load|export|import|declare|comment|raise|prepare|backup|restore|pragma|notify|signal|having|qualify|show|set[ \\]|print |do \$)",
     )
-});
-
-/// How a statement starts, or the part of one that a message quotes.
-static STARTS: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(concat!(
-        r"(?i)(?-u:\b)(?:",
-        r"select\s+(?:distinct\s+|all\s+|top\s+|sql_\w+\s+)*(?:\*|[\w$@.\x22`\[\]]+\s*(?:,|\(|::|\|\||\sas\s|\sfrom\s|=|<|>|/\*|--|\\*['\x22])|\w{0,8}&?\\*['\x22]|\d|[-+]\s*\d|\(|\$|@|case\s|not\s|/\*|--|#)",
-        r"|(?:insert|replace)\s+(?:ignore\s+|low_priority\s+|all\s+)*(?:into|overwrite)\s",
-        r"|update\s+\S+\s+(?:as\s+)?(?:\w+\s+)?set\s",
-        r"|delete\s+from\s",
-        r"|merge\s+(?:into\s+)?\S+\s+(?:as\s+)?(?:\w+\s+)?using\s",
-        r"|with\s+(?:recursive\s+)?[\w\x22`\[\]]+\s*(?:\([^()]{0,400}\)\s*)?as\s*(?:not\s+)?(?:materialized\s*)?\(",
-        r"|(?:create|alter)\s+(?:or\s+(?:replace|alter)\s+)?(?:\w+\s+){0,3}?(?:table|view|user|role|login|stage|secret|function|procedure|database|schema|index|credential|connection|server|warehouse|stream|task|pipe|model|external|session|system|integration|subscription|dictionary|source|sink|link)\s",
-        r"|copy\s+(?:into\s+)?\S+\s*(?:\([^()]{0,2000}\)\s*)?(?:from|to)\s",
-        r"|unload\s*\(|values\s*\(|attach\s+(?:database\s+)?'",
-        r"|(?:call|exec|execute)\s+[\w.\x22\[\]]+\s*(?:\(|@|'|N')",
-        r"|where\s+[\w.\x22`\[\]()]+\s*(?:=|<|>|!=|\sin\s*\(|\slike\s|\sbetween\s|\sis\s|\snot\s)",
-        r"|(?:and|or|on|having|set)\s+[\w.\x22`\[\]]+\s*(?:=|<|>|!=|in\s*\(|like\s)\s*(?:[\x22'(\d]|N')",
-        r"|case\s+when\s",
-        r"|grant\s+[\w,\s]{1,80}\s(?:on|to)\s|load\s+data\s|export\s+data\s",
-        r")",
-    ))
 });
 
 /// Values in the messages of databases, which quote no statement: PostgreSQL's details, and what MySQL, SQL Server,
@@ -99,11 +81,14 @@ pub(super) fn hidden<'t>(text: &'t str, dialects: &[Dialect]) -> Cow<'t, str> {
 fn statements<'t>(text: &'t str, dialects: &[Dialect]) -> Cow<'t, str> {
     let mut out = String::new();
     let (mut done, mut from) = (0, 0);
-    while let Some(start) = STARTS.find_at(text, from).map(|found| found.start()) {
+    // How often no quote was found to the end of the text: it is not read again for each statement in it.
+    let mut unclosed = 0;
+    while let Some(start) = starts::find(text, from) {
         let rest = text.get(start..).unwrap_or_default();
         let opening = opening(text.get(..start).unwrap_or_default());
-        let end = match opening.as_deref().and_then(|quote| closing(rest, quote)) {
-            Some(length) => {
+        let quote = opening.as_deref().filter(|_| unclosed < UNCLOSED);
+        let end = match quote.map_or(Closing::None, |quote| closing(rest, quote)) {
+            Closing::At(length) => {
                 let quote = opening.as_deref().unwrap_or_default();
                 let inside = rest.get(..length).unwrap_or_default();
                 out.push_str(text.get(done..start).unwrap_or_default());
@@ -111,7 +96,8 @@ fn statements<'t>(text: &'t str, dialects: &[Dialect]) -> Cow<'t, str> {
                 done = start + length;
                 done
             }
-            None => {
+            none @ (Closing::None | Closing::Unclosed) => {
+                unclosed += usize::from(matches!(none, Closing::Unclosed));
                 let (found, length) = open(rest, dialects);
                 for place in found {
                     out.push_str(
@@ -141,7 +127,13 @@ fn statements<'t>(text: &'t str, dialects: &[Dialect]) -> Cow<'t, str> {
 
 /// The quote that a statement stands in, as it is written: with backslashes before it, or three of them.
 fn opening(before: &str) -> Option<String> {
-    let before = before.trim_end().trim_end_matches("\\n").trim_end();
+    let mut before = before.trim_end();
+    while let Some(blank) = ["\\n", "\\r", "\\t"]
+        .iter()
+        .find_map(|blank| before.strip_suffix(blank))
+    {
+        before = blank.trim_end_matches('\\').trim_end();
+    }
     let quote = before
         .chars()
         .next_back()
@@ -155,9 +147,29 @@ fn opening(before: &str) -> Option<String> {
     before.get(before.len() - 1 - slashes..).map(str::to_owned)
 }
 
-/// How long the statement is that `rest` starts with in these quotes; `None` when they do not close it. A quote in which a
-/// value begins closes nothing: messages quote statements without a thought for quotes in them.
-fn closing(rest: &str, quote: &str) -> Option<usize> {
+/// How often the end of a text is looked for in vain, at most: each time all of it is read.
+const UNCLOSED: usize = 16;
+
+/// Whether quotes close a statement.
+enum Closing {
+    /// After so many bytes.
+    At(usize),
+    None,
+    /// None to the end of the text.
+    Unclosed,
+}
+
+/// How long the statement is that `rest` starts with in these quotes. A quote in which a value begins closes nothing:
+/// messages quote statements without a thought for quotes in them.
+fn closing(rest: &str, quote: &str) -> Closing {
+    let found = closing_at(rest, quote);
+    found.map_or(Closing::Unclosed, |found| {
+        found.map_or(Closing::None, Closing::At)
+    })
+}
+
+/// `None` where the text ends before, `Some(None)` where the quote closes nothing.
+fn closing_at(rest: &str, quote: &str) -> Option<Option<usize>> {
     let mark = quote.chars().next_back()?;
     let slashes = quote.chars().take_while(|c| *c == '\\').count();
     let mut from = 0;
@@ -208,7 +220,7 @@ fn closing(rest: &str, quote: &str) -> Option<usize> {
                             | '\''
                     )
             });
-        return (ends && !begins).then_some(at - run.min(slashes));
+        return Some((ends && !begins).then_some(at - run.min(slashes)));
     }
 }
 
