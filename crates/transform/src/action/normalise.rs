@@ -115,6 +115,17 @@ impl Normalise {
 
     pub(crate) fn normalised(&self, dataset: &Identity) -> Normalised {
         let mut done = self.located(dataset);
+        // A value in quotes or braces and a second port in front of a name leave what a second look still finds.
+        for _ in 0..MOST_LOOKS {
+            if !is_odd(&done.dataset) {
+                break;
+            }
+            let again = self.located(&done.dataset);
+            if again.dataset == done.dataset {
+                break;
+            }
+            done = again;
+        }
         let fold = match self.case {
             Some(case) => Some(Fold::asked(case)),
             None if self.name_case => Fold::of(&done.dataset.namespace),
@@ -211,7 +222,8 @@ impl Normalise {
         {
             authority = format!("{}:{port}", authority.trim_end_matches(':'));
         }
-        let mut tail = match name.is_empty() {
+        // A path may be a name as a whole; what settings say is none, and counts as with a name.
+        let mut tail = match name.is_empty() && !at.by_setting() {
             true => at.path.clone(),
             false => at.tail.clone(),
         };
@@ -266,6 +278,15 @@ impl Normalise {
     }
 }
 
+/// How often a name is looked at again. Each look takes something off, and few have two of these.
+const MOST_LOOKS: usize = 8;
+
+/// Whether there may still be something to find: what no name of the naming page has.
+fn is_odd(dataset: &Identity) -> bool {
+    dataset.namespace.contains(['{', '\'', '"', '&', '#', '='])
+        || dataset.name.starts_with(|c: char| c.is_ascii_digit())
+}
+
 /// The name with what the URL says of it.
 fn placed(driver: &Driver, at: &At, name: &str) -> Result<String, &'static str> {
     if !name.is_empty() {
@@ -284,7 +305,8 @@ fn placed(driver: &Driver, at: &At, name: &str) -> Result<String, &'static str> 
         {
             Ok(whole.to_owned())
         }
-        _ if whole.is_empty() => Ok(String::new()),
+        _ if whole.is_empty() && !at.by_setting() => Ok(String::new()),
+        _ if whole.is_empty() => Err("it has no name"),
         _ => Err("it has no name, and the path of its namespace is none"),
     }
 }

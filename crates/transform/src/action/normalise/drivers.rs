@@ -89,6 +89,8 @@ pub(super) struct At {
     /// Whether it says a port.
     pub(super) says_port: bool,
     pub(super) not_understood: bool,
+    /// Whether a setting says its database or schema.
+    by_setting: bool,
 }
 
 impl At {
@@ -118,6 +120,10 @@ impl At {
             path,
             ..At::default()
         }
+    }
+
+    pub(super) fn by_setting(&self) -> bool {
+        self.by_setting
     }
 
     /// Everything.
@@ -195,9 +201,10 @@ impl Driver {
             at.kept = format!(";zooKeeperNamespace={namespace}");
         }
         at.says_port = at.port.is_some();
+        at.by_setting = at.database.is_some() || at.schema.is_some();
         self.by_path(url, path, &mut at);
         at.tail = match at.not_understood {
-            true => path.to_owned(),
+            true => At::path(url).tail,
             false => self.written(&at),
         };
         at.tail.push_str(&at.kept);

@@ -15,6 +15,11 @@ pub(crate) fn is_glue(namespace: &str) -> bool {
 /// stands in the namespace; `slash`: a slash at the end.
 pub(crate) fn one_catalogue(dataset: &Identity, forms: bool, slash: bool) -> Option<Identity> {
     let Identity { namespace, name } = dataset;
+    // `table/<database>/<table>/` is no other table.
+    let name = match slash && name.starts_with("table/") {
+        true => name.trim_end_matches('/'),
+        false => name,
+    };
     let trimmed = match slash || forms {
         true => namespace.trim_end_matches('/'),
         false => namespace,
@@ -24,14 +29,14 @@ pub(crate) fn one_catalogue(dataset: &Identity, forms: bool, slash: bool) -> Opt
         (changed != *dataset).then_some(changed)
     };
     if !forms {
-        return changed(trimmed.to_owned(), name.clone());
+        return changed(trimmed.to_owned(), name.to_owned());
     }
     let (namespace, mut name) = match (name.is_empty(), trimmed.find("table/")) {
         (true, Some(at)) => {
             let namespace = trimmed.get(..at)?.trim_end_matches(['/', ':']);
             (namespace, trimmed.get(at..)?.to_owned())
         }
-        _ => (trimmed, name.clone()),
+        _ => (trimmed, name.to_owned()),
     };
     let Some(old) = namespace.strip_prefix("aws:glue:") else {
         return changed(namespace.to_owned(), name);

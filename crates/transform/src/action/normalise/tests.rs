@@ -4,6 +4,7 @@ mod cases;
 mod drivers;
 mod injective;
 mod objects;
+mod within;
 
 use super::*;
 use proptest::prelude::*;

@@ -46,9 +46,12 @@ impl<'n> Url<'n> {
         if jdbc && super::objects::is_one(&lower) {
             return None;
         }
-        // `jdbc:clickhouse:http://…` and BigQuery's `bigquery://https://…`: one more scheme within.
+        // `bigquery://https://…`, `jdbc:snowflake://https://…`: one more scheme within, which says how it is reached.
         if lower == "bigquery" {
             rest = rest.split_once("://").map_or(rest, |(_, rest)| rest);
+        } else if let Some(inner) = within(rest).filter(|_| !super::objects::is_one(&lower)) {
+            // Read as a host, it would be the same one for all of them.
+            rest = rule.jdbc.then_some(inner)?;
         }
         let end = authority_end(rest, &lower, rule.jdbc);
         let (authority, tail) = rest.split_at_checked(end)?;
@@ -69,6 +72,13 @@ impl<'n> Url<'n> {
             .filter(|(_, host)| !host.is_empty())
             .map_or(self.authority, |(_, host)| host)
     }
+}
+
+/// What stands behind `http://` or `https://`.
+fn within(rest: &str) -> Option<&str> {
+    let (scheme, inner) = rest.split_once("://")?;
+    let is = |known: &str| scheme.eq_ignore_ascii_case(known);
+    (is("https") || is("http")).then_some(inner)
 }
 
 /// The store of `store:driver` or `driver:store`, where it is known.

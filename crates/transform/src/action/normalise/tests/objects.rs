@@ -136,3 +136,36 @@ fn one_catalogue_of_glue_whatever_it_was_called() {
         id(arn, "table/d/t")
     );
 }
+
+#[test]
+fn a_slash_behind_a_table_of_glue_names_no_other_table() {
+    let arn = "arn:aws:glue:eu-west-1:123456789012";
+    let table = |namespace: &str| normal(namespace, "table/d/t/");
+    assert_eq!(table(arn), (arn.to_owned(), "table/d/t".to_owned()));
+    assert_eq!(
+        table("aws:glue:eu-west-1:123456789012"),
+        (arn.to_owned(), "table/d/t".to_owned())
+    );
+    let left = id(arn, "table/d/t/");
+    assert_eq!(NONE.normalise(&left), left);
+}
+
+#[test]
+fn an_account_of_glue_is_in_the_partition_of_its_region() {
+    for (region, partition) in [
+        ("eu-west-1", "aws"),
+        ("cn-north-1", "aws-cn"),
+        ("us-gov-west-1", "aws-us-gov"),
+        ("us-iso-east-1", "aws-iso"),
+        ("us-isob-east-1", "aws-iso-b"),
+        ("eu-isoe-west-1", "aws-iso-e"),
+        ("us-isof-south-1", "aws-iso-f"),
+        ("eusc-de-east-1", "aws-eusc"),
+    ] {
+        let (namespace, _) = normal(&format!("aws:glue:{region}:123456789012"), "d.t");
+        assert_eq!(
+            namespace,
+            format!("arn:{partition}:glue:{region}:123456789012")
+        );
+    }
+}

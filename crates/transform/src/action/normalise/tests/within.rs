@@ -1,0 +1,86 @@
+//! What stands within a driver's URL and is no host, and what tells datasets apart that have no name.
+
+use super::*;
+
+/// What a driver's URL reaches its server by, within the URL, is no host: all accounts would be one.
+#[test]
+fn a_scheme_within_a_url_is_no_host() {
+    each(&[
+        (
+            "jdbc:snowflake://https://org-one.snowflakecomputing.com/?db=sales",
+            "crm.t",
+            "snowflake://org-one",
+            "sales.crm.t",
+        ),
+        (
+            "snowflake://HTTPS://org-two.snowflakecomputing.com:443",
+            "sales.crm.t",
+            "snowflake://org-two",
+            "sales.crm.t",
+        ),
+        (
+            "trino://http://h:8080/hive",
+            "crm.t",
+            "trino://h:8080",
+            "hive.crm.t",
+        ),
+        (
+            "databricks://https://h.example.com",
+            "main.crm.t",
+            "databricks://h.example.com:443",
+            "main.crm.t",
+        ),
+    ]);
+    let ports = Normalise {
+        default_ports: true,
+        ..NONE
+    };
+    let url = id("databricks://https://h.example.com", "main.crm.t");
+    assert_eq!(ports.normalise(&url), url);
+}
+
+#[test]
+fn settings_tell_apart_what_has_no_name() {
+    each(&[
+        (
+            "mssql://h:1433;databaseName=sales;user=u",
+            "",
+            "mssql://h:1433;databaseName=sales",
+            "",
+        ),
+        (
+            "postgres://h:5432/sales?currentSchema=eu&password=x",
+            "",
+            "postgres://h:5432/sales?currentSchema=eu",
+            "",
+        ),
+        (
+            "snowflake://org-one/?db=sales&warehouse=w",
+            "",
+            "snowflake://org-one/?db=sales",
+            "",
+        ),
+        (
+            "postgres://h:5432/a/b/c?currentSchema=eu&password=x",
+            "t",
+            "postgres://h:5432/a/b/c?currentschema=eu",
+            "t",
+        ),
+    ]);
+    let nameless = SPELLING.normalised(&id("mssql://h:1433;databaseName=sales", ""));
+    assert!(nameless.left.is_some());
+}
+
+#[test]
+fn a_second_look_finds_nothing_more() {
+    for (namespace, name) in [
+        ("bigquery://'p'", "d.\"t"),
+        ("databricks:///crm#x", "a\"b"),
+        ("jdbc:snowflake:////{a}b", "a.\"b"),
+        ("sqlserver://h;databaseName=a&=", "t"),
+        ("clickhouse://h:", "5432:5432:t"),
+    ] {
+        let once = SPELLING.normalise(&id(namespace, name));
+        assert_eq!(SPELLING.normalise(&once), once, "{namespace}");
+    }
+}
