@@ -215,6 +215,9 @@ impl Normalise {
         if authority.is_empty() && at.tail.is_empty() {
             return dataset.clone().into();
         }
+        if authority.is_empty() && at.by_setting() {
+            left = left.or(Some("its URL names no host"));
+        }
         if let Store::Server(Some(port)) = store
             && self.default_ports
             && lacks_port(&authority)

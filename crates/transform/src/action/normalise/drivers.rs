@@ -138,6 +138,19 @@ impl At {
     }
 }
 
+/// Whether a setting says in the place of a host which server it is: Google's socket factories
+/// (<https://github.com/GoogleCloudPlatform/cloud-sql-jdbc-socket-factory>, and the same of AlloyDB), and local sockets.
+fn is_instance(key: &str) -> bool {
+    const KEYS: [&str; 5] = [
+        "cloudSqlInstance",
+        "alloydbInstanceName",
+        "unixSocketPath",
+        "unix_socket",
+        "localSocket",
+    ];
+    KEYS.iter().any(|known| known.eq_ignore_ascii_case(key))
+}
+
 fn before<'t>(text: &'t str, ends: &[char]) -> &'t str {
     text.get(..text.find(ends).unwrap_or(text.len()))
         .unwrap_or_default()
@@ -203,11 +216,20 @@ impl Driver {
         at.says_port = at.port.is_some();
         at.by_setting = at.database.is_some() || at.schema.is_some();
         self.by_path(url, path, &mut at);
+        // A connect descriptor says it in the place of the host.
+        at.by_setting |= path.is_empty() && at.database.is_some();
         at.tail = match at.not_understood {
             true => At::path(url).tail,
             false => self.written(&at),
         };
         at.tail.push_str(&at.kept);
+        if url.host().is_empty() && at.host.is_none() {
+            for (key, value) in said.iter().filter(|(key, _)| is_instance(key)) {
+                let start = if at.tail.contains('?') { '&' } else { '?' };
+                at.tail.push_str(&format!("{start}{key}={value}"));
+                at.by_setting = true;
+            }
+        }
         at
     }
 

@@ -46,6 +46,7 @@ pub(crate) fn athena(url: &Url<'_>, dataset: &Identity) -> Normalised {
         schema: setting(ATHENA.schema),
         ..At::default()
     };
+    at.by_setting = at.database.is_some() || at.schema.is_some();
     if dataset.name.is_empty() {
         at.path = before(url.tail, &[';', '?']).to_owned();
     }
@@ -100,6 +101,7 @@ pub(crate) fn bigquery(url: &Url<'_>, dataset: &Identity) -> Normalised {
     let plain = before(url.rest, &[';', '?']);
     let whole = dataset.name.is_empty()
         && name::parts(plain).is_some_and(|parts| parts.len() == BIGQUERY.levels);
+    let by_setting = (at.database.clone(), at.schema.clone());
     let own = |plain: &str| !plain.is_empty() && !plain.contains(['.', '=']);
     let mut path = plain.split('/').filter(|_| own(before(plain, &['/'])));
     let at = At {
@@ -120,8 +122,14 @@ pub(crate) fn bigquery(url: &Url<'_>, dataset: &Identity) -> Normalised {
     };
     let (namespace, name, left) = match placed {
         Ok(name) => ("bigquery".to_owned(), name, None),
+        // Without the other settings, which say who.
         Err(why) if dataset.name.is_empty() => {
-            (dataset.namespace.clone(), String::new(), Some(why))
+            let said = key("ProjectId", &by_setting.0) + &key("DefaultDataset", &by_setting.1);
+            (
+                format!("bigquery://{plain}{said}"),
+                String::new(),
+                Some(why),
+            )
         }
         Err(why) => {
             let said = key("ProjectId", &at.database) + &key("DefaultDataset", &at.schema);

@@ -67,6 +67,26 @@ fn settings_tell_apart_what_has_no_name() {
             "t",
         ),
     ]);
+    each(&[
+        (
+            "jdbc:oracle:thin:@(DESCRIPTION=(ADDRESS=(HOST=h)(PORT=1521))(CONNECT_DATA=(SERVICE_NAME=s)))",
+            "",
+            "oracle://h:1521/s",
+            "",
+        ),
+        (
+            "jdbc:athena://Region=eu-west-1;Catalog=c;Schema=s;Password=x",
+            "",
+            "awsathena://athena.eu-west-1.amazonaws.com;Catalog=c;Schema=s",
+            "",
+        ),
+        (
+            "jdbc:bigquery://https://www.googleapis.com:443;ProjectId=p;OAuthPvtKey=x",
+            "",
+            "bigquery://www.googleapis.com:443;ProjectId=p",
+            "",
+        ),
+    ]);
     let nameless = SPELLING.normalised(&id("mssql://h:1433;databaseName=sales", ""));
     assert!(nameless.left.is_some());
 }
@@ -83,4 +103,31 @@ fn a_second_look_finds_nothing_more() {
         let once = SPELLING.normalise(&id(namespace, name));
         assert_eq!(SPELLING.normalise(&once), once, "{namespace}");
     }
+}
+
+/// Two instances of one project, with a database of the same name each.
+#[test]
+fn an_instance_that_a_socket_leads_to_is_kept() {
+    each(&[
+        (
+            "jdbc:postgresql:///sales?cloudSqlInstance=p:r:one&socketFactory=f&password=x",
+            "public.t",
+            "postgres:///sales?cloudSqlInstance=p:r:one",
+            "public.t",
+        ),
+        (
+            "jdbc:mysql:///sales?socketFactory=f&cloudSqlInstance=p:r:two",
+            "t",
+            "mysql:///sales?cloudSqlInstance=p:r:two",
+            "t",
+        ),
+        (
+            "jdbc:postgresql:///sales?currentSchema=eu&alloydbInstanceName=projects/p/instances/i",
+            "t",
+            "postgres:///sales?currentSchema=eu&alloydbInstanceName=projects/p/instances/i",
+            "t",
+        ),
+    ]);
+    let url = id("jdbc:mysql:///sales?cloudSqlInstance=p:r:one", "t");
+    assert!(SPELLING.normalised(&url).left.is_some());
 }
