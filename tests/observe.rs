@@ -164,6 +164,37 @@ async fn a_sender_is_named_and_hides_no_other_that_comes_from_the_same_address()
 }
 
 #[tokio::test]
+async fn a_key_without_the_role_is_told_by_its_name_beside_others_that_are_not_known() {
+    let keys = r#"{"grafana": {"key": "a-key-of-grafana-alone", "roles": ["metrics"]}, "auditor": {"key": "a-key-of-the-auditor", "roles": ["read"]}}"#;
+    let (_folder, serve) = serve(&[("AUTH_KEYS", keys)]);
+    for key in [
+        "a-key-of-nobody",
+        "a-key-of-grafana-alone",
+        "a-key-of-the-auditor",
+    ] {
+        let bearer = format!("Bearer {key}");
+        let headers = [("authorization", &*bearer)];
+        assert_eq!(send(&serve, "/api/v1/lineage", &headers, "{}").await, 403);
+    }
+    let refused = lines_when(&serve, "refused", |line| line["sender"] == "auditor");
+    let told: Vec<_> = (refused.iter())
+        .map(|line| (&line["sender"], line["detail"].as_str().unwrap_or_default()))
+        .collect();
+    let expected = [
+        (&serde_json::Value::Null, "the key is not known"),
+        (
+            &"grafana".into(),
+            "the key grafana does not have the role send",
+        ),
+        (
+            &"auditor".into(),
+            "the key auditor does not have the role send",
+        ),
+    ];
+    assert_eq!(told, expected, "{refused:#?}");
+}
+
+#[tokio::test]
 async fn an_event_that_is_refused_in_an_array_is_a_line_too() {
     let (_folder, serve) = serve(&[]);
     let wrong = |n: u32| event(n, "START").replace("runId", "runid");

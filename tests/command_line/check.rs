@@ -100,6 +100,18 @@ fn cases() -> Vec<Case> {
             Some("file.path: "),
         ),
         case(
+            "file that is a device",
+            "target: file\nfile: {path: /dev/null}",
+            "",
+            Some("file.path: /dev/null: not a regular file"),
+        ),
+        case(
+            "log filter",
+            "log: info,transform=loud",
+            "",
+            Some("log: expected a filter such as info"),
+        ),
+        case(
             "data folder that is a file",
             "data_dir: FOLDER/proxy.yaml",
             "",

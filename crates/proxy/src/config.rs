@@ -17,6 +17,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use openlineage::Level;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use transform::{Redshift, Style};
 
 use self::parse::{
@@ -229,7 +231,11 @@ impl Config {
                 .unwrap_or(4_096),
             only: r.get("only", only),
             log: r
-                .get("log", |t| Ok(t.to_owned()))
+                .get("log", |t| match role {
+                    Role::Serve | Role::Tool => log_filter(t),
+                    // A function that does not start takes no events; it logs at info, and says so.
+                    Role::Ingest | Role::Batch | Role::Check => Ok(t.to_owned()),
+                })
                 .unwrap_or_else(|| "info".to_owned()),
         };
         config.names_of_redshift(r);
@@ -340,6 +346,18 @@ fn hosts(r: &mut Reader) -> Vec<String> {
     hosts
 }
 
+/// A word alone that is no level (`verbose`) would be taken for a crate, and nothing else be logged.
+fn log_filter(text: &str) -> Result<String, String> {
+    let is_word = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let is_level = text.parse::<LevelFilter>().is_ok();
+    match EnvFilter::try_new(text) {
+        Ok(_) if !is_word || is_level => Ok(text.to_owned()),
+        Ok(_) | Err(_) => Err(format!(
+            "expected a filter such as info or info,transform=debug, found {text:?}"
+        )),
+    }
+}
+
 fn keys(r: &mut Reader) -> Vec<Key> {
     let mut found = Vec::new();
     let value = r.structure("auth.keys");
@@ -350,12 +368,13 @@ fn keys(r: &mut Reader) -> Vec<Key> {
             "expected keys as texts, found one that is none: put it in quotes",
         );
     }
+    let is_map = value.as_ref().is_some_and(serde_json::Value::is_object);
     if let Some(value) = value
         && let Err(error) = keys::written("", &value, &mut found)
     {
         r.refuse("auth.keys", error);
     }
-    let mut keys = Vec::new();
+    let mut keys: Vec<Key> = Vec::new();
     for (index, written) in found.iter().enumerate() {
         // A key of a list has no name but its place.
         let name = match written.name.strip_prefix("key-") {
@@ -363,7 +382,17 @@ fn keys(r: &mut Reader) -> Vec<Key> {
             None => written.name.clone(),
         };
         match written.key() {
-            Ok(key) => keys.push(key),
+            Ok(key) => {
+                // Which of them was it, and what may it? The same twice in a list says nothing else than once.
+                let other = (keys.iter()).find(|other| other.hash == key.hash);
+                match other.filter(|_| is_map) {
+                    Some(other) => {
+                        let message = format!("{name}: the same key as {}", other.name);
+                        r.refuse("auth.keys", message);
+                    }
+                    None => keys.push(key),
+                }
+            }
             Err(message) => r.refuse("auth.keys", format!("{name}: {message}")),
         }
     }
@@ -375,7 +404,9 @@ fn is_of_texts(value: &serde_json::Value) -> bool {
     match value {
         serde_json::Value::String(_) => true,
         serde_json::Value::Array(items) => items.iter().all(is_of_texts),
-        serde_json::Value::Object(members) => members.values().all(is_of_texts),
+        serde_json::Value::Object(members) => members
+            .values()
+            .all(|value| is_of_texts(value) && value.as_object().is_none_or(|one| !one.is_empty())),
         serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {
             false
         }

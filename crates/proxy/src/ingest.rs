@@ -39,6 +39,8 @@ pub use report::tell_suppressed;
 pub use routes::verdict;
 
 use answer::Refusal;
+use auth::Denied;
+use caller::Sender;
 use hosts::Stranger;
 
 /// What the routes need, set up once.
@@ -180,23 +182,28 @@ async fn authorise(
             if let Some(sender) = &sender {
                 request.extensions_mut().insert(sender.clone());
             }
-            let mut answer = next.run(request).await;
-            if let Some(sender) = sender {
-                // As many as there are keys. Not of a function: each would be a metric that costs.
-                if ingest.inner.prometheus.is_some() {
-                    let name = sender.0.to_string();
-                    let status = answer.status().as_str().to_owned();
-                    metric::SENDER_REQUESTS.count_of([name.into(), status.into()], 1);
-                }
-                answer.extensions_mut().insert(sender);
-            }
-            answer
+            let answer = next.run(request).await;
+            of_sender(&ingest, sender, answer)
         }
-        Err(refusal) => {
+        Err(Denied { refusal, sender }) => {
             body::spare(request).await;
-            answer::refused(&refusal)
+            of_sender(&ingest, sender, answer::refused(&refusal))
         }
     }
+}
+
+/// The answer to whoever has that key, counted and marked as theirs.
+fn of_sender(ingest: &Ingest, sender: Option<Sender>, mut answer: Response) -> Response {
+    if let Some(sender) = sender {
+        // As many as there are keys. Not of a function: each would be a metric that costs.
+        if ingest.inner.prometheus.is_some() {
+            let name = sender.0.to_string();
+            let status = answer.status().as_str().to_owned();
+            metric::SENDER_REQUESTS.count_of([name.into(), status.into()], 1);
+        }
+        answer.extensions_mut().insert(sender);
+    }
+    answer
 }
 
 /// What can be read is not for a site whose name was made to stand for our address.

@@ -4,6 +4,8 @@
 //! others. What is neither is refused: a list that was read as one long key would let nobody in. No error shows a
 //! value, since it may be a key. Called by `settings.rs`.
 
+use std::collections::BTreeSet;
+
 use openlineage::Json;
 
 /// What a list has to look like.
@@ -30,8 +32,13 @@ pub(super) fn list(text: &str) -> Result<Vec<String>, String> {
         return items.map(text).collect();
     }
     let items = text.split(',').map(str::trim).zip(1..);
+    // At the end it pads Base64; within, a map was meant, whose name would become a part of the value.
+    let is_pair = |item: &str| item.trim_end_matches('=').contains('=');
     let item = |(item, number): (&str, usize)| match is_plain(item) {
         _ if item.is_empty() => Err(refused(format!("element {number} is empty"))),
+        true if is_pair(item) => Err(refused(format!(
+            "element {number} has `=` within it: a map stands here in JSON, and so does an element with `=`"
+        ))),
         true => Ok(item.to_owned()),
         false => Err(refused(format!("element {number} {SPECIAL}"))),
     };
@@ -87,6 +94,23 @@ pub(super) fn map(text: &str) -> Result<Vec<(String, String)>, String> {
     Ok(members)
 }
 
+/// A JSON object of any depth. Of two members with one name the parser would keep the last and say nothing.
+pub(super) fn object(text: &str) -> Result<serde_json::Value, String> {
+    fn twice(json: &Json<'_>) -> bool {
+        let members = json.members();
+        let mut names = BTreeSet::new();
+        members.iter().any(|member| {
+            let name = member.key.string();
+            name.is_some_and(|name| !names.insert(name)) || twice(&member.value)
+        }) || json.items().iter().any(twice)
+    }
+    let json = Json::parse(text.trim()).map_err(|error| not_json(&error))?;
+    if twice(&json) {
+        return Err("a name stands in it twice".to_owned());
+    }
+    serde_json::from_str(text).map_err(|error| not_json(&error))
+}
+
 /// Why a value cannot stand in the plain form.
 const SPECIAL: &str =
     "has white space, quotes, brackets or `;` in it (in a map also `=`), which only JSON can have";
@@ -135,6 +159,9 @@ mod tests {
             "seCret,,seCret",
             "seCret seCret",
             "seCret;seCret",
+            "a=seCret",
+            "a=seCret==",
+            "seCret,a=seCret",
             "seCret\nseCret",
             "- seCret",
             "[seCret]",

@@ -248,10 +248,8 @@ impl Reader {
         use serde_json::Value as Json;
         let given = self.given(name)?;
         let result = match &given.value {
-            Value::Text(text) if text.trim_start().starts_with('{') => {
-                let wrong = |error| format!("expected a list, or a map in JSON: {error}");
-                serde_json::from_str(text).map_err(wrong)
-            }
+            Value::Text(text) if text.trim_start().starts_with('{') => forms::object(text)
+                .map_err(|why| format!("expected a list, or a map in JSON: {why}")),
             Value::Text(text) => forms::list(text).map(Json::from),
             Value::List(items) => Ok(Json::from(items.clone())),
             Value::Map(_) => Err("expected a list or a map".to_owned()),

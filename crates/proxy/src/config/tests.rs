@@ -411,6 +411,8 @@ fn a_key_that_is_no_text_is_an_error_and_not_a_key_less() {
         "{a: 1234567890123456}",
         "{a: [1234567890123456]}",
         "{a: true}",
+        "{a: {}}",
+        "{a: {b: {}}}",
     ] {
         let errors = read(&format!("auth: {{keys: {keys}}}"), &[], Role::Serve).unwrap_err();
         assert!(
@@ -438,5 +440,63 @@ fn what_a_target_needs_is_missing_only_where_nothing_is_set() {
         ),
     ] {
         assert_eq!(read(yaml, &[], Role::Serve).unwrap_err(), [said]);
+    }
+}
+
+#[test]
+fn a_key_has_one_name_and_a_name_has_one_key() {
+    let (one, two) = ("0123456789abcdef", "fedcba9876543210");
+    let hash = "sha256:9f9f5111f7b27a781f1f1ddde5ebc2dd2b796bfc7365c9c28b548e564176929f";
+    let error = |keys: &str| {
+        let given = read("", &[("LINEAGE_PROXY_AUTH_KEYS", keys)], Role::Serve).unwrap_err();
+        assert!(!given[0].contains(one), "{given:?}");
+        given[0].clone()
+    };
+    for (keys, said) in [
+        (
+            format!(r#"{{"a": "{one}", "b": {{"key": "{one}", "roles": ["read"]}}}}"#),
+            "b: the same key as a",
+        ),
+        (
+            format!(r#"{{"a": {{"key": "{one}"}}, "b": {{"hash": "{hash}"}}}}"#),
+            "b: the same key as a",
+        ),
+        (
+            format!(r#"{{"a": "{one}", "a": "{two}"}}"#),
+            "expected a list, or a map in JSON: a name stands in it twice",
+        ),
+        (
+            format!(r#"{{"a": {{"key": "{one}", "roles": ["send"], "roles": ["read"]}}}}"#),
+            "a name stands in it twice",
+        ),
+        (format!("airflow={one}"), "element 1 has `=` within it"),
+    ] {
+        assert!(error(&keys).contains(said), "{keys}: {}", error(&keys));
+    }
+    let list = format!("{one},{one}");
+    assert!(read("", &[("LINEAGE_PROXY_AUTH_KEYS", &list)], Role::Serve).is_ok());
+}
+
+#[test]
+fn a_log_filter_that_cannot_be_read_is_an_error() {
+    for filter in ["loud", "info,foo=loud", "[[[", "debug,x=y=z"] {
+        let errors = read("", &[("LINEAGE_PROXY_LOG", filter)], Role::Serve).unwrap_err();
+        assert!(
+            errors[0].starts_with("environment variable LINEAGE_PROXY_LOG: expected a filter"),
+            "{errors:?}"
+        );
+    }
+    for filter in [
+        "",
+        "warn",
+        "info,transform=debug",
+        "off",
+        "DEBUG",
+        "proxy[batch{id=1}]=trace",
+    ] {
+        assert!(
+            read("", &[("LINEAGE_PROXY_LOG", filter)], Role::Serve).is_ok(),
+            "{filter}"
+        );
     }
 }

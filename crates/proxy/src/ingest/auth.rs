@@ -96,7 +96,7 @@ impl Keys {
         &self,
         headers: &HeaderMap,
         role: KeyRole,
-    ) -> Result<Option<Sender>, Refusal> {
+    ) -> Result<Option<Sender>, Denied> {
         let open = match role {
             KeyRole::Send => self.anonymous,
             KeyRole::Read | KeyRole::Metrics => self.anonymous_reads,
@@ -111,23 +111,44 @@ impl Keys {
         match (found, &self.secret) {
             (Verdict::Good(name), _) => Ok(Some(Sender(name))),
             (Verdict::Other(_) | Verdict::Unknown, _) if open => Ok(None),
-            _ if presented.is_empty() => Err(Refusal::Unauthorised("no Authorization: Bearer KEY")),
-            (Verdict::Other(name), None) => Err(lacks(&name, role)),
-            (Verdict::Unknown, None) => Err(not_allowed(role, UNKNOWN.to_owned())),
+            _ if presented.is_empty() => {
+                Err(Refusal::Unauthorised("no Authorization: Bearer KEY").into())
+            }
+            (Verdict::Other(name), None) => Err(lacks(name, role)),
+            (Verdict::Unknown, None) => Err(not_allowed(role, UNKNOWN.to_owned()).into()),
             (found, Some(secret)) => match (secret.admit(&presented, role).await?, found) {
                 (Verdict::Good(name), _) => Ok(Some(Sender(name))),
                 (Verdict::Other(name), _) | (Verdict::Unknown, Verdict::Other(name)) => {
-                    Err(lacks(&name, role))
+                    Err(lacks(name, role))
                 }
-                (Verdict::Unknown, _) => Err(not_allowed(role, UNKNOWN.to_owned())),
+                (Verdict::Unknown, _) => Err(not_allowed(role, UNKNOWN.to_owned()).into()),
             },
         }
     }
 }
 
-fn lacks(name: &str, role: KeyRole) -> Refusal {
+/// Why a request is not let in, and whose it is if its key is known: they have a limit of their own in the log.
+#[derive(Debug)]
+pub(super) struct Denied {
+    pub(super) refusal: Refusal,
+    pub(super) sender: Option<Sender>,
+}
+
+impl From<Refusal> for Denied {
+    fn from(refusal: Refusal) -> Denied {
+        Denied {
+            refusal,
+            sender: None,
+        }
+    }
+}
+
+fn lacks(name: Arc<str>, role: KeyRole) -> Denied {
     let why = format!("the key {name} does not have the role {}", role.name());
-    not_allowed(role, why)
+    Denied {
+        refusal: not_allowed(role, why),
+        sender: Some(Sender(name)),
+    }
 }
 
 fn not_allowed(role: KeyRole, why: String) -> Refusal {

@@ -122,8 +122,8 @@ fn tell(entry: &Entry, caller: &Caller, sender: Option<&Sender>) {
     let (status, reason, rule) = entry.reason;
     metric::REFUSED.count_of([status.to_string().into()], entry.count);
     let limiter = match status {
-        401 | 403 | 404 | 405 | 421 => &STRANGERS,
         503 => &NOT_QUEUED,
+        401 | 403 | 404 | 405 | 421 if sender.is_none() => &STRANGERS,
         _ => &SENDERS,
     };
     let now = Instant::now();

@@ -96,6 +96,10 @@ fn host(url: &reqwest::Url) -> &str {
 /// Whether lines could be added to the file.
 fn appendable(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
+        // As the target says it.
+        Ok(found) if !found.is_file() && !found.is_dir() => {
+            Err(io::Error::other("not a regular file"))
+        }
         Ok(_) => OpenOptions::new()
             .append(true)
             .read(true)

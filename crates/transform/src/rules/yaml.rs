@@ -363,4 +363,10 @@ mod tests {
         let problem = parse("a: [1, 2\nb: }").unwrap_err();
         assert!(problem.line >= 1 && problem.message.starts_with("not YAML"));
     }
+
+    #[test]
+    fn a_key_that_is_there_twice_is_named_and_no_option_of_the_parser() {
+        let problem = parse("listen: 1\nlisten: 2").unwrap_err();
+        assert_eq!(problem.message, "not YAML: duplicate mapping key: listen");
+    }
 }

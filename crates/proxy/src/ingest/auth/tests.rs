@@ -37,9 +37,11 @@ async fn told(keys: &Keys, presented: &[&str], role: KeyRole) -> String {
     match keys.admit(&bearers(presented), role).await {
         Ok(Some(Sender(name))) => name.to_string(),
         Ok(None) => "anyone".to_owned(),
-        Err(Refusal::Unauthorised(_)) => "401".to_owned(),
-        Err(Refusal::Forbidden(why) | Refusal::NotForReading(why)) => format!("403 {why}"),
-        Err(other) => format!("{other:?}"),
+        Err(Denied { refusal, .. }) => match refusal {
+            Refusal::Unauthorised(_) => "401".to_owned(),
+            Refusal::Forbidden(why) | Refusal::NotForReading(why) => format!("403 {why}"),
+            other => format!("{other:?}"),
+        },
     }
 }
 

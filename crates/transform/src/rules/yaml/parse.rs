@@ -33,6 +33,10 @@ pub fn parse(text: &str) -> Result<Node, Problem> {
 fn first_line(text: &str) -> &str {
     let line = text.lines().next().unwrap_or_default();
     let line = line.strip_prefix("error: ").unwrap_or(line);
+    // What the caller of the parser could do about it is no advice for who writes the file.
+    let line = line
+        .split_once(", set DuplicateKeyPolicy")
+        .map_or(line, |(what, _)| what);
     match line.split_once(": ") {
         Some((place, rest)) if place.starts_with("line ") => rest,
         Some(_) | None => line,
