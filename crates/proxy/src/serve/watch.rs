@@ -21,13 +21,16 @@ const SHARE: u32 = 100;
 /// Looks until `stop`. There is no batch where a proxy only takes in.
 pub(super) async fn watch(queue: Queue, batch: Option<Arc<Batch>>, stop: CancellationToken) {
     let mut next = Instant::now();
-    let mut waiting = None;
+    let (mut waiting, mut known) = (None, Known::default());
     loop {
         if Instant::now() >= next {
             let begun = Instant::now();
-            let depth = queue.depth().await;
+            // A queue that does not answer holds up no stop.
+            let Some(depth) = stop.run_until_cancelled(queue.depth()).await else {
+                return;
+            };
             waiting = depth.as_ref().ok().map(|depth| depth.events);
-            stand(&depth);
+            stand(&depth, &mut known);
             if let Some(batch) = &batch {
                 batch.begin_rules(); // there may be others than a moment ago
             }
@@ -44,21 +47,64 @@ pub(super) async fn watch(queue: Queue, batch: Option<Arc<Batch>>, stop: Cancell
     }
 }
 
+/// Which gauges there are: those that the queue has said once.
+#[derive(Debug, Default)]
+struct Known {
+    dead_letters: bool,
+    oldest: bool,
+}
+
 /// Sets the gauges of the queue. Of one that cannot be read there are no numbers: old ones would look like good ones.
-fn stand(depth: &Result<Depth, Unavailable>) {
-    match depth {
-        Ok(depth) => {
-            metric::QUEUE_EVENTS.set(depth.events as f64);
-            if let Some(dead) = depth.dead_letters {
-                metric::DEAD_LETTERS.set(dead as f64);
-            }
-            if let Some(seconds) = depth.oldest_seconds {
-                metric::QUEUE_OLDEST.set(seconds as f64);
-            }
-        }
-        Err(_) => {
-            metric::QUEUE_EVENTS.set(f64::NAN);
-            metric::DEAD_LETTERS.set(f64::NAN);
+fn stand(depth: &Result<Depth, Unavailable>, known: &mut Known) {
+    let (events, dead_letters, oldest) = match depth {
+        Ok(depth) => (
+            depth.events as f64,
+            depth.dead_letters.map(|dead| dead as f64),
+            depth.oldest_seconds.map(|seconds| seconds as f64),
+        ),
+        Err(_) => (f64::NAN, None, None),
+    };
+    known.dead_letters |= dead_letters.is_some();
+    known.oldest |= oldest.is_some();
+    metric::QUEUE_EVENTS.set(events);
+    if known.dead_letters {
+        metric::DEAD_LETTERS.set(dead_letters.unwrap_or(f64::NAN));
+    }
+    if known.oldest {
+        metric::QUEUE_OLDEST.set(oldest.unwrap_or(f64::NAN));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::*;
+
+    #[test]
+    fn a_queue_that_cannot_be_read_has_no_numbers_and_no_more_gauges_than_before() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let after = |depths: &[Result<Depth, Unavailable>]| {
+            let mut known = Known::default();
+            metrics::with_local_recorder(&recorder, || {
+                depths.iter().for_each(|depth| stand(depth, &mut known));
+            });
+            recorder.handle().render()
+        };
+        let away = || Err(Unavailable("away".to_owned()));
+        let never = after(&[away()]);
+        assert!(never.contains("lineage_proxy_queue_events NaN"), "{never}");
+        assert!(!never.contains("oldest") && !never.contains("dead"), "{never}");
+        let depth = Depth {
+            events: 7,
+            dead_letters: Some(2),
+            oldest_seconds: Some(30),
+        };
+        let stood = after(&[Ok(depth.clone())]);
+        assert!(stood.contains("lineage_proxy_queue_oldest_age_seconds 30"), "{stood}");
+        let lost = after(&[Ok(depth), away()]);
+        for gauge in ["queue_events", "queue_oldest_age_seconds", "dead_letters"] {
+            assert!(lost.contains(&format!("lineage_proxy_{gauge} NaN")), "{lost}");
         }
     }
 }

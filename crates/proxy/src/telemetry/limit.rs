@@ -36,6 +36,7 @@ struct State<S, R> {
     others: Vec<Slot<R>>,
     second: Option<Instant>,
     lines: u32,
+    expired: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -65,6 +66,7 @@ impl<S: Hash + Eq + Clone, R: Eq + Clone> Limiter<S, R> {
             others: Vec::new(),
             second: None,
             lines: 0,
+            expired: None,
         };
         Limiter {
             bounds,
@@ -122,9 +124,15 @@ impl<S: Hash + Eq + Clone, R: Eq + Clone> Limiter<S, R> {
         Some(suppressed)
     }
 
-    /// Forgets what was not seen for a while, and gives what of it was left out of the log.
+    /// Forgets what was not seen for a while, and gives what of it was left out of the log: once a second, as many lines
+    /// as others may be, and one for all beyond them.
     pub(crate) fn expire(&self, now: Instant) -> Vec<Left<S, R>> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let just = |at: Instant| now.saturating_duration_since(at) < Duration::from_secs(1);
+        if state.expired.is_some_and(just) {
+            return Vec::new();
+        }
+        state.expired = Some(now);
         let every = self.bounds.every;
         let mut left = Vec::new();
         let mut sweep = |source: Option<&S>, slots: &mut Vec<Slot<R>>| {
@@ -146,6 +154,18 @@ impl<S: Hash + Eq + Clone, R: Eq + Clone> Limiter<S, R> {
             !slots.is_empty()
         });
         sweep(None, &mut state.others);
+        // Whoever makes up a source for each request would otherwise have a line for each.
+        let most = usize::try_from(self.bounds.lines).unwrap_or(usize::MAX);
+        if left.len() > most {
+            left.sort_by_key(|left| std::cmp::Reverse(left.suppressed));
+            let beyond = left.split_off(most).into_iter();
+            let suppressed = beyond.fold(0_u64, |sum, left| sum.saturating_add(left.suppressed));
+            left.push(Left {
+                source: None,
+                reason: None,
+                suppressed,
+            });
+        }
         left
     }
 }
@@ -197,6 +217,28 @@ mod tests {
         assert_eq!(limiter.expire(at(30_000)), []);
     }
 
+    #[test]
+    fn who_makes_up_a_source_for_each_request_does_not_get_a_line_for_each() {
+        let begin = Instant::now();
+        let at = |ms| begin + Duration::from_millis(ms);
+        let limiter: Limiter<u64, u64> = Limiter::new(Bounds {
+            sources: 1_000,
+            ..BOUNDS
+        });
+        let (mut lines, mut counted) = (0, 0);
+        for ms in 0..30_000 {
+            let line = limiter.admit(&ms, &0, 1, at(ms));
+            let left = limiter.expire(at(ms));
+            lines += usize::from(line.is_some()) + left.len();
+            counted += line.map_or(0, |before| 1 + before);
+            counted += left.iter().map(|left| left.suppressed).sum::<u64>();
+        }
+        assert!(lines <= 30 * (5 + 5 + 1), "{lines}");
+        let left = limiter.expire(at(60_000));
+        counted += left.iter().map(|left| left.suppressed).sum::<u64>();
+        assert_eq!(counted, 30_000);
+    }
+
     proptest! {
         #[test]
         fn memory_and_lines_are_bounded_and_everything_is_counted(
@@ -210,12 +252,15 @@ mod tests {
                     lines += 1;
                     counted += 1 + suppressed;
                 }
-                counted += limiter.expire(at(ms)).iter().map(|left| left.suppressed).sum::<u64>();
+                let left = limiter.expire(at(ms));
+                lines += left.len() as u64;
+                counted += left.iter().map(|left| left.suppressed).sum::<u64>();
                 let state = limiter.state.lock().unwrap();
                 prop_assert!(state.sources.len() <= BOUNDS.sources);
                 prop_assert!(state.sources.values().chain([&state.others]).all(|slots| slots.len() <= BOUNDS.reasons + 1));
             }
-            prop_assert!(lines <= (ms / 1_000 + 1) * u64::from(BOUNDS.lines));
+            // Of requests, and of what was left out.
+            prop_assert!(lines <= (ms / 1_000 + 1) * u64::from(2 * BOUNDS.lines + 1));
             let left = limiter.expire(at(ms + 20_000));
             counted += left.iter().map(|left| left.suppressed).sum::<u64>();
             prop_assert_eq!(counted, requests.len() as u64);
