@@ -118,6 +118,16 @@ fn the_status_says_whether_to_try_again_or_to_change_something() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().to_string();
     let used = Serve::start(Path::new(&at("used")), &[]);
+    // As another program does, such as one that makes a backup.
+    let hold = |name: &str| {
+        fs::create_dir(at("held")).ok();
+        let other = rusqlite::Connection::open(Path::new(&at("held")).join(name)).unwrap();
+        other
+            .execute_batch("PRAGMA locking_mode = exclusive; BEGIN EXCLUSIVE; CREATE TABLE t (n)")
+            .unwrap();
+        other
+    };
+    let _held = hold("queue.db");
     let (wrong, later) = (Some(64), Some(75));
     let free = "127.0.0.1:0";
     let serve = |listen: &str, data: &str, settings: &[(&str, &str)]| {
@@ -139,6 +149,12 @@ fn the_status_says_whether_to_try_again_or_to_change_something() {
             serve(free, &at("used"), &[]),
             later,
             "another lineage-proxy",
+        ),
+        (
+            "the queue in use",
+            serve(free, &at("held"), &[]),
+            later,
+            "queue.db",
         ),
         (
             "a file in the way",

@@ -16,6 +16,7 @@ mod trouble;
 mod wal;
 mod writer;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
@@ -23,7 +24,7 @@ use std::time::Duration;
 
 use damage::Checked;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::{mpsc, oneshot};
 
 pub use claim::{Claim, NotClaimed};
@@ -104,6 +105,27 @@ pub enum Error {
     /// The writer is gone: it was stopped.
     #[error("{0}: the writer has stopped")]
     Stopped(PathBuf),
+}
+
+impl Error {
+    /// Whether a later try may succeed though nobody changes anything: another process holds the file, the disk is full.
+    pub fn may_pass(&self) -> bool {
+        let Error::Database { source, .. } = self else {
+            return false;
+        };
+        // What fails beside SQLite, such as creating its file.
+        if let rusqlite::Error::ToSqlConversionFailure(why) = &**source {
+            let kind = why.downcast_ref::<io::Error>().map(io::Error::kind);
+            return matches!(
+                kind,
+                Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+            );
+        }
+        matches!(
+            source.sqlite_error_code(),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull)
+        )
+    }
 }
 
 impl Journal {
@@ -278,116 +300,4 @@ fn spawn(path: &Path, what: &str, work: impl FnOnce() + Send + 'static) -> Resul
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY)";
-
-    fn insert(n: i64) -> impl FnOnce(&Connection) -> rusqlite::Result<usize> + Send {
-        move |connection| connection.execute("INSERT INTO t VALUES (?1)", [n])
-    }
-
-    async fn count(journal: &Journal) -> i64 {
-        journal
-            .read(|c| c.query_row("SELECT count(*) FROM t", [], |row| row.get(0)))
-            .await
-            .unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_failed_write_does_not_disturb_its_group() {
-        let folder = tempfile::tempdir().unwrap();
-        let journal = Journal::open(&folder.path().join("a.db"), SCHEMA).unwrap();
-
-        let mut good = 0;
-        let mut tasks = tokio::task::JoinSet::new();
-        for n in 0..200 {
-            let journal = journal.clone();
-            tasks.spawn(async move { journal.write(insert(n / 2)).await });
-        }
-
-        while let Some(done) = tasks.join_next().await {
-            good += usize::from(done.unwrap().is_ok());
-        }
-        assert_eq!((good, count(&journal).await), (100, 100));
-    }
-
-    #[tokio::test]
-    async fn a_write_that_panics_leaves_no_trace_and_the_writer_goes_on() {
-        let folder = tempfile::tempdir().unwrap();
-        let journal = Journal::open(&folder.path().join("a.db"), SCHEMA).unwrap();
-        for n in 0..3 {
-            let panics = move |connection: &Connection| {
-                let mut rows = connection.prepare_cached("INSERT INTO t VALUES (?1), (?1 + 1)")?;
-                rows.execute([n * 100])?;
-                Ok([0u8; 0][std::hint::black_box(1)])
-            };
-            let (panicked, good) =
-                tokio::join!(journal.write(panics), journal.write(insert(n * 100 + 1)));
-            assert!(matches!(panicked, Err(Error::Panicked(_))), "{panicked:?}");
-            good.unwrap();
-        }
-        assert_eq!(count(&journal).await, 3);
-    }
-
-    #[tokio::test]
-    async fn what_was_answered_is_there_after_reopening() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.db");
-        Journal::open(&path, SCHEMA)
-            .unwrap()
-            .write(insert(7))
-            .await
-            .unwrap();
-        assert_eq!(count(&Journal::open(&path, SCHEMA).unwrap()).await, 1);
-    }
-
-    #[tokio::test]
-    async fn a_file_that_is_no_database_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.db");
-        std::fs::write(
-            &path,
-            "not a database, but long enough to have a header of its own",
-        )
-        .unwrap();
-        let error = Journal::open(&path, SCHEMA).unwrap_err();
-        assert!(error.to_string().contains("a.db"), "{error}");
-    }
-
-    #[tokio::test]
-    async fn a_full_disk_is_named_to_all_of_the_group_and_over_when_there_is_room() {
-        let folder = tempfile::tempdir().unwrap();
-        let schema = "CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY, body BLOB)";
-        let journal = Journal::open(&folder.path().join("a.db"), schema).unwrap();
-        let pages = |most: i64| {
-            move |c: &Connection| {
-                c.query_row(&format!("PRAGMA max_page_count = {most}"), [], |row| {
-                    row.get::<_, i64>(0)
-                })
-            }
-        };
-        journal.write(pages(40)).await.unwrap();
-        let write = |n: i64| {
-            let journal = journal.clone();
-            let insert = "INSERT INTO t VALUES (?1, zeroblob(40000))";
-            async move { journal.write(move |c| c.execute(insert, [n])).await }
-        };
-        let (mut full, mut done) = (Vec::new(), 0);
-        let mut tasks: tokio::task::JoinSet<_> = (0..20).map(write).collect();
-        while let Some(result) = tasks.join_next().await {
-            match result.unwrap() {
-                Ok(_) => done += 1,
-                Err(error) => full.push(error.to_string()),
-            }
-        }
-        assert!(
-            !full.is_empty() && full.iter().all(|it| it.contains("full")),
-            "{full:?}"
-        );
-        assert_eq!(count(&journal).await, done);
-        journal.write(pages(4_000)).await.unwrap();
-        write(99).await.unwrap();
-        assert_eq!(count(&journal).await, done + 1);
-    }
-}
+mod tests;

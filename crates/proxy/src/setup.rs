@@ -56,6 +56,15 @@ impl NotStarted {
             _ => NotStarted::Wrong(why), // not there, not allowed, or not of the right kind
         }
     }
+
+    /// Of a database in the data folder.
+    fn of_database(what: &str, error: &journal::Error) -> NotStarted {
+        let why = format!("{what}: {error}");
+        match error.may_pass() {
+            true => NotStarted::Busy(why),
+            false => NotStarted::Wrong(why),
+        }
+    }
 }
 
 /// The shared AWS configuration, if anything that was configured needs one: without, nothing looks for credentials.
@@ -149,7 +158,7 @@ pub async fn queue(
                 let queue = Embedded::claimed(claim, visibility).await;
                 queue
                     .map(Queue::Embedded)
-                    .map_err(|error| NotStarted::Wrong(error.to_string()))
+                    .map_err(|error| NotStarted::of_database("queue", &error))
             }
             None => Err(NotStarted::Wrong("queue.url: not set".to_owned())),
         },
@@ -176,7 +185,7 @@ pub async fn target(
             };
             Store::open(&claim.folder().join(STORE), claim.clone())
                 .map(Target::Store)
-                .map_err(|error| NotStarted::Wrong(format!("store: {error}")))
+                .map_err(|error| NotStarted::of_database("store", &error))
         }
         config::Target::File(settings) => {
             let path = settings.path.display().to_string();

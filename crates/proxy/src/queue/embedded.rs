@@ -79,14 +79,18 @@ pub struct Embedded {
 impl Embedded {
     /// Opens or creates the queue in the folder that this process has claimed. Everything in it is in sight: what an
     /// earlier one had received and not settled, and what waited for another try, since a restart is often the cure.
-    pub async fn claimed(claim: Arc<Claim>, visibility: Duration) -> Result<Embedded, Unavailable> {
+    pub async fn claimed(
+        claim: Arc<Claim>,
+        visibility: Duration,
+    ) -> Result<Embedded, journal::Error> {
         Embedded::own_at(claim, visibility, now()).await
     }
 
     /// The same with a claim of its own.
     pub async fn own(folder: &Path, visibility: Duration) -> Result<Embedded, Unavailable> {
         let claim = Claim::take(folder).map_err(|error| Unavailable(error.to_string()))?;
-        Embedded::claimed(Arc::new(claim), visibility).await
+        let owned = Embedded::claimed(Arc::new(claim), visibility).await;
+        owned.map_err(unavailable)
     }
 
     /// The same at a time that a test chooses.
@@ -94,16 +98,15 @@ impl Embedded {
         claim: Arc<Claim>,
         visibility: Duration,
         now: i64,
-    ) -> Result<Embedded, Unavailable> {
+    ) -> Result<Embedded, journal::Error> {
         let folder = claim.folder().to_owned();
-        let journal = Journal::own(&folder.join(FILE), SCHEMA, &claim).map_err(unavailable)?;
+        let journal = Journal::own(&folder.join(FILE), SCHEMA, &claim)?;
         let start = move |connection: &Connection| clock::start(connection, now);
         let clock = match journal.write(start).await {
             // It may have been damaged: then another file is there now.
             Err(_) => journal.write(start).await,
             clock => clock,
-        };
-        let clock = clock.map_err(unavailable)?;
+        }?;
         Ok(Embedded {
             _claim: Some(claim),
             ..Embedded::with(&folder, journal, visibility, clock)

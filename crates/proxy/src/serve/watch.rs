@@ -94,17 +94,26 @@ mod tests {
         let away = || Err(Unavailable("away".to_owned()));
         let never = after(&[away()]);
         assert!(never.contains("lineage_proxy_queue_events NaN"), "{never}");
-        assert!(!never.contains("oldest") && !never.contains("dead"), "{never}");
+        assert!(
+            !never.contains("oldest") && !never.contains("dead"),
+            "{never}"
+        );
         let depth = Depth {
             events: 7,
             dead_letters: Some(2),
             oldest_seconds: Some(30),
         };
         let stood = after(&[Ok(depth.clone())]);
-        assert!(stood.contains("lineage_proxy_queue_oldest_age_seconds 30"), "{stood}");
+        assert!(
+            stood.contains("lineage_proxy_queue_oldest_age_seconds 30"),
+            "{stood}"
+        );
         let lost = after(&[Ok(depth), away()]);
         for gauge in ["queue_events", "queue_oldest_age_seconds", "dead_letters"] {
-            assert!(lost.contains(&format!("lineage_proxy_{gauge} NaN")), "{lost}");
+            assert!(
+                lost.contains(&format!("lineage_proxy_{gauge} NaN")),
+                "{lost}"
+            );
         }
     }
 }
