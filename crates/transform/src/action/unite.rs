@@ -6,7 +6,8 @@
 //! table share none; of any other facet that differs the later one is taken, as it is when events of a run become one
 //! (`coalesce/merge.rs`). Works on the text: numbers and the order of keys survive. Called by `rules/apart.rs`.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use openlineage::{Edits, Identity, Json, Member};
 
@@ -36,14 +37,10 @@ pub(crate) fn unite(text: &str, which: &HashSet<Identity>) -> Option<String> {
 }
 
 fn unite_in(list: Json<'_>, which: &HashSet<Identity>, edits: &mut Edits<'_>) {
-    let mut groups: Vec<(Identity, Vec<Json<'_>>)> = Vec::new();
+    let mut groups: HashMap<Identity, Vec<Json<'_>>> = HashMap::new();
     for item in list.items() {
-        let Some(name) = Identity::of(item).filter(|name| which.contains(name)) else {
-            continue;
-        };
-        match groups.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, items)) => items.push(item),
-            None => groups.push((name, vec![item])),
+        if let Some(name) = Identity::of(item).filter(|name| which.contains(name)) {
+            groups.entry(name).or_default().push(item);
         }
     }
     let mut doomed: HashSet<*const u8> = HashSet::new();
@@ -52,13 +49,9 @@ fn unite_in(list: Json<'_>, which: &HashSet<Identity>, edits: &mut Edits<'_>) {
         else {
             continue;
         };
-        let united = others
-            .iter()
-            .fold(first.text().to_owned(), |united, other| {
-                union_of(&united, other.text(), Kind::Dataset)
-            });
+        let united = union_of_all(&items);
         if united != first.text() {
-            edits.replace(*first, united);
+            edits.replace(*first, united.into_owned());
         }
         doomed.extend(others.iter().map(|other| other.text().as_ptr()));
     }
@@ -91,6 +84,19 @@ impl Kind {
     }
 }
 
+/// The union of datasets, half by half: one after the other, each step would read again all that was united before.
+fn union_of_all<'t>(items: &[Json<'t>]) -> Cow<'t, str> {
+    match items {
+        [] => Cow::Borrowed(""),
+        [one] => Cow::Borrowed(one.text()),
+        more => {
+            let (some, others) = more.split_at(more.len() / 2);
+            let (one, other) = (union_of_all(some), union_of_all(others));
+            Cow::Owned(union_of(&one, &other, Kind::Dataset))
+        }
+    }
+}
+
 /// The union of two values, the later one's where only one can be.
 fn union_of(one: &str, other: &str, kind: Kind) -> String {
     let (Ok(a), Ok(b)) = (Json::parse(one), Json::parse(other)) else {
@@ -107,13 +113,9 @@ fn union_of(one: &str, other: &str, kind: Kind) -> String {
             members(a, b, kind)
         }
         (Kind::Deep, "array", "array") => {
-            let mut items: Vec<Json<'_>> = Vec::new();
-            for item in a.items().into_iter().chain(b.items()) {
-                if !items.iter().any(|known| known.text() == item.text()) {
-                    items.push(item);
-                }
-            }
-            let items: Vec<&str> = items.into_iter().map(Json::text).collect();
+            let mut known = HashSet::new();
+            let items = a.items().into_iter().chain(b.items()).map(Json::text);
+            let items: Vec<&str> = items.filter(|item| known.insert(*item)).collect();
             format!("[{}]", items.join(","))
         }
         (Kind::Counts, "number", "number") => match (one.parse::<u64>(), other.parse::<u64>()) {
@@ -140,14 +142,18 @@ fn is_deleted(facet: Json<'_>) -> bool {
 fn members(a: Json<'_>, b: Json<'_>, kind: Kind) -> String {
     let mut edits = Edits::of(a.text());
     let mut added: Vec<(String, String)> = Vec::new();
-    let own = a.members();
+    let own = a.members().into_iter();
+    // Of a key that stands twice, the last.
+    let own: HashMap<Cow<'_, str>, Json<'_>> = own
+        .filter_map(|member| Some((member.key.string()?, member.value)))
+        .collect();
     for Member { key, value } in last_of_each(b.members()) {
         let Some(name) = key.string() else { continue };
-        match own.iter().rev().find(|member| member.is(&name)) {
-            Some(member) => {
-                let united = union_of(member.value.text(), value.text(), kind.member(&name));
-                if united != member.value.text() {
-                    edits.replace(member.value, united);
+        match own.get(&name) {
+            Some(own) => {
+                let united = union_of(own.text(), value.text(), kind.member(&name));
+                if united != own.text() {
+                    edits.replace(*own, united);
                 }
             }
             None => added.push((name.into_owned(), value.text().to_owned())),
@@ -164,12 +170,11 @@ fn members(a: Json<'_>, b: Json<'_>, kind: Kind) -> String {
 }
 
 fn last_of_each<'t>(members: Vec<Member<'t>>) -> Vec<Member<'t>> {
-    let later = |at: usize, key: &str| members.iter().skip(at + 1).any(|other| other.is(key));
-    let kept = members
-        .iter()
-        .enumerate()
-        .filter(|(at, member)| member.key.string().is_some_and(|key| !later(*at, &key)));
-    kept.map(|(_, member)| *member).collect()
+    let mut known = HashSet::with_capacity(members.len());
+    let is_last = |member: &Member<'t>| member.key.string().is_some_and(|key| known.insert(key));
+    let mut kept: Vec<Member<'t>> = members.into_iter().rev().filter(is_last).collect();
+    kept.reverse();
+    kept
 }
 
 #[cfg(test)]

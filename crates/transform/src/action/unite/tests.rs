@@ -95,3 +95,35 @@ fn numbers_that_no_float_holds_survive() {
         format!(r#"{{"inputs":[{expected}]}}"#)
     );
 }
+
+#[test]
+fn many_partitions_with_columns_of_their_own_take_time_in_proportion() {
+    let which = HashSet::from([Identity {
+        namespace: "n".into(),
+        name: "t".into(),
+    }]);
+    let event = |count: usize| {
+        let input = |n: usize| json!({"namespace": "n", "name": format!("s{n}"), "field": "f"});
+        let entry = |n: usize| {
+            let mut fields = json!({"a": {"inputFields": [input(n)]}});
+            fields[format!("c{n}")] = json!({"inputFields": [input(n)]});
+            entry(json!({"columnLineage": {"fields": fields}}))
+        };
+        json!({"inputs": (0..count).map(entry).collect::<Vec<_>>()}).to_string()
+    };
+    let took = |count: usize| {
+        let text = event(count);
+        let once = || {
+            let started = std::time::Instant::now();
+            let united: Value = serde_json::from_str(&unite(&text, &which).unwrap()).unwrap();
+            let took = started.elapsed();
+            let fields = &united["inputs"][0]["facets"]["columnLineage"]["fields"];
+            assert_eq!(fields["a"]["inputFields"].as_array().unwrap().len(), count);
+            assert_eq!(fields.as_object().unwrap().len(), count + 1);
+            took
+        };
+        (0..3).map(|_| once()).min().unwrap()
+    };
+    let (few, many) = (took(200), took(200 * 8));
+    assert!(many < 24 * few, "{few:?} {many:?}");
+}
