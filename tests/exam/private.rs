@@ -119,15 +119,10 @@ fn the_status_says_whether_to_try_again_or_to_change_something() {
     let port = taken.local_addr().unwrap().to_string();
     let used = Serve::start(Path::new(&at("used")), &[]);
     // As another program does, such as one that makes a backup.
-    let hold = |name: &str| {
-        fs::create_dir(at("held")).ok();
-        let other = rusqlite::Connection::open(Path::new(&at("held")).join(name)).unwrap();
-        other
-            .execute_batch("PRAGMA locking_mode = exclusive; BEGIN EXCLUSIVE; CREATE TABLE t (n)")
-            .unwrap();
-        other
-    };
-    let _held = hold("queue.db");
+    fs::create_dir(at("held")).unwrap();
+    let held = rusqlite::Connection::open(at("held/queue.db")).unwrap();
+    held.execute_batch("CREATE TABLE t (n); BEGIN EXCLUSIVE")
+        .unwrap();
     let (wrong, later) = (Some(64), Some(75));
     let free = "127.0.0.1:0";
     let serve = |listen: &str, data: &str, settings: &[(&str, &str)]| {
