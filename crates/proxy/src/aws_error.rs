@@ -6,7 +6,7 @@
 use std::error::Error;
 
 use aws_sdk_sqs::error::ProvideErrorMetadata;
-use targets::words;
+use targets::{causes, words};
 
 /// Code and message, or the causes of an error that came from no service.
 pub fn said<E: Error + ProvideErrorMetadata>(error: &E) -> String {
@@ -15,17 +15,6 @@ pub fn said<E: Error + ProvideErrorMetadata>(error: &E) -> String {
         (Some(code), None) => words(code),
         (None, _) => causes(error),
     }
-}
-
-/// An error and its causes, from the outside in.
-pub fn causes(error: &dyn Error) -> String {
-    let mut told = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        told = format!("{told}: {cause}");
-        source = cause.source();
-    }
-    words(&told)
 }
 
 #[cfg(test)]

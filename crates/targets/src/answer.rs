@@ -11,6 +11,7 @@ mod structure;
 
 use std::borrow::Cow;
 use std::cell::LazyCell;
+use std::error::Error;
 use std::io::Read;
 
 use flate2::bufread::GzDecoder;
@@ -116,6 +117,18 @@ pub fn words(text: &str) -> String {
     escaped(&(transform::redact_text(&text) + more))
 }
 
+/// An error and its causes, from the outside in, fit for a log line. Their `Debug` would hold the raw answer.
+#[must_use]
+pub fn causes(error: &dyn Error) -> String {
+    let mut told = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        told = format!("{told}: {cause}");
+        source = cause.source();
+    }
+    words(&told)
+}
+
 /// `text` with an escape in place of each character that is not seen or turns the line around, and no longer than a log line
 /// and an SQS message attribute need.
 #[must_use]
@@ -148,9 +161,11 @@ fn escaped_up_to(longest: usize, text: &str) -> String {
     kept
 }
 
-/// Control characters, and what Unicode calls format characters: directions, joiners, tags
+/// Whether a character is not seen, ends a line, or moves what is around it: control characters, what Unicode calls format
+/// characters (directions, joiners, tags), and its line and paragraph separators
 /// (<https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing>).
-fn is_unseen(c: char) -> bool {
+#[must_use]
+pub fn is_unseen(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')

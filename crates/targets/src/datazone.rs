@@ -17,7 +17,7 @@ use openlineage::Event;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use crate::answer::{Keeper, Own, Response, is_code, words};
+use crate::answer::{Keeper, Own, Response, causes, is_code};
 use crate::pace::Pace;
 use crate::{Class, Delivery, Failure, Scope, Tries};
 
@@ -164,17 +164,6 @@ fn structure(status: u16, error: &PostLineageEventError) -> String {
         Some(action) => format!("{told}: not authorized to perform: {action}"),
         None => told,
     }
-}
-
-/// An error and its causes, from the outside in. Their `Debug` would hold the raw answer.
-fn causes(error: &dyn Error) -> String {
-    let mut told = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        told = format!("{told}: {cause}");
-        source = cause.source();
-    }
-    words(&told)
 }
 
 /// What an error means for the event. `kept` is what is kept of the service's words.

@@ -15,7 +15,7 @@ use std::time::Duration;
 use openlineage::Event;
 use tokio::time::Instant;
 
-pub use answer::{Response, escaped, shown, words};
+pub use answer::{Response, causes, escaped, is_unseen, shown, words};
 pub use datazone::{DATAZONE_MAX_BYTES, DataZone};
 pub use file::{File, FileSettings};
 pub use openlineage_http::{Compression, HttpSettings, OpenLineageHttp};

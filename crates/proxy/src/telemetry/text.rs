@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use targets::is_unseen;
+
 /// As much of a name as is logged, in characters: the log is not for keeping events.
 pub(crate) const NAME: usize = 500;
 
@@ -30,21 +32,12 @@ pub(crate) fn shown(text: &str, most: usize) -> Cow<'_, str> {
             shown.push('…');
             break;
         }
-        match is_misleading(c) {
+        match is_unseen(c) {
             true => shown.extend(c.escape_unicode()),
             false => shown.push(c),
         }
     }
     Cow::Owned(shown)
-}
-
-/// Whether a character is not seen, ends a line, or moves what is around it. The format characters of Unicode, and its
-/// line and paragraph separators: <https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing>.
-fn is_misleading(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// The text with `***` for the user information of each URL in it, and for what follows its path: queries, and the
@@ -164,7 +157,7 @@ mod tests {
         fn whatever_comes_is_one_bounded_line(text in "\\PC{0,40}|(.|\n|\u{202e}|//|@|\\?){0,60}", most in 1usize..50) {
             let shown = shown(&text, most);
             prop_assert!(shown.chars().count() <= 10 * most + 1);
-            prop_assert!(!shown.chars().any(is_misleading));
+            prop_assert!(!shown.chars().any(is_unseen));
         }
 
         #[test]

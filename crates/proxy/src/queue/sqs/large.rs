@@ -9,8 +9,9 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::primitives::ByteStream;
+use targets::causes;
 
-use crate::aws_error::{causes, said};
+use crate::aws_error::said;
 use crate::queue::Unread;
 
 /// What marks a message as a pointer: the body's size in bytes. Version 2 of the libraries, and version 1.
