@@ -79,7 +79,8 @@ pub(super) fn hidden(text: &str) -> Cow<'_, str> {
         done = range.end;
     }
     let logons = |text: &str| -> Option<String> {
-        if !text.contains('/') {
+        // Most texts with a slash are paths.
+        if !text.contains('/') || !text.contains(['@', ',']) {
             return None;
         }
         match LOGONS.replace_all(text, "${open}${logon}***${end}") {

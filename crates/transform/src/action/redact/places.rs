@@ -72,7 +72,11 @@ impl Places {
     }
 
     fn read_sql(&mut self, text: &str, root: Json<'_>) {
-        let queries = queries(root);
+        // A key that is written in escapes can be any.
+        let any = ["sql", "sourceCode", "\\u"]
+            .iter()
+            .any(|key| text.contains(key));
+        let queries = if any { queries(root) } else { Vec::new() };
         self.quoted = quoted::candidates(text);
         if queries.is_empty() && self.quoted.is_empty() {
             return;

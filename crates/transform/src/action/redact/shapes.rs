@@ -35,6 +35,9 @@ static SCHEMES: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"(?i)(?-u:\b)(?P<scheme>bearer|basic)(?P<space>\s+)(?P<value>[A-Za-z0-9._~+/-]{6,}=*)")
 });
 
+/// The shortest text that one of these is in: `basic` with a blank and six characters.
+const SHORTEST: usize = 12;
+
 static ELEMENTS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"(?P<open><(?P<name>[A-Za-z0-9_.:-]{1,200})>)(?P<value>[^<]+)(?P<end></)")
 });
@@ -57,8 +60,13 @@ static FUNCTIONS: LazyLock<Regex> = LazyLock::new(|| {
 /// `text` without them; borrowed when there are none.
 pub(super) fn hidden(text: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
-    step(&mut text, |text| TOKENS.replace_all(text, STARS));
-    step(&mut text, |text| SCHEMES.replace_all(text, scheme));
+    if text.len() >= SHORTEST {
+        step(&mut text, |text| TOKENS.replace_all(text, STARS));
+        let blank = |byte: &u8| *byte <= b' ' || !byte.is_ascii();
+        if text.as_bytes().iter().any(blank) {
+            step(&mut text, |text| SCHEMES.replace_all(text, scheme));
+        }
+    }
     if hints(&text) {
         if text.contains("</") {
             step(&mut text, |text| ELEMENTS.replace_all(text, named));
