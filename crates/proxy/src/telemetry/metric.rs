@@ -130,7 +130,7 @@ const RULE_OF_FILE: Label = Label {
 };
 const RULE_OF_REPAIR: Label = Label {
     name: "rule",
-    known: Known::These(&["date-time", "type", "uri", "uuid"]),
+    known: Known::These(&["date-time", "enum", "required", "type", "uri", "uuid"]),
 };
 const VERSION: Label = Label {
     name: "version",

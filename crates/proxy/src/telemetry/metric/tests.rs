@@ -97,3 +97,16 @@ fn each_metric_is_used() {
         );
     }
 }
+
+#[test]
+fn each_kind_of_repair_begins_at_zero() {
+    let event = r#"{"eventType": "complete", "eventTime": "2026-01-01 00:00:00", "producer": "me", "inputs": null,
+        "run": {"runId": "one", "facets": {"own": {"a": 1}}}, "job": {"namespace": "n", "name": "j"}}"#;
+    let read = openlineage::Event::read(event.as_bytes(), openlineage::Level::Repair).unwrap();
+    let found: std::collections::BTreeSet<&str> =
+        read.repairs.iter().map(|repair| repair.rule).collect();
+    let Known::These(known) = RULE_OF_REPAIR.known else {
+        panic!("no rules are known");
+    };
+    assert_eq!(found, known.iter().copied().collect());
+}
