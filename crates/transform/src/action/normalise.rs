@@ -117,7 +117,7 @@ impl Normalise {
         let mut done = self.located(dataset);
         // A value in quotes or braces and a second port in front of a name leave what a second look still finds.
         for _ in 0..MOST_LOOKS {
-            if !is_odd(&done.dataset) {
+            if done.dataset == *dataset || !is_odd(&done.dataset) {
                 break;
             }
             let again = self.located(&done.dataset);
