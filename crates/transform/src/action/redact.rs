@@ -4,6 +4,7 @@
 //! variables by name, and whatever a pointer leads to. One walk over the event, one edit a value; all else stays as it
 //! is, byte for byte. Called by the rule action of that name.
 
+mod below;
 mod command;
 mod key;
 mod mask;

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::{Captures, Regex};
 
 use super::key::{Says, says};
 use super::mask::STARS;
@@ -35,13 +35,70 @@ static NAMES: LazyLock<Regex> = LazyLock::new(|| {
 /// `sqlplus user/password@db` and its kin, and Teradata's `.LOGON host/user,password`.
 static LOGONS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(concat!(
-        r#"(?P<open>(?i:\b(?:sqlplus|sqlldr|rman|expdp|impdp|exp|imp|sql)\b[^\n;|&"']{0,80}?[\s=]|\bconn(?:ect)?\s+|userid=)[A-Za-z][A-Za-z0-9_$#]{0,60}/)(?P<value>[^\s@"']+)(?P<end>@[\w/.(])"#,
+        r#"(?P<open>(?i:\b(?:sqlplus|sqlldr|rman|expdp|impdp|exp|imp|sql)\b[^\n;|&']{0,80}?[\s=]|\bconn(?:ect)?\s+|userid=)\\*"?[A-Za-z][A-Za-z0-9_$#]{0,60}/\\*"?)(?P<value>[^\s@"'\\]+)(?P<end>\\*"?@[\w/.(]|\s@[\w/.])"#,
         r#"|(?P<logon>(?i:\blogon\s+)[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100},)(?P<password>[^\s;"']+)"#,
     ))
 });
 
+/// Passwords that are known by the words before them: given to a command on its input, or as an argument that has no
+/// option.
+static PLACES: LazyLock<Regex> = LazyLock::new(|| {
+    let value = r#"(?P<quote>\\*["']?)(?P<value>[^\s"'|;&\\]+)"#;
+    let before = concat!(
+        r"(?P<open>(?i:\bconnect\s+to\s+\S{1,100}\s+user\s+\S{1,100}\s+using|\bpragma\s+(?:hex|re){0,2}key\s{0,4}=",
+        r"|\bredis-cli\s[^\n;|]{0,80}?\bauth(?:\s+default)?|\bvault\s+login|\bconvertto-securestring",
+        r"|\baws\s+ssm\s+put-parameter\s[^\n;|]{0,200}?--value|\baz\s+keyvault\s+secret\s+set\s[^\n;|]{0,200}?--value",
+        r"|\baz\s[^\n;|]{0,200}?(?:-u|--admin-user)\s+\S{1,100}\s+-p|\bactivate-refresh-token\s+\S{1,100}",
+        r"|\b(?:mc|mcli)\s+(?:alias\s+set|config\s+host\s+add)\s+\S{1,100}\s+\S{1,200}\s+\S{1,100}",
+        r"|\b(?:isql|iusql)\s+\S{1,100}\s+[A-Za-z]\S{0,100}|\brclone\s+config\s+[^\n;|]{0,200}?(?:secret_access_key|pass|password|account_key)",
+        r"|\bnet\s+use\s+\S{1,200}\s+/user:\S{1,100}|\b(?:kinit|passwd|configure)\s[^\n;|]{0,80}?<<<)\s{0,4})",
+    );
+    let input = r#"(?P<echo>\b(?:echo|printf)\s+(?:-n\s+)?)(?P<mark>\\*["']?)(?P<piped>[^\s"'|;&\\$][^\s"'|;&\\]*)(?P<end>\\*["']?\s{0,4}\|\s{0,4}(?:kinit|passwd|chpasswd|sudo\s+-S|[\w/-]{1,40}\s[^\n;|]{0,200}?--(?:password-)?stdin)\b)"#;
+    pattern(&format!("{before}{value}|{input}"))
+});
+
+/// The words without one of which no such place is in a text.
+static PLACE_HINTS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\busing\s|\bpragma\s|redis-cli|vault login|convertto-sec|put-parameter|keyvault|\baz\s|refresh-token|\bmc\s|\bmcli\s|isql|rclone|net use|<<<|\becho\s|\bprintf\s",
+    )
+});
+
+fn at_places(text: &str) -> Cow<'_, str> {
+    if !text.contains(' ') || !PLACE_HINTS.is_match(text) {
+        return Cow::Borrowed(text);
+    }
+    PLACES.replace_all(text, |found: &Captures<'_>| {
+        let group = |name| found.name(name).map_or("", |group| group.as_str());
+        let value = group("value");
+        // An option is no value, and a method of `vault login` none.
+        if value.starts_with(['-', '$'])
+            || value.trim_end_matches('=').contains('=') && !group("open").contains("value")
+        {
+            return found
+                .get(0)
+                .map_or(String::new(), |all| all.as_str().to_owned());
+        }
+        format!(
+            "{}{}{}{}{STARS}{}",
+            group("open"),
+            group("quote"),
+            group("echo"),
+            group("mark"),
+            group("end")
+        )
+    })
+}
+
 /// `text` without them; borrowed when there are none.
 pub(super) fn hidden(text: &str) -> Cow<'_, str> {
+    match at_places(text) {
+        Cow::Borrowed(text) => of_options(text),
+        Cow::Owned(new) => Cow::Owned(of_options(&new).into_owned()),
+    }
+}
+
+fn of_options(text: &str) -> Cow<'_, str> {
     let mut edits: Vec<(Range<usize>, String)> = Vec::new();
     let mut from = 0;
     if text.contains(" -") || text.contains("'-") || text.contains("\"-") {
@@ -52,17 +109,26 @@ pub(super) fn hidden(text: &str) -> Cow<'_, str> {
             let quote = found.name("quote").map(|quote| quote.as_str());
             let rest = text.get(after.start()..).unwrap_or_default();
             let end = after.start() + line(rest, quote, after.as_str());
-            let commands = of(name.as_str());
+            let mut commands = of(name.as_str());
             let words = words(text, after.end().min(end)..end);
             let login = words.iter().any(|word| {
                 text.get(word.clone())
                     .is_some_and(|word| LOGINS.contains(&word))
             });
             let mut words = words.iter().peekable();
+            let mut before = "";
             while let Some(word) = words.next() {
                 let option = text.get(word.clone()).unwrap_or_default();
                 let edit = secret(&commands, login, option, word, text, words.peek().copied());
                 edits.extend(edit);
+                // A command that runs another: `docker exec db mysql -px`.
+                let inner = of(option.rsplit('/').next().unwrap_or_default());
+                if !inner.is_empty() && !before.starts_with('-') {
+                    commands = [commands, inner].concat();
+                    commands.dedup_by_key(|command| command.names);
+                    commands.truncate(COMMANDS.len());
+                }
+                before = option;
             }
             from = end.max(after.end());
         }
@@ -100,23 +166,27 @@ fn line(rest: &str, quote: Option<&str>, after: &str) -> usize {
     let list = after.contains(['"', '\'']);
     let mut open: Option<char> = None;
     let mut before = ' ';
+    // The backslashes before a character, and before the quote that everything stands in.
+    let mut run = 0;
+    let around = quote.map_or(0, |quote| quote.len() - 1);
     for (at, c) in rest.char_indices() {
         let ends = match (list, quote) {
             // `['curl', '-u', 'a:b']`
             (true, _) => matches!(c, ']' | '\n' | ';'),
-            (false, Some(quote)) if quote.ends_with(c) && open.is_none() => true,
+            (false, Some(quote)) if quote.ends_with(c) && run <= around => true,
             (false, _) => open.is_none() && (matches!(c, ';' | '|') || c == '\n' && before != '\\'),
         };
         if ends {
             return at;
         }
-        if !list && matches!(c, '"' | '\'') && before != '\\' {
+        if !list && matches!(c, '"' | '\'') && (before != '\\' || quote.is_some()) {
             match open {
                 Some(quote) if quote == c => open = None,
                 None => open = Some(c),
                 Some(_) => {}
             }
         }
+        run = if c == '\\' { run + 1 } else { 0 };
         before = c;
     }
     rest.len()
@@ -188,6 +258,7 @@ fn secret(
         let (mut value, attached) = match option.strip_prefix(name) {
             Some("") if *takes == Takes::Attached => continue,
             Some("") => (next?.clone(), false),
+            Some(_) if *takes == Takes::Apart => continue,
             // `--user=a:b`; `-ua:b`, but not `-user`.
             Some(rest) if name.starts_with("--") || name.len() > 2 => {
                 match rest.strip_prefix('=') {
@@ -224,7 +295,7 @@ fn bundled(option: &str, name: &str) -> bool {
 
 fn masked(takes: Takes, value: &str) -> Option<String> {
     let new = match takes {
-        Takes::Secret | Takes::Attached | Takes::Login => STARS.to_owned(),
+        Takes::Secret | Takes::Attached | Takes::Apart | Takes::Login => STARS.to_owned(),
         Takes::Pair(sign) => match value.split_once(sign) {
             // A key in place of the user.
             Some((_, "")) => format!("{STARS}{sign}"),
@@ -265,6 +336,7 @@ pub(super) fn items(list: &[Cow<'_, str>]) -> Vec<(usize, String)> {
             }
             let attached = item.strip_prefix(option).filter(|value| !value.is_empty());
             if !spaced
+                && *takes != Takes::Apart
                 && option.len() == 2
                 && let Some(value) = attached
             {

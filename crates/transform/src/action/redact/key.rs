@@ -21,13 +21,16 @@ pub(super) enum Says {
     Password,
 }
 
+/// The longest path, as Linux has it.
+const PATH: usize = 4096;
+
 const PASSWORDS: &str = "password passwords passwd pwd pswd passphrase passcode passwort kennwort keypass storepass sshpass";
 
 const SECRETS: &str = "secret secrets credential credentials authorization authkey accesskey accountkey apikey privatekey \
      sharedkey secretkey cookie cookies fernetkey";
 
 /// Before the word `key`.
-const KEYS: &str = "access account api private shared auth signing master encryption decryption session storage \
+const KEYS: &str = "access account api private pvt shared auth signing master encryption decryption session storage \
      subscription fernet hmac aes webhook app application ssh keystore functions deploy license";
 
 /// Secrets only as the last word.
@@ -40,7 +43,7 @@ const NO_PASS: &str = "compass bypass encompass surpass overpass multipass tresp
 const ABOUT: &str = "type types count length size enabled required policy ttl timeout expires expiry provider endpoint \
      name names scope scopes path file filename arn url uri host mode method algorithm column field \
      prefix manager store source class alias version lifetime duration limit issuer audience scheme \
-     format location expiration status changed usage budget seconds ms interval dir directory folder sock \
+     format location expiration status changed change expired backend ref reference days hours minutes usage budget seconds ms interval dir directory folder sock \
      socket port user username label description comment rotation schedule nullable encoder";
 
 /// Tokens that only say where a list goes on.
@@ -131,12 +134,24 @@ pub(super) fn is_folder(name: &str, value: &str) -> bool {
         || shell && !value.contains([' ', ';', '=', '+'])
 }
 
+/// A path to where a secret lies (`GOOGLE_APPLICATION_CREDENTIALS=/etc/gcp.json`): nothing that base64 can be.
+pub(super) fn is_file(value: &str) -> bool {
+    const ENDS: [&str; 8] = [
+        ".json", ".pem", ".p12", ".pfx", ".jks", ".crt", ".key", ".yaml",
+    ];
+    let path = value.starts_with(['/', '~']) || value.starts_with("./");
+    path && value.len() < PATH
+        && !value.contains([';', '&', '=', '@', ' '])
+        && ENDS.iter().any(|end| value.ends_with(end))
+}
+
 /// Whether a value is none of what its name makes one think: a folder, a way to authenticate, the type of a column.
 pub(super) fn is_harmless(name: &str, value: &str) -> bool {
     const TYPES: &str = "string varchar nvarchar text char int integer bigint boolean bool binary varbinary bytes \
          double timestamp date";
     let kind = value.split('(').next().unwrap_or_default();
     is_folder(name, value)
+        || is_file(value)
         || name.to_ascii_lowercase().ends_with("auth") && is_method(value)
         || is_one(TYPES, kind)
 }

@@ -83,7 +83,8 @@ fn statements<'t>(text: &'t str, dialects: &[Dialect]) -> Cow<'t, str> {
     let (mut done, mut from) = (0, 0);
     // How often no quote was found to the end of the text: it is not read again for each statement in it.
     let mut unclosed = 0;
-    while let Some(start) = starts::find(text, from) {
+    while let Some(found) = starts::find(text, from) {
+        let start = with_comment(text, done.max(from), found);
         let rest = text.get(start..).unwrap_or_default();
         let opening = opening(text.get(..start).unwrap_or_default());
         let quote = opening.as_deref().filter(|_| unclosed < UNCLOSED);
@@ -110,7 +111,7 @@ fn statements<'t>(text: &'t str, dialects: &[Dialect]) -> Cow<'t, str> {
                 start + length
             }
         };
-        from = end.max(start + 1);
+        from = end.max(found + 1);
         while !text.is_char_boundary(from) {
             from += 1;
         }
@@ -123,6 +124,30 @@ fn statements<'t>(text: &'t str, dialects: &[Dialect]) -> Cow<'t, str> {
         true => Cow::Borrowed(text),
         false => Cow::Owned(out),
     }
+}
+
+/// Where the comments begin that stand before the statement at `start`, which may be in each other; not before `from`.
+fn with_comment(text: &str, from: usize, start: usize) -> usize {
+    let before = text.get(from..start).unwrap_or_default().trim_end();
+    if before.ends_with("#}") {
+        return before.rfind("{#").map_or(start, |at| from + at);
+    }
+    if !before.ends_with("*/") {
+        return start;
+    }
+    let mut depth = 0_usize;
+    for (at, mark) in before
+        .rmatch_indices(['*', '/'])
+        .filter_map(|(at, _)| before.get(at..at + 2).map(|mark| (at, mark)))
+    {
+        match mark {
+            "*/" => depth += 1,
+            "/*" if depth == 1 => return from + at,
+            "/*" => depth -= 1,
+            _ => {}
+        }
+    }
+    start
 }
 
 /// The quote that a statement stands in, as it is written: with backslashes before it, or three of them.

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use openlineage::{Edits, Json};
 use regex::Regex;
 
 use super::settings::{self, Prose};
@@ -14,8 +15,9 @@ use super::{command, shapes};
 use crate::action::pattern;
 
 /// `jdbc:oracle:thin:user/password@`.
-static ORACLE: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r#"(?i)(?P<driver>jdbc:oracle:[a-z0-9]+:)[^\s"'@/]+/[^\s"']*@"#));
+static ORACLE: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r#"(?i)(?P<driver>jdbc:oracle:[a-z0-9]+:)[^\s"'@/]+/(?:\\*"[^"\n]{0,200}"|[^\s"']*)@"#)
+});
 
 /// A text that hides one thing can show another; after so many rounds it does not any more.
 const ROUNDS: usize = 8;
@@ -36,16 +38,46 @@ pub fn connection_secrets(text: &str) -> String {
 /// The same; borrowed when there was nothing to hide.
 pub(super) fn hidden(text: &str, prose: Prose) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
+    replace(&mut text, |text| nested(text, prose));
     for _ in 0..ROUNDS {
+        // A key of several words before the setting that holds it, which would take the first.
         let found = replace(&mut text, without_urls)
+            | replace(&mut text, shapes::hidden)
             | replace(&mut text, |text| settings::hidden(text, prose))
-            | replace(&mut text, command::hidden)
-            | replace(&mut text, shapes::hidden);
+            | replace(&mut text, command::hidden);
         if !found {
             break;
         }
     }
     text
+}
+
+/// A text that is JSON without the secrets of its strings, which have lines and quotes of their own (a configuration in
+/// YAML, a command). Each level of escapes is a level here, so a text has few.
+fn nested(text: &str, prose: Prose) -> Cow<'_, str> {
+    if !text.starts_with(['{', '[']) || !text.contains('\\') {
+        return Cow::Borrowed(text);
+    }
+    let Ok(root) = Json::parse(text) else {
+        return Cow::Borrowed(text);
+    };
+    let mut edits = Edits::of(text);
+    let mut open = vec![root];
+    while let Some(value) = open.pop() {
+        open.extend(value.members().into_iter().map(|member| member.value));
+        open.extend(value.items());
+        let escaped = value.text().starts_with('"') && value.text().contains('\\');
+        if let Some(plain) = value.string().filter(|_| escaped)
+            && let Cow::Owned(new) = hidden(&plain, prose)
+            && new != *plain
+        {
+            edits.replace_string(value, &new);
+        }
+    }
+    match edits.is_empty() {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(edits.apply()),
+    }
 }
 
 /// A namespace without user and password, and without the values of secret settings after its first `?` or `;`. All

@@ -11,7 +11,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::key::{Says, hints, is_folder, is_method, is_one, says};
+use super::below;
+use super::key::{Says, hints, is_file, is_folder, is_method, is_one, says};
 use super::mask::STARS;
 use super::value::{self, Literal};
 use crate::action::pattern;
@@ -25,13 +26,15 @@ const AMOUNT: usize = 5;
 /// A name and what sets it; `IDENTIFIED BY` is a name of several words.
 static NAMES: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r#"(?P<name>(?i:identified\s+(?:(?:with|via)\s+\S+\s+(?:by|as|using)|by)(?:\s+(?:values|password))?)|(?i:password\s+for\s+\S+)|[A-Za-z0-9_.%-]+)(?P<close>\\*["'`]?\]?)(?P<sign>\s*(?:==?>?|:=?)\s*|\s+(?i:to|is)\s+|\s+|\()"#,
+        r#"(?P<name>(?i:identified\s+(?:(?:with|via)\s+\S+\s+(?:by|as|using)|by)(?:\s+(?:values|password))?)|(?i:password\s+for\s+\S+)|[A-Za-z0-9_.%-]+)(?P<close>\\*["'`]?\]?)(?P<sign>\s*:?\s*(?i:str|string|&str|varchar|secretstr|optional\[str\])\s*=\s*|\s*(?:==?>?|:=?)\s*|\s+(?i:to|is)\s+|\s+|\()"#,
     )
 });
 
 /// Statements whose `IDENTIFIED BY` is followed by a password, though it is a bare word.
 static USERS: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)\b(?:create|alter)\s+(?:user|role)\b|\bgrant\s|\bdatabase\s+link\b")
+    pattern(
+        r"(?i)\b(?:create|alter|set)\s+(?:user|role)\b|\bset\s+keystore\b|\bgrant\s|\bdatabase\s+link\b",
+    )
 });
 
 /// How a text names columns and functions.
@@ -155,13 +158,18 @@ impl Setting<'_> {
             "(" => self.says == Says::Password,
             // `PASSWORD 'x'`, but not `unexpected token 'x'`.
             _ if self.is_spaced() => {
-                self.says != Says::Perhaps || self.is_option() || !self.is_prose()
+                let shape = inside.len() >= LONG
+                    && inside.contains(|c: char| c.is_ascii_digit())
+                    && !inside.contains([' ', '(', '.']);
+                self.says != Says::Perhaps || self.is_option() || shape || !self.is_prose()
             }
             _ => true,
         };
         let harmless = is_folder(self.name, inside)
             || self.is_auth() && is_method(inside)
-            || self.says == Says::Perhaps && is_amount(inside);
+            || is_file(inside)
+            || self.says == Says::Perhaps
+                && (is_amount(inside) || !inside.contains(char::is_alphanumeric));
         if !fits || harmless {
             return None;
         }
@@ -201,12 +209,19 @@ impl Setting<'_> {
     fn bare(&self, rest: &str) -> Option<(usize, String)> {
         let fits = if self.is_spaced() {
             let sets = self.is_option() || self.is_identified() || self.is_set();
-            sets && !rest.starts_with('-')
+            // `--token <<< x` takes it from the input.
+            sets && !rest.starts_with(['-', '<'])
         } else if self.sign.contains('\n') {
-            false
+            let fits = self.sign.trim() == ":" && self.says != Says::Perhaps;
+            return (fits && self.prose == Prose::Any)
+                .then(|| below::lines(self.sign, self.before, rest))?;
         } else if self.sign.contains(':') && !self.sign.contains('=') {
             // No URL, no ARN, and no object of JSON, into which the scan goes on.
-            (self.sign.ends_with([' ', '\t']) || self.is_json()) && !rest.starts_with(['{', '['])
+            let blank = self.sign.ends_with([' ', '\t']) || self.is_json() || self.is_switch();
+            if blank && rest.starts_with(['|', '>', '!']) && self.close.is_empty() {
+                return below::block(self.before, rest);
+            }
+            blank && !rest.starts_with(['{', '['])
         } else {
             self.prose != Prose::Expressions
         };
@@ -229,14 +244,38 @@ impl Setting<'_> {
     fn is_harmless(&self, value: &str) -> bool {
         let open = self.is_spaced() || self.sign.contains([' ', '\t', ':']);
         let word = value.trim_end_matches([',', '}', ')', ']']);
-        let nothing = is_one("null none true false", word);
+        let nothing = is_one("null none true false yes no", word);
+        // `password_expired=false`, `h.password_hash = t.password_hash`, `password_hash = sha256(pw)`.
+        let plain = is_one("null true false", word) || is_file(value);
+        let part = |text: &str| text.rsplit('.').next().unwrap_or_default().to_owned();
+        let plain_name = value
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_.,;".contains(&byte));
+        let column =
+            plain_name && value.contains('.') && part(word).eq_ignore_ascii_case(&part(self.name));
+        let call = self.sign.contains([' ', '\t']) && value.ends_with(')') && is_call(value);
         let clause = self.is_identified() && is_one("random externally globally", word);
         // `UID=me;PWD=/x` is a setting of ODBC's.
         let folder = is_folder(self.name, value) && !self.before.ends_with(';');
         let weak = self.says == Says::Perhaps
             && !self.is_option()
             && (is_amount(word) || open && !self.is_secret(word));
-        open && nothing || clause || folder || weak || self.is_auth() && is_method(word)
+        open && nothing
+            || plain
+            || column
+            || call
+            || clause
+            || folder
+            || weak
+            || self.is_auth() && is_method(word)
+    }
+
+    /// `/TargetPassword:x`, `X-Api-Key:x`.
+    fn is_switch(&self) -> bool {
+        let switch = self.before.strip_suffix('/');
+        let switch = switch
+            .is_some_and(|before| before.is_empty() || before.ends_with([' ', '\t', '"', '\'']));
+        self.sign == ":" && (switch || self.name.starts_with("X-") || self.name.starts_with("x-"))
     }
 
     /// Whether the value of a weak name looks like a secret by itself.
@@ -305,6 +344,7 @@ impl Setting<'_> {
             words.next().unwrap_or_default(),
             words.next().unwrap_or_default(),
         );
+        let last = last.trim_start_matches(['"', '\'', '\\']);
         let named = self.name.contains(['_', '.', '-']);
         named && ["set", "setenv", "ENV", "setx"].contains(&last)
             || self.says == Says::Password && earlier == "login"
@@ -326,7 +366,14 @@ impl Setting<'_> {
                 || self.is_json() && matches!(c, ',' | '}' | ']')
         };
         let word = |text: &str| {
-            let word = text.split(ends).next().unwrap_or_default();
+            let mut word = text.split(ends).next().unwrap_or_default();
+            // The backslashes before a quote belong to it.
+            if text
+                .get(word.len()..)
+                .is_some_and(|rest| rest.starts_with(['"', '\'']))
+            {
+                word = word.trim_end_matches('\\');
+            }
             value::ended(word, self.in_brackets).len()
         };
         let first = word(rest);
@@ -334,7 +381,7 @@ impl Setting<'_> {
         if let Some(open) = rest.get(..first).and_then(|word| word.find('('))
             && rest
                 .get(first..)
-                .is_some_and(|rest| rest.starts_with(['\'', '"']))
+                .is_some_and(|rest| rest.trim_start_matches('\\').starts_with(['\'', '"']))
             && let Some((length, _)) = rest.get(open..).and_then(value::bracketed)
         {
             return open + length;
@@ -363,6 +410,16 @@ impl Setting<'_> {
             .all(|byte| byte.is_ascii_alphabetic() || byte == b'-');
         known || header && letters && value.contains(|c: char| c.is_ascii_digit())
     }
+}
+
+/// A function of columns as SQL and its descriptions have it.
+fn is_call(value: &str) -> bool {
+    const FUNCTIONS: &str = "sha sha1 sha2 sha224 sha256 sha384 sha512 md5 hash farm_fingerprint xxhash64 hashbytes lower \
+         upper trim concat coalesce nvl ifnull cast try_cast mask substr substring left right encrypt decrypt \
+         aes_encrypt hex to_hex encode regexp_replace length count max min any_value";
+    value.split_once('(').is_some_and(|(name, arguments)| {
+        is_one(FUNCTIONS, name) && !arguments.contains(['"', '\''])
+    })
 }
 
 fn is_amount(value: &str) -> bool {

@@ -25,6 +25,8 @@ static TOKENS: LazyLock<Regex> = LazyLock::new(|| {
         r"|(?-u:\b)ya29\.[A-Za-z0-9_.-]{20,}|(?-u:\b)dapi[0-9a-f]{32}(?:-\d)?|(?-u:\b)npm_[A-Za-z0-9]{36}|(?-u:\b)pypi-AgE[A-Za-z0-9_-]{20,}",
         r"|(?-u:\b)hv[sbr]\.[A-Za-z0-9_-]{20,}|(?-u:\b)hf_[A-Za-z0-9]{30,}|(?-u:\b)SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}",
         r"|(?-u:\b)dop_v1_[0-9a-f]{32,}|(?-u:\b)dbt[cu]_[A-Za-z0-9_-]{20,}|(?-u:\b)sk-[A-Za-z0-9_-]{20,}",
+        r"|(?-u:\b)xapp-[A-Za-z0-9-]{16,}|(?-u:\b)AGE-SECRET-KEY-1[A-Za-z0-9]{20,}|(?i:PuTTY-User-Key-File-\d:)(?s:.*)",
+        r"|discord(?:app)?\.com/api/webhooks/[A-Za-z0-9_/-]{16,}|webhook\.office\.com/webhookb2/[^\s\x22'<>]{16,}",
         r"|hooks\.slack\.com/services/[A-Za-z0-9/]{16,}",
         r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----(?s:.*?)(?:-----END [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----|\z)",
     ))
@@ -39,14 +41,43 @@ static SCHEMES: LazyLock<Regex> = LazyLock::new(|| {
 const SHORTEST: usize = 12;
 
 static ELEMENTS: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?P<open><(?P<name>[A-Za-z0-9_.:-]{1,200})>)(?P<value>[^<]+)(?P<end></)")
+    pattern(
+        r"(?P<open><(?P<name>[A-Za-z0-9_.:-]{1,200})(?:\s[^<>]{0,300})?>)(?P<value>[^<]+)(?P<end></)",
+    )
 });
 
 /// `<name>fs.s3a.secret.key</name><value>x</value>`, `{"name": "DB_PASSWORD", "value": "x"}`, `- name: X\n  value: y`.
 static PAIRS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r#"(?i)(?P<open>\b(?:name|key)(?:>|\\*["']?\s{0,4}[:=]\s{0,4}\\*["']?)(?P<name>[A-Za-z0-9_.-]{1,200})(?:</(?:name|key)>\s{0,80}<value>|\\*["']?,?\s{0,80}\\*["']?value\\*["']?\s{0,4}[:=]\s{0,4}\\*["']?))(?P<value>[^"'\\\s,}<]+)"#,
+        r#"(?i)(?P<open>\b(?:name|key|parameterkey|parametername)(?:>|\\*["']?\s{0,4}[:=]\s{0,4}\\*["']?)(?P<name>[A-Za-z0-9_.-]{1,200})(?:</(?:name|key)>\s{0,80}<value>|\\*["']?,?\s{0,80}\\*["']?(?:parameter)?value\\*["']?\s{0,4}[:=]\s{0,4}\\*["']?))(?P<value>[^"'\\\s,}<]+)"#,
     )
+});
+
+/// The same with the value first: `{"value": "x", "name": "DB_PASSWORD"}`.
+static TURNED: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r#"(?i)(?P<open>\\*["']value\\*["']\s{0,4}:\s{0,4}\\*["'])(?P<value>[^"'\\\s,}<]+)(?P<end>\\*["'],\s{0,80}\\*["'](?:name|key)\\*["']\s{0,4}:\s{0,4}\\*["'](?P<name>[A-Za-z0-9_.-]{1,200}))"#,
+    )
+});
+
+/// What sets a value by name in code: `conf.set("fs.s3a.secret.key", "x")`, `.option('password', 'x')`,
+/// `os.environ.get("DB_PASSWORD", "x")`. Not `df.select("token", "user")`.
+static CALLS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r#"(?P<open>\b(?i:set|option|config|conf|property|setproperty|setconf|set_config|put|putenv|setenv|setdefault|define|header|addheader|setheader|set_header|add_header|getenv|get|getordefault|getproperty|withproperty|with_config|add_config|putextra|update)\(\s{0,20}[rbuf]?\\*["'](?P<name>[A-Za-z0-9_.-]{1,200})\\*["'],\s{0,20}(?:[a-z_]{1,20}\s?=\s?)?[rbuf]{0,2}\\*["'])(?P<value>[^"'\\\n]+)(?P<end>\\*["'])"#,
+    )
+});
+
+/// Settings in a URL that stands in another: `odbc_connect=UID%3Du%3BPWD%3Dx%3B`.
+static ENCODED: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r#"(?i)(?P<open>(?:%26|%3B|%3F|%22|\b)(?P<name>[A-Za-z0-9_.-]{1,100})%3D)(?P<value>(?:[^%&\s"'<>;\\]|%(?:[0-14-9A-F][0-9A-F]|2[0-57-9A-F]|3[0-9AC-F]))+)"#,
+    )
+});
+
+/// A map as Go prints it: `map[password:x user:y]`.
+static GO_MAPS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r#"(?P<open>[\[ ](?P<name>[A-Za-z0-9_.-]{1,100}):)(?P<value>[^\s\]"']+)"#)
 });
 
 /// ClickHouse's functions and engines that take keys and passwords by their place
@@ -73,6 +104,16 @@ pub(super) fn hidden(text: &str) -> Cow<'_, str> {
         }
         if text.contains("alue") || text.contains("ALUE") {
             step(&mut text, |text| PAIRS.replace_all(text, named));
+            step(&mut text, |text| TURNED.replace_all(text, named));
+        }
+        if text.contains('(') {
+            step(&mut text, |text| CALLS.replace_all(text, named));
+        }
+        if text.contains("%3D") || text.contains("%3d") {
+            step(&mut text, |text| ENCODED.replace_all(text, named));
+        }
+        if text.contains("map[") {
+            step(&mut text, |text| GO_MAPS.replace_all(text, named));
         }
     }
     if text.contains("('") || text.contains("( '") {

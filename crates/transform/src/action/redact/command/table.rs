@@ -9,6 +9,8 @@ pub(super) enum Takes {
     Pair(char),
     /// A password that is written together with the option: `-pX`; after a blank it is something else.
     Attached,
+    /// A password, but not where it is written together with the option: `-key` is no `-k ey`.
+    Apart,
     /// A password where somebody logs in.
     Login,
 }
@@ -19,7 +21,7 @@ pub(super) struct Command {
 }
 
 /// The manuals of these commands say so; an option that takes a password from a file is not here.
-pub(super) static COMMANDS: [Command; 13] = [
+pub(super) static COMMANDS: [Command; 15] = [
     Command {
         names: &["curl", "wget", "http", "https", "httpie", "xh"],
         options: &[
@@ -77,6 +79,17 @@ pub(super) static COMMANDS: [Command; 13] = [
         ],
         options: &[("-p", Takes::Secret)],
     },
+    Command {
+        names: &["exaplus"],
+        options: &[("-p", Takes::Secret), ("-P", Takes::Secret)],
+    },
+    Command {
+        names: &["aws", "databricks"],
+        options: &[
+            ("--sse-c-key", Takes::Secret),
+            ("--string-value", Takes::Secret),
+        ],
+    },
     // The same letter publishes a port elsewhere.
     Command {
         names: &[
@@ -113,7 +126,8 @@ pub(super) static COMMANDS: [Command; 13] = [
             ("-passin", Takes::Pair(':')),
             ("-passout", Takes::Pair(':')),
             ("-pass", Takes::Pair(':')),
-            ("-k", Takes::Secret),
+            ("-k", Takes::Apart),
+            ("-K", Takes::Apart),
         ],
     },
     Command {

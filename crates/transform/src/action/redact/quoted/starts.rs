@@ -223,6 +223,15 @@ fn executes(mut tokens: Tokens<'_>, first: Option<Token<'_>>) -> bool {
     if first == Some(Sign('@')) || first.is_some_and(|token| token.is(&["immediate"])) {
         return true;
     }
+    // `exec ('select …')`; a method of that name has no blank before its bracket.
+    let mut inside = tokens;
+    if first == Some(Sign('('))
+        && tokens.rest.starts_with([' ', '\t'])
+        && inside.next().is_some()
+        && inside.next() == Some(Text)
+    {
+        return true;
+    }
     tokens.name()
         && tokens.next().is_some_and(|token| {
             matches!(token, Sign('(' | '@') | Text | Number) || token.is(&["using", "as"])
