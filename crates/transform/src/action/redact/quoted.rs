@@ -16,10 +16,10 @@ mod starts;
 mod tokens;
 
 /// Words of which every statement that is looked for has one, and the messages of [`VALUES`]. In the text of an event, so
-/// without regard to what stands around.
+/// without regard to what stands around, and in small letters, in which many words are found at once.
 static HINTS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?i-u:duplicate|failing row|numeric value|char value|incorrect |invalid input|case when|select|insert|upsert|update|delete|merge|values|where|create|alter|drop|rename|copy|unload|exec|call|attach|replace|grant|revoke|load|export|import|declare|comment|raise|prepare|backup|restore|pragma|notify|signal|having|qualify|show|set[ \\]|print |do \$)",
+        r"(?-u:duplicate|failing row|numeric value|char value|incorrect |invalid input|case when|select|insert|upsert|update|delete|merge|values|where|create|alter|drop|rename|copy|unload|exec|call|attach|replace|grant|revoke|load|export|import|declare|comment|raise|prepare|backup|restore|pragma|notify|signal|having|qualify|show|set[ \\]|print |do \$)",
     )
 });
 
@@ -54,7 +54,8 @@ pub(super) fn candidates(text: &str) -> Vec<usize> {
         let digit = text.as_bytes().get(at + 4);
         digit.is_some_and(|digit| matches!(digit, b'4'..=b'7'))
     });
-    let found = HINTS.find_iter(text).map(|found| found.start());
+    let small = text.to_ascii_lowercase();
+    let found = HINTS.find_iter(&small).map(|found| found.start());
     found.chain(escaped).collect()
 }
 
