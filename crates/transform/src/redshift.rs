@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use crate::action::{Fold, Normalise, folded};
 use crate::endpoint::{Endpoint, Flavour, ShortName, Told, host_and_port, partition, suffix, told};
 use crate::mentions::{Moves, Uris};
-use openlineage::{Edits, Event, Identity, Role, names, positions};
+use openlineage::{Edits, Event, Identity, Mention, Positions, Role, positions};
 
 /// How Redshift datasets are to be named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -86,7 +86,7 @@ impl Redshift {
     /// The short names in `event` that have to be looked up before [`rewrite`](Self::rewrite).
     pub fn wanted(&self, event: &Event) -> BTreeSet<ShortName> {
         let mut wanted = BTreeSet::new();
-        for name in self.redshift_names(event) {
+        for name in self.redshift_names(event).names {
             let short = match self.told(&name.before.namespace) {
                 Told::Short(short) => short,
                 Told::Endpoint(_) | Told::Other => continue,
@@ -102,13 +102,13 @@ impl Redshift {
     pub fn rewrite(&self, event: &Event, answers: &HashMap<ShortName, Lookup>) -> Rewritten {
         let mut edits = Edits::of(event.text());
         let (mut changes, mut unresolved) = (Vec::new(), BTreeSet::new());
-        let found: Vec<(Found<'_>, Result<Renamed, String>)> =
-            (self.redshift_names(event).into_iter())
-                .map(|found| {
-                    let renamed = self.renamed(&found.before, answers);
-                    (found, renamed)
-                })
-                .collect();
+        let RedshiftNames { names, mentions } = self.redshift_names(event);
+        let found: Vec<(Found<'_>, Result<Renamed, String>)> = (names.into_iter())
+            .map(|found| {
+                let renamed = self.renamed(&found.before, answers);
+                (found, renamed)
+            })
+            .collect();
         let mut warehouses: HashMap<&Identity, &str> = HashMap::new();
         let mut several: HashSet<Identity> = HashSet::new();
         for renamed in found
@@ -160,8 +160,6 @@ impl Redshift {
                 unresolved,
             };
         }
-        let mentions = event.json().map(|root| positions(root).mentions);
-        let mentions = mentions.unwrap_or_default();
         moves.follow(&mentions, Uris::Move, |_| None, &mut edits);
         match event.rewritten(edits.apply()) {
             Ok(event) => Rewritten {
@@ -185,15 +183,15 @@ impl Redshift {
         }
     }
 
-    fn redshift_names<'t>(&self, event: &'t Event) -> Vec<Found<'t>> {
+    fn redshift_names<'t>(&self, event: &'t Event) -> RedshiftNames<'t> {
         // Few events name Redshift at all: do not look into those that cannot. Escapes can spell any letter.
         let text = event.text();
         if self.style == Style::None || !(text.contains("redshift") || text.contains("\\u00")) {
-            return Vec::new();
+            return RedshiftNames::default();
         }
-        let names = event.json().map(names).unwrap_or_default();
+        let Positions { names, mentions } = event.json().map(positions).unwrap_or_default();
         let dataset = names.into_iter().filter(|name| name.role == Role::Dataset);
-        dataset
+        let names = dataset
             .filter_map(|name| {
                 let namespace = name.namespace.string()?;
                 host_and_port(&namespace)?;
@@ -208,7 +206,8 @@ impl Redshift {
                     before,
                 })
             })
-            .collect()
+            .collect();
+        RedshiftNames { names, mentions }
     }
 
     fn renamed(
@@ -324,6 +323,13 @@ impl Redshift {
             }
         }
     }
+}
+
+/// The names of datasets that may be Redshift's, and where namespaces stand alone: of one walk over the event.
+#[derive(Default)]
+struct RedshiftNames<'t> {
+    names: Vec<Found<'t>>,
+    mentions: Vec<Mention<'t>>,
 }
 
 /// A name as it leaves, and the address of its warehouse.
