@@ -12,7 +12,7 @@ use regex::Regex;
 use super::tokens::{Token, Tokens};
 use crate::action::pattern;
 
-use Token::{Comment, Name, Number, Sign, Stop, Text, Word};
+use Token::{Comment, Flag, Name, Number, Sign, Stop, Text, Word};
 
 /// The words; as a printed string has them, the end of a line may stand right before one.
 static VERBS: LazyLock<Regex> = LazyLock::new(|| {
@@ -76,6 +76,13 @@ const OBJECTS: [&str; 49] = [
     "column",
 ];
 
+/// What commands call their own: `az keyvault secret show --name n`, `git merge --no-ff`. A comment with no blank after its
+/// dashes hides nothing that the other parts of such a statement do not show.
+const SUBCOMMANDS: [&str; 17] = [
+    "update", "delete", "merge", "create", "alter", "drop", "rename", "copy", "call", "exec",
+    "execute", "set", "load", "export", "import", "restore", "show",
+];
+
 /// Words in the list of a `select` that no sentence has there, or that say that it is one.
 const IN_LISTS: [&str; 12] = [
     "from", "as", "is", "when", "case", "between", "like", "union", "not", "null", "date",
@@ -103,6 +110,10 @@ pub(super) fn find(text: &str, mut from: usize) -> Option<usize> {
 }
 
 fn starts(verb: &str, tokens: Tokens<'_>) -> bool {
+    let tokens = match SUBCOMMANDS.contains(&verb) {
+        true => tokens.with_options(),
+        false => tokens,
+    };
     let mut next = tokens;
     let first = next.next();
     let first_is = |words: &[&str]| first.is_some_and(|token| token.is(words));
@@ -181,7 +192,7 @@ const SETS: [&str; 10] = [
 fn lists(tokens: Tokens<'_>) -> bool {
     for token in tokens.take(WORDS) {
         match token {
-            Stop => return false,
+            Stop | Flag => return false,
             Word(_) if token.is(&IN_LISTS) => return true,
             Word(_) => {}
             Name | Text | Number | Comment | Sign(_) => return true,
@@ -268,7 +279,7 @@ fn compares(tokens: Tokens<'_>, value: bool) -> bool {
             token if compared => return !value || token.is_value(),
             Comment => return true,
             Sign(_) => return !value,
-            Word(_) | Name | Text | Number | Stop => return false,
+            Word(_) | Name | Text | Number | Flag | Stop => return false,
         }
         if compared && !value {
             return true;

@@ -2,7 +2,7 @@
 //!
 //! What a statement holds is read by `sql.rs`. Called by `starts.rs`.
 
-use Token::{Comment, Name, Number, Sign, Stop, Text, Word};
+use Token::{Comment, Flag, Name, Number, Sign, Stop, Text, Word};
 
 /// How far a text is looked at, in bytes.
 const WINDOW: usize = 600;
@@ -16,6 +16,8 @@ pub(super) enum Token<'t> {
     Text,
     Number,
     Comment,
+    /// The option of a command: `--word`.
+    Flag,
     Sign(char),
     /// What ends a sentence or a part of one.
     Stop,
@@ -38,6 +40,8 @@ impl Token<'_> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tokens<'t> {
     pub(super) rest: &'t str,
+    /// Whether `--word` is the option of a command, and no comment.
+    options: bool,
 }
 
 impl<'t> Tokens<'t> {
@@ -48,6 +52,15 @@ impl<'t> Tokens<'t> {
         }
         Tokens {
             rest: rest.get(..end).unwrap_or_default(),
+            options: false,
+        }
+    }
+
+    /// The same, where `--word` is the option of a command: one word, and no comment that hides the line.
+    pub(super) fn with_options(self) -> Tokens<'t> {
+        Tokens {
+            options: true,
+            ..self
         }
     }
 
@@ -139,6 +152,15 @@ impl<'t> Iterator for Tokens<'t> {
             self.skip(2);
             self.until("*/");
             return Some(Comment);
+        }
+        if self.options
+            && let Some(option) = rest.strip_prefix("--")
+            && option.starts_with(|c: char| c.is_ascii_alphabetic())
+        {
+            let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+            let end = option.find(|c| !is_word(c)).unwrap_or(option.len());
+            self.skip("--".len() + end);
+            return Some(Flag);
         }
         if rest.starts_with("--")
             || c == '#' && rest.get(1..).is_some_and(|rest| rest.starts_with(' '))

@@ -119,6 +119,11 @@ fn sentences_with_the_words_of_statements_stay() {
         "in case of 404, show 'not found'",
         "s.replace('a', 'b')",
         "Selected 5, inserted 6",
+        "az keyvault secret show --name n --vault-name v --query 'value'",
+        "git merge --no-ff feature/1 -m 'two'",
+        "aws s3api create-bucket --bucket b && aws sqs set-queue-attributes --queue-url 'q'",
+        "kubectl create --filename 'job.yaml' && docker exec --tty 7 'ls'",
+        "terraform import --var 'a=1' x.y 7",
     ] {
         assert_eq!(redact_text(text), text);
     }
