@@ -73,8 +73,8 @@ pub(crate) fn repair_uuid(text: &str) -> Option<String> {
 ///
 /// Not a version of our choice: it is what Marquez makes of such a run id (`OpenLineageDao.runToUuid`, which is Java's
 /// `UUID.nameUUIDFromBytes`), so that an event that comes to it through us and one that does not are of one run.
-/// https://github.com/MarquezProject/marquez/blob/main/api/src/main/java/marquez/db/OpenLineageDao.java
-/// https://docs.oracle.com/en/java/javase/21/docs/api/java.base/java/util/UUID.html#nameUUIDFromBytes(byte%5B%5D)
+/// <https://github.com/MarquezProject/marquez/blob/main/api/src/main/java/marquez/db/OpenLineageDao.java>
+/// <https://docs.oracle.com/en/java/javase/21/docs/api/java.base/java/util/UUID.html#nameUUIDFromBytes(byte%5B%5D)>
 pub(crate) fn name_based_uuid(text: &str) -> Uuid {
     Builder::from_md5_bytes(Md5::digest(text).into()).into_uuid()
 }
