@@ -131,7 +131,7 @@ def test_dead_letters_are_listed_shown_and_sent_again_by_reason_and_age(stack):
     assert time.monotonic() - started >= 2  # 11 at 5 a second
     stack.arrived(*refused)
     assert [letter["reason"].startswith("invalid: no OpenLineage") for letter in stack.dead_letters()] == [True]
-    assert stack.proxy("dead-letters", "delete", "--stack", "lineage", "--all") == "1 deleted\n" and stack.dead_letters() == []
+    assert stack.proxy("dead-letters", "delete", "--stack", "lineage", "--all", "--yes") == "1 deleted\n" and stack.dead_letters() == []
 
 
 def test_an_event_above_the_limit_of_the_queue_goes_through_the_bucket(stack):
