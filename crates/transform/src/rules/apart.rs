@@ -160,14 +160,13 @@ fn may_be_one(members: &[(&Identity, Judged)], sides: &Sides) -> bool {
             .collect()
     };
     let (inputs, outputs) = (of(&sides.inputs), of(&sides.outputs));
-    // One that is read and written anyway: no edge comes to it that was not there.
-    let both = |(name, _): &&(&Identity, Judged)| sides.outputs.contains(*name);
-    inputs.iter().any(both)
-        || inputs.iter().all(|(_, input)| {
-            outputs
-                .iter()
-                .all(|(_, output)| input.apart == output.apart)
-        })
+    // One that is read and written anyway, perhaps in parts: no edge comes to it that was not there.
+    let both = |input: &Judged| {
+        outputs
+            .iter()
+            .any(|(_, output)| input.apart == output.apart)
+    };
+    inputs.iter().any(|(_, input)| both(input)) || inputs.is_empty() || outputs.is_empty()
 }
 
 /// What an event reads and what it writes.

@@ -100,7 +100,10 @@ fn sub_protocol<'n>(first: &'n str, last: &'n str, rule: &Normalise) -> Option<&
 
 /// Where the authority ends: at a slash or a setting. A password that was not encoded may have either in it.
 fn authority_end(rest: &str, lower: &str, open: bool) -> usize {
-    let end = rest.find(['/', ';', '?']).unwrap_or(rest.len());
+    let mut end = rest.find(['/', ';', '?']).unwrap_or(rest.len());
+    if lower == "db2" && !rest.contains('@') {
+        end = colon_of_settings(rest.get(..end).unwrap_or_default()).unwrap_or(end);
+    }
     let first = rest.get(..end).unwrap_or_default();
     let secret = first.rsplit_once(':').is_some_and(|(user, port)| {
         !user.is_empty()
@@ -115,6 +118,18 @@ fn authority_end(rest: &str, lower: &str, open: bool) -> usize {
     };
     let after = rest.get(at..).unwrap_or_default();
     at + after.find(['/', ';', '?']).unwrap_or(after.len())
+}
+
+/// Where Db2's settings begin, which stand behind a colon: `host:port:key=value`.
+fn colon_of_settings(authority: &str) -> Option<usize> {
+    let colons = authority.match_indices(':').map(|(at, _)| at);
+    let begins = |at: &usize| {
+        let rest = authority.get(at + 1..).unwrap_or_default();
+        rest.split_once('=').is_some_and(|(key, _)| {
+            !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })
+    };
+    { colons }.find(begins)
 }
 
 /// Settings `key=value`, in their order. A value in braces or quotes may have separators in it.

@@ -131,3 +131,13 @@ fn an_instance_that_a_socket_leads_to_is_kept() {
     let url = id("jdbc:mysql:///sales?cloudSqlInstance=p:r:one", "t");
     assert!(SPELLING.normalised(&url).left.is_some());
 }
+
+#[test]
+fn a_schema_of_db2_stays_where_the_url_names_no_database() {
+    let of = |settings: &str| normal(&format!("jdbc:db2://two:5432:{settings}"), "orders");
+    let plain = of("password=hunter2;");
+    let eu = of("currentSchema=eu;password=hunter2;");
+    assert_ne!(plain, eu);
+    assert_eq!(eu, of("password=hunter2;currentSchema=eu;"));
+    assert!(!format!("{plain:?}{eu:?}").contains("hunter2"));
+}
