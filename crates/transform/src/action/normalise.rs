@@ -76,8 +76,22 @@ impl From<Identity> for Normalised {
 }
 
 impl Normalise {
+    /// Nothing: what a choice of some starts from.
+    pub(crate) const NONE: Normalise = Normalise {
+        s3: false,
+        objects: false,
+        host_case: false,
+        default_ports: false,
+        redshift: false,
+        glue: false,
+        trailing_slash: false,
+        jdbc: false,
+        name_case: false,
+        case: None,
+    };
+
     /// Everything that the stores themselves say.
-    pub fn all() -> Normalise {
+    pub const fn all() -> Normalise {
         Normalise {
             s3: true,
             objects: true,
@@ -95,16 +109,8 @@ impl Normalise {
     /// What a driver's URL says in the name, and nothing else.
     pub(crate) fn database_in_name() -> Normalise {
         Normalise {
-            s3: false,
-            objects: false,
-            host_case: false,
-            default_ports: false,
-            redshift: false,
-            glue: false,
-            trailing_slash: false,
             jdbc: true,
-            name_case: false,
-            case: None,
+            ..Normalise::NONE
         }
     }
 

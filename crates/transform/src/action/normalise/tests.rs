@@ -27,31 +27,9 @@ const SPELLING: Normalise = Normalise {
     ..ALL
 };
 
-const ALL: Normalise = Normalise {
-    s3: true,
-    objects: true,
-    host_case: true,
-    default_ports: true,
-    redshift: true,
-    glue: true,
-    trailing_slash: true,
-    jdbc: true,
-    name_case: true,
-    case: None,
-};
+const ALL: Normalise = Normalise::all();
 
-const NONE: Normalise = Normalise {
-    s3: false,
-    objects: false,
-    host_case: false,
-    default_ports: false,
-    redshift: false,
-    glue: false,
-    trailing_slash: false,
-    jdbc: false,
-    name_case: false,
-    case: None,
-};
+const NONE: Normalise = Normalise::NONE;
 
 /// Each as it comes, and as it leaves.
 fn each(cases: &[(&str, &str, &str, &str)]) {
