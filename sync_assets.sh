@@ -212,7 +212,7 @@ with_rules=""
 [ -z "$rules" ] || with_rules=" RulesFile=rules/transforms.yaml RulesPrefix= RulesBucketName= RulesLayerArn="
 cat <<END
 
-Next, with the id of your DataZone domain (every other parameter has a default: see README, "On AWS"):
+Next, with the id of your DataZone domain (every other parameter has a default: see docs/aws.md):
 
   ${aws[*]} cloudformation deploy --stack-name lineage-proxy \\
       --template-file $template --s3-bucket $bucket --s3-prefix $prefix/templates \\

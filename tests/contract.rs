@@ -1,4 +1,4 @@
-//! The HTTP contract of ingest, as a client sees it. Each row is a promise of the README, "HTTP".
+//! The HTTP contract of ingest, as a client sees it. Each row is a promise of docs/http.md.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! What an operator sees: the log lines and the metrics of `serve`. Each is a promise of the README, "See what happens".
+//! What an operator sees: the log lines and the metrics of `serve`. Each is a promise of docs/operate.md.
 
 #![allow(
     clippy::unwrap_used,
@@ -409,14 +409,14 @@ fn parsed(text: &str) -> BTreeMap<String, (String, BTreeMap<String, f64>)> {
 }
 
 #[tokio::test]
-async fn every_metric_of_the_readme_is_there_from_the_start_and_parses() {
+async fn every_documented_metric_is_there_from_the_start_and_parses() {
     let (_folder, serve) = serve(&[]);
     let families = async || parsed(&serve.get("/metrics").await);
     eventually_async(async || families().await.contains_key("lineage_proxy_queue_events")).await;
     let begin = families().await;
-    let readme = include_str!("../README.md");
+    let documentation = include_str!("../docs/operate.md");
     let mut documented = 0;
-    for row in readme
+    for row in documentation
         .lines()
         .filter(|line| line.starts_with("| `lineage_proxy_"))
     {

@@ -12,7 +12,7 @@ from variants import KEY, LAYER, OPEN, SECRET, TEMPLATE, VARIANTS, resolved, tem
 
 BIN = pathlib.Path(sys.executable).parent
 RULES = TEMPLATE.with_name("invariants.guard").read_text()
-README = TEMPLATE.parents[1] / "README.md"
+PAGE = TEMPLATE.parents[1] / "docs/aws.md"
 
 
 def failed(document):
@@ -50,9 +50,8 @@ def test_checkov_has_nothing_to_say_about_any_variant(tmp_path):
     assert "Passed checks" in done.stdout
 
 
-def test_the_readme_names_every_parameter_and_no_other():
-    _, text = README.read_text().split("\n## On AWS\n")
-    text = text.split("\n## ")[0]
+def test_the_documentation_names_every_parameter_and_no_other():
+    text = PAGE.read_text()
     table = re.search(r"\n\| parameter \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", text)[1]
     first = [name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1])]
     parameters = set(template()["Parameters"])

@@ -71,7 +71,7 @@ def test_throttles_errors_and_half_answers_lose_nothing_and_give_nothing_up(acco
     told("30 % throttles, 1 % 500s, 1 % half answers (functions)", f"{count}: 0 lost, 0 dead letters, at most {max(tries)} tries, {took:.0f} s, {sum(posted.values()) - count} repeats by token")
 
 
-@pytest.mark.parametrize("each", [20, 10])  # together over the quota, and divided as README says
+@pytest.mark.parametrize("each", [20, 10])  # together over the quota, and divided as docs/aws.md says
 def test_a_target_of_twenty_a_second_gets_all_and_nothing_is_given_up(account, each):
     count = size(60, 1_000)
     account.stand_in.set(rate=20)

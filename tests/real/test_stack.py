@@ -277,7 +277,7 @@ def test_a_key_is_rotated_under_load_with_no_refusal(stack):
         lane.start()
     eventually(lambda: len(answers) >= 15, "some were sent with the old key")
     stack.secrets.put_secret_value(SecretId=secret, SecretString=json.dumps({"current": new, "previous": old}))
-    time.sleep(11)  # README: ten seconds until every function knows it
+    time.sleep(11)  # docs/aws.md: ten seconds until every function knows it
     current[0] = new
     before = len(answers)
     eventually(lambda: len(answers) >= before + 15, "some were sent with the new key")

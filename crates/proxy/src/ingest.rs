@@ -1,7 +1,7 @@
 //! Ingest: HTTP in, queue out. One router for `serve` and for the Lambda.
 //!
 //! A request goes: authorised, read within limits, unpacked, judged, queued, answered. `200` means that the event is
-//! in the queue, durably. Ingest never delivers. The contract is in the README, "HTTP".
+//! in the queue, durably. Ingest never delivers. The contract is in docs/http.md.
 
 mod answer;
 pub mod auth;

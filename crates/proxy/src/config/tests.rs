@@ -136,14 +136,13 @@ fn the_functions_need_their_queues() {
 }
 
 #[test]
-fn the_readme_names_every_setting() {
-    let readme = include_str!("../../../../README.md");
-    let (_, table) = readme.split_once("## Configure").unwrap();
+fn the_documentation_names_every_setting() {
+    let table = include_str!("../../../../docs/configuration.md");
     for name in Config::names() {
         let is_named = |cell: &str| cell.replace('.', "_").eq_ignore_ascii_case(&name);
         assert!(
             table.split('`').any(is_named),
-            "{name} is not in the README"
+            "{name} is not in docs/configuration.md"
         );
     }
 }

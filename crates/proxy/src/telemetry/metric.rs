@@ -1,7 +1,7 @@
 //! Every metric that there is: its name, kind, unit, what it means, its labels.
 //!
 //! The one place: what counts takes its metric from here, and descriptions, buckets, the zeros of the start and the table of
-//! the README are made of it. Labels have few values, and none that a stranger chooses.
+//! docs/operate.md are made of it. Labels have few values, and none that a stranger chooses.
 
 #![allow(clippy::disallowed_macros)] // here, and nowhere else
 
@@ -16,7 +16,7 @@ pub(crate) struct Metric {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
     pub(crate) unit: Unit,
-    /// A sentence, for `# HELP` and the README.
+    /// A sentence, for `# HELP` and docs/operate.md.
     pub(crate) help: &'static str,
     pub(crate) labels: &'static [Label],
     /// Who has it: `serve`, `functions` or both.
@@ -322,7 +322,7 @@ pub(crate) const BUILD_INFO: Metric = stands(
     &[VERSION],
 );
 
-/// All of them, in the order of the README.
+/// All of them, in the order of docs/operate.md.
 pub(crate) const ALL: [&Metric; 25] = [
     &RECEIVED,
     &ACCEPTED,

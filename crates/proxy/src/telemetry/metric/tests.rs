@@ -1,6 +1,6 @@
 use super::*;
 
-const README: &str = include_str!("../../../../../README.md");
+const DOCUMENTED: &str = include_str!("../../../../../docs/operate.md");
 
 fn row(metric: &Metric) -> String {
     let kind = match metric.kind {
@@ -20,9 +20,9 @@ fn row(metric: &Metric) -> String {
 }
 
 #[test]
-fn the_readme_has_each_metric_and_no_other() {
+fn the_documentation_has_each_metric_and_no_other() {
     let expected: Vec<String> = ALL.into_iter().map(row).collect();
-    let rows = README
+    let rows = DOCUMENTED
         .lines()
         .filter(|line| line.starts_with("| `lineage_proxy_"));
     assert_eq!(
