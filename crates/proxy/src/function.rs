@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
+use aws::Aws;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
@@ -29,16 +30,14 @@ async fn start(transforms: Transforms) -> Result<(), Error> {
     let config = Config::read(Settings::environment(std::env::vars_os()), Role::Batch)?;
     telemetry::log_to_cloudwatch(&config.log);
     let metrics = telemetry::count_for_cloudwatch(&config.metrics_namespace, "batch")?;
-    let aws = setup::aws(&config).await;
-    let queue = setup::queue(&config, aws.as_ref(), None)
-        .await?
-        .for_function();
+    let aws = Aws::new();
+    let queue = setup::queue(&config, &aws, None).await?.for_function();
     // No window is too long where nothing is held.
     let allowed = Allowed {
         transforms,
         longest_window: None,
     };
-    let batch = setup::batch(&config, aws.as_ref(), allowed, None).await?;
+    let batch = setup::batch(&config, &aws, allowed, None).await?;
     let (batch, queue): (&Batch, &Queue) = (&batch, &queue);
     let handler = service_fn(move |event: LambdaEvent<Value>| async move {
         let deadline = deadline(event.context.deadline);

@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use crate::aws_error::said;
+use aws::Aws;
 use aws_config::{Region, SdkConfig};
 use aws_sdk_redshift::operation::describe_clusters::DescribeClustersError;
 use aws_sdk_redshiftserverless::operation::get_workgroup::GetWorkgroupError;
@@ -30,13 +31,22 @@ const LOOKUP: Duration = Duration::from_secs(3);
 /// The look-ups of one process.
 #[derive(Debug, Clone)]
 pub struct Lookups {
-    aws: Option<SdkConfig>,
+    aws: Option<Aws>,
     known: Cache<ShortName, Lookup>,
 }
 
 impl Lookups {
-    /// Asks AWS with these credentials; asks nothing and nobody without.
-    pub fn new(aws: Option<SdkConfig>) -> Lookups {
+    /// Asks AWS for names that are not known yet.
+    pub fn new(aws: &Aws) -> Lookups {
+        Lookups::with(Some(aws.clone()))
+    }
+
+    /// Resolves no name.
+    pub fn disabled() -> Lookups {
+        Lookups::with(None)
+    }
+
+    fn with(aws: Option<Aws>) -> Lookups {
         let known = Cache::builder()
             .max_capacity(REMEMBERED)
             .expire_after(ByAnswer)
@@ -51,7 +61,9 @@ impl Lookups {
         };
         let resolved = wanted.into_iter().map(|name| async move {
             let ask = async {
-                let asked = tokio::time::timeout(LOOKUP, ask(aws, &name)).await;
+                let asked =
+                    tokio::time::timeout(LOOKUP, async { ask(aws.config().await, &name).await })
+                        .await;
                 asked.unwrap_or_else(|_| Lookup::Failed("the look-up took too long".to_owned()))
             };
             let answer = self.known.get_with_by_ref(&name, ask).await;

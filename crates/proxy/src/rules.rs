@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use aws_config::SdkConfig;
+use aws::Aws;
 use tokio::time::Instant;
 use tracing::{error, info};
 use transform::{Problem, Rules, Sources, Transforms};
@@ -112,17 +112,14 @@ impl LiveRules {
     pub async fn open(
         config: &RulesFile,
         hash_key: Option<Vec<u8>>,
-        aws: Option<&SdkConfig>,
+        aws: &Aws,
         allowed: Allowed,
     ) -> Result<LiveRules, NoRules> {
-        let place = match (&config.source, aws) {
-            (None, _) => None,
-            (Some(RulesSource::Path(path)), _) => Some(Place::folder(path)),
-            (Some(RulesSource::S3 { bucket, key }), Some(aws)) => Some(Place::s3(aws, bucket, key)),
-            (Some(RulesSource::S3 { .. }), None) => {
-                return Err(NoRules::Unreadable(
-                    "rules in S3 need an AWS configuration".to_owned(),
-                ));
+        let place = match &config.source {
+            None => None,
+            Some(RulesSource::Path(path)) => Some(Place::folder(path)),
+            Some(RulesSource::S3 { bucket, key }) => {
+                Some(Place::s3(aws.config().await, bucket, key))
             }
         };
         let live = LiveRules {

@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws::Aws;
 use targets::Target;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -61,9 +62,9 @@ pub async fn start(
     watcher: Option<mpsc::UnboundedSender<Report>>,
     transforms: Transforms,
 ) -> anyhow::Result<Served> {
-    let aws = setup::aws(config).await;
+    let aws = Aws::new();
     let claim = setup::claim(config)?;
-    let queue = setup::queue(config, aws.as_ref(), claim.clone()).await?;
+    let queue = setup::queue(config, &aws, claim.clone()).await?;
     // At a limit of file sizes a write fails, like at a full disk, in place of ending us.
     drop(signal(SignalKind::from_raw(SIGXFSZ))?);
     let stop = CancellationToken::new();
@@ -74,7 +75,7 @@ pub async fn start(
         let (visible, older) = (config.queue.visibility_timeout, older(config));
         let allowed = allowed(config, transforms);
         let batch = Arc::new(
-            setup::batch(config, aws.as_ref(), allowed, claim.clone())
+            setup::batch(config, &aws, allowed, claim.clone())
                 .await?
                 .watched(),
         );
@@ -101,7 +102,7 @@ pub async fn start(
     // A proxy that only takes out of the queue still answers whether it is alive.
     let listener = setup::listener(config).await?;
     let address = listener.local_addr()?;
-    let keys = setup::keys(config, aws.as_ref());
+    let keys = setup::keys(config, &aws);
     tasks.spawn(prometheus.clone().sum_up(stop.clone()));
     tasks.spawn(watch::watch(queue.clone(), watched.clone(), stop.clone()));
     let auth = &config.ingest.auth;

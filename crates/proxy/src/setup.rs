@@ -4,8 +4,9 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use aws::Aws;
+use aws_config::Region;
 use aws_config::sts::AssumeRoleProvider;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 use journal::{Claim, NotClaimed};
 use targets::{DataZone, File, HttpSettings, OpenLineageHttp, Store, Target};
 use tokio::net::TcpListener;
@@ -13,7 +14,7 @@ use tracing::warn;
 
 use crate::aws_error::said;
 use crate::batch::Batch;
-use crate::config::{self, Config, HASH_KEY, Part, RulesSource};
+use crate::config::{self, Config, HASH_KEY, Part};
 use crate::ingest::Keys;
 use crate::lookup::Lookups;
 use crate::queue::{Embedded, Queue, Sqs};
@@ -64,24 +65,6 @@ impl NotStarted {
             true => NotStarted::Busy(why),
             false => NotStarted::Wrong(why),
         }
-    }
-}
-
-/// The shared AWS configuration, if anything that was configured needs one: without, nothing looks for credentials.
-pub async fn aws(config: &Config) -> Option<SdkConfig> {
-    let target = matches!(config.target, config::Target::DataZone { .. });
-    let secret = matches!(&config.target, config::Target::OpenLineage { api_key_secret, .. } if api_key_secret.is_some());
-    let needed = target
-        || secret
-        || matches!(config.rules.source, Some(RulesSource::S3 { .. }))
-        || config.rules.hash_key_secret.is_some()
-        || config.redshift_lookup
-        || config.queue.url.is_some()
-        || config.ingest.auth.secret_id.is_some();
-    if needed {
-        Some(aws_config::defaults(BehaviorVersion::latest()).load().await)
-    } else {
-        None
     }
 }
 
@@ -144,16 +127,13 @@ fn files(folder: Option<&Path>) -> Vec<PathBuf> {
 /// The queue: SQS where a URL is set, else the one in the data folder.
 pub async fn queue(
     config: &Config,
-    aws: Option<&SdkConfig>,
+    aws: &Aws,
     claim: Option<Arc<Claim>>,
 ) -> Result<Queue, NotStarted> {
     let visibility = config.queue.visibility_timeout;
-    match (&config.queue.url, aws) {
-        (Some(url), Some(aws)) => Ok(Queue::Sqs(Sqs::new(aws, url.clone(), &config.queue))),
-        (Some(_), None) => Err(NotStarted::Wrong(
-            "an SQS queue needs an AWS configuration".to_owned(),
-        )),
-        (None, _) => match claim {
+    match &config.queue.url {
+        Some(url) => Ok(Queue::Sqs(Sqs::new(aws, url.clone(), &config.queue).await)),
+        None => match claim {
             Some(claim) => {
                 let queue = Embedded::claimed(claim, visibility).await;
                 queue
@@ -174,7 +154,7 @@ pub async fn listener(config: &Config) -> Result<TcpListener, NotStarted> {
 /// The target.
 pub async fn target(
     config: &Config,
-    aws: Option<&SdkConfig>,
+    aws: &Aws,
     claim: Option<Arc<Claim>>,
 ) -> Result<Target, NotStarted> {
     match &config.target {
@@ -226,7 +206,7 @@ pub async fn target(
 /// A client for the domain that is the target, and the domain.
 pub async fn domain(
     config: &Config,
-    aws: Option<&SdkConfig>,
+    aws: &Aws,
 ) -> Result<(aws_sdk_datazone::Client, String), NotStarted> {
     match &config.target {
         config::Target::DataZone {
@@ -248,16 +228,11 @@ pub async fn domain(
 }
 
 async fn datazone(
-    aws: Option<&SdkConfig>,
+    aws: &Aws,
     region: Option<&str>,
     role: Option<&str>,
 ) -> Result<aws_sdk_datazone::config::Builder, NotStarted> {
-    let Some(aws) = aws else {
-        return Err(NotStarted::Wrong(
-            "DataZone needs an AWS configuration".to_owned(),
-        ));
-    };
-    let mut client = DataZone::config(aws);
+    let mut client = DataZone::config(aws.config().await);
     if let Some(role) = role {
         client = client.credentials_provider(assumed(aws, role).await);
     }
@@ -268,27 +243,18 @@ async fn datazone(
 }
 
 /// The credentials of a role, such as one in the account of the domain.
-async fn assumed(aws: &SdkConfig, role: &str) -> AssumeRoleProvider {
+async fn assumed(aws: &Aws, role: &str) -> AssumeRoleProvider {
     AssumeRoleProvider::builder(role)
         .session_name("lineage-proxy")
-        .configure(aws)
+        .configure(aws.config().await)
         .build()
         .await
 }
 
 /// A key that is a whole secret: read once, so a new one needs a new start.
-async fn secret_text(
-    aws: Option<&SdkConfig>,
-    setting: &str,
-    id: &str,
-) -> Result<String, NotStarted> {
+async fn secret_text(aws: &Aws, setting: &str, id: &str) -> Result<String, NotStarted> {
     let place = format!("{setting}: {id}");
-    let Some(aws) = aws else {
-        return Err(NotStarted::Wrong(format!(
-            "{place} needs an AWS configuration"
-        )));
-    };
-    let client = aws_sdk_secretsmanager::Client::new(aws);
+    let client = aws_sdk_secretsmanager::Client::new(aws.config().await);
     let answer = client.get_secret_value().secret_id(id).send().await;
     let answer = answer.map_err(|error| {
         let why = format!("{place}: {}", said(&error));
@@ -308,11 +274,14 @@ async fn secret_text(
 /// The batch, ready to run.
 pub async fn batch(
     config: &Config,
-    aws: Option<&SdkConfig>,
+    aws: &Aws,
     allowed: Allowed,
     claim: Option<Arc<Claim>>,
 ) -> Result<Batch, NotStarted> {
-    let lookups = Lookups::new(aws.filter(|_| config.redshift_lookup).cloned());
+    let lookups = match config.redshift_lookup {
+        true => Lookups::new(aws),
+        false => Lookups::disabled(),
+    };
     let hash_key = match (&config.rules.hash_key, &config.rules.hash_key_secret) {
         (Some(key), _) => Some(key.clone()),
         (None, Some(secret)) => Some(secret_text(aws, "rules.hash_key_secret_id", secret).await?),
@@ -331,7 +300,7 @@ pub async fn batch(
 pub(crate) async fn rules(
     config: &Config,
     hash_key: Option<String>,
-    aws: Option<&SdkConfig>,
+    aws: &Aws,
     allowed: Allowed,
 ) -> Result<LiveRules, NotStarted> {
     if hash_key.as_ref().is_some_and(|key| key.len() < HASH_KEY) {
@@ -349,6 +318,6 @@ pub(crate) fn openlineage(http: HttpSettings) -> Result<OpenLineageHttp, NotStar
 }
 
 /// The keys that ingest lets in.
-pub fn keys(config: &Config, aws: Option<&SdkConfig>) -> Keys {
+pub fn keys(config: &Config, aws: &Aws) -> Keys {
     Keys::new(&config.ingest.auth, aws)
 }

@@ -111,7 +111,7 @@ fn app(config: &config::Ingest, queue: Queue) -> Router {
             anonymous: true,
             ..Default::default()
         },
-        None,
+        &aws::Aws::new(),
     );
     router(Ingest::new(config, queue, keys), &config.path_prefix)
 }

@@ -16,7 +16,7 @@ use proxy::queue::{DeadLetter, Embedded, SqsDeadLetters, now};
 use serde_json::json;
 
 use self::letters::{Act, Done, Filter, Letters, Pace, Which};
-use super::stack::{Stack, aws};
+use super::stack::{self, Stack};
 use super::table::{Fit, Table};
 use super::{Common, FINE, Output, no, print};
 
@@ -161,14 +161,17 @@ pub(super) async fn status(arguments: Place, environment: Settings) -> anyhow::R
 impl Place {
     async fn letters(self, environment: Settings) -> anyhow::Result<Letters> {
         if let Some(name) = &self.stack {
-            let aws = aws().await;
+            let aws = stack::aws();
             let stack = Stack::find(&aws, name).await?;
-            return Ok(Letters::Sqs(SqsDeadLetters::new(
-                &aws,
-                stack.output("QueueUrl")?.to_owned(),
-                stack.output("DeadLetterQueueUrl")?.to_owned(),
-                stack.optional("LargeEventsBucket").map(str::to_owned),
-            )));
+            return Ok(Letters::Sqs(
+                SqsDeadLetters::new(
+                    &aws,
+                    stack.output("QueueUrl")?.to_owned(),
+                    stack.output("DeadLetterQueueUrl")?.to_owned(),
+                    stack.optional("LargeEventsBucket").map(str::to_owned),
+                )
+                .await,
+            ));
         }
         let flags = Common {
             rules: None,
@@ -181,14 +184,11 @@ impl Place {
         let config = flags.config(environment, Role::Tool)?;
         if let (Some(queue), Some(dead_letters)) = (config.queue.url, config.queue.dead_letter_url)
         {
-            let aws = aws().await;
+            let aws = stack::aws();
             let bucket = config.queue.bucket;
-            return Ok(Letters::Sqs(SqsDeadLetters::new(
-                &aws,
-                queue,
-                dead_letters,
-                bucket,
-            )));
+            return Ok(Letters::Sqs(
+                SqsDeadLetters::new(&aws, queue, dead_letters, bucket).await,
+            ));
         }
         let folder = config.data_dir.display();
         let wrong = |why: &str| Errors(vec![format!("data_dir: {folder}: {why}")]);

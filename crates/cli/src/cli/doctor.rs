@@ -116,7 +116,7 @@ impl Told {
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let aws = aws().await;
+    let aws = aws();
     let stack = Stack::find(&aws, &arguments.stack).await?;
     let mut told = Told {
         output: arguments.output,

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws::Aws;
 use proxy::aws_error::said;
 
 /// For one call: a person waits for it.
@@ -28,26 +27,22 @@ pub(super) struct Stack {
 }
 
 /// The AWS configuration of whoever runs the command.
-pub(super) async fn aws() -> SdkConfig {
-    let timeouts = TimeoutConfig::builder().operation_timeout(PATIENCE).build();
-    aws_config::defaults(BehaviorVersion::latest())
-        .timeout_config(timeouts)
-        .load()
-        .await
+pub(super) fn aws() -> Aws {
+    Aws::with_operation_timeout(PATIENCE)
 }
 
 impl Stack {
     /// Looks the stack up, by its name or id.
-    pub(super) async fn find(aws: &SdkConfig, name: &str) -> Result<Stack, Unknown> {
+    pub(super) async fn find(aws: &Aws, name: &str) -> Result<Stack, Unknown> {
         let unknown = |why: String| Unknown {
             name: name.to_owned(),
             why,
         };
-        if aws.region().is_none() {
+        if aws.config().await.region().is_none() {
             let why = "in which region? Set AWS_REGION, or a profile with one".to_owned();
             return Err(unknown(why));
         }
-        let client = aws_sdk_cloudformation::Client::new(aws);
+        let client = aws_sdk_cloudformation::Client::new(aws.config().await);
         let answer = client.describe_stacks().stack_name(name).send().await;
         let answer = answer.map_err(|error| unknown(said(&error)))?;
         let Some(stack) = answer.stacks().first() else {

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use aws::Aws;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use proxy::config::settings::Settings;
 use proxy::config::{Config, Role};
@@ -16,8 +17,8 @@ async fn start() -> Result<(), Error> {
     let config = Config::read(Settings::environment(std::env::vars_os()), Role::Check)?;
     telemetry::log_to_cloudwatch(&config.log);
     let metrics = telemetry::count_for_cloudwatch(&config.metrics_namespace, "check")?;
-    let aws = setup::aws(&config).await;
-    let (client, domain) = &setup::domain(&config, aws.as_ref()).await?;
+    let aws = Aws::new();
+    let (client, domain) = &setup::domain(&config, &aws).await?;
     let period = config.check.period;
     let handler = service_fn(move |_: LambdaEvent<Value>| async move {
         let failed = check::look(client, domain, period, SystemTime::now().into()).await;

@@ -1,5 +1,6 @@
 //! The ingest function: API Gateway in front, SQS behind, the same router as `serve`.
 
+use aws::Aws;
 use lambda_http::request::LambdaRequest;
 use lambda_http::tower::ServiceExt;
 use lambda_http::{Adapter, Error, LambdaEvent, Request, Service, lambda_runtime, service_fn};
@@ -16,9 +17,9 @@ async fn start() -> Result<(), Error> {
     let config = Config::read(Settings::environment(std::env::vars_os()), Role::Ingest)?;
     telemetry::log_to_cloudwatch(&config.log);
     let metrics = telemetry::count_for_cloudwatch(&config.metrics_namespace, "ingest")?;
-    let aws = setup::aws(&config).await;
-    let queue = setup::queue(&config, aws.as_ref(), None).await?;
-    let ingest = Ingest::new(&config.ingest, queue, setup::keys(&config, aws.as_ref()));
+    let aws = Aws::new();
+    let queue = setup::queue(&config, &aws, None).await?;
+    let ingest = Ingest::new(&config.ingest, queue, setup::keys(&config, &aws));
     let router = router(ingest, &config.ingest.path_prefix);
     let adapter = Adapter::from(service_fn(move |request: Request| {
         let router = router.clone();

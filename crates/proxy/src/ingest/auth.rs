@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use aws::Aws;
 use axum::http::{HeaderMap, header};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
@@ -54,7 +55,7 @@ const FETCH: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
 struct Secret {
-    client: aws_sdk_secretsmanager::Client,
+    aws: Aws,
     id: String,
     known: Arc<RwLock<Known>>,
     /// Held by the one who looks, so that the others go on with the keys that are known.
@@ -71,10 +72,10 @@ struct Known {
 }
 
 impl Keys {
-    /// The keys as configured; `aws` is needed where a secret is named.
-    pub fn new(config: &config::Auth, aws: Option<&aws_config::SdkConfig>) -> Keys {
-        let secret = config.secret_id.clone().zip(aws).map(|(id, aws)| Secret {
-            client: aws_sdk_secretsmanager::Client::new(aws),
+    /// The keys as configured; a secret that is named is read with `aws`.
+    pub fn new(config: &config::Auth, aws: &Aws) -> Keys {
+        let secret = config.secret_id.clone().map(|id| Secret {
+            aws: aws.clone(),
             id,
             known: Arc::default(),
             looking: Arc::default(),
@@ -186,7 +187,8 @@ impl Secret {
     }
 
     async fn fetch(&self) -> Result<Vec<Key>, String> {
-        let request = self.client.get_secret_value().secret_id(&self.id);
+        let client = aws_sdk_secretsmanager::Client::new(self.aws.config().await);
+        let request = client.get_secret_value().secret_id(&self.id);
         let answer = request.send().await.map_err(|error| said(&error))?;
         parse(answer.secret_string().unwrap_or_default())
     }

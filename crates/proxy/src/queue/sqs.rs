@@ -59,7 +59,8 @@ pub struct Sqs {
 
 impl Sqs {
     /// Uses the queue at `url`, in the region that it names, with that client's credentials.
-    pub fn new(aws: &aws_config::SdkConfig, url: String, queue: &config::Queue) -> Sqs {
+    pub async fn new(aws: &aws::Aws, url: String, queue: &config::Queue) -> Sqs {
+        let aws = aws.config().await;
         let mut config = aws_sdk_sqs::config::Builder::from(aws);
         if let Some(region) = region(&url) {
             config = config.region(Region::new(region.to_owned()));

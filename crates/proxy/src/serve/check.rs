@@ -7,6 +7,7 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::Path;
 
+use aws::Aws;
 use rustix::fs::Access;
 use transform::Transforms;
 
@@ -51,7 +52,7 @@ pub async fn check(config: &Config, transforms: Transforms) -> Result<Checked, N
             left(format!("rules.file: what is in s3://{bucket}/{key}"));
         } else if config.rules.source.is_some() {
             let allowed = allowed(config, transforms);
-            let rules = setup::rules(config, key, None, allowed).await?;
+            let rules = setup::rules(config, key, &Aws::new(), allowed).await?;
             checked.rules = Some(rules.current().rules.len());
         }
         let mut left = |what: String| checked.unchecked.push(what);

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use aws_config::SdkConfig;
+use aws::Aws;
 use aws_sdk_datazone::types::{EventSummary, LineageEventProcessingStatus as Status, SortOrder};
 use aws_sdk_sqs::error::ProvideErrorMetadata;
 use indicatif::ProgressBar;
@@ -28,7 +28,7 @@ const SKEW: Duration = Duration::from_secs(300);
 
 /// What an event's way needs.
 pub(super) struct Way<'a> {
-    pub(super) aws: &'a SdkConfig,
+    pub(super) aws: &'a Aws,
     pub(super) stack: &'a Stack,
     pub(super) url: &'a Url,
     pub(super) key: Option<&'a str>,
@@ -124,7 +124,7 @@ impl Way<'_> {
     }
 
     async fn queue(&self, run: &str, event: &str) -> anyhow::Result<Result<String, Step>> {
-        let client = aws_sdk_sqs::Client::new(self.aws);
+        let client = aws_sdk_sqs::Client::new(self.aws.config().await);
         let url = self.stack.output("QueueUrl")?;
         let mut send = client.send_message().queue_url(url).message_body(event);
         if url.ends_with(".fifo") {
@@ -173,7 +173,7 @@ impl Way<'_> {
     }
 
     async fn told(&self, log: &str, id: &str, started: SystemTime) -> Told {
-        let client = aws_sdk_cloudwatchlogs::Client::new(self.aws);
+        let client = aws_sdk_cloudwatchlogs::Client::new(self.aws.config().await);
         let since = aws_sdk_datazone::primitives::DateTime::from(started - SKEW);
         let request = client
             .filter_log_events()
@@ -209,7 +209,7 @@ impl Way<'_> {
         until: Instant,
     ) -> anyhow::Result<Step> {
         self.waiting.set_message("waiting for DataZone");
-        let client = datazone(self.aws, self.stack);
+        let client = datazone(self.aws, self.stack).await;
         let domain = self.stack.output("DomainId")?;
         let mut found: Option<String> = None;
         loop {

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::Context;
-use aws_config::{Region, SdkConfig};
+use aws::Aws;
+use aws_config::Region;
 use aws_sdk_lambda::error::SdkError;
 use aws_sdk_lambda::operation::get_function_configuration::{
     GetFunctionConfigurationError, GetFunctionConfigurationOutput,
@@ -36,8 +37,8 @@ pub(super) fn stack(stack: &Stack) -> Step {
 }
 
 /// Both functions, and what feeds the batch function.
-pub(super) async fn functions(aws: &SdkConfig, stack: &Stack) -> anyhow::Result<Vec<Step>> {
-    let client = aws_sdk_lambda::Client::new(aws);
+pub(super) async fn functions(aws: &Aws, stack: &Stack) -> anyhow::Result<Vec<Step>> {
+    let client = aws_sdk_lambda::Client::new(aws.config().await);
     let mut steps = Vec::new();
     for (step, output) in [("ingest", "IngestFunction"), ("batch", "BatchFunction")] {
         let name = stack.output(output)?;
@@ -105,8 +106,8 @@ async fn settled(
 }
 
 /// The queue and its dead letters.
-pub(super) async fn queues(aws: &SdkConfig, stack: &Stack) -> anyhow::Result<Vec<Step>> {
-    let client = aws_sdk_sqs::Client::new(aws);
+pub(super) async fn queues(aws: &Aws, stack: &Stack) -> anyhow::Result<Vec<Step>> {
+    let client = aws_sdk_sqs::Client::new(aws.config().await);
     let mut steps = Vec::new();
     for (step, output) in [
         ("queue", "QueueUrl"),
@@ -150,7 +151,7 @@ pub(super) async fn queues(aws: &SdkConfig, stack: &Stack) -> anyhow::Result<Vec
 
 /// A key that may send: the one given, or one from the stack's secret.
 pub(super) async fn key(
-    aws: &SdkConfig,
+    aws: &Aws,
     stack: &Stack,
     given: Option<String>,
 ) -> anyhow::Result<(Option<String>, Step)> {
@@ -170,7 +171,7 @@ pub(super) async fn key(
         };
         return Ok((None, step));
     };
-    let client = aws_sdk_secretsmanager::Client::new(aws);
+    let client = aws_sdk_secretsmanager::Client::new(aws.config().await);
     let answer = client.get_secret_value().secret_id(secret).send().await;
     let text = match answer {
         Ok(answer) => answer.secret_string.unwrap_or_default(),
@@ -275,11 +276,11 @@ pub(super) async fn endpoint(stack: &Stack, url: &Url) -> anyhow::Result<Vec<Ste
 }
 
 /// The domain, if that is where events go.
-pub(super) async fn domain(aws: &SdkConfig, stack: &Stack) -> anyhow::Result<Option<Step>> {
+pub(super) async fn domain(aws: &Aws, stack: &Stack) -> anyhow::Result<Option<Step>> {
     let Some(domain) = stack.optional("DomainId") else {
         return Ok(None);
     };
-    let client = datazone(aws, stack);
+    let client = datazone(aws, stack).await;
     let request = client.list_lineage_events().domain_identifier(domain);
     Ok(Some(match request.max_results(1).send().await {
         Ok(_) => Step::good("domain", format!("{domain} lists its lineage events")),
@@ -288,8 +289,8 @@ pub(super) async fn domain(aws: &SdkConfig, stack: &Stack) -> anyhow::Result<Opt
 }
 
 /// A client in the region of the domain.
-pub(super) fn datazone(aws: &SdkConfig, stack: &Stack) -> aws_sdk_datazone::Client {
-    let mut config = aws_sdk_datazone::config::Builder::from(aws);
+pub(super) async fn datazone(aws: &Aws, stack: &Stack) -> aws_sdk_datazone::Client {
+    let mut config = aws_sdk_datazone::config::Builder::from(aws.config().await);
     if let Some(region) = stack.optional("DomainRegion") {
         config = config.region(Region::new(region.to_owned()));
     }

@@ -20,7 +20,7 @@ fn keys(keys: Vec<Key>, anonymous: bool) -> Keys {
         anonymous,
         ..Default::default()
     };
-    Keys::new(&auth, None)
+    Keys::new(&auth, &Aws::new())
 }
 
 fn bearers(keys: &[&str]) -> HeaderMap {

@@ -58,12 +58,13 @@ impl SqsLetter {
 
 impl SqsDeadLetters {
     /// The letters at the URL `dead_letters`, which go back to the URL `queue`; large bodies lie in `bucket`.
-    pub fn new(
-        aws: &aws_config::SdkConfig,
+    pub async fn new(
+        aws: &aws::Aws,
         queue: String,
         dead_letters: String,
         bucket: Option<String>,
     ) -> SqsDeadLetters {
+        let aws = aws.config().await;
         let mut config = aws_sdk_sqs::config::Builder::from(aws);
         if let Some(region) = region(&dead_letters) {
             config = config.region(Region::new(region.to_owned()));
