@@ -16,7 +16,7 @@ use std::time::Duration;
 use aws::Aws;
 use tokio::time::Instant;
 use tracing::{error, info};
-use transform::{Problem, Rules, Sources, Transforms};
+use transform::{Problem, RuleSet, Sources, Transforms};
 
 use files::{Files, Place, disk};
 
@@ -49,7 +49,7 @@ pub enum NoRules {
 #[derive(Debug, Clone)]
 pub struct Loaded {
     /// The rules.
-    pub rules: Rules,
+    pub rules: RuleSet,
     /// The beginning of the SHA-256 of the file and all that it refers to.
     pub version: String,
 }
@@ -129,7 +129,7 @@ impl LiveRules {
             longest_window: allowed.longest_window,
             every: config.every(),
             current: RwLock::new(Arc::new(Loaded {
-                rules: Rules::default(),
+                rules: RuleSet::default(),
                 version: "none".to_owned(),
             })),
             looked: Mutex::new(Looked {
@@ -281,7 +281,7 @@ impl LiveRules {
         let file = |name: &str| files.get(name);
         let sources = self.sources(&file);
         // Transforms of others' are built here: what panics is wrong, and not the end of the worker.
-        let read = catch_unwind(AssertUnwindSafe(|| Rules::read(&files.rules, &sources)));
+        let read = catch_unwind(AssertUnwindSafe(|| RuleSet::read(&files.rules, &sources)));
         let panicked = |_| {
             let message = "reading them panicked".to_owned();
             let (line, column) = (1, 1);
@@ -311,7 +311,7 @@ impl LiveRules {
             };
             // Wrong for want of its files, at least; whether it panics is seen when it is read with them.
             let sources = self.sources(&note);
-            let _ = catch_unwind(AssertUnwindSafe(|| Rules::read(text, &sources)));
+            let _ = catch_unwind(AssertUnwindSafe(|| RuleSet::read(text, &sources)));
             *known = Known {
                 text: text.to_owned(),
                 files: files.into_inner(),
@@ -334,7 +334,7 @@ pub fn read_path(
     path: &Path,
     allowed: &Allowed,
     hash_key: Option<&[u8]>,
-) -> Result<Rules, NoRules> {
+) -> Result<RuleSet, NoRules> {
     let place = Place::folder(path);
     let Place::Folder { folder, file } = &place else {
         return Err(NoRules::Unreadable(path.display().to_string()));
@@ -347,7 +347,7 @@ pub fn read_path(
         transforms: &allowed.transforms,
         hash_key,
     };
-    let rules = Rules::read(&text, &sources);
+    let rules = RuleSet::read(&text, &sources);
     let rules = rules.and_then(|rules| fitting(rules, allowed.longest_window));
     rules.map_err(|problems| NoRules::Wrong {
         file: place.name(),
@@ -356,7 +356,7 @@ pub fn read_path(
 }
 
 /// The rules, if their window is not longer than events may be held.
-fn fitting(rules: Rules, longest: Option<Duration>) -> Result<Rules, Vec<Problem>> {
+fn fitting(rules: RuleSet, longest: Option<Duration>) -> Result<RuleSet, Vec<Problem>> {
     if let (Some(coalesce), Some(longest)) = (&rules.coalesce, longest)
         && coalesce.window > longest
     {

@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use divan::{Bencher, black_box};
 use openlineage::{Edits, Event, Level, Role, names};
 use serde_json::json;
-use transform::{Applied, Failed, Module, ModuleLimits, Script, ScriptLimits, Transform};
+use transform::{
+    Module, ModuleLimits, Script, ScriptLimits, Transform, TransformError, TransformOutput,
+};
 
 const SIZES: [usize; 3] = [2_000, 20_000, 200_000];
 
@@ -32,9 +34,11 @@ fn main() {
     // All engines have to do the same before their speed means anything.
     for size in SIZES {
         let event = event(size);
-        let value = |applied: Result<Applied, Failed>| match applied.unwrap() {
-            Applied::Changed(text) => serde_json::from_str::<serde_json::Value>(&text).unwrap(),
-            Applied::Unchanged | Applied::Drop => serde_json::Value::Null,
+        let value = |applied: Result<TransformOutput, TransformError>| match applied.unwrap() {
+            TransformOutput::Changed(text) => {
+                serde_json::from_str::<serde_json::Value>(&text).unwrap()
+            }
+            TransformOutput::Unchanged | TransformOutput::Drop => serde_json::Value::Null,
         };
         let floor = value(by_hand(&event, &table()));
         assert!(value(script().apply(&event)) == floor, "script, {size}");
@@ -90,8 +94,8 @@ fn event(size: usize) -> Event {
         .event
 }
 
-fn by_hand(event: &Event, table: &BTreeMap<&str, &str>) -> Result<Applied, Failed> {
-    let root = event.json().ok_or_else(|| Failed(String::new()))?;
+fn by_hand(event: &Event, table: &BTreeMap<&str, &str>) -> Result<TransformOutput, TransformError> {
+    let root = event.json().ok_or_else(|| TransformError(String::new()))?;
     let mut edits = Edits::of(event.text());
     for name in names(root) {
         let namespace = name.namespace.string();
@@ -104,7 +108,7 @@ fn by_hand(event: &Event, table: &BTreeMap<&str, &str>) -> Result<Applied, Faile
     if let Some(facets) = root.at(&["run", "facets"]) {
         edits.remove_members(facets, |name| name == "spark.logicalPlan");
     }
-    Ok(Applied::Changed(edits.apply()))
+    Ok(TransformOutput::Changed(edits.apply()))
 }
 
 #[divan::bench(args = SIZES)]

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use divan::{Bencher, black_box};
 use openlineage::{Event, Level};
 use serde_json::json;
-use transform::{Did, Facts, Rules, Sources, Transformed, Transforms};
+use transform::{Context, RuleSet, Sources, StepOutcome, Transformation, Transforms};
 
 const SIZES: [usize; 3] = [2_000, 20_000, 200_000];
 
@@ -49,9 +49,9 @@ fn main() {
         let event = event(size);
         for action in ACTIONS {
             let done = applied(&rules(&rule(action, "{}")), &event);
-            let did = done.steps.last().map(|step| &step.did);
+            let did = done.steps.last().map(|step| &step.outcome);
             assert!(
-                matches!(did, Some(Did::Changed { .. })),
+                matches!(did, Some(StepOutcome::Changed { .. })),
                 "{action}: {did:?}"
             );
         }
@@ -67,22 +67,22 @@ fn rule(action: &str, when: &str) -> String {
     format!("rules: [{{name: r, when: {when}, {action}}}]")
 }
 
-fn rules(text: &str) -> Rules {
+fn rules(text: &str) -> RuleSet {
     let sources = Sources {
         file: &|name| Err(format!("{name}: not found")),
         transforms: &Transforms::new(),
         hash_key: Some(b"0123456789abcdef0123456789abcdef"),
     };
-    Rules::read(text, &sources).unwrap_or_else(|problems| panic!("{problems:?}"))
+    RuleSet::read(text, &sources).unwrap_or_else(|problems| panic!("{problems:?}"))
 }
 
-fn applied(rules: &Rules, event: &Event) -> Transformed {
+fn applied(rules: &RuleSet, event: &Event) -> Transformation {
     let lookups = HashMap::new();
-    let facts = Facts {
+    let context = Context {
         target: "store",
         lookups: &lookups,
     };
-    rules.apply(event, &facts)
+    rules.apply(event, &context)
 }
 
 /// Of about `size` bytes: half of it datasets with symlinks and columns, a third the logical plan, as Spark has it.
@@ -130,7 +130,7 @@ fn read(bencher: Bencher<'_, '_>, size: usize) {
 
 #[divan::bench(args = SIZES)]
 fn no_rules(bencher: Bencher<'_, '_>, size: usize) {
-    let (event, rules) = (event(size), Rules::default());
+    let (event, rules) = (event(size), RuleSet::default());
     bencher.bench(|| applied(&rules, black_box(&event)));
 }
 

@@ -30,12 +30,13 @@ pub use endpoint::{Endpoint, Flavour, ShortName};
 pub use fit::{Cut, Fitted, TooLarge, fit};
 pub use module::{Module, ModuleLimits};
 pub use nearest::nearest;
-pub use plugin::{Applied, Build, Failed, Transform, Transforms};
+pub use plugin::{BuildTransform, Transform, TransformError, TransformOutput, Transforms};
 pub use redshift::{Change, Lookup, Redshift, Rewritten, Style, Unresolved};
 pub use rules::yaml;
 pub use rules::{
-    Coalesce, Did, Example, ExampleResult, Facts, Failure, Left, Miss, Placed, Problem, Rules,
-    SCHEMA, Sources, Step, Transformed, Unmet, Verdict, placed,
+    Coalesce, Context, Example, ExampleResult, Failure, NameMismatch, NamePosition, Problem,
+    RuleSet, RuleStep, SCHEMA, Sources, StepOutcome, Transformation, UnmetCondition, UntouchedName,
+    Verdict, name_positions,
 };
 pub use run_event::run_event;
 pub use script::{Script, ScriptError, ScriptLimits};

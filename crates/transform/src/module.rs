@@ -35,7 +35,7 @@ use std::fmt;
 use openlineage::Event;
 use wasmi::{CompilationMode, Config, Engine, ExternType, ValType};
 
-use crate::plugin::{Applied, Failed, Transform};
+use crate::plugin::{Transform, TransformError, TransformOutput};
 use instance::Answer;
 
 /// The version of the interface that is spoken here.
@@ -110,16 +110,16 @@ impl Module {
 }
 
 impl Transform for Module {
-    fn apply(&self, event: &Event) -> Result<Applied, Failed> {
+    fn apply(&self, event: &Event) -> Result<TransformOutput, TransformError> {
         let answer = self
             .instance()
             .and_then(|mut instance| instance.call("transform", event.text()));
-        match answer.map_err(Failed)? {
-            Answer::Same => Ok(Applied::Unchanged),
-            Answer::Event(text) if text == event.text() => Ok(Applied::Unchanged),
-            Answer::Event(text) => Ok(Applied::Changed(text)),
-            Answer::Drop => Ok(Applied::Drop),
-            Answer::Error(reason) => Err(Failed(reason)),
+        match answer.map_err(TransformError)? {
+            Answer::Same => Ok(TransformOutput::Unchanged),
+            Answer::Event(text) if text == event.text() => Ok(TransformOutput::Unchanged),
+            Answer::Event(text) => Ok(TransformOutput::Changed(text)),
+            Answer::Drop => Ok(TransformOutput::Drop),
+            Answer::Error(reason) => Err(TransformError(reason)),
         }
     }
 }

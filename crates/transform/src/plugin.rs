@@ -14,12 +14,12 @@ use serde_json::Value;
 /// Changes events. One value serves all threads, and sees the events in no particular order.
 pub trait Transform: fmt::Debug + Send + Sync {
     /// What becomes of `event`. Does no IO and does not wait: the batch does.
-    fn apply(&self, event: &Event) -> Result<Applied, Failed>;
+    fn apply(&self, event: &Event) -> Result<TransformOutput, TransformError>;
 }
 
 /// What a transform made of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Applied {
+pub enum TransformOutput {
     /// It is as it was.
     Unchanged,
     /// It is now this JSON text, which has to be an OpenLineage event.
@@ -31,14 +31,14 @@ pub enum Applied {
 /// Why a transform could not do its work. The message is logged: it must not quote the event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Failed(pub String);
+pub struct TransformError(pub String);
 
 /// Makes a transform from what stands under `with:` in its rule; an error is one of the rules file.
-pub type Build = fn(&Value) -> Result<Arc<dyn Transform>, String>;
+pub type BuildTransform = fn(&Value) -> Result<Arc<dyn Transform>, String>;
 
 /// The transforms that a binary knows besides the built-in ones, by the name that a rule calls them by.
 #[derive(Debug, Clone, Default)]
-pub struct Transforms(BTreeMap<&'static str, Build>);
+pub struct Transforms(BTreeMap<&'static str, BuildTransform>);
 
 impl Transforms {
     /// None.
@@ -48,13 +48,13 @@ impl Transforms {
 
     /// These, and one more.
     #[must_use]
-    pub fn with(mut self, name: &'static str, build: Build) -> Transforms {
+    pub fn with(mut self, name: &'static str, build: BuildTransform) -> Transforms {
         self.0.insert(name, build);
         self
     }
 
     /// The one called `name`.
-    pub fn get(&self, name: &str) -> Option<Build> {
+    pub fn get(&self, name: &str) -> Option<BuildTransform> {
         self.0.get(name).copied()
     }
 

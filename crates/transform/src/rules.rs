@@ -1,12 +1,12 @@
 //! Rules: an ordered list, each with conditions, an action, and what to do when the action fails.
 //!
-//! A rules file is read once (`rules/read.rs`) into [`Rules`], which cannot be wrong; [`Rules::apply`] is then called
+//! A rules file is read once (`rules/read.rs`) into [`RuleSet`], which cannot be wrong; [`RuleSet::apply`] is then called
 //! for every event. Each rule sees what the ones before it left. An event that no rule changes leaves as the text it
 //! came in, and no rule looks further into it than its conditions have to. Called by the batch and by the workbench.
 
 mod action;
 mod add;
-mod apart;
+mod distinct;
 mod examples;
 mod explain;
 mod pattern;
@@ -24,13 +24,13 @@ use openlineage::Event;
 use crate::coalesce::{Merged, coalesce};
 use crate::endpoint::ShortName;
 use crate::redshift::{Lookup, Unresolved};
-use action::{Action, Done};
+use action::{Action, ActionOutput};
 use when::When;
 
 pub use examples::{Example, ExampleResult, Failure};
-pub use explain::{Left, Placed, Unmet, placed};
+pub use explain::{NameMismatch, NamePosition, UntouchedName, name_positions};
 pub use read::{Coalesce, Sources};
-pub use when::Miss;
+pub use when::UnmetCondition;
 pub use yaml::Problem;
 
 /// The JSON Schema of the rules file, for editors.
@@ -38,7 +38,7 @@ pub const SCHEMA: &str = include_str!("../transforms.schema.json");
 
 /// A rules file, compiled.
 #[derive(Debug, Clone, Default)]
-pub struct Rules {
+pub struct RuleSet {
     rules: Vec<Rule>,
     /// Which events of a run are to become one, if any.
     pub coalesce: Option<Coalesce>,
@@ -53,7 +53,7 @@ struct Rule {
     action: Action,
     on_failure: OnFailure,
     /// Why it, or a part of it, can never do anything.
-    idle: Vec<String>,
+    warnings: Vec<String>,
 }
 
 /// What becomes of an event whose rule failed.
@@ -68,20 +68,20 @@ enum OnFailure {
 
 /// What rules may know besides the event.
 #[derive(Debug, Clone, Copy)]
-pub struct Facts<'f> {
+pub struct Context<'f> {
     /// The name of the target.
     pub target: &'f str,
-    /// What was looked up of the short names in [`Rules::wanted`].
+    /// What was looked up of the short names in [`RuleSet::lookups`].
     pub lookups: &'f HashMap<ShortName, Lookup>,
 }
 
 /// What the rules made of an event.
 #[derive(Debug, Clone)]
-pub struct Transformed {
+pub struct Transformation {
     /// Whether it goes on.
     pub verdict: Verdict,
-    /// The rules that did something, or tried to; from [`Rules::explain`], all of them.
-    pub steps: Vec<Step>,
+    /// The rules that did something, or tried to; from [`RuleSet::explain`], all of them.
+    pub steps: Vec<RuleStep>,
     /// Names that stay as they came, or keep a part that a rule would have taken, and why.
     pub unresolved: Vec<Unresolved>,
 }
@@ -107,24 +107,24 @@ pub enum Verdict {
 
 /// One rule and one event.
 #[derive(Debug, Clone)]
-pub struct Step {
+pub struct RuleStep {
     /// The rule's name.
     pub rule: Arc<str>,
     /// What it did.
-    pub did: Did,
-    /// Why it left what it left: from [`Rules::explain`].
-    pub left: Vec<Left>,
-    /// Why it, or a part of it, can never do anything: from [`Rules::explain`].
-    pub idle: Vec<String>,
+    pub outcome: StepOutcome,
+    /// Why it left what it left: from [`RuleSet::explain`].
+    pub untouched: Vec<UntouchedName>,
+    /// Why it, or a part of it, can never do anything: from [`RuleSet::explain`].
+    pub warnings: Vec<String>,
 }
 
 /// What a rule did with an event.
 #[derive(Debug, Clone)]
-pub enum Did {
+pub enum StepOutcome {
     /// Nothing: it is not for this event.
-    NotFor(Miss),
+    ConditionUnmet(UnmetCondition),
     /// Nothing: it found nothing to do.
-    Nothing,
+    Unchanged,
     /// It changed it.
     Changed {
         /// As it was.
@@ -138,9 +138,9 @@ pub enum Did {
     Failed(String),
 }
 
-impl Rules {
+impl RuleSet {
     /// Reads a rules file. Errors: all that is wrong with it, by line.
-    pub fn read(text: &str, sources: &Sources<'_>) -> Result<Rules, Vec<Problem>> {
+    pub fn read(text: &str, sources: &Sources<'_>) -> Result<RuleSet, Vec<Problem>> {
         read::read(text, sources)
     }
 
@@ -170,11 +170,11 @@ impl Rules {
     }
 
     /// The rule of that name by itself.
-    fn only(&self, name: &str) -> Rules {
+    fn only(&self, name: &str) -> RuleSet {
         let rules = self.rules.iter().filter(|rule| &*rule.name == name);
-        Rules {
+        RuleSet {
             rules: rules.cloned().collect(),
-            ..Rules::default()
+            ..RuleSet::default()
         }
     }
 
@@ -184,17 +184,17 @@ impl Rules {
     }
 
     /// The Redshift names that have to be looked up before [`apply`](Self::apply).
-    pub fn wanted(&self, event: &Event, target: &str) -> BTreeSet<ShortName> {
+    pub fn lookups(&self, event: &Event, target: &str) -> BTreeSet<ShortName> {
         let mut wanted = BTreeSet::new();
         let last = self.rules.iter().rposition(|rule| rule.action.looks_up());
         if let Some(rules) = last.and_then(|last| self.rules.get(..=last)) {
             let lookups = HashMap::new();
-            let facts = Facts {
+            let context = Context {
                 target,
                 lookups: &lookups,
             };
-            run(rules, event, &facts, |rule, event| {
-                wanted.extend(rule.action.wanted(event));
+            run(rules, event, &context, |rule, event| {
+                wanted.extend(rule.action.lookups(event));
                 None
             });
         }
@@ -202,25 +202,25 @@ impl Rules {
     }
 
     /// What becomes of `event`.
-    pub fn apply(&self, event: &Event, facts: &Facts<'_>) -> Transformed {
-        run(&self.rules, event, facts, |_, _| None)
+    pub fn apply(&self, event: &Event, context: &Context<'_>) -> Transformation {
+        run(&self.rules, event, context, |_, _| None)
     }
 
     /// The same, and for each rule that does not apply the condition that is not met; for each that does, why it left
     /// the names that it left.
-    pub fn explain(&self, event: &Event, facts: &Facts<'_>) -> Transformed {
+    pub fn explain(&self, event: &Event, context: &Context<'_>) -> Transformation {
         let mut left = HashMap::new();
-        let mut explained = run(&self.rules, event, facts, |rule, event| {
-            let missed = rule.when.miss(event, facts.target);
+        let mut explained = run(&self.rules, event, context, |rule, event| {
+            let missed = rule.when.miss(event, context.target);
             if missed.is_none() {
-                left.insert(rule.name.clone(), rule.action.left(event));
+                left.insert(rule.name.clone(), rule.action.untouched(event));
             }
-            missed.map(|missed| Did::NotFor(missed.told(event, facts.target)))
+            missed.map(|missed| StepOutcome::ConditionUnmet(missed.told(event, context.target)))
         });
         for step in &mut explained.steps {
-            step.left = left.remove(&step.rule).unwrap_or_default();
+            step.untouched = left.remove(&step.rule).unwrap_or_default();
             let rule = self.rules.iter().find(|rule| rule.name == step.rule);
-            step.idle = rule.map(|rule| rule.idle.clone()).unwrap_or_default();
+            step.warnings = rule.map(|rule| rule.warnings.clone()).unwrap_or_default();
         }
         explained
     }
@@ -235,7 +235,7 @@ impl Rules {
     /// The events that go out for those of one run, given as they came and as the rules left them, in the order of
     /// their delivery: those that may become one merged, unless it were larger than `limit` bytes; each in place of the
     /// last of its parts.
-    pub fn together(
+    pub fn merge_run(
         &self,
         events: &[(&Event, &Event)],
         target: &str,
@@ -275,48 +275,48 @@ impl Rules {
 fn run(
     rules: &[Rule],
     event: &Event,
-    facts: &Facts<'_>,
-    mut look: impl FnMut(&Rule, &Event) -> Option<Did>,
-) -> Transformed {
+    context: &Context<'_>,
+    mut look: impl FnMut(&Rule, &Event) -> Option<StepOutcome>,
+) -> Transformation {
     let mut event = event.clone();
     let (mut steps, mut unresolved) = (Vec::new(), Vec::new());
-    let step = |rule: &Rule, did| Step {
+    let step = |rule: &Rule, did| RuleStep {
         rule: rule.name.clone(),
-        did,
-        left: Vec::new(),
-        idle: Vec::new(),
+        outcome: did,
+        untouched: Vec::new(),
+        warnings: Vec::new(),
     };
     for rule in rules {
         if let Some(did) = look(rule, &event) {
             steps.push(step(rule, did));
             continue;
         }
-        if rule.when.miss(&event, facts.target).is_some() {
+        if rule.when.miss(&event, context.target).is_some() {
             continue;
         }
-        match rule.on(&event, facts, &mut unresolved) {
-            Ok(None) => steps.push(step(rule, Did::Nothing)),
-            Ok(Some(Done::Changed(after))) => {
-                let did = Did::Changed {
+        match rule.on(&event, context, &mut unresolved) {
+            Ok(None) => steps.push(step(rule, StepOutcome::Unchanged)),
+            Ok(Some(ActionOutput::Changed(after))) => {
+                let did = StepOutcome::Changed {
                     before: event,
                     after: after.clone(),
                 };
                 steps.push(step(rule, did));
                 event = after;
             }
-            Ok(Some(Done::Drop)) => {
-                steps.push(step(rule, Did::Dropped));
+            Ok(Some(ActionOutput::Drop)) => {
+                steps.push(step(rule, StepOutcome::Dropped));
                 let verdict = Verdict::Drop {
                     rule: rule.name.clone(),
                 };
-                return Transformed {
+                return Transformation {
                     verdict,
                     steps,
                     unresolved,
                 };
             }
             Err(reason) => {
-                steps.push(step(rule, Did::Failed(reason.clone())));
+                steps.push(step(rule, StepOutcome::Failed(reason.clone())));
                 match rule.on_failure {
                     OnFailure::Keep => {}
                     OnFailure::DeadLetter => {
@@ -324,7 +324,7 @@ fn run(
                             rule: rule.name.clone(),
                             reason,
                         };
-                        return Transformed {
+                        return Transformation {
                             verdict,
                             steps,
                             unresolved,
@@ -334,7 +334,7 @@ fn run(
             }
         }
     }
-    Transformed {
+    Transformation {
         verdict: Verdict::Keep(event),
         steps,
         unresolved,
@@ -346,13 +346,13 @@ impl Rule {
     fn on(
         &self,
         event: &Event,
-        facts: &Facts<'_>,
+        context: &Context<'_>,
         unresolved: &mut Vec<Unresolved>,
-    ) -> Result<Option<Done>, String> {
+    ) -> Result<Option<ActionOutput>, String> {
         catch_unwind(AssertUnwindSafe(|| {
-            let done = self.action.on(event, facts, unresolved)?;
+            let done = self.action.on(event, context, unresolved)?;
             // A catalogue would take all that lost its name for one and the same.
-            if let Some(Done::Changed(after)) = &done
+            if let Some(ActionOutput::Changed(after)) = &done
                 && self.action.names()
                 && after.text().contains(EMPTY)
                 && empty_names(after) > empty_names(event)

@@ -38,7 +38,7 @@ use std::thread;
 use openlineage::Event;
 use rhai::{AST, Dynamic, Engine, EvalAltResult, Map, Position, Scope};
 
-use crate::plugin::{Applied, Failed, Transform};
+use crate::plugin::{Transform, TransformError, TransformOutput};
 use library::Library;
 use texts::Meter;
 use tree::Tree;
@@ -118,7 +118,7 @@ impl Script {
         })
     }
 
-    fn run(&self, text: &str) -> Result<Applied, Failed> {
+    fn run(&self, text: &str) -> Result<TransformOutput, TransformError> {
         let (tree, event) = Tree::read(text);
         let mut scope = Scope::new();
         scope.push_dynamic("event", event);
@@ -126,15 +126,15 @@ impl Script {
         let ended = engine.run_ast_with_scope(&mut scope, &self.ast);
         match ended.map_err(|error| *error) {
             Ok(()) => {}
-            Err(error) if library::is_drop(&error) => return Ok(Applied::Drop),
-            Err(error) => return Err(Failed(failure(&error).to_string())),
+            Err(error) if library::is_drop(&error) => return Ok(TransformOutput::Drop),
+            Err(error) => return Err(TransformError(failure(&error).to_string())),
         }
         let event = scope.remove::<Dynamic>("event").unwrap_or_default();
-        let written = tree.write(&event).map_err(Failed)?;
+        let written = tree.write(&event).map_err(TransformError)?;
         Ok(if written == text {
-            Applied::Unchanged
+            TransformOutput::Unchanged
         } else {
-            Applied::Changed(written)
+            TransformOutput::Changed(written)
         })
     }
 
@@ -146,7 +146,7 @@ impl Script {
 }
 
 impl Transform for Script {
-    fn apply(&self, event: &Event) -> Result<Applied, Failed> {
+    fn apply(&self, event: &Event) -> Result<TransformOutput, TransformError> {
         // On a stack of its own, since a value that a script nests too deep would otherwise end the process.
         let text = event.text();
         let stack = self.stack(tree::items_at_most(text));
@@ -154,7 +154,7 @@ impl Transform for Script {
             let run = thread::Builder::new()
                 .stack_size(stack)
                 .spawn_scoped(scope, || self.run(text))
-                .map_err(|error| Failed(format!("no thread for the script: {error}")))?;
+                .map_err(|error| TransformError(format!("no thread for the script: {error}")))?;
             run.join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })

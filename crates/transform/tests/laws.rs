@@ -28,7 +28,7 @@ use std::sync::{Arc, LazyLock};
 use openlineage::{Event, Level, Role};
 use proptest::prelude::*;
 use serde_json::Value;
-use transform::{Rules, diff};
+use transform::{RuleSet, diff};
 
 use actions::ACTIONS;
 use check::{READ, check_actions, check_renames, kept, rules, value};
@@ -83,7 +83,7 @@ proptest! {
     #[test]
     fn what_no_rule_is_for_is_not_even_copied(seed in any::<u64>()) {
         let event = events::made(seed);
-        for rules in IDLE.iter().chain([&Rules::default()]) {
+        for rules in IDLE.iter().chain([&RuleSet::default()]) {
             let after = kept(rules, &event);
             prop_assert!(Arc::ptr_eq(&event.shared_text(), &after.shared_text()));
         }
@@ -104,7 +104,7 @@ proptest! {
 }
 
 /// Every action, for no event.
-static IDLE: LazyLock<Vec<Rules>> = LazyLock::new(|| {
+static IDLE: LazyLock<Vec<RuleSet>> = LazyLock::new(|| {
     let conditions = [
         "{producer: nobody}",
         "{dataset: {namespace: nowhere}}",

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 
 use openlineage::{Event, Level};
 use serde_json::Value;
-use transform::{Did, Facts, Rules, Sources, Transformed, Transforms, Verdict};
+use transform::{Context, RuleSet, Sources, StepOutcome, Transformation, Transforms, Verdict};
 
 /// What rules of one action made of an event.
 struct Outcome {
@@ -35,7 +35,7 @@ fn called(value: &Value) -> String {
     format!("{} {}", text("namespace"), text("name"))
 }
 
-fn rules(actions: &[&str]) -> Rules {
+fn rules(actions: &[&str]) -> RuleSet {
     let sources = Sources {
         file: &|name| Err(format!("{name}: not found")),
         transforms: &Transforms::new(),
@@ -46,14 +46,14 @@ fn rules(actions: &[&str]) -> Rules {
         .enumerate()
         .map(|(n, action)| format!("{{name: r{n}, {action}}}"));
     let text = format!("rules: [{}]", rules.collect::<Vec<_>>().join(", "));
-    Rules::read(&text, &sources).unwrap_or_else(|problems| panic!("{problems:?}"))
+    RuleSet::read(&text, &sources).unwrap_or_else(|problems| panic!("{problems:?}"))
 }
 
-fn transformed(rules: &Rules, event: &Event) -> Transformed {
+fn transformed(rules: &RuleSet, event: &Event) -> Transformation {
     let lookups = HashMap::new();
     rules.apply(
         event,
-        &Facts {
+        &Context {
             target: "store",
             lookups: &lookups,
         },
@@ -68,7 +68,7 @@ fn of(text: &str, actions: &[&str]) -> Outcome {
         !done
             .steps
             .iter()
-            .any(|step| matches!(step.did, Did::Failed(_))),
+            .any(|step| matches!(step.outcome, StepOutcome::Failed(_))),
         "{:?}",
         done.steps
     );
@@ -81,7 +81,7 @@ fn of(text: &str, actions: &[&str]) -> Outcome {
         again
             .steps
             .iter()
-            .all(|step| matches!(step.did, Did::Nothing)),
+            .all(|step| matches!(step.outcome, StepOutcome::Unchanged)),
         "{}",
         after.text()
     );

@@ -21,13 +21,13 @@ use std::sync::{Arc, LazyLock};
 use bad::BAD;
 use good::GOOD;
 use serde_json::Value;
-use transform::{Problem, Rules, SCHEMA, Script, ScriptLimits, Sources, Transforms};
+use transform::{Problem, RuleSet, SCHEMA, Script, ScriptLimits, Sources, Transforms};
 use unsaid::UNSAID;
 use words::{CHOICES, KEYS};
 
 const MODULE: &[u8] = include_bytes!("modules/team_owner.wasm");
 
-fn read(text: &str) -> Result<Rules, Vec<Problem>> {
+fn read(text: &str) -> Result<RuleSet, Vec<Problem>> {
     let file = |name: &str| match name {
         "7" | "script.rhai" => Ok(b"let x = 1;".to_vec()),
         "module.wasm" => Ok(MODULE.to_vec()),
@@ -43,7 +43,7 @@ fn read(text: &str) -> Result<Rules, Vec<Problem>> {
         transforms: &transforms,
         hash_key: Some(b"0123456789abcdef0123456789abcdef"),
     };
-    Rules::read(text, &sources)
+    RuleSet::read(text, &sources)
 }
 
 fn yaml(text: &str) -> Value {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use openlineage::{Edits, Event, quote};
-use transform::{Applied, Failed, Transform, Transforms};
+use transform::{Transform, TransformError, TransformOutput, Transforms};
 
 /// The transforms that this binary adds.
 pub fn transforms() -> Transforms {
@@ -22,14 +22,14 @@ pub fn transforms() -> Transforms {
 struct TeamOf(BTreeMap<String, String>);
 
 impl Transform for TeamOf {
-    fn apply(&self, event: &Event) -> Result<Applied, Failed> {
+    fn apply(&self, event: &Event) -> Result<TransformOutput, TransformError> {
         let (Some(job), Some(root)) = (event.job(), event.json()) else {
-            return Ok(Applied::Unchanged); // a DatasetEvent has no job
+            return Ok(TransformOutput::Unchanged); // a DatasetEvent has no job
         };
         let mut teams = self.0.iter();
         let Some((_, team)) = teams.find(|(prefix, _)| job.name.starts_with(prefix.as_str()))
         else {
-            return Ok(Applied::Unchanged);
+            return Ok(TransformOutput::Unchanged);
         };
         let facet = format!(
             r#"{{"_producer":"urn:example","_schemaURL":"urn:example:team","name":{}}}"#,
@@ -37,13 +37,15 @@ impl Transform for TeamOf {
         );
         let mut edits = Edits::of(event.text());
         match (root.get("job"), root.at(&["job", "facets"])) {
-            (_, Some(facets)) if facets.get("team").is_some() => return Ok(Applied::Unchanged),
+            (_, Some(facets)) if facets.get("team").is_some() => {
+                return Ok(TransformOutput::Unchanged);
+            }
             (_, Some(facets)) => edits.add_members(facets, &[("team", facet)]),
             (Some(job), None) => {
                 edits.add_members(job, &[("facets", format!(r#"{{"team":{facet}}}"#))])
             }
-            (None, None) => return Err(Failed("an event with a job has a job".to_owned())),
+            (None, None) => return Err(TransformError("an event with a job has a job".to_owned())),
         }
-        Ok(Applied::Changed(edits.apply()))
+        Ok(TransformOutput::Changed(edits.apply()))
     }
 }

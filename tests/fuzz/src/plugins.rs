@@ -4,7 +4,9 @@
 use std::sync::LazyLock;
 
 use openlineage::{Event, Level};
-use transform::{Applied, Failed, Module, ModuleLimits, Script, ScriptLimits, Transform};
+use transform::{
+    Module, ModuleLimits, Script, ScriptLimits, Transform, TransformError, TransformOutput,
+};
 
 /// A word of the event that no script has.
 const CANARY: &str = "qX7canary7Xq";
@@ -61,11 +63,11 @@ pub(crate) fn module(bytes: &[u8]) {
     }
 }
 
-fn answered(answer: Result<Applied, Failed>, may_quote: bool) {
+fn answered(answer: Result<TransformOutput, TransformError>, may_quote: bool) {
     match answer {
-        Ok(Applied::Unchanged | Applied::Drop) => {}
-        Ok(Applied::Changed(text)) => drop(EVENT.rewritten(text)),
-        Err(Failed(reason)) => {
+        Ok(TransformOutput::Unchanged | TransformOutput::Drop) => {}
+        Ok(TransformOutput::Changed(text)) => drop(EVENT.rewritten(text)),
+        Err(TransformError(reason)) => {
             assert!(!reason.is_empty());
             assert!(may_quote || !reason.contains(CANARY), "{reason}");
         }

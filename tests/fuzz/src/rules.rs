@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use openlineage::{Event, Level, quote};
-use transform::{Did, Facts, Rules, Sources, Transforms, Verdict, coalesce};
+use transform::{Context, RuleSet, Sources, StepOutcome, Transforms, Verdict, coalesce};
 
 use crate::check::kept;
 use crate::event::legal;
@@ -44,7 +44,7 @@ pub(crate) fn rules(bytes: &[u8]) {
     };
     // YAML ends lines with a carriage return too.
     let lines = text.matches(['\n', '\r']).count() as u64 + 1;
-    match Rules::read(text, &sources) {
+    match RuleSet::read(text, &sources) {
         Err(problems) => {
             assert!(!problems.is_empty(), "refused without a reason");
             for problem in problems {
@@ -63,24 +63,24 @@ pub(crate) fn rules(bytes: &[u8]) {
     }
 }
 
-fn apply(rules: &Rules, event: &Event) {
+fn apply(rules: &RuleSet, event: &Event) {
     let lookups = HashMap::new();
-    let facts = Facts {
+    let context = Context {
         target: "store",
         lookups: &lookups,
     };
-    rules.wanted(event, "store");
-    rules.explain(event, &facts);
-    let transformed = rules.apply(event, &facts);
+    rules.lookups(event, "store");
+    rules.explain(event, &context);
+    let transformed = rules.apply(event, &context);
     for step in &transformed.steps {
-        if let Did::Failed(reason) = &step.did {
+        if let StepOutcome::Failed(reason) = &step.outcome {
             assert_ne!(reason, "it panicked");
         }
     }
     if let Verdict::Keep(after) = transformed.verdict {
         legal(&after);
         assert_eq!(
-            rules.together(&[(event, &after)], "store", None).len(),
+            rules.merge_run(&[(event, &after)], "store", None).len(),
             coalesce(&[&after], true, None).len()
         );
     }
@@ -103,7 +103,7 @@ pub(crate) fn pattern(bytes: &[u8]) {
         "rules: [{{name: r, rename: {{only: {{namespace: {}}}, name: found}}}}]",
         quote(glob)
     );
-    let Ok(rules) = Rules::read(&file, &sources) else {
+    let Ok(rules) = RuleSet::read(&file, &sources) else {
         // Only what YAML itself has to say may stand against a glob, or that there is too much of it.
         let yaml = |c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}');
         assert!(glob.len() > 100 || glob.chars().any(yaml), "{glob:?}");

@@ -12,7 +12,7 @@ mod test;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use ::transform::{Rules, Transforms};
+use ::transform::{RuleSet, Transforms};
 use anstyle::{AnsiColor, Style};
 use clap::{Args, Subcommand, ValueEnum};
 use openlineage::{Event, Level};
@@ -80,16 +80,16 @@ pub(super) fn run(
     transforms: Transforms,
     environment: Settings,
 ) -> anyhow::Result<ExitCode> {
-    let bench = Bench {
+    let loader = RuleLoader {
         transforms,
         environment,
     };
     match arguments.command {
-        None => show::run(&arguments.show, &bench),
-        Some(Command::Check(arguments)) => check::run(&arguments, &bench),
-        Some(Command::Test(arguments)) => test::run(&arguments, &bench),
-        Some(Command::Explain(arguments)) => explain::run(&arguments, &bench),
-        Some(Command::Replay(arguments)) => replay::run(&arguments, &bench),
+        None => show::run(&arguments.show, &loader),
+        Some(Command::Check(arguments)) => check::run(&arguments, &loader),
+        Some(Command::Test(arguments)) => test::run(&arguments, &loader),
+        Some(Command::Explain(arguments)) => explain::run(&arguments, &loader),
+        Some(Command::Replay(arguments)) => replay::run(&arguments, &loader),
         Some(Command::Schema) => {
             super::print(::transform::SCHEMA.trim_end())?;
             Ok(FINE)
@@ -98,7 +98,7 @@ pub(super) fn run(
 }
 
 /// What every command of the workbench reads rules with.
-struct Bench {
+struct RuleLoader {
     transforms: Transforms,
     environment: Settings,
 }
@@ -113,7 +113,7 @@ struct Located {
     hash_key: Option<Vec<u8>>,
 }
 
-impl Bench {
+impl RuleLoader {
     /// With a configuration, as `serve` has it; without, so that whatever some configuration allows is allowed.
     fn locate(&self, file: &File) -> anyhow::Result<Located> {
         let given = file.rules.clone();
@@ -158,13 +158,13 @@ impl Bench {
         })
     }
 
-    fn rules(&self, file: &File) -> anyhow::Result<Rules> {
+    fn rules(&self, file: &File) -> anyhow::Result<RuleSet> {
         self.locate(file)?.read()
     }
 }
 
 impl Located {
-    fn read(&self) -> anyhow::Result<Rules> {
+    fn read(&self) -> anyhow::Result<RuleSet> {
         let key = self.hash_key.as_deref();
         Ok(read_path(&self.path, &self.allowed, key)?)
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use openlineage::{Event, EventType, Subject};
 use tokio::time::Instant;
-use transform::{Coalesce, Holder, Rules};
+use transform::{Coalesce, Holder, RuleSet};
 
 use super::{MARGIN, plan};
 use crate::queue::Record;
@@ -130,7 +130,7 @@ impl Hold {
     pub(super) fn pass(
         &mut self,
         events: Vec<(Record, Event)>,
-        rules: &Rules,
+        rules: &RuleSet,
         target: &str,
         now: i64,
     ) -> Passed {

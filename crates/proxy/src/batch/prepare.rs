@@ -9,8 +9,8 @@ use std::sync::Arc;
 use openlineage::{Event, Subject};
 use targets::Takes;
 use transform::{
-    Change, Cut, Did, Facts, Lookup, Redshift, Rules, ShortName, Unresolved, Verdict, fit,
-    run_event,
+    Change, Context, Cut, Lookup, Redshift, RuleSet, ShortName, StepOutcome, Unresolved, Verdict,
+    fit, run_event,
 };
 
 use super::renamed::renamed;
@@ -54,8 +54,8 @@ pub struct Told {
 
 impl Prepare {
     /// The short names that have to be looked up for `event`.
-    pub(super) fn wanted(&self, rules: &Rules, event: &Event) -> BTreeSet<ShortName> {
-        let mut wanted = rules.wanted(event, self.target);
+    pub(super) fn wanted(&self, rules: &RuleSet, event: &Event) -> BTreeSet<ShortName> {
+        let mut wanted = rules.lookups(event, self.target);
         wanted.extend(self.redshift.wanted(event));
         wanted
     }
@@ -63,25 +63,25 @@ impl Prepare {
     /// One event, through the rules of the file and the rule of Redshift names.
     pub(super) fn rule(
         &self,
-        rules: &Rules,
+        rules: &RuleSet,
         event: &Event,
         answers: &Answers,
     ) -> (Told, Result<Event, Outcome>) {
-        let facts = Facts {
+        let context = Context {
             target: self.target,
             lookups: answers,
         };
         let original = event;
-        let transformed = rules.apply(event, &facts);
+        let transformed = rules.apply(event, &context);
         let mut told = Told {
             unresolved: transformed.unresolved,
             ..Told::default()
         };
         for step in transformed.steps {
-            match step.did {
-                Did::Changed { .. } => told.rules.push(step.rule),
-                Did::Failed(reason) => told.failed.push((step.rule, reason)),
-                Did::NotFor(_) | Did::Nothing | Did::Dropped => {}
+            match step.outcome {
+                StepOutcome::Changed { .. } => told.rules.push(step.rule),
+                StepOutcome::Failed(reason) => told.failed.push((step.rule, reason)),
+                StepOutcome::ConditionUnmet(_) | StepOutcome::Unchanged | StepOutcome::Dropped => {}
             }
         }
         match transformed.verdict {

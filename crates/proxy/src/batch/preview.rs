@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use openlineage::Event;
-use transform::Rules;
+use transform::RuleSet;
 
 use super::prepare::Prepare;
 use super::{Outcome, plan};
@@ -22,7 +22,7 @@ pub struct Preview {
 }
 
 /// Transforms `events` as one batch, each with its place.
-pub fn preview(prepare: &Prepare, rules: &Rules, events: Vec<(String, Event)>) -> Preview {
+pub fn preview(prepare: &Prepare, rules: &RuleSet, events: Vec<(String, Event)>) -> Preview {
     let answers = HashMap::new();
     let records = events
         .into_iter()

@@ -50,7 +50,7 @@ fn named<'t>(event: &'t Event) -> Vec<Named<'t>> {
 mod tests {
     use super::*;
     use openlineage::Level;
-    use transform::{Facts, Rules, Sources, Transforms, Verdict};
+    use transform::{Context, RuleSet, Sources, Transforms, Verdict};
 
     const EVENT: &str = r#"{"eventTime":"2026-01-01T00:00:00Z","producer":"urn:p","schemaURL":"urn:s","eventType":"COMPLETE",
         "run":{"runId":"01a1faa6-e194-708b-a993-000000000001"},"job":{"namespace":"etl","name":"daily"},
@@ -68,13 +68,13 @@ mod tests {
             hash_key: None,
         };
         let rules = format!("version: 1\nrules:\n  - name: r\n    {action}\n");
-        let rules = Rules::read(&rules, &sources).unwrap();
+        let rules = RuleSet::read(&rules, &sources).unwrap();
         let event = Event::read(EVENT.as_bytes(), Level::Strict).unwrap().event;
-        let facts = Facts {
+        let context = Context {
             target: "store",
             lookups: &HashMap::new(),
         };
-        match rules.apply(&event, &facts).verdict {
+        match rules.apply(&event, &context).verdict {
             Verdict::Keep(after) => {
                 assert_ne!(event.text(), after.text(), "{action} did nothing");
                 renamed(&event, &after)

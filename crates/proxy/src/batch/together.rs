@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use openlineage::Event;
 use sha2::{Digest, Sha256};
-use transform::{Cut, Merged, Rules};
+use transform::{Cut, Merged, RuleSet};
 use uuid::Uuid;
 
 use super::plan;
@@ -51,7 +51,7 @@ impl Prepare {
     /// which there is no time left.
     pub(super) fn run(
         &self,
-        rules: &Rules,
+        rules: &RuleSet,
         events: Vec<(Record, Event)>,
         answers: &Answers,
         late: impl Fn(&Record) -> Option<Outcome>,
@@ -83,7 +83,7 @@ impl Prepare {
             .iter()
             .map(|item| (&item.event, &item.ruled))
             .collect();
-        let together = || rules.together(&pairs, self.target, self.takes.max_bytes);
+        let together = || rules.merge_run(&pairs, self.target, self.takes.max_bytes);
         let groups = plan::guarded(together).unwrap_or_default();
         let finish = |group: &Merged| {
             plan::guarded(|| self.finish(group.event.clone()))

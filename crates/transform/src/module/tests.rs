@@ -89,7 +89,7 @@ fn failed(bytes: &[u8]) -> String {
 fn the_rust_example_makes_owners_and_keeps_numbers() {
     let module = load(RUST, &json!({"teams": {"sales": "team:sales"}})).unwrap();
     let rest = r#","x":[12345678901234567890123,1e+21,-0.0,1.0]"#;
-    let Applied::Changed(text) = module.apply(&event("sales__load", rest)).unwrap() else {
+    let TransformOutput::Changed(text) = module.apply(&event("sales__load", rest)).unwrap() else {
         panic!("no owner");
     };
     let changed = event("", "").rewritten(text).unwrap();
@@ -103,7 +103,10 @@ fn the_rust_example_makes_owners_and_keeps_numbers() {
         "{}",
         changed.text()
     );
-    assert_eq!(module.apply(&event("load", rest)), Ok(Applied::Unchanged));
+    assert_eq!(
+        module.apply(&event("load", rest)),
+        Ok(TransformOutput::Unchanged)
+    );
 }
 
 #[test]
@@ -116,15 +119,18 @@ fn the_assemblyscript_example_replaces_namespaces_and_nothing_else() {
     let expected = before
         .text()
         .replacen(r#""namespace":"old""#, r#""namespace":"prod""#, 2);
-    assert_eq!(module.apply(&before), Ok(Applied::Changed(expected)));
+    assert_eq!(
+        module.apply(&before),
+        Ok(TransformOutput::Changed(expected))
+    );
     let scratch = before.text().replace(
         r#""namespace":"old","name":"j""#,
         r#""namespace":"scratch-1","name":"j""#,
     );
     let scratch = before.rewritten(scratch).unwrap();
-    assert_eq!(module.apply(&scratch), Ok(Applied::Drop));
+    assert_eq!(module.apply(&scratch), Ok(TransformOutput::Drop));
     let same = load(ASSEMBLYSCRIPT, &json!("old")).unwrap();
-    assert_eq!(same.apply(&before), Ok(Applied::Unchanged));
+    assert_eq!(same.apply(&before), Ok(TransformOutput::Unchanged));
 }
 
 #[test]
@@ -147,10 +153,16 @@ fn all_verdicts_are_understood() {
             .unwrap()
             .apply(&event("j", ""))
     };
-    assert_eq!(verdict("=", 1), Ok(Applied::Unchanged));
-    assert_eq!(verdict("-", 1), Ok(Applied::Drop));
-    assert_eq!(verdict("+{}", 3), Ok(Applied::Changed("{}".to_owned())));
-    assert_eq!(verdict("!no idea", 8), Err(Failed("no idea".to_owned())));
+    assert_eq!(verdict("=", 1), Ok(TransformOutput::Unchanged));
+    assert_eq!(verdict("-", 1), Ok(TransformOutput::Drop));
+    assert_eq!(
+        verdict("+{}", 3),
+        Ok(TransformOutput::Changed("{}".to_owned()))
+    );
+    assert_eq!(
+        verdict("!no idea", 8),
+        Err(TransformError("no idea".to_owned()))
+    );
     assert_eq!(verdict("!", 60_000).unwrap_err().0.chars().count(), 200);
 }
 
@@ -339,7 +351,10 @@ fn nothing_is_kept_from_one_event_to_the_next() {
     );
     let module = load(&counting, &Value::Null).unwrap();
     for _ in 0..3 {
-        assert_eq!(module.apply(&event("j", "")), Ok(Applied::Unchanged));
+        assert_eq!(
+            module.apply(&event("j", "")),
+            Ok(TransformOutput::Unchanged)
+        );
     }
 }
 
@@ -357,5 +372,5 @@ fn one_module_serves_many_threads_and_gives_each_the_same() {
             });
         }
     });
-    assert!(matches!(first, Applied::Changed(_)));
+    assert!(matches!(first, TransformOutput::Changed(_)));
 }

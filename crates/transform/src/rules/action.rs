@@ -8,16 +8,16 @@ use std::sync::Arc;
 
 use openlineage::{Edits, Event, Identity, Json, Level, Refused, Role};
 
-use super::Facts;
+use super::Context;
 use super::add::Add;
-use super::apart::{Judged, rewrite_apart};
+use super::distinct::{Judged, rewrite_apart};
 use super::pattern::Patterns;
 use super::rename::{Rename, rewrite};
 use super::when::Named;
 use crate::action::{FacetsAction, Normalise, On, Redact, Strip, one_catalogue, redact_text};
 use crate::endpoint::ShortName;
 use crate::mentions::{Moves, Uris};
-use crate::plugin::{Applied, Transform};
+use crate::plugin::{Transform, TransformOutput};
 use crate::redshift::{Redshift, Unresolved};
 
 /// What a rule does.
@@ -49,7 +49,7 @@ pub(super) struct Symlink {
 
 /// What an action did.
 #[derive(Debug)]
-pub(super) enum Done {
+pub(super) enum ActionOutput {
     Changed(Event),
     Drop,
 }
@@ -83,7 +83,7 @@ impl Action {
     }
 
     /// What it needs to know for `event`.
-    pub(super) fn wanted(&self, event: &Event) -> BTreeSet<ShortName> {
+    pub(super) fn lookups(&self, event: &Event) -> BTreeSet<ShortName> {
         match self {
             Action::Redshift(redshift) => redshift.wanted(event),
             Action::Rename(_)
@@ -103,9 +103,9 @@ impl Action {
     pub(super) fn on(
         &self,
         event: &Event,
-        facts: &Facts<'_>,
+        context: &Context<'_>,
         unresolved: &mut Vec<Unresolved>,
-    ) -> Result<Option<Done>, String> {
+    ) -> Result<Option<ActionOutput>, String> {
         let text = match self {
             Action::Rename(rename) => rename.apply(event),
             Action::Normalise(only, normalise) => {
@@ -114,10 +114,10 @@ impl Action {
                 text
             }
             Action::Redshift(redshift) => {
-                let rewritten = redshift.rewrite(event, facts.lookups);
+                let rewritten = redshift.rewrite(event, context.lookups);
                 unresolved.extend(rewritten.unresolved);
                 let changed = !rewritten.changes.is_empty();
-                return Ok(changed.then_some(Done::Changed(rewritten.event)));
+                return Ok(changed.then_some(ActionOutput::Changed(rewritten.event)));
             }
             Action::SymlinkToPrimary(symlink) => symlink.swapped(event),
             Action::Strip(Role::Job, only, strip) => rewrite(event, Role::Job, |name| {
@@ -146,11 +146,11 @@ impl Action {
             Action::Redact(redact) => redact.redact(event),
             Action::Add(add) => return add.to(event),
             Action::DropDatasets(named) => without_datasets(event, named),
-            Action::Drop => return Ok(Some(Done::Drop)),
+            Action::Drop => return Ok(Some(ActionOutput::Drop)),
             Action::Plugin(transform) => match transform.apply(event) {
-                Ok(Applied::Unchanged) => None,
-                Ok(Applied::Changed(text)) => Some(text),
-                Ok(Applied::Drop) => return Ok(Some(Done::Drop)),
+                Ok(TransformOutput::Unchanged) => None,
+                Ok(TransformOutput::Changed(text)) => Some(text),
+                Ok(TransformOutput::Drop) => return Ok(Some(ActionOutput::Drop)),
                 Err(failed) => return Err(failed.0),
             },
         };
@@ -163,7 +163,7 @@ impl Action {
             None => Ok(None),
             Some(text) if text == event.text() => Ok(None),
             Some(text) => match Event::read(text.as_bytes(), level) {
-                Ok(read) => Ok(Some(Done::Changed(read.event))),
+                Ok(read) => Ok(Some(ActionOutput::Changed(read.event))),
                 Err(refused) => Err(no_event(&refused)),
             },
         }

@@ -2,7 +2,7 @@
 
 use openlineage::Event;
 
-use super::action::{Done, no_event};
+use super::action::{ActionOutput, no_event};
 use crate::action::{Documentation, Facet, JobType, On, Owner, Tag, add_owners, add_tags};
 
 /// What is added, and to what.
@@ -23,7 +23,7 @@ type Addition<'a> = Box<dyn Fn(&Event) -> Option<String> + 'a>;
 
 impl Add {
     /// `event` with all of it; `None` when it has all of it.
-    pub(super) fn to(&self, event: &Event) -> Result<Option<Done>, String> {
+    pub(super) fn to(&self, event: &Event) -> Result<Option<ActionOutput>, String> {
         let mut current = event.clone();
         for addition in self.additions() {
             if let Some(text) = addition(&current) {
@@ -32,7 +32,7 @@ impl Add {
             }
         }
         let changed = current.text() != event.text();
-        Ok(changed.then_some(Done::Changed(current)))
+        Ok(changed.then_some(ActionOutput::Changed(current)))
     }
 
     fn additions(&self) -> Vec<Addition<'_>> {

@@ -16,7 +16,7 @@ use given::events;
 use judge::{Came, Expect};
 
 use super::yaml::{At, Fields, Node, Problems, Value as Yaml};
-use super::{Facts, Rules, Verdict};
+use super::{Context, RuleSet, Verdict};
 use crate::diff::Difference;
 use crate::redshift::Lookup;
 
@@ -64,7 +64,7 @@ impl ExampleResult {
 
 impl Example {
     /// Runs the example with the rules of its file.
-    pub fn run(&self, rules: &Rules) -> ExampleResult {
+    pub fn run(&self, rules: &RuleSet) -> ExampleResult {
         let alone;
         let rules = match &self.rule {
             None => rules,
@@ -74,18 +74,18 @@ impl Example {
             }
         };
         let lookups: HashMap<_, Lookup> = HashMap::new();
-        let facts = Facts {
+        let context = Context {
             target: &self.target,
             lookups: &lookups,
         };
         let (mut came, mut kept) = (Came::default(), Vec::new());
         for event in &self.given {
-            let transformed = rules.apply(event, &facts);
+            let transformed = rules.apply(event, &context);
             let unresolved = transformed.unresolved.iter();
             came.unresolved
                 .extend(unresolved.map(|name| format!("{}: {}", name.namespace, name.reason)));
             for step in &transformed.steps {
-                if let super::Did::Failed(reason) = &step.did {
+                if let super::StepOutcome::Failed(reason) = &step.outcome {
                     came.failed
                         .push(format!("rule {:?} failed: {reason}", step.rule));
                 }
@@ -99,7 +99,7 @@ impl Example {
             }
         }
         let pairs: Vec<_> = kept.iter().map(|(event, after)| (*event, after)).collect();
-        let together = rules.together(&pairs, &self.target, None);
+        let together = rules.merge_run(&pairs, &self.target, None);
         came.kept = together.into_iter().map(|merged| merged.event).collect();
         let mut failures = Vec::new();
         let may_fail = |expect: &Expect| matches!(expect, Expect::DeadLetter | Expect::Failed);

@@ -5,7 +5,7 @@
 
 mod places;
 
-pub use places::{Placed, placed};
+pub use places::{NamePosition, name_positions};
 
 use std::collections::BTreeSet;
 
@@ -18,18 +18,18 @@ use super::when::Named;
 
 /// A name that a rule left, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Left {
+pub struct UntouchedName {
     /// Of a dataset or a job.
     pub role: Role,
     /// The name.
     pub name: Identity,
     /// Why; nothing where the rule is for it and there was nothing to do.
-    pub unmet: Option<Unmet>,
+    pub unmet: Option<NameMismatch>,
 }
 
 /// What a rule asks of a name, and what it found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unmet {
+pub struct NameMismatch {
     /// The place in the rule: `only.namespace`, `namespace.map`.
     pub condition: String,
     /// What it asks for.
@@ -46,7 +46,7 @@ const MOST_COMPARED: usize = 1_000;
 
 impl Action {
     /// The names of `event` that it leaves, once each.
-    pub(super) fn left(&self, event: &Event) -> Vec<Left> {
+    pub(super) fn untouched(&self, event: &Event) -> Vec<UntouchedName> {
         match self {
             Action::Rename(rename) => each(event, rename.of, |name| rename.unmet(name)),
             Action::Normalise(only, _) => {
@@ -58,7 +58,7 @@ impl Action {
             Action::DropDatasets(named) => each(event, Role::Dataset, |name| {
                 (!named.matches(name)).then(|| named.unmet("drop_datasets", name))
             }),
-            Action::SymlinkToPrimary(symlink) => symlink.left(event),
+            Action::SymlinkToPrimary(symlink) => symlink.untouched(event),
             Action::Redshift(_)
             | Action::Facets(..)
             | Action::Redact(_)
@@ -70,7 +70,11 @@ impl Action {
 }
 
 /// Each name of that role once; `why` gives nothing for one that is not left.
-fn each(event: &Event, of: Role, why: impl Fn(&Identity) -> Option<Option<Unmet>>) -> Vec<Left> {
+fn each(
+    event: &Event,
+    of: Role,
+    why: impl Fn(&Identity) -> Option<Option<NameMismatch>>,
+) -> Vec<UntouchedName> {
     let found = event.json().map(openlineage::names).unwrap_or_default();
     let mut seen = BTreeSet::new();
     let names = found.into_iter().filter(|name| name.role == of);
@@ -79,7 +83,7 @@ fn each(event: &Event, of: Role, why: impl Fn(&Identity) -> Option<Option<Unmet>
         .filter(|name| seen.insert(name.clone()))
         .filter_map(|name| {
             let unmet = why(&name)?;
-            Some(Left {
+            Some(UntouchedName {
                 role: of,
                 name,
                 unmet,
@@ -97,7 +101,7 @@ fn identity(namespace: Json<'_>, name: Json<'_>) -> Option<Identity> {
 
 impl Named {
     /// What `name` lacks.
-    fn unmet(&self, within: &str, name: &Identity) -> Option<Unmet> {
+    fn unmet(&self, within: &str, name: &Identity) -> Option<NameMismatch> {
         let sides = [
             ("namespace", &self.namespace, &name.namespace),
             ("name", &self.name, &name.name),
@@ -112,8 +116,8 @@ impl Named {
 }
 
 impl Patterns {
-    fn unmet(&self, condition: String, found: &str) -> Unmet {
-        Unmet {
+    fn unmet(&self, condition: String, found: &str) -> NameMismatch {
+        NameMismatch {
             condition,
             expected: self.told(),
             found: found.to_owned(),
@@ -124,7 +128,7 @@ impl Patterns {
 
 impl Rename {
     /// Why it leaves `name`; nothing when it does not.
-    fn unmet(&self, name: &Identity) -> Option<Option<Unmet>> {
+    fn unmet(&self, name: &Identity) -> Option<Option<NameMismatch>> {
         let Some(after) = self.renamed(name) else {
             return Some(self.only.unmet("only", name));
         };
@@ -152,7 +156,7 @@ impl Rename {
 
 impl Change {
     /// What it looks for that `text` is not; nothing when it is what the change makes of it.
-    fn unmet(&self, side: &str, text: &str) -> Option<Unmet> {
+    fn unmet(&self, side: &str, text: &str) -> Option<NameMismatch> {
         let (kind, wanted, found): (&str, Vec<&str>, &str) = match self {
             Change::Set(_) => return None,
             Change::Map(map) => ("map", map.keys().map(String::as_str).collect(), text),
@@ -181,7 +185,7 @@ impl Change {
             0 => String::new(),
             more => format!(" or {more} others"),
         };
-        Some(Unmet {
+        Some(NameMismatch {
             condition: format!("{side}.{kind}"),
             expected: shown.join(" or ") + &more,
             found: found.to_owned(),
@@ -228,7 +232,7 @@ fn nearest(found: &str, wanted: &[&str]) -> Option<String> {
 }
 
 impl Symlink {
-    fn left(&self, event: &Event) -> Vec<Left> {
+    fn untouched(&self, event: &Event) -> Vec<UntouchedName> {
         let Some(root) = event.json() else {
             return Vec::new();
         };
@@ -237,7 +241,7 @@ impl Symlink {
             let Some(name) = Identity::of(dataset) else {
                 continue;
             };
-            let unmet = |condition: &str, expected: String, found: String| Unmet {
+            let unmet = |condition: &str, expected: String, found: String| NameMismatch {
                 condition: condition.to_owned(),
                 expected,
                 found,
@@ -264,7 +268,7 @@ impl Symlink {
                     found.collect::<Vec<_>>().join(", "),
                 ))
             };
-            left.push(Left {
+            left.push(UntouchedName {
                 role: Role::Dataset,
                 name,
                 unmet,

@@ -4,9 +4,9 @@
 //! (`transforms.schema.json`) says the same; a test holds the two together. The actions are in `read/`.
 
 mod facets;
-mod idle;
 mod names;
 mod plugins;
+mod warnings;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -17,7 +17,7 @@ use super::action::Action;
 use super::examples::Example;
 use super::when::{Named, When};
 use super::yaml::{Fields, Node, Problem, Problems, Value, parse};
-use super::{OnFailure, Rule, Rules};
+use super::{OnFailure, Rule, RuleSet};
 use crate::plugin::Transforms;
 
 /// What a rules file may refer to.
@@ -51,7 +51,7 @@ const LONGEST_WINDOW: u64 = 900;
 /// Characters of a rule's name, which stands in every line and label about it.
 const LONGEST_NAME: usize = 100;
 
-pub(super) fn read(text: &str, sources: &Sources<'_>) -> Result<Rules, Vec<Problem>> {
+pub(super) fn read(text: &str, sources: &Sources<'_>) -> Result<RuleSet, Vec<Problem>> {
     let root = parse(text).map_err(|problem| vec![problem])?;
     let mut problems = Problems::default();
     let mut rules = file(&root, sources, &mut problems);
@@ -68,8 +68,8 @@ pub(super) fn read(text: &str, sources: &Sources<'_>) -> Result<Rules, Vec<Probl
     }
 }
 
-fn file(root: &Node, sources: &Sources<'_>, problems: &mut Problems) -> Rules {
-    let mut rules = Rules::default();
+fn file(root: &Node, sources: &Sources<'_>, problems: &mut Problems) -> RuleSet {
+    let mut rules = RuleSet::default();
     if let Value::Null = root.value {
         // Perhaps half written: this must not count as a file without rules.
         problems.say(root.at, "the file is empty; rules: [] means none");
@@ -106,7 +106,7 @@ fn file(root: &Node, sources: &Sources<'_>, problems: &mut Problems) -> Rules {
         }
         if let Some(message) = unreached(&rules.rules, &rule) {
             problems.warn(node.at, &message);
-            rule.idle.push(message);
+            rule.warnings.push(message);
         }
         rules.rules.push(rule);
     }
@@ -195,7 +195,7 @@ fn rule(
         problems.warn(node.at, format!("no event meets its conditions: {reason}"));
     }
     if let Some(node) = ACTIONS.iter().find_map(|(key, _)| node.member(key)) {
-        idle::warn(node, &action, problems);
+        warnings::warn(node, &action, problems);
     }
     let idle = problems.warnings.iter().skip(before);
     let idle = idle.map(|warning| warning.message.trim_start_matches(&prefix).to_owned());
@@ -204,7 +204,7 @@ fn rule(
         when,
         action,
         on_failure: on_failure.unwrap_or(default),
-        idle: idle.collect(),
+        warnings: idle.collect(),
     })
 }
 
@@ -216,7 +216,7 @@ fn unreached(earlier: &[Rule], rule: &Rule) -> Option<String> {
             before.name
         ));
     }
-    let (before, namespace) = idle::emptied(earlier, &rule.action)?;
+    let (before, namespace) = warnings::emptied(earlier, &rule.action)?;
     let name = &before.name;
     Some(format!(
         "no name is left for it: {name:?} renames all in {namespace:?}"

@@ -2,15 +2,15 @@
 
 mod examples;
 mod explain;
-mod idle;
 mod reading;
+mod warnings;
 
 use std::collections::HashMap;
 
 use openlineage::Level;
 
 use super::*;
-use crate::plugin::{Applied, Failed, Transform, Transforms};
+use crate::plugin::{Transform, TransformError, TransformOutput, Transforms};
 
 fn sources<'s>(transforms: &'s Transforms) -> Sources<'s> {
     Sources {
@@ -20,15 +20,15 @@ fn sources<'s>(transforms: &'s Transforms) -> Sources<'s> {
     }
 }
 
-fn rules(text: &str) -> Rules {
-    Rules::read(text, &sources(&Transforms::new())).unwrap_or_else(|problems| {
+fn rules(text: &str) -> RuleSet {
+    RuleSet::read(text, &sources(&Transforms::new())).unwrap_or_else(|problems| {
         let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
         panic!("{}", told.join("\n"))
     })
 }
 
 fn problems(text: &str) -> Vec<String> {
-    let read = Rules::read(text, &sources(&Transforms::new()));
+    let read = RuleSet::read(text, &sources(&Transforms::new()));
     read.unwrap_err().iter().map(ToString::to_string).collect()
 }
 
@@ -40,16 +40,16 @@ fn event(members: &str) -> Event {
     Event::read(text.as_bytes(), Level::Strict).unwrap().event
 }
 
-fn applied(rules: &Rules, event: &Event) -> Transformed {
+fn applied(rules: &RuleSet, event: &Event) -> Transformation {
     let lookups = HashMap::new();
-    let facts = Facts {
+    let context = Context {
         target: "store",
         lookups: &lookups,
     };
-    rules.apply(event, &facts)
+    rules.apply(event, &context)
 }
 
-fn kept(rules: &Rules, event: &Event) -> Event {
+fn kept(rules: &RuleSet, event: &Event) -> Event {
     match applied(rules, event).verdict {
         Verdict::Keep(event) => event,
         other => panic!("{other:?}"),
@@ -139,16 +139,16 @@ fn an_explanation_names_the_condition_that_is_not_met() {
            - {name: b, when: {outputs: true}, drop: true}",
     );
     let lookups = HashMap::new();
-    let facts = Facts {
+    let context = Context {
         target: "store",
         lookups: &lookups,
     };
-    let explained = rules.explain(&event(""), &facts);
+    let explained = rules.explain(&event(""), &context);
     let misses: Vec<String> = explained
         .steps
         .iter()
-        .map(|step| match &step.did {
-            Did::NotFor(miss) => format!(
+        .map(|step| match &step.outcome {
+            StepOutcome::ConditionUnmet(miss) => format!(
                 "{}: {} is to be {}, found {}",
                 step.rule, miss.condition, miss.expected, miss.found
             ),
@@ -276,9 +276,9 @@ fn a_name_that_would_become_empty_fails_the_rule_whatever_its_action() {
             panic!("{:?}", transformed.steps);
         };
         assert!(
-            matches!(&step.did, Did::Failed(why) if why == "a name would become empty"),
+            matches!(&step.outcome, StepOutcome::Failed(why) if why == "a name would become empty"),
             "{action}: {:?}",
-            step.did
+            step.outcome
         );
     }
     let other = rules("rules: [{name: a, rename: {name: y}}]");
@@ -291,12 +291,14 @@ fn a_name_that_would_become_empty_fails_the_rule_whatever_its_action() {
 struct Bad(&'static str);
 
 impl Transform for Bad {
-    fn apply(&self, event: &Event) -> Result<Applied, Failed> {
+    fn apply(&self, event: &Event) -> Result<TransformOutput, TransformError> {
         match self.0 {
             "panic" => panic!("as told"),
-            "rubbish" => Ok(Applied::Changed(event.text().replace("runId", "run"))),
-            "no json" => Ok(Applied::Changed("{".into())),
-            _ => Err(Failed("as told".into())),
+            "rubbish" => Ok(TransformOutput::Changed(
+                event.text().replace("runId", "run"),
+            )),
+            "no json" => Ok(TransformOutput::Changed("{".into())),
+            _ => Err(TransformError("as told".into())),
         }
     }
 }
@@ -321,11 +323,11 @@ fn whatever_a_transform_does_the_event_goes_on_as_its_rule_says() {
             let text = format!(
                 "rules: [{{name: bad, transform: {name}, on_failure: {on_failure}}}, {{name: after, rename: {{of: job, name: k}}}}]"
             );
-            Rules::read(&text, &sources(&transforms)).unwrap()
+            RuleSet::read(&text, &sources(&transforms)).unwrap()
         };
         let keeping = applied(&read("keep"), &event(""));
         assert!(
-            matches!(&keeping.steps[0].did, Did::Failed(reason) if reason.starts_with(why)),
+            matches!(&keeping.steps[0].outcome, StepOutcome::Failed(reason) if reason.starts_with(why)),
             "{:?}",
             keeping.steps
         );
@@ -358,13 +360,13 @@ fn what_is_no_event_is_told_by_what_is_expected_where_and_quotes_nothing() {
         let steps = applied(&rules, &event("")).steps;
         let why = format!("what it gave is no OpenLineage event: {why}");
         assert!(
-            matches!(&steps[0].did, Did::Failed(reason) if *reason == why),
+            matches!(&steps[0].outcome, StepOutcome::Failed(reason) if *reason == why),
             "{script}: {steps:?}"
         );
     }
 }
 
-fn failures(rules: &Rules) -> Vec<String> {
+fn failures(rules: &RuleSet) -> Vec<String> {
     let results = rules.examples().iter().map(|example| example.run(rules));
     let told = results.map(|result| match result.failures.as_slice() {
         [] => String::new(),

@@ -3,16 +3,16 @@
 //! Each looks no further into the event than it has to, and the cheapest come first. A rule without conditions is for
 //! every event.
 
+mod explain;
 mod never;
-mod told;
 
 use std::borrow::Cow;
 
 use openlineage::{Event, EventType, Identity, Json, Subject, holders};
 
 use super::pattern::Patterns;
-pub use told::Miss;
-pub(crate) use told::MissedCondition;
+pub use explain::UnmetCondition;
+pub(crate) use explain::UnmetRef;
 
 use super::yaml::{Fields, Node, Problems, Value};
 
@@ -100,11 +100,11 @@ impl Named {
 
 impl When {
     /// The first condition that `event` does not meet.
-    pub(crate) fn miss<'w>(&'w self, event: &Event, target: &str) -> Option<MissedCondition<'w>> {
+    pub(crate) fn miss<'w>(&'w self, event: &Event, target: &str) -> Option<UnmetRef<'w>> {
         self.0
             .iter()
             .find(|condition| !condition.holds(event, target))
-            .map(MissedCondition)
+            .map(UnmetRef)
     }
 
     pub(super) fn read(node: &Node, problems: &mut Problems) -> When {

@@ -18,20 +18,20 @@ fn script(text: &str) -> Script {
     Script::compile(text, ScriptLimits::default()).unwrap()
 }
 
-fn applied(text: &str, event: &Event) -> Result<Applied, Failed> {
+fn applied(text: &str, event: &Event) -> Result<TransformOutput, TransformError> {
     script(text).apply(event)
 }
 
 /// What the script makes of an event that ends with `rest`, without what comes before.
 fn made(text: &str, rest: &str) -> String {
     match applied(text, &event(rest)).unwrap() {
-        Applied::Changed(changed) => changed
+        TransformOutput::Changed(changed) => changed
             .strip_prefix(&format!("{{{HEAD}"))
             .and_then(|tail| tail.strip_suffix('}'))
             .unwrap()
             .to_owned(),
-        Applied::Unchanged => rest.to_owned(),
-        Applied::Drop => "dropped".to_owned(),
+        TransformOutput::Unchanged => rest.to_owned(),
+        TransformOutput::Drop => "dropped".to_owned(),
     }
 }
 
@@ -43,7 +43,10 @@ const AWKWARD: &str = r#", "n" : [ 1.0, 1e21, -0.0, -0, 1E+2, 0.10, 123456789012
 fn a_script_that_changes_nothing_leaves_the_event_unchanged() {
     let looked =
         "let x = event.job.name; for n in event.n { x += n.to_string(); } event.s = event.s;";
-    assert_eq!(applied(looked, &event(AWKWARD)), Ok(Applied::Unchanged));
+    assert_eq!(
+        applied(looked, &event(AWKWARD)),
+        Ok(TransformOutput::Unchanged)
+    );
 }
 
 #[test]
@@ -139,7 +142,7 @@ fn every_typed_position_is_renamed_and_no_other() {
         rename("dataset"),
         rename("job")
     );
-    let Applied::Changed(changed) = script(&source).run(&text).unwrap() else {
+    let TransformOutput::Changed(changed) = script(&source).run(&text).unwrap() else {
         panic!("nothing was renamed");
     };
     assert_eq!(
@@ -212,7 +215,7 @@ fn one_script_serves_many_threads_and_gives_each_the_same() {
             });
         }
     });
-    assert!(matches!(first, Applied::Changed(text) if text.contains(r#""name":"t"}"#)));
+    assert!(matches!(first, TransformOutput::Changed(text) if text.contains(r#""name":"t"}"#)));
 }
 
 /// JSON text with everything that tends to get lost: odd numbers, escapes, white space, duplicated keys.

@@ -7,34 +7,40 @@ use std::sync::{Arc, LazyLock};
 
 use openlineage::{Event, Level, Role};
 use serde_json::Value;
-use transform::{Did, Facts, Rules, Sources, Transformed, Transforms, Verdict, diff};
+use transform::{
+    Context, RuleSet, Sources, StepOutcome, Transformation, Transforms, Verdict, diff,
+};
 
 use crate::actions::{ACTIONS, DATASET, Effect, RENAMES, Rename, Touches};
 use crate::walk::{Found, Repeats, repeats, walk};
 
-pub(crate) fn rules(action: &str, when: &str) -> Rules {
+pub(crate) fn rules(action: &str, when: &str) -> RuleSet {
     let sources = Sources {
         file: &|name| Err(format!("{name}: not found")),
         transforms: &Transforms::new(),
         hash_key: Some(b"0123456789abcdef0123456789abcdef"),
     };
     let text = format!("rules: [{{name: r, when: {when}, {action}}}]");
-    Rules::read(&text, &sources).unwrap_or_else(|problems| panic!("{action}: {problems:?}"))
+    RuleSet::read(&text, &sources).unwrap_or_else(|problems| panic!("{action}: {problems:?}"))
 }
 
-pub(crate) fn applied(rules: &Rules, event: &Event) -> Transformed {
+pub(crate) fn applied(rules: &RuleSet, event: &Event) -> Transformation {
     let lookups = HashMap::new();
-    let facts = Facts {
+    let context = Context {
         target: "store",
         lookups: &lookups,
     };
-    rules.apply(event, &facts)
+    rules.apply(event, &context)
 }
 
-pub(crate) fn kept(rules: &Rules, event: &Event) -> Event {
+pub(crate) fn kept(rules: &RuleSet, event: &Event) -> Event {
     let transformed = applied(rules, event);
     for step in &transformed.steps {
-        assert!(!matches!(step.did, Did::Failed(_)), "{:?}", step.did);
+        assert!(
+            !matches!(step.outcome, StepOutcome::Failed(_)),
+            "{:?}",
+            step.outcome
+        );
     }
     match transformed.verdict {
         Verdict::Keep(event) => event,
@@ -47,7 +53,7 @@ pub(crate) fn value(event: &Event) -> Value {
 }
 
 /// The rules of `ACTIONS`, and of `RENAMES`.
-pub(crate) static READ: LazyLock<(Vec<Rules>, Vec<Rules>)> = LazyLock::new(|| {
+pub(crate) static READ: LazyLock<(Vec<RuleSet>, Vec<RuleSet>)> = LazyLock::new(|| {
     let actions = ACTIONS.iter().map(|(action, _)| rules(action, "{}"));
     let renames = (RENAMES.iter()).map(|rename| rules(rename.action, "{}"));
     (actions.collect(), renames.collect())
@@ -64,7 +70,7 @@ pub(crate) fn check_actions(before: &Event) {
 pub(crate) fn check_action(
     action: &str,
     touches: &Touches,
-    rules: &Rules,
+    rules: &RuleSet,
     before: &Event,
     names: &[Found],
 ) {
@@ -83,7 +89,7 @@ pub(crate) fn check_action(
         twice
             .steps
             .iter()
-            .all(|step| matches!(step.did, Did::Nothing)),
+            .all(|step| matches!(step.outcome, StepOutcome::Unchanged)),
         "{}\n{:?}",
         told("twice"),
         twice.verdict
@@ -170,7 +176,7 @@ pub(crate) fn check_renames(before: &Event) {
     }
 }
 
-pub(crate) fn check_rename(rename: &Rename, rules: &Rules, before: &Event, names: &[Found]) {
+pub(crate) fn check_rename(rename: &Rename, rules: &RuleSet, before: &Event, names: &[Found]) {
     let after = kept(rules, before);
     let mut expected = value(before);
     for found in names {

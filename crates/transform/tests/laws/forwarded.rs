@@ -2,7 +2,7 @@
 
 use openlineage::{Event, Json, Level};
 use proptest::prelude::*;
-use transform::{Rules, Verdict, fit};
+use transform::{RuleSet, Verdict, fit};
 
 use crate::actions::ACTIONS;
 use crate::check::{READ, applied, kept, rules, value};
@@ -103,7 +103,7 @@ proptest! {
         let own = own(&run, &job);
         for facet in ["custom", "sql", "lineage", "environmentVariables", "spark.*", "none"] {
             let rules = rules("drop: true", &format!("{{facet: '{facet}'}}"));
-            let drops = |rules: &Rules, event: &Event| matches!(applied(rules, event).verdict, Verdict::Drop { .. });
+            let drops = |rules: &RuleSet, event: &Event| matches!(applied(rules, event).verdict, Verdict::Drop { .. });
             for way in WAYS {
                 prop_assert_eq!(drops(&rules, &own), drops(&rules, &wrapped(&run, &job, way)), "{}", facet);
             }

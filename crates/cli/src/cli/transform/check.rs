@@ -6,7 +6,7 @@ use ::transform::Problem;
 use clap::Args;
 use serde_json::json;
 
-use super::{Bench, File, GREEN, NoRules, Output, RED, YELLOW, coloured, exit, paint};
+use super::{File, GREEN, NoRules, Output, RED, RuleLoader, YELLOW, coloured, exit, paint};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -17,9 +17,9 @@ pub(super) struct Arguments {
     deny_warnings: bool,
 }
 
-pub(super) fn run(arguments: &Arguments, bench: &Bench) -> anyhow::Result<ExitCode> {
+pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<ExitCode> {
     let file = &arguments.file;
-    let located = bench.locate(file)?;
+    let located = loader.locate(file)?;
     let name = located.path.display().to_string();
     let rules = match located.read() {
         Ok(rules) => rules,

@@ -4,14 +4,16 @@
 use std::collections::HashMap;
 use std::process::ExitCode;
 
-use ::transform::{Facts, Left, Placed, Step, Transformed, Verdict, placed};
+use ::transform::{
+    Context, NamePosition, RuleStep, Transformation, UntouchedName, Verdict, name_positions,
+};
 use clap::Args;
 use openlineage::{Event, Identity, Role};
 use serde_json::{Value, json};
 
 use super::show::{lines, notes, told};
 use super::{
-    BOLD, Bench, DIM, File, Output, Target, YELLOW, coloured, event, exit, input, paint, short,
+    BOLD, DIM, File, Output, RuleLoader, Target, YELLOW, coloured, event, exit, input, paint, short,
 };
 
 #[derive(Debug, Args)]
@@ -32,11 +34,11 @@ const WIDTH: usize = 80;
 /// As many names of a rule, and places of a name, as a person reads; `--output json` has all.
 const SHOWN: usize = 10;
 
-pub(super) fn run(arguments: &Arguments, bench: &Bench) -> anyhow::Result<ExitCode> {
-    let rules = bench.rules(&arguments.file)?;
+pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<ExitCode> {
+    let rules = loader.rules(&arguments.file)?;
     let prepare = arguments.target.prepare();
     let lookups = HashMap::new();
-    let facts = Facts {
+    let context = Context {
         target: prepare.target,
         lookups: &lookups,
     };
@@ -52,7 +54,7 @@ pub(super) fn run(arguments: &Arguments, bench: &Bench) -> anyhow::Result<ExitCo
         };
         let (place, explained) = (
             found.place() + &found.which(),
-            rules.explain(&event, &facts),
+            rules.explain(&event, &context),
         );
         if arguments.file.output == Output::Json {
             paint(&for_a_program(&place, &event, &explained).to_string())?;
@@ -77,7 +79,7 @@ pub(super) fn run(arguments: &Arguments, bench: &Bench) -> anyhow::Result<ExitCo
             }
             (Verdict::Keep(_) | Verdict::Drop { .. } | Verdict::DeadLetter { .. }, _) => {}
         }
-        for line in names(&placed(&event, &explained.steps)) {
+        for line in names(&name_positions(&event, &explained.steps)) {
             paint(&line)?;
         }
     }
@@ -85,26 +87,26 @@ pub(super) fn run(arguments: &Arguments, bench: &Bench) -> anyhow::Result<ExitCo
 }
 
 /// Why a rule left what it left.
-fn reasons(step: &Step) -> Vec<String> {
+fn reasons(step: &RuleStep) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for idle in &step.idle {
-        let mut wrapped = wrapped(idle, WIDTH - "    warning: ".len()).into_iter();
+    for warning in &step.warnings {
+        let mut wrapped = wrapped(warning, WIDTH - "    warning: ".len()).into_iter();
         let first = wrapped.next().unwrap_or_default();
         lines.push(format!("    {}: {first}", coloured("warning", YELLOW)));
         lines.extend(wrapped.map(|line| format!("      {line}")));
     }
-    let left: Vec<&Left> = step
-        .left
+    let untouched: Vec<&UntouchedName> = step
+        .untouched
         .iter()
-        .filter(|left| left.unmet.is_some())
+        .filter(|name| name.unmet.is_some())
         .collect();
-    for left in left.iter().take(SHOWN) {
-        let Some(unmet) = &left.unmet else {
+    for name in untouched.iter().take(SHOWN) {
+        let Some(unmet) = &name.unmet else {
             continue;
         };
         lines.push(format!(
             "    {} stays: {}",
-            named(left.role, &left.name),
+            named(name.role, &name.name),
             unmet.condition
         ));
         lines.push(coloured(
@@ -121,7 +123,7 @@ fn reasons(step: &Step) -> Vec<String> {
             lines.push(coloured(&format!("      nearest  {}", short(nearest)), DIM));
         }
     }
-    lines.extend(more(left.len(), "    ", "names"));
+    lines.extend(more(untouched.len(), "    ", "names"));
     lines
 }
 
@@ -161,7 +163,7 @@ fn word(role: Role) -> &'static str {
 }
 
 /// The places of each name, and which rule moved it there.
-fn names(places: &[Placed]) -> Vec<String> {
+fn names(places: &[NamePosition]) -> Vec<String> {
     let mut lines = vec!["  where names stand, and which rule moves them:".to_owned()];
     for group in grouped(places) {
         let Some(first) = group.first() else {
@@ -169,7 +171,7 @@ fn names(places: &[Placed]) -> Vec<String> {
         };
         lines.push(format!("    {}", named(first.role, &first.name)));
         for place in group.iter().take(SHOWN) {
-            let moved: Vec<&str> = place.moved.iter().map(|(rule, _)| &**rule).collect();
+            let moved: Vec<&str> = place.renamed_by.iter().map(|(rule, _)| &**rule).collect();
             let moved = match moved.is_empty() {
                 true => coloured("stays", DIM),
                 false => moved.join(", "),
@@ -185,8 +187,8 @@ fn names(places: &[Placed]) -> Vec<String> {
 }
 
 /// The places by name, in the order in which names first appear.
-fn grouped(places: &[Placed]) -> Vec<Vec<&Placed>> {
-    let mut groups: Vec<Vec<&Placed>> = Vec::new();
+fn grouped(places: &[NamePosition]) -> Vec<Vec<&NamePosition>> {
+    let mut groups: Vec<Vec<&NamePosition>> = Vec::new();
     let mut known: HashMap<(&'static str, &Identity), usize> = HashMap::new();
     for place in places {
         let index = *known
@@ -200,11 +202,11 @@ fn grouped(places: &[Placed]) -> Vec<Vec<&Placed>> {
     groups
 }
 
-fn for_a_program(place: &str, event: &Event, explained: &Transformed) -> Value {
+fn for_a_program(place: &str, event: &Event, explained: &Transformation) -> Value {
     let mut value = told(place, event, explained);
     if let Some(rules) = value.get_mut("rules").and_then(Value::as_array_mut) {
         for (rule, step) in rules.iter_mut().zip(&explained.steps) {
-            let left = step.left.iter().map(|left| {
+            let left = step.untouched.iter().map(|left| {
                 let mut one = json!({"of": word(left.role), "namespace": left.name.namespace, "name": left.name.name});
                 if let (Some(unmet), Some(members)) = (&left.unmet, one.as_object_mut()) {
                     members.insert("condition".to_owned(), json!(unmet.condition));
@@ -216,15 +218,15 @@ fn for_a_program(place: &str, event: &Event, explained: &Transformed) -> Value {
             });
             if let Some(members) = rule.as_object_mut() {
                 members.insert("left".to_owned(), left.collect());
-                members.insert("warnings".to_owned(), json!(step.idle));
+                members.insert("warnings".to_owned(), json!(step.warnings));
             }
         }
     }
-    let places = placed(event, &explained.steps);
+    let places = name_positions(event, &explained.steps);
     let names = grouped(&places).into_iter().filter_map(|group| {
         let first = group.first()?;
         let places = group.iter().map(|place| {
-            let moved = place.moved.iter().map(|(rule, after)| {
+            let moved = place.renamed_by.iter().map(|(rule, after)| {
                 let after = after.as_ref().map(|after| match first.name.name.is_empty() {
                     true => json!({"namespace": after.namespace}),
                     false => json!({"namespace": after.namespace, "name": after.name}),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::process::ExitCode;
 
-use ::transform::{Did, Facts, Rules, Verdict};
+use ::transform::{Context, RuleSet, StepOutcome, Verdict};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use openlineage::{Event, Identity, Json, Role, names};
@@ -11,7 +11,7 @@ use proxy::batch::{Prepare, preview};
 use serde_json::json;
 
 use super::super::table::{Fit, Table};
-use super::{Bench, File, Found, Output, Target, event, exit, input, paint};
+use super::{File, Found, Output, RuleLoader, Target, event, exit, input, paint};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -34,8 +34,8 @@ const TOGETHER: usize = 1_000;
 /// Renamed names that are kept in memory; what comes after is counted only by rule.
 const KNOWN: usize = 100_000;
 
-pub(super) fn run(arguments: &Arguments, bench: &Bench) -> anyhow::Result<ExitCode> {
-    let rules = bench.rules(&arguments.file)?;
+pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<ExitCode> {
+    let rules = loader.rules(&arguments.file)?;
     let prepare = arguments.target.prepare();
     let sources = input::sources(&arguments.paths)?;
     let bar = ProgressBar::new(sources.len() as u64);
@@ -107,7 +107,7 @@ struct OfRule {
 }
 
 impl Sum {
-    fn new(rules: &Rules) -> Sum {
+    fn new(rules: &RuleSet) -> Sum {
         Sum {
             rules: rules
                 .names()
@@ -130,25 +130,25 @@ impl Sum {
         }
     }
 
-    fn add(&mut self, rules: &Rules, prepare: &Prepare, event: Event) {
+    fn add(&mut self, rules: &RuleSet, prepare: &Prepare, event: Event) {
         let lookups = HashMap::new();
-        let facts = Facts {
+        let context = Context {
             target: prepare.target,
             lookups: &lookups,
         };
         self.events += 1;
         self.bytes_before += event.text().len();
-        let transformed = rules.apply(&event, &facts);
+        let transformed = rules.apply(&event, &context);
         for step in &transformed.steps {
             let Some((_, of)) = self.rules.iter_mut().find(|(name, _)| **name == *step.rule) else {
                 continue;
             };
             of.applied += 1;
-            match &step.did {
-                Did::NotFor(_) | Did::Nothing => {}
-                Did::Changed { .. } => of.changed += 1,
-                Did::Dropped => of.dropped += 1,
-                Did::Failed(reason) => {
+            match &step.outcome {
+                StepOutcome::ConditionUnmet(_) | StepOutcome::Unchanged => {}
+                StepOutcome::Changed { .. } => of.changed += 1,
+                StepOutcome::Dropped => of.dropped += 1,
+                StepOutcome::Failed(reason) => {
                     of.failed += 1;
                     of.why.get_or_insert_with(|| reason.clone());
                 }
@@ -195,7 +195,7 @@ impl Sum {
     }
 
     /// What goes out for the events since the last time.
-    fn together(&mut self, rules: &Rules, prepare: &Prepare) {
+    fn together(&mut self, rules: &RuleSet, prepare: &Prepare) {
         let events = std::mem::take(&mut self.waiting);
         let preview = preview(prepare, rules, events);
         self.delivered += preview.events.len();

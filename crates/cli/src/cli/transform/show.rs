@@ -6,14 +6,16 @@
 use std::collections::{BTreeMap, HashMap};
 use std::process::ExitCode;
 
-use ::transform::{Did, Facts, Rules, Step, Transformed, Verdict, case_variants, diff};
+use ::transform::{
+    Context, RuleSet, RuleStep, StepOutcome, Transformation, Verdict, case_variants, diff,
+};
 use clap::Args;
 use openlineage::Event;
 use proxy::batch::{Outcome, Prepare, preview};
 use serde_json::{Value, json};
 
 use super::{
-    BOLD, Bench, DIM, File, GREEN, Output, RED, Target, YELLOW, coloured, event, exit, input,
+    BOLD, DIM, File, GREEN, Output, RED, RuleLoader, Target, YELLOW, coloured, event, exit, input,
     paint, short,
 };
 
@@ -32,8 +34,8 @@ pub(super) struct Show {
     files: Vec<String>,
 }
 
-pub(super) fn run(arguments: &Show, bench: &Bench) -> anyhow::Result<ExitCode> {
-    let rules = bench.rules(&arguments.file)?;
+pub(super) fn run(arguments: &Show, loader: &RuleLoader) -> anyhow::Result<ExitCode> {
+    let rules = loader.rules(&arguments.file)?;
     let prepare = arguments.target.prepare();
     let (found, mut fine) = input::read(&arguments.files)?;
     let mut inputs = Vec::new();
@@ -71,7 +73,7 @@ enum Became {
 /// The events themselves on standard output, and what became of the others on standard error; for a program all on
 /// standard output.
 fn delivered(
-    rules: &Rules,
+    rules: &RuleSet,
     prepare: &Prepare,
     inputs: Vec<(String, Result<Event, String>)>,
     output: Output,
@@ -181,22 +183,22 @@ fn line<'p>(
 }
 
 fn differences(
-    rules: &Rules,
+    rules: &RuleSet,
     prepare: &Prepare,
     events: &[(String, Event)],
     output: Output,
 ) -> anyhow::Result<bool> {
     let lookups = HashMap::new();
-    let facts = Facts {
+    let context = Context {
         target: prepare.target,
         lookups: &lookups,
     };
     let (mut fine, mut changed) = (true, 0);
     for (place, event) in events {
-        let transformed = rules.apply(event, &facts);
-        let failed = |step: &Step| matches!(step.did, Did::Failed(_));
+        let transformed = rules.apply(event, &context);
+        let failed = |step: &RuleStep| matches!(step.outcome, StepOutcome::Failed(_));
         fine &= !transformed.steps.iter().any(failed);
-        let idle = |step: &Step| matches!(step.did, Did::Nothing);
+        let idle = |step: &RuleStep| matches!(step.outcome, StepOutcome::Unchanged);
         changed += usize::from(!transformed.steps.iter().all(idle));
         match output {
             Output::Json => paint(&told(place, event, &transformed).to_string())?,
@@ -231,10 +233,10 @@ fn differences(
 }
 
 /// What a rule did, for a person.
-pub(super) fn lines(step: &Step) -> Vec<String> {
+pub(super) fn lines(step: &RuleStep) -> Vec<String> {
     let rule = &step.rule;
-    match &step.did {
-        Did::NotFor(miss) => {
+    match &step.outcome {
+        StepOutcome::ConditionUnmet(miss) => {
             let (condition, expected, found) = (miss.condition, &miss.expected, &miss.found);
             let why = format!(
                 "not for it: {condition} is to be {expected}, found {}",
@@ -242,16 +244,16 @@ pub(super) fn lines(step: &Step) -> Vec<String> {
             );
             vec![format!("  {rule}: {}", coloured(&why, DIM))]
         }
-        Did::Nothing => vec![format!(
+        StepOutcome::Unchanged => vec![format!(
             "  {rule}: {}",
             coloured("for it, nothing to do", DIM)
         )],
-        Did::Dropped => vec![format!("  {rule}: {}", coloured("dropped", YELLOW))],
-        Did::Failed(reason) => {
+        StepOutcome::Dropped => vec![format!("  {rule}: {}", coloured("dropped", YELLOW))],
+        StepOutcome::Failed(reason) => {
             let failed = format!("failed: {reason}");
             vec![format!("  {rule}: {}", coloured(&failed, RED))]
         }
-        Did::Changed { before, after } => {
+        StepOutcome::Changed { before, after } => {
             let mut lines = vec![format!("  {rule}:")];
             for difference in changes(before, after) {
                 let pointer = &difference.pointer;
@@ -270,7 +272,7 @@ pub(super) fn lines(step: &Step) -> Vec<String> {
 }
 
 /// What a person has to know of the names besides: those that stay as they came, and those that differ by case only.
-pub(super) fn notes(transformed: &Transformed) -> Vec<String> {
+pub(super) fn notes(transformed: &Transformation) -> Vec<String> {
     let stays = transformed.unresolved.iter().map(|unresolved| {
         let (namespace, reason) = (&unresolved.namespace, &unresolved.reason);
         format!("  {namespace} stays: {reason}")
@@ -286,7 +288,7 @@ pub(super) fn notes(transformed: &Transformed) -> Vec<String> {
 }
 
 /// Names that differ by case only in what goes on, by namespace.
-fn variants(transformed: &Transformed) -> Vec<(String, Vec<String>)> {
+fn variants(transformed: &Transformation) -> Vec<(String, Vec<String>)> {
     let Verdict::Keep(event) = &transformed.verdict else {
         return Vec::new();
     };
@@ -307,16 +309,16 @@ fn changes(before: &Event, after: &Event) -> Vec<::transform::Difference> {
 }
 
 /// The same for a program.
-pub(super) fn told(place: &str, event: &Event, transformed: &Transformed) -> Value {
+pub(super) fn told(place: &str, event: &Event, transformed: &Transformation) -> Value {
     let steps = transformed.steps.iter().map(|step| {
         let rule = &*step.rule;
-        match &step.did {
-            Did::NotFor(miss) => json!({"rule": rule, "did": "not_for", "condition": miss.condition,
+        match &step.outcome {
+            StepOutcome::ConditionUnmet(miss) => json!({"rule": rule, "did": "not_for", "condition": miss.condition,
                 "expected": miss.expected, "found": miss.found}),
-            Did::Nothing => json!({"rule": rule, "did": "nothing"}),
-            Did::Dropped => json!({"rule": rule, "did": "dropped"}),
-            Did::Failed(reason) => json!({"rule": rule, "did": "failed", "reason": reason}),
-            Did::Changed { before, after } => {
+            StepOutcome::Unchanged => json!({"rule": rule, "did": "nothing"}),
+            StepOutcome::Dropped => json!({"rule": rule, "did": "dropped"}),
+            StepOutcome::Failed(reason) => json!({"rule": rule, "did": "failed", "reason": reason}),
+            StepOutcome::Changed { before, after } => {
                 let value = |text: &Option<String>| {
                     let text = text.as_deref()?;
                     serde_json::from_str::<Value>(text).ok()

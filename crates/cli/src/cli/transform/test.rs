@@ -6,7 +6,7 @@ use ::transform::Failure;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{BOLD, Bench, DIM, File, GREEN, Output, RED, coloured, exit, paint, short};
+use super::{BOLD, DIM, File, GREEN, Output, RED, RuleLoader, coloured, exit, paint, short};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -17,8 +17,8 @@ pub(super) struct Arguments {
     filter: Option<String>,
 }
 
-pub(super) fn run(arguments: &Arguments, bench: &Bench) -> anyhow::Result<ExitCode> {
-    let rules = bench.rules(&arguments.file)?;
+pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<ExitCode> {
+    let rules = loader.rules(&arguments.file)?;
     let text = arguments.file.output == Output::Text;
     let (mut passed, mut failed, mut last) = (0, 0, None);
     for example in rules.examples() {

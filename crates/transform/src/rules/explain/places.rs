@@ -1,4 +1,4 @@
-//! Where names stand in an event, and which rules moved them there.
+//! Where names stand in an event, and which rules renamed_by them there.
 //!
 //! Follows each place from step to step, whatever comes or goes around it.
 
@@ -8,28 +8,28 @@ use std::sync::Arc;
 use openlineage::{Event, Identity, Json, Role, positions};
 
 use super::identity;
-use crate::rules::{Did, Step};
+use crate::rules::{RuleStep, StepOutcome};
 
 /// A place of an event that names a dataset or job, or repeats its namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Placed {
+pub struct NamePosition {
     /// Of a dataset or a job.
     pub role: Role,
     /// The name; where a namespace is repeated, that text and no name.
     pub name: Identity,
     /// JSON Pointer to the object with the name, or to the text.
     pub pointer: String,
-    /// The rules that moved it, in order, with what it was afterwards; nothing where it was taken out.
-    pub moved: Vec<(Arc<str>, Option<Identity>)>,
+    /// The rules that renamed_by it, in order, with what it was afterwards; nothing where it was taken out.
+    pub renamed_by: Vec<(Arc<str>, Option<Identity>)>,
 }
 
-/// Every place where `event` names something, with the rules of `steps` that moved it.
-pub fn placed(event: &Event, steps: &[Step]) -> Vec<Placed> {
+/// Every place where `event` names something, with the rules of `steps` that renamed_by it.
+pub fn name_positions(event: &Event, steps: &[RuleStep]) -> Vec<NamePosition> {
     let mut placed = places(event);
     // Where each of the places in the event of the step is in `placed`.
     let mut now: Vec<usize> = (0..placed.len()).collect();
     for step in steps {
-        let Did::Changed { before, after } = &step.did else {
+        let StepOutcome::Changed { before, after } = &step.outcome else {
             continue;
         };
         let (was, is) = (places(before), places(after));
@@ -54,9 +54,9 @@ pub fn placed(event: &Event, steps: &[Step]) -> Vec<Placed> {
             match after {
                 Some(after) if after.name == before.name => {}
                 Some(after) => place
-                    .moved
+                    .renamed_by
                     .push((step.rule.clone(), Some(after.name.clone()))),
-                None => place.moved.push((step.rule.clone(), None)),
+                None => place.renamed_by.push((step.rule.clone(), None)),
             }
             if after.is_some() {
                 next.push(index);
@@ -67,7 +67,7 @@ pub fn placed(event: &Event, steps: &[Step]) -> Vec<Placed> {
     placed
 }
 
-fn places(event: &Event) -> Vec<Placed> {
+fn places(event: &Event) -> Vec<NamePosition> {
     let Some(root) = event.json() else {
         return Vec::new();
     };
@@ -91,12 +91,13 @@ fn places(event: &Event) -> Vec<Placed> {
     let names = found.names.iter().filter_map(|name| {
         let at = pointer(name.namespace);
         let pointer = at.rsplit_once('/').map(|(object, _)| object.to_owned())?;
-        let (role, name, moved) = (name.role, identity(name.namespace, name.name)?, Vec::new());
-        Some(Placed {
+        let (role, name, renamed_by) =
+            (name.role, identity(name.namespace, name.name)?, Vec::new());
+        Some(NamePosition {
             role,
             name,
             pointer,
-            moved,
+            renamed_by,
         })
     });
     let mentions = found.mentions.iter().filter_map(|mention| {
@@ -105,11 +106,11 @@ fn places(event: &Event) -> Vec<Placed> {
             namespace,
             name: String::new(),
         };
-        Some(Placed {
+        Some(NamePosition {
             role: Role::Dataset,
             name,
             pointer: pointer(mention.text),
-            moved: Vec::new(),
+            renamed_by: Vec::new(),
         })
     });
     names.chain(mentions).collect()

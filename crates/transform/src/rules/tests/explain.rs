@@ -4,13 +4,13 @@ use openlineage::Role;
 
 use super::*;
 
-fn explained(text: &str, event: &Event) -> Transformed {
+fn explained(text: &str, event: &Event) -> Transformation {
     let lookups = HashMap::new();
-    let facts = Facts {
+    let context = Context {
         target: "store",
         lookups: &lookups,
     };
-    rules(text).explain(event, &facts)
+    rules(text).explain(event, &context)
 }
 
 const TWO: &str = r#","inputs":[{"namespace":"postgres://10.1.2.4:5432","name":"shop.public.orders"},{"namespace":"s3a://lake","name":"raw"}]"#;
@@ -24,7 +24,7 @@ fn each_name_that_only_does_not_match_is_named_with_what_was_expected_and_found(
         "drop_datasets: {namespace: 'mysql://*'}",
     ] {
         let explained = explained(&format!("rules: [{{name: r, {action}}}]"), &event(TWO));
-        let left = &explained.steps[0].left;
+        let left = &explained.steps[0].untouched;
         let found: Vec<(&str, &str, &str)> = left
             .iter()
             .filter_map(|left| {
@@ -69,9 +69,12 @@ fn a_rename_that_did_nothing_says_what_comes_nearest() {
     ] {
         let text = format!("rules: [{{name: r, rename: {{namespace: {{{change}}}}}}}]");
         let explained = explained(&text, &event(TWO));
-        assert!(matches!(explained.steps[0].did, Did::Nothing), "{change}");
+        assert!(
+            matches!(explained.steps[0].outcome, StepOutcome::Unchanged),
+            "{change}"
+        );
         let unmet: Vec<_> = explained.steps[0]
-            .left
+            .untouched
             .iter()
             .filter_map(|left| left.unmet.as_ref())
             .collect();
@@ -90,7 +93,7 @@ fn a_swap_that_did_not_happen_says_which_symlinks_there_are() {
     let hive = r#","inputs":[{"namespace":"s3://lake","name":"wh/orders","facets":{"symlinks":{"_producer":"urn:p","_schemaURL":"urn:s",
         "identifiers":[{"namespace":"hive://h:9083","name":"shop.orders","type":"TABLE"}]}}},{"namespace":"n","name":"bare"}]"#;
     let explained = explained("rules: [{name: a, symlink_to_primary: true}]", &event(hive));
-    let left = &explained.steps[0].left;
+    let left = &explained.steps[0].untouched;
     let of = |name: &str| {
         left.iter()
             .find(|left| left.name.name == name)
@@ -111,9 +114,9 @@ fn the_warning_of_a_rule_that_never_acts_comes_with_its_step() {
         &event(TWO),
     );
     assert!(
-        explained.steps[0].idle[0].starts_with("it never swaps"),
+        explained.steps[0].warnings[0].starts_with("it never swaps"),
         "{:?}",
-        explained.steps[0].idle
+        explained.steps[0].warnings
     );
 }
 
@@ -125,12 +128,12 @@ fn each_place_of_a_name_says_which_rules_moved_it() {
     );
     let text = "rules:\n  - {name: drops, drop_datasets: {namespace: gone}}\n  - {name: moves, rename: {namespace: {map: {'s3a://lake': 's3://lake'}}}}\n  - {name: jobs, rename: {of: job, name: {map: {j: k}}}}\n";
     let explained = explained(text, &before);
-    let placed = placed(&before, &explained.steps);
+    let placed = name_positions(&before, &explained.steps);
     let moved = |pointer: &str| {
         let place = placed.iter().find(|place| place.pointer == pointer);
         let place = place.unwrap_or_else(|| panic!("{pointer}: {placed:?}"));
         place
-            .moved
+            .renamed_by
             .iter()
             .map(|(rule, after)| {
                 (

@@ -180,7 +180,7 @@ fn a_value_as_deep_as_the_limit_allows_is_survived() {
         );
         applied(&source, &event(""))
     };
-    let Applied::Changed(text) = nest(160).unwrap() else {
+    let TransformOutput::Changed(text) = nest(160).unwrap() else {
         panic!("unchanged");
     };
     assert!(event("").rewritten(text).is_err(), "deeper than any event");
@@ -223,7 +223,7 @@ fn texts_are_searched_and_split_as_rhai_does() {
             x.contains("llo"), x.contains('z'), x.split(), x.split("é"), x.split('é', 2), x.split_rev(' ')];
         let y = "abab"; y.replace('a', 'c'); y.replace("b", 'd'); event.r += [y, "".index_of(""), "".split(",")];"#;
     let script = Script::compile(source, ScriptLimits::default()).unwrap();
-    let Ok(Applied::Changed(made)) = script.apply(&event(text)) else {
+    let Ok(TransformOutput::Changed(made)) = script.apply(&event(text)) else {
         panic!("nothing changed");
     };
     let expected = r#""r":[1,4,5,-1,-1,true,false,["hé","héllo"],["h"," h","llo"],["h"," héllo"],["héllo","hé"],"cdcd",-1,[""]]"#;

@@ -6,7 +6,7 @@ use super::{Condition, Side, datasets, facets, or_none, producer};
 
 /// A condition that an event does not meet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Miss {
+pub struct UnmetCondition {
     /// The condition, as it stands in the file: `job.name`.
     pub condition: &'static str,
     /// What it asks for.
@@ -16,17 +16,17 @@ pub struct Miss {
 }
 
 /// A condition that does not hold; told only when somebody asks.
-pub(crate) struct MissedCondition<'w>(pub(super) &'w Condition);
+pub(crate) struct UnmetRef<'w>(pub(super) &'w Condition);
 
-impl MissedCondition<'_> {
+impl UnmetRef<'_> {
     /// For a person.
-    pub(crate) fn told(&self, event: &Event, target: &str) -> Miss {
+    pub(crate) fn told(&self, event: &Event, target: &str) -> UnmetCondition {
         let identity = |identity: &Identity| format!("{} {}", identity.namespace, identity.name);
         let datasets = |side| {
             let found: Vec<String> = datasets(event, side).iter().map(identity).collect();
             or_none(found.join(", "))
         };
-        let miss = |condition, expected: String, found: String| Miss {
+        let miss = |condition, expected: String, found: String| UnmetCondition {
             condition,
             expected,
             found,
