@@ -111,7 +111,7 @@ async fn what_was_repaired_is_said_and_counted() {
     assert_eq!(serve.stored_when(1).await, [event(1, "START").trim()]);
     let metrics = serve.get("/metrics").await;
     assert!(
-        metrics.contains(r#"lineage_proxy_repaired_total{rule="date-time"} 1"#),
+        metrics.contains(r#"lineage_proxy_repairs_total{rule="date-time"} 1"#),
         "{metrics}"
     );
     let (_folder, strict) = self::serve(&[("VALIDATION", "strict")]);

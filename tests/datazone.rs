@@ -295,7 +295,7 @@ async fn the_rate_stays_within_the_quota() {
     }
     assert_eq!(line.posted(60).await.len(), 60);
     // The stand-in lets through 20 a second and throttles the rest: without a budget that is most of them.
-    let refused = r#"lineage_proxy_refused_for_now_total{target="datazone"}"#;
+    let refused = r#"lineage_proxy_throttled_total{target="datazone"}"#;
     let refused = line.serve.counter(refused).await;
     assert!(refused < 10, "throttled {refused} times");
     let log = line.serve.log.lock().unwrap();

@@ -218,7 +218,7 @@ async fn an_event_that_is_refused_in_an_array_is_a_line_too() {
     );
     assert_eq!(
         serve
-            .counter(r#"lineage_proxy_refused_total{status="400"}"#)
+            .counter(r#"lineage_proxy_http_rejected_total{status="400"}"#)
             .await,
         2
     );
@@ -278,7 +278,7 @@ async fn an_event_says_how_many_names_its_rules_rewrote() {
         &folder.path().join("data"),
         &[("RULES_FILE", rules.to_str().unwrap())],
     );
-    let failed = "lineage_proxy_rule_failed_total{rule=\"by-script\"} 0\n";
+    let failed = "lineage_proxy_rule_failures_total{target=\"store\",rule=\"by-script\"} 0\n";
     eventually_async(async || serve.get("/metrics").await.contains(failed)).await;
     let inputs = r#""inputs":[{"namespace":"n","name":"a"},{"namespace":"n","name":"b"}]"#;
     serve.post(&support::moving(1, "START", inputs)).await;
@@ -422,12 +422,12 @@ async fn every_documented_metric_is_there_from_the_start_and_parses() {
     {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
         let name = cells[1].trim_matches('`');
-        if name == "lineage_proxy_processing_failed_total" {
+        if name == "lineage_proxy_datazone_processing_failures_total" {
             continue; // the check function's
         }
         // The values of these labels are the rules of a file and the names of keys, and there are none.
         let unknown = [
-            "lineage_proxy_rule_failed_total",
+            "lineage_proxy_rule_failures_total",
             "lineage_proxy_sender_requests_total",
         ];
         if unknown.contains(&name) {
@@ -440,9 +440,9 @@ async fn every_documented_metric_is_there_from_the_start_and_parses() {
     }
     assert_eq!(documented, begin.len(), "{:?}", begin.keys());
     for zero in [
-        r#"lineage_proxy_dead_lettered_total{class="unavailable"}"#,
+        r#"lineage_proxy_dead_lettered_total{target="store",reason="unavailable"}"#,
         r#"lineage_proxy_delivered_total{target="store"}"#,
-        r#"lineage_proxy_refused_total{status="403"}"#,
+        r#"lineage_proxy_http_rejected_total{status="403"}"#,
         "lineage_proxy_accepted_total",
     ] {
         let family = &begin[zero.split('{').next().unwrap()].1;

@@ -398,7 +398,7 @@ async fn rules_apply_and_are_swapped_while_serving_and_bad_ones_never_replace_go
     );
     let metrics = serve.get("/metrics").await;
     assert!(
-        metrics.contains("lineage_proxy_dropped_total{rule=\"idle\"} 1"),
+        metrics.contains("lineage_proxy_dropped_total{target=\"store\",rule=\"idle\"} 1"),
         "{metrics}"
     );
 

@@ -65,7 +65,8 @@ async fn whatever_a_look_up_says_the_event_is_delivered_at_worst_with_the_name_a
         let short = of("redshift://wg.eu-west-1:5439") + of("redshift://dwh.us-east-1:5439");
         assert_eq!(short, (2 - found) * quarter, "{told}");
         assert_eq!(of("redshift://gone.us-east-1:5439"), quarter, "{told}");
-        let unresolved = line.serve.counter("lineage_proxy_unresolved_total").await;
+        let unresolved = r#"lineage_proxy_unresolved_namespaces_total{target="datazone"}"#;
+        let unresolved = line.serve.counter(unresolved).await;
         size::told(
             &format!("Redshift look-ups {told}"),
             &format!("{count} events delivered, {unresolved} with a name as it came"),

@@ -182,7 +182,7 @@ async fn what_is_denied_or_not_there_is_kept_told_and_delivered_once_it_is_grant
         line.send(&events).await;
         line.serve.logged("will be tried again");
         tokio::time::sleep(Duration::from_secs(size::of(1, 30))).await;
-        let name = format!(r#"lineage_proxy_handed_back_total{{class="{class}"}}"#);
+        let name = format!(r#"lineage_proxy_retries_total{{target="datazone",reason="{class}"}}"#);
         let raised = line.serve.counter(&name).await;
         assert!(raised > 0, "the counter behind the alarm");
         target.set(|settings| {

@@ -96,14 +96,14 @@ def test_rules_in_s3_change_without_a_deploy_and_bad_ones_change_nothing(deploy,
     stack.arrived(complete)
     eventually(lambda: stack.waiting() == 0, "the queue is empty")
     assert came(stack) == {complete: ("lake", MARK)}
-    dropped = (f"LineageProxy/{stack.name}", "lineage_proxy_dropped_total", frozenset({"function": "batch", "rule": "no-running"}.items()))
+    dropped = (f"LineageProxy/{stack.name}", "lineage_proxy_dropped_total", frozenset({"function": "batch", "rule": "no-running", "target": "datazone"}.items()))
     eventually(lambda: alarms.read() or sum(alarms.points.get(dropped, [])) == 1, f"{running} is counted\n{alarms.points}")
-    assert alarms.state("RulesRefused") == "OK"
+    assert alarms.state("RulesReloadFailed") == "OK"
 
     def refused():
         assert namespace_now(stack) == "lake"
         alarms.read()
-        return alarms.state("RulesRefused") == "ALARM"
+        return alarms.state("RulesReloadFailed") == "ALARM"
 
     bad_ones = {
         b"rules: [{name: nothing}]": "rules refused: the last good ones stay",
@@ -125,7 +125,7 @@ def test_rules_in_s3_change_without_a_deploy_and_bad_ones_change_nothing(deploy,
         assert namespace_now(stack) == "warehouse"
         time.sleep(1)  # what an invocation counts is in its log once it has ended
         alarms.read()
-        return alarms.state("RulesRefused") == "OK"
+        return alarms.state("RulesReloadFailed") == "OK"
 
     eventually(mended, f"the alarm is over: {alarms.all()}")
 

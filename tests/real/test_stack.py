@@ -236,7 +236,7 @@ def test_on_a_bad_day_nothing_is_lost_and_each_alarm_names_its_fault(stack):
     eventually(lambda: stack.waiting(stack.dead) == 1, "one dead letter")
     visibility(as_deployed)
     alarms.read()
-    assert (alarms.state("DeadLetters"), alarms.state("Refused")) == ("ALARM", "OK")
+    assert (alarms.state("DeadLetters"), alarms.state("Rejected")) == ("ALARM", "OK")
 
     # Clients that send what is no event; a key that is not known; a queue that cannot be reached.
     for _ in range(9):
@@ -248,7 +248,7 @@ def test_on_a_bad_day_nothing_is_lost_and_each_alarm_names_its_fault(stack):
     stack.iam.put_role_policy(RoleName=stack.role("Ingest")[1], PolicyName="ingest", PolicyDocument=json.dumps(policy))
     assert (status, headers["retry-after"]) == (503, "1")
     alarms.read()
-    assert (alarms.state("Refused"), alarms.state("NotQueued")) == ("ALARM", "ALARM")
+    assert (alarms.state("Rejected"), alarms.state("NotQueued")) == ("ALARM", "ALARM")
     for function in ("Ingest", "Batch"):
         for metric in ("Errors", "Throttles"):
             alarms.point("AWS/Lambda", metric, {"FunctionName": stack.outputs[f"{function}Function"]}, 1.0)

@@ -34,7 +34,7 @@ use crate::config;
 use crate::lookup::Lookups;
 use crate::queue::{Queue, Record};
 use crate::rules::{LiveRules, Loaded};
-use crate::telemetry::metric;
+use crate::telemetry::metric::Metric;
 
 use health::Health;
 pub use hold::Hold;
@@ -132,7 +132,7 @@ impl Batch {
             (health.tick(Instant::now()), health.is_down())
         };
         let up = if is_down { 0.0 } else { 1.0 };
-        metric::TARGET_UP.set_of([self.target.name().into()], up);
+        Metric::TargetUp.set([self.target.name().into()], up);
         if let Some(notice) = notice {
             report::health(&notice, self.target.name(), waiting);
         }
@@ -141,8 +141,8 @@ impl Batch {
     /// Begins the counters of the rules in use at zero.
     pub(crate) fn begin_rules(&self) {
         for rule in self.rules.current().rules.names() {
-            for metric in [&metric::DROPPED, &metric::RULE_FAILED] {
-                metric.count_of([rule.to_owned().into()], 0);
+            for metric in [Metric::Dropped, Metric::RuleFailures] {
+                metric.add([self.target.name().into(), rule.to_owned().into()], 0);
             }
         }
     }

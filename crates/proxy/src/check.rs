@@ -13,7 +13,7 @@ use aws_sdk_datazone::types::{
 use tracing::{info, warn};
 
 use crate::aws_error::said;
-use crate::telemetry::metric;
+use crate::telemetry::metric::Metric;
 
 /// Processing takes minutes: what is younger is left for the next look.
 const SETTLED: Duration = Duration::from_secs(600);
@@ -61,7 +61,7 @@ pub async fn look(
             tell(event);
         }
     }
-    metric::PROCESSING_FAILED.count(failed as u64);
+    Metric::DataZoneProcessingFailures.add([], failed as u64);
     info!(failed, period_s = period.as_secs(), "checked");
     Ok(failed)
 }

@@ -29,7 +29,7 @@ pub fn batch(transforms: Transforms) -> ExitCode {
 async fn start(transforms: Transforms) -> Result<(), Error> {
     let config = Config::read(Settings::environment(std::env::vars_os()), Role::Batch)?;
     telemetry::log_to_cloudwatch(&config.log);
-    let metrics = telemetry::count_for_cloudwatch(&config.metrics_namespace, "batch")?;
+    let metrics = telemetry::install_cloudwatch(&config.metrics_namespace, "batch")?;
     let aws = Aws::new();
     let queue = setup::queue(&config, &aws, None).await?.for_function();
     // No window is too long where nothing is held.
@@ -48,7 +48,7 @@ async fn start(transforms: Transforms) -> Result<(), Error> {
             .collect();
         let mut hold = Hold::nothing();
         let report = batch::run(batch, queue, &mut hold, records, deadline).await;
-        telemetry::write_out(metrics);
+        telemetry::flush(metrics);
         Ok::<_, Error>(failures(handed, &report))
     });
     lambda_runtime::run(handler).await

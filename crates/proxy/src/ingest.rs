@@ -30,7 +30,8 @@ use tower::ServiceExt;
 
 use crate::config::{self, KeyRole};
 use crate::queue::Queue;
-use crate::telemetry::{Prometheus, metric};
+use crate::telemetry::Prometheus;
+use crate::telemetry::metric::Metric;
 
 pub use auth::Keys;
 pub use caller::Peer;
@@ -199,7 +200,7 @@ fn of_sender(ingest: &Ingest, sender: Option<Sender>, mut answer: Response) -> R
         if ingest.inner.prometheus.is_some() {
             let name = sender.0.to_string();
             let status = answer.status().as_str().to_owned();
-            metric::SENDER_REQUESTS.count_of([name.into(), status.into()], 1);
+            Metric::SenderRequests.add([name.into(), status.into()], 1);
         }
         answer.extensions_mut().insert(sender);
     }

@@ -21,7 +21,7 @@ use transform::{Problem, RuleSet, Sources, Transforms};
 use files::{Files, Place, disk};
 
 use crate::config::{RulesFile, RulesSource};
-use crate::telemetry::metric;
+use crate::telemetry::metric::Metric;
 
 /// A look at a changed file and all that it refers to, at most: it is the batch that waits for it.
 const LOOK: Duration = Duration::from_secs(5);
@@ -183,7 +183,7 @@ impl LiveRules {
             Ok(files) => match self.seen(&files.version(), place.is_written_in_place()) {
                 Seen::Known => return,
                 Seen::Refused => {
-                    metric::RULES_REFUSED.count(1);
+                    Metric::RulesReloadFailures.add([], 1);
                     return;
                 }
                 Seen::New => self
@@ -245,7 +245,7 @@ impl LiveRules {
 
     /// Counts every look that finds no good rules, so that an alarm stays on; logs what is wrong once.
     fn complain(&self, version: String, refused: &NoRules) {
-        metric::RULES_REFUSED.count(1);
+        Metric::RulesReloadFailures.add([], 1);
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         if looked.refused.as_ref() == Some(&version) {
             return;

@@ -103,7 +103,7 @@ pub async fn start(
     let listener = setup::listener(config).await?;
     let address = listener.local_addr()?;
     let keys = setup::keys(config, &aws);
-    tasks.spawn(prometheus.clone().sum_up(stop.clone()));
+    tasks.spawn(prometheus.clone().run_upkeep(stop.clone()));
     tasks.spawn(watch::watch(queue.clone(), watched.clone(), stop.clone()));
     let auth = &config.ingest.auth;
     let reads = auth.keys.iter().any(|key| key.may(KeyRole::Metrics));

@@ -1,8 +1,8 @@
-//! Logs and metrics: how they leave each shell.
+//! Logs and metrics: how they leave the process.
 //!
-//! Logs are JSON lines on stderr (stdout on Lambda), text on a terminal. The same counters become Prometheus text in
-//! `serve` and CloudWatch embedded metrics on Lambda. Which there are stands in `telemetry/metric.rs`; what is counted stands
-//! where it happens.
+//! Logs are JSON lines on stderr (stdout on Lambda), text on a terminal. The same metrics become Prometheus text in
+//! `serve` and the CloudWatch embedded metric format on Lambda. `telemetry/metric.rs` defines the metrics; each is recorded
+//! where the event that it counts happens.
 
 pub(crate) mod limit;
 pub(crate) mod metric;
@@ -18,24 +18,27 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
-/// How often measured values are summed up.
-const SUM_UP: Duration = Duration::from_secs(5);
+use metric::Metric;
 
-/// The metrics of a `serve`, to be rendered.
+/// How often the values of histograms are put into their buckets.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// The metrics of `serve`.
 #[derive(Clone)]
 pub struct Prometheus(PrometheusHandle);
 
 impl Prometheus {
-    /// The Prometheus text format 0.0.4.
+    /// Renders the Prometheus text format 0.0.4.
     pub fn render(&self) -> String {
         self.0.run_upkeep();
         self.0.render()
     }
 
-    /// Sums up what was measured, until `stop`: between two renderings each value is kept, and perhaps nobody renders.
-    pub async fn sum_up(self, stop: CancellationToken) {
+    /// Puts recorded values into their buckets until `stop`. The exporter keeps each value until then or until a
+    /// rendering, which may never come.
+    pub async fn run_upkeep(self, stop: CancellationToken) {
         while stop
-            .run_until_cancelled(tokio::time::sleep(SUM_UP))
+            .run_until_cancelled(tokio::time::sleep(UPKEEP))
             .await
             .is_some()
         {
@@ -44,58 +47,58 @@ impl Prometheus {
     }
 }
 
-/// Starts the log of a process that runs on a machine. A filter that cannot be read falls back to `info`, and says so.
+/// Installs the log of a process on a machine. An invalid filter is logged and replaced by `info`.
 pub fn log_to_stderr(filter: &str) {
-    let (filter, bad) = parsed(filter);
+    let (filter, error) = parse_filter(filter);
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(stderr)
-        .log_internal_errors(false) // see below
+        .log_internal_errors(false) // see `log_to_cloudwatch`
         .with_target(false);
     if stderr().is_terminal() {
         builder.init();
     } else {
         builder.json().init();
     }
-    complain(bad);
+    report_filter_error(error);
 }
 
-/// Starts the log of a Lambda function: CloudWatch takes stdout and has its own time stamps.
+/// Installs the log of a Lambda function: CloudWatch reads stdout and adds its own timestamps.
 pub fn log_to_cloudwatch(filter: &str) {
-    let (filter, bad) = parsed(filter);
+    let (filter, error) = parse_filter(filter);
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(stdout)
-        .log_internal_errors(false) // a line that cannot be written is told with `eprintln!`, which panics then too
+        .log_internal_errors(false) // reported with `eprintln!`, which panics when stderr cannot be written either
         .with_target(false);
     builder
         .json()
         .without_time()
-        .with_span_list(false) // the one span there is stands in the line already
+        .with_span_list(false) // the only span is in the line already
         .with_span_events(FmtSpan::NONE)
         .init();
-    complain(bad);
+    report_filter_error(error);
 }
 
-/// Counts for Prometheus, from zero on. Errors: a recorder is there already.
-pub fn count_for_prometheus(target: &'static str) -> Result<Prometheus, String> {
+/// Installs the recorder of `serve` and registers its metrics; `targets` are the names of the configured targets. Fails
+/// when the process has a recorder already.
+pub fn install_prometheus(targets: &[&str]) -> Result<Prometheus, String> {
     let mut builder = PrometheusBuilder::new();
-    for metric in metric::ALL {
-        if let metric::Kind::Histogram(buckets) = metric.kind {
-            let named = Matcher::Full(metric.name.to_owned());
-            let with = builder.set_buckets_for_metric(named, buckets);
-            builder = with.map_err(|error| error.to_string())?;
-        }
+    for (name, buckets) in Metric::histograms() {
+        let matcher = Matcher::Full(name.to_owned());
+        let with = builder.set_buckets_for_metric(matcher, buckets);
+        builder = with.map_err(|error| error.to_string())?;
     }
     let prometheus = builder.install_recorder();
-    metric::begin(target);
+    metric::begin(targets);
     prometheus
         .map(Prometheus)
         .map_err(|error| error.to_string())
 }
 
-/// Counts for CloudWatch; what was counted is written out at the end of each invocation.
-pub fn count_for_cloudwatch(
+/// Installs the recorder of a Lambda function, whose metrics [`flush`] writes at the end of each invocation. Fails when
+/// the process has a recorder already.
+pub fn install_cloudwatch(
     namespace: &str,
     function: &str,
 ) -> Result<&'static metrics_cloudwatch_embedded::Collector, String> {
@@ -107,35 +110,35 @@ pub fn count_for_cloudwatch(
         .map_err(|error| error.to_string())
 }
 
-/// Writes out what was counted. What it counts is done: a log that does not take it is told, and no failure.
-pub fn write_out(metrics: &metrics_cloudwatch_embedded::Collector) {
+/// Writes the metrics of an invocation to the log. A failure is logged and does not fail the invocation: its work is done.
+pub fn flush(metrics: &metrics_cloudwatch_embedded::Collector) {
     if let Err(error) = metrics.flush(stdout()) {
-        warn!(%error, "not counted");
+        warn!(%error, "failed to flush metrics");
     }
 }
 
-/// How long a stop may take, whatever the target and the clients do: with what comes after it less than the 10 s that Docker
-/// gives (<https://docs.docker.com/reference/cli/docker/container/stop/>); Kubernetes gives 30 s.
+/// The longest time a stop may take, whatever the targets and the clients do. With what follows it, it stays below the 10 s
+/// that Docker allows (<https://docs.docker.com/reference/cli/docker/container/stop/>); Kubernetes allows 30 s.
 pub const STOP: Duration = Duration::from_secs(7);
 
-/// Crates below ours whose lines of `debug` and `trace` hold requests: headers, tokens, bodies. `log: debug` is not meant for
-/// them; who wants them has to name the crate.
+/// Crates whose `debug` and `trace` lines contain requests: headers, tokens, bodies. `log: debug` does not turn them on; a
+/// filter that names the crate does.
 const QUIET: &str = "aws=info,h2=info,hyper=info,lambda=info,reqwest=info,rustls=info,tower=info";
 
-fn parsed(filter: &str) -> (EnvFilter, Option<String>) {
+fn parse_filter(filter: &str) -> (EnvFilter, Option<String>) {
     match EnvFilter::try_new(filter) {
-        Ok(asked) if asked.max_level_hint() > Some(LevelFilter::INFO) => {
-            // The later of two directives for one crate counts, and the one that names more of it.
+        Ok(wanted) if wanted.max_level_hint() > Some(LevelFilter::INFO) => {
+            // Of two directives for one crate the later one wins, and the more specific one.
             let quiet = EnvFilter::try_new(format!("{QUIET},{filter}"));
-            (quiet.unwrap_or(asked), None)
+            (quiet.unwrap_or(wanted), None)
         }
         Ok(filter) => (filter, None),
         Err(error) => (EnvFilter::new("info"), Some(error.to_string())),
     }
 }
 
-fn complain(bad: Option<String>) {
-    if let Some(error) = bad {
-        warn!(error, "the log filter cannot be read: info is used");
+fn report_filter_error(error: Option<String>) {
+    if let Some(error) = error {
+        warn!(error, "invalid log filter, using info");
     }
 }

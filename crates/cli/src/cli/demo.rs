@@ -72,7 +72,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let config = Config::read(settings.over(Settings::yaml("demo", SETTINGS)), Role::Serve)?;
     telemetry::log_to_stderr("warn");
     let prometheus =
-        telemetry::count_for_prometheus(config.target.name()).map_err(anyhow::Error::msg)?;
+        telemetry::install_prometheus(&[config.target.name()]).map_err(anyhow::Error::msg)?;
     let (watcher, reports) = mpsc::unbounded_channel();
     let mut stopped = async || {
         tokio::select! {

@@ -32,7 +32,7 @@ pub(super) async fn run(
     }
     telemetry::log_to_stderr(&config.log);
     let prometheus =
-        telemetry::count_for_prometheus(config.target.name()).map_err(anyhow::Error::msg)?;
+        telemetry::install_prometheus(&[config.target.name()]).map_err(anyhow::Error::msg)?;
     // Apart: a start may have to read gigabytes of a damaged file, and a stop does not wait for that.
     let mut starting =
         tokio::spawn(async move { serve::start(&config, prometheus, None, transforms).await });

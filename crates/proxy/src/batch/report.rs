@@ -17,7 +17,7 @@ use tracing::{debug, info, warn};
 
 use super::prepare::Told;
 use crate::queue::{Record, Settlement, Unavailable, now};
-use crate::telemetry::metric;
+use crate::telemetry::metric::Metric;
 use crate::telemetry::text::{NAME, shown};
 
 pub(super) use retries::{Pace, health};
@@ -163,9 +163,9 @@ pub(super) fn tries(target: &'static str, tries: &Result<Tries, Elapsed>) {
     let (posts, refused) = tries
         .as_ref()
         .map_or((1, 0), |tries| (tries.posts, tries.refused));
-    metric::POSTS.count_of([target.into()], posts.into());
+    Metric::DeliveryAttempts.add([target.into()], posts.into());
     if refused > 0 {
-        metric::REFUSED_FOR_NOW.count_of([target.into()], refused.into());
+        Metric::Throttled.add([target.into()], refused.into());
     }
 }
 
@@ -195,7 +195,7 @@ fn tell(settled: &Settled, target: &'static str) {
     }
     if let Some(told) = &settled.prepared {
         for unresolved in &told.unresolved {
-            metric::UNRESOLVED.count(1);
+            Metric::UnresolvedNamespaces.add([target.into()], 1);
             warn!(
                 id = settled.record.id,
                 namespace = &*shown(&unresolved.namespace, NAME),
@@ -205,7 +205,7 @@ fn tell(settled: &Settled, target: &'static str) {
         }
     }
     for (rule, reason) in settled.prepared.iter().flat_map(|told| &told.failed) {
-        metric::RULE_FAILED.count_of([rule.clone().into()], 1);
+        Metric::RuleFailures.add([target.into(), rule.clone().into()], 1);
         warn!(
             id = settled.record.id,
             rule = &**rule,
@@ -222,10 +222,10 @@ fn tell(settled: &Settled, target: &'static str) {
     let cut = settled.prepared.as_ref().map_or(0, |told| told.cut.len());
     match &settled.outcome {
         Outcome::Delivered { id } => {
-            metric::DELIVERED.count_of([target.into()], 1);
-            metric::DELIVERY_DURATION.record(settled.took.as_secs_f64());
+            Metric::Delivered.add([target.into()], 1);
+            Metric::DeliveryDuration.record([target.into()], settled.took.as_secs_f64());
             if let Some(age) = age(&settled.record) {
-                metric::AGE_AT_DELIVERY.record(age);
+                Metric::AgeAtDelivery.record([target.into()], age);
             }
             line!(
                 info,
@@ -239,11 +239,11 @@ fn tell(settled: &Settled, target: &'static str) {
             );
         }
         Outcome::Dropped { rule } => {
-            metric::DROPPED.count_of([rule.clone().into()], 1);
+            Metric::Dropped.add([target.into(), rule.clone().into()], 1);
             line!(info, "dropped", rule = &**rule, "event");
         }
         Outcome::DeadLettered { class, reason } => {
-            metric::DEAD_LETTERED.count_of([(*class).into()], 1);
+            Metric::DeadLettered.add([target.into(), (*class).into()], 1);
             let reason = &*shown(reason, NAME);
             line!(warn, "dead_lettered", class, reason, "event");
         }
@@ -252,10 +252,10 @@ fn tell(settled: &Settled, target: &'static str) {
             after,
             reason,
         } => {
-            metric::HANDED_BACK.count_of([(*class).into()], 1);
+            Metric::Retries.add([target.into(), (*class).into()], 1);
             // SQS's own age of the oldest message leaves out what was received three times.
             if let Some(age) = age(&settled.record) {
-                metric::AGE_AT_HAND_BACK.record(age);
+                Metric::AgeAtRetry.record([target.into()], age);
             }
             let (reason, after_s) = (&*shown(reason, NAME), after.as_secs());
             line!(

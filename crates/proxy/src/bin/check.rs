@@ -16,13 +16,13 @@ fn main() -> std::process::ExitCode {
 async fn start() -> Result<(), Error> {
     let config = Config::read(Settings::environment(std::env::vars_os()), Role::Check)?;
     telemetry::log_to_cloudwatch(&config.log);
-    let metrics = telemetry::count_for_cloudwatch(&config.metrics_namespace, "check")?;
+    let metrics = telemetry::install_cloudwatch(&config.metrics_namespace, "check")?;
     let aws = Aws::new();
     let (client, domain) = &setup::domain(&config, &aws).await?;
     let period = config.check.period;
     let handler = service_fn(move |_: LambdaEvent<Value>| async move {
         let failed = check::look(client, domain, period, SystemTime::now().into()).await;
-        metrics.flush(std::io::stdout())?;
+        telemetry::flush(metrics);
         Ok::<_, Error>(serde_json::json!({"failed": failed?}))
     });
     lambda_runtime::run(handler).await

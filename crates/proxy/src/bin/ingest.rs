@@ -16,7 +16,7 @@ fn main() -> std::process::ExitCode {
 async fn start() -> Result<(), Error> {
     let config = Config::read(Settings::environment(std::env::vars_os()), Role::Ingest)?;
     telemetry::log_to_cloudwatch(&config.log);
-    let metrics = telemetry::count_for_cloudwatch(&config.metrics_namespace, "ingest")?;
+    let metrics = telemetry::install_cloudwatch(&config.metrics_namespace, "ingest")?;
     let aws = Aws::new();
     let queue = setup::queue(&config, &aws, None).await?;
     let ingest = Ingest::new(&config.ingest, queue, setup::keys(&config, &aws));
@@ -25,7 +25,7 @@ async fn start() -> Result<(), Error> {
         let router = router.clone();
         async move {
             let answer = router.oneshot(gateway::with_peer(request)).await;
-            telemetry::write_out(metrics);
+            telemetry::flush(metrics);
             Ok::<_, Error>(answer?)
         }
     }));

@@ -10,7 +10,7 @@ use openlineage::{Finding, Severity};
 use serde_json::json;
 
 use super::report::{About, Entry, Reported};
-use crate::telemetry::metric;
+use crate::telemetry::metric::Metric;
 
 /// Why a request is refused.
 #[derive(Debug)]
@@ -41,11 +41,11 @@ pub(super) enum Refusal {
     Unavailable(String),
 }
 
-/// Says of a request how many of its events were lost to their sender. The average, in percent, is what an alarm looks
-/// at; one value a request, since embedded metrics hold a hundred an invocation.
+/// Records the share of the events of a request that were rejected. An alarm looks at the average; one value a request,
+/// since embedded metrics hold a hundred values an invocation.
 pub(super) fn count_judged(lost: usize, of: usize) {
     if of > 0 {
-        metric::REFUSED_PERCENT.record(100.0 * lost as f64 / of as f64);
+        Metric::HttpRejectedRatio.record([], lost as f64 / of as f64);
     }
 }
 

@@ -16,7 +16,7 @@ use tracing::warn;
 use super::answer::{errors, pointers};
 use super::caller::{Caller, Sender, Source};
 use crate::telemetry::limit::{Bounds, Limiter};
-use crate::telemetry::metric;
+use crate::telemetry::metric::Metric;
 use crate::telemetry::text::{NAME, shown};
 
 /// How much of a reason is logged, in characters: pointers hold the sender's keys.
@@ -84,7 +84,7 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     let mut answer = next.run(request).await;
     let extensions = answer.extensions_mut();
     if extensions.remove::<Ingested>().is_some() {
-        metric::INGEST_DURATION.record(started.elapsed().as_secs_f64());
+        Metric::IngestDuration.record([], started.elapsed().as_secs_f64());
     }
     let sender = extensions.remove::<Sender>();
     if let Some(Reported(entries)) = extensions.remove() {
@@ -120,7 +120,7 @@ pub fn tell_suppressed(now: Instant) {
 
 fn tell(entry: &Entry, caller: &Caller, sender: Option<&Sender>) {
     let (status, reason, rule) = entry.reason;
-    metric::REFUSED.count_of([status.to_string().into()], entry.count);
+    Metric::HttpRejected.add([status.to_string().into()], entry.count);
     let limiter = match status {
         503 => &NOT_QUEUED,
         401 | 403 | 404 | 405 | 421 if sender.is_none() => &STRANGERS,

@@ -21,7 +21,7 @@ use super::query::Query;
 use super::report::{About, Entry, Reported, ingested};
 use super::{Ingest, Inner, misdirected};
 use crate::queue::{Message, SendError, group, now};
-use crate::telemetry::metric;
+use crate::telemetry::metric::Metric;
 use crate::telemetry::text::{NAME, shown};
 
 /// Judging bodies up to here takes well under a millisecond; above, it moves to a thread that may block.
@@ -42,7 +42,7 @@ pub(super) async fn one(State(ingest): State<Ingest>, request: Request) -> Respo
 async fn one_event(inner: &Inner, request: Request<Body>) -> Result<Response, Refusal> {
     let sender = request.extensions().get::<Sender>().cloned();
     let taken = take(request, &inner.limits).await?;
-    metric::RECEIVED.count(1);
+    Metric::Received.add([], 1);
     let level = inner.level;
     let read = judged(inner, taken, move |bytes| {
         Event::read(bytes, level).map_err(|refused| {
@@ -97,7 +97,7 @@ async fn many_events(inner: &Inner, request: Request<Body>) -> Result<Response, 
         "maxItems" => Refusal::TooLarge(finding.message),
         _ => Refusal::Invalid(vec![misdirected::many(finding)], Box::default()),
     })?;
-    metric::RECEIVED.count(read.len() as u64);
+    Metric::Received.add([], read.len() as u64);
 
     let received = read.len();
     let (mut good, mut messages, mut failed) = (Vec::new(), Vec::new(), Vec::new());
@@ -344,9 +344,9 @@ fn not_queued(error: SendError) -> Refusal {
 fn accepted(id: &str, event: &Event, repairs: &[Finding], sender: Option<&Sender>) {
     let sender = sender.map(|sender| &*sender.0);
     debug!(id, sender, "accepted");
-    metric::ACCEPTED.count(1);
+    Metric::Accepted.add([], 1);
     for repair in repairs {
-        metric::REPAIRED.count_of([repair.rule.into()], 1);
+        Metric::Repairs.add([repair.rule.into()], 1);
     }
     if !repairs.is_empty() {
         let run_id = event.run_id().map(|run| run.to_string());

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::batch::Batch;
 use crate::ingest;
 use crate::queue::{Depth, Queue, Unavailable};
-use crate::telemetry::metric;
+use crate::telemetry::metric::Metric;
 
 /// How often it is looked whether something is to be said.
 const TICK: Duration = Duration::from_secs(1);
@@ -66,12 +66,12 @@ fn stand(depth: &Result<Depth, Unavailable>, known: &mut Known) {
     };
     known.dead_letters |= dead_letters.is_some();
     known.oldest |= oldest.is_some();
-    metric::QUEUE_EVENTS.set(events);
+    Metric::QueueEvents.set([], events);
     if known.dead_letters {
-        metric::DEAD_LETTERS.set(dead_letters.unwrap_or(f64::NAN));
+        Metric::DeadLetters.set([], dead_letters.unwrap_or(f64::NAN));
     }
     if known.oldest {
-        metric::QUEUE_OLDEST.set(oldest.unwrap_or(f64::NAN));
+        Metric::QueueOldestAge.set([], oldest.unwrap_or(f64::NAN));
     }
 }
 
