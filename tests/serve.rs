@@ -99,7 +99,7 @@ async fn an_event_that_is_refused_is_a_dead_letter_and_harms_nobody() {
             .starts_with("invalid: 422"),
         "{letters:?}"
     );
-    assert_eq!(letters[0]["receives"], 1, "one try, not five");
+    assert_eq!(letters[0]["attempts"], 1, "one attempt, not five");
     let id = letters[0]["id"].as_str().unwrap();
     let (_, shown, _) = run(&["dead-letters", "show", "--data-dir", data_dir, id], &[]);
     assert_eq!(shown.trim(), poison.trim());

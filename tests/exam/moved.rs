@@ -130,7 +130,7 @@ async fn a_data_folder_that_cannot_be_put_back_is_503_until_it_can_and_nothing_i
     };
     ready.await;
     assert_eq!(get("/healthz").await, 200);
-    let told = serve.logged("the file cannot be written")["error"].to_string();
+    let told = serve.logged("cannot write to the database")["error"].to_string();
     assert!(told.contains("above/data"), "{told}");
     let lines = serve.log.lock().unwrap().len() - before;
     assert!(lines < 20, "{lines} lines");

@@ -240,7 +240,7 @@ async fn what_is_no_event_in_the_queue_is_one_dead_letter_and_harms_nobody() {
             reason.starts_with("invalid:") && reason.contains(said),
             "{name}: {reason}"
         );
-        assert_eq!(letter["receives"], 1, "{name}");
+        assert_eq!(letter["attempts"], 1, "{name}");
     }
     let gzip = line.command(&["dead-letters", "show", "bad 1"]);
     assert!(gzip.contains('\u{fffd}'), "what can be shown of it");

@@ -173,7 +173,7 @@ def test_poison_in_the_queue_is_a_dead_letter_with_its_reason_and_its_neighbours
     assert {post["job"]["name"] for post in posts} == {f"good {n}" for n in range(18)}
     letters = stack.dead_letters(2)
     assert all(letter["MessageAttributes"]["reason"]["StringValue"].startswith("invalid: no OpenLineage event") for letter in letters)
-    assert {letter["MessageAttributes"]["receives"]["StringValue"] for letter in letters} == {"1"}
+    assert {letter["MessageAttributes"]["attempts"]["StringValue"] for letter in letters} == {"1"}
 
 
 def test_a_refused_event_is_buried_at_once_and_a_hiccup_is_tried_again(stack):

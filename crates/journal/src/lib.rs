@@ -8,11 +8,11 @@
 
 mod claim;
 mod damage;
+mod failure_log;
 mod held;
 mod identity;
 mod private;
 mod rows;
-mod trouble;
 mod wal;
 mod writer;
 
@@ -28,9 +28,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::{mpsc, oneshot};
 
 pub use claim::{Claim, NotClaimed};
+pub use failure_log::FailureLog;
 pub use identity::{Displaced, Identity};
 pub use private::{create_file, create_folder, exposed};
-pub use trouble::Trouble;
 use writer::{Failed, Request, Writer};
 
 /// Writes that may wait. Past it callers wait to be let in, which is how a slow disk slows them down.
@@ -217,7 +217,7 @@ impl Journal {
     }
 
     /// Looks now whether the open file is still the one that the path names, and puts it back where not.
-    pub async fn look(&self) -> Result<(), Error> {
+    pub async fn verify(&self) -> Result<(), Error> {
         self.write(|_| Ok(())).await
     }
 

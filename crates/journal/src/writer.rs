@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::error;
 
 use crate::held::{self, Held};
-use crate::{Claim, File, Identity, Trouble, connect, damage};
+use crate::{Claim, FailureLog, File, Identity, connect, damage};
 
 /// Writes that share one commit at most: past some hundred, larger groups do not get faster (SQLite WAL, 2–4 KB rows).
 const GROUP: usize = 256;
@@ -97,7 +97,7 @@ pub(crate) struct Writer {
     aside: Option<Instant>,
     /// Until when it is not tried again to put the file back, and why that failed.
     not_put_back: Option<(Instant, String)>,
-    trouble: Trouble,
+    trouble: FailureLog,
 }
 
 impl Writer {
@@ -114,7 +114,7 @@ impl Writer {
             claim,
             aside: None,
             not_put_back: None,
-            trouble: Trouble::new("the file cannot be written"),
+            trouble: FailureLog::new("cannot write to the database"),
         })
     }
 
@@ -301,8 +301,8 @@ impl Writer {
         match failed.as_ref().or(refused.as_ref()) {
             Some(error) => self
                 .trouble
-                .failed(&format!("{}: {error}", self.file.path.display())),
-            None => self.trouble.fine(),
+                .record_failure(&format!("{}: {error}", self.file.path.display())),
+            None => self.trouble.record_recovery(),
         }
         let of_all = failed.as_ref().filter(|error| damage::is_damage(error));
         damaged = damaged.or(of_all.map(ToString::to_string));

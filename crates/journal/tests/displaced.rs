@@ -209,7 +209,7 @@ async fn where_it_cannot_be_put_back_nothing_is_answered_for_and_nothing_is_forg
         assert!(error.contains("data"), "{error}");
     }
     fs::remove_file(&above).unwrap();
-    journal.look().await.unwrap();
+    journal.verify().await.unwrap();
     assert_eq!(found(&path), (0..20).collect::<Vec<_>>());
 }
 
@@ -266,7 +266,7 @@ async fn what_is_answered_for_while_the_folder_is_moved_away_again_and_again_is_
     }
     let rounds = moving.join().unwrap();
     // It may have been moved after the last answer.
-    while journal.look().await.is_err() {
+    while journal.verify().await.is_err() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     assert_eq!(found(&path), (0..ROWS).collect::<Vec<_>>());

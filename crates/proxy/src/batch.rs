@@ -249,7 +249,7 @@ pub async fn take(
 ) -> Taken {
     batch.rules.refresh().await;
     let rules = batch.rules.current();
-    let (records, unread) = queue.bodies(records).await;
+    let (records, unread) = queue.fetch_bodies(records).await;
     let mut report = Report::default();
     for (record, why) in unread {
         let outcome = plan::unread(why, &record, batch.max_receives);
@@ -300,7 +300,7 @@ pub async fn finish(batch: &Batch, queue: &Queue, taken: Taken) -> Report {
         .iter()
         .map(|settled| (&settled.record, settled.settlement()))
         .collect();
-    let answers = queue.settle_until(&settlements, deadline + SETTLE).await;
+    let answers = queue.settle(&settlements, deadline + SETTLE).await;
     // Only now: the time out of sight counts from the settlement.
     for held in held_up {
         held.turn.hold(Held {

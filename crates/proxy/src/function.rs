@@ -110,7 +110,7 @@ fn text(value: &Value) -> Option<String> {
 /// Everything that was handed to us and is not known to be dealt with. Lambda deletes the others.
 fn failures(handed: Vec<String>, report: &Report) -> SqsBatchResponse {
     let is_done = |settlement: Settlement, acknowledged: bool| match settlement {
-        Settlement::Done => true,
+        Settlement::Acknowledge => true,
         Settlement::DeadLetter(_) => acknowledged,
         Settlement::Retry(_) => false,
     };

@@ -11,8 +11,9 @@ pub mod config;
 pub mod function;
 pub mod ingest;
 pub mod lookup;
-pub mod queue;
 pub mod rules;
 pub mod serve;
 pub mod setup;
 pub mod telemetry;
+
+pub use ::queue;

@@ -172,7 +172,7 @@ impl Served {
         if let Some(batch) = &self.batch {
             batch.target.reopen().await?;
         }
-        self.queue.look().await?;
+        self.queue.verify().await?;
         Ok(())
     }
 

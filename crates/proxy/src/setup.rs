@@ -17,7 +17,7 @@ use crate::batch::Batch;
 use crate::config::{self, Config, HASH_KEY, Part};
 use crate::ingest::Keys;
 use crate::lookup::Lookups;
-use crate::queue::{Embedded, Queue, Sqs};
+use crate::queue::{Embedded, EmbeddedConfig, Queue, QueueConfig, QueueUrl, Sqs, SqsConfig};
 use crate::rules::{Allowed, LiveRules};
 
 /// The store in the data folder.
@@ -130,18 +130,44 @@ pub async fn queue(
     aws: &Aws,
     claim: Option<Arc<Claim>>,
 ) -> Result<Queue, NotStarted> {
-    let visibility = config.queue.visibility_timeout;
-    match &config.queue.url {
-        Some(url) => Ok(Queue::Sqs(Sqs::new(aws, url.clone(), &config.queue).await)),
-        None => match claim {
+    match queue_config(config) {
+        QueueConfig::Sqs(settings) => {
+            Ok(Queue::Sqs(Sqs::new(aws, &settings, targets::words).await))
+        }
+        QueueConfig::Embedded(settings) => match claim {
             Some(claim) => {
-                let queue = Embedded::claimed(claim, visibility).await;
+                let queue = Embedded::claimed(claim, settings.visibility_timeout).await;
                 queue
                     .map(Queue::Embedded)
                     .map_err(|error| NotStarted::of_database("queue", &error))
             }
             None => Err(NotStarted::Wrong("queue.url: not set".to_owned())),
         },
+    }
+}
+
+/// The settings of the queue.
+fn queue_config(config: &Config) -> QueueConfig {
+    let config::Queue {
+        url,
+        dead_letter_url,
+        bucket,
+        visibility_timeout,
+        max_receives,
+    } = config.queue.clone();
+    match url {
+        Some(url) => QueueConfig::Sqs(SqsConfig {
+            queue: QueueUrl::new(url),
+            dead_letters: dead_letter_url.map(QueueUrl::new),
+            bucket,
+            visibility_timeout,
+            max_attempts: max_receives,
+        }),
+        None => QueueConfig::Embedded(EmbeddedConfig {
+            dir: config.data_dir.clone(),
+            visibility_timeout,
+            max_attempts: max_receives,
+        }),
     }
 }
 

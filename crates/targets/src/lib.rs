@@ -152,7 +152,7 @@ impl Target {
                 target.reopen();
                 Ok(())
             }
-            Target::Store(target) => target.look().await,
+            Target::Store(target) => target.verify().await,
         }
     }
 

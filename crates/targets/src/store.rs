@@ -57,8 +57,8 @@ impl Store {
     }
 
     /// Looks now whether the open file is still the one that the path names, and puts it back where not.
-    pub async fn look(&self) -> Result<(), journal::Error> {
-        self.journal.look().await
+    pub async fn verify(&self) -> Result<(), journal::Error> {
+        self.journal.verify().await
     }
 
     /// Where `limit` events after the first `offset` stand, and how many there are in all. Their texts are read by

@@ -249,11 +249,11 @@ async fn a_file_that_becomes_read_only_is_told_and_written_again() {
         limit(&serve, "unlimited");
     }
     assert_eq!((status.as_u16(), ready, alive), (503, 503, 200));
-    let why = serve.logged("the file cannot be written");
+    let why = serve.logged("cannot write to the database");
     assert!(why["error"].as_str().unwrap().contains("queue.db"), "{why}");
     taken_again(&serve, 3).await;
     eventually_delivered(&target, &BTreeSet::from([1, 3]));
-    serve.logged("over: the file cannot be written");
+    serve.logged("recovered: cannot write to the database");
 }
 
 /// All these, some day; and how many posts it took.

@@ -94,9 +94,10 @@ impl App {
                 .unwrap();
             let done: Vec<_> = records
                 .iter()
-                .map(|record| (record, Settlement::Done))
+                .map(|record| (record, Settlement::Acknowledge))
                 .collect();
-            self.queue.settle(&done).await;
+            let until = tokio::time::Instant::now() + Duration::from_secs(5);
+            self.queue.settle(&done, until).await;
             records
                 .iter()
                 .map(|record| record.body.to_string())

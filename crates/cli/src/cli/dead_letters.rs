@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use proxy::config::settings::Settings;
 use proxy::config::{Errors, Role};
-use proxy::queue::{DeadLetter, Embedded, SqsDeadLetters, now};
+use proxy::queue::{DeadLetter, Embedded, QueueUrl, SqsDeadLetters, now};
 use serde_json::json;
 
 use self::letters::{Act, Done, Filter, Letters, Pace, Which};
@@ -77,7 +77,7 @@ struct Chosen {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List when, after how many tries and why events were given up.
+    /// List dead letters: when and why they were given up, and after how many attempts.
     List {
         #[command(flatten)]
         place: Place,
@@ -166,9 +166,10 @@ impl Place {
             return Ok(Letters::Sqs(
                 SqsDeadLetters::new(
                     &aws,
-                    stack.output("QueueUrl")?.to_owned(),
-                    stack.output("DeadLetterQueueUrl")?.to_owned(),
+                    QueueUrl::new(stack.output("QueueUrl")?),
+                    QueueUrl::new(stack.output("DeadLetterQueueUrl")?),
                     stack.optional("LargeEventsBucket").map(str::to_owned),
+                    targets::words,
                 )
                 .await,
             ));
@@ -187,7 +188,14 @@ impl Place {
             let aws = stack::aws();
             let bucket = config.queue.bucket;
             return Ok(Letters::Sqs(
-                SqsDeadLetters::new(&aws, queue, dead_letters, bucket).await,
+                SqsDeadLetters::new(
+                    &aws,
+                    QueueUrl::new(queue),
+                    QueueUrl::new(dead_letters),
+                    bucket,
+                    targets::words,
+                )
+                .await,
             ));
         }
         let folder = config.data_dir.display();
@@ -289,7 +297,7 @@ fn list(letters: &[DeadLetter], output: Output) -> anyhow::Result<ExitCode> {
             let mut table = Table::new([
                 ("id", Fit::Whole),
                 ("given up", Fit::Whole),
-                ("tries", Fit::Whole),
+                ("attempts", Fit::Whole),
                 ("bytes", Fit::From(100)),
                 ("reason", Fit::Wrap),
             ]);
@@ -298,7 +306,7 @@ fn list(letters: &[DeadLetter], output: Output) -> anyhow::Result<ExitCode> {
                 table.row([
                     letter.id.clone(),
                     format!("{} ago", age(seconds)),
-                    letter.receives.to_string(),
+                    letter.attempts.to_string(),
                     letter.size.to_string(),
                     letter.reason.clone(),
                 ]);

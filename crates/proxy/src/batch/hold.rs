@@ -155,12 +155,12 @@ impl Hold {
         for (record, event) in events {
             let joins = plan::guarded(|| rules.coalesces(&event, target).is_some());
             // What came too often is not held again; what may not be merged must not overtake its run.
-            let joins = joins.unwrap_or(false) && plan::holds_its_run(record.receives);
+            let joins = joins.unwrap_or(false) && plan::holds_its_run(record.attempts);
             match event.subject() {
                 Subject::Run { id, event_type, .. } if joins => {
                     let ends = event_type.is_some_and(EventType::ends);
                     held.bytes += event.text().len();
-                    held.latest.insert(record.queue_id.clone(), record.receives);
+                    held.latest.insert(record.queue_id.clone(), record.attempts);
                     let waiting = Waiting {
                         record,
                         event: event.clone(),
@@ -208,7 +208,7 @@ impl Held {
         let until = millis(visible.unwrap_or_default().saturating_sub(MARGIN));
         for waiting in freed {
             self.bytes = self.bytes.saturating_sub(waiting.event.text().len());
-            let receives = waiting.record.receives;
+            let receives = waiting.record.attempts;
             match self.latest.get(&waiting.record.queue_id) {
                 Some(latest) if *latest > receives => continue,
                 Some(_) | None => self.latest.remove(&waiting.record.queue_id),

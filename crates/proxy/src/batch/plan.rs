@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::report::Outcome;
-use crate::queue::{Record, Settlement, Unread};
+use crate::queue::{BodyError, Record, Settlement};
 
 /// The first wait before another try, and the longest. Doubling from the one to the other takes eight tries; with
 /// the default of 100 tries an event is kept for about a day of outage.
@@ -185,10 +185,10 @@ fn again(
     record: &Record,
     max_receives: u32,
 ) -> Outcome {
-    if record.receives >= max_receives {
+    if record.attempts >= max_receives {
         let reason = format!(
             "{class}: {reason} (given up after {} tries)",
-            record.receives
+            record.attempts
         );
         return Outcome::DeadLettered { class, reason };
     }
@@ -201,25 +201,25 @@ fn again(
 
 /// What becomes of an event that was tried alone and ended in a panic. It comes again at first: the cause may be another.
 pub(crate) fn after_panic(record: &Record, max_receives: u32) -> Settlement {
-    if record.receives >= max_receives {
+    if record.attempts >= max_receives {
         return Settlement::DeadLetter(BUG.to_owned());
     }
-    Settlement::Retry(wait(&record.id, record.receives))
+    Settlement::Retry(wait(&record.id, record.attempts))
 }
 
 /// What becomes of a large event whose body is not there.
-pub(super) fn unread(why: Unread, record: &Record, max_receives: u32) -> Outcome {
+pub(super) fn unread(why: BodyError, record: &Record, max_receives: u32) -> Outcome {
     let class = "body";
     match why {
-        Unread::Gone(why) => Outcome::DeadLettered {
+        BodyError::Gone(why) => Outcome::DeadLettered {
             class,
             reason: format!("{class}: {why}"),
         },
-        Unread::Unavailable(why) => {
-            let pace = wait(&record.id, record.receives);
+        BodyError::Unavailable(why) => {
+            let pace = wait(&record.id, record.attempts);
             again(class, why, pace, record, max_receives)
         }
-        Unread::Later => out_of_time(record, max_receives),
+        BodyError::Later => out_of_time(record, max_receives),
     }
 }
 
@@ -268,7 +268,7 @@ pub(super) fn holds_its_run(receives: u32) -> bool {
 
 /// When to come again for what was not tried: soon at first, and then less often, since the queue counts it as a try.
 fn soon(record: &Record) -> Duration {
-    let doubled = 2u32.saturating_pow(record.receives.saturating_sub(HOLDS).min(16));
+    let doubled = 2u32.saturating_pow(record.attempts.saturating_sub(HOLDS).min(16));
     (Duration::from_secs(1) * doubled).min(LATER)
 }
 
@@ -300,8 +300,8 @@ mod tests {
 
     fn record(receives: u32) -> Record {
         Record {
-            receives,
-            ..Record::alone("a".to_owned())
+            attempts: receives,
+            ..Record::unqueued("a".to_owned())
         }
     }
 

@@ -26,7 +26,7 @@ pub fn preview(prepare: &Prepare, rules: &RuleSet, events: Vec<(String, Event)>)
     let answers = HashMap::new();
     let records = events
         .into_iter()
-        .map(|(place, event)| (Record::alone(place), event));
+        .map(|(place, event)| (Record::unqueued(place), event));
     let mut preview = Preview::default();
     let note = |place: &str, told: &super::Told| {
         let failed = told.failed.iter().cloned();

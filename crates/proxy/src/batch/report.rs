@@ -102,7 +102,7 @@ impl Settled {
     /// What the queue is to do.
     pub fn settlement(&self) -> Settlement {
         match &self.outcome {
-            Outcome::Delivered { .. } | Outcome::Dropped { .. } => Settlement::Done,
+            Outcome::Delivered { .. } | Outcome::Dropped { .. } => Settlement::Acknowledge,
             Outcome::DeadLettered { reason, .. } => Settlement::DeadLetter(reason.clone()),
             Outcome::HandedBack { after, .. } => Settlement::Retry(*after),
         }
@@ -188,7 +188,7 @@ fn tell(settled: &Settled, target: &'static str) {
                 target,
                 duration_ms = u64::try_from(settled.took.as_millis()).unwrap_or(u64::MAX),
                 size_bytes = size,
-                tries = settled.record.receives,
+                tries = settled.record.attempts,
                 $($field)*
             )
         };

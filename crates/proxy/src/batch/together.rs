@@ -150,7 +150,7 @@ impl Parcel {
 
     /// The most that any of its records was received.
     pub(super) fn receives(&self) -> u32 {
-        let receives = self.items.iter().map(|item| item.record.receives);
+        let receives = self.items.iter().map(|item| item.record.attempts);
         receives.max().unwrap_or(1)
     }
 }

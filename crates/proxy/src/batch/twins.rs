@@ -208,7 +208,7 @@ mod tests {
         let record = Record {
             body: body.into(),
             queue_id: id.into(),
-            ..Record::alone(id.into())
+            ..Record::unqueued(id.into())
         };
         (record, event)
     }

@@ -329,7 +329,7 @@ fn message(event: &Event, room: Room) -> Message {
         body: event.shared_text(),
         received_at: now(),
         group: group(event),
-        room,
+        memory_permit: room,
     }
 }
 

@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use journal::Trouble;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
@@ -17,7 +16,8 @@ use tracing::{error, warn};
 use super::PAUSE;
 use crate::batch::{self, Batch, Hold, Report, Taken};
 use crate::config::{self, Config};
-use crate::queue::{Queue, Record, Settlement};
+use crate::queue::{FailureLog, Queue, Record, Settlement};
+use crate::telemetry::STOP;
 
 /// Batches under way at once at most. The next one begins while a few events of the last ones are slow (a look-up, a
 /// post that is not answered), and not before: what waits in the queue is not counted as a try.
@@ -32,7 +32,7 @@ pub(super) struct Worker {
     config: Config,
     stop: CancellationToken,
     hold: Hold,
-    trouble: Trouble,
+    trouble: FailureLog,
     /// For events in hand: a batch, and some that are slow.
     room: Arc<Semaphore>,
     running: JoinSet<()>,
@@ -65,7 +65,7 @@ impl Worker {
             config,
             stop,
             hold,
-            trouble: Trouble::new("the queue cannot be read"),
+            trouble: FailureLog::new("cannot read the queue"),
             room: Arc::new(Semaphore::new(room)),
             running: JoinSet::new(),
         }
@@ -88,7 +88,7 @@ impl Worker {
             let config::Batch { size, window, .. } = self.config.batch;
             let received = self.line.queue.receive(size, window, &self.stop).await;
             if received.is_ok() {
-                self.trouble.fine();
+                self.trouble.record_recovery();
             }
             match received {
                 Ok(records) if self.stop.is_cancelled() => left = records,
@@ -97,7 +97,7 @@ impl Worker {
                 }
                 Ok(records) => self.handle(records, room).await,
                 Err(error) => {
-                    self.trouble.failed(&error);
+                    self.trouble.record_failure(&error);
                     if self.hold.is_due() {
                         self.handle(Vec::new(), room).await;
                     }
@@ -206,7 +206,7 @@ impl Line {
     }
 
     async fn settle(&self, records: &[(&Record, Settlement)]) {
-        for answer in self.queue.settle(records).await {
+        for answer in self.queue.settle(records, Instant::now() + STOP).await {
             if let Err(error) = answer {
                 warn!(%error, "not handed back: the event will come again later");
             }
@@ -242,7 +242,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_event_on_which_something_panics_harms_no_other() {
-        let records = ["a", "b", "c"].map(|id| Record::alone(id.to_owned()));
+        let records = ["a", "b", "c"].map(|id| Record::unqueued(id.to_owned()));
         let run = async |record: Record| {
             assert!(record.id != "b", "a bug");
             record.id

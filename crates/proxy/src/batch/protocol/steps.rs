@@ -353,13 +353,13 @@ impl Protocol {
         let taken = event == Event::Good && matches!(post, Post::Answered | Post::AnswerIsLost);
         state.taken[event as usize] += u8::from(taken);
         let record = Record {
-            receives,
-            ..Record::alone(String::new())
+            attempts: receives,
+            ..Record::unqueued(String::new())
         };
         let outcome = plan::outcome(&tried, &record, Duration::ZERO, MAX_RECEIVES);
         let settled = Settled::new(record, None, outcome);
         let to = match settled.settlement() {
-            Settlement::Done => To::Done,
+            Settlement::Acknowledge => To::Done,
             Settlement::Retry(_) => To::Retry,
             Settlement::DeadLetter(_) => To::Dead,
         };

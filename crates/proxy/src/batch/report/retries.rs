@@ -99,7 +99,7 @@ fn tell_retry(
         class,
         reason = &*shown(reason, NAME),
         after_s = after.as_secs(),
-        tries = first.record.receives,
+        tries = first.record.attempts,
         events = events.len(),
         ids,
         suppressed,
@@ -179,7 +179,7 @@ mod tests {
             after: Duration::from_secs(5),
             reason: "503".to_owned(),
         };
-        Settled::new(Record::alone(format!("id-{n}")), None, outcome)
+        Settled::new(Record::unqueued(format!("id-{n}")), None, outcome)
     }
 
     fn told(settled: &[Settled], pace: Pace) -> Vec<Value> {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension};
 use serde::Serialize;
 
 use super::{Embedded, Room, SEND, unavailable};
-use crate::queue::{Depth, Unavailable, now};
+use crate::{Depth, Unavailable, now};
 
 /// How long an answer is good: each costs a commit, and anyone may ask.
 const FRESH: Duration = Duration::from_secs(1);
@@ -28,7 +28,7 @@ pub struct Status {
 }
 
 impl Embedded {
-    pub(in crate::queue) async fn ready(&self) -> Result<(), Unavailable> {
+    pub(crate) async fn ready(&self) -> Result<(), Unavailable> {
         let mut looked = self.ready.lock().await;
         if let Some((at, found)) = &*looked
             && at.elapsed() < FRESH
@@ -56,7 +56,7 @@ impl Embedded {
     }
 
     /// How much is in the queue. Counts by the indexes; who asks often asks the less often the longer that takes.
-    pub(in crate::queue) async fn depth(&self) -> Result<Depth, Unavailable> {
+    pub(crate) async fn depth(&self) -> Result<Depth, Unavailable> {
         let depth = |connection: &Connection| {
             let one = |sql: &str| {
                 let mut query = connection.prepare_cached(sql)?;

@@ -1,6 +1,6 @@
 //! The embedded queue by itself: how fast it is filled and drained, short and long, side by side in one run.
 //!
-//! `cargo bench -p proxy --bench queue` with a million events, or with as many as `QUEUE_EVENTS` says. Prints a table.
+//! `cargo bench -p queue --bench queue` with a million events, or with as many as `QUEUE_EVENTS` says. Prints a table.
 
 #![allow(
     missing_docs,
@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use proxy::queue::{Embedded, Message, Queue, Settlement, now};
+use queue::{Embedded, Message, Queue, Settlement, now};
 use tokio_util::sync::CancellationToken;
 
 const SHORT: usize = 1_000;
@@ -97,7 +97,7 @@ async fn fill(queue: &Queue, count: usize) -> Vec<f64> {
                 body: body.clone(),
                 received_at: now(),
                 group: String::new(),
-                room: None,
+                memory_permit: None,
             });
             let sent = queue.send(messages.collect()).await;
             assert!(sent.iter().all(Result::is_ok));
@@ -120,9 +120,15 @@ async fn drain(queue: &Queue, count: usize) -> Vec<f64> {
             taken += records.len();
             let done: Vec<_> = records
                 .iter()
-                .map(|record| (record, Settlement::Done))
+                .map(|record| (record, Settlement::Acknowledge))
                 .collect();
-            assert!(queue.settle(&done).await.iter().all(Result::is_ok));
+            assert!(
+                queue
+                    .settle(&done, tokio::time::Instant::now() + VISIBILITY)
+                    .await
+                    .iter()
+                    .all(Result::is_ok)
+            );
         }
         rates.push(taken as f64 / started.elapsed().as_secs_f64());
     }

@@ -14,14 +14,14 @@ use super::message::{
     MAX_BYTES, MAX_ENTRIES, cost, dead_letter_attributes, deduplication, grouped,
 };
 use super::{Sqs, all_but_done, failed, note, place, seconds};
-use crate::queue::{Record, Settlement, Unavailable};
+use crate::{Record, Settlement, Unavailable};
 
 /// Places among the records that are settled, and why each of them was not.
 type Undone = Vec<(usize, String)>;
 
 impl Sqs {
     /// Side by side, so that a request that hangs keeps only what it is about from being settled.
-    pub(in crate::queue) async fn settle(
+    pub(crate) async fn settle(
         &self,
         records: &[(&Record, Settlement)],
         until: Instant,
@@ -42,14 +42,14 @@ impl Sqs {
         let letters = records.iter().enumerate();
         let letters = letters.filter_map(|(index, (record, settlement))| match settlement {
             Settlement::DeadLetter(reason) => Some((index, *record, reason.as_str())),
-            Settlement::Done | Settlement::Retry(_) => None,
+            Settlement::Acknowledge | Settlement::Retry(_) => None,
         });
         let letters: Vec<_> = letters.collect();
-        let Some(url) = &self.dead_letter_url else {
+        let Some(url) = &self.dead_letters else {
             let nowhere = |(index, _, _)| (index, "there is no dead-letter queue".to_owned());
             return letters.into_iter().map(nowhere).collect();
         };
-        let is_fifo = url.ends_with(".fifo");
+        let (url, is_fifo) = (url.url(), url.is_fifo());
         let (mut entries, mut unsent) = (Vec::new(), Undone::new());
         for (index, record, reason) in letters {
             match letter(index, record, reason, is_fifo) {
@@ -74,7 +74,7 @@ impl Sqs {
     /// for one that was lost.
     async fn finish(&self, records: &[(&Record, Settlement)], until: Instant) -> Undone {
         let done = records.iter().enumerate();
-        let done = done.filter(|(_, (_, settlement))| *settlement == Settlement::Done);
+        let done = done.filter(|(_, (_, settlement))| *settlement == Settlement::Acknowledge);
         let done: Vec<usize> = done.map(|(index, _)| index).collect();
         let undone = self.delete(records, &done, until).await;
         let gone = done
@@ -118,11 +118,11 @@ impl Sqs {
             let request = self
                 .client
                 .change_message_visibility_batch()
-                .queue_url(&self.url);
+                .queue_url(self.queue.url());
             let request = request.set_entries(Some(chunk.to_vec()));
             let indices = chunk.iter().filter_map(|entry| place(entry.id())).collect();
             async move {
-                all_but_done(indices, until, request.send(), |answer| {
+                all_but_done(indices, until, self.redact, request.send(), |answer| {
                     let done = answer.successful().iter();
                     let done = done.filter_map(|entry| place(entry.id())).collect();
                     (done, failed(answer.failed()))
@@ -154,11 +154,14 @@ impl Sqs {
         };
         let delete = |chunk: &[usize]| {
             let entries: Vec<_> = chunk.iter().filter_map(entry).collect();
-            let request = self.client.delete_message_batch().queue_url(&self.url);
+            let request = self
+                .client
+                .delete_message_batch()
+                .queue_url(self.queue.url());
             let request = request.set_entries(Some(entries));
             let indices = chunk.to_vec();
             async move {
-                all_but_done(indices, until, request.send(), |answer| {
+                all_but_done(indices, until, self.redact, request.send(), |answer| {
                     let done = answer.successful().iter();
                     let done = done.filter_map(|entry| place(entry.id())).collect();
                     (done, failed(answer.failed()))

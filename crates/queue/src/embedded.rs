@@ -2,24 +2,24 @@
 //!
 //! Visibility time-out, receive count, dead letters with their reason. Writes share commits (`journal`). One `serve`
 //! owns it; commands on the same folder may look and redrive while it runs. Here is what goes in; what comes out and is
-//! settled is in `embedded/take.rs`.
+//! settled is in `embedded/receive.rs`.
 
 mod clock;
 mod dead_letters;
+mod receive;
 mod status;
-mod take;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use journal::{Claim, Journal, Trouble};
+use journal::{Claim, FailureLog, Journal};
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::Notify;
 
 use super::{Message, SendError, Unavailable, now};
 use clock::Clock;
-use take::Unsettled;
+use receive::Unsettled;
 
 pub use dead_letters::DeadLetter;
 pub use status::Status;
@@ -70,7 +70,7 @@ pub struct Embedded {
     arrived: Arc<Notify>,
     /// What is dealt with, and could not be settled.
     unsettled: Unsettled,
-    room: Arc<Mutex<Trouble>>,
+    room: Arc<Mutex<FailureLog>>,
     ready: Arc<tokio::sync::Mutex<Option<status::Looked>>>,
     /// Held as long as the queue is used: two `serve` on one folder would deliver everything twice.
     _claim: Option<Arc<Claim>>,
@@ -133,15 +133,15 @@ impl Embedded {
             clock,
             arrived: Arc::default(),
             unsettled: Unsettled::default(),
-            room: Arc::new(Mutex::new(Trouble::new("no room for new events"))),
+            room: Arc::new(Mutex::new(FailureLog::new("no room for new events"))),
             ready: Arc::default(),
             _claim: None,
         }
     }
 
     /// Looks now whether the open file is still the one that the path names, and puts it back where not.
-    pub(super) async fn look(&self) -> Result<(), Unavailable> {
-        self.journal.look().await.map_err(unavailable)
+    pub(super) async fn verify(&self) -> Result<(), Unavailable> {
+        self.journal.verify().await.map_err(unavailable)
     }
 
     pub(super) async fn send(&self, messages: Vec<Message>) -> Vec<Result<(), SendError>> {
@@ -184,7 +184,7 @@ impl Embedded {
     fn had_room(&self, had: bool) -> Result<(), String> {
         let mut trouble = self.room.lock().unwrap_or_else(PoisonError::into_inner);
         if had {
-            trouble.fine();
+            trouble.record_recovery();
             return Ok(());
         }
         let why = format!(
@@ -192,7 +192,7 @@ impl Embedded {
             self.folder.display(),
             RESERVE >> 20
         );
-        trouble.failed(&why);
+        trouble.record_failure(&why);
         Err(why)
     }
 }

@@ -3,6 +3,7 @@
 //! A message's body is the event itself, so that anything else can read or write the queue; what is ours goes beside
 //! it. A message that was received is out of sight for a while, and comes back unless it is settled.
 
+mod config;
 mod embedded;
 mod sqs;
 
@@ -16,10 +17,15 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::telemetry::STOP;
-
+pub use config::{EmbeddedConfig, QueueConfig, QueueUrl, SqsConfig};
 pub use embedded::{DeadLetter, Embedded, Status};
+pub use journal::FailureLog;
 pub use sqs::{Pointer, Sqs, SqsDeadLetters, SqsLetter};
+
+/// Removes what must not be logged from a text of a service: credentials, tokens, events.
+///
+/// Errors of SQS and S3 may quote the request. The caller supplies the rules, so that they are the same for all it logs.
+pub type Redact = fn(&str) -> String;
 
 /// The queue in between.
 #[derive(Debug, Clone)]
@@ -41,8 +47,8 @@ pub struct Message {
     pub received_at: i64,
     /// What it has to be in order with, where the queue keeps an order: see [`group`].
     pub group: String,
-    /// Its share of what may be in memory, given back when it is in the queue.
-    pub room: Option<Arc<OwnedSemaphorePermit>>,
+    /// Its share of the memory budget, released with the last copy of the message.
+    pub memory_permit: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 /// What batch takes out.
@@ -57,7 +63,7 @@ pub struct Record {
     /// When it was accepted, in milliseconds since 1970, as far as is known.
     pub received_at: Option<i64>,
     /// How often it was received, this time included.
-    pub receives: u32,
+    pub attempts: u32,
     /// What settles it.
     pub receipt: String,
     /// The queue's own id of the message.
@@ -68,25 +74,25 @@ pub struct Record {
     pub group: Option<String>,
 }
 
-/// Why the body of a record is not there, when it was too large for the queue.
+/// Why the body of a record that was too large for the queue could not be fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unread {
-    /// It will never be there.
+pub enum BodyError {
+    /// The body does not exist any more, or is not one that is read. Fetching it again does not help.
     Gone(String),
-    /// It could not be read now.
+    /// The bucket could not be read now.
     Unavailable(String),
-    /// Others of the batch took the room.
+    /// The bodies of the other records use up the memory for a batch.
     Later,
 }
 
-/// What becomes of a record.
+/// How a record is settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settlement {
-    /// It is dealt with.
-    Done,
-    /// Back into the queue, in sight again after that time.
+    /// Deletes it from the queue: it was delivered or dropped.
+    Acknowledge,
+    /// Makes it visible again after this time.
     Retry(Duration),
-    /// To the dead letters, with its reason.
+    /// Moves it to the dead letters, with this reason.
     DeadLetter(String),
 }
 
@@ -121,14 +127,14 @@ pub enum SendError {
 pub struct Unavailable(pub String);
 
 impl Record {
-    /// An event on its way through no queue: received once, and nothing settles it.
-    pub(crate) fn alone(id: String) -> Record {
+    /// Creates the record of an event that is in no queue: a first attempt, with an empty body and receipt.
+    pub fn unqueued(id: String) -> Record {
         Record {
             id,
             body: Arc::default(),
             unreadable: None,
             received_at: None,
-            receives: 1,
+            attempts: 1,
             receipt: String::new(),
             queue_id: String::new(),
             stored: None,
@@ -163,21 +169,20 @@ impl Queue {
         }
     }
 
-    /// Reads the bodies that were too large for the queue. Gives the records that are whole, and the others.
-    pub async fn bodies(&self, records: Vec<Record>) -> (Vec<Record>, Vec<(Record, Unread)>) {
+    /// Fetches the bodies that were too large for the queue. Returns the complete records, and the others with the reason.
+    pub async fn fetch_bodies(
+        &self,
+        records: Vec<Record>,
+    ) -> (Vec<Record>, Vec<(Record, BodyError)>) {
         match self {
             Queue::Embedded(_) => (records, Vec::new()), // it takes events of any size
-            Queue::Sqs(queue) => queue.bodies(records).await,
+            Queue::Sqs(queue) => queue.fetch_bodies(records).await,
         }
     }
 
-    /// Settles records; one answer each, in order. What could not be settled comes back when its time is over.
-    pub async fn settle(&self, records: &[(&Record, Settlement)]) -> Vec<Result<(), Unavailable>> {
-        self.settle_until(records, Instant::now() + STOP).await
-    }
-
-    /// The same for who has little time: a queue that is far away is not waited for beyond `until`.
-    pub async fn settle_until(
+    /// Settles records; one result each, in order. A record that could not be settled becomes visible again when its
+    /// visibility timeout ends. A remote queue is not waited for beyond `until`.
+    pub async fn settle(
         &self,
         records: &[(&Record, Settlement)],
         until: Instant,
@@ -205,10 +210,10 @@ impl Queue {
         }
     }
 
-    /// Looks now whether what is held open is still what its path names, and puts it back where not.
-    pub async fn look(&self) -> Result<(), Unavailable> {
+    /// Checks now that the open files are still the ones that their paths name.
+    pub async fn verify(&self) -> Result<(), Unavailable> {
         match self {
-            Queue::Embedded(queue) => queue.look().await,
+            Queue::Embedded(queue) => queue.verify().await,
             Queue::Sqs(_) => Ok(()), // nothing of it is held open
         }
     }
@@ -231,7 +236,7 @@ pub fn once(records: Vec<Record>) -> Vec<Record> {
         match places.get(&record.queue_id).copied() {
             Some(place) => {
                 if let Some(before) = kept.get_mut(place)
-                    && before.receives <= record.receives
+                    && before.attempts <= record.attempts
                 {
                     *before = record;
                 }

@@ -11,7 +11,7 @@ fn message(id: &str) -> Message {
         body: format!("body of {id}").into(),
         received_at: now(),
         group: String::new(),
-        room: None,
+        memory_permit: None,
     }
 }
 
@@ -40,15 +40,17 @@ async fn what_is_received_is_out_of_sight_until_it_is_settled_or_handed_back() {
     assert_eq!(ids(&records), ["a", "b"]);
     queue
         .settle(&[
-            (&records[0], Settlement::Done),
+            (&records[0], Settlement::Acknowledge),
             (&records[1], Settlement::Retry(NOW)),
         ])
         .await;
     let again = queue.receive(9, NOW).await.unwrap();
     assert_eq!(ids(&again), ["b", "c"]);
-    assert_eq!(again[0].receives, 2);
+    assert_eq!(again[0].attempts, 2);
     // The first receiver's receipt is worth nothing now.
-    queue.settle(&[(&records[1], Settlement::Done)]).await;
+    queue
+        .settle(&[(&records[1], Settlement::Acknowledge)])
+        .await;
     assert_eq!(queue.status().await.unwrap().out_of_sight, 2);
 }
 
@@ -98,7 +100,7 @@ async fn dead_letters_keep_their_reason_and_can_be_sent_again() {
     assert!(queue.redrive("a").await.unwrap());
     assert!(queue.delete_dead_letter("b").await.unwrap());
     assert!(!queue.redrive("b").await.unwrap());
-    assert_eq!(queue.receive(2, NOW).await.unwrap()[0].receives, 1);
+    assert_eq!(queue.receive(2, NOW).await.unwrap()[0].attempts, 1);
 }
 
 #[tokio::test]
@@ -161,11 +163,11 @@ async fn a_number_that_is_free_again_is_not_settled_for_another() {
     let queue = queue(folder.path()).await;
     queue.send(vec![message("a")]).await;
     let old = queue.receive(1, NOW).await.unwrap();
-    queue.settle(&[(&old[0], Settlement::Done)]).await;
+    queue.settle(&[(&old[0], Settlement::Acknowledge)]).await;
     queue.send(vec![message("b")]).await;
     let new = queue.receive(1, NOW).await.unwrap();
     assert_eq!(new[0].receipt, old[0].receipt);
-    queue.settle(&[(&old[0], Settlement::Done)]).await;
+    queue.settle(&[(&old[0], Settlement::Acknowledge)]).await;
     assert_eq!(queue.status().await.unwrap().out_of_sight, 1);
 }
 
@@ -182,7 +184,9 @@ async fn what_is_dealt_with_and_cannot_be_settled_is_not_given_out_again() {
         .write(|c| c.execute_batch(refuse))
         .await
         .unwrap();
-    let answers = queue.settle(&[(&records[0], Settlement::Done)]).await;
+    let answers = queue
+        .settle(&[(&records[0], Settlement::Acknowledge)])
+        .await;
     assert!(answers[0].is_err());
     assert!(
         queue.receive(9, NOW).await.is_err(),
@@ -242,7 +246,7 @@ async fn what_a_slow_disk_keeps_waiting_keeps_its_share_of_memory_and_is_not_wri
     begun.await.unwrap();
     let memory = Arc::new(tokio::sync::Semaphore::new(1));
     let large = Message {
-        room: memory.clone().acquire_owned().await.ok().map(Arc::new),
+        memory_permit: memory.clone().acquire_owned().await.ok().map(Arc::new),
         ..message("large")
     };
     let sent = queue.send(vec![large]).await;

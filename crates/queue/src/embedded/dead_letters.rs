@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 
 use super::{Embedded, unavailable};
-use crate::queue::Unavailable;
+use crate::Unavailable;
 
 /// An event that cannot be delivered, and why.
 #[derive(Debug, Clone, Serialize)]
@@ -17,8 +17,8 @@ pub struct DeadLetter {
     pub received_at: i64,
     /// When it was given up.
     pub dead_at: i64,
-    /// How often it was tried.
-    pub receives: u32,
+    /// How often its delivery was attempted.
+    pub attempts: u32,
     /// Its size in bytes.
     pub size: u64,
 }
@@ -40,7 +40,7 @@ impl Embedded {
                     reason: text(row, 1)?,
                     received_at: row.get(2)?,
                     dead_at: row.get(3)?,
-                    receives: row.get(4)?,
+                    attempts: row.get(4)?,
                     size: row.get::<_, i64>(5)?.unsigned_abs(),
                 })
             };

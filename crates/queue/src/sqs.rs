@@ -3,10 +3,11 @@
 //! Used by both shells: the ingest function sends; `serve` also receives and settles; for the batch function Lambda
 //! receives and deletes, so it only hands back and sends dead letters.
 
+mod acknowledge;
 mod dead_letters;
+mod error;
 mod large;
 mod message;
-mod settle;
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
@@ -25,11 +26,11 @@ use futures::future::join_all;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::error::summarize;
 use self::large::{Bucket, now_or_later};
 use self::message::{ATTRIBUTES, MAX_BYTES, MAX_ENTRIES, entry, grouped, region, transportable};
-use super::{Depth, Message, Record, SendError, Unavailable, Unread, once};
-use crate::aws_error::said;
-use crate::config;
+use super::{BodyError, Depth, Message, Record, SendError, Unavailable, once};
+use crate::{QueueUrl, Redact, SqsConfig};
 
 pub use self::dead_letters::{SqsDeadLetters, SqsLetter};
 pub use self::large::Pointer;
@@ -50,19 +51,20 @@ const POLL: i32 = 1;
 #[derive(Debug, Clone)]
 pub struct Sqs {
     client: Client,
-    url: String,
-    dead_letter_url: Option<String>,
+    queue: QueueUrl,
+    dead_letters: Option<QueueUrl>,
     bucket: Option<Bucket>,
     visibility: Duration,
     deletes: bool,
+    redact: Redact,
 }
 
 impl Sqs {
-    /// Uses the queue at `url`, in the region that it names, with that client's credentials.
-    pub async fn new(aws: &aws::Aws, url: String, queue: &config::Queue) -> Sqs {
+    /// Uses the configured queue, in the region that its URL names, with the credentials of `aws`.
+    pub async fn new(aws: &aws::Aws, settings: &SqsConfig, redact: Redact) -> Sqs {
         let aws = aws.config().await;
         let mut config = aws_sdk_sqs::config::Builder::from(aws);
-        if let Some(region) = region(&url) {
+        if let Some(region) = region(settings.queue.url()) {
             config = config.region(Region::new(region.to_owned()));
         }
         let config = config
@@ -81,11 +83,12 @@ impl Sqs {
             .build();
         Sqs {
             client: Client::from_conf(config),
-            url,
-            dead_letter_url: queue.dead_letter_url.clone(),
-            bucket: queue.bucket.clone().map(|bucket| Bucket::new(aws, bucket)),
-            visibility: queue.visibility_timeout,
+            queue: settings.queue.clone(),
+            dead_letters: settings.dead_letters.clone(),
+            bucket: (settings.bucket.clone()).map(|bucket| Bucket::new(aws, bucket, redact)),
+            visibility: settings.visibility_timeout,
             deletes: true,
+            redact,
         }
     }
 
@@ -109,7 +112,7 @@ impl Sqs {
             match (placed, results.get_mut(index)) {
                 (Ok((body, stored)), result) => {
                     let size = body.len() + ATTRIBUTES;
-                    let ordered = self.is_fifo();
+                    let ordered = self.queue.is_fifo();
                     match (
                         entry(index, body, message, stored.as_ref(), ordered),
                         result,
@@ -130,7 +133,7 @@ impl Sqs {
         let sent = join_all(
             groups
                 .into_iter()
-                .map(|group| self.send_group(&self.url, group, until)),
+                .map(|group| self.send_group(self.queue.url(), group, until)),
         )
         .await;
         note(&mut results, sent.into_iter().flatten(), not_sent);
@@ -150,11 +153,6 @@ impl Sqs {
                 Ok((pointer.text(), Some(pointer)))
             }
         }
-    }
-
-    /// A queue that keeps the order of its groups has a name that says so.
-    fn is_fifo(&self) -> bool {
-        self.url.ends_with(".fifo")
     }
 
     /// Sends at most ten entries; gives those that failed. What is refused together is sent one by one: the queue's
@@ -185,7 +183,7 @@ impl Sqs {
         let indices: Vec<usize> = group.iter().filter_map(|entry| place(entry.id())).collect();
         let request = self.client.send_message_batch().queue_url(url);
         let request = request.set_entries(Some(group));
-        all_but_done(indices, until, request.send(), |answer| {
+        all_but_done(indices, until, self.redact, request.send(), |answer| {
             let done = answer.successful().iter();
             let done = done.filter_map(|entry| place(entry.id())).collect();
             (done, failed(answer.failed()))
@@ -213,7 +211,7 @@ impl Sqs {
             let request = self
                 .client
                 .receive_message()
-                .queue_url(&self.url)
+                .queue_url(self.queue.url())
                 .max_number_of_messages(i32::try_from(most).unwrap_or(1))
                 .wait_time_seconds(POLL)
                 .visibility_timeout(seconds(out_of_sight))
@@ -231,7 +229,7 @@ impl Sqs {
                 ),
                 // What was received already is not held back for that.
                 Err(_) if !records.is_empty() => return Ok(once(records)),
-                Err(error) => return Err(Unavailable(said(&error))),
+                Err(error) => return Err(Unavailable(summarize(&error, self.redact))),
             }
             if records.is_empty() {
                 return Ok(records);
@@ -241,10 +239,10 @@ impl Sqs {
     }
 
     /// Reads the bodies that lie in the bucket.
-    pub(super) async fn bodies(
+    pub(super) async fn fetch_bodies(
         &self,
         records: Vec<Record>,
-    ) -> (Vec<Record>, Vec<(Record, Unread)>) {
+    ) -> (Vec<Record>, Vec<(Record, BodyError)>) {
         let pointers: Vec<_> = records
             .iter()
             .map(|record| record.stored.as_ref())
@@ -257,9 +255,9 @@ impl Sqs {
                 .map(|(pointer, now)| async move {
                     match (pointer, &self.bucket) {
                         (None, _) => Ok(None),
-                        (Some(_), _) if !now => Err(Unread::Later),
+                        (Some(_), _) if !now => Err(BodyError::Later),
                         (Some(pointer), Some(bucket)) => bucket.get(pointer).await.map(Some),
-                        (Some(_), None) => Err(Unread::Gone(
+                        (Some(_), None) => Err(BodyError::Gone(
                             "the body lies in S3, and no bucket is configured".to_owned(),
                         )),
                     }
@@ -275,13 +273,15 @@ impl Sqs {
                 .as_ref()
                 .is_some_and(|group| held.contains(group));
             match read {
-                Ok(_) if is_behind && self.is_fifo() => others.push((record, Unread::Later)),
+                Ok(_) if is_behind && self.queue.is_fifo() => {
+                    others.push((record, BodyError::Later))
+                }
                 Ok(body) => {
                     record.body = body.map_or(record.body, Into::into);
                     whole.push(record);
                 }
                 Err(why) => {
-                    if !matches!(why, Unread::Gone(_)) {
+                    if !matches!(why, BodyError::Gone(_)) {
                         held.extend(record.group.clone());
                     }
                     others.push((record, why));
@@ -293,9 +293,12 @@ impl Sqs {
 
     /// About how much is in the queue. A role that may not look at the dead letters is told of the queue alone.
     pub(super) async fn depth(&self) -> Result<Depth, Unavailable> {
-        let (in_sight, out_of_sight) = dead_letters::counts(&self.client, &self.url).await?;
-        let dead = match &self.dead_letter_url {
-            Some(url) => dead_letters::counts(&self.client, url).await.ok(),
+        let (in_sight, out_of_sight) =
+            dead_letters::counts(&self.client, self.queue.url(), self.redact).await?;
+        let dead = match &self.dead_letters {
+            Some(queue) => dead_letters::counts(&self.client, queue.url(), self.redact)
+                .await
+                .ok(),
             None => None,
         };
         Ok(Depth {
@@ -306,13 +309,16 @@ impl Sqs {
     }
 
     pub(super) async fn ready(&self) -> Result<(), Unavailable> {
-        let request = self.client.get_queue_attributes().queue_url(&self.url);
+        let request = self
+            .client
+            .get_queue_attributes()
+            .queue_url(self.queue.url());
         let request = request.attribute_names(QueueAttributeName::QueueArn);
         request
             .send()
             .await
             .map(drop)
-            .map_err(|error| Unavailable(said(&error)))
+            .map_err(|error| Unavailable(summarize(&error, self.redact)))
     }
 }
 
@@ -321,16 +327,17 @@ impl Sqs {
 async fn all_but_done<T, E: std::error::Error + ProvideErrorMetadata>(
     indices: Vec<usize>,
     until: Instant,
+    redact: Redact,
     request: impl Future<Output = Result<T, E>>,
     told: impl Fn(&T) -> (HashSet<usize>, Vec<(usize, String)>),
 ) -> Vec<(usize, String)> {
     let (done, failed, otherwise) = match tokio::time::timeout_at(until, request).await {
         Ok(Ok(answer)) => {
             let (done, failed) = told(&answer);
-            let silent = "the queue does not say that it was done".to_owned();
+            let silent = "SQS did not confirm this entry".to_owned();
             (done, failed, silent)
         }
-        Ok(Err(error)) => (HashSet::new(), Vec::new(), said(&error)),
+        Ok(Err(error)) => (HashSet::new(), Vec::new(), summarize(&error, redact)),
         Err(_) => (HashSet::new(), Vec::new(), "no answer in time".to_owned()),
     };
     let mut reasons: HashMap<usize, String> = failed.into_iter().collect();

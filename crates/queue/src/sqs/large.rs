@@ -5,14 +5,12 @@
 
 use std::time::Duration;
 
+use super::error::{chain, summarize};
+use crate::{BodyError, Redact};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::primitives::ByteStream;
-use targets::causes;
-
-use crate::aws_error::said;
-use crate::queue::Unread;
 
 /// What marks a message as a pointer: the body's size in bytes. Version 2 of the libraries, and version 1.
 pub(super) const SIZE: &str = "ExtendedPayloadSize";
@@ -71,15 +69,17 @@ struct Place {
 pub(super) struct Bucket {
     client: Client,
     name: String,
+    redact: Redact,
 }
 
 impl Bucket {
-    pub(super) fn new(aws: &aws_config::SdkConfig, name: String) -> Bucket {
+    pub(super) fn new(aws: &aws_config::SdkConfig, name: String, redact: Redact) -> Bucket {
         let timeouts = TimeoutConfig::builder().operation_timeout(TRANSFER).build();
         let config = aws_sdk_s3::config::Builder::from(aws).timeout_config(timeouts);
         Bucket {
             client: Client::from_conf(config.build()),
             name,
+            redact,
         }
     }
 
@@ -99,15 +99,15 @@ impl Bucket {
             .body(ByteStream::from(body.into_bytes()));
         match put.send().await {
             Ok(_) => Ok(pointer),
-            Err(error) => Err(said(&error)),
+            Err(error) => Err(summarize(&error, self.redact)),
         }
     }
 
     /// The body that lies there.
-    pub(super) async fn get(&self, pointer: &Pointer) -> Result<String, Unread> {
+    pub(super) async fn get(&self, pointer: &Pointer) -> Result<String, BodyError> {
         let place = format!("s3://{}/{}", pointer.bucket, pointer.key);
         if pointer.bucket != self.name {
-            return Err(Unread::Gone(format!(
+            return Err(BodyError::Gone(format!(
                 "the body lies in {place}, not in this queue's bucket"
             )));
         }
@@ -120,24 +120,24 @@ impl Bucket {
             .send()
             .await
             .map_err(|error| match error.as_service_error() {
-                Some(GetObjectError::NoSuchKey(_)) => Unread::Gone(format!(
+                Some(GetObjectError::NoSuchKey(_)) => BodyError::Gone(format!(
                     "the body is no longer in {place}: it was delivered before, or has expired"
                 )),
-                Some(_) | None => Unread::Unavailable(said(&error)),
+                Some(_) | None => BodyError::Unavailable(summarize(&error, self.redact)),
             })?;
         let length = answer.content_length().unwrap_or_default();
         if u64::try_from(length).is_ok_and(|length| length > AT_ONCE) {
-            return Err(Unread::Gone(format!(
+            return Err(BodyError::Gone(format!(
                 "{place} has {length} bytes, more than {AT_ONCE}"
             )));
         }
         // The time-out of the operation ends with its headers.
         let body = tokio::time::timeout(TRANSFER, answer.body.collect())
             .await
-            .map_err(|_| Unread::Unavailable(format!("{place} comes too slowly")))?
-            .map_err(|error| Unread::Unavailable(causes(&error)))?;
+            .map_err(|_| BodyError::Unavailable(format!("{place} comes too slowly")))?
+            .map_err(|error| BodyError::Unavailable(chain(&error, self.redact)))?;
         String::from_utf8(body.to_vec())
-            .map_err(|_| Unread::Gone(format!("{place} is no text in UTF-8")))
+            .map_err(|_| BodyError::Gone(format!("{place} is no text in UTF-8")))
     }
 
     /// Deletes a body. What cannot be deleted expires.
@@ -152,7 +152,7 @@ impl Bucket {
             .key(&pointer.key);
         match request.send().await {
             Ok(_) => Ok(()),
-            Err(error) => Err(said(&error)),
+            Err(error) => Err(summarize(&error, self.redact)),
         }
     }
 }

@@ -9,7 +9,7 @@ use aws_sdk_sqs::types::{
 use sha2::{Digest, Sha256};
 
 use super::large::{Pointer, SIZE};
-use crate::queue::{Message, Record, now};
+use crate::{Message, Record, now};
 
 /// The largest message, attributes included, and the largest SendMessageBatch, in bytes (SQS quotas: 1 MiB).
 pub(super) const MAX_BYTES: usize = 1_048_576;
@@ -132,7 +132,7 @@ impl Record {
                 .filter(|id| is_id(id))
                 .unwrap_or_else(|| queue_id.clone()),
             received_at: time(ours("received_at")).or_else(|| time(system("SentTimestamp"))),
-            receives: count.and_then(|count| count.parse().ok()).unwrap_or(1),
+            attempts: count.and_then(|count| count.parse().ok()).unwrap_or(1),
             receipt,
             queue_id,
             body: body.into(),
@@ -163,7 +163,7 @@ pub(super) fn dead_letter_attributes(
         pointer,
         Some(("reason", text(reason.unwrap_or_default()))),
         Some(("id", text(&record.id))),
-        Some(("receives", number(record.receives.into()))),
+        Some(("attempts", number(record.attempts.into()))),
         Some(("dead_at", number(now()))),
         record.received_at.map(|time| ("received_at", number(time))),
     ];

@@ -14,11 +14,11 @@ use aws_sdk_sqs::types::{
 };
 use openlineage::{Event, Level};
 
+use super::error::summarize;
 use super::large::{Bucket, Pointer, SIZE};
 use super::message::{MAX_ENTRIES, deduplication, number, region, size, text};
 use super::seconds;
-use crate::aws_error::said;
-use crate::queue::{DeadLetter, Record, Status, Unavailable, Unread, group, now};
+use crate::{BodyError, DeadLetter, QueueUrl, Record, Redact, Status, Unavailable, group, now};
 
 /// How long a letter that is looked at stays out of others' sight.
 const OUT_OF_SIGHT: Duration = Duration::from_secs(120);
@@ -31,9 +31,10 @@ const MOVED_BY_SQS: &str =
 #[derive(Debug, Clone)]
 pub struct SqsDeadLetters {
     client: Client,
-    queue: String,
-    dead_letters: String,
+    queue: QueueUrl,
+    dead_letters: QueueUrl,
     bucket: Option<Bucket>,
+    redact: Redact,
 }
 
 /// A dead letter that was taken out of sight.
@@ -60,27 +61,29 @@ impl SqsDeadLetters {
     /// The letters at the URL `dead_letters`, which go back to the URL `queue`; large bodies lie in `bucket`.
     pub async fn new(
         aws: &aws::Aws,
-        queue: String,
-        dead_letters: String,
+        queue: QueueUrl,
+        dead_letters: QueueUrl,
         bucket: Option<String>,
+        redact: Redact,
     ) -> SqsDeadLetters {
         let aws = aws.config().await;
         let mut config = aws_sdk_sqs::config::Builder::from(aws);
-        if let Some(region) = region(&dead_letters) {
+        if let Some(region) = region(dead_letters.url()) {
             config = config.region(Region::new(region.to_owned()));
         }
         SqsDeadLetters {
             client: Client::from_conf(config.build()),
             queue,
             dead_letters,
-            bucket: bucket.map(|bucket| Bucket::new(aws, bucket)),
+            bucket: bucket.map(|bucket| Bucket::new(aws, bucket, redact)),
+            redact,
         }
     }
 
     /// About how the queue stands; SQS does not say how old its oldest message is.
     pub async fn status(&self) -> Result<Status, Unavailable> {
-        let (waiting, out_of_sight) = counts(&self.client, &self.queue).await?;
-        let (dead, looked_at) = counts(&self.client, &self.dead_letters).await?;
+        let (waiting, out_of_sight) = counts(&self.client, self.queue.url(), self.redact).await?;
+        let (dead, looked_at) = counts(&self.client, self.dead_letters.url(), self.redact).await?;
         Ok(Status {
             waiting,
             out_of_sight,
@@ -94,13 +97,16 @@ impl SqsDeadLetters {
         let request = self
             .client
             .receive_message()
-            .queue_url(&self.dead_letters)
+            .queue_url(self.dead_letters.url())
             .max_number_of_messages(i32::try_from(MAX_ENTRIES).unwrap_or(1))
             .wait_time_seconds(2) // a short poll may miss what is there
             .visibility_timeout(seconds(OUT_OF_SIGHT))
             .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
             .message_attribute_names("All");
-        let answer = request.send().await.map_err(unavailable)?;
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| self.unavailable(&error))?;
         Ok(answer
             .messages
             .unwrap_or_default()
@@ -112,8 +118,8 @@ impl SqsDeadLetters {
     /// The event itself, from the bucket if it is large.
     pub async fn body(&self, letter: &SqsLetter) -> Result<String, Unavailable> {
         let told = |unread| match unread {
-            Unread::Gone(why) | Unread::Unavailable(why) => Unavailable(why),
-            Unread::Later => Unavailable("no room".to_owned()),
+            BodyError::Gone(why) | BodyError::Unavailable(why) => Unavailable(why),
+            BodyError::Later => Unavailable("no room".to_owned()),
         };
         match (&letter.record.stored, &self.bucket) {
             (None, _) => Ok(letter.record.body.to_string()),
@@ -131,20 +137,22 @@ impl SqsDeadLetters {
         let mut send = self
             .client
             .send_message()
-            .queue_url(&self.queue)
+            .queue_url(self.queue.url())
             .message_body(&*record.body)
             .message_attributes("id", text(&record.id))
             .message_attributes("received_at", received_at(record));
         if let Some(pointer) = &record.stored {
             send = send.message_attributes(SIZE, size(pointer));
         }
-        if self.queue.ends_with(".fifo") {
+        if self.queue.is_fifo() {
             // Not that of the first time: within five minutes SQS would take it for the same message, and forget it.
             send = send
                 .message_group_id(self.group(letter).await)
                 .message_deduplication_id(deduplication(&format!("{} {}", record.id, now())));
         }
-        send.send().await.map_err(unavailable)?;
+        send.send()
+            .await
+            .map_err(|error| self.unavailable(&error))?;
         self.forget(letter).await
     }
 
@@ -171,18 +179,35 @@ impl SqsDeadLetters {
             let entries = chunk.iter().enumerate().filter_map(entry).collect();
             let request = self.client.change_message_visibility_batch();
             let request = request
-                .queue_url(&self.dead_letters)
+                .queue_url(self.dead_letters.url())
                 .set_entries(Some(entries));
             // One that could not be let go is in sight again by itself, or is already.
-            request.send().await.map_err(unavailable)?;
+            request
+                .send()
+                .await
+                .map_err(|error| self.unavailable(&error))?;
         }
         Ok(())
     }
 
     async fn forget(&self, letter: &SqsLetter) -> Result<(), Unavailable> {
-        let request = self.client.delete_message().queue_url(&self.dead_letters);
+        let request = self
+            .client
+            .delete_message()
+            .queue_url(self.dead_letters.url());
         let request = request.receipt_handle(&letter.record.receipt);
-        request.send().await.map(drop).map_err(unavailable)
+        request
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| self.unavailable(&error))
+    }
+
+    fn unavailable<E>(&self, error: &SdkError<E>) -> Unavailable
+    where
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+    {
+        Unavailable(summarize(error, self.redact))
     }
 
     /// The group it was sent with; what is no event is in order with nothing.
@@ -196,14 +221,19 @@ impl SqsDeadLetters {
 }
 
 /// About how many messages of a queue are in sight, and out of it.
-pub(super) async fn counts(client: &Client, url: &str) -> Result<(u64, u64), Unavailable> {
+pub(super) async fn counts(
+    client: &Client,
+    url: &str,
+    redact: Redact,
+) -> Result<(u64, u64), Unavailable> {
     let names = [
         QueueAttributeName::ApproximateNumberOfMessages,
         QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
     ];
     let request = client.get_queue_attributes().queue_url(url);
     let request = request.set_attribute_names(Some(names.to_vec()));
-    let answer = request.send().await.map_err(unavailable)?;
+    let answer = request.send().await;
+    let answer = answer.map_err(|error| Unavailable(summarize(&error, redact)))?;
     let [in_sight, out_of_sight] = names.map(|name| {
         let value = answer.attributes().and_then(|all| all.get(&name));
         value
@@ -224,7 +254,7 @@ fn letter(message: Message) -> SqsLetter {
             .and_then(MessageAttributeValue::string_value)
             .map(str::to_owned)
     };
-    let (reason, receives) = (ours("reason"), ours("receives"));
+    let (reason, attempts) = (ours("reason"), ours("attempts"));
     let dead_at = ours("dead_at").and_then(|value| value.parse().ok());
     let record = Record::from(message);
     let letter = DeadLetter {
@@ -232,7 +262,7 @@ fn letter(message: Message) -> SqsLetter {
         reason: reason.unwrap_or_else(|| MOVED_BY_SQS.to_owned()),
         received_at: record.received_at.unwrap_or_default(),
         dead_at: dead_at.or(sent_at).unwrap_or_default(),
-        receives: receives
+        attempts: attempts
             .and_then(|value| value.parse().ok())
             .unwrap_or_default(),
         size: record
@@ -245,11 +275,4 @@ fn letter(message: Message) -> SqsLetter {
 
 fn received_at(record: &Record) -> MessageAttributeValue {
     number(record.received_at.unwrap_or_else(now))
-}
-
-fn unavailable<E>(error: SdkError<E>) -> Unavailable
-where
-    E: std::error::Error + ProvideErrorMetadata + 'static,
-{
-    Unavailable(said(&error))
 }

@@ -10,7 +10,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, params};
 
 use super::{Embedded, unavailable};
-use crate::queue::{Record, Settlement, Unavailable, now};
+use crate::{Record, Settlement, Unavailable, now};
 
 /// How often to look without being told: another process may have put dead letters back.
 const LOOK: Duration = Duration::from_secs(1);
@@ -28,12 +28,12 @@ pub(super) struct Settling {
     seq: String,
     id: String,
     received_at: Option<i64>,
-    receives: u32,
+    attempts: u32,
     to: Settlement,
 }
 
 impl Embedded {
-    pub(in crate::queue) async fn receive(
+    pub(crate) async fn receive(
         &self,
         size: usize,
         window: Duration,
@@ -77,7 +77,7 @@ impl Embedded {
     }
 
     /// Settles records, and those before them that could not be.
-    pub(in crate::queue) async fn settle(
+    pub(crate) async fn settle(
         &self,
         records: &[(&Record, Settlement)],
     ) -> Vec<Result<(), Unavailable>> {
@@ -85,13 +85,15 @@ impl Embedded {
             seq: record.receipt.clone(),
             id: record.id.clone(),
             received_at: record.received_at,
-            receives: record.receives,
+            attempts: record.attempts,
             to: to.clone(),
         };
         let before = self.unsettled();
         let settlements: Vec<Settling> = records.iter().map(settling).collect();
         // What is to be tried again or given up comes again by itself, and is told of then.
-        let done = settlements.iter().filter(|it| it.to == Settlement::Done);
+        let done = settlements
+            .iter()
+            .filter(|it| it.to == Settlement::Acknowledge);
         let done: Vec<Settling> = done.cloned().collect();
         let (clock, earlier) = (self.clock, before.clone());
         let settle = move |connection: &Connection| {
@@ -108,7 +110,8 @@ impl Embedded {
         match result {
             Ok(settled) => {
                 self.settled(&before);
-                let late = || Unavailable("it took too long, and was received again".to_owned());
+                let late =
+                    || Unavailable("receipt expired (visibility timeout exceeded)".to_owned());
                 let answer = |settled: bool| settled.then_some(()).ok_or_else(late);
                 settled.into_iter().map(answer).collect()
             }
@@ -184,7 +187,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         body: body.unwrap_or_default(),
         unreadable,
         received_at: row.get_ref("received_at")?.as_i64().ok(),
-        receives: row.get("receives")?,
+        attempts: row.get("receives")?,
         stored: None,
         group: None,
     })
@@ -197,24 +200,24 @@ fn settle_one(connection: &Connection, of: &Settling, clock: i64) -> rusqlite::R
         seq,
         id,
         received_at,
-        receives,
+        attempts,
         to,
     } = of;
     let is_one = |rows: usize| rows == 1;
     let delete = |connection: &Connection| {
         let delete = "DELETE FROM messages WHERE seq = ?1 AND receives = ?2 AND (id = ?3 OR typeof(id) <> 'text' OR id = '')";
         let mut delete = connection.prepare_cached(delete)?;
-        delete.execute(params![seq, receives, id]).map(is_one)
+        delete.execute(params![seq, attempts, id]).map(is_one)
     };
     match to {
-        Settlement::Done => delete(connection),
+        Settlement::Acknowledge => delete(connection),
         Settlement::Retry(after) => {
             let after = i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
             let mut back = connection.prepare_cached(
                 "UPDATE messages SET visible_at = ?4 WHERE seq = ?1 AND receives = ?2 AND (id = ?3 OR typeof(id) <> 'text' OR id = '')",
             )?;
             let visible_at = clock.saturating_add(after);
-            back.execute(params![seq, receives, id, visible_at])
+            back.execute(params![seq, attempts, id, visible_at])
                 .map(is_one)
         }
         Settlement::DeadLetter(reason) => {
@@ -223,7 +226,7 @@ fn settle_one(connection: &Connection, of: &Settling, clock: i64) -> rusqlite::R
                  SELECT ?3, body, ?6, ?4, receives, ?5 FROM messages WHERE seq = ?1 AND receives = ?2 AND (id = ?3 OR typeof(id) <> 'text' OR id = '')",
             )?;
             let (dead_at, received_at) = (now(), received_at.unwrap_or_else(now));
-            bury.execute(params![seq, receives, id, dead_at, reason, received_at])?;
+            bury.execute(params![seq, attempts, id, dead_at, reason, received_at])?;
             delete(connection)
         }
     }
