@@ -86,17 +86,10 @@ impl Batch {
         lookups: Lookups,
         rules: LiveRules,
     ) -> Batch {
-        let job_events = match &config.target {
-            config::Target::DataZone { job_events, .. } => *job_events,
-            config::Target::Store
-            | config::Target::File(_)
-            | config::Target::OpenLineage { .. } => Default::default(),
-        };
         let prepare = Prepare {
-            target: target.name(),
+            target: target.name().clone(),
             redshift: config.redshift.clone(),
-            takes: target.takes(),
-            job_events,
+            capabilities: target.capabilities(),
         };
         let max_receives = config.queue.max_receives;
         Batch {
@@ -132,7 +125,7 @@ impl Batch {
             (health.tick(Instant::now()), health.is_down())
         };
         let up = if is_down { 0.0 } else { 1.0 };
-        Metric::TargetUp.set([self.target.name().into()], up);
+        Metric::TargetUp.set([self.target.name().shared().into()], up);
         if let Some(notice) = notice {
             report::health(&notice, self.target.name(), waiting);
         }
@@ -142,7 +135,10 @@ impl Batch {
     pub(crate) fn begin_rules(&self) {
         for rule in self.rules.current().rules.names() {
             for metric in [Metric::Dropped, Metric::RuleFailures] {
-                metric.add([self.target.name().into(), rule.to_owned().into()], 0);
+                metric.add(
+                    [self.target.name().shared().into(), rule.to_owned().into()],
+                    0,
+                );
             }
         }
     }
@@ -262,7 +258,12 @@ pub async fn take(
             Err(outcome) => report.push(record, None, outcome),
         }
     }
-    let passed = hold.pass(events, &rules.rules, batch.prepare.target, hold.clock());
+    let passed = hold.pass(
+        events,
+        &rules.rules,
+        batch.prepare.target.as_str(),
+        hold.clock(),
+    );
     let deadline = passed.in_time(deadline);
     let runs = plan::runs(passed.events).into_iter();
     let runs = runs.map(|(key, events)| Waiting {

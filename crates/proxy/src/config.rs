@@ -29,7 +29,7 @@ use self::settings::{Reader, Settings};
 pub use self::keys::{Key, KeyRole, Written};
 pub use self::parse::hash;
 pub use self::rules::{HASH_KEY, RulesFile, RulesSource};
-pub use self::target::{JobEvents, Target};
+pub use self::target::Target;
 
 pub(crate) use self::keys::written;
 

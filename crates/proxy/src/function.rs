@@ -36,6 +36,7 @@ async fn start(transforms: Transforms) -> Result<(), Error> {
     let allowed = Allowed {
         transforms,
         longest_window: None,
+        target: Some(config.target.name()),
     };
     let batch = setup::batch(&config, &aws, allowed, None).await?;
     let (batch, queue): (&Batch, &Queue) = (&batch, &queue);

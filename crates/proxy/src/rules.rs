@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use aws::Aws;
+use targets::{Kind, TargetName};
 use tokio::time::Instant;
 use tracing::{error, info};
 use transform::{Problem, RuleSet, Sources, Transforms};
@@ -60,6 +61,7 @@ pub struct LiveRules {
     transforms: Transforms,
     hash_key: Option<Vec<u8>>,
     longest_window: Option<Duration>,
+    targets: Vec<String>,
     every: Duration,
     current: RwLock<Arc<Loaded>>,
     looked: Mutex<Looked>,
@@ -99,6 +101,18 @@ pub struct Allowed {
     pub transforms: Transforms,
     /// The longest window of `coalesce`, where events are held.
     pub longest_window: Option<Duration>,
+    /// The name of the target; rules may also name a kind of target, so that one file serves several configurations.
+    pub target: Option<TargetName>,
+}
+
+impl Allowed {
+    /// The names that `when: target` may contain.
+    fn targets(&self) -> Vec<String> {
+        let kinds = Kind::ALL.map(|kind| kind.name().to_owned()).into_iter();
+        let own = self.target.iter().map(TargetName::to_string);
+        let own = own.filter(|own| Kind::ALL.iter().all(|kind| kind.name() != own));
+        own.chain(kinds).collect()
+    }
 }
 
 impl std::fmt::Debug for LiveRules {
@@ -124,6 +138,7 @@ impl LiveRules {
         };
         let live = LiveRules {
             place,
+            targets: allowed.targets(),
             transforms: allowed.transforms,
             hash_key,
             longest_window: allowed.longest_window,
@@ -279,7 +294,8 @@ impl LiveRules {
             problems,
         };
         let file = |name: &str| files.get(name);
-        let sources = self.sources(&file);
+        let targets = names(&self.targets);
+        let sources = self.sources(&file, &targets);
         // Transforms of others' are built here: what panics is wrong, and not the end of the worker.
         let read = catch_unwind(AssertUnwindSafe(|| RuleSet::read(&files.rules, &sources)));
         let panicked = |_| {
@@ -310,7 +326,8 @@ impl LiveRules {
                 Err(String::new())
             };
             // Wrong for want of its files, at least; whether it panics is seen when it is read with them.
-            let sources = self.sources(&note);
+            let targets = names(&self.targets);
+            let sources = self.sources(&note, &targets);
             let _ = catch_unwind(AssertUnwindSafe(|| RuleSet::read(text, &sources)));
             *known = Known {
                 text: text.to_owned(),
@@ -320,13 +337,22 @@ impl LiveRules {
         known.files.clone()
     }
 
-    fn sources<'s>(&'s self, file: &'s dyn Fn(&str) -> Result<Vec<u8>, String>) -> Sources<'s> {
+    fn sources<'s>(
+        &'s self,
+        file: &'s dyn Fn(&str) -> Result<Vec<u8>, String>,
+        targets: &'s [&'s str],
+    ) -> Sources<'s> {
         Sources {
             file,
             transforms: &self.transforms,
             hash_key: self.hash_key.as_deref(),
+            targets,
         }
     }
+}
+
+fn names(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).collect()
 }
 
 /// Reads rules on this machine, as the workbench does.
@@ -342,10 +368,12 @@ pub fn read_path(
     let text = disk(folder, file).map_err(NoRules::Unreadable)?;
     let text = String::from_utf8(text)
         .map_err(|error| NoRules::Unreadable(format!("{}: {error}", place.name())))?;
+    let targets = allowed.targets();
     let sources = Sources {
         file: &|name| disk(folder, name),
         transforms: &allowed.transforms,
         hash_key,
+        targets: &names(&targets),
     };
     let rules = RuleSet::read(&text, &sources);
     let rules = rules.and_then(|rules| fitting(rules, allowed.longest_window));

@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws::Aws;
-use targets::Target;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -79,10 +78,7 @@ pub async fn start(
                 .await?
                 .watched(),
         );
-        store = match &batch.target {
-            Target::Store(store) => Some(store.clone()),
-            Target::DataZone(_) | Target::OpenLineage(_) | Target::File(_) => None,
-        };
+        store = batch.target.store().cloned();
         // A FIFO queue gives out nothing more of a run while an event of it is held.
         let hold = match &config.queue.url {
             Some(url) if url.ends_with(".fifo") => Hold::nothing(),
@@ -121,7 +117,7 @@ pub async fn start(
     }
     let (most, told) = (config.max_connections, stop.clone());
     tasks.spawn(listen::listen(listener, router, most, told));
-    info!(%address, target = config.target.name(), data_dir = %config.data_dir.display(), "listening");
+    info!(%address, target = %config.target.name(), data_dir = %config.data_dir.display(), "listening");
     Ok(Served {
         address,
         stop,
@@ -137,6 +133,7 @@ pub fn allowed(config: &Config, transforms: Transforms) -> Allowed {
     Allowed {
         transforms,
         longest_window: Some(Hold::longest_window(visible, older(config))),
+        target: Some(config.target.name()),
     }
 }
 

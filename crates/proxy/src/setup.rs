@@ -8,7 +8,7 @@ use aws::Aws;
 use aws_config::Region;
 use aws_config::sts::AssumeRoleProvider;
 use journal::{Claim, NotClaimed};
-use targets::{DataZone, File, HttpSettings, OpenLineageHttp, Store, Target};
+use targets::{Client, DataZone, File, HttpSettings, OpenLineageHttp, Store, Target};
 use tokio::net::TcpListener;
 use tracing::warn;
 
@@ -183,21 +183,21 @@ pub async fn target(
     aws: &Aws,
     claim: Option<Arc<Claim>>,
 ) -> Result<Target, NotStarted> {
-    match &config.target {
+    let client = match &config.target {
         config::Target::Store => {
             let Some(claim) = claim else {
                 let why = "target: the store is for serve alone".to_owned();
                 return Err(NotStarted::Wrong(why));
             };
             Store::open(&claim.folder().join(STORE), claim.clone())
-                .map(Target::Store)
-                .map_err(|error| NotStarted::of_database("store", &error))
+                .map(Client::Store)
+                .map_err(|error| NotStarted::of_database("store", &error))?
         }
         config::Target::File(settings) => {
             let path = settings.path.display().to_string();
             File::open(settings.clone())
-                .map(Target::File)
-                .map_err(|error| NotStarted::of(&format!("file.path: {path}"), &error))
+                .map(Client::File)
+                .map_err(|error| NotStarted::of(&format!("file.path: {path}"), &error))?
         }
         config::Target::OpenLineage {
             http,
@@ -208,25 +208,27 @@ pub async fn target(
                 let name = "openlineage.api_key_secret_id";
                 http.api_key = Some(secret_text(aws, name, secret).await?);
             }
-            openlineage(http).map(Target::OpenLineage)
+            Client::OpenLineage(openlineage(http)?)
         }
         config::Target::DataZone {
             domain,
             region,
             role,
             per_second,
+            job_events,
             response,
-            ..
         } => {
             let client = datazone(aws, region.as_deref(), role.as_deref()).await?;
-            Ok(Target::DataZone(DataZone::new(
+            Client::DataZone(DataZone::new(
                 client,
                 domain.clone(),
                 *per_second,
+                *job_events,
                 *response,
-            )))
+            ))
         }
-    }
+    };
+    Ok(Target::new(config.target.name(), client))
 }
 
 /// A client for the domain that is the target, and the domain.

@@ -1,7 +1,7 @@
 //! Amazon DataZone: PostLineageEvent, one RunEvent a call.
 //!
 //! The client token is made from the content, so that a redelivery is the same event there. A rate budget keeps below
-//! the account's quota. Size and kind are settled before (`Target::takes`); 200 means accepted, not yet processed.
+//! the account's quota. Size and kind are settled before (`Capabilities`); 200 means accepted, not yet processed.
 
 use std::error::Error;
 use std::num::NonZeroU32;
@@ -19,10 +19,12 @@ use tokio::time::Instant;
 
 use crate::answer::{Keeper, Own, Response, causes, is_code};
 use crate::pace::Pace;
-use crate::{Class, Delivery, Failure, Scope, Tries};
+use crate::{
+    AcceptedEvents, Capabilities, Delivery, DeliveryReport, Failure, JobEvents, Reason, Scope,
+};
 
-/// The largest event that PostLineageEvent takes, in bytes (service model 2018-05-10, `LineageEvent`, max 300000).
-pub const DATAZONE_MAX_BYTES: usize = 300_000;
+/// The largest event that PostLineageEvent accepts, in bytes (service model 2018-05-10, `LineageEvent`, max 300000).
+const MAX_EVENT_BYTES: usize = 300_000;
 
 /// For one post. They take some 50 ms; the queue is the place to wait longer.
 const POST: Duration = Duration::from_secs(5);
@@ -34,6 +36,15 @@ pub struct DataZone {
     domain: String,
     pace: Pace,
     keeper: Keeper,
+    job_events: JobEvents,
+}
+
+/// What a domain accepts.
+pub(crate) const fn capabilities(job_events: JobEvents) -> Capabilities {
+    Capabilities {
+        events: AcceptedEvents::RunEvents { job_events },
+        max_event_bytes: Some(MAX_EVENT_BYTES),
+    }
 }
 
 impl std::fmt::Debug for DataZone {
@@ -56,6 +67,7 @@ impl DataZone {
         config: aws_sdk_datazone::config::Builder,
         domain: String,
         per_second: NonZeroU32,
+        job_events: JobEvents,
         response: Response,
     ) -> DataZone {
         let config = config
@@ -76,10 +88,15 @@ impl DataZone {
                 response,
                 own: Own::default(),
             },
+            job_events,
         }
     }
 
-    pub(crate) async fn deliver(&self, event: &Event, until: Instant) -> Tries {
+    pub(crate) fn capabilities(&self) -> Capabilities {
+        capabilities(self.job_events)
+    }
+
+    pub(crate) async fn deliver(&self, event: &Event, until: Instant) -> DeliveryReport {
         self.pace
             .deliver(until, |time| self.post(event, time))
             .await
@@ -121,7 +138,7 @@ fn token(domain: &str, text: &str) -> String {
 }
 
 fn no_answer() -> Failure {
-    Failure::new(Class::Unavailable, Scope::Event, "no answer in time")
+    Failure::new(Reason::Unavailable, Scope::Event, "no answer in time")
 }
 
 /// Whether a connection was refused.
@@ -173,36 +190,36 @@ fn classified(
 ) -> Delivery {
     use PostLineageEventError as E;
     let transient =
-        |class, scope, message: &str| Delivery::Transient(Failure::new(class, scope, message));
+        |reason, scope, message: &str| Delivery::Transient(Failure::new(reason, scope, message));
     let permanent =
-        |class, message: &str| Delivery::Permanent(Failure::new(class, Scope::Event, message));
+        |reason, message: &str| Delivery::Permanent(Failure::new(reason, Scope::Event, message));
     let context = || causes(error);
     let answer = match error {
         SdkError::ServiceError(answer) => answer,
         // Reset, refused, no credentials, half an answer: nothing is known of the event; the token makes a repeat harmless.
         SdkError::TimeoutError(_) => return Delivery::Transient(no_answer()),
         SdkError::ResponseError(_) => {
-            return transient(Class::Unavailable, Scope::Event, &context());
+            return transient(Reason::Unavailable, Scope::Event, &context());
         }
         SdkError::DispatchFailure(failure) if failure.is_timeout() => {
             return Delivery::Transient(no_answer());
         }
         // Nobody is there: for no event.
         SdkError::DispatchFailure(failure) if failure.is_io() && is_refused(error) => {
-            return transient(Class::Unavailable, Scope::Target, &context());
+            return transient(Reason::Unavailable, Scope::Target, &context());
         }
         SdkError::DispatchFailure(failure) if failure.is_io() => {
-            return transient(Class::Unavailable, Scope::Event, &context());
+            return transient(Reason::Unavailable, Scope::Event, &context());
         }
         // An answer that is none, or breaks off in its headers.
         SdkError::DispatchFailure(failure) if source::<hyper::Error>(error).is_some() => {
-            return transient(Class::Unavailable, Scope::Event, &context());
+            return transient(Reason::Unavailable, Scope::Event, &context());
         }
         // What is left fails before anything is sent, in credentials or configuration: no fault of the event.
         SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => {
-            return transient(Class::Permission, Scope::Target, &context());
+            return transient(Reason::Permission, Scope::Target, &context());
         }
-        _ => return transient(Class::Unavailable, Scope::Event, &context()),
+        _ => return transient(Reason::Unavailable, Scope::Event, &context()),
     };
     let (status, error) = (answer.raw().status().as_u16(), answer.err());
     let mut said = structure(status, error);
@@ -211,18 +228,18 @@ fn classified(
     }
     match error {
         // The event itself: the same bytes will be refused again.
-        E::ValidationException(_) => permanent(Class::Invalid, &said),
+        E::ValidationException(_) => permanent(Reason::Invalid, &said),
         // Our rights or the domain: every event fares alike, and all are good once it is put right.
         E::AccessDeniedException(_) | E::UnauthorizedException(_) => {
-            transient(Class::Permission, Scope::Target, &said)
+            transient(Reason::Permission, Scope::Target, &said)
         }
-        E::ResourceNotFoundException(_) => transient(Class::Missing, Scope::Target, &said),
+        E::ResourceNotFoundException(_) => transient(Reason::Missing, Scope::Target, &said),
         // Slow down. The others may still be within the budget of the next second.
-        E::ThrottlingException(_) => transient(Class::Throttled, Scope::Target, &said),
-        E::ServiceQuotaExceededException(_) => transient(Class::Quota, Scope::Target, &said),
+        E::ThrottlingException(_) => transient(Reason::Throttled, Scope::Target, &said),
+        E::ServiceQuotaExceededException(_) => transient(Reason::Quota, Scope::Target, &said),
         // The token is in use, and the token is the content: this very event is there.
         E::ConflictException(_) => Delivery::Delivered { id: None },
-        E::InternalServerException(_) => transient(Class::Unavailable, Scope::Event, &said),
+        E::InternalServerException(_) => transient(Reason::Unavailable, Scope::Event, &said),
         // Errors without a type, from the front of the service or from something between: by status and common code.
         _ => match (status, error.code()) {
             (
@@ -236,15 +253,15 @@ fn classified(
                     | "IncompleteSignature"
                     | "InvalidClientTokenId",
                 ),
-            ) => transient(Class::Permission, Scope::Target, &said),
-            (401 | 403, _) => transient(Class::Permission, Scope::Target, &said),
-            (404, _) => transient(Class::Missing, Scope::Target, &said),
-            (408 | 429, _) => transient(Class::Throttled, Scope::Target, &said),
-            (402, _) => transient(Class::Quota, Scope::Target, &said),
-            (503, _) => transient(Class::Unavailable, Scope::Target, &said),
-            (413, _) => permanent(Class::TooLarge, &said),
-            (400..=499, _) => permanent(Class::Invalid, &said),
-            _ => transient(Class::Unavailable, Scope::Event, &said),
+            ) => transient(Reason::Permission, Scope::Target, &said),
+            (401 | 403, _) => transient(Reason::Permission, Scope::Target, &said),
+            (404, _) => transient(Reason::Missing, Scope::Target, &said),
+            (408 | 429, _) => transient(Reason::Throttled, Scope::Target, &said),
+            (402, _) => transient(Reason::Quota, Scope::Target, &said),
+            (503, _) => transient(Reason::Unavailable, Scope::Target, &said),
+            (413, _) => permanent(Reason::TooLarge, &said),
+            (400..=499, _) => permanent(Reason::Invalid, &said),
+            _ => transient(Reason::Unavailable, Scope::Event, &said),
         },
     }
 }

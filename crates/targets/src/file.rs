@@ -17,7 +17,7 @@ use openlineage::Event;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
-use crate::{Class, Delivery, Failure, Scope};
+use crate::{Delivery, Failure, Reason, Scope};
 
 /// Lines that share one sync at most, and that may wait.
 const GROUP: usize = 256;
@@ -92,7 +92,7 @@ impl File {
         match result {
             Ok(()) => Delivery::Delivered { id: None },
             Err(message) => {
-                Delivery::Transient(Failure::new(Class::Unavailable, Scope::Target, &message))
+                Delivery::Transient(Failure::new(Reason::Unavailable, Scope::Target, &message))
             }
         }
     }

@@ -1,13 +1,17 @@
 //! Delivery: the only way out for an event.
 //!
-//! A [`Target`] takes one event and says what became of it: delivered, to be tried again, or never to be taken.
-//! Which of these an answer means is decided here, target by target; what follows from it is the batch's business.
+//! A [`Target`] delivers one event and reports the result: delivered, to be retried, or rejected for good. Each kind of
+//! target classifies the answers of its service in its own file; `kind.rs` lists the kinds. What follows from a result
+//! (retry, dead letter) is decided by the pipeline.
 
 mod answer;
 mod datazone;
 mod file;
+mod kind;
+mod name;
 mod openlineage_http;
 mod pace;
+mod reason;
 mod store;
 
 use std::time::Duration;
@@ -16,184 +20,166 @@ use openlineage::Event;
 use tokio::time::Instant;
 
 pub use answer::{Response, causes, escaped, is_unseen, shown, words};
-pub use datazone::{DATAZONE_MAX_BYTES, DataZone};
+pub use datazone::DataZone;
 pub use file::{File, FileSettings};
+pub use kind::{AcceptedEvents, Capabilities, JobEvents, Kind};
+pub use name::{InvalidTargetName, TargetName};
 pub use openlineage_http::{Compression, HttpSettings, OpenLineageHttp};
+pub use reason::Reason;
 pub use store::{Order, Place, Store};
 
-/// Where events go.
+/// Where events go: a client of one kind under a name that the user chose.
 #[derive(Debug, Clone)]
-pub enum Target {
-    /// Amazon DataZone / SageMaker Catalog.
-    DataZone(DataZone),
-    /// Any endpoint that takes OpenLineage over HTTP: Marquez, DataHub, another proxy.
-    OpenLineage(OpenLineageHttp),
-    /// JSON lines in a file.
-    File(File),
+pub struct Target {
+    name: TargetName,
+    client: Client,
+}
+
+/// The client of a target, by kind.
+#[derive(Debug, Clone)]
+pub enum Client {
     /// The store in the data folder.
     Store(Store),
+    /// JSON lines in a file.
+    File(File),
+    /// An HTTP endpoint that accepts OpenLineage.
+    OpenLineage(OpenLineageHttp),
+    /// Amazon DataZone / SageMaker Catalog.
+    DataZone(DataZone),
 }
 
-/// What a target can take; what it cannot is to be sorted out before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Takes {
-    /// Only RunEvents.
-    pub runs_only: bool,
-    /// The largest event, in bytes.
-    pub max_bytes: Option<usize>,
-}
-
-/// What became of an event at its target.
+/// The result of one delivery attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
-    /// It is there, or was already.
+    /// The target has the event, or had it already.
     Delivered {
-        /// The target's own id for it, if it gives one.
+        /// The target's own id of the event, if it returned one.
         id: Option<String>,
     },
-    /// It may be there after another try.
+    /// Another attempt may succeed.
     Transient(Failure),
-    /// No try will bring it there.
+    /// No attempt will succeed.
     Permanent(Failure),
 }
 
-/// What it took to bring an event to its target.
+/// The result of delivering an event, and how many attempts it took.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Tries {
-    /// What became of it; nothing where there was no time for a try.
+pub struct DeliveryReport {
+    /// The last result; `None` if there was no time for an attempt.
     pub delivery: Option<Delivery>,
-    /// How often it was posted.
-    pub posts: u32,
-    /// How often the target said: not now.
-    pub refused: u32,
+    /// How many requests were made.
+    pub attempts: u32,
+    /// How many of them the target throttled.
+    pub throttled: u32,
 }
 
-/// Why an event is not at its target.
+/// Why an event was not delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// The class, for counters and alarms.
-    pub class: Class,
-    /// What it says about other events.
+    /// The reason as a code, for logs, metrics and alarms.
+    pub reason: Reason,
+    /// Whether other events would fail too.
     pub scope: Scope,
-    /// What is kept of the target's answer (`answer.rs`): no credential of ours, and nothing of the event.
+    /// What is kept of the target's answer (`answer.rs`): none of our credentials, and nothing of the event.
     pub message: String,
-    /// How long the target asks to be left alone.
+    /// How long the target asks not to be sent anything.
     pub after: Option<Duration>,
 }
 
-/// The classes of failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Class {
-    /// Credentials or rights are missing or expired.
-    Permission,
-    /// The domain, path or host is not there.
-    Missing,
-    /// Too many requests.
-    Throttled,
-    /// A quota of the account is used up.
-    Quota,
-    /// The target is down, slow, or failed inside.
-    Unavailable,
-    /// The target says that the event is wrong.
-    Invalid,
-    /// The event is larger than the target takes.
-    TooLarge,
-}
-
-/// What a failure says about the events beside it.
+/// Whether a failure concerns other events too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// Perhaps only this event: the others are tried.
+    /// Perhaps only this event: others are still tried.
     Event,
-    /// Every event would fare alike: trying the others only adds to it.
+    /// Every event would fail alike: trying others only adds to the load.
     Target,
 }
 
 impl Target {
-    /// What it can take.
-    pub fn takes(&self) -> Takes {
-        match self {
-            Target::DataZone(_) => Takes {
-                runs_only: true,
-                max_bytes: Some(DATAZONE_MAX_BYTES),
-            },
-            Target::OpenLineage(_) | Target::File(_) | Target::Store(_) => Takes {
-                runs_only: false,
-                max_bytes: None,
-            },
+    /// Names a client.
+    pub fn new(name: TargetName, client: Client) -> Target {
+        Target { name, client }
+    }
+
+    /// The name that the user chose.
+    pub fn name(&self) -> &TargetName {
+        &self.name
+    }
+
+    /// The kind of the target.
+    pub fn kind(&self) -> Kind {
+        match &self.client {
+            Client::Store(_) => Kind::Store,
+            Client::File(_) => Kind::File,
+            Client::OpenLineage(_) => Kind::OpenLineage,
+            Client::DataZone(_) => Kind::DataZone,
         }
     }
 
-    /// The name in logs and metrics.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Target::DataZone(_) => "datazone",
-            Target::OpenLineage(_) => "openlineage",
-            Target::File(_) => "file",
-            Target::Store(_) => "store",
+    /// What the target accepts, as it is configured.
+    pub fn capabilities(&self) -> Capabilities {
+        match &self.client {
+            Client::DataZone(target) => target.capabilities(),
+            Client::Store(_) | Client::File(_) | Client::OpenLineage(_) => {
+                self.kind().capabilities()
+            }
         }
     }
 
-    /// Ends what waits for its turn to be posted: the process is about to end. What is on its way is not disturbed.
+    /// The store, if that is what the target is: its events can be read back.
+    pub fn store(&self) -> Option<&Store> {
+        match &self.client {
+            Client::Store(store) => Some(store),
+            Client::File(_) | Client::OpenLineage(_) | Client::DataZone(_) => None,
+        }
+    }
+
+    /// Ends the deliveries that wait for the rate limit: the process is about to end. A request that was sent is not
+    /// disturbed.
     pub fn stop(&self) {
-        match self {
-            Target::DataZone(target) => target.stop(),
-            Target::OpenLineage(target) => target.stop(),
-            Target::File(_) | Target::Store(_) => {}
+        match &self.client {
+            Client::DataZone(target) => target.stop(),
+            Client::OpenLineage(target) => target.stop(),
+            Client::File(_) | Client::Store(_) => {}
         }
     }
 
-    /// Looks now whether what is held open is still what its path names, and opens it anew where not: somebody has
-    /// rotated, moved or restored files.
+    /// Checks that open files are still those at their paths, and reopens them where not: they may have been rotated,
+    /// moved or restored.
     pub async fn reopen(&self) -> Result<(), journal::Error> {
-        match self {
-            Target::DataZone(_) | Target::OpenLineage(_) => Ok(()),
-            Target::File(target) => {
+        match &self.client {
+            Client::DataZone(_) | Client::OpenLineage(_) => Ok(()),
+            Client::File(target) => {
                 target.reopen();
                 Ok(())
             }
-            Target::Store(target) => target.verify().await,
+            Client::Store(target) => target.verify().await,
         }
     }
 
-    /// Brings one event there, and is done with it at `until`. `id` is the event's id in the queue: the same for each try.
-    pub async fn deliver(&self, id: &str, event: &Event, until: Instant) -> Tries {
-        let once = |delivery| Tries {
+    /// Delivers one event, giving up at `deadline`. `id` is the event's id in the queue, the same for each attempt.
+    pub async fn deliver(&self, id: &str, event: &Event, deadline: Instant) -> DeliveryReport {
+        let once = |delivery| DeliveryReport {
             delivery: Some(delivery),
-            posts: 1,
-            refused: 0,
+            attempts: 1,
+            throttled: 0,
         };
-        match self {
-            Target::DataZone(target) => target.deliver(event, until).await,
-            Target::OpenLineage(target) => target.deliver(event, until).await,
-            Target::File(target) => once(target.deliver(event).await),
-            Target::Store(target) => once(target.deliver(id, event).await),
+        match &self.client {
+            Client::DataZone(target) => target.deliver(event, deadline).await,
+            Client::OpenLineage(target) => target.deliver(event, deadline).await,
+            Client::File(target) => once(target.deliver(event).await),
+            Client::Store(target) => once(target.deliver(id, event).await),
         }
     }
 }
 
 impl Failure {
-    pub(crate) fn new(class: Class, scope: Scope, message: &str) -> Failure {
+    pub(crate) fn new(reason: Reason, scope: Scope, message: &str) -> Failure {
         Failure {
-            class,
+            reason,
             scope,
             message: escaped(message),
             after: None,
-        }
-    }
-}
-
-impl Class {
-    /// The name in logs, metrics and dead letters.
-    pub fn name(self) -> &'static str {
-        match self {
-            Class::Permission => "permission",
-            Class::Missing => "missing",
-            Class::Throttled => "throttled",
-            Class::Quota => "quota",
-            Class::Unavailable => "unavailable",
-            Class::Invalid => "invalid",
-            Class::TooLarge => "too_large",
         }
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::answer::{self, Keeper, Own, READ, Response};
 use crate::pace::Pace;
-use crate::{Class, Delivery, Failure, Scope, Tries};
+use crate::{Delivery, DeliveryReport, Failure, Reason, Scope};
 
 /// The path of the OpenLineage API, for a URL that has none.
 const DEFAULT_PATH: &str = "/api/v1/lineage";
@@ -105,7 +105,7 @@ impl OpenLineageHttp {
         })
     }
 
-    pub(crate) async fn deliver(&self, event: &Event, until: Instant) -> Tries {
+    pub(crate) async fn deliver(&self, event: &Event, until: Instant) -> DeliveryReport {
         self.pace
             .deliver(until, |time| self.post(event, time))
             .await
@@ -135,7 +135,7 @@ impl OpenLineageHttp {
                     true => Scope::Target,
                     false => Scope::Event,
                 };
-                return Delivery::Transient(Failure::new(Class::Unavailable, scope, &message));
+                return Delivery::Transient(Failure::new(Reason::Unavailable, scope, &message));
             }
         };
         let after = answer
@@ -154,7 +154,7 @@ impl OpenLineageHttp {
                 Err(error) if answer.status().is_success() => {
                     let message = self.chain(&error);
                     return Delivery::Transient(Failure::new(
-                        Class::Unavailable,
+                        Reason::Unavailable,
                         Scope::Event,
                         &message,
                     ));
@@ -219,23 +219,23 @@ fn classified(
         Some(kept) => format!("{status}: {kept}"),
         None => status.to_string(),
     };
-    let failure = |class, scope| Failure {
+    let failure = |reason, scope| Failure {
         after,
-        ..Failure::new(class, scope, &message)
+        ..Failure::new(reason, scope, &message)
     };
     match status.as_u16() {
-        401 | 403 => Delivery::Transient(failure(Class::Permission, Scope::Target)),
+        401 | 403 => Delivery::Transient(failure(Reason::Permission, Scope::Target)),
         // A wrong URL, or one that moved: set-up, not the event.
-        300..=399 | 404 | 405 | 410 => Delivery::Transient(failure(Class::Missing, Scope::Target)),
-        408 | 425 | 429 => Delivery::Transient(failure(Class::Throttled, Scope::Target)),
-        413 => Delivery::Permanent(failure(Class::TooLarge, Scope::Event)),
-        400..=499 => Delivery::Permanent(failure(Class::Invalid, Scope::Event)),
+        300..=399 | 404 | 405 | 410 => Delivery::Transient(failure(Reason::Missing, Scope::Target)),
+        408 | 425 | 429 => Delivery::Transient(failure(Reason::Throttled, Scope::Target)),
+        413 => Delivery::Permanent(failure(Reason::TooLarge, Scope::Event)),
+        400..=499 => Delivery::Permanent(failure(Reason::Invalid, Scope::Event)),
         // Marquez answers an event it cannot read with 500 and a body that says 4xx.
         500 if says_client_error(said) => {
-            Delivery::Permanent(failure(Class::Invalid, Scope::Event))
+            Delivery::Permanent(failure(Reason::Invalid, Scope::Event))
         }
-        503 => Delivery::Transient(failure(Class::Unavailable, Scope::Target)),
-        _ => Delivery::Transient(failure(Class::Unavailable, Scope::Event)),
+        503 => Delivery::Transient(failure(Reason::Unavailable, Scope::Target)),
+        _ => Delivery::Transient(failure(Reason::Unavailable, Scope::Event)),
     }
 }
 
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn every_status_has_its_meaning() {
-        let class = |status: u16, said: &str| match classified(
+        let meaning_of = |status: u16, said: &str| match classified(
             StatusCode::from_u16(status).unwrap(),
             None,
             said.as_bytes(),
@@ -267,9 +267,9 @@ mod tests {
         ) {
             Delivery::Delivered { .. } => "delivered".to_owned(),
             Delivery::Transient(failure) => {
-                format!("transient {} {:?}", failure.class.name(), failure.scope)
+                format!("transient {} {:?}", failure.reason.name(), failure.scope)
             }
-            Delivery::Permanent(failure) => format!("permanent {}", failure.class.name()),
+            Delivery::Permanent(failure) => format!("permanent {}", failure.reason.name()),
         };
         let cases = [
             (200, "", "delivered"),
@@ -293,7 +293,7 @@ mod tests {
             (503, "", "transient unavailable Target"),
         ];
         for (status, said, meaning) in cases {
-            assert_eq!(class(status, said), meaning, "{status} {said}");
+            assert_eq!(meaning_of(status, said), meaning, "{status} {said}");
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use crate::{Class, Delivery, Failure, Scope, Tries};
+use crate::{Delivery, DeliveryReport, Failure, Reason, Scope};
 
 /// Posts for each that is taken. More are wasted, and the rate goes down; fewer only say that others share the quota,
 /// or that refusals have nothing to do with our rate. At three in five refused, the rate has to stay.
@@ -89,11 +89,11 @@ impl Pace {
         &self,
         until: Instant,
         post: impl Fn(Duration) -> F + Send,
-    ) -> Tries
+    ) -> DeliveryReport
     where
         F: Future<Output = Delivery> + Send,
     {
-        let (mut tries, came) = (Tries::default(), Instant::now());
+        let (mut tries, came) = (DeliveryReport::default(), Instant::now());
         loop {
             if let Err(left_alone) = self.turn(came, until).await {
                 // What it said before is more than that there was no time; and there is nothing to double about it.
@@ -111,18 +111,18 @@ impl Pace {
             let begun = Instant::now();
             let delivery = post(until.saturating_duration_since(begun)).await;
             let now = Instant::now();
-            tries.posts += 1;
+            tries.attempts += 1;
             let again = match &delivery {
                 Delivery::Transient(failure) if slow_down(failure) => {
-                    tries.refused += 1;
+                    tries.throttled += 1;
                     self.learnt().refuse(failure, now)
                 }
                 Delivery::Transient(failure) => {
-                    let hiccup = failure.class == Class::Unavailable && now - begun < QUICK;
-                    if hiccup && tries.posts == 1 {
+                    let hiccup = failure.reason == Reason::Unavailable && now - begun < QUICK;
+                    if hiccup && tries.attempts == 1 {
                         sleep(HICCUP).await;
                     }
-                    hiccup && tries.posts == 1
+                    hiccup && tries.attempts == 1
                 }
                 Delivery::Delivered { .. } | Delivery::Permanent(_) => {
                     self.learnt().take();
@@ -179,14 +179,15 @@ impl Pace {
 
 /// Whether it says: not now, whatever you send.
 fn slow_down(failure: &Failure) -> bool {
-    failure.scope == Scope::Target && matches!(failure.class, Class::Throttled | Class::Unavailable)
+    failure.scope == Scope::Target
+        && matches!(failure.reason, Reason::Throttled | Reason::Unavailable)
 }
 
 fn left_alone(time: Duration) -> Failure {
     Failure {
         after: Some(time),
         ..Failure::new(
-            Class::Throttled,
+            Reason::Throttled,
             Scope::Target,
             "not tried: the target asked to be left alone",
         )
@@ -264,7 +265,7 @@ mod tests {
     fn refusal(after: Option<Duration>) -> Failure {
         Failure {
             after,
-            ..Failure::new(Class::Throttled, Scope::Target, "not now")
+            ..Failure::new(Reason::Throttled, Scope::Target, "not now")
         }
     }
 
@@ -276,14 +277,14 @@ mod tests {
         assert!(!pace.learnt().refuse(&refusal(None), now + PATIENCE));
         let post = |_| async { unreachable!("it is left to the queue") };
         let tries = pace.deliver(now + PATIENCE, post).await;
-        assert_eq!(tries.posts, 0);
+        assert_eq!(tries.attempts, 0);
         assert!(
             matches!(tries.delivery, Some(Delivery::Transient(failure)) if failure.scope == Scope::Target)
         );
         // Who comes later asks, and with an answer all is well again.
         pace.learnt().left = Some((now - PATIENCE, refusal(None)));
         let post = |_| async { Delivery::Delivered { id: None } };
-        assert_eq!(pace.deliver(now + PATIENCE, post).await.posts, 1);
+        assert_eq!(pace.deliver(now + PATIENCE, post).await.attempts, 1);
         assert!(pace.learnt().left.is_none());
     }
 

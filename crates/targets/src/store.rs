@@ -8,7 +8,7 @@ use std::sync::Arc;
 use journal::{Claim, Journal};
 use openlineage::Event;
 
-use crate::{Class, Delivery, Failure, Scope};
+use crate::{Delivery, Failure, Reason, Scope};
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS events (
@@ -117,7 +117,7 @@ impl Store {
             Ok(_) => Delivery::Delivered { id: None },
             // A full or failing disk: the event waits in the queue until there is room.
             Err(error) => Delivery::Transient(Failure::new(
-                Class::Unavailable,
+                Reason::Unavailable,
                 Scope::Target,
                 &error.to_string(),
             )),

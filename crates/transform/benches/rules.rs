@@ -72,6 +72,7 @@ fn rules(text: &str) -> RuleSet {
         file: &|name| Err(format!("{name}: not found")),
         transforms: &Transforms::new(),
         hash_key: Some(b"0123456789abcdef0123456789abcdef"),
+        targets: &["store", "file", "openlineage", "datazone"],
     };
     RuleSet::read(text, &sources).unwrap_or_else(|problems| panic!("{problems:?}"))
 }

@@ -40,6 +40,7 @@ fn rules(actions: &[&str]) -> RuleSet {
         file: &|name| Err(format!("{name}: not found")),
         transforms: &Transforms::new(),
         hash_key: None,
+        targets: &[],
     };
     let rules = actions
         .iter()

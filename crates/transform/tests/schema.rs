@@ -42,6 +42,7 @@ fn read(text: &str) -> Result<RuleSet, Vec<Problem>> {
         file: &file,
         transforms: &transforms,
         hash_key: Some(b"0123456789abcdef0123456789abcdef"),
+        targets: &["store", "file", "openlineage", "datazone"],
     };
     RuleSet::read(text, &sources)
 }

@@ -41,6 +41,7 @@ pub(crate) fn rules(bytes: &[u8]) {
         file: &file,
         transforms: &Transforms::new(),
         hash_key: Some(b"0123456789abcdef0123456789abcdef"),
+        targets: &["store", "file", "openlineage", "datazone"],
     };
     // YAML ends lines with a carriage return too.
     let lines = text.matches(['\n', '\r']).count() as u64 + 1;
@@ -98,6 +99,7 @@ pub(crate) fn pattern(bytes: &[u8]) {
         file: &file,
         transforms: &Transforms::new(),
         hash_key: None,
+        targets: &["store", "file", "openlineage", "datazone"],
     };
     let file = format!(
         "rules: [{{name: r, rename: {{only: {{namespace: {}}}, name: found}}}}]",

@@ -31,8 +31,8 @@ pub(super) async fn run(
         return check(&config, transforms).await;
     }
     telemetry::log_to_stderr(&config.log);
-    let prometheus =
-        telemetry::install_prometheus(&[config.target.name()]).map_err(anyhow::Error::msg)?;
+    let prometheus = telemetry::install_prometheus(&[config.target.name().as_str()])
+        .map_err(anyhow::Error::msg)?;
     // Apart: a start may have to read gigabytes of a damaged file, and a stop does not wait for that.
     let mut starting =
         tokio::spawn(async move { serve::start(&config, prometheus, None, transforms).await });

@@ -14,14 +14,15 @@ use std::process::ExitCode;
 
 use ::transform::{RuleSet, Transforms};
 use anstyle::{AnsiColor, Style};
-use clap::{Args, Subcommand, ValueEnum};
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand};
 use openlineage::{Event, Level};
 use proxy::batch::Prepare;
 use proxy::config::settings::Settings;
-use proxy::config::{Config, Errors, JobEvents, Role, RulesSource};
+use proxy::config::{Config, Errors, Role, RulesSource};
 use proxy::rules::{Allowed, NoRules, read_path};
 use proxy::serve;
-use targets::{DATAZONE_MAX_BYTES, Takes};
+use targets::Kind;
 
 use super::input::Found;
 use super::{FINE, Output, input, no};
@@ -65,14 +66,12 @@ struct File {
     output: Output,
 }
 
-/// For which target.
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
-enum Target {
-    #[default]
-    Store,
-    File,
-    Openlineage,
-    Datazone,
+/// The target that the events are for.
+#[derive(Debug, Clone, Args)]
+struct TargetArgs {
+    /// The target that the events are for.
+    #[arg(long, value_name = "TARGET", value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::name)), default_value = Kind::Store.name())]
+    target: String,
 }
 
 pub(super) fn run(
@@ -125,6 +124,7 @@ impl RuleLoader {
                 allowed: Allowed {
                     transforms: self.transforms.clone(),
                     longest_window: None,
+                    target: None,
                 },
                 hash_key: Some(key.map_or_else(|| SOME_KEY.to_vec(), String::into_bytes)),
             });
@@ -170,36 +170,20 @@ impl Located {
     }
 }
 
-impl Target {
-    fn prepare(self) -> Prepare {
-        let (target, takes) = match self {
-            Target::Store => ("store", ANY),
-            Target::File => ("file", ANY),
-            Target::Openlineage => ("openlineage", ANY),
-            Target::Datazone => (
-                "datazone",
-                Takes {
-                    runs_only: true,
-                    max_bytes: Some(DATAZONE_MAX_BYTES),
-                },
-            ),
-        };
+impl TargetArgs {
+    fn prepare(&self) -> Prepare {
+        let named = |kind: &Kind| kind.name() == self.target;
+        let kind = Kind::ALL.into_iter().find(named).unwrap_or(Kind::Store);
         Prepare {
-            target,
+            target: kind.into(),
             redshift: ::transform::Redshift {
                 style: ::transform::Style::None,
                 ..::transform::Redshift::default()
             },
-            takes,
-            job_events: JobEvents::default(),
+            capabilities: kind.capabilities(),
         }
     }
 }
-
-const ANY: Takes = Takes {
-    runs_only: false,
-    max_bytes: None,
-};
 
 /// An event of a file, or why it is none.
 fn event(found: &Found) -> Result<Event, String> {

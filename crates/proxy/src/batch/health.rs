@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use targets::{Class, Delivery, Failure, Scope};
+use targets::{Delivery, Failure, Reason, Scope};
 use tokio::time::Instant;
 
 /// How long failures, or answers, have to go on before they count: longer than a restart behind a load balancer's.
@@ -51,7 +51,7 @@ enum State {
 /// Why a target takes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Why {
-    pub(super) class: Class,
+    pub(super) class: Reason,
     pub(super) reason: String,
 }
 
@@ -160,7 +160,7 @@ impl Health {
                     return None;
                 }
                 let why = Why {
-                    class: failure.class,
+                    class: failure.reason,
                     reason: failure.message.clone(),
                 };
                 self.state = State::Down {
@@ -179,7 +179,7 @@ impl Health {
                 ..
             } => {
                 *failures += 1;
-                why.class = failure.class;
+                why.class = failure.reason;
                 why.reason.clone_from(&failure.message);
                 // Where others are taken, a failure of one event is its own.
                 if is_all {
@@ -198,7 +198,7 @@ mod tests {
 
     fn failed(scope: Scope) -> Delivery {
         Delivery::Transient(Failure {
-            class: Class::Unavailable,
+            reason: Reason::Unavailable,
             scope,
             message: "503".to_owned(),
             after: None,
@@ -227,7 +227,7 @@ mod tests {
 
     fn why() -> Why {
         Why {
-            class: Class::Unavailable,
+            class: Reason::Unavailable,
             reason: "503".to_owned(),
         }
     }

@@ -131,7 +131,7 @@ impl Drop for Turn {
 mod tests {
     use super::*;
     use std::time::Duration;
-    use targets::{Class, Scope};
+    use targets::{Reason, Scope};
     use uuid::Uuid;
 
     const SOON: Duration = Duration::from_millis(20);
@@ -158,7 +158,7 @@ mod tests {
     async fn what_waits_holds_up_what_comes_later_until_its_time() {
         let order = Order::default();
         let failure = Failure {
-            class: Class::Unavailable,
+            reason: Reason::Unavailable,
             scope: Scope::Event,
             message: "down".into(),
             after: None,

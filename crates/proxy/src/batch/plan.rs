@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use openlineage::{Event, EventType, Identity, Level, Subject};
-use targets::{Class, Delivery, Failure, Scope};
+use targets::{Delivery, Failure, Reason, Scope};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -145,20 +145,20 @@ pub(super) fn outcome(
     match tried {
         Tried::Answered(Delivery::Delivered { id }) => Outcome::Delivered { id: id.clone() },
         Tried::Answered(Delivery::Permanent(failure)) => Outcome::DeadLettered {
-            class: failure.class.name(),
+            class: failure.reason.name(),
             reason: reason(failure),
         },
         Tried::Answered(Delivery::Transient(failure)) => {
             let after = failure
                 .after
                 .map_or(pace, |asked| asked.clamp(FIRST_WAIT, LONGEST_WAIT));
-            let class = failure.class.name();
+            let class = failure.reason.name();
             again(class, failure.message.clone(), after, record, max_receives)
         }
         Tried::Untried(failure) => {
             let message = &failure.message;
             let reason = format!("not tried, since another event was not delivered: {message}");
-            let class = failure.class.name();
+            let class = failure.reason.name();
             let after = failure.after.map_or(pace, |asked| asked.min(LONGEST_WAIT));
             again(class, reason, after, record, max_receives)
         }
@@ -252,7 +252,7 @@ pub(super) fn holds(tried: &Tried, receives: u32) -> Option<Failure> {
             holds.then(|| failure.clone())
         }
         Tried::OutOfTime | Tried::Stopped => Some(Failure {
-            class: Class::Unavailable,
+            reason: Reason::Unavailable,
             scope: Scope::Event,
             message: "there was no time for an earlier event of its run".to_owned(),
             after: None,
@@ -273,7 +273,7 @@ fn soon(record: &Record) -> Duration {
 }
 
 fn reason(failure: &Failure) -> String {
-    format!("{}: {}", failure.class.name(), failure.message)
+    format!("{}: {}", failure.reason.name(), failure.message)
 }
 
 /// Doubles with each try, less up to a fifth, by the id: what failed together does not come back together.
@@ -307,7 +307,7 @@ mod tests {
 
     fn failure(after: Option<Duration>) -> Failure {
         Failure {
-            class: Class::Throttled,
+            reason: Reason::Throttled,
             scope: Scope::Event,
             message: "slow down".into(),
             after,

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use openlineage::{Event, Subject};
-use targets::Takes;
+use targets::{AcceptedEvents, Capabilities, JobEvents, TargetName};
 use transform::{
     Change, Context, Cut, Lookup, Redshift, RuleSet, ShortName, StepOutcome, Unresolved, Verdict,
     fit, run_event,
@@ -15,7 +15,6 @@ use transform::{
 
 use super::renamed::renamed;
 use super::report::Outcome;
-use crate::config::JobEvents;
 
 /// What look-ups gave.
 pub(super) type Answers = HashMap<ShortName, Lookup>;
@@ -24,13 +23,11 @@ pub(super) type Answers = HashMap<ShortName, Lookup>;
 #[derive(Debug, Clone)]
 pub struct Prepare {
     /// The name of the target.
-    pub target: &'static str,
+    pub target: TargetName,
     /// The names of Redshift datasets.
     pub redshift: Redshift,
-    /// What the target can take.
-    pub takes: Takes,
-    /// What becomes of JobEvents where only RunEvents are taken.
-    pub job_events: JobEvents,
+    /// What the target accepts.
+    pub capabilities: Capabilities,
 }
 
 /// What was done to an event.
@@ -55,7 +52,7 @@ pub struct Told {
 impl Prepare {
     /// The short names that have to be looked up for `event`.
     pub(super) fn wanted(&self, rules: &RuleSet, event: &Event) -> BTreeSet<ShortName> {
-        let mut wanted = rules.lookups(event, self.target);
+        let mut wanted = rules.lookups(event, self.target.as_str());
         wanted.extend(self.redshift.wanted(event));
         wanted
     }
@@ -68,7 +65,7 @@ impl Prepare {
         answers: &Answers,
     ) -> (Told, Result<Event, Outcome>) {
         let context = Context {
-            target: self.target,
+            target: self.target.as_str(),
             lookups: answers,
         };
         let original = event;
@@ -110,7 +107,7 @@ impl Prepare {
                 return (Vec::new(), Err(Outcome::Dropped { rule }));
             }
         };
-        let Some(limit) = self.takes.max_bytes else {
+        let Some(limit) = self.capabilities.max_event_bytes else {
             return (Vec::new(), Ok(event));
         };
         match fit(&event, limit) {
@@ -129,10 +126,11 @@ impl Prepare {
 
     /// The event in a kind that the target takes, or the rule that drops it.
     fn kind(&self, event: Event) -> Result<Event, &'static str> {
-        if !self.takes.runs_only {
-            return Ok(event);
-        }
-        match (event.subject(), self.job_events) {
+        let job_events = match self.capabilities.events {
+            AcceptedEvents::All => return Ok(event),
+            AcceptedEvents::RunEvents { job_events } => job_events,
+        };
+        match (event.subject(), job_events) {
             (Subject::Run { .. }, _) => Ok(event),
             (Subject::Dataset { .. }, _) => Err("dataset_event"),
             (Subject::Job { .. }, JobEvents::Skip) => Err("job_event"),

@@ -66,6 +66,7 @@ mod tests {
             file: &|_| Err("none".to_owned()),
             transforms: &transforms,
             hash_key: None,
+            targets: &[],
         };
         let rules = format!("version: 1\nrules:\n  - name: r\n    {action}\n");
         let rules = RuleSet::read(&rules, &sources).unwrap();

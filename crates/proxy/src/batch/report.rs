@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openlineage::Event;
-use targets::Tries;
+use targets::{DeliveryReport, TargetName};
 use tokio::time::error::Elapsed;
 use tracing::{debug, info, warn};
 
@@ -118,7 +118,7 @@ impl Report {
     pub(super) fn conclude(
         &mut self,
         answers: Vec<Result<(), Unavailable>>,
-        target: &'static str,
+        target: &TargetName,
         pace: Pace,
     ) {
         for (settled, answer) in self.settled.iter_mut().zip(answers) {
@@ -159,18 +159,18 @@ impl Who<'_> {
 }
 
 /// Counts what it took to deliver, or to give up at the deadline.
-pub(super) fn tries(target: &'static str, tries: &Result<Tries, Elapsed>) {
+pub(super) fn tries(target: &TargetName, tries: &Result<DeliveryReport, Elapsed>) {
     let (posts, refused) = tries
         .as_ref()
-        .map_or((1, 0), |tries| (tries.posts, tries.refused));
-    Metric::DeliveryAttempts.add([target.into()], posts.into());
+        .map_or((1, 0), |tries| (tries.attempts, tries.throttled));
+    Metric::DeliveryAttempts.add([target.shared().into()], posts.into());
     if refused > 0 {
-        Metric::Throttled.add([target.into()], refused.into());
+        Metric::Throttled.add([target.shared().into()], refused.into());
     }
 }
 
 /// The one line and the one count.
-fn tell(settled: &Settled, target: &'static str) {
+fn tell(settled: &Settled, target: &TargetName) {
     let who = Who::of(settled);
     let size = settled
         .event
@@ -185,7 +185,7 @@ fn tell(settled: &Settled, target: &'static str) {
                 job.namespace = who.namespace.as_deref(),
                 job.name = who.name.as_deref(),
                 event.r#type = who.label,
-                target,
+                target = target.as_str(),
                 duration_ms = u64::try_from(settled.took.as_millis()).unwrap_or(u64::MAX),
                 size_bytes = size,
                 tries = settled.record.attempts,
@@ -195,7 +195,7 @@ fn tell(settled: &Settled, target: &'static str) {
     }
     if let Some(told) = &settled.prepared {
         for unresolved in &told.unresolved {
-            Metric::UnresolvedNamespaces.add([target.into()], 1);
+            Metric::UnresolvedNamespaces.add([target.shared().into()], 1);
             warn!(
                 id = settled.record.id,
                 namespace = &*shown(&unresolved.namespace, NAME),
@@ -205,7 +205,7 @@ fn tell(settled: &Settled, target: &'static str) {
         }
     }
     for (rule, reason) in settled.prepared.iter().flat_map(|told| &told.failed) {
-        Metric::RuleFailures.add([target.into(), rule.clone().into()], 1);
+        Metric::RuleFailures.add([target.shared().into(), rule.clone().into()], 1);
         warn!(
             id = settled.record.id,
             rule = &**rule,
@@ -222,10 +222,10 @@ fn tell(settled: &Settled, target: &'static str) {
     let cut = settled.prepared.as_ref().map_or(0, |told| told.cut.len());
     match &settled.outcome {
         Outcome::Delivered { id } => {
-            Metric::Delivered.add([target.into()], 1);
-            Metric::DeliveryDuration.record([target.into()], settled.took.as_secs_f64());
+            Metric::Delivered.add([target.shared().into()], 1);
+            Metric::DeliveryDuration.record([target.shared().into()], settled.took.as_secs_f64());
             if let Some(age) = age(&settled.record) {
-                Metric::AgeAtDelivery.record([target.into()], age);
+                Metric::AgeAtDelivery.record([target.shared().into()], age);
             }
             line!(
                 info,
@@ -239,11 +239,11 @@ fn tell(settled: &Settled, target: &'static str) {
             );
         }
         Outcome::Dropped { rule } => {
-            Metric::Dropped.add([target.into(), rule.clone().into()], 1);
+            Metric::Dropped.add([target.shared().into(), rule.clone().into()], 1);
             line!(info, "dropped", rule = &**rule, "event");
         }
         Outcome::DeadLettered { class, reason } => {
-            Metric::DeadLettered.add([target.into(), (*class).into()], 1);
+            Metric::DeadLettered.add([target.shared().into(), (*class).into()], 1);
             let reason = &*shown(reason, NAME);
             line!(warn, "dead_lettered", class, reason, "event");
         }
@@ -252,10 +252,10 @@ fn tell(settled: &Settled, target: &'static str) {
             after,
             reason,
         } => {
-            Metric::Retries.add([target.into(), (*class).into()], 1);
+            Metric::Retries.add([target.shared().into(), (*class).into()], 1);
             // SQS's own age of the oldest message leaves out what was received three times.
             if let Some(age) = age(&settled.record) {
-                Metric::AgeAtRetry.record([target.into()], age);
+                Metric::AgeAtRetry.record([target.shared().into()], age);
             }
             let (reason, after_s) = (&*shown(reason, NAME), after.as_secs());
             line!(

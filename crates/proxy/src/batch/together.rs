@@ -83,7 +83,13 @@ impl Prepare {
             .iter()
             .map(|item| (&item.event, &item.ruled))
             .collect();
-        let together = || rules.merge_run(&pairs, self.target, self.takes.max_bytes);
+        let together = || {
+            rules.merge_run(
+                &pairs,
+                self.target.as_str(),
+                self.capabilities.max_event_bytes,
+            )
+        };
         let groups = plan::guarded(together).unwrap_or_default();
         let finish = |group: &Merged| {
             plan::guarded(|| self.finish(group.event.clone()))

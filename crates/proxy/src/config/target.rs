@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use targets::{Compression, FileSettings, HttpSettings, Response};
+use targets::{Compression, FileSettings, HttpSettings, JobEvents, Kind, Response, TargetName};
 
 use super::Role;
 use super::parse::{between, bytes, choice, domain, duration, parsed, role_arn};
@@ -43,37 +43,32 @@ pub enum Target {
     },
 }
 
-/// What becomes of JobEvents where only RunEvents are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum JobEvents {
-    /// Those with inputs or outputs become RunEvents.
-    #[default]
-    Convert,
-    /// They are dropped, counted.
-    Skip,
-}
-
 impl std::fmt::Debug for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name()) // settings hold keys
+        f.write_str(self.kind().name()) // settings hold keys
     }
 }
 
 impl Target {
-    /// The name it is chosen by.
-    pub fn name(&self) -> &'static str {
+    /// The name of the target: that of its kind.
+    pub fn name(&self) -> TargetName {
+        self.kind().into()
+    }
+
+    /// The kind of the target.
+    pub fn kind(&self) -> Kind {
         match self {
-            Target::Store => "store",
-            Target::File(_) => "file",
-            Target::OpenLineage { .. } => "openlineage",
-            Target::DataZone { .. } => "datazone",
+            Target::Store => Kind::Store,
+            Target::File(_) => Kind::File,
+            Target::OpenLineage { .. } => Kind::OpenLineage,
+            Target::DataZone { .. } => Kind::DataZone,
         }
     }
 }
 
 /// Reads the settings of all targets, and gives that which was chosen.
 pub(super) fn read(r: &mut Reader, role: Role) -> Target {
-    let names = ["store", "file", "openlineage", "datazone"].map(|name| (name, name.to_owned()));
+    let names = Kind::ALL.map(|kind| (kind.name(), kind.name().to_owned()));
     let name = r.get("target", |t| choice(t, &names));
     let path = r.get("file.path", parsed::<PathBuf>);
     let max_bytes = r.get("file.max_bytes", bytes).unwrap_or(100_000_000);

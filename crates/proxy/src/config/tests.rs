@@ -15,7 +15,7 @@ fn nothing_set_is_a_proxy_for_one_machine() {
     let config = read("", &[], Role::Serve).unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:5000");
     assert_eq!((config.batch.size, config.batch.window.as_secs()), (20, 5));
-    assert_eq!(config.target.name(), "store");
+    assert_eq!(config.target.name().as_str(), "store");
 }
 
 #[test]

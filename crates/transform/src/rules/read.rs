@@ -29,6 +29,8 @@ pub struct Sources<'s> {
     pub transforms: &'s Transforms,
     /// The key of hashes that stand for what was redacted.
     pub hash_key: Option<&'s [u8]>,
+    /// The names that a target may have: `when: target` and examples name one of them.
+    pub targets: &'s [&'s str],
 }
 
 /// Which events of a run become one.
@@ -53,7 +55,10 @@ const LONGEST_NAME: usize = 100;
 
 pub(super) fn read(text: &str, sources: &Sources<'_>) -> Result<RuleSet, Vec<Problem>> {
     let root = parse(text).map_err(|problem| vec![problem])?;
-    let mut problems = Problems::default();
+    let mut problems = Problems {
+        targets: sources.targets.iter().copied().map(str::to_owned).collect(),
+        ..Problems::default()
+    };
     let mut rules = file(&root, sources, &mut problems);
     if problems.found.is_empty() {
         let place = |problem: &Problem| (problem.line, problem.column);

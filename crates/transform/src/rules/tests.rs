@@ -17,6 +17,7 @@ fn sources<'s>(transforms: &'s Transforms) -> Sources<'s> {
         file: &|name| Err(format!("{name}: not found")),
         transforms,
         hash_key: Some(b"0123456789abcdef0123456789abcdef"),
+        targets: &["store", "file", "openlineage", "datazone"],
     }
 }
 

@@ -241,9 +241,6 @@ fn choices<T: Copy>(node: &Node, from: &[(&str, T)], problems: &mut Problems) ->
         .collect()
 }
 
-/// The names that targets have.
-const TARGETS: [&str; 4] = ["store", "file", "openlineage", "datazone"];
-
 /// Says when a text is the name of no target. A pattern may mean several.
 pub(super) fn target(node: &Node, problems: &mut Problems) {
     let name = match &node.value {
@@ -252,8 +249,10 @@ pub(super) fn target(node: &Node, problems: &mut Problems) {
         Value::Number(number) => number.to_string(),
         Value::Null | Value::Bool(_) | Value::List(_) | Value::Map(_) => return,
     };
-    if !TARGETS.contains(&name.as_str()) {
-        node.expected_one_of(&TARGETS, problems);
+    if !problems.targets.contains(&name) {
+        let targets = problems.targets.clone();
+        let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
+        node.expected_one_of(&targets, problems);
     }
 }
 

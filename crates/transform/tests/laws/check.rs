@@ -19,6 +19,7 @@ pub(crate) fn rules(action: &str, when: &str) -> RuleSet {
         file: &|name| Err(format!("{name}: not found")),
         transforms: &Transforms::new(),
         hash_key: Some(b"0123456789abcdef0123456789abcdef"),
+        targets: &["store", "file", "openlineage", "datazone"],
     };
     let text = format!("rules: [{{name: r, when: {when}, {action}}}]");
     RuleSet::read(&text, &sources).unwrap_or_else(|problems| panic!("{action}: {problems:?}"))

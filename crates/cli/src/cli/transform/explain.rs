@@ -13,16 +13,16 @@ use serde_json::{Value, json};
 
 use super::show::{lines, notes, told};
 use super::{
-    BOLD, DIM, File, Output, RuleLoader, Target, YELLOW, coloured, event, exit, input, paint, short,
+    BOLD, DIM, File, Output, RuleLoader, TargetArgs, YELLOW, coloured, event, exit, input, paint,
+    short,
 };
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     file: File,
-    /// The target that the events are for.
-    #[arg(long, value_enum, default_value_t)]
-    target: Target,
+    #[command(flatten)]
+    target: TargetArgs,
     /// Files with events.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<String>,
@@ -39,7 +39,7 @@ pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<
     let prepare = arguments.target.prepare();
     let lookups = HashMap::new();
     let context = Context {
-        target: prepare.target,
+        target: prepare.target.as_str(),
         lookups: &lookups,
     };
     let (events, mut fine) = input::read(&arguments.files)?;
@@ -72,7 +72,10 @@ pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<
         for line in notes(&explained) {
             paint(&line)?;
         }
-        match (&explained.verdict, rules.coalesces(&event, prepare.target)) {
+        match (
+            &explained.verdict,
+            rules.coalesces(&event, prepare.target.as_str()),
+        ) {
             (Verdict::Keep(_), Some(_)) => {
                 let note = "  coalesce: may become one with others of its run";
                 paint(&coloured(note, DIM))?;

@@ -11,15 +11,14 @@ use proxy::batch::{Prepare, preview};
 use serde_json::json;
 
 use super::super::table::{Fit, Table};
-use super::{File, Found, Output, RuleLoader, Target, event, exit, input, paint};
+use super::{File, Found, Output, RuleLoader, TargetArgs, event, exit, input, paint};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     file: File,
-    /// The target that the events are for.
-    #[arg(long, value_enum, default_value_t)]
-    target: Target,
+    #[command(flatten)]
+    target: TargetArgs,
     /// How many renamed names to list.
     #[arg(long, value_name = "COUNT", default_value_t = 20)]
     names: usize,
@@ -133,7 +132,7 @@ impl Sum {
     fn add(&mut self, rules: &RuleSet, prepare: &Prepare, event: Event) {
         let lookups = HashMap::new();
         let context = Context {
-            target: prepare.target,
+            target: prepare.target.as_str(),
             lookups: &lookups,
         };
         self.events += 1;

@@ -15,8 +15,8 @@ use proxy::batch::{Outcome, Prepare, preview};
 use serde_json::{Value, json};
 
 use super::{
-    BOLD, DIM, File, GREEN, Output, RED, RuleLoader, Target, YELLOW, coloured, event, exit, input,
-    paint, short,
+    BOLD, DIM, File, GREEN, Output, RED, RuleLoader, TargetArgs, YELLOW, coloured, event, exit,
+    input, paint, short,
 };
 
 #[derive(Debug, Args)]
@@ -26,9 +26,8 @@ pub(super) struct Show {
     /// Show what each rule changed, place by place.
     #[arg(long)]
     diff: bool,
-    /// The target that the events are for.
-    #[arg(long, value_enum, default_value_t)]
-    target: Target,
+    #[command(flatten)]
+    target: TargetArgs,
     /// Files with events.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<String>,
@@ -190,7 +189,7 @@ fn differences(
 ) -> anyhow::Result<bool> {
     let lookups = HashMap::new();
     let context = Context {
-        target: prepare.target,
+        target: prepare.target.as_str(),
         lookups: &lookups,
     };
     let (mut fine, mut changed) = (true, 0);

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use targets::{Class, Delivery, Failure, Scope};
+use targets::{Delivery, Failure, Reason, Scope};
 
 use super::{EVENTS, Event, Kind, MAX_RECEIVES, Mistake, Protocol};
 use crate::batch::Settled;
@@ -333,8 +333,8 @@ impl Protocol {
             state.workers[w].hand[i].to = Some(To::Done);
             return;
         }
-        let failed = |class, scope| Failure {
-            class,
+        let failed = |reason, scope| Failure {
+            reason,
             scope,
             message: String::new(),
             after: None,
@@ -342,10 +342,10 @@ impl Protocol {
         let tried = match (post, event) {
             (Post::Answered, Event::Good) => Tried::Answered(Delivery::Delivered { id: None }),
             (Post::Answered, Event::Bad) => {
-                Tried::Answered(Delivery::Permanent(failed(Class::Invalid, Scope::Event)))
+                Tried::Answered(Delivery::Permanent(failed(Reason::Invalid, Scope::Event)))
             }
             (Post::AnswerIsLost | Post::Failed, _) => Tried::Answered(Delivery::Transient(failed(
-                Class::Unavailable,
+                Reason::Unavailable,
                 Scope::Event,
             ))),
             (Post::OutOfTime, _) => Tried::OutOfTime,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use targets::TargetName;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tracing::{error, info, warn};
@@ -42,7 +43,7 @@ pub(in crate::batch) enum Pace {
 }
 
 /// Of what will be tried again, one line for each class: that of its first event, and how many there are.
-pub(super) fn tell(settled: &[Settled], target: &'static str, pace: Pace) {
+pub(super) fn tell(settled: &[Settled], target: &TargetName, pace: Pace) {
     let mut again: BTreeMap<&'static str, Vec<&Settled>> = BTreeMap::new();
     for settled in settled.iter().filter(|settled| !settled.told_before) {
         if let Outcome::HandedBack { class, .. } = &settled.outcome {
@@ -72,7 +73,7 @@ pub(super) fn tell(settled: &[Settled], target: &'static str, pace: Pace) {
 fn tell_retry(
     first: &Settled,
     events: &[&Settled],
-    target: &'static str,
+    target: &TargetName,
     pace: Pace,
     suppressed: u64,
 ) {
@@ -95,7 +96,7 @@ fn tell_retry(
         job.namespace = who.namespace.as_deref(),
         job.name = who.name.as_deref(),
         event.r#type = who.label,
-        target,
+        target = target.as_str(),
         class,
         reason = &*shown(reason, NAME),
         after_s = after.as_secs(),
@@ -108,7 +109,8 @@ fn tell_retry(
 }
 
 /// What is to be told of the target's health.
-pub(in crate::batch) fn health(notice: &Notice, target: &'static str, waiting: Option<u64>) {
+pub(in crate::batch) fn health(notice: &Notice, target: &TargetName, waiting: Option<u64>) {
+    let target = target.as_str();
     match notice {
         Notice::Down { ago, why } => {
             let (class, reason) = (why.class.name(), shown(&why.reason, NAME));
@@ -159,6 +161,7 @@ mod tests {
 
     use super::*;
     use crate::queue::Record;
+    use targets::Kind;
 
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -189,7 +192,9 @@ mod tests {
             .json()
             .with_writer(move || writer.clone())
             .finish();
-        tracing::subscriber::with_default(subscriber, || tell(settled, "datazone", pace));
+        tracing::subscriber::with_default(subscriber, || {
+            tell(settled, &Kind::DataZone.into(), pace)
+        });
         let bytes = lines.0.lock().unwrap().clone();
         let lines = str::from_utf8(&bytes).unwrap().lines();
         let fields = |line: &str| serde_json::from_str::<Value>(line).unwrap()["fields"].clone();

@@ -34,6 +34,8 @@ pub(in crate::rules) struct Problems {
     pub(in crate::rules) warnings: Vec<Problem>,
     /// Said before each message: the rule that is being read.
     pub(in crate::rules) within: String,
+    /// The names that a target may have.
+    pub(in crate::rules) targets: Vec<String>,
 }
 
 impl Problems {
