@@ -196,7 +196,7 @@ fn a_key_is_hashed_from_standard_input_and_the_hash_lets_it_in() {
 
 #[test]
 fn a_site_whose_name_was_made_to_stand_for_us_reads_nothing() {
-    let (_folder, serve) = serve(&[("HOSTS", "proxy.example.com")]);
+    let (_folder, serve) = serve(&[("ALLOWED_HOSTS", "proxy.example.com")]);
     let get = |target: &str, hosts: &[&str]| {
         let hosts: String = hosts
             .iter()

@@ -120,7 +120,10 @@ async fn what_was_repaired_is_said_and_counted() {
 
 #[tokio::test]
 async fn bodies_come_in_every_coding_that_clients_use() {
-    let (_folder, serve) = serve(&[("MAX_BODY", "20 KB"), ("MAX_UNPACKED", "100 KB")]);
+    let (_folder, serve) = serve(&[
+        ("MAX_BODY_SIZE", "20 KB"),
+        ("MAX_DECOMPRESSED_SIZE", "100 KB"),
+    ]);
     let send = async |content_type: &'static str, coding: Option<&'static str>, body: Vec<u8>| {
         let mut post = serve
             .http

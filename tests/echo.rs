@@ -222,10 +222,10 @@ async fn nothing_comes_back(
     let folder = tempfile::tempdir().unwrap();
     let settings = [
         &[
-            ("QUEUE_MAX_RECEIVES", "1"),
+            ("QUEUE_MAX_ATTEMPTS", "1"),
             ("BATCH_SIZE", "1"),
             ("BATCH_WINDOW", "0"),
-            ("BATCH_DEDUPLICATION", "0"),
+            ("BATCH_DEDUPLICATION_WINDOW", "0"),
             ("LOG", "trace"),
         ][..],
         settings,
@@ -426,7 +426,7 @@ async fn what_datazone_quotes_of_a_request_is_not_kept() {
             ("DATAZONE_DOMAIN_ID", "dzd_standin"),
             ("DATAZONE_RESPONSE", response),
             ("REDSHIFT_LOOKUP", "false"),
-            ("QUEUE_MAX_RECEIVES", "1"),
+            ("QUEUE_MAX_ATTEMPTS", "1"),
             ("BATCH_SIZE", "1"),
             ("BATCH_WINDOW", "0"),
             ("LOG", "trace"),

@@ -67,7 +67,7 @@ async fn a_large_event_is_delivered_trimmed_refused_or_given_up_and_never_in_sil
                     let told: Value = serde_json::from_str(&text).unwrap();
                     assert_eq!(status, 413, "{text}");
                     let detail = told["detail"].as_str().unwrap();
-                    assert!(detail.contains("max_body") || detail.contains("gzip"), "{detail}");
+                    assert!(detail.contains("max_body_size") || detail.contains("gzip"), "{detail}");
                     continue;
                 }
                 assert_eq!(status, 200, "{text}");

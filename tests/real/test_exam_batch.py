@@ -41,7 +41,7 @@ def test_what_was_given_up_while_access_was_denied_is_delivered_after_a_redrive(
     count = size(30, 1_000)
     account.stand_in.set(faults=[{"kind": "access_denied"}])
     account.put(*map(unique, range(count)))
-    with account.mapping(account.batch(QUEUE_MAX_RECEIVES=1)):
+    with account.mapping(account.batch(QUEUE_MAX_ATTEMPTS=1)):
         account.empty("all are given up")
         assert account.left(account.dead) == count
         account.stand_in.set(faults=[])
@@ -57,7 +57,7 @@ def test_throttles_errors_and_half_answers_lose_nothing_and_give_nothing_up(acco
     count = size(100, 1_000)
     function = [account.batch(), account.batch()]
     for lane in function:
-        lane.settings["QUEUE_MAX_RECEIVES"] = size(20, 100)
+        lane.settings["QUEUE_MAX_ATTEMPTS"] = size(20, 100)
     account.stand_in.set(faults=[{"kind": "internal", "every": 100}, {"kind": "half", "every": 97}, {"kind": "throttle", "every": 3, "times": 2 * count}])
     account.put(*map(unique, range(count)))
     began = time.monotonic()
@@ -90,7 +90,7 @@ def test_a_target_of_twenty_a_second_gets_all_and_nothing_is_given_up(account, e
 def test_a_target_too_slow_for_a_batch_gets_all_and_nothing_is_given_up(account):
     count = size(40, 100)
     account.stand_in.set(rate=5)
-    function = account.batch(DATAZONE_POSTS_PER_SECOND=5, QUEUE_MAX_RECEIVES=20)
+    function = account.batch(DATAZONE_POSTS_PER_SECOND=5, QUEUE_MAX_ATTEMPTS=20)
     account.put(*map(unique, range(count)))
     began = time.monotonic()
     with account.mapping(function, batch=count, window=2, seconds=6):  # time for some 15 of them
@@ -110,7 +110,7 @@ def job_of(message):
 
 
 def test_a_target_that_hangs_is_reported_before_the_time_of_the_function_is_over(account):
-    function, messages = account.batch(BATCH_IN_FLIGHT=2), handed(account, 20)
+    function, messages = account.batch(BATCH_CONCURRENCY=2), handed(account, 20)
     function.start()
     account.stand_in.set(faults=[{"kind": "hang", "match": '"job 1'}])  # 1, 10 to 19
     outcome = invoked(function, messages, seconds=8)
@@ -168,7 +168,7 @@ def test_dead_letters_that_cannot_be_sent_wait_and_harm_no_other(account):
 def test_a_function_that_is_killed_in_the_middle_of_a_batch_gets_the_rest_again(account):
     times, per_batch = size(4, 20), 20
     account.queues(visibility=3)
-    function = account.batch(BATCH_IN_FLIGHT=2)
+    function = account.batch(BATCH_CONCURRENCY=2)
     count = times * per_batch
     account.put(*map(unique, range(count)))
     account.stand_in.set(latency_ms=100)  # a batch is at work for a second

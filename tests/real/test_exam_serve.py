@@ -135,7 +135,7 @@ def test_messages_of_a_slow_target_are_handed_back_before_they_are_in_sight_agai
     count = size(12, 200)
     # One at a time: a batch of 20 takes longer than a message is out of sight.
     account.stand_in.set(latency_ms=700)
-    slow = {"BATCH_IN_FLIGHT": 1, "BATCH_SIZE": 20, "BATCH_WINDOW": "4"}
+    slow = {"BATCH_CONCURRENCY": 1, "BATCH_SIZE": 20, "BATCH_WINDOW": "4"}
     account.put(*map(unique, range(count)))
     with Stalls() as stalls:
         proxies = [served(account, tmp_path / str(n), **slow) for n in range(2)]

@@ -165,7 +165,7 @@ def test_a_body_that_is_gone_or_elsewhere_is_a_dead_letter(stack):
 
 def test_the_check_function_counts_what_datazone_failed_to_process(stack):
     # With a second change: for a condition alone the emulator sees nothing to update.
-    stack.cloud.deploy("lineage", DeliveryCheck="on", MaxReceives=99)
+    stack.cloud.deploy("lineage", DeliveryCheck="on", MaxAttempts=99)
     check = next(function["FunctionName"] for function in stack.functions.list_functions()["Functions"] if "Check" in function["FunctionName"])
     role = stack.functions.get_function_configuration(FunctionName=check)["Role"]
     domain = "arn:aws:datazone:eu-west-1:000000000000:domain/dzd_standin"

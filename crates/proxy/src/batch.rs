@@ -91,17 +91,17 @@ impl Batch {
             redshift: config.redshift.clone(),
             capabilities: target.capabilities(),
         };
-        let max_receives = config.queue.max_receives;
+        let max_receives = config.queue.max_attempts;
         Batch {
             target,
             rules,
             prepare: Arc::new(prepare),
             lookups,
-            in_flight: Semaphore::new(config.batch.in_flight),
+            in_flight: Semaphore::new(config.batch.concurrency),
             order: Order::default(),
             max_receives,
             level: config.ingest.level,
-            delivered: Delivered::within(config.batch.deduplication),
+            delivered: Delivered::within(config.batch.deduplication_window),
             health: Mutex::default(),
             watched: false,
             stopping: AtomicBool::new(false),

@@ -98,13 +98,13 @@ pub struct Ingest {
     /// How events are judged.
     pub level: Level,
     /// The largest body as sent, in bytes.
-    pub max_body: usize,
+    pub max_body_size: usize,
     /// The largest body as unpacked, in bytes.
-    pub max_unpacked: usize,
+    pub max_decompressed_size: usize,
     /// Bytes of bodies in memory at once; past it, `503`.
-    pub max_in_memory: usize,
+    pub max_body_memory: usize,
     /// Names, besides its address, that `serve` is known by where events are read.
-    pub hosts: Vec<String>,
+    pub allowed_hosts: Vec<String>,
     /// Who may do what.
     pub auth: Auth,
 }
@@ -132,7 +132,7 @@ pub struct Queue {
     /// How long a message that was taken stays out of sight.
     pub visibility_timeout: Duration,
     /// After how many tries an event becomes a dead letter.
-    pub max_receives: u32,
+    pub max_attempts: u32,
 }
 
 /// How events are taken out of the queue.
@@ -143,9 +143,9 @@ pub struct Batch {
     /// How long the first event waits for others.
     pub window: Duration,
     /// Posts under way at once.
-    pub in_flight: usize,
+    pub concurrency: usize,
     /// How long the same bytes are not delivered again.
-    pub deduplication: Duration,
+    pub deduplication_window: Duration,
 }
 
 /// How the check function looks.
@@ -197,8 +197,8 @@ impl Config {
                 visibility_timeout: r
                     .get("queue.visibility_timeout", |t| duration(t, 10, 43_200))
                     .unwrap_or(Duration::from_secs(60)),
-                max_receives: r
-                    .get("queue.max_receives", |t| between(t, 1, 1_000))
+                max_attempts: r
+                    .get("queue.max_attempts", |t| between(t, 1, 1_000))
                     .unwrap_or(100),
             },
             batch: Batch {
@@ -206,12 +206,12 @@ impl Config {
                 window: r
                     .get("batch.window", |t| duration(t, 0, 300))
                     .unwrap_or(Duration::from_secs(5)),
-                in_flight: r
-                    .get("batch.in_flight", |t| between(t, 1, 1_000))
+                concurrency: r
+                    .get("batch.concurrency", |t| between(t, 1, 1_000))
                     .unwrap_or(20),
                 // A client that sees no answer sends the same bytes up to six times, within some 40 s (openlineage-python).
-                deduplication: r
-                    .get("batch.deduplication", |t| duration(t, 0, 3_600))
+                deduplication_window: r
+                    .get("batch.deduplication_window", |t| duration(t, 0, 3_600))
                     .unwrap_or(Duration::from_secs(60)),
             },
             target: target::read(r, role),
@@ -270,18 +270,18 @@ impl Config {
     fn check(&self, r: &mut Reader, role: Role) {
         let Ingest {
             auth,
-            max_body,
-            max_unpacked,
-            max_in_memory,
+            max_body_size,
+            max_decompressed_size,
+            max_body_memory,
             ..
         } = &self.ingest;
         // A quarter is kept for small bodies.
-        if max_body.saturating_add(*max_unpacked) > *max_in_memory / 4 * 3 {
-            let least = max_body
-                .saturating_add(*max_unpacked)
+        if max_body_size.saturating_add(*max_decompressed_size) > *max_body_memory / 4 * 3 {
+            let least = max_body_size
+                .saturating_add(*max_decompressed_size)
                 .div_ceil(3)
                 .saturating_mul(4);
-            r.refuse("max_in_memory", format!("expected at least {least} bytes, four thirds of max_body and max_unpacked together, found {max_in_memory}: one body could not be read"));
+            r.refuse("max_body_memory", format!("expected at least {least} bytes, four thirds of max_body_size and max_decompressed_size together, found {max_body_memory}: one body could not be read"));
         }
         let closed = !auth.keys.is_empty() || auth.secret_id.is_some();
         let takes_http = match role {
@@ -323,10 +323,10 @@ fn ingest(r: &mut Reader) -> Ingest {
     Ingest {
         path_prefix: r.get("path_prefix", prefix).unwrap_or_default(),
         level: r.get("validation", level).unwrap_or_default(),
-        max_body: r.get("max_body", bytes).unwrap_or(10_000_000),
-        max_unpacked: r.get("max_unpacked", bytes).unwrap_or(32_000_000),
-        max_in_memory: r.get("max_in_memory", bytes).unwrap_or(256_000_000),
-        hosts: hosts(r),
+        max_body_size: r.get("max_body_size", bytes).unwrap_or(10_000_000),
+        max_decompressed_size: r.get("max_decompressed_size", bytes).unwrap_or(32_000_000),
+        max_body_memory: r.get("max_body_memory", bytes).unwrap_or(256_000_000),
+        allowed_hosts: hosts(r),
         auth: Auth {
             keys,
             secret_id: r.get("auth.secret_id", |t| Ok(t.to_owned())),
@@ -336,11 +336,11 @@ fn ingest(r: &mut Reader) -> Ingest {
 }
 
 fn hosts(r: &mut Reader) -> Vec<String> {
-    let hosts = r.list("hosts");
+    let hosts = r.list("allowed_hosts");
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:[]*".contains(c);
     if let Some(wrong) = hosts.iter().find(|host| !host.chars().all(plain)) {
         r.error(format!(
-            "hosts: expected names such as proxy.example.com or *.example.com, found {wrong:?}"
+            "allowed_hosts: expected names such as proxy.example.com or *.example.com, found {wrong:?}"
         ));
     }
     hosts

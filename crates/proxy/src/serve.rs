@@ -106,7 +106,7 @@ pub async fn start(
     if !auth.keys.is_empty() && !reads && auth.secret_id.is_none() && !auth.anonymous {
         info!("no key has the role read or metrics: /metrics and the store are closed");
     }
-    let hosts = Hosts::new(address.ip(), &config.ingest.hosts);
+    let hosts = Hosts::new(address.ip(), &config.ingest.allowed_hosts);
     let ingest =
         Ingest::new(&config.ingest, queue.clone(), keys).with_local(prometheus, store, hosts);
     let router = router(ingest, &config.ingest.path_prefix);

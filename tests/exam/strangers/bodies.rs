@@ -249,7 +249,7 @@ fn parsing() -> Vec<Attack> {
 
 /// Each at each route, so many at once; what does not fit in the meantime is told to come again.
 async fn throw(case: &str, attacks: Vec<Attack>, at_once: usize, most: u64) {
-    let scene = Scene::set(&[("MAX_BODY", "20 MB")]).await;
+    let scene = Scene::set(&[("MAX_BODY_SIZE", "20 MB")]).await;
     let http = reqwest::Client::new();
     let (mut slowest, mut largest, mut busy, mut count) = ((0, ""), (0, ""), 0, 0);
     for attack in attacks {

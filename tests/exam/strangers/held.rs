@@ -159,9 +159,9 @@ async fn bodies_without_end_are_refused_and_not_kept() {
 async fn large_bodies_that_stop_before_their_end_leave_room_for_ordinary_events() {
     let (body, budget) = (size::of(2_000_000, 9_900_000), size::of(40, 256));
     let settings = [
-        ("MAX_IN_MEMORY", &*format!("{budget} MB")),
-        ("MAX_BODY", "10 MB"),
-        ("MAX_UNPACKED", "12 MB"),
+        ("MAX_BODY_MEMORY", &*format!("{budget} MB")),
+        ("MAX_BODY_SIZE", "10 MB"),
+        ("MAX_DECOMPRESSED_SIZE", "12 MB"),
     ];
     let scene = Scene::set(&settings).await;
     let head = format!("{POST}Content-Length: 10000000\r\n\r\n");

@@ -32,11 +32,13 @@ pub(crate) fn config(bytes: &[u8]) {
         }
         Ok(config) => {
             let ingest = &config.ingest;
-            let largest = ingest.max_body.checked_add(ingest.max_unpacked);
-            assert!(largest.is_some_and(|bytes| bytes <= ingest.max_in_memory));
+            let largest = ingest
+                .max_body_size
+                .checked_add(ingest.max_decompressed_size);
+            assert!(largest.is_some_and(|bytes| bytes <= ingest.max_body_memory));
             assert!(ingest.path_prefix.is_empty() || ingest.path_prefix.starts_with('/'));
             assert!(!ingest.path_prefix.ends_with('/'));
-            assert!(config.batch.size >= 1 && config.batch.in_flight >= 1);
+            assert!(config.batch.size >= 1 && config.batch.concurrency >= 1);
             if role == Role::Ingest {
                 let auth = &ingest.auth;
                 assert!(auth.anonymous || !auth.keys.is_empty() || auth.secret_id.is_some());

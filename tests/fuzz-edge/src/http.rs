@@ -35,8 +35,8 @@ thread_local! {
     static APP: RefCell<Option<App>> = const { RefCell::new(None) };
 }
 
-const MAX_BODY: usize = 8_192;
-const MAX_UNPACKED: usize = 32_768;
+const MAX_BODY_SIZE: usize = 8_192;
+const MAX_DECOMPRESSED_SIZE: usize = 32_768;
 
 /// Answers that the contract has.
 const STATUSES: [u16; 10] = [200, 204, 400, 401, 403, 404, 405, 413, 415, 503];
@@ -62,7 +62,8 @@ impl App {
         let mut config = Config::read(Settings::default(), Role::Serve)
             .unwrap()
             .ingest;
-        (config.max_body, config.max_unpacked) = (MAX_BODY, MAX_UNPACKED);
+        (config.max_body_size, config.max_decompressed_size) =
+            (MAX_BODY_SIZE, MAX_DECOMPRESSED_SIZE);
         let router = app(&config, queue.clone());
         App {
             runtime,
@@ -232,7 +233,7 @@ pub(crate) fn ingest(bytes: &[u8]) {
             sent.headers.is_empty() && sent.body == sent.rest && sent.method == Method::POST;
         if plain
             && sent.path == PATHS[0]
-            && sent.rest.len() <= MAX_BODY
+            && sent.rest.len() <= MAX_BODY_SIZE
             && !sent.rest.starts_with(b"\x1f")
         {
             match Event::read(sent.rest, Level::Repair) {

@@ -94,12 +94,12 @@ fn keys_have_names_and_roles_in_the_file_and_in_the_environment() {
 
 #[test]
 fn a_host_is_a_name_and_no_url() {
-    let hosts = |text: &str| read("", &[("LINEAGE_PROXY_HOSTS", text)], Role::Serve);
+    let hosts = |text: &str| read("", &[("LINEAGE_PROXY_ALLOWED_HOSTS", text)], Role::Serve);
     let config = hosts("proxy.example.com,*.svc.cluster.local,fd00::1").unwrap();
-    assert_eq!(config.ingest.hosts.len(), 3);
+    assert_eq!(config.ingest.allowed_hosts.len(), 3);
     let errors = hosts("http://proxy.example.com").unwrap_err();
     assert!(
-        errors[0].starts_with("hosts: expected names such as"),
+        errors[0].starts_with("allowed_hosts: expected names such as"),
         "{errors:?}"
     );
 }
@@ -154,16 +154,16 @@ const NOT_ON_AWS: [(&str, &str); 24] = [
     ("ONLY", "each function is one half"),
     ("PATH_PREFIX", "the stage is taken off by the runtime"),
     ("MAX_CONNECTIONS", "API Gateway has its own"),
-    ("MAX_BODY", "API Gateway takes less"),
-    ("HOSTS", "nothing is read from a function"),
-    ("MAX_UNPACKED", "the default fits a function"),
-    ("MAX_IN_MEMORY", "a function has one request at a time"),
+    ("MAX_BODY_SIZE", "API Gateway takes less"),
+    ("ALLOWED_HOSTS", "nothing is read from a function"),
+    ("MAX_DECOMPRESSED_SIZE", "the default fits a function"),
+    ("MAX_BODY_MEMORY", "a function has one request at a time"),
     ("AUTH_KEYS", "keys are in the secret"),
     ("QUEUE_VISIBILITY_TIMEOUT", "an attribute of the queue"),
     ("BATCH_SIZE", "a property of the event source"),
     ("BATCH_WINDOW", "a property of the event source"),
-    ("BATCH_IN_FLIGHT", "bounded by the batch and the rate"),
-    ("BATCH_DEDUPLICATION", "the default fits all clients"),
+    ("BATCH_CONCURRENCY", "bounded by the batch and the rate"),
+    ("BATCH_DEDUPLICATION_WINDOW", "the default fits all clients"),
     ("FILE_PATH", "no file outlives a function"),
     ("FILE_MAX_BYTES", "no file outlives a function"),
     ("FILE_KEEP", "no file outlives a function"),
@@ -210,10 +210,10 @@ fn the_template_and_the_settings_name_the_same() {
 #[test]
 fn sizes_that_no_machine_has_are_wrong_and_no_overflow() {
     let most = u64::MAX.to_string();
-    let variables = [("LINEAGE_PROXY_MAX_BODY", most.as_str())];
+    let variables = [("LINEAGE_PROXY_MAX_BODY_SIZE", most.as_str())];
     let errors = read("", &variables, Role::Serve).unwrap_err();
     assert!(
-        errors[0].starts_with("max_in_memory: expected at least "),
+        errors[0].starts_with("max_body_memory: expected at least "),
         "{errors:?}"
     );
 }
@@ -294,7 +294,7 @@ fn the_setting_that_was_meant_is_named_as_it_is_called_there() {
         ("api_key: x", "(did you mean openlineage.api_key?)"),
         (
             "batch: 5",
-            "(it has settings in it: batch.deduplication, batch.in_flight, batch.size, batch.window)",
+            "(it has settings in it: batch.deduplication_window, batch.concurrency, batch.size, batch.window)",
         ),
         (
             "listen: {port: 5000}",

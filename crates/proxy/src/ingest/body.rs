@@ -55,9 +55,9 @@ impl Limits {
     pub(super) fn new(config: &config::Ingest) -> Limits {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Limits {
-            sent: config.max_body,
-            unpacked: config.max_unpacked,
-            memory: Memory::of(config.max_in_memory),
+            sent: config.max_body_size,
+            unpacked: config.max_decompressed_size,
+            memory: Memory::of(config.max_body_memory),
             heavy: Arc::new(Semaphore::new(cores)),
         }
     }
@@ -238,7 +238,7 @@ async fn read(body: &mut Body, limit: usize, share: &mut Share) -> Result<Vec<u8
 
 fn too_large(limit: usize) -> Refusal {
     Refusal::TooLarge(format!(
-        "more than {limit} bytes as sent (max_body): send it with gzip, or with fewer facets"
+        "more than {limit} bytes as sent (max_body_size): send it with gzip, or with fewer facets"
     ))
 }
 

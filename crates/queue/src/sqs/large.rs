@@ -20,7 +20,7 @@ const SIZE_V1: &str = "SQSLargePayloadSize";
 const CLASS: &str = "software.amazon.payloadoffloading.PayloadS3Pointer";
 const CLASS_V1: &str = "com.amazon.sqs.javamessaging.MessageS3Pointer";
 
-/// Bytes of large bodies that a batch holds at once: as many as one event has at most (`max_unpacked`).
+/// Bytes of large bodies that a batch holds at once: as many as one event has at most (`max_decompressed_size`).
 const AT_ONCE: u64 = 32_000_000;
 
 /// For a whole transfer: with the time that SQS may take, below the function's own time-out of 15 s.
