@@ -3,7 +3,6 @@
 //! The environment has this one door. All that is wrong is shown together; the process then ends with status 64.
 //! Called by the mains; everything behind them takes a [`Config`], which cannot be wrong.
 
-mod forms;
 mod injected;
 mod keys;
 mod parse;

@@ -153,7 +153,7 @@ fn queue_config(config: &Config) -> QueueConfig {
         dead_letter_url,
         bucket,
         visibility_timeout,
-        max_receives,
+        max_attempts,
     } = config.queue.clone();
     match url {
         Some(url) => QueueConfig::Sqs(SqsConfig {
@@ -161,12 +161,12 @@ fn queue_config(config: &Config) -> QueueConfig {
             dead_letters: dead_letter_url.map(QueueUrl::new),
             bucket,
             visibility_timeout,
-            max_attempts: max_receives,
+            max_attempts,
         }),
         None => QueueConfig::Embedded(EmbeddedConfig {
             dir: config.data_dir.clone(),
             visibility_timeout,
-            max_attempts: max_receives,
+            max_attempts,
         }),
     }
 }

@@ -10,7 +10,8 @@ use std::path::Path;
 use transform::nearest;
 use transform::yaml::{self, Node};
 
-use super::forms;
+use ::settings::{Format, List, Pairs, object};
+
 use super::injected::is_injected;
 
 /// Every variable of ours begins with this.
@@ -223,7 +224,7 @@ impl Reader {
         };
         let result = match &given.value {
             Value::List(items) => Ok(items.clone()),
-            Value::Text(text) => forms::list(text),
+            Value::Text(text) => List::parse(text),
             Value::Map(_) => Err("expected a list, found a map".to_owned()),
         };
         self.noted(&given, result).unwrap_or_default()
@@ -236,7 +237,7 @@ impl Reader {
         };
         let result = match &given.value {
             Value::Map(map) => Ok(map.clone()),
-            Value::Text(text) => forms::map(text).map(|members| members.into_iter().collect()),
+            Value::Text(text) => Pairs::parse(text),
             Value::List(_) => Err("expected a map, found a list".to_owned()),
         };
         self.noted(&given, result).unwrap_or_default()
@@ -248,9 +249,10 @@ impl Reader {
         use serde_json::Value as Json;
         let given = self.given(name)?;
         let result = match &given.value {
-            Value::Text(text) if text.trim_start().starts_with('{') => forms::object(text)
-                .map_err(|why| format!("expected a list, or a map in JSON: {why}")),
-            Value::Text(text) => forms::list(text).map(Json::from),
+            Value::Text(text) if text.trim_start().starts_with('{') => {
+                object(text).map_err(|why| format!("expected a list, or a map in JSON: {why}"))
+            }
+            Value::Text(text) => List::parse(text).map(Json::from),
             Value::List(items) => Ok(Json::from(items.clone())),
             Value::Map(_) => Err("expected a list or a map".to_owned()),
         };

@@ -2,7 +2,7 @@
 //!
 //! Each has one plain form (`a,b` and `key=value,key=value`), for values of which nothing is special, and JSON for all
 //! others. What is neither is refused: a list that was read as one long key would let nobody in. No error shows a
-//! value, since it may be a key. Called by `settings.rs`.
+//! value, since it may be a key. Called by `formats.rs`, and by the configuration for keys.
 
 use std::collections::BTreeSet;
 
@@ -95,7 +95,7 @@ pub(super) fn map(text: &str) -> Result<Vec<(String, String)>, String> {
 }
 
 /// A JSON object of any depth. Of two members with one name the parser would keep the last and say nothing.
-pub(super) fn object(text: &str) -> Result<serde_json::Value, String> {
+pub fn object(text: &str) -> Result<serde_json::Value, String> {
     fn twice(json: &Json<'_>) -> bool {
         let members = json.members();
         let mut names = BTreeSet::new();

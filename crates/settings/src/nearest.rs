@@ -6,9 +6,9 @@
 /// separators, or with a letter in three that is wrong, missing, too much or swapped with its neighbour.
 ///
 /// ```
-/// assert_eq!(transform::nearest("nam", ["namespace", "name"]), Some("name"));
-/// assert_eq!(transform::nearest("eventType", ["event_type", "kind"]), Some("event_type"));
-/// assert_eq!(transform::nearest("zzz", ["name"]), None);
+/// assert_eq!(settings::nearest("nam", ["namespace", "name"]), Some("name"));
+/// assert_eq!(settings::nearest("eventType", ["event_type", "kind"]), Some("event_type"));
+/// assert_eq!(settings::nearest("zzz", ["name"]), None);
 /// ```
 pub fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
     let wanted = plain(word);
