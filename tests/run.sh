@@ -63,6 +63,8 @@ pytest=(-m pytest -q -p no:cacheprovider -o tmp_path_retention_policy=failed -o 
 # With the tests among the targets, so that the dependencies are those that were just built.
 cargo build --workspace --bins --tests --locked
 
+PROXY_TEST_BIN_DIR="$target/debug" "$infra/bin/python" "${pytest[@]}" tests/docs
+
 # sync_assets.sh builds the functions as for a release, but for what takes time and makes them only smaller and faster.
 export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=0
 PROXY_TEST_BIN_DIR="$target/debug" PROXY_TEST_EMULATOR="$emulator/bin/ministack" PROXY_TEST_PACKAGING="$packaging" \

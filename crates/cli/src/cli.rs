@@ -1,12 +1,14 @@
-//! The commands: what they take, and which of them runs.
+//! The commands, their arguments, and which function runs each.
 //!
 //! Each prints for a person on a terminal, and JSON with `--output json`.
 
 mod dead_letters;
 mod demo;
 mod doctor;
+mod healthcheck;
 mod input;
 mod keys;
+mod package;
 mod send;
 mod serve;
 mod stack;
@@ -19,7 +21,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use ::transform::Transforms;
 use proxy::config::settings::Settings;
@@ -28,7 +30,7 @@ use proxy::queue::Unavailable;
 use proxy::rules::NoRules;
 use proxy::setup::NotStarted;
 
-/// Takes OpenLineage events over HTTP, keeps them safe, and brings them to Amazon DataZone, Marquez, DataHub or a file.
+/// Accepts OpenLineage events over HTTP, queues them durably, and delivers them to Amazon DataZone, Marquez, DataHub or a file.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Cli {
@@ -39,72 +41,82 @@ pub(crate) struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   lineage-proxy demo                               see what it does
-  lineage-proxy serve --config proxy.yaml --check  check the settings, then
+  lineage-proxy serve --config proxy.yaml --check  check the settings
   lineage-proxy serve --config proxy.yaml          run with them
-  lineage-proxy validate events.jsonl.gz           what is wrong with events
-  lineage-proxy transform --diff events.jsonl      what transforms.yaml changes
+  lineage-proxy validate events.jsonl.gz           find errors
+  lineage-proxy transform --diff events.jsonl      show what rules do
 
 Exit status:
-  0 fine, 1 the answer is no, 2 wrong usage, 64 something has to be changed first,
-  75 not now: worth another try, 70 a bug";
+   0  success
+   1  the answer is no: an invalid or rejected event, a failed example
+   2  wrong usage
+  64  a setting, the rules or a folder has to be corrected first
+  70  a bug in lineage-proxy
+  75  temporary failure: try again";
 
 /// Shown below the help of commands that read events.
 const FORMS: &str = "\
-A FILE holds JSON values, one after the other: a line each or over many lines,
-in arrays, or as GET /api/v1/events/lineage answers; gzipped or not. A folder
-stands for the files in it, `-` for standard input.";
+A FILE contains JSON events: one a line, over several lines, in arrays, or as
+GET /api/v1/events/lineage returns them. It may be compressed with gzip.
+A folder means all files in it. `-` means standard input.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the proxy on this machine.
     Serve(serve::Arguments),
-    /// Start a proxy, send it the events of a small pipeline, and show what becomes of them.
+    /// Start a proxy, send it the events of a small pipeline, and show the result.
     Demo(demo::Arguments),
-    /// Say what is wrong with events in files.
+    /// Find what is wrong with the events in files.
     #[command(after_help = FORMS)]
     Validate(validate::Arguments),
-    /// Show what the rules of a rules file make of events; check, test and explain them.
+    /// Apply rules to events and show the result; check, test and explain rules.
     Transform(transform::Arguments),
     /// Send events in files to a proxy or any other OpenLineage endpoint.
     #[command(after_help = FORMS)]
     Send(send::Arguments),
     /// List, show, redrive and delete events that could not be delivered.
     DeadLetters(dead_letters::Arguments),
-    /// Check a deployed stack from end to end, and say what to do where it fails.
+    /// Check a deployed stack from end to end, and say how to repair it.
     Doctor(doctor::Arguments),
-    /// Look at the queue.
+    /// Inspect the queue.
     #[command(subcommand)]
     Queue(QueueCommand),
-    /// Make keys, and the hashes that stand for them in `auth.keys`.
+    /// Generate API keys, and the hashes of keys for `auth.keys`.
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Ask a running proxy whether it can queue events.
+    Healthcheck(healthcheck::Arguments),
+    /// Print a completion script for a shell.
+    Completions(package::Completions),
+    /// Print the manual page, or write the pages of all commands.
+    Man(package::Man),
 }
 
 #[derive(Debug, Subcommand)]
 enum QueueCommand {
-    /// Say how many events wait, are under way, or were given up.
+    /// Count the events that are waiting, in flight or dead-lettered.
     Status(dead_letters::Place),
 }
 
-/// The flags that say what is configured.
+/// The flags that set what the environment and the file set too.
 #[derive(Debug, Args)]
 struct Common {
     /// A YAML file with settings.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The rules file; read again when it changes.
+    /// The rules file; reloaded when it changes.
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
-    /// Where to listen [default: 127.0.0.1:5000].
+    /// The address to listen on [default: 127.0.0.1:5000].
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<String>,
-    /// Where queue and store are kept [default: lineage-data].
+    /// The folder for queue and store [default: lineage-data].
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Let anyone send who can reach the address.
+    /// Accept events without a key from anyone who can reach the address.
     #[arg(long)]
     allow_anonymous: bool,
-    /// Run only one half; both use the same SQS queue.
+    /// Run only ingest or only batch; both need the same SQS queue.
     #[arg(long, value_name = "ingest|batch")]
     only: Option<String>,
 }
@@ -118,9 +130,9 @@ enum Output {
     Json,
 }
 
-/// Fine.
+/// Success.
 const FINE: ExitCode = ExitCode::SUCCESS;
-/// The answer is no: an invalid event, a refused one.
+/// The answer is no: an invalid event, a rejected event.
 fn no() -> ExitCode {
     ExitCode::from(1)
 }
@@ -144,6 +156,9 @@ pub(crate) async fn run(
             dead_letters::status(arguments, environment).await
         }
         Command::Keys(command) => keys::run(&command),
+        Command::Healthcheck(arguments) => healthcheck::run(arguments).await,
+        Command::Completions(arguments) => package::completions(&arguments, Cli::command()),
+        Command::Man(arguments) => package::man(&arguments, Cli::command()),
     };
     result.unwrap_or_else(|error| {
         eprintln!("lineage-proxy: {error:#}");
@@ -152,7 +167,7 @@ pub(crate) async fn run(
         } else if error.is::<Errors>() || error.is::<NoRules>() {
             64
         } else if error.is::<Unavailable>() {
-            75 // the queue is away, or held by another process: later it may not be
+            75 // the queue is unreachable, or another process uses it
         } else if error.is::<input::Unreadable>() || error.is::<stack::Unknown>() {
             2
         } else {
@@ -198,7 +213,7 @@ fn settings(file: &Path) -> Result<Settings, Errors> {
     Ok(Settings::yaml(&name, &text).beside("rules.file", folder))
 }
 
-/// Prints to standard output; a reader that went away (`| head`) is no error.
+/// Prints to standard output; a reader that went away (`| head`) is not an error.
 fn print(text: impl std::fmt::Display) -> anyhow::Result<()> {
     match writeln!(std::io::stdout().lock(), "{text}") {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),

@@ -1,7 +1,7 @@
 //! The command line, as a library: so that a binary with transforms of its own has the same commands.
 //!
-//! Reads flags, environment and file once, calls the command, and turns what it says into an exit status:
-//! 0 fine, 1 the answer is no, 2 wrong usage, 64 bad configuration, 75 not now, 70 our fault.
+//! Reads flags, environment and file once, runs the command, and turns its result into an exit status:
+//! 0 success, 1 the answer is no, 2 wrong usage, 64 bad configuration, 70 a bug, 75 temporary failure.
 
 mod cli;
 
@@ -21,12 +21,12 @@ pub fn main(transforms: Transforms) -> ExitCode {
     {
         Ok(runtime) => {
             let status = runtime.block_on(run(cli, transforms, std::env::vars_os()));
-            // What had to end has. A look-up of a host's name that hangs is no reason to stay.
+            // All work has ended. Only a DNS look-up that hangs could still run, and it must not delay the exit.
             runtime.shutdown_background();
             status
         }
         Err(error) => {
-            eprintln!("lineage-proxy: no runtime: {error}");
+            eprintln!("lineage-proxy: cannot start the runtime: {error}");
             ExitCode::from(70)
         }
     }

@@ -1,0 +1,43 @@
+//! Asks a running proxy whether it can queue events: for containers, which have no `curl` in them.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use reqwest::Url;
+
+use super::{FINE, no, print};
+
+/// How long a proxy may take to respond. Its own look at the queue ends sooner.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Which proxy.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The URL of the proxy; `readyz` is added to its path.
+    #[arg(long, default_value = "http://127.0.0.1:5000")]
+    url: Url,
+}
+
+/// Prints `ready` and ends with 0, or prints why it is not and ends with 1.
+pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let mut url = arguments.url;
+    let path = format!("{}/readyz", url.path().trim_end_matches('/'));
+    url.set_path(&path);
+    let client = reqwest::Client::builder()
+        .timeout(TIMEOUT)
+        .no_proxy()
+        .build()?;
+    let problem = match client.get(url).send().await {
+        Ok(response) if response.status().is_success() => {
+            print("ready")?;
+            return Ok(FINE);
+        }
+        Ok(response) => response.status().to_string(),
+        Err(error) if error.is_connect() => "cannot connect".to_owned(),
+        Err(error) if error.is_timeout() => "no response in time".to_owned(),
+        Err(error) => error.without_url().to_string(),
+    };
+    print(format_args!("not ready: {problem}"))?;
+    Ok(no())
+}

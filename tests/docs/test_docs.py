@@ -1,0 +1,84 @@
+"""The documentation against the code: each snippet is run or parsed, each link leads somewhere, each command is named."""
+
+import re
+
+import pytest
+
+import snippets
+from snippets import BINARY, PAGES, ROOT, prose, succeeds
+
+SNIPPETS = [snippet for page in PAGES for snippet in snippets.of(page)]
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=str)
+def test_each_snippet_is_valid(snippet, tmp_path):
+    assert snippet.kind in snippets.CHECKS, f"{snippet}: no check for snippets of the kind {snippet.kind!r}"
+    snippets.CHECKS[snippet.kind](snippet, tmp_path)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_each_link_leads_to_a_file_and_a_heading(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if re.match(r"https?://", target):
+            continue
+        file, _, anchor = target.partition("#")
+        file = (page.parent / file).resolve() if file else page
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file), target
+
+
+def anchors(page):
+    """The anchors that a host of the repository makes of the headings of a page."""
+    headings = re.findall(r"(?m)^#+ (.*)$", prose(page))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_each_page_is_linked_from_the_readme():
+    readme = (ROOT / "README.md").read_text()
+    for page in PAGES:
+        if page.parent.name != "docs" and page.parent != ROOT:
+            continue
+        if page.name != "README.md":
+            assert f"]({page.relative_to(ROOT)})" in readme, page
+
+
+def commands(*of):
+    """The commands that the help of a command lists."""
+    listed = succeeds(BINARY, *of, "--help").partition("\nCommands:\n")[2].partition("\n\n")[0]
+    return [name for name in re.findall(r"(?m)^  (\S+)", listed) if name != "help"]
+
+
+def test_each_command_is_documented():
+    page = (ROOT / "docs" / "command-line.md").read_text()
+    for command in commands():
+        assert f"`{command}" in page, command
+        for inner in commands(command):
+            assert re.search(rf"`{command} (?:[\w-]+ \\\| )*{inner}\b|\b{command} {inner}\b", page), (command, inner)
+
+
+@pytest.mark.parametrize("shell", ["bash", "elvish", "fish", "powershell", "zsh"])
+def test_completions_are_printed_for_each_shell(shell, tmp_path):
+    script = succeeds(BINARY, "completions", shell)
+    assert "dead-letters" in script
+    if shell == "bash":
+        (tmp_path / "lineage-proxy.bash").write_text(script)
+        succeeds("bash", "-n", tmp_path / "lineage-proxy.bash")
+
+
+def test_there_is_a_manual_page_for_each_command(tmp_path):
+    succeeds(BINARY, "man", tmp_path)
+    expected = {"lineage-proxy.1"}
+    for command in commands():
+        expected.add(f"lineage-proxy-{command}.1")
+        expected.update(f"lineage-proxy-{command}-{inner}.1" for inner in commands(command))
+    assert {page.name for page in tmp_path.iterdir()} == expected
+    assert (tmp_path / "lineage-proxy.1").read_text() == succeeds(BINARY, "man")
+    for page in tmp_path.iterdir():
+        if groff := snippets.shutil.which("groff"):
+            # -z: no output; what is wrong with a page is written to standard error.
+            done = snippets.subprocess.run([groff, "-man", "-ww", "-z", page], capture_output=True, text=True)
+            assert (done.returncode, done.stderr) == (0, ""), page
