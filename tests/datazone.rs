@@ -175,7 +175,7 @@ async fn a_missing_right_or_domain_keeps_the_events() {
         };
         let line = Line::start(settings, &[]).await;
         line.serve.post(&event(1, "START")).await;
-        line.serve.logged("will be tried again");
+        line.serve.logged("delivery failed, will retry");
         line.datazone.set(|settings| settings.faults.clear());
         assert_eq!(line.posted(1).await.len(), 1, "{kind:?}");
         assert!(line.dead_letters().is_empty());
@@ -282,7 +282,7 @@ async fn short_redshift_names_are_looked_up_once_and_stay_where_the_look_up_is_d
             .contains("redshift://other.us-east-1:5439")
     );
     assert_eq!(
-        line.serve.logged("name left as it came")["namespace"],
+        line.serve.logged("could not resolve name; left unchanged")["namespace"],
         "redshift://gone.us-east-1:5439"
     );
 }
@@ -301,7 +301,7 @@ async fn the_rate_stays_within_the_quota() {
     let log = line.serve.log.lock().unwrap();
     let handed_back = log
         .iter()
-        .filter(|l| l["fields"]["message"] == "will be tried again")
+        .filter(|l| l["fields"]["message"] == "delivery failed, will retry")
         .count();
     assert_eq!(handed_back, 0, "throttled in spite of the budget");
 }

@@ -282,7 +282,7 @@ async fn an_event_says_how_many_names_its_rules_rewrote() {
     eventually_async(async || serve.get("/metrics").await.contains(failed)).await;
     let inputs = r#""inputs":[{"namespace":"n","name":"a"},{"namespace":"n","name":"b"}]"#;
     serve.post(&support::moving(1, "START", inputs)).await;
-    let line = serve.logged("event");
+    let line = serve.logged("event delivered");
     assert_eq!(
         (&line["rules"], &line["rewritten"]),
         (&"by-rule, by-script".into(), &2.into()),
@@ -325,7 +325,7 @@ async fn a_target_that_is_down_is_a_line_when_it_goes_and_one_when_it_is_back() 
         down[0]["since"].as_str().unwrap().ends_with('Z'),
         "{down:#?}"
     );
-    let retries = lines(&serve, "will be tried again");
+    let retries = lines(&serve, "delivery failed, will retry");
     assert!((1..=6).contains(&retries.len()), "{retries:#?}");
     for field in [
         "run.id",

@@ -53,7 +53,7 @@ async fn a_target_that_is_down_gets_everything_when_it_is_up() {
     for n in 0..5 {
         assert_eq!(serve.post(&event(n, "START")).await.status(), 200);
     }
-    serve.logged("will be tried again");
+    serve.logged("delivery failed, will retry");
     *target.default.lock().unwrap() = 201;
     assert_eq!(target.taken_when(5).await.len(), 5);
 }

@@ -122,7 +122,7 @@ async fn a_clock_that_jumps_while_it_serves_hides_no_event_and_gives_none_out_tw
                 .lock()
                 .unwrap()
                 .iter()
-                .filter(|line| line["fields"]["message"] == "will be tried again")
+                .filter(|line| line["fields"]["message"] == "delivery failed, will retry")
                 .count()
                 > 0)
             .then_some(())
@@ -178,7 +178,7 @@ async fn a_clock_that_was_set_back_between_two_starts_hides_no_event() {
     for n in 0..20 {
         assert_eq!(serve.post(&event(n, "START")).await.status(), 200);
     }
-    serve.logged("will be tried again");
+    serve.logged("delivery failed, will retry");
     serve.kill();
     wall.set(-DAY);
     *target.default.lock().unwrap() = 400;

@@ -226,7 +226,7 @@ async fn while_the_folder_of_the_file_is_gone_events_wait_and_it_is_told_why() {
     let serve = Serve::start(&folder.path().join("data"), &settings);
     fs::remove_dir_all(file.parent().unwrap()).unwrap();
     assert_eq!(serve.post(&event(1, "START")).await.status(), 200);
-    let told = serve.logged("will be tried again");
+    let told = serve.logged("delivery failed, will retry");
     assert!(
         told.to_string().contains("events.jsonl: No such file"),
         "{told}"

@@ -180,7 +180,7 @@ async fn what_is_denied_or_not_there_is_kept_told_and_delivered_once_it_is_grant
         let line = Line::start(Kind::DataZone, &target.url(), &more);
         let events = events(count);
         line.send(&events).await;
-        line.serve.logged("will be tried again");
+        line.serve.logged("delivery failed, will retry");
         tokio::time::sleep(Duration::from_secs(size::of(1, 30))).await;
         let name = format!(r#"lineage_proxy_retries_total{{target="datazone",reason="{class}"}}"#);
         let raised = line.serve.counter(&name).await;
@@ -224,7 +224,7 @@ async fn events_that_trickle_in_while_the_target_is_down_arrive_once_and_in_orde
         }
     }
     tokio::time::sleep(Duration::from_secs(size::of(4, 40))).await;
-    line.serve.logged("will be tried again");
+    line.serve.logged("delivery failed, will retry");
     let target = Rough::on(place.listen(1_024).unwrap(), Trouble::Nothing);
     let up = Instant::now();
     line.outcomes(sent.len()).await;

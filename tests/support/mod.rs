@@ -105,7 +105,10 @@ impl Serve {
         let log = self.log.lock().unwrap();
         let fields = log.iter().map(|line| line["fields"].clone());
         fields
-            .filter(|fields| fields["message"] == "event")
+            .filter(|fields| {
+                let outcome = fields["outcome"].as_str();
+                outcome.is_some_and(|outcome| outcome != "retry")
+            })
             .collect()
     }
 

@@ -13,6 +13,7 @@ mod finding;
 mod formats;
 mod holders;
 mod json;
+mod ordering_key;
 mod positions;
 mod text;
 
@@ -23,6 +24,7 @@ pub use finding::{Finding, MAX_FINDINGS, Severity};
 pub use formats::{date_time, uri};
 pub use holders::{FacetSet, Holder, Kind, Path, facets_named, holders, run_ids, runs_and_jobs};
 pub use json::{Json, Member, quote};
+pub use ordering_key::OrderingKey;
 pub use positions::{Mention, Name, Positions, Role, names, positions};
 pub use text::{MAX_DEPTH, MAX_VALUES, split_array, split_array_up_to};
 

@@ -14,9 +14,9 @@ use serde_json::Value;
 use tokio::time::Instant;
 use transform::Transforms;
 
-use crate::batch::{self, Batch, Hold, MARGIN, Report};
 use crate::config::settings::Settings;
 use crate::config::{Config, Role};
+use crate::pipeline::{self, CoalesceBuffer, MARGIN, Pipeline, Report};
 use crate::queue::{Queue, Record, Settlement, once};
 use crate::rules::Allowed;
 use crate::{bootstrap, setup, telemetry};
@@ -39,7 +39,7 @@ async fn start(transforms: Transforms) -> Result<(), Error> {
         target: Some(config.target.name()),
     };
     let batch = setup::batch(&config, &aws, allowed, None).await?;
-    let (batch, queue): (&Batch, &Queue) = (&batch, &queue);
+    let (batch, queue): (&Pipeline, &Queue) = (&batch, &queue);
     let handler = service_fn(move |event: LambdaEvent<Value>| async move {
         let deadline = deadline(event.context.deadline);
         let records = records(event.payload)?;
@@ -47,8 +47,8 @@ async fn start(transforms: Transforms) -> Result<(), Error> {
             .iter()
             .map(|record| record.queue_id.clone())
             .collect();
-        let mut hold = Hold::nothing();
-        let report = batch::run(batch, queue, &mut hold, records, deadline).await;
+        let mut hold = CoalesceBuffer::nothing();
+        let report = pipeline::run(batch, queue, &mut hold, records, deadline).await;
         telemetry::flush(metrics);
         Ok::<_, Error>(failures(handed, &report))
     });
@@ -137,7 +137,7 @@ fn failures(handed: Vec<String>, report: &Report) -> SqsBatchResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::{Outcome, Settled};
+    use crate::pipeline::{Outcome, Settled};
     use serde_json::json;
 
     fn handed(id: &str, receives: u32) -> Value {
@@ -166,7 +166,7 @@ mod tests {
             class: "invalid",
             reason: "no".to_owned(),
         };
-        let again = Outcome::HandedBack {
+        let again = Outcome::Retry {
             class: "throttled",
             after: Duration::ZERO,
             reason: "slow down".to_owned(),

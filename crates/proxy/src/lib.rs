@@ -1,16 +1,17 @@
 //! lineage-proxy: the application.
 //!
-//! The path of an event: `ingest` takes it over HTTP and puts it into the `queue`; `batch` takes it out, transforms
+//! The path of an event: `ingest` takes it over HTTP and puts it into the `queue`; the `pipeline` takes it out, transforms
 //! it and brings it to its target. Two shells run the same lines: `serve` on one machine, the bootstraps on AWS.
 
 pub mod aws_error;
-pub mod batch;
+
 pub mod bootstrap;
 pub mod check;
 pub mod config;
 pub mod function;
 pub mod ingest;
 pub mod lookup;
+pub mod pipeline;
 pub mod rules;
 pub mod serve;
 pub mod setup;

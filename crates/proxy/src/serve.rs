@@ -23,9 +23,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use transform::Transforms;
 
-use crate::batch::{Batch, Hold, Report};
 use crate::config::{Config, KeyRole, Part};
 use crate::ingest::{Hosts, Ingest, router};
+use crate::pipeline::{CoalesceBuffer, Pipeline, Report};
 use crate::queue::Queue;
 use crate::rules::Allowed;
 use crate::setup;
@@ -51,7 +51,7 @@ pub struct Served {
     stop: CancellationToken,
     tasks: JoinSet<()>,
     queue: Queue,
-    batch: Option<Arc<Batch>>,
+    batch: Option<Arc<Pipeline>>,
 }
 
 /// Starts a proxy. `watcher` is sent each batch that is done, for those who show it.
@@ -81,8 +81,8 @@ pub async fn start(
         store = batch.target.store().cloned();
         // A FIFO queue gives out nothing more of a run while an event of it is held.
         let hold = match &config.queue.url {
-            Some(url) if url.ends_with(".fifo") => Hold::nothing(),
-            Some(_) | None => Hold::between_batches(visible, older),
+            Some(url) if url.ends_with(".fifo") => CoalesceBuffer::nothing(),
+            Some(_) | None => CoalesceBuffer::between_batches(visible, older),
         };
         watched = Some(batch.clone());
         worker = Some(Worker::new(
@@ -132,7 +132,7 @@ pub fn allowed(config: &Config, transforms: Transforms) -> Allowed {
     let visible = config.queue.visibility_timeout;
     Allowed {
         transforms,
-        longest_window: Some(Hold::longest_window(visible, older(config))),
+        longest_window: Some(CoalesceBuffer::longest_window(visible, older(config))),
         target: Some(config.target.name()),
     }
 }
@@ -178,7 +178,7 @@ impl Served {
         self.stop.cancel();
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(STOP, ended).await.is_err() {
-            warn!("not everything ended in time; what is not done stays in the queue");
+            warn!("shutdown timed out; unfinished events stay queued");
         }
         // With the process goes what is in files that nobody can find any more.
         match tokio::time::timeout(LAST_LOOK, self.in_place()).await {
@@ -198,7 +198,7 @@ where
     P: Future<Output = ()> + Send + 'static,
 {
     while let Err(panic) = tokio::spawn(anew()).await {
-        error!(part = name, error = %panic, "ended in a panic; it starts again");
+        error!(part = name, error = %panic, "worker panicked, restarting");
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}
             () = stop.cancelled() => break,

@@ -13,10 +13,10 @@ use tokio::net::TcpListener;
 use tracing::warn;
 
 use crate::aws_error::said;
-use crate::batch::Batch;
 use crate::config::{self, Config, HASH_KEY, Part};
 use crate::ingest::Keys;
 use crate::lookup::Lookups;
+use crate::pipeline::Pipeline;
 use crate::queue::{Embedded, EmbeddedConfig, Queue, QueueConfig, QueueUrl, Sqs, SqsConfig};
 use crate::rules::{Allowed, LiveRules};
 
@@ -305,7 +305,7 @@ pub async fn batch(
     aws: &Aws,
     allowed: Allowed,
     claim: Option<Arc<Claim>>,
-) -> Result<Batch, NotStarted> {
+) -> Result<Pipeline, NotStarted> {
     let lookups = match config.redshift_lookup {
         true => Lookups::new(aws),
         false => Lookups::disabled(),
@@ -316,7 +316,7 @@ pub async fn batch(
         (None, None) => None,
     };
     let rules = rules(config, hash_key, aws, allowed).await?;
-    Ok(Batch::new(
+    Ok(Pipeline::new(
         config,
         target(config, aws, claim).await?,
         lookups,

@@ -11,8 +11,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use openlineage::{Event, Subject};
-use sha2::{Digest, Sha256};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -45,7 +43,7 @@ pub struct Message {
     pub body: Arc<str>,
     /// When it was accepted, in milliseconds since 1970.
     pub received_at: i64,
-    /// What it has to be in order with, where the queue keeps an order: see [`group`].
+    /// What it has to be in order with, where the queue keeps an order: an `openlineage::OrderingKey` as text.
     pub group: String,
     /// Its share of the memory budget, released with the last copy of the message.
     pub memory_permit: Option<Arc<OwnedSemaphorePermit>>,
@@ -248,18 +246,6 @@ pub fn once(records: Vec<Record>) -> Vec<Record> {
         }
     }
     kept
-}
-
-/// What an event has to be in order with, as a message group id of SQS (1 to 128 characters): its run, or its job or
-/// dataset.
-pub fn group(event: &Event) -> String {
-    match event.subject() {
-        Subject::Run { id, .. } => id.to_string(),
-        Subject::Job { job: named } | Subject::Dataset { dataset: named } => {
-            let name = format!("{}\n{}", named.namespace, named.name);
-            hex::encode(Sha256::digest(name))
-        }
-    }
 }
 
 /// Milliseconds since 1970.

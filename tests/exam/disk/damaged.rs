@@ -56,7 +56,7 @@ async fn a_queue_that_is_damaged_while_it_is_used_is_set_aside_and_takes_again()
     filled(folder.path(), &target, count).await;
     *target.default.lock().unwrap() = 503;
     let serve = start(folder.path(), &target);
-    serve.logged("will be tried again");
+    serve.logged("delivery failed, will retry");
     let at = folder.path().join("queue.db");
     let pages = fs::metadata(&at).unwrap().len() / PAGE;
     for page in pages / 3..pages / 3 + 5 {

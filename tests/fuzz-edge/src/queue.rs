@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
-use openlineage::{Event, Level};
+use openlineage::{Event, Level, OrderingKey};
 use proxy::function::records;
-use proxy::queue::{Pointer, Record, group};
+use proxy::queue::{Pointer, Record};
 use serde_json::{Value, json};
 
 /// Names of attributes that mean something.
@@ -93,7 +93,7 @@ fn held(record: &Record, body: &str) {
         return;
     }
     if let Ok(read) = Event::read_shared(&record.body, Level::Repair) {
-        let group = group(&read.event);
+        let group = OrderingKey::from(&read.event).to_string();
         assert!((1..=128).contains(&group.len()) && group.is_ascii());
         if read.repairs.is_empty() && read.event.text().len() == body.len() {
             assert!(Arc::ptr_eq(&record.body, &read.event.shared_text()));

@@ -21,9 +21,9 @@ use ::transform::Transforms;
 
 use super::table::{Fit, Table};
 use super::{FINE, Output, no, print};
-use proxy::batch::{Outcome, Report, Settled};
 use proxy::config::settings::Settings;
 use proxy::config::{Config, Role};
+use proxy::pipeline::{Outcome, Report, Settled};
 use proxy::serve::ToldToStop;
 use proxy::{serve, telemetry};
 
@@ -267,7 +267,7 @@ impl Way {
             Some(Outcome::Delivered { .. }) => "delivered",
             Some(Outcome::Dropped { .. }) => "dropped",
             Some(Outcome::DeadLettered { .. }) => "dead-lettered",
-            Some(Outcome::HandedBack { .. }) => "will be tried again",
+            Some(Outcome::Retry { .. }) => "will retry",
             None => "on its way",
         }
     }

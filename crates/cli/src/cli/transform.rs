@@ -17,9 +17,9 @@ use anstyle::{AnsiColor, Style};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use openlineage::{Event, Level};
-use proxy::batch::Prepare;
 use proxy::config::settings::Settings;
 use proxy::config::{Config, Errors, Role, RulesSource};
+use proxy::pipeline::Adapter;
 use proxy::rules::{Allowed, NoRules, read_path};
 use proxy::serve;
 use targets::Kind;
@@ -171,10 +171,10 @@ impl Located {
 }
 
 impl TargetArgs {
-    fn prepare(&self) -> Prepare {
+    fn prepare(&self) -> Adapter {
         let named = |kind: &Kind| kind.name() == self.target;
         let kind = Kind::ALL.into_iter().find(named).unwrap_or(Kind::Store);
-        Prepare {
+        Adapter {
             target: kind.into(),
             redshift: ::transform::Redshift {
                 style: ::transform::Style::None,

@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use openlineage::{Event, Finding, Level, Read, split_array_up_to, warnings};
+use openlineage::{Event, Finding, Level, OrderingKey, Read, split_array_up_to, warnings};
 use serde_json::{Value, json};
 use targets::escaped;
 use tokio::sync::OwnedSemaphorePermit;
@@ -20,7 +20,7 @@ use super::paths::nearest;
 use super::query::Query;
 use super::report::{About, Entry, Reported, ingested};
 use super::{Ingest, Inner, misdirected};
-use crate::queue::{Message, SendError, group, now};
+use crate::queue::{Message, SendError, now};
 use crate::telemetry::metric::Metric;
 use crate::telemetry::text::{NAME, shown};
 
@@ -328,7 +328,7 @@ fn message(event: &Event, room: Room) -> Message {
         id: uuid::Uuid::now_v7().to_string(),
         body: event.shared_text(),
         received_at: now(),
-        group: group(event),
+        group: OrderingKey::from(event).to_string(),
         memory_permit: room,
     }
 }

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::batch::Batch;
 use crate::ingest;
+use crate::pipeline::Pipeline;
 use crate::queue::{Depth, Queue, Unavailable};
 use crate::telemetry::metric::Metric;
 
@@ -19,7 +19,7 @@ const LOOK: Duration = Duration::from_secs(10);
 const SHARE: u32 = 100;
 
 /// Looks until `stop`. There is no batch where a proxy only takes in.
-pub(super) async fn watch(queue: Queue, batch: Option<Arc<Batch>>, stop: CancellationToken) {
+pub(super) async fn watch(queue: Queue, batch: Option<Arc<Pipeline>>, stop: CancellationToken) {
     let mut next = Instant::now();
     let (mut waiting, mut known) = (None, Known::default());
     loop {

@@ -1,7 +1,7 @@
 //! The worker: takes batches out of the queue, as long as it is not told to stop.
 //!
 //! Batches overlap, so that a few slow events do not hold up the others; what is taken first of a run goes first
-//! (`batch/order.rs`). A panic ends a batch and not the worker: its events then go one by one, so that the one on which
+//! (`pipeline/order.rs`). A panic ends a batch and not the worker: its events then go one by one, so that the one on which
 //! something panics harms itself alone. Started and supervised by `serve.rs`.
 
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use super::PAUSE;
-use crate::batch::{self, Batch, Hold, Report, Taken};
 use crate::config::{self, Config};
+use crate::pipeline::{self, CoalesceBuffer, InFlightBatch, Pipeline, Report};
 use crate::queue::{FailureLog, Queue, Record, Settlement};
 use crate::telemetry::STOP;
 
@@ -31,7 +31,7 @@ pub(super) struct Worker {
     line: Line,
     config: Config,
     stop: CancellationToken,
-    hold: Hold,
+    hold: CoalesceBuffer,
     trouble: FailureLog,
     /// For events in hand: a batch, and some that are slow.
     room: Arc<Semaphore>,
@@ -41,19 +41,19 @@ pub(super) struct Worker {
 /// What a batch goes through.
 #[derive(Clone)]
 struct Line {
-    batch: Arc<Batch>,
+    batch: Arc<Pipeline>,
     queue: Queue,
     watcher: Option<mpsc::UnboundedSender<Report>>,
 }
 
 impl Worker {
     pub(super) fn new(
-        batch: Arc<Batch>,
+        batch: Arc<Pipeline>,
         queue: Queue,
         config: Config,
         stop: CancellationToken,
         watcher: Option<mpsc::UnboundedSender<Report>>,
-        hold: Hold,
+        hold: CoalesceBuffer,
     ) -> Worker {
         let room = config.batch.size + config.batch.size.div_ceil(2);
         Worker {
@@ -138,14 +138,14 @@ impl Worker {
         let visible = self.config.queue.visibility_timeout;
         let time = visible
             .saturating_sub(self.hold.longest())
-            .saturating_sub(batch::MARGIN);
+            .saturating_sub(pipeline::MARGIN);
         let deadline = Instant::now() + time;
         drop(room.split(room.num_permits().saturating_sub(records.len())));
         let again = self.hold.anew();
         let mut hold = std::mem::replace(&mut self.hold, again);
         let (line, taking) = (self.line.clone(), records.clone());
         let taking = tokio::spawn(async move {
-            let taken = batch::take(&line.batch, &line.queue, &mut hold, taking, deadline).await;
+            let taken = pipeline::take(&line.batch, &line.queue, &mut hold, taking, deadline).await;
             (taken, hold)
         });
         let line = self.line.clone();
@@ -173,10 +173,10 @@ impl Worker {
 }
 
 impl Line {
-    async fn finish(&self, taken: Taken) {
+    async fn finish(&self, taken: InFlightBatch) {
         let (records, deadline) = (taken.records(), taken.deadline());
         let line = self.clone();
-        let finishing = async move { batch::finish(&line.batch, &line.queue, taken).await };
+        let finishing = async move { pipeline::finish(&line.batch, &line.queue, taken).await };
         match tokio::spawn(finishing).await {
             Ok(report) => self.tell(report),
             Err(panic) => self.one_by_one(&panic, records, deadline).await,
@@ -189,8 +189,8 @@ impl Line {
         let run = |record: Record| {
             let line = self.clone();
             async move {
-                let mut hold = Hold::nothing();
-                batch::run(&line.batch, &line.queue, &mut hold, vec![record], deadline).await
+                let mut hold = CoalesceBuffer::nothing();
+                pipeline::run(&line.batch, &line.queue, &mut hold, vec![record], deadline).await
             }
         };
         for (record, ended) in each_alone(records, run).await {
@@ -198,7 +198,7 @@ impl Line {
                 Ok(report) => self.tell(report),
                 Err(panic) => {
                     error!(id = record.id, error = %panic, "an event ended in a panic");
-                    let settlement = batch::after_panic(&record, self.batch.max_receives);
+                    let settlement = pipeline::after_panic(&record, self.batch.max_receives);
                     self.settle(&[(&record, settlement)]).await;
                 }
             }

@@ -12,13 +12,13 @@ use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, Message, MessageAttributeValue,
     MessageSystemAttributeName, QueueAttributeName,
 };
-use openlineage::{Event, Level};
+use openlineage::{Event, Level, OrderingKey};
 
 use super::error::summarize;
 use super::large::{Bucket, Pointer, SIZE};
 use super::message::{MAX_ENTRIES, deduplication, number, region, size, text};
 use super::seconds;
-use crate::{BodyError, DeadLetter, QueueUrl, Record, Redact, Status, Unavailable, group, now};
+use crate::{BodyError, DeadLetter, QueueUrl, Record, Redact, Status, Unavailable, now};
 
 /// How long a letter that is looked at stays out of others' sight.
 const OUT_OF_SIGHT: Duration = Duration::from_secs(120);
@@ -214,7 +214,7 @@ impl SqsDeadLetters {
     async fn group(&self, letter: &SqsLetter) -> String {
         let body = self.body(letter).await.unwrap_or_default();
         match Event::read(body.as_bytes(), Level::Repair) {
-            Ok(read) => group(&read.event),
+            Ok(read) => OrderingKey::from(&read.event).to_string(),
             Err(_) => deduplication(&letter.record.id),
         }
     }

@@ -315,7 +315,7 @@ fn judged(fields: &Value, stack: &Stack) -> Told {
             let advice = format!("lineage-proxy dead-letters list --stack {}", stack.name);
             Told::Ended(Step::bad("delivered", text("reason"), advice))
         }
-        (_, "will be tried again") => {
+        (_, "delivery failed, will retry") => {
             let found = format!("not yet: {}", text("reason"));
             Told::Ended(Step::bad("delivered", found, advice(text("class"), stack)))
         }

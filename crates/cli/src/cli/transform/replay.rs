@@ -7,7 +7,7 @@ use ::transform::{Context, RuleSet, StepOutcome, Verdict};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use openlineage::{Event, Identity, Json, Role, names};
-use proxy::batch::{Prepare, preview};
+use proxy::pipeline::{Adapter, preview};
 use serde_json::json;
 
 use super::super::table::{Fit, Table};
@@ -129,7 +129,7 @@ impl Sum {
         }
     }
 
-    fn add(&mut self, rules: &RuleSet, prepare: &Prepare, event: Event) {
+    fn add(&mut self, rules: &RuleSet, prepare: &Adapter, event: Event) {
         let lookups = HashMap::new();
         let context = Context {
             target: prepare.target.as_str(),
@@ -194,7 +194,7 @@ impl Sum {
     }
 
     /// What goes out for the events since the last time.
-    fn together(&mut self, rules: &RuleSet, prepare: &Prepare) {
+    fn together(&mut self, rules: &RuleSet, prepare: &Adapter) {
         let events = std::mem::take(&mut self.waiting);
         let preview = preview(prepare, rules, events);
         self.delivered += preview.events.len();

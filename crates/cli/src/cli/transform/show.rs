@@ -11,7 +11,7 @@ use ::transform::{
 };
 use clap::Args;
 use openlineage::Event;
-use proxy::batch::{Outcome, Prepare, preview};
+use proxy::pipeline::{Adapter, Outcome, preview};
 use serde_json::{Value, json};
 
 use super::{
@@ -73,7 +73,7 @@ enum Became {
 /// standard output.
 fn delivered(
     rules: &RuleSet,
-    prepare: &Prepare,
+    prepare: &Adapter,
     inputs: Vec<(String, Result<Event, String>)>,
     output: Output,
 ) -> anyhow::Result<bool> {
@@ -102,7 +102,7 @@ fn delivered(
         let what = match outcome {
             Outcome::Dropped { rule } => Became::Dropped(rule.to_string()),
             Outcome::DeadLettered { reason, .. } => Became::DeadLetter(reason.clone()),
-            Outcome::Delivered { .. } | Outcome::HandedBack { .. } => continue,
+            Outcome::Delivered { .. } | Outcome::Retry { .. } => continue,
         };
         became.insert(number(id), what);
     }
@@ -183,7 +183,7 @@ fn line<'p>(
 
 fn differences(
     rules: &RuleSet,
-    prepare: &Prepare,
+    prepare: &Adapter,
     events: &[(String, Event)],
     output: Output,
 ) -> anyhow::Result<bool> {

@@ -9,8 +9,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tracing::{error, info, warn};
 
-use super::super::health::Notice;
-use super::{Outcome, Settled, Who};
+use super::health::Notice;
+use super::outcome::{Outcome, Settled, Who};
 use crate::telemetry::limit::{Bounds, Limiter};
 use crate::telemetry::text::{NAME, shown};
 
@@ -33,9 +33,9 @@ const IDS: usize = 100;
 
 /// How tries that will be repeated are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::batch) enum Pace {
+pub(super) enum Pace {
     /// With each batch: that of a function, whose next one may be another process's.
-    EachBatch,
+    EveryBatch,
     /// Once a second.
     Limited,
     /// Now and then: that the target is down has been told.
@@ -46,13 +46,13 @@ pub(in crate::batch) enum Pace {
 pub(super) fn tell(settled: &[Settled], target: &TargetName, pace: Pace) {
     let mut again: BTreeMap<&'static str, Vec<&Settled>> = BTreeMap::new();
     for settled in settled.iter().filter(|settled| !settled.told_before) {
-        if let Outcome::HandedBack { class, .. } = &settled.outcome {
+        if let Outcome::Retry { class, .. } = &settled.outcome {
             again.entry(class).or_default().push(settled);
         }
     }
     for (class, events) in again {
         let limiter = match pace {
-            Pace::EachBatch => None,
+            Pace::EveryBatch => None,
             Pace::Limited => Some(&RETRIES),
             Pace::Down => Some(&RETRIES_WHILE_DOWN),
         };
@@ -69,7 +69,7 @@ pub(super) fn tell(settled: &[Settled], target: &TargetName, pace: Pace) {
     }
 }
 
-/// The line of events that will be tried again.
+/// The line of events that delivery failed, will retry.
 fn tell_retry(
     first: &Settled,
     events: &[&Settled],
@@ -77,7 +77,7 @@ fn tell_retry(
     pace: Pace,
     suppressed: u64,
 ) {
-    let Outcome::HandedBack {
+    let Outcome::Retry {
         class,
         after,
         reason,
@@ -88,7 +88,7 @@ fn tell_retry(
     let who = Who::of(first);
     let ids = events.iter().take(IDS).map(|event| &*event.record.id);
     // Whoever looks for an event in CloudWatch's log finds it by its id; `doctor` does.
-    let named = pace == Pace::EachBatch && events.len() > 1;
+    let named = pace == Pace::EveryBatch && events.len() > 1;
     let ids = named.then(|| ids.collect::<Vec<_>>().join(" "));
     warn!(
         id = first.record.id,
@@ -104,12 +104,12 @@ fn tell_retry(
         events = events.len(),
         ids,
         suppressed,
-        "will be tried again"
+        "delivery failed, will retry"
     );
 }
 
 /// What is to be told of the target's health.
-pub(in crate::batch) fn health(notice: &Notice, target: &TargetName, waiting: Option<u64>) {
+pub(super) fn health(notice: &Notice, target: &TargetName, waiting: Option<u64>) {
     let target = target.as_str();
     match notice {
         Notice::Down { ago, why } => {
@@ -177,7 +177,7 @@ mod tests {
     }
 
     fn handed_back(n: usize, class: &'static str) -> Settled {
-        let outcome = Outcome::HandedBack {
+        let outcome = Outcome::Retry {
             class,
             after: Duration::from_secs(5),
             reason: "503".to_owned(),
@@ -206,7 +206,7 @@ mod tests {
         let mut settled: Vec<_> = (0..25).map(|n| handed_back(n, "unavailable")).collect();
         settled.push(handed_back(25, "out_of_time"));
         for _ in 0..2 {
-            let lines = told(&settled, Pace::EachBatch);
+            let lines = told(&settled, Pace::EveryBatch);
             let of = |class: &str| lines.iter().find(|line| line["class"] == class).unwrap();
             assert_eq!(lines.len(), 2, "{lines:?}");
             assert_eq!(of("unavailable")["events"], 25);

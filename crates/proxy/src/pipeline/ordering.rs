@@ -11,28 +11,28 @@ use targets::Failure;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::plan::Key;
+use openlineage::OrderingKey;
 
 /// Runs that wait, at most; past it the order of further ones is left to chance.
 const WAITING: usize = 10_000;
 
 /// Who is before whom, and who waits.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Order {
-    inside: Arc<Mutex<Inside>>,
+pub(super) struct RunOrder {
+    inside: Arc<Mutex<State>>,
 }
 
 #[derive(Debug, Default)]
-struct Inside {
+struct State {
     /// The end of the last turn of each run in hand, and its number.
-    last: HashMap<Key, (u64, CancellationToken)>,
+    last: HashMap<OrderingKey, (u64, CancellationToken)>,
     turns: u64,
-    waiting: HashMap<Key, Held>,
+    waiting: HashMap<OrderingKey, Block>,
 }
 
 /// Why what comes later of a run has to wait.
 #[derive(Debug, Clone)]
-pub(super) struct Held {
+pub(super) struct Block {
     /// Until when what failed is out of sight.
     pub(super) until: Instant,
     /// Its id in the queue.
@@ -43,23 +43,23 @@ pub(super) struct Held {
 
 /// The turn of some events of a run. The next turn begins when it is dropped.
 #[derive(Debug)]
-pub(super) struct Turn {
-    order: Order,
-    key: Key,
+pub(super) struct RunTicket {
+    order: RunOrder,
+    key: OrderingKey,
     number: u64,
     before: Option<CancellationToken>,
     _ends: DropGuard,
 }
 
-impl Order {
+impl RunOrder {
     /// Takes a place behind all that was taken before for that run.
-    pub(super) fn turn(&self, key: Key) -> Turn {
+    pub(super) fn turn(&self, key: OrderingKey) -> RunTicket {
         let ends = CancellationToken::new();
         let mut inside = self.inside();
         inside.turns += 1;
         let number = inside.turns;
         let before = inside.last.insert(key.clone(), (number, ends.clone()));
-        Turn {
+        RunTicket {
             order: self.clone(),
             key,
             number,
@@ -68,14 +68,14 @@ impl Order {
         }
     }
 
-    fn inside(&self) -> MutexGuard<'_, Inside> {
+    fn inside(&self) -> MutexGuard<'_, State> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Turn {
+impl RunTicket {
     /// Waits until all before it are done. Whether there was time for that.
-    pub(super) async fn comes(&self, deadline: Instant) -> bool {
+    pub(super) async fn ready(&self, deadline: Instant) -> bool {
         match &self.before {
             Some(before) => timeout_at(deadline, before.cancelled()).await.is_ok(),
             None => true,
@@ -83,7 +83,7 @@ impl Turn {
     }
 
     /// Why these records of the run have to wait, if something earlier of it does that is not among them.
-    pub(super) fn held(&self, mut records: impl Iterator<Item = String>) -> Option<Held> {
+    pub(super) fn held(&self, mut records: impl Iterator<Item = String>) -> Option<Block> {
         let now = Instant::now();
         let inside = self.order.inside();
         let held = inside.waiting.get(&self.key)?;
@@ -95,14 +95,14 @@ impl Turn {
             after: Some(held.until - now),
             ..held.failure.clone()
         };
-        Some(Held {
+        Some(Block {
             failure,
             ..held.clone()
         })
     }
 
     /// What comes later has to wait.
-    pub(super) fn hold(&self, held: Held) {
+    pub(super) fn hold(&self, held: Block) {
         let mut inside = self.order.inside();
         if inside.waiting.len() >= WAITING {
             let now = Instant::now();
@@ -114,7 +114,7 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for RunTicket {
     fn drop(&mut self) {
         let mut inside = self.order.inside();
         if inside
@@ -135,45 +135,45 @@ mod tests {
     use uuid::Uuid;
 
     const SOON: Duration = Duration::from_millis(20);
-    const RUN: Key = Key::Run(Uuid::nil());
+    const RUN: OrderingKey = OrderingKey::Run(Uuid::nil());
 
     #[tokio::test]
     async fn a_turn_comes_when_all_before_it_are_over() {
-        let order = Order::default();
+        let order = RunOrder::default();
         let (first, second, third) = (order.turn(RUN), order.turn(RUN), order.turn(RUN));
-        let other = order.turn(Key::Run(Uuid::max()));
-        assert!(first.comes(Instant::now() + SOON).await);
-        assert!(other.comes(Instant::now() + SOON).await);
-        assert!(!third.comes(Instant::now() + SOON).await);
+        let other = order.turn(OrderingKey::Run(Uuid::max()));
+        assert!(first.ready(Instant::now() + SOON).await);
+        assert!(other.ready(Instant::now() + SOON).await);
+        assert!(!third.ready(Instant::now() + SOON).await);
         drop(first);
-        assert!(second.comes(Instant::now() + SOON).await);
-        assert!(!third.comes(Instant::now() + SOON).await);
+        assert!(second.ready(Instant::now() + SOON).await);
+        assert!(!third.ready(Instant::now() + SOON).await);
         drop(second);
-        assert!(third.comes(Instant::now() + SOON).await);
+        assert!(third.ready(Instant::now() + SOON).await);
         drop((third, other));
         assert!(order.inside().last.is_empty());
     }
 
     #[tokio::test]
     async fn what_waits_holds_up_what_comes_later_until_its_time() {
-        let order = Order::default();
+        let order = RunOrder::default();
         let failure = Failure {
             reason: Reason::Unavailable,
             scope: Scope::Event,
             message: "down".into(),
             after: None,
         };
-        order.turn(RUN).hold(Held {
+        order.turn(RUN).hold(Block {
             until: Instant::now() + 10 * SOON,
             by: "a".into(),
             failure,
         });
         let later = order.turn(RUN);
-        let held = |turn: &Turn, id: &str| turn.held([id.to_owned()].into_iter());
+        let held = |turn: &RunTicket, id: &str| turn.held([id.to_owned()].into_iter());
         let after = held(&later, "b").unwrap().failure.after;
         assert!(after.unwrap() <= 10 * SOON);
         assert!(held(&later, "a").is_none());
-        let other = order.turn(Key::Run(Uuid::max()));
+        let other = order.turn(OrderingKey::Run(Uuid::max()));
         assert!(held(&other, "b").is_none());
         tokio::time::sleep(10 * SOON).await;
         assert!(held(&later, "b").is_none());

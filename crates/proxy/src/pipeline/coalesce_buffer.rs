@@ -26,7 +26,7 @@ const ENOUGH: Duration = Duration::from_secs(2);
 
 /// What is held between batches.
 #[derive(Debug)]
-pub struct Hold {
+pub struct CoalesceBuffer {
     /// How long a record is out of sight, from when it was taken; nothing is held where this is not known.
     visible: Option<Duration>,
     /// How old a record may be when it gets here: what its receiver waited for others.
@@ -67,10 +67,10 @@ impl Passed {
     }
 }
 
-impl Hold {
+impl CoalesceBuffer {
     /// Holds nothing.
-    pub fn nothing() -> Hold {
-        Hold {
+    pub fn nothing() -> CoalesceBuffer {
+        CoalesceBuffer {
             visible: None,
             older: Duration::ZERO,
             held: None,
@@ -79,11 +79,11 @@ impl Hold {
     }
 
     /// Holds what the rules say, of records that are out of sight for `visible` and up to `older` old when they come.
-    pub fn between_batches(visible: Duration, older: Duration) -> Hold {
-        Hold {
+    pub fn between_batches(visible: Duration, older: Duration) -> CoalesceBuffer {
+        CoalesceBuffer {
             visible: Some(visible),
             older,
-            ..Hold::nothing()
+            ..CoalesceBuffer::nothing()
         }
     }
 
@@ -94,8 +94,8 @@ impl Hold {
 
     /// One like this that holds nothing yet.
     #[must_use]
-    pub fn anew(&self) -> Hold {
-        Hold {
+    pub fn anew(&self) -> CoalesceBuffer {
+        CoalesceBuffer {
             held: None,
             visible: self.visible,
             ..*self

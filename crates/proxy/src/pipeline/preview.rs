@@ -6,7 +6,7 @@ use std::sync::Arc;
 use openlineage::Event;
 use transform::RuleSet;
 
-use super::prepare::Prepare;
+use super::adapt::Adapter;
 use super::{Outcome, plan};
 use crate::queue::Record;
 
@@ -22,13 +22,13 @@ pub struct Preview {
 }
 
 /// Transforms `events` as one batch, each with its place.
-pub fn preview(prepare: &Prepare, rules: &RuleSet, events: Vec<(String, Event)>) -> Preview {
+pub fn preview(prepare: &Adapter, rules: &RuleSet, events: Vec<(String, Event)>) -> Preview {
     let answers = HashMap::new();
     let records = events
         .into_iter()
         .map(|(place, event)| (Record::unqueued(place), event));
     let mut preview = Preview::default();
-    let note = |place: &str, told: &super::Told| {
+    let note = |place: &str, told: &super::TransformLog| {
         let failed = told.failed.iter().cloned();
         failed
             .map(|(rule, reason)| (place.to_owned(), rule, reason))

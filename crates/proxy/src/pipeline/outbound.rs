@@ -10,31 +10,31 @@ use sha2::{Digest, Sha256};
 use transform::{Cut, Merged, RuleSet};
 use uuid::Uuid;
 
+use super::adapt::{Adapter, Answers, TransformLog};
+use super::outcome::{Outcome, Settled};
 use super::plan;
-use super::prepare::{Answers, Prepare, Told};
-use super::report::{Outcome, Settled};
 use crate::queue::Record;
 
 /// What goes to the target at once: one event, and the records whose outcome its delivery is.
 #[derive(Debug)]
-pub(super) struct Parcel {
+pub(super) struct OutboundEvent {
     /// The id that the target sees.
     pub(super) id: String,
     pub(super) event: Event,
-    pub(super) items: Vec<Item>,
+    pub(super) items: Vec<Part>,
     /// Whether more is in the event than its only record brought.
     pub(super) carries: bool,
 }
 
 /// A record whose event is to be delivered.
 #[derive(Debug)]
-pub(super) struct Item {
+pub(super) struct Part {
     pub(super) record: Record,
     /// As it came.
     pub(super) event: Event,
     /// As the rules left it.
     ruled: Event,
-    pub(super) told: Told,
+    pub(super) told: TransformLog,
     /// Its place in the run.
     place: usize,
 }
@@ -43,10 +43,10 @@ pub(super) struct Item {
 #[derive(Debug, Default)]
 pub(super) struct Run {
     pub(super) settled: Vec<Settled>,
-    pub(super) parcels: VecDeque<Parcel>,
+    pub(super) parcels: VecDeque<OutboundEvent>,
 }
 
-impl Prepare {
+impl Adapter {
     /// The events of a run, in the order in which they are to be delivered. `late` says what becomes of a record for
     /// which there is no time left.
     pub(super) fn run(
@@ -64,7 +64,7 @@ impl Prepare {
                 continue;
             }
             match plan::guarded(|| self.rule(rules, &event, answers)) {
-                Ok((told, Ok(ruled))) => items.push(Item {
+                Ok((told, Ok(ruled))) => items.push(Part {
                     record,
                     event,
                     ruled,
@@ -101,31 +101,35 @@ impl Prepare {
             self.alone(items, &mut run);
             return run;
         };
-        let mut items: Vec<Option<Item>> = items.into_iter().map(Some).collect();
+        let mut items: Vec<Option<Part>> = items.into_iter().map(Some).collect();
         for (group, (cut, event)) in groups.into_iter().zip(finished) {
             let parts = group.parts.iter();
             let parts = parts.filter_map(|part| items.get_mut(*part)?.take());
-            run.parcels
-                .push_back(Parcel::new(&group.event, event, cut, parts.collect()));
+            run.parcels.push_back(OutboundEvent::new(
+                &group.event,
+                event,
+                cut,
+                parts.collect(),
+            ));
         }
         run
     }
 
     /// What a target did not take together, and all that comes after it in the run, one by one.
-    pub(super) fn apart(&self, refused: Parcel, run: &mut Run) {
+    pub(super) fn apart(&self, refused: OutboundEvent, run: &mut Run) {
         let mut items = refused.items;
         items.extend(run.parcels.drain(..).flat_map(|parcel| parcel.items));
         items.sort_by_key(|item| item.place);
         self.alone(items, run);
     }
 
-    fn alone(&self, items: Vec<Item>, run: &mut Run) {
+    fn alone(&self, items: Vec<Part>, run: &mut Run) {
         for item in items {
             let ruled = item.ruled.clone();
             match plan::guarded(|| self.finish(ruled.clone())) {
                 Ok((cut, Ok(event))) => {
                     run.parcels
-                        .push_back(Parcel::new(&ruled, event, cut, vec![item]));
+                        .push_back(OutboundEvent::new(&ruled, event, cut, vec![item]));
                 }
                 Ok((cut, Err(outcome))) => run.settled.push(item.settled(cut, outcome)),
                 Err(outcome) => run.settled.push(item.settled(Vec::new(), outcome)),
@@ -134,9 +138,9 @@ impl Prepare {
     }
 }
 
-impl Parcel {
+impl OutboundEvent {
     /// `together` is what its records bring; `event` the same in a kind and size that the target takes.
-    fn new(together: &Event, event: Event, cut: Vec<Cut>, mut items: Vec<Item>) -> Parcel {
+    fn new(together: &Event, event: Event, cut: Vec<Cut>, mut items: Vec<Part>) -> OutboundEvent {
         let (id, carries) = match items.as_slice() {
             [item] => (item.record.id.clone(), item.ruled.text() != together.text()),
             many => (together_id(many), true),
@@ -146,7 +150,7 @@ impl Parcel {
             item.told.cut.clone_from(&cut);
             item.told.merged.clone_from(&merged);
         }
-        Parcel {
+        OutboundEvent {
             id,
             event,
             items,
@@ -161,7 +165,7 @@ impl Parcel {
     }
 }
 
-impl Item {
+impl Part {
     fn settled(mut self, cut: Vec<Cut>, outcome: Outcome) -> Settled {
         self.told.cut = cut;
         Settled::new(self.record, Some(self.event), outcome).told(self.told)
@@ -169,7 +173,7 @@ impl Item {
 }
 
 /// The same for the same records, so that a target that knows ids has the event once when the same come again.
-fn together_id(items: &[Item]) -> String {
+fn together_id(items: &[Part]) -> String {
     let mut ids: Vec<&str> = items.iter().map(|item| item.record.id.as_str()).collect();
     ids.sort_unstable();
     let hash: [u8; 32] = Sha256::digest(ids.join("\n")).into();

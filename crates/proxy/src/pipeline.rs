@@ -2,20 +2,21 @@
 //!
 //! Parse, hold, transform, deliver. Events of one run go one after another in their order, different runs side by side;
 //! a deadline ends it in time, and what was not tried goes back. The worker of `serve` and the batch function call
-//! [`run`]; what is decided is decided in `batch/plan.rs`, what is told is told in `batch/report.rs`.
+//! [`run`]; what is decided is decided in `pipeline/plan.rs`, what is told is told in `pipeline/outcome.rs`.
 
+mod adapt;
+mod coalesce_buffer;
+mod dedupe;
 mod health;
-mod hold;
-mod order;
+mod ordering;
+mod outbound;
+mod outcome;
 mod plan;
-mod prepare;
 mod preview;
 #[cfg(test)]
 mod protocol;
 mod renamed;
-mod report;
-mod together;
-mod twins;
+mod retry_log;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,38 +37,38 @@ use crate::queue::{Queue, Record};
 use crate::rules::{LiveRules, Loaded};
 use crate::telemetry::metric::Metric;
 
+pub use adapt::{Adapter, TransformLog};
+pub use coalesce_buffer::CoalesceBuffer;
+use dedupe::DedupeCache;
 use health::Health;
-pub use hold::Hold;
-use order::{Held, Order, Turn};
-use plan::Tried;
+use ordering::{Block, RunOrder, RunTicket};
+use outbound::{OutboundEvent, Run};
+pub use outcome::{Outcome, Report, Settled};
+use plan::Attempt;
 pub(crate) use plan::after_panic;
-pub use prepare::{Prepare, Told};
 pub use preview::{Preview, preview};
-use report::Pace;
-pub use report::{Outcome, Report, Settled};
-use together::{Parcel, Run};
-use twins::Delivered;
+use retry_log::Pace;
 
 /// Everything a batch needs, set up once.
 #[derive(Debug)]
-pub struct Batch {
+pub struct Pipeline {
     /// Where events go.
     pub target: Target,
     /// The rules file.
     pub rules: LiveRules,
     /// What is done to them besides.
-    pub prepare: Arc<Prepare>,
+    pub prepare: Arc<Adapter>,
     /// The look-ups of Redshift names.
     pub lookups: Lookups,
     /// Posts under way at once, of all batches together.
     in_flight: Semaphore,
-    order: Order,
+    order: RunOrder,
     /// After how many tries an event becomes a dead letter.
     pub max_receives: u32,
     /// How ingest judges.
     level: Level,
     /// What was delivered a moment ago, and is not to be again.
-    delivered: Delivered,
+    delivered: DedupeCache,
     /// Whether the target takes events.
     health: Mutex<Health>,
     /// Somebody looks at it by the clock: what lasts is not told with every batch.
@@ -78,30 +79,30 @@ pub struct Batch {
     cut_off: CancellationToken,
 }
 
-impl Batch {
+impl Pipeline {
     /// Puts the parts together as they are configured.
     pub fn new(
         config: &config::Config,
         target: Target,
         lookups: Lookups,
         rules: LiveRules,
-    ) -> Batch {
-        let prepare = Prepare {
+    ) -> Pipeline {
+        let prepare = Adapter {
             target: target.name().clone(),
             redshift: config.redshift.clone(),
             capabilities: target.capabilities(),
         };
         let max_receives = config.queue.max_attempts;
-        Batch {
+        Pipeline {
             target,
             rules,
             prepare: Arc::new(prepare),
             lookups,
             in_flight: Semaphore::new(config.batch.concurrency),
-            order: Order::default(),
+            order: RunOrder::default(),
             max_receives,
             level: config.ingest.level,
-            delivered: Delivered::within(config.batch.deduplication_window),
+            delivered: DedupeCache::within(config.batch.deduplication_window),
             health: Mutex::default(),
             watched: false,
             stopping: AtomicBool::new(false),
@@ -111,8 +112,8 @@ impl Batch {
 
     /// The same in a process that calls [`watch`](Self::watch) now and then.
     #[must_use]
-    pub(crate) fn watched(self) -> Batch {
-        Batch {
+    pub(crate) fn watched(self) -> Pipeline {
+        Pipeline {
             watched: true,
             ..self
         }
@@ -127,7 +128,7 @@ impl Batch {
         let up = if is_down { 0.0 } else { 1.0 };
         Metric::TargetUp.set([self.target.name().shared().into()], up);
         if let Some(notice) = notice {
-            report::health(&notice, self.target.name(), waiting);
+            retry_log::health(&notice, self.target.name(), waiting);
         }
     }
 
@@ -150,7 +151,7 @@ impl Batch {
     /// How the tries of a batch that will be repeated are told.
     fn pace(&self) -> Pace {
         match (self.watched, self.health().is_down()) {
-            (false, _) => Pace::EachBatch,
+            (false, _) => Pace::EveryBatch,
             (true, false) => Pace::Limited,
             (true, true) => Pace::Down,
         }
@@ -175,30 +176,30 @@ impl Batch {
 
 /// Records that were taken in, on their way to the target: each run has its place behind those taken before.
 #[derive(Debug)]
-pub struct Taken {
+pub struct InFlightBatch {
     report: Report,
     rules: Arc<Loaded>,
-    runs: Vec<Waiting>,
+    runs: Vec<RunBatch>,
     deadline: Instant,
 }
 
 #[derive(Debug)]
-struct Waiting {
-    turn: Turn,
+struct RunBatch {
+    turn: RunTicket,
     events: Vec<(Record, Event)>,
     /// Given back when they are dealt with.
     _room: Option<OwnedSemaphorePermit>,
 }
 
 /// A run of which something waits for another try: its turn is not over before the queue knows.
-struct HeldUp {
-    turn: Turn,
+struct BlockedRun {
+    turn: RunTicket,
     after: Duration,
     by: String,
     failure: Failure,
 }
 
-impl Taken {
+impl InFlightBatch {
     /// All of it that is not yet settled.
     pub fn records(&self) -> Vec<Record> {
         let settled = self.report.settled.iter().map(|settled| &settled.record);
@@ -214,7 +215,7 @@ impl Taken {
 
     /// Gives each run its share of the room that its caller has for events in hand.
     #[must_use]
-    pub fn with_room(mut self, mut room: OwnedSemaphorePermit) -> Taken {
+    pub fn with_room(mut self, mut room: OwnedSemaphorePermit) -> InFlightBatch {
         for run in &mut self.runs {
             run._room = room.split(run.events.len().min(room.num_permits()));
         }
@@ -225,35 +226,35 @@ impl Taken {
 /// Handles a batch and settles it with its queue, telling each outcome once. What `hold` keeps for later is not among
 /// them; what it lets go of is.
 pub async fn run(
-    batch: &Batch,
+    pipeline: &Pipeline,
     queue: &Queue,
-    hold: &mut Hold,
+    hold: &mut CoalesceBuffer,
     records: Vec<Record>,
     deadline: Instant,
 ) -> Report {
-    let taken = take(batch, queue, hold, records, deadline).await;
-    finish(batch, queue, taken).await
+    let taken = take(pipeline, queue, hold, records, deadline).await;
+    finish(pipeline, queue, taken).await
 }
 
 /// The first half of [`run`]: what is taken before stays before, whenever it is [finished](finish).
 pub async fn take(
-    batch: &Batch,
+    pipeline: &Pipeline,
     queue: &Queue,
-    hold: &mut Hold,
+    hold: &mut CoalesceBuffer,
     records: Vec<Record>,
     deadline: Instant,
-) -> Taken {
-    batch.rules.refresh().await;
-    let rules = batch.rules.current();
+) -> InFlightBatch {
+    pipeline.rules.refresh().await;
+    let rules = pipeline.rules.current();
     let (records, unread) = queue.fetch_bodies(records).await;
     let mut report = Report::default();
     for (record, why) in unread {
-        let outcome = plan::unread(why, &record, batch.max_receives);
+        let outcome = plan::unread(why, &record, pipeline.max_receives);
         report.push(record, None, outcome);
     }
     let mut events = Vec::new();
     for record in records {
-        match plan::read(&record, batch.level) {
+        match plan::read(&record, pipeline.level) {
             Ok(event) => events.push((record, event)),
             Err(outcome) => report.push(record, None, outcome),
         }
@@ -261,17 +262,17 @@ pub async fn take(
     let passed = hold.pass(
         events,
         &rules.rules,
-        batch.prepare.target.as_str(),
+        pipeline.prepare.target.as_str(),
         hold.clock(),
     );
     let deadline = passed.in_time(deadline);
     let runs = plan::runs(passed.events).into_iter();
-    let runs = runs.map(|(key, events)| Waiting {
-        turn: batch.order.turn(key),
+    let runs = runs.map(|(key, events)| RunBatch {
+        turn: pipeline.order.turn(key),
         events,
         _room: None,
     });
-    Taken {
+    InFlightBatch {
         report,
         rules,
         runs: runs.collect(),
@@ -280,8 +281,8 @@ pub async fn take(
 }
 
 /// The second half of [`run`]: transforms, delivers, settles, tells.
-pub async fn finish(batch: &Batch, queue: &Queue, taken: Taken) -> Report {
-    let Taken {
+pub async fn finish(pipeline: &Pipeline, queue: &Queue, taken: InFlightBatch) -> Report {
+    let InFlightBatch {
         mut report,
         rules,
         runs,
@@ -290,7 +291,7 @@ pub async fn finish(batch: &Batch, queue: &Queue, taken: Taken) -> Report {
     let halt = OnceLock::new();
     let runs = runs
         .into_iter()
-        .map(|run| deliver_run(batch, &rules, run, &halt, deadline));
+        .map(|run| deliver_run(pipeline, &rules, run, &halt, deadline));
     let mut held_up = Vec::new();
     for (settled, held) in join_all(runs).await {
         report.settled.extend(settled);
@@ -304,65 +305,65 @@ pub async fn finish(batch: &Batch, queue: &Queue, taken: Taken) -> Report {
     let answers = queue.settle(&settlements, deadline + SETTLE).await;
     // Only now: the time out of sight counts from the settlement.
     for held in held_up {
-        held.turn.hold(Held {
+        held.turn.hold(Block {
             until: Instant::now() + held.after,
             by: held.by,
             failure: held.failure,
         });
     }
-    report.conclude(answers, batch.target.name(), batch.pace());
+    report.conclude(answers, pipeline.target.name(), pipeline.pace());
     report
 }
 
 /// Delivers the events of one run, one after another. With the turn, where later ones of the run have to wait.
 async fn deliver_run(
-    batch: &Batch,
+    pipeline: &Pipeline,
     rules: &Arc<Loaded>,
-    run: Waiting,
+    run: RunBatch,
     halt: &OnceLock<Failure>,
     deadline: Instant,
-) -> (Vec<Settled>, Option<HeldUp>) {
-    let Waiting {
+) -> (Vec<Settled>, Option<BlockedRun>) {
+    let RunBatch {
         turn,
         events,
         _room,
     } = run;
-    let answers = Arc::new(look_up(batch, rules, &events).await);
-    if !turn.comes(deadline).await {
+    let answers = Arc::new(look_up(pipeline, rules, &events).await);
+    if !turn.ready(deadline).await {
         let late = |(record, event)| {
-            let outcome = plan::out_of_time(&record, batch.max_receives);
+            let outcome = plan::out_of_time(&record, pipeline.max_receives);
             Settled::new(record, Some(event), outcome)
         };
         return (events.into_iter().map(late).collect(), None);
     }
     let earlier = turn.held(events.iter().map(|(record, _)| record.queue_id.clone()));
     // In its turn, so that what was sent again finds its first one delivered.
-    let mut apart = (batch.delivered).apart(events, &rules.version, Instant::now());
+    let mut apart = (pipeline.delivered).apart(events, &rules.version, Instant::now());
     let events = std::mem::take(&mut apart.events);
-    let mut run = transformed(batch, rules, events, &answers, deadline).await;
+    let mut run = transformed(pipeline, rules, events, &answers, deadline).await;
     let (mut held, mut by) = earlier.map(|held| (held.failure, held.by)).unzip();
     let mut held_up: Option<(Duration, Failure)> = None;
     while let Some(parcel) = run.parcels.pop_front() {
         let started = Instant::now();
         let tried = match held.as_ref().or(halt.get()) {
-            Some(failure) => Tried::Untried(failure.clone()),
-            None => post(batch, &parcel, halt, deadline).await,
+            Some(failure) => Attempt::Untried(failure.clone()),
+            None => post(pipeline, &parcel, halt, deadline).await,
         };
         if let Some(why) = plan::goes_apart(&tried, parcel.carries, parcel.receives()) {
             warn!(
                 id = parcel.id,
                 reason = why,
-                "not taken together: each goes alone"
+                "target rejected merged event; delivering its parts separately"
             );
-            batch.prepare.apart(parcel, &mut run);
+            pipeline.prepare.apart(parcel, &mut run);
             continue;
         }
         note_failure(&tried, &parcel, halt, &mut held);
         let holds = plan::holds(&tried, parcel.receives());
         let pace = plan::wait(&parcel.id, parcel.receives());
         for item in parcel.items {
-            let mut outcome = plan::outcome(&tried, &item.record, pace, batch.max_receives);
-            if let (Outcome::HandedBack { after, .. }, Some(failure)) = (&mut outcome, &holds) {
+            let mut outcome = plan::outcome(&tried, &item.record, pace, pipeline.max_receives);
+            if let (Outcome::Retry { after, .. }, Some(failure)) = (&mut outcome, &holds) {
                 // Not before what it waits for.
                 *after = held_up.map_or(*after, |(before, _)| before.max(*after));
                 held_up = Some((*after, failure.clone()));
@@ -374,88 +375,90 @@ async fn deliver_run(
             });
         }
     }
-    let held_up = held_up.zip(by).map(|((after, failure), by)| HeldUp {
+    let held_up = held_up.zip(by).map(|((after, failure), by)| BlockedRun {
         turn,
         after,
         by,
         failure,
     });
-    let settled = (batch.delivered).together(apart, run.settled, Instant::now());
+    let settled = (pipeline.delivered).together(apart, run.settled, Instant::now());
     (settled, held_up)
 }
 
 /// The answers to the look-ups of a run: slow ones hold up no other.
 async fn look_up(
-    batch: &Batch,
+    pipeline: &Pipeline,
     rules: &Arc<Loaded>,
     events: &[(Record, Event)],
-) -> prepare::Answers {
+) -> adapt::Answers {
     let wanted: BTreeSet<_> = events
         .iter()
-        .filter_map(|(_, event)| plan::guarded(|| batch.prepare.wanted(&rules.rules, event)).ok())
+        .filter_map(|(_, event)| {
+            plan::guarded(|| pipeline.prepare.wanted(&rules.rules, event)).ok()
+        })
         .flatten()
         .collect();
-    batch.lookups.resolve(wanted).await
+    pipeline.lookups.resolve(wanted).await
 }
 
 /// Posts one parcel, when there is room for it.
 async fn post(
-    batch: &Batch,
-    parcel: &Parcel,
+    pipeline: &Pipeline,
+    parcel: &OutboundEvent,
     halt: &OnceLock<Failure>,
     deadline: Instant,
-) -> Tried {
-    let Ok(Ok(_room)) = timeout_at(deadline, batch.in_flight.acquire()).await else {
-        return Tried::OutOfTime;
+) -> Attempt {
+    let Ok(Ok(_room)) = timeout_at(deadline, pipeline.in_flight.acquire()).await else {
+        return Attempt::OutOfTime;
     };
     if let Some(failure) = halt.get() {
-        return Tried::Untried(failure.clone());
+        return Attempt::Untried(failure.clone());
     }
-    let post = batch.target.deliver(&parcel.id, &parcel.event, deadline);
+    let post = pipeline.target.deliver(&parcel.id, &parcel.event, deadline);
     let tries = tokio::select! {
         tries = timeout_at(deadline, post) => tries,
-        () = batch.cut_off.cancelled() => return Tried::Stopped,
+        () = pipeline.cut_off.cancelled() => return Attempt::Stopped,
     };
-    report::tries(batch.target.name(), &tries);
+    outcome::tries(pipeline.target.name(), &tries);
     let delivery = tries.ok().and_then(|tries| tries.delivery);
     match delivery {
         Some(delivery) => {
-            let notice = (batch.health()).saw(&delivery, &parcel.id, Instant::now());
+            let notice = (pipeline.health()).saw(&delivery, &parcel.id, Instant::now());
             if let Some(notice) = notice {
-                report::health(&notice, batch.target.name(), None);
+                retry_log::health(&notice, pipeline.target.name(), None);
             }
-            Tried::Answered(delivery)
+            Attempt::Answered(delivery)
         }
-        None if batch.stopping.load(Ordering::Acquire) => Tried::Stopped,
-        None => Tried::OutOfTime,
+        None if pipeline.stopping.load(Ordering::Acquire) => Attempt::Stopped,
+        None => Attempt::OutOfTime,
     }
 }
 
 /// The run as what is to be delivered. Rules that are code may take their time: they get a thread of their own, so that
 /// deliveries of other runs go on.
 async fn transformed(
-    batch: &Batch,
+    pipeline: &Pipeline,
     rules: &Arc<Loaded>,
     run: Vec<(Record, Event)>,
-    answers: &Arc<prepare::Answers>,
+    answers: &Arc<adapt::Answers>,
     deadline: Instant,
 ) -> Run {
-    let max_receives = batch.max_receives;
+    let max_receives = pipeline.max_receives;
     let late = move |record: &Record| {
         let is_late = Instant::now() >= deadline;
         is_late.then(|| plan::rules_slow(record, max_receives))
     };
     if !rules.rules.run_code() {
-        return batch.prepare.run(&rules.rules, run, answers, late);
+        return pipeline.prepare.run(&rules.rules, run, answers, late);
     }
-    let (prepare, rules, answers) = (batch.prepare.clone(), rules.clone(), answers.clone());
+    let (prepare, rules, answers) = (pipeline.prepare.clone(), rules.clone(), answers.clone());
     let running =
         tokio::task::spawn_blocking(move || prepare.run(&rules.rules, run, &answers, late));
     match running.await {
         Ok(run) => run,
         Err(error) => {
             // Unsettled, they come again. What can panic is caught event by event.
-            error!(%error, "a run was not transformed; its events will come again");
+            error!(%error, "transform task panicked; events will be redelivered");
             Run::default()
         }
     }
@@ -463,12 +466,12 @@ async fn transformed(
 
 /// Remembers a failure that others would only share: all of the batch, or the rest of this run.
 fn note_failure(
-    tried: &Tried,
-    parcel: &Parcel,
+    tried: &Attempt,
+    parcel: &OutboundEvent,
     halt: &OnceLock<Failure>,
     held: &mut Option<Failure>,
 ) {
-    let Tried::Answered(Delivery::Transient(failure)) = tried else {
+    let Attempt::Answered(Delivery::Transient(failure)) = tried else {
         return;
     };
     match failure.scope {

@@ -2,7 +2,7 @@
 //!
 //! Pure but for its memory, which is that of the process. What is byte for byte an event that was delivered a moment ago
 //! is not delivered again; within a batch it has the outcome of the first. New rules make new events of old ones, so
-//! they count in. Called by `batch.rs` for each run of a batch in its turn, before and after it is delivered.
+//! they count in. Called by `pipeline.rs` for each run of a batch in its turn, before and after it is delivered.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use openlineage::Event;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use super::report::{Outcome, Settled};
+use super::outcome::{Outcome, Settled};
 use crate::queue::Record;
 
 /// The name by which duplicates are dropped, in log and metrics.
@@ -25,7 +25,7 @@ type Hash = [u8; 32];
 
 /// What was delivered within the window.
 #[derive(Debug)]
-pub(super) struct Delivered {
+pub(super) struct DedupeCache {
     window: Duration,
     memory: Mutex<Memory>,
 }
@@ -47,7 +47,7 @@ struct Sent {
 
 /// A run, told apart.
 #[derive(Debug, Default)]
-pub(super) struct Apart {
+pub(super) struct Partition {
     /// What is to be delivered, each once.
     pub(super) events: Vec<(Record, Event)>,
     /// Dropped: they were delivered before.
@@ -57,21 +57,26 @@ pub(super) struct Apart {
     hashes: HashMap<String, Hash>,
 }
 
-impl Delivered {
+impl DedupeCache {
     /// Remembers for `window`; nothing if that is zero.
-    pub(super) fn within(window: Duration) -> Delivered {
-        Delivered {
+    pub(super) fn within(window: Duration) -> DedupeCache {
+        DedupeCache {
             window,
             memory: Mutex::default(),
         }
     }
 
     /// Tells `events`, which go through rules of that version, apart: what was delivered before, what is there twice.
-    pub(super) fn apart(&self, events: Vec<(Record, Event)>, version: &str, now: Instant) -> Apart {
+    pub(super) fn apart(
+        &self,
+        events: Vec<(Record, Event)>,
+        version: &str,
+        now: Instant,
+    ) -> Partition {
         if self.window.is_zero() {
-            return Apart {
+            return Partition {
                 events,
-                ..Apart::default()
+                ..Partition::default()
             };
         }
         // Before the lock, for which other runs wait.
@@ -80,7 +85,7 @@ impl Delivered {
             .collect();
         let mut memory = self.lock();
         memory.forget(now, self.window);
-        let mut apart = Apart::default();
+        let mut apart = Partition::default();
         let mut here = HashSet::new();
         for ((record, event), hash) in events.into_iter().zip(hashes) {
             if let Some(first) = memory.known.get(&hash) {
@@ -104,7 +109,7 @@ impl Delivered {
     /// What became of those that were set apart, now that it is known of the others; remembers what was delivered.
     pub(super) fn together(
         &self,
-        apart: Apart,
+        apart: Partition,
         mut settled: Vec<Settled>,
         now: Instant,
     ) -> Vec<Settled> {
@@ -121,7 +126,7 @@ impl Delivered {
                 }
                 other @ (Outcome::Dropped { .. }
                 | Outcome::DeadLettered { .. }
-                | Outcome::HandedBack { .. }) => other.clone(),
+                | Outcome::Retry { .. }) => other.clone(),
             };
             outcomes.insert(*hash, outcome);
         }
@@ -215,7 +220,7 @@ mod tests {
 
     /// Every event that goes on has that outcome; gives the ids of all records with what became of them.
     fn batch(
-        delivered: &Delivered,
+        delivered: &DedupeCache,
         events: Vec<(Record, Event)>,
         outcome: &Outcome,
         version: &str,
@@ -236,7 +241,7 @@ mod tests {
 
     #[test]
     fn six_times_the_same_is_delivered_once_in_a_batch_and_across_batches() {
-        let (delivered, now) = (Delivered::within(WINDOW), Instant::now());
+        let (delivered, now) = (DedupeCache::within(WINDOW), Instant::now());
         let twice = vec![event("1", "a"), event("2", "a"), event("3", "b")];
         let first = batch(&delivered, twice, &done(), "v", now);
         assert_eq!(
@@ -262,7 +267,7 @@ mod tests {
 
     #[test]
     fn what_was_not_delivered_is_tried_each_time_it_comes() {
-        let (delivered, now) = (Delivered::within(WINDOW), Instant::now());
+        let (delivered, now) = (DedupeCache::within(WINDOW), Instant::now());
         let buried = Outcome::DeadLettered {
             class: "refused",
             reason: "no".into(),
@@ -279,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_message_that_comes_again_is_settled_and_not_told_again() {
-        let (delivered, now) = (Delivered::within(WINDOW), Instant::now());
+        let (delivered, now) = (DedupeCache::within(WINDOW), Instant::now());
         batch(&delivered, vec![event("1", "a")], &done(), "v", now);
         let again = delivered.apart(vec![event("1", "a"), event("2", "a")], "v", now);
         let told = again.dropped.iter().map(|settled| settled.told_before);
@@ -288,7 +293,7 @@ mod tests {
 
     #[test]
     fn a_second_message_of_a_number_that_is_free_again_is_told() {
-        let (delivered, now) = (Delivered::within(WINDOW), Instant::now());
+        let (delivered, now) = (DedupeCache::within(WINDOW), Instant::now());
         batch(&delivered, vec![event("1", "a")], &done(), "v", now);
         let (second, event) = event("1", "a");
         let second = Record {
@@ -301,7 +306,7 @@ mod tests {
 
     #[test]
     fn what_was_delivered_and_never_told_is_told_when_it_comes_again() {
-        let (delivered, now) = (Delivered::within(WINDOW), Instant::now());
+        let (delivered, now) = (DedupeCache::within(WINDOW), Instant::now());
         let both = || vec![event("1", "a"), event("2", "b")];
         batch(&delivered, both(), &done(), "v", now);
         delivered.not_told(&[event("2", "b").0]);
@@ -312,13 +317,13 @@ mod tests {
 
     #[test]
     fn after_the_window_and_by_other_rules_it_is_another_event() {
-        let (delivered, now) = (Delivered::within(WINDOW), Instant::now());
+        let (delivered, now) = (DedupeCache::within(WINDOW), Instant::now());
         let one = || vec![event("1", "a")];
         for (version, now) in [("v", now), ("w", now), ("v", now + WINDOW)] {
             let told = batch(&delivered, one(), &done(), version, now);
             assert_eq!(told, [("1".into(), done())]);
         }
-        let off = Delivered::within(Duration::ZERO);
+        let off = DedupeCache::within(Duration::ZERO);
         for _ in 0..2 {
             assert_eq!(
                 batch(&off, one(), &done(), "v", now),
@@ -329,7 +334,7 @@ mod tests {
 
     #[test]
     fn what_is_unsettled_leaves_its_twin_unsettled() {
-        let (delivered, now) = (Delivered::within(WINDOW), Instant::now());
+        let (delivered, now) = (DedupeCache::within(WINDOW), Instant::now());
         let mut apart = delivered.apart(vec![event("1", "a"), event("2", "a")], "v", now);
         apart.events.clear();
         assert!(delivered.together(apart, Vec::new(), now).is_empty());

@@ -7,8 +7,8 @@ use std::time::Duration;
 use targets::{Delivery, Failure, Reason, Scope};
 
 use super::{EVENTS, Event, Kind, MAX_RECEIVES, Mistake, Protocol};
-use crate::batch::Settled;
-use crate::batch::plan::{self, Tried};
+use crate::pipeline::Settled;
+use crate::pipeline::plan::{self, Attempt};
 use crate::queue::{Record, Settlement};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -340,15 +340,14 @@ impl Protocol {
             after: None,
         };
         let tried = match (post, event) {
-            (Post::Answered, Event::Good) => Tried::Answered(Delivery::Delivered { id: None }),
+            (Post::Answered, Event::Good) => Attempt::Answered(Delivery::Delivered { id: None }),
             (Post::Answered, Event::Bad) => {
-                Tried::Answered(Delivery::Permanent(failed(Reason::Invalid, Scope::Event)))
+                Attempt::Answered(Delivery::Permanent(failed(Reason::Invalid, Scope::Event)))
             }
-            (Post::AnswerIsLost | Post::Failed, _) => Tried::Answered(Delivery::Transient(failed(
-                Reason::Unavailable,
-                Scope::Event,
-            ))),
-            (Post::OutOfTime, _) => Tried::OutOfTime,
+            (Post::AnswerIsLost | Post::Failed, _) => Attempt::Answered(Delivery::Transient(
+                failed(Reason::Unavailable, Scope::Event),
+            )),
+            (Post::OutOfTime, _) => Attempt::OutOfTime,
         };
         let taken = event == Event::Good && matches!(post, Post::Answered | Post::AnswerIsLost);
         state.taken[event as usize] += u8::from(taken);

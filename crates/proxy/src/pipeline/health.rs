@@ -2,7 +2,7 @@
 //!
 //! A target that is down fails every event at every try; what an operator wants is a line when it goes down, one now and
 //! then, and one when it is back. One failure is no outage, and one answer no recovery: both have to last. Pure: the
-//! clock is its caller's. Fed by `batch.rs` with each answer; told in `batch/report.rs`.
+//! clock is its caller's. Fed by `pipeline.rs` with each answer; told in `pipeline/report.rs`.
 
 use std::time::Duration;
 

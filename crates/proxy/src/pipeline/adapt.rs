@@ -13,15 +13,15 @@ use transform::{
     fit, run_event,
 };
 
+use super::outcome::Outcome;
 use super::renamed::renamed;
-use super::report::Outcome;
 
 /// What look-ups gave.
 pub(super) type Answers = HashMap<ShortName, Lookup>;
 
 /// What applies to every event, besides the rules file.
 #[derive(Debug, Clone)]
-pub struct Prepare {
+pub struct Adapter {
     /// The name of the target.
     pub target: TargetName,
     /// The names of Redshift datasets.
@@ -32,7 +32,7 @@ pub struct Prepare {
 
 /// What was done to an event.
 #[derive(Debug, Clone, Default)]
-pub struct Told {
+pub struct TransformLog {
     /// The rules that changed it, in their order.
     pub rules: Vec<Arc<str>>,
     /// The rules that failed, and why; the event went on as it was before them.
@@ -49,7 +49,7 @@ pub struct Told {
     pub merged: Option<String>,
 }
 
-impl Prepare {
+impl Adapter {
     /// The short names that have to be looked up for `event`.
     pub(super) fn wanted(&self, rules: &RuleSet, event: &Event) -> BTreeSet<ShortName> {
         let mut wanted = rules.lookups(event, self.target.as_str());
@@ -63,16 +63,16 @@ impl Prepare {
         rules: &RuleSet,
         event: &Event,
         answers: &Answers,
-    ) -> (Told, Result<Event, Outcome>) {
+    ) -> (TransformLog, Result<Event, Outcome>) {
         let context = Context {
             target: self.target.as_str(),
             lookups: answers,
         };
         let original = event;
         let transformed = rules.apply(event, &context);
-        let mut told = Told {
+        let mut told = TransformLog {
             unresolved: transformed.unresolved,
-            ..Told::default()
+            ..TransformLog::default()
         };
         for step in transformed.steps {
             match step.outcome {

@@ -1,17 +1,16 @@
 //! What is decided about a batch: the order of its events, what a delivery means for the queue, when to try again.
 //!
-//! Pure; `batch.rs` waits and calls.
+//! Pure; `pipeline.rs` waits and calls.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use openlineage::{Event, EventType, Identity, Level, Subject};
+use openlineage::{Event, EventType, Level, OrderingKey, Subject};
 use targets::{Delivery, Failure, Reason, Scope};
 use time::OffsetDateTime;
-use uuid::Uuid;
 
-use super::report::Outcome;
+use super::outcome::Outcome;
 use crate::queue::{BodyError, Record, Settlement};
 
 /// The first wait before another try, and the longest. Doubling from the one to the other takes eight tries; with
@@ -28,14 +27,6 @@ const LATER: Duration = Duration::from_secs(30);
 /// How often an event that fails holds up the later ones of its run: enough for a hiccup. After that order yields,
 /// so that one event that always fails does not hold its run for ever.
 const HOLDS: u32 = 3;
-
-/// What events have to do with each other: only these are kept in order.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Key {
-    Run(Uuid),
-    Job(Identity),
-    Dataset(Identity),
-}
 
 /// Reads a record's body as an event; what is none is given up with its reason.
 ///
@@ -68,15 +59,11 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Outcome> {
 }
 
 /// The events in runs, each in the order in which it is to be delivered; the runs in order of their first record.
-pub(super) fn runs<R>(events: Vec<(R, Event)>) -> Vec<(Key, Vec<(R, Event)>)> {
-    let mut runs: Vec<(Key, Vec<(R, Event)>)> = Vec::new();
-    let mut places: HashMap<Key, usize> = HashMap::new();
+pub(super) fn runs<R>(events: Vec<(R, Event)>) -> Vec<(OrderingKey, Vec<(R, Event)>)> {
+    let mut runs: Vec<(OrderingKey, Vec<(R, Event)>)> = Vec::new();
+    let mut places: HashMap<OrderingKey, usize> = HashMap::new();
     for (record, event) in events {
-        let key = match event.subject() {
-            Subject::Run { id, .. } => Key::Run(*id),
-            Subject::Job { job } => Key::Job(job.clone()),
-            Subject::Dataset { dataset } => Key::Dataset(dataset.clone()),
-        };
+        let key = OrderingKey::from(&event);
         let place = *places.entry(key.clone()).or_insert(runs.len());
         match runs.get_mut(place) {
             Some((_, run)) => run.push((record, event)),
@@ -123,7 +110,7 @@ fn ends(event: &Event) -> bool {
 
 /// How far a delivery came.
 #[derive(Debug, Clone)]
-pub(super) enum Tried {
+pub(super) enum Attempt {
     /// The target answered.
     Answered(Delivery),
     /// It was not tried, because another one failed for both.
@@ -137,34 +124,34 @@ pub(super) enum Tried {
 /// What a delivery means for a record. `pace` is how long to wait before another try, where the target does not say:
 /// the same for all records of a parcel, so that they come again together.
 pub(super) fn outcome(
-    tried: &Tried,
+    tried: &Attempt,
     record: &Record,
     pace: Duration,
     max_receives: u32,
 ) -> Outcome {
     match tried {
-        Tried::Answered(Delivery::Delivered { id }) => Outcome::Delivered { id: id.clone() },
-        Tried::Answered(Delivery::Permanent(failure)) => Outcome::DeadLettered {
+        Attempt::Answered(Delivery::Delivered { id }) => Outcome::Delivered { id: id.clone() },
+        Attempt::Answered(Delivery::Permanent(failure)) => Outcome::DeadLettered {
             class: failure.reason.name(),
             reason: reason(failure),
         },
-        Tried::Answered(Delivery::Transient(failure)) => {
+        Attempt::Answered(Delivery::Transient(failure)) => {
             let after = failure
                 .after
                 .map_or(pace, |asked| asked.clamp(FIRST_WAIT, LONGEST_WAIT));
             let class = failure.reason.name();
             again(class, failure.message.clone(), after, record, max_receives)
         }
-        Tried::Untried(failure) => {
+        Attempt::Untried(failure) => {
             let message = &failure.message;
             let reason = format!("not tried, since another event was not delivered: {message}");
             let class = failure.reason.name();
             let after = failure.after.map_or(pace, |asked| asked.min(LONGEST_WAIT));
             again(class, reason, after, record, max_receives)
         }
-        Tried::OutOfTime => out_of_time(record, max_receives),
+        Attempt::OutOfTime => out_of_time(record, max_receives),
         // However often it was received: this was no try.
-        Tried::Stopped => Outcome::HandedBack {
+        Attempt::Stopped => Outcome::Retry {
             class: "stopping",
             after: Duration::ZERO,
             reason: "not tried: the proxy is stopping".to_owned(),
@@ -192,7 +179,7 @@ fn again(
         );
         return Outcome::DeadLettered { class, reason };
     }
-    Outcome::HandedBack {
+    Outcome::Retry {
         class,
         after,
         reason,
@@ -230,34 +217,34 @@ pub(super) fn rules_slow(record: &Record, max_receives: u32) -> Outcome {
 }
 
 /// Why an event that carries others is to be taken apart: its target will not have it, or has failed it too often.
-pub(super) fn goes_apart(tried: &Tried, carries: bool, receives: u32) -> Option<&str> {
+pub(super) fn goes_apart(tried: &Attempt, carries: bool, receives: u32) -> Option<&str> {
     match tried {
-        Tried::Answered(Delivery::Permanent(failure)) if carries => Some(&failure.message),
-        Tried::Answered(Delivery::Transient(failure))
+        Attempt::Answered(Delivery::Permanent(failure)) if carries => Some(&failure.message),
+        Attempt::Answered(Delivery::Transient(failure))
             if carries && failure.scope == Scope::Event && !holds_its_run(receives) =>
         {
             Some(&failure.message)
         }
-        Tried::Answered(_) | Tried::Untried(_) | Tried::OutOfTime | Tried::Stopped => None,
+        Attempt::Answered(_) | Attempt::Untried(_) | Attempt::OutOfTime | Attempt::Stopped => None,
     }
 }
 
 /// Why later events of the run have to wait until this one is tried again, if they do.
-pub(super) fn holds(tried: &Tried, receives: u32) -> Option<Failure> {
+pub(super) fn holds(tried: &Attempt, receives: u32) -> Option<Failure> {
     match tried {
-        Tried::Untried(failure) => Some(failure.clone()),
-        Tried::Answered(Delivery::Transient(failure)) => {
+        Attempt::Untried(failure) => Some(failure.clone()),
+        Attempt::Answered(Delivery::Transient(failure)) => {
             // A target that takes nothing is no fault of the event: order need not yield.
             let holds = failure.scope == Scope::Target || holds_its_run(receives);
             holds.then(|| failure.clone())
         }
-        Tried::OutOfTime | Tried::Stopped => Some(Failure {
+        Attempt::OutOfTime | Attempt::Stopped => Some(Failure {
             reason: Reason::Unavailable,
             scope: Scope::Event,
             message: "there was no time for an earlier event of its run".to_owned(),
             after: None,
         }),
-        Tried::Answered(Delivery::Delivered { .. } | Delivery::Permanent(_)) => None,
+        Attempt::Answered(Delivery::Delivered { .. } | Delivery::Permanent(_)) => None,
     }
 }
 
@@ -353,14 +340,14 @@ mod tests {
             .map(|receives| wait("a", receives).as_secs())
             .to_vec();
         assert_eq!(waits, [4, 9, 72, 812, 812]);
-        let tried = |after| Tried::Answered(Delivery::Transient(failure(after)));
+        let tried = |after| Attempt::Answered(Delivery::Transient(failure(after)));
         let asked = outcome(
             &tried(Some(Duration::from_secs(30))),
             &record(1),
             FIRST_WAIT,
             5,
         );
-        assert!(matches!(asked, Outcome::HandedBack { after, .. } if after.as_secs() == 30));
+        assert!(matches!(asked, Outcome::Retry { after, .. } if after.as_secs() == 30));
         let given_up = outcome(&tried(None), &record(5), FIRST_WAIT, 5);
         assert!(
             matches!(given_up, Outcome::DeadLettered { reason, .. } if reason.contains("given up after 5 tries"))
@@ -369,8 +356,9 @@ mod tests {
 
     #[test]
     fn what_is_not_tried_in_time_comes_back_soon_at_first_and_then_less_often() {
-        let wait = |receives| match outcome(&Tried::OutOfTime, &record(receives), FIRST_WAIT, 100) {
-            Outcome::HandedBack { after, .. } => after.as_secs(),
+        let wait = |receives| match outcome(&Attempt::OutOfTime, &record(receives), FIRST_WAIT, 100)
+        {
+            Outcome::Retry { after, .. } => after.as_secs(),
             other => panic!("{other:?}"),
         };
         assert_eq!([1, 3, 4, 6, 9, 99].map(wait), [1, 1, 2, 8, 30, 30]);

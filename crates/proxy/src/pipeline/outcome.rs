@@ -4,8 +4,6 @@
 //! has no outcome yet: of a batch there is one line for each class of failure, and while the target is down, about one a
 //! minute. What is told of the target itself is decided in `health.rs`.
 
-mod retries;
-
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,12 +13,12 @@ use targets::{DeliveryReport, TargetName};
 use tokio::time::error::Elapsed;
 use tracing::{debug, info, warn};
 
-use super::prepare::Told;
+use super::adapt::TransformLog;
 use crate::queue::{Record, Settlement, Unavailable, now};
 use crate::telemetry::metric::Metric;
 use crate::telemetry::text::{NAME, shown};
 
-pub(super) use retries::{Pace, health};
+use super::retry_log::{self, Pace};
 
 /// A batch, settled or about to be.
 #[derive(Debug, Default)]
@@ -39,7 +37,7 @@ pub struct Settled {
     /// What became of it.
     pub outcome: Outcome,
     /// What was done to it.
-    pub prepared: Option<Told>,
+    pub prepared: Option<TransformLog>,
     /// How long it took.
     pub took: Duration,
     /// Whether the queue knows.
@@ -48,7 +46,7 @@ pub struct Settled {
     pub told_before: bool,
 }
 
-/// The end of an event's way, or not yet: [`Outcome::HandedBack`] is the only one that is not final.
+/// The end of an event's way, or not yet: [`Outcome::Retry`] is the only one that is not final.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It is at the target.
@@ -68,8 +66,8 @@ pub enum Outcome {
         /// The reason.
         reason: String,
     },
-    /// It will be tried again.
-    HandedBack {
+    /// It delivery failed, will retry.
+    Retry {
         /// The class of the failure.
         class: &'static str,
         /// When.
@@ -92,7 +90,7 @@ impl Settled {
         }
     }
 
-    pub(super) fn told(self, told: Told) -> Settled {
+    pub(super) fn told(self, told: TransformLog) -> Settled {
         Settled {
             prepared: Some(told),
             ..self
@@ -104,7 +102,7 @@ impl Settled {
         match &self.outcome {
             Outcome::Delivered { .. } | Outcome::Dropped { .. } => Settlement::Acknowledge,
             Outcome::DeadLettered { reason, .. } => Settlement::DeadLetter(reason.clone()),
-            Outcome::HandedBack { after, .. } => Settlement::Retry(*after),
+            Outcome::Retry { after, .. } => Settlement::Retry(*after),
         }
     }
 }
@@ -124,7 +122,7 @@ impl Report {
         for (settled, answer) in self.settled.iter_mut().zip(answers) {
             settled.acknowledged = answer.is_ok();
             if let Err(error) = answer {
-                warn!(id = settled.record.id, %error, "not settled yet: the event may come again");
+                warn!(id = settled.record.id, %error, "failed to acknowledge message; it will be redelivered");
                 if matches!(settled.outcome, Outcome::DeadLettered { .. }) {
                     continue; // it is no dead letter yet
                 }
@@ -133,20 +131,20 @@ impl Report {
                 tell(settled, target);
             }
         }
-        retries::tell(&self.settled, target, pace);
+        retry_log::tell(&self.settled, target, pace);
     }
 }
 
 /// Whom a line is about.
-struct Who<'s> {
-    run: Option<String>,
-    namespace: Option<Cow<'s, str>>,
-    name: Option<Cow<'s, str>>,
-    label: Option<&'static str>,
+pub(super) struct Who<'s> {
+    pub(super) run: Option<String>,
+    pub(super) namespace: Option<Cow<'s, str>>,
+    pub(super) name: Option<Cow<'s, str>>,
+    pub(super) label: Option<&'static str>,
 }
 
 impl Who<'_> {
-    fn of(settled: &Settled) -> Who<'_> {
+    pub(super) fn of(settled: &Settled) -> Who<'_> {
         let event = settled.event.as_ref();
         let job = event.and_then(Event::job);
         Who {
@@ -200,7 +198,7 @@ fn tell(settled: &Settled, target: &TargetName) {
                 id = settled.record.id,
                 namespace = &*shown(&unresolved.namespace, NAME),
                 reason = &*shown(&unresolved.reason, NAME),
-                "name left as it came"
+                "could not resolve name; left unchanged"
             );
         }
     }
@@ -235,19 +233,19 @@ fn tell(settled: &Settled, target: &TargetName) {
                 rewritten,
                 cut,
                 merged,
-                "event"
+                "event delivered"
             );
         }
         Outcome::Dropped { rule } => {
             Metric::Dropped.add([target.shared().into(), rule.clone().into()], 1);
-            line!(info, "dropped", rule = &**rule, "event");
+            line!(info, "dropped", rule = &**rule, "event dropped by rule");
         }
         Outcome::DeadLettered { class, reason } => {
             Metric::DeadLettered.add([target.shared().into(), (*class).into()], 1);
             let reason = &*shown(reason, NAME);
-            line!(warn, "dead_lettered", class, reason, "event");
+            line!(warn, "dead_lettered", class, reason, "event dead-lettered");
         }
-        Outcome::HandedBack {
+        Outcome::Retry {
             class,
             after,
             reason,
@@ -260,11 +258,11 @@ fn tell(settled: &Settled, target: &TargetName) {
             let (reason, after_s) = (&*shown(reason, NAME), after.as_secs());
             line!(
                 debug,
-                "handed_back",
+                "retry",
                 class,
                 reason,
                 after_s,
-                "not delivered yet"
+                "delivery failed, will retry"
             );
         }
     }
