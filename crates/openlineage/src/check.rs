@@ -1,19 +1,19 @@
-//! The verdict: an event is held against the core schema (OpenLineage.json 2-0-2), branch by branch of its `oneOf`.
+//! Validates an event against the core schema (OpenLineage.json 2-0-2), branch by branch of its `oneOf`.
 //!
-//! One walk serves both levels: each finding carries the edit that would put it right, if there is one. Strict
-//! means no findings; repair means that every finding has an edit. Facets are held to `BaseFacet` only: what their own
-//! schemas say is repaired in `check/members.rs`, and warned of in `facets.rs`. Called by `Event::read`.
+//! One walk serves both levels: each finding carries the edit that repairs it, if one exists. Strict
+//! accepts no findings; repair requires an edit for every finding. Facets are checked against `BaseFacet` only; their own
+//! schemas are used for repairs in `check/members.rs` and for warnings in `facets.rs`. Called by `Event::read`.
 
 mod facets;
 mod members;
 mod run_ids;
 
 use crate::Level;
-use crate::fault::{Fault, Faults, Mend, at, fault, null_fault};
-use crate::finding::{Finding, Findings, Place, excerpt};
+use crate::finding::{Finding, Findings, Location, excerpt};
 use crate::formats::{self, Label};
 use crate::holders::Kind as Container;
 use crate::json::{Json, Member, last, quote};
+use crate::violation::{Repair, Violation, Violations, at, null_violation, violation};
 
 pub(crate) use self::run_ids::RunIds;
 
@@ -27,31 +27,32 @@ pub(crate) enum Kind {
     Dataset,
 }
 
-/// An event that is one, and how its text has to change for that.
-pub(crate) struct Accepted {
+/// The kind of a valid event, and its repairs.
+pub(crate) struct Acceptance {
     pub(crate) kind: Kind,
     pub(crate) repairs: Vec<Finding>,
-    /// The repaired text, when anything was repaired.
+    /// The repaired text, if anything was repaired.
     pub(crate) text: Option<String>,
 }
 
-/// Holds the value `root` of `text` against the core schema.
-pub(crate) fn event(text: &str, root: Json<'_>, level: Level) -> Result<Accepted, Findings> {
+/// Validates the value `root` of `text` against the core schema.
+pub(crate) fn event(text: &str, root: Json<'_>, level: Level) -> Result<Acceptance, Findings> {
     if !root.is_object() {
         return Err(Findings::one(at(
-            Place::ROOT,
+            Location::ROOT,
             "type",
             format!("an event is an object, found {}", root.kind()),
         )));
     }
     let members = root.members();
-    let mut branches: Vec<(Kind, Faults<'_>)> = candidates(&members, level)
+    let mut branches: Vec<(Kind, Violations<'_>)> = candidates(&members, level)
         .iter()
         .map(|kind| (*kind, branch(*kind, root, &members, level)))
         .collect();
     if let [(Kind::Job, job), (Kind::Dataset, dataset)] = branches.as_slice() {
-        let readable =
-            |faults: &Faults<'_>| faults.is_empty() || level != Level::Strict && faults.mend();
+        let readable = |violations: &Violations<'_>| {
+            violations.is_empty() || level != Level::Strict && violations.are_repairable()
+        };
         // Strict first: what the schema accepts needs no repair, and a repair must not make it ambiguous.
         let chosen = match (job.is_empty(), dataset.is_empty()) {
             (true, false) => Some(Kind::Job),
@@ -67,39 +68,48 @@ pub(crate) fn event(text: &str, root: Json<'_>, level: Level) -> Result<Accepted
             Some(kind) => branches.retain(|(branch, _)| *branch == kind),
             None => {
                 let message = "both a job and a dataset but no run: an event is one of RunEvent, JobEvent, DatasetEvent";
-                return Err(Findings::one(at(Place::ROOT, "oneOf", message.to_owned())));
+                return Err(Findings::one(at(
+                    Location::ROOT,
+                    "oneOf",
+                    message.to_owned(),
+                )));
             }
         }
     }
-    let Some((kind, mut faults)) = branches.pop() else {
+    let Some((kind, mut violations)) = branches.pop() else {
         let message =
             "none of run, job and dataset: an event is one of RunEvent, JobEvent, DatasetEvent";
-        let mut faults = Faults::new(level);
-        faults.push(fault(Place::ROOT, "oneOf", message.to_owned(), Mend::None));
-        base(Kind::Run, root, &members, &mut faults);
-        return Err(faults.findings());
+        let mut violations = Violations::new(level);
+        violations.push(violation(
+            Location::ROOT,
+            "oneOf",
+            message.to_owned(),
+            Repair::None,
+        ));
+        base(Kind::Run, root, &members, &mut violations);
+        return Err(violations.findings());
     };
-    if faults.is_empty() && !faults.has_inner() {
-        return Ok(Accepted {
+    if violations.is_empty() && !violations.has_inner() {
+        return Ok(Acceptance {
             kind,
             repairs: Vec::new(),
             text: None,
         });
     }
-    if level == Level::Strict || !faults.mend() {
-        return Err(faults.findings());
+    if level == Level::Strict || !violations.are_repairable() {
+        return Err(violations.findings());
     }
-    run_ids::keep(kind, &members, &mut faults);
-    let (repairs, text) = faults.repair(text);
-    Ok(Accepted {
+    run_ids::keep(kind, &members, &mut violations);
+    let (repairs, text) = violations.repair(text);
+    Ok(Acceptance {
         kind,
         repairs,
         text: Some(text),
     })
 }
 
-/// The branches that the keys leave open: `run` rules out a JobEvent, `run` with `job` a DatasetEvent. To the schema a
-/// null is there; to a repair it is not.
+/// The branches that the members allow: `run` rules out a JobEvent, `run` with `job` a DatasetEvent. To the schema a
+/// null is present; to a repair it is absent.
 fn candidates(members: &[Member<'_>], level: Level) -> &'static [Kind] {
     let is_there = |value: Json<'_>| level == Level::Strict || value.kind() != "null";
     let has = |name| last(members, name).is_some_and(is_there);
@@ -112,70 +122,75 @@ fn candidates(members: &[Member<'_>], level: Level) -> &'static [Kind] {
     }
 }
 
-fn branch<'t>(kind: Kind, root: Json<'t>, members: &[Member<'t>], level: Level) -> Faults<'t> {
-    let mut faults = Faults::new(level);
-    base(kind, root, members, &mut faults);
+fn branch<'t>(kind: Kind, root: Json<'t>, members: &[Member<'t>], level: Level) -> Violations<'t> {
+    let mut violations = Violations::new(level);
+    base(kind, root, members, &mut violations);
     let others: &[&'static str] = match kind {
         Kind::Run => {
-            event_type(root, members, &mut faults);
-            run(members, &mut faults);
-            identity("job", Container::Job, members, &mut faults);
-            datasets(members, &mut faults);
+            event_type(root, members, &mut violations);
+            run(members, &mut violations);
+            identity("job", Container::Job, members, &mut violations);
+            datasets(members, &mut violations);
             &["dataset"]
         }
         Kind::Job => {
-            identity("job", Container::Job, members, &mut faults);
-            datasets(members, &mut faults);
+            identity("job", Container::Job, members, &mut violations);
+            datasets(members, &mut violations);
             &["run", "dataset", "eventType"]
         }
         Kind::Dataset => {
-            identity("dataset", Container::Dataset, members, &mut faults);
+            identity("dataset", Container::Dataset, members, &mut violations);
             &["run", "job", "eventType", "inputs", "outputs"]
         }
     };
-    // Clients with optional fields send those of the other kinds as null.
-    if faults.repairs() {
+    // Clients with optional fields send those of other kinds as null.
+    if violations.repairs_allowed() {
         let nulls = (others.iter())
             .filter(|name| last(members, name).is_some_and(|value| value.kind() == "null"));
         for name in nulls {
-            let mend = Mend::Remove(root, vec![(*name).into()]);
-            faults.push(null_fault(Place::ROOT.child(name), name, mend));
+            let repair = Repair::Remove(root, vec![(*name).into()]);
+            violations.push(null_violation(Location::ROOT.child(name), name, repair));
         }
     }
-    faults
+    violations
 }
 
 /// `BaseEvent`: eventTime, producer, schemaURL.
-fn base<'t>(kind: Kind, root: Json<'t>, members: &[Member<'t>], faults: &mut Faults<'t>) {
+fn base<'t>(kind: Kind, root: Json<'t>, members: &[Member<'t>], violations: &mut Violations<'t>) {
     match last(members, "eventTime") {
-        None => faults.push(missing(Place::ROOT, "eventTime")),
-        Some(value) => faults.extend(text_of(
+        None => violations.push(missing(Location::ROOT, "eventTime")),
+        Some(value) => violations.extend(text_of(
             value,
-            Place::ROOT.child("eventTime"),
-            |text, place| {
+            Location::ROOT.child("eventTime"),
+            |text, location| {
                 if formats::date_time(text).is_some() {
                     return None;
                 }
                 let message = format!("not an RFC 3339 date-time: {:?}", excerpt(text));
                 Some(match formats::repair_date_time(text) {
-                    Ok(new) => fault(place, "date-time", message, Mend::Value(value, quote(&new))),
+                    Ok(new) => violation(
+                        location,
+                        "date-time",
+                        message,
+                        Repair::Value(value, quote(&new)),
+                    ),
                     Err(why) => {
-                        let message = format!("{message}{}", why.said());
-                        fault(place, "date-time", message, Mend::None)
+                        let message = format!("{message}{}", why.explanation());
+                        violation(location, "date-time", message, Repair::None)
                     }
                 })
             },
         )),
     }
     match last(members, "producer") {
-        None => faults.push(missing(Place::ROOT, "producer")),
+        None => violations.push(missing(Location::ROOT, "producer")),
         Some(value) => {
-            let place = Place::ROOT.child("producer");
-            let unsaid = || quote(formats::UNKNOWN_PRODUCER);
-            faults.extend(uri(value, place, Label::Producer, unsaid));
+            let location = Location::ROOT.child("producer");
+            let default_uri = || quote(formats::UNKNOWN_PRODUCER);
+            violations.extend(uri(value, location, Label::Producer, default_uri));
         }
     }
-    let place = Place::ROOT.child("schemaURL");
+    let location = Location::ROOT.child("schemaURL");
     let definition = match kind {
         Kind::Run => "RunEvent",
         Kind::Job => "JobEvent",
@@ -184,58 +199,75 @@ fn base<'t>(kind: Kind, root: Json<'t>, members: &[Member<'t>], faults: &mut Fau
     let url = || quote(&formats::definition(definition));
     match last(members, "schemaURL") {
         None => {
-            let mend = Mend::Add(root, vec![("schemaURL".into(), url())]);
+            let repair = Repair::Add(root, vec![("schemaURL".into(), url())]);
             let message = "schemaURL is missing".to_owned();
-            faults.push(fault(place, "required", message, mend));
+            violations.push(violation(location, "required", message, repair));
         }
         Some(value) if value.kind() == "null" => {
-            faults.push(null_fault(place, "schemaURL", Mend::Value(value, url())));
+            violations.push(null_violation(
+                location,
+                "schemaURL",
+                Repair::Value(value, url()),
+            ));
         }
-        Some(value) => faults.extend(uri(value, place, Label::Schema, url)),
+        Some(value) => violations.extend(uri(value, location, Label::Schema, url)),
     }
 }
 
-fn event_type<'t>(root: Json<'t>, members: &[Member<'t>], faults: &mut Faults<'t>) {
+fn event_type<'t>(root: Json<'t>, members: &[Member<'t>], violations: &mut Violations<'t>) {
     const TYPES: [&str; 6] = ["START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER"];
     let Some(value) = last(members, "eventType") else {
         return;
     };
-    let place = Place::ROOT.child("eventType");
+    let location = Location::ROOT.child("eventType");
     if value.kind() == "null" {
-        let mend = Mend::Remove(root, vec!["eventType".into()]);
-        return faults.push(null_fault(place, "eventType", mend));
+        let repair = Repair::Remove(root, vec!["eventType".into()]);
+        return violations.push(null_violation(location, "eventType", repair));
     }
-    faults.extend(text_of(value, place, |text, place| {
+    violations.extend(text_of(value, location, |text, location| {
         let meant = text.trim().to_ascii_uppercase();
-        let mend = || match TYPES.contains(&meant.as_str()) {
-            true => Mend::Value(value, quote(&meant)),
-            false => Mend::None,
+        let repair = || match TYPES.contains(&meant.as_str()) {
+            true => Repair::Value(value, quote(&meant)),
+            false => Repair::None,
         };
         let message = || format!("one of {}, not {:?}", TYPES.join(", "), excerpt(text));
-        (!TYPES.contains(&text)).then(|| fault(place, "enum", message(), mend()))
+        (!TYPES.contains(&text)).then(|| violation(location, "enum", message(), repair()))
     }));
 }
 
-fn run<'t>(members: &[Member<'t>], faults: &mut Faults<'t>) {
-    let place = Place::ROOT.child("run");
-    let Some(run) = object(last(members, "run"), Place::ROOT, "run", faults) else {
+fn run<'t>(members: &[Member<'t>], violations: &mut Violations<'t>) {
+    let location = Location::ROOT.child("run");
+    let Some(run) = object(last(members, "run"), Location::ROOT, "run", violations) else {
         return;
     };
     let members = run.members();
     match last(&members, "runId") {
-        None => faults.push(missing(place, "runId")),
+        None => violations.push(missing(location, "runId")),
         Some(value) => {
-            let fault = text_of(value, place.child("runId"), |text, place| {
-                match faults.names_run() {
-                    true => run_ids::fault_of(value, text, place, faults.run_ids()),
-                    false => run_ids::fault_of_uuid(value, text, place),
-                }
-            });
-            faults.extend(fault);
+            let violation =
+                text_of(
+                    value,
+                    location.child("runId"),
+                    |text, location| match violations.names_run() {
+                        true => run_ids::violation_of_run_id(
+                            value,
+                            text,
+                            location,
+                            violations.run_ids(),
+                        ),
+                        false => run_ids::violation_of_uuid(value, text, location),
+                    },
+                );
+            violations.extend(violation);
         }
     }
-    let place = place.child("facets");
-    facets(last(&members, "facets"), place, Container::Run, faults);
+    let location = location.child("facets");
+    facets(
+        last(&members, "facets"),
+        location,
+        Container::Run,
+        violations,
+    );
 }
 
 /// A job or a dataset at the top of the event.
@@ -243,34 +275,34 @@ fn identity<'t>(
     name: &'static str,
     container: Container,
     members: &[Member<'t>],
-    faults: &mut Faults<'t>,
+    violations: &mut Violations<'t>,
 ) {
-    let place = Place::ROOT.child(name);
-    if let Some(value) = object(last(members, name), Place::ROOT, name, faults) {
-        named(value, place, container, faults);
+    let location = Location::ROOT.child(name);
+    if let Some(value) = object(last(members, name), Location::ROOT, name, violations) {
+        named(value, location, container, violations);
     }
 }
 
-/// Namespace, name and facets, as jobs and datasets have them. Gives the members.
+/// Checks namespace, name and facets of a job or dataset. Returns the members.
 fn named<'t>(
     value: Json<'t>,
-    place: Place<'_>,
+    location: Location<'_>,
     container: Container,
-    faults: &mut Faults<'t>,
+    violations: &mut Violations<'t>,
 ) -> Vec<Member<'t>> {
     let members = value.members();
     for name in ["namespace", "name"] {
         match last(&members, name) {
-            None => faults.push(missing(place, name)),
-            Some(value) => faults.extend(text_of(value, place.child(name), |_, _| None)),
+            None => violations.push(missing(location, name)),
+            Some(value) => violations.extend(text_of(value, location.child(name), |_, _| None)),
         }
     }
-    let place = place.child("facets");
-    facets(last(&members, "facets"), place, container, faults);
+    let location = location.child("facets");
+    facets(last(&members, "facets"), location, container, violations);
     members
 }
 
-fn datasets<'t>(members: &[Member<'t>], faults: &mut Faults<'t>) {
+fn datasets<'t>(members: &[Member<'t>], violations: &mut Violations<'t>) {
     for (list, own, container) in [
         ("inputs", "inputFacets", Container::Input),
         ("outputs", "outputFacets", Container::Output),
@@ -278,66 +310,79 @@ fn datasets<'t>(members: &[Member<'t>], faults: &mut Faults<'t>) {
         let Some(value) = last(members, list) else {
             continue;
         };
-        let place = Place::ROOT.child(list);
+        let location = Location::ROOT.child(list);
         match value.kind() {
             "array" => {}
             "null" => {
-                faults.push(null_fault(place, list, Mend::Value(value, "[]".to_owned())));
+                violations.push(null_violation(
+                    location,
+                    list,
+                    Repair::Value(value, "[]".to_owned()),
+                ));
                 continue;
             }
             other => {
-                faults.push(fault(
-                    place,
+                violations.push(violation(
+                    location,
                     "type",
                     format!("{list} is an array, found {other}"),
-                    Mend::None,
+                    Repair::None,
                 ));
                 continue;
             }
         }
         for (index, dataset) in value.items().into_iter().enumerate() {
             let index = index.to_string();
-            let place = place.child(&index);
+            let location = location.child(&index);
             match dataset.kind() {
                 "object" => {
-                    let members = named(dataset, place, Container::Dataset, faults);
-                    facets(last(&members, own), place.child(own), container, faults);
+                    let members = named(dataset, location, Container::Dataset, violations);
+                    facets(
+                        last(&members, own),
+                        location.child(own),
+                        container,
+                        violations,
+                    );
                 }
-                // A list may have any number of datasets, so each may be missing.
+                // A list may have any number of datasets, so each is optional.
                 "null" => {
-                    faults.push(null_fault(place, "the dataset", Mend::RemoveNulls(value)));
+                    violations.push(null_violation(
+                        location,
+                        "the dataset",
+                        Repair::RemoveNulls(value),
+                    ));
                 }
                 other => {
                     let message = format!("a dataset is an object, found {other}");
-                    faults.push(fault(place, "type", message, Mend::None));
+                    violations.push(violation(location, "type", message, Repair::None));
                 }
             }
         }
     }
 }
 
-fn missing<'t>(place: Place<'_>, name: &'static str) -> Fault<'t> {
-    fault(
-        place.child(name),
+fn missing<'t>(location: Location<'_>, name: &'static str) -> Violation<'t> {
+    violation(
+        location.child(name),
         "required",
         format!("{name} is missing"),
-        Mend::None,
+        Repair::None,
     )
 }
 
-/// A required object; says so when it is not there or no object.
+/// Returns a required object, or reports that it is missing or not an object.
 fn object<'t>(
     value: Option<Json<'t>>,
-    parent: Place<'_>,
+    parent: Location<'_>,
     name: &'static str,
-    faults: &mut Faults<'t>,
+    violations: &mut Violations<'t>,
 ) -> Option<Json<'t>> {
     match value {
-        None => faults.push(missing(parent, name)),
+        None => violations.push(missing(parent, name)),
         Some(value) if value.is_object() => return Some(value),
         Some(value) => {
             let message = format!("{name} is an object, found {}", value.kind());
-            faults.push(fault(parent.child(name), "type", message, Mend::None));
+            violations.push(violation(parent.child(name), "type", message, Repair::None));
         }
     }
     None

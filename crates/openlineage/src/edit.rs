@@ -1,13 +1,13 @@
-//! Edits of a JSON text: replace a value, remove or add a member, and leave every other byte alone.
+//! Edits of a JSON text: replace a value, remove or add a member, and leave every other byte unchanged.
 //!
-//! Edits are collected against one text and applied together; two that overlap are a mistake of the caller's.
+//! Edits are collected against one text and applied together. Overlapping edits are a bug of the caller.
 //! Called by the checks (repairs) and by every transform.
 
 use std::ops::Range;
 
 use crate::json::{Json, Member, quote};
 
-/// Changes to one text, not yet applied.
+/// Pending changes to one text.
 #[derive(Debug, Clone)]
 pub struct Edits<'t> {
     text: &'t str,
@@ -15,27 +15,27 @@ pub struct Edits<'t> {
 }
 
 impl<'t> Edits<'t> {
-    /// No changes yet.
-    pub fn of(text: &'t str) -> Self {
+    /// Creates an empty set of edits.
+    pub fn new(text: &'t str) -> Self {
         Edits {
             text,
             changes: Vec::new(),
         }
     }
 
-    /// Whether anything would change.
+    /// Whether there are no changes.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
 
-    /// Puts the JSON text `new` where `old` stands.
+    /// Replaces `old` by the JSON text `new`.
     pub fn replace(&mut self, old: Json<'_>, new: String) {
         if let Some(span) = old.span(self.text) {
             self.push(span, new);
         }
     }
 
-    /// Puts the string `new`, quoted, where `old` stands.
+    /// Replaces `old` by the string `new`, quoted.
     pub fn replace_string(&mut self, old: Json<'_>, new: &str) {
         self.replace(old, quote(new));
     }
@@ -48,7 +48,7 @@ impl<'t> Edits<'t> {
         else {
             return;
         };
-        let mut new = written(members);
+        let mut new = render_members(members);
         if !object.members().is_empty() && !members.is_empty() {
             new.insert(0, ',');
         }
@@ -56,11 +56,11 @@ impl<'t> Edits<'t> {
         self.push(end..end, new);
     }
 
-    /// Removes every member of `object` for which `doomed` holds, with its comma.
-    pub fn remove_members(&mut self, object: Json<'_>, doomed: impl Fn(&str) -> bool) {
+    /// Removes every member of `object` for which `should_remove` holds, with its comma.
+    pub fn remove_members(&mut self, object: Json<'_>, should_remove: impl Fn(&str) -> bool) {
         let members = object.members();
         let parts = members.iter().map(|member| Part {
-            keep: !member.key.string().is_some_and(|key| doomed(&key)),
+            keep: !member.key.string().is_some_and(|key| should_remove(&key)),
             start: member.key,
             end: member.value,
         });
@@ -68,29 +68,29 @@ impl<'t> Edits<'t> {
         self.remove(object, &parts, "{}");
     }
 
-    /// Removes every member of `object` for which `doomed` holds, and adds others at its end.
+    /// Removes every member of `object` for which `should_remove` holds, and adds others at its end.
     pub(crate) fn change_members(
         &mut self,
         object: Json<'_>,
-        doomed: impl Fn(&str) -> bool,
+        should_remove: impl Fn(&str) -> bool,
         members: &[(&str, String)],
     ) {
-        let dies = |member: &Member<'_>| member.key.string().is_some_and(|key| doomed(&key));
+        let dies = |member: &Member<'_>| member.key.string().is_some_and(|key| should_remove(&key));
         let all = object.members();
         if !members.is_empty() && !all.is_empty() && all.iter().all(dies) {
-            return self.replace(object, format!("{{{}}}", written(members)));
+            return self.replace(object, format!("{{{}}}", render_members(members)));
         }
-        self.remove_members(object, doomed);
+        self.remove_members(object, should_remove);
         if !members.is_empty() {
             self.add_members(object, members);
         }
     }
 
-    /// Removes every member of `object` whose key stands at a place, in bytes of the text, for which `doomed` holds.
-    pub fn remove_members_at(&mut self, object: Json<'_>, doomed: impl Fn(usize) -> bool) {
+    /// Removes every member of `object` whose key's position, in bytes of the text, satisfies `should_remove`.
+    pub fn remove_members_at(&mut self, object: Json<'_>, should_remove: impl Fn(usize) -> bool) {
         let members = object.members();
         let parts = members.iter().map(|member| Part {
-            keep: !(member.key.span(self.text)).is_some_and(|span| doomed(span.start)),
+            keep: !(member.key.span(self.text)).is_some_and(|span| should_remove(span.start)),
             start: member.key,
             end: member.value,
         });
@@ -98,10 +98,10 @@ impl<'t> Edits<'t> {
         self.remove(object, &parts, "{}");
     }
 
-    /// Removes every element of `list` for which `doomed` holds, with its comma.
-    pub fn remove_items(&mut self, list: Json<'_>, doomed: impl Fn(Json<'_>) -> bool) {
+    /// Removes every element of `list` for which `should_remove` holds, with its comma.
+    pub fn remove_items(&mut self, list: Json<'_>, should_remove: impl Fn(Json<'_>) -> bool) {
         let parts = list.items().into_iter().map(|item| Part {
-            keep: !doomed(item),
+            keep: !should_remove(item),
             start: item,
             end: item,
         });
@@ -120,7 +120,7 @@ impl<'t> Edits<'t> {
             if part.keep {
                 continue;
             }
-            // A leading part goes with the comma after it, any other with the comma before it.
+            // A leading part is removed with the comma after it, any other with the comma before it.
             let span = if index < first_kept {
                 let next = parts
                     .get(index + 1)
@@ -143,7 +143,7 @@ impl<'t> Edits<'t> {
         }
     }
 
-    /// The text with all changes made.
+    /// Applies all changes and returns the text.
     pub fn apply(mut self) -> String {
         self.changes.sort_by_key(|(span, _)| (span.start, span.end));
         debug_assert!(
@@ -169,8 +169,8 @@ impl<'t> Edits<'t> {
     }
 }
 
-/// Members as they stand in an object.
-fn written(members: &[(&str, String)]) -> String {
+/// Formats members as in an object.
+fn render_members(members: &[(&str, String)]) -> String {
     let written: Vec<String> = members
         .iter()
         .map(|(name, value)| format!("{}:{value}", quote(name)))
@@ -178,7 +178,7 @@ fn written(members: &[(&str, String)]) -> String {
     written.join(",")
 }
 
-/// A member of an object or an element of a list: where it begins and ends.
+/// The span of a member of an object or an element of a list.
 struct Part<'t> {
     keep: bool,
     start: Json<'t>,
@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     fn without(text: &str, names: &[&str]) -> String {
-        let mut edits = Edits::of(text);
+        let mut edits = Edits::new(text);
         edits.remove_members(Json::parse(text).unwrap(), |name| names.contains(&name));
         edits.apply()
     }
@@ -209,10 +209,14 @@ mod tests {
     #[test]
     fn members_come_and_go_in_one_edit() {
         let text = r#"{ "a": null, "b": 2 }"#;
-        let changed = |doomed: &[&str]| {
-            let mut edits = Edits::of(text);
+        let changed = |should_remove: &[&str]| {
+            let mut edits = Edits::new(text);
             let root = Json::parse(text).unwrap();
-            edits.change_members(root, |name| doomed.contains(&name), &[("c", "3".into())]);
+            edits.change_members(
+                root,
+                |name| should_remove.contains(&name),
+                &[("c", "3".into())],
+            );
             edits.apply()
         };
         assert_eq!(changed(&["a"]), r#"{ "b": 2 ,"c":3}"#);
@@ -223,10 +227,10 @@ mod tests {
     #[test]
     fn removing_elements_takes_exactly_their_commas() {
         let text = "[ 1, 2 , 3 ]";
-        let without = |doomed: &[&str]| {
-            let mut edits = Edits::of(text);
+        let without = |should_remove: &[&str]| {
+            let mut edits = Edits::new(text);
             edits.remove_items(Json::parse(text).unwrap(), |item| {
-                doomed.contains(&item.text())
+                should_remove.contains(&item.text())
             });
             edits.apply()
         };
@@ -239,7 +243,7 @@ mod tests {
     fn added_and_replaced_values_leave_the_rest_alone() {
         let text = r#"{"x":{} ,"y":"old", "n": 1.0}"#;
         let root = Json::parse(text).unwrap();
-        let mut edits = Edits::of(text);
+        let mut edits = Edits::new(text);
         edits.add_members(
             root.get("x").unwrap(),
             &[("p", "1".into()), ("q", "[]".into())],

@@ -1,6 +1,6 @@
-//! The event: a text that has been found to be an OpenLineage event, and the few fields that decide its way.
+//! The event: a validated OpenLineage event as text, and the fields that decide how it is processed.
 //!
-//! An [`Event`] can only be had by reading, so whoever holds one need not check again. Called at every edge
+//! An [`Event`] is created only by validating a text, so code that has one need not check it again. Called at every edge
 //! (HTTP body, queue message, file), and after each rewrite.
 
 use std::borrow::Cow;
@@ -14,7 +14,7 @@ use crate::finding::{Finding, Severity};
 use crate::json::Json;
 use crate::{Level, formats, text};
 
-/// A RunEvent, JobEvent or DatasetEvent, in the text it came in.
+/// A RunEvent, JobEvent or DatasetEvent, with its original text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     text: Arc<str>,
@@ -22,8 +22,8 @@ pub struct Event {
     subject: Subject,
 }
 
-/// What the event is about. The kind is told by the keys that are there, as the schema's `oneOf` does,
-/// never by `schemaURL`: old clients send one that names no kind.
+/// The subject of the event. The kind is determined by the members present, as the schema's `oneOf` does,
+/// never by `schemaURL`: old clients send one without a kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
     /// RunEvent.
@@ -68,34 +68,34 @@ pub enum EventType {
     Other,
 }
 
-/// An event that was read, and what had to be repaired for that.
+/// A validated event and its repairs.
 #[derive(Debug, Clone)]
-pub struct Read {
+pub struct ValidEvent {
     /// The event, repairs made.
     pub event: Event,
-    /// One finding a repair; none when the text is as it came.
+    /// One finding per repair; empty if the text is unchanged.
     pub repairs: Vec<Finding>,
 }
 
-/// Why a text is no event: at least one error, all findings that could be had at once. Errors come first.
+/// Why a text is not a valid event: all findings, at least one of them an error. Errors come first.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("no OpenLineage event: {}", summary(.findings))]
-pub struct Refused {
-    /// What was found.
+pub struct InvalidEvent {
+    /// The findings.
     pub findings: Vec<Finding>,
 }
 
 impl Event {
-    /// Reads one event from the bytes of a JSON text.
-    pub fn read(bytes: &[u8], level: Level) -> Result<Read, Refused> {
-        let text = text::decode(bytes).map_err(|finding| Refused {
+    /// Reads and validates one event.
+    pub fn read(bytes: &[u8], level: Level) -> Result<ValidEvent, InvalidEvent> {
+        let text = text::decode(bytes).map_err(|finding| InvalidEvent {
             findings: vec![finding],
         })?;
         Event::read_as(text, level, |accepted| Arc::from(accepted))
     }
 
-    /// Reads one event from a text that others hold too: an event that needs no repair shares it.
-    pub fn read_shared(shared: &Arc<str>, level: Level) -> Result<Read, Refused> {
+    /// Like [`read`](Event::read), from a shared text: an event without repairs shares it.
+    pub fn read_shared(shared: &Arc<str>, level: Level) -> Result<ValidEvent, InvalidEvent> {
         Event::read_as(shared, level, |accepted| {
             if accepted.len() == shared.len() {
                 shared.clone()
@@ -109,18 +109,18 @@ impl Event {
         text: &str,
         level: Level,
         keep: impl FnOnce(&str) -> Arc<str>,
-    ) -> Result<Read, Refused> {
-        let text = text::unmarked(text);
-        let blemishes = text::check(text);
-        if !blemishes.findings.is_empty() {
-            return Err(Refused {
-                findings: with_rest(blemishes, level),
+    ) -> Result<ValidEvent, InvalidEvent> {
+        let text = text::without_bom(text);
+        let scanned = text::check(text);
+        if !scanned.findings.is_empty() {
+            return Err(InvalidEvent {
+                findings: with_rest(scanned, level),
             });
         }
         let root = Json::parse(text).map_err(|error| unreadable(&error.to_string()))?;
-        // What stands around the event is no part of it, repaired or not.
-        let accepted = check::event(root.text(), root, level).map_err(|findings| Refused {
-            findings: findings.told(),
+        // White space around the event is not part of it, repaired or not.
+        let accepted = check::event(root.text(), root, level).map_err(|findings| InvalidEvent {
+            findings: findings.into_vec(),
         })?;
         let text = match accepted.text {
             Some(repaired) => Arc::from(repaired),
@@ -128,23 +128,23 @@ impl Event {
         };
         let event = Event::of(text, accepted.kind)
             .ok_or_else(|| unreadable("a field changed while it was read"))?;
-        Ok(Read {
+        Ok(ValidEvent {
             event,
             repairs: accepted.repairs,
         })
     }
 
-    /// Reads the text that a rewrite of this event gave.
-    pub fn rewritten(&self, text: String) -> Result<Event, Refused> {
+    /// Reads the text that a rewrite of this event produced.
+    pub fn rewritten(&self, text: String) -> Result<Event, InvalidEvent> {
         Event::read(text.as_bytes(), Level::Strict).map(|read| read.event)
     }
 
-    /// The event as JSON: what came, byte for byte, but for repairs and rewrites.
+    /// The event as JSON: the original bytes, except for repairs and rewrites.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The same, to be held by others too.
+    /// The same text, shared.
     pub fn shared_text(&self) -> Arc<str> {
         self.text.clone()
     }
@@ -159,7 +159,7 @@ impl Event {
         self.time
     }
 
-    /// What the event is about.
+    /// The subject of the event.
     pub fn subject(&self) -> &Subject {
         &self.subject
     }
@@ -180,7 +180,7 @@ impl Event {
         }
     }
 
-    /// The kind in the words of the specification, with the event type where there is one: `RunEvent START`.
+    /// The kind in the specification's terms, with the event type if there is one: `RunEvent START`.
     pub fn label(&self) -> &'static str {
         match &self.subject {
             Subject::Run { event_type, .. } => match event_type {
@@ -224,7 +224,7 @@ impl Event {
 }
 
 impl EventType {
-    /// Whether the run is over with it.
+    /// Whether the event ends the run.
     pub fn ends(self) -> bool {
         match self {
             EventType::Complete | EventType::Abort | EventType::Fail => true,
@@ -246,7 +246,7 @@ impl EventType {
 }
 
 impl Identity {
-    /// The `namespace` and `name` of an object that has both as strings.
+    /// Reads `namespace` and `name` of an object, if both are strings.
     pub fn of(value: Json<'_>) -> Option<Identity> {
         let string = |name| value.get(name).and_then(Json::string).map(Cow::into_owned);
         Some(Identity {
@@ -256,21 +256,21 @@ impl Identity {
     }
 }
 
-/// The findings of the text, and those of the event in it as far as it can be read.
-fn with_rest(blemishes: text::Blemishes, level: Level) -> Vec<Finding> {
-    let mut findings = blemishes.findings;
-    let masked = blemishes.masked.unwrap_or_default();
+/// The findings of the text, and of the event in it as far as it can be read.
+fn with_rest(scanned: text::TextScan, level: Level) -> Vec<Finding> {
+    let mut findings = scanned.findings;
+    let masked = scanned.masked.unwrap_or_default();
     if let Some(Err(rest)) = Json::parse(&masked)
         .ok()
         .map(|root| check::event(&masked, root, level))
     {
         findings.extend(rest);
     }
-    findings.told()
+    findings.into_vec()
 }
 
-fn unreadable(message: &str) -> Refused {
-    Refused {
+fn unreadable(message: &str) -> InvalidEvent {
+    InvalidEvent {
         findings: vec![Finding {
             severity: Severity::Error,
             pointer: String::new(),
@@ -280,7 +280,7 @@ fn unreadable(message: &str) -> Refused {
     }
 }
 
-/// Pointers and rules of the first errors; no values, so that it can be logged.
+/// Pointers and rules of the first errors, without values, so that it can be logged.
 fn summary(findings: &[Finding]) -> String {
     const SHOWN: usize = 5;
     let errors = || (findings.iter()).filter(|finding| finding.severity == Severity::Error);

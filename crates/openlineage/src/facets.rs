@@ -1,24 +1,24 @@
-//! What the facets' own schemas have against an event. Never a reason to refuse: real integrations miss them often
-//! (Spark's data source `file` is no URI), and a target that does not know a facet carries it all the same.
+//! Warnings: what the facets' own schemas reject in an event. They never reject the event: real integrations often miss them
+//! (Spark's data source `file` is not a URI), and a target that does not know a facet still carries it.
 //!
-//! Called where a person asks: `validate`, on the command line and over HTTP. The shapes are in `facets/shapes.rs`.
+//! Called by `validate`, on the command line and over HTTP. The shapes are in `facets/shapes.rs`.
 
 mod shape;
 mod shapes;
 
 pub(crate) use shape::{Field, Shape};
 
-use crate::finding::{Finding, MAX_FINDINGS, Place, Severity, excerpt};
+use crate::finding::{Finding, Location, MAX_FINDINGS, Severity, excerpt};
 use crate::formats;
 use crate::holders::Kind as Container;
 use crate::json::{Json, last};
 
 use self::shape::BASE;
 
-/// What the schemas of the facets in `event` have against them; nothing for facets that are not in the specification.
+/// Checks the facets of `event` against their schemas. Facets that are not in the specification are skipped.
 pub fn warnings(event: Json<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    let root = Place::ROOT;
+    let root = Location::ROOT;
     for (name, facets) in [
         ("run", Container::Run),
         ("job", Container::Job),
@@ -34,15 +34,15 @@ pub fn warnings(event: Json<'_>) -> Vec<Finding> {
     ] {
         let datasets = event.get(list).map(Json::items).unwrap_or_default();
         for (index, dataset) in datasets.into_iter().enumerate() {
-            let (index, place) = (index.to_string(), root.child(list));
+            let (index, location) = (index.to_string(), root.child(list));
             container(
                 dataset,
-                place.child(&index),
+                location.child(&index),
                 "facets",
                 Container::Dataset,
                 &mut found,
             );
-            container(dataset, place.child(&index), own, facets, &mut found);
+            container(dataset, location.child(&index), own, facets, &mut found);
         }
     }
     found.truncate(MAX_FINDINGS);
@@ -51,18 +51,18 @@ pub fn warnings(event: Json<'_>) -> Vec<Finding> {
 
 fn container(
     holder: Json<'_>,
-    place: Place<'_>,
+    location: Location<'_>,
     name: &str,
     container: Container,
     found: &mut Vec<Finding>,
 ) {
     if let Some(facets) = holder.get(name) {
-        known(facets, place.child(name), container, found);
+        known(facets, location.child(name), container, found);
     }
 }
 
 /// The facets of a container that the specification knows.
-fn known(facets: Json<'_>, place: Place<'_>, container: Container, found: &mut Vec<Finding>) {
+fn known(facets: Json<'_>, location: Location<'_>, container: Container, found: &mut Vec<Finding>) {
     let members = facets.members();
     for (key, shape) in container.shapes() {
         let Some(facet) = last(&members, key) else {
@@ -72,33 +72,33 @@ fn known(facets: Json<'_>, place: Place<'_>, container: Container, found: &mut V
             .get("_deleted")
             .is_some_and(|deleted| deleted.text() == "true");
         if !deleted {
-            check(facet, place.child(key), *shape, found);
+            check(facet, location.child(key), *shape, found);
         }
     }
 }
 
-fn check(value: Json<'_>, place: Place<'_>, shape: Shape, found: &mut Vec<Finding>) {
+fn check(value: Json<'_>, location: Location<'_>, shape: Shape, found: &mut Vec<Finding>) {
     if found.len() >= MAX_FINDINGS {
         return;
     }
     match shape {
         Shape::Any => {}
-        Shape::Nested(shape) => check(value, place, shape(), found),
-        Shape::Text => expect(value, place, "string", found),
-        Shape::Flag => expect(value, place, "boolean", found),
-        Shape::Number => expect(value, place, "number", found),
-        Shape::Integer => integer(value, place, found),
-        Shape::Uri => format(value, place, "uri", formats::uri, found),
+        Shape::Nested(shape) => check(value, location, shape(), found),
+        Shape::Text => expect(value, location, "string", found),
+        Shape::Flag => expect(value, location, "boolean", found),
+        Shape::Number => expect(value, location, "number", found),
+        Shape::Integer => integer(value, location, found),
+        Shape::Uri => format(value, location, "uri", formats::uri, found),
         Shape::Time => format(
             value,
-            place,
+            location,
             "date-time",
             |text| formats::date_time(text).is_some(),
             found,
         ),
         Shape::Uuid => format(
             value,
-            place,
+            location,
             "uuid",
             |text| formats::uuid(text).is_some(),
             found,
@@ -110,29 +110,29 @@ fn check(value: Json<'_>, place: Place<'_>, shape: Shape, found: &mut Vec<Findin
                     choices.join(", "),
                     excerpt(value.text())
                 );
-                say(place, "enum", message, found);
+                push(location, "enum", message, found);
             }
         }
         Shape::List(of) if value.kind() == "array" => {
             for (index, item) in value.items().into_iter().enumerate() {
-                check(item, place.child(&index.to_string()), *of, found);
+                check(item, location.child(&index.to_string()), *of, found);
             }
         }
-        Shape::List(_) => expect(value, place, "array", found),
+        Shape::List(_) => expect(value, location, "array", found),
         Shape::Map(of) if value.is_object() => {
             for member in value.members() {
                 let name = member.key.string().unwrap_or_default();
-                check(member.value, place.child(&name), *of, found);
+                check(member.value, location.child(&name), *of, found);
             }
         }
         Shape::Object(fields) if value.is_object() => {
             let members = value.members();
             for field in fields {
                 match last(&members, field.name) {
-                    Some(inner) => check(inner, place.child(field.name), field.shape, found),
+                    Some(inner) => check(inner, location.child(field.name), field.shape, found),
                     None if field.required => {
-                        say(
-                            place.child(field.name),
+                        push(
+                            location.child(field.name),
                             "required",
                             format!("{} is missing", field.name),
                             found,
@@ -148,11 +148,11 @@ fn check(value: Json<'_>, place: Place<'_>, shape: Shape, found: &mut Vec<Findin
                 .iter()
                 .find(|(name, _)| kind.as_deref() == Some(*name))
             {
-                Some((_, shape)) => check(value, place, *shape, found),
+                Some((_, shape)) => check(value, location, *shape, found),
                 None => {
                     let names: Vec<&str> = kinds.iter().map(|(name, _)| *name).collect();
-                    say(
-                        place.child("type"),
+                    push(
+                        location.child("type"),
                         "enum",
                         format!("type is one of {}", names.join(", ")),
                         found,
@@ -161,19 +161,19 @@ fn check(value: Json<'_>, place: Place<'_>, shape: Shape, found: &mut Vec<Findin
             }
         }
         Shape::Facets(container) if value.is_object() => {
-            check(value, place, Shape::Map(&BASE), found);
-            known(value, place, container, found);
+            check(value, location, Shape::Map(&BASE), found);
+            known(value, location, container, found);
         }
         Shape::Map(_) | Shape::Object(_) | Shape::Typed(_) | Shape::Facets(_) => {
-            expect(value, place, "object", found)
+            expect(value, location, "object", found)
         }
     }
 }
 
-fn expect(value: Json<'_>, place: Place<'_>, kind: &str, found: &mut Vec<Finding>) {
+fn expect(value: Json<'_>, location: Location<'_>, kind: &str, found: &mut Vec<Finding>) {
     if value.kind() != kind {
-        say(
-            place,
+        push(
+            location,
             "type",
             format!("{kind} expected, found {}", value.kind()),
             found,
@@ -181,15 +181,15 @@ fn expect(value: Json<'_>, place: Place<'_>, kind: &str, found: &mut Vec<Finding
     }
 }
 
-fn integer(value: Json<'_>, place: Place<'_>, found: &mut Vec<Finding>) {
+fn integer(value: Json<'_>, location: Location<'_>, found: &mut Vec<Finding>) {
     // JSON Schema: a number without a fraction, however it is written.
     let whole = value
         .text()
         .parse::<f64>()
         .is_ok_and(|number| number.fract() == 0.0);
     if value.kind() != "number" || !whole {
-        say(
-            place,
+        push(
+            location,
             "type",
             format!("integer expected, found {}", excerpt(value.text())),
             found,
@@ -199,21 +199,21 @@ fn integer(value: Json<'_>, place: Place<'_>, found: &mut Vec<Finding>) {
 
 fn format(
     value: Json<'_>,
-    place: Place<'_>,
+    location: Location<'_>,
     rule: &'static str,
     good: impl Fn(&str) -> bool,
     found: &mut Vec<Finding>,
 ) {
     match value.string() {
         Some(text) if good(&text) => {}
-        Some(text) => say(
-            place,
+        Some(text) => push(
+            location,
             rule,
             format!("no {rule}: {:?}", excerpt(&text)),
             found,
         ),
-        None => say(
-            place,
+        None => push(
+            location,
             "type",
             format!("string expected, found {}", value.kind()),
             found,
@@ -221,10 +221,10 @@ fn format(
     }
 }
 
-fn say(place: Place<'_>, rule: &'static str, message: String, found: &mut Vec<Finding>) {
+fn push(location: Location<'_>, rule: &'static str, message: String, found: &mut Vec<Finding>) {
     found.push(Finding {
         severity: Severity::Warning,
-        pointer: place.pointer(),
+        pointer: location.pointer(),
         rule,
         message,
     });

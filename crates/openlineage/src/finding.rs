@@ -1,52 +1,52 @@
-//! What a check has to say about one place of an event.
+//! Findings: what a check reports about one position of an event.
 //!
-//! A finding names the place (JSON Pointer, RFC 6901), the rule and what to do about it. The message may quote
-//! the sender's value, so findings go back to the sender; logs take pointer and rule only.
+//! A finding names the position (JSON Pointer, RFC 6901), the rule and the remedy. The message may quote
+//! the sender's value, so findings go back to the sender only; logs contain pointer and rule.
 
 use std::borrow::Cow;
 
 use serde::Serialize;
 
-/// How many findings one event can bring; further ones are counted in a last one.
-/// Keeps the answer to a hostile event (a million bad facets) small.
+/// The most findings for one event; the last one counts the rest.
+/// Bounds the response to a hostile event (a million bad facets).
 pub const MAX_FINDINGS: usize = 100;
 
-/// The longest token of a pointer, in characters, and the longest pointer, in bytes. A key can be megabytes long, and
-/// stand above a hundred findings; longer ones end in `…`.
+/// The longest token of a pointer, in characters, and the longest pointer, in bytes. A key can be megabytes long and
+/// appear in a hundred findings. Longer ones end in `…`.
 const LONGEST_TOKEN: usize = 200;
 const LONGEST_POINTER: usize = 1_000;
 
-/// What follows from a finding.
+/// The consequence of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// A facet's own schema is missed; the event is accepted as it is.
+    /// A facet does not match its own schema; the event is accepted unchanged.
     Warning,
-    /// It was put right, and the event is accepted.
+    /// The event was repaired and accepted.
     Repaired,
-    /// It would have been put right, but the event is refused for something else.
+    /// It could be repaired, but the event is rejected for another reason.
     Repairable,
-    /// The event is refused for it.
+    /// The event is rejected.
     Error,
 }
 
-/// One thing found in an event.
+/// One problem found in an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What follows from it.
+    /// Its consequence.
     pub severity: Severity,
-    /// JSON Pointer to the value, `""` for the whole event. Very long ones are cut, and end in `…`.
+    /// JSON Pointer to the value, `""` for the whole event. Long pointers are truncated and end in `…`.
     pub pointer: String,
     /// The rule: a JSON Schema keyword (`required`, `type`, `enum`, `oneOf`), a format (`date-time`, `uuid`,
     /// `uri`), or `json`, `utf-8`, `depth` for the text itself.
     pub rule: &'static str,
-    /// What is wrong, and what it was repaired to if it was.
+    /// The problem, and the repair if one was made.
     pub message: String,
 }
 
 impl Finding {
-    /// Rule and place, for logs: no value, and of a long pointer its beginning. A pointer is made of keys of the event,
-    /// which can be of any length and hold any character.
+    /// Formats rule and pointer for logs, without values and with long pointers truncated. A pointer consists of keys of the event,
+    /// which can have any length and contain any character.
     pub fn brief(&self) -> String {
         const LONGEST: usize = 200;
         let mut at = String::new();
@@ -65,7 +65,7 @@ impl Finding {
 }
 
 impl Severity {
-    /// The word for it, as it stands in JSON.
+    /// Its name in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Severity::Warning => "warning",
@@ -76,12 +76,12 @@ impl Severity {
     }
 }
 
-/// The findings of one event: the first [`MAX_FINDINGS`], and how many there were besides.
+/// The findings of one event: the first [`MAX_FINDINGS`], and the number of further ones.
 #[derive(Default)]
 pub(crate) struct Findings {
     first: Vec<Finding>,
     more: usize,
-    /// The worst of those that were not kept.
+    /// The worst severity of those not kept.
     worst: Option<Severity>,
 }
 
@@ -97,19 +97,19 @@ impl Findings {
         self.first.is_empty()
     }
 
-    /// Adds a finding, which is made only if it is kept.
-    pub(crate) fn say(&mut self, finding: impl FnOnce() -> Finding) {
+    /// Adds a finding, built only if it is kept.
+    pub(crate) fn push_with(&mut self, finding: impl FnOnce() -> Finding) {
         if self.first.len() < MAX_FINDINGS {
             self.first.push(finding());
         } else {
-            // Errors come first, so what follows the last that is kept is no worse than it.
+            // Errors come first, so findings after the last kept one are not more severe.
             let worst = self.first.last().map(|last| last.severity);
             self.worst = self.worst.max(worst);
             self.more += 1;
         }
     }
 
-    /// Adds that there were so many besides.
+    /// Counts further findings that are not kept.
     pub(crate) fn and_more(&mut self, count: usize, severity: Severity) {
         if count > 0 {
             self.worst = self.worst.max(Some(severity));
@@ -119,14 +119,14 @@ impl Findings {
 
     pub(crate) fn extend(&mut self, others: Findings) {
         for finding in others.first {
-            self.say(|| finding);
+            self.push_with(|| finding);
         }
         self.more += others.more;
         self.worst = self.worst.max(others.worst);
     }
 
-    /// All that is told: what was not kept is counted in a last one.
-    pub(crate) fn told(mut self) -> Vec<Finding> {
+    /// Returns the findings; a last one counts those not kept.
+    pub(crate) fn into_vec(mut self) -> Vec<Finding> {
         if self.more > 0 {
             self.first.push(Finding {
                 severity: self.worst.unwrap_or(Severity::Error),
@@ -139,24 +139,24 @@ impl Findings {
     }
 }
 
-/// The place of a value, as a path on the stack; turned into a pointer only when there is something to say.
+/// The position of a value, as a path on the stack; formatted as a pointer only for a finding.
 #[derive(Clone, Copy)]
-pub(crate) struct Place<'p> {
-    parent: Option<&'p Place<'p>>,
+pub(crate) struct Location<'p> {
+    parent: Option<&'p Location<'p>>,
     token: &'p str,
 }
 
-impl<'p> Place<'p> {
-    pub(crate) const ROOT: Place<'static> = Place {
+impl<'p> Location<'p> {
+    pub(crate) const ROOT: Location<'static> = Location {
         parent: None,
         token: "",
     };
 
-    pub(crate) fn child<'c>(&'c self, token: &'c str) -> Place<'c>
+    pub(crate) fn child<'c>(&'c self, token: &'c str) -> Location<'c>
     where
         'p: 'c,
     {
-        Place {
+        Location {
             parent: Some(self),
             token,
         }
@@ -165,13 +165,13 @@ impl<'p> Place<'p> {
     pub(crate) fn pointer(&self) -> String {
         match self.parent {
             None => String::new(),
-            Some(parent) => down(parent.pointer(), self.token),
+            Some(parent) => join(parent.pointer(), self.token),
         }
     }
 }
 
-/// A JSON Pointer (RFC 6901, section 3), one token further down.
-pub(crate) fn down(mut pointer: String, token: &str) -> String {
+/// Appends a token to a JSON Pointer (RFC 6901, section 3).
+pub(crate) fn join(mut pointer: String, token: &str) -> String {
     if pointer.len() < LONGEST_POINTER {
         let token = cut(token, LONGEST_TOKEN);
         pointer = pointer + "/" + &token.replace('~', "~0").replace('/', "~1");
@@ -181,7 +181,7 @@ pub(crate) fn down(mut pointer: String, token: &str) -> String {
     pointer
 }
 
-/// A value short enough to be quoted in a message.
+/// Shortens a value to be quoted in a message.
 pub(crate) fn excerpt(text: &str) -> String {
     const LONGEST: usize = 60;
     cut(text, LONGEST).into_owned()

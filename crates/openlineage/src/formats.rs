@@ -1,7 +1,7 @@
-//! The three formats that the core event asserts (uuid, date-time, uri), and the spellings of them that are repaired.
+//! The three formats that the core event requires (uuid, date-time, uri), and their repairable spellings.
 //!
 //! The strict forms are those of JSON Schema 2020-12, "format" vocabulary: RFC 3339 section 5.6, RFC 4122, RFC 3986.
-//! How a time is repaired is in `formats/times.rs`.
+//! Repairs of times are in `formats/times.rs`.
 
 mod times;
 
@@ -17,10 +17,10 @@ use crate::finding::cut;
 
 pub(crate) use times::repair_date_time;
 
-/// Who produced what does not say it.
+/// The producer of events and facets that name none.
 pub(crate) const UNKNOWN_PRODUCER: &str = "urn:lineage-proxy:unknown-producer";
 
-/// What a URI stands for, in the URN that is made of a text that is none.
+/// The label of a URN that replaces a text that is not a URI.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Label {
     Producer,
@@ -29,7 +29,7 @@ pub(crate) enum Label {
 
 /// An RFC 3339 `date-time`, with zone.
 pub fn date_time(text: &str) -> Option<OffsetDateTime> {
-    // `time` takes any separator, as RFC 3339's note allows; JSON Schema takes its grammar, which has `T`.
+    // `time` accepts any separator, as RFC 3339's note allows; JSON Schema requires its grammar, which has `T`.
     let t = matches!(text.as_bytes().get(10), Some(b'T' | b't'));
     if t {
         OffsetDateTime::parse(text, &Rfc3339).ok()
@@ -53,7 +53,7 @@ pub fn uri(text: &str) -> bool {
     Uri::parse(text).is_ok()
 }
 
-/// The UUID that was meant: without hyphens, in braces, as a URN, in any case.
+/// Repairs a UUID: without hyphens, in braces, as a URN, in any case.
 pub(crate) fn repair_uuid(text: &str) -> Option<String> {
     const URN: &str = "urn:uuid:";
     let text = text.trim();
@@ -69,20 +69,20 @@ pub(crate) fn repair_uuid(text: &str) -> Option<String> {
         .map(|id| id.hyphenated().to_string())
 }
 
-/// The UUID of a run id that is none: version 3 (MD5) of the text alone, without a namespace.
+/// The UUID for a run id that is not one: version 3 (MD5) of the text alone, without a namespace.
 ///
-/// Not a version of our choice: it is what Marquez makes of such a run id (`OpenLineageDao.runToUuid`, which is Java's
-/// `UUID.nameUUIDFromBytes`), so that an event that comes to it through us and one that does not are of one run.
+/// The version is Marquez's for such a run id (`OpenLineageDao.runToUuid`, which is Java's
+/// `UUID.nameUUIDFromBytes`), so that events that reach it through the proxy and directly belong to one run.
 /// <https://github.com/MarquezProject/marquez/blob/main/api/src/main/java/marquez/db/OpenLineageDao.java>
 /// <https://docs.oracle.com/en/java/javase/21/docs/api/java.base/java/util/UUID.html#nameUUIDFromBytes(byte%5B%5D)>
 pub(crate) fn name_based_uuid(text: &str) -> Uuid {
     Builder::from_md5_bytes(Md5::digest(text).into()).into_uuid()
 }
 
-/// The URI that was meant: without white space around it, or a URN that keeps the text; nothing for an empty text.
+/// Repairs a URI: trims white space, or makes a URN that keeps the text; `None` for an empty text.
 ///
-/// `urn:lineage-proxy:producer:my%20job`. Of RFC 8141, section 2, the NSS is made of unreserved characters and
-/// percent-encoded ones (and our `:`), so that decoding gives the text, and the same text the same URN.
+/// `urn:lineage-proxy:producer:my%20job`. By RFC 8141, section 2, the NSS consists of unreserved characters and
+/// percent-encoded ones (and our `:`), so decoding returns the text, and the same text yields the same URN.
 pub(crate) fn repair_uri(text: &str, label: Label) -> Option<String> {
     const LONGEST: usize = 1_000;
     let text = text.trim();

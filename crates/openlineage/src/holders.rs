@@ -1,8 +1,8 @@
-//! Every run, job and dataset of an event that can hold facets, wherever it stands: the one notion of "all facets of an
-//! event" that checks and transforms share.
+//! Every run, job and dataset of an event that can hold facets, at any depth: the one definition of "all facets of an
+//! event", shared by checks and transforms.
 //!
 //! Facets of one run can carry other runs and jobs, with facets of their own: `ParentRunFacet` 1-2-0 forwards those of
-//! the parent and of the root. [`FORWARDING`] lists such facets; what is added there is seen by all that call this.
+//! the parent and of the root. [`FORWARDING`] lists such facets; an entry added there takes effect for every caller.
 //! Called by the positions of names and by every action on facets.
 
 use std::cell::OnceCell;
@@ -27,11 +27,11 @@ pub enum Kind {
 /// A run, job or dataset that can hold facets.
 #[derive(Debug)]
 pub struct Holder<'t> {
-    /// What it is: a run, a job or a dataset.
+    /// Its kind: a run, a job or a dataset.
     pub kind: Kind,
-    /// The place, in the words of the specification: `run`, `job`, `inputs`, `parent`, `root`, ….
+    /// The position, in the specification's terms: `run`, `job`, `inputs`, `parent`, `root`, ….
     pub place: &'static str,
-    /// Whether it stands in a facet of another: it is not what the event is about.
+    /// Whether it is inside a facet of another holder, and so not the subject of the event.
     pub forwarded: bool,
     /// The object.
     pub value: Json<'t>,
@@ -43,16 +43,16 @@ pub struct Holder<'t> {
 /// An object of facets.
 #[derive(Debug)]
 pub struct FacetSet<'t> {
-    /// What its facets describe.
+    /// The kind of object its facets describe.
     pub kind: Kind,
-    /// The member of the holder that it is: `facets`, `inputFacets` or `outputFacets`.
+    /// The member of the holder: `facets`, `inputFacets` or `outputFacets`.
     pub key: &'static str,
     /// The object.
     pub object: Json<'t>,
     members: OnceCell<Vec<Member<'t>>>,
 }
 
-/// The way to a holder from the root of the event.
+/// The path from the root of the event to a holder.
 #[derive(Debug, Default)]
 pub struct Path(Vec<Step>);
 
@@ -62,7 +62,7 @@ enum Step {
     Index(usize),
 }
 
-/// What a facet carries inside.
+/// The runs and jobs that a facet contains.
 enum Inside {
     Holder(Kind, &'static str),
     Members(&'static [(&'static str, Inside)]),
@@ -71,7 +71,7 @@ enum Inside {
 
 use Inside::{Each, Members};
 
-/// The run facets that carry runs and jobs. One that the specification adds is one line more.
+/// The run facets that contain runs and jobs. To support a new one, add a line.
 ///
 /// `parentRun` is what Airflow's integration called `parent` before 0.4, and sent beside it later
 /// (<https://github.com/OpenLineage/OpenLineage/issues/1036>).
@@ -109,12 +109,12 @@ const DEPENDENCY: Inside = Members(&[
     ("job", Inside::Holder(Kind::Job, "jobDependencies")),
 ]);
 
-/// Calls `visit` for every holder of facets in `event`, with the way to it. Duplicated keys are all walked.
+/// Calls `visit` for every holder of facets in `event`, with its path. Walks all duplicated keys.
 pub fn holders<'t>(event: Json<'t>, visit: &mut dyn FnMut(&Holder<'t>, &Path)) {
     walk(event, true, visit);
 }
 
-/// The same of runs and jobs alone: datasets can be thousands.
+/// Like [`holders`], for runs and jobs only: an event can have thousands of datasets.
 pub fn runs_and_jobs<'t>(event: Json<'t>, visit: &mut dyn FnMut(&Holder<'t>, &Path)) {
     walk(event, false, visit);
 }
@@ -141,10 +141,10 @@ fn walk<'t>(event: Json<'t>, datasets: bool, visit: &mut dyn FnMut(&Holder<'t>, 
     }
 }
 
-/// Every facet called `name` of what is of that kind, forwarded ones too.
+/// Returns every facet called `name` on holders of that kind, including forwarded ones.
 pub fn facets_named<'t>(event: Json<'t>, kind: Kind, name: &str) -> Vec<Json<'t>> {
     let mut found = Vec::new();
-    // Datasets can be thousands, and hold no facets of runs and jobs.
+    // An event can have thousands of datasets, and they hold no facets of runs and jobs.
     let datasets = !matches!(kind, Kind::Run | Kind::Job);
     walk(event, datasets, &mut |holder, _| {
         for set in holder.facet_sets().iter().filter(|set| set.kind == kind) {
@@ -155,7 +155,7 @@ pub fn facets_named<'t>(event: Json<'t>, kind: Kind, name: &str) -> Vec<Json<'t>
     found
 }
 
-/// Every `runId`: the event's own, and those of the runs that facets refer to.
+/// Returns every `runId`: the event's own, and those of runs that facets refer to.
 pub fn run_ids(event: Json<'_>) -> Vec<Json<'_>> {
     let mut found = Vec::new();
     walk(event, false, &mut |holder, _| {
@@ -168,7 +168,7 @@ pub fn run_ids(event: Json<'_>) -> Vec<Json<'_>> {
 }
 
 impl<'t> Holder<'t> {
-    /// The facets that it has, by what they describe; found once.
+    /// Its facets, by the kind they describe; looked up once.
     pub fn facet_sets(&self) -> &[FacetSet<'t>] {
         self.sets.get_or_init(|| {
             let known = |member: &Member<'t>| {
@@ -185,8 +185,8 @@ impl<'t> Holder<'t> {
         })
     }
 
-    /// The members in which it holds facets. An input can have `outputFacets`, which mean nothing, but may be large or
-    /// hold a secret.
+    /// The members in which it holds facets. An input can have `outputFacets`: meaningless, but possibly large or
+    /// containing a secret.
     pub fn keys(&self) -> &'static [(&'static str, Kind)] {
         match (self.kind, self.place) {
             (Kind::Run, _) => &[("facets", Kind::Run)],
@@ -205,7 +205,7 @@ impl<'t> Holder<'t> {
         }
     }
 
-    /// Its namespace and name, where both are strings.
+    /// Its namespace and name, if both are strings.
     pub(crate) fn named(&self) -> Option<(Json<'t>, Json<'t>)> {
         let string = |name| last(&self.members, name).filter(|value| value.kind() == "string");
         string("namespace").zip(string("name"))
@@ -220,7 +220,7 @@ impl<'t> FacetSet<'t> {
 }
 
 impl Path {
-    /// As a JSON Pointer (RFC 6901).
+    /// Formats the path as a JSON Pointer (RFC 6901).
     pub fn pointer(&self) -> String {
         let step = |step: &Step| match step {
             Step::Key(key) => format!("/{key}"),
@@ -262,7 +262,7 @@ impl<'t> Walk<'_, 't> {
         if !value.is_object() {
             return;
         }
-        // A facet is two levels below what carries it, so that whatever stands in another makes the way longer.
+        // A facet is two levels below its holder, so each nested holder makes the path longer.
         let forwarded = self
             .path
             .0
@@ -277,7 +277,7 @@ impl<'t> Walk<'_, 't> {
             sets: OnceCell::new(),
         };
         (self.visit)(&holder, &self.path);
-        // No event is deeper; a text that was not read as one must not end the stack.
+        // No valid event is deeper; a text that was not validated must not overflow the stack.
         if kind != Kind::Run || self.path.0.len() > MAX_DEPTH {
             return;
         }

@@ -1,7 +1,7 @@
-//! Raw views over JSON text: a [`Json`] is the text of one value inside a larger text, and knows where it stands.
+//! Raw views over JSON text: a [`Json`] is the text of one value inside a larger text, and knows its position.
 //!
-//! Looking into a value parses one level of it (with `serde_json`) and gives views of the parts. Nothing is
-//! decoded that is not asked for, nothing is copied, and duplicated keys are all there, in order.
+//! Looking into a value parses one level of it (with `serde_json`) and returns views of the parts. Nothing is
+//! decoded before it is needed, nothing is copied, and duplicated keys are all kept, in order.
 //! Called by the checks, the positions and every transform.
 
 use std::borrow::Cow;
@@ -31,9 +31,9 @@ pub fn quote(text: &str) -> String {
 }
 
 impl<'t> Json<'t> {
-    /// Checks the grammar of `text` (RFC 8259) and gives the view of its one value.
+    /// Checks the grammar of `text` (RFC 8259) and returns a view of its value.
     ///
-    /// Takes any depth without recursing. Lone surrogates pass here: the grammar allows them.
+    /// Accepts any depth without recursing, and lone surrogates, which the grammar allows.
     pub fn parse(text: &'t str) -> Result<Json<'t>, serde_json::Error> {
         serde_json::from_str::<&'t RawValue>(text).map(Json::from)
     }
@@ -43,7 +43,7 @@ impl<'t> Json<'t> {
         self.0
     }
 
-    /// What JSON Schema calls the value: `null`, `boolean`, `number`, `string`, `array` or `object`.
+    /// The type of the value in JSON Schema: `null`, `boolean`, `number`, `string`, `array` or `object`.
     pub fn kind(self) -> &'static str {
         match self.0.as_bytes().first() {
             Some(b'{') => "object",
@@ -60,13 +60,13 @@ impl<'t> Json<'t> {
         self.0.starts_with('{')
     }
 
-    /// The members of an object, in order, duplicates included. Nothing for any other value.
+    /// The members of an object in order, including duplicates. Empty for any other value.
     pub fn members(self) -> Vec<Member<'t>> {
         let mut reader = serde_json::Deserializer::from_str(self.0);
         reader.deserialize_map(Members).unwrap_or_default()
     }
 
-    /// The last member of that name, which is the one that counts for nearly every reader of JSON.
+    /// The last member with that name, which nearly every JSON reader uses.
     pub fn get(self, name: &str) -> Option<Json<'t>> {
         last(&self.members(), name)
     }
@@ -76,7 +76,7 @@ impl<'t> Json<'t> {
         path.iter().try_fold(self, |value, name| value.get(name))
     }
 
-    /// The elements of an array. Nothing for any other value.
+    /// The elements of an array. Empty for any other value.
     pub fn items(self) -> Vec<Json<'t>> {
         let mut reader = serde_json::Deserializer::from_str(self.0);
         reader.deserialize_seq(Items).unwrap_or_default()
@@ -92,7 +92,7 @@ impl<'t> Json<'t> {
         }
     }
 
-    /// Where this value stands in `whole`, in bytes; `None` when it is no part of it.
+    /// The position of this value in `whole`, in bytes; `None` if it is not part of it.
     pub fn span(self, whole: &str) -> Option<Range<usize>> {
         let start = (self.0.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
         let end = start.checked_add(self.0.len())?;

@@ -1,14 +1,13 @@
-//! The OpenLineage vocabulary: what an event is, whether it is one, and where names stand in it.
+//! The OpenLineage model: events, validation and repair, and the positions of names and facets.
 //!
-//! An [`Event`] keeps the text it was read from. Whatever is changed is changed by an edit of that text, so
-//! every byte that no rule touched comes out as it went in: duplicated keys, 70-bit integers, unknown facets.
+//! An [`Event`] keeps the text it was read from. Every change is an edit of that text, so
+//! bytes that no rule touched come out as they went in: duplicated keys, 70-bit integers, unknown facets.
 //! Pure: no clock, no environment, no IO.
 
 mod check;
 mod edit;
 mod event;
 mod facets;
-mod fault;
 mod finding;
 mod formats;
 mod holders;
@@ -16,9 +15,10 @@ mod json;
 mod ordering_key;
 mod positions;
 mod text;
+mod violation;
 
 pub use edit::Edits;
-pub use event::{Event, EventType, Identity, Read, Refused, Subject};
+pub use event::{Event, EventType, Identity, InvalidEvent, Subject, ValidEvent};
 pub use facets::warnings;
 pub use finding::{Finding, MAX_FINDINGS, Severity};
 pub use formats::{date_time, uri};
@@ -28,15 +28,15 @@ pub use ordering_key::OrderingKey;
 pub use positions::{Mention, Name, Positions, Role, names, positions};
 pub use text::{MAX_DEPTH, MAX_VALUES, split_array, split_array_up_to};
 
-/// How an event is judged.
+/// How strictly an event is validated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Level {
-    /// Exactly what the official JSON Schema of the core event accepts, with formats asserted.
+    /// Accepts exactly what the official JSON Schema of the core event accepts, with formats asserted.
     Strict,
-    /// As strict, but harmless deviations that real clients send are put right, and said so.
+    /// Like strict, but repairs harmless deviations that real clients send, and reports the repairs.
     #[default]
     Repair,
-    /// As repair, but a run id that is no UUID is refused: code that rewrites an event was given its run id, and one that
-    /// it makes up would split the run.
+    /// Like repair, but rejects a run id that is not a UUID: code that rewrites an event received its run id, and an id that
+    /// it invents would split the run.
     RepairRewritten,
 }

@@ -1,13 +1,13 @@
-//! Every place of an event where the specification puts the namespace and name of a dataset or job.
+//! Every position of an event where the specification puts the namespace and name of a dataset or job.
 //!
 //! A rewrite that misses one of them splits the graph, and one that rewrites any object with a `name` breaks it:
-//! so the places are walked by their types, here and nowhere else; what runs, jobs and datasets there are, those in
-//! forwarded facets too, is `holders`'. Called by transforms.
+//! so positions are walked by type, only here. `holders` finds the runs, jobs and datasets, including those in
+//! forwarded facets. Called by transforms.
 
 use crate::holders::{Kind, holders};
 use crate::json::{Json, Member};
 
-/// What a name stands for.
+/// The kind of object that a name identifies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// A dataset.
@@ -16,12 +16,12 @@ pub enum Role {
     Job,
 }
 
-/// A namespace and a name, where they stand.
+/// A namespace and a name, with their positions.
 #[derive(Debug, Clone, Copy)]
 pub struct Name<'t> {
-    /// What is named.
+    /// The kind of the named object.
     pub role: Role,
-    /// The place, in the words of the specification: `inputs`, `symlinks`, `columnLineage`, `parent`, …
+    /// The position, in the specification's terms: `inputs`, `symlinks`, `columnLineage`, `parent`, …
     pub place: &'static str,
     /// The namespace, a JSON string.
     pub namespace: Json<'t>,
@@ -29,8 +29,8 @@ pub struct Name<'t> {
     pub name: Json<'t>,
 }
 
-/// A place that repeats a dataset's namespace without naming the dataset: what shows it beside the name shows two
-/// sources when only one of them is renamed.
+/// A position that repeats a dataset's namespace without naming the dataset. A user interface that shows both shows two
+/// sources if only one is renamed.
 #[derive(Debug, Clone, Copy)]
 pub struct Mention<'t> {
     /// The facet and its member: `dataSource.name`, `dataSource.uri`, `externalQuery.source`.
@@ -41,7 +41,7 @@ pub struct Mention<'t> {
     pub of: Option<(Json<'t>, Json<'t>)>,
 }
 
-/// Where an event names datasets and jobs.
+/// The positions where an event names datasets and jobs.
 #[derive(Debug, Default)]
 pub struct Positions<'t> {
     /// Namespaces with names.
@@ -50,12 +50,12 @@ pub struct Positions<'t> {
     pub mentions: Vec<Mention<'t>>,
 }
 
-/// All names in an event, in no particular order. Duplicated keys are all walked.
+/// Returns all names in an event, in no particular order. Walks all duplicated keys.
 pub fn names<'t>(event: Json<'t>) -> Vec<Name<'t>> {
     positions(event).names
 }
 
-/// The same, and the places that repeat a namespace.
+/// Like [`names`], with the positions that repeat a namespace.
 pub fn positions<'t>(event: Json<'t>) -> Positions<'t> {
     let mut found = Positions::default();
     holders(event, &mut |holder, _| {
@@ -152,7 +152,7 @@ fn lineage<'t>(holder: Json<'t>, found: &mut Vec<Name<'t>>) {
     }
 }
 
-/// Something of the lineage facet that says itself whether it is a DATASET or a JOB.
+/// An entry of the lineage facet whose `type` is DATASET or JOB.
 fn typed<'t>(value: Json<'t>, found: &mut Vec<Name<'t>>) {
     match value.get("type").and_then(Json::string).as_deref() {
         Some("DATASET") => named(value, Role::Dataset, "lineage", found),

@@ -1,29 +1,29 @@
-//! From bytes to a well-formed text: UTF-8, JSON grammar, depth, and what Python writes that is no JSON.
+//! From bytes to well-formed text: UTF-8, JSON grammar, depth, and the invalid JSON that Python writes.
 //!
-//! A parser stops at its first error. So that a sender gets all findings at once, tokens such as `NaN` and lone
-//! surrogates are found first, masked, and the rest is read as usual. Called by `Event::read` and the batch route.
+//! A parser stops at its first error. To report all findings at once, tokens such as `NaN` and lone
+//! surrogates are found and masked first, then the rest is parsed as usual. Called by `Event::read` and the batch route.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::finding::{Finding, Findings, Severity, down};
+use crate::finding::{Finding, Findings, Severity, join};
 use crate::json::Json;
 
-/// Levels of nesting that are read: as many as `serde_json` reads into its own values, so that any consumer can read on.
+/// The deepest nesting that is accepted: as deep as `serde_json` reads, so that any consumer can read the event.
 pub const MAX_DEPTH: usize = 127;
 
-/// Values that one event may hold. Each takes 16 to 32 bytes while its list or object is looked at, so a text of nothing
-/// but commas would need many times its own size. An event of 32 MB has so many if each takes 32 bytes of it.
+/// The most values in one event. Each takes 16 to 32 bytes while its list or object is read, so a text of nothing
+/// but commas would need many times its size. An event of 32 MB reaches this limit at 32 bytes a value.
 pub const MAX_VALUES: usize = 1_000_000;
 
-/// The longest key, in bytes, that is decoded to be shown.
+/// The longest key, in bytes, that is decoded for display.
 const LONGEST_KEY: usize = 2_000;
 
-/// What stands in the text itself: the findings, and the text with the tokens that are no JSON masked by values of
-/// the same length, so that a parser can read on. `masked` is there only when something had to be masked.
+/// The result of scanning a text: its findings, and the text with invalid tokens masked by values of
+/// the same length, so that a parser can continue. `masked` is set only if something was masked.
 #[derive(Default)]
-pub(crate) struct Blemishes {
-    /// How many commas separate values, at any level and at the first.
+pub(crate) struct TextScan {
+    /// How many commas separate values, at all levels and at the top level.
     commas: usize,
     commas_on_top: usize,
     pub(crate) findings: Findings,
@@ -40,45 +40,45 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<&str, Finding> {
     })
 }
 
-/// `text` without a byte order mark (RFC 8259, section 8.1 allows to ignore it).
-pub(crate) fn unmarked(text: &str) -> &str {
+/// Strips a byte order mark (RFC 8259, section 8.1 allows parsers to ignore it).
+pub(crate) fn without_bom(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
-/// The findings of the text itself; with none, `text` is JSON of a readable depth without lone surrogates.
-pub(crate) fn check(text: &str) -> Blemishes {
-    let mut blemishes = scan(text);
-    if blemishes.commas >= MAX_VALUES {
+/// Checks the text itself. Without findings, `text` is JSON within the depth limit and without lone surrogates.
+pub(crate) fn check(text: &str) -> TextScan {
+    let mut scanned = scan_text(text);
+    if scanned.commas >= MAX_VALUES {
         let too_many = || whole("size", format!("more than {MAX_VALUES} values"));
-        blemishes.findings.say(too_many);
-        blemishes.masked = None; // it is not looked into any further
-        return blemishes;
+        scanned.findings.push_with(too_many);
+        scanned.masked = None; // it is not looked into any further
+        return scanned;
     }
-    if let Err(error) = Json::parse(blemishes.masked.as_deref().unwrap_or(text)) {
-        blemishes.findings.say(|| syntax(&error));
-        blemishes.masked = None;
+    if let Err(error) = Json::parse(scanned.masked.as_deref().unwrap_or(text)) {
+        scanned.findings.push_with(|| syntax(&error));
+        scanned.masked = None;
     }
-    blemishes
+    scanned
 }
 
-/// Cuts a JSON array into the texts of its elements, each to be judged on its own: one that holds `NaN` does not
-/// make its neighbours unreadable.
+/// Splits a JSON array into the texts of its elements, so that each is validated separately: one that contains `NaN` does not
+/// invalidate its neighbours.
 ///
-/// Errors: the finding that keeps the whole from being read as an array.
+/// Errors: the finding that prevents reading the text as an array.
 pub fn split_array(bytes: &[u8]) -> Result<Vec<&str>, Finding> {
     split_array_up_to(bytes, usize::MAX)
 }
 
-/// The same, of at most `most` elements: `maxItems` is found in an array with more, before it takes memory.
-pub fn split_array_up_to(bytes: &[u8], most: usize) -> Result<Vec<&str>, Finding> {
-    let text = unmarked(decode(bytes)?);
-    let Blemishes {
+/// The same, of at limit `limit` elements: `maxItems` is found in an array with more, before it takes memory.
+pub fn split_array_up_to(bytes: &[u8], limit: usize) -> Result<Vec<&str>, Finding> {
+    let text = without_bom(decode(bytes)?);
+    let TextScan {
         masked,
         commas_on_top,
         ..
-    } = scan(text);
-    if text.trim_start().starts_with('[') && commas_on_top >= most {
-        return Err(whole("maxItems", format!("more than {most} events")));
+    } = scan_text(text);
+    if text.trim_start().starts_with('[') && commas_on_top >= limit {
+        return Err(whole("maxItems", format!("more than {limit} events")));
     }
     let readable = masked.as_deref().unwrap_or(text);
     let root = Json::parse(readable).map_err(|error| syntax(&error))?;
@@ -109,14 +109,14 @@ fn syntax(error: &serde_json::Error) -> Finding {
     whole("json", format!("not JSON: {error}"))
 }
 
-/// Where the scan is: inside an object after that key, or at that element of an array.
+/// The position of the scan: inside an object after a key, or at an element of an array.
 enum Frame {
     Object(Option<Range<usize>>),
     Array(usize),
 }
 
-/// One pass over the text, in strings and out of them. Knows no grammar: that is the parser's.
-fn scan(text: &str) -> Blemishes {
+/// Scans the text once, inside and outside strings. The grammar is left to the parser.
+fn scan_text(text: &str) -> TextScan {
     const BARE: [(&str, &[u8]); 3] = [
         ("NaN", b"0.0"),
         ("Infinity", b"0.000000"),
@@ -128,7 +128,7 @@ fn scan(text: &str) -> Blemishes {
     let (mut at, mut string_start, mut last_string) = (0, None, 0..0);
     let (mut commas, mut commas_on_top) = (0, 0);
     let mut note = |stack: &[Frame], rule, message: String| {
-        findings.say(|| Finding {
+        findings.push_with(|| Finding {
             severity: Severity::Error,
             pointer: pointer(stack, text),
             rule,
@@ -213,7 +213,7 @@ fn scan(text: &str) -> Blemishes {
         at += step;
     }
     // Masks are ASCII over ASCII: the text stays UTF-8.
-    Blemishes {
+    TextScan {
         commas,
         commas_on_top,
         findings,
@@ -247,20 +247,20 @@ fn cover(masked: &mut Option<Vec<u8>>, bytes: &[u8], at: usize, mask: &[u8]) {
     }
 }
 
-/// Where the walk stands: the keys and indices that are open around it.
+/// The pointer of the scan: the keys and indices that are open.
 fn pointer(stack: &[Frame], text: &str) -> String {
     let mut pointer = String::new();
     for frame in stack {
         match frame {
-            Frame::Array(index) => pointer = down(pointer, &index.to_string()),
+            Frame::Array(index) => pointer = join(pointer, &index.to_string()),
             Frame::Object(Some(key)) => {
                 let key = text.get(key.clone()).unwrap_or_default();
-                // A key too long to be shown is not decoded either, a hundred times.
+                // A key too long for display is not decoded, which could happen a hundred times.
                 let decoded = match key.len() <= LONGEST_KEY {
                     true => Json::parse(key).ok().and_then(Json::string),
                     false => Some(Cow::Borrowed(key)),
                 };
-                pointer = down(pointer, &decoded.unwrap_or_default());
+                pointer = join(pointer, &decoded.unwrap_or_default());
             }
             Frame::Object(None) => break,
         }
@@ -276,7 +276,7 @@ mod tests {
     fn findings(text: &str) -> Vec<(String, &'static str)> {
         check(text)
             .findings
-            .told()
+            .into_vec()
             .into_iter()
             .map(|f| (f.pointer, f.rule))
             .collect()
@@ -329,7 +329,7 @@ mod tests {
         let commas = format!("[{}0]", "0,".repeat(MAX_VALUES));
         assert_eq!(findings(&commas), [(String::new(), "size")]);
         let rule =
-            |most| split_array_up_to(b"[{},[1,2,3],{}]", most).map_err(|finding| finding.rule);
+            |limit| split_array_up_to(b"[{},[1,2,3],{}]", limit).map_err(|finding| finding.rule);
         assert_eq!(rule(3).unwrap().len(), 3);
         assert_eq!(rule(2), Err("maxItems"));
     }

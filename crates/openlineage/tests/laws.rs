@@ -108,7 +108,7 @@ proptest! {
             return Ok(());
         }
         let gone = members[pick.index(members.len())].key.string().unwrap();
-        let mut edits = Edits::of(&mutant);
+        let mut edits = Edits::new(&mutant);
         edits.remove_members(root, |name| name == gone);
         let text = edits.apply();
         let left: Vec<(String, String)> = Json::parse(&text).unwrap().members().iter().map(|m| (m.key.text().to_owned(), m.value.text().to_owned())).collect();

@@ -4,7 +4,7 @@
 
 mod support;
 
-use openlineage::{Event, EventType, Level, Read, Subject};
+use openlineage::{Event, EventType, Level, Subject, ValidEvent};
 use support::{fixture, fixtures};
 
 fn strict(name: &str) -> Event {
@@ -23,7 +23,7 @@ fn refused(text: &[u8]) -> Vec<(String, &'static str)> {
         .collect()
 }
 
-fn repaired(text: &str) -> Read {
+fn repaired(text: &str) -> ValidEvent {
     Event::read(text.as_bytes(), Level::Repair).unwrap()
 }
 

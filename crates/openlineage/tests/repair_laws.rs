@@ -4,7 +4,7 @@
 
 mod support;
 
-use openlineage::{Event, Json, Level, Read, date_time, holders, uri};
+use openlineage::{Event, Json, Level, ValidEvent, date_time, holders, uri};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime, UtcOffset};
@@ -134,7 +134,7 @@ fn remove(event: &mut Value, pointer: &str) {
     }
 }
 
-fn repaired(event: &Value) -> Read {
+fn repaired(event: &Value) -> ValidEvent {
     let read = Event::read(event.to_string().as_bytes(), Level::Repair)
         .unwrap_or_else(|refused| panic!("{:?}", refused.findings));
     let again = Event::read(read.event.text().as_bytes(), Level::Strict).unwrap();
@@ -155,7 +155,7 @@ fn repaired(event: &Value) -> Read {
     read
 }
 
-fn value(read: &Read) -> Value {
+fn value(read: &ValidEvent) -> Value {
     serde_json::from_str(read.event.text()).unwrap()
 }
 

@@ -100,7 +100,7 @@ impl Redshift {
 
     /// Rewrites every Redshift name in `event`, with the answers to what was [`wanted`](Self::wanted).
     pub fn rewrite(&self, event: &Event, answers: &HashMap<ShortName, Lookup>) -> Rewritten {
-        let mut edits = Edits::of(event.text());
+        let mut edits = Edits::new(event.text());
         let (mut changes, mut unresolved) = (Vec::new(), BTreeSet::new());
         let RedshiftNames { names, mentions } = self.redshift_names(event);
         let found: Vec<(Found<'_>, Result<Renamed, String>)> = (names.into_iter())

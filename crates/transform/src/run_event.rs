@@ -21,7 +21,7 @@ pub fn run_event(event: &Event) -> Option<Event> {
     if !moves_data {
         return None;
     }
-    let mut edits = Edits::of(event.text());
+    let mut edits = Edits::new(event.text());
     let run = format!(r#"{{"runId":"{}"}}"#, derived_id(event.text()));
     // A JobEvent may carry any `eventType`, being unknown to its schema; a RunEvent may not.
     match root.get("eventType") {

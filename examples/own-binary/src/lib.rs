@@ -35,7 +35,7 @@ impl Transform for TeamOf {
             r#"{{"_producer":"urn:example","_schemaURL":"urn:example:team","name":{}}}"#,
             quote(team)
         );
-        let mut edits = Edits::of(event.text());
+        let mut edits = Edits::new(event.text());
         match (root.get("job"), root.at(&["job", "facets"])) {
             (_, Some(facets)) if facets.get("team").is_some() => {
                 return Ok(TransformOutput::Unchanged);

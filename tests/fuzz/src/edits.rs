@@ -15,7 +15,7 @@ pub(crate) fn edits(bytes: &[u8]) {
         return;
     }
     let chosen = u32::from_le_bytes(*choice);
-    let mut edits = Edits::of(text);
+    let mut edits = Edits::new(text);
     let expected = edited(root, &mut edits, chosen, 0);
     let none = edits.is_empty();
     let after = edits.apply();

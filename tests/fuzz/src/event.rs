@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use openlineage::{
-    Event, Finding, Json, Level, MAX_DEPTH, MAX_FINDINGS, Read, Severity, names, split_array,
+    Event, Finding, Json, Level, MAX_DEPTH, MAX_FINDINGS, Severity, ValidEvent, names, split_array,
     warnings,
 };
 use serde_json::Value;
@@ -65,7 +65,7 @@ pub(crate) fn legal(event: &Event) {
 }
 
 /// A repair is made once.
-fn repeated(event: &Event) -> Read {
+fn repeated(event: &Event) -> ValidEvent {
     let read = Event::read(event.text().as_bytes(), Level::Repair).expect("accepted is accepted");
     assert!(read.repairs.is_empty(), "{:?}", read.repairs);
     read

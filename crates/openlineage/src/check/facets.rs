@@ -1,80 +1,86 @@
-//! Facets held to `BaseFacet`, and the checks of single values that events and facets share.
+//! Checks facets against `BaseFacet`, and holds the checks of single values that events and facets share.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use crate::fault::{Fault, Faults, Mend, fault, null_fault};
-use crate::finding::{Place, excerpt};
+use crate::finding::{Location, excerpt};
 use crate::formats::{self, Label};
 use crate::holders::Kind as Container;
 use crate::json::{Json, Member, last, quote};
+use crate::violation::{Repair, Violation, Violations, null_violation, violation};
 
 use super::members;
 
 /// An object of facets, each a `BaseFacet`: `_producer` and `_schemaURL` are URIs, everything else is free.
 pub(super) fn facets<'t>(
     value: Option<Json<'t>>,
-    place: Place<'_>,
+    location: Location<'_>,
     container: Container,
-    faults: &mut Faults<'t>,
+    violations: &mut Violations<'t>,
 ) {
     let Some(value) = value else { return };
     match value.kind() {
         "object" => {}
         "null" => {
-            return faults.push(null_fault(
-                place,
+            return violations.push(null_violation(
+                location,
                 "facets",
-                Mend::Value(value, "{}".to_owned()),
+                Repair::Value(value, "{}".to_owned()),
             ));
         }
         other => {
-            return faults.push(fault(
-                place,
+            return violations.push(violation(
+                location,
                 "type",
                 format!("facets are an object, found {other}"),
-                Mend::None,
+                Repair::None,
             ));
         }
     }
     for (name, facet) in effective(&value.members()) {
-        let place = place.child(&name);
+        let location = location.child(&name);
         match facet.kind() {
             "object" => {}
             "null" => {
-                let mend = Mend::Remove(value, vec![name.clone()]);
-                faults.push(null_fault(place, "the facet", mend));
+                let repair = Repair::Remove(value, vec![name.clone()]);
+                violations.push(null_violation(location, "the facet", repair));
                 continue;
             }
             other => {
                 let message = format!("a facet is an object, found {other}");
-                faults.push(fault(place, "type", message, Mend::None));
+                violations.push(violation(location, "type", message, Repair::None));
                 continue;
             }
         }
-        for fault in base(facet, place, container) {
-            faults.push(fault);
+        for violation in base(facet, location, container) {
+            violations.push(violation);
         }
-        members::facet(&name, facet, place, container, faults);
+        members::facet(&name, facet, location, container, violations);
     }
 }
 
-/// What `BaseFacet`, and the definition of the container's facets, have against a facet.
-pub(super) fn base<'t>(facet: Json<'t>, place: Place<'_>, container: Container) -> Vec<Fault<'t>> {
+/// Checks a facet against `BaseFacet` and the definition of its container's facets.
+pub(super) fn base<'t>(
+    facet: Json<'t>,
+    location: Location<'_>,
+    container: Container,
+) -> Vec<Violation<'t>> {
     let members = facet.members();
-    let (mut faults, mut lacking) = (Vec::new(), Vec::new());
+    let (mut violations, mut lacking) = (Vec::new(), Vec::new());
     for (required, label) in [
         ("_producer", Label::Producer),
         ("_schemaURL", Label::Schema),
     ] {
-        let unsaid = || unsaid(label, container);
+        let default_uri = || default_uri(label, container);
         match last(&members, required) {
-            None => lacking.push((required, unsaid())),
+            None => lacking.push((required, default_uri())),
             Some(value) if value.kind() == "null" => {
-                let mend = Mend::Value(value, unsaid());
-                faults.push(null_fault(place.child(required), required, mend));
+                let repair = Repair::Value(value, default_uri());
+                violations.push(null_violation(location.child(required), required, repair));
             }
-            Some(value) => faults.extend(uri(value, place.child(required), label, unsaid)),
+            Some(value) => {
+                violations.extend(uri(value, location.child(required), label, default_uri))
+            }
         }
     }
     if !lacking.is_empty() {
@@ -84,47 +90,52 @@ pub(super) fn base<'t>(facet: Json<'t>, place: Place<'_>, container: Container) 
             .into_iter()
             .map(|(name, value)| (Cow::Borrowed(name), value))
             .collect();
-        faults.push(fault(place, "required", message, Mend::Add(facet, added)));
+        violations.push(violation(
+            location,
+            "required",
+            message,
+            Repair::Add(facet, added),
+        ));
     }
-    faults.extend(deleted(facet, &members, place, container));
-    faults
+    violations.extend(deleted(facet, &members, location, container));
+    violations
 }
 
-/// `_deleted`. Null is taken out of any facet: the specification keeps names with an underscore for itself.
+/// Checks `_deleted`. A null is removed from any facet: the specification reserves names with an underscore.
 fn deleted<'t>(
     facet: Json<'t>,
     members: &[Member<'t>],
-    place: Place<'_>,
+    location: Location<'_>,
     container: Container,
-) -> Option<Fault<'t>> {
+) -> Option<Violation<'t>> {
     let deleted = last(members, "_deleted")?;
-    let place = place.child("_deleted");
+    let location = location.child("_deleted");
     match deleted.kind() {
         "boolean" => None,
         "null" => {
-            let mend = Mend::Remove(facet, vec![Cow::Borrowed("_deleted")]);
-            let fault = null_fault(place, "_deleted", mend);
+            let repair = Repair::Remove(facet, vec![Cow::Borrowed("_deleted")]);
+            let violation = null_violation(location, "_deleted", repair);
             Some(match container.is_deletable() {
-                true => fault,
-                false => fault.untyped(),
+                true => violation,
+                false => violation.untyped(),
             })
         }
         other => container.is_deletable().then(|| {
             let message = format!("_deleted is a boolean, found {other}");
-            fault(place, "type", message, Mend::None)
+            violation(location, "type", message, Repair::None)
         }),
     }
 }
 
-/// What stands where a facet does not say its producer or its schema: that nobody said, and the base definition.
-fn unsaid(label: Label, container: Container) -> String {
+/// The default for a facet without producer or schema: the unknown producer, and the base definition.
+fn default_uri(label: Label, container: Container) -> String {
     match label {
         Label::Producer => quote(formats::UNKNOWN_PRODUCER),
         Label::Schema => quote(&formats::definition(container.definition())),
     }
 }
 
-/// The members that count, by decoded name: of duplicates, the last.
+/// The effective members by decoded name: of duplicates, the last.
 pub(super) fn effective<'t>(members: &[Member<'t>]) -> Vec<(Cow<'t, str>, Json<'t>)> {
     let mut seen = HashSet::with_capacity(members.len());
     let mut effective: Vec<_> = members
@@ -137,37 +148,37 @@ pub(super) fn effective<'t>(members: &[Member<'t>]) -> Vec<(Cow<'t, str>, Json<'
     effective
 }
 
-/// A string, and what `judge` has to say about it.
+/// Checks that a value is a string, and applies `judge` to it.
 pub(super) fn text_of<'t>(
     value: Json<'t>,
-    place: Place<'_>,
-    judge: impl FnOnce(&str, Place<'_>) -> Option<Fault<'t>>,
-) -> Option<Fault<'t>> {
+    location: Location<'_>,
+    judge: impl FnOnce(&str, Location<'_>) -> Option<Violation<'t>>,
+) -> Option<Violation<'t>> {
     match value.string() {
-        Some(text) => judge(&text, place),
+        Some(text) => judge(&text, location),
         None => {
             let message = format!("a string is expected, found {}", value.kind());
-            Some(fault(place, "type", message, Mend::None))
+            Some(violation(location, "type", message, Repair::None))
         }
     }
 }
 
-/// A URI; what is none becomes one, and an empty text what is `unsaid` (as JSON).
+/// Checks a URI. Other text is repaired to a URN; an empty text becomes `default_uri` (as JSON).
 pub(super) fn uri<'t>(
     value: Json<'t>,
-    place: Place<'_>,
+    location: Location<'_>,
     label: Label,
-    unsaid: impl FnOnce() -> String,
-) -> Option<Fault<'t>> {
-    text_of(value, place, |text, place| {
+    default_uri: impl FnOnce() -> String,
+) -> Option<Violation<'t>> {
+    text_of(value, location, |text, location| {
         (!formats::uri(text)).then(|| {
             let meant = formats::repair_uri(text, label).map(|meant| quote(&meant));
             let message = format!("not a URI with a scheme (RFC 3986): {:?}", excerpt(text));
-            fault(
-                place,
+            violation(
+                location,
                 "uri",
                 message,
-                Mend::Value(value, meant.unwrap_or_else(unsaid)),
+                Repair::Value(value, meant.unwrap_or_else(default_uri)),
             )
         })
     })

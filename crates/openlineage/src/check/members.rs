@@ -1,30 +1,30 @@
-//! Repairs inside facets: what the core schema lets through, and whoever reads the facet does not.
+//! Repairs inside facets: values that the core schema accepts and readers of the facet do not.
 //!
-//! The shapes of the specification say where a value may be missing, and where a run id and forwarded facets stand. A
-//! null where something may be missing is taken out; a run id is put right as `run.runId` is; forwarded facets are held
-//! to `BaseFacet` as any others. What the specification does not type is carried byte for byte, and nothing here is a
-//! reason to refuse.
+//! The shapes of the specification define which members are optional, and where run ids and forwarded facets are. A
+//! null in place of an optional member is removed; a run id is repaired as `run.runId` is; forwarded facets are checked
+//! against `BaseFacet` like all others. Content without a type in the specification is kept byte for byte, and nothing here
+//! rejects an event.
 
 use std::borrow::Cow;
 
 use crate::facets::{Field, Shape};
-use crate::fault::Faults;
-use crate::finding::Place;
+use crate::finding::Location;
 use crate::holders::Kind as Container;
 use crate::json::{Json, last};
+use crate::violation::Violations;
 
 use super::facets::{base, effective};
 use super::run_ids;
 
-/// Looks into one facet, if it can hold something to repair: most events have nothing of the kind.
+/// Repairs one facet, if it can contain anything to repair: most cannot.
 pub(super) fn facet<'t>(
     name: &str,
     facet: Json<'t>,
-    place: Place<'_>,
+    location: Location<'_>,
     container: Container,
-    faults: &mut Faults<'t>,
+    violations: &mut Violations<'t>,
 ) {
-    if !faults.repairs() {
+    if !violations.repairs_allowed() {
         return;
     }
     let Some(shape) = container.shape(name) else {
@@ -37,12 +37,17 @@ pub(super) fn facet<'t>(
         _ => false,
     };
     if has_ids || text.contains("null") {
-        value(facet, place, shape, faults);
+        value(facet, location, shape, violations);
     }
 }
 
-fn value<'t>(value: Json<'t>, place: Place<'_>, shape: Shape, faults: &mut Faults<'t>) {
-    if faults.is_full() {
+fn value<'t>(
+    value: Json<'t>,
+    location: Location<'_>,
+    shape: Shape,
+    violations: &mut Violations<'t>,
+) {
+    if violations.is_full() {
         return;
     }
     match shape {
@@ -56,93 +61,104 @@ fn value<'t>(value: Json<'t>, place: Place<'_>, shape: Shape, faults: &mut Fault
         | Shape::Choice(_) => {}
         Shape::Uuid => {
             if let Some(text) = value.string()
-                && let Some(fault) = run_ids::fault_of(value, &text, place, faults.run_ids())
+                && let Some(violation) =
+                    run_ids::violation_of_run_id(value, &text, location, violations.run_ids())
             {
-                faults.push_inner(fault);
+                violations.push_inner(violation);
             }
         }
-        Shape::Nested(shape) => self::value(value, place, shape(), faults),
-        Shape::List(of) => list(value, place, *of, faults),
-        Shape::Map(of) => map(value, place, *of, faults),
-        Shape::Object(fields) => object(value, place, fields, faults),
+        Shape::Nested(shape) => self::value(value, location, shape(), violations),
+        Shape::List(of) => list(value, location, *of, violations),
+        Shape::Map(of) => map(value, location, *of, violations),
+        Shape::Object(fields) => object(value, location, fields, violations),
         Shape::Typed(kinds) => {
             let kind = value.get("type").and_then(Json::string);
             let shape = kinds
                 .iter()
                 .find(|(name, _)| kind.as_deref() == Some(*name));
             if let Some((_, shape)) = shape {
-                self::value(value, place, *shape, faults);
+                self::value(value, location, *shape, violations);
             }
         }
-        Shape::Facets(container) => forwarded(value, place, container, faults),
+        Shape::Facets(container) => forwarded(value, location, container, violations),
     }
 }
 
-fn object<'t>(value: Json<'t>, place: Place<'_>, fields: &[Field], faults: &mut Faults<'t>) {
+fn object<'t>(
+    value: Json<'t>,
+    location: Location<'_>,
+    fields: &[Field],
+    violations: &mut Violations<'t>,
+) {
     let members = value.members();
     let mut gone = Vec::new();
     for field in fields {
         let Some(inner) = last(&members, field.name) else {
             continue;
         };
-        let place = place.child(field.name);
+        let location = location.child(field.name);
         match (inner.kind(), field.required) {
             ("null", false) => {
-                faults.note_null(place, field.name);
+                violations.note_null(location, field.name);
                 gone.push(Cow::Borrowed(field.name));
             }
             ("null", true) => {}
-            _ => self::value(inner, place, field.shape, faults),
+            _ => self::value(inner, location, field.shape, violations),
         }
     }
-    faults.remove_inner(value, gone);
+    violations.remove_inner(value, gone);
 }
 
-/// Any member of a map may be missing, and so may any element of a list.
-fn map<'t>(value: Json<'t>, place: Place<'_>, of: Shape, faults: &mut Faults<'t>) {
+/// Checks a map. Every member of a map is optional, as is every element of a list.
+fn map<'t>(value: Json<'t>, location: Location<'_>, of: Shape, violations: &mut Violations<'t>) {
     let mut gone = Vec::new();
     for (name, inner) in effective(&value.members()) {
-        let place = place.child(&name);
+        let location = location.child(&name);
         if inner.kind() == "null" {
-            faults.note_null(place, "the member");
+            violations.note_null(location, "the member");
             gone.push(name);
         } else {
-            self::value(inner, place, of, faults);
+            self::value(inner, location, of, violations);
         }
     }
-    faults.remove_inner(value, gone);
+    violations.remove_inner(value, gone);
 }
 
-fn list<'t>(value: Json<'t>, place: Place<'_>, of: Shape, faults: &mut Faults<'t>) {
+fn list<'t>(value: Json<'t>, location: Location<'_>, of: Shape, violations: &mut Violations<'t>) {
     let mut has_null = false;
     for (index, item) in value.items().into_iter().enumerate() {
         let index = index.to_string();
-        let place = place.child(&index);
+        let location = location.child(&index);
         if item.kind() == "null" {
-            faults.note_null(place, "the element");
+            violations.note_null(location, "the element");
             has_null = true;
         } else {
-            self::value(item, place, of, faults);
+            self::value(item, location, of, violations);
         }
     }
     if has_null {
-        faults.remove_nulls_inner(value);
+        violations.remove_nulls_inner(value);
     }
 }
 
-fn forwarded<'t>(value: Json<'t>, place: Place<'_>, container: Container, faults: &mut Faults<'t>) {
+fn forwarded<'t>(
+    value: Json<'t>,
+    location: Location<'_>,
+    container: Container,
+    violations: &mut Violations<'t>,
+) {
     let mut gone = Vec::new();
     for (name, inner) in effective(&value.members()) {
-        let place = place.child(&name);
+        let location = location.child(&name);
         if inner.kind() == "null" {
-            faults.note_null(place, "the facet");
+            violations.note_null(location, "the facet");
             gone.push(name);
-        } else if inner.is_object() && !faults.is_full() {
-            for fault in base(inner, place, container) {
-                faults.push_inner(fault);
+        } else if inner.is_object() && !violations.is_full() {
+            for violation in base(inner, location, container) {
+                violations.push_inner(violation);
             }
-            facet(&name, inner, place, container, faults);
+            facet(&name, inner, location, container, violations);
         }
     }
-    faults.remove_inner(value, gone);
+    violations.remove_inner(value, gone);
 }

@@ -1,74 +1,74 @@
-//! Run ids that are no UUIDs: each becomes one, the same for the same text wherever it stands, and the text is kept.
+//! Replaces run ids that are not UUIDs: the same text becomes the same UUID everywhere, and the text is kept.
 //!
-//! Schedulers send their own (`manual__2026-01-01T00:00:00+00:00`, `77123#88#99`). Refusing them loses the lineage, and
-//! a target that hashes only some of the places splits a child from its parent.
+//! Schedulers send ids of their own (`manual__2026-01-01T00:00:00+00:00`, `77123#88#99`). Rejecting them loses the lineage, and
+//! a target that hashes only some of the positions separates a child run from its parent.
 
 use std::borrow::Cow;
 
 use uuid::Uuid;
 
-use crate::fault::{Fault, Faults, Mend, fault};
-use crate::finding::{Place, cut, excerpt};
+use crate::finding::{Location, cut, excerpt};
 use crate::formats;
 use crate::holders::Kind as Container;
 use crate::json::{Json, Member, last, quote};
+use crate::violation::{Repair, Violation, Violations, violation};
 
 use super::Kind;
 
-/// The facet that keeps the texts: of the run, or of the job or dataset that an event without a run is about.
+/// The facet that keeps the original texts: on the run, or on the job or dataset of an event without a run.
 const FACET: &str = "lineageProxy_originalRunIds";
 
-/// How many texts are kept of one event, and how many characters of each. More than a scheduler gives; so that an event
-/// of nothing but ids does not double.
+/// How many texts are kept per event, and how many characters of each: more than a scheduler sends. Bounded so that an event
+/// that consists of ids does not double in size.
 const MOST: usize = 100;
 const LONGEST: usize = 1_000;
 
-/// The texts that became UUIDs.
+/// The texts that were replaced by UUIDs.
 #[derive(Default)]
 pub(crate) struct RunIds {
     kept: Vec<(Uuid, String)>,
 }
 
-/// What is to be said about a run id, and the UUID that any text becomes. An empty one is nobody's.
-pub(super) fn fault_of<'t>(
+/// Checks a run id and repairs it to a UUID. An empty id has no repair.
+pub(super) fn violation_of_run_id<'t>(
     value: Json<'t>,
     text: &str,
-    place: Place<'_>,
+    location: Location<'_>,
     ids: &mut RunIds,
-) -> Option<Fault<'t>> {
+) -> Option<Violation<'t>> {
     if formats::uuid(text).is_some() {
         return None;
     }
     if text.trim().is_empty() || formats::repair_uuid(text).is_some() {
-        return fault_of_uuid(value, text, place);
+        return violation_of_uuid(value, text, location);
     }
     let id = formats::name_based_uuid(text);
     ids.keep(id, text);
-    let message = format!("{}; the facet {FACET} keeps the text", no_uuid(text));
-    let mend = Mend::Value(value, quote(&id.to_string()));
-    Some(fault(place, "uuid", message, mend))
+    let message = format!("{}; the facet {FACET} keeps the text", not_a_uuid(text));
+    let repair = Repair::Value(value, quote(&id.to_string()));
+    Some(violation(location, "uuid", message, repair))
 }
 
-/// What is to be said about a run id that only another spelling of a UUID becomes.
-pub(super) fn fault_of_uuid<'t>(
+/// Checks a run id and repairs only other spellings of a UUID.
+pub(super) fn violation_of_uuid<'t>(
     value: Json<'t>,
     text: &str,
-    place: Place<'_>,
-) -> Option<Fault<'t>> {
+    location: Location<'_>,
+) -> Option<Violation<'t>> {
     if formats::uuid(text).is_some() {
         return None;
     }
-    let mend =
-        formats::repair_uuid(text).map_or(Mend::None, |meant| Mend::Value(value, quote(&meant)));
-    let mut message = no_uuid(text);
+    let repair = formats::repair_uuid(text)
+        .map_or(Repair::None, |meant| Repair::Value(value, quote(&meant)));
+    let mut message = not_a_uuid(text);
     if text.trim().is_empty() {
         message.push_str("; a run id is not empty");
     }
-    Some(fault(place, "uuid", message, mend))
+    Some(violation(location, "uuid", message, repair))
 }
 
-/// Adds the facet, when a text became a UUID.
-pub(super) fn keep<'t>(kind: Kind, members: &[Member<'t>], faults: &mut Faults<'t>) {
+/// Adds the facet if any text was replaced.
+pub(super) fn keep<'t>(kind: Kind, members: &[Member<'t>], violations: &mut Violations<'t>) {
     let (holder, container) = match kind {
         Kind::Run => ("run", Container::Run),
         Kind::Job => ("job", Container::Job),
@@ -77,13 +77,13 @@ pub(super) fn keep<'t>(kind: Kind, members: &[Member<'t>], faults: &mut Faults<'
     let Some(holder) = last(members, holder) else {
         return;
     };
-    let Some(facet) = faults.run_ids().facet(container) else {
+    let Some(facet) = violations.run_ids().facet(container) else {
         return;
     };
     match last(&holder.members(), "facets") {
-        None => faults.add(holder, "facets".into(), named(FACET, &facet)),
-        Some(facets) if facets.kind() == "null" => faults.fill(facets, named(FACET, &facet)),
-        Some(facets) => faults.add(facets, free(facets), facet),
+        None => violations.add(holder, "facets".into(), named(FACET, &facet)),
+        Some(facets) if facets.kind() == "null" => violations.fill(facets, named(FACET, &facet)),
+        Some(facets) => violations.add(facets, free(facets), facet),
     }
 }
 
@@ -110,7 +110,7 @@ impl RunIds {
     }
 }
 
-fn no_uuid(text: &str) -> String {
+fn not_a_uuid(text: &str) -> String {
     format!("not a UUID: {:?}", excerpt(text))
 }
 
@@ -118,7 +118,7 @@ fn named(name: &str, value: &str) -> String {
     format!("{{{}:{value}}}", quote(name))
 }
 
-/// The name of the facet, or the first with a number that is not taken: an event can have come through a proxy before.
+/// The name of the facet, with a number if it is taken: the event may have passed a proxy before.
 fn free(facets: Json<'_>) -> Cow<'static, str> {
     let members = facets.members();
     let taken: Vec<Cow<'_, str>> = members

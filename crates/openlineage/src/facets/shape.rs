@@ -1,11 +1,11 @@
-//! What a value of a facet has to be, and which facets a container holds. `shapes.rs` says it of each facet.
+//! The shape of a facet's values, and the facets of each container. `shapes.rs` lists the shape of every facet.
 //!
-//! Two walks go by it: the warnings (`facets.rs`), and the repairs of what stands inside facets (`check/members.rs`).
+//! Used by the warnings (`facets.rs`) and by the repairs inside facets (`check/members.rs`).
 
 use super::shapes;
 use crate::holders::Kind as Container;
 
-/// What a value of a facet has to be.
+/// The shape of a value in a facet.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Shape {
     /// Anything.
@@ -13,7 +13,7 @@ pub(crate) enum Shape {
     Text,
     Uri,
     Time,
-    /// A run id: in the specification's facets no other UUID has a place.
+    /// A run id: the specification's facets have no other UUIDs.
     Uuid,
     Number,
     Integer,
@@ -21,13 +21,13 @@ pub(crate) enum Shape {
     /// One of these texts.
     Choice(&'static [&'static str]),
     List(&'static Shape),
-    /// An object of values alike, under any name.
+    /// A map: an object with any keys and values of one shape.
     Map(&'static Shape),
-    /// An object with these members, and any others.
+    /// An object with these members and any others.
     Object(&'static [Field]),
-    /// What that gives: how a shape holds itself.
+    /// The shape that the function returns: how a shape contains itself.
     Nested(fn() -> Shape),
-    /// The first whose `type` is the value's.
+    /// The first whose `type` matches the value's.
     Typed(&'static [(&'static str, Shape)]),
     /// Facets that are forwarded inside a facet.
     Facets(Container),
@@ -64,7 +64,7 @@ pub(super) const fn may(name: &'static str, shape: Shape) -> Field {
 }
 
 impl Container {
-    /// The definition in the core schema that each facet is of.
+    /// The definition in the core schema for each facet.
     pub(crate) fn definition(self) -> &'static str {
         match self {
             Container::Run => "RunFacet",
@@ -94,7 +94,7 @@ impl Container {
         }
     }
 
-    /// The shape of the facet called `name`, if the specification knows it.
+    /// The shape of the facet called `name`, if it is in the specification.
     pub(crate) fn shape(self, name: &str) -> Option<Shape> {
         let known = self.shapes().iter().find(|(known, _)| *known == name);
         known.map(|(_, shape)| *shape)

@@ -1,7 +1,7 @@
 //! The shapes of the specification's facets (OpenLineage `spec/facets`, versions of 2-0-2), by container and key.
 //!
-//! Data only; what several facets share is in `shapes/parts.rs`. Facets of newer versions may have members that stand
-//! here not yet: they are let through.
+//! Data only; shapes that several facets share are in `shapes/parts.rs`. Facets of newer versions may have members that are
+//! not listed here: they are accepted.
 
 mod parts;
 

@@ -1,4 +1,4 @@
-//! The time that was meant: spellings of a `date-time` that clients send, and that say one instant.
+//! Repairs of `date-time`: spellings that clients send and that identify one instant.
 
 use std::borrow::Cow;
 
@@ -9,37 +9,37 @@ use super::date_time;
 
 /// Why a text is not repaired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unclear {
-    /// It is no time.
+pub(crate) enum Ambiguity {
+    /// Not a time.
     NoTime,
-    /// It names a zone, and its offset on that day is not in the text.
+    /// A time zone name without an offset.
     NoOffset,
-    /// It names two offsets that differ.
+    /// Two different offsets.
     TwoOffsets,
-    /// It says that it must not be read without what follows (`[!…]`, RFC 9557, section 3.3).
+    /// A critical suffix (`[!…]`, RFC 9557, section 3.3).
     Critical,
 }
 
-/// What is said of the zone behind a time.
+/// A part of the zone that follows a time.
 enum Zone<'t> {
-    /// An offset, in minutes, and how it is written.
+    /// An offset in minutes, and its spelling.
     Offset(i16, Cow<'t, str>),
-    /// A name, which says no offset to who has no table of them.
+    /// A name, which has no offset without a time zone database.
     Name,
-    /// A tag that says nothing about the instant: a calendar.
+    /// A tag that does not affect the instant, such as a calendar.
     Tag,
 }
 
-/// The `date-time` that was meant: other ISO 8601 spellings, a space for the `T`, no zone (then UTC, which is what
-/// clients that leave it out run in), a zone's name or a second `Z` behind the offset.
-pub(crate) fn repair_date_time(text: &str) -> Result<String, Unclear> {
+/// Repairs a `date-time`: other ISO 8601 spellings, a space for the `T`, a missing zone (UTC, in which
+/// clients that omit it run), a zone name or a second `Z` after the offset.
+pub(crate) fn repair_date_time(text: &str) -> Result<String, Ambiguity> {
     let text = text.trim();
-    if let Some(good) = spelled_otherwise(text) {
+    if let Some(good) = respelled(text) {
         return Ok(good);
     }
-    let (time, tail) = parted(text)
-        .filter(|(time, _)| spelled_otherwise(time).is_some())
-        .ok_or(Unclear::NoTime)?;
+    let (time, tail) = split_date_and_time(text)
+        .filter(|(time, _)| respelled(time).is_some())
+        .ok_or(Ambiguity::NoTime)?;
     let zones = zones(tail)?;
     let mut offsets = zones.iter().filter_map(|zone| match zone {
         Zone::Offset(minutes, written) => Some((*minutes, written)),
@@ -48,24 +48,24 @@ pub(crate) fn repair_date_time(text: &str) -> Result<String, Unclear> {
     let (minutes, written) = match offsets.next() {
         Some(first) => first,
         None if zones.iter().any(|zone| matches!(zone, Zone::Name)) => {
-            return Err(Unclear::NoOffset);
+            return Err(Ambiguity::NoOffset);
         }
         None => (0, &Cow::Borrowed("Z")),
     };
     if offsets.any(|(other, _)| other != minutes) {
-        return Err(Unclear::TwoOffsets);
+        return Err(Ambiguity::TwoOffsets);
     }
-    spelled_otherwise(&format!("{time}{written}")).ok_or(Unclear::NoTime)
+    respelled(&format!("{time}{written}")).ok_or(Ambiguity::NoTime)
 }
 
-impl Unclear {
-    /// What stands behind the finding.
-    pub(crate) fn said(self) -> &'static str {
+impl Ambiguity {
+    /// The explanation appended to the finding.
+    pub(crate) fn explanation(self) -> &'static str {
         match self {
-            Unclear::NoTime => "",
-            Unclear::NoOffset => "; a zone's name needs the offset before it",
-            Unclear::TwoOffsets => "; it names two offsets",
-            Unclear::Critical => {
+            Ambiguity::NoTime => "",
+            Ambiguity::NoOffset => "; a zone's name needs the offset before it",
+            Ambiguity::TwoOffsets => "; it names two offsets",
+            Ambiguity::Critical => {
                 "; what follows the time must not be left out, and is not understood"
             }
         }
@@ -73,7 +73,7 @@ impl Unclear {
 }
 
 /// Other spellings of ISO 8601.
-fn spelled_otherwise(text: &str) -> Option<String> {
+fn respelled(text: &str) -> Option<String> {
     let with_t = match text.split_once(' ') {
         Some((date, time)) if !time.contains(' ') => format!("{date}T{time}"),
         Some((date, time)) => format!("{date}T{}", time.replacen(' ', "", 1)), // "… 00:00:00 +00:00"
@@ -106,7 +106,7 @@ fn spelled_otherwise(text: &str) -> Option<String> {
 }
 
 /// Date and time of day, and what follows them.
-fn parted(text: &str) -> Option<(&str, &str)> {
+fn split_date_and_time(text: &str) -> Option<(&str, &str)> {
     let t = text.find(['T', 't', ' '])?;
     let of_day = text.get(t + 1..)?;
     let length = of_day
@@ -115,9 +115,9 @@ fn parted(text: &str) -> Option<(&str, &str)> {
     Some((text.get(..t + 1 + length)?, of_day.get(length..)?))
 }
 
-/// All that is said of the zone: `Z`, `UTC`, offsets, names in brackets (RFC 9557, section 4.1) or without.
-fn zones(tail: &str) -> Result<Vec<Zone<'_>>, Unclear> {
-    /// What nobody sends more of, so that a text of nothing else is read in no time.
+/// Parses all parts of the zone: `Z`, `UTC`, offsets, names with brackets (RFC 9557, section 4.1) or without.
+fn zones(tail: &str) -> Result<Vec<Zone<'_>>, Ambiguity> {
+    /// More than any client sends; bounds the work for a hostile text.
     const MOST: usize = 8;
     let (mut zones, mut rest) = (Vec::new(), tail.trim());
     while !rest.is_empty() {
@@ -125,17 +125,17 @@ fn zones(tail: &str) -> Result<Vec<Zone<'_>>, Unclear> {
         zones.push(zone);
         rest = after.trim_start();
         if zones.len() > MOST {
-            return Err(Unclear::NoTime);
+            return Err(Ambiguity::NoTime);
         }
     }
     Ok(zones)
 }
 
-fn zone(rest: &str) -> Result<(Zone<'_>, &str), Unclear> {
+fn zone(rest: &str) -> Result<(Zone<'_>, &str), Ambiguity> {
     if let Some(inner) = rest.strip_prefix('[') {
-        let (inner, after) = inner.split_once(']').ok_or(Unclear::NoTime)?;
+        let (inner, after) = inner.split_once(']').ok_or(Ambiguity::NoTime)?;
         if inner.starts_with('!') {
-            return Err(Unclear::Critical);
+            return Err(Ambiguity::Critical);
         }
         if inner.contains('=') {
             return Ok((Zone::Tag, after));
@@ -143,21 +143,21 @@ fn zone(rest: &str) -> Result<(Zone<'_>, &str), Unclear> {
         let (zone, left) = bare(inner)?;
         return match left {
             "" => Ok((zone, after)),
-            _ => Err(Unclear::NoTime),
+            _ => Err(Ambiguity::NoTime),
         };
     }
     bare(rest)
 }
 
-fn bare(rest: &str) -> Result<(Zone<'_>, &str), Unclear> {
+fn bare(rest: &str) -> Result<(Zone<'_>, &str), Ambiguity> {
     if rest.starts_with(['+', '-']) {
-        return offset(rest).ok_or(Unclear::NoTime);
+        return offset(rest).ok_or(Ambiguity::NoTime);
     }
     // The names of the time zone database are made of these, and begin with a letter: `Etc/GMT+1`, `Port-au-Prince`.
     let in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '+');
     let length = rest.find(|c| !in_name(c)).unwrap_or(rest.len());
     let (name, after) = rest.split_at(length);
-    // `ZZ`, `Z+00:00` and `UTC+00:00` are two that are said without a space.
+    // `ZZ`, `Z+00:00` and `UTC+00:00` are two parts without a space.
     if let Some(after) = rest.strip_prefix(['Z', 'z'])
         && after.starts_with(['Z', 'z'])
     {
@@ -185,7 +185,7 @@ fn bare(rest: &str) -> Result<(Zone<'_>, &str), Unclear> {
     }
     match name.starts_with(|c: char| c.is_ascii_alphabetic()) {
         true => Ok((Zone::Name, after)),
-        false => Err(Unclear::NoTime),
+        false => Err(Ambiguity::NoTime),
     }
 }
 
@@ -249,7 +249,7 @@ mod tests {
         ] {
             assert_eq!(
                 repair_date_time(hopeless),
-                Err(Unclear::NoTime),
+                Err(Ambiguity::NoTime),
                 "{hopeless}"
             );
         }
@@ -315,7 +315,7 @@ mod tests {
             "2026-03-01T10:00:00+02:00[UTC]",
             "2026-03-01T10:00:00+02:00[+01:00]",
         ] {
-            assert_eq!(repair_date_time(sent), Err(Unclear::TwoOffsets), "{sent}");
+            assert_eq!(repair_date_time(sent), Err(Ambiguity::TwoOffsets), "{sent}");
         }
     }
 
@@ -327,9 +327,9 @@ mod tests {
             "2026-01-01 00:00:00 CET",
             "2026-01-01T00:00:00[Etc/GMT+1]",
         ] {
-            assert_eq!(repair_date_time(sent), Err(Unclear::NoOffset), "{sent}");
+            assert_eq!(repair_date_time(sent), Err(Ambiguity::NoOffset), "{sent}");
         }
         let critical = "2026-01-01T00:00:00Z[!u-ca=hebrew]";
-        assert_eq!(repair_date_time(critical), Err(Unclear::Critical));
+        assert_eq!(repair_date_time(critical), Err(Ambiguity::Critical));
     }
 }

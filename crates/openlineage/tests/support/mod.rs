@@ -11,7 +11,7 @@
 
 use std::path::Path;
 
-use openlineage::{Event, Level, Read, Severity};
+use openlineage::{Event, Level, Severity, ValidEvent};
 use serde_json::{Map, Value, json};
 
 pub const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures");
@@ -55,20 +55,20 @@ pub fn repair_fixture(name: &str) -> String {
 }
 
 /// Repaired, and refused as strict: what the core schema refuses.
-pub fn repaired(text: &str) -> Read {
+pub fn repaired(text: &str) -> ValidEvent {
     let strict = Event::read(text.as_bytes(), Level::Strict);
     assert!(strict.is_err(), "strict takes {text}");
     read(text)
 }
 
 /// Repaired, where the core schema has nothing against it.
-pub fn repaired_inside(text: &str) -> Read {
+pub fn repaired_inside(text: &str) -> ValidEvent {
     let strict = Event::read(text.as_bytes(), Level::Strict).unwrap();
     assert_eq!(strict.event.text(), text);
     read(text)
 }
 
-pub fn read(text: &str) -> Read {
+pub fn read(text: &str) -> ValidEvent {
     let read = Event::read(text.as_bytes(), Level::Repair)
         .unwrap_or_else(|refused| panic!("{:?}", refused.findings));
     for repair in &read.repairs {
@@ -79,11 +79,11 @@ pub fn read(text: &str) -> Read {
     read
 }
 
-pub fn value(read: &Read) -> Value {
+pub fn value(read: &ValidEvent) -> Value {
     serde_json::from_str(read.event.text()).unwrap()
 }
 
-pub fn pointers(read: &Read) -> Vec<&str> {
+pub fn pointers(read: &ValidEvent) -> Vec<&str> {
     let mut pointers: Vec<&str> = read.repairs.iter().map(|found| &*found.pointer).collect();
     pointers.sort_unstable();
     pointers

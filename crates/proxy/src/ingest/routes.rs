@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use openlineage::{Event, Finding, Level, OrderingKey, Read, split_array_up_to, warnings};
+use openlineage::{Event, Finding, Level, OrderingKey, ValidEvent, split_array_up_to, warnings};
 use serde_json::{Value, json};
 use targets::escaped;
 use tokio::sync::OwnedSemaphorePermit;
@@ -51,7 +51,7 @@ async fn one_event(inner: &Inner, request: Request<Body>) -> Result<Response, Re
         })
     });
     let (read, room) = read.await?;
-    let Read { event, repairs } = read?;
+    let ValidEvent { event, repairs } = read?;
     let message = message(&event, room);
     let id = message.id.clone();
     let sent = inner.queue.send(vec![message]).await;
@@ -237,7 +237,7 @@ async fn validated(inner: &Inner, request: Request<Body>) -> Result<Response, Re
 /// accepted one.
 pub fn verdict(bytes: &[u8], level: Level) -> Value {
     match Event::read(bytes, level) {
-        Ok(Read { event, repairs }) => {
+        Ok(ValidEvent { event, repairs }) => {
             let mut findings = repairs;
             findings.extend(event.json().map(warnings).unwrap_or_default());
             json!({"valid": true, "kind": event.label(), "findings": findings})

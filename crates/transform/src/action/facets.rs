@@ -101,7 +101,7 @@ impl On {
 impl FacetsAction {
     /// The text of `event` without the facets that go; `None` when all stay.
     pub fn apply(&self, event: &Event, on: On) -> Option<String> {
-        let mut edits = Edits::of(event.text());
+        let mut edits = Edits::new(event.text());
         // What goes with the facet that forwards it needs no edit of its own.
         let mut gone: Vec<Range<usize>> = Vec::new();
         let walk = match on.dataset || on.input || on.output {

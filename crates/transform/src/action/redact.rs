@@ -70,7 +70,7 @@ impl Redact {
         if !self.connection_secrets && places.is_empty() {
             return None;
         }
-        let mut edits = Edits::of(event.text());
+        let mut edits = Edits::new(event.text());
         self.walk(event.text(), root, &places, Around::default(), &mut edits);
         if edits.is_empty() {
             return None;

@@ -28,7 +28,7 @@ const COUNTS: [&str; 2] = ["inputStatistics", "outputStatistics"];
 /// are already.
 pub(crate) fn unite(text: &str, which: &HashSet<Identity>) -> Option<String> {
     let root = Json::parse(text).ok()?;
-    let mut edits = Edits::of(text);
+    let mut edits = Edits::new(text);
     let lists = root.members().into_iter();
     for list in lists.filter(|member| member.is("inputs") || member.is("outputs")) {
         unite_in(list.value, which, &mut edits);
@@ -140,7 +140,7 @@ fn is_deleted(facet: Json<'_>) -> bool {
 
 /// The members of both, those of the first in their places; of a key that stands twice in one the last counts.
 fn members(a: Json<'_>, b: Json<'_>, kind: Kind) -> String {
-    let mut edits = Edits::of(a.text());
+    let mut edits = Edits::new(a.text());
     let mut added: Vec<(String, String)> = Vec::new();
     let own = a.members().into_iter();
     // Of a key that stands twice, the last.

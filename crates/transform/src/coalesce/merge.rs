@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use openlineage::{Edits, Event, Json, Member, Refused, Subject};
+use openlineage::{Edits, Event, InvalidEvent, Json, Member, Subject};
 
 /// Why events are not one.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -20,7 +20,7 @@ pub enum Unmerged {
     Unrelated,
     /// The merged text is no event: a bug here.
     #[error(transparent)]
-    Refused(#[from] Refused),
+    InvalidEvent(#[from] InvalidEvent),
 }
 
 /// The union of `events`, the earlier ones first, written on top of the one at index `base`.
@@ -175,7 +175,7 @@ fn object<'t>(layers: &[Json<'t>], base: usize, kind: Object) -> Cow<'t, str> {
         }
     }
     let own = layers.get(base).map_or("", |own| own.text());
-    let (mut edits, mut added) = (Edits::of(own), String::new());
+    let (mut edits, mut added) = (Edits::new(own), String::new());
     for (name, slot) in in_order(slots) {
         let union = kind.member(&name);
         let last = slot.values.len().saturating_sub(1);

@@ -224,7 +224,7 @@ impl<'t> Plan<'t> {
 
     /// The text that is left, with the note.
     pub(super) fn text(&self) -> String {
-        let mut edits = Edits::of(self.text);
+        let mut edits = Edits::new(self.text);
         for (index, set) in self.sets.iter().enumerate() {
             if set.kept.len() < set.members.len() && self.stands(index) {
                 let names = set
@@ -358,7 +358,7 @@ fn noted(text: &str, note: &str) -> String {
     let Some(run) = Json::parse(text).ok().and_then(|root| root.get("run")) else {
         return text.to_owned();
     };
-    let mut edits = Edits::of(text);
+    let mut edits = Edits::new(text);
     match run.get("facets") {
         Some(facets) => edits.add_members(facets, &[(NOTE, note.to_owned())]),
         None => edits.add_members(run, &[("facets", format!("{{{}:{note}}}", quote(NOTE)))]),

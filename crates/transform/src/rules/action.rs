@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use openlineage::{Edits, Event, Identity, Json, Level, Refused, Role};
+use openlineage::{Edits, Event, Identity, InvalidEvent, Json, Level, Role};
 
 use super::Context;
 use super::add::Add;
@@ -172,7 +172,7 @@ impl Action {
 
 /// Why what an action gave is refused: what was expected where, first of all. Messages that quote the event are said
 /// in other words, since these end up in logs.
-pub(super) fn no_event(refused: &Refused) -> String {
+pub(super) fn no_event(refused: &InvalidEvent) -> String {
     let Some(first) = refused.findings.first() else {
         return format!("what it gave is {refused}");
     };
@@ -235,7 +235,7 @@ impl Symlink {
     /// own symlink. Wherever else a dataset of that name is named, it gets the new name too, if there is only one.
     fn swapped(&self, event: &Event) -> Option<String> {
         let root = event.json()?;
-        let mut edits = Edits::of(event.text());
+        let mut edits = Edits::new(event.text());
         let mut changed: Vec<Json<'_>> = Vec::new();
         let found = openlineage::positions(root);
         let mut moves = Moves::default();
@@ -336,7 +336,7 @@ pub(super) fn datasets(root: Json<'_>) -> Vec<Json<'_>> {
 /// Takes the datasets out of inputs and outputs; what other datasets say about them stays.
 fn without_datasets(event: &Event, named: &Named) -> Option<String> {
     let root = event.json()?;
-    let mut edits = Edits::of(event.text());
+    let mut edits = Edits::new(event.text());
     let lists = root.members().into_iter();
     for list in lists.filter(|member| member.is("inputs") || member.is("outputs")) {
         edits.remove_items(list.value, |item| {

@@ -130,7 +130,7 @@ fn rewrite_with(
     alone: impl FnMut(&str) -> Option<String>,
 ) -> Option<String> {
     let found = event.json().map(positions).unwrap_or_default();
-    let mut edits = Edits::of(event.text());
+    let mut edits = Edits::new(event.text());
     let follows = of == Role::Dataset && !found.mentions.is_empty();
     let mut moves = Moves::default();
     for name in found.names.into_iter().filter(|name| name.role == of) {

@@ -67,7 +67,7 @@ impl Facet {
     }
 
     fn complete(&self, kind: Kind) -> String {
-        let mut edits = Edits::of(&self.value);
+        let mut edits = Edits::new(&self.value);
         let Ok(json) = Json::parse(&self.value) else {
             return self.value.clone(); // it was read when it was made
         };
@@ -108,7 +108,7 @@ pub(super) fn edit(
     name: &str,
     change: impl Fn(Option<Json<'_>>, Kind) -> Change,
 ) -> Option<String> {
-    let mut edits = Edits::of(event.text());
+    let mut edits = Edits::new(event.text());
     for (holder, member, kind) in on.own(event.json()?) {
         if !fits(name, kind) {
             continue;

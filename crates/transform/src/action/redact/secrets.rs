@@ -61,7 +61,7 @@ fn nested(text: &str, prose: Prose) -> Cow<'_, str> {
     let Ok(root) = Json::parse(text) else {
         return Cow::Borrowed(text);
     };
-    let mut edits = Edits::of(text);
+    let mut edits = Edits::new(text);
     let mut open = vec![root];
     while let Some(value) = open.pop() {
         open.extend(value.members().into_iter().map(|member| member.value));

@@ -79,7 +79,7 @@ fn filled(text: &str, kind: Option<&str>) -> String {
     if kind != "dataset" {
         missing.push(("job", json!({"namespace": "example", "name": "job"})));
     }
-    let mut edits = openlineage::Edits::of(text);
+    let mut edits = openlineage::Edits::new(text);
     let new: Vec<(&str, String)> = missing
         .iter()
         .filter(|(name, _)| !has(name))
