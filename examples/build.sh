@@ -1,7 +1,7 @@
 #!/bin/sh
-# Builds the modules that are kept under crates/transform/tests/modules: the two examples and the one for the benches.
-# Replaces those that differ; with --check it only says so, and fails. The bytes depend on the versions of rustc and asc:
-# these were made with rustc 1.95.0 and the asc that package.json names.
+# Builds the modules under crates/transform/tests/modules: the two examples and the one for the benches. Replaces those
+# that differ; with --check it only reports them, and fails. The bytes depend on the versions of rustc and asc: these
+# were made with rustc 1.95.0 and the asc that package.json names.
 #
 # Needs: rustup target add wasm32-unknown-unknown; node and npm.
 set -eu
@@ -12,7 +12,7 @@ differ=0
 
 keep() { # from, name
     if cmp -s "$1" "$kept/$2"; then
-        echo "$2: the same"
+        echo "$2: unchanged"
     elif [ "${check:-}" ]; then
         echo "$2: differs"
         differ=1

@@ -4,6 +4,7 @@ The info string of a fence names the language, and after it what the snippet is:
 `sh run` is run, `sh serve` beside a proxy. A snippet of a kind that CHECKS does not know fails the tests.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -84,19 +85,25 @@ def runs(snippet, folder):
     succeeds("bash", "-euo", "pipefail", "-c", snippet.text, cwd=folder, env=environment(folder))
 
 
-def runs_beside_serve(snippet, folder):
-    """A shell script that is run while a proxy serves."""
-    prepare(folder)
+@contextlib.contextmanager
+def serving(folder):
+    """A proxy that serves from a folder, on a free port: its address."""
     command = [BINARY, "serve", "--listen", "127.0.0.1:0", "--data-dir", "lineage-data"]
     with subprocess.Popen(command, cwd=folder, env=environment(folder), stderr=subprocess.PIPE, text=True) as serve:
         try:
             lines = (json.loads(line)["fields"] for line in serve.stderr)
-            address = next(line["address"] for line in lines if line["message"] == "listening")
-            succeeds(BINARY, "send", "events.jsonl", "--url", f"http://{address}", cwd=folder, env=environment(folder))
-            script = snippet.text.replace("127.0.0.1:5000", address)
-            succeeds("bash", "-euo", "pipefail", "-c", script, cwd=folder, env=environment(folder))
+            yield next(line["address"] for line in lines if line["message"] == "listening")
         finally:
             serve.terminate()
+
+
+def runs_beside_serve(snippet, folder):
+    """A shell script that is run while a proxy serves, which has received an event."""
+    prepare(folder)
+    with serving(folder) as address:
+        succeeds(BINARY, "send", "events.jsonl", "--url", f"http://{address}", cwd=folder, env=environment(folder))
+        script = snippet.text.replace("127.0.0.1:5000", address)
+        succeeds("bash", "-euo", "pipefail", "-c", script, cwd=folder, env=environment(folder))
 
 
 def is_rules(snippet, folder):

@@ -1,12 +1,16 @@
 """The documentation against the code: each snippet is run or parsed, each link leads somewhere, each command is named."""
 
+import json
 import re
+import urllib.error
+import urllib.request
 
 import pytest
 
 import snippets
 from snippets import BINARY, PAGES, ROOT, prose, succeeds
 
+HEADERS = {"content-type": "application/json"}
 SNIPPETS = [snippet for page in PAGES for snippet in snippets.of(page)]
 
 
@@ -58,6 +62,49 @@ def test_each_command_is_documented():
         assert f"`{command}" in page, command
         for inner in commands(command):
             assert re.search(rf"`{command} (?:[\w-]+ \\\| )*{inner}\b|\b{command} {inner}\b", page), (command, inner)
+
+
+def test_each_exit_status_is_documented():
+    page = (ROOT / "docs" / "command-line.md").read_text().partition("## Exit status")[2].partition("\n## ")[0]
+    help = succeeds(BINARY, "--help").partition("Exit status:")[2]
+    assert re.findall(r"(?m)^\| (\d+) \|", page) == re.findall(r"(?m)^ *(\d+)  ", help)
+
+
+def members(schema, wanted):
+    """The members of the object in a JSON Schema that has a member `wanted`, alternatives included."""
+    for definition in schema["$defs"].values():
+        parts = [definition, *(part for key in ("oneOf", "anyOf", "allOf") for part in definition.get(key, []))]
+        names = {name for part in parts for name in part.get("properties", {})}
+        if wanted in names:
+            return names
+    raise KeyError(wanted)
+
+
+def test_each_condition_and_action_of_rules_is_documented():
+    page = (ROOT / "docs" / "rules.md").read_text()
+    schema = json.loads(succeeds(BINARY, "transform", "schema"))
+    for title, names in {
+        "Conditions": members(schema, "larger_than"),
+        "Actions": members(schema, "rename") - {"name", "description", "when", "on_failure", "examples"},
+    }.items():
+        table = page.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+        first = {name for row in re.findall(r"(?m)^\| ([^|]+) \|", table) for name in re.findall(r"`(\w+)`", row)}
+        assert first == names
+
+
+def test_each_documented_route_is_there(tmp_path):
+    page = (ROOT / "docs" / "http.md").read_text()
+    routes = re.findall(r"`(GET|POST) (/[^`?]*)", page.partition("\n## ")[0])
+    assert len(routes) >= 7
+    with snippets.serving(tmp_path) as address:
+        for method, path in routes:
+            body = b"no event" if method == "POST" else None
+            request = urllib.request.Request(f"http://{address}{path}", body, HEADERS, method=method)
+            try:
+                status = urllib.request.urlopen(request, timeout=10).status
+            except urllib.error.HTTPError as error:
+                status = error.code
+            assert status == (400 if body else 200), (method, path)
 
 
 @pytest.mark.parametrize("shell", ["bash", "elvish", "fish", "powershell", "zsh"])

@@ -1,8 +1,8 @@
-// One job namespace per environment: jobs of every tool get the namespace that stands under `with:` in the rules file,
-// as a JSON string (`with: prod.example.com`), and so do their parent and root jobs. Events of jobs whose namespace
-// begins with `scratch` go no further.
+// One job namespace per environment: jobs of every tool, and their parent and root jobs, get the namespace that the
+// rules file has under `with:`, as a JSON string (`with: prod.example.com`). Events of jobs whose namespace
+// begins with `scratch` are dropped.
 //
-// There is no JSON library here: a namespace is replaced where it stands in the text, so every other byte stays.
+// There is no JSON library here: a namespace is replaced in the text, so every other byte stays.
 
 import { Cursor } from "./json";
 
@@ -11,7 +11,7 @@ export { lineage_proxy_abi, alloc, configure, transform } from "./interface";
 /** The namespace, as a JSON string with its quotes. */
 let namespace: string = "";
 
-/** Takes the settings. Answers `=` or `!` and a reason. */
+/** Receives the settings. Returns `=`, or `!` and a reason. */
 export function configured(settings: string): string {
   if (!settings.startsWith('"') || settings.length < 3) {
     return "!under `with:` has to stand the namespace, a string";
@@ -20,7 +20,7 @@ export function configured(settings: string): string {
   return "=";
 }
 
-/** Takes an event. Answers `=` (unchanged), `-` (drop), `+` and the event, or `!` and a reason. */
+/** Receives an event. Returns `=` (unchanged), `-` (drop), `+` and the event, or `!` and a reason. */
 export function transformed(event: string): string {
   const job = find(event, ["job", "namespace"]);
   if (job == null) return "=";

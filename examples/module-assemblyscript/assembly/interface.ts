@@ -1,5 +1,5 @@
-// The interface of lineage-proxy to WebAssembly modules, version 1. The same for every module: nothing here has to be
-// changed. A module is built with the runtime `stub`, which never frees: an instance serves one event and ends.
+// The interface between lineage-proxy and a WebAssembly module, version 1. It is the same for every module: do not
+// change it. A module is built with the runtime `stub`, which never frees: an instance serves one event and ends.
 
 import { configured, transformed } from "./index";
 
@@ -8,17 +8,17 @@ export function lineage_proxy_abi(): i32 {
   return 1;
 }
 
-/** Room for `len` bytes. */
+/** Allocates `len` bytes. */
 export function alloc(len: i32): usize {
   return heap.alloc(len);
 }
 
-/** Takes the settings: the JSON text of what stands under `with:`. */
+/** Receives the settings: the value of `with:` as JSON text. */
 export function configure(ptr: usize, len: i32): u64 {
   return answer(configured(String.UTF8.decodeUnsafe(ptr, len)));
 }
 
-/** Takes an event, JSON text. */
+/** Receives an event as JSON text. */
 export function transform(ptr: usize, len: i32): u64 {
   return answer(transformed(String.UTF8.decodeUnsafe(ptr, len)));
 }

@@ -1,4 +1,4 @@
-// Where the values of a JSON text stand. The text is known to be JSON: only the ends of things are looked for.
+// Finds values in a JSON text. The text is known to be valid JSON, so only the ends of values are searched for.
 
 /** A value: from `start` to before `end`. */
 export class Cursor {
@@ -8,7 +8,7 @@ export class Cursor {
     public end: i32,
   ) {}
 
-  /** The last member of that name; null if there is none, or if this is no object. */
+  /** The last member of that name; null if there is none, or if this is not an object. */
   member(name: string): Cursor | null {
     const text = this.text;
     let at = space(text, this.start);
@@ -39,7 +39,7 @@ function space(text: string, at: i32): i32 {
   return at;
 }
 
-/** Where the value that starts at `at` ends. */
+/** The end of the value that starts at `at`. */
 function valueEnd(text: string, at: i32): i32 {
   let depth = 0;
   while (at < text.length) {

@@ -1,5 +1,5 @@
-//! The interface of lineage-proxy to WebAssembly modules, version 1. The same for every module: nothing here has to be
-//! changed. All of its `unsafe` is here.
+//! The interface between lineage-proxy and a WebAssembly module, version 1. It is the same for every module: do not
+//! change it. All `unsafe` code of the module is here.
 
 use std::cell::OnceCell;
 
@@ -7,16 +7,16 @@ use serde_json::Value;
 
 use crate::{Settings, transform as decide};
 
-/// What becomes of an event.
-#[allow(dead_code)] // a module need not use all
+/// What happens to an event.
+#[allow(dead_code)] // a module may use only some
 pub enum Verdict {
-    /// It stays as it is, to the byte, whatever was done to the value.
+    /// It stays byte for byte, whatever was done to the value.
     Unchanged,
-    /// It is now what the value has become.
+    /// It is replaced by the value.
     Changed,
-    /// It goes no further.
+    /// It is dropped.
     Drop,
-    /// The module gives up. The reason is logged: it must not quote the event.
+    /// The module fails. The reason is logged, so it must not quote the event.
     Error(String),
 }
 
@@ -31,13 +31,13 @@ pub extern "C" fn lineage_proxy_abi() -> i32 {
     1
 }
 
-/// Room for `len` bytes. It is never freed: the instance ends with the event.
+/// Allocates `len` bytes. They are never freed: the instance ends with the event.
 #[unsafe(no_mangle)]
 pub extern "C" fn alloc(len: usize) -> *mut u8 {
     Vec::<u8>::with_capacity(len).leak().as_mut_ptr()
 }
 
-/// Takes the settings.
+/// Receives the settings.
 #[unsafe(no_mangle)]
 pub extern "C" fn configure(ptr: *const u8, len: usize) -> u64 {
     // SAFETY: see `read`.
@@ -51,7 +51,7 @@ pub extern "C" fn configure(ptr: *const u8, len: usize) -> u64 {
     }
 }
 
-/// Takes an event.
+/// Receives an event.
 #[unsafe(no_mangle)]
 pub extern "C" fn transform(ptr: *const u8, len: usize) -> u64 {
     // SAFETY: see `read`.

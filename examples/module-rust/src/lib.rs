@@ -1,8 +1,8 @@
 //! Ownership from a naming convention: where jobs are called `<team>.<job>` or `<team>__<job>`, the team becomes an
-//! owner in the job's ownership facet, unless the event says already who owns the job.
+//! owner in the ownership facet of the job, unless the event already names an owner.
 //!
-//! In the rules file, under `with:`, the teams that there are: `teams: { sales: "team:sales@example.com" }`.
-//! Only this file is to be changed for a transform of your own; `interface.rs` is the same for all.
+//! The rules file lists the teams under `with:`: `teams: { sales: "team:sales@example.com" }`.
+//! For a transform of your own, change only this file; `interface.rs` is the same for all.
 
 mod interface;
 
@@ -10,7 +10,7 @@ use interface::Verdict;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// What stands under `with:`.
+/// The value of `with:`.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
@@ -19,7 +19,7 @@ pub struct Settings {
     teams: std::collections::BTreeMap<String, String>,
 }
 
-/// What becomes of the event.
+/// Decides what happens to the event.
 pub fn transform(event: &mut Value, settings: &Settings) -> Verdict {
     let Some(job) = event.get_mut("job").and_then(Value::as_object_mut) else {
         return Verdict::Unchanged;

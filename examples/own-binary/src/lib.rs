@@ -1,7 +1,7 @@
-//! A transform of one's own: the team that owns a job, looked up in a table of the company's.
+//! An example of your own transform: it looks up the team that owns a job in a table, and adds it as a facet.
 //!
-//! The whole of it is a type that implements [`Transform`], and [`transforms`], which gives it the name that rules call
-//! it by: `transform: {name: team_of, with: {finance: team-a}}`. Both binaries beside it are one line each.
+//! It consists of a type that implements [`Transform`], and of [`transforms`], which registers it under the name that
+//! rules use: `transform: {name: team_of, with: {finance: team-a}}`. Both binaries beside it are one line each.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! `lineage-proxy` with transforms of one's own.
+//! `lineage-proxy` with your own transforms.
 
 fn main() -> std::process::ExitCode {
     lineage_proxy::main(own_binary::transforms())

@@ -1,4 +1,4 @@
-//! The batch function with transforms of one's own.
+//! The batch function with your own transforms.
 
 fn main() -> std::process::ExitCode {
     proxy::function::batch(own_binary::transforms())
