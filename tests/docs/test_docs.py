@@ -37,6 +37,33 @@ def anchors(page):
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_each_path_of_the_repository_that_is_named_exists(page):
+    for path in re.findall(r"`((?:crates|docs|examples|infra|tests|benches)/[^`\s]*)`", page.read_text()):
+        assert list(ROOT.glob(path.rstrip("/"))), path
+
+
+def names_of_tests():
+    """Functions and modules of all tests: what the promises refer to."""
+    names = set()
+    for file in [*ROOT.glob("crates/**/*.rs"), *ROOT.glob("tests/**/*.rs"), *ROOT.glob("tests/**/*.py")]:
+        names |= {file.stem, file.parent.name} | set(re.findall(r"(?m)^\s*(?:async )?(?:fn|def|mod) (\w+)", file.read_text()))
+    return names | {path.name for path in ROOT.glob("crates/*")}
+
+
+def test_each_promise_names_a_test_that_exists():
+    names = names_of_tests()
+    rows = re.findall(r"(?m)^\| [^|]+ \| ([^|]+) \|$", (ROOT / "SECURITY.md").read_text())
+    references = [reference for row in rows for reference in re.findall(r"`([^`]+)`", row)]
+    assert len(references) > 50
+    for reference in references:
+        if re.search(r"[/ ]", reference) or re.match(r"(\d+|log: \w+|info|subtle)$", reference):
+            continue  # paths are checked above; commands; values
+        for part in reference.split("::"):
+            pattern = re.compile(part.replace("*", r"\w*"))
+            assert any(pattern.fullmatch(name) for name in names), reference
+
+
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
 
@@ -104,7 +131,8 @@ def test_each_documented_route_is_there(tmp_path):
                 status = urllib.request.urlopen(request, timeout=10).status
             except urllib.error.HTTPError as error:
                 status = error.code
-            assert status == (400 if body else 200), (method, path)
+            # What is posted is not an event: 400, but 200 with findings where it is only checked.
+            assert status in ((200, 400) if body else (200,)), (method, path)
 
 
 @pytest.mark.parametrize("shell", ["bash", "elvish", "fish", "powershell", "zsh"])
