@@ -1,7 +1,7 @@
-//! Which facets go on: kept, removed, or removed when too large. Facets that are added are in `facets/`.
+//! Removes facets: by name, or by size. Adding facets is in `facets/`.
 //!
-//! Facets that identify (`parent`, `jobDependencies`, `symlinks`) hold the graph together: a pattern with a wildcard
-//! never removes them, only their name in full does. Called by the rule actions of these names.
+//! Identity facets (`parent`, `jobDependencies`, `symlinks`) connect the graph: a pattern with a wildcard
+//! never removes them, only their full name does. Called by the rule actions of these names.
 
 mod add;
 mod annotate;
@@ -16,19 +16,19 @@ use std::ops::Range;
 use globset::GlobMatcher;
 use openlineage::{Edits, Event, Holder, Json, Kind, Member, holders, runs_and_jobs};
 
-/// Which facets stay.
+/// Which facets are kept.
 #[derive(Debug, Clone)]
 pub enum FacetsAction {
-    /// Those whose name matches, and those that identify.
+    /// Keeps facets whose name matches, and identity facets.
     Keep(Vec<GlobMatcher>),
-    /// Those whose name does not match; and those that identify, unless named in full.
+    /// Removes facets whose name matches, except identity facets that are not named in full.
     Remove(Vec<GlobMatcher>),
-    /// Those whose JSON text has at most as many bytes as stands with the first pattern that matches, and those that
-    /// no pattern matches; and those that identify, unless named in full.
+    /// Removes facets whose JSON text is larger than the limit of the first matching pattern,
+    /// except identity facets that are not named in full.
     Cap(Vec<(GlobMatcher, usize)>),
 }
 
-/// On what an action works; facets that another facet forwards, by what they describe.
+/// The holders whose facets an action changes, including facets that another facet forwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct On {
     /// Facets of the run.
@@ -43,11 +43,11 @@ pub struct On {
     pub output: bool,
 }
 
-/// What makes the graph, whatever else of an event goes. `parentRun` is what old clients call `parent`.
+/// The facets that make the graph. `parentRun` is the name of `parent` in old clients.
 const IDENTITY: [&str; 4] = ["parent", "parentRun", "jobDependencies", "symlinks"];
 
 impl On {
-    /// Everything.
+    /// All holders.
     pub fn all() -> On {
         On {
             run: true,
@@ -58,7 +58,7 @@ impl On {
         }
     }
 
-    /// Whether facets of that holder are meant.
+    /// Whether facets of that holder are selected.
     fn means(self, holder: &Holder<'_>) -> bool {
         match (holder.kind, holder.place) {
             (Kind::Run, _) => self.run,
@@ -69,8 +69,8 @@ impl On {
         }
     }
 
-    /// The event's own run, job and datasets, with the member that holds facets of that kind: where something is added.
-    /// What is forwarded describes runs and jobs that this event is not about, so nothing is added to it.
+    /// The event's own run, job and datasets, with the member that holds facets of that kind: where facets are added.
+    /// Forwarded facets describe other runs and jobs, so nothing is added to them.
     fn own<'t>(self, root: Json<'t>) -> Vec<(Json<'t>, &'static str, Kind)> {
         let mut found = Vec::new();
         for member in root.members() {
@@ -99,10 +99,10 @@ impl On {
 }
 
 impl FacetsAction {
-    /// The text of `event` without the facets that go; `None` when all stay.
+    /// Returns the text of `event` without the removed facets; `None` if all are kept.
     pub fn apply(&self, event: &Event, on: On) -> Option<String> {
         let mut edits = Edits::new(event.text());
-        // What goes with the facet that forwards it needs no edit of its own.
+        // Facets inside a removed facet need no edit of their own.
         let mut gone: Vec<Range<usize>> = Vec::new();
         let walk = match on.dataset || on.input || on.output {
             true => holders,
@@ -137,7 +137,7 @@ impl FacetsAction {
     }
 
     fn going(&self, facets: &[Member<'_>]) -> BTreeSet<String> {
-        // A facet that stands there twice counts with both sizes, and goes as one.
+        // The sizes of duplicates are added up, and all of them are removed together.
         let mut sizes: BTreeMap<String, usize> = BTreeMap::new();
         for member in facets {
             if let Some(name) = member.key.string() {

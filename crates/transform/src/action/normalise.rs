@@ -1,10 +1,10 @@
-//! One store, one spelling: the variants of a dataset's namespace and name that mean the same, brought to the form of
+//! Normalises datasets: variants of a namespace and name with the same meaning become the form of
 //! the OpenLineage naming page (<https://openlineage.io/docs/spec/naming>), and never two datasets to one.
 //!
-//! Knows the stores of that page by the scheme of their namespace. What it does not know comes out as it went in:
-//! namespaces need not be URIs (`bigquery`, `file`). What tells two datasets apart moves to where that page puts it; where
-//! it cannot, it stays where it is, and that is said. Looks nothing up; the rule that turns Redshift's names into the
-//! catalogue's is `redshift.rs`. Families of stores have a file each. Called by the rule action of that name.
+//! The scheme of the namespace identifies the store. Unknown stores stay unchanged:
+//! namespaces need not be URIs (`bigquery`, `file`). Parts that distinguish two datasets move to their position on that page; a part
+//! that cannot move stays, and is reported. Does no lookups; `redshift.rs` turns Redshift's names into the
+//! catalogue's. Each family of stores has a file. Called by the rule action `normalise`.
 
 mod case;
 mod drivers;
@@ -26,37 +26,37 @@ use drivers::{At, Driver, driver};
 use store::{Store, store};
 use url::Url;
 
-/// What is brought to one spelling.
+/// Which spellings are normalised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Normalise {
     /// `s3a://` and `s3n://` are `s3://`, and object names start without a slash (the bucket's root stays `/`).
     pub s3: bool,
     /// The same for Google, Azure, Alibaba and Tencent, whose schemes, endpoints and slashes vary, and for HDFS.
     pub objects: bool,
-    /// Scheme and host are in lower case; buckets and containers, database names and paths stay.
+    /// Scheme and host become lower case; buckets and containers, database names and paths are unchanged.
     pub host_case: bool,
-    /// The port that the vendor's clients take when none is said is said.
+    /// The default port of the vendor's clients is added.
     pub default_ports: bool,
     /// `redshift://<cluster or workgroup>.<region>:<port>`, and the database in the name, not in the namespace.
     pub redshift: bool,
     /// `arn:aws:glue:<region>:<account>` and `table/<database>/<table>`, also for the old `aws:glue:…`.
     pub glue: bool,
-    /// No slash at the end of a namespace, nor of the name of a file or an object.
+    /// Removes a trailing slash from a namespace and from the name of a file or an object.
     pub trailing_slash: bool,
-    /// What a driver's URL says stands where it belongs: the database and schema in the name, the port with the host;
-    /// `jdbc:`, the driver's other settings, user and password are gone.
+    /// Moves the contents of a driver URL to their positions: database and schema to the name, the port to the host.
+    /// Removes `jdbc:`, the driver's other settings, user and password.
     pub jdbc: bool,
-    /// Names in the case to which their store folds identifiers that are not quoted.
+    /// Folds names to the case to which their store folds identifiers that are not quoted.
     pub name_case: bool,
-    /// Names in this case, whatever the store.
+    /// Folds names to this case, for every store.
     pub case: Option<Case>,
 }
 
-/// A dataset in its one spelling.
+/// A normalised dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Normalised {
     pub(crate) dataset: Identity,
-    /// Why a part of it stays where it does not belong.
+    /// Why a part stays in the wrong position.
     pub(crate) left: Option<&'static str>,
 }
 
@@ -76,7 +76,7 @@ impl From<Identity> for Normalised {
 }
 
 impl Normalise {
-    /// Nothing: what a choice of some starts from.
+    /// No normalisation; the start for a selection.
     pub(crate) const NONE: Normalise = Normalise {
         s3: false,
         objects: false,
@@ -90,7 +90,7 @@ impl Normalise {
         case: None,
     };
 
-    /// Everything that the stores themselves say.
+    /// All normalisations that the stores define.
     pub const fn all() -> Normalise {
         Normalise {
             s3: true,
@@ -106,7 +106,7 @@ impl Normalise {
         }
     }
 
-    /// What a driver's URL says in the name, and nothing else.
+    /// Only moves the database from a driver URL to the name.
     pub(crate) fn database_in_name() -> Normalise {
         Normalise {
             jdbc: true,
@@ -114,14 +114,14 @@ impl Normalise {
         }
     }
 
-    /// The one spelling of `dataset`. Doing it twice does nothing more.
+    /// Normalises `dataset`. Idempotent.
     pub fn normalise(&self, dataset: &Identity) -> Identity {
         self.normalised(dataset).dataset
     }
 
     pub(crate) fn normalised(&self, dataset: &Identity) -> Normalised {
         let mut done = self.located(dataset);
-        // A value in quotes or braces and a second port in front of a name leave what a second look still finds.
+        // A value in quotes or braces, or a second port before a name, may leave more for a second pass.
         for _ in 0..MOST_LOOKS {
             if done.dataset == *dataset || !is_odd(&done.dataset) {
                 break;
@@ -143,8 +143,8 @@ impl Normalise {
         done
     }
 
-    /// The full address of the warehouse of a Redshift dataset, which the short form does not give: two that differ in
-    /// it are in two warehouses.
+    /// The full address of a Redshift dataset's warehouse, which the short form omits: datasets with different
+    /// addresses are in different warehouses.
     pub(crate) fn warehouse(&self, dataset: &Identity) -> Option<String> {
         let namespace = &dataset.namespace;
         if !self.redshift || !namespace.contains(".amazonaws.com") {
@@ -158,7 +158,7 @@ impl Normalise {
         }
     }
 
-    /// Namespace and name where they belong, in the case that they came in.
+    /// Moves namespace and name parts to their positions, without folding.
     fn located(&self, dataset: &Identity) -> Normalised {
         let unchanged = || Normalised::from(dataset.clone());
         if is_glue(&dataset.namespace) {
@@ -195,7 +195,7 @@ impl Normalise {
         }
     }
 
-    /// Of a server: what its URL says, and what the name says itself.
+    /// Normalises a dataset on a server, from its URL and its name.
     fn of_url(&self, url: &Url<'_>, store: Store, dataset: &Identity) -> Normalised {
         let (redshift, mut left) = (self.redshift && url.lower == "redshift", None);
         let opened = self.jdbc || redshift;
@@ -231,7 +231,7 @@ impl Normalise {
         {
             authority = format!("{}:{port}", authority.trim_end_matches(':'));
         }
-        // A path may be a name as a whole; what settings say is none, and counts as with a name.
+        // A path may be a complete name; settings cannot be, and count as if there were a name.
         let mut tail = match name.is_empty() && !at.by_setting() {
             true => at.path.clone(),
             false => at.tail.clone(),
@@ -287,16 +287,16 @@ impl Normalise {
     }
 }
 
-/// How often a name is looked at again. Each look takes something off, and few have two of these.
+/// How many passes over a name are made. Each pass removes something, and few names need two.
 const MOST_LOOKS: usize = 8;
 
-/// Whether there may still be something to find: what no name of the naming page has.
+/// Whether a further pass may find more: whether the name has anything that names of the naming page have not.
 fn is_odd(dataset: &Identity) -> bool {
     dataset.namespace.contains(['{', '\'', '"', '&', '#', '='])
         || dataset.name.starts_with(|c: char| c.is_ascii_digit())
 }
 
-/// The name with what the URL says of it.
+/// Combines the name with the parts from the URL.
 fn placed(driver: &Driver, at: &At, name: &str) -> Result<String, &'static str> {
     if !name.is_empty() {
         return match at.not_understood {
@@ -304,7 +304,7 @@ fn placed(driver: &Driver, at: &At, name: &str) -> Result<String, &'static str> 
             false => driver.placed(name, at),
         };
     }
-    // A name that stands in the namespace as a whole: it is one if it has all the parts of a table's name.
+    // A complete name in the namespace: valid if it has all parts of a table name.
     let whole = at.path.trim_matches(['/', ':']);
     match name::parts(whole) {
         Some(parts)
@@ -320,14 +320,14 @@ fn placed(driver: &Driver, at: &At, name: &str) -> Result<String, &'static str> 
     }
 }
 
-/// A port that stands in front of a name, where a driver's URL was cut in the wrong place.
+/// A port before a name, where a driver URL was split in the wrong position.
 enum NamedPort<'n> {
     None,
-    /// The same as that of the namespace.
+    /// Equal to the port of the namespace.
     Same(&'n str),
-    /// It belongs to the namespace, which has none.
+    /// The namespace has no port; it belongs there.
     Moved(&'n str, &'n str),
-    /// Another one.
+    /// A different port.
     Other,
 }
 
@@ -352,7 +352,7 @@ fn port_of<'n>(name: &'n str, authority: &str) -> NamedPort<'n> {
     }
 }
 
-/// Whether a port may be added: not to a list of hosts, nor to an instance of SQL Server that is found by its name.
+/// Whether a port may be added: not to a list of hosts, nor to a SQL Server instance that is found by name.
 fn lacks_port(host: &str) -> bool {
     let after_address = host.rsplit_once(']').map_or(host, |(_, after)| after);
     let port = after_address.split_once(':').map(|(_, port)| port);

@@ -1,8 +1,8 @@
-//! No secrets: values of an event that are hidden before it goes on.
+//! Redacts secrets: values of an event that are masked before it is delivered.
 //!
-//! Four ways, each in a file of `redact/` or here: literals of SQL, secrets of connections in any string, environment
-//! variables by name, and whatever a pointer leads to. One walk over the event, one edit a value; all else stays as it
-//! is, byte for byte. Called by the rule action of that name.
+//! Four kinds, each in a file of `redact/` or here: SQL literals, connection secrets in any string, environment
+//! variables by name, and values at a pointer. One walk over the event, one edit per value; all other text is
+//! unchanged, byte for byte. Called by the rule action `redact`.
 
 mod below;
 mod command;
@@ -33,37 +33,37 @@ use mask::STARS;
 use places::Places;
 use settings::Prose;
 
-/// `text` as it may be shown or kept, where somebody else wrote it: the answer of a target, a line of a log, the message of
-/// an error. What [`connection_secrets`] knows to be a secret goes, and the literals of SQL that it quotes, as in
-/// [`sql_literals`]. It knows names, places and shapes, not values: a password that stands alone stays, so credentials of
-/// our own have to be taken out by who knows them. Pure; takes any text, and twice is as once.
+/// Redacts text that somebody else wrote, to be shown or kept: the response of a target, a log line, the message of
+/// an error. Removes what [`connection_secrets`] recognises, and the literals of SQL that it quotes, as
+/// [`sql_literals`] does. It recognises names, positions and shapes, not values: a password on its own stays, so our own
+/// credentials must be removed by the code that knows them. Pure and idempotent; accepts any text.
 pub fn redact_text(text: &str) -> String {
     let sql = quoted::hidden(text, &[]);
     secrets::hidden(&sql, Prose::Any).into_owned()
 }
 
-/// What is hidden.
+/// The kinds of values to redact.
 #[derive(Debug, Clone, Default)]
 pub struct Redact {
-    /// Literals in the query of the `sql` facet, in the `sourceCode` facet when its language is SQL, and in statements that
-    /// any other string quotes.
+    /// Literals in the query of the `sql` facet, in the `sourceCode` facet if its language is SQL, and in statements that
+    /// any other string contains.
     pub sql_literals: bool,
-    /// Users, passwords and secret settings in every string, and strings in facets whose key names a secret. Of names
-    /// of datasets and jobs only the namespace loses user, password and settings: the same everywhere, so that the
-    /// graph stays whole.
+    /// Users, passwords and secret settings in every string, and strings in facets whose key names a secret. In names
+    /// of datasets and jobs only the namespace loses user, password and settings: everywhere the same, so that the
+    /// graph stays connected.
     pub connection_secrets: bool,
     /// Names whose values are masked in the run facets `environmentVariables`, `spark_properties` and
-    /// `environment-properties`; in any case.
+    /// `environment-properties`; case-insensitive.
     pub environment: Vec<GlobMatcher>,
-    /// What else is masked. A value that is no string becomes one: the mask of its JSON text. Names of datasets and
-    /// jobs and ids of runs stay, and so does what holds them.
+    /// Pointers to further values. A value that is not a string becomes one: the mask of its JSON text. Names of datasets and
+    /// jobs and run ids stay, as does what contains them.
     pub pointers: Vec<Pointer>,
-    /// How values of the environment and at pointers are masked.
+    /// The mask for environment variables and values at pointers.
     pub mask: Mask,
 }
 
 impl Redact {
-    /// The text of `event` with all that hidden; `None` when there was nothing to hide.
+    /// Returns the redacted text of `event`; `None` if there is nothing to redact.
     pub fn redact(&self, event: &Event) -> Option<String> {
         let root = event.json()?;
         let places = Places::of(self, event.text(), root);
@@ -78,7 +78,7 @@ impl Redact {
         Some(edits.apply())
     }
 
-    /// Goes as deep as events are read ([`openlineage::MAX_DEPTH`]).
+    /// As deep as events are read ([`openlineage::MAX_DEPTH`]).
     fn walk(
         &self,
         text: &str,
@@ -90,7 +90,7 @@ impl Redact {
         let Some(span) = value.span(text) else {
             return;
         };
-        // Secrets of connections can be in any string; all else stands at a place that is known.
+        // Connection secrets can be in any string; all others are at known positions.
         if !self.connection_secrets && !places.any_within(&span) {
             return;
         }
@@ -98,7 +98,7 @@ impl Redact {
         if places.masked.contains(&span.start) {
             let plain = string.as_deref().unwrap_or(value.text());
             let masked = self.mask.mask(plain);
-            // A string that is masked already stays; anything else has to become one.
+            // A masked string stays; anything else becomes one.
             if string.is_none() || masked != plain {
                 edits.replace_string(value, &masked);
             }
@@ -119,7 +119,7 @@ impl Redact {
         // `{"name": "DB_PASSWORD", "value": "x"}`.
         let named = members.iter().find(|member| member.is("name"));
         let named = named.and_then(|member| member.value.string());
-        // As it will stand there, so that who reads it again comes to the same: `a/token=x/` hides its `x`.
+        // In its final form, so that reading it again has the same result: `a/token=x/` masks its `x`.
         let named = named
             .filter(|_| self.connection_secrets && around.in_facets)
             .map(|name| secrets::hidden(&name, around.prose).into_owned());
@@ -138,7 +138,7 @@ impl Redact {
         }
     }
 
-    /// What is written instead of a string.
+    /// Returns the replacement of a string.
     fn hidden<'s>(
         &self,
         string: &'s str,
@@ -181,7 +181,7 @@ impl Redact {
         }
     }
 
-    /// The secrets in a list that is a command word by word.
+    /// The secrets in a list that is a command, one word per element.
     fn command(&self, items: &[Json<'_>]) -> Vec<(usize, String)> {
         let options = items.iter().any(|item| item.text().starts_with("\"-"));
         if !self.connection_secrets || !options {
@@ -198,12 +198,12 @@ impl Redact {
 /// The members that hold facets.
 const FACETS: [&str; 3] = ["facets", "inputFacets", "outputFacets"];
 
-/// Where a value stands.
+/// The position of a value.
 #[derive(Debug, Clone, Copy)]
 struct Around {
     in_facets: bool,
     depth: usize,
-    /// What the key of the value, or of its list, says of it.
+    /// What the key of the value, or of its list, implies.
     says: Says,
     prose: Prose,
 }
@@ -220,7 +220,7 @@ impl Default for Around {
 }
 
 impl Around {
-    /// Of a member of what stands here, which has that `name`.
+    /// The position of the member called `name`.
     fn within(self, member: &Member<'_>, name: Option<&str>) -> Around {
         let key = member.key.string().unwrap_or_default();
         let name = match name {

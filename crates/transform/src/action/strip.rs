@@ -1,10 +1,10 @@
-//! Stable names: what changes from run to run is taken off the names of datasets and jobs.
+//! Stable names: removes the parts of dataset and job names that change from run to run.
 //!
-//! Partitions, dates, ids of runs and temporary parts, as segments of a path or at the end of a name. A name is never
-//! stripped to nothing: then the last form that still names something stays. Works until nothing more comes off,
-//! so doing it twice does nothing more. Called by the rule action of that name; what a date or id looks like is in
-//! `strip/forms.rs`, which parts of a path are its identity in `strip/layout.rs`. That no two datasets of one event
-//! become one is for the caller to see to (`rules/apart.rs`), by what `Strip::judged` says.
+//! These are partitions, dates, run ids and temporary parts, as segments of a path or at the end of a name. A name is never
+//! stripped to nothing: the last part that still identifies something stays. Repeats until nothing more can be removed,
+//! so the action is idempotent. Called by the rule action `strip`. The patterns of dates and ids are in
+//! `strip/forms.rs`, the path segments that are part of the identity in `strip/layout.rs`. The caller (`rules/apart.rs`)
+//! makes sure that no two datasets of one event become one, using `Strip::judged`.
 
 mod forms;
 mod layout;
@@ -13,46 +13,46 @@ use forms::{Forms, Place, forms};
 use layout::{Layout, is_glob};
 use openlineage::Identity;
 
-/// What is taken off.
+/// The parts that are removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Strip {
-    /// Path segments `key=value`, and globs behind them.
+    /// Path segments `key=value`, and globs after them.
     pub partitions: bool,
-    /// Days: as path segments (`2024/05/01`, `2024/05/01/13`, `2024-05-01`, `20240501`; also the month `2024/05`), as
+    /// Days: as path segments (`2024/05/01`, `2024/05/01/13`, `2024-05-01`, `20240501`; also the month `2024/05`), at
     /// the end of a name (`_20240501`, `_2024_05_01`, `-2024-05-01T00-00-00`), and BigQuery's `$20240501`.
     pub dates: bool,
-    /// UUIDs (with dashes, or 32 hex digits that are a whole segment of a path), and the ids that Airflow, YARN and
-    /// Spark give to a run.
+    /// UUIDs (with dashes, or 32 hex digits as a whole path segment), and the run ids of Airflow, YARN and
+    /// Spark.
     pub uuids: bool,
-    /// What engines write before the real place (`_temporary`, `.spark-staging-…`, `.hive-staging_…`, `__magic_job-…`,
-    /// and all below), and names of tables for a while (`__dbt_tmp`, `__dbt_backup`, `_tmp_3f9a2c`).
+    /// Temporary directories of engines (`_temporary`, `.spark-staging-…`, `.hive-staging_…`, `__magic_job-…`,
+    /// with everything below), and temporary table names (`__dbt_tmp`, `__dbt_backup`, `_tmp_3f9a2c`).
     pub temporary: bool,
 }
 
-/// What counts when several datasets of one event would get the same name.
+/// Decides which datasets of one event may get the same name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Judged {
-    /// The name without its partitions only: what it is called when it must not become another one's. An input and an
-    /// output that differ in this are two datasets.
+    /// The name without its partitions only: used when the fully stripped name would be that of another dataset. An input and an
+    /// output that differ in it are two datasets.
     pub(crate) apart: String,
-    /// The name without what is known to be of one dataset: partitions, days that are directories or decorators (where
-    /// partitions are asked for), and temporary parts. Datasets that differ in this are two.
+    /// The name without the parts that surely belong to one dataset: partitions, days as directories or decorators (if
+    /// partitions are stripped), and temporary parts. Datasets that differ in it are two.
     pub(crate) kin: String,
-    /// Whether a partition comes off it.
+    /// Whether a partition was removed.
     pub(crate) part: bool,
 }
 
-/// Longer names stay as they are, in bytes: paths end at 4096 and object keys at 1024.
+/// Longer names, in bytes, stay unchanged: paths end at 4096 and object keys at 1024.
 const LONGEST: usize = 4096;
 
-/// How many segments a date can have in front of the one that was taken off.
+/// How many segments of a date can precede the removed one.
 const BACK: usize = 4;
 
-/// What is taken off, more finely than rules say it.
+/// The parts that are removed, in finer steps than rules distinguish.
 #[derive(Debug, Clone, Copy)]
 struct Off {
     partitions: bool,
-    /// Days that are segments of a path, and decorators.
+    /// Days as path segments, and decorators.
     days: bool,
     /// Days at the end of a name.
     day_ends: bool,
@@ -67,7 +67,7 @@ impl Default for Strip {
 }
 
 impl Strip {
-    /// Everything.
+    /// All parts.
     pub fn all() -> Strip {
         Strip {
             partitions: true,
@@ -77,13 +77,13 @@ impl Strip {
         }
     }
 
-    /// The stable part of a dataset's name: a path, an object's name, or `database.schema.table`. Which segments of a
-    /// name can go depends on the store, which the scheme of the namespace tells; dates stay in topics of Kafka.
+    /// Returns the stable part of a dataset's name: a path, an object name, or `database.schema.table`. Which segments of a
+    /// name are removable depends on the store, given by the scheme of the namespace; Kafka topics keep their dates.
     pub fn dataset(&self, dataset: &Identity) -> String {
         self.off().dataset(dataset)
     }
 
-    /// What decides whether `dataset` and another one of its event may get the same name.
+    /// Returns what decides whether `dataset` and another dataset of its event may get the same name.
     pub(crate) fn judged(&self, dataset: &Identity) -> Judged {
         let apart = Off {
             partitions: self.partitions,
@@ -108,7 +108,7 @@ impl Strip {
         }
     }
 
-    /// The stable part of a job's name. Here a date or an id also ends a part before a dot or a space.
+    /// Returns the stable part of a job's name. In job names a date or an id also ends before a dot or a space.
     pub fn job(&self, name: &str) -> String {
         self.off().all_of(name, Place::Job, Layout::Path)
     }
@@ -145,7 +145,7 @@ impl Off {
         }
         loop {
             let less = self.once(&name, place, layout, forms);
-            // Each round takes something off, so the rounds end.
+            // Each round removes something, so the loop ends.
             if less.len() >= name.len() || !less.contains(char::is_alphanumeric) {
                 return name;
             }
@@ -153,7 +153,7 @@ impl Off {
         }
     }
 
-    /// One kind of thing off: the first that is found. One at a time, so that what is left last still names something.
+    /// Removes the first kind of part that is found. One at a time, so that what remains still identifies something.
     fn once(self, name: &str, place: Place, layout: Layout, forms: &Forms) -> String {
         if name.contains('/')
             && layout.has_segments()
@@ -161,7 +161,7 @@ impl Off {
         {
             return less;
         }
-        // Most names have none of what these look for.
+        // Most names contain none of these.
         let digits = name.bytes().any(|byte| byte.is_ascii_digit());
         let ends = [
             (self.temporary && name.contains('_'), &forms.temporary_end),
@@ -187,8 +187,8 @@ impl Off {
         name.to_owned()
     }
 
-    /// The path without the segments that change from run to run, as long as something named is left: what may come
-    /// off further down, or at the end, still can.
+    /// Removes path segments that change from run to run, as long as an identifying part remains: parts further down,
+    /// or at the end, may still be removed later.
     fn segments(self, path: &str, layout: Layout, forms: &Forms) -> Option<String> {
         let mut segments: Vec<&str> = path.split('/').collect();
         let named = |segments: &[&str]| {
@@ -216,7 +216,7 @@ impl Off {
             } else if !(digits || self.runs && segment.len() >= 32)
                 || layout.keeps(&segments, index)
             {
-                // No date and no id.
+                // Neither a date nor an id.
                 0
             } else if self.runs
                 && forms.run.is_match(segment)
@@ -236,7 +236,7 @@ impl Off {
                 }
                 left -= named;
                 segments.drain(index..index + gone);
-                // Only a date can have become whole by this, and starts a few segments before.
+                // Only a date can have become complete by this, and it starts a few segments earlier.
                 index = index.saturating_sub(BACK);
             } else {
                 index += 1;
@@ -247,7 +247,7 @@ impl Off {
     }
 }
 
-/// A UUID without its dashes, or anything else of 32 hex digits.
+/// A UUID without dashes, or any other 32 hex digits.
 fn is_hex(segment: &str) -> bool {
     let digits = segment.get(..32).unwrap_or_default();
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit())

@@ -1,17 +1,17 @@
-//! One dataset that stands several times in a list of inputs or outputs, as a rename has left it: one entry of it, with
-//! the union of what they say.
+//! Merges the entries of one dataset in a list of inputs or outputs, which a rename can produce, into one entry with
+//! the union of their facets.
 //!
-//! Facets are united by name. Lists of what a dataset comes from or is called (column lineage, lineage, symlinks, tags,
-//! owners, assertions) are united entry by entry; counts of rows, bytes and files are added up, since the parts of a
-//! table share none; of any other facet that differs the later one is taken, as it is when events of a run become one
-//! (`coalesce/merge.rs`). Works on the text: numbers and the order of keys survive. Called by `rules/apart.rs`.
+//! Facets are merged by name. Lists of origins and annotations (column lineage, lineage, symlinks, tags,
+//! owners, assertions) are merged entry by entry; counts of rows, bytes and files are added up, since partitions of a
+//! table are disjoint; of any other facet that differs the later one is used, as when events of a run are coalesced
+//! (`coalesce/merge.rs`). Works on the text: numbers and the order of keys are preserved. Called by `rules/apart.rs`.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use openlineage::{Edits, Identity, Json, Member};
 
-/// Facets whose lists and maps are united down to their entries.
+/// Facets whose lists and maps are merged entry by entry.
 const DEEP: [&str; 6] = [
     "columnLineage",
     "lineage",
@@ -24,8 +24,8 @@ const DEEP: [&str; 6] = [
 /// Facets whose counts are added up: `InputStatisticsInputDatasetFacet`, `OutputStatisticsOutputDatasetFacet`.
 const COUNTS: [&str; 2] = ["inputStatistics", "outputStatistics"];
 
-/// `text`, an event, with each dataset of `which` at most once in its inputs and once in its outputs; `None` when they
-/// are already.
+/// Returns the event `text` with each dataset of `which` at most once in its inputs and once in its outputs; `None` if it
+/// is so already.
 pub(crate) fn unite(text: &str, which: &HashSet<Identity>) -> Option<String> {
     let root = Json::parse(text).ok()?;
     let mut edits = Edits::new(text);
@@ -60,7 +60,7 @@ fn unite_in(list: Json<'_>, which: &HashSet<Identity>, edits: &mut Edits<'_>) {
     }
 }
 
-/// What a value is, which says how two of it become one.
+/// The kind of a value, which decides how two of them are merged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Dataset,
@@ -84,7 +84,7 @@ impl Kind {
     }
 }
 
-/// The union of datasets, half by half: one after the other, each step would read again all that was united before.
+/// Merges datasets pairwise in halves: one after the other, each step would read all merged text again.
 fn union_of_all<'t>(items: &[Json<'t>]) -> Cow<'t, str> {
     match items {
         [] => Cow::Borrowed(""),
@@ -97,14 +97,14 @@ fn union_of_all<'t>(items: &[Json<'t>]) -> Cow<'t, str> {
     }
 }
 
-/// The union of two values, the later one's where only one can be.
+/// Merges two values; if only one can be kept, the later one.
 fn union_of(one: &str, other: &str, kind: Kind) -> String {
     let (Ok(a), Ok(b)) = (Json::parse(one), Json::parse(other)) else {
         return one.to_owned();
     };
     match (kind, a.kind(), b.kind()) {
         (Kind::Deep | Kind::Whole, _, _) if one == other => one.to_owned(),
-        // What is said to be gone is not, as long as a part of it is there.
+        // A deleted facet is not deleted as long as one entry has it.
         (Kind::Deep | Kind::Counts, "object", "object") if is_deleted(a) != is_deleted(b) => {
             let kept = if is_deleted(a) { other } else { one };
             kept.to_owned()
@@ -124,7 +124,7 @@ fn union_of(one: &str, other: &str, kind: Kind) -> String {
                 .map_or_else(|| other.to_owned(), |sum| sum.to_string()),
             _ => other.to_owned(),
         },
-        // A facet that is there, before one that is null.
+        // A facet takes precedence over null.
         (_, _, "null") => one.to_owned(),
         (Kind::Dataset | Kind::Facets | Kind::Deep | Kind::Counts | Kind::Whole, _, _) => {
             other.to_owned()
@@ -138,12 +138,12 @@ fn is_deleted(facet: Json<'_>) -> bool {
         .is_some_and(|value| value.text() == "true")
 }
 
-/// The members of both, those of the first in their places; of a key that stands twice in one the last counts.
+/// Merges members; those of the first keep their positions. Of duplicated keys the last counts.
 fn members(a: Json<'_>, b: Json<'_>, kind: Kind) -> String {
     let mut edits = Edits::new(a.text());
     let mut added: Vec<(String, String)> = Vec::new();
     let own = a.members().into_iter();
-    // Of a key that stands twice, the last.
+    // Of duplicated keys, the last.
     let own: HashMap<Cow<'_, str>, Json<'_>> = own
         .filter_map(|member| Some((member.key.string()?, member.value)))
         .collect();

@@ -1,7 +1,7 @@
-//! A facet from the rules, put where it is missing.
+//! A facet from the rules, added where it is missing.
 //!
-//! It is completed for where it goes: who made it, and the schema of its name there. Facets that the specification
-//! knows of inputs or outputs only (`inputStatistics`, …) go to `inputFacets` and `outputFacets`, all others to
+//! The producer and the schema for its position are added. Facets that the specification
+//! defines only for inputs or outputs (`inputStatistics`, …) go to `inputFacets` and `outputFacets`, all others to
 //! `facets`.
 
 use openlineage::{Edits, Event, Json, Kind, quote};
@@ -17,7 +17,7 @@ pub struct Facet {
 }
 
 impl Facet {
-    /// From the JSON text of an object. `_producer` and `_schemaURL` may be left out. Errors say what is wrong with it.
+    /// Reads the JSON text of an object. `_producer` and `_schemaURL` are optional. Errors describe the problem.
     pub fn new(name: &str, value: &str) -> Result<Facet, String> {
         let json = Json::parse(value).map_err(|error| format!("not JSON: {error}"))?;
         if !json.is_object() {
@@ -38,7 +38,7 @@ impl Facet {
         }
     }
 
-    /// Whether it belongs anywhere on what is meant.
+    /// Whether the facet is valid on any of the selected holders.
     pub fn fits(&self, on: On) -> bool {
         let meant = [
             (on.run, Kind::Run),
@@ -56,8 +56,8 @@ impl Facet {
         &self.name
     }
 
-    /// The text of `event` with this facet on all that is meant; where it is already, it stays, or is replaced with
-    /// `overwrite`. `None` when nothing changes.
+    /// Adds this facet to all selected holders; an existing one is kept, or replaced with
+    /// `overwrite`. Returns `None` if nothing changes.
     pub fn add(&self, event: &Event, on: On, overwrite: bool) -> Option<String> {
         edit(event, on, &self.name, |found, kind| match found {
             None => Change::Put(self.complete(kind)),
@@ -69,7 +69,7 @@ impl Facet {
     fn complete(&self, kind: Kind) -> String {
         let mut edits = Edits::new(&self.value);
         let Ok(json) = Json::parse(&self.value) else {
-            return self.value.clone(); // it was read when it was made
+            return self.value.clone(); // validated by `new`
         };
         let missing: Vec<(&str, String)> = base(&self.name, kind)
             .into_iter()
@@ -82,18 +82,18 @@ impl Facet {
     }
 }
 
-/// What becomes of a facet.
+/// How a facet changes.
 pub(super) enum Change {
     None,
-    /// It is this, in place of what is there.
+    /// Replaces the facet.
     Put(String),
-    /// It gets these members.
+    /// Adds these members.
     Members(Vec<(&'static str, String)>),
-    /// Its member of that name gets these elements.
+    /// Adds these elements to the member of that name.
     Items(&'static str, Vec<String>),
 }
 
-/// What every facet says of itself.
+/// The members that every facet has.
 pub(super) fn base(name: &str, kind: Kind) -> [(&'static str, String); 2] {
     [
         ("_producer", quote(PRODUCER)),
@@ -101,7 +101,7 @@ pub(super) fn base(name: &str, kind: Kind) -> [(&'static str, String); 2] {
     ]
 }
 
-/// Changes the facet `name` wherever it is or should be; `change` is told what is there, if it is not `_deleted`.
+/// Changes the facet `name` on every selected holder; `change` receives the existing facet, unless it is `_deleted`.
 pub(super) fn edit(
     event: &Event,
     on: On,
@@ -143,7 +143,7 @@ pub(super) fn edit(
     }
 }
 
-/// Whether the facet `name` belongs among facets of that kind.
+/// Whether the facet `name` is valid among facets of that kind.
 fn fits(name: &str, kind: Kind) -> bool {
     let own = match name {
         "inputStatistics" | "icebergScanReport" => Some(Kind::Input),

@@ -1,6 +1,6 @@
-//! What a catalogue's people add to events centrally: tags, owners, the type of a job, documentation.
+//! Annotations that a catalogue team adds centrally: tags, owners, the type of a job, documentation.
 //!
-//! They are added to what the producer says, never instead of it, and never twice.
+//! They are added to the producer's own, never replace them, and are never duplicated.
 
 use openlineage::{Event, Json, Kind, quote};
 
@@ -10,20 +10,20 @@ use super::add::{Change, base, edit};
 /// A tag of a run, a job or a dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tag {
-    /// What is said.
+    /// The key.
     pub key: String,
-    /// What it is.
+    /// The value.
     pub value: String,
-    /// Who says so: `USER`, `INTEGRATION`, ….
+    /// The source: `USER`, `INTEGRATION`, ….
     pub source: Option<String>,
 }
 
 /// An owner of a job or a dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
-    /// Best a URN: `team:data`.
+    /// The name, preferably a URN: `team:data`.
     pub name: String,
-    /// `MAINTAINER`, ….
+    /// The type: `MAINTAINER`, ….
     pub kind: Option<String>,
 }
 
@@ -47,8 +47,8 @@ pub struct Documentation {
     pub content_type: Option<String>,
 }
 
-/// The text of `event` with `tags` on all that is meant; `None` when they are all there. One of the same key, value
-/// and source is there already, unless it is a tag of a column.
+/// Adds `tags` to all selected holders; `None` if all exist. A tag exists if one with the same key, value
+/// and source does, unless it is a tag of a column.
 pub fn add_tags(event: &Event, on: On, tags: &[Tag]) -> Option<String> {
     let items: Vec<Item<'_>> = tags.iter().map(Tag::item).collect();
     edit(event, on, "tags", |facet, kind| {
@@ -56,7 +56,7 @@ pub fn add_tags(event: &Event, on: On, tags: &[Tag]) -> Option<String> {
     })
 }
 
-/// The text of `event` with `owners` on the jobs and datasets meant (runs have none); `None` when they are all there.
+/// Adds `owners` to the selected jobs and datasets (runs have none); `None` if all exist.
 pub fn add_owners(event: &Event, on: On, owners: &[Owner]) -> Option<String> {
     let items: Vec<Item<'_>> = owners.iter().map(Owner::item).collect();
     edit(event, not_run(on), "ownership", |facet, kind| {
@@ -87,7 +87,7 @@ impl Owner {
 }
 
 impl JobType {
-    /// The text of `event` whose job has this type; what the producer says of it stays. `None` when nothing is missing.
+    /// Adds this type to the event's job, keeping the producer's members. `None` if nothing is missing.
     pub fn add(&self, event: &Event) -> Option<String> {
         let mut members = vec![
             ("processingType", self.processing_type.as_str()),
@@ -109,8 +109,8 @@ impl JobType {
 }
 
 impl Documentation {
-    /// The text of `event` with this documentation on the jobs and datasets meant (runs have none); where there is one
-    /// it stays, or is replaced with `overwrite`. `None` when nothing changes.
+    /// Adds this documentation to the selected jobs and datasets (runs have none); an existing one
+    /// is kept, or replaced with `overwrite`. `None` if nothing changes.
     pub fn add(&self, event: &Event, on: On, overwrite: bool) -> Option<String> {
         let mut members = vec![("description", self.description.as_str())];
         members.extend(
@@ -137,10 +137,10 @@ impl Documentation {
     }
 }
 
-/// An element of a facet's list.
+/// An element of a list in a facet.
 struct Item<'a> {
     members: Vec<(&'static str, &'a str)>,
-    /// The members in which the same element is the same.
+    /// The members that identify an element.
     same: &'static [&'static str],
 }
 
@@ -163,7 +163,7 @@ impl Item<'_> {
     }
 }
 
-/// Adds to the list of a facet what is not in it. A member of that name that is no list stays: it is not ours to judge.
+/// Adds elements that are missing from a facet's list. A member of that name that is not a list is left unchanged.
 fn append(
     facet: Option<Json<'_>>,
     name: &str,
@@ -198,7 +198,7 @@ fn append(
     }
 }
 
-/// Adds to a facet the members that it lacks.
+/// Adds missing members to a facet.
 fn fill(
     facet: Option<Json<'_>>,
     name: &str,

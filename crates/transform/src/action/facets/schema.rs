@@ -1,11 +1,11 @@
-//! The schemas of the specification's facets, by name and by what they are facets of.
+//! The schema URLs of the specification's facets, by name and holder.
 
 use openlineage::Kind;
 
-/// Who makes the facets that are added here.
+/// The producer of facets that are added here.
 pub(super) const PRODUCER: &str = "urn:lineage-proxy";
 
-/// The URL of the schema of the facet `name`; for one that is not in the specification, of any facet of that kind.
+/// The schema URL of the facet `name`; for one that is not in the specification, of the base facet of that kind.
 pub(super) fn schema_url(name: &str, kind: Kind) -> String {
     match known(name, kind) {
         Some((version, schema)) => {

@@ -1,7 +1,7 @@
-//! The case of names: to what a store folds the identifiers that are not quoted, so that two spellings of one table are
-//! one. Stores that tell them apart (MySQL on Linux, BigQuery, stores of objects, SQL Server by its collation) have none.
+//! The case of names: how a store folds identifiers that are not quoted, so that two spellings of one table become
+//! one. Case-sensitive stores (MySQL on Linux, BigQuery, object stores, SQL Server by its collation) are not folded.
 
-/// Upper or lower.
+/// Upper or lower case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Case {
     /// `ORDERS`.
@@ -14,11 +14,11 @@ pub enum Case {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fold {
     case: Case,
-    /// Only the letters of ASCII.
+    /// Only ASCII letters.
     ascii: bool,
-    /// Quoted identifiers too.
+    /// Also quoted identifiers.
     quoted: bool,
-    /// Whether quotes that change nothing go.
+    /// Whether quotes without effect are removed.
     unquote: bool,
 }
 
@@ -30,18 +30,18 @@ const LOWER: Fold = Fold {
 };
 
 impl Fold {
-    /// That of the store of a namespace.
+    /// The folding of a namespace's store.
     pub(crate) fn of(namespace: &str) -> Option<Fold> {
         let scheme = namespace.split(':').next().unwrap_or_default();
         Some(match scheme.to_ascii_lowercase().as_str() {
-            // Glue, "Table": the name "is folded to lowercase when it is stored". Redshift's ARNs are DataZone's names.
+            // Glue, "Table": the name "is folded to lowercase when it is stored". Redshift's ARNs are names in DataZone.
             "arn" if namespace.contains(":glue:") || namespace.contains(":redshift") => LOWER,
             "aws" if namespace.starts_with("aws:glue:") => LOWER,
             // Athena, "Name databases, tables, and columns"; Hive, LanguageManual DDL; Databricks, "Names";
             // Impala, "Overview of Impala identifiers"; Trino, "Reserved keywords": not case-sensitive, quoted or not.
             "awsathena" | "hive" | "databricks" | "unitycatalog" | "impala" | "trino"
             | "presto" => LOWER,
-            // Redshift, "Names and identifiers": folded, quoted ones too unless enable_case_sensitive_identifier is set.
+            // Redshift, "Names and identifiers": folded, also when quoted, unless enable_case_sensitive_identifier is set.
             // PostgreSQL, 4.1.1 "Identifiers and Key Words"; CrateDB and Cassandra do the same.
             "redshift" | "postgres" | "postgresql" | "crate" | "cassandra" => Fold {
                 ascii: true,
@@ -58,7 +58,7 @@ impl Fold {
         })
     }
 
-    /// What a rule asks for, whatever the store.
+    /// The folding that a rule requests, for any store.
     pub(crate) fn asked(case: Case) -> Fold {
         Fold {
             case,
@@ -79,13 +79,13 @@ impl Fold {
     }
 }
 
-/// The only one; a letter that becomes two stays.
+/// Returns the character if the folding yields exactly one; a letter that becomes two is not folded.
 fn single(mut folded: impl Iterator<Item = char>) -> Option<char> {
     let first = folded.next();
     first.filter(|_| folded.next().is_none())
 }
 
-/// `name` folded; `None` when it is already, and where a quote is not closed.
+/// Folds `name`; `None` if it is folded already, or if a quote is not closed.
 pub(crate) fn folded(name: &str, fold: Fold) -> Option<String> {
     let is_quote = |c: char| c == '"' || c == '`';
     if !name.contains(is_quote) {
@@ -104,7 +104,7 @@ pub(crate) fn folded(name: &str, fold: Fold) -> Option<String> {
             true => inner.chars().map(|c| fold.fold(c)).collect(),
             false => inner.to_owned(),
         };
-        // Whole parts only: a doubled quote is one within the part.
+        // Whole parts only: a doubled quote is a quote within the part.
         let whole = (out.is_empty() || out.ends_with(['.', '/']))
             && (rest.is_empty() || rest.starts_with(['.', '/']));
         if fold.unquote && whole && is_plain(&inner, fold) {
@@ -119,7 +119,7 @@ pub(crate) fn folded(name: &str, fold: Fold) -> Option<String> {
     (out != name).then_some(out)
 }
 
-/// Whether an identifier means the same without its quotes.
+/// Whether an identifier has the same meaning without its quotes.
 fn is_plain(inner: &str, fold: Fold) -> bool {
     inner.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && inner

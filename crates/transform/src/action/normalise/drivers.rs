@@ -1,8 +1,8 @@
-//! What the URLs of drivers say of a table, driver by driver: which path and which settings tell two tables apart, and
-//! where the naming page puts that. All other settings say how to connect, and who: they are gone.
+//! Reads driver URLs, driver by driver: which path and which settings distinguish two tables, and where the naming page
+//! puts them. All other settings describe the connection and its user, and are removed.
 //!
-//! A name with fewer parts than its store's gets the database and schema of the URL. One that has its own either counts
-//! more (where a statement can name another database) or has to be the same.
+//! A name with fewer parts than its store's names gets the database and schema of the URL. A name with a database of its own
+//! either overrides the URL's (where a statement can name another database) or has to equal it.
 
 mod authority;
 mod cloud;
@@ -14,16 +14,16 @@ use super::url::{Url, settings};
 use super::{name, oracle};
 use table::DRIVERS;
 
-/// A driver's URLs, by its documentation.
+/// The URLs of a driver, from its documentation.
 #[derive(Debug)]
 pub(super) struct Driver {
     schemes: &'static [&'static str],
-    /// The scheme of the naming page, where it is another one.
+    /// The scheme on the naming page, if it differs.
     scheme: Option<&'static str>,
-    /// How many parts a table's name has: 3 with a schema, 2 without.
+    /// How many parts a table name has: 3 with a schema, 2 without.
     pub(super) levels: usize,
     path: Path,
-    /// Settings, in any case: the first is how it is written where it has to stay.
+    /// Settings, matched in any case: the first spelling is used where it stays in the namespace.
     database: &'static [&'static str],
     schema: &'static [&'static str],
     host: &'static [&'static str],
@@ -31,27 +31,27 @@ pub(super) struct Driver {
     own: Own,
 }
 
-/// What the path of a URL is.
+/// The meaning of a URL's path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Path {
     Database,
     DatabaseAndSchema,
     Schema,
-    /// Settings, or a name.
+    /// Settings or a name.
     Settings,
 }
 
-/// A database that a name says itself, beside the URL's.
+/// How a database in a name relates to the URL's database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Own {
-    /// Counts.
+    /// It overrides the URL's.
     Counts,
-    /// Has to be the same: a connection sees one database.
+    /// It has to be equal: a connection sees one database.
     Same,
     SameInAnyCase,
 }
 
-/// Settings that name where tables are, in most stores that have them.
+/// Settings that name the location of tables in most stores that have them.
 const IDENTIFYING: [&str; 9] = [
     "database",
     "databasename",
@@ -71,7 +71,7 @@ pub(super) fn driver(scheme: &str) -> Option<&'static Driver> {
         .find(|driver| driver.schemes.contains(&scheme))
 }
 
-/// What a URL says besides its host.
+/// The parts of a URL other than its host.
 #[derive(Debug, Default)]
 pub(super) struct At {
     database: Option<String>,
@@ -80,21 +80,21 @@ pub(super) struct At {
     port: Option<String>,
     instance: Option<String>,
     account: Option<String>,
-    /// The path as it is written.
+    /// The path, unchanged.
     pub(super) path: String,
-    /// What has to stay in the namespace while it is not in the name.
+    /// What stays in the namespace until it moves to the name.
     pub(super) tail: String,
-    /// What has to stay there always.
+    /// What always stays in the namespace.
     pub(super) kept: String,
-    /// Whether it says a port.
+    /// Whether the URL has a port.
     pub(super) says_port: bool,
     pub(super) not_understood: bool,
-    /// Whether a setting says its database or schema.
+    /// Whether a setting names the database or schema.
     by_setting: bool,
 }
 
 impl At {
-    /// The path, and of the settings those that may tell two tables apart: what they mean is not known here.
+    /// The path, and the settings that may distinguish two tables, for a driver whose settings are unknown.
     pub(super) fn path(url: &Url<'_>) -> At {
         let path = before(url.tail, &[';', '?']).to_owned();
         let said = settings(
@@ -126,7 +126,7 @@ impl At {
         self.by_setting
     }
 
-    /// Everything.
+    /// All of them.
     pub(super) fn as_it_came(url: &Url<'_>) -> At {
         let driver = driver(&url.lower).filter(|_| url.tail.contains('='));
         At {
@@ -138,8 +138,8 @@ impl At {
     }
 }
 
-/// Whether a setting says in the place of a host which server it is: Google's socket factories
-/// (<https://github.com/GoogleCloudPlatform/cloud-sql-jdbc-socket-factory>, and the same of AlloyDB), and local sockets.
+/// Whether a setting identifies the server instead of a host: Google's socket factories
+/// <https://github.com/GoogleCloudPlatform/cloud-sql-jdbc-socket-factory>, AlloyDB's, and local sockets.
 fn is_instance(key: &str) -> bool {
     const KEYS: [&str; 5] = [
         "cloudSqlInstance",
@@ -207,7 +207,7 @@ impl Driver {
         if self.is("snowflake") {
             at.account = setting(&["account"]);
         }
-        // A name service in front of several servers, of which the namespace of its own says which.
+        // A name service in front of several servers; its own namespace identifies the server.
         if self.is("hive")
             && let Some(namespace) = setting(&["zookeepernamespace"])
         {
@@ -216,7 +216,7 @@ impl Driver {
         at.says_port = at.port.is_some();
         at.by_setting = at.database.is_some() || at.schema.is_some();
         self.by_path(url, path, &mut at);
-        // A connect descriptor says it in the place of the host.
+        // A connect descriptor replaces the host.
         at.by_setting |= path.is_empty() && at.database.is_some();
         at.tail = match at.not_understood {
             true => At::path(url).tail,
@@ -265,13 +265,13 @@ impl Driver {
         }
     }
 
-    /// Database and schema as a URL of this driver says them; read again, the same.
+    /// Renders database and schema as a URL of this driver; reading it returns the same.
     fn written(&self, at: &At) -> String {
         let (database, schema) = (at.database.as_deref(), at.schema.as_deref());
         let setting = |key: &str, value: Option<&str>| value.map(|value| format!("{key}={value}"));
         let key = |keys: &'static [&'static str]| keys.first().copied().unwrap_or_default();
         let path = |text: Option<&str>| match text {
-            // No path can say it.
+            // No path can express it.
             Some(text) if text.contains(['/', ':']) => format!("?{}={text}", key(self.database)),
             Some(text) => format!("/{text}"),
             None => String::new(),
@@ -316,7 +316,7 @@ impl Driver {
         }
     }
 
-    /// `name` with the database and schema that the URL says, as far as it does not say them itself.
+    /// Adds the database and schema of the URL to `name`, unless the name has its own.
     pub(super) fn placed(&self, name: &str, at: &At) -> Result<String, &'static str> {
         let (database, schema) = (at.database.as_deref(), at.schema.as_deref());
         let parts = name::parts(name).filter(|parts| parts.iter().any(|part| !part.is_empty()));
@@ -356,7 +356,7 @@ impl Driver {
     }
 }
 
-/// `search_path` among the options that PostgreSQL's server is started with: `-c search_path=eu`.
+/// Reads `search_path` from the options with which PostgreSQL's server is started: `-c search_path=eu`.
 fn search_path(options: &str) -> Option<String> {
     let at = options.find("search_path")?;
     let value = options.get(at + "search_path".len()..)?;

@@ -1,21 +1,21 @@
-//! Names of AWS Glue's catalogue: `arn:aws:glue:<region>:<account>` and `table/<database>/<table>`, and what was written
-//! before that.
+//! Names of the AWS Glue catalogue: `arn:aws:glue:<region>:<account>` and `table/<database>/<table>`, and the forms that
+//! preceded them.
 
 use openlineage::Identity;
 
 use crate::endpoint::partition;
 
-/// Whether a namespace is that of a catalogue of Glue, in any form.
+/// Whether a namespace is a Glue catalogue, in any form.
 pub(crate) fn is_glue(namespace: &str) -> bool {
     namespace.contains(":glue:")
         && (namespace.starts_with("arn:aws") || namespace.starts_with("aws:glue:"))
 }
 
-/// The one name; `None` where it has it already, or cannot be told. `forms`: the old form too, and a table's name that
-/// stands in the namespace; `slash`: a slash at the end.
+/// Returns the normalised name; `None` if it is normalised already or cannot be derived. `forms`: also the old form, and a table
+/// name in the namespace; `slash`: a trailing slash.
 pub(crate) fn one_catalogue(dataset: &Identity, forms: bool, slash: bool) -> Option<Identity> {
     let Identity { namespace, name } = dataset;
-    // `table/<database>/<table>/` is no other table.
+    // `table/<database>/<table>/` is the same table.
     let name = match slash && name.starts_with("table/") {
         true => name.trim_end_matches('/'),
         false => name,

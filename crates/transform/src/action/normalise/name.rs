@@ -1,7 +1,7 @@
 //! Names of several parts: `database.schema.table`, with quoted parts, and dots within a part as `\.` (the naming page,
-//! "Escaping"). Called by what puts parts in front of a name.
+//! "Escaping"). Called by code that prepends parts to a name.
 
-/// The parts of a name, as they are written; `None` where a quote is not closed.
+/// Splits a name into its parts, unchanged; `None` if a quote is not closed.
 pub(super) fn parts(name: &str) -> Option<Vec<&str>> {
     let (mut parts, mut start, mut quote, mut escaped) = (Vec::new(), 0, None, false);
     for (at, c) in name.char_indices() {
@@ -22,7 +22,7 @@ pub(super) fn parts(name: &str) -> Option<Vec<&str>> {
     quote.is_none().then_some(parts)
 }
 
-/// `part` as one of a name; `None` for what cannot be written as one.
+/// Renders `part` as a part of a name; `None` if it cannot be written as one.
 pub(super) fn escaped(part: &str) -> Option<String> {
     if part.is_empty() || part.contains(['\\', '"', '`', '[', ']']) {
         return None;
@@ -30,7 +30,7 @@ pub(super) fn escaped(part: &str) -> Option<String> {
     Some(part.replace('.', "\\."))
 }
 
-/// Whether a part as it is written is `plain`.
+/// Whether a rendered part equals `plain`.
 pub(super) fn is_called(part: &str, plain: &str, any_case: bool) -> bool {
     let inner = part
         .strip_prefix(['"', '`', '['])

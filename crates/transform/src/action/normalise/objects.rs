@@ -1,8 +1,8 @@
-//! Stores of objects and files: one scheme for one store, no slash in front of the name of an object, no endpoint or
-//! port that says nothing.
+//! Stores of objects and files: one scheme per store, no leading slash in object names, no endpoint or
+//! port without meaning.
 //!
-//! OpenLineage's own clients do the same for the stores that they know (`ObjectStorageDatasetExtractor` of the Java client:
-//! `abfs` is `abfss`, and names of objects lose the slash in front). A doubled slash within a name stays: in a store of objects
+//! OpenLineage's own clients do the same for the stores they know (`ObjectStorageDatasetExtractor` of the Java client:
+//! `abfs` becomes `abfss`, and object names lose the leading slash). A doubled slash within a name stays: in a store of objects
 //! `a//b` and `a/b` are two (Amazon S3, "Naming Amazon S3 objects"; Azure, "Naming and referencing blobs"). In HDFS they are
 //! one (`org.apache.hadoop.fs.Path` collapses them).
 
@@ -12,11 +12,11 @@ use super::store::{Store, store};
 use super::url::Url;
 use super::{Normalise, lacks_port};
 
-/// HDFS's NameNode, where the host says none: `dfs.namenode.rpc-address`, 8020 (hdfs-default.xml). A name of several
-/// NameNodes has none; it is a word without dots.
+/// The port of HDFS's NameNode if the host has none: `dfs.namenode.rpc-address`, 8020 (hdfs-default.xml). A nameservice of
+/// several NameNodes has no port; it is a word without dots.
 const NAMENODE: u16 = 8020;
 
-/// Whether a scheme in lower case is that of a store of objects or files.
+/// Whether a scheme, in lower case, belongs to a store of objects or files.
 pub(super) fn is_one(scheme: &str) -> bool {
     matches!(
         store(scheme),
@@ -65,7 +65,7 @@ pub(super) fn spelled(
         _ => url.authority.to_owned(),
     };
     let (mut tail, mut name) = (url.tail, dataset.name.as_str());
-    // The whole path stands in the namespace.
+    // The namespace contains the whole path.
     if on && name.is_empty() && !tail.trim_matches('/').is_empty() {
         (tail, name) = ("", tail);
     }
@@ -111,8 +111,8 @@ fn container(rule: &Normalise, on: bool, authority: &str) -> String {
     format!("{container}@{host}")
 }
 
-/// The bucket, without keys and without the endpoint that some clients write behind it: names of buckets are unique in
-/// all of Alibaba's OSS (`<bucket>.<endpoint>`) and, with the account's number, in Tencent's COS.
+/// The bucket, without keys and without the endpoint that some clients append: bucket names are unique in
+/// all of Alibaba's OSS (`<bucket>.<endpoint>`) and, with the account number, in Tencent's COS.
 fn bucket<'n>(lower: &str, url: &Url<'n>) -> &'n str {
     let host = url.host();
     let end = match lower {
@@ -125,7 +125,7 @@ fn bucket<'n>(lower: &str, url: &Url<'n>) -> &'n str {
         .unwrap_or(host)
 }
 
-/// `short` unless nothing is left of a name that had something: then it is the root.
+/// Returns `short`, or the root if nothing remains of a name that was not empty.
 fn or_root<'n>(name: &'n str, short: &'n str) -> &'n str {
     if short.is_empty() && !name.is_empty() {
         "/"

@@ -4,7 +4,7 @@
 
 use super::url::Url;
 
-/// What stands in front of all of them.
+/// The prefix of all of them.
 const DRIVERS: [&str; 4] = ["thin", "oci", "oci8", "kprb"];
 
 /// Whether a namespace is a URL of Oracle's driver.
@@ -12,7 +12,7 @@ pub(super) fn is_driver(namespace: &str) -> bool {
     specifier(namespace).is_some()
 }
 
-/// What follows the driver's name: user, password and where to connect.
+/// The part after the driver's name: user, password and connect target.
 fn specifier(namespace: &str) -> Option<&str> {
     let rest = after(namespace, "jdbc:").unwrap_or(namespace);
     let (driver, rest) = after(rest, "oracle:")?.split_once(':')?;
@@ -27,7 +27,7 @@ fn after<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
     start.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
-/// Where it connects, without user, password and settings.
+/// The connect target, without user, password and settings.
 fn address(namespace: &str) -> Option<&str> {
     let rest = specifier(namespace)?;
     let end = rest.find(['(', '?']).unwrap_or(rest.len());
@@ -35,7 +35,7 @@ fn address(namespace: &str) -> Option<&str> {
     rest.get(start + 1..)
 }
 
-/// The namespace with all that may stay of one that names no host.
+/// The namespace with everything that may stay if the URL names no host.
 pub(super) fn without_user(namespace: &str) -> String {
     let address = address(namespace).unwrap_or_default();
     let end = address.find('?').unwrap_or(address.len());
@@ -56,7 +56,7 @@ pub(super) fn read(namespace: &str) -> Option<Url<'_>> {
         iam: false,
     };
     if address.trim_start().starts_with('(') {
-        // Read by `drivers.rs`, which has to write what it finds.
+        // Read by `drivers.rs`, which has to write what it reads.
         return descriptor(address).map(|_| url(address, ""));
     }
     let plain = ["tcp:", "tcps:"]
@@ -72,7 +72,7 @@ pub(super) fn read(namespace: &str) -> Option<Url<'_>> {
     let slashes = plain.trim_start_matches('/');
     let end = slashes.find(['/', '?']).unwrap_or(slashes.len());
     let (hosts, tail) = slashes.split_at_checked(end)?;
-    // `host:port:sid`, which has no slash; the SID is as good a service.
+    // `host:port:sid`, which has no slash; the SID serves as the service.
     let sid = hosts
         .rmatch_indices(':')
         .next()
@@ -84,7 +84,7 @@ pub(super) fn read(namespace: &str) -> Option<Url<'_>> {
     (named && !hosts.is_empty()).then(|| url(hosts, tail))
 }
 
-/// What a connect descriptor says: hosts with their ports, and the service or SID.
+/// The contents of a connect descriptor: hosts with their ports, and the service or SID.
 pub(super) fn descriptor(text: &str) -> Option<(String, Option<&str>)> {
     let (mut hosts, mut port, mut service) = (Vec::new(), None, None);
     let mut host: Option<&str> = None;

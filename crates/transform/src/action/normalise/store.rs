@@ -1,6 +1,6 @@
-//! The stores whose namespaces have an authority, by their schemes, and the ports that their clients take by default.
+//! The stores whose namespaces have an authority, by scheme, and the default ports of their clients.
 
-/// How the namespaces of a store are built, by the naming page.
+/// The structure of a store's namespaces, from the naming page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Store {
     /// `scheme://host:port`, with the port that clients of the store take by default, where there is one.
@@ -19,9 +19,9 @@ pub(super) enum Store {
     Files,
 }
 
-/// The store of a scheme in lower case. A default port stands here only where the vendor's documentation gives one; where
-/// it depends (Trino: with or without TLS; Db2: 50000, 446 or what the client library says; ClickHouse: 8123, 8443 or
-/// 9000; Kafka: always said) none is filled in. A name that stands for several stores is none of them.
+/// The store of a scheme in lower case. A default port is listed only where the vendor's documentation has one. Where
+/// it varies (Trino: with or without TLS; Db2: 50000, 446 or the client library's; ClickHouse: 8123, 8443 or
+/// 9000; Kafka: always explicit) none is added. A scheme shared by several stores is not listed.
 pub(super) fn store(scheme: &str) -> Option<Store> {
     Some(match scheme {
         // PostgreSQL, "Connection Settings": port, 5432.

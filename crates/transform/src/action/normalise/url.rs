@@ -1,17 +1,17 @@
-//! A namespace taken apart as the URL of a driver: scheme, who, where, path and settings. Knows how drivers separate these;
-//! what they mean is `drivers.rs`'s.
+//! Splits a namespace as a driver URL: scheme, user, authority, path and settings. Knows how drivers separate them;
+//! `drivers.rs` knows what they mean.
 
 use super::Normalise;
 
 /// A namespace with `://`.
 #[derive(Debug)]
 pub(super) struct Url<'n> {
-    /// As it is written, without `jdbc:` and what else only says which driver it is.
+    /// The original text, without `jdbc:` and other prefixes that only select the driver.
     pub(super) scheme: &'n str,
-    /// The same in lower case.
+    /// The same text in lower case.
     pub(super) lower: String,
     pub(super) authority: &'n str,
-    /// From the first slash or separator of settings on.
+    /// The text from the first slash or settings separator on.
     pub(super) tail: &'n str,
     /// All behind `://`.
     pub(super) rest: &'n str,
@@ -50,7 +50,7 @@ impl<'n> Url<'n> {
         if lower == "bigquery" {
             rest = rest.split_once("://").map_or(rest, |(_, rest)| rest);
         } else if let Some(inner) = within(rest).filter(|_| !super::objects::is_one(&lower)) {
-            // Read as a host, it would be the same one for all of them.
+            // As a host it would be the same for all of them.
             rest = rule.jdbc.then_some(inner)?;
         }
         let end = authority_end(rest, &lower, rule.jdbc);
@@ -81,11 +81,11 @@ fn within(rest: &str) -> Option<&str> {
     (is("https") || is("http")).then_some(inner)
 }
 
-/// The store of `store:driver` or `driver:store`, where it is known.
+/// The store in `store:driver` or `driver:store`, if it is known.
 fn sub_protocol<'n>(first: &'n str, last: &'n str, rule: &Normalise) -> Option<&'n str> {
     let lower = (first.to_ascii_lowercase(), last.to_ascii_lowercase());
     match (lower.0.as_str(), lower.1.as_str()) {
-        // How the same warehouse is reached, not another one.
+        // A different way to reach the same warehouse.
         ("redshift", "iam") if rule.redshift || rule.jdbc => Some(first),
         ("mysql", "loadbalance" | "replication") if rule.jdbc => Some(first),
         (
@@ -98,7 +98,7 @@ fn sub_protocol<'n>(first: &'n str, last: &'n str, rule: &Normalise) -> Option<&
     }
 }
 
-/// Where the authority ends: at a slash or a setting. A password that was not encoded may have either in it.
+/// The end of the authority: a slash or a setting. A password that was not encoded may contain either.
 fn authority_end(rest: &str, lower: &str, open: bool) -> usize {
     let mut end = rest.find(['/', ';', '?']).unwrap_or(rest.len());
     if lower == "db2" && !rest.contains('@') {
@@ -120,7 +120,7 @@ fn authority_end(rest: &str, lower: &str, open: bool) -> usize {
     at + after.find(['/', ';', '?']).unwrap_or(after.len())
 }
 
-/// Where Db2's settings begin, which stand behind a colon: `host:port:key=value`.
+/// The start of Db2's settings, which follow a colon: `host:port:key=value`.
 fn colon_of_settings(authority: &str) -> Option<usize> {
     let colons = authority.match_indices(':').map(|(at, _)| at);
     let begins = |at: &usize| {
@@ -132,7 +132,7 @@ fn colon_of_settings(authority: &str) -> Option<usize> {
     { colons }.find(begins)
 }
 
-/// Settings `key=value`, in their order. A value in braces or quotes may have separators in it.
+/// Reads settings `key=value`, in order. A value in braces or quotes may contain separators.
 pub(super) fn settings<'n>(text: &'n str, separators: &[char]) -> Vec<(&'n str, &'n str)> {
     let (mut found, mut start, mut closing) = (Vec::new(), 0, None);
     let mut previous = '\0';

@@ -1,14 +1,14 @@
-//! Values of YAML that stand on the lines below the name of a secret: `password:\n  x`, `password: |`, lists.
+//! YAML values on the lines below the name of a secret: `password:\n  x`, `password: |`, lists.
 //!
-//! By indentation alone. Each says how much of what follows the name goes, and what is written instead. Called by
+//! Recognised by indentation alone. Each function returns the length of the value and its replacement. Called by
 //! `settings.rs`.
 
 use super::mask::STARS;
 
-/// The longest header of a block: `|`, `>-`, `!vault |`.
+/// The longest block header: `|`, `>-`, `!vault |`.
 const HEADER: usize = 16;
 
-/// A value of YAML that begins a line below: `password:\n  x`, `passwords:\n  - x`. Not the next key.
+/// A YAML value that starts a line below: `password:\n  x`, `passwords:\n  - x`. Not the next key.
 pub(super) fn lines(sign: &str, before: &str, rest: &str) -> Option<(usize, String)> {
     let indent = |text: &str| {
         let line = text.rsplit('\n').next().unwrap_or_default();
@@ -33,7 +33,7 @@ pub(super) fn lines(sign: &str, before: &str, rest: &str) -> Option<(usize, Stri
     Some((value.len(), STARS.to_owned()))
 }
 
-/// `password: |` and the lines below it that are further in.
+/// `password: |` and the lines below it that are indented further.
 pub(super) fn block(before: &str, rest: &str) -> Option<(usize, String)> {
     let line = before.rsplit('\n').next().unwrap_or_default();
     let indent = line.len() - line.trim_start_matches([' ', '-']).len();

@@ -1,8 +1,8 @@
-//! Secrets in command lines that stand after an option whose name does not say so: `curl -u user:password`,
+//! Secrets in command lines after an option whose name does not reveal them: `curl -u user:password`,
 //! `mysql -pPASSWORD`, `redis-cli -a PASSWORD`.
 //!
-//! A table of commands, because the same letter means another thing to each. Called by `secrets.rs` for any string of an
-//! event, and by the walk over its lists, in which a command can stand word by word.
+//! A table of commands, because the same letter has a different meaning in each. Called by `secrets.rs` for every string of an
+//! event, and by the walk over its lists, in which a command can be split into words.
 
 mod table;
 
@@ -17,10 +17,10 @@ use super::mask::STARS;
 use crate::action::pattern;
 use table::{COMMANDS, Command, Takes};
 
-/// Commands of a command after which `-p` is a password.
+/// Subcommands after which `-p` is a password.
 const LOGINS: [&str; 3] = ["login", "users", "auth"];
 
-/// A command at its place, with the quote before it.
+/// A command and its position, with the quote before it.
 static NAMES: LazyLock<Regex> = LazyLock::new(|| {
     let names: Vec<String> = (COMMANDS.iter())
         .flat_map(|command| command.names)
@@ -32,7 +32,7 @@ static NAMES: LazyLock<Regex> = LazyLock::new(|| {
     ))
 });
 
-/// `sqlplus user/password@db` and its kin, and Teradata's `.LOGON host/user,password`.
+/// `sqlplus user/password@db` and similar, and Teradata's `.LOGON host/user,password`.
 static LOGONS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(concat!(
         r#"(?P<open>(?i:\b(?:sqlplus|sqlldr|rman|expdp|impdp|exp|imp|sql)\b[^\n;|&']{0,80}?[\s=]|\bconn(?:ect)?\s+|userid=)\\*"?[A-Za-z][A-Za-z0-9_$#]{0,60}/\\*"?)(?P<value>[^\s@"'\\]+)(?P<end>\\*"?@[\w/.(]|\s@[\w/.])"#,
@@ -40,7 +40,7 @@ static LOGONS: LazyLock<Regex> = LazyLock::new(|| {
     ))
 });
 
-/// Passwords that are known by the words before them: given to a command on its input, or as an argument that has no
+/// Passwords recognised by the words before them: on a command's standard input, or as an argument without an
 /// option.
 static PLACES: LazyLock<Regex> = LazyLock::new(|| {
     let value = r#"(?P<quote>\\*["']?)(?P<value>[^\s"'|;&\\]+)"#;
@@ -57,7 +57,7 @@ static PLACES: LazyLock<Regex> = LazyLock::new(|| {
     pattern(&format!("{before}{value}|{input}"))
 });
 
-/// The words without one of which no such place is in a text.
+/// A text without any of these words contains none of them.
 static PLACE_HINTS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?i)\busing\s|\bpragma\s|redis-cli|vault login|convertto-sec|put-parameter|keyvault|\baz\s|refresh-token|\bmc\s|\bmcli\s|isql|rclone|net use|<<<|\becho\s|\bprintf\s",
@@ -71,7 +71,7 @@ fn at_places(text: &str) -> Cow<'_, str> {
     PLACES.replace_all(text, |found: &Captures<'_>| {
         let group = |name| found.name(name).map_or("", |group| group.as_str());
         let value = group("value");
-        // An option is no value, and a method of `vault login` none.
+        // An option is not a value, nor is a method of `vault login`.
         if value.starts_with(['-', '$'])
             || value.trim_end_matches('=').contains('=') && !group("open").contains("value")
         {
@@ -90,7 +90,7 @@ fn at_places(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// `text` without them; borrowed when there are none.
+/// Redacts `text`; borrowed if nothing changes.
 pub(super) fn hidden(text: &str) -> Cow<'_, str> {
     match at_places(text) {
         Cow::Borrowed(text) => of_options(text),
@@ -136,7 +136,7 @@ fn of_options(text: &str) -> Cow<'_, str> {
     let mut out = String::new();
     let mut done = 0;
     for (range, new) in edits {
-        // A word that is the value of an option, and read as one itself.
+        // A word that is the value of an option, read as an option itself.
         if range.start < done {
             continue;
         }
@@ -161,12 +161,12 @@ fn of_options(text: &str) -> Cow<'_, str> {
     Cow::Owned(logons(&out).unwrap_or(out))
 }
 
-/// How far a command goes: to the quote that closes what it stands in, or to where the next begins.
+/// Finds the end of a command: the quote that closes its string, or the start of the next command.
 fn line(rest: &str, quote: Option<&str>, after: &str) -> usize {
     let list = after.contains(['"', '\'']);
     let mut open: Option<char> = None;
     let mut before = ' ';
-    // The backslashes before a character, and before the quote that everything stands in.
+    // The backslashes before a character, and before the quote that surrounds everything.
     let mut run = 0;
     let around = quote.map_or(0, |quote| quote.len() - 1);
     for (at, c) in rest.char_indices() {
@@ -192,7 +192,7 @@ fn line(rest: &str, quote: Option<&str>, after: &str) -> usize {
     rest.len()
 }
 
-/// The words of a line, with the quotes that are part of them but for those around them.
+/// Splits a line into words, with inner quotes but without those around a word.
 fn words(text: &str, line: Range<usize>) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut start: Option<usize> = None;
@@ -267,7 +267,7 @@ fn secret(
                 }
             }
             Some(rest) => (word.end - rest.len()..word.end, true),
-            // `-su a:b`: options of one letter together.
+            // `-su a:b`: several one-letter options together.
             None if bundled(option, name) && *takes != Takes::Attached => (next?.clone(), false),
             None => continue,
         };
@@ -297,7 +297,7 @@ fn masked(takes: Takes, value: &str) -> Option<String> {
     let new = match takes {
         Takes::Secret | Takes::Attached | Takes::Apart | Takes::Login => STARS.to_owned(),
         Takes::Pair(sign) => match value.split_once(sign) {
-            // A key in place of the user.
+            // A key instead of the user.
             Some((_, "")) => format!("{STARS}{sign}"),
             Some((user, _)) => format!("{user}{sign}{STARS}"),
             None => return None,
@@ -306,8 +306,8 @@ fn masked(takes: Takes, value: &str) -> Option<String> {
     (new != value).then_some(new)
 }
 
-/// Which items of a list are secrets: those after an option that names one, and those of a command that stands in it word
-/// by word. With what is written instead.
+/// Returns the items of a list that are secrets, with their replacements: those after an option that names one, and those
+/// of a command that is split into words.
 pub(super) fn items(list: &[Cow<'_, str>]) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let name = list

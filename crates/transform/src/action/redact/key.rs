@@ -1,7 +1,7 @@
-//! Which names of settings, options and members say that their value is a secret.
+//! Names of settings, options and members whose values are secrets.
 //!
-//! One list of words for every place: settings in texts, options of commands, members of JSON. A name is read word by
-//! word (`spark.db.password`, `AWS_SECRET_ACCESS_KEY`, `clientSecret`), so that `token_type` is not taken for `token`.
+//! One list of words for all positions: settings in texts, options of commands, members of JSON. A name is split into
+//! words (`spark.db.password`, `AWS_SECRET_ACCESS_KEY`, `clientSecret`), so that `token_type` is not read as `token`.
 
 use std::sync::LazyLock;
 
@@ -9,19 +9,19 @@ use regex::Regex;
 
 use crate::action::pattern;
 
-/// What the name says of its value.
+/// What a name implies about its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Says {
     Nothing,
-    /// A secret, where something is plainly set: `token`, `sig`. In prose these words mean other things too.
+    /// A secret where it is plainly set: `token`, `sig`. In prose these words have other meanings.
     Perhaps,
-    /// A secret, whatever the value looks like.
+    /// A secret, whatever the value.
     Secret,
-    /// A password, of which digits alone are one too.
+    /// A password, which may consist of digits only.
     Password,
 }
 
-/// The longest path, as Linux has it.
+/// The longest path on Linux.
 const PATH: usize = 4096;
 
 const PASSWORDS: &str = "password passwords passwd pwd pswd passphrase passcode passwort kennwort keypass storepass sshpass";
@@ -36,22 +36,22 @@ const KEYS: &str = "access account api private pvt shared auth signing master en
 /// Secrets only as the last word.
 const LAST: &str = "token pass pw sig signature sas jwt bearer auth";
 
-/// Words that end as `pass` does and are no password.
+/// Words that end in `pass` and are not passwords.
 const NO_PASS: &str = "compass bypass encompass surpass overpass multipass trespass";
 
-/// A last word that says something about a secret, but is none.
+/// A last word that describes a secret but is not one.
 const ABOUT: &str = "type types count length size enabled required policy ttl timeout expires expiry provider endpoint \
      name names scope scopes path file filename arn url uri host mode method algorithm column field \
      prefix manager store source class alias version lifetime duration limit issuer audience scheme \
      format location expiration status changed change expired backend ref reference days hours minutes usage budget seconds ms interval dir directory folder sock \
      socket port user username label description comment rotation schedule nullable encoder";
 
-/// Tokens that only say where a list goes on.
+/// Tokens that only mark where a list continues.
 const PLACES: &str = "page continuation cursor";
 
-/// What `name` says.
+/// Returns what `name` implies.
 pub(super) fn says(name: &str) -> Says {
-    // Most names are no secret's, and those that are have one of these in them.
+    // Most names are not secrets; those that are contain one of these.
     if !hints(name) {
         return Says::Nothing;
     }
@@ -62,7 +62,7 @@ pub(super) fn says(name: &str) -> Says {
     if is_one(ABOUT, last) {
         return Says::Nothing;
     }
-    // Also run together: `dbpassword`, `PGPASSWORD`.
+    // Also as one word: `dbpassword`, `PGPASSWORD`.
     let ends = |list: &str| {
         let secret = |word: &String| list.split(' ').any(|secret| word.ends_with(secret));
         words.iter().any(secret)
@@ -86,32 +86,32 @@ pub(super) fn says(name: &str) -> Says {
     }
 }
 
-/// Whether a word is one of a list, in any case.
+/// Whether a word is in a list, case-insensitive.
 pub(super) fn is_one(list: &str, word: &str) -> bool {
     list.split(' ')
         .any(|known| known.eq_ignore_ascii_case(word))
 }
 
-/// Whether `name` can be a secret's at all.
+/// Whether `name` can name a secret.
 pub(super) fn hints(name: &str) -> bool {
     HINTS.is_match(name)
 }
 
-/// A part of every name that says anything, and of `IDENTIFIED BY`.
+/// A part of every name that implies anything, and of `IDENTIFIED BY`.
 static HINTS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         "(?i)pass|pwd|pswd|secret|credential|auth|key|cookie|token|kennwort|pw|sig|sas|jwt|bearer|info|identified",
     )
 });
 
-/// Values that say how somebody authenticates, not with what.
+/// Values that name a way to authenticate, not a credential.
 pub(super) fn is_method(value: &str) -> bool {
     const METHODS: &str = "none null true false yes no simple kerberos basic digest iam oauth oauth2 token sasl scram \
          ldap plain ssl saml default native anonymous password external jwt";
     is_one(METHODS, value)
 }
 
-/// `PWD` and `OLDPWD` as every shell sets them: a folder, which is no password.
+/// `PWD` and `OLDPWD` as every shell sets them: a folder, not a password.
 pub(super) fn is_folder(name: &str, value: &str) -> bool {
     let shell = ["PWD", "OLDPWD"].contains(&name);
     if !shell && !["pwd", "oldpwd", "INIT_CWD"].contains(&name) {
@@ -126,7 +126,7 @@ pub(super) fn is_folder(name: &str, value: &str) -> bool {
         return drive || value.starts_with("~/") || value == "~";
     };
     let first = path.split('/').next().unwrap_or_default();
-    // A password can start with a slash too; what a shell sets is less likely to be one.
+    // A password can also start with a slash; a value that a shell sets is less likely to be one.
     const KNOWN: &str = "home opt usr var tmp etc mnt root srv app data workspace Users Volumes dbfs databricks local run \
          work code build github airflow private";
     first.is_empty()
@@ -134,7 +134,7 @@ pub(super) fn is_folder(name: &str, value: &str) -> bool {
         || shell && !value.contains([' ', ';', '=', '+'])
 }
 
-/// A path to where a secret lies (`GOOGLE_APPLICATION_CREDENTIALS=/etc/gcp.json`): nothing that base64 can be.
+/// A path to a secret (`GOOGLE_APPLICATION_CREDENTIALS=/etc/gcp.json`): nothing that base64 can be.
 pub(super) fn is_file(value: &str) -> bool {
     const ENDS: [&str; 8] = [
         ".json", ".pem", ".p12", ".pfx", ".jks", ".crt", ".key", ".yaml",
@@ -145,7 +145,7 @@ pub(super) fn is_file(value: &str) -> bool {
         && ENDS.iter().any(|end| value.ends_with(end))
 }
 
-/// Whether a value is none of what its name makes one think: a folder, a way to authenticate, the type of a column.
+/// Whether a value contradicts its name: a folder, a way to authenticate, the type of a column.
 pub(super) fn is_harmless(name: &str, value: &str) -> bool {
     const TYPES: &str = "string varchar nvarchar text char int integer bigint boolean bool binary varbinary bytes \
          double timestamp date";
@@ -156,7 +156,7 @@ pub(super) fn is_harmless(name: &str, value: &str) -> bool {
         || is_one(TYPES, kind)
 }
 
-/// The words in lower case, without the numbers at their ends.
+/// Splits a name into words, in lower case and without trailing numbers.
 fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut before = ' ';

@@ -1,31 +1,31 @@
-//! What is written instead of a value that is hidden as a whole.
+//! Masks: the replacement of a value that is redacted as a whole.
 
 use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// What stands for a hidden value that nobody needs to compare.
+/// The mask for values that nobody needs to compare.
 pub(super) const STARS: &str = "***";
 
 const HASHED: &str = "hmac:";
 
-/// Hex digits of a hash that are kept: 128 bits, so that no two values of one estate meet by chance.
+/// Hex digits that are kept of a hash: 128 bits, so that collisions between values are negligible.
 const KEPT: usize = 32;
 
-/// How a value is hidden.
+/// How a value is masked.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub enum Mask {
     /// `***`.
     #[default]
     Stars,
-    /// `hmac:` and the first 32 hex digits of HMAC-SHA256 with this key: the same value gives the same text, so that
-    /// values can still be joined, and who lacks the key cannot try guesses.
+    /// `hmac:` and the first 32 hex digits of HMAC-SHA256 with this key: equal values get equal masks, so that
+    /// they can still be joined, and guesses cannot be verified without the key.
     Hash(Vec<u8>),
 }
 
 impl Mask {
-    /// What is written instead of `text`. What is masked already stays.
+    /// Returns the mask of `text`. A masked text stays.
     pub fn mask(&self, text: &str) -> String {
         if is_masked(text) {
             return text.to_owned();
@@ -38,7 +38,7 @@ impl Mask {
                     let digits = hex::encode(hmac.finalize().into_bytes());
                     format!("{HASHED}{}", digits.get(..KEPT).unwrap_or(&digits))
                 }
-                // A key of any length is one; were it not, the value would be hidden all the same.
+                // Keys of any length are valid; if not, the value would be redacted anyway.
                 Err(_) => STARS.to_owned(),
             },
         }
@@ -54,7 +54,7 @@ impl fmt::Debug for Mask {
     }
 }
 
-/// Whether `text` is what a mask writes.
+/// Whether `text` is a mask.
 fn is_masked(text: &str) -> bool {
     let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     text == STARS

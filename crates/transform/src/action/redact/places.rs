@@ -1,8 +1,8 @@
-//! Where in an event the values stand that are hidden by their place: SQL, variables of the environment, what pointers
-//! lead to; and the names, which stay.
+//! Finds the values of an event that are redacted by position: SQL, environment variables, values at pointers; and the
+//! names, which stay.
 //!
-//! Which dialect a text of SQL is in is said here, by its facet or by who ran it and what it read. Called by `redact.rs`,
-//! once an event.
+//! Determines the dialect of SQL, from its facet or from the engine and the datasets read. Called by `redact.rs`,
+//! once per event.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
@@ -13,27 +13,27 @@ use openlineage::{Json, Kind, facets_named};
 use super::sql::{Dialect, sql_literals_in};
 use super::{Redact, quoted};
 
-/// The shortest text of SQL that is looked for elsewhere in the event: a shorter one stands in others by chance.
+/// The shortest SQL text that is searched for elsewhere in the event: a shorter one occurs in other text by chance.
 const SHORTEST: usize = 12;
 
-/// As many spellings of texts of SQL are looked for elsewhere in the event, so that the work is in proportion to the event's
-/// size. More than a few queries are in no event of a producer; the statements in strings are found by their words as well.
+/// How many spellings of SQL texts are searched for elsewhere in the event, so that the work is proportional to the event's
+/// size. No producer sends more than a few queries; statements inside strings are found by their words as well.
 const SAME: usize = 256;
 
-/// Where values stand in the text, by the byte they start at; each is another value.
+/// The positions of values in the text, by their first byte.
 #[derive(Default)]
 pub(super) struct Places {
-    /// With what is written instead.
+    /// With its replacement.
     pub(super) sql: BTreeMap<usize, String>,
     pub(super) masked: BTreeSet<usize>,
     pub(super) namespaces: HashSet<usize>,
     /// Names of datasets and jobs, which stay.
     pub(super) names: HashSet<usize>,
-    /// Where another string may quote SQL, in order.
+    /// The positions of other strings that may contain SQL, in order.
     quoted: Vec<usize>,
-    /// Texts of SQL and what they are without their literals, also as strings in strings have them.
+    /// SQL texts and their redacted forms, also as they are escaped inside other strings.
     pub(super) same: Vec<(String, String)>,
-    /// In which dialects the event's SQL can be; in any when there are none.
+    /// The dialects of the event's SQL; any if empty.
     pub(super) dialects: Vec<Dialect>,
 }
 
@@ -62,7 +62,7 @@ impl Places {
                 .iter()
                 .flat_map(|pointer| pointer.find(root))
             {
-                // Nor what holds an identity.
+                // Nor what contains an identity.
                 let span = value.span(text);
                 let span = span.filter(|span| kept.range(span.clone()).next().is_none());
                 places.masked.extend(span.map(|span| span.start));
@@ -72,7 +72,7 @@ impl Places {
     }
 
     fn read_sql(&mut self, text: &str, root: Json<'_>) {
-        // A key that is written in escapes can be any.
+        // A key with escapes can be any.
         let any = ["sql", "sourceCode", "\\u"]
             .iter()
             .any(|key| text.contains(key));
@@ -95,7 +95,7 @@ impl Places {
             let few = self.same.len() < SAME;
             if few && new != *sql && sql.len() >= SHORTEST {
                 self.same.extend(spellings(&sql, &new));
-                // A text without any word that is looked for.
+                // A text without any of the searched words.
                 let inside = query.value.text().trim_matches('"');
                 self.quoted
                     .extend(text.match_indices(inside).map(|(at, _)| at));
@@ -103,7 +103,7 @@ impl Places {
             self.sql.insert(span.start, new);
             spans.push(span);
         }
-        // What is in the texts themselves is known.
+        // The contents of the texts themselves are known.
         spans.sort_by_key(|span| span.start);
         self.quoted.retain(|at| {
             let next = spans.partition_point(|span| span.start <= *at);
@@ -123,14 +123,14 @@ impl Places {
             || self.quotes_sql(span)
     }
 
-    /// Whether a string there may quote SQL.
+    /// Whether a string there may contain SQL.
     pub(super) fn quotes_sql(&self, span: &Range<usize>) -> bool {
         let from = self.quoted.partition_point(|at| *at < span.start);
         self.quoted.get(from).is_some_and(|at| *at < span.end)
     }
 }
 
-/// `sql` as it is and as a string in a string has it, with what replaces each.
+/// `sql` as it is and as it is escaped inside a string, with the replacements.
 fn spellings(sql: &str, new: &str) -> Vec<(String, String)> {
     let json = |text: &str| {
         let quoted = openlineage::quote(text);
@@ -158,11 +158,11 @@ fn spellings(sql: &str, new: &str) -> Vec<(String, String)> {
 
 struct Query<'t> {
     value: Json<'t>,
-    /// As the facet says it.
+    /// The dialect that the facet names.
     dialect: Option<String>,
 }
 
-/// Whether a name fits, in whatever case: `Password` is as secret as `PASSWORD`.
+/// Whether a name matches, in any case: `Password` is as secret as `PASSWORD`.
 fn fits(glob: &GlobMatcher, name: &str) -> bool {
     let (lower, upper) = (name.to_lowercase(), name.to_uppercase());
     if [name, &lower, &upper]
@@ -171,7 +171,7 @@ fn fits(glob: &GlobMatcher, name: &str) -> bool {
     {
         return true;
     }
-    // Only a pattern in both cases has to be read anew; as in `rules/pattern.rs`.
+    // Only a mixed-case pattern has to be compiled again; as in `rules/pattern.rs`.
     let pattern = glob.glob().glob();
     let mixed = pattern.contains(char::is_uppercase) && pattern.contains(char::is_lowercase);
     let any_case = || {
@@ -184,7 +184,7 @@ fn fits(glob: &GlobMatcher, name: &str) -> bool {
     mixed && any_case().is_ok_and(|glob| glob.compile_matcher().is_match(name))
 }
 
-/// What makes the graph: names of datasets and jobs, and the ids of other runs.
+/// The identities of the graph: names of datasets and jobs, and the ids of other runs.
 fn identities(root: Json<'_>) -> Vec<Json<'_>> {
     let names = openlineage::names(root).into_iter();
     let mut found: Vec<Json<'_>> = names.flat_map(|name| [name.namespace, name.name]).collect();
@@ -192,7 +192,7 @@ fn identities(root: Json<'_>) -> Vec<Json<'_>> {
     found
 }
 
-/// Every text of SQL in the facets of jobs: of the event's own, and of those that it forwards.
+/// Every SQL text in the facets of jobs: the event's own, and the forwarded ones.
 fn queries(root: Json<'_>) -> Vec<Query<'_>> {
     let mut found = Vec::new();
     let query = |dialect: Option<String>| {
@@ -221,7 +221,7 @@ fn queries(root: Json<'_>) -> Vec<Query<'_>> {
     found
 }
 
-/// In which dialects the SQL of an event can be that does not say so: those of the engine that ran it, and of the stores
+/// The dialects of SQL without a named dialect: those of the engine that ran it, and of the stores
 /// that it read and wrote.
 fn dialects(root: Json<'_>) -> Vec<Dialect> {
     let mut found = Vec::new();
@@ -247,7 +247,7 @@ fn dialects(root: Json<'_>) -> Vec<Dialect> {
                 None => continue,
             };
             add(Dialect::named(scheme));
-            // Its data definition is Hive's, its queries are Trino's; and drivers of PostgreSQL reach Redshift.
+            // Its data definition is Hive's, its queries are Trino's; and PostgreSQL drivers connect to Redshift.
             if scheme.contains("athena") {
                 add(Some(Dialect::Spark));
                 add(Some(Dialect::Standard));
@@ -270,7 +270,7 @@ fn dialects(root: Json<'_>) -> Vec<Dialect> {
     found
 }
 
-/// The values of variables whose name is a secret's.
+/// The values of variables whose name is secret.
 fn environment<'t>(root: Json<'t>, secret: impl Fn(&str) -> bool) -> Vec<Json<'t>> {
     let mut found = Vec::new();
     let facet = |name| {
@@ -296,7 +296,7 @@ fn environment<'t>(root: Json<'t>, secret: impl Fn(&str) -> bool) -> Vec<Json<'t
     found
 }
 
-/// The member of a facet of the environment that holds the variables.
+/// The member of an environment facet that holds the variables.
 fn member_of(facet: &'static str) -> &'static str {
     match facet {
         "spark_properties" => "properties",
@@ -304,7 +304,7 @@ fn member_of(facet: &'static str) -> &'static str {
     }
 }
 
-/// The values under a path of names; under a duplicated key, each.
+/// The values under a path of names; of duplicated keys, all.
 fn all<'t>(root: Json<'t>, path: &[&str]) -> Vec<Json<'t>> {
     path.iter().fold(vec![root], |values, name| {
         let members = values.into_iter().flat_map(Json::members);

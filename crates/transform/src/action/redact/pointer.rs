@@ -1,10 +1,10 @@
-//! JSON Pointers (RFC 6901) with `*` for any member or element, that can only lead to what an event may do without.
+//! JSON Pointers (RFC 6901) with `*` for any member or element, restricted to values that an event does not require.
 //!
-//! An event has to stay one, so a pointer into the envelope, or at a facet as a whole, is refused when it is read.
+//! A redacted event must stay valid, so a pointer into the envelope, or at a whole facet, is rejected when it is read.
 
 use openlineage::Json;
 
-/// Where a value stands, in one event or several.
+/// The position of a value, in one event or several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pointer(Vec<Token>);
 
@@ -15,7 +15,7 @@ enum Token {
 }
 
 impl Pointer {
-    /// Reads `/run/facets/spark_properties/properties/*`. An error says why a value there has to stay as it is.
+    /// Reads `/run/facets/spark_properties/properties/*`. Errors explain why the value must not be redacted.
     pub fn parse(text: &str) -> Result<Pointer, String> {
         let path = text
             .strip_prefix('/')
@@ -30,7 +30,7 @@ impl Pointer {
         Ok(Pointer(tokens.into_iter().map(token).collect()))
     }
 
-    /// The values of `root` that it leads to; under a duplicated key, each.
+    /// Returns the values of `root` that it points to; of duplicated keys, all.
     pub(super) fn find<'t>(&self, root: Json<'t>) -> Vec<Json<'t>> {
         let mut found = vec![root];
         for (index, token) in self.0.iter().enumerate() {
@@ -38,7 +38,7 @@ impl Pointer {
             for value in found {
                 match token {
                     Token::Any => {
-                        // What makes a facet a facet stays.
+                        // The required members of a facet stay.
                         let in_facet = index == self.facet_at();
                         let members = value.members().into_iter();
                         next.extend(
@@ -64,7 +64,7 @@ impl Pointer {
         found
     }
 
-    /// Which token names a member of a facet.
+    /// The index of the token that names a member of a facet.
     fn facet_at(&self) -> usize {
         match self.0.first() {
             Some(Token::Name(name)) if LISTS.contains(&name.as_str()) => 4,
@@ -76,7 +76,7 @@ impl Pointer {
 const LISTS: [&str; 2] = ["inputs", "outputs"];
 const FACETS: [&str; 3] = ["facets", "inputFacets", "outputFacets"];
 
-/// `BaseFacet`, and what a facet has instead of content when it is deleted.
+/// `BaseFacet`, and the members of a deleted facet.
 const BASE: [&str; 3] = ["_producer", "_schemaURL", "_deleted"];
 
 fn unescaped(token: &str) -> Result<String, String> {

@@ -1,7 +1,7 @@
-//! SQL that stands in other strings: messages of errors, stack traces, printed dictionaries, commands, source code.
+//! SQL in other strings: error messages, stack traces, printed dictionaries, commands, source code.
 //!
-//! A statement is known by the words it starts with. It goes to the quote that closes it where it stands in quotes, and
-//! otherwise to the next line of a stack trace or to the end. What it holds is hidden as in the facet itself, and in its
+//! A statement is recognised by its first words. In quotes it ends at the closing quote,
+//! otherwise at the next line of a stack trace or at the end. It is redacted as in the facet itself, in the same
 //! dialects. Called by the walk over an event's strings.
 
 use std::borrow::Cow;
@@ -15,16 +15,16 @@ use crate::action::pattern;
 mod starts;
 mod tokens;
 
-/// Words of which every statement that is looked for has one, and the messages of [`VALUES`]. In the text of an event, so
-/// without regard to what stands around, and in small letters, in which many words are found at once.
+/// Words of which every statement contains one, and the messages of [`VALUES`]. Matched in the text of an event,
+/// so without regard to context, and in lower case, in which many words are matched at once.
 static HINTS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?-u:duplicate|failing row|numeric value|char value|incorrect |invalid input|case when|select|insert|upsert|update|delete|merge|values|where|create|alter|drop|rename|copy|unload|exec|call|attach|replace|grant|revoke|load|export|import|declare|comment|raise|prepare|backup|restore|pragma|notify|signal|having|qualify|show|set[ \\]|print |do \$)",
     )
 });
 
-/// Values in the messages of databases, which quote no statement: PostgreSQL's details, and what MySQL, SQL Server,
-/// Snowflake and Oracle say of a value that does not fit.
+/// Values in database messages without a statement: PostgreSQL's details, and the messages of MySQL, SQL Server,
+/// Snowflake and Oracle about a value that does not fit.
 static VALUES: LazyLock<Regex> = LazyLock::new(|| {
     pattern(concat!(
         r"(?i)(?P<open>\bkey \([^()\n]{1,400}\)=\(|failing row contains \(|duplicate key value is \()(?P<value>[^\n]+?)(?P<close>\)(?:$|[\s.]))",
@@ -32,7 +32,7 @@ static VALUES: LazyLock<Regex> = LazyLock::new(|| {
     ))
 });
 
-/// Where a message goes on after the statement that it quotes.
+/// Where a message continues after the statement that it quotes.
 static AFTER: LazyLock<Regex> = LazyLock::new(|| {
     pattern(concat!(
         r"\r?\n(?:\s+at\s+[\w$.<>/]+\(|Caused by:|Traceback \(|\s+File \x22|\s*\.\.\. \d+ (?:more|common)|\s*\^+\s*(?:\n|$)",
@@ -40,15 +40,15 @@ static AFTER: LazyLock<Regex> = LazyLock::new(|| {
     ))
 });
 
-/// Words after which no statement ends, so that a quote there begins a value.
+/// Words after which a statement does not end, so that a quote there begins a value.
 const OPEN: [&str; 16] = [
     "like", "in", "and", "or", "where", "values", "set", "by", "then", "when", "else", "between",
     "select", "ilike", "from", "on",
 ];
 
-/// The bytes of an event's text at which a string may hold SQL, in no order.
+/// The positions, in bytes of an event's text, at which a string may contain SQL, unordered.
 pub(super) fn candidates(text: &str) -> Vec<usize> {
-    // Letters in escapes are looked at where they stand.
+    // Escaped letters are examined where they are.
     let escaped = text.match_indices("\\u00").map(|(at, _)| at);
     let escaped = escaped.filter(|at| {
         let digit = text.as_bytes().get(at + 4);
@@ -59,8 +59,8 @@ pub(super) fn candidates(text: &str) -> Vec<usize> {
     found.chain(escaped).collect()
 }
 
-/// `text` without the literals of the SQL in it, and without the values that a database says do not fit; borrowed when
-/// there are none.
+/// Redacts the literals of SQL in `text`, and the values that a database reports as invalid; borrowed if
+/// nothing changes.
 pub(super) fn hidden<'t>(text: &'t str, dialects: &[Dialect]) -> Cow<'t, str> {
     let hidden = statements(text, dialects);
     let new = VALUES.replace_all(&hidden, |found: &Captures<'_>| {
@@ -82,7 +82,7 @@ pub(super) fn hidden<'t>(text: &'t str, dialects: &[Dialect]) -> Cow<'t, str> {
 fn statements<'t>(text: &'t str, dialects: &[Dialect]) -> Cow<'t, str> {
     let mut out = String::new();
     let (mut done, mut from) = (0, 0);
-    // How often no quote was found to the end of the text: it is not read again for each statement in it.
+    // How often no quote was found up to the end of the text: it is not scanned again for each statement.
     let mut unclosed = 0;
     while let Some(found) = starts::find(text, from) {
         let start = with_comment(text, done.max(from), found);
@@ -127,7 +127,7 @@ fn statements<'t>(text: &'t str, dialects: &[Dialect]) -> Cow<'t, str> {
     }
 }
 
-/// Where the comments begin that stand before the statement at `start`, which may be in each other; not before `from`.
+/// The start of the comments before the statement at `start`, which may be nested; not before `from`.
 fn with_comment(text: &str, from: usize, start: usize) -> usize {
     let before = text.get(from..start).unwrap_or_default().trim_end();
     if before.ends_with("#}") {
@@ -151,7 +151,7 @@ fn with_comment(text: &str, from: usize, start: usize) -> usize {
     start
 }
 
-/// The quote that a statement stands in, as it is written: with backslashes before it, or three of them.
+/// The quote around a statement, as it is written: with backslashes before it, or tripled.
 fn opening(before: &str) -> Option<String> {
     let mut before = before.trim_end();
     while let Some(blank) = ["\\n", "\\r", "\\t"]
@@ -173,20 +173,20 @@ fn opening(before: &str) -> Option<String> {
     before.get(before.len() - 1 - slashes..).map(str::to_owned)
 }
 
-/// How often the end of a text is looked for in vain, at most: each time all of it is read.
+/// How often the end of a text is searched for without success, at most: each search reads all of it.
 const UNCLOSED: usize = 16;
 
 /// Whether quotes close a statement.
 enum Closing {
-    /// After so many bytes.
+    /// After this many bytes.
     At(usize),
     None,
-    /// None to the end of the text.
+    /// Not up to the end of the text.
     Unclosed,
 }
 
-/// How long the statement is that `rest` starts with in these quotes. A quote in which a value begins closes nothing:
-/// messages quote statements without a thought for quotes in them.
+/// The length of the statement at the start of `rest` in these quotes. A quote that begins a value closes nothing:
+/// messages quote statements without escaping the quotes in them.
 fn closing(rest: &str, quote: &str) -> Closing {
     let found = closing_at(rest, quote);
     found.map_or(Closing::Unclosed, |found| {
@@ -194,7 +194,7 @@ fn closing(rest: &str, quote: &str) -> Closing {
     })
 }
 
-/// `None` where the text ends before, `Some(None)` where the quote closes nothing.
+/// `None` if the text ends before, `Some(None)` if the quote closes nothing.
 fn closing_at(rest: &str, quote: &str) -> Option<Option<usize>> {
     let mark = quote.chars().next_back()?;
     let slashes = quote.chars().take_while(|c| *c == '\\').count();
@@ -207,7 +207,7 @@ fn closing_at(rest: &str, quote: &str) -> Option<Option<usize>> {
         let after = rest.get(from..)?;
         let closes = match quote.len() - slashes {
             3 => run.is_multiple_of(2) && rest.get(at..)?.starts_with(quote),
-            // In a text of no quotes a doubled one is in the text.
+            // In a text without quotes a doubled one is part of the text.
             _ if slashes == 0 && (!run.is_multiple_of(2) || after.starts_with(mark)) => {
                 from += usize::from(run.is_multiple_of(2));
                 false
@@ -250,7 +250,7 @@ fn closing_at(rest: &str, quote: &str) -> Option<Option<usize>> {
     }
 }
 
-/// A statement in quotes, whose own quotes and lines are escaped once or more.
+/// A quoted statement, whose own quotes and line ends are escaped once or more.
 fn in_quotes(inside: &str, quote: &str, dialects: &[Dialect]) -> String {
     let escaped = inside.contains("\\n")
         || inside.contains("\\'")
@@ -260,12 +260,12 @@ fn in_quotes(inside: &str, quote: &str, dialects: &[Dialect]) -> String {
     if !escaped || quote.len() >= 3 && !quote.starts_with('\\') {
         return sql_literals_in(inside, dialects);
     }
-    // In a quote that is escaped itself, twice.
+    // In a quote that is escaped twice.
     let levels = if quote.starts_with('\\') { 2 } else { 1 };
     let plain = (0..levels).fold(inside.to_owned(), |text, _| unescaped(&text));
     let hidden = sql_literals_in(&plain, dialects);
     if hidden == plain {
-        // In the other way of reading it, in which a backslash is one.
+        // In the other reading, in which a backslash is an escape.
         return sql_literals_in(inside, dialects);
     }
     let mark = quote.chars().next_back().unwrap_or('"');
@@ -306,20 +306,20 @@ fn unescaped(text: &str) -> String {
     out
 }
 
-/// What is hidden of a statement that no quote ends, and how far it goes.
+/// The redacted spans of a statement without a closing quote, and its length.
 fn open(rest: &str, dialects: &[Dialect]) -> (Vec<Place>, usize) {
     let mut from = 0;
     loop {
         let after = AFTER.find_at(rest, from).map(|after| after.start());
         let length = after.unwrap_or(rest.len());
         let found = places(rest.get(..length).unwrap_or_default(), dialects);
-        // A value that is open there goes on, and what looked like the end was part of it.
+        // A value that is open there continues, and the apparent end was part of it.
         let goes_on =
             (found.last()).is_some_and(|last| last.is_doubtful() && last.range.end == length);
         if after.is_none() || !goes_on {
             return (found, length);
         }
-        // Twice as far each time, so that a long text is not read over and over.
+        // Doubling each time, so that a long text is not read over and over.
         from = (length * 2 + 1).min(rest.len());
         while !rest.is_char_boundary(from) {
             from += 1;

@@ -1,7 +1,7 @@
-//! Secrets of connections in any text: users and passwords in URLs, and settings whose name says that the value is one.
+//! Connection secrets in any text: users and passwords in URLs, and settings whose name shows that the value is secret.
 //!
-//! Knows names, not values: a password that stands alone is not recognised. Rather hides too much: in
-//! `where token = 'x'` the value goes too. Namespaces lose less ([`namespace`]), because they make the graph. Called for
+//! Recognises names, not values: a password on its own stays. In doubt it redacts: in
+//! `where token = 'x'` the value is redacted too. Namespaces lose less ([`namespace`]), because they identify datasets. Called for
 //! every string of an event.
 
 use std::borrow::Cow;
@@ -19,28 +19,28 @@ static ORACLE: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r#"(?i)(?P<driver>jdbc:oracle:[a-z0-9]+:)[^\s"'@/]+/(?:\\*"[^"\n]{0,200}"|[^\s"']*)@"#)
 });
 
-/// A text that hides one thing can show another; after so many rounds it does not any more.
+/// Redacting one value can reveal another; after this many rounds it does not any more.
 const ROUNDS: usize = 8;
 
-/// `text` with nothing left of users and passwords in URLs, and `***` for what is a secret by its name, its place or its
+/// Removes users and passwords from URLs in `text`, and replaces secrets, recognised by name, position or
 /// shape:
 ///
-/// - the values of settings, options, headers and clauses of SQL that are named like secrets: between quotes, brackets or
+/// - the values of settings, options, headers and SQL clauses with secret names: between quotes, brackets or
 ///   braces, or up to the next `;`, `&`, white space or quote, and in a segment of a path (`/token=x/a`) up to the next `/`;
 /// - passwords of well-known commands (`curl -u user:x`, `mysql -px`, `redis-cli -a x`);
-/// - keys and tokens that are known by their form (AWS, GitHub, Slack, …), JSON web tokens, private keys.
+/// - keys and tokens with a known form (AWS, GitHub, Slack, …), JSON web tokens, private keys.
 ///
-/// A password that stands alone, or in a sentence, is not recognised.
+/// A password on its own, or in a sentence, is not recognised.
 pub fn connection_secrets(text: &str) -> String {
     hidden(text, Prose::Any).into_owned()
 }
 
-/// The same; borrowed when there was nothing to hide.
+/// Like [`connection_secrets`]; borrowed if nothing changes.
 pub(super) fn hidden(text: &str, prose: Prose) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
     replace(&mut text, |text| nested(text, prose));
     for _ in 0..ROUNDS {
-        // A key of several words before the setting that holds it, which would take the first.
+        // A key of several words before the setting that contains it, which would match first.
         let found = replace(&mut text, without_urls)
             | replace(&mut text, shapes::hidden)
             | replace(&mut text, |text| settings::hidden(text, prose))
@@ -52,7 +52,7 @@ pub(super) fn hidden(text: &str, prose: Prose) -> Cow<'_, str> {
     text
 }
 
-/// A text that is JSON without the secrets of its strings, which have lines and quotes of their own (a configuration in
+/// A text that is JSON, without the secrets of its strings, which have lines and quotes of their own (a configuration in
 /// YAML, a command). Each level of escapes is a level here, so a text has few.
 fn nested(text: &str, prose: Prose) -> Cow<'_, str> {
     if !text.starts_with(['{', '[']) || !text.contains('\\') {
@@ -81,7 +81,7 @@ fn nested(text: &str, prose: Prose) -> Cow<'_, str> {
 }
 
 /// A namespace without user and password, and without the values of secret settings after its first `?` or `;`. All
-/// else stays: two namespaces may not become one because of a word in them.
+/// else stays: two namespaces must not become one because of a word in them.
 pub(super) fn namespace(text: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
     for _ in 0..ROUNDS {
@@ -92,9 +92,9 @@ pub(super) fn namespace(text: &str) -> Cow<'_, str> {
     text
 }
 
-/// One user in front may hide another.
+/// One user may hide another.
 fn namespace_once(text: &str) -> Cow<'_, str> {
-    // A list goes on after a slash: that is no password.
+    // A list continues after a slash: that is not a password.
     if text.split_once("://").is_some_and(|(_, rest)| {
         let path = rest.split_once('/').map_or("", |(_, path)| path);
         path.split_once(',')
@@ -117,7 +117,7 @@ fn namespace_once(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether the address says by itself where its host is: it has no half of a user and password.
+/// Whether the address itself shows where its host is, with no half of a user and password.
 fn settled(text: &str, address: &str) -> bool {
     let authority = address.split_once("://").map_or("", |(_, rest)| rest);
     let first = authority.split('/').next().unwrap_or_default();
@@ -193,8 +193,8 @@ fn without_user(web: bool, url: &str) -> &str {
     with_slash(web, url)
 }
 
-/// `user:pa/ss@host`: what stands before the slash is no host with a port, so it is a user and half a password.
-/// (A password that starts with digits and a slash cannot be told from a port.)
+/// `user:pa/ss@host`: the part before the slash is not a host with a port, so it is a user and half a password.
+/// (A password that starts with digits and a slash cannot be distinguished from a port.)
 fn with_slash(web: bool, url: &str) -> &str {
     let authority = url.split(['/', '?', '#']).next().unwrap_or_default();
     match url.rsplit_once('@') {
@@ -203,7 +203,7 @@ fn with_slash(web: bool, url: &str) -> &str {
     }
 }
 
-/// `name`, `name:1234`, `[::1]:1234`, or the letter of a drive.
+/// `name`, `name:1234`, `[::1]:1234`, or a drive letter.
 fn is_host(host: &str) -> bool {
     let name_and_port = match host.strip_prefix('[') {
         Some(address) => address.split_once(']').map_or("", |(_, port)| port),

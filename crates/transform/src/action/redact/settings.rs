@@ -1,8 +1,8 @@
-//! Settings in a text whose name says that the value is a secret: `name=value`, `"name": "value"`, `--name value`, and the
-//! clauses of SQL (`PASSWORD N'x'`, `IDENTIFIED BY x`).
+//! Settings in a text whose name shows that the value is secret: `name=value`, `"name": "value"`, `--name value`, and SQL
+//! clauses (`PASSWORD N'x'`, `IDENTIFIED BY x`).
 //!
 //! A scanner over names, because values can hold settings of their own (`url=jdbc:x://h?password=p`). What is a secret's
-//! name is in `key.rs`, where a value ends in `value.rs`; when in doubt the value goes. Called by `secrets.rs` for any
+//! in `key.rs`, the end of a value in `value.rs`; in doubt the value is redacted. Called by `secrets.rs` for every
 //! string of an event.
 
 use std::borrow::Cow;
@@ -17,35 +17,35 @@ use super::mask::STARS;
 use super::value::{self, Literal};
 use crate::action::pattern;
 
-/// Weak names (`token`) with white space before the value are prose (`unexpected token: x`) unless it is this long.
+/// Weak names (`token`) with white space before the value are prose (`unexpected token: x`) unless the value is this long.
 const LONG: usize = 16;
 
-/// A number of at most so many digits after a weak name is an amount (`PASS=10 WARN=0`), and no secret.
+/// A number of at most this many digits after a weak name is an amount (`PASS=10 WARN=0`), not a secret.
 const AMOUNT: usize = 5;
 
-/// A name and what sets it; `IDENTIFIED BY` is a name of several words.
+/// A name and its separator; `IDENTIFIED BY` is a name of several words.
 static NAMES: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r#"(?P<name>(?i:identified\s+(?:(?:with|via)\s+\S+\s+(?:by|as|using)|by)(?:\s+(?:values|password))?)|(?i:password\s+for\s+\S+)|[A-Za-z0-9_.%-]+)(?P<close>\\*["'`]?\]?)(?P<sign>\s*:?\s*(?i:str|string|&str|varchar|secretstr|optional\[str\])\s*=\s*|\s*(?:==?>?|:=?)\s*|\s+(?i:to|is)\s+|\s+|\()"#,
     )
 });
 
-/// Statements whose `IDENTIFIED BY` is followed by a password, though it is a bare word.
+/// Statements whose `IDENTIFIED BY` is followed by a password as a bare word.
 static USERS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?i)\b(?:create|alter|set)\s+(?:user|role)\b|\bset\s+keystore\b|\bgrant\s|\bdatabase\s+link\b",
     )
 });
 
-/// How a text names columns and functions.
+/// The names of columns and functions in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Prose {
     Any,
-    /// Of a column's lineage: what follows `=` is an expression, unless it is a literal.
+    /// In a column's lineage: the text after `=` is an expression, unless it is a literal.
     Expressions,
 }
 
-/// `text` with `***` for the values of secret settings; borrowed when there are none.
+/// Replaces the values of secret settings in `text` by `***`; borrowed if there are none.
 pub(super) fn hidden(text: &str, prose: Prose) -> Cow<'_, str> {
     if !hints(text) {
         return Cow::Borrowed(text);
@@ -103,7 +103,7 @@ fn name_says(name: &str) -> Says {
     }
 }
 
-/// How many round brackets are open at a place.
+/// How many parentheses are open at a position.
 #[derive(Default)]
 struct Brackets {
     read: usize,
@@ -136,7 +136,7 @@ struct Setting<'t> {
 }
 
 impl Setting<'_> {
-    /// How much of `rest` is the secret, and what is written instead.
+    /// How much of `rest` is the secret, and its replacement.
     fn value(&self, rest: &str) -> Option<(usize, String)> {
         if rest.is_empty() {
             return None;
@@ -144,7 +144,7 @@ impl Setting<'_> {
         if let Some(literal) = value::literal(rest) {
             return self.literal(rest, &literal);
         }
-        // A call, which is a name of nothing; only `PASSWORD('x')` holds one.
+        // A call, not a setting; only `PASSWORD('x')` contains a secret.
         if self.sign == "(" {
             return None;
         }
@@ -175,7 +175,7 @@ impl Setting<'_> {
         }
         let mut masked = rest.get(..literal.inside.start)?.to_owned();
         masked.push_str(STARS);
-        // What is not closed goes to the end, and is closed so that who reads it again finds the same.
+        // A value that is not closed goes to the end, and is closed, so that reading it again has the same result.
         masked.push_str(match literal.closed {
             true => rest.get(literal.inside.end..literal.length)?,
             false => literal.close.as_str(),
@@ -209,14 +209,14 @@ impl Setting<'_> {
     fn bare(&self, rest: &str) -> Option<(usize, String)> {
         let fits = if self.is_spaced() {
             let sets = self.is_option() || self.is_identified() || self.is_set();
-            // `--token <<< x` takes it from the input.
+            // `--token <<< x` reads it from standard input.
             sets && !rest.starts_with(['-', '<'])
         } else if self.sign.contains('\n') {
             let fits = self.sign.trim() == ":" && self.says != Says::Perhaps;
             return (fits && self.prose == Prose::Any)
                 .then(|| below::lines(self.sign, self.before, rest))?;
         } else if self.sign.contains(':') && !self.sign.contains('=') {
-            // No URL, no ARN, and no object of JSON, into which the scan goes on.
+            // Not a URL, an ARN, or a JSON object, which the scan examines itself.
             let blank = self.sign.ends_with([' ', '\t']) || self.is_json() || self.is_switch();
             if blank && rest.starts_with(['|', '>', '!']) && self.close.is_empty() {
                 return below::block(self.before, rest);
@@ -233,7 +233,7 @@ impl Setting<'_> {
         if length == 0 || self.is_harmless(value) {
             return None;
         }
-        // A number of JSON becomes a text.
+        // A JSON number becomes a string.
         let quote = match self.is_json() && !value.starts_with('*') {
             true => self.close.trim_end_matches(']'),
             false => "",
@@ -255,7 +255,7 @@ impl Setting<'_> {
             plain_name && value.contains('.') && part(word).eq_ignore_ascii_case(&part(self.name));
         let call = self.sign.contains([' ', '\t']) && value.ends_with(')') && is_call(value);
         let clause = self.is_identified() && is_one("random externally globally", word);
-        // `UID=me;PWD=/x` is a setting of ODBC's.
+        // `UID=me;PWD=/x` is an ODBC setting.
         let folder = is_folder(self.name, value) && !self.before.ends_with(';');
         let weak = self.says == Says::Perhaps
             && !self.is_option()
@@ -278,7 +278,7 @@ impl Setting<'_> {
         self.sign == ":" && (switch || self.name.starts_with("X-") || self.name.starts_with("x-"))
     }
 
-    /// Whether the value of a weak name looks like a secret by itself.
+    /// Whether the value of a weak name looks like a secret on its own.
     fn is_secret(&self, value: &str) -> bool {
         if value.len() >= LONG {
             return true;
@@ -289,12 +289,12 @@ impl Setting<'_> {
         plain && (mixed && !self.is_prose() || value.starts_with('*') || self.is_long_name())
     }
 
-    /// `X-Auth-Token`, `access_token`: no word of prose.
+    /// `X-Auth-Token`, `access_token`: not a word of prose.
     fn is_long_name(&self) -> bool {
         self.name.contains(['_', '-'])
     }
 
-    /// Whether the words before the name make it one of a sentence.
+    /// Whether the words before the name make it part of a sentence.
     fn is_prose(&self) -> bool {
         const BEFORE: &str = "unexpected unrecognized invalid near at of the a an this for expected illegal missing \
              extraneous unknown input next character mismatched";
@@ -357,7 +357,7 @@ impl Setting<'_> {
         {
             return length;
         }
-        // A segment of a path (`/token=x/day=1`), whose value ends with the segment.
+        // A path segment (`/token=x/day=1`), whose value ends with the segment.
         let in_path = self.before.ends_with('/');
         let ends = |c: char| {
             c.is_whitespace()
@@ -377,7 +377,7 @@ impl Setting<'_> {
             value::ended(word, self.in_brackets).len()
         };
         let first = word(rest);
-        // `PASSWORD('x')`: a call that holds the value.
+        // `PASSWORD('x')`: a call that contains the value.
         if let Some(open) = rest.get(..first).and_then(|word| word.find('('))
             && rest
                 .get(first..)
@@ -412,7 +412,7 @@ impl Setting<'_> {
     }
 }
 
-/// A function of columns as SQL and its descriptions have it.
+/// A function of columns, as in SQL and its descriptions.
 fn is_call(value: &str) -> bool {
     const FUNCTIONS: &str = "sha sha1 sha2 sha224 sha256 sha384 sha512 md5 hash farm_fingerprint xxhash64 hashbytes lower \
          upper trim concat coalesce nvl ifnull cast try_cast mask substr substring left right encrypt decrypt \

@@ -1,8 +1,8 @@
-//! Secrets that are known by their shape, whatever stands before them: keys of clouds, tokens of well-known services,
-//! JSON web tokens, private keys. And secrets that stand at a known place of a known form: elements of XML, pairs of
+//! Secrets recognised by their form, whatever precedes them: cloud keys, tokens of well-known services,
+//! JSON web tokens, private keys. And secrets at a known position of a known structure: elements of XML, pairs of
 //! `name` and `value`, arguments of ClickHouse's table functions.
 //!
-//! Called by `secrets.rs` for any string of an event.
+//! Called by `secrets.rs` for every string of an event.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -13,8 +13,8 @@ use super::key::{Says, hints, says};
 use super::mask::STARS;
 use crate::action::pattern;
 
-/// The prefixes by which GitHub, GitLab, Slack, Stripe, Google, Databricks, npm, PyPI, Vault, Hugging Face, SendGrid,
-/// DigitalOcean, dbt Cloud and AWS mark their secrets so that scanners find them
+/// The prefixes with which GitHub, GitLab, Slack, Stripe, Google, Databricks, npm, PyPI, Vault, Hugging Face, SendGrid,
+/// DigitalOcean, dbt Cloud and AWS mark their secrets for scanners
 /// (<https://docs.github.com/code-security/secret-scanning/introduction/supported-secret-scanning-patterns>).
 static TOKENS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(concat!(
@@ -32,12 +32,12 @@ static TOKENS: LazyLock<Regex> = LazyLock::new(|| {
     ))
 });
 
-/// `Bearer x`, `Basic eDp5`: by its length or its digits no word of prose.
+/// `Bearer x`, `Basic eDp5`: not prose, by length or digits.
 static SCHEMES: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"(?i)(?-u:\b)(?P<scheme>bearer|basic)(?P<space>\s+)(?P<value>[A-Za-z0-9._~+/-]{6,}=*)")
 });
 
-/// The shortest text that one of these is in: `basic` with a blank and six characters.
+/// The shortest text with one of these: `basic`, a space and six characters.
 const SHORTEST: usize = 12;
 
 static ELEMENTS: LazyLock<Regex> = LazyLock::new(|| {
@@ -60,7 +60,7 @@ static TURNED: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-/// What sets a value by name in code: `conf.set("fs.s3a.secret.key", "x")`, `.option('password', 'x')`,
+/// Code that sets a value by name: `conf.set("fs.s3a.secret.key", "x")`, `.option('password', 'x')`,
 /// `os.environ.get("DB_PASSWORD", "x")`. Not `df.select("token", "user")`.
 static CALLS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
@@ -68,19 +68,19 @@ static CALLS: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-/// Settings in a URL that stands in another: `odbc_connect=UID%3Du%3BPWD%3Dx%3B`.
+/// Settings in a URL inside another: `odbc_connect=UID%3Du%3BPWD%3Dx%3B`.
 static ENCODED: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r#"(?i)(?P<open>(?:%26|%3B|%3F|%22|\b)(?P<name>[A-Za-z0-9_.-]{1,100})%3D)(?P<value>(?:[^%&\s"'<>;\\]|%(?:[0-14-9A-F][0-9A-F]|2[0-57-9A-F]|3[0-9AC-F]))+)"#,
     )
 });
 
-/// A map as Go prints it: `map[password:x user:y]`.
+/// A map in Go's format: `map[password:x user:y]`.
 static GO_MAPS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r#"(?P<open>[\[ ](?P<name>[A-Za-z0-9_.-]{1,100}):)(?P<value>[^\s\]"']+)"#)
 });
 
-/// ClickHouse's functions and engines that take keys and passwords by their place
+/// ClickHouse's functions and engines that take keys and passwords by position
 /// (<https://clickhouse.com/docs/sql-reference/table-functions>), up to the first argument.
 static FUNCTIONS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
@@ -88,7 +88,7 @@ static FUNCTIONS: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-/// `text` without them; borrowed when there are none.
+/// Redacts `text`; borrowed if nothing changes.
 pub(super) fn hidden(text: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
     if text.len() >= SHORTEST {
@@ -139,7 +139,7 @@ fn scheme(found: &Captures<'_>) -> String {
     let digit = value.contains(|c: char| c.is_ascii_digit());
     let basic = group(found, "scheme").eq_ignore_ascii_case("basic");
     let secret = match basic {
-        // Base64 of `user:password` has padding or a length of fours, and is no word.
+        // Base64 of `user:password` has padding or a length divisible by four, and is not a word.
         true => {
             value.len().is_multiple_of(4) && (digit || value.ends_with('=')) && value.len() >= 8
         }
@@ -165,7 +165,7 @@ fn named(found: &Captures<'_>) -> String {
     }
 }
 
-/// The texts in single quotes among the arguments but the first, or the first three.
+/// The single-quoted arguments except the first, or the first three.
 fn arguments(text: &str) -> Cow<'_, str> {
     let mut out = String::new();
     let (mut done, mut from) = (0, 0);

@@ -1,9 +1,9 @@
-//! SQL without its values: literals become `?`, comments lose their text, everything else stays as it is written.
+//! SQL without its values: literals become `?`, comments lose their text, everything else is unchanged.
 //!
-//! Tokens, not grammar. A text is read in every way in which the dialects that it can be in would read it
-//! (`sql/dialect.rs`), by a lexer of ours (`sql/lexer.rs`) and by sqlparser's (`sql/second.rs`); what any of them takes for
-//! a value goes. Where they part, all of the stretch on which they do is `[redacted]`. Called for the facets that hold
-//! SQL, and for SQL that stands in other strings (`quoted.rs`).
+//! Works on tokens, without a grammar. A text is read in every way in which its possible dialects would read it
+//! (`sql/dialect.rs`), by our lexer (`sql/lexer.rs`) and by sqlparser's (`sql/second.rs`). What any reading takes for
+//! a value is redacted. Where readings disagree, the whole stretch becomes `[redacted]`. Called for facets with
+//! SQL, and for SQL in other strings (`quoted.rs`).
 
 mod dialect;
 mod double;
@@ -19,23 +19,23 @@ use std::ops::Range;
 use dialect::Lexis;
 use lexer::{Kind, Token};
 
-/// What is written instead of SQL that cannot be read, or not in one way.
+/// The replacement of SQL that cannot be read, or not unambiguously.
 const UNREADABLE: &str = "[redacted]";
 
-/// `sql` with `?` for every string and number, and without the text of comments; `[redacted]` for what is not closed,
-/// and for what dialects read differently. Nobody said which dialect it is in.
+/// Replaces every string and number of `sql` by `?` and removes the text of comments; text that is not closed, and text that
+/// dialects read differently, becomes `[redacted]`. The dialect is unknown.
 ///
-/// Double-quoted text stays only where the text shows that it writes names so (`from "t"`, `"a"."b"`), and not after
-/// `LIKE` or in lists of `IN` and `VALUES`. Bare words stay, but the passwords of `IDENTIFIED BY`.
+/// Double-quoted text is kept only if the text shows that it quotes names so (`from "t"`, `"a"."b"`), and not after
+/// `LIKE` or in lists of `IN` and `VALUES`. Bare words are kept, except the passwords of `IDENTIFIED BY`.
 pub fn sql_literals(sql: &str) -> String {
     sql_literals_in(sql, &[])
 }
 
-/// The same in one of `dialects`; in any when there are none.
+/// Like [`sql_literals`] in one of `dialects`; in any if there are none.
 pub fn sql_literals_in(sql: &str, dialects: &[Dialect]) -> String {
     let mut new = once(sql, dialects);
     let mut before = Cow::Borrowed(sql);
-    // A text without what was hidden can be read in another way (`[--x]`): until all agree.
+    // A redacted text can be read in a new way (`[--x]`): repeat until all readings agree.
     for _ in 0..ROUNDS {
         if new == before {
             break;
@@ -46,7 +46,7 @@ pub fn sql_literals_in(sql: &str, dialects: &[Dialect]) -> String {
     new
 }
 
-/// As often a text is read again.
+/// How often a text is read again.
 const ROUNDS: usize = 8;
 
 fn once(sql: &str, dialects: &[Dialect]) -> String {
@@ -61,12 +61,12 @@ fn once(sql: &str, dialects: &[Dialect]) -> String {
     out
 }
 
-/// The places of `sql` that are hidden in any reading, in order.
+/// Returns the spans of `sql` that are redacted in any reading, in order.
 pub(super) fn places(sql: &str, dialects: &[Dialect]) -> Vec<Place> {
     together(sql, hidden(sql, dialects))
 }
 
-/// A place that is hidden.
+/// A span to redact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) range: Range<usize>,
@@ -74,12 +74,12 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// What is written instead.
+    /// The replacement.
     pub(super) fn text(&self) -> &'static str {
         self.shown.text()
     }
 
-    /// Whether it may hold more than a value.
+    /// Whether the span may contain more than a value.
     pub(super) fn is_doubtful(&self) -> bool {
         self.shown == Shown::Doubt
     }
@@ -91,7 +91,7 @@ impl Place {
     }
 }
 
-/// What is written instead; of several for the same place, the last.
+/// Returns the replacement; of several for the same span, the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Shown {
     Comment(&'static str),
@@ -109,7 +109,7 @@ impl Shown {
     }
 }
 
-/// What any reading hides, in order of places.
+/// Collects the spans of all readings, in order.
 fn hidden(sql: &str, dialects: &[Dialect]) -> Vec<Place> {
     let mut found = Vec::new();
     for lexis in dialect::ways(sql, dialects) {
@@ -123,7 +123,7 @@ fn hidden(sql: &str, dialects: &[Dialect]) -> Vec<Place> {
             }
         }
     }
-    // The longest of those that begin together first.
+    // Of those with the same start, the longest first.
     found.sort_by(|one, two| {
         let key = |hidden: &Place| (hidden.range.start, usize::MAX - hidden.range.end);
         key(one).cmp(&key(two)).then(one.shown.cmp(&two.shown))
@@ -154,7 +154,7 @@ fn of_token(token: &Token) -> Option<Place> {
     Some(Place::of(token.range.clone(), shown))
 }
 
-/// One place for those that overlap. It is doubtful, unless one reading has all of it as one.
+/// Merges overlapping spans. The result is ambiguous unless one reading has all of it as one span.
 fn together(sql: &str, found: Vec<Place>) -> Vec<Place> {
     let mut all: Vec<Place> = Vec::new();
     for hidden in found {
@@ -164,14 +164,14 @@ fn together(sql: &str, found: Vec<Place>) -> Vec<Place> {
                     last.shown = last.shown.max(hidden.shown);
                 } else if hidden.range.end > last.range.end {
                     last.range.end = hidden.range.end;
-                    // A reading that has all of it came first, if there is one: this is none.
+                    // A reading with the whole span came first, if there is one; this is not it.
                     last.shown = Shown::Doubt;
                 }
             }
             _ => all.push(hidden),
         }
     }
-    // Only a comment that hides something is one: `--` alone stays, as it is.
+    // Only a comment with text counts: `--` alone stays unchanged.
     all.retain(|hidden| sql.get(hidden.range.clone()) != Some(hidden.shown.text()));
     all
 }

@@ -1,28 +1,28 @@
-//! Where a value ends that stands after the name of a secret. Pure; each reads forward and no further than it must.
+//! Finds the end of a value that follows the name of a secret. Pure; reads forward and no further than needed.
 //!
 //! Called by `settings.rs` and `command.rs`.
 
 use std::ops::Range;
 
-/// The longest value in braces, in characters: each brace looks for its end.
+/// The longest value in braces, in characters: each opening brace searches for its end.
 const BRACES: usize = 1024;
 
-/// The longest prefix of a string, as `_utf8mb4`.
+/// The longest prefix of a string, such as `_utf8mb4`.
 const PREFIX: usize = 12;
 
 /// A value in quotes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Literal {
     pub(super) length: usize,
-    /// What stands between the quotes.
+    /// The text between the quotes.
     pub(super) inside: Range<usize>,
     pub(super) closed: bool,
-    /// What closes it.
+    /// The closing quote.
     pub(super) close: String,
 }
 
-/// The literal that `text` starts with, with the prefixes and quotes of SQL, Python and JSON; what is not closed goes to
-/// the end. In a string of a string the quote has a backslash itself.
+/// Reads the literal at the start of `text`, with the prefixes and quotes of SQL, Python and JSON; one that is not closed goes to
+/// the end. In a string inside a string the quote is escaped itself.
 pub(super) fn literal(text: &str) -> Option<Literal> {
     let letters = text
         .bytes()
@@ -85,7 +85,7 @@ fn curly(text: &str) -> Option<Literal> {
     between(text, from, &close.unwrap_or('’').to_string())
 }
 
-/// What stands between the first `from` bytes and `close`.
+/// The text between the first `from` bytes and `close`.
 fn between(text: &str, from: usize, close: &str) -> Option<Literal> {
     let found = text.get(from..)?.find(close);
     let end = found.map_or(text.len(), |at| from + at);
@@ -138,7 +138,7 @@ fn quoted(text: &str) -> Option<Literal> {
     })
 }
 
-/// Whether a quote after `run` backslashes ends what one after `opened` began.
+/// Whether a quote after `run` backslashes closes one after `opened` backslashes.
 fn closes(opened: usize, run: usize) -> bool {
     match opened {
         0 => run.is_multiple_of(2),
@@ -147,8 +147,8 @@ fn closes(opened: usize, run: usize) -> bool {
     }
 }
 
-/// The brackets that `text` starts with: their length, and whether they are closed; to the end when they are not. Texts in
-/// quotes are skipped.
+/// Returns the length of the brackets at the start of `text`, and whether they are closed; to the end if not. Quoted
+/// text is skipped.
 pub(super) fn bracketed(text: &str) -> Option<(usize, bool)> {
     if !text.starts_with(['(', '[']) {
         return None;
@@ -172,14 +172,14 @@ pub(super) fn bracketed(text: &str) -> Option<(usize, bool)> {
     Some((text.len(), false))
 }
 
-/// `word` without what closes a bracket that was open before it: `f(token=x)`. A bracket in the middle of a word is part
+/// `word` without closing brackets that were opened before it: `f(token=x)`. A bracket inside a word is part
 /// of a password.
 pub(super) fn ended(word: &str, in_brackets: bool) -> &str {
     let mut kept = word.strip_suffix(',').unwrap_or(word);
     let count = |c: char| kept.matches(c).count();
     let mut more = [('(', ')'), ('[', ']'), ('{', '}')]
         .map(|(open, close)| (close, count(close).saturating_sub(count(open))));
-    // As many as are closed at the end and were not opened in it.
+    // As many as are closed at the end and not opened inside.
     while let Some(last) = kept.chars().next_back() {
         let Some((_, left)) = more
             .iter_mut()
@@ -196,7 +196,7 @@ pub(super) fn ended(word: &str, in_brackets: bool) -> &str {
     kept
 }
 
-/// The value in braces that `rest` starts with: of ODBC, where `}}` is a brace, or of a template.
+/// The value in braces at the start of `rest`: of ODBC, where `}}` is a brace, or of a template.
 pub(super) fn braces(rest: &str) -> Option<usize> {
     let rest = match rest.char_indices().nth(BRACES) {
         Some((at, _)) => rest.get(..at)?,

@@ -1,6 +1,6 @@
-//! What partitions, dates, ids of runs and temporary parts look like: the patterns, and nothing else.
+//! The patterns of partitions, dates, run ids and temporary parts.
 //!
-//! Dates have to be plausible (years 1900 to 2099, months 1 to 12, days 1 to 31): names are full of other numbers.
+//! Dates must be plausible (years 1900 to 2099, months 1 to 12, days 1 to 31): names contain many other numbers.
 
 use std::sync::LazyLock;
 
@@ -8,28 +8,28 @@ use regex::Regex;
 
 use crate::action::pattern;
 
-/// In what kind of name something stands.
+/// The kind of name that contains a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Dataset,
     Job,
 }
 
-/// A pattern for the end of a name's part: what stands `before` and `after` stays.
+/// A pattern for the end of a name's part: the groups `before` and `after` are kept.
 pub(super) struct Ends {
     dataset: Regex,
     job: Regex,
 }
 
 pub(super) struct Forms {
-    /// Whole segments of a path.
+    /// Whole path segments.
     pub(super) partition: Regex,
     pub(super) day: Regex,
     pub(super) run: Regex,
     pub(super) temporary: Regex,
-    /// What comes off the end of a part.
+    /// Endings of a part.
     pub(super) date_end: Ends,
-    /// BigQuery's, of a partition.
+    /// BigQuery's partition decorators.
     pub(super) decorator: Ends,
     pub(super) run_end: Ends,
     pub(super) temporary_end: Ends,
@@ -46,12 +46,12 @@ const DAY: &str = "(?:0[1-9]|[12][0-9]|3[01])";
 const HOUR: &str = "(?:[01][0-9]|2[0-3])";
 const SIXTY: &str = "[0-5][0-9]";
 const UUID: &str = "(?:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})";
-/// 32 hex digits are a UUID only where they are a whole segment: at the end of a name they are a digest that tells it
-/// from others (dbt, `generate_test_name`: names over 63 characters are cut and get their MD5).
+/// 32 hex digits are a UUID only as a whole segment: at the end of a name they are a digest that distinguishes it
+/// from others (dbt, `generate_test_name`: names over 63 characters are truncated and get their MD5).
 const HEX: &str = "[0-9a-fA-F]{32}";
-/// What closes a quoted identifier: ANSI and most, MySQL and Spark, SQL Server.
+/// Closing quotes of identifiers: ANSI and most, MySQL and Spark, SQL Server.
 const CLOSING: &str = r#"["`\]]*"#;
-/// What a stripped part may not consist of alone: separators and what opens a quoted identifier.
+/// A stripped part may not consist only of these: separators and opening quotes.
 const BEFORE: &str = r#"[^._\-/$\s"`\[]"#;
 
 pub(super) fn forms() -> &'static Forms {
@@ -61,7 +61,7 @@ pub(super) fn forms() -> &'static Forms {
 
 impl Ends {
     fn new(form: &str, follows: &str) -> Ends {
-        // Something has to stand before it in its part, or the part would be gone: `db.schema._20240501` stays.
+        // Something must precede it in its part, or the part would be empty: `db.schema._20240501` stays.
         let with = |separators: &str| {
             format!("(?P<before>{BEFORE})[{separators}]+{form}(?P<after>{CLOSING}(?:{follows}))")
         };
@@ -90,7 +90,7 @@ impl Forms {
             day("-"),
             day("_")
         );
-        // Airflow's run ids; YARN's and Spark's application ids.
+        // Run ids of Airflow; application ids of YARN and Spark.
         let ids = format!(
             "(?i:scheduled|manual|backfill|dataset_triggered|asset_triggered)__{date}|(?i:application)_[0-9]{{10,}}_[0-9]+|(?i:app)-[0-9]{{14}}-[0-9]{{4}}|(?i:local)-[0-9]{{13}}"
         );
@@ -99,13 +99,13 @@ impl Forms {
         let decorator = pattern(&format!(
             r"(?P<before>{BEFORE})\$(?:{YEAR}(?:{MONTH}(?:{DAY}(?:{HOUR})?)?)?)(?P<after>{CLOSING})$"
         ));
-        // dbt adds the time of day to `__dbt_tmp`, and folds it with the rest where the store folds. Hex digits without a
+        // dbt appends the time of day to `__dbt_tmp`, and folds both where the store folds. Hex digits without a
         // number are words: `_tmp_facade`.
         let tables = "_dbt_(?:tmp|backup|new_data)[0-9_]*(?:t[0-9_]+z?)?";
         let short = "(?:tmp|temp)_[0-9a-f]*[0-9][0-9a-f]*";
         let temporary_end = format!("(?i:{tables}|{short})");
         Forms {
-            // Hive writes what is special in a key or value as `%` and two digits, some writers the equals sign too.
+            // Hive writes special characters of a key or value as `%` and two digits, some writers the equals sign too.
             partition: pattern(
                 r"(?s)^(?:[\p{L}_]|%[0-9A-Fa-f]{2})(?:[\p{L}\p{M}\p{N}_.\-+@$ ]|%[0-9A-Fa-f]{2})*?(?:=|%3[Dd]).*$",
             ),
@@ -136,7 +136,7 @@ impl Forms {
         }
     }
 
-    /// How many segments from the first on are year and month, and day, hour and minute as far as they go on.
+    /// Counts the segments from the first on that are year and month, then day, hour and minute.
     pub(super) fn days_in(&self, segments: &[&str]) -> usize {
         let parts = [
             &self.year,
@@ -148,7 +148,7 @@ impl Forms {
         let count = (segments.iter().zip(parts))
             .take_while(|(segment, part)| part.is_match(segment))
             .count();
-        // A year alone is as likely a number.
+        // A year alone may as well be a number.
         if count < 2 { 0 } else { count }
     }
 }

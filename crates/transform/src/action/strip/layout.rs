@@ -1,20 +1,20 @@
-//! How names are built in a store, and which segments of a path are the identity of what lies there.
+//! The structure of names in a store, and the path segments that are part of the identity.
 //!
-//! A UUID or a date is most often what a run was given. These are the places where it is what a catalogue gave to a
-//! table, a lakehouse or a volume, so that nothing else tells two of them apart. Called by `strip.rs`.
+//! A UUID or a date usually belongs to a run. Here are the positions where a catalogue assigned it to a
+//! table, a lakehouse or a volume, so that only it distinguishes two of them. Called by `strip.rs`.
 
-/// What a name consists of.
+/// The parts of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layout {
     /// A path in a store of files or objects.
     Path,
     /// The same in Microsoft's OneLake, where the path starts with the GUID of an item.
     OneLake,
-    /// Parts that each name something (`database.schema.table`, `table/database/table`): none of them is taken out.
+    /// Parts that each name something (`database.schema.table`, `table/database/table`): none is removed.
     Table,
-    /// A topic, which may well be called by a date.
+    /// A topic, whose name may be a date.
     Topic,
-    /// Not known: what looks like a date or an id in a path is taken for one, `a=b` and 32 hex digits are not.
+    /// Unknown: dates and ids in a path are recognised, `a=b` and 32 hex digits are not.
     Unknown,
 }
 
@@ -68,11 +68,11 @@ const TABLES: [&str; 39] = [
     "vertica",
 ];
 
-/// Directories whose children a catalogue names: managed storage of Unity Catalog is
+/// Directories whose children a catalogue names. Managed storage of Unity Catalog is
 /// `…/__unitystorage/catalogs/<uuid>/tables/<uuid>`, or `<metastore>/tables/<uuid>` (Databricks, "Managed storage").
 const OF_A_CATALOGUE: [&str; 5] = ["tables", "volumes", "models", "catalogs", "schemas"];
 
-/// What lies in a lakehouse: `<workspace>/<lakehouse>/Tables/…` (Microsoft, "OneLake access and APIs").
+/// The contents of a lakehouse: `<workspace>/<lakehouse>/Tables/…` (Microsoft, "OneLake access and APIs").
 const OF_A_LAKEHOUSE: [&str; 4] = ["tables", "files", "volumes", "models"];
 
 impl Layout {
@@ -97,12 +97,12 @@ impl Layout {
         matches!(self, Layout::Path | Layout::OneLake)
     }
 
-    /// Whether segments of a name can go at all.
+    /// Whether segments of a name are removable at all.
     pub(super) fn has_segments(self) -> bool {
         !matches!(self, Layout::Table | Layout::Topic)
     }
 
-    /// Whether the segment at `index` is part of the identity, whatever it looks like.
+    /// Whether the segment at `index` is part of the identity, whatever its form.
     pub(super) fn keeps(self, segments: &[&str], index: usize) -> bool {
         let is = |segment: &str, known: &[&str]| {
             known.iter().any(|name| name.eq_ignore_ascii_case(segment))
@@ -136,7 +136,7 @@ impl Layout {
     }
 }
 
-/// Whether a segment stands for several.
+/// Whether a segment is a pattern.
 pub(super) fn is_glob(segment: &str) -> bool {
     segment.contains(['*', '?']) || segment.contains('{') && segment.contains('}')
 }

@@ -1,11 +1,11 @@
-//! Where a server is: host and port, wherever a URL says them. Read by `normalise.rs`.
+//! Reads the server of a URL: host and port, wherever the URL has them. Called by `normalise.rs`.
 
 use super::super::{lacks_port, oracle, url::Url};
 use super::{At, Driver};
 use crate::endpoint::is_region;
 
 impl Driver {
-    /// Where the server is, with what settings say of it.
+    /// The server, including what settings contribute.
     pub(in super::super) fn authority(&self, host: String, url: &Url<'_>, at: &At) -> String {
         let mut host = host;
         if self.is("oracle") && host.starts_with('(') {
@@ -19,7 +19,7 @@ impl Driver {
                 .split(',')
                 .all(|part| part.matches('@').count() == 1)
         {
-            // A list of hosts, each with its user.
+            // A list of hosts, each with a user.
             let hosts = url
                 .authority
                 .split(',')
@@ -29,7 +29,7 @@ impl Driver {
         if self.is("db2")
             && let Some(start) = host.find('=').and_then(|at| host.get(..at)?.rfind(':'))
         {
-            // Settings without the database that belongs in front of them.
+            // Settings without the database that precedes them.
             host.truncate(start);
         }
         if self.is("mysql") && host.contains('(') {
@@ -55,7 +55,7 @@ impl Driver {
             host = format!("{}\\{instance}", host.trim_end_matches(':'));
         }
         if let Some((server, instance)) = host.split_once('\\').filter(|_| self.is("mssql")) {
-            // With a port the instance is ignored ("Building the connection URL").
+            // With a port, the instance is ignored ("Building the connection URL").
             let port = instance
                 .split_once(':')
                 .map(|(_, port)| port.to_owned())
@@ -71,7 +71,7 @@ impl Driver {
     }
 }
 
-/// MySQL's `address=(host=h)(port=3307)(user=u)`, one or several.
+/// Reads MySQL's `address=(host=h)(port=3307)(user=u)`, one or several.
 fn key_values(authority: &str) -> Option<String> {
     let (mut hosts, mut last) = (Vec::new(), None::<String>);
     for pair in authority.split(['(', ')', '[', ']', ',']) {

@@ -1,4 +1,4 @@
-//! Stores without a server: Athena and BigQuery, whose namespaces are of a service. Read by `normalise.rs`.
+//! Stores without a server: Athena and BigQuery, whose namespaces name a service. Called by `normalise.rs`.
 
 use openlineage::Identity;
 
@@ -16,8 +16,8 @@ const ATHENA: Driver = Driver {
     ..PLAIN
 };
 
-/// A driver's URL of Athena names the region in the host or in a setting; the rest (output location, credentials,
-/// port) is no part of the store's name.
+/// An Athena URL has the region in the host or in a setting. The rest (output location, credentials,
+/// port) is not part of the store's name.
 pub(crate) fn athena(url: &Url<'_>, dataset: &Identity) -> Normalised {
     let mut parts = url.rest.split(';');
     let host = parts.next().unwrap_or_default();
@@ -77,7 +77,7 @@ pub(crate) fn athena(url: &Url<'_>, dataset: &Identity) -> Normalised {
 }
 
 /// BigQuery's: <https://cloud.google.com/bigquery/docs/reference/odbc-jdbc-drivers> (ProjectId, DefaultDataset). The
-/// namespace is the word `bigquery`, and names are whole.
+/// namespace is the word `bigquery`, and names are complete.
 const BIGQUERY: Driver = Driver {
     database: &["projectid", "project"],
     schema: &["defaultdataset", "dataset"],
@@ -122,7 +122,7 @@ pub(crate) fn bigquery(url: &Url<'_>, dataset: &Identity) -> Normalised {
     };
     let (namespace, name, left) = match placed {
         Ok(name) => ("bigquery".to_owned(), name, None),
-        // Without the other settings, which say who.
+        // Without the other settings, which describe the user.
         Err(why) if dataset.name.is_empty() => {
             let said = key("ProjectId", &by_setting.0) + &key("DefaultDataset", &by_setting.1);
             (

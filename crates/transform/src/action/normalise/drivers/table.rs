@@ -1,4 +1,4 @@
-//! The drivers, with the settings that tell tables apart by the documentation of each. Read by `drivers.rs`.
+//! The table of drivers, with the settings that distinguish tables according to each driver's documentation. Read by `drivers.rs`.
 
 use super::{Driver, Own, Path};
 
@@ -112,7 +112,7 @@ pub(super) const DRIVERS: [Driver; 15] = [
         levels: 2,
         ..PLAIN
     },
-    // Not reached by a driver's URL with parts of the name in it; its names are of three.
+    // No driver URL contains parts of the name; its names have three parts.
     Driver {
         schemes: &["unitycatalog"],
         path: Path::DatabaseAndSchema,
@@ -120,7 +120,7 @@ pub(super) const DRIVERS: [Driver; 15] = [
     },
 ];
 
-/// Of three parts, with the database in the path.
+/// Names of three parts, with the database in the path.
 pub(super) const PLAIN: Driver = Driver {
     schemes: &[],
     scheme: None,

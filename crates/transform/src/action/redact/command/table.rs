@@ -1,17 +1,17 @@
-//! Which options of which commands take a password without saying so. Data alone; `command.rs` reads it.
+//! The options that take a password without naming it, by command. Data only; `command.rs` reads it.
 
-/// What an option of a command takes.
+/// The value of an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Takes {
     /// A password.
     Secret,
-    /// `user:password`, of which the user stays.
+    /// `user:password`; the user is kept.
     Pair(char),
-    /// A password that is written together with the option: `-pX`; after a blank it is something else.
+    /// A password joined to the option: `-pX`; after a space it has another meaning.
     Attached,
-    /// A password, but not where it is written together with the option: `-key` is no `-k ey`.
+    /// A password, but not joined to the option: `-key` is not `-k ey`.
     Apart,
-    /// A password where somebody logs in.
+    /// A password, after a subcommand that logs in.
     Login,
 }
 
@@ -20,7 +20,7 @@ pub(super) struct Command {
     pub(super) options: &'static [(&'static str, Takes)],
 }
 
-/// The manuals of these commands say so; an option that takes a password from a file is not here.
+/// From the manuals of these commands; options that read a password from a file are not listed.
 pub(super) static COMMANDS: [Command; 15] = [
     Command {
         names: &["curl", "wget", "http", "https", "httpie", "xh"],
@@ -90,7 +90,7 @@ pub(super) static COMMANDS: [Command; 15] = [
             ("--string-value", Takes::Secret),
         ],
     },
-    // The same letter publishes a port elsewhere.
+    // Elsewhere the same letter publishes a port.
     Command {
         names: &[
             "docker", "podman", "helm", "skopeo", "buildah", "oc", "crane", "nerdctl", "oras",

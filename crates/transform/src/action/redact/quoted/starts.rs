@@ -1,8 +1,8 @@
-//! Where a statement starts in a text that is none: the words that statements and their parts begin with, and what has to
-//! follow each for it to be SQL and no sentence.
+//! Finds the start of a statement inside other text: the words that begin statements and clauses, and what must
+//! follow each for it to be SQL and not a sentence.
 //!
-//! Where that is doubtful it is a start: what is lost is a value in quotes or a number of a sentence, and not a secret.
-//! Only a few tokens after the word are looked at, so that a text is read in proportion to its length. Called by
+//! In doubt it is a start: that redacts a quoted value or a number of a sentence, and never keeps a secret.
+//! Only a few tokens after the word are examined, so the work is proportional to the length of the text. Called by
 //! `quoted.rs`.
 
 use std::sync::LazyLock;
@@ -14,7 +14,7 @@ use crate::action::pattern;
 
 use Token::{Comment, Flag, Name, Number, Sign, Stop, Text, Word};
 
-/// The words; as a printed string has them, the end of a line may stand right before one.
+/// The words; in a printed string an escaped line end may directly precede one.
 static VERBS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(concat!(
         r"(?i-u:(?:\b|\\[nrt])(?P<verb>select|insert|upsert|replace|update|delete|merge|with|create|alter|drop|rename|copy|unload",
@@ -23,7 +23,7 @@ static VERBS: LazyLock<Regex> = LazyLock::new(|| {
     ))
 });
 
-/// What `create` and the like are about.
+/// The objects of `create` and similar.
 const OBJECTS: [&str; 49] = [
     "table",
     "view",
@@ -76,14 +76,14 @@ const OBJECTS: [&str; 49] = [
     "column",
 ];
 
-/// What commands call their own: `az keyvault secret show --name n`, `git merge --no-ff`. A comment with no blank after its
-/// dashes hides nothing that the other parts of such a statement do not show.
+/// Words that commands use: `az keyvault secret show --name n`, `git merge --no-ff`. A comment without a space after its
+/// dashes redacts nothing that other parts of such a statement do not reveal.
 const SUBCOMMANDS: [&str; 17] = [
     "update", "delete", "merge", "create", "alter", "drop", "rename", "copy", "call", "exec",
     "execute", "set", "load", "export", "import", "restore", "show",
 ];
 
-/// Words in the list of a `select` that no sentence has there, or that say that it is one.
+/// Words in the list of a `select` that a sentence does not contain there, or that show that it is one.
 const IN_LISTS: [&str; 12] = [
     "from", "as", "is", "when", "case", "between", "like", "union", "not", "null", "date",
     "interval",
@@ -94,10 +94,10 @@ const COMPARES: [&str; 11] = [
     "in", "like", "ilike", "rlike", "regexp", "similar", "glob", "between", "is", "not", "collate",
 ];
 
-/// How many tokens of a list are looked at.
+/// How many tokens of a list are examined.
 const WORDS: usize = 7;
 
-/// Where the next statement starts, from the byte `from`.
+/// Finds the start of the next statement, from the byte `from`.
 pub(super) fn find(text: &str, mut from: usize) -> Option<usize> {
     loop {
         let verb = VERBS.captures_at(text, from)?.name("verb")?;
@@ -117,7 +117,7 @@ fn starts(verb: &str, tokens: Tokens<'_>) -> bool {
     let mut next = tokens;
     let first = next.next();
     let first_is = |words: &[&str]| first.is_some_and(|token| token.is(words));
-    // Nothing but SQL has a comment there.
+    // Only SQL has a comment there.
     if first == Some(Comment) {
         return true;
     }
@@ -174,7 +174,7 @@ fn starts(verb: &str, tokens: Tokens<'_>) -> bool {
     }
 }
 
-/// What may stand between `set` and a name, or makes it one of a statement.
+/// Words that may stand between `set` and a name, or show that it is a statement.
 const SETS: [&str; 10] = [
     "session",
     "global",
@@ -188,7 +188,7 @@ const SETS: [&str; 10] = [
     "authorization",
 ];
 
-/// The list of a `select`: any sign before a sentence would have ended, or a word that no sentence has.
+/// The list of a `select`: any sign before the end of a sentence, or a word that no sentence contains.
 fn lists(tokens: Tokens<'_>) -> bool {
     for token in tokens.take(WORDS) {
         match token {
@@ -229,12 +229,12 @@ fn copies(mut tokens: Tokens<'_>) -> bool {
     (named || tokens.rest.len() < before) && tokens.has(1, &["from", "to"])
 }
 
-/// A statement that runs something: with a value, a variable, or a text of SQL.
+/// A statement that runs something: with a value, a variable, or SQL text.
 fn executes(mut tokens: Tokens<'_>, first: Option<Token<'_>>) -> bool {
     if first == Some(Sign('@')) || first.is_some_and(|token| token.is(&["immediate"])) {
         return true;
     }
-    // `exec ('select …')`; a method of that name has no blank before its bracket.
+    // `exec ('select …')`; a method of that name has no space before its parenthesis.
     let mut inside = tokens;
     if first == Some(Sign('('))
         && tokens.rest.starts_with([' ', '\t'])
@@ -249,7 +249,7 @@ fn executes(mut tokens: Tokens<'_>, first: Option<Token<'_>>) -> bool {
         })
 }
 
-/// A name and what it is compared with; a `value` has to follow where the word before is in many sentences.
+/// A name and a comparison; a `value` must follow if the preceding word is common in sentences.
 fn compares(tokens: Tokens<'_>, value: bool) -> bool {
     let mut tokens = tokens.without(&["not"]);
     while { tokens }.next() == Some(Sign('(')) {

@@ -1,25 +1,25 @@
-//! The text after a word in tokens, roughly: enough to tell a statement from a sentence in any dialect, and no more.
+//! Approximate tokens of the text after a word: enough to distinguish a statement from a sentence in any dialect.
 //!
-//! What a statement holds is read by `sql.rs`. Called by `starts.rs`.
+//! `sql.rs` reads the statement itself. Called by `starts.rs`.
 
 use Token::{Comment, Flag, Name, Number, Sign, Stop, Text, Word};
 
-/// How far a text is looked at, in bytes.
+/// How much text is examined, in bytes.
 const WINDOW: usize = 600;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Token<'t> {
     Word(&'t str),
-    /// In quotes of names.
+    /// A quoted name.
     Name,
-    /// In quotes of texts, with its prefix.
+    /// A quoted text with its prefix.
     Text,
     Number,
     Comment,
     /// The option of a command: `--word`.
     Flag,
     Sign(char),
-    /// What ends a sentence or a part of one.
+    /// The end of a sentence or clause.
     Stop,
 }
 
@@ -36,11 +36,11 @@ impl Token<'_> {
     }
 }
 
-/// The tokens of the text after a word, roughly: enough to tell a statement from a sentence.
+/// Approximate tokens of the text after a word: enough to distinguish a statement from a sentence.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tokens<'t> {
     pub(super) rest: &'t str,
-    /// Whether `--word` is the option of a command, and no comment.
+    /// Whether `--word` is an option of a command rather than a comment.
     options: bool,
 }
 
@@ -56,7 +56,7 @@ impl<'t> Tokens<'t> {
         }
     }
 
-    /// The same, where `--word` is the option of a command: one word, and no comment that hides the line.
+    /// Like `new`, with `--word` as an option of a command: one word, and not a comment that hides the line.
     pub(super) fn with_options(self) -> Tokens<'t> {
         Tokens {
             options: true,
@@ -70,7 +70,7 @@ impl<'t> Tokens<'t> {
         until.any(|token| token == Comment || token.is(words))
     }
 
-    /// What follows the first words that are some of these.
+    /// Skips leading words that are among these.
     pub(super) fn without(mut self, words: &[&str]) -> Tokens<'t> {
         let mut after = self;
         while after.next().is_some_and(|token| token.is(words)) {
@@ -79,7 +79,7 @@ impl<'t> Tokens<'t> {
         self
     }
 
-    /// Takes a name with its parts; whether there is one.
+    /// Consumes a name with its parts; returns whether there is one.
     pub(super) fn name(&mut self) -> bool {
         let mut found = false;
         loop {
@@ -99,7 +99,7 @@ impl<'t> Tokens<'t> {
         }
     }
 
-    /// Takes what stands in parentheses, if that comes next.
+    /// Consumes a parenthesised group, if it is next.
     pub(super) fn group(&mut self) {
         let mut after = *self;
         if after.next() != Some(Sign('(')) {
@@ -119,12 +119,12 @@ impl<'t> Tokens<'t> {
         *self = after;
     }
 
-    /// Takes `length` bytes.
+    /// Consumes `length` bytes.
     fn skip(&mut self, length: usize) {
         self.rest = self.rest.get(length..).unwrap_or_default();
     }
 
-    /// Takes to the next of `mark`, which is taken too, or all.
+    /// Consumes up to and including the next `mark`, or everything.
     fn until(&mut self, mark: &str) {
         let end = self.rest.find(mark).map(|at| at + mark.len());
         self.skip(end.unwrap_or(self.rest.len()));
@@ -135,7 +135,7 @@ impl<'t> Iterator for Tokens<'t> {
     type Item = Token<'t>;
 
     fn next(&mut self) -> Option<Token<'t>> {
-        // Blanks, and what is escaped as one: `\n` of a printed string.
+        // White space, and escaped white space: `\n` of a printed string.
         loop {
             self.rest = self.rest.trim_start();
             let slashes = self.rest.len() - self.rest.trim_start_matches('\\').len();
@@ -174,7 +174,7 @@ impl<'t> Iterator for Tokens<'t> {
             let word = rest.get(..end)?;
             self.skip(end);
             let after = self.rest.trim_start_matches('&').trim_start_matches('\\');
-            // `_utf8 'x'`: the name of a character set may stand apart.
+            // `_utf8 'x'`: the name of a character set may be separate.
             let after = match word.starts_with('_') {
                 true => after.trim_start(),
                 false => after,

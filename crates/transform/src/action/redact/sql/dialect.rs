@@ -1,9 +1,9 @@
-//! The dialects of SQL as a lexer sees them: where strings, comments and quoted names begin and end.
+//! SQL dialects as a lexer sees them: where strings, comments and quoted names begin and end.
 //!
-//! Only what decides what is a value is here; nothing of grammar. Which dialect a text is in is said by its facet, or by
-//! who ran it and what it read (`redact/places.rs`); where nobody says so it can be any, and is read as each.
+//! Contains only what decides which tokens are values; no grammar. The dialect of a text is given by its facet, or by
+//! its engine and the datasets read (`redact/places.rs`). If it is unknown, the text is read in each dialect.
 
-/// A dialect whose texts are cut into tokens in a way of its own.
+/// A dialect with lexical rules of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Dialect {
     /// The standard, and what follows it: Trino, Vertica, DB2, Teradata, Exasol, Hana.
@@ -14,11 +14,11 @@ pub enum Dialect {
     ClickHouse,
     /// DuckDB.
     DuckDb,
-    /// MySQL and MariaDB, and what speaks their protocol: StarRocks, Doris, SingleStore.
+    /// MySQL and MariaDB, and systems with their protocol: StarRocks, Doris, SingleStore.
     MySql,
     /// Oracle.
     Oracle,
-    /// PostgreSQL, and what grew out of it.
+    /// PostgreSQL and its descendants.
     Postgres,
     /// Redshift.
     Redshift,
@@ -32,22 +32,22 @@ pub enum Dialect {
     Spark,
 }
 
-/// What texts in double quotes are.
+/// The meaning of double quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Double {
     Name,
     Value,
-    /// By the place they stand in: a dialect that takes both, or one that nobody named.
+    /// By position: in a dialect with both, or an unknown one.
     Either,
 }
 
-/// Texts between dollar signs.
+/// Dollar-quoted texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dollar {
     No,
     /// `$$…$$` only.
     Plain,
-    /// `$tag$…$tag$` too.
+    /// Also `$tag$…$tag$`.
     Tagged,
 }
 
@@ -57,16 +57,16 @@ pub(super) enum Raw {
     No,
     /// Ends at the first quote.
     Plain,
-    /// A quote after a backslash does not end it, though both stay.
+    /// A quote after a backslash does not end it, though both are kept.
     Escaped,
 }
 
-/// One way to cut a text into tokens.
+/// One set of lexical rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Lexis {
-    /// A backslash in a string escapes what follows.
+    /// A backslash in a string escapes the next character.
     pub(super) backslash: bool,
-    /// In `E'…'` it does.
+    /// It does in `E'…'`.
     pub(super) e_strings: bool,
     pub(super) raw: Raw,
     /// `'''…'''` and `"""…"""`.
@@ -87,11 +87,11 @@ pub(super) struct Lexis {
     pub(super) dash_space: bool,
     /// Comments in comments.
     pub(super) nested: bool,
-    /// `$12.50` is an amount, and `$1` is one too.
+    /// `$12.50` is an amount, and so is `$1`.
     pub(super) money: bool,
     /// A carriage return ends a line.
     pub(super) cr: bool,
-    /// Typographic quotes, as a text has them that went through a word processor.
+    /// Typographic quotes, as word processors insert them.
     pub(super) curly: bool,
 }
 
@@ -130,12 +130,12 @@ const ALL: [Dialect; 12] = [
 ];
 
 impl Dialect {
-    /// The dialect that `name` means, as producers and tools write it: `postgresql`, `tsql`, `Spark SQL`, or the scheme
-    /// of a namespace. `None` for a name that says nothing.
+    /// The dialect that `name` refers to, as producers and tools spell it: `postgresql`, `tsql`, `Spark SQL`, or the scheme
+    /// of a namespace. `None` for an unknown name.
     pub fn named(name: &str) -> Option<Dialect> {
         let mut letters = name.to_ascii_lowercase();
         letters.retain(|c| c.is_ascii_alphanumeric());
-        // The first that fits: `bigquery` before `sql`, `sparksql` and `mysql` by their own words.
+        // The first match: `bigquery` before `sql`, `sparksql` and `mysql` by their own words.
         const NAMES: [(&str, Dialect); 12] = [
             ("bigquery googlesql googlestandardsql", Dialect::BigQuery),
             ("clickhouse", Dialect::ClickHouse),
@@ -164,10 +164,10 @@ impl Dialect {
         NAMES.iter().find(fits).map(|(_, dialect)| *dialect)
     }
 
-    /// How it is read. Where servers of one dialect differ, in each of their ways.
+    /// Its lexical rules. If servers of one dialect differ, each of their variants.
     fn ways(self) -> Vec<Lexis> {
         let one = match self {
-            // Vertica has `E''` and `$$` of PostgreSQL's.
+            // Vertica has PostgreSQL's `E''` and `$$`.
             Dialect::Standard => Lexis {
                 e_strings: true,
                 ..STANDARD
@@ -225,7 +225,7 @@ impl Dialect {
                 nested: true,
                 ..STANDARD
             },
-            // https://learn.microsoft.com/sql/t-sql/statements/set-quoted-identifier-transact-sql: double quotes are either.
+            // learn.microsoft.com/sql/t-sql/statements/set-quoted-identifier-transact-sql: double quotes have either meaning.
             Dialect::SqlServer => Lexis {
                 brackets: true,
                 nested: true,
@@ -259,19 +259,19 @@ impl Dialect {
             },
         };
         let other = match self {
-            // Strings end as in PostgreSQL 8, where a backslash escapes; drivers have it either way.
+            // Strings end as in PostgreSQL 8, where a backslash escapes; drivers differ.
             Dialect::Redshift => Lexis {
                 backslash: true,
                 ..one
             },
-            // Hive, and Spark before 3.0, know neither raw strings nor comments in comments.
+            // Hive, and Spark before 3.0, have neither raw strings nor nested comments.
             Dialect::Spark => Lexis {
                 raw: Raw::No,
                 nested: false,
                 dollar: Dollar::No,
                 ..one
             },
-            // Of MySQL's mode NO_BACKSLASH_ESCAPES nothing says that it is on; it is off by default.
+            // MySQL's mode NO_BACKSLASH_ESCAPES is not visible in the text; it is off by default.
             Dialect::Standard => Lexis {
                 dollar: Dollar::Plain,
                 nested: true,
@@ -291,8 +291,8 @@ impl Dialect {
     }
 }
 
-/// Every way in which `sql` may have to be read when it is in one of `dialects`, or in any when there are none. Ways that
-/// cannot differ in this text are one.
+/// Every set of rules by which `sql` may have to be read: in one of `dialects`, or in any if there are none. Sets that
+/// cannot differ for this text are merged.
 pub(super) fn ways(sql: &str, dialects: &[Dialect]) -> Vec<Lexis> {
     let unknown = dialects.is_empty();
     let mut found: Vec<Lexis> = Vec::new();
@@ -313,7 +313,7 @@ pub(super) fn ways(sql: &str, dialects: &[Dialect]) -> Vec<Lexis> {
     found
 }
 
-/// Where no dialect is named: a backtick is no sign of any, so it quotes; and `$1` is a parameter more often than money.
+/// Without a named dialect a backtick does not identify one, so it quotes; and `$1` is a parameter more often than money.
 fn nobody_says(way: Lexis) -> Lexis {
     Lexis {
         backtick: true,
@@ -323,7 +323,7 @@ fn nobody_says(way: Lexis) -> Lexis {
     }
 }
 
-/// What a text has that ways differ in.
+/// The features of a text in which rules differ.
 struct Has {
     backslash: bool,
     triple: bool,
@@ -366,7 +366,7 @@ impl Has {
         }
     }
 
-    /// `way` without what makes no difference to the text.
+    /// Clears the rules that do not affect the text.
     fn reduced(&self, way: Lexis) -> Lexis {
         Lexis {
             backslash: way.backslash && self.backslash,

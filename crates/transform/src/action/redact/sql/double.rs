@@ -1,17 +1,17 @@
-//! Which tokens hold values though their kind does not say so: texts in double quotes, and the passwords of users, which
-//! some dialects take as bare words.
+//! Finds tokens that hold values although their kind does not show it: double-quoted texts, and passwords of users, which
+//! some dialects accept as bare words.
 //!
-//! Double quotes hold names in the standard, strings in Spark, MySQL and BigQuery. Where nobody said which it is, they
-//! hold values, unless the text shows that it writes names so: one that stands where only a table can, or beside a
+//! Double quotes hold names in the standard, and strings in Spark, MySQL and BigQuery. If the dialect is unknown, they
+//! hold values, unless the text shows that it quotes names so: one where only a table can be, or next to a
 //! period. Called by `sql.rs`.
 
 use super::dialect::Double;
 use super::lexer::{Kind, Token};
 
-/// Statements whose `FROM` is followed by a table, and not by a file or a text.
+/// Statements whose `FROM` is followed by a table, not by a file or a text.
 const READS: [&str; 2] = ["SELECT", "DELETE"];
 
-/// Words that begin a statement or a part of it; the last of them says what a `FROM` means.
+/// Words that begin a statement or clause; the last of them decides the meaning of a `FROM`.
 const VERBS: [&str; 18] = [
     "SELECT", "DELETE", "INSERT", "UPDATE", "MERGE", "COPY", "LOAD", "IMPORT", "EXPORT", "PREPARE",
     "CREATE", "ALTER", "RESTORE", "SHOW", "EXECUTE", "UNLOAD", "GRANT", "REVOKE",
@@ -21,7 +21,7 @@ const BEFORE_TABLES: [&str; 4] = ["JOIN", "INTO", "UPDATE", "TABLE"];
 const LIKES: [&str; 6] = ["LIKE", "ILIKE", "RLIKE", "REGEXP", "CONTAINS", "IN"];
 const COMPARISONS: [&str; 4] = ["=", "<", ">", "!"];
 
-/// The indices of tokens in double quotes that are values.
+/// Returns the indices of double-quoted tokens that are values.
 pub(super) fn values(sql: &str, tokens: &[Token], double: Double, named: bool) -> Vec<usize> {
     let all = |kind: Kind| {
         let found = tokens.iter().enumerate();
@@ -35,7 +35,7 @@ pub(super) fn values(sql: &str, tokens: &[Token], double: Double, named: bool) -
             let found = Found::of(sql, tokens);
             match (found.names, named) {
                 (true, _) => found.listed,
-                // A dialect in which they are names more often.
+                // A dialect in which they are usually names.
                 (false, true) => [found.listed, found.compared].concat(),
                 (false, false) => all(Kind::Double),
             }
@@ -44,7 +44,7 @@ pub(super) fn values(sql: &str, tokens: &[Token], double: Double, named: bool) -
 }
 
 struct Found {
-    /// Whether the text writes names so.
+    /// Whether the text quotes names so.
     names: bool,
     /// In lists of `IN` and `VALUES` and after `LIKE`, where names are rare.
     listed: Vec<usize>,
@@ -92,7 +92,7 @@ impl Found {
     }
 }
 
-/// Whether a text in double quotes looks like the name of something in a database, and not like a path or a sentence.
+/// Whether a double-quoted text looks like a name in a database, not like a path or a sentence.
 fn is_name(quoted: &str) -> bool {
     quoted.starts_with('"') && !quoted.contains(['/', ':', '\n', ',', '\'', '\\'])
 }
@@ -101,10 +101,10 @@ fn is(word: &str, words: &[&str]) -> bool {
     words.iter().any(|known| word.eq_ignore_ascii_case(known))
 }
 
-/// Which parentheses are open: whether each holds values, and the verb that was read last in each.
+/// The open parentheses: whether each holds values, and the last verb in each.
 struct Open {
     levels: Vec<(bool, Option<&'static str>)>,
-    /// Whether the one that was closed last held values: `VALUES (1), (2)`.
+    /// Whether the last closed one held values: `VALUES (1), (2)`.
     closed: bool,
 }
 
@@ -132,7 +132,7 @@ impl Open {
                 };
                 self.closed = level.is_some_and(|(values, _)| values);
             }
-            // Only a comma keeps a row of values next to another.
+            // Only a comma joins rows of values.
             "," => {}
             _ if kind == Kind::Word => {
                 let verb = VERBS.iter().find(|verb| text.eq_ignore_ascii_case(verb));
@@ -166,8 +166,8 @@ impl Open {
     }
 }
 
-/// The indices of the passwords of `IDENTIFIED BY tiger`, `IDENTIFIED WITH plugin BY "x"`, `IDENTIFIED BY VALUES x`,
-/// `… REPLACE old`, and of `PASSWORD = 0x… HASHED`, whatever they are written as.
+/// Returns the indices of passwords in `IDENTIFIED BY tiger`, `IDENTIFIED WITH plugin BY "x"`, `IDENTIFIED BY VALUES x`,
+/// `… REPLACE old`, and `PASSWORD = 0x… HASHED`, in any spelling.
 pub(super) fn passwords(sql: &str, tokens: &[Token]) -> Vec<usize> {
     let text = |token: &Token| sql.get(token.range.clone()).unwrap_or_default();
     let seen = tokens

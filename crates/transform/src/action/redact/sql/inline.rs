@@ -1,4 +1,4 @@
-//! Data that stands in a statement as it is, without quotes: what follows `COPY … FROM stdin;` up to `\.`, and
+//! Inline data in a statement, without quotes: the lines after `COPY … FROM stdin;` up to `\.`, and
 //! ClickHouse's `INSERT … FORMAT x`.
 //!
 //! <https://www.postgresql.org/docs/current/sql-copy.html>, <https://clickhouse.com/docs/sql-reference/statements/insert-into>.
@@ -8,11 +8,11 @@ use std::ops::Range;
 
 use super::lexer::{Kind, Token};
 
-/// Where data stands among `tokens`.
+/// The positions of inline data among `tokens`.
 pub(super) fn data(sql: &str, tokens: &[Token]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut words = [""; 2];
-    // Whether the statement is a COPY from the client or an INSERT, and where data that goes on ends.
+    // Whether the statement is a COPY from the client or an INSERT, and where pending data ends.
     let (mut copy, mut insert, mut formatted, mut until) = (false, false, false, 0);
     for token in tokens.iter() {
         let text = sql.get(token.range.clone()).unwrap_or_default();
@@ -20,7 +20,7 @@ pub(super) fn data(sql: &str, tokens: &[Token]) -> Vec<Range<usize>> {
             continue;
         }
         if formatted {
-            // The name of the format was the word before; `FORMAT` is a function as well.
+            // The previous word was the format's name; `FORMAT` is a function as well.
             until = match text == "(" && token.range.start == end_of(tokens, token) {
                 true => 0,
                 false => sql.len(),
@@ -61,7 +61,7 @@ pub(super) fn data(sql: &str, tokens: &[Token]) -> Vec<Range<usize>> {
     found
 }
 
-/// Where the token before `token` ends.
+/// The end of the token before `token`.
 fn end_of(tokens: &[Token], token: &Token) -> usize {
     let before = tokens.partition_point(|other| other.range.start < token.range.start);
     before

@@ -1,8 +1,8 @@
-//! Cuts SQL into tokens in one of its ways. Takes any text, reads each character once, and never fails: what is not
-//! closed goes to the end.
+//! Splits SQL into tokens by one set of lexical rules. Accepts any text, reads each character once, and never fails: a token
+//! that is not closed goes to the end.
 //!
-//! Beside sqlparser's tokenizer, which is read as well (`second.rs`), because that one stops at the first fault and knows
-//! one way at a time. Called by `sql.rs`.
+//! Used beside sqlparser's tokenizer (`second.rs`), because that stops at the first error and has
+//! one set of rules per dialect. Called by `sql.rs`.
 
 use std::ops::Range;
 
@@ -11,14 +11,14 @@ use super::dialect::{Dollar, Double, Lexis, Raw};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Space,
-    /// With what is left of it.
+    /// A comment, with its remaining text.
     Comment(&'static str),
     Word,
     Number,
     Text,
-    /// In double quotes.
+    /// A double-quoted text.
     Double,
-    /// A quoted name of another kind.
+    /// Another quoted name.
     Name,
     Sign,
 }
@@ -27,11 +27,11 @@ pub(super) enum Kind {
 pub(super) struct Token {
     pub(super) kind: Kind,
     pub(super) range: Range<usize>,
-    /// Whether what it began was closed.
+    /// Whether the token is closed.
     pub(super) closed: bool,
 }
 
-/// Prefixes of strings that stand right before the quote. Others (`date'2024-01-01'`, `_utf8'x'`) are words of their own.
+/// Prefixes of strings directly before the quote. Others (`date'2024-01-01'`, `_utf8'x'`) are separate words.
 const PREFIXES: [&str; 17] = [
     "e", "n", "b", "x", "r", "f", "u", "g", "q", "nq", "rb", "br", "fr", "rf", "bx", "gx", "ux",
 ];
@@ -39,14 +39,14 @@ const PREFIXES: [&str; 17] = [
 /// The longest number of a parameter (`$12`).
 const PARAMETER: usize = 2;
 
-/// All of `sql` in tokens.
+/// Splits `sql` into tokens.
 pub(super) fn tokens(sql: &str, lexis: Lexis) -> Vec<Token> {
     let mut lexer = Lexer { sql, lexis, at: 0 };
     let mut tokens = Vec::new();
     while lexer.at < sql.len() {
         let start = lexer.at;
         let (kind, closed) = lexer.step();
-        // Each step takes a character at least; were it not so, the rest would be one doubtful text.
+        // Each step consumes at least one character; otherwise the rest would be one ambiguous text.
         if lexer.at <= start {
             lexer.at = sql.len();
         }
@@ -151,12 +151,12 @@ impl<'s> Lexer<'s> {
         !self.lexis.dash_space || next.is_none_or(|c| c.is_whitespace() || c.is_control())
     }
 
-    /// A comment to the end of the line, which is not part of it.
+    /// A comment to the end of the line, without it.
     fn line(&mut self, mark: &'static str) -> (Kind, bool) {
         let ends = |c: char| c == '\n' || self.lexis.cr && c == '\r';
         let rest = self.rest();
         let line = rest.split(ends).next().unwrap_or_default();
-        // The other half of a line's end.
+        // The second half of a line end.
         self.at += line.strip_suffix('\r').unwrap_or(line).len();
         (Kind::Comment(mark), true)
     }
@@ -182,7 +182,7 @@ impl<'s> Lexer<'s> {
         (Kind::Comment("/**/"), false)
     }
 
-    /// A string whose quote comes next, in threes where the way has it.
+    /// A string whose quote is next, tripled if the rules allow it.
     fn string(&mut self, quote: char, escapes: bool) -> bool {
         let three = [quote; 3].iter().collect::<String>();
         if !(self.lexis.triple && self.rest().starts_with(&three)) {
@@ -203,7 +203,7 @@ impl<'s> Lexer<'s> {
         false
     }
 
-    /// What stands between `open`, which comes next, and `close`, which is in it when it stands twice.
+    /// The text between `open`, which is next, and `close`, which is doubled inside.
     fn quoted(&mut self, open: char, close: char, escapes: bool) -> bool {
         self.at += open.len_utf8();
         let rest = self.rest();
@@ -257,7 +257,7 @@ impl<'s> Lexer<'s> {
         (fits && after.starts_with('$')).then_some(tag)
     }
 
-    /// Digits and all that is written together with them: `10_000`, `0xDEAD_BEEF`, `1.5e-3`, `10L`, `1e+5`.
+    /// Digits and all characters joined to them: `10_000`, `0xDEAD_BEEF`, `1.5e-3`, `10L`, `1e+5`.
     fn number(&mut self) {
         let start = self.at;
         loop {
@@ -284,7 +284,7 @@ impl<'s> Lexer<'s> {
         }
     }
 
-    /// A word, or the string that it is the prefix of.
+    /// A word, or the string of which it is the prefix.
     fn word(&mut self) -> (Kind, bool) {
         let start = self.at;
         let hash = self.lexis.hash;
@@ -322,7 +322,7 @@ impl<'s> Lexer<'s> {
         (kind, self.string(quote, escapes))
     }
 
-    /// `'[ … ]'`: the quote comes next, and after it any character that with its pair and a quote ends the string.
+    /// `'[ … ]'`: the quote is next, followed by any character that, with its pair and a quote, ends the string.
     fn q_string(&mut self) -> bool {
         self.at += 1;
         let Some(open) = self.peek() else {

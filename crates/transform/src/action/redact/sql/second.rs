@@ -1,6 +1,6 @@
-//! A second reading of a text of SQL, by the tokenizer of sqlparser in the dialect itself.
+//! A second reading of SQL, by sqlparser's tokenizer for the dialect.
 //!
-//! Neither reading is relied on alone: what either takes for a value or a comment is hidden. sqlparser's follows the
+//! Neither reading is relied on alone: what either takes for a value or a comment is redacted. sqlparser's follows the
 //! dialects as they grow; where it is known to be wrong (digits in groups, <https://github.com/apache/datafusion-sqlparser-rs/issues/1659>),
 //! ours is not. Called by `sql.rs`.
 
@@ -12,7 +12,7 @@ use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace
 use super::dialect::Dialect;
 use super::{Place, Shown};
 
-/// What is hidden in `sql`; from where it cannot be cut into tokens, all.
+/// Returns the spans to redact in `sql`; from the first error on, everything.
 pub(super) fn hidden(sql: &str, dialect: Option<Dialect>) -> Vec<Place> {
     let dialect = dialect.map_or(&of::GenericDialect {} as &dyn of::Dialect, tokenizer);
     let mut tokens = Vec::new();
@@ -23,7 +23,7 @@ pub(super) fn hidden(sql: &str, dialect: Option<Dialect>) -> Vec<Place> {
     let mut done = 0;
     let mut found = Vec::new();
     for (token, range) in &spans {
-        // A gap would be text that nobody has looked at.
+        // A gap would be text that was not examined.
         if range.start > done {
             found.push(Place::of(done..range.start, Shown::Doubt));
         }
@@ -33,7 +33,7 @@ pub(super) fn hidden(sql: &str, dialect: Option<Dialect>) -> Vec<Place> {
             found.push(hidden);
         }
     }
-    // `tokens` may be short of the last one only when reading failed.
+    // `tokens` may lack the last one only after an error.
     if read.is_err() || spans.len() < tokens.len() || done < sql.len() {
         found.push(Place::of(done..sql.len(), Shown::Doubt));
     }
@@ -58,7 +58,7 @@ fn tokenizer(dialect: Dialect) -> &'static dyn of::Dialect {
     }
 }
 
-/// Named are the kinds that stay, so that a literal of a kind yet to come does not.
+/// Lists the kinds that are kept, so that a future kind of literal is redacted.
 fn of_token(token: &Token, text: &str, range: &Range<usize>) -> Option<Place> {
     let shown = match token {
         Token::Word(_) | Token::Placeholder(_) => return None,
@@ -79,7 +79,7 @@ fn of_token(token: &Token, text: &str, range: &Range<usize>) -> Option<Place> {
             return Some(Place::of(range, Shown::Comment(mark)));
         }
         Token::Whitespace(Whitespace::MultiLineComment(_)) => Shown::Comment("/**/"),
-        // Punctuation and operators. Quotes are none: what has one is a literal.
+        // Punctuation and operators. A token with a quote is a literal.
         _ if !text
             .chars()
             .any(|c| c.is_alphanumeric() || matches!(c, '\'' | '"' | '`'))
@@ -87,7 +87,7 @@ fn of_token(token: &Token, text: &str, range: &Range<usize>) -> Option<Place> {
         {
             return None;
         }
-        // `project-123.dataset`: the period is none of a number's.
+        // `project-123.dataset`: the period does not belong to a number.
         Token::Number(..) if text.len() > 1 && text.ends_with('.') => {
             return Some(Place::of(range.start..range.end - 1, Shown::Value));
         }
@@ -96,8 +96,8 @@ fn of_token(token: &Token, text: &str, range: &Range<usize>) -> Option<Place> {
     Some(Place::of(range.clone(), shown))
 }
 
-/// The tokens with their places in bytes; the tokenizer counts lines and characters. Ends at the first whose place is
-/// none.
+/// Returns the tokens with their byte positions; the tokenizer counts lines and characters. Ends at the first token without a
+/// position.
 fn spans<'t>(sql: &str, tokens: &'t [TokenWithSpan]) -> Vec<(&'t Token, Range<usize>)> {
     let mut places = sql.char_indices().chain([(sql.len(), '\n')]);
     let mut here = (1, 1);
