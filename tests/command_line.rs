@@ -127,7 +127,7 @@ async fn send_brings_a_file_to_a_proxy_and_says_what_was_refused() {
     let (status, out, _) = run(&["send", "--url", &serve.url, file.to_str().unwrap()], &[]);
     assert_eq!(status, Some(1));
     assert!(
-        out.contains(":1: 400 Bad Request") && out.ends_with("2 sent, 1 not\n"),
+        out.contains(":1: 400 Bad Request") && out.ends_with("2 sent, 1 failed\n"),
         "{out}"
     );
     assert_eq!(serve.stored_when(2).await.len(), 2);

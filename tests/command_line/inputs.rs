@@ -167,7 +167,7 @@ async fn send_reads_every_form_and_sends_each_event_as_it_stands() {
         each(&form, |path, stdin, _| {
             let (_, out, err) = run_with(&["send", "--url", &target.url, path], stdin);
             // The target takes what is no event too: all three texts came, each by itself.
-            assert_eq!(out, "3 sent, 0 not\n", "{}: {err}", form.name);
+            assert_eq!(out, "3 sent, 0 failed\n", "{}: {err}", form.name);
         });
         let mut taken = std::mem::take(&mut *target.taken.lock().unwrap());
         assert_eq!(taken.len(), 9, "{}", form.name);
@@ -203,7 +203,7 @@ fn a_file_without_an_event_is_named_and_is_a_no() {
         let (status, _, err) = run(&[words, &[full, empty]].concat(), &[]);
         assert_eq!(status, Some(1), "{words:?}");
         assert!(
-            err.contains(&format!("{empty}: there is no event in it")),
+            err.contains(&format!("{empty}: no event found")),
             "{words:?}: {err}"
         );
         assert_eq!(run(&[words, &[full]].concat(), &[]).0, Some(0), "{words:?}");
@@ -244,7 +244,7 @@ async fn send_says_the_url_and_the_cause_of_an_endpoint_that_is_not_there() {
     drop(free);
     let url = format!("http://me:secret@{address}?token=secret");
     let (status, out, err) = run(&["send", "--url", &url, file.to_str().unwrap()], &[]);
-    assert_eq!((status, out.as_str()), (Some(1), "0 sent, 20 not\n"));
+    assert_eq!((status, out.as_str()), (Some(1), "0 sent, 20 failed\n"));
     assert!(
         err.contains(&format!(
             "http://{address}/api/v1/lineage: Connection refused"

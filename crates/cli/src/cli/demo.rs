@@ -1,7 +1,7 @@
-//! `lineage-proxy demo`: the whole line on one machine, with the events of a small pipeline.
+//! `lineage-proxy demo`: runs the whole pipeline on one machine, with the events of a small data platform.
 //!
-//! A real proxy listens, the events go to it over HTTP, and a table shows what became of each: what was repaired, what
-//! was renamed, where it went. It goes on serving until Ctrl-C, so that a client can be pointed at it.
+//! A real proxy listens, events are sent to it over HTTP, and a table shows the outcome of each: repairs,
+//! renames, and the target. It serves until Ctrl-C, so that a client can be pointed at it.
 
 use std::collections::BTreeMap;
 use std::fs::Permissions;
@@ -27,10 +27,10 @@ use proxy::pipeline::{Outcome, Report, Settled};
 use proxy::serve::ToldToStop;
 use proxy::{serve, telemetry};
 
-/// An Airflow task that loads Redshift, dbt models on top, a Spark job: one event a line, with the oddities of each.
+/// An Airflow task that loads Redshift, dbt models on top, a Spark job: one event per line, with the quirks of each.
 const EVENTS: &str = include_str!("demo/events.jsonl");
 
-/// What the demo knows of the warehouse: in place of the look-up with AWS.
+/// The warehouse of the demo, instead of a lookup with AWS.
 const SETTINGS: &str = "
 batch: {window: 300ms}
 redshift:
@@ -38,27 +38,27 @@ redshift:
     analytics.eu-west-1: analytics.123456789012.eu-west-1.redshift-serverless.amazonaws.com:5439
 ";
 
-/// How long all outcomes may take.
+/// How long the demo waits for all outcomes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Where to listen.
+    /// Address to listen on.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:5000")]
     listen: String,
-    /// Where queue and store are kept [default: a new folder, deleted at the end].
+    /// Data folder [default: a new folder, deleted at the end].
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// End when the table is shown.
+    /// Exit after showing the table.
     #[arg(long)]
     once: bool,
-    /// How the result is printed.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     output: Output,
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    // Before anything is there that would be left behind.
+    // Before anything exists that would have to be removed.
     let mut stop = ToldToStop::listen()?;
     let mut hangup = signal(SignalKind::hangup())?;
     let folder = Folder::new(arguments.data_dir.clone())?;
@@ -92,9 +92,9 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let is_fine = matches!(shown, Ok(status) if status == FINE);
     if is_fine && !arguments.once {
         eprintln!(
-            "\nThe proxy goes on serving: set OPENLINEAGE_URL={url} for a client of yours; Ctrl-C ends it."
+            "\nThe proxy keeps serving: point a client at it with OPENLINEAGE_URL={url}; press Ctrl-C to stop."
         );
-        eprintln!("What arrived: {url}/api/v1/events/lineage   Counters: {url}/metrics");
+        eprintln!("Delivered events: {url}/api/v1/events/lineage   Metrics: {url}/metrics");
         stopped().await;
     }
     served.stop().await;
@@ -104,8 +104,8 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     shown
 }
 
-/// The data folder of a demo. A new one of ours goes with it; one that was named stays, unless the demo has failed and
-/// it was not there before.
+/// The data folder of a demo. A temporary one is deleted; a named one stays, unless the demo failed and
+/// created it.
 struct Folder {
     path: PathBuf,
     own: Option<TempDir>,
@@ -138,7 +138,7 @@ impl Folder {
         &self.path
     }
 
-    /// The demo has not failed.
+    /// Keeps the folder: the demo has not failed.
     fn keep(mut self) {
         self.is_new = self.own.is_some();
     }
@@ -152,8 +152,8 @@ impl Drop for Folder {
     }
 }
 
-/// An event on its way: what ingest said, and what the batch did.
-struct Way {
+/// One event of the demo: the response of ingest, and its outcome.
+struct Trace {
     label: String,
     repaired: Vec<String>,
     settled: Option<Settled>,
@@ -164,20 +164,20 @@ async fn show(
     reports: mpsc::UnboundedReceiver<Report>,
     output: Output,
 ) -> anyhow::Result<ExitCode> {
-    let mut ways = send(url).await?;
-    let followed = tokio::time::timeout(PATIENCE, follow(&mut ways, reports)).await;
-    let rows: Vec<&Way> = ways.values().collect();
+    let mut traces = send(url).await?;
+    let followed = tokio::time::timeout(PATIENCE, follow(&mut traces, reports)).await;
+    let rows: Vec<&Trace> = traces.values().collect();
     match output {
         Output::Json => {
-            for way in &rows {
-                print(way.json())?;
+            for trace in &rows {
+                print(trace.json())?;
             }
         }
         Output::Text => print(table(&rows))?,
     }
     let delivered = rows
         .iter()
-        .filter(|way| way.outcome() == "delivered")
+        .filter(|trace| trace.outcome() == "delivered")
         .count();
     if output == Output::Text {
         print(format!("{delivered} of {} events delivered", rows.len()))?;
@@ -189,10 +189,10 @@ async fn show(
     })
 }
 
-/// Sends each event as a client would; by id, which sorts by time.
-async fn send(url: &str) -> anyhow::Result<BTreeMap<String, Way>> {
+/// Sends each event as a client would. Returns them by id, which sorts by time.
+async fn send(url: &str) -> anyhow::Result<BTreeMap<String, Trace>> {
     let client = reqwest::Client::new();
-    let mut ways = BTreeMap::new();
+    let mut traces = BTreeMap::new();
     for line in EVENTS.lines().filter(|line| !line.is_empty()) {
         let post = client
             .post(format!("{url}/api/v1/lineage"))
@@ -201,12 +201,12 @@ async fn send(url: &str) -> anyhow::Result<BTreeMap<String, Way>> {
             .body(line)
             .send()
             .await
-            .context("the proxy does not answer")?;
+            .context("the proxy did not respond")?;
         let status = answer.status();
         let answer: Value = serde_json::from_str(&answer.text().await?).unwrap_or_default();
         let id = answer.get("id").and_then(Value::as_str);
         let id = id
-            .with_context(|| format!("the proxy answered {status}: {answer}"))?
+            .with_context(|| format!("the proxy responded with {status}: {answer}"))?
             .to_owned();
         let repaired = answer
             .get("repaired")
@@ -222,16 +222,16 @@ async fn send(url: &str) -> anyhow::Result<BTreeMap<String, Way>> {
             };
             format!("{}: {}", field("pointer"), field("message"))
         });
-        ways.insert(
+        traces.insert(
             id,
-            Way {
+            Trace {
                 label: label(line),
                 repaired: repaired.collect(),
                 settled: None,
             },
         );
     }
-    Ok(ways)
+    Ok(traces)
 }
 
 fn label(line: &str) -> String {
@@ -247,32 +247,35 @@ fn label(line: &str) -> String {
     format!("{kind}\n{subject}")
 }
 
-/// Takes reports until each event has its outcome.
-async fn follow(ways: &mut BTreeMap<String, Way>, mut reports: mpsc::UnboundedReceiver<Report>) {
-    while ways.values().any(|way| way.settled.is_none()) {
+/// Collects reports until each event has an outcome.
+async fn follow(
+    traces: &mut BTreeMap<String, Trace>,
+    mut reports: mpsc::UnboundedReceiver<Report>,
+) {
+    while traces.values().any(|trace| trace.settled.is_none()) {
         let Some(report) = reports.recv().await else {
             return;
         };
         for settled in report.settled {
-            if let Some(way) = ways.get_mut(&settled.record.id) {
-                way.settled = Some(settled);
+            if let Some(trace) = traces.get_mut(&settled.record.id) {
+                trace.settled = Some(settled);
             }
         }
     }
 }
 
-impl Way {
+impl Trace {
     fn outcome(&self) -> &'static str {
         match self.settled.as_ref().map(|settled| &settled.outcome) {
             Some(Outcome::Delivered { .. }) => "delivered",
             Some(Outcome::Dropped { .. }) => "dropped",
             Some(Outcome::DeadLettered { .. }) => "dead-lettered",
             Some(Outcome::Retry { .. }) => "will retry",
-            None => "on its way",
+            None => "in progress",
         }
     }
 
-    /// Namespaces that were rewritten: the place, before and after.
+    /// The rewritten namespaces: position, before and after.
     fn rewritten(&self) -> Vec<(&'static str, &str, &str)> {
         let told = self
             .settled
@@ -290,7 +293,7 @@ impl Way {
             .collect()
     }
 
-    /// The same for a person: each change once, with all its places.
+    /// The same for a person: each change once, with all its positions.
     fn renamed(&self) -> Vec<String> {
         let mut places: Vec<((&str, &str), Vec<&str>)> = Vec::new();
         for (place, before, after) in self.rewritten() {
@@ -323,17 +326,17 @@ impl Way {
     }
 }
 
-fn table(ways: &[&Way]) -> String {
+fn table(traces: &[&Trace]) -> String {
     let mut table = Table::new([
         ("event", Fit::Wrap),
         ("outcome", Fit::Whole),
         ("repaired, and renamed (before → after)", Fit::Wrap),
     ]);
-    for way in ways {
-        let changes = way.repaired.iter().cloned().chain(way.renamed());
+    for trace in traces {
+        let changes = trace.repaired.iter().cloned().chain(trace.renamed());
         table.row([
-            way.label.clone(),
-            way.outcome().to_owned(),
+            trace.label.clone(),
+            trace.outcome().to_owned(),
             changes.collect::<Vec<_>>().join("\n"),
         ]);
     }

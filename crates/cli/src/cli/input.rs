@@ -1,9 +1,9 @@
-//! Events in files: the one way in for every command that reads events.
+//! Events in files: the reader for every command that takes events.
 //!
-//! A file is any mix of JSON values, one after the other: a line each, over many lines, in arrays, or in what
-//! `GET /api/v1/events/lineage` answers; gzipped or not, with a byte order mark or without. `-` is standard input, and a
-//! folder stands for the files in it. Events are read as they are needed. Where one event ends and the next begins is
-//! decided in `input/texts.rs`; whether it is an event is for those who ask.
+//! A file is a sequence of JSON values: one per line, over several lines, in arrays, or in the response of
+//! `GET /api/v1/events/lineage`; gzipped or not, with a byte order mark or without. `-` is standard input, and a
+//! folder stands for its files. Events are read as they are needed. `input/texts.rs` finds where each event ends;
+//! callers validate it.
 
 mod texts;
 
@@ -15,42 +15,42 @@ use flate2::bufread::MultiGzDecoder;
 
 use texts::Texts;
 
-/// Standard input, on the command line.
+/// Standard input on the command line.
 const STDIN: &str = "-";
 
-/// An event's text, and where it stands.
+/// The text of an event and its position.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct LocatedEvent {
     pub(super) file: String,
-    /// The line that it begins on, from 1.
+    /// The line on which it begins, from 1.
     pub(super) line: u64,
-    /// Its place among the events of the file, from 0.
+    /// Its index among the events of the file, from 0.
     pub(super) index: usize,
-    /// Whether another one begins on the same line before it.
+    /// Whether another event begins on the same line before it.
     shares_line: bool,
     pub(super) text: Vec<u8>,
 }
 
-/// A file that is read from.
+/// A file to read.
 #[derive(Debug)]
 pub(super) struct Source {
     name: String,
-    /// Whether it was named, and did not come with its folder.
+    /// Whether it was named itself, not found in a folder.
     is_named: bool,
 }
 
-/// A file that was named and cannot be read.
+/// A named file that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}: {1}")]
 pub(super) struct Unreadable(String, io::Error);
 
-impl Found {
+impl LocatedEvent {
     /// `file:line`.
     pub(super) fn place(&self) -> String {
         format!("{}:{}", self.file, self.line)
     }
 
-    /// Which event it is, where the line alone does not say so.
+    /// Which event of the file it is, if the line alone does not identify it.
     pub(super) fn which(&self) -> String {
         match self.shares_line {
             true => format!(" (event {} of the file)", self.index + 1),
@@ -59,8 +59,8 @@ impl Found {
     }
 }
 
-/// The files that are meant: those named, and those in the folders named, in the order of their names. Hidden ones and
-/// links to folders are left out.
+/// Returns the files to read: those named, and those in named folders, sorted by name. Skips hidden files and
+/// links to folders.
 pub(super) fn sources(paths: &[String]) -> Result<Vec<Source>, Unreadable> {
     let mut sources = Vec::new();
     for path in paths {
@@ -73,7 +73,7 @@ pub(super) fn sources(paths: &[String]) -> Result<Vec<Source>, Unreadable> {
         if path != STDIN && fs::metadata(path).map_err(failed)?.is_dir() {
             walk(Path::new(path), &mut sources).map_err(failed)?;
             if sources.len() == before {
-                let empty = "there is no file in this folder";
+                let empty = "no file in this folder";
                 return Err(failed(io::Error::new(io::ErrorKind::NotFound, empty)));
             }
         } else {
@@ -107,10 +107,10 @@ fn walk(folder: &Path, sources: &mut Vec<Source>) -> io::Result<()> {
 }
 
 impl Source {
-    /// Gives each event to `each`, and how many there were. A file that was named and holds none is said to.
+    /// Calls `each` for every event, and returns how many there were. Reports a named file without events.
     pub(super) fn read(
         &self,
-        mut each: impl FnMut(Found) -> anyhow::Result<()>,
+        mut each: impl FnMut(LocatedEvent) -> anyhow::Result<()>,
     ) -> anyhow::Result<usize> {
         let file = match self.name.as_str() {
             STDIN => "<stdin>".to_owned(),
@@ -118,9 +118,9 @@ impl Source {
         };
         let failed = |error| Unreadable(file.clone(), error);
         let (mut index, mut last) = (0, 0);
-        for text in Texts::of(self.open().map_err(failed)?) {
+        for text in Texts::new(self.open().map_err(failed)?) {
             let text = text.map_err(failed)?;
-            each(Found {
+            each(LocatedEvent {
                 file: file.clone(),
                 line: text.line,
                 index,
@@ -130,24 +130,24 @@ impl Source {
             (index, last) = (index + 1, text.line);
         }
         if index == 0 {
-            eprintln!("lineage-proxy: {file}: there is no event in it");
+            eprintln!("lineage-proxy: {file}: no event found");
         }
         Ok(index)
     }
 
-    /// Whether it counts as wrong that it holds no event: a log that was just begun is no reason to refuse its folder.
+    /// Whether a file without events is an error: a log that was just created must not fail its folder.
     pub(super) fn is_named(&self) -> bool {
         self.is_named
     }
 
     fn open(&self) -> io::Result<Box<dyn BufRead>> {
-        // 64 KB: a system call a block, and little next to an event.
+        // 64 KB: one system call per block, and small compared with an event.
         const BLOCK: usize = 65_536;
         let mut reader: Box<dyn BufRead> = match self.name.as_str() {
             STDIN => Box::new(BufReader::with_capacity(BLOCK, io::stdin())),
             path => Box::new(BufReader::with_capacity(BLOCK, fs::File::open(path)?)),
         };
-        // The first byte of gzip's magic number (RFC 1952, section 2.3.1) begins no JSON text.
+        // The first byte of gzip's magic number (RFC 1952, section 2.3.1) does not begin a JSON text.
         if reader.fill_buf()?.first() == Some(&0x1f) {
             let unpacked = MultiGzDecoder::new(reader);
             return Ok(Box::new(BufReader::with_capacity(BLOCK, unpacked)));
@@ -156,10 +156,10 @@ impl Source {
     }
 }
 
-/// Gives each event of all files to `each`. Whether every file that was named holds one.
+/// Calls `each` for every event of all files. Returns whether every named file contains one.
 pub(super) fn each(
     paths: &[String],
-    mut each: impl FnMut(Found) -> anyhow::Result<()>,
+    mut each: impl FnMut(LocatedEvent) -> anyhow::Result<()>,
 ) -> anyhow::Result<bool> {
     let (mut all, mut total) = (true, 0);
     for source in sources(paths)? {
@@ -170,8 +170,8 @@ pub(super) fn each(
     Ok(all && total > 0)
 }
 
-/// All events of all files, in order; and whether every file that was named holds one.
-pub(super) fn read(paths: &[String]) -> anyhow::Result<(Vec<Found>, bool)> {
+/// Returns all events of all files in order, and whether every named file contains one.
+pub(super) fn read(paths: &[String]) -> anyhow::Result<(Vec<LocatedEvent>, bool)> {
     let mut events = Vec::new();
     let all = each(paths, |found| {
         events.push(found);

@@ -1,6 +1,6 @@
-//! `lineage-proxy keys`: makes keys, and the hashes that stand for them in `auth.keys`.
+//! `lineage-proxy keys`: generates keys, and the hashes for `auth.keys`.
 //!
-//! A key is never an argument: those are seen by whoever lists the processes, and stay in the shell's history.
+//! A key is never an argument: those are visible in the process list and stay in the shell's history.
 
 use std::io::{IsTerminal, Read};
 use std::process::ExitCode;
@@ -12,33 +12,33 @@ use serde_json::json;
 
 use super::{FINE, Output, print};
 
-/// Bytes of a new key: as many as its hash has.
+/// Bytes of a new key: as many as its hash.
 const BYTES: usize = 32;
 
-/// The longest key that is read, in bytes: an HTTP head has 16 KB.
+/// The longest key, in bytes: an HTTP head has 16 KB.
 const LONGEST: usize = 8_192;
 
-/// The status for what can be no key.
+/// The exit status for an invalid key.
 const WRONG: u8 = 2;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Read a key from standard input, or ask for it, and print `sha256:` and its hash.
+    /// Read a key from standard input, or prompt for it, and print `sha256:` and its hash.
     Hash,
-    /// Make a new key; print it, once, and its hash.
+    /// Generate a key; print it once, and its hash.
     Generate(Generate),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Generate {
-    /// How results are printed.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     output: Output,
 }
 
 pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Hash => match hashed(&asked()?) {
+        Command::Hash => match hash_line(&read_key()?) {
             Ok(hash) => print(hash)?,
             Err(error) => {
                 eprintln!("lineage-proxy: {error:#}");
@@ -49,7 +49,7 @@ pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
             let mut bytes = [0; BYTES];
             getrandom::fill(&mut bytes).context("no random bytes")?;
             let key = hex::encode(bytes);
-            let hash = hashed(&key)?;
+            let hash = hash_line(&key)?;
             match output {
                 Output::Json => print(json!({"key": key, "hash": hash}))?,
                 Output::Text => print(format!("key   {key}\nhash  {hash}"))?,
@@ -59,7 +59,7 @@ pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
     Ok(FINE)
 }
 
-fn asked() -> anyhow::Result<String> {
+fn read_key() -> anyhow::Result<String> {
     let input = std::io::stdin();
     if input.is_terminal() {
         return rpassword::prompt_password("Key: ").context("no key was read");
@@ -74,12 +74,12 @@ fn asked() -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// `sha256:` and the hash of a key; its line may have an end.
-fn hashed(text: &str) -> anyhow::Result<String> {
+/// Returns `sha256:` and the hash of a key; a trailing line end is ignored.
+fn hash_line(text: &str) -> anyhow::Result<String> {
     let key = text.strip_suffix('\n').unwrap_or(text);
     let key = key.strip_suffix('\r').unwrap_or(key);
     ensure!(!key.starts_with("sha256:"), "this is a hash already");
-    // What stands at the ends of a header is not a part of it, and nothing else can be sent in one.
+    // White space at the ends of a header is not part of the value, and a header cannot contain other characters.
     let sendable = key
         .bytes()
         .all(|byte| byte.is_ascii_graphic() || byte == b' ');
@@ -105,7 +105,7 @@ mod tests {
             "0123456789abcdef\n",
             "0123456789abcdef\r\n",
         ] {
-            assert_eq!(hashed(text).unwrap(), expected);
+            assert_eq!(hash_line(text).unwrap(), expected);
         }
         for wrong in [
             "short",
@@ -114,7 +114,7 @@ mod tests {
             "0123456789abcdéf",
             expected,
         ] {
-            let error = hashed(wrong).unwrap_err().to_string();
+            let error = hash_line(wrong).unwrap_err().to_string();
             assert!(!error.contains("0123456789"), "{error}");
         }
     }

@@ -1,6 +1,6 @@
-//! `lineage-proxy send`: events from files to a proxy, or to any other OpenLineage endpoint, as they stand in the file.
+//! `lineage-proxy send`: sends events from files to a proxy, or to another OpenLineage endpoint, unchanged.
 //!
-//! Patient where the clients are not: an endpoint that cannot take an event now is asked again. One that was never there
+//! Unlike most clients it retries: an endpoint that cannot accept an event now is tried again. One that never responded
 //! is given up at once.
 
 use std::process::ExitCode;
@@ -14,12 +14,12 @@ use indicatif::ProgressBar;
 use reqwest::{Client, StatusCode, Url};
 use serde_json::json;
 
-use super::input::Found;
+use super::input::LocatedEvent;
 use super::{FINE, Output, input, no, print};
 use proxy::config::Errors;
 
-/// How often an event is sent at most, and how long to wait in between.
-const TRIES: usize = 10;
+/// The most attempts per event, and the wait between them.
+const ATTEMPTS: usize = 10;
 const WAIT: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
@@ -27,18 +27,18 @@ pub(super) struct Arguments {
     /// Files with events.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
-    /// The endpoint; without a path, `/api/v1/lineage` is meant.
+    /// Endpoint; without a path, `/api/v1/lineage` is used.
     #[arg(long, env = "OPENLINEAGE_URL", default_value = "http://127.0.0.1:5000")]
     url: Url,
-    /// A file that holds the key. Or set OPENLINEAGE_API_KEY: a key on the command line could be seen by others.
+    /// File with the API key. Or set OPENLINEAGE_API_KEY: a key on the command line is visible to others.
     #[arg(long, value_name = "FILE")]
     api_key_file: Option<std::path::PathBuf>,
     #[arg(long, env = "OPENLINEAGE_API_KEY", hide = true, hide_env_values = true)]
     api_key: Option<String>,
-    /// Requests under way at once.
+    /// Concurrent requests.
     #[arg(long, value_name = "COUNT", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
     concurrency: u16,
-    /// How results are printed.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     output: Output,
 }
@@ -69,7 +69,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         answered: AtomicBool::new(false),
         unreachable: OnceLock::new(),
     };
-    // Hidden by itself where there is no terminal.
+    // Hidden automatically without a terminal.
     let progress = ProgressBar::new(events.len() as u64);
     let sent = futures::stream::iter(events)
         .map(|found| {
@@ -101,16 +101,16 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         eprintln!("lineage-proxy: {why}");
     }
     if arguments.output == Output::Text {
-        print(format!("{} sent, {failed} not", sent.len() - failed))?;
+        print(format!("{} sent, {failed} failed", sent.len() - failed))?;
     }
     Ok(if all && failed == 0 { FINE } else { no() })
 }
 
-/// What of an answer is read, in bytes: all findings of a large array, and not what has no end.
+/// How much of a response is read, in bytes: all findings of a large array, but not an endless body.
 const READ: usize = 1_000_000;
 
-/// The beginning of an answer, as text.
-async fn beginning(mut answer: reqwest::Response) -> String {
+/// Returns the read_start of a response as text.
+async fn read_start(mut answer: reqwest::Response) -> String {
     let mut read = Vec::new();
     while read.len() < READ
         && let Ok(Some(chunk)) = answer.chunk().await
@@ -120,28 +120,28 @@ async fn beginning(mut answer: reqwest::Response) -> String {
     String::from_utf8_lossy(&read).into_owned()
 }
 
-/// Where events are sent.
+/// The endpoint that receives events.
 struct Endpoint {
     client: Client,
     url: Url,
     key: Option<String>,
-    /// Whether there was any answer yet.
+    /// Whether it has responded before.
     answered: AtomicBool,
-    /// Why it cannot be reached at all: there is no use in trying with the other events.
+    /// Why it is unreachable: further events are not tried.
     unreachable: OnceLock<String>,
 }
 
 impl Endpoint {
-    /// What it said, without the key: an endpoint may give back what it was sent.
+    /// Returns its response without the key, which an endpoint may echo.
     fn shown(&self, text: &str) -> String {
         let password = self.url.password();
         targets::shown(text, self.key.as_deref().into_iter().chain(password))
     }
 
-    /// What the endpoint said at last: `Ok` when it took the event.
-    async fn send(&self, found: &Found) -> Result<String, String> {
+    /// Returns the endpoint's last response: `Ok` if it accepted the event.
+    async fn send(&self, found: &LocatedEvent) -> Result<String, String> {
         let mut last = String::new();
-        for attempt in 0..TRIES {
+        for attempt in 0..ATTEMPTS {
             if let Some(why) = self.unreachable.get() {
                 return Err(why.clone());
             }
@@ -160,7 +160,7 @@ impl Endpoint {
                 Ok(answer) => {
                     self.answered.store(true, Ordering::Relaxed);
                     let status = answer.status();
-                    last = format!("{status} {}", self.shown(&beginning(answer).await));
+                    last = format!("{status} {}", self.shown(&read_start(answer).await));
                     if status.is_success() {
                         return Ok(last);
                     }
@@ -169,22 +169,22 @@ impl Endpoint {
                     }
                 }
                 Err(error) => {
-                    last = self.unanswered(&error);
-                    // What never answered is not there, or is not what was meant: nobody should have to wait for that.
+                    last = self.describe(&error);
+                    // An endpoint that never responded is not there, or is the wrong one: nobody should have to wait for it.
                     if error.is_connect() && !self.answered.load(Ordering::Relaxed) {
                         return Err(self.unreachable.get_or_init(|| last).clone());
                     }
                 }
             }
         }
-        Err(format!("{last} (tried {TRIES} times)"))
+        Err(format!("{last} (tried {ATTEMPTS} times)"))
     }
 
-    /// The URL and the cause. What stands in the URL to identify the sender is left out.
-    fn unanswered(&self, error: &reqwest::Error) -> String {
+    /// Describes URL and cause, without credentials in the URL.
+    fn describe(&self, error: &reqwest::Error) -> String {
         let mut url = self.url.clone();
         url.set_query(None);
-        // Fails for URLs without a host, which have neither.
+        // Fails for URLs without a host, which have no credentials.
         let _ = url.set_password(None);
         let _ = url.set_username("");
         let mut cause: &dyn std::error::Error = error;

@@ -1,6 +1,6 @@
-//! Tables: in columns that fit the terminal, or one row a line with tabs in between where a program reads.
+//! Tables: columns that fit the terminal, or one row per line with tabs for programs.
 //!
-//! A column says what may become of it where there is little room. Called by the commands that list something.
+//! Each column defines how it fits into little space. Called by commands that list something.
 
 use std::io::IsTerminal;
 
@@ -8,20 +8,20 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{ColumnConstraint, ContentArrangement, Width};
 use terminal_size::terminal_size_of;
 
-/// Columns of a terminal that does not say how wide it is: those of CI are 0 by 0.
+/// The width for a terminal that does not report one: CI reports 0 by 0.
 const USUAL: u16 = 80;
 
-/// Columns below which nothing can be arranged.
+/// The narrowest width for which columns are arranged.
 const NARROWEST: u16 = 20;
 
-/// What may become of a column.
+/// How a column fits into little space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fit {
-    /// Its values stay whole: they are copied.
+    /// Values stay whole, to be copied.
     Whole,
-    /// Its values go on in further lines.
+    /// Values wrap.
     Wrap,
-    /// It is left out on terminals that are narrower.
+    /// The column is omitted on terminals that are narrower.
     From(u16),
 }
 
@@ -43,7 +43,7 @@ impl<const N: usize> Table<N> {
         self.rows.push(row);
     }
 
-    /// As standard output takes it.
+    /// Formats the table for standard output.
     pub(super) fn text(&self) -> String {
         match width() {
             Some(width) => self.arranged(width),
@@ -51,7 +51,7 @@ impl<const N: usize> Table<N> {
         }
     }
 
-    /// One row a line, headers first.
+    /// One row per line, headers first.
     fn plain(&self) -> String {
         let headers = self.columns.iter().map(|(header, _)| (*header).to_owned());
         let mut lines = vec![headers.collect::<Vec<_>>().join("\t")];
@@ -86,7 +86,7 @@ impl<const N: usize> Table<N> {
         for (column, (header, fit)) in table.column_iter_mut().zip(columns) {
             column.set_constraint(match fit {
                 Fit::Whole => ColumnConstraint::ContentWidth,
-                // A header is one word, and stays one.
+                // A header is one word and does not wrap.
                 Fit::Wrap | Fit::From(_) => {
                     let least = u16::try_from(header.len()).unwrap_or(USUAL) + 2;
                     ColumnConstraint::LowerBoundary(Width::Fixed(least))
@@ -98,7 +98,7 @@ impl<const N: usize> Table<N> {
     }
 }
 
-/// The columns of the terminal that standard output is; nothing when it is none.
+/// The width of the terminal at standard output; `None` if it is not one.
 pub(super) fn width() -> Option<u16> {
     let stdout = std::io::stdout();
     if !stdout.is_terminal() {
@@ -108,7 +108,7 @@ pub(super) fn width() -> Option<u16> {
     Some(columns.filter(|width| *width >= NARROWEST).unwrap_or(USUAL))
 }
 
-/// What events bring along must not move the cursor.
+/// Replaces control characters: text from events must not move the cursor.
 fn printable(cell: &str) -> String {
     let shown = |c: char| if c.is_control() && c != '\n' { ' ' } else { c };
     cell.chars().map(shown).collect()

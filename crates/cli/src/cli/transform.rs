@@ -24,7 +24,7 @@ use proxy::rules::{Allowed, NoRules, read_path};
 use proxy::serve;
 use targets::Kind;
 
-use super::input::Found;
+use super::input::LocatedEvent;
 use super::{FINE, Output, input, no};
 
 #[derive(Debug, Args)]
@@ -186,7 +186,7 @@ impl TargetArgs {
 }
 
 /// An event of a file, or why it is none.
-fn event(found: &Found) -> Result<Event, String> {
+fn event(found: &LocatedEvent) -> Result<Event, String> {
     let read = Event::read(&found.text, Level::Repair);
     read.map(|read| read.event)
         .map_err(|refused| format!("{}: {refused}{}", found.place(), found.which()))

@@ -1,4 +1,4 @@
-//! `lineage-proxy validate`: what is wrong with events, place by place.
+//! `lineage-proxy validate`: reports what is wrong with events, finding by finding.
 
 use std::process::ExitCode;
 
@@ -14,19 +14,19 @@ pub(super) struct Arguments {
     /// Files with events.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
-    /// How events are judged.
+    /// Validation level.
     #[arg(long, value_enum, default_value_t)]
     level: LevelFlag,
-    /// How results are printed.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     output: Output,
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 enum LevelFlag {
-    /// Exactly what the JSON Schema accepts.
+    /// Accept exactly what the JSON Schema accepts.
     Strict,
-    /// As the proxy does: harmless deviations are put right.
+    /// Like the proxy: repair harmless deviations.
     #[default]
     Repair,
 }

@@ -1,8 +1,8 @@
-//! Where one JSON text of a file ends and the next begins.
+//! Finds where one JSON text of a file ends and the next begins.
 //!
-//! Texts follow each other with anything that JSON takes for white space between them, or nothing; arrays and the
-//! proxy's own page stand for their elements. Only brackets and strings are looked at: what is in a text is judged by
-//! those who read it. A text that does not end is one bad text, and its neighbours stay: reading goes on at the next
+//! Texts may be separated by JSON white space or by nothing; arrays and the
+//! proxy's own pages stand for their elements. Only brackets and strings are examined: callers validate the
+//! texts. A text that does not end is one invalid text, and its neighbours stay intact: reading continues at the next
 //! line on which a text can begin.
 
 use std::collections::VecDeque;
@@ -11,11 +11,11 @@ use std::ops::Range;
 
 use openlineage::Json;
 
-/// Levels of a text over several lines: more than any event may have. Without a bound, lines that are all cut off would
-/// each be looked at from each before it.
+/// The deepest nesting of a text over several lines: more than any event may have. Without a bound, each of many truncated lines
+/// would be examined from every line before it.
 const DEEPEST: usize = 512;
 
-/// A text, and the line that it begins on, from 1.
+/// A text, and the line on which it begins, from 1.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Text {
     pub(super) line: u64,
@@ -28,17 +28,17 @@ pub(super) struct Texts<R> {
     found: VecDeque<Text>,
 }
 
-/// The lines of a file, with their breaks.
+/// The lines of a file, with their line ends.
 struct Lines<R> {
     reader: R,
-    /// Lines that were looked at and are still to be read.
+    /// Lines that were examined and will be read again.
     again: VecDeque<Vec<u8>>,
     /// The number of the next line.
     next: u64,
 }
 
 impl<R: BufRead> Texts<R> {
-    pub(super) fn of(reader: R) -> Texts<R> {
+    pub(super) fn new(reader: R) -> Texts<R> {
         let lines = Lines {
             reader,
             again: VecDeque::new(),
@@ -50,7 +50,7 @@ impl<R: BufRead> Texts<R> {
         }
     }
 
-    /// Reads on until there is a text, or nothing more.
+    /// Reads until there is a text, or the end.
     fn fill(&mut self) -> io::Result<()> {
         while self.found.is_empty() {
             let line = self.lines.next;
@@ -58,14 +58,14 @@ impl<R: BufRead> Texts<R> {
                 return Ok(());
             };
             if line == 1 {
-                bytes = unmarked(bytes)?;
+                bytes = without_bom(bytes)?;
             }
             self.texts_from(line, bytes)?;
         }
         Ok(())
     }
 
-    /// The texts that begin on that line. The last of them may go on over further lines.
+    /// Reads the texts that begin on a line. The last one may continue on further lines.
     fn texts_from(&mut self, mut line: u64, mut bytes: Vec<u8>) -> io::Result<()> {
         let mut at = 0;
         loop {
@@ -76,7 +76,7 @@ impl<R: BufRead> Texts<R> {
             at += start;
             line += newlines(rest.get(..start).unwrap_or_default());
             if !matches!(bytes.get(at), Some(b'{' | b'[')) {
-                // No event begins so: whatever it is, it ends with its line.
+                // No event begins like this: it ends with its line.
                 let end = end_of_line(&bytes, at);
                 self.found(line, &bytes, at..end);
                 at = end;
@@ -93,7 +93,7 @@ impl<R: BufRead> Texts<R> {
         }
     }
 
-    /// Where the text that begins at `at` ends; lines are added as they are needed. Nothing when it does not end.
+    /// Returns the end of the text that begins at `at`, adding lines as needed; `None` if it does not end.
     fn end(&mut self, bytes: &mut Vec<u8>, at: usize) -> io::Result<Option<usize>> {
         let (mut scan, mut scanned) = (Scan::default(), at);
         loop {
@@ -112,7 +112,7 @@ impl<R: BufRead> Texts<R> {
         }
     }
 
-    /// A text that does not end: it goes as far as the next line on which a text can begin. What was read past that is
+    /// Handles a text that does not end: it extends to the next line on which a text can begin. Lines after it are
     /// read again.
     fn broken(&mut self, line: u64, bytes: &[u8], at: usize) -> io::Result<()> {
         let end = end_of_line(bytes, at);
@@ -182,8 +182,8 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
-/// The start of a file without its byte order mark. Other encodings than UTF-8 are named: they look like no JSON at all.
-fn unmarked(mut bytes: Vec<u8>) -> io::Result<Vec<u8>> {
+/// Strips the byte order mark at the start of a file. Reports other encodings than UTF-8, which do not look like JSON.
+fn without_bom(mut bytes: Vec<u8>) -> io::Result<Vec<u8>> {
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         let message = "this is UTF-16; expected UTF-8 (in PowerShell: -Encoding utf8)";
         return Err(io::Error::new(io::ErrorKind::InvalidData, message));
@@ -194,8 +194,8 @@ fn unmarked(mut bytes: Vec<u8>) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What may stand between texts: white space, the record separator of JSON text sequences (RFC 7464), and the comma of
-/// a list that has lost its brackets.
+/// The separators of texts: white space, the record separator of JSON text sequences (RFC 7464), and the comma of
+/// a list without brackets.
 fn is_between(byte: u8) -> bool {
     byte.is_ascii_whitespace() || matches!(byte, 0x1e | b',')
 }
@@ -216,7 +216,7 @@ fn column(bytes: &[u8], at: usize) -> usize {
     start.map_or(at, |start| at - start - 1)
 }
 
-/// The array whose elements are meant: the text itself, or `events` of what `GET /api/v1/events/lineage` answers.
+/// The array whose elements are events: the text itself, or `events` in the response of `GET /api/v1/events/lineage`.
 fn list(text: &[u8]) -> Option<Range<usize>> {
     if text.starts_with(b"[") {
         return Some(0..text.len());
@@ -240,7 +240,7 @@ fn list(text: &[u8]) -> Option<Range<usize>> {
         .span(text)
 }
 
-/// Where the elements of an array of `text` stand.
+/// The positions of the elements of an array in `text`.
 fn elements(text: &[u8], array: Range<usize>) -> Vec<Range<usize>> {
     let (mut scan, mut found) = (Scan::default(), Vec::new());
     let mut start = array.start + 1;
@@ -253,7 +253,7 @@ fn elements(text: &[u8], array: Range<usize>) -> Vec<Range<usize>> {
         }
         let element = text.get(start..at).unwrap_or_default();
         let (left, inner) = (element.trim_ascii_start(), element.trim_ascii());
-        // `[]` has none; a comma too many has an empty one, which is wrong.
+        // `[]` has no elements; an extra comma makes an empty one, which is invalid.
         if !(inner.is_empty() && step == Step::End && found.is_empty()) {
             let from = start + element.len() - left.len();
             found.push(from..from + inner.len());
@@ -263,17 +263,17 @@ fn elements(text: &[u8], array: Range<usize>) -> Vec<Range<usize>> {
     found
 }
 
-/// What a byte does to a text.
+/// The effect of a byte on a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     On,
-    /// It was the last one.
+    /// The text ends.
     End,
-    /// The text does not go on so.
+    /// The byte is invalid here.
     Broken,
 }
 
-/// The last byte that is no white space.
+/// The last byte that is not white space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Last {
     Open,
@@ -282,14 +282,14 @@ enum Last {
     Value,
 }
 
-/// One pass over a text, in strings and out of them.
+/// Scans a text once, inside and outside strings.
 struct Scan {
-    /// The brackets that are open.
+    /// The open brackets.
     open: Vec<u8>,
     last: Last,
     in_string: bool,
     escaped: bool,
-    /// Whether nothing but white space has come on this line.
+    /// Whether the line so far is white space.
     fresh: bool,
 }
 
@@ -322,7 +322,7 @@ impl Scan {
                     (Some(b'['), Last::Open | Last::Comma) => true,
                     (Some(_), Last::Open | Last::Comma | Last::Value) => false,
                 };
-                // On a new line: the text before has lost its end, and this is the next one.
+                // On a new line: the text before was truncated, and this is the next one.
                 if fresh && !fits {
                     return Step::Broken;
                 }
@@ -352,7 +352,7 @@ impl Scan {
 
     fn in_string(&mut self, byte: u8) -> Step {
         match byte {
-            // No string has a line break in it: the text was cut off here.
+            // A string does not contain a line break: the text was truncated here.
             b'\n' => return Step::Broken,
             _ if self.escaped => self.escaped = false,
             b'\\' => self.escaped = true,

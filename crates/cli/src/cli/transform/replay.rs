@@ -11,7 +11,7 @@ use proxy::pipeline::{Adapter, preview};
 use serde_json::json;
 
 use super::super::table::{Fit, Table};
-use super::{File, Found, Output, RuleLoader, TargetArgs, event, exit, input, paint};
+use super::{File, LocatedEvent, Output, RuleLoader, TargetArgs, event, exit, input, paint};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -117,7 +117,7 @@ impl Sum {
     }
 
     /// Says of the first ones where they stand, and counts the others.
-    fn refused(&mut self, found: &Found, error: String) {
+    fn refused(&mut self, found: &LocatedEvent, error: String) {
         self.invalid.count += 1;
         if self.invalid.count <= TOLD {
             self.invalid

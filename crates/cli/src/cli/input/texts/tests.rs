@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::*;
 
 fn texts(file: &str) -> Vec<(u64, String)> {
-    let texts = Texts::of(file.as_bytes()).map(Result::unwrap);
+    let texts = Texts::new(file.as_bytes()).map(Result::unwrap);
     texts
         .map(|text| (text.line, String::from_utf8(text.bytes).unwrap()))
         .collect()
@@ -102,7 +102,7 @@ fn what_is_empty_holds_nothing_and_another_encoding_is_named() {
     for empty in ["", "\n \n", "[]", " [ ] ", "\u{feff}"] {
         assert_eq!(texts(empty), [], "{empty:?}");
     }
-    let error = Texts::of(&b"\xff\xfe{\0}\0"[..])
+    let error = Texts::new(&b"\xff\xfe{\0}\0"[..])
         .next()
         .unwrap()
         .unwrap_err();
