@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use openlineage::Level;
+use targets::TargetConfig;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use transform::{Redshift, Style};
@@ -28,7 +29,6 @@ use self::settings::{Reader, Settings};
 pub use self::keys::{Key, KeyRole, Written};
 pub use self::parse::hash;
 pub use self::rules::{HASH_KEY, RulesFile, RulesSource};
-pub use self::target::Target;
 
 pub(crate) use self::keys::written;
 
@@ -61,7 +61,7 @@ pub struct Config {
     /// How events are taken out of the queue.
     pub batch: Batch,
     /// Where events go.
-    pub target: Target,
+    pub target: TargetConfig,
     /// The rules file.
     pub rules: RulesFile,
     /// The names of Redshift datasets.
@@ -245,13 +245,13 @@ impl Config {
     /// DataZone is the one target that cannot do with short names, so it alone has the rule on by default; a map of
     /// hosts says for any target that names are to be rewritten.
     fn names_of_redshift(&mut self, r: &mut Reader) {
-        let is_datazone = matches!(self.target, Target::DataZone { .. });
+        let needs_endpoints = (self.target.kind.kind().capabilities()).needs_redshift_endpoints;
         let hosts: BTreeMap<String, String> = r
             .map("redshift.hosts")
             .into_iter()
             .map(|(host, full)| (host.to_ascii_lowercase(), full))
             .collect();
-        let default = if is_datazone || !hosts.is_empty() {
+        let default = if needs_endpoints || !hosts.is_empty() {
             Style::Endpoint
         } else {
             Style::None
@@ -262,7 +262,7 @@ impl Config {
             hosts,
             account: r.get("redshift.account", account),
         };
-        self.redshift_lookup = r.get("redshift.lookup", flag).unwrap_or(is_datazone);
+        self.redshift_lookup = r.get("redshift.lookup", flag).unwrap_or(needs_endpoints);
     }
 
     /// What settings ask of each other.

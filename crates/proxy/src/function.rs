@@ -36,7 +36,7 @@ async fn start(transforms: Transforms) -> Result<(), Error> {
     let allowed = Allowed {
         transforms,
         longest_window: None,
-        target: Some(config.target.name()),
+        target: Some(config.target.name.clone()),
     };
     let batch = setup::batch(&config, &aws, allowed, None).await?;
     let (batch, queue): (&Pipeline, &Queue) = (&batch, &queue);

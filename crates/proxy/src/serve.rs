@@ -117,7 +117,7 @@ pub async fn start(
     }
     let (most, told) = (config.max_connections, stop.clone());
     tasks.spawn(listen::listen(listener, router, most, told));
-    info!(%address, target = %config.target.name(), data_dir = %config.data_dir.display(), "listening");
+    info!(%address, target = %config.target.name, data_dir = %config.data_dir.display(), "listening");
     Ok(Served {
         address,
         stop,
@@ -133,7 +133,7 @@ pub fn allowed(config: &Config, transforms: Transforms) -> Allowed {
     Allowed {
         transforms,
         longest_window: Some(CoalesceBuffer::longest_window(visible, older(config))),
-        target: Some(config.target.name()),
+        target: Some(config.target.name.clone()),
     }
 }
 

@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws::Aws;
-use aws_config::Region;
-use aws_config::sts::AssumeRoleProvider;
 use journal::{Claim, NotClaimed};
-use targets::{Client, DataZone, File, HttpSettings, OpenLineageHttp, Store, Target};
+use settings::SecretText;
+use targets::{OpenError, Resources, Target, TargetConfig};
 use tokio::net::TcpListener;
 use tracing::warn;
 
@@ -19,9 +18,6 @@ use crate::lookup::Lookups;
 use crate::pipeline::Pipeline;
 use crate::queue::{Embedded, EmbeddedConfig, Queue, QueueConfig, QueueUrl, Sqs, SqsConfig};
 use crate::rules::{Allowed, LiveRules};
-
-/// The store in the data folder.
-const STORE: &str = "store.db";
 
 /// Why a part could not be set up: the process does not start.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +66,7 @@ impl NotStarted {
 
 /// The data folder, where `serve` keeps its queue or its store in it.
 pub fn claim(config: &Config) -> Result<Option<Arc<Claim>>, NotStarted> {
-    let store = matches!(config.target, config::Target::Store) && config.only != Some(Part::Ingest);
+    let store = config.target.kind.uses_data_folder() && config.only != Some(Part::Ingest);
     if config.queue.url.is_some() && !store {
         return Ok(None);
     }
@@ -94,12 +90,7 @@ pub fn warn_of_exposed(config: &Config, claim: Option<&Claim>) {
         true => Vec::new(),
         false => files(folder),
     };
-    let file = match &config.target {
-        config::Target::File(settings) => Some(settings.path.as_path()),
-        config::Target::Store
-        | config::Target::OpenLineage { .. }
-        | config::Target::DataZone { .. } => None,
-    };
+    let file = config.target.kind.file();
     let files = files.iter().map(PathBuf::as_path).chain(file);
     for (path, mode) in exposed.into_iter().chain(journal::exposed(files)) {
         let path = path.display();
@@ -183,52 +174,40 @@ pub async fn target(
     aws: &Aws,
     claim: Option<Arc<Claim>>,
 ) -> Result<Target, NotStarted> {
-    let client = match &config.target {
-        config::Target::Store => {
-            let Some(claim) = claim else {
-                let why = "target: the store is for serve alone".to_owned();
-                return Err(NotStarted::Wrong(why));
-            };
-            Store::open(&claim.folder().join(STORE), claim.clone())
-                .map(Client::Store)
-                .map_err(|error| NotStarted::of_database("store", &error))?
+    let config = &config.target;
+    let secret = match config.kind.secret_id() {
+        Some((setting, id)) => {
+            let secret = secret_text(aws, &config.setting(setting), id).await?;
+            Some(SecretText::new(secret))
         }
-        config::Target::File(settings) => {
-            let path = settings.path.display().to_string();
-            File::open(settings.clone())
-                .map(Client::File)
-                .map_err(|error| NotStarted::of(&format!("file.path: {path}"), &error))?
-        }
-        config::Target::OpenLineage {
-            http,
-            api_key_secret,
-        } => {
-            let mut http = http.clone();
-            if let Some(secret) = api_key_secret {
-                let name = "openlineage.api_key_secret_id";
-                http.api_key = Some(secret_text(aws, name, secret).await?);
-            }
-            Client::OpenLineage(openlineage(http)?)
-        }
-        config::Target::DataZone {
-            domain,
-            region,
-            role,
-            per_second,
-            job_events,
-            response,
-        } => {
-            let client = datazone(aws, region.as_deref(), role.as_deref()).await?;
-            Client::DataZone(DataZone::new(
-                client,
-                domain.clone(),
-                *per_second,
-                *job_events,
-                *response,
-            ))
-        }
+        None => None,
     };
-    Ok(Target::new(config.target.name(), client))
+    let resources = Resources {
+        aws,
+        claim: claim.as_ref(),
+        secret: secret.as_ref(),
+    };
+    let opened = Target::open(config, resources).await;
+    opened.map_err(|error| not_opened(config, error))
+}
+
+/// The target could not be opened.
+pub(crate) fn not_opened(config: &TargetConfig, error: OpenError) -> NotStarted {
+    match error {
+        OpenError::NoDataFolder => NotStarted::Wrong(format!("target: {error}")),
+        OpenError::Database(error) => NotStarted::of_database("store", &error),
+        OpenError::File {
+            setting,
+            path,
+            error,
+        } => {
+            let place = format!("{}: {}", config.setting(setting), path.display());
+            NotStarted::of(&place, &error)
+        }
+        OpenError::Invalid { setting, message } => {
+            NotStarted::Wrong(format!("{}: {message}", config.setting(setting)))
+        }
+    }
 }
 
 /// A client for the domain that is the target, and the domain.
@@ -236,47 +215,8 @@ pub async fn domain(
     config: &Config,
     aws: &Aws,
 ) -> Result<(aws_sdk_datazone::Client, String), NotStarted> {
-    match &config.target {
-        config::Target::DataZone {
-            domain,
-            region,
-            role,
-            ..
-        } => {
-            let client = datazone(aws, region.as_deref(), role.as_deref()).await?;
-            let client = aws_sdk_datazone::Client::from_conf(client.build());
-            Ok((client, domain.clone()))
-        }
-        config::Target::Store | config::Target::File(_) | config::Target::OpenLineage { .. } => {
-            Err(NotStarted::Wrong(
-                "the target is no DataZone domain".to_owned(),
-            ))
-        }
-    }
-}
-
-async fn datazone(
-    aws: &Aws,
-    region: Option<&str>,
-    role: Option<&str>,
-) -> Result<aws_sdk_datazone::config::Builder, NotStarted> {
-    let mut client = DataZone::config(aws.config().await);
-    if let Some(role) = role {
-        client = client.credentials_provider(assumed(aws, role).await);
-    }
-    if let Some(region) = region {
-        client = client.region(Region::new(region.to_owned()));
-    }
-    Ok(client)
-}
-
-/// The credentials of a role, such as one in the account of the domain.
-async fn assumed(aws: &Aws, role: &str) -> AssumeRoleProvider {
-    AssumeRoleProvider::builder(role)
-        .session_name("lineage-proxy")
-        .configure(aws.config().await)
-        .build()
-        .await
+    let wrong = || NotStarted::Wrong("target: the check function requires datazone".to_owned());
+    (config.target.kind.domain(aws).await).ok_or_else(wrong)
 }
 
 /// A key that is a whole secret: read once, so a new one needs a new start.
@@ -338,11 +278,6 @@ pub(crate) async fn rules(
     let hash_key = hash_key.map(String::into_bytes);
     let rules = LiveRules::open(&config.rules, hash_key, aws, allowed).await;
     rules.map_err(|error| NotStarted::Wrong(format!("rules.file: {error}")))
-}
-
-/// An OpenLineage endpoint.
-pub(crate) fn openlineage(http: HttpSettings) -> Result<OpenLineageHttp, NotStarted> {
-    OpenLineageHttp::new(http).map_err(|error| NotStarted::Wrong(format!("openlineage: {error}")))
 }
 
 /// The keys that ingest lets in.

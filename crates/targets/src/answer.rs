@@ -39,6 +39,13 @@ pub enum Response {
     Redacted,
 }
 
+impl settings::Choice for Response {
+    const CHOICES: &'static [(&'static str, Response)] = &[
+        ("structure", Response::Structure),
+        ("redacted", Response::Redacted),
+    ];
+}
+
 /// What is kept of the answers of one target.
 #[derive(Clone)]
 pub(crate) struct Keeper {

@@ -1,8 +1,27 @@
-//! The kinds of targets: the one list of them, and what each accepts.
+//! The kinds of targets: the one list. For each kind: its name, what it accepts, its settings, its client.
+//!
+//! A kind has a file of its own under `kind/` with its settings, its client, and the classification of its service's
+//! answers. A new kind is such a file, and one line for it in each `match` here; nothing else in the workspace lists kinds.
 
-use crate::datazone;
+pub(crate) mod datazone;
+pub(crate) mod file;
+pub(crate) mod openlineage;
 
-/// A kind of target, the value of its setting `type`.
+use std::path::Path;
+
+use ::openlineage::Event;
+use aws::Aws;
+use serde::de::{Deserialize, Deserializer};
+use settings::Choice;
+use tokio::time::Instant;
+
+use crate::store::Store;
+use crate::{DeliveryReport, OpenError, Resources, SettingError};
+use datazone::{DataZone, DataZoneConfig, DataZoneSettings};
+use file::{File, FileConfig, FileSettings};
+use openlineage::{OpenLineage, OpenLineageConfig, OpenLineageSettings};
+
+/// A kind of target: the value of its setting `type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// The store in the data folder, from which events can be read back.
@@ -22,6 +41,8 @@ pub struct Capabilities {
     pub events: AcceptedEvents,
     /// The largest event it accepts, in bytes of JSON; `None` for no limit.
     pub max_event_bytes: Option<usize>,
+    /// Whether it finds a Redshift dataset only by the full name of the warehouse's endpoint.
+    pub needs_redshift_endpoints: bool,
 }
 
 /// The kinds of events that a target accepts.
@@ -46,11 +67,46 @@ pub enum JobEvents {
     Skip,
 }
 
+/// The settings of a target as they are written, not yet checked against each other.
+#[derive(Debug, Clone)]
+pub enum TargetSettings {
+    /// The store has none.
+    Store,
+    /// JSON lines in a file.
+    File(FileSettings),
+    /// An HTTP endpoint that accepts OpenLineage.
+    OpenLineage(OpenLineageSettings),
+    /// Amazon DataZone / SageMaker Catalog.
+    DataZone(DataZoneSettings),
+}
+
+/// The settings of a target, complete and checked.
+#[derive(Debug, Clone)]
+pub enum KindConfig {
+    /// The store has none.
+    Store,
+    /// JSON lines in a file.
+    File(FileConfig),
+    /// An HTTP endpoint that accepts OpenLineage.
+    OpenLineage(OpenLineageConfig),
+    /// Amazon DataZone / SageMaker Catalog.
+    DataZone(DataZoneConfig),
+}
+
+/// The client of a target.
+#[derive(Debug, Clone)]
+pub(crate) enum Client {
+    Store(Store),
+    File(File),
+    OpenLineage(OpenLineage),
+    DataZone(DataZone),
+}
+
 impl Kind {
     /// Every kind, in the order of the documentation.
     pub const ALL: [Kind; 4] = [Kind::Store, Kind::File, Kind::OpenLineage, Kind::DataZone];
 
-    /// The value of the setting `type`.
+    /// The value of the setting `type`, which is also the name of a target that was given none.
     pub const fn name(self) -> &'static str {
         match self {
             Kind::Store => "store",
@@ -67,6 +123,190 @@ impl Kind {
             Kind::DataZone => datazone::capabilities(JobEvents::Convert),
         }
     }
+
+    /// Lists the settings of this kind, with their documentation and defaults.
+    pub fn settings(self) -> Vec<settings::Entry> {
+        match self {
+            Kind::Store => Vec::new(),
+            Kind::File => settings::list::<FileSettings>(),
+            Kind::OpenLineage => settings::list::<OpenLineageSettings>(),
+            Kind::DataZone => settings::list::<DataZoneSettings>(),
+        }
+    }
+
+    /// Reads the settings of a target of this kind from a map of them, without `type`.
+    pub fn read<'de, D: Deserializer<'de>>(self, section: D) -> Result<TargetSettings, D::Error> {
+        Ok(match self {
+            Kind::Store => {
+                NoSettings::deserialize(section)?;
+                TargetSettings::Store
+            }
+            Kind::File => TargetSettings::File(FileSettings::deserialize(section)?),
+            Kind::OpenLineage => {
+                TargetSettings::OpenLineage(OpenLineageSettings::deserialize(section)?)
+            }
+            Kind::DataZone => TargetSettings::DataZone(DataZoneSettings::deserialize(section)?),
+        })
+    }
+}
+
+impl Choice for Kind {
+    const CHOICES: &'static [(&'static str, Kind)] = &[
+        (Kind::Store.name(), Kind::Store),
+        (Kind::File.name(), Kind::File),
+        (Kind::OpenLineage.name(), Kind::OpenLineage),
+        (Kind::DataZone.name(), Kind::DataZone),
+    ];
+}
+
+impl TargetSettings {
+    /// Checks that all settings are present that the target requires, and that none exclude each other.
+    pub fn validate(self) -> Result<KindConfig, Vec<SettingError>> {
+        Ok(match self {
+            TargetSettings::Store => KindConfig::Store,
+            TargetSettings::File(settings) => KindConfig::File(settings.validate()?),
+            TargetSettings::OpenLineage(settings) => KindConfig::OpenLineage(settings.validate()?),
+            TargetSettings::DataZone(settings) => KindConfig::DataZone(settings.validate()?),
+        })
+    }
+}
+
+impl KindConfig {
+    /// The kind of the target.
+    pub fn kind(&self) -> Kind {
+        match self {
+            KindConfig::Store => Kind::Store,
+            KindConfig::File(_) => Kind::File,
+            KindConfig::OpenLineage(_) => Kind::OpenLineage,
+            KindConfig::DataZone(_) => Kind::DataZone,
+        }
+    }
+
+    /// The file outside the data folder that holds events.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            KindConfig::File(config) => Some(&config.path),
+            KindConfig::Store | KindConfig::OpenLineage(_) | KindConfig::DataZone(_) => None,
+        }
+    }
+
+    /// Whether the target keeps events in the data folder.
+    pub fn uses_data_folder(&self) -> bool {
+        self.kind() == Kind::Store
+    }
+
+    /// The secret that [`Resources::secret`] has to hold: the name of the setting, and the id in AWS Secrets Manager.
+    pub fn secret_id(&self) -> Option<(&'static str, &str)> {
+        match self {
+            KindConfig::OpenLineage(config) => config.secret_id(),
+            KindConfig::Store | KindConfig::File(_) | KindConfig::DataZone(_) => None,
+        }
+    }
+
+    /// A client for the domain and its id, if that is what the target is: for the check function.
+    pub async fn domain(&self, aws: &Aws) -> Option<(aws_sdk_datazone::Client, String)> {
+        match self {
+            KindConfig::DataZone(config) => {
+                let client = datazone::client_config(config, aws.config().await).await;
+                let client = aws_sdk_datazone::Client::from_conf(client.build());
+                Some((client, config.domain_id.clone()))
+            }
+            KindConfig::Store | KindConfig::File(_) | KindConfig::OpenLineage(_) => None,
+        }
+    }
+
+    /// Checks what can be known before the target is opened, and leaves nothing behind. Returns what remains unchecked.
+    pub fn check(&self) -> Result<Vec<Unchecked>, OpenError> {
+        match self {
+            KindConfig::Store => Ok(Vec::new()),
+            KindConfig::File(config) => file::check(config).map(|()| Vec::new()),
+            KindConfig::OpenLineage(config) => openlineage::check(config),
+            KindConfig::DataZone(config) => Ok(datazone::check(config)),
+        }
+    }
+
+    pub(crate) async fn open(&self, resources: Resources<'_>) -> Result<Client, OpenError> {
+        Ok(match self {
+            KindConfig::Store => Client::Store(open_store(resources)?),
+            KindConfig::File(config) => Client::File(file::open(config)?),
+            KindConfig::OpenLineage(config) => {
+                Client::OpenLineage(OpenLineage::new(config, resources.secret)?)
+            }
+            KindConfig::DataZone(config) => {
+                Client::DataZone(DataZone::new(config, resources.aws.config().await).await)
+            }
+        })
+    }
+}
+
+/// What only opening a target can tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unchecked {
+    /// The name of the setting.
+    pub setting: &'static str,
+    /// What is not known, as a clause: `whether … answers`.
+    pub what: String,
+}
+
+/// The file of the store in the data folder.
+const STORE: &str = "store.db";
+
+fn open_store(resources: Resources<'_>) -> Result<Store, OpenError> {
+    let claim = resources.claim.ok_or(OpenError::NoDataFolder)?;
+    Store::open(&claim.folder().join(STORE), claim.clone()).map_err(OpenError::Database)
+}
+
+impl Client {
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Client::Store(_) => Kind::Store,
+            Client::File(_) => Kind::File,
+            Client::OpenLineage(_) => Kind::OpenLineage,
+            Client::DataZone(_) => Kind::DataZone,
+        }
+    }
+
+    pub(crate) fn capabilities(&self) -> Capabilities {
+        match self {
+            Client::DataZone(target) => target.capabilities(),
+            Client::Store(_) | Client::File(_) | Client::OpenLineage(_) => {
+                self.kind().capabilities()
+            }
+        }
+    }
+
+    pub(crate) fn stop(&self) {
+        match self {
+            Client::DataZone(target) => target.stop(),
+            Client::OpenLineage(target) => target.stop(),
+            Client::File(_) | Client::Store(_) => {}
+        }
+    }
+
+    pub(crate) async fn reopen(&self) -> Result<(), journal::Error> {
+        match self {
+            Client::DataZone(_) | Client::OpenLineage(_) => Ok(()),
+            Client::File(target) => {
+                target.reopen();
+                Ok(())
+            }
+            Client::Store(target) => target.verify().await,
+        }
+    }
+
+    pub(crate) async fn deliver(
+        &self,
+        id: &str,
+        event: &Event,
+        deadline: Instant,
+    ) -> DeliveryReport {
+        match self {
+            Client::DataZone(target) => target.deliver(event, deadline).await,
+            Client::OpenLineage(target) => target.deliver(event, deadline).await,
+            Client::File(target) => DeliveryReport::once(target.deliver(event).await),
+            Client::Store(target) => DeliveryReport::once(target.deliver(id, event).await),
+        }
+    }
 }
 
 impl Capabilities {
@@ -74,5 +314,80 @@ impl Capabilities {
     pub const UNLIMITED: Capabilities = Capabilities {
         events: AcceptedEvents::All,
         max_event_bytes: None,
+        needs_redshift_endpoints: false,
     };
+}
+
+impl Choice for JobEvents {
+    const CHOICES: &'static [(&'static str, JobEvents)] =
+        &[("convert", JobEvents::Convert), ("skip", JobEvents::Skip)];
+}
+
+/// The settings of a kind that has none.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoSettings {}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_is_a_choice_and_reads_an_empty_section() {
+        for kind in Kind::ALL {
+            assert!(Kind::CHOICES.contains(&(kind.name(), kind)), "{kind:?}");
+            assert!(kind.read(json!({})).is_ok(), "{kind:?}");
+            assert!(kind.read(json!({"no_such": 1})).is_err(), "{kind:?}");
+        }
+        assert_eq!(Kind::CHOICES.len(), Kind::ALL.len());
+    }
+
+    #[test]
+    fn a_missing_setting_is_named_and_a_default_is_documented() {
+        for (kind, required) in [
+            (Kind::File, "path"),
+            (Kind::OpenLineage, "url"),
+            (Kind::DataZone, "domain_id"),
+        ] {
+            let errors = kind.read(json!({})).unwrap().validate().unwrap_err();
+            let missing = SettingError::Required {
+                setting: required,
+                kind,
+            };
+            assert_eq!(errors, [missing]);
+            let mut entries = kind.settings().into_iter();
+            assert!(entries.any(|entry| entry.name == required));
+        }
+        let entries = Kind::File.settings();
+        let max_bytes = entries.iter().find(|entry| entry.name == "max_bytes");
+        assert_eq!(max_bytes.unwrap().default.as_deref(), Some("100 MB"));
+    }
+
+    #[test]
+    fn settings_are_read_with_units_and_checked_against_each_other() {
+        let read = |kind: Kind, section| kind.read(section).unwrap().validate();
+        let file = read(Kind::File, json!({"path": "x", "max_bytes": "1 MB"}));
+        assert!(
+            matches!(file, Ok(KindConfig::File(file)) if file.max_bytes == 1_000_000 && file.keep == 0)
+        );
+        let both = json!({"url": "http://x", "api_key": "k", "api_key_secret_id": "s"});
+        let errors = read(Kind::OpenLineage, both).unwrap_err();
+        assert!(matches!(
+            errors[..],
+            [SettingError::Conflict {
+                setting: "api_key_secret_id",
+                with: "api_key"
+            }]
+        ));
+        let roles = [
+            ("arn:aws:iam::123456789012:role/x", true),
+            ("arn:aws:iam::12:role/x", false),
+        ];
+        for (role, is_valid) in roles {
+            let section = json!({"domain_id": "dzd_a", "role_arn": role});
+            assert_eq!(Kind::DataZone.read(section).is_ok(), is_valid, "{role}");
+        }
+    }
 }

@@ -1,15 +1,13 @@
 //! Delivery: the only way out for an event.
 //!
-//! A [`Target`] delivers one event and reports the result: delivered, to be retried, or rejected for good. Each kind of
-//! target classifies the answers of its service in its own file; `kind.rs` lists the kinds. What follows from a result
-//! (retry, dead letter) is decided by the pipeline.
+//! A [`Target`] delivers one event and reports the result: delivered, to be retried, or rejected for good. `kind.rs` lists
+//! the kinds of targets; each kind owns its settings and classifies the answers of its service. What follows from a
+//! result (retry, dead letter) is decided by the pipeline.
 
 mod answer;
-mod datazone;
-mod file;
+mod config;
 mod kind;
 mod name;
-mod openlineage_http;
 mod pace;
 mod reason;
 mod store;
@@ -20,32 +18,21 @@ use openlineage::Event;
 use tokio::time::Instant;
 
 pub use answer::{Response, causes, escaped, is_unseen, shown, words};
-pub use datazone::DataZone;
-pub use file::{File, FileSettings};
-pub use kind::{AcceptedEvents, Capabilities, JobEvents, Kind};
+pub use config::{OpenError, Resources, SettingError, TargetConfig};
+pub use kind::{
+    AcceptedEvents, Capabilities, JobEvents, Kind, KindConfig, TargetSettings, Unchecked,
+};
 pub use name::{InvalidTargetName, TargetName};
-pub use openlineage_http::{Compression, HttpSettings, OpenLineageHttp};
 pub use reason::Reason;
 pub use store::{Order, Place, Store};
+
+use kind::Client;
 
 /// Where events go: a client of one kind under a name that the user chose.
 #[derive(Debug, Clone)]
 pub struct Target {
     name: TargetName,
     client: Client,
-}
-
-/// The client of a target, by kind.
-#[derive(Debug, Clone)]
-pub enum Client {
-    /// The store in the data folder.
-    Store(Store),
-    /// JSON lines in a file.
-    File(File),
-    /// An HTTP endpoint that accepts OpenLineage.
-    OpenLineage(OpenLineageHttp),
-    /// Amazon DataZone / SageMaker Catalog.
-    DataZone(DataZone),
 }
 
 /// The result of one delivery attempt.
@@ -96,9 +83,15 @@ pub enum Scope {
 }
 
 impl Target {
-    /// Names a client.
-    pub fn new(name: TargetName, client: Client) -> Target {
-        Target { name, client }
+    /// Opens the target of a configuration: creates its client, and its file where it has one.
+    pub async fn open(
+        config: &TargetConfig,
+        resources: Resources<'_>,
+    ) -> Result<Target, OpenError> {
+        Ok(Target {
+            name: config.name.clone(),
+            client: config.kind.open(resources).await?,
+        })
     }
 
     /// The name that the user chose.
@@ -108,22 +101,12 @@ impl Target {
 
     /// The kind of the target.
     pub fn kind(&self) -> Kind {
-        match &self.client {
-            Client::Store(_) => Kind::Store,
-            Client::File(_) => Kind::File,
-            Client::OpenLineage(_) => Kind::OpenLineage,
-            Client::DataZone(_) => Kind::DataZone,
-        }
+        self.client.kind()
     }
 
     /// What the target accepts, as it is configured.
     pub fn capabilities(&self) -> Capabilities {
-        match &self.client {
-            Client::DataZone(target) => target.capabilities(),
-            Client::Store(_) | Client::File(_) | Client::OpenLineage(_) => {
-                self.kind().capabilities()
-            }
-        }
+        self.client.capabilities()
     }
 
     /// The store, if that is what the target is: its events can be read back.
@@ -137,38 +120,28 @@ impl Target {
     /// Ends the deliveries that wait for the rate limit: the process is about to end. A request that was sent is not
     /// disturbed.
     pub fn stop(&self) {
-        match &self.client {
-            Client::DataZone(target) => target.stop(),
-            Client::OpenLineage(target) => target.stop(),
-            Client::File(_) | Client::Store(_) => {}
-        }
+        self.client.stop();
     }
 
     /// Checks that open files are still those at their paths, and reopens them where not: they may have been rotated,
     /// moved or restored.
     pub async fn reopen(&self) -> Result<(), journal::Error> {
-        match &self.client {
-            Client::DataZone(_) | Client::OpenLineage(_) => Ok(()),
-            Client::File(target) => {
-                target.reopen();
-                Ok(())
-            }
-            Client::Store(target) => target.verify().await,
-        }
+        self.client.reopen().await
     }
 
     /// Delivers one event, giving up at `deadline`. `id` is the event's id in the queue, the same for each attempt.
     pub async fn deliver(&self, id: &str, event: &Event, deadline: Instant) -> DeliveryReport {
-        let once = |delivery| DeliveryReport {
+        self.client.deliver(id, event, deadline).await
+    }
+}
+
+impl DeliveryReport {
+    /// The report of a target that is tried once.
+    pub(crate) fn once(delivery: Delivery) -> DeliveryReport {
+        DeliveryReport {
             delivery: Some(delivery),
             attempts: 1,
             throttled: 0,
-        };
-        match &self.client {
-            Client::DataZone(target) => target.deliver(event, deadline).await,
-            Client::OpenLineage(target) => target.deliver(event, deadline).await,
-            Client::File(target) => once(target.deliver(event).await),
-            Client::Store(target) => once(target.deliver(id, event).await),
         }
     }
 }

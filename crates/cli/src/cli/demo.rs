@@ -71,7 +71,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     );
     let config = Config::read(settings.over(Settings::yaml("demo", SETTINGS)), Role::Serve)?;
     telemetry::log_to_stderr("warn");
-    let prometheus = telemetry::install_prometheus(&[config.target.name().as_str()])
+    let prometheus = telemetry::install_prometheus(&[config.target.name.as_str()])
         .map_err(anyhow::Error::msg)?;
     let (watcher, reports) = mpsc::unbounded_channel();
     let mut stopped = async || {

@@ -31,7 +31,7 @@ pub(super) async fn run(
         return check(&config, transforms).await;
     }
     telemetry::log_to_stderr(&config.log);
-    let prometheus = telemetry::install_prometheus(&[config.target.name().as_str()])
+    let prometheus = telemetry::install_prometheus(&[config.target.name.as_str()])
         .map_err(anyhow::Error::msg)?;
     // Apart: a start may have to read gigabytes of a damaged file, and a stop does not wait for that.
     let mut starting =
@@ -64,7 +64,7 @@ async fn check(config: &Config, transforms: Transforms) -> anyhow::Result<ExitCo
         (Some(1), _) => "1 rule".to_owned(),
         (Some(count), _) => format!("{count} rules"),
     };
-    let (listen, target) = (config.listen, config.target.name());
+    let (listen, target) = (config.listen, &config.target.name);
     print(format!("ok: listen {listen}, target {target}, {rules}"))?;
     for what in &checked.unchecked {
         print(format!("not checked: {what}"))?;

@@ -174,39 +174,6 @@ pub(super) fn account(text: &str) -> Result<String, String> {
     }
 }
 
-/// `DomainId` of the DataZone service model: `dzd[-_][a-zA-Z0-9_-]{1,36}`.
-pub(super) fn domain(text: &str) -> Result<String, String> {
-    let rest = text
-        .strip_prefix("dzd_")
-        .or_else(|| text.strip_prefix("dzd-"));
-    let ok = rest.is_some_and(|rest| {
-        (1..=36).contains(&rest.len())
-            && rest
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-    });
-    if ok {
-        Ok(text.to_owned())
-    } else {
-        Err(format!(
-            "expected a domain id such as dzd_a1b2c3, found {text:?}"
-        ))
-    }
-}
-
-/// `arn:aws:iam::123456789012:role/name`, in any partition.
-pub(super) fn role_arn(text: &str) -> Result<String, String> {
-    let parts: Vec<&str> = text.splitn(6, ':').collect();
-    match parts.as_slice() {
-        ["arn", _, "iam", "", id, name] if account(id).is_ok() && name.starts_with("role/") => {
-            Ok(text.to_owned())
-        }
-        _ => Err(format!(
-            "expected a role such as arn:aws:iam::123456789012:role/name, found {text:?}"
-        )),
-    }
-}
-
 pub(super) fn prefix(text: &str) -> Result<String, String> {
     let path = text.trim_end_matches('/');
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/_-.~$".contains(&byte);

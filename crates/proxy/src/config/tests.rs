@@ -15,7 +15,7 @@ fn nothing_set_is_a_proxy_for_one_machine() {
     let config = read("", &[], Role::Serve).unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:5000");
     assert_eq!((config.batch.size, config.batch.window.as_secs()), (20, 5));
-    assert_eq!(config.target.name().as_str(), "store");
+    assert_eq!(config.target.name.as_str(), "store");
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn a_role_is_an_arn_and_only_datazone_is_checked() {
     let errors = read("target: file\nfile: {path: x}", &[], Role::Check).unwrap_err();
     assert_eq!(
         errors,
-        ["proxy.yaml:1:9: target: expected datazone: nothing else can be checked"]
+        ["proxy.yaml:1:9: target: the check function requires datazone"]
     );
     let keys =
         "openlineage: {url: 'http://x', api_key: k, api_key_secret_id: s}\ntarget: openlineage";
@@ -427,7 +427,7 @@ fn what_a_target_needs_is_missing_only_where_nothing_is_set() {
     for (yaml, said) in [
         (
             "target: file",
-            "file.path: expected a value, found nothing: target file needs it",
+            "file.path: required by a target of type file",
         ),
         (
             "target: openlineage\nopenlineage: {url: localhost}",

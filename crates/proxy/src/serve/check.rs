@@ -3,16 +3,17 @@
 //! No port is bound, no folder or file is made, no service is called. What could be known only so is named. The parts
 //! are checked by the code that sets them up; only where that code would make something, this looks whether it could.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io;
 use std::path::Path;
 
 use aws::Aws;
 use rustix::fs::Access;
+use targets::Unchecked;
 use transform::Transforms;
 
 use super::allowed;
-use crate::config::{Config, HASH_KEY, Part, RulesSource, Target};
+use crate::config::{Config, HASH_KEY, Part, RulesSource};
 use crate::setup::{self, NotStarted};
 
 /// What a start would find.
@@ -56,64 +57,18 @@ pub async fn check(config: &Config, transforms: Transforms) -> Result<Checked, N
             checked.rules = Some(rules.current().rules.len());
         }
         let mut left = |what: String| checked.unchecked.push(what);
-        match &config.target {
-            Target::Store => {}
-            Target::File(settings) => {
-                let path = settings.path.display();
-                appendable(&settings.path)
-                    .map_err(|error| NotStarted::Wrong(format!("file.path: {path}: {error}")))?;
-            }
-            Target::OpenLineage {
-                http,
-                api_key_secret,
-            } => {
-                left(format!(
-                    "openlineage.url: whether {} answers",
-                    host(&http.url)
-                ));
-                if let Some(id) = api_key_secret {
-                    left(format!("openlineage.api_key_secret_id: what is in {id}"));
-                }
-                setup::openlineage(http.clone())?;
-            }
-            Target::DataZone { domain, .. } => {
-                left(format!("datazone.domain_id: whether {domain} takes events"));
-            }
+        let checked = config.target.kind.check();
+        let unchecked = checked.map_err(|error| setup::not_opened(&config.target, error))?;
+        for Unchecked { setting, what } in unchecked {
+            left(format!("{}: {what}", config.target.setting(setting)));
         }
     }
-    if config.queue.url.is_none() || takes_out && matches!(config.target, Target::Store) {
+    if config.queue.url.is_none() || takes_out && config.target.kind.uses_data_folder() {
         let folder = config.data_dir.display();
         usable(&config.data_dir)
             .map_err(|error| NotStarted::Wrong(format!("data_dir: {folder}: {error}")))?;
     }
     Ok(checked)
-}
-
-/// Without what a URL may hold of keys.
-fn host(url: &reqwest::Url) -> &str {
-    url.host_str().unwrap_or_default()
-}
-
-/// Whether lines could be added to the file.
-fn appendable(path: &Path) -> io::Result<()> {
-    match fs::metadata(path) {
-        // As the target says it.
-        Ok(found) if !found.is_file() && !found.is_dir() => {
-            Err(io::Error::other("not a regular file"))
-        }
-        Ok(_) => OpenOptions::new()
-            .append(true)
-            .read(true)
-            .open(path)
-            .map(drop),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let folder = path
-                .parent()
-                .filter(|folder| !folder.as_os_str().is_empty());
-            writable(folder.unwrap_or(Path::new(".")))
-        }
-        Err(error) => Err(error),
-    }
 }
 
 /// Whether the folder could be used, or made.

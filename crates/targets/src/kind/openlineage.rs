@@ -9,11 +9,16 @@ use reqwest::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
 };
 use reqwest::{Client, StatusCode, Url};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use settings::{Choice, Format, OneOf, Seconds, Secret, SecretText, Setting, Text};
 use tokio::time::Instant;
 
 use crate::answer::{self, Keeper, Own, READ, Response};
 use crate::pace::Pace;
-use crate::{Delivery, DeliveryReport, Failure, Reason, Scope};
+use crate::{
+    Delivery, DeliveryReport, Failure, Kind, OpenError, Reason, Scope, SettingError, Unchecked,
+};
 
 /// The path of the OpenLineage API, for a URL that has none.
 const DEFAULT_PATH: &str = "/api/v1/lineage";
@@ -24,34 +29,173 @@ const WORTH_COMPRESSING: usize = 1_024;
 /// A part of a path that is so long may be a token; a word is shorter.
 const TOKEN: usize = 16;
 
-/// How to reach the endpoint.
-#[derive(Clone)]
-pub struct HttpSettings {
-    /// The endpoint. A URL without a path gets `/api/v1/lineage`.
-    pub url: Url,
-    /// Sent as `Authorization: Bearer`.
-    pub api_key: Option<String>,
-    /// How bodies are sent.
-    pub compression: Compression,
-    /// For a whole request, connection included.
-    pub timeout: Duration,
-    /// What is kept of an answer that is no success.
-    pub response: Response,
+/// The settings of a target behind HTTP.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct OpenLineageSettings {
+    /// The endpoint. A URL without a path gets `/api/v1/lineage`. Required.
+    pub url: Option<Setting<HttpUrl>>,
+    /// An API key, sent as `Authorization: Bearer`.
+    pub api_key: Option<Setting<Secret>>,
+    /// A secret in AWS Secrets Manager whose whole text is the API key. It is read once, at the start.
+    pub api_key_secret_id: Option<Setting<Text>>,
+    /// The compression of request bodies.
+    pub compression: Setting<OneOf<Compression>>,
+    /// The time for a whole request, connection included.
+    pub timeout: Setting<Seconds<1, 300>>,
+    /// What is logged and kept of an answer that reports a failure.
+    pub response: Setting<OneOf<Response>>,
 }
 
-/// How bodies are sent.
+/// The settings of a target behind HTTP, complete and checked.
+#[derive(Debug, Clone)]
+pub struct OpenLineageConfig {
+    url: Address,
+    api_key: ApiKey,
+    compression: Compression,
+    timeout: Duration,
+    response: Response,
+}
+
+/// Where an API key comes from.
+#[derive(Debug, Clone)]
+enum ApiKey {
+    None,
+    Text(SecretText),
+    /// The id of a secret in AWS Secrets Manager.
+    SecretId(String),
+}
+
+/// A URL that may carry a key: `Debug` shows its host only.
+#[derive(Clone)]
+pub struct Address(Url);
+
+/// A URL of scheme `http` or `https`.
+pub enum HttpUrl {}
+
+/// The compression of request bodies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Compression {
-    /// As they are.
+    /// None.
     #[default]
     None,
-    /// With `Content-Encoding: gzip`.
+    /// `Content-Encoding: gzip`.
     Gzip,
 }
 
-/// An endpoint to post to.
+impl Choice for Compression {
+    const CHOICES: &'static [(&'static str, Compression)] =
+        &[("none", Compression::None), ("gzip", Compression::Gzip)];
+}
+
+impl Format for HttpUrl {
+    type Value = Address;
+
+    fn expected() -> String {
+        "a URL, http://… or https://…".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Address, String> {
+        match Url::parse(text) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
+                Ok(Address(url))
+            }
+            // Not repeated: it may carry a key.
+            Ok(_) | Err(_) => Err("expected http://… or https://…".to_owned()),
+        }
+    }
+
+    fn show(value: &Address) -> String {
+        format!("{value:?}")
+    }
+}
+
+impl std::fmt::Debug for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}://{}/…", self.0.scheme(), self.host())
+    }
+}
+
+impl Address {
+    fn host(&self) -> &str {
+        self.0.host_str().unwrap_or_default()
+    }
+}
+
+impl Default for OpenLineageSettings {
+    fn default() -> OpenLineageSettings {
+        OpenLineageSettings {
+            url: None,
+            api_key: None,
+            api_key_secret_id: None,
+            compression: Setting::default(),
+            timeout: Setting(Duration::from_secs(10)),
+            response: Setting::default(),
+        }
+    }
+}
+
+const URL: &str = "url";
+const API_KEY: &str = "api_key";
+const API_KEY_SECRET_ID: &str = "api_key_secret_id";
+
+impl OpenLineageSettings {
+    pub(super) fn validate(self) -> Result<OpenLineageConfig, Vec<SettingError>> {
+        let mut errors = Vec::new();
+        let api_key = match (self.api_key, self.api_key_secret_id) {
+            (Some(_), Some(_)) => {
+                let (setting, with) = (API_KEY_SECRET_ID, API_KEY);
+                errors.push(SettingError::Conflict { setting, with });
+                ApiKey::None
+            }
+            (Some(key), None) => ApiKey::Text(key.into_value()),
+            (None, Some(id)) => ApiKey::SecretId(id.into_value()),
+            (None, None) => ApiKey::None,
+        };
+        if self.url.is_none() {
+            let (setting, kind) = (URL, Kind::OpenLineage);
+            errors.push(SettingError::Required { setting, kind });
+        }
+        match self.url {
+            Some(url) if errors.is_empty() => Ok(OpenLineageConfig {
+                url: url.into_value(),
+                api_key,
+                compression: *self.compression,
+                timeout: *self.timeout,
+                response: *self.response,
+            }),
+            Some(_) | None => Err(errors),
+        }
+    }
+}
+
+impl OpenLineageConfig {
+    pub(super) fn secret_id(&self) -> Option<(&'static str, &str)> {
+        match &self.api_key {
+            ApiKey::SecretId(id) => Some((API_KEY_SECRET_ID, id)),
+            ApiKey::None | ApiKey::Text(_) => None,
+        }
+    }
+}
+
+pub(super) fn check(config: &OpenLineageConfig) -> Result<Vec<Unchecked>, OpenError> {
+    OpenLineage::new(config, None)?;
+    let mut unchecked = vec![Unchecked {
+        setting: URL,
+        what: format!("whether {} answers", config.url.host()),
+    }];
+    if let ApiKey::SecretId(id) = &config.api_key {
+        unchecked.push(Unchecked {
+            setting: API_KEY_SECRET_ID,
+            what: format!("what is in {id}"),
+        });
+    }
+    Ok(unchecked)
+}
+
+/// An endpoint that events are posted to.
 #[derive(Clone)]
-pub struct OpenLineageHttp {
+pub(crate) struct OpenLineage {
     client: Client,
     url: Url,
     compression: Compression,
@@ -60,23 +204,38 @@ pub struct OpenLineageHttp {
     keeper: Keeper,
 }
 
-impl std::fmt::Debug for OpenLineageHttp {
+impl std::fmt::Debug for OpenLineage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The URL may carry a key.
-        f.debug_struct("OpenLineageHttp")
+        f.debug_struct("OpenLineage")
             .field("host", &self.url.host_str())
             .finish_non_exhaustive()
     }
 }
 
-impl OpenLineageHttp {
-    /// Errors: a key that is no header value, or TLS roots that cannot be loaded. Neither names the key.
-    pub fn new(settings: HttpSettings) -> Result<OpenLineageHttp, String> {
+impl OpenLineage {
+    /// Creates a client. `secret` is the API key, where the configuration names a secret.
+    ///
+    /// Fails for a key that is not a valid header value and for TLS roots that cannot be loaded. Neither error contains
+    /// the key.
+    pub(super) fn new(
+        config: &OpenLineageConfig,
+        secret: Option<&SecretText>,
+    ) -> Result<OpenLineage, OpenError> {
+        let (setting, key) = match &config.api_key {
+            ApiKey::None => (API_KEY, None),
+            ApiKey::Text(key) => (API_KEY, Some(key)),
+            ApiKey::SecretId(_) => (API_KEY_SECRET_ID, secret),
+        };
+        let key = key.map(SecretText::expose);
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some(key) = &settings.api_key {
-            let mut bearer = HeaderValue::from_str(&format!("Bearer {key}")).map_err(|_| {
-                "the API key holds a character that no HTTP header can carry".to_owned()
+        if let Some(key) = key {
+            let bearer = HeaderValue::from_str(&format!("Bearer {key}"));
+            let mut bearer = bearer.map_err(|_| OpenError::Invalid {
+                setting,
+                message: "the API key contains a character that no HTTP header can carry"
+                    .to_owned(),
             })?;
             bearer.set_sensitive(true);
             headers.insert(AUTHORIZATION, bearer);
@@ -86,20 +245,23 @@ impl OpenLineageHttp {
             .user_agent(concat!("lineage-proxy/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none()) // a redirected POST becomes a GET
             .build()
-            .map_err(|error| format!("no HTTP client: {}", error.without_url()))?;
-        let own = credentials(&settings);
-        let mut url = settings.url;
+            .map_err(|error| OpenError::Invalid {
+                setting: URL,
+                message: format!("cannot create an HTTP client: {}", error.without_url()),
+            })?;
+        let own = credentials(&config.url.0, key);
+        let mut url = config.url.0.clone();
         if matches!(url.path(), "" | "/") {
             url.set_path(DEFAULT_PATH);
         }
-        Ok(OpenLineageHttp {
+        Ok(OpenLineage {
             client,
             url,
-            compression: settings.compression,
-            timeout: settings.timeout,
+            compression: config.compression,
+            timeout: config.timeout,
             pace: Pace::new(None),
             keeper: Keeper {
-                response: settings.response,
+                response: config.response,
                 own,
             },
         })
@@ -187,9 +349,8 @@ impl OpenLineageHttp {
 }
 
 /// What must not come back out of an answer: the key, and user, password, path and query of the URL, which may be keys too.
-fn credentials(settings: &HttpSettings) -> Own {
-    let url = &settings.url;
-    let mut secrets: Vec<String> = settings.api_key.iter().cloned().collect();
+fn credentials(url: &Url, key: Option<&str>) -> Own {
+    let mut secrets: Vec<String> = key.into_iter().map(str::to_owned).collect();
     if let Some(password) = url.password() {
         secrets.push(format!("{}:{password}", url.username()));
     }

@@ -14,10 +14,14 @@ use std::time::SystemTime;
 
 use journal::{Displaced, Identity};
 use openlineage::Event;
+use rustix::fs::Access;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use settings::{Count, FilePath, Setting, Size};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
-use crate::{Delivery, Failure, Reason, Scope};
+use crate::{Delivery, Failure, Kind, OpenError, Reason, Scope, SettingError};
 
 /// Lines that share one sync at most, and that may wait.
 const GROUP: usize = 256;
@@ -25,20 +29,100 @@ const GROUP: usize = 256;
 /// How often a group is written that somebody takes away each time, before its events go back to the queue.
 const ATTEMPTS: u32 = 3;
 
-/// Where lines go, and when a new file begins.
-#[derive(Debug, Clone)]
+/// The settings of a file target.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct FileSettings {
+    /// The file that events are appended to, one a line. Its folder has to exist. Required.
+    pub path: Option<Setting<FilePath>>,
+    /// The size at which the file is renamed to `PATH.MILLISECONDS` (since 1970) and a new one begun.
+    pub max_bytes: Setting<Size>,
+    /// How many renamed files are kept; 0 keeps all.
+    pub keep: Setting<Count<0, 1_000_000>>,
+}
+
+/// The settings of a file target, complete and checked.
+#[derive(Debug, Clone)]
+pub struct FileConfig {
     /// The file that is written to.
     pub path: PathBuf,
-    /// Past this many bytes it is renamed to `<path>.<milliseconds since 1970>` and a new one begun.
+    /// The size, in bytes, at which it is renamed and a new one begun.
     pub max_bytes: u64,
     /// How many renamed files are kept; 0 keeps all.
     pub keep: usize,
 }
 
+impl Default for FileSettings {
+    fn default() -> FileSettings {
+        FileSettings {
+            path: None,
+            max_bytes: Setting(100_000_000),
+            keep: Setting(0),
+        }
+    }
+}
+
+impl FileSettings {
+    pub(super) fn validate(self) -> Result<FileConfig, Vec<SettingError>> {
+        let path = self.path.ok_or(vec![SettingError::Required {
+            setting: PATH,
+            kind: Kind::File,
+        }])?;
+        Ok(FileConfig {
+            path: path.into_value(),
+            max_bytes: *self.max_bytes,
+            keep: usize::try_from(*self.keep).unwrap_or(usize::MAX),
+        })
+    }
+}
+
+const PATH: &str = "path";
+
+pub(super) fn open(config: &FileConfig) -> Result<File, OpenError> {
+    File::open(config.clone()).map_err(|error| not_opened(config, error))
+}
+
+/// Checks that lines could be appended to the file, without creating it.
+pub(super) fn check(config: &FileConfig) -> Result<(), OpenError> {
+    let path = &config.path;
+    let checked = match fs::metadata(path) {
+        // As `append` would fail.
+        Ok(found) if !found.is_file() && !found.is_dir() => {
+            Err(io::Error::other("not a regular file"))
+        }
+        Ok(_) => OpenOptions::new()
+            .append(true)
+            .read(true)
+            .open(path)
+            .map(drop),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => check_writable(folder(path)),
+        Err(error) => Err(error),
+    };
+    checked.map_err(|error| not_opened(config, error))
+}
+
+/// Checks that a file could be created in the folder.
+fn check_writable(folder: &Path) -> io::Result<()> {
+    if !fs::metadata(folder)?.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    Ok(rustix::fs::access(
+        folder,
+        Access::WRITE_OK | Access::EXEC_OK,
+    )?)
+}
+
+fn not_opened(config: &FileConfig, error: io::Error) -> OpenError {
+    OpenError::File {
+        setting: PATH,
+        path: config.path.clone(),
+        error,
+    }
+}
+
 /// A file to append to. The writer ends with the last clone.
 #[derive(Debug, Clone)]
-pub struct File {
+pub(crate) struct File {
     requests: mpsc::Sender<Request>,
 }
 
@@ -60,21 +144,21 @@ struct Open {
 
 impl File {
     /// Opens or creates the file; its folder has to exist.
-    pub fn open(settings: FileSettings) -> io::Result<File> {
-        let mut kept = Some(append(&settings.path)?);
+    fn open(config: FileConfig) -> io::Result<File> {
+        let mut kept = Some(append(&config.path)?);
         let (requests, mut waiting) = mpsc::channel::<Request>(GROUP);
         std::thread::Builder::new()
             .name("file-target".to_owned())
             .spawn(move || {
                 while let Some(first) = waiting.blocking_recv() {
-                    serve(first, &mut waiting, &mut kept, &settings);
+                    serve(first, &mut waiting, &mut kept, &config);
                 }
             })?;
         Ok(File { requests })
     }
 
     /// Closes the file and opens what its path names now, as after a rotation by somebody else. Does not wait for it.
-    pub fn reopen(&self) {
+    pub(super) fn reopen(&self) {
         // Full of lines: each group of them looks at the path by itself.
         let _ = self.requests.try_send(Request::Reopen);
     }
@@ -103,7 +187,7 @@ fn serve(
     first: Request,
     waiting: &mut mpsc::Receiver<Request>,
     kept: &mut Option<Open>,
-    settings: &FileSettings,
+    config: &FileConfig,
 ) {
     let (mut group, mut reopen, mut next) = (Vec::new(), false, Some(first));
     while let Some(request) = next {
@@ -117,8 +201,8 @@ fn serve(
         };
     }
     if reopen {
-        let file = settings.path.display();
-        *kept = append(&settings.path)
+        let file = config.path.display();
+        *kept = append(&config.path)
             .inspect(|_| info!(%file, "file reopened"))
             .inspect_err(|error| error!(%file, %error, "file not reopened"))
             .ok();
@@ -126,8 +210,8 @@ fn serve(
     if group.is_empty() {
         return;
     }
-    let result = write(kept, settings, &group)
-        .map_err(|error| format!("{}: {error}", settings.path.display()));
+    let result =
+        write(kept, config, &group).map_err(|error| format!("{}: {error}", config.path.display()));
     for line in group {
         let _ = line.written.send(result.clone()); // the caller may have gone
     }
@@ -191,14 +275,14 @@ fn folder(path: &Path) -> &Path {
 }
 
 /// Writes a group to the file, and to another one where the path names another one afterwards.
-fn write(kept: &mut Option<Open>, settings: &FileSettings, group: &[Line]) -> io::Result<()> {
+fn write(kept: &mut Option<Open>, config: &FileConfig, group: &[Line]) -> io::Result<()> {
     let mut bytes = Vec::new();
     for line in group {
         bytes.extend_from_slice(line.text.as_bytes());
         bytes.push(b'\n');
     }
     for _ in 0..ATTEMPTS {
-        let mut open = ready(kept.take(), settings)?;
+        let mut open = ready(kept.take(), config)?;
         let before = open.identity.size;
         if let Err(error) = open
             .file
@@ -214,12 +298,12 @@ fn write(kept: &mut Option<Open>, settings: &FileSettings, group: &[Line]) -> io
         }
         open.identity.size = before.saturating_add(bytes.len() as u64);
         // What is in a file that the path does not name is lost, or will be: whoever moves it may pack it and go.
-        match open.identity.is_at(&settings.path) {
+        match open.identity.is_at(&config.path) {
             Ok(()) => {
                 *kept = Some(open);
                 return Ok(());
             }
-            Err(displaced) => report(&settings.path, &displaced),
+            Err(displaced) => report(&config.path, &displaced),
         }
     }
     Err(io::Error::other(format!(
@@ -228,8 +312,8 @@ fn write(kept: &mut Option<Open>, settings: &FileSettings, group: &[Line]) -> io
 }
 
 /// The file at the path, and a new one where that has reached its size.
-fn ready(kept: Option<Open>, settings: &FileSettings) -> io::Result<Open> {
-    let path = &settings.path;
+fn ready(kept: Option<Open>, config: &FileConfig) -> io::Result<Open> {
+    let path = &config.path;
     let in_place = kept.map(|open| open.identity.is_at(path).map(|()| open));
     let mut open = match in_place {
         Some(Ok(open)) => open,
@@ -240,9 +324,9 @@ fn ready(kept: Option<Open>, settings: &FileSettings) -> io::Result<Open> {
         None => append(path)?,
     };
     let found = open.file.metadata()?;
-    if found.len() > 0 && found.len() >= settings.max_bytes {
+    if found.len() > 0 && found.len() >= config.max_bytes {
         // Whatever goes wrong on the way, the next group looks what is there now.
-        rotate(settings)?;
+        rotate(config)?;
         open = append(path)?;
         // Who may read it was somebody's decision.
         open.file.set_permissions(found.permissions())?;
@@ -258,25 +342,25 @@ fn report(path: &Path, displaced: &Displaced) {
     );
 }
 
-fn rotate(settings: &FileSettings) -> io::Result<()> {
+fn rotate(config: &FileConfig) -> io::Result<()> {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_millis());
     // Later than all before it, whatever the clock says: of two with one name the first would be gone, and the oldest
     // name is the first to be removed.
-    let before = rotated(&settings.path)?;
+    let before = rotated(&config.path)?;
     let stamp = |path: &PathBuf| path.extension()?.to_str()?.parse::<u128>().ok();
     let last = before.iter().filter_map(stamp).max();
     let now = last.map_or(now, |last| now.max(last.saturating_add(1)));
-    let mut name = settings.path.clone().into_os_string();
+    let mut name = config.path.clone().into_os_string();
     name.push(format!(".{now}"));
-    fs::rename(&settings.path, name)?;
+    fs::rename(&config.path, name)?;
     // Before there is a new one: of both, the new one alone could be there after a loss of power.
-    sync_folder(&settings.path)?;
-    if settings.keep > 0 {
-        let mut old = rotated(&settings.path)?;
+    sync_folder(&config.path)?;
+    if config.keep > 0 {
+        let mut old = rotated(&config.path)?;
         old.sort();
-        let surplus = old.len().saturating_sub(settings.keep);
+        let surplus = old.len().saturating_sub(config.keep);
         old.iter().take(surplus).try_for_each(fs::remove_file)?;
     }
     Ok(())

@@ -15,12 +15,12 @@ fn event(name: &str) -> Event {
 }
 
 fn target(path: &Path) -> File {
-    let settings = FileSettings {
+    let config = FileConfig {
         path: path.to_owned(),
         max_bytes: u64::MAX,
         keep: 0,
     };
-    File::open(settings).unwrap()
+    File::open(config).unwrap()
 }
 
 #[test]
@@ -243,7 +243,7 @@ async fn a_file_is_reopened_when_asked_for() {
 async fn files_are_their_owners_alone_unless_somebody_decided_otherwise() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.jsonl");
-    let file = File::open(FileSettings {
+    let file = File::open(FileConfig {
         path: path.clone(),
         max_bytes: 1,
         keep: 0,
@@ -268,7 +268,7 @@ async fn files_are_their_owners_alone_unless_somebody_decided_otherwise() {
 async fn a_line_an_event_and_a_new_file_past_the_limit() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.jsonl");
-    let file = File::open(FileSettings {
+    let file = File::open(FileConfig {
         path: path.clone(),
         max_bytes: 100,
         keep: 2,

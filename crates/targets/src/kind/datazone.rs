@@ -7,20 +7,27 @@ use std::error::Error;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::{Region, SdkConfig};
 use aws_sdk_datazone::Client;
+use aws_sdk_datazone::config::Builder;
 use aws_sdk_datazone::config::retry::RetryConfig;
 use aws_sdk_datazone::config::timeout::TimeoutConfig;
 use aws_sdk_datazone::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_datazone::operation::post_lineage_event::PostLineageEventError;
 use aws_sdk_datazone::primitives::Blob;
 use openlineage::Event;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use settings::{Count, Format, OneOf, Setting, Text};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use crate::answer::{Keeper, Own, Response, causes, is_code};
 use crate::pace::Pace;
 use crate::{
-    AcceptedEvents, Capabilities, Delivery, DeliveryReport, Failure, JobEvents, Reason, Scope,
+    AcceptedEvents, Capabilities, Delivery, DeliveryReport, Failure, JobEvents, Kind, Reason,
+    Scope, SettingError, Unchecked,
 };
 
 /// The largest event that PostLineageEvent accepts, in bytes (service model 2018-05-10, `LineageEvent`, max 300000).
@@ -29,9 +36,138 @@ const MAX_EVENT_BYTES: usize = 300_000;
 /// For one post. They take some 50 ms; the queue is the place to wait longer.
 const POST: Duration = Duration::from_secs(5);
 
-/// A domain to post to.
+/// The settings of a DataZone target.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataZoneSettings {
+    /// The domain. Required.
+    pub domain_id: Option<Setting<DomainId>>,
+    /// The region of the domain, if it is not that of the process.
+    pub region: Option<Setting<Text>>,
+    /// A role to assume for delivery, such as one in the account of the domain.
+    pub role_arn: Option<Setting<RoleArn>>,
+    /// The most requests a second. The quota of PostLineageEvent is per account and region, so it is shared.
+    pub posts_per_second: Setting<Count<1, { u32::MAX }>>,
+    /// What is done with JobEvents, which DataZone does not accept: `convert` makes RunEvents of those with inputs or
+    /// outputs, `skip` drops all.
+    pub job_events: Setting<OneOf<JobEvents>>,
+    /// What is logged and kept of an answer that reports a failure.
+    pub response: Setting<OneOf<Response>>,
+}
+
+/// The settings of a DataZone target, complete and checked.
+#[derive(Debug, Clone)]
+pub struct DataZoneConfig {
+    /// The domain, `dzd_…`.
+    pub domain_id: String,
+    /// The region of the domain, if it is not that of the process.
+    pub region: Option<String>,
+    /// The role to assume for delivery.
+    pub role_arn: Option<String>,
+    /// The most requests a second.
+    pub posts_per_second: NonZeroU32,
+    /// What is done with JobEvents.
+    pub job_events: JobEvents,
+    /// What is kept of an answer that reports a failure.
+    pub response: Response,
+}
+
+/// `DomainId` of the DataZone service model: `dzd[-_][a-zA-Z0-9_-]{1,36}`.
+pub enum DomainId {}
+
+/// `arn:aws:iam::123456789012:role/name`, in any partition.
+pub enum RoleArn {}
+
+/// Quota of PostLineageEvent, in requests a second for an account and region (Amazon DataZone, "Quotas").
+const QUOTA: u32 = 20;
+
+impl Default for DataZoneSettings {
+    fn default() -> DataZoneSettings {
+        DataZoneSettings {
+            domain_id: None,
+            region: None,
+            role_arn: None,
+            posts_per_second: Setting(QUOTA),
+            job_events: Setting::default(),
+            response: Setting::default(),
+        }
+    }
+}
+
+impl DataZoneSettings {
+    pub(super) fn validate(self) -> Result<DataZoneConfig, Vec<SettingError>> {
+        let domain_id = self.domain_id.ok_or(vec![SettingError::Required {
+            setting: DOMAIN_ID,
+            kind: Kind::DataZone,
+        }])?;
+        Ok(DataZoneConfig {
+            domain_id: domain_id.into_value(),
+            region: self.region.map(Setting::into_value),
+            role_arn: self.role_arn.map(Setting::into_value),
+            posts_per_second: NonZeroU32::new(*self.posts_per_second).unwrap_or(NonZeroU32::MIN),
+            job_events: *self.job_events,
+            response: *self.response,
+        })
+    }
+}
+
+const DOMAIN_ID: &str = "domain_id";
+
+impl Format for DomainId {
+    type Value = String;
+
+    fn expected() -> String {
+        "a domain id such as dzd_a1b2c3".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<String, String> {
+        let rest = (text.strip_prefix("dzd_")).or_else(|| text.strip_prefix("dzd-"));
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+        match rest {
+            Some(rest) if (1..=36).contains(&rest.len()) && rest.bytes().all(is_plain) => {
+                Ok(text.to_owned())
+            }
+            Some(_) | None => Err(format!("expected {}, found {text:?}", Self::expected())),
+        }
+    }
+
+    fn show(value: &String) -> String {
+        value.clone()
+    }
+}
+
+impl Format for RoleArn {
+    type Value = String;
+
+    fn expected() -> String {
+        "a role such as arn:aws:iam::123456789012:role/name".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<String, String> {
+        let is_account = |id: &str| id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit());
+        let parts: Vec<&str> = text.splitn(6, ':').collect();
+        match parts.as_slice() {
+            ["arn", _, "iam", "", id, name] if is_account(id) && name.starts_with("role/") => {
+                Ok(text.to_owned())
+            }
+            _ => Err(format!("expected {}, found {text:?}", Self::expected())),
+        }
+    }
+
+    fn show(value: &String) -> String {
+        value.clone()
+    }
+}
+
+pub(super) fn check(config: &DataZoneConfig) -> Vec<Unchecked> {
+    let what = format!("whether {} accepts events", config.domain_id);
+    let setting = DOMAIN_ID;
+    vec![Unchecked { setting, what }]
+}
+
+/// A domain that events are posted to.
 #[derive(Clone)]
-pub struct DataZone {
+pub(crate) struct DataZone {
     client: Client,
     domain: String,
     pace: Pace,
@@ -40,10 +176,11 @@ pub struct DataZone {
 }
 
 /// What a domain accepts.
-pub(crate) const fn capabilities(job_events: JobEvents) -> Capabilities {
+pub(super) const fn capabilities(job_events: JobEvents) -> Capabilities {
     Capabilities {
         events: AcceptedEvents::RunEvents { job_events },
         max_event_bytes: Some(MAX_EVENT_BYTES),
+        needs_redshift_endpoints: true,
     }
 }
 
@@ -56,22 +193,11 @@ impl std::fmt::Debug for DataZone {
 }
 
 impl DataZone {
-    /// The client's configuration, to be refined: another region, another role.
-    pub fn config(aws: &aws_config::SdkConfig) -> aws_sdk_datazone::config::Builder {
-        aws_sdk_datazone::config::Builder::from(aws)
-    }
-
-    /// Posts to `domain` (`dzd_…`) with that client's credentials and region, at most `per_second` times a second. `response`
-    /// is what is kept of an answer that is no success.
-    pub fn new(
-        config: aws_sdk_datazone::config::Builder,
-        domain: String,
-        per_second: NonZeroU32,
-        job_events: JobEvents,
-        response: Response,
-    ) -> DataZone {
-        let config = config
-            // Every post is counted against the budget, so tries are `Pace`'s business.
+    /// Creates a client for the domain.
+    pub(super) async fn new(config: &DataZoneConfig, aws: &SdkConfig) -> DataZone {
+        let client = client_config(config, aws).await;
+        let client = client
+            // Every request counts against the budget, so `Pace` decides on retries.
             .retry_config(RetryConfig::disabled())
             .timeout_config(
                 TimeoutConfig::builder()
@@ -80,15 +206,15 @@ impl DataZone {
             )
             .build();
         DataZone {
-            client: Client::from_conf(config),
-            domain,
-            pace: Pace::new(Some(per_second.get())),
-            // The credentials change while we run: what looks like one goes whoever's it is.
+            client: Client::from_conf(client),
+            domain: config.domain_id.clone(),
+            pace: Pace::new(Some(config.posts_per_second.get())),
+            // The credentials change while the process runs: whatever looks like one is removed.
             keeper: Keeper {
-                response,
+                response: config.response,
                 own: Own::default(),
             },
-            job_events,
+            job_events: config.job_events,
         }
     }
 
@@ -124,6 +250,23 @@ impl DataZone {
             Err(_) => Delivery::Transient(no_answer()),
         }
     }
+}
+
+/// The configuration of a client with the region and the credentials for the domain.
+pub(super) async fn client_config(config: &DataZoneConfig, aws: &SdkConfig) -> Builder {
+    let mut client = Builder::from(aws);
+    if let Some(role) = &config.role_arn {
+        let role = AssumeRoleProvider::builder(role)
+            .session_name("lineage-proxy")
+            .configure(aws)
+            .build()
+            .await;
+        client = client.credentials_provider(role);
+    }
+    if let Some(region) = &config.region {
+        client = client.region(Region::new(region.clone()));
+    }
+    client
 }
 
 /// The same for the same content: 64 hex digits of the 1 to 128 characters allowed.

@@ -1,0 +1,100 @@
+//! The configuration of a target: its name and the settings of its kind; and what can be wrong with them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use aws::Aws;
+use journal::Claim;
+use settings::SecretText;
+
+use crate::{Kind, KindConfig, TargetName};
+
+/// A target, complete and checked: what the configuration has to produce.
+#[derive(Debug, Clone)]
+pub struct TargetConfig {
+    /// The name that the user chose.
+    pub name: TargetName,
+    /// Where its settings stand, for messages: `datazone`, or `targets.NAME`.
+    pub section: String,
+    /// The settings of its kind.
+    pub kind: KindConfig,
+}
+
+/// An error in the settings of a target. The names of settings are without their section.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettingError {
+    /// A required setting is missing.
+    #[error("required by a target of type {}", .kind.name())]
+    Required {
+        /// The setting.
+        setting: &'static str,
+        /// The kind that requires it.
+        kind: Kind,
+    },
+    /// Two settings exclude each other.
+    #[error("cannot be combined with {with}")]
+    Conflict {
+        /// The setting.
+        setting: &'static str,
+        /// The other setting.
+        with: &'static str,
+    },
+}
+
+/// What a target may need of the process that opens it.
+#[derive(Debug, Clone, Copy)]
+pub struct Resources<'a> {
+    /// The AWS configuration.
+    pub aws: &'a Aws,
+    /// The data folder, where the process has one.
+    pub claim: Option<&'a Arc<Claim>>,
+    /// The secret of [`KindConfig::secret_id`].
+    pub secret: Option<&'a SecretText>,
+}
+
+/// Why a target could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store needs a data folder, which only `serve` has.
+    #[error("target type store is available only with serve")]
+    NoDataFolder,
+    /// The store could not be opened.
+    #[error("{0}")]
+    Database(journal::Error),
+    /// A file could not be opened.
+    #[error("{}: {error}", path.display())]
+    File {
+        /// The setting that names it.
+        setting: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The error.
+        error: std::io::Error,
+    },
+    /// A value cannot work.
+    #[error("{message}")]
+    Invalid {
+        /// The setting that holds it.
+        setting: &'static str,
+        /// Why it cannot work.
+        message: String,
+    },
+}
+
+impl SettingError {
+    /// The setting that is wrong.
+    pub fn setting(&self) -> &'static str {
+        match self {
+            SettingError::Required { setting, .. } | SettingError::Conflict { setting, .. } => {
+                setting
+            }
+        }
+    }
+}
+
+impl TargetConfig {
+    /// The full name of one of its settings, as messages have it.
+    pub fn setting(&self, name: &str) -> String {
+        format!("{}.{name}", self.section)
+    }
+}
