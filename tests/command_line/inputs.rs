@@ -216,7 +216,7 @@ fn a_file_without_an_event_is_named_and_is_a_no() {
     write(archive.path(), "b.jsonl", &event(1, "START"));
     let (status, _, err) = run(&["validate", archive.path().to_str().unwrap()], &[]);
     assert_eq!(
-        (status, err.contains("a.jsonl: there is no event")),
+        (status, err.contains("a.jsonl: no event")),
         (Some(0), true),
         "a log that was just begun is named, and no reason to refuse its folder: {err}"
     );

@@ -9,7 +9,8 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
-    unreachable_pub
+    unreachable_pub,
+    reason = "a test fails by panicking"
 )]
 
 mod clock;

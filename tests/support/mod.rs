@@ -6,7 +6,8 @@
     unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::panic
+    clippy::panic,
+    reason = "a test fails by panicking"
 )]
 
 use std::io::{BufRead, BufReader};

@@ -58,7 +58,7 @@ pub struct Identity {
 
 /// The transition of the run that a RunEvent reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the variants are terms of the specification")]
 pub enum EventType {
     Start,
     Running,

@@ -12,7 +12,7 @@ use crate::text::MAX_DEPTH;
 
 /// What facets describe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the variants are terms of the specification")]
 pub enum Kind {
     Run,
     Job,

@@ -212,7 +212,7 @@ fn each<'t>(list: Json<'t>, f: impl FnMut(Json<'t>)) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

@@ -153,12 +153,11 @@ impl<'t> Violations<'t> {
     pub(crate) fn fill(&mut self, value: Json<'t>, new: String) {
         let is_it = |old: &Json<'_>| old.text().as_ptr() == value.text().as_ptr();
         for violation in &mut self.list {
-            match &mut violation.repair {
-                Repair::Value(old, replaced) if is_it(old) => {
-                    *replaced = new;
-                    return;
-                }
-                _ => {}
+            if let Repair::Value(old, replaced) = &mut violation.repair
+                && is_it(old)
+            {
+                *replaced = new;
+                return;
             }
         }
     }

@@ -3,7 +3,12 @@
 //! The schema beside this file is ours, in as few words as it takes. Where the official one is found (`OPENLINEAGE_SPEC`,
 //! or beside the checkout), the same events go through it too. `MUTANTS` sets how many there are for each event.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

@@ -1,6 +1,11 @@
 //! Deviations that real clients send and that are put right, one fixture a quirk. Run ids are in `run_ids.rs`.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

@@ -4,7 +4,12 @@
 //! one facet of its own. `apart`: every event brings datasets that no other has. `read` is the floor: what it costs
 //! to read one event of the merged size, which merging does once for each event that it writes.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a benchmark ends at the first error"
+)]
 
 use divan::Bencher;
 use divan::counter::BytesCount;

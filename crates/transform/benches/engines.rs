@@ -3,7 +3,11 @@
 //! `cargo bench -p transform --bench engines`. `floor` is the same written by hand. The start of an engine is what a
 //! cold start pays for each rule that uses one. `bounds` is what the work that the default limits allow takes.
 
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "a benchmark ends at the first error"
+)]
 
 use std::collections::BTreeMap;
 

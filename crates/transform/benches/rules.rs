@@ -3,7 +3,12 @@
 //! `cargo bench -p transform --bench rules`. `read` is `Event::read`, the floor that every event pays once when it comes
 //! and again for each rule that changes it. Each action finds something to do in these events, which is checked first.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a benchmark ends at the first error"
+)]
 
 use std::collections::HashMap;
 

@@ -199,6 +199,10 @@ fn room(limit: usize, event: usize) -> usize {
 }
 
 /// The error in words that never hold a value of the event.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "other errors of Rhai may quote values of the event"
+)]
 fn failure(error: &EvalAltResult) -> ScriptError {
     let inner = error.unwrap_inner();
     let message = match inner {

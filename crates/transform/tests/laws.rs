@@ -5,7 +5,12 @@
 //! (`laws/walk.rs`); the events are in `laws/events.rs`, the actions in `laws/actions.rs`, the laws of one action and one
 //! event in `laws/check.rs`, which the fuzzer holds its events to as well.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 #[path = "laws/actions.rs"]
 mod actions;

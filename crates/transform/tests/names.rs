@@ -1,6 +1,11 @@
 //! Names as producers write them, and what rules make of them: each fixture in `names/` is one such habit.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 #[path = "names/apart.rs"]
 mod apart;

@@ -8,7 +8,8 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
-    clippy::print_stdout
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
 )]
 
 #[path = "redaction/cases.rs"]

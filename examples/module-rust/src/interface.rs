@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{Settings, transform as decide};
 
 /// What happens to an event.
-#[allow(dead_code)] // a module may use only some
+#[allow(dead_code, reason = "a module may use only some")]
 pub enum Verdict {
     /// It stays byte for byte, whatever was done to the value.
     Unchanged,

@@ -31,7 +31,7 @@ pub struct Fault {
 /// What happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the variants are named after AWS errors")]
 pub enum Kind {
     Throttle,
     Internal,

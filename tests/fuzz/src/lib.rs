@@ -9,13 +9,17 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::panic
+    clippy::panic,
+    reason = "a fuzz target reports by panicking"
 )]
 
 #[path = "../../../crates/transform/tests/laws/actions.rs"]
 mod actions;
 #[path = "../../../crates/transform/tests/laws/check.rs"]
-#[allow(dead_code)]
+#[allow(
+    dead_code,
+    reason = "shared with the tests of the crate, which use all of it"
+)]
 mod check;
 mod edits;
 mod event;

@@ -1,7 +1,11 @@
 //! The strict verdict on every kept event is that of an implementation of JSON Schema. Not a law for the fuzzer: it takes
 //! longer to build and to run than all the others.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a fuzz target reports by panicking"
+)]
 
 use fuzz_laws::{pack, seeds};
 use openlineage::{Event, Level};

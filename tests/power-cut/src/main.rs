@@ -3,7 +3,7 @@
 //! `cut` cuts the power and answers with the unsynced changes and how many of them are gone; `on` gives the power back,
 //! with what is left. It ends, unmounted, with its input.
 
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, reason = "prints its figures")]
 
 use std::io::stdin;
 use std::path::Path;

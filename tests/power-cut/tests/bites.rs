@@ -1,6 +1,6 @@
 //! That the layer bites: who syncs keeps all through every cut, who does not loses, and a disk that lies takes from all.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use power_cut::{Disk, Syncs, mount};
 use rusqlite::Connection;

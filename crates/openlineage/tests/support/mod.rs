@@ -6,7 +6,8 @@
     unreachable_pub,
     clippy::unwrap_used,
     clippy::panic,
-    clippy::indexing_slicing
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
 )]
 
 use std::path::Path;

@@ -196,7 +196,10 @@ pub(super) fn number(value: i64) -> MessageAttributeValue {
     attribute("Number", &value.to_string())
 }
 
-#[allow(clippy::expect_used)] // the builder fails only without a data type
+#[allow(
+    clippy::expect_used,
+    reason = "the builder fails only without a data type"
+)]
 pub(super) fn attribute(data_type: &str, value: &str) -> MessageAttributeValue {
     let builder = MessageAttributeValue::builder()
         .data_type(data_type)

@@ -67,12 +67,10 @@ impl Library {
 
 /// Whether a run ended because the script called `drop()`.
 pub(super) fn is_drop(error: &EvalAltResult) -> bool {
-    match error.unwrap_inner() {
-        EvalAltResult::ErrorTerminated(end, _) => {
-            matches!(end.read_lock::<End>().as_deref(), Some(End::Drop))
-        }
-        _ => false,
-    }
+    let EvalAltResult::ErrorTerminated(end, _) = error.unwrap_inner() else {
+        return false;
+    };
+    matches!(end.read_lock::<End>().as_deref(), Some(End::Drop))
 }
 
 /// What a run that took too many steps ends with.

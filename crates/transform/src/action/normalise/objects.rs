@@ -62,7 +62,9 @@ pub(super) fn spelled(
                 false => host,
             }
         }
-        _ => url.authority.to_owned(),
+        Store::Bucket | Store::Server(_) | Store::Host | Store::Athena | Store::BigQuery => {
+            url.authority.to_owned()
+        }
     };
     let (mut tail, mut name) = (url.tail, dataset.name.as_str());
     // The namespace contains the whole path.
@@ -78,7 +80,13 @@ pub(super) fn spelled(
             or_root(name, name.trim_start_matches('/')).to_owned()
         }
         Store::Files if on => single(name),
-        _ => name.to_owned(),
+        Store::Bucket
+        | Store::Container
+        | Store::Files
+        | Store::Server(_)
+        | Store::Host
+        | Store::Athena
+        | Store::BigQuery => name.to_owned(),
     };
     Some(Identity {
         namespace: format!("{scheme}://{authority}{tail}"),

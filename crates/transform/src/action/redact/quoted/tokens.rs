@@ -107,10 +107,10 @@ impl<'t> Tokens<'t> {
         }
         let mut depth = 1_usize;
         for token in after.by_ref() {
-            match token {
-                Sign('(') => depth += 1,
-                Sign(')') => depth -= 1,
-                _ => {}
+            if token == Sign('(') {
+                depth += 1;
+            } else if token == Sign(')') {
+                depth -= 1;
             }
             if depth == 0 {
                 break;
