@@ -84,7 +84,8 @@ def table(medians):
             ratio = f" ({times[size] / floor[size]:.2f})" if size in times and size in floor else ""
             cells.append(duration(times[size]) + ratio if size in times else "")
         escaped = name.replace("|", "\\|")
-        lines.append(f"| `{escaped}` | " + " | ".join(cells) + " |")
+        code = f"`` {escaped} ``" if "`" in escaped else f"`{escaped}`"
+        lines.append(f"| {code} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
