@@ -409,7 +409,7 @@ async fn rules_apply_and_are_swapped_while_serving_and_bad_ones_never_replace_go
     serve.post(&event(2, "RUNNING")).await;
     eventually(|| Some(serve.outcomes()).filter(|outcomes| outcomes.len() == 5));
     std::fs::write(&rules, "rules: [{name: a}]").unwrap();
-    serve.logged("rules refused: the last good ones stay");
+    serve.logged("invalid rules file; the last valid rules stay in use");
     serve.post(&event(2, "COMPLETE")).await;
     eventually(|| Some(serve.outcomes()).filter(|outcomes| outcomes.len() == 6));
     assert_eq!(serve.stored().await.len(), 3);
@@ -423,7 +423,7 @@ async fn rules_apply_and_are_swapped_while_serving_and_bad_ones_never_replace_go
         let log = serve.log.lock().unwrap();
         let used = log
             .iter()
-            .filter(|line| line["fields"]["message"] == "rules in use");
+            .filter(|line| line["fields"]["message"] == "rules loaded");
         (used.count() == 2).then_some(())
     });
     serve.post(&event(2, "COMPLETE")).await;

@@ -106,9 +106,9 @@ def test_rules_in_s3_change_without_a_deploy_and_bad_ones_change_nothing(deploy,
         return alarms.state("RulesReloadFailed") == "ALARM"
 
     bad_ones = {
-        b"rules: [{name: nothing}]": "rules refused: the last good ones stay",
+        b"rules: [{name: nothing}]": "invalid rules file; the last valid rules stay in use",
         b"rules: [{name: x, script: {file: gone.rhai}}]": "gone.rhai",
-        b"\xff": "rules not read: the last good ones stay",
+        b"\xff": "failed to read rules; the last valid rules stay in use",
     }
     for bad, told in bad_ones.items():
         stack.s3.put_object(Bucket=BUCKET, Key=key, Body=bad)

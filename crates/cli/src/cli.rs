@@ -27,7 +27,7 @@ use ::transform::Transforms;
 use proxy::config::settings::Settings;
 use proxy::config::{Config, Errors, Role};
 use proxy::queue::Unavailable;
-use proxy::rules::NoRules;
+use proxy::rules::RulesError;
 use proxy::setup::NotStarted;
 
 /// Accepts OpenLineage events over HTTP, queues them durably, and delivers them to Amazon DataZone, Marquez, DataHub or a file.
@@ -164,7 +164,7 @@ pub(crate) async fn run(
         eprintln!("lineage-proxy: {error:#}");
         let status = if let Some(not_started) = error.downcast_ref::<NotStarted>() {
             not_started.status()
-        } else if error.is::<Errors>() || error.is::<NoRules>() {
+        } else if error.is::<Errors>() || error.is::<RulesError>() {
             64
         } else if error.is::<Unavailable>() {
             75 // the queue is unreachable, or another process uses it

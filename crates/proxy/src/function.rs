@@ -18,7 +18,7 @@ use crate::config::settings::Settings;
 use crate::config::{Config, Role};
 use crate::pipeline::{self, CoalesceBuffer, MARGIN, Pipeline, Report};
 use crate::queue::{Queue, Record, Settlement, once};
-use crate::rules::Allowed;
+use crate::rules::RuleOptions;
 use crate::{bootstrap, setup, telemetry};
 
 /// The whole main of a batch function whose rules may also use `transforms`.
@@ -33,12 +33,12 @@ async fn start(transforms: Transforms) -> Result<(), Error> {
     let aws = Aws::new();
     let queue = setup::queue(&config, &aws, None).await?.for_function();
     // No window is too long where nothing is held.
-    let allowed = Allowed {
+    let options = RuleOptions {
         transforms,
-        longest_window: None,
+        max_window: None,
         target: Some(config.target.name.clone()),
     };
-    let batch = setup::batch(&config, &aws, allowed, None).await?;
+    let batch = setup::batch(&config, &aws, options, None).await?;
     let (batch, queue): (&Pipeline, &Queue) = (&batch, &queue);
     let handler = service_fn(move |event: LambdaEvent<Value>| async move {
         let deadline = deadline(event.context.deadline);

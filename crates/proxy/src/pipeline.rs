@@ -34,7 +34,7 @@ use tracing::{error, warn};
 use crate::config;
 use crate::lookup::Lookups;
 use crate::queue::{Queue, Record};
-use crate::rules::{LiveRules, Loaded};
+use crate::rules::{LoadedRules, RuleStore};
 use crate::telemetry::metric::Metric;
 
 pub use adapt::{Adapter, TransformLog};
@@ -55,7 +55,7 @@ pub struct Pipeline {
     /// Where events go.
     pub target: Target,
     /// The rules file.
-    pub rules: LiveRules,
+    pub rules: RuleStore,
     /// What is done to them besides.
     pub prepare: Arc<Adapter>,
     /// The look-ups of Redshift names.
@@ -85,7 +85,7 @@ impl Pipeline {
         config: &config::Config,
         target: Target,
         lookups: Lookups,
-        rules: LiveRules,
+        rules: RuleStore,
     ) -> Pipeline {
         let prepare = Adapter {
             target: target.name().clone(),
@@ -178,7 +178,7 @@ impl Pipeline {
 #[derive(Debug)]
 pub struct InFlightBatch {
     report: Report,
-    rules: Arc<Loaded>,
+    rules: Arc<LoadedRules>,
     runs: Vec<RunBatch>,
     deadline: Instant,
 }
@@ -318,7 +318,7 @@ pub async fn finish(pipeline: &Pipeline, queue: &Queue, taken: InFlightBatch) ->
 /// Delivers the events of one run, one after another. With the turn, where later ones of the run have to wait.
 async fn deliver_run(
     pipeline: &Pipeline,
-    rules: &Arc<Loaded>,
+    rules: &Arc<LoadedRules>,
     run: RunBatch,
     halt: &OnceLock<Failure>,
     deadline: Instant,
@@ -388,7 +388,7 @@ async fn deliver_run(
 /// The answers to the look-ups of a run: slow ones hold up no other.
 async fn look_up(
     pipeline: &Pipeline,
-    rules: &Arc<Loaded>,
+    rules: &Arc<LoadedRules>,
     events: &[(Record, Event)],
 ) -> adapt::Answers {
     let wanted: BTreeSet<_> = events
@@ -438,7 +438,7 @@ async fn post(
 /// deliveries of other runs go on.
 async fn transformed(
     pipeline: &Pipeline,
-    rules: &Arc<Loaded>,
+    rules: &Arc<LoadedRules>,
     run: Vec<(Record, Event)>,
     answers: &Arc<adapt::Answers>,
     deadline: Instant,

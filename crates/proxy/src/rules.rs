@@ -1,8 +1,8 @@
-//! The rules file while the proxy runs: read at the start, looked at again from time to time, swapped when it has
-//! changed and is right.
+//! The rules file of a running proxy: read at the start, checked for changes from time to time, replaced when it has changed
+//! and is valid.
 //!
-//! A file that is wrong never replaces one that is right: the last good rules stay, and it is logged and counted. The
-//! rules themselves are `transform`'s; where files come from is in `rules/files.rs`. Called by the batch.
+//! An invalid file never replaces a valid one: the last valid rules stay in use, and the error is logged and counted. What
+//! rules mean is up to `transform`; where files are read from is in `rules/files.rs`. Called by the pipeline.
 
 mod files;
 
@@ -24,90 +24,92 @@ use files::{Files, Place, disk};
 use crate::config::{RulesFile, RulesSource};
 use crate::telemetry::metric::Metric;
 
-/// A look at a changed file and all that it refers to, at most: it is the batch that waits for it.
-const LOOK: Duration = Duration::from_secs(5);
+/// The longest time for reading a changed file and the files that it names: a batch waits for it.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Problems that are logged one by one; a file with more says how many there are.
-const LOGGED: usize = 20;
+/// How many problems of a file are logged one by one; the line after them has their number.
+const MAX_LOGGED: usize = 20;
 
-/// Why there are no rules.
+/// Why rules could not be loaded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoRules {
-    /// The file, or one that it refers to, cannot be read.
+pub enum RulesError {
+    /// The file, or one that it names, cannot be read.
     #[error("{0}")]
     Unreadable(String),
-    /// The file is wrong.
+    /// The file is invalid.
     #[error("{} to be corrected:{}", .problems.len(), .problems.iter().map(|problem| format!("\n  {file}:{problem}")).collect::<String>())]
-    Wrong {
-        /// Its name.
+    Invalid {
+        /// The name of the file.
         file: String,
-        /// What is wrong with it.
+        /// What is wrong with it, and where.
         problems: Vec<Problem>,
     },
 }
 
-/// Rules, and which they are.
+/// Rules, and their version.
 #[derive(Debug, Clone)]
-pub struct Loaded {
+pub struct LoadedRules {
     /// The rules.
     pub rules: RuleSet,
-    /// The beginning of the SHA-256 of the file and all that it refers to.
+    /// The first digits of the SHA-256 of the file and the files that it names.
     pub version: String,
 }
 
-/// The rules of a process.
-pub struct LiveRules {
+/// The rules in use by a process.
+pub struct RuleStore {
     place: Option<Place>,
     transforms: Transforms,
     hash_key: Option<Vec<u8>>,
-    longest_window: Option<Duration>,
-    targets: Vec<String>,
-    every: Duration,
-    current: RwLock<Arc<Loaded>>,
-    looked: Mutex<Looked>,
-    known: Mutex<Known>,
+    max_window: Option<Duration>,
+    target_names: Vec<String>,
+    refresh_interval: Duration,
+    current: RwLock<Arc<LoadedRules>>,
+    last_check: Mutex<LastCheck>,
+    references: Mutex<References>,
 }
 
-/// What a rules file refers to.
+/// The files that a rules file names.
 #[derive(Debug, Default)]
-struct Known {
+struct References {
+    /// The text of the rules file.
     text: String,
     files: BTreeSet<String>,
 }
 
-/// The last look.
+/// The last check for changes.
 #[derive(Debug)]
-struct Looked {
+struct LastCheck {
     at: Instant,
-    /// The version that was found wrong: it is complained of once.
-    refused: Option<String>,
-    /// The version that was found last.
+    /// The invalid version: it is logged once.
+    rejected: Option<String>,
+    /// The version that was found.
     found: Option<String>,
 }
 
-/// What is known of a version.
-enum Seen {
-    /// It is in use, or too fresh.
-    Known,
-    /// It was found wrong before.
-    Refused,
+/// A version of the file, compared with what is known.
+enum VersionState {
+    /// It is in use; or it may be half written, and is loaded at the next check.
+    Unchanged,
+    /// It was found invalid before.
+    Rejected,
+    /// It is to be loaded.
     New,
 }
 
-/// What may stand in a rules file besides the built-in actions, and how long it may hold events.
+/// What a rules file may use besides the built-in actions.
 #[derive(Debug, Clone, Default)]
-pub struct Allowed {
+pub struct RuleOptions {
     /// Transforms that are compiled in.
     pub transforms: Transforms,
-    /// The longest window of `coalesce`, where events are held.
-    pub longest_window: Option<Duration>,
+    /// The longest window of `coalesce`; `None` where events are not held between batches.
+    pub max_window: Option<Duration>,
     /// The name of the target; rules may also name a kind of target, so that one file serves several configurations.
     pub target: Option<TargetName>,
 }
 
-impl Allowed {
+impl RuleOptions {
     /// The names that `when: target` may contain.
-    fn targets(&self) -> Vec<String> {
+    fn target_names(&self) -> Vec<String> {
         let kinds = Kind::ALL.map(|kind| kind.name().to_owned()).into_iter();
         let own = self.target.iter().map(TargetName::to_string);
         let own = own.filter(|own| Kind::ALL.iter().all(|kind| kind.name() != own));
@@ -115,20 +117,20 @@ impl Allowed {
     }
 }
 
-impl std::fmt::Debug for LiveRules {
+impl std::fmt::Debug for RuleStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.place.fmt(f) // the rest holds a key
     }
 }
 
-impl LiveRules {
-    /// Reads the file for the first time; without one, there are no rules.
+impl RuleStore {
+    /// Reads the file for the first time. Without a file there are no rules.
     pub async fn open(
         config: &RulesFile,
         hash_key: Option<Vec<u8>>,
         aws: &Aws,
-        allowed: Allowed,
-    ) -> Result<LiveRules, NoRules> {
+        options: RuleOptions,
+    ) -> Result<RuleStore, RulesError> {
         let place = match &config.source {
             None => None,
             Some(RulesSource::Path(path)) => Some(Place::folder(path)),
@@ -136,170 +138,182 @@ impl LiveRules {
                 Some(Place::s3(aws.config().await, bucket, key))
             }
         };
-        let live = LiveRules {
+        let store = RuleStore {
             place,
-            targets: allowed.targets(),
-            transforms: allowed.transforms,
+            target_names: options.target_names(),
+            transforms: options.transforms,
             hash_key,
-            longest_window: allowed.longest_window,
-            every: config.every(),
-            current: RwLock::new(Arc::new(Loaded {
+            max_window: options.max_window,
+            refresh_interval: config.every(),
+            current: RwLock::new(Arc::new(LoadedRules {
                 rules: RuleSet::default(),
                 version: "none".to_owned(),
             })),
-            looked: Mutex::new(Looked {
+            last_check: Mutex::new(LastCheck {
                 at: Instant::now(),
-                refused: None,
+                rejected: None,
                 found: None,
             }),
-            known: Mutex::default(),
+            references: Mutex::default(),
         };
-        if let Some(place) = &live.place {
-            let files = place.files(|text| live.wanted(text)).await?;
-            live.swap(place, live.read(place, &files)?);
+        if let Some(place) = &store.place {
+            let files = place.files(|text| store.references(text)).await?;
+            store.replace(place, store.read(place, &files)?);
         }
-        Ok(live)
+        Ok(store)
     }
 
-    /// The rules as they are now.
-    pub fn current(&self) -> Arc<Loaded> {
+    /// The rules in use now.
+    pub fn current(&self) -> Arc<LoadedRules> {
         self.current
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 
-    /// Looks whether the file has changed, if the last look is long enough ago. Never fails: the rules stay as they
-    /// are when there are no better ones.
+    /// Checks the file for changes, if the last check is long enough ago. Never fails: where there are no valid new rules, the
+    /// old ones stay in use.
     pub async fn refresh(&self) {
-        if self.due() {
-            self.look().await;
+        if self.is_due() {
+            self.check().await;
         }
     }
 
-    /// Looks now: somebody says that the file is as it should be. What is still wrong with it is told again.
+    /// Checks the file now, as its owner asks. An error in it is logged again.
     pub async fn reload(&self) {
-        self.forgive();
-        // One that may be half written is taken when two looks find it.
-        self.look().await;
-        self.look().await;
+        self.clear_error();
+        // A file that may be half written is loaded when two checks find the same version.
+        self.check().await;
+        self.check().await;
     }
 
-    async fn look(&self) {
+    async fn check(&self) {
         let Some(place) = &self.place else {
             return;
         };
-        let looking = tokio::time::timeout(LOOK, place.files(|text| self.wanted(text))).await;
-        let looked = looking.unwrap_or_else(|_| {
-            let late = format!("{}: not read within {LOOK:?}", place.name());
-            Err(NoRules::Unreadable(late))
+        let reading = place.files(|text| self.references(text));
+        let files = tokio::time::timeout(READ_TIMEOUT, reading).await;
+        let files = files.unwrap_or_else(|_| {
+            let late = format!("{}: not read within {READ_TIMEOUT:?}", place.name());
+            Err(RulesError::Unreadable(late))
         });
-        let read = match looked {
-            Ok(files) => match self.seen(&files.version(), place.is_written_in_place()) {
-                Seen::Known => return,
-                Seen::Refused => {
+        let read = match files {
+            Ok(files) => match self.version_state(&files.version(), place.is_written_in_place()) {
+                VersionState::Unchanged => return,
+                VersionState::Rejected => {
                     Metric::RulesReloadFailures.add([], 1);
                     return;
                 }
-                Seen::New => self
+                VersionState::New => self
                     .read(place, &files)
-                    .map_err(|refused| (files.version(), refused)),
+                    .map_err(|error| (files.version(), error)),
             },
-            Err(unreadable) => Err((unreadable.to_string(), unreadable)),
+            Err(error) => Err((error.to_string(), error)),
         };
         match read {
             Ok(loaded) => {
-                self.forgive();
-                self.swap(place, loaded);
+                self.clear_error();
+                self.replace(place, loaded);
             }
-            Err((version, refused)) => self.complain(version, &refused),
+            Err((version, error)) => self.report(version, &error),
         }
     }
 
-    fn due(&self) -> bool {
-        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = looked.at.elapsed() >= self.every;
+    fn is_due(&self) -> bool {
+        let mut last = self
+            .last_check
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let due = last.at.elapsed() >= self.refresh_interval;
         if due {
-            looked.at = Instant::now();
+            last.at = Instant::now();
         }
         due
     }
 
-    /// What is to be done with a version. One that may be half written is taken when two looks in a row find it.
-    fn seen(&self, version: &str, in_place: bool) -> Seen {
+    /// Compares a version with what is known. One that may be half written is new when two checks in a row find it.
+    fn version_state(&self, version: &str, in_place: bool) -> VersionState {
         let is_current = self.current().version == version;
-        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = looked.found.replace(version.to_owned());
+        let mut last = self
+            .last_check
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let before = last.found.replace(version.to_owned());
         if is_current {
-            looked.refused = None;
-            Seen::Known
-        } else if looked.refused.as_deref() == Some(version) {
-            Seen::Refused
+            last.rejected = None;
+            VersionState::Unchanged
+        } else if last.rejected.as_deref() == Some(version) {
+            VersionState::Rejected
         } else if in_place && before.as_deref() != Some(version) {
-            Seen::Known
+            VersionState::Unchanged
         } else {
-            Seen::New
+            VersionState::New
         }
     }
 
-    fn forgive(&self) {
-        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        looked.refused = None;
+    fn clear_error(&self) {
+        let mut last = self
+            .last_check
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        last.rejected = None;
     }
 
-    fn swap(&self, place: &Place, loaded: Loaded) {
+    fn replace(&self, place: &Place, loaded: LoadedRules) {
         info!(
             file = place.name(),
             version = loaded.version,
             rules = loaded.rules.len(),
-            "rules in use"
+            "rules loaded"
         );
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         *current = Arc::new(loaded);
     }
 
-    /// Counts every look that finds no good rules, so that an alarm stays on; logs what is wrong once.
-    fn complain(&self, version: String, refused: &NoRules) {
+    /// Counts each check that finds no valid rules, so that an alarm stays on; logs the error once.
+    fn report(&self, version: String, error: &RulesError) {
         Metric::RulesReloadFailures.add([], 1);
-        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        if looked.refused.as_ref() == Some(&version) {
+        let mut last = self
+            .last_check
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if last.rejected.as_ref() == Some(&version) {
             return;
         }
-        looked.refused = Some(version);
-        match refused {
-            NoRules::Unreadable(error) => error!(error, "rules not read: the last good ones stay"),
-            NoRules::Wrong { file, problems } => {
-                for problem in problems.iter().take(LOGGED) {
+        last.rejected = Some(version);
+        match error {
+            RulesError::Unreadable(error) => {
+                error!(
+                    error,
+                    "failed to read rules; the last valid rules stay in use"
+                );
+            }
+            RulesError::Invalid { file, problems } => {
+                for problem in problems.iter().take(MAX_LOGGED) {
                     let (line, column) = (problem.line, problem.column);
-                    error!(
-                        file,
-                        line,
-                        column,
-                        error = problem.message,
-                        "rules are wrong"
-                    );
+                    error!(file, line, column, error = problem.message, "invalid rule");
                 }
                 error!(
                     file,
                     problems = problems.len(),
-                    "rules refused: the last good ones stay"
+                    "invalid rules file; the last valid rules stay in use"
                 );
             }
         }
     }
 
-    fn read(&self, place: &Place, files: &Files) -> Result<Loaded, NoRules> {
-        let wrong = |problems| NoRules::Wrong {
+    fn read(&self, place: &Place, files: &Files) -> Result<LoadedRules, RulesError> {
+        let invalid = |problems| RulesError::Invalid {
             file: place.name(),
             problems,
         };
         let file = |name: &str| files.get(name);
-        let targets = names(&self.targets);
+        let targets = names(&self.target_names);
         let sources = self.sources(&file, &targets);
-        // Transforms of others' are built here: what panics is wrong, and not the end of the worker.
+        // Transforms that are compiled in are built here: a panic in one is an invalid file, and does not end the worker.
         let read = catch_unwind(AssertUnwindSafe(|| RuleSet::read(&files.rules, &sources)));
         let panicked = |_| {
-            let message = "reading them panicked".to_owned();
+            let message = "reading the rules panicked".to_owned();
             let (line, column) = (1, 1);
             Err(vec![Problem {
                 line,
@@ -308,28 +322,31 @@ impl LiveRules {
             }])
         };
         let rules = read.unwrap_or_else(panicked);
-        let rules = rules.and_then(|rules| fitting(rules, self.longest_window));
-        let rules = rules.map_err(wrong)?;
-        Ok(Loaded {
+        let rules = rules.and_then(|rules| check_window(rules, self.max_window));
+        let rules = rules.map_err(invalid)?;
+        Ok(LoadedRules {
             rules,
             version: files.version(),
         })
     }
 
-    /// The files that a rules file refers to: what it asks for when it is read. Looked for once for each text.
-    fn wanted(&self, text: &str) -> BTreeSet<String> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The files that a rules file names: those it asks for when it is read. Found once for each text.
+    fn references(&self, text: &str) -> BTreeSet<String> {
+        let mut known = self
+            .references
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if known.text != text {
             let files = RefCell::new(BTreeSet::new());
             let note = |name: &str| {
                 files.borrow_mut().insert(name.to_owned());
                 Err(String::new())
             };
-            // Wrong for want of its files, at least; whether it panics is seen when it is read with them.
-            let targets = names(&self.targets);
+            // Invalid without its files at least; whether it panics is noticed when it is read with them.
+            let targets = names(&self.target_names);
             let sources = self.sources(&note, &targets);
             let _ = catch_unwind(AssertUnwindSafe(|| RuleSet::read(text, &sources)));
-            *known = Known {
+            *known = References {
                 text: text.to_owned(),
                 files: files.into_inner(),
             };
@@ -355,43 +372,43 @@ fn names(names: &[String]) -> Vec<&str> {
     names.iter().map(String::as_str).collect()
 }
 
-/// Reads rules on this machine, as the workbench does.
+/// Reads rules on this machine, for the commands that try rules.
 pub fn read_path(
     path: &Path,
-    allowed: &Allowed,
+    options: &RuleOptions,
     hash_key: Option<&[u8]>,
-) -> Result<RuleSet, NoRules> {
+) -> Result<RuleSet, RulesError> {
     let place = Place::folder(path);
     let Place::Folder { folder, file } = &place else {
-        return Err(NoRules::Unreadable(path.display().to_string()));
+        return Err(RulesError::Unreadable(path.display().to_string()));
     };
-    let text = disk(folder, file).map_err(NoRules::Unreadable)?;
+    let text = disk(folder, file).map_err(RulesError::Unreadable)?;
     let text = String::from_utf8(text)
-        .map_err(|error| NoRules::Unreadable(format!("{}: {error}", place.name())))?;
-    let targets = allowed.targets();
+        .map_err(|error| RulesError::Unreadable(format!("{}: {error}", place.name())))?;
+    let targets = options.target_names();
     let sources = Sources {
         file: &|name| disk(folder, name),
-        transforms: &allowed.transforms,
+        transforms: &options.transforms,
         hash_key,
         targets: &names(&targets),
     };
     let rules = RuleSet::read(&text, &sources);
-    let rules = rules.and_then(|rules| fitting(rules, allowed.longest_window));
-    rules.map_err(|problems| NoRules::Wrong {
+    let rules = rules.and_then(|rules| check_window(rules, options.max_window));
+    rules.map_err(|problems| RulesError::Invalid {
         file: place.name(),
         problems,
     })
 }
 
-/// The rules, if their window is not longer than events may be held.
-fn fitting(rules: RuleSet, longest: Option<Duration>) -> Result<RuleSet, Vec<Problem>> {
-    if let (Some(coalesce), Some(longest)) = (&rules.coalesce, longest)
-        && coalesce.window > longest
+/// Checks that events are not held longer than they may be.
+fn check_window(rules: RuleSet, max: Option<Duration>) -> Result<RuleSet, Vec<Problem>> {
+    if let (Some(coalesce), Some(max)) = (&rules.coalesce, max)
+        && coalesce.window > max
     {
         let (window, (line, column)) = (coalesce.window, coalesce.window_at);
         let message = format!(
-            "coalesce: expected a window of at most {longest:?}, found {window:?}: half of queue.visibility_timeout, \
-             so that no event comes twice while it is held"
+            "coalesce: expected a window of at most {max:?}, found {window:?}: half of queue.visibility_timeout, \
+             so that no event is received twice while it is held"
         );
         return Err(vec![Problem {
             line,

@@ -27,7 +27,7 @@ use crate::config::{Config, KeyRole, Part};
 use crate::ingest::{Hosts, Ingest, router};
 use crate::pipeline::{CoalesceBuffer, Pipeline, Report};
 use crate::queue::Queue;
-use crate::rules::Allowed;
+use crate::rules::RuleOptions;
 use crate::setup;
 use crate::telemetry::{Prometheus, STOP};
 pub use signals::{ToldToReload, ToldToStop};
@@ -72,9 +72,9 @@ pub async fn start(
     let (mut worker, mut watched) = (None, None);
     if config.only != Some(Part::Ingest) {
         let (visible, older) = (config.queue.visibility_timeout, older(config));
-        let allowed = allowed(config, transforms);
+        let options = rule_options(config, transforms);
         let batch = Arc::new(
-            setup::batch(config, &aws, allowed, claim.clone())
+            setup::batch(config, &aws, options, claim.clone())
                 .await?
                 .watched(),
         );
@@ -127,12 +127,12 @@ pub async fn start(
     })
 }
 
-/// What may stand in the rules file of a proxy with that configuration.
-pub fn allowed(config: &Config, transforms: Transforms) -> Allowed {
+/// What the rules file of a proxy with this configuration may use.
+pub fn rule_options(config: &Config, transforms: Transforms) -> RuleOptions {
     let visible = config.queue.visibility_timeout;
-    Allowed {
+    RuleOptions {
         transforms,
-        longest_window: Some(CoalesceBuffer::longest_window(visible, older(config))),
+        max_window: Some(CoalesceBuffer::longest_window(visible, older(config))),
         target: Some(config.target.name.clone()),
     }
 }

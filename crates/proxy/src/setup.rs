@@ -17,7 +17,7 @@ use crate::ingest::Keys;
 use crate::lookup::Lookups;
 use crate::pipeline::Pipeline;
 use crate::queue::{Embedded, EmbeddedConfig, Queue, QueueConfig, QueueUrl, Sqs, SqsConfig};
-use crate::rules::{Allowed, LiveRules};
+use crate::rules::{RuleOptions, RuleStore};
 
 /// Why a part could not be set up: the process does not start.
 #[derive(Debug, thiserror::Error)]
@@ -243,7 +243,7 @@ async fn secret_text(aws: &Aws, setting: &str, id: &str) -> Result<String, NotSt
 pub async fn batch(
     config: &Config,
     aws: &Aws,
-    allowed: Allowed,
+    options: RuleOptions,
     claim: Option<Arc<Claim>>,
 ) -> Result<Pipeline, NotStarted> {
     let lookups = match config.redshift_lookup {
@@ -255,7 +255,7 @@ pub async fn batch(
         (None, Some(secret)) => Some(secret_text(aws, "rules.hash_key_secret_id", secret).await?),
         (None, None) => None,
     };
-    let rules = rules(config, hash_key, aws, allowed).await?;
+    let rules = rules(config, hash_key, aws, options).await?;
     Ok(Pipeline::new(
         config,
         target(config, aws, claim).await?,
@@ -269,14 +269,14 @@ pub(crate) async fn rules(
     config: &Config,
     hash_key: Option<String>,
     aws: &Aws,
-    allowed: Allowed,
-) -> Result<LiveRules, NotStarted> {
+    options: RuleOptions,
+) -> Result<RuleStore, NotStarted> {
     if hash_key.as_ref().is_some_and(|key| key.len() < HASH_KEY) {
         let message = format!("rules.hash_key_secret_id: expected at least {HASH_KEY} characters");
         return Err(NotStarted::Wrong(message));
     }
     let hash_key = hash_key.map(String::into_bytes);
-    let rules = LiveRules::open(&config.rules, hash_key, aws, allowed).await;
+    let rules = RuleStore::open(&config.rules, hash_key, aws, options).await;
     rules.map_err(|error| NotStarted::Wrong(format!("rules.file: {error}")))
 }
 

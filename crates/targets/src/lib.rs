@@ -8,7 +8,7 @@ mod answer;
 mod config;
 mod kind;
 mod name;
-mod pace;
+mod rate;
 mod reason;
 mod store;
 

@@ -20,7 +20,7 @@ use openlineage::{Event, Level};
 use proxy::config::settings::Settings;
 use proxy::config::{Config, Errors, Role, RulesSource};
 use proxy::pipeline::Adapter;
-use proxy::rules::{Allowed, NoRules, read_path};
+use proxy::rules::{RuleOptions, RulesError, read_path};
 use proxy::serve;
 use targets::Kind;
 
@@ -108,7 +108,7 @@ const SOME_KEY: &[u8] = b"the workbench has no key of its own";
 /// A rules file, and what may stand in it.
 struct Located {
     path: PathBuf,
-    allowed: Allowed,
+    options: RuleOptions,
     hash_key: Option<Vec<u8>>,
 }
 
@@ -121,9 +121,9 @@ impl RuleLoader {
             let key = config.rules.hash_key;
             return Ok(Located {
                 path: given.unwrap_or_else(|| PathBuf::from("transforms.yaml")),
-                allowed: Allowed {
+                options: RuleOptions {
                     transforms: self.transforms.clone(),
-                    longest_window: None,
+                    max_window: None,
                     target: None,
                 },
                 hash_key: Some(key.map_or_else(|| SOME_KEY.to_vec(), String::into_bytes)),
@@ -149,7 +149,7 @@ impl RuleLoader {
         let secret = config.rules.hash_key_secret.as_ref();
         Ok(Located {
             path,
-            allowed: serve::allowed(&config, self.transforms.clone()),
+            options: serve::rule_options(&config, self.transforms.clone()),
             hash_key: match (&config.rules.hash_key, secret) {
                 (Some(key), _) => Some(key.clone().into_bytes()),
                 (None, Some(_)) => Some(SOME_KEY.to_vec()),
@@ -166,7 +166,7 @@ impl RuleLoader {
 impl Located {
     fn read(&self) -> anyhow::Result<RuleSet> {
         let key = self.hash_key.as_deref();
-        Ok(read_path(&self.path, &self.allowed, key)?)
+        Ok(read_path(&self.path, &self.options, key)?)
     }
 }
 

@@ -11,7 +11,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use sha2::{Digest, Sha256};
 
-use super::NoRules;
+use super::RulesError;
 use crate::aws_error::said;
 
 /// The largest rules file, script or module, in bytes: far above any that a person writes.
@@ -92,24 +92,24 @@ impl Place {
         }
     }
 
-    /// The rules file, and what it refers to as `wanted` finds out.
+    /// The rules file, and what it refers to as `references` finds out.
     pub(super) async fn files(
         &self,
-        wanted: impl Fn(&str) -> BTreeSet<String>,
-    ) -> Result<Files, NoRules> {
+        references: impl Fn(&str) -> BTreeSet<String>,
+    ) -> Result<Files, RulesError> {
         let file = match self {
             Place::Folder { file, .. } | Place::S3 { file, .. } => file,
         };
-        let bytes = self.fetch(file).await.map_err(NoRules::Unreadable)?;
+        let bytes = self.fetch(file).await.map_err(RulesError::Unreadable)?;
         let rules = String::from_utf8(bytes)
-            .map_err(|error| NoRules::Unreadable(format!("{}: {error}", self.name())))?;
+            .map_err(|error| RulesError::Unreadable(format!("{}: {error}", self.name())))?;
         let (mut beside, mut sum) = (BTreeMap::new(), 0);
-        for name in wanted(&rules) {
+        for name in references(&rules) {
             let bytes = self.fetch(&name).await;
             sum += bytes.as_ref().map_or(0, Vec::len);
             if sum > MAX_FILES {
                 let name = self.name();
-                return Err(NoRules::Unreadable(format!(
+                return Err(RulesError::Unreadable(format!(
                     "{name}: with what it refers to, larger than {MAX_FILES} bytes"
                 )));
             }

@@ -12,7 +12,7 @@ use rustix::fs::Access;
 use targets::Unchecked;
 use transform::Transforms;
 
-use super::allowed;
+use super::rule_options;
 use crate::config::{Config, HASH_KEY, Part, RulesSource};
 use crate::setup::{self, NotStarted};
 
@@ -52,8 +52,8 @@ pub async fn check(config: &Config, transforms: Transforms) -> Result<Checked, N
         if let Some(RulesSource::S3 { bucket, key }) = &config.rules.source {
             left(format!("rules.file: what is in s3://{bucket}/{key}"));
         } else if config.rules.source.is_some() {
-            let allowed = allowed(config, transforms);
-            let rules = setup::rules(config, key, &Aws::new(), allowed).await?;
+            let options = rule_options(config, transforms);
+            let rules = setup::rules(config, key, &Aws::new(), options).await?;
             checked.rules = Some(rules.current().rules.len());
         }
         let mut left = |what: String| checked.unchecked.push(what);

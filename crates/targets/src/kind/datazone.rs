@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use crate::answer::{Keeper, Own, Response, causes, is_code};
-use crate::pace::Pace;
+use crate::rate::RateController;
 use crate::{
     AcceptedEvents, Capabilities, Delivery, DeliveryReport, Failure, JobEvents, Kind, Reason,
     Scope, SettingError, Unchecked,
@@ -170,7 +170,7 @@ pub(super) fn check(config: &DataZoneConfig) -> Vec<Unchecked> {
 pub(crate) struct DataZone {
     client: Client,
     domain: String,
-    pace: Pace,
+    rate: RateController,
     keeper: Keeper,
     job_events: JobEvents,
 }
@@ -197,7 +197,7 @@ impl DataZone {
     pub(super) async fn new(config: &DataZoneConfig, aws: &SdkConfig) -> DataZone {
         let client = client_config(config, aws).await;
         let client = client
-            // Every request counts against the budget, so `Pace` decides on retries.
+            // Every request counts against the budget, so `RateController` decides on retries.
             .retry_config(RetryConfig::disabled())
             .timeout_config(
                 TimeoutConfig::builder()
@@ -208,7 +208,7 @@ impl DataZone {
         DataZone {
             client: Client::from_conf(client),
             domain: config.domain_id.clone(),
-            pace: Pace::new(Some(config.posts_per_second.get())),
+            rate: RateController::new(Some(config.posts_per_second.get())),
             // The credentials change while the process runs: whatever looks like one is removed.
             keeper: Keeper {
                 response: config.response,
@@ -223,13 +223,13 @@ impl DataZone {
     }
 
     pub(crate) async fn deliver(&self, event: &Event, until: Instant) -> DeliveryReport {
-        self.pace
+        self.rate
             .deliver(until, |time| self.post(event, time))
             .await
     }
 
     pub(crate) fn stop(&self) {
-        self.pace.stop();
+        self.rate.stop();
     }
 
     async fn post(&self, event: &Event, time: Duration) -> Delivery {

@@ -15,7 +15,7 @@ use settings::{Choice, Format, OneOf, Seconds, Secret, SecretText, Setting, Text
 use tokio::time::Instant;
 
 use crate::answer::{self, Keeper, Own, READ, Response};
-use crate::pace::Pace;
+use crate::rate::RateController;
 use crate::{
     Delivery, DeliveryReport, Failure, Kind, OpenError, Reason, Scope, SettingError, Unchecked,
 };
@@ -200,7 +200,7 @@ pub(crate) struct OpenLineage {
     url: Url,
     compression: Compression,
     timeout: Duration,
-    pace: Pace,
+    rate: RateController,
     keeper: Keeper,
 }
 
@@ -259,7 +259,7 @@ impl OpenLineage {
             url,
             compression: config.compression,
             timeout: config.timeout,
-            pace: Pace::new(None),
+            rate: RateController::new(None),
             keeper: Keeper {
                 response: config.response,
                 own,
@@ -268,13 +268,13 @@ impl OpenLineage {
     }
 
     pub(crate) async fn deliver(&self, event: &Event, until: Instant) -> DeliveryReport {
-        self.pace
+        self.rate
             .deliver(until, |time| self.post(event, time))
             .await
     }
 
     pub(crate) fn stop(&self) {
-        self.pace.stop();
+        self.rate.stop();
     }
 
     async fn post(&self, event: &Event, time: Duration) -> Delivery {

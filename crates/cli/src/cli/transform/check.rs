@@ -6,7 +6,7 @@ use ::transform::Problem;
 use clap::Args;
 use serde_json::json;
 
-use super::{File, GREEN, NoRules, Output, RED, RuleLoader, YELLOW, coloured, exit, paint};
+use super::{File, GREEN, Output, RED, RuleLoader, RulesError, YELLOW, coloured, exit, paint};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -23,8 +23,8 @@ pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<
     let name = located.path.display().to_string();
     let rules = match located.read() {
         Ok(rules) => rules,
-        Err(error) => match error.downcast::<NoRules>()? {
-            NoRules::Wrong { problems, .. } => {
+        Err(error) => match error.downcast::<RulesError>()? {
+            RulesError::Invalid { problems, .. } => {
                 for problem in &problems {
                     match file.output {
                         Output::Text => paint(&format!("{name}:{problem}"))?,
@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<
                 }
                 return Ok(exit(false));
             }
-            unreadable @ NoRules::Unreadable(_) => return Err(unreadable.into()),
+            unreadable @ RulesError::Unreadable(_) => return Err(unreadable.into()),
         },
     };
     let (count, examples) = (rules.len(), rules.examples().len());
