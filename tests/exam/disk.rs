@@ -1,6 +1,6 @@
-//! Bad disks: `serve` says so, takes again by itself, and loses nothing that it answered `200`.
-//!
-//! Full ones and read-only ones are in `disk/full.rs`, damaged files in `disk/damaged.rs`; here is what both use.
+//! Bad disks: `serve` reports them, and loses nothing that it answered `200`. It accepts again by itself where the disk was
+//! full or read-only (`disk/full.rs`), and after a restart by its supervisor where files were damaged (`disk/damaged.rs`).
+//! This file has what both use.
 
 mod damaged;
 mod full;
@@ -38,6 +38,49 @@ pub(crate) async fn taken_again(serve: &Serve, n: u32) {
         assert!(Instant::now() < deadline, "{:#?}", lines(serve, 0));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// The status with which `serve` asks its supervisor to start it again: `EX_TEMPFAIL`.
+pub(crate) const RESTART: i32 = 75;
+
+/// Posts an event. Returns the status, or nothing if `serve` has ended meanwhile.
+pub(crate) async fn offer(serve: &Serve, n: u32) -> Option<u16> {
+    let post = serve.http.post(format!("{}/api/v1/lineage", serve.url));
+    let answer = post
+        .body(event(n, "START"))
+        .header("content-type", "application/json");
+    Some(answer.send().await.ok()?.status().as_u16())
+}
+
+/// Plays the supervisor: waits until `serve` has ended with the status that asks for it, and starts it again.
+pub(crate) fn restarted(mut serve: Serve, start: impl FnOnce() -> Serve) -> Serve {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let status = loop {
+        if let Some(status) = serve.exit_status() {
+            break status;
+        }
+        assert!(Instant::now() < deadline, "{:#?}", lines(&serve, 0));
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!(status, RESTART, "{:#?}", lines(&serve, 0));
+    start()
+}
+
+/// Sends an event until it is accepted, and restarts `serve` once when it ends. Returns the process that accepted it.
+pub(crate) async fn accepted_after_restart(
+    mut serve: Serve,
+    start: impl FnOnce() -> Serve,
+    n: u32,
+) -> Serve {
+    while serve.exit_status().is_none() {
+        if let Some(status) = offer(&serve, n).await {
+            assert_eq!(status, 503);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let serve = restarted(serve, start);
+    assert_eq!(offer(&serve, n).await, Some(200));
+    serve
 }
 
 /// For as long as a full-sized case may take on a slow machine.

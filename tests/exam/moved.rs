@@ -1,5 +1,5 @@
-//! Files and folders that are removed, moved, replaced or truncated while `serve` has them open: what it answered `200` is
-//! delivered, also after a `kill -9`, and what it says is delivered is where it says.
+//! Files and folders that are removed, moved, replaced or truncated while `serve` has them open: it asks to be restarted,
+//! what it answered `200` is delivered, also after a `kill -9`, and what it reports as delivered is where it reports.
 //!
 //! Every way for the file alone is in the unit tests of `crates/targets/src/file` and `crates/journal/tests/displaced.rs`.
 
@@ -9,7 +9,9 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::disk::{arrived, does, patiently, start, taken_again, text};
+use crate::disk::{
+    RESTART, accepted_after_restart, arrived, does, offer, patiently, restarted, start, text,
+};
 use crate::size;
 use crate::support::{Serve, Target, event, eventually, write};
 
@@ -65,12 +67,13 @@ async fn what_is_queued_outlasts_the_removal_of_the_data_folder_and_a_kill() {
         way(&data, &folder.path().join("moved"));
         let mut accepted: BTreeSet<u32> = (0..5).collect();
         for n in 5..10 {
-            match serve.post(&event(n, "START")).await.status().as_u16() {
-                200 => drop(accepted.insert(n)),
-                status => assert_eq!(status, 503, "{what}"),
+            match offer(&serve, n).await {
+                Some(200) => drop(accepted.insert(n)),
+                Some(status) => assert_eq!(status, 503, "{what}"),
+                None => {} // it has ended
             }
         }
-        taken_again(&serve, 10).await;
+        let serve = accepted_after_restart(serve, || start(&data, &target), 10).await;
         accepted.insert(10);
         serve.kill();
         *target.default.lock().unwrap() = 201;
@@ -92,16 +95,17 @@ async fn what_is_stored_outlasts_the_removal_of_the_data_folder_and_a_kill() {
     let serve = Serve::start(&data, &[]);
     assert_eq!(serve.post(&event(1, "START")).await.status(), 200);
     serve.stored_when(1).await;
+    serve.stored_when(1).await;
     fs::remove_dir_all(&data).unwrap();
-    assert_eq!(serve.post(&event(2, "START")).await.status(), 200);
-    eventually(|| (serve.outcomes().len() >= 2).then_some(()));
+    let serve = accepted_after_restart(serve, || Serve::start(&data, &[]), 2).await;
+    eventually(|| (!serve.outcomes().is_empty()).then_some(()));
     serve.kill();
     let serve = Serve::start(&data, &[]);
     assert_eq!(serve.stored_when(2).await.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_data_folder_that_cannot_be_put_back_is_503_until_it_can_and_nothing_is_lost() {
+async fn while_the_events_of_a_removed_data_folder_cannot_be_saved_it_answers_503_and_goes_on() {
     let (folder, target) = (tempfile::tempdir().unwrap(), Target::start().await);
     let above = folder.path().join("above");
     *target.default.lock().unwrap() = 503;
@@ -130,14 +134,21 @@ async fn a_data_folder_that_cannot_be_put_back_is_503_until_it_can_and_nothing_i
     };
     ready.await;
     assert_eq!(get("/healthz").await, 200);
-    let told = serve.logged("cannot write to the database")["error"].to_string();
-    assert!(told.contains("above/data"), "{told}");
+    let logged = serve.logged(
+        "database files were taken away while in use, and their rows cannot be saved yet; will retry",
+    );
+    assert!(
+        logged["error"].to_string().contains("above/data")
+            && logged["rows"].to_string().contains("messages: 5 rows"),
+        "{logged}"
+    );
     let lines = serve.log.lock().unwrap().len() - before;
     assert!(lines < 20, "{lines} lines");
 
     fs::remove_file(&above).unwrap();
     *target.default.lock().unwrap() = 201;
-    taken_again(&serve, 50).await;
+    let again = || start(&above.join("data"), &target);
+    let _serve = accepted_after_restart(serve, again, 50).await;
     let accepted: BTreeSet<u32> = (0..5).chain([50]).collect();
     patiently(|| accepted.is_subset(&arrived(&target)).then_some(()));
 }
@@ -163,7 +174,7 @@ async fn a_file_system_that_is_mounted_over_the_data_folder_is_noticed() {
         return;
     }
     let _mounted = Mounted(&data);
-    taken_again(&serve, 2).await;
+    let serve = accepted_after_restart(serve, || start(&data, &target), 2).await;
     let is_there = data.join("queue.db").exists();
     serve.kill();
     *target.default.lock().unwrap() = 201;
@@ -238,7 +249,7 @@ async fn while_the_folder_of_the_file_is_gone_events_wait_and_it_is_told_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hangup_opens_files_again_and_reads_rules_and_ends_nothing() {
+async fn a_hangup_opens_the_file_again_and_reads_rules_and_ends_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("events.jsonl");
     let rules = write(folder.path(), "transforms.yaml", "rules: []\n");
@@ -251,7 +262,6 @@ async fn a_hangup_opens_files_again_and_reads_rules_and_ends_nothing() {
     let data = folder.path().join("data");
     let serve = Serve::start(&data, &settings);
     fs::rename(&file, folder.path().join("events.jsonl.moved")).unwrap();
-    fs::remove_dir_all(&data).unwrap();
     write(
         folder.path(),
         "transforms.yaml",
@@ -260,11 +270,47 @@ async fn a_hangup_opens_files_again_and_reads_rules_and_ends_nothing() {
     serve.signal("HUP");
     serve.logged("reloaded");
     // Before any event came.
-    eventually(|| (file.exists() && data.join("queue.db").exists()).then_some(()));
+    eventually(|| file.exists().then_some(()));
     assert_eq!(serve.post(&event(1, "START")).await.status(), 200);
     let outcome = eventually(|| serve.outcomes().first().cloned());
     assert_eq!(outcome["outcome"], "dropped", "{outcome}");
     assert_eq!(serve.terminate(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hangup_finds_a_data_folder_that_was_removed_and_a_restart_brings_it_back() {
+    let (folder, target) = (tempfile::tempdir().unwrap(), Target::start().await);
+    let data = folder.path().join("data");
+    *target.default.lock().unwrap() = 503;
+    let serve = start(&data, &target);
+    assert_eq!(serve.post(&event(1, "START")).await.status(), 200);
+    fs::remove_dir_all(&data).unwrap();
+    *target.default.lock().unwrap() = 201;
+    serve.signal("HUP");
+    serve.logged("storage failed, exiting; the next start recovers it");
+    let serve = restarted(serve, || start(&data, &target));
+    let logged = serve.logged("recovered the rows that an earlier process saved");
+    assert!(
+        logged["rows"].to_string().contains("messages: 1 rows"),
+        "{logged}"
+    );
+    patiently(|| (arrived(&target).len() == 1).then_some(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_saves_the_events_of_a_data_folder_that_was_removed() {
+    let (folder, target) = (tempfile::tempdir().unwrap(), Target::start().await);
+    let data = folder.path().join("data");
+    *target.default.lock().unwrap() = 503;
+    let serve = start(&data, &target);
+    assert_eq!(serve.post(&event(1, "START")).await.status(), 200);
+    fs::remove_dir_all(&data).unwrap();
+    // It may notice by itself before the stop.
+    let status = serve.terminate();
+    assert!(matches!(status, Some(0 | RESTART)), "{status:?}");
+    *target.default.lock().unwrap() = 201;
+    let _serve = start(&data, &target);
+    patiently(|| (arrived(&target).len() == 1).then_some(()));
 }
 
 #[test]

@@ -238,7 +238,7 @@ async fn a_stop_ends_in_time_whatever_the_target_does_with_its_connection() {
         let status = ["queue", "status", "--output", "json", "--data-dir", text];
         let (_, told, _) = run(&status, &[]);
         let queue: serde_json::Value = serde_json::from_str(&told).unwrap();
-        let waiting = queue["waiting"].as_u64().unwrap() + queue["out_of_sight"].as_u64().unwrap();
+        let waiting = queue["waiting"].as_u64().unwrap() + queue["not_visible"].as_u64().unwrap();
         assert_eq!(waiting, 3, "{told}");
         size::told(
             "stop, target drips",

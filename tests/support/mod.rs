@@ -203,6 +203,11 @@ impl Serve {
         assert!(sent.unwrap().success());
     }
 
+    /// The exit status, if it has ended by itself.
+    pub fn exit_status(&mut self) -> Option<i32> {
+        self.child.try_wait().unwrap()?.code()
+    }
+
     /// The exit status, once it has ended by itself.
     pub fn ended(mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
@@ -240,7 +245,7 @@ pub fn queued(data_dir: &Path) -> Option<u64> {
     let place = ["--output", "json", "--data-dir", data_dir.to_str().unwrap()];
     let (status, text, _) = run(&[&["queue", "status"], &place[..]].concat(), &[]);
     let queue: Value = (status == Some(0)).then(|| serde_json::from_str(&text).unwrap())?;
-    Some(queue["waiting"].as_u64().unwrap() + queue["out_of_sight"].as_u64().unwrap())
+    Some(queue["waiting"].as_u64().unwrap() + queue["not_visible"].as_u64().unwrap())
 }
 
 /// A RunEvent of run `n`.

@@ -95,7 +95,7 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum QueueCommand {
     /// Count the events that are waiting, in flight or dead-lettered.
-    Status(dead_letters::Place),
+    Status(dead_letters::QueueArgs),
 }
 
 /// The flags that set what the environment and the file set too.

@@ -1,7 +1,7 @@
-//! A data folder that one process owns: created, locked, and looked at again before anything in it is acknowledged.
+//! A data folder that one process owns: created, locked, and verified before anything in it is acknowledged.
 //!
 //! The lock is on the open file and not on its name. So a folder that is removed or moved takes the lock along, and
-//! another process could lock a new one: whoever finds the name gone locks it again, and finds out who was first.
+//! another process can lock a new one at the path: a process that finds its lock displaced no longer owns the path.
 
 use std::fs::{self, TryLockError};
 use std::io;
@@ -10,26 +10,26 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::{Displaced, Identity, create_file, create_folder};
 
-/// The lock's file in the folder.
+/// The name of the lock file in the folder.
 const LOCK: &str = "lock";
 
-/// How often a lock is taken whose file is replaced at that moment.
+/// How often locking is tried when the lock file is replaced at that moment.
 const ATTEMPTS: u32 = 3;
 
-/// A folder that is ours as long as this lives.
+/// A lock on a folder, released on drop.
 #[derive(Debug)]
 pub struct Claim {
     folder: PathBuf,
     lock: Mutex<Lock>,
 }
 
-/// Why a folder is not ours.
+/// Why a folder could not be claimed.
 #[derive(Debug, thiserror::Error)]
 pub enum NotClaimed {
-    /// Another process has it: it may end.
+    /// Another process has claimed it. It may end.
     #[error("{0}: another lineage-proxy serves from this folder")]
     InUse(PathBuf),
-    /// It cannot be created or written.
+    /// The folder cannot be created or written.
     #[error("{0}: {1}")]
     Failed(PathBuf, io::Error),
 }
@@ -37,7 +37,7 @@ pub enum NotClaimed {
 #[derive(Debug)]
 struct Lock {
     identity: Identity,
-    /// Holds the lock.
+    /// Keeps the lock.
     _file: fs::File,
 }
 
@@ -56,20 +56,19 @@ impl Claim {
         &self.folder
     }
 
-    /// Looks whether the folder is still ours. One that was removed or moved is created and locked again.
-    pub fn keep(&self) -> Result<(), NotClaimed> {
+    /// Checks that the folder at the path is still the locked one.
+    pub fn verify(&self) -> Result<(), Displaced> {
+        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        lock.identity.verify_at(&self.folder.join(LOCK))
+    }
+
+    /// Claims the path again after the folder was removed or moved: creates and locks a new one.
+    pub fn renew(&self) -> Result<(), NotClaimed> {
         let mut held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        match held.identity.is_at(&self.folder.join(LOCK)) {
-            Ok(()) => Ok(()),
-            Err(Displaced::Hidden(error)) => Err(NotClaimed::Failed(
-                self.folder.clone(),
-                io::Error::other(error),
-            )),
-            Err(Displaced::Gone | Displaced::Replaced | Displaced::Cut { .. }) => {
-                *held = lock(&self.folder)?;
-                Ok(())
-            }
+        if held.identity.verify_at(&self.folder.join(LOCK)).is_err() {
+            *held = lock(&self.folder)?;
         }
+        Ok(())
     }
 }
 
@@ -89,7 +88,7 @@ fn lock(folder: &Path) -> Result<Lock, NotClaimed> {
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
         let identity = Identity::of(&file).map_err(failed)?;
-        if identity.is_at(&path).is_ok() {
+        if identity.verify_at(&path).is_ok() {
             return Ok(Lock {
                 identity,
                 _file: file,
@@ -108,26 +107,27 @@ mod tests {
         let above = tempfile::tempdir().unwrap();
         let folder = above.path().join("a/data");
         let first = Claim::take(&folder).unwrap();
-        let taken = |claim: Result<Claim, _>| matches!(claim, Err(NotClaimed::InUse(_)));
-        assert!(taken(Claim::take(&folder)));
+        let in_use = |claim: Result<Claim, _>| matches!(claim, Err(NotClaimed::InUse(_)));
+        assert!(in_use(Claim::take(&folder)));
 
         fs::remove_file(folder.join(LOCK)).unwrap();
-        first.keep().unwrap();
-        assert!(taken(Claim::take(&folder)));
+        assert_eq!(first.verify(), Err(Displaced::Missing));
+        first.renew().unwrap();
+        assert!(in_use(Claim::take(&folder)));
 
         fs::rename(above.path().join("a"), above.path().join("b")).unwrap();
-        first.keep().unwrap();
-        assert!(taken(Claim::take(&folder)));
+        first.renew().unwrap();
+        assert!(in_use(Claim::take(&folder)));
 
-        // Somebody else was faster.
+        // Another process was faster.
         fs::remove_dir_all(&folder).unwrap();
         let second = Claim::take(&folder).unwrap();
-        assert!(matches!(first.keep(), Err(NotClaimed::InUse(_))));
+        assert!(matches!(first.renew(), Err(NotClaimed::InUse(_))));
         drop(second);
-        first.keep().unwrap();
+        first.renew().unwrap();
 
         fs::remove_dir_all(above.path().join("a")).unwrap();
         fs::write(above.path().join("a"), "a file in the way").unwrap();
-        assert!(matches!(first.keep(), Err(NotClaimed::Failed(..))));
+        assert!(matches!(first.renew(), Err(NotClaimed::Failed(..))));
     }
 }

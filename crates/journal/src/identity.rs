@@ -1,8 +1,8 @@
-//! Whether a path still names the file that is held open.
+//! Whether a path still names the file that is open.
 //!
-//! A process that holds a file open goes on writing to it after it was removed, moved, replaced or cut, and sees no error:
-//! what it then acknowledges is gone. So whoever acknowledges looks here first. Inodes are not used again while a file
-//! is open (unlink(2)), so device and inode are enough to tell one from another. Called by the writer and by target `file`.
+//! A process goes on writing to an open file after it was removed, moved, replaced or truncated, and sees no error: what it
+//! then acknowledges is lost. So whoever acknowledges checks here first. Inodes are not used again while a file is open
+//! (unlink(2)), so device and inode tell one file from another. Called by the writer and by target `file`.
 
 use std::fmt;
 use std::fs;
@@ -10,67 +10,67 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// Which file it is, and how long it is.
+/// The identity of a file, and its size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
     device: u64,
     inode: u64,
-    /// In bytes; of a file that is held open, what it has at least.
+    /// In bytes; of an open file, the size that it has at least.
     pub size: u64,
 }
 
-/// Why what is held open cannot be relied on.
+/// How the file at a path differs from the open one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Displaced {
     /// The path names nothing: the file, or a folder above it, was removed or moved.
-    Gone,
+    Missing,
     /// The path cannot be followed.
-    Hidden(String),
+    Inaccessible(String),
     /// The path names another file.
     Replaced,
-    /// The file has lost its end.
-    Cut {
-        /// What it had, in bytes.
+    /// The file is shorter than before.
+    Truncated {
+        /// Its size before, in bytes.
         from: u64,
-        /// What it has.
+        /// Its size now.
         to: u64,
     },
 }
 
 impl Identity {
-    /// Of an open file.
+    /// Returns the identity of an open file.
     pub fn of(file: &fs::File) -> io::Result<Identity> {
         file.metadata().map(|found| Identity::from(&found))
     }
 
-    /// Of what a path names, through symbolic links.
+    /// Returns the identity of the file that a path names, through symbolic links.
     pub fn at(path: &Path) -> io::Result<Identity> {
         fs::metadata(path).map(|found| Identity::from(&found))
     }
 
-    /// Whether `path` names this file, and all of it.
-    pub fn is_at(self, path: &Path) -> Result<(), Displaced> {
-        self.compare(Identity::at(path)).map(drop)
+    /// Checks that `path` names this file, and that the file is not shorter than before.
+    pub fn verify_at(self, path: &Path) -> Result<(), Displaced> {
+        self.compare_at(path).map(drop)
     }
 
-    /// The same; gives it with its present size.
-    pub(crate) fn is_in_place(self, path: &Path) -> Result<Identity, Displaced> {
+    /// The same; returns the identity with its present size.
+    pub(crate) fn compare_at(self, path: &Path) -> Result<Identity, Displaced> {
         self.compare(Identity::at(path))
     }
 
-    pub(crate) fn is_same(self, other: Identity) -> bool {
+    fn is_same(self, other: Identity) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
     }
 
-    /// The decision: what was found where this one was expected.
+    /// Decides from what was found where this file was expected.
     fn compare(self, found: io::Result<Identity>) -> Result<Identity, Displaced> {
         match found {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Displaced::Gone),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Displaced::Missing),
             // A file stands where a folder was.
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(Displaced::Gone),
-            Err(error) => Err(Displaced::Hidden(error.to_string())),
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(Displaced::Missing),
+            Err(error) => Err(Displaced::Inaccessible(error.to_string())),
             Ok(found) if !self.is_same(found) => Err(Displaced::Replaced),
-            Ok(found) if found.size < self.size => Err(Displaced::Cut {
+            Ok(found) if found.size < self.size => Err(Displaced::Truncated {
                 from: self.size,
                 to: found.size,
             }),
@@ -92,10 +92,10 @@ impl From<&fs::Metadata> for Identity {
 impl fmt::Display for Displaced {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Displaced::Gone => out.write_str("removed or moved while it was in use"),
-            Displaced::Hidden(error) => write!(out, "no longer accessible: {error}"),
+            Displaced::Missing => out.write_str("removed or moved while it was in use"),
+            Displaced::Inaccessible(error) => write!(out, "no longer accessible: {error}"),
             Displaced::Replaced => out.write_str("replaced by another file while it was in use"),
-            Displaced::Cut { from, to } => {
+            Displaced::Truncated { from, to } => {
                 write!(
                     out,
                     "truncated from {from} to {to} bytes while it was in use"
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_found_in_place_of_the_open_file_decides() {
+    fn the_file_found_at_the_path_decides() {
         let held = Identity {
             device: 1,
             inode: 2,
@@ -128,16 +128,25 @@ mod tests {
         let cases = [
             (found(1, 2, 10), Ok(())),
             (found(1, 2, 11), Ok(())),
-            (found(1, 2, 9), Err(Displaced::Cut { from: 10, to: 9 })),
-            (found(1, 2, 0), Err(Displaced::Cut { from: 10, to: 0 })),
+            (
+                found(1, 2, 9),
+                Err(Displaced::Truncated { from: 10, to: 9 }),
+            ),
+            (
+                found(1, 2, 0),
+                Err(Displaced::Truncated { from: 10, to: 0 }),
+            ),
             (found(1, 3, 10), Err(Displaced::Replaced)),
             // The same number on another file system: something was mounted over it.
             (found(7, 2, 10), Err(Displaced::Replaced)),
-            (failed(io::ErrorKind::NotFound), Err(Displaced::Gone)),
-            (failed(io::ErrorKind::NotADirectory), Err(Displaced::Gone)),
+            (failed(io::ErrorKind::NotFound), Err(Displaced::Missing)),
+            (
+                failed(io::ErrorKind::NotADirectory),
+                Err(Displaced::Missing),
+            ),
             (
                 failed(io::ErrorKind::PermissionDenied),
-                Err(Displaced::Hidden(hidden)),
+                Err(Displaced::Inaccessible(hidden)),
             ),
         ];
         for (found, decided) in cases {
@@ -147,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_a_path_stops_naming_a_file_is_seen_and_no_other() {
+    fn every_way_in_which_a_path_stops_naming_a_file_is_detected() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("above/folder/file");
         let other = folder.path().join("other");
@@ -214,7 +223,7 @@ mod tests {
             let file = fs::File::open(&path).unwrap();
             let held = Identity::of(&file).unwrap();
             way();
-            assert_eq!(held.is_at(&path).is_ok(), stands, "{what}");
+            assert_eq!(held.verify_at(&path).is_ok(), stands, "{what}");
         }
     }
 }

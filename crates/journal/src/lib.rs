@@ -1,119 +1,95 @@
 //! SQLite behind one writer thread that commits in groups.
 //!
-//! Writes that arrive while a commit is under way share the next one, so that 32 clients do not wait for 32 fsyncs.
-//! A write is answered after its commit is on disk (WAL, `synchronous = FULL`) and not before. A file that turns out to
-//! be damaged is set aside and what can be read of it moved over (`damage.rs`); one that is removed, moved or replaced
-//! while it is open is put back (`held.rs`) before anything is answered. Knows no events: the embedded queue (`proxy`) and
-//! the store (`targets`) bring their tables.
+//! Writes that arrive during a commit share the next one, so that 32 clients do not wait for 32 fsyncs. A write is
+//! answered after its commit is on disk (WAL, `synchronous = FULL`), and after the path was seen to name the file.
+//!
+//! The database is crash-only. A damaged file is repaired when it is opened, before anything else runs (`repair.rs`). A
+//! file that turns out to be damaged while it is open, or whose path no longer names it, is used no longer: all requests
+//! fail, what only the open file holds is saved (`rescue.rs`), and [`Journal::failed`] tells the process to end, so that
+//! its next start recovers everything. A full or read-only disk is no such failure: the writes fail and can be repeated.
+//!
+//! Knows no events: the embedded queue and the store bring their tables.
 
 mod claim;
-mod damage;
-mod failure_log;
-mod held;
+mod failure;
+mod files;
 mod identity;
 mod private;
+mod repair;
+mod replacement;
+mod request;
+mod rescue;
 mod rows;
+mod schema;
 mod wal;
 mod writer;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use damage::Checked;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use failure::State;
+use replacement::io_error;
+use request::{Request, WriteError};
+use writer::Writer;
 
 pub use claim::{Claim, NotClaimed};
-pub use failure_log::FailureLog;
+pub use failure::Failure;
 pub use identity::{Displaced, Identity};
 pub use private::{create_file, create_folder, exposed};
-use writer::{Failed, Request, Writer};
+pub use schema::Schema;
 
-/// Writes that may wait. Past it callers wait to be let in, which is how a slow disk slows them down.
+/// Requests that may wait for the writer. Past it callers wait to get in line, which is how a slow disk slows them down.
 const WAITING: usize = 1_024;
 
-/// How long another process (the CLI on a running proxy's data) may hold the file before a write fails.
+/// How long another process (the CLI on a running proxy's data) may lock the file before a write fails.
 const BUSY: Duration = Duration::from_secs(3);
 
-/// What the log may keep on disk after a burst, in bytes.
+/// Size of the write-ahead log that stays on disk after a burst, in bytes.
 const LOG_LIMIT: u32 = 64 << 20;
-
-/// How soon a check is tried again that was in the way of much that was written.
-const CHECK_AGAIN: Duration = Duration::from_secs(60);
 
 /// A database with one writer. Cheap to clone; the writer ends, all writes done, with the last clone.
 #[derive(Clone, Debug)]
 pub struct Journal {
-    file: Arc<File>,
+    path: Arc<Path>,
     requests: mpsc::Sender<Request>,
-}
-
-/// Where the database is, and which: a damaged one is replaced while others read.
-#[derive(Debug)]
-struct File {
-    path: PathBuf,
-    schema: String,
-    /// Held to read, and alone to put another file there.
-    swap: RwLock<()>,
-    /// How often another file was put there.
-    replaced: AtomicU64,
-    /// A connection on which nobody reads now: to open one costs more than most reads. And of which file it is.
-    idle: Mutex<Option<(u64, Connection)>>,
-}
-
-impl File {
-    /// Does `work` on a connection that only reads. With it, which file that was.
-    fn read<R>(
-        &self,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<R>,
-    ) -> (rusqlite::Result<R>, u64) {
-        let _swap = self.swap.read().unwrap_or_else(PoisonError::into_inner);
-        let replaced = self.replaced.load(Ordering::Acquire);
-        let idle = self.idle().take().filter(|(of, _)| *of == replaced);
-        let connection = idle.map_or_else(|| reader(&self.path), |(_, idle)| Ok(idle));
-        let result = connection.and_then(|connection| {
-            let result = work(&connection)?;
-            *self.idle() = Some((replaced, connection));
-            Ok(result)
-        });
-        (result, replaced)
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Option<(u64, Connection)>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    state: watch::Receiver<State>,
+    /// A connection on which nobody reads now: opening one costs more than most reads.
+    idle: Arc<Mutex<Option<Connection>>>,
 }
 
 /// Why a write or read was not done. Nothing of it is in the database.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// SQLite's reason: disk full, read-only, damaged, held by another process.
+    /// SQLite's error: disk full, read-only, damaged, locked by another process.
     #[error("{path}: {source}")]
     Database {
         /// The file.
         path: PathBuf,
-        /// The reason.
+        /// The error.
         source: Arc<rusqlite::Error>,
     },
-    /// The work panicked: a bug of ours. The writer goes on.
-    #[error("{0}: a write or read ended in a panic")]
+    /// The work panicked, which is a bug in it. The database goes on.
+    #[error("{0}: a write or read panicked")]
     Panicked(PathBuf),
-    /// The writer is gone: it was stopped.
-    #[error("{0}: the writer has stopped")]
-    Stopped(PathBuf),
+    /// The database has failed for good: see [`Journal::failed`].
+    #[error("{0}")]
+    Failed(Failure),
 }
 
 impl Error {
-    /// Whether a later try may succeed though nobody changes anything: another process holds the file, the disk is full.
+    /// Whether a later attempt may succeed although nobody changes anything: another process locks the file, or the disk
+    /// is full.
     pub fn may_pass(&self) -> bool {
         let Error::Database { source, .. } = self else {
             return false;
         };
-        // What fails beside SQLite, such as creating its file.
+        // An error beside SQLite, such as that of creating its file.
         if let rusqlite::Error::ToSqlConversionFailure(why) = &**source {
             let kind = why.downcast_ref::<io::Error>().map(io::Error::kind);
             return matches!(
@@ -129,106 +105,93 @@ impl Error {
 }
 
 impl Journal {
-    /// Opens or creates the database at `path` and runs `schema` (idempotent statements), beside the process that owns
-    /// it. A damaged file is an error.
-    pub fn open(path: &Path, schema: &str) -> Result<Journal, Error> {
-        let connection = connect(path, schema).map_err(|source| database(path, source))?;
+    /// Opens or creates the database at `path` beside the process that owns it. A damaged file is an error.
+    pub fn open(path: &Path, schema: Schema) -> Result<Journal, Error> {
+        let connection = connect(path, &schema).map_err(|source| database(path, source))?;
         Journal::start(path, schema, connection, None)
     }
 
-    /// The same for the one process that owns the file, and its folder as long as `claim` lives. A file that is damaged, or turns out
-    /// to be later, is set aside under another name, and what can be read of it is moved to a new one; the log says so.
-    /// So is one that stands at the path when the open file does so no more.
+    /// Opens or creates the database at `path` for the one process that owns it, and its folder as long as `claim` lives.
     ///
-    /// The whole file is checked beside the work that is done on it, since that takes seconds for gigabytes.
-    pub fn own(path: &Path, schema: &str, claim: &Arc<Claim>) -> Result<Journal, Error> {
-        let failed = |source| database(path, source);
-        damage::finish(path).map_err(failed)?;
-        if let Some(found) = damage::emptied(path).or_else(|| wal::damage(path)) {
-            damage::set_aside(path, schema, &found).map_err(failed)?;
-        }
-        let connection = match connect(path, schema) {
-            Err(error) if damage::is_damage(&error) => {
-                damage::set_aside(path, schema, &error.to_string()).map_err(failed)?;
-                connect(path, schema)
-            }
-            connection => connection,
-        };
-        let journal = Journal::start(
-            path,
-            schema,
-            connection.map_err(failed)?,
-            Some(Arc::downgrade(claim)),
-        )?;
-        let (file, requests) = (journal.file.clone(), journal.requests.downgrade());
-        spawn(path, "check", move || {
-            let check = || {
-                let _swap = file.swap.read().unwrap_or_else(PoisonError::into_inner);
-                (
-                    damage::check(&file.path),
-                    file.replaced.load(Ordering::Acquire),
-                )
-            };
-            let (mut checked, mut replaced) = check();
-            while checked == Checked::Disturbs && requests.strong_count() > 0 {
-                std::thread::sleep(CHECK_AGAIN);
-                (checked, replaced) = check();
-            }
-            if let (Checked::Damaged(found), Some(requests)) = (checked, requests.upgrade()) {
-                let _ = requests.blocking_send(Request::Damaged { replaced, found });
-            }
-        })?;
-        Ok(journal)
+    /// A file that an earlier process saved is installed, and a damaged one is set aside under another name after its
+    /// readable rows were moved to a new one; the log says so. The whole file is read for that.
+    pub fn own(path: &Path, schema: Schema, claim: &Arc<Claim>) -> Result<Journal, Error> {
+        let connection = repair::open(path, &schema).map_err(|source| database(path, source))?;
+        Journal::start(path, schema, connection, Some(Arc::downgrade(claim)))
     }
 
     fn start(
         path: &Path,
-        schema: &str,
+        schema: Schema,
         connection: Connection,
         claim: Option<Weak<Claim>>,
     ) -> Result<Journal, Error> {
-        let file = Arc::new(File {
-            path: path.to_owned(),
-            schema: schema.to_owned(),
-            swap: RwLock::default(),
-            replaced: AtomicU64::new(0),
-            idle: Mutex::default(),
-        });
+        let failed = |error| database(path, io_error(error));
         let (requests, waiting) = mpsc::channel(WAITING);
-        let writer = Writer::new(file.clone(), connection, claim)
-            .map_err(|error| database(path, damage::io(error)))?;
-        spawn(path, "", move || writer.run(waiting))?;
-        Ok(Journal { file, requests })
+        let (published, state) = watch::channel(State::Open);
+        let writer = Writer::new(path.to_owned(), schema, connection, claim, published);
+        let writer = writer.map_err(failed)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let thread = std::thread::Builder::new().name(name.into_owned());
+        thread.spawn(move || writer.run(waiting)).map_err(failed)?;
+        Ok(Journal {
+            path: path.into(),
+            requests,
+            state,
+            idle: Arc::default(),
+        })
     }
 
-    /// Does `work` in a transaction and answers when that is durable. Work that fails leaves no trace, and does not
-    /// disturb the others of its group.
+    /// Does `work` in a transaction and returns when that is durable. Work that fails leaves no trace, and does not
+    /// disturb the other writes of its group.
     pub async fn write<R, F>(&self, work: F) -> Result<R, Error>
     where
         R: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<R> + Send + 'static,
     {
-        let (answer, answered) = oneshot::channel();
-        let stopped = || Error::Stopped(self.file.path.clone());
-        let request = Request::Write(writer::write(work, answer));
-        self.requests.send(request).await.map_err(|_| stopped())?;
-        let result = answered.await.map_err(|_| stopped())?;
-        result.map_err(|failed| self.error(failed))
+        self.request(|answer| Request::Write(request::write(work, answer)))
+            .await
     }
 
-    /// Looks now whether the open file is still the one that the path names, and puts it back where not.
+    /// Checks now that the open files are still the ones that their paths name.
     pub async fn verify(&self) -> Result<(), Error> {
-        self.write(|_| Ok(())).await
+        self.request(Request::Verify).await
     }
 
-    fn error(&self, failed: Failed) -> Error {
-        match failed {
-            Failed::Database(source) => Error::Database {
-                path: self.file.path.clone(),
+    /// Waits until the database has failed for good, and everything that was acknowledged is where the next open finds
+    /// it. The process has to end then, and be started again.
+    pub async fn failed(&self) -> Failure {
+        let mut state = self.state.clone();
+        let saved = state.wait_for(|state| matches!(state, State::Saved(_)));
+        match saved.await.as_deref() {
+            Ok(State::Saved(failure)) => failure.clone(),
+            // The writer panicked: it does not end otherwise as long as there is a caller.
+            Ok(State::Open | State::Saving(_)) | Err(_) => self.writer_stopped(),
+        }
+    }
+
+    /// Whether the database has failed for good. Its rows may still be being saved: see [`Journal::failed`].
+    pub fn has_failed(&self) -> bool {
+        !matches!(&*self.state.borrow(), State::Open)
+    }
+
+    async fn request<R>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<Result<R, WriteError>>) -> Request,
+    ) -> Result<R, Error> {
+        let stopped = || Error::Failed(self.writer_stopped());
+        let (answer, answered) = oneshot::channel();
+        let sent = self.requests.send(request(answer)).await;
+        sent.map_err(|_| stopped())?;
+        let result = answered.await.map_err(|_| stopped())?;
+        result.map_err(|error| match error {
+            WriteError::Database(source) => Error::Database {
+                path: self.path.to_path_buf(),
                 source,
             },
-            Failed::Panicked => Error::Panicked(self.file.path.clone()),
-        }
+            WriteError::Panicked => Error::Panicked(self.path.to_path_buf()),
+            WriteError::Failed(failure) => Error::Failed(failure),
+        })
     }
 
     /// Does `work` on another connection, which sees what is committed and does not wait for the writer.
@@ -237,47 +200,73 @@ impl Journal {
         R: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<R> + Send + 'static,
     {
-        let file = self.file.clone();
-        let reading = tokio::task::spawn_blocking(move || file.read(work));
-        let panicked = |_| Error::Panicked(self.file.path.clone());
-        let (result, replaced) = reading.await.map_err(panicked)?;
-        let stopped = || Error::Stopped(self.file.path.clone());
-        if let Err(error) = &result
-            && damage::is_damage(error)
-        {
-            let found = error.to_string();
-            let request = Request::Damaged { replaced, found };
-            self.requests.send(request).await.map_err(|_| stopped())?;
-        } else if result.is_err() {
-            // It may be gone: the writer finds out.
-            let _ = self.requests.try_send(Request::Look);
+        if let State::Saving(failure) | State::Saved(failure) = &*self.state.borrow() {
+            return Err(Error::Failed(failure.clone()));
         }
-        result.map_err(|source| database(&self.file.path, source))
+        let (path, idle) = (self.path.clone(), self.idle.clone());
+        let reading = tokio::task::spawn_blocking(move || {
+            let waiting = lock(&idle).take();
+            let connection = waiting.map_or_else(|| reader(&path), Ok)?;
+            let result = work(&connection)?;
+            *lock(&idle) = Some(connection);
+            Ok(result)
+        });
+        let panicked = |_| Error::Panicked(self.path.to_path_buf());
+        let result = reading.await.map_err(panicked)?;
+        if let Err(error) = &result {
+            self.report(error).await;
+        }
+        result.map_err(|source| database(&self.path, source))
+    }
+
+    /// Lets the writer find out whether the database has failed.
+    async fn report(&self, error: &rusqlite::Error) {
+        // A writer that has stopped knows already.
+        if repair::is_damage(error) {
+            let request = Request::ReportDamage(error.to_string());
+            let _ = self.requests.send(request).await;
+        } else {
+            let (answer, _) = oneshot::channel();
+            let _ = self.requests.try_send(Request::Verify(answer));
+        }
+    }
+
+    fn writer_stopped(&self) -> Failure {
+        Failure::WriterStopped(self.path.to_path_buf())
     }
 }
 
-/// A connection that writes. Its file is for its owner alone, and so are the log and the index, which SQLite creates
-/// with the mode of the database (`findCreateFileMode` in <https://sqlite.org/src/file/src/os_unix.c>).
-fn connect(path: &Path, schema: &str) -> rusqlite::Result<Connection> {
-    create_file(path).map_err(damage::io)?;
+/// Opens a connection that writes. The file is for its owner alone, and so are the log and the index, which SQLite
+/// creates with the mode of the database (`findCreateFileMode` in <https://sqlite.org/src/file/src/os_unix.c>).
+fn connect(path: &Path, schema: &Schema) -> rusqlite::Result<Connection> {
+    create_file(path).map_err(io_error)?;
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     // FULL: the WAL is synced at each commit. NORMAL would lose the last ones with the power.
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "journal_size_limit", LOG_LIMIT)?;
-    connection.execute_batch(schema)?;
+    schema.apply(&connection)?;
     Ok(connection)
 }
 
-/// A connection that only reads.
+/// Opens a connection that only reads.
 fn reader(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
-    // Whoever closes last deletes the log by its name, which may be that of another by then. That is the writer's.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    keep_log(&connection); // the log is the writer's
     Ok(connection)
+}
+
+/// Lets a connection, when it closes, neither write the log into the database nor delete the file that has the log's
+/// name.
+fn keep_log(connection: &Connection) {
+    let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true); // works on any open connection
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn database(path: &Path, source: rusqlite::Error) -> Error {
@@ -285,18 +274,6 @@ fn database(path: &Path, source: rusqlite::Error) -> Error {
         path: path.to_owned(),
         source: Arc::new(source),
     }
-}
-
-/// A thread that bears the file's name.
-fn spawn(path: &Path, what: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Error> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let thread = std::thread::Builder::new().name(format!("{name} {what}").trim().to_owned());
-    thread.spawn(work).map(drop).map_err(|error| {
-        database(
-            path,
-            rusqlite::Error::ToSqlConversionFailure(Box::new(error)),
-        )
-    })
 }
 
 #[cfg(test)]

@@ -1,21 +1,21 @@
-//! Folders and files that their owner alone can read: events hold names, SQL and what an errand let slip into it.
+//! Folders and files that only their owner can read: events hold names, SQL, and secrets that slipped into them.
 //!
-//! The modes are exact whatever the umask. What exists keeps its mode, since it may have been somebody's decision: it is
-//! reported by [`exposed`]. Called for whatever is created with events in it.
+//! The modes are exact whatever the umask. An existing file keeps its mode, which may have been somebody's decision, and is
+//! reported by [`exposed`]. Called for everything that is created with events in it.
 
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// What belongs to the group and to others, of the bits of a mode.
+/// The bits of a mode that belong to the group and to others.
 const OTHERS: u32 = 0o077;
 
 const FOLDER: u32 = 0o700;
 const FILE: u32 = 0o600;
 
-/// Creates a data folder and what is missing above it. A folder that the power could take away again takes with it
-/// what was synced in it, so the entries of new folders are synced too.
+/// Creates a data folder and the missing folders above it. Their entries are synced too: a folder that a power cut undoes
+/// takes with it what was synced in it.
 pub fn create_folder(folder: &Path) -> io::Result<()> {
     let missing: Vec<&Path> = folder
         .ancestors()
@@ -24,7 +24,7 @@ pub fn create_folder(folder: &Path) -> io::Result<()> {
     for path in missing.iter().rev() {
         match DirBuilder::new().mode(FOLDER).create(path) {
             Ok(()) => fs::set_permissions(path, Permissions::from_mode(FOLDER))?,
-            // Somebody else was faster.
+            // Another process was faster.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
             Err(error) => return Err(error),
         }
@@ -62,7 +62,7 @@ pub fn create_file(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// What of these others than the owner can get at, with its mode. What is not there exposes nothing.
+/// Returns those of the paths that others than the owner can access, with their modes.
 pub fn exposed<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Vec<(PathBuf, u32)> {
     let mode = |path: &Path| {
         let mode = fs::metadata(path).ok()?.permissions().mode() & 0o7777;

@@ -1,86 +1,134 @@
-//! The rows of a database that may be damaged, moved to another.
+//! The rows of a database that may be damaged, copied to another.
 //!
-//! Tables are read row by row, forwards to the damage, backwards to it from the end, and in between wherever a row can
-//! be reached. Called where a file is set aside (`damage.rs`) or put back (`held.rs`).
+//! A table is read row by row: forwards to the damage, backwards to it from the end, and in between wherever a row can
+//! be reached. Columns are copied in their order and not by name, so that a file of an older version keeps its rows
+//! (`schema.rs`). Called where a database is repaired (`repair.rs`) or rescued (`rescue.rs`).
+
+use std::fmt;
 
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, Statement};
 
-/// What was moved, table by table.
-pub(crate) fn told(copied: &[Copied]) -> String {
-    let rows: Vec<String> = copied.iter().map(Copied::told).collect();
-    rows.join(", ")
-}
+/// How many rows of each table were copied.
+#[derive(Debug)]
+pub(crate) struct Copied(Vec<CopiedTable>);
 
-/// What was moved of a table.
-pub(crate) struct Copied {
+#[derive(Debug)]
+struct CopiedTable {
     table: String,
     rows: u64,
     /// No row was left behind.
-    whole: bool,
+    is_complete: bool,
 }
 
-impl Copied {
-    fn told(&self) -> String {
-        let which = if self.whole { "all" } else { "those readable" };
-        format!("{}: {} rows ({which})", self.table, self.rows)
+impl fmt::Display for Copied {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, copied) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            let which = if copied.is_complete {
+                "all"
+            } else {
+                "those readable"
+            };
+            write!(
+                out,
+                "{separator}{}: {} rows ({which})",
+                copied.table, copied.rows
+            )?;
+        }
+        Ok(())
     }
 }
 
-/// Moves the rows of a table that can be read. Errors are those of the new file.
-pub(crate) fn move_over(
-    old: &Connection,
-    new: &Connection,
-    table: String,
-) -> rusqlite::Result<Copied> {
-    let all = new.prepare(&format!("SELECT * FROM {table}"))?;
-    let columns: Vec<&str> = all.column_names().collect();
-    let places = vec!["?"; columns.len()].join(", ");
-    let columns = columns.join(", ");
-    let insert = format!("INSERT OR IGNORE INTO {table} ({columns}) VALUES ({places})");
-    let select = |order: &str| {
-        format!(
-            "SELECT rowid, {columns} FROM {table} NOT INDEXED WHERE rowid > ?1 AND rowid < ?2 ORDER BY rowid {order}"
-        )
-    };
-    let mut copied = Copied {
-        table: table.clone(),
-        rows: 0,
-        whole: true,
-    };
-    let (Ok(up), Ok(down)) = (old.prepare(&select("ASC")), old.prepare(&select("DESC"))) else {
-        copied.whole = false;
-        return Ok(copied);
-    };
-    let mut moving = Moving {
-        up,
-        down,
-        insert: new.prepare(&insert)?,
-        rows: 0,
-    };
-    copied.whole = moving.all()?;
-    copied.rows = moving.rows;
-    Ok(copied)
+/// Copies the rows of all tables that can be read, in one transaction. Errors are those of the new database.
+pub(crate) fn copy(old: &Connection, new: &Connection) -> rusqlite::Result<Copied> {
+    new.execute_batch("BEGIN")?;
+    let copied = tables(new)?
+        .into_iter()
+        .map(|table| copy_table(old, new, table));
+    let copied = copied.collect::<rusqlite::Result<_>>()?;
+    new.execute_batch("COMMIT")?;
+    Ok(Copied(copied))
 }
 
-struct Moving<'a> {
+/// Returns how many rows each table holds.
+pub(crate) fn counts(connection: &Connection) -> String {
+    let count = |table: String| {
+        let sql = format!("SELECT count(*) FROM {table}");
+        match connection.query_row(&sql, [], |row| row.get::<_, i64>(0)) {
+            Ok(count) => format!("{table}: {count} rows"),
+            Err(error) => format!("{table}: {error}"),
+        }
+    };
+    match tables(connection) {
+        Ok(tables) => tables.into_iter().map(count).collect::<Vec<_>>().join(", "),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Returns the names of the tables.
+pub(crate) fn tables(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    connection
+        .prepare(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+        )?
+        .query_map([], |row| row.get(0))?
+        .collect()
+}
+
+fn copy_table(old: &Connection, new: &Connection, table: String) -> rusqlite::Result<CopiedTable> {
+    let columns = new
+        .prepare(&format!("SELECT * FROM {table}"))?
+        .column_count();
+    let select = |order: &str| {
+        let sql = format!(
+            "SELECT rowid, * FROM {table} NOT INDEXED WHERE rowid > ?1 AND rowid < ?2 ORDER BY rowid {order}"
+        );
+        let statement = old.prepare(&sql).ok();
+        statement.filter(|statement| statement.column_count() == columns + 1)
+    };
+    let (Some(up), Some(down)) = (select("ASC"), select("DESC")) else {
+        return Ok(CopiedTable {
+            table,
+            rows: 0,
+            is_complete: false,
+        });
+    };
+    let values = vec!["?"; columns].join(", ");
+    let mut copier = Copier {
+        up,
+        down,
+        insert: new.prepare(&format!("INSERT OR IGNORE INTO {table} VALUES ({values})"))?,
+        rows: 0,
+    };
+    let is_complete = copier.copy_all()?;
+    Ok(CopiedTable {
+        table,
+        rows: copier.rows,
+        is_complete,
+    })
+}
+
+struct Copier<'a> {
     up: Statement<'a>,
     down: Statement<'a>,
     insert: Statement<'a>,
     rows: u64,
 }
 
-/// How far a run of rows went: the last one, and whether it ended for want of rows and not of sense.
-struct Ran {
+/// How far a run of rows went.
+struct Run {
+    /// The number of the last row that was read.
     last: Option<i64>,
-    ended: bool,
+    /// It ended because there are no more rows, and not because the next one cannot be read.
+    reached_end: bool,
 }
 
-impl Moving<'_> {
-    /// Moves all rows that can be reached. Whether that is all.
-    fn all(&mut self) -> rusqlite::Result<bool> {
+impl Copier<'_> {
+    /// Copies all rows that can be reached. Returns whether those are all.
+    fn copy_all(&mut self) -> rusqlite::Result<bool> {
         let first = self.run(true, i64::MIN, i64::MAX)?;
-        if first.ended {
+        if first.reached_end {
             return Ok(true);
         }
         let mut low = first.last.unwrap_or(0);
@@ -97,58 +145,57 @@ impl Moving<'_> {
                 }
                 None => step = step.saturating_mul(2),
             }
-            if island.ended {
+            if island.reached_end {
                 break;
             }
         }
         Ok(false)
     }
 
-    /// Moves the rows above `low` and below `high` upwards or downwards, until one cannot be read.
-    fn run(&mut self, upwards: bool, low: i64, high: i64) -> rusqlite::Result<Ran> {
-        let select = if upwards {
-            &mut self.up
-        } else {
-            &mut self.down
+    /// Copies the rows above `low` and below `high`, upwards or downwards, until one cannot be read.
+    fn run(&mut self, upwards: bool, low: i64, high: i64) -> rusqlite::Result<Run> {
+        let select = match upwards {
+            true => &mut self.up,
+            false => &mut self.down,
         };
         let columns = select.column_count();
-        let mut ran = Ran {
+        let mut run = Run {
             last: None,
-            ended: false,
+            reached_end: false,
         };
         let Ok(mut rows) = select.query([low, high]) else {
-            return Ok(ran);
+            return Ok(run);
         };
         loop {
             let row = match rows.next() {
                 Ok(Some(row)) => row,
                 Ok(None) => {
-                    ran.ended = true;
-                    return Ok(ran);
+                    run.reached_end = true;
+                    return Ok(run);
                 }
-                Err(_) => return Ok(ran),
+                Err(_) => return Ok(run),
             };
             let Ok(id) = row.get::<_, i64>(0) else {
-                return Ok(ran);
+                return Ok(run);
             };
             // A damaged tree can lead in a circle.
-            let goes_on = match (ran.last, upwards) {
+            let goes_on = match (run.last, upwards) {
                 (None, _) => true,
                 (Some(last), true) => id > last,
                 (Some(last), false) => id < last,
             };
             if !goes_on {
-                return Ok(ran);
+                return Ok(run);
             }
             for at in 1..columns {
                 let Ok(value) = row.get_ref(at) else {
-                    return Ok(ran);
+                    return Ok(run);
                 };
-                // As it is, bytes that are no text too: who reads it decides.
+                // As it is, also bytes that are not text: the reader of a row decides what becomes of it.
                 (self.insert).raw_bind_parameter(at, ToSqlOutput::Borrowed(value))?;
             }
             self.rows += u64::try_from(self.insert.raw_execute()?).unwrap_or(0);
-            ran.last = Some(id);
+            run.last = Some(id);
         }
     }
 }

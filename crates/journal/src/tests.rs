@@ -1,6 +1,11 @@
+//! One writer and its groups.
+
 use super::*;
 
-const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY)";
+const SCHEMA: Schema = Schema {
+    tables: "CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY)",
+    migrations: &[],
+};
 
 fn insert(n: i64) -> impl FnOnce(&Connection) -> rusqlite::Result<usize> + Send {
     move |connection| connection.execute("INSERT INTO t VALUES (?1)", [n])
@@ -50,7 +55,7 @@ async fn a_write_that_panics_leaves_no_trace_and_the_writer_goes_on() {
 }
 
 #[tokio::test]
-async fn what_was_answered_is_there_after_reopening() {
+async fn a_committed_write_is_there_after_reopening() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
     Journal::open(&path, SCHEMA)
@@ -62,7 +67,7 @@ async fn what_was_answered_is_there_after_reopening() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_database_is_named() {
+async fn the_error_for_a_file_that_is_not_a_database_names_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
     std::fs::write(
@@ -75,9 +80,12 @@ async fn a_file_that_is_no_database_is_named() {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_named_to_all_of_the_group_and_over_when_there_is_room() {
+async fn a_full_disk_fails_the_group_and_writing_works_again_when_there_is_space() {
     let folder = tempfile::tempdir().unwrap();
-    let schema = "CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY, body BLOB)";
+    let schema = Schema {
+        tables: "CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY, body BLOB)",
+        migrations: &[],
+    };
     let journal = Journal::open(&folder.path().join("a.db"), schema).unwrap();
     let pages = |most: i64| {
         move |c: &Connection| {
@@ -111,7 +119,7 @@ async fn a_full_disk_is_named_to_all_of_the_group_and_over_when_there_is_room() 
 }
 
 #[test]
-fn what_somebody_else_holds_or_a_full_disk_passes_by_itself_and_nothing_else_does() {
+fn only_a_locked_file_or_a_full_disk_may_pass() {
     let error = |source| database(Path::new("a.db"), source);
     let sqlite = |code| {
         error(rusqlite::Error::SqliteFailure(
@@ -119,7 +127,7 @@ fn what_somebody_else_holds_or_a_full_disk_passes_by_itself_and_nothing_else_doe
             None,
         ))
     };
-    let file = |kind: io::ErrorKind| error(damage::io(kind.into()));
+    let file = |kind: io::ErrorKind| error(io_error(kind.into()));
     use rusqlite::ffi::{
         SQLITE_BUSY, SQLITE_CANTOPEN, SQLITE_CORRUPT, SQLITE_FULL, SQLITE_READONLY,
     };

@@ -1,8 +1,8 @@
-//! The write-ahead log, looked at frame by frame.
+//! The write-ahead log, read frame by frame.
 //!
-//! SQLite takes a log up to the first frame whose check sum is wrong, and forgets the rest without a word: that is right
-//! for the last transaction after a power cut, and would lose accepted events where a byte in the middle has rotted.
-//! The format is that of <https://www.sqlite.org/fileformat2.html#walformat>. Called when a file is opened or set aside.
+//! SQLite reads a log up to the first frame whose checksum is wrong, and silently ignores the rest: that is right for the
+//! last transaction after a power cut, and would lose accepted events where a byte in the middle has rotted. No check of
+//! SQLite's own finds that. The format: <https://www.sqlite.org/fileformat2.html#walformat>. Called by `repair.rs`.
 
 use std::fs;
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -14,11 +14,11 @@ pub(crate) const PAGE: usize = 4_096;
 const HEAD: usize = 32;
 const FRAME: usize = 24 + PAGE;
 
-/// Check sums of words in little-endian order. A machine of the other kind writes the next number, and is not looked at.
+/// Checksums over words in little-endian order. A big-endian machine writes the next number, which is not read.
 const MAGIC: u32 = 0x377f_0682;
 const VERSION: u32 = 3_007_000;
 
-/// What is wrong with the log of the database at `path`, where SQLite would lose transactions that were synced.
+/// Returns what is damaged in the log of the database at `path`, if SQLite would lose synced transactions.
 pub(crate) fn damage(path: &Path) -> Option<String> {
     let log = Log::read(path).ok()??;
     let bad = match log.head_is_good {
@@ -33,7 +33,7 @@ pub(crate) fn damage(path: &Path) -> Option<String> {
     })
 }
 
-/// Writes the log of the database at `path` to `to`, without the frames that are bad. Whether there is one.
+/// Writes the log of the database at `path` to `to`, without its bad frames. Returns whether there is a log.
 pub(crate) fn mend(path: &Path, to: &Path) -> io::Result<bool> {
     let Some(log) = Log::read(path)? else {
         return Ok(false);
@@ -72,7 +72,7 @@ pub(crate) fn mend(path: &Path, to: &Path) -> io::Result<bool> {
 
 struct Log {
     head_is_good: bool,
-    /// What the frames have to carry that belong together.
+    /// The salt that the frames of this log carry.
     salts: [u8; 8],
     frames: Vec<Frame>,
 }
@@ -85,7 +85,7 @@ struct Frame {
 type Sum = (u32, u32);
 
 impl Log {
-    /// None where there is no log, or not one of ours.
+    /// Returns `None` if there is no log, or one of another byte order.
     fn read(path: &Path) -> io::Result<Option<Log>> {
         let file = match fs::File::open(wal(path)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -124,7 +124,7 @@ impl Log {
                 is_good: is_ours && sums.contains(&stored),
                 is_commit: word(what, 4) != 0,
             });
-            // The next one goes on from here, whether it is the sum that is bad or what it is of.
+            // The next sum continues from here, whether the stored sum is bad or the page.
             seeds = [stored, sums[0]];
         }
         let salts = salts.unwrap_or_default();
@@ -142,23 +142,23 @@ fn wal(path: &Path) -> std::path::PathBuf {
     name.into()
 }
 
-/// A word in the order in which all but check-summed words are written.
+/// Reads a big-endian word: the order of all words but those that are summed.
 fn word(bytes: &[u8], at: usize) -> u32 {
     let word = bytes.get(at..at + 4).and_then(|word| word.try_into().ok());
     word.map_or(0, u32::from_be_bytes)
 }
 
-/// Sums are written in the order of everything else.
+/// Returns a sum as it is stored.
 fn bytes((first, second): Sum) -> [u8; 8] {
     let (first, second) = (first.to_be_bytes(), second.to_be_bytes());
     let mut bytes = [0; 8];
-    for (place, byte) in bytes.iter_mut().zip(first.into_iter().chain(second)) {
-        *place = byte;
+    for (to, byte) in bytes.iter_mut().zip(first.into_iter().chain(second)) {
+        *to = byte;
     }
     bytes
 }
 
-/// Goes on with a sum over words in little-endian order.
+/// Continues a sum over words in little-endian order.
 fn add(sum: Sum, bytes: &[u8]) -> Sum {
     let words = bytes.as_chunks::<4>().0.iter();
     let mut words = words.map(|word| u32::from_le_bytes(*word));

@@ -1,4 +1,5 @@
-//! A file that is damaged is set aside, and what can be read of it is there again: at the start, and while it is used.
+//! A damaged file is set aside when it is opened, and its readable rows are in the new one. Damage that is found while it
+//! is used ends its use, and is repaired by the next open.
 
 #![allow(
     missing_docs,
@@ -14,13 +15,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use journal::{Claim, Journal};
+use journal::{Claim, Failure, Journal, Schema};
 use rusqlite::params;
 
-const SCHEMA: &str = "
-    CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY, body TEXT NOT NULL, at INTEGER NOT NULL);
-    CREATE INDEX IF NOT EXISTS t_at ON t (at, n);
-    CREATE TABLE IF NOT EXISTS u (n INTEGER PRIMARY KEY, body TEXT NOT NULL)";
+const SCHEMA: Schema = Schema {
+    tables: "
+        CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY, body TEXT NOT NULL, at INTEGER NOT NULL);
+        CREATE INDEX IF NOT EXISTS t_at ON t (at, n);
+        CREATE TABLE IF NOT EXISTS u (n INTEGER PRIMARY KEY, body TEXT NOT NULL)",
+    migrations: &[],
+};
 const ROWS: i64 = 5_000;
 const PAGE: u64 = 4_096;
 
@@ -78,7 +82,7 @@ fn overwrite(path: &Path, at: u64, bytes: &[u8]) {
     file.write_all_at(bytes, at).unwrap();
 }
 
-/// The rows after the file was damaged so and is opened again, and has been set aside.
+/// The rows after the file was damaged like this and opened again.
 async fn rows_after(damage: impl FnOnce(&Path)) -> Vec<i64> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
@@ -86,19 +90,10 @@ async fn rows_after(damage: impl FnOnce(&Path)) -> Vec<i64> {
     damage(&path);
     let before = fs::read(&path).unwrap();
     let journal = own(&path).unwrap();
-    for _ in 0..1_000 {
-        if !aside(&path).is_empty()
-            && !path.with_file_name("a.db.salvaged").exists()
-            && path.exists()
-        {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await; // the check runs beside
-    }
     assert_eq!(
         fs::read(&aside(&path)[0]).unwrap(),
         before,
-        "it is kept as it was"
+        "the damaged file is kept as it was"
     );
     fill(&journal, [ROWS + 1]).await;
     let rows = rows(&journal).await;
@@ -107,14 +102,14 @@ async fn rows_after(damage: impl FnOnce(&Path)) -> Vec<i64> {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_database_makes_way() {
+async fn a_file_that_is_not_a_database_makes_way() {
     let text = b"not a database, but long enough to have a header of its own. ".repeat(200);
     let rows = rows_after(|path| fs::write(path, text).unwrap()).await;
     assert_eq!(rows, [ROWS + 1]);
 }
 
 #[tokio::test]
-async fn an_empty_file_is_told_of() {
+async fn an_empty_file_makes_way() {
     assert_eq!(
         rows_after(|path| fs::write(path, "").unwrap()).await,
         [ROWS + 1]
@@ -122,7 +117,7 @@ async fn an_empty_file_is_told_of() {
 }
 
 #[tokio::test]
-async fn of_a_file_that_was_cut_the_rest_is_moved_over() {
+async fn the_rest_of_a_truncated_file_is_recovered() {
     let rows = rows_after(|path| {
         let file = fs::OpenOptions::new().write(true).open(path).unwrap();
         file.set_len(file.metadata().unwrap().len() * 2 / 3 / PAGE * PAGE)
@@ -133,7 +128,7 @@ async fn of_a_file_that_was_cut_the_rest_is_moved_over() {
 }
 
 #[tokio::test]
-async fn around_bad_pages_in_the_middle_all_rows_are_moved_over() {
+async fn all_rows_around_bad_pages_are_recovered() {
     let rows = rows_after(|path| {
         let pages = fs::metadata(path).unwrap().len() / PAGE;
         for page in [pages / 5, pages / 2, pages / 2 + 1, pages - 9] {
@@ -145,13 +140,13 @@ async fn around_bad_pages_in_the_middle_all_rows_are_moved_over() {
 }
 
 #[tokio::test]
-async fn without_its_first_page_all_rows_are_moved_over() {
+async fn all_rows_are_recovered_without_the_first_page() {
     let rows = rows_after(|path| overwrite(path, 0, &[0; PAGE as usize])).await;
     assert_eq!(rows.len(), ROWS as usize + 1);
 }
 
 #[tokio::test]
-async fn an_index_that_disagrees_with_its_table_is_made_anew() {
+async fn an_index_that_disagrees_with_its_table_is_rebuilt() {
     let rows = rows_after(|path| {
         // The entry of row 4,321 in the index: its `at`, and its number after it.
         let bytes = fs::read(path).unwrap();
@@ -164,29 +159,31 @@ async fn an_index_that_disagrees_with_its_table_is_made_anew() {
 }
 
 #[tokio::test]
-async fn damage_that_appears_while_it_is_used_is_mended_too() {
+async fn damage_that_is_found_in_use_ends_it_and_is_repaired_by_the_next_open() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
     filled(&path).await;
-    let journal = own(&path).unwrap();
+    let claim = Arc::new(Claim::take(folder.path()).unwrap());
+    let journal = Journal::own(&path, SCHEMA, &claim).unwrap();
     assert_eq!(rows(&journal).await.len(), ROWS as usize);
-    tokio::time::sleep(Duration::from_millis(500)).await; // the check at the start finds nothing
+    fill(&journal, [ROWS + 1]).await;
     overwrite(
         &path,
         fs::metadata(&path).unwrap().len() / PAGE / 2 * PAGE,
         &[0xa5; 64],
     );
-    let count = |c: &rusqlite::Connection| {
+    let sum = |c: &rusqlite::Connection| {
         c.query_row("SELECT sum(length(body)) FROM t NOT INDEXED", [], |row| {
             row.get::<_, i64>(0)
         })
     };
-    let error = journal.read(count).await.unwrap_err();
+    let error = journal.read(sum).await.unwrap_err();
     assert!(error.to_string().contains("malformed"), "{error}");
-    while aside(&path).is_empty() || !path.exists() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    fill(&journal, [ROWS + 1]).await;
+    assert!(matches!(journal.failed().await, Failure::Damaged { .. }));
+    let refused = journal.write(|_| Ok(())).await.unwrap_err();
+    assert!(refused.to_string().contains("damaged"), "{refused}");
+    drop((journal, claim));
+    let journal = own(&path).unwrap();
     let rows = rows(&journal).await;
     assert!(
         rows.len() > ROWS as usize - 10 && rows.contains(&(ROWS + 1)),
@@ -197,7 +194,7 @@ async fn damage_that_appears_while_it_is_used_is_mended_too() {
 }
 
 #[tokio::test]
-async fn transactions_behind_a_bad_frame_of_the_log_are_not_forgotten() {
+async fn transactions_behind_a_bad_frame_of_the_log_are_recovered() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
     filled(&path).await;
@@ -223,7 +220,7 @@ async fn transactions_behind_a_bad_frame_of_the_log_are_not_forgotten() {
 }
 
 #[tokio::test]
-async fn a_log_that_a_power_cut_left_half_written_is_no_damage() {
+async fn a_log_that_a_power_cut_left_half_written_is_not_damage() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
     filled(&path).await;
@@ -252,7 +249,7 @@ async fn a_log_that_a_crash_left_behind_while_its_file_was_set_aside_is_not_laid
     fill(&of_the_log, ROWS + 1..=ROWS + 500).await;
     filled(&new).await;
     // The database was renamed, its log was not, and the new file is not yet in its place.
-    fs::rename(&new, folder.path().join("a.db.salvaged")).unwrap();
+    fs::rename(&new, folder.path().join("a.db.repaired")).unwrap();
     fs::copy(wal(&old), wal(&new)).unwrap();
     let journal = own(&new).unwrap();
     assert!(rows(&journal).await == (1..=ROWS).collect::<Vec<_>>());

@@ -1,5 +1,5 @@
-//! A database whose files are removed, moved, replaced or cut while it is open: what was answered for is in the files that
-//! its path names, with all that was there before.
+//! A database whose files are removed, moved, replaced or truncated while it is open: nothing more is acknowledged, and
+//! the next open finds at the path all that was.
 
 #![allow(
     missing_docs,
@@ -13,15 +13,18 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
-use journal::{Claim, Journal};
+use journal::{Claim, Failure, Journal, Schema};
 use rusqlite::Connection;
 
-const SCHEMA: &str = "
-    CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY, body TEXT NOT NULL);
-    CREATE INDEX IF NOT EXISTS t_body ON t (body)";
+const SCHEMA: Schema = Schema {
+    tables: "
+        CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY, body TEXT NOT NULL);
+        CREATE INDEX IF NOT EXISTS t_body ON t (body)",
+    migrations: &[],
+};
 
 /// Rows of the case in which the folder is moved away again and again.
 const ROWS: i64 = 60;
@@ -43,19 +46,18 @@ async fn insert(journal: &Journal, n: i64) -> Result<(), journal::Error> {
     journal.write(insert).await
 }
 
-/// What somebody else finds at the path: a copy, since one that looks must not change what is looked at.
-fn found(path: &Path) -> Vec<i64> {
-    let copy = tempfile::tempdir().unwrap();
-    for part in ["", "-wal"] {
-        let name = format!("a.db{part}");
-        fs::copy(path.with_file_name(&name), copy.path().join(&name)).unwrap();
-    }
-    let connection = Connection::open(copy.path().join("a.db")).unwrap();
-    let mut rows = connection
-        .prepare("SELECT n FROM t NOT INDEXED ORDER BY n")
+/// Opens the database as the next process does, and returns its rows.
+async fn reopened(path: &Path) -> (Journal, Arc<Claim>, Vec<i64>) {
+    let (journal, claim) = own(path);
+    let rows = journal
+        .read(|c| {
+            c.prepare("SELECT n FROM t NOT INDEXED ORDER BY n")?
+                .query_map([], |row| row.get(0))?
+                .collect()
+        })
+        .await
         .unwrap();
-    let rows = rows.query_map([], |row| row.get(0)).unwrap();
-    rows.map(Result::unwrap).collect()
+    (journal, claim, rows)
 }
 
 fn beside(path: &Path, part: &str) -> PathBuf {
@@ -63,7 +65,7 @@ fn beside(path: &Path, part: &str) -> PathBuf {
 }
 
 #[tokio::test]
-async fn however_its_files_are_taken_away_what_is_answered_for_is_at_the_path_with_all_before() {
+async fn however_its_files_are_taken_away_the_next_open_finds_every_acknowledged_row() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("above/data/a.db");
     let up = path.parent().unwrap();
@@ -71,7 +73,7 @@ async fn however_its_files_are_taken_away_what_is_answered_for_is_at_the_path_wi
     let moved = folder.path().join("moved");
     let backup = folder.path().join("backup.db");
     let database = Connection::open(&backup).unwrap();
-    database.execute_batch(SCHEMA).unwrap();
+    database.execute_batch(SCHEMA.tables).unwrap();
     database
         .execute("INSERT INTO t VALUES (1000, 'of a backup')", [])
         .unwrap();
@@ -130,22 +132,26 @@ async fn however_its_files_are_taken_away_what_is_answered_for_is_at_the_path_wi
         let _ = fs::remove_dir_all(folder.path().join("elsewhere"));
         let _ = fs::remove_file(&copied);
         fs::copy(&backup, &copied).unwrap();
-        let (journal, _claim) = own(&path);
+        let (journal, claim) = own(&path);
         for n in 0..20 {
             insert(&journal, n).await.unwrap();
         }
         way();
-        insert(&journal, 20)
-            .await
-            .unwrap_or_else(|error| panic!("{what}: {error}"));
-        assert_eq!(found(&path), (0..=20).collect::<Vec<_>>(), "{what}");
+        insert(&journal, 20).await.expect_err(what);
+        let failure = journal.failed().await;
+        assert!(matches!(failure, Failure::Displaced { .. }), "{failure}");
+        insert(&journal, 20).await.expect_err(what);
+        drop((journal, claim));
+        let (journal, claim, rows) = reopened(&path).await;
+        assert_eq!(rows, (0..20).collect::<Vec<_>>(), "{what}");
         for part in ["", "-wal", "-shm"] {
             let mode = fs::metadata(beside(&path, part)).unwrap().mode() & 0o777;
             assert_eq!(mode, 0o600, "{what}: {part}");
         }
-        insert(&journal, 21).await.unwrap();
-        assert_eq!(found(&path).len(), 22, "{what}");
-        // What stood there is no longer used, and still there.
+        insert(&journal, 20).await.unwrap();
+        drop((journal, claim));
+        assert_eq!(reopened(&path).await.2.len(), 21, "{what}");
+        // The file that had taken its place is no longer used, and still there.
         let names = fs::read_dir(up)
             .unwrap()
             .map(|file| file.unwrap().file_name());
@@ -165,7 +171,7 @@ async fn however_its_files_are_taken_away_what_is_answered_for_is_at_the_path_wi
 }
 
 #[tokio::test]
-async fn what_is_cut_off_a_file_is_noticed_before_anything_is_answered() {
+async fn a_truncated_file_is_noticed_before_anything_is_acknowledged() {
     for (part, to) in [
         ("", 0),
         ("", 1_000),
@@ -175,31 +181,32 @@ async fn what_is_cut_off_a_file_is_noticed_before_anything_is_answered() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data/a.db");
-        let (journal, _claim) = own(&path);
+        let (journal, claim) = own(&path);
         for n in 0..20 {
             insert(&journal, n).await.unwrap();
         }
-        let cut = fs::File::options()
+        let file = fs::File::options()
             .write(true)
             .open(beside(&path, part))
             .unwrap();
-        let size = cut.metadata().unwrap().len();
-        cut.set_len(to).unwrap();
-        drop(cut);
+        let size = file.metadata().unwrap().len();
+        file.set_len(to).unwrap();
+        drop(file);
         assert!(size > to, "{part} had {size}");
+        insert(&journal, 20).await.unwrap_err();
+        journal.failed().await;
+        drop((journal, claim));
+        let (journal, _claim, _) = reopened(&path).await;
         insert(&journal, 20).await.unwrap();
-        let rows = found(&path);
-        assert!(rows.contains(&20), "{part} to {to}: {rows:?}");
-        drop(journal);
     }
 }
 
 #[tokio::test]
-async fn where_it_cannot_be_put_back_nothing_is_answered_for_and_nothing_is_forgotten() {
+async fn while_the_rows_cannot_be_saved_nothing_is_acknowledged_and_the_process_must_not_end() {
     let folder = tempfile::tempdir().unwrap();
     let above = folder.path().join("above");
     let path = above.join("data/a.db");
-    let (journal, _claim) = own(&path);
+    let (journal, claim) = own(&path);
     for n in 0..20 {
         insert(&journal, n).await.unwrap();
     }
@@ -209,9 +216,12 @@ async fn where_it_cannot_be_put_back_nothing_is_answered_for_and_nothing_is_forg
         let error = insert(&journal, n).await.unwrap_err().to_string();
         assert!(error.contains("data"), "{error}");
     }
+    let pause = Duration::from_millis(100);
+    assert!(tokio::time::timeout(pause, journal.failed()).await.is_err());
     fs::remove_file(&above).unwrap();
-    journal.verify().await.unwrap();
-    assert_eq!(found(&path), (0..20).collect::<Vec<_>>());
+    journal.failed().await;
+    drop((journal, claim));
+    assert_eq!(reopened(&path).await.2, (0..20).collect::<Vec<_>>());
 }
 
 #[tokio::test]
@@ -223,35 +233,41 @@ async fn another_owner_of_a_new_folder_at_the_path_is_left_alone() {
     fs::rename(path.parent().unwrap(), folder.path().join("moved")).unwrap();
     let (second, second_claim) = own(&path);
     insert(&second, 2).await.unwrap();
-    let error = insert(&first, 3).await.unwrap_err().to_string();
-    assert!(error.contains("another lineage-proxy"), "{error}");
+    insert(&first, 3).await.unwrap_err();
+    let pause = Duration::from_millis(100);
+    assert!(tokio::time::timeout(pause, first.failed()).await.is_err());
     drop((first, first_claim));
     tokio::time::sleep(Duration::from_millis(200)).await; // whatever it does at its end
     insert(&second, 4).await.unwrap();
-    assert_eq!(found(&path), [2, 4]);
     drop((second, second_claim));
+    assert_eq!(reopened(&path).await.2, [2, 4]);
+    // The rows of the first one are in the folder that was moved.
+    let moved = folder.path().join("moved/a.db");
+    assert_eq!(reopened(&moved).await.2, [1]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_answered_for_while_the_folder_is_moved_away_again_and_again_is_at_the_path() {
+async fn every_acknowledged_row_outlasts_a_folder_that_is_taken_away_again_and_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data/a.db");
-    let (journal, _claim) = own(&path);
-    let answered = Arc::new(AtomicI64::new(0));
+    let acknowledged = Arc::new(AtomicI64::new(0));
+    let is_open = Arc::new(AtomicBool::new(false));
     let moving = {
         let data = folder.path().join("data");
         let moved = folder.path().join("moved");
-        let answered = answered.clone();
+        let (acknowledged, is_open) = (acknowledged.clone(), is_open.clone());
         std::thread::spawn(move || {
             let mut rounds = 0;
-            while answered.load(Ordering::Acquire) < ROWS {
+            while acknowledged.load(Ordering::Acquire) < ROWS {
                 // Something new is at stake each time, and each time it is another moment.
-                let before = answered.load(Ordering::Acquire);
-                while answered.load(Ordering::Acquire) == before {
+                let before = acknowledged.load(Ordering::Acquire);
+                while acknowledged.load(Ordering::Acquire) == before {
                     std::thread::sleep(Duration::from_micros(200));
                 }
                 std::thread::sleep(Duration::from_micros(rounds * 337 % 5_000));
-                if fs::rename(&data, &moved).is_ok() {
+                // Only what is open, in this order: nobody can save files at rest.
+                if data.join("a.db").exists() && is_open.load(Ordering::Acquire) {
+                    fs::rename(&data, &moved).unwrap();
                     fs::remove_dir_all(&moved).unwrap();
                     rounds += 1;
                 }
@@ -259,17 +275,28 @@ async fn what_is_answered_for_while_the_folder_is_moved_away_again_and_again_is_
             rounds
         })
     };
+    let mut opened = None;
     for n in 0..ROWS {
-        while insert(&journal, n).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+        loop {
+            let (journal, _claim) = opened.get_or_insert_with(|| own(&path));
+            is_open.store(true, Ordering::Release);
+            if insert(journal, n).await.is_ok() {
+                break;
+            }
+            is_open.store(false, Ordering::Release);
+            journal.failed().await;
+            opened = None;
         }
-        answered.fetch_add(1, Ordering::Release);
+        acknowledged.fetch_add(1, Ordering::Release);
     }
     let rounds = moving.join().unwrap();
-    // It may have been moved after the last answer.
-    while journal.verify().await.is_err() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
+    // It may have been taken away after the last answer.
+    if let Some((journal, _claim)) = &opened
+        && journal.verify().await.is_err()
+    {
+        journal.failed().await;
     }
-    assert_eq!(found(&path), (0..ROWS).collect::<Vec<_>>());
+    drop(opened);
+    assert_eq!(reopened(&path).await.2, (0..ROWS).collect::<Vec<_>>());
     assert!(rounds > 5, "{rounds} rounds");
 }

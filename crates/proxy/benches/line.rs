@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use aws_stand_in::{Settings, StandIn};
-use journal::Journal;
+use journal::{Journal, Schema};
 use parts::{Function, Process, event, median, post_all, sqs_event};
 
 const ROUNDS: usize = 9;
@@ -76,8 +76,11 @@ fn print(floor: f64, rounds: &[Vec<Figures>]) {
 /// What the embedded store does by itself: one writer's groups of 32 rows of 2 KB.
 async fn floor() -> f64 {
     let folder = tempfile::tempdir().unwrap();
-    let schema = "CREATE TABLE m (seq INTEGER PRIMARY KEY, id TEXT, body TEXT, received_at INTEGER, visible_at INTEGER);
-                  CREATE INDEX i ON m (visible_at, seq)";
+    let schema = Schema {
+        tables: "CREATE TABLE m (seq INTEGER PRIMARY KEY, id TEXT, body TEXT, received_at INTEGER, visible_at INTEGER);
+                 CREATE INDEX i ON m (visible_at, seq)",
+        migrations: &[],
+    };
     let journal = Journal::open(&folder.path().join("floor.db"), schema).unwrap();
     let body = event(0, SIZE);
     let started = Instant::now();

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws::Aws;
+use targets::Store;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -38,8 +39,9 @@ pub use check::{Checked, check};
 /// How long to wait after the queue could not be read, and after a panic of the worker.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How long a stop may look at its files at last.
-const LAST_LOOK: Duration = Duration::from_millis(500);
+/// How long a stop may verify its files at last, and how long it may save what only open files hold.
+const VERIFY: Duration = Duration::from_millis(500);
+const SAVE: Duration = Duration::from_secs(5);
 
 /// The signal that says that a file has reached the limit of its size, on Linux and macOS.
 const SIGXFSZ: i32 = 25;
@@ -52,6 +54,16 @@ pub struct Served {
     tasks: JoinSet<()>,
     queue: Queue,
     batch: Option<Arc<Pipeline>>,
+}
+
+/// Why a proxy has to end although nobody asked it to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// A part of it has ended or panicked, which is a bug.
+    Part,
+    /// The files of the queue or the store are damaged, or were taken away. All that was accepted is where the next start
+    /// finds it.
+    Storage,
 }
 
 /// Starts a proxy. `watcher` is sent each batch that is done, for those who show it.
@@ -146,31 +158,59 @@ fn older(config: &Config) -> Duration {
 }
 
 impl Served {
-    /// Comes back when a part has ended that was not told to: the process is of no use then, and whoever watches over
-    /// it can start it anew.
-    pub async fn ended(&mut self) {
-        if let Some(Err(panic)) = self.tasks.join_next().await {
-            error!(error = %panic, "ended in a panic");
-        }
+    /// Waits until the proxy cannot go on. The process is of no use then, and its supervisor has to start it again.
+    pub async fn ended(&mut self) -> Ended {
+        let store = (self.batch.as_ref()).and_then(|batch| batch.target.store());
+        let failure = tokio::select! {
+            failure = storage_failed(&self.queue, store) => failure,
+            ended = self.tasks.join_next() => {
+                if let Some(Err(panic)) = ended {
+                    error!(error = %panic, "a part panicked, exiting");
+                }
+                return Ended::Part;
+            }
+        };
+        // The same may have happened to the other database.
+        let _ = self.verify().await;
+        self.saved().await;
+        error!(error = %failure, "storage failed, exiting; the next start recovers it");
+        Ended::Storage
     }
 
-    /// Looks at the rules and at all that is held open, and takes what is there now: somebody has changed or moved files.
+    /// Reads the rules again, opens the file of target `file` again, and checks that the databases are in place.
     pub async fn reload(&self) {
         if let Some(batch) = &self.batch {
             batch.rules.reload().await;
         }
-        match self.in_place().await {
+        match self.verify().await {
             Ok(()) => info!("reloaded"),
-            Err(error) => error!(%error, "reloaded, but not everything is in place"),
+            Err(error) => error!(%error, "reloaded the rules, but storage has failed"),
         }
     }
 
-    async fn in_place(&self) -> anyhow::Result<()> {
-        if let Some(batch) = &self.batch {
-            batch.target.reopen().await?;
-        }
-        self.queue.verify().await?;
+    /// Checks that all open files are the ones that their paths name. After an error, [`Served::ended`] returns.
+    async fn verify(&self) -> anyhow::Result<()> {
+        let target = async {
+            match &self.batch {
+                Some(batch) => batch.target.reopen().await,
+                None => Ok(()),
+            }
+        };
+        let (target, queue) = tokio::join!(target, self.queue.verify());
+        target?;
+        queue?;
         Ok(())
+    }
+
+    /// Waits until everything is saved that only the open files of failed databases hold.
+    async fn saved(&self) {
+        if self.queue.has_failed() {
+            self.queue.failed().await;
+        }
+        let store = (self.batch.as_ref()).and_then(|batch| batch.target.store());
+        if let Some(store) = store.filter(|store| store.has_failed()) {
+            store.failed().await;
+        }
     }
 
     /// Stops: answers what is under way, ends the batch in hand.
@@ -180,15 +220,28 @@ impl Served {
         if tokio::time::timeout(STOP, ended).await.is_err() {
             warn!("shutdown timed out; unfinished events stay queued");
         }
-        // With the process goes what is in files that nobody can find any more.
-        match tokio::time::timeout(LAST_LOOK, self.in_place()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                error!(%error, "stopped, and not everything that was held is in place")
-            }
-            Err(_) => warn!("the disk is too slow to look whether everything is in place"),
+        // What is in files that nobody finds any more ends with the process.
+        if (tokio::time::timeout(VERIFY, self.verify()).await).is_err() {
+            warn!("the disk is too slow to verify that all files are in place");
+        }
+        if tokio::time::timeout(SAVE, self.saved()).await.is_err() {
+            error!("storage failed, and what only open files hold could not be saved in time");
         }
         info!("stopped");
+    }
+}
+
+/// Waits until the files of the queue or the store have failed for good.
+async fn storage_failed(queue: &Queue, store: Option<&Store>) -> journal::Failure {
+    let store = async {
+        match store {
+            Some(store) => store.failed().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        failure = queue.failed() => failure,
+        failure = store => failure,
     }
 }
 
@@ -250,6 +303,6 @@ mod tests {
             queue: Queue::Embedded(queue),
             batch: None,
         };
-        served.ended().await;
+        assert_eq!(served.ended().await, Ended::Part);
     }
 }

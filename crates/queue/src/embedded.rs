@@ -1,66 +1,38 @@
-//! The embedded queue: a table in the data folder, with the meaning of an SQS queue.
+//! The embedded queue: tables in the data folder that behave like an SQS queue.
 //!
-//! Visibility time-out, receive count, dead letters with their reason. Writes share commits (`journal`). One `serve`
-//! owns it; commands on the same folder may look and redrive while it runs. Here is what goes in; what comes out and is
-//! settled is in `embedded/receive.rs`.
+//! Visibility timeout, attempt count, dead letters with their reason. Writes share commits (`journal`). One `serve` owns
+//! it; commands on the same folder can list and redrive while it runs. This file opens the queue and sends to it; receiving
+//! is in `embedded/receive.rs`, settling in `embedded/settle.rs`.
 
 mod clock;
 mod dead_letters;
+mod free_space;
 mod receive;
+mod schema;
+mod settle;
 mod status;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use journal::{Claim, FailureLog, Journal};
-use rusqlite::{Connection, OptionalExtension, params};
+use journal::{Claim, Failure, Journal};
+use rusqlite::{Connection, params};
 use tokio::sync::Notify;
 
-use super::{Message, SendError, Unavailable, now};
+use crate::{FailureLog, Message, SendError, Unavailable, now};
 use clock::Clock;
-use receive::Unsettled;
+use free_space::{FreeSpace, RESERVE};
+use schema::{FILE, SCHEMA};
+use settle::PendingSettlements;
 
 pub use dead_letters::DeadLetter;
 pub use status::Status;
 
-const SCHEMA: &str = "
-    CREATE TABLE IF NOT EXISTS messages (
-        seq INTEGER PRIMARY KEY,
-        id TEXT NOT NULL,
-        body TEXT NOT NULL,
-        received_at INTEGER NOT NULL,
-        -- By the clock of the owner, which nobody sets: see `clock.rs`. 0: at once.
-        visible_at INTEGER NOT NULL,
-        receives INTEGER NOT NULL DEFAULT 0
-    );
-    CREATE INDEX IF NOT EXISTS messages_in_sight ON messages (visible_at, seq);
-    CREATE TABLE IF NOT EXISTS dead_letters (
-        seq INTEGER PRIMARY KEY,
-        id TEXT NOT NULL,
-        body TEXT NOT NULL,
-        received_at INTEGER NOT NULL,
-        dead_at INTEGER NOT NULL,
-        receives INTEGER NOT NULL,
-        reason TEXT NOT NULL
-    );
-    CREATE INDEX IF NOT EXISTS dead_letters_by_id ON dead_letters (id);
-    -- How far the owner's clock is ahead of the wall's; and a place to write to, to see whether that works.
-    CREATE TABLE IF NOT EXISTS owner (one INTEGER PRIMARY KEY CHECK (one = 1), ahead INTEGER NOT NULL, probes INTEGER NOT NULL);
-    INSERT OR IGNORE INTO owner VALUES (1, 0, 0);
-";
-
-/// How long a client may wait for its commit: below the clients' own time-out of 5 s, so that they see our 503.
+/// How long a client may wait for its commit: below the clients' own timeout of 5 s, so that they see our 503.
 const SEND: Duration = Duration::from_secs(4);
 
-/// What has to be free for new events, on the disk or in the file: the rest is kept for settling those that are there,
-/// which makes room.
-const RESERVE: u64 = 16 << 20;
-
-/// The queue file in a data folder.
-const FILE: &str = "queue.db";
-
-/// A queue on disk.
+/// A queue on disk. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Embedded {
     journal: Journal,
@@ -68,33 +40,34 @@ pub struct Embedded {
     visibility: Duration,
     clock: Clock,
     arrived: Arc<Notify>,
-    /// What is dealt with, and could not be settled.
-    unsettled: Unsettled,
-    room: Arc<Mutex<FailureLog>>,
-    ready: Arc<tokio::sync::Mutex<Option<status::Looked>>>,
+    pending: PendingSettlements,
+    write_log: Arc<Mutex<FailureLog>>,
+    readiness: Arc<tokio::sync::Mutex<Option<status::Probe>>>,
     /// Held as long as the queue is used: two `serve` on one folder would deliver everything twice.
     _claim: Option<Arc<Claim>>,
 }
 
 impl Embedded {
-    /// Opens or creates the queue in the folder that this process has claimed. Everything in it is in sight: what an
-    /// earlier one had received and not settled, and what waited for another try, since a restart is often the cure.
+    /// Opens or creates the queue in the folder that this process has claimed.
+    ///
+    /// Every event becomes visible: those that an earlier process had received and not settled, and those that waited for
+    /// another attempt, since a restart is often the cure. A damaged file is repaired first.
     pub async fn claimed(
         claim: Arc<Claim>,
         visibility: Duration,
     ) -> Result<Embedded, journal::Error> {
-        Embedded::own_at(claim, visibility, now()).await
+        Embedded::claimed_at(claim, visibility, now()).await
     }
 
-    /// The same with a claim of its own.
+    /// Claims the folder and opens or creates the queue in it.
     pub async fn own(folder: &Path, visibility: Duration) -> Result<Embedded, Unavailable> {
         let claim = Claim::take(folder).map_err(|error| Unavailable(error.to_string()))?;
         let owned = Embedded::claimed(Arc::new(claim), visibility).await;
         owned.map_err(unavailable)
     }
 
-    /// The same at a time that a test chooses.
-    async fn own_at(
+    /// Opens the queue at a time that a test chooses.
+    async fn claimed_at(
         claim: Arc<Claim>,
         visibility: Duration,
         now: i64,
@@ -102,19 +75,15 @@ impl Embedded {
         let folder = claim.folder().to_owned();
         let journal = Journal::own(&folder.join(FILE), SCHEMA, &claim)?;
         let start = move |connection: &Connection| clock::start(connection, now);
-        let clock = match journal.write(start).await {
-            // It may have been damaged: then another file is there now.
-            Err(_) => journal.write(start).await,
-            clock => clock,
-        }?;
+        let clock = journal.write(start).await?;
         Ok(Embedded {
             _claim: Some(claim),
             ..Embedded::with(&folder, journal, visibility, clock)
         })
     }
 
-    /// Opens the queue in `folder` beside the process that serves it. Creates none: who looks into the wrong folder is to
-    /// see that, and a file of another user would be in the way of the next start.
+    /// Opens the queue in `folder` beside the process that serves it. Creates none: a wrong folder is to be noticed, and a
+    /// file of another user would be in the way of the next start.
     pub async fn open(folder: &Path, visibility: Duration) -> Result<Embedded, Unavailable> {
         if !folder.join(FILE).is_file() {
             return Err(Unavailable("there is no queue in this folder".to_owned()));
@@ -132,18 +101,29 @@ impl Embedded {
             visibility,
             clock,
             arrived: Arc::default(),
-            unsettled: Unsettled::default(),
-            room: Arc::new(Mutex::new(FailureLog::new("no room for new events"))),
-            ready: Arc::default(),
+            pending: PendingSettlements::default(),
+            write_log: Arc::new(Mutex::new(FailureLog::new("cannot write to the queue"))),
+            readiness: Arc::default(),
             _claim: None,
         }
     }
 
-    /// Looks now whether the open file is still the one that the path names, and puts it back where not.
+    /// Checks now that the open files are still the ones that their paths name.
     pub(super) async fn verify(&self) -> Result<(), Unavailable> {
         self.journal.verify().await.map_err(unavailable)
     }
 
+    /// Waits until the queue has failed for good, with every acknowledged event where the next start finds it.
+    pub(super) async fn failed(&self) -> Failure {
+        self.journal.failed().await
+    }
+
+    /// Whether the queue has failed for good.
+    pub(super) fn has_failed(&self) -> bool {
+        self.journal.has_failed()
+    }
+
+    /// Inserts messages in one transaction; all of them or none.
     pub(super) async fn send(&self, messages: Vec<Message>) -> Vec<Result<(), SendError>> {
         let count = messages.len();
         if count == 0 {
@@ -152,12 +132,11 @@ impl Embedded {
         let (folder, visible_at) = (self.folder.clone(), self.clock.now());
         let until = Instant::now() + SEND;
         let insert = move |connection: &Connection| {
-            // The client has been told that it is not.
             if until < Instant::now() {
-                return Ok(None);
+                return Ok(Insertion::TooLate);
             }
-            if !Room::on(&folder).is_enough_with(connection)? {
-                return Ok(Some(false));
+            if !FreeSpace::of(&folder).suffices(connection)? {
+                return Ok(Insertion::NoSpace);
             }
             let mut insert = connection.prepare_cached(
                 "INSERT INTO messages (id, body, received_at, visible_at) VALUES (?1, ?2, ?3, ?4)",
@@ -165,14 +144,16 @@ impl Embedded {
             for m in &messages {
                 insert.execute(params![m.id, m.body, m.received_at, visible_at])?;
             }
-            Ok(Some(true))
+            Ok(Insertion::Done)
         };
-        let written = tokio::time::timeout_at(until.into(), self.journal.write(insert)).await;
-        let result = match written {
-            Ok(Ok(Some(had_room))) => self.had_room(had_room),
-            Ok(Ok(None)) | Err(_) => Err("the disk is too slow".to_owned()),
+        let inserted = tokio::time::timeout_at(until.into(), self.journal.write(insert)).await;
+        let result = match inserted {
+            Ok(Ok(Insertion::Done)) => Ok(()),
+            Ok(Ok(Insertion::NoSpace)) => Err(self.no_space()),
+            Ok(Ok(Insertion::TooLate)) | Err(_) => Err("the disk is too slow".to_owned()),
             Ok(Err(error)) => Err(error.to_string()),
         };
+        self.log(&result);
         let result = result.map_err(SendError::Unavailable);
         if result.is_ok() {
             self.arrived.notify_one();
@@ -180,48 +161,31 @@ impl Embedded {
         vec![result; count]
     }
 
-    /// Tells of a disk that has no room, and of one that has again.
-    fn had_room(&self, had: bool) -> Result<(), String> {
-        let mut trouble = self.room.lock().unwrap_or_else(PoisonError::into_inner);
-        if had {
-            trouble.record_recovery();
-            return Ok(());
+    fn no_space(&self) -> String {
+        let (folder, megabytes) = (self.folder.display(), RESERVE >> 20);
+        format!("{folder}: less than {megabytes} MB are free on the disk")
+    }
+
+    /// Logs that writing fails, and that it works again.
+    fn log(&self, result: &Result<(), String>) {
+        let mut log = self
+            .write_log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match result {
+            Ok(()) => log.record_recovery(),
+            Err(reason) => log.record_failure(reason),
         }
-        let why = format!(
-            "{}: less than {} MB are free on the disk",
-            self.folder.display(),
-            RESERVE >> 20
-        );
-        trouble.record_failure(&why);
-        Err(why)
     }
 }
 
-/// Bytes that are free on the disk.
-#[derive(Debug, Clone, Copy)]
-struct Room(u64);
-
-impl Room {
-    /// On the disk of `folder`. Where it does not say (some that are no disks have no blocks at all), its errors will.
-    fn on(folder: &Path) -> Room {
-        let disk = rustix::fs::statvfs(folder).ok();
-        let disk = disk.filter(|disk| disk.f_blocks > 0);
-        Room(disk.map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize)))
-    }
-
-    /// Whether there is enough, with what delivered events have left free in the file.
-    fn is_enough_with(self, connection: &Connection) -> rusqlite::Result<bool> {
-        if self.0 >= RESERVE {
-            return Ok(true);
-        }
-        let free =
-            "SELECT freelist_count * page_size FROM pragma_freelist_count(), pragma_page_size()";
-        let free = connection
-            .prepare_cached(free)?
-            .query_row([], |row| row.get::<_, i64>(0));
-        let free = free.optional()?.map_or(0, i64::unsigned_abs);
-        Ok(self.0.saturating_add(free) >= RESERVE)
-    }
+/// What became of messages that were to be inserted.
+enum Insertion {
+    Done,
+    /// The free space on the disk is kept for settling.
+    NoSpace,
+    /// Their sender was answered that they are not in the queue.
+    TooLate,
 }
 
 fn unavailable(error: journal::Error) -> Unavailable {

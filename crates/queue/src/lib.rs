@@ -1,10 +1,12 @@
-//! The queue between ingest and batch: SQS, or the embedded one with the same meaning.
+//! The queue between intake and pipeline: embedded in the data folder, or Amazon SQS, with the same meaning.
 //!
-//! A message's body is the event itself, so that anything else can read or write the queue; what is ours goes beside
-//! it. A message that was received is out of sight for a while, and comes back unless it is settled.
+//! A message's body is the event itself, so that anything else can read or write the queue; id, time and attempts go beside
+//! it. A message that was received is invisible for a while, and becomes visible again unless it is settled. The crate logs
+//! only what it alone can know (that writing fails, that a body was not deleted); callers log and count the rest.
 
 mod config;
 mod embedded;
+mod failure_log;
 mod sqs;
 
 use std::collections::HashMap;
@@ -17,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use config::{EmbeddedConfig, QueueConfig, QueueUrl, SqsConfig};
 pub use embedded::{DeadLetter, Embedded, Status};
-pub use journal::FailureLog;
+pub use failure_log::FailureLog;
 pub use sqs::{Pointer, Sqs, SqsDeadLetters, SqsLetter};
 
 /// Removes what must not be logged from a text of a service: credentials, tokens, events.
@@ -25,16 +27,16 @@ pub use sqs::{Pointer, Sqs, SqsDeadLetters, SqsLetter};
 /// Errors of SQS and S3 may quote the request. The caller supplies the rules, so that they are the same for all it logs.
 pub type Redact = fn(&str) -> String;
 
-/// The queue in between.
+/// A queue. Cheap to clone.
 #[derive(Debug, Clone)]
 pub enum Queue {
-    /// On disk, in the data folder.
+    /// SQLite in the data folder.
     Embedded(Embedded),
-    /// Amazon SQS, or a server that speaks it.
+    /// Amazon SQS, or a server that speaks its protocol.
     Sqs(Sqs),
 }
 
-/// What ingest puts in.
+/// An event to send.
 #[derive(Debug, Clone)]
 pub struct Message {
     /// The event's id in logs and in the queue.
@@ -43,32 +45,32 @@ pub struct Message {
     pub body: Arc<str>,
     /// When it was accepted, in milliseconds since 1970.
     pub received_at: i64,
-    /// What it has to be in order with, where the queue keeps an order: an `openlineage::OrderingKey` as text.
+    /// Its message group, in which a FIFO queue keeps the order: an `openlineage::OrderingKey` as text.
     pub group: String,
     /// Its share of the memory budget, released with the last copy of the message.
     pub memory_permit: Option<Arc<OwnedSemaphorePermit>>,
 }
 
-/// What batch takes out.
+/// A received event.
 #[derive(Debug, Clone)]
 pub struct Record {
-    /// The event's id, or the queue's own when another writer put it in.
+    /// The event's id; the queue's own if another writer sent the message.
     pub id: String,
-    /// The event, if it is one.
+    /// The body of the message: the event, unless another writer sent something else.
     pub body: Arc<str>,
-    /// Why the body is not there: what was in the queue is no text.
+    /// Why the body is empty: the message is not text.
     pub unreadable: Option<String>,
-    /// When it was accepted, in milliseconds since 1970, as far as is known.
+    /// When it was accepted, in milliseconds since 1970, if that is known.
     pub received_at: Option<i64>,
     /// How often it was received, this time included.
     pub attempts: u32,
-    /// What settles it.
+    /// The receipt that settles it.
     pub receipt: String,
     /// The queue's own id of the message.
     pub queue_id: String,
-    /// Where the body lies, when it was too large for the queue.
+    /// Where the body is stored, if it was too large for the queue.
     pub stored: Option<Pointer>,
-    /// What it has to be in order with, where the queue keeps an order.
+    /// Its message group, in which a FIFO queue keeps the order.
     pub group: Option<String>,
 }
 
@@ -97,25 +99,25 @@ pub enum Settlement {
 /// How much is in the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Depth {
-    /// Events that wait, for the first or another try, or are under way.
+    /// Events that wait for an attempt or were received.
     pub events: u64,
-    /// Events that were given up, where that can be seen.
+    /// Dead letters, if they can be counted.
     pub dead_letters: Option<u64>,
-    /// Age of the event that is in the queue for longest, in seconds; 0 when there is none. SQS does not say.
+    /// Age of the event that has been in the queue for longest, in seconds; 0 if there is none. SQS does not tell.
     pub oldest_seconds: Option<u64>,
 }
 
-/// Why a message is not in the queue.
+/// Why a message was not sent.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SendError {
-    /// The queue takes none of that size.
-    #[error("the queue takes messages of at most {limit} bytes")]
+    /// The message is too large for the queue.
+    #[error("the queue accepts messages of at most {limit} bytes")]
     TooLarge {
         /// In bytes.
         limit: usize,
     },
-    /// It could not be reached, or is full. Sending again may work.
-    #[error("the queue cannot take it: {0}")]
+    /// The queue could not be reached, or is full. Sending again may work.
+    #[error("the queue is unavailable: {0}")]
     Unavailable(String),
 }
 
@@ -142,7 +144,7 @@ impl Record {
 }
 
 impl Queue {
-    /// Puts messages in; one answer each, in order. `Ok` means durable.
+    /// Sends messages; one result each, in order. `Ok` means durable.
     pub async fn send(&self, messages: Vec<Message>) -> Vec<Result<(), SendError>> {
         match self {
             Queue::Embedded(queue) => queue.send(messages).await,
@@ -150,8 +152,8 @@ impl Queue {
         }
     }
 
-    /// Takes up to `size` records, as soon as there are as many or the first has waited for `window`. Comes back with
-    /// what it has from time to time, so that its caller can look whether it is to stop, and soon after a stop.
+    /// Receives up to `size` records, as soon as there are as many or the first has waited for `window`. Returns none from
+    /// time to time, and soon after `stop`, so that the caller can do something else.
     pub async fn receive(
         &self,
         size: usize,
@@ -173,7 +175,7 @@ impl Queue {
         records: Vec<Record>,
     ) -> (Vec<Record>, Vec<(Record, BodyError)>) {
         match self {
-            Queue::Embedded(_) => (records, Vec::new()), // it takes events of any size
+            Queue::Embedded(_) => (records, Vec::new()), // it accepts events of any size
             Queue::Sqs(queue) => queue.fetch_bodies(records).await,
         }
     }
@@ -191,7 +193,7 @@ impl Queue {
         }
     }
 
-    /// The queue as the batch function has it: Lambda deletes what is dealt with.
+    /// The queue as the batch function uses it: Lambda deletes the messages that were settled.
     #[must_use]
     pub fn for_function(self) -> Queue {
         match self {
@@ -200,7 +202,7 @@ impl Queue {
         }
     }
 
-    /// How much is in it.
+    /// Counts what is in the queue.
     pub async fn depth(&self) -> Result<Depth, Unavailable> {
         match self {
             Queue::Embedded(queue) => queue.depth().await,
@@ -212,11 +214,28 @@ impl Queue {
     pub async fn verify(&self) -> Result<(), Unavailable> {
         match self {
             Queue::Embedded(queue) => queue.verify().await,
-            Queue::Sqs(_) => Ok(()), // nothing of it is held open
+            Queue::Sqs(_) => Ok(()), // nothing of it is open
         }
     }
 
-    /// Whether a message could be put in now.
+    /// Waits until the queue has failed for good, with every accepted event where the next start finds it. The process has
+    /// to end then, and be started again. Only the embedded queue can fail so: see [`journal::Journal::failed`].
+    pub async fn failed(&self) -> journal::Failure {
+        match self {
+            Queue::Embedded(queue) => queue.failed().await,
+            Queue::Sqs(_) => std::future::pending().await, // nothing of it is open
+        }
+    }
+
+    /// Whether the queue has failed for good. What only its open files hold may still be being saved.
+    pub fn has_failed(&self) -> bool {
+        match self {
+            Queue::Embedded(queue) => queue.has_failed(),
+            Queue::Sqs(_) => false,
+        }
+    }
+
+    /// Whether a message could be sent now.
     pub async fn ready(&self) -> Result<(), Unavailable> {
         match self {
             Queue::Embedded(queue) => queue.ready().await,
@@ -225,7 +244,7 @@ impl Queue {
     }
 }
 
-/// The records, each message once: SQS may give out a message twice, and then the later receipt is the good one.
+/// Returns the records, each message once: SQS may deliver a message twice, and then only the later receipt is valid.
 #[must_use]
 pub fn once(records: Vec<Record>) -> Vec<Record> {
     let mut places: HashMap<String, usize> = HashMap::new();
@@ -248,7 +267,7 @@ pub fn once(records: Vec<Record>) -> Vec<Record> {
     kept
 }
 
-/// Milliseconds since 1970.
+/// Returns the time in milliseconds since 1970.
 pub fn now() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |since| {

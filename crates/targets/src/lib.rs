@@ -24,7 +24,7 @@ pub use kind::{
 };
 pub use name::{InvalidTargetName, TargetName};
 pub use reason::Reason;
-pub use store::{Order, Place, Store};
+pub use store::{Order, Store, StoredEvent};
 
 use kind::Client;
 

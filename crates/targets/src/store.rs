@@ -1,27 +1,31 @@
-//! The store in the data folder: where events go when no target is named, and can be read again.
+//! The store in the data folder: the default target, from which events can be read back.
 //!
-//! An event that is delivered twice is there once: its id in the queue is the key.
+//! An event that is delivered twice is stored once: its id in the queue is the key. The database itself is that of
+//! `journal`. Called by `lib.rs`, and by the routes that read back.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use journal::{Claim, Journal};
+use journal::{Claim, Failure, Journal, Schema};
 use openlineage::Event;
 
-use crate::{Delivery, Failure, Reason, Scope};
+use crate::{Delivery, Reason, Scope};
 
-const SCHEMA: &str = "
-    CREATE TABLE IF NOT EXISTS events (
-        seq INTEGER PRIMARY KEY,
-        id TEXT NOT NULL UNIQUE,
-        delivered_at INTEGER NOT NULL DEFAULT (unixepoch()),
-        event TEXT NOT NULL
-    );
-    -- How many there are, without counting a million of them.
-    CREATE TABLE IF NOT EXISTS total (one INTEGER PRIMARY KEY CHECK (one = 1), events INTEGER NOT NULL);
-    INSERT OR IGNORE INTO total SELECT 1, count(*) FROM events;
-    CREATE TRIGGER IF NOT EXISTS counted AFTER INSERT ON events BEGIN UPDATE total SET events = events + 1; END;
-";
+const SCHEMA: Schema = Schema {
+    tables: "
+        CREATE TABLE IF NOT EXISTS events (
+            seq INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            delivered_at INTEGER NOT NULL DEFAULT (unixepoch()),
+            event TEXT NOT NULL
+        );
+        -- How many there are, without counting a million of them.
+        CREATE TABLE IF NOT EXISTS total (one INTEGER PRIMARY KEY CHECK (one = 1), events INTEGER NOT NULL);
+        INSERT OR IGNORE INTO total SELECT 1, count(*) FROM events;
+        CREATE TRIGGER IF NOT EXISTS counted AFTER INSERT ON events BEGIN UPDATE total SET events = events + 1; END;
+    ",
+    migrations: &[],
+};
 
 /// Delivered events, in order of delivery.
 #[derive(Debug, Clone)]
@@ -39,9 +43,9 @@ pub enum Order {
     Desc,
 }
 
-/// Where an event stands in the store.
+/// The row of an event in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct StoredEvent {
     seq: i64,
     /// Bytes of its text.
     pub size: usize,
@@ -56,19 +60,29 @@ impl Store {
         })
     }
 
-    /// Looks now whether the open file is still the one that the path names, and puts it back where not.
+    /// Checks now that the open files are still the ones that their paths name.
     pub async fn verify(&self) -> Result<(), journal::Error> {
         self.journal.verify().await
     }
 
-    /// Where `limit` events after the first `offset` stand, and how many there are in all. Their texts are read by
+    /// Waits until the store has failed for good: the process has to end then, and be started again.
+    pub async fn failed(&self) -> Failure {
+        self.journal.failed().await
+    }
+
+    /// Whether the store has failed for good. What only its open files hold may still be being saved.
+    pub fn has_failed(&self) -> bool {
+        self.journal.has_failed()
+    }
+
+    /// Returns `limit` events after the first `offset`, and how many there are in all. Their texts are read with
     /// [`texts`](Self::texts), a few at a time: together they may be larger than memory.
     pub async fn page(
         &self,
         order: Order,
         limit: u32,
         offset: u32,
-    ) -> Result<(Vec<Place>, u64), journal::Error> {
+    ) -> Result<(Vec<StoredEvent>, u64), journal::Error> {
         let direction = match order {
             Order::Asc => "ASC",
             Order::Desc => "DESC",
@@ -78,29 +92,29 @@ impl Store {
                 "SELECT seq, octet_length(event) FROM events ORDER BY seq {direction} LIMIT ?1 OFFSET ?2"
             );
             let mut statement = connection.prepare(&sql)?;
-            let places = statement
+            let events = statement
                 .query_map([limit, offset], |row| {
                     let size: i64 = row.get(1)?;
-                    Ok(Place {
+                    Ok(StoredEvent {
                         seq: row.get(0)?,
                         size: usize::try_from(size).unwrap_or(usize::MAX),
                     })
                 })?
-                .collect::<Result<Vec<Place>, _>>()?;
+                .collect::<Result<Vec<StoredEvent>, _>>()?;
             let total: i64 =
                 connection.query_row("SELECT events FROM total", [], |row| row.get(0))?;
-            Ok((places, total.unsigned_abs()))
+            Ok((events, total.unsigned_abs()))
         };
         self.journal.read(page).await
     }
 
-    /// The events at `places`, as they were delivered.
-    pub async fn texts(&self, places: Vec<Place>) -> Result<Vec<String>, journal::Error> {
+    /// Returns the texts of events, as they were delivered.
+    pub async fn texts(&self, events: Vec<StoredEvent>) -> Result<Vec<String>, journal::Error> {
         let texts = move |connection: &rusqlite::Connection| {
             let mut statement = connection.prepare("SELECT event FROM events WHERE seq = ?1")?;
-            places
+            events
                 .iter()
-                .map(|place| statement.query_row([place.seq], |row| row.get(0)))
+                .map(|event| statement.query_row([event.seq], |row| row.get(0)))
                 .collect()
         };
         self.journal.read(texts).await
@@ -115,8 +129,8 @@ impl Store {
         };
         match self.journal.write(insert).await {
             Ok(_) => Delivery::Delivered { id: None },
-            // A full or failing disk: the event waits in the queue until there is room.
-            Err(error) => Delivery::Transient(Failure::new(
+            // A full disk, for example: the event waits in the queue.
+            Err(error) => Delivery::Transient(crate::Failure::new(
                 Reason::Unavailable,
                 Scope::Target,
                 &error.to_string(),
@@ -131,7 +145,7 @@ mod tests {
     use openlineage::Level;
 
     #[tokio::test]
-    async fn an_event_is_there_once_and_as_it_came() {
+    async fn an_event_is_stored_once_and_byte_for_byte() {
         let folder = tempfile::tempdir().unwrap();
         let claim = Claim::take(folder.path()).unwrap();
         let store = Store::open(&folder.path().join("store.db"), Arc::new(claim)).unwrap();
@@ -143,8 +157,8 @@ mod tests {
                 Delivery::Delivered { id: None }
             );
         }
-        let (places, total) = store.page(Order::Desc, 1, 1).await.unwrap();
-        assert_eq!((places[0].size, total), (text.len(), 2));
-        assert_eq!(store.texts(places).await.unwrap(), [text]);
+        let (events, total) = store.page(Order::Desc, 1, 1).await.unwrap();
+        assert_eq!((events[0].size, total), (text.len(), 2));
+        assert_eq!(store.texts(events).await.unwrap(), [text]);
     }
 }

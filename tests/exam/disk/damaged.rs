@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::{arrived, lines, patiently, start, taken_again, text};
+use super::{arrived, lines, offer, patiently, restarted, start, text};
 use crate::size;
 use crate::support::{Serve, Target, event, eventually, moving, queued};
 
@@ -50,12 +50,12 @@ async fn of_a_damaged_queue_all_that_can_be_read_is_delivered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_queue_that_is_damaged_while_it_is_used_is_set_aside_and_takes_again() {
+async fn a_queue_that_is_damaged_while_it_is_used_ends_serve_and_the_restart_recovers_it() {
     let count = size::of(1_500, 10_000);
     let (folder, target) = (tempfile::tempdir().unwrap(), Target::start().await);
     filled(folder.path(), &target, count).await;
     *target.default.lock().unwrap() = 503;
-    let serve = start(folder.path(), &target);
+    let mut serve = start(folder.path(), &target);
     serve.logged("delivery failed, will retry");
     let at = folder.path().join("queue.db");
     let pages = fs::metadata(&at).unwrap().len() / PAGE;
@@ -64,14 +64,15 @@ async fn a_queue_that_is_damaged_while_it_is_used_is_set_aside_and_takes_again()
     }
     *target.default.lock().unwrap() = 201;
     let (mut n, deadline) = (count, Instant::now() + Duration::from_secs(60));
-    while !was_set_aside(&serve) {
-        if serve.post(&event(n, "START")).await.status() == 200 {
+    while serve.exit_status().is_none() {
+        if offer(&serve, n).await == Some(200) {
             n += 1;
         }
         assert!(Instant::now() < deadline, "{:#?}", lines(&serve, 0));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    taken_again(&serve, n).await;
+    let serve = restarted(serve, || start(folder.path(), &target));
+    assert_eq!(offer(&serve, n).await, Some(200));
     let arrived = settled(folder.path(), &serve, &target);
     let lost = n as usize + 1 - arrived.len();
     assert!(

@@ -251,11 +251,11 @@ async fn a_file_that_becomes_read_only_is_told_and_written_again() {
         limit(&serve, "unlimited");
     }
     assert_eq!((status.as_u16(), ready, alive), (503, 503, 200));
-    let why = serve.logged("cannot write to the database");
+    let why = serve.logged("cannot write to the queue");
     assert!(why["error"].as_str().unwrap().contains("queue.db"), "{why}");
     taken_again(&serve, 3).await;
     eventually_delivered(&target, &BTreeSet::from([1, 3]));
-    serve.logged("recovered: cannot write to the database");
+    serve.logged("recovered: cannot write to the queue");
 }
 
 /// All these, some day; and how many posts it took.

@@ -1,5 +1,5 @@
 //! `lineage-proxy dead-letters` and `queue status`: of a stack, of an SQS queue, or of the embedded queue from beside a
-//! running `serve`. What is done to them is in `dead_letters/letters.rs`.
+//! running `serve`. The operations on them are in `dead_letters/letters.rs`.
 
 mod letters;
 
@@ -15,7 +15,7 @@ use proxy::config::{Errors, Role};
 use proxy::queue::{DeadLetter, Embedded, QueueUrl, SqsDeadLetters, now};
 use serde_json::json;
 
-use self::letters::{Act, Done, Filter, Letters, Pace, Which};
+use self::letters::{DeadLetterSource, Filter, Operation, Rate, Selection, Summary};
 use super::stack::{self, Stack};
 use super::table::{Fit, Table};
 use super::{Common, FINE, Output, no, print};
@@ -28,7 +28,7 @@ pub(super) struct Arguments {
 
 /// Which queue, and how results are printed.
 #[derive(Debug, Args)]
-pub(super) struct Place {
+pub(super) struct QueueArgs {
     /// A CloudFormation stack, for its queue.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["config", "data_dir"])]
     stack: Option<String>,
@@ -45,7 +45,7 @@ pub(super) struct Place {
 
 /// Which dead letters of all.
 #[derive(Debug, Args)]
-struct Of {
+struct FilterArgs {
     /// Those whose reason contains this text.
     #[arg(
         long,
@@ -64,7 +64,7 @@ struct Of {
 
 /// Which dead letters.
 #[derive(Debug, Args)]
-struct Chosen {
+struct SelectionArgs {
     /// Their ids.
     #[arg(value_name = "ID", required_unless_present = "all")]
     ids: Vec<String>,
@@ -72,7 +72,7 @@ struct Chosen {
     #[arg(long, conflicts_with = "ids")]
     all: bool,
     #[command(flatten)]
-    of: Of,
+    of: FilterArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -80,23 +80,23 @@ enum Command {
     /// List dead letters: when and why they were given up, and after how many attempts.
     List {
         #[command(flatten)]
-        place: Place,
+        queue: QueueArgs,
         #[command(flatten)]
-        of: Of,
+        of: FilterArgs,
     },
     /// Print an event.
     Show {
         #[command(flatten)]
-        place: Place,
+        queue: QueueArgs,
         /// Its id.
         id: String,
     },
     /// Put events back into the queue, to be tried as new ones.
     Redrive {
         #[command(flatten)]
-        place: Place,
+        queue: QueueArgs,
         #[command(flatten)]
-        chosen: Chosen,
+        selection: SelectionArgs,
         /// Events a second; 0 for as many as there are. DataZone takes 20 a second from the whole account.
         #[arg(long, value_name = "EVENTS", default_value_t = 10)]
         rate: u32,
@@ -104,9 +104,9 @@ enum Command {
     /// Delete events for good; `--all` asks first.
     Delete {
         #[command(flatten)]
-        place: Place,
+        queue: QueueArgs,
         #[command(flatten)]
-        chosen: Chosen,
+        selection: SelectionArgs,
         /// Do not ask before all are deleted.
         #[arg(long)]
         yes: bool,
@@ -115,30 +115,45 @@ enum Command {
 
 pub(super) async fn run(arguments: Arguments, environment: Settings) -> anyhow::Result<ExitCode> {
     match arguments.command {
-        Command::List { place, of } => {
-            let output = place.output;
-            let letters = place.letters(environment).await?;
+        Command::List { queue, of } => {
+            let output = queue.output;
+            let letters = queue.letters(environment).await?;
             list(&letters.list(&of.filter()).await?, output)
         }
-        Command::Show { place, id } => {
-            let letters = place.letters(environment).await?;
+        Command::Show { queue, id } => {
+            let letters = queue.letters(environment).await?;
             match letters.body(&id).await? {
                 Some(body) => print(body).map(|()| FINE),
                 None => Ok(unknown(&id)),
             }
         }
         Command::Redrive {
-            place,
-            chosen,
+            queue,
+            selection,
             rate,
-        } => act(place, environment, Act::Redrive, chosen, rate, true).await,
-        Command::Delete { place, chosen, yes } => {
-            act(place, environment, Act::Delete, chosen, 0, yes).await
+        } => {
+            act(
+                queue,
+                environment,
+                Operation::Redrive,
+                selection,
+                rate,
+                true,
+            )
+            .await
         }
+        Command::Delete {
+            queue,
+            selection,
+            yes,
+        } => act(queue, environment, Operation::Delete, selection, 0, yes).await,
     }
 }
 
-pub(super) async fn status(arguments: Place, environment: Settings) -> anyhow::Result<ExitCode> {
+pub(super) async fn status(
+    arguments: QueueArgs,
+    environment: Settings,
+) -> anyhow::Result<ExitCode> {
     let output = arguments.output;
     let status = arguments.letters(environment).await?.status().await?;
     match output {
@@ -146,8 +161,8 @@ pub(super) async fn status(arguments: Place, environment: Settings) -> anyhow::R
         Output::Text => {
             print(format!("waiting        {}", status.waiting))?;
             print(format!(
-                "out of sight   {}   (under way, or waiting for another try)",
-                status.out_of_sight
+                "not visible    {}   (received, or waiting for another attempt)",
+                status.not_visible
             ))?;
             print(format!("dead letters   {}", status.dead_letters))?;
             if let Some(seconds) = status.oldest_seconds {
@@ -158,12 +173,12 @@ pub(super) async fn status(arguments: Place, environment: Settings) -> anyhow::R
     Ok(FINE)
 }
 
-impl Place {
-    async fn letters(self, environment: Settings) -> anyhow::Result<Letters> {
+impl QueueArgs {
+    async fn letters(self, environment: Settings) -> anyhow::Result<DeadLetterSource> {
         if let Some(name) = &self.stack {
             let aws = stack::aws();
             let stack = Stack::find(&aws, name).await?;
-            return Ok(Letters::Sqs(
+            return Ok(DeadLetterSource::Sqs(
                 SqsDeadLetters::new(
                     &aws,
                     QueueUrl::new(stack.output("QueueUrl")?),
@@ -187,7 +202,7 @@ impl Place {
         {
             let aws = stack::aws();
             let bucket = config.queue.bucket;
-            return Ok(Letters::Sqs(
+            return Ok(DeadLetterSource::Sqs(
                 SqsDeadLetters::new(
                     &aws,
                     QueueUrl::new(queue),
@@ -205,11 +220,11 @@ impl Place {
         }
         let queue = Embedded::open(&config.data_dir, config.queue.visibility_timeout).await;
         let queue = queue.map_err(|error| wrong(&error.0))?;
-        Ok(Letters::Embedded(queue))
+        Ok(DeadLetterSource::Embedded(queue))
     }
 }
 
-impl Of {
+impl FilterArgs {
     fn filter(self) -> Filter {
         Filter {
             reason: self.reason,
@@ -220,30 +235,30 @@ impl Of {
 }
 
 async fn act(
-    place: Place,
+    queue: QueueArgs,
     environment: Settings,
-    act: Act,
-    chosen: Chosen,
+    act: Operation,
+    selection: SelectionArgs,
     rate: u32,
     yes: bool,
 ) -> anyhow::Result<ExitCode> {
-    let output = place.output;
-    let letters = place.letters(environment).await?;
-    let which = match chosen.all {
-        true => Which::All(chosen.of.filter()),
-        false => Which::Ids(chosen.ids),
+    let output = queue.output;
+    let letters = queue.letters(environment).await?;
+    let selected = match selection.all {
+        true => Selection::All(selection.of.filter()),
+        false => Selection::Ids(selection.ids),
     };
-    if let (Which::All(filter), false) = (&which, yes) {
+    if let (Selection::All(filter), false) = (&selected, yes) {
         let count = letters.list(filter).await?.len();
         match confirmed(count)? {
             Answer::Yes => {}
             Answer::No => {
-                eprintln!("lineage-proxy: nothing is deleted");
+                eprintln!("lineage-proxy: nothing was deleted");
                 return Ok(no());
             }
             Answer::Nobody => {
                 eprintln!(
-                    "lineage-proxy: there is no terminal to ask whether all {count} are to be deleted: say --yes"
+                    "lineage-proxy: cannot ask whether to delete all {count} without a terminal; pass --yes"
                 );
                 return Ok(ExitCode::from(2));
             }
@@ -253,20 +268,22 @@ async fn act(
     let progress = ProgressBar::new(letters.status().await?.dead_letters).with_style(
         ProgressStyle::with_template("{bar:40} {pos}/{len} {per_sec} {eta}")?,
     );
-    let done = letters.act(act, &which, Pace::new(rate), &progress).await;
+    let done = letters
+        .act(act, &selected, Rate::new(rate), &progress)
+        .await;
     progress.finish_and_clear();
     let word = match act {
-        Act::Redrive => "redriven",
-        Act::Delete => "deleted",
+        Operation::Redrive => "redriven",
+        Operation::Delete => "deleted",
     };
-    told(word, &done?, output)
+    report(word, &done?, output)
 }
 
-/// What a person says to a question.
+/// The answer to a question.
 enum Answer {
     Yes,
     No,
-    /// There is none to be asked.
+    /// Nobody can be asked.
     Nobody,
 }
 
@@ -317,9 +334,9 @@ fn list(letters: &[DeadLetter], output: Output) -> anyhow::Result<ExitCode> {
     Ok(FINE)
 }
 
-/// Says what was done; ids that are not there make the answer no.
-fn told(word: &str, done: &Done, output: Output) -> anyhow::Result<ExitCode> {
-    let Done {
+/// Prints what was done. Ids that do not exist make the answer no.
+fn report(word: &str, done: &Summary, output: Output) -> anyhow::Result<ExitCode> {
+    let Summary {
         count,
         unknown: missing,
     } = done;

@@ -8,8 +8,12 @@ use clap::Args;
 use super::{Common, FINE, print};
 use proxy::config::settings::Settings;
 use proxy::config::{Config, Part, Role};
-use proxy::serve::{self, ToldToReload, ToldToStop};
+use proxy::serve::{self, Ended, ToldToReload, ToldToStop};
 use proxy::telemetry;
+
+/// `EX_TEMPFAIL` of sysexits.h: the failure is not a bug, and the next start succeeds. A supervisor that restarts on any
+/// status but that of a wrong configuration restarts on it.
+const EX_TEMPFAIL: u8 = 75;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -41,17 +45,20 @@ pub(super) async fn run(
         () = stop.told() => return Ok(FINE),
     };
     loop {
-        let told = tokio::select! {
-            () = stop.told() => true,
-            () = served.ended() => false,
+        let ended = tokio::select! {
+            () = stop.told() => None,
+            ended = served.ended() => Some(ended),
             () = reload.told() => tokio::select! {
                 () = served.reload() => continue,
-                () = stop.told() => true,
+                () = stop.told() => None,
             },
         };
         served.stop().await;
-        anyhow::ensure!(told, "a part of the proxy has ended by itself");
-        return Ok(FINE);
+        return match ended {
+            None => Ok(FINE),
+            Some(Ended::Storage) => Ok(ExitCode::from(EX_TEMPFAIL)),
+            Some(Ended::Part) => Err(anyhow::Error::msg("a part of the proxy ended by itself")),
+        };
     }
 }
 

@@ -12,7 +12,7 @@ use axum::extract::State;
 use axum::http::{Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures::stream;
-use targets::{Order, Place, Store};
+use targets::{Order, Store, StoredEvent};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Ingest;
@@ -90,7 +90,7 @@ pub(super) async fn events(State(ingest): State<Ingest>, uri: Uri) -> Response {
 /// An answer on its way.
 struct Answer {
     store: Store,
-    rest: Peekable<IntoIter<Place>>,
+    rest: Peekable<IntoIter<StoredEvent>>,
     /// What goes before the next event.
     before: &'static str,
     ending: String,
@@ -101,7 +101,7 @@ struct Answer {
 }
 
 /// The answer, read as fast as the client takes it.
-fn sent(store: Store, places: Vec<Place>, total: u64) -> Body {
+fn sent(store: Store, places: Vec<StoredEvent>, total: u64) -> Body {
     let answer = Answer {
         store,
         rest: places.into_iter().peekable(),

@@ -1,13 +1,13 @@
-//! The clock by which events come in sight: it starts at the wall's time, and goes on however that is set.
+//! The clock by which events become visible: it starts at the time of the wall clock, and runs on however that is set.
 //!
-//! A file outlives its owner, and the wall's clock may have been set back since: the next owner begins after the latest
-//! time that stands in the file, so that all of it is in sight. Whoever looks beside the owner learns how far it is ahead.
+//! A file outlives its owner, and the wall clock may have been set back since: the next owner starts after the latest time
+//! in the file, so that every event in it is visible. A process beside the owner reads how far that clock is ahead.
 
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-/// A time that no clock shows (the year 2200): what stands after it was not written by us, or is damaged.
+/// A time that no clock shows (the year 2200): later ones were not written by us, or are damaged.
 const NEVER: i64 = 7_258_118_400_000;
 
 /// Milliseconds, from about 1970.
@@ -34,10 +34,10 @@ impl Clock {
     }
 }
 
-/// The clock of the owner that starts when the wall's shows `now`.
+/// Starts the clock of an owner when the wall clock shows `now`.
 pub(super) fn start(connection: &Connection, now: i64) -> rusqlite::Result<Clock> {
-    let mend = "UPDATE messages SET visible_at = 0 WHERE visible_at >= ?1";
-    connection.execute(mend, [NEVER])?;
+    let reset = "UPDATE messages SET visible_at = 0 WHERE visible_at >= ?1";
+    connection.execute(reset, [NEVER])?;
     let latest = "SELECT max(visible_at) FROM messages";
     let latest: Option<i64> = connection.query_row(latest, [], |row| row.get(0))?;
     let start = latest.map_or(now, |latest| now.max(latest.saturating_add(1)));
@@ -45,7 +45,7 @@ pub(super) fn start(connection: &Connection, now: i64) -> rusqlite::Result<Clock
     Ok(Clock::at(start))
 }
 
-/// About what the owner's clock shows when the wall's shows `now`.
+/// Estimates the owner's clock when the wall clock shows `now`.
 pub(super) fn beside(connection: &Connection, now: i64) -> rusqlite::Result<Clock> {
     let ahead = connection.query_row("SELECT ahead FROM owner", [], |row| row.get(0));
     Ok(Clock::at(now.saturating_add(ahead?)))

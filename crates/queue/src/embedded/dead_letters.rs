@@ -1,4 +1,4 @@
-//! The dead letters of the embedded queue: looked at, sent again, deleted, while `serve` runs or not.
+//! The dead letters of the embedded queue: listed, redriven, deleted, while `serve` runs or not.
 
 use rusqlite::{Connection, Row, params};
 use serde::Serialize;
@@ -6,16 +6,16 @@ use serde::Serialize;
 use super::{Embedded, unavailable};
 use crate::Unavailable;
 
-/// An event that cannot be delivered, and why.
+/// An event that could not be delivered.
 #[derive(Debug, Clone, Serialize)]
 pub struct DeadLetter {
     /// The event's id.
     pub id: String,
-    /// Why.
+    /// Why it could not be delivered: a code, and what the target responded.
     pub reason: String,
     /// When it was accepted, in milliseconds since 1970.
     pub received_at: i64,
-    /// When it was given up.
+    /// When it became a dead letter, in milliseconds since 1970.
     pub dead_at: i64,
     /// How often its delivery was attempted.
     pub attempts: u32,
@@ -24,7 +24,7 @@ pub struct DeadLetter {
 }
 
 impl Embedded {
-    /// The dead letters, oldest first, whose reason contains `reason`.
+    /// Lists up to `limit` dead letters whose reason contains `reason`, oldest first.
     pub async fn dead_letters(
         &self,
         reason: &str,
@@ -32,7 +32,7 @@ impl Embedded {
     ) -> Result<Vec<DeadLetter>, Unavailable> {
         let reason = reason.to_owned();
         let list = move |connection: &Connection| {
-            let sql = "SELECT id, reason, received_at, dead_at, receives, octet_length(body) FROM dead_letters
+            let sql = "SELECT id, reason, received_at, dead_at, attempts, octet_length(body) FROM dead_letters
                        WHERE instr(reason, ?1) ORDER BY seq LIMIT ?2";
             let letter = |row: &Row<'_>| {
                 Ok(DeadLetter {
@@ -52,7 +52,7 @@ impl Embedded {
         self.journal.read(list).await.map_err(unavailable)
     }
 
-    /// The body of a dead letter; what is damaged in it is replaced.
+    /// Returns the body of a dead letter. Bytes that are not UTF-8 are replaced.
     pub async fn dead_letter_body(&self, id: &str) -> Result<Option<String>, Unavailable> {
         let id = id.to_owned();
         let body = move |connection: &Connection| {
@@ -65,7 +65,7 @@ impl Embedded {
         self.journal.read(body).await.map_err(unavailable)
     }
 
-    /// Puts a dead letter back into the queue, as new and in sight at once. Whether it was there.
+    /// Moves a dead letter back into the queue, as a new and visible event. Returns whether it was there.
     pub async fn redrive(&self, id: &str) -> Result<bool, Unavailable> {
         let id = id.to_owned();
         let redrive = move |connection: &Connection| {
@@ -78,7 +78,7 @@ impl Embedded {
         self.journal.write(redrive).await.map_err(unavailable)
     }
 
-    /// Deletes a dead letter for good. Whether it was there.
+    /// Deletes a dead letter for good. Returns whether it was there.
     pub async fn delete_dead_letter(&self, id: &str) -> Result<bool, Unavailable> {
         let id = id.to_owned();
         let delete = move |connection: &Connection| {
@@ -92,7 +92,7 @@ impl Embedded {
     }
 }
 
-/// A damaged row may hold what is no text.
+/// Reads a text; a damaged row may hold other bytes.
 fn text(row: &Row<'_>, at: usize) -> rusqlite::Result<String> {
     let bytes = row.get_ref(at)?.as_bytes_or_null()?.unwrap_or_default();
     Ok(String::from_utf8_lossy(bytes).into_owned())

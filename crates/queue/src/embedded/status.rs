@@ -1,61 +1,63 @@
-//! How the embedded queue stands, and whether it takes events. Cheap with a million of them.
+//! How much is in the embedded queue, and whether it accepts events. Cheap with a million of them.
 
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension};
 use serde::Serialize;
 
-use super::{Embedded, Room, SEND, unavailable};
+use super::{Embedded, FreeSpace, SEND, unavailable};
 use crate::{Depth, Unavailable, now};
 
-/// How long an answer is good: each costs a commit, and anyone may ask.
+/// How long a probe counts: each costs a commit, and anyone may ask.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// When it was looked, and what was found.
-pub(super) type Looked = (Instant, Result<(), Unavailable>);
+/// When the queue was probed, and the result.
+pub(super) type Probe = (Instant, Result<(), Unavailable>);
 
-/// How the queue stands.
+/// How much is in the queue.
 #[derive(Debug, Clone, Serialize)]
 pub struct Status {
-    /// Waiting, in sight.
+    /// Visible events.
     pub waiting: u64,
-    /// Received and not settled, or waiting for another try.
-    pub out_of_sight: u64,
-    /// Given up.
+    /// Received and not settled, or waiting for another attempt.
+    pub not_visible: u64,
+    /// Dead letters.
     pub dead_letters: u64,
-    /// Age of the event that is in the queue for longest, in seconds.
+    /// Age of the event that has been in the queue for longest, in seconds.
     pub oldest_seconds: Option<u64>,
 }
 
 impl Embedded {
     pub(crate) async fn ready(&self) -> Result<(), Unavailable> {
-        let mut looked = self.ready.lock().await;
-        if let Some((at, found)) = &*looked
+        let mut last = self.readiness.lock().await;
+        if let Some((at, result)) = &*last
             && at.elapsed() < FRESH
         {
-            return found.clone();
+            return result.clone();
         }
-        let found = self.probe().await;
-        *looked = Some((Instant::now(), found.clone()));
-        found
+        let result = self.probe().await;
+        self.log(&result);
+        let result = result.map_err(Unavailable);
+        *last = Some((Instant::now(), result.clone()));
+        result
     }
 
-    /// Writes something, for only that shows whether it can be done.
-    async fn probe(&self) -> Result<(), Unavailable> {
+    /// Writes something, since only that shows whether it works.
+    async fn probe(&self) -> Result<(), String> {
         let folder = self.folder.clone();
         let probe = move |connection: &Connection| {
             connection.execute("UPDATE owner SET probes = probes + 1", [])?;
-            Room::on(&folder).is_enough_with(connection)
+            FreeSpace::of(&folder).suffices(connection)
         };
         match tokio::time::timeout(SEND, self.journal.write(probe)).await {
-            Ok(probed) => self
-                .had_room(probed.map_err(unavailable)?)
-                .map_err(Unavailable),
-            Err(_) => Err(Unavailable("the disk is too slow".to_owned())),
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => Err(self.no_space()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("the disk is too slow".to_owned()),
         }
     }
 
-    /// How much is in the queue. Counts by the indexes; who asks often asks the less often the longer that takes.
+    /// Counts what is in the queue, by its indexes. A caller that asks regularly asks the less often the longer it takes.
     pub(crate) async fn depth(&self) -> Result<Depth, Unavailable> {
         let depth = |connection: &Connection| {
             let one = |sql: &str| {
@@ -76,7 +78,7 @@ impl Embedded {
         self.journal.read(depth).await.map_err(unavailable)
     }
 
-    /// How the queue stands.
+    /// Returns how much is in the queue.
     pub async fn status(&self) -> Result<Status, Unavailable> {
         let clock = self.clock.now();
         let status = move |connection: &Connection| {
@@ -84,16 +86,16 @@ impl Embedded {
                 let count = connection.query_row(sql, [], |row| row.get::<_, i64>(0));
                 count.map(i64::unsigned_abs)
             };
-            // What was never received is in sight, whatever a clock says that is not the owner's.
-            let out = "SELECT count(*) FROM messages WHERE visible_at > ?1 AND receives > 0";
+            // An event that was never received is visible, whatever a clock says that is not the owner's.
+            let out = "SELECT count(*) FROM messages WHERE visible_at > ?1 AND attempts > 0";
             let out = connection.query_row(out, [clock], |row| row.get::<_, i64>(0))?;
-            let out_of_sight = out.unsigned_abs();
+            let not_visible = out.unsigned_abs();
             let oldest = "SELECT CAST(received_at AS INTEGER) FROM messages ORDER BY seq LIMIT 1";
             let oldest = connection.query_row(oldest, [], |row| row.get::<_, i64>(0));
             let oldest = oldest.optional()?;
             Ok(Status {
-                waiting: count("SELECT count(*) FROM messages")?.saturating_sub(out_of_sight),
-                out_of_sight,
+                waiting: count("SELECT count(*) FROM messages")?.saturating_sub(not_visible),
+                not_visible,
                 dead_letters: count("SELECT count(*) FROM dead_letters")?,
                 oldest_seconds: oldest
                     .map(|oldest| now().saturating_sub(oldest).max(0).unsigned_abs() / 1_000),

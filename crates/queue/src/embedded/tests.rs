@@ -30,7 +30,7 @@ fn ids(records: &[Record]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn what_is_received_is_out_of_sight_until_it_is_settled_or_handed_back() {
+async fn what_is_received_is_not_visible_until_it_is_settled_or_handed_back() {
     let folder = tempfile::tempdir().unwrap();
     let queue = queue(folder.path()).await;
     queue
@@ -51,7 +51,7 @@ async fn what_is_received_is_out_of_sight_until_it_is_settled_or_handed_back() {
     queue
         .settle(&[(&records[1], Settlement::Acknowledge)])
         .await;
-    assert_eq!(queue.status().await.unwrap().out_of_sight, 2);
+    assert_eq!(queue.status().await.unwrap().not_visible, 2);
 }
 
 #[tokio::test]
@@ -125,7 +125,7 @@ async fn a_new_owner_finds_what_the_last_one_had_in_hand_and_there_is_only_one()
 async fn a_wall_clock_that_was_set_back_hides_nothing() {
     let folder = tempfile::tempdir().unwrap();
     const DAY: i64 = 86_400_000;
-    let tomorrow = Embedded::own_at(claim(folder.path()), NOW, now() + DAY).await;
+    let tomorrow = Embedded::claimed_at(claim(folder.path()), NOW, now() + DAY).await;
     let tomorrow = tomorrow.unwrap();
     tomorrow.send(vec![message("a"), message("b")]).await;
     let records = tomorrow.receive(1, NOW).await.unwrap();
@@ -139,14 +139,14 @@ async fn a_wall_clock_that_was_set_back_hides_nothing() {
     records.sort_by(|a, b| a.id.cmp(&b.id));
     assert_eq!(ids(&records), ["a", "b"]);
     // And what is in hand stays there.
-    assert_eq!(beside.status().await.unwrap().out_of_sight, 2);
+    assert_eq!(beside.status().await.unwrap().not_visible, 2);
     assert!(today.receive(9, NOW).await.unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn what_another_process_puts_back_is_in_sight_whatever_its_clock_says() {
     let folder = tempfile::tempdir().unwrap();
-    let yesterday = Embedded::own_at(claim(folder.path()), NOW, now() - 86_400_000).await;
+    let yesterday = Embedded::claimed_at(claim(folder.path()), NOW, now() - 86_400_000).await;
     let yesterday = yesterday.unwrap();
     yesterday.send(vec![message("a")]).await;
     let records = yesterday.receive(1, NOW).await.unwrap();
@@ -168,7 +168,7 @@ async fn a_number_that_is_free_again_is_not_settled_for_another() {
     let new = queue.receive(1, NOW).await.unwrap();
     assert_eq!(new[0].receipt, old[0].receipt);
     queue.settle(&[(&old[0], Settlement::Acknowledge)]).await;
-    assert_eq!(queue.status().await.unwrap().out_of_sight, 1);
+    assert_eq!(queue.status().await.unwrap().not_visible, 1);
 }
 
 #[tokio::test]
@@ -210,7 +210,7 @@ async fn a_damaged_row_is_a_record_and_in_nobodys_way() {
         .send(vec![message("a"), message("b"), message("c")])
         .await;
     let damage = "UPDATE messages SET body = CAST(x'7bff7d' AS TEXT) WHERE id = 'a';
-                  UPDATE messages SET receives = 'often', visible_at = 'then' WHERE id = 'b'";
+                  UPDATE messages SET attempts = 'often', visible_at = 'then' WHERE id = 'b'";
     queue
         .journal
         .write(|c| c.execute_batch(damage))

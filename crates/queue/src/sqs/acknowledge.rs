@@ -1,6 +1,6 @@
-//! Settling records with SQS: dead letters to their queue, the others deleted or handed back.
+//! Settles records of SQS: deletes them, makes them visible again, or moves them to the queue of dead letters.
 //!
-//! Part of `sqs.rs`. Nothing is deleted that is not dealt with: a dead letter goes first into its queue.
+//! A dead letter is sent to its queue before its message is deleted.
 
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
@@ -10,35 +10,34 @@ use futures::future::{join, join_all};
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
+use super::confirmation::{Failures, failures, index_of, record_failures, unconfirmed};
 use super::message::{
     MAX_BYTES, MAX_ENTRIES, cost, dead_letter_attributes, deduplication, grouped,
 };
-use super::{Sqs, all_but_done, failed, note, place, seconds};
+use super::{Sqs, seconds};
 use crate::{Record, Settlement, Unavailable};
 
-/// Places among the records that are settled, and why each of them was not.
-type Undone = Vec<(usize, String)>;
-
 impl Sqs {
-    /// Side by side, so that a request that hangs keeps only what it is about from being settled.
+    /// Settles records; one result each, in order. The requests run side by side, so that one that hangs holds up only its
+    /// own records.
     pub(crate) async fn settle(
         &self,
         records: &[(&Record, Settlement)],
         until: Instant,
     ) -> Vec<Result<(), Unavailable>> {
         let mut results = vec![Ok(()); records.len()];
-        let (dead, (done, again)) = join(
-            self.bury(records, until),
-            join(self.finish(records, until), self.hand_back(records, until)),
+        let (dead, (acknowledged, retried)) = join(
+            self.dead_letter(records, until),
+            join(self.acknowledge(records, until), self.retry(records, until)),
         )
         .await;
-        let undone = dead.into_iter().chain(done).chain(again);
-        note(&mut results, undone, Unavailable);
+        let failed = dead.into_iter().chain(acknowledged).chain(retried);
+        record_failures(&mut results, failed, Unavailable);
         results
     }
 
     /// Sends the dead letters among `records` to their queue, and then deletes them from this one.
-    async fn bury(&self, records: &[(&Record, Settlement)], until: Instant) -> Undone {
+    async fn dead_letter(&self, records: &[(&Record, Settlement)], until: Instant) -> Failures {
         let letters = records.iter().enumerate();
         let letters = letters.filter_map(|(index, (record, settlement))| match settlement {
             Settlement::DeadLetter(reason) => Some((index, *record, reason.as_str())),
@@ -46,20 +45,23 @@ impl Sqs {
         });
         let letters: Vec<_> = letters.collect();
         let Some(url) = &self.dead_letters else {
-            let nowhere = |(index, _, _)| (index, "there is no dead-letter queue".to_owned());
-            return letters.into_iter().map(nowhere).collect();
+            let unset = |(index, _, _)| (index, "queue.dead_letter_url is not set".to_owned());
+            return letters.into_iter().map(unset).collect();
         };
         let (url, is_fifo) = (url.url(), url.is_fifo());
-        let (mut entries, mut unsent) = (Vec::new(), Undone::new());
+        let (mut entries, mut unsent) = (Vec::new(), Failures::new());
         for (index, record, reason) in letters {
             match letter(index, record, reason, is_fifo) {
                 Some(entry) => entries.push(entry),
-                None => unsent.push((index, "it cannot be made a message".to_owned())),
+                None => unsent.push((index, "not a valid SQS message".to_owned())),
             }
         }
         let groups = grouped(entries);
         let sent = groups.into_iter().map(|group| async {
-            let indices: Vec<usize> = group.iter().filter_map(|entry| place(entry.id())).collect();
+            let indices: Vec<usize> = group
+                .iter()
+                .filter_map(|entry| index_of(entry.id()))
+                .collect();
             let mut undone = self.send_group(url, group, until).await;
             let is_sent = |index: &usize| undone.iter().all(|(unsent, _)| unsent != index);
             let sent: Vec<usize> = indices.into_iter().filter(is_sent).collect();
@@ -70,9 +72,9 @@ impl Sqs {
         unsent
     }
 
-    /// Deletes what is dealt with, and then its bodies from the bucket: a message whose body is gone would be taken
-    /// for one that was lost.
-    async fn finish(&self, records: &[(&Record, Settlement)], until: Instant) -> Undone {
+    /// Deletes the acknowledged messages, and then their bodies from the bucket: a message whose body is gone would be taken
+    /// for a lost event.
+    async fn acknowledge(&self, records: &[(&Record, Settlement)], until: Instant) -> Failures {
         let done = records.iter().enumerate();
         let done = done.filter(|(_, (_, settlement))| *settlement == Settlement::Acknowledge);
         let done: Vec<usize> = done.map(|(index, _)| index).collect();
@@ -81,25 +83,28 @@ impl Sqs {
             .iter()
             .filter(|index| undone.iter().all(|(kept, _)| kept != *index))
             .filter_map(|index| records.get(*index));
-        join_all(gone.map(|(record, _)| self.clean_up(record, until))).await;
+        join_all(gone.map(|(record, _)| self.delete_body(record, until))).await;
         undone
     }
 
     /// Deletes a body from the bucket. What cannot be deleted expires.
-    async fn clean_up(&self, record: &Record, until: Instant) {
+    async fn delete_body(&self, record: &Record, until: Instant) {
         let (Some(pointer), Some(bucket)) = (&record.stored, &self.bucket) else {
             return;
         };
         let deleted = timeout_at(until, bucket.delete(pointer)).await;
-        if let Err(error) = deleted.unwrap_or_else(|_| Err("no answer in time".to_owned())) {
+        if let Err(error) = deleted.unwrap_or_else(|_| Err("no response in time".to_owned())) {
             let id = &record.id;
-            warn!(id, error, "not deleted from the bucket: it will expire");
+            warn!(
+                id,
+                error, "failed to delete a body from the bucket; it will expire"
+            );
         }
     }
 
-    /// Lets the records that are to be tried again come back in their time. Gives those for which that failed: they
-    /// come back all the same, when their visibility time-out is over.
-    async fn hand_back(&self, records: &[(&Record, Settlement)], until: Instant) -> Undone {
+    /// Makes the records that are to be retried visible again in their time. Returns those for which that failed: they
+    /// become visible all the same, when their visibility timeout ends.
+    async fn retry(&self, records: &[(&Record, Settlement)], until: Instant) -> Failures {
         let entries = records
             .iter()
             .enumerate()
@@ -120,12 +125,15 @@ impl Sqs {
                 .change_message_visibility_batch()
                 .queue_url(self.queue.url());
             let request = request.set_entries(Some(chunk.to_vec()));
-            let indices = chunk.iter().filter_map(|entry| place(entry.id())).collect();
+            let indices = chunk
+                .iter()
+                .filter_map(|entry| index_of(entry.id()))
+                .collect();
             async move {
-                all_but_done(indices, until, self.redact, request.send(), |answer| {
-                    let done = answer.successful().iter();
-                    let done = done.filter_map(|entry| place(entry.id())).collect();
-                    (done, failed(answer.failed()))
+                unconfirmed(indices, until, self.redact, request.send(), |response| {
+                    let done = response.successful().iter();
+                    let done = done.filter_map(|entry| index_of(entry.id())).collect();
+                    (done, failures(response.failed()))
                 })
                 .await
             }
@@ -143,9 +151,9 @@ impl Sqs {
         records: &[(&Record, Settlement)],
         indices: &[usize],
         until: Instant,
-    ) -> Undone {
+    ) -> Failures {
         if !self.deletes {
-            return Undone::new();
+            return Failures::new();
         }
         let entry = |index: &usize| {
             let (record, _) = records.get(*index)?;
@@ -161,10 +169,10 @@ impl Sqs {
             let request = request.set_entries(Some(entries));
             let indices = chunk.to_vec();
             async move {
-                all_but_done(indices, until, self.redact, request.send(), |answer| {
-                    let done = answer.successful().iter();
-                    let done = done.filter_map(|entry| place(entry.id())).collect();
-                    (done, failed(answer.failed()))
+                unconfirmed(indices, until, self.redact, request.send(), |response| {
+                    let done = response.successful().iter();
+                    let done = done.filter_map(|entry| index_of(entry.id())).collect();
+                    (done, failures(response.failed()))
                 })
                 .await
             }
@@ -177,7 +185,7 @@ impl Sqs {
     }
 }
 
-/// A record as a dead letter, and its size. What is too large for the queue stays where it lies.
+/// Returns a record as a dead letter, and its size. A body in the bucket stays there.
 fn letter(
     index: usize,
     record: &Record,
@@ -190,14 +198,14 @@ fn letter(
     };
     let room = MAX_BYTES.saturating_sub(body.len());
     let attributes = dead_letter_attributes(record, reason, room);
-    let told = attributes.iter().map(|(name, value)| cost(name, value));
-    let size = body.len() + told.sum::<usize>();
+    let costs = attributes.iter().map(|(name, value)| cost(name, value));
+    let size = body.len() + costs.sum::<usize>();
     let mut entry = SendMessageBatchRequestEntry::builder()
         .id(index.to_string())
         .message_body(body)
         .set_message_attributes((!attributes.is_empty()).then_some(attributes));
     if is_fifo {
-        // Of this message, not of the event: one that is given up a second time is no repeat.
+        // Of this message, not of the event: an event that becomes a dead letter a second time is not a duplicate.
         let id = deduplication(&record.queue_id);
         entry = entry.message_group_id(&id).message_deduplication_id(&id);
     }

@@ -1,7 +1,7 @@
-//! The dead letters of an SQS queue: taken page by page, looked at, sent again, deleted or put back.
+//! The dead letters of an SQS queue: received page by page, then redriven, deleted or released.
 //!
-//! SQS cannot list. What is looked at is received, is out of sight meanwhile, and is let go afterwards; should that
-//! not happen, it comes back by itself after [`OUT_OF_SIGHT`]. Used by the command line, never by the functions.
+//! SQS cannot list. A dead letter that is listed is received, and invisible until it is released; should that not happen,
+//! it becomes visible by itself after [`INVISIBLE`]. Used by the command line, never by the functions.
 
 use std::time::Duration;
 
@@ -20,12 +20,12 @@ use super::message::{MAX_ENTRIES, deduplication, number, region, size, text};
 use super::seconds;
 use crate::{BodyError, DeadLetter, QueueUrl, Record, Redact, Status, Unavailable, now};
 
-/// How long a letter that is looked at stays out of others' sight.
-const OUT_OF_SIGHT: Duration = Duration::from_secs(120);
+/// How long a received dead letter is invisible to others.
+const INVISIBLE: Duration = Duration::from_secs(120);
 
-/// What is said of a letter that SQS moved by itself: our code had no chance to say why.
+/// The reason of a dead letter that SQS moved by itself: our code had no chance to give one.
 const MOVED_BY_SQS: &str =
-    "moved by SQS: the batch function did not answer for it (crash or time-out), see its log";
+    "moved by SQS: the batch function did not settle it (crash or timeout), see its log";
 
 /// The dead-letter queue of a queue.
 #[derive(Debug, Clone)]
@@ -37,10 +37,10 @@ pub struct SqsDeadLetters {
     redact: Redact,
 }
 
-/// A dead letter that was taken out of sight.
+/// A dead letter that was received.
 #[derive(Debug, Clone)]
 pub struct SqsLetter {
-    /// What is told of it.
+    /// Its description.
     pub letter: DeadLetter,
     record: Record,
 }
@@ -51,14 +51,14 @@ impl SqsLetter {
         &self.record.queue_id
     }
 
-    /// What lets it go.
+    /// The receipt that releases it.
     pub fn receipt(&self) -> &str {
         &self.record.receipt
     }
 }
 
 impl SqsDeadLetters {
-    /// The letters at the URL `dead_letters`, which go back to the URL `queue`; large bodies lie in `bucket`.
+    /// Uses the queue `dead_letters`, whose letters are redriven to `queue`. Large bodies are in `bucket`.
     pub async fn new(
         aws: &aws::Aws,
         queue: QueueUrl,
@@ -80,27 +80,27 @@ impl SqsDeadLetters {
         }
     }
 
-    /// About how the queue stands; SQS does not say how old its oldest message is.
+    /// Counts about how much is in the queue. SQS does not tell how old its oldest message is.
     pub async fn status(&self) -> Result<Status, Unavailable> {
-        let (waiting, out_of_sight) = counts(&self.client, self.queue.url(), self.redact).await?;
+        let (waiting, not_visible) = counts(&self.client, self.queue.url(), self.redact).await?;
         let (dead, looked_at) = counts(&self.client, self.dead_letters.url(), self.redact).await?;
         Ok(Status {
             waiting,
-            out_of_sight,
+            not_visible,
             dead_letters: dead + looked_at,
             oldest_seconds: None,
         })
     }
 
-    /// Takes up to ten, those that were not taken yet; empty when there are no more.
+    /// Receives up to ten that are visible; none when there are no more.
     pub async fn page(&self) -> Result<Vec<SqsLetter>, Unavailable> {
         let request = self
             .client
             .receive_message()
             .queue_url(self.dead_letters.url())
             .max_number_of_messages(i32::try_from(MAX_ENTRIES).unwrap_or(1))
-            .wait_time_seconds(2) // a short poll may miss what is there
-            .visibility_timeout(seconds(OUT_OF_SIGHT))
+            .wait_time_seconds(2) // a short poll may miss some
+            .visibility_timeout(seconds(INVISIBLE))
             .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
             .message_attribute_names("All");
         let answer = request
@@ -115,23 +115,23 @@ impl SqsDeadLetters {
             .collect())
     }
 
-    /// The event itself, from the bucket if it is large.
+    /// Returns the event, from the bucket if it is large.
     pub async fn body(&self, letter: &SqsLetter) -> Result<String, Unavailable> {
-        let told = |unread| match unread {
+        let unavailable = |error| match error {
             BodyError::Gone(why) | BodyError::Unavailable(why) => Unavailable(why),
-            BodyError::Later => Unavailable("no room".to_owned()),
+            BodyError::Later => Unavailable("too large for the memory that is left".to_owned()),
         };
         match (&letter.record.stored, &self.bucket) {
             (None, _) => Ok(letter.record.body.to_string()),
-            (Some(pointer), Some(bucket)) => bucket.get(pointer).await.map_err(told),
+            (Some(pointer), Some(bucket)) => bucket.get(pointer).await.map_err(unavailable),
             (Some(pointer), None) => Err(Unavailable(format!(
-                "the body lies in s3://{}/{}; name the bucket",
+                "the body is in s3://{}/{}; set queue.bucket",
                 pointer.bucket, pointer.key
             ))),
         }
     }
 
-    /// Puts a letter back into the queue, as new, and then takes it out of the dead letters.
+    /// Sends a letter to the queue as a new event, and then deletes it from the dead letters.
     pub async fn redrive(&self, letter: &SqsLetter) -> Result<(), Unavailable> {
         let record = &letter.record;
         let mut send = self
@@ -145,7 +145,7 @@ impl SqsDeadLetters {
             send = send.message_attributes(SIZE, size(pointer));
         }
         if self.queue.is_fifo() {
-            // Not that of the first time: within five minutes SQS would take it for the same message, and forget it.
+            // Not that of the first time: within five minutes SQS would drop it as a duplicate.
             send = send
                 .message_group_id(self.group(letter).await)
                 .message_deduplication_id(deduplication(&format!("{} {}", record.id, now())));
@@ -153,20 +153,20 @@ impl SqsDeadLetters {
         send.send()
             .await
             .map_err(|error| self.unavailable(&error))?;
-        self.forget(letter).await
+        self.delete_message(letter).await
     }
 
     /// Deletes a letter for good, its body in the bucket as well.
     pub async fn delete(&self, letter: &SqsLetter) -> Result<(), Unavailable> {
-        self.forget(letter).await?;
+        self.delete_message(letter).await?;
         match (&letter.record.stored, &self.bucket) {
             (Some(pointer), Some(bucket)) => bucket.delete(pointer).await.map_err(Unavailable),
             (Some(_) | None, _) => Ok(()),
         }
     }
 
-    /// Lets letters be seen again at once, by their receipts.
-    pub async fn let_go(&self, receipts: &[String]) -> Result<(), Unavailable> {
+    /// Makes letters visible again at once, by their receipts.
+    pub async fn release(&self, receipts: &[String]) -> Result<(), Unavailable> {
         let entry = |(index, receipt): (usize, &String)| {
             ChangeMessageVisibilityBatchRequestEntry::builder()
                 .id(index.to_string())
@@ -181,7 +181,7 @@ impl SqsDeadLetters {
             let request = request
                 .queue_url(self.dead_letters.url())
                 .set_entries(Some(entries));
-            // One that could not be let go is in sight again by itself, or is already.
+            // One that could not be released becomes visible by itself, or is already.
             request
                 .send()
                 .await
@@ -190,7 +190,7 @@ impl SqsDeadLetters {
         Ok(())
     }
 
-    async fn forget(&self, letter: &SqsLetter) -> Result<(), Unavailable> {
+    async fn delete_message(&self, letter: &SqsLetter) -> Result<(), Unavailable> {
         let request = self
             .client
             .delete_message()
@@ -210,7 +210,7 @@ impl SqsDeadLetters {
         Unavailable(summarize(error, self.redact))
     }
 
-    /// The group it was sent with; what is no event is in order with nothing.
+    /// Returns the message group of an event; anything else has a group of its own.
     async fn group(&self, letter: &SqsLetter) -> String {
         let body = self.body(letter).await.unwrap_or_default();
         match Event::read(body.as_bytes(), Level::Repair) {
@@ -220,7 +220,7 @@ impl SqsDeadLetters {
     }
 }
 
-/// About how many messages of a queue are in sight, and out of it.
+/// Counts about how many messages of a queue are visible, and how many are not.
 pub(super) async fn counts(
     client: &Client,
     url: &str,
@@ -234,13 +234,13 @@ pub(super) async fn counts(
     let request = request.set_attribute_names(Some(names.to_vec()));
     let answer = request.send().await;
     let answer = answer.map_err(|error| Unavailable(summarize(&error, redact)))?;
-    let [in_sight, out_of_sight] = names.map(|name| {
+    let [visible, not_visible] = names.map(|name| {
         let value = answer.attributes().and_then(|all| all.get(&name));
         value
             .and_then(|value| value.parse().ok())
             .unwrap_or_default()
     });
-    Ok((in_sight, out_of_sight))
+    Ok((visible, not_visible))
 }
 
 fn letter(message: Message) -> SqsLetter {

@@ -1,4 +1,4 @@
-//! Events that are larger than SQS takes: the body lies in an S3 bucket, the message points to it.
+//! Events that are larger than an SQS message: the body is in an S3 bucket, and the message points to it.
 //!
 //! The format is that of the Amazon SQS Extended Client Libraries (Java, Python), so that they can read what we send
 //! and the other way round. Only the bucket that is configured is ever read: a message cannot point us elsewhere.

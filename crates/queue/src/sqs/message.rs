@@ -1,4 +1,4 @@
-//! An event as an SQS message and back: body, attributes, sizes. Pure leaves of `sqs.rs`.
+//! An event as an SQS message and back: body, attributes, sizes. Pure.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use crate::{Message, Record, now};
 /// The largest message, attributes included, and the largest SendMessageBatch, in bytes (SQS quotas: 1 MiB).
 pub(super) const MAX_BYTES: usize = 1_048_576;
 
-/// What our attributes take of it at most: names, types and values.
+/// The most that our attributes take of it: names, types and values.
 pub(super) const ATTRIBUTES: usize = 512;
 
 /// The longest reason of a dead letter, in bytes: more than any that helps.
@@ -42,7 +42,7 @@ pub(super) fn grouped<E>(entries: Vec<(usize, E)>) -> Vec<Vec<E>> {
     groups
 }
 
-/// SQS takes the characters of XML 1.0. Of the others, JSON text can hold U+FFFE and U+FFFF as they are, inside
+/// SQS accepts the characters of XML 1.0. Of the others, JSON text can hold U+FFFE and U+FFFF as they are, inside
 /// strings: they travel escaped, which means the same.
 pub(super) fn transportable(body: &str) -> String {
     if body.contains(['\u{fffe}', '\u{ffff}']) {
@@ -53,10 +53,9 @@ pub(super) fn transportable(body: &str) -> String {
     }
 }
 
-/// A message to be sent; `body` is its event or what points to it.
+/// Returns the entry of a message to send; `body` is the event or a pointer to it.
 ///
-/// A FIFO queue takes the same content once in five minutes: a client that sends again what was accepted sends the
-/// same bytes.
+/// A FIFO queue accepts the same content once in five minutes: a client that repeats a request sends the same bytes.
 pub(super) fn entry(
     index: usize,
     body: String,
@@ -89,7 +88,7 @@ pub(super) fn size(pointer: &Pointer) -> MessageAttributeValue {
     number(i64::try_from(pointer.bytes).unwrap_or(i64::MAX))
 }
 
-/// As the SDK received it.
+/// A message that the SDK received.
 impl From<SqsMessage> for Record {
     fn from(message: SqsMessage) -> Record {
         let system = |name: &str| {
@@ -114,8 +113,8 @@ impl From<SqsMessage> for Record {
 }
 
 impl Record {
-    /// A message of SQS, whoever received it. `system` and `ours` give the values of system and message attributes:
-    /// other writers write what they like into the latter.
+    /// Reads a message of SQS, whoever received it. `system` and `ours` return the values of system and message attributes;
+    /// other writers may write anything into the latter.
     pub fn received(
         queue_id: String,
         receipt: String,
@@ -141,25 +140,25 @@ impl Record {
     }
 }
 
-/// Ours are UUIDs; what is no longer and of plain characters may be somebody else's.
+/// Whether a text can be an id: ours are UUIDs, another writer may use others that are short and of plain characters.
 fn is_id(text: &str) -> bool {
     (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// What is told of a dead letter, as much of it as fits into `room` bytes: the reason before all else.
+/// Returns the attributes of a dead letter, as many as fit into `space` bytes: the reason before all others.
 pub(super) fn dead_letter_attributes(
     record: &Record,
     reason: &str,
-    mut room: usize,
+    mut space: usize,
 ) -> HashMap<String, MessageAttributeValue> {
     let pointer = record.stored.as_ref().map(|pointer| (SIZE, size(pointer)));
     let beside = cost("reason", &text(""))
         + pointer
             .as_ref()
             .map_or(0, |(name, value)| cost(name, value));
-    let most = REASON.min(room.saturating_sub(beside));
+    let most = REASON.min(space.saturating_sub(beside));
     let reason = reason.get(..reason.floor_char_boundary(most));
-    let told = [
+    let wanted = [
         pointer,
         Some(("reason", text(reason.unwrap_or_default()))),
         Some(("id", text(&record.id))),
@@ -168,27 +167,27 @@ pub(super) fn dead_letter_attributes(
         record.received_at.map(|time| ("received_at", number(time))),
     ];
     let mut attributes = HashMap::new();
-    for (name, value) in told.into_iter().flatten() {
-        if let Some(left) = room.checked_sub(cost(name, &value)) {
-            room = left;
+    for (name, value) in wanted.into_iter().flatten() {
+        if let Some(left) = space.checked_sub(cost(name, &value)) {
+            space = left;
             attributes.insert(name.to_owned(), value);
         }
     }
     attributes
 }
 
-/// What an attribute takes of a message.
+/// Returns how many bytes of a message an attribute takes.
 pub(super) fn cost(name: &str, value: &MessageAttributeValue) -> usize {
     name.len() + value.data_type().len() + value.string_value().map_or(0, str::len)
 }
 
-/// A text that SQS takes: some, and in the characters of XML 1.0.
+/// Returns a text attribute that SQS accepts: not empty, and in the characters of XML 1.0.
 pub(super) fn text(value: &str) -> MessageAttributeValue {
-    let is_taken = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
+    let is_accepted = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
     match value {
         "" => attribute("String", "-"),
-        value if value.chars().all(is_taken) => attribute("String", value),
-        value => attribute("String", &value.replace(|c| !is_taken(c), "?")),
+        value if value.chars().all(is_accepted) => attribute("String", value),
+        value => attribute("String", &value.replace(|c| !is_accepted(c), "?")),
     }
 }
 
@@ -207,7 +206,7 @@ pub(super) fn attribute(data_type: &str, value: &str) -> MessageAttributeValue {
     builder.build().expect("a data type is given")
 }
 
-/// The region of a queue, from its URL: `https://sqs.<region>.amazonaws.com/…`.
+/// Returns the region of a queue, from its URL: `https://sqs.<region>.amazonaws.com/…`.
 pub(super) fn region(url: &str) -> Option<&str> {
     let host = url.split_once("://")?.1.split(['/', ':']).next()?;
     let (region, domain) = host.strip_prefix("sqs.")?.split_once('.')?;
@@ -239,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_letter_tells_what_fits_and_its_reason_first() {
+    fn a_dead_letter_has_the_attributes_that_fit_and_its_reason_first() {
         for room in 0..300 {
             let told = dead("invalid: \u{e9}\u{e9}\u{e9}", room);
             let taken: usize = told.iter().map(|(name, value)| cost(name, value)).sum();
@@ -252,13 +251,13 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_of_odd_characters_is_one_that_sqs_takes() {
+    fn characters_of_a_reason_that_sqs_refuses_are_replaced() {
         let told = dead("a\u{0}b\u{1b}\u{ffff}c", 1_000);
         assert_eq!(told["reason"].string_value(), Some("a?b??c"));
     }
 
     #[test]
-    fn what_another_writer_says_of_a_message_is_believed_where_it_can_be() {
+    fn attributes_of_another_writer_are_used_if_they_are_valid() {
         let system = |name: &str| (name == "SentTimestamp").then(|| "7".to_owned());
         let read = |id: &str, time: &str| {
             let ours = |name: &str| Some(if name == "id" { id } else { time }.to_owned());
@@ -280,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_is_spoken_to_in_its_own_region() {
+    fn the_region_comes_from_the_url() {
         assert_eq!(
             region("https://sqs.eu-west-1.amazonaws.com/1/q"),
             Some("eu-west-1")

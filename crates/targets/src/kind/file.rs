@@ -298,7 +298,7 @@ fn write(kept: &mut Option<Open>, config: &FileConfig, group: &[Line]) -> io::Re
         }
         open.identity.size = before.saturating_add(bytes.len() as u64);
         // What is in a file that the path does not name is lost, or will be: whoever moves it may pack it and go.
-        match open.identity.is_at(&config.path) {
+        match open.identity.verify_at(&config.path) {
             Ok(()) => {
                 *kept = Some(open);
                 return Ok(());
@@ -314,7 +314,7 @@ fn write(kept: &mut Option<Open>, config: &FileConfig, group: &[Line]) -> io::Re
 /// The file at the path, and a new one where that has reached its size.
 fn ready(kept: Option<Open>, config: &FileConfig) -> io::Result<Open> {
     let path = &config.path;
-    let in_place = kept.map(|open| open.identity.is_at(path).map(|()| open));
+    let in_place = kept.map(|open| open.identity.verify_at(path).map(|()| open));
     let mut open = match in_place {
         Some(Ok(open)) => open,
         Some(Err(displaced)) => {

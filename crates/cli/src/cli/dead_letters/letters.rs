@@ -1,7 +1,7 @@
-//! The dead letters of either queue: found, read, sent again and deleted by id or by filter.
+//! The dead letters of either queue: found, read, redriven and deleted by id or by filter.
 //!
-//! The embedded queue answers at once. SQS is walked page by page; what is passed over is let go at the end, whatever
-//! happens in between. Nothing is held in memory but what is told of each letter.
+//! The embedded queue answers at once. SQS is walked page by page; the letters that are kept are released at the end,
+//! whatever happens in between. Only the description of each letter is kept in memory.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -11,57 +11,57 @@ use indicatif::ProgressBar;
 use proxy::queue::{DeadLetter, Embedded, SqsDeadLetters, SqsLetter, Status, now};
 use tokio::time::{Instant, sleep_until};
 
-/// Dead letters that are listed or chosen at once.
+/// Most dead letters that are listed or selected at once.
 const MOST: u32 = 1_000_000;
 
-/// Dead letters under way at once: they share commits, as events do that come in.
-const AT_ONCE: usize = 64;
+/// Operations under way at once: they share commits, as incoming events do.
+const CONCURRENCY: usize = 64;
 
 /// The dead letters of a queue.
-pub(super) enum Letters {
+pub(super) enum DeadLetterSource {
     Embedded(Embedded),
     Sqs(SqsDeadLetters),
 }
 
-/// Which of all.
+/// Selects dead letters by reason and age.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Filter {
     /// The reason contains this text.
     pub(super) reason: String,
-    /// Given up longer ago.
+    /// Became a dead letter longer ago.
     pub(super) older_than: Option<Duration>,
-    /// Given up more lately.
+    /// Became a dead letter more recently.
     pub(super) newer_than: Option<Duration>,
 }
 
-/// Which are meant.
-pub(super) enum Which {
+/// The dead letters that an operation is about.
+pub(super) enum Selection {
     Ids(Vec<String>),
     All(Filter),
 }
 
-/// What is done to them.
+/// What is done to dead letters.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Act {
+pub(super) enum Operation {
     Redrive,
     Delete,
 }
 
-/// What was done.
-pub(super) struct Done {
+/// The result of an operation.
+pub(super) struct Summary {
     pub(super) count: usize,
-    /// Ids that were asked for and are not there.
+    /// Ids that were selected and do not exist.
     pub(super) unknown: Vec<String>,
 }
 
-/// Keeps a rate: each step waits for its turn.
-pub(super) struct Pace {
+/// A limit of operations a second: each waits for its turn.
+pub(super) struct Rate {
     interval: Duration,
     next: Instant,
 }
 
 impl Filter {
-    pub(super) fn takes(&self, letter: &DeadLetter, now: i64) -> bool {
+    pub(super) fn contains(&self, letter: &DeadLetter, now: i64) -> bool {
         let age =
             Duration::from_millis(u64::try_from(now.saturating_sub(letter.dead_at)).unwrap_or(0));
         letter.reason.contains(&self.reason)
@@ -70,32 +70,32 @@ impl Filter {
     }
 }
 
-impl Which {
-    fn takes(&self, letter: &DeadLetter, now: i64) -> bool {
+impl Selection {
+    fn contains(&self, letter: &DeadLetter, now: i64) -> bool {
         match self {
-            Which::Ids(ids) => ids.contains(&letter.id),
-            Which::All(filter) => filter.takes(letter, now),
+            Selection::Ids(ids) => ids.contains(&letter.id),
+            Selection::All(filter) => filter.contains(letter, now),
         }
     }
 
-    /// The ids that are still to be found; none when a filter decides.
+    /// The ids that are still to be found; none for a filter.
     fn wanted(&self) -> HashSet<String> {
         match self {
-            Which::Ids(ids) => ids.iter().cloned().collect(),
-            Which::All(_) => HashSet::new(),
+            Selection::Ids(ids) => ids.iter().cloned().collect(),
+            Selection::All(_) => HashSet::new(),
         }
     }
 
     /// Whether there is no need to look further.
     fn is_done(&self, wanted: &HashSet<String>) -> bool {
-        matches!(self, Which::Ids(_)) && wanted.is_empty()
+        matches!(self, Selection::Ids(_)) && wanted.is_empty()
     }
 }
 
-impl Pace {
-    /// `per_second` steps a second; 0 for as many as there are.
-    pub(super) fn new(per_second: u32) -> Pace {
-        Pace {
+impl Rate {
+    /// Creates a limit; 0 for none.
+    pub(super) fn new(per_second: u32) -> Rate {
+        Rate {
             interval: Duration::from_secs(1)
                 .checked_div(per_second)
                 .unwrap_or_default(),
@@ -103,9 +103,13 @@ impl Pace {
         }
     }
 
-    /// How many may be under way: what keeps a rate goes one by one.
-    fn at_once(&self) -> usize {
-        if self.interval.is_zero() { AT_ONCE } else { 1 }
+    /// How many may be under way: a limited rate goes one by one.
+    fn concurrency(&self) -> usize {
+        if self.interval.is_zero() {
+            CONCURRENCY
+        } else {
+            1
+        }
     }
 
     async fn turn(&mut self) {
@@ -114,27 +118,27 @@ impl Pace {
     }
 }
 
-impl Letters {
-    /// The letters that pass the filter, oldest first.
+impl DeadLetterSource {
+    /// Lists the letters that pass the filter, oldest first.
     pub(super) async fn list(&self, filter: &Filter) -> anyhow::Result<Vec<DeadLetter>> {
         let mut found = Vec::new();
         match self {
-            Letters::Embedded(queue) => {
+            DeadLetterSource::Embedded(queue) => {
                 let letters = queue.dead_letters(&filter.reason, MOST).await?;
                 let now = now();
                 found.extend(
                     letters
                         .into_iter()
-                        .filter(|letter| filter.takes(letter, now)),
+                        .filter(|letter| filter.contains(letter, now)),
                 );
             }
-            Letters::Sqs(queue) => {
+            DeadLetterSource::Sqs(queue) => {
                 let now = now();
                 let look = async |letter: &SqsLetter| {
-                    if filter.takes(&letter.letter, now) {
+                    if filter.contains(&letter.letter, now) {
                         found.push(letter.letter.clone());
                     }
-                    Ok(Seen::Kept)
+                    Ok(Visit::Keep)
                 };
                 walk(queue, look).await?;
                 found.sort_by_key(|letter| letter.dead_at);
@@ -143,18 +147,18 @@ impl Letters {
         Ok(found)
     }
 
-    /// The event of a letter.
+    /// Returns the event of a letter.
     pub(super) async fn body(&self, id: &str) -> anyhow::Result<Option<String>> {
         match self {
-            Letters::Embedded(queue) => Ok(queue.dead_letter_body(id).await?),
-            Letters::Sqs(queue) => {
+            DeadLetterSource::Embedded(queue) => Ok(queue.dead_letter_body(id).await?),
+            DeadLetterSource::Sqs(queue) => {
                 let mut body = None;
                 let look = async |letter: &SqsLetter| {
                     if letter.letter.id != id {
-                        return Ok(Seen::Kept);
+                        return Ok(Visit::Keep);
                     }
                     body = Some(queue.body(letter).await?);
-                    Ok(Seen::Last)
+                    Ok(Visit::KeepAndStop)
                 };
                 walk(queue, look).await?;
                 Ok(body)
@@ -162,38 +166,41 @@ impl Letters {
         }
     }
 
-    /// How the queue stands.
+    /// Counts what is in the queue.
     pub(super) async fn status(&self) -> anyhow::Result<Status> {
         match self {
-            Letters::Embedded(queue) => Ok(queue.status().await?),
-            Letters::Sqs(queue) => Ok(queue.status().await?),
+            DeadLetterSource::Embedded(queue) => Ok(queue.status().await?),
+            DeadLetterSource::Sqs(queue) => Ok(queue.status().await?),
         }
     }
 
-    /// Does it to those that are meant, at that pace.
+    /// Redrives or deletes the selected letters, at that rate.
     pub(super) async fn act(
         &self,
-        act: Act,
-        which: &Which,
-        mut pace: Pace,
+        operation: Operation,
+        selection: &Selection,
+        mut rate: Rate,
         progress: &ProgressBar,
-    ) -> anyhow::Result<Done> {
-        let mut wanted = which.wanted();
+    ) -> anyhow::Result<Summary> {
+        let mut wanted = selection.wanted();
         let mut count = 0;
         match self {
-            Letters::Embedded(queue) => {
+            DeadLetterSource::Embedded(queue) => {
                 let letters = queue.dead_letters("", MOST).await?;
                 let now = now();
-                let each = async |id: &String| match act {
-                    Act::Redrive => queue.redrive(id).await,
-                    Act::Delete => queue.delete_dead_letter(id).await,
+                let each = async |id: &String| match operation {
+                    Operation::Redrive => queue.redrive(id).await,
+                    Operation::Delete => queue.delete_dead_letter(id).await,
                 };
                 let mut under_way = FuturesOrdered::new();
-                for letter in letters.iter().filter(|letter| which.takes(letter, now)) {
-                    pace.turn().await;
+                for letter in letters
+                    .iter()
+                    .filter(|letter| selection.contains(letter, now))
+                {
+                    rate.turn().await;
                     under_way.push_back(each(&letter.id));
                     wanted.remove(&letter.id);
-                    if under_way.len() >= pace.at_once()
+                    if under_way.len() >= rate.concurrency()
                         && let Some(done) = under_way.next().await
                     {
                         count += usize::from(done?);
@@ -205,25 +212,25 @@ impl Letters {
                     progress.inc(1);
                 }
             }
-            Letters::Sqs(queue) => {
+            DeadLetterSource::Sqs(queue) => {
                 let started = now();
                 let each = async |letter: &SqsLetter| {
                     progress.inc(1);
-                    // What was given up since has had its turn: it would go round and round.
+                    // A letter that failed again since is not taken a second time.
                     let is_new = letter.letter.dead_at > started;
-                    if is_new || !which.takes(&letter.letter, started) {
-                        return Ok(Seen::Kept);
+                    if is_new || !selection.contains(&letter.letter, started) {
+                        return Ok(Visit::Keep);
                     }
-                    pace.turn().await;
-                    match act {
-                        Act::Redrive => queue.redrive(letter).await?,
-                        Act::Delete => queue.delete(letter).await?,
+                    rate.turn().await;
+                    match operation {
+                        Operation::Redrive => queue.redrive(letter).await?,
+                        Operation::Delete => queue.delete(letter).await?,
                     }
                     count += 1;
                     wanted.remove(&letter.letter.id);
-                    Ok(match which.is_done(&wanted) {
-                        true => Seen::LastGone,
-                        false => Seen::Gone,
+                    Ok(match selection.is_done(&wanted) {
+                        true => Visit::RemoveAndStop,
+                        false => Visit::Remove,
                     })
                 };
                 walk(queue, each).await?;
@@ -231,26 +238,26 @@ impl Letters {
         }
         let mut unknown: Vec<String> = wanted.into_iter().collect();
         unknown.sort();
-        Ok(Done { count, unknown })
+        Ok(Summary { count, unknown })
     }
 }
 
-/// What a look at a letter leaves behind.
-enum Seen {
+/// What a visit did to a letter, and whether it was the last.
+enum Visit {
     /// It is still a dead letter.
-    Kept,
-    /// It is none any more.
-    Gone,
-    /// Kept, and the walk is over.
-    Last,
-    /// Gone, and the walk is over.
-    LastGone,
+    Keep,
+    /// It is no longer a dead letter.
+    Remove,
+    /// Kept, and the walk ends.
+    KeepAndStop,
+    /// Removed, and the walk ends.
+    RemoveAndStop,
 }
 
-/// Looks at each letter once, and lets go at the end of those that are kept.
+/// Visits each letter once, and releases at the end those that are kept.
 async fn walk(
     queue: &SqsDeadLetters,
-    mut look: impl AsyncFnMut(&SqsLetter) -> anyhow::Result<Seen>,
+    mut look: impl AsyncFnMut(&SqsLetter) -> anyhow::Result<Visit>,
 ) -> anyhow::Result<()> {
     let (mut seen, mut kept) = (HashSet::new(), Vec::new());
     let walked = async {
@@ -264,19 +271,19 @@ async fn walk(
                     continue;
                 }
                 let left = look(&letter).await;
-                if !matches!(left, Ok(Seen::Gone | Seen::LastGone)) {
+                if !matches!(left, Ok(Visit::Remove | Visit::RemoveAndStop)) {
                     kept.push(letter.receipt().to_owned());
                 }
-                over = matches!(left?, Seen::Last | Seen::LastGone);
+                over = matches!(left?, Visit::KeepAndStop | Visit::RemoveAndStop);
             }
-            // Nothing new: that was all, or the first of them came in sight again.
+            // Nothing new: that was all, or the first of them became visible again.
             if over || seen.len() == before {
                 return anyhow::Ok(());
             }
         }
     };
     let walked = walked.await;
-    let let_go = queue.let_go(&kept).await;
+    let released = queue.release(&kept).await;
     walked?;
-    Ok(let_go?)
+    Ok(released?)
 }

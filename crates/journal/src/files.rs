@@ -1,0 +1,82 @@
+//! The files of an open database: whether its path still names them.
+//!
+//! SQLite opens a database, its write-ahead log and its index once, and does not notice what happens to their names: it
+//! goes on to commit to files that nobody will find again (<https://www.sqlite.org/howtocorrupt.html>, 2.5 and 4.4). So
+//! the writer looks before a group of writes and before it answers them.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use crate::{Displaced, Identity, LOG_LIMIT};
+
+/// The three files of a database, as they were last seen.
+#[derive(Debug)]
+pub(crate) struct DatabaseFiles {
+    database: Identity,
+    log: Identity,
+    index: Identity,
+}
+
+/// A file whose path no longer names the file that is open.
+#[derive(Debug, Clone)]
+pub(crate) struct DisplacedFile {
+    pub(crate) file: PathBuf,
+    pub(crate) how: Displaced,
+}
+
+impl DatabaseFiles {
+    /// Takes down the files of a database that was just opened.
+    pub(crate) fn of(path: &Path) -> io::Result<DatabaseFiles> {
+        Ok(DatabaseFiles {
+            database: Identity::at(path)?,
+            log: Identity::at(&beside(path, "-wal"))?,
+            index: Identity::at(&beside(path, "-shm"))?,
+        })
+    }
+
+    /// Checks that all of them are in place. Six system calls.
+    pub(crate) fn verify(&mut self, path: &Path) -> Result<(), DisplacedFile> {
+        let log = beside(path, "-wal");
+        let index = beside(path, "-shm");
+        // Never shorter: nobody vacuums it.
+        self.database = verify_one(self.database, path, u64::MAX)?;
+        // Shorter only by its limit, when it is reset.
+        self.log = verify_one(self.log, &log, LOG_LIMIT.into())?;
+        self.index = verify_one(self.index, &index, 0)?;
+        let was_cut = self.log.size > 0 && !has_header(&log).unwrap_or(true);
+        if was_cut {
+            // Truncated, and written to since.
+            let from = self.log.size;
+            let how = Displaced::Truncated { from, to: 0 };
+            return Err(DisplacedFile { file: log, how });
+        }
+        Ok(())
+    }
+}
+
+/// Returns the file as it is now, if it is the same. It may not become shorter than it is, or than `limit`.
+fn verify_one(open: Identity, path: &Path, limit: u64) -> Result<Identity, DisplacedFile> {
+    let found = open.compare_at(path);
+    let mut found = found.map_err(|how| DisplacedFile {
+        file: path.to_owned(),
+        how,
+    })?;
+    found.size = found.size.min(limit);
+    Ok(found)
+}
+
+/// Whether a log begins with a header. SQLite's locks are on the database and the index alone, so a log may be opened
+/// and closed.
+fn has_header(log: &Path) -> io::Result<bool> {
+    let mut head = [0; 4];
+    fs::File::open(log)?.read_exact(&mut head)?;
+    Ok(head != [0; 4])
+}
+
+/// Returns the path with `suffix` at its end.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}

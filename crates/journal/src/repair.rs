@@ -1,0 +1,185 @@
+//! Opening a database that may be damaged: the damaged file is set aside, and its readable rows move to a new one.
+//!
+//! All of this happens before anything else runs, so nothing has to be kept in step with it. The damaged file is only
+//! read and renamed. How rows are read around the damage is in `rows.rs`; what a write-ahead log still holds is in
+//! `wal.rs`. Called by the one process that owns the file.
+
+use std::fs;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use rusqlite::{Connection, ErrorCode};
+use tracing::{error, info};
+
+use crate::files::beside;
+use crate::replacement::{self, Origin, io_error};
+use crate::{Schema, connect, create_file, reader, rows, wal};
+
+/// A copy of the damaged file with a new first page, to be read from.
+const COPY: &str = ".mended";
+
+/// An empty database, for its first page.
+const EMPTY: &str = ".empty";
+
+/// Past this size the log says that a database is checked, in bytes: it delays the start by about a second in memory, and
+/// by as long as reading it takes from a disk.
+const LARGE: u64 = 1 << 30;
+
+/// Opens a database, or creates it; repairs it first if it is damaged.
+pub(crate) fn open(path: &Path, schema: &Schema) -> rusqlite::Result<Connection> {
+    install_leftovers(path)?;
+    let damage = match is_empty_file(path).or_else(|| wal::damage(path)) {
+        Some(damage) => damage,
+        None => match connect(path, schema) {
+            Ok(connection) => match check(path, &connection) {
+                None => return Ok(connection),
+                Some(damage) => {
+                    crate::keep_log(&connection); // it may be what damages the file
+                    damage
+                }
+            },
+            Err(error) if is_damage(&error) => error.to_string(),
+            Err(error) => return Err(error),
+        },
+    };
+    repair(path, schema, &damage)?;
+    connect(path, schema)
+}
+
+/// Whether the file is damaged, or not a database at all.
+pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    )
+}
+
+/// Installs a complete file that an earlier process left: from its open files, or from a repair that was interrupted.
+fn install_leftovers(path: &Path) -> rusqlite::Result<()> {
+    for origin in Origin::ALL {
+        let name = replacement::name(path, origin);
+        if !name.exists() {
+            continue;
+        }
+        let rows = reader(&name).map_or_else(|error| error.to_string(), |it| rows::counts(&it));
+        let aside = replacement::install(path, origin)?;
+        error!(
+            file = %path.display(),
+            rows,
+            set_aside = aside.map(|aside| aside.display().to_string()),
+            "recovered the rows that an earlier process saved"
+        );
+    }
+    Ok(())
+}
+
+/// An empty file was not left by us: SQLite would make a new database of it silently, and discard its log.
+fn is_empty_file(path: &Path) -> Option<String> {
+    let is_empty = fs::metadata(path).is_ok_and(|file| file.len() == 0);
+    is_empty.then(|| "the file is empty".to_owned())
+}
+
+/// Reads the whole file, and compares indexes with their tables. Returns what is damaged.
+fn check(path: &Path, connection: &Connection) -> Option<String> {
+    let size = fs::metadata(path).map_or(0, |file| file.len());
+    if size > LARGE {
+        info!(file = %path.display(), size_bytes = size, "checking the database");
+    }
+    let check = "PRAGMA integrity_check(1)";
+    match connection.query_row(check, [], |row| row.get::<_, String>(0)) {
+        Ok(found) if found == "ok" => None,
+        Ok(found) => Some(found),
+        Err(error) if is_damage(&error) => Some(error.to_string()),
+        Err(_) => None, // not damage: whoever reads or writes next gets the same error
+    }
+}
+
+/// Moves the readable rows to a new file at the path, and sets the damaged one aside. An error leaves it where it is.
+fn repair(path: &Path, schema: &Schema, damage: &str) -> rusqlite::Result<()> {
+    error!(file = %path.display(), damage, "database is damaged; recovering its readable rows");
+    let (copy, empty) = (beside(path, COPY), beside(path, EMPTY));
+    let remove = || replacement::remove(&copy).and_then(|()| replacement::remove(&empty));
+    let filled = remove().and_then(|()| fill(path, schema, &copy, &empty));
+    let _ = remove(); // left-overs are removed by the next repair
+    let copied = filled?;
+    let aside = replacement::install(path, Origin::Repaired)?;
+    error!(
+        file = %path.display(),
+        damage,
+        rows = %copied,
+        set_aside = aside.map(|aside| aside.display().to_string()),
+        "recovered the readable rows of a damaged database, and set the damaged file aside. Check the disk; \
+         `sqlite3 FILE .recover` may find more in the file that was set aside"
+    );
+    Ok(())
+}
+
+fn fill(path: &Path, schema: &Schema, copy: &Path, empty: &Path) -> rusqlite::Result<rows::Copied> {
+    let new = replacement::create(empty, schema)?;
+    let tables = rows::tables(&new)?;
+    new.close().map_err(|(_, error)| error)?;
+    let old = match wal::damage(path) {
+        None => reader(path).and_then(|old| has_tables(&old, &tables).map(|()| old)),
+        Some(_) => Err(rusqlite::Error::InvalidQuery),
+    };
+    let old = match old {
+        Ok(old) => old,
+        Err(_) => {
+            write_copy(path, empty, copy)?;
+            reader(copy)?
+        }
+    };
+    replacement::fill(path, schema, Origin::Repaired, &old)
+}
+
+fn has_tables(old: &Connection, tables: &[String]) -> rusqlite::Result<()> {
+    let has = |table: &String| {
+        old.prepare(&format!("SELECT 1 FROM {table}"))
+            .map(|_| ())
+            .or_else(|error| match is_damage(&error) {
+                true => Err(error),
+                // A table of a later version of the schema may be missing, but not all of them.
+                false => Ok(()),
+            })
+    };
+    tables.iter().try_for_each(has)?;
+    match count_objects(old)? {
+        0 => Err(rusqlite::Error::QueryReturnedNoRows),
+        _ => Ok(()),
+    }
+}
+
+fn count_objects(connection: &Connection) -> rusqlite::Result<i64> {
+    let count = "SELECT count(*) FROM sqlite_schema";
+    connection.query_row(count, [], |row| row.get(0))
+}
+
+/// Makes a copy to be read from, with a log whose bad frames are left out. Where the first page is damaged (it names the
+/// tables), the copy gets that of an empty database: the same schema in the same order puts tables in the same places.
+fn write_copy(path: &Path, empty: &Path, copy: &Path) -> rusqlite::Result<()> {
+    create_file(copy).map_err(io_error)?;
+    fs::copy(path, copy).map_err(io_error)?;
+    let has_log = wal::mend(path, &beside(copy, "-wal")).map_err(io_error)?;
+    if matches!(reader(copy).and_then(|it| count_objects(&it)), Ok(1..)) {
+        return Ok(());
+    }
+    let mut page = vec![0; wal::PAGE];
+    let mut file = fs::File::open(empty).map_err(io_error)?;
+    file.read_exact(&mut page).map_err(io_error)?;
+    let pages = fs::metadata(copy).map_err(io_error)?.len() / wal::PAGE as u64;
+    let pages = u32::try_from(pages).unwrap_or(u32::MAX).to_be_bytes();
+    // By the file format: whether there is a log, how many pages there are, and an empty list of free ones
+    // (<https://www.sqlite.org/fileformat2.html#the_database_header>).
+    let mode = if has_log { 2 } else { 1 };
+    for (at, bytes) in [(18, &[mode, mode][..]), (28, &pages), (32, &[0; 8])] {
+        if let Some(field) = page.get_mut(at..at + bytes.len()) {
+            field.copy_from_slice(bytes);
+        }
+    }
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .open(copy)
+        .map_err(io_error)?;
+    file.seek(SeekFrom::Start(0)).map_err(io_error)?;
+    file.write_all(&page).map_err(io_error)
+}

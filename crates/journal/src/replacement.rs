@@ -1,0 +1,147 @@
+//! A new database file that takes the place of the one at a path: filled, brought to the disk, installed.
+//!
+//! It is filled under a name that nobody reads, then renamed to one that says that it is complete, and only then put at
+//! the path. A crash at any moment leaves a complete file or none, and the next start goes on from there.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use time::OffsetDateTime;
+
+use crate::files::beside;
+use crate::rows::{self, Copied};
+use crate::{Schema, create_file};
+
+/// A file that is being filled. Worthless if its writer was interrupted.
+const PARTIAL: &str = ".partial";
+
+/// Where a complete file came from, which decides its name and that of the file whose place it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// From a damaged file, by the process that opens it.
+    Repaired,
+    /// From the open files of a process whose path no longer named them, at its end.
+    Rescued,
+}
+
+impl Origin {
+    pub(crate) const ALL: [Origin; 2] = [Origin::Rescued, Origin::Repaired];
+
+    fn suffix(self) -> &'static str {
+        match self {
+            Origin::Repaired => ".repaired",
+            Origin::Rescued => ".rescued",
+        }
+    }
+
+    /// Why the file at the path is set aside.
+    fn reason(self) -> &'static str {
+        match self {
+            Origin::Repaired => "damaged",
+            Origin::Rescued => "replaced",
+        }
+    }
+}
+
+/// Returns the name of a complete file that waits to be installed.
+pub(crate) fn name(path: &Path, origin: Origin) -> PathBuf {
+    beside(path, origin.suffix())
+}
+
+/// Fills a new file with all rows of `old` that can be read, and brings it to the disk. An error leaves no file.
+pub(crate) fn fill(
+    path: &Path,
+    schema: &Schema,
+    origin: Origin,
+    old: &Connection,
+) -> rusqlite::Result<Copied> {
+    let partial = beside(path, PARTIAL);
+    remove(&partial)?;
+    let filled = create(&partial, schema).and_then(|new| {
+        let copied = rows::copy(old, &new)?;
+        new.close().map_err(|(_, error)| error)?;
+        fs::File::open(&partial)
+            .and_then(|file| file.sync_all())
+            .map_err(io_error)?;
+        rename(&partial, &name(path, origin))?;
+        Ok(copied)
+    });
+    if filled.is_err() {
+        let _ = remove(&partial); // it may be the disk that is full
+    }
+    filled
+}
+
+/// Creates an empty database with the tables of `schema`, for reading its first page or for filling it. Nothing of it is
+/// synced.
+pub(crate) fn create(path: &Path, schema: &Schema) -> rusqlite::Result<Connection> {
+    create_file(path).map_err(io_error)?;
+    let new = Connection::open(path)?;
+    // It is nothing before it is complete: no journal, and synced once.
+    new.pragma_update(None, "journal_mode", "off")?;
+    new.pragma_update(None, "synchronous", "off")?;
+    schema.apply(&new)?;
+    Ok(new)
+}
+
+/// Puts a complete file at the path. Returns the new name of the file that stood there, if one did.
+pub(crate) fn install(path: &Path, origin: Origin) -> rusqlite::Result<Option<PathBuf>> {
+    let aside = set_aside(path, origin.reason())?;
+    rename(&name(path, origin), path)?;
+    Ok(aside)
+}
+
+/// Renames the database at the path with its log and its index, if any of them is there. The database goes first:
+/// without it, nobody looks at the log that belongs to it.
+fn set_aside(path: &Path, reason: &str) -> rusqlite::Result<Option<PathBuf>> {
+    let parts = ["", "-wal", "-shm"].map(|part| (beside(path, part), part));
+    let parts: Vec<_> = parts.into_iter().filter(|(it, _)| it.exists()).collect();
+    if parts.is_empty() {
+        return Ok(None);
+    }
+    let aside = free_name(path, reason);
+    for (from, part) in parts {
+        rename(&from, &beside(&aside, part))?;
+    }
+    Ok(Some(aside))
+}
+
+/// Returns a name that says why and when, and that no file has.
+fn free_name(path: &Path, reason: &str) -> PathBuf {
+    let now = OffsetDateTime::now_utc();
+    let (date, (hour, minute, second)) = (now.date(), now.to_hms());
+    let day = date.to_string().replace('-', "");
+    let stamp = format!(".{reason}-{day}T{hour:02}{minute:02}{second:02}Z");
+    let numbered = (2u32..).map(|n| beside(path, &format!("{stamp}-{n}")));
+    let mut names = std::iter::once(beside(path, &stamp)).chain(numbered);
+    names
+        .find(|name| !name.exists())
+        .unwrap_or_else(|| beside(path, &stamp))
+}
+
+/// Renames a file, and brings its new name to the disk.
+fn rename(from: &Path, to: &Path) -> rusqlite::Result<()> {
+    fs::rename(from, to).map_err(io_error)?;
+    let folder = to.parent().filter(|it| !it.as_os_str().is_empty());
+    fs::File::open(folder.unwrap_or(Path::new(".")))
+        .and_then(|folder| folder.sync_all())
+        .map_err(io_error)
+}
+
+/// Removes a file that was left behind, with what SQLite keeps beside it.
+pub(crate) fn remove(path: &Path) -> rusqlite::Result<()> {
+    for part in ["", "-wal", "-shm", "-journal"] {
+        match fs::remove_file(beside(path, part)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error(error)),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Wraps an error of the file system as one of SQLite.
+pub(crate) fn io_error(error: io::Error) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(Box::new(error))
+}

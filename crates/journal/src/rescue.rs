@@ -1,0 +1,113 @@
+//! The end of a database that has failed: nothing more is accepted, and what only the open files hold is saved.
+//!
+//! Files that were removed, moved, replaced or truncated stay readable as long as they are open. Their rows go to a
+//! complete file beside the path, which the next open installs. Until that has worked the process must not end; so it is
+//! tried again as long as it runs. Part of the writer.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::{self, error::TryRecvError};
+use tracing::error;
+
+use crate::failure::{Failure, State};
+use crate::replacement::{self, Origin, io_error};
+use crate::request::Request;
+use crate::rows::{self, Copied};
+use crate::writer::{Writer, refuse};
+use crate::{create_folder, keep_log};
+
+/// How long to wait until saving is tried again: each attempt reads the whole database, so a multiple of what the last
+/// one took.
+const PAUSE_FACTOR: u32 = 10;
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+
+/// How often it is logged that saving fails.
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How often requests are refused meanwhile.
+const TICK: Duration = Duration::from_millis(5);
+
+impl Writer {
+    /// Refuses all requests from now on, saves what only the open files hold, and publishes that.
+    pub(crate) fn fail(mut self, failure: Failure, mut requests: mpsc::Receiver<Request>) {
+        keep_log(&self.connection);
+        self.state.send_replace(State::Saving(failure.clone()));
+        // A damaged file that is in place is repaired where it stands, by the next open.
+        if self.verify_files().is_err() && self.claim().is_some() {
+            self.save(&failure, &mut requests);
+        } else {
+            error!(
+                error = %failure,
+                rows = rows::counts(&self.connection),
+                "database failed; it is recovered at the next start"
+            );
+        }
+        self.state.send_replace(State::Saved(failure.clone()));
+        while let Some(request) = requests.blocking_recv() {
+            refuse(request, &failure);
+        }
+    }
+
+    /// Saves the rows, and tries again until that works or nobody is left who could be answered.
+    fn save(&self, failure: &Failure, requests: &mut mpsc::Receiver<Request>) {
+        let mut logged: Option<Instant> = None;
+        loop {
+            let started = Instant::now();
+            let why = match self.try_save() {
+                Ok(copied) => {
+                    let saved = replacement::name(&self.path, Origin::Rescued);
+                    error!(
+                        error = %failure,
+                        rows = %copied,
+                        saved = %saved.display(),
+                        "database files were taken away while in use; their rows are saved for the next start. Stop the \
+                         proxy before its files are moved, deleted or restored"
+                    );
+                    return;
+                }
+                Err(why) => why,
+            };
+            if logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
+                error!(
+                    error = %failure,
+                    cause = %why,
+                    rows = rows::counts(&self.connection),
+                    "database files were taken away while in use, and their rows cannot be saved yet; will retry"
+                );
+                logged = Some(Instant::now());
+            }
+            let pause = (started.elapsed() * PAUSE_FACTOR).max(SHORTEST_PAUSE);
+            if !refuse_for(pause, failure, requests) {
+                return;
+            }
+        }
+    }
+
+    /// Writes the rows beside the path, in a folder that this process owns.
+    fn try_save(&self) -> Result<Copied, String> {
+        let Some(claim) = self.claim() else {
+            return Err("the data folder was released".to_owned());
+        };
+        claim.renew().map_err(|error| error.to_string())?;
+        let folder = self.path.parent().filter(|it| !it.as_os_str().is_empty());
+        let created = folder.map_or(Ok(()), |it| create_folder(it).map_err(io_error));
+        created
+            .and_then(|()| {
+                replacement::fill(&self.path, &self.schema, Origin::Rescued, &self.connection)
+            })
+            .map_err(|error| error.to_string())
+    }
+}
+
+/// Refuses requests for so long. Returns whether there are callers left.
+fn refuse_for(pause: Duration, failure: &Failure, requests: &mut mpsc::Receiver<Request>) -> bool {
+    let until = Instant::now() + pause;
+    while Instant::now() < until {
+        match requests.try_recv() {
+            Ok(request) => refuse(request, failure),
+            Err(TryRecvError::Empty) => std::thread::sleep(TICK),
+            Err(TryRecvError::Disconnected) => return false,
+        }
+    }
+    true
+}

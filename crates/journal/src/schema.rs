@@ -1,0 +1,99 @@
+//! The tables of a database, and how older versions of them become the present one.
+//!
+//! The version is SQLite's `user_version`. Called whenever a database is opened or created to write.
+
+use rusqlite::{Connection, ffi};
+
+/// The tables of a database.
+///
+/// A repair copies the rows of a damaged file into new tables column by column, in the order in which they stand, whatever
+/// their names. So a migration may rename columns and create tables; one that adds, drops or moves columns of an existing
+/// table has to teach `rows.rs` first.
+#[derive(Debug, Clone, Copy)]
+pub struct Schema {
+    /// Creates what is missing of the present version: idempotent statements.
+    pub tables: &'static str,
+    /// The statements that lead from version 0 to 1, from 1 to 2, and so on. The present version is their number.
+    pub migrations: &'static [&'static str],
+}
+
+impl Schema {
+    /// Creates or migrates the tables, in one transaction.
+    pub(crate) fn apply(&self, connection: &Connection) -> rusqlite::Result<()> {
+        connection.execute_batch("BEGIN IMMEDIATE")?;
+        let applied = self.migrate(connection);
+        match applied {
+            Ok(()) => connection.execute_batch("COMMIT"),
+            Err(error) => {
+                let _ = connection.execute_batch("ROLLBACK"); // the first error says more
+                Err(error)
+            }
+        }
+    }
+
+    fn migrate(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+        let is_new = number("SELECT count(*) FROM sqlite_schema")? == 0;
+        let found = number("PRAGMA user_version")?;
+        let present = i64::try_from(self.migrations.len()).unwrap_or(i64::MAX);
+        if found > present {
+            let why = format!(
+                "written by a newer lineage-proxy: it has version {found}, this one knows {present}"
+            );
+            let code = ffi::Error::new(ffi::SQLITE_SCHEMA);
+            return Err(rusqlite::Error::SqliteFailure(code, Some(why)));
+        }
+        let applied = usize::try_from(found).unwrap_or(0);
+        if !is_new {
+            let missing = self.migrations.iter().skip(applied);
+            missing
+                .into_iter()
+                .try_for_each(|it| connection.execute_batch(it))?;
+        }
+        connection.execute_batch(self.tables)?;
+        if found != present {
+            connection.pragma_update(None, "user_version", present)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: Schema = Schema {
+        tables: "CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY, old TEXT)",
+        migrations: &[],
+    };
+    const SECOND: Schema = Schema {
+        tables: "CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY, new TEXT);
+                 CREATE TABLE IF NOT EXISTS u (n INTEGER PRIMARY KEY)",
+        migrations: &["ALTER TABLE t RENAME COLUMN old TO new"],
+    };
+
+    #[test]
+    fn an_older_database_is_migrated_once_and_a_new_one_is_created_as_it_is_now() {
+        let old = Connection::open_in_memory().unwrap();
+        FIRST.apply(&old).unwrap();
+        old.execute("INSERT INTO t VALUES (1, 'kept')", []).unwrap();
+        let new = Connection::open_in_memory().unwrap();
+        for database in [&old, &new] {
+            SECOND.apply(database).unwrap();
+            SECOND.apply(database).unwrap();
+            database.execute("INSERT INTO u VALUES (1)", []).unwrap();
+        }
+        let kept: String = old
+            .query_row("SELECT new FROM t", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(kept, "kept");
+    }
+
+    #[test]
+    fn a_database_of_a_newer_version_is_left_alone() {
+        let database = Connection::open_in_memory().unwrap();
+        SECOND.apply(&database).unwrap();
+        let error = FIRST.apply(&database).unwrap_err();
+        assert!(error.to_string().contains("newer"), "{error}");
+    }
+}

@@ -1,0 +1,148 @@
+//! The law of opening: whatever bytes a disk has changed in a database or its log, the database opens, accepts new rows,
+//! and is sound from then on.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use journal::{Claim, Journal, Schema};
+use proptest::prelude::*;
+use rusqlite::params;
+
+const SCHEMA: Schema = Schema {
+    tables: "
+        CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY, body TEXT NOT NULL);
+        CREATE INDEX IF NOT EXISTS t_body ON t (body)",
+    migrations: &[],
+};
+
+/// Rows that are in the database file, and further ones that are in its log alone.
+const IN_FILE: i64 = 300;
+const IN_LOG: i64 = 60;
+
+/// A row that is inserted after the damage. Damaged rows may have any number.
+const NEW: i64 = 1 << 40;
+
+/// One piece of damage.
+#[derive(Debug, Clone)]
+struct Damage {
+    in_log: bool,
+    /// Where it begins, as a share of the file.
+    at: f64,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Overwritten { byte: u8, length: usize },
+    Truncated,
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    let overwritten =
+        (any::<u8>(), 1usize..10_000).prop_map(|(byte, length)| Kind::Overwritten { byte, length });
+    let kind = prop_oneof![4 => overwritten, 1 => Just(Kind::Truncated)];
+    // The beginning of a file is what all the rest depends on.
+    let at = prop_oneof![3 => 0.0..1.0, 1 => 0.0..0.02];
+    (any::<bool>(), at, kind).prop_map(|(in_log, at, kind)| Damage { in_log, at, kind })
+}
+
+impl Damage {
+    fn apply(&self, folder: &Path) {
+        let name = if self.in_log { "a.db-wal" } else { "a.db" };
+        let file = fs::File::options()
+            .write(true)
+            .open(folder.join(name))
+            .unwrap();
+        let size = file.metadata().unwrap().len();
+        let at = (size as f64 * self.at) as u64;
+        match self.kind {
+            Kind::Truncated => file.set_len(at).unwrap(),
+            Kind::Overwritten { byte, length } => {
+                let length = length.min((size - at) as usize);
+                file.write_all_at(&vec![byte; length], at).unwrap();
+            }
+        }
+    }
+}
+
+fn own(folder: &Path) -> Journal {
+    let claim = Arc::new(Claim::take(folder).unwrap());
+    Journal::own(&folder.join("a.db"), SCHEMA, &claim).unwrap()
+}
+
+async fn insert(journal: &Journal, rows: std::ops::Range<i64>) {
+    let insert = move |c: &rusqlite::Connection| {
+        let mut insert = c.prepare_cached("INSERT INTO t VALUES (?1, ?2)")?;
+        for n in rows {
+            insert.execute(params![n, format!("{n} {}", "x".repeat(1_000))])?;
+        }
+        Ok(())
+    };
+    journal.write(insert).await.unwrap();
+}
+
+async fn rows(journal: &Journal) -> BTreeSet<i64> {
+    let read = |c: &rusqlite::Connection| {
+        c.prepare("SELECT n FROM t NOT INDEXED")?
+            .query_map([], |row| row.get(0))?
+            .collect()
+    };
+    journal.read(read).await.unwrap()
+}
+
+/// A database as a process leaves it that was killed.
+async fn killed() -> tempfile::TempDir {
+    let (folder, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let connection = rusqlite::Connection::open(folder.path().join("a.db")).unwrap();
+    connection.execute_batch(SCHEMA.tables).unwrap();
+    drop(connection);
+    let journal = own(folder.path());
+    insert(&journal, 0..IN_FILE).await;
+    let beside = rusqlite::Connection::open(folder.path().join("a.db")).unwrap();
+    beside
+        .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+        .unwrap();
+    for n in IN_FILE..IN_FILE + IN_LOG {
+        insert(&journal, n..n + 1).await;
+    }
+    for name in ["a.db", "a.db-wal"] {
+        fs::copy(folder.path().join(name), copy.path().join(name)).unwrap();
+    }
+    copy
+}
+
+#[test]
+fn whatever_is_damaged_the_database_opens_and_is_sound_from_then_on() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let killed = runtime.block_on(killed());
+    let config = ProptestConfig {
+        cases: 48,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    proptest!(config, |(damages in prop::collection::vec(damage(), 1..4))| {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.db", "a.db-wal"] {
+            fs::copy(killed.path().join(name), folder.path().join(name)).unwrap();
+        }
+        damages.iter().for_each(|damage| damage.apply(folder.path()));
+        runtime.block_on(async {
+            let journal = own(folder.path());
+            let found = rows(&journal).await;
+            insert(&journal, NEW..NEW + 1).await;
+            drop(journal);
+            let set_aside = || fs::read_dir(folder.path()).unwrap().count();
+            let before = set_aside();
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await; // the writer ends by itself
+            let again = rows(&own(folder.path())).await;
+            let expected: BTreeSet<i64> = found.into_iter().chain([NEW]).collect();
+            assert_eq!(again, expected);
+            assert!(set_aside() <= before);
+        });
+    });
+}

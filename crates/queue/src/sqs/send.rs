@@ -1,0 +1,123 @@
+//! Sends messages to SQS, large bodies by way of the bucket.
+
+use std::time::Duration;
+
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use futures::future::join_all;
+use tokio::time::Instant;
+
+use super::confirmation::{Failures, failures, index_of, record_failures, unconfirmed};
+use super::large::Pointer;
+use super::message::{ATTRIBUTES, MAX_BYTES, entry, grouped, transportable};
+use super::{REQUEST, Sqs};
+use crate::{Message, SendError};
+
+/// Large bodies that are put into the bucket at once.
+const PUTS: usize = 4;
+
+/// A group, and each of its entries alone if it is refused as a group.
+const SEND: Duration = Duration::from_secs(2 * REQUEST.as_secs());
+
+impl Sqs {
+    pub(crate) async fn send(&self, messages: Vec<Message>) -> Vec<Result<(), SendError>> {
+        let mut bodies = Vec::with_capacity(messages.len());
+        for some in messages.chunks(PUTS) {
+            bodies.extend(join_all(some.iter().map(|message| self.upload(message))).await);
+        }
+        let (mut results, mut entries) = (Vec::with_capacity(messages.len()), Vec::new());
+        for ((index, message), body) in messages.iter().enumerate().zip(bodies) {
+            let made = body.and_then(|(body, stored)| {
+                let size = body.len() + ATTRIBUTES;
+                let ordered = self.queue.is_fifo();
+                let entry = entry(index, body, message, stored.as_ref(), ordered);
+                let invalid = || SendError::Unavailable("not a valid SQS message".to_owned());
+                Ok((size, entry.ok_or_else(invalid)?))
+            });
+            results.push(made.map(|entry| entries.push(entry)));
+        }
+        let until = Instant::now() + SEND;
+        let sent = grouped(entries).into_iter();
+        let sent = sent.map(|group| self.send_group(self.queue.url(), group, until));
+        let failed = join_all(sent).await.into_iter().flatten();
+        record_failures(&mut results, failed, send_error);
+        results
+    }
+
+    /// Returns the body as SQS accepts it: the event, or a pointer to it in the bucket if it is too large.
+    async fn upload(&self, message: &Message) -> Result<(String, Option<Pointer>), SendError> {
+        let body = transportable(&message.body);
+        let limit = MAX_BYTES - ATTRIBUTES;
+        match &self.bucket {
+            _ if body.len() <= limit => Ok((body, None)),
+            None => Err(SendError::TooLarge { limit }),
+            Some(bucket) => {
+                let put = bucket.put(&message.id, body).await;
+                let pointer = put.map_err(SendError::Unavailable)?;
+                Ok((pointer.text(), Some(pointer)))
+            }
+        }
+    }
+
+    /// Sends at most ten entries; returns those that failed. A group that is refused for its contents is sent one by one:
+    /// the queue's own limits may be lower than those of SQS, and an entry that it refuses must harm no other.
+    pub(super) async fn send_group(
+        &self,
+        url: &str,
+        group: Vec<SendMessageBatchRequestEntry>,
+        until: Instant,
+    ) -> Failures {
+        let failures = self.send_batch(url, group.clone(), until).await;
+        let is_refused = |(_, error): &(usize, String)| is_about_contents(error);
+        if group.len() < 2 || failures.len() < group.len() || !failures.iter().all(is_refused) {
+            return failures;
+        }
+        let single = group
+            .into_iter()
+            .map(|entry| self.send_batch(url, vec![entry], until));
+        join_all(single).await.into_iter().flatten().collect()
+    }
+
+    async fn send_batch(
+        &self,
+        url: &str,
+        group: Vec<SendMessageBatchRequestEntry>,
+        until: Instant,
+    ) -> Failures {
+        let indices: Vec<usize> = group.iter().filter_map(|it| index_of(it.id())).collect();
+        let request = self.client.send_message_batch().queue_url(url);
+        let request = request.set_entries(Some(group));
+        unconfirmed(indices, until, self.redact, request.send(), |response| {
+            let confirmed = response.successful().iter();
+            let confirmed = confirmed.filter_map(|it| index_of(it.id())).collect();
+            (confirmed, failures(response.failed()))
+        })
+        .await
+    }
+}
+
+/// Whether a request was refused for its contents, by its error.
+fn is_about_contents(error: &str) -> bool {
+    const CODES: [&str; 4] = [
+        "BatchRequestTooLong",
+        "InvalidMessageContents",
+        "InvalidParameterValue",
+        "InvalidAttributeValue",
+    ];
+    CODES.iter().any(|code| error.contains(code))
+}
+
+/// Returns why a message was not sent, from the error of SQS. It may name the limit of the queue, which can be lower than
+/// that of SQS.
+fn send_error(error: String) -> SendError {
+    let limit = match error.split_once(" than ") {
+        Some((_, rest)) if is_about_contents(&error) => {
+            let digits = rest.split(|c: char| !c.is_ascii_digit()).next();
+            digits.and_then(|digits| digits.parse().ok())
+        }
+        Some(_) | None => None,
+    };
+    match limit {
+        Some(limit) => SendError::TooLarge { limit },
+        None => SendError::Unavailable(error),
+    }
+}
