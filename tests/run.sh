@@ -6,17 +6,16 @@
 #   tests/run.sh --quick    the Rust tests alone
 #   tests/run.sh --rest     all but those
 #
-# Needs Rust and, for the second half, Python 3.11 or newer with venv. Virtual environments with pinned versions are
-# kept in the user's cache, by the hash of their pins. What it needs besides, and does not set up:
+# Needs Rust, cc (SQLite is built with it) and, for the second half, Python 3.11 or newer with venv. Virtual environments
+# with pinned versions are kept in the user's cache, by the hash of their pins. A test that needs what the machine does
+# not have is skipped, and is listed at the end:
 #
-#   cc             which SQLite is built with too; without it nothing is built
-#   prlimit        (util-linux) full disks and floods past the descriptors; without it those cases fail
-#   /dev/fuse      and root or fusermount3, for power cuts; without it they fail and say so. To leave them out:
-#                  cargo test ... -- --skip power, and --exclude power-cut
-#   strip          (binutils) the size of the functions, in the second half; without it that test fails
+#   prlimit        (util-linux) full disks, and floods past the descriptors
+#   /dev/fuse      with root or fusermount3: power cuts
+#   strip          (binutils) the functions on an emulator of AWS
+#   mount          as root: a file system over the data folder
 #
-# Where mounting is not allowed, a limit of file sizes stands for a full disk. Root that may not mount is told NOT TESTED
-# for a folder that cannot be written.
+# Where mounting is not allowed, a limit of file sizes stands for a full disk.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -27,12 +26,17 @@ case "${1:-}" in
 --quick) rest=false ;;
 --rest) quick=false ;;
 *)
-    sed -n '2,20s/^# \{0,1\}//p' tests/run.sh
+    sed -n '2,19s/^# \{0,1\}//p' tests/run.sh
     [ "$1" = --help ] && exit 0 || exit 2
     ;;
 esac
 
 target="${CARGO_TARGET_DIR:-$PWD/target}"
+
+# One line for each test that was skipped for lack of something; shown at the end, whatever the end is.
+PROXY_TEST_SKIPPED="$(mktemp)"
+export PROXY_TEST_SKIPPED
+trap 'cat "$PROXY_TEST_SKIPPED" >&2; rm -f "$PROXY_TEST_SKIPPED"' EXIT
 
 # Property tests make the same events each time here, so that a failure is that of a change. The exam makes new ones.
 export PROPTEST_RNG_SEED="${PROPTEST_RNG_SEED:-1}"

@@ -13,9 +13,21 @@ import subprocess
 import time
 import urllib.request
 
+import pytest
+
 BIN = pathlib.Path(os.environ["PROXY_TEST_BIN_DIR"])
 PATIENCE = 120
 CREDENTIALS = {"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
+
+def skip(test, need):
+    """Skips a test for lack of a system facility, and says so in the report that tests/run.sh prints at its end."""
+    line = f"SKIPPED: {test}: this machine has no {need}"
+    report = os.environ.get("PROXY_TEST_SKIPPED")
+    if report:
+        with open(report, "a") as file:
+            file.write(line + "\n")
+    pytest.skip(line)
 
 
 def eventually(look, what, patience=PATIENCE):

@@ -251,6 +251,9 @@ async fn pages_of_the_store_that_nobody_reads_are_not_kept_in_memory() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_past_the_limit_of_descriptors_neither_ends_the_listening_nor_spins() {
+    if !testing::needs::command("prlimit", "a flood past the limit of descriptors") {
+        return;
+    }
     let mut scene = Scene::set(&[]).await;
     scene.may_resend = true;
     // The soft limit only: who lowers the hard one cannot raise it again.

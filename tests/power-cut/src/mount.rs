@@ -28,7 +28,7 @@ pub struct Mounted {
     _session: BackgroundSession,
 }
 
-/// Mounts `disk` on the folder `at`. Errors say what is missing: never does a test go on without.
+/// Mounts `disk` on the folder `at`. Errors name what is missing.
 pub fn mount(disk: Disk, at: &Path) -> io::Result<Mounted> {
     let disk = Arc::new(Mutex::new(disk));
     let mut config = Config::default();
@@ -36,8 +36,7 @@ pub fn mount(disk: Disk, at: &Path) -> io::Result<Mounted> {
     let session = fuser::spawn_mount(Served { disk: disk.clone() }, at, &config);
     let session = session.map_err(|error| {
         let text = format!(
-            "{}: no FUSE file system can be mounted: {error}. The cases of power cuts need /dev/fuse, and root or \
-             fusermount3. To leave them out: cargo test … -- --skip power",
+            "{}: cannot mount a FUSE file system: {error}. It needs /dev/fuse, and root or fusermount3",
             at.display()
         );
         io::Error::new(error.kind(), text)

@@ -1,0 +1,3 @@
+//! Helpers that tests of several crates share.
+
+pub mod needs;
