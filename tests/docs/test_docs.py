@@ -135,6 +135,15 @@ def test_each_documented_route_is_there(tmp_path):
             assert status in ((200, 400) if body else (200,)), (method, path)
 
 
+def test_each_documented_log_message_is_logged():
+    table = (ROOT / "docs" / "operate.md").read_text().partition("| message |")[2].partition("\n\n")[0]
+    messages = [message for row in table.splitlines() for message in re.findall(r"`([^`]+)`", row.split("|")[1])]
+    assert len(messages) > 8
+    sources = "".join(file.read_text() for file in ROOT.glob("crates/*/src/**/*.rs"))
+    for message in messages:
+        assert f'"{message}"' in sources, message
+
+
 @pytest.mark.parametrize("shell", ["bash", "elvish", "fish", "powershell", "zsh"])
 def test_completions_are_printed_for_each_shell(shell, tmp_path):
     script = succeeds(BINARY, "completions", shell)
