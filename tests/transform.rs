@@ -111,8 +111,8 @@ fn the_workbench_says_what_is_wrong_what_passes_what_changes_and_why() {
         &[],
     );
     let explained: Value = serde_json::from_str(out.lines().next().unwrap()).unwrap();
-    assert_eq!(explained["rules"][0]["did"], "changed");
-    assert_eq!(explained["rules"][1]["did"], "not_for");
+    assert_eq!(explained["rules"][0]["outcome"], "changed");
+    assert_eq!(explained["rules"][1]["outcome"], "condition_unmet");
     assert_eq!(explained["rules"][1]["found"], "test job 1");
 
     let (status, out, _) = run(
@@ -136,7 +136,7 @@ fn the_workbench_says_what_is_wrong_what_passes_what_changes_and_why() {
 }
 
 #[test]
-fn check_warns_of_what_can_never_act_and_fails_only_when_asked() {
+fn check_warns_of_rules_that_can_never_act_and_fails_only_when_asked() {
     let folder = tempfile::tempdir().unwrap();
     let text = "rules:\n- name: a\n  symlink_to_primary: {namespace: \"*\"}\n- name: b\n  rename: {namespace: {map: {x: x}}}\n";
     let rules = write(folder.path(), "rules.yaml", text);
@@ -169,7 +169,7 @@ fn check_warns_of_what_can_never_act_and_fails_only_when_asked() {
 }
 
 #[test]
-fn explain_says_what_only_expected_and_found_and_where_each_name_stands() {
+fn explain_reports_unmatched_names_and_the_positions_of_each_name() {
     let folder = tempfile::tempdir().unwrap();
     let text = "
 rules:
@@ -190,12 +190,12 @@ rules:
     let (status, out, err) = run(&["transform", "explain", "--rules", rules, file], &[]);
     assert_eq!(status, Some(0), "{err}");
     for part in [
-        "    dataset s3a://lake /k stays: only.namespace\n      expected mysql://*\n      found    s3a://lake\n",
-        "    dataset s3a://lake /k stays: namespace.map\n      expected s3a://lakes\n",
+        "    dataset s3a://lake /k is unchanged: only.namespace\n      expected mysql://*\n      found    s3a://lake\n",
+        "    dataset s3a://lake /k is unchanged: namespace.map\n      expected s3a://lakes\n",
         "    warning: it never swaps",
-        "  where names stand, and which rule moves them:\n",
+        "  positions of names, and the rules that change them:\n",
         "    dataset s3a://lake /k\n      /inputs/0: moves\n",
-        "      /job: stays\n",
+        "      /job: unchanged\n",
     ] {
         assert!(out.contains(part), "{part} in {out}");
     }
@@ -212,12 +212,15 @@ rules:
         &[],
     );
     let explained: Value = serde_json::from_str(&out).unwrap();
-    let left = &explained["rules"][0]["left"][0];
+    let left = &explained["rules"][0]["untouched"][0];
     assert_eq!(
         (&left["expected"], &left["found"]),
         (&"mysql://*".into(), &"s3a://lake".into())
     );
-    assert_eq!(explained["rules"][1]["left"][0]["nearest"], "s3a://lakes");
+    assert_eq!(
+        explained["rules"][1]["untouched"][0]["nearest"],
+        "s3a://lakes"
+    );
     assert!(
         explained["rules"][3]["warnings"][0]
             .as_str()
@@ -226,8 +229,8 @@ rules:
     );
     let names = explained["names"].as_array().unwrap();
     let dataset = names.iter().find(|name| name["of"] == "dataset").unwrap();
-    assert_eq!(dataset["places"][0]["pointer"], "/inputs/0");
-    assert_eq!(dataset["places"][0]["moved_by"][0]["rule"], "moves");
+    assert_eq!(dataset["positions"][0]["pointer"], "/inputs/0");
+    assert_eq!(dataset["positions"][0]["changed_by"][0]["rule"], "moves");
 }
 
 #[test]

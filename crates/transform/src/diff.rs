@@ -1,25 +1,25 @@
-//! What differs between two JSON texts, place by place.
+//! The differences between two JSON texts, by JSON Pointer.
 //!
-//! Compares texts and not decoded values, so that `1` and `1.0`, or two integers that no float can tell apart, differ.
-//! The order of keys and white space do not count. Called by examples and by the workbench.
+//! Compares texts and not decoded values, so that `1` and `1.0`, or two integers that are the same as floats, differ.
+//! The order of keys and white space do not count. Called by examples and by `lineage-proxy transform`.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
 use openlineage::Json;
 
-/// One place where two texts differ.
+/// A difference between two texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     /// JSON Pointer (RFC 6901).
     pub pointer: String,
-    /// What stands there in the first, as JSON text; `None` for nothing.
+    /// The value in the first, as JSON text; `None` without one.
     pub before: Option<String>,
-    /// What stands there in the second.
+    /// The value in the second.
     pub after: Option<String>,
 }
 
-/// All differences, in the order of the first text; what only the second has comes after.
+/// Returns all differences, in the order of the first text; what only the second has follows.
 pub fn diff(before: Json<'_>, after: Json<'_>) -> Vec<Difference> {
     let mut found = Vec::new();
     compare("", Some(before), Some(after), &mut found);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn each_place_is_named_once_and_order_of_keys_does_not_count() {
+    fn each_pointer_is_reported_once_and_the_order_of_keys_does_not_count() {
         let before = r#"{"a":1,"b/c":[1,{"x":"\u0041"}],"d":{"e":1}}"#;
         assert!(pointers(before, r#"{"d":{"e":1}, "b/c":[1,{"x":"A"}],"a":1}"#).is_empty());
         let after = r#"{"a":1.0,"b/c":[1,{"x":"A"},2],"f":null}"#;
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_no_float_tells_apart_differ() {
+    fn numbers_that_are_the_same_as_floats_differ() {
         let (one, two) = ("[9007199254740993123]", "[9007199254740993124]");
         assert_eq!(pointers(one, two), ["/0"]);
     }

@@ -1,6 +1,6 @@
-//! Redshift endpoints and the short names for them, as they stand in a namespace.
+//! Redshift endpoints and the short names for them, as they are written in a namespace.
 //!
-//! Reads and writes the forms; decides nothing. `redshift.rs` is the rule that uses them.
+//! Only parses and formats; `redshift.rs` decides what is rewritten.
 
 /// The port that every client fills in (Amazon Redshift's default).
 const DEFAULT_PORT: u16 = 5439;
@@ -23,7 +23,7 @@ pub struct Endpoint {
     pub identifier: String,
     /// The region.
     pub region: String,
-    /// The account, where the address or the answer tells it.
+    /// The account, where the address or the answer contains it.
     pub account: Option<String>,
     /// The full host name.
     pub address: String,
@@ -42,8 +42,8 @@ pub struct ShortName {
     pub port: u16,
 }
 
-/// What a namespace tells by itself.
-pub(crate) enum Told {
+/// What a host name is.
+pub(crate) enum HostForm {
     Endpoint(Endpoint),
     Short(ShortName),
     Other,
@@ -73,11 +73,11 @@ pub(crate) fn host_and_port(namespace: &str) -> Option<(String, u16)> {
     Some((host.to_ascii_lowercase(), port))
 }
 
-/// What a host tells by its form (AWS, "Connecting to Amazon Redshift" and "…Serverless"; short form: OpenLineage naming).
-pub(crate) fn told(host: String, port: u16) -> Told {
+/// Parses a host name by its form (AWS, "Connecting to Amazon Redshift" and "…Serverless"; short form: OpenLineage naming).
+pub(crate) fn parse_host(host: String, port: u16) -> HostForm {
     let labels: Vec<&str> = host.split('.').collect();
     let endpoint = |flavour, identifier: &str, account: Option<&str>, region: &str| {
-        Told::Endpoint(Endpoint {
+        HostForm::Endpoint(Endpoint {
             flavour,
             identifier: identifier.to_owned(),
             region: region.to_owned(),
@@ -109,13 +109,13 @@ pub(crate) fn told(host: String, port: u16) -> Told {
             endpoint(Flavour::Provisioned, cluster, None, region)
         }
         [identifier, region] if is_identifier(identifier) && is_region(region) => {
-            Told::Short(ShortName {
+            HostForm::Short(ShortName {
                 identifier: (*identifier).to_owned(),
                 region: (*region).to_owned(),
                 port,
             })
         }
-        _ => Told::Other,
+        _ => HostForm::Other,
     }
 }
 

@@ -32,7 +32,7 @@ pub use plugin::{BuildTransform, Transform, TransformError, TransformOutput, Tra
 pub use redshift::{Change, Lookup, Redshift, Rewritten, Style, Unresolved};
 pub use rules::yaml;
 pub use rules::{
-    Coalesce, Context, Example, ExampleResult, Failure, NameMismatch, NamePosition, Problem,
+    Coalesce, Context, Example, ExampleResult, Failure, Glob, NameMismatch, NamePosition, Problem,
     RuleSet, RuleStep, SCHEMA, Sources, StepOutcome, Transformation, UnmetCondition, UntouchedName,
     Verdict, name_positions,
 };

@@ -1,24 +1,25 @@
-//! The places that repeat a dataset's namespace: they move with the dataset, so that no event shows two sources for one.
+//! The positions that repeat a dataset's namespace: they change with the dataset, so that no event has two sources for
+//! one.
 //!
 //! `dataSource.name` and `.uri` follow the dataset that has the facet; `externalQuery.source` follows the datasets whose
 //! namespace it is. Of a URI only what is the namespace's moves: scheme, host and port; path and settings are its own.
-//! Called by everything that renames: `rules/rename.rs`, the swap of symlinks, `redshift.rs`.
+//! Called by everything that renames: `rules/rewrite.rs`, `action/symlink.rs`, `redshift.rs`.
 
 use std::collections::HashMap;
 
 use openlineage::{Edits, Json, Mention};
 
-/// What became of the namespaces of an event.
+/// The changes of the namespaces of an event.
 #[derive(Default)]
 pub(crate) struct Moves {
-    /// By where the namespace stands.
+    /// By the position of the namespace.
     at: HashMap<*const u8, (String, String)>,
-    /// By the namespace: the new one, or nothing where datasets of one namespace went to different ones.
+    /// By the namespace: the new one, or `None` where datasets of one namespace got different ones.
     of: HashMap<String, Option<String>>,
 }
 
 impl Moves {
-    /// A dataset's namespace, before and after; also of a dataset that stays, whose namespace then has not moved.
+    /// Adds the namespace of a dataset, before and after; also of a dataset that keeps it.
     pub(crate) fn add(&mut self, namespace: Json<'_>, before: &str, after: &str) {
         let known = (self.of.entry(before.to_owned())).or_insert_with(|| Some(after.to_owned()));
         if known.as_deref() != Some(after) {
@@ -30,7 +31,7 @@ impl Moves {
         }
     }
 
-    /// Edits the mentions. `alone` says what becomes of a namespace that no dataset of the event has.
+    /// Edits the mentions. `alone` returns the new text of a namespace that no dataset of the event has.
     pub(crate) fn follow(
         &self,
         mentions: &[Mention<'_>],

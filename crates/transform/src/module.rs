@@ -3,7 +3,7 @@
 //! A module is interpreted (crate `wasmi`): one file serves every processor, nothing native is loaded, and none of it
 //! is trusted. Each event gets an instance of its own, so nothing is kept from one event to the next and a trap harms
 //! nobody. Work is bounded by fuel, memory by a limit, and there is nothing in its reach: a module that imports
-//! anything is refused. How an instance is talked to is in `instance.rs`. Called by `rules.rs`.
+//! anything is refused. Calls into an instance are in `instance.rs`. Called by `action/code.rs`.
 //!
 //! # The interface, version 1
 //!
@@ -12,17 +12,17 @@
 //! | `memory` | memory | where everything below is passed |
 //! | `lineage_proxy_abi` | `() -> i32`, or a global `i32` | the version of this interface: 1 |
 //! | `alloc` | `(len: i32) -> i32` | the address of `len` bytes to write to; they are never freed |
-//! | `transform` | `(ptr: i32, len: i32) -> i64` | takes the event, JSON in UTF-8, at `ptr`; gives the answer |
-//! | `configure` | `(ptr: i32, len: i32) -> i64` | optional; takes what stands under `with:`, JSON, before the event |
+//! | `transform` | `(ptr: i32, len: i32) -> i64` | gets the event, JSON in UTF-8, at `ptr`; returns the answer |
+//! | `configure` | `(ptr: i32, len: i32) -> i64` | optional; gets the value of `with:`, JSON, before the event |
 //!
 //! An answer is an address (high 32 bits) and a length (low 32 bits). Its first byte is the verdict:
 //!
 //! | first byte | the rest |
 //! |---|---|
-//! | `=` | the event stays as it is, to the byte. `configure` answers this when it is content |
-//! | `+` | the event from now on: JSON in UTF-8, taken as it is |
-//! | `-` | the event goes no further |
-//! | `!` | why the module gives up, UTF-8, at most 200 characters of it logged: it must not quote the event |
+//! | `=` | the event is unchanged. `configure` answers this when the value is valid |
+//! | `+` | the new event: JSON in UTF-8 |
+//! | `-` | the event is dropped |
+//! | `!` | the reason for an error, UTF-8. At most 200 characters are logged; it must not quote the event |
 //!
 //! A start function is run; an export `_initialize` is not called.
 
@@ -38,7 +38,7 @@ use wasmi::{CompilationMode, Config, Engine, ExternType, ValType};
 use crate::plugin::{Transform, TransformError, TransformOutput};
 use instance::Answer;
 
-/// The version of the interface that is spoken here.
+/// The version of the interface.
 const ABI: i32 = 1;
 /// Calls within calls; `wasmi` keeps their frames on a stack of its own, not the thread's.
 const CALLS: usize = 1000;
@@ -56,7 +56,7 @@ pub struct ModuleLimits {
     pub answer: usize,
 }
 
-/// A module that was found to fit the interface.
+/// A module that implements the interface.
 pub struct Module {
     module: wasmi::Module,
     config: Option<String>,
@@ -76,13 +76,13 @@ impl Default for ModuleLimits {
 }
 
 impl Module {
-    /// Loads a module (bytes of a `.wasm` file) and sets it up once with `config`, the JSON text of what stands under
-    /// `with:` (`null` if nothing does), so that a module that cannot work is found before any event comes.
+    /// Loads a module (bytes of a `.wasm` file) and configures it once with `config`, the JSON text of the value of
+    /// `with:` (`null` without one), so that a module that cannot work is found before the first event.
     ///
-    /// Errors: what is wrong with the module, in words for whoever built it.
+    /// Errors: what is wrong with the module, for the person who built it.
     pub fn load(bytes: &[u8], config: &str, limits: ModuleLimits) -> Result<Module, String> {
         let module = wasmi::Module::new(&engine(), bytes)
-            .map_err(|error| format!("no WebAssembly module: {error}"))?;
+            .map_err(|error| format!("invalid WebAssembly module: {error}"))?;
         imports(&module)?;
         let configurable = exports(&module)?;
         let loaded = Module {

@@ -1,8 +1,8 @@
-//! The one interface of everything that changes events by code: scripts, modules, and transforms that users compile
-//! into a binary of their own.
+//! The interface of code that changes events: scripts, modules, and transforms that users compile into a binary of their
+//! own.
 //!
-//! A transform sees one event and says what becomes of it. It need not be careful: what it gives back is read as an
-//! event again, a panic of it is caught, and on any failure its rule says what to do. Called by `rules.rs`.
+//! A transform gets one event and returns what becomes of it. It need not be careful: its output is validated as an
+//! event, its panics are caught, and its rule decides what happens when it fails. Called by `action/code.rs`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,18 +13,18 @@ use serde_json::Value;
 
 /// Changes events. One value serves all threads, and sees the events in no particular order.
 pub trait Transform: fmt::Debug + Send + Sync {
-    /// What becomes of `event`. Does no IO and does not wait: the batch does.
+    /// Transforms `event`. Does no IO and does not wait.
     fn apply(&self, event: &Event) -> Result<TransformOutput, TransformError>;
 }
 
-/// What a transform made of an event.
+/// What becomes of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TransformOutput {
-    /// It is as it was.
+    /// The event is unchanged.
     Unchanged,
-    /// It is now this JSON text, which has to be an OpenLineage event.
+    /// The event becomes this JSON text, which has to be an OpenLineage event.
     Changed(String),
-    /// It goes no further; counted under the name of the rule.
+    /// The event is dropped; counted under the name of the rule.
     Drop,
 }
 
@@ -33,27 +33,27 @@ pub enum TransformOutput {
 #[error("{0}")]
 pub struct TransformError(pub String);
 
-/// Makes a transform from what stands under `with:` in its rule; an error is one of the rules file.
+/// Builds a transform from the value of `with:` in its rule. Errors are reported as errors of the rules file.
 pub type BuildTransform = fn(&Value) -> Result<Arc<dyn Transform>, String>;
 
-/// The transforms that a binary knows besides the built-in ones, by the name that a rule calls them by.
+/// The transforms that are compiled into a binary, by the name that rules use.
 #[derive(Debug, Clone, Default)]
 pub struct Transforms(BTreeMap<&'static str, BuildTransform>);
 
 impl Transforms {
-    /// None.
+    /// Creates an empty set.
     pub fn new() -> Transforms {
         Transforms::default()
     }
 
-    /// These, and one more.
+    /// Adds a transform.
     #[must_use]
     pub fn with(mut self, name: &'static str, build: BuildTransform) -> Transforms {
         self.0.insert(name, build);
         self
     }
 
-    /// The one called `name`.
+    /// Returns the transform called `name`.
     pub fn get(&self, name: &str) -> Option<BuildTransform> {
         self.0.get(name).copied()
     }

@@ -7,12 +7,17 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::action::{Fold, Normalise, folded};
-use crate::endpoint::{Endpoint, Flavour, ShortName, Told, host_and_port, partition, suffix, told};
+use crate::endpoint::{
+    Endpoint, Flavour, HostForm, ShortName, host_and_port, parse_host, partition, suffix,
+};
 use crate::mentions::{Moves, Uris};
 use openlineage::{Edits, Event, Identity, Mention, Positions, Role, positions};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 /// How Redshift datasets are to be named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Style {
     /// `redshift://<full endpoint host>:<port>`: what AWS's own extractors post.
     #[default]
@@ -23,8 +28,10 @@ pub enum Style {
     /// DataZone's documented alternative, which does not depend on the caller's account.
     Arn,
     /// `redshift://<cluster or workgroup>.<region>:<port>`: the OpenLineage naming convention.
+    #[serde(rename = "openlineage")]
     OpenLineage,
     /// As they come.
+    #[serde(skip)]
     None,
 }
 
@@ -87,9 +94,9 @@ impl Redshift {
     pub fn wanted(&self, event: &Event) -> BTreeSet<ShortName> {
         let mut wanted = BTreeSet::new();
         for name in self.redshift_names(event).names {
-            let short = match self.told(&name.before.namespace) {
-                Told::Short(short) => short,
-                Told::Endpoint(_) | Told::Other => continue,
+            let short = match self.host_form(&name.before.namespace) {
+                HostForm::Short(short) => short,
+                HostForm::Endpoint(_) | HostForm::Other => continue,
             };
             if self.style != Style::OpenLineage {
                 wanted.insert(short);
@@ -223,9 +230,9 @@ impl Redshift {
             }
             Some(_) | None => before,
         };
-        let endpoint = match self.told(&before.namespace) {
-            Told::Endpoint(endpoint) => endpoint,
-            Told::Short(short) if self.style == Style::OpenLineage => {
+        let endpoint = match self.host_form(&before.namespace) {
+            HostForm::Endpoint(endpoint) => endpoint,
+            HostForm::Short(short) if self.style == Style::OpenLineage => {
                 return Ok(Renamed {
                     after: Identity {
                         namespace: before.namespace.clone(),
@@ -235,7 +242,7 @@ impl Redshift {
                     address: format!("{}.{}", short.identifier, short.region),
                 });
             }
-            Told::Short(short) => match answers.get(&short) {
+            HostForm::Short(short) => match answers.get(&short) {
                 Some(Lookup::Found(endpoint)) => endpoint.clone(),
                 Some(Lookup::NoSuch) => {
                     return Err("no workgroup or cluster of that name".to_owned());
@@ -243,7 +250,7 @@ impl Redshift {
                 Some(Lookup::Failed(reason)) => return Err(reason.clone()),
                 None => return Err("look-up is off and the host is not in the map".to_owned()),
             },
-            Told::Other => return Err("neither an endpoint nor in the map of hosts".to_owned()),
+            HostForm::Other => return Err("neither an endpoint nor in the map of hosts".to_owned()),
         };
         let after = self.styled(before, &endpoint)?;
         Ok(Renamed {
@@ -295,22 +302,22 @@ impl Redshift {
     }
 
     /// Reads a namespace, by way of the map of hosts.
-    fn told(&self, namespace: &str) -> Told {
+    fn host_form(&self, namespace: &str) -> HostForm {
         let Some((host, port)) = host_and_port(namespace) else {
-            return Told::Other;
+            return HostForm::Other;
         };
         let mapped = self
             .hosts
             .get(&format!("{host}:{port}"))
             .or_else(|| self.hosts.get(&host));
         match mapped {
-            None => told(host, port),
+            None => parse_host(host, port),
             Some(full) => {
                 let (host, port) =
                     host_and_port(&format!("redshift://{full}")).unwrap_or((full.clone(), port));
-                match told(host.clone(), port) {
+                match parse_host(host.clone(), port) {
                     // The map is the user's word: an address of no known form is an address all the same.
-                    Told::Other => Told::Endpoint(Endpoint {
+                    HostForm::Other => HostForm::Endpoint(Endpoint {
                         flavour: Flavour::Provisioned,
                         identifier: host.clone(),
                         region: String::new(),
@@ -318,7 +325,7 @@ impl Redshift {
                         address: host,
                         port,
                     }),
-                    told => told,
+                    form => form,
                 }
             }
         }

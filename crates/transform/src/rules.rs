@@ -1,17 +1,17 @@
 //! Rules: an ordered list, each with conditions, an action, and what to do when the action fails.
 //!
-//! A rules file is read once (`rules/read.rs`) into [`RuleSet`], which cannot be wrong; [`RuleSet::apply`] is then called
-//! for every event. Each rule sees what the ones before it left. An event that no rule changes leaves as the text it
-//! came in, and no rule looks further into it than its conditions have to. Called by the batch and by the workbench.
+//! A rules file is read once (`rules/read.rs`) into a valid [`RuleSet`]; [`RuleSet::apply`] is then called for every
+//! event. Each rule sees the event as the rules before it left it. An event that no rule changes keeps its text, and no
+//! rule looks further into it than its conditions have to. Called by the pipeline and by `lineage-proxy transform`. What
+//! actions do is in `crate::action`.
 
-mod action;
-mod add;
 mod distinct;
 mod examples;
 mod explain;
+mod named;
 mod pattern;
 mod read;
-mod rename;
+mod rewrite;
 mod when;
 pub mod yaml;
 
@@ -20,27 +20,36 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use openlineage::Event;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
+use crate::action::{Action, ActionOutput, Effect};
 use crate::coalesce::{Merged, coalesce};
 use crate::endpoint::ShortName;
 use crate::redshift::{Lookup, Unresolved};
-use action::{Action, ActionOutput};
 use when::When;
 
+pub(crate) use distinct::{Uniqueness, rewrite_distinct};
 pub use examples::{Example, ExampleResult, Failure};
 pub use explain::{NameMismatch, NamePosition, UntouchedName, name_positions};
+pub(crate) use explain::{each_name, nearest};
+pub(crate) use named::{Named, RoleName};
+pub use pattern::Glob;
+pub(crate) use pattern::{Patterns, RegexText};
+pub(crate) use read::Reader;
 pub use read::{Coalesce, Sources};
+pub(crate) use rewrite::{rewrite, rewrite_with};
 pub use when::UnmetCondition;
 pub use yaml::Problem;
 
 /// The JSON Schema of the rules file, for editors.
 pub const SCHEMA: &str = include_str!("../transforms.schema.json");
 
-/// A rules file, compiled.
+/// A compiled rules file.
 #[derive(Debug, Clone, Default)]
 pub struct RuleSet {
     rules: Vec<Rule>,
-    /// Which events of a run are to become one, if any.
+    /// Which events of a run are merged, if any.
     pub coalesce: Option<Coalesce>,
     examples: Vec<Example>,
     warnings: Vec<Problem>,
@@ -50,53 +59,53 @@ pub struct RuleSet {
 struct Rule {
     name: Arc<str>,
     when: When,
-    action: Action,
+    action: Arc<dyn Action>,
     on_failure: OnFailure,
-    /// Why it, or a part of it, can never do anything.
+    /// Why the rule, or a part of it, can never do anything.
     warnings: Vec<String>,
 }
 
 /// What becomes of an event whose rule failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum OnFailure {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum OnFailure {
     /// It goes on as it was before the rule.
-    #[default]
     Keep,
-    /// It is a dead letter.
+    /// It becomes a dead letter.
     DeadLetter,
 }
 
-/// What rules may know besides the event.
+/// What rules know besides the event.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'f> {
     /// The name of the target.
     pub target: &'f str,
-    /// What was looked up of the short names in [`RuleSet::lookups`].
+    /// The results of looking up the short names of [`RuleSet::lookups`].
     pub lookups: &'f HashMap<ShortName, Lookup>,
 }
 
-/// What the rules made of an event.
+/// The result of applying rules to an event.
 #[derive(Debug, Clone)]
 pub struct Transformation {
-    /// Whether it goes on.
+    /// What becomes of the event.
     pub verdict: Verdict,
-    /// The rules that did something, or tried to; from [`RuleSet::explain`], all of them.
+    /// The rules that applied; from [`RuleSet::explain`], all rules.
     pub steps: Vec<RuleStep>,
-    /// Names that stay as they came, or keep a part that a rule would have taken, and why.
+    /// Names that could not be rewritten, wholly or in part, and why.
     pub unresolved: Vec<Unresolved>,
 }
 
-/// Whether an event goes on.
+/// What becomes of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// As this.
+    /// It goes on as this.
     Keep(Event),
-    /// A rule took it out.
+    /// A rule dropped it.
     Drop {
         /// The rule's name.
         rule: Arc<str>,
     },
-    /// A rule failed that says so.
+    /// A rule with `on_failure: dead_letter` failed.
     DeadLetter {
         /// The rule's name.
         rule: Arc<str>,
@@ -105,36 +114,36 @@ pub enum Verdict {
     },
 }
 
-/// One rule and one event.
+/// What one rule did with an event.
 #[derive(Debug, Clone)]
 pub struct RuleStep {
     /// The rule's name.
     pub rule: Arc<str>,
-    /// What it did.
+    /// The outcome.
     pub outcome: StepOutcome,
-    /// Why it left what it left: from [`RuleSet::explain`].
+    /// The names that it left as they were, and why: from [`RuleSet::explain`].
     pub untouched: Vec<UntouchedName>,
-    /// Why it, or a part of it, can never do anything: from [`RuleSet::explain`].
+    /// Why the rule, or a part of it, can never do anything: from [`RuleSet::explain`].
     pub warnings: Vec<String>,
 }
 
-/// What a rule did with an event.
+/// The outcome of a rule for an event.
 #[derive(Debug, Clone)]
 pub enum StepOutcome {
-    /// Nothing: it is not for this event.
+    /// The rule does not apply: the event does not meet a condition.
     ConditionUnmet(UnmetCondition),
-    /// Nothing: it found nothing to do.
+    /// The rule applied and changed nothing.
     Unchanged,
-    /// It changed it.
+    /// The rule changed the event.
     Changed {
-        /// As it was.
+        /// The event before the rule.
         before: Event,
-        /// As it is.
+        /// The event after the rule.
         after: Event,
     },
-    /// It took it out.
+    /// The rule dropped the event.
     Dropped,
-    /// It could not do its work.
+    /// The rule failed, for this reason.
     Failed(String),
 }
 
@@ -154,17 +163,17 @@ impl RuleSet {
         self.rules.is_empty() && self.coalesce.is_none()
     }
 
-    /// The names of the rules, in their order.
+    /// The names of the rules, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.rules.iter().map(|rule| &*rule.name)
     }
 
-    /// The examples that stand in the file.
+    /// The examples in the file.
     pub fn examples(&self) -> &[Example] {
         &self.examples
     }
 
-    /// What can never do anything: right as it is written, but surely not what was meant.
+    /// What can never do anything: valid, but surely not what was meant.
     pub fn warnings(&self) -> &[Problem] {
         &self.warnings
     }
@@ -178,14 +187,14 @@ impl RuleSet {
         }
     }
 
-    /// Whether a script, a module or a transform of somebody's own is among them: code that may take its time.
+    /// Whether a rule runs a script, a module or a transform of the user's: code that may take its time.
     pub fn run_code(&self) -> bool {
-        self.rules.iter().any(|rule| rule.action.is_code())
+        self.rules.iter().any(|rule| rule.action.runs_code())
     }
 
     /// The Redshift names that have to be looked up before [`apply`](Self::apply).
     pub fn lookups(&self, event: &Event, target: &str) -> BTreeSet<ShortName> {
-        let mut wanted = BTreeSet::new();
+        let mut names = BTreeSet::new();
         let last = self.rules.iter().rposition(|rule| rule.action.looks_up());
         if let Some(rules) = last.and_then(|last| self.rules.get(..=last)) {
             let lookups = HashMap::new();
@@ -194,65 +203,65 @@ impl RuleSet {
                 lookups: &lookups,
             };
             run(rules, event, &context, |rule, event| {
-                wanted.extend(rule.action.lookups(event));
+                names.extend(rule.action.lookups(event));
                 None
             });
         }
-        wanted
+        names
     }
 
-    /// What becomes of `event`.
+    /// Applies the rules to `event`.
     pub fn apply(&self, event: &Event, context: &Context<'_>) -> Transformation {
         run(&self.rules, event, context, |_, _| None)
     }
 
-    /// The same, and for each rule that does not apply the condition that is not met; for each that does, why it left
-    /// the names that it left.
+    /// As [`apply`](Self::apply), with the unmet condition of each rule that does not apply, and the names that each
+    /// other rule left as they were.
     pub fn explain(&self, event: &Event, context: &Context<'_>) -> Transformation {
-        let mut left = HashMap::new();
+        let mut untouched = HashMap::new();
         let mut explained = run(&self.rules, event, context, |rule, event| {
-            let missed = rule.when.miss(event, context.target);
-            if missed.is_none() {
-                left.insert(rule.name.clone(), rule.action.untouched(event));
+            let unmet = rule.when.first_unmet(event, context.target);
+            if unmet.is_none() {
+                untouched.insert(rule.name.clone(), rule.action.untouched(event));
             }
-            missed.map(|missed| StepOutcome::ConditionUnmet(missed.told(event, context.target)))
+            let describe = |unmet: when::UnmetRef<'_>| unmet.describe(event, context.target);
+            unmet.map(describe).map(StepOutcome::ConditionUnmet)
         });
         for step in &mut explained.steps {
-            step.untouched = left.remove(&step.rule).unwrap_or_default();
+            step.untouched = untouched.remove(&step.rule).unwrap_or_default();
             let rule = self.rules.iter().find(|rule| rule.name == step.rule);
             step.warnings = rule.map(|rule| rule.warnings.clone()).unwrap_or_default();
         }
         explained
     }
 
-    /// Whether the events of its run may become one with `event`, as far as the file says.
+    /// Returns how the events of the run of `event` are merged, if `event` may be merged.
     pub fn coalesces(&self, event: &Event, target: &str) -> Option<&Coalesce> {
         self.coalesce
             .as_ref()
-            .filter(|coalesce| coalesce.when.miss(event, target).is_none())
+            .filter(|coalesce| coalesce.when.holds(event, target))
     }
 
-    /// The events that go out for those of one run, given as they came and as the rules left them, in the order of
-    /// their delivery: those that may become one merged, unless it were larger than `limit` bytes; each in place of the
-    /// last of its parts.
+    /// Merges the events of one run that may be merged, unless the result were larger than `limit` bytes. Takes each
+    /// event before and after the rules, in the order of delivery; a merged event takes the position of its last part.
     pub fn merge_run(
         &self,
         events: &[(&Event, &Event)],
         target: &str,
         limit: Option<usize>,
     ) -> Vec<Merged> {
-        let joins = |place: &usize| {
-            let event = events.get(*place).map(|(came, _)| *came);
-            event.is_some_and(|came| self.coalesces(came, target).is_some())
+        let joins = |index: &usize| {
+            let original = events.get(*index).map(|(original, _)| *original);
+            original.is_some_and(|original| self.coalesces(original, target).is_some())
         };
         let (joining, others): (Vec<usize>, Vec<usize>) = (0..events.len()).partition(joins);
-        let ruled = |place: &usize| events.get(*place).map(|(_, ruled)| *ruled);
+        let ruled = |index: &usize| events.get(*index).map(|(_, ruled)| *ruled);
         let mut out: Vec<Merged> = others
             .into_iter()
-            .filter_map(|place| {
+            .filter_map(|index| {
                 Some(Merged {
-                    event: ruled(&place)?.clone(),
-                    parts: vec![place],
+                    event: ruled(&index)?.clone(),
+                    parts: vec![index],
                 })
             })
             .collect();
@@ -271,7 +280,8 @@ impl RuleSet {
     }
 }
 
-/// One rule after another. `look` sees each event before its rule, and may say what the step was.
+/// Applies one rule after another. `look` sees the event before each rule; the rule is skipped with the outcome that it
+/// returns, if any.
 fn run(
     rules: &[Rule],
     event: &Event,
@@ -280,31 +290,31 @@ fn run(
 ) -> Transformation {
     let mut event = event.clone();
     let (mut steps, mut unresolved) = (Vec::new(), Vec::new());
-    let step = |rule: &Rule, did| RuleStep {
+    let step = |rule: &Rule, outcome| RuleStep {
         rule: rule.name.clone(),
-        outcome: did,
+        outcome,
         untouched: Vec::new(),
         warnings: Vec::new(),
     };
     for rule in rules {
-        if let Some(did) = look(rule, &event) {
-            steps.push(step(rule, did));
+        if let Some(outcome) = look(rule, &event) {
+            steps.push(step(rule, outcome));
             continue;
         }
-        if rule.when.miss(&event, context.target).is_some() {
+        if !rule.when.holds(&event, context.target) {
             continue;
         }
-        match rule.on(&event, context, &mut unresolved) {
-            Ok(None) => steps.push(step(rule, StepOutcome::Unchanged)),
-            Ok(Some(ActionOutput::Changed(after))) => {
-                let did = StepOutcome::Changed {
+        match rule.apply(&event, context, &mut unresolved) {
+            Ok(Effect::Unchanged) => steps.push(step(rule, StepOutcome::Unchanged)),
+            Ok(Effect::Changed(after)) => {
+                let outcome = StepOutcome::Changed {
                     before: event,
                     after: after.clone(),
                 };
-                steps.push(step(rule, did));
+                steps.push(step(rule, outcome));
                 event = after;
             }
-            Ok(Some(ActionOutput::Drop)) => {
+            Ok(Effect::Drop) => {
                 steps.push(step(rule, StepOutcome::Dropped));
                 let verdict = Verdict::Drop {
                     rule: rule.name.clone(),
@@ -342,30 +352,42 @@ fn run(
 }
 
 impl Rule {
-    /// What the rule does, or why it cannot. A panic is a failure like any other, and stays with this event.
-    fn on(
+    /// Applies the action. A panic is an error like any other, and stays with this event.
+    fn apply(
         &self,
         event: &Event,
         context: &Context<'_>,
         unresolved: &mut Vec<Unresolved>,
-    ) -> Result<Option<ActionOutput>, String> {
-        catch_unwind(AssertUnwindSafe(|| {
-            let done = self.action.on(event, context, unresolved)?;
+    ) -> Result<Effect, String> {
+        let applied = catch_unwind(AssertUnwindSafe(|| {
+            let output = self.action.apply(event, context)?;
             // A catalogue would take all that lost its name for one and the same.
-            if let Some(ActionOutput::Changed(after)) = &done
-                && self.action.names()
-                && after.text().contains(EMPTY)
-                && empty_names(after) > empty_names(event)
-            {
-                return Err("a name would become empty".to_owned());
-            }
-            Ok(done)
-        }))
-        .unwrap_or_else(|_| Err("it panicked".to_owned()))
+            let empties = match &output.effect {
+                Effect::Changed(after) => {
+                    self.action.renames()
+                        && after.text().contains(EMPTY)
+                        && empty_names(after) > empty_names(event)
+                }
+                Effect::Unchanged | Effect::Drop => false,
+            };
+            Ok::<_, String>((output, empties))
+        }));
+        let (
+            ActionOutput {
+                effect,
+                unresolved: left,
+            },
+            empties,
+        ) = applied.unwrap_or_else(|_| Err("the action panicked".to_owned()))?;
+        unresolved.extend(left);
+        match empties {
+            true => Err("a name would become empty".to_owned()),
+            false => Ok(effect),
+        }
     }
 }
 
-/// An empty text, as it stands in JSON.
+/// An empty string in JSON.
 const EMPTY: &str = "\"\"";
 
 /// How many namespaces and names are empty, at all places where there are some.

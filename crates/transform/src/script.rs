@@ -3,7 +3,7 @@
 //! A script finds the event in the variable `event`, a map, and changes it in place; what differs afterwards becomes
 //! edits of the event's text, so every byte that the script did not touch stays (see `tree.rs`). The functions it
 //! has besides Rhai's own are in `library.rs`. There is nothing in its reach but the event: no clock, no files, no
-//! output, no imports, no `eval`. Called by `rules.rs`.
+//! output, no imports, no `eval`. Called by `action/code.rs`.
 //!
 //! # The language, as it is here
 //!
@@ -11,7 +11,7 @@
 //! - A number that neither `i64` nor `f64` holds exactly is of type `number`: it can be copied, compared and printed.
 //! - Functions, named and `|x| …`, see their arguments and nothing else. Unknown variables are errors at compile time.
 //! - Of duplicated keys the script sees the last; it changes that one, and removes all.
-//! - `drop()` ends the script: the event goes no further. `throw "reason"` gives up; the reason is logged, so it must
+//! - `drop()` ends the script and drops the event. `throw "reason"` fails; the reason is logged, so it must
 //!   not hold parts of the event.
 //!
 //! # What bounds it
@@ -25,7 +25,7 @@
 //! bounds are strict.
 
 mod library;
-mod places;
+mod positions;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -51,14 +51,14 @@ const EXPRESSIONS: usize = 64;
 const OPERATIONS_PER_ITEM: u64 = 50;
 /// Characters of a reason that was thrown.
 const REASON: usize = 200;
-/// Stack of a run: what the deepest allowed calls need, in a debug build with room to spare.
+/// Stack of a run: what the deepest allowed calls need, in a debug build with a margin.
 const STACK: usize = 16 << 20;
 /// Stack of a run for each item that a value can hold: values can be as deep as they are large, and Rhai measures
 /// and frees them by recursion. Only what is used of it becomes memory.
 const STACK_PER_ITEM: usize = 4 << 10;
 
-/// What a script may use. The limits grow with the event: there is always room for twice its size, and for
-/// some work on each part of it.
+/// The limits of a script. They grow with the event: twice its size and some work on each part of it are always
+/// allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScriptLimits {
     /// Steps in all (statements, expressions, calls, rounds of loops), besides 50 for each part of the event.
@@ -71,7 +71,7 @@ pub struct ScriptLimits {
     pub items: usize,
 }
 
-/// Why a text is no script.
+/// Why a text is not a script.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {message}")]
 pub struct ScriptError {
@@ -140,7 +140,7 @@ impl Script {
 
     /// For an event of that many items.
     fn stack(&self, items: usize) -> usize {
-        let items = room(self.limits.items, items);
+        let items = limit_for(self.limits.items, items);
         STACK.saturating_add(items.saturating_mul(STACK_PER_ITEM))
     }
 }
@@ -154,7 +154,9 @@ impl Transform for Script {
             let run = thread::Builder::new()
                 .stack_size(stack)
                 .spawn_scoped(scope, || self.run(text))
-                .map_err(|error| TransformError(format!("no thread for the script: {error}")))?;
+                .map_err(|error| {
+                    TransformError(format!("failed to start a thread for the script: {error}"))
+                })?;
             run.join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
@@ -182,10 +184,10 @@ fn engine(library: &Library, limits: ScriptLimits, text: usize, items: usize) ->
         .set_max_call_levels(limits.calls)
         .set_max_expr_depths(EXPRESSIONS, EXPRESSIONS)
         .set_max_variables(VARIABLES)
-        .set_max_string_size(room(limits.text, text))
-        .set_max_array_size(room(limits.items, items))
-        .set_max_map_size(room(limits.items, items));
-    // Counted here, because Rhai counts anew within each function that a native function calls back.
+        .set_max_string_size(limit_for(limits.text, text))
+        .set_max_array_size(limit_for(limits.items, items))
+        .set_max_map_size(limit_for(limits.items, items));
+    // Counted here, because Rhai starts counting again in each function that a native function calls back.
     let allowance = OPERATIONS_PER_ITEM.saturating_mul(items as u64);
     let meter = Arc::new(Meter::new(limits.operations.saturating_add(allowance)));
     engine.set_default_tag(Dynamic::from(meter.clone()));
@@ -194,7 +196,7 @@ fn engine(library: &Library, limits: ScriptLimits, text: usize, items: usize) ->
 }
 
 /// 0 would mean no limit.
-fn room(limit: usize, event: usize) -> usize {
+fn limit_for(limit: usize, event: usize) -> usize {
     limit.max(event.saturating_mul(2)).max(1)
 }
 
@@ -225,7 +227,7 @@ fn failure(error: &EvalAltResult) -> ScriptError {
         EvalAltResult::ErrorArrayBounds(length, index, _) => {
             format!("no element {index} in an array of {length}")
         }
-        EvalAltResult::ErrorFor(_) => "a loop over what is no list".to_owned(),
+        EvalAltResult::ErrorFor(_) => "a loop over a value that is not a list".to_owned(),
         EvalAltResult::ErrorArithmetic(..) => "arithmetic".to_owned(),
         EvalAltResult::ErrorAssignmentToConstant(name, _) => format!("{name} is constant"),
         EvalAltResult::ErrorNonPureMethodCallOnConstant(name, _) => {

@@ -1,7 +1,7 @@
-//! Names of datasets that differ by case only: one table to a person, two to a catalogue.
+//! Finds names of datasets that differ by case only: one table to a person, two to a catalogue.
 //!
-//! What the rule `normalise` with `name_case` does not bring together is in a store that tells case apart, so nobody but a
-//! person can say whether they are one. Called by the workbench, which shows them.
+//! Names that the action `normalise` with `name_case` leaves different are in a case-sensitive store, so only a person can
+//! decide whether they are one. Called by `lineage-proxy transform`, which shows them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,11 +65,11 @@ mod tests {
             ]),
             [["SHOP.T", "Shop.T", "shop.t"]]
         );
-        let apart = [
+        let different = [
             (mysql, "Shop.T"),
             ("mysql://other:3306", "shop.t"),
             (mysql, "Shop.T"),
         ];
-        assert_eq!(found(&apart), Vec::<Vec<String>>::new());
+        assert_eq!(found(&different), Vec::<Vec<String>>::new());
     }
 }

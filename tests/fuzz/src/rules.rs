@@ -75,7 +75,7 @@ fn apply(rules: &RuleSet, event: &Event) {
     let transformed = rules.apply(event, &context);
     for step in &transformed.steps {
         if let StepOutcome::Failed(reason) = &step.outcome {
-            assert_ne!(reason, "it panicked");
+            assert_ne!(reason, "the action panicked");
         }
     }
     if let Verdict::Keep(after) = transformed.verdict {

@@ -5,27 +5,30 @@
 
 mod add;
 mod annotate;
+mod rule;
 mod schema;
 
 pub use add::Facet;
 pub use annotate::{Documentation, JobType, Owner, Tag, add_owners, add_tags};
+pub(super) use rule::{FacetsSettings, HolderName};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use globset::GlobMatcher;
 use openlineage::{Edits, Event, Holder, Json, Kind, Member, holders, runs_and_jobs};
+
+use crate::rules::Glob;
 
 /// Which facets are kept.
 #[derive(Debug, Clone)]
 pub enum FacetsAction {
     /// Keeps facets whose name matches, and identity facets.
-    Keep(Vec<GlobMatcher>),
+    Keep(Vec<Glob>),
     /// Removes facets whose name matches, except identity facets that are not named in full.
-    Remove(Vec<GlobMatcher>),
+    Remove(Vec<Glob>),
     /// Removes facets whose JSON text is larger than the limit of the first matching pattern,
     /// except identity facets that are not named in full.
-    Cap(Vec<(GlobMatcher, usize)>),
+    Cap(Vec<(Glob, usize)>),
 }
 
 /// The holders whose facets an action changes, including facets that another facet forwards.
@@ -159,8 +162,8 @@ impl FacetsAction {
     }
 }
 
-fn means(pattern: &GlobMatcher, name: &str) -> bool {
-    pattern.is_match(name) && (!IDENTITY.contains(&name) || pattern.glob().glob() == name)
+fn means(pattern: &Glob, name: &str) -> bool {
+    pattern.is_match(name) && (!IDENTITY.contains(&name) || pattern.as_str() == name)
 }
 
 #[cfg(test)]

@@ -12,16 +12,18 @@ mod glue;
 mod name;
 mod objects;
 mod oracle;
+mod rule;
 mod store;
 mod url;
 
 pub use case::Case;
 pub(crate) use case::{Fold, folded};
 pub(crate) use glue::{is_glue, one_catalogue};
+pub(super) use rule::NormaliseSettings;
 
 use openlineage::Identity;
 
-use crate::endpoint::{Told, host_and_port, told};
+use crate::endpoint::{HostForm, host_and_port, parse_host};
 use drivers::{At, Driver, driver};
 use store::{Store, store};
 use url::Url;
@@ -152,9 +154,9 @@ impl Normalise {
         }
         let url = Url::read(namespace, self)?;
         let (host, port) = host_and_port(&format!("redshift://{}", url.host()))?;
-        match told(host, port) {
-            Told::Endpoint(endpoint) => Some(endpoint.address),
-            Told::Short(_) | Told::Other => None,
+        match parse_host(host, port) {
+            HostForm::Endpoint(endpoint) => Some(endpoint.address),
+            HostForm::Short(_) | HostForm::Other => None,
         }
     }
 
@@ -363,14 +365,14 @@ fn lacks_port(host: &str) -> bool {
 
 fn short_redshift(namespace: &str) -> Option<String> {
     let (host, port) = host_and_port(namespace)?;
-    match told(host, port) {
-        Told::Endpoint(endpoint)
+    match parse_host(host, port) {
+        HostForm::Endpoint(endpoint)
             if !endpoint.identifier.is_empty() && !endpoint.region.is_empty() =>
         {
             let (identifier, region) = (endpoint.identifier, endpoint.region);
             Some(format!("redshift://{identifier}.{region}:{port}"))
         }
-        Told::Endpoint(_) | Told::Short(_) | Told::Other => None,
+        HostForm::Endpoint(_) | HostForm::Short(_) | HostForm::Other => None,
     }
 }
 

@@ -11,6 +11,7 @@ mod mask;
 mod places;
 mod pointer;
 mod quoted;
+mod rule;
 mod secrets;
 mod settings;
 mod shapes;
@@ -25,12 +26,13 @@ pub use sql::{Dialect, sql_literals, sql_literals_in};
 use std::borrow::Cow;
 use std::ops::Range;
 
-use globset::GlobMatcher;
 use openlineage::{Edits, Event, Json, Member};
 
+use crate::rules::Glob;
 use key::Says;
 use mask::STARS;
 use places::Places;
+pub(super) use rule::RedactSettings;
 use settings::Prose;
 
 /// Redacts text that somebody else wrote, to be shown or kept: the response of a target, a log line, the message of
@@ -53,8 +55,8 @@ pub struct Redact {
     /// graph stays connected.
     pub connection_secrets: bool,
     /// Names whose values are masked in the run facets `environmentVariables`, `spark_properties` and
-    /// `environment-properties`; case-insensitive.
-    pub environment: Vec<GlobMatcher>,
+    /// `environment-properties`: globs that ignore case ([`Glob::any_case`]).
+    pub environment: Vec<Glob>,
     /// Pointers to further values. A value that is not a string becomes one: the mask of its JSON text. Names of datasets and
     /// jobs and run ids stay, as does what contains them.
     pub pointers: Vec<Pointer>,

@@ -8,10 +8,12 @@
 
 mod forms;
 mod layout;
+mod rule;
 
 use forms::{Forms, Place, forms};
 use layout::{Layout, is_glob};
 use openlineage::Identity;
+pub(super) use rule::StripSettings;
 
 /// The parts that are removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

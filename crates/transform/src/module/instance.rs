@@ -1,13 +1,13 @@
-//! One instance of a module, for one event: what goes in, what comes out, and what it may use for that.
+//! One instance of a module, for one event: its input, its output and its limits.
 //!
-//! Nothing that comes out is believed: addresses, lengths, verdicts and text are all checked.
+//! No output is trusted: addresses, lengths, verdicts and text are all checked.
 
 use wasmi::errors::{ErrorKind, FuelError};
 use wasmi::{Linker, Memory, Store, StoreLimits, StoreLimitsBuilder, TrapCode};
 
 use super::{ABI, ModuleLimits};
 
-/// Characters of a reason that a module gives.
+/// Characters of a module's reason that are kept.
 const REASON: usize = 200;
 /// Elements of a table: functions that are called by number. Memory too, so bounded too.
 const TABLE: usize = 100_000;
@@ -40,10 +40,10 @@ impl Instance {
             .build();
         let mut store = Store::new(module.engine(), bounds);
         store.limiter(|bounds| bounds);
-        store.set_fuel(limits.fuel).map_err(told)?;
+        store.set_fuel(limits.fuel).map_err(describe)?;
         let instance = Linker::new(module.engine())
             .instantiate_and_start(&mut store, module)
-            .map_err(told)?;
+            .map_err(describe)?;
         let memory = instance
             .get_memory(&store, "memory")
             .ok_or("the module does not export its memory as `memory`")?;
@@ -72,8 +72,8 @@ impl Instance {
         let version = self
             .instance
             .get_typed_func::<(), i32>(&self.store, NAME)
-            .map_err(told)?;
-        version.call(&mut self.store, ()).map_err(told)
+            .map_err(describe)?;
+        version.call(&mut self.store, ()).map_err(describe)
     }
 
     /// Calls `function` with `text`.
@@ -82,10 +82,10 @@ impl Instance {
         let alloc = self
             .instance
             .get_typed_func::<i32, i32>(&self.store, "alloc")
-            .map_err(told)?;
+            .map_err(describe)?;
         let address = alloc
             .call(&mut self.store, length.cast_signed())
-            .map_err(told)?;
+            .map_err(describe)?;
         self.memory
             .write(
                 &mut self.store,
@@ -96,10 +96,10 @@ impl Instance {
         let function = self
             .instance
             .get_typed_func::<(i32, i32), i64>(&self.store, function)
-            .map_err(told)?;
+            .map_err(describe)?;
         let packed = function
             .call(&mut self.store, (address, length.cast_signed()))
-            .map_err(told)?
+            .map_err(describe)?
             .cast_unsigned();
         self.answer((packed >> 32) as usize, (packed & 0xffff_ffff) as usize)
     }
@@ -135,7 +135,7 @@ fn reason(bytes: &[u8]) -> String {
 }
 
 /// Why a call did not come back, in words. None of them are the module's.
-fn told(error: wasmi::Error) -> String {
+fn describe(error: wasmi::Error) -> String {
     match (error.as_trap_code(), error.kind()) {
         (Some(TrapCode::OutOfFuel), _) | (_, ErrorKind::Fuel(FuelError::OutOfFuel { .. })) => {
             "the module used up its fuel".to_owned()

@@ -253,7 +253,7 @@ fn a_hostile_module_comes_to_an_end() {
 #[test]
 fn a_module_that_does_not_fit_is_refused_when_it_is_loaded() {
     let cases = [
-        (b"rubbish".to_vec(), "no WebAssembly module"),
+        (b"rubbish".to_vec(), "invalid WebAssembly module"),
         (
             b"\0asm\x01\0\0\0".to_vec(),
             "the module does not export its memory",

@@ -23,9 +23,9 @@ fn answers() -> HashMap<ShortName, Lookup> {
         region: region.into(),
         port: 5439,
     };
-    let endpoint = |host: &str| match told(host.to_owned(), 5439) {
-        Told::Endpoint(endpoint) => Lookup::Found(endpoint),
-        Told::Short(_) | Told::Other => panic!("{host} is an endpoint"),
+    let endpoint = |host: &str| match parse_host(host.to_owned(), 5439) {
+        HostForm::Endpoint(endpoint) => Lookup::Found(endpoint),
+        HostForm::Short(_) | HostForm::Other => panic!("{host} is an endpoint"),
     };
     HashMap::from([
         (short("wg", "eu-west-1"), endpoint(WORKGROUP)),

@@ -1,36 +1,35 @@
-//! Renaming by a rule that takes something off: two datasets of one event stay two.
+//! Renaming by an action that shortens names: two datasets of one event stay two.
 //!
-//! What an action makes of a name depends on that name alone, so that it is the same in every event. This is the last
-//! net under it: when two datasets of one event would be one by it and are not known to be the same, both keep what
-//! tells them apart, and it is reported. The parts of one dataset get one entry of inputs or outputs.
-//! Called by the actions that take parts of names off (`action.rs`); the places of names are `rename.rs`'s.
+//! The new name depends on the old one alone, so that it is the same in every event. When two datasets of one event
+//! would get the same name and are not known to be one, both keep what distinguishes them, and it is reported. The
+//! parts of one dataset get one entry of inputs or outputs. Called by the actions `strip` and `normalise`.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use openlineage::{Event, Identity, Role, names};
 
-use super::rename::rewrite;
+use super::rewrite::rewrite;
 use crate::action::{redact_text, unite};
 use crate::redshift::Unresolved;
 
-/// What decides whether a dataset may be one with another of its event that would get the same name.
+/// Decides whether a dataset may be one with another of its event that would get the same name.
 #[derive(Debug)]
-pub(super) struct Judged {
-    /// Its name when it may not.
-    pub(super) apart: Identity,
+pub(crate) struct Uniqueness {
+    /// Its name when it may not be.
+    pub(crate) distinct: Identity,
     /// Where both have one, they have to be equal.
-    pub(super) kin: Option<String>,
-    /// Whether an input and an output become one only if their `apart` are.
-    pub(super) directed: bool,
+    pub(crate) kin: Option<String>,
+    /// Whether an input and an output become one only if their `distinct` names are equal.
+    pub(crate) directed: bool,
     /// Whether it is a part of a dataset, which has one entry of inputs or outputs with its other parts.
-    pub(super) part: bool,
+    pub(crate) part: bool,
 }
 
-impl Judged {
-    /// Of a dataset that the rule is not for.
-    pub(super) fn as_it_is(name: &Identity) -> Judged {
-        Judged {
-            apart: name.clone(),
+impl Uniqueness {
+    /// Of a dataset that the rule does not apply to.
+    pub(crate) fn as_it_is(name: &Identity) -> Uniqueness {
+        Uniqueness {
+            distinct: name.clone(),
             kin: Some(name.name.clone()),
             directed: true,
             part: false,
@@ -38,18 +37,18 @@ impl Judged {
     }
 }
 
-/// An event with its names changed, if any were, and those that stay as they came.
+/// The text of an event with new names, if any, and the names that stay.
 #[derive(Debug, Default)]
-pub(super) struct Renamed {
-    pub(super) text: Option<String>,
-    pub(super) left: Vec<Unresolved>,
+pub(crate) struct Renamed {
+    pub(crate) text: Option<String>,
+    pub(crate) left: Vec<Unresolved>,
 }
 
-/// Gives every name of a dataset to `new` (`None`: it stays), and to `judge` those that would meet another.
-pub(super) fn rewrite_apart(
+/// Renames every dataset with `new` (`None`: it stays). `judge` is asked about those that would get the name of another.
+pub(crate) fn rewrite_distinct(
     event: &Event,
     mut new: impl FnMut(&Identity) -> Option<Identity>,
-    judge: impl Fn(&Identity) -> Judged,
+    judge: impl Fn(&Identity) -> Uniqueness,
 ) -> Renamed {
     let mut known: HashMap<Identity, Identity> = HashMap::new();
     let text = rewrite(event, Role::Dataset, |name| {
@@ -69,7 +68,7 @@ pub(super) fn rewrite_apart(
             left: Vec::new(),
         };
     }
-    let left = set_apart(&mut known, &sides(event), &judge);
+    let left = restore_distinct(&mut known, &sides(event), &judge);
     let text = match left.is_empty() {
         true => Some(text),
         false => rewrite(event, Role::Dataset, |name| known.get(name).cloned()),
@@ -101,34 +100,34 @@ fn meetings(known: &HashMap<Identity, Identity>) -> HashMap<Identity, Vec<Identi
         .collect()
 }
 
-/// Gives back what tells them apart to all that may not be one. What has got it back may meet another by that.
-fn set_apart(
+/// Gives their distinct names to all that may not be one, until no two meet.
+fn restore_distinct(
     known: &mut HashMap<Identity, Identity>,
     sides: &Sides,
-    judge: impl Fn(&Identity) -> Judged,
+    judge: impl Fn(&Identity) -> Uniqueness,
 ) -> BTreeSet<Unresolved> {
     let mut left = BTreeSet::new();
     loop {
         let mut changed = false;
         for (_, members) in meetings(known) {
-            let judged: Vec<(&Identity, Judged)> = members
+            let uniqueness: Vec<(&Identity, Uniqueness)> = members
                 .iter()
                 .map(|member| (member, judge(member)))
                 .collect();
-            if may_be_one(&judged, sides) {
+            if may_be_one(&uniqueness, sides) {
                 continue;
             }
-            for (before, Judged { apart, .. }) in judged {
-                if known.get(before) != Some(&apart) {
+            for (before, Uniqueness { distinct, .. }) in uniqueness {
+                if known.get(before) != Some(&distinct) {
                     changed = true;
-                    let name = redact_text(start(&apart.name));
+                    let name = redact_text(start(&distinct.name));
                     left.insert(Unresolved {
-                        namespace: redact_text(&apart.namespace),
+                        namespace: redact_text(&distinct.namespace),
                         reason: format!(
                             "{name}: it would become one with another dataset of its event"
                         ),
                     });
-                    known.insert(before.clone(), apart);
+                    known.insert(before.clone(), distinct);
                 }
             }
         }
@@ -145,26 +144,26 @@ fn start(name: &str) -> &str {
     end.and_then(|end| name.get(..end)).unwrap_or(name)
 }
 
-fn may_be_one(members: &[(&Identity, Judged)], sides: &Sides) -> bool {
+fn may_be_one(members: &[(&Identity, Uniqueness)], sides: &Sides) -> bool {
     let mut kin = members
         .iter()
-        .filter_map(|(_, judged)| judged.kin.as_deref());
+        .filter_map(|(_, uniqueness)| uniqueness.kin.as_deref());
     let first = kin.next();
     if kin.any(|kin| Some(kin) != first) {
         return false;
     }
-    let of = |side: &HashSet<Identity>| -> Vec<&(&Identity, Judged)> {
+    let of = |side: &HashSet<Identity>| -> Vec<&(&Identity, Uniqueness)> {
         members
             .iter()
-            .filter(|(name, judged)| judged.directed && side.contains(*name))
+            .filter(|(name, uniqueness)| uniqueness.directed && side.contains(*name))
             .collect()
     };
     let (inputs, outputs) = (of(&sides.inputs), of(&sides.outputs));
-    // One that is read and written anyway, perhaps in parts: no edge comes to it that was not there.
-    let both = |input: &Judged| {
+    // One that is read and written anyway, perhaps in parts: it gets no edge that was not there.
+    let both = |input: &Uniqueness| {
         outputs
             .iter()
-            .any(|(_, output)| input.apart == output.apart)
+            .any(|(_, output)| input.distinct == output.distinct)
     };
     inputs.iter().any(|(_, input)| both(input)) || inputs.is_empty() || outputs.is_empty()
 }

@@ -1,110 +1,43 @@
 //! Patterns of names: globs, or regular expressions.
 //!
-//! In a glob `*` stands for anything, slashes too, and `?` for one character; all else is itself, so that
+//! In a glob `*` matches any text, slashes too, and `?` one character; all else is literal, so that
 //! `postgres://[::1]:5432` means that host.
 
-use globset::{GlobBuilder, GlobMatcher};
 use regex::{Regex, RegexBuilder};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
-use super::yaml::{Fields, Node, Problems, Value};
+use super::yaml::{MapOr, OneOrMany, Text};
 
 /// What one compiled expression may take, in bytes: enough for any list of names, too little to hurt.
 const REGEX_SIZE: usize = 1 << 20;
 
 /// Regular expressions that match every text, as people write them.
-const ALL: [&str; 10] = [
+const MATCH_ALL: [&str; 10] = [
     "", "^", "$", ".*?", ".*", "^.*", ".*$", "^.*$", "(.*)", "^(.*)$",
 ];
 
-/// Any of these.
-#[derive(Debug, Clone)]
-pub(crate) struct Patterns(Vec<Pattern>);
-
-#[derive(Debug, Clone)]
-enum Pattern {
-    /// As it was written, and what it means.
-    Glob(String, Regex),
-    Regex(Regex),
+/// A glob: * matches any text, slashes too, and ? one character.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(try_from = "Text")]
+#[schemars(with = "Text")]
+pub struct Glob {
+    text: String,
+    regex: Regex,
 }
 
-impl Patterns {
-    pub(crate) fn matches(&self, text: &str) -> bool {
-        self.0.iter().any(|pattern| match pattern {
-            Pattern::Glob(_, regex) | Pattern::Regex(regex) => regex.is_match(text),
-        })
+impl Glob {
+    /// Compiles a glob. Errors: it is too long.
+    pub fn new(text: &str) -> Result<Glob, String> {
+        Glob::build(text, false)
     }
 
-    /// As they were written.
-    pub(crate) fn told(&self) -> String {
-        let told: Vec<&str> = (self.0.iter())
-            .map(|pattern| match pattern {
-                Pattern::Glob(glob, _) => glob.as_str(),
-                Pattern::Regex(regex) => regex.as_str(),
-            })
-            .collect();
-        told.join(" or ")
+    /// Compiles a glob that ignores case.
+    pub fn any_case(text: &str) -> Result<Glob, String> {
+        Glob::build(text, true)
     }
 
-    /// Each as it was written.
-    pub(crate) fn each(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|pattern| match pattern {
-            Pattern::Glob(glob, _) => glob.as_str(),
-            Pattern::Regex(regex) => regex.as_str(),
-        })
-    }
-
-    /// Whether every text matches.
-    pub(crate) fn match_all(&self) -> bool {
-        self.0.iter().any(|pattern| match pattern {
-            Pattern::Glob(glob, _) => !glob.is_empty() && glob.bytes().all(|byte| byte == b'*'),
-            Pattern::Regex(regex) => ALL.contains(&regex.as_str()),
-        })
-    }
-
-    /// The texts that match, where these are few.
-    pub(crate) fn literals(&self) -> Option<Vec<&str>> {
-        let literals = self.0.iter().map(|pattern| match pattern {
-            Pattern::Glob(glob, _) => (!glob.contains(['*', '?'])).then_some(glob.as_str()),
-            Pattern::Regex(_) => None,
-        });
-        literals.collect()
-    }
-
-    /// Globs of our own.
-    pub(crate) fn globs(texts: &[&str]) -> Option<Patterns> {
-        let patterns = texts.iter().map(|text| Pattern::glob(text).ok());
-        patterns.collect::<Option<Vec<Pattern>>>().map(Patterns)
-    }
-
-    pub(super) fn read(node: &Node, problems: &mut Problems) -> Option<Patterns> {
-        let nodes = node.at_least_one(problems);
-        let read: Vec<Option<Pattern>> = (nodes.into_iter())
-            .map(|node| match &node.value {
-                Value::Map(_) => {
-                    let mut fields = Fields::of(node, "a glob, or {regex: …}", problems)?;
-                    let regex = fields.get("regex").map(|node| regex(node, problems));
-                    if regex.is_none() && !fields.is_given("regex") {
-                        problems.say(
-                            node.at,
-                            "expected a glob, or {regex: …}, found a map without regex",
-                        );
-                    }
-                    fields.finish(problems);
-                    regex.flatten().map(Pattern::Regex)
-                }
-                _ => {
-                    let text = node.text(problems)?;
-                    problems.ok(node.at, Pattern::glob(&text))
-                }
-            })
-            .collect();
-        let patterns: Option<Vec<Pattern>> = read.into_iter().collect();
-        patterns.map(Patterns)
-    }
-}
-
-impl Pattern {
-    fn glob(text: &str) -> Result<Pattern, String> {
+    fn build(text: &str, any_case: bool) -> Result<Glob, String> {
         let mut pattern = String::from("^");
         for part in text.split_inclusive(['*', '?']) {
             let (plain, special) = match (part.strip_suffix('*'), part.strip_suffix('?')) {
@@ -116,66 +49,156 @@ impl Pattern {
             pattern.push_str(special);
         }
         pattern.push('$');
-        RegexBuilder::new(&pattern)
+        let regex = RegexBuilder::new(&pattern)
             .dot_matches_new_line(true)
+            .case_insensitive(any_case)
             .size_limit(REGEX_SIZE)
             .build()
-            .map(|regex| Pattern::Glob(text.to_owned(), regex))
-            .map_err(|_| "expected a shorter pattern: this one is too long".to_owned())
+            .map_err(|_| "expected a shorter pattern: this one is too long")?;
+        Ok(Glob {
+            text: text.to_owned(),
+            regex,
+        })
+    }
+
+    /// Whether the whole text matches.
+    pub fn is_match(&self, text: &str) -> bool {
+        self.regex.is_match(text)
+    }
+
+    /// The glob as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether every text matches.
+    pub(crate) fn matches_all(&self) -> bool {
+        !self.text.is_empty() && self.text.bytes().all(|byte| byte == b'*')
+    }
+
+    /// The only text that matches, where it has no wildcard.
+    fn literal(&self) -> Option<&str> {
+        (!self.text.contains(['*', '?'])).then_some(self.text.as_str())
     }
 }
 
-/// Globs alone, where regular expressions make no sense.
-pub(super) fn globs(node: &Node, problems: &mut Problems) -> Vec<GlobMatcher> {
-    (node.one_or_many().into_iter())
-        .filter_map(|node| glob_of(node, problems))
-        .collect()
+impl TryFrom<Text> for Glob {
+    type Error = String;
+
+    fn try_from(text: Text) -> Result<Glob, String> {
+        Glob::new(&text.0)
+    }
 }
 
-fn glob_of(node: &Node, problems: &mut Problems) -> Option<GlobMatcher> {
-    let text = node.text(problems)?;
-    problems.ok(node.at, glob(&text))
+/// A regular expression in the syntax of the Rust crate regex: no look-around, and so no endless search.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(try_from = "Text")]
+#[schemars(rename = "Regex", with = "Text")]
+pub(crate) struct RegexText(pub(crate) Regex);
+
+impl TryFrom<Text> for RegexText {
+    type Error = String;
+
+    fn try_from(Text(text): Text) -> Result<RegexText, String> {
+        let regex = RegexBuilder::new(&text).size_limit(REGEX_SIZE).build();
+        regex.map(RegexText).map_err(|error| {
+            // The last line of the crate's message is the reason.
+            let error = error.to_string();
+            let reason = error.lines().last().unwrap_or_default();
+            let reason = reason.trim_start_matches("error: ");
+            format!("expected a regular expression, found {text:?}: {reason}")
+        })
+    }
 }
 
-/// A regular expression in the syntax of the `regex` crate: no look-around, and so no endless search.
-pub(super) fn regex(node: &Node, problems: &mut Problems) -> Option<Regex> {
-    let text = node.text(problems)?;
-    let regex = RegexBuilder::new(&text).size_limit(REGEX_SIZE).build();
-    problems.ok(
-        node.at,
-        regex.map_err(|error| {
-            let why = last_line(&error.to_string()).to_owned();
-            format!(
-                "expected a regular expression, found {}: {why}",
-                node.found()
-            )
-        }),
-    )
+/// A regular expression in place of a glob.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a glob, or {regex: …}")]
+pub(crate) struct RegexPattern {
+    regex: RegexText,
 }
 
-fn glob(text: &str) -> Result<GlobMatcher, String> {
-    // To globset these are special too.
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        if matches!(character, '[' | ']' | '{' | '}' | '\\') {
-            escaped.push('\\');
+/// A glob, `{regex: …}`, or a list of these of which one has to match.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(from = "OneOrMany<MapOr<RegexPattern, Glob>>")]
+#[schemars(with = "OneOrMany<MapOr<RegexPattern, Glob>>")]
+pub(crate) struct Patterns(Vec<Pattern>);
+
+#[derive(Debug, Clone)]
+enum Pattern {
+    Glob(Glob),
+    Regex(Regex),
+}
+
+impl From<OneOrMany<MapOr<RegexPattern, Glob>>> for Patterns {
+    fn from(patterns: OneOrMany<MapOr<RegexPattern, Glob>>) -> Patterns {
+        let patterns = patterns.values().into_iter().map(|pattern| match pattern {
+            MapOr::Short(glob) => Pattern::Glob(glob),
+            MapOr::Map(RegexPattern { regex }) => Pattern::Regex(regex.0),
+        });
+        Patterns(patterns.collect())
+    }
+}
+
+impl Pattern {
+    fn as_str(&self) -> &str {
+        match self {
+            Pattern::Glob(glob) => glob.as_str(),
+            Pattern::Regex(regex) => regex.as_str(),
         }
-        escaped.push(character);
     }
-    GlobBuilder::new(&escaped)
-        .literal_separator(false)
-        .backslash_escape(true)
-        .build()
-        .map(|glob| glob.compile_matcher())
-        .map_err(|error| format!("expected a glob: {error}"))
 }
 
-/// What is wrong stands last in the messages of the `regex` crate.
-fn last_line(text: &str) -> &str {
-    text.lines()
-        .last()
-        .unwrap_or_default()
-        .trim_start_matches("error: ")
+impl Patterns {
+    /// Whether one of them matches.
+    pub(crate) fn matches(&self, text: &str) -> bool {
+        self.0.iter().any(|pattern| match pattern {
+            Pattern::Glob(glob) => glob.is_match(text),
+            Pattern::Regex(regex) => regex.is_match(text),
+        })
+    }
+
+    /// Each as it was written.
+    pub(crate) fn each(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(Pattern::as_str)
+    }
+
+    /// The globs as they were written, without the regular expressions.
+    pub(crate) fn globs_only(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|pattern| match pattern {
+            Pattern::Glob(glob) => Some(glob.as_str()),
+            Pattern::Regex(_) => None,
+        })
+    }
+
+    /// All as they were written.
+    pub(crate) fn describe(&self) -> String {
+        self.each().collect::<Vec<_>>().join(" or ")
+    }
+
+    /// Whether every text matches.
+    pub(crate) fn match_all(&self) -> bool {
+        self.0.iter().any(|pattern| match pattern {
+            Pattern::Glob(glob) => glob.matches_all(),
+            Pattern::Regex(regex) => MATCH_ALL.contains(&regex.as_str()),
+        })
+    }
+
+    /// The texts that match, where no pattern has a wildcard.
+    pub(crate) fn literals(&self) -> Option<Vec<&str>> {
+        let literals = self.0.iter().map(|pattern| match pattern {
+            Pattern::Glob(glob) => glob.literal(),
+            Pattern::Regex(_) => None,
+        });
+        literals.collect()
+    }
+
+    /// Compiles globs of our own.
+    pub(crate) fn globs(texts: &[&str]) -> Option<Patterns> {
+        let patterns = texts.iter().map(|text| Glob::new(text).map(Pattern::Glob));
+        let patterns: Result<Vec<Pattern>, String> = patterns.collect();
+        patterns.ok().map(Patterns)
+    }
 }
 
 #[cfg(test)]
@@ -198,9 +221,6 @@ mod tests {
             let pattern = Patterns::globs(&[glob]).unwrap();
             assert!(pattern.matches(yes), "{glob} {yes}");
             assert!(!pattern.matches(no), "{glob} {no}");
-        }
-        for text in ["[::1]", "{a,b}", "a\\b"] {
-            assert!(glob(text).unwrap().is_match(text), "{text}");
         }
     }
 }

@@ -1,35 +1,38 @@
-//! From a rules file to rules: every key there is, and everything that can be wrong with it.
+//! Reads a rules file into a [`RuleSet`].
 //!
-//! Reading goes on after an error, so that a person sees all of them at once. The JSON Schema for editors
-//! (`transforms.schema.json`) says the same; a test holds the two together. The actions are in `read/`.
+//! Each rule is read by itself, and reading goes on after an error, so that a person sees all errors at once, each with
+//! line, column and the name of its rule. The types here are the file format: their doc comments are the descriptions
+//! of the JSON Schema, which a test generates from them. The settings of each action are with the action.
 
-mod facets;
-mod names;
-mod plugins;
-mod warnings;
-
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::action::Action;
-use super::examples::Example;
-use super::when::{Named, When};
-use super::yaml::{Fields, Node, Problem, Problems, Value, parse};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::json;
+
+use super::examples::{Example, ExampleSettings};
+use super::when::{When, WhenSettings};
+use super::yaml::{self, At, Given, List, Node, Problem, Problems, Size, Text, Value, Whole};
 use super::{OnFailure, Rule, RuleSet};
+use crate::action::ACTIONS;
 use crate::plugin::Transforms;
 
 /// What a rules file may refer to.
 #[derive(Clone, Copy)]
 pub struct Sources<'s> {
-    /// Reads a file that stands beside the rules file: a script, a module, an event.
+    /// Reads a file beside the rules file: a script, a module, an event.
     pub file: &'s dyn Fn(&str) -> Result<Vec<u8>, String>,
     /// Transforms that are compiled in.
     pub transforms: &'s Transforms,
     /// The key of hashes that stand for what was redacted.
     pub hash_key: Option<&'s [u8]>,
-    /// The names that a target may have: `when: target` and examples name one of them.
+    /// The names of targets that conditions may ask for; none where they are not known, and any name will do.
     pub targets: &'s [&'s str],
 }
 
@@ -39,325 +42,346 @@ pub struct Coalesce {
     pub(super) when: When,
     /// How long the first event of a run waits for others, where events can be held.
     pub window: Duration,
-    /// Line and column of the window, or of `coalesce` where it names none: for whoever finds it too long.
+    /// Line and column of the window, or of `coalesce` without one: for whoever finds it too long.
     pub window_at: (u64, u64),
     /// Whether a START goes out before the end.
     pub keep_start: bool,
-    /// Events are not merged into one larger than this, in bytes.
+    /// The most bytes of a merged event.
     pub max_bytes: Option<usize>,
+}
+
+/// What settings are built with: the sources that they may refer to, and where problems are reported.
+pub(crate) struct Reader<'r> {
+    pub(crate) sources: &'r Sources<'r>,
+    pub(crate) problems: &'r Problems,
+}
+
+impl Reader<'_> {
+    pub(crate) fn error(&self, at: At, message: impl fmt::Display) {
+        self.problems.error(at, message);
+    }
+
+    pub(crate) fn warn(&self, at: At, message: impl fmt::Display) {
+        self.problems.warn(at, message);
+    }
+
+    pub(crate) fn ok<T>(&self, at: At, result: Result<T, impl fmt::Display>) -> Option<T> {
+        self.problems.ok(at, result)
+    }
 }
 
 /// The longest window, in seconds: a hold has to be over before its messages are in sight again.
 const LONGEST_WINDOW: u64 = 900;
 
-/// Characters of a rule's name, which stands in every line and label about it.
+/// Characters of a rule's name, which is in every log line and metric label about it.
 const LONGEST_NAME: usize = 100;
 
-pub(super) fn read(text: &str, sources: &Sources<'_>) -> Result<RuleSet, Vec<Problem>> {
-    let root = parse(text).map_err(|problem| vec![problem])?;
-    let mut problems = Problems {
-        targets: sources.targets.iter().copied().map(str::to_owned).collect(),
-        ..Problems::default()
-    };
-    let mut rules = file(&root, sources, &mut problems);
-    if problems.found.is_empty() {
-        let place = |problem: &Problem| (problem.line, problem.column);
-        problems.warnings.sort_by_key(place);
-        rules.warnings = problems.warnings;
-        Ok(rules)
-    } else {
-        problems
-            .found
-            .sort_by_key(|problem| (problem.line, problem.column));
-        Err(problems.found)
-    }
+/// Rules that change OpenLineage events before they are delivered, applied from top to bottom.
+// The rules and `coalesce` are read by themselves, so that their errors name them.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(
+    default,
+    deny_unknown_fields,
+    expecting = "a map with rules, coalesce and examples"
+)]
+#[schemars(title = "Rules file of lineage-proxy")]
+pub(super) struct FileSettings {
+    /// The version of the file format.
+    version: Given<Whole<1, 1>>,
+    /// The rules. Each sees what the ones before it left.
+    #[schemars(with = "List<CompleteRule, 0>")]
+    rules: Given<IgnoredAny>,
+    /// Merges the events of one run into as few as the target needs.
+    #[schemars(with = "CoalesceSettings")]
+    coalesce: Given<IgnoredAny>,
+    /// Examples that run with the whole file.
+    examples: Given<List<ExampleSettings, 0>>,
 }
 
-fn file(root: &Node, sources: &Sources<'_>, problems: &mut Problems) -> RuleSet {
-    let mut rules = RuleSet::default();
+/// A rule without its action.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(
+    default,
+    deny_unknown_fields,
+    expecting = "a rule (a map with a name and an action)"
+)]
+struct RuleSettings {
+    /// The name of the rule in logs, metrics and errors.
+    name: Given<RuleName>,
+    /// A remark for people.
+    description: Given<Text>,
+    /// Which events the rule is for; without it, every event.
+    when: Given<WhenSettings>,
+    /// What becomes of an event when the rule fails: it goes on as it was before the rule (keep, the default except for
+    /// redact), or it becomes a dead letter.
+    on_failure: Given<OnFailure>,
+    /// Examples that run with this rule alone.
+    examples: Given<List<ExampleSettings, 0>>,
+}
+
+/// Merges the events of one run into as few as the target needs.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(
+    default,
+    deny_unknown_fields,
+    expecting = "a map with window, keep_start, max_bytes, when"
+)]
+#[schemars(rename = "Coalesce")]
+struct CoalesceSettings {
+    /// Which events may be merged; without it, every event.
+    when: Given<WhenSettings>,
+    /// How long the first event of a run waits for others: 30s, or a number of seconds; at most 900 s.
+    window: Given<Window>,
+    /// Whether a START event is delivered before the end of its run. The default is true.
+    keep_start: Given<bool>,
+    /// The most bytes of a merged event.
+    max_bytes: Given<Size>,
+}
+
+/// Reads a rules file. Errors: all that is wrong with it, by line.
+pub(super) fn read(text: &str, sources: &Sources<'_>) -> Result<RuleSet, Vec<Problem>> {
+    let root = yaml::parse(text).map_err(|problem| vec![problem])?;
     if let Value::Null = root.value {
         // Perhaps half written: this must not count as a file without rules.
-        problems.say(root.at, "the file is empty; rules: [] means none");
-        return rules;
+        let message = "the file is empty; rules: [] means none";
+        return Err(vec![Problem::new(root.at, message)]);
     }
-    let Some(mut fields) = Fields::of(root, "a map with rules, coalesce and examples", problems)
-    else {
-        return rules;
+    let problems = Problems::default();
+    let reader = Reader {
+        sources,
+        problems: &problems,
     };
-    if let Some(node) = fields.get("version") {
-        let is_one = matches!(&node.value, Value::Number(number) if number.as_u64() == Some(1));
-        if !is_one {
-            node.expected("version 1", problems);
-        }
-    }
+    let mut rules = RuleSet::default();
+    let file: FileSettings = yaml::read(&root, &problems).unwrap_or_default();
+    rules.examples = examples(file.examples, None, &reader);
+    read_rules(&root, &mut rules, &reader);
+    problems.enter("coalesce: ");
+    let coalesce = root.member("coalesce");
+    let coalesce = coalesce.filter(|node| !matches!(node.value, Value::Null));
+    rules.coalesce = coalesce.and_then(|node| read_coalesce(node, &reader));
+    rules.warnings = problems.finish()?;
+    Ok(rules)
+}
+
+fn read_rules(root: &Node, rules: &mut RuleSet, reader: &Reader<'_>) {
+    let nodes = match root.member("rules") {
+        None => return,
+        Some(node) => match &node.value {
+            Value::List(nodes) => nodes,
+            Value::Null => return, // reported already
+            Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::Map(_) => {
+                let message = format!("expected a list of rules, found {}", node.found());
+                return reader.error(node.at, message);
+            }
+        },
+    };
     let mut lines = BTreeMap::new();
-    let nodes = fields.get("rules").map(|node| node.list("rules", problems));
-    for (index, node) in nodes.unwrap_or_default().iter().enumerate() {
-        problems.within = format!("rule {}: ", index + 1);
-        let Some(mut rule) = rule(node, sources, &mut rules.examples, problems) else {
+    let mut of_rules = Vec::new();
+    for (index, node) in nodes.iter().enumerate() {
+        reader.problems.enter(match name_of(node) {
+            Some(name) => format!("rule {name:?}: "),
+            None => format!("rule {}: ", index + 1),
+        });
+        let warnings = reader.problems.warning_count();
+        let Some(mut rule) = read_rule(node, &mut of_rules, reader) else {
             continue;
         };
         match lines.entry(rule.name.clone()) {
             Entry::Vacant(free) => {
                 free.insert(node.at.line);
             }
-            Entry::Occupied(taken) => {
-                let line = taken.get();
-                let message = format!(
-                    "the name is taken by the rule of line {line}; logs and counters tell rules apart by it"
-                );
-                problems.say(node.at, message);
+            Entry::Occupied(other) => {
+                let line = other.get();
+                let message = format!("the name is already used by the rule in line {line}");
+                reader.error(node.at, message);
             }
         }
         if let Some(message) = unreached(&rules.rules, &rule) {
-            problems.warn(node.at, &message);
-            rule.warnings.push(message);
+            reader.warn(node.at, message);
         }
+        rule.warnings = reader.problems.warnings_since(warnings);
         rules.rules.push(rule);
     }
-    problems.within = "coalesce: ".to_owned();
-    rules.coalesce = fields
-        .get("coalesce")
-        .and_then(|node| coalesce(node, problems));
-    problems.within.clear();
-    let nodes = fields
-        .get("examples")
-        .map(|node| node.list("examples", problems));
-    for node in nodes.unwrap_or_default() {
-        rules
-            .examples
-            .extend(Example::read(node, None, sources.file, problems));
-    }
-    fields.finish(problems);
-    rules
+    of_rules.append(&mut rules.examples);
+    rules.examples = of_rules;
 }
 
-fn rule(
-    node: &Node,
-    sources: &Sources<'_>,
-    examples: &mut Vec<Example>,
-    problems: &mut Problems,
-) -> Option<Rule> {
-    let mut fields = Fields::of(node, "a rule (a map with a name and an action)", problems)?;
-    let name: Option<Arc<str>> = match fields.get("name") {
-        Some(node) => rule_name(node, problems),
-        None => {
-            problems.say(
-                node.at,
-                "expected name: what logs and counters call the rule",
-            );
-            None
+/// The name of a rule, where it is a valid one.
+fn name_of(rule: &Node) -> Option<Arc<str>> {
+    let text = match &rule.member("name")?.value {
+        Value::Text(text) => text.clone(),
+        Value::Number(number) if !number.is_f64() => number.to_string(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::List(_) | Value::Map(_) => {
+            return None;
         }
     };
-    if let Some(name) = &name {
-        problems.within = format!("rule {name:?}: ");
+    RuleName::try_from(Text(text)).ok().map(|name| name.0)
+}
+
+fn read_rule(node: &Node, examples: &mut Vec<Example>, reader: &Reader<'_>) -> Option<Rule> {
+    let keys: Vec<&str> = ACTIONS.iter().map(|action| action.key).collect();
+    let settings: RuleSettings = yaml::read_besides(node, &keys, reader.problems)?;
+    if settings.name.is_absent() {
+        reader.error(node.at, "missing name: what logs and metrics call the rule");
     }
-    fields.text("description", problems);
-    let when = fields.get("when").map(|node| When::read(node, problems));
-    let failures = [
-        ("keep", OnFailure::Keep),
-        ("dead_letter", OnFailure::DeadLetter),
-    ];
-    let on_failure = fields
-        .get("on_failure")
-        .and_then(|node| node.choice(&failures, problems));
-    let mut actions = Vec::new();
-    for (key, read) in ACTIONS {
-        if let Some(node) = fields.has(key) {
-            actions.push((*key, node.at, read(node, sources, problems)));
-        }
-    }
-    let keys: Vec<&str> = ACTIONS.iter().map(|(key, _)| *key).collect();
-    if actions.is_empty() {
-        problems.say(
-            node.at,
-            format!("expected an action: one of {}", keys.join(", ")),
-        );
-    }
-    if let Some(((first, ..), more)) = actions.split_first() {
-        for (key, at, _) in more {
-            let message = format!(
-                "expected one action, found {key} besides {first}: make it a rule of its own"
-            );
-            problems.say(*at, message);
-        }
-    }
-    if let Some(node) = fields.get("examples") {
-        for node in node.list("examples", problems) {
-            examples.extend(Example::read(node, name.as_ref(), sources.file, problems));
-        }
-    }
-    fields.finish(problems);
-    let action = actions.into_iter().next().and_then(|(.., action)| action);
-    // What was to be hidden must not go out because hiding it failed.
-    let default = match &action {
-        Some(Action::Redact(_)) => OnFailure::DeadLetter,
-        Some(_) | None => OnFailure::Keep,
+    let name = settings.name.value().map(|name| name.0);
+    examples.extend(self::examples(settings.examples, name.as_ref(), reader));
+    let when = build_when(settings.when, reader);
+    let given = ACTIONS.iter();
+    let given = given.filter_map(|action| Some((action, node.member(action.key)?)));
+    let actions: Vec<_> = given
+        .map(|(action, node)| (action.key, node.at, (action.read)(node, reader)))
+        .collect();
+    let mut actions = actions.into_iter();
+    let Some((first, _, action)) = actions.next() else {
+        let message = format!("missing action: expected one of {}", keys.join(", "));
+        reader.error(node.at, message);
+        return None;
     };
-    let (when, action) = (when.unwrap_or_default(), action?);
-    let (before, prefix) = (problems.warnings.len(), problems.within.clone());
-    if let (Some(reason), Some(node)) = (when.never(), node.member("when")) {
-        problems.warn(node.at, format!("no event meets its conditions: {reason}"));
+    for (key, at, _) in actions {
+        let message =
+            format!("expected one action, found {first} and {key}: make {key} a rule of its own");
+        reader.error(at, message);
     }
-    if let Some(node) = ACTIONS.iter().find_map(|(key, _)| node.member(key)) {
-        warnings::warn(node, &action, problems);
-    }
-    let idle = problems.warnings.iter().skip(before);
-    let idle = idle.map(|warning| warning.message.trim_start_matches(&prefix).to_owned());
+    let action = action?;
     Some(Rule {
         name: name?,
         when,
+        on_failure: (settings.on_failure.value()).unwrap_or_else(|| action.on_failure()),
         action,
-        on_failure: on_failure.unwrap_or(default),
-        warnings: idle.collect(),
+        warnings: Vec::new(),
     })
 }
 
-/// Why nothing comes to a rule that stands behind these.
-fn unreached(earlier: &[Rule], rule: &Rule) -> Option<String> {
-    if let Some(before) = earlier.iter().find(|rule| rule.takes_all()) {
-        return Some(format!(
-            "never reached: {:?} drops every event",
-            before.name
-        ));
+fn read_coalesce(node: &Node, reader: &Reader<'_>) -> Option<Coalesce> {
+    let settings: CoalesceSettings = yaml::read(node, reader.problems)?;
+    let when = build_when(settings.when, reader);
+    let window = settings.window.spanned();
+    let at = window.as_ref().map_or(node.at, |window| window.at);
+    Some(Coalesce {
+        when,
+        window: window.map_or(Duration::from_secs(5), |window| window.value.0),
+        window_at: (at.line, at.column),
+        keep_start: settings.keep_start.value().unwrap_or(true),
+        max_bytes: settings.max_bytes.value().map(|size| size.0),
+    })
+}
+
+fn build_when(settings: Given<WhenSettings>, reader: &Reader<'_>) -> When {
+    let Some(settings) = settings.spanned() else {
+        return When::default();
+    };
+    let when = settings.value.build(reader);
+    if let Some(reason) = when.never() {
+        let message = format!("no event meets its conditions: {reason}");
+        reader.warn(settings.at, message);
     }
-    let (before, namespace) = warnings::emptied(earlier, &rule.action)?;
-    let name = &before.name;
+    when
+}
+
+fn examples(
+    settings: Given<List<ExampleSettings, 0>>,
+    rule: Option<&Arc<str>>,
+    reader: &Reader<'_>,
+) -> Vec<Example> {
+    let settings = settings.value().map(|List(settings)| settings);
+    let settings = settings.unwrap_or_default().into_iter();
+    settings
+        .filter_map(|example| example.value.build(example.at, rule, reader))
+        .collect()
+}
+
+/// Why no event, or no name, is left for a rule after the `earlier` ones.
+fn unreached(earlier: &[Rule], rule: &Rule) -> Option<String> {
+    let drops_all = |rule: &&Rule| rule.action.drops() && rule.when.is_always();
+    if let Some(Rule { name, .. }) = earlier.iter().find(drops_all) {
+        return Some(format!("never reached: {name:?} drops every event"));
+    }
+    let (role, names) = rule.action.selects()?;
+    let mut emptied = None;
+    for namespace in names.namespace.as_ref()?.literals()? {
+        let mut actions = earlier.iter().map(|rule| &rule.action);
+        if actions.any(|action| action.may_produce(role, namespace)) {
+            return None;
+        }
+        let renames_all =
+            |rule: &&Rule| rule.action.empties(role, namespace) && rule.when.is_always();
+        emptied = Some((earlier.iter().find(renames_all)?, namespace));
+    }
+    let (Rule { name, .. }, namespace) = emptied?;
     Some(format!(
         "no name is left for it: {name:?} renames all in {namespace:?}"
     ))
 }
 
-impl Rule {
-    /// Whether no event goes past it.
-    fn takes_all(&self) -> bool {
-        matches!(self.action, Action::Drop) && self.when.is_always()
-    }
-}
+/// The name of a rule: a label of metrics.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(try_from = "Text")]
+#[schemars(inline, extend("minLength" = 1, "maxLength" = LONGEST_NAME, "pattern" = "^[ -~]*$"))]
+struct RuleName(Arc<str>);
 
-/// The names of rules are labels of metrics.
-fn rule_name(node: &Node, problems: &mut Problems) -> Option<Arc<str>> {
-    let name = node.text(problems)?;
-    let printable = name.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-    if name.is_empty() || name.len() > LONGEST_NAME || !printable {
-        let what = format!("a name of 1 to {LONGEST_NAME} printable ASCII characters");
-        node.expected(what, problems);
-        return None;
-    }
-    Some(Arc::from(name))
-}
+impl TryFrom<Text> for RuleName {
+    type Error = String;
 
-type Read = fn(&Node, &Sources<'_>, &mut Problems) -> Option<Action>;
-
-/// Every action there is, by its key.
-const ACTIONS: &[(&str, Read)] = &[
-    ("rename", names::rename),
-    ("normalise", names::normalise),
-    ("redshift", names::redshift),
-    ("symlink_to_primary", names::symlink),
-    ("strip", names::strip),
-    ("facets", facets::facets),
-    ("redact", facets::redact),
-    ("add", facets::add),
-    ("drop_datasets", drop_datasets),
-    ("drop", drop),
-    ("script", plugins::script),
-    ("module", plugins::module),
-    ("transform", plugins::transform),
-];
-
-fn coalesce(node: &Node, problems: &mut Problems) -> Option<Coalesce> {
-    let mut fields = Fields::of(
-        node,
-        "a map with window, keep_start, max_bytes, when",
-        problems,
-    )?;
-    let when = fields.get("when").map(|node| When::read(node, problems));
-    let window = fields.get("window");
-    let at = window.map_or(node.at, |window| window.at);
-    let window = window.and_then(|node| seconds(node, problems));
-    let keep_start = fields.flag("keep_start", problems);
-    let max_bytes = fields
-        .get("max_bytes")
-        .and_then(|node| node.bytes(problems));
-    fields.finish(problems);
-    let when = when.unwrap_or_default();
-    if let (Some(reason), Some(node)) = (when.never(), node.member("when")) {
-        problems.warn(node.at, format!("no event meets its conditions: {reason}"));
-    }
-    Some(Coalesce {
-        when,
-        window: window.unwrap_or(Duration::from_secs(5)),
-        window_at: (at.line, at.column),
-        keep_start: keep_start.unwrap_or(true),
-        max_bytes,
-    })
-}
-
-fn seconds(node: &Node, problems: &mut Problems) -> Option<Duration> {
-    let text = node.text(problems)?;
-    let parsed = match text.parse::<u64>() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => humantime::parse_duration(&text).ok(),
-    };
-    let window = parsed.filter(|window| *window <= Duration::from_secs(LONGEST_WINDOW));
-    if window.is_none() {
-        node.expected(
-            format!("a time of at most {LONGEST_WINDOW}s, such as 30s"),
-            problems,
-        );
-    }
-    window
-}
-
-fn drop_datasets(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> Option<Action> {
-    Named::read(node, problems).map(Action::DropDatasets)
-}
-
-fn drop(node: &Node, _: &Sources<'_>, problems: &mut Problems) -> Option<Action> {
-    match node.value {
-        Value::Null | Value::Bool(true) => Some(Action::Drop),
-        Value::Bool(false) | Value::Number(_) | Value::Text(_) | Value::List(_) | Value::Map(_) => {
-            node.expected("drop: true", problems);
-            None
+    fn try_from(Text(name): Text) -> Result<RuleName, String> {
+        let printable = name.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        match !name.is_empty() && name.len() <= LONGEST_NAME && printable {
+            true => Ok(RuleName(Arc::from(name))),
+            false => Err(format!(
+                "expected a name of 1 to {LONGEST_NAME} printable ASCII characters, found {name:?}"
+            )),
         }
     }
 }
 
-/// A map of texts. `what` is what has to stand there, for an error.
-pub(super) fn texts(node: &Node, what: &str, problems: &mut Problems) -> Vec<(String, String)> {
-    let Value::Map(members) = &node.value else {
-        node.expected(what, problems);
-        return Vec::new();
-    };
-    if members.is_empty() {
-        problems.say(node.at, "an empty map does nothing");
+/// A window of time: seconds, or a duration such as `30s`.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(try_from = "Text")]
+#[schemars(inline, extend("minimum" = 0, "maximum" = LONGEST_WINDOW))]
+struct Window(Duration);
+
+impl TryFrom<Text> for Window {
+    type Error = String;
+
+    fn try_from(Text(text): Text) -> Result<Window, String> {
+        let parsed = match text.parse::<u64>() {
+            Ok(seconds) => Some(Duration::from_secs(seconds)),
+            Err(_) => humantime::parse_duration(&text).ok(),
+        };
+        let window = parsed.filter(|window| *window <= Duration::from_secs(LONGEST_WINDOW));
+        window.map(Window).ok_or_else(|| {
+            format!("expected a time of at most {LONGEST_WINDOW}s, such as 30s, found {text:?}")
+        })
     }
-    let members = members.iter();
-    members
-        .filter_map(|(key, value)| Some((key.text.clone(), value.text(problems)?)))
-        .collect()
 }
 
-/// A list of names of flags, or `all`.
-pub(super) fn flags<const N: usize>(
-    node: &Node,
-    names: [&'static str; N],
-    problems: &mut Problems,
-) -> [bool; N] {
-    let mut set = [false; N];
-    let mut choices: Vec<(&str, usize)> = names.iter().copied().zip(0..).collect();
-    choices.push(("all", N));
-    for node in node.at_least_one(problems) {
-        match node.choice(&choices, problems) {
-            Some(index) if index == N => set = [true; N],
-            Some(index) => {
-                if let Some(flag) = set.get_mut(index) {
-                    *flag = true;
-                }
+/// A rule with its action, for the JSON Schema.
+#[derive(Debug)]
+struct CompleteRule;
+
+impl JsonSchema for CompleteRule {
+    fn schema_name() -> Cow<'static, str> {
+        "Rule".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = RuleSettings::json_schema(generator);
+        if let Some(properties) = (schema.get_mut("properties")).and_then(|map| map.as_object_mut())
+        {
+            for action in ACTIONS {
+                let settings = (action.schema)(generator);
+                properties.insert(action.key.to_owned(), settings.into());
             }
-            None => {}
         }
+        let one_action = ACTIONS
+            .iter()
+            .map(|action| json!({"required": [action.key]}));
+        schema.insert(
+            "description".to_owned(),
+            "A rule: conditions and one action.".into(),
+        );
+        schema.insert("required".to_owned(), ["name"].as_slice().into());
+        schema.insert("oneOf".to_owned(), one_action.collect());
+        schema
     }
-    set
 }

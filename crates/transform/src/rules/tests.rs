@@ -3,6 +3,7 @@
 mod examples;
 mod explain;
 mod reading;
+mod schema;
 mod warnings;
 
 use std::collections::HashMap;
@@ -312,11 +313,14 @@ fn whatever_a_transform_does_the_event_goes_on_as_its_rule_says() {
         .with("no_json", |_| Ok(Arc::new(Bad("no json"))))
         .with("error", |_| Ok(Arc::new(Bad("error"))));
     for (name, why) in [
-        ("panic", "it panicked"),
-        ("rubbish", "what it gave is no OpenLineage event: "),
+        ("panic", "the action panicked"),
+        (
+            "rubbish",
+            "the action returned an invalid OpenLineage event: ",
+        ),
         (
             "no_json",
-            "what it gave is no OpenLineage event: json at ''",
+            "the action returned an invalid OpenLineage event: json at ''",
         ),
         ("error", "as told"),
     ] {
@@ -359,7 +363,7 @@ fn what_is_no_event_is_told_by_what_is_expected_where_and_quotes_nothing() {
     ] {
         let rules = rules(&format!("rules: [{{name: a, script: '{script}'}}]"));
         let steps = applied(&rules, &event("")).steps;
-        let why = format!("what it gave is no OpenLineage event: {why}");
+        let why = format!("the action returned an invalid OpenLineage event: {why}");
         assert!(
             matches!(&steps[0].outcome, StepOutcome::Failed(reason) if *reason == why),
             "{script}: {steps:?}"

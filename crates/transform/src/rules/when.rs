@@ -1,22 +1,26 @@
 //! The conditions of a rule: which events it is for.
 //!
 //! Each looks no further into the event than it has to, and the cheapest come first. A rule without conditions is for
-//! every event.
+//! every event. How they are written in the file is in `when/settings.rs`.
 
 mod explain;
 mod never;
+mod settings;
 
 use std::borrow::Cow;
 
 use openlineage::{Event, EventType, Identity, Json, Subject, holders};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
-use super::pattern::Patterns;
 pub use explain::UnmetCondition;
 pub(crate) use explain::UnmetRef;
+pub(crate) use settings::{WhenSettings, check_target};
 
-use super::yaml::{Fields, Node, Problems, Value};
+use super::named::Named;
+use super::pattern::Patterns;
 
-/// All of these.
+/// Conditions that all have to hold.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct When(Vec<Condition>);
 
@@ -37,8 +41,10 @@ enum Condition {
     Not(When),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+/// What an event describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
     Run,
     Job,
     Dataset,
@@ -53,149 +59,17 @@ enum Side {
     Any,
 }
 
-/// Patterns for a namespace and a name; what is not there matches.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Named {
-    pub(crate) namespace: Option<Patterns>,
-    pub(crate) name: Option<Patterns>,
-}
-
-impl Named {
-    pub(crate) fn matches(&self, identity: &Identity) -> bool {
-        let ok = |patterns: &Option<Patterns>, text: &str| {
-            patterns
-                .as_ref()
-                .is_none_or(|patterns| patterns.matches(text))
-        };
-        ok(&self.namespace, &identity.namespace) && ok(&self.name, &identity.name)
-    }
-
-    pub(super) fn read(node: &Node, problems: &mut Problems) -> Option<Named> {
-        let mut fields = Fields::of(node, "a map with namespace, name, or both", problems)?;
-        let mut patterns = |name| {
-            let node = fields.get(name)?;
-            Patterns::read(node, problems)
-        };
-        let named = Named {
-            namespace: patterns("namespace"),
-            name: patterns("name"),
-        };
-        if !fields.is_given("namespace") && !fields.is_given("name") {
-            problems.say(node.at, "expected namespace, name, or both");
-        }
-        fields.finish(problems);
-        Some(named)
-    }
-
-    pub(crate) fn told(&self) -> String {
-        let told = |what: &str, patterns: &Option<Patterns>| {
-            patterns
-                .as_ref()
-                .map(|patterns| format!("{what} {}", patterns.told()))
-        };
-        let both = [told("namespace", &self.namespace), told("name", &self.name)];
-        both.into_iter().flatten().collect::<Vec<_>>().join(", ")
-    }
-}
-
 impl When {
     /// The first condition that `event` does not meet.
-    pub(crate) fn miss<'w>(&'w self, event: &Event, target: &str) -> Option<UnmetRef<'w>> {
-        self.0
-            .iter()
-            .find(|condition| !condition.holds(event, target))
-            .map(UnmetRef)
+    pub(crate) fn first_unmet<'w>(&'w self, event: &Event, target: &str) -> Option<UnmetRef<'w>> {
+        let mut conditions = self.0.iter();
+        let unmet = conditions.find(|condition| !condition.holds(event, target));
+        unmet.map(UnmetRef)
     }
 
-    pub(super) fn read(node: &Node, problems: &mut Problems) -> When {
-        let mut conditions = Vec::new();
-        let Some(mut fields) = Fields::of(node, "conditions (a map)", problems) else {
-            return When::default();
-        };
-        if let Some(node) = fields.get("kind") {
-            let kinds = [
-                ("run", Kind::Run),
-                ("job", Kind::Job),
-                ("dataset", Kind::Dataset),
-            ];
-            conditions.push(Condition::Kind(choices(node, &kinds, problems)));
-        }
-        if let Some(node) = fields.get("event_type") {
-            let types = [
-                ("START", EventType::Start),
-                ("RUNNING", EventType::Running),
-                ("COMPLETE", EventType::Complete),
-                ("ABORT", EventType::Abort),
-                ("FAIL", EventType::Fail),
-                ("OTHER", EventType::Other),
-            ];
-            conditions.push(Condition::EventType(choices(node, &types, problems)));
-        }
-        let patterns = |name: &'static str, fields: &mut Fields<'_>, problems: &mut Problems| {
-            fields
-                .get(name)
-                .and_then(|node| Patterns::read(node, problems))
-        };
-        if let Some(node) = fields.get("target") {
-            for node in node.one_or_many() {
-                target(node, problems);
-            }
-            conditions.extend(Patterns::read(node, problems).map(Condition::Target));
-        }
-        if let Some(node) = fields.get("larger_than") {
-            conditions.extend(node.bytes(problems).map(Condition::LargerThan));
-        }
-        if let Some(node) = fields.get("smaller_than") {
-            conditions.extend(node.bytes(problems).map(Condition::SmallerThan));
-        }
-        if let Some(node) = fields.get("job") {
-            conditions.extend(Named::read(node, problems).map(Condition::Job));
-        }
-        conditions.extend(patterns("producer", &mut fields, problems).map(Condition::Producer));
-        for (name, side) in [
-            ("inputs", Side::Inputs),
-            ("outputs", Side::Outputs),
-            ("datasets", Side::Any),
-        ] {
-            if let Some(flag) = fields.flag(name, problems) {
-                conditions.push(Condition::Has(side, flag));
-            }
-        }
-        for (name, side) in [
-            ("input", Side::Inputs),
-            ("output", Side::Outputs),
-            ("dataset", Side::Any),
-        ] {
-            if let Some(node) = fields.get(name) {
-                conditions.extend(
-                    Named::read(node, problems).map(|named| Condition::Dataset(side, named)),
-                );
-            }
-        }
-        conditions.extend(patterns("facet", &mut fields, problems).map(Condition::Facet));
-        let mut list = |name: &'static str, fields: &mut Fields<'_>| {
-            let node = fields.get(name)?;
-            let items = node.list("conditions", problems);
-            if let Value::List(items) = &node.value
-                && items.is_empty()
-            {
-                problems.say(node.at, "an empty list does nothing");
-            }
-            Some(
-                items
-                    .iter()
-                    .map(|item| When::read(item, problems))
-                    .collect(),
-            )
-        };
-        let (any, all) = (list("any", &mut fields), list("all", &mut fields));
-        conditions.extend(any.map(Condition::Any));
-        conditions.extend(all.map(Condition::All));
-        if let Some(node) = fields.get("not") {
-            conditions.push(Condition::Not(When::read(node, problems)));
-        }
-        fields.finish(problems);
-        When(conditions)
+    /// Whether `event` meets all conditions.
+    pub(crate) fn holds(&self, event: &Event, target: &str) -> bool {
+        self.first_unmet(event, target).is_none()
     }
 }
 
@@ -228,31 +102,10 @@ impl Condition {
                 .iter()
                 .any(|dataset| named.matches(dataset)),
             Condition::Facet(patterns) => facets(event).iter().any(|facet| patterns.matches(facet)),
-            Condition::Any(any) => any.iter().any(|when| when.miss(event, target).is_none()),
-            Condition::All(all) => all.iter().all(|when| when.miss(event, target).is_none()),
-            Condition::Not(when) => when.miss(event, target).is_some(),
+            Condition::Any(any) => any.iter().any(|when| when.holds(event, target)),
+            Condition::All(all) => all.iter().all(|when| when.holds(event, target)),
+            Condition::Not(when) => !when.holds(event, target),
         }
-    }
-}
-
-fn choices<T: Copy>(node: &Node, from: &[(&str, T)], problems: &mut Problems) -> Vec<T> {
-    (node.at_least_one(problems).into_iter())
-        .filter_map(|node| node.choice(from, problems))
-        .collect()
-}
-
-/// Says when a text is the name of no target. A pattern may mean several.
-pub(super) fn target(node: &Node, problems: &mut Problems) {
-    let name = match &node.value {
-        Value::Text(text) if text.contains(['*', '?']) => return,
-        Value::Text(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
-        Value::Null | Value::Bool(_) | Value::List(_) | Value::Map(_) => return,
-    };
-    if !problems.targets.contains(&name) {
-        let targets = problems.targets.clone();
-        let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
-        node.expected_one_of(&targets, problems);
     }
 }
 

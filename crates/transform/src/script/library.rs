@@ -2,13 +2,13 @@
 //!
 //! | function | what it does |
 //! |---|---|
-//! | `drop()` | ends the script; the event goes no further |
-//! | `rename_datasets(event, \|id\| { …; id })` | calls the function with `#{namespace, name}` for every place that names a dataset, and puts what it gives back there: the same, to leave it |
-//! | `rename_datasets(event, extra, \|id, extra\| …)` | the same, with something more to know, such as a table |
+//! | `drop()` | ends the script and drops the event |
+//! | `rename_datasets(event, \|id\| { …; id })` | calls the function with `#{namespace, name}` for every position that names a dataset, and writes its result there: the same value leaves it |
+//! | `rename_datasets(event, extra, \|id, extra\| …)` | the same, with a further argument, such as a table |
 //! | `rename_jobs(event, …)` | the same for jobs: the job, its parent and root, dependencies |
 //! | `get_at(event, "/a/0/b")` | the value at a JSON Pointer (RFC 6901), `()` if there is none |
 //! | `set_at(event, "/a/b", value)` | puts it there, making the objects on the way; `-` adds to an array |
-//! | `remove_at(event, "/a/b")` | takes it away; tells whether it was there |
+//! | `remove_at(event, "/a/b")` | removes it; returns whether it was there |
 //! | `matches(text, pattern)` | whether the pattern (crate `regex`) is found in the text |
 //! | `captures(text, pattern)` | the first find and its groups, as an array; empty if there is none |
 //! | `regex_replace(text, pattern, replacement)` | every find replaced; `$1` and `${name}` are groups |
@@ -26,7 +26,7 @@ use rhai::{
 };
 
 use super::tree::Number;
-use super::{places, texts};
+use super::{positions, texts};
 
 pub(super) type Failure = Box<EvalAltResult>;
 
@@ -121,7 +121,7 @@ fn rename(
     f: &mut dyn FnMut(Map) -> Result<Dynamic, Failure>,
 ) -> Result<(), Failure> {
     const PARTS: [&str; 2] = ["namespace", "name"];
-    places::each(event, &mut |found, object| {
+    positions::each(event, &mut |found, object| {
         if found != role {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! The functions of scripts that look through texts: their own, and Rhai's own anew.
+//! The functions of scripts that look through texts: their own, and replacements of Rhai's.
 //!
 //! One call can look through a whole event, so each is charged steps by the size of the text: what bounds the steps
 //! of a script bounds its time too. Called by `library.rs`.

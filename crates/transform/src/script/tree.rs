@@ -1,4 +1,4 @@
-//! The event's text as a script's value, and back: what is still as it was comes out as it was written.
+//! Converts the event's text to a script's value and back: unchanged parts keep their text.
 //!
 //! Each part of the value is tagged with the place in the text that it was read from (Rhai keeps tags when values are
 //! copied and moved). Writing follows the value: an object or array that has a place is written as edits of the

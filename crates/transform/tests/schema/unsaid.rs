@@ -101,9 +101,19 @@ pub(crate) const UNSAID: &[Unsaid] = &[
         why: "which places an event cannot do without",
     },
     Unsaid {
-        text: "rules: [{name: r, redact: {pointers: a}}]",
+        text: "rules: [{name: r, drop: true, when: {target: shop}}]",
         reader: false,
-        why: "the syntax of pointers",
+        why: "which targets there are",
+    },
+    Unsaid {
+        text: "rules: [{name: r, drop: true, when: {target: [store, 7]}}]",
+        reader: false,
+        why: "the same, in a list",
+    },
+    Unsaid {
+        text: "rules: [{name: r, drop: true, examples: [{target: shop, given: {}, expect_unchanged: true}]}]",
+        reader: false,
+        why: "the same, in an example",
     },
     Unsaid {
         text: "rules: [{name: r, add: {facets: {a: {_producer: no uri}}}}]",

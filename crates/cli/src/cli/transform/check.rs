@@ -1,4 +1,4 @@
-//! `transform check`: everything that is wrong with a rules file, and what in it can never do anything.
+//! `transform check`: reports all errors of a rules file, and what in it can never do anything.
 
 use std::process::ExitCode;
 

@@ -1,5 +1,5 @@
-//! `transform explain`: for each event, which rules are for it, what keeps the others from it, why a rule left a name as
-//! it is, and at which places a name stands and which rule moves it there.
+//! `transform explain`: for each event, which rules apply, which condition of the others is not met, why a rule left a
+//! name as it is, and the positions of each name with the rules that change it there.
 
 use std::collections::HashMap;
 use std::process::ExitCode;
@@ -11,7 +11,7 @@ use clap::Args;
 use openlineage::{Event, Identity, Role};
 use serde_json::{Value, json};
 
-use super::show::{lines, notes, told};
+use super::show::{as_json, lines, notes};
 use super::{
     BOLD, DIM, File, Output, RuleLoader, TargetArgs, YELLOW, coloured, event, exit, input, paint,
     short,
@@ -28,10 +28,10 @@ pub(super) struct Arguments {
     files: Vec<String>,
 }
 
-/// What a terminal has at least.
+/// The width of the narrowest terminal.
 const WIDTH: usize = 80;
 
-/// As many names of a rule, and places of a name, as a person reads; `--output json` has all.
+/// How many names of a rule, and positions of a name, are printed; `--output json` has all.
 const SHOWN: usize = 10;
 
 pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<ExitCode> {
@@ -57,7 +57,7 @@ pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<
             rules.explain(&event, &context),
         );
         if arguments.file.output == Output::Json {
-            paint(&for_a_program(&place, &event, &explained).to_string())?;
+            paint(&as_json_with_names(&place, &event, &explained).to_string())?;
             continue;
         }
         let job = event.job();
@@ -77,7 +77,7 @@ pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<
             rules.coalesces(&event, prepare.target.as_str()),
         ) {
             (Verdict::Keep(_), Some(_)) => {
-                let note = "  coalesce: may become one with others of its run";
+                let note = "  coalesce: may be merged with others of its run";
                 paint(&coloured(note, DIM))?;
             }
             (Verdict::Keep(_) | Verdict::Drop { .. } | Verdict::DeadLetter { .. }, _) => {}
@@ -89,7 +89,7 @@ pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<
     Ok(exit(fine))
 }
 
-/// Why a rule left what it left.
+/// Describes why a rule left names as they are.
 fn reasons(step: &RuleStep) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for warning in &step.warnings {
@@ -108,7 +108,7 @@ fn reasons(step: &RuleStep) -> Vec<String> {
             continue;
         };
         lines.push(format!(
-            "    {} stays: {}",
+            "    {} is unchanged: {}",
             named(name.role, &name.name),
             unmet.condition
         ));
@@ -165,23 +165,27 @@ fn word(role: Role) -> &'static str {
     }
 }
 
-/// The places of each name, and which rule moved it there.
-fn names(places: &[NamePosition]) -> Vec<String> {
-    let mut lines = vec!["  where names stand, and which rule moves them:".to_owned()];
-    for group in grouped(places) {
+/// Lists the positions of each name, and the rules that change it there.
+fn names(positions: &[NamePosition]) -> Vec<String> {
+    let mut lines = vec!["  positions of names, and the rules that change them:".to_owned()];
+    for group in grouped(positions) {
         let Some(first) = group.first() else {
             continue;
         };
         lines.push(format!("    {}", named(first.role, &first.name)));
-        for place in group.iter().take(SHOWN) {
-            let moved: Vec<&str> = place.renamed_by.iter().map(|(rule, _)| &**rule).collect();
-            let moved = match moved.is_empty() {
-                true => coloured("stays", DIM),
-                false => moved.join(", "),
+        for position in group.iter().take(SHOWN) {
+            let changed: Vec<&str> = position
+                .renamed_by
+                .iter()
+                .map(|(rule, _)| &**rule)
+                .collect();
+            let changed = match changed.is_empty() {
+                true => coloured("unchanged", DIM),
+                false => changed.join(", "),
             };
-            lines.push(format!("      {}: {moved}", place.pointer));
+            lines.push(format!("      {}: {changed}", position.pointer));
         }
-        lines.extend(more(group.len(), "      ", "places"));
+        lines.extend(more(group.len(), "      ", "positions"));
     }
     match lines.len() {
         1 => Vec::new(),
@@ -189,29 +193,29 @@ fn names(places: &[NamePosition]) -> Vec<String> {
     }
 }
 
-/// The places by name, in the order in which names first appear.
-fn grouped(places: &[NamePosition]) -> Vec<Vec<&NamePosition>> {
+/// Groups positions by name, in the order in which names first appear.
+fn grouped(positions: &[NamePosition]) -> Vec<Vec<&NamePosition>> {
     let mut groups: Vec<Vec<&NamePosition>> = Vec::new();
     let mut known: HashMap<(&'static str, &Identity), usize> = HashMap::new();
-    for place in places {
+    for position in positions {
         let index = *known
-            .entry((word(place.role), &place.name))
+            .entry((word(position.role), &position.name))
             .or_insert(groups.len());
         match groups.get_mut(index) {
-            Some(group) => group.push(place),
-            None => groups.push(vec![place]),
+            Some(group) => group.push(position),
+            None => groups.push(vec![position]),
         }
     }
     groups
 }
 
-fn for_a_program(place: &str, event: &Event, explained: &Transformation) -> Value {
-    let mut value = told(place, event, explained);
+fn as_json_with_names(place: &str, event: &Event, explained: &Transformation) -> Value {
+    let mut value = as_json(place, event, explained);
     if let Some(rules) = value.get_mut("rules").and_then(Value::as_array_mut) {
         for (rule, step) in rules.iter_mut().zip(&explained.steps) {
-            let left = step.untouched.iter().map(|left| {
-                let mut one = json!({"of": word(left.role), "namespace": left.name.namespace, "name": left.name.name});
-                if let (Some(unmet), Some(members)) = (&left.unmet, one.as_object_mut()) {
+            let untouched = step.untouched.iter().map(|name| {
+                let mut one = json!({"of": word(name.role), "namespace": name.name.namespace, "name": name.name.name});
+                if let (Some(unmet), Some(members)) = (&name.unmet, one.as_object_mut()) {
                     members.insert("condition".to_owned(), json!(unmet.condition));
                     members.insert("expected".to_owned(), json!(unmet.expected));
                     members.insert("found".to_owned(), json!(unmet.found));
@@ -220,25 +224,25 @@ fn for_a_program(place: &str, event: &Event, explained: &Transformation) -> Valu
                 one
             });
             if let Some(members) = rule.as_object_mut() {
-                members.insert("left".to_owned(), left.collect());
+                members.insert("untouched".to_owned(), untouched.collect());
                 members.insert("warnings".to_owned(), json!(step.warnings));
             }
         }
     }
-    let places = name_positions(event, &explained.steps);
-    let names = grouped(&places).into_iter().filter_map(|group| {
+    let positions = name_positions(event, &explained.steps);
+    let names = grouped(&positions).into_iter().filter_map(|group| {
         let first = group.first()?;
-        let places = group.iter().map(|place| {
-            let moved = place.renamed_by.iter().map(|(rule, after)| {
+        let positions = group.iter().map(|position| {
+            let changed = position.renamed_by.iter().map(|(rule, after)| {
                 let after = after.as_ref().map(|after| match first.name.name.is_empty() {
                     true => json!({"namespace": after.namespace}),
                     false => json!({"namespace": after.namespace, "name": after.name}),
                 });
                 json!({"rule": &**rule, "after": after})
             });
-            json!({"pointer": place.pointer, "moved_by": moved.collect::<Vec<_>>()})
+            json!({"pointer": position.pointer, "changed_by": changed.collect::<Vec<_>>()})
         });
-        let mut one = json!({"of": word(first.role), "namespace": first.name.namespace, "places": places.collect::<Vec<_>>()});
+        let mut one = json!({"of": word(first.role), "namespace": first.name.namespace, "positions": positions.collect::<Vec<_>>()});
         if !first.name.name.is_empty() {
             one.as_object_mut()?.insert("name".to_owned(), json!(first.name.name));
         }

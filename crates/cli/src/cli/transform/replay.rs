@@ -1,4 +1,4 @@
-//! `transform replay`: the rules over an archive of events, and what would change, summed up.
+//! `transform replay`: applies the rules to an archive of events, and sums up what would change.
 
 use std::collections::{BTreeMap, HashMap};
 use std::process::ExitCode;
@@ -27,11 +27,11 @@ pub(super) struct Arguments {
     paths: Vec<String>,
 }
 
-/// Events that are looked at together, as one batch would, to see which become one.
-const TOGETHER: usize = 1_000;
+/// How many events are previewed at a time, as in one batch, to see which are merged.
+const PREVIEWED: usize = 1_000;
 
-/// Renamed names that are kept in memory; what comes after is counted only by rule.
-const KNOWN: usize = 100_000;
+/// How many renamed names are kept in memory; later ones are only counted by rule.
+const MOST_RENAMED: usize = 100_000;
 
 pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<ExitCode> {
     let rules = loader.rules(&arguments.file)?;
@@ -41,13 +41,13 @@ pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos} of {len} files, {msg}") {
         bar.set_style(style);
     }
-    let mut sum = Sum::new(&rules);
+    let mut sum = Summary::new(&rules);
     let (mut all, mut texts) = (true, 0);
     for source in &sources {
         let count = source.read(|found| {
             match event(&found) {
                 Ok(event) => sum.add(&rules, &prepare, event),
-                Err(error) => sum.refused(&found, error),
+                Err(error) => sum.add_invalid(&found, error),
             }
             Ok(())
         })?;
@@ -56,19 +56,21 @@ pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<
         bar.inc(1);
         bar.set_message(format!("{} events", sum.events));
     }
-    sum.together(&rules, &prepare);
+    sum.preview(&rules, &prepare);
     bar.finish_and_clear();
     match arguments.file.output {
         Output::Json => paint(&sum.json(arguments.names).to_string())?,
         Output::Text => paint(&sum.text(arguments.names))?,
     }
-    let worked = sum.rules.iter().all(|(_, of)| of.failed == 0);
-    Ok(exit(worked && all && texts > 0 && sum.invalid.count == 0))
+    let no_rule_failed = sum.rules.iter().all(|(_, of)| of.failed == 0);
+    Ok(exit(
+        no_rule_failed && all && texts > 0 && sum.invalid.count == 0,
+    ))
 }
 
 /// What would change.
 #[derive(Default)]
-struct Sum {
+struct Summary {
     events: usize,
     invalid: Invalid,
     unchanged: usize,
@@ -78,53 +80,53 @@ struct Sum {
     bytes_before: usize,
     bytes_after: usize,
     /// In the order of the file.
-    rules: Vec<(String, OfRule)>,
+    rules: Vec<(String, RuleCounts)>,
     renamed: BTreeMap<(Identity, Identity), usize>,
     waiting: Vec<(String, Event)>,
 }
 
-/// What stands in the files and is no event.
+/// Texts in the files that are not events.
 #[derive(Default)]
 struct Invalid {
     count: usize,
-    /// The first of them.
-    told: Vec<serde_json::Value>,
+    /// The first of them, with their positions.
+    first: Vec<serde_json::Value>,
 }
 
-/// Texts that are no events, of which it is said where they stand and why.
-const TOLD: usize = 20;
+/// How many texts that are not events are reported one by one.
+const MOST_REPORTED: usize = 20;
 
 #[derive(Default)]
-struct OfRule {
-    /// Events that it was for.
+struct RuleCounts {
+    /// Events that it applied to.
     applied: usize,
     changed: usize,
     dropped: usize,
     failed: usize,
     /// Why it failed the first time.
-    why: Option<String>,
+    reason: Option<String>,
 }
 
-impl Sum {
-    fn new(rules: &RuleSet) -> Sum {
-        Sum {
+impl Summary {
+    fn new(rules: &RuleSet) -> Summary {
+        Summary {
             rules: rules
                 .names()
-                .map(|name| (name.to_owned(), OfRule::default()))
+                .map(|name| (name.to_owned(), RuleCounts::default()))
                 .collect(),
-            ..Sum::default()
+            ..Summary::default()
         }
     }
 
-    /// Says of the first ones where they stand, and counts the others.
-    fn refused(&mut self, found: &LocatedEvent, error: String) {
+    /// Reports the first texts that are not events, and counts the others.
+    fn add_invalid(&mut self, found: &LocatedEvent, error: String) {
         self.invalid.count += 1;
-        if self.invalid.count <= TOLD {
+        if self.invalid.count <= MOST_REPORTED {
             self.invalid
-                .told
+                .first
                 .push(json!({"file": found.file, "line": found.line, "reason": error}));
             eprintln!("{error}");
-        } else if self.invalid.count == TOLD + 1 {
+        } else if self.invalid.count == MOST_REPORTED + 1 {
             eprintln!("further texts that are not events are only counted");
         }
     }
@@ -149,24 +151,24 @@ impl Sum {
                 StepOutcome::Dropped => of.dropped += 1,
                 StepOutcome::Failed(reason) => {
                     of.failed += 1;
-                    of.why.get_or_insert_with(|| reason.clone());
+                    of.reason.get_or_insert_with(|| reason.clone());
                 }
             }
         }
         match transformed.verdict {
             Verdict::Keep(after) if after.text() == event.text() => self.unchanged += 1,
-            Verdict::Keep(after) => self.renames(&event, &after),
+            Verdict::Keep(after) => self.add_renames(&event, &after),
             Verdict::Drop { .. } => self.dropped += 1,
             Verdict::DeadLetter { .. } => self.dead += 1,
         }
         self.waiting.push((String::new(), event));
-        if self.waiting.len() >= TOGETHER {
-            self.together(rules, prepare);
+        if self.waiting.len() >= PREVIEWED {
+            self.preview(rules, prepare);
         }
     }
 
-    /// Names that are another afterwards. Where a list has lost or won elements, nothing is said.
-    fn renames(&mut self, before: &Event, after: &Event) {
+    /// Counts names that change. An event whose lists have lost or gained elements is left out.
+    fn add_renames(&mut self, before: &Event, after: &Event) {
         let identities = |event: &Event| -> Vec<Identity> {
             let found = event.json().map(names).unwrap_or_default();
             let named = found.into_iter().filter(|name| match name.role {
@@ -187,14 +189,14 @@ impl Sum {
             return;
         }
         for (before, after) in befores.into_iter().zip(afters) {
-            if before != after && self.renamed.len() < KNOWN {
+            if before != after && self.renamed.len() < MOST_RENAMED {
                 *self.renamed.entry((before, after)).or_default() += 1;
             }
         }
     }
 
-    /// What goes out for the events since the last time.
-    fn together(&mut self, rules: &RuleSet, prepare: &Adapter) {
+    /// Counts what would be delivered for the waiting events.
+    fn preview(&mut self, rules: &RuleSet, prepare: &Adapter) {
         let events = std::mem::take(&mut self.waiting);
         let preview = preview(prepare, rules, events);
         self.delivered += preview.events.len();
@@ -219,21 +221,21 @@ impl Sum {
     fn text(&self, count: usize) -> String {
         let mut table = Table::new([
             ("rule", Fit::Wrap),
-            ("for", Fit::Whole),
+            ("applied", Fit::Whole),
             ("changed", Fit::Whole),
             ("dropped", Fit::Whole),
             ("failed", Fit::Wrap),
         ]);
         for (name, of) in &self.rules {
-            let OfRule {
+            let RuleCounts {
                 applied,
                 changed,
                 dropped,
                 failed,
-                why,
+                reason,
             } = of;
-            let failed = match why {
-                Some(why) => format!("{failed}: {why}"),
+            let failed = match reason {
+                Some(reason) => format!("{failed}: {reason}"),
                 None => failed.to_string(),
             };
             table.row([
@@ -248,8 +250,8 @@ impl Sum {
         let top = self.top(count);
         if !top.is_empty() {
             lines.push(match self.renamed.len() {
-                1 => "1 name becomes another:".to_owned(),
-                many => format!("{many} names become others; the most frequent:"),
+                1 => "1 name changes:".to_owned(),
+                many => format!("{many} names change; the most frequent:"),
             });
         }
         for (before, after, times) in top {
@@ -258,7 +260,7 @@ impl Sum {
                 before.namespace, before.name, after.namespace, after.name
             ));
         }
-        let Sum {
+        let Summary {
             events,
             invalid,
             unchanged,
@@ -283,7 +285,7 @@ impl Sum {
 
     fn json(&self, count: usize) -> serde_json::Value {
         let rules = self.rules.iter().map(|(name, of)| {
-            json!({"rule": name, "for": of.applied, "changed": of.changed, "dropped": of.dropped, "failed": of.failed, "why": of.why})
+            json!({"rule": name, "applied": of.applied, "changed": of.changed, "dropped": of.dropped, "failed": of.failed, "reason": of.reason})
         });
         let identity =
             |identity: &Identity| json!({"namespace": identity.namespace, "name": identity.name});
@@ -291,7 +293,7 @@ impl Sum {
             json!({"before": identity(before), "after": identity(after), "times": times})
         });
         json!({
-            "events": self.events, "invalid": self.invalid.count, "not_events": self.invalid.told, "unchanged": self.unchanged, "dropped": self.dropped,
+            "events": self.events, "invalid": self.invalid.count, "not_events": self.invalid.first, "unchanged": self.unchanged, "dropped": self.dropped,
             "dead_letters": self.dead, "delivered": self.delivered, "bytes_before": self.bytes_before,
             "bytes_after": self.bytes_after, "rules": rules.collect::<Vec<_>>(), "renamed": renamed.collect::<Vec<_>>(),
         })

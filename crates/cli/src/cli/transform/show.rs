@@ -200,7 +200,7 @@ fn differences(
         let idle = |step: &RuleStep| matches!(step.outcome, StepOutcome::Unchanged);
         changed += usize::from(!transformed.steps.iter().all(idle));
         match output {
-            Output::Json => paint(&told(place, event, &transformed).to_string())?,
+            Output::Json => paint(&as_json(place, event, &transformed).to_string())?,
             Output::Text => {
                 let label = format!("{place} {}", event.label());
                 paint(&coloured(&label, BOLD))?;
@@ -231,21 +231,21 @@ fn differences(
     Ok(fine)
 }
 
-/// What a rule did, for a person.
+/// Describes what a rule did, for a person.
 pub(super) fn lines(step: &RuleStep) -> Vec<String> {
     let rule = &step.rule;
     match &step.outcome {
-        StepOutcome::ConditionUnmet(miss) => {
-            let (condition, expected, found) = (miss.condition, &miss.expected, &miss.found);
-            let why = format!(
-                "not for it: {condition} is to be {expected}, found {}",
+        StepOutcome::ConditionUnmet(unmet) => {
+            let (condition, expected, found) = (unmet.condition, &unmet.expected, &unmet.found);
+            let reason = format!(
+                "does not apply: {condition}: expected {expected}, found {}",
                 short(found)
             );
-            vec![format!("  {rule}: {}", coloured(&why, DIM))]
+            vec![format!("  {rule}: {}", coloured(&reason, DIM))]
         }
         StepOutcome::Unchanged => vec![format!(
             "  {rule}: {}",
-            coloured("for it, nothing to do", DIM)
+            coloured("applies, changes nothing", DIM)
         )],
         StepOutcome::Dropped => vec![format!("  {rule}: {}", coloured("dropped", YELLOW))],
         StepOutcome::Failed(reason) => {
@@ -270,23 +270,23 @@ pub(super) fn lines(step: &RuleStep) -> Vec<String> {
     }
 }
 
-/// What a person has to know of the names besides: those that stay as they came, and those that differ by case only.
+/// Describes names that could not be resolved, and names that differ by case only.
 pub(super) fn notes(transformed: &Transformation) -> Vec<String> {
-    let stays = transformed.unresolved.iter().map(|unresolved| {
+    let unresolved = transformed.unresolved.iter().map(|unresolved| {
         let (namespace, reason) = (&unresolved.namespace, &unresolved.reason);
-        format!("  {namespace} stays: {reason}")
+        format!("  {namespace} is unchanged: {reason}")
     });
     let variants = variants(transformed).into_iter().map(|(namespace, names)| {
         let warning = coloured("warning", YELLOW);
         let names = names.join(", ");
         format!(
-            "  {warning}: {namespace}: {names} differ by case only: the store may tell them apart"
+            "  {warning}: {namespace}: {names} differ by case only: the store may treat them as different"
         )
     });
-    stays.chain(variants).collect()
+    unresolved.chain(variants).collect()
 }
 
-/// Names that differ by case only in what goes on, by namespace.
+/// Names that differ by case only in the event that is delivered, by namespace.
 fn variants(transformed: &Transformation) -> Vec<(String, Vec<String>)> {
     let Verdict::Keep(event) = &transformed.verdict else {
         return Vec::new();
@@ -307,16 +307,18 @@ fn changes(before: &Event, after: &Event) -> Vec<::transform::Difference> {
     }
 }
 
-/// The same for a program.
-pub(super) fn told(place: &str, event: &Event, transformed: &Transformation) -> Value {
+/// As [`lines`] and [`notes`], for a program.
+pub(super) fn as_json(place: &str, event: &Event, transformed: &Transformation) -> Value {
     let steps = transformed.steps.iter().map(|step| {
         let rule = &*step.rule;
         match &step.outcome {
-            StepOutcome::ConditionUnmet(miss) => json!({"rule": rule, "did": "not_for", "condition": miss.condition,
-                "expected": miss.expected, "found": miss.found}),
-            StepOutcome::Unchanged => json!({"rule": rule, "did": "nothing"}),
-            StepOutcome::Dropped => json!({"rule": rule, "did": "dropped"}),
-            StepOutcome::Failed(reason) => json!({"rule": rule, "did": "failed", "reason": reason}),
+            StepOutcome::ConditionUnmet(unmet) => json!({"rule": rule, "outcome": "condition_unmet",
+                "condition": unmet.condition, "expected": unmet.expected, "found": unmet.found}),
+            StepOutcome::Unchanged => json!({"rule": rule, "outcome": "unchanged"}),
+            StepOutcome::Dropped => json!({"rule": rule, "outcome": "dropped"}),
+            StepOutcome::Failed(reason) => {
+                json!({"rule": rule, "outcome": "failed", "reason": reason})
+            }
             StepOutcome::Changed { before, after } => {
                 let value = |text: &Option<String>| {
                     let text = text.as_deref()?;
@@ -325,7 +327,7 @@ pub(super) fn told(place: &str, event: &Event, transformed: &Transformation) -> 
                 let changes = changes(before, after).into_iter().map(|difference| {
                     json!({"pointer": difference.pointer, "before": value(&difference.before), "after": value(&difference.after)})
                 });
-                json!({"rule": rule, "did": "changed", "changes": changes.collect::<Vec<_>>()})
+                json!({"rule": rule, "outcome": "changed", "changes": changes.collect::<Vec<_>>()})
             }
         }
     });
@@ -337,20 +339,20 @@ pub(super) fn told(place: &str, event: &Event, transformed: &Transformation) -> 
             json!({"dead_letter_by": &**rule, "reason": reason})
         }
     };
-    let mut told =
+    let mut value =
         json!({"event": place, "kind": event.label(), "rules": steps, "verdict": verdict});
-    let stays = transformed.unresolved.iter();
-    let stays: Vec<Value> = stays
-        .map(|left| json!({"namespace": left.namespace, "reason": left.reason}))
+    let unresolved = transformed.unresolved.iter();
+    let unresolved: Vec<Value> = unresolved
+        .map(|name| json!({"namespace": name.namespace, "reason": name.reason}))
         .collect();
     let variants: Vec<Value> = variants(transformed)
         .into_iter()
         .map(|(namespace, names)| json!({"namespace": namespace, "names": names}))
         .collect();
-    for (key, values) in [("stays", stays), ("differ_by_case", variants)] {
-        if let (false, Some(told)) = (values.is_empty(), told.as_object_mut()) {
-            told.insert(key.to_owned(), values.into());
+    for (key, values) in [("unresolved", unresolved), ("differ_by_case", variants)] {
+        if let (false, Some(members)) = (values.is_empty(), value.as_object_mut()) {
+            members.insert(key.to_owned(), values.into());
         }
     }
-    told
+    value
 }

@@ -1,4 +1,4 @@
-//! `transform test`: the examples of a rules file, run and told like tests.
+//! `transform test`: runs the examples of a rules file, and reports them like tests.
 
 use std::process::ExitCode;
 
@@ -12,7 +12,7 @@ use super::{BOLD, DIM, File, GREEN, Output, RED, RuleLoader, coloured, exit, pai
 pub(super) struct Arguments {
     #[command(flatten)]
     file: File,
-    /// Only examples whose rule or name has this in it.
+    /// Run only examples whose rule or name contains this.
     #[arg(value_name = "TEXT")]
     filter: Option<String>,
 }
@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<
             &mut failed
         }) += 1;
         if !text {
-            let failures: Vec<Value> = result.failures.iter().map(told).collect();
+            let failures: Vec<Value> = result.failures.iter().map(as_json).collect();
             paint(
                 &json!({"rule": rule, "example": example.name, "line": example.line, "passed": result.passed(), "failures": failures})
                     .to_string(),
@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<
         } else {
             ("FAIL", RED)
         };
-        // An example without a name is called by its line already.
+        // The name of an example without one is its line.
         let line = format!("line {}", example.line);
         let line = if example.name == line {
             String::new()
@@ -76,7 +76,7 @@ pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<
         paint(&coloured(&summary, if failed == 0 { GREEN } else { RED }))?;
     }
     if passed + failed == 0 {
-        // A test that looks at nothing would pass for ever.
+        // A test without examples would always pass.
         match &arguments.filter {
             Some(filter) if !rules.examples().is_empty() => {
                 eprintln!("no example matches {filter:?}");
@@ -104,7 +104,7 @@ fn lines(failure: &Failure) -> Vec<String> {
     }
 }
 
-fn told(failure: &Failure) -> Value {
+fn as_json(failure: &Failure) -> Value {
     match failure {
         Failure::Value(difference) => {
             json!({"pointer": difference.pointer, "expected": difference.before, "found": difference.after})

@@ -1,8 +1,12 @@
 //! The case of names: how a store folds identifiers that are not quoted, so that two spellings of one table become
 //! one. Case-sensitive stores (MySQL on Linux, BigQuery, object stores, SQL Server by its collation) are not folded.
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 /// Upper or lower case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Case {
     /// `ORDERS`.
     Upper,

@@ -7,11 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
 
-use globset::{GlobBuilder, GlobMatcher};
 use openlineage::{Json, Kind, facets_named};
 
 use super::sql::{Dialect, sql_literals_in};
 use super::{Redact, quoted};
+use crate::rules::Glob;
 
 /// The shortest SQL text that is searched for elsewhere in the event: a shorter one occurs in other text by chance.
 const SHORTEST: usize = 12;
@@ -163,25 +163,12 @@ struct Query<'t> {
 }
 
 /// Whether a name matches, in any case: `Password` is as secret as `PASSWORD`.
-fn fits(glob: &GlobMatcher, name: &str) -> bool {
+fn fits(glob: &Glob, name: &str) -> bool {
+    // The upper case of `ß` is `SS`, which no comparison of single characters finds.
     let (lower, upper) = (name.to_lowercase(), name.to_uppercase());
-    if [name, &lower, &upper]
+    [name, &lower, &upper]
         .iter()
         .any(|name| glob.is_match(name))
-    {
-        return true;
-    }
-    // Only a mixed-case pattern has to be compiled again; as in `rules/pattern.rs`.
-    let pattern = glob.glob().glob();
-    let mixed = pattern.contains(char::is_uppercase) && pattern.contains(char::is_lowercase);
-    let any_case = || {
-        GlobBuilder::new(pattern)
-            .literal_separator(false)
-            .backslash_escape(true)
-            .case_insensitive(true)
-            .build()
-    };
-    mixed && any_case().is_ok_and(|glob| glob.compile_matcher().is_match(name))
 }
 
 /// The identities of the graph: names of datasets and jobs, and the ids of other runs.

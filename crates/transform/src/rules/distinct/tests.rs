@@ -26,13 +26,13 @@ fn stripped(inputs: &[&str], outputs: &[&str], strip: Strip) -> (Vec<String>, Ve
         list(outputs)
     );
     let event = Event::read(text.as_bytes(), Level::Strict).unwrap().event;
-    let renamed = rewrite_apart(
+    let renamed = rewrite_distinct(
         &event,
         |name| Some(id(&strip.dataset(name))),
         |name| {
             let judged = strip.judged(name);
-            Judged {
-                apart: id(&judged.apart),
+            Uniqueness {
+                distinct: id(&judged.apart),
                 kin: Some(judged.kin),
                 directed: true,
                 part: judged.part,
@@ -132,10 +132,10 @@ fn what_is_reported_has_no_secret_of_the_namespace() {
         namespace: name.namespace.clone(),
         name: text,
     };
-    let renamed = rewrite_apart(
+    let renamed = rewrite_distinct(
         &event,
         |name| Some(named(name, Strip::all().dataset(name))),
-        Judged::as_it_is,
+        Uniqueness::as_it_is,
     );
     assert_eq!(renamed.left.len(), 2);
     for left in renamed.left {

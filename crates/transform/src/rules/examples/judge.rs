@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Example, Failure};
 use crate::diff::{Difference, diff};
 
-/// What has to become of the events.
+/// An expectation of an example.
 #[derive(Debug, Clone)]
 pub(super) enum Expect {
     /// These, and no others.
@@ -31,7 +31,7 @@ pub(super) enum Expect {
 
 /// What became of the events of an example.
 #[derive(Default)]
-pub(super) struct Came {
+pub(super) struct Results {
     pub(super) kept: Vec<Event>,
     pub(super) dropped: Vec<Arc<str>>,
     pub(super) dead: Vec<String>,
@@ -40,7 +40,7 @@ pub(super) struct Came {
     pub(super) unresolved: Vec<String>,
 }
 
-impl Came {
+impl Results {
     /// Which names were not looked up: there is nothing to ask where examples run.
     pub(super) fn left(&self) -> Option<String> {
         (!self.unresolved.is_empty()).then(|| {
@@ -51,58 +51,58 @@ impl Came {
         })
     }
 
-    fn told(&self) -> String {
-        let mut told = Vec::new();
+    fn describe(&self) -> String {
+        let mut parts = Vec::new();
         let events = self.kept.len();
         if events > 0 {
-            told.push(format!(
+            parts.push(format!(
                 "{events} event{} went on",
                 if events == 1 { "" } else { "s" }
             ));
         }
-        told.extend(
+        parts.extend(
             self.dropped
                 .iter()
                 .map(|rule| format!("dropped by {rule:?}")),
         );
-        told.extend(
+        parts.extend(
             self.dead
                 .iter()
                 .map(|dead| format!("dead letter of {dead}")),
         );
-        told.extend(self.failed.iter().cloned());
-        told.extend(self.left());
-        told.join("; ")
+        parts.extend(self.failed.iter().cloned());
+        parts.extend(self.left());
+        parts.join("; ")
     }
 }
 
 impl Expect {
-    pub(super) fn check(&self, example: &Example, came: &Came, failures: &mut Vec<Failure>) {
+    pub(super) fn check(&self, example: &Example, results: &Results, failures: &mut Vec<Failure>) {
         let mut otherwise = |expected: String| {
             failures.push(Failure::Else {
                 expected,
-                found: came.told(),
+                found: results.describe(),
             });
         };
         match self {
-            Expect::Events(wanted) if wanted.len() != came.kept.len() => {
+            Expect::Events(wanted) if wanted.len() != results.kept.len() => {
                 otherwise(format!("{} event(s)", wanted.len()));
             }
             Expect::Events(wanted) => {
                 let many = wanted.len() > 1;
-                for (index, (wanted, found)) in wanted.iter().zip(&came.kept).enumerate() {
+                for (index, (wanted, found)) in wanted.iter().zip(&results.kept).enumerate() {
                     compare(wanted, found, many.then_some(index), failures);
                 }
             }
-            Expect::Unchanged if came.kept.len() != example.given.len() => {
+            Expect::Unchanged if results.kept.len() != example.given.len() => {
                 otherwise("unchanged".to_owned());
             }
             Expect::Unchanged => {
-                for (given, found) in example.given.iter().zip(&came.kept) {
+                for (given, found) in example.given.iter().zip(&results.kept) {
                     compare(given, found, None, failures);
                 }
             }
-            Expect::At(pointer, wanted) => match came.kept.as_slice() {
+            Expect::At(pointer, wanted) => match results.kept.as_slice() {
                 [event] => {
                     let wanted = wanted.to_string();
                     match (Json::parse(&wanted), under(event, pointer)) {
@@ -121,7 +121,7 @@ impl Expect {
                 }
                 _ => otherwise(format!("one event with {pointer}")),
             },
-            Expect::Absent(pointer) => match came.kept.as_slice() {
+            Expect::Absent(pointer) => match results.kept.as_slice() {
                 [event] => {
                     if let Some(found) = under(event, pointer) {
                         failures.push(Failure::Value(Difference {
@@ -135,7 +135,7 @@ impl Expect {
             },
             Expect::Dropped(rule) => {
                 let by = |dropped: &Arc<str>| rule.as_ref().is_none_or(|rule| **rule == **dropped);
-                if !came.kept.is_empty() || !came.dropped.iter().any(by) {
+                if !results.kept.is_empty() || !results.dropped.iter().any(by) {
                     otherwise(match rule {
                         Some(rule) => format!("dropped by {rule:?}"),
                         None => "dropped".to_owned(),
@@ -143,17 +143,17 @@ impl Expect {
                 }
             }
             Expect::NotDropped => {
-                if !came.dropped.is_empty() {
+                if !results.dropped.is_empty() {
                     otherwise("not dropped".to_owned());
                 }
             }
             Expect::Failed => {
-                if came.failed.is_empty() {
+                if results.failed.is_empty() {
                     otherwise("a rule that fails".to_owned());
                 }
             }
             Expect::DeadLetter => {
-                if came.dead.is_empty() {
+                if results.dead.is_empty() {
                     otherwise("a dead letter".to_owned());
                 }
             }

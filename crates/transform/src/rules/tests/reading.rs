@@ -1,9 +1,9 @@
-//! What is wrong with rules files, and how it is said.
+//! Errors of rules files, with their positions and messages.
 
 use super::*;
 
 #[test]
-fn everything_that_is_wrong_is_said_with_its_place() {
+fn every_error_is_reported_with_its_position() {
     let text = "\
 rules:
   - name: a
@@ -23,27 +23,27 @@ rule: 1
     let expected = [
         "3:18: rule \"a\": expected one of run, job, dataset, found \"runs\" (did you mean \"run\"?)",
         "3:29: rule \"a\": expected namespace, name, or both",
-        "3:30: rule \"a\": there is no key \"nam\" here (did you mean \"name\"?); expected namespace, name",
-        "4:31: rule \"a\": expected a map of old and new texts such as {old: new}, found a list",
-        "4:37: rule \"a\": there is no key \"to\" here; expected of, only, namespace, name",
-        "5:5: rule 2: expected name: what logs and counters call the rule",
+        "3:30: rule \"a\": unknown key \"nam\" (did you mean \"name\"?); expected namespace, name",
+        "4:31: rule \"a\": expected a map of keys and values, found a list",
+        "4:37: rule \"a\": unknown key \"to\"; expected of, only, namespace, name",
+        "5:5: rule 2: missing name: what logs and metrics call the rule",
         "5:29: rule 2: expected a new text, found an empty one",
-        "6:11: rule 2: expected one action, found drop besides rename: make it a rule of its own",
+        "6:11: rule 2: expected one action, found rename and drop: make drop a rule of its own",
         "8:27: rule \"a\": expected a regular expression, found \"(\": unclosed group",
         "9:17: rule \"a\": expected one of keep, dead_letter, found \"ignore\"",
-        "10:11: rule \"a\": expected drop: true, found \"no\"",
+        "10:11: rule \"a\": expected true, found \"no\"",
         "12:23: rule \"b\": expected a size such as 100 KB, found \"much\"",
         "13:20: coalesce: expected a time of at most 900s, such as 30s, found \"1h\"",
-        "14:1: there is no key \"rule\" here (did you mean \"rules\"?); expected version, rules, coalesce, examples",
+        "14:1: unknown key \"rule\" (did you mean \"rules\"?); expected version, rules, coalesce, examples",
     ];
     assert_eq!(problems(text), expected);
 }
 
 #[test]
-fn a_name_that_is_taken_and_a_file_that_is_not_there_are_problems() {
+fn a_duplicate_name_and_a_missing_file_are_errors() {
     let text = "rules:\n  - {name: a, drop: true}\n  - {name: a, drop: true}\n  - {name: s, script: {file: s.rhai}}\n  - {name: t, transform: mine}\n";
     let expected = [
-        "3:5: rule \"a\": the name is taken by the rule of line 2; logs and counters tell rules apart by it",
+        "3:5: rule \"a\": the name is already used by the rule in line 2",
         "4:30: rule \"s\": s.rhai: not found",
         "5:26: rule \"t\": this binary has no transform \"mine\"; it has none",
     ];
@@ -59,12 +59,12 @@ fn an_error_in_a_script_points_into_the_file() {
     );
     assert_eq!(
         problems("rules: {a: [}"),
-        ["1:12: not YAML: mismatched bracket '[' closed by '}'"]
+        ["1:12: invalid YAML: mismatched bracket '[' closed by '}'"]
     );
 }
 
 #[test]
-fn a_group_that_there_is_not_is_a_problem_and_not_an_empty_text() {
+fn an_unknown_group_is_an_error_and_not_an_empty_text() {
     let change = |to: &str| {
         let text = "rules: [{name: a, rename: {name: {regex: '^(?P<stem>.*)_tmp$', to: 'TO'}}}]";
         text.replace("TO", to)
@@ -73,26 +73,23 @@ fn a_group_that_there_is_not_is_a_problem_and_not_an_empty_text() {
         rules(&change(to));
     }
     for (to, said) in [
-        ("$1_prod", "there is no group 1_prod; write ${1}"),
-        ("$stem_x", "there is no group stem_x; write ${stem}"),
-        ("$$$2", "there is no group 2"),
+        ("$1_prod", "unknown group 1_prod; write ${1}"),
+        ("$stem_x", "unknown group stem_x; write ${stem}"),
+        ("$$$2", "unknown group 2"),
     ] {
         assert_eq!(problems(&change(to)), [format!("1:34: rule \"a\": {said}")]);
     }
 }
 
 #[test]
-fn a_value_that_is_missing_is_a_problem_and_not_a_rule_for_every_event() {
+fn a_missing_value_is_an_error_and_not_a_rule_for_every_event() {
     let text = "rules:\n  - name: a\n    when:\n    drop:\n  - name: b\n    when: {event_type: }\n    drop:\n";
     let expected = [
-        "3:5: rule \"a\": when: expected a value, found nothing",
-        "6:12: rule \"b\": event_type: expected a value, found nothing",
+        "3:5: rule \"a\": missing value for \"when\"",
+        "6:12: rule \"b\": missing value for \"event_type\"",
     ];
     assert_eq!(problems(text), expected);
-    assert_eq!(
-        problems("rules:\n"),
-        ["1:1: rules: expected a value, found nothing"]
-    );
+    assert_eq!(problems("rules:\n"), ["1:1: missing value for \"rules\""]);
     let [empty] = problems("# soon\n").try_into().unwrap();
     let empty: String = empty;
     assert!(empty.ends_with("the file is empty; rules: [] means none"));
@@ -100,7 +97,7 @@ fn a_value_that_is_missing_is_a_problem_and_not_a_rule_for_every_event() {
 }
 
 #[test]
-fn a_number_that_was_written_otherwise_has_to_stand_in_quotes() {
+fn a_number_that_yaml_changes_has_to_be_in_quotes() {
     let tags = |tags: &str| format!("rules: [{{name: a, add: {{tags: {{{tags}}}}}}}]");
     for number in ["00123", "1.10"] {
         let said = problems(&tags(&format!("zip: {number}")));
@@ -109,16 +106,16 @@ fn a_number_that_was_written_otherwise_has_to_stand_in_quotes() {
     rules(&tags("zip: '00123', year: 2024"));
 }
 
-/// Rules files and all that is said of each: nothing that is given and wrong is called missing, and no error speaks of
-/// what another place expects.
+/// Rules files and all errors of each: a wrong value is not called missing, and no error names what is expected
+/// elsewhere.
 #[test]
 fn an_error_says_what_is_expected_there_and_what_was_found() {
     for (text, said) in [
-        ("version: 2", "1:10: expected version 1, found 2"),
-        ("version: '1'", "1:10: expected version 1, found \"1\""),
+        ("version: 2", "1:10: expected 1, found 2"),
+        ("version: '1'", "1:10: expected 1, found \"1\""),
         (
             "rules: [{name: a, add: {tags: [pii]}}]",
-            "1:31: rule \"a\": expected a map of tags and values such as {team: data}, found a list",
+            "1:31: rule \"a\": expected a map of keys and values, found a list",
         ),
         (
             "rules: [{name: a, redact: {pointers: [a]}}]",
@@ -126,7 +123,7 @@ fn an_error_says_what_is_expected_there_and_what_was_found() {
         ),
         (
             "rules: [{name: a, redact: {pointers: [[a]]}}]",
-            "1:39: rule \"a\": expected a text, found a list",
+            "1:39: rule \"a\": expected a string, found a list",
         ),
         (
             "rules: [{name: a, redact: {sql_literals: yes}}]",
@@ -142,23 +139,23 @@ fn an_error_says_what_is_expected_there_and_what_was_found() {
         ),
         (
             "rules: [{name: a, add: {environment: [prod]}}]",
-            "1:38: rule \"a\": expected a text, found a list",
+            "1:38: rule \"a\": expected a string, found a list",
         ),
         (
             "rules: [{name: a, add: {job_type: {processing_type: [a], integration: b}}}]",
-            "1:53: rule \"a\": expected a text, found a list",
+            "1:53: rule \"a\": expected a string, found a list",
         ),
         (
             "rules: [{name: a, add: {owners: {name: [a]}}}]",
-            "1:40: rule \"a\": expected a text, found a list",
+            "1:40: rule \"a\": expected a string, found a list",
         ),
         (
             "rules: [{name: a, rename: {name: {regex: a, to: [b]}}}]",
-            "1:49: rule \"a\": expected a text, found a list",
+            "1:49: rule \"a\": expected a string, found a list",
         ),
         (
             "rules: [{name: a, rename: {name: {prefix: a}}}]",
-            "1:43: rule \"a\": expected a map of old and new prefixes such as {old/: new/}, found \"a\"",
+            "1:43: rule \"a\": expected a map of keys and values, found \"a\"",
         ),
         (
             "rules: [{name: a, rename: {name: {regex: a, hosts: b, to: c}}}]",
@@ -166,7 +163,7 @@ fn an_error_says_what_is_expected_there_and_what_was_found() {
         ),
         (
             "rules: [{name: a, facets: {keep: a, remove: b}}]",
-            "1:27: rule \"a\": expected a map with one of keep, remove and cap, found keep and remove",
+            "1:27: rule \"a\": expected one of keep, remove and cap, found keep and remove",
         ),
         (
             "rules: [{name: a, redshift: {account: 123}}]",
@@ -174,11 +171,11 @@ fn an_error_says_what_is_expected_there_and_what_was_found() {
         ),
         (
             "rules: [{name: a, drop: true, when: {job: {name: {regex: [a]}}}}]",
-            "1:58: rule \"a\": expected a text, found a list",
+            "1:58: rule \"a\": expected a string, found a list",
         ),
         (
             "rules: [{name: a, drop: true, examples: [{given: {}, expect_at: [a]}]}]",
-            "1:65: rule \"a\": expected a map of JSON Pointers and values, found a list",
+            "1:65: rule \"a\": expected a map, found a list",
         ),
     ] {
         assert_eq!(problems(text), [said], "{text}");
@@ -186,7 +183,7 @@ fn an_error_says_what_is_expected_there_and_what_was_found() {
 }
 
 #[test]
-fn the_key_that_was_meant_is_named() {
+fn the_word_that_was_probably_meant_is_named() {
     for (text, meant) in [
         ("rules: [{name: a, normalize: all}]", "normalise"),
         (

@@ -16,7 +16,7 @@ fn of(action: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_can_never_act_is_warned_of_at_its_place() {
+fn a_rule_that_can_never_act_is_warned_of_at_its_position() {
     for (action, at, part) in [
         (
             "rename: {namespace: {map: {a: b, c: c}}}",

@@ -1,4 +1,4 @@
-//! A condition that is not met, in words. Called only when somebody asks: `explain`.
+//! Describes a condition that an event does not meet. Called only by `explain`.
 
 use openlineage::{Event, Identity};
 
@@ -7,7 +7,7 @@ use super::{Condition, Side, datasets, facets, or_none, producer};
 /// A condition that an event does not meet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnmetCondition {
-    /// The condition, as it stands in the file: `job.name`.
+    /// The condition, as it is written in the file: `job.name`.
     pub condition: &'static str,
     /// What it asks for.
     pub expected: String,
@@ -15,12 +15,12 @@ pub struct UnmetCondition {
     pub found: String,
 }
 
-/// A condition that does not hold; told only when somebody asks.
+/// A condition that an event does not meet, described on request.
 pub(crate) struct UnmetRef<'w>(pub(super) &'w Condition);
 
 impl UnmetRef<'_> {
-    /// For a person.
-    pub(crate) fn told(&self, event: &Event, target: &str) -> UnmetCondition {
+    /// Describes what the condition expects and what the event has.
+    pub(crate) fn describe(&self, event: &Event, target: &str) -> UnmetCondition {
         let identity = |identity: &Identity| format!("{} {}", identity.namespace, identity.name);
         let datasets = |side| {
             let found: Vec<String> = datasets(event, side).iter().map(identity).collect();
@@ -42,7 +42,7 @@ impl UnmetRef<'_> {
                 format!("{types:?}").to_uppercase(),
                 event.label().to_owned(),
             ),
-            Condition::Target(patterns) => miss("target", patterns.told(), target.to_owned()),
+            Condition::Target(patterns) => miss("target", patterns.describe(), target.to_owned()),
             Condition::LargerThan(size) => miss(
                 "larger_than",
                 format!("{size} bytes"),
@@ -55,11 +55,11 @@ impl UnmetRef<'_> {
             ),
             Condition::Job(named) => miss(
                 "job",
-                named.told(),
+                named.describe(),
                 or_none(event.job().map(identity).unwrap_or_default()),
             ),
             Condition::Producer(patterns) => {
-                miss("producer", patterns.told(), or_none(producer(event)))
+                miss("producer", patterns.describe(), or_none(producer(event)))
             }
             Condition::Has(side, wanted) => {
                 let condition = match side {
@@ -75,16 +75,21 @@ impl UnmetRef<'_> {
                     Side::Outputs => "output",
                     Side::Any => "dataset",
                 };
-                miss(condition, named.told(), datasets(*side))
+                miss(condition, named.describe(), datasets(*side))
             }
-            Condition::Facet(patterns) => {
-                miss("facet", patterns.told(), or_none(facets(event).join(", ")))
-            }
-            Condition::Any(_) => miss("any", "one of them".to_owned(), "none".to_owned()),
-            Condition::All(all) => all.iter().find_map(|when| when.miss(event, target)).map_or(
-                miss("all", "all of them".to_owned(), "not all".to_owned()),
-                |missed| missed.told(event, target),
+            Condition::Facet(patterns) => miss(
+                "facet",
+                patterns.describe(),
+                or_none(facets(event).join(", ")),
             ),
+            Condition::Any(_) => miss("any", "one of them".to_owned(), "none".to_owned()),
+            Condition::All(all) => all
+                .iter()
+                .find_map(|when| when.first_unmet(event, target))
+                .map_or(
+                    miss("all", "all of them".to_owned(), "not all".to_owned()),
+                    |missed| missed.describe(event, target),
+                ),
             Condition::Not(_) => miss("not", "none of it".to_owned(), "all of it".to_owned()),
         }
     }

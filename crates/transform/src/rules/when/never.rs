@@ -1,6 +1,6 @@
-//! Conditions that no event meets, or every event: said where a rules file is checked.
+//! Finds conditions that no event meets, or that every event meets, for warnings.
 //!
-//! Finds what contradicts itself as it is written; what only the data could tell is not judged.
+//! Only contradictions in the file itself count; what depends on the data is not judged.
 
 use super::{Condition, Kind, Side, When};
 
@@ -46,7 +46,7 @@ impl Condition {
         match self {
             Condition::SmallerThan(0) => Some("no event has less than 0 bytes".to_owned()),
             Condition::Not(when) if when.is_always() => {
-                Some("every event meets what stands under not".to_owned())
+                Some("every event meets the conditions under not".to_owned())
             }
             Condition::Any(any) => {
                 let reasons: Option<Vec<String>> = any.iter().map(When::never).collect();

@@ -1,4 +1,4 @@
-//! From a text to values with their places, by way of `serde_saphyr`.
+//! Parses YAML into values with their positions, with `serde_saphyr`.
 
 use std::fmt;
 
@@ -12,9 +12,9 @@ use super::{At, Key, Node, Problem, Value};
 /// example has ten.
 const DEEPEST: usize = 32;
 
-/// Reads the text; with an error, there is nothing further to look at.
+/// Parses the text. Errors: the first position where it is not YAML.
 pub fn parse(text: &str) -> Result<Node, Problem> {
-    // YAML 1.2: `no`, `on` and `y` are texts. A job may be called so.
+    // YAML 1.2: `no`, `on` and `y` are strings. A job may be called so.
     let options = serde_saphyr::options! {
         strict_booleans: true,
         budget: serde_saphyr::budget! { max_depth: DEEPEST },
@@ -24,16 +24,16 @@ pub fn parse(text: &str) -> Result<Node, Problem> {
         Problem {
             line: at.map_or(0, |at| at.line()),
             column: at.map_or(0, |at| at.column()),
-            message: format!("not YAML: {}", first_line(&error.to_string())),
+            message: format!("invalid YAML: {}", first_line(&error.to_string())),
         }
     })
 }
 
-/// The message without the place, which is said already.
+/// The message without its position.
 fn first_line(text: &str) -> &str {
     let line = text.lines().next().unwrap_or_default();
     let line = line.strip_prefix("error: ").unwrap_or(line);
-    // What the caller of the parser could do about it is no advice for who writes the file.
+    // What the caller of the parser could do about it does not help whoever writes the file.
     let line = line
         .split_once(", set DuplicateKeyPolicy")
         .map_or(line, |(what, _)| what);
@@ -103,7 +103,7 @@ impl<'de> Visitor<'de> for Any {
         let number = serde_json::Number::from_f64(number);
         number
             .map(Value::Number)
-            .ok_or_else(|| E::custom("a number that JSON does not have"))
+            .ok_or_else(|| E::custom("a number that JSON cannot represent"))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Value, E> {

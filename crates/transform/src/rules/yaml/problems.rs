@@ -1,18 +1,30 @@
-//! What is wrong with a rules file, and what in it can never do anything: collected, so that a person sees all at once.
+//! The errors and warnings of a rules file, collected so that a person sees all of them at once.
 
+use std::cell::RefCell;
 use std::fmt;
 
 use super::At;
 
-/// One thing that is wrong with a rules file.
+/// An error or a warning, and where it is in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The line, from 1; 0 when the place is not known.
+    /// The line, from 1; 0 when the position is not known.
     pub line: u64,
     /// The column, from 1, in characters.
     pub column: u64,
     /// What is wrong, and what was expected.
     pub message: String,
+}
+
+impl Problem {
+    /// A problem at `at`.
+    pub fn new(at: At, message: impl fmt::Display) -> Problem {
+        Problem {
+            line: at.line,
+            column: at.column,
+            message: message.to_string(),
+        }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -26,46 +38,63 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All that is wrong so far.
+/// Collects problems. Shared by reference, so that a deserializer can report an error and go on.
 #[derive(Debug, Default)]
-pub(in crate::rules) struct Problems {
-    pub(in crate::rules) found: Vec<Problem>,
-    /// What is right as it is written and can do nothing.
-    pub(in crate::rules) warnings: Vec<Problem>,
-    /// Said before each message: the rule that is being read.
-    pub(in crate::rules) within: String,
-    /// The names that a target may have.
-    pub(in crate::rules) targets: Vec<String>,
+pub(crate) struct Problems {
+    errors: RefCell<Vec<Problem>>,
+    warnings: RefCell<Vec<Problem>>,
+    /// Prefix of each message: the rule that is being read.
+    scope: RefCell<String>,
 }
 
 impl Problems {
-    pub(in crate::rules) fn say(&mut self, at: At, message: impl fmt::Display) {
-        let message = format!("{}{message}", self.within);
-        let At { line, column } = at;
-        self.found.push(Problem {
-            line,
-            column,
-            message,
-        });
+    /// Prefixes the messages from now on: `rule "a": `.
+    pub(crate) fn enter(&self, scope: impl Into<String>) {
+        self.scope.replace(scope.into());
     }
 
-    /// As [`say`](Self::say), of what is no error: it can never do anything.
-    pub(in crate::rules) fn warn(&mut self, at: At, message: impl fmt::Display) {
-        let message = format!("{}{message}", self.within);
-        let At { line, column } = at;
-        self.warnings.push(Problem {
-            line,
-            column,
-            message,
-        });
+    /// Reports an error.
+    pub(crate) fn error(&self, at: At, message: impl fmt::Display) {
+        let message = format!("{}{message}", self.scope.borrow());
+        self.errors.borrow_mut().push(Problem::new(at, message));
     }
 
-    /// The value, or nothing and a problem.
-    pub(in crate::rules) fn ok<T>(
-        &mut self,
-        at: At,
-        result: Result<T, impl fmt::Display>,
-    ) -> Option<T> {
-        result.map_err(|error| self.say(at, error)).ok()
+    /// Reports what is no error, but can never do anything.
+    pub(crate) fn warn(&self, at: At, message: impl fmt::Display) {
+        let message = format!("{}{message}", self.scope.borrow());
+        self.warnings.borrow_mut().push(Problem::new(at, message));
+    }
+
+    /// Returns the value, or reports the error.
+    pub(crate) fn ok<T>(&self, at: At, result: Result<T, impl fmt::Display>) -> Option<T> {
+        result.map_err(|error| self.error(at, error)).ok()
+    }
+
+    /// The number of warnings so far.
+    pub(crate) fn warning_count(&self) -> usize {
+        self.warnings.borrow().len()
+    }
+
+    /// The warnings from number `from` on, without the prefix that they share.
+    pub(crate) fn warnings_since(&self, from: usize) -> Vec<String> {
+        let scope = self.scope.borrow();
+        let warnings = self.warnings.borrow();
+        let messages = warnings.iter().skip(from).map(|warning| &warning.message);
+        messages
+            .map(|message| message.strip_prefix(scope.as_str()).unwrap_or(message))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Returns the warnings, or all errors; both in the order of the file.
+    pub(crate) fn finish(self) -> Result<Vec<Problem>, Vec<Problem>> {
+        let position = |problem: &Problem| (problem.line, problem.column);
+        let (mut errors, mut warnings) = (self.errors.into_inner(), self.warnings.into_inner());
+        errors.sort_by_key(position);
+        warnings.sort_by_key(position);
+        match errors.is_empty() {
+            true => Ok(warnings),
+            false => Err(errors),
+        }
     }
 }

@@ -1,27 +1,29 @@
-//! Renaming, at every place where the specification puts a name: the one way in which any rule changes a dataset's or
-//! job's identity, so that no rule can miss a place and split the graph.
+//! The action `rename`: new names for datasets or jobs. How it is written in a rule is in `rename/settings.rs`.
+
+mod settings;
 
 use std::collections::BTreeMap;
 
-use openlineage::{Edits, Event, Identity, Role, positions};
+use openlineage::{Event, Identity, Role};
 use regex::Regex;
 
-use super::when::Named;
-use crate::mentions::{Moves, Uris};
+pub(super) use settings::RenameSettings;
+
+use super::{Action, ActionOutput, Effect};
+use crate::rules::{Context, NameMismatch, Named, UntouchedName, each_name, nearest, rewrite_with};
 
 /// New names for datasets or jobs.
 #[derive(Debug, Clone)]
-pub(crate) struct Rename {
-    pub(crate) of: Role,
-    /// Only these.
-    pub(crate) only: Named,
-    pub(crate) namespace: Vec<Change>,
-    pub(crate) name: Vec<Change>,
+struct Rename {
+    of: Role,
+    only: Named,
+    namespace: Vec<Change>,
+    name: Vec<Change>,
 }
 
 /// A new text for an old one.
 #[derive(Debug, Clone)]
-pub(crate) enum Change {
+enum Change {
     /// That text.
     Set(String),
     /// By the whole text.
@@ -35,26 +37,48 @@ pub(crate) enum Change {
     Hosts(Vec<String>, String),
 }
 
-impl Rename {
-    /// The text of `event` with new names; `None` when nothing changes.
-    pub(crate) fn apply(&self, event: &Event) -> Option<String> {
+impl Action for Rename {
+    fn apply(&self, event: &Event, _: &Context<'_>) -> Result<ActionOutput, String> {
         let alone = |namespace: &str| {
             let (namespace, name) = (namespace.to_owned(), String::new());
             let renamed = self.renamed(&Identity { namespace, name });
             renamed.map(|after| after.namespace)
         };
-        rewrite_with(event, self.of, |name| self.renamed(name), alone)
+        let text = rewrite_with(event, self.of, |name| self.renamed(name), alone);
+        Effect::of(event, text).map(ActionOutput::from)
     }
 
-    /// Whether no name of that role keeps that namespace.
-    pub(crate) fn takes_all_of(&self, role: Role, namespace: &str) -> bool {
+    fn untouched(&self, event: &Event) -> Vec<UntouchedName> {
+        each_name(event, self.of, |name| self.unmet(name))
+    }
+
+    fn selects(&self) -> Option<(Role, &Named)> {
+        Some((self.of, &self.only))
+    }
+
+    fn empties(&self, role: Role, namespace: &str) -> bool {
         let (namespace, name) = (namespace.to_owned(), String::new());
         let before = Identity { namespace, name };
         let after = self.renamed(&before).filter(|_| self.only.name.is_none());
         self.of == role && after.is_some_and(|after| after.namespace != before.namespace)
     }
 
-    pub(crate) fn renamed(&self, before: &Identity) -> Option<Identity> {
+    fn may_produce(&self, role: Role, namespace: &str) -> bool {
+        let mut changes = self.namespace.iter();
+        self.of == role
+            && changes.any(|change| match change {
+                Change::Set(new) => new == namespace,
+                Change::Map(map) => map.values().any(|new| new == namespace),
+                Change::Prefix(prefixes) => prefixes
+                    .iter()
+                    .any(|(_, new)| namespace.starts_with(new.as_str())),
+                Change::Regex(..) | Change::Hosts(..) => true,
+            })
+    }
+}
+
+impl Rename {
+    fn renamed(&self, before: &Identity) -> Option<Identity> {
         if !self.only.matches(before) {
             return None;
         }
@@ -67,6 +91,36 @@ impl Rename {
             namespace: changed(&self.namespace, &before.namespace),
             name: changed(&self.name, &before.name),
         })
+    }
+
+    /// Why it leaves `name`; `None` when it does not.
+    fn unmet(&self, name: &Identity) -> Option<Option<NameMismatch>> {
+        let Some(after) = self.renamed(name) else {
+            return Some(self.only.mismatch("only", name));
+        };
+        if after != *name {
+            return None;
+        }
+        let sides = [
+            ("namespace", &self.namespace, &name.namespace),
+            ("name", &self.name, &name.name),
+        ];
+        let changes = sides.into_iter().flat_map(|(side, changes, text)| {
+            changes
+                .iter()
+                .map(move |change| (side, change, text.as_str()))
+        });
+        let mut mismatches = changes.filter_map(|(side, change, text)| change.mismatch(side, text));
+        let first = mismatches.next();
+        // Of several changes that do nothing, the one that comes nearest.
+        Some(first.map(|first| {
+            match first.nearest {
+                Some(_) => first,
+                None => mismatches
+                    .find(|mismatch| mismatch.nearest.is_some())
+                    .unwrap_or(first),
+            }
+        }))
     }
 }
 
@@ -109,57 +163,59 @@ impl Change {
             }
         }
     }
+
+    /// What it looks for that `text` is not; `None` when the text is what the change makes of it.
+    fn mismatch(&self, side: &str, text: &str) -> Option<NameMismatch> {
+        let (kind, wanted, found): (&str, Vec<&str>, &str) = match self {
+            Change::Set(_) => return None,
+            Change::Map(map) => ("map", map.keys().map(String::as_str).collect(), text),
+            Change::Prefix(prefixes) => (
+                "prefix",
+                prefixes.iter().map(|(old, _)| old.as_str()).collect(),
+                text,
+            ),
+            Change::Regex(regex, _) => ("regex", vec![regex.as_str()], text),
+            Change::Hosts(hosts, _) => (
+                "hosts",
+                hosts.iter().map(String::as_str).collect(),
+                host(text),
+            ),
+        };
+        let already = match self {
+            Change::Regex(regex, _) => regex.is_match(text),
+            Change::Map(map) => map.contains_key(text),
+            Change::Set(_) | Change::Prefix(_) | Change::Hosts(..) => false,
+        };
+        if already {
+            return None;
+        }
+        let shown: Vec<&str> = wanted.iter().take(5).copied().collect();
+        let more = match wanted.len().saturating_sub(shown.len()) {
+            0 => String::new(),
+            more => format!(" or {more} others"),
+        };
+        Some(NameMismatch {
+            condition: format!("{side}.{kind}"),
+            expected: shown.join(" or ") + &more,
+            found: found.to_owned(),
+            nearest: nearest(found, &wanted),
+        })
+    }
 }
 
-/// The text of `event` with every name of that role given to `f`, and the places that repeat a namespace with it;
-/// `None` when nothing changes.
-pub(crate) fn rewrite(
-    event: &Event,
-    of: Role,
-    f: impl FnMut(&Identity) -> Option<Identity>,
-) -> Option<String> {
-    rewrite_with(event, of, f, |_| None)
-}
-
-/// The same; `alone` says what becomes of a namespace that no dataset of the event has: that of a query before its tables
-/// are known.
-fn rewrite_with(
-    event: &Event,
-    of: Role,
-    mut f: impl FnMut(&Identity) -> Option<Identity>,
-    alone: impl FnMut(&str) -> Option<String>,
-) -> Option<String> {
-    let found = event.json().map(positions).unwrap_or_default();
-    let mut edits = Edits::new(event.text());
-    let follows = of == Role::Dataset && !found.mentions.is_empty();
-    let mut moves = Moves::default();
-    for name in found.names.into_iter().filter(|name| name.role == of) {
-        let (Some(namespace), Some(own)) = (name.namespace.string(), name.name.string()) else {
-            continue;
-        };
-        let before = Identity {
-            namespace: namespace.into_owned(),
-            name: own.into_owned(),
-        };
-        let after = f(&before);
-        if follows {
-            let moved = after.as_ref().unwrap_or(&before);
-            moves.add(name.namespace, &before.namespace, &moved.namespace);
-        }
-        let Some(after) = after else {
-            continue;
-        };
-        if after.namespace != before.namespace {
-            edits.replace_string(name.namespace, &after.namespace);
-        }
-        if after.name != before.name {
-            edits.replace_string(name.name, &after.name);
-        }
+/// The host of a namespace, or all of one that has none.
+fn host(text: &str) -> &str {
+    let Some((_, rest)) = text.split_once("://") else {
+        return text;
+    };
+    let authority = rest.split(['/', ';', '?']).next().unwrap_or(rest);
+    let server = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, server)| server);
+    match server.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        Some(_) | None => server,
     }
-    if follows {
-        moves.follow(&found.mentions, Uris::Move, alone, &mut edits);
-    }
-    (!edits.is_empty()).then(|| edits.apply())
 }
 
 #[cfg(test)]

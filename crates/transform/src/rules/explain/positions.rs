@@ -1,6 +1,6 @@
-//! Where names stand in an event, and which rules renamed_by them there.
+//! The positions of names in an event, and the rules that changed them there.
 //!
-//! Follows each place from step to step, whatever comes or goes around it.
+//! Follows each position from step to step, whatever is added or removed around it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use openlineage::{Event, Identity, Json, Role, positions};
 use super::identity;
 use crate::rules::{RuleStep, StepOutcome};
 
-/// A place of an event that names a dataset or job, or repeats its namespace.
+/// A position in an event that names a dataset or a job, or repeats its namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamePosition {
     /// Of a dataset or a job.
@@ -19,20 +19,20 @@ pub struct NamePosition {
     pub name: Identity,
     /// JSON Pointer to the object with the name, or to the text.
     pub pointer: String,
-    /// The rules that renamed_by it, in order, with what it was afterwards; nothing where it was taken out.
+    /// The rules that changed it, in order, with the name afterwards; `None` where it was removed.
     pub renamed_by: Vec<(Arc<str>, Option<Identity>)>,
 }
 
-/// Every place where `event` names something, with the rules of `steps` that renamed_by it.
+/// Every position where `event` names something, with the rules of `steps` that changed it.
 pub fn name_positions(event: &Event, steps: &[RuleStep]) -> Vec<NamePosition> {
-    let mut placed = places(event);
-    // Where each of the places in the event of the step is in `placed`.
-    let mut now: Vec<usize> = (0..placed.len()).collect();
+    let mut found_at = names_in(event);
+    // For each position in the event of the step, its index in `found_at`.
+    let mut now: Vec<usize> = (0..found_at.len()).collect();
     for step in steps {
         let StepOutcome::Changed { before, after } = &step.outcome else {
             continue;
         };
-        let (was, is) = (places(before), places(after));
+        let (was, is) = (names_in(before), names_in(after));
         let mut next = Vec::with_capacity(is.len());
         let mut from = 0;
         for (before, index) in was.iter().zip(now) {
@@ -48,15 +48,15 @@ pub fn name_positions(event: &Event, steps: &[RuleStep]) -> Vec<NamePosition> {
             if let Some(found) = found {
                 from = found + 1;
             }
-            let Some(place) = placed.get_mut(index) else {
+            let Some(position) = found_at.get_mut(index) else {
                 continue;
             };
             match after {
                 Some(after) if after.name == before.name => {}
-                Some(after) => place
+                Some(after) => position
                     .renamed_by
                     .push((step.rule.clone(), Some(after.name.clone()))),
-                None => place.renamed_by.push((step.rule.clone(), None)),
+                None => position.renamed_by.push((step.rule.clone(), None)),
             }
             if after.is_some() {
                 next.push(index);
@@ -64,10 +64,10 @@ pub fn name_positions(event: &Event, steps: &[RuleStep]) -> Vec<NamePosition> {
         }
         now = next;
     }
-    placed
+    found_at
 }
 
-fn places(event: &Event) -> Vec<NamePosition> {
+fn names_in(event: &Event) -> Vec<NamePosition> {
     let Some(root) = event.json() else {
         return Vec::new();
     };

@@ -1,4 +1,4 @@
-//! The typed positions of names, in the map that a script sees: the same places as [`openlineage::names`] finds in the
+//! The typed positions of names, in the map that a script sees: the same positions as [`openlineage::names`] finds in the
 //! text, kept in step by a test (`tests.rs`).
 
 use openlineage::Role;

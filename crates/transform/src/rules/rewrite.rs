@@ -1,0 +1,57 @@
+//! Rewrites names at every position where the specification puts one: the only way in which a rule changes the identity
+//! of a dataset or a job, so that no rule can miss a position and split the graph.
+
+use openlineage::{Edits, Event, Identity, Role, positions};
+
+use crate::mentions::{Moves, Uris};
+
+/// Rewrites every name of that role with `f`, and the positions that repeat its namespace. Returns the new text; `None`
+/// when nothing changes.
+pub(crate) fn rewrite(
+    event: &Event,
+    of: Role,
+    f: impl FnMut(&Identity) -> Option<Identity>,
+) -> Option<String> {
+    rewrite_with(event, of, f, |_| None)
+}
+
+/// As [`rewrite`]. `alone` returns the new text of a namespace that no dataset of the event has: that of a query whose
+/// tables are not known yet.
+pub(crate) fn rewrite_with(
+    event: &Event,
+    of: Role,
+    mut f: impl FnMut(&Identity) -> Option<Identity>,
+    alone: impl FnMut(&str) -> Option<String>,
+) -> Option<String> {
+    let found = event.json().map(positions).unwrap_or_default();
+    let mut edits = Edits::new(event.text());
+    let follows = of == Role::Dataset && !found.mentions.is_empty();
+    let mut moves = Moves::default();
+    for name in found.names.into_iter().filter(|name| name.role == of) {
+        let (Some(namespace), Some(own)) = (name.namespace.string(), name.name.string()) else {
+            continue;
+        };
+        let before = Identity {
+            namespace: namespace.into_owned(),
+            name: own.into_owned(),
+        };
+        let after = f(&before);
+        if follows {
+            let moved = after.as_ref().unwrap_or(&before);
+            moves.add(name.namespace, &before.namespace, &moved.namespace);
+        }
+        let Some(after) = after else {
+            continue;
+        };
+        if after.namespace != before.namespace {
+            edits.replace_string(name.namespace, &after.namespace);
+        }
+        if after.name != before.name {
+            edits.replace_string(name.name, &after.name);
+        }
+    }
+    if follows {
+        moves.follow(&found.mentions, Uris::Move, alone, &mut edits);
+    }
+    (!edits.is_empty()).then(|| edits.apply())
+}
