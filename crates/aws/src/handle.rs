@@ -6,7 +6,13 @@ use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_smithy_runtime::client::defaults::default_http_client_plugin_v2;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
+use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
 use tokio::sync::OnceCell;
+
+use crate::client::Client;
 
 /// The AWS configuration (region, credentials, endpoints), loaded on first use. Cheap to clone: clones share it.
 #[derive(Clone, Default)]
@@ -31,11 +37,21 @@ impl Aws {
         }
     }
 
+    /// Returns a client for calls without an SDK.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        Client::new(self.clone())
+    }
+
     /// Returns the configuration, and loads it on the first call: region and settings are read from the environment, the
     /// profile and the instance metadata; credentials are looked for by the first request.
     pub async fn config(&self) -> &SdkConfig {
         let load = || async {
-            let mut loader = aws_config::defaults(BehaviorVersion::latest());
+            let version = BehaviorVersion::latest();
+            let mut loader = aws_config::defaults(version);
+            if let Some(client) = http_client(version) {
+                loader = loader.http_client(client);
+            }
             if let Some(timeout) = self.operation_timeout {
                 let timeouts = TimeoutConfig::builder().operation_timeout(timeout).build();
                 loader = loader.timeout_config(timeouts);
@@ -43,6 +59,24 @@ impl Aws {
             loader.load().await
         };
         self.loaded.get_or_init(load).await
+    }
+}
+
+/// The HTTP client that the SDKs use by default, once for all: each would open connections and read the certificates of the
+/// system for itself.
+fn http_client(version: BehaviorVersion) -> Option<SharedHttpClient> {
+    let plugin = default_http_client_plugin_v2(version)?;
+    let components = RuntimeComponentsBuilder::new("aws");
+    plugin.runtime_components(&components).http_client()
+}
+
+impl From<SdkConfig> for Aws {
+    /// Uses a configuration that is there already.
+    fn from(config: SdkConfig) -> Aws {
+        Aws {
+            loaded: Arc::new(OnceCell::from(config)),
+            operation_timeout: None,
+        }
     }
 }
 

@@ -1,8 +1,33 @@
-//! Access to AWS: the shared configuration, loaded when first needed.
+//! Access to AWS: the shared configuration, loaded when first needed, and a small client for the calls that do not justify
+//! an SDK.
 //!
 //! [`Aws`] is passed by reference to every component that may call AWS. A component asks for the configuration when it
-//! makes its first call, so a process that calls no service never looks for credentials.
+//! makes its first call, so a process that calls no service never looks for credentials. SQS and DataZone are called through
+//! their SDKs, which take [`Aws::config`]. Everything else is an [`Operation`]: a type that builds its request and reads its
+//! response, both pure. [`Client`] signs, sends, retries and limits it with the runtime that the SDKs share.
+//!
+//! To add a call, write its type into the module of its service, with a test against botocore's model in
+//! `tests/real/test_aws_calls.py`.
 
+mod client;
+mod endpoint;
+mod error;
 mod handle;
+mod protocol;
+mod service;
+mod xml;
 
+pub mod cloudformation;
+pub mod lambda;
+pub mod logs;
+pub mod redshift;
+pub mod redshift_serverless;
+pub mod s3;
+pub mod secrets_manager;
+
+pub use client::{Client, Pages};
+pub use endpoint::NoEndpoint;
+pub use error::{Error, ServiceError, UnreadableResponse};
 pub use handle::Aws;
+pub use protocol::{Operation, Paginated, Request, Response};
+pub use service::Service;

@@ -1,0 +1,121 @@
+//! CloudFormation: stacks and their outputs.
+
+use crate::error::UnreadableResponse;
+use crate::protocol::{Operation, Paginated, Request, Response};
+use crate::service::{Exceptions, Protocol, Service};
+use crate::xml;
+
+/// CloudFormation.
+pub static SERVICE: Service = Service {
+    id: "CloudFormation",
+    signing_name: "cloudformation",
+    host: "cloudformation",
+    protocol: Protocol::Query {
+        version: "2010-05-15",
+    },
+    endpoints: Exceptions::GovCloudIsFips,
+};
+
+/// Describes a stack, or all stacks of the region (`cloudformation:DescribeStacks`).
+#[derive(Debug, Clone, Default)]
+pub struct DescribeStacks {
+    /// The name or id of one stack.
+    pub stack_name: Option<String>,
+    /// The page.
+    pub next_token: Option<String>,
+}
+
+/// The stacks of one page.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stacks {
+    /// The stacks.
+    pub stacks: Vec<Stack>,
+    next_token: Option<String>,
+}
+
+/// A stack.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stack {
+    /// Its name.
+    pub name: String,
+    /// Such as `CREATE_COMPLETE`.
+    pub status: String,
+    /// Keys and values.
+    pub outputs: Vec<(String, String)>,
+}
+
+impl Operation for DescribeStacks {
+    const SERVICE: &'static Service = &SERVICE;
+    const NAME: &'static str = "DescribeStacks";
+    type Output = Stacks;
+
+    fn request(&self) -> Request {
+        Request::query::<Self>(&[
+            ("StackName", self.stack_name.as_deref()),
+            ("NextToken", self.next_token.as_deref()),
+        ])
+    }
+
+    fn read(response: Response) -> Result<Stacks, UnreadableResponse> {
+        let mut output = Stacks::default();
+        xml::document(&response.body, |name, result| match name {
+            "DescribeStacksResult" => xml::children(result, |name, element| match name {
+                "Stacks" => xml::children(element, |_, member| {
+                    output.stacks.push(stack(member)?);
+                    Ok(())
+                }),
+                "NextToken" => {
+                    output.next_token = Some(xml::text(element)?);
+                    Ok(())
+                }
+                _ => Ok(()),
+            }),
+            _ => Ok(()),
+        })?;
+        Ok(output)
+    }
+}
+
+impl Paginated for DescribeStacks {
+    fn next_token(output: &Stacks) -> Option<&str> {
+        output.next_token.as_deref()
+    }
+
+    fn with_token(self, token: String) -> DescribeStacks {
+        DescribeStacks {
+            next_token: Some(token),
+            ..self
+        }
+    }
+}
+
+fn stack(
+    element: &mut aws_smithy_xml::decode::ScopedDecoder<'_, '_>,
+) -> Result<Stack, UnreadableResponse> {
+    let mut stack = Stack::default();
+    xml::children(element, |name, field| {
+        match name {
+            "StackName" => stack.name = xml::text(field)?,
+            "StackStatus" => stack.status = xml::text(field)?,
+            "Outputs" => xml::children(field, |_, member| {
+                let (mut key, mut value) = (String::new(), String::new());
+                xml::children(member, |name, field| {
+                    match name {
+                        "OutputKey" => key = xml::text(field)?,
+                        "OutputValue" => value = xml::text(field)?,
+                        _ => {}
+                    }
+                    Ok(())
+                })?;
+                stack.outputs.push((key, value));
+                Ok(())
+            })?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    match stack.name.is_empty() {
+        true => Err(UnreadableResponse::without("StackName")),
+        false => Ok(stack),
+    }
+}

@@ -1,0 +1,142 @@
+//! Why a call failed, by what a caller can do about it.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_types::error::metadata::{
+    EMPTY_ERROR_METADATA, ErrorMetadata, ProvideErrorMetadata,
+};
+
+use crate::endpoint::NoEndpoint;
+
+/// A call to AWS that failed, after its retries.
+///
+/// `Display` names neither the message of the service, which may quote the request, nor a credential.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The service answered with an error.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// There is no answer: no connection, no credentials, or no time left. The request may have been carried out.
+    #[error("no answer from {service}")]
+    NoAnswer {
+        /// The service.
+        service: &'static str,
+        /// The reason.
+        source: BoxError,
+    },
+    /// The request was not sent.
+    #[error("the request to {service} could not be made")]
+    NotSent {
+        /// The service.
+        service: &'static str,
+        /// The reason.
+        source: BoxError,
+    },
+    /// The answer is larger than the caller allows.
+    #[error("the answer of {service} is larger than {limit} bytes")]
+    TooLarge {
+        /// The service.
+        service: &'static str,
+        /// The most that is read, in bytes.
+        limit: usize,
+    },
+    /// The answer is not what its model says.
+    #[error("the answer of {service} cannot be read")]
+    Unreadable {
+        /// The service.
+        service: &'static str,
+        /// The reason.
+        source: UnreadableResponse,
+    },
+}
+
+impl Error {
+    /// Whether the service answered with this error code.
+    #[must_use]
+    pub fn is(&self, code: &str) -> bool {
+        self.code() == Some(code)
+    }
+}
+
+impl ProvideErrorMetadata for Error {
+    fn meta(&self) -> &ErrorMetadata {
+        static NONE: ErrorMetadata = EMPTY_ERROR_METADATA;
+        match self {
+            Error::Service(error) => error.meta(),
+            Error::NoAnswer { .. }
+            | Error::NotSent { .. }
+            | Error::TooLarge { .. }
+            | Error::Unreadable { .. } => &NONE,
+        }
+    }
+}
+
+impl Error {
+    pub(crate) fn not_sent(service: &'static str, error: NoEndpoint) -> Error {
+        Error::NotSent {
+            service,
+            source: error.into(),
+        }
+    }
+}
+
+/// An error that a service answered with.
+#[derive(Clone)]
+pub struct ServiceError {
+    /// The HTTP status.
+    pub status: u16,
+    /// The service's own id of the request, for AWS support.
+    pub request_id: Option<String>,
+    pub(crate) metadata: ErrorMetadata,
+}
+
+impl ProvideErrorMetadata for ServiceError {
+    fn meta(&self) -> &ErrorMetadata {
+        &self.metadata
+    }
+}
+
+impl fmt::Display for ServiceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code().unwrap_or("error without a code"))?;
+        write!(f, " (status {}", self.status)?;
+        if let Some(id) = &self.request_id {
+            write!(f, ", request {id}")?;
+        }
+        f.write_str(")")
+    }
+}
+
+/// As `Display`: the message may quote the request.
+impl fmt::Debug for ServiceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ServiceError({self})")
+    }
+}
+
+impl StdError for ServiceError {}
+
+/// A response that does not follow the model of its operation.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct UnreadableResponse(pub(crate) String);
+
+impl UnreadableResponse {
+    /// Names a member that is missing.
+    pub(crate) fn without(member: &str) -> UnreadableResponse {
+        UnreadableResponse(format!("{member} is missing"))
+    }
+}
+
+impl From<serde_json::Error> for UnreadableResponse {
+    fn from(error: serde_json::Error) -> UnreadableResponse {
+        // Its text may quote what was read.
+        UnreadableResponse(format!(
+            "JSON: {:?} error in column {}",
+            error.classify(),
+            error.column()
+        ))
+    }
+}

@@ -1,0 +1,48 @@
+//! What differs between services: names, signing and protocol.
+
+/// A service of AWS.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Service {
+    /// The service id of its model, which names `AWS_ENDPOINT_URL_<ID>` and the profile's section
+    /// (<https://docs.aws.amazon.com/sdkref/latest/guide/ss-endpoints-table.html>).
+    pub(crate) id: &'static str,
+    /// The name that requests are signed for.
+    pub(crate) signing_name: &'static str,
+    /// The first label of its host names.
+    pub(crate) host: &'static str,
+    pub(crate) protocol: Protocol,
+    pub(crate) endpoints: Exceptions,
+}
+
+/// How requests and responses are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// awsJson1_1: the operation is `<prefix>.<name>` in `X-Amz-Target`.
+    Json { target_prefix: &'static str },
+    /// restJson1: method and path name the operation.
+    RestJson,
+    /// awsQuery: a form, answered in XML.
+    Query { version: &'static str },
+    /// restXml, as S3 speaks it.
+    S3,
+}
+
+/// Where a service departs from the common form of host names, as the endpoint rules of its model say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exceptions {
+    None,
+    /// Its usual endpoints in GovCloud are FIPS endpoints.
+    GovCloudIsFips,
+    /// Its usual endpoints are dual-stack endpoints.
+    AlwaysDualStack,
+    /// It writes `dualstack` before the region, and has no FIPS endpoints in China.
+    S3,
+}
+
+impl Service {
+    /// The name as its service model has it, such as `CloudWatch Logs`.
+    #[must_use]
+    pub fn id(&self) -> &'static str {
+        self.id
+    }
+}
