@@ -140,3 +140,28 @@ impl From<serde_json::Error> for UnreadableResponse {
         ))
     }
 }
+
+/// Returns code and message of a service's error, or the causes of an error that came from no service, as `redact` leaves
+/// them: a service may quote the request.
+pub fn summarize<E: StdError + ProvideErrorMetadata>(
+    error: &E,
+    redact: impl Fn(&str) -> String,
+) -> String {
+    match (error.code(), error.message()) {
+        (Some(code), Some(message)) => redact(&format!("{code}: {message}")),
+        (Some(code), None) => redact(code),
+        (None, _) => redact(&error_chain(error)),
+    }
+}
+
+/// Returns an error and its causes, from the outside in.
+#[must_use]
+pub fn error_chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -25,9 +25,11 @@ pub mod redshift_serverless;
 pub mod s3;
 pub mod secrets_manager;
 
+/// Code and message of an error: what the SDKs' errors have, and [`Error`] too.
+pub use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 pub use client::{Client, Pages};
 pub use endpoint::NoEndpoint;
-pub use error::{Error, ServiceError, UnreadableResponse};
+pub use error::{Error, ServiceError, UnreadableResponse, error_chain, summarize};
 pub use handle::Aws;
 pub use protocol::{Operation, Paginated, Request, Response};
 pub use service::Service;

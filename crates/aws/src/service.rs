@@ -1,5 +1,7 @@
 //! What differs between services: names, signing and protocol.
 
+use crate::endpoint::{self, NoEndpoint, Variant};
+
 /// A service of AWS.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Service {
@@ -44,5 +46,19 @@ impl Service {
     #[must_use]
     pub fn id(&self) -> &'static str {
         self.id
+    }
+
+    /// Returns its public endpoint in a region, as a URL.
+    ///
+    /// # Errors
+    ///
+    /// The region is not a region name, or the service has no such endpoint there.
+    pub fn endpoint(
+        &self,
+        region: &str,
+        fips: bool,
+        dual_stack: bool,
+    ) -> Result<String, NoEndpoint> {
+        endpoint::public(self, region, Variant { fips, dual_stack })
     }
 }

@@ -1,35 +1,32 @@
-//! What an error of an AWS service says, fit for a log line.
+//! Errors of AWS services as one line, fit for a log.
 //!
-//! Its code and message, or the chain of its causes; never the raw answer, which may hold a secret or an event. A message
-//! may quote the request, so it goes through `targets::words`: what looks like a key or a body is taken out.
+//! Code and message, or the chain of causes; never the raw response, which may hold a secret or an event. A message may
+//! quote the request, so it goes through `targets::words`, which removes what looks like a key or a body.
 
 use std::error::Error;
 
-use aws_sdk_sqs::error::ProvideErrorMetadata;
-use targets::{causes, words};
+use aws::ProvideErrorMetadata;
+use targets::words;
 
-/// Code and message, or the causes of an error that came from no service.
-pub fn said<E: Error + ProvideErrorMetadata>(error: &E) -> String {
-    match (error.code(), error.message()) {
-        (Some(code), Some(message)) => words(&format!("{code}: {message}")),
-        (Some(code), None) => words(code),
-        (None, _) => causes(error),
-    }
+/// Returns code and message, or the causes of an error that came from no service.
+pub fn summarize<E: Error + ProvideErrorMetadata>(error: &E) -> String {
+    aws::summarize(error, words)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use aws_sdk_sqs::error::ErrorMetadata;
+    use targets::causes;
 
     #[test]
-    fn an_error_says_its_code_and_message_or_its_causes() {
+    fn an_error_is_summarized_by_code_and_message_or_by_its_causes() {
         let error = ErrorMetadata::builder()
             .code("AccessDenied")
             .message("not authorized to perform: sqs:SendMessage")
             .build();
         let expected = "AccessDenied: not authorized to perform: sqs:SendMessage";
-        assert_eq!(said(&error), expected);
+        assert_eq!(summarize(&error), expected);
         let cause = std::io::Error::other("refused");
         let outer = std::io::Error::other(cause);
         assert!(causes(&outer).starts_with("refused"));
@@ -55,11 +52,11 @@ mod tests {
                 .code("Refused")
                 .message(&quote)
                 .build();
-            let said = said(&error);
-            assert!(said.starts_with("Refused: "), "{said}");
+            let line = summarize(&error);
+            assert!(line.starts_with("Refused: "), "{line}");
             assert!(
-                !said.contains("hunter2") && !said.contains("b3JpZ2lu"),
-                "{said}"
+                !line.contains("hunter2") && !line.contains("b3JpZ2lu"),
+                "{line}"
             );
         }
     }

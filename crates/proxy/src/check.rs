@@ -12,7 +12,7 @@ use aws_sdk_datazone::types::{
 };
 use tracing::{info, warn};
 
-use crate::aws_error::said;
+use crate::aws_error::summarize;
 use crate::telemetry::metric::Metric;
 
 /// Processing takes minutes: what is younger is left for the next look.
@@ -54,7 +54,7 @@ pub async fn look(
             break;
         }
         read += 1;
-        let page = page.map_err(|error| said(&error))?;
+        let page = page.map_err(|error| summarize(&error))?;
         let items = page.items();
         for event in items.iter().filter(|event| is_within(event, from, to)) {
             failed += 1;

@@ -13,6 +13,7 @@ pub mod ingest;
 pub mod lookup;
 pub mod pipeline;
 pub mod rules;
+pub mod secrets;
 pub mod serve;
 pub mod setup;
 pub mod telemetry;

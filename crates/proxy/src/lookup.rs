@@ -7,15 +7,15 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
-use crate::aws_error::said;
-use aws::Aws;
-use aws_config::{Region, SdkConfig};
-use aws_sdk_redshift::operation::describe_clusters::DescribeClustersError;
-use aws_sdk_redshiftserverless::operation::get_workgroup::GetWorkgroupError;
+use aws::redshift::{CLUSTER_NOT_FOUND, DescribeClusters};
+use aws::redshift_serverless::{GetWorkgroup, INVALID, NOT_FOUND};
+use aws::{Aws, Client};
 use futures::future::join_all;
 use moka::Expiry;
 use moka::future::Cache;
 use transform::{Endpoint, Flavour, Lookup, ShortName};
+
+use crate::aws_error::summarize;
 
 /// How long answers are good for. A warehouse keeps its address for life; a name that is unknown may be created.
 const FOUND: Duration = Duration::from_secs(3_600);
@@ -61,9 +61,7 @@ impl Lookups {
         };
         let resolved = wanted.into_iter().map(|name| async move {
             let ask = async {
-                let asked =
-                    tokio::time::timeout(LOOKUP, async { ask(aws.config().await, &name).await })
-                        .await;
+                let asked = tokio::time::timeout(LOOKUP, ask(aws, &name)).await;
                 asked.unwrap_or_else(|_| Lookup::Failed("the look-up took too long".to_owned()))
             };
             let answer = self.known.get_with_by_ref(&name, ask).await;
@@ -86,7 +84,7 @@ impl Expiry<ShortName, Lookup> for ByAnswer {
 }
 
 /// A workgroup of that name, or a cluster.
-async fn ask(aws: &SdkConfig, name: &ShortName) -> Lookup {
+async fn ask(aws: &Aws, name: &ShortName) -> Lookup {
     let workgroup = workgroup(aws, name).await;
     if let Ok(Some(endpoint)) = workgroup {
         return Lookup::Found(endpoint);
@@ -98,74 +96,49 @@ async fn ask(aws: &SdkConfig, name: &ShortName) -> Lookup {
     }
 }
 
-async fn workgroup(aws: &SdkConfig, name: &ShortName) -> Result<Option<Endpoint>, String> {
-    let config = aws_sdk_redshiftserverless::config::Builder::from(aws)
-        .region(Region::new(name.region.clone()));
-    let client = aws_sdk_redshiftserverless::Client::from_conf(config.build());
-    let workgroup = match client
-        .get_workgroup()
-        .workgroup_name(&name.identifier)
-        .send()
-        .await
-    {
-        Ok(answer) => answer.workgroup,
-        Err(error) => match error.as_service_error() {
-            // ValidationException: cluster identifiers may be shorter than workgroup names.
-            Some(
-                GetWorkgroupError::ResourceNotFoundException(_)
-                | GetWorkgroupError::ValidationException(_),
-            ) => None,
-            _ => return Err(format!("GetWorkgroup: {}", said(&error))),
-        },
+async fn workgroup(aws: &Aws, name: &ShortName) -> Result<Option<Endpoint>, String> {
+    let get = GetWorkgroup {
+        workgroup_name: name.identifier.clone(),
     };
-    Ok(workgroup.and_then(|workgroup| {
-        let endpoint = workgroup.endpoint?;
-        // arn:aws:redshift-serverless:<region>:<account>:workgroup/<id>
-        let account = workgroup
-            .workgroup_arn
-            .as_deref()
-            .and_then(|arn| arn.split(':').nth(4));
-        Some(found(
-            Flavour::Serverless,
-            name,
-            account.map(str::to_owned),
-            endpoint.address?,
-            endpoint.port,
-        ))
+    let workgroup = match client(aws, name).send(&get).await {
+        Ok(workgroup) => workgroup,
+        // Cluster identifiers may be shorter than workgroup names.
+        Err(error) if error.is(NOT_FOUND) || error.is(INVALID) => return Ok(None),
+        Err(error) => return Err(format!("GetWorkgroup: {}", summarize(&error))),
+    };
+    // arn:aws:redshift-serverless:<region>:<account>:workgroup/<id>
+    let account = account(workgroup.workgroup_arn.as_deref());
+    Ok(workgroup.endpoint.and_then(|endpoint| {
+        let (address, port) = (endpoint.address?, endpoint.port);
+        Some(found(Flavour::Serverless, name, account, address, port))
     }))
 }
 
-async fn cluster(aws: &SdkConfig, name: &ShortName) -> Result<Option<Endpoint>, String> {
-    let config =
-        aws_sdk_redshift::config::Builder::from(aws).region(Region::new(name.region.clone()));
-    let client = aws_sdk_redshift::Client::from_conf(config.build());
-    let clusters = match client
-        .describe_clusters()
-        .cluster_identifier(&name.identifier)
-        .send()
-        .await
-    {
-        Ok(answer) => answer.clusters.unwrap_or_default(),
-        Err(error) => match error.as_service_error() {
-            Some(DescribeClustersError::ClusterNotFoundFault(_)) => Vec::new(),
-            _ => return Err(format!("DescribeClusters: {}", said(&error))),
-        },
+async fn cluster(aws: &Aws, name: &ShortName) -> Result<Option<Endpoint>, String> {
+    let describe = DescribeClusters {
+        cluster_identifier: Some(name.identifier.clone()),
+        marker: None,
+    };
+    let clusters = match client(aws, name).send(&describe).await {
+        Ok(answer) => answer.clusters,
+        Err(error) if error.is(CLUSTER_NOT_FOUND) => return Ok(None),
+        Err(error) => return Err(format!("DescribeClusters: {}", summarize(&error))),
     };
     Ok(clusters.into_iter().next().and_then(|cluster| {
-        let endpoint = cluster.endpoint?;
         // arn:aws:redshift:<region>:<account>:namespace:<id>
-        let account = cluster
-            .cluster_namespace_arn
-            .as_deref()
-            .and_then(|arn| arn.split(':').nth(4));
-        Some(found(
-            Flavour::Provisioned,
-            name,
-            account.map(str::to_owned),
-            endpoint.address?,
-            endpoint.port,
-        ))
+        let account = account(cluster.namespace_arn.as_deref());
+        let (address, port) = (cluster.address?, cluster.port);
+        Some(found(Flavour::Provisioned, name, account, address, port))
     }))
+}
+
+/// A client in the region that the name says.
+fn client(aws: &Aws, name: &ShortName) -> Client {
+    aws.client().region(name.region.as_str()).timeout(LOOKUP)
+}
+
+fn account(arn: Option<&str>) -> Option<String> {
+    arn?.split(':').nth(4).map(str::to_owned)
 }
 
 fn found(
@@ -173,7 +146,7 @@ fn found(
     name: &ShortName,
     account: Option<String>,
     address: String,
-    port: Option<i32>,
+    port: Option<u16>,
 ) -> Endpoint {
     Endpoint {
         flavour,
@@ -181,8 +154,6 @@ fn found(
         region: name.region.clone(),
         account,
         address,
-        port: port
-            .and_then(|port| u16::try_from(port).ok())
-            .unwrap_or(name.port),
+        port: port.unwrap_or(name.port),
     }
 }

@@ -134,9 +134,7 @@ impl RuleStore {
         let place = match &config.source {
             None => None,
             Some(RulesSource::Path(path)) => Some(Place::folder(path)),
-            Some(RulesSource::S3 { bucket, key }) => {
-                Some(Place::s3(aws.config().await, bucket, key))
-            }
+            Some(RulesSource::S3 { bucket, key }) => Some(Place::s3(aws, bucket, key)),
         };
         let store = RuleStore {
             place,

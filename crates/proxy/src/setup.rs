@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws::Aws;
 use journal::{Claim, NotClaimed};
@@ -11,13 +12,16 @@ use targets::{OpenError, Resources, Target, TargetConfig};
 use tokio::net::TcpListener;
 use tracing::warn;
 
-use crate::aws_error::said;
 use crate::config::{self, Config, HASH_KEY, Part};
 use crate::ingest::Keys;
 use crate::lookup::Lookups;
 use crate::pipeline::Pipeline;
 use crate::queue::{Embedded, EmbeddedConfig, Queue, QueueConfig, QueueUrl, Sqs, SqsConfig};
 use crate::rules::{RuleOptions, RuleStore};
+use crate::secrets::{self, SecretError};
+
+/// How long the start waits for a secret.
+const SECRET: Duration = Duration::from_secs(10);
 
 /// Why a part could not be set up: the process does not start.
 #[derive(Debug, thiserror::Error)]
@@ -219,23 +223,21 @@ pub async fn domain(
     (config.target.kind.domain(aws).await).ok_or_else(wrong)
 }
 
-/// A key that is a whole secret: read once, so a new one needs a new start.
+/// Reads a key that is a whole secret. It is read once, so a new one needs a new start.
 async fn secret_text(aws: &Aws, setting: &str, id: &str) -> Result<String, NotStarted> {
-    let place = format!("{setting}: {id}");
-    let client = aws_sdk_secretsmanager::Client::new(aws.config().await);
-    let answer = client.get_secret_value().secret_id(id).send().await;
-    let answer = answer.map_err(|error| {
-        let why = format!("{place}: {}", said(&error));
-        match error.as_service_error() {
-            Some(_) => NotStarted::Wrong(why), // not there, or not for us
-            None => NotStarted::Busy(why),
+    let text = secrets::read(aws, id, SECRET).await.map_err(|error| {
+        let why = format!("{setting}: {id}: {error}");
+        match error.is_transient() {
+            true => NotStarted::Busy(why),
+            false => NotStarted::Wrong(why), // not there, or not for us
         }
     })?;
-    match answer.secret_string().map(str::trim) {
-        Some(key) if !key.is_empty() => Ok(key.to_owned()),
-        Some(_) | None => Err(NotStarted::Wrong(format!(
-            "{place}: the secret holds no text"
-        ))),
+    match text.trim() {
+        "" => {
+            let error = SecretError::NoText;
+            Err(NotStarted::Wrong(format!("{setting}: {id}: {error}")))
+        }
+        key => Ok(key.to_owned()),
     }
 }
 

@@ -6,7 +6,6 @@
 mod acknowledge;
 mod confirmation;
 mod dead_letters;
-mod error;
 mod large;
 mod message;
 mod receive;
@@ -14,6 +13,7 @@ mod send;
 
 use std::time::Duration;
 
+use aws::summarize;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::Region;
 use aws_sdk_sqs::config::retry::RetryConfig;
@@ -22,7 +22,6 @@ use aws_sdk_sqs::types::QueueAttributeName;
 
 use crate::{Depth, QueueUrl, Redact, SqsConfig, Unavailable};
 
-use self::error::summarize;
 use self::large::Bucket;
 use self::message::region;
 
@@ -51,8 +50,7 @@ pub struct Sqs {
 impl Sqs {
     /// Uses the configured queue, in the region that its URL names, with the credentials of `aws`.
     pub async fn new(aws: &aws::Aws, settings: &SqsConfig, redact: Redact) -> Sqs {
-        let aws = aws.config().await;
-        let mut config = aws_sdk_sqs::config::Builder::from(aws);
+        let mut config = aws_sdk_sqs::config::Builder::from(aws.config().await);
         if let Some(region) = region(settings.queue.url()) {
             config = config.region(Region::new(region.to_owned()));
         }

@@ -14,6 +14,7 @@ use std::cell::LazyCell;
 use std::error::Error;
 use std::io::Read;
 
+use aws::error_chain;
 use flate2::bufread::GzDecoder;
 
 pub(crate) use own::Own;
@@ -127,13 +128,7 @@ pub fn words(text: &str) -> String {
 /// An error and its causes, from the outside in, fit for a log line. Their `Debug` would hold the raw answer.
 #[must_use]
 pub fn causes(error: &dyn Error) -> String {
-    let mut told = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        told = format!("{told}: {cause}");
-        source = cause.source();
-    }
-    words(&told)
+    words(&error_chain(error))
 }
 
 /// `text` with an escape in place of each character that is not seen or turns the line around, and no longer than a log line

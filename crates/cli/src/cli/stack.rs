@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws::Aws;
-use proxy::aws_error::said;
+use aws::cloudformation::DescribeStacks;
+use proxy::aws_error::summarize;
 
 /// For one call: a person waits for it.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why a stack cannot be operated: it is not there, or it is not one of ours.
 #[derive(Debug, thiserror::Error)]
@@ -42,25 +43,18 @@ impl Stack {
             let why = "in which region? Set AWS_REGION, or a profile with one".to_owned();
             return Err(unknown(why));
         }
-        let client = aws_sdk_cloudformation::Client::new(aws.config().await);
-        let answer = client.describe_stacks().stack_name(name).send().await;
-        let answer = answer.map_err(|error| unknown(said(&error)))?;
-        let Some(stack) = answer.stacks().first() else {
-            return Err(unknown("there is none of that name".to_owned()));
+        let describe = DescribeStacks {
+            stack_name: Some(name.to_owned()),
+            next_token: None,
         };
-        let outputs = stack.outputs().iter();
-        let outputs = outputs.filter_map(|output| {
-            Some((
-                output.output_key()?.to_owned(),
-                output.output_value()?.to_owned(),
-            ))
-        });
+        let answer = aws.client().send(&describe).await;
+        let answer = answer.map_err(|error| unknown(summarize(&error)))?;
+        let stack = answer.stacks.into_iter().next();
+        let stack = stack.ok_or_else(|| unknown("there is none of that name".to_owned()))?;
         Ok(Stack {
             name: name.to_owned(),
-            status: stack
-                .stack_status()
-                .map_or_else(String::new, |status| status.as_str().to_owned()),
-            outputs: outputs.collect(),
+            status: stack.status,
+            outputs: stack.outputs.into_iter().collect(),
         })
     }
 

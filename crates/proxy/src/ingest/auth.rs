@@ -16,8 +16,8 @@ use tracing::warn;
 
 use super::answer::Refusal;
 use super::caller::Sender;
-use crate::aws_error::said;
 use crate::config::{self, Key, KeyRole, Written};
+use crate::secrets;
 
 /// How long the secret's keys are used without looking again: a withdrawn key works that long at most.
 const FRESH: Duration = Duration::from_secs(300);
@@ -168,10 +168,10 @@ impl Secret {
         let looking = self.looking.lock().await;
         let known = self.known.read().await.verdict(presented, role, FRESH);
         if known.is_none() {
-            let fetched = tokio::time::timeout(FETCH, self.fetch()).await;
+            let fetched = self.fetch().await;
             let mut known = self.known.write().await;
             known.tried_at = Some(Instant::now());
-            match fetched.unwrap_or_else(|_| Err("no answer in time".to_owned())) {
+            match fetched {
                 Ok(keys) => {
                     known.keys = Some(keys);
                     known.read_at = known.tried_at;
@@ -187,10 +187,8 @@ impl Secret {
     }
 
     async fn fetch(&self) -> Result<Vec<Key>, String> {
-        let client = aws_sdk_secretsmanager::Client::new(self.aws.config().await);
-        let request = client.get_secret_value().secret_id(&self.id);
-        let answer = request.send().await.map_err(|error| said(&error))?;
-        parse(answer.secret_string().unwrap_or_default())
+        let read = secrets::read(&self.aws, &self.id, FETCH).await;
+        parse(&read.map_err(|error| error.to_string())?)
     }
 }
 

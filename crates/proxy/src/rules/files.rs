@@ -6,13 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use aws_config::SdkConfig;
-use aws_sdk_s3::Client;
-use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws::s3::GetObject;
+use aws::{Aws, Client};
 use sha2::{Digest, Sha256};
 
 use super::RulesError;
-use crate::aws_error::said;
+use crate::aws_error::summarize;
 
 /// The largest rules file, script or module, in bytes: far above any that a person writes.
 const MAX_FILE: usize = 16_000_000;
@@ -56,15 +55,13 @@ impl Place {
         }
     }
 
-    pub(super) fn s3(aws: &SdkConfig, bucket: &str, key: &str) -> Place {
-        let timeouts = TimeoutConfig::builder().operation_timeout(FETCH).build();
-        let config = aws_sdk_s3::config::Builder::from(aws).timeout_config(timeouts);
+    pub(super) fn s3(aws: &Aws, bucket: &str, key: &str) -> Place {
         let (prefix, file) = match key.rsplit_once('/') {
             Some((prefix, file)) => (format!("{prefix}/"), file),
             None => (String::new(), key),
         };
         Place::S3 {
-            client: Client::from_conf(config.build()),
+            client: aws.client().timeout(FETCH).max_bytes(MAX_FILE),
             bucket: bucket.to_owned(),
             prefix,
             file: file.to_owned(),
@@ -129,15 +126,17 @@ impl Place {
             } => {
                 let key = format!("{prefix}{}", checked(name)?);
                 let place = format!("s3://{bucket}/{key}");
-                let get = client.get_object().bucket(bucket).key(key).send().await;
-                let object = get.map_err(|error| format!("{place}: {}", said(&error)))?;
-                let length = object.content_length().map(usize::try_from);
-                if !matches!(length, Some(Ok(length)) if length <= MAX_FILE) {
-                    return Err(format!("{place}: expected at most {MAX_FILE} bytes"));
+                let get = GetObject {
+                    bucket: bucket.clone(),
+                    key,
+                };
+                match client.send(&get).await {
+                    Ok(body) => Ok(body.into()),
+                    Err(aws::Error::TooLarge { limit, .. }) => {
+                        Err(format!("{place}: expected at most {limit} bytes"))
+                    }
+                    Err(error) => Err(format!("{place}: {}", summarize(&error))),
                 }
-                let body = object.body.collect().await;
-                body.map(|body| body.to_vec())
-                    .map_err(|error| format!("{place}: {error}"))
             }
         }
     }

@@ -7,8 +7,8 @@ use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sdk_sqs::types::BatchResultErrorEntry;
 use tokio::time::Instant;
 
-use super::error::summarize;
 use crate::Redact;
+use aws::summarize;
 
 /// Indices of entries, and why each of them failed.
 pub(super) type Failures = Vec<(usize, String)>;

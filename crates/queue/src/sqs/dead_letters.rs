@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use aws::summarize;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::Region;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
@@ -14,7 +15,6 @@ use aws_sdk_sqs::types::{
 };
 use openlineage::{Event, Level, OrderingKey};
 
-use super::error::summarize;
 use super::large::{Bucket, Pointer, SIZE};
 use super::message::{MAX_ENTRIES, deduplication, number, region, size, text};
 use super::seconds;
@@ -66,8 +66,7 @@ impl SqsDeadLetters {
         bucket: Option<String>,
         redact: Redact,
     ) -> SqsDeadLetters {
-        let aws = aws.config().await;
-        let mut config = aws_sdk_sqs::config::Builder::from(aws);
+        let mut config = aws_sdk_sqs::config::Builder::from(aws.config().await);
         if let Some(region) = region(dead_letters.url()) {
             config = config.region(Region::new(region.to_owned()));
         }

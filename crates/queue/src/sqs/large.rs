@@ -5,12 +5,10 @@
 
 use std::time::Duration;
 
-use super::error::{chain, summarize};
+use aws::s3::{DeleteObject, GetObject, NO_SUCH_KEY, PutObject};
+use aws::{Aws, Client, Error, summarize};
+
 use crate::{BodyError, Redact};
-use aws_sdk_s3::Client;
-use aws_sdk_s3::config::timeout::TimeoutConfig;
-use aws_sdk_s3::operation::get_object::GetObjectError;
-use aws_sdk_s3::primitives::ByteStream;
 
 /// What marks a message as a pointer: the body's size in bytes. Version 2 of the libraries, and version 1.
 pub(super) const SIZE: &str = "ExtendedPayloadSize";
@@ -21,7 +19,7 @@ const CLASS: &str = "software.amazon.payloadoffloading.PayloadS3Pointer";
 const CLASS_V1: &str = "com.amazon.sqs.javamessaging.MessageS3Pointer";
 
 /// Bytes of large bodies that a batch holds at once: as many as one event has at most (`max_decompressed_size`).
-const AT_ONCE: u64 = 32_000_000;
+const AT_ONCE: usize = 32_000_000;
 
 /// For a whole transfer: with the time that SQS may take, below the function's own time-out of 15 s.
 const TRANSFER: Duration = Duration::from_secs(4);
@@ -73,11 +71,9 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    pub(super) fn new(aws: &aws_config::SdkConfig, name: String, redact: Redact) -> Bucket {
-        let timeouts = TimeoutConfig::builder().operation_timeout(TRANSFER).build();
-        let config = aws_sdk_s3::config::Builder::from(aws).timeout_config(timeouts);
+    pub(super) fn new(aws: &Aws, name: String, redact: Redact) -> Bucket {
         Bucket {
-            client: Client::from_conf(config.build()),
+            client: aws.client().timeout(TRANSFER).max_bytes(AT_ONCE),
             name,
             redact,
         }
@@ -90,15 +86,14 @@ impl Bucket {
             key: format!("events/{id}"),
             bytes: body.len() as u64,
         };
-        let put = self
-            .client
-            .put_object()
-            .bucket(&self.name)
-            .key(&pointer.key)
-            .content_type("application/json")
-            .body(ByteStream::from(body.into_bytes()));
-        match put.send().await {
-            Ok(_) => Ok(pointer),
+        let put = PutObject {
+            bucket: self.name.clone(),
+            key: pointer.key.clone(),
+            content_type: "application/json",
+            body: body.into(),
+        };
+        match self.client.send(&put).await {
+            Ok(()) => Ok(pointer),
             Err(error) => Err(summarize(&error, self.redact)),
         }
     }
@@ -111,32 +106,23 @@ impl Bucket {
                 "the body lies in {place}, not in this queue's bucket"
             )));
         }
-        let request = self
-            .client
-            .get_object()
-            .bucket(&self.name)
-            .key(&pointer.key);
-        let answer = request
-            .send()
-            .await
-            .map_err(|error| match error.as_service_error() {
-                Some(GetObjectError::NoSuchKey(_)) => BodyError::Gone(format!(
-                    "the body is no longer in {place}: it was delivered before, or has expired"
-                )),
-                Some(_) | None => BodyError::Unavailable(summarize(&error, self.redact)),
-            })?;
-        let length = answer.content_length().unwrap_or_default();
-        if u64::try_from(length).is_ok_and(|length| length > AT_ONCE) {
-            return Err(BodyError::Gone(format!(
-                "{place} has {length} bytes, more than {AT_ONCE}"
-            )));
-        }
-        // The time-out of the operation ends with its headers.
-        let body = tokio::time::timeout(TRANSFER, answer.body.collect())
-            .await
-            .map_err(|_| BodyError::Unavailable(format!("{place} comes too slowly")))?
-            .map_err(|error| BodyError::Unavailable(chain(&error, self.redact)))?;
-        String::from_utf8(body.to_vec())
+        let get = GetObject {
+            bucket: self.name.clone(),
+            key: pointer.key.clone(),
+        };
+        let body = self.client.send(&get).await.map_err(|error| match error {
+            Error::Service(_) if error.is(NO_SUCH_KEY) => BodyError::Gone(format!(
+                "the body is no longer in {place}: it was delivered before, or has expired"
+            )),
+            Error::TooLarge { .. } => {
+                BodyError::Gone(format!("{place} has more than {AT_ONCE} bytes"))
+            }
+            Error::Service(_)
+            | Error::NoAnswer { .. }
+            | Error::NotSent { .. }
+            | Error::Unreadable { .. } => BodyError::Unavailable(summarize(&error, self.redact)),
+        })?;
+        String::from_utf8(body.into())
             .map_err(|_| BodyError::Gone(format!("{place} is no text in UTF-8")))
     }
 
@@ -145,15 +131,12 @@ impl Bucket {
         if pointer.bucket != self.name {
             return Ok(()); // not ours
         }
-        let request = self
-            .client
-            .delete_object()
-            .bucket(&self.name)
-            .key(&pointer.key);
-        match request.send().await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(summarize(&error, self.redact)),
-        }
+        let delete = DeleteObject {
+            bucket: self.name.clone(),
+            key: pointer.key.clone(),
+        };
+        let deleted = self.client.send(&delete).await;
+        deleted.map_err(|error| summarize(&error, self.redact))
     }
 }
 
@@ -161,7 +144,7 @@ impl Bucket {
 pub(super) fn now_or_later(pointers: &[Option<&Pointer>]) -> Vec<bool> {
     let mut held = 0u64;
     let mut fits = |bytes: u64| {
-        let fits = held == 0 || held.saturating_add(bytes) <= AT_ONCE;
+        let fits = held == 0 || held.saturating_add(bytes) <= AT_ONCE as u64;
         held = held.saturating_add(if fits { bytes.max(1) } else { 0 });
         fits
     };
@@ -202,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_batch_reads_no_more_large_bodies_than_it_can_hold() {
-        let (large, small) = (pointer(AT_ONCE - 10), pointer(5));
+        let (large, small) = (pointer(AT_ONCE as u64 - 10), pointer(5));
         let now = now_or_later(&[None, Some(&large), Some(&large), Some(&small), None]);
         assert_eq!(now, [true, true, false, true, true]);
         assert_eq!(now_or_later(&[Some(&pointer(u64::MAX))]), [true]);

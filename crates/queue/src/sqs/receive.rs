@@ -8,11 +8,11 @@ use futures::future::join_all;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::error::summarize;
 use super::large::{Pointer, now_or_later};
 use super::message::MAX_ENTRIES;
 use super::{REQUEST, Sqs, seconds};
 use crate::{BodyError, Record, Unavailable, once};
+use aws::summarize;
 
 /// How long one long poll may take, in seconds: short, so that a stop is noticed.
 const POLL: i32 = 1;

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
+use aws::error_chain;
 use flate2::write::GzEncoder;
 use openlineage::Event;
 use reqwest::header::{
@@ -338,13 +339,9 @@ impl OpenLineage {
         if error.is_timeout() {
             return "no answer in time".to_owned();
         }
-        let mut message = "no whole answer".to_owned();
-        let mut cause = std::error::Error::source(error);
-        while let Some(error) = cause {
-            message = format!("{message}: {error}");
-            cause = error.source();
-        }
-        self.keeper.causes(&message)
+        let causes = std::error::Error::source(error).map(error_chain);
+        let causes = causes.map_or(String::new(), |causes| format!(": {causes}"));
+        self.keeper.causes(&format!("no whole answer{causes}"))
     }
 }
 

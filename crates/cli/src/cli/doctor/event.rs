@@ -5,11 +5,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use aws::Aws;
+use aws::logs::FilterLogEvents;
+use aws::{Aws, ProvideErrorMetadata};
 use aws_sdk_datazone::types::{EventSummary, LineageEventProcessingStatus as Status, SortOrder};
-use aws_sdk_sqs::error::ProvideErrorMetadata;
 use indicatif::ProgressBar;
-use proxy::aws_error::said;
+use proxy::aws_error::summarize;
 use reqwest::Url;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -133,7 +133,7 @@ impl Way<'_> {
         Ok(match send.send().await {
             Ok(answer) => Ok(answer.message_id.unwrap_or_default()),
             Err(error) => {
-                let why = said(&error);
+                let why = summarize(&error);
                 Err(Step::unsure(
                     "accepted",
                     why,
@@ -173,23 +173,23 @@ impl Way<'_> {
     }
 
     async fn told(&self, log: &str, id: &str, started: SystemTime) -> Told {
-        let client = aws_sdk_cloudwatchlogs::Client::new(self.aws.config().await);
-        let since = aws_sdk_datazone::primitives::DateTime::from(started - SKEW);
-        let request = client
-            .filter_log_events()
-            .log_group_name(log)
-            .filter_pattern(format!("\"{id}\""))
-            .start_time(since.to_millis().unwrap_or_default());
-        let mut pages = request.into_paginator().send();
+        let since = (started - SKEW).duration_since(SystemTime::UNIX_EPOCH);
+        let since = since.unwrap_or_default().as_millis();
+        let mut pages = self.aws.client().pages(FilterLogEvents {
+            log_group_name: log.to_owned(),
+            filter_pattern: Some(format!("\"{id}\"")),
+            start_time: i64::try_from(since).ok(),
+            next_token: None,
+        });
         let mut last = Told::Silent;
         while let Some(page) = pages.next().await {
             let page = match page {
                 Ok(page) => page,
                 Err(error) => {
-                    return Told::Unreadable(said(&error));
+                    return Told::Unreadable(summarize(&error));
                 }
             };
-            let lines = page.events().iter().filter_map(|event| event.message());
+            let lines = page.events.iter().map(|event| event.message.as_str());
             for line in lines {
                 let line: Value = serde_json::from_str(line).unwrap_or_default();
                 match line.get("fields").map(|fields| judged(fields, self.stack)) {
@@ -341,7 +341,7 @@ fn advice(class: &str, stack: &Stack) -> String {
 }
 
 fn unseen<E: std::error::Error + ProvideErrorMetadata>(error: &E, action: &str) -> Step {
-    let why = said(error);
+    let why = summarize(error);
     Step::unsure(
         "processed",
         why,

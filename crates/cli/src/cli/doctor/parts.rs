@@ -6,21 +6,17 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::Context;
-use aws::Aws;
+use aws::lambda::{FunctionConfiguration, GetEventSourceMapping, GetFunctionConfiguration};
+use aws::{Aws, Client, ProvideErrorMetadata};
 use aws_config::Region;
-use aws_sdk_lambda::error::SdkError;
-use aws_sdk_lambda::operation::get_function_configuration::{
-    GetFunctionConfigurationError, GetFunctionConfigurationOutput,
-};
-use aws_sdk_lambda::types::{FunctionResponseType, LastUpdateStatus, State};
-use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sdk_sqs::types::QueueAttributeName;
-use proxy::aws_error::said;
+use proxy::aws_error::summarize;
 use proxy::config::{KeyRole, Written};
+use proxy::secrets::{self, SecretError};
 use reqwest::{StatusCode, Url};
 
 use super::Step;
-use crate::cli::stack::Stack;
+use crate::cli::stack::{PATIENCE, Stack};
 
 /// Seconds that a function may take to settle.
 const SETTLES: u32 = 30;
@@ -38,49 +34,48 @@ pub(super) fn stack(stack: &Stack) -> Step {
 
 /// Both functions, and what feeds the batch function.
 pub(super) async fn functions(aws: &Aws, stack: &Stack) -> anyhow::Result<Vec<Step>> {
-    let client = aws_sdk_lambda::Client::new(aws.config().await);
+    let client = aws.client();
     let mut steps = Vec::new();
     for (step, output) in [("ingest", "IngestFunction"), ("batch", "BatchFunction")] {
         let name = stack.output(output)?;
         steps.push(match settled(&client, name).await {
             Err(error) => unseen(step, &error, "lambda:GetFunctionConfiguration"),
             Ok(function) => {
-                let is_up = function.state() == Some(&State::Active)
-                    && function.last_update_status() != Some(&LastUpdateStatus::Failed);
-                let found = format!(
-                    "{name}, code {}",
-                    function.code_sha256().unwrap_or("unknown")
-                );
+                let is_up = function.state.as_deref() == Some("Active")
+                    && function.last_update_status.as_deref() != Some("Failed");
+                let code = function.code_sha256.as_deref().unwrap_or("unknown");
+                let found = format!("{name}, code {code}");
                 if is_up {
                     Step::good(step, found)
                 } else {
-                    let state = function.state().map_or("unknown", State::as_str);
-                    let why = function.last_update_status_reason();
-                    let mut why = [why, function.state_reason()].into_iter().flatten();
-                    let why = why.find(|why| !why.is_empty());
-                    let why = why.unwrap_or("no reason given");
+                    let state = function.state.as_deref().unwrap_or("unknown");
+                    let reasons = [function.last_update_status_reason, function.state_reason];
+                    let mut reasons = reasons.into_iter().flatten();
+                    let why = reasons.find(|why| !why.is_empty());
+                    let why = why.unwrap_or("no reason given".to_owned());
                     let found = format!("{found}: {state}, {why}");
                     Step::bad(step, found, "deploy the stack again")
                 }
             }
         });
     }
-    let mapping = client
-        .get_event_source_mapping()
-        .uuid(stack.output("BatchSource")?);
-    steps.push(match mapping.send().await {
+    let mapping = GetEventSourceMapping {
+        uuid: stack.output("BatchSource")?.to_owned(),
+    };
+    steps.push(match client.send(&mapping).await {
         Err(error) => unseen("source", &error, "lambda:GetEventSourceMapping"),
         Ok(mapping) => {
-            let state = mapping.state().unwrap_or("unknown");
-            let partial = FunctionResponseType::ReportBatchItemFailures;
+            let state = mapping.state.as_deref().unwrap_or("unknown");
+            let partial = "ReportBatchItemFailures".to_owned();
+            let types = mapping.function_response_types.unwrap_or_default();
             if state != "Enabled" {
                 let advice = "aws lambda update-event-source-mapping --enabled; until then events wait in the queue";
                 Step::bad("source", format!("the event source is {state}"), advice)
-            } else if !mapping.function_response_types().contains(&partial) {
+            } else if !types.contains(&partial) {
                 let advice = "deploy the stack again: without ReportBatchItemFailures one event takes its batch along";
                 Step::bad("source", "partial failures are not reported", advice)
             } else {
-                Step::good("source", format!("enabled, {} events a batch", mapping.batch_size().unwrap_or_default()))
+                Step::good("source", format!("enabled, {} events a batch", mapping.batch_size.unwrap_or_default()))
             }
         }
     });
@@ -88,16 +83,15 @@ pub(super) async fn functions(aws: &Aws, stack: &Stack) -> anyhow::Result<Vec<St
 }
 
 /// A function, once what was just deployed is there: for some seconds after that it is pending.
-async fn settled(
-    client: &aws_sdk_lambda::Client,
-    name: &str,
-) -> Result<GetFunctionConfigurationOutput, SdkError<GetFunctionConfigurationError>> {
+async fn settled(client: &Client, name: &str) -> Result<FunctionConfiguration, aws::Error> {
+    let get = GetFunctionConfiguration {
+        function_name: name.to_owned(),
+    };
     let mut looks = 0..SETTLES;
     loop {
-        let request = client.get_function_configuration().function_name(name);
-        let function = request.send().await?;
-        let is_settled = function.state() != Some(&State::Pending)
-            && function.last_update_status() != Some(&LastUpdateStatus::InProgress);
+        let function = client.send(&get).await?;
+        let is_settled = function.state.as_deref() != Some("Pending")
+            && function.last_update_status.as_deref() != Some("InProgress");
         if is_settled || looks.next().is_none() {
             return Ok(function);
         }
@@ -171,11 +165,10 @@ pub(super) async fn key(
         };
         return Ok((None, step));
     };
-    let client = aws_sdk_secretsmanager::Client::new(aws.config().await);
-    let answer = client.get_secret_value().secret_id(secret).send().await;
-    let text = match answer {
-        Ok(answer) => answer.secret_string.unwrap_or_default(),
-        Err(error) => {
+    let text = match secrets::read(aws, secret, PATIENCE).await {
+        Ok(text) => text,
+        Err(SecretError::NoText) => String::new(),
+        Err(SecretError::Call(error)) => {
             let step = unseen("key", &error, "secretsmanager:GetSecretValue");
             return Ok((None, step));
         }
@@ -312,7 +305,7 @@ fn unseen<E: std::error::Error + ProvideErrorMetadata>(
     action: &str,
 ) -> Step {
     let advice = format!("you need {action} to see it; the stack may be fine");
-    Step::unsure(step, said(error), advice)
+    Step::unsure(step, summarize(error), advice)
 }
 
 fn count(attributes: &HashMap<QueueAttributeName, String>, name: QueueAttributeName) -> u64 {

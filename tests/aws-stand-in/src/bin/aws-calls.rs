@@ -1,0 +1,184 @@
+//! `aws-calls`: makes the calls of the crate `aws` from lines of JSON, so that botocore can check requests and responses
+//! (`tests/real/test_aws_calls.py`).
+//!
+//! A line is `[operation, input]`; the answer is `{"output": …}` or `{"error": code, "status": …}`. The line
+//! `["endpoint", [service, region, fips, dual_stack]]` is answered with a URL.
+
+use std::io::Write;
+
+use aws::cloudformation::DescribeStacks;
+use aws::lambda::{GetEventSourceMapping, GetFunctionConfiguration};
+use aws::logs::FilterLogEvents;
+use aws::redshift::DescribeClusters;
+use aws::redshift_serverless::GetWorkgroup;
+use aws::s3::{DeleteObject, GetObject, PutObject};
+use aws::secrets_manager::GetSecretValue;
+use aws::{Aws, Error, ProvideErrorMetadata, Service};
+use serde_json::{Value, json};
+
+const SERVICES: [&Service; 7] = [
+    &aws::cloudformation::SERVICE,
+    &aws::lambda::SERVICE,
+    &aws::logs::SERVICE,
+    &aws::redshift::SERVICE,
+    &aws::redshift_serverless::SERVICE,
+    &aws::s3::SERVICE,
+    &aws::secrets_manager::SERVICE,
+];
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let aws = Aws::new();
+    for line in std::io::stdin().lines() {
+        let (operation, input): (String, Value) = serde_json::from_str(&line?)?;
+        let answer = match operation.as_str() {
+            "endpoint" => endpoint(&serde_json::from_value(input)?),
+            operation => match call(&aws, operation, &input).await {
+                Ok(output) => json!({"output": output}),
+                Err(Error::Service(error)) => {
+                    json!({"error": error.code(), "message": error.message(), "status": error.status, "id": error.request_id})
+                }
+                Err(error) => json!({"failure": aws::error_chain(&error)}),
+            },
+        };
+        writeln!(std::io::stdout().lock(), "{answer}")?;
+    }
+    Ok(())
+}
+
+fn endpoint((id, region, fips, dual_stack): &(String, String, bool, bool)) -> Value {
+    let service = SERVICES.iter().find(|service| service.id() == id);
+    let url = service.map(|service| service.endpoint(region, *fips, *dual_stack));
+    match url {
+        Some(Ok(url)) => json!(url),
+        Some(Err(_)) | None => Value::Null,
+    }
+}
+
+async fn call(aws: &Aws, operation: &str, input: &Value) -> Result<Value, Error> {
+    let text = |name: &str| input.get(name).and_then(Value::as_str).map(str::to_owned);
+    let needed = |name: &str| text(name).unwrap_or_default();
+    let client = aws.client();
+    Ok(match operation {
+        "DescribeStacks" => {
+            let mut pages = client.pages(DescribeStacks {
+                stack_name: text("StackName"),
+                next_token: text("NextToken"),
+            });
+            let mut stacks = Vec::new();
+            while let Some(page) = pages.next().await {
+                let found = page?.stacks.into_iter();
+                stacks.extend(found.map(|stack| {
+                    let outputs: Vec<Value> = (stack.outputs.iter())
+                        .map(|(key, value)| json!({"OutputKey": key, "OutputValue": value}))
+                        .collect();
+                    json!({"StackName": stack.name, "StackStatus": stack.status, "Outputs": outputs})
+                }));
+            }
+            json!({"Stacks": stacks})
+        }
+        "DescribeClusters" => {
+            let mut pages = client.pages(DescribeClusters {
+                cluster_identifier: text("ClusterIdentifier"),
+                marker: text("Marker"),
+            });
+            let mut clusters = Vec::new();
+            while let Some(page) = pages.next().await {
+                let found = page?.clusters.into_iter();
+                clusters.extend(found.map(|cluster| {
+                    json!({
+                        "ClusterIdentifier": cluster.identifier,
+                        "ClusterNamespaceArn": cluster.namespace_arn,
+                        "Endpoint": {"Address": cluster.address, "Port": cluster.port},
+                    })
+                }));
+            }
+            json!({"Clusters": clusters})
+        }
+        "FilterLogEvents" => {
+            let mut pages = client.pages(FilterLogEvents {
+                log_group_name: needed("logGroupName"),
+                filter_pattern: text("filterPattern"),
+                start_time: input.get("startTime").and_then(Value::as_i64),
+                next_token: text("nextToken"),
+            });
+            let mut events = Vec::new();
+            while let Some(page) = pages.next().await {
+                let found = page?.events.into_iter();
+                events.extend(found.map(|event| json!({"message": event.message})));
+            }
+            json!({"events": events})
+        }
+        "GetFunctionConfiguration" => {
+            let get = GetFunctionConfiguration {
+                function_name: needed("FunctionName"),
+            };
+            let function = client.send(&get).await?;
+            json!({
+                "State": function.state,
+                "StateReason": function.state_reason,
+                "LastUpdateStatus": function.last_update_status,
+                "LastUpdateStatusReason": function.last_update_status_reason,
+                "CodeSha256": function.code_sha256,
+            })
+        }
+        "GetEventSourceMapping" => {
+            let get = GetEventSourceMapping {
+                uuid: needed("UUID"),
+            };
+            let mapping = client.send(&get).await?;
+            json!({
+                "State": mapping.state,
+                "BatchSize": mapping.batch_size,
+                "FunctionResponseTypes": mapping.function_response_types,
+            })
+        }
+        "GetWorkgroup" => {
+            let get = GetWorkgroup {
+                workgroup_name: needed("workgroupName"),
+            };
+            let workgroup = client.send(&get).await?;
+            let endpoint = workgroup.endpoint.as_ref();
+            json!({"workgroup": {
+                "workgroupArn": workgroup.workgroup_arn,
+                "endpoint": {
+                    "address": endpoint.and_then(|endpoint| endpoint.address.clone()),
+                    "port": endpoint.and_then(|endpoint| endpoint.port),
+                },
+            }})
+        }
+        "GetSecretValue" => {
+            let get = GetSecretValue {
+                secret_id: needed("SecretId"),
+            };
+            json!({"SecretString": client.send(&get).await?.secret_string})
+        }
+        "PutObject" => {
+            let put = PutObject {
+                bucket: needed("Bucket"),
+                key: needed("Key"),
+                content_type: "application/json",
+                body: needed("Body").into(),
+            };
+            client.send(&put).await?;
+            json!({})
+        }
+        "GetObject" => {
+            let get = GetObject {
+                bucket: needed("Bucket"),
+                key: needed("Key"),
+            };
+            let body = client.send(&get).await?;
+            json!({"Body": String::from_utf8_lossy(&body)})
+        }
+        "DeleteObject" => {
+            let delete = DeleteObject {
+                bucket: needed("Bucket"),
+                key: needed("Key"),
+            };
+            client.send(&delete).await?;
+            json!({})
+        }
+        _ => Value::Null,
+    })
+}

@@ -1,0 +1,301 @@
+"""The calls of the crate `aws` against botocore's service models: requests, signatures, responses, errors and endpoints."""
+
+import base64
+import datetime
+import gzip
+import hashlib
+import http.server
+import itertools
+import json
+import os
+import subprocess
+import threading
+import urllib.parse
+from xml.sax.saxutils import escape
+
+import botocore.auth
+import botocore.endpoint_provider
+import botocore.parsers
+import botocore.serialize
+import botocore.session
+import pytest
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from parts import BIN
+
+SECRET, TOKEN = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "IQoJb3JpZ2luX2VjEJr//8BEAEaCWV1"
+CREDENTIALS = {"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_SESSION_TOKEN": TOKEN}
+AWKWARD = "a b+ä/..'~!(c)*%2F"
+
+# Operation: service in botocore, input.
+CALLS = {
+    "DescribeStacks": ("cloudformation", {"StackName": AWKWARD}),
+    "DescribeClusters": ("redshift", {"ClusterIdentifier": AWKWARD}),
+    "FilterLogEvents": ("logs", {"logGroupName": "/aws/lambda/x", "filterPattern": '"1-ä"', "startTime": 1_700_000_000_000}),
+    "GetFunctionConfiguration": ("lambda", {"FunctionName": "arn:aws:lambda:eu-west-1:1:function:x:$LATEST"}),
+    "GetEventSourceMapping": ("lambda", {"UUID": "14e0db71-5d35-4eb5-b481-8945cf9d10c2"}),
+    "GetWorkgroup": ("redshift-serverless", {"workgroupName": "analytics"}),
+    "GetSecretValue": ("secretsmanager", {"SecretId": AWKWARD}),
+    "PutObject": ("s3", {"Bucket": "my-events", "Key": AWKWARD, "Body": '{"ä": 1}', "ContentType": "application/json"}),
+    "GetObject": ("s3", {"Bucket": "my-events", "Key": AWKWARD, "ChecksumMode": "ENABLED"}),
+    "DeleteObject": ("s3", {"Bucket": "my-events", "Key": AWKWARD}),
+}
+SESSION = botocore.session.get_session()
+LOADER = SESSION.get_component("data_loader")
+
+
+def model(operation):
+    return SESSION.get_service_model(CALLS[operation][0]).operation_model(operation)
+
+
+class Wire(http.server.ThreadingHTTPServer):
+    """A server that keeps what it was sent, and answers from a list."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        self.sent, self.answers = [], []
+        super().__init__(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.sent.append((self.command, self.path, self.headers, body))
+        status, headers, body = self.server.answers.pop(0)
+        self.send_response_only(status)  # with no Date of its own
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_PUT = do_POST = do_DELETE = answer
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def wire():
+    wire = Wire()
+    yield wire
+    wire.shutdown()
+    wire.server_close()
+
+
+def run(lines, **environment):
+    """What `aws-calls` answers to these lines."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    env |= {"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_EC2_METADATA_DISABLED": "true", **CREDENTIALS, **environment}
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    done = subprocess.run([BIN / "aws-calls"], input=text, env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def call(wire, operation, *answers, given=None):
+    wire.answers[:] = answers
+    wire.sent.clear()
+    (answer,) = run([[operation, given or CALLS[operation][1]]], AWS_ENDPOINT_URL=wire.url)
+    return answer
+
+
+def filled(shape, depth=0):
+    """A value of a shape with all of its members."""
+    if shape.type_name == "structure":
+        members = {} if depth > 6 else shape.members
+        return {name: filled(member, depth + 1) for name, member in members.items()}
+    if shape.type_name == "list":
+        return [filled(shape.member, depth + 1) for _ in range(2)] if depth < 6 else []
+    if shape.type_name == "map":
+        return {"k": filled(shape.value, depth + 1)} if depth < 6 else {}
+    return {
+        "string": (shape.metadata.get("enum") or [f"{shape.name} <ä&\">"])[0], "integer": 4_242, "long": 4_242, "float": 0.5, "double": 0.5,
+        "boolean": True, "timestamp": datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc), "blob": b"blob",
+    }[shape.type_name]
+
+
+def plain(value):
+    """A value as JSON has it."""
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, datetime.datetime):
+        return value.timestamp()
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value
+
+
+def renamed(shape, value):
+    """The names of members as they stand in JSON."""
+    if shape.type_name == "structure":
+        return {shape.members[name].serialization.get("name", name): renamed(shape.members[name], item) for name, item in value.items()}
+    if shape.type_name == "list":
+        return [renamed(shape.member, item) for item in value]
+    return value
+
+
+def xml(shape, name, value):
+    """A value as awsQuery writes it."""
+    if shape.type_name == "structure":
+        inner = "".join(xml(member, member.serialization.get("name", key), value[key]) for key, member in shape.members.items() if key in value)
+        return f"<{name}>{inner}</{name}>"
+    if shape.type_name == "list":
+        item = shape.member.serialization.get("name", "member")
+        inner = "".join(xml(shape.member, item, element) for element in value)
+        return inner if shape.serialization.get("flattened") else f"<{name}>{inner}</{name}>"
+    if shape.type_name == "map":
+        return ""
+    if shape.type_name == "timestamp":
+        value = value.strftime("%Y-%m-%dT%H:%M:%SZ")
+    if shape.type_name == "boolean":
+        value = str(value).lower()
+    if shape.type_name == "blob":
+        value = base64.b64encode(value).decode()
+    return f"<{name}>{escape(str(value))}</{name}>"
+
+
+def answered(operation, output):
+    """A response with that output."""
+    shape = model(operation).output_shape
+    protocol = model(operation).service_model.metadata["protocol"]
+    if protocol == "query":
+        wrapper = shape.serialization.get("resultWrapper", f"{operation}Result")
+        body = f'<{operation}Response xmlns="http://x/">{xml(shape, wrapper, output)}<ResponseMetadata><RequestId>r-1</RequestId></ResponseMetadata></{operation}Response>'
+        return 200, {"Content-Type": "text/xml"}, body.encode()
+    return 200, {"Content-Type": "application/json"}, json.dumps(plain(renamed(shape, output))).encode()
+
+
+def common(theirs, ours):
+    """What both have, of what botocore read."""
+    if isinstance(ours, dict):
+        return {name: common(theirs.get(name), item) for name, item in ours.items()} if isinstance(theirs, dict) else theirs
+    if isinstance(ours, list) and isinstance(theirs, list):
+        return [common(one, other) for one, other in zip(theirs, ours)] + theirs[len(ours) :]
+    return theirs
+
+
+@pytest.mark.parametrize("operation", CALLS)
+def test_a_request_is_the_one_that_botocore_makes(wire, operation):
+    """Method, path, query, body and what the protocol puts into headers."""
+    answer = (200, {}, b"") if CALLS[operation][0] == "s3" else answered(operation, {})
+    call(wire, operation, answer)
+    ((method, target, headers, body),) = wire.sent
+    serializer = botocore.serialize.create_serializer(model(operation).service_model.metadata["protocol"])
+    expected = serializer.serialize_to_request(dict(CALLS[operation][1]), model(operation))
+    path, _, query = target.partition("?")
+    their_path, _, their_query = expected["url_path"].partition("?")
+    if CALLS[operation][0] == "s3":
+        assert query == f"x-id={operation}"  # the SDKs' own; botocore has none
+        query = ""
+        bucket = CALLS[operation][1]["Bucket"]
+        their_path = their_path if their_path.startswith(f"/{bucket}") else f"/{bucket}{their_path}"
+    assert (method, urllib.parse.unquote(path), query) == (expected["method"], urllib.parse.unquote(their_path), their_query)
+    assert path.lower() == path.lower().replace("+", "%2b") and " " not in path
+    if isinstance(expected["body"], dict):
+        assert dict(urllib.parse.parse_qsl(body.decode(), strict_parsing=True)) == expected["body"]
+    elif operation == "PutObject":
+        assert body == expected["body"].encode() if isinstance(expected["body"], str) else expected["body"]
+    else:
+        theirs = expected["body"]
+        assert (json.loads(body) if body else None) == (json.loads(theirs) if theirs else None)
+    for name, value in expected["headers"].items():
+        assert headers[name].split(";")[0] == value.split(";")[0], name
+
+
+@pytest.mark.parametrize("operation", CALLS)
+def test_a_signature_is_the_one_that_botocore_makes(wire, operation):
+    """Over the request as it arrived, from the same credentials at the same time."""
+    answer = (200, {}, b"") if CALLS[operation][0] == "s3" else answered(operation, {})
+    call(wire, operation, answer)
+    ((method, target, headers, body),) = wire.sent
+    signature = dict(part.split("=", 1) for part in headers["Authorization"].removeprefix("AWS4-HMAC-SHA256 ").split(", "))
+    signed = {name: headers[name] for name in signature["SignedHeaders"].split(";")}
+    assert {"host", "x-amz-date", "x-amz-security-token"} <= signed.keys()
+    _, date, region, service, _ = signature["Credential"].split("/")
+    assert (region, service) == ("eu-west-1", model(operation).service_model.signing_name)
+    if service == "s3":
+        assert headers["x-amz-content-sha256"] == hashlib.sha256(body).hexdigest()
+    request = AWSRequest(method, f"http://{headers['Host']}{target}", {name: value for name, value in signed.items() if name != "host"}, body)
+    kind = botocore.auth.S3SigV4Auth if service == "s3" else botocore.auth.SigV4Auth
+    signer = kind(Credentials("AKIDEXAMPLE", SECRET, TOKEN), service, region)
+    request.context["timestamp"] = headers["X-Amz-Date"]
+    request.context["payload_signing_enabled"] = True
+    text = signer.string_to_sign(request, signer.canonical_request(request))
+    assert headers["X-Amz-Date"].startswith(date)
+    assert signer.signature(text, request) == signature["Signature"], signer.canonical_request(request)
+
+
+@pytest.mark.parametrize("operation", [name for name, (service, _) in CALLS.items() if service != "s3"])
+def test_a_response_is_read_as_botocore_reads_it(wire, operation):
+    """With all members that the model has; of those that are read here, all are as botocore read them."""
+    output = filled(model(operation).output_shape)
+    token = {"DescribeStacks": "NextToken", "DescribeClusters": "Marker", "FilterLogEvents": "nextToken"}.get(operation)
+    answers = [answered(operation, output)]
+    if token:
+        answers.append(answered(operation, {}))
+    ours = call(wire, operation, *answers)["output"]
+    parser = botocore.parsers.create_parser(model(operation).service_model.metadata["protocol"])
+    status, headers, body = answers[0]
+    theirs = plain(parser.parse({"status_code": status, "headers": headers, "body": body}, model(operation).output_shape))
+    assert ours == common(theirs, ours)
+    assert ours and None not in ours.values()
+    if token:
+        assert len(wire.sent) == 2, "the second page is asked for"
+        assert urllib.parse.quote(theirs[token], safe="~").encode() in wire.sent[1][3] or theirs[token] in json.loads(wire.sent[1][3]).values()
+
+
+def test_objects_and_errors_are_read(wire):
+    assert call(wire, "GetObject", (200, {"x-amz-checksum-sha256": base64.b64encode(hashlib.sha256(b"\xc3\xa4").digest()).decode()}, "ä".encode())) == {"output": {"Body": "ä"}}
+    assert "checksum" in call(wire, "GetObject", (200, {"x-amz-checksum-sha256": "AAAA"}, b"x"))["failure"]
+    wrong = (404, {"x-amz-request-id": "r-1"}, b"<Error><Code>NoSuchKey</Code><Message>m</Message></Error>")
+    assert call(wire, "GetObject", wrong) == {"error": "NoSuchKey", "message": "m", "status": 404, "id": "r-1"}
+    # The codes of the errors that callers know.
+    for operation, error in [("GetWorkgroup", "ResourceNotFoundException"), ("GetWorkgroup", "ValidationException"), ("DescribeClusters", "ClusterNotFoundFault")]:
+        shape = model(operation).service_model.shape_for(error)
+        assert error in [known.name for known in model(operation).error_shapes]
+        code = shape.error_code if operation == "DescribeClusters" else error
+        body = f"<ErrorResponse><Error><Code>{code}</Code><Message>m</Message></Error><RequestId>r-1</RequestId></ErrorResponse>"
+        answer = (400, {"x-amzn-requestid": "r-1"}, body.encode() if operation == "DescribeClusters" else json.dumps({"__type": f"com.amazonaws#{code}", "message": "m"}).encode())
+        assert call(wire, operation, answer) == {"error": code, "message": "m", "status": 400, "id": "r-1"}
+    assert model("DescribeClusters").service_model.shape_for("ClusterNotFoundFault").error_code == "ClusterNotFound"
+
+
+def test_a_call_is_repeated_with_the_service_s_clock(wire):
+    """A request that is signed too early or too late is signed again, with the time that the service's answer has."""
+    ahead = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
+    date = ahead.strftime("%a, %d %b %Y %H:%M:%S GMT")
+    skewed = (403, {"Date": date}, b'{"__type":"InvalidSignatureException","message":"Signature expired"}')
+    assert call(wire, "GetSecretValue", skewed, (200, {"Date": date}, b'{"SecretString":"x"}')) == {"output": {"SecretString": "x"}}
+    first, second = (datetime.datetime.strptime(headers["X-Amz-Date"], "%Y%m%dT%H%M%SZ") for _, _, headers, _ in wire.sent)
+    assert datetime.timedelta(minutes=59) < second - first < datetime.timedelta(minutes=61)
+
+
+def test_endpoints_are_those_of_the_service_models(wire):
+    """In every region, with FIPS and dual stack, and as they are configured."""
+    partitions = LOADER.load_data("partitions")
+    regions = [region for partition in partitions["partitions"] for region in partition["regions"] if "global" not in region]
+    assert len(regions) > 30
+    services = {"CloudFormation": "cloudformation", "CloudWatch Logs": "logs", "Lambda": "lambda", "Redshift": "redshift", "Redshift Serverless": "redshift-serverless", "Secrets Manager": "secretsmanager", "S3": "s3"}
+    lines, expected = [], []
+    for service, name in services.items():
+        rules = botocore.endpoint_provider.EndpointProvider(LOADER.load_service_model(name, "endpoint-rule-set-1"), partitions)
+        for region, fips, dual in itertools.product(regions, (False, True), (False, True)):
+            lines.append(["endpoint", [service, region, fips, dual]])
+            try:
+                expected.append(rules.resolve_endpoint(Region=region, UseFIPS=fips, UseDualStack=dual).url)
+            except Exception:
+                expected.append(None)
+    wrong = [(line[1], ours, theirs) for line, ours, theirs in zip(lines, run(lines), expected, strict=True) if ours != theirs]
+    assert not wrong
+    # The one of the service goes before the one for all,.
+    secret = [["GetSecretValue", {"SecretId": "x"}]]
+    wire.answers[:] = [(200, {}, b'{"SecretString":"x"}')] * 2
+    away = "http://127.0.0.1:9"
+    assert run(secret, AWS_ENDPOINT_URL=away, AWS_ENDPOINT_URL_SECRETS_MANAGER=wire.url) == [{"output": {"SecretString": "x"}}]
+    run([["GetWorkgroup", {"workgroupName": "x"}]], AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS=wire.url)
+    assert wire.sent[-1][2]["X-Amz-Target"] == "RedshiftServerless.GetWorkgroup"
