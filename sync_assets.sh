@@ -17,7 +17,8 @@
 #
 # Code lies under the hash of its content, and the template names that hash: an update of the stack takes new code,
 # and what is there already is not uploaded again. Needs Rust, the AWS CLI, zip or Python, and cargo-lambda
-# (https://www.cargo-lambda.info, or: pip install cargo-lambda ziglang); with -u only the AWS CLI.
+# (https://www.cargo-lambda.info, or: pip install cargo-lambda ziglang); with -u only the AWS CLI. FUNCTION_PROFILE names
+# another Cargo profile than `function`.
 set -euo pipefail
 here="$PWD"
 cd "$(dirname "$0")"
@@ -176,7 +177,13 @@ END
 fi
 
 echo "building for $arch (some minutes the first time)"
-cargo lambda build --release --locked "--$arch" -p proxy --bin ingest --bin batch --bin check
+# What `cargo lambda build --release` would add; it adds nothing to a profile of ours. Graviton2; Lambda has AVX2.
+case "$arch" in arm64) cpu=neoverse-n1 ;; x86-64) cpu=haswell ;; esac
+case "${RUSTFLAGS:-}" in
+*target-cpu*) ;;
+*) export RUSTFLAGS="${RUSTFLAGS:+$RUSTFLAGS }-C target-cpu=$cpu" ;;
+esac
+cargo lambda build --profile "${FUNCTION_PROFILE:-function}" --locked "--$arch" -p functions --bin ingest --bin batch --bin check
 
 mkdir -p "$out"
 template="$out/openlineage-proxy.yaml"

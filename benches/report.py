@@ -22,7 +22,7 @@ HEAD = """\
 # Benchmarks
 
 `benches/report.py` writes this page. `benches/report.py line` repeats one section. To compare with another build, run
-`BENCH_AGAINST=FOLDER cargo bench -p proxy --bench line`, where the folder holds the binaries of that build.
+`BENCH_AGAINST=FOLDER cargo bench -p functions --bench line`, where the folder holds the binaries of that build.
 
 Ratios are more reliable than rates: machines differ, and so do disks. All figures are medians.
 """

@@ -21,5 +21,5 @@ fi
 
 . tests/environment.sh
 packaging="$(environment packaging tests/real/requirements-packaging.txt)"
-PATH="$packaging/bin:$PATH" cargo lambda build --locked --arm64 -p proxy --bin ingest --lambda-dir "$target/lambda-arm64"
+PATH="$packaging/bin:$PATH" cargo lambda build --locked --arm64 -p functions --bin ingest --lambda-dir "$target/lambda-arm64"
 python3 tests/arm64.py qemu-aarch64 -L "$libraries" "$target/lambda-arm64/ingest/bootstrap"

@@ -181,7 +181,7 @@ async fn a_missing_right_or_domain_keeps_the_events() {
         assert_eq!(line.posted(1).await.len(), 1, "{kind:?}");
         assert!(line.dead_letters().is_empty());
     });
-    futures::future::join_all(granted).await;
+    futures_util::future::join_all(granted).await;
 }
 
 #[tokio::test]

@@ -32,8 +32,7 @@ name="${1:-}"
 
 log="$(mktemp)"
 trap 'rm -f "$log"' EXIT
-# As for a release, but for what only makes the build longer.
-export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 PROXY_TEST_EXAM=full
+export PROXY_TEST_EXAM=full
 # New events each time, and more of them than the 256 of proptest's own.
 unset PROPTEST_RNG_SEED
 export PROPTEST_CASES="${PROPTEST_CASES:-2000}"
@@ -70,7 +69,7 @@ python() {
 
 part "serve" rust -p lineage-proxy --test exam -- --nocapture --test-threads 1
 # The model is a test of proxy, the damaged files are one of journal, and laws stand beside what they are about.
-part "model, files, laws" rust -p openlineage -p journal -p transform -p targets -p proxy --tests -- --nocapture
+part "model, files, laws" rust -p openlineage -p journal -p transform -p targets -p proxy -p functions --tests -- --nocapture
 for round in $(seq 2 "$rounds"); do
     part "laws again, $round of $rounds" rust -p openlineage -p transform --test laws
 done

@@ -69,8 +69,8 @@ cargo build --workspace --bins --tests --locked
 
 PROXY_TEST_BIN_DIR="$target/debug" "$infra/bin/python" "${pytest[@]}" tests/docs
 
-# sync_assets.sh builds the functions as for a release, but for what takes time and makes them only smaller and faster.
-export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=0
+# sync_assets.sh builds the functions without what takes time and makes them only smaller and faster.
+export FUNCTION_PROFILE=function-test
 PROXY_TEST_BIN_DIR="$target/debug" PROXY_TEST_EMULATOR="$emulator/bin/ministack" PROXY_TEST_PACKAGING="$packaging" \
     PROXY_TEST_AIRFLOW="$airflow/bin" \
     "$clients/bin/python" "${pytest[@]}" -n 2 --durations 15 tests/real

@@ -106,7 +106,7 @@ async fn a_large_event_is_delivered_trimmed_refused_or_given_up_and_never_in_sil
             &format!("up to {} bytes, {accepted} accepted, {} delivered, {} dead letters, peak {peak} MB", sizes.last().unwrap(), taken.len(), dead.len()),
         );
     });
-    futures::future::join_all(kinds).await;
+    futures_util::future::join_all(kinds).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

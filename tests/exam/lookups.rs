@@ -72,7 +72,7 @@ async fn whatever_a_look_up_says_the_event_is_delivered_at_worst_with_the_name_a
             &format!("{count} events delivered, {unresolved} with a name as it came"),
         );
     });
-    futures::future::join_all(cases).await;
+    futures_util::future::join_all(cases).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use futures::FutureExt;
+use futures_util::FutureExt;
 
 use crate::events::{Book, COALESCE, Clients, are_whole, drained, read_file, read_store};
 use crate::size;

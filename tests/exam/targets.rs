@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use aws_stand_in::{Settings, StandIn};
-use futures::future::join_all;
+use futures_util::future::join_all;
 use serde_json::json;
 use tokio::net::TcpSocket;
 

@@ -7,7 +7,6 @@ mod answer;
 pub mod auth;
 mod body;
 mod caller;
-pub mod gateway;
 mod hosts;
 mod misdirected;
 mod paths;

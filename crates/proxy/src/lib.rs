@@ -1,14 +1,12 @@
 //! lineage-proxy: the application.
 //!
 //! The path of an event: `ingest` takes it over HTTP and puts it into the `queue`; the `pipeline` takes it out, transforms
-//! it and brings it to its target. Two shells run the same lines: `serve` on one machine, the bootstraps on AWS.
+//! it and brings it to its target. Two shells run the same lines: `serve` on one machine, the bootstraps of the
+//! crate `functions` on AWS.
 
 pub mod aws_error;
-
-pub mod bootstrap;
 pub mod check;
 pub mod config;
-pub mod function;
 pub mod ingest;
 pub mod lookup;
 pub mod pipeline;

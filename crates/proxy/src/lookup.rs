@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use aws::redshift::{CLUSTER_NOT_FOUND, DescribeClusters};
 use aws::redshift_serverless::{GetWorkgroup, INVALID, NOT_FOUND};
 use aws::{Aws, Client};
-use futures::future::join_all;
+use futures_util::future::join_all;
 use moka::Expiry;
 use moka::future::Cache;
 use transform::{Endpoint, Flavour, Lookup, ShortName};

@@ -96,27 +96,6 @@ pub fn install_prometheus(targets: &[&str]) -> Result<Prometheus, String> {
         .map_err(|error| error.to_string())
 }
 
-/// Installs the recorder of a Lambda function, whose metrics [`flush`] writes at the end of each invocation. Fails when
-/// the process has a recorder already.
-pub fn install_cloudwatch(
-    namespace: &str,
-    function: &str,
-) -> Result<&'static metrics_cloudwatch_embedded::Collector, String> {
-    let builder =
-        metrics_cloudwatch_embedded::Builder::new().cloudwatch_namespace(namespace.to_owned());
-    builder
-        .with_dimension("function", function.to_owned())
-        .init()
-        .map_err(|error| error.to_string())
-}
-
-/// Writes the metrics of an invocation to the log. A failure is logged and does not fail the invocation: its work is done.
-pub fn flush(metrics: &metrics_cloudwatch_embedded::Collector) {
-    if let Err(error) = metrics.flush(stdout()) {
-        warn!(%error, "failed to flush metrics");
-    }
-}
-
 /// The longest time a stop may take, whatever the targets and the clients do. With what follows it, it stays below the 10 s
 /// that Docker allows (<https://docs.docker.com/reference/cli/docker/container/stop/>); Kubernetes allows 30 s.
 pub const STOP: Duration = Duration::from_secs(7);

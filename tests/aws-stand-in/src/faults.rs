@@ -126,7 +126,7 @@ impl Kind {
                     Ok(Bytes::from_static(b"{\"id\":\"a")),
                     Err(std::io::Error::other("cut")),
                 ];
-                Body::from_stream(futures::stream::iter(pieces)).into_response()
+                Body::from_stream(futures_util::stream::iter(pieces)).into_response()
             }
         }
     }

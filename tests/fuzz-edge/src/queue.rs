@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
+use functions::batch::records;
 use openlineage::{Event, Level, OrderingKey};
-use proxy::function::records;
 use proxy::queue::{Pointer, Record};
 use serde_json::{Value, json};
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Args;
-use futures::StreamExt;
+use futures_util::StreamExt;
 use indicatif::ProgressBar;
 use reqwest::{Client, StatusCode, Url};
 use serde_json::json;
@@ -71,7 +71,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     };
     // Hidden automatically without a terminal.
     let progress = ProgressBar::new(events.len() as u64);
-    let sent = futures::stream::iter(events)
+    let sent = futures_util::stream::iter(events)
         .map(|found| {
             let (endpoint, progress) = (&endpoint, &progress);
             async move {

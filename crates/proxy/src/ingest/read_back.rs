@@ -11,7 +11,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{Uri, header};
 use axum::response::{IntoResponse, Response};
-use futures::stream;
+use futures_util::stream;
 use targets::{Order, Store, StoredEvent};
 use tokio::sync::{Semaphore, SemaphorePermit};
 

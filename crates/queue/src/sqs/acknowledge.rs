@@ -6,7 +6,7 @@ use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
     SendMessageBatchRequestEntry,
 };
-use futures::future::{join, join_all};
+use futures_util::future::{join, join_all};
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
-use futures::future::join_all;
+use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::confirmation::{Failures, failures, index_of, record_failures, unconfirmed};

@@ -1,5 +1,5 @@
 //! The batch function with your own transforms.
 
 fn main() -> std::process::ExitCode {
-    proxy::function::batch(own_binary::transforms())
+    functions::batch::main(own_binary::transforms())
 }

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use futures::stream::{FuturesOrdered, StreamExt};
+use futures_util::stream::{FuturesOrdered, StreamExt};
 use indicatif::ProgressBar;
 use proxy::queue::{DeadLetter, Embedded, SqsDeadLetters, SqsLetter, Status, now};
 use tokio::time::{Instant, sleep_until};

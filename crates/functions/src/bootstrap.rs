@@ -3,8 +3,8 @@
 use std::future::Future;
 use std::process::ExitCode;
 
-use crate::config::Errors;
-use crate::setup::NotStarted;
+use proxy::config::Errors;
+use proxy::setup::NotStarted;
 
 /// Runs a function's main on one thread's worth of runtime: a function has less than a core.
 pub fn main(start: impl Future<Output = Result<(), lambda_runtime::Error>>) -> ExitCode {

@@ -1,22 +1,23 @@
 //! The ingest function: API Gateway in front, SQS behind, the same router as `serve`.
 
 use aws::Aws;
+use functions::{gateway, metrics};
 use lambda_http::request::LambdaRequest;
 use lambda_http::tower::ServiceExt;
 use lambda_http::{Adapter, Error, LambdaEvent, Request, Service, lambda_runtime, service_fn};
 use proxy::config::settings::Settings;
 use proxy::config::{Config, Role};
-use proxy::ingest::{Ingest, gateway, router};
+use proxy::ingest::{Ingest, router};
 use proxy::{setup, telemetry};
 
 fn main() -> std::process::ExitCode {
-    proxy::bootstrap::main(start())
+    functions::bootstrap::main(start())
 }
 
 async fn start() -> Result<(), Error> {
     let config = Config::read(Settings::environment(std::env::vars_os()), Role::Ingest)?;
     telemetry::log_to_cloudwatch(&config.log);
-    let metrics = telemetry::install_cloudwatch(&config.metrics_namespace, "ingest")?;
+    let collector = metrics::install(&config.metrics_namespace, "ingest")?;
     let aws = Aws::new();
     let queue = setup::queue(&config, &aws, None).await?;
     let ingest = Ingest::new(&config.ingest, queue, setup::keys(&config, &aws));
@@ -25,7 +26,7 @@ async fn start() -> Result<(), Error> {
         let router = router.clone();
         async move {
             let answer = router.oneshot(gateway::with_peer(request)).await;
-            telemetry::flush(metrics);
+            metrics::flush(collector);
             Ok::<_, Error>(answer?)
         }
     }));

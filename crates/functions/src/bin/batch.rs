@@ -1,5 +1,5 @@
 //! The batch function, with the transforms that come with it.
 
 fn main() -> std::process::ExitCode {
-    proxy::function::batch(transform::Transforms::new())
+    functions::batch::main(transform::Transforms::new())
 }

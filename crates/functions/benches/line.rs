@@ -1,6 +1,6 @@
 //! The line, measured through the real binaries: ingest, a batch, cold starts, memory.
 //!
-//! `cargo bench -p proxy --bench line` prints a table for docs/benchmarks.md, with `-- batch` (or `ingest`, `cold`, `peak`) that
+//! `cargo bench -p functions --bench line` prints a table for docs/benchmarks.md, with `-- batch` (or `ingest`, `cold`, `peak`) that
 //! part of it. `BENCH_AGAINST` names a folder with the binaries of another build: both are measured in turns in the one
 //! run, and the table has their ratio. Each figure is the median of the rounds. With `SQS_ENDPOINT` set (an SQS-compatible server), ingest is measured with SQS too.
 

@@ -14,22 +14,24 @@ use serde_json::Value;
 use tokio::time::Instant;
 use transform::Transforms;
 
-use crate::config::settings::Settings;
-use crate::config::{Config, Role};
-use crate::pipeline::{self, CoalesceBuffer, MARGIN, Pipeline, Report};
-use crate::queue::{Queue, Record, Settlement, once};
-use crate::rules::RuleOptions;
-use crate::{bootstrap, setup, telemetry};
+use proxy::config::settings::Settings;
+use proxy::config::{Config, Role};
+use proxy::pipeline::{self, CoalesceBuffer, MARGIN, Pipeline, Report};
+use proxy::queue::{Queue, Record, Settlement, once};
+use proxy::rules::RuleOptions;
+use proxy::{setup, telemetry};
+
+use crate::{bootstrap, metrics};
 
 /// The whole main of a batch function whose rules may also use `transforms`.
-pub fn batch(transforms: Transforms) -> ExitCode {
+pub fn main(transforms: Transforms) -> ExitCode {
     bootstrap::main(start(transforms))
 }
 
 async fn start(transforms: Transforms) -> Result<(), Error> {
     let config = Config::read(Settings::environment(std::env::vars_os()), Role::Batch)?;
     telemetry::log_to_cloudwatch(&config.log);
-    let metrics = telemetry::install_cloudwatch(&config.metrics_namespace, "batch")?;
+    let collector = metrics::install(&config.metrics_namespace, "batch")?;
     let aws = Aws::new();
     let queue = setup::queue(&config, &aws, None).await?.for_function();
     // No window is too long where nothing is held.
@@ -49,7 +51,7 @@ async fn start(transforms: Transforms) -> Result<(), Error> {
             .collect();
         let mut hold = CoalesceBuffer::nothing();
         let report = pipeline::run(batch, queue, &mut hold, records, deadline).await;
-        telemetry::flush(metrics);
+        metrics::flush(collector);
         Ok::<_, Error>(failures(handed, &report))
     });
     lambda_runtime::run(handler).await
@@ -137,7 +139,7 @@ fn failures(handed: Vec<String>, report: &Report) -> SqsBatchResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::{Outcome, Settled};
+    use proxy::pipeline::{Outcome, Settled};
     use serde_json::json;
 
     fn handed(id: &str, receives: u32) -> Value {

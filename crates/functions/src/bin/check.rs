@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use aws::Aws;
+use functions::metrics;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use proxy::config::settings::Settings;
 use proxy::config::{Config, Role};
@@ -10,19 +11,19 @@ use proxy::{check, setup, telemetry};
 use serde_json::Value;
 
 fn main() -> std::process::ExitCode {
-    proxy::bootstrap::main(start())
+    functions::bootstrap::main(start())
 }
 
 async fn start() -> Result<(), Error> {
     let config = Config::read(Settings::environment(std::env::vars_os()), Role::Check)?;
     telemetry::log_to_cloudwatch(&config.log);
-    let metrics = telemetry::install_cloudwatch(&config.metrics_namespace, "check")?;
+    let collector = metrics::install(&config.metrics_namespace, "check")?;
     let aws = Aws::new();
     let (client, domain) = &setup::domain(&config, &aws).await?;
     let period = config.check.period;
     let handler = service_fn(move |_: LambdaEvent<Value>| async move {
         let failed = check::look(client, domain, period, SystemTime::now().into()).await;
-        telemetry::flush(metrics);
+        metrics::flush(collector);
         Ok::<_, Error>(serde_json::json!({"failed": failed?}))
     });
     lambda_runtime::run(handler).await
