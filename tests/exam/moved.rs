@@ -227,7 +227,7 @@ async fn what_is_told_to_be_delivered_is_in_the_file_of_that_name() {
         eventually(|| (serve.outcomes().len() == 2).then_some(()));
         let found = fs::read_to_string(&file).unwrap_or_default();
         assert!(found.contains("job 2"), "{what}: {found}");
-        serve.logged("the file is opened anew, and what was not acknowledged written to it");
+        serve.logged("file was replaced; reopened it, and unacknowledged lines are written again");
     }
 }
 

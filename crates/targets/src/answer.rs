@@ -1,9 +1,10 @@
-//! What is kept of a target's answer: enough to see what is wrong, and nothing of what we sent.
+//! Reduces the answer of a target to what may be kept: enough to see what is wrong, and nothing of what was sent.
 //!
-//! A target may echo the body or the headers of a request, so an answer can hold the SQL of an event and our own key, and
-//! what is kept goes into logs and dead letters. So by default only its structure is kept ([`structure`]); who asks for
-//! more gets the text without our credentials (`answer/own.rs`), without any word of the event, and without what looks
-//! like a secret (`answer/masked.rs`). Pure; called by the targets behind a network for each answer that is no success.
+//! A target may echo the body or the headers of a request, so an answer can contain the SQL of an event and our own key, and
+//! what is kept goes into logs and dead letters. By default only the structure of an answer is kept ([`structure`]). With
+//! `response: redacted` its text is kept without our credentials (`answer/own.rs`), without any word of the event, and
+//! without what looks like a secret (`answer/masked.rs`). Pure. Called by the targets behind a network for each answer that
+//! reports a failure.
 
 mod masked;
 mod own;
@@ -20,23 +21,24 @@ use flate2::bufread::GzDecoder;
 pub(crate) use own::Own;
 pub(crate) use structure::is_code;
 
-/// What of an answer is read, in bytes: more than a problem with some hundred findings has, and bounded whatever a target
-/// sends.
-pub(crate) const READ: usize = 65_536;
+/// How much of an answer is read, in bytes: more than a problem document with some hundred findings, and bounded whatever a
+/// target sends.
+pub(crate) const MAX_READ: usize = 65_536;
 
-/// How much of a body is looked at as text, in bytes. What is kept of it is shorter.
-const LOOKED_AT: usize = 4_096;
+/// How much of a body is redacted as text, in bytes. What is kept of it is shorter.
+const MAX_TEXT: usize = 4_096;
 
-/// Events up to here, in bytes, are looked through for the words of an answer: it takes some times their size in memory.
-const SEARCHED: usize = 2_000_000;
+/// The largest event, in bytes, that is searched for the words of an answer: the search needs several times its size in
+/// memory.
+const MAX_SEARCHED: usize = 2_000_000;
 
-/// How much of an answer is kept.
+/// How much is kept of an answer that reports a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Response {
     /// The status, the names of the fields, and error codes.
     #[default]
     Structure,
-    /// The text too, without our credentials, the words of the event, and secrets.
+    /// Its text too, without our credentials, the words of the event, and secrets.
     Redacted,
 }
 
@@ -47,7 +49,7 @@ impl settings::Choice for Response {
     ];
 }
 
-/// What is kept of the answers of one target.
+/// Decides what is kept of the answers of one target.
 #[derive(Clone)]
 pub(crate) struct Keeper {
     pub(crate) response: Response,
@@ -55,22 +57,22 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    /// The body of an answer, fit for a log line; `None` where there is nothing to keep. `event` is what was sent.
+    /// Reduces the body of an answer to a log line; `None` if there is nothing to keep. `event` is what was sent.
     pub(crate) fn body(
         &self,
         media_type: Option<&str>,
         body: &[u8],
         event: &str,
     ) -> Option<String> {
-        let whole = body.len() < READ;
-        let body = unpacked(body);
+        let whole = body.len() < MAX_READ;
+        let body = decompressed(body);
         if body.trim_ascii().is_empty() {
             return None;
         }
-        // Too large to be looked through for each word: then no word is known to be harmless.
-        let small = event.len() <= SEARCHED;
+        // An event that is too large is not searched: then no word is known to be harmless.
+        let small = event.len() <= MAX_SEARCHED;
         if self.response == Response::Redacted && small {
-            let some = body.get(..LOOKED_AT).unwrap_or(&body);
+            let some = body.get(..MAX_TEXT).unwrap_or(&body);
             return Some(self.words(&String::from_utf8_lossy(some), event));
         }
         let sent = LazyCell::new(|| own::folded(&masked::plain(event)));
@@ -86,11 +88,15 @@ impl Keeper {
         let structure = structure::of(&body, harmless);
         Some(structure.unwrap_or_else(|| {
             let more = if whole { "" } else { "more than " };
-            format!("{more}{} bytes of {}", body.len(), known(media_type))
+            format!(
+                "{more}{} bytes of {}",
+                body.len(),
+                media_type_name(media_type)
+            )
         }))
     }
 
-    /// A text of the target's, fit for a log line, where more than the structure is to be kept.
+    /// Redacts a text of the target to a log line, where more than the structure is kept.
     pub(crate) fn words(&self, text: &str, event: &str) -> String {
         let text = masked::plain(text);
         let mut hidden = self.own.places(&text);
@@ -98,17 +104,17 @@ impl Keeper {
         hidden.extend(masked::of_event(&text, &event));
         hidden.extend(masked::encoded(&text, &own::folded(&event)));
         hidden.extend(masked::opaque(&text));
-        escaped(&transform::redact_text(&masked::without(&text, hidden)))
+        escaped(&transform::redact_text(&masked::mask(&text, hidden)))
     }
 
-    /// The causes of an error of our own client, which may quote an address or a header.
+    /// Redacts an error of our own client, which may quote an address or a header.
     pub(crate) fn causes(&self, text: &str) -> String {
         let hidden = self.own.places(text);
-        words(&masked::without(text, hidden))
+        words(&masked::mask(text, hidden))
     }
 }
 
-/// What a service or a library says of an error, fit for a log line, where no event is at hand: nothing that looks like a
+/// Redacts the error message of a service or a library to a log line, where no event is at hand: without what looks like a
 /// key, a token or a body. AWS quotes the request whose signature is wrong, session token included
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html>).
 #[must_use]
@@ -121,31 +127,30 @@ pub fn words(text: &str) -> String {
         Some(end) => (text.get(..end).unwrap_or_default().trim_end(), " …"),
         None => (text, ""),
     };
-    let text = masked::without(text, masked::opaque(text));
+    let text = masked::mask(text, masked::opaque(text));
     escaped(&(transform::redact_text(&text) + more))
 }
 
-/// An error and its causes, from the outside in, fit for a log line. Their `Debug` would hold the raw answer.
+/// Formats an error and its causes, outermost first, as a log line. Their `Debug` would contain the raw answer.
 #[must_use]
 pub fn causes(error: &dyn Error) -> String {
     words(&error_chain(error))
 }
 
-/// `text` with an escape in place of each character that is not seen or turns the line around, and no longer than a log line
-/// and an SQS message attribute need.
+/// Escapes characters that are invisible or change the direction of text, and shortens the text to what a log line and an
+/// SQS message attribute need.
 #[must_use]
 pub fn escaped(text: &str) -> String {
     const LONGEST: usize = 500;
     escaped_up_to(LONGEST, text)
 }
 
-/// An answer for whoever asked on a terminal: whole as far as somebody reads it, without these credentials, and without
-/// characters that make a terminal do something.
+/// Formats an answer for a terminal: longer than a log line, without these credentials, and without control characters.
 #[must_use]
 pub fn shown<'s>(text: &str, credentials: impl IntoIterator<Item = &'s str>) -> String {
     const LONGEST: usize = 20_000;
     let hidden = Own::of(credentials).places(text);
-    escaped_up_to(LONGEST, &masked::without(text, hidden))
+    escaped_up_to(LONGEST, &masked::mask(text, hidden))
 }
 
 fn escaped_up_to(longest: usize, text: &str) -> String {
@@ -163,7 +168,7 @@ fn escaped_up_to(longest: usize, text: &str) -> String {
     kept
 }
 
-/// Whether a character is not seen, ends a line, or moves what is around it: control characters, what Unicode calls format
+/// Whether a character is invisible, ends a line, or moves what is around it: control characters, Unicode's format
 /// characters (directions, joiners, tags), and its line and paragraph separators
 /// (<https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing>).
 #[must_use]
@@ -173,28 +178,28 @@ pub fn is_unseen(c: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// The body, unpacked as far as we read, where it is gzip that nobody asked for.
-fn unpacked(body: &[u8]) -> Cow<'_, [u8]> {
+/// Decompresses a body that is gzip though it was not asked for, up to the limit.
+fn decompressed(body: &[u8]) -> Cow<'_, [u8]> {
     // RFC 1952, section 2.3.1.
     if !body.starts_with(b"\x1f\x8b") {
         return Cow::Borrowed(body);
     }
     let mut text = Vec::new();
-    let most = u64::try_from(READ).unwrap_or(u64::MAX);
+    let most = u64::try_from(MAX_READ).unwrap_or(u64::MAX);
     match GzDecoder::new(body).take(most).read_to_end(&mut text) {
         Ok(_) => Cow::Owned(text),
-        Err(_) if !text.is_empty() => Cow::Owned(text), // it broke off, or goes on past what we read
+        Err(_) if !text.is_empty() => Cow::Owned(text), // truncated, or longer than the limit
         Err(_) => Cow::Borrowed(body),
     }
 }
 
-/// The JSON of a body, unpacked.
+/// Parses a body, decompressed, as JSON.
 pub(crate) fn json(body: &[u8]) -> Option<serde_json::Value> {
-    serde_json::from_slice(&unpacked(body)).ok()
+    serde_json::from_slice(&decompressed(body)).ok()
 }
 
-/// A media type that is known: others are words of the target's.
-fn known(media_type: Option<&str>) -> &'static str {
+/// The name of a known media type. An unknown one is a text of the target and not repeated.
+fn media_type_name(media_type: Option<&str>) -> &'static str {
     let essence = media_type.and_then(|text| text.split(';').next());
     match essence
         .map(|text| text.trim().to_ascii_lowercase())

@@ -275,6 +275,13 @@ impl Client {
         }
     }
 
+    pub(crate) fn store(&self) -> Option<&Store> {
+        match self {
+            Client::Store(store) => Some(store),
+            Client::File(_) | Client::OpenLineage(_) | Client::DataZone(_) => None,
+        }
+    }
+
     pub(crate) fn stop(&self) {
         match self {
             Client::DataZone(target) => target.stop(),

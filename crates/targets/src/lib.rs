@@ -111,10 +111,7 @@ impl Target {
 
     /// The store, if that is what the target is: its events can be read back.
     pub fn store(&self) -> Option<&Store> {
-        match &self.client {
-            Client::Store(store) => Some(store),
-            Client::File(_) | Client::OpenLineage(_) | Client::DataZone(_) => None,
-        }
+        self.client.store()
     }
 
     /// Ends the deliveries that wait for the rate limit: the process is about to end. A request that was sent is not

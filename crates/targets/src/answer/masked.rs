@@ -1,7 +1,7 @@
-//! A text of the target's with stars in place of what could be the event's, or a key.
+//! Masks the words of an answer that may come from the event, or be a key.
 //!
-//! Words, not places: a target may quote, cut, encode and put together again what it was sent. What is left is a message of
-//! ordinary words, which is what helps. Pure; called by `answer.rs`.
+//! It compares words, not positions: a target may quote, cut, encode and rearrange what it was sent. What is left is a
+//! message of ordinary words, which is the useful part. Pure. Called by `answer.rs`.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -14,25 +14,25 @@ use percent_encoding::percent_decode_str;
 
 use super::own::{folded, squeezed};
 
-/// What stands in place of what is hidden.
+/// The mask.
 const STARS: &str = "***";
 
-/// The shortest word that is looked for in the event.
+/// The shortest word that is searched for in the event, in characters.
 const WORD: usize = 3;
 
-/// Letters and digits in a row that an answer and an event may not share, whatever is between them.
+/// How many letters and digits in a row an answer must not share with the event, whatever is between them.
 const ROW: usize = 8;
 
-/// Letters and digits mixed, for so long, are a key, a token, a digest or a text in base64; an identifier is not.
+/// A mix of letters and digits of this length is a key, a token, a digest or base64; an identifier is shorter.
 const OPAQUE: usize = 20;
 
-/// Signs and short words between two hidden ones go too.
+/// Up to so many bytes between two masked words are masked too.
 const BETWEEN: usize = 5;
 
-/// How often a text may have been encoded.
+/// How many nested encodings are removed.
 const ROUNDS: usize = 4;
 
-/// Words that stay though the event has them: those of the specification, of SQL's grammar, and of messages.
+/// Words that are kept even if the event contains them: those of the specification, of SQL's grammar, and of messages.
 const ORDINARY: &str = "the and not for was are has had but can may must cannot could should with from this that than then \
     invalid missing required expected found unknown unexpected unsupported allowed accepted error errors event events message \
     value values field fields null true false string object array number integer character line column position start \
@@ -44,7 +44,7 @@ const ORDINARY: &str = "the and not for was are has had but can may must cannot 
     openlineage marquez datahub spec transport definition definitions does match already exists exist conflict parse parsed \
     parsing deserialize instance constraint violation violates duplicate quota rate limit exceeded";
 
-/// The text without JSON escapes, percent-encoding and character references.
+/// Removes JSON escapes, percent-encoding and character references.
 pub(super) fn plain(text: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
     for _ in 0..ROUNDS {
@@ -85,7 +85,7 @@ fn unescaped(text: &str) -> String {
     plain + rest
 }
 
-/// Without `&#115;`, `&#x73;` and `&quot;`.
+/// Replaces character references: `&#115;`, `&#x73;`, `&quot;`.
 fn references(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
@@ -125,7 +125,7 @@ fn reference(name: &str) -> Option<char> {
     char::from_u32(code)
 }
 
-/// Where an answer has words of the event. Both are plain.
+/// Finds the words of the event in an answer. Both are plain.
 pub(super) fn of_event(answer: &str, event: &str) -> Vec<Range<usize>> {
     let ordinary: HashSet<&str> = ORDINARY.split_whitespace().collect();
     let mut words: HashMap<String, Vec<Range<usize>>> = HashMap::new();
@@ -144,7 +144,7 @@ pub(super) fn of_event(answer: &str, event: &str) -> Vec<Range<usize>> {
             words.remove(&folded(word));
         }
     }
-    // Rows that go over words, or are a part of one.
+    // Sequences that span words, or are a part of one.
     let letters: Vec<(Range<usize>, char)> = squeezed(answer).collect();
     let mut rows: HashMap<Vec<char>, Vec<Range<usize>>> = HashMap::new();
     for row in letters.windows(ROW) {
@@ -163,7 +163,7 @@ pub(super) fn of_event(answer: &str, event: &str) -> Vec<Range<usize>> {
             && let Some(found) = rows.remove(&*row.make_contiguous())
         {
             for range in found {
-                // A word of the specification is in every event.
+                // A word of the specification is in every event, and kept.
                 let inside = |(word, _): &(Range<usize>, &str)| {
                     word.start < range.end && range.start < word.end
                 };
@@ -175,14 +175,14 @@ pub(super) fn of_event(answer: &str, event: &str) -> Vec<Range<usize>> {
     places
 }
 
-/// Where an answer has texts of the event in base64 or hex. `sent` is the event, plain and folded.
+/// Finds texts of the event in an answer that are encoded in base64 or hex. `sent` is the event, plain and folded.
 pub(super) fn encoded(answer: &str, sent: &str) -> Vec<Range<usize>> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '-' | '_');
     let found = runs(answer, is_part).filter(|(_, run)| is_encoded(run, sent));
     found.map(|(range, _)| range).collect()
 }
 
-/// Whether this is base64 or hex of something that was sent: all of it, or a word in it.
+/// Whether this is base64 or hex of something that was sent: of a part of it, or of a text that contains a word of it.
 pub(super) fn is_encoded(run: &str, sent: &str) -> bool {
     let config = GeneralPurposeConfig::new()
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
@@ -193,7 +193,7 @@ pub(super) fn is_encoded(run: &str, sent: &str) -> bool {
         long || words_of(&text).any(|(_, word)| word.len() >= 2 * WORD && sent.contains(word))
     };
     let engines = [STANDARD, URL_SAFE].map(|alphabet| GeneralPurpose::new(&alphabet, config));
-    // It may stand right behind a letter, and break off anywhere.
+    // It may directly follow a letter, and end anywhere.
     let cuts = (0..4).filter_map(|skipped| {
         let rest = run.trim_end_matches('=').get(skipped..)?;
         let odd = usize::from(rest.len() % 4 == 1);
@@ -211,7 +211,7 @@ pub(super) fn is_encoded(run: &str, sent: &str) -> bool {
     decoded.flatten().any(is_sent)
 }
 
-/// Where a text has rows of letters and digits that nobody reads; the id of a request (a UUID) stays.
+/// Finds long mixes of letters and digits, which may be keys. The id of a request (a UUID) is not one.
 pub(super) fn opaque(text: &str) -> Vec<Range<usize>> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '-');
     let is_secret = |run: &str| {
@@ -220,7 +220,7 @@ pub(super) fn opaque(text: &str) -> Vec<Range<usize>> {
             run.bytes().any(|b| b.is_ascii_alphabetic()),
         );
         let is_uuid = run.len() == 36 && run.split('-').map(str::len).eq([8, 4, 4, 4, 12]);
-        // A path has short parts; base64 has none, or long ones.
+        // The parts of a path are short; base64 has long ones.
         let longest = run
             .split(['-', '/'])
             .map(str::len)
@@ -242,7 +242,7 @@ fn words_of(text: &str) -> impl Iterator<Item = (Range<usize>, &str)> {
     runs(text, |c| c.is_alphanumeric() || c == '_')
 }
 
-/// The longest runs of characters that are part of one.
+/// The longest runs of characters for which `is_part` holds, with their ranges.
 fn runs(text: &str, is_part: impl Fn(char) -> bool) -> impl Iterator<Item = (Range<usize>, &str)> {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -255,8 +255,8 @@ fn runs(text: &str, is_part: impl Fn(char) -> bool) -> impl Iterator<Item = (Ran
     })
 }
 
-/// The text with stars in these places; what is short between two of them goes too.
-pub(super) fn without(text: &str, mut places: Vec<Range<usize>>) -> String {
+/// Masks these ranges of a text, and what is short between two of them.
+pub(super) fn mask(text: &str, mut places: Vec<Range<usize>>) -> String {
     places.sort_by_key(|place| (place.start, place.end));
     let mut joined: Vec<Range<usize>> = Vec::new();
     for place in places {

@@ -1,7 +1,6 @@
-//! Our own credentials, and where a text holds them: as they are, in base64, in hex, in another case, with other
-//! characters in between.
+//! Finds our own credentials in a text: plain, in base64, in hex, in another case, with other characters in between.
 //!
-//! Pure; called by `answer.rs`.
+//! Pure. Called by `answer.rs`.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -10,24 +9,24 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 
-/// Letters and digits in a row that a text may not share with a credential. Services show the first or last four of a key
-/// to say which one they mean.
+/// How many letters and digits in a row a text must not share with a credential. Services show the first or last four of a
+/// key to identify it.
 const ROW: usize = 6;
 
-/// Shorter ones guard nothing, and would be found in every text.
-const SHORTEST: usize = 3;
+/// The shortest credential, in characters. A shorter one protects nothing, and would be found in every text.
+const MIN_LENGTH: usize = 3;
 
-/// What is secret, in each form in which it could come back.
+/// Our credentials, in each form in which an answer could contain them.
 #[derive(Clone, Default)]
 pub(crate) struct Own {
-    /// As they are, for those that have signs and few letters.
+    /// The plain texts, for credentials with punctuation and few letters.
     plain: Vec<String>,
-    /// Rows of letters and digits, in lower case.
+    /// Their sequences of letters and digits, in lower case.
     rows: HashSet<Vec<char>>,
 }
 
 impl Own {
-    /// The credentials `secrets`.
+    /// Collects the forms of `secrets`.
     pub(crate) fn of<'s>(secrets: impl IntoIterator<Item = &'s str>) -> Own {
         let mut own = Own::default();
         for secret in secrets {
@@ -40,14 +39,14 @@ impl Own {
     }
 
     fn add(&mut self, secret: &str) {
-        if secret.chars().count() < SHORTEST {
+        if secret.chars().count() < MIN_LENGTH {
             return;
         }
         self.plain.push(secret.to_owned());
         self.add_rows(secret);
         self.add_rows(&hex::encode(secret));
-        // Where it begins within what is encoded shifts it by a byte or two: what is around it changes the first and
-        // the last characters alone.
+        // In an encoded text it may be shifted by a byte or two; its neighbours change only the first and the last
+        // characters.
         for before in ["", "\0", "\0\0"] {
             let encoded = STANDARD.encode(format!("{before}{secret}"));
             let inner = encoded.trim_end_matches('=');
@@ -66,14 +65,14 @@ impl Own {
 
     fn add_rows(&mut self, text: &str) {
         let letters: Vec<char> = squeezed(text).map(|(_, c)| c).collect();
-        if letters.len() < ROW && letters.len() >= SHORTEST {
+        if letters.len() < ROW && letters.len() >= MIN_LENGTH {
             self.rows.insert(letters);
         } else {
             self.rows.extend(letters.windows(ROW).map(<[char]>::to_vec));
         }
     }
 
-    /// Where `text` holds a credential, or enough of one.
+    /// Finds the ranges of `text` that contain a credential, or enough of one.
     pub(crate) fn places(&self, text: &str) -> Vec<Range<usize>> {
         let plain = self
             .plain
@@ -84,7 +83,7 @@ impl Own {
             return places;
         }
         let letters: Vec<(Range<usize>, char)> = squeezed(text).collect();
-        for length in SHORTEST..=ROW {
+        for length in MIN_LENGTH..=ROW {
             for row in letters.windows(length) {
                 let key: Vec<char> = row.iter().map(|(_, c)| *c).collect();
                 if let (true, Some(first), Some(last)) =
@@ -98,13 +97,13 @@ impl Own {
     }
 }
 
-/// The letters and digits of a text, whatever their case, with where they are.
+/// The letters and digits of a text with their ranges, case-folded.
 pub(super) fn squeezed(text: &str) -> impl Iterator<Item = (Range<usize>, char)> {
     let letters = text.char_indices().filter(|(_, c)| c.is_alphanumeric());
     letters.flat_map(|(at, c)| fold(c).map(move |folded| (at..at + c.len_utf8(), folded)))
 }
 
-/// A text, whatever its case: that of `STRASSE` is that of `straße`.
+/// Folds the case of a text: `STRASSE` and `straße` fold to the same.
 pub(super) fn folded(text: &str) -> String {
     text.chars().flat_map(fold).collect()
 }

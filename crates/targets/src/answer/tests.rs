@@ -27,7 +27,7 @@ fn redacted(body: &str) -> String {
 }
 
 #[test]
-fn the_structure_says_which_fields_there_are_and_which_codes() {
+fn the_structure_has_the_fields_and_the_codes() {
     let cases = [
         (
             r#"{"code": 1001, "message": "no such pin '4711'"}"#,
@@ -65,8 +65,8 @@ fn the_structure_says_which_fields_there_are_and_which_codes() {
 }
 
 #[test]
-fn of_an_event_too_large_to_be_looked_through_no_word_comes_back() {
-    let event = format!("{EVENT}{}", " ".repeat(SEARCHED));
+fn no_word_of_an_event_too_large_to_search_is_kept() {
+    let event = format!("{EVENT}{}", " ".repeat(MAX_SEARCHED));
     for response in [Response::Structure, Response::Redacted] {
         let body = br#"{"status": 400, "error": "nightly", "message": "pin 4711", "people": 1}"#;
         let kept = keeper(response).body(None, body, &event);
@@ -81,7 +81,7 @@ fn of_an_event_too_large_to_be_looked_through_no_word_comes_back() {
 }
 
 #[test]
-fn redacted_words_help_and_hold_nothing_of_the_event() {
+fn a_redacted_text_is_readable_and_contains_nothing_of_the_event() {
     let said = redacted(
         r#"{"message": "cannot parse field 'pin' at line 1 column 42: value '4711' of ann@example.org is not allowed", "password": "x1"}"#,
     );
@@ -93,7 +93,7 @@ fn redacted_words_help_and_hold_nothing_of_the_event() {
 }
 
 #[test]
-fn a_key_does_not_come_back_in_any_form() {
+fn a_key_is_not_kept_in_any_form() {
     let basic = STANDARD.encode(format!("user:{KEY}"));
     let forms = [
         KEY.to_owned(),
@@ -132,7 +132,7 @@ fn a_key_does_not_come_back_in_any_form() {
 }
 
 #[test]
-fn what_turns_a_line_around_is_escaped() {
+fn characters_that_change_the_direction_of_text_are_escaped() {
     assert_eq!(escaped("a\u{202e}b\nc\u{7}"), "a\\u{202e}b\\nc\\u{7}");
     assert_eq!(escaped(&"x".repeat(600)).chars().count(), 501);
     let said = redacted("bad\u{202e}\u{1b}[31m");
@@ -140,7 +140,7 @@ fn what_turns_a_line_around_is_escaped() {
 }
 
 #[test]
-fn a_body_that_is_gzip_without_being_asked_is_read_and_a_bomb_is_not() {
+fn an_unrequested_gzip_body_is_read_and_a_bomb_is_not() {
     let gzip = |text: &[u8]| {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         encoder.write_all(text).unwrap();
@@ -153,7 +153,7 @@ fn a_body_that_is_gzip_without_being_asked_is_read_and_a_bomb_is_not() {
 }
 
 #[test]
-fn words_of_a_service_stay_readable() {
+fn the_message_of_a_service_stays_readable() {
     for text in [
         "AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/batch/x is not authorized to perform: sqs:SendMessage",
         "NoSuchKey: The specified key does not exist.",

@@ -1,7 +1,8 @@
 //! Amazon DataZone: PostLineageEvent, one RunEvent a call.
 //!
-//! The client token is made from the content, so that a redelivery is the same event there. A rate budget keeps below
-//! the account's quota. Size and kind are settled before (`Capabilities`); 200 means accepted, not yet processed.
+//! The client token is a hash of the content, so that a redelivery is the same event for DataZone. The rate stays below the
+//! quota of the account. Events are adapted to the size and the kind before (`Capabilities`). 200 means accepted, not yet
+//! processed.
 
 use std::error::Error;
 use std::num::NonZeroU32;
@@ -33,8 +34,8 @@ use crate::{
 /// The largest event that PostLineageEvent accepts, in bytes (service model 2018-05-10, `LineageEvent`, max 300000).
 const MAX_EVENT_BYTES: usize = 300_000;
 
-/// For one post. They take some 50 ms; the queue is the place to wait longer.
-const POST: Duration = Duration::from_secs(5);
+/// The time for one request. One takes some 50 ms; a longer wait is left to the queue.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The settings of a DataZone target.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -201,7 +202,7 @@ impl DataZone {
             .retry_config(RetryConfig::disabled())
             .timeout_config(
                 TimeoutConfig::builder()
-                    .operation_attempt_timeout(POST)
+                    .operation_attempt_timeout(REQUEST_TIMEOUT)
                     .build(),
             )
             .build();
@@ -237,13 +238,13 @@ impl DataZone {
             .client
             .post_lineage_event()
             .domain_identifier(&self.domain)
-            .client_token(token(&self.domain, event.text()))
+            .client_token(client_token(&self.domain, event.text()))
             .event(Blob::new(event.text()));
         match tokio::time::timeout(time, post.send()).await {
             Ok(Ok(answer)) => Delivery::Delivered {
                 id: answer.id.filter(|id| is_id(id)),
             },
-            Ok(Err(error)) => classified(&error, |message| match self.keeper.response {
+            Ok(Err(error)) => classify(&error, |message| match self.keeper.response {
                 Response::Structure => None,
                 Response::Redacted => Some(self.keeper.words(message, event.text())),
             }),
@@ -269,8 +270,8 @@ pub(super) async fn client_config(config: &DataZoneConfig, aws: &SdkConfig) -> B
     client
 }
 
-/// The same for the same content: 64 hex digits of the 1 to 128 characters allowed.
-fn token(domain: &str, text: &str) -> String {
+/// The client token, equal for equal content: 64 hex digits of the 1 to 128 characters allowed.
+fn client_token(domain: &str, text: &str) -> String {
     hex::encode(
         Sha256::new()
             .chain_update(domain)
@@ -290,7 +291,7 @@ fn is_refused(error: &(dyn Error + 'static)) -> bool {
     io.is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused)
 }
 
-/// The first of that type among an error and its causes.
+/// Finds the first error of a type among an error and its causes.
 fn source<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     let mut cause = Some(error);
     while let Some(error) = cause {
@@ -302,16 +303,16 @@ fn source<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'
     None
 }
 
-/// Whether it has the form of an id of DataZone: the log holds it.
+/// Whether a text has the form of an id of DataZone. It is logged.
 fn is_id(id: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     (1..=64).contains(&id.len()) && id.bytes().all(plain)
 }
 
-/// What an error is, without its words: they quote the event, or the request with its session token.
+/// Describes an error without its message, which may quote the event, or the request with its session token.
 fn structure(status: u16, error: &PostLineageEventError) -> String {
     let code = error.code().filter(|code| is_code(code));
-    let told = format!("{status} {}", code.unwrap_or("untyped"));
+    let description = format!("{status} {}", code.unwrap_or("untyped"));
     // `User: arn:… is not authorized to perform: datazone:PostLineageEvent on resource: …`
     // (https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html): which right to grant.
     let action = error.message().and_then(|message| {
@@ -321,13 +322,13 @@ fn structure(status: u16, error: &PostLineageEventError) -> String {
         (is_code(service) && is_code(name)).then(|| action.to_owned())
     });
     match action {
-        Some(action) => format!("{told}: not authorized to perform: {action}"),
-        None => told,
+        Some(action) => format!("{description}: not authorized to perform: {action}"),
+        None => description,
     }
 }
 
-/// What an error means for the event. `kept` is what is kept of the service's words.
-fn classified(
+/// Classifies an error. `kept` returns what is kept of the service's message.
+fn classify(
     error: &SdkError<PostLineageEventError>,
     kept: impl Fn(&str) -> Option<String>,
 ) -> Delivery {
@@ -339,7 +340,7 @@ fn classified(
     let context = || causes(error);
     let answer = match error {
         SdkError::ServiceError(answer) => answer,
-        // Reset, refused, no credentials, half an answer: nothing is known of the event; the token makes a repeat harmless.
+        // Nothing is known of the event; the client token makes a repetition harmless.
         SdkError::TimeoutError(_) => return Delivery::Transient(no_answer()),
         SdkError::ResponseError(_) => {
             return transient(Reason::Unavailable, Scope::Event, &context());
@@ -347,43 +348,43 @@ fn classified(
         SdkError::DispatchFailure(failure) if failure.is_timeout() => {
             return Delivery::Transient(no_answer());
         }
-        // Nobody is there: for no event.
+        // Nothing listens there, for any event.
         SdkError::DispatchFailure(failure) if failure.is_io() && is_refused(error) => {
             return transient(Reason::Unavailable, Scope::Target, &context());
         }
         SdkError::DispatchFailure(failure) if failure.is_io() => {
             return transient(Reason::Unavailable, Scope::Event, &context());
         }
-        // An answer that is none, or breaks off in its headers.
+        // An answer that is not HTTP, or ends within its headers.
         SdkError::DispatchFailure(failure) if source::<hyper::Error>(error).is_some() => {
             return transient(Reason::Unavailable, Scope::Event, &context());
         }
-        // What is left fails before anything is sent, in credentials or configuration: no fault of the event.
+        // The rest fails before anything is sent, because of credentials or configuration, not of the event.
         SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => {
             return transient(Reason::Permission, Scope::Target, &context());
         }
         _ => return transient(Reason::Unavailable, Scope::Event, &context()),
     };
     let (status, error) = (answer.raw().status().as_u16(), answer.err());
-    let mut said = structure(status, error);
+    let mut message = structure(status, error);
     if let Some(kept) = error.message().and_then(kept) {
-        said = format!("{said}: {kept}");
+        message = format!("{message}: {kept}");
     }
     match error {
-        // The event itself: the same bytes will be refused again.
-        E::ValidationException(_) => permanent(Reason::Invalid, &said),
-        // Our rights or the domain: every event fares alike, and all are good once it is put right.
+        // The event itself: the same bytes will be rejected again.
+        E::ValidationException(_) => permanent(Reason::Invalid, &message),
+        // Our rights or the domain: every event fails alike, and all succeed once that is corrected.
         E::AccessDeniedException(_) | E::UnauthorizedException(_) => {
-            transient(Reason::Permission, Scope::Target, &said)
+            transient(Reason::Permission, Scope::Target, &message)
         }
-        E::ResourceNotFoundException(_) => transient(Reason::Missing, Scope::Target, &said),
+        E::ResourceNotFoundException(_) => transient(Reason::Missing, Scope::Target, &message),
         // Slow down. The others may still be within the budget of the next second.
-        E::ThrottlingException(_) => transient(Reason::Throttled, Scope::Target, &said),
-        E::ServiceQuotaExceededException(_) => transient(Reason::Quota, Scope::Target, &said),
-        // The token is in use, and the token is the content: this very event is there.
+        E::ThrottlingException(_) => transient(Reason::Throttled, Scope::Target, &message),
+        E::ServiceQuotaExceededException(_) => transient(Reason::Quota, Scope::Target, &message),
+        // The client token is in use, and is a hash of the content: DataZone has this event.
         E::ConflictException(_) => Delivery::Delivered { id: None },
-        E::InternalServerException(_) => transient(Reason::Unavailable, Scope::Event, &said),
-        // Errors without a type, from the front of the service or from something between: by status and common code.
+        E::InternalServerException(_) => transient(Reason::Unavailable, Scope::Event, &message),
+        // Errors without a type come from the front of the service or from an intermediary: by status and common code.
         _ => match (status, error.code()) {
             (
                 _,
@@ -396,15 +397,15 @@ fn classified(
                     | "IncompleteSignature"
                     | "InvalidClientTokenId",
                 ),
-            ) => transient(Reason::Permission, Scope::Target, &said),
-            (401 | 403, _) => transient(Reason::Permission, Scope::Target, &said),
-            (404, _) => transient(Reason::Missing, Scope::Target, &said),
-            (408 | 429, _) => transient(Reason::Throttled, Scope::Target, &said),
-            (402, _) => transient(Reason::Quota, Scope::Target, &said),
-            (503, _) => transient(Reason::Unavailable, Scope::Target, &said),
-            (413, _) => permanent(Reason::TooLarge, &said),
-            (400..=499, _) => permanent(Reason::Invalid, &said),
-            _ => transient(Reason::Unavailable, Scope::Event, &said),
+            ) => transient(Reason::Permission, Scope::Target, &message),
+            (401 | 403, _) => transient(Reason::Permission, Scope::Target, &message),
+            (404, _) => transient(Reason::Missing, Scope::Target, &message),
+            (408 | 429, _) => transient(Reason::Throttled, Scope::Target, &message),
+            (402, _) => transient(Reason::Quota, Scope::Target, &message),
+            (503, _) => transient(Reason::Unavailable, Scope::Target, &message),
+            (413, _) => permanent(Reason::TooLarge, &message),
+            (400..=499, _) => permanent(Reason::Invalid, &message),
+            _ => transient(Reason::Unavailable, Scope::Event, &message),
         },
     }
 }

@@ -1,10 +1,10 @@
 //! JSON lines in a file, one event a line, rotated by size.
 //!
-//! A line is answered for after it is synced, and after the path was seen to name the file that holds it: a file that was
-//! removed, moved, replaced or truncated meanwhile is opened anew, and what was not answered for is written again. The
-//! event's own line breaks (only ever white space between tokens) become blanks; every other byte is as it came. A crash
-//! between write and acknowledgement can write a line twice. What a crash left of a line is taken away at the next start:
-//! its event was not acknowledged, and comes again.
+//! A line is acknowledged once it is synced and the path is seen to name the file that contains it: a file that was removed,
+//! moved, replaced or truncated in the meantime is reopened, and what was not acknowledged is written again. Line breaks
+//! of the event (white space between tokens) become blanks; every other byte is kept. A crash between write and
+//! acknowledgement can write a line twice. Half a line that a crash left is removed at the next start: its event was not
+//! acknowledged, and is delivered again.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -23,10 +23,10 @@ use tracing::{error, info, warn};
 
 use crate::{Delivery, Failure, Kind, OpenError, Reason, Scope, SettingError};
 
-/// Lines that share one sync at most, and that may wait.
+/// The most lines that share one sync, and that may wait.
 const GROUP: usize = 256;
 
-/// How often a group is written that somebody takes away each time, before its events go back to the queue.
+/// How often a group is written whose file is moved each time, before its events go back to the queue.
 const ATTEMPTS: u32 = 3;
 
 /// The settings of a file target.
@@ -120,7 +120,7 @@ fn not_opened(config: &FileConfig, error: io::Error) -> OpenError {
     }
 }
 
-/// A file to append to. The writer ends with the last clone.
+/// A file that events are appended to. Its writer thread ends with the last clone.
 #[derive(Debug, Clone)]
 pub(crate) struct File {
     requests: mpsc::Sender<Request>,
@@ -136,7 +136,7 @@ struct Line {
     written: oneshot::Sender<Result<(), String>>,
 }
 
-/// The file that is held open, with the bytes that it had when it was left.
+/// The open file, with its size when it was last written.
 struct Open {
     file: fs::File,
     identity: Identity,
@@ -157,9 +157,9 @@ impl File {
         Ok(File { requests })
     }
 
-    /// Closes the file and opens what its path names now, as after a rotation by somebody else. Does not wait for it.
+    /// Reopens the file that the path names now, as after a rotation by another program. Does not wait for it.
     pub(super) fn reopen(&self) {
-        // Full of lines: each group of them looks at the path by itself.
+        // Full of lines: each group of them checks the path by itself.
         let _ = self.requests.try_send(Request::Reopen);
     }
 
@@ -182,7 +182,7 @@ impl File {
     }
 }
 
-/// Does what is asked first, with all lines that wait behind it as one group.
+/// Handles a request, and writes all lines that wait behind it as one group.
 fn serve(
     first: Request,
     waiting: &mut mpsc::Receiver<Request>,
@@ -204,7 +204,7 @@ fn serve(
         let file = config.path.display();
         *kept = append(&config.path)
             .inspect(|_| info!(%file, "file reopened"))
-            .inspect_err(|error| error!(%file, %error, "file not reopened"))
+            .inspect_err(|error| error!(%file, %error, "failed to reopen file"))
             .ok();
     }
     if group.is_empty() {
@@ -235,8 +235,8 @@ fn append(path: &Path) -> io::Result<Open> {
     Ok(Open { file, identity })
 }
 
-/// Lets the file end with a whole line: the next one would run into half a line. What is whole but for its line break
-/// gets it.
+/// Makes the file end with a complete line, so that the next one does not continue half a line. A last line that lacks only
+/// its line break gets one.
 fn end_line(file: &mut fs::File) -> io::Result<()> {
     let length = file.metadata()?.len();
     let (mut rest, mut start) = (Vec::new(), length);
@@ -262,7 +262,7 @@ fn end_line(file: &mut fs::File) -> io::Result<()> {
     file.sync_data()
 }
 
-/// A new name of a file outlasts a loss of power when its folder is synced, and not with the file itself.
+/// Syncs the folder of a file: a new name outlasts a loss of power only then.
 fn sync_folder(path: &Path) -> io::Result<()> {
     fs::File::open(folder(path))?.sync_all()
 }
@@ -274,7 +274,7 @@ fn folder(path: &Path) -> &Path {
     }
 }
 
-/// Writes a group to the file, and to another one where the path names another one afterwards.
+/// Writes a group to the file, and again if the path names another file afterwards.
 fn write(kept: &mut Option<Open>, config: &FileConfig, group: &[Line]) -> io::Result<()> {
     let mut bytes = Vec::new();
     for line in group {
@@ -289,7 +289,7 @@ fn write(kept: &mut Option<Open>, config: &FileConfig, group: &[Line]) -> io::Re
             .write_all(&bytes)
             .and_then(|()| open.file.sync_data())
         {
-            // Half a line would run into the next one. Where it cannot be taken away now, opening the file anew does.
+            // The next line would continue half a line. If it cannot be removed now, reopening the file does.
             let is_longer = open.file.metadata().is_ok_and(|now| now.len() > before);
             if is_longer && open.file.set_len(before).is_ok() {
                 *kept = Some(open);
@@ -297,7 +297,7 @@ fn write(kept: &mut Option<Open>, config: &FileConfig, group: &[Line]) -> io::Re
             return Err(error);
         }
         open.identity.size = before.saturating_add(bytes.len() as u64);
-        // What is in a file that the path does not name is lost, or will be: whoever moves it may pack it and go.
+        // What is in a file that the path does not name may be lost: whoever moved it may have compressed it already.
         match open.identity.verify_at(&config.path) {
             Ok(()) => {
                 *kept = Some(open);
@@ -307,11 +307,11 @@ fn write(kept: &mut Option<Open>, config: &FileConfig, group: &[Line]) -> io::Re
         }
     }
     Err(io::Error::other(format!(
-        "taken away {ATTEMPTS} times while it was written"
+        "moved {ATTEMPTS} times while it was written"
     )))
 }
 
-/// The file at the path, and a new one where that has reached its size.
+/// The file at the path, or a new one if that has reached its size.
 fn ready(kept: Option<Open>, config: &FileConfig) -> io::Result<Open> {
     let path = &config.path;
     let in_place = kept.map(|open| open.identity.verify_at(path).map(|()| open));
@@ -325,10 +325,10 @@ fn ready(kept: Option<Open>, config: &FileConfig) -> io::Result<Open> {
     };
     let found = open.file.metadata()?;
     if found.len() > 0 && found.len() >= config.max_bytes {
-        // Whatever goes wrong on the way, the next group looks what is there now.
+        // After an error, the next group checks what the path names then.
         rotate(config)?;
         open = append(path)?;
-        // Who may read it was somebody's decision.
+        // Somebody may have chosen the mode.
         open.file.set_permissions(found.permissions())?;
     }
     open.identity = Identity::of(&open.file)?;
@@ -338,7 +338,7 @@ fn ready(kept: Option<Open>, config: &FileConfig) -> io::Result<Open> {
 fn report(path: &Path, displaced: &Displaced) {
     warn!(
         file = %path.display(), reason = %displaced,
-        "the file is opened anew, and what was not acknowledged written to it"
+        "file was replaced; reopened it, and unacknowledged lines are written again"
     );
 }
 
@@ -346,8 +346,8 @@ fn rotate(config: &FileConfig) -> io::Result<()> {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_millis());
-    // Later than all before it, whatever the clock says: of two with one name the first would be gone, and the oldest
-    // name is the first to be removed.
+    // Later than all before it, whatever the clock shows: of two with one name the first would be lost, and the oldest name
+    // is the first to be removed.
     let before = rotated(&config.path)?;
     let stamp = |path: &PathBuf| path.extension()?.to_str()?.parse::<u128>().ok();
     let last = before.iter().filter_map(stamp).max();
@@ -355,7 +355,7 @@ fn rotate(config: &FileConfig) -> io::Result<()> {
     let mut name = config.path.clone().into_os_string();
     name.push(format!(".{now}"));
     fs::rename(&config.path, name)?;
-    // Before there is a new one: of both, the new one alone could be there after a loss of power.
+    // Before a new one is created: after a loss of power the new one alone could exist.
     sync_folder(&config.path)?;
     if config.keep > 0 {
         let mut old = rotated(&config.path)?;
@@ -366,7 +366,7 @@ fn rotate(config: &FileConfig) -> io::Result<()> {
     Ok(())
 }
 
-/// The files that were renamed, by their names.
+/// The renamed files, found by their names.
 fn rotated(path: &Path) -> io::Result<Vec<PathBuf>> {
     let prefix = format!(
         "{}.",

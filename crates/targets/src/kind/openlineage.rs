@@ -1,4 +1,4 @@
-//! Any endpoint that takes OpenLineage over HTTP, one event a request: Marquez, DataHub, OpenMetadata, another proxy.
+//! An endpoint that accepts OpenLineage over HTTP, one event a request: Marquez, DataHub, OpenMetadata, another proxy.
 
 use std::io::Write;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use settings::{Choice, Format, OneOf, Seconds, Secret, SecretText, Setting, Text};
 use tokio::time::Instant;
 
-use crate::answer::{self, Keeper, Own, READ, Response};
+use crate::answer::{self, Keeper, MAX_READ, Own, Response};
 use crate::rate::RateController;
 use crate::{
     Delivery, DeliveryReport, Failure, Kind, OpenError, Reason, Scope, SettingError, Unchecked,
@@ -24,10 +24,10 @@ use crate::{
 /// The path of the OpenLineage API, for a URL that has none.
 const DEFAULT_PATH: &str = "/api/v1/lineage";
 
-/// Events below this many bytes go as they are: compressing them saves less than a packet.
-const WORTH_COMPRESSING: usize = 1_024;
+/// The smallest event that is compressed, in bytes: for a smaller one compression saves less than a packet.
+const MIN_COMPRESSED: usize = 1_024;
 
-/// A part of a path that is so long may be a token; a word is shorter.
+/// The length from which a part of a path may be a token; a word is shorter.
 const TOKEN: usize = 16;
 
 /// The settings of a target behind HTTP.
@@ -283,7 +283,7 @@ impl OpenLineage {
         let mut post = self.client.post(self.url.clone());
         post = post.timeout(time.min(self.timeout));
         post = match self.compression {
-            Compression::Gzip if text.len() >= WORTH_COMPRESSING => match gzipped(text) {
+            Compression::Gzip if text.len() >= MIN_COMPRESSED => match compressed(text) {
                 Ok(body) => post.header(CONTENT_ENCODING, "gzip").body(body),
                 Err(_) => post.body(text.to_owned()),
             },
@@ -293,7 +293,7 @@ impl OpenLineage {
             Ok(answer) => answer,
             Err(error) => {
                 let message = self.chain(&error);
-                // Nobody is there: for no event.
+                // Nothing listens there, for any event.
                 let scope = match error.is_connect() && !error.is_timeout() {
                     true => Scope::Target,
                     false => Scope::Event,
@@ -305,15 +305,15 @@ impl OpenLineage {
             .headers()
             .get(RETRY_AFTER)
             .and_then(|value| value.to_str().ok()?.trim().parse().ok());
-        let mut said = Vec::new();
-        while said.len() < READ {
+        let mut body_start = Vec::new();
+        while body_start.len() < MAX_READ {
             match answer.chunk().await {
                 Ok(Some(chunk)) => {
-                    let room = READ - said.len();
-                    said.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+                    let left = MAX_READ - body_start.len();
+                    body_start.extend_from_slice(chunk.get(..left).unwrap_or(&chunk));
                 }
                 Ok(None) => break,
-                // Half an answer is none: something between may have begun it.
+                // An incomplete answer may come from an intermediary.
                 Err(error) if answer.status().is_success() => {
                     let message = self.chain(&error);
                     return Delivery::Transient(Failure::new(
@@ -329,9 +329,9 @@ impl OpenLineage {
         let kept = || {
             let media_type = answer.headers().get(CONTENT_TYPE);
             let media_type = media_type.and_then(|value| value.to_str().ok());
-            self.keeper.body(media_type, &said, text)
+            self.keeper.body(media_type, &body_start, text)
         };
-        classified(status, after.map(Duration::from_secs), &said, kept)
+        classify(status, after.map(Duration::from_secs), &body_start, kept)
     }
 
     /// The error and its causes, without the URL (which may carry a key).
@@ -345,7 +345,7 @@ impl OpenLineage {
     }
 }
 
-/// What must not come back out of an answer: the key, and user, password, path and query of the URL, which may be keys too.
+/// The credentials that an answer may echo: the key, and user, password, path and query of the URL, which may be keys too.
 fn credentials(url: &Url, key: Option<&str>) -> Own {
     let mut secrets: Vec<String> = key.into_iter().map(str::to_owned).collect();
     if let Some(password) = url.password() {
@@ -353,7 +353,7 @@ fn credentials(url: &Url, key: Option<&str>) -> Own {
     }
     secrets.push(url.username().to_owned());
     secrets.extend(url.query_pairs().map(|(_, value)| value.into_owned()));
-    // Some endpoints have their token in the path.
+    // Some endpoints have a token in their path.
     let segments = url.path_segments().into_iter().flatten();
     secrets.extend(
         segments
@@ -363,11 +363,11 @@ fn credentials(url: &Url, key: Option<&str>) -> Own {
     Own::of(secrets.iter().map(String::as_str))
 }
 
-/// What a status means for the event. `kept` is what is kept of the body, for a failure.
-fn classified(
+/// Classifies a status. `kept` returns what is kept of the body, for a failure.
+fn classify(
     status: StatusCode,
     after: Option<Duration>,
-    said: &[u8],
+    body_start: &[u8],
     kept: impl FnOnce() -> Option<String>,
 ) -> Delivery {
     if status.is_success() {
@@ -383,13 +383,13 @@ fn classified(
     };
     match status.as_u16() {
         401 | 403 => Delivery::Transient(failure(Reason::Permission, Scope::Target)),
-        // A wrong URL, or one that moved: set-up, not the event.
+        // A wrong URL, or one that moved: the configuration, not the event.
         300..=399 | 404 | 405 | 410 => Delivery::Transient(failure(Reason::Missing, Scope::Target)),
         408 | 425 | 429 => Delivery::Transient(failure(Reason::Throttled, Scope::Target)),
         413 => Delivery::Permanent(failure(Reason::TooLarge, Scope::Event)),
         400..=499 => Delivery::Permanent(failure(Reason::Invalid, Scope::Event)),
-        // Marquez answers an event it cannot read with 500 and a body that says 4xx.
-        500 if says_client_error(said) => {
+        // Marquez answers an event that it cannot read with 500 and a code 4xx in the body.
+        500 if reports_client_error(body_start) => {
             Delivery::Permanent(failure(Reason::Invalid, Scope::Event))
         }
         503 => Delivery::Transient(failure(Reason::Unavailable, Scope::Target)),
@@ -397,12 +397,12 @@ fn classified(
     }
 }
 
-fn says_client_error(said: &[u8]) -> bool {
-    let code = answer::json(said).and_then(|body| body.get("code")?.as_u64());
+fn reports_client_error(body_start: &[u8]) -> bool {
+    let code = answer::json(body_start).and_then(|body| body.get("code")?.as_u64());
     code.is_some_and(|code| (400..=499).contains(&code))
 }
 
-fn gzipped(text: &str) -> std::io::Result<Vec<u8>> {
+fn compressed(text: &str) -> std::io::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(
         Vec::with_capacity(text.len() / 4),
         flate2::Compression::fast(),
@@ -416,11 +416,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_status_has_its_meaning() {
-        let meaning_of = |status: u16, said: &str| match classified(
+    fn each_status_is_classified() {
+        let classified = |status: u16, body_start: &str| match classify(
             StatusCode::from_u16(status).unwrap(),
             None,
-            said.as_bytes(),
+            body_start.as_bytes(),
             || None,
         ) {
             Delivery::Delivered { .. } => "delivered".to_owned(),
@@ -450,8 +450,12 @@ mod tests {
             (502, "", "transient unavailable Event"),
             (503, "", "transient unavailable Target"),
         ];
-        for (status, said, meaning) in cases {
-            assert_eq!(meaning_of(status, said), meaning, "{status} {said}");
+        for (status, body_start, meaning) in cases {
+            assert_eq!(
+                classified(status, body_start),
+                meaning,
+                "{status} {body_start}"
+            );
         }
     }
 }
