@@ -10,6 +10,8 @@
 
 #[path = "command_line/check.rs"]
 mod check;
+#[path = "command_line/config.rs"]
+mod config;
 #[path = "command_line/inputs.rs"]
 mod inputs;
 mod support;
@@ -28,7 +30,7 @@ fn every_configuration_error_is_shown_before_the_process_ends_with_64() {
     assert_eq!(status, Some(64));
     for part in [
         "LINEAGE_PROXY_BATCH_SIZE",
-        "LINEAGE_PROXY_TARGTE: there is no such setting",
+        "LINEAGE_PROXY_TARGTE: unknown setting",
         "--allow-anonymous",
     ] {
         assert!(err.contains(part), "{part} in {err}");

@@ -245,7 +245,7 @@ rules: {file: 's3://b/rules.yaml', hash_key_secret_id: hash}
         "queue.url: whether https://sqs.example/q can be reached",
         "rules.file: what is in s3://b/rules.yaml",
         "rules.hash_key_secret_id: what is in hash",
-        "datazone.domain_id: whether dzd_a takes events",
+        "datazone.domain_id: whether dzd_a accepts events",
     ] {
         assert!(
             out.contains(&format!("not checked: {part}")),

@@ -2,6 +2,7 @@
 //!
 //! Each prints for a person on a terminal, and JSON with `--output json`.
 
+mod config;
 mod dead_letters;
 mod demo;
 mod doctor;
@@ -16,7 +17,6 @@ mod table;
 mod transform;
 mod validate;
 
-use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -24,8 +24,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use ::transform::Transforms;
-use proxy::config::settings::Settings;
-use proxy::config::{Config, Errors, Role};
+use proxy::config::{Config, Errors, Role, Sources};
 use proxy::queue::Unavailable;
 use proxy::rules::RulesError;
 use proxy::setup::NotStarted;
@@ -64,6 +63,9 @@ A folder means all files in it. `-` means standard input.";
 enum Command {
     /// Run the proxy on this machine.
     Serve(serve::Arguments),
+    /// Show and check the configuration.
+    #[command(subcommand)]
+    Config(config::Command),
     /// Start a proxy, send it the events of a small pipeline, and show the result.
     Demo(demo::Arguments),
     /// Find what is wrong with the events in files.
@@ -98,25 +100,20 @@ enum QueueCommand {
     Status(dead_letters::QueueArgs),
 }
 
-/// The flags that set what the environment and the file set too.
+/// The flags that set what the environment and the file set too. Their help comes from the list of settings ([`command`]).
 #[derive(Debug, Args)]
 struct Common {
     /// A YAML file with settings.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The rules file; reloaded when it changes.
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
-    /// The address to listen on [default: 127.0.0.1:5000].
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<String>,
-    /// The folder for queue and store [default: lineage-data].
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Accept events without a key from anyone who can reach the address.
     #[arg(long)]
     allow_anonymous: bool,
-    /// Run only ingest or only batch; both need the same SQS queue.
     #[arg(long, value_name = "ingest|batch")]
     only: Option<String>,
 }
@@ -137,15 +134,12 @@ fn no() -> ExitCode {
     ExitCode::from(1)
 }
 
-/// Runs a command with the environment's variables.
-pub(crate) async fn run(
-    cli: Cli,
-    transforms: Transforms,
-    variables: impl Iterator<Item = (OsString, OsString)>,
-) -> ExitCode {
-    let environment = Settings::environment(variables);
+/// Runs a command.
+pub(crate) async fn run(cli: Cli, transforms: Transforms) -> ExitCode {
+    let environment = Sources::from_env();
     let result = match cli.command {
         Command::Serve(arguments) => serve::run(arguments, transforms, environment).await,
+        Command::Config(command) => config::run(command, transforms, environment).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Transform(arguments) => transform::run(arguments, transforms, environment),
@@ -157,8 +151,8 @@ pub(crate) async fn run(
         }
         Command::Keys(command) => keys::run(&command),
         Command::Healthcheck(arguments) => healthcheck::run(arguments).await,
-        Command::Completions(arguments) => package::completions(&arguments, Cli::command()),
-        Command::Man(arguments) => package::man(&arguments, Cli::command()),
+        Command::Completions(arguments) => package::completions(&arguments, command()),
+        Command::Man(arguments) => package::man(&arguments, command()),
     };
     result.unwrap_or_else(|error| {
         eprintln!("lineage-proxy: {error:#}");
@@ -177,40 +171,101 @@ pub(crate) async fn run(
     })
 }
 
+/// The setting of each flag of [`Common`], by the id of the flag.
+const FLAGS: [(&str, &str); 5] = [
+    ("listen", "listen"),
+    ("data_dir", "data_dir"),
+    ("rules", "rules.file"),
+    ("allow_anonymous", "auth.allow_anonymous"),
+    ("only", "only"),
+];
+
+/// The command line. The help of a flag that is a setting comes from the list of settings.
+pub(crate) fn command() -> clap::Command {
+    let described = |command: clap::Command| {
+        FLAGS.iter().fold(command, |command, (flag, setting)| {
+            let entry = proxy::config::all()
+                .iter()
+                .find(|entry| entry.name == *setting);
+            match entry {
+                Some(entry) => command.mut_arg(flag, |arg| {
+                    let help = help(entry);
+                    arg.help(help.0).long_help(help.1)
+                }),
+                None => command,
+            }
+        })
+    };
+    Cli::command()
+        .mut_subcommand("serve", described)
+        .mut_subcommand("config", |command| {
+            command
+                .mut_subcommand("show", described)
+                .mut_subcommand("check", described)
+        })
+}
+
+/// The help of a setting, short and long.
+fn help(entry: &proxy::config::Entry) -> (String, String) {
+    let text = plain(&entry.description);
+    let first = text.split_inclusive(". ").next().unwrap_or(&text);
+    let first = first.trim_end().trim_end_matches('.');
+    let mut notes = String::new();
+    if let Some(default) = &entry.default {
+        notes += &format!(" [default: {default}]");
+    }
+    let variable = proxy::config::variable(&entry.name);
+    (
+        format!("{first}{notes}"),
+        format!("{text}\n\n{notes} [env: {variable}]").replace("\n\n ", "\n\n"),
+    )
+}
+
+/// Markdown as plain text: links lose their addresses, code its backticks.
+fn plain(markdown: &str) -> String {
+    let mut text = String::new();
+    let mut rest = markdown;
+    while let Some((before, after)) = rest.split_once("](") {
+        text += before;
+        rest = after.split_once(')').map_or("", |(_, rest)| rest);
+    }
+    text += rest;
+    text.replace(['`', '['], "")
+}
+
 impl Common {
-    /// The configuration of flags over environment over file.
-    fn config(self, environment: Settings, role: Role) -> anyhow::Result<Config> {
-        let mut settings = Settings::default();
+    /// The settings: flags over environment over file.
+    fn sources(self, environment: Sources) -> Result<Sources, Errors> {
+        let mut flags = Sources::default();
         let data_dir = self.data_dir.map(|folder| folder.display().to_string());
         let rules = self.rules.map(|file| file.display().to_string());
         let anonymous = self.allow_anonymous.then(|| "true".to_owned());
-        let flags = [
-            ("listen", "--listen", self.listen),
-            ("data_dir", "--data-dir", data_dir),
-            ("auth.allow_anonymous", "--allow-anonymous", anonymous),
-            ("only", "--only", self.only),
-            ("rules.file", "--rules", rules),
-        ];
-        for (name, flag, value) in flags {
+        let values = [self.listen, data_dir, rules, anonymous, self.only];
+        for ((flag, setting), value) in FLAGS.iter().zip(values) {
             if let Some(value) = value {
-                settings.set(name, value, flag);
+                flags.set(setting, value, &format!("--{}", flag.replace('_', "-")));
             }
         }
-        let mut settings = settings.over(environment);
-        if let Some(file) = self.config {
-            settings = settings.over(self::settings(&file)?);
+        let sources = flags.over(environment);
+        match self.config {
+            Some(file) => Ok(sources.over(self::settings(&file)?)),
+            None => Ok(sources),
         }
-        Ok(Config::read(settings, role)?)
+    }
+
+    /// The configuration of a command.
+    fn config(self, environment: Sources, role: Role) -> Result<Config, Errors> {
+        Config::read(self.sources(environment)?, role)
     }
 }
 
 /// The settings of a file. Its rules file is one beside it.
-fn settings(file: &Path) -> Result<Settings, Errors> {
+fn settings(file: &Path) -> Result<Sources, Errors> {
     let name = file.display().to_string();
-    let text =
-        std::fs::read_to_string(file).map_err(|error| Errors(vec![format!("{name}: {error}")]))?;
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Errors::general(format!("{name}: {error}")))?;
     let folder = file.parent().unwrap_or(Path::new(""));
-    Ok(Settings::yaml(&name, &text).beside("rules.file", folder))
+    Ok(Sources::yaml(&name, &text).beside("rules.file", folder))
 }
 
 /// Prints to standard output; a reader that went away (`| head`) is not an error.

@@ -7,20 +7,21 @@ mod cli;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 use cli::{Cli, run};
 use transform::Transforms;
 
 /// The whole main of a `lineage-proxy` whose rules may also use `transforms`.
 pub fn main(transforms: Transforms) -> ExitCode {
     // clap ends with 2 on wrong usage by itself.
-    let cli = Cli::parse();
+    let cli =
+        Cli::from_arg_matches(&cli::command().get_matches()).unwrap_or_else(|error| error.exit());
     match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
     {
         Ok(runtime) => {
-            let status = runtime.block_on(run(cli, transforms, std::env::vars_os()));
+            let status = runtime.block_on(run(cli, transforms));
             // All work has ended. Only a DNS look-up that hangs could still run, and it must not delay the exit.
             runtime.shutdown_background();
             status

@@ -14,8 +14,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use transform::Transforms;
 
-use proxy::config::settings::Settings;
-use proxy::config::{Config, Role};
+use proxy::config::{Config, Role, Sources};
 use proxy::pipeline::{self, CoalesceBuffer, MARGIN, Pipeline, Report};
 use proxy::queue::{Queue, Record, Settlement, once};
 use proxy::rules::RuleOptions;
@@ -29,7 +28,7 @@ pub fn main(transforms: Transforms) -> ExitCode {
 }
 
 async fn start(transforms: Transforms) -> Result<(), Error> {
-    let config = Config::read(Settings::environment(std::env::vars_os()), Role::Batch)?;
+    let config = Config::read(Sources::from_env(), Role::Batch)?;
     telemetry::log_to_cloudwatch(&config.log);
     let collector = metrics::install(&config.metrics_namespace, "batch")?;
     let aws = Aws::new();

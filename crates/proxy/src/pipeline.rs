@@ -92,7 +92,7 @@ impl Pipeline {
             redshift: config.redshift.clone(),
             capabilities: target.capabilities(),
         };
-        let max_receives = config.queue.max_attempts;
+        let max_receives = config.queue.max_attempts();
         Pipeline {
             target,
             rules,

@@ -142,7 +142,7 @@ impl RuleStore {
             transforms: options.transforms,
             hash_key,
             max_window: options.max_window,
-            refresh_interval: config.every(),
+            refresh_interval: config.refresh,
             current: RwLock::new(Arc::new(LoadedRules {
                 rules: RuleSet::default(),
                 version: "none".to_owned(),

@@ -27,7 +27,7 @@ use transform::Transforms;
 use crate::config::{Config, KeyRole, Part};
 use crate::ingest::{Hosts, Ingest, router};
 use crate::pipeline::{CoalesceBuffer, Pipeline, Report};
-use crate::queue::Queue;
+use crate::queue::{Queue, QueueConfig};
 use crate::rules::RuleOptions;
 use crate::setup;
 use crate::telemetry::{Prometheus, STOP};
@@ -83,7 +83,7 @@ pub async fn start(
     let mut store = None;
     let (mut worker, mut watched) = (None, None);
     if config.only != Some(Part::Ingest) {
-        let (visible, older) = (config.queue.visibility_timeout, older(config));
+        let (visible, older) = (config.queue.visibility_timeout(), older(config));
         let options = rule_options(config, transforms);
         let batch = Arc::new(
             setup::batch(config, &aws, options, claim.clone())
@@ -92,9 +92,9 @@ pub async fn start(
         );
         store = batch.target.store().cloned();
         // A FIFO queue gives out nothing more of a run while an event of it is held.
-        let hold = match &config.queue.url {
-            Some(url) if url.ends_with(".fifo") => CoalesceBuffer::nothing(),
-            Some(_) | None => CoalesceBuffer::between_batches(visible, older),
+        let hold = match config.queue.is_fifo() {
+            true => CoalesceBuffer::nothing(),
+            false => CoalesceBuffer::between_batches(visible, older),
         };
         watched = Some(batch.clone());
         worker = Some(Worker::new(
@@ -141,7 +141,7 @@ pub async fn start(
 
 /// What the rules file of a proxy with this configuration may use.
 pub fn rule_options(config: &Config, transforms: Transforms) -> RuleOptions {
-    let visible = config.queue.visibility_timeout;
+    let visible = config.queue.visibility_timeout();
     RuleOptions {
         transforms,
         max_window: Some(CoalesceBuffer::longest_window(visible, older(config))),
@@ -151,9 +151,9 @@ pub fn rule_options(config: &Config, transforms: Transforms) -> RuleOptions {
 
 /// How long events may have been out of sight when they come: SQS gives out one by one what is then a batch.
 fn older(config: &Config) -> Duration {
-    match &config.queue.url {
-        Some(_) => config.batch.window + Duration::from_secs(1),
-        None => Duration::ZERO,
+    match &config.queue {
+        QueueConfig::Sqs(_) => config.batch.window + Duration::from_secs(1),
+        QueueConfig::Embedded(_) => Duration::ZERO,
     }
 }
 

@@ -12,11 +12,11 @@ use targets::{OpenError, Resources, Target, TargetConfig};
 use tokio::net::TcpListener;
 use tracing::warn;
 
-use crate::config::{self, Config, HASH_KEY, Part};
+use crate::config::{Config, HashKey, HashKeySource, Part};
 use crate::ingest::Keys;
 use crate::lookup::Lookups;
 use crate::pipeline::Pipeline;
-use crate::queue::{Embedded, EmbeddedConfig, Queue, QueueConfig, QueueUrl, Sqs, SqsConfig};
+use crate::queue::{Embedded, Queue, QueueConfig, Sqs};
 use crate::rules::{RuleOptions, RuleStore};
 use crate::secrets::{self, SecretError};
 
@@ -71,7 +71,7 @@ impl NotStarted {
 /// The data folder, where `serve` keeps its queue or its store in it.
 pub fn claim(config: &Config) -> Result<Option<Arc<Claim>>, NotStarted> {
     let store = config.target.kind.uses_data_folder() && config.only != Some(Part::Ingest);
-    if config.queue.url.is_some() && !store {
+    if matches!(config.queue, QueueConfig::Sqs(_)) && !store {
         return Ok(None);
     }
     match Claim::take(&config.data_dir) {
@@ -125,10 +125,8 @@ pub async fn queue(
     aws: &Aws,
     claim: Option<Arc<Claim>>,
 ) -> Result<Queue, NotStarted> {
-    match queue_config(config) {
-        QueueConfig::Sqs(settings) => {
-            Ok(Queue::Sqs(Sqs::new(aws, &settings, targets::words).await))
-        }
+    match &config.queue {
+        QueueConfig::Sqs(settings) => Ok(Queue::Sqs(Sqs::new(aws, settings, targets::words).await)),
         QueueConfig::Embedded(settings) => match claim {
             Some(claim) => {
                 let queue = Embedded::claimed(claim, settings.visibility_timeout).await;
@@ -138,31 +136,6 @@ pub async fn queue(
             }
             None => Err(NotStarted::Wrong("queue.url: not set".to_owned())),
         },
-    }
-}
-
-/// The settings of the queue.
-fn queue_config(config: &Config) -> QueueConfig {
-    let config::Queue {
-        url,
-        dead_letter_url,
-        bucket,
-        visibility_timeout,
-        max_attempts,
-    } = config.queue.clone();
-    match url {
-        Some(url) => QueueConfig::Sqs(SqsConfig {
-            queue: QueueUrl::new(url),
-            dead_letters: dead_letter_url.map(QueueUrl::new),
-            bucket,
-            visibility_timeout,
-            max_attempts,
-        }),
-        None => QueueConfig::Embedded(EmbeddedConfig {
-            dir: config.data_dir.clone(),
-            visibility_timeout,
-            max_attempts,
-        }),
     }
 }
 
@@ -252,10 +225,15 @@ pub async fn batch(
         true => Lookups::new(aws),
         false => Lookups::disabled(),
     };
-    let hash_key = match (&config.rules.hash_key, &config.rules.hash_key_secret) {
-        (Some(key), _) => Some(key.clone()),
-        (None, Some(secret)) => Some(secret_text(aws, "rules.hash_key_secret_id", secret).await?),
-        (None, None) => None,
+    let hash_key = match &config.rules.hash_key {
+        Some(HashKeySource::Key(key)) => Some(key.clone()),
+        Some(HashKeySource::SecretId(id)) => {
+            let setting = "rules.hash_key_secret_id";
+            let key = HashKey::new(secret_text(aws, setting, id).await?);
+            let wrong = |why: String| NotStarted::Wrong(format!("{setting}: {why}"));
+            Some(key.map_err(wrong)?)
+        }
+        None => None,
     };
     let rules = rules(config, hash_key, aws, options).await?;
     Ok(Pipeline::new(
@@ -269,15 +247,11 @@ pub async fn batch(
 /// The rules, read for the first time.
 pub(crate) async fn rules(
     config: &Config,
-    hash_key: Option<String>,
+    hash_key: Option<HashKey>,
     aws: &Aws,
     options: RuleOptions,
 ) -> Result<RuleStore, NotStarted> {
-    if hash_key.as_ref().is_some_and(|key| key.len() < HASH_KEY) {
-        let message = format!("rules.hash_key_secret_id: expected at least {HASH_KEY} characters");
-        return Err(NotStarted::Wrong(message));
-    }
-    let hash_key = hash_key.map(String::into_bytes);
+    let hash_key = hash_key.map(|key| key.bytes().to_vec());
     let rules = RuleStore::open(&config.rules, hash_key, aws, options).await;
     rules.map_err(|error| NotStarted::Wrong(format!("rules.file: {error}")))
 }

@@ -20,6 +20,10 @@ impl Format for Text {
         "a text".to_owned()
     }
 
+    fn values() -> String {
+        String::new()
+    }
+
     fn parse(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     }
@@ -37,6 +41,10 @@ impl Format for FilePath {
 
     fn expected() -> String {
         "a path".to_owned()
+    }
+
+    fn values() -> String {
+        "path".to_owned()
     }
 
     fn parse(text: &str) -> Result<PathBuf, String> {
@@ -61,6 +69,13 @@ impl<const MIN: u32, const MAX: u32> Format for Count<MIN, MAX> {
         }
     }
 
+    fn values() -> String {
+        match MAX {
+            u32::MAX => format!("{MIN} or more"),
+            _ => format!("{MIN} to {MAX}"),
+        }
+    }
+
     fn parse(text: &str) -> Result<u32, String> {
         let number = text.parse().ok();
         let number = number.filter(|number| (MIN..=MAX).contains(number));
@@ -80,6 +95,11 @@ impl<const MIN: u64, const MAX: u64> Format for Seconds<MIN, MAX> {
 
     fn expected() -> String {
         format!("{MIN} to {MAX} seconds (`5`, `500ms`, `2m`)")
+    }
+
+    fn values() -> String {
+        let show = |seconds| Self::show(&Duration::from_secs(seconds));
+        format!("{} to {}", show(MIN), show(MAX))
     }
 
     fn parse(text: &str) -> Result<Duration, String> {
@@ -103,6 +123,10 @@ impl Format for Size {
 
     fn expected() -> String {
         "a size such as 10 MB".to_owned()
+    }
+
+    fn values() -> String {
+        "size".to_owned()
     }
 
     fn parse(text: &str) -> Result<u64, String> {
@@ -186,6 +210,41 @@ impl<T: Choice> Format for OneOf<T> {
     }
 }
 
+/// A text that is kept as it is, once it is checked. See [`Checked`].
+pub trait Check {
+    /// Describes a valid text as a noun phrase: `a URL`.
+    const EXPECTED: &'static str;
+
+    /// Whether the text is valid.
+    fn is_valid(text: &str) -> bool;
+}
+
+/// A text that a [`Check`] accepts.
+pub struct Checked<T>(PhantomData<T>);
+
+impl<T: Check> Format for Checked<T> {
+    type Value = String;
+
+    fn expected() -> String {
+        T::EXPECTED.to_owned()
+    }
+
+    fn values() -> String {
+        String::new()
+    }
+
+    fn parse(text: &str) -> Result<String, String> {
+        match T::is_valid(text) {
+            true => Ok(text.to_owned()),
+            false => Err(format!("expected {}, found {text:?}", T::EXPECTED)),
+        }
+    }
+
+    fn show(value: &String) -> String {
+        value.clone()
+    }
+}
+
 /// A text that must not be seen: it is left out of logs, errors and `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretText(String);
@@ -221,6 +280,10 @@ impl Format for Secret {
         "a secret".to_owned()
     }
 
+    fn values() -> String {
+        "secret".to_owned()
+    }
+
     fn parse(text: &str) -> Result<SecretText, String> {
         Ok(SecretText::new(text.to_owned()))
     }
@@ -242,6 +305,10 @@ impl Format for List {
 
     fn expected() -> String {
         "a list: `a,b` or `[\"a\",\"b\"]`".to_owned()
+    }
+
+    fn values() -> String {
+        "list".to_owned()
     }
 
     fn parse(text: &str) -> Result<Vec<String>, String> {
@@ -271,6 +338,10 @@ impl Format for Pairs {
 
     fn expected() -> String {
         "a map: `a=b,c=d` or `{\"a\":\"b\",\"c\":\"d\"}`".to_owned()
+    }
+
+    fn values() -> String {
+        "map".to_owned()
     }
 
     fn parse(text: &str) -> Result<BTreeMap<String, String>, String> {

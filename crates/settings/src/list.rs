@@ -13,8 +13,10 @@ pub struct Entry {
     pub description: String,
     /// The default, as [`Format::show`](crate::Format::show) writes it; `None` where there is none.
     pub default: Option<String>,
-    /// What a valid value looks like.
+    /// What a valid value looks like, for an error.
     pub expected: String,
+    /// All valid values, for a table.
+    pub values: String,
     /// Whether its value must not be shown.
     pub is_secret: bool,
     /// Members that the field adds to its schema (`#[schemars(extend("x-…" = …))]`).
@@ -77,6 +79,7 @@ fn collect(name: &str, schema: &Json, default: Option<&Json>, entries: &mut Vec<
             .join(" "),
         default: default.and_then(Json::as_str).map(str::to_owned),
         expected: expected.to_owned(),
+        values: text("x-values").to_owned(),
         is_secret: schema
             .get("x-secret")
             .and_then(Json::as_bool)
@@ -134,6 +137,7 @@ mod tests {
         assert_eq!(count.description, "How many.");
         assert_eq!(count.default.as_deref(), Some("3"));
         assert_eq!(count.expected, "a whole number from 1 to 5");
+        assert_eq!(count.values, "1 to 5");
         assert_eq!(count.extra.get("x-aws"), Some(&Json::Bool(false)));
         let key = &entries[2];
         assert!(key.is_secret && key.default.is_none());

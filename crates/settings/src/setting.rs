@@ -16,6 +16,11 @@ pub trait Format {
     /// Describes a valid value as a noun phrase, for documentation: `a size such as 10 MB`.
     fn expected() -> String;
 
+    /// Describes all values briefly, for a table of settings: `10s to 12h`. Empty where any text will do.
+    fn values() -> String {
+        Self::expected()
+    }
+
     /// Reads a value from a text that is not empty and has no white space around it.
     ///
     /// An error says what was expected and what was found. A format of secrets does not repeat the text.
@@ -106,6 +111,6 @@ impl<F: Format> JsonSchema for Setting<F> {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "x-expected": F::expected(), "x-secret": F::is_secret() })
+        json_schema!({ "x-expected": F::expected(), "x-values": F::values(), "x-secret": F::is_secret() })
     }
 }

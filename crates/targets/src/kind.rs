@@ -68,7 +68,8 @@ pub enum JobEvents {
 }
 
 /// The settings of a target as they are written, not yet checked against each other.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize)]
+#[serde(untagged)]
 pub enum TargetSettings {
     /// The store has none.
     Store,

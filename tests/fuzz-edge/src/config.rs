@@ -1,8 +1,7 @@
 //! Laws of the configuration: any file and any environment are settings, or all that is wrong is said; no key is told.
 
 use fuzz_laws::pack;
-use proxy::config::settings::Settings;
-use proxy::config::{Config, Role};
+use proxy::config::{Config, Role, Sources};
 use proxy::ingest::auth;
 
 /// The first byte is the role; then come a YAML file and variables (`QUEUE_URL=…`), parted by zero bytes.
@@ -14,10 +13,10 @@ pub(crate) fn config(bytes: &[u8]) {
         return;
     };
     let mut texts = texts.split('\0');
-    let file = Settings::yaml("f.yaml", texts.next().unwrap_or_default());
+    let file = Sources::yaml("f.yaml", texts.next().unwrap_or_default());
     let pairs = texts.filter_map(|pair| pair.split_once('='));
     let variables = pairs.map(|(name, value)| (format!("LINEAGE_PROXY_{name}"), value.to_owned()));
-    let settings = Settings::environment(variables).over(file);
+    let settings = Sources::environment(variables).over(file);
     let role = [
         Role::Serve,
         Role::Ingest,
@@ -28,7 +27,7 @@ pub(crate) fn config(bytes: &[u8]) {
     match Config::read(settings, role) {
         Err(errors) => {
             assert!(!errors.0.is_empty(), "refused without a reason");
-            assert!(errors.0.iter().all(|error| !error.is_empty()));
+            assert!(errors.0.iter().all(|error| !error.message.is_empty()));
         }
         Ok(config) => {
             let ingest = &config.ingest;

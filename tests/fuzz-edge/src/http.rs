@@ -14,8 +14,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http_body_util::BodyExt;
 use openlineage::{Event, Level};
-use proxy::config::settings::Settings;
-use proxy::config::{self, Config, Role};
+use proxy::config::{self, Config, Role, Sources};
 use proxy::ingest::{Ingest, Keys, router};
 use proxy::queue::{Embedded, Queue, Settlement};
 use serde_json::{Value, json};
@@ -59,7 +58,7 @@ impl App {
         let folder = folder.unwrap();
         let opening = Embedded::own(folder.path(), Duration::from_secs(60));
         let queue = Queue::Embedded(runtime.block_on(opening).unwrap());
-        let mut config = Config::read(Settings::default(), Role::Serve)
+        let mut config = Config::read(Sources::default(), Role::Serve)
             .unwrap()
             .ingest;
         (config.max_body_size, config.max_decompressed_size) =

@@ -10,9 +10,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use proxy::config::settings::Settings;
-use proxy::config::{Errors, Role};
-use proxy::queue::{DeadLetter, Embedded, QueueUrl, SqsDeadLetters, now};
+use proxy::config::{Errors, Role, Sources};
+use proxy::queue::{DeadLetter, Embedded, QueueConfig, QueueUrl, SqsDeadLetters, now};
 use serde_json::json;
 
 use self::letters::{DeadLetterSource, Filter, Operation, Rate, Selection, Summary};
@@ -113,7 +112,7 @@ enum Command {
     },
 }
 
-pub(super) async fn run(arguments: Arguments, environment: Settings) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(arguments: Arguments, environment: Sources) -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::List { queue, of } => {
             let output = queue.output;
@@ -150,10 +149,7 @@ pub(super) async fn run(arguments: Arguments, environment: Settings) -> anyhow::
     }
 }
 
-pub(super) async fn status(
-    arguments: QueueArgs,
-    environment: Settings,
-) -> anyhow::Result<ExitCode> {
+pub(super) async fn status(arguments: QueueArgs, environment: Sources) -> anyhow::Result<ExitCode> {
     let output = arguments.output;
     let status = arguments.letters(environment).await?.status().await?;
     match output {
@@ -174,7 +170,7 @@ pub(super) async fn status(
 }
 
 impl QueueArgs {
-    async fn letters(self, environment: Settings) -> anyhow::Result<DeadLetterSource> {
+    async fn letters(self, environment: Sources) -> anyhow::Result<DeadLetterSource> {
         if let Some(name) = &self.stack {
             let aws = stack::aws();
             let stack = Stack::find(&aws, name).await?;
@@ -198,27 +194,26 @@ impl QueueArgs {
             only: None,
         };
         let config = flags.config(environment, Role::Tool)?;
-        if let (Some(queue), Some(dead_letters)) = (config.queue.url, config.queue.dead_letter_url)
-        {
-            let aws = stack::aws();
-            let bucket = config.queue.bucket;
-            return Ok(DeadLetterSource::Sqs(
-                SqsDeadLetters::new(
-                    &aws,
-                    QueueUrl::new(queue),
-                    QueueUrl::new(dead_letters),
-                    bucket,
-                    targets::words,
-                )
-                .await,
-            ));
-        }
+        let settings = match config.queue {
+            QueueConfig::Embedded(settings) => settings,
+            QueueConfig::Sqs(settings) => {
+                let Some(dead_letters) = settings.dead_letters else {
+                    let why = "queue.dead_letter_url is required with an SQS queue";
+                    return Err(Errors::general(why).into());
+                };
+                let aws = stack::aws();
+                let (queue, bucket) = (settings.queue, settings.bucket);
+                let letters =
+                    SqsDeadLetters::new(&aws, queue, dead_letters, bucket, targets::words).await;
+                return Ok(DeadLetterSource::Sqs(letters));
+            }
+        };
         let folder = config.data_dir.display();
-        let wrong = |why: &str| Errors(vec![format!("data_dir: {folder}: {why}")]);
+        let wrong = |why: &str| Errors::general(format!("data_dir: {folder}: {why}"));
         if !config.data_dir.is_dir() {
             return Err(wrong("there is no such folder").into());
         }
-        let queue = Embedded::open(&config.data_dir, config.queue.visibility_timeout).await;
+        let queue = Embedded::open(&config.data_dir, settings.visibility_timeout).await;
         let queue = queue.map_err(|error| wrong(&error.0))?;
         Ok(DeadLetterSource::Embedded(queue))
     }
@@ -236,7 +231,7 @@ impl FilterArgs {
 
 async fn act(
     queue: QueueArgs,
-    environment: Settings,
+    environment: Sources,
     act: Operation,
     selection: SelectionArgs,
     rate: u32,

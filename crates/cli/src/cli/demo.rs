@@ -21,8 +21,7 @@ use ::transform::Transforms;
 
 use super::table::{Fit, Table};
 use super::{FINE, Output, no, print};
-use proxy::config::settings::Settings;
-use proxy::config::{Config, Role};
+use proxy::config::{Config, Role, Sources};
 use proxy::pipeline::{Outcome, Report, Settled};
 use proxy::serve::ToldToStop;
 use proxy::{serve, telemetry};
@@ -62,14 +61,14 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let mut stop = ToldToStop::listen()?;
     let mut hangup = signal(SignalKind::hangup())?;
     let folder = Folder::new(arguments.data_dir.clone())?;
-    let mut settings = Settings::default();
+    let mut settings = Sources::default();
     settings.set("listen", arguments.listen.clone(), "--listen");
     settings.set(
         "data_dir",
         folder.path().display().to_string(),
         "--data-dir",
     );
-    let config = Config::read(settings.over(Settings::yaml("demo", SETTINGS)), Role::Serve)?;
+    let config = Config::read(settings.over(Sources::yaml("demo", SETTINGS)), Role::Serve)?;
     telemetry::log_to_stderr("warn");
     let prometheus = telemetry::install_prometheus(&[config.target.name.as_str()])
         .map_err(anyhow::Error::msg)?;

@@ -51,7 +51,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let key = match arguments.api_key_file {
         Some(file) => Some(
             std::fs::read_to_string(&file)
-                .map_err(|error| Errors(vec![format!("{}: {error}", file.display())]))?
+                .map_err(|error| Errors::general(format!("{}: {error}", file.display())))?
                 .trim()
                 .to_owned(),
         ),

@@ -5,9 +5,8 @@ use std::process::ExitCode;
 use ::transform::Transforms;
 use clap::Args;
 
-use super::{Common, FINE, print};
-use proxy::config::settings::Settings;
-use proxy::config::{Config, Part, Role};
+use super::{Common, FINE, Output, config};
+use proxy::config::{Role, Sources};
 use proxy::serve::{self, Ended, ToldToReload, ToldToStop};
 use proxy::telemetry;
 
@@ -19,7 +18,7 @@ const EX_TEMPFAIL: u8 = 75;
 pub(super) struct Arguments {
     #[command(flatten)]
     common: Common,
-    /// Check settings and rules, and end: nothing is started, made or called.
+    /// Check the configuration instead, as `lineage-proxy config check` does.
     #[arg(long)]
     check: bool,
 }
@@ -27,13 +26,13 @@ pub(super) struct Arguments {
 pub(super) async fn run(
     arguments: Arguments,
     transforms: Transforms,
-    environment: Settings,
+    environment: Sources,
 ) -> anyhow::Result<ExitCode> {
     let (mut stop, mut reload) = (ToldToStop::listen()?, ToldToReload::listen()?);
-    let config = arguments.common.config(environment, Role::Serve)?;
     if arguments.check {
-        return check(&config, transforms).await;
+        return config::check(arguments.common, transforms, environment, Output::Text).await;
     }
+    let config = arguments.common.config(environment, Role::Serve)?;
     telemetry::log_to_stderr(&config.log);
     let prometheus = telemetry::install_prometheus(&[config.target.name.as_str()])
         .map_err(anyhow::Error::msg)?;
@@ -60,21 +59,4 @@ pub(super) async fn run(
             Some(Ended::Part) => Err(anyhow::Error::msg("a part of the proxy ended by itself")),
         };
     }
-}
-
-/// Says what a start would find, and what only a start can tell.
-async fn check(config: &Config, transforms: Transforms) -> anyhow::Result<ExitCode> {
-    let checked = serve::check(config, transforms).await?;
-    let rules = match (checked.rules, config.only) {
-        (_, Some(Part::Ingest)) => "no rules, which are for the other half".to_owned(),
-        (None, _) => "no rules".to_owned(),
-        (Some(1), _) => "1 rule".to_owned(),
-        (Some(count), _) => format!("{count} rules"),
-    };
-    let (listen, target) = (config.listen, &config.target.name);
-    print(format!("ok: listen {listen}, target {target}, {rules}"))?;
-    for what in &checked.unchecked {
-        print(format!("not checked: {what}"))?;
-    }
-    Ok(FINE)
 }

@@ -17,8 +17,7 @@ use anstyle::{AnsiColor, Style};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use openlineage::{Event, Level};
-use proxy::config::settings::Settings;
-use proxy::config::{Config, Errors, Role, RulesSource};
+use proxy::config::{Config, Errors, HashKey, HashKeySource, Role, RulesSource, Sources};
 use proxy::pipeline::Adapter;
 use proxy::rules::{RuleOptions, RulesError, read_path};
 use proxy::serve;
@@ -77,7 +76,7 @@ struct TargetArgs {
 pub(super) fn run(
     arguments: Arguments,
     transforms: Transforms,
-    environment: Settings,
+    environment: Sources,
 ) -> anyhow::Result<ExitCode> {
     let loader = RuleLoader {
         transforms,
@@ -99,17 +98,14 @@ pub(super) fn run(
 /// What every command of the workbench reads rules with.
 struct RuleLoader {
     transforms: Transforms,
-    environment: Settings,
+    environment: Sources,
 }
-
-/// Stands for the key where none is set: hashes come out otherwise than they will, but they come out.
-const SOME_KEY: &[u8] = b"the workbench has no key of its own";
 
 /// A rules file, and what may stand in it.
 struct Located {
     path: PathBuf,
     options: RuleOptions,
-    hash_key: Option<Vec<u8>>,
+    hash_key: Option<HashKey>,
 }
 
 impl RuleLoader {
@@ -118,7 +114,6 @@ impl RuleLoader {
         let given = file.rules.clone();
         let Some(config) = &file.config else {
             let config = Config::read(self.environment.clone(), Role::Tool)?;
-            let key = config.rules.hash_key;
             return Ok(Located {
                 path: given.unwrap_or_else(|| PathBuf::from("transforms.yaml")),
                 options: RuleOptions {
@@ -126,7 +121,7 @@ impl RuleLoader {
                     max_window: None,
                     target: None,
                 },
-                hash_key: Some(key.map_or_else(|| SOME_KEY.to_vec(), String::into_bytes)),
+                hash_key: Some(hash_key(&config).unwrap_or_else(HashKey::stand_in)),
             });
         };
         let settings = self.environment.clone().over(super::settings(config)?);
@@ -138,23 +133,18 @@ impl RuleLoader {
                 let why = format!(
                     "rules.file: s3://{bucket}/{key} is read by serve; say --rules for a copy of it here"
                 );
-                return Err(Errors(vec![why]).into());
+                return Err(Errors::general(why).into());
             }
             (None, None) => {
                 let why = "rules.file: not set, so serve applies no rules; say --rules for a file"
                     .to_owned();
-                return Err(Errors(vec![why]).into());
+                return Err(Errors::general(why).into());
             }
         };
-        let secret = config.rules.hash_key_secret.as_ref();
         Ok(Located {
             path,
             options: serve::rule_options(&config, self.transforms.clone()),
-            hash_key: match (&config.rules.hash_key, secret) {
-                (Some(key), _) => Some(key.clone().into_bytes()),
-                (None, Some(_)) => Some(SOME_KEY.to_vec()),
-                (None, None) => None,
-            },
+            hash_key: hash_key(&config),
         })
     }
 
@@ -163,9 +153,18 @@ impl RuleLoader {
     }
 }
 
+/// The key of hashes that is configured. One in a secret is not read: hashes differ from those of `serve`.
+fn hash_key(config: &Config) -> Option<HashKey> {
+    match &config.rules.hash_key {
+        Some(HashKeySource::Key(key)) => Some(key.clone()),
+        Some(HashKeySource::SecretId(_)) => Some(HashKey::stand_in()),
+        None => None,
+    }
+}
+
 impl Located {
     fn read(&self) -> anyhow::Result<RuleSet> {
-        let key = self.hash_key.as_deref();
+        let key = self.hash_key.as_ref().map(HashKey::bytes);
         Ok(read_path(&self.path, &self.options, key)?)
     }
 }

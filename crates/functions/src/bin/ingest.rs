@@ -5,8 +5,7 @@ use functions::{gateway, metrics};
 use lambda_http::request::LambdaRequest;
 use lambda_http::tower::ServiceExt;
 use lambda_http::{Adapter, Error, LambdaEvent, Request, Service, lambda_runtime, service_fn};
-use proxy::config::settings::Settings;
-use proxy::config::{Config, Role};
+use proxy::config::{Config, Role, Sources};
 use proxy::ingest::{Ingest, router};
 use proxy::{setup, telemetry};
 
@@ -15,7 +14,7 @@ fn main() -> std::process::ExitCode {
 }
 
 async fn start() -> Result<(), Error> {
-    let config = Config::read(Settings::environment(std::env::vars_os()), Role::Ingest)?;
+    let config = Config::read(Sources::from_env(), Role::Ingest)?;
     telemetry::log_to_cloudwatch(&config.log);
     let collector = metrics::install(&config.metrics_namespace, "ingest")?;
     let aws = Aws::new();

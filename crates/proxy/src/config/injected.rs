@@ -5,7 +5,7 @@
 //! (<https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>; their names are made in
 //! `pkg/kubelet/envvars/envvars.go`). Docker's links set the same, and `…_NAME` and `…_ENV_…` besides
 //! (<https://docs.docker.com/engine/network/links/#environment-variables>). None of them is a setting, and nobody who
-//! runs a pod can leave them out one by one. Called by `settings.rs`.
+//! runs a pod can leave them out one by one. Called by `sources.rs`.
 
 /// Whether this is one of those variables. `name` is without our prefix.
 pub(super) fn is_injected(name: &str, value: &str) -> bool {
@@ -32,8 +32,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::config::settings::Settings;
-    use crate::config::{Config, Errors, Role};
+    use crate::config::{Config, Errors, PREFIX, Role, Sources, names};
 
     /// What Kubernetes sets for a Service, as its kubelet makes it.
     fn of_service(name: &str, ports: &[(Option<String>, u16, &str)]) -> Vec<(String, String)> {
@@ -60,9 +59,9 @@ mod tests {
     }
 
     fn errors(variables: Vec<(String, String)>) -> Vec<String> {
-        match Config::read(Settings::environment(variables), Role::Serve) {
+        match Config::read(Sources::environment(variables), Role::Serve) {
             Ok(_) => Vec::new(),
-            Err(Errors(errors)) => errors,
+            Err(Errors(errors)) => errors.iter().map(ToString::to_string).collect(),
         }
     }
 
@@ -109,7 +108,10 @@ mod tests {
 
     #[test]
     fn no_setting_and_no_slip_of_the_pen_is_taken_for_an_injected_variable() {
-        for name in Config::names() {
+        let names = names::all()
+            .iter()
+            .map(|entry| names::variable(&entry.name));
+        for name in names.map(|name| name.replacen(PREFIX, "", 1)) {
             let letters: Vec<char> = name.chars().collect();
             let mut written = vec![name.clone()];
             for at in 0..letters.len() {

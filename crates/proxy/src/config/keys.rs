@@ -8,8 +8,117 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use settings::{Format, List, object};
+use sha2::{Digest, Sha256};
 
-use super::parse::hash;
+/// The SHA-256 of a key that is given plain, or as `sha256:` and 64 hex digits.
+pub fn hash(key: &str) -> Result<[u8; 32], String> {
+    // A key that can be guessed protects nothing; 16 characters of base 62 have 95 bits.
+    const SHORTEST: usize = 16;
+    match key.strip_prefix("sha256:") {
+        Some(digits) => {
+            let bytes = hex::decode(digits).ok();
+            let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
+            bytes.ok_or_else(|| "expected 64 hex digits after sha256:".to_owned())
+        }
+        None if key.len() < SHORTEST => Err(format!("shorter than {SHORTEST} characters")),
+        None => Ok(Sha256::digest(key).into()),
+    }
+}
+
+/// The setting `auth.keys`: keys by name with their roles, or a list of keys. Errors do not repeat keys.
+pub(super) enum Keys {}
+
+impl Format for Keys {
+    type Value = Vec<Key>;
+
+    fn expected() -> String {
+        "keys by name, or a list of keys".to_owned()
+    }
+
+    fn values() -> String {
+        "map or list".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Vec<Key>, String> {
+        Keys::read(text.into())
+    }
+
+    fn read(value: Value) -> Result<Vec<Key>, String> {
+        let value = match value {
+            Value::String(text) if text.trim_start().starts_with('{') => {
+                object(&text).map_err(|why| format!("expected a list, or a map in JSON: {why}"))?
+            }
+            Value::String(text) => List::parse(&text)?.into(),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::Array(_)
+            | Value::Object(_) => value,
+        };
+        let is_nested = value
+            .as_array()
+            .is_some_and(|keys| !keys.iter().all(Value::is_string));
+        if is_nested || !is_of_texts(&value) {
+            // In a secret it may be something else; here it is a key that would let nobody in.
+            return Err(
+                "expected keys that are texts, found one that is not: put it in quotes".to_owned(),
+            );
+        }
+        let mut found = Vec::new();
+        written("", &value, &mut found)?;
+        let (keys, errors) = hashed(&found, value.is_object());
+        match errors.is_empty() {
+            true => Ok(keys),
+            false => Err(errors.join("; ")),
+        }
+    }
+
+    /// The names of the keys, with their roles.
+    fn show(keys: &Vec<Key>) -> String {
+        let shown = keys.iter().map(|key| {
+            let roles: Vec<&str> = key.roles.iter().map(|role| role.name()).collect();
+            format!("{} ({})", key.name, roles.join(", "))
+        });
+        shown.collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// The keys, hashed, and what is wrong with the others. Two names must not have the same key: which of them sent an event, and
+/// what may it do? The same key twice in a list is one key.
+fn hashed(found: &[Written], have_names: bool) -> (Vec<Key>, Vec<String>) {
+    let (mut keys, mut errors): (Vec<Key>, Vec<String>) = Default::default();
+    for (index, written) in found.iter().enumerate() {
+        // The name of a key in a list is its number.
+        let name = match written.name.strip_prefix("key-") {
+            Some(_) => format!("key {}", index + 1),
+            None => written.name.clone(),
+        };
+        match written.key() {
+            Ok(key) => match keys.iter().find(|other| other.hash == key.hash) {
+                Some(other) if have_names => {
+                    errors.push(format!("{name}: the same key as {}", other.name));
+                }
+                Some(_) => {}
+                None => keys.push(key),
+            },
+            Err(message) => errors.push(format!("{name}: {message}")),
+        }
+    }
+    (keys, errors)
+}
+
+/// Whether every value is a text, and no map is empty.
+fn is_of_texts(value: &Value) -> bool {
+    match value {
+        Value::String(_) => true,
+        Value::Array(items) => items.iter().all(is_of_texts),
+        Value::Object(members) => members
+            .values()
+            .all(|value| is_of_texts(value) && value.as_object().is_none_or(|one| !one.is_empty())),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
 
 /// What a request does, and what a key may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

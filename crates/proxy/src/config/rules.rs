@@ -1,35 +1,68 @@
-//! Where the rules file is, and what it may know.
+//! Where the rules file is, and the key of the hashes that its rules make.
 //!
-//! Part of `config.rs`: read with the others, wrong together with the others. The file itself is read by `rules.rs`.
+//! The file itself is read by `rules.rs` of the crate.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::parse::{duration, parsed};
-use super::settings::Reader;
+use settings::{Format, Secret, SecretText};
 
-/// The shortest key of hashes, in bytes: HMAC discourages keys shorter than its hash (RFC 2104, section 3).
-pub const HASH_KEY: usize = 32;
+use super::problems::Problems;
+use super::raw::RulesSettings;
 
 /// The rules file.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct RulesFile {
     /// Where it is, if there is one.
     pub source: Option<RulesSource>,
-    /// How often to look whether it has changed.
-    pub refresh: Option<Duration>,
-    /// The key of hashes that stand for what was redacted.
-    pub hash_key: Option<String>,
-    /// A Secrets Manager secret that is the key.
-    pub hash_key_secret: Option<String>,
+    /// How often it is checked for changes.
+    pub refresh: Duration,
+    /// Where the key of hashes comes from, if there is one.
+    pub hash_key: Option<HashKeySource>,
+}
+
+/// Where the key of hashes comes from.
+#[derive(Debug, Clone)]
+pub enum HashKeySource {
+    /// The configuration.
+    Key(HashKey),
+    /// The secret of Secrets Manager with this id. Its text is the key.
+    SecretId(String),
+}
+
+/// The key of the hashes that replace redacted values. `Debug` does not show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HashKey(SecretText);
+
+impl HashKey {
+    /// The shortest key, in bytes: HMAC discourages keys shorter than its hash (RFC 2104, section 3).
+    const SHORTEST: usize = 32;
+
+    /// Checks a key. The error does not repeat it.
+    pub fn new(text: String) -> Result<HashKey, String> {
+        match text.len() >= HashKey::SHORTEST {
+            true => Ok(HashKey(SecretText::new(text))),
+            false => Err(format!("expected {}", HashKey::expected())),
+        }
+    }
+
+    /// A key for checks of rules, in place of one that only a start can read.
+    pub fn stand_in() -> HashKey {
+        HashKey(SecretText::new("*".repeat(HashKey::SHORTEST)))
+    }
+
+    /// The key itself.
+    pub fn bytes(&self) -> &[u8] {
+        self.0.expose().as_bytes()
+    }
 }
 
 /// Where a rules file is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RulesSource {
-    /// On disk. What it refers to stands beside it.
+    /// On disk. Files that it refers to are beside it.
     Path(PathBuf),
-    /// In S3. What it refers to stands under the same prefix.
+    /// In S3. Objects that it refers to are under the same prefix.
     S3 {
         /// The bucket.
         bucket: String,
@@ -45,43 +78,84 @@ impl std::fmt::Debug for RulesFile {
 }
 
 impl RulesFile {
-    /// How often to look: a look at a disk costs nothing, one at S3 a request.
-    pub fn every(&self) -> Duration {
-        self.refresh.unwrap_or(match self.source {
-            Some(RulesSource::S3 { .. }) => Duration::from_secs(60),
-            Some(RulesSource::Path(_)) | None => Duration::from_secs(2),
-        })
+    pub(super) fn from_raw(raw: &RulesSettings, problems: &mut Problems) -> RulesFile {
+        let hash_key = match (raw.hash_key.as_deref(), raw.hash_key_secret_id.as_deref()) {
+            (Some(_), Some(_)) => {
+                let message = "rules.hash_key and rules.hash_key_secret_id are mutually exclusive";
+                problems.at("rules.hash_key_secret_id", message);
+                None
+            }
+            (Some(key), None) => Some(HashKeySource::Key(key.clone())),
+            (None, Some(id)) => Some(HashKeySource::SecretId(id.clone())),
+            (None, None) => None,
+        };
+        let source = raw.file.as_deref().cloned();
+        // On disk a check costs nothing, in S3 a request.
+        let refresh = match (raw.refresh.as_deref(), &source) {
+            (Some(refresh), _) => *refresh,
+            (None, Some(RulesSource::S3 { .. })) => Duration::from_secs(60),
+            (None, Some(RulesSource::Path(_)) | None) => Duration::from_secs(2),
+        };
+        RulesFile {
+            source,
+            refresh,
+            hash_key,
+        }
     }
 }
 
-pub(super) fn read(r: &mut Reader) -> RulesFile {
-    let source = r.get("rules.file", |text| match text.strip_prefix("s3://") {
-        None => Ok(RulesSource::Path(PathBuf::from(text))),
-        Some(rest) => match rest.split_once('/') {
+impl Format for RulesSource {
+    type Value = RulesSource;
+
+    fn expected() -> String {
+        "a path, or s3://BUCKET/KEY".to_owned()
+    }
+
+    fn values() -> String {
+        "path or `s3://BUCKET/KEY`".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<RulesSource, String> {
+        let Some(rest) = text.strip_prefix("s3://") else {
+            return Ok(RulesSource::Path(PathBuf::from(text)));
+        };
+        match rest.split_once('/') {
             Some((bucket, key)) if !bucket.is_empty() && !key.is_empty() => Ok(RulesSource::S3 {
                 bucket: bucket.to_owned(),
                 key: key.to_owned(),
             }),
-            Some(_) | None => Err(format!(
-                "expected a path, or s3://BUCKET/KEY, found {text:?}"
-            )),
-        },
-    });
-    let refresh = r.get("rules.refresh", |text| duration(text, 1, 86_400));
-    let hash_key = r.get("rules.hash_key", |text| {
-        let ok = text.len() >= HASH_KEY;
-        let short = || format!("expected at least {HASH_KEY} characters");
-        ok.then(|| text.to_owned()).ok_or_else(short)
-    });
-    let hash_key_secret = r.get("rules.hash_key_secret_id", parsed);
-    if hash_key.is_some() && hash_key_secret.is_some() {
-        let message = "expected one key, from one place, found rules.hash_key too";
-        r.refuse("rules.hash_key_secret_id", message);
+            Some(_) | None => Err(format!("expected {}, found {text:?}", Self::expected())),
+        }
     }
-    RulesFile {
-        source,
-        refresh,
-        hash_key,
-        hash_key_secret,
+
+    fn show(value: &RulesSource) -> String {
+        match value {
+            RulesSource::Path(path) => path.display().to_string(),
+            RulesSource::S3 { bucket, key } => format!("s3://{bucket}/{key}"),
+        }
+    }
+}
+
+impl Format for HashKey {
+    type Value = HashKey;
+
+    fn expected() -> String {
+        format!("at least {} characters", HashKey::SHORTEST)
+    }
+
+    fn values() -> String {
+        "secret".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<HashKey, String> {
+        HashKey::new(text.to_owned())
+    }
+
+    fn show(value: &HashKey) -> String {
+        Secret::show(&value.0)
+    }
+
+    fn is_secret() -> bool {
+        true
     }
 }

@@ -1,72 +1,124 @@
-//! The target: which kind it is, and the section with its settings.
+//! Which target events are delivered to.
 //!
-//! Each kind defines its own settings (`targets::Kind::settings`); here they are read like all others, so that errors in
-//! them are shown together with all others.
+//! `target: datazone` with the section `datazone` is short for `targets: {datazone: {type: datazone, …}}`, which gives the target
+//! a name of its own; `sources/file.rs` turns the second form into the first. Each kind defines its own settings and what they
+//! require (`targets::Kind`).
 
-use serde_json::{Map, Value};
 use settings::{Format, OneOf};
-use targets::{Kind, KindConfig, SettingError, TargetConfig, TargetSettings};
+use targets::{Kind, SettingError, TargetConfig, TargetName, TargetSettings};
 
 use super::Role;
-use super::settings::Reader;
+use super::problems::Problems;
 
-/// Reads the sections of all kinds, and returns the target of the chosen kind.
-pub(super) fn read(r: &mut Reader, role: Role) -> TargetConfig {
-    let chosen = r.get("target", OneOf::<Kind>::parse);
-    if role == Role::Check && chosen != Some(Kind::DataZone) {
-        r.refuse("target", "the check function requires datazone");
+/// The target that was chosen: its name, and its kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TargetChoice {
+    pub(super) name: TargetName,
+    pub(super) kind: Kind,
+}
+
+impl From<Kind> for TargetChoice {
+    fn from(kind: Kind) -> TargetChoice {
+        TargetChoice {
+            name: kind.into(),
+            kind,
+        }
     }
-    if role == Role::Batch && !matches!(chosen, Some(kind) if kind != Kind::Store) {
-        r.refuse(
-            "target",
-            "required by the batch function: openlineage or datazone",
-        );
+}
+
+impl Format for TargetChoice {
+    type Value = TargetChoice;
+
+    fn expected() -> String {
+        OneOf::<Kind>::expected()
     }
-    let chosen = chosen.unwrap_or(Kind::Store);
-    let sections = Kind::ALL.map(|kind| (kind, section(r, kind)));
-    let settings = sections.into_iter().find(|(kind, _)| *kind == chosen);
-    let settings = settings.and_then(|(_, settings)| settings);
-    let kind = match settings.map(TargetSettings::validate) {
-        Some(Ok(config)) => config,
-        Some(Err(errors)) => {
+
+    fn parse(text: &str) -> Result<TargetChoice, String> {
+        OneOf::<Kind>::parse(text).map(TargetChoice::from)
+    }
+
+    /// A kind; or a name and a kind, which only an entry of `targets` has.
+    fn read(value: serde_json::Value) -> Result<TargetChoice, String> {
+        let text = |member: &str| value.get(member).and_then(serde_json::Value::as_str);
+        match (text("name"), text("type")) {
+            (Some(name), Some(kind)) => Ok(TargetChoice {
+                name: TargetName::new(name).map_err(|error| error.to_string())?,
+                kind: OneOf::<Kind>::parse(kind)?,
+            }),
+            _ => OneOf::<Kind>::read(value).map(TargetChoice::from),
+        }
+    }
+
+    fn show(value: &TargetChoice) -> String {
+        value.kind.name().to_owned()
+    }
+}
+
+/// The target for `role`. Reports what its settings lack, and is `None` then.
+pub(super) fn validate(
+    choice: Option<&TargetChoice>,
+    sections: Vec<(Kind, TargetSettings)>,
+    role: Role,
+    problems: &mut Problems,
+) -> Option<TargetConfig> {
+    let default = TargetChoice::from(Kind::Store);
+    match (role, choice.map(|choice| choice.kind)) {
+        (Role::Check, Some(Kind::DataZone)) => {}
+        (Role::Check, Some(_)) => {
+            problems.at("target", "the check function requires target \"datazone\"");
+        }
+        (Role::Check, None) => {
+            let message = "is required: the check function requires target \"datazone\"";
+            problems.require("target", choice, message);
+        }
+        (Role::Batch, Some(Kind::Store)) => {
+            problems.at(
+                "target",
+                "the batch function has no store: use openlineage or datazone",
+            );
+        }
+        (Role::Batch, None) => {
+            problems.require("target", choice, "is required: openlineage or datazone");
+        }
+        (Role::Batch, Some(Kind::File | Kind::OpenLineage | Kind::DataZone))
+        | (Role::Serve | Role::Ingest | Role::Tool, _) => {}
+    }
+    let TargetChoice { name, kind } = choice.unwrap_or(&default).clone();
+    let settings = sections.into_iter().find(|(section, _)| *section == kind);
+    let (_, settings) = settings?;
+    match settings.validate() {
+        Ok(config) => {
+            // Of `targets.catalog.type`, the section.
+            let section = problems.origins.get("target");
+            let section = section.and_then(|origin| origin.name.strip_suffix(".type"));
+            Some(TargetConfig {
+                section: section.unwrap_or(kind.name()).to_owned(),
+                name,
+                kind: config,
+            })
+        }
+        Err(errors) => {
             for error in errors {
-                refuse(r, chosen, &error);
+                report(&error, kind, problems);
             }
-            KindConfig::Store // not used: there are errors
+            None
         }
-        None => KindConfig::Store, // as above
-    };
-    TargetConfig {
-        name: chosen.into(),
-        section: chosen.name().to_owned(),
-        kind,
     }
 }
 
-/// Reads the settings of a kind one by one. An invalid one is an error and left out.
-fn section(r: &mut Reader, kind: Kind) -> Option<TargetSettings> {
-    let mut section = Map::new();
-    for entry in kind.settings() {
-        let valid = |text: &str| {
-            let alone = Map::from_iter([(entry.name.clone(), Value::from(text))]);
-            match kind.read(Value::Object(alone)) {
-                Ok(_) => Ok(text.to_owned()),
-                Err(error) => Err(error.to_string()),
-            }
-        };
-        let name = format!("{}.{}", kind.name(), entry.name);
-        if let Some(text) = r.get(&name, valid) {
-            section.insert(entry.name, text.into());
-        }
-    }
-    kind.read(Value::Object(section)).ok()
-}
-
-fn refuse(r: &mut Reader, kind: Kind, error: &SettingError) {
-    let name = format!("{}.{}", kind.name(), error.setting());
+fn report(error: &SettingError, kind: Kind, problems: &mut Problems) {
+    let setting = format!("{}.{}", kind.name(), error.setting());
     match error {
-        // It is there and invalid, which is an error already.
-        SettingError::Required { .. } if r.is_given(&name) => {}
-        SettingError::Required { .. } | SettingError::Conflict { .. } => r.refuse(&name, error),
+        SettingError::Required { .. } => {
+            let message = format!("is required when target is {:?}", kind.name());
+            problems.require::<()>(&setting, None, &message);
+        }
+        SettingError::Conflict { with, .. } => {
+            let message = format!(
+                "{setting} and {}.{with} are mutually exclusive",
+                kind.name()
+            );
+            problems.at(&setting, message);
+        }
     }
 }

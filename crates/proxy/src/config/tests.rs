@@ -1,13 +1,18 @@
 //! What users set, and what they are told when it is wrong.
 
+use std::collections::BTreeSet;
+
+use targets::Kind;
+
 use super::*;
 
 fn read(yaml: &str, variables: &[(&str, &str)], role: Role) -> Result<Config, Vec<String>> {
     let variables = variables
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let settings = Settings::environment(variables).over(Settings::yaml("proxy.yaml", yaml));
-    Config::read(settings, role).map_err(|Errors(errors)| errors)
+    let sources = Sources::environment(variables).over(Sources::yaml("proxy.yaml", yaml));
+    Config::read(sources, role)
+        .map_err(|Errors(errors)| errors.iter().map(ToString::to_string).collect())
 }
 
 #[test]
@@ -46,11 +51,10 @@ fn all_that_is_wrong_is_shown_together_with_its_place() {
     )
     .unwrap_err();
     let expected = [
-        "proxy.yaml:4:14: auth.keys: key 1: shorter than 16 characters",
+        "proxy.yaml:2:18: batch.sizes: unknown setting (did you mean batch.size?)",
         "proxy.yaml:2:15: batch.size: expected a whole number from 1 to 10000, found \"0\"",
+        "proxy.yaml:4:14: auth.keys: key 1: shorter than 16 characters",
         "environment variable LINEAGE_PROXY_DATAZONE_DOMAIN_ID: expected a domain id such as dzd_a1b2c3, found \"x\"",
-        "anyone who can reach it could send: set auth.keys or auth.secret_id, or say --allow-anonymous (auth.allow_anonymous: true)",
-        "proxy.yaml:2:25: batch.sizes: there is no such setting (did you mean batch.size?)",
     ];
     assert_eq!(errors, expected);
 }
@@ -99,7 +103,9 @@ fn a_host_is_a_name_and_no_url() {
     assert_eq!(config.ingest.allowed_hosts.len(), 3);
     let errors = hosts("http://proxy.example.com").unwrap_err();
     assert!(
-        errors[0].starts_with("allowed_hosts: expected names such as"),
+        errors[0].starts_with(
+            "environment variable LINEAGE_PROXY_ALLOWED_HOSTS: expected a list of names such as"
+        ),
         "{errors:?}"
     );
 }
@@ -122,7 +128,7 @@ fn a_role_is_an_arn_and_only_datazone_is_checked() {
     let errors = read("target: file\nfile: {path: x}", &[], Role::Check).unwrap_err();
     assert_eq!(
         errors,
-        ["proxy.yaml:1:9: target: the check function requires datazone"]
+        [r#"proxy.yaml:1:9: target: the check function requires target "datazone""#]
     );
     let keys =
         "openlineage: {url: 'http://x', api_key: k, api_key_secret_id: s}\ntarget: openlineage";
@@ -135,51 +141,45 @@ fn the_functions_need_their_queues() {
     assert_eq!(errors.len(), 3, "{errors:?}");
 }
 
-#[test]
-fn the_documentation_names_every_setting() {
-    let table = include_str!("../../../../docs/configuration.md");
-    for name in Config::names() {
-        let is_named = |cell: &str| cell.replace('.', "_").eq_ignore_ascii_case(&name);
-        assert!(
-            table.split('`').any(is_named),
-            "{name} is not in docs/configuration.md"
-        );
-    }
+/// A row of the table of settings in `docs/configuration.md`.
+fn row(entry: &settings::Entry) -> String {
+    let note = |name: &str| entry.extra.get(name).and_then(|note| note.as_str());
+    let default = entry.default.as_ref().map(|default| format!("`{default}`"));
+    let default = default.or(note("x-default").map(str::to_owned));
+    let cells = [
+        format!("`{}`", entry.name),
+        entry.values.clone(),
+        default.unwrap_or_default(),
+        entry.description.clone(),
+    ];
+    let cells = cells.map(|cell| cell.replace('|', "\\|"));
+    format!("| {} |", cells.join(" | ")).replace("  ", " ")
 }
 
-/// What the template's functions are not told, and why.
-const NOT_ON_AWS: [(&str, &str); 24] = [
-    ("LISTEN", "API Gateway does"),
-    ("DATA_DIR", "nothing is kept on a function's disk"),
-    ("ONLY", "each function is one half"),
-    ("PATH_PREFIX", "the stage is taken off by the runtime"),
-    ("MAX_CONNECTIONS", "API Gateway has its own"),
-    ("MAX_BODY_SIZE", "API Gateway takes less"),
-    ("ALLOWED_HOSTS", "nothing is read from a function"),
-    ("MAX_DECOMPRESSED_SIZE", "the default fits a function"),
-    ("MAX_BODY_MEMORY", "a function has one request at a time"),
-    ("AUTH_KEYS", "keys are in the secret"),
-    ("QUEUE_VISIBILITY_TIMEOUT", "an attribute of the queue"),
-    ("BATCH_SIZE", "a property of the event source"),
-    ("BATCH_WINDOW", "a property of the event source"),
-    ("BATCH_CONCURRENCY", "bounded by the batch and the rate"),
-    ("BATCH_DEDUPLICATION_WINDOW", "the default fits all clients"),
-    ("FILE_PATH", "no file outlives a function"),
-    ("FILE_MAX_BYTES", "no file outlives a function"),
-    ("FILE_KEEP", "no file outlives a function"),
-    ("OPENLINEAGE_API_KEY", "the key is in a secret"),
-    (
-        "OPENLINEAGE_COMPRESSION",
-        "the default is understood everywhere",
-    ),
-    (
-        "OPENLINEAGE_RESPONSE",
-        "the default shows nothing of events",
-    ),
-    ("DATAZONE_RESPONSE", "the default shows nothing of events"),
-    ("OPENLINEAGE_TIMEOUT", "the default fits a function"),
-    ("RULES_HASH_KEY", "the key is in a secret"),
-];
+/// `UPDATE_DOCS=1 cargo test -p proxy --lib the_documentation_lists_every_setting` writes the table.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a switch of this test")]
+fn the_documentation_lists_every_setting() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let (before, rest) = page.split_once("<!-- settings -->\n").unwrap();
+    let (_, after) = rest.split_once("<!-- end of settings -->").unwrap();
+    let rows: Vec<String> = names::all().iter().map(row).collect();
+    let header = "| setting | values | default | meaning |\n|---|---|---|---|";
+    let table = format!(
+        "<!-- settings -->\n{header}\n{}\n<!-- end of settings -->",
+        rows.join("\n")
+    );
+    let expected = format!("{before}{table}{after}");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(path, &expected).unwrap();
+        return;
+    }
+    assert!(
+        page == expected,
+        "docs/configuration.md is stale: see the comment of this test"
+    );
+}
 
 #[test]
 fn the_template_and_the_settings_name_the_same() {
@@ -188,23 +188,11 @@ fn the_template_and_the_settings_name_the_same() {
         let end = text.find(|c: char| !c.is_ascii_uppercase() && c != '_');
         text[..end.unwrap_or(text.len())].to_owned()
     };
-    let told: BTreeSet<String> = template
-        .split("LINEAGE_PROXY_")
-        .skip(1)
-        .map(named)
-        .collect();
-    let excepted: BTreeSet<String> = NOT_ON_AWS
-        .iter()
-        .map(|(name, _)| (*name).to_owned())
-        .collect();
-    let names = Config::names();
-    let unknown: Vec<_> = told.difference(&names).collect();
-    assert!(unknown.is_empty(), "no such settings: {unknown:?}");
-    let expected: BTreeSet<String> = names.difference(&excepted).cloned().collect();
-    assert_eq!(
-        told, expected,
-        "told to the functions, and excepted with a reason"
-    );
+    let passed: BTreeSet<String> = template.split(PREFIX).skip(1).map(named).collect();
+    let is_passed = |entry: &&settings::Entry| !entry.extra.contains_key("x-not-on-aws");
+    let expected = names::all().iter().filter(is_passed);
+    let expected = expected.map(|entry| names::variable(&entry.name).replacen(PREFIX, "", 1));
+    assert_eq!(passed, expected.collect::<BTreeSet<String>>());
 }
 
 #[test]
@@ -261,7 +249,7 @@ fn lists_and_maps_have_one_form_in_a_text_and_a_wrong_one_is_an_error() {
     for (yaml, said) in [
         (
             "auth: {keys: [[a]]}",
-            "proxy.yaml:1:15: auth.keys: expected a text, found a list",
+            "proxy.yaml:1:14: auth.keys: expected keys that are texts, found one that is not: put it in quotes",
         ),
         (
             "redshift: {hosts: [a=b]}",
@@ -279,13 +267,10 @@ fn lists_and_maps_have_one_form_in_a_text_and_a_wrong_one_is_an_error() {
 #[test]
 fn the_setting_that_was_meant_is_named_as_it_is_called_there() {
     for (yaml, said) in [
-        (
-            "listn: x",
-            "listn: there is no such setting (did you mean listen?)",
-        ),
+        ("listn: x", "listn: unknown setting (did you mean listen?)"),
         (
             "dataDir: x",
-            "dataDir: there is no such setting (did you mean data_dir?)",
+            "dataDir: unknown setting (did you mean data_dir?)",
         ),
         (
             "queue: {visibility: 60}",
@@ -294,17 +279,17 @@ fn the_setting_that_was_meant_is_named_as_it_is_called_there() {
         ("api_key: x", "(did you mean openlineage.api_key?)"),
         (
             "batch: 5",
-            "(it has settings in it: batch.deduplication_window, batch.concurrency, batch.size, batch.window)",
+            "batch: is a section; its settings are batch.concurrency, batch.deduplication_window, batch.size, batch.window",
         ),
         (
             "listen: {port: 5000}",
-            "listen.port: there is no such setting (listen is a value and no map)",
+            "proxy.yaml:1:9: listen: expected a single value, found a map",
         ),
-        ("zzz: 1", "proxy.yaml:1:6: zzz: there is no such setting"),
+        ("zzz: 1", "proxy.yaml:1:1: zzz: unknown setting"),
         ("data_dir: a\ndata-dir: b", "(did you mean data_dir?)"),
         (
             "batch: {size: 5}\nbatch_size: 6",
-            "proxy.yaml:2:13: batch_size: the same setting as proxy.yaml:1:15: batch.size",
+            "proxy.yaml:2:1: batch_size: unknown setting (did you mean batch.size?)",
         ),
         ("a: [", "proxy.yaml:1:"),
         (
@@ -324,8 +309,8 @@ fn the_setting_that_was_meant_is_named_as_it_is_called_there() {
     ];
     let errors = read("", &variables, Role::Serve).unwrap_err();
     let expected = [
+        "environment variable LINEAGE_PROXY_LISTN: unknown setting (did you mean LINEAGE_PROXY_LISTEN?)",
         "environment variable LINEAGE_PROXY_TARGET: expected one of store, file, openlineage, datazone, found \"datzone\" (did you mean datazone?)",
-        "environment variable LINEAGE_PROXY_LISTN: there is no such setting (did you mean LINEAGE_PROXY_LISTEN?)",
     ];
     assert_eq!(errors, expected);
 }
@@ -354,7 +339,7 @@ fn a_name_with_a_port_is_an_address_and_other_forms_say_what_is_missing() {
     for (text, hint) in [
         (":5000", "0.0.0.0:5000 for all"),
         ("*:5000", "0.0.0.0:5000 for all"),
-        ("::1:5000", "an IPv6 address stands in brackets: [::1]:5000"),
+        ("::1:5000", "an IPv6 address needs brackets: [::1]:5000"),
         ("5000", "localhost:5000"),
         ("localhost", "localhost:5000"),
         ("localhost:http", "localhost:5000"),
@@ -377,11 +362,12 @@ fn a_name_with_a_port_is_an_address_and_other_forms_say_what_is_missing() {
 fn a_variable_that_is_no_text_is_an_error_only_if_it_is_ours() {
     use std::os::unix::ffi::OsStringExt;
     let wrong = || std::ffi::OsString::from_vec(vec![0xff]);
-    let settings = Settings::environment([("PATH".into(), wrong()), (wrong(), wrong())]);
-    assert!(Config::read(settings, Role::Serve).is_ok());
-    let settings =
-        Settings::environment([(std::ffi::OsString::from("LINEAGE_PROXY_LISTEN"), wrong())]);
-    let Errors(errors) = Config::read(settings, Role::Serve).unwrap_err();
+    let sources = Sources::environment([("PATH".into(), wrong()), (wrong(), wrong())]);
+    assert!(Config::read(sources, Role::Serve).is_ok());
+    let sources =
+        Sources::environment([(std::ffi::OsString::from("LINEAGE_PROXY_LISTEN"), wrong())]);
+    let Errors(errors) = Config::read(sources, Role::Serve).unwrap_err();
+    let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
     assert_eq!(
         errors,
         ["environment variable LINEAGE_PROXY_LISTEN: expected UTF-8"]
@@ -391,9 +377,9 @@ fn a_variable_that_is_no_text_is_an_error_only_if_it_is_ours() {
 #[test]
 fn a_path_in_a_file_is_beside_it() {
     let file = |yaml: &str| {
-        let settings = Settings::yaml("conf/proxy.yaml", yaml);
-        let settings = settings.beside("rules.file", std::path::Path::new("conf"));
-        Config::read(settings, Role::Serve).unwrap().rules.source
+        let sources = Sources::yaml("conf/proxy.yaml", yaml);
+        let sources = sources.beside("rules.file", std::path::Path::new("conf"));
+        Config::read(sources, Role::Serve).unwrap().rules.source
     };
     let path = |path: &str| Some(RulesSource::Path(path.into()));
     assert_eq!(file("rules: {file: t.yaml}"), path("conf/t.yaml"));
@@ -415,7 +401,7 @@ fn a_key_that_is_no_text_is_an_error_and_not_a_key_less() {
     ] {
         let errors = read(&format!("auth: {{keys: {keys}}}"), &[], Role::Serve).unwrap_err();
         assert!(
-            errors[0].contains("auth.keys: expected keys as texts"),
+            errors[0].contains("auth.keys: expected keys that are texts"),
             "{errors:?}"
         );
         assert!(!errors[0].contains("1234"), "{errors:?}");
@@ -427,7 +413,7 @@ fn what_a_target_needs_is_missing_only_where_nothing_is_set() {
     for (yaml, said) in [
         (
             "target: file",
-            "file.path: required by a target of type file",
+            r#"file.path: is required when target is "file""#,
         ),
         (
             "target: openlineage\nopenlineage: {url: localhost}",
@@ -497,5 +483,98 @@ fn a_log_filter_that_cannot_be_read_is_an_error() {
             read("", &[("LINEAGE_PROXY_LOG", filter)], Role::Serve).is_ok(),
             "{filter}"
         );
+    }
+}
+
+#[test]
+fn a_target_with_a_name_is_one_with_the_settings_of_its_kind() {
+    let yaml =
+        "targets:\n  catalog:\n    type: datazone\n    domain_id: dzd_a\n    posts_per_second: 7";
+    let config = read(yaml, &[], Role::Batch).unwrap_err();
+    assert_eq!(config.len(), 2, "only the queues are missing: {config:?}");
+    let target = |variables: &[(&str, &str)]| read(yaml, variables, Role::Tool).unwrap().target;
+    let catalog = target(&[]);
+    assert_eq!(
+        (catalog.name.as_str(), catalog.kind.kind()),
+        ("catalog", Kind::DataZone)
+    );
+    assert_eq!(catalog.setting("domain_id"), "targets.catalog.domain_id");
+    assert!(format!("{:?}", catalog.kind).contains("dzd_a"));
+    // The environment sets the one target, whatever its name.
+    let catalog = target(&[("LINEAGE_PROXY_DATAZONE_DOMAIN_ID", "dzd_b")]);
+    assert_eq!(catalog.name.as_str(), "catalog");
+    assert!(format!("{:?}", catalog.kind).contains("dzd_b"));
+    // Another kind is another target.
+    let store = target(&[("LINEAGE_PROXY_TARGET", "store")]);
+    assert_eq!(
+        (store.name.as_str(), store.section.as_str()),
+        ("store", "store")
+    );
+    let config = read("target: file\nfile: {path: x}", &[], Role::Tool).unwrap();
+    assert_eq!(
+        (config.target.name.as_str(), config.target.section.as_str()),
+        ("file", "file")
+    );
+}
+
+#[test]
+fn what_is_wrong_with_named_targets_is_reported_where_it_is() {
+    for (yaml, message) in [
+        (
+            "targets: {a: {type: store}, b: {type: store}}",
+            "proxy.yaml:1:29: targets: several targets are not supported yet",
+        ),
+        (
+            "target: file\ntargets: {a: {type: store}}",
+            "proxy.yaml:2:1: targets: cannot be combined with target: put the settings of a target beside its type",
+        ),
+        (
+            "targets: {a: {type: datazone, domain: dzd_a}}",
+            "proxy.yaml:1:31: targets.a.domain: unknown setting (did you mean domain_id?)",
+        ),
+        (
+            "targets: {a: {type: datazone, domain_id: x}}",
+            "proxy.yaml:1:42: targets.a.domain_id: expected a domain id such as dzd_a1b2c3, found \"x\"",
+        ),
+        (
+            "targets: {a: {type: datzone}}",
+            "proxy.yaml:1:21: targets.a.type: expected one of store, file, openlineage, datazone, found \"datzone\" (did you mean datazone?)",
+        ),
+        (
+            "targets: {a: {path: x}}",
+            "proxy.yaml:1:11: targets.a: lacks its type: one of store, file, openlineage, datazone",
+        ),
+        (
+            "targets: {A b: {type: store}}",
+            "proxy.yaml:1:11: targets.A b: expected a name of at most 63 lower-case letters, digits, _ and -, beginning with a letter, found \"A b\"",
+        ),
+        (
+            "targets: [datazone]",
+            "proxy.yaml:1:10: targets: expected targets by name (`catalog: {type: datazone, …}`), found a list",
+        ),
+    ] {
+        let errors = read(yaml, &[], Role::Tool).unwrap_err();
+        assert_eq!(
+            errors.first().map(String::as_str),
+            Some(message),
+            "{errors:?}"
+        );
+    }
+}
+
+#[test]
+fn no_error_shows_a_secret() {
+    let secret = "hunter2-hunter2";
+    for yaml in [
+        format!("openlineage: {{api_key: [{secret}]}}"),
+        format!("openlineage: {{api_key: {{a: {secret}}}}}"),
+        format!("rules: {{hash_key: {secret}}}"),
+        format!("auth: {{keys: [x, {secret}, 7]}}"),
+        format!("auth: {{keys: {{a: {{hash: {secret}}}}}}}"),
+        format!("openlineage: {{url: '{secret}'}}"),
+        format!("auth: {secret}"),
+    ] {
+        let errors = read(&yaml, &[], Role::Tool).unwrap_err();
+        assert!(!errors.join("\n").contains(secret), "{errors:?}");
     }
 }

@@ -13,7 +13,8 @@ use targets::Unchecked;
 use transform::Transforms;
 
 use super::rule_options;
-use crate::config::{Config, HASH_KEY, Part, RulesSource};
+use crate::config::{Config, HashKey, HashKeySource, Part, RulesSource};
+use crate::queue::QueueConfig;
 use crate::setup::{self, NotStarted};
 
 /// What a start would find.
@@ -25,10 +26,6 @@ pub struct Checked {
     pub unchecked: Vec<String>,
 }
 
-/// Stands for a key that is read from a secret at the start.
-const SOME_KEY: &str = "a key that only a start of the proxy reads";
-const _: () = assert!(SOME_KEY.len() >= HASH_KEY);
-
 /// Checks a configuration.
 pub async fn check(config: &Config, transforms: Transforms) -> Result<Checked, NotStarted> {
     let mut checked = Checked {
@@ -39,16 +36,20 @@ pub async fn check(config: &Config, transforms: Transforms) -> Result<Checked, N
     if let Some(id) = &config.ingest.auth.secret_id {
         left(format!("auth.secret_id: what is in {id}"));
     }
-    if let Some(url) = &config.queue.url {
+    if let QueueConfig::Sqs(settings) = &config.queue {
+        let url = settings.queue.url();
         left(format!("queue.url: whether {url} can be reached"));
     }
     let takes_out = config.only != Some(Part::Ingest);
     if takes_out {
-        let mut key = config.rules.hash_key.clone();
-        if let Some(id) = &config.rules.hash_key_secret {
-            left(format!("rules.hash_key_secret_id: what is in {id}"));
-            key = Some(SOME_KEY.to_owned());
-        }
+        let key = match &config.rules.hash_key {
+            Some(HashKeySource::Key(key)) => Some(key.clone()),
+            Some(HashKeySource::SecretId(id)) => {
+                left(format!("rules.hash_key_secret_id: what is in {id}"));
+                Some(HashKey::stand_in())
+            }
+            None => None,
+        };
         if let Some(RulesSource::S3 { bucket, key }) = &config.rules.source {
             left(format!("rules.file: what is in s3://{bucket}/{key}"));
         } else if config.rules.source.is_some() {
@@ -63,7 +64,9 @@ pub async fn check(config: &Config, transforms: Transforms) -> Result<Checked, N
             left(format!("{}: {what}", config.target.setting(setting)));
         }
     }
-    if config.queue.url.is_none() || takes_out && config.target.kind.uses_data_folder() {
+    if matches!(config.queue, QueueConfig::Embedded(_))
+        || takes_out && config.target.kind.uses_data_folder()
+    {
         let folder = config.data_dir.display();
         usable(&config.data_dir)
             .map_err(|error| NotStarted::Wrong(format!("data_dir: {folder}: {error}")))?;

@@ -135,7 +135,7 @@ impl Worker {
 
     async fn handle(&mut self, records: Vec<Record>, mut room: OwnedSemaphorePermit) {
         // What is not done when the visibility time-out is over would be received again beside us.
-        let visible = self.config.queue.visibility_timeout;
+        let visible = self.config.queue.visibility_timeout();
         let time = visible
             .saturating_sub(self.hold.longest())
             .saturating_sub(pipeline::MARGIN);

@@ -53,6 +53,7 @@ pub struct DataZoneSettings {
     /// outputs, `skip` drops all.
     pub job_events: Setting<OneOf<JobEvents>>,
     /// What is logged and kept of an answer that reports a failure.
+    #[schemars(extend("x-not-on-aws" = "the default shows nothing of events"))]
     pub response: Setting<OneOf<Response>>,
 }
 

@@ -34,10 +34,13 @@ const ATTEMPTS: u32 = 3;
 #[serde(default, deny_unknown_fields)]
 pub struct FileSettings {
     /// The file that events are appended to, one a line. Its folder has to exist. Required.
+    #[schemars(extend("x-not-on-aws" = "no file outlives a function"))]
     pub path: Option<Setting<FilePath>>,
     /// The size at which the file is renamed to `PATH.MILLISECONDS` (since 1970) and a new one begun.
+    #[schemars(extend("x-not-on-aws" = "no file outlives a function"))]
     pub max_bytes: Setting<Size>,
     /// How many renamed files are kept; 0 keeps all.
+    #[schemars(extend("x-not-on-aws" = "no file outlives a function"))]
     pub keep: Setting<Count<0, 1_000_000>>,
 }
 

@@ -37,14 +37,18 @@ pub struct OpenLineageSettings {
     /// The endpoint. A URL without a path gets `/api/v1/lineage`. Required.
     pub url: Option<Setting<HttpUrl>>,
     /// An API key, sent as `Authorization: Bearer`.
+    #[schemars(extend("x-not-on-aws" = "the key is in a secret"))]
     pub api_key: Option<Setting<Secret>>,
     /// A secret in AWS Secrets Manager whose whole text is the API key. It is read once, at the start.
     pub api_key_secret_id: Option<Setting<Text>>,
     /// The compression of request bodies.
+    #[schemars(extend("x-not-on-aws" = "the default is understood everywhere"))]
     pub compression: Setting<OneOf<Compression>>,
     /// The time for a whole request, connection included.
+    #[schemars(extend("x-not-on-aws" = "the default fits a function"))]
     pub timeout: Setting<Seconds<1, 300>>,
     /// What is logged and kept of an answer that reports a failure.
+    #[schemars(extend("x-not-on-aws" = "the default shows nothing of events"))]
     pub response: Setting<OneOf<Response>>,
 }
 

@@ -1,0 +1,120 @@
+//! `lineage-proxy config`: shows the settings in effect, and checks them.
+
+use std::process::ExitCode;
+
+use ::transform::Transforms;
+use clap::{Args, Subcommand};
+use proxy::config::{Config, Part, Role, Sources};
+use proxy::serve::{self, Checked};
+use serde_json::json;
+
+use super::table::{Fit, Table};
+use super::{Common, FINE, Output, print};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Show the settings in effect and where each was set; secrets are hidden.
+    Show(Arguments),
+    /// Check settings, rules and folders; starts, creates and calls nothing.
+    Check(Arguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    common: Common,
+    /// The format of the output.
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        value_name = "text|json"
+    )]
+    output: Output,
+}
+
+pub(super) async fn run(
+    command: Command,
+    transforms: Transforms,
+    environment: Sources,
+) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Show(arguments) => show(arguments, environment),
+        Command::Check(arguments) => {
+            let output = arguments.output;
+            check(arguments.common, transforms, environment, output).await
+        }
+    }
+}
+
+fn show(arguments: Arguments, environment: Sources) -> anyhow::Result<ExitCode> {
+    let sources = arguments.common.sources(environment)?;
+    let settings = Config::effective(sources, Role::Serve)?;
+    match arguments.output {
+        Output::Json => print(serde_json::to_string_pretty(&settings)?)?,
+        Output::Text => {
+            let columns = [
+                ("setting", Fit::Whole),
+                ("value", Fit::Wrap),
+                ("origin", Fit::Wrap),
+            ];
+            let mut table = Table::new(columns);
+            for setting in settings {
+                table.row([setting.setting, setting.value, setting.origin]);
+            }
+            print(table.text())?;
+        }
+    }
+    Ok(FINE)
+}
+
+/// Reports what a start would find wrong, and what only a start can tell.
+pub(super) async fn check(
+    common: Common,
+    transforms: Transforms,
+    environment: Sources,
+    output: Output,
+) -> anyhow::Result<ExitCode> {
+    let config = common
+        .sources(environment)
+        .and_then(|sources| Config::read(sources, Role::Serve));
+    let checked = match config {
+        Ok(config) => match serve::check(&config, transforms).await {
+            Ok(checked) => Ok((config, checked)),
+            Err(error) => Err((
+                error.status(),
+                json!([{"message": error.to_string()}]),
+                error.into(),
+            )),
+        },
+        Err(errors) => Err((64, json!(errors.0), errors.into())),
+    };
+    match (checked, output) {
+        (Ok((config, checked)), Output::Text) => passed(&config, &checked)?,
+        (Ok((_, checked)), Output::Json) => {
+            print(json!({"valid": true, "not_checked": checked.unchecked}))?;
+        }
+        (Err((_, _, error)), Output::Text) => return Err(error),
+        (Err((status, errors, _)), Output::Json) => {
+            print(json!({"valid": false, "errors": errors}))?;
+            return Ok(ExitCode::from(status));
+        }
+    }
+    Ok(FINE)
+}
+
+fn passed(config: &Config, checked: &Checked) -> anyhow::Result<()> {
+    let rules = match (checked.rules, config.only) {
+        (_, Some(Part::Ingest)) => "no rules, which only batch applies".to_owned(),
+        (None, _) => "no rules".to_owned(),
+        (Some(1), _) => "1 rule".to_owned(),
+        (Some(count), _) => format!("{count} rules"),
+    };
+    let (listen, target) = (config.listen, &config.target.name);
+    print(format!("ok: listen {listen}, target {target}, {rules}"))?;
+    for what in &checked.unchecked {
+        print(format!("not checked: {what}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,256 @@
+//! The settings as they are written: the shape of the file, with the documentation and the default of each.
+//!
+//! This is the one list of settings. `names.rs` finds a setting in it by its name or its variable, `docs/configuration.md` and
+//! the help are made from it, and the template is held to it. The sections of the targets
+//! are listed by `targets::Kind`. A setting
+//! that the template does not pass to the functions says why (`x-not-on-aws`).
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use settings::{Checked, Count, FilePath, Flag, OneOf, Pairs, Seconds, Setting, Size, Text};
+use targets::{Kind, TargetSettings};
+
+use super::formats::{
+    AwsAccount, HostNames, ListenAddress, NamespaceStyle, Part, PathPrefix, QueueUrl, Validation,
+};
+use super::keys::Keys;
+use super::rules::{HashKey, RulesSource};
+use super::target::TargetChoice;
+
+/// All settings, as they are written.
+#[derive(Debug, Clone)]
+pub(super) struct Raw {
+    pub(super) config: RawConfig,
+    /// The sections of all kinds of targets.
+    pub(super) sections: Vec<(Kind, TargetSettings)>,
+}
+
+/// All settings but those in the sections of the targets.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawConfig {
+    /// The address that `serve` listens on: an IP address or a host name, with a port. An IPv6 address stands in brackets
+    /// (`[::1]:5000`). Port 0 picks a free port.
+    #[schemars(extend("x-not-on-aws" = "API Gateway listens"))]
+    pub(super) listen: Setting<ListenAddress>,
+    /// The folder in which `serve` keeps its queue and its store.
+    #[schemars(extend("x-not-on-aws" = "nothing is kept on the disk of a function"))]
+    pub(super) data_dir: Setting<FilePath>,
+    /// Runs one half of `serve` only: `ingest` accepts events, `batch` delivers them. Both halves use the same SQS queue.
+    #[schemars(extend("x-not-on-aws" = "each function is one half"))]
+    pub(super) only: Option<Setting<OneOf<Part>>>,
+    /// A prefix of every path, such as a stage of API Gateway: `/prod`.
+    #[schemars(extend("x-not-on-aws" = "the Lambda runtime removes the stage"))]
+    pub(super) path_prefix: Option<Setting<PathPrefix>>,
+    /// How events are validated. `strict` accepts exactly what the OpenLineage JSON Schema accepts; `repair` also
+    /// [repairs harmless deviations](http.md#what-is-repaired).
+    pub(super) validation: Setting<OneOf<Validation>>,
+    /// The largest body of a request, as sent.
+    #[schemars(extend("x-not-on-aws" = "API Gateway accepts less"))]
+    pub(super) max_body_size: Setting<Size>,
+    /// The largest body of a request, decompressed.
+    #[schemars(extend("x-not-on-aws" = "the default fits a function"))]
+    pub(super) max_decompressed_size: Setting<Size>,
+    /// The memory for the bodies of all requests together; once it is used up, requests are answered with 503. Bodies above
+    /// 256 KB leave a quarter of it to smaller ones.
+    #[schemars(extend("x-not-on-aws" = "a function has one request at a time"))]
+    pub(super) max_body_memory: Setting<Size>,
+    /// The largest number of open connections, which take 16 KB of memory or more each. At the limit, the connection that has
+    /// been idle or slow longest is closed.
+    #[schemars(extend("x-not-on-aws" = "API Gateway has its own limit"))]
+    pub(super) max_connections: Setting<Count<1, 1_000_000>>,
+    /// Host names by which clients may read from `serve`, besides its own address: see [Host names](http.md#host-names). `*.example.com` allows all
+    /// names of a domain, `*` any name.
+    #[schemars(extend("x-not-on-aws" = "nothing is read from a function"))]
+    pub(super) allowed_hosts: Option<Setting<HostNames>>,
+    /// What is logged, as a filter of
+    /// [tracing-subscriber](https://docs.rs/tracing-subscriber/latest/tracing_subscriber/filter/struct.EnvFilter.html): `info`,
+    /// `debug` or `info,transform=debug`. Libraries log only where their crate is named (`debug,aws_smithy_runtime=trace`), since
+    /// their lines can contain requests with their keys.
+    pub(super) log: Setting<Text>,
+    /// Who may send and read.
+    pub(super) auth: AuthSettings,
+    /// The queue between ingest and delivery.
+    pub(super) queue: QueueSettings,
+    /// How events are taken from the queue and delivered.
+    pub(super) batch: BatchSettings,
+    /// The kind of target that events are delivered to: `store`, `file`, `openlineage` or `datazone`. Its settings stand in the section of that name.
+    /// `targets` gives a target a name of its own.
+    #[schemars(extend("x-default" = "store"))]
+    pub(super) target: Option<Setting<TargetChoice>>,
+    /// The rules that events are transformed by.
+    pub(super) rules: RulesSettings,
+    /// How datasets of Redshift are named.
+    pub(super) redshift: RedshiftSettings,
+    /// The check function.
+    pub(super) check: CheckSettings,
+    /// Metrics.
+    pub(super) metrics: MetricsSettings,
+}
+
+/// Who may send and read.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct AuthSettings {
+    /// Keys by name, each with its roles: see [Keys](#keys). The keys of a list may send.
+    #[schemars(extend("x-not-on-aws" = "keys are in the secret"))]
+    pub(super) keys: Option<Setting<Keys>>,
+    /// A secret of AWS Secrets Manager with keys in the same forms, or with a key on each line. It is read again while running.
+    pub(super) secret_id: Option<Setting<Text>>,
+    /// Lets anyone send; and read, unless there is a secret or a key with the role `read`. Without it, `serve` works without
+    /// keys only on a loopback address.
+    pub(super) allow_anonymous: Setting<Flag>,
+}
+
+/// The queue between ingest and delivery.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct QueueSettings {
+    /// The URL of an SQS queue. Without it, `serve` queues events in `data_dir`.
+    pub(super) url: Option<Setting<Checked<QueueUrl>>>,
+    /// The URL of the SQS queue for dead letters.
+    pub(super) dead_letter_url: Option<Setting<Checked<QueueUrl>>>,
+    /// An S3 bucket for events that are too large for SQS; their messages point to it.
+    pub(super) bucket: Option<Setting<Text>>,
+    /// How long a batch may take before its events are delivered again. With SQS, `batch.window` and 4 s are added.
+    #[schemars(extend("x-not-on-aws" = "an attribute of the queue"))]
+    pub(super) visibility_timeout: Setting<Seconds<10, 43_200>>,
+    /// How often delivery is attempted before an event becomes a dead letter. The default covers an outage of about a day.
+    pub(super) max_attempts: Setting<Count<1, 1_000>>,
+}
+
+/// How events are taken from the queue and delivered.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct BatchSettings {
+    /// The largest number of events in a batch.
+    #[schemars(extend("x-not-on-aws" = "a property of the event source"))]
+    pub(super) size: Setting<Count<1, 10_000>>,
+    /// How long the first event of a batch waits for others.
+    #[schemars(extend("x-not-on-aws" = "a property of the event source"))]
+    pub(super) window: Setting<Seconds<0, 300>>,
+    /// How many deliveries are in progress at once, in all batches together.
+    #[schemars(extend("x-not-on-aws" = "bounded by the batch and the rate"))]
+    pub(super) concurrency: Setting<Count<1, 1_000>>,
+    /// How long a copy of an event, byte for byte the same, is dropped as a `duplicate`: a client that does not get an answer in
+    /// time sends an event up to six times. `0` drops none.
+    #[schemars(extend("x-not-on-aws" = "the default fits all clients"))]
+    pub(super) deduplication_window: Setting<Seconds<0, 3_600>>,
+}
+
+/// The rules that events are transformed by.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RulesSettings {
+    /// The [rules file](rules.md): a path or `s3://BUCKET/KEY`. In a configuration file, a relative path starts at its folder.
+    pub(super) file: Option<Setting<RulesSource>>,
+    /// How often the rules file is checked for changes.
+    #[schemars(extend("x-default" = "2s, 1m for S3"))]
+    pub(super) refresh: Option<Setting<Seconds<1, 86_400>>>,
+    /// The key of the hashes that replace redacted values, of at least 32 characters.
+    #[schemars(extend("x-not-on-aws" = "the key is in a secret"))]
+    pub(super) hash_key: Option<Setting<HashKey>>,
+    /// A secret of AWS Secrets Manager whose text is that key.
+    pub(super) hash_key_secret_id: Option<Setting<Text>>,
+}
+
+/// How datasets of Redshift are named.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RedshiftSettings {
+    /// The form that the [names of Redshift datasets](#redshift-names) are rewritten to; `none` leaves them unchanged.
+    #[schemars(extend("x-default" = "endpoint for DataZone or with redshift.hosts, none otherwise"))]
+    pub(super) style: Option<Setting<OneOf<NamespaceStyle>>>,
+    /// The full endpoint of each host that events may name: `10.1.2.3: my-wg.123….amazonaws.com:5439`.
+    pub(super) hosts: Option<Setting<Pairs>>,
+    /// The AWS account of warehouses for which AWS does not return one.
+    pub(super) account: Option<Setting<Checked<AwsAccount>>>,
+    /// Whether short names are looked up with AWS.
+    #[schemars(extend("x-default" = "true for DataZone, false otherwise"))]
+    pub(super) lookup: Option<Setting<Flag>>,
+}
+
+/// The check function.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct CheckSettings {
+    /// The time that one run of the check function covers: that between two runs.
+    pub(super) period: Setting<Seconds<60, 86_400>>,
+}
+
+/// Metrics.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct MetricsSettings {
+    /// The CloudWatch namespace of the metrics of the functions.
+    pub(super) namespace: Setting<Text>,
+}
+
+impl Default for RawConfig {
+    fn default() -> RawConfig {
+        RawConfig {
+            listen: Setting(ListenAddress::LOCAL),
+            data_dir: Setting(PathBuf::from("lineage-data")),
+            only: None,
+            path_prefix: None,
+            validation: Setting(Validation::default()),
+            max_body_size: Setting(10_000_000),
+            max_decompressed_size: Setting(32_000_000),
+            max_body_memory: Setting(256_000_000),
+            max_connections: Setting(4_096),
+            allowed_hosts: None,
+            log: Setting("info".to_owned()),
+            auth: AuthSettings::default(),
+            queue: QueueSettings::default(),
+            batch: BatchSettings::default(),
+            target: None,
+            rules: RulesSettings::default(),
+            redshift: RedshiftSettings::default(),
+            check: CheckSettings::default(),
+            metrics: MetricsSettings::default(),
+        }
+    }
+}
+
+impl Default for QueueSettings {
+    fn default() -> QueueSettings {
+        QueueSettings {
+            url: None,
+            dead_letter_url: None,
+            bucket: None,
+            visibility_timeout: Setting(Duration::from_secs(60)),
+            max_attempts: Setting(100),
+        }
+    }
+}
+
+impl Default for BatchSettings {
+    fn default() -> BatchSettings {
+        BatchSettings {
+            size: Setting(20),
+            window: Setting(Duration::from_secs(5)),
+            concurrency: Setting(20),
+            // A client that gets no answer sends the same bytes up to six times, within some 40 s (openlineage-python).
+            deduplication_window: Setting(Duration::from_secs(60)),
+        }
+    }
+}
+
+impl Default for CheckSettings {
+    fn default() -> CheckSettings {
+        CheckSettings {
+            period: Setting(Duration::from_secs(3_600)),
+        }
+    }
+}
+
+impl Default for MetricsSettings {
+    fn default() -> MetricsSettings {
+        MetricsSettings {
+            namespace: Setting("LineageProxy".to_owned()),
+        }
+    }
+}

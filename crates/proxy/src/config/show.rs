@@ -1,0 +1,79 @@
+//! The settings in effect, each with where it was set: what `lineage-proxy config show` prints.
+
+use serde::Serialize;
+use settings::{Format, OneOf, Seconds};
+use targets::Kind;
+
+use super::formats::NamespaceStyle;
+use super::problems::Problems;
+use super::raw::Raw;
+use super::{Config, Errors, Role, Sources, names};
+
+/// A setting in effect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EffectiveSetting {
+    /// Its name, as it stands in the file: `queue.url`, `targets.catalog.domain_id`.
+    pub setting: String,
+    /// Its value, as it could stand in an environment variable; stars for a secret.
+    pub value: String,
+    /// Where it was set: `proxy.yaml:2:15`, `environment variable LINEAGE_PROXY_LISTEN`, `--listen`, or `default`.
+    pub origin: String,
+}
+
+impl Config {
+    /// Lists the settings in effect for `role`, in the order of [`all`](super::all). Leaves out settings without a value, and
+    /// defaults of targets that were not chosen.
+    pub fn effective(sources: Sources, role: Role) -> Result<Vec<EffectiveSetting>, Errors> {
+        let (raw, mut problems) = sources.read();
+        match raw.clone().validate(role, &mut problems) {
+            Some(config) if problems.errors.is_empty() => Ok(list(&raw, &config, &problems)),
+            Some(_) | None => Err(Errors(problems.errors)),
+        }
+    }
+}
+
+fn list(raw: &Raw, config: &Config, problems: &Problems) -> Vec<EffectiveSetting> {
+    let mut values = serde_json::to_value(&raw.config).unwrap_or_default();
+    for (kind, settings) in &raw.sections {
+        if let Some(values) = values.as_object_mut() {
+            let section = serde_json::to_value(settings).unwrap_or_default();
+            values.insert(kind.name().to_owned(), section);
+        }
+    }
+    let kind = config.target.kind.kind();
+    let is_other_target = |name: &str| {
+        let others = Kind::ALL.into_iter().filter(|other| *other != kind);
+        let section = name.split('.').next();
+        others.map(Kind::name).any(|other| section == Some(other))
+    };
+    let mut effective = Vec::new();
+    for entry in names::all() {
+        let origin = problems.origins.get(&entry.name);
+        if origin.is_none() && is_other_target(&entry.name) {
+            continue;
+        }
+        let written = values.pointer(&format!("/{}", entry.name.replace('.', "/")));
+        let written = written.and_then(|value| value.as_str()).map(str::to_owned);
+        if let Some(value) = written.or_else(|| dependent_default(&entry.name, config)) {
+            effective.push(EffectiveSetting {
+                setting: origin.map_or(&entry.name, |origin| &origin.name).clone(),
+                value,
+                origin: origin.map_or_else(|| "default".to_owned(), |origin| origin.place.clone()),
+            });
+        }
+    }
+    effective
+}
+
+/// The default of a setting that depends on others.
+fn dependent_default(name: &str, config: &Config) -> Option<String> {
+    match name {
+        "target" => Some(config.target.kind.kind().name().to_owned()),
+        "redshift.style" => Some(OneOf::show(&NamespaceStyle(config.redshift.style))),
+        "redshift.lookup" => Some(config.redshift_lookup.to_string()),
+        "rules.refresh" if config.rules.source.is_some() => {
+            Some(Seconds::<1, 86_400>::show(&config.rules.refresh))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,272 @@
+//! Where settings come from: flags over the environment over a file over the defaults.
+//!
+//! Each source becomes a layer of values, with the origin of each. The crate `config` merges the layers and lends the
+//! deserializer; unknown names are found here, while their place is known. A setting has one name, that of its place
+//! in the file (`queue.url`); its variable is `LINEAGE_PROXY_QUEUE_URL`.
+
+mod file;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::Path;
+
+use config_rs::{ConfigError as ReadError, Map, Value, ValueKind};
+use serde::Deserialize;
+use targets::Kind;
+
+use super::injected::is_injected;
+use super::names::{self, PREFIX};
+use super::problems::{ConfigError, Origin, Problems, VARIABLE};
+use super::raw::{Raw, RawConfig};
+
+type Table = Map<String, Value>;
+
+/// Settings as they were given, from one or several sources.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// The strongest first.
+    layers: Vec<Layer>,
+    errors: Vec<ConfigError>,
+}
+
+/// The values of one source, and where each setting was set.
+#[derive(Clone, Default)]
+struct Layer {
+    values: Table,
+    // Not in the values: merging loses the origins of maps.
+    origins: BTreeMap<String, Origin>,
+}
+
+impl std::fmt::Debug for Layer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.origins.keys()).finish() // values may be secret
+    }
+}
+
+impl config_rs::Source for Layer {
+    fn clone_into_box(&self) -> Box<dyn config_rs::Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Table, ReadError> {
+        Ok(self.values.clone())
+    }
+}
+
+impl Sources {
+    /// The settings of the environment of this process: the one place that reads it.
+    pub fn from_env() -> Sources {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the environment has one door, and this is it"
+        )]
+        Sources::environment(std::env::vars_os())
+    }
+
+    /// Settings from environment variables: those that begin with [`PREFIX`], but for those that Kubernetes and Docker
+    /// set. A variable that is empty counts as not set, as shells and templates write it.
+    pub fn environment<N: Into<OsString>, V: Into<OsString>>(
+        variables: impl IntoIterator<Item = (N, V)>,
+    ) -> Sources {
+        let mut sources = Sources::default();
+        for (variable, value) in variables {
+            // A name that is not UTF-8 does not begin with the prefix and all.
+            let Ok(variable) = variable.into().into_string() else {
+                continue;
+            };
+            let Some(rest) = variable.strip_prefix(PREFIX) else {
+                continue;
+            };
+            let origin = format!("{VARIABLE}{variable}");
+            let wrong = |message: String| ConfigError {
+                setting: None,
+                origin: Some(origin.clone()),
+                message,
+            };
+            match (value.into().into_string(), names::of_variable(&variable)) {
+                (Ok(value), _) if is_injected(rest, &value) => {}
+                (Ok(value), Some(name)) => sources.set(name, value, &origin),
+                (Ok(_), None) => {
+                    let hint = names::variable_hint(&variable);
+                    sources.errors.push(wrong(format!("unknown setting{hint}")));
+                }
+                (Err(_), _) => sources.errors.push(wrong("expected UTF-8".to_owned())),
+            }
+        }
+        // The order of an environment means nothing.
+        sources
+            .errors
+            .sort_by(|one, other| one.origin.cmp(&other.origin));
+        sources
+    }
+
+    /// The settings of a YAML file. Text that is not YAML is an error among the others.
+    pub fn yaml(file: &str, text: &str) -> Sources {
+        let (layer, errors) = file::read(file, text);
+        Sources {
+            layers: vec![layer],
+            errors,
+        }
+    }
+
+    /// A setting that a flag gives. An empty value counts as not set.
+    pub fn set(&mut self, name: &str, value: String, origin: &str) {
+        if value.trim().is_empty() {
+            return;
+        }
+        if self.layers.is_empty() {
+            self.layers.push(Layer::default());
+        }
+        if let Some(layer) = self.layers.first_mut() {
+            insert(&mut layer.values, name, Value::new(None, value));
+            let origin = Origin {
+                name: name.to_owned(),
+                place: origin.to_owned(),
+            };
+            layer.origins.insert(name.to_owned(), origin);
+        }
+    }
+
+    /// Takes a relative path in a file as one that starts at the folder of that file.
+    #[must_use]
+    pub fn beside(mut self, name: &str, folder: &Path) -> Sources {
+        for layer in &mut self.layers {
+            if let Some(Value {
+                kind: ValueKind::String(path),
+                ..
+            }) = find_mut(&mut layer.values, name)
+                && !path.contains("://")
+            {
+                *path = folder.join(&*path).display().to_string();
+            }
+        }
+        self
+    }
+
+    /// These settings, and those of `weaker` where these have none.
+    #[must_use]
+    pub fn over(mut self, weaker: Sources) -> Sources {
+        self.layers.extend(weaker.layers);
+        self.errors.extend(weaker.errors);
+        self
+    }
+
+    /// Reads all values into their types. An invalid value is reported, and its default is used instead.
+    pub(super) fn read(self) -> (Raw, Problems) {
+        let mut problems = Problems {
+            errors: self.errors,
+            ..Problems::default()
+        };
+        let mut builder = config_rs::Config::builder();
+        for layer in self.layers.into_iter().rev() {
+            problems.origins.extend(layer.origins.clone());
+            builder = builder.add_source(layer);
+        }
+        let mut tree = match builder.build() {
+            Ok(merged) => merged.cache,
+            Err(error) => {
+                problems.general(error.to_string()); // only sources that read something fail
+                Value::new(None, Table::new())
+            }
+        };
+        let sections = Kind::ALL.map(|kind| {
+            let section = take(&mut tree, kind.name());
+            (
+                kind,
+                section.unwrap_or_else(|| Value::new(None, Table::new())),
+            )
+        });
+        let config = read_all(tree, "", &mut problems, RawConfig::deserialize);
+        let sections = sections.map(|(kind, section)| {
+            let read = |section| kind.read(section);
+            (kind, read_all(section, kind.name(), &mut problems, read))
+        });
+        let sections = sections.into_iter();
+        let raw = Raw {
+            config: config.unwrap_or_default(),
+            sections: sections
+                .filter_map(|(kind, settings)| Some((kind, settings?)))
+                .collect(),
+        };
+        (raw, problems)
+    }
+}
+
+/// Reads the values of a section. serde stops at the first error; without that value it comes to the next.
+fn read_all<T>(
+    mut tree: Value,
+    section: &str,
+    problems: &mut Problems,
+    read: impl Fn(Value) -> Result<T, ReadError>,
+) -> Option<T> {
+    loop {
+        match read(tree.clone()) {
+            Ok(values) => return Some(values),
+            Err(error) => match located(error) {
+                (Some(name), message) if remove(&mut tree, &name) => match section {
+                    "" => problems.at(&name, message),
+                    section => problems.at(&format!("{section}.{name}"), message),
+                },
+                (_, message) => {
+                    problems.general(message);
+                    return None;
+                }
+            },
+        }
+    }
+}
+
+/// The setting that an error is about, and what is wrong with it.
+fn located(error: ReadError) -> (Option<String>, String) {
+    match error {
+        ReadError::At { error, key, .. } => (key, located(*error).1),
+        // The value itself may be secret.
+        ReadError::Type { expected, key, .. } => (key, format!("expected {expected}")),
+        error => (None, error.to_string()),
+    }
+}
+
+/// Sets a setting by its name.
+fn insert(table: &mut Table, name: &str, value: Value) {
+    let Some((section, rest)) = name.split_once('.') else {
+        table.insert(name.to_owned(), value);
+        return;
+    };
+    let section = table
+        .entry(section.to_owned())
+        .or_insert_with(|| Value::new(None, Table::new()));
+    if let ValueKind::Table(inner) = &mut section.kind {
+        insert(inner, rest, value);
+    }
+}
+
+fn find_mut<'t>(table: &'t mut Table, name: &str) -> Option<&'t mut Value> {
+    match name.split_once('.') {
+        None => table.get_mut(name),
+        Some((section, rest)) => match &mut table.get_mut(section)?.kind {
+            ValueKind::Table(inner) => find_mut(inner, rest),
+            _ => None,
+        },
+    }
+}
+
+/// Takes out a section.
+fn take(tree: &mut Value, section: &str) -> Option<Value> {
+    match &mut tree.kind {
+        ValueKind::Table(table) => table.shift_remove(section),
+        _ => None,
+    }
+}
+
+/// Removes a setting by its name. Returns whether it was there.
+fn remove(tree: &mut Value, name: &str) -> bool {
+    let ValueKind::Table(table) = &mut tree.kind else {
+        return false;
+    };
+    match name.split_once('.') {
+        None => table.shift_remove(name).is_some(),
+        Some((section, rest)) => table
+            .get_mut(section)
+            .is_some_and(|inner| remove(inner, rest)),
+    }
+}

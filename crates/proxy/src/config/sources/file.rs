@@ -1,0 +1,264 @@
+//! A configuration file as a layer: finds unknown settings while their place is known, and turns `targets` into the target
+//! and the section of its kind.
+
+use config_rs::{Value, ValueKind};
+use targets::{Kind, TargetName};
+use transform::yaml::{self, At, Key, Node};
+
+use super::super::names;
+use super::super::problems::{ConfigError, Origin};
+use super::{Layer, Table};
+
+/// Reads a YAML file.
+pub(super) fn read(file: &str, text: &str) -> (Layer, Vec<ConfigError>) {
+    let mut reader = FileReader {
+        file,
+        layer: Layer::default(),
+        errors: Vec::new(),
+    };
+    match yaml::parse(text) {
+        Ok(node) => match &node.value {
+            yaml::Value::Null => {}
+            yaml::Value::Map(members) => reader.layer.values = reader.top(members),
+            yaml::Value::Bool(_)
+            | yaml::Value::Number(_)
+            | yaml::Value::Text(_)
+            | yaml::Value::List(_) => {
+                let found = node.found();
+                let message = format!("expected settings by name (`listen: …`), found {found}");
+                reader.error(node.at, None, message);
+            }
+        },
+        Err(problem) => {
+            let at = At {
+                line: problem.line,
+                column: problem.column,
+            };
+            reader.error(at, None, problem.message);
+        }
+    }
+    (reader.layer, reader.errors)
+}
+
+/// Reads a file into a layer.
+struct FileReader<'f> {
+    file: &'f str,
+    layer: Layer,
+    errors: Vec<ConfigError>,
+}
+
+impl FileReader<'_> {
+    fn top(&mut self, members: &[(Key, Node)]) -> Table {
+        let mut table = Table::new();
+        for (key, node) in members {
+            if key.text != TARGETS {
+                self.member("", key, node, &mut table);
+            }
+        }
+        if let Some((key, node)) = members.iter().find(|(key, _)| key.text == TARGETS) {
+            self.targets(key, node, &mut table);
+        }
+        table
+    }
+
+    /// A setting, or a section of settings.
+    fn member(&mut self, section: &str, key: &Key, node: &Node, table: &mut Table) {
+        let name = match section {
+            "" => key.text.clone(),
+            section => format!("{section}.{}", key.text),
+        };
+        if names::is_setting(&name) {
+            if let Some(value) = self.leaf(node, &name, &name) {
+                table.insert(key.text.clone(), value);
+            }
+            return;
+        }
+        let mut inside = names::in_section(&name).peekable();
+        if inside.peek().is_none() {
+            let hint = names::hint(&name);
+            self.error(key.at, Some(&name), format!("unknown setting{hint}"));
+            return;
+        }
+        match &node.value {
+            yaml::Value::Map(members) => {
+                let mut section = Table::new();
+                for (key, node) in members {
+                    self.member(&name, key, node, &mut section);
+                }
+                table.insert(key.text.clone(), Value::new(None, section));
+            }
+            yaml::Value::Null => {}
+            yaml::Value::Bool(_)
+            | yaml::Value::Number(_)
+            | yaml::Value::Text(_)
+            | yaml::Value::List(_) => {
+                let inside = inside.collect::<Vec<_>>().join(", ");
+                let message = format!("is a section; its settings are {inside}");
+                self.error(node.at, Some(&name), message);
+            }
+        }
+    }
+
+    /// The value of the setting `name`, which is `called` otherwise below `targets`.
+    fn leaf(&mut self, node: &Node, name: &str, called: &str) -> Option<Value> {
+        match &node.value {
+            yaml::Value::Null => return None,
+            yaml::Value::Text(text) if text.trim().is_empty() => return None,
+            yaml::Value::Map(_) if called == TARGET => {
+                let message = "expected a kind of target, found a map: a target with a name stands in targets";
+                self.error(node.at, Some(called), message.to_owned());
+                return None;
+            }
+            yaml::Value::Map(_)
+            | yaml::Value::Bool(_)
+            | yaml::Value::Number(_)
+            | yaml::Value::Text(_)
+            | yaml::Value::List(_) => {}
+        }
+        self.note(node.at, name, called);
+        Some(Value::new(None, kind(node)))
+    }
+
+    /// Notes where a setting was set.
+    fn note(&mut self, at: At, name: &str, called: &str) {
+        let origin = Origin {
+            name: called.to_owned(),
+            place: format!("{}:{at}", self.file),
+        };
+        self.layer.origins.insert(name.to_owned(), origin);
+    }
+
+    /// `targets: {NAME: {type: KIND, …}}`: the target and the section of its kind, under a name of its own.
+    fn targets(&mut self, key: &Key, node: &Node, table: &mut Table) {
+        let members = match &node.value {
+            yaml::Value::Map(members) => members.as_slice(),
+            yaml::Value::Null => return,
+            yaml::Value::Bool(_)
+            | yaml::Value::Number(_)
+            | yaml::Value::Text(_)
+            | yaml::Value::List(_) => {
+                let message = format!(
+                    "expected targets by name (`catalog: {{type: datazone, …}}`), found {}",
+                    node.found()
+                );
+                return self.error(node.at, Some(TARGETS), message);
+            }
+        };
+        let (name, target) = match members {
+            [] => return,
+            [(name, target)] => (name, target),
+            [_, (second, _), ..] => {
+                return self.error(
+                    second.at,
+                    Some(TARGETS),
+                    "several targets are not supported yet".to_owned(),
+                );
+            }
+        };
+        let sections = Kind::ALL.map(Kind::name);
+        if let Some(other) = table
+            .keys()
+            .find(|key| *key == TARGET || sections.contains(&key.as_str()))
+        {
+            let message = format!(
+                "cannot be combined with {other}: put the settings of a target beside its type"
+            );
+            return self.error(key.at, Some(TARGETS), message);
+        }
+        let called = format!("{TARGETS}.{}", name.text);
+        if let Err(error) = TargetName::new(&name.text) {
+            return self.error(name.at, Some(&called), error.to_string());
+        }
+        let yaml::Value::Map(members) = &target.value else {
+            let message = format!(
+                "expected the settings of a target (`{{type: datazone, …}}`), found {}",
+                target.found()
+            );
+            return self.error(target.at, Some(&called), message);
+        };
+        let Some((_, kind)) = members.iter().find(|(key, _)| key.text == TYPE) else {
+            return self.error(
+                name.at,
+                Some(&called),
+                format!("lacks its type: one of {}", sections.join(", ")),
+            );
+        };
+        let called_type = format!("{called}.{TYPE}");
+        let yaml::Value::Text(word) = &kind.value else {
+            return self.error(
+                kind.at,
+                Some(&called_type),
+                format!(
+                    "expected one of {}, found {}",
+                    sections.join(", "),
+                    kind.found()
+                ),
+            );
+        };
+        let choice = [("name", name.text.as_str()), ("type", word.as_str())];
+        let choice: Table = choice
+            .map(|(key, text)| (key.to_owned(), Value::from(text)))
+            .into_iter()
+            .collect();
+        self.note(kind.at, TARGET, &called_type);
+        table.insert(TARGET.to_owned(), Value::new(None, choice));
+        if !sections.contains(&word.as_str()) {
+            return; // reported where it is read
+        }
+        let mut section = Table::new();
+        for (key, node) in members.iter().filter(|(key, _)| key.text != TYPE) {
+            let called = format!("{called}.{}", key.text);
+            let name = format!("{word}.{}", key.text);
+            if names::is_setting(&name) {
+                if let Some(value) = self.leaf(node, &name, &called) {
+                    section.insert(key.text.clone(), value);
+                }
+            } else {
+                let inside: Vec<&str> = names::in_section(word)
+                    .filter_map(|name| name.split('.').nth(1))
+                    .collect();
+                let near = settings::nearest(&key.text, inside.iter().copied());
+                let hint = near.map_or_else(String::new, |near| format!(" (did you mean {near}?)"));
+                self.error(key.at, Some(&called), format!("unknown setting{hint}"));
+            }
+        }
+        table.insert(word.clone(), Value::new(None, section));
+    }
+
+    fn error(&mut self, at: At, setting: Option<&str>, message: String) {
+        self.errors.push(ConfigError {
+            setting: setting.map(str::to_owned),
+            origin: Some(format!("{}:{at}", self.file)),
+            message,
+        });
+    }
+}
+
+/// The settings that `targets` stands for, and the one that is not in a section.
+const TARGETS: &str = "targets";
+const TARGET: &str = "target";
+const TYPE: &str = "type";
+
+/// The value of a node, without its place.
+fn kind(node: &Node) -> ValueKind {
+    let value = |node: &Node| Value::new(None, kind(node));
+    match &node.value {
+        yaml::Value::Null => ValueKind::Nil,
+        yaml::Value::Bool(flag) => ValueKind::Boolean(*flag),
+        yaml::Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
+            (Some(number), _, _) => ValueKind::U64(number),
+            (None, Some(number), _) => ValueKind::I64(number),
+            (None, None, number) => ValueKind::Float(number.unwrap_or(f64::NAN)),
+        },
+        yaml::Value::Text(text) => ValueKind::String(text.clone()),
+        yaml::Value::List(items) => ValueKind::Array(items.iter().map(value).collect()),
+        yaml::Value::Map(members) => {
+            let members = members.iter();
+            ValueKind::Table(
+                members
+                    .map(|(key, node)| (key.text.clone(), value(node)))
+                    .collect(),
+            )
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! From the settings as they are written to a valid configuration: what settings require of each other and of a role.
+
+use std::net::SocketAddr;
+
+use queue::{EmbeddedConfig, QueueConfig, SqsConfig};
+use settings::Setting;
+use targets::Kind;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+use transform::{Redshift, Style};
+
+use super::formats::ListenAddress;
+use super::problems::Problems;
+use super::raw::{AuthSettings, Raw, RawConfig, RedshiftSettings};
+use super::rules::RulesFile;
+use super::{Auth, Batch, Check, Config, Ingest, Role, target};
+
+impl Raw {
+    /// Makes a configuration for `role`. Reports everything that is wrong; `None` if it is incomplete.
+    pub(super) fn validate(self, role: Role, problems: &mut Problems) -> Option<Config> {
+        let Raw {
+            config: raw,
+            sections,
+        } = self;
+        let listen = listen(&raw.listen, role, problems);
+        let ingest = raw.ingest(problems);
+        let queue = raw.queue(role, problems);
+        let target = target::validate(raw.target.as_deref(), sections, role, problems);
+        let rules = RulesFile::from_raw(&raw.rules, problems);
+        log_filter(&raw.log, role, problems);
+        let accepts_http = match role {
+            Role::Serve => listen.is_some_and(|listen| !listen.ip().is_loopback()),
+            Role::Ingest => true,
+            Role::Batch | Role::Check | Role::Tool => false,
+        };
+        if accepts_http && !is_authenticated(&raw.auth, problems) {
+            problems.general(
+                "refusing to accept events from anyone who can reach the address: set auth.keys or auth.secret_id, \
+                 or allow it with --allow-anonymous (auth.allow_anonymous: true)",
+            );
+        }
+        let target = target?;
+        let (redshift, redshift_lookup) = redshift(raw.redshift, target.kind.kind());
+        Some(Config {
+            listen: listen?,
+            data_dir: raw.data_dir.into_value(),
+            ingest,
+            queue,
+            batch: Batch {
+                size: *raw.batch.size as usize,
+                window: *raw.batch.window,
+                concurrency: *raw.batch.concurrency as usize,
+                deduplication_window: *raw.batch.deduplication_window,
+            },
+            target,
+            rules,
+            redshift,
+            redshift_lookup,
+            check: Check {
+                period: *raw.check.period,
+            },
+            metrics_namespace: raw.metrics.namespace.into_value(),
+            max_connections: *raw.max_connections as usize,
+            only: raw.only.as_deref().copied(),
+            log: raw.log.into_value(),
+        })
+    }
+}
+
+impl RawConfig {
+    fn ingest(&self, problems: &mut Problems) -> Ingest {
+        let size = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
+        let ingest = Ingest {
+            path_prefix: self.path_prefix.as_deref().cloned().unwrap_or_default(),
+            level: self.validation.0.0,
+            max_body_size: size(*self.max_body_size),
+            max_decompressed_size: size(*self.max_decompressed_size),
+            max_body_memory: size(*self.max_body_memory),
+            allowed_hosts: self.allowed_hosts.as_deref().cloned().unwrap_or_default(),
+            auth: Auth {
+                keys: self.auth.keys.as_deref().cloned().unwrap_or_default(),
+                secret_id: self.auth.secret_id.as_deref().cloned(),
+                anonymous: *self.auth.allow_anonymous,
+            },
+        };
+        // A quarter is kept for small bodies.
+        let largest = ingest
+            .max_body_size
+            .saturating_add(ingest.max_decompressed_size);
+        if largest > ingest.max_body_memory / 4 * 3 {
+            let least = largest.div_ceil(3).saturating_mul(4);
+            problems.at("max_body_memory", format!(
+                "expected at least {least} bytes, four thirds of max_body_size and max_decompressed_size together, found {}: \
+                 one request could not be read", ingest.max_body_memory
+            ));
+        }
+        ingest
+    }
+
+    fn queue(&self, role: Role, problems: &mut Problems) -> QueueConfig {
+        let settings = &self.queue;
+        let is_function = match role {
+            Role::Ingest | Role::Batch => true,
+            Role::Serve | Role::Check | Role::Tool => false,
+        };
+        if is_function {
+            let message = "is required: the function needs an SQS queue";
+            problems.require("queue.url", settings.url.as_ref(), message);
+        }
+        if self.only.is_some() && !problems.is_set("queue.url") {
+            let message = "requires queue.url: ingest and batch can run in two processes only with an SQS queue between them";
+            problems.at("only", message);
+        }
+        if role == Role::Batch || settings.url.is_some() && role == Role::Serve {
+            let message = "is required with an SQS queue: dead letters need a queue of their own";
+            problems.require(
+                "queue.dead_letter_url",
+                settings.dead_letter_url.as_ref(),
+                message,
+            );
+        }
+        let (visibility_timeout, max_attempts) =
+            (*settings.visibility_timeout, *settings.max_attempts);
+        match settings.url.as_deref() {
+            Some(url) => QueueConfig::Sqs(SqsConfig {
+                queue: queue::QueueUrl::new(url.clone()),
+                dead_letters: settings
+                    .dead_letter_url
+                    .as_deref()
+                    .cloned()
+                    .map(queue::QueueUrl::new),
+                bucket: settings.bucket.as_deref().cloned(),
+                visibility_timeout,
+                max_attempts,
+            }),
+            None => QueueConfig::Embedded(EmbeddedConfig {
+                dir: self.data_dir.0.clone(),
+                visibility_timeout,
+                max_attempts,
+            }),
+        }
+    }
+}
+
+/// The address to listen on. Only `serve` looks up a name.
+fn listen(listen: &ListenAddress, role: Role, problems: &mut Problems) -> Option<SocketAddr> {
+    match (role, listen) {
+        (Role::Serve, _) | (_, ListenAddress::Address(_)) => match listen.resolve() {
+            Ok(address) => Some(address),
+            Err(message) => {
+                problems.at("listen", message);
+                None
+            }
+        },
+        (Role::Ingest | Role::Batch | Role::Check | Role::Tool, ListenAddress::Name(_, port)) => {
+            Some(SocketAddr::from(([0, 0, 0, 0], *port)))
+        }
+    }
+}
+
+/// Whether only clients with a key can send, or anyone was allowed to. Keys that are invalid are reported already.
+fn is_authenticated(auth: &AuthSettings, problems: &Problems) -> bool {
+    let has_keys = auth.keys.as_ref().is_some_and(|keys| !keys.is_empty());
+    let has_invalid_keys = auth.keys.is_none() && problems.is_set("auth.keys");
+    has_keys || has_invalid_keys || auth.secret_id.is_some() || *auth.allow_anonymous
+}
+
+/// By default, names are rewritten only for a target that does not find short ones; with a map of hosts, for every target.
+fn redshift(settings: RedshiftSettings, target: Kind) -> (Redshift, bool) {
+    let needs_endpoints = target.capabilities().needs_redshift_endpoints;
+    let hosts = settings.hosts.map(Setting::into_value).unwrap_or_default();
+    let style = match settings.style {
+        Some(style) => style.0.0,
+        None if needs_endpoints || !hosts.is_empty() => Style::Endpoint,
+        None => Style::None,
+    };
+    let hosts = hosts.into_iter();
+    let redshift = Redshift {
+        style,
+        hosts: hosts
+            .map(|(host, full)| (host.to_ascii_lowercase(), full))
+            .collect(),
+        account: settings.account.as_deref().cloned(),
+    };
+    (
+        redshift,
+        settings.lookup.map_or(needs_endpoints, |lookup| *lookup),
+    )
+}
+
+/// A function with a filter that is not valid starts all the same, since one that does not start accepts no events. It logs
+/// at `info`, and why.
+fn log_filter(filter: &str, role: Role, problems: &mut Problems) {
+    match role {
+        Role::Serve | Role::Tool => {}
+        Role::Ingest | Role::Batch | Role::Check => return,
+    }
+    // A single word that is not a level (`verbose`) would name a crate, and nothing else would be logged.
+    let is_word = filter
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let is_level = filter.parse::<LevelFilter>().is_ok();
+    if EnvFilter::try_new(filter).is_err() || is_word && !is_level {
+        problems.at(
+            "log",
+            format!("expected a filter such as info or info,transform=debug, found {filter:?}"),
+        );
+    }
+}

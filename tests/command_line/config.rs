@@ -1,0 +1,105 @@
+//! `lineage-proxy config`: what is in effect, where it was set, and what is wrong, for a person and for a program.
+
+use serde_json::{Value, json};
+
+use crate::support::run;
+
+fn file(text: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("proxy.yaml");
+    std::fs::write(&path, text).unwrap();
+    let path = path.to_str().unwrap().to_owned();
+    (folder, path)
+}
+
+#[test]
+fn show_lists_every_setting_in_effect_with_its_origin_and_hides_secrets() {
+    let secret = "0123456789abcdef0123456789abcdef";
+    let text = format!(
+        "targets:\n  marquez:\n    type: openlineage\n    url: https://user:hunter2@marquez.example.com/?key=hunter2\n    api_key: {secret}\n\
+         auth: {{keys: {{airflow: {secret}}}}}\nrules: {{file: rules.yaml, hash_key: {secret}}}\nbatch: {{size: 7}}"
+    );
+    let (_folder, path) = file(&text);
+    let arguments = [
+        "config",
+        "show",
+        "--config",
+        &path,
+        "--listen",
+        "127.0.0.1:0",
+    ];
+    let variables = [("BATCH_SIZE", "9"), ("QUEUE_MAX_ATTEMPTS", "")];
+    let (status, out, err) = run(
+        &[&arguments[..], &["--output", "json"]].concat(),
+        &variables,
+    );
+    assert_eq!(status, Some(0), "{err}");
+    let shown: Vec<Value> = serde_json::from_str(&out).unwrap();
+    let setting = |name: &str| {
+        let found = shown.iter().find(|shown| shown["setting"] == name);
+        let found = found.unwrap_or_else(|| panic!("{name} in {out}"));
+        (
+            found["value"].clone(),
+            found["origin"].as_str().unwrap().to_owned(),
+        )
+    };
+    let default = "default".to_owned();
+    let variable = |name: &str| format!("environment variable LINEAGE_PROXY_{name}");
+    assert_eq!(
+        setting("listen"),
+        (json!("127.0.0.1:0"), "--listen".to_owned())
+    );
+    assert_eq!(setting("batch.size"), (json!("9"), variable("BATCH_SIZE")));
+    assert_eq!(
+        setting("queue.max_attempts"),
+        (json!("100"), default.clone())
+    );
+    assert_eq!(setting("redshift.style"), (json!("none"), default.clone()));
+    assert_eq!(setting("rules.refresh"), (json!("2s"), default));
+    assert_eq!(
+        setting("auth.keys"),
+        (json!("airflow (send)"), format!("{path}:6:14"))
+    );
+    let kind = (json!("openlineage"), format!("{path}:3:11"));
+    assert_eq!(setting("targets.marquez.type"), kind);
+    assert_eq!(setting("targets.marquez.api_key").0, "***");
+    let others = |shown: &Value| shown["setting"].as_str().unwrap().starts_with("datazone.");
+    assert!(!shown.iter().any(others), "{out}");
+    let (status, table, _) = run(&arguments, &variables);
+    assert_eq!(status, Some(0));
+    assert!(
+        table.contains(&format!("auth.keys\tairflow (send)\t{path}:6:14")),
+        "{table}"
+    );
+    for text in [out, table] {
+        assert!(
+            !text.contains(secret) && !text.contains("hunter2"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn check_reports_all_errors_as_json_with_setting_and_origin() {
+    let (_folder, path) = file("batch: {size: 0}\nquue: {url: x}");
+    let arguments = ["config", "check", "--config", &path];
+    let (status, out, _) = run(&[&arguments[..], &["--output", "json"]].concat(), &[]);
+    assert_eq!(status, Some(64), "{out}");
+    let checked: Value = serde_json::from_str(&out).unwrap();
+    let errors = json!([
+        {"setting": "quue", "origin": format!("{path}:2:1"), "message": "unknown setting (did you mean queue?)"},
+        {"setting": "batch.size", "origin": format!("{path}:1:15"), "message": "expected a whole number from 1 to 10000, found \"0\""},
+    ]);
+    assert_eq!(checked, json!({"valid": false, "errors": errors}));
+    let (status, _, err) = run(&arguments, &[]);
+    assert_eq!(status, Some(64));
+    assert!(
+        err.starts_with("lineage-proxy: invalid configuration:\n  - "),
+        "{err}"
+    );
+    let (_folder, path) = file("target: file\nfile: {path: /no/such/folder/x}");
+    let arguments = ["config", "check", "--config", &path, "--output", "json"];
+    let (status, out, _) = run(&arguments, &[]);
+    assert_eq!(status, Some(64));
+    assert!(out.contains("file.path: /no/such/folder/x"), "{out}");
+}
