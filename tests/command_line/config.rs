@@ -44,7 +44,7 @@ fn show_lists_every_setting_in_effect_with_its_origin_and_hides_secrets() {
         )
     };
     let default = "default".to_owned();
-    let variable = |name: &str| format!("environment variable LINEAGE_PROXY_{name}");
+    let variable = |name: &str| format!("LINEAGE_PROXY_{name}");
     assert_eq!(
         setting("listen"),
         (json!("127.0.0.1:0"), "--listen".to_owned())
@@ -87,8 +87,8 @@ fn check_reports_all_errors_as_json_with_setting_and_origin() {
     assert_eq!(status, Some(64), "{out}");
     let checked: Value = serde_json::from_str(&out).unwrap();
     let errors = json!([
-        {"setting": "quue", "origin": format!("{path}:2:1"), "message": "unknown setting (did you mean queue?)"},
         {"setting": "batch.size", "origin": format!("{path}:1:15"), "message": "expected a whole number from 1 to 10000, found \"0\""},
+        {"setting": "quue", "origin": format!("{path}:2:1"), "message": "unknown setting (did you mean queue?)"},
     ]);
     assert_eq!(checked, json!({"valid": false, "errors": errors}));
     let (status, _, err) = run(&arguments, &[]);

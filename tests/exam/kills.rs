@@ -2,6 +2,11 @@
 //!
 //! What was answered 200 comes out as it was sent, nothing else does, and what is on disk opens every time.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the size of a test is set by the environment"
+)]
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -3,6 +3,11 @@
 //! The same law as for kills. The disk is `tests/power-cut`, whose own tests show that it takes from those who do not
 //! sync; here too, one case runs on a disk that lies and has to find events lost.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the size of a test is set by the environment"
+)]
+
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::path::{Path, PathBuf};

@@ -1,5 +1,10 @@
 //! How large a case is, and where it tells what it measured.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the size of a test is set by the environment"
+)]
+
 /// `short` with all other tests, `full` where the whole exam is asked for.
 pub(crate) fn of<T>(short: T, full: T) -> T {
     match std::env::var("PROXY_TEST_EXAM").as_deref() {

@@ -27,6 +27,7 @@ use ::transform::Transforms;
 use proxy::config::{Config, Errors, Role, Sources};
 use proxy::queue::Unavailable;
 use proxy::rules::RulesError;
+use proxy::serve::WouldNotStart;
 use proxy::setup::NotStarted;
 
 /// Accepts OpenLineage events over HTTP, queues them durably, and delivers them to Amazon DataZone, Marquez, DataHub or a file.
@@ -158,6 +159,8 @@ pub(crate) async fn run(cli: Cli, transforms: Transforms) -> ExitCode {
         eprintln!("lineage-proxy: {error:#}");
         let status = if let Some(not_started) = error.downcast_ref::<NotStarted>() {
             not_started.status()
+        } else if let Some(would_not) = error.downcast_ref::<WouldNotStart>() {
+            would_not.status()
         } else if error.is::<Errors>() || error.is::<RulesError>() {
             64
         } else if error.is::<Unavailable>() {
@@ -184,7 +187,7 @@ const FLAGS: [(&str, &str); 5] = [
 pub(crate) fn command() -> clap::Command {
     let described = |command: clap::Command| {
         FLAGS.iter().fold(command, |command, (flag, setting)| {
-            let entry = proxy::config::all()
+            let entry = proxy::config::settings()
                 .iter()
                 .find(|entry| entry.name == *setting);
             match entry {
@@ -211,7 +214,11 @@ fn help(entry: &proxy::config::Entry) -> (String, String) {
     let first = text.split_inclusive(". ").next().unwrap_or(&text);
     let first = first.trim_end().trim_end_matches('.');
     let mut notes = String::new();
-    if let Some(default) = &entry.default {
+    if let Some(default) = entry
+        .default
+        .as_deref()
+        .filter(|default| *default != "false")
+    {
         notes += &format!(" [default: {default}]");
     }
     let variable = proxy::config::variable(&entry.name);
@@ -226,11 +233,12 @@ fn plain(markdown: &str) -> String {
     let mut text = String::new();
     let mut rest = markdown;
     while let Some((before, after)) = rest.split_once("](") {
+        let (before, name) = before.rsplit_once('[').unwrap_or((before, ""));
         text += before;
+        text += name;
         rest = after.split_once(')').map_or("", |(_, rest)| rest);
     }
-    text += rest;
-    text.replace(['`', '['], "")
+    (text + rest).replace('`', "")
 }
 
 impl Common {
@@ -273,5 +281,25 @@ fn print(text: impl std::fmt::Display) -> anyhow::Result<()> {
     match writeln!(std::io::stdout().lock(), "{text}") {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         result => Ok(result?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_flag_that_is_a_setting_is_in_the_list_of_settings() {
+        command().debug_assert();
+        for (flag, setting) in FLAGS {
+            let known = proxy::config::settings();
+            assert!(known.iter().any(|entry| entry.name == setting), "{flag}");
+        }
+    }
+
+    #[test]
+    fn links_and_code_of_documentation_are_plain_text_in_the_help() {
+        let markdown = "See [Keys](#keys): `[::1]:5000`, or [rules](rules.md).";
+        assert_eq!(plain(markdown), "See Keys: [::1]:5000, or rules.");
     }
 }

@@ -4,6 +4,10 @@
 //! part of it. `BENCH_AGAINST` names a folder with the binaries of another build: both are measured in turns in the one
 //! run, and the table has their ratio. Each figure is the median of the rounds. With `SQS_ENDPOINT` set (an SQS-compatible server), ingest is measured with SQS too.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the size of a test is set by the environment"
+)]
 #![allow(
     missing_docs,
     clippy::unwrap_used,

@@ -3,6 +3,10 @@
 //! The schema beside this file is ours, in as few words as it takes. Where the official one is found (`OPENLINEAGE_SPEC`,
 //! or beside the checkout), the same events go through it too. `MUTANTS` sets how many there are for each event.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the size of a test is set by the environment"
+)]
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -26,15 +26,15 @@ use targets::TargetConfig;
 use transform::Redshift;
 
 pub use self::formats::Part;
-pub use self::keys::{Key, KeyRole, Written, hash};
-pub use self::names::{PREFIX, all, variable};
+pub use self::keys::{Key, KeyEntry, KeyRole, hash};
+pub use self::names::{PREFIX, all as settings, variable};
 pub use self::problems::{ConfigError, Errors};
 pub use self::rules::{HashKey, HashKeySource, RulesFile, RulesSource};
 pub use self::show::EffectiveSetting;
 pub use self::sources::Sources;
 pub use ::settings::Entry;
 
-pub(crate) use self::keys::written;
+pub(crate) use self::keys::key_entries;
 
 /// What the process is going to do, which decides what settings it requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,10 +138,8 @@ impl Config {
     /// Reads and validates all settings for `role`. Reports everything that is wrong with them.
     pub fn read(sources: Sources, role: Role) -> Result<Config, Errors> {
         let (raw, mut problems) = sources.read();
-        match raw.validate(role, &mut problems) {
-            Some(config) if problems.errors.is_empty() => Ok(config),
-            Some(_) | None => Err(Errors(problems.errors)),
-        }
+        let config = raw.validate(role, &mut problems);
+        problems.check(config)
     }
 }
 

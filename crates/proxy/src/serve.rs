@@ -34,7 +34,7 @@ use crate::telemetry::{Prometheus, STOP};
 pub use signals::{ToldToReload, ToldToStop};
 use worker::Worker;
 
-pub use check::{Checked, check};
+pub use check::{Checked, WouldNotStart, check};
 
 /// How long to wait after the queue could not be read, and after a panic of the worker.
 const PAUSE: Duration = Duration::from_secs(1);

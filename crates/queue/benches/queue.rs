@@ -2,6 +2,10 @@
 //!
 //! `cargo bench -p queue --bench queue` with a million events, or with as many as `QUEUE_EVENTS` says. Prints a table.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the size of a test is set by the environment"
+)]
 #![allow(
     missing_docs,
     clippy::unwrap_used,

@@ -326,7 +326,7 @@ impl Format for List {
     }
 
     fn show(value: &Vec<String>) -> String {
-        value.join(",")
+        value.join(", ")
     }
 }
 
@@ -363,7 +363,7 @@ impl Format for Pairs {
 
     fn show(value: &BTreeMap<String, String>) -> String {
         let pairs = value.iter().map(|(key, value)| format!("{key}={value}"));
-        pairs.collect::<Vec<_>>().join(",")
+        pairs.collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -4,6 +4,10 @@
 //! secrets and one of harmless texts (`redaction/texts/`), and shapes that users met (`redaction/cases.rs`). With
 //! `PROXY_TEST_EXAM=full`, as `tests/exam.sh` sets it, a million statements. Each prints what it measured.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the size of a test is set by the environment, and a test measures time"
+)]
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

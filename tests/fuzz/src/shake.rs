@@ -1,6 +1,11 @@
 //! Inputs without a fuzzer: what was kept and the seeds, changed at random, blind to coverage. For the ordinary tests,
 //! and for where no fuzzer can be built.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the size of a test is set by the environment"
+)]
+
 use std::panic::catch_unwind;
 
 use crate::Law;

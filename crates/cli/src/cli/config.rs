@@ -82,11 +82,13 @@ pub(super) async fn check(
     let checked = match config {
         Ok(config) => match serve::check(&config, transforms).await {
             Ok(checked) => Ok((config, checked)),
-            Err(error) => Err((
-                error.status(),
-                json!([{"message": error.to_string()}]),
-                error.into(),
-            )),
+            Err(error) => {
+                let errors = error
+                    .0
+                    .iter()
+                    .map(|error| json!({"message": error.to_string()}));
+                Err((error.status(), errors.collect(), error.into()))
+            }
         },
         Err(errors) => Err((64, json!(errors.0), errors.into())),
     };

@@ -36,7 +36,7 @@ pub(super) async fn run(
     telemetry::log_to_stderr(&config.log);
     let prometheus = telemetry::install_prometheus(&[config.target.name.as_str()])
         .map_err(anyhow::Error::msg)?;
-    // Apart: a start may have to read gigabytes of a damaged file, and a stop does not wait for that.
+    // In a task of its own: a start may have to read gigabytes of a damaged file, and a stop does not wait for that.
     let mut starting =
         tokio::spawn(async move { serve::start(&config, prometheus, None, transforms).await });
     let mut served = tokio::select! {
@@ -56,7 +56,7 @@ pub(super) async fn run(
         return match ended {
             None => Ok(FINE),
             Some(Ended::Storage) => Ok(ExitCode::from(EX_TEMPFAIL)),
-            Some(Ended::Part) => Err(anyhow::Error::msg("a part of the proxy ended by itself")),
+            Some(Ended::Part) => Err(anyhow::Error::msg("a worker ended unexpectedly")),
         };
     }
 }

@@ -1,7 +1,7 @@
-//! Keys: what each is called, and what whoever has it may do.
+//! API keys: their names, hashes and roles.
 //!
-//! A list of keys may send; a map names them and says what they may. Both stand in the file, in the environment and in a
-//! secret of Secrets Manager. Plain keys are forgotten as soon as they are hashed. Part of `config.rs`; also called by
+//! The keys of a list may send; a map gives keys names and roles. Both can stand in the file, in the environment and in a
+//! secret of Secrets Manager. Plain keys are dropped as soon as they are hashed. Part of `config.rs`; also called by
 //! `ingest/auth.rs`, for the secret.
 
 use std::collections::BTreeSet;
@@ -66,7 +66,7 @@ impl Format for Keys {
             );
         }
         let mut found = Vec::new();
-        written("", &value, &mut found)?;
+        key_entries("", &value, &mut found)?;
         let (keys, errors) = hashed(&found, value.is_object());
         match errors.is_empty() {
             true => Ok(keys),
@@ -86,15 +86,15 @@ impl Format for Keys {
 
 /// The keys, hashed, and what is wrong with the others. Two names must not have the same key: which of them sent an event, and
 /// what may it do? The same key twice in a list is one key.
-fn hashed(found: &[Written], have_names: bool) -> (Vec<Key>, Vec<String>) {
+fn hashed(found: &[KeyEntry], have_names: bool) -> (Vec<Key>, Vec<String>) {
     let (mut keys, mut errors): (Vec<Key>, Vec<String>) = Default::default();
-    for (index, written) in found.iter().enumerate() {
+    for (index, entry) in found.iter().enumerate() {
         // The name of a key in a list is its number.
-        let name = match written.name.strip_prefix("key-") {
+        let name = match entry.name.strip_prefix("key-") {
             Some(_) => format!("key {}", index + 1),
-            None => written.name.clone(),
+            None => entry.name.clone(),
         };
-        match written.key() {
+        match entry.key() {
             Ok(key) => match keys.iter().find(|other| other.hash == key.hash) {
                 Some(other) if have_names => {
                     errors.push(format!("{name}: the same key as {}", other.name));
@@ -120,21 +120,21 @@ fn is_of_texts(value: &Value) -> bool {
     }
 }
 
-/// What a request does, and what a key may.
+/// What a key allows a request to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum KeyRole {
-    /// Send events, and have them judged.
+    /// Send events, and validate them.
     Send,
-    /// Read the events that are stored, and the metrics.
+    /// Read stored events, and metrics.
     Read,
-    /// Read the metrics alone.
+    /// Read metrics only.
     Metrics,
-    /// Administer. No route asks for it so far: whoever has a key for it need not be given another when one does.
+    /// Administer. No route requires it yet; keys can be given out ahead.
     Operate,
 }
 
 impl KeyRole {
-    /// The name in settings and answers.
+    /// The name in settings and responses.
     pub fn name(self) -> &'static str {
         match self {
             KeyRole::Send => "send",
@@ -159,11 +159,11 @@ impl KeyRole {
 /// A key, hashed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key {
-    /// What logs and metrics call whoever has it.
+    /// The name of its holder in logs and metrics.
     pub name: Arc<str>,
-    /// Its SHA-256.
+    /// The SHA-256 of the key.
     pub hash: [u8; 32],
-    /// What it may.
+    /// What it allows.
     pub roles: BTreeSet<KeyRole>,
 }
 
@@ -174,33 +174,33 @@ impl std::fmt::Debug for Key {
 }
 
 impl Key {
-    /// Whether that is allowed with it.
+    /// Whether the key allows `role`.
     pub fn may(&self, role: KeyRole) -> bool {
         let more = role == KeyRole::Metrics && self.roles.contains(&KeyRole::Read);
         self.roles.contains(&role) || more
     }
 }
 
-/// A key as it was written, plain or hashed.
-pub struct Written {
-    /// What it is called.
+/// A key as it is written, plain or hashed.
+pub struct KeyEntry {
+    /// Its name.
     pub name: String,
     /// The key, or `sha256:` and its hash.
     pub text: String,
-    /// What it may.
+    /// What it allows.
     pub roles: BTreeSet<KeyRole>,
 }
 
-impl Written {
-    fn sender(name: impl Into<String>, text: &str) -> Written {
-        Written {
+impl KeyEntry {
+    fn sender(name: impl Into<String>, text: &str) -> KeyEntry {
+        KeyEntry {
             name: name.into(),
             text: text.to_owned(),
             roles: BTreeSet::from([KeyRole::Send]),
         }
     }
 
-    /// The key, hashed. Errors do not tell it.
+    /// Hashes the key. Errors do not repeat it.
     pub fn key(&self) -> Result<Key, String> {
         Ok(Key {
             name: self.name.as_str().into(),
@@ -210,20 +210,24 @@ impl Written {
     }
 }
 
-/// Keys of a list, or of a map by name. `outer` is the name of what they are in. Errors name places.
-pub(crate) fn written(outer: &str, value: &Value, keys: &mut Vec<Written>) -> Result<(), String> {
+/// Collects the keys of a list, or of a map by name. `outer` is the name of the value they are in. Errors contain names only.
+pub(crate) fn key_entries(
+    outer: &str,
+    value: &Value,
+    keys: &mut Vec<KeyEntry>,
+) -> Result<(), String> {
     match value {
-        Value::String(text) => keys.push(Written::sender(outer, text)),
+        Value::String(text) => keys.push(KeyEntry::sender(outer, text)),
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
                 let name = match outer {
                     "" => format!("key-{}", index + 1),
                     outer => format!("{outer}-{}", index + 1),
                 };
-                written(&name, item, keys)?;
+                key_entries(&name, item, keys)?;
             }
         }
-        // Of a map by name the key itself is the one that has no name yet.
+        // Only in an entry of a map are these names those of a description.
         Value::Object(members) if !outer.is_empty() && describes_a_key(members) => {
             keys.push(described(outer, members)?);
         }
@@ -233,7 +237,7 @@ pub(crate) fn written(outer: &str, value: &Value, keys: &mut Vec<Written>) -> Re
                     "" => named(name),
                     outer => format!("{outer}.{}", named(name)),
                 };
-                written(&name, value, keys)?;
+                key_entries(&name, value, keys)?;
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
@@ -248,7 +252,7 @@ fn describes_a_key(members: &Map<String, Value>) -> bool {
 }
 
 /// `{hash: sha256:…, roles: [send, read]}`.
-fn described(name: &str, members: &Map<String, Value>) -> Result<Written, String> {
+fn described(name: &str, members: &Map<String, Value>) -> Result<KeyEntry, String> {
     let wrong = |what: &str| format!("{name}: {what}");
     if let Some(other) = members
         .keys()
@@ -280,11 +284,11 @@ fn described(name: &str, members: &Map<String, Value>) -> Result<Written, String
     let roles: Result<BTreeSet<KeyRole>, String> = roles.into_iter().map(KeyRole::parse).collect();
     let roles = roles.map_err(|error| wrong(&error))?;
     if roles.is_empty() {
-        return Err(wrong("roles: a key without one is good for nothing"));
+        return Err(wrong("roles: expected at least one role"));
     }
-    Ok(Written {
+    Ok(KeyEntry {
         roles,
-        ..Written::sender(name, text)
+        ..KeyEntry::sender(name, text)
     })
 }
 
@@ -308,8 +312,8 @@ mod tests {
 
     fn keys(value: &Value) -> Result<Vec<(String, Vec<&'static str>)>, String> {
         let mut keys = Vec::new();
-        written("", value, &mut keys)?;
-        let roles = |key: &Written| key.roles.iter().map(|role| role.name()).collect();
+        key_entries("", value, &mut keys)?;
+        let roles = |key: &KeyEntry| key.roles.iter().map(|role| role.name()).collect();
         Ok(keys
             .iter()
             .map(|key| (key.name.clone(), roles(key)))
@@ -362,7 +366,7 @@ mod tests {
             ),
             (
                 json!({"a": {"key": KEY, "roles": []}}),
-                "a: roles: a key without one is good for nothing",
+                "a: roles: expected at least one role",
             ),
             (
                 json!({"a": {"key": KEY, "roles": ["write"]}}),

@@ -63,17 +63,18 @@ pub(super) fn in_section(section: &str) -> impl Iterator<Item = &'static str> {
     all().iter().map(|entry| entry.name.as_str()).filter(inside)
 }
 
-/// What may have been meant by an unknown name of a file: ` (did you mean batch.size?)`, or nothing.
+/// What may have been meant by an unknown name of a file: ` (did you mean batch.size?)`; else the settings of its section.
 pub(super) fn hint(unknown: &str) -> String {
     let sections = all().iter().filter_map(|entry| entry.name.split_once('.'));
     let sections = sections.map(|(section, _)| section).chain(["targets"]);
-    meant(
-        unknown,
-        all()
-            .iter()
-            .map(|entry| entry.name.as_str())
-            .chain(sections),
-    )
+    let names = all().iter().map(|entry| entry.name.as_str());
+    let hint = meant(unknown, names.chain(sections));
+    let section = unknown.split_once('.').map_or("", |(section, _)| section);
+    let inside: Vec<&str> = in_section(section).collect();
+    match hint.is_empty() && !inside.is_empty() {
+        true => format!(" (the settings of {section} are {})", inside.join(", ")),
+        false => hint,
+    }
 }
 
 /// What may have been meant by an unknown environment variable.

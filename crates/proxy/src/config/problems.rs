@@ -78,6 +78,18 @@ pub(super) struct Origin {
 }
 
 impl Problems {
+    /// Returns what was read if nothing is wrong with it; else all errors, those in a file in the order of its lines.
+    pub(super) fn check<T>(&self, read: Option<T>) -> Result<T, Errors> {
+        match read {
+            Some(read) if self.errors.is_empty() => Ok(read),
+            Some(_) | None => {
+                let mut errors = self.errors.clone();
+                errors.sort_by_key(|error| position(error).unwrap_or((u64::MAX, 0)));
+                Err(Errors(errors))
+            }
+        }
+    }
+
     /// Reports an error about a setting.
     pub(super) fn at(&mut self, setting: &str, message: impl Into<String>) {
         let origin = self.origins.get(setting);
@@ -108,4 +120,11 @@ impl Problems {
             self.at(setting, message);
         }
     }
+}
+
+/// Line and column of an error in a file.
+fn position(error: &ConfigError) -> Option<(u64, u64)> {
+    let mut parts = error.origin.as_deref()?.rsplitn(3, ':');
+    let (column, line) = (parts.next()?, parts.next()?);
+    Some((line.parse().ok()?, column.parse().ok()?))
 }

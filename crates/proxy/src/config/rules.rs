@@ -81,7 +81,7 @@ impl RulesFile {
     pub(super) fn from_raw(raw: &RulesSettings, problems: &mut Problems) -> RulesFile {
         let hash_key = match (raw.hash_key.as_deref(), raw.hash_key_secret_id.as_deref()) {
             (Some(_), Some(_)) => {
-                let message = "rules.hash_key and rules.hash_key_secret_id are mutually exclusive";
+                let message = "cannot be combined with rules.hash_key";
                 problems.at("rules.hash_key_secret_id", message);
                 None
             }

@@ -5,7 +5,7 @@ use settings::{Format, OneOf, Seconds};
 use targets::Kind;
 
 use super::formats::NamespaceStyle;
-use super::problems::Problems;
+use super::problems::{Problems, VARIABLE};
 use super::raw::Raw;
 use super::{Config, Errors, Role, Sources, names};
 
@@ -16,19 +16,18 @@ pub struct EffectiveSetting {
     pub setting: String,
     /// Its value, as it could stand in an environment variable; stars for a secret.
     pub value: String,
-    /// Where it was set: `proxy.yaml:2:15`, `environment variable LINEAGE_PROXY_LISTEN`, `--listen`, or `default`.
+    /// Where it was set: `proxy.yaml:2:15`, `LINEAGE_PROXY_LISTEN`, `--listen`, or `default`.
     pub origin: String,
 }
 
 impl Config {
-    /// Lists the settings in effect for `role`, in the order of [`all`](super::all). Leaves out settings without a value, and
-    /// defaults of targets that were not chosen.
+    /// Lists the settings in effect for `role`, in the order of [`settings`](super::settings). Leaves out settings without a
+    /// value, and defaults of targets that were not chosen.
     pub fn effective(sources: Sources, role: Role) -> Result<Vec<EffectiveSetting>, Errors> {
         let (raw, mut problems) = sources.read();
-        match raw.clone().validate(role, &mut problems) {
-            Some(config) if problems.errors.is_empty() => Ok(list(&raw, &config, &problems)),
-            Some(_) | None => Err(Errors(problems.errors)),
-        }
+        let config = raw.clone().validate(role, &mut problems);
+        let config = problems.check(config)?;
+        Ok(list(&raw, &config, &problems))
     }
 }
 
@@ -40,27 +39,33 @@ fn list(raw: &Raw, config: &Config, problems: &Problems) -> Vec<EffectiveSetting
             values.insert(kind.name().to_owned(), section);
         }
     }
-    let kind = config.target.kind.kind();
-    let is_other_target = |name: &str| {
-        let others = Kind::ALL.into_iter().filter(|other| *other != kind);
-        let section = name.split('.').next();
-        others.map(Kind::name).any(|other| section == Some(other))
-    };
     let mut effective = Vec::new();
     for entry in names::all() {
-        let origin = problems.origins.get(&entry.name);
-        if origin.is_none() && is_other_target(&entry.name) {
+        let name = entry.name.as_str();
+        let origin = problems.origins.get(name);
+        let (section, rest) = name.split_once('.').unwrap_or(("", name));
+        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == section);
+        let is_chosen = kind == Some(config.target.kind.kind());
+        if kind.is_some() && !is_chosen && origin.is_none() {
             continue;
         }
-        let written = values.pointer(&format!("/{}", entry.name.replace('.', "/")));
+        let written = values.pointer(&format!("/{}", name.replace('.', "/")));
         let written = written.and_then(|value| value.as_str()).map(str::to_owned);
-        if let Some(value) = written.or_else(|| dependent_default(&entry.name, config)) {
-            effective.push(EffectiveSetting {
-                setting: origin.map_or(&entry.name, |origin| &origin.name).clone(),
-                value,
-                origin: origin.map_or_else(|| "default".to_owned(), |origin| origin.place.clone()),
-            });
-        }
+        let Some(value) = written.or_else(|| dependent_default(name, config)) else {
+            continue;
+        };
+        effective.push(EffectiveSetting {
+            setting: match is_chosen {
+                true => config.target.setting(rest),
+                false => origin
+                    .map_or(name, |origin| origin.name.as_str())
+                    .to_owned(),
+            },
+            value,
+            origin: origin
+                .map_or("default", |origin| &origin.place)
+                .replacen(VARIABLE, "", 1),
+        });
     }
     effective
 }

@@ -114,11 +114,12 @@ fn report(error: &SettingError, kind: Kind, problems: &mut Problems) {
             problems.require::<()>(&setting, None, &message);
         }
         SettingError::Conflict { with, .. } => {
-            let message = format!(
-                "{setting} and {}.{with} are mutually exclusive",
-                kind.name()
-            );
-            problems.at(&setting, message);
+            let with = format!("{}.{with}", kind.name());
+            let with = problems
+                .origins
+                .get(&with)
+                .map_or(&with, |origin| &origin.name);
+            problems.at(&setting, format!("cannot be combined with {with}"));
         }
     }
 }

@@ -51,8 +51,8 @@ fn all_that_is_wrong_is_shown_together_with_its_place() {
     )
     .unwrap_err();
     let expected = [
-        "proxy.yaml:2:18: batch.sizes: unknown setting (did you mean batch.size?)",
         "proxy.yaml:2:15: batch.size: expected a whole number from 1 to 10000, found \"0\"",
+        "proxy.yaml:2:18: batch.sizes: unknown setting (did you mean batch.size?)",
         "proxy.yaml:4:14: auth.keys: key 1: shorter than 16 characters",
         "environment variable LINEAGE_PROXY_DATAZONE_DOMAIN_ID: expected a domain id such as dzd_a1b2c3, found \"x\"",
     ];
@@ -285,6 +285,11 @@ fn the_setting_that_was_meant_is_named_as_it_is_called_there() {
             "listen: {port: 5000}",
             "proxy.yaml:1:9: listen: expected a single value, found a map",
         ),
+        (
+            "queue: {foo: 1}",
+            "queue.foo: unknown setting (the settings of queue are queue.bucket, queue.dead_letter_url, queue.max_attempts, queue.url, queue.visibility_timeout)",
+        ),
+        ("quue: {url: x}", "(did you mean queue?)"),
         ("zzz: 1", "proxy.yaml:1:1: zzz: unknown setting"),
         ("data_dir: a\ndata-dir: b", "(did you mean data_dir?)"),
         (

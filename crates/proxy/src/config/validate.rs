@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use queue::{EmbeddedConfig, QueueConfig, SqsConfig};
-use settings::Setting;
+use settings::{Format, Setting, Size};
 use targets::Kind;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -88,11 +88,13 @@ impl RawConfig {
             .max_body_size
             .saturating_add(ingest.max_decompressed_size);
         if largest > ingest.max_body_memory / 4 * 3 {
-            let least = largest.div_ceil(3).saturating_mul(4);
-            problems.at("max_body_memory", format!(
-                "expected at least {least} bytes, four thirds of max_body_size and max_decompressed_size together, found {}: \
-                 one request could not be read", ingest.max_body_memory
-            ));
+            let least = Size::show(&(largest.div_ceil(3).saturating_mul(4) as u64));
+            let found = Size::show(&self.max_body_memory);
+            let message = format!(
+                "expected at least {least}, four thirds of max_body_size and max_decompressed_size together, \
+                 found {found}: one request could not be read"
+            );
+            problems.at("max_body_memory", message);
         }
         ingest
     }

@@ -16,7 +16,7 @@ use tracing::warn;
 
 use super::answer::Refusal;
 use super::caller::Sender;
-use crate::config::{self, Key, KeyRole, Written};
+use crate::config::{self, Key, KeyEntry, KeyRole};
 use crate::secrets;
 
 /// How long the secret's keys are used without looking again: a withdrawn key works that long at most.
@@ -218,18 +218,18 @@ impl Known {
 
 /// The keys of a secret: a JSON array, an object of named keys (`{"airflow": "KEY", "grafana": {"hash": …, "roles": ["read"]}}`),
 /// or one key a line. Errors name places, never keys.
-pub fn keys(text: &str) -> Result<Vec<Written>, String> {
+pub fn keys(text: &str) -> Result<Vec<KeyEntry>, String> {
     use serde_json::Value;
     let mut keys = Vec::new();
     match serde_json::from_str::<Value>(text) {
         Ok(value @ (Value::Array(_) | Value::Object(_))) => {
-            config::written("", &value, &mut keys)
+            config::key_entries("", &value, &mut keys)
                 .map_err(|error| format!("key of the secret: {error}"))?;
         }
-        Ok(Value::String(line)) => config::written("", &Value::from(vec![line]), &mut keys)?,
+        Ok(Value::String(line)) => config::key_entries("", &Value::from(vec![line]), &mut keys)?,
         Ok(_) | Err(_) => {
             let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-            config::written("", &lines.collect(), &mut keys)?;
+            config::key_entries("", &lines.collect(), &mut keys)?;
         }
     }
     for (index, key) in keys.iter().enumerate() {
@@ -240,7 +240,7 @@ pub fn keys(text: &str) -> Result<Vec<Written>, String> {
 
 /// Their hashes: plain keys are forgotten at once.
 fn parse(text: &str) -> Result<Vec<Key>, String> {
-    keys(text)?.iter().map(Written::key).collect()
+    keys(text)?.iter().map(KeyEntry::key).collect()
 }
 
 /// The hash of the key in `Bearer KEY`.

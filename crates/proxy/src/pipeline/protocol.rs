@@ -150,6 +150,10 @@ fn checked(
 }
 
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the size of a test is set by the environment"
+)]
 fn whatever_fails_and_whenever_no_event_is_lost() {
     let full = std::env::var("PROXY_TEST_EXAM").is_ok_and(|size| size == "full");
     let sizes = match full {

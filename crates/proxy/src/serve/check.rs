@@ -1,7 +1,7 @@
-//! `serve --check`: everything that a start looks at, and nothing that it leaves behind.
+//! Checks before a start: everything that `serve` looks at when it starts, without leaving anything behind.
 //!
-//! No port is bound, no folder or file is made, no service is called. What could be known only so is named. The parts
-//! are checked by the code that sets them up; only where that code would make something, this looks whether it could.
+//! Binds no port, creates no folder or file and calls no service; what could be known only so is listed as unchecked. The
+//! parts are checked by the code that sets them up. Called by `lineage-proxy config check` and `serve --check`.
 
 use std::fs;
 use std::io;
@@ -17,72 +17,99 @@ use crate::config::{Config, HashKey, HashKeySource, Part, RulesSource};
 use crate::queue::QueueConfig;
 use crate::setup::{self, NotStarted};
 
-/// What a start would find.
-#[derive(Debug)]
+/// A configuration that `serve` can start with.
+#[derive(Debug, Default)]
 pub struct Checked {
-    /// How many rules there are; nothing where none are read, or none can be read here.
+    /// The number of rules; `None` if there is no rules file, or it cannot be read here.
     pub rules: Option<usize>,
     /// What only a start can tell.
     pub unchecked: Vec<String>,
 }
 
+/// Why `serve` would not start: everything that was found.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct WouldNotStart(pub Vec<NotStarted>);
+
+impl WouldNotStart {
+    /// The exit status: that of the errors that somebody has to correct, if there are any.
+    pub fn status(&self) -> u8 {
+        let statuses = self.0.iter().map(NotStarted::status);
+        statuses.min().unwrap_or(64)
+    }
+}
+
 /// Checks a configuration.
-pub async fn check(config: &Config, transforms: Transforms) -> Result<Checked, NotStarted> {
-    let mut checked = Checked {
-        rules: None,
-        unchecked: vec![format!("whether {} is free", config.listen)],
-    };
-    let mut left = |what: String| checked.unchecked.push(what);
+pub async fn check(config: &Config, transforms: Transforms) -> Result<Checked, WouldNotStart> {
+    let mut checked = Checked::default();
+    let mut errors = Vec::new();
+    let mut unchecked = |what: String| checked.unchecked.push(what);
+    unchecked(format!("whether {} is free", config.listen));
     if let Some(id) = &config.ingest.auth.secret_id {
-        left(format!("auth.secret_id: what is in {id}"));
+        unchecked(format!("auth.secret_id: what is in {id}"));
     }
     if let QueueConfig::Sqs(settings) = &config.queue {
         let url = settings.queue.url();
-        left(format!("queue.url: whether {url} can be reached"));
+        unchecked(format!("queue.url: whether {url} can be reached"));
     }
-    let takes_out = config.only != Some(Part::Ingest);
-    if takes_out {
-        let key = match &config.rules.hash_key {
-            Some(HashKeySource::Key(key)) => Some(key.clone()),
-            Some(HashKeySource::SecretId(id)) => {
-                left(format!("rules.hash_key_secret_id: what is in {id}"));
-                Some(HashKey::stand_in())
+    let delivers = config.only != Some(Part::Ingest);
+    if delivers {
+        if let Some(HashKeySource::SecretId(id)) = &config.rules.hash_key {
+            unchecked(format!("rules.hash_key_secret_id: what is in {id}"));
+        }
+        match &config.rules.source {
+            Some(RulesSource::S3 { bucket, key }) => {
+                unchecked(format!("rules.file: what is in s3://{bucket}/{key}"));
             }
-            None => None,
-        };
-        if let Some(RulesSource::S3 { bucket, key }) = &config.rules.source {
-            left(format!("rules.file: what is in s3://{bucket}/{key}"));
-        } else if config.rules.source.is_some() {
-            let options = rule_options(config, transforms);
-            let rules = setup::rules(config, key, &Aws::new(), options).await?;
-            checked.rules = Some(rules.current().rules.len());
+            Some(RulesSource::Path(_)) => match rules(config, transforms).await {
+                Ok(count) => checked.rules = Some(count),
+                Err(error) => errors.push(error),
+            },
+            None => {}
         }
-        let mut left = |what: String| checked.unchecked.push(what);
-        let checked = config.target.kind.check();
-        let unchecked = checked.map_err(|error| setup::not_opened(&config.target, error))?;
-        for Unchecked { setting, what } in unchecked {
-            left(format!("{}: {what}", config.target.setting(setting)));
+        match config.target.kind.check() {
+            Ok(found) => {
+                let name = |found: Unchecked| {
+                    format!("{}: {}", config.target.setting(found.setting), found.what)
+                };
+                checked.unchecked.extend(found.into_iter().map(name));
+            }
+            Err(error) => errors.push(setup::not_opened(&config.target, error)),
         }
     }
-    if matches!(config.queue, QueueConfig::Embedded(_))
-        || takes_out && config.target.kind.uses_data_folder()
-    {
+    let uses_data_folder = matches!(config.queue, QueueConfig::Embedded(_))
+        || delivers && config.target.kind.uses_data_folder();
+    if uses_data_folder && let Err(error) = usable(&config.data_dir) {
         let folder = config.data_dir.display();
-        usable(&config.data_dir)
-            .map_err(|error| NotStarted::Wrong(format!("data_dir: {folder}: {error}")))?;
+        errors.push(NotStarted::Wrong(format!("data_dir: {folder}: {error}")));
     }
-    Ok(checked)
+    match errors.is_empty() {
+        true => Ok(checked),
+        false => Err(WouldNotStart(errors)),
+    }
 }
 
-/// Whether the folder could be used, or made.
+/// Reads the rules. Returns how many there are.
+async fn rules(config: &Config, transforms: Transforms) -> Result<usize, NotStarted> {
+    let key = match &config.rules.hash_key {
+        Some(HashKeySource::Key(key)) => Some(key.clone()),
+        Some(HashKeySource::SecretId(_)) => Some(HashKey::stand_in()),
+        None => None,
+    };
+    let options = rule_options(config, transforms);
+    let rules = setup::rules(config, key, &Aws::new(), options).await?;
+    Ok(rules.current().rules.len())
+}
+
+/// Checks whether the folder can be used, or created.
 fn usable(folder: &Path) -> io::Result<()> {
-    let there = folder
+    let existing = folder
         .ancestors()
         .find(|path| fs::symlink_metadata(path).is_ok());
-    writable(there.unwrap_or(Path::new(".")))
+    writable(existing.unwrap_or(Path::new(".")))
 }
 
-/// Whether something can be made in the folder.
+/// Checks whether files can be created in the folder.
 fn writable(folder: &Path) -> io::Result<()> {
     if !fs::metadata(folder)?.is_dir() {
         return Err(io::ErrorKind::NotADirectory.into());

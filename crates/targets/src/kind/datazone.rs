@@ -52,7 +52,7 @@ pub struct DataZoneSettings {
     /// What is done with JobEvents, which DataZone does not accept: `convert` makes RunEvents of those with inputs or
     /// outputs, `skip` drops all.
     pub job_events: Setting<OneOf<JobEvents>>,
-    /// What is logged and kept of an answer that reports a failure.
+    /// What of the answer to a rejected event is kept in logs and dead letters, as in `openlineage.response`.
     #[schemars(extend("x-not-on-aws" = "the default shows nothing of events"))]
     pub response: Setting<OneOf<Response>>,
 }

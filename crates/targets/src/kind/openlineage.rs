@@ -47,7 +47,9 @@ pub struct OpenLineageSettings {
     /// The time for a whole request, connection included.
     #[schemars(extend("x-not-on-aws" = "the default fits a function"))]
     pub timeout: Setting<Seconds<1, 300>>,
-    /// What is logged and kept of an answer that reports a failure.
+    /// What of the answer to a rejected event is kept in logs and dead letters. `structure` keeps the status, error codes and
+    /// the names of fields (`422 Unprocessable Entity: {"code": 1001, "message"}`). `redacted` keeps the text too, with stars
+    /// for the proxy's own credentials, for every word of the event and for what looks like a secret.
     #[schemars(extend("x-not-on-aws" = "the default shows nothing of events"))]
     pub response: Setting<OneOf<Response>>,
 }

@@ -11,7 +11,7 @@ use aws::{Aws, Client, ProvideErrorMetadata};
 use aws_config::Region;
 use aws_sdk_sqs::types::QueueAttributeName;
 use proxy::aws_error::summarize;
-use proxy::config::{KeyRole, Written};
+use proxy::config::{KeyEntry, KeyRole};
 use proxy::secrets::{self, SecretError};
 use reqwest::{StatusCode, Url};
 
@@ -177,7 +177,7 @@ pub(super) async fn key(
         Ok(keys) if !keys.is_empty() => {
             let found = format!("{} in {secret}", keys.len());
             // One that may send and is given plain; a hash cannot be sent.
-            let sends = |key: &Written| {
+            let sends = |key: &KeyEntry| {
                 key.roles.contains(&KeyRole::Send) && !key.text.starts_with("sha256:")
             };
             match keys.into_iter().find(sends) {

@@ -97,6 +97,7 @@ fn numbers_that_no_float_holds_survive() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a test measures time")]
 fn many_partitions_with_columns_of_their_own_take_time_in_proportion() {
     let which = HashSet::from([Identity {
         namespace: "n".into(),
