@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_called_like_us_does_not_keep_the_pod_from_starting() {
+    fn variables_of_a_service_with_our_name_are_ignored() {
         let ports = [
             (Some("http".to_owned()), 5000, "TCP"),
             (Some("metrics-port".to_owned()), 9090, "TCP"),
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_of_docker_does_not_either() {
+    fn variables_of_a_docker_link_are_ignored() {
         let mut variables = of_service("lineage-proxy", &[(None, 5000, "TCP")]);
         variables.retain(|(name, _)| !name.contains("_SERVICE_"));
         let more = [
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_meant_as_a_setting_is_still_an_error() {
+    fn what_could_be_a_setting_is_still_an_error() {
         for (name, value) in [
             ("LINEAGE_PROXY_PORT", "5000"),
             ("LINEAGE_PROXY_LISTEN_PORT", "5000"),
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn no_setting_and_no_slip_of_the_pen_is_taken_for_an_injected_variable() {
+    fn no_setting_and_no_misspelt_one_is_ignored() {
         let names = names::all()
             .iter()
             .map(|entry| names::variable(&entry.name));
@@ -136,7 +136,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_the_service_and_its_ports_are_called_none_of_its_variables_is_a_setting(
+        fn variables_of_any_service_are_ignored(
             service in "lineage-proxy(-[a-z0-9]([a-z0-9-]{0,12}[a-z0-9])?)?",
             ports in prop::collection::vec(
                 (prop::option::of("[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?"), 1..=u16::MAX, prop::sample::select(vec!["TCP", "UDP", "SCTP"])),

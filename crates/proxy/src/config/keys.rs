@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_may_send_and_a_map_says_who_may_what() {
+    fn the_keys_of_a_list_may_send_and_a_map_gives_roles() {
         let hash = format!("sha256:{}", "0".repeat(64));
         let map = json!({"airflow": {"hash": hash}, "grafana": {"key": KEY, "roles": ["read", "metrics"]}, "dbt": KEY, "old": [KEY, hash], "n": 1});
         let found = keys(&map).unwrap();
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_key_is_told_by_its_name_and_never_shown() {
+    fn an_invalid_key_is_named_and_never_shown() {
         let cases = [
             (
                 json!({"a": {"hash": KEY}}),
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn who_reads_reads_the_metrics_too_and_nobody_else_reads() {
+    fn a_role_allows_no_more_than_it_names() {
         let key = |roles: &[KeyRole]| Key {
             name: "k".into(),
             hash: [0; 32],

@@ -1,4 +1,4 @@
-//! What users set, and what they are told when it is wrong.
+//! What users set, and the errors they see when it is wrong.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ fn read(yaml: &str, variables: &[(&str, &str)], role: Role) -> Result<Config, Ve
 }
 
 #[test]
-fn nothing_set_is_a_proxy_for_one_machine() {
+fn without_settings_it_is_a_proxy_for_one_machine() {
     let config = read("", &[], Role::Serve).unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:5000");
     assert_eq!((config.batch.size, config.batch.window.as_secs()), (20, 5));
@@ -24,7 +24,7 @@ fn nothing_set_is_a_proxy_for_one_machine() {
 }
 
 #[test]
-fn the_environment_is_over_the_file_and_both_have_the_same_names() {
+fn the_environment_overrides_the_file() {
     let yaml = "batch: {size: 7, window: 500ms}\nredshift:\n  hosts: {10.1.2.3: a.b.eu-west-1.redshift.amazonaws.com}\nauth: {keys: [0123456789abcdef]}";
     let config = read(
         yaml,
@@ -41,7 +41,7 @@ fn the_environment_is_over_the_file_and_both_have_the_same_names() {
 }
 
 #[test]
-fn all_that_is_wrong_is_shown_together_with_its_place() {
+fn all_errors_are_reported_together_with_their_place() {
     let yaml =
         "listen: 0.0.0.0:80\nbatch: {size: 0, sizes: 3}\ntarget: datazone\nauth: {keys: [short]}";
     let errors = read(
@@ -97,7 +97,7 @@ fn keys_have_names_and_roles_in_the_file_and_in_the_environment() {
 }
 
 #[test]
-fn a_host_is_a_name_and_no_url() {
+fn an_allowed_host_is_a_name_not_a_url() {
     let hosts = |text: &str| read("", &[("LINEAGE_PROXY_ALLOWED_HOSTS", text)], Role::Serve);
     let config = hosts("proxy.example.com,*.svc.cluster.local,fd00::1").unwrap();
     assert_eq!(config.ingest.allowed_hosts.len(), 3);
@@ -111,7 +111,7 @@ fn a_host_is_a_name_and_no_url() {
 }
 
 #[test]
-fn a_role_is_an_arn_and_only_datazone_is_checked() {
+fn a_role_is_an_arn_and_the_check_function_requires_datazone() {
     let role = |text: &str| {
         let yaml = format!("target: datazone\ndatazone: {{domain_id: dzd_a, role_arn: '{text}'}}");
         read(&yaml, &[], Role::Tool).map(drop)
@@ -196,7 +196,7 @@ fn the_template_and_the_settings_name_the_same() {
 }
 
 #[test]
-fn sizes_that_no_machine_has_are_wrong_and_no_overflow() {
+fn sizes_that_no_machine_has_are_errors_without_overflow() {
     let most = u64::MAX.to_string();
     let variables = [("LINEAGE_PROXY_MAX_BODY_SIZE", most.as_str())];
     let errors = read("", &variables, Role::Serve).unwrap_err();
@@ -207,7 +207,7 @@ fn sizes_that_no_machine_has_are_wrong_and_no_overflow() {
 }
 
 #[test]
-fn lists_and_maps_have_one_form_in_a_text_and_a_wrong_one_is_an_error() {
+fn lists_and_maps_have_one_form_in_a_text() {
     let (one, two) = ("0123456789abcdef", "fedcba9876543210");
     for keys in [format!("{one},{two}"), format!("[\"{one}\", \"{two}\"]")] {
         let config = read("", &[("LINEAGE_PROXY_AUTH_KEYS", &keys)], Role::Serve).unwrap();
@@ -246,7 +246,7 @@ fn lists_and_maps_have_one_form_in_a_text_and_a_wrong_one_is_an_error() {
             "{errors:?}"
         );
     }
-    for (yaml, said) in [
+    for (yaml, message) in [
         (
             "auth: {keys: [[a]]}",
             "proxy.yaml:1:14: auth.keys: expected keys that are texts, found one that is not: put it in quotes",
@@ -260,13 +260,13 @@ fn lists_and_maps_have_one_form_in_a_text_and_a_wrong_one_is_an_error() {
             "proxy.yaml:1:15: batch.size: expected a single value, found a list",
         ),
     ] {
-        assert_eq!(read(yaml, &[], Role::Serve).unwrap_err(), [said]);
+        assert_eq!(read(yaml, &[], Role::Serve).unwrap_err(), [message]);
     }
 }
 
 #[test]
-fn the_setting_that_was_meant_is_named_as_it_is_called_there() {
-    for (yaml, said) in [
+fn the_nearest_setting_is_suggested_as_it_is_named_there() {
+    for (yaml, message) in [
         ("listn: x", "listn: unknown setting (did you mean listen?)"),
         (
             "dataDir: x",
@@ -304,7 +304,7 @@ fn the_setting_that_was_meant_is_named_as_it_is_called_there() {
     ] {
         let errors = read(yaml, &[], Role::Serve).unwrap_err();
         assert!(
-            errors.len() == 1 && errors[0].contains(said),
+            errors.len() == 1 && errors[0].contains(message),
             "{yaml}: {errors:?}"
         );
     }
@@ -321,7 +321,7 @@ fn the_setting_that_was_meant_is_named_as_it_is_called_there() {
 }
 
 #[test]
-fn a_name_with_a_port_is_an_address_and_other_forms_say_what_is_missing() {
+fn a_name_with_a_port_is_an_address_and_other_forms_are_explained() {
     let listen = |text: &str| {
         let variables = [
             ("LINEAGE_PROXY_LISTEN", text),
@@ -364,7 +364,7 @@ fn a_name_with_a_port_is_an_address_and_other_forms_say_what_is_missing() {
 }
 
 #[test]
-fn a_variable_that_is_no_text_is_an_error_only_if_it_is_ours() {
+fn a_variable_that_is_not_utf8_is_an_error_only_if_it_is_ours() {
     use std::os::unix::ffi::OsStringExt;
     let wrong = || std::ffi::OsString::from_vec(vec![0xff]);
     let sources = Sources::environment([("PATH".into(), wrong()), (wrong(), wrong())]);
@@ -380,7 +380,7 @@ fn a_variable_that_is_no_text_is_an_error_only_if_it_is_ours() {
 }
 
 #[test]
-fn a_path_in_a_file_is_beside_it() {
+fn a_relative_path_in_a_file_starts_at_its_folder() {
     let file = |yaml: &str| {
         let sources = Sources::yaml("conf/proxy.yaml", yaml);
         let sources = sources.beside("rules.file", std::path::Path::new("conf"));
@@ -396,7 +396,7 @@ fn a_path_in_a_file_is_beside_it() {
 }
 
 #[test]
-fn a_key_that_is_no_text_is_an_error_and_not_a_key_less() {
+fn a_key_that_is_not_a_text_is_an_error() {
     for keys in [
         "{a: 1234567890123456}",
         "{a: [1234567890123456]}",
@@ -414,8 +414,8 @@ fn a_key_that_is_no_text_is_an_error_and_not_a_key_less() {
 }
 
 #[test]
-fn what_a_target_needs_is_missing_only_where_nothing_is_set() {
-    for (yaml, said) in [
+fn a_required_setting_that_is_invalid_is_not_reported_as_missing() {
+    for (yaml, message) in [
         (
             "target: file",
             r#"file.path: is required when target is "file""#,
@@ -429,7 +429,7 @@ fn what_a_target_needs_is_missing_only_where_nothing_is_set() {
             "proxy.yaml:2:23: datazone.domain_id: expected a domain id such as dzd_a1b2c3, found \"x\"",
         ),
     ] {
-        assert_eq!(read(yaml, &[], Role::Serve).unwrap_err(), [said]);
+        assert_eq!(read(yaml, &[], Role::Serve).unwrap_err(), [message]);
     }
 }
 
@@ -442,7 +442,7 @@ fn a_key_has_one_name_and_a_name_has_one_key() {
         assert!(!given[0].contains(one), "{given:?}");
         given[0].clone()
     };
-    for (keys, said) in [
+    for (keys, message) in [
         (
             format!(r#"{{"a": "{one}", "b": {{"key": "{one}", "roles": ["read"]}}}}"#),
             "b: the same key as a",
@@ -461,14 +461,14 @@ fn a_key_has_one_name_and_a_name_has_one_key() {
         ),
         (format!("airflow={one}"), "element 1 has `=` within it"),
     ] {
-        assert!(error(&keys).contains(said), "{keys}: {}", error(&keys));
+        assert!(error(&keys).contains(message), "{keys}: {}", error(&keys));
     }
     let list = format!("{one},{one}");
     assert!(read("", &[("LINEAGE_PROXY_AUTH_KEYS", &list)], Role::Serve).is_ok());
 }
 
 #[test]
-fn a_log_filter_that_cannot_be_read_is_an_error() {
+fn an_invalid_log_filter_is_an_error() {
     for filter in ["loud", "info,foo=loud", "[[[", "debug,x=y=z"] {
         let errors = read("", &[("LINEAGE_PROXY_LOG", filter)], Role::Serve).unwrap_err();
         assert!(
