@@ -60,7 +60,7 @@ async fn a_target_that_is_down_gets_everything_when_it_is_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")] // the target answers while the test waits for a command
-async fn an_event_that_is_refused_is_a_dead_letter_and_harms_nobody() {
+async fn a_rejected_event_becomes_a_dead_letter_and_harms_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let target = Target::start().await;
     let settings = [

@@ -1,4 +1,5 @@
-//! A client that sees no answer in time sends the same bytes again: it is delivered once, and the others are counted.
+//! A client that gets no response in time sends the same bytes again: the event is delivered once, and the duplicates are
+//! counted.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ async fn post_and_hang_up(serve: &Serve, body: &str) {
 }
 
 #[tokio::test]
-async fn what_a_client_sends_six_times_is_delivered_once_and_counted() {
+async fn an_event_that_a_client_sends_six_times_is_delivered_once_and_counted() {
     let target = Target::start().await;
     let folder = tempfile::tempdir().unwrap();
     let settings = [
@@ -29,14 +30,14 @@ async fn what_a_client_sends_six_times_is_delivered_once_and_counted() {
     ];
     let serve = Serve::start(folder.path(), &settings);
     let events = size::of(50, 1_000);
-    let tries = 6;
+    let attempts = 6;
     for n in 0..events {
         let body = event(n, "START");
-        for _ in 1..tries {
+        for _ in 1..attempts {
             post_and_hang_up(&serve, &body).await;
         }
         assert_eq!(serve.post(&body).await.status(), 200);
-        // Several batches, so that it is not only within one that they are told apart.
+        // Several batches, so that duplicates are found across batches too.
         if n % 20 == 0 {
             tokio::time::sleep(Duration::from_millis(60)).await;
         }

@@ -1,6 +1,6 @@
 //! `kill -9` of `serve`, again and again on one data folder, while 32 clients send.
 //!
-//! What was answered 200 comes out as it was sent, nothing else does, and what is on disk opens every time.
+//! Every accepted event comes out as it was sent, nothing else does, and the files on disk open every time.
 
 #![expect(
     clippy::disallowed_methods,
@@ -26,19 +26,19 @@ const PAUSE: Duration = Duration::from_millis(150);
 enum Moment {
     /// Perhaps before it listens.
     Start,
-    /// While it takes and delivers.
+    /// While it accepts and delivers.
     Load,
     /// While a batch waits for its target.
     Held,
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_answered_200_is_in_the_store_after_kills() {
+async fn accepted_events_are_in_the_store_after_kills() {
     killed("kills, into the store", false).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_answered_200_is_at_the_target_after_kills() {
+async fn accepted_events_are_at_the_target_after_kills() {
     killed("kills, to a target", true).await;
 }
 

@@ -1,4 +1,4 @@
-//! Large events: trimmed, refused with what to do, or given up with the reason; and what they cost in memory.
+//! Large events: trimmed, rejected with advice, or dead-lettered with the reason; and how much memory they cost.
 
 use std::io::Write;
 
@@ -9,7 +9,7 @@ use crate::rough::{Rough, Trouble};
 use crate::size;
 use crate::support::moving;
 
-/// What may be cut, or what may not: a facet outside the specification, or inputs.
+/// An event whose bytes may be cut (a facet outside the specification), or may not (inputs).
 fn sized(n: u32, bytes: usize, cut: bool) -> String {
     let members = match cut {
         true => {
@@ -49,7 +49,7 @@ async fn send(line: &Line, event: &str, gzip: bool) -> (u16, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_large_event_is_delivered_trimmed_refused_or_given_up_and_never_in_silence() {
+async fn a_large_event_is_delivered_trimmed_rejected_or_dead_lettered_and_always_reported() {
     let sizes = size::of(
         &[310_000, 990_000][..],
         &[310_000, 990_000, 5_000_000, 20_000_000],
@@ -84,7 +84,7 @@ async fn a_large_event_is_delivered_trimmed_refused_or_given_up_and_never_in_sil
             Kind::OpenLineage => {
                 assert!(dead.is_empty());
                 assert_eq!(taken.len(), kept.len());
-                assert!(kept.iter().all(|event| taken.contains(event)), "not as it came");
+                assert!(kept.iter().all(|event| taken.contains(event)), "not byte for byte");
             }
             Kind::DataZone => {
                 assert_eq!(dead.len(), sizes.len(), "those that cannot be cut");
@@ -97,7 +97,7 @@ async fn a_large_event_is_delivered_trimmed_refused_or_given_up_and_never_in_sil
                     assert!(reason.contains("the target takes 300000"), "{reason}");
                 }
                 let cut = outcomes.values().filter(|told| told["cut"] == 1).count();
-                assert_eq!(cut, taken.len(), "said so");
+                assert_eq!(cut, taken.len(), "the log says so");
             }
         }
         let peak = line.serve.peak_mb();
@@ -121,7 +121,7 @@ async fn many_large_events_wait_on_disk_and_not_in_memory() {
     }
     line.outcomes(count.try_into().unwrap()).await;
     let peak = line.serve.peak_mb();
-    // Far below what all of them are: 40 × 20 MB.
+    // Far below all of them together: 40 × 20 MB.
     assert!(peak < 700, "{peak} MB");
     size::told(
         "many large events",

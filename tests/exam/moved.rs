@@ -55,7 +55,7 @@ const DATA: &[Way<'_>] = &[
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_queued_outlasts_the_removal_of_the_data_folder_and_a_kill() {
+async fn queued_events_outlast_the_removal_of_the_data_folder_and_a_kill() {
     for (what, way) in DATA {
         let (folder, target) = (tempfile::tempdir().unwrap(), Target::start().await);
         let data = folder.path().join("above/data");
@@ -89,7 +89,7 @@ async fn what_is_queued_outlasts_the_removal_of_the_data_folder_and_a_kill() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_stored_outlasts_the_removal_of_the_data_folder_and_a_kill() {
+async fn stored_events_outlast_the_removal_of_the_data_folder_and_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let serve = Serve::start(&data, &[]);
@@ -213,7 +213,7 @@ const FILE: &[Way<'_>] = &[
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_told_to_be_delivered_is_in_the_file_of_that_name() {
+async fn events_reported_as_delivered_are_in_the_file_at_the_path() {
     for (what, way) in FILE {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("lineage/events.jsonl");
@@ -232,7 +232,7 @@ async fn what_is_told_to_be_delivered_is_in_the_file_of_that_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_the_folder_of_the_file_is_gone_events_wait_and_it_is_told_why() {
+async fn while_the_folder_of_the_file_is_missing_events_wait_and_the_log_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("lineage/events.jsonl");
     fs::create_dir(file.parent().unwrap()).unwrap();

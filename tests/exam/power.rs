@@ -1,7 +1,7 @@
-//! Power cuts: `serve` on a disk that forgets what was not synced, killed and started again on what is left.
+//! Power cuts: `serve` on a disk that forgets unsynced writes, killed and started again on what is left.
 //!
-//! The same law as for kills. The disk is `tests/power-cut`, whose own tests show that it takes from those who do not
-//! sync; here too, one case runs on a disk that lies and has to find events lost.
+//! The same law as for kills. The disk is `tests/power-cut`, whose own tests show that it forgets what is not synced; here
+//! too, one case runs on a disk that lies about syncs, and has to find lost events.
 
 #![expect(
     clippy::disallowed_methods,
@@ -46,34 +46,34 @@ struct Lost {
     gone: u64,
 }
 
-/// What a life on that disk came to.
-struct Came {
+/// What a data folder went through on that disk.
+struct Life {
     book: Book,
     sent: u64,
     lost: Lost,
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_answered_200_is_in_the_store_after_power_cuts() {
+async fn accepted_events_are_in_the_store_after_power_cuts() {
     if !can_cut_power("power cuts, into the store") {
         return;
     }
     let cuts = size::of(6, 300);
-    told("power cuts, into the store", cuts, To::Store).await;
+    cut_again_and_again("power cuts, into the store", cuts, To::Store).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_answered_200_is_in_the_file_after_power_cuts() {
+async fn accepted_events_are_in_the_file_after_power_cuts() {
     if !can_cut_power("power cuts, into a file") {
         return;
     }
     let cuts = size::of(6, 200);
-    told("power cuts, into a file", cuts, To::File).await;
+    cut_again_and_again("power cuts, into a file", cuts, To::File).await;
 }
 
 /// Each cut on a disk of its own, from the first start on: what is made once is lost once.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_answered_200_in_the_first_moments_of_a_data_folder_outlasts_a_power_cut() {
+async fn events_accepted_in_the_first_moments_of_a_data_folder_outlast_a_power_cut() {
     if !can_cut_power("power cuts, first start") {
         return;
     }
@@ -82,11 +82,11 @@ async fn what_was_answered_200_in_the_first_moments_of_a_data_folder_outlasts_a_
     let (mut accepted, mut lost) = (0, Lost::default());
     for life in 0..lives {
         let seed = seed.wrapping_add(life);
-        let came = live(1, seed, Syncs::Kept, To::Store).await;
-        came.book.check(&format!("PROXY_TEST_SEED={seed}"));
-        accepted += came.book.accepted.len();
-        lost.unsynced += came.lost.unsynced;
-        lost.gone += came.lost.gone;
+        let outcome = live(1, seed, Syncs::Kept, To::Store).await;
+        outcome.book.check(&format!("PROXY_TEST_SEED={seed}"));
+        accepted += outcome.book.accepted.len();
+        lost.unsynced += outcome.lost.unsynced;
+        lost.gone += outcome.lost.gone;
     }
     let Lost { unsynced, gone } = lost;
     size::told(
@@ -105,8 +105,8 @@ async fn a_disk_that_lies_about_syncs_is_found_out() {
     }
     let mut lost = 0;
     for seed in 0..10 {
-        let came = live(1, seed, Syncs::Ignored, To::Store).await;
-        let book = came.book;
+        let outcome = live(1, seed, Syncs::Ignored, To::Store).await;
+        let book = outcome.book;
         let gone = |n: &&u64| !book.delivered.contains_key(n);
         lost += book.accepted.iter().filter(gone).count();
         if lost > 0 {
@@ -116,13 +116,13 @@ async fn a_disk_that_lies_about_syncs_is_found_out() {
     assert!(lost > 0, "the cases of power cuts prove nothing");
 }
 
-async fn told(case: &str, cuts: u64, to: To) {
+async fn cut_again_and_again(case: &str, cuts: u64, to: To) {
     let seed = seed();
     println!("{case}: PROXY_TEST_SEED={seed}");
-    let came = live(cuts, seed, Syncs::Kept, to).await;
-    let duplicates = came.book.check(&format!("PROXY_TEST_SEED={seed}"));
-    let (sent, accepted, torn) = (came.sent, came.book.accepted.len(), came.book.torn);
-    let Lost { unsynced, gone } = came.lost;
+    let outcome = live(cuts, seed, Syncs::Kept, to).await;
+    let duplicates = outcome.book.check(&format!("PROXY_TEST_SEED={seed}"));
+    let (sent, accepted, torn) = (outcome.sent, outcome.book.accepted.len(), outcome.book.torn);
+    let Lost { unsynced, gone } = outcome.lost;
     size::told(
         case,
         &format!(
@@ -138,7 +138,7 @@ fn seed() -> u64 {
 }
 
 /// A data folder through so many cuts, and then to an empty queue. On a disk that lies it may end early.
-async fn live(cuts: u64, seed: u64, syncs: Syncs, to: To) -> Came {
+async fn live(cuts: u64, seed: u64, syncs: Syncs, to: To) -> Life {
     let mut random = fastrand::Rng::with_seed(seed);
     let folder = tempfile::tempdir().unwrap();
     let rules = write(folder.path(), "transforms.yaml", COALESCE);
@@ -172,7 +172,7 @@ async fn live(cuts: u64, seed: u64, syncs: Syncs, to: To) -> Came {
         }
         tokio::time::sleep(Duration::from_millis(random.u64(0..300))).await;
         disk.cut(&mut lost);
-        // What is answered from here on is of before or no 200: nothing can be synced any more.
+        // An answer from here on is one of before, or not a 200: nothing can be synced any more.
         tokio::time::sleep(Duration::from_millis(20)).await;
         serve.kill();
         clients.end().await;
@@ -181,7 +181,7 @@ async fn live(cuts: u64, seed: u64, syncs: Syncs, to: To) -> Came {
     let finish = finish(&data, &file, &settings, to, &book);
     match AssertUnwindSafe(finish).catch_unwind().await {
         Ok(()) => {}
-        // What does not open is lost, all of it.
+        // A file that does not open counts as lost.
         Err(_) if syncs == Syncs::Ignored => {}
         Err(panic) => resume_unwind(panic),
     }
@@ -190,7 +190,7 @@ async fn live(cuts: u64, seed: u64, syncs: Syncs, to: To) -> Came {
     let mut book = std::mem::take(&mut *book.lock().unwrap_or_else(PoisonError::into_inner));
     book.odd.retain(|answer| !answer.starts_with("503"));
     let sent = next.load(Ordering::Relaxed);
-    Came { book, sent, lost }
+    Life { book, sent, lost }
 }
 
 async fn finish(data: &Path, file: &Path, settings: &[(&str, &str)], to: To, book: &Mutex<Book>) {

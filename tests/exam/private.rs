@@ -1,4 +1,4 @@
-//! Who can read what `serve` keeps: its owner alone, whatever the umask. And how it ends where it cannot start.
+//! The files of `serve` are private to its owner, whatever the umask. And its exit status where it cannot start.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -13,7 +13,7 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
-/// All that is in a folder, and the folder, with their modes.
+/// The modes of a folder and of everything in it.
 fn modes(folder: &Path) -> Vec<(String, u32)> {
     let files = fs::read_dir(folder)
         .unwrap()
@@ -24,7 +24,7 @@ fn modes(folder: &Path) -> Vec<(String, u32)> {
 }
 
 #[test]
-fn what_it_creates_is_its_owners_alone_whatever_the_umask() {
+fn new_files_are_private_whatever_the_umask() {
     for umask in ["000", "022", "277"] {
         let above = tempfile::tempdir().unwrap();
         let (data, file) = (
@@ -48,7 +48,7 @@ fn what_it_creates_is_its_owners_alone_whatever_the_umask() {
                 _ => file.clone(),
             };
             eventually(|| wanted.exists().then_some(()));
-            std::thread::sleep(Duration::from_millis(200)); // until it is all there
+            std::thread::sleep(Duration::from_millis(200)); // until all files are there
             let found = modes(&data);
             serve.kill().unwrap();
             serve.wait().unwrap();
@@ -98,7 +98,7 @@ async fn a_folder_that_others_can_read_is_reported_and_left_as_it_is() {
     );
     assert_eq!((mode(&data), mode(&file)), (0o755, 0o644));
     drop(serve);
-    // What it says helps.
+    // The advice works.
     for command in mend {
         let words: Vec<&str> = command.split(' ').collect();
         assert!(does(words[0], &words[1..]));
@@ -110,7 +110,7 @@ async fn a_folder_that_others_can_read_is_reported_and_left_as_it_is() {
 }
 
 #[test]
-fn the_status_says_whether_to_try_again_or_to_change_something() {
+fn the_exit_status_tells_whether_to_retry_or_to_change_something() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();
     fs::write(at("file"), "in the way").unwrap();
@@ -118,7 +118,7 @@ fn the_status_says_whether_to_try_again_or_to_change_something() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().to_string();
     let used = Serve::start(Path::new(&at("used")), &[]);
-    // As another program does, such as one that makes a backup.
+    // As another program locks it, such as one that makes a backup.
     fs::create_dir(at("held")).unwrap();
     let held = rusqlite::Connection::open(at("held/queue.db")).unwrap();
     held.execute_batch("CREATE TABLE t (n); BEGIN EXCLUSIVE")

@@ -56,6 +56,7 @@ pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
 
 /// Installs a complete file that an earlier process left: from its open files, or from a repair that was interrupted.
 fn install_leftovers(path: &Path) -> rusqlite::Result<()> {
+    replacement::remove_partial(path)?;
     for origin in Origin::ALL {
         let name = replacement::name(path, origin);
         if !name.exists() {

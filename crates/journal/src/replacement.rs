@@ -27,7 +27,8 @@ pub(crate) enum Origin {
 }
 
 impl Origin {
-    pub(crate) const ALL: [Origin; 2] = [Origin::Rescued, Origin::Repaired];
+    /// In the order in which complete files are installed: a rescued one is newer, should there be both.
+    pub(crate) const ALL: [Origin; 2] = [Origin::Repaired, Origin::Rescued];
 
     fn suffix(self) -> &'static str {
         match self {
@@ -57,8 +58,8 @@ pub(crate) fn fill(
     origin: Origin,
     old: &Connection,
 ) -> rusqlite::Result<Copied> {
+    remove_partial(path)?;
     let partial = beside(path, PARTIAL);
-    remove(&partial)?;
     let filled = create(&partial, schema).and_then(|new| {
         let copied = rows::copy(old, &new)?;
         new.close().map_err(|(_, error)| error)?;
@@ -69,9 +70,14 @@ pub(crate) fn fill(
         Ok(copied)
     });
     if filled.is_err() {
-        let _ = remove(&partial); // it may be the disk that is full
+        let _ = remove_partial(path); // it may be the disk that is full
     }
     filled
+}
+
+/// Removes a file that an interrupted process was filling.
+pub(crate) fn remove_partial(path: &Path) -> rusqlite::Result<()> {
+    remove(&beside(path, PARTIAL))
 }
 
 /// Creates an empty database with the tables of `schema`, for reading its first page or for filling it. Nothing of it is

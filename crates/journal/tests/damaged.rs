@@ -263,3 +263,49 @@ async fn a_log_that_a_crash_left_behind_while_its_file_was_set_aside_is_not_laid
         1
     );
 }
+
+#[tokio::test]
+async fn a_repair_or_rescue_that_was_interrupted_is_finished_by_the_next_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let healthy = folder.path().join("a.db");
+    filled(&healthy).await;
+    // A file that is filled has no log.
+    let filled = rusqlite::Connection::open(&healthy).unwrap();
+    filled
+        .pragma_update(None, "journal_mode", "delete")
+        .unwrap();
+    drop(filled);
+    // What lies beside the path, what is at the path, and how the latter is set aside.
+    type Case<'a> = (&'a str, Option<&'a str>, Option<&'a str>);
+    let cases: [Case<'_>; 5] = [
+        (
+            "a.db.repaired",
+            Some("a damaged file"),
+            Some("a.db.damaged-"),
+        ),
+        ("a.db.repaired", None, None),
+        ("a.db.rescued", Some("another file"), Some("a.db.replaced-")),
+        ("a.db.rescued", None, None),
+        ("a.db", None, None),
+    ];
+    for (complete, at_path, aside) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        fs::copy(&healthy, folder.path().join(complete)).unwrap();
+        if let Some(text) = at_path {
+            fs::write(&path, text).unwrap();
+        }
+        fs::write(folder.path().join("a.db.partial"), "half of a file").unwrap();
+        let journal = own(&path).unwrap();
+        assert_eq!(rows(&journal).await.len(), ROWS as usize, "{complete}");
+        let names: Vec<String> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .collect();
+        let is_left = |name: &String| name.ends_with("partial") || name.ends_with("ed");
+        assert!(!names.iter().any(is_left), "{names:?}");
+        let kept = names.iter().find(|name| name.contains("ed-"));
+        let kept = kept.map(|name| name.get(..name.find("ed-").unwrap() + 3).unwrap());
+        assert_eq!(kept, aside, "{names:?}");
+    }
+}

@@ -13,7 +13,7 @@ use crate::support::{Serve, Target, event, eventually, moving, queued};
 const PAGE: u64 = 4_096;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_a_damaged_queue_all_that_can_be_read_is_delivered() {
+async fn the_readable_events_of_a_damaged_queue_are_delivered() {
     let count = size::of(1_500, 10_000);
     let every = |at: &Path| {
         // Pages in the middle, all over the file.
@@ -112,7 +112,7 @@ async fn events_behind_a_damaged_frame_of_the_log_are_delivered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_is_no_database_makes_way() {
+async fn a_store_that_is_not_a_database_makes_way() {
     let folder = tempfile::tempdir().unwrap();
     let text = "not a database, but as long as one. ".repeat(1_000);
     fs::write(folder.path().join("store.db"), text).unwrap();

@@ -15,7 +15,7 @@ use crate::support::{Serve, Target, event, moving, run};
 /// Small enough to be filled at once, and large enough to hold what is kept free.
 const DISK: usize = 48;
 
-/// A disk that can be filled, and has room again.
+/// A disk that can be filled and cleared.
 struct Disk {
     folder: tempfile::TempDir,
     is_mounted: bool,
@@ -72,7 +72,7 @@ impl Drop for Disk {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_is_told_and_nothing_that_was_accepted_is_lost() {
+async fn a_full_disk_is_reported_and_no_accepted_event_is_lost() {
     let (disk, target) = (Disk::new(), Target::start().await);
     if !disk.is_mounted && !testing::needs::command("prlimit", "a full disk") {
         return;
@@ -92,7 +92,7 @@ async fn a_full_disk_is_told_and_nothing_that_was_accepted_is_lost() {
         for n in 1_000..1_020 {
             let answer = serve.post(&event(n, "START")).await;
             if answer.status() == 200 {
-                accepted.insert(n); // the last room in the log's file
+                accepted.insert(n); // the last space in the file of the log
                 continue;
             }
             assert_eq!(
@@ -143,7 +143,7 @@ async fn a_full_disk_is_told_and_nothing_that_was_accepted_is_lost() {
         assert!(Instant::now() < deadline, "it is not ready");
         tokio::time::sleep(Duration::from_millis(100)).await; // an answer is good for a second
     }
-    // What could be posted and not settled is settled later, and not posted in a loop.
+    // An event that was delivered and not acknowledged is acknowledged later, and not delivered in a loop.
     assert!(
         delivered <= accepted.len() + 20,
         "{delivered} posts of {}",
@@ -161,10 +161,10 @@ async fn a_full_disk_is_told_and_nothing_that_was_accepted_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_disk_that_events_have_filled_is_drained_and_takes_again() {
+async fn a_disk_that_events_have_filled_is_drained_and_events_are_accepted_again() {
     if !testing::needs::command(
         "prlimit",
-        "a_disk_that_events_have_filled_is_drained_and_takes_again",
+        "a_disk_that_events_have_filled_is_drained_and_events_are_accepted_again",
     ) {
         return;
     }
@@ -188,9 +188,9 @@ async fn a_disk_that_events_have_filled_is_drained_and_takes_again() {
     }
     *target.default.lock().unwrap() = 201;
     if !disk.is_mounted {
-        disk.clear(&serve); // without a disk of its own, nothing is kept free
+        disk.clear(&serve); // without a disk of its own, no space is reserved
     }
-    // Nobody makes room but the deliveries.
+    // Only the deliveries free space.
     eventually_delivered(&target, &accepted);
     let n = 5_000;
     taken_again(&serve, n).await;
@@ -207,7 +207,7 @@ async fn a_disk_that_events_have_filled_is_drained_and_takes_again() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_is_no_place_to_start() {
+fn serve_does_not_start_in_a_folder_that_cannot_be_written() {
     let folder = tempfile::tempdir().unwrap();
     let place = text(folder.path());
     let is_mounted = does("mount", &["-t", "tmpfs", "-o", "ro", "tmpfs", place]);
@@ -234,10 +234,10 @@ fn a_folder_that_cannot_be_written_is_no_place_to_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_becomes_read_only_is_told_and_written_again() {
+async fn a_file_that_becomes_read_only_is_reported_and_written_again() {
     if !testing::needs::command(
         "prlimit",
-        "a_file_that_becomes_read_only_is_told_and_written_again",
+        "a_file_that_becomes_read_only_is_reported_and_written_again",
     ) {
         return;
     }

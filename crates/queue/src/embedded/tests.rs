@@ -30,7 +30,7 @@ fn ids(records: &[Record]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn what_is_received_is_not_visible_until_it_is_settled_or_handed_back() {
+async fn a_received_event_is_invisible_until_it_is_retried() {
     let folder = tempfile::tempdir().unwrap();
     let queue = queue(folder.path()).await;
     queue
@@ -55,7 +55,7 @@ async fn what_is_received_is_not_visible_until_it_is_settled_or_handed_back() {
 }
 
 #[tokio::test]
-async fn a_batch_waits_for_company_but_not_longer_than_the_window() {
+async fn a_batch_waits_for_more_events_but_not_longer_than_the_window() {
     let folder = tempfile::tempdir().unwrap();
     let queue = queue(folder.path()).await;
     queue.send(vec![message("a")]).await;
@@ -79,7 +79,7 @@ async fn a_batch_waits_for_company_but_not_longer_than_the_window() {
 }
 
 #[tokio::test]
-async fn dead_letters_keep_their_reason_and_can_be_sent_again() {
+async fn dead_letters_keep_their_reason_and_can_be_redriven() {
     let folder = tempfile::tempdir().unwrap();
     let queue = queue(folder.path()).await;
     queue.send(vec![message("a"), message("b")]).await;
@@ -104,7 +104,7 @@ async fn dead_letters_keep_their_reason_and_can_be_sent_again() {
 }
 
 #[tokio::test]
-async fn a_new_owner_finds_what_the_last_one_had_in_hand_and_there_is_only_one() {
+async fn a_new_owner_finds_what_the_last_one_had_received_and_there_is_only_one() {
     let folder = tempfile::tempdir().unwrap();
     let first = queue(folder.path()).await;
     first.send(vec![message("a")]).await;
@@ -144,7 +144,7 @@ async fn a_wall_clock_that_was_set_back_hides_nothing() {
 }
 
 #[tokio::test]
-async fn what_another_process_puts_back_is_in_sight_whatever_its_clock_says() {
+async fn an_event_that_another_process_redrives_is_visible_whatever_its_clock_says() {
     let folder = tempfile::tempdir().unwrap();
     let yesterday = Embedded::claimed_at(claim(folder.path()), NOW, now() - 86_400_000).await;
     let yesterday = yesterday.unwrap();
@@ -158,7 +158,7 @@ async fn what_another_process_puts_back_is_in_sight_whatever_its_clock_says() {
 }
 
 #[tokio::test]
-async fn a_number_that_is_free_again_is_not_settled_for_another() {
+async fn a_receipt_does_not_settle_a_later_event_with_the_same_number() {
     let folder = tempfile::tempdir().unwrap();
     let queue = queue(folder.path()).await;
     queue.send(vec![message("a")]).await;
@@ -172,7 +172,7 @@ async fn a_number_that_is_free_again_is_not_settled_for_another() {
 }
 
 #[tokio::test]
-async fn what_is_dealt_with_and_cannot_be_settled_is_not_given_out_again() {
+async fn a_delivered_event_that_cannot_be_acknowledged_is_not_received_again() {
     let folder = tempfile::tempdir().unwrap();
     let queue = Embedded::own(folder.path(), NOW).await.unwrap();
     queue.send(vec![message("a"), message("b")]).await;
@@ -203,7 +203,7 @@ async fn what_is_dealt_with_and_cannot_be_settled_is_not_given_out_again() {
 }
 
 #[tokio::test]
-async fn a_damaged_row_is_a_record_and_in_nobodys_way() {
+async fn a_damaged_row_is_a_record_and_holds_up_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let queue = queue(folder.path()).await;
     queue
@@ -229,7 +229,7 @@ async fn a_damaged_row_is_a_record_and_in_nobodys_way() {
 }
 
 #[tokio::test]
-async fn what_a_slow_disk_keeps_waiting_keeps_its_share_of_memory_and_is_not_written_late() {
+async fn a_message_that_waits_for_a_slow_disk_keeps_its_memory_permit_and_is_not_written_late() {
     let folder = tempfile::tempdir().unwrap();
     let queue = queue(folder.path()).await;
     let (go_on, wait) = std::sync::mpsc::channel::<()>();

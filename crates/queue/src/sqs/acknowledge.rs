@@ -196,8 +196,8 @@ fn letter(
         Some(pointer) => pointer.text(),
         None => record.body.to_string(),
     };
-    let room = MAX_BYTES.saturating_sub(body.len());
-    let attributes = dead_letter_attributes(record, reason, room);
+    let space = MAX_BYTES.saturating_sub(body.len());
+    let attributes = dead_letter_attributes(record, reason, space);
     let costs = attributes.iter().map(|(name, value)| cost(name, value));
     let size = body.len() + costs.sum::<usize>();
     let mut entry = SendMessageBatchRequestEntry::builder()

@@ -18,36 +18,36 @@ const SIZE_V1: &str = "SQSLargePayloadSize";
 const CLASS: &str = "software.amazon.payloadoffloading.PayloadS3Pointer";
 const CLASS_V1: &str = "com.amazon.sqs.javamessaging.MessageS3Pointer";
 
-/// Bytes of large bodies that a batch holds at once: as many as one event has at most (`max_decompressed_size`).
+/// Bytes of large bodies that a batch has in memory at once: as many as one event has at most (`max_decompressed_size`).
 const AT_ONCE: usize = 32_000_000;
 
-/// For a whole transfer: with the time that SQS may take, below the function's own time-out of 15 s.
+/// For a whole transfer: with the time that SQS may take, below the function's own timeout of 15 s.
 const TRANSFER: Duration = Duration::from_secs(4);
 
-/// Where the body of a large event lies.
+/// The object with the body of a large event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pointer {
     /// The bucket.
     pub bucket: String,
     /// The object.
     pub key: String,
-    /// The body's size in bytes, as the sender says.
+    /// The size of the body in bytes, according to the sender.
     pub bytes: u64,
 }
 
 impl Pointer {
-    /// Reads a message; `attribute` gives the value of a message attribute.
+    /// Reads a pointer from a message; `attribute` returns the value of a message attribute.
     pub fn read(body: &str, attribute: impl Fn(&str) -> Option<String>) -> Option<Pointer> {
         let size = attribute(SIZE).or_else(|| attribute(SIZE_V1))?;
-        let (class, place): (String, Place) = serde_json::from_str(body).ok()?;
+        let (class, location): (String, Location) = serde_json::from_str(body).ok()?;
         (class == CLASS || class == CLASS_V1).then_some(Pointer {
-            bucket: place.bucket,
-            key: place.key,
+            bucket: location.bucket,
+            key: location.key,
             bytes: size.parse().ok()?,
         })
     }
 
-    /// The message body.
+    /// Returns the message body.
     pub(super) fn text(&self) -> String {
         let (bucket, key) = (&self.bucket, &self.key);
         serde_json::json!([CLASS, {"s3BucketName": bucket, "s3Key": key}]).to_string()
@@ -55,14 +55,14 @@ impl Pointer {
 }
 
 #[derive(serde::Deserialize)]
-struct Place {
+struct Location {
     #[serde(rename = "s3BucketName")]
     bucket: String,
     #[serde(rename = "s3Key")]
     key: String,
 }
 
-/// The bucket for large events. Expires what is left over; deletes what was delivered.
+/// The bucket for large events. Bodies are deleted once their event is settled; the rest expires.
 #[derive(Debug, Clone)]
 pub(super) struct Bucket {
     client: Client,
@@ -79,7 +79,7 @@ impl Bucket {
         }
     }
 
-    /// Puts a body there; gives what points to it.
+    /// Puts a body into the bucket; returns the pointer to it.
     pub(super) async fn put(&self, id: &str, body: String) -> Result<Pointer, String> {
         let pointer = Pointer {
             bucket: self.name.clone(),
@@ -98,12 +98,12 @@ impl Bucket {
         }
     }
 
-    /// The body that lies there.
+    /// Returns the body that a pointer points to.
     pub(super) async fn get(&self, pointer: &Pointer) -> Result<String, BodyError> {
-        let place = format!("s3://{}/{}", pointer.bucket, pointer.key);
+        let object = format!("s3://{}/{}", pointer.bucket, pointer.key);
         if pointer.bucket != self.name {
             return Err(BodyError::Gone(format!(
-                "the body lies in {place}, not in this queue's bucket"
+                "the body is in {object}, not in this queue's bucket"
             )));
         }
         let get = GetObject {
@@ -112,10 +112,10 @@ impl Bucket {
         };
         let body = self.client.send(&get).await.map_err(|error| match error {
             Error::Service(_) if error.is(NO_SUCH_KEY) => BodyError::Gone(format!(
-                "the body is no longer in {place}: it was delivered before, or has expired"
+                "the body is no longer in {object}: it was delivered before, or has expired"
             )),
             Error::TooLarge { .. } => {
-                BodyError::Gone(format!("{place} has more than {AT_ONCE} bytes"))
+                BodyError::Gone(format!("{object} has more than {AT_ONCE} bytes"))
             }
             Error::Service(_)
             | Error::NoAnswer { .. }
@@ -123,10 +123,10 @@ impl Bucket {
             | Error::Unreadable { .. } => BodyError::Unavailable(summarize(&error, self.redact)),
         })?;
         String::from_utf8(body.into())
-            .map_err(|_| BodyError::Gone(format!("{place} is no text in UTF-8")))
+            .map_err(|_| BodyError::Gone(format!("{object} is not UTF-8 text")))
     }
 
-    /// Deletes a body. What cannot be deleted expires.
+    /// Deletes a body. One that cannot be deleted expires.
     pub(super) async fn delete(&self, pointer: &Pointer) -> Result<(), String> {
         if pointer.bucket != self.name {
             return Ok(()); // not ours
@@ -140,12 +140,12 @@ impl Bucket {
     }
 }
 
-/// Which of these bodies are read now: the first in any case, further ones while there is room.
+/// Returns which of these bodies are fetched now: the first in any case, further ones while they fit into memory.
 pub(super) fn now_or_later(pointers: &[Option<&Pointer>]) -> Vec<bool> {
-    let mut held = 0u64;
+    let mut fetched = 0u64;
     let mut fits = |bytes: u64| {
-        let fits = held == 0 || held.saturating_add(bytes) <= AT_ONCE as u64;
-        held = held.saturating_add(if fits { bytes.max(1) } else { 0 });
+        let fits = fetched == 0 || fetched.saturating_add(bytes) <= AT_ONCE as u64;
+        fetched = fetched.saturating_add(if fits { bytes.max(1) } else { 0 });
         fits
     };
     pointers
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_java_and_the_python_library_write_is_read() {
+    fn pointers_of_the_java_and_the_python_library_are_read() {
         let attribute =
             |name: &'static str| move |asked: &str| (asked == name).then(|| "7".to_owned());
         let java = r#"["software.amazon.payloadoffloading.PayloadS3Pointer",{"s3BucketName":"b","s3Key":"events/k"}]"#;
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_reads_no_more_large_bodies_than_it_can_hold() {
+    fn a_batch_fetches_no_more_large_bodies_than_fit_into_memory() {
         let (large, small) = (pointer(AT_ONCE as u64 - 10), pointer(5));
         let now = now_or_later(&[None, Some(&large), Some(&large), Some(&small), None]);
         assert_eq!(now, [true, true, false, true, true]);

@@ -231,19 +231,22 @@ mod tests {
         assert!(sizes(Vec::new()).is_empty());
     }
 
-    fn dead(reason: &str, room: usize) -> HashMap<String, MessageAttributeValue> {
+    fn dead(reason: &str, space: usize) -> HashMap<String, MessageAttributeValue> {
         let nothing = |_: &str| None;
         let record = Record::received("q".into(), "r".into(), "[1]".into(), nothing, nothing);
-        dead_letter_attributes(&record, reason, room)
+        dead_letter_attributes(&record, reason, space)
     }
 
     #[test]
     fn a_dead_letter_has_the_attributes_that_fit_and_its_reason_first() {
-        for room in 0..300 {
-            let told = dead("invalid: \u{e9}\u{e9}\u{e9}", room);
-            let taken: usize = told.iter().map(|(name, value)| cost(name, value)).sum();
-            assert!(taken <= room);
-            assert_eq!(told.contains_key("reason"), room >= 13);
+        for space in 0..300 {
+            let attributes = dead("invalid: \u{e9}\u{e9}\u{e9}", space);
+            let size: usize = attributes
+                .iter()
+                .map(|(name, value)| cost(name, value))
+                .sum();
+            assert!(size <= space);
+            assert_eq!(attributes.contains_key("reason"), space >= 13);
         }
         let long = dead(&"x".repeat(900_000), 1_000_000);
         assert!(cost("reason", &long["reason"]) < 2 * REASON);
@@ -252,8 +255,8 @@ mod tests {
 
     #[test]
     fn characters_of_a_reason_that_sqs_refuses_are_replaced() {
-        let told = dead("a\u{0}b\u{1b}\u{ffff}c", 1_000);
-        assert_eq!(told["reason"].string_value(), Some("a?b??c"));
+        let attributes = dead("a\u{0}b\u{1b}\u{ffff}c", 1_000);
+        assert_eq!(attributes["reason"].string_value(), Some("a?b??c"));
     }
 
     #[test]
