@@ -212,7 +212,7 @@ async fn an_event_that_is_too_large_is_cut_and_says_so_or_is_a_dead_letter_that_
         support::eventually(|| Some(line.dead_letters()).filter(|letters| !letters.is_empty()));
     let reason = letters[0]["reason"].as_str().unwrap();
     assert!(
-        reason.starts_with("too_large: 310") && reason.contains("the target takes 300000"),
+        reason.starts_with("too_large: 310") && reason.contains("the target accepts 300000"),
         "{reason}"
     );
 }
@@ -242,8 +242,8 @@ async fn job_events_become_runs_and_dataset_events_have_an_outcome_of_their_own(
         (rules.len() == 2).then_some(rules)
     });
     assert!(
-        dropped.contains(&"dataset_event".into())
-            && dropped.contains(&"job_event_without_datasets".into())
+        dropped.contains(&"builtin/dataset_events".into())
+            && dropped.contains(&"builtin/job_events".into())
     );
 }
 

@@ -319,7 +319,7 @@ async fn a_target_that_is_down_is_a_line_when_it_goes_and_one_when_it_is_back() 
     });
     let down = lines(&serve, DOWN);
     assert_eq!(
-        (down.len(), &down[0]["class"], &down[0]["target"]),
+        (down.len(), &down[0]["reason"], &down[0]["target"]),
         (1, &"unavailable".into(), &"openlineage".into())
     );
     assert!(
@@ -333,8 +333,8 @@ async fn a_target_that_is_down_is_a_line_when_it_goes_and_one_when_it_is_back() 
         "job.namespace",
         "job.name",
         "event.type",
-        "class",
         "reason",
+        "error",
         "events",
         "suppressed",
     ] {

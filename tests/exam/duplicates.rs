@@ -53,7 +53,7 @@ async fn an_event_that_a_client_sends_six_times_is_delivered_once_and_counted() 
         (events as usize, events as usize)
     );
     let dropped = accepted - taken.len();
-    let counted = r#"lineage_proxy_dropped_total{target="openlineage",rule="duplicate"}"#;
+    let counted = r#"lineage_proxy_dropped_total{target="openlineage",rule="builtin/duplicate"}"#;
     assert_eq!(serve.counter(counted).await, dropped as u64);
     assert!(dropped > 0);
     size::told(

@@ -94,7 +94,7 @@ async fn a_large_event_is_delivered_trimmed_rejected_or_dead_lettered_and_always
                 }
                 let reasons = dead.iter().map(|letter| letter["reason"].as_str().unwrap());
                 for reason in reasons {
-                    assert!(reason.contains("the target takes 300000"), "{reason}");
+                    assert!(reason.contains("the target accepts 300000"), "{reason}");
                 }
                 let cut = outcomes.values().filter(|told| told["cut"] == 1).count();
                 assert_eq!(cut, taken.len(), "the log says so");

@@ -48,7 +48,9 @@ async fn through(kind: Kind, trouble: Trouble, count: u32, needed: impl Fn(f64) 
     let took = figures.last_taken.unwrap() - figures.first.unwrap();
     let (took, posts) = (took.as_secs_f64(), f64::from(figures.posts));
     let needed = needed(posts);
-    let tries = outcomes.values().filter_map(|told| told["tries"].as_u64());
+    let tries = outcomes
+        .values()
+        .filter_map(|told| told["attempts"].as_u64());
     let ratio = needed.map_or(String::new(), |needed| {
         format!(", needed {needed:.1} s: {:.2}", took / needed)
     });

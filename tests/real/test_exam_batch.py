@@ -46,7 +46,7 @@ def test_what_was_given_up_while_access_was_denied_is_delivered_after_a_redrive(
         assert account.left(account.dead) == count
         account.stand_in.set(faults=[])
         for body, reason in account.dead_letters(count):
-            assert reason.startswith("permission: ") and "given up after 1 tries" in reason
+            assert reason.startswith("permission: ") and "given up after 1 attempts" in reason
             account.put(body)
         account.empty()
     exactly_once(account, [f"job {n}" for n in range(count)])
@@ -67,7 +67,7 @@ def test_throttles_errors_and_half_answers_lose_nothing_and_give_nothing_up(acco
     posted = collections.Counter(account.jobs())
     assert set(posted) == {f"job {n}" for n in range(count)}
     assert account.dead_letters() == []
-    tries = [line["tries"] for lane in function for line in lane.outcomes_told()]
+    tries = [line["attempts"] for lane in function for line in lane.outcomes_told()]
     told("30 % throttles, 1 % 500s, 1 % half answers (functions)", f"{count}: 0 lost, 0 dead letters, at most {max(tries)} tries, {took:.0f} s, {sum(posted.values()) - count} repeats by token")
 
 
@@ -83,7 +83,7 @@ def test_a_target_of_twenty_a_second_gets_all_and_nothing_is_given_up(account, e
     took = time.monotonic() - began
     exactly_once(account, [f"job {n}" for n in range(count)])
     assert account.dead_letters() == []
-    tries = [line["tries"] for lane in functions for line in lane.outcomes_told()]
+    tries = [line["attempts"] for lane in functions for line in lane.outcomes_told()]
     told(f"target of 20 a second, two functions of {each} (functions)", f"{count}: 0 lost, 0 dead letters, at most {max(tries)} tries, {took:.0f} s ({count / 20:.0f} s at the rate itself)")
 
 
@@ -98,7 +98,7 @@ def test_a_target_too_slow_for_a_batch_gets_all_and_nothing_is_given_up(account)
     took = time.monotonic() - began
     posted = collections.Counter(account.jobs())
     assert set(posted) == {f"job {n}" for n in range(count)} and account.dead_letters() == []
-    tries = [line["tries"] for line in function.outcomes_told()]
+    tries = [line["attempts"] for line in function.outcomes_told()]
     told("batches larger than the time of the function (functions)", f"{count} at 5 a second: 0 lost, 0 dead letters, at most {max(tries)} tries, {took:.0f} s ({count / 5:.0f} s at the rate itself)")
 
 

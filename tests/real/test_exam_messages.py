@@ -98,7 +98,7 @@ def test_rubbish_among_good_ones_is_a_dead_letter_with_its_reason_and_no_more(ac
     assert all(reason.startswith(("invalid: ", "body: ")) for body, reason in letters if len(body) < 1_048_500), [reason for _, reason in letters]
     assert [invocation["failed"] for invocation in mapping.invocations if invocation["failed"]] == []  # no message comes a second time
     outcomes = [line for line in mapping.functions[0].outcomes_told()]
-    assert all(line["tries"] == 1 for line in outcomes)
+    assert all(line["attempts"] == 1 for line in outcomes)
     assert [line["event.type"] for line in outcomes if line["outcome"] == "dropped"] == ["DatasetEvent"]  # DataZone takes none
     assert sum('"twice": 1, "twice": 2' in post["body"] for post in account.posts()) == 1
     told("illegal among 100 in the queue (functions)", f"{len(jobs)} delivered once, {len(dead)} dead letters, none received twice")

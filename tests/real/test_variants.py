@@ -98,7 +98,7 @@ def test_to_another_account_by_role(deploy, cloud):
     iam.put_role_policy(RoleName=stack.role("Batch")[1], PolicyName="batch", PolicyDocument=json.dumps(less))
     stack.kill(stack.outputs["BatchFunction"])
     assert stack.post(event(second, run=2))[0] == 200
-    eventually(lambda: '"class":"permission"' in stack.log("Batch"), stack.log("Batch"))
+    eventually(lambda: '"reason":"permission"' in stack.log("Batch"), stack.log("Batch"))
     iam.put_role_policy(RoleName=stack.role("Batch")[1], PolicyName="batch", PolicyDocument=json.dumps(document))
     stack.arrived(second)
 

@@ -1,6 +1,6 @@
-//! The batch function: SQS in front, the target behind, the same batch as the worker of `serve`.
+//! The batch function: SQS in front, the target behind, the same pipeline as in `serve`.
 //!
-//! What was not delivered is reported by its message id (`ReportBatchItemFailures`) and comes back after its wait. Called
+//! What was not delivered is reported by its message id (`ReportBatchItemFailures`) and is received again after its wait. Called
 //! by the bootstrap, and by those who build one with transforms of their own.
 
 use std::collections::HashSet;
@@ -12,11 +12,11 @@ use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 use tokio::time::Instant;
-use transform::Transforms;
+use transform::{Builtins, Transforms};
 
 use proxy::config::{Config, Role, Sources};
-use proxy::pipeline::{self, CoalesceBuffer, MARGIN, Pipeline, Report};
-use proxy::queue::{Queue, Record, Settlement, once};
+use proxy::pipeline::{MARGIN, Settled, guard};
+use proxy::queue::{Record, once};
 use proxy::rules::RuleOptions;
 use proxy::{setup, telemetry};
 
@@ -38,20 +38,19 @@ async fn start(transforms: Transforms) -> Result<(), Error> {
         transforms,
         max_window: None,
         target: Some(config.target.name.clone()),
+        builtins: Builtins::default(),
     };
-    let batch = setup::batch(&config, &aws, options, None).await?;
-    let (batch, queue): (&Pipeline, &Queue) = (&batch, &queue);
+    let pipeline = setup::pipeline(&config, &aws, queue, options, None).await?;
+    let pipeline = &pipeline;
     let handler = service_fn(move |event: LambdaEvent<Value>| async move {
         let deadline = deadline(event.context.deadline);
         let records = records(event.payload)?;
-        let handed: Vec<String> = records
-            .iter()
+        let received: Vec<String> = (records.iter())
             .map(|record| record.queue_id.clone())
             .collect();
-        let mut hold = CoalesceBuffer::nothing();
-        let report = pipeline::run(batch, queue, &mut hold, records, deadline).await;
+        let settled = guard(pipeline.process(records, deadline)).await;
         metrics::flush(collector);
-        Ok::<_, Error>(failures(handed, &report))
+        Ok::<_, Error>(failures(received, &settled.unwrap_or_default()))
     });
     lambda_runtime::run(handler).await
 }
@@ -109,21 +108,15 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// Everything that was handed to us and is not known to be dealt with. Lambda deletes the others.
-fn failures(handed: Vec<String>, report: &Report) -> SqsBatchResponse {
-    let is_done = |settlement: Settlement, acknowledged: bool| match settlement {
-        Settlement::Acknowledge => true,
-        Settlement::DeadLetter(_) => acknowledged,
-        Settlement::Retry(_) => false,
-    };
-    let done: HashSet<&str> = report
-        .settled
+/// Everything that was received and is not known to be dealt with: Lambda deletes the other messages.
+fn failures(received: Vec<String>, settled: &[Settled]) -> SqsBatchResponse {
+    let done: HashSet<&str> = settled
         .iter()
-        .filter(|settled| is_done(settled.settlement(), settled.acknowledged))
-        .map(|settled| settled.record.queue_id.as_str())
+        .filter(|settled| settled.is_done)
+        .map(|settled| settled.queue_id.as_str())
         .collect();
     let mut response = SqsBatchResponse::default();
-    response.batch_item_failures = handed
+    response.batch_item_failures = received
         .into_iter()
         .filter(|queue_id| !done.contains(queue_id.as_str()))
         .map(|queue_id| {
@@ -138,7 +131,6 @@ fn failures(handed: Vec<String>, report: &Report) -> SqsBatchResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proxy::pipeline::{Outcome, Settled};
     use serde_json::json;
 
     fn handed(id: &str, receives: u32) -> Value {
@@ -146,51 +138,15 @@ mod tests {
         json!({"messageId": id, "receiptHandle": format!("{id} {receives}"), "body": "[1]", "attributes": attributes})
     }
 
-    fn settled(id: &str, outcome: Outcome, acknowledged: bool) -> Settled {
-        let record = record(handed(id, 1)).unwrap();
-        let (event, prepared, took) = (None, None, Duration::ZERO);
-        Settled {
-            record,
-            event,
-            outcome,
-            prepared,
-            took,
-            acknowledged,
-            told_before: false,
-        }
-    }
-
     #[test]
-    fn what_nothing_is_known_of_comes_again() {
-        let delivered = || Outcome::Delivered { id: None };
-        let dead = || Outcome::DeadLettered {
-            class: "invalid",
-            reason: "no".to_owned(),
-        };
-        let again = Outcome::Retry {
-            class: "throttled",
-            after: Duration::ZERO,
-            reason: "slow down".to_owned(),
-        };
-        let report = Report {
-            settled: vec![
-                settled("delivered", delivered(), false),
-                settled("buried", dead(), true),
-                settled("not buried", dead(), false),
-                settled("handed back", again, true),
-            ],
-        };
-        let ids = [
-            "delivered",
-            "buried",
-            "not buried",
-            "handed back",
-            "forgotten",
-        ];
-        let response = failures(ids.map(str::to_owned).to_vec(), &report);
+    fn a_message_that_is_not_known_to_be_done_is_reported() {
+        let settled = [("done", true), ("not done", false)];
+        let settled = settled.map(|(id, is_done)| Settled::new(id.to_owned(), is_done));
+        let received = ["done", "not done", "unknown"].map(str::to_owned);
+        let response = failures(received.to_vec(), &settled);
         let failed = response.batch_item_failures.into_iter();
         let failed: Vec<String> = failed.map(|failure| failure.item_identifier).collect();
-        assert_eq!(failed, ["not buried", "handed back", "forgotten"]);
+        assert_eq!(failed, ["not done", "unknown"]);
     }
 
     #[test]

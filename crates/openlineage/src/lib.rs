@@ -5,6 +5,7 @@
 //! Pure: no clock, no environment, no IO.
 
 mod check;
+mod content_id;
 mod edit;
 mod event;
 mod facets;
@@ -17,6 +18,7 @@ mod positions;
 mod text;
 mod violation;
 
+pub use content_id::content_id;
 pub use edit::Edits;
 pub use event::{Event, EventType, Identity, InvalidEvent, Subject, ValidEvent};
 pub use facets::warnings;

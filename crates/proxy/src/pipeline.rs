@@ -1,22 +1,32 @@
-//! The batch: records in, one settlement each out.
+//! The pipeline: takes events from the queue to one target, and ends each with one outcome.
 //!
-//! Parse, hold, transform, deliver. Events of one run go one after another in their order, different runs side by side;
-//! a deadline ends it in time, and what was not tried goes back. The worker of `serve` and the batch function call
-//! [`run`]; what is decided is decided in `pipeline/plan.rs`, what is told is told in `pipeline/outcome.rs`.
+//! 1. decode the records (`decode.rs`)
+//! 2. hold events back that may be merged with later ones of their run (`coalesce_buffer.rs`)
+//! 3. order them by run, behind the batches before (`ordering.rs`)
+//! 4. drop duplicates of what was delivered a moment ago (`dedupe.rs`)
+//! 5. apply the rules, adapt to the target, merge (`adapt.rs`)
+//! 6. deliver each run in order (`delivery.rs`), and decide what each attempt means (`retry.rs`)
+//! 7. settle with the queue (`outcome.rs`)
+//! 8. publish the outcomes (`observe.rs`)
+//!
+//! Different runs are processed side by side. The deadline of a batch ends it in time; what was not attempted goes back to
+//! the queue. Called by the worker of `serve` and by the batch function.
 
 mod adapt;
 mod coalesce_buffer;
+mod decode;
 mod dedupe;
+mod delivery;
 mod health;
+mod observe;
 mod ordering;
-mod outbound;
 mod outcome;
-mod plan;
+mod panics;
 mod preview;
+mod renames;
+mod retry;
 #[cfg(test)]
-mod protocol;
-mod renamed;
-mod retry_log;
+mod tests;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,467 +34,450 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use openlineage::{Event, Level};
+use openlineage::Level;
 use targets::{Delivery, Failure, Scope, Target};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
 
 use crate::config;
 use crate::lookup::Lookups;
-use crate::queue::{Queue, Record};
+use crate::queue::{Queue, Record, Settlement};
 use crate::rules::{LoadedRules, RuleStore};
-use crate::telemetry::metric::Metric;
 
-pub use adapt::{Adapter, TransformLog};
+pub use adapt::{Adapter, TransformLog, builtins};
 pub use coalesce_buffer::CoalesceBuffer;
-use dedupe::DedupeCache;
-use health::Health;
-use ordering::{Block, RunOrder, RunTicket};
-use outbound::{OutboundEvent, Run};
-pub use outcome::{Outcome, Report, Settled};
-use plan::Attempt;
-pub(crate) use plan::after_panic;
+pub use observe::Observer;
+pub use outcome::{Outcome, OutcomeRecord, Settled};
+pub use panics::guard;
 pub use preview::{Preview, preview};
-use retry_log::Pace;
+pub use renames::Rename;
 
-/// Everything a batch needs, set up once.
-#[derive(Debug)]
+use adapt::{AdaptedRun, LookupResults};
+use decode::decode;
+use dedupe::DedupeCache;
+use delivery::{OutboundEvent, RunDelivery};
+use health::Health;
+use observe::{
+    LogObserver, MetricsObserver, RetryLines, count_attempts, log_health, log_separated,
+    register_rules, set_target_up,
+};
+use ordering::{Block, RunOrder, RunTicket, by_run};
+use outcome::{Decided, Pending, settle};
+use panics::isolate;
+use retry::{Attempt, RetryPolicy};
+
+/// How long before its visibility timeout, or the end of a function's time, a batch has to stop: to hand back events and
+/// send dead letters.
+pub const MARGIN: Duration = Duration::from_secs(3);
+
+/// What of that margin the queue may take, however slow it is: the rest is for the answer to Lambda.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// Everything between the queue and one target.
 pub struct Pipeline {
+    /// Where events come from.
+    queue: Queue,
     /// Where events go.
     pub target: Target,
     /// The rules file.
     pub rules: RuleStore,
-    /// What is done to them besides.
-    pub prepare: Arc<Adapter>,
-    /// The look-ups of Redshift names.
-    pub lookups: Lookups,
-    /// Posts under way at once, of all batches together.
-    in_flight: Semaphore,
-    order: RunOrder,
-    /// After how many tries an event becomes a dead letter.
-    pub max_receives: u32,
-    /// How ingest judges.
+    adapter: Arc<Adapter>,
+    lookups: Lookups,
+    /// Bounds the deliveries in flight, of all batches together.
+    deliveries: Semaphore,
+    retry: RetryPolicy,
+    /// How ingest validates.
     level: Level,
-    /// What was delivered a moment ago, and is not to be again.
-    delivered: DedupeCache,
-    /// Whether the target takes events.
-    health: Mutex<Health>,
-    /// Somebody looks at it by the clock: what lasts is not told with every batch.
-    watched: bool,
-    /// The process is about to end.
+    order: RunOrder,
+    dedupe: DedupeCache,
+    buffer: Mutex<CoalesceBuffer>,
+    health: Arc<Mutex<Health>>,
+    observers: Vec<Box<dyn Observer>>,
+    /// Whether the process is about to end.
     stopping: AtomicBool,
-    /// It ends now, whatever the target does.
+    /// Ends the deliveries in flight.
     cut_off: CancellationToken,
 }
 
+/// A batch that was admitted: each of its runs has its place behind the runs of the batches before.
+#[must_use = "the events of a batch have no outcome yet"]
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    decided: Vec<Decided>,
+    runs: Vec<Run>,
+    shared: Shared,
+}
+
+#[derive(Debug)]
+struct Run {
+    ticket: RunTicket,
+    events: Vec<Pending>,
+    /// Bounds the events in hand; released when the run is delivered.
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+/// What the runs of a batch share.
+#[derive(Debug)]
+struct Shared {
+    rules: Arc<LoadedRules>,
+    deadline: Instant,
+    /// Why no further event is attempted: the target accepts nothing.
+    halt: OnceLock<Failure>,
+}
+
 impl Pipeline {
-    /// Puts the parts together as they are configured.
+    /// Creates the pipeline of a function, whose batches are all there is of its life.
     pub fn new(
         config: &config::Config,
+        queue: Queue,
         target: Target,
         lookups: Lookups,
         rules: RuleStore,
     ) -> Pipeline {
-        let prepare = Adapter {
+        let adapter = Adapter {
             target: target.name().clone(),
-            redshift: config.redshift.clone(),
             capabilities: target.capabilities(),
         };
-        let max_receives = config.queue.max_attempts();
+        let health = Arc::new(Mutex::default());
+        let log = LogObserver {
+            retries: RetryLines::EveryBatch,
+            health: health.clone(),
+        };
         Pipeline {
+            queue,
             target,
             rules,
-            prepare: Arc::new(prepare),
+            adapter: Arc::new(adapter),
             lookups,
-            in_flight: Semaphore::new(config.batch.concurrency),
-            order: RunOrder::default(),
-            max_receives,
+            deliveries: Semaphore::new(config.batch.concurrency),
+            retry: RetryPolicy {
+                max_attempts: config.queue.max_attempts(),
+            },
             level: config.ingest.level,
-            delivered: DedupeCache::within(config.batch.deduplication_window),
-            health: Mutex::default(),
-            watched: false,
+            order: RunOrder::default(),
+            dedupe: DedupeCache::new(config.batch.deduplication_window),
+            buffer: Mutex::new(CoalesceBuffer::disabled()),
+            health,
+            observers: vec![Box::new(log), Box::new(MetricsObserver)],
             stopping: AtomicBool::new(false),
             cut_off: CancellationToken::new(),
         }
     }
 
-    /// The same in a process that calls [`watch`](Self::watch) now and then.
+    /// The same for a process that lives on between batches, and calls [`watch`](Self::watch) now and then: `buffer` holds
+    /// events back, `observers` learn of outcomes besides log and metrics.
     #[must_use]
-    pub(crate) fn watched(self) -> Pipeline {
+    pub(crate) fn long_lived(
+        self,
+        buffer: CoalesceBuffer,
+        observers: Vec<Box<dyn Observer>>,
+    ) -> Pipeline {
+        let log = LogObserver {
+            retries: RetryLines::limited(),
+            health: self.health.clone(),
+        };
+        let own: [Box<dyn Observer>; 2] = [Box::new(log), Box::new(MetricsObserver)];
         Pipeline {
-            watched: true,
+            buffer: Mutex::new(buffer),
+            observers: own.into_iter().chain(observers).collect(),
             ..self
         }
     }
 
-    /// Tells what is due of the target's health. `waiting` is how many events wait in the queue, if that is known.
-    pub(crate) fn watch(&self, waiting: Option<u64>) {
-        let (notice, is_down) = {
-            let mut health = self.health();
-            (health.tick(Instant::now()), health.is_down())
-        };
-        let up = if is_down { 0.0 } else { 1.0 };
-        Metric::TargetUp.set([self.target.name().shared().into()], up);
-        if let Some(notice) = notice {
-            retry_log::health(&notice, self.target.name(), waiting);
+    /// Processes a batch. Returns what was settled: not what the coalesce buffer holds back, but what it releases.
+    pub async fn process(&self, records: Vec<Record>, deadline: Instant) -> Vec<Settled> {
+        let batch = self.admit(records, deadline).await;
+        self.complete(batch).await
+    }
+
+    /// The first half of [`process`](Self::process): decodes, holds back, orders. Batches are admitted one after another.
+    pub(crate) async fn admit(&self, records: Vec<Record>, deadline: Instant) -> InFlight {
+        self.rules.refresh().await;
+        let rules = self.rules.current();
+        let (records, mut decided) = self.fetch_bodies(records).await;
+        let mut events = Vec::new();
+        for record in records {
+            match decode(record, self.level) {
+                Ok(event) => events.push(event),
+                Err(invalid) => decided.push(*invalid),
+            }
+        }
+        let target = self.target.name().as_str();
+        let now = Instant::now();
+        let released = self.buffer().offer(events, &rules.rules, target, now);
+        let deadline = released.limit(deadline, now);
+        let runs = by_run(released.events)
+            .into_iter()
+            .map(|(key, events)| Run {
+                ticket: self.order.ticket(key),
+                events,
+                permit: None,
+            });
+        InFlight {
+            decided,
+            runs: runs.collect(),
+            shared: Shared {
+                rules,
+                deadline,
+                halt: OnceLock::new(),
+            },
         }
     }
 
-    /// Begins the counters of the rules in use at zero.
-    pub(crate) fn begin_rules(&self) {
-        for rule in self.rules.current().rules.names() {
-            for metric in [Metric::Dropped, Metric::RuleFailures] {
-                metric.add(
-                    [self.target.name().shared().into(), rule.to_owned().into()],
-                    0,
-                );
+    /// The second half of [`process`](Self::process): transforms, delivers, settles, publishes. Batches overlap.
+    pub(crate) async fn complete(&self, batch: InFlight) -> Vec<Settled> {
+        let InFlight {
+            mut decided,
+            runs,
+            shared,
+        } = batch;
+        let mut blocked = Vec::new();
+        let runs = runs.into_iter().map(|run| self.deliver_run(run, &shared));
+        for (run, block) in join_all(runs).await {
+            decided.extend(run);
+            blocked.extend(block);
+        }
+        let until = shared.deadline + SETTLE;
+        let mut settled = settle(&self.queue, decided, self.target.name(), until).await;
+        // Only now: the visibility timeout counts from the settlement.
+        for (ticket, block) in blocked {
+            ticket.block_run(block, Instant::now());
+        }
+        self.publish(&mut settled);
+        settled
+    }
+
+    /// Fetches the bodies that were too large for the queue, and decides the records that have none.
+    async fn fetch_bodies(&self, records: Vec<Record>) -> (Vec<Record>, Vec<Decided>) {
+        let (records, without) = self.queue.fetch_bodies(records).await;
+        let decided = without.into_iter().map(|(record, error)| {
+            let outcome = self.retry.without_body(error, &record.id, record.attempts);
+            Decided::without_event(record, outcome)
+        });
+        (records, decided.collect())
+    }
+
+    /// Delivers the events of one run. Returns its ticket, too, if later events of the run have to wait.
+    async fn deliver_run(
+        &self,
+        run: Run,
+        shared: &Shared,
+    ) -> (Vec<Decided>, Option<(RunTicket, Block)>) {
+        let Run {
+            ticket,
+            events,
+            permit: _permit,
+        } = run;
+        let lookups = self.look_up(&events, shared).await;
+        if !ticket.ready(shared.deadline).await {
+            let late = events.into_iter().map(|event| {
+                let outcome = self.retry.out_of_time(event.attempts());
+                event.decide(outcome)
+            });
+            return (late.collect(), None);
+        }
+        let queue_ids = events.iter().map(|event| event.record.queue_id.clone());
+        let earlier = ticket.block(queue_ids, Instant::now());
+        // Behind those before it, so that an event that was sent again finds the first one delivered.
+        let version = &shared.rules.version;
+        let (unique, duplicates) = self.dedupe.partition(events, version, Instant::now());
+        let adapted = self.adapt(unique, lookups, shared).await;
+        let mut decided = adapted.decided;
+        let mut delivery = RunDelivery::new(self.retry, adapted.outbound, earlier);
+        while let Some(event) = delivery.next(shared.halt.get()) {
+            let (id, started) = (event.id.clone(), Instant::now());
+            let attempt = self.attempt(event, shared).await;
+            if let Some(error) = delivery.record(&attempt, started.elapsed()) {
+                log_separated(&id, self.target.name(), &error);
             }
         }
+        let (delivered, block) = delivery.finish();
+        decided.extend(delivered);
+        let decided = self.dedupe.resolve(duplicates, decided, Instant::now());
+        (decided, block.map(|block| (ticket, block)))
+    }
+
+    /// Looks up the names that the rules need. Slow look-ups hold up no other run.
+    async fn look_up(&self, events: &[Pending], shared: &Shared) -> LookupResults {
+        let target = self.target.name().as_str();
+        let names: BTreeSet<_> = events
+            .iter()
+            .filter_map(|event| isolate(|| shared.rules.rules.lookups(&event.event, target)).ok())
+            .flatten()
+            .collect();
+        self.lookups.resolve(names).await
+    }
+
+    /// Applies the rules. Those that are code may take their time: they run on a thread of their own, so that other runs
+    /// are delivered meanwhile.
+    async fn adapt(
+        &self,
+        events: Vec<Pending>,
+        lookups: LookupResults,
+        shared: &Shared,
+    ) -> AdaptedRun {
+        let (retry, deadline) = (self.retry, shared.deadline);
+        let expired = move |attempts| {
+            let is_late = Instant::now() >= deadline;
+            is_late.then(|| retry.rules_slow(attempts))
+        };
+        let rules = &shared.rules;
+        if !rules.rules.run_code() {
+            return self.adapter.adapt(&rules.rules, events, &lookups, expired);
+        }
+        let (adapter, rules) = (self.adapter.clone(), rules.clone());
+        let adapting = tokio::task::spawn_blocking(move || {
+            adapter.adapt(&rules.rules, events, &lookups, expired)
+        });
+        match adapting
+            .await
+            .map_err(tokio::task::JoinError::try_into_panic)
+        {
+            Ok(adapted) => adapted,
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            // The runtime is shutting down: the queue redelivers the events.
+            Err(Err(_cancelled)) => AdaptedRun::default(),
+        }
+    }
+
+    /// Makes one attempt, as soon as there is a free slot.
+    async fn attempt(&self, event: &OutboundEvent, shared: &Shared) -> Attempt {
+        let deadline = shared.deadline;
+        let Ok(Ok(_slot)) = timeout_at(deadline, self.deliveries.acquire()).await else {
+            return Attempt::OutOfTime;
+        };
+        if let Some(failure) = shared.halt.get() {
+            return Attempt::Skipped(failure.clone());
+        }
+        let delivery = self.target.deliver(&event.id, &event.event, deadline);
+        let report = tokio::select! {
+            report = timeout_at(deadline, delivery) => report.ok(),
+            () = self.cut_off.cancelled() => return Attempt::Stopped,
+        };
+        let name = self.target.name();
+        count_attempts(name, report.as_ref());
+        let Some(delivery) = report.and_then(|report| report.delivery) else {
+            return match self.stopping.load(Ordering::Acquire) {
+                true => Attempt::Stopped,
+                false => Attempt::OutOfTime,
+            };
+        };
+        let notice = self.health().saw(&delivery, &event.id, Instant::now());
+        if let Some(notice) = notice {
+            log_health(&notice, name, None);
+        }
+        if let Delivery::Transient(failure) = &delivery
+            && failure.scope == Scope::Target
+        {
+            let _ = shared.halt.set(failure.clone()); // the first failure is as good as the second
+        }
+        Attempt::Answered(delivery)
+    }
+
+    fn publish(&self, settled: &mut [Settled]) {
+        let outcomes: Vec<OutcomeRecord> = (settled.iter_mut())
+            .filter_map(Settled::take_outcome)
+            .collect();
+        for observer in &self.observers {
+            observer.observe(&outcomes);
+        }
+    }
+
+    /// Settles the records of a batch that panicked. Returns those that will be received again.
+    pub(crate) async fn recover(&self, records: Vec<Record>) -> Vec<Record> {
+        let is_alone = records.len() == 1;
+        let settlement = |record: &Record| {
+            let (id, attempts) = (&record.id, record.attempts);
+            self.retry.after_panic(id, attempts, is_alone)
+        };
+        let settlements: Vec<_> = (records.iter())
+            .map(|record| (record, settlement(record)))
+            .collect();
+        let until = Instant::now() + SETTLE;
+        let _ = self.queue.settle(&settlements, until).await; // what fails is redelivered all the same
+        let again: BTreeSet<String> = settlements
+            .iter()
+            .filter(|(_, settlement)| matches!(settlement, Settlement::Retry(_)))
+            .map(|(record, _)| record.queue_id.clone())
+            .collect();
+        let again = |record: &Record| again.contains(&record.queue_id);
+        records.into_iter().filter(again).collect()
+    }
+
+    /// Whether an event that is held back has waited long enough.
+    pub(crate) fn is_due(&self) -> bool {
+        self.buffer().is_due(Instant::now())
+    }
+
+    /// For how long events may have been held back before they are delivered.
+    pub(crate) fn coalesce_window(&self) -> Duration {
+        self.buffer().window()
+    }
+
+    /// Takes out everything that is held back, to be handed back to the queue.
+    pub(crate) fn drain(&self) -> Vec<Record> {
+        self.buffer().drain()
+    }
+
+    /// The buffer; an empty one after a panic, as the queue gives out again what it held.
+    fn buffer(&self) -> MutexGuard<'_, CoalesceBuffer> {
+        self.buffer.lock().unwrap_or_else(|poisoned| {
+            self.buffer.clear_poison();
+            let mut buffer = poisoned.into_inner();
+            buffer.clear();
+            buffer
+        })
     }
 
     fn health(&self) -> MutexGuard<'_, Health> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How the tries of a batch that will be repeated are told.
-    fn pace(&self) -> Pace {
-        match (self.watched, self.health().is_down()) {
-            (false, _) => Pace::EveryBatch,
-            (true, false) => Pace::Limited,
-            (true, true) => Pace::Down,
+    /// Reports the target's health by the clock. `waiting` is how many events wait in the queue, if that is known.
+    pub(crate) fn watch(&self, waiting: Option<u64>) {
+        let (notice, is_down) = {
+            let mut health = self.health();
+            (health.tick(Instant::now()), health.is_down())
+        };
+        set_target_up(self.target.name(), !is_down);
+        if let Some(notice) = notice {
+            log_health(&notice, self.target.name(), waiting);
         }
     }
 
-    /// Ends what waits for its turn to be posted: the process is about to end. What is on its way is not disturbed.
+    /// Registers the counters of the rules in use at zero.
+    pub(crate) fn register_rules(&self) {
+        let rules = self.rules.current();
+        register_rules(self.target.name(), rules.rules.names());
+    }
+
+    /// Ends what waits to be delivered: the process is about to end. Deliveries in flight are not disturbed.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         self.target.stop();
     }
 
-    /// Ends what is on its way, too: there is no more time to wait for its answer.
+    /// Ends the deliveries in flight, too: there is no more time to wait for the target.
     pub fn cut_off(&self) {
         self.cut_off.cancel();
     }
-
-    /// Takes in that a batch with `records` ended in a panic, before it was told what became of them.
-    pub(crate) fn not_told(&self, records: &[Record]) {
-        self.delivered.not_told(records);
-    }
 }
 
-/// Records that were taken in, on their way to the target: each run has its place behind those taken before.
-#[derive(Debug)]
-pub struct InFlightBatch {
-    report: Report,
-    rules: Arc<LoadedRules>,
-    runs: Vec<RunBatch>,
-    deadline: Instant,
-}
-
-#[derive(Debug)]
-struct RunBatch {
-    turn: RunTicket,
-    events: Vec<(Record, Event)>,
-    /// Given back when they are dealt with.
-    _room: Option<OwnedSemaphorePermit>,
-}
-
-/// A run of which something waits for another try: its turn is not over before the queue knows.
-struct BlockedRun {
-    turn: RunTicket,
-    after: Duration,
-    by: String,
-    failure: Failure,
-}
-
-impl InFlightBatch {
-    /// All of it that is not yet settled.
-    pub fn records(&self) -> Vec<Record> {
-        let settled = self.report.settled.iter().map(|settled| &settled.record);
+impl InFlight {
+    /// The records that have no settlement yet.
+    pub(crate) fn records(&self) -> Vec<Record> {
+        let decided = self.decided.iter().map(|decided| &decided.record);
         let events = self.runs.iter().flat_map(|run| &run.events);
-        let events = events.map(|(record, _)| record);
-        settled.chain(events).cloned().collect()
+        let records = decided.chain(events.map(|event| &event.record));
+        records.cloned().collect()
     }
 
-    /// When it has to be done.
-    pub fn deadline(&self) -> Instant {
-        self.deadline
-    }
-
-    /// Gives each run its share of the room that its caller has for events in hand.
-    #[must_use]
-    pub fn with_room(mut self, mut room: OwnedSemaphorePermit) -> InFlightBatch {
+    /// Gives each run its share of a permit for events in hand.
+    pub(crate) fn with_permit(mut self, mut permit: OwnedSemaphorePermit) -> InFlight {
         for run in &mut self.runs {
-            run._room = room.split(run.events.len().min(room.num_permits()));
+            run.permit = permit.split(run.events.len().min(permit.num_permits()));
         }
         self
     }
 }
-
-/// Handles a batch and settles it with its queue, telling each outcome once. What `hold` keeps for later is not among
-/// them; what it lets go of is.
-pub async fn run(
-    pipeline: &Pipeline,
-    queue: &Queue,
-    hold: &mut CoalesceBuffer,
-    records: Vec<Record>,
-    deadline: Instant,
-) -> Report {
-    let taken = take(pipeline, queue, hold, records, deadline).await;
-    finish(pipeline, queue, taken).await
-}
-
-/// The first half of [`run`]: what is taken before stays before, whenever it is [finished](finish).
-pub async fn take(
-    pipeline: &Pipeline,
-    queue: &Queue,
-    hold: &mut CoalesceBuffer,
-    records: Vec<Record>,
-    deadline: Instant,
-) -> InFlightBatch {
-    pipeline.rules.refresh().await;
-    let rules = pipeline.rules.current();
-    let (records, unread) = queue.fetch_bodies(records).await;
-    let mut report = Report::default();
-    for (record, why) in unread {
-        let outcome = plan::unread(why, &record, pipeline.max_receives);
-        report.push(record, None, outcome);
-    }
-    let mut events = Vec::new();
-    for record in records {
-        match plan::read(&record, pipeline.level) {
-            Ok(event) => events.push((record, event)),
-            Err(outcome) => report.push(record, None, outcome),
-        }
-    }
-    let passed = hold.pass(
-        events,
-        &rules.rules,
-        pipeline.prepare.target.as_str(),
-        hold.clock(),
-    );
-    let deadline = passed.in_time(deadline);
-    let runs = plan::runs(passed.events).into_iter();
-    let runs = runs.map(|(key, events)| RunBatch {
-        turn: pipeline.order.turn(key),
-        events,
-        _room: None,
-    });
-    InFlightBatch {
-        report,
-        rules,
-        runs: runs.collect(),
-        deadline,
-    }
-}
-
-/// The second half of [`run`]: transforms, delivers, settles, tells.
-pub async fn finish(pipeline: &Pipeline, queue: &Queue, taken: InFlightBatch) -> Report {
-    let InFlightBatch {
-        mut report,
-        rules,
-        runs,
-        deadline,
-    } = taken;
-    let halt = OnceLock::new();
-    let runs = runs
-        .into_iter()
-        .map(|run| deliver_run(pipeline, &rules, run, &halt, deadline));
-    let mut held_up = Vec::new();
-    for (settled, held) in join_all(runs).await {
-        report.settled.extend(settled);
-        held_up.extend(held);
-    }
-    let settlements: Vec<_> = report
-        .settled
-        .iter()
-        .map(|settled| (&settled.record, settled.settlement()))
-        .collect();
-    let answers = queue.settle(&settlements, deadline + SETTLE).await;
-    // Only now: the time out of sight counts from the settlement.
-    for held in held_up {
-        held.turn.hold(Block {
-            until: Instant::now() + held.after,
-            by: held.by,
-            failure: held.failure,
-        });
-    }
-    report.conclude(answers, pipeline.target.name(), pipeline.pace());
-    report
-}
-
-/// Delivers the events of one run, one after another. With the turn, where later ones of the run have to wait.
-async fn deliver_run(
-    pipeline: &Pipeline,
-    rules: &Arc<LoadedRules>,
-    run: RunBatch,
-    halt: &OnceLock<Failure>,
-    deadline: Instant,
-) -> (Vec<Settled>, Option<BlockedRun>) {
-    let RunBatch {
-        turn,
-        events,
-        _room,
-    } = run;
-    let answers = Arc::new(look_up(pipeline, rules, &events).await);
-    if !turn.ready(deadline).await {
-        let late = |(record, event)| {
-            let outcome = plan::out_of_time(&record, pipeline.max_receives);
-            Settled::new(record, Some(event), outcome)
-        };
-        return (events.into_iter().map(late).collect(), None);
-    }
-    let earlier = turn.held(events.iter().map(|(record, _)| record.queue_id.clone()));
-    // In its turn, so that what was sent again finds its first one delivered.
-    let mut apart = (pipeline.delivered).apart(events, &rules.version, Instant::now());
-    let events = std::mem::take(&mut apart.events);
-    let mut run = transformed(pipeline, rules, events, &answers, deadline).await;
-    let (mut held, mut by) = earlier.map(|held| (held.failure, held.by)).unzip();
-    let mut held_up: Option<(Duration, Failure)> = None;
-    while let Some(parcel) = run.parcels.pop_front() {
-        let started = Instant::now();
-        let tried = match held.as_ref().or(halt.get()) {
-            Some(failure) => Attempt::Untried(failure.clone()),
-            None => post(pipeline, &parcel, halt, deadline).await,
-        };
-        if let Some(why) = plan::goes_apart(&tried, parcel.carries, parcel.receives()) {
-            warn!(
-                id = parcel.id,
-                reason = why,
-                "target rejected merged event; delivering its parts separately"
-            );
-            pipeline.prepare.apart(parcel, &mut run);
-            continue;
-        }
-        note_failure(&tried, &parcel, halt, &mut held);
-        let holds = plan::holds(&tried, parcel.receives());
-        let pace = plan::wait(&parcel.id, parcel.receives());
-        for item in parcel.items {
-            let mut outcome = plan::outcome(&tried, &item.record, pace, pipeline.max_receives);
-            if let (Outcome::Retry { after, .. }, Some(failure)) = (&mut outcome, &holds) {
-                // Not before what it waits for.
-                *after = held_up.map_or(*after, |(before, _)| before.max(*after));
-                held_up = Some((*after, failure.clone()));
-                by.get_or_insert_with(|| item.record.queue_id.clone());
-            }
-            run.settled.push(Settled {
-                took: started.elapsed(),
-                ..Settled::new(item.record, Some(item.event), outcome).told(item.told)
-            });
-        }
-    }
-    let held_up = held_up.zip(by).map(|((after, failure), by)| BlockedRun {
-        turn,
-        after,
-        by,
-        failure,
-    });
-    let settled = (pipeline.delivered).together(apart, run.settled, Instant::now());
-    (settled, held_up)
-}
-
-/// The answers to the look-ups of a run: slow ones hold up no other.
-async fn look_up(
-    pipeline: &Pipeline,
-    rules: &Arc<LoadedRules>,
-    events: &[(Record, Event)],
-) -> adapt::Answers {
-    let wanted: BTreeSet<_> = events
-        .iter()
-        .filter_map(|(_, event)| {
-            plan::guarded(|| pipeline.prepare.wanted(&rules.rules, event)).ok()
-        })
-        .flatten()
-        .collect();
-    pipeline.lookups.resolve(wanted).await
-}
-
-/// Posts one parcel, when there is room for it.
-async fn post(
-    pipeline: &Pipeline,
-    parcel: &OutboundEvent,
-    halt: &OnceLock<Failure>,
-    deadline: Instant,
-) -> Attempt {
-    let Ok(Ok(_room)) = timeout_at(deadline, pipeline.in_flight.acquire()).await else {
-        return Attempt::OutOfTime;
-    };
-    if let Some(failure) = halt.get() {
-        return Attempt::Untried(failure.clone());
-    }
-    let post = pipeline.target.deliver(&parcel.id, &parcel.event, deadline);
-    let tries = tokio::select! {
-        tries = timeout_at(deadline, post) => tries,
-        () = pipeline.cut_off.cancelled() => return Attempt::Stopped,
-    };
-    outcome::tries(pipeline.target.name(), &tries);
-    let delivery = tries.ok().and_then(|tries| tries.delivery);
-    match delivery {
-        Some(delivery) => {
-            let notice = (pipeline.health()).saw(&delivery, &parcel.id, Instant::now());
-            if let Some(notice) = notice {
-                retry_log::health(&notice, pipeline.target.name(), None);
-            }
-            Attempt::Answered(delivery)
-        }
-        None if pipeline.stopping.load(Ordering::Acquire) => Attempt::Stopped,
-        None => Attempt::OutOfTime,
-    }
-}
-
-/// The run as what is to be delivered. Rules that are code may take their time: they get a thread of their own, so that
-/// deliveries of other runs go on.
-async fn transformed(
-    pipeline: &Pipeline,
-    rules: &Arc<LoadedRules>,
-    run: Vec<(Record, Event)>,
-    answers: &Arc<adapt::Answers>,
-    deadline: Instant,
-) -> Run {
-    let max_receives = pipeline.max_receives;
-    let late = move |record: &Record| {
-        let is_late = Instant::now() >= deadline;
-        is_late.then(|| plan::rules_slow(record, max_receives))
-    };
-    if !rules.rules.run_code() {
-        return pipeline.prepare.run(&rules.rules, run, answers, late);
-    }
-    let (prepare, rules, answers) = (pipeline.prepare.clone(), rules.clone(), answers.clone());
-    let running =
-        tokio::task::spawn_blocking(move || prepare.run(&rules.rules, run, &answers, late));
-    match running.await {
-        Ok(run) => run,
-        Err(error) => {
-            // Unsettled, they come again. What can panic is caught event by event.
-            error!(%error, "transform task panicked; events will be redelivered");
-            Run::default()
-        }
-    }
-}
-
-/// Remembers a failure that others would only share: all of the batch, or the rest of this run.
-fn note_failure(
-    tried: &Attempt,
-    parcel: &OutboundEvent,
-    halt: &OnceLock<Failure>,
-    held: &mut Option<Failure>,
-) {
-    let Attempt::Answered(Delivery::Transient(failure)) = tried else {
-        return;
-    };
-    match failure.scope {
-        Scope::Target => {
-            let _ = halt.set(failure.clone()); // the first reason is as good as the second
-        }
-        Scope::Event if plan::holds_its_run(parcel.receives()) => *held = Some(failure.clone()),
-        Scope::Event => {}
-    }
-}
-
-/// How long before a function's time is over its batch has to stop: to hand back and send dead letters.
-pub const MARGIN: Duration = Duration::from_secs(3);
-
-/// What of that margin the queue may take, however slow it is: the rest is for the answer to Lambda.
-const SETTLE: Duration = Duration::from_secs(2);

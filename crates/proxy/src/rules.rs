@@ -17,7 +17,7 @@ use aws::Aws;
 use targets::{Kind, TargetName};
 use tokio::time::Instant;
 use tracing::{error, info};
-use transform::{Problem, RuleSet, Sources, Transforms};
+use transform::{Builtins, Problem, RuleSet, Sources, Transforms};
 
 use files::{Files, Place, disk};
 
@@ -62,6 +62,7 @@ pub struct RuleStore {
     hash_key: Option<Vec<u8>>,
     max_window: Option<Duration>,
     target_names: Vec<String>,
+    builtins: Builtins,
     refresh_interval: Duration,
     current: RwLock<Arc<LoadedRules>>,
     last_check: Mutex<LastCheck>,
@@ -105,6 +106,8 @@ pub struct RuleOptions {
     pub max_window: Option<Duration>,
     /// The name of the target; rules may also name a kind of target, so that one file serves several configurations.
     pub target: Option<TargetName>,
+    /// The rules that the target needs: they follow those of the file.
+    pub builtins: Builtins,
 }
 
 impl RuleOptions {
@@ -142,9 +145,10 @@ impl RuleStore {
             transforms: options.transforms,
             hash_key,
             max_window: options.max_window,
+            builtins: options.builtins.clone(),
             refresh_interval: config.refresh,
             current: RwLock::new(Arc::new(LoadedRules {
-                rules: RuleSet::default(),
+                rules: RuleSet::default().with_builtins(&options.builtins),
                 version: "none".to_owned(),
             })),
             last_check: Mutex::new(LastCheck {
@@ -323,7 +327,7 @@ impl RuleStore {
         let rules = rules.and_then(|rules| check_window(rules, self.max_window));
         let rules = rules.map_err(invalid)?;
         Ok(LoadedRules {
-            rules,
+            rules: rules.with_builtins(&self.builtins),
             version: files.version(),
         })
     }

@@ -18,15 +18,14 @@ use std::time::Duration;
 use aws::Aws;
 use targets::Store;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
-use transform::Transforms;
+use transform::{Builtins, Transforms};
 
 use crate::config::{Config, KeyRole, Part};
 use crate::ingest::{Hosts, Ingest, router};
-use crate::pipeline::{CoalesceBuffer, Pipeline, Report};
+use crate::pipeline::{CoalesceBuffer, Observer, Pipeline};
 use crate::queue::{Queue, QueueConfig};
 use crate::rules::RuleOptions;
 use crate::setup;
@@ -53,7 +52,7 @@ pub struct Served {
     stop: CancellationToken,
     tasks: JoinSet<()>,
     queue: Queue,
-    batch: Option<Arc<Pipeline>>,
+    pipeline: Option<Arc<Pipeline>>,
 }
 
 /// Why a proxy has to end although nobody asked it to stop.
@@ -66,11 +65,11 @@ pub enum Ended {
     Storage,
 }
 
-/// Starts a proxy. `watcher` is sent each batch that is done, for those who show it.
+/// Starts a proxy. `observers` learn of the outcome of each event, besides log and metrics.
 pub async fn start(
     config: &Config,
     prometheus: Prometheus,
-    watcher: Option<mpsc::UnboundedSender<Report>>,
+    observers: Vec<Box<dyn Observer>>,
     transforms: Transforms,
 ) -> anyhow::Result<Served> {
     let aws = Aws::new();
@@ -85,26 +84,20 @@ pub async fn start(
     if config.only != Some(Part::Ingest) {
         let (visible, older) = (config.queue.visibility_timeout(), older(config));
         let options = rule_options(config, transforms);
-        let batch = Arc::new(
-            setup::batch(config, &aws, options, claim.clone())
-                .await?
-                .watched(),
-        );
-        store = batch.target.store().cloned();
-        // A FIFO queue gives out nothing more of a run while an event of it is held.
-        let hold = match config.queue.is_fifo() {
-            true => CoalesceBuffer::nothing(),
-            false => CoalesceBuffer::between_batches(visible, older),
+        // A FIFO queue gives out nothing more of a run while an event of it is held back.
+        let buffer = match config.queue.is_fifo() {
+            true => CoalesceBuffer::disabled(),
+            false => CoalesceBuffer::new(visible, older),
         };
-        watched = Some(batch.clone());
-        worker = Some(Worker::new(
-            batch,
-            queue.clone(),
-            config.clone(),
-            stop.clone(),
-            watcher,
-            hold,
-        ));
+        let pipeline = setup::pipeline(config, &aws, queue.clone(), options, claim.clone()).await?;
+        let pipeline = Arc::new(pipeline.long_lived(buffer, observers));
+        store = pipeline.target.store().cloned();
+        watched = Some(pipeline.clone());
+        let (queue, config, stop) = (queue.clone(), config.clone(), stop.clone());
+        worker = Some(move || {
+            let (queue, config, stop) = (queue.clone(), config.clone(), stop.clone());
+            Worker::new(pipeline.clone(), queue, config, stop).work()
+        });
     }
     setup::warn_of_exposed(config, claim.as_deref());
     // A proxy that only takes out of the queue still answers whether it is alive.
@@ -124,8 +117,7 @@ pub async fn start(
     let router = router(ingest, &config.ingest.path_prefix);
     // Only now that nothing can fail any more.
     if let Some(worker) = worker {
-        let (stop, again) = (stop.clone(), move || worker.anew().work());
-        tasks.spawn(supervised("worker", stop, again));
+        tasks.spawn(supervised("worker", stop.clone(), worker));
     }
     let (most, told) = (config.max_connections, stop.clone());
     tasks.spawn(listen::listen(listener, router, most, told));
@@ -135,7 +127,7 @@ pub async fn start(
         stop,
         tasks,
         queue,
-        batch: watched,
+        pipeline: watched,
     })
 }
 
@@ -144,8 +136,9 @@ pub fn rule_options(config: &Config, transforms: Transforms) -> RuleOptions {
     let visible = config.queue.visibility_timeout();
     RuleOptions {
         transforms,
-        max_window: Some(CoalesceBuffer::longest_window(visible, older(config))),
+        max_window: Some(CoalesceBuffer::max_window(visible, older(config))),
         target: Some(config.target.name.clone()),
+        builtins: Builtins::default(),
     }
 }
 
@@ -160,7 +153,7 @@ fn older(config: &Config) -> Duration {
 impl Served {
     /// Waits until the proxy cannot go on. The process is of no use then, and its supervisor has to start it again.
     pub async fn ended(&mut self) -> Ended {
-        let store = (self.batch.as_ref()).and_then(|batch| batch.target.store());
+        let store = (self.pipeline.as_ref()).and_then(|pipeline| pipeline.target.store());
         let failure = tokio::select! {
             failure = storage_failed(&self.queue, store) => failure,
             ended = self.tasks.join_next() => {
@@ -179,8 +172,8 @@ impl Served {
 
     /// Reads the rules again, opens the file of target `file` again, and checks that the databases are in place.
     pub async fn reload(&self) {
-        if let Some(batch) = &self.batch {
-            batch.rules.reload().await;
+        if let Some(pipeline) = &self.pipeline {
+            pipeline.rules.reload().await;
         }
         match self.verify().await {
             Ok(()) => info!("reloaded"),
@@ -191,8 +184,8 @@ impl Served {
     /// Checks that all open files are the ones that their paths name. After an error, [`Served::ended`] returns.
     async fn verify(&self) -> anyhow::Result<()> {
         let target = async {
-            match &self.batch {
-                Some(batch) => batch.target.reopen().await,
+            match &self.pipeline {
+                Some(pipeline) => pipeline.target.reopen().await,
                 None => Ok(()),
             }
         };
@@ -207,7 +200,7 @@ impl Served {
         if self.queue.has_failed() {
             self.queue.failed().await;
         }
-        let store = (self.batch.as_ref()).and_then(|batch| batch.target.store());
+        let store = (self.pipeline.as_ref()).and_then(|pipeline| pipeline.target.store());
         if let Some(store) = store.filter(|store| store.has_failed()) {
             store.failed().await;
         }
@@ -301,7 +294,7 @@ mod tests {
             stop,
             tasks,
             queue: Queue::Embedded(queue),
-            batch: None,
+            pipeline: None,
         };
         assert_eq!(served.ended().await, Ended::Part);
     }

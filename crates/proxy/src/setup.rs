@@ -15,7 +15,7 @@ use tracing::warn;
 use crate::config::{Config, HashKey, HashKeySource, Part};
 use crate::ingest::Keys;
 use crate::lookup::Lookups;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, builtins};
 use crate::queue::{Embedded, Queue, QueueConfig, Sqs};
 use crate::rules::{RuleOptions, RuleStore};
 use crate::secrets::{self, SecretError};
@@ -214,10 +214,11 @@ async fn secret_text(aws: &Aws, setting: &str, id: &str) -> Result<String, NotSt
     }
 }
 
-/// The batch, ready to run.
-pub async fn batch(
+/// The pipeline, ready to run.
+pub async fn pipeline(
     config: &Config,
     aws: &Aws,
+    queue: Queue,
     options: RuleOptions,
     claim: Option<Arc<Claim>>,
 ) -> Result<Pipeline, NotStarted> {
@@ -235,13 +236,13 @@ pub async fn batch(
         }
         None => None,
     };
+    let target = target(config, aws, claim).await?;
+    let options = RuleOptions {
+        builtins: builtins(target.capabilities(), &config.redshift),
+        ..options
+    };
     let rules = rules(config, hash_key, aws, options).await?;
-    Ok(Pipeline::new(
-        config,
-        target(config, aws, claim).await?,
-        lookups,
-        rules,
-    ))
+    Ok(Pipeline::new(config, queue, target, lookups, rules))
 }
 
 /// The rules, read for the first time.

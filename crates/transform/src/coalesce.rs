@@ -1,13 +1,13 @@
 //! Coalescing: the events of one run become as few as a target needs.
 //!
 //! Here it is decided which events become one and what each of them stands for; `merge` writes the text of one,
-//! `holder` keeps the events of runs that have not ended until more can be merged. Pure: times are parameters.
+//! `run_buffer` keeps the events of runs that have not ended until more can be merged. Pure: times are parameters.
 //! Called by the batch, between queue and target. What is merged says nothing of it in its text.
 
-mod holder;
 #[cfg(test)]
 mod laws;
 mod merge;
+mod run_buffer;
 #[cfg(test)]
 mod tests;
 
@@ -16,8 +16,8 @@ use std::collections::HashMap;
 use openlineage::{Event, EventType, Identity, Subject};
 use uuid::Uuid;
 
-pub use holder::Holder;
 pub use merge::{Unmerged, merge};
+pub use run_buffer::RunBuffer;
 
 /// An event to be delivered, and the events whose outcome its delivery is.
 #[derive(Debug, Clone, PartialEq, Eq)]

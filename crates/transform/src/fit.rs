@@ -85,6 +85,13 @@ pub fn fit(event: &Event, limit: usize) -> Result<Fitted, TooLarge> {
     Ok(Fitted { event, cut })
 }
 
+/// How many facets were cut from an event, as its run facet `lineageProxy_cut` says.
+pub fn cut_facets(event: &Event) -> usize {
+    let note = (event.json()).and_then(|root| root.at(&["run", "facets", plan::NOTE, "count"]));
+    note.and_then(|count| count.text().parse().ok())
+        .unwrap_or(0)
+}
+
 fn rank(facet: &str, forwarded: bool) -> Rank {
     match facet {
         "symlinks"

@@ -23,18 +23,19 @@ pub use action::{
     Pointer, Redact, Strip, Tag, add_owners, add_tags, connection_secrets, redact_text,
     sql_literals, sql_literals_in,
 };
-pub use coalesce::{Holder, Merged, Unmerged, coalesce, merge};
+pub use coalesce::{Merged, RunBuffer, Unmerged, coalesce, merge};
 pub use diff::{Difference, diff};
 pub use endpoint::{Endpoint, Flavour, ShortName};
-pub use fit::{Cut, Fitted, TooLarge, fit};
+pub use fit::{Cut, Fitted, TooLarge, cut_facets, fit};
 pub use module::{Module, ModuleLimits};
 pub use plugin::{BuildTransform, Transform, TransformError, TransformOutput, Transforms};
 pub use redshift::{Change, Lookup, Redshift, Rewritten, Style, Unresolved};
 pub use rules::yaml;
 pub use rules::{
-    Coalesce, Context, Example, ExampleResult, Failure, Glob, NameMismatch, NamePosition, Problem,
-    RuleSet, RuleStep, SCHEMA, Sources, StepOutcome, Transformation, UnmetCondition, UntouchedName,
-    Verdict, name_positions,
+    Builtins, Coalesce, Context, DATASET_EVENTS, Example, ExampleResult, Failure, Glob, JOB_EVENTS,
+    JobEventAction, NameMismatch, NamePosition, Problem, REDSHIFT_NAMES, RuleSet, RuleStep, SCHEMA,
+    SIZE_LIMIT, Sources, StepOutcome, Transformation, UnmetCondition, UntouchedName, Verdict,
+    name_positions,
 };
 pub use run_event::run_event;
 pub use script::{Script, ScriptError, ScriptLimits};

@@ -5,6 +5,7 @@
 //! rule looks further into it than its conditions have to. Called by the pipeline and by `lineage-proxy transform`. What
 //! actions do is in `crate::action`.
 
+mod builtin;
 mod distinct;
 mod examples;
 mod explain;
@@ -29,6 +30,9 @@ use crate::endpoint::ShortName;
 use crate::redshift::{Lookup, Unresolved};
 use when::When;
 
+pub use builtin::{
+    Builtins, DATASET_EVENTS, JOB_EVENTS, JobEventAction, REDSHIFT_NAMES, SIZE_LIMIT,
+};
 pub(crate) use distinct::{Uniqueness, rewrite_distinct};
 pub use examples::{Example, ExampleResult, Failure};
 pub use explain::{NameMismatch, NamePosition, UntouchedName, name_positions};
@@ -49,6 +53,8 @@ pub const SCHEMA: &str = include_str!("../transforms.schema.json");
 #[derive(Debug, Clone, Default)]
 pub struct RuleSet {
     rules: Vec<Rule>,
+    /// What the target needs: they follow the rules of the file.
+    builtins: Vec<Rule>,
     /// Which events of a run are merged, if any.
     pub coalesce: Option<Coalesce>,
     examples: Vec<Example>,
@@ -153,19 +159,19 @@ impl RuleSet {
         read::read(text, sources)
     }
 
-    /// How many rules there are.
+    /// How many rules the file has.
     pub fn len(&self) -> usize {
         self.rules.len()
     }
 
     /// Whether there is nothing to do for any event.
     pub fn is_empty(&self) -> bool {
-        self.rules.is_empty() && self.coalesce.is_none()
+        self.rules.is_empty() && self.builtins.is_empty() && self.coalesce.is_none()
     }
 
-    /// The names of the rules, in order.
+    /// The names of all rules, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.rules.iter().map(|rule| &*rule.name)
+        self.all().map(|rule| &*rule.name)
     }
 
     /// The examples in the file.
@@ -176,6 +182,11 @@ impl RuleSet {
     /// What can never do anything: valid, but surely not what was meant.
     pub fn warnings(&self) -> &[Problem] {
         &self.warnings
+    }
+
+    /// The rules of the file, then the built-in ones.
+    fn all(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter().chain(&self.builtins)
     }
 
     /// The rule of that name by itself.
@@ -195,14 +206,15 @@ impl RuleSet {
     /// The Redshift names that have to be looked up before [`apply`](Self::apply).
     pub fn lookups(&self, event: &Event, target: &str) -> BTreeSet<ShortName> {
         let mut names = BTreeSet::new();
-        let last = self.rules.iter().rposition(|rule| rule.action.looks_up());
-        if let Some(rules) = last.and_then(|last| self.rules.get(..=last)) {
+        let looks_up = |(index, rule): (usize, &Rule)| rule.action.looks_up().then_some(index);
+        let last = self.all().enumerate().filter_map(looks_up).last();
+        if let Some(last) = last {
             let lookups = HashMap::new();
             let context = Context {
                 target,
                 lookups: &lookups,
             };
-            run(rules, event, &context, |rule, event| {
+            run(self.all().take(last + 1), event, &context, |rule, event| {
                 names.extend(rule.action.lookups(event));
                 None
             });
@@ -212,14 +224,14 @@ impl RuleSet {
 
     /// Applies the rules to `event`.
     pub fn apply(&self, event: &Event, context: &Context<'_>) -> Transformation {
-        run(&self.rules, event, context, |_, _| None)
+        run(self.all(), event, context, |_, _| None)
     }
 
     /// As [`apply`](Self::apply), with the unmet condition of each rule that does not apply, and the names that each
     /// other rule left as they were.
     pub fn explain(&self, event: &Event, context: &Context<'_>) -> Transformation {
         let mut untouched = HashMap::new();
-        let mut explained = run(&self.rules, event, context, |rule, event| {
+        let mut explained = run(self.all(), event, context, |rule, event| {
             let unmet = rule.when.first_unmet(event, context.target);
             if unmet.is_none() {
                 untouched.insert(rule.name.clone(), rule.action.untouched(event));
@@ -229,7 +241,7 @@ impl RuleSet {
         });
         for step in &mut explained.steps {
             step.untouched = untouched.remove(&step.rule).unwrap_or_default();
-            let rule = self.rules.iter().find(|rule| rule.name == step.rule);
+            let rule = self.all().find(|rule| rule.name == step.rule);
             step.warnings = rule.map(|rule| rule.warnings.clone()).unwrap_or_default();
         }
         explained
@@ -282,8 +294,8 @@ impl RuleSet {
 
 /// Applies one rule after another. `look` sees the event before each rule; the rule is skipped with the outcome that it
 /// returns, if any.
-fn run(
-    rules: &[Rule],
+fn run<'r>(
+    rules: impl Iterator<Item = &'r Rule>,
     event: &Event,
     context: &Context<'_>,
     mut look: impl FnMut(&Rule, &Event) -> Option<StepOutcome>,

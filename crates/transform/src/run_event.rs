@@ -2,9 +2,7 @@
 //!
 //! The run id is made from the event's content, so that the same JobEvent is the same run however often it comes.
 
-use openlineage::{Edits, Event, Subject, quote};
-use sha2::{Digest, Sha256};
-use uuid::Uuid;
+use openlineage::{Edits, Event, Subject, content_id, quote};
 
 /// `event` as a RunEvent: itself if it is one, else a COMPLETE of a run derived from it. `None` when there is nothing
 /// that a run could have done: a DatasetEvent, or a JobEvent without inputs and outputs.
@@ -22,7 +20,7 @@ pub fn run_event(event: &Event) -> Option<Event> {
         return None;
     }
     let mut edits = Edits::new(event.text());
-    let run = format!(r#"{{"runId":"{}"}}"#, derived_id(event.text()));
+    let run = format!(r#"{{"runId":"{}"}}"#, content_id(event.text()));
     // A JobEvent may carry any `eventType`, being unknown to its schema; a RunEvent may not.
     match root.get("eventType") {
         Some(event_type) => {
@@ -37,13 +35,6 @@ pub fn run_event(event: &Event) -> Option<Event> {
         edits.replace_string(url, &text.replace("/JobEvent", "/RunEvent"));
     }
     event.rewritten(edits.apply()).ok()
-}
-
-/// A UUID (version 8, RFC 9562 section 5.8) from the SHA-256 of the text.
-fn derived_id(text: &str) -> Uuid {
-    let hash: [u8; 32] = Sha256::digest(text).into();
-    let (half, _) = hash.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
-    Uuid::new_v8(*half)
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use ::transform::Transforms;
 use super::table::{Fit, Table};
 use super::{FINE, Output, no, print};
 use proxy::config::{Config, Role, Sources};
-use proxy::pipeline::{Outcome, Report, Settled};
+use proxy::pipeline::{Observer, Outcome, OutcomeRecord};
 use proxy::serve::ToldToStop;
 use proxy::{serve, telemetry};
 
@@ -72,7 +72,8 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     telemetry::log_to_stderr("warn");
     let prometheus = telemetry::install_prometheus(&[config.target.name.as_str()])
         .map_err(anyhow::Error::msg)?;
-    let (watcher, reports) = mpsc::unbounded_channel();
+    let (sender, outcomes) = mpsc::unbounded_channel();
+    let observers: Vec<Box<dyn Observer>> = vec![Box::new(Outcomes(sender))];
     let mut stopped = async || {
         tokio::select! {
             () = stop.told() => {}
@@ -80,12 +81,12 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
     };
     let served = tokio::select! {
-        served = serve::start(&config, prometheus, Some(watcher), Transforms::new()) => served?,
+        served = serve::start(&config, prometheus, observers, Transforms::new()) => served?,
         () = stopped() => return Ok(no()),
     };
     let url = format!("http://{}", served.address);
     let shown = tokio::select! {
-        shown = show(&url, reports, arguments.output) => shown,
+        shown = show(&url, outcomes, arguments.output) => shown,
         () = stopped() => Ok(no()),
     };
     let is_fine = matches!(shown, Ok(status) if status == FINE);
@@ -155,16 +156,27 @@ impl Drop for Folder {
 struct Trace {
     label: String,
     repaired: Vec<String>,
-    settled: Option<Settled>,
+    outcome: Option<OutcomeRecord>,
+}
+
+/// Hands outcomes to the table.
+struct Outcomes(mpsc::UnboundedSender<OutcomeRecord>);
+
+impl Observer for Outcomes {
+    fn observe(&self, outcomes: &[OutcomeRecord]) {
+        for outcome in outcomes {
+            let _ = self.0.send(outcome.clone()); // the table may be complete
+        }
+    }
 }
 
 async fn show(
     url: &str,
-    reports: mpsc::UnboundedReceiver<Report>,
+    outcomes: mpsc::UnboundedReceiver<OutcomeRecord>,
     output: Output,
 ) -> anyhow::Result<ExitCode> {
     let mut traces = send(url).await?;
-    let followed = tokio::time::timeout(PATIENCE, follow(&mut traces, reports)).await;
+    let followed = tokio::time::timeout(PATIENCE, follow(&mut traces, outcomes)).await;
     let rows: Vec<&Trace> = traces.values().collect();
     match output {
         Output::Json => {
@@ -226,7 +238,7 @@ async fn send(url: &str) -> anyhow::Result<BTreeMap<String, Trace>> {
             Trace {
                 label: label(line),
                 repaired: repaired.collect(),
-                settled: None,
+                outcome: None,
             },
         );
     }
@@ -246,26 +258,24 @@ fn label(line: &str) -> String {
     format!("{kind}\n{subject}")
 }
 
-/// Collects reports until each event has an outcome.
+/// Waits until each event has its outcome.
 async fn follow(
     traces: &mut BTreeMap<String, Trace>,
-    mut reports: mpsc::UnboundedReceiver<Report>,
+    mut outcomes: mpsc::UnboundedReceiver<OutcomeRecord>,
 ) {
-    while traces.values().any(|trace| trace.settled.is_none()) {
-        let Some(report) = reports.recv().await else {
+    while traces.values().any(|trace| trace.outcome.is_none()) {
+        let Some(outcome) = outcomes.recv().await else {
             return;
         };
-        for settled in report.settled {
-            if let Some(trace) = traces.get_mut(&settled.record.id) {
-                trace.settled = Some(settled);
-            }
+        if let Some(trace) = traces.get_mut(&outcome.id) {
+            trace.outcome = Some(outcome);
         }
     }
 }
 
 impl Trace {
     fn outcome(&self) -> &'static str {
-        match self.settled.as_ref().map(|settled| &settled.outcome) {
+        match self.outcome.as_ref().map(|record| &record.outcome) {
             Some(Outcome::Delivered { .. }) => "delivered",
             Some(Outcome::Dropped { .. }) => "dropped",
             Some(Outcome::DeadLettered { .. }) => "dead-lettered",
@@ -276,18 +286,18 @@ impl Trace {
 
     /// The rewritten namespaces: position, before and after.
     fn rewritten(&self) -> Vec<(&'static str, &str, &str)> {
-        let told = self
-            .settled
-            .as_ref()
-            .and_then(|settled| settled.prepared.as_ref());
-        let changes = told.into_iter().flat_map(|told| &told.changes);
-        changes
-            .map(|change| {
-                (
-                    change.place,
-                    change.before.namespace.as_str(),
-                    change.after.namespace.as_str(),
-                )
+        let renames = self
+            .outcome
+            .iter()
+            .flat_map(|record| &record.transform.renames);
+        renames
+            .filter_map(|rename| {
+                let before = rename.before.as_ref()?;
+                Some((
+                    rename.place,
+                    before.namespace.as_str(),
+                    rename.after.namespace.as_str(),
+                ))
             })
             .collect()
     }

@@ -38,7 +38,9 @@ pub(super) async fn run(
         .map_err(anyhow::Error::msg)?;
     // In a task of its own: a start may have to read gigabytes of a damaged file, and a stop does not wait for that.
     let mut starting =
-        tokio::spawn(async move { serve::start(&config, prometheus, None, transforms).await });
+        tokio::spawn(
+            async move { serve::start(&config, prometheus, Vec::new(), transforms).await },
+        );
     let mut served = tokio::select! {
         served = &mut starting => served??,
         () = stop.told() => return Ok(FINE),

@@ -12,13 +12,13 @@ mod test;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use ::transform::{RuleSet, Transforms};
+use ::transform::{Builtins, Redshift, RuleSet, Transforms};
 use anstyle::{AnsiColor, Style};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use openlineage::{Event, Level};
 use proxy::config::{Config, Errors, HashKey, HashKeySource, Role, RulesSource, Sources};
-use proxy::pipeline::Adapter;
+use proxy::pipeline::{Adapter, builtins};
 use proxy::rules::{RuleOptions, RulesError, read_path};
 use proxy::serve;
 use targets::Kind;
@@ -120,6 +120,7 @@ impl RuleLoader {
                     transforms: self.transforms.clone(),
                     max_window: None,
                     target: None,
+                    builtins: Builtins::default(),
                 },
                 hash_key: Some(hash_key(&config).unwrap_or_else(HashKey::stand_in)),
             });
@@ -170,17 +171,23 @@ impl Located {
 }
 
 impl TargetArgs {
-    fn prepare(&self) -> Adapter {
+    fn adapter(&self) -> Adapter {
         let named = |kind: &Kind| kind.name() == self.target;
         let kind = Kind::ALL.into_iter().find(named).unwrap_or(Kind::Store);
         Adapter {
             target: kind.into(),
-            redshift: ::transform::Redshift {
-                style: ::transform::Style::None,
-                ..::transform::Redshift::default()
-            },
             capabilities: kind.capabilities(),
         }
+    }
+
+    /// The rules, followed by those that the target needs. Names of Redshift are left alone: nothing is looked up here.
+    fn complete(&self, rules: RuleSet) -> RuleSet {
+        let redshift = Redshift {
+            style: ::transform::Style::None,
+            ..Redshift::default()
+        };
+        let capabilities = self.adapter().capabilities;
+        rules.with_builtins(&builtins(capabilities, &redshift))
     }
 }
 

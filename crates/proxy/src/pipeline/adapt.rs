@@ -1,142 +1,196 @@
-//! What is done to one event before its target gets it: the rules, the Redshift names, the kind, the size.
+//! Turns the received events of a run into what its target gets: applies the rules, among them those that the target
+//! needs, and merges.
 //!
-//! Pure. Says what it did, so that the log and the demo can. Which events go out together is decided in `together.rs`,
-//! which calls this.
+//! Pure.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use openlineage::{Event, Subject};
-use targets::{AcceptedEvents, Capabilities, JobEvents, TargetName};
+use targets::{AcceptedEvents, Capabilities, JobEvents, Reason, TargetName};
 use transform::{
-    Change, Context, Cut, Lookup, Redshift, RuleSet, ShortName, StepOutcome, Unresolved, Verdict,
-    fit, run_event,
+    Builtins, Context, JobEventAction, Lookup, Redshift, RuleSet, SIZE_LIMIT, ShortName,
+    StepOutcome, Style, Unresolved, Verdict, cut_facets,
 };
 
-use super::outcome::Outcome;
-use super::renamed::renamed;
+use super::delivery::{OutboundEvent, Part};
+use super::outcome::{Decided, Outcome, Pending};
+use super::panics::isolate;
+use super::renames::{Rename, renames};
 
-/// What look-ups gave.
-pub(super) type Answers = HashMap<ShortName, Lookup>;
+/// The results of look-ups.
+pub(super) type LookupResults = HashMap<ShortName, Lookup>;
 
-/// What applies to every event, besides the rules file.
+/// What the rules did to an event.
+#[derive(Debug, Clone, Default)]
+pub struct TransformLog {
+    /// The rules that changed it, in order.
+    pub changed_by: Vec<Arc<str>>,
+    /// The rules that failed, and why; the event went on as it was before them.
+    pub failures: Vec<(Arc<str>, String)>,
+    /// The names that are different afterwards, by whichever rule.
+    pub renames: Vec<Rename>,
+    /// The namespaces that should be different and could not be resolved.
+    pub unresolved: Vec<Unresolved>,
+    /// How many facets were cut to fit the target's limit.
+    pub cut_facets: usize,
+}
+
+/// What a run's target gets, and what is decided already.
+#[derive(Debug, Default)]
+pub(super) struct AdaptedRun {
+    pub(super) outbound: VecDeque<OutboundEvent>,
+    pub(super) decided: Vec<Decided>,
+}
+
+/// The target that events are adapted to.
 #[derive(Debug, Clone)]
 pub struct Adapter {
     /// The name of the target.
     pub target: TargetName,
-    /// The names of Redshift datasets.
-    pub redshift: Redshift,
-    /// What the target accepts.
+    /// What it accepts.
     pub capabilities: Capabilities,
 }
 
-/// What was done to an event.
-#[derive(Debug, Clone, Default)]
-pub struct TransformLog {
-    /// The rules that changed it, in their order.
-    pub rules: Vec<Arc<str>>,
-    /// The rules that failed, and why; the event went on as it was before them.
-    pub failed: Vec<(Arc<str>, String)>,
-    /// How many names were rewritten, by whichever rule.
-    pub rewritten: usize,
-    /// Names of Redshift that were.
-    pub changes: Vec<Change>,
-    /// Names that should have been, but could not.
-    pub unresolved: Vec<Unresolved>,
-    /// Facets that were cut.
-    pub cut: Vec<Cut>,
-    /// The id under which it was delivered together with others of its run.
-    pub merged: Option<String>,
-}
-
 impl Adapter {
-    /// The short names that have to be looked up for `event`.
-    pub(super) fn wanted(&self, rules: &RuleSet, event: &Event) -> BTreeSet<ShortName> {
-        let mut wanted = rules.lookups(event, self.target.as_str());
-        wanted.extend(self.redshift.wanted(event));
-        wanted
-    }
-
-    /// One event, through the rules of the file and the rule of Redshift names.
-    pub(super) fn rule(
+    /// Adapts the events of a run, given in the order of delivery. `expired` is the outcome of an event for which there is
+    /// no time left.
+    pub(super) fn adapt(
         &self,
         rules: &RuleSet,
-        event: &Event,
-        answers: &Answers,
-    ) -> (TransformLog, Result<Event, Outcome>) {
+        events: Vec<Pending>,
+        lookups: &LookupResults,
+        mut expired: impl FnMut(u32) -> Option<Outcome>,
+    ) -> AdaptedRun {
+        let mut parts = Vec::new();
+        let mut run = AdaptedRun::default();
+        for (index, pending) in events.into_iter().enumerate() {
+            let adapted = match expired(pending.attempts()) {
+                Some(outcome) => Err(Box::new(pending.decide(outcome))),
+                None => self.apply(rules, pending, lookups, index),
+            };
+            match adapted {
+                Ok(part) => parts.push(part),
+                Err(decided) => run.decided.push(*decided),
+            }
+        }
+        run.outbound = self.merge(rules, parts);
+        run
+    }
+
+    /// Applies the rules to one event.
+    fn apply(
+        &self,
+        rules: &RuleSet,
+        pending: Pending,
+        lookups: &LookupResults,
+        index: usize,
+    ) -> Result<Part, Box<Decided>> {
         let context = Context {
             target: self.target.as_str(),
-            lookups: answers,
+            lookups,
         };
-        let original = event;
-        let transformed = rules.apply(event, &context);
-        let mut told = TransformLog {
-            unresolved: transformed.unresolved,
-            ..TransformLog::default()
+        let applied = isolate(|| {
+            let transformation = rules.apply(&pending.event, &context);
+            let mut log = TransformLog {
+                unresolved: transformation.unresolved,
+                ..TransformLog::default()
+            };
+            for step in transformation.steps {
+                match step.outcome {
+                    StepOutcome::Changed { after, .. } => {
+                        if *step.rule == *SIZE_LIMIT {
+                            log.cut_facets = cut_facets(&after);
+                        }
+                        log.changed_by.push(step.rule);
+                    }
+                    StepOutcome::Failed(error) => log.failures.push((step.rule, error)),
+                    StepOutcome::ConditionUnmet(_)
+                    | StepOutcome::Unchanged
+                    | StepOutcome::Dropped => {}
+                }
+            }
+            if let Verdict::Keep(after) = &transformation.verdict {
+                log.renames = renames(&pending.event, after);
+            }
+            (transformation.verdict, log)
+        });
+        let (outcome, log) = match applied {
+            Ok((Verdict::Keep(transformed), log)) => {
+                return Ok(Part {
+                    pending,
+                    transformed,
+                    log,
+                    index,
+                });
+            }
+            Ok((Verdict::Drop { rule }, log)) => (Outcome::Dropped { rule }, log),
+            Ok((Verdict::DeadLetter { rule, reason }, mut log)) if *rule == *SIZE_LIMIT => {
+                // The target's limit, and not a rule that failed.
+                log.failures.retain(|(failed, _)| **failed != *SIZE_LIMIT);
+                (Outcome::dead_letter(Reason::TooLarge, reason), log)
+            }
+            Ok((Verdict::DeadLetter { rule, reason }, log)) => {
+                let error = format!("{rule:?} failed: {reason}");
+                (Outcome::dead_letter(Reason::Rule, error), log)
+            }
+            Err(panicked) => (panicked, TransformLog::default()),
         };
-        for step in transformed.steps {
-            match step.outcome {
-                StepOutcome::Changed { .. } => told.rules.push(step.rule),
-                StepOutcome::Failed(reason) => told.failed.push((step.rule, reason)),
-                StepOutcome::ConditionUnmet(_) | StepOutcome::Unchanged | StepOutcome::Dropped => {}
-            }
-        }
-        match transformed.verdict {
-            Verdict::Keep(event) => {
-                let rewritten = self.redshift.rewrite(&event, answers);
-                told.changes = rewritten.changes;
-                told.unresolved.extend(rewritten.unresolved);
-                told.rewritten = renamed(original, &rewritten.event);
-                (told, Ok(rewritten.event))
-            }
-            Verdict::Drop { rule } => (told, Err(Outcome::Dropped { rule })),
-            Verdict::DeadLetter { rule, reason } => {
-                let class = "rule";
-                let reason = format!("{class}: {rule:?} failed: {reason}");
-                (told, Err(Outcome::DeadLettered { class, reason }))
-            }
-        }
+        Err(Box::new(Decided {
+            log,
+            ..pending.decide(outcome)
+        }))
     }
 
-    /// The event in a kind and a size that the target takes, or what becomes of it; and what was cut.
-    pub(super) fn finish(&self, event: Event) -> (Vec<Cut>, Result<Event, Outcome>) {
-        let event = match self.kind(event) {
-            Ok(event) => event,
-            Err(rule) => {
-                let rule = Arc::from(rule);
-                return (Vec::new(), Err(Outcome::Dropped { rule }));
-            }
-        };
-        let Some(limit) = self.capabilities.max_event_bytes else {
-            return (Vec::new(), Ok(event));
-        };
-        match fit(&event, limit) {
-            Ok(fitted) => (fitted.cut, Ok(fitted.event)),
-            Err(too_large) => {
-                let class = "too_large";
-                let reason = format!(
-                    "{class}: {} bytes, and {} with every facet cut that may be; the target takes {limit}",
-                    event.text().len(),
-                    too_large.least
-                );
-                (Vec::new(), Err(Outcome::DeadLettered { class, reason }))
-            }
+    /// Merges the events of a run that may become one.
+    fn merge(&self, rules: &RuleSet, parts: Vec<Part>) -> VecDeque<OutboundEvent> {
+        let events: Vec<_> = parts
+            .iter()
+            .map(|part| (&part.pending.event, &part.transformed))
+            .collect();
+        let limit = self.capabilities.max_event_bytes;
+        let merged = rules.merge_run(&events, self.target.as_str(), limit);
+        let mut parts: Vec<Option<Part>> = parts.into_iter().map(Some).collect();
+        let mut outbound = VecDeque::new();
+        for merged in merged {
+            let group: Vec<Part> = (merged.parts.iter())
+                .filter_map(|index| parts.get_mut(*index)?.take())
+                .collect();
+            let id = match group.as_slice() {
+                [] => continue,
+                [part] => part.pending.record.id.clone(),
+                _ => merged_id(&group),
+            };
+            outbound.push_back(OutboundEvent {
+                id,
+                event: merged.event,
+                parts: group,
+            });
         }
+        // A group is made of each part once; one that were in none would be delivered by itself.
+        outbound.extend(parts.into_iter().flatten().map(OutboundEvent::single));
+        outbound
     }
+}
 
-    /// The event in a kind that the target takes, or the rule that drops it.
-    fn kind(&self, event: Event) -> Result<Event, &'static str> {
-        let job_events = match self.capabilities.events {
-            AcceptedEvents::All => return Ok(event),
-            AcceptedEvents::RunEvents { job_events } => job_events,
-        };
-        match (event.subject(), job_events) {
-            (Subject::Run { .. }, _) => Ok(event),
-            (Subject::Dataset { .. }, _) => Err("dataset_event"),
-            (Subject::Job { .. }, JobEvents::Skip) => Err("job_event"),
-            (Subject::Job { .. }, JobEvents::Convert) => {
-                run_event(&event).ok_or("job_event_without_datasets")
-            }
-        }
+/// The same id for the same records, so that a target that knows ids has the event once when they are delivered again.
+fn merged_id(parts: &[Part]) -> String {
+    let ids = parts.iter().map(|part| part.pending.record.id.as_str());
+    let mut ids: Vec<&str> = ids.collect();
+    ids.sort_unstable();
+    openlineage::content_id(&ids.join("\n")).to_string()
+}
+
+/// The rules that a target needs, besides those of the file.
+pub fn builtins(capabilities: Capabilities, redshift: &Redshift) -> Builtins {
+    Builtins {
+        redshift: (redshift.style != Style::None).then(|| redshift.clone()),
+        job_events: match capabilities.events {
+            AcceptedEvents::All => None,
+            AcceptedEvents::RunEvents { job_events } => Some(match job_events {
+                JobEvents::Convert => JobEventAction::Convert,
+                JobEvents::Skip => JobEventAction::Drop,
+            }),
+        },
+        max_event_bytes: capabilities.max_event_bytes,
     }
 }

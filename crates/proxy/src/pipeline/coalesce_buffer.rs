@@ -1,224 +1,243 @@
 //! Events that wait for others of their run, so that they can be delivered as one.
 //!
-//! Held events are not settled: a process that ends loses none, for their queue gives them out again. So nothing is
-//! held for longer than the queue keeps it out of sight, and what came again meanwhile counts and not its older copy.
-//! What belongs together is decided in `transform`. Where nothing can be held (a function lives as long as its batch),
-//! everything passes.
+//! Buffered events are not settled: a process that ends loses none, as the queue gives them out again. So nothing is
+//! buffered for longer than the queue keeps it invisible, and of a message that is received again meanwhile only the newer
+//! copy counts. Which events may be merged is decided in `transform`. A function lives as long as its batch, so its buffer
+//! is disabled and passes everything on.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use openlineage::{Event, EventType, Subject};
+use openlineage::{EventType, OrderingKey, Subject};
 use tokio::time::Instant;
-use transform::{Coalesce, Holder, RuleSet};
+use transform::{RuleSet, RunBuffer};
 
-use super::{MARGIN, plan};
+use super::MARGIN;
+use super::outcome::Pending;
+use super::retry::keeps_order;
 use crate::queue::Record;
 
-/// Events held at most: bounds the work that comes again after a crash.
+/// Events in the buffer, at most: bounds the work that is repeated after a crash.
 const CAPACITY: usize = 2_000;
 
-/// Bytes held at most; past it everything held is let go.
+/// Bytes in the buffer, at most; beyond it everything is released.
 const BYTES: usize = 64_000_000;
 
-/// With less time left than this no post is begun, and the others of its batch would have no more.
+/// With less time left than this no delivery is begun, and the other events of its batch would have no more.
 const ENOUGH: Duration = Duration::from_secs(2);
 
-/// What is held between batches.
+/// Events that wait for others of their run, between batches.
 #[derive(Debug)]
 pub struct CoalesceBuffer {
-    /// How long a record is out of sight, from when it was taken; nothing is held where this is not known.
-    visible: Option<Duration>,
-    /// How old a record may be when it gets here: what its receiver waited for others.
-    older: Duration,
-    held: Option<Held>,
+    visibility: Option<Visibility>,
     started: Instant,
+    buffered: Option<Buffered>,
+}
+
+/// How long the queue keeps a record invisible.
+#[derive(Debug, Clone, Copy)]
+struct Visibility {
+    timeout: Duration,
+    /// How long a record may have been invisible when it is offered: its receiver waited for others.
+    age: Duration,
 }
 
 #[derive(Debug)]
-struct Held {
+struct Buffered {
+    /// In milliseconds, as the rules have it.
     window: i64,
     bytes: usize,
-    holder: Holder<Waiting>,
-    /// How often each record that is held was received: the highest count is the copy that counts.
+    runs: RunBuffer<Waiting>,
+    /// The highest attempt of each message: that copy counts.
     latest: HashMap<String, u32>,
 }
 
 #[derive(Debug)]
 struct Waiting {
-    record: Record,
-    event: Event,
-    taken: i64,
+    event: Pending,
+    /// When the queue made it invisible, on the buffer's clock.
+    received: i64,
 }
 
-/// What is to be delivered now.
+/// Events to deliver now.
 #[derive(Debug, Default)]
-pub(super) struct Passed {
-    pub(super) events: Vec<(Record, Event)>,
-    /// How long the oldest of them is still out of sight, where any was held.
-    left: Option<Duration>,
+pub(super) struct Released {
+    pub(super) events: Vec<Pending>,
+    /// How long the oldest of them stays invisible, if any was buffered.
+    visible_in: Option<Duration>,
 }
 
-impl Passed {
-    /// The deadline, or an earlier one for the sake of the oldest.
-    pub(super) fn in_time(&self, deadline: Instant) -> Instant {
-        let left = self.left.map(|left| Instant::now() + left);
-        left.map_or(deadline, |left| left.min(deadline))
+impl Released {
+    /// The deadline, or an earlier one because of the oldest event.
+    pub(super) fn limit(&self, deadline: Instant, now: Instant) -> Instant {
+        let visible = self.visible_in.map(|left| now + left);
+        visible.map_or(deadline, |visible| visible.min(deadline))
     }
 }
 
 impl CoalesceBuffer {
-    /// Holds nothing.
-    pub fn nothing() -> CoalesceBuffer {
+    /// Creates a buffer that passes everything on.
+    pub fn disabled() -> CoalesceBuffer {
         CoalesceBuffer {
-            visible: None,
-            older: Duration::ZERO,
-            held: None,
+            visibility: None,
             started: Instant::now(),
+            buffered: None,
         }
     }
 
-    /// Holds what the rules say, of records that are out of sight for `visible` and up to `older` old when they come.
-    pub fn between_batches(visible: Duration, older: Duration) -> CoalesceBuffer {
+    /// Creates a buffer for records that are invisible for `timeout`, of which up to `age` has passed when they are
+    /// received.
+    pub fn new(timeout: Duration, age: Duration) -> CoalesceBuffer {
         CoalesceBuffer {
-            visible: Some(visible),
-            older,
-            ..CoalesceBuffer::nothing()
+            visibility: Some(Visibility { timeout, age }),
+            ..CoalesceBuffer::disabled()
         }
     }
 
-    /// The longest window that leaves time to deliver what was held.
-    pub fn longest_window(visible: Duration, older: Duration) -> Duration {
-        visible.saturating_sub(older) / 2
+    /// The longest window that leaves time to deliver what was buffered.
+    pub fn max_window(timeout: Duration, age: Duration) -> Duration {
+        timeout.saturating_sub(age) / 2
     }
 
-    /// One like this that holds nothing yet.
-    #[must_use]
-    pub fn anew(&self) -> CoalesceBuffer {
-        CoalesceBuffer {
-            held: None,
-            visible: self.visible,
-            ..*self
-        }
+    /// Forgets everything: the queue gives it out again.
+    pub(super) fn clear(&mut self) {
+        self.buffered = None;
     }
 
-    /// Whether something held has waited long enough.
-    pub fn is_due(&self) -> bool {
-        let due = self.held.as_ref().and_then(|held| held.holder.next_due());
-        due.is_some_and(|due| due <= self.clock())
+    /// Whether something has waited long enough.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        let due = self
+            .buffered
+            .as_ref()
+            .and_then(|buffered| buffered.runs.next_due());
+        due.is_some_and(|due| due <= self.clock(now))
     }
 
-    /// How long what it lets go of may have been held: so much less of its time out of sight is left.
-    pub fn longest(&self) -> Duration {
-        let window = self.held.as_ref().map_or(0, |held| held.window);
+    /// For how long released events may have been buffered: that much less of their visibility timeout is left.
+    pub(super) fn window(&self) -> Duration {
+        let window = self.buffered.as_ref().map_or(0, |buffered| buffered.window);
         Duration::from_millis(u64::try_from(window).unwrap_or(0))
     }
 
-    /// Milliseconds of a clock that nobody sets.
-    pub(super) fn clock(&self) -> i64 {
-        millis(self.started.elapsed())
+    /// Takes everything out, to be handed back to the queue.
+    pub(super) fn drain(&mut self) -> Vec<Record> {
+        let buffered = self.buffered.take();
+        let waiting = buffered
+            .into_iter()
+            .flat_map(|mut buffered| buffered.runs.drain());
+        waiting.map(|waiting| waiting.event.into_record()).collect()
     }
 
-    /// Everything that is held, to be handed back.
-    pub fn drain(&mut self) -> Vec<Record> {
-        let held = self.held.take();
-        let held = held.into_iter().flat_map(|mut held| held.holder.drain());
-        held.map(|waiting| waiting.record).collect()
+    /// `now` in milliseconds since the buffer was created.
+    fn clock(&self, now: Instant) -> i64 {
+        millis(now.saturating_duration_since(self.started))
     }
 
-    /// Takes in `events`, and gives those that are to be delivered now, at `now` of [`clock`](Self::clock).
-    pub(super) fn pass(
+    /// Takes in events, and returns those to deliver now: of runs that ended, waited long enough, or are not coalesced.
+    pub(super) fn offer(
         &mut self,
-        events: Vec<(Record, Event)>,
+        events: Vec<Pending>,
         rules: &RuleSet,
         target: &str,
-        now: i64,
-    ) -> Passed {
-        let mut passed = Passed::default();
-        let window = rules.coalesce.as_ref().map(window);
-        let window = window.filter(|_| self.visible.is_some());
-        // Other rules than those by which it was held: let it go.
-        if self.held.as_ref().map(|held| held.window) != window {
-            let held = self.held.take();
-            if let Some(mut held) = held {
-                let freed = held.holder.drain();
-                held.free(freed, self.visible, now, &mut passed);
-            }
+        now: Instant,
+    ) -> Released {
+        let now = self.clock(now);
+        let mut released = Released::default();
+        let window = rules
+            .coalesce
+            .as_ref()
+            .map(|coalesce| millis(coalesce.window));
+        let buffering = window.zip(self.visibility);
+        // The rules by which it was buffered have changed.
+        if self.buffered.as_ref().map(|buffered| buffered.window)
+            != buffering.map(|(window, _)| window)
+            && let (Some(mut buffered), Some(visibility)) = (self.buffered.take(), self.visibility)
+        {
+            let freed = buffered.runs.drain();
+            buffered.release(freed, visibility, now, &mut released);
         }
-        let Some(window) = window else {
-            passed.events.extend(events);
-            return passed;
+        let Some((window, visibility)) = buffering else {
+            released.events.extend(events);
+            return released;
         };
-        let taken = now - millis(self.older);
-        let held = self.held.get_or_insert_with(|| Held::new(window));
+        let buffered = self.buffered.get_or_insert_with(|| Buffered::new(window));
+        let received = now - millis(visibility.age);
         let mut direct = Vec::new();
-        for (record, event) in events {
-            let joins = plan::guarded(|| rules.coalesces(&event, target).is_some());
-            // What came too often is not held again; what may not be merged must not overtake its run.
-            let joins = joins.unwrap_or(false) && plan::holds_its_run(record.attempts);
-            match event.subject() {
-                Subject::Run { id, event_type, .. } if joins => {
-                    let ends = event_type.is_some_and(EventType::ends);
-                    held.bytes += event.text().len();
-                    held.latest.insert(record.queue_id.clone(), record.attempts);
-                    let waiting = Waiting {
-                        record,
-                        event: event.clone(),
-                        taken,
-                    };
-                    held.holder.offer(*id, ends, waiting, now);
-                }
-                Subject::Run { id, .. } => {
-                    held.holder.let_go(*id, now);
-                    direct.push((record, event));
-                }
-                Subject::Job { .. } | Subject::Dataset { .. } => direct.push((record, event)),
-            }
+        for event in events {
+            direct.extend(buffered.take_in(event, rules, target, received, now));
         }
-        let freed = if held.bytes > BYTES {
-            held.holder.drain()
-        } else {
-            held.holder.ready(now)
+        let freed = match buffered.bytes > BYTES {
+            true => buffered.runs.drain(),
+            false => buffered.runs.take_ready(now),
         };
-        held.free(freed, self.visible, now, &mut passed);
-        passed.events.extend(direct);
-        passed
+        buffered.release(freed, visibility, now, &mut released);
+        released.events.extend(direct);
+        released
     }
 }
 
-impl Held {
-    fn new(window: i64) -> Held {
-        Held {
+impl Buffered {
+    fn new(window: i64) -> Buffered {
+        Buffered {
             window,
             bytes: 0,
-            holder: Holder::new(window, CAPACITY),
+            runs: RunBuffer::new(window, CAPACITY),
             latest: HashMap::new(),
         }
     }
 
-    /// Lets go. What is in sight of its queue again, or will be in a moment, or came again already, is no longer ours to
-    /// deliver.
-    fn free(
+    /// Buffers an event, or returns it if it is delivered directly.
+    fn take_in(
         &mut self,
-        freed: Vec<Waiting>,
-        visible: Option<Duration>,
+        event: Pending,
+        rules: &RuleSet,
+        target: &str,
+        received: i64,
         now: i64,
-        passed: &mut Passed,
+    ) -> Option<Pending> {
+        let Subject::Run { event_type, .. } = event.event.subject() else {
+            return Some(event);
+        };
+        let ends = event_type.is_some_and(EventType::ends);
+        let run = OrderingKey::from(&event.event);
+        // An event that failed often is not merged again; one that may not be merged must not overtake its run.
+        if !keeps_order(event.attempts()) || rules.coalesces(&event.event, target).is_none() {
+            self.runs.release(&run, now);
+            return Some(event);
+        }
+        self.bytes += event.event.text().len();
+        self.latest
+            .insert(event.record.queue_id.clone(), event.attempts());
+        self.runs.offer(run, ends, Waiting { event, received }, now);
+        None
+    }
+
+    /// Releases events. One that is visible in its queue again, or will be in a moment, or was received again already, is
+    /// no longer ours to deliver.
+    fn release(
+        &mut self,
+        waiting: Vec<Waiting>,
+        visibility: Visibility,
+        now: i64,
+        released: &mut Released,
     ) {
-        let until = millis(visible.unwrap_or_default().saturating_sub(MARGIN));
-        for waiting in freed {
-            self.bytes = self.bytes.saturating_sub(waiting.event.text().len());
-            let receives = waiting.record.attempts;
-            match self.latest.get(&waiting.record.queue_id) {
-                Some(latest) if *latest > receives => continue,
-                Some(_) | None => self.latest.remove(&waiting.record.queue_id),
-            };
-            let left = u64::try_from(waiting.taken + until - now).unwrap_or(0);
-            let left = Duration::from_millis(left);
-            if left >= ENOUGH {
-                passed.left = Some(passed.left.map_or(left, |least| least.min(left)));
-                passed.events.push((waiting.record, waiting.event));
+        let invisible = millis(visibility.timeout.saturating_sub(MARGIN));
+        for Waiting { event, received } in waiting {
+            self.bytes = self.bytes.saturating_sub(event.event.text().len());
+            let latest = self.latest.get(&event.record.queue_id);
+            if latest.is_some_and(|latest| *latest > event.attempts()) {
+                event.supersede();
+                continue;
             }
+            self.latest.remove(&event.record.queue_id);
+            let left = u64::try_from(received + invisible - now).unwrap_or(0);
+            let left = Duration::from_millis(left);
+            if left < ENOUGH {
+                event.supersede();
+                continue;
+            }
+            released.visible_in = Some(released.visible_in.map_or(left, |least| least.min(left)));
+            released.events.push(event);
         }
     }
 }
@@ -227,6 +246,115 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn window(coalesce: &Coalesce) -> i64 {
-    millis(coalesce.window)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use openlineage::{Event, Level};
+    use transform::{Sources, Transforms};
+
+    const TIMEOUT: Duration = Duration::from_secs(30);
+
+    fn rules() -> RuleSet {
+        let transforms = Transforms::new();
+        let sources = Sources {
+            file: &|_| Err("none".to_owned()),
+            transforms: &transforms,
+            hash_key: None,
+            targets: &["store"],
+        };
+        RuleSet::read("coalesce: {window: 10s}", &sources).unwrap()
+    }
+
+    fn event(id: &str, attempts: u32, run: u8, event_type: &str) -> Pending {
+        let body = format!(
+            r#"{{"eventTime":"2026-01-01T00:00:00Z","producer":"urn:p","schemaURL":"urn:s","eventType":"{event_type}",
+            "run":{{"runId":"00000000-0000-0000-0000-0000000000{run:02}"}},"job":{{"namespace":"n","name":"j"}}}}"#
+        );
+        let event = Event::read(body.as_bytes(), Level::Strict).unwrap().event;
+        let record = Record {
+            queue_id: id.into(),
+            attempts,
+            ..Record::unqueued(id.into())
+        };
+        Pending::new(record, event)
+    }
+
+    /// A buffer, and a clock that counts seconds from its creation.
+    fn buffer(age: Duration) -> (CoalesceBuffer, impl Fn(f32) -> Instant) {
+        let buffer = CoalesceBuffer::new(TIMEOUT, age);
+        let started = buffer.started;
+        (buffer, move |seconds| {
+            started + Duration::from_secs_f32(seconds)
+        })
+    }
+
+    fn offer(buffer: &mut CoalesceBuffer, events: Vec<Pending>, now: Instant) -> Vec<String> {
+        let released = buffer.offer(events, &rules(), "store", now);
+        let ids = released.events.into_iter();
+        ids.map(|event| event.into_record().id).collect()
+    }
+
+    #[test]
+    fn a_run_is_released_by_its_end_or_when_its_window_is_over() {
+        let (mut buffer, at) = buffer(Duration::ZERO);
+        let starts = vec![event("1", 1, 1, "START"), event("2", 1, 2, "START")];
+        assert!(offer(&mut buffer, starts, at(0.0)).is_empty());
+        let end = vec![event("3", 1, 1, "COMPLETE")];
+        assert_eq!(offer(&mut buffer, end, at(3.0)), ["1", "3"]);
+        assert!(!buffer.is_due(at(9.999)));
+        assert!(buffer.is_due(at(10.0)));
+        assert_eq!(offer(&mut buffer, Vec::new(), at(10.0)), ["2"]);
+    }
+
+    #[test]
+    fn of_a_message_that_is_received_again_the_newer_copy_counts() {
+        let (mut buffer, at) = buffer(Duration::ZERO);
+        offer(&mut buffer, vec![event("1", 1, 1, "START")], at(0.0));
+        offer(&mut buffer, vec![event("1", 2, 1, "START")], at(1.0));
+        let end = vec![event("2", 1, 1, "COMPLETE")];
+        let released = buffer.offer(end, &rules(), "store", at(2.0));
+        let copies: Vec<_> = (released.events.into_iter())
+            .map(Pending::into_record)
+            .map(|record| (record.id, record.attempts))
+            .collect();
+        assert_eq!(copies, [("1".to_owned(), 2), ("2".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn an_event_that_is_visible_again_is_left_to_the_queue() {
+        let (mut buffer, at) = buffer(Duration::ZERO);
+        offer(&mut buffer, vec![event("1", 1, 1, "START")], at(0.0));
+        // 30 s, less 3 s of margin and 2 s for a delivery.
+        assert!(offer(&mut buffer, Vec::new(), at(25.1)).is_empty());
+        assert!(buffer.drain().is_empty());
+    }
+
+    #[test]
+    fn an_event_that_failed_often_and_its_run_are_not_held_back() {
+        let (mut buffer, at) = buffer(Duration::ZERO);
+        offer(&mut buffer, vec![event("1", 1, 1, "START")], at(0.0));
+        let often = vec![event("2", 4, 1, "RUNNING")];
+        assert_eq!(offer(&mut buffer, often, at(1.0)), ["1", "2"]);
+    }
+
+    #[test]
+    fn the_deadline_is_that_of_the_oldest_released_event() {
+        let (mut buffer, at) = buffer(Duration::from_secs(1));
+        offer(&mut buffer, vec![event("1", 1, 1, "START")], at(0.0));
+        let end = vec![event("2", 1, 1, "COMPLETE")];
+        let released = buffer.offer(end, &rules(), "store", at(5.0));
+        // Received 6 s ago: 21 s are left of 30 less 3 of margin.
+        assert_eq!(released.limit(at(35.0), at(5.0)), at(26.0));
+        assert_eq!(released.limit(at(20.0), at(5.0)), at(20.0));
+        released.events.into_iter().for_each(Pending::supersede);
+    }
+
+    #[test]
+    fn a_stop_takes_everything_out() {
+        let (mut buffer, at) = buffer(Duration::ZERO);
+        let starts = vec![event("1", 1, 1, "START"), event("2", 1, 2, "START")];
+        offer(&mut buffer, starts, at(0.0));
+        let drained: Vec<_> = buffer.drain().into_iter().map(|record| record.id).collect();
+        assert_eq!(drained, ["1", "2"]);
+    }
 }

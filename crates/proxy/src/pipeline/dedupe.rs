@@ -1,128 +1,128 @@
-//! Events that were sent again: a client that saw no answer in time sends the same bytes once more.
+//! Drops events that are byte for byte the same as one that was delivered a moment ago: a client that saw no answer in
+//! time sends the same event again.
 //!
-//! Pure but for its memory, which is that of the process. What is byte for byte an event that was delivered a moment ago
-//! is not delivered again; within a batch it has the outcome of the first. New rules make new events of old ones, so
-//! they count in. Called by `pipeline.rs` for each run of a batch in its turn, before and after it is delivered.
+//! Two caches, both of this process. `contents` knows what was delivered, by content; new rules make new events of old
+//! ones, so their version is part of the content. `messages` knows which messages were delivered: one that is received
+//! again, because its settlement failed or its copy was held too long, is settled again and not published again.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use openlineage::Event;
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
 use sha2::{Digest, Sha256};
+use targets::Reason;
 use tokio::time::Instant;
 
-use super::outcome::{Outcome, Settled};
+use super::outcome::{Decided, Outcome, Pending};
 use crate::queue::Record;
 
-/// The name by which duplicates are dropped, in log and metrics.
-const RULE: &str = "duplicate";
+/// The rule by which duplicates are dropped, in log and metrics.
+pub(super) const RULE: &str = "builtin/duplicate";
 
-/// Delivered events that are remembered, at most: some 150 bytes each. The oldest are forgotten first.
-const REMEMBERED: usize = 20_000;
+/// Delivered events that are remembered, at most: some 300 bytes each. The oldest are forgotten first.
+const CAPACITY: u64 = 20_000;
 
 type Hash = [u8; 32];
+
+/// A message by the queue's id and the event's: the queue may give its id to another message later.
+type MessageKey = (String, String);
 
 /// What was delivered within the window.
 #[derive(Debug)]
 pub(super) struct DedupeCache {
     window: Duration,
-    memory: Mutex<Memory>,
+    contents: Cache<Hash, Instant>,
+    messages: Cache<MessageKey, ()>,
 }
 
+/// The events of a run that are not delivered themselves. [`DedupeCache::resolve`] decides their outcome.
+#[must_use = "duplicates have no outcome yet"]
 #[derive(Debug, Default)]
-struct Memory {
-    /// With the message that brought it, unless nobody was told that it is delivered.
-    known: HashMap<Hash, Option<Sent>>,
-    /// The same, oldest first.
-    order: VecDeque<(Instant, Hash)>,
+pub(super) struct Duplicates {
+    /// Of an event that is delivered now.
+    of_this_run: Vec<(Hash, Pending)>,
+    /// Of an event that was delivered before.
+    decided: Vec<Decided>,
+    /// The content of each event that is delivered now, by the queue's id of its message.
+    contents: HashMap<String, Hash>,
 }
 
-/// One message. The queue's id of it alone may be given to another one later.
+/// Marks a message as delivered until its outcome is published. If it is dropped before, as a panic does, the mark is
+/// removed: the message is then published when it is received again.
 #[derive(Debug)]
-struct Sent {
-    queue_id: String,
-    id: String,
-}
-
-/// A run, told apart.
-#[derive(Debug, Default)]
-pub(super) struct Partition {
-    /// What is to be delivered, each once.
-    pub(super) events: Vec<(Record, Event)>,
-    /// Dropped: they were delivered before.
-    pub(super) dropped: Vec<Settled>,
-    twins: Vec<(Hash, Record, Event)>,
-    /// The hash of each record that goes on, by the queue's id of it.
-    hashes: HashMap<String, Hash>,
+pub(super) struct DeliveredMark {
+    messages: Cache<MessageKey, ()>,
+    key: Option<MessageKey>,
 }
 
 impl DedupeCache {
-    /// Remembers for `window`; nothing if that is zero.
-    pub(super) fn within(window: Duration) -> DedupeCache {
+    /// Creates a cache that remembers for `window`; for nothing if that is zero.
+    pub(super) fn new(window: Duration) -> DedupeCache {
+        // Recency is insertion order here, as what is found is not inserted again. Expiry is judged by tokio's clock.
         DedupeCache {
             window,
-            memory: Mutex::default(),
+            contents: Cache::builder()
+                .max_capacity(CAPACITY)
+                .eviction_policy(EvictionPolicy::lru())
+                .build(),
+            messages: Cache::builder()
+                .max_capacity(CAPACITY)
+                .eviction_policy(EvictionPolicy::lru())
+                .build(),
         }
     }
 
-    /// Tells `events`, which go through rules of that version, apart: what was delivered before, what is there twice.
-    pub(super) fn apart(
+    /// Separates the events to deliver, each content once, from their duplicates. `version` is that of the rules.
+    pub(super) fn partition(
         &self,
-        events: Vec<(Record, Event)>,
+        events: Vec<Pending>,
         version: &str,
         now: Instant,
-    ) -> Partition {
+    ) -> (Vec<Pending>, Duplicates) {
+        let mut duplicates = Duplicates::default();
         if self.window.is_zero() {
-            return Partition {
-                events,
-                ..Partition::default()
-            };
+            return (events, duplicates);
         }
-        // Before the lock, for which other runs wait.
-        let hashes: Vec<Hash> = (events.iter())
-            .map(|(record, _)| hash(version, record))
-            .collect();
-        let mut memory = self.lock();
-        memory.forget(now, self.window);
-        let mut apart = Partition::default();
-        let mut here = HashSet::new();
-        for ((record, event), hash) in events.into_iter().zip(hashes) {
-            if let Some(first) = memory.known.get(&hash) {
-                // The same message came again: its settlement failed. That is no second event.
-                let told_before = first.as_ref().is_some_and(|first| first.is(&record));
-                let settled = Settled::new(record, Some(event), duplicate());
-                apart.dropped.push(Settled {
-                    told_before,
-                    ..settled
+        let (mut unique, mut seen) = (Vec::new(), HashSet::new());
+        for event in events {
+            let hash = hash(version, &event.record);
+            if self.was_delivered(&hash, now) {
+                let is_repeat = self.messages.contains_key(&key(&event.record));
+                duplicates.decided.push(Decided {
+                    is_repeat,
+                    ..event.decide(dropped())
                 });
-            } else if here.insert(hash) {
-                apart.hashes.insert(record.queue_id.clone(), hash);
-                apart.events.push((record, event));
+            } else if seen.insert(hash) {
+                duplicates
+                    .contents
+                    .insert(event.record.queue_id.clone(), hash);
+                unique.push(event);
             } else {
-                apart.twins.push((hash, record, event));
+                duplicates.of_this_run.push((hash, event));
             }
         }
-        apart
+        (unique, duplicates)
     }
 
-    /// What became of those that were set apart, now that it is known of the others; remembers what was delivered.
-    pub(super) fn together(
+    /// Decides the duplicates, now that the outcomes of the others are known, and remembers what was delivered.
+    pub(super) fn resolve(
         &self,
-        apart: Partition,
-        mut settled: Vec<Settled>,
+        duplicates: Duplicates,
+        mut decided: Vec<Decided>,
         now: Instant,
-    ) -> Vec<Settled> {
+    ) -> Vec<Decided> {
         let mut outcomes: HashMap<Hash, Outcome> = HashMap::new();
-        let mut memory = self.lock();
-        for first in &settled {
-            let Some(hash) = apart.hashes.get(&first.record.queue_id) else {
+        for first in &mut decided {
+            let Some(hash) = duplicates.contents.get(&first.record.queue_id) else {
                 continue;
             };
             let outcome = match &first.outcome {
                 Outcome::Delivered { .. } => {
-                    memory.remember(now, *hash, Sent::by(&first.record));
-                    duplicate()
+                    self.contents.insert(*hash, now);
+                    first.mark = Some(self.mark(&first.record));
+                    dropped()
                 }
                 other @ (Outcome::Dropped { .. }
                 | Outcome::DeadLettered { .. }
@@ -130,65 +130,64 @@ impl DedupeCache {
             };
             outcomes.insert(*hash, outcome);
         }
-        settled.extend(apart.dropped);
-        for (hash, record, event) in apart.twins {
-            // Without an outcome its first is unsettled, and so is it: both come again.
-            if let Some(outcome) = outcomes.get(&hash) {
-                settled.push(Settled::new(record, Some(event), outcome.clone()));
-            }
+        decided.extend(duplicates.decided);
+        for (hash, event) in duplicates.of_this_run {
+            let outcome = outcomes.get(&hash).cloned();
+            decided.push(event.decide(outcome.unwrap_or_else(undecided)));
         }
-        settled
+        decided
     }
 
-    /// Takes in that nobody was told what became of `records`: what of them was delivered is told when it comes again.
-    pub(super) fn not_told(&self, records: &[Record]) {
-        for first in self.lock().known.values_mut() {
-            first.take_if(|first| records.iter().any(|record| first.is(record)));
-        }
+    fn was_delivered(&self, hash: &Hash, now: Instant) -> bool {
+        let delivered = self.contents.get(hash);
+        delivered.is_some_and(|at| now.saturating_duration_since(at) < self.window)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Sent {
-    fn by(record: &Record) -> Sent {
-        Sent {
-            queue_id: record.queue_id.clone(),
-            id: record.id.clone(),
-        }
-    }
-
-    fn is(&self, record: &Record) -> bool {
-        self.queue_id == record.queue_id && self.id == record.id
-    }
-}
-
-impl Memory {
-    fn forget(&mut self, now: Instant, window: Duration) {
-        while let Some((at, hash)) = self.order.front()
-            && (now.duration_since(*at) >= window || self.order.len() > REMEMBERED)
-        {
-            self.known.remove(hash);
-            self.order.pop_front();
-        }
-    }
-
-    fn remember(&mut self, now: Instant, hash: Hash, message: Sent) {
-        if self.known.insert(hash, Some(message)).is_none() {
-            self.order.push_back((now, hash));
+    fn mark(&self, record: &Record) -> DeliveredMark {
+        let key = key(record);
+        self.messages.insert(key.clone(), ());
+        DeliveredMark {
+            messages: self.messages.clone(),
+            key: Some(key),
         }
     }
 }
 
-fn duplicate() -> Outcome {
+impl DeliveredMark {
+    /// Keeps the mark: the outcome of the message is published.
+    pub(super) fn keep(mut self) {
+        self.key = None;
+    }
+}
+
+impl Drop for DeliveredMark {
+    fn drop(&mut self) {
+        if let Some(key) = &self.key {
+            self.messages.invalidate(key);
+        }
+    }
+}
+
+fn key(record: &Record) -> MessageKey {
+    (record.queue_id.clone(), record.id.clone())
+}
+
+fn dropped() -> Outcome {
     Outcome::Dropped {
         rule: Arc::from(RULE),
     }
 }
 
-/// Of the bytes: what only looks alike is another event.
+/// The first event of this content has no outcome. The stages return all that they are given, so this is a bug; the event
+/// must not be lost to it.
+fn undecided() -> Outcome {
+    Outcome::Retry {
+        reason: Reason::Bug,
+        after: Duration::ZERO,
+        error: "an event of the same content has no outcome".to_owned(),
+    }
+}
+
 fn hash(version: &str, record: &Record) -> Hash {
     let mut hash = Sha256::new();
     hash.update(version);
@@ -200,11 +199,11 @@ fn hash(version: &str, record: &Record) -> Hash {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use openlineage::Level;
+    use openlineage::{Event, Level};
 
     const WINDOW: Duration = Duration::from_secs(60);
 
-    fn event(id: &str, job: &str) -> (Record, Event) {
+    fn event(id: &str, job: &str) -> Pending {
         let body = format!(
             r#"{{"eventTime":"2026-01-01T00:00:00Z","producer":"urn:p","schemaURL":"urn:s","eventType":"START",
             "run":{{"runId":"01a1faa6-e194-708b-a993-cc010cbe1ae4"}},"job":{{"namespace":"n","name":"{job}"}}}}"#
@@ -215,144 +214,142 @@ mod tests {
             queue_id: id.into(),
             ..Record::unqueued(id.into())
         };
-        (record, event)
+        Pending::new(record, event)
     }
 
-    /// Every event that goes on has that outcome; gives the ids of all records with what became of them.
-    fn batch(
-        delivered: &DedupeCache,
-        events: Vec<(Record, Event)>,
+    /// Processes events of which each unique one has that outcome.
+    fn process(
+        cache: &DedupeCache,
+        events: Vec<Pending>,
         outcome: &Outcome,
         version: &str,
-        now: Instant,
-    ) -> Vec<(String, Outcome)> {
-        let mut apart = delivered.apart(events, version, now);
-        let handled = std::mem::take(&mut apart.events)
+    ) -> Vec<Decided> {
+        let (unique, duplicates) = cache.partition(events, version, Instant::now());
+        let decided = unique
             .into_iter()
-            .map(|(record, event)| Settled::new(record, Some(event), outcome.clone()))
-            .collect();
-        let settled = delivered.together(apart, handled, now).into_iter();
-        settled.map(|one| (one.record.id, one.outcome)).collect()
+            .map(|event| event.decide(outcome.clone()));
+        cache.resolve(duplicates, decided.collect(), Instant::now())
     }
 
-    fn done() -> Outcome {
+    /// What becomes of the messages; every outcome is published.
+    fn outcomes(
+        cache: &DedupeCache,
+        events: Vec<Pending>,
+        outcome: &Outcome,
+        version: &str,
+    ) -> Vec<(String, Outcome)> {
+        let publish = |decided: Decided| {
+            if let Some(mark) = decided.mark {
+                mark.keep();
+            }
+            (decided.record.id, decided.outcome)
+        };
+        let decided = process(cache, events, outcome, version);
+        decided.into_iter().map(publish).collect()
+    }
+
+    fn delivered() -> Outcome {
         Outcome::Delivered { id: None }
     }
 
     #[test]
-    fn six_times_the_same_is_delivered_once_in_a_batch_and_across_batches() {
-        let (delivered, now) = (DedupeCache::within(WINDOW), Instant::now());
+    fn an_event_sent_twice_is_delivered_once_within_a_batch_and_across_batches() {
+        let cache = DedupeCache::new(WINDOW);
         let twice = vec![event("1", "a"), event("2", "a"), event("3", "b")];
-        let first = batch(&delivered, twice, &done(), "v", now);
-        assert_eq!(
-            first,
-            [
-                ("1".into(), done()),
-                ("3".into(), done()),
-                ("2".into(), duplicate())
-            ]
-        );
-        let again = batch(
-            &delivered,
-            vec![event("4", "a"), event("5", "a")],
-            &done(),
-            "v",
-            now,
-        );
-        assert_eq!(
-            again,
-            [("4".into(), duplicate()), ("5".into(), duplicate())]
-        );
+        let expected = [("1", delivered()), ("3", delivered()), ("2", dropped())];
+        let expected = expected.map(|(id, outcome)| (id.to_owned(), outcome));
+        assert_eq!(outcomes(&cache, twice, &delivered(), "v"), expected);
+        let again = vec![event("4", "a"), event("5", "a")];
+        let expected = ["4", "5"].map(|id| (id.to_owned(), dropped()));
+        assert_eq!(outcomes(&cache, again, &delivered(), "v"), expected);
     }
 
     #[test]
-    fn what_was_not_delivered_is_tried_each_time_it_comes() {
-        let (delivered, now) = (DedupeCache::within(WINDOW), Instant::now());
-        let buried = Outcome::DeadLettered {
-            class: "refused",
-            reason: "no".into(),
-        };
+    fn an_event_that_was_not_delivered_is_attempted_whenever_it_is_received() {
+        let cache = DedupeCache::new(WINDOW);
+        let rejected = Outcome::dead_letter(Reason::Invalid, "no");
         let twins = || vec![event("1", "a"), event("2", "a")];
-        let refused = batch(&delivered, twins(), &buried, "v", now);
-        assert_eq!(
-            refused,
-            [("1".into(), buried.clone()), ("2".into(), buried)]
+        let expected = ["1", "2"].map(|id| (id.to_owned(), rejected.clone()));
+        assert_eq!(outcomes(&cache, twins(), &rejected, "v"), expected);
+        let expected = [("1".into(), delivered()), ("2".into(), dropped())];
+        assert_eq!(outcomes(&cache, twins(), &delivered(), "v"), expected);
+    }
+
+    #[test]
+    fn a_message_that_is_received_again_is_not_published_again() {
+        let cache = DedupeCache::new(WINDOW);
+        outcomes(&cache, vec![event("1", "a")], &delivered(), "v");
+        let again = process(
+            &cache,
+            vec![event("1", "a"), event("2", "a")],
+            &delivered(),
+            "v",
         );
-        let mended = batch(&delivered, twins(), &done(), "v", now);
-        assert_eq!(mended, [("1".into(), done()), ("2".into(), duplicate())]);
+        let repeats: Vec<bool> = again.iter().map(|decided| decided.is_repeat).collect();
+        assert_eq!(repeats, [true, false]);
     }
 
     #[test]
-    fn a_message_that_comes_again_is_settled_and_not_told_again() {
-        let (delivered, now) = (DedupeCache::within(WINDOW), Instant::now());
-        batch(&delivered, vec![event("1", "a")], &done(), "v", now);
-        let again = delivered.apart(vec![event("1", "a"), event("2", "a")], "v", now);
-        let told = again.dropped.iter().map(|settled| settled.told_before);
-        assert_eq!(told.collect::<Vec<_>>(), [true, false]);
+    fn a_message_with_the_queue_id_of_an_earlier_one_is_published() {
+        let cache = DedupeCache::new(WINDOW);
+        outcomes(&cache, vec![event("1", "a")], &delivered(), "v");
+        let mut second = event("1", "a");
+        second.record.id = "another".into();
+        let again = process(&cache, vec![second], &delivered(), "v");
+        assert!(!again[0].is_repeat);
     }
 
     #[test]
-    fn a_second_message_of_a_number_that_is_free_again_is_told() {
-        let (delivered, now) = (DedupeCache::within(WINDOW), Instant::now());
-        batch(&delivered, vec![event("1", "a")], &done(), "v", now);
-        let (second, event) = event("1", "a");
-        let second = Record {
-            id: "another".into(),
-            ..second
+    fn a_message_whose_outcome_was_not_published_is_published_when_it_is_received_again() {
+        let cache = DedupeCache::new(WINDOW);
+        // The batch ends before it publishes.
+        drop(process(&cache, vec![event("1", "a")], &delivered(), "v"));
+        let again = process(&cache, vec![event("1", "a")], &delivered(), "v");
+        assert_eq!((again[0].is_repeat, &again[0].outcome), (false, &dropped()));
+    }
+
+    #[test]
+    fn after_the_window_and_with_other_rules_it_is_another_event() {
+        let cache = DedupeCache::new(WINDOW);
+        let first = Instant::now();
+        let attempt = |version, now| {
+            let (unique, duplicates) = cache.partition(vec![event("1", "a")], version, now);
+            let decided = unique.into_iter().map(|event| event.decide(delivered()));
+            let mut decided = cache.resolve(duplicates, decided.collect(), now);
+            decided.remove(0).outcome
         };
-        let again = delivered.apart(vec![(second, event)], "v", now);
-        assert!(!again.dropped[0].told_before);
+        assert_eq!(attempt("v", first), delivered());
+        assert_eq!(attempt("w", first), delivered());
+        let last = first + WINDOW - Duration::from_nanos(1);
+        assert_eq!(attempt("v", last), dropped());
+        assert_eq!(attempt("v", first + WINDOW), delivered());
     }
 
     #[test]
-    fn what_was_delivered_and_never_told_is_told_when_it_comes_again() {
-        let (delivered, now) = (DedupeCache::within(WINDOW), Instant::now());
-        let both = || vec![event("1", "a"), event("2", "b")];
-        batch(&delivered, both(), &done(), "v", now);
-        delivered.not_told(&[event("2", "b").0]);
-        let again = delivered.apart(both(), "v", now);
-        let told = again.dropped.iter().map(|settled| settled.told_before);
-        assert_eq!(told.collect::<Vec<_>>(), [true, false]);
-    }
-
-    #[test]
-    fn after_the_window_and_by_other_rules_it_is_another_event() {
-        let (delivered, now) = (DedupeCache::within(WINDOW), Instant::now());
-        let one = || vec![event("1", "a")];
-        for (version, now) in [("v", now), ("w", now), ("v", now + WINDOW)] {
-            let told = batch(&delivered, one(), &done(), version, now);
-            assert_eq!(told, [("1".into(), done())]);
-        }
-        let off = DedupeCache::within(Duration::ZERO);
+    fn without_a_window_nothing_is_a_duplicate() {
+        let cache = DedupeCache::new(Duration::ZERO);
         for _ in 0..2 {
-            assert_eq!(
-                batch(&off, one(), &done(), "v", now),
-                [("1".into(), done())]
-            );
+            let expected = [("1".to_owned(), delivered())];
+            let one = vec![event("1", "a")];
+            assert_eq!(outcomes(&cache, one, &delivered(), "v"), expected);
         }
     }
 
     #[test]
-    fn what_is_unsettled_leaves_its_twin_unsettled() {
-        let (delivered, now) = (DedupeCache::within(WINDOW), Instant::now());
-        let mut apart = delivered.apart(vec![event("1", "a"), event("2", "a")], "v", now);
-        apart.events.clear();
-        assert!(delivered.together(apart, Vec::new(), now).is_empty());
-    }
-
-    #[test]
-    fn the_memory_is_bounded() {
+    fn the_cache_is_bounded_and_forgets_the_oldest() {
+        let cache = DedupeCache::new(WINDOW);
         let now = Instant::now();
-        let mut memory = Memory::default();
-        for n in 0..REMEMBERED + 100 {
+        let hash = |n: u64| {
             let mut hash = [0; 32];
             hash[..8].copy_from_slice(&n.to_le_bytes());
-            memory.remember(now, hash, Sent::by(&event("1", "a").0));
+            hash
+        };
+        for n in 0..CAPACITY + 100 {
+            cache.contents.insert(hash(n), now);
         }
-        memory.forget(now, WINDOW);
-        assert_eq!(
-            (memory.known.len(), memory.order.len()),
-            (REMEMBERED, REMEMBERED)
-        );
+        cache.contents.run_pending_tasks();
+        assert_eq!(cache.contents.entry_count(), CAPACITY);
+        assert!(!cache.was_delivered(&hash(0), now));
+        assert!(cache.was_delivered(&hash(CAPACITY + 99), now));
     }
 }

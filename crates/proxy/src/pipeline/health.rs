@@ -51,8 +51,10 @@ enum State {
 /// Why a target takes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Why {
-    pub(super) class: Reason,
-    pub(super) reason: String,
+    /// As a code.
+    pub(super) reason: Reason,
+    /// For a person.
+    pub(super) error: String,
 }
 
 /// What is to be told of a target.
@@ -160,8 +162,8 @@ impl Health {
                     return None;
                 }
                 let why = Why {
-                    class: failure.reason,
-                    reason: failure.message.clone(),
+                    reason: failure.reason,
+                    error: failure.message.clone(),
                 };
                 self.state = State::Down {
                     since: *since,
@@ -179,8 +181,8 @@ impl Health {
                 ..
             } => {
                 *failures += 1;
-                why.class = failure.reason;
-                why.reason.clone_from(&failure.message);
+                why.reason = failure.reason;
+                why.error.clone_from(&failure.message);
                 // Where others are taken, a failure of one event is its own.
                 if is_all {
                     *recovers = None;
@@ -227,8 +229,8 @@ mod tests {
 
     fn why() -> Why {
         Why {
-            class: Reason::Unavailable,
-            reason: "503".to_owned(),
+            reason: Reason::Unavailable,
+            error: "503".to_owned(),
         }
     }
 

@@ -1,47 +1,103 @@
-//! The order of a run's events across the batches of a process.
+//! The order of a run's events: within a batch, and across the batches of a process.
 //!
-//! Batches overlap, so that a slow event does not hold up those that come after it; those of its own run wait for it
-//! here. And what failed holds up what comes later of its run until it is tried again: the queue would give out the
-//! later one first. Known to this process alone: after a restart everything is given out at once, in order.
+//! Within a batch, [`by_run`] sorts. Across batches, which overlap so that a slow event does not hold up those received
+//! after it, each run takes a [`RunTicket`] and waits for the tickets before it. An event that failed blocks the later ones
+//! of its run until it is tried again: the queue would give out the later ones first. All of it is known to this process
+//! alone; after a restart the queue gives out everything at once, in order.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use openlineage::{Event, EventType, OrderingKey, Subject};
 use targets::Failure;
+use time::OffsetDateTime;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use openlineage::OrderingKey;
+use super::outcome::Pending;
 
-/// Runs that wait, at most; past it the order of further ones is left to chance.
-const WAITING: usize = 10_000;
+/// Runs that are blocked, at most; beyond it the order of further ones is not kept.
+const MAX_BLOCKED: usize = 10_000;
 
-/// Who is before whom, and who waits.
+/// Groups events by run, each run in the order of delivery; the runs in the order of their first event.
+pub(super) fn by_run(events: Vec<Pending>) -> Vec<(OrderingKey, Vec<Pending>)> {
+    let mut runs: Vec<(OrderingKey, Vec<Pending>)> = Vec::new();
+    let mut indices: HashMap<OrderingKey, usize> = HashMap::new();
+    for event in events {
+        let key = OrderingKey::from(&event.event);
+        let index = *indices.entry(key.clone()).or_insert(runs.len());
+        match runs.get_mut(index) {
+            Some((_, run)) => run.push(event),
+            None => runs.push((key, vec![event])),
+        }
+    }
+    for (_, run) in &mut runs {
+        sort(run);
+    }
+    runs
+}
+
+/// Sorts by `eventTime`, and START before the end whatever their times are: the clocks of a run's hosts differ. Events of
+/// the same time stay in the order of arrival.
+fn sort(run: &mut [Pending]) {
+    let first_end = run
+        .iter()
+        .filter(|event| is_end(&event.event))
+        .map(|event| event.event.time())
+        .min();
+    let key = |event: &Event| -> (OffsetDateTime, u8) {
+        match event_type(event) {
+            Some(EventType::Start) => {
+                let start = first_end.map_or(event.time(), |end| end.min(event.time()));
+                (start, 0)
+            }
+            Some(EventType::Running | EventType::Other) | None => (event.time(), 1),
+            Some(EventType::Complete | EventType::Abort | EventType::Fail) => (event.time(), 2),
+        }
+    };
+    run.sort_by_key(|event| key(&event.event));
+}
+
+fn event_type(event: &Event) -> Option<EventType> {
+    match event.subject() {
+        Subject::Run { event_type, .. } => *event_type,
+        Subject::Job { .. } | Subject::Dataset { .. } => None,
+    }
+}
+
+fn is_end(event: &Event) -> bool {
+    event_type(event).is_some_and(EventType::ends)
+}
+
+/// Who is before whom, and which runs are blocked.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RunOrder {
-    inside: Arc<Mutex<State>>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// The end of the last turn of each run in hand, and its number.
+    /// The end of the last ticket of each run in hand, and the ticket's number.
     last: HashMap<OrderingKey, (u64, CancellationToken)>,
-    turns: u64,
-    waiting: HashMap<OrderingKey, Block>,
+    tickets: u64,
+    /// Until when each run is blocked, and why.
+    blocked: HashMap<OrderingKey, (Instant, Block)>,
 }
 
-/// Why what comes later of a run has to wait.
+/// Why the later events of a run have to wait.
 #[derive(Debug, Clone)]
 pub(super) struct Block {
-    /// Until when what failed is out of sight.
-    pub(super) until: Instant,
-    /// Its id in the queue.
+    /// How long, from when the queue knows of the failure.
+    pub(super) after: Duration,
+    /// The queue's id of the event that failed.
     pub(super) by: String,
     /// Why it failed.
     pub(super) failure: Failure,
 }
 
-/// The turn of some events of a run. The next turn begins when it is dropped.
+/// The place of some events in their run. The next ones follow when it is dropped.
+#[must_use = "dropping a ticket lets the next events of the run go first"]
 #[derive(Debug)]
 pub(super) struct RunTicket {
     order: RunOrder,
@@ -52,13 +108,13 @@ pub(super) struct RunTicket {
 }
 
 impl RunOrder {
-    /// Takes a place behind all that was taken before for that run.
-    pub(super) fn turn(&self, key: OrderingKey) -> RunTicket {
+    /// Takes a ticket behind all that were taken for that run before.
+    pub(super) fn ticket(&self, key: OrderingKey) -> RunTicket {
         let ends = CancellationToken::new();
-        let mut inside = self.inside();
-        inside.turns += 1;
-        let number = inside.turns;
-        let before = inside.last.insert(key.clone(), (number, ends.clone()));
+        let mut state = self.lock();
+        state.tickets += 1;
+        let number = state.tickets;
+        let before = state.last.insert(key.clone(), (number, ends.clone()));
         RunTicket {
             order: self.clone(),
             key,
@@ -68,13 +124,13 @@ impl RunOrder {
         }
     }
 
-    fn inside(&self) -> MutexGuard<'_, State> {
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl RunTicket {
-    /// Waits until all before it are done. Whether there was time for that.
+    /// Waits until all tickets before it are dropped. Returns whether there was time for that.
     pub(super) async fn ready(&self, deadline: Instant) -> bool {
         match &self.before {
             Some(before) => timeout_at(deadline, before.cancelled()).await.is_ok(),
@@ -82,47 +138,49 @@ impl RunTicket {
         }
     }
 
-    /// Why these records of the run have to wait, if something earlier of it does that is not among them.
-    pub(super) fn held(&self, mut records: impl Iterator<Item = String>) -> Option<Block> {
-        let now = Instant::now();
-        let inside = self.order.inside();
-        let held = inside.waiting.get(&self.key)?;
+    /// Why these events have to wait, unless the one that blocks the run is among them.
+    pub(super) fn block(
+        &self,
+        mut queue_ids: impl Iterator<Item = String>,
+        now: Instant,
+    ) -> Option<Block> {
+        let state = self.order.lock();
+        let (until, block) = state.blocked.get(&self.key)?;
         // The clock of the queue may be a little before ours.
-        if held.until <= now || records.any(|id| id == held.by) {
+        if *until <= now || queue_ids.any(|id| id == block.by) {
             return None;
         }
+        let after = *until - now;
         let failure = Failure {
-            after: Some(held.until - now),
-            ..held.failure.clone()
+            after: Some(after),
+            ..block.failure.clone()
         };
         Some(Block {
+            after,
+            by: block.by.clone(),
             failure,
-            ..held.clone()
         })
     }
 
-    /// What comes later has to wait.
-    pub(super) fn hold(&self, held: Block) {
-        let mut inside = self.order.inside();
-        if inside.waiting.len() >= WAITING {
-            let now = Instant::now();
-            inside.waiting.retain(|_, held| held.until > now);
+    /// Makes later events of the run wait, from `now` on.
+    pub(super) fn block_run(self, block: Block, now: Instant) {
+        let mut state = self.order.lock();
+        if state.blocked.len() >= MAX_BLOCKED {
+            state.blocked.retain(|_, (until, _)| *until > now);
         }
-        if inside.waiting.len() < WAITING {
-            inside.waiting.insert(self.key.clone(), held);
+        if state.blocked.len() < MAX_BLOCKED {
+            let until = now + block.after;
+            state.blocked.insert(self.key.clone(), (until, block));
         }
     }
 }
 
 impl Drop for RunTicket {
     fn drop(&mut self) {
-        let mut inside = self.order.inside();
-        if inside
-            .last
-            .get(&self.key)
-            .is_some_and(|(number, _)| *number == self.number)
-        {
-            inside.last.remove(&self.key);
+        let mut state = self.order.lock();
+        let is_last = |(number, _): &(u64, CancellationToken)| *number == self.number;
+        if state.last.get(&self.key).is_some_and(is_last) {
+            state.last.remove(&self.key);
         }
     }
 }
@@ -130,32 +188,94 @@ impl Drop for RunTicket {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+    use futures_util::FutureExt;
+    use openlineage::Level;
+    use proptest::prelude::*;
     use targets::{Reason, Scope};
     use uuid::Uuid;
 
-    const SOON: Duration = Duration::from_millis(20);
-    const RUN: OrderingKey = OrderingKey::Run(Uuid::nil());
+    use crate::queue::Record;
 
-    #[tokio::test]
-    async fn a_turn_comes_when_all_before_it_are_over() {
-        let order = RunOrder::default();
-        let (first, second, third) = (order.turn(RUN), order.turn(RUN), order.turn(RUN));
-        let other = order.turn(OrderingKey::Run(Uuid::max()));
-        assert!(first.ready(Instant::now() + SOON).await);
-        assert!(other.ready(Instant::now() + SOON).await);
-        assert!(!third.ready(Instant::now() + SOON).await);
-        drop(first);
-        assert!(second.ready(Instant::now() + SOON).await);
-        assert!(!third.ready(Instant::now() + SOON).await);
-        drop(second);
-        assert!(third.ready(Instant::now() + SOON).await);
-        drop((third, other));
-        assert!(order.inside().last.is_empty());
+    const SOON: Duration = Duration::from_secs(1);
+    const RUN: OrderingKey = OrderingKey::Run(Uuid::nil());
+    const OTHER: OrderingKey = OrderingKey::Run(Uuid::max());
+
+    fn event(id: usize, run: u8, event_type: &str, second: u8) -> Pending {
+        let text = format!(
+            r#"{{"eventTime":"2026-01-01T00:00:{second:02}Z","producer":"urn:p","schemaURL":"urn:s","eventType":"{event_type}",
+            "run":{{"runId":"00000000-0000-0000-0000-0000000000{run:02}"}},"job":{{"namespace":"n","name":"j"}}}}"#
+        );
+        let event = Event::read(text.as_bytes(), Level::Strict).unwrap().event;
+        Pending::new(Record::unqueued(id.to_string()), event)
+    }
+
+    fn ids(run: Vec<Pending>) -> Vec<String> {
+        run.into_iter()
+            .map(|event| event.into_record().id)
+            .collect()
+    }
+
+    #[test]
+    fn a_start_is_before_its_end_even_when_clocks_disagree() {
+        let events = vec![
+            event(0, 1, "COMPLETE", 5),
+            event(1, 1, "OTHER", 9),
+            event(2, 1, "START", 7),
+            event(3, 1, "RUNNING", 3),
+        ];
+        let (_, run) = by_run(events).remove(0);
+        assert_eq!(ids(run), ["3", "2", "0", "1"]);
+    }
+
+    proptest! {
+        #[test]
+        fn each_run_is_in_order_and_nothing_is_lost(
+            events in proptest::collection::vec((1u8..4, 0usize..6, 0u8..60), 0..40),
+        ) {
+            let types = ["START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER"];
+            let batch: Vec<_> = events.iter().enumerate().map(|(n, (run, t, s))| event(n, *run, types[*t], *s)).collect();
+            let count = batch.len();
+            let mut seen = Vec::new();
+            for (key, run) in by_run(batch) {
+                prop_assert!(run.iter().all(|event| OrderingKey::from(&event.event) == key));
+                let position = |wanted: fn(&Event) -> bool| run.iter().enumerate().filter(|(_, e)| wanted(&e.event)).map(|(n, _)| n).collect::<Vec<_>>();
+                let starts = position(|e| event_type(e) == Some(EventType::Start));
+                let ended = position(is_end);
+                prop_assert!(starts.iter().all(|start| ended.iter().all(|end| start < end)));
+                let times: Vec<_> = run.iter().filter(|e| event_type(&e.event) != Some(EventType::Start)).map(|e| e.event.time()).collect();
+                prop_assert!(times.is_sorted());
+                seen.extend(ids(run).iter().map(|id| id.parse::<usize>().unwrap()));
+            }
+            seen.sort_unstable();
+            prop_assert_eq!(seen, (0..count).collect::<Vec<_>>());
+        }
     }
 
     #[tokio::test]
-    async fn what_waits_holds_up_what_comes_later_until_its_time() {
+    async fn a_ticket_is_ready_when_all_before_it_are_dropped() {
+        let order = RunOrder::default();
+        let (first, second, third) = (order.ticket(RUN), order.ticket(RUN), order.ticket(RUN));
+        let other = order.ticket(OTHER);
+        let deadline = Instant::now() + 3_600 * SOON;
+        let ready = |ticket: &RunTicket| ticket.ready(deadline).now_or_never() == Some(true);
+        assert!(ready(&first) && ready(&other) && !ready(&second) && !ready(&third));
+        drop(first);
+        assert!(ready(&second) && !ready(&third));
+        drop(second);
+        assert!(ready(&third));
+        drop((third, other));
+        assert!(order.lock().last.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_ticket_waits_until_its_deadline_and_no_longer() {
+        let order = RunOrder::default();
+        let (_first, second) = (order.ticket(RUN), order.ticket(RUN));
+        assert!(!second.ready(Instant::now()).await);
+    }
+
+    #[test]
+    fn a_blocked_run_waits_for_its_time_and_no_other_run_does() {
         let order = RunOrder::default();
         let failure = Failure {
             reason: Reason::Unavailable,
@@ -163,19 +283,21 @@ mod tests {
             message: "down".into(),
             after: None,
         };
-        order.turn(RUN).hold(Block {
-            until: Instant::now() + 10 * SOON,
+        let now = Instant::now();
+        let block = Block {
+            after: SOON,
             by: "a".into(),
             failure,
-        });
-        let later = order.turn(RUN);
-        let held = |turn: &RunTicket, id: &str| turn.held([id.to_owned()].into_iter());
-        let after = held(&later, "b").unwrap().failure.after;
-        assert!(after.unwrap() <= 10 * SOON);
-        assert!(held(&later, "a").is_none());
-        let other = order.turn(OrderingKey::Run(Uuid::max()));
-        assert!(held(&other, "b").is_none());
-        tokio::time::sleep(10 * SOON).await;
-        assert!(held(&later, "b").is_none());
+        };
+        order.ticket(RUN).block_run(block, now);
+        let (later, other) = (order.ticket(RUN), order.ticket(OTHER));
+        let block = |ticket: &RunTicket, id: &str, after| {
+            let block = ticket.block([id.to_owned()].into_iter(), now + after);
+            block.map(|block| block.after)
+        };
+        assert_eq!(block(&later, "b", SOON / 4), Some(SOON * 3 / 4));
+        assert_eq!(block(&later, "a", SOON / 4), None, "its own retry goes on");
+        assert_eq!(block(&other, "b", SOON / 4), None);
+        assert_eq!(block(&later, "b", SOON), None);
     }
 }

@@ -1,275 +1,317 @@
-//! What became of each event of a batch, and the one line and the one count that tell it.
+//! The outcome of each record, and the proof that each has exactly one.
 //!
-//! An outcome is told once, after the queue has it: a dead letter that could not be sent is none yet. What is tried again
-//! has no outcome yet: of a batch there is one line for each class of failure, and while the target is down, about one a
-//! minute. What is told of the target itself is decided in `health.rs`.
+//! A decoded event is [`Pending`] until it is decided. `Pending`, [`Decided`] and [`Settled`] are passed by value and cannot
+//! be cloned, so a stage has to return what it was given: `Pending` → `decide` → `Decided` → `settle` → `Settled`.
+//! Who learns of outcomes is in `observe.rs`.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use openlineage::Event;
-use targets::{DeliveryReport, TargetName};
-use tokio::time::error::Elapsed;
-use tracing::{debug, info, warn};
+use openlineage::{Event, Identity, OrderingKey};
+use targets::{Reason, TargetName};
+use tokio::time::Instant;
+use tracing::{error, warn};
 
 use super::adapt::TransformLog;
-use crate::queue::{Record, Settlement, Unavailable, now};
-use crate::telemetry::metric::Metric;
-use crate::telemetry::text::{NAME, shown};
+use super::dedupe::DeliveredMark;
+use crate::queue::{Queue, Record, Settlement, now};
 
-use super::retry_log::{self, Pace};
-
-/// A batch, settled or about to be.
-#[derive(Debug, Default)]
-pub struct Report {
-    /// One entry a record.
-    pub settled: Vec<Settled>,
-}
-
-/// A record and what became of it.
-#[derive(Debug)]
-pub struct Settled {
-    /// The record.
-    pub record: Record,
-    /// Its event, if it is one.
-    pub event: Option<Event>,
-    /// What became of it.
-    pub outcome: Outcome,
-    /// What was done to it.
-    pub prepared: Option<TransformLog>,
-    /// How long it took.
-    pub took: Duration,
-    /// Whether the queue knows.
-    pub acknowledged: bool,
-    /// Whether this very message was told of before: it could not be settled then, and came again.
-    pub told_before: bool,
-}
-
-/// The end of an event's way, or not yet: [`Outcome::Retry`] is the only one that is not final.
+/// What became of an event. [`Outcome::Retry`] is the only one that is not final.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is at the target.
+    /// The target has the event.
     Delivered {
-        /// The target's own id.
+        /// The target's own id of it, if it returned one.
         id: Option<String>,
     },
-    /// A rule took it out.
+    /// A rule dropped the event.
     Dropped {
         /// The rule's name.
         rule: Arc<str>,
     },
-    /// It cannot be delivered.
+    /// The event cannot be delivered.
     DeadLettered {
-        /// The class of the failure.
-        class: &'static str,
-        /// The reason.
-        reason: String,
+        /// Why, as a code.
+        reason: Reason,
+        /// Why, for a person: begins with the code. Kept with the dead letter.
+        error: String,
     },
-    /// It delivery failed, will retry.
+    /// Another attempt will be made.
     Retry {
-        /// The class of the failure.
-        class: &'static str,
-        /// When.
+        /// Why the attempt failed, as a code.
+        reason: Reason,
+        /// How long until the next attempt.
         after: Duration,
-        /// Why it was not delivered.
-        reason: String,
+        /// Why, for a person.
+        error: String,
     },
 }
 
-impl Settled {
-    pub(super) fn new(record: Record, event: Option<Event>, outcome: Outcome) -> Settled {
-        Settled {
-            record,
-            event,
-            outcome,
-            prepared: None,
-            took: Duration::ZERO,
-            acknowledged: false,
-            told_before: false,
+impl Outcome {
+    /// A dead letter, with the code in front of its error.
+    pub(super) fn dead_letter(reason: Reason, error: impl std::fmt::Display) -> Outcome {
+        Outcome::DeadLettered {
+            reason,
+            error: format!("{}: {error}", reason.name()),
         }
     }
 
-    pub(super) fn told(self, told: TransformLog) -> Settled {
-        Settled {
-            prepared: Some(told),
-            ..self
+    /// The value of the log field `outcome`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Outcome::Delivered { .. } => "delivered",
+            Outcome::Dropped { .. } => "dropped",
+            Outcome::DeadLettered { .. } => "dead_lettered",
+            Outcome::Retry { .. } => "retry",
         }
     }
 
-    /// What the queue is to do.
+    /// What the queue does with the message.
     pub fn settlement(&self) -> Settlement {
-        match &self.outcome {
+        match self {
             Outcome::Delivered { .. } | Outcome::Dropped { .. } => Settlement::Acknowledge,
-            Outcome::DeadLettered { reason, .. } => Settlement::DeadLetter(reason.clone()),
+            Outcome::DeadLettered { error, .. } => Settlement::DeadLetter(error.clone()),
             Outcome::Retry { after, .. } => Settlement::Retry(*after),
         }
     }
 }
 
-impl Report {
-    pub(crate) fn push(&mut self, record: Record, event: Option<Event>, outcome: Outcome) {
-        self.settled.push(Settled::new(record, event, outcome));
-    }
-
-    /// Tells what became of each event, now that the queue has answered. Call once.
-    pub(super) fn conclude(
-        &mut self,
-        answers: Vec<Result<(), Unavailable>>,
-        target: &TargetName,
-        pace: Pace,
-    ) {
-        for (settled, answer) in self.settled.iter_mut().zip(answers) {
-            settled.acknowledged = answer.is_ok();
-            if let Err(error) = answer {
-                warn!(id = settled.record.id, %error, "failed to acknowledge message; it will be redelivered");
-                if matches!(settled.outcome, Outcome::DeadLettered { .. }) {
-                    continue; // it is no dead letter yet
-                }
-            }
-            if !settled.told_before {
-                tell(settled, target);
-            }
-        }
-        retry_log::tell(&self.settled, target, pace);
-    }
+/// A received event that has no outcome yet.
+///
+/// It ends by [`decide`](Pending::decide), or without an outcome of its own by [`supersede`](Pending::supersede) or
+/// [`into_record`](Pending::into_record). One that is dropped otherwise is a bug: it is logged, and its message is
+/// redelivered when its visibility timeout ends.
+#[must_use = "an event without an outcome is redelivered"]
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) record: Record,
+    pub(super) event: Event,
+    guard: DropGuard,
 }
 
-/// Whom a line is about.
-pub(super) struct Who<'s> {
-    pub(super) run: Option<String>,
-    pub(super) namespace: Option<Cow<'s, str>>,
-    pub(super) name: Option<Cow<'s, str>>,
-    pub(super) label: Option<&'static str>,
+/// Reports a [`Pending`] that is dropped without an outcome. Silent while a panic unwinds, which is logged by itself.
+#[derive(Debug)]
+struct DropGuard {
+    id: Option<String>,
 }
 
-impl Who<'_> {
-    pub(super) fn of(settled: &Settled) -> Who<'_> {
-        let event = settled.event.as_ref();
-        let job = event.and_then(Event::job);
-        Who {
-            run: event.and_then(Event::run_id).map(|id| id.to_string()),
-            namespace: job.map(|job| shown(&job.namespace, NAME)),
-            name: job.map(|job| shown(&job.name, NAME)),
-            label: event.map(Event::label),
-        }
-    }
-}
-
-/// Counts what it took to deliver, or to give up at the deadline.
-pub(super) fn tries(target: &TargetName, tries: &Result<DeliveryReport, Elapsed>) {
-    let (posts, refused) = tries
-        .as_ref()
-        .map_or((1, 0), |tries| (tries.attempts, tries.throttled));
-    Metric::DeliveryAttempts.add([target.shared().into()], posts.into());
-    if refused > 0 {
-        Metric::Throttled.add([target.shared().into()], refused.into());
-    }
-}
-
-/// The one line and the one count.
-fn tell(settled: &Settled, target: &TargetName) {
-    let who = Who::of(settled);
-    let size = settled
-        .event
-        .as_ref()
-        .map_or(settled.record.body.len(), |event| event.text().len());
-    macro_rules! line {
-        ($level:ident, $outcome:literal, $($field:tt)*) => {
-            $level!(
-                outcome = $outcome,
-                id = settled.record.id,
-                run.id = who.run,
-                job.namespace = who.namespace.as_deref(),
-                job.name = who.name.as_deref(),
-                event.r#type = who.label,
-                target = target.as_str(),
-                duration_ms = u64::try_from(settled.took.as_millis()).unwrap_or(u64::MAX),
-                size_bytes = size,
-                tries = settled.record.attempts,
-                $($field)*
-            )
-        };
-    }
-    if let Some(told) = &settled.prepared {
-        for unresolved in &told.unresolved {
-            Metric::UnresolvedNamespaces.add([target.shared().into()], 1);
-            warn!(
-                id = settled.record.id,
-                namespace = &*shown(&unresolved.namespace, NAME),
-                reason = &*shown(&unresolved.reason, NAME),
-                "could not resolve name; left unchanged"
+impl Drop for DropGuard {
+    fn drop(&mut self) {
+        if let Some(id) = self.id.take()
+            && !std::thread::panicking()
+        {
+            error!(
+                id,
+                "event lost its place in the pipeline; it will be redelivered"
             );
         }
     }
-    for (rule, reason) in settled.prepared.iter().flat_map(|told| &told.failed) {
-        Metric::RuleFailures.add([target.shared().into(), rule.clone().into()], 1);
-        warn!(
-            id = settled.record.id,
-            rule = &**rule,
-            reason = &*shown(reason, NAME),
-            "rule failed"
-        );
+}
+
+impl Pending {
+    pub(super) fn new(record: Record, event: Event) -> Pending {
+        let id = Some(record.id.clone());
+        Pending {
+            record,
+            event,
+            guard: DropGuard { id },
+        }
     }
-    let rules: Vec<&str> = (settled.prepared.iter())
-        .flat_map(|told| told.rules.iter().map(|rule| &**rule))
+
+    /// How often the message was received, this time included.
+    pub(super) fn attempts(&self) -> u32 {
+        self.record.attempts
+    }
+
+    /// Ends it with an outcome.
+    pub(super) fn decide(self, outcome: Outcome) -> Decided {
+        let event = self.event.clone();
+        Decided {
+            event: Some(event),
+            ..Decided::without_event(self.into_record(), outcome)
+        }
+    }
+
+    /// Ends it without an outcome: a newer copy of the same message is with us or in the queue, and has one.
+    pub(super) fn supersede(self) {
+        drop(self.into_record());
+    }
+
+    /// Ends it without an outcome: the record goes back to the queue as it came.
+    pub(super) fn into_record(self) -> Record {
+        let Pending {
+            record, mut guard, ..
+        } = self;
+        guard.id = None;
+        record
+    }
+}
+
+/// A record whose outcome is decided, and which the queue does not know of yet.
+#[must_use = "what is decided has to be settled"]
+#[derive(Debug)]
+pub(super) struct Decided {
+    pub(super) record: Record,
+    pub(super) event: Option<Event>,
+    pub(super) outcome: Outcome,
+    pub(super) log: TransformLog,
+    /// The id under which it was delivered with others of its run.
+    pub(super) merged: Option<String>,
+    pub(super) duration: Duration,
+    /// Whether it is the second copy of a message whose outcome is published with the first.
+    pub(super) is_repeat: bool,
+    pub(super) mark: Option<DeliveredMark>,
+}
+
+impl Decided {
+    /// The outcome of a record that is not, or not yet, an event.
+    pub(super) fn without_event(record: Record, outcome: Outcome) -> Decided {
+        Decided {
+            record,
+            event: None,
+            outcome,
+            log: TransformLog::default(),
+            merged: None,
+            duration: Duration::ZERO,
+            is_repeat: false,
+            mark: None,
+        }
+    }
+}
+
+/// A record of which the queue was told.
+#[must_use = "a function reports what is not done to Lambda"]
+#[derive(Debug)]
+pub struct Settled {
+    /// The queue's id of the message.
+    pub queue_id: String,
+    /// Whether the message is dealt with, as far as the queue says. SQS deletes the message of a delivered or dropped
+    /// event by itself where a function reports the others.
+    pub is_done: bool,
+    outcome: Option<OutcomeRecord>,
+}
+
+impl Settled {
+    /// A record that the queue was told of, without an outcome to publish.
+    pub fn new(queue_id: String, is_done: bool) -> Settled {
+        Settled {
+            queue_id,
+            is_done,
+            outcome: None,
+        }
+    }
+
+    /// Takes the outcome to publish: none if it is published with another copy of the message, or if the queue did not
+    /// accept the dead letter.
+    pub(super) fn take_outcome(&mut self) -> Option<OutcomeRecord> {
+        self.outcome.take()
+    }
+}
+
+/// Settles records with their queue, waiting for it until `until`.
+pub(super) async fn settle(
+    queue: &Queue,
+    decided: Vec<Decided>,
+    target: &TargetName,
+    until: Instant,
+) -> Vec<Settled> {
+    let settlements: Vec<_> = decided
+        .iter()
+        .map(|decided| (&decided.record, decided.outcome.settlement()))
         .collect();
-    let rules = (!rules.is_empty()).then(|| rules.join(", "));
-    let merged = (settled.prepared.as_ref()).and_then(|told| told.merged.as_deref());
-    let rewritten = settled.prepared.as_ref().map_or(0, |told| told.rewritten);
-    let cut = settled.prepared.as_ref().map_or(0, |told| told.cut.len());
-    match &settled.outcome {
-        Outcome::Delivered { id } => {
-            Metric::Delivered.add([target.shared().into()], 1);
-            Metric::DeliveryDuration.record([target.shared().into()], settled.took.as_secs_f64());
-            if let Some(age) = age(&settled.record) {
-                Metric::AgeAtDelivery.record([target.shared().into()], age);
+    let answers = queue.settle(&settlements, until).await;
+    let mut answers = answers.into_iter();
+    let settled = decided.into_iter().map(|decided| {
+        let acknowledged = match answers.next() {
+            Some(Ok(())) => true,
+            Some(Err(error)) => {
+                warn!(id = decided.record.id, %error, "failed to acknowledge message; it will be redelivered");
+                false
             }
-            line!(
-                info,
-                "delivered",
-                target.id = id.as_deref(),
-                rules,
-                rewritten,
-                cut,
-                merged,
-                "event delivered"
-            );
-        }
-        Outcome::Dropped { rule } => {
-            Metric::Dropped.add([target.shared().into(), rule.clone().into()], 1);
-            line!(info, "dropped", rule = &**rule, "event dropped by rule");
-        }
-        Outcome::DeadLettered { class, reason } => {
-            Metric::DeadLettered.add([target.shared().into(), (*class).into()], 1);
-            let reason = &*shown(reason, NAME);
-            line!(warn, "dead_lettered", class, reason, "event dead-lettered");
-        }
-        Outcome::Retry {
-            class,
-            after,
-            reason,
-        } => {
-            Metric::Retries.add([target.shared().into(), (*class).into()], 1);
-            // SQS's own age of the oldest message leaves out what was received three times.
-            if let Some(age) = age(&settled.record) {
-                Metric::AgeAtRetry.record([target.shared().into()], age);
-            }
-            let (reason, after_s) = (&*shown(reason, NAME), after.as_secs());
-            line!(
-                debug,
-                "retry",
-                class,
-                reason,
-                after_s,
-                "delivery failed, will retry"
-            );
-        }
+            None => false,
+        };
+        settled(decided, target, acknowledged)
+    });
+    settled.collect()
+}
+
+pub(super) fn settled(decided: Decided, target: &TargetName, acknowledged: bool) -> Settled {
+    let (is_done, is_published) = match decided.outcome {
+        Outcome::Delivered { .. } | Outcome::Dropped { .. } => (true, true),
+        // One that the queue did not accept is no dead letter yet.
+        Outcome::DeadLettered { .. } => (acknowledged, acknowledged),
+        Outcome::Retry { .. } => (false, true),
+    };
+    if let Some(mark) = decided.mark {
+        mark.keep();
+    }
+    let record = OutcomeRecord {
+        id: decided.record.id,
+        key: decided.event.as_ref().map(OrderingKey::from),
+        size_bytes: match &decided.event {
+            Some(event) => event.text().len(),
+            None => decided.record.body.len(),
+        },
+        event: decided.event,
+        target: target.clone(),
+        outcome: decided.outcome,
+        attempts: decided.record.attempts,
+        duration: decided.duration,
+        age: decided.record.received_at.map(age),
+        transform: decided.log,
+        merged: decided.merged,
+    };
+    Settled {
+        outcome: (is_published && !decided.is_repeat).then_some(record),
+        ..Settled::new(decided.record.queue_id, is_done)
     }
 }
 
-/// How long ago it was accepted, in seconds.
-fn age(record: &Record) -> Option<f64> {
-    let age = now().saturating_sub(record.received_at?);
-    Some(Duration::from_millis(u64::try_from(age).unwrap_or(0)).as_secs_f64())
+fn age(received_at: i64) -> Duration {
+    Duration::from_millis(u64::try_from(now().saturating_sub(received_at)).unwrap_or(0))
+}
+
+/// The outcome of one event at one target, as observers see it.
+#[derive(Debug, Clone)]
+pub struct OutcomeRecord {
+    /// The event's id in logs and in the queue.
+    pub id: String,
+    /// The events it is delivered in order with; `None` for a record that is not an event.
+    pub key: Option<OrderingKey>,
+    /// The event as it was received; `None` for a record that is not an event.
+    pub event: Option<Event>,
+    /// The target.
+    pub target: TargetName,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// How often it was received from the queue, this time included.
+    pub attempts: u32,
+    /// How long the delivery took.
+    pub duration: Duration,
+    /// How long ago it was accepted, as far as is known.
+    pub age: Option<Duration>,
+    /// The size of the event as it was received.
+    pub size_bytes: usize,
+    /// What the rules did to it.
+    pub transform: TransformLog,
+    /// The id under which it was delivered merged with other events of its run.
+    pub merged: Option<String>,
+}
+
+impl OutcomeRecord {
+    /// The run id, for a RunEvent.
+    pub fn run_id(&self) -> Option<String> {
+        let event = self.event.as_ref();
+        event.and_then(Event::run_id).map(|id| id.to_string())
+    }
+
+    /// The job, unless it is a DatasetEvent.
+    pub fn job(&self) -> Option<&Identity> {
+        self.event.as_ref().and_then(Event::job)
+    }
+
+    /// The event type or kind: `START`, `JobEvent`.
+    pub fn event_type(&self) -> Option<&'static str> {
+        self.event.as_ref().map(Event::label)
+    }
 }

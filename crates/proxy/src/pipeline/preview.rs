@@ -1,4 +1,4 @@
-//! What would become of events, without a queue or a target: for the workbench.
+//! What would become of events, without a queue or a target: for the commands that test rules.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,47 +7,47 @@ use openlineage::Event;
 use transform::RuleSet;
 
 use super::adapt::Adapter;
-use super::{Outcome, plan};
+use super::ordering::by_run;
+use super::outcome::{Outcome, Pending};
 use crate::queue::Record;
 
-/// What would become of events. Places are the caller's names for them.
+/// What would become of events, each identified by a text of the caller's.
 #[derive(Debug, Default)]
 pub struct Preview {
-    /// What would be delivered, and the places of the events that it is made of.
+    /// What would be delivered, and the events it is made of.
     pub events: Vec<(Vec<String>, Event)>,
     /// What would become of the others.
     pub others: Vec<(String, Outcome)>,
-    /// Rules that failed, and why: place, rule, reason.
-    pub failed: Vec<(String, Arc<str>, String)>,
+    /// Rules that failed: event, rule, error.
+    pub failures: Vec<(String, Arc<str>, String)>,
 }
 
-/// Transforms `events` as one batch, each with its place.
-pub fn preview(prepare: &Adapter, rules: &RuleSet, events: Vec<(String, Event)>) -> Preview {
-    let answers = HashMap::new();
-    let records = events
+/// Transforms `events` as one batch.
+pub fn preview(adapter: &Adapter, rules: &RuleSet, events: Vec<(String, Event)>) -> Preview {
+    let lookups = HashMap::new();
+    let pending = events
         .into_iter()
-        .map(|(place, event)| (Record::unqueued(place), event));
+        .map(|(id, event)| Pending::new(Record::unqueued(id), event));
     let mut preview = Preview::default();
-    let note = |place: &str, told: &super::TransformLog| {
-        let failed = told.failed.iter().cloned();
-        failed
-            .map(|(rule, reason)| (place.to_owned(), rule, reason))
-            .collect::<Vec<_>>()
-    };
-    for (_, run) in plan::runs(records.collect()) {
-        let run = prepare.run(rules, run, &answers, |_| None);
-        for settled in run.settled {
-            let place = settled.record.id;
-            let told = settled.prepared.unwrap_or_default();
-            preview.failed.extend(note(&place, &told));
-            preview.others.push((place, settled.outcome));
-        }
-        for parcel in run.parcels {
-            for item in &parcel.items {
-                preview.failed.extend(note(&item.record.id, &item.told));
+    for (_, run) in by_run(pending.collect()) {
+        let run = adapter.adapt(rules, run, &lookups, |_| None);
+        for decided in run.decided {
+            let id = decided.record.id;
+            for (rule, error) in decided.log.failures {
+                preview.failures.push((id.clone(), rule, error));
             }
-            let places = parcel.items.into_iter().map(|item| item.record.id);
-            preview.events.push((places.collect(), parcel.event));
+            preview.others.push((id, decided.outcome));
+        }
+        for outbound in run.outbound {
+            let mut ids = Vec::new();
+            for part in outbound.parts {
+                let id = part.pending.into_record().id;
+                for (rule, error) in part.log.failures {
+                    preview.failures.push((id.clone(), rule, error));
+                }
+                ids.push(id);
+            }
+            preview.events.push((ids, outbound.event));
         }
     }
     preview

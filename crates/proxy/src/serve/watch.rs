@@ -19,7 +19,7 @@ const LOOK: Duration = Duration::from_secs(10);
 const SHARE: u32 = 100;
 
 /// Looks until `stop`. There is no batch where a proxy only takes in.
-pub(super) async fn watch(queue: Queue, batch: Option<Arc<Pipeline>>, stop: CancellationToken) {
+pub(super) async fn watch(queue: Queue, pipeline: Option<Arc<Pipeline>>, stop: CancellationToken) {
     let mut next = Instant::now();
     let (mut waiting, mut known) = (None, Known::default());
     loop {
@@ -31,13 +31,13 @@ pub(super) async fn watch(queue: Queue, batch: Option<Arc<Pipeline>>, stop: Canc
             };
             waiting = depth.as_ref().ok().map(|depth| depth.events);
             stand(&depth, &mut known);
-            if let Some(batch) = &batch {
-                batch.begin_rules(); // there may be others than a moment ago
+            if let Some(pipeline) = &pipeline {
+                pipeline.register_rules(); // there may be others than a moment ago
             }
             next = Instant::now() + LOOK.max(begun.elapsed() * SHARE);
         }
-        if let Some(batch) = &batch {
-            batch.watch(waiting);
+        if let Some(pipeline) = &pipeline {
+            pipeline.watch(waiting);
         }
         ingest::tell_suppressed(Instant::now());
         let paused = stop.run_until_cancelled(tokio::time::sleep(TICK)).await;

@@ -1,105 +1,86 @@
-//! The worker: takes batches out of the queue, as long as it is not told to stop.
+//! The worker: receives batches from the queue until it is told to stop.
 //!
-//! Batches overlap, so that a few slow events do not hold up the others; what is taken first of a run goes first
-//! (`pipeline/order.rs`). A panic ends a batch and not the worker: its events then go one by one, so that the one on which
-//! something panics harms itself alone. Started and supervised by `serve.rs`.
+//! Batches overlap, so that a few slow events do not hold up the others; the pipeline keeps the order of each run. A panic
+//! ends a batch and not the worker. Started and supervised by `serve.rs`.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::task::{JoinError, JoinSet};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::warn;
 
 use super::PAUSE;
 use crate::config::{self, Config};
-use crate::pipeline::{self, CoalesceBuffer, InFlightBatch, Pipeline, Report};
+use crate::pipeline::{MARGIN, Pipeline, guard};
 use crate::queue::{FailureLog, Queue, Record, Settlement};
 use crate::telemetry::STOP;
 
 /// Batches under way at once at most. The next one begins while a few events of the last ones are slow (a look-up, a
-/// post that is not answered), and not before: what waits in the queue is not counted as a try.
+/// delivery that is not answered), and not before: what waits in the queue is not counted as an attempt.
 const BATCHES: usize = 4;
 
 /// How long a stop waits for answers of the target: with what is done after it, less than all of the stop.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// What takes batches out of the queue.
+/// Messages of which it is known that their batch panicked, at most.
+const MAX_SUSPECTS: usize = 10_000;
+
+/// Receives batches from the queue and has them processed.
 pub(super) struct Worker {
-    line: Line,
+    pipeline: Arc<Pipeline>,
+    queue: Queue,
     config: Config,
     stop: CancellationToken,
-    hold: CoalesceBuffer,
-    trouble: FailureLog,
-    /// For events in hand: a batch, and some that are slow.
-    room: Arc<Semaphore>,
+    failures: FailureLog,
+    /// Bounds the events in hand: a batch, and some that are slow.
+    permits: Arc<Semaphore>,
     running: JoinSet<()>,
-}
-
-/// What a batch goes through.
-#[derive(Clone)]
-struct Line {
-    batch: Arc<Pipeline>,
-    queue: Queue,
-    watcher: Option<mpsc::UnboundedSender<Report>>,
+    suspects: Suspects,
 }
 
 impl Worker {
     pub(super) fn new(
-        batch: Arc<Pipeline>,
+        pipeline: Arc<Pipeline>,
         queue: Queue,
         config: Config,
         stop: CancellationToken,
-        watcher: Option<mpsc::UnboundedSender<Report>>,
-        hold: CoalesceBuffer,
     ) -> Worker {
-        let room = config.batch.size + config.batch.size.div_ceil(2);
+        let permits = config.batch.size + config.batch.size.div_ceil(2);
         Worker {
-            line: Line {
-                batch,
-                queue,
-                watcher,
-            },
+            pipeline,
+            queue,
             config,
             stop,
-            hold,
-            trouble: FailureLog::new("cannot read the queue"),
-            room: Arc::new(Semaphore::new(room)),
+            failures: FailureLog::new("the queue cannot be read"),
+            permits: Arc::new(Semaphore::new(permits)),
             running: JoinSet::new(),
+            suspects: Suspects::default(),
         }
     }
 
-    /// One that has nothing in hand yet.
-    pub(super) fn anew(&self) -> Worker {
-        let Line {
-            batch,
-            queue,
-            watcher,
-        } = self.line.clone();
-        let (config, stop) = (self.config.clone(), self.stop.clone());
-        Worker::new(batch, queue, config, stop, watcher, self.hold.anew())
-    }
-
+    /// Works until it is told to stop. Then what is in hand is finished or handed back.
     pub(super) async fn work(mut self) {
-        let mut left = Vec::new();
-        while let Some(room) = self.room().await {
+        let mut not_begun = Vec::new();
+        while let Some(permit) = self.permit().await {
             let config::Batch { size, window, .. } = self.config.batch;
-            let received = self.line.queue.receive(size, window, &self.stop).await;
+            let received = self.queue.receive(size, window, &self.stop).await;
             if received.is_ok() {
-                self.trouble.record_recovery();
+                self.failures.record_recovery();
             }
             match received {
-                Ok(records) if self.stop.is_cancelled() => left = records,
-                Ok(records) if records.is_empty() && !self.hold.is_due() => {
-                    self.line.batch.rules.refresh().await;
+                Ok(records) if self.stop.is_cancelled() => not_begun = records,
+                Ok(records) if records.is_empty() && !self.pipeline.is_due() => {
+                    self.pipeline.rules.refresh().await;
                 }
-                Ok(records) => self.handle(records, room).await,
+                Ok(records) => self.begin(records, permit).await,
                 Err(error) => {
-                    self.trouble.record_failure(&error);
-                    if self.hold.is_due() {
-                        self.handle(Vec::new(), room).await;
+                    self.failures.record_failure(&error);
+                    if self.pipeline.is_due() {
+                        self.begin(Vec::new(), permit).await;
                     }
                     tokio::select! {
                         () = tokio::time::sleep(PAUSE) => {}
@@ -108,154 +89,217 @@ impl Worker {
                 }
             }
         }
-        self.line.batch.stop();
+        self.pipeline.stop();
         let ended = async { while self.running.join_next().await.is_some() {} };
         if tokio::time::timeout(PATIENCE, ended).await.is_err() {
             // A target that hangs: its events go back, as long as there is time to say so.
-            self.line.batch.cut_off();
+            self.pipeline.cut_off();
             while self.running.join_next().await.is_some() {}
         }
-        self.hand_back(left).await;
+        self.hand_back(not_begun).await;
     }
 
-    /// Room for a batch, as soon as there is; nothing when told to stop.
-    async fn room(&mut self) -> Option<OwnedSemaphorePermit> {
+    /// Waits until there is a permit for a batch. Returns `None` when told to stop.
+    async fn permit(&mut self) -> Option<OwnedSemaphorePermit> {
         let size = u32::try_from(self.config.batch.size).unwrap_or(u32::MAX);
         loop {
             while self.running.try_join_next().is_some() {}
-            let full = self.running.len() >= BATCHES;
+            let is_full = self.running.len() >= BATCHES;
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return None,
-                _ = self.running.join_next(), if full => {}
-                room = self.room.clone().acquire_many_owned(size), if !full => return room.ok(),
-            }
-        }
-    }
-
-    async fn handle(&mut self, records: Vec<Record>, mut room: OwnedSemaphorePermit) {
-        // What is not done when the visibility time-out is over would be received again beside us.
-        let visible = self.config.queue.visibility_timeout();
-        let time = visible
-            .saturating_sub(self.hold.longest())
-            .saturating_sub(pipeline::MARGIN);
-        let deadline = Instant::now() + time;
-        drop(room.split(room.num_permits().saturating_sub(records.len())));
-        let again = self.hold.anew();
-        let mut hold = std::mem::replace(&mut self.hold, again);
-        let (line, taking) = (self.line.clone(), records.clone());
-        let taking = tokio::spawn(async move {
-            let taken = pipeline::take(&line.batch, &line.queue, &mut hold, taking, deadline).await;
-            (taken, hold)
-        });
-        let line = self.line.clone();
-        match taking.await {
-            Ok((taken, hold)) => {
-                self.hold = hold;
-                let taken = taken.with_room(room);
-                self.running.spawn(async move { line.finish(taken).await });
-            }
-            Err(panic) => {
-                // What was held comes again when its time out of sight is over.
-                self.running
-                    .spawn(async move { line.one_by_one(&panic, records, deadline).await });
-            }
-        }
-    }
-
-    /// What was taken and not begun, and what is held, is somebody else's now, or ours after the next start.
-    async fn hand_back(&mut self, left: Vec<Record>) {
-        let held: Vec<Record> = self.hold.drain().into_iter().chain(left).collect();
-        let again = |record| (record, Settlement::Retry(Duration::ZERO));
-        let held: Vec<_> = held.iter().map(again).collect();
-        self.line.settle(&held).await;
-    }
-}
-
-impl Line {
-    async fn finish(&self, taken: InFlightBatch) {
-        let (records, deadline) = (taken.records(), taken.deadline());
-        let line = self.clone();
-        let finishing = async move { pipeline::finish(&line.batch, &line.queue, taken).await };
-        match tokio::spawn(finishing).await {
-            Ok(report) => self.tell(report),
-            Err(panic) => self.one_by_one(&panic, records, deadline).await,
-        }
-    }
-
-    async fn one_by_one(&self, panic: &JoinError, records: Vec<Record>, deadline: Instant) {
-        error!(error = %panic, "a batch ended in a panic; its events go one by one");
-        self.batch.not_told(&records);
-        let run = |record: Record| {
-            let line = self.clone();
-            async move {
-                let mut hold = CoalesceBuffer::nothing();
-                pipeline::run(&line.batch, &line.queue, &mut hold, vec![record], deadline).await
-            }
-        };
-        for (record, ended) in each_alone(records, run).await {
-            match ended {
-                Ok(report) => self.tell(report),
-                Err(panic) => {
-                    error!(id = record.id, error = %panic, "an event ended in a panic");
-                    let settlement = pipeline::after_panic(&record, self.batch.max_receives);
-                    self.settle(&[(&record, settlement)]).await;
+                _ = self.running.join_next(), if is_full => {}
+                permit = self.permits.clone().acquire_many_owned(size), if !is_full => {
+                    return permit.ok();
                 }
             }
         }
     }
 
-    async fn settle(&self, records: &[(&Record, Settlement)]) {
-        for answer in self.queue.settle(records, Instant::now() + STOP).await {
-            if let Err(error) = answer {
-                warn!(%error, "not handed back: the event will come again later");
-            }
+    /// Begins to process records, and comes back when their places in the order of their runs are taken.
+    async fn begin(&mut self, records: Vec<Record>, mut permit: OwnedSemaphorePermit) {
+        // What is not done when the visibility timeout ends would be received again beside us.
+        let visibility = self.config.queue.visibility_timeout();
+        let time = visibility
+            .saturating_sub(self.pipeline.coalesce_window())
+            .saturating_sub(MARGIN);
+        let deadline = Instant::now() + time;
+        drop(permit.split(permit.num_permits().saturating_sub(records.len())));
+        for records in self.suspects.separate(records) {
+            let (admitted, is_admitted) = oneshot::channel();
+            let share = permit.split(records.len().min(permit.num_permits()));
+            let batch = Batch {
+                pipeline: self.pipeline.clone(),
+                suspects: self.suspects.clone(),
+                deadline,
+            };
+            self.running.spawn(batch.process(records, share, admitted));
+            let _ = is_admitted.await; // or it ended before
         }
     }
 
-    fn tell(&self, report: Report) {
-        if let Some(watcher) = &self.watcher {
-            let _ = watcher.send(report); // it may have seen enough
+    /// Hands back what was received and not begun, and what is held back: it is another process's now, or ours after the
+    /// next start.
+    async fn hand_back(&mut self, not_begun: Vec<Record>) {
+        let records: Vec<Record> = self.pipeline.drain().into_iter().chain(not_begun).collect();
+        let retry = |record| (record, Settlement::Retry(Duration::ZERO));
+        let settlements: Vec<_> = records.iter().map(retry).collect();
+        for answer in self.queue.settle(&settlements, Instant::now() + STOP).await {
+            if let Err(error) = answer {
+                warn!(%error, "failed to hand back message; it will be redelivered later");
+            }
         }
     }
 }
 
-/// Runs each by itself, one after another. A panic is the end of that one alone.
-async fn each_alone<F>(
-    records: Vec<Record>,
-    run: impl Fn(Record) -> F,
-) -> Vec<(Record, Result<F::Output, JoinError>)>
-where
-    F: Future<Output: Send> + Send + 'static,
-{
-    let mut ended = Vec::new();
-    for record in records {
-        let running = tokio::spawn(run(record.clone()));
-        ended.push((record, running.await));
+/// One batch on its way.
+struct Batch {
+    pipeline: Arc<Pipeline>,
+    suspects: Suspects,
+    deadline: Instant,
+}
+
+impl Batch {
+    async fn process(
+        self,
+        records: Vec<Record>,
+        permit: Option<OwnedSemaphorePermit>,
+        admitted: oneshot::Sender<()>,
+    ) {
+        let mut in_hand = records.clone();
+        let processed = guard(async {
+            let batch = self.pipeline.admit(records, self.deadline).await;
+            in_hand = batch.records();
+            let _ = admitted.send(());
+            let batch = match permit {
+                Some(permit) => batch.with_permit(permit),
+                None => batch,
+            };
+            self.pipeline.complete(batch).await
+        });
+        match processed.await {
+            Some(_settled) => self.suspects.acquit(&in_hand),
+            None => {
+                let again = self.pipeline.recover(in_hand).await;
+                self.suspects.add(&again);
+            }
+        }
     }
-    ended
+}
+
+/// Messages whose batch panicked. Each is processed by itself when it is received again, so that the one on which something
+/// panics harms no other.
+#[derive(Debug, Clone, Default)]
+struct Suspects(Arc<Mutex<HashSet<String>>>);
+
+impl Suspects {
+    fn add(&self, records: &[Record]) {
+        let mut suspects = self.lock();
+        if suspects.len() + records.len() > MAX_SUSPECTS {
+            suspects.clear();
+        }
+        suspects.extend(records.iter().map(|record| record.queue_id.clone()));
+    }
+
+    fn acquit(&self, records: &[Record]) {
+        let mut suspects = self.lock();
+        if !suspects.is_empty() {
+            for record in records {
+                suspects.remove(&record.queue_id);
+            }
+        }
+    }
+
+    /// The batches to process, in the order of arrival: each suspect alone, the others together. One batch without records
+    /// if there are none, for what is held back.
+    fn separate(&self, records: Vec<Record>) -> Vec<Vec<Record>> {
+        let suspects = self.lock();
+        let (mut batches, mut together) = (Vec::new(), Vec::new());
+        for record in records {
+            if suspects.contains(&record.queue_id) {
+                if !together.is_empty() {
+                    batches.push(std::mem::take(&mut together));
+                }
+                batches.push(vec![record]);
+            } else {
+                together.push(record);
+            }
+        }
+        if !together.is_empty() || batches.is_empty() {
+            batches.push(together);
+        }
+        batches
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn records(ids: &[&str]) -> Vec<Record> {
+        let record = |id: &&str| Record {
+            queue_id: (*id).to_owned(),
+            ..Record::unqueued((*id).to_owned())
+        };
+        ids.iter().map(record).collect()
+    }
+
+    fn ids(batches: &[Vec<Record>]) -> Vec<Vec<&str>> {
+        batches
+            .iter()
+            .map(|batch| {
+                batch
+                    .iter()
+                    .map(|record| record.queue_id.as_str())
+                    .collect()
+            })
+            .collect()
+    }
+
     #[tokio::test]
     async fn the_event_on_which_something_panics_harms_no_other() {
-        let records = ["a", "b", "c"].map(|id| Record::unqueued(id.to_owned()));
-        let run = async |record: Record| {
-            assert!(record.id != "b", "a bug");
-            record.id
-        };
-        let ended = each_alone(records.to_vec(), run).await;
-        let ended: Vec<_> = ended
-            .into_iter()
-            .map(|(record, ended)| (record.id, ended.ok()))
-            .collect();
-        let expected = [("a", Some("a")), ("b", None), ("c", Some("c"))];
-        assert_eq!(
-            ended,
-            expected.map(|(id, ended)| (id.to_owned(), ended.map(str::to_owned)))
-        );
+        let suspects = Suspects::default();
+        let (mut done, mut rounds) = (Vec::new(), 0);
+        let mut queued = records(&["a", "b", "c"]);
+        while queued.len() > 1 {
+            rounds += 1;
+            for batch in suspects.separate(std::mem::take(&mut queued)) {
+                let processed = guard(async {
+                    assert!(batch.iter().all(|record| record.queue_id != "b"), "a bug");
+                });
+                match processed.await {
+                    Some(()) => {
+                        suspects.acquit(&batch);
+                        done.extend(batch);
+                    }
+                    None => {
+                        suspects.add(&batch);
+                        queued.extend(batch);
+                    }
+                }
+            }
+        }
+        assert_eq!((rounds, ids(&[done])), (2, vec![vec!["a", "c"]]));
+        assert_eq!(ids(&[queued]), [["b"]]);
+    }
+
+    #[test]
+    fn suspects_are_alone_and_the_order_of_arrival_stays() {
+        let suspects = Suspects::default();
+        suspects.add(&records(&["b", "c"]));
+        let batches = suspects.separate(records(&["a", "b", "c", "d", "e"]));
+        let expected: [&[&str]; 4] = [&["a"], &["b"], &["c"], &["d", "e"]];
+        assert_eq!(ids(&batches), expected);
+        suspects.acquit(&records(&["b", "c"]));
+        assert_eq!(suspects.separate(records(&["a", "b"])).len(), 1);
+    }
+
+    #[test]
+    fn without_records_there_is_one_batch_for_what_is_held_back() {
+        assert_eq!(ids(&Suspects::default().separate(Vec::new())), [[""; 0]]);
     }
 }

@@ -5,11 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use openlineage::{Event, EventType, Level, Subject};
+use openlineage::{Event, EventType, Level, OrderingKey, Subject};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use serde_json::{Map, Value};
-use uuid::Uuid;
 
 use super::*;
 
@@ -275,17 +274,17 @@ proptest! {
     }
 
     #[test]
-    fn nothing_is_lost_on_the_way_through_the_holder(
+    fn nothing_is_lost_on_the_way_through_the_buffer(
         events in run(), passes in proptest::collection::vec(0i64..60, 12), capacity in 0usize..9,
     ) {
-        let (mut holder, mut now, mut out) = (Holder::new(100, capacity), 0, Vec::new());
+        let (mut buffer, mut now, mut out) = (RunBuffer::new(100, capacity), 0, Vec::new());
         let mut go = |ready: Vec<Event>| out.extend(coalesce(&ready.iter().collect::<Vec<_>>(), false, None));
         for (event, passes) in events.iter().zip(passes) {
             now += passes;
-            holder.offer(event.run_id().unwrap_or(Uuid::nil()), kind(event).is_some_and(EventType::ends), event.clone(), now);
-            go(holder.ready(now));
+            buffer.offer(OrderingKey::from(event), kind(event).is_some_and(EventType::ends), event.clone(), now);
+            go(buffer.take_ready(now));
         }
-        go(holder.drain());
+        go(buffer.drain());
         prop_assert!(out.len() <= events.len());
         prop_assert_eq!(places(&model(out.iter().map(|out| &out.event))), places(&model(&events)));
         prop_assert_eq!(kinds_of_end(out.iter().map(|out| &out.event)), kinds_of_end(&events));

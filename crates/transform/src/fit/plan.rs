@@ -15,7 +15,7 @@ use super::{Cut, Rank, rank};
 /// How many cuts the event itself lists; the rest are counted. Keeps the note small.
 const NOTED: usize = 50;
 
-const NOTE: &str = "lineageProxy_cut";
+pub(super) const NOTE: &str = "lineageProxy_cut";
 
 /// How often what was cut is gone through to put it back. One pass nearly always ends it: only a facet that is smaller
 /// than its line in the note makes room for another.

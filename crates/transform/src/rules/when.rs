@@ -60,6 +60,16 @@ enum Side {
 }
 
 impl When {
+    /// For DatasetEvents.
+    pub(super) fn dataset_event() -> When {
+        When(vec![Condition::Kind(vec![Kind::Dataset])])
+    }
+
+    /// For JobEvents.
+    pub(super) fn job_event() -> When {
+        When(vec![Condition::Kind(vec![Kind::Job])])
+    }
+
     /// The first condition that `event` does not meet.
     pub(crate) fn first_unmet<'w>(&'w self, event: &Event, target: &str) -> Option<UnmetRef<'w>> {
         let mut conditions = self.0.iter();

@@ -313,21 +313,21 @@ fn judged(fields: &Value, stack: &Stack) -> Told {
         }
         ("dead_lettered", _) => {
             let advice = format!("lineage-proxy dead-letters list --stack {}", stack.name);
-            Told::Ended(Step::bad("delivered", text("reason"), advice))
+            Told::Ended(Step::bad("delivered", text("error"), advice))
         }
         (_, "delivery failed, will retry") => {
-            let found = format!("not yet: {}", text("reason"));
-            Told::Ended(Step::bad("delivered", found, advice(text("class"), stack)))
+            let found = format!("not yet: {}", text("error"));
+            Told::Ended(Step::bad("delivered", found, advice(text("reason"), stack)))
         }
         _ => Told::Silent,
     }
 }
 
-fn advice(class: &str, stack: &Stack) -> String {
+fn advice(reason: &str, stack: &Stack) -> String {
     let role = stack
         .optional("BatchRoleArn")
         .unwrap_or("the batch function's role");
-    match class {
+    match reason {
         "permission" => format!(
             "let {role} (or TargetRoleArn) use datazone:PostLineageEvent on the domain; a domain of another account has to be shared with this one, or posted to by role"
         ),

@@ -35,11 +35,11 @@ const WIDTH: usize = 80;
 const SHOWN: usize = 10;
 
 pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<ExitCode> {
-    let rules = loader.rules(&arguments.file)?;
-    let prepare = arguments.target.prepare();
+    let rules = arguments.target.complete(loader.rules(&arguments.file)?);
+    let adapter = arguments.target.adapter();
     let lookups = HashMap::new();
     let context = Context {
-        target: prepare.target.as_str(),
+        target: adapter.target.as_str(),
         lookups: &lookups,
     };
     let (events, mut fine) = input::read(&arguments.files)?;
@@ -74,7 +74,7 @@ pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<
         }
         match (
             &explained.verdict,
-            rules.coalesces(&event, prepare.target.as_str()),
+            rules.coalesces(&event, adapter.target.as_str()),
         ) {
             (Verdict::Keep(_), Some(_)) => {
                 let note = "  coalesce: may be merged with others of its run";

@@ -34,8 +34,8 @@ const PREVIEWED: usize = 1_000;
 const MOST_RENAMED: usize = 100_000;
 
 pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<ExitCode> {
-    let rules = loader.rules(&arguments.file)?;
-    let prepare = arguments.target.prepare();
+    let rules = arguments.target.complete(loader.rules(&arguments.file)?);
+    let adapter = arguments.target.adapter();
     let sources = input::sources(&arguments.paths)?;
     let bar = ProgressBar::new(sources.len() as u64);
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos} of {len} files, {msg}") {
@@ -46,7 +46,7 @@ pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<
     for source in &sources {
         let count = source.read(|found| {
             match event(&found) {
-                Ok(event) => sum.add(&rules, &prepare, event),
+                Ok(event) => sum.add(&rules, &adapter, event),
                 Err(error) => sum.add_invalid(&found, error),
             }
             Ok(())
@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<
         bar.inc(1);
         bar.set_message(format!("{} events", sum.events));
     }
-    sum.preview(&rules, &prepare);
+    sum.preview(&rules, &adapter);
     bar.finish_and_clear();
     match arguments.file.output {
         Output::Json => paint(&sum.json(arguments.names).to_string())?,
@@ -131,10 +131,10 @@ impl Summary {
         }
     }
 
-    fn add(&mut self, rules: &RuleSet, prepare: &Adapter, event: Event) {
+    fn add(&mut self, rules: &RuleSet, adapter: &Adapter, event: Event) {
         let lookups = HashMap::new();
         let context = Context {
-            target: prepare.target.as_str(),
+            target: adapter.target.as_str(),
             lookups: &lookups,
         };
         self.events += 1;
@@ -163,7 +163,7 @@ impl Summary {
         }
         self.waiting.push((String::new(), event));
         if self.waiting.len() >= PREVIEWED {
-            self.preview(rules, prepare);
+            self.preview(rules, adapter);
         }
     }
 
@@ -196,9 +196,9 @@ impl Summary {
     }
 
     /// Counts what would be delivered for the waiting events.
-    fn preview(&mut self, rules: &RuleSet, prepare: &Adapter) {
+    fn preview(&mut self, rules: &RuleSet, adapter: &Adapter) {
         let events = std::mem::take(&mut self.waiting);
-        let preview = preview(prepare, rules, events);
+        let preview = preview(adapter, rules, events);
         self.delivered += preview.events.len();
         self.bytes_after += preview
             .events

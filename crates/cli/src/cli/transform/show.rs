@@ -34,8 +34,8 @@ pub(super) struct Show {
 }
 
 pub(super) fn run(arguments: &Show, loader: &RuleLoader) -> anyhow::Result<ExitCode> {
-    let rules = loader.rules(&arguments.file)?;
-    let prepare = arguments.target.prepare();
+    let rules = arguments.target.complete(loader.rules(&arguments.file)?);
+    let adapter = arguments.target.adapter();
     let (found, mut fine) = input::read(&arguments.files)?;
     let mut inputs = Vec::new();
     for found in found {
@@ -51,9 +51,9 @@ pub(super) fn run(arguments: &Show, loader: &RuleLoader) -> anyhow::Result<ExitC
     if arguments.diff {
         let read = |(place, read): (String, Result<Event, String>)| Some((place, read.ok()?));
         let events: Vec<_> = inputs.into_iter().filter_map(read).collect();
-        fine &= differences(&rules, &prepare, &events, arguments.file.output)?;
+        fine &= differences(&rules, &adapter, &events, arguments.file.output)?;
     } else {
-        fine &= delivered(&rules, &prepare, inputs, arguments.file.output)?;
+        fine &= delivered(&rules, &adapter, inputs, arguments.file.output)?;
     }
     Ok(exit(fine))
 }
@@ -73,7 +73,7 @@ enum Became {
 /// standard output.
 fn delivered(
     rules: &RuleSet,
-    prepare: &Adapter,
+    adapter: &Adapter,
     inputs: Vec<(String, Result<Event, String>)>,
     output: Output,
 ) -> anyhow::Result<bool> {
@@ -87,7 +87,7 @@ fn delivered(
         }
     }
     let number = |id: &String| id.parse::<usize>().unwrap_or_default();
-    let preview = preview(prepare, rules, events);
+    let preview = preview(adapter, rules, events);
     for (ids, event) in preview.events {
         let mut parts: Vec<usize> = ids.iter().map(number).collect();
         let Some(last) = parts.pop() else {
@@ -101,17 +101,17 @@ fn delivered(
     for (id, outcome) in &preview.others {
         let what = match outcome {
             Outcome::Dropped { rule } => Became::Dropped(rule.to_string()),
-            Outcome::DeadLettered { reason, .. } => Became::DeadLetter(reason.clone()),
+            Outcome::DeadLettered { error, .. } => Became::DeadLetter(error.clone()),
             Outcome::Delivered { .. } | Outcome::Retry { .. } => continue,
         };
         became.insert(number(id), what);
     }
-    let mut fine = preview.failed.is_empty();
+    let mut fine = preview.failures.is_empty();
     let place = |index: &usize| places.get(*index).map_or("", String::as_str);
     for (index, became) in &became {
         fine &= !matches!(became, Became::DeadLetter(_));
         let failed = preview
-            .failed
+            .failures
             .iter()
             .filter(|(id, ..)| number(id) == *index);
         let failed: Vec<(&str, &str)> = failed
@@ -183,13 +183,13 @@ fn line<'p>(
 
 fn differences(
     rules: &RuleSet,
-    prepare: &Adapter,
+    adapter: &Adapter,
     events: &[(String, Event)],
     output: Output,
 ) -> anyhow::Result<bool> {
     let lookups = HashMap::new();
     let context = Context {
-        target: prepare.target.as_str(),
+        target: adapter.target.as_str(),
         lookups: &lookups,
     };
     let (mut fine, mut changed) = (true, 0);
@@ -222,7 +222,7 @@ fn differences(
         }
     }
     if output == Output::Text {
-        let together = preview(prepare, rules, events.to_vec()).events.len();
+        let together = preview(adapter, rules, events.to_vec()).events.len();
         paint(&format!(
             "{} events, {changed} changed; {together} would be delivered",
             events.len()

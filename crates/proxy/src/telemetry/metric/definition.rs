@@ -37,7 +37,7 @@ pub(crate) enum Label {
     RetryReason,
     /// Why an event is dead-lettered.
     DeadLetterReason,
-    /// The transform rule that drops an event, or `duplicate`.
+    /// The transform rule that drops an event, or a built-in one.
     DropRule,
     /// A transform rule.
     TransformRule,
@@ -105,7 +105,7 @@ impl Label {
                 "too_large",
                 "unavailable",
             ],
-            Label::DropRule => &["duplicate"],
+            Label::DropRule => &["builtin/duplicate"],
             Label::RepairRule => &["date-time", "enum", "required", "type", "uri", "uuid"],
             Label::Version => &[env!("CARGO_PKG_VERSION")],
         }

@@ -1,8 +1,8 @@
 //! The protocol of delivery as a small model, in which every order of steps and faults is looked at.
 //!
 //! Enqueue, claim, deliver, settle, come again, dead-letter; a crash, a lost answer or a failed settlement at any point, as
-//! many as the model's faults allow. What an answer of the target means is not modelled: the model asks `plan` itself. Each
-//! law is also shown to bite, by a model with a known mistake in it. Tests only.
+//! many as the model's faults allow. What an answer of the target means is not modelled: the model drives the state machine of
+//! `delivery.rs`. Each law is also shown to bite, by a model with a known mistake in it.
 
 mod steps;
 
@@ -14,9 +14,9 @@ use steps::{Action, Message, Place, State, Step};
 const EVENTS: [Event; 2] = [Event::Good, Event::Bad];
 
 /// Tries before an event becomes a dead letter.
-const MAX_RECEIVES: u32 = 2;
+const MAX_ATTEMPTS: u32 = 2;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Event {
     Good,
     Bad,
@@ -94,7 +94,7 @@ impl Model for Protocol {
             Property::always(
                 "only tries without end bury a good event",
                 |_, state: &State| {
-                    let tried = |m: &Message| m.event == Event::Good && m.receives >= MAX_RECEIVES;
+                    let tried = |m: &Message| m.event == Event::Good && m.receives >= MAX_ATTEMPTS;
                     !state.dead_letters.contains(&Event::Good) || state.messages.iter().any(tried)
                 },
             ),

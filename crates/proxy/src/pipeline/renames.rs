@@ -1,51 +1,77 @@
-//! How many names of an event its rules rewrote, whichever rule did it.
+//! The names of an event that its rules changed, whichever rule did it.
 //!
-//! By comparing the event that came with the one that leaves, at every place where the specification puts a name: so it
-//! is right for rules of all kinds, and for those of a user's own. Pure; called by `prepare.rs`.
+//! Compares the event that was received with the one that leaves, at every position where the specification puts a name:
+//! so it is right for rules of all kinds, and for those of a user's own. Pure.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
-use openlineage::{Event, Name, names};
+use openlineage::{Event, Identity, names};
+
+/// A name that is different after the rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rename {
+    /// Where it stands, in the words of the specification: `inputs`, `symlinks`.
+    pub place: &'static str,
+    /// As it was received; `None` where elements were added, removed or merged, so that positions do not tell.
+    pub before: Option<Identity>,
+    /// As it leaves.
+    pub after: Identity,
+}
 
 /// A place, and what is named there.
-type Named<'t> = (&'static str, Option<Cow<'t, str>>, Option<Cow<'t, str>>);
+type Named = (&'static str, Identity);
 
-/// The names of `after` that are not those of `before`. Names that were taken out do not count.
-pub(super) fn renamed(before: &Event, after: &Event) -> usize {
+/// The names of `after` that are not those of `before`. Names that were removed are not among them.
+pub(super) fn renames(before: &Event, after: &Event) -> Vec<Rename> {
     if before.text() == after.text() {
-        return 0;
+        return Vec::new();
     }
     let (before, after) = (named(before), named(after));
     let places = before.iter().map(|name| name.0);
     if places.eq(after.iter().map(|name| name.0)) {
-        return before
-            .iter()
-            .zip(&after)
-            .filter(|(one, two)| one != two)
-            .count();
+        let pairs = before.into_iter().zip(after);
+        let renamed = pairs.filter(|(before, after)| before != after);
+        return renamed
+            .map(|((_, before), (place, after))| Rename {
+                place,
+                before: Some(before),
+                after,
+            })
+            .collect();
     }
-    // Something was added, taken out or united: then places do not tell which name became which.
-    let mut left: HashMap<&Named<'_>, usize> = HashMap::new();
+    let mut left: HashMap<&Named, usize> = HashMap::new();
     for name in &before {
         *left.entry(name).or_default() += 1;
     }
-    let mut new = 0;
+    let mut added = Vec::new();
     for name in &after {
         match left.get_mut(name) {
             Some(count) if *count > 0 => *count -= 1,
-            Some(_) | None => new += 1,
+            Some(_) | None => added.push(Rename {
+                place: name.0,
+                before: None,
+                after: name.1.clone(),
+            }),
         }
     }
-    new
+    added
 }
 
-fn named<'t>(event: &'t Event) -> Vec<Named<'t>> {
+fn named(event: &Event) -> Vec<Named> {
     let names = event.json().map(names).unwrap_or_default();
-    let decoded = |name: Name<'t>| (name.place, name.namespace.string(), name.name.string());
-    names.into_iter().map(decoded).collect()
+    let text = |json: openlineage::Json<'_>| json.string().unwrap_or_default().into_owned();
+    let identity = |name: openlineage::Name<'_>| {
+        let (namespace, own) = (text(name.namespace), text(name.name));
+        (
+            name.place,
+            Identity {
+                namespace,
+                name: own,
+            },
+        )
+    };
+    names.into_iter().map(identity).collect()
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,7 +104,7 @@ mod tests {
         match rules.apply(&event, &context).verdict {
             Verdict::Keep(after) => {
                 assert_ne!(event.text(), after.text(), "{action} did nothing");
-                renamed(&event, &after)
+                renames(&event, &after).len()
             }
             other => panic!("{action}: {other:?}"),
         }

@@ -1,15 +1,18 @@
 //! The states of the model of delivery, and the steps from one to the next.
 //!
-//! What an answer of the target means is `plan`'s to say, here as in the product. The laws are in `protocol.rs`.
+//! What an answer of the target means is decided by the state machine of `delivery.rs`. The laws are in `model.rs`.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use targets::{Delivery, Failure, Reason, Scope};
 
-use super::{EVENTS, Event, Kind, MAX_RECEIVES, Mistake, Protocol};
-use crate::pipeline::Settled;
-use crate::pipeline::plan::{self, Attempt};
-use crate::queue::{Record, Settlement};
+use super::super::outbound;
+use super::{EVENTS, Event, Kind, MAX_ATTEMPTS, Mistake, Protocol};
+use crate::pipeline::delivery::RunDelivery;
+use crate::pipeline::retry::{Attempt, RetryPolicy};
+use crate::queue::Settlement;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct State {
@@ -98,7 +101,7 @@ pub(super) enum Action {
     ComesAgain(usize),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Post {
     Answered,
     /// The target has it, and the proxy does not know.
@@ -339,7 +342,7 @@ impl Protocol {
             message: String::new(),
             after: None,
         };
-        let tried = match (post, event) {
+        let attempt = match (post, event) {
             (Post::Answered, Event::Good) => Attempt::Answered(Delivery::Delivered { id: None }),
             (Post::Answered, Event::Bad) => {
                 Attempt::Answered(Delivery::Permanent(failed(Reason::Invalid, Scope::Event)))
@@ -351,17 +354,7 @@ impl Protocol {
         };
         let taken = event == Event::Good && matches!(post, Post::Answered | Post::AnswerIsLost);
         state.taken[event as usize] += u8::from(taken);
-        let record = Record {
-            attempts: receives,
-            ..Record::unqueued(String::new())
-        };
-        let outcome = plan::outcome(&tried, &record, Duration::ZERO, MAX_RECEIVES);
-        let settled = Settled::new(record, None, outcome);
-        let to = match settled.settlement() {
-            Settlement::Acknowledge => To::Done,
-            Settlement::Retry(_) => To::Retry,
-            Settlement::DeadLetter(_) => To::Dead,
-        };
+        let to = settled(receives, post, event, &attempt);
         *known |= to == To::Done || self.mistake == Mistake::RemembersEarly;
         state.workers[w].hand[i].to = Some(to);
     }
@@ -399,4 +392,31 @@ impl State {
             Some(To::Retry | To::Deleted) | None => {}
         }
     }
+}
+
+/// How the pipeline settles an event that was received so often. It is asked once for each case: the model takes millions
+/// of steps.
+fn settled(attempts: u32, post: Post, event: Event, attempt: &Attempt) -> To {
+    static KNOWN: Mutex<BTreeMap<(u32, Post, Event), To>> = Mutex::new(BTreeMap::new());
+    let mut known = KNOWN.lock().unwrap();
+    *known
+        .entry((attempts, post, event))
+        .or_insert_with(|| match settlement(attempts, attempt) {
+            Settlement::Acknowledge => To::Done,
+            Settlement::Retry(_) => To::Retry,
+            Settlement::DeadLetter(_) => To::Dead,
+        })
+}
+
+fn settlement(attempts: u32, attempt: &Attempt) -> Settlement {
+    let policy = RetryPolicy {
+        max_attempts: MAX_ATTEMPTS,
+    };
+    let mut delivery = RunDelivery::new(policy, [outbound(&["event"], attempts)], None);
+    assert!(delivery.next(None).is_some(), "nothing to attempt");
+    assert_eq!(delivery.record(attempt, Duration::ZERO), None);
+    assert!(delivery.next(None).is_none(), "more to attempt");
+    let (mut decided, _) = delivery.finish();
+    let decided = decided.pop().expect("an outcome");
+    decided.outcome.settlement()
 }

@@ -1,0 +1,163 @@
+//! The delivery of one run as a state machine: what to attempt next, and what each attempt means for its records.
+//!
+//! Pure: nothing here waits or knows the time. `pipeline.rs` makes the attempts. The events of a run are attempted in
+//! order; one that fails is a reason not to attempt the later ones. One bad event must not take others with it: a merged
+//! event that the target rejects is delivered as its parts.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use openlineage::Event;
+use targets::{Delivery, Failure, Scope};
+
+use super::adapt::TransformLog;
+use super::ordering::Block;
+use super::outcome::{Decided, Outcome, Pending};
+use super::retry::{Attempt, RetryPolicy, backoff, blocks_run, keeps_order, separates};
+
+/// What the target gets at once: one event, and the records whose outcome its delivery is.
+#[derive(Debug)]
+pub(super) struct OutboundEvent {
+    /// The id that the target sees.
+    pub(super) id: String,
+    pub(super) event: Event,
+    pub(super) parts: Vec<Part>,
+}
+
+/// A received event, and what the rules made of it.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) pending: Pending,
+    pub(super) transformed: Event,
+    pub(super) log: TransformLog,
+    /// Its index in the run.
+    pub(super) index: usize,
+}
+
+/// A run that is being delivered.
+#[derive(Debug)]
+pub(super) struct RunDelivery {
+    policy: RetryPolicy,
+    queued: VecDeque<OutboundEvent>,
+    decided: Vec<Decided>,
+    /// Why the rest is not attempted.
+    skip: Option<Failure>,
+    /// The first event that failed, also if that was in an earlier batch.
+    first_failed: Option<String>,
+    /// Why later events of the run have to wait, and how long.
+    block: Option<(Duration, Failure)>,
+}
+
+impl RunDelivery {
+    /// Begins with the events to deliver, in order. `earlier` is why they have to wait, if they have to.
+    pub(super) fn new(
+        policy: RetryPolicy,
+        events: impl IntoIterator<Item = OutboundEvent>,
+        earlier: Option<Block>,
+    ) -> RunDelivery {
+        let (first_failed, skip) = earlier.map(|block| (block.by, block.failure)).unzip();
+        RunDelivery {
+            policy,
+            queued: events.into_iter().collect(),
+            decided: Vec::new(),
+            skip,
+            first_failed,
+            block: None,
+        }
+    }
+
+    /// The event to attempt next; `None` when all are decided. `halt` is why no event of any run is attempted.
+    pub(super) fn next(&mut self, halt: Option<&Failure>) -> Option<&OutboundEvent> {
+        while let Some(failure) = self.skip.as_ref().or(halt) {
+            let attempt = Attempt::Skipped(failure.clone());
+            let event = self.queued.pop_front()?;
+            self.decide(event, &attempt, Duration::ZERO);
+        }
+        self.queued.front()
+    }
+
+    /// Takes in how the attempt of the [`next`](Self::next) event ended. Returns why its parts, and all after it in the run,
+    /// are delivered separately, if they are.
+    pub(super) fn record(&mut self, attempt: &Attempt, duration: Duration) -> Option<String> {
+        let event = self.queued.pop_front()?;
+        if event.is_merged()
+            && let Some(why) = separates(attempt, event.attempts())
+        {
+            self.separate(event);
+            return Some(why.to_owned());
+        }
+        self.decide(event, attempt, duration);
+        None
+    }
+
+    /// The outcomes, and why later events of the run have to wait.
+    pub(super) fn finish(self) -> (Vec<Decided>, Option<Block>) {
+        let block = self.block.zip(self.first_failed);
+        let block = block.map(|((after, failure), by)| Block { after, by, failure });
+        (self.decided, block)
+    }
+
+    fn decide(&mut self, event: OutboundEvent, attempt: &Attempt, duration: Duration) {
+        let attempts = event.attempts();
+        if let Attempt::Answered(Delivery::Transient(failure)) = attempt
+            && failure.scope == Scope::Event
+            && keeps_order(attempts)
+        {
+            self.skip = Some(failure.clone());
+        }
+        let blocks = blocks_run(attempt, attempts);
+        let backoff = backoff(&event.id, attempts);
+        let merged = (event.parts.len() > 1).then_some(event.id);
+        for part in event.parts {
+            let attempts = part.pending.attempts();
+            let mut outcome = self.policy.outcome(attempt, attempts, backoff);
+            if let (Outcome::Retry { after, .. }, Some(failure)) = (&mut outcome, &blocks) {
+                // Not before the events that it waits for.
+                *after = (self.block.as_ref()).map_or(*after, |(before, _)| (*after).max(*before));
+                self.block = Some((*after, failure.clone()));
+                let queue_id = &part.pending.record.queue_id;
+                self.first_failed.get_or_insert_with(|| queue_id.clone());
+            }
+            self.decided.push(Decided {
+                log: part.log,
+                merged: merged.clone(),
+                duration,
+                ..part.pending.decide(outcome)
+            });
+        }
+    }
+
+    /// Queues the parts of a merged event, and of those after it in the run, one by one.
+    fn separate(&mut self, rejected: OutboundEvent) {
+        let mut parts = rejected.parts;
+        parts.extend(self.queued.drain(..).flat_map(|event| event.parts));
+        parts.sort_by_key(|part| part.index);
+        self.queued
+            .extend(parts.into_iter().map(OutboundEvent::single));
+    }
+}
+
+impl OutboundEvent {
+    /// An event that is delivered as the rules left it.
+    pub(super) fn single(part: Part) -> OutboundEvent {
+        OutboundEvent {
+            id: part.pending.record.id.clone(),
+            event: part.transformed.clone(),
+            parts: vec![part],
+        }
+    }
+
+    /// Whether there is more in it than its only part brought.
+    fn is_merged(&self) -> bool {
+        match self.parts.as_slice() {
+            [part] => part.transformed.text() != self.event.text(),
+            _ => true,
+        }
+    }
+
+    /// The most attempts of any of its parts.
+    fn attempts(&self) -> u32 {
+        let attempts = self.parts.iter().map(|part| part.pending.attempts());
+        attempts.max().unwrap_or(1)
+    }
+}

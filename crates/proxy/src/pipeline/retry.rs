@@ -1,0 +1,240 @@
+//! What an attempt means for an event: delivered, another attempt and when, or a dead letter.
+//!
+//! Pure. Called by the state machine of a run's delivery (`delivery.rs`) and by the stages before it.
+
+use std::time::Duration;
+
+use targets::{Delivery, Failure, Reason, Scope};
+
+use super::outcome::Outcome;
+use crate::queue::{BodyError, Settlement};
+
+/// The first and the longest wait before another attempt. Doubling from the one to the other takes eight attempts; with
+/// the default of 100 attempts an event is kept for about a day of outage.
+const FIRST_BACKOFF: Duration = Duration::from_secs(5);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(900);
+
+/// The longest wait of an event that was not attempted in time: about as long as a batch takes, so that the target does
+/// not idle.
+const LONGEST_POSTPONEMENT: Duration = Duration::from_secs(30);
+
+/// Up to how many attempts a failing event holds up the later ones of its run: enough for a hiccup. After that order
+/// yields, so that one event that always fails does not block its run for ever.
+const ORDERED_ATTEMPTS: u32 = 3;
+
+/// The error of a dead letter on which this program panicked.
+pub(super) const BUG: &str = "lineage-proxy panicked on this event; please report it";
+
+/// How an attempt to deliver an event ended.
+#[derive(Debug, Clone)]
+pub(super) enum Attempt {
+    /// The target answered.
+    Answered(Delivery),
+    /// No attempt was made, because it would have failed like another one.
+    Skipped(Failure),
+    /// The deadline passed.
+    OutOfTime,
+    /// The process is stopping.
+    Stopped,
+}
+
+/// When to try again and when to give up.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RetryPolicy {
+    /// After how many attempts an event becomes a dead letter. The queue counts those too that were not made.
+    pub(super) max_attempts: u32,
+}
+
+impl RetryPolicy {
+    /// The outcome of an attempt for an event that was received `attempts` times. `backoff` is how long to wait where the
+    /// target does not say: the same for all parts of a merged event, so that they are received together again.
+    pub(super) fn outcome(self, attempt: &Attempt, attempts: u32, backoff: Duration) -> Outcome {
+        match attempt {
+            Attempt::Answered(Delivery::Delivered { id }) => Outcome::Delivered { id: id.clone() },
+            Attempt::Answered(Delivery::Permanent(failure)) => {
+                Outcome::dead_letter(failure.reason, &failure.message)
+            }
+            Attempt::Answered(Delivery::Transient(failure)) => {
+                let after = failure
+                    .after
+                    .map_or(backoff, |asked| asked.clamp(FIRST_BACKOFF, LONGEST_BACKOFF));
+                self.retry(failure.reason, failure.message.clone(), after, attempts)
+            }
+            Attempt::Skipped(failure) => {
+                let error = format!("not attempted: another event failed: {}", failure.message);
+                let after = failure
+                    .after
+                    .map_or(backoff, |asked| asked.min(LONGEST_BACKOFF));
+                self.retry(failure.reason, error, after, attempts)
+            }
+            Attempt::OutOfTime => self.out_of_time(attempts),
+            // Whatever the count: this was not an attempt.
+            Attempt::Stopped => Outcome::Retry {
+                reason: Reason::Stopping,
+                after: Duration::ZERO,
+                error: "not attempted: the proxy is stopping".to_owned(),
+            },
+        }
+    }
+
+    /// The outcome of an event for which the batch had no time.
+    pub(super) fn out_of_time(self, attempts: u32) -> Outcome {
+        let error = "not attempted in time: the target is slow".to_owned();
+        self.retry(Reason::OutOfTime, error, postponement(attempts), attempts)
+    }
+
+    /// The outcome of an event when the rules took the time of the batch.
+    pub(super) fn rules_slow(self, attempts: u32) -> Outcome {
+        let error = "not attempted in time: the rules are slow".to_owned();
+        self.retry(Reason::RulesSlow, error, postponement(attempts), attempts)
+    }
+
+    /// The outcome of a record whose body, too large for the queue, could not be fetched.
+    pub(super) fn without_body(self, error: BodyError, id: &str, attempts: u32) -> Outcome {
+        match error {
+            BodyError::Gone(why) => Outcome::dead_letter(Reason::Body, why),
+            BodyError::Unavailable(why) => {
+                self.retry(Reason::Body, why, backoff(id, attempts), attempts)
+            }
+            BodyError::Later => self.out_of_time(attempts),
+        }
+    }
+
+    /// What becomes of a record of a batch that panicked. Only one that was processed alone can be the cause; it is tried
+    /// again at first, as the cause may be another.
+    pub(super) fn after_panic(self, id: &str, attempts: u32, alone: bool) -> Settlement {
+        match alone && attempts >= self.max_attempts {
+            true => Settlement::DeadLetter(format!("{}: {BUG}", Reason::Bug.name())),
+            false => Settlement::Retry(backoff(id, attempts)),
+        }
+    }
+
+    fn retry(self, reason: Reason, error: String, after: Duration, attempts: u32) -> Outcome {
+        if attempts >= self.max_attempts {
+            let error = format!("{error} (given up after {attempts} attempts)");
+            return Outcome::dead_letter(reason, error);
+        }
+        Outcome::Retry {
+            reason,
+            after,
+            error,
+        }
+    }
+}
+
+/// Whether an event that was received so often keeps its place in its run: the later ones wait for it, and it for them.
+pub(super) fn keeps_order(attempts: u32) -> bool {
+    attempts <= ORDERED_ATTEMPTS
+}
+
+/// Why the later events of the run have to wait until this one is tried again, if they have to.
+pub(super) fn blocks_run(attempt: &Attempt, attempts: u32) -> Option<Failure> {
+    match attempt {
+        Attempt::Skipped(failure) => Some(failure.clone()),
+        Attempt::Answered(Delivery::Transient(failure)) => {
+            // A target that accepts nothing is not the fault of the event: order need not yield.
+            let blocks = failure.scope == Scope::Target || keeps_order(attempts);
+            blocks.then(|| failure.clone())
+        }
+        Attempt::OutOfTime | Attempt::Stopped => Some(Failure {
+            reason: Reason::Unavailable,
+            scope: Scope::Event,
+            message: "there was no time for an earlier event of its run".to_owned(),
+            after: None,
+        }),
+        Attempt::Answered(Delivery::Delivered { .. } | Delivery::Permanent(_)) => None,
+    }
+}
+
+/// Why the parts of a merged event are to be delivered separately, if they are: the target rejected it, or it failed too
+/// often.
+pub(super) fn separates(attempt: &Attempt, attempts: u32) -> Option<&str> {
+    match attempt {
+        Attempt::Answered(Delivery::Permanent(failure)) => Some(&failure.message),
+        Attempt::Answered(Delivery::Transient(failure))
+            if failure.scope == Scope::Event && !keeps_order(attempts) =>
+        {
+            Some(&failure.message)
+        }
+        Attempt::Answered(Delivery::Transient(_) | Delivery::Delivered { .. })
+        | Attempt::Skipped(_)
+        | Attempt::OutOfTime
+        | Attempt::Stopped => None,
+    }
+}
+
+/// Doubles with each attempt, less up to a fifth, by the id: events that failed together do not return together.
+pub(super) fn backoff(id: &str, attempts: u32) -> Duration {
+    let doubled = FIRST_BACKOFF * 2u32.saturating_pow(attempts.saturating_sub(1).min(16));
+    let spread = id.bytes().fold(0u32, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(byte.into())
+    }) % 200;
+    doubled.min(LONGEST_BACKOFF) * (1_000 - spread) / 1_000
+}
+
+/// When to receive again what was not attempted: soon at first, and then less often, since the queue counts it.
+fn postponement(attempts: u32) -> Duration {
+    let doubled = 2u32.saturating_pow(attempts.saturating_sub(ORDERED_ATTEMPTS).min(16));
+    (Duration::from_secs(1) * doubled).min(LONGEST_POSTPONEMENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: RetryPolicy = RetryPolicy { max_attempts: 5 };
+
+    fn throttled(after: Option<Duration>) -> Attempt {
+        Attempt::Answered(Delivery::Transient(Failure {
+            reason: Reason::Throttled,
+            scope: Scope::Event,
+            message: "slow down".into(),
+            after,
+        }))
+    }
+
+    #[test]
+    fn backoff_grows_to_a_quarter_of_an_hour() {
+        let waits = [1, 2, 5, 9, 99].map(|attempts| backoff("a", attempts).as_secs());
+        assert_eq!(waits, [4, 9, 72, 812, 812]);
+    }
+
+    #[test]
+    fn a_target_may_ask_for_its_own_wait() {
+        let asked = throttled(Some(Duration::from_secs(30)));
+        let outcome = POLICY.outcome(&asked, 1, FIRST_BACKOFF);
+        assert!(matches!(outcome, Outcome::Retry { after, .. } if after.as_secs() == 30));
+    }
+
+    #[test]
+    fn the_last_attempt_that_fails_is_a_dead_letter() {
+        let outcome = POLICY.outcome(&throttled(None), 5, FIRST_BACKOFF);
+        let Outcome::DeadLettered { error, .. } = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert_eq!(error, "throttled: slow down (given up after 5 attempts)");
+    }
+
+    #[test]
+    fn what_is_not_attempted_in_time_returns_soon_at_first_and_then_less_often() {
+        let policy = RetryPolicy { max_attempts: 100 };
+        let wait = |attempts| match policy.out_of_time(attempts) {
+            Outcome::Retry { after, .. } => after.as_secs(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!([1, 3, 4, 6, 9, 99].map(wait), [1, 1, 2, 8, 30, 30]);
+    }
+
+    #[test]
+    fn an_event_that_panics_alone_is_retried_and_given_up_in_the_end() {
+        let retried = POLICY.after_panic("a", 4, true);
+        assert!(matches!(retried, Settlement::Retry(after) if !after.is_zero()));
+        let given_up = POLICY.after_panic("a", 5, true);
+        assert!(matches!(given_up, Settlement::DeadLetter(error) if error.starts_with("bug: ")));
+        // Beside others nobody knows whose fault it was.
+        assert!(matches!(
+            POLICY.after_panic("a", 9, false),
+            Settlement::Retry(_)
+        ));
+    }
+}

@@ -1,0 +1,241 @@
+//! The rules that every event of a target goes through after those of the file: what the target needs.
+//!
+//! They run, count and are explained like the rules of a user.
+
+use std::sync::Arc;
+
+use openlineage::Event;
+
+use super::when::When;
+use super::{Context, OnFailure, Rule, RuleSet};
+use crate::action::{Action, ActionOutput, Effect};
+use crate::fit::fit;
+use crate::redshift::Redshift;
+use crate::run_event::run_event;
+
+/// Rewrites the names of Redshift datasets.
+pub const REDSHIFT_NAMES: &str = "builtin/redshift_names";
+
+/// Drops DatasetEvents where a target accepts only RunEvents.
+pub const DATASET_EVENTS: &str = "builtin/dataset_events";
+
+/// Converts JobEvents to RunEvents, or drops them, where a target accepts only RunEvents.
+pub const JOB_EVENTS: &str = "builtin/job_events";
+
+/// Cuts facets of events that are larger than a target accepts.
+pub const SIZE_LIMIT: &str = "builtin/size_limit";
+
+/// What a target needs.
+#[derive(Debug, Clone, Default)]
+pub struct Builtins {
+    /// How names of Redshift are written; `None` for as they are.
+    pub redshift: Option<Redshift>,
+    /// What is done with JobEvents, where only RunEvents are accepted; `None` where all events are.
+    pub job_events: Option<JobEventAction>,
+    /// The largest event that is accepted, in bytes.
+    pub max_event_bytes: Option<usize>,
+}
+
+/// What is done with JobEvents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobEventAction {
+    /// Those with inputs or outputs are converted to RunEvents, the others are dropped.
+    Convert,
+    /// All are dropped.
+    Drop,
+}
+
+impl Builtins {
+    pub(super) fn rules(&self) -> Vec<Rule> {
+        let rule = |name: &str, when, action: Arc<dyn Action>| Rule {
+            name: Arc::from(name),
+            when,
+            action,
+            // An event that cannot be adapted is one that the target rejects.
+            on_failure: OnFailure::DeadLetter,
+            warnings: Vec::new(),
+        };
+        let mut rules = Vec::new();
+        if let Some(redshift) = &self.redshift {
+            let action = Arc::new(redshift.clone());
+            rules.push(Rule {
+                on_failure: OnFailure::Keep,
+                ..rule(REDSHIFT_NAMES, When::default(), action)
+            });
+        }
+        if let Some(job_events) = self.job_events {
+            rules.push(rule(
+                DATASET_EVENTS,
+                When::dataset_event(),
+                Arc::new(DropEvent),
+            ));
+            let action: Arc<dyn Action> = match job_events {
+                JobEventAction::Convert => Arc::new(JobToRun),
+                JobEventAction::Drop => Arc::new(DropEvent),
+            };
+            rules.push(rule(JOB_EVENTS, When::job_event(), action));
+        }
+        if let Some(limit) = self.max_event_bytes {
+            rules.push(rule(SIZE_LIMIT, When::default(), Arc::new(Fit(limit))));
+        }
+        rules
+    }
+}
+
+/// Drops the event.
+#[derive(Debug)]
+struct DropEvent;
+
+impl Action for DropEvent {
+    fn apply(&self, _: &Event, _: &Context<'_>) -> Result<ActionOutput, String> {
+        Ok(Effect::Drop.into())
+    }
+
+    fn renames(&self) -> bool {
+        false
+    }
+}
+
+/// Converts a JobEvent to a RunEvent; drops one that moves no data.
+#[derive(Debug)]
+struct JobToRun;
+
+impl Action for JobToRun {
+    fn apply(&self, event: &Event, _: &Context<'_>) -> Result<ActionOutput, String> {
+        Ok(run_event(event)
+            .map_or(Effect::Drop, Effect::Changed)
+            .into())
+    }
+
+    fn renames(&self) -> bool {
+        false
+    }
+}
+
+/// Cuts facets until the event has at most so many bytes.
+#[derive(Debug)]
+struct Fit(usize);
+
+impl Action for Fit {
+    fn apply(&self, event: &Event, _: &Context<'_>) -> Result<ActionOutput, String> {
+        let fitted = fit(event, self.0).map_err(|too_large| {
+            let (size, least, limit) = (event.text().len(), too_large.least, self.0);
+            format!(
+                "{size} bytes, and {least} without every facet that may be cut; the target accepts {limit}"
+            )
+        })?;
+        let effect = match fitted.cut.is_empty() {
+            true => Effect::Unchanged,
+            false => Effect::Changed(fitted.event),
+        };
+        Ok(effect.into())
+    }
+
+    fn renames(&self) -> bool {
+        false
+    }
+}
+
+impl RuleSet {
+    /// The same rules, followed by those that a target needs.
+    #[must_use]
+    pub fn with_builtins(self, builtins: &Builtins) -> RuleSet {
+        RuleSet {
+            builtins: builtins.rules(),
+            ..self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use openlineage::{Event, Level, Subject};
+
+    use super::*;
+    use crate::rules::{Context, StepOutcome, Verdict};
+
+    const HEAD: &str = r#""eventTime":"2026-01-01T00:00:00Z","producer":"urn:p","schemaURL":"https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/JobEvent""#;
+    const JOB: &str = r#""job":{"namespace":"n","name":"j"}"#;
+
+    fn event(members: &str) -> Event {
+        let text = format!("{{{HEAD},{members}}}");
+        Event::read(text.as_bytes(), Level::Strict).unwrap().event
+    }
+
+    fn verdict(builtins: &Builtins, event: &Event) -> Verdict {
+        let context = Context {
+            target: "catalog",
+            lookups: &HashMap::new(),
+        };
+        let rules = RuleSet::default().with_builtins(builtins);
+        rules.apply(event, &context).verdict
+    }
+
+    fn runs_only(job_events: JobEventAction) -> Builtins {
+        Builtins {
+            job_events: Some(job_events),
+            ..Builtins::default()
+        }
+    }
+
+    fn dropped_by(rule: &str) -> Verdict {
+        Verdict::Drop { rule: rule.into() }
+    }
+
+    #[test]
+    fn a_job_event_that_moves_data_becomes_a_run_event_and_others_are_dropped() {
+        let builtins = runs_only(JobEventAction::Convert);
+        let moving = event(&format!(
+            r#"{JOB},"outputs":[{{"namespace":"s","name":"t"}}]"#
+        ));
+        let Verdict::Keep(run) = verdict(&builtins, &moving) else {
+            panic!("not kept");
+        };
+        assert!(matches!(run.subject(), Subject::Run { .. }));
+        assert_eq!(verdict(&builtins, &event(JOB)), dropped_by(JOB_EVENTS));
+        let skip = runs_only(JobEventAction::Drop);
+        assert_eq!(verdict(&skip, &moving), dropped_by(JOB_EVENTS));
+    }
+
+    #[test]
+    fn a_dataset_event_is_dropped_and_a_run_event_is_left_alone() {
+        let builtins = runs_only(JobEventAction::Convert);
+        let dataset = event(r#""dataset":{"namespace":"n","name":"d"}"#);
+        assert_eq!(verdict(&builtins, &dataset), dropped_by(DATASET_EVENTS));
+        let run = event(&format!(
+            r#"{JOB},"run":{{"runId":"01a1faa6-e194-708b-a993-000000000001"}}"#
+        ));
+        assert_eq!(verdict(&builtins, &run), Verdict::Keep(run));
+    }
+
+    #[test]
+    fn an_event_that_does_not_fit_is_a_dead_letter_with_both_sizes() {
+        let builtins = Builtins {
+            max_event_bytes: Some(100),
+            ..Builtins::default()
+        };
+        let Verdict::DeadLetter { rule, reason } = verdict(&builtins, &event(JOB)) else {
+            panic!("it fits");
+        };
+        assert_eq!(&*rule, SIZE_LIMIT);
+        assert!(reason.contains("the target accepts 100"), "{reason}");
+    }
+
+    #[test]
+    fn explain_shows_each_of_them() {
+        let rules = RuleSet::default().with_builtins(&runs_only(JobEventAction::Convert));
+        let context = Context {
+            target: "catalog",
+            lookups: &HashMap::new(),
+        };
+        let explained = rules.explain(&event(JOB), &context);
+        let names: Vec<&str> = explained.steps.iter().map(|step| &*step.rule).collect();
+        assert_eq!(names, [DATASET_EVENTS, JOB_EVENTS]);
+        assert!(matches!(
+            explained.steps[0].outcome,
+            StepOutcome::ConditionUnmet(_)
+        ));
+    }
+}
