@@ -165,7 +165,7 @@ pub(crate) async fn run(cli: Cli, transforms: Transforms) -> ExitCode {
             64
         } else if error.is::<Unavailable>() {
             75 // the queue is unreachable, or another process uses it
-        } else if error.is::<input::Unreadable>() || error.is::<stack::Unknown>() {
+        } else if error.is::<input::Unreadable>() || error.is::<stack::StackError>() {
             2
         } else {
             70

@@ -1,7 +1,7 @@
-//! The check of what DataZone made of the events that it took: 200 means accepted, and processing may fail later.
+//! Checks how DataZone processed the events that it accepted: 200 means accepted, and processing may fail later.
 //!
-//! Looks back over one period and counts what failed in it. Called by the check function on its schedule; a look costs
-//! a request for every 50 events that failed, and one at least.
+//! Counts the events that failed in one period. Called by the check function on its schedule; costs a request for every 50
+//! events that failed, and one at least.
 
 use std::time::Duration;
 
@@ -15,18 +15,18 @@ use tracing::{info, warn};
 use crate::aws_error::summarize;
 use crate::telemetry::metric::Metric;
 
-/// Processing takes minutes: what is younger is left for the next look.
+/// Processing takes minutes: younger events are left for the next check.
 const SETTLED: Duration = Duration::from_secs(600);
 
-/// How much older than its arrival an event may be: the service filters by the event's own time.
+/// How much older than its arrival an event may be: the service filters by the event time.
 const LATE: Duration = Duration::from_secs(86_400);
 
-/// Requests a look takes at most: 50 events each.
+/// The most requests of a check: 50 events each.
 const PAGES: usize = 20;
 
-/// Counts the events whose processing failed in the last whole `period` that ended ten minutes before `now`, and names each in
-/// the log. Errors: the list could not be read.
-pub async fn look(
+/// Counts the events whose processing failed in the last whole `period` that ended ten minutes before `now`, and logs each.
+/// Fails if the list cannot be read.
+pub async fn count_failures(
     client: &Client,
     domain: &str,
     period: Duration,
@@ -50,7 +50,10 @@ pub async fn look(
     let mut read = 0;
     while let Some(page) = pages.next().await {
         if read == PAGES {
-            warn!(pages = PAGES, "more failed than were looked at");
+            warn!(
+                pages = PAGES,
+                "stopped after the last page allowed; more failures exist"
+            );
             break;
         }
         read += 1;
@@ -58,21 +61,25 @@ pub async fn look(
         let items = page.items();
         for event in items.iter().filter(|event| is_within(event, from, to)) {
             failed += 1;
-            tell(event);
+            log_failure(event);
         }
     }
     Metric::DataZoneProcessingFailures.add([], failed as u64);
-    info!(failed, period_s = period.as_secs(), "checked");
+    info!(
+        failed,
+        period_s = period.as_secs(),
+        "checked DataZone for failed events"
+    );
     Ok(failed)
 }
 
-/// By the time of arrival, so that each event is in one period only.
+/// Goes by the time of arrival, so that each event is in one period only.
 fn is_within(event: &LineageEventSummary, from: DateTime, to: DateTime) -> bool {
     let at = event.created_at().or(event.event_time());
     at.is_some_and(|at| (from..to).contains(at))
 }
 
-fn tell(event: &LineageEventSummary) {
+fn log_failure(event: &LineageEventSummary) {
     let run = match event.event_summary() {
         Some(EventSummary::OpenLineageRunEventSummary(run)) => Some(run),
         Some(_) | None => None,
@@ -83,7 +90,7 @@ fn tell(event: &LineageEventSummary) {
         run.id = run.and_then(|run| run.run_id()),
         job.namespace = job.and_then(|job| job.namespace()),
         job.name = job.and_then(|job| job.name()),
-        "DataZone took the event and failed to process it"
+        "DataZone accepted the event but failed to process it"
     );
 }
 

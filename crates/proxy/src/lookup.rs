@@ -1,8 +1,8 @@
-//! Which endpoint a short Redshift name stands for: asked of AWS, and remembered.
+//! Looks up the endpoint of a short Redshift name in AWS, and caches it.
 //!
-//! GetWorkgroup first, then DescribeClusters. Answers are kept, and so is that there is none; failures are kept for a
-//! short while, so that a missing permission costs one call a minute and not one an event. Never an error: an event
-//! whose name cannot be looked up goes on with the name it has.
+//! Calls GetWorkgroup first, then DescribeClusters. Caches endpoints, and that there is none; caches failures for a short
+//! while, so that a missing permission costs one call a minute and not one an event. Never fails: an event whose name cannot
+//! be looked up keeps its name.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
@@ -17,26 +17,26 @@ use transform::{Endpoint, Flavour, Lookup, ShortName};
 
 use crate::aws_error::summarize;
 
-/// How long answers are good for. A warehouse keeps its address for life; a name that is unknown may be created.
+/// How long answers are cached. A warehouse keeps its address for life; an unknown name may be created.
 const FOUND: Duration = Duration::from_secs(3_600);
 const NO_SUCH: Duration = Duration::from_secs(300);
 const FAILED: Duration = Duration::from_secs(60);
 
-/// Names that are remembered: more than an account has warehouses (quota 200), less than a stranger could invent.
-const REMEMBERED: u64 = 10_000;
+/// Names that are cached: more than an account has warehouses (quota 200), less than a stranger could invent.
+const CACHED: u64 = 10_000;
 
-/// For both calls together. A batch waits for it once, not once an event.
+/// The time-out of both calls together. A batch waits for it once, not once an event.
 const LOOKUP: Duration = Duration::from_secs(3);
 
-/// The look-ups of one process.
+/// The lookups of one process.
 #[derive(Debug, Clone)]
 pub struct Lookups {
     aws: Option<Aws>,
-    known: Cache<ShortName, Lookup>,
+    cache: Cache<ShortName, Lookup>,
 }
 
 impl Lookups {
-    /// Asks AWS for names that are not known yet.
+    /// Asks AWS for names that are not cached.
     pub fn new(aws: &Aws) -> Lookups {
         Lookups::with(Some(aws.clone()))
     }
@@ -47,24 +47,24 @@ impl Lookups {
     }
 
     fn with(aws: Option<Aws>) -> Lookups {
-        let known = Cache::builder()
-            .max_capacity(REMEMBERED)
+        let cache = Cache::builder()
+            .max_capacity(CACHED)
             .expire_after(ByAnswer)
             .build();
-        Lookups { aws, known }
+        Lookups { aws, cache }
     }
 
-    /// The answers to `wanted`, from memory or asked side by side.
+    /// Returns the answers for `wanted`, from the cache or from AWS, all at the same time.
     pub async fn resolve(&self, wanted: BTreeSet<ShortName>) -> HashMap<ShortName, Lookup> {
         let Some(aws) = &self.aws else {
             return HashMap::new();
         };
         let resolved = wanted.into_iter().map(|name| async move {
-            let ask = async {
-                let asked = tokio::time::timeout(LOOKUP, ask(aws, &name)).await;
-                asked.unwrap_or_else(|_| Lookup::Failed("the look-up took too long".to_owned()))
+            let lookup = async {
+                let answer = tokio::time::timeout(LOOKUP, look_up(aws, &name)).await;
+                answer.unwrap_or_else(|_| Lookup::Failed("the lookup timed out".to_owned()))
             };
-            let answer = self.known.get_with_by_ref(&name, ask).await;
+            let answer = self.cache.get_with_by_ref(&name, lookup).await;
             (name, answer)
         });
         join_all(resolved).await.into_iter().collect()
@@ -83,8 +83,8 @@ impl Expiry<ShortName, Lookup> for ByAnswer {
     }
 }
 
-/// A workgroup of that name, or a cluster.
-async fn ask(aws: &Aws, name: &ShortName) -> Lookup {
+/// Looks for a workgroup with that name, then for a cluster.
+async fn look_up(aws: &Aws, name: &ShortName) -> Lookup {
     let workgroup = workgroup(aws, name).await;
     if let Ok(Some(endpoint)) = workgroup {
         return Lookup::Found(endpoint);
@@ -132,7 +132,7 @@ async fn cluster(aws: &Aws, name: &ShortName) -> Result<Option<Endpoint>, String
     }))
 }
 
-/// A client in the region that the name says.
+/// Returns a client in the region of the name.
 fn client(aws: &Aws, name: &ShortName) -> Client {
     aws.client().region(name.region.as_str()).timeout(LOOKUP)
 }

@@ -1,7 +1,7 @@
-//! `lineage-proxy doctor`: goes the way of an event through a deployed stack, and says where it ends and what to do.
+//! `lineage-proxy doctor`: follows an event through a deployed stack, and reports where it ends and how to repair it.
 //!
-//! First the parts by themselves (`doctor/parts.rs`), with the rights of whoever runs it; then one marked event, from
-//! the endpoint to SUCCESS at DataZone (`doctor/event.rs`), with the rights of the functions.
+//! Checks the parts first (`doctor/parts.rs`), with the permissions of the person who runs it; then sends one marked event,
+//! from the endpoint to SUCCESS at DataZone (`doctor/event.rs`), with the permissions of the functions.
 
 mod event;
 mod parts;
@@ -40,13 +40,13 @@ pub(super) struct Arguments {
     output: Output,
 }
 
-/// What was found at one step.
+/// The result of one step.
 #[derive(Debug, Serialize)]
 struct Step {
     step: &'static str,
     verdict: Verdict,
     found: String,
-    /// What to do.
+    /// How to repair it.
     #[serde(skip_serializing_if = "Option::is_none")]
     advice: Option<String>,
 }
@@ -56,7 +56,7 @@ struct Step {
 enum Verdict {
     /// It works.
     Good,
-    /// It could not be seen, or works and is not as it should be.
+    /// It could not be checked, or it works but is not set up as it should be.
     Unsure,
     /// It does not work.
     Bad,
@@ -88,14 +88,14 @@ impl Step {
     }
 }
 
-/// Shows steps as they are done.
-struct Told {
+/// Prints steps as they finish, and keeps the worst verdict.
+struct StepPrinter {
     output: Output,
     worst: Verdict,
 }
 
-impl Told {
-    fn tell(&mut self, step: &Step) -> anyhow::Result<()> {
+impl StepPrinter {
+    fn print(&mut self, step: &Step) -> anyhow::Result<()> {
         if self.worst == Verdict::Good || step.verdict == Verdict::Bad {
             self.worst = step.verdict;
         }
@@ -118,7 +118,7 @@ impl Told {
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let aws = aws();
     let stack = Stack::find(&aws, &arguments.stack).await?;
-    let mut told = Told {
+    let mut printer = StepPrinter {
         output: arguments.output,
         worst: Verdict::Good,
     };
@@ -126,29 +126,29 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Some(file) => Some(std::fs::read_to_string(file)?.trim().to_owned()),
         None => arguments.api_key.clone(),
     };
-    told.tell(&parts::stack(&stack))?;
+    printer.print(&parts::stack(&stack))?;
     for step in parts::functions(&aws, &stack).await? {
-        told.tell(&step)?;
+        printer.print(&step)?;
     }
     for step in parts::queues(&aws, &stack).await? {
-        told.tell(&step)?;
+        printer.print(&step)?;
     }
     let (key, step) = parts::key(&aws, &stack, given).await?;
-    told.tell(&step)?;
+    printer.print(&step)?;
     let url = match &arguments.url {
         Some(url) => url.clone(),
         None => stack.output("LineageProxyApiUrl")?.parse()?,
     };
     for step in parts::endpoint(&stack, &url).await? {
-        told.tell(&step)?;
+        printer.print(&step)?;
     }
     if let Some(step) = parts::domain(&aws, &stack).await? {
-        told.tell(&step)?;
+        printer.print(&step)?;
     }
     if !arguments.no_event {
         let waiting = ProgressBar::new_spinner(); // hidden by itself where there is no terminal
         waiting.enable_steady_tick(Duration::from_millis(100));
-        let way = event::Way {
+        let trace = event::Trace {
             aws: &aws,
             stack: &stack,
             url: &url,
@@ -156,13 +156,13 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             patience: arguments.patience,
             waiting: &waiting,
         };
-        let steps = way.follow().await;
+        let steps = trace.follow().await;
         waiting.finish_and_clear();
         for step in steps? {
-            told.tell(&step)?;
+            printer.print(&step)?;
         }
     }
-    Ok(match told.worst {
+    Ok(match printer.worst {
         Verdict::Good | Verdict::Unsure => FINE,
         Verdict::Bad => no(),
     })

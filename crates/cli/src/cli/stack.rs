@@ -1,4 +1,4 @@
-//! A deployed stack: what its outputs say of it. Used by the commands that take `--stack`.
+//! Reads a deployed stack and its outputs. Used by the commands that take `--stack`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,13 +7,13 @@ use aws::Aws;
 use aws::cloudformation::DescribeStacks;
 use proxy::aws_error::summarize;
 
-/// For one call: a person waits for it.
+/// The time-out of one call: a person waits for it.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Why a stack cannot be operated: it is not there, or it is not one of ours.
+/// A stack that does not exist, or that is not a stack of lineage-proxy.
 #[derive(Debug, thiserror::Error)]
 #[error("stack {name}: {why}")]
-pub(super) struct Unknown {
+pub(super) struct StackError {
     name: String,
     why: String,
 }
@@ -27,20 +27,21 @@ pub(super) struct Stack {
     outputs: BTreeMap<String, String>,
 }
 
-/// The AWS configuration of whoever runs the command.
+/// Returns access to AWS with the credentials of the person who runs the command.
 pub(super) fn aws() -> Aws {
     Aws::with_operation_timeout(PATIENCE)
 }
 
 impl Stack {
     /// Looks the stack up, by its name or id.
-    pub(super) async fn find(aws: &Aws, name: &str) -> Result<Stack, Unknown> {
-        let unknown = |why: String| Unknown {
+    pub(super) async fn find(aws: &Aws, name: &str) -> Result<Stack, StackError> {
+        let unknown = |why: String| StackError {
             name: name.to_owned(),
             why,
         };
         if aws.config().await.region().is_none() {
-            let why = "in which region? Set AWS_REGION, or a profile with one".to_owned();
+            let why =
+                "no region is configured: set AWS_REGION, or a region in the profile".to_owned();
             return Err(unknown(why));
         }
         let describe = DescribeStacks {
@@ -50,7 +51,7 @@ impl Stack {
         let answer = aws.client().send(&describe).await;
         let answer = answer.map_err(|error| unknown(summarize(&error)))?;
         let stack = answer.stacks.into_iter().next();
-        let stack = stack.ok_or_else(|| unknown("there is none of that name".to_owned()))?;
+        let stack = stack.ok_or_else(|| unknown("there is no stack with that name".to_owned()))?;
         Ok(Stack {
             name: name.to_owned(),
             status: stack.status,
@@ -58,18 +59,18 @@ impl Stack {
         })
     }
 
-    /// An output that every stack of ours has.
-    pub(super) fn output(&self, key: &str) -> Result<&str, Unknown> {
-        self.optional(key).ok_or_else(|| Unknown {
+    /// Returns an output that every stack of lineage-proxy has.
+    pub(super) fn output(&self, key: &str) -> Result<&str, StackError> {
+        self.optional(key).ok_or_else(|| StackError {
             name: self.name.clone(),
             why: format!(
-                "it has no output {key} (status {}): is it one of lineage-proxy, and complete?",
+                "it has no output {key} (status {}): is it a stack of lineage-proxy, and is its deployment complete?",
                 self.status
             ),
         })
     }
 
-    /// An output that some stacks have.
+    /// Returns an output that some stacks have.
     pub(super) fn optional(&self, key: &str) -> Option<&str> {
         self.outputs.get(key).map(String::as_str)
     }

@@ -21,7 +21,7 @@ async fn start() -> Result<(), Error> {
     let (client, domain) = &setup::domain(&config, &aws).await?;
     let period = config.check.period;
     let handler = service_fn(move |_: LambdaEvent<Value>| async move {
-        let failed = check::look(client, domain, period, SystemTime::now().into()).await;
+        let failed = check::count_failures(client, domain, period, SystemTime::now().into()).await;
         metrics::flush(collector);
         Ok::<_, Error>(serde_json::json!({"failed": failed?}))
     });

@@ -1,7 +1,7 @@
-//! One marked event on its way: posted, seen in the batch function's log, found at DataZone, processed.
+//! Follows one marked event: posted, found in the batch function's log, found at DataZone, processed.
 //!
-//! The job is `lineage-proxy` / `doctor`, without inputs and outputs, so that it shows in no graph. What the functions
-//! may and may not do comes to light here, in their own words from the log.
+//! The job is `lineage-proxy` / `doctor`, without inputs and outputs, so that it appears in no graph. Missing
+//! permissions of the functions show up here, as the functions logged them.
 
 use std::time::{Duration, SystemTime};
 
@@ -20,14 +20,14 @@ use super::Step;
 use super::parts::{at, datazone};
 use crate::cli::stack::Stack;
 
-/// How often to look: well below what the APIs take.
+/// How often to poll: well below the limits of the APIs.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// Clocks differ between here and there.
+/// How far the clocks of this machine and of AWS may differ.
 const SKEW: Duration = Duration::from_secs(300);
 
-/// What an event's way needs.
-pub(super) struct Way<'a> {
+/// An event that is followed, and what that needs.
+pub(super) struct Trace<'a> {
     pub(super) aws: &'a Aws,
     pub(super) stack: &'a Stack,
     pub(super) url: &'a Url,
@@ -36,16 +36,16 @@ pub(super) struct Way<'a> {
     pub(super) waiting: &'a ProgressBar,
 }
 
-/// What the batch function's log says of an event.
-enum Told {
+/// The batch function's log lines about an event.
+enum LogFinding {
     Delivered,
     Ended(Step),
-    Silent,
+    Nothing,
     Unreadable(String),
 }
 
-impl Way<'_> {
-    /// Sends the event and follows it, to its end or as long as patience lasts.
+impl Trace<'_> {
+    /// Sends the event and follows it to its end, or until `patience` is over.
     pub(super) async fn follow(&self) -> anyhow::Result<Vec<Step>> {
         let started = SystemTime::now();
         let until = Instant::now() + self.patience;
@@ -69,10 +69,10 @@ impl Way<'_> {
         Ok(steps)
     }
 
-    /// Posts the event as a client would. Where requests have to be signed, which clients cannot do either, it is put
-    /// on the queue.
+    /// Posts the event as a client would. Where requests have to be signed, which OpenLineage clients cannot do, sends it to
+    /// the queue instead.
     async fn send(&self, run: &str) -> anyhow::Result<Result<String, Step>> {
-        let event = marked(run)?;
+        let event = marked_event(run)?;
         if self.stack.optional("Auth") == Some("iam") {
             return self.queue(run, &event).await;
         }
@@ -107,17 +107,17 @@ impl Way<'_> {
                 (401 | 403, _) => Err(Step::bad(
                     "accepted",
                     format!("{status}"),
-                    "the key is not known to the ingest function: is it the secret's?",
+                    "the ingest function does not know this key: is it in the stack's secret?",
                 )),
                 (503, _) => Err(Step::bad(
                     "accepted",
                     "503: the event cannot be queued",
-                    "the log of the ingest function says why: sqs:SendMessage, kms, or the secret",
+                    "the ingest function's log has the reason: sqs:SendMessage, kms, or the secret",
                 )),
                 _ => Err(Step::bad(
                     "accepted",
                     targets::shown(&format!("{status} {body}"), self.key),
-                    "the log of the ingest function says why",
+                    "the ingest function's log has the reason",
                 )),
             },
         )
@@ -137,13 +137,13 @@ impl Way<'_> {
                 Err(Step::unsure(
                     "accepted",
                     why,
-                    "you need sqs:SendMessage: clients sign their requests, doctor puts its event on the queue",
+                    "you need sqs:SendMessage: clients sign their requests, so doctor sends its event to the queue",
                 ))
             }
         })
     }
 
-    /// Waits for the batch function to say what became of the event. Whether it may be at the target, and the step.
+    /// Waits for the batch function to log the event. Returns whether the event may be at the target, and the step.
     async fn delivery(
         &self,
         id: &str,
@@ -153,26 +153,26 @@ impl Way<'_> {
         self.waiting.set_message("waiting for the batch function");
         let log = self.stack.output("BatchLogGroup")?;
         loop {
-            match self.told(log, id, started).await {
-                Told::Delivered => {
+            match self.search_log(log, id, started).await {
+                LogFinding::Delivered => {
                     return Ok((true, Step::good("delivered", "by the batch function")));
                 }
-                Told::Ended(step) => return Ok((false, step)),
-                Told::Unreadable(why) => {
-                    let advice = "you need logs:FilterLogEvents to see the batch function's words";
+                LogFinding::Ended(step) => return Ok((false, step)),
+                LogFinding::Unreadable(why) => {
+                    let advice = "you need logs:FilterLogEvents to read the batch function's log";
                     return Ok((true, Step::unsure("delivered", why, advice)));
                 }
-                Told::Silent if Instant::now() >= until => {
-                    let found = format!("{log} says nothing of it");
-                    let advice = "does the batch function run? See its log and its event source: a wrong setting ends it at its start";
+                LogFinding::Nothing if Instant::now() >= until => {
+                    let found = format!("{log} does not mention it");
+                    let advice = "does the batch function run? See its log and its event source: it ends at its start if a setting is wrong";
                     return Ok((false, Step::bad("delivered", found, advice)));
                 }
-                Told::Silent => sleep(LOOK).await,
+                LogFinding::Nothing => sleep(LOOK).await,
             }
         }
     }
 
-    async fn told(&self, log: &str, id: &str, started: SystemTime) -> Told {
+    async fn search_log(&self, log: &str, id: &str, started: SystemTime) -> LogFinding {
         let since = (started - SKEW).duration_since(SystemTime::UNIX_EPOCH);
         let since = since.unwrap_or_default().as_millis();
         let mut pages = self.aws.client().pages(FilterLogEvents {
@@ -181,20 +181,20 @@ impl Way<'_> {
             start_time: i64::try_from(since).ok(),
             next_token: None,
         });
-        let mut last = Told::Silent;
+        let mut last = LogFinding::Nothing;
         while let Some(page) = pages.next().await {
             let page = match page {
                 Ok(page) => page,
                 Err(error) => {
-                    return Told::Unreadable(summarize(&error));
+                    return LogFinding::Unreadable(summarize(&error));
                 }
             };
             let lines = page.events.iter().map(|event| event.message.as_str());
             for line in lines {
                 let line: Value = serde_json::from_str(line).unwrap_or_default();
-                match line.get("fields").map(|fields| judged(fields, self.stack)) {
-                    Some(Told::Silent) | None => {}
-                    Some(told) => last = told,
+                match line.get("fields").map(|fields| finding(fields, self.stack)) {
+                    Some(LogFinding::Nothing) | None => {}
+                    Some(finding) => last = finding,
                 }
             }
         }
@@ -255,14 +255,14 @@ impl Way<'_> {
                 (Some(id), Some(Status::Success)) => {
                     return Ok(Step::good(
                         "processed",
-                        format!("DataZone says SUCCESS of {id}"),
+                        format!("DataZone reports SUCCESS for {id}"),
                     ));
                 }
                 (Some(id), Some(Status::Failed)) => {
-                    let advice = "DataZone does not say why: ask AWS support, with that id";
+                    let advice = "DataZone gives no reason: ask AWS support, with that id";
                     return Ok(Step::bad(
                         "processed",
-                        format!("DataZone says FAILED of {id}"),
+                        format!("DataZone reports FAILED for {id}"),
                         advice,
                     ));
                 }
@@ -270,7 +270,7 @@ impl Way<'_> {
                     let status =
                         status.map_or("not listed".to_owned(), |status| status.as_str().to_owned());
                     let advice =
-                        "DataZone takes minutes at times: look again with a longer --patience";
+                        "DataZone sometimes takes minutes: try again with a longer --patience";
                     return Ok(Step::unsure(
                         "processed",
                         format!("after {:?} it is {status}", self.patience),
@@ -284,7 +284,7 @@ impl Way<'_> {
 }
 
 /// The event, without inputs and outputs.
-fn marked(run: &str) -> anyhow::Result<String> {
+fn marked_event(run: &str) -> anyhow::Result<String> {
     let event = json!({
         "eventTime": OffsetDateTime::now_utc().format(&Rfc3339)?,
         "eventType": "COMPLETE",
@@ -298,28 +298,28 @@ fn marked(run: &str) -> anyhow::Result<String> {
     Ok(event.to_string())
 }
 
-/// What a log line of the batch function says of the event, and what to do.
-fn judged(fields: &Value, stack: &Stack) -> Told {
+/// Reads a log line of the batch function about the event.
+fn finding(fields: &Value, stack: &Stack) -> LogFinding {
     let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
     match (text("outcome"), text("message")) {
-        ("delivered", _) => Told::Delivered,
+        ("delivered", _) => LogFinding::Delivered,
         ("dropped", _) => {
-            let found = format!("the rule {} drops it", text("rule"));
-            Told::Ended(Step::unsure(
+            let found = format!("rule {} drops it", text("rule"));
+            LogFinding::Ended(Step::unsure(
                 "delivered",
                 found,
-                "a rule takes out what doctor sends",
+                "a rule drops the event that doctor sends",
             ))
         }
         ("dead_lettered", _) => {
             let advice = format!("lineage-proxy dead-letters list --stack {}", stack.name);
-            Told::Ended(Step::bad("delivered", text("error"), advice))
+            LogFinding::Ended(Step::bad("delivered", text("error"), advice))
         }
         (_, "delivery failed, will retry") => {
             let found = format!("not yet: {}", text("error"));
-            Told::Ended(Step::bad("delivered", found, advice(text("reason"), stack)))
+            LogFinding::Ended(Step::bad("delivered", found, advice(text("reason"), stack)))
         }
-        _ => Told::Silent,
+        _ => LogFinding::Nothing,
     }
 }
 
@@ -329,14 +329,15 @@ fn advice(reason: &str, stack: &Stack) -> String {
         .unwrap_or("the batch function's role");
     match reason {
         "permission" => format!(
-            "let {role} (or TargetRoleArn) use datazone:PostLineageEvent on the domain; a domain of another account has to be shared with this one, or posted to by role"
+            "let {role} (or TargetRoleArn) use datazone:PostLineageEvent on the domain; a domain in another account must be shared with this one, or posted to through a role"
         ),
         "missing" => "is DomainId right, and DomainRegion its region?".to_owned(),
         "throttled" | "quota" => {
-            "the account's quota is used up: lower PostsPerSecond, or see who else posts".to_owned()
+            "the account's quota is used up: lower PostsPerSecond, or find out who else posts"
+                .to_owned()
         }
         "body" => "may the batch function read the bucket for large events?".to_owned(),
-        _ => "the target is down or slow: nothing is lost, events are tried again".to_owned(),
+        _ => "the target is down or slow: no event is lost, they are retried".to_owned(),
     }
 }
 

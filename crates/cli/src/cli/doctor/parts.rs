@@ -1,6 +1,6 @@
-//! The parts of a stack by themselves: what each is, and what is wrong with it.
+//! Checks the parts of a stack one by one: what each is, and what is wrong with it.
 //!
-//! Seen with the rights of whoever runs `doctor`. What may not be looked at is told as unsure: the stack may be fine.
+//! Uses the permissions of the person who runs `doctor`. A part that cannot be read is reported as unsure: it may be fine.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use reqwest::{StatusCode, Url};
 use super::Step;
 use crate::cli::stack::{PATIENCE, Stack};
 
-/// Seconds that a function may take to settle.
+/// How long to wait for a function that was just deployed, in seconds.
 const SETTLES: u32 = 30;
 
 /// The stack itself.
@@ -32,7 +32,7 @@ pub(super) fn stack(stack: &Stack) -> Step {
     }
 }
 
-/// Both functions, and what feeds the batch function.
+/// Checks both functions, and the event source of the batch function.
 pub(super) async fn functions(aws: &Aws, stack: &Stack) -> anyhow::Result<Vec<Step>> {
     let client = aws.client();
     let mut steps = Vec::new();
@@ -69,11 +69,11 @@ pub(super) async fn functions(aws: &Aws, stack: &Stack) -> anyhow::Result<Vec<St
             let partial = "ReportBatchItemFailures".to_owned();
             let types = mapping.function_response_types.unwrap_or_default();
             if state != "Enabled" {
-                let advice = "aws lambda update-event-source-mapping --enabled; until then events wait in the queue";
+                let advice = "run aws lambda update-event-source-mapping --enabled; until then, events wait in the queue";
                 Step::bad("source", format!("the event source is {state}"), advice)
             } else if !types.contains(&partial) {
-                let advice = "deploy the stack again: without ReportBatchItemFailures one event takes its batch along";
-                Step::bad("source", "partial failures are not reported", advice)
+                let advice = "deploy the stack again: without ReportBatchItemFailures one failed event makes its whole batch fail";
+                Step::bad("source", "partial batch failures are not reported", advice)
             } else {
                 Step::good("source", format!("enabled, {} events a batch", mapping.batch_size.unwrap_or_default()))
             }
@@ -82,7 +82,7 @@ pub(super) async fn functions(aws: &Aws, stack: &Stack) -> anyhow::Result<Vec<St
     Ok(steps)
 }
 
-/// A function, once what was just deployed is there: for some seconds after that it is pending.
+/// Returns a function once it is no longer pending, as it is for some seconds after a deployment.
 async fn settled(client: &Client, name: &str) -> Result<FunctionConfiguration, aws::Error> {
     let get = GetFunctionConfiguration {
         function_name: name.to_owned(),
@@ -99,7 +99,7 @@ async fn settled(client: &Client, name: &str) -> Result<FunctionConfiguration, a
     }
 }
 
-/// The queue and its dead letters.
+/// Checks the queue and its dead-letter queue.
 pub(super) async fn queues(aws: &Aws, stack: &Stack) -> anyhow::Result<Vec<Step>> {
     let client = aws_sdk_sqs::Client::new(aws.config().await);
     let mut steps = Vec::new();
@@ -120,10 +120,7 @@ pub(super) async fn queues(aws: &Aws, stack: &Stack) -> anyhow::Result<Vec<Step>
         };
         let waiting = count(&attributes, QueueAttributeName::ApproximateNumberOfMessages);
         let away = QueueAttributeName::ApproximateNumberOfMessagesNotVisible;
-        let found = format!(
-            "{waiting} waiting, {} out of sight",
-            count(&attributes, away)
-        );
+        let found = format!("{waiting} waiting, {} in flight", count(&attributes, away));
         steps.push(match step {
             "queue" if !attributes.contains_key(&QueueAttributeName::RedrivePolicy) => Step::bad(
                 step,
@@ -143,7 +140,7 @@ pub(super) async fn queues(aws: &Aws, stack: &Stack) -> anyhow::Result<Vec<Step>
     Ok(steps)
 }
 
-/// A key that may send: the one given, or one from the stack's secret.
+/// Returns a key with the role send: the one that was passed, or one from the stack's secret.
 pub(super) async fn key(
     aws: &Aws,
     stack: &Stack,
@@ -151,13 +148,16 @@ pub(super) async fn key(
 ) -> anyhow::Result<(Option<String>, Step)> {
     let auth = stack.output("Auth")?;
     if given.is_some() {
-        return Ok((given, Step::good("key", "the one that was given")));
+        return Ok((
+            given,
+            Step::good("key", "from the command line or OPENLINEAGE_API_KEY"),
+        ));
     }
     let Some(secret) = stack.optional("KeysSecretArn") else {
         let step = match auth {
             "none" => Step::unsure(
                 "key",
-                "none is needed: anyone can send",
+                "no key is needed: anyone can send",
                 "deploy with Auth=key",
             ),
             "jwt" => Step::unsure("key", "a token is needed", "set OPENLINEAGE_API_KEY to one"),
@@ -176,7 +176,7 @@ pub(super) async fn key(
     Ok(match proxy::ingest::auth::keys(&text) {
         Ok(keys) if !keys.is_empty() => {
             let found = format!("{} in {secret}", keys.len());
-            // One that may send and is given plain; a hash cannot be sent.
+            // A key that may send and is plain text: a hash cannot be sent.
             let sends = |key: &KeyEntry| {
                 key.roles.contains(&KeyRole::Send) && !key.text.starts_with("sha256:")
             };
@@ -187,7 +187,7 @@ pub(super) async fn key(
                     Step::unsure(
                         "key",
                         found,
-                        "none that may send is given plain: set OPENLINEAGE_API_KEY to one",
+                        "it holds no plain key with the role send: set OPENLINEAGE_API_KEY to one",
                     ),
                 ),
             }
@@ -197,17 +197,21 @@ pub(super) async fn key(
             Step::bad(
                 "key",
                 format!("there is no key in {secret}"),
-                "put one there: nobody can send",
+                "add one: nobody can send",
             ),
         ),
         Err(why) => (
             None,
-            Step::bad("key", why, "correct the secret: ingest refuses everyone"),
+            Step::bad(
+                "key",
+                why,
+                "correct the secret: ingest rejects every request",
+            ),
         ),
     })
 }
 
-/// The endpoint: alive, able to queue, and closed.
+/// Checks the endpoint: it answers, and rejects requests without a key.
 pub(super) async fn endpoint(stack: &Stack, url: &Url) -> anyhow::Result<Vec<Step>> {
     let client = reqwest::Client::builder()
         .timeout(std::time::Duration::from_secs(30))
@@ -218,7 +222,7 @@ pub(super) async fn endpoint(stack: &Stack, url: &Url) -> anyhow::Result<Vec<Ste
         Err(error) => {
             let advice = match stack.optional("Auth") {
                 _ if url.host_str().is_some_and(|host| host.contains("vpce-")) => {
-                    "a private endpoint is reached only from inside its VPC: run doctor there"
+                    "a private endpoint can be reached only from inside its VPC: run doctor there"
                 }
                 _ => "is the URL right, and reachable from here? (--url for a custom domain)",
             };
@@ -231,10 +235,10 @@ pub(super) async fn endpoint(stack: &Stack, url: &Url) -> anyhow::Result<Vec<Ste
     if status.is_success() || matches!(stack.output("Auth")?, "iam" | "jwt") {
         steps.push(Step::good("endpoint", format!("{url} answers")));
     } else {
-        let advice = "the log of the ingest function says why";
+        let advice = "the ingest function's log has the reason";
         steps.push(Step::bad(
             "endpoint",
-            format!("/healthz answers {status}"),
+            format!("/healthz answered {status}"),
             advice,
         ));
         return Ok(steps);
@@ -250,25 +254,28 @@ pub(super) async fn endpoint(stack: &Stack, url: &Url) -> anyhow::Result<Vec<Ste
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
     );
     steps.push(match (refused, open) {
-        (true, _) => Step::good("locked", "who has no key is refused"),
+        (true, _) => Step::good("locked", "requests without a key are rejected"),
         (false, true) => Step::unsure(
             "locked",
             "anyone can send: Auth is none",
             "deploy with Auth=key",
         ),
         (false, false) if answer.status() == StatusCode::SERVICE_UNAVAILABLE => {
-            let advice = "may the ingest function read its secret? Its log says";
+            let advice = "can the ingest function read its secret? See its log";
             Step::bad("locked", "the keys cannot be read", advice)
         }
         (false, false) => {
-            let found = format!("without a key the answer is {}", answer.status());
+            let found = format!(
+                "a request without a key was answered with {}",
+                answer.status()
+            );
             Step::bad("locked", found, "anyone can send: deploy the stack again")
         }
     });
     Ok(steps)
 }
 
-/// The domain, if that is where events go.
+/// Checks the domain, if DataZone is the target.
 pub(super) async fn domain(aws: &Aws, stack: &Stack) -> anyhow::Result<Option<Step>> {
     let Some(domain) = stack.optional("DomainId") else {
         return Ok(None);
@@ -281,7 +288,7 @@ pub(super) async fn domain(aws: &Aws, stack: &Stack) -> anyhow::Result<Option<St
     }))
 }
 
-/// A client in the region of the domain.
+/// Returns a client in the region of the domain.
 pub(super) async fn datazone(aws: &Aws, stack: &Stack) -> aws_sdk_datazone::Client {
     let mut config = aws_sdk_datazone::config::Builder::from(aws.config().await);
     if let Some(region) = stack.optional("DomainRegion") {
@@ -290,7 +297,7 @@ pub(super) async fn datazone(aws: &Aws, stack: &Stack) -> aws_sdk_datazone::Clie
     aws_sdk_datazone::Client::from_conf(config.build())
 }
 
-/// A path below the URL that clients use.
+/// Joins a path to the URL that clients use.
 pub(super) fn at(url: &Url, path: &str) -> anyhow::Result<Url> {
     let base = url.as_str().trim_end_matches('/');
     format!("{base}{path}")
@@ -298,7 +305,7 @@ pub(super) fn at(url: &Url, path: &str) -> anyhow::Result<Url> {
         .context("the URL of the endpoint")
 }
 
-/// What could not be looked at.
+/// Reports a part that could not be read.
 fn unseen<E: std::error::Error + ProvideErrorMetadata>(
     step: &'static str,
     error: &E,
