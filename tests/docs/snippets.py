@@ -130,7 +130,7 @@ def is_config(snippet, folder):
     file = folder / "snippet.yaml"
     file.write_text(snippet.text)
     variables = {**environment(folder), "AWS_REGION": "eu-west-1"}
-    succeeds(BINARY, "serve", "--check", "--config", file, cwd=folder, env=variables)
+    succeeds(BINARY, "config", "check", "--config", file, cwd=folder, env=variables)
 
 
 def is_yaml(snippet, folder):
