@@ -8,7 +8,7 @@ use std::time::Duration;
 use aws::Aws;
 use journal::{Claim, NotClaimed};
 use settings::SecretText;
-use targets::{OpenError, Resources, Target, TargetConfig};
+use targets::{OpenError, Resources, Target, TargetConfig, Verifier};
 use tokio::net::TcpListener;
 use tracing::warn;
 
@@ -187,13 +187,10 @@ pub(crate) fn not_opened(config: &TargetConfig, error: OpenError) -> NotStarted 
     }
 }
 
-/// A client for the domain that is the target, and the domain.
-pub async fn domain(
-    config: &Config,
-    aws: &Aws,
-) -> Result<(aws_sdk_datazone::Client, String), NotStarted> {
+/// The verifier of the check function.
+pub async fn verifier(config: &Config, aws: &Aws) -> Result<Verifier, NotStarted> {
     let wrong = || NotStarted::Wrong("target: the check function requires datazone".to_owned());
-    (config.target.kind.domain(aws).await).ok_or_else(wrong)
+    (config.target.kind.verifier(aws).await).ok_or_else(wrong)
 }
 
 /// Reads a key that is a whole secret. It is read once, so a new one needs a new start.

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::store::Store;
 use crate::{DeliveryReport, OpenError, Resources, SettingError};
-use datazone::{DataZone, DataZoneConfig, DataZoneSettings};
+use datazone::{DataZone, DataZoneConfig, DataZoneSettings, Verifier};
 use file::{File, FileConfig, FileSettings};
 use openlineage::{OpenLineage, OpenLineageConfig, OpenLineageSettings};
 
@@ -204,14 +204,10 @@ impl KindConfig {
         }
     }
 
-    /// A client for the domain and its id, if that is what the target is: for the check function.
-    pub async fn domain(&self, aws: &Aws) -> Option<(aws_sdk_datazone::Client, String)> {
+    /// Creates a verifier, if the target processes events after it has accepted them.
+    pub async fn verifier(&self, aws: &Aws) -> Option<Verifier> {
         match self {
-            KindConfig::DataZone(config) => {
-                let client = datazone::client_config(config, aws.config().await).await;
-                let client = aws_sdk_datazone::Client::from_conf(client.build());
-                Some((client, config.domain_id.clone()))
-            }
+            KindConfig::DataZone(config) => Some(Verifier::new(config, aws).await),
             KindConfig::Store | KindConfig::File(_) | KindConfig::OpenLineage(_) => None,
         }
     }

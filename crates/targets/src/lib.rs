@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 pub use answer::{Response, causes, escaped, is_unseen, shown, words};
 pub use config::{OpenError, Resources, SettingError, TargetConfig};
+pub use kind::datazone::{FailedEvent, Verification, Verifier};
 pub use kind::{
     AcceptedEvents, Capabilities, JobEvents, Kind, KindConfig, TargetSettings, Unchecked,
 };

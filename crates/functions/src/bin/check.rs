@@ -18,10 +18,10 @@ async fn start() -> Result<(), Error> {
     telemetry::log_to_cloudwatch(&config.log);
     let collector = metrics::install(&config.metrics_namespace, "check")?;
     let aws = Aws::new();
-    let (client, domain) = &setup::domain(&config, &aws).await?;
+    let verifier = &setup::verifier(&config, &aws).await?;
     let period = config.check.period;
     let handler = service_fn(move |_: LambdaEvent<Value>| async move {
-        let failed = check::count_failures(client, domain, period, SystemTime::now().into()).await;
+        let failed = check::count_failures(verifier, period, SystemTime::now()).await;
         metrics::flush(collector);
         Ok::<_, Error>(serde_json::json!({"failed": failed?}))
     });

@@ -4,6 +4,8 @@
 //! quota of the account. Events are adapted to the size and the kind before (`Capabilities`). 200 means accepted, not yet
 //! processed.
 
+mod verify;
+
 use std::error::Error;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -30,6 +32,8 @@ use crate::{
     AcceptedEvents, Capabilities, Delivery, DeliveryReport, Failure, JobEvents, Kind, Reason,
     Scope, SettingError, Unchecked,
 };
+
+pub use verify::{FailedEvent, Verification, Verifier};
 
 /// The largest event that PostLineageEvent accepts, in bytes (service model 2018-05-10, `LineageEvent`, max 300000).
 const MAX_EVENT_BYTES: usize = 300_000;
@@ -255,7 +259,7 @@ impl DataZone {
 }
 
 /// The configuration of a client with the region and the credentials for the domain.
-pub(super) async fn client_config(config: &DataZoneConfig, aws: &SdkConfig) -> Builder {
+async fn client_config(config: &DataZoneConfig, aws: &SdkConfig) -> Builder {
     let mut client = Builder::from(aws);
     if let Some(role) = &config.role_arn {
         let role = AssumeRoleProvider::builder(role)
