@@ -10,9 +10,11 @@ import json
 import os
 import subprocess
 import threading
+import time
 import urllib.parse
 from xml.sax.saxutils import escape
 
+import boto3
 import botocore.auth
 import botocore.endpoint_provider
 import botocore.parsers
@@ -299,3 +301,35 @@ def test_endpoints_are_those_of_the_service_models(wire):
     assert run(secret, AWS_ENDPOINT_URL=away, AWS_ENDPOINT_URL_SECRETS_MANAGER=wire.url) == [{"output": {"SecretString": "x"}}]
     run([["GetWorkgroup", {"workgroupName": "x"}]], AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS=wire.url)
     assert wire.sent[-1][2]["X-Amz-Target"] == "RedshiftServerless.GetWorkgroup"
+
+
+def test_the_emulator_answers_the_calls(emulator):
+    """What an independent implementation of these services takes and gives."""
+    session = boto3.Session("test", "test", region_name="eu-west-1")
+    client = lambda service: session.client(service, endpoint_url=emulator.url)
+    outputs = {"Out": {"Value": "a <b> & c"}}
+    template = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}, "Outputs": outputs}
+    client("cloudformation").create_stack(StackName="calls", TemplateBody=json.dumps(template))
+    client("cloudformation").get_waiter("stack_create_complete").wait(StackName="calls")
+    client("secretsmanager").create_secret(Name="keys/ä", SecretString="s3cr3t")
+    client("s3").create_bucket(Bucket="my-events", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    logs = client("logs")
+    logs.create_log_group(logGroupName="/aws/lambda/x")
+    logs.create_log_stream(logGroupName="/aws/lambda/x", logStreamName="s")
+    logs.put_log_events(logGroupName="/aws/lambda/x", logStreamName="s", logEvents=[{"timestamp": int(time.time() * 1_000), "message": f"event {i}"} for i in (1, 2)])
+    place = {"Bucket": "my-events", "Key": AWKWARD}
+    stacks, missing, secret, put, got, deleted, gone, events, function = run(
+        [
+            ["DescribeStacks", {"StackName": "calls"}], ["DescribeStacks", {"StackName": "nobody"}], ["GetSecretValue", {"SecretId": "keys/ä"}],
+            ["PutObject", {**place, "Body": "ä"}], ["GetObject", place], ["DeleteObject", place], ["GetObject", place],
+            ["FilterLogEvents", {"logGroupName": "/aws/lambda/x", "filterPattern": '"event"', "startTime": 0}], ["GetFunctionConfiguration", {"FunctionName": "nobody"}],
+        ],
+        AWS_ENDPOINT_URL=emulator.url,
+    )
+    assert stacks["output"]["Stacks"] == [{"StackName": "calls", "StackStatus": "CREATE_COMPLETE", "Outputs": [{"OutputKey": "Out", "OutputValue": "a <b> & c"}]}]
+    assert missing["error"] == "ValidationError"
+    assert secret == {"output": {"SecretString": "s3cr3t"}}
+    assert (put, got, deleted) == ({"output": {}}, {"output": {"Body": "ä"}}, {"output": {}})
+    assert (gone["error"], gone["status"]) == ("NoSuchKey", 404)
+    assert [event["message"] for event in events["output"]["events"]] == ["event 1", "event 2"]
+    assert function["error"] == "ResourceNotFoundException"
