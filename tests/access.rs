@@ -232,7 +232,8 @@ fn a_site_whose_name_was_made_to_stand_for_us_reads_nothing() {
             let (status, answer) = get(path, &[host]);
             assert_eq!(status, 421, "{path} {host}");
             assert!(
-                answer.contains("application/problem+json") && answer.contains("setting hosts"),
+                answer.contains("application/problem+json")
+                    && answer.contains("setting allowed_hosts"),
                 "{answer}"
             );
         }

@@ -323,7 +323,7 @@ async fn what_is_fatal_is_told_from_what_would_be_repaired() {
     }
     assert!(alone["detail"].as_str().unwrap().starts_with("1 error;"));
     let reason = &batch["failed_events"][0]["reason"];
-    assert_eq!(reason, "no OpenLineage event: required at '/job/name'");
+    assert_eq!(reason, "invalid OpenLineage event: required at '/job/name'");
 }
 
 #[tokio::test]

@@ -63,7 +63,7 @@ async fn a_refused_line_says_who_sent_what_and_holds_no_secret() {
         send(&serve, "/api/v1/lineage?key=hunter5", &headers, body).await,
         400
     );
-    let line = serve.logged("refused");
+    let line = serve.logged("request rejected");
     for (field, value) in [
         ("status", Value::from(400)),
         ("rule", "required".into()),
@@ -125,21 +125,21 @@ async fn a_client_with_a_bad_key_hides_nobody_elses_reason() {
     let other = [("authorization", bad), ("x-forwarded-for", "198.51.100.8")];
     assert_eq!(send(&serve, lineage, &other, "{}").await, 403);
     let of = |status: u64| {
-        lines(&serve, "refused")
+        lines(&serve, "request rejected")
             .into_iter()
             .filter(move |line| line["status"] == status)
             .count()
     };
-    lines_when(&serve, "refused", |line| {
+    lines_when(&serve, "request rejected", |line| {
         line["forwarded_for"] == "198.51.100.8"
     });
     assert_eq!(
         (of(403), of(400), of(404)),
         (2, 2, 1),
         "{:#?}",
-        lines(&serve, "refused")
+        lines(&serve, "request rejected")
     );
-    let told = lines_when(&serve, "refused, and not logged one by one", |line| {
+    let told = lines_when(&serve, "requests rejected, log lines suppressed", |line| {
         line["status"] == 403
     });
     assert_eq!(
@@ -159,7 +159,7 @@ async fn a_sender_is_named_and_hides_no_other_that_comes_from_the_same_address()
             assert_eq!(send(&serve, "/api/v1/lineage", &headers, "{}").await, 400);
         }
     }
-    let refused = lines_when(&serve, "refused", |line| line["sender"] == "dbt");
+    let refused = lines_when(&serve, "request rejected", |line| line["sender"] == "dbt");
     let senders: Vec<_> = refused.iter().map(|line| &line["sender"]).collect();
     assert_eq!(senders, ["airflow", "dbt"], "{refused:#?}");
 }
@@ -177,7 +177,9 @@ async fn a_key_without_the_role_is_told_by_its_name_beside_others_that_are_not_k
         let headers = [("authorization", &*bearer)];
         assert_eq!(send(&serve, "/api/v1/lineage", &headers, "{}").await, 403);
     }
-    let refused = lines_when(&serve, "refused", |line| line["sender"] == "auditor");
+    let refused = lines_when(&serve, "request rejected", |line| {
+        line["sender"] == "auditor"
+    });
     let told: Vec<_> = (refused.iter())
         .map(|line| (&line["sender"], line["detail"].as_str().unwrap_or_default()))
         .collect();
@@ -201,7 +203,7 @@ async fn an_event_that_is_refused_in_an_array_is_a_line_too() {
     let wrong = |n: u32| event(n, "START").replace("runId", "runid");
     let body = format!("[{},{},{}]", event(1, "START"), wrong(2), wrong(3));
     assert_eq!(send(&serve, "/api/v1/lineage/batch", &[], &body).await, 200);
-    let line = serve.logged("refused");
+    let line = serve.logged("request rejected");
     let told = (
         &line["job.name"],
         &line["index"],
@@ -401,8 +403,18 @@ fn parsed(text: &str) -> BTreeMap<String, (String, BTreeMap<String, f64>)> {
     }
     for (name, (kind, samples)) in &families {
         if kind == "histogram" {
-            let count = samples[&format!("{name}_count")];
-            assert_eq!(samples[&format!("{name}_bucket{{le=\"+Inf\"}}")], count);
+            let count = format!("{name}_count");
+            let counts = samples.iter().filter_map(|(sample, count_of)| {
+                let labels = sample.strip_prefix(&count)?;
+                Some((labels.trim_matches(['{', '}']), count_of))
+            });
+            let counts: Vec<_> = counts.collect();
+            assert!(!counts.is_empty(), "{name}");
+            for (labels, count) in counts {
+                let comma = if labels.is_empty() { "" } else { "," };
+                let last = format!("{name}_bucket{{{labels}{comma}le=\"+Inf\"}}");
+                assert_eq!(samples[&last], *count, "{last}");
+            }
             assert!(samples.values().all(|value| *value >= 0.0));
         }
     }

@@ -53,7 +53,7 @@ TROUBLE = {
 def test_a_queue_that_does_not_take_it_is_503(account, kind):
     account.between.trouble = lambda action, body: TROUBLE[kind](random)
     status, body = answered(account.ingest().invoke(request(body=EVENT), 15))
-    assert status == 503 and json.loads(body)["title"] == "cannot be queued now", (status, body)
+    assert status == 503 and json.loads(body)["title"] == "service unavailable", (status, body)
     account.between.trouble = lambda action, body: None
     assert sum(jobs_in(account).values()) == 0
 

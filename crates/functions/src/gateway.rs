@@ -1,27 +1,26 @@
-//! What a gateway passes on, made fit to be a request.
+//! Requests from API Gateway: a query that is valid, and the address of the caller.
 //!
-//! lambda_http takes the raw query of a payload as it stands, and panics where it is no part of a URI: a stranger could
-//! count up the function's errors, and with them raise an alarm. And who called the gateway, which it alone knows.
-//! Called by the ingest function alone.
+//! lambda_http copies the raw query of a payload, and panics where it is not valid in a URI: a stranger could raise the
+//! function's error count, and with it an alarm. Called by the ingest function.
 
 use lambda_http::request::{LambdaRequest, RequestContext};
 use lambda_http::{LambdaEvent, Request, RequestExt};
 
-use proxy::ingest::Peer;
+use proxy::http::Peer;
 
-/// The event, with a query that is one.
+/// Percent-encodes what is not valid in the query.
 #[must_use]
-pub fn fit(mut event: LambdaEvent<LambdaRequest>) -> LambdaEvent<LambdaRequest> {
+pub fn with_valid_query(mut event: LambdaEvent<LambdaRequest>) -> LambdaEvent<LambdaRequest> {
     if let LambdaRequest::ApiGatewayV2(request) = &mut event.payload
         && let Some(query) = &mut request.raw_query_string
-        && !query.bytes().all(is_of_a_query)
+        && !query.bytes().all(is_query_byte)
     {
         *query = encoded(query);
     }
     event
 }
 
-/// The request, with the address from which the gateway had it.
+/// Adds the address from which the gateway received the request.
 #[must_use]
 pub fn with_peer(mut request: Request) -> Request {
     let address = match request.request_context_ref() {
@@ -35,14 +34,14 @@ pub fn with_peer(mut request: Request) -> Request {
     request
 }
 
-/// What `http::Uri` takes in a query: what RFC 3986 has, and some that are as common as they are wrong.
-fn is_of_a_query(byte: u8) -> bool {
+/// Whether `http::Uri` accepts the byte in a query: those of RFC 3986, and some that are common and wrong.
+fn is_query_byte(byte: u8) -> bool {
     matches!(byte, 0x21 | 0x24..=0x3b | 0x3d | 0x3f..=0x7e)
 }
 
 fn encoded(query: &str) -> String {
     let byte = |byte: u8| match byte {
-        byte if is_of_a_query(byte) => char::from(byte).to_string(),
+        byte if is_query_byte(byte) => char::from(byte).to_string(),
         byte => format!("%{byte:02X}"),
     };
     query.bytes().map(byte).collect()
@@ -53,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_is_one_whatever_a_client_sends() {
+    fn any_query_becomes_valid() {
         assert_eq!(encoded("a=<b>&c=d e+f%20"), "a=%3Cb%3E&c=d%20e+f%20");
         assert_eq!(encoded("ü\u{0}#\""), "%C3%BC%00%23%22");
         let every: String = (0..=0x7ff).filter_map(char::from_u32).collect();

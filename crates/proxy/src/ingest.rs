@@ -1,229 +1,122 @@
-//! Ingest: HTTP in, queue out. One router for `serve` and for the Lambda.
+//! Ingest: the HTTP routes that accept events.
 //!
-//! A request goes: authorised, read within limits, unpacked, judged, queued, answered. `200` means that the event is
-//! in the queue, durably. Ingest never delivers. The contract is in docs/http.md.
+//! A request is authorised, read within limits, decompressed, and handed to [`Intake`], whose answers become the response.
+//! `200` means that the event is in the queue, durably. Ingest never delivers. The contract is in docs/http.md.
 
-mod answer;
-pub mod auth;
+mod batch;
 mod body;
-mod caller;
-mod hosts;
-mod misdirected;
-mod paths;
-mod query;
-mod read_back;
-mod report;
-mod routes;
+mod one;
+mod route_hints;
+mod validate;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{Method, Uri};
-use axum::middleware::{self, Next};
+use axum::extract::Request;
+use axum::http::HeaderMap;
+use axum::middleware;
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::post;
 use openlineage::Level;
-use targets::{Store, escaped};
-use tower::ServiceExt;
 
+use crate::admin;
 use crate::config::{self, KeyRole};
+use crate::http::guard::{Guard, authorise};
+use crate::http::{CarriesEvents, Paths, RejectionLog, Sender, app};
+use crate::intake::{CpuPool, Intake, Origin};
 use crate::queue::Queue;
-use crate::telemetry::Prometheus;
-use crate::telemetry::metric::Metric;
 
-pub use auth::Keys;
-pub use caller::Peer;
-pub use hosts::Hosts;
-pub use report::tell_suppressed;
-pub use routes::verdict;
+/// The most events of one request. They are one write to the queue, which others wait for.
+const MAX_EVENTS: usize = 10_000;
 
-use answer::Refusal;
-use auth::Denied;
-use caller::Sender;
-use hosts::Stranger;
+/// The paths of the routes, without the prefix.
+pub(crate) const PATHS: [&str; 5] = [
+    "/api/v1/lineage",
+    "/api/v1/lineage/batch",
+    "/api/v1/lineage/validate",
+    // The path of the AWS sample, and what the Java client makes of a URL that ends with a slash.
+    "/post-lineage-event",
+    "/",
+];
 
-/// What the routes need, set up once.
+/// What the routes need, set up once. Cheap to clone.
 #[derive(Clone)]
 pub struct Ingest {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    queue: Queue,
-    keys: Keys,
+    intake: Intake,
+    guard: Guard,
     level: Level,
     limits: body::Limits,
-    prometheus: Option<Prometheus>,
-    store: Option<Store>,
-    /// The names that we are known by, where anything can be read.
-    hosts: Option<Hosts>,
+    pool: CpuPool,
 }
 
 impl Ingest {
-    /// Takes events for `queue` from whoever has one of `keys`.
-    pub fn new(config: &config::Ingest, queue: Queue, keys: Keys) -> Ingest {
-        let inner = Inner {
-            queue,
-            keys,
-            level: config.level,
-            limits: body::Limits::new(config),
-            prometheus: None,
-            store: None,
-            hosts: None,
-        };
+    /// Accepts events for `queue` from the senders that `guard` admits.
+    pub fn new(config: &config::Ingest, queue: Queue, guard: Guard) -> Ingest {
+        let pool = CpuPool::new();
         Ingest {
-            inner: Arc::new(inner),
-        }
-    }
-
-    /// Adds what only `serve` has: its metrics, and the store to be read back, for those who call it by one of its names.
-    #[must_use]
-    pub fn with_local(self, prometheus: Prometheus, store: Option<Store>, hosts: Hosts) -> Ingest {
-        let Inner {
-            queue,
-            keys,
-            level,
-            limits,
-            ..
-        } = &*self.inner;
-        let (queue, keys, limits) = (queue.clone(), keys.clone(), limits.clone());
-        let inner = Inner {
-            queue,
-            keys,
-            level: *level,
-            limits,
-            prometheus: Some(prometheus),
-            store,
-            hosts: Some(hosts),
-        };
-        Ingest {
-            inner: Arc::new(inner),
+            inner: Arc::new(Inner {
+                intake: Intake::new(queue, config.level, pool.clone()),
+                guard,
+                level: config.level,
+                limits: body::Limits::new(config, pool.clone()),
+                pool,
+            }),
         }
     }
 }
 
-/// All routes, under the configured prefix.
-pub fn router(ingest: Ingest, prefix: &str) -> Router {
-    let routes = routes(&ingest, prefix);
-    let prefix: Arc<str> = prefix.into();
-    let lost = move |request| {
-        let prefix = prefix.clone();
-        async move { routes::not_found(&prefix, request).await }
+/// The service of the ingest function: the routes of ingest, and whether it is alive and can queue.
+pub fn router(ingest: Ingest, queue: Queue, prefix: &str) -> Router {
+    let routes = routes(ingest, prefix).merge(admin::health(queue, prefix));
+    let paths = Paths {
+        get: &admin::HEALTH_PATHS,
+        post: &PATHS,
     };
-    let strict = routes.clone().fallback(lost).with_state(ingest.clone());
+    app(routes, paths, prefix, RejectionLog::new())
+}
+
+/// The routes of ingest, under `prefix`.
+pub(crate) fn routes(ingest: Ingest, prefix: &str) -> Router {
+    let guard = (ingest.inner.guard.clone(), KeyRole::Send);
+    let [one, batch, validate, sample, root] = PATHS.map(|path| format!("{prefix}{path}"));
+    let mut routes = Router::new()
+        .route(&one, post(one::handle))
+        .route(&sample, post(one::handle))
+        .route(&root, post(one::handle))
+        .route(&batch, post(batch::handle))
+        .route(&validate, post(validate::handle));
+    if !prefix.is_empty() {
+        routes = routes.route(prefix, post(one::handle));
+    }
     routes
-        .fallback(move |request| again(strict.clone(), request))
-        .layer(middleware::from_fn(report::observe))
-        .layer(DefaultBodyLimit::disable()) // `body` has its own, which answers as the contract says
+        .route_layer(middleware::from_fn_with_state(guard, authorise))
         .with_state(ingest)
 }
 
-/// What no route takes: an event whose path has slashes too many is taken all the same. Nothing is read that way, so that
-/// whoever keeps others from a path in front of us keeps them from all of it.
-async fn again(strict: Router, mut request: Request) -> Response {
-    if request.method() == Method::POST
-        && let Some(path) = paths::cleaned(request.uri().path())
-        && let Some(uri) = with_path(request.uri(), &path)
-    {
-        *request.uri_mut() = uri;
-    }
-    let Ok(answer) = strict.oneshot(request).await;
-    answer
-}
-
-fn with_path(uri: &Uri, path: &str) -> Option<Uri> {
-    let mut parts = uri.clone().into_parts();
-    let query = uri.query().map(|query| format!("?{query}"));
-    parts.path_and_query = Some(
-        format!("{path}{}", query.unwrap_or_default())
-            .parse()
-            .ok()?,
-    );
-    Uri::from_parts(parts).ok()
-}
-
-fn routes(ingest: &Ingest, prefix: &str) -> Router<Ingest> {
-    let at = |path: &str| format!("{prefix}{path}");
-    let guard = |role| middleware::from_fn_with_state((ingest.clone(), role), authorise);
-    let open = Router::new()
-        .route(&at("/healthz"), get(routes::healthz))
-        .route(&at("/readyz"), get(routes::readyz));
-    let mut takes = Router::new()
-        .route(&at("/api/v1/lineage"), post(routes::one))
-        // The path of the AWS sample, and what the Java client makes of a URL with nothing but a slash.
-        .route(&at("/post-lineage-event"), post(routes::one))
-        .route(&at("/"), post(routes::one))
-        .route(&at("/api/v1/lineage/batch"), post(routes::many))
-        .route(&at("/api/v1/lineage/validate"), post(routes::validate));
-    if !prefix.is_empty() {
-        takes = takes.route(prefix, post(routes::one));
-    }
-    let reads = Router::new()
-        .route(&at("/api/v1/events/lineage"), get(read_back::events))
-        .route_layer(guard(KeyRole::Read));
-    let metrics = Router::new()
-        .route(&at("/metrics"), get(routes::metrics))
-        .route_layer(guard(KeyRole::Metrics));
-    let named = middleware::from_fn_with_state(ingest.clone(), for_us);
-    open.merge(takes.route_layer(guard(KeyRole::Send)))
-        .merge(reads.merge(metrics).route_layer(named))
-        .method_not_allowed_fallback(routes::method_not_allowed)
-}
-
-/// Before anything of the body is read.
-async fn authorise(
-    State((ingest, role)): State<(Ingest, KeyRole)>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    match ingest.inner.keys.admit(request.headers(), role).await {
-        Ok(sender) => {
-            if let Some(sender) = &sender {
-                request.extensions_mut().insert(sender.clone());
-            }
-            let answer = next.run(request).await;
-            of_sender(&ingest, sender, answer)
-        }
-        Err(Denied { refusal, sender }) => {
-            body::spare(request).await;
-            of_sender(&ingest, sender, answer::refused(&refusal))
-        }
+fn origin(request: &Request) -> Origin {
+    let sender = request.extensions().get::<Sender>();
+    Origin::Http {
+        sender: sender.map(|sender| sender.0.clone()),
     }
 }
 
-/// The answer to whoever has that key, counted and marked as theirs.
-fn of_sender(ingest: &Ingest, sender: Option<Sender>, mut answer: Response) -> Response {
-    if let Some(sender) = sender {
-        // As many as there are keys. Not of a function: each would be a metric that costs.
-        if ingest.inner.prometheus.is_some() {
-            let name = sender.0.to_string();
-            let status = answer.status().as_str().to_owned();
-            Metric::SenderRequests.add([name.into(), status.into()], 1);
-        }
-        answer.extensions_mut().insert(sender);
-    }
-    answer
+/// Marks a response to a request that carries events.
+fn carrying_events(mut response: Response) -> Response {
+    response.extensions_mut().insert(CarriesEvents);
+    response
 }
 
-/// What can be read is not for a site whose name was made to stand for our address.
-async fn for_us(State(ingest): State<Ingest>, request: Request, next: Next) -> Response {
-    let Some(hosts) = &ingest.inner.hosts else {
-        return next.run(request).await;
-    };
-    let refusal = match hosts.admit(request.uri(), request.headers()) {
-        Ok(()) => return next.run(request).await,
-        Err(Stranger::Unclear) => {
-            Refusal::Unreadable("exactly one Host is needed to read".to_owned())
-        }
-        Err(Stranger::Named(host)) => {
-            let host: String = host.chars().take(100).collect();
-            let host = escaped(&host);
-            Refusal::Misdirected(format!(
-                "{host:?} is no name of this proxy: call it by its address, or add the name to the setting hosts"
-            ))
-        }
-    };
-    body::spare(request).await;
-    answer::refused(&refusal)
+/// `Prefer: return=minimal` (RFC 7240): the only way to get a `204`.
+fn prefers_minimal(headers: &HeaderMap) -> bool {
+    let prefer = headers
+        .get_all("prefer")
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    prefer
+        .flat_map(|value| value.split(','))
+        .any(|preference| preference.trim() == "return=minimal")
 }

@@ -1,13 +1,16 @@
 //! lineage-proxy: the application.
 //!
-//! The path of an event: `ingest` takes it over HTTP and puts it into the `queue`; the `pipeline` takes it out, transforms
-//! it and brings it to its target. Two shells run the same lines: `serve` on one machine, the bootstraps of the
-//! crate `functions` on AWS.
+//! The path of an event: `ingest` receives it over HTTP, `intake` validates it and puts it into the `queue`; the `pipeline`
+//! takes it out, transforms it and delivers it to its target. `admin` has the routes that operate a `serve`. Two shells run
+//! the same code: `serve` on one machine, the bootstraps of the crate `functions` on AWS.
 
+pub mod admin;
 pub mod aws_error;
 pub mod check;
 pub mod config;
+pub mod http;
 pub mod ingest;
+pub mod intake;
 pub mod lookup;
 pub mod pipeline;
 pub mod rules;

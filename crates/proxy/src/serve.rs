@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws::Aws;
+use axum::Router;
 use targets::Store;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -23,8 +24,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use transform::{Builtins, Transforms};
 
+use crate::admin::{self, Admin, Hosts};
 use crate::config::{Config, KeyRole, Part};
-use crate::ingest::{Hosts, Ingest, router};
+use crate::http::{self, Guard, Paths, RejectionLog};
+use crate::ingest::{self, Ingest};
 use crate::pipeline::{CoalesceBuffer, Observer, Pipeline};
 use crate::queue::{Queue, QueueConfig};
 use crate::rules::RuleOptions;
@@ -105,16 +108,29 @@ pub async fn start(
     let address = listener.local_addr()?;
     let keys = setup::keys(config, &aws);
     tasks.spawn(prometheus.clone().run_upkeep(stop.clone()));
-    tasks.spawn(watch::watch(queue.clone(), watched.clone(), stop.clone()));
+    let rejections = RejectionLog::new();
+    tasks.spawn(watch::watch(
+        queue.clone(),
+        watched.clone(),
+        rejections.clone(),
+        stop.clone(),
+    ));
     let auth = &config.ingest.auth;
     let reads = auth.keys.iter().any(|key| key.may(KeyRole::Metrics));
     if !auth.keys.is_empty() && !reads && auth.secret_id.is_none() && !auth.anonymous {
         info!("no key has the role read or metrics: /metrics and the store are closed");
     }
     let hosts = Hosts::new(address.ip(), &config.ingest.allowed_hosts);
-    let ingest =
-        Ingest::new(&config.ingest, queue.clone(), keys).with_local(prometheus, store, hosts);
-    let router = router(ingest, &config.ingest.path_prefix);
+    let guard = Guard::new(keys).counting_senders();
+    let admin = Admin {
+        queue: queue.clone(),
+        prometheus,
+        store,
+        hosts,
+        guard: guard.clone(),
+    };
+    let ingest = Ingest::new(&config.ingest, queue.clone(), guard);
+    let router = router(ingest, admin, rejections, &config.ingest.path_prefix);
     // Only now that nothing can fail any more.
     if let Some(worker) = worker {
         tasks.spawn(supervised("worker", stop.clone(), worker));
@@ -129,6 +145,16 @@ pub async fn start(
         queue,
         pipeline: watched,
     })
+}
+
+/// All routes of a `serve`.
+fn router(ingest: Ingest, admin: Admin, rejections: RejectionLog, prefix: &str) -> Router {
+    let routes = ingest::routes(ingest, prefix).merge(admin.routes(prefix));
+    let paths = Paths {
+        get: &admin::PATHS,
+        post: &ingest::PATHS,
+    };
+    http::app(routes, paths, prefix, rejections)
 }
 
 /// What the rules file of a proxy with this configuration may use.

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tracing::warn;
 
 use crate::config::{Config, HashKey, HashKeySource, Part};
-use crate::ingest::Keys;
+use crate::http::Keys;
 use crate::lookup::Lookups;
 use crate::pipeline::{Pipeline, builtins};
 use crate::queue::{Embedded, Queue, QueueConfig, Sqs};

@@ -23,7 +23,7 @@ async fn wrong_keys_at_full_speed_are_a_line_a_second_and_no_memory() {
             .lock()
             .unwrap()
             .iter()
-            .filter(|line| line["fields"]["message"] == "refused")
+            .filter(|line| line["fields"]["message"] == "request rejected")
             .count()
     };
     let mut guessing = JoinSet::new();

@@ -2,7 +2,7 @@
 
 use fuzz_laws::pack;
 use proxy::config::{Config, Role, Sources};
-use proxy::ingest::auth;
+use proxy::http::auth;
 
 /// The first byte is the role; then come a YAML file and variables (`QUEUE_URL=…`), parted by zero bytes.
 pub(crate) fn config(bytes: &[u8]) {

@@ -15,7 +15,8 @@ use flate2::write::GzEncoder;
 use http_body_util::BodyExt;
 use openlineage::{Event, Level};
 use proxy::config::{self, Config, Role, Sources};
-use proxy::ingest::{Ingest, Keys, router};
+use proxy::http::{Guard, Keys};
+use proxy::ingest::{Ingest, router};
 use proxy::queue::{Embedded, Queue, Settlement};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -114,7 +115,8 @@ fn app(config: &config::Ingest, queue: Queue) -> Router {
         },
         &aws::Aws::new(),
     );
-    router(Ingest::new(config, queue, keys), &config.path_prefix)
+    let ingest = Ingest::new(config, queue.clone(), Guard::new(keys));
+    router(ingest, queue, &config.path_prefix)
 }
 
 /// A router can be made of this.

@@ -7,7 +7,7 @@ use openlineage::Level;
 use serde_json::{Value, json};
 
 use super::{FINE, Output, input, no, print};
-use proxy::ingest::verdict;
+use proxy::intake::verdict;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {

@@ -6,6 +6,7 @@ use lambda_http::request::LambdaRequest;
 use lambda_http::tower::ServiceExt;
 use lambda_http::{Adapter, Error, LambdaEvent, Request, Service, lambda_runtime, service_fn};
 use proxy::config::{Config, Role, Sources};
+use proxy::http::Guard;
 use proxy::ingest::{Ingest, router};
 use proxy::{setup, telemetry};
 
@@ -19,20 +20,21 @@ async fn start() -> Result<(), Error> {
     let collector = metrics::install(&config.metrics_namespace, "ingest")?;
     let aws = Aws::new();
     let queue = setup::queue(&config, &aws, None).await?;
-    let ingest = Ingest::new(&config.ingest, queue, setup::keys(&config, &aws));
-    let router = router(ingest, &config.ingest.path_prefix);
+    let guard = Guard::new(setup::keys(&config, &aws));
+    let ingest = Ingest::new(&config.ingest, queue.clone(), guard);
+    let router = router(ingest, queue, &config.ingest.path_prefix);
     let adapter = Adapter::from(service_fn(move |request: Request| {
         let router = router.clone();
         async move {
-            let answer = router.oneshot(gateway::with_peer(request)).await;
+            let response = router.oneshot(gateway::with_peer(request)).await;
             metrics::flush(collector);
-            Ok::<_, Error>(answer?)
+            Ok::<_, Error>(response?)
         }
     }));
-    // What `lambda_http::run` does, but for what it would panic at.
+    // As `lambda_http::run` does, with a query at which it does not panic.
     let handler = move |event: LambdaEvent<LambdaRequest>| {
         let mut adapter = adapter.clone();
-        adapter.call(gateway::fit(event))
+        adapter.call(gateway::with_valid_query(event))
     };
     lambda_runtime::run(service_fn(handler)).await
 }

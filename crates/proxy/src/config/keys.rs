@@ -2,7 +2,7 @@
 //!
 //! The keys of a list may send; a map gives keys names and roles. Both can stand in the file, in the environment and in a
 //! secret of Secrets Manager. Plain keys are dropped as soon as they are hashed. Part of `config.rs`; also called by
-//! `ingest/auth.rs`, for the secret.
+//! `http/auth.rs`, for the secret.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -28,7 +28,7 @@ use tower::ServiceExt;
 use tracing::{debug, warn};
 
 use super::clients::{Arriving, Client, Clients};
-use crate::ingest::Peer;
+use crate::http::Peer;
 
 /// How long the head of a request may take, and the silence before it. Above the 60 s after which load balancers drop a
 /// connection that is not used: one that they still hold has to be open.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::ingest;
+use crate::http::RejectionLog;
 use crate::pipeline::Pipeline;
 use crate::queue::{Depth, Queue, Unavailable};
 use crate::telemetry::metric::Metric;
@@ -19,7 +19,12 @@ const LOOK: Duration = Duration::from_secs(10);
 const SHARE: u32 = 100;
 
 /// Looks until `stop`. There is no batch where a proxy only takes in.
-pub(super) async fn watch(queue: Queue, pipeline: Option<Arc<Pipeline>>, stop: CancellationToken) {
+pub(super) async fn watch(
+    queue: Queue,
+    pipeline: Option<Arc<Pipeline>>,
+    rejections: RejectionLog,
+    stop: CancellationToken,
+) {
     let mut next = Instant::now();
     let (mut waiting, mut known) = (None, Known::default());
     loop {
@@ -39,7 +44,7 @@ pub(super) async fn watch(queue: Queue, pipeline: Option<Arc<Pipeline>>, stop: C
         if let Some(pipeline) = &pipeline {
             pipeline.watch(waiting);
         }
-        ingest::tell_suppressed(Instant::now());
+        rejections.log_suppressed(Instant::now());
         let paused = stop.run_until_cancelled(tokio::time::sleep(TICK)).await;
         if paused.is_none() {
             return;

@@ -173,7 +173,7 @@ pub(super) async fn key(
             return Ok((None, step));
         }
     };
-    Ok(match proxy::ingest::auth::keys(&text) {
+    Ok(match proxy::http::auth::keys(&text) {
         Ok(keys) if !keys.is_empty() => {
             let found = format!("{} in {secret}", keys.len());
             // A key that may send and is plain text: a hash cannot be sent.

@@ -1,19 +1,11 @@
-//! Paths that are not ours as they stand: those that are meant for us, and what was probably meant by the others.
+//! Paths that no route has: those that an event is accepted at all the same, and the route that another was meant for.
 //!
-//! A client that is configured with `http://host:5000/` joins its path with one slash too many, and one that is told 404
-//! loses its event. Pure; called by the router for what no route takes.
+//! A client that is configured with `http://host:5000/` joins its path with one slash too many, and a client that gets a 404
+//! loses its event. Pure.
 
-/// What can be sent to, without the prefix, by what it is for.
-const POSTS: [&str; 5] = [
-    "/api/v1/lineage",
-    "/api/v1/lineage/batch",
-    "/api/v1/lineage/validate",
-    "/post-lineage-event",
-    "/",
-];
-const GETS: [&str; 4] = ["/api/v1/events/lineage", "/metrics", "/healthz", "/readyz"];
+use super::Paths;
 
-/// The path without doubled slashes and without one at its end, where that is another path.
+/// The path without doubled slashes and without a trailing one, where that is another path.
 pub(super) fn cleaned(path: &str) -> Option<String> {
     let mut clean = String::with_capacity(path.len());
     for part in path.split('/').filter(|part| !part.is_empty()) {
@@ -26,32 +18,35 @@ pub(super) fn cleaned(path: &str) -> Option<String> {
     (clean != path).then_some(clean)
 }
 
-/// The route that a path is most like, with its method; nothing where it is like none.
-pub(super) fn nearest(prefix: &str, method: &str, path: &str) -> Option<String> {
-    /// Of letters, how many have to be where they are in a route.
-    const ALIKE: f64 = 0.5;
-    const LONGEST: usize = 200;
+/// The route whose path is most like this one, with its method; `None` where none is like it.
+pub(super) fn nearest(paths: &Paths, prefix: &str, method: &str, path: &str) -> Option<String> {
+    /// The least similarity, from 0 to 1.
+    const MIN_SIMILARITY: f64 = 0.5;
+    const MAX_COMPARED: usize = 200;
     let reads = matches!(method, "GET" | "HEAD");
     let routes = match reads {
-        true => &GETS[..],
-        false => &POSTS[..],
+        true => paths.get,
+        false => paths.post,
     };
     let path: String = path
         .chars()
-        .take(LONGEST)
+        .take(MAX_COMPARED)
         .collect::<String>()
         .to_ascii_lowercase();
-    // What was meant may lack the prefix, or have another.
-    let alike = |route: &&str| {
+    // The path may lack the prefix, or have another.
+    let similarity = |route: &&str| {
         let whole = strsim::normalized_levenshtein(&path, &format!("{prefix}{route}"));
-        let (words, wanted) = (last(&path), last(route));
-        let named = !wanted.is_empty() && words == wanted;
-        whole.max(if named { 0.9 } else { 0.0 })
+        let (found, wanted) = (last(&path), last(route));
+        let same_name = !wanted.is_empty() && found == wanted;
+        whole.max(if same_name { 0.9 } else { 0.0 })
     };
-    let best = routes.iter().copied().map(|route| (alike(&route), route));
-    let (alike, route) = best.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    let best = routes
+        .iter()
+        .copied()
+        .map(|route| (similarity(&route), route));
+    let (similarity, route) = best.max_by(|a, b| a.0.total_cmp(&b.0))?;
     let method = if reads { "GET" } else { "POST" };
-    (alike >= ALIKE).then(|| format!("{method} {prefix}{route}"))
+    (similarity >= MIN_SIMILARITY).then(|| format!("{method} {prefix}{route}"))
 }
 
 fn last(path: &str) -> &str {
@@ -63,8 +58,19 @@ fn last(path: &str) -> &str {
 mod tests {
     use super::*;
 
+    const PATHS: Paths = Paths {
+        get: &["/api/v1/events/lineage", "/metrics", "/healthz", "/readyz"],
+        post: &[
+            "/api/v1/lineage",
+            "/api/v1/lineage/batch",
+            "/api/v1/lineage/validate",
+            "/post-lineage-event",
+            "/",
+        ],
+    };
+
     #[test]
-    fn slashes_too_many_are_no_other_path() {
+    fn extra_slashes_make_no_other_path() {
         let cases = [
             ("/api/v1/lineage/", Some("/api/v1/lineage")),
             ("//api/v1/lineage", Some("/api/v1/lineage")),
@@ -76,7 +82,7 @@ mod tests {
         for (path, clean) in cases {
             assert_eq!(cleaned(path).as_deref(), clean, "{path}");
         }
-        // It is the path, and nothing in it, that is made plain.
+        // Segments stay as they are.
         assert_eq!(
             cleaned("/a/../b%2F%2Fc/").as_deref(),
             Some("/a/../b%2F%2Fc")
@@ -84,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_nearly_right_is_told_what_is() {
+    fn a_path_that_is_nearly_right_gets_the_right_one() {
         let cases = [
             ("", "POST", "/api/v1/lineages", Some("POST /api/v1/lineage")),
             ("", "POST", "/API/V1/lineage", Some("POST /api/v1/lineage")),
@@ -118,7 +124,11 @@ mod tests {
             ("", "POST", "/wp-login.php", None),
         ];
         for (prefix, method, path, route) in cases {
-            assert_eq!(nearest(prefix, method, path).as_deref(), route, "{path}");
+            assert_eq!(
+                nearest(&PATHS, prefix, method, path).as_deref(),
+                route,
+                "{path}"
+            );
         }
     }
 }

@@ -1,6 +1,6 @@
-//! The query of a request: only what a route knows, each once, in its own form.
+//! The query of a request: known parameters only, each at most once.
 //!
-//! A parameter that is not known is an error, since what was meant would not be done. Pure; called by the routes.
+//! An unknown parameter is an error, since what it asks for would not be done. Pure.
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -8,18 +8,18 @@ use std::str::FromStr;
 use percent_encoding::percent_decode_str;
 use targets::escaped;
 
-/// How much of a wrong name or value is told, in characters.
-const TOLD: usize = 40;
+/// The most characters of a wrong name or value that an error shows.
+const MAX_SHOWN: usize = 40;
 
-/// What was asked for, by name.
+/// The parameters of a query.
 #[derive(Debug)]
-pub(super) struct Query<'q> {
+pub(crate) struct Query<'q> {
     given: Vec<(Cow<'q, str>, Cow<'q, str>)>,
 }
 
 impl<'q> Query<'q> {
-    /// Reads a query of which `known` are the parameters.
-    pub(super) fn read(query: Option<&'q str>, known: &[&str]) -> Result<Query<'q>, String> {
+    /// Parses a query whose parameters may be these.
+    pub(crate) fn read(query: Option<&'q str>, known: &[&str]) -> Result<Query<'q>, String> {
         let mut given: Vec<(Cow<'q, str>, Cow<'q, str>)> = Vec::new();
         for part in query
             .unwrap_or_default()
@@ -32,7 +32,7 @@ impl<'q> Query<'q> {
                 let known = known.join(", ");
                 return Err(format!(
                     "unknown parameter {:?}: known are {known}",
-                    told(&name)
+                    shortened(&name)
                 ));
             }
             if given.iter().any(|(before, _)| *before == name) {
@@ -43,14 +43,14 @@ impl<'q> Query<'q> {
         Ok(Query { given })
     }
 
-    /// A value as it stands.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
+    /// The value of a parameter.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         let found = self.given.iter().find(|(given, _)| given == name);
         found.map(|(_, value)| &**value)
     }
 
-    /// A whole number up to `most`.
-    pub(super) fn number(&self, name: &str, most: u32) -> Result<Option<u32>, String> {
+    /// The value of a parameter that is a whole number up to `most`.
+    pub(crate) fn number(&self, name: &str, most: u32) -> Result<Option<u32>, String> {
         let Some(text) = self.text(name) else {
             return Ok(None);
         };
@@ -61,14 +61,14 @@ impl<'q> Query<'q> {
         let wrong = || {
             format!(
                 "{name}: expected a whole number from 0 to {most}, found {:?}",
-                told(text)
+                shortened(text)
             )
         };
         number.map(Some).ok_or_else(wrong)
     }
 
-    /// One of some words, in any case.
-    pub(super) fn word<T: Copy>(
+    /// The value of a parameter that is one of these words, in any case.
+    pub(crate) fn word<T: Copy>(
         &self,
         name: &str,
         words: &[(&str, T)],
@@ -84,14 +84,14 @@ impl<'q> Query<'q> {
             format!(
                 "{name}: expected {}, found {:?}",
                 words.join(" or "),
-                told(text)
+                shortened(text)
             )
         };
         found.map(|(_, value)| Some(*value)).ok_or_else(wrong)
     }
 }
 
-/// A part of `application/x-www-form-urlencoded`, as URLs of forms are.
+/// Decodes a part of `application/x-www-form-urlencoded`.
 fn decoded(part: &str) -> Result<Cow<'_, str>, String> {
     let part = match part.contains('+') {
         true => Cow::Owned(part.replace('+', " ")),
@@ -99,15 +99,15 @@ fn decoded(part: &str) -> Result<Cow<'_, str>, String> {
     };
     let decoded = percent_decode_str(&part).decode_utf8();
     let decoded = decoded.map(|text| Cow::Owned(text.into_owned()));
-    decoded.map_err(|_| format!("{:?} is not UTF-8", told(&part)))
+    decoded.map_err(|_| format!("{:?} is not UTF-8", shortened(&part)))
 }
 
-fn told(text: &str) -> String {
-    let mut told: String = text.chars().take(TOLD).collect();
-    if told.len() < text.len() {
-        told.push('…');
+fn shortened(text: &str) -> String {
+    let mut shown: String = text.chars().take(MAX_SHOWN).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
     }
-    escaped(&told)
+    escaped(&shown)
 }
 
 #[cfg(test)]
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_is_read_or_named() {
+    fn a_parameter_is_read_or_named_in_the_error() {
         assert_eq!(limit("limit=7&offset=0&&sortDirection=asc"), Ok(Some(7)));
         assert_eq!(limit("l%69mit=%37"), Ok(Some(7)));
         assert_eq!(limit(""), Ok(None));

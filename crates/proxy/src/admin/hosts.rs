@@ -1,9 +1,9 @@
-//! The names that `serve` is known by: a page of another site may not read from it.
+//! The host names of `serve`: protection against DNS rebinding.
 //!
-//! A browser takes a site for the same as long as its name is, so a site whose name is made to stand for 127.0.0.1 reads
-//! what a proxy on the reader's own machine answers (DNS rebinding). Its name stands in `Host`, and is none of ours. A name
-//! is needed for it: where we listen on all addresses, any address is good. Only routes that read ask here; an
-//! event is taken whatever the client calls us. Headers such as `X-Forwarded-Host` are claims, and not looked at.
+//! A browser identifies a site by its name. So a site that makes its name resolve to 127.0.0.1 can read what a proxy on the
+//! reader's machine responds; but its name is in `Host`, and is not one of ours. The attack needs a name: where we listen on
+//! all addresses, any address is good. Only routes that read check the host; an event is accepted whatever the client calls
+//! us. Headers such as `X-Forwarded-Host` are claims, and ignored.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,60 +12,60 @@ use axum::http::header::HOST;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Uri};
 
-/// Names and addresses that we answer to.
+/// The names and addresses by which the proxy may be called.
 #[derive(Debug, Clone)]
 pub struct Hosts {
     listen: IpAddr,
     configured: Arc<[String]>,
 }
 
-/// Why a request is not for us.
+/// Why a request is rejected for its host.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Stranger {
-    /// It does not say whom it is for, or says two (RFC 9112, section 3.2).
-    Unclear,
-    /// It is for somebody else.
-    Named(String),
+pub(super) enum HostError {
+    /// It has no `Host`, several, or one that is not text (RFC 9112, section 3.2).
+    Ambiguous,
+    /// It names another host.
+    Unknown(String),
 }
 
 impl Hosts {
-    /// Those of a `serve` that listens on that address, and `configured` ones: a name, `*.example.com`, or `*` for all.
+    /// The names of a `serve` that listens on `listen`, and the `configured` ones: a name, `*.example.com`, or `*` for all.
     pub fn new(listen: IpAddr, configured: &[String]) -> Hosts {
         Hosts {
             listen,
             configured: configured
                 .iter()
-                .map(|name| plain(without_port(name).unwrap_or(name)))
+                .map(|name| normalized(without_port(name).unwrap_or(name)))
                 .collect(),
         }
     }
 
-    /// Whether a request names us. What its target says counts besides `Host`: a server has to go by it
+    /// Checks that a request names the proxy, in `Host` and in an absolute request target, by which a server has to go
     /// (RFC 9112, section 3.2.2).
-    pub(super) fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Stranger> {
+    pub(super) fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), HostError> {
         if self.configured.iter().any(|name| name == "*") {
             return Ok(());
         }
         let mut named = headers.get_all(HOST).iter();
         let host = match (named.next(), named.next()) {
-            (Some(host), None) => host.to_str().map_err(|_| Stranger::Unclear)?,
-            _ => return Err(Stranger::Unclear),
+            (Some(host), None) => host.to_str().map_err(|_| HostError::Ambiguous)?,
+            _ => return Err(HostError::Ambiguous),
         };
         let target = uri.authority().map(Authority::as_str);
         for host in [Some(host), target].into_iter().flatten() {
             if !self.knows(host) {
-                return Err(Stranger::Named(host.to_owned()));
+                return Err(HostError::Unknown(host.to_owned()));
             }
         }
         Ok(())
     }
 
     fn knows(&self, host: &str) -> bool {
-        // `user@host` is a URL's, and no Host.
+        // `user@host` is part of a URL, not a Host.
         if host.contains('@') {
             return false;
         }
-        let Some(name) = without_port(host).map(plain) else {
+        let Some(name) = without_port(host).map(normalized) else {
             return false;
         };
         let address: Option<IpAddr> = name.parse().ok();
@@ -79,11 +79,15 @@ impl Hosts {
                 return true;
             }
         }
-        name == "localhost" || self.configured.iter().any(|known| is_like(known, &name))
+        name == "localhost"
+            || self
+                .configured
+                .iter()
+                .any(|known| matches_pattern(known, &name))
     }
 }
 
-fn is_like(known: &str, name: &str) -> bool {
+fn matches_pattern(known: &str, name: &str) -> bool {
     match known.strip_prefix("*.") {
         Some(domain) => name
             .strip_suffix(domain)
@@ -92,8 +96,8 @@ fn is_like(known: &str, name: &str) -> bool {
     }
 }
 
-/// In lower case, without the dot of a full name and the brackets of an address.
-fn plain(name: &str) -> String {
+/// The name in lower case, without the final dot of a full name and the brackets of an address.
+fn normalized(name: &str) -> String {
     let name = name.trim().to_ascii_lowercase();
     let name = name.strip_suffix('.').unwrap_or(&name);
     let inner = name
@@ -102,7 +106,7 @@ fn plain(name: &str) -> String {
     inner.unwrap_or(name).to_owned()
 }
 
-/// The host of `host:port`, whatever the port is: it may be that of a forward.
+/// The host of `host:port`. Any port is good: it may be that of a port forward.
 fn without_port(host: &str) -> Option<&str> {
     let (host, port) = match host.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, port),
@@ -131,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn our_own_names_are_known_with_any_port_and_in_any_case() {
+    fn own_names_are_admitted_with_any_port_and_in_any_case() {
         for host in [
             "127.0.0.1",
             "127.0.0.1:5000",
@@ -176,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn another_name_is_not_however_it_is_written() {
+    fn another_name_is_rejected_however_it_is_written() {
         let strangers = [
             "evil.example",
             "127.0.0.1.evil.example",
@@ -242,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn who_listens_everywhere_answers_to_every_address_and_to_no_foreign_name() {
+    fn on_all_addresses_any_address_is_admitted_and_no_foreign_name() {
         for host in ["10.244.0.17:5000", "[fd00::17]:5000", "192.168.1.2"] {
             assert!(admits("0.0.0.0", &[], "/metrics", &[host]), "{host}");
             assert!(admits("::", &[], "/metrics", &[host]), "{host}");

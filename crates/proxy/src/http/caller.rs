@@ -1,7 +1,8 @@
-//! Who calls: what a request says of itself, as far as a log line takes it.
+//! The caller of a request: what a log line says about it.
 //!
-//! The peer is whoever holds the connection (of the functions: as API Gateway has it). `X-Forwarded-For` is a claim, and
-//! logged as one; only its last entry, which the nearest proxy wrote if there is one, tells apart who comes through it.
+//! The peer is the other end of the connection (for the functions, the address that API Gateway reports).
+//! `X-Forwarded-For` is a claim, and logged as one; only its last entry, which the nearest proxy wrote if there is one,
+//! distinguishes the callers behind it.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -11,18 +12,18 @@ use axum::http::{HeaderMap, HeaderValue, Method, Uri};
 
 use crate::telemetry::text::shown;
 
-/// The address of whoever holds the connection; an extension of the request.
+/// The address of the other end of the connection; an extension of the request.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub IpAddr);
 
-/// The name that the key of a request has; an extension of the answer, since its guard knows it.
+/// The name of the API key that a request carries; an extension of the request and of its response.
 #[derive(Debug, Clone)]
-pub(super) struct Sender(pub(super) Arc<str>);
+pub(crate) struct Sender(pub(crate) Arc<str>);
 
-/// How much is logged of a header, in characters.
-const HEADER: usize = 200;
+/// The most characters of a header that are logged.
+const MAX_HEADER: usize = 200;
 
-/// A request's own words about itself. Holds no copy: most requests are fine, and nothing is logged of them.
+/// What a request says about its caller. Borrows the text of the headers: most requests are fine, and nothing is logged.
 pub(super) struct Caller {
     peer: Option<IpAddr>,
     method: Method,
@@ -31,12 +32,12 @@ pub(super) struct Caller {
     forwarded: Option<HeaderValue>,
 }
 
-/// Who is limited as one in the log.
+/// Callers that share one limit in the log.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Source {
-    /// The one with that key.
+    /// The holder of the key of that name.
     Sender(Arc<str>),
-    /// An address, and whom it speaks for.
+    /// An address, and the address that it forwards for.
     Address(Option<IpAddr>, Option<IpAddr>),
 }
 
@@ -60,12 +61,12 @@ impl Caller {
     }
 
     pub(super) fn method(&self) -> String {
-        shown(self.method.as_str(), HEADER).into_owned()
+        shown(self.method.as_str(), MAX_HEADER).into_owned()
     }
 
-    /// Without the query: it may hold a key of whoever took us for another.
+    /// The path without the query, which may hold a key meant for another service.
     pub(super) fn path(&self) -> String {
-        shown(self.uri.path(), HEADER).into_owned()
+        shown(self.uri.path(), MAX_HEADER).into_owned()
     }
 
     pub(super) fn user_agent(&self) -> Option<String> {
@@ -89,16 +90,16 @@ impl Caller {
     }
 }
 
-/// Of several headers the last counts: the nearest proxy adds its own behind those that came.
+/// The last header of that name: the nearest proxy adds its own after those that came.
 fn last(headers: &HeaderMap, name: &str) -> Option<HeaderValue> {
     headers.get_all(name).iter().next_back().cloned()
 }
 
 fn text(value: &HeaderValue) -> String {
-    shown(&String::from_utf8_lossy(value.as_bytes()), HEADER).into_owned()
+    shown(&String::from_utf8_lossy(value.as_bytes()), MAX_HEADER).into_owned()
 }
 
-/// An IPv6 host may have any address of its /64.
+/// The network of an address: an IPv6 host may have any address of its /64.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_through_a_proxy_is_told_apart_by_what_the_proxy_wrote() {
+    fn callers_behind_a_proxy_are_distinguished_by_the_address_that_it_wrote() {
         let of = |peer, forwarded| caller(peer, forwarded).source(None);
         assert_ne!(
             of("10.0.0.1", Some("1.1.1.1")),

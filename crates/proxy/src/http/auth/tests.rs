@@ -1,4 +1,4 @@
-//! Keys as clients present them, and a secret as it changes.
+//! Keys as clients present them, and a secret that changes.
 
 use std::collections::BTreeSet;
 
@@ -32,14 +32,14 @@ fn bearers(keys: &[&str]) -> HeaderMap {
     headers
 }
 
-/// The name of who is let in, or the status it is refused with.
-async fn told(keys: &Keys, presented: &[&str], role: KeyRole) -> String {
+/// Whose request is admitted, or the status it is rejected with.
+async fn admitted(keys: &Keys, presented: &[&str], role: KeyRole) -> String {
     match keys.admit(&bearers(presented), role).await {
         Ok(Some(Sender(name))) => name.to_string(),
         Ok(None) => "anyone".to_owned(),
-        Err(Denied { refusal, .. }) => match refusal {
-            Refusal::Unauthorised(_) => "401".to_owned(),
-            Refusal::Forbidden(why) | Refusal::NotForReading(why) => format!("403 {why}"),
+        Err(Denied { rejection, .. }) => match rejection {
+            Rejection::MissingKey => "401".to_owned(),
+            Rejection::UnknownKey(_) | Rejection::MissingRole { .. } => format!("403 {rejection}"),
             other => format!("{other:?}"),
         },
     }
@@ -48,12 +48,12 @@ async fn told(keys: &Keys, presented: &[&str], role: KeyRole) -> String {
 #[tokio::test]
 async fn one_good_key_among_several_headers_is_enough() {
     let keys = keys(vec![key("etl", KEY, &[KeyRole::Send])], false);
-    assert_eq!(told(&keys, &[], KeyRole::Send).await, "401");
+    assert_eq!(admitted(&keys, &[], KeyRole::Send).await, "401");
     assert_eq!(
-        told(&keys, &["wrong"], KeyRole::Send).await,
+        admitted(&keys, &["wrong"], KeyRole::Send).await,
         "403 the key is not known"
     );
-    assert_eq!(told(&keys, &["wrong", KEY], KeyRole::Send).await, "etl");
+    assert_eq!(admitted(&keys, &["wrong", KEY], KeyRole::Send).await, "etl");
     let mut headers = HeaderMap::new();
     headers.insert(
         header::AUTHORIZATION,
@@ -78,16 +78,16 @@ async fn each_role_opens_its_own_routes_and_no_other() {
                 true => name.to_owned(),
                 false => format!("403 the key {name} does not have the role {}", role.name()),
             };
-            assert_eq!(told(&keys, &[&text(name)], role).await, expected);
+            assert_eq!(admitted(&keys, &[&text(name)], role).await, expected);
         }
     }
     // Of two keys, the one that may counts, in whatever order.
-    assert_eq!(told(&keys, &[&text("s"), &text("r")], Read).await, "r");
-    assert_eq!(told(&keys, &[&text("r"), &text("s")], Read).await, "r");
+    assert_eq!(admitted(&keys, &[&text("s"), &text("r")], Read).await, "r");
+    assert_eq!(admitted(&keys, &[&text("r"), &text("s")], Read).await, "r");
 }
 
 #[tokio::test]
-async fn whoever_may_send_without_a_key_does_not_read_where_somebody_has_a_key_for_it() {
+async fn anonymous_senders_may_not_read_where_a_key_with_a_reading_role_exists() {
     use KeyRole::{Metrics, Operate, Read, Send};
     let open = keys(Vec::new(), false);
     for (role, who) in [
@@ -96,25 +96,25 @@ async fn whoever_may_send_without_a_key_does_not_read_where_somebody_has_a_key_f
         (Metrics, "anyone"),
         (Operate, "401"),
     ] {
-        assert_eq!(told(&open, &[], role).await, who);
+        assert_eq!(admitted(&open, &[], role).await, who);
     }
     let half = keys(vec![key("grafana", KEY, &[Metrics])], true);
-    assert_eq!(told(&half, &[], Send).await, "anyone");
-    assert_eq!(told(&half, &[], Read).await, "401");
-    assert_eq!(told(&half, &[KEY], Metrics).await, "grafana");
-    assert!(told(&half, &[KEY], Read).await.starts_with("403"));
+    assert_eq!(admitted(&half, &[], Send).await, "anyone");
+    assert_eq!(admitted(&half, &[], Read).await, "401");
+    assert_eq!(admitted(&half, &[KEY], Metrics).await, "grafana");
+    assert!(admitted(&half, &[KEY], Read).await.starts_with("403"));
 }
 
 #[test]
-fn a_secret_that_cannot_be_read_again_keeps_its_keys_and_is_not_asked_at_every_request() {
+fn a_secret_that_cannot_be_read_keeps_its_keys_and_is_not_read_at_every_request() {
     let hash = |text: &str| [config::hash(text).unwrap()];
     let (good, bad) = (hash(KEY), hash("fedcba9876543210"));
     let ago = |seconds| Instant::now().checked_sub(Duration::from_secs(seconds));
-    let state = |known: &Known, key: &[[u8; 32]]| {
-        let verdict = known.verdict(key, KeyRole::Send, FRESH)?;
-        Some(matches!(verdict, Ok(Verdict::Good(_))))
+    let state = |cache: &KeyCache, key: &[[u8; 32]]| {
+        let found = cache.find(key, KeyRole::Send, MAX_AGE)?;
+        Some(matches!(found, Ok(Match::Allowed(_))))
     };
-    let fresh = Known {
+    let fresh = KeyCache {
         keys: Some(vec![key("current", KEY, &[KeyRole::Send])]),
         read_at: ago(60),
         tried_at: ago(60),
@@ -122,9 +122,9 @@ fn a_secret_that_cannot_be_read_again_keeps_its_keys_and_is_not_asked_at_every_r
     assert_eq!(
         (state(&fresh, &good), state(&fresh, &bad)),
         (Some(true), None),
-        "a new key is looked for"
+        "an unknown key makes us read the secret"
     );
-    let in_vain = Known {
+    let in_vain = KeyCache {
         read_at: ago(900),
         tried_at: ago(1),
         ..fresh
@@ -133,18 +133,18 @@ fn a_secret_that_cannot_be_read_again_keeps_its_keys_and_is_not_asked_at_every_r
         (state(&in_vain, &good), state(&in_vain, &bad)),
         (Some(true), Some(false))
     );
-    let stale = Known {
+    let stale = KeyCache {
         tried_at: ago(900),
         ..in_vain
     };
     assert_eq!(state(&stale, &good), None);
-    let never = Known {
+    let never = KeyCache {
         tried_at: ago(1),
-        ..Known::default()
+        ..KeyCache::default()
     };
     assert!(matches!(
-        never.verdict(&good, KeyRole::Send, FRESH),
-        Some(Err(Refusal::Unavailable(_)))
+        never.find(&good, KeyRole::Send, MAX_AGE),
+        Some(Err(Rejection::Unavailable(_)))
     ));
 }
 

@@ -1,0 +1,100 @@
+//! The administrative routes: alive, able to queue, metrics, and delivered events read back.
+//!
+//! `serve` has all of them; the ingest function has [`health`] only. What can be read is answered only to callers that name
+//! the proxy by one of its own names ([`Hosts`]), with keys too.
+
+mod hosts;
+mod read_back;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use targets::{Store, escaped};
+
+use crate::config::KeyRole;
+use crate::http::guard::{Guard, authorise};
+use crate::http::{Rejection, discard_body};
+use crate::queue::Queue;
+use crate::telemetry::Prometheus;
+
+pub use hosts::Hosts;
+
+use hosts::HostError;
+use read_back::ReadBack;
+
+/// The paths of [`health`], without the prefix.
+pub(crate) const HEALTH_PATHS: [&str; 2] = ["/healthz", "/readyz"];
+
+/// The paths of [`Admin::routes`], without the prefix.
+pub(crate) const PATHS: [&str; 4] = ["/api/v1/events/lineage", "/metrics", "/healthz", "/readyz"];
+
+/// What the routes of `serve` need.
+pub struct Admin {
+    /// The queue whose readiness is checked.
+    pub queue: Queue,
+    /// The metrics that are rendered.
+    pub prometheus: Prometheus,
+    /// The store that is read back, where one is a target.
+    pub store: Option<Store>,
+    /// The names by which readers may call the proxy.
+    pub hosts: Hosts,
+    /// Who may read.
+    pub guard: Guard,
+}
+
+impl Admin {
+    /// All administrative routes, under `prefix`.
+    pub(crate) fn routes(self, prefix: &str) -> Router {
+        let guard = |role| middleware::from_fn_with_state((self.guard.clone(), role), authorise);
+        let [events, metrics, ..] = PATHS.map(|path| format!("{prefix}{path}"));
+        let events = Router::new()
+            .route(&events, get(read_back::events))
+            .route_layer(guard(KeyRole::Read))
+            .with_state(self.store.map(ReadBack::new));
+        let metrics = Router::new()
+            .route(&metrics, get(render_metrics))
+            .route_layer(guard(KeyRole::Metrics))
+            .with_state(self.prometheus);
+        let named = middleware::from_fn_with_state(self.hosts, check_host);
+        health(self.queue, prefix).merge(events.merge(metrics).route_layer(named))
+    }
+}
+
+/// Whether the process is alive, and whether it can queue, under `prefix`. Anyone may ask.
+pub(crate) fn health(queue: Queue, prefix: &str) -> Router {
+    let [healthz, readyz] = HEALTH_PATHS.map(|path| format!("{prefix}{path}"));
+    Router::new()
+        .route(&healthz, get(async || "ok\n"))
+        .route(&readyz, get(ready))
+        .with_state(queue)
+}
+
+async fn ready(State(queue): State<Queue>) -> Response {
+    match queue.ready().await {
+        Ok(()) => "ok\n".into_response(),
+        Err(error) => Rejection::Unavailable(error.to_string()).into_response(),
+    }
+}
+
+async fn render_metrics(State(prometheus): State<Prometheus>) -> String {
+    prometheus.render()
+}
+
+/// Rejects a site whose name was made to resolve to our address.
+async fn check_host(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
+    let rejection = match hosts.admit(request.uri(), request.headers()) {
+        Ok(()) => return next.run(request).await,
+        Err(HostError::Ambiguous) => Rejection::BadRequest("send exactly one Host header"),
+        Err(HostError::Unknown(host)) => {
+            let host: String = host.chars().take(100).collect();
+            Rejection::Misdirected(format!(
+                "{:?} is not a name of this proxy: call it by its address, or add the name to the setting allowed_hosts",
+                escaped(&host)
+            ))
+        }
+    };
+    discard_body(request).await;
+    rejection.into_response()
+}

@@ -1,0 +1,72 @@
+//! The middleware that lets in requests with a key of the right role.
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::auth::{Denied, Keys};
+use super::caller::Sender;
+use super::discard::discard_body;
+use crate::config::KeyRole;
+use crate::telemetry::metric::Metric;
+
+/// Admits requests by their key. Cheap to clone.
+#[derive(Clone)]
+pub struct Guard {
+    keys: Keys,
+    counts_senders: bool,
+}
+
+impl Guard {
+    /// Creates a guard that admits holders of `keys`.
+    pub fn new(keys: Keys) -> Guard {
+        Guard {
+            keys,
+            counts_senders: false,
+        }
+    }
+
+    /// Counts requests by the name of their key. Not for a function: CloudWatch charges for each metric, and there are as
+    /// many as keys.
+    #[must_use]
+    pub fn counting_senders(self) -> Guard {
+        Guard {
+            counts_senders: true,
+            ..self
+        }
+    }
+
+    /// Marks a response as that of the sender, and counts it.
+    fn attribute(&self, sender: Option<Sender>, mut response: Response) -> Response {
+        if let Some(sender) = sender {
+            if self.counts_senders {
+                let name = sender.0.to_string();
+                let status = response.status().as_str().to_owned();
+                Metric::SenderRequests.add([name.into(), status.into()], 1);
+            }
+            response.extensions_mut().insert(sender);
+        }
+        response
+    }
+}
+
+/// Authorises a request before anything of its body is read.
+pub(crate) async fn authorise(
+    State((guard, role)): State<(Guard, KeyRole)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match guard.keys.admit(request.headers(), role).await {
+        Ok(sender) => {
+            if let Some(sender) = &sender {
+                request.extensions_mut().insert(sender.clone());
+            }
+            let response = next.run(request).await;
+            guard.attribute(sender, response)
+        }
+        Err(Denied { rejection, sender }) => {
+            discard_body(request).await;
+            guard.attribute(sender, rejection.into_response())
+        }
+    }
+}

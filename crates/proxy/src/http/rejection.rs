@@ -1,0 +1,261 @@
+//! Rejections: problems as RFC 9457, with statuses that every client understands.
+//!
+//! Only `200` is success: `202` and `204` break two clients. Never `429`, never a bare `500`: the one transient status that
+//! all clients retry is `503` with a small `Retry-After`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use openlineage::{Finding, Severity};
+use serde_json::json;
+
+use super::rejection_log::{Rejected, RejectedEntry};
+use crate::config::KeyRole;
+use crate::intake::{self, BudgetExhausted, EventSummary, Interrupted, RejectionReason};
+use crate::telemetry::metric::Metric;
+
+/// Why a request is rejected. Displays what is logged.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Rejection {
+    /// It carries no key.
+    #[error("send Authorization: Bearer KEY")]
+    MissingKey,
+    /// It carries keys, and none is known.
+    #[error("the key is not known")]
+    UnknownKey(KeyRole),
+    /// It carries a key that is not allowed to do this.
+    #[error("the key {key} does not have the role {}", .role.name())]
+    MissingRole { key: Arc<str>, role: KeyRole },
+    /// Its body, as sent or decompressed, is too large, or has too many events.
+    #[error("{0}")]
+    TooLarge(String),
+    /// Its body has a media type or encoding that is not supported.
+    #[error("{0}")]
+    Unsupported(String),
+    /// Its body breaks off, or is not what its headers say.
+    #[error("{0}")]
+    Unreadable(String),
+    /// Its head is ambiguous.
+    #[error("{0}")]
+    BadRequest(&'static str),
+    /// Its body is not an OpenLineage event.
+    #[error("{summary}")]
+    InvalidEvent {
+        rule: &'static str,
+        summary: String,
+        findings: Vec<Finding>,
+        event: Box<EventSummary>,
+    },
+    /// No route has its path; what the nearest is.
+    #[error("{0}")]
+    NotFound(String),
+    /// The route does not have its method.
+    #[error("")]
+    MethodNotAllowed,
+    /// Its query asks for what does not exist.
+    #[error("{0}")]
+    InvalidQuery(String),
+    /// It names a host that is not ours.
+    #[error("{0}")]
+    Misdirected(String),
+    /// Nothing is wrong with it; it may be sent again.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// Records the share of the events of a request that were rejected. An alarm looks at the average; one value a request,
+/// since embedded metrics hold a hundred values an invocation.
+pub(crate) fn record_ratio(rejected: usize, events: usize) {
+    if events > 0 {
+        Metric::HttpRejectedRatio.record([], rejected as f64 / events as f64);
+    }
+}
+
+impl Rejection {
+    /// The status, and the title of the problem, which is also the reason in the log.
+    fn status_and_title(&self) -> (StatusCode, &'static str) {
+        match self {
+            Rejection::MissingKey => (StatusCode::UNAUTHORIZED, "missing API key"),
+            Rejection::UnknownKey(_) => (StatusCode::FORBIDDEN, "invalid API key"),
+            Rejection::MissingRole { .. } => (StatusCode::FORBIDDEN, "API key lacks role"),
+            Rejection::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "content too large"),
+            Rejection::Unsupported(_) => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported media type")
+            }
+            Rejection::Unreadable(_) => (StatusCode::BAD_REQUEST, "unreadable body"),
+            Rejection::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad request"),
+            Rejection::InvalidEvent { .. } => {
+                (StatusCode::BAD_REQUEST, "invalid OpenLineage event")
+            }
+            Rejection::NotFound(_) => (StatusCode::NOT_FOUND, "not found"),
+            Rejection::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method not allowed"),
+            Rejection::InvalidQuery(_) => (StatusCode::BAD_REQUEST, "invalid query"),
+            Rejection::Misdirected(_) => (StatusCode::MISDIRECTED_REQUEST, "misdirected request"),
+            Rejection::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "service unavailable"),
+        }
+    }
+
+    /// What the client is told besides the title.
+    fn detail(&self) -> Option<String> {
+        match self {
+            Rejection::MethodNotAllowed => None,
+            Rejection::InvalidEvent { findings, .. } => count_severities(findings),
+            // The reason is for the log: it may name what is behind us.
+            Rejection::Unavailable(_) => Some("send it again".to_owned()),
+            Rejection::MissingKey
+            | Rejection::UnknownKey(_)
+            | Rejection::MissingRole { .. }
+            | Rejection::TooLarge(_)
+            | Rejection::Unsupported(_)
+            | Rejection::Unreadable(_)
+            | Rejection::BadRequest(_)
+            | Rejection::NotFound(_)
+            | Rejection::InvalidQuery(_)
+            | Rejection::Misdirected(_) => Some(self.to_string()),
+        }
+    }
+
+    /// Whether an event of a client is lost with it. A path that is not ours carried none; a request without a key is a
+    /// stranger's, and would page somebody at night; what is sent again is not lost.
+    fn is_loss(&self) -> bool {
+        match self {
+            Rejection::UnknownKey(role) | Rejection::MissingRole { role, .. } => {
+                *role == KeyRole::Send
+            }
+            Rejection::TooLarge(_)
+            | Rejection::Unsupported(_)
+            | Rejection::Unreadable(_)
+            | Rejection::InvalidEvent { .. } => true,
+            Rejection::MissingKey
+            | Rejection::BadRequest(_)
+            | Rejection::NotFound(_)
+            | Rejection::MethodNotAllowed
+            | Rejection::InvalidQuery(_)
+            | Rejection::Misdirected(_)
+            | Rejection::Unavailable(_) => false,
+        }
+    }
+
+    /// What is logged of the rejection.
+    pub(crate) fn entry(&self) -> RejectedEntry {
+        let (status, reason) = self.status_and_title();
+        let status = status.as_u16();
+        match self {
+            Rejection::InvalidEvent {
+                rule,
+                summary,
+                event,
+                ..
+            } => RejectedEntry::new(status, reason, rule, summary, (**event).clone()),
+            // The path has a field of its own; a query is not logged.
+            Rejection::NotFound(_) | Rejection::MethodNotAllowed | Rejection::InvalidQuery(_) => {
+                RejectedEntry::new(status, reason, "", "", EventSummary::default())
+            }
+            Rejection::MissingKey
+            | Rejection::UnknownKey(_)
+            | Rejection::MissingRole { .. }
+            | Rejection::TooLarge(_)
+            | Rejection::Unsupported(_)
+            | Rejection::Unreadable(_)
+            | Rejection::BadRequest(_)
+            | Rejection::Misdirected(_)
+            | Rejection::Unavailable(_) => {
+                let detail = self.to_string();
+                RejectedEntry::new(status, reason, "", &detail, EventSummary::default())
+            }
+        }
+    }
+}
+
+/// The response to a rejected request. It carries what is counted and logged of it.
+impl IntoResponse for Rejection {
+    fn into_response(self) -> Response {
+        let (status, title) = self.status_and_title();
+        let mut problem = json!({"type": "about:blank", "title": title, "status": status.as_u16()});
+        if let Some(members) = problem.as_object_mut() {
+            if let Some(detail) = self.detail() {
+                members.insert("detail".to_owned(), detail.into());
+            }
+            if let Rejection::InvalidEvent { findings, .. } = &self {
+                members.insert("findings".to_owned(), json!(findings));
+            }
+        }
+        let mut response = (status, Json(problem)).into_response();
+        let rejected = Rejected::from(self.entry());
+        response.extensions_mut().insert(rejected);
+        if self.is_loss() {
+            record_ratio(1, 1);
+        }
+        let headers = response.headers_mut();
+        let problem = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, problem);
+        match self {
+            Rejection::Unavailable(_) => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            Rejection::MissingKey => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Rejection::UnknownKey(_)
+            | Rejection::MissingRole { .. }
+            | Rejection::TooLarge(_)
+            | Rejection::Unsupported(_)
+            | Rejection::Unreadable(_)
+            | Rejection::BadRequest(_)
+            | Rejection::InvalidEvent { .. }
+            | Rejection::NotFound(_)
+            | Rejection::MethodNotAllowed
+            | Rejection::InvalidQuery(_)
+            | Rejection::Misdirected(_) => {}
+        }
+        response
+    }
+}
+
+impl From<intake::Rejected> for Rejection {
+    fn from(rejected: intake::Rejected) -> Rejection {
+        match rejected.reason {
+            RejectionReason::Invalid {
+                rule,
+                summary,
+                findings,
+            } => Rejection::InvalidEvent {
+                rule,
+                summary,
+                findings,
+                event: Box::new(rejected.event),
+            },
+            RejectionReason::TooLarge(why) => Rejection::TooLarge(why),
+            RejectionReason::Unavailable(why) => Rejection::Unavailable(why),
+        }
+    }
+}
+
+impl From<BudgetExhausted> for Rejection {
+    fn from(error: BudgetExhausted) -> Rejection {
+        Rejection::Unavailable(error.to_string())
+    }
+}
+
+impl From<Interrupted> for Rejection {
+    fn from(error: Interrupted) -> Rejection {
+        Rejection::Unavailable(error.to_string())
+    }
+}
+
+/// How many findings are errors, where others are listed beside them.
+fn count_severities(findings: &[Finding]) -> Option<String> {
+    let is_error = |finding: &&Finding| finding.severity == Severity::Error;
+    let errors = findings.iter().filter(is_error).count();
+    let others = findings.len() - errors;
+    let s = |count: usize| if count == 1 { "" } else { "s" };
+    (others > 0).then(|| {
+        format!(
+            "{errors} error{}; the other {others} finding{} would have been repaired",
+            s(errors),
+            s(others)
+        )
+    })
+}

@@ -1,0 +1,39 @@
+//! `POST /api/v1/lineage`: one event; `200` once it is in the queue.
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::{Ingest, Inner, body, carrying_events, origin, route_hints};
+use crate::http::{Rejection, record_ratio};
+use crate::intake::{Accepted, RawEvent};
+
+pub(super) async fn handle(State(ingest): State<Ingest>, request: Request) -> Response {
+    let response = match accept(&ingest.inner, request).await {
+        Ok(accepted) => respond(accepted),
+        Err(rejection) => rejection.into_response(),
+    };
+    carrying_events(response)
+}
+
+async fn accept(inner: &Inner, request: Request) -> Result<Accepted, Rejection> {
+    let origin = origin(&request);
+    let (bytes, memory) = body::read(request, &inner.limits).await?;
+    let events = vec![RawEvent(bytes)];
+    let answers = inner.intake.accept(events, &origin, memory).await;
+    let answer = answers.into_iter().next();
+    let unanswered = || Rejection::Unavailable("intake did not answer".to_owned());
+    let accepted = answer.ok_or_else(unanswered)?;
+    accepted.map_err(|rejected| route_hints::for_one(rejected).into())
+}
+
+fn respond(accepted: Accepted) -> Response {
+    record_ratio(0, 1);
+    let Accepted { id, repairs } = accepted;
+    let body = match repairs.is_empty() {
+        true => json!({"id": id}),
+        false => json!({"id": id, "repaired": repairs}),
+    };
+    Json(body).into_response()
+}

@@ -1,0 +1,282 @@
+//! Intake: validates events, gives each an id and an ordering key, counts them and puts them in the queue.
+//!
+//! Every source ends here. Intake knows where an event comes from ([`Origin`]) and nothing about how it was sent: HTTP is in
+//! `ingest`. It never delivers. Each event gets exactly one answer, in the order of the events, and is accepted only when
+//! the queue has it durably.
+
+mod cpu_pool;
+mod memory;
+mod validate;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use openlineage::{Event, Finding, Level, OrderingKey, Severity, ValidEvent};
+use tokio::sync::OwnedSemaphorePermit;
+use tracing::{debug, info};
+
+use crate::queue::{Message, Queue, SendError, now};
+use crate::telemetry::metric::Metric;
+use crate::telemetry::text::{NAME, shown};
+
+pub use cpu_pool::{CpuPool, Interrupted};
+pub use memory::{BudgetExhausted, MemoryBudget, Reservation};
+pub use validate::{EventSummary, FOUND_ARRAY, FOUND_SEVERAL, verdict};
+
+pub(crate) use cpu_pool::INLINE_SIZE;
+
+/// The most findings that the answers of one call carry. Events beyond have their reason alone, so that an array of bad
+/// events takes no more memory than it was sent with.
+pub const MAX_FINDINGS: usize = 1_000;
+
+/// Accepts events for a queue. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    queue: Queue,
+    level: Level,
+    pool: CpuPool,
+}
+
+/// The bytes of what should be one event.
+#[derive(Debug, Clone)]
+pub struct RawEvent(pub Bytes);
+
+/// Where events come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// An HTTP request.
+    Http {
+        /// The name of the API key that it carried.
+        sender: Option<Arc<str>>,
+    },
+}
+
+/// An event that the queue has durably.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// The id of the event in the queue, in logs and in dead letters.
+    pub id: String,
+    /// What was repaired.
+    pub repairs: Vec<Finding>,
+}
+
+/// An event that was not accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// Why.
+    pub reason: RejectionReason,
+    /// What the event says about itself.
+    pub event: EventSummary,
+}
+
+/// Why an event was not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RejectionReason {
+    /// It is not a valid OpenLineage event.
+    #[error("invalid OpenLineage event: {summary}")]
+    Invalid {
+        /// The first rule that it breaks.
+        rule: &'static str,
+        /// Rule and place of the first errors; no values.
+        summary: String,
+        /// Errors first; up to [`MAX_FINDINGS`] of all events of a call together.
+        findings: Vec<Finding>,
+    },
+    /// The queue takes no event of that size.
+    #[error("{0}")]
+    TooLarge(String),
+    /// It could not be queued now; sending it again may work.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// An event on its way into the queue.
+struct Candidate {
+    id: String,
+    valid: ValidEvent,
+}
+
+impl Intake {
+    /// Creates an intake that validates at `level` and does its work in `pool`.
+    pub fn new(queue: Queue, level: Level, pool: CpuPool) -> Intake {
+        Intake { queue, level, pool }
+    }
+
+    /// Validates events and queues the valid ones, in one write. Answers each event, in order.
+    ///
+    /// `memory` covers the bytes of the events. It is released when the queue has written what was made of them.
+    pub async fn accept(
+        &self,
+        events: Vec<RawEvent>,
+        origin: &Origin,
+        memory: Reservation,
+    ) -> Vec<Result<Accepted, Rejected>> {
+        let count = events.len();
+        Metric::Received.add([], count as u64);
+        let size = events.iter().map(|event| event.0.len()).sum();
+        let level = self.level;
+        let validated = self.pool.run(size, move || validate_all(events, level));
+        let candidates = match validated.await {
+            Ok(candidates) => candidates,
+            Err(interrupted) => {
+                return vec![Err(Rejected::unavailable(&interrupted.to_string())); count];
+            }
+        };
+        let messages = messages(&candidates, now(), memory.into_permit());
+        let sent = match messages.is_empty() {
+            true => Vec::new(),
+            false => self.queue.send(messages).await,
+        };
+        let answers = resolve(candidates, sent).into_iter();
+        answers
+            .map(|answer| {
+                let Candidate { id, valid } = answer?;
+                record_accepted(&id, &valid, origin);
+                let repairs = valid.repairs;
+                Ok(Accepted { id, repairs })
+            })
+            .collect()
+    }
+
+    /// Checks that the queue can take events.
+    pub async fn ready(&self) -> Result<(), crate::queue::Unavailable> {
+        self.queue.ready().await
+    }
+}
+
+fn validate_all(events: Vec<RawEvent>, level: Level) -> Vec<Result<Candidate, Rejected>> {
+    let mut left = MAX_FINDINGS;
+    let validate = |event: RawEvent| match validate::validate(&event.0, level) {
+        Ok(valid) => Ok(Candidate {
+            id: uuid::Uuid::now_v7().to_string(),
+            valid,
+        }),
+        Err(mut rejected) => {
+            if let RejectionReason::Invalid { findings, .. } = &mut rejected.reason {
+                findings.truncate(left);
+                left -= findings.len();
+            }
+            Err(rejected)
+        }
+    };
+    events.into_iter().map(validate).collect()
+}
+
+fn messages(
+    candidates: &[Result<Candidate, Rejected>],
+    received_at: i64,
+    permit: Option<Arc<OwnedSemaphorePermit>>,
+) -> Vec<Message> {
+    let message = |Candidate { id, valid }: &Candidate| Message {
+        id: id.clone(),
+        body: valid.event.shared_text(),
+        received_at,
+        group: OrderingKey::from(&valid.event).to_string(),
+        memory_permit: permit.clone(),
+    };
+    candidates.iter().flatten().map(message).collect()
+}
+
+/// Puts the answers of the queue, which are those of the valid events in order, in the places of their events. An event
+/// without an answer is not accepted.
+fn resolve(
+    candidates: Vec<Result<Candidate, Rejected>>,
+    sent: Vec<Result<(), SendError>>,
+) -> Vec<Result<Candidate, Rejected>> {
+    let mut sent = sent.into_iter();
+    let resolve = |candidate: Result<Candidate, Rejected>| {
+        let candidate = candidate?;
+        let reason = match sent.next() {
+            Some(Ok(())) => return Ok(candidate),
+            Some(Err(error @ SendError::TooLarge { .. })) => {
+                RejectionReason::TooLarge(error.to_string())
+            }
+            Some(Err(SendError::Unavailable(why))) => RejectionReason::Unavailable(why),
+            None => RejectionReason::Unavailable("the queue did not confirm the event".to_owned()),
+        };
+        let event = EventSummary::of(candidate.valid.event.text().as_bytes());
+        Err(Rejected { reason, event })
+    };
+    candidates.into_iter().map(resolve).collect()
+}
+
+/// Counts an accepted event, and logs what was repaired and who sent it.
+fn record_accepted(id: &str, valid: &ValidEvent, origin: &Origin) {
+    let ValidEvent { event, repairs } = valid;
+    let Origin::Http { sender } = origin;
+    let (origin, sender) = (origin.name(), sender.as_deref());
+    debug!(id, origin, sender, "event accepted");
+    Metric::Accepted.add([], 1);
+    for repair in repairs {
+        Metric::Repairs.add([repair.rule.into()], 1);
+    }
+    if !repairs.is_empty() {
+        let job = event.job();
+        info!(
+            id,
+            origin,
+            sender,
+            run.id = event.run_id().map(|run| run.to_string()),
+            job.namespace = job.map(|job| shown(&job.namespace, NAME)).as_deref(),
+            job.name = job.map(|job| shown(&job.name, NAME)).as_deref(),
+            event.r#type = Event::label(event),
+            repairs = summarize(repairs),
+            "event repaired"
+        );
+    }
+}
+
+impl Origin {
+    /// The name of the source in logs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Origin::Http { .. } => "http",
+        }
+    }
+}
+
+impl Rejected {
+    fn unavailable(why: &str) -> Rejected {
+        Rejected {
+            reason: RejectionReason::Unavailable(why.to_owned()),
+            event: EventSummary::default(),
+        }
+    }
+}
+
+impl RejectionReason {
+    /// The reason of an event with these findings, errors first.
+    pub fn invalid(findings: Vec<Finding>) -> RejectionReason {
+        let errors = findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Error);
+        RejectionReason::Invalid {
+            rule: findings.first().map_or("", |finding| finding.rule),
+            summary: summarize(errors),
+            findings,
+        }
+    }
+
+    /// Whether sending the event again may work.
+    pub fn is_retriable(&self) -> bool {
+        match self {
+            RejectionReason::Unavailable(_) => true,
+            RejectionReason::Invalid { .. } | RejectionReason::TooLarge(_) => false,
+        }
+    }
+}
+
+/// Rule and place of the first findings, for a log line.
+fn summarize<'f>(findings: impl IntoIterator<Item = &'f Finding>) -> String {
+    const SHOWN: usize = 5;
+    let mut findings = findings.into_iter();
+    let mut shown: Vec<String> = findings.by_ref().take(SHOWN).map(Finding::brief).collect();
+    match findings.count() {
+        0 => {}
+        more => shown.push(format!("{more} more")),
+    }
+    shown.join(", ")
+}
+
+#[cfg(test)]
+mod tests;
