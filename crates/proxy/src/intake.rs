@@ -66,7 +66,7 @@ pub struct Rejected {
     /// Why.
     pub reason: RejectionReason,
     /// What the event says about itself.
-    pub event: EventSummary,
+    pub event: Box<EventSummary>,
 }
 
 /// Why an event was not accepted.
@@ -195,7 +195,10 @@ fn resolve(
             None => RejectionReason::Unavailable("the queue did not confirm the event".to_owned()),
         };
         let event = EventSummary::of(candidate.valid.event.text().as_bytes());
-        Err(Rejected { reason, event })
+        Err(Rejected {
+            reason,
+            event: Box::new(event),
+        })
     };
     candidates.into_iter().map(resolve).collect()
 }
@@ -239,7 +242,7 @@ impl Rejected {
     fn unavailable(why: &str) -> Rejected {
         Rejected {
             reason: RejectionReason::Unavailable(why.to_owned()),
-            event: EventSummary::default(),
+            event: Box::default(),
         }
     }
 }

@@ -271,7 +271,7 @@ async fn a_flood_past_the_limit_of_descriptors_neither_ends_the_listening_nor_sp
     limit(scene.descriptors() + 20);
     let count = size::of(100, 5_000);
     let held = hold(&scene, count, |_| String::new()).await;
-    let failed = scene.serve.logged("no connection can be taken");
+    let failed = scene.serve.logged("failed to accept connection");
     // From here on nothing is to be done but to wait for room, and to serve two neighbours.
     let (before, began) = (scene.cpu(), Instant::now());
     tokio::time::sleep(Duration::from_secs(size::of(4, 10))).await;

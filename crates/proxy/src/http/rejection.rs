@@ -225,7 +225,7 @@ impl From<intake::Rejected> for Rejection {
                 rule,
                 summary,
                 findings,
-                event: Box::new(rejected.event),
+                event: rejected.event,
             },
             RejectionReason::TooLarge(why) => Rejection::TooLarge(why),
             RejectionReason::Unavailable(why) => Rejection::Unavailable(why),

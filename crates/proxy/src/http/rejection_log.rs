@@ -54,12 +54,12 @@ pub(crate) struct RejectedEntry {
 impl RejectionLog {
     /// Creates a log with nothing in it.
     pub fn new() -> RejectionLog {
-        let limiter = |lines| {
+        let limiter = |lines_per_second| {
             Limiter::new(Bounds {
-                every: Duration::from_secs(10),
+                interval: Duration::from_secs(10),
                 sources: 1_024,
                 reasons: 16,
-                lines,
+                lines_per_second,
             })
         };
         RejectionLog(Arc::new(Limiters {
@@ -121,12 +121,12 @@ impl RejectionLog {
             senders,
             unavailable,
         } = &*self.0;
-        for left in [strangers, senders, unavailable]
+        for expired in [strangers, senders, unavailable]
             .into_iter()
             .flat_map(|limiter| limiter.expire(now))
         {
-            let (status, reason, rule) = left.reason.unwrap_or((0, "several", ""));
-            let (peer, sender) = match left.source {
+            let (status, reason, rule) = expired.reason.unwrap_or((0, "several", ""));
+            let (peer, sender) = match expired.source {
                 Some(Source::Sender(name)) => (None, Some(name)),
                 Some(Source::Address(peer, _)) => (peer.map(|peer| peer.to_string()), None),
                 None => (Some("several".to_owned()), None),
@@ -135,7 +135,7 @@ impl RejectionLog {
                 status,
                 reason,
                 rule = some(rule),
-                suppressed = left.suppressed,
+                suppressed = expired.count,
                 peer,
                 sender = sender.as_deref(),
                 "requests rejected, log lines suppressed"

@@ -13,7 +13,7 @@ use super::{
     Ingest, Inner, MAX_EVENTS, body, carrying_events, origin, prefers_minimal, route_hints,
 };
 use crate::http::{Rejected, Rejection, record_ratio};
-use crate::intake::{self, Accepted, EventSummary, RawEvent, RejectionReason};
+use crate::intake::{self, Accepted, RawEvent, RejectionReason};
 
 pub(super) async fn handle(State(ingest): State<Ingest>, request: Request) -> Response {
     let minimal = prefers_minimal(request.headers());
@@ -46,7 +46,7 @@ fn reject_array(finding: Finding) -> Rejection {
         return Rejection::TooLarge(finding.message);
     }
     let reason = RejectionReason::invalid(vec![route_hints::for_array(finding)]);
-    let event = EventSummary::default();
+    let event = Box::default();
     intake::Rejected { reason, event }.into()
 }
 
@@ -119,7 +119,7 @@ mod tests {
                 2 => RejectionReason::TooLarge("large".to_owned()),
                 _ => RejectionReason::Unavailable("behind us".to_owned()),
             };
-            let event = EventSummary::default();
+            let event = Box::default();
             Err(intake::Rejected { reason, event })
         };
         kinds.iter().map(answer).collect()

@@ -33,14 +33,13 @@ mod tests {
     use openlineage::{Event, Level, split_array};
 
     use super::*;
-    use crate::intake::EventSummary;
 
     fn hint(message: &str) -> String {
         let mut refused = Event::read(b"7", Level::Repair).unwrap_err();
         message.clone_into(&mut refused.findings[0].message);
         let rejected = Rejected {
             reason: RejectionReason::invalid(refused.findings),
-            event: EventSummary::default(),
+            event: Box::default(),
         };
         match for_one(rejected).reason {
             RejectionReason::Invalid { findings, .. } => findings[0].message.clone(),

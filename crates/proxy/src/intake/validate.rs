@@ -29,7 +29,7 @@ pub(super) fn validate(bytes: &[u8], level: Level) -> Result<ValidEvent, Rejecte
         let findings = more_than_one(bytes, &refused.findings).unwrap_or(refused.findings);
         Rejected {
             reason: RejectionReason::invalid(findings),
-            event: EventSummary::of(bytes),
+            event: Box::new(EventSummary::of(bytes)),
         }
     })
 }

@@ -1,8 +1,8 @@
-//! Who is connected, and who has kept us waiting longest.
+//! The connection limit: when full, evicts the connection that has been idle longest.
 //!
-//! There is room for so many connections. When all are taken, a new one is let in, and the one that has waited longest
-//! for its client is closed: idle, slow with its head or its body, or slow to read its answer. A request whose body is
-//! here is never closed. So a stranger that holds thousands of connections open shuts nobody out.
+//! A connection is idle while we wait for its client: between requests, slow with its head or its body, or slow to read its
+//! response. A request whose body has arrived is never evicted. So a stranger that holds thousands of connections open
+//! locks nobody out.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -15,107 +15,108 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-/// How long a new client waits for the one that was closed for it, before another is.
-const LEAVING: Duration = Duration::from_millis(10);
+/// How long a new connection waits for the place of the evicted one, before another is evicted.
+const EVICTION_TIMEOUT: Duration = Duration::from_millis(10);
 
-/// All clients.
+/// All connections.
 pub(super) struct Clients {
-    room: Arc<Semaphore>,
-    waiting: Arc<Waiting>,
+    places: Arc<Semaphore>,
+    idle: Arc<IdleList>,
 }
 
-/// A connection's client. Its room is given back when it is dropped.
+/// One connection. Gives its place back on drop.
 pub(super) struct Client {
-    waiting: Arc<Waiting>,
-    closed: CancellationToken,
-    /// Since when we wait for it, as a place in the line.
-    place: Mutex<Option<u64>>,
-    _room: Option<OwnedSemaphorePermit>,
+    idle: Arc<IdleList>,
+    evicted: CancellationToken,
+    /// Its position among the idle connections, while it is one.
+    position: Mutex<Option<u64>>,
+    _place: OwnedSemaphorePermit,
 }
 
-/// Those that we wait for, the longest first.
+/// The idle connections, longest first.
 #[derive(Default)]
-struct Waiting(Mutex<Line>);
+struct IdleList(Mutex<Positions>);
 
 #[derive(Default)]
-struct Line {
-    next: u64,
-    places: BTreeMap<u64, CancellationToken>,
+struct Positions {
+    last: u64,
+    evictions: BTreeMap<u64, CancellationToken>,
 }
 
 impl Clients {
-    /// Room for `most` clients.
-    pub(super) fn new(most: usize) -> Clients {
+    /// Creates a limit of so many connections.
+    pub(super) fn new(limit: usize) -> Clients {
         Clients {
-            room: Arc::new(Semaphore::new(most)),
-            waiting: Arc::default(),
+            places: Arc::new(Semaphore::new(limit)),
+            idle: Arc::default(),
         }
     }
 
-    /// Lets one in; for that, closes another if it has to.
-    pub(super) async fn enter(&self) -> Client {
+    /// Admits a connection, and evicts others until there is a place for it.
+    pub(super) async fn admit(&self) -> Client {
         loop {
-            if let Ok(room) = self.room.clone().try_acquire_owned() {
-                return self.client(room);
+            if let Ok(place) = self.places.clone().try_acquire_owned() {
+                return self.client(place);
             }
-            self.close_one();
-            let left = tokio::time::timeout(LEAVING, self.room.clone().acquire_owned());
-            if let Ok(Ok(room)) = left.await {
-                return self.client(room);
+            self.evict_one();
+            let freed = tokio::time::timeout(EVICTION_TIMEOUT, self.places.clone().acquire_owned());
+            if let Ok(Ok(place)) = freed.await {
+                return self.client(place);
             }
         }
     }
 
-    /// Closes the one that has kept us waiting longest; whether there was one.
-    pub(super) fn close_one(&self) -> bool {
-        let longest = self.waiting.line(|line| line.places.pop_first());
-        longest.map(|(_, longest)| longest.cancel()).is_some()
+    /// Evicts the connection that has been idle longest. Returns whether there was one.
+    pub(super) fn evict_one(&self) -> bool {
+        let longest = self.idle.with(|idle| idle.evictions.pop_first());
+        longest.map(|(_, evicted)| evicted.cancel()).is_some()
     }
 
-    /// Closes all that we wait for.
-    pub(super) fn close_waiting(&self) {
-        let all = self.waiting.line(|line| std::mem::take(&mut line.places));
-        all.into_values().for_each(|closed| closed.cancel());
+    /// Evicts all idle connections.
+    pub(super) fn evict_idle(&self) {
+        let all = self.idle.with(|idle| std::mem::take(&mut idle.evictions));
+        all.into_values().for_each(|evicted| evicted.cancel());
     }
 
-    fn client(&self, room: OwnedSemaphorePermit) -> Client {
+    fn client(&self, place: OwnedSemaphorePermit) -> Client {
         let client = Client {
-            waiting: self.waiting.clone(),
-            closed: CancellationToken::new(),
-            place: Mutex::default(),
-            _room: Some(room),
+            idle: self.idle.clone(),
+            evicted: CancellationToken::new(),
+            position: Mutex::default(),
+            _place: place,
         };
-        client.waits();
+        client.mark_idle();
         client
     }
 }
 
 impl Client {
-    /// It is for the client to do something, from now on.
-    pub(super) fn waits(&self) {
-        self.place(Some(&self.closed));
+    /// Marks the connection idle, and so evictable, from now on.
+    pub(super) fn mark_idle(&self) {
+        self.move_to_end(Some(&self.evicted));
     }
 
-    /// It is for us to do something.
-    fn is_served(&self) {
-        self.place(None);
+    /// Marks the connection busy: it cannot be evicted.
+    fn mark_busy(&self) {
+        self.move_to_end(None);
     }
 
-    /// When it is to be closed.
-    pub(super) async fn closed(&self) {
-        self.closed.cancelled().await;
+    /// Completes when the connection is evicted.
+    pub(super) async fn evicted(&self) {
+        self.evicted.cancelled().await;
     }
 
-    fn place(&self, waits: Option<&CancellationToken>) {
-        let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
-        *place = self.waiting.line(|line| {
-            if let Some(old) = place.take() {
-                line.places.remove(&old);
+    /// Takes the connection out of the idle ones, and adds it at their end if it is idle.
+    fn move_to_end(&self, evicted: Option<&CancellationToken>) {
+        let mut position = self.position.lock().unwrap_or_else(PoisonError::into_inner);
+        *position = self.idle.with(|idle| {
+            if let Some(old) = position.take() {
+                idle.evictions.remove(&old);
             }
-            waits.map(|closed| {
-                line.next += 1;
-                line.places.insert(line.next, closed.clone());
-                line.next
+            evicted.map(|evicted| {
+                idle.last += 1;
+                idle.evictions.insert(idle.last, evicted.clone());
+                idle.last
             })
         });
     }
@@ -123,32 +124,32 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        self.is_served();
+        self.mark_busy(); // out of the list
     }
 }
 
-impl Waiting {
-    fn line<T>(&self, work: impl FnOnce(&mut Line) -> T) -> T {
+impl IdleList {
+    fn with<T>(&self, work: impl FnOnce(&mut Positions) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// A body on its way in; once it is here, it is for us to do something.
-pub(super) struct Arriving {
+/// A request body that marks its connection busy when it has arrived.
+pub(super) struct TrackedBody {
     body: Incoming,
     client: Arc<Client>,
 }
 
-impl Arriving {
-    pub(super) fn new(body: Incoming, client: Arc<Client>) -> Arriving {
+impl TrackedBody {
+    pub(super) fn new(body: Incoming, client: Arc<Client>) -> TrackedBody {
         if body.is_end_stream() {
-            client.is_served();
+            client.mark_busy();
         }
-        Arriving { body, client }
+        TrackedBody { body, client }
     }
 }
 
-impl Body for Arriving {
+impl Body for TrackedBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -158,7 +159,7 @@ impl Body for Arriving {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = Pin::new(&mut self.body).poll_frame(context);
         if matches!(frame, Poll::Ready(None | Some(Err(_)))) || self.body.is_end_stream() {
-            self.client.is_served();
+            self.client.mark_busy();
         }
         frame
     }
@@ -175,32 +176,70 @@ impl Body for Arriving {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[tokio::test]
-    async fn the_one_that_keeps_us_waiting_longest_makes_room_and_one_that_is_served_never() {
+    async fn the_connection_that_is_idle_longest_is_evicted_and_a_busy_one_never() {
         let clients = Clients::new(3);
         let (a, b, c) = (
-            clients.enter().await,
-            clients.enter().await,
-            clients.enter().await,
+            clients.admit().await,
+            clients.admit().await,
+            clients.admit().await,
         );
-        a.is_served();
-        b.waits(); // it has sent something: `c` waits longest now
-        let entering = async {
-            c.closed().await;
+        a.mark_busy();
+        b.mark_idle(); // it has sent something: `c` is idle longest now
+        let leaving = async {
+            c.evicted().await;
             drop(c);
         };
-        let (d, ()) = tokio::join!(clients.enter(), entering);
-        assert!(!a.closed.is_cancelled() && !b.closed.is_cancelled() && !d.closed.is_cancelled());
-        clients.close_waiting();
-        assert!(!a.closed.is_cancelled() && b.closed.is_cancelled() && d.closed.is_cancelled());
+        let (d, ()) = tokio::join!(clients.admit(), leaving);
+        let evicted = |client: &Client| client.evicted.is_cancelled();
+        assert!(!evicted(&a) && !evicted(&b) && !evicted(&d));
+        clients.evict_idle();
+        assert!(!evicted(&a) && evicted(&b) && evicted(&d));
     }
 
     #[tokio::test]
-    async fn one_that_has_left_is_waited_for_no_longer() {
+    async fn a_connection_that_has_ended_leaves_nothing() {
         let clients = Clients::new(2);
-        drop(clients.enter().await);
-        assert!(clients.waiting.line(|line| line.places.is_empty()));
-        assert_eq!(clients.room.available_permits(), 2);
+        drop(clients.admit().await);
+        assert!(clients.idle.with(|idle| idle.evictions.is_empty()));
+        assert_eq!(clients.places.available_permits(), 2);
+    }
+
+    proptest! {
+        /// Against a list in which the order is plain to see.
+        #[test]
+        fn evictions_follow_the_order_in_which_connections_became_idle(
+            steps in proptest::collection::vec((0usize..6, 0u8..3), 0..60),
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let clients = Clients::new(6);
+            let all: Vec<Client> = (0..6).map(|_| runtime.block_on(clients.admit())).collect();
+            let mut idle: Vec<usize> = (0..6).collect();
+            for (n, step) in steps {
+                match step {
+                    0 | 1 => {
+                        idle.retain(|other| *other != n);
+                        match step {
+                            0 => all[n].mark_busy(),
+                            _ => {
+                                all[n].mark_idle();
+                                idle.push(n);
+                            }
+                        }
+                    }
+                    _ => {
+                        let evicted = (!idle.is_empty()).then(|| idle.remove(0));
+                        let before: Vec<bool> = all.iter().map(|one| one.evicted.is_cancelled()).collect();
+                        prop_assert_eq!(clients.evict_one(), evicted.is_some());
+                        for (m, client) in all.iter().enumerate() {
+                            let expected = before[m] || evicted == Some(m);
+                            prop_assert_eq!(client.evicted.is_cancelled(), expected);
+                        }
+                    }
+                }
+            }
+        }
     }
 }

@@ -1,9 +1,9 @@
-//! The listener of `serve`: HTTP/1.1 and nothing else, for whoever connects.
+//! The listener of `serve`: HTTP/1.1 only.
 //!
-//! A stranger may connect without end, send slowly or not at all, and leave answers unread. So heads are small and have
-//! to come in time, connections are bounded in number (`clients.rs`), and no failure of one of them, nor a want of file
-//! descriptors, ends the listening. How bodies are bounded is in `ingest/body.rs`. HTTP/2 is not served: no OpenLineage
-//! client speaks it in clear text, and it would bring its own ways to be flooded.
+//! A stranger may open any number of connections, send slowly or not at all, and leave responses unread. So request heads
+//! are small and have to arrive in time, connections are bounded in number (`clients.rs`), and neither the failure of one
+//! nor a lack of file descriptors ends the listener. `ingest/body.rs` bounds the bodies. HTTP/2 is not served: no
+//! OpenLineage client speaks it in clear text, and it has floods of its own.
 
 use std::convert::Infallible;
 use std::io::ErrorKind;
@@ -27,41 +27,42 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
-use super::clients::{Arriving, Client, Clients};
+use super::clients::{Client, Clients, TrackedBody};
 use crate::http::Peer;
 
-/// How long the head of a request may take, and the silence before it. Above the 60 s after which load balancers drop a
-/// connection that is not used: one that they still hold has to be open.
-const HEAD: Duration = Duration::from_secs(75);
+/// How long the head of a request may take, with the silence before it. Above the 60 s after which load balancers drop an
+/// unused connection: a connection that they still hold has to be open.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// The largest head of a request, in bytes, and how much of a body is read at once: as much as Node.js takes.
-/// Each connection may hold this in memory.
-const HEAD_BYTES: usize = 16_384;
+/// The largest head of a request in bytes, as in Node.js, and how much of a body is read at once. Each connection may hold
+/// this in memory.
+const MAX_HEAD: usize = 16_384;
 
-/// How long a client may take nothing of its answer.
-const UNREAD: Duration = Duration::from_secs(30);
+/// How long a client may read nothing of its response.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long a stop waits for clients that are still sending: their own time-out.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long a stop waits for clients that are still sending: their own timeout.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
-/// How long to wait when no connection can be taken for want of descriptors or memory; and when one has been closed for it.
-const PAUSE: Duration = Duration::from_millis(50);
-const LEAVING: Duration = Duration::from_millis(1);
+/// How long to wait before the next `accept` when one failed for lack of descriptors or memory; and when a connection was
+/// evicted for it.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+const ACCEPT_RETRY_AFTER_EVICTION: Duration = Duration::from_millis(1);
 
-/// Serves `router` until `stop`, then answers what is under way. `most` connections at once.
+/// Serves `router` until `stop`, on at most `max_connections` at once; then completes the requests under way.
 pub(super) async fn listen(
     listener: TcpListener,
     router: Router,
-    most: usize,
+    max_connections: usize,
     stop: CancellationToken,
 ) {
-    let clients = Clients::new(affordable(most));
-    let conversations = TaskTracker::new();
-    let logged = RateLimiter::direct(Quota::per_second(NonZeroU32::MIN));
+    let clients = Clients::new(within_descriptors(max_connections));
+    let connections = TaskTracker::new();
+    let log_limit = RateLimiter::direct(Quota::per_second(NonZeroU32::MIN));
     loop {
         let accepting = async {
             let (stream, peer) = listener.accept().await?;
-            Ok((stream, Peer(peer.ip()), clients.enter().await))
+            Ok((stream, Peer(peer.ip()), clients.admit().await))
         };
         let accepted: std::io::Result<_> = tokio::select! {
             accepted = accepting => accepted,
@@ -70,101 +71,105 @@ pub(super) async fn listen(
         match accepted {
             Ok((stream, peer, client)) => {
                 let router = router.clone();
-                conversations.spawn(converse(stream, peer, router, client, stop.clone()));
+                connections.spawn(serve_connection(stream, peer, router, client, stop.clone()));
             }
-            Err(error) if is_of_one_client(error.kind()) => {}
+            Err(error) if is_of_one_connection(error.kind()) => {}
             Err(error) => {
-                if logged.check().is_ok() {
-                    warn!(%error, "no connection can be taken");
+                if log_limit.check().is_ok() {
+                    warn!(%error, "failed to accept connection");
                 }
-                let pause = if clients.close_one() { LEAVING } else { PAUSE };
+                let pause = match clients.evict_one() {
+                    true => ACCEPT_RETRY_AFTER_EVICTION,
+                    false => ACCEPT_RETRY,
+                };
                 tokio::time::sleep(pause).await;
             }
         }
     }
     drop(listener);
-    conversations.close();
-    if tokio::time::timeout(GRACE, conversations.wait())
+    connections.close();
+    if tokio::time::timeout(SHUTDOWN_GRACE, connections.wait())
         .await
         .is_err()
     {
-        clients.close_waiting();
-        conversations.wait().await;
+        clients.evict_idle();
+        connections.wait().await;
     }
 }
 
-/// As many connections as half the descriptors allow: the rest is for the queue, the store, the target. The limit is
-/// raised first, since many systems start processes with a soft limit of 1,024.
-fn affordable(most: usize) -> usize {
+/// The number of connections within half of the file descriptors: the rest is for the queue, the store and the target. Raises
+/// the limit first, since many systems start processes with a soft limit of 1,024.
+fn within_descriptors(max_connections: usize) -> usize {
     let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024);
     let half = usize::try_from(limit / 2).unwrap_or(usize::MAX).max(1);
-    if half < most {
+    if half < max_connections {
         warn!(
             limit,
-            max_connections = half,
-            "the limit of open files leaves room for fewer connections"
+            allowed = half,
+            max_connections,
+            "open file limit allows fewer connections than max_connections"
         );
     }
-    most.min(half)
+    max_connections.min(half)
 }
 
-/// Whether the client was gone before it was accepted.
-fn is_of_one_client(error: ErrorKind) -> bool {
+/// Whether the error is that of a connection that ended before it was accepted.
+fn is_of_one_connection(error: ErrorKind) -> bool {
     matches!(
         error,
         ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::ConnectionRefused
     )
 }
 
-/// One connection, to its end.
-async fn converse(
+/// Serves one connection to its end.
+async fn serve_connection(
     stream: TcpStream,
     peer: Peer,
     router: Router,
     client: Client,
     stop: CancellationToken,
 ) {
-    let _ = stream.set_nodelay(true); // slower without, but not wrong
+    let _ = stream.set_nodelay(true); // without it, only slower
     let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(UNREAD));
+    stream.set_write_timeout(Some(WRITE_TIMEOUT));
     let client = Arc::new(client);
-    let served = client.clone();
+    let tracked = client.clone();
     let service = service_fn(move |request: Request<Incoming>| {
-        served.waits();
-        let mut request = request.map(|body| Body::new(Arriving::new(body, served.clone())));
+        tracked.mark_idle();
+        let mut request = request.map(|body| Body::new(TrackedBody::new(body, tracked.clone())));
         request.extensions_mut().insert(peer);
-        answer(router.clone(), request, served.clone())
+        respond(router.clone(), request, tracked.clone())
     });
-    let conversation = http1::Builder::new()
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
-        // A client that says that it sends no more still waits for its answer (RFC 9112, 9.6). The connection ends with it.
+        .header_read_timeout(HEAD_TIMEOUT)
+        // A client that closes its side still waits for its response (RFC 9112, 9.6). The connection ends with it.
         .half_close(true)
-        .max_buf_size(HEAD_BYTES)
+        .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(Box::pin(stream)), service);
-    let mut conversation = pin!(conversation);
+    let mut connection = pin!(connection);
     let ended = tokio::select! {
-        ended = conversation.as_mut() => ended,
-        () = client.closed() => return,
+        ended = connection.as_mut() => ended,
+        () = client.evicted() => return,
         () = stop.cancelled() => {
-            conversation.as_mut().graceful_shutdown();
+            connection.as_mut().graceful_shutdown();
             tokio::select! {
-                ended = conversation.as_mut() => ended,
-                () = client.closed() => return,
+                ended = connection.as_mut() => ended,
+                () = client.evicted() => return,
             }
         }
     };
     if let Err(error) = ended {
-        debug!(%error, "connection ended");
+        debug!(%error, peer = %peer.0, "connection failed");
     }
 }
 
-async fn answer(
+async fn respond(
     router: Router,
     request: Request<Body>,
     client: Arc<Client>,
 ) -> Result<Response<Body>, Infallible> {
-    let answer = router.oneshot(request).await;
-    client.waits();
-    answer
+    let response = router.oneshot(request).await;
+    client.mark_idle();
+    response
 }

@@ -1,28 +1,28 @@
-//! How many lines of one kind the log takes: one a while for each reason of each source, and what was left out is counted.
+//! A limit on log lines: one an interval for each reason of each source. Suppressed lines are counted.
 //!
-//! Limits by source, so that one that is refused all the time hides nobody else's reason. Whatever strangers do, memory
-//! and lines are bounded: there are places for so many sources and so many reasons of each, and those beyond share one.
-//! Pure but for its lock: the clock is its caller's.
+//! Each source has a limit of its own, so that a source that fails all the time hides nobody else's reason. Memory and lines
+//! are bounded whatever strangers do: beyond a number of sources, and of reasons for each, the others share one slot. Pure
+//! but for its lock: the caller has the clock.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What a [`Limiter`] keeps to.
+/// The bounds of a [`Limiter`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
-    /// How long after a line there is no other with the same source and reason.
-    pub(crate) every: Duration,
-    /// Sources that are told apart.
+    /// The interval between two lines with the same source and reason.
+    pub(crate) interval: Duration,
+    /// The most sources that are distinguished.
     pub(crate) sources: usize,
-    /// Reasons that are told apart for each.
+    /// The most reasons that are distinguished for each source.
     pub(crate) reasons: usize,
-    /// Lines a second, of all together.
-    pub(crate) lines: u32,
+    /// The most lines a second, of all sources together.
+    pub(crate) lines_per_second: u32,
 }
 
-/// Lines of one kind, by source and reason.
+/// Limits log lines by source and reason.
 #[derive(Debug)]
 pub(crate) struct Limiter<S, R> {
     bounds: Bounds,
@@ -32,7 +32,7 @@ pub(crate) struct Limiter<S, R> {
 #[derive(Debug)]
 struct State<S, R> {
     sources: HashMap<S, Vec<Slot<R>>>,
-    /// Of the sources for which there was no place.
+    /// The slots that the sources beyond the bound share.
     others: Vec<Slot<R>>,
     second: Option<Instant>,
     lines: u32,
@@ -41,22 +41,22 @@ struct State<S, R> {
 
 #[derive(Debug)]
 struct Slot<R> {
-    /// Nothing: those reasons for which there was no place.
+    /// `None` for the reasons beyond the bound.
     reason: Option<R>,
     logged: Option<Instant>,
     seen: Instant,
     suppressed: u64,
 }
 
-/// What was left out and has not been told with a later line.
+/// Lines that were suppressed, and that no later line has counted.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Left<S, R> {
-    /// Nothing: several.
+pub(crate) struct Suppressed<S, R> {
+    /// `None` for several.
     pub(crate) source: Option<S>,
-    /// Nothing: several.
+    /// `None` for several.
     pub(crate) reason: Option<R>,
     /// How many.
-    pub(crate) suppressed: u64,
+    pub(crate) count: u64,
 }
 
 impl<S: Hash + Eq + Clone, R: Eq + Clone> Limiter<S, R> {
@@ -74,14 +74,15 @@ impl<S: Hash + Eq + Clone, R: Eq + Clone> Limiter<S, R> {
         }
     }
 
-    /// Whether `count` occurrences are to be logged as a line now, and how many there were since the last one.
+    /// Admits a line about `count` occurrences, and returns how many others were suppressed since the last line. `None`
+    /// suppresses it.
     pub(crate) fn admit(&self, source: &S, reason: &R, count: u64, now: Instant) -> Option<u64> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let Bounds {
-            every,
+            interval,
             sources,
             reasons,
-            lines,
+            lines_per_second,
         } = self.bounds;
         let within = |since: Option<Instant>, time| {
             since.is_some_and(|since| now.saturating_duration_since(since) < time)
@@ -89,20 +90,20 @@ impl<S: Hash + Eq + Clone, R: Eq + Clone> Limiter<S, R> {
         if !within(state.second, Duration::from_secs(1)) {
             (state.second, state.lines) = (Some(now), 0);
         }
-        let may = state.lines < lines;
-        let has_place = state.sources.contains_key(source) || state.sources.len() < sources;
-        let slots = match has_place {
+        let is_within_rate = state.lines < lines_per_second;
+        let has_slots = state.sources.contains_key(source) || state.sources.len() < sources;
+        let slots = match has_slots {
             true => state.sources.entry(source.clone()).or_default(),
             false => &mut state.others,
         };
         let known = slots
             .iter()
             .position(|slot| slot.reason.as_ref() == Some(reason));
-        let place = known.or_else(|| match slots.len() < reasons {
+        let index = known.or_else(|| match slots.len() < reasons {
             true => None,
             false => slots.iter().position(|slot| slot.reason.is_none()),
         });
-        let place = place.unwrap_or_else(|| {
+        let index = index.unwrap_or_else(|| {
             slots.push(Slot {
                 reason: (slots.len() < reasons).then(|| reason.clone()),
                 logged: None,
@@ -111,9 +112,9 @@ impl<S: Hash + Eq + Clone, R: Eq + Clone> Limiter<S, R> {
             });
             slots.len() - 1
         });
-        let slot = slots.get_mut(place)?;
+        let slot = slots.get_mut(index)?;
         slot.seen = now;
-        if !may || within(slot.logged, every) {
+        if !is_within_rate || within(slot.logged, interval) {
             slot.suppressed = slot.suppressed.saturating_add(count);
             return None;
         }
@@ -124,26 +125,26 @@ impl<S: Hash + Eq + Clone, R: Eq + Clone> Limiter<S, R> {
         Some(suppressed)
     }
 
-    /// Forgets what was not seen for a while, and gives what of it was left out of the log: once a second, as many lines
-    /// as others may be, and one for all beyond them.
-    pub(crate) fn expire(&self, now: Instant) -> Vec<Left<S, R>> {
+    /// Forgets what was not seen for an interval, and returns what was suppressed of it. Does so at most once a second, and
+    /// returns at most as many entries as lines are allowed, and one for all beyond.
+    pub(crate) fn expire(&self, now: Instant) -> Vec<Suppressed<S, R>> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let just = |at: Instant| now.saturating_duration_since(at) < Duration::from_secs(1);
         if state.expired.is_some_and(just) {
             return Vec::new();
         }
         state.expired = Some(now);
-        let every = self.bounds.every;
-        let mut left = Vec::new();
+        let interval = self.bounds.interval;
+        let mut expired = Vec::new();
         let mut sweep = |source: Option<&S>, slots: &mut Vec<Slot<R>>| {
             slots.retain_mut(|slot| {
                 let since = slot.logged.unwrap_or(slot.seen);
-                let is_over = now.saturating_duration_since(since) >= every;
+                let is_over = now.saturating_duration_since(since) >= interval;
                 if is_over && slot.suppressed > 0 {
-                    left.push(Left {
+                    expired.push(Suppressed {
                         source: source.cloned(),
                         reason: slot.reason.clone(),
-                        suppressed: slot.suppressed,
+                        count: slot.suppressed,
                     });
                 }
                 !is_over
@@ -154,19 +155,18 @@ impl<S: Hash + Eq + Clone, R: Eq + Clone> Limiter<S, R> {
             !slots.is_empty()
         });
         sweep(None, &mut state.others);
-        // Whoever makes up a source for each request would otherwise have a line for each.
-        let most = usize::try_from(self.bounds.lines).unwrap_or(usize::MAX);
-        if left.len() > most {
-            left.sort_by_key(|left| std::cmp::Reverse(left.suppressed));
-            let beyond = left.split_off(most).into_iter();
-            let suppressed = beyond.fold(0_u64, |sum, left| sum.saturating_add(left.suppressed));
-            left.push(Left {
+        // A caller that makes up a source for each request would otherwise get a line for each.
+        let most = usize::try_from(self.bounds.lines_per_second).unwrap_or(usize::MAX);
+        if expired.len() > most {
+            expired.sort_by_key(|suppressed| std::cmp::Reverse(suppressed.count));
+            let beyond = expired.split_off(most).into_iter();
+            expired.push(Suppressed {
                 source: None,
                 reason: None,
-                suppressed,
+                count: beyond.fold(0, |sum: u64, one| sum.saturating_add(one.count)),
             });
         }
-        left
+        expired
     }
 }
 
@@ -176,10 +176,10 @@ mod tests {
     use proptest::prelude::*;
 
     const BOUNDS: Bounds = Bounds {
-        every: Duration::from_secs(10),
+        interval: Duration::from_secs(10),
         sources: 3,
         reasons: 2,
-        lines: 5,
+        lines_per_second: 5,
     };
 
     fn limiter() -> (Limiter<u32, u32>, impl Fn(u64) -> Instant) {
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_refused_all_the_time_hides_no_other_source_and_no_other_reason() {
+    fn a_source_that_fails_all_the_time_hides_no_other_source_and_no_other_reason() {
         let (limiter, at) = limiter();
         assert_eq!(limiter.admit(&1, &403, 1, at(0)), Some(0));
         for ms in 1..500 {
@@ -202,23 +202,23 @@ mod tests {
     }
 
     #[test]
-    fn what_was_left_out_is_told_though_nothing_follows() {
+    fn suppressed_lines_are_reported_when_no_line_follows() {
         let (limiter, at) = limiter();
         for ms in 0..100 {
             limiter.admit(&1, &403, 1, at(ms));
         }
         assert_eq!(limiter.expire(at(9_000)), []);
-        let left = Left {
+        let suppressed = Suppressed {
             source: Some(1),
             reason: Some(403),
-            suppressed: 99,
+            count: 99,
         };
-        assert_eq!(limiter.expire(at(10_000)), [left]);
+        assert_eq!(limiter.expire(at(10_000)), [suppressed]);
         assert_eq!(limiter.expire(at(30_000)), []);
     }
 
     #[test]
-    fn who_makes_up_a_source_for_each_request_does_not_get_a_line_for_each() {
+    fn a_source_made_up_for_each_request_gets_no_line_of_its_own() {
         let begin = Instant::now();
         let at = |ms| begin + Duration::from_millis(ms);
         let limiter: Limiter<u64, u64> = Limiter::new(Bounds {
@@ -228,14 +228,14 @@ mod tests {
         let (mut lines, mut counted) = (0, 0);
         for ms in 0..30_000 {
             let line = limiter.admit(&ms, &0, 1, at(ms));
-            let left = limiter.expire(at(ms));
-            lines += usize::from(line.is_some()) + left.len();
+            let expired = limiter.expire(at(ms));
+            lines += usize::from(line.is_some()) + expired.len();
             counted += line.map_or(0, |before| 1 + before);
-            counted += left.iter().map(|left| left.suppressed).sum::<u64>();
+            counted += expired.iter().map(|one| one.count).sum::<u64>();
         }
         assert!(lines <= 30 * (5 + 5 + 1), "{lines}");
-        let left = limiter.expire(at(60_000));
-        counted += left.iter().map(|left| left.suppressed).sum::<u64>();
+        let expired = limiter.expire(at(60_000));
+        counted += expired.iter().map(|one| one.count).sum::<u64>();
         assert_eq!(counted, 30_000);
     }
 
@@ -252,17 +252,17 @@ mod tests {
                     lines += 1;
                     counted += 1 + suppressed;
                 }
-                let left = limiter.expire(at(ms));
-                lines += left.len() as u64;
-                counted += left.iter().map(|left| left.suppressed).sum::<u64>();
+                let expired = limiter.expire(at(ms));
+                lines += expired.len() as u64;
+                counted += expired.iter().map(|one| one.count).sum::<u64>();
                 let state = limiter.state.lock().unwrap();
                 prop_assert!(state.sources.len() <= BOUNDS.sources);
                 prop_assert!(state.sources.values().chain([&state.others]).all(|slots| slots.len() <= BOUNDS.reasons + 1));
             }
-            // Of requests, and of what was left out.
-            prop_assert!(lines <= (ms / 1_000 + 1) * u64::from(2 * BOUNDS.lines + 1));
-            let left = limiter.expire(at(ms + 20_000));
-            counted += left.iter().map(|left| left.suppressed).sum::<u64>();
+            // Of requests, and of what was suppressed.
+            prop_assert!(lines <= (ms / 1_000 + 1) * u64::from(2 * BOUNDS.lines_per_second + 1));
+            let expired = limiter.expire(at(ms + 20_000));
+            counted += expired.iter().map(|one| one.count).sum::<u64>();
             prop_assert_eq!(counted, requests.len() as u64);
         }
     }

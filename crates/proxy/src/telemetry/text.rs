@@ -1,34 +1,34 @@
-//! Texts of strangers, made fit for a log line: bounded, of one line, and without what a URL may carry besides its place.
+//! Text of strangers for a log line: bounded, on one line, and without the secrets that a URL may carry.
 //!
-//! A name may be as long as an event, hold control characters, or turn the direction of what stands after it; a
-//! producer or a namespace may be a URL with a password. Pure; called wherever such a text is logged.
+//! A name may be as long as an event, contain control characters, or reverse the direction of the text after it; a producer
+//! or a namespace may be a URL with a password. Pure; called wherever such a text is logged.
 
 use std::borrow::Cow;
 
 use targets::is_unseen;
 
-/// As much of a name as is logged, in characters: the log is not for keeping events.
+/// The most characters of a name that are logged: the log is not for keeping events.
 pub(crate) const NAME: usize = 500;
 
-/// What stands in the place of what is not logged.
-const HIDDEN: &str = "***";
+/// Replaces what is not logged.
+const MASK: &str = "***";
 
-/// What begins the settings of a URL.
-const BEHIND: [char; 3] = ['?', ';', '#'];
+/// The characters that begin the parameters of a URL.
+const PARAMETERS: [char; 3] = ['?', ';', '#'];
 
-/// The first `most` characters of `text`. Control characters and those that change how the line reads are escaped; of a
-/// URL the user information, and what follows its path, are hidden.
-pub(crate) fn shown(text: &str, most: usize) -> Cow<'_, str> {
-    let is_plain = text.len() <= most
+/// Returns the first `limit` characters of `text`. Escapes control characters and those that change how the line reads;
+/// masks the user information of a URL, and what follows its path.
+pub(crate) fn shown(text: &str, limit: usize) -> Cow<'_, str> {
+    let is_plain = text.len() <= limit
         && text.bytes().all(|byte| matches!(byte, 0x20..=0x7e))
         && !text.contains("//");
     if is_plain {
         return Cow::Borrowed(text);
     }
     let text = without_secrets(text);
-    let mut shown = String::with_capacity(text.len().min(4 * most));
+    let mut shown = String::with_capacity(text.len().min(4 * limit));
     for (at, c) in text.chars().enumerate() {
-        if at == most {
+        if at == limit {
             shown.push('…');
             break;
         }
@@ -40,8 +40,8 @@ pub(crate) fn shown(text: &str, most: usize) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// The text with `***` for the user information of each URL in it, and for what follows its path: queries, and the
-/// settings that JDBC has after a semicolon, may hold keys.
+/// Replaces by `***` the user information of each URL in the text, and what follows its path: queries, and the parameters
+/// that JDBC has after a semicolon, may contain keys.
 fn without_secrets(text: &str) -> Cow<'_, str> {
     if !text.contains("//") {
         return Cow::Borrowed(text);
@@ -53,20 +53,20 @@ fn without_secrets(text: &str) -> Cow<'_, str> {
         kept.push_str("//");
         let end = url.find(ends_url).unwrap_or(url.len());
         let (url, after) = url.split_at(end);
-        let place = match user_information(url) {
-            Some((_, place)) => {
-                kept.push_str(HIDDEN);
+        let location = match user_information(url) {
+            Some((_, location)) => {
+                kept.push_str(MASK);
                 kept.push('@');
-                place
+                location
             }
             None => url,
         };
-        match place.find(BEHIND) {
+        match location.find(PARAMETERS) {
             Some(at) => {
-                kept.push_str(place.get(..=at).unwrap_or_default()); // the mark is of one byte
-                kept.push_str(HIDDEN);
+                kept.push_str(location.get(..=at).unwrap_or_default()); // the character has one byte
+                kept.push_str(MASK);
             }
-            None => kept.push_str(place),
+            None => kept.push_str(location),
         }
         rest = after;
     }
@@ -74,10 +74,10 @@ fn without_secrets(text: &str) -> Cow<'_, str> {
     Cow::Owned(kept)
 }
 
-/// What stands before the `@` of a URL, and behind. A password may hold what ends it (unescaped, which is wrong and common):
-/// where there may be one, all up to the last `@` is taken for it.
+/// Splits a URL at the `@` that ends its user information. A password may contain the characters that would end it
+/// (unescaped, which is wrong and common): where there may be one, everything up to the last `@` is treated as part of it.
 fn user_information(url: &str) -> Option<(&str, &str)> {
-    let (before, _) = url.split_at(url.find(BEHIND).unwrap_or(url.len()));
+    let (before, _) = url.split_at(url.find(PARAMETERS).unwrap_or(url.len()));
     let (authority, _) = before.split_at(before.find('/').unwrap_or(before.len()));
     let sign = match authority.contains(['@', ':']) {
         true => before.rfind('@').or_else(|| url.rfind('@'))?,
@@ -96,7 +96,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_plain_name_is_shown_as_it_is_and_not_copied() {
+    fn a_plain_name_is_unchanged_and_not_copied() {
         assert!(matches!(
             shown("etl.daily orders", NAME),
             Cow::Borrowed("etl.daily orders")
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_write_a_line_of_its_own_or_turn_this_one_is_escaped() {
+    fn characters_that_break_or_reverse_a_line_are_escaped() {
         assert_eq!(
             shown("a\n\u{1b}[31m\u{202e}b\u{2066}\u{85}", NAME),
             r"a\u{a}\u{1b}[31m\u{202e}b\u{2066}\u{85}"
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_url_the_place_is_left() {
+    fn the_location_of_a_url_remains() {
         for (text, left) in [
             ("https://user:pa@ss@host/p", "https://***@host/p"),
             ("https://token@host:8080", "https://***@host:8080"),
@@ -147,21 +147,21 @@ mod tests {
     }
 
     #[test]
-    fn a_password_behind_the_bound_is_hidden_all_the_same() {
+    fn a_password_beyond_the_limit_is_masked() {
         let text = format!("https://user:{}@host", "s".repeat(600));
         assert_eq!(shown(&text, 100), "https://***@host");
     }
 
     proptest! {
         #[test]
-        fn whatever_comes_is_one_bounded_line(text in "\\PC{0,40}|(.|\n|\u{202e}|//|@|\\?){0,60}", most in 1usize..50) {
+        fn any_text_becomes_one_bounded_line(text in "\\PC{0,40}|(.|\n|\u{202e}|//|@|\\?){0,60}", most in 1usize..50) {
             let shown = shown(&text, most);
             prop_assert!(shown.chars().count() <= 10 * most + 1);
             prop_assert!(!shown.chars().any(is_unseen));
         }
 
         #[test]
-        fn no_user_information_is_left(user in "[a-z]{1,8}", secret in "[0-9?;#:/]{6,20}", path in "[a-z/]{0,10}") {
+        fn no_user_information_remains(user in "[a-z]{1,8}", secret in "[0-9?;#:/]{6,20}", path in "[a-z/]{0,10}") {
             let url = format!("x https://{user}:{secret}@host/{path} y");
             prop_assert!(!shown(&url, NAME).contains(&secret));
         }

@@ -40,10 +40,10 @@ impl RetryLines {
     pub(in crate::pipeline) fn limited() -> RetryLines {
         let every = |seconds| {
             Limiter::new(Bounds {
-                every: Duration::from_secs(seconds),
+                interval: Duration::from_secs(seconds),
                 sources: 64, // more than there are reasons
                 reasons: 1,
-                lines: 10,
+                lines_per_second: 10,
             })
         };
         RetryLines::Limited {
