@@ -41,7 +41,7 @@ pub(crate) struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   lineage-proxy demo                               see what it does
-  lineage-proxy serve --config proxy.yaml --check  check the settings
+  lineage-proxy config check --config proxy.yaml   check the settings
   lineage-proxy serve --config proxy.yaml          run with them
   lineage-proxy validate events.jsonl.gz           find errors
   lineage-proxy transform --diff events.jsonl      show what rules do
