@@ -1,4 +1,4 @@
-//! Events that are legal and odd, and what is no event but lies in the queue all the same, put there by another writer.
+//! Events that are valid and unusual, and invalid messages that another writer has put into the queue.
 
 use std::io::Write;
 
@@ -12,7 +12,7 @@ use crate::support::{event, moving};
 
 const HEAD: &str = r#""eventTime":"2026-11-20T10:00:00Z","producer":"urn:p","schemaURL":"urn:s""#;
 
-/// Legal, as ingest sees it: what is accepted is delivered as it came, or dropped by a rule of the target.
+/// Events that ingest accepts as they are: each is delivered unchanged, or dropped by a rule of the target.
 fn odd() -> Vec<String> {
     let run = |n: u32, members: &str| moving(1_000 + n, "COMPLETE", members);
     let no_type = event(1_001, "COMPLETE").replace(r#""eventType":"COMPLETE","#, "");
@@ -50,8 +50,8 @@ fn odd() -> Vec<String> {
     ]
 }
 
-/// Legal only after a repair, so not as it came.
-fn mended() -> Vec<String> {
+/// Events that are valid only after a repair.
+fn repaired() -> Vec<String> {
     vec![
         moving(
             2_001,
@@ -63,7 +63,7 @@ fn mended() -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn legal_and_odd_events_have_one_outcome_each_and_are_delivered_as_they_came() {
+async fn unusual_events_have_one_outcome_each_and_are_delivered_unchanged() {
     let illegal = [
         moving(
             3_001,
@@ -80,7 +80,7 @@ async fn legal_and_odd_events_have_one_outcome_each_and_are_delivered_as_they_ca
         let target = Rough::start(Trouble::Nothing).await;
         let more = [("DATAZONE_POSTS_PER_SECOND", "1000")];
         let line = Line::start(kind, &target.url(), &more);
-        let (odd, mended) = (odd(), mended());
+        let (odd, mended) = (odd(), repaired());
         let usual = 100 - u32::try_from(odd.len() + mended.len()).unwrap();
         let usual: Vec<String> = (0..usual).map(|n| event(n, "COMPLETE")).collect();
         let mut all: Vec<&String> = usual.iter().chain(&odd).chain(&mended).collect();
@@ -131,8 +131,8 @@ async fn legal_and_odd_events_have_one_outcome_each_and_are_delivered_as_they_ca
     }
 }
 
-/// What another writer may have put into the queue: a name for it, the body, and what the reason has to say.
-fn illegal() -> Vec<(&'static str, Sql, &'static str)> {
+/// What another writer may have put into the queue: a name, the body, and what the reason of the dead letter contains.
+fn invalid() -> Vec<(&'static str, Sql, &'static str)> {
     let good = event(9_999, "COMPLETE");
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(good.as_bytes()).unwrap();
@@ -189,7 +189,7 @@ fn illegal() -> Vec<(&'static str, Sql, &'static str)> {
     ]
 }
 
-/// Puts rows into the queue, all in one commit.
+/// Inserts rows into the queue in one transaction.
 fn put(line: &Line, rows: &[(Sql, Sql, Sql)]) {
     let mut queue = rusqlite::Connection::open(line.folder.path().join("queue.db")).unwrap();
     queue
@@ -206,12 +206,12 @@ fn put(line: &Line, rows: &[(Sql, Sql, Sql)]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_event_in_the_queue_is_one_dead_letter_and_harms_nobody() {
+async fn an_invalid_message_in_the_queue_is_one_dead_letter_and_harms_nobody() {
     let target = Rough::start(Trouble::Nothing).await;
     let line = Line::start(Kind::OpenLineage, &target.url(), &[]);
     let good = size::of(19, 99);
     let (mut sent, mut dead) = (Vec::new(), 0);
-    for (n, (_, body, _)) in (0..).zip(illegal()) {
+    for (n, (_, body, _)) in (0..).zip(invalid()) {
         let mut rows: Vec<_> = (0..good)
             .map(|k| {
                 let event = event(n * 1_000 + k, "COMPLETE");
@@ -233,7 +233,7 @@ async fn what_is_no_event_in_the_queue_is_one_dead_letter_and_harms_nobody() {
     }
     let letters = line.dead_letters();
     assert_eq!(letters.len(), dead);
-    for ((n, (name, _, said)), letter) in (0..).zip(illegal()).zip(&letters) {
+    for ((n, (name, _, said)), letter) in (0..).zip(invalid()).zip(&letters) {
         assert_eq!(letter["id"], format!("bad {n}"), "{name}");
         let reason = letter["reason"].as_str().unwrap();
         assert!(
@@ -259,7 +259,7 @@ async fn what_is_no_event_in_the_queue_is_one_dead_letter_and_harms_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_row_whose_other_columns_make_no_sense_is_delivered_and_harms_nobody() {
+async fn a_row_with_invalid_other_columns_is_delivered_and_harms_nobody() {
     let target = Rough::start(Trouble::Nothing).await;
     let line = Line::start(Kind::OpenLineage, &target.url(), &[]);
     let text = |text: &str| Sql::Text(text.to_owned());

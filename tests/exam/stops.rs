@@ -1,6 +1,6 @@
-//! Being told to stop: under load, with a target that hangs, twice, at the start.
+//! Stopping: under load, with a target that hangs, twice, during the start.
 //!
-//! What was accepted is answered, what was answered is delivered or still queued, and the process ends well and soon.
+//! Every accepted event gets its response, and is then delivered or still queued; the process ends with status 0, in time.
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,10 +12,10 @@ use crate::size;
 use crate::support::{Serve, event, eventually, run, write};
 
 /// Longer than a stop may take (8 s), by what a busy machine needs.
-const SOON: Duration = Duration::from_secs(12);
+const MAX_STOP: Duration = Duration::from_secs(12);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stop_under_load_answers_all_that_it_took_and_loses_nothing() {
+async fn a_stop_under_load_completes_its_requests_and_loses_nothing() {
     let stops: u64 = size::of(3, 100);
     let seed = fastrand::u64(..);
     println!("stops under load: seed {seed}");
@@ -56,7 +56,7 @@ async fn a_stop_under_load_answers_all_that_it_took_and_loses_nothing() {
     let mut book = book.lock().unwrap();
     read_store(&data, &mut book);
     let duplicates = book.check("stops under load");
-    // What was taken was answered: nothing is there of which no client was told.
+    // Every event in the store got a response: none is there that no client knows of.
     let unanswered = book
         .delivered
         .keys()
@@ -68,7 +68,7 @@ async fn a_stop_under_load_answers_all_that_it_took_and_loses_nothing() {
     size::told(
         "stops under load",
         &format!(
-            "{stops} stops, {sent} events sent, {accepted} answered 200, 0 lost, 0 taken and not answered, 0 delivered again"
+            "{stops} stops, {sent} events sent, {accepted} answered 200, 0 lost, 0 without a response, 0 delivered again"
         ),
     );
 }
@@ -91,15 +91,15 @@ async fn a_stop_with_a_target_that_hangs_ends_in_time_and_keeps_the_batch() {
         book.lock().unwrap().accepted.insert(n);
     }
     eventually(|| (target.taken.load(Ordering::Relaxed) > 0).then_some(()));
-    let told = Instant::now();
+    let signalled = Instant::now();
     serve.signal("TERM");
     serve.signal("TERM"); // impatience changes nothing
     let ended = tokio::task::spawn_blocking(move || serve.ended()).await;
     assert_eq!(ended.unwrap(), Some(0));
-    let took = told.elapsed();
-    assert!(took < SOON, "{took:?}");
+    let took = signalled.elapsed();
+    assert!(took < MAX_STOP, "{took:?}");
 
-    // Only what is delivered from now on counts: what hung may have been half of anything.
+    // Only what is delivered from now on counts: a request that hung may have been delivered in part.
     book.lock().unwrap().delivered.clear();
     *target.slow.lock().unwrap() = Duration::ZERO;
     settings.pop();
@@ -116,7 +116,7 @@ async fn a_stop_with_a_target_that_hangs_ends_in_time_and_keeps_the_batch() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stop_waits_for_a_request_that_is_under_way() {
+async fn a_stop_waits_for_a_request_in_progress() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let folder = tempfile::tempdir().unwrap();
     let serve = Serve::start(folder.path(), &[]);
@@ -129,13 +129,13 @@ async fn a_stop_waits_for_a_request_that_is_under_way() {
         body.len()
     );
     connection.write_all(head.as_bytes()).await.unwrap();
-    // Under way it is when the proxy asks for the body.
+    // The request is in progress when the proxy asks for the body.
     let mut asked = [0; 25];
     connection.read_exact(&mut asked).await.unwrap();
     assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
     connection.write_all(first.as_bytes()).await.unwrap();
     serve.signal("TERM");
-    // It listens no more, and still takes the rest.
+    // It no longer listens, and still reads the rest.
     eventually(|| std::net::TcpStream::connect(address).err());
     connection.write_all(rest.as_bytes()).await.unwrap();
     let mut answer = String::new();
@@ -148,11 +148,11 @@ async fn a_stop_waits_for_a_request_that_is_under_way() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stop_during_the_start_is_no_crash() {
+async fn a_stop_during_the_start_is_not_a_crash() {
     let stops = size::of(10, 300);
     let mut random = fastrand::Rng::with_seed(5);
     let folder = tempfile::tempdir().unwrap();
-    // Rules in a bucket that takes the connection and never answers.
+    // Rules in a bucket that accepts the connection and never responds.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", silent.local_addr().unwrap());
     let slow = [("RULES_FILE", "s3://rules/transforms.yaml")];
@@ -164,13 +164,13 @@ async fn a_stop_during_the_start_is_no_crash() {
     ];
     let serve = Serve::spawn(folder.path(), &slow, &aws);
     silent.accept().unwrap();
-    let told = Instant::now();
+    let signalled = Instant::now();
     serve.signal("TERM");
     assert_eq!(serve.ended(), Some(0));
-    assert!(told.elapsed() < SOON);
+    assert!(signalled.elapsed() < MAX_STOP);
 
-    // And at any moment of a start that is as fast as it can be: before the process listens for signals it may die of
-    // one, as any process does; after that it ends well.
+    // And at any moment of a fast start: before the process listens for signals, a signal ends it as it ends any process;
+    // after that, it ends with status 0.
     let (mut well, mut early) = (0, 0);
     for _ in 0..stops {
         let serve = Serve::spawn(folder.path(), &[], &[]);
@@ -187,13 +187,13 @@ async fn a_stop_during_the_start_is_no_crash() {
     assert_eq!(serve.stored_when(1).await.len(), 1);
     size::told(
         "stop during the start",
-        &format!("{stops} stops: {well} ended with 0, {early} before there was anybody to be told"),
+        &format!("{stops} stops: {well} ended with 0, {early} before it listened for signals"),
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_ends_in_time_whatever_the_target_does_with_its_connection() {
-    // Says nothing, not even in the TLS handshake; drips a head that never ends; answers, and drips the body.
+    // Sends nothing, not even in the TLS handshake; drips a head that never ends; responds, and drips the body.
     let drips: [(&str, &str, &str); 4] = [
         ("http", "", ""),
         ("https", "", ""),
@@ -227,19 +227,19 @@ async fn a_stop_ends_in_time_whatever_the_target_does_with_its_connection() {
             assert_eq!(serve.post(&event(n, "START")).await.status(), 200);
         }
         eventually(|| (connected.load(Ordering::Relaxed) > 0).then_some(()));
-        let told = Instant::now();
+        let signalled = Instant::now();
         serve.signal("TERM");
         let ended = tokio::task::spawn_blocking(move || serve.ended()).await;
         assert_eq!(ended.unwrap(), Some(0));
-        let took = told.elapsed();
-        assert!(took < SOON, "{scheme} {first:?}: {took:?}");
-        // Handed back, and not only out of sight until the next start.
+        let took = signalled.elapsed();
+        assert!(took < MAX_STOP, "{scheme} {first:?}: {took:?}");
+        // Returned to the queue, and not only invisible until the next start.
         let text = folder.path().to_str().unwrap();
         let status = ["queue", "status", "--output", "json", "--data-dir", text];
-        let (_, told, _) = run(&status, &[]);
-        let queue: serde_json::Value = serde_json::from_str(&told).unwrap();
+        let (_, output, _) = run(&status, &[]);
+        let queue: serde_json::Value = serde_json::from_str(&output).unwrap();
         let waiting = queue["waiting"].as_u64().unwrap() + queue["not_visible"].as_u64().unwrap();
-        assert_eq!(waiting, 3, "{told}");
+        assert_eq!(waiting, 3, "{output}");
         size::told(
             "stop, target drips",
             &format!(
@@ -250,7 +250,7 @@ async fn a_stop_ends_in_time_whatever_the_target_does_with_its_connection() {
     }
 }
 
-/// Reads nothing, and writes a little now and then, until the other side goes.
+/// Reads nothing, and writes a little now and then, until the other side closes.
 fn drip(mut stream: std::net::TcpStream, first: &str, then: &str) {
     use std::io::Write;
     let mut next = stream.write_all(first.as_bytes());

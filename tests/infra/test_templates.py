@@ -32,12 +32,12 @@ def failed(document):
     return broken
 
 
-def test_cfn_lint_has_nothing_to_say():
+def test_cfn_lint_finds_nothing():
     done = subprocess.run([BIN / "cfn-lint", TEMPLATE, "--regions", "us-east-1", "eu-west-1"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_checkov_has_nothing_to_say_about_any_variant(tmp_path):
+def test_checkov_finds_nothing_in_any_variant(tmp_path):
     files = [str(TEMPLATE)]
     for name, parameters in VARIANTS.items():
         path = tmp_path / f"{name}.json"
@@ -65,17 +65,17 @@ def test_invariants_hold(variant):
     assert failed(resolved(VARIANTS[variant])) == set()
 
 
-def test_an_open_endpoint_has_to_be_asked_for():
-    assert failed(resolved(OPEN)) == {"who_sends_is_known"}
+def test_an_open_endpoint_is_never_the_default():
+    assert failed(resolved(OPEN)) == {"senders_are_authenticated"}
 
 
 BREAKS = {
     "the_queue_has_a_dead_letter_queue": lambda all: all["EventQueue"]["Properties"].pop("RedrivePolicy"),
     "partial_failures_are_reported": lambda all: all["BatchSource"]["Properties"].pop("FunctionResponseTypes"),
-    "what_is_in_hand_is_not_given_to_another": lambda all: all["Batch"]["Properties"].update(Timeout=60),
+    "the_visibility_timeout_covers_the_batch_function": lambda all: all["Batch"]["Properties"].update(Timeout=60),
     "no_policy_has_a_wildcard": lambda all: all["BatchRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"][1].update(Resource="*"),
-    "who_sends_is_known": lambda all: all["Ingest"]["Properties"]["Environment"]["Variables"].update(LINEAGE_PROXY_AUTH_ALLOW_ANONYMOUS="true"),
-    "everything_is_encrypted_and_kept": lambda all: all["DeadLetterQueue"]["Properties"].pop("SqsManagedSseEnabled"),
+    "senders_are_authenticated": lambda all: all["Ingest"]["Properties"]["Environment"]["Variables"].update(LINEAGE_PROXY_AUTH_ALLOW_ANONYMOUS="true"),
+    "data_is_encrypted_and_retained": lambda all: all["DeadLetterQueue"]["Properties"].pop("SqsManagedSseEnabled"),
     "only_over_tls": lambda all: all.pop("DeadLettersOverTlsOnly"),
 }
 
@@ -92,7 +92,7 @@ def test_every_invariant_is_broken_once_here():
 
 
 @pytest.mark.parametrize(
-    ("parameters", "told"),
+    ("parameters", "message"),
     [
         ({"DomainId": ""}, "needs DomainId"),
         ({"Target": "openlineage"}, "needs OpenLineageUrl"),
@@ -105,8 +105,8 @@ def test_every_invariant_is_broken_once_here():
         ({"RulesHashKeySecretArn": SECRET}, "RulesHashKeySecretArn needs rules"),
     ],
 )
-def test_parameters_that_do_not_go_together_are_refused_before_anything_is_made(parameters, told):
-    with pytest.raises(AssertionError, match=told):
+def test_conflicting_parameters_are_rejected_before_anything_is_created(parameters, message):
+    with pytest.raises(AssertionError, match=message):
         resolved({**VARIANTS["default"], **parameters})
 
 
@@ -142,7 +142,7 @@ def batch(variant):
         ("rules in a layer, with a hash key", "/opt/transforms.yaml", 60, [LAYER], None),
     ],
 )
-def test_the_batch_function_is_told_where_its_rules_are_and_may_read_them_and_no_more(variant, file, refresh, layers, objects):
+def test_the_batch_function_can_read_its_rules_and_nothing_else(variant, file, refresh, layers, objects):
     variables, found, statements = batch(variant)
     told = variables["LINEAGE_PROXY_RULES_FILE"], variables["LINEAGE_PROXY_RULES_REFRESH"], variables["LINEAGE_PROXY_RULES_HASH_KEY_SECRET_ID"]
     secret = SECRET if variant.endswith("with a hash key") else ""

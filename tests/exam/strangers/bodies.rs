@@ -1,4 +1,4 @@
-//! Bodies made to be large in memory, deep, many, or long to take apart: each is answered, and none is kept.
+//! Bodies that are made to be large in memory, deep, many, or slow to parse: each gets a response, and none is kept.
 
 use std::io::Write;
 use std::time::Instant;
@@ -7,11 +7,11 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tokio::task::JoinSet;
 
-use super::scene::{KEY, Scene};
+use super::scenario::{KEY, Scenario};
 use crate::size;
 use crate::support::{event, moving};
 
-/// A body, and what it may be answered.
+/// A body, and the statuses that its response may have.
 struct Attack {
     name: &'static str,
     coding: Option<&'static str>,
@@ -43,7 +43,7 @@ fn gzip(body: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// A valid event with that value as a member nobody knows.
+/// A valid event with this value as an unknown member.
 fn around(value: &str) -> String {
     moving(7, "START", &format!(r#""y":{value}"#))
 }
@@ -57,7 +57,7 @@ fn object(member: impl Fn(usize) -> String, count: usize) -> String {
     format!("{{{}}}", members.join(","))
 }
 
-fn unpacking() -> Vec<Attack> {
+fn decompression_bombs() -> Vec<Attack> {
     let few = gzip(&vec![b' '; 4 << 20]);
     let zeros = gzip(&vec![b' '; size::of(4 << 20, 64 << 20)]);
     let member = gzip(b"");
@@ -113,7 +113,7 @@ fn unpacking() -> Vec<Attack> {
     claimed
 }
 
-fn parsing() -> Vec<Attack> {
+fn parser_bombs() -> Vec<Attack> {
     let key = |n: usize| format!("\"key {n}\":0");
     let nothing = |_| "\"\":0".to_owned();
     let (million, large) = (size::of(100_000, 1_000_000), size::of(500_000, 9_000_000));
@@ -247,9 +247,9 @@ fn parsing() -> Vec<Attack> {
     ]
 }
 
-/// Each at each route, so many at once; what does not fit in the meantime is told to come again.
-async fn throw(case: &str, attacks: Vec<Attack>, at_once: usize, most: u64) {
-    let scene = Scene::set(&[("MAX_BODY_SIZE", "20 MB")]).await;
+/// Sends each body to each route, `at_once` at a time. A body for which there is no memory gets `503`.
+async fn attack_with(case: &str, attacks: Vec<Attack>, at_once: usize, most: u64) {
+    let scenario = Scenario::start(&[("MAX_BODY_SIZE", "20 MB")]).await;
     let http = reqwest::Client::new();
     let (mut slowest, mut largest, mut busy, mut count) = ((0, ""), (0, ""), 0, 0);
     for attack in attacks {
@@ -262,7 +262,7 @@ async fn throw(case: &str, attacks: Vec<Attack>, at_once: usize, most: u64) {
             let mut posts = JoinSet::new();
             for _ in 0..at_once {
                 let post = http
-                    .post(format!("{}{route}", scene.serve.url))
+                    .post(format!("{}{route}", scenario.serve.url))
                     .bearer_auth(KEY);
                 let post = match attack.coding {
                     Some(coding) => post.header("content-encoding", coding),
@@ -292,7 +292,7 @@ async fn throw(case: &str, attacks: Vec<Attack>, at_once: usize, most: u64) {
             slowest = slowest.max((began.elapsed().as_millis(), attack.name));
         }
     }
-    let log = scene.serve.log.lock().unwrap().clone();
+    let log = scenario.serve.log.lock().unwrap().clone();
     let longest = log
         .iter()
         .map(|line| line.to_string().len())
@@ -312,19 +312,25 @@ async fn throw(case: &str, attacks: Vec<Attack>, at_once: usize, most: u64) {
         largest.0 / 1_000,
         largest.1
     );
-    scene.end(case, most, &figures).await;
+    scenario.end(case, most, &figures).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_small_packed_and_large_unpacked_is_refused_in_bounded_memory() {
-    throw("bombs", unpacking(), size::of(1, 8), size::of(300, 500)).await;
+async fn decompression_bombs_are_rejected_in_bounded_memory() {
+    attack_with(
+        "bombs",
+        decompression_bombs(),
+        size::of(1, 8),
+        size::of(300, 500),
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_deep_or_many_or_long_is_judged_in_bounded_memory() {
-    throw(
+async fn deep_many_and_long_bodies_are_validated_in_bounded_memory() {
+    attack_with(
         "deep, many, long",
-        parsing(),
+        parser_bombs(),
         size::of(1, 8),
         size::of(500, 800),
     )

@@ -1,5 +1,5 @@
-//! Clients that say that they send no more and wait for the answer (RFC 9112, section 9.6), and clients that ask before they
-//! send a body (RFC 9110, section 10.1.1). Each with a socket of its own, byte for byte.
+//! Clients that half-close the connection and wait for the response (RFC 9112, section 9.6), and clients that ask before they
+//! send a body (RFC 9110, section 10.1.1). Each writes to a socket of its own, byte for byte.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -19,7 +19,7 @@ fn connect(serve: &Serve) -> TcpStream {
     socket
 }
 
-/// All that comes until the end of the connection.
+/// Everything that is received until the end of the connection.
 fn rest(mut socket: TcpStream) -> String {
     let mut answer = String::new();
     match socket.read_to_string(&mut answer) {
@@ -37,7 +37,7 @@ fn chunked(body: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_half_closes_after_its_request_is_answered_and_its_connection_ends() {
+async fn a_client_that_half_closes_after_its_request_gets_a_response_and_its_connection_ends() {
     let folder = tempfile::tempdir().unwrap();
     let serve = Serve::start(folder.path(), &[]);
     let length = |body: &str| format!("Content-Length: {}\r\n\r\n{body}", body.len());
@@ -161,7 +161,7 @@ async fn a_connection_that_is_half_closed_and_idle_does_not_linger() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_the_head_refuses_is_not_asked_for() {
+async fn a_body_whose_head_is_rejected_is_not_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let serve = Serve::start(folder.path(), &[("AUTH_KEYS", KEY)]);
     let key = format!("Authorization: Bearer {KEY}\r\n");
@@ -239,7 +239,7 @@ async fn a_body_that_the_head_refuses_is_not_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_the_head_does_not_refuse_is_asked_for_once_and_answered() {
+async fn a_body_whose_head_is_accepted_is_asked_for_once_and_gets_a_response() {
     let folder = tempfile::tempdir().unwrap();
     let serve = Serve::start(folder.path(), &[]);
     let bodies = [
@@ -281,7 +281,7 @@ async fn a_body_that_the_head_does_not_refuse_is_asked_for_once_and_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_large_body_that_was_not_asked_for_and_comes_all_the_same_does_not_hide_the_answer() {
+async fn a_large_body_that_is_sent_unasked_does_not_hide_the_response() {
     let folder = tempfile::tempdir().unwrap();
     let serve = Serve::start(folder.path(), &[]);
     for _ in 0..10 {

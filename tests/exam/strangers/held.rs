@@ -1,4 +1,4 @@
-//! Connections that are held, flooded, dripped into, left unread.
+//! Connections that are held open, flooded, fed a byte a second, or left unread.
 
 use std::time::{Duration, Instant};
 
@@ -6,14 +6,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use super::scene::{KEY, Scene, statuses};
+use super::scenario::{KEY, Scenario, statuses};
 use crate::size;
 use crate::support::{event, moving};
 
 const POST: &str =
     "POST /api/v1/lineage HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a-key-of-the-neighbour\r\n";
 
-/// Whether the proxy has closed it: there is an end to read, or an error.
+/// Whether the proxy has closed the connection: reading returns its end or an error.
 fn is_closed(stream: &TcpStream) -> bool {
     match stream.try_read(&mut [0; 4_096]) {
         Ok(0) => true,
@@ -22,17 +22,21 @@ fn is_closed(stream: &TcpStream) -> bool {
     }
 }
 
-async fn hold(scene: &Scene, count: usize, opening: impl Fn(usize) -> String) -> Vec<TcpStream> {
+async fn hold(
+    scenario: &Scenario,
+    count: usize,
+    opening: impl Fn(usize) -> String,
+) -> Vec<TcpStream> {
     let mut held = Vec::new();
     for n in 0..count {
-        let mut stream = scene.connect().await;
+        let mut stream = scenario.connect().await;
         let _ = stream.write_all(opening(n).as_bytes()).await;
         held.push(stream);
     }
     held
 }
 
-/// A byte a second into each, until that many seconds are over. How many were still open at the end.
+/// Sends a byte a second on each connection, for so many seconds. Returns how many are still open at the end.
 async fn drip(held: &mut [TcpStream], seconds: u64) -> usize {
     for _ in 0..seconds {
         for stream in held.iter() {
@@ -43,7 +47,7 @@ async fn drip(held: &mut [TcpStream], seconds: u64) -> usize {
     held.iter().filter(|stream| !is_closed(stream)).count()
 }
 
-/// The same, and then until no more than `most` are open: a slow machine has not taken up all of them at once.
+/// The same, and then until at most `most` are open: a slow machine does not accept all of them at once.
 async fn drip_until(held: &mut [TcpStream], seconds: u64, most: usize) -> usize {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     let mut open = drip(held, seconds).await;
@@ -58,11 +62,11 @@ async fn drip_until(held: &mut [TcpStream], seconds: u64, most: usize) -> usize 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_connections_that_say_nothing_or_half_a_head_shut_nobody_out() {
+async fn ten_thousand_idle_or_half_open_connections_lock_nobody_out() {
     let (most, count) = (size::of(200, 4_096), size::of(500, 10_000));
-    let mut scene = Scene::set(&[("MAX_CONNECTIONS", &most.to_string())]).await;
-    scene.may_resend = true; // it may be the one that is silent for longest
-    let mut held = hold(&scene, count, |n| match n % 3 {
+    let mut scenario = Scenario::start(&[("MAX_CONNECTIONS", &most.to_string())]).await;
+    scenario.allows_resend = true; // it may be the one that is silent for longest
+    let mut held = hold(&scenario, count, |n| match n % 3 {
         0 => String::new(),
         1 => POST.to_owned() + "X-Slow: ",
         _ => "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), // answered, and kept
@@ -74,17 +78,17 @@ async fn ten_thousand_connections_that_say_nothing_or_half_a_head_shut_nobody_ou
         assert_eq!(later, 0, "a head has to come in time");
     }
     let figures = format!("{count} connections, {open} kept, {later} after 75 s more");
-    scene
+    scenario
         .end("idle connections and slow heads", 300, &figures)
         .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bodies_of_a_byte_a_second_shut_nobody_out() {
+async fn bodies_of_a_byte_a_second_lock_nobody_out() {
     let (most, count) = (size::of(200, 4_096), size::of(400, 5_000));
-    let mut scene = Scene::set(&[("MAX_CONNECTIONS", &most.to_string())]).await;
-    scene.may_resend = true; // it may be the one that is silent for longest
-    let mut held = hold(&scene, count, |_| {
+    let mut scenario = Scenario::start(&[("MAX_CONNECTIONS", &most.to_string())]).await;
+    scenario.allows_resend = true; // it may be the one that is silent for longest
+    let mut held = hold(&scenario, count, |_| {
         POST.to_owned() + "Content-Length: 100000\r\n\r\n{"
     })
     .await;
@@ -92,7 +96,7 @@ async fn bodies_of_a_byte_a_second_shut_nobody_out() {
     let later = drip(&mut held, size::of(0, 70)).await;
     if size::of(false, true) {
         assert_eq!(later, 0, "a body has to come in time");
-        let silent = scene
+        let silent = scenario
             .answers(
                 (POST.to_owned() + "Content-Length: 9\r\n\r\n{").as_bytes(),
                 1,
@@ -101,16 +105,16 @@ async fn bodies_of_a_byte_a_second_shut_nobody_out() {
         assert_eq!(statuses(&silent), [503], "{silent}");
     }
     let figures = format!("{count} bodies, {open} kept, {later} after 70 s more");
-    scene.end("slow bodies", 300, &figures).await;
+    scenario.end("slow bodies", 300, &figures).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bodies_without_end_are_refused_and_not_kept() {
-    let scene = Scene::set(&[]).await;
+async fn endless_bodies_are_rejected_and_not_kept() {
+    let scenario = Scenario::start(&[]).await;
     let until = tokio::time::Instant::now() + Duration::from_secs(size::of(3, 20));
     let mut senders = JoinSet::new();
     for n in 0..size::of(4, 16) {
-        let address = scene.address;
+        let address = scenario.address;
         senders.spawn(async move {
             let (mut sent, mut answers) = (0_u64, Vec::new());
             let head = match n % 3 {
@@ -152,23 +156,23 @@ async fn bodies_without_end_are_refused_and_not_kept() {
         );
     }
     let figures = format!("{} MB taken and forgotten", total >> 20);
-    scene.end("bodies without end", 400, &figures).await;
+    scenario.end("bodies without end", 400, &figures).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn large_bodies_that_stop_before_their_end_leave_room_for_ordinary_events() {
+async fn large_bodies_that_stall_leave_memory_for_ordinary_events() {
     let (body, budget) = (size::of(2_000_000, 9_900_000), size::of(40, 256));
     let settings = [
         ("MAX_BODY_MEMORY", &*format!("{budget} MB")),
         ("MAX_BODY_SIZE", "10 MB"),
         ("MAX_DECOMPRESSED_SIZE", "12 MB"),
     ];
-    let scene = Scene::set(&settings).await;
+    let scenario = Scenario::start(&settings).await;
     let head = format!("{POST}Content-Length: 10000000\r\n\r\n");
     let spaces = vec![b' '; body];
     let mut held = Vec::new();
     for _ in 0..size::of(40, 100) {
-        let mut stream = scene.connect().await;
+        let mut stream = scenario.connect().await;
         let _ = stream.write_all(head.as_bytes()).await;
         let whole = stream.write_all(&spaces);
         let _ = tokio::time::timeout(Duration::from_secs(5), whole).await;
@@ -181,24 +185,24 @@ async fn large_bodies_that_stop_before_their_end_leave_room_for_ordinary_events(
     );
     let middle = moving(1, "START", &facet);
     let post = format!("{POST}Content-Length: {}\r\n\r\n{middle}", middle.len());
-    let answer = scene.answers(post.as_bytes(), 1).await;
+    let answer = scenario.answers(post.as_bytes(), 1).await;
     assert_eq!(statuses(&answer), [200], "{answer}");
     let figures = format!(
         "{} bodies of {} MB, held, in a budget of {budget} MB",
         held.len(),
         body / 1_000_000
     );
-    scene
+    scenario
         .end("large bodies held", size::of(250, 600), &figures)
         .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_are_left_behind_are_given_up() {
-    let scene = Scene::set(&[]).await;
-    let before = scene.descriptors();
+async fn abandoned_connections_are_closed() {
+    let scenario = Scenario::start(&[]).await;
+    let before = scenario.descriptors();
     for n in 0..size::of(200, 5_000) {
-        let mut stream = scene.connect().await;
+        let mut stream = scenario.connect().await;
         let whole = event(n, "START");
         let told = match n % 4 {
             0 => format!("{POST}Content-Length: {}\r\n\r\n{whole}", whole.len()),
@@ -210,83 +214,85 @@ async fn connections_that_are_left_behind_are_given_up() {
         let _ = stream.shutdown().await; // half closed; the other half with the drop
     }
     let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
-    while scene.descriptors() > before + 10 {
+    while scenario.descriptors() > before + 10 {
         assert!(
             tokio::time::Instant::now() < deadline,
             "{}",
-            scene.descriptors()
+            scenario.descriptors()
         );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    scene
+    scenario
         .end("connections left behind", 300, "half closed at every point")
         .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pages_of_the_store_that_nobody_reads_are_not_kept_in_memory() {
+async fn unread_pages_of_the_store_are_not_kept_in_memory() {
     let (events, clients) = (size::of(150, 1_000), size::of(20, 100));
-    let scene = Scene::set(&[]).await;
+    let scenario = Scenario::start(&[]).await;
     let facet = format!(
         r#""x":{{"_producer":"urn:p","_schemaURL":"urn:s","text":"{}"}}"#,
         "x".repeat(200_000)
     );
     for n in 0..events {
         let large = moving(n, "START", &facet);
-        let url = format!("{}/api/v1/lineage", scene.serve.url);
-        let post = scene.serve.http.post(url).bearer_auth(KEY).body(large);
+        let url = format!("{}/api/v1/lineage", scenario.serve.url);
+        let post = scenario.serve.http.post(url).bearer_auth(KEY).body(large);
         assert_eq!(post.send().await.unwrap().status(), 200);
     }
     let page = format!(
         "GET /api/v1/events/lineage?limit=1000&offset=0 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {KEY}\r\n\r\n"
     );
-    let held = hold(&scene, clients, |_| page.clone()).await;
+    let held = hold(&scenario, clients, |_| page.clone()).await;
     tokio::time::sleep(Duration::from_secs(size::of(3, 10))).await;
     drop(held);
     let far = page.replace("offset=0", "offset=4294967295");
-    assert_eq!(statuses(&scene.answers(far.as_bytes(), 1).await), [200]);
+    assert_eq!(statuses(&scenario.answers(far.as_bytes(), 1).await), [200]);
     let figures = format!("{clients} pages of {events} events of 200 KB");
-    scene.end("pages unread", 300, &figures).await;
+    scenario.end("pages unread", 300, &figures).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flood_past_the_limit_of_descriptors_neither_ends_the_listening_nor_spins() {
+async fn a_flood_past_the_descriptor_limit_neither_ends_nor_spins_the_listener() {
     if !testing::needs::command("prlimit", "a flood past the limit of descriptors") {
         return;
     }
-    let mut scene = Scene::set(&[]).await;
-    scene.may_resend = true;
+    let mut scenario = Scenario::start(&[]).await;
+    scenario.allows_resend = true;
     // The soft limit only: who lowers the hard one cannot raise it again.
     let limit = |files: usize| {
         let set = std::process::Command::new("prlimit")
             .args([
                 "--pid",
-                &scene.serve.id().to_string(),
+                &scenario.serve.id().to_string(),
                 &format!("--nofile={files}:"),
             ])
             .status();
         assert!(set.expect("prlimit is needed").success());
     };
     // Below what the bound on connections was reckoned from: accepting fails.
-    limit(scene.descriptors() + 20);
+    limit(scenario.descriptors() + 20);
     let count = size::of(100, 5_000);
-    let held = hold(&scene, count, |_| String::new()).await;
-    let failed = scene.serve.logged("failed to accept connection");
+    let held = hold(&scenario, count, |_| String::new()).await;
+    let failed = scenario.serve.logged("failed to accept connection");
     // From here on nothing is to be done but to wait for room, and to serve two neighbours.
-    let (before, began) = (scene.cpu(), Instant::now());
+    let (before, began) = (scenario.cpu(), Instant::now());
     tokio::time::sleep(Duration::from_secs(size::of(4, 10))).await;
     let (spent, took) = (
-        (scene.cpu() - before).as_secs_f64(),
+        (scenario.cpu() - before).as_secs_f64(),
         began.elapsed().as_secs_f64(),
     );
     drop(held);
     assert!(spent < 0.7 * took + 0.5, "{spent} s of CPU in {took} s");
-    let lines = scene.serve.log.lock().unwrap().clone();
+    let lines = scenario.serve.log.lock().unwrap().clone();
     let lines = lines.iter().filter(|line| line["fields"] == failed).count();
     assert!(lines < 60, "{lines} lines: {failed}");
     limit(1_024);
     let figures = format!(
         "{count} connections for 20 descriptors, {spent:.1} s CPU in {took:.1} s meanwhile, {lines} lines of log"
     );
-    scene.end("flood past the descriptors", 300, &figures).await;
+    scenario
+        .end("flood past the descriptors", 300, &figures)
+        .await;
 }

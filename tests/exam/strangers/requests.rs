@@ -1,19 +1,19 @@
-//! Requests made to be misread: smuggled, mis-framed, mis-addressed.
+//! Requests that are made to be misread: smuggled, wrongly framed, wrongly addressed.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 
-use super::scene::{KEY, Scene, statuses};
+use super::scenario::{KEY, Scenario, statuses};
 use crate::size;
 use crate::support::event;
 
 const AUTH: &str = "Host: localhost\r\nAuthorization: Bearer a-key-of-the-neighbour\r\n";
 
-/// The same for a single request: it is answered when the connection ends.
+/// The same for a single request: its response is complete when the connection ends.
 const ONCE: &str =
     "Host: localhost\r\nAuthorization: Bearer a-key-of-the-neighbour\r\nConnection: close\r\n";
 
-/// A request for an event that must never be taken, hidden in the body of another.
+/// A request with an event that must never be accepted, hidden in the body of another.
 fn smuggled() -> String {
     let event = event(1, "START").replace("job 1", "smuggled");
     format!(
@@ -24,7 +24,7 @@ fn smuggled() -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_request_is_hidden_in_another() {
-    let scene = Scene::set(&[]).await;
+    let scenario = Scenario::start(&[]).await;
     let inner = smuggled();
     let length = inner.len();
     let post = |headers: &str, body: &str| {
@@ -179,7 +179,7 @@ async fn no_request_is_hidden_in_another() {
     ];
     let mut told = Vec::new();
     for (name, shape) in &shapes {
-        let answer = scene.raw(shape.as_bytes()).await;
+        let answer = scenario.raw(shape.as_bytes()).await;
         let statuses = statuses(&answer);
         assert!(!statuses.contains(&200), "{name}: {answer}");
         told.push(format!("{name} {statuses:?}"));
@@ -189,19 +189,19 @@ async fn no_request_is_hidden_in_another() {
     let whole = event(2, "START");
     let honest = post(&format!("Content-Length: {}\r\n", whole.len()), &whole);
     assert_eq!(
-        statuses(&scene.answers(honest.repeat(3).as_bytes(), 3).await),
+        statuses(&scenario.answers(honest.repeat(3).as_bytes(), 3).await),
         [200; 3]
     );
-    let stored = everything(&scene).await;
+    let stored = everything(&scenario).await;
     assert!(!stored.contains("smuggled"));
-    scene
+    scenario
         .end("smuggling", 300, &format!("{} shapes", shapes.len()))
         .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_no_request_of_ours_is_refused() {
-    let scene = Scene::set(&[]).await;
+async fn malformed_requests_are_rejected() {
+    let scenario = Scenario::start(&[]).await;
     let get = |target: &str| format!("GET {target} HTTP/1.1\r\n{ONCE}\r\n");
     let long = "x".repeat(size::of(1 << 20, 8 << 20));
     let headers = |count: usize| {
@@ -292,7 +292,7 @@ async fn what_is_no_request_of_ours_is_refused() {
         ),
     ];
     for (name, shape, expected) in &shapes {
-        let answer = scene.raw(shape.as_bytes()).await;
+        let answer = scenario.raw(shape.as_bytes()).await;
         let found = statuses(&answer);
         assert!(
             found.len() <= 1 && found.iter().all(|status| expected.contains(status)),
@@ -303,7 +303,7 @@ async fn what_is_no_request_of_ours_is_refused() {
     // HTTP/2 is refused, however often it is asked for.
     let mut flood = JoinSet::new();
     for _ in 0..size::of(100, 5_000) {
-        let mut stream = scene.connect().await;
+        let mut stream = scenario.connect().await;
         flood.spawn(async move {
             let _ = stream.write_all(h2.as_bytes()).await;
             let mut answer = Vec::new();
@@ -313,15 +313,15 @@ async fn what_is_no_request_of_ours_is_refused() {
     }
     let answers = flood.join_all().await;
     assert!(answers.iter().all(|length| *length < 1_000));
-    scene
+    scenario
         .end("odd requests", 300, &format!("{} shapes", shapes.len()))
         .await;
 }
 
 /// The store, as text.
-async fn everything(scene: &Scene) -> String {
-    let url = format!("{}/api/v1/events/lineage?limit=1000", scene.serve.url);
-    let answer = scene
+async fn everything(scenario: &Scenario) -> String {
+    let url = format!("{}/api/v1/events/lineage?limit=1000", scenario.serve.url);
+    let answer = scenario
         .serve
         .http
         .get(url)

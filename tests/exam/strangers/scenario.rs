@@ -1,4 +1,4 @@
-//! A proxy, an ordinary client that must not notice anything, and raw connections for the stranger.
+//! A proxy, ordinary clients that must not notice anything, and raw connections for the hostile client.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,24 +15,25 @@ use crate::support::{Serve, event};
 
 pub(super) const KEY: &str = "a-key-of-the-neighbour";
 
+/// Held by the case that runs.
 static TURN: Mutex<()> = Mutex::const_new(());
 
-pub(super) struct Scene {
+pub(super) struct Scenario {
     pub(super) serve: Serve,
     pub(super) address: SocketAddr,
     neighbours: Vec<JoinHandle<()>>,
-    seen: Arc<Seen>,
-    /// Whether the neighbour's connection may be closed between two events, upon which it sends again, as clients do.
-    pub(super) may_resend: bool,
+    seen: Arc<Observations>,
+    /// Whether the neighbour's connection may be closed between two events; it then sends again, as clients do.
+    pub(super) allows_resend: bool,
     before: Duration,
     began: Instant,
     _folder: tempfile::TempDir,
     _turn: MutexGuard<'static, ()>,
 }
 
-/// What the neighbours saw.
+/// What the neighbours observed.
 #[derive(Default)]
-struct Seen {
+struct Observations {
     over: AtomicBool,
     accepted: AtomicU32,
     healthy: AtomicU32,
@@ -40,9 +41,9 @@ struct Seen {
     resent: AtomicU32,
 }
 
-impl Scene {
-    /// A proxy with those settings, and its neighbours.
-    pub(super) async fn set(settings: &[(&str, &str)]) -> Scene {
+impl Scenario {
+    /// Starts a proxy with these settings, and its neighbours.
+    pub(super) async fn start(settings: &[(&str, &str)]) -> Scenario {
         let turn = TURN.lock().await;
         let folder = tempfile::tempdir().unwrap();
         let both = format!(r#"{{"neighbour": {{"key": "{KEY}", "roles": ["send", "read"]}}}}"#);
@@ -50,13 +51,13 @@ impl Scene {
         let settings: Vec<_> = settings.iter().copied().chain([keys]).collect();
         let serve = Serve::start(folder.path(), &settings);
         let address = serve.url.trim_start_matches("http://").parse().unwrap();
-        let seen = Arc::new(Seen::default());
+        let seen = Arc::new(Observations::default());
         let neighbours = vec![
             tokio::spawn(post(serve.url.clone(), seen.clone())),
-            tokio::spawn(ask(serve.url.clone(), seen.clone())),
+            tokio::spawn(probe(serve.url.clone(), seen.clone())),
         ];
-        Scene {
-            may_resend: false,
+        Scenario {
+            allows_resend: false,
             before: cpu(&serve),
             began: Instant::now(),
             serve,
@@ -68,16 +69,16 @@ impl Scene {
         }
     }
 
-    /// The neighbours noticed nothing, all their events are in the store, memory stayed below `most` MB, and the log has
-    /// nothing of what was sent.
-    pub(super) async fn end(self, case: &str, most: u64, figures: &str) {
+    /// Checks that the neighbours noticed nothing, that all their events are in the store, that memory stayed below `max_mb`,
+    /// and that the log contains nothing of what was sent.
+    pub(super) async fn end(self, case: &str, max_mb: u64, figures: &str) {
         self.seen.over.store(true, Ordering::Relaxed);
         for neighbour in self.neighbours {
             neighbour.await.unwrap();
         }
         let resent = self.seen.resent.load(Ordering::Relaxed);
         assert!(
-            resent == 0 || self.may_resend,
+            resent == 0 || self.allows_resend,
             "{case}: {resent} sent again"
         );
         let accepted = self.seen.accepted.load(Ordering::Relaxed);
@@ -105,10 +106,10 @@ impl Scene {
                 "{figures} | peak {peak} MB | neighbours: {accepted} events, {healthy} /healthz, all 200, {resent} sent again, slowest {slowest} ms | CPU {cpu:.1} s in {wall:.1} s"
             ),
         );
-        assert!(peak < most, "{case}: {peak} MB");
+        assert!(peak < max_mb, "{case}: {peak} MB");
         for line in self.serve.log.lock().unwrap().iter() {
             let mut line = line.clone();
-            // The line of a refused event names its producer; nothing else of the event may be in it.
+            // The line of a rejected event names its producer; nothing else of the event may be in it.
             if let Some(fields) = line["fields"].as_object_mut() {
                 fields.remove("producer");
             }
@@ -125,12 +126,12 @@ impl Scene {
         TcpStream::connect(self.address).await.unwrap()
     }
 
-    /// What is answered to these bytes: all until the connection is closed, or silent for a second.
+    /// Sends these bytes and returns all that is received until the connection is closed, or silent for a second.
     pub(super) async fn raw(&self, bytes: &[u8]) -> String {
         self.read(bytes, Duration::from_secs(1), usize::MAX).await
     }
 
-    /// What is answered to these bytes, with so many statuses in it, however slowly they come.
+    /// Sends these bytes and returns what is received until it contains `count` responses, however slowly they come.
     pub(super) async fn answers(&self, bytes: &[u8], count: usize) -> String {
         self.read(bytes, Duration::from_secs(30), count).await
     }
@@ -152,19 +153,19 @@ impl Scene {
         text
     }
 
-    /// CPU time of the proxy so far.
+    /// The CPU time of the proxy so far.
     pub(super) fn cpu(&self) -> Duration {
         cpu(&self.serve)
     }
 
-    /// Descriptors that the proxy has open.
+    /// The number of open file descriptors of the proxy.
     pub(super) fn descriptors(&self) -> usize {
         let folder = format!("/proc/{}/fd", self.serve.id());
         std::fs::read_dir(folder).unwrap().count()
     }
 }
 
-/// The statuses in an answer, one a response.
+/// The statuses of the responses in a text.
 pub(super) fn statuses(answer: &str) -> Vec<u16> {
     answer
         .match_indices("HTTP/1.1 ")
@@ -172,12 +173,12 @@ pub(super) fn statuses(answer: &str) -> Vec<u16> {
         .collect()
 }
 
-/// How long a client waits; on a slow machine that does other things too, longer.
+/// How long a client waits: longer on a slow machine with other tests.
 fn patience() -> Duration {
     Duration::from_secs(size::of(30, 5))
 }
 
-async fn post(url: String, seen: Arc<Seen>) {
+async fn post(url: String, seen: Arc<Observations>) {
     let http = reqwest::Client::builder()
         .timeout(patience())
         .build()
@@ -209,8 +210,8 @@ async fn post(url: String, seen: Arc<Seen>) {
     }
 }
 
-/// A new connection each time, as orchestrators do.
-async fn ask(url: String, seen: Arc<Seen>) {
+/// Requests `/healthz` on a new connection each time, as orchestrators do.
+async fn probe(url: String, seen: Arc<Observations>) {
     let http = reqwest::Client::builder()
         .timeout(patience())
         .pool_max_idle_per_host(0)
@@ -226,7 +227,7 @@ async fn ask(url: String, seen: Arc<Seen>) {
     }
 }
 
-impl Seen {
+impl Observations {
     fn took(&self, since: Instant) {
         let took = u64::try_from(since.elapsed().as_micros()).unwrap();
         self.slowest_us.fetch_max(took, Ordering::Relaxed);
