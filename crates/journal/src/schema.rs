@@ -2,7 +2,7 @@
 //!
 //! The version is SQLite's `user_version`. Called whenever a database is opened or created to write.
 
-use rusqlite::{Connection, ffi};
+use rusqlite::{Connection, ErrorCode, ffi};
 
 /// The tables of a database.
 ///
@@ -36,6 +36,10 @@ impl Schema {
         let is_new = number("SELECT count(*) FROM sqlite_schema")? == 0;
         let found = number("PRAGMA user_version")?;
         let present = i64::try_from(self.migrations.len()).unwrap_or(i64::MAX);
+        // No version of ours: the header is damaged.
+        if !(0..=MAX_VERSION).contains(&found) {
+            return Err(corrupt(format!("the schema has version {found}")));
+        }
         if found > present {
             let why = format!(
                 "written by a newer lineage-proxy: it has version {found}, this one knows {present}"
@@ -46,9 +50,14 @@ impl Schema {
         let applied = usize::try_from(found).unwrap_or(0);
         if !is_new {
             let missing = self.migrations.iter().skip(applied);
+            // The tables are not those of the version that the file claims to have.
+            let failed = |error: rusqlite::Error| match error.sqlite_error_code() {
+                Some(ErrorCode::Unknown) => corrupt(error.to_string()),
+                _ => error,
+            };
             missing
                 .into_iter()
-                .try_for_each(|it| connection.execute_batch(it))?;
+                .try_for_each(|it| connection.execute_batch(it).map_err(failed))?;
         }
         connection.execute_batch(self.tables)?;
         if found != present {
@@ -56,6 +65,14 @@ impl Schema {
         }
         Ok(())
     }
+}
+
+/// More versions than there will ever be. A header that claims more is damaged.
+const MAX_VERSION: i64 = 1_000;
+
+/// The error that makes the file be repaired: rows are copied by their columns' order, whatever the version was.
+fn corrupt(why: String) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(why))
 }
 
 #[cfg(test)]
@@ -87,6 +104,19 @@ mod tests {
             .query_row("SELECT new FROM t", [], |row| row.get(0))
             .unwrap();
         assert_eq!(kept, "kept");
+    }
+
+    #[test]
+    fn a_version_that_cannot_be_is_damage() {
+        for version in [-1, 0, 1 << 24] {
+            let database = Connection::open_in_memory().unwrap();
+            SECOND.apply(&database).unwrap();
+            database
+                .pragma_update(None, "user_version", version)
+                .unwrap();
+            let error = SECOND.apply(&database).unwrap_err();
+            assert!(crate::repair::is_damage(&error), "{version}: {error}");
+        }
     }
 
     #[test]
