@@ -39,6 +39,7 @@ use targets::{Delivery, Failure, Scope, Target};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
+use tracing::error;
 
 use crate::config;
 use crate::lookup::Lookups;
@@ -380,7 +381,10 @@ impl Pipeline {
             .filter_map(Settled::take_outcome)
             .collect();
         for observer in &self.observers {
-            observer.observe(&outcomes);
+            // The records are settled: a panic of an observer must not settle them again.
+            if isolate(|| observer.observe(&outcomes)).is_err() {
+                error!("observer panicked; its outcomes are not reported");
+            }
         }
     }
 

@@ -148,7 +148,9 @@ impl Adapter {
             .map(|part| (&part.pending.event, &part.transformed))
             .collect();
         let limit = self.capabilities.max_event_bytes;
-        let merged = rules.merge_run(&events, self.target.as_str(), limit);
+        // After a panic in merging the events go as they are.
+        let merged = isolate(|| rules.merge_run(&events, self.target.as_str(), limit));
+        let merged = merged.unwrap_or_default();
         let mut parts: Vec<Option<Part>> = parts.into_iter().map(Some).collect();
         let mut outbound = VecDeque::new();
         for merged in merged {

@@ -14,6 +14,7 @@ use transform::{RuleSet, RunBuffer};
 
 use super::MARGIN;
 use super::outcome::Pending;
+use super::panics::isolate;
 use super::retry::keeps_order;
 use crate::queue::Record;
 
@@ -200,8 +201,10 @@ impl Buffered {
         };
         let ends = event_type.is_some_and(EventType::ends);
         let run = OrderingKey::from(&event.event);
+        // A panic must not reach the lock on the buffer, which holds the events of others.
+        let coalesces = isolate(|| rules.coalesces(&event.event, target).is_some());
         // An event that failed often is not merged again; one that may not be merged must not overtake its run.
-        if !keeps_order(event.attempts()) || rules.coalesces(&event.event, target).is_none() {
+        if !keeps_order(event.attempts()) || !coalesces.unwrap_or(false) {
             self.runs.release(&run, now);
             return Some(event);
         }

@@ -105,7 +105,10 @@ impl RetryPolicy {
     pub(super) fn after_panic(self, id: &str, attempts: u32, alone: bool) -> Settlement {
         match alone && attempts >= self.max_attempts {
             true => Settlement::DeadLetter(format!("{}: {BUG}", Reason::Bug.name())),
-            false => Settlement::Retry(backoff(id, attempts)),
+            // Alone it is the cause, so it backs off. Of a shared batch nearly all are not: they return together, so that
+            // they keep their order, and soon, so that those that were delivered are still known.
+            false if alone => Settlement::Retry(backoff(id, attempts)),
+            false => Settlement::Retry(Duration::ZERO),
         }
     }
 

@@ -126,6 +126,10 @@ impl Worker {
         let deadline = Instant::now() + time;
         drop(permit.split(permit.num_permits().saturating_sub(records.len())));
         for records in self.suspects.separate(records) {
+            // Suspects are a batch each: without the bound they would share no limit on memory.
+            while self.running.len() >= BATCHES {
+                let _ = self.running.join_next().await;
+            }
             let (admitted, is_admitted) = oneshot::channel();
             let share = permit.split(records.len().min(permit.num_permits()));
             let batch = Batch {
