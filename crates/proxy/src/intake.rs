@@ -8,6 +8,7 @@ mod cpu_pool;
 mod memory;
 mod validate;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -115,9 +116,10 @@ impl Intake {
         Metric::Received.add([], count as u64);
         let size = events.iter().map(|event| event.0.len()).sum();
         let level = self.level;
-        let validated = self.pool.run(size, move || validate_all(events, level));
-        let candidates = match validated.await {
-            Ok(candidates) => candidates,
+        // The reservation goes along: the work may outlive its caller.
+        let validated = (self.pool).run(size, move || (validate_all(events, level), memory));
+        let (candidates, memory) = match validated.await {
+            Ok(validated) => validated,
             Err(interrupted) => {
                 return vec![Err(Rejected::unavailable(&interrupted.to_string())); count];
             }
@@ -146,12 +148,18 @@ impl Intake {
 
 fn validate_all(events: Vec<RawEvent>, level: Level) -> Vec<Result<Candidate, Rejected>> {
     let mut left = MAX_FINDINGS;
-    let validate = |event: RawEvent| match validate::validate(&event.0, level) {
-        Ok(valid) => Ok(Candidate {
+    // A panic is a bug of ours on one event: the others of the request are queued.
+    let validate =
+        |event: &RawEvent| catch_unwind(AssertUnwindSafe(|| validate::validate(&event.0, level)));
+    let validate = |event: RawEvent| match validate(&event) {
+        Err(_panic) => Err(Rejected::unavailable(
+            "a bug in the validation of the event",
+        )),
+        Ok(Ok(valid)) => Ok(Candidate {
             id: uuid::Uuid::now_v7().to_string(),
             valid,
         }),
-        Err(mut rejected) => {
+        Ok(Err(mut rejected)) => {
             if let RejectionReason::Invalid { findings, .. } = &mut rejected.reason {
                 findings.truncate(left);
                 left -= findings.len();

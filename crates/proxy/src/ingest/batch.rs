@@ -29,8 +29,10 @@ type Answers = Vec<Result<Accepted, intake::Rejected>>;
 async fn accept(inner: &Inner, request: Request) -> Result<Answers, Rejection> {
     let origin = origin(&request);
     let (bytes, memory) = body::read(request, &inner.limits).await?;
-    let split = inner.pool.run(bytes.len(), move || split(&bytes));
-    let events = split.await?.map_err(reject_array)?;
+    // The reservation goes along: the work may outlive its caller.
+    let split = (inner.pool).run(bytes.len(), move || (split(&bytes), memory));
+    let (events, memory) = split.await?;
+    let events = events.map_err(reject_array)?;
     Ok(inner.intake.accept(events, &origin, memory).await)
 }
 

@@ -28,9 +28,12 @@ async fn validate(inner: &Inner, request: Request) -> Result<Value, Rejection> {
             return Err(Rejection::InvalidQuery(why));
         }
     };
-    let (bytes, _memory) = body::read(request, &inner.limits).await?;
-    let verdicts = inner.pool.run(bytes.len(), move || verdicts(&bytes, level));
-    verdicts.await?
+    let (bytes, memory) = body::read(request, &inner.limits).await?;
+    // The reservation goes along: the work may outlive its caller.
+    let size = bytes.len();
+    let work = move || (verdicts(&bytes, level), memory);
+    let (verdicts, _memory) = inner.pool.run(size, work).await?;
+    verdicts
 }
 
 /// A verdict on one event, or an array of verdicts on an array.
