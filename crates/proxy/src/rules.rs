@@ -104,7 +104,8 @@ pub struct RuleOptions {
     pub transforms: Transforms,
     /// The longest window of `coalesce`; `None` where events are not held between batches.
     pub max_window: Option<Duration>,
-    /// The name of the target; rules may also name a kind of target, so that one file serves several configurations.
+    /// The name of the target. Rules may name the kinds of target besides, so that one file serves several configurations;
+    /// but where the target has a name of its own, a rule that names a kind would never apply.
     pub target: Option<TargetName>,
     /// The rules that the target needs: they follow those of the file.
     pub builtins: Builtins,
@@ -113,10 +114,11 @@ pub struct RuleOptions {
 impl RuleOptions {
     /// The names that `when: target` may contain.
     fn target_names(&self) -> Vec<String> {
-        let kinds = Kind::ALL.map(|kind| kind.name().to_owned()).into_iter();
-        let own = self.target.iter().map(TargetName::to_string);
-        let own = own.filter(|own| Kind::ALL.iter().all(|kind| kind.name() != own));
-        own.chain(kinds).collect()
+        let kinds = Kind::ALL.map(|kind| kind.name().to_owned());
+        match &self.target {
+            Some(own) if !kinds.contains(&own.to_string()) => vec![own.to_string()],
+            Some(_) | None => kinds.to_vec(),
+        }
     }
 }
 
