@@ -170,6 +170,13 @@ impl Journal {
         }
     }
 
+    /// Returns a future that completes when the last clone is dropped and the writer has closed the file. It does not keep
+    /// the database open itself.
+    pub fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut state = self.state.clone();
+        async move { while state.changed().await.is_ok() {} }
+    }
+
     /// Whether the database has failed for good. Its rows may still be being saved: see [`Journal::failed`].
     pub fn has_failed(&self) -> bool {
         !matches!(&*self.state.borrow(), State::Open)

@@ -246,6 +246,18 @@ impl Served {
         if tokio::time::timeout(SAVE, self.saved()).await.is_err() {
             error!("storage failed, and what only open files hold could not be saved in time");
         }
+        // Whoever removes the data folder next must not find it in use.
+        let store = (self.pipeline.as_ref()).and_then(|pipeline| pipeline.target.store());
+        let store = store.map(Store::closed);
+        let queue = self.queue.closed();
+        drop((self.tasks, self.queue, self.pipeline));
+        let closed = async {
+            queue.await;
+            if let Some(store) = store {
+                store.await;
+            }
+        };
+        let _ = tokio::time::timeout(VERIFY, closed).await;
         info!("stopped");
     }
 }

@@ -118,6 +118,11 @@ impl Embedded {
         self.journal.failed().await
     }
 
+    /// See [`Journal::closed`].
+    pub(crate) fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.journal.closed()
+    }
+
     /// Whether the queue has failed for good.
     pub(super) fn has_failed(&self) -> bool {
         self.journal.has_failed()

@@ -227,6 +227,19 @@ impl Queue {
         }
     }
 
+    /// Returns a future that completes when the last clone is dropped and the files of the embedded queue are closed.
+    pub fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let closed = match self {
+            Queue::Embedded(queue) => Some(queue.closed()),
+            Queue::Sqs(_) => None,
+        };
+        async move {
+            if let Some(closed) = closed {
+                closed.await;
+            }
+        }
+    }
+
     /// Whether the queue has failed for good. What only its open files hold may still be being saved.
     pub fn has_failed(&self) -> bool {
         match self {

@@ -70,6 +70,11 @@ impl Store {
         self.journal.failed().await
     }
 
+    /// Returns a future that completes when the last clone is dropped and the file is closed.
+    pub fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.journal.closed()
+    }
+
     /// Whether the store has failed for good. What only its open files hold may still be being saved.
     pub fn has_failed(&self) -> bool {
         self.journal.has_failed()
