@@ -461,8 +461,9 @@ rules:
         .find(|line| line["outcome"] == "dead_lettered")
         .unwrap();
     assert_eq!(dead["job.name"], "job 2");
+    assert_eq!(dead["reason"], "rule");
     assert!(
-        dead["reason"]
+        dead["error"]
             .as_str()
             .unwrap()
             .starts_with("rule: \"grows\" failed: "),

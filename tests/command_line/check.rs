@@ -48,7 +48,7 @@ fn cases() -> Vec<Case> {
             "rules wrong",
             "rules: {file: rules.yaml}",
             "rules: [{name: a, drop: maybe}]",
-            Some("rules.yaml:1:25: rule \"a\": expected drop: true"),
+            Some("rules.yaml:1:25: rule \"a\": expected true"),
         ),
         case("key", KEY, hash, None),
         case(

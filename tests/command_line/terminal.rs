@@ -203,7 +203,7 @@ fn a_demo_that_is_interrupted_leaves_nothing_behind_however_early() {
 fn help_begins_with_what_it_is_and_fits_eighty_columns() {
     let (_, out, _) = run(&["--help"], &[]);
     assert!(
-        out.starts_with("Takes OpenLineage events over HTTP"),
+        out.starts_with("Accepts OpenLineage events over HTTP"),
         "{out}"
     );
     let commands: [&[&str]; 14] = [

@@ -197,7 +197,7 @@ fn put(line: &Line, rows: &[(Sql, Sql, Sql)]) {
         .unwrap();
     let transaction = queue.transaction().unwrap();
     for (id, body, count) in rows {
-        let sql = "INSERT INTO messages (id, body, received_at, visible_at, receives) VALUES (?1, ?2, ?3, 0, ?3)";
+        let sql = "INSERT INTO messages (id, body, received_at, visible_at, attempts) VALUES (?1, ?2, ?3, 0, ?3)";
         transaction
             .execute(sql, rusqlite::params![id, body, count])
             .unwrap();
