@@ -23,8 +23,8 @@ def values(instruction):
 
 
 def context(folder):
-    """Copies the files that .containerignore leaves in the build's context; the last pattern that matches decides."""
-    patterns = [line for line in (ROOT / ".containerignore").read_text().splitlines() if line and line[0] != "#"]
+    """Copies the files that .dockerignore leaves in the build's context; the last pattern that matches decides."""
+    patterns = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and line[0] != "#"]
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in listed.splitlines():
         path = pathlib.PurePosixPath(name)

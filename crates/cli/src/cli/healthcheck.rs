@@ -8,21 +8,29 @@ use reqwest::Url;
 
 use super::{FINE, no, print};
 
-/// How long a proxy may take to respond. Its own look at the queue ends sooner.
-const TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a proxy may take to respond: longer than SQS may take to answer it.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Which proxy.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The URL of the proxy; `readyz` is added to its path.
+    /// The URL of the proxy; `readyz` or `healthz` is added to its path.
     #[arg(long, default_value = "http://127.0.0.1:5000")]
     url: Url,
+    /// Ask only whether the proxy runs, not whether it can queue events: what restarts it must not do so while its disk is
+    /// full or SQS is away.
+    #[arg(long)]
+    live: bool,
 }
 
-/// Prints `ready` and ends with 0, or prints why it is not and ends with 1.
+/// Prints `ready` or `alive` and ends with 0, or prints why it is not and ends with 1.
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let mut url = arguments.url;
-    let path = format!("{}/readyz", url.path().trim_end_matches('/'));
+    let (route, state) = match arguments.live {
+        true => ("healthz", "alive"),
+        false => ("readyz", "ready"),
+    };
+    let path = format!("{}/{route}", url.path().trim_end_matches('/'));
     url.set_path(&path);
     let client = reqwest::Client::builder()
         .timeout(TIMEOUT)
@@ -30,7 +38,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         .build()?;
     let problem = match client.get(url).send().await {
         Ok(response) if response.status().is_success() => {
-            print("ready")?;
+            print(state)?;
             return Ok(FINE);
         }
         Ok(response) => response.status().to_string(),
@@ -38,6 +46,6 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Err(error) if error.is_timeout() => "no response in time".to_owned(),
         Err(error) => error.without_url().to_string(),
     };
-    print(format_args!("not ready: {problem}"))?;
+    print(format_args!("not {state}: {problem}"))?;
     Ok(no())
 }
