@@ -51,9 +51,12 @@ impl Schema {
         if !is_new {
             let missing = self.migrations.iter().skip(applied);
             // The tables are not those of the version that the file claims to have.
-            let failed = |error: rusqlite::Error| match error.sqlite_error_code() {
-                Some(ErrorCode::Unknown) => corrupt(error.to_string()),
-                _ => error,
+            let failed = |error: rusqlite::Error| {
+                let is_statement = matches!(error, rusqlite::Error::SqlInputError { .. });
+                match is_statement || error.sqlite_error_code() == Some(ErrorCode::Unknown) {
+                    true => corrupt(error.to_string()),
+                    false => error,
+                }
             };
             missing
                 .into_iter()
