@@ -146,17 +146,17 @@ fn invalid() -> Vec<(&'static str, Sql, &'static str)> {
     let text = |text: &str| Sql::Text(text.to_owned());
     vec![
         ("array", Sql::Text(format!("[{good}]")), "invalid:"),
-        ("gzip", Sql::Blob(gzip.finish().unwrap()), "no UTF-8"),
+        ("gzip", Sql::Blob(gzip.finish().unwrap()), "not UTF-8"),
         ("malformed", text(&good[..good.len() / 2]), "invalid:"),
         ("empty", text(""), "invalid:"),
         ("blank", text(" \n "), "invalid:"),
-        ("latin-1", Sql::Blob(latin), "no UTF-8"),
+        ("latin-1", Sql::Blob(latin), "not UTF-8"),
         ("UTF-16", utf16(&[]), "invalid:"),
-        ("UTF-16 with a mark", utf16(&[0xff, 0xfe]), "no UTF-8"),
+        ("UTF-16 with a mark", utf16(&[0xff, 0xfe]), "not UTF-8"),
         (
             "a surrogate in bytes",
             Sql::Blob(b"{\"a\":\"\xed\xa0\x80\"}".to_vec()),
-            "no UTF-8",
+            "not UTF-8",
         ),
         ("deep", Sql::Text("[".repeat(200_000)), "invalid:"),
         (

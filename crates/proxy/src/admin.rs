@@ -1,6 +1,6 @@
 //! The administrative routes: alive, able to queue, metrics, and delivered events read back.
 //!
-//! `serve` has all of them; the ingest function has [`health`] only. What can be read is answered only to callers that name
+//! `serve` has all of them; the ingest function has `health` only. What can be read is answered only to callers that name
 //! the proxy by one of its own names ([`Hosts`]), with keys too.
 
 mod hosts;

@@ -1,6 +1,6 @@
 //! What the HTTP routers share: keys, rejections and their log, paths, queries.
 //!
-//! `ingest` has the routes that accept events, `admin` those that operate and read. [`app`] makes one service of such
+//! `ingest` has the routes that accept events, `admin` those that operate and read. `app` makes one service of such
 //! routes: for `serve` of both, for the ingest function of those that it needs.
 
 pub mod auth;

@@ -28,7 +28,7 @@
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 //!
-//! Every value can be written as one text, since that is all that a flag and an environment variable hold. [`list`] returns
+//! Every value can be written as one text, since that is all that a flag and an environment variable hold. [`list()`] returns
 //! the settings of such a struct, from which documentation and checks are made. Which settings there are and where their
 //! values come from is decided elsewhere (`proxy::config`). Pure: reads no environment and no file.
 

@@ -29,7 +29,7 @@ use crate::rules::{Context, Glob, OnFailure, Reader};
 ))]
 pub(in crate::action) struct RedactSettings {
     /// Strings, numbers and comments of SQL become '?': in the sql facet, in SQL source code, and in statements that
-    /// other strings quote. What dialects read differently becomes '[redacted]'.
+    /// other strings quote. What dialects read differently becomes `[redacted]`.
     sql_literals: Given<bool>,
     /// Users and passwords of URLs, values of settings, options and clauses that are named like secrets, passwords of
     /// command lines, and keys and tokens of a known form, in any string.
