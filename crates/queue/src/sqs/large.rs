@@ -21,12 +21,9 @@ const CLASS_V1: &str = "com.amazon.sqs.javamessaging.MessageS3Pointer";
 /// Bytes of large bodies that a batch has in memory at once: as many as one event has at most (`max_decompressed_size`).
 const AT_ONCE: usize = 32_000_000;
 
-/// How long an upload may take, all retries included: with the time that SQS may take, below the ingest function's own
-/// timeout of 15 s.
-const UPLOAD: Duration = Duration::from_secs(4);
-
-/// How long a download may take, all retries included: 32 MB at 32 Mbit/s.
-const DOWNLOAD: Duration = Duration::from_secs(8);
+/// How long a transfer may take, all retries included: with the time that SQS may take, below the ingest function's own
+/// timeout of 15 s; and a bucket that hangs must leave the other events of a batch enough time to be delivered.
+const TRANSFER: Duration = Duration::from_secs(4);
 
 /// The object with the body of a large event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,8 +66,7 @@ struct Location {
 /// The bucket for large events. Bodies are deleted once their event is settled; the rest expires.
 #[derive(Debug, Clone)]
 pub(super) struct Bucket {
-    uploads: Client,
-    downloads: Client,
+    client: Client,
     name: String,
     redact: Redact,
 }
@@ -78,8 +74,7 @@ pub(super) struct Bucket {
 impl Bucket {
     pub(super) fn new(aws: &Aws, name: String, redact: Redact) -> Bucket {
         Bucket {
-            uploads: aws.client().timeout(UPLOAD).max_bytes(AT_ONCE),
-            downloads: aws.client().timeout(DOWNLOAD).max_bytes(AT_ONCE),
+            client: aws.client().timeout(TRANSFER).max_bytes(AT_ONCE),
             name,
             redact,
         }
@@ -98,7 +93,7 @@ impl Bucket {
             content_type: "application/json",
             body: body.into(),
         };
-        match self.uploads.send(&put).await {
+        match self.client.send(&put).await {
             Ok(()) => Ok(pointer),
             Err(error) => Err(summarize(&error, self.redact)),
         }
@@ -116,24 +111,18 @@ impl Bucket {
             bucket: self.name.clone(),
             key: pointer.key.clone(),
         };
-        let body = self
-            .downloads
-            .send(&get)
-            .await
-            .map_err(|error| match error {
-                Error::Service(_) if error.is(NO_SUCH_KEY) => BodyError::Gone(format!(
-                    "the body is no longer in {object}: it was delivered before, or has expired"
-                )),
-                Error::TooLarge { .. } => {
-                    BodyError::Gone(format!("{object} has more than {AT_ONCE} bytes"))
-                }
-                Error::Service(_)
-                | Error::NoAnswer { .. }
-                | Error::NotSent { .. }
-                | Error::Unreadable { .. } => {
-                    BodyError::Unavailable(summarize(&error, self.redact))
-                }
-            })?;
+        let body = self.client.send(&get).await.map_err(|error| match error {
+            Error::Service(_) if error.is(NO_SUCH_KEY) => BodyError::Gone(format!(
+                "the body is no longer in {object}: it was delivered before, or has expired"
+            )),
+            Error::TooLarge { .. } => {
+                BodyError::Gone(format!("{object} has more than {AT_ONCE} bytes"))
+            }
+            Error::Service(_)
+            | Error::NoAnswer { .. }
+            | Error::NotSent { .. }
+            | Error::Unreadable { .. } => BodyError::Unavailable(summarize(&error, self.redact)),
+        })?;
         String::from_utf8(body.into())
             .map_err(|_| BodyError::Gone(format!("{object} is not UTF-8 text")))
     }
@@ -147,7 +136,7 @@ impl Bucket {
             bucket: self.name.clone(),
             key: pointer.key.clone(),
         };
-        let deleted = self.uploads.send(&delete).await;
+        let deleted = self.client.send(&delete).await;
         deleted.map_err(|error| summarize(&error, self.redact))
     }
 }
