@@ -35,8 +35,8 @@ SECTIONS = {
     "engines": "Scripts and modules\n\nThe same transform by hand (`floor`), as a script and as a module; what starting each costs; and how long the default\n"
     "limits allow them to run (`bounds`).",
     "coalesce": "Coalescing\n\nMerging four events of that size (in KB) into one, beside reading them.",
-    "reliability": "The reliability suite\n\nWhat `tests/exam.sh` measured: all cases of the suite at full size, on release builds, beside clients and targets on the\n"
-    "same machine. `lost` counts events that were answered with `200` and not delivered.",
+    "reliability": "The reliability suite\n\nWhat `tests/reliability.sh` measured: all cases of the suite at full size, on release builds, beside clients and targets\n"
+    "on the same machine. `lost` counts events that were answered with `200` and not delivered.",
 }
 NANOSECONDS = {"ns": 1, "µs": 1e3, "us": 1e3, "ms": 1e6, "s": 1e9}
 
@@ -104,7 +104,7 @@ def output(*command):
 def section(name):
     """Runs a benchmark and writes its section."""
     if name == "reliability":
-        text = "| case | measured |\n|---|---|\n" + output("tests/exam.sh").partition("== what was measured\n")[2]
+        text = "| case | measured |\n|---|---|\n" + output("tests/reliability.sh").partition("== what was measured\n")[2]
     else:
         text = output("cargo", "bench", "--workspace", "--bench", name)
     rows = [line for line in text.splitlines() if line.startswith("|")]

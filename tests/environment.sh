@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Virtual environments for the tests in Python, of pinned versions, kept in the user's cache by the hash of their pins.
-# Read by run.sh, exam.sh and arm64.sh, also side by side.
+# Read by run.sh, reliability.sh and arm64.sh, also side by side.
 
 cache="${PROXY_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/lineage-proxy}"
 

@@ -38,9 +38,10 @@ PROXY_TEST_SKIPPED="$(mktemp)"
 export PROXY_TEST_SKIPPED
 trap 'cat "$PROXY_TEST_SKIPPED" >&2; rm -f "$PROXY_TEST_SKIPPED"' EXIT
 
-# Property tests make the same events each time here, so that a failure is that of a change. The exam makes new ones.
+# Property tests make the same events each time here, so that a failure is that of a change. The reliability suite makes
+# new ones.
 export PROPTEST_RNG_SEED="${PROPTEST_RNG_SEED:-1}"
-# Most of the exam waits.
+# Most of the reliability suite waits.
 export RUST_TEST_THREADS="${RUST_TEST_THREADS:-4}"
 if $quick; then
     cargo test --workspace --locked

@@ -1,5 +1,5 @@
 //! `serve` as its user has it: events in over HTTP, out at the target, also one that is down. Stops, kills and power cuts
-//! are cases of the exam.
+//! are cases of the reliability suite (`tests/reliability`).
 
 #![allow(
     clippy::unwrap_used,

@@ -5,8 +5,8 @@ import socket
 
 import pytest
 
-from exam import Account
 from parts import Emulator, Serve, StandIn
+from reliability import Account
 from stack import Cloud
 
 

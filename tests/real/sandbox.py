@@ -1,4 +1,4 @@
-"""Lambda around a bootstrap, for the exam of the functions: a sandbox that invokes it, a mapping that feeds it.
+"""Lambda around a bootstrap, for the reliability suite: a sandbox that invokes it, a mapping that feeds it.
 
 The bootstraps are the real binaries. Lambda is as small and as exact as it can be: an invocation at a time and process,
 a process that is killed when its time is over, messages that are deleted only as the function's answer says. Time for

@@ -2,7 +2,7 @@
 //!
 //! Statements of every dialect with marked literals (`redaction/statements.rs`), a corpus of ordinary statements, one of
 //! secrets and one of harmless texts (`redaction/texts/`), and shapes that users met (`redaction/cases.rs`). With
-//! `PROXY_TEST_EXAM=full`, as `tests/exam.sh` sets it, a million statements. Each prints what it measured.
+//! `PROXY_TEST_RELIABILITY=full`, as `tests/reliability.sh` sets it, a million statements. Each prints what it measured.
 
 #![expect(
     clippy::disallowed_methods,
@@ -47,7 +47,7 @@ const VALUES: [&str; 6] = [
     "ZQ$1a$b",
 ];
 
-/// As with the other laws: the same statements each time where a seed is set, new ones in the exam.
+/// As with the other laws: the same statements each time where a seed is set, new ones in the reliability suite.
 fn seed() -> u64 {
     let set = std::env::var("PROPTEST_RNG_SEED").ok();
     set.and_then(|seed| seed.parse().ok())
@@ -55,15 +55,15 @@ fn seed() -> u64 {
 }
 
 fn count() -> u32 {
-    match std::env::var("PROXY_TEST_EXAM").as_deref() {
+    match std::env::var("PROXY_TEST_RELIABILITY").as_deref() {
         Ok("full") => 1_000_000,
         Ok(_) | Err(_) => 3_000,
     }
 }
 
-/// A line of the table that `tests/exam.sh` prints.
+/// A line of the table that `tests/reliability.sh` prints.
 fn measured(case: &str, figures: &str) {
-    println!("exam | {case} | {figures}");
+    println!("reliability | {case} | {figures}");
 }
 
 /// The words of a text that are no literals: letters and digits that do not begin with a digit.

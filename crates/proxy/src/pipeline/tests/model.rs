@@ -155,7 +155,7 @@ fn checked(
     reason = "the size of a test is set by the environment"
 )]
 fn whatever_fails_and_whenever_no_event_is_lost() {
-    let full = std::env::var("PROXY_TEST_EXAM").is_ok_and(|size| size == "full");
+    let full = std::env::var("PROXY_TEST_RELIABILITY").is_ok_and(|size| size == "full");
     let sizes = match full {
         true => [(Kind::Embedded, 4), (Kind::Sqs, 3)],
         false => [(Kind::Embedded, 3), (Kind::Sqs, 2)],
@@ -163,7 +163,7 @@ fn whatever_fails_and_whenever_no_event_is_lost() {
     for (kind, faults) in sizes {
         let (states, mut found) = checked(kind, faults, Mistake::None, HasDiscoveries::All);
         println!(
-            "exam | model of delivery, {kind:?} | {faults} faults at any point: {states} states, all looked at"
+            "reliability | model of delivery, {kind:?} | {faults} faults at any point: {states} states, all looked at"
         );
         found.sort_unstable();
         assert_eq!(found, POSSIBLE, "{kind:?}");

@@ -1,7 +1,7 @@
-"""What the exam of the functions needs: a queue with trouble before it, a target, payloads. Lambda: `sandbox.py`.
+"""What the reliability suite needs for the functions: a queue with trouble before it, a target, payloads. Lambda: `sandbox.py`.
 
-The queue is the emulator's. Cases have two sizes: short with all other tests, full with PROXY_TEST_EXAM=full
-(`tests/exam.sh`).
+The queue is the emulator's. Cases have two sizes: short with all other tests, full with PROXY_TEST_RELIABILITY=full
+(`tests/reliability.sh`).
 """
 
 import collections
@@ -17,7 +17,7 @@ from botocore.config import Config
 from parts import event, eventually, get
 from sandbox import Function, Mapping, Quiet, Server, record
 
-FULL = os.environ.get("PROXY_TEST_EXAM") == "full"
+FULL = os.environ.get("PROXY_TEST_RELIABILITY") == "full"
 KEY = "a-key-of-some-length"
 POINTER = json.dumps(["software.amazon.payloadoffloading.PayloadS3Pointer", {"s3BucketName": "no-bucket", "s3Key": "events/gone"}], separators=(",", ":"))
 
@@ -27,8 +27,8 @@ def size(short, full):
 
 
 def told(case, figures):
-    """A line for the table that `tests/exam.sh` prints at the end."""
-    print(f"exam | {case} | {figures}")
+    """A line for the table that `tests/reliability.sh` prints at the end."""
+    print(f"reliability | {case} | {figures}")
 
 
 class Between(Server):

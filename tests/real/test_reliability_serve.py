@@ -1,4 +1,4 @@
-"""The exam of `serve` with an SQS queue: killed, cut off from it, slower than its messages stay out of sight."""
+"""`serve` with an SQS queue: killed, cut off from it, slower than its messages stay out of sight."""
 
 import collections
 import json
@@ -6,8 +6,8 @@ import threading
 import time
 
 import pytest
-from exam import KEY, size, told, unique
 from parts import Serve, eventually, post
+from reliability import KEY, size, told, unique
 
 
 class Clients:

@@ -1,4 +1,4 @@
-"""The exam of the ingest function: never a 200 without the message in the queue, whatever the queue does or is said of it."""
+"""The ingest function: never a 200 without the message in the queue, whatever the queue does or is said of it."""
 
 import base64
 import collections
@@ -8,7 +8,7 @@ import random
 import threading
 
 import pytest
-from exam import KEY, answered, request, size, told, unique
+from reliability import KEY, answered, request, size, told, unique
 
 EVENT = json.dumps(unique(1))
 

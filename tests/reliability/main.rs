@@ -1,7 +1,7 @@
-//! The exam: what is promised about an accepted event, tried by force against the real binary.
+//! The reliability suite: tests by force, against the real binary, what is promised about an accepted event.
 //!
 //! One file a kind of trouble. Each case has two sizes: the short one is run with all other tests, the full one by
-//! `tests/exam.sh`, which also prints what each case measured. `SECURITY.md` says which promise each case holds.
+//! `tests/reliability.sh`, which also prints what each case measured. `SECURITY.md` says which promise each case holds.
 
 #![allow(
     clippy::unwrap_used,

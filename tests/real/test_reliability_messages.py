@@ -1,12 +1,12 @@
-"""The exam of the batch function, by what it is given: rubbish in the queue, foreign messages, what is no SQS event at all."""
+"""The batch function, by what it is given: rubbish in the queue, foreign messages, what is no SQS event at all."""
 
 import base64
 import collections
 import gzip
 import json
 
-from exam import FULL, POINTER, exactly_once, failures, handed, invoked, size, told, unique
 from parts import event
+from reliability import FULL, POINTER, exactly_once, failures, handed, invoked, size, told, unique
 from sandbox import record
 
 # ------------------------------------------------------- what is in the queue

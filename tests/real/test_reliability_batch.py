@@ -1,4 +1,4 @@
-"""The exam of the batch function, by what happens to it: whatever target, queue and time do, nothing is lost and nobody harmed."""
+"""The batch function, by what happens to it: whatever target, queue and time do, nothing is lost and nobody harmed."""
 
 import collections
 import json
@@ -7,8 +7,8 @@ import threading
 import time
 
 import pytest
-from exam import POINTER, exactly_once, failures, handed, invoked, size, told, unique
 from parts import event, eventually
+from reliability import POINTER, exactly_once, failures, handed, invoked, size, told, unique
 
 
 def kinds(mapping):
