@@ -183,6 +183,16 @@ impl KindConfig {
         }
     }
 
+    /// What the target accepts, as it is configured.
+    pub fn capabilities(&self) -> Capabilities {
+        match self {
+            KindConfig::DataZone(config) => datazone::capabilities(config.job_events),
+            KindConfig::Store | KindConfig::File(_) | KindConfig::OpenLineage(_) => {
+                self.kind().capabilities()
+            }
+        }
+    }
+
     /// The file outside the data folder that holds events.
     pub fn file(&self) -> Option<&Path> {
         match self {
@@ -260,15 +270,6 @@ impl Client {
             Client::File(_) => Kind::File,
             Client::OpenLineage(_) => Kind::OpenLineage,
             Client::DataZone(_) => Kind::DataZone,
-        }
-    }
-
-    pub(crate) fn capabilities(&self) -> Capabilities {
-        match self {
-            Client::DataZone(target) => target.capabilities(),
-            Client::Store(_) | Client::File(_) | Client::OpenLineage(_) => {
-                self.kind().capabilities()
-            }
         }
     }
 

@@ -33,6 +33,7 @@ use kind::Client;
 #[derive(Debug, Clone)]
 pub struct Target {
     name: TargetName,
+    capabilities: Capabilities,
     client: Client,
 }
 
@@ -91,6 +92,7 @@ impl Target {
     ) -> Result<Target, OpenError> {
         Ok(Target {
             name: config.name.clone(),
+            capabilities: config.kind.capabilities(),
             client: config.kind.open(resources).await?,
         })
     }
@@ -107,7 +109,7 @@ impl Target {
 
     /// What the target accepts, as it is configured.
     pub fn capabilities(&self) -> Capabilities {
-        self.client.capabilities()
+        self.capabilities
     }
 
     /// The store, if that is what the target is: its events can be read back.

@@ -178,7 +178,6 @@ pub(crate) struct DataZone {
     domain: String,
     rate: RateController,
     keeper: Keeper,
-    job_events: JobEvents,
 }
 
 /// What a domain accepts.
@@ -220,12 +219,7 @@ impl DataZone {
                 response: config.response,
                 own: Own::default(),
             },
-            job_events: config.job_events,
         }
-    }
-
-    pub(crate) fn capabilities(&self) -> Capabilities {
-        capabilities(self.job_events)
     }
 
     pub(crate) async fn deliver(&self, event: &Event, until: Instant) -> DeliveryReport {
