@@ -27,8 +27,7 @@ use ::transform::Transforms;
 use proxy::config::{Config, Errors, Role, Sources};
 use proxy::queue::Unavailable;
 use proxy::rules::RulesError;
-use proxy::serve::WouldNotStart;
-use proxy::setup::NotStarted;
+use proxy::topology::StartErrors;
 
 /// Accepts OpenLineage events over HTTP, queues them durably, and delivers them to Amazon DataZone, Marquez, DataHub or a file.
 #[derive(Debug, Parser)]
@@ -157,10 +156,8 @@ pub(crate) async fn run(cli: Cli, transforms: Transforms) -> ExitCode {
     };
     result.unwrap_or_else(|error| {
         eprintln!("lineage-proxy: {error:#}");
-        let status = if let Some(not_started) = error.downcast_ref::<NotStarted>() {
-            not_started.status()
-        } else if let Some(would_not) = error.downcast_ref::<WouldNotStart>() {
-            would_not.status()
+        let status = if let Some(errors) = error.downcast_ref::<StartErrors>() {
+            errors.exit_status()
         } else if error.is::<Errors>() || error.is::<RulesError>() {
             64
         } else if error.is::<Unavailable>() {

@@ -18,7 +18,8 @@ use proxy::config::{Config, Role, Sources};
 use proxy::pipeline::{MARGIN, Settled, guard};
 use proxy::queue::{Record, once};
 use proxy::rules::RuleOptions;
-use proxy::{setup, telemetry};
+use proxy::telemetry;
+use proxy::topology::{TargetPlan, open_queue};
 
 use crate::{bootstrap, metrics};
 
@@ -32,7 +33,6 @@ async fn start(transforms: Transforms) -> Result<(), Error> {
     telemetry::log_to_cloudwatch(&config.log);
     let collector = metrics::install(&config.metrics_namespace, "batch")?;
     let aws = Aws::new();
-    let queue = setup::queue(&config, &aws, None).await?.for_function();
     // No window is too long where nothing is held.
     let options = RuleOptions {
         transforms,
@@ -40,8 +40,9 @@ async fn start(transforms: Transforms) -> Result<(), Error> {
         target: Some(config.target.name.clone()),
         builtins: Builtins::default(),
     };
-    let pipeline = setup::pipeline(&config, &aws, queue, options, None).await?;
-    let pipeline = &pipeline;
+    let plan = TargetPlan::read(&config, &config.target, &aws, options).await?;
+    let queue = open_queue(&config, &aws, None).await?.for_function();
+    let pipeline = &plan.open(&config, &aws, queue, None).await?;
     let handler = service_fn(move |event: LambdaEvent<Value>| async move {
         let deadline = deadline(event.context.deadline);
         let records = records(event.payload)?;

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::process::ExitCode;
 
 use proxy::config::Errors;
-use proxy::setup::NotStarted;
+use proxy::topology::StartErrors;
 
 /// Runs a function's main on one thread's worth of runtime: a function has less than a core.
 pub fn main(start: impl Future<Output = Result<(), lambda_runtime::Error>>) -> ExitCode {
@@ -23,8 +23,8 @@ pub fn main(start: impl Future<Output = Result<(), lambda_runtime::Error>>) -> E
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("lineage-proxy: {error}");
-            let status = match error.downcast_ref::<NotStarted>() {
-                Some(not_started) => not_started.status(),
+            let status = match error.downcast_ref::<StartErrors>() {
+                Some(errors) => errors.exit_status(),
                 None if error.is::<Errors>() => 64,
                 None => 70,
             };

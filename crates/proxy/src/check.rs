@@ -4,10 +4,20 @@
 
 use std::time::{Duration, SystemTime};
 
+use aws::Aws;
 use targets::{FailedEvent, Verifier};
 use tracing::{info, warn};
 
+use crate::config::Config;
 use crate::telemetry::metric::Metric;
+use crate::topology::{StartError, StartErrors};
+
+/// Creates the verifier of the configured target.
+pub async fn verifier(config: &Config, aws: &Aws) -> Result<Verifier, StartErrors> {
+    let invalid = || StartError::Invalid("target: the check function requires datazone".to_owned());
+    let verifier = config.target.kind.verifier(aws).await;
+    Ok(verifier.ok_or_else(invalid)?)
+}
 
 /// Logs and counts the events whose processing failed in the last whole `period`. Fails if they cannot be listed.
 pub async fn count_failures(

@@ -135,6 +135,14 @@ pub struct Check {
 }
 
 impl Config {
+    /// The targets that `serve` delivers to: none where it only accepts events.
+    pub fn targets(&self) -> &[TargetConfig] {
+        match self.only {
+            Some(Part::Ingest) => &[],
+            Some(Part::Batch) | None => std::slice::from_ref(&self.target),
+        }
+    }
+
     /// Reads and validates all settings for `role`. Reports everything that is wrong with them.
     pub fn read(sources: Sources, role: Role) -> Result<Config, Errors> {
         let (raw, mut problems) = sources.read();

@@ -1,8 +1,10 @@
 //! lineage-proxy: the application.
 //!
 //! The path of an event: `ingest` receives it over HTTP, `intake` validates it and puts it into the `queue`; the `pipeline`
-//! takes it out, transforms it and delivers it to its target. `admin` has the routes that operate a `serve`. Two shells run
-//! the same code: `serve` on one machine, the bootstraps of the crate `functions` on AWS.
+//! takes it out, transforms it and delivers it to its target. `admin` has the routes that operate a `serve`.
+//!
+//! Two shells run the same code: on one machine `topology`, which opens everything and runs the parts of `serve`; on AWS the
+//! bootstraps of the crate `functions`.
 
 pub mod admin;
 pub mod aws_error;
@@ -16,7 +18,7 @@ pub mod pipeline;
 pub mod rules;
 pub mod secrets;
 pub mod serve;
-pub mod setup;
 pub mod telemetry;
+pub mod topology;
 
 pub use ::queue;

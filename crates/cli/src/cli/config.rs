@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use ::transform::Transforms;
 use clap::{Args, Subcommand};
 use proxy::config::{Config, Part, Role, Sources};
-use proxy::serve::{self, Checked};
+use proxy::topology::{self, CheckReport};
 use serde_json::json;
 
 use super::table::{Fit, Table};
@@ -80,22 +80,22 @@ pub(super) async fn check(
         .sources(environment)
         .and_then(|sources| Config::read(sources, Role::Serve));
     let checked = match config {
-        Ok(config) => match serve::check(&config, transforms).await {
-            Ok(checked) => Ok((config, checked)),
+        Ok(config) => match topology::check(&config, transforms).await {
+            Ok(report) => Ok((config, report)),
             Err(error) => {
                 let errors = error
                     .0
                     .iter()
                     .map(|error| json!({"message": error.to_string()}));
-                Err((error.status(), errors.collect(), error.into()))
+                Err((error.exit_status(), errors.collect(), error.into()))
             }
         },
         Err(errors) => Err((64, json!(errors.0), errors.into())),
     };
     match (checked, output) {
-        (Ok((config, checked)), Output::Text) => passed(&config, &checked)?,
-        (Ok((_, checked)), Output::Json) => {
-            print(json!({"valid": true, "not_checked": checked.unchecked}))?;
+        (Ok((config, report)), Output::Text) => passed(&config, &report)?,
+        (Ok((_, report)), Output::Json) => {
+            print(json!({"valid": true, "not_checked": report.unchecked}))?;
         }
         (Err((_, _, error)), Output::Text) => return Err(error),
         (Err((status, errors, _)), Output::Json) => {
@@ -106,8 +106,8 @@ pub(super) async fn check(
     Ok(FINE)
 }
 
-fn passed(config: &Config, checked: &Checked) -> anyhow::Result<()> {
-    let rules = match (checked.rules, config.only) {
+fn passed(config: &Config, report: &CheckReport) -> anyhow::Result<()> {
+    let rules = match (report.rules, config.only) {
         (_, Some(Part::Ingest)) => "no rules, which only batch applies".to_owned(),
         (None, _) => "no rules".to_owned(),
         (Some(1), _) => "1 rule".to_owned(),
@@ -115,7 +115,7 @@ fn passed(config: &Config, checked: &Checked) -> anyhow::Result<()> {
     };
     let (listen, target) = (config.listen, &config.target.name);
     print(format!("ok: listen {listen}, target {target}, {rules}"))?;
-    for what in &checked.unchecked {
+    for what in &report.unchecked {
         print(format!("not checked: {what}"))?;
     }
     Ok(())

@@ -8,6 +8,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -15,7 +16,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use ::transform::Transforms;
 
@@ -23,8 +24,9 @@ use super::table::{Fit, Table};
 use super::{FINE, Output, no, print};
 use proxy::config::{Config, Role, Sources};
 use proxy::pipeline::{Observer, Outcome, OutcomeRecord};
-use proxy::serve::ToldToStop;
-use proxy::{serve, telemetry};
+use proxy::serve::ShutdownSignal;
+use proxy::telemetry;
+use proxy::topology::Topology;
 
 /// An Airflow task that loads Redshift, dbt models on top, a Spark job: one event per line, with the quirks of each.
 const EVENTS: &str = include_str!("demo/events.jsonl");
@@ -58,7 +60,7 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     // Before anything exists that would have to be removed.
-    let mut stop = ToldToStop::listen()?;
+    let mut shutdown = ShutdownSignal::listen()?;
     let mut hangup = signal(SignalKind::hangup())?;
     let folder = Folder::new(arguments.data_dir.clone())?;
     let mut settings = Sources::default();
@@ -73,31 +75,38 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let prometheus = telemetry::install_prometheus(&[config.target.name.as_str()])
         .map_err(anyhow::Error::msg)?;
     let (sender, outcomes) = mpsc::unbounded_channel();
-    let observers: Vec<Box<dyn Observer>> = vec![Box::new(Outcomes(sender))];
+    let observers: Vec<Arc<dyn Observer>> = vec![Arc::new(Outcomes(sender))];
     let mut stopped = async || {
         tokio::select! {
-            () = stop.told() => {}
+            () = shutdown.recv() => {}
             _ = hangup.recv() => {}
         }
     };
-    let served = tokio::select! {
-        served = serve::start(&config, prometheus, observers, Transforms::new()) => served?,
+    let topology = tokio::select! {
+        built = Topology::build(config, prometheus, observers, Transforms::new()) => built?,
         () = stopped() => return Ok(no()),
     };
-    let url = format!("http://{}", served.address);
-    let shown = tokio::select! {
-        shown = show(&url, outcomes, arguments.output) => shown,
-        () = stopped() => Ok(no()),
+    let url = format!("http://{}", topology.address());
+    let (end, ended) = oneshot::channel::<()>();
+    let shutdown = async { drop(ended.await) };
+    let running = topology.run(shutdown, std::future::pending::<()>);
+    let showing = async {
+        let shown = tokio::select! {
+            shown = show(&url, outcomes, arguments.output) => shown,
+            () = stopped() => Ok(no()),
+        };
+        let is_fine = matches!(shown, Ok(status) if status == FINE);
+        if is_fine && !arguments.once {
+            eprintln!(
+                "\nThe proxy keeps serving: point a client at it with OPENLINEAGE_URL={url}; press Ctrl-C to stop."
+            );
+            eprintln!("Delivered events: {url}/api/v1/events/lineage   Metrics: {url}/metrics");
+            stopped().await;
+        }
+        drop(end);
+        (shown, is_fine)
     };
-    let is_fine = matches!(shown, Ok(status) if status == FINE);
-    if is_fine && !arguments.once {
-        eprintln!(
-            "\nThe proxy keeps serving: point a client at it with OPENLINEAGE_URL={url}; press Ctrl-C to stop."
-        );
-        eprintln!("Delivered events: {url}/api/v1/events/lineage   Metrics: {url}/metrics");
-        stopped().await;
-    }
-    served.stop().await;
+    let (_reason, (shown, is_fine)) = tokio::join!(running, showing);
     if is_fine {
         folder.keep();
     }

@@ -7,8 +7,9 @@ use clap::Args;
 
 use super::{Common, FINE, Output, config};
 use proxy::config::{Role, Sources};
-use proxy::serve::{self, Ended, ToldToReload, ToldToStop};
+use proxy::serve::{ReloadSignal, ShutdownSignal};
 use proxy::telemetry;
+use proxy::topology::{StopReason, Topology};
 
 /// `EX_TEMPFAIL` of sysexits.h: the failure is not a bug, and the next start succeeds. A supervisor that restarts on any
 /// status but that of a wrong configuration restarts on it.
@@ -28,7 +29,7 @@ pub(super) async fn run(
     transforms: Transforms,
     environment: Sources,
 ) -> anyhow::Result<ExitCode> {
-    let (mut stop, mut reload) = (ToldToStop::listen()?, ToldToReload::listen()?);
+    let (mut shutdown, mut reload) = (ShutdownSignal::listen()?, ReloadSignal::listen()?);
     if arguments.check {
         return config::check(arguments.common, transforms, environment, Output::Text).await;
     }
@@ -37,28 +38,18 @@ pub(super) async fn run(
     let prometheus = telemetry::install_prometheus(&[config.target.name.as_str()])
         .map_err(anyhow::Error::msg)?;
     // In a task of its own: a start may have to read gigabytes of a damaged file, and a stop does not wait for that.
-    let mut starting =
-        tokio::spawn(
-            async move { serve::start(&config, prometheus, Vec::new(), transforms).await },
-        );
-    let mut served = tokio::select! {
-        served = &mut starting => served??,
-        () = stop.told() => return Ok(FINE),
+    let building = Topology::build(config, prometheus, Vec::new(), transforms);
+    let mut building = tokio::spawn(building);
+    let topology = tokio::select! {
+        built = &mut building => built??,
+        () = shutdown.recv() => return Ok(FINE),
     };
-    loop {
-        let ended = tokio::select! {
-            () = stop.told() => None,
-            ended = served.ended() => Some(ended),
-            () = reload.told() => tokio::select! {
-                () = served.reload() => continue,
-                () = stop.told() => None,
-            },
-        };
-        served.stop().await;
-        return match ended {
-            None => Ok(FINE),
-            Some(Ended::Storage) => Ok(ExitCode::from(EX_TEMPFAIL)),
-            Some(Ended::Part) => Err(anyhow::Error::msg("a worker ended unexpectedly")),
-        };
+    match topology
+        .run(shutdown.recv(), async || reload.recv().await)
+        .await
+    {
+        StopReason::Requested => Ok(FINE),
+        StopReason::StorageFailed => Ok(ExitCode::from(EX_TEMPFAIL)),
+        StopReason::TaskEnded => Err(anyhow::Error::msg("a worker ended unexpectedly")),
     }
 }

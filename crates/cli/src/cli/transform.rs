@@ -20,7 +20,7 @@ use openlineage::{Event, Level};
 use proxy::config::{Config, Errors, HashKey, HashKeySource, Role, RulesSource, Sources};
 use proxy::pipeline::{Adapter, builtins};
 use proxy::rules::{RuleOptions, RulesError, read_path};
-use proxy::serve;
+use proxy::topology::rule_options;
 use targets::Kind;
 
 use super::input::LocatedEvent;
@@ -144,7 +144,7 @@ impl RuleLoader {
         };
         Ok(Located {
             path,
-            options: serve::rule_options(&config, self.transforms.clone()),
+            options: rule_options(&config, &config.target, self.transforms.clone()),
             hash_key: hash_key(&config),
         })
     }

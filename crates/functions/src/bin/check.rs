@@ -6,7 +6,7 @@ use aws::Aws;
 use functions::metrics;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use proxy::config::{Config, Role, Sources};
-use proxy::{check, setup, telemetry};
+use proxy::{check, telemetry};
 use serde_json::Value;
 
 fn main() -> std::process::ExitCode {
@@ -18,7 +18,7 @@ async fn start() -> Result<(), Error> {
     telemetry::log_to_cloudwatch(&config.log);
     let collector = metrics::install(&config.metrics_namespace, "check")?;
     let aws = Aws::new();
-    let verifier = &setup::verifier(&config, &aws).await?;
+    let verifier = &check::verifier(&config, &aws).await?;
     let period = config.check.period;
     let handler = service_fn(move |_: LambdaEvent<Value>| async move {
         let failed = check::count_failures(verifier, period, SystemTime::now()).await;

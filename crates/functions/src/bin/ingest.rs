@@ -6,9 +6,9 @@ use lambda_http::request::LambdaRequest;
 use lambda_http::tower::ServiceExt;
 use lambda_http::{Adapter, Error, LambdaEvent, Request, Service, lambda_runtime, service_fn};
 use proxy::config::{Config, Role, Sources};
-use proxy::http::Guard;
+use proxy::http::{Guard, Keys};
 use proxy::ingest::{Ingest, router};
-use proxy::{setup, telemetry};
+use proxy::{telemetry, topology};
 
 fn main() -> std::process::ExitCode {
     functions::bootstrap::main(start())
@@ -19,8 +19,8 @@ async fn start() -> Result<(), Error> {
     telemetry::log_to_cloudwatch(&config.log);
     let collector = metrics::install(&config.metrics_namespace, "ingest")?;
     let aws = Aws::new();
-    let queue = setup::queue(&config, &aws, None).await?;
-    let guard = Guard::new(setup::keys(&config, &aws));
+    let queue = topology::open_queue(&config, &aws, None).await?;
+    let guard = Guard::new(Keys::new(&config.ingest.auth, &aws));
     let ingest = Ingest::new(&config.ingest, queue.clone(), guard);
     let router = router(ingest, queue, &config.ingest.path_prefix);
     let adapter = Adapter::from(service_fn(move |request: Request| {

@@ -18,3 +18,10 @@ pub trait Observer: Send + Sync {
     /// Takes in the outcomes, in no particular order.
     fn observe(&self, outcomes: &[OutcomeRecord]);
 }
+
+/// An observer that several pipelines share.
+impl Observer for std::sync::Arc<dyn Observer> {
+    fn observe(&self, outcomes: &[OutcomeRecord]) {
+        self.as_ref().observe(outcomes);
+    }
+}

@@ -24,7 +24,7 @@ pub(super) struct Clients {
     idle: Arc<IdleList>,
 }
 
-/// One connection. Gives its place back on drop.
+/// One connection. Frees its place when it is dropped.
 pub(super) struct Client {
     idle: Arc<IdleList>,
     evicted: CancellationToken,

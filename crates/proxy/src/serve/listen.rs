@@ -50,7 +50,7 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 const ACCEPT_RETRY_AFTER_EVICTION: Duration = Duration::from_millis(1);
 
 /// Serves `router` until `stop`, on at most `max_connections` at once; then completes the requests under way.
-pub(super) async fn listen(
+pub(crate) async fn listen(
     listener: TcpListener,
     router: Router,
     max_connections: usize,

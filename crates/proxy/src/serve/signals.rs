@@ -1,25 +1,28 @@
-//! The signals that a process listens to, from when these are made: one that comes during the start counts too.
+//! The signals of a process. Each is listened to from the moment its value is created, so that one that arrives during the
+//! start counts too.
+
+use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGTERM and Ctrl-C. The first one begins a stop, which ends by itself within seconds; those after it change nothing.
+/// SIGTERM and Ctrl-C. The first one begins a stop, which ends within seconds; later ones change nothing.
 #[derive(Debug)]
-pub struct ToldToStop {
+pub struct ShutdownSignal {
     terminate: Signal,
     interrupt: Signal,
 }
 
-impl ToldToStop {
+impl ShutdownSignal {
     /// Begins to listen.
-    pub fn listen() -> anyhow::Result<ToldToStop> {
-        Ok(ToldToStop {
+    pub fn listen() -> io::Result<ShutdownSignal> {
+        Ok(ShutdownSignal {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
         })
     }
 
-    /// Comes back when one came.
-    pub async fn told(&mut self) {
+    /// Waits for the next signal.
+    pub async fn recv(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
@@ -27,18 +30,18 @@ impl ToldToStop {
     }
 }
 
-/// SIGHUP: read the rules and open the files again. Without a listener it would end the process.
+/// SIGHUP: reload the rules and reopen the files. Without a listener, it would end the process.
 #[derive(Debug)]
-pub struct ToldToReload(Signal);
+pub struct ReloadSignal(Signal);
 
-impl ToldToReload {
+impl ReloadSignal {
     /// Begins to listen.
-    pub fn listen() -> anyhow::Result<ToldToReload> {
-        Ok(ToldToReload(signal(SignalKind::hangup())?))
+    pub fn listen() -> io::Result<ReloadSignal> {
+        Ok(ReloadSignal(signal(SignalKind::hangup())?))
     }
 
-    /// Comes back when it came.
-    pub async fn told(&mut self) {
+    /// Waits for the next signal.
+    pub async fn recv(&mut self) {
         self.0.recv().await;
     }
 }

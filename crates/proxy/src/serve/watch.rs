@@ -1,5 +1,5 @@
-//! What `serve` says by the clock and not by an event: how much is queued, how long the target has been down, and what
-//! the log left out. Started by `serve.rs`.
+//! Reports by the clock and not by events: how much is queued, how long a target has been down, and what was left out of the
+//! log. Started by `topology.rs`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,37 +11,37 @@ use crate::pipeline::Pipeline;
 use crate::queue::{Depth, Queue, Unavailable};
 use crate::telemetry::metric::Metric;
 
-/// How often it is looked whether something is to be said.
+/// How often it is checked whether something is to be reported.
 const TICK: Duration = Duration::from_secs(1);
 
-/// How often the queue is looked at. Looking takes a hundredth of the time at most, however much is in it.
-const LOOK: Duration = Duration::from_secs(10);
-const SHARE: u32 = 100;
+/// How often the depth of the queue is read. Reading takes at most a hundredth of the time, however much is queued.
+const DEPTH_INTERVAL: Duration = Duration::from_secs(10);
+const DEPTH_SHARE: u32 = 100;
 
-/// Looks until `stop`. There is no batch where a proxy only takes in.
-pub(super) async fn watch(
+/// Reports until `stop`. There are no pipelines in a process that only accepts events.
+pub(crate) async fn watch(
     queue: Queue,
-    pipeline: Option<Arc<Pipeline>>,
+    pipelines: Vec<Arc<Pipeline>>,
     rejections: RejectionLog,
     stop: CancellationToken,
 ) {
     let mut next = Instant::now();
-    let (mut waiting, mut known) = (None, Known::default());
+    let (mut waiting, mut reported) = (None, ReportedGauges::default());
     loop {
         if Instant::now() >= next {
             let begun = Instant::now();
-            // A queue that does not answer holds up no stop.
+            // A queue that does not answer must not delay a stop.
             let Some(depth) = stop.run_until_cancelled(queue.depth()).await else {
                 return;
             };
             waiting = depth.as_ref().ok().map(|depth| depth.events);
-            stand(&depth, &mut known);
-            if let Some(pipeline) = &pipeline {
-                pipeline.register_rules(); // there may be others than a moment ago
+            set_gauges(&depth, &mut reported);
+            for pipeline in &pipelines {
+                pipeline.register_rules(); // they may have been reloaded
             }
-            next = Instant::now() + LOOK.max(begun.elapsed() * SHARE);
+            next = Instant::now() + DEPTH_INTERVAL.max(begun.elapsed() * DEPTH_SHARE);
         }
-        if let Some(pipeline) = &pipeline {
+        for pipeline in &pipelines {
             pipeline.watch(waiting);
         }
         rejections.log_suppressed(Instant::now());
@@ -52,15 +52,15 @@ pub(super) async fn watch(
     }
 }
 
-/// Which gauges there are: those that the queue has said once.
+/// Which optional gauges exist: those that the queue has reported once.
 #[derive(Debug, Default)]
-struct Known {
+struct ReportedGauges {
     dead_letters: bool,
     oldest: bool,
 }
 
-/// Sets the gauges of the queue. Of one that cannot be read there are no numbers: old ones would look like good ones.
-fn stand(depth: &Result<Depth, Unavailable>, known: &mut Known) {
+/// Sets the gauges of the queue. While it cannot be read they are NaN: old numbers would look like current ones.
+fn set_gauges(depth: &Result<Depth, Unavailable>, reported: &mut ReportedGauges) {
     let (events, dead_letters, oldest) = match depth {
         Ok(depth) => (
             depth.events as f64,
@@ -69,13 +69,13 @@ fn stand(depth: &Result<Depth, Unavailable>, known: &mut Known) {
         ),
         Err(_) => (f64::NAN, None, None),
     };
-    known.dead_letters |= dead_letters.is_some();
-    known.oldest |= oldest.is_some();
+    reported.dead_letters |= dead_letters.is_some();
+    reported.oldest |= oldest.is_some();
     Metric::QueueEvents.set([], events);
-    if known.dead_letters {
+    if reported.dead_letters {
         Metric::DeadLetters.set([], dead_letters.unwrap_or(f64::NAN));
     }
-    if known.oldest {
+    if reported.oldest {
         Metric::QueueOldestAge.set([], oldest.unwrap_or(f64::NAN));
     }
 }
@@ -90,9 +90,11 @@ mod tests {
     fn a_queue_that_cannot_be_read_has_no_numbers_and_no_more_gauges_than_before() {
         let recorder = PrometheusBuilder::new().build_recorder();
         let after = |depths: &[Result<Depth, Unavailable>]| {
-            let mut known = Known::default();
+            let mut reported = ReportedGauges::default();
             metrics::with_local_recorder(&recorder, || {
-                depths.iter().for_each(|depth| stand(depth, &mut known));
+                depths
+                    .iter()
+                    .for_each(|depth| set_gauges(depth, &mut reported));
             });
             recorder.handle().render()
         };
@@ -108,10 +110,10 @@ mod tests {
             dead_letters: Some(2),
             oldest_seconds: Some(30),
         };
-        let stood = after(&[Ok(depth.clone())]);
+        let read = after(&[Ok(depth.clone())]);
         assert!(
-            stood.contains("lineage_proxy_queue_oldest_age_seconds 30"),
-            "{stood}"
+            read.contains("lineage_proxy_queue_oldest_age_seconds 30"),
+            "{read}"
         );
         let lost = after(&[Ok(depth), away()]);
         for gauge in ["queue_events", "queue_oldest_age_seconds", "dead_letters"] {

@@ -1,0 +1,68 @@
+//! Why a process cannot start, and its exit status.
+
+use std::io;
+use std::io::ErrorKind;
+
+/// Why a process cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting, the rules, a file or a permission has to be corrected.
+    #[error("{0}")]
+    Invalid(String),
+    /// Another start may succeed: another process uses the port or the folder, a disk is full, a service is unavailable.
+    #[error("{0}")]
+    Temporary(String),
+}
+
+/// All errors that a start or a check has found.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct StartErrors(pub Vec<StartError>);
+
+impl StartError {
+    /// The error of a file, folder or port.
+    pub(super) fn io(place: &str, error: &io::Error) -> StartError {
+        let message = format!("{place}: {error}");
+        match error.kind() {
+            ErrorKind::AddrInUse
+            | ErrorKind::StorageFull
+            | ErrorKind::QuotaExceeded
+            | ErrorKind::ResourceBusy
+            | ErrorKind::TimedOut
+            | ErrorKind::StaleNetworkFileHandle => StartError::Temporary(message),
+            _ => StartError::Invalid(message), // it does not exist, is not permitted, or is of another kind
+        }
+    }
+
+    /// The error of a database in the data folder.
+    pub(super) fn database(what: &str, error: &journal::Error) -> StartError {
+        let message = format!("{what}: {error}");
+        match error.may_pass() {
+            true => StartError::Temporary(message),
+            false => StartError::Invalid(message),
+        }
+    }
+
+    /// The exit status of sysexits.h: `EX_USAGE`, 64, as for every invalid setting; `EX_TEMPFAIL`, 75, "the user is invited
+    /// to try again later" (<https://man.freebsd.org/cgi/man.cgi?sysexits>).
+    fn exit_status(&self) -> u8 {
+        match self {
+            StartError::Invalid(_) => 64,
+            StartError::Temporary(_) => 75,
+        }
+    }
+}
+
+impl StartErrors {
+    /// The exit status: that of the errors that have to be corrected, if there are any.
+    pub fn exit_status(&self) -> u8 {
+        let statuses = self.0.iter().map(StartError::exit_status);
+        statuses.min().unwrap_or(64)
+    }
+}
+
+impl From<StartError> for StartErrors {
+    fn from(error: StartError) -> StartErrors {
+        StartErrors(vec![error])
+    }
+}

@@ -1,0 +1,190 @@
+//! A topology that runs: supervises its tasks and its storage, reloads, and stops in order.
+//!
+//! A stop accepts no new requests, answers those under way, completes the batches in progress, and leaves the rest in the
+//! queue; then it closes the databases. Started by `topology.rs`.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{join_all, select_all};
+use targets::Store;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::pipeline::Pipeline;
+use crate::queue::Queue;
+use crate::telemetry::STOP;
+
+/// How long a stop may verify and close the files, and how long it may save what only open files contain.
+const VERIFY: Duration = Duration::from_millis(500);
+const SAVE: Duration = Duration::from_secs(5);
+
+/// Why a proxy has stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopReason {
+    /// A shutdown was requested.
+    Requested,
+    /// A task ended or panicked, which is a bug.
+    TaskEnded,
+    /// The files of the queue or the store are damaged or were removed. Everything that was accepted is where the next start
+    /// finds it.
+    StorageFailed,
+}
+
+/// What runs.
+pub(super) struct Running {
+    /// Ends all tasks.
+    pub(super) stop: CancellationToken,
+    pub(super) tasks: JoinSet<()>,
+    pub(super) queue: Queue,
+    pub(super) pipelines: Vec<Arc<Pipeline>>,
+}
+
+impl Running {
+    /// Waits for `shutdown`, or until the proxy cannot go on, and stops. Reloads whenever `reload` completes.
+    pub(super) async fn supervise(
+        mut self,
+        shutdown: impl Future<Output = ()>,
+        mut reload: impl AsyncFnMut(),
+    ) -> StopReason {
+        let mut shutdown = pin!(shutdown);
+        let reason = loop {
+            tokio::select! {
+                () = &mut shutdown => break StopReason::Requested,
+                reason = self.failed() => break reason,
+                () = reload() => tokio::select! {
+                    () = self.reload() => {}
+                    () = &mut shutdown => break StopReason::Requested,
+                },
+            }
+        };
+        self.stop().await;
+        reason
+    }
+
+    /// Waits until the proxy cannot go on.
+    async fn failed(&mut self) -> StopReason {
+        let failure = tokio::select! {
+            failure = storage_failed(&self.queue, &self.pipelines) => failure,
+            ended = self.tasks.join_next() => {
+                if let Some(Err(panic)) = ended {
+                    error!(error = %panic, "a part panicked, exiting");
+                }
+                return StopReason::TaskEnded;
+            }
+        };
+        // The other databases may have failed for the same reason.
+        let _ = self.verify().await;
+        self.saved().await;
+        error!(error = %failure, "storage failed, exiting; the next start recovers it");
+        StopReason::StorageFailed
+    }
+
+    /// Reads the rules again, reopens files that were rotated, and verifies that the databases are at their paths.
+    async fn reload(&self) {
+        let rules = self
+            .pipelines
+            .iter()
+            .map(|pipeline| pipeline.rules.reload());
+        join_all(rules).await;
+        match self.verify().await {
+            Ok(()) => info!("reloaded"),
+            Err(error) => error!(%error, "reloaded the rules, but storage has failed"),
+        }
+    }
+
+    /// Verifies that all open files are the ones at their paths. After an error, [`failed`](Self::failed) returns.
+    async fn verify(&self) -> anyhow::Result<()> {
+        let targets = self
+            .pipelines
+            .iter()
+            .map(|pipeline| pipeline.target.reopen());
+        let (targets, queue) = tokio::join!(join_all(targets), self.queue.verify());
+        targets.into_iter().collect::<Result<(), _>>()?;
+        queue?;
+        Ok(())
+    }
+
+    /// Waits until everything is saved that only the open files of failed databases contain.
+    async fn saved(&self) {
+        if self.queue.has_failed() {
+            self.queue.failed().await;
+        }
+        for store in stores(&self.pipelines).filter(|store| store.has_failed()) {
+            store.failed().await;
+        }
+    }
+
+    /// Stops everything, within the limits of time.
+    async fn stop(mut self) {
+        self.stop.cancel();
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        if timeout(STOP, ended).await.is_err() {
+            warn!("shutdown timed out; unfinished events stay queued");
+        }
+        // What is only in files without a path is lost when the process ends.
+        if timeout(VERIFY, self.verify()).await.is_err() {
+            warn!("the disk is too slow to verify that all files are in place");
+        }
+        if timeout(SAVE, self.saved()).await.is_err() {
+            error!("storage failed, and what only open files hold could not be saved in time");
+        }
+        // The data folder may be removed or used by another process as soon as this one has ended.
+        let closed: Vec<_> = stores(&self.pipelines).map(Store::closed).collect();
+        let queue = self.queue.closed();
+        drop((self.tasks, self.queue, self.pipelines));
+        let closed = async { tokio::join!(queue, join_all(closed)) };
+        let _ = timeout(VERIFY, closed).await;
+        info!("stopped");
+    }
+}
+
+/// Waits until the files of the queue or of a store have failed for good.
+async fn storage_failed(queue: &Queue, pipelines: &[Arc<Pipeline>]) -> journal::Failure {
+    let stores: Vec<_> = stores(pipelines)
+        .map(|store| Box::pin(store.failed()))
+        .collect();
+    let store = async {
+        match stores.is_empty() {
+            true => std::future::pending().await,
+            false => select_all(stores).await.0,
+        }
+    };
+    tokio::select! {
+        failure = queue.failed() => failure,
+        failure = store => failure,
+    }
+}
+
+fn stores(pipelines: &[Arc<Pipeline>]) -> impl Iterator<Item = &Store> {
+    pipelines
+        .iter()
+        .filter_map(|pipeline| pipeline.target.store())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::Embedded;
+
+    #[tokio::test]
+    async fn a_task_that_ends_by_itself_stops_the_proxy() {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(std::future::pending());
+        tasks.spawn(async { panic!("a bug") });
+        let folder = tempfile::tempdir().unwrap();
+        let queue = Embedded::own(folder.path(), Duration::from_secs(1))
+            .await
+            .unwrap();
+        let mut running = Running {
+            stop: CancellationToken::new(),
+            tasks,
+            queue: Queue::Embedded(queue),
+            pipelines: Vec::new(),
+        };
+        assert_eq!(running.failed().await, StopReason::TaskEnded);
+    }
+}

@@ -1,0 +1,194 @@
+//! One target, from its configuration to the pipeline that delivers to it, in two steps.
+//!
+//! [`TargetPlan::read`] reads its secrets and rules, and changes nothing outside the process. [`TargetPlan::open`] opens the
+//! target. Between the two, `topology.rs` reads the plans of the other targets. Also called by the batch function.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws::Aws;
+use journal::Claim;
+use settings::SecretText;
+use targets::{OpenError, Resources, Target, TargetConfig, Unchecked};
+use transform::{Builtins, Transforms};
+
+use super::{StartError, StartErrors};
+use crate::config::{Config, HashKey, HashKeySource};
+use crate::lookup::Lookups;
+use crate::pipeline::{CoalesceBuffer, Pipeline, builtins};
+use crate::queue::{Queue, QueueConfig};
+use crate::rules::{RuleOptions, RuleStore};
+use crate::secrets::{self, SecretError};
+
+/// How long a start waits for a secret.
+const SECRET_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A target that is not open yet, with its secret and its rules.
+#[derive(Debug)]
+pub struct TargetPlan {
+    config: TargetConfig,
+    secret: Option<SecretText>,
+    rules: RuleStore,
+}
+
+impl TargetPlan {
+    /// Reads the secret and the rules of a target. Reports all errors in them.
+    pub async fn read(
+        config: &Config,
+        target: &TargetConfig,
+        aws: &Aws,
+        options: RuleOptions,
+    ) -> Result<TargetPlan, StartErrors> {
+        let options = RuleOptions {
+            builtins: builtins(target.kind.capabilities(), &config.redshift),
+            ..options
+        };
+        let rules = async {
+            let hash_key = hash_key(config, aws).await?;
+            read_rules(config, hash_key, aws, options).await
+        };
+        match tokio::join!(secret(target, aws), rules) {
+            (Ok(secret), Ok(rules)) => Ok(TargetPlan {
+                config: target.clone(),
+                secret,
+                rules,
+            }),
+            (secret, rules) => {
+                let errors = [secret.err(), rules.err()].into_iter().flatten();
+                Err(StartErrors(errors.collect()))
+            }
+        }
+    }
+
+    /// Opens the target. Returns the pipeline from the queue to it.
+    pub async fn open(
+        self,
+        config: &Config,
+        aws: &Aws,
+        queue: Queue,
+        claim: Option<&Arc<Claim>>,
+    ) -> Result<Pipeline, StartErrors> {
+        let resources = Resources {
+            aws,
+            claim,
+            secret: self.secret.as_ref(),
+        };
+        let opened = Target::open(&self.config, resources).await;
+        let target = opened.map_err(|error| open_error(&self.config, error))?;
+        let lookups = match config.redshift_lookup {
+            true => Lookups::new(aws),
+            false => Lookups::disabled(),
+        };
+        Ok(Pipeline::new(config, queue, target, lookups, self.rules))
+    }
+}
+
+/// Checks the settings of a target, as far as they can be checked without opening it. Returns what is left unchecked.
+pub(super) fn check_settings(target: &TargetConfig) -> Result<Vec<Unchecked>, StartError> {
+    (target.kind.check()).map_err(|error| open_error(target, error))
+}
+
+/// What the rules of a target of `serve` may use.
+pub fn rule_options(config: &Config, target: &TargetConfig, transforms: Transforms) -> RuleOptions {
+    let visibility = config.queue.visibility_timeout();
+    RuleOptions {
+        transforms,
+        max_window: Some(CoalesceBuffer::max_window(
+            visibility,
+            receive_delay(config),
+        )),
+        target: Some(target.name.clone()),
+        builtins: Builtins::default(),
+    }
+}
+
+/// The coalesce buffer of a pipeline of `serve`.
+pub(super) fn coalesce_buffer(config: &Config) -> CoalesceBuffer {
+    match config.queue.is_fifo() {
+        // A FIFO queue delivers no further event of a run while one of its events is held back.
+        true => CoalesceBuffer::disabled(),
+        false => CoalesceBuffer::new(config.queue.visibility_timeout(), receive_delay(config)),
+    }
+}
+
+/// How long an event may have been invisible when its batch begins: SQS returns the events of a batch one after another.
+fn receive_delay(config: &Config) -> Duration {
+    match &config.queue {
+        QueueConfig::Sqs(_) => config.batch.window + Duration::from_secs(1),
+        QueueConfig::Embedded(_) => Duration::ZERO,
+    }
+}
+
+/// Reads the rules for the first time.
+pub(super) async fn read_rules(
+    config: &Config,
+    hash_key: Option<HashKey>,
+    aws: &Aws,
+    options: RuleOptions,
+) -> Result<RuleStore, StartError> {
+    let hash_key = hash_key.map(|key| key.bytes().to_vec());
+    let rules = RuleStore::open(&config.rules, hash_key, aws, options).await;
+    rules.map_err(|error| StartError::Invalid(format!("rules.file: {error}")))
+}
+
+/// The key of hashes, from the configuration or from its secret.
+async fn hash_key(config: &Config, aws: &Aws) -> Result<Option<HashKey>, StartError> {
+    match &config.rules.hash_key {
+        Some(HashKeySource::Key(key)) => Ok(Some(key.clone())),
+        Some(HashKeySource::SecretId(id)) => {
+            let setting = "rules.hash_key_secret_id";
+            let key = HashKey::new(secret_text(aws, setting, id).await?);
+            let invalid = |error| StartError::Invalid(format!("{setting}: {error}"));
+            key.map(Some).map_err(invalid)
+        }
+        None => Ok(None),
+    }
+}
+
+/// The secret that a target needs, if any.
+async fn secret(target: &TargetConfig, aws: &Aws) -> Result<Option<SecretText>, StartError> {
+    match target.kind.secret_id() {
+        Some((setting, id)) => {
+            let secret = secret_text(aws, &target.setting(setting), id).await?;
+            Ok(Some(SecretText::new(secret)))
+        }
+        None => Ok(None),
+    }
+}
+
+/// Reads a secret whose text is a key. It is read once: a new key takes effect with the next start.
+async fn secret_text(aws: &Aws, setting: &str, id: &str) -> Result<String, StartError> {
+    let text = secrets::read(aws, id, SECRET_TIMEOUT).await;
+    let text = text.map_err(|error| {
+        let message = format!("{setting}: {id}: {error}");
+        match error.is_transient() {
+            true => StartError::Temporary(message),
+            false => StartError::Invalid(message), // it does not exist, or access is denied
+        }
+    })?;
+    match text.trim() {
+        "" => {
+            let error = SecretError::NoText;
+            Err(StartError::Invalid(format!("{setting}: {id}: {error}")))
+        }
+        key => Ok(key.to_owned()),
+    }
+}
+
+fn open_error(config: &TargetConfig, error: OpenError) -> StartError {
+    match error {
+        OpenError::NoDataFolder => StartError::Invalid(format!("target: {error}")),
+        OpenError::Database(error) => StartError::database("store", &error),
+        OpenError::File {
+            setting,
+            path,
+            error,
+        } => {
+            let place = format!("{}: {}", config.setting(setting), path.display());
+            StartError::io(&place, &error)
+        }
+        OpenError::Invalid { setting, message } => {
+            StartError::Invalid(format!("{}: {message}", config.setting(setting)))
+        }
+    }
+}
