@@ -4,11 +4,12 @@
 //! many as the model's faults allow. What an answer of the target means is not modelled: the model drives the state machine of
 //! `delivery.rs`. Each law is also shown to bite, by a model with a known mistake in it.
 
+mod state;
 mod steps;
 
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
-use steps::{Action, Message, Place, State, Step};
+use state::{Action, Message, Place, State, Step};
 
 /// One event that the target takes, and one that it refuses.
 const EVENTS: [Event; 2] = [Event::Good, Event::Bad];

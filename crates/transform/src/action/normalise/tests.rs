@@ -4,6 +4,8 @@ mod cases;
 mod drivers;
 mod injective;
 mod objects;
+mod warehouses;
+mod whole_names;
 mod within;
 
 use super::*;

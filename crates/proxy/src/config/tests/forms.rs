@@ -1,0 +1,160 @@
+//! The forms of a value (lists, maps, addresses), and the setting that is suggested for an unknown one.
+
+use super::*;
+
+#[test]
+fn lists_and_maps_have_one_form_in_a_text() {
+    let (one, two) = ("0123456789abcdef", "fedcba9876543210");
+    for keys in [format!("{one},{two}"), format!("[\"{one}\", \"{two}\"]")] {
+        let config = read("", &[("LINEAGE_PROXY_AUTH_KEYS", &keys)], Role::Serve).unwrap();
+        assert_eq!(config.ingest.auth.keys.len(), 2, "{keys}");
+        let yaml = format!("auth: {{keys: '{keys}'}}");
+        assert!(read(&yaml, &[], Role::Serve).is_ok(), "{keys}");
+    }
+    for hosts in ["a=b:1,c=d", "{\"a\":\"b:1\",\"c\":\"d\"}"] {
+        let variables = [("LINEAGE_PROXY_REDSHIFT_HOSTS", hosts)];
+        let config = read("", &variables, Role::Serve).unwrap();
+        assert_eq!(config.redshift.hosts.len(), 2, "{hosts}");
+    }
+    for (variable, value, form) in [
+        ("LINEAGE_PROXY_AUTH_KEYS", format!("{one};{two}"), "a,b"),
+        ("LINEAGE_PROXY_AUTH_KEYS", format!("{one} {two}"), "a,b"),
+        (
+            "LINEAGE_PROXY_AUTH_KEYS",
+            format!("[{one}]"),
+            "[\"a\",\"b\"]",
+        ),
+        ("LINEAGE_PROXY_REDSHIFT_HOSTS", "a:b".to_owned(), "a=b,c=d"),
+        (
+            "LINEAGE_PROXY_REDSHIFT_HOSTS",
+            "{a: b}".to_owned(),
+            "{\"a\":\"b\",\"c\":\"d\"}",
+        ),
+    ] {
+        let errors = read("", &[(variable, &value)], Role::Serve).unwrap_err();
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(
+            errors[0].starts_with(&format!("environment variable {variable}: ")),
+            "{errors:?}"
+        );
+        assert!(
+            errors[0].contains(form) && !errors[0].contains(one),
+            "{errors:?}"
+        );
+    }
+    for (yaml, message) in [
+        (
+            "auth: {keys: [[a]]}",
+            "proxy.yaml:1:14: auth.keys: expected keys that are texts, found one that is not: put it in quotes",
+        ),
+        (
+            "redshift: {hosts: [a=b]}",
+            "proxy.yaml:1:19: redshift.hosts: expected a map, found a list",
+        ),
+        (
+            "batch: {size: [1]}",
+            "proxy.yaml:1:15: batch.size: expected a single value, found a list",
+        ),
+    ] {
+        assert_eq!(read(yaml, &[], Role::Serve).unwrap_err(), [message]);
+    }
+}
+
+#[test]
+fn the_nearest_setting_is_suggested_as_it_is_named_there() {
+    for (yaml, message) in [
+        ("listn: x", "listn: unknown setting (did you mean listen?)"),
+        (
+            "dataDir: x",
+            "dataDir: unknown setting (did you mean data_dir?)",
+        ),
+        (
+            "queue: {visibility: 60}",
+            "(did you mean queue.visibility_timeout?)",
+        ),
+        ("api_key: x", "(did you mean openlineage.api_key?)"),
+        (
+            "batch: 5",
+            "batch: is a section; its settings are batch.concurrency, batch.deduplication_window, batch.size, batch.window",
+        ),
+        (
+            "listen: {port: 5000}",
+            "proxy.yaml:1:9: listen: expected a single value, found a map",
+        ),
+        (
+            "queue: {foo: 1}",
+            "queue.foo: unknown setting (the settings of queue are queue.bucket, queue.dead_letter_url, queue.max_attempts, queue.url, queue.visibility_timeout)",
+        ),
+        ("quue: {url: x}", "(did you mean queue?)"),
+        ("zzz: 1", "proxy.yaml:1:1: zzz: unknown setting"),
+        ("data_dir: a\ndata-dir: b", "(did you mean data_dir?)"),
+        (
+            "batch: {size: 5}\nbatch_size: 6",
+            "proxy.yaml:2:1: batch_size: unknown setting (did you mean batch.size?)",
+        ),
+        ("a: [", "proxy.yaml:1:"),
+        (
+            "[]",
+            "proxy.yaml:1:1: expected settings by name (`listen: …`), found a list",
+        ),
+    ] {
+        let errors = read(yaml, &[], Role::Serve).unwrap_err();
+        assert!(
+            errors.len() == 1 && errors[0].contains(message),
+            "{yaml}: {errors:?}"
+        );
+    }
+    let variables = [
+        ("LINEAGE_PROXY_LISTN", "x"),
+        ("LINEAGE_PROXY_TARGET", "datzone"),
+    ];
+    let errors = read("", &variables, Role::Serve).unwrap_err();
+    let expected = [
+        "environment variable LINEAGE_PROXY_LISTN: unknown setting (did you mean LINEAGE_PROXY_LISTEN?)",
+        "environment variable LINEAGE_PROXY_TARGET: expected one of store, file, openlineage, datazone, found \"datzone\" (did you mean datazone?)",
+    ];
+    assert_eq!(errors, expected);
+}
+
+#[test]
+fn a_name_with_a_port_is_an_address_and_other_forms_are_explained() {
+    let listen = |text: &str| {
+        let variables = [
+            ("LINEAGE_PROXY_LISTEN", text),
+            ("LINEAGE_PROXY_AUTH_ALLOW_ANONYMOUS", "true"),
+        ];
+        read("", &variables, Role::Serve)
+            .map(|config| config.listen.to_string())
+            .map_err(|errors| errors.join("\n"))
+    };
+    for (text, address) in [
+        ("127.0.0.1:5000", "127.0.0.1:5000"),
+        ("localhost:5000", "127.0.0.1:5000"),
+        ("LOCALHOST:0", "127.0.0.1:0"),
+        ("[::1]:5000", "[::1]:5000"),
+        ("[::]:5000", "[::]:5000"),
+        ("[127.0.0.1]:5000", "127.0.0.1:5000"),
+    ] {
+        assert_eq!(listen(text), Ok(address.to_owned()));
+    }
+    for (text, hint) in [
+        (":5000", "0.0.0.0:5000 for all"),
+        ("*:5000", "0.0.0.0:5000 for all"),
+        ("::1:5000", "an IPv6 address needs brackets: [::1]:5000"),
+        ("5000", "localhost:5000"),
+        ("localhost", "localhost:5000"),
+        ("localhost:http", "localhost:5000"),
+        ("localhost:70000", "localhost:5000"),
+        ("http://localhost:5000", "localhost:5000"),
+        ("no-such-host.invalid:5000", "no-such-host.invalid"),
+    ] {
+        let error = listen(text).unwrap_err();
+        assert!(
+            error.contains(hint) && error.contains("found"),
+            "{text}: {error}"
+        );
+    }
+    // A name that is not this machine is as open as its address.
+    let error = read("listen: '0.0.0.0:80'", &[], Role::Serve).unwrap_err();
+    assert!(error[0].contains("--allow-anonymous"), "{error:?}");
+}

@@ -1,0 +1,109 @@
+//! Keys: names, roles and hashes, and that no error shows one.
+
+use super::*;
+
+#[test]
+fn keys_have_names_and_roles_in_the_file_and_in_the_environment() {
+    let key = "0123456789abcdef";
+    let hash = format!("sha256:{}", "ab".repeat(32));
+    let yaml = format!(
+        "auth:\n  keys:\n    airflow: {{hash: '{hash}'}}\n    grafana: {{key: {key}, roles: [metrics, read]}}"
+    );
+    let json = format!(
+        r#"{{"airflow": {{"hash": "{hash}"}}, "grafana": {{"key": "{key}", "roles": "metrics, read"}}}}"#
+    );
+    let in_environment = [("LINEAGE_PROXY_AUTH_KEYS", json.as_str())];
+    let in_file = read(&yaml, &[], Role::Serve).unwrap();
+    let in_environment = read("", &in_environment, Role::Serve).unwrap();
+    let keys = &in_file.ingest.auth.keys;
+    assert_eq!(keys, &in_environment.ingest.auth.keys);
+    assert_eq!(
+        format!("{keys:?}"),
+        "[airflow {Send}, grafana {Read, Metrics}]"
+    );
+    let wrong = [
+        (
+            "{a: {hash: short}}",
+            "auth.keys: a: hash: expected sha256: and 64 hex digits",
+        ),
+        (
+            "{a: {hash: 'sha256:00'}}",
+            "auth.keys: a: expected 64 hex digits after sha256:",
+        ),
+        ("{a: [short]}", "auth.keys: a-1: shorter than 16 characters"),
+    ];
+    for (keys, message) in wrong {
+        let errors = read(&format!("auth: {{keys: {keys}}}"), &[], Role::Serve).unwrap_err();
+        let message = format!("proxy.yaml:1:14: {message}");
+        assert!(errors[0].starts_with(&message), "{errors:?}");
+    }
+}
+
+#[test]
+fn a_key_that_is_not_a_text_is_an_error() {
+    for keys in [
+        "{a: 1234567890123456}",
+        "{a: [1234567890123456]}",
+        "{a: true}",
+        "{a: {}}",
+        "{a: {b: {}}}",
+    ] {
+        let errors = read(&format!("auth: {{keys: {keys}}}"), &[], Role::Serve).unwrap_err();
+        assert!(
+            errors[0].contains("auth.keys: expected keys that are texts"),
+            "{errors:?}"
+        );
+        assert!(!errors[0].contains("1234"), "{errors:?}");
+    }
+}
+
+#[test]
+fn a_key_has_one_name_and_a_name_has_one_key() {
+    let (one, two) = ("0123456789abcdef", "fedcba9876543210");
+    let hash = "sha256:9f9f5111f7b27a781f1f1ddde5ebc2dd2b796bfc7365c9c28b548e564176929f";
+    let error = |keys: &str| {
+        let given = read("", &[("LINEAGE_PROXY_AUTH_KEYS", keys)], Role::Serve).unwrap_err();
+        assert!(!given[0].contains(one), "{given:?}");
+        given[0].clone()
+    };
+    for (keys, message) in [
+        (
+            format!(r#"{{"a": "{one}", "b": {{"key": "{one}", "roles": ["read"]}}}}"#),
+            "b: the same key as a",
+        ),
+        (
+            format!(r#"{{"a": {{"key": "{one}"}}, "b": {{"hash": "{hash}"}}}}"#),
+            "b: the same key as a",
+        ),
+        (
+            format!(r#"{{"a": "{one}", "a": "{two}"}}"#),
+            "expected a list, or a map in JSON: a name stands in it twice",
+        ),
+        (
+            format!(r#"{{"a": {{"key": "{one}", "roles": ["send"], "roles": ["read"]}}}}"#),
+            "a name stands in it twice",
+        ),
+        (format!("airflow={one}"), "element 1 has `=` within it"),
+    ] {
+        assert!(error(&keys).contains(message), "{keys}: {}", error(&keys));
+    }
+    let list = format!("{one},{one}");
+    assert!(read("", &[("LINEAGE_PROXY_AUTH_KEYS", &list)], Role::Serve).is_ok());
+}
+
+#[test]
+fn no_error_shows_a_secret() {
+    let secret = "hunter2-hunter2";
+    for yaml in [
+        format!("openlineage: {{api_key: [{secret}]}}"),
+        format!("openlineage: {{api_key: {{a: {secret}}}}}"),
+        format!("rules: {{hash_key: {secret}}}"),
+        format!("auth: {{keys: [x, {secret}, 7]}}"),
+        format!("auth: {{keys: {{a: {{hash: {secret}}}}}}}"),
+        format!("openlineage: {{url: '{secret}'}}"),
+        format!("auth: {secret}"),
+    ] {
+        let errors = read(&yaml, &[], Role::Tool).unwrap_err();
+        assert!(!errors.join("\n").contains(secret), "{errors:?}");
+    }
+}

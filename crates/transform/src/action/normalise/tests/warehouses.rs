@@ -1,0 +1,200 @@
+//! The URLs of the drivers of data warehouses and query engines, one table a store: as producers write them, and the form
+//! of the naming page.
+
+use super::*;
+
+#[test]
+fn snowflake_is_an_account_with_database_and_schema_in_settings() {
+    each(&[
+        (
+            "snowflake://ab12345.eu-west-1/?db=SALES&schema=PUBLIC",
+            "ORDERS",
+            "snowflake://ab12345.eu-west-1",
+            "SALES.PUBLIC.ORDERS",
+        ),
+        (
+            "jdbc:snowflake://org-acc.snowflakecomputing.com/?db=SALES&warehouse=W",
+            "PUBLIC.ORDERS",
+            "snowflake://org-acc",
+            "SALES.PUBLIC.ORDERS",
+        ),
+        (
+            "jdbc:snowflake://org-acc.snowflakecomputing.com:443/?db=SALES",
+            "ORDERS",
+            "snowflake://org-acc/?db=SALES",
+            "ORDERS",
+        ),
+        (
+            "snowflake://u:p@org-acc/SALES/PUBLIC?role=r",
+            "ORDERS",
+            "snowflake://org-acc",
+            "SALES.PUBLIC.ORDERS",
+        ),
+        (
+            "snowflake://xy1.us-east-2.aws.snowflakecomputing.com",
+            "D.S.T",
+            "snowflake://xy1.us-east-2.aws",
+            "D.S.T",
+        ),
+        (
+            "snowflake://xy1.us-east-2.privatelink.snowflakecomputing.com",
+            "D.S.T",
+            "snowflake://xy1.us-east-2",
+            "D.S.T",
+        ),
+        (
+            "snowflake://org-acc",
+            "D.S.T",
+            "snowflake://org-acc",
+            "D.S.T",
+        ),
+    ]);
+}
+
+#[test]
+fn hive_impala_databricks_and_trino_have_catalogs_and_clusters() {
+    each(&[
+        (
+            "jdbc:hive2://h:10000/sales;principal=p",
+            "t",
+            "hive://h:10000",
+            "sales.t",
+        ),
+        (
+            "jdbc:hive2://a:2181,b:2181/sales;serviceDiscoveryMode=zooKeeper;zooKeeperNamespace=one",
+            "t",
+            "hive://a:2181,b:2181;zooKeeperNamespace=one",
+            "sales.t",
+        ),
+        (
+            "jdbc:impala://h/sales;AuthMech=3;PWD=p",
+            "t",
+            "impala://h:21050",
+            "sales.t",
+        ),
+        (
+            "jdbc:databricks://h:443/default;httpPath=/sql/1;PWD=p;ConnCatalog=main",
+            "t",
+            "databricks://h:443",
+            "main.default.t",
+        ),
+        (
+            "jdbc:databricks://h:443;ConnCatalog=main;ConnSchema=eu;PWD=p",
+            "t",
+            "databricks://h:443",
+            "main.eu.t",
+        ),
+        (
+            "jdbc:databricks://h:443;ConnCatalog=main",
+            "eu.t",
+            "databricks://h:443",
+            "main.eu.t",
+        ),
+        (
+            "jdbc:databricks://h:443;ConnCatalog=main",
+            "t",
+            "databricks://h:443;ConnCatalog=main",
+            "t",
+        ),
+        (
+            "databricks://token:secret@h?http_path=x&catalog=main&schema=eu",
+            "t",
+            "databricks://h:443",
+            "main.eu.t",
+        ),
+        (
+            "jdbc:trino://h:8443/hive/eu?SSL=true&password=p",
+            "t",
+            "trino://h:8443",
+            "hive.eu.t",
+        ),
+        (
+            "trino://u@h:8080/hive",
+            "eu.t",
+            "trino://h:8080",
+            "hive.eu.t",
+        ),
+        ("presto://h:8080/hive", "t", "presto://h:8080/hive", "t"),
+    ]);
+}
+
+#[test]
+fn a_setting_that_may_tell_tables_apart_stays_where_the_driver_is_not_known() {
+    each(&[
+        (
+            "milvus://h:19530?token=t&database=one",
+            "t",
+            "milvus://h:19530?database=one",
+            "t",
+        ),
+        (
+            "azurekusto://h.kusto.windows.net;Initial Catalog=one;AppKey=k",
+            "t",
+            "azurekusto://h.kusto.windows.net?initial catalog=one",
+            "t",
+        ),
+        (
+            "mongodb://u:p@h/one?authSource=admin",
+            "t",
+            "mongodb://h:27017/one",
+            "t",
+        ),
+        (
+            "postgresql://u:p@h/sales?schema=eu",
+            "t",
+            "postgres://h:5432",
+            "sales.eu.t",
+        ),
+        (
+            "jdbc:mysql://h?database=sales",
+            "t",
+            "mysql://h:3306",
+            "sales.t",
+        ),
+    ]);
+}
+
+#[test]
+fn athena_and_bigquery_have_namespaces_without_a_server() {
+    each(&[
+        (
+            "jdbc:awsathena://AwsRegion=eu-west-1;Password=p;Schema=sales",
+            "t",
+            "awsathena://athena.eu-west-1.amazonaws.com",
+            "sales.t",
+        ),
+        (
+            "jdbc:athena://Region=eu-west-1;Catalog=c;Database=sales;",
+            "t",
+            "awsathena://athena.eu-west-1.amazonaws.com",
+            "c.sales.t",
+        ),
+        (
+            "awsathena://athena.eu-west-1.amazonaws.com;Catalog=c",
+            "t",
+            "awsathena://athena.eu-west-1.amazonaws.com;Catalog=c",
+            "t",
+        ),
+        (
+            "jdbc:bigquery://https://www.googleapis.com/bigquery/v2:443;ProjectId=p;DefaultDataset=d;OAuthPvtKey=k",
+            "t",
+            "bigquery",
+            "p.d.t",
+        ),
+        (
+            "jdbc:bigquery://https://www.googleapis.com/bigquery/v2:443;ProjectId=p",
+            "d.t",
+            "bigquery",
+            "p.d.t",
+        ),
+        (
+            "jdbc:bigquery://https://www.googleapis.com/bigquery/v2:443;ProjectId=p",
+            "t",
+            "bigquery://;ProjectId=p",
+            "t",
+        ),
+        ("bigquery://p/d", "t", "bigquery", "p.d.t"),
+        ("bigquery://", "p.d.T", "bigquery", "p.d.T"),
+        ("bigquery", "p.d.T", "bigquery", "p.d.T"),
+    ]);
+}
