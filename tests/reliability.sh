@@ -11,21 +11,21 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-told() {
+usage() {
     sed -n '2,10s/^# \{0,1\}//p' tests/reliability.sh
 }
 case "${1:-}" in
 --help | -h)
-    told
+    usage
     exit 0
     ;;
 -*)
-    told >&2
+    usage >&2
     exit 2
     ;;
 esac
 if [ $# -gt 1 ]; then
-    told >&2
+    usage >&2
     exit 2
 fi
 name="${1:-}"

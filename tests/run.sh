@@ -49,7 +49,7 @@ fi
 $rest || exit 0
 
 . tests/environment.sh
-# Those that are not there yet are made side by side; what goes wrong is told when it is asked for again.
+# Those that are missing are made side by side; an error is shown when the environment is used below.
 for name in clients emulator packaging airflow; do
     environment "$name" "tests/real/requirements-$name.txt" >/dev/null 2>&1 &
 done

@@ -26,7 +26,7 @@ def size(short, full):
     return full if FULL else short
 
 
-def told(case, figures):
+def measured(case, figures):
     """A line for the table that `tests/reliability.sh` prints at the end."""
     print(f"reliability | {case} | {figures}")
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 from parts import event, eventually
-from reliability import POINTER, exactly_once, failures, handed, invoked, size, told, unique
+from reliability import POINTER, exactly_once, failures, handed, invoked, measured, size, unique
 
 
 def kinds(mapping):
@@ -34,7 +34,7 @@ def test_what_the_target_refuses_to_all_waits_until_it_is_granted(account):
         assert set(kinds(mapping)) == {"response"}
         assert account.dead_letters() == []
     exactly_once(account, [f"{kind} {n}" for kind in ("access_denied", "not_found") for n in range(count)])
-    told("AccessDenied, missing domain (functions)", f"2 x {count}: 0 lost, 0 dead letters, each handed back and counted by its class, posted once")
+    measured("AccessDenied, missing domain (functions)", f"2 x {count}: 0 lost, 0 dead letters, each handed back and counted by its class, posted once")
 
 
 def test_what_was_given_up_while_access_was_denied_is_delivered_after_a_redrive(account):
@@ -50,7 +50,7 @@ def test_what_was_given_up_while_access_was_denied_is_delivered_after_a_redrive(
             account.put(body)
         account.empty()
     exactly_once(account, [f"job {n}" for n in range(count)])
-    told("AccessDenied, given up, sent again (functions)", f"{count}: all dead letters with their reason, all delivered after")
+    measured("AccessDenied, given up, sent again (functions)", f"{count}: all dead letters with their reason, all delivered after")
 
 
 def test_throttles_errors_and_half_answers_lose_nothing_and_give_nothing_up(account):
@@ -68,7 +68,7 @@ def test_throttles_errors_and_half_answers_lose_nothing_and_give_nothing_up(acco
     assert set(posted) == {f"job {n}" for n in range(count)}
     assert account.dead_letters() == []
     tries = [line["attempts"] for lane in function for line in lane.outcomes_told()]
-    told("30 % throttles, 1 % 500s, 1 % half answers (functions)", f"{count}: 0 lost, 0 dead letters, at most {max(tries)} tries, {took:.0f} s, {sum(posted.values()) - count} repeats by token")
+    measured("30 % throttles, 1 % 500s, 1 % half answers (functions)", f"{count}: 0 lost, 0 dead letters, at most {max(tries)} tries, {took:.0f} s, {sum(posted.values()) - count} repeats by token")
 
 
 @pytest.mark.parametrize("each", [20, 10])  # together over the quota, and divided as docs/aws.md says
@@ -84,7 +84,7 @@ def test_a_target_of_twenty_a_second_gets_all_and_nothing_is_given_up(account, e
     exactly_once(account, [f"job {n}" for n in range(count)])
     assert account.dead_letters() == []
     tries = [line["attempts"] for lane in functions for line in lane.outcomes_told()]
-    told(f"target of 20 a second, two functions of {each} (functions)", f"{count}: 0 lost, 0 dead letters, at most {max(tries)} tries, {took:.0f} s ({count / 20:.0f} s at the rate itself)")
+    measured(f"target of 20 a second, two functions of {each} (functions)", f"{count}: 0 lost, 0 dead letters, at most {max(tries)} tries, {took:.0f} s ({count / 20:.0f} s at the rate itself)")
 
 
 def test_a_target_too_slow_for_a_batch_gets_all_and_nothing_is_given_up(account):
@@ -99,7 +99,7 @@ def test_a_target_too_slow_for_a_batch_gets_all_and_nothing_is_given_up(account)
     posted = collections.Counter(account.jobs())
     assert set(posted) == {f"job {n}" for n in range(count)} and account.dead_letters() == []
     tries = [line["attempts"] for line in function.outcomes_told()]
-    told("batches larger than the time of the function (functions)", f"{count} at 5 a second: 0 lost, 0 dead letters, at most {max(tries)} tries, {took:.0f} s ({count / 5:.0f} s at the rate itself)")
+    measured("batches larger than the time of the function (functions)", f"{count} at 5 a second: 0 lost, 0 dead letters, at most {max(tries)} tries, {took:.0f} s ({count / 5:.0f} s at the rate itself)")
 
 
 # ----------------------------------------------------------- when time is over
@@ -119,7 +119,7 @@ def test_a_target_that_hangs_is_reported_before_the_time_of_the_function_is_over
     assert outcome[2] < 8 and function.starts == 1
     assert failed == {message["MessageId"] for message in messages if job_of(message) not in posted}
     assert len(failed) >= 11
-    told("batch function at its time-out: hanging target", f"20 in hand, {len(posted)} delivered, {len(failed)} reported after {outcome[2]:.1f} of 8 s")
+    measured("batch function at its time-out: hanging target", f"20 in hand, {len(posted)} delivered, {len(failed)} reported after {outcome[2]:.1f} of 8 s")
 
 
 def test_a_queue_that_hangs_at_the_end_of_a_batch_costs_no_more_than_its_time(account):
@@ -135,7 +135,7 @@ def test_a_queue_that_hangs_at_the_end_of_a_batch_costs_no_more_than_its_time(ac
     assert outcome[2] < 8 and function.starts == 1
     # Delivered ones are done; whatever the queue did not confirm comes again.
     assert {bodies[identifier] for identifier in told_failed} == {json.dumps(unique(1)), json.dumps(unique(2)), "[1]", "[2]"}
-    told("batch function at its time-out: hanging queue", f"answered after {outcome[2]:.1f} of 8 s, 4 delivered ones done, 4 others reported")
+    measured("batch function at its time-out: hanging queue", f"answered after {outcome[2]:.1f} of 8 s, 4 delivered ones done, 4 others reported")
 
 
 def test_a_bucket_that_hangs_keeps_only_what_lies_in_it(account):
@@ -184,7 +184,7 @@ def test_a_function_that_is_killed_in_the_middle_of_a_batch_gets_the_rest_again(
     killed = kinds(mapping)["killed"]
     again = sum(posted.values()) - count
     assert killed and again <= killed * per_batch
-    told("kill -9 of the batch function", f"{killed} kills, {count} events: 0 lost, {again} posted again, by the same token")
+    measured("kill -9 of the batch function", f"{killed} kills, {count} events: 0 lost, {again} posted again, by the same token")
 
 
 # ---------------------------------------------------------- twice, out of order
@@ -208,7 +208,7 @@ def test_the_same_messages_for_two_functions_at_once_are_one_event_each_at_the_t
     fresh = [post for post in account.posts() if not post["repeat"]]
     assert len(fresh) == 20  # the same 20 in each round: their token is their content
     assert account.dead_letters() == []
-    told("the same message in two functions at once", f"{rounds} x 20 handed to two: {len(fresh)} events at the target, {len(account.posts()) - 20} repeats by token")
+    measured("the same message in two functions at once", f"{rounds} x 20 handed to two: {len(fresh)} events at the target, {len(account.posts()) - 20} repeats by token")
 
 
 def test_the_same_message_twice_in_a_batch_is_one_post(account):
@@ -243,4 +243,4 @@ def test_what_comes_out_of_order_is_delivered_in_order_and_a_fifo_queue_keeps_it
     assert [types(n) for n in range(runs)] == [order] * runs
     [(body, reason)] = account.dead_letters(1)
     assert body == "[1]" and reason.startswith("invalid: ")
-    told("out of order, and a FIFO queue (functions)", f"{runs} runs of 3 in order through hiccups, poison buried")
+    measured("out of order, and a FIFO queue (functions)", f"{runs} runs of 3 in order through hiccups, poison buried")

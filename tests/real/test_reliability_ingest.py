@@ -8,7 +8,7 @@ import random
 import threading
 
 import pytest
-from reliability import KEY, answered, request, size, told, unique
+from reliability import KEY, answered, measured, request, size, unique
 
 EVENT = json.dumps(unique(1))
 
@@ -69,7 +69,7 @@ def test_a_queue_that_answers_too_late_costs_a_repeat_and_no_event(account):
     assert answered(function.invoke(request(body=EVENT), 15))[0] == 200  # as the client sends it again
     found = jobs_in(account)
     assert found["job 1"] >= 2 and found["job 2"] >= 1
-    told("SQS answers late or not at all, and has it (ingest)", f"503 twice, then 200; {dict(found)} in the queue")
+    measured("SQS answers late or not at all, and has it (ingest)", f"503 twice, then 200; {dict(found)} in the queue")
 
 
 def test_through_all_kinds_of_trouble_every_200_is_in_the_queue(account):
@@ -89,7 +89,7 @@ def test_through_all_kinds_of_trouble_every_200_is_in_the_queue(account):
     assert {status for status, _ in answers.values()} <= {200, 503}
     assert accepted <= set(found), accepted - set(found)
     assert 0.3 * count < len(accepted) < count
-    told("trouble at SQS in 30 % of requests (ingest)", f"{count} sent, {len(accepted)} answered 200, all of them in the queue, {count - len(accepted)} answered 503")
+    measured("trouble at SQS in 30 % of requests (ingest)", f"{count} sent, {len(accepted)} answered 200, all of them in the queue, {count - len(accepted)} answered 503")
 
 
 def test_of_many_in_one_request_each_is_answered_for_itself(account):
@@ -109,7 +109,7 @@ def test_of_many_in_one_request_each_is_answered_for_itself(account):
     found = jobs_in(account)
     assert status == 200 and len(failed) in (5, 10)
     assert set(found) == {f"job {n}" for n in range(25) if n not in failed}
-    told("partial failures of SendMessageBatch (ingest)", "each event answered for itself; what is not told of is told as failed")
+    measured("partial failures of SendMessageBatch (ingest)", "each event answered for itself; what is not told of is told as failed")
 
 
 def test_a_function_that_is_killed_before_its_answer_has_answered_nothing(account):
@@ -133,7 +133,7 @@ def test_a_function_that_is_killed_before_its_answer_has_answered_nothing(accoun
             assert answered(function.invoke(request(body=json.dumps(unique(n))), 15))[0] == 200
     found = jobs_in(account)
     assert set(found) == {f"job {n}" for n in sent}
-    told("kill -9 of the ingest function", f"{rounds} kills, {len(kept)} had answered, {rounds - len(kept)} were sent again, {sum(found.values()) - rounds} twice in the queue, 0 lost")
+    measured("kill -9 of the ingest function", f"{rounds} kills, {len(kept)} had answered, {rounds - len(kept)} were sent again, {sum(found.values()) - rounds} twice in the queue, 0 lost")
 
 
 def test_what_is_larger_than_the_queue_takes_is_refused_or_put_aside_and_harms_no_other(account):
@@ -166,7 +166,7 @@ def test_what_is_larger_than_the_queue_takes_is_refused_or_put_aside_and_harms_n
     assert status == 200 and [(each["index"], each["retriable"]) for each in json.loads(body)["failed_events"]] == [(8, False)]
     assert jobs_in(account) == {f"job {n}": 1 for n in range(10, 18)}
     assert send(small, padded(19, 300_000))[0] == 413
-    told("the limits of the queue (ingest)", "1,048,064 bytes taken, one more 413 or put aside; a queue of 256 KiB takes each that fits")
+    measured("the limits of the queue (ingest)", "1,048,064 bytes taken, one more 413 or put aside; a queue of 256 KiB takes each that fits")
 
 
 # ------------------------------------------------------- no request at all
@@ -259,4 +259,4 @@ def test_a_payload_that_is_no_request_is_an_error_and_the_next_one_is_served(acc
     assert jobs_in(account) == {"job 1": 1}
     assert function.starts == 1  # the same process all the while
     assert EVENT[10:40] not in "\n".join(function.lines())
-    told("payloads that are no request (ingest)", f"{len(RUBBISH)} kinds, same process: {dict(collections.Counter(statuses.values()))}")
+    measured("payloads that are no request (ingest)", f"{len(RUBBISH)} kinds, same process: {dict(collections.Counter(statuses.values()))}")

@@ -6,7 +6,7 @@ import gzip
 import json
 
 from parts import event
-from reliability import FULL, POINTER, exactly_once, failures, handed, invoked, size, told, unique
+from reliability import FULL, POINTER, exactly_once, failures, handed, invoked, measured, size, unique
 from sandbox import record
 
 # ------------------------------------------------------- what is in the queue
@@ -101,7 +101,7 @@ def test_rubbish_among_good_ones_is_a_dead_letter_with_its_reason_and_no_more(ac
     assert all(line["attempts"] == 1 for line in outcomes)
     assert [line["event.type"] for line in outcomes if line["outcome"] == "dropped"] == ["DatasetEvent"]  # DataZone takes none
     assert sum('"twice": 1, "twice": 2' in post["body"] for post in account.posts()) == 1
-    told("illegal among 100 in the queue (functions)", f"{len(jobs)} delivered once, {len(dead)} dead letters, none received twice")
+    measured("illegal among 100 in the queue (functions)", f"{len(jobs)} delivered once, {len(dead)} dead letters, none received twice")
 
 
 def account_put(account, bodies):
@@ -133,7 +133,7 @@ def test_job_events_among_run_events_have_one_outcome_each(account):
     without = len([n for n in range(0, count, 20) if not n % 40])
     assert outcomes == {"delivered": count - without, "dropped": without}
     exactly_once(account, [body["job"]["name"] for body in bodies if body.get("run") or body.get("outputs")])
-    told("5 % JobEvents (functions)", f"{count} outcomes: {dict(outcomes)}, no duplicate post")
+    measured("5 % JobEvents (functions)", f"{count} outcomes: {dict(outcomes)}, no duplicate post")
 
 
 # ------------------------------------------------------------ no SQS event at all
@@ -173,7 +173,7 @@ def test_a_payload_that_is_no_sqs_event_is_an_error_and_the_next_one_is_served(a
     assert failures(invoked(function, messages)) == set()
     assert function.starts == 1  # the same process all the while
     assert sorted(account.jobs()) == ["job 0", "job 1"] and account.dead_letters() == []
-    told("payloads that are no SQS event", f"{len(PAYLOADS)} kinds: an error each, same process, the next batch served")
+    measured("payloads that are no SQS event", f"{len(PAYLOADS)} kinds: an error each, same process, the next batch served")
 
 
 def test_a_record_of_which_something_is_odd_harms_none_of_its_batch(account):

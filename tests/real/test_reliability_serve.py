@@ -7,7 +7,7 @@ import time
 
 import pytest
 from parts import Serve, eventually, post
-from reliability import KEY, size, told, unique
+from reliability import KEY, measured, size, unique
 
 
 class Clients:
@@ -94,7 +94,7 @@ def test_of_a_serve_that_is_killed_again_and_again_every_accepted_event_arrives(
     assert accepted <= set(posted), accepted - set(posted)
     assert account.dead_letters() == []
     again = sum(posted.values()) - len(posted)
-    told(f"kill -9 of serve on SQS{' (FIFO)' if fifo else ''}", f"{kills} kills under load, {len(accepted)} answered 200, all delivered, {again} posted again by the same token")
+    measured(f"kill -9 of serve on SQS{' (FIFO)' if fifo else ''}", f"{kills} kills under load, {len(accepted)} answered 200, all delivered, {again} posted again by the same token")
 
 
 def test_a_queue_that_cannot_be_reached_for_a_while_is_503_and_then_goes_on(account, tmp_path):
@@ -116,7 +116,7 @@ def test_a_queue_that_cannot_be_reached_for_a_while_is_503_and_then_goes_on(acco
         eventually(lambda: f"job {number}" in account.jobs(), "delivers again")
     assert proxy.child.poll() is None
     account.empty()
-    told("SQS away from serve", f"3 x {outage} s: 503 throughout, then accepted and delivered, the same process")
+    measured("SQS away from serve", f"3 x {outage} s: 503 throughout, then accepted and delivered, the same process")
 
 
 def test_a_stop_leaves_nothing_out_of_sight(account, tmp_path):
@@ -127,7 +127,7 @@ def test_a_stop_leaves_nothing_out_of_sight(account, tmp_path):
     eventually(lambda: out_of_sight() == 15, "all are taken and wait for others")
     assert proxy.stop() == 0
     assert (out_of_sight(), account.left(), account.jobs()) == (0, 15, [])
-    told("SIGTERM of serve on SQS", "15 taken and not begun: all in sight again at once")
+    measured("SIGTERM of serve on SQS", "15 taken and not begun: all in sight again at once")
 
 
 def test_messages_of_a_slow_target_are_handed_back_before_they_are_in_sight_again(account, tmp_path):
@@ -148,4 +148,4 @@ def test_messages_of_a_slow_target_are_handed_back_before_they_are_in_sight_agai
     late = [line for proxy in proxies for line in proxy.lines() if "not settled" in line]
     # They have 3 s to hand back what is left. A machine that stood still for a second of those proves nothing.
     assert (late == [] and again <= batches) or stalls.longest > 1, (late, again, batches, stalls.longest)
-    told("visibility time-out with a slow target (serve on SQS)", f"{count} events, two proxies: all delivered, {again} posted again by the same token, none settled late")
+    measured("visibility time-out with a slow target (serve on SQS)", f"{count} events, two proxies: all delivered, {again} posted again by the same token, none settled late")
