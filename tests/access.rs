@@ -8,25 +8,18 @@
     reason = "a test fails by panicking"
 )]
 
-mod support;
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
-use support::{BINARY, Serve, event, run};
+use testing::events::event;
+use testing::{Serve, binary, run, start_serve};
 
 const SEND: &str = "a-key-that-may-send";
 const READ: &str = "a-key-that-may-read";
 const METRICS: &str = "a-key-for-metrics";
 const OPERATE: &str = "a-key-that-operates";
-
-fn serve(settings: &[(&str, &str)]) -> (tempfile::TempDir, Serve) {
-    let folder = tempfile::tempdir().unwrap();
-    let serve = Serve::start(folder.path(), settings);
-    (folder, serve)
-}
 
 /// The status of what a raw request is answered, and the problem.
 fn raw(serve: &Serve, request: &str) -> (u16, String) {
@@ -66,7 +59,7 @@ async fn a_key_that_may_send_may_not_read() {
         "grafana": {"key": METRICS, "roles": ["metrics"]},
         "ops": {"key": OPERATE, "roles": "operate"},
     });
-    let (_folder, serve) = serve(&[("AUTH_KEYS", &keys.to_string())]);
+    let (_folder, serve) = start_serve(&[("AUTH_KEYS", &keys.to_string())]);
     let routes = [
         ("POST", "/api/v1/lineage", "send", &[SEND][..]),
         ("POST", "/api/v1/lineage/batch", "send", &[SEND]),
@@ -129,7 +122,7 @@ async fn a_key_that_may_send_may_not_read() {
 
 #[tokio::test]
 async fn a_key_of_a_list_may_send_and_nothing_else() {
-    let (_folder, serve) = serve(&[("AUTH_KEYS", SEND)]);
+    let (_folder, serve) = start_serve(&[("AUTH_KEYS", SEND)]);
     assert_eq!(
         asked(&serve, "POST", "/api/v1/lineage", Some(SEND)).await.0,
         200
@@ -146,7 +139,7 @@ async fn a_key_of_a_list_may_send_and_nothing_else() {
 #[test]
 fn a_key_is_hashed_from_standard_input_and_the_hash_lets_it_in() {
     let hash = |input: &str| {
-        let mut child = Command::new(BINARY)
+        let mut child = Command::new(binary())
             .args(["keys", "hash"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -173,11 +166,11 @@ fn a_key_is_hashed_from_standard_input_and_the_hash_lets_it_in() {
         hashed.starts_with("sha256:") && hashed.trim().len() == 71,
         "{hashed}"
     );
-    let (status, _, told) = hash("short-secret");
+    let (status, _, error) = hash("short-secret");
     assert_eq!(status, Some(2));
     assert!(
-        told.contains("shorter than 16") && !told.contains("short-secret"),
-        "{told}"
+        error.contains("shorter than 16") && !error.contains("short-secret"),
+        "{error}"
     );
     // Not as an argument: those are seen by everybody.
     assert_eq!(run(&["keys", "hash", READ], &[]).0, Some(2));
@@ -188,7 +181,7 @@ fn a_key_is_hashed_from_standard_input_and_the_hash_lets_it_in() {
         made["hash"].as_str().unwrap(),
     );
     let keys = json!({"etl": {"hash": hashed, "roles": ["read"]}}).to_string();
-    let (_folder, serve) = serve(&[("AUTH_KEYS", &keys)]);
+    let (_folder, serve) = start_serve(&[("AUTH_KEYS", &keys)]);
     let get = format!(
         "GET /metrics HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\r\n"
     );
@@ -197,7 +190,7 @@ fn a_key_is_hashed_from_standard_input_and_the_hash_lets_it_in() {
 
 #[test]
 fn a_site_whose_name_was_made_to_stand_for_us_reads_nothing() {
-    let (_folder, serve) = serve(&[("ALLOWED_HOSTS", "proxy.example.com")]);
+    let (_folder, serve) = start_serve(&[("ALLOWED_HOSTS", "proxy.example.com")]);
     let get = |target: &str, hosts: &[&str]| {
         let hosts: String = hosts
             .iter()
@@ -258,7 +251,7 @@ fn a_site_whose_name_was_made_to_stand_for_us_reads_nothing() {
 
 #[tokio::test]
 async fn a_query_that_asks_for_what_there_is_not_is_a_problem_that_names_it() {
-    let (_folder, serve) = serve(&[]);
+    let (_folder, serve) = start_serve(&[]);
     for n in 0..5 {
         serve.post(&event(n, "START")).await;
     }
@@ -329,7 +322,7 @@ async fn a_query_that_asks_for_what_there_is_not_is_a_problem_that_names_it() {
 #[tokio::test]
 async fn an_event_is_taken_whatever_slashes_its_path_has() {
     for prefix in ["", "/prod"] {
-        let (_folder, serve) = serve(&[("PATH_PREFIX", prefix)]);
+        let (_folder, serve) = start_serve(&[("PATH_PREFIX", prefix)]);
         let paths = [
             "/api/v1/lineage/",
             "//api/v1/lineage",
@@ -357,7 +350,7 @@ async fn an_event_is_taken_whatever_slashes_its_path_has() {
             )
             .await;
         assert!(answer.text().await.unwrap().contains("\"valid\""));
-        // What is read has one path, so that whoever guards it guards all of it.
+        // What is read has one path, so that a proxy in front can guard all of it.
         for path in [
             "//metrics",
             "/metrics/",

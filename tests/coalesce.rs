@@ -8,16 +8,15 @@
     reason = "a test fails by panicking"
 )]
 
-mod support;
-
 use serde_json::Value;
-use support::{Serve, Target, event, eventually, moving, run, write};
+use testing::events::{event, event_with};
+use testing::{Fault, FaultyTarget, Serve, eventually, queued, run, write};
 
 /// Long enough for a slow machine to receive four events. Windows themselves are tested in `pipeline/coalesce_buffer.rs`.
 const COALESCE: &str = "coalesce: {window: 6s, keep_start: false}";
 
 #[tokio::test]
-async fn the_events_of_a_run_become_one_also_when_they_come_in_many_batches() {
+async fn the_events_of_a_run_are_merged_also_across_batches() {
     let folder = tempfile::tempdir().unwrap();
     let rules = write(folder.path(), "transforms.yaml", COALESCE);
     let serve = Serve::start(
@@ -27,8 +26,8 @@ async fn the_events_of_a_run_become_one_also_when_they_come_in_many_batches() {
     let input = r#""inputs":[{"namespace":"s","name":"in"}]"#;
     let output = r#""outputs":[{"namespace":"s","name":"out"}]"#;
     for event in [
-        moving(1, "START", input),
-        moving(1, "RUNNING", output),
+        event_with(1, "START", input),
+        event_with(1, "RUNNING", output),
         event(2, "START"),
         event(1, "COMPLETE"),
     ] {
@@ -42,7 +41,7 @@ async fn the_events_of_a_run_become_one_also_when_they_come_in_many_batches() {
     // The run that does not end is let go when its window is over.
     let stored = serve.stored_when(2).await;
     assert_eq!(stored[1], event(2, "START"));
-    let outcomes = eventually(|| Some(serve.outcomes()).filter(|outcomes| outcomes.len() == 4));
+    let outcomes = serve.outcomes_when(4);
     let merged: Vec<&Value> = outcomes
         .iter()
         .filter(|line| !line["merged"].is_null())
@@ -56,7 +55,7 @@ async fn the_events_of_a_run_become_one_also_when_they_come_in_many_batches() {
 }
 
 #[tokio::test]
-async fn what_is_held_when_the_process_is_killed_comes_again() {
+async fn events_that_are_held_when_the_process_is_killed_are_received_again() {
     let folder = tempfile::tempdir().unwrap();
     let rules = write(folder.path(), "transforms.yaml", "coalesce: {window: 10s}");
     let settings = [("RULES_FILE", rules.to_str().unwrap())];
@@ -83,7 +82,7 @@ async fn what_is_held_when_the_process_is_killed_comes_again() {
         assert_eq!((of_run("START"), of_run("COMPLETE")), (1, 1));
     }
     assert_eq!(serve.terminate(), Some(0));
-    // A stop hands back what is held: the next start has it at once.
+    // A stop returns the held events to the queue: the next start receives them at once.
     let later = [
         ("RULES_FILE", rules.to_str().unwrap()),
         ("QUEUE_VISIBILITY_TIMEOUT", "50"),
@@ -93,7 +92,7 @@ async fn what_is_held_when_the_process_is_killed_comes_again() {
 }
 
 #[test]
-fn a_window_that_outlasts_the_hold_of_the_queue_is_refused() {
+fn a_window_longer_than_half_the_visibility_timeout_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let rules = write(folder.path(), "transforms.yaml", "coalesce: {window: 40s}");
     let data = folder.path().join("data");
@@ -115,23 +114,23 @@ fn a_window_that_outlasts_the_hold_of_the_queue_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_event_that_the_target_refuses_takes_no_other_of_its_run_with_it() {
+async fn an_event_that_the_target_rejects_harms_no_other_of_its_run() {
     for keep_start in [true, false] {
         let folder = tempfile::tempdir().unwrap();
         let text = format!("coalesce: {{window: 2s, keep_start: {keep_start}}}");
         let rules = write(folder.path(), "transforms.yaml", &text);
-        let target = Target::start().await;
+        let target = FaultyTarget::start(Fault::None).await;
         let settings = [
             ("RULES_FILE", rules.to_str().unwrap()),
             ("TARGET", "openlineage"),
             ("OPENLINEAGE_URL", &target.url),
         ];
         let serve = Serve::start(&folder.path().join("data"), &settings);
-        let poison = moving(1, "RUNNING", r#""answer":400"#);
+        let poison = event_with(1, "RUNNING", r#""answer":400"#);
         for event in [&event(1, "START"), &poison, &event(1, "COMPLETE")] {
             serve.post(event).await;
         }
-        let outcomes = eventually(|| Some(serve.outcomes()).filter(|lines| lines.len() == 3));
+        let outcomes = serve.outcomes_when(3);
         let of = |outcome| {
             outcomes
                 .iter()
@@ -143,32 +142,34 @@ async fn one_event_that_the_target_refuses_takes_no_other_of_its_run_with_it() {
             (2, 1),
             "{outcomes:#?}"
         );
-        let taken = target.taken_when(2).await;
+        let taken = target.accepted_when(2).await;
         assert_eq!(taken, [event(1, "START"), event(1, "COMPLETE")]);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_held_event_that_comes_again_is_told_once() {
+async fn a_held_event_that_is_received_again_has_one_outcome() {
     let folder = tempfile::tempdir().unwrap();
     let rules = write(folder.path(), "transforms.yaml", "coalesce: {window: 5s}");
-    let target = Target::start().await;
+    let target = FaultyTarget::start(Fault::None).await;
     let settings = [
         ("RULES_FILE", rules.to_str().unwrap()),
         ("QUEUE_VISIBILITY_TIMEOUT", "10"),
         ("TARGET", "openlineage"),
         ("OPENLINEAGE_URL", &target.url),
     ];
-    let serve = Serve::start(&folder.path().join("data"), &settings);
+    let data = folder.path().join("data");
+    let serve = Serve::start(&data, &settings);
     serve.post(&event(1, "START")).await;
     // The target is slow just when the window is over.
     tokio::time::sleep(std::time::Duration::from_millis(4_300)).await;
-    *target.slow.lock().unwrap() = std::time::Duration::from_millis(6_500);
+    target.delay(std::time::Duration::from_millis(6_500));
     serve.post(&event(2, "COMPLETE")).await;
     tokio::time::sleep(std::time::Duration::from_secs(7)).await;
-    *target.slow.lock().unwrap() = std::time::Duration::ZERO;
-    eventually(|| Some(serve.outcomes()).filter(|lines| lines.len() >= 2));
-    tokio::time::sleep(std::time::Duration::from_secs(8)).await;
+    target.delay(std::time::Duration::ZERO);
+    serve.outcomes_when(2);
+    // The copy that was received again leaves the queue too, without an outcome of its own.
+    eventually(|| (queued(&data) == Some(0)).then_some(()));
     let outcomes = serve.outcomes();
     let of_run = |job: &str| {
         outcomes

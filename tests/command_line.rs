@@ -14,12 +14,12 @@ mod check;
 mod config;
 #[path = "command_line/inputs.rs"]
 mod inputs;
-mod support;
 #[path = "command_line/terminal.rs"]
 mod terminal;
 
 use serde_json::Value;
-use support::{Serve, event, run};
+use testing::events::event;
+use testing::{Serve, run};
 
 #[test]
 fn every_configuration_error_is_shown_before_the_process_ends_with_64() {

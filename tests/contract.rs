@@ -8,37 +8,22 @@
     reason = "a test fails by panicking"
 )]
 
-mod support;
+#[path = "contract/bodies.rs"]
+mod bodies;
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use serde_json::Value;
-use support::{Serve, event};
+use testing::events::event;
+use testing::{Serve, start_serve};
 
 const KEY: &str = "a-key-of-some-length";
-
-fn serve(settings: &[(&str, &str)]) -> (tempfile::TempDir, Serve) {
-    let folder = tempfile::tempdir().unwrap();
-    let serve = Serve::start(folder.path(), settings);
-    (folder, serve)
-}
 
 async fn json(answer: reqwest::Response) -> Value {
     serde_json::from_str(&answer.text().await.unwrap()).unwrap()
 }
 
-fn gzip(body: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(body).unwrap();
-    encoder.finish().unwrap()
-}
-
 #[tokio::test]
-async fn every_path_that_a_client_makes_takes_an_event() {
-    let (_folder, serve) = serve(&[("PATH_PREFIX", "/prod")]);
+async fn every_path_that_clients_use_accepts_an_event() {
+    let (_folder, serve) = start_serve(&[("PATH_PREFIX", "/prod")]);
     for path in [
         "/prod/api/v1/lineage",
         "/prod/post-lineage-event",
@@ -69,7 +54,7 @@ async fn every_path_that_a_client_makes_takes_an_event() {
 
 #[tokio::test]
 async fn all_findings_come_at_once_as_a_problem() {
-    let (_folder, serve) = serve(&[]);
+    let (_folder, serve) = start_serve(&[]);
     let bad = r#"{"eventTime":"yesterday","producer":"no uri","run":{"runId":7,"facets":{"x":{"v":NaN}}},"job":{"name":"\ud800"}}"#;
     let answer = serve.post(bad).await;
     assert_eq!(answer.status(), 400);
@@ -104,8 +89,8 @@ async fn all_findings_come_at_once_as_a_problem() {
 }
 
 #[tokio::test]
-async fn what_was_repaired_is_said_and_counted() {
-    let (_folder, serve) = serve(&[]);
+async fn repairs_are_reported_and_counted() {
+    let (_folder, serve) = start_serve(&[]);
     let naive = event(1, "START").replace("10:00:01.1Z", "10:00:01.1");
     let answer = json(serve.post(&naive).await).await;
     assert_eq!(answer["repaired"][0]["pointer"], "/eventTime");
@@ -115,106 +100,19 @@ async fn what_was_repaired_is_said_and_counted() {
         metrics.contains(r#"lineage_proxy_repairs_total{rule="date-time"} 1"#),
         "{metrics}"
     );
-    let (_folder, strict) = self::serve(&[("VALIDATION", "strict")]);
+    let (_folder, strict) = start_serve(&[("VALIDATION", "strict")]);
     assert_eq!(strict.post(&naive).await.status(), 400);
 }
 
 #[tokio::test]
-async fn bodies_come_in_every_coding_that_clients_use() {
-    let (_folder, serve) = serve(&[
-        ("MAX_BODY_SIZE", "20 KB"),
-        ("MAX_DECOMPRESSED_SIZE", "100 KB"),
-    ]);
-    let send = async |content_type: &'static str, coding: Option<&'static str>, body: Vec<u8>| {
-        let mut post = serve
-            .http
-            .post(format!("{}/api/v1/lineage", serve.url))
-            .header("content-type", content_type);
-        if let Some(coding) = coding {
-            post = post.header("content-encoding", coding);
-        }
-        post.body(body).send().await.unwrap().status().as_u16()
-    };
-    let plain = event(1, "START").into_bytes();
-    let large = event(1, "START")
-        .replace(r#""x":1.0"#, &format!(r#""x":"{}""#, "y".repeat(200_000)))
-        .into_bytes();
-    let json = "application/json";
-    assert_eq!(send(json, None, plain.clone()).await, 200);
-    assert_eq!(
-        send(
-            "application/json; charset=UTF-8",
-            Some("identity"),
-            plain.clone()
-        )
-        .await,
-        200
-    );
-    assert_eq!(
-        send(
-            "application/vnd.openlineage+json",
-            Some("gzip"),
-            gzip(&plain)
-        )
-        .await,
-        200
-    );
-    assert_eq!(
-        send("application/json; charset=latin1", None, plain.clone()).await,
-        415
-    );
-    assert_eq!(
-        send("application/x-www-form-urlencoded", None, plain.clone()).await,
-        415
-    );
-    assert_eq!(send("text/plain", None, plain.clone()).await, 415);
-    assert_eq!(send(json, Some("br"), plain.clone()).await, 415);
-    // A gateway that unpacks may leave the header where it was, or take it away.
-    assert_eq!(send(json, Some("gzip"), plain.clone()).await, 200);
-    assert_eq!(send(json, None, gzip(&plain)).await, 200);
-    assert_eq!(send(json, Some("gzip"), b"neither".to_vec()).await, 400);
-    assert_eq!(send(json, None, large.clone()).await, 413);
-    assert_eq!(send(json, Some("gzip"), gzip(&large)).await, 413);
-}
-
-#[tokio::test]
-async fn whoever_is_refused_early_sees_the_answer_and_not_a_reset() {
-    let (_folder, serve) = serve(&[("AUTH_KEYS", KEY)]);
-    let body = "x".repeat(4_000_000);
-    for (path, status) in [("/api/v1/lineage", 401), ("/nowhere", 404)] {
-        for _ in 0..5 {
-            assert_eq!(serve.post_to(path, &body).await.status(), status);
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_chunked_body_without_a_length_is_taken() {
-    let (_folder, serve) = serve(&[]);
-    let event = event(1, "START");
-    let (first, second) = event.split_at(100);
-    let mut connection = TcpStream::connect(serve.url.strip_prefix("http://").unwrap()).unwrap();
-    write!(
-        connection,
-        "POST /api/v1/lineage HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n{:x}\r\n{first}\r\n{:x}\r\n{second}\r\n0\r\n\r\n",
-        first.len(),
-        second.len()
-    )
-    .unwrap();
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-}
-
-#[tokio::test]
-async fn only_who_has_a_key_may_send() {
+async fn only_a_client_with_a_key_may_send() {
     let hashed = format!(
         "sha256:{}",
         hex::encode(<sha2::Sha256 as sha2::Digest>::digest(
             "another-key-of-some-length"
         ))
     );
-    let (_folder, serve) = serve(&[("AUTH_KEYS", &format!("{KEY},{hashed}"))]);
+    let (_folder, serve) = start_serve(&[("AUTH_KEYS", &format!("{KEY},{hashed}"))]);
     let send = async |keys: &[&str]| {
         let mut post = serve
             .http
@@ -251,8 +149,8 @@ async fn only_who_has_a_key_may_send() {
 }
 
 #[tokio::test]
-async fn a_bad_event_in_an_array_never_refuses_the_others() {
-    let (_folder, serve) = serve(&[]);
+async fn a_bad_event_in_an_array_does_not_reject_the_others() {
+    let (_folder, serve) = start_serve(&[]);
     let (good, bad) = (event(1, "START"), r#"{"v": NaN}"#);
     let answer = serve
         .post_to(
@@ -301,8 +199,8 @@ async fn a_bad_event_in_an_array_never_refuses_the_others() {
 }
 
 #[tokio::test]
-async fn what_is_fatal_is_told_from_what_would_be_repaired() {
-    let (_folder, serve) = serve(&[]);
+async fn a_finding_is_an_error_or_repairable() {
+    let (_folder, serve) = start_serve(&[]);
     let bad = event(1, "start")
         .replace(".1Z", ".1")
         .replace(r#""name""#, r#""nome""#);
@@ -327,13 +225,13 @@ async fn what_is_fatal_is_told_from_what_would_be_repaired() {
 }
 
 #[tokio::test]
-async fn what_strict_accepts_is_delivered_as_it_came_and_repair_names_every_run() {
+async fn strict_delivers_as_received_and_repair_gives_every_run_an_id() {
     let parent = r#""parent":{"_producer":"urn:p","_schemaURL":"urn:s","run":{"runId":"manual 1"},"job":{"namespace":"n","name":"j"},"root":null}"#;
     let child = event(1, "START").replace(
         r#"000000000001"}"#,
         &format!(r#"000000000001","facets":{{{parent}}}}}"#),
     );
-    let (_folder, strict) = serve(&[("VALIDATION", "strict")]);
+    let (_folder, strict) = start_serve(&[("VALIDATION", "strict")]);
     assert_eq!(
         strict.post_to("/api/v1/lineage", &child).await.status(),
         200
@@ -341,7 +239,7 @@ async fn what_strict_accepts_is_delivered_as_it_came_and_repair_names_every_run(
     let kept = &strict.stored_when(1).await[0];
     assert!(kept.contains(parent), "{kept}");
 
-    let (_folder, repair) = serve(&[]);
+    let (_folder, repair) = start_serve(&[]);
     let own = event(2, "START").replace("01a1faa6-e194-708b-a993-000000000002", "manual 1");
     let both = format!("[{own}, {child}]");
     assert_eq!(
@@ -364,7 +262,7 @@ async fn what_strict_accepts_is_delivered_as_it_came_and_repair_names_every_run(
 
 #[tokio::test]
 async fn validation_queues_nothing() {
-    let (_folder, serve) = serve(&[]);
+    let (_folder, serve) = start_serve(&[]);
     let naive = event(1, "START").replace(".1Z", ".1");
     let repaired = json(serve.post_to("/api/v1/lineage/validate", &naive).await).await;
     assert_eq!(
@@ -400,7 +298,7 @@ async fn validation_queues_nothing() {
 }
 
 #[tokio::test]
-async fn a_queue_that_cannot_take_it_is_503_which_every_client_retries() {
+async fn a_queue_that_cannot_accept_is_503_which_every_client_retries() {
     // SQS at an address where nobody listens.
     let url = "http://127.0.0.1:9/000000000000/events";
     let folder = tempfile::tempdir().unwrap();

@@ -8,96 +8,43 @@
     reason = "a test fails by panicking"
 )]
 
-mod support;
-
-use std::time::{Duration, Instant};
-
 use aws_stand_in::{Fault, Kind, Post, Settings, StandIn};
 use serde_json::Value;
-use support::{Serve, event, run};
+use testing::events::event;
+use testing::{Scenario, TargetKind, until};
 
-struct Line {
-    folder: tempfile::TempDir,
-    serve: Serve,
+/// A proxy in front of a stand-in of DataZone.
+struct DataZoneScenario {
+    scenario: Scenario,
     datazone: StandIn,
 }
 
-impl Line {
-    async fn start(settings: Settings, proxy: &[(&str, &str)]) -> Line {
-        let folder = tempfile::tempdir().unwrap();
-        let datazone = StandIn::start("127.0.0.1:0".parse().unwrap(), settings)
-            .await
-            .unwrap();
-        let url = datazone.url();
-        let settings = [
-            &[
-                ("TARGET", "datazone"),
-                ("DATAZONE_DOMAIN_ID", "dzd_standin"),
-            ][..],
-            proxy,
-        ]
-        .concat();
-        let aws = [
-            ("AWS_ENDPOINT_URL", url.as_str()),
-            ("AWS_REGION", "eu-west-1"),
-            ("AWS_ACCESS_KEY_ID", "test"),
-            ("AWS_SECRET_ACCESS_KEY", "test"),
-        ];
-        let serve = Serve::start_with(folder.path(), &settings, &aws);
-        Line {
-            folder,
-            serve,
-            datazone,
-        }
+impl DataZoneScenario {
+    async fn start(settings: Settings, proxy: &[(&str, &str)]) -> DataZoneScenario {
+        let address = "127.0.0.1:0".parse().unwrap();
+        let datazone = StandIn::start(address, settings).await.unwrap();
+        let scenario = Scenario::start(TargetKind::DataZone, &datazone.url(), proxy);
+        DataZoneScenario { scenario, datazone }
     }
 
     /// New events at DataZone, once there are `count`.
     async fn posted(&self, count: usize) -> Vec<Post> {
-        let deadline = Instant::now() + Duration::from_secs(40);
-        loop {
-            let posts: Vec<Post> = self
-                .datazone
-                .posts()
-                .into_iter()
-                .filter(|post| !post.repeat)
-                .collect();
-            if posts.len() >= count {
-                return posts;
-            }
-            assert!(
-                Instant::now() < deadline,
-                "{} of {count}: {:#?}",
-                posts.len(),
-                self.serve.log.lock().unwrap()
-            );
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    fn dead_letters(&self) -> Vec<Value> {
-        let data_dir = self.folder.path().to_str().unwrap();
-        let (_, out, _) = run(
-            &[
-                "dead-letters",
-                "list",
-                "--data-dir",
-                data_dir,
-                "--output",
-                "json",
-            ],
-            &[],
-        );
-        serde_json::from_str(&out).unwrap()
+        until(async || {
+            let mut posts = self.datazone.posts();
+            posts.retain(|post| !post.repeat);
+            (posts.len() >= count).then_some(posts)
+        })
+        .await
     }
 }
 
 #[tokio::test]
 async fn an_event_arrives_as_it_was_sent_with_a_token_of_its_content() {
-    let line = Line::start(Settings::default(), &[]).await;
+    let line = DataZoneScenario::start(Settings::default(), &[]).await;
     for _ in 0..2 {
-        line.serve.post(&event(1, "START")).await; // the same bytes twice: a client that timed out
+        line.scenario.serve.post(&event(1, "START")).await; // the same bytes twice: a client that timed out
     }
-    line.serve.post(&event(2, "START")).await;
+    line.scenario.serve.post(&event(2, "START")).await;
     let posts = line.posted(2).await;
     let mut bodies: Vec<&str> = posts.iter().map(|post| post.body.as_str()).collect();
     bodies.sort_unstable();
@@ -107,7 +54,7 @@ async fn an_event_arrives_as_it_was_sent_with_a_token_of_its_content() {
 }
 
 #[tokio::test]
-async fn every_error_of_the_model_keeps_or_buries_the_event_and_spares_its_neighbours() {
+async fn every_error_of_the_service_model_is_retried_or_a_dead_letter_and_harms_no_other_event() {
     let faults = [
         (
             "job 1\"",
@@ -134,7 +81,7 @@ async fn every_error_of_the_model_keeps_or_buries_the_event_and_spares_its_neigh
         });
     }
     script.push(Fault::on("job 9\"", Kind::Conflict));
-    let line = Line::start(
+    let line = DataZoneScenario::start(
         Settings {
             faults: script,
             ..Settings::default()
@@ -143,12 +90,12 @@ async fn every_error_of_the_model_keeps_or_buries_the_event_and_spares_its_neigh
     )
     .await;
     for n in 0..12 {
-        line.serve.post(&event(n, "COMPLETE")).await;
+        line.scenario.serve.post(&event(n, "COMPLETE")).await;
     }
-    // All but the two that are refused and the one that DataZone says it has.
+    // All but the two that are rejected and the one that DataZone reports to have.
     let posts = line.posted(9).await;
     assert_eq!(posts.len(), 9);
-    let letters = line.dead_letters();
+    let letters = line.scenario.dead_letters();
     assert_eq!(letters.len(), 2, "{letters:?}");
     for (_, _, reason) in faults {
         assert!(
@@ -174,19 +121,19 @@ async fn a_missing_right_or_domain_keeps_the_events() {
             faults: vec![Fault::always(kind)],
             ..Settings::default()
         };
-        let line = Line::start(settings, &[]).await;
-        line.serve.post(&event(1, "START")).await;
-        line.serve.logged("delivery failed, will retry");
+        let line = DataZoneScenario::start(settings, &[]).await;
+        line.scenario.serve.post(&event(1, "START")).await;
+        line.scenario.serve.logged("delivery failed, will retry");
         line.datazone.set(|settings| settings.faults.clear());
         assert_eq!(line.posted(1).await.len(), 1, "{kind:?}");
-        assert!(line.dead_letters().is_empty());
+        assert!(line.scenario.dead_letters().is_empty());
     });
     futures_util::future::join_all(granted).await;
 }
 
 #[tokio::test]
-async fn an_event_that_is_too_large_is_cut_and_says_so_or_is_a_dead_letter_that_says_so() {
-    let line = Line::start(Settings::default(), &[]).await;
+async fn an_event_that_is_too_large_is_cut_with_a_list_of_it_or_is_a_dead_letter_with_the_reason() {
+    let line = DataZoneScenario::start(Settings::default(), &[]).await;
     let facet = |name: &str| {
         format!(
             r#""{name}":{{"_producer":"urn:p","_schemaURL":"urn:s","pad":"{}"}}"#,
@@ -200,16 +147,20 @@ async fn an_event_that_is_too_large_is_cut_and_says_so_or_is_a_dead_letter_that_
             &format!(r#""run":{{"facets":{{{}}},"runId":"#, facet(name)),
         )
     };
-    line.serve.post(&with(1, "spark.logicalPlan")).await;
-    line.serve.post(&with(2, "parent")).await;
+    line.scenario
+        .serve
+        .post(&with(1, "spark.logicalPlan"))
+        .await;
+    line.scenario.serve.post(&with(2, "parent")).await;
     let posts = line.posted(1).await;
     let body: Value = serde_json::from_str(&posts[0].body).unwrap();
     assert_eq!(
         body["run"]["facets"]["lineageProxy_cut"]["facets"][0]["pointer"],
         "/run/facets/spark.logicalPlan"
     );
-    let letters =
-        support::eventually(|| Some(line.dead_letters()).filter(|letters| !letters.is_empty()));
+    let letters = testing::eventually(|| {
+        Some(line.scenario.dead_letters()).filter(|letters| !letters.is_empty())
+    });
     let reason = letters[0]["reason"].as_str().unwrap();
     assert!(
         reason.starts_with("too_large: 310") && reason.contains("the target accepts 300000"),
@@ -219,7 +170,7 @@ async fn an_event_that_is_too_large_is_cut_and_says_so_or_is_a_dead_letter_that_
 
 #[tokio::test]
 async fn job_events_become_runs_and_dataset_events_have_an_outcome_of_their_own() {
-    let line = Line::start(Settings::default(), &[]).await;
+    let line = DataZoneScenario::start(Settings::default(), &[]).await;
     let head = r#""eventTime":"2026-11-20T10:00:00Z","producer":"urn:p","schemaURL":"urn:s""#;
     let job = format!(
         r#"{{{head},"job":{{"namespace":"n","name":"j"}},"outputs":[{{"namespace":"s","name":"t"}}]}}"#
@@ -227,12 +178,13 @@ async fn job_events_become_runs_and_dataset_events_have_an_outcome_of_their_own(
     let idle = format!(r#"{{{head},"job":{{"namespace":"n","name":"idle"}}}}"#);
     let dataset = format!(r#"{{{head},"dataset":{{"namespace":"n","name":"d"}}}}"#);
     for event in [&job, &idle, &dataset] {
-        assert_eq!(line.serve.post(event).await.status(), 200);
+        assert_eq!(line.scenario.serve.post(event).await.status(), 200);
     }
     let posts = line.posted(1).await;
     assert!(posts[0].body.contains(r#""run":{"runId":""#));
-    let dropped = support::eventually(|| {
+    let dropped = testing::eventually(|| {
         let rules: Vec<Value> = line
+            .scenario
             .serve
             .outcomes()
             .into_iter()
@@ -249,7 +201,7 @@ async fn job_events_become_runs_and_dataset_events_have_an_outcome_of_their_own(
 
 #[tokio::test]
 async fn short_redshift_names_are_looked_up_once_and_stay_where_the_look_up_is_denied() {
-    let line = Line::start(support::warehouses(), &[]).await;
+    let line = DataZoneScenario::start(aws_stand_in::Settings::warehouses(), &[]).await;
     let with = |n: u32, short: &str| {
         event(n, "COMPLETE").replace(
             r#""x":1.0"#,
@@ -262,7 +214,7 @@ async fn short_redshift_names_are_looked_up_once_and_stay_where_the_look_up_is_d
         (3, "wg.eu-west-1"),
         (4, "gone.us-east-1"),
     ] {
-        line.serve.post(&with(n, short)).await;
+        line.scenario.serve.post(&with(n, short)).await;
     }
     let posts = line.posted(4).await;
     let namespaces = |text: &str| posts.iter().filter(|post| post.body.contains(text)).count();
@@ -276,30 +228,33 @@ async fn short_redshift_names_are_looked_up_once_and_stay_where_the_look_up_is_d
     );
     assert_eq!(namespaces("redshift://gone.us-east-1:5439"), 1);
     line.datazone.set(|settings| settings.lookups_denied = true);
-    line.serve.post(&with(5, "other.us-east-1")).await;
+    line.scenario.serve.post(&with(5, "other.us-east-1")).await;
     assert!(
         line.posted(5).await[4]
             .body
             .contains("redshift://other.us-east-1:5439")
     );
     assert_eq!(
-        line.serve.logged("could not resolve name; left unchanged")["namespace"],
+        line.scenario
+            .serve
+            .logged("could not resolve name; left unchanged")["namespace"],
         "redshift://gone.us-east-1:5439"
     );
 }
 
 #[tokio::test]
 async fn the_rate_stays_within_the_quota() {
-    let line = Line::start(Settings::default(), &[("DATAZONE_POSTS_PER_SECOND", "20")]).await;
+    let line =
+        DataZoneScenario::start(Settings::default(), &[("DATAZONE_POSTS_PER_SECOND", "20")]).await;
     for n in 0..60 {
-        line.serve.post(&event(n, "COMPLETE")).await;
+        line.scenario.serve.post(&event(n, "COMPLETE")).await;
     }
     assert_eq!(line.posted(60).await.len(), 60);
     // The stand-in lets through 20 a second and throttles the rest: without a budget that is most of them.
     let refused = r#"lineage_proxy_throttled_total{target="datazone"}"#;
-    let refused = line.serve.counter(refused).await;
+    let refused = line.scenario.serve.counter(refused).await;
     assert!(refused < 10, "throttled {refused} times");
-    let log = line.serve.log.lock().unwrap();
+    let log = line.scenario.serve.log.lock().unwrap();
     let handed_back = log
         .iter()
         .filter(|l| l["fields"]["message"] == "delivery failed, will retry")

@@ -1,5 +1,5 @@
-//! Targets that give back what they were sent, in every place where an answer has room for it: nothing of an event's SQL
-//! and none of our credentials goes into a log, a dead letter, a metric or what a command prints.
+//! Targets that return what they were sent, in every part of a response: nothing of an event's SQL and none of our
+//! credentials reaches a log, a dead letter, a metric or the output of a command.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,21 +9,17 @@
     reason = "a test fails by panicking"
 )]
 
-mod support;
+#[path = "echo/target.rs"]
+mod target;
 
-use std::io::Write;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use serde_json::{Value, json};
-use support::{Serve, run};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use testing::{FaultyTarget, Serve, run};
+
+use target::{datazone, echoing};
 
 /// Stand in the SQL of each event.
 const LITERAL: &str = "Zq81kMarkedLiteral";
@@ -55,123 +51,7 @@ const PLACES: [&str; 13] = [
     "no http",
 ];
 
-/// Answers with that status, and what was sent in that place; the event's job says both, as `STATUS PLACE`.
-struct Echo {
-    url: String,
-    address: String,
-    /// Bytes of the endless answer that went out.
-    sent: Arc<AtomicU64>,
-}
-
-impl Echo {
-    async fn start() -> Echo {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let sent = Arc::<AtomicU64>::default();
-        let counted = sent.clone();
-        tokio::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(answer(stream, counted.clone()));
-            }
-        });
-        Echo {
-            url: format!("http://{address}"),
-            address,
-            sent,
-        }
-    }
-}
-
-async fn answer(mut stream: TcpStream, sent: Arc<AtomicU64>) {
-    let Some((head, body)) = request(&mut stream).await else {
-        return;
-    };
-    let event: Value = serde_json::from_str(&body).unwrap();
-    let name = event["job"]["name"].as_str().unwrap();
-    let (status, place) = name.split_once(' ').unwrap();
-    if place == "endless" {
-        let head = format!("HTTP/1.1 {status} x\r\ncontent-length: 1000000000\r\n\r\n");
-        stream.write_all(head.as_bytes()).await.unwrap();
-        while stream.write_all(body.as_bytes()).await.is_ok() {
-            sent.fetch_add(body.len() as u64, Ordering::Relaxed);
-        }
-        return;
-    }
-    let bytes = echo(status, place, &head, &body);
-    let _ = stream.write_all(&bytes).await;
-    let _ = stream.shutdown().await;
-}
-
-/// Head and body of the next request.
-async fn request(stream: &mut TcpStream) -> Option<(String, String)> {
-    let (mut read, mut piece) = (Vec::new(), [0; 8_192]);
-    loop {
-        let text = String::from_utf8_lossy(&read).into_owned();
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| {
-                let (name, value) = line.split_once(':')?;
-                name.eq_ignore_ascii_case("content-length")
-                    .then(|| value.trim().parse().ok())?
-            });
-            if body.len() >= length.unwrap_or(0_usize) {
-                return Some((head.to_owned(), body.to_owned()));
-            }
-        }
-        match stream.read(&mut piece).await {
-            Ok(0) | Err(_) => return None,
-            Ok(count) => read.extend_from_slice(&piece[..count]),
-        }
-    }
-}
-
-fn echo(status: &str, place: &str, head: &str, body: &str) -> Vec<u8> {
-    let all = format!("{head}\n{body}");
-    let line: String = all.replace(['\r', '\n'], " ");
-    let mut more = String::new();
-    let mut reason = "Refused".to_owned();
-    let body = match place {
-        "status text" => {
-            reason.clone_from(&line);
-            Vec::new()
-        }
-        "headers" => {
-            for name in ["location", "www-authenticate", "retry-after", "x-amzn-errortype", "x-amzn-errormessage", "content-type", "server", "x-amzn-requestid"] {
-                more += &format!("{name}: {line}\r\n");
-            }
-            Vec::new()
-        }
-        "json" => json!({"code": 400, "message": all, "error": all, "findings": [{"message": all}]}).to_string().into_bytes(),
-        "json in json" => json!({"message": json!({"request": json!({"sent": all}).to_string()}).to_string()}).to_string().into_bytes(),
-        "json keys" => json!({(LITERAL): 1, (KEY): 2, (SHORT): 3, (all.as_str()): {(PASSWORD): {(LITERAL): LITERAL}}}).to_string().into_bytes(),
-        "codes" => json!({"__type": LITERAL, "code": 7731, "error": LITERAL, "errorCode": USER, "type": PASSWORD, "reason": TOKEN, "status": SHORT}).to_string().into_bytes(),
-        "html" => format!("<html><h1>Refused</h1><pre>{}</pre></html>", all.replace('"', "&quot;")).into_bytes(),
-        "text" => all.into_bytes(),
-        "gzip" => {
-            more += "content-encoding: gzip\r\n";
-            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-            encoder.write_all(&json!({"message": all, "error": LITERAL}).to_string().into_bytes()).unwrap();
-            encoder.finish().unwrap()
-        }
-        "base64" => format!("{} {}", STANDARD.encode(&all), STANDARD.encode(KEY)).into_bytes(),
-        "percent" => all.bytes().map(|b| format!("%{b:02x}")).collect::<String>().into_bytes(),
-        "broken off" => {
-            let head = format!("HTTP/1.1 {status} {line}\r\ncontent-length: 100000000\r\n\r\n{all}");
-            return head.into_bytes();
-        }
-        "no http" => return format!("{line} {status}\r\n{all}\r\n\r\n").into_bytes(),
-        other => unreachable!("{other}"),
-    };
-    let mut bytes = format!(
-        "HTTP/1.1 {status} {reason}\r\n{more}content-length: {}\r\nconnection: close\r\n\r\n",
-        body.len()
-    )
-    .into_bytes();
-    bytes.extend_from_slice(&body);
-    bytes
-}
-
-/// An event whose SQL has literals, and whose job says what the target is to answer.
+/// An event whose SQL has literals, and whose job names the response of the target.
 fn event(n: usize, status: u16, place: &str) -> String {
     json!({
         "eventTime": "2026-11-20T10:00:00.1Z",
@@ -212,11 +92,11 @@ fn clean(what: &str, text: &str) {
     assert!(!text.contains(&basic), "{what} has {basic}:\n{text}");
 }
 
-/// Sends an event for each status and place, and looks at everything that tells of what became of them.
+/// Sends an event for each status and place, and checks everything that is written about them.
 async fn nothing_comes_back(
     statuses: &[u16],
     places: &[&str],
-    target: &Echo,
+    target: &FaultyTarget,
     settings: &[(&str, &str)],
     variables: &[(&str, &str)],
 ) {
@@ -256,7 +136,7 @@ async fn nothing_comes_back(
     let dead: Vec<Value> = serve
         .outcomes()
         .into_iter()
-        .filter(|told| told["outcome"] == "dead_lettered")
+        .filter(|outcome| outcome["outcome"] == "dead_lettered")
         .collect();
     assert!(
         dead.len() > count / 2,
@@ -278,7 +158,7 @@ async fn nothing_comes_back(
     clean("dead-letters list", &text);
     let letters: Vec<Value> = serde_json::from_str(&text).unwrap();
     assert_eq!(letters.len(), dead.len());
-    // Something is said all the same.
+    // The reasons still name the status.
     let says_status = |letter: &&Value| {
         statuses.iter().any(|status| {
             letter["reason"]
@@ -292,21 +172,21 @@ async fn nothing_comes_back(
         "{letters:#?}"
     );
     assert!(
-        target.sent.load(Ordering::Relaxed) < 100_000_000,
+        target.figures().endless_bytes < 100_000_000,
         "the endless answer was read on"
     );
 }
 
-fn url_with_secrets(target: &Echo) -> String {
+fn url_with_secrets(target: &FaultyTarget) -> String {
     format!(
         "http://{USER}:{PASSWORD}@{}/api/v1/lineage?token={TOKEN}",
-        target.address
+        target.url.trim_start_matches("http://")
     )
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_echoes_puts_nothing_into_logs_and_dead_letters() {
-    let target = Echo::start().await;
+    let target = echoing().await;
     let settings = [
         ("TARGET", "openlineage"),
         ("OPENLINEAGE_URL", &target.url),
@@ -318,8 +198,8 @@ async fn a_target_that_echoes_puts_nothing_into_logs_and_dead_letters() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nor_does_it_where_the_text_of_answers_is_asked_for() {
-    let target = Echo::start().await;
+async fn nor_does_it_where_the_text_of_responses_is_kept() {
+    let target = echoing().await;
     let url = url_with_secrets(&target);
     let settings = [
         ("TARGET", "openlineage"),
@@ -331,8 +211,8 @@ async fn nor_does_it_where_the_text_of_answers_is_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_target_that_is_overloaded_and_echoes_does_not_either() {
-    let target = Echo::start().await;
+async fn nor_does_one_that_is_overloaded() {
+    let target = echoing().await;
     let url = url_with_secrets(&target);
     let settings = [("TARGET", "openlineage"), ("OPENLINEAGE_URL", url.as_str())];
     nothing_comes_back(&[503], &["json"], &target, &settings, &[]).await;
@@ -340,8 +220,8 @@ async fn a_target_that_is_overloaded_and_echoes_does_not_either() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_send_prints_of_an_answer_has_no_key_and_nothing_that_moves_a_terminal() {
-    let target = Echo::start().await;
+async fn what_send_prints_of_a_response_has_no_key_and_no_control_characters() {
+    let target = echoing().await;
     let folder = tempfile::tempdir().unwrap();
     let places = ["json", "html", "text", "base64", "headers"];
     let events: Vec<String> = places
@@ -349,10 +229,10 @@ async fn what_send_prints_of_an_answer_has_no_key_and_nothing_that_moves_a_termi
         .enumerate()
         .map(|(n, place)| event(n, 422, place).replace("urn:schema", "urn:\\u001b[2J"))
         .collect();
-    let file = support::write(folder.path(), "events.jsonl", &events.join("\n"));
+    let file = testing::write(folder.path(), "events.jsonl", &events.join("\n"));
     let arguments = ["send", "--url", &target.url, file.to_str().unwrap()].map(str::to_owned);
     let output = tokio::task::spawn_blocking(move || {
-        std::process::Command::new(support::BINARY)
+        std::process::Command::new(testing::binary())
             .args(arguments)
             .env("OPENLINEAGE_API_KEY", KEY)
             .output()
@@ -372,55 +252,10 @@ async fn what_send_prints_of_an_answer_has_no_key_and_nothing_that_moves_a_termi
     assert!(!text.contains('\u{1b}'), "{text}");
 }
 
-/// Answers like DataZone, with words of the request in every place that the client reads.
-async fn datazone() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        let shapes = [
-            "ValidationException",
-            "InvalidSignatureException",
-            "AccessDeniedException",
-            LITERAL,
-            "untyped",
-            "html",
-            "broken off",
-        ];
-        for shape in shapes.into_iter().cycle() {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            tokio::spawn(async move {
-                let Some((head, body)) = request(&mut stream).await else {
-                    return;
-                };
-                let event: Value = serde_json::from_str(&body).unwrap_or_default();
-                let sent =
-                    format!("{head}\n{event}\n{body} {LITERAL} x-amz-security-token:{SESSION}");
-                let text = match shape {
-                    "html" => format!("<h1>{sent}</h1>"),
-                    "untyped" => json!({"message": sent, "code": LITERAL, "__type": LITERAL}).to_string(),
-                    "AccessDeniedException" => json!({"message": format!("User: arn:aws:sts::1:assumed-role/x is not authorized to perform: datazone:PostLineageEvent on {sent}")}).to_string(),
-                    _ => json!({"message": format!("The Canonical String for this request should have been '{sent}'")}).to_string(),
-                };
-                let length = if shape == "broken off" {
-                    9_999_999
-                } else {
-                    text.len()
-                };
-                let answer = format!(
-                    "HTTP/1.1 400 {LITERAL}\r\nx-amzn-errortype: {shape}\r\nx-echo: {LITERAL}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{text}"
-                );
-                let _ = stream.write_all(answer.as_bytes()).await;
-                let _ = stream.shutdown().await;
-            });
-        }
-    });
-    url
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_datazone_quotes_of_a_request_is_not_kept() {
     for response in ["structure", "redacted"] {
-        let url = datazone().await;
+        let target = datazone().await;
         let folder = tempfile::tempdir().unwrap();
         let settings = [
             ("TARGET", "datazone"),
@@ -433,7 +268,7 @@ async fn what_datazone_quotes_of_a_request_is_not_kept() {
             ("LOG", "trace"),
         ];
         let aws = [
-            ("AWS_ENDPOINT_URL", url.as_str()),
+            ("AWS_ENDPOINT_URL", target.url.as_str()),
             ("AWS_REGION", "eu-west-1"),
             ("AWS_ACCESS_KEY_ID", ACCESS),
             ("AWS_SECRET_ACCESS_KEY", SECRET),

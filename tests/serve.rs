@@ -1,4 +1,4 @@
-//! `serve` as its user has it: events in over HTTP, out at the target, also one that is down. Stops, kills and power cuts
+//! `serve` as its users run it: events in over HTTP, and out at the target, also one that is down. Stops, kills and power cuts
 //! are cases of the reliability suite (`tests/reliability`).
 
 #![allow(
@@ -9,13 +9,12 @@
     reason = "a test fails by panicking"
 )]
 
-mod support;
-
 use std::fs;
 use std::process::Command;
 
 use serde_json::Value;
-use support::{BINARY, Serve, Target, event, eventually, run};
+use testing::events::event;
+use testing::{Fault, FaultyTarget, Serve, binary, eventually, run};
 
 #[tokio::test]
 async fn every_event_is_delivered_once_and_byte_for_byte() {
@@ -36,16 +35,14 @@ async fn every_event_is_delivered_once_and_byte_for_byte() {
     sent.sort();
     stored.sort();
     assert_eq!(stored, sent);
-    // An outcome is told after its batch is settled, which is after the store has the event.
-    eventually(|| (serve.outcomes().len() >= 100).then_some(()));
-    assert_eq!(serve.outcomes().len(), 100);
+    // An outcome is logged after its batch is settled, which is after the store has the event.
+    assert_eq!(serve.outcomes_when(100).len(), 100);
 }
 
 #[tokio::test]
-async fn a_target_that_is_down_gets_everything_when_it_is_up() {
+async fn a_target_that_was_down_receives_everything() {
     let folder = tempfile::tempdir().unwrap();
-    let target = Target::start().await;
-    *target.default.lock().unwrap() = 503;
+    let target = FaultyTarget::start(Fault::status(503)).await;
     let settings = [
         ("TARGET", "openlineage"),
         ("OPENLINEAGE_URL", &target.url),
@@ -56,14 +53,14 @@ async fn a_target_that_is_down_gets_everything_when_it_is_up() {
         assert_eq!(serve.post(&event(n, "START")).await.status(), 200);
     }
     serve.logged("delivery failed, will retry");
-    *target.default.lock().unwrap() = 201;
-    assert_eq!(target.taken_when(5).await.len(), 5);
+    target.set(Fault::None);
+    assert_eq!(target.accepted_when(5).await.len(), 5);
 }
 
 #[tokio::test(flavor = "multi_thread")] // the target answers while the test waits for a command
 async fn a_rejected_event_becomes_a_dead_letter_and_harms_no_other() {
     let folder = tempfile::tempdir().unwrap();
-    let target = Target::start().await;
+    let target = FaultyTarget::start(Fault::None).await;
     let settings = [
         ("TARGET", "openlineage"),
         ("OPENLINEAGE_URL", target.url.as_str()),
@@ -74,7 +71,7 @@ async fn a_rejected_event_becomes_a_dead_letter_and_harms_no_other() {
         serve.post(&event(n, "COMPLETE")).await;
     }
     serve.post(&poison).await;
-    assert_eq!(target.taken_when(6).await.len(), 6);
+    assert_eq!(target.accepted_when(6).await.len(), 6);
 
     let data_dir = folder.path().to_str().unwrap();
     let list = || {
@@ -142,9 +139,9 @@ async fn a_rejected_event_becomes_a_dead_letter_and_harms_no_other() {
 }
 
 #[tokio::test]
-async fn events_of_one_run_arrive_in_order_though_they_were_sent_end_first() {
+async fn the_events_of_a_run_arrive_in_order_whatever_the_order_in_which_they_were_sent() {
     let folder = tempfile::tempdir().unwrap();
-    let target = Target::start().await;
+    let target = FaultyTarget::start(Fault::None).await;
     let settings = [
         ("TARGET", "openlineage"),
         ("OPENLINEAGE_URL", target.url.as_str()),
@@ -156,7 +153,7 @@ async fn events_of_one_run_arrive_in_order_though_they_were_sent_end_first() {
     for event_type in ["COMPLETE", "RUNNING", "START"] {
         serve.post(&event(1, event_type)).await;
     }
-    let taken = target.taken_when(3).await;
+    let taken = target.accepted_when(3).await;
     let place = |event_type: &str| {
         taken
             .iter()
@@ -170,7 +167,7 @@ async fn events_of_one_run_arrive_in_order_though_they_were_sent_end_first() {
 async fn no_second_proxy_serves_from_the_same_folder() {
     let folder = tempfile::tempdir().unwrap();
     let _first = Serve::start(folder.path(), &[]);
-    let second = Command::new(BINARY)
+    let second = Command::new(binary())
         .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(folder.path())
         .output()

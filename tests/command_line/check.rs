@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::support::{BINARY, Serve, run, write};
+use testing::{Serve, binary, run, write};
 
 /// Files of a configuration, and whether a proxy starts with them.
 struct Case {
     name: &'static str,
     config: &'static str,
     rules: &'static str,
-    /// What is said when it does not.
+    /// The message when it does not.
     refused: Option<&'static str>,
 }
 
@@ -185,12 +185,12 @@ fn what_serve_check_passes_serve_starts_with_and_nothing_else() {
         let (status, out, err) = run(&[&arguments[..], &["--check"]].concat(), &[]);
         assert_eq!(files(folder.path()), before, "{}", case.name);
         match case.refused {
-            Some(said) => {
+            Some(message) => {
                 assert_eq!(status, Some(64), "{}: {out}{err}", case.name);
-                assert!(err.contains(said), "{}: {said} in {err}", case.name);
+                assert!(err.contains(message), "{}: {message} in {err}", case.name);
                 let (status, _, err) = run(&arguments, &[]);
                 assert_eq!(status, Some(64), "{}: {err}", case.name);
-                assert!(err.contains(said), "{}: {said} in {err}", case.name);
+                assert!(err.contains(message), "{}: {message} in {err}", case.name);
             }
             None => {
                 assert_eq!(status, Some(0), "{}: {err}", case.name);
@@ -200,7 +200,7 @@ fn what_serve_check_passes_serve_starts_with_and_nothing_else() {
                     case.name
                 );
                 assert!(out.contains("not checked: whether 127.0.0.1:"), "{out}");
-                let mut serve = Command::new(BINARY)
+                let mut serve = Command::new(binary())
                     .args(&arguments)
                     .stderr(Stdio::piped())
                     .spawn()
@@ -214,7 +214,7 @@ fn what_serve_check_passes_serve_starts_with_and_nothing_else() {
     }
 }
 
-/// Whether it says that it listens before it ends.
+/// Whether it listens before it ends.
 fn listens(serve: &mut std::process::Child) -> bool {
     use std::io::{BufRead, BufReader};
     let lines = BufReader::new(serve.stderr.take().unwrap()).lines();
@@ -282,10 +282,10 @@ fn transform_check_reads_the_rules_as_serve_does_with_that_configuration() {
         let (status, out, err) = run(&arguments, &[]);
         match case.refused {
             None => assert_eq!(status, Some(0), "{}: {out}{err}", case.name),
-            Some(said) => {
+            Some(message) => {
                 assert!(matches!(status, Some(1 | 64)), "{}: {out}{err}", case.name);
                 assert!(
-                    out.contains(said) || err.contains(said),
+                    out.contains(message) || err.contains(message),
                     "{}: {out}{err}",
                     case.name
                 );

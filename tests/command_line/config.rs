@@ -1,8 +1,7 @@
 //! `lineage-proxy config`: what is in effect, where it was set, and what is wrong, for a person and for a program.
 
 use serde_json::{Value, json};
-
-use crate::support::run;
+use testing::run;
 
 fn file(text: &str) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();

@@ -1,12 +1,12 @@
-//! Every command that reads events reads them in every form, and says of each where it stands.
+//! Every command that reads events reads them in every form, and names the place of each.
 
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
-
-use crate::support::{BINARY, Serve, Target, event, run, write};
+use testing::events::{event, gzip};
+use testing::{Fault, FaultyTarget, Serve, binary, run, write};
 
 /// A file with three events, of which the second is none, and the lines that they begin on.
 struct Form {
@@ -17,12 +17,6 @@ struct Form {
 
 /// The second is JSON, and no event.
 const BAD: &str = r#"{"eventType":"START"}"#;
-
-fn gzipped(bytes: &[u8]) -> Vec<u8> {
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    gzip.write_all(bytes).unwrap();
-    gzip.finish().unwrap()
-}
 
 fn forms() -> Vec<Form> {
     let (first, last) = (event(1, "START"), event(2, "START"));
@@ -66,7 +60,7 @@ fn forms() -> Vec<Form> {
     ];
     for form in ["lines", "array of lines"] {
         let plain = forms.iter().find(|known| known.name == form).unwrap();
-        let (bytes, lines) = (gzipped(&plain.bytes), plain.lines);
+        let (bytes, lines) = (gzip(&plain.bytes), plain.lines);
         let name = "gzipped";
         forms.push(Form { name, bytes, lines });
     }
@@ -85,7 +79,7 @@ fn each(form: &Form, mut command: impl FnMut(&str, Option<&[u8]>, &str)) {
 }
 
 fn run_with(arguments: &[&str], stdin: Option<&[u8]>) -> (Option<i32>, String, String) {
-    let mut child = Command::new(BINARY)
+    let mut child = Command::new(binary())
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -140,8 +134,8 @@ fn the_workbench_reads_every_form_and_names_the_line() {
                 let (status, out, err) =
                     run_with(&[words, &["--rules", rules, path]].concat(), stdin);
                 assert_eq!(status, Some(1), "{} {words:?}", form.name);
-                let told = err.lines().any(|line| line.starts_with(&bad));
-                assert!(told, "{} {words:?}: {bad} in {err}", form.name);
+                let is_named = err.lines().any(|line| line.starts_with(&bad));
+                assert!(is_named, "{} {words:?}: {bad} in {err}", form.name);
                 (out, err)
             };
             let (out, err) = command(&["transform"]);
@@ -162,14 +156,14 @@ fn the_workbench_reads_every_form_and_names_the_line() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn send_reads_every_form_and_sends_each_event_as_it_stands() {
-    let target = Target::start().await;
     for form in forms() {
+        let target = FaultyTarget::start(Fault::None).await;
         each(&form, |path, stdin, _| {
             let (_, out, err) = run_with(&["send", "--url", &target.url, path], stdin);
-            // The target takes what is no event too: all three texts came, each by itself.
+            // The target accepts what is not an event too: all three texts arrived, each by itself.
             assert_eq!(out, "3 sent, 0 failed\n", "{}: {err}", form.name);
         });
-        let mut taken = std::mem::take(&mut *target.taken.lock().unwrap());
+        let mut taken = target.accepted();
         assert_eq!(taken.len(), 9, "{}", form.name);
         taken.sort();
         let json = |text: &String| serde_json::from_str::<Value>(text).unwrap();

@@ -4,14 +4,16 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::support::{BINARY, Serve, Target, eventually, moving, run};
+use testing::events::event_with;
+use testing::{Fault, FaultyTarget, Serve, binary, eventually, run};
 
 /// A command on a terminal of so many columns, with `input` typed in: exit status and what was shown.
 fn on_terminal(columns: u16, arguments: &[&str], input: &str) -> (Option<i32>, String) {
     use std::io::Write;
     let rows = if columns == 0 { 0 } else { 24 };
     let command = format!(
-        "stty cols {columns} rows {rows} -echo; exec {BINARY} {}",
+        "stty cols {columns} rows {rows} -echo; exec {} {}",
+        binary(),
         arguments.join(" ")
     );
     let mut child = Command::new("script")
@@ -31,11 +33,11 @@ fn on_terminal(columns: u16, arguments: &[&str], input: &str) -> (Option<i32>, S
 
 /// A data folder with three dead letters, and their ids.
 async fn dead_letters(folder: &Path) -> Vec<String> {
-    let target = Target::start().await;
+    let target = FaultyTarget::start(Fault::None).await;
     let settings = [("TARGET", "openlineage"), ("OPENLINEAGE_URL", &target.url)];
     let serve = Serve::start(folder, &settings);
     for n in 1..=3 {
-        serve.post(&moving(n, "START", r#""answer":400"#)).await;
+        serve.post(&event_with(n, "START", r#""answer":400"#)).await;
     }
     let dead = eventually(|| Some(serve.outcomes()).filter(|outcomes| outcomes.len() == 3));
     assert!(dead.iter().all(|line| line["outcome"] == "dead_lettered"));
@@ -101,7 +103,7 @@ async fn all_dead_letters_are_deleted_only_by_a_person_who_says_so_or_by_yes() {
         assert_eq!((status, left()), (Some(1), 3), "{answer:?}: {shown}");
         assert!(shown.contains("Delete 3 events for good?"), "{shown}");
     }
-    // One by its id is meant as it was said.
+    // One that is named by its id needs no confirmation.
     let one = [&["dead-letters", "delete", ids[0].as_str()], &place[..]].concat();
     assert_eq!((run(&one, &[]).0, left()), (Some(0), 2));
     let none = [delete.as_slice(), &["--reason", "no-such-reason"]].concat();
@@ -138,7 +140,7 @@ fn the_demo_fits_a_terminal_of_any_width_and_one_that_has_none() {
 
 /// A demo with a folder for temporary files of its own.
 fn demo(temporary: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(BINARY);
+    let mut command = Command::new(binary());
     command
         .arg("demo")
         .args(arguments)

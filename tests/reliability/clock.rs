@@ -1,4 +1,4 @@
-//! A wall clock that is set back and ahead, under the real binary: a library in between tells it another time.
+//! A wall clock that is set back and ahead, under the real binary: a preloaded library shows it another time.
 //!
 //! What is waited for goes by a clock that nobody sets. The clock of events that are received and shown is the wall's.
 
@@ -9,9 +9,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
-
-use crate::size;
-use crate::support::{BINARY, Serve, Target, event, eventually};
+use testing::events::event;
+use testing::{Fault, FaultyTarget, Serve, binary, eventually, size};
 
 /// Stands between a process and its wall clock, and adds the seconds that stand in a file.
 const SHIM: &str = r#"
@@ -76,7 +75,7 @@ impl Wall {
         ]
     }
 
-    fn serve(&self, folder: &Path, target: &Target) -> Serve {
+    fn serve(&self, folder: &Path, target: &FaultyTarget) -> Serve {
         let variables = self.variables();
         let variables: Vec<_> = variables
             .iter()
@@ -90,7 +89,7 @@ impl Wall {
     }
 
     fn run(&self, arguments: &[&str]) -> String {
-        let output = Command::new(BINARY)
+        let output = Command::new(binary())
             .args(arguments)
             .envs(self.variables())
             .output()
@@ -101,18 +100,18 @@ impl Wall {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_jumps_while_it_serves_hides_no_event_and_gives_none_out_twice() {
+async fn a_clock_that_jumps_while_it_serves_hides_no_event_and_delivers_none_twice() {
     let (wall, folder, target) = (
         Wall::new(),
         tempfile::tempdir().unwrap(),
-        Target::start().await,
+        FaultyTarget::start(Fault::None).await,
     );
     let serve = wall.serve(folder.path(), &target);
     let each = size::of(5, 200);
     let (mut sent, mut days) = (0, BTreeSet::new());
     let jumps = [-DAY, 0, DAY, -400 * DAY];
     for seconds in jumps {
-        *target.default.lock().unwrap() = 503;
+        target.set(Fault::status(503));
         for n in sent..sent + each {
             assert_eq!(serve.post(&event(n, "START")).await.status(), 200);
         }
@@ -127,28 +126,28 @@ async fn a_clock_that_jumps_while_it_serves_hides_no_event_and_gives_none_out_tw
                 > 0)
             .then_some(())
         });
-        // Some wait for another try, others are in hand.
-        *target.slow.lock().unwrap() = Duration::from_millis(300);
-        *target.default.lock().unwrap() = 201;
+        // Some wait for a retry, others are being delivered.
+        target.delay(Duration::from_millis(300));
+        target.set(Fault::None);
         for n in sent + each..sent + 2 * each {
             assert_eq!(serve.post(&event(n, "START")).await.status(), 200);
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
         wall.set(seconds);
         sent += 2 * each;
-        target.taken_when(sent as usize).await;
-        *target.slow.lock().unwrap() = Duration::ZERO;
-        days.extend(days_told(&serve));
+        target.accepted_when(sent as usize).await;
+        target.delay(Duration::ZERO);
+        days.extend(logged_days(&serve));
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let posts = target.taken.lock().unwrap().len();
+    let posts = target.accepted().len();
     assert_eq!(posts, sent as usize, "each is posted once");
     // The log goes by the same clock: it was another one each time, but for the jump to the true one.
     eventually(|| {
-        days.extend(days_told(&serve));
+        days.extend(logged_days(&serve));
         (days.len() >= jumps.len()).then_some(())
     });
-    size::told(
+    size::measured(
         "clock jumps",
         &format!(
             "{} jumps, {} days in the log, {sent} events, {posts} posts",
@@ -158,8 +157,8 @@ async fn a_clock_that_jumps_while_it_serves_hides_no_event_and_gives_none_out_tw
     );
 }
 
-/// The days of the log so far, which is forgotten.
-fn days_told(serve: &Serve) -> BTreeSet<String> {
+/// Takes the log so far, and returns its days.
+fn logged_days(serve: &Serve) -> BTreeSet<String> {
     let log = std::mem::take(&mut *serve.log.lock().unwrap());
     let day = |line: &Value| line["timestamp"].as_str().unwrap()[..10].to_owned();
     log.iter().map(day).collect()
@@ -170,9 +169,9 @@ async fn a_clock_that_was_set_back_between_two_starts_hides_no_event() {
     let (wall, folder, target) = (
         Wall::new(),
         tempfile::tempdir().unwrap(),
-        Target::start().await,
+        FaultyTarget::start(Fault::None).await,
     );
-    *target.default.lock().unwrap() = 503;
+    target.set(Fault::status(503));
     wall.set(DAY);
     let serve = wall.serve(folder.path(), &target);
     for n in 0..20 {
@@ -181,16 +180,16 @@ async fn a_clock_that_was_set_back_between_two_starts_hides_no_event() {
     serve.logged("delivery failed, will retry");
     serve.kill();
     wall.set(-DAY);
-    *target.default.lock().unwrap() = 400;
+    target.set(Fault::status(400));
     let serve = wall.serve(folder.path(), &target);
     eventually(|| (serve.outcomes().len() == 20).then_some(()));
     // They are dead letters now. A command whose clock is ahead puts them back.
-    *target.default.lock().unwrap() = 201;
+    target.set(Fault::None);
     wall.set(2 * DAY);
     let place = ["--data-dir", folder.path().to_str().unwrap()];
     wall.run(&["dead-letters", "redrive", place[0], place[1], "--all"]);
     wall.set(-DAY);
-    target.taken_when(20).await;
+    target.accepted_when(20).await;
     let status = wall.run(&["queue", "status", place[0], place[1], "--output", "json"]);
     assert!(status.contains(r#""dead_letters":0"#), "{status}");
 }

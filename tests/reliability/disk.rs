@@ -11,10 +11,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use testing::events::event;
+use testing::{FaultyTarget, Serve, eventually_within};
 
-use crate::support::{Serve, Target, event};
-
-pub(crate) fn start(folder: &Path, target: &Target) -> Serve {
+pub(crate) fn start(folder: &Path, target: &FaultyTarget) -> Serve {
     Serve::start(
         folder,
         &[("TARGET", "openlineage"), ("OPENLINEAGE_URL", &target.url)],
@@ -22,20 +22,19 @@ pub(crate) fn start(folder: &Path, target: &Target) -> Serve {
 }
 
 /// The numbers of the events that have arrived.
-pub(crate) fn arrived(target: &Target) -> BTreeSet<u32> {
-    let taken = target.taken.lock().unwrap();
+pub(crate) fn arrived(target: &FaultyTarget) -> BTreeSet<u32> {
     let number = |event: &String| {
         let event: Value = serde_json::from_str(event).unwrap();
         event["job"]["name"].as_str().unwrap()[4..].parse().unwrap()
     };
-    taken.iter().map(number).collect()
+    target.accepted().iter().map(number).collect()
 }
 
 /// Sends one until it is taken.
 pub(crate) async fn taken_again(serve: &Serve, n: u32) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while serve.post(&event(n, "START")).await.status() != 200 {
-        assert!(Instant::now() < deadline, "{:#?}", lines(serve, 0));
+        assert!(Instant::now() < deadline, "{:#?}", serve.lines_after(0));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -59,10 +58,10 @@ pub(crate) fn restarted(mut serve: Serve, start: impl FnOnce() -> Serve) -> Serv
         if let Some(status) = serve.exit_status() {
             break status;
         }
-        assert!(Instant::now() < deadline, "{:#?}", lines(&serve, 0));
+        assert!(Instant::now() < deadline, "{:#?}", serve.lines_after(0));
         std::thread::sleep(Duration::from_millis(20));
     };
-    assert_eq!(status, RESTART, "{:#?}", lines(&serve, 0));
+    assert_eq!(status, RESTART, "{:#?}", serve.lines_after(0));
     start()
 }
 
@@ -83,25 +82,9 @@ pub(crate) async fn accepted_after_restart(
     serve
 }
 
-/// For as long as a full-sized case may take on a slow machine.
-pub(crate) fn patiently<T>(mut ready: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(300);
-    loop {
-        if let Some(value) = ready() {
-            return value;
-        }
-        assert!(Instant::now() < deadline, "in vain");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-/// The fields of all log lines after the first so many.
-fn lines(serve: &Serve, after: usize) -> Vec<Value> {
-    let log = serve.log.lock().unwrap();
-    log.iter()
-        .skip(after)
-        .map(|line| line["fields"].clone())
-        .collect()
+/// Waits as long as a case of full size may take on a slow machine.
+pub(crate) fn patiently<T>(ready: impl FnMut() -> Option<T>) -> T {
+    eventually_within(Duration::from_secs(300), ready)
 }
 
 pub(crate) fn does(command: &str, arguments: &[&str]) -> bool {

@@ -4,10 +4,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use testing::events::event;
+use testing::{Fault, FaultyTarget, Serve, queued, size};
 use tokio::io::AsyncWriteExt;
-
-use crate::size;
-use crate::support::{Serve, Target, event, queued};
 
 /// Posts and hangs up without waiting for the answer, as a client does whose time-out is over.
 async fn post_and_hang_up(serve: &Serve, body: &str) {
@@ -22,7 +21,7 @@ async fn post_and_hang_up(serve: &Serve, body: &str) {
 
 #[tokio::test]
 async fn an_event_that_a_client_sends_six_times_is_delivered_once_and_counted() {
-    let target = Target::start().await;
+    let target = FaultyTarget::start(Fault::None).await;
     let folder = tempfile::tempdir().unwrap();
     let settings = [
         ("TARGET", "openlineage"),
@@ -42,9 +41,9 @@ async fn an_event_that_a_client_sends_six_times_is_delivered_once_and_counted() 
             tokio::time::sleep(Duration::from_millis(60)).await;
         }
     }
-    target.taken_when(events as usize).await;
+    target.accepted_when(events as usize).await;
     let accepted = settled(&serve, folder.path()).await;
-    let taken = target.taken.lock().unwrap().clone();
+    let taken = target.accepted();
     let mut once = taken.clone();
     once.sort();
     once.dedup();
@@ -56,7 +55,7 @@ async fn an_event_that_a_client_sends_six_times_is_delivered_once_and_counted() 
     let counted = r#"lineage_proxy_dropped_total{target="openlineage",rule="builtin/duplicate"}"#;
     assert_eq!(serve.counter(counted).await, dropped as u64);
     assert!(dropped > 0);
-    size::told(
+    size::measured(
         "the same bytes six times",
         &format!(
             "{accepted} accepted, {} delivered, {dropped} dropped as duplicates",

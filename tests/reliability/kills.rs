@@ -11,9 +11,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::events::{Book, COALESCE, Clients, Target, are_whole, drained, read_store};
-use crate::size;
-use crate::support::{Serve, write};
+use testing::events::COALESCE;
+use testing::ledger::Ledger;
+use testing::{FaultyTarget, Serve, size, write};
+
+use crate::clients::Clients;
+use crate::data_folder::{are_whole, drained, read_store};
 
 const CLIENTS: u64 = 32;
 
@@ -51,8 +54,8 @@ async fn killed(case: &str, is_outside: bool) {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let rules = write(folder.path(), "transforms.yaml", COALESCE);
-    let book = Arc::new(Mutex::new(Book::default()));
-    let target = Target::start(book.clone()).await;
+    let ledger = Arc::new(Mutex::new(Ledger::default()));
+    let target = FaultyTarget::with_ledger(ledger.clone()).await;
     let mut settings = vec![("RULES_FILE", rules.to_str().unwrap())];
     if is_outside {
         settings.extend([("TARGET", "openlineage"), ("OPENLINEAGE_URL", &target.url)]);
@@ -70,10 +73,10 @@ async fn killed(case: &str, is_outside: bool) {
             _ => Moment::Load,
         };
         moments[moment as usize] += 1;
-        *target.slow.lock().unwrap() = match moment {
+        target.delay(match moment {
             Moment::Start | Moment::Load => Duration::ZERO,
             Moment::Held => Duration::from_secs(2),
-        };
+        });
         if let Moment::Start = moment {
             let serve = Serve::spawn(&data, &settings, &[]);
             tokio::time::sleep(Duration::from_millis(random.u64(0..80))).await;
@@ -82,32 +85,32 @@ async fn killed(case: &str, is_outside: bool) {
         }
         let serve = Serve::start(&data, &settings);
         let seed = seed.wrapping_add(kill);
-        let clients = Clients::start((&http, &serve.url), &book, &next, (CLIENTS, PAUSE), seed);
-        let before = book.lock().unwrap().accepted.len();
+        let clients = Clients::start((&http, &serve.url), &ledger, &next, (CLIENTS, PAUSE), seed);
+        let before = ledger.lock().unwrap().accepted.len();
         if random.u8(0..4) > 0 || kill == 0 {
-            clients.are_answered(before).await;
+            clients.have_accepted(before).await;
         }
         tokio::time::sleep(Duration::from_millis(random.u64(0..300))).await;
         serve.kill();
         clients.end().await;
     }
 
-    *target.slow.lock().unwrap() = Duration::ZERO;
+    target.delay(Duration::ZERO);
     let serve = Serve::start(&data, &settings);
     drained(&data).await;
     assert_eq!(serve.terminate(), Some(0));
-    let mut book = book.lock().unwrap();
+    let mut ledger = ledger.lock().unwrap();
     if is_outside {
         are_whole(&data, &["queue.db"]);
     } else {
         are_whole(&data, &["queue.db", "store.db"]);
-        read_store(&data, &mut book);
+        read_store(&data, &mut ledger);
     }
-    assert!(!book.accepted.is_empty());
-    let duplicates = book.check(&format!("PROXY_TEST_SEED={seed}"));
-    let (sent, accepted) = (next.load(Ordering::Relaxed), book.accepted.len());
+    assert!(!ledger.accepted.is_empty());
+    let duplicates = ledger.check(&format!("PROXY_TEST_SEED={seed}"));
+    let (sent, accepted) = (next.load(Ordering::Relaxed), ledger.accepted.len());
     let [start, load, held] = moments;
-    size::told(
+    size::measured(
         case,
         &format!(
             "{kills} kills ({start} at start, {load} under load, {held} with a batch held), {sent} events sent, \

@@ -1,13 +1,8 @@
 //! Large events: trimmed, rejected with advice, or dead-lettered with the reason; and how much memory they cost.
 
-use std::io::Write;
-
 use serde_json::Value;
-
-use crate::line::{Kind, Line};
-use crate::rough::{Rough, Trouble};
-use crate::size;
-use crate::support::moving;
+use testing::events::{event_with, gzip as compress};
+use testing::{Fault, FaultyTarget, Scenario, TargetKind, size};
 
 /// An event whose bytes may be cut (a facet outside the specification), or may not (inputs).
 fn sized(n: u32, bytes: usize, cut: bool) -> String {
@@ -25,23 +20,19 @@ fn sized(n: u32, bytes: usize, cut: bool) -> String {
             format!(r#""inputs":[{}]"#, inputs.join(","))
         }
     };
-    moving(n, "COMPLETE", &members)
+    event_with(n, "COMPLETE", &members)
 }
 
-async fn send(line: &Line, event: &str, gzip: bool) -> (u16, String) {
-    let post = line
+async fn send(scenario: &Scenario, event: &str, gzip: bool) -> (u16, String) {
+    let post = scenario
         .serve
         .http
-        .post(format!("{}/api/v1/lineage", line.serve.url))
+        .post(format!("{}/api/v1/lineage", scenario.serve.url))
         .header("content-type", "application/json");
     let post = match gzip {
-        true => {
-            let mut encoder =
-                flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-            encoder.write_all(event.as_bytes()).unwrap();
-            post.header("content-encoding", "gzip")
-                .body(encoder.finish().unwrap())
-        }
+        true => post
+            .header("content-encoding", "gzip")
+            .body(compress(event.as_bytes())),
         false => post.body(event.to_owned()),
     };
     let answer = post.send().await.unwrap();
@@ -54,39 +45,39 @@ async fn a_large_event_is_delivered_trimmed_rejected_or_dead_lettered_and_always
         &[310_000, 990_000][..],
         &[310_000, 990_000, 5_000_000, 20_000_000],
     );
-    let kinds = [Kind::DataZone, Kind::OpenLineage].map(|kind| async move {
-        let target = Rough::start(Trouble::Nothing).await;
-        let line = Line::start(kind, &target.url(), &[]);
+    let kinds = [TargetKind::DataZone, TargetKind::OpenLineage].map(|kind| async move {
+        let target = FaultyTarget::start(Fault::None).await;
+        let scenario = Scenario::start(kind, &target.url, &[]);
         let (mut accepted, mut kept, mut n) = (0, Vec::new(), 0);
         for bytes in sizes {
             for (cut, gzip) in [(true, false), (true, true), (false, true)] {
                 n += 1;
                 let event = sized(n, *bytes, cut);
-                let (status, text) = send(&line, &event, gzip).await;
+                let (status, text) = send(&scenario, &event, gzip).await;
                 if *bytes > 10_000_000 && !gzip {
-                    let told: Value = serde_json::from_str(&text).unwrap();
+                    let problem: Value = serde_json::from_str(&text).unwrap();
                     assert_eq!(status, 413, "{text}");
-                    let detail = told["detail"].as_str().unwrap();
+                    let detail = problem["detail"].as_str().unwrap();
                     assert!(detail.contains("max_body_size") || detail.contains("gzip"), "{detail}");
                     continue;
                 }
                 assert_eq!(status, 200, "{text}");
                 accepted += 1;
-                if kind == Kind::OpenLineage {
+                if kind == TargetKind::OpenLineage {
                     kept.push(event);
                 }
             }
         }
-        let outcomes = line.outcomes(accepted).await;
-        let taken = target.taken();
-        let dead = line.dead_letters();
+        let outcomes = scenario.outcomes(accepted).await;
+        let taken = target.accepted();
+        let dead = scenario.dead_letters();
         match kind {
-            Kind::OpenLineage => {
+            TargetKind::OpenLineage => {
                 assert!(dead.is_empty());
                 assert_eq!(taken.len(), kept.len());
                 assert!(kept.iter().all(|event| taken.contains(event)), "not byte for byte");
             }
-            Kind::DataZone => {
+            TargetKind::DataZone => {
                 assert_eq!(dead.len(), sizes.len(), "those that cannot be cut");
                 assert_eq!(taken.len(), accepted - dead.len());
                 for event in &taken {
@@ -96,12 +87,12 @@ async fn a_large_event_is_delivered_trimmed_rejected_or_dead_lettered_and_always
                 for reason in reasons {
                     assert!(reason.contains("the target accepts 300000"), "{reason}");
                 }
-                let cut = outcomes.values().filter(|told| told["cut"] == 1).count();
-                assert_eq!(cut, taken.len(), "the log says so");
+                let cut = outcomes.values().filter(|outcome| outcome["cut"] == 1).count();
+                assert_eq!(cut, taken.len(), "the log reports the cut");
             }
         }
-        let peak = line.serve.peak_mb();
-        size::told(
+        let peak = scenario.serve.peak_mb();
+        size::measured(
             &format!("large events, {kind:?}"),
             &format!("up to {} bytes, {accepted} accepted, {} delivered, {} dead letters, peak {peak} MB", sizes.last().unwrap(), taken.len(), dead.len()),
         );
@@ -111,19 +102,19 @@ async fn a_large_event_is_delivered_trimmed_rejected_or_dead_lettered_and_always
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_large_events_wait_on_disk_and_not_in_memory() {
-    let target = Rough::start(Trouble::Nothing).await;
+    let target = FaultyTarget::start(Fault::None).await;
     let more = [("BATCH_WINDOW", "1s")];
-    let line = Line::start(Kind::OpenLineage, &target.url(), &more);
+    let scenario = Scenario::start(TargetKind::OpenLineage, &target.url, &more);
     let (count, bytes) = size::of((6, 2_000_000), (40, 20_000_000));
     for n in 0..count {
-        let (status, text) = send(&line, &sized(n, bytes, true), true).await;
+        let (status, text) = send(&scenario, &sized(n, bytes, true), true).await;
         assert_eq!(status, 200, "{text}");
     }
-    line.outcomes(count.try_into().unwrap()).await;
-    let peak = line.serve.peak_mb();
+    scenario.outcomes(count.try_into().unwrap()).await;
+    let peak = scenario.serve.peak_mb();
     // Far below all of them together: 40 × 20 MB.
     assert!(peak < 700, "{peak} MB");
-    size::told(
+    size::measured(
         "many large events",
         &format!("{count} of {} MB each, peak {peak} MB", bytes / 1_000_000),
     );

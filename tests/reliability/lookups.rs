@@ -1,21 +1,19 @@
 //! Redshift names: warehouses of both kinds, and look-ups that are denied, throttled, or never answered.
 
 use aws_stand_in::{Settings, StandIn};
-
-use crate::line::{Kind, Line};
-use crate::size;
-use crate::support::{event, moving, warehouses};
+use testing::events::{event, event_with};
+use testing::{Scenario, TargetKind, size};
 
 fn with(n: u32, short: &str) -> String {
     let outputs =
         format!(r#""outputs":[{{"namespace":"redshift://{short}:5439","name":"d.s.t"}}]"#);
-    moving(n, "COMPLETE", &outputs)
+    event_with(n, "COMPLETE", &outputs)
 }
 
 async fn stand_in(change: impl FnOnce(&mut Settings)) -> StandIn {
     let mut settings = Settings {
         rate: 0,
-        ..warehouses()
+        ..Settings::warehouses()
     };
     change(&mut settings);
     StandIn::start("127.0.0.1:0".parse().unwrap(), settings)
@@ -23,7 +21,7 @@ async fn stand_in(change: impl FnOnce(&mut Settings)) -> StandIn {
         .unwrap()
 }
 
-/// A setting of the stand-in, told.
+/// A change to the settings of the stand-in.
 type Change = fn(&mut Settings);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,10 +36,10 @@ async fn whatever_a_look_up_says_the_event_is_delivered_at_worst_with_the_name_a
             0,
         ),
     ];
-    let cases = cases.map(|(told, change, found)| async move {
+    let cases = cases.map(|(case, change, found)| async move {
         let target = stand_in(change).await;
         let more = [("DATAZONE_POSTS_PER_SECOND", "200")];
-        let line = Line::start(Kind::DataZone, &target.url(), &more);
+        let scenario = Scenario::start(TargetKind::DataZone, &target.url(), &more);
         let count = size::of(20, 200);
         let events: Vec<String> = (0..count)
             .map(|n| match n % 4 {
@@ -51,9 +49,13 @@ async fn whatever_a_look_up_says_the_event_is_delivered_at_worst_with_the_name_a
                 _ => event(n, "COMPLETE"),
             })
             .collect();
-        line.send(&events).await;
-        let outcomes = line.outcomes(events.len()).await;
-        assert!(outcomes.values().all(|told| told["outcome"] == "delivered"));
+        scenario.send(&events).await;
+        let outcomes = scenario.outcomes(events.len()).await;
+        assert!(
+            outcomes
+                .values()
+                .all(|outcome| outcome["outcome"] == "delivered")
+        );
         let posts = target.posts();
         assert_eq!(posts.len(), events.len());
         let of = |text: &str| posts.iter().filter(|post| post.body.contains(text)).count();
@@ -61,14 +63,14 @@ async fn whatever_a_look_up_says_the_event_is_delivered_at_worst_with_the_name_a
             of("redshift://wg.123456789012.eu-west-1.redshift-serverless.amazonaws.com:5439")
                 + of("redshift://dwh.abc123.us-east-1.redshift.amazonaws.com:5439");
         let quarter = events.len() / 4;
-        assert_eq!(full, found * quarter, "{told}");
+        assert_eq!(full, found * quarter, "{case}");
         let short = of("redshift://wg.eu-west-1:5439") + of("redshift://dwh.us-east-1:5439");
-        assert_eq!(short, (2 - found) * quarter, "{told}");
-        assert_eq!(of("redshift://gone.us-east-1:5439"), quarter, "{told}");
+        assert_eq!(short, (2 - found) * quarter, "{case}");
+        assert_eq!(of("redshift://gone.us-east-1:5439"), quarter, "{case}");
         let unresolved = r#"lineage_proxy_unresolved_namespaces_total{target="datazone"}"#;
-        let unresolved = line.serve.counter(unresolved).await;
-        size::told(
-            &format!("Redshift look-ups {told}"),
+        let unresolved = scenario.serve.counter(unresolved).await;
+        size::measured(
+            &format!("Redshift look-ups {case}"),
             &format!("{count} events delivered, {unresolved} with a name as it came"),
         );
     });
@@ -79,7 +81,7 @@ async fn whatever_a_look_up_says_the_event_is_delivered_at_worst_with_the_name_a
 async fn a_slow_look_up_does_not_hold_up_events_that_need_none() {
     let target = stand_in(|settings| settings.lookups_hang = Some("slow".into())).await;
     let more = [("DATAZONE_POSTS_PER_SECOND", "1000")];
-    let line = Line::start(Kind::DataZone, &target.url(), &more);
+    let scenario = Scenario::start(TargetKind::DataZone, &target.url(), &more);
     // More than a batch, with the slow ones first.
     let slow: Vec<String> = (0..3)
         .map(|n| with(n, &format!("slow{n}.us-east-1")))
@@ -88,16 +90,16 @@ async fn a_slow_look_up_does_not_hold_up_events_that_need_none() {
         .map(|n| event(n, "COMPLETE"))
         .collect();
     let events = [slow.clone(), others].concat();
-    line.send(&events).await;
-    line.outcomes(events.len()).await;
+    scenario.send(&events).await;
+    scenario.outcomes(events.len()).await;
     let bodies: Vec<String> = target.posts().into_iter().map(|post| post.body).collect();
     assert_eq!(bodies.len(), events.len());
     // All of them as a rule; a slow machine needs longer than the three seconds that a look-up has.
     let before = bodies.iter().position(|body| slow.contains(body)).unwrap();
     assert!(before > 20, "only {before} before it");
-    let told = format!(
+    let figures = format!(
         "{before} of {} events before the first that waited for one",
         bodies.len() - slow.len()
     );
-    size::told("a Redshift look-up without an answer", &told);
+    size::measured("a Redshift look-up without an answer", &figures);
 }

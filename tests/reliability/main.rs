@@ -13,24 +13,20 @@
     reason = "a test fails by panicking"
 )]
 
+mod clients;
 mod clock;
+mod data_folder;
 mod disk;
 mod duplicates;
-mod events;
 mod kills;
 mod large;
-mod line;
 mod lookups;
 mod moved;
 mod odd;
 mod panics;
 mod power;
 mod private;
-mod rough;
 mod scale;
-mod size;
 mod stops;
 mod strangers;
-#[path = "../support/mod.rs"]
-mod support;
 mod targets;

@@ -9,11 +9,13 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use testing::events::event;
+use testing::serve::aws;
+use testing::{Fault, FaultyTarget, Serve, eventually, size, write};
+
 use crate::disk::{
     RESTART, accepted_after_restart, arrived, does, offer, patiently, restarted, start, text,
 };
-use crate::size;
-use crate::support::{Serve, Target, event, eventually, write};
 
 /// What is done to a path.
 type Way<'a> = (&'a str, &'a dyn Fn(&Path, &Path));
@@ -57,9 +59,12 @@ const DATA: &[Way<'_>] = &[
 #[tokio::test(flavor = "multi_thread")]
 async fn queued_events_outlast_the_removal_of_the_data_folder_and_a_kill() {
     for (what, way) in DATA {
-        let (folder, target) = (tempfile::tempdir().unwrap(), Target::start().await);
+        let (folder, target) = (
+            tempfile::tempdir().unwrap(),
+            FaultyTarget::start(Fault::None).await,
+        );
         let data = folder.path().join("above/data");
-        *target.default.lock().unwrap() = 503;
+        target.set(Fault::status(503));
         let serve = start(&data, &target);
         for n in 0..5 {
             assert_eq!(serve.post(&event(n, "START")).await.status(), 200);
@@ -76,14 +81,14 @@ async fn queued_events_outlast_the_removal_of_the_data_folder_and_a_kill() {
         let serve = accepted_after_restart(serve, || start(&data, &target), 10).await;
         accepted.insert(10);
         serve.kill();
-        *target.default.lock().unwrap() = 201;
+        target.set(Fault::None);
         let serve = start(&data, &target);
         patiently(|| accepted.is_subset(&arrived(&target)).then_some(()));
         drop(serve);
     }
     let ways = DATA.len();
-    size::told(
-        "data folder taken away",
+    size::measured(
+        "data folder removed",
         &format!("{ways} ways, 11 events each, 0 lost"),
     );
 }
@@ -106,9 +111,12 @@ async fn stored_events_outlast_the_removal_of_the_data_folder_and_a_kill() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_events_of_a_removed_data_folder_cannot_be_saved_it_answers_503_and_goes_on() {
-    let (folder, target) = (tempfile::tempdir().unwrap(), Target::start().await);
+    let (folder, target) = (
+        tempfile::tempdir().unwrap(),
+        FaultyTarget::start(Fault::None).await,
+    );
     let above = folder.path().join("above");
-    *target.default.lock().unwrap() = 503;
+    target.set(Fault::status(503));
     let serve = start(&above.join("data"), &target);
     for n in 0..5 {
         assert_eq!(serve.post(&event(n, "START")).await.status(), 200);
@@ -121,19 +129,15 @@ async fn while_the_events_of_a_removed_data_folder_cannot_be_saved_it_answers_50
         assert_eq!(answer.status(), 503);
         assert_eq!(answer.headers()["retry-after"], "1");
     }
-    let get = async |path: &str| {
-        let answer = serve.http.get(format!("{}{path}", serve.url)).send().await;
-        answer.unwrap().status().as_u16()
-    };
     let ready = async {
         let deadline = Instant::now() + Duration::from_secs(30); // an answer is good for a second
-        while get("/readyz").await == 200 {
+        while serve.status("/readyz").await == 200 {
             assert!(Instant::now() < deadline);
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
     ready.await;
-    assert_eq!(get("/healthz").await, 200);
+    assert_eq!(serve.status("/healthz").await, 200);
     let logged = serve.logged(
         "database files were taken away while in use, and their rows cannot be saved yet; will retry",
     );
@@ -146,7 +150,7 @@ async fn while_the_events_of_a_removed_data_folder_cannot_be_saved_it_answers_50
     assert!(lines < 20, "{lines} lines");
 
     fs::remove_file(&above).unwrap();
-    *target.default.lock().unwrap() = 201;
+    target.set(Fault::None);
     let again = || start(&above.join("data"), &target);
     let _serve = accepted_after_restart(serve, again, 50).await;
     let accepted: BTreeSet<u32> = (0..5).chain([50]).collect();
@@ -155,9 +159,12 @@ async fn while_the_events_of_a_removed_data_folder_cannot_be_saved_it_answers_50
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_system_that_is_mounted_over_the_data_folder_is_noticed() {
-    let (folder, target) = (tempfile::tempdir().unwrap(), Target::start().await);
+    let (folder, target) = (
+        tempfile::tempdir().unwrap(),
+        FaultyTarget::start(Fault::None).await,
+    );
     let data = folder.path().join("data");
-    *target.default.lock().unwrap() = 503;
+    target.set(Fault::status(503));
     let serve = start(&data, &target);
     assert_eq!(serve.post(&event(1, "START")).await.status(), 200);
     struct Mounted<'a>(&'a Path);
@@ -180,7 +187,7 @@ async fn a_file_system_that_is_mounted_over_the_data_folder_is_noticed() {
     let serve = accepted_after_restart(serve, || start(&data, &target), 2).await;
     let is_there = data.join("queue.db").exists();
     serve.kill();
-    *target.default.lock().unwrap() = 201;
+    target.set(Fault::None);
     let serve = start(&data, &target);
     patiently(|| (arrived(&target).len() == 2).then_some(()));
     drop(serve);
@@ -240,10 +247,10 @@ async fn while_the_folder_of_the_file_is_missing_events_wait_and_the_log_says_wh
     let serve = Serve::start(&folder.path().join("data"), &settings);
     fs::remove_dir_all(file.parent().unwrap()).unwrap();
     assert_eq!(serve.post(&event(1, "START")).await.status(), 200);
-    let told = serve.logged("delivery failed, will retry");
+    let retry = serve.logged("delivery failed, will retry");
     assert!(
-        told.to_string().contains("events.jsonl: No such file"),
-        "{told}"
+        retry.to_string().contains("events.jsonl: No such file"),
+        "{retry}"
     );
     assert!(serve.outcomes().is_empty());
     fs::create_dir(file.parent().unwrap()).unwrap();
@@ -282,13 +289,16 @@ async fn a_hangup_opens_the_file_again_and_reads_rules_and_ends_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hangup_finds_a_data_folder_that_was_removed_and_a_restart_brings_it_back() {
-    let (folder, target) = (tempfile::tempdir().unwrap(), Target::start().await);
+    let (folder, target) = (
+        tempfile::tempdir().unwrap(),
+        FaultyTarget::start(Fault::None).await,
+    );
     let data = folder.path().join("data");
-    *target.default.lock().unwrap() = 503;
+    target.set(Fault::status(503));
     let serve = start(&data, &target);
     assert_eq!(serve.post(&event(1, "START")).await.status(), 200);
     fs::remove_dir_all(&data).unwrap();
-    *target.default.lock().unwrap() = 201;
+    target.set(Fault::None);
     serve.signal("HUP");
     serve.logged("storage failed, exiting; the next start recovers it");
     let serve = restarted(serve, || start(&data, &target));
@@ -302,16 +312,19 @@ async fn a_hangup_finds_a_data_folder_that_was_removed_and_a_restart_brings_it_b
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_saves_the_events_of_a_data_folder_that_was_removed() {
-    let (folder, target) = (tempfile::tempdir().unwrap(), Target::start().await);
+    let (folder, target) = (
+        tempfile::tempdir().unwrap(),
+        FaultyTarget::start(Fault::None).await,
+    );
     let data = folder.path().join("data");
-    *target.default.lock().unwrap() = 503;
+    target.set(Fault::status(503));
     let serve = start(&data, &target);
     assert_eq!(serve.post(&event(1, "START")).await.status(), 200);
     fs::remove_dir_all(&data).unwrap();
     // It may notice by itself before the stop.
     let status = serve.terminate();
     assert!(matches!(status, Some(0 | RESTART)), "{status:?}");
-    *target.default.lock().unwrap() = 201;
+    target.set(Fault::None);
     let _serve = start(&data, &target);
     patiently(|| (arrived(&target).len() == 1).then_some(()));
 }
@@ -321,12 +334,6 @@ fn a_hangup_does_not_end_half_a_proxy() {
     let folder = tempfile::tempdir().unwrap();
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", silent.local_addr().unwrap());
-    let aws = [
-        ("AWS_ENDPOINT_URL", endpoint.as_str()),
-        ("AWS_REGION", "eu-west-1"),
-        ("AWS_ACCESS_KEY_ID", "x"),
-        ("AWS_SECRET_ACCESS_KEY", "x"),
-    ];
     let queue = format!("{endpoint}/123456789012/queue");
     for only in ["ingest", "batch"] {
         let settings = [
@@ -334,7 +341,7 @@ fn a_hangup_does_not_end_half_a_proxy() {
             ("QUEUE_URL", queue.as_str()),
             ("QUEUE_DEAD_LETTER_URL", queue.as_str()),
         ];
-        let serve = Serve::start_with(&folder.path().join(only), &settings, &aws);
+        let serve = Serve::start_with(&folder.path().join(only), &settings, &aws(&endpoint));
         serve.signal("HUP");
         serve.logged("reloaded");
         assert_eq!(serve.terminate(), Some(0), "{only}");

@@ -1,20 +1,15 @@
 //! Events that are valid and unusual, and invalid messages that another writer has put into the queue.
 
-use std::io::Write;
-
 use rusqlite::types::Value as Sql;
 use serde_json::json;
-
-use crate::line::{Kind, Line};
-use crate::rough::{Rough, Trouble};
-use crate::size;
-use crate::support::{event, moving};
+use testing::events::{event, event_with, gzip};
+use testing::{Fault, FaultyTarget, Scenario, TargetKind, size};
 
 const HEAD: &str = r#""eventTime":"2026-11-20T10:00:00Z","producer":"urn:p","schemaURL":"urn:s""#;
 
 /// Events that ingest accepts as they are: each is delivered unchanged, or dropped by a rule of the target.
 fn odd() -> Vec<String> {
-    let run = |n: u32, members: &str| moving(1_000 + n, "COMPLETE", members);
+    let run = |n: u32, members: &str| event_with(1_000 + n, "COMPLETE", members);
     let no_type = event(1_001, "COMPLETE").replace(r#""eventType":"COMPLETE","#, "");
     let datasets: Vec<_> = (0..300)
         .map(|n| json!({"namespace": "fäß://数据", "name": format!("таблица \u{1F4A5} {n} \u{202E}")}))
@@ -53,57 +48,57 @@ fn odd() -> Vec<String> {
 /// Events that are valid only after a repair.
 fn repaired() -> Vec<String> {
     vec![
-        moving(
+        event_with(
             2_001,
             "COMPLETE",
             r#""inputs":[{"namespace":"s","name":"t","facets":null}]"#,
         ),
-        moving(2_002, "complete", r#""outputs":null"#),
+        event_with(2_002, "complete", r#""outputs":null"#),
     ]
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unusual_events_have_one_outcome_each_and_are_delivered_unchanged() {
     let illegal = [
-        moving(
+        event_with(
             3_001,
             "COMPLETE",
             r#""inputs":[{"namespace":"s","name":["t"]}]"#,
         ),
-        moving(
+        event_with(
             3_002,
             "COMPLETE",
             r#""outputs":[{"namespace":{},"name":"t"}]"#,
         ),
     ];
-    for kind in [Kind::DataZone, Kind::OpenLineage] {
-        let target = Rough::start(Trouble::Nothing).await;
+    for kind in [TargetKind::DataZone, TargetKind::OpenLineage] {
+        let target = FaultyTarget::start(Fault::None).await;
         let more = [("DATAZONE_POSTS_PER_SECOND", "1000")];
-        let line = Line::start(kind, &target.url(), &more);
+        let scenario = Scenario::start(kind, &target.url, &more);
         let (odd, mended) = (odd(), repaired());
         let usual = 100 - u32::try_from(odd.len() + mended.len()).unwrap();
         let usual: Vec<String> = (0..usual).map(|n| event(n, "COMPLETE")).collect();
         let mut all: Vec<&String> = usual.iter().chain(&odd).chain(&mended).collect();
         all.sort_by_key(|event| event.len() * 7_919 % 101); // mixed, the same each time
         for event in &all {
-            let answer = line.serve.post(event).await;
+            let answer = scenario.serve.post(event).await;
             let status = answer.status();
             assert_eq!(status, 200, "{event}: {}", answer.text().await.unwrap());
         }
         for event in &illegal {
-            assert_eq!(line.serve.post(event).await.status(), 400, "{event}");
+            assert_eq!(scenario.serve.post(event).await.status(), 400, "{event}");
         }
-        let outcomes = line.outcomes(all.len()).await;
+        let outcomes = scenario.outcomes(all.len()).await;
         let of = |kind: &str| {
             outcomes
                 .values()
-                .filter(|told| told["outcome"] == kind)
+                .filter(|outcome| outcome["outcome"] == kind)
                 .count()
         };
         // DataZone has no place for a DatasetEvent, or a JobEvent of nothing; the other JobEvent becomes a run.
         let (dropped, changed) = match kind {
-            Kind::DataZone => (2, 1),
-            Kind::OpenLineage => (0, 0),
+            TargetKind::DataZone => (2, 1),
+            TargetKind::OpenLineage => (0, 0),
         };
         assert_eq!(
             (of("delivered"), of("dropped")),
@@ -120,7 +115,7 @@ async fn unusual_events_have_one_outcome_each_and_are_delivered_unchanged() {
             as_they_came.count(),
             usual.len() + odd.len() - dropped - changed
         );
-        size::told(
+        size::measured(
             &format!("legal but odd, {kind:?}"),
             &format!(
                 "{} events, {} delivered, {dropped} dropped by rule",
@@ -134,9 +129,7 @@ async fn unusual_events_have_one_outcome_each_and_are_delivered_unchanged() {
 /// What another writer may have put into the queue: a name, the body, and what the reason of the dead letter contains.
 fn invalid() -> Vec<(&'static str, Sql, &'static str)> {
     let good = event(9_999, "COMPLETE");
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    gzip.write_all(good.as_bytes()).unwrap();
-    let latin = moving(9_998, "COMPLETE", r#""x":"?""#).replace('?', "é");
+    let latin = event_with(9_998, "COMPLETE", r#""x":"?""#).replace('?', "é");
     let latin: Vec<u8> = latin.chars().map(|c| c as u8).collect();
     let utf16 = |mark: &[u8]| {
         let units = good.encode_utf16().flat_map(u16::to_le_bytes);
@@ -146,7 +139,7 @@ fn invalid() -> Vec<(&'static str, Sql, &'static str)> {
     let text = |text: &str| Sql::Text(text.to_owned());
     vec![
         ("array", Sql::Text(format!("[{good}]")), "invalid:"),
-        ("gzip", Sql::Blob(gzip.finish().unwrap()), "not UTF-8"),
+        ("gzip", Sql::Blob(gzip(good.as_bytes())), "not UTF-8"),
         ("malformed", text(&good[..good.len() / 2]), "invalid:"),
         ("empty", text(""), "invalid:"),
         ("blank", text(" \n "), "invalid:"),
@@ -161,7 +154,7 @@ fn invalid() -> Vec<(&'static str, Sql, &'static str)> {
         ("deep", Sql::Text("[".repeat(200_000)), "invalid:"),
         (
             "deep in an event",
-            Sql::Text(moving(
+            Sql::Text(event_with(
                 9_997,
                 "START",
                 &format!(r#""x":{}{}"#, "[".repeat(100_000), "]".repeat(100_000)),
@@ -179,7 +172,7 @@ fn invalid() -> Vec<(&'static str, Sql, &'static str)> {
         ("no bytes", Sql::Blob(Vec::new()), "invalid:"),
         (
             "a name that is a list",
-            Sql::Text(moving(
+            Sql::Text(event_with(
                 9_996,
                 "START",
                 r#""inputs":[{"namespace":"s","name":["t"]}]"#,
@@ -190,8 +183,8 @@ fn invalid() -> Vec<(&'static str, Sql, &'static str)> {
 }
 
 /// Inserts rows into the queue in one transaction.
-fn put(line: &Line, rows: &[(Sql, Sql, Sql)]) {
-    let mut queue = rusqlite::Connection::open(line.folder.path().join("queue.db")).unwrap();
+fn put(scenario: &Scenario, rows: &[(Sql, Sql, Sql)]) {
+    let mut queue = rusqlite::Connection::open(scenario.folder.path().join("queue.db")).unwrap();
     queue
         .busy_timeout(std::time::Duration::from_secs(20))
         .unwrap();
@@ -207,8 +200,8 @@ fn put(line: &Line, rows: &[(Sql, Sql, Sql)]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_invalid_message_in_the_queue_is_one_dead_letter_and_harms_nobody() {
-    let target = Rough::start(Trouble::Nothing).await;
-    let line = Line::start(Kind::OpenLineage, &target.url(), &[]);
+    let target = FaultyTarget::start(Fault::None).await;
+    let scenario = Scenario::start(TargetKind::OpenLineage, &target.url, &[]);
     let good = size::of(19, 99);
     let (mut sent, mut dead) = (Vec::new(), 0);
     for (n, (_, body, _)) in (0..).zip(invalid()) {
@@ -227,29 +220,29 @@ async fn an_invalid_message_in_the_queue_is_one_dead_letter_and_harms_nobody() {
             rows.len() / 2,
             (Sql::Text(format!("bad {n}")), body, Sql::Integer(0)),
         );
-        put(&line, &rows);
+        put(&scenario, &rows);
         dead += 1;
-        line.outcomes(sent.len() + dead).await;
+        scenario.outcomes(sent.len() + dead).await;
     }
-    let letters = line.dead_letters();
+    let letters = scenario.dead_letters();
     assert_eq!(letters.len(), dead);
-    for ((n, (name, _, said)), letter) in (0..).zip(invalid()).zip(&letters) {
+    for ((n, (name, _, part)), letter) in (0..).zip(invalid()).zip(&letters) {
         assert_eq!(letter["id"], format!("bad {n}"), "{name}");
         let reason = letter["reason"].as_str().unwrap();
         assert!(
-            reason.starts_with("invalid:") && reason.contains(said),
+            reason.starts_with("invalid:") && reason.contains(part),
             "{name}: {reason}"
         );
         assert_eq!(letter["attempts"], 1, "{name}");
     }
-    let gzip = line.command(&["dead-letters", "show", "bad 1"]);
+    let gzip = scenario.command(&["dead-letters", "show", "bad 1"]);
     assert!(gzip.contains('\u{fffd}'), "what can be shown of it");
-    assert_eq!(line.queued(), 0);
+    assert_eq!(scenario.queued(), 0);
     assert!(target.times().values().all(|times| *times == 1));
-    let taken = target.taken();
+    let taken = target.accepted();
     assert_eq!(taken.len(), sent.len());
     assert!(sent.iter().all(|event| taken.contains(event)));
-    size::told(
+    size::measured(
         "illegal in the queue",
         &format!(
             "{dead} kinds, each among {good} good: {} delivered once, {dead} dead letters, each received once, queue empty",
@@ -260,8 +253,8 @@ async fn an_invalid_message_in_the_queue_is_one_dead_letter_and_harms_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_with_invalid_other_columns_is_delivered_and_harms_nobody() {
-    let target = Rough::start(Trouble::Nothing).await;
-    let line = Line::start(Kind::OpenLineage, &target.url(), &[]);
+    let target = FaultyTarget::start(Fault::None).await;
+    let scenario = Scenario::start(TargetKind::OpenLineage, &target.url, &[]);
     let text = |text: &str| Sql::Text(text.to_owned());
     let columns = [
         (Sql::Blob(vec![0xff, 0xfe]), Sql::Integer(0)),
@@ -277,15 +270,15 @@ async fn a_row_with_invalid_other_columns_is_delivered_and_harms_nobody() {
         .map(|(n, (id, count))| (id, Sql::Blob(event(n, "COMPLETE").into_bytes()), count))
         .collect();
     let bad = (Sql::Blob(vec![0xff]), Sql::Blob(vec![0xff]), text("many"));
-    put(&line, &[&rows[..], &[bad]].concat());
-    let outcomes = line.outcomes(rows.len() + 1).await;
+    put(&scenario, &[&rows[..], &[bad]].concat());
+    let outcomes = scenario.outcomes(rows.len() + 1).await;
     let of = |kind: &str| {
         outcomes
             .values()
-            .filter(|told| told["outcome"] == kind)
+            .filter(|outcome| outcome["outcome"] == kind)
             .count()
     };
     assert_eq!((of("delivered"), of("dead_lettered")), (rows.len(), 1));
-    assert_eq!(target.taken().len(), rows.len());
-    assert_eq!((line.dead_letters().len(), line.queued()), (1, 0));
+    assert_eq!(target.accepted().len(), rows.len());
+    assert_eq!((scenario.dead_letters().len(), scenario.queued()), (1, 0));
 }

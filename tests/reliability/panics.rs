@@ -1,5 +1,5 @@
-//! What could end a part of `serve` from within. A log that cannot be written is the one way from outside that was
-//! found: each line of it was a panic. How parts are supervised is tested where they are (`serve.rs`, `journal`).
+//! A log that cannot be written must not end `serve`: each line of it was once a panic. How parts are supervised is tested
+//! where they are (`serve.rs`, `journal`).
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -7,9 +7,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::events::{database, drained};
-use crate::size;
-use crate::support::{BINARY, event};
+use testing::binary;
+use testing::events::event;
+use testing::size;
+
+use crate::data_folder::{database, drained};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_on_a_full_disk_harms_nobody() {
@@ -44,7 +46,7 @@ async fn goes_on(case: &str, log: impl Fn() -> Stdio) {
     let stop = Command::new("kill").args(["-TERM", &id]).status();
     assert!(stop.unwrap().success());
     assert_eq!(serve.wait().unwrap().code(), Some(0));
-    size::told(
+    size::measured(
         case,
         &format!("{events} events answered 200 and delivered, then stopped with 0"),
     );
@@ -61,7 +63,7 @@ async fn listening(
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap().to_string();
         drop(free);
-        let mut serve = Command::new(BINARY)
+        let mut serve = Command::new(binary())
             .args(["serve", "--listen", &address, "--data-dir"])
             .arg(data)
             .env("LINEAGE_PROXY_BATCH_WINDOW", "50ms")
@@ -72,7 +74,7 @@ async fn listening(
         let deadline = Instant::now() + Duration::from_secs(60);
         while serve.try_wait().unwrap().is_none() {
             let healthy = http.get(format!("http://{address}/healthz")).send().await;
-            // Twice alive: whoever answers, it is not one that has the port instead.
+            // Alive before and after: the response is not that of another process on this port.
             if healthy.is_ok() && serve.try_wait().unwrap().is_none() {
                 return (serve, address);
             }

@@ -17,10 +17,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use testing::events::COALESCE;
+use testing::ledger::Ledger;
+use testing::{Serve, binary, size, write};
 
-use crate::events::{Book, COALESCE, Clients, are_whole, drained, read_file, read_store};
-use crate::size;
-use crate::support::{BINARY, Serve, write};
+use crate::clients::Clients;
+use crate::data_folder::{are_whole, drained, read_file, read_store};
 
 /// How many clients send, and up to how long each waits between requests.
 const LOAD: (u64, Duration) = (16, Duration::from_millis(40));
@@ -48,7 +50,7 @@ struct Lost {
 
 /// What a data folder went through on that disk.
 struct Life {
-    book: Book,
+    ledger: Ledger,
     sent: u64,
     lost: Lost,
 }
@@ -83,13 +85,13 @@ async fn events_accepted_in_the_first_moments_of_a_data_folder_outlast_a_power_c
     for life in 0..lives {
         let seed = seed.wrapping_add(life);
         let outcome = live(1, seed, Syncs::Kept, To::Store).await;
-        outcome.book.check(&format!("PROXY_TEST_SEED={seed}"));
-        accepted += outcome.book.accepted.len();
+        outcome.ledger.check(&format!("PROXY_TEST_SEED={seed}"));
+        accepted += outcome.ledger.accepted.len();
         lost.unsynced += outcome.lost.unsynced;
         lost.gone += outcome.lost.gone;
     }
     let Lost { unsynced, gone } = lost;
-    size::told(
+    size::measured(
         "power cuts, first start",
         &format!(
             "{lives} new disks, one cut each, {accepted} events answered 200, 0 lost; of {unsynced} unsynced writes \
@@ -106,9 +108,9 @@ async fn a_disk_that_lies_about_syncs_is_found_out() {
     let mut lost = 0;
     for seed in 0..10 {
         let outcome = live(1, seed, Syncs::Ignored, To::Store).await;
-        let book = outcome.book;
-        let gone = |n: &&u64| !book.delivered.contains_key(n);
-        lost += book.accepted.iter().filter(gone).count();
+        let ledger = outcome.ledger;
+        let gone = |n: &&u64| !ledger.delivered.contains_key(n);
+        lost += ledger.accepted.iter().filter(gone).count();
         if lost > 0 {
             break;
         }
@@ -120,10 +122,14 @@ async fn cut_again_and_again(case: &str, cuts: u64, to: To) {
     let seed = seed();
     println!("{case}: PROXY_TEST_SEED={seed}");
     let outcome = live(cuts, seed, Syncs::Kept, to).await;
-    let duplicates = outcome.book.check(&format!("PROXY_TEST_SEED={seed}"));
-    let (sent, accepted, torn) = (outcome.sent, outcome.book.accepted.len(), outcome.book.torn);
+    let duplicates = outcome.ledger.check(&format!("PROXY_TEST_SEED={seed}"));
+    let (sent, accepted, torn) = (
+        outcome.sent,
+        outcome.ledger.accepted.len(),
+        outcome.ledger.torn,
+    );
     let Lost { unsynced, gone } = outcome.lost;
-    size::told(
+    size::measured(
         case,
         &format!(
             "{cuts} cuts, {sent} events sent, {accepted} answered 200, 0 lost, {torn} torn lines, {duplicates} delivered \
@@ -156,7 +162,7 @@ async fn live(cuts: u64, seed: u64, syncs: Syncs, to: To) -> Life {
             ("FILE_MAX_BYTES", "300 KB"),
         ]);
     }
-    let book = Arc::new(Mutex::new(Book::default()));
+    let ledger = Arc::new(Mutex::new(Ledger::default()));
     let next = Arc::new(AtomicU64::new(0));
     let http = reqwest::Client::new();
     let mut lost = Lost::default();
@@ -164,11 +170,11 @@ async fn live(cuts: u64, seed: u64, syncs: Syncs, to: To) -> Life {
     for cut in 0..cuts {
         let serve = Serve::start(&data, &settings);
         let seed = seed.wrapping_add(cut);
-        let clients = Clients::start((&http, &serve.url), &book, &next, LOAD, seed);
-        let before = book.lock().unwrap().accepted.len();
+        let clients = Clients::start((&http, &serve.url), &ledger, &next, LOAD, seed);
+        let before = ledger.lock().unwrap().accepted.len();
         // Of many cuts the first in any case, so that something was accepted.
         if random.u8(0..4) > 0 || (cut == 0 && cuts > 1) {
-            clients.are_answered(before).await;
+            clients.have_accepted(before).await;
         }
         tokio::time::sleep(Duration::from_millis(random.u64(0..300))).await;
         disk.cut(&mut lost);
@@ -178,7 +184,7 @@ async fn live(cuts: u64, seed: u64, syncs: Syncs, to: To) -> Life {
         clients.end().await;
         disk.on();
     }
-    let finish = finish(&data, &file, &settings, to, &book);
+    let finish = finish(&data, &file, &settings, to, &ledger);
     match AssertUnwindSafe(finish).catch_unwind().await {
         Ok(()) => {}
         // A file that does not open counts as lost.
@@ -187,24 +193,32 @@ async fn live(cuts: u64, seed: u64, syncs: Syncs, to: To) -> Life {
     }
     drop(disk);
     // Without power there were 503s, as there should be.
-    let mut book = std::mem::take(&mut *book.lock().unwrap_or_else(PoisonError::into_inner));
-    book.odd.retain(|answer| !answer.starts_with("503"));
+    let mut ledger = std::mem::take(&mut *ledger.lock().unwrap_or_else(PoisonError::into_inner));
+    ledger
+        .unexpected
+        .retain(|answer| !answer.starts_with("503"));
     let sent = next.load(Ordering::Relaxed);
-    Life { book, sent, lost }
+    Life { ledger, sent, lost }
 }
 
-async fn finish(data: &Path, file: &Path, settings: &[(&str, &str)], to: To, book: &Mutex<Book>) {
+async fn finish(
+    data: &Path,
+    file: &Path,
+    settings: &[(&str, &str)],
+    to: To,
+    ledger: &Mutex<Ledger>,
+) {
     let serve = Serve::start(data, settings);
     drained(data).await;
     assert_eq!(serve.terminate(), Some(0));
     are_whole(data, &["queue.db"]);
-    let mut book = book.lock().unwrap();
+    let mut ledger = ledger.lock().unwrap();
     match to {
         To::Store => {
             are_whole(data, &["store.db"]);
-            read_store(data, &mut book);
+            read_store(data, &mut ledger);
         }
-        To::File => read_file(file, &mut book),
+        To::File => read_file(file, &mut ledger),
     }
 }
 
@@ -283,7 +297,7 @@ fn can_cut_power(case: &str) -> bool {
 fn built() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let folder = Path::new(BINARY).parent().unwrap();
+        let folder = Path::new(binary()).parent().unwrap();
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args([
             "build",

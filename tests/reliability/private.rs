@@ -6,8 +6,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use testing::events::event;
+use testing::{Serve, binary, eventually, run};
+
 use crate::disk::{does, text};
-use crate::support::{BINARY, Serve, event, eventually, run};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
@@ -36,7 +38,7 @@ fn new_files_are_private_whatever_the_umask() {
                 format!("umask {umask}; exec \"$0\" serve --listen 127.0.0.1:0 --data-dir \"$1\"");
             let mut serve = Command::new("sh");
             serve
-                .args(["-c", &command, BINARY, text(&data)])
+                .args(["-c", &command, binary(), text(&data)])
                 .env("LINEAGE_PROXY_TARGET", target)
                 .stderr(Stdio::null());
             if target == "file" {
@@ -80,17 +82,17 @@ async fn a_folder_that_others_can_read_is_reported_and_left_as_it_is() {
     fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
     let settings = [("TARGET", "file"), ("FILE_PATH", text(&file))];
     let serve = Serve::start(&data, &settings);
-    let told: Vec<_> = (serve.log.lock().unwrap().iter())
+    let warned: Vec<_> = (serve.log.lock().unwrap().iter())
         .map(|line| line["fields"].clone())
         .filter(|fields| fields["message"] == "others can read or change what is kept here")
         .collect();
-    let told: Vec<_> = told
+    let warned: Vec<_> = warned
         .iter()
         .map(|fields| ["path", "mode", "mend"].map(|name| fields[name].as_str().unwrap()))
         .collect();
     let mend = [&data, &file].map(|path| format!("chmod go= {}", path.display()));
     assert_eq!(
-        told,
+        warned,
         [
             [text(&data), "0755", &mend[0]],
             [text(&file), "0644", &mend[1]]
@@ -254,9 +256,9 @@ fn the_exit_status_tells_whether_to_retry_or_to_change_something() {
             "none",
         ),
     ];
-    for (what, (status, _, told), expected, word) in cases {
-        assert_eq!(status, expected, "{what}: {told}");
-        assert!(told.contains(word), "{what}: {told}");
+    for (what, (status, _, error), expected, word) in cases {
+        assert_eq!(status, expected, "{what}: {error}");
+        assert!(error.contains(word), "{what}: {error}");
     }
     drop(used);
 }

@@ -3,52 +3,25 @@
 //! What is compared is compared within one run, and only in the full size: small shared machines tell nothing of rates.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
-
-use crate::size;
-use crate::support::{Serve, moving, queued, run};
+use testing::events::event_with;
+use testing::{Fault, FaultKind, FaultyTarget, Serve, queued, run, size};
 
 /// How long a million events may take.
 const PATIENCE: Duration = Duration::from_secs(1_800);
 
-/// A target that counts, and lets nothing through while it is shut.
-struct Counter {
-    url: String,
-    posts: Arc<Mutex<Vec<Instant>>>,
-    open: watch::Sender<bool>,
-    status: Arc<Mutex<u16>>,
-}
+/// A target that counts responses, and sends none while it is on hold.
+struct Gate(FaultyTarget);
 
-impl Counter {
-    async fn start() -> Counter {
-        let posts: Arc<Mutex<Vec<Instant>>> = Arc::default();
-        let status = Arc::new(Mutex::new(201));
-        let (open, shut) = watch::channel(false);
-        let (sink, told) = (posts.clone(), status.clone());
-        let answer = async move |_: axum::body::Bytes| {
-            let mut shut = shut.clone();
-            shut.wait_for(|open| *open).await.unwrap();
-            sink.lock().unwrap().push(Instant::now());
-            axum::http::StatusCode::from_u16(*told.lock().unwrap()).unwrap()
-        };
-        let router = axum::Router::new().route("/api/v1/lineage", axum::routing::post(answer));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Counter {
-            url,
-            posts,
-            open,
-            status,
-        }
+impl Gate {
+    async fn start() -> Gate {
+        Gate(FaultyTarget::counting(Fault::Always(FaultKind::Hold)).await)
     }
 
-    fn shut(&self) {
-        self.open.send(false).unwrap();
-        self.posts.lock().unwrap().clear();
+    fn close(&self) {
+        self.0.set(Fault::Always(FaultKind::Hold));
+        self.0.forget_answered();
     }
 
     fn serve(&self, folder: &Path) -> Serve {
@@ -56,50 +29,49 @@ impl Counter {
             folder,
             &[
                 ("TARGET", "openlineage"),
-                ("OPENLINEAGE_URL", &self.url),
+                ("OPENLINEAGE_URL", &self.0.url),
                 ("LOG", "info"),
             ],
         )
     }
 
-    /// Opens, and gives the time of each post once there are so many.
-    async fn drained(&self, count: usize) -> Vec<Instant> {
-        self.open.send(true).unwrap();
+    /// Opens, with that status for each post. Returns the time of each response, once there are so many.
+    async fn drained(&self, status: u16, count: usize) -> Vec<Instant> {
+        self.0.set(Fault::status(status));
         let deadline = Instant::now() + PATIENCE;
-        while self.posts.lock().unwrap().len() < count {
-            assert!(
-                Instant::now() < deadline,
-                "{} of {count}",
-                self.posts.lock().unwrap().len()
-            );
+        loop {
+            let answered = self.0.answered();
+            if answered.len() >= count {
+                return answered;
+            }
+            assert!(Instant::now() < deadline, "{} of {count}", answered.len());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        self.posts.lock().unwrap().clone()
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_queue_is_drained_as_fast_as_a_short_one_and_in_the_same_memory() {
     let (short, long) = (1_000, size::of(3_000, 1_000_000));
-    let (target, folder) = (Counter::start().await, tempfile::tempdir().unwrap());
+    let (target, folder) = (Gate::start().await, tempfile::tempdir().unwrap());
     let (mut rates, mut peaks) = (Vec::new(), Vec::new());
     let short_ones = async |rates: &mut Vec<f64>, peaks: &mut Vec<u64>| {
         for _ in 0..size::of(1, 9) {
-            target.shut();
+            target.close();
             fill(&target.serve(folder.path()), short).await;
             let serve = target.serve(folder.path());
-            rates.push(rate(&target.drained(short).await));
+            rates.push(rate(&target.drained(201, short).await));
             peaks.push(serve.peak_mb());
             settled(folder.path()).await;
         }
     };
     short_ones(&mut rates, &mut peaks).await;
-    target.shut();
+    target.close();
 
     let filling = target.serve(folder.path());
     let enqueued = fill(&filling, long).await;
     let peak_of_filling = filling.peak_mb();
-    filling.kill(); // the hard way: what was in hand is in sight again
+    filling.kill(); // what was received becomes visible again
     let started = Instant::now();
     let serve = target.serve(folder.path());
     let restarted = started.elapsed();
@@ -118,14 +90,10 @@ async fn a_long_queue_is_drained_as_fast_as_a_short_one_and_in_the_same_memory()
     let looked = looked.elapsed();
     assert_eq!(status, Some(0));
     assert!(text.contains(r#""dead_letters":0"#), "{text}");
-    let posts = target.drained(long).await;
+    let posts = target.drained(201, long).await;
     let peak = serve.peak_mb();
     settled(folder.path()).await;
-    assert_eq!(
-        target.posts.lock().unwrap().len(),
-        long,
-        "each is posted once"
-    );
+    assert_eq!(target.0.answered().len(), long, "each is posted once");
     let tenth = long / 10;
     let tenths: Vec<String> = posts
         .chunks(tenth)
@@ -137,7 +105,7 @@ async fn a_long_queue_is_drained_as_fast_as_a_short_one_and_in_the_same_memory()
     short_ones(&mut rates, &mut peaks).await;
     rates.sort_by(f64::total_cmp);
     let (of_short, peak_of_short) = (rates[rates.len() / 2], peaks.iter().max().unwrap());
-    size::told(
+    size::measured(
         "long queue",
         &format!(
             "{short}: {of_short:.0} events/s, {} MB; {long}: {of_long:.0} events/s ({:.2}), {} MB, by tenths {}; enqueued {:.0} then {:.0} events/s, {} MB; listening again after {} ms, status in {} ms",
@@ -165,11 +133,10 @@ async fn a_long_queue_is_drained_as_fast_as_a_short_one_and_in_the_same_memory()
 #[tokio::test(flavor = "multi_thread")]
 async fn many_dead_letters_are_listed_and_redriven() {
     let count = size::of(300, 100_000);
-    let (target, folder) = (Counter::start().await, tempfile::tempdir().unwrap());
-    *target.status.lock().unwrap() = 400;
+    let (target, folder) = (Gate::start().await, tempfile::tempdir().unwrap());
     let serve = target.serve(folder.path());
     fill(&serve, count).await;
-    target.drained(count).await;
+    target.drained(400, count).await;
     settled(folder.path()).await;
     let place = [
         "--output",
@@ -179,19 +146,18 @@ async fn many_dead_letters_are_listed_and_redriven() {
     ];
     let timed = |arguments: &[&str]| {
         let started = Instant::now();
-        let (status, text, told) = run(&[arguments, &place].concat(), &[]);
-        assert_eq!(status, Some(0), "{told}");
+        let (status, text, error) = run(&[arguments, &place].concat(), &[]);
+        assert_eq!(status, Some(0), "{error}");
         (text, started.elapsed().as_millis())
     };
     let (listed, list) = timed(&["dead-letters", "list"]);
     assert_eq!(listed.matches(r#""reason""#).count(), count);
-    let (none, filtered) = timed(&["dead-letters", "list", "--reason", "nothing says that"]);
+    let (none, filtered) = timed(&["dead-letters", "list", "--reason", "not in any reason"]);
     assert_eq!(none.trim(), "[]");
-    *target.status.lock().unwrap() = 201;
-    target.posts.lock().unwrap().clear();
+    target.close();
     let (_, redriven) = timed(&["dead-letters", "redrive", "--all", "--rate", "0"]);
-    target.drained(count).await;
-    size::told(
+    target.drained(201, count).await;
+    size::measured(
         "dead letters",
         &format!("{count}: list {list} ms, with a filter {filtered} ms, redrive {redriven} ms"),
     );
@@ -206,7 +172,7 @@ async fn fill(serve: &Serve, count: usize) -> (f64, f64) {
         let some = (0..4).map(|n| {
             let from = from + n * AT_ONCE;
             let events: Vec<String> = (from..(from + AT_ONCE).min(count))
-                .map(|n| moving(u32::try_from(n).unwrap(), "START", &padding))
+                .map(|n| event_with(u32::try_from(n).unwrap(), "START", &padding))
                 .collect();
             async move {
                 if !events.is_empty() {

@@ -7,9 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::events::{Book, COALESCE, Clients, Target, are_whole, drained, read_store};
-use crate::size;
-use crate::support::{Serve, event, eventually, run, write};
+use testing::events::{COALESCE, event, numbered};
+use testing::ledger::Ledger;
+use testing::serve::aws;
+use testing::{Fault, FaultKind, FaultyTarget, Serve, eventually, queued, size, write};
+
+use crate::clients::Clients;
+use crate::data_folder::{are_whole, drained, read_store};
 
 /// Longer than a stop may take (8 s), by what a busy machine needs.
 const MAX_STOP: Duration = Duration::from_secs(12);
@@ -24,7 +28,7 @@ async fn a_stop_under_load_completes_its_requests_and_loses_nothing() {
     let data = folder.path().join("data");
     let rules = write(folder.path(), "transforms.yaml", COALESCE);
     let settings = [("RULES_FILE", rules.to_str().unwrap())];
-    let book = Arc::new(Mutex::new(Book::default()));
+    let ledger = Arc::new(Mutex::new(Ledger::default()));
     let next = Arc::new(AtomicU64::new(0));
     let http = reqwest::Client::new();
     for stop in 0..stops {
@@ -32,15 +36,15 @@ async fn a_stop_under_load_completes_its_requests_and_loses_nothing() {
         let load = (32, Duration::from_millis(20));
         let clients = Clients::start(
             (&http, &serve.url),
-            &book,
+            &ledger,
             &next,
             load,
             seed.wrapping_add(stop),
         );
-        let before = book.lock().unwrap().accepted.len();
+        let before = ledger.lock().unwrap().accepted.len();
         // The first in any case, so that something was accepted.
         if random.u8(0..4) > 0 || stop == 0 {
-            clients.are_answered(before).await;
+            clients.have_accepted(before).await;
         }
         tokio::time::sleep(Duration::from_millis(random.u64(0..300))).await;
         let signal = ["TERM", "INT"][random.usize(0..2)];
@@ -53,19 +57,19 @@ async fn a_stop_under_load_completes_its_requests_and_loses_nothing() {
     drained(&data).await;
     assert_eq!(serve.terminate(), Some(0));
     are_whole(&data, &["queue.db", "store.db"]);
-    let mut book = book.lock().unwrap();
-    read_store(&data, &mut book);
-    let duplicates = book.check("stops under load");
+    let mut ledger = ledger.lock().unwrap();
+    read_store(&data, &mut ledger);
+    let duplicates = ledger.check("stops under load");
     // Every event in the store got a response: none is there that no client knows of.
-    let unanswered = book
+    let unanswered = ledger
         .delivered
         .keys()
-        .filter(|n| !book.accepted.contains(n))
+        .filter(|n| !ledger.accepted.contains(n))
         .count();
     assert_eq!((unanswered, duplicates), (0, 0));
-    let accepted = book.accepted.len();
+    let accepted = ledger.accepted.len();
     let sent = next.load(Ordering::Relaxed);
-    size::told(
+    size::measured(
         "stops under load",
         &format!(
             "{stops} stops, {sent} events sent, {accepted} answered 200, 0 lost, 0 without a response, 0 delivered again"
@@ -75,9 +79,9 @@ async fn a_stop_under_load_completes_its_requests_and_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_with_a_target_that_hangs_ends_in_time_and_keeps_the_batch() {
-    let book = Arc::new(Mutex::new(Book::default()));
-    let target = Target::start(book.clone()).await;
-    *target.slow.lock().unwrap() = Duration::from_secs(600);
+    let ledger = Arc::new(Mutex::new(Ledger::default()));
+    let target = FaultyTarget::with_ledger(ledger.clone()).await;
+    target.delay(Duration::from_secs(600));
     let folder = tempfile::tempdir().unwrap();
     let mut settings = vec![
         ("TARGET", "openlineage"),
@@ -86,11 +90,11 @@ async fn a_stop_with_a_target_that_hangs_ends_in_time_and_keeps_the_batch() {
     ];
     let serve = Serve::start(folder.path(), &settings);
     for n in 0..8 {
-        let answer = serve.post(&crate::events::event(n)).await;
+        let answer = serve.post(&numbered(n)).await;
         assert_eq!(answer.status(), 200);
-        book.lock().unwrap().accepted.insert(n);
+        ledger.lock().unwrap().accepted.insert(n);
     }
-    eventually(|| (target.taken.load(Ordering::Relaxed) > 0).then_some(()));
+    eventually(|| (target.figures().posts > 0).then_some(()));
     let signalled = Instant::now();
     serve.signal("TERM");
     serve.signal("TERM"); // impatience changes nothing
@@ -100,16 +104,17 @@ async fn a_stop_with_a_target_that_hangs_ends_in_time_and_keeps_the_batch() {
     assert!(took < MAX_STOP, "{took:?}");
 
     // Only what is delivered from now on counts: a request that hung may have been delivered in part.
-    book.lock().unwrap().delivered.clear();
-    *target.slow.lock().unwrap() = Duration::ZERO;
+    ledger.lock().unwrap().delivered.clear();
+    target.delay(Duration::ZERO);
     settings.pop();
     let _serve = Serve::start(folder.path(), &settings);
     drained(folder.path()).await;
-    book.lock()
+    ledger
+        .lock()
         .unwrap()
         .check("a stop with a target that hangs");
     let took = took.as_millis();
-    size::told(
+    size::measured(
         "stop, target hangs",
         &format!("8 events kept, ended after {took} ms"),
     );
@@ -156,13 +161,7 @@ async fn a_stop_during_the_start_is_not_a_crash() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", silent.local_addr().unwrap());
     let slow = [("RULES_FILE", "s3://rules/transforms.yaml")];
-    let aws = [
-        ("AWS_ENDPOINT_URL", endpoint.as_str()),
-        ("AWS_REGION", "eu-west-1"),
-        ("AWS_ACCESS_KEY_ID", "x"),
-        ("AWS_SECRET_ACCESS_KEY", "x"),
-    ];
-    let serve = Serve::spawn(folder.path(), &slow, &aws);
+    let serve = Serve::spawn(folder.path(), &slow, &aws(&endpoint));
     silent.accept().unwrap();
     let signalled = Instant::now();
     serve.signal("TERM");
@@ -185,7 +184,7 @@ async fn a_stop_during_the_start_is_not_a_crash() {
     let serve = Serve::start(folder.path(), &[]);
     assert_eq!(serve.post(&event(1, "START")).await.status(), 200);
     assert_eq!(serve.stored_when(1).await.len(), 1);
-    size::told(
+    size::measured(
         "stop during the start",
         &format!("{stops} stops: {well} ended with 0, {early} before it listened for signals"),
     );
@@ -194,27 +193,21 @@ async fn a_stop_during_the_start_is_not_a_crash() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_ends_in_time_whatever_the_target_does_with_its_connection() {
     // Sends nothing, not even in the TLS handshake; drips a head that never ends; responds, and drips the body.
-    let drips: [(&str, &str, &str); 4] = [
-        ("http", "", ""),
-        ("https", "", ""),
-        ("http", "HTTP/1.1 200 OK\r\nx-", "x"),
+    let drips = [
+        ("http", FaultKind::Hang),
+        ("https", FaultKind::Hang),
+        ("http", FaultKind::Drip("HTTP/1.1 200 OK\r\nx-", "x")),
         (
             "http",
-            "HTTP/1.1 503 Unavailable\r\ncontent-length: 1000000\r\n\r\n",
-            "x",
+            FaultKind::Drip(
+                "HTTP/1.1 503 Unavailable\r\ncontent-length: 1000000\r\n\r\n",
+                "x",
+            ),
         ),
     ];
-    for (scheme, first, then) in drips {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("{scheme}://{}", listener.local_addr().unwrap());
-        let connected = Arc::new(AtomicU64::new(0));
-        let seen = connected.clone();
-        std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                seen.fetch_add(1, Ordering::Relaxed);
-                std::thread::spawn(move || drip(stream, first, then));
-            }
-        });
+    for (scheme, fault) in drips {
+        let target = FaultyTarget::start(Fault::Always(fault.clone())).await;
+        let url = target.url.replacen("http", scheme, 1);
         let folder = tempfile::tempdir().unwrap();
         let settings = [
             ("TARGET", "openlineage"),
@@ -226,21 +219,16 @@ async fn a_stop_ends_in_time_whatever_the_target_does_with_its_connection() {
         for n in 0..3 {
             assert_eq!(serve.post(&event(n, "START")).await.status(), 200);
         }
-        eventually(|| (connected.load(Ordering::Relaxed) > 0).then_some(()));
+        eventually(|| (target.figures().connections > 0).then_some(()));
         let signalled = Instant::now();
         serve.signal("TERM");
         let ended = tokio::task::spawn_blocking(move || serve.ended()).await;
         assert_eq!(ended.unwrap(), Some(0));
         let took = signalled.elapsed();
-        assert!(took < MAX_STOP, "{scheme} {first:?}: {took:?}");
+        assert!(took < MAX_STOP, "{scheme} {fault:?}: {took:?}");
         // Returned to the queue, and not only invisible until the next start.
-        let text = folder.path().to_str().unwrap();
-        let status = ["queue", "status", "--output", "json", "--data-dir", text];
-        let (_, output, _) = run(&status, &[]);
-        let queue: serde_json::Value = serde_json::from_str(&output).unwrap();
-        let waiting = queue["waiting"].as_u64().unwrap() + queue["not_visible"].as_u64().unwrap();
-        assert_eq!(waiting, 3, "{output}");
-        size::told(
+        assert_eq!(queued(folder.path()), Some(3));
+        size::measured(
             "stop, target drips",
             &format!(
                 "{scheme}: 3 events kept, ended after {} ms",
@@ -248,16 +236,4 @@ async fn a_stop_ends_in_time_whatever_the_target_does_with_its_connection() {
             ),
         );
     }
-}
-
-/// Reads nothing, and writes a little now and then, until the other side closes.
-fn drip(mut stream: std::net::TcpStream, first: &str, then: &str) {
-    use std::io::Write;
-    let mut next = stream.write_all(first.as_bytes());
-    while next.is_ok() && !then.is_empty() {
-        std::thread::sleep(Duration::from_millis(100));
-        next = stream.write_all(then.as_bytes());
-    }
-    // Held open, with nothing to say.
-    std::thread::sleep(Duration::from_secs(60));
 }

@@ -6,6 +6,6 @@
 mod bodies;
 mod halves;
 mod held;
+mod neighbours;
 mod requests;
-mod scenario;
 mod traces;

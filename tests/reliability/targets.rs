@@ -1,18 +1,16 @@
-//! Targets that throttle, take their time, break off, say nonsense, refuse everything, or are not there.
+//! Targets that throttle, are slow, break off, send garbage, reject everything, or are down.
 
 use std::time::{Duration, Instant};
 
 use aws_stand_in::{Settings, StandIn};
 use futures_util::future::join_all;
 use serde_json::json;
+use testing::events::event;
+use testing::scenario::once_each;
+use testing::{Fault, FaultKind, FaultyTarget, Scenario, TargetKind, eventually, size};
 use tokio::net::TcpSocket;
 
-use crate::line::{Kind, Line, once_each};
-use crate::rough::{How, Rough, Trouble};
-use crate::size;
-use crate::support::{event, eventually};
-
-const KINDS: [Kind; 2] = [Kind::DataZone, Kind::OpenLineage];
+const KINDS: [TargetKind; 2] = [TargetKind::DataZone, TargetKind::OpenLineage];
 
 /// Posts a second that DataZone gets: its quota, or ten times that to be done sooner.
 fn budget() -> u32 {
@@ -23,39 +21,39 @@ fn events(count: u32) -> Vec<String> {
     (0..count).map(|n| event(n, "COMPLETE")).collect()
 }
 
-/// Sends `count` events to a target with that trouble, sees that all is well in the end, and tells what it took. In
+/// Sends `count` events to a target with that fault, checks that each is delivered once, and reports the time. In
 /// full size that may be 1.2 times what `needed` makes of the number of posts.
-async fn through(kind: Kind, trouble: Trouble, count: u32, needed: impl Fn(f64) -> Option<f64>) {
-    let target = Rough::start(trouble).await;
+async fn through(kind: TargetKind, fault: Fault, count: u32, needed: impl Fn(f64) -> Option<f64>) {
+    let target = FaultyTarget::start(fault.clone()).await;
     let budget = budget().to_string();
-    let line = Line::start(
+    let scenario = Scenario::start(
         kind,
-        &target.url(),
+        &target.url,
         &[
             ("DATAZONE_POSTS_PER_SECOND", &budget),
             ("OPENLINEAGE_TIMEOUT", "5"),
         ],
     );
     let events = events(count);
-    line.send(&events).await;
-    let outcomes = line.outcomes(events.len()).await;
+    scenario.send(&events).await;
+    let outcomes = scenario.outcomes(events.len()).await;
     let delivered = outcomes
         .values()
-        .filter(|told| told["outcome"] == "delivered");
-    assert_eq!(delivered.count(), events.len(), "{trouble:?} {kind:?}");
+        .filter(|outcome| outcome["outcome"] == "delivered");
+    assert_eq!(delivered.count(), events.len(), "{fault:?} {kind:?}");
     once_each(&target, &events);
     let figures = target.figures();
-    let took = figures.last_taken.unwrap() - figures.first.unwrap();
+    let took = figures.last_accepted.unwrap() - figures.first.unwrap();
     let (took, posts) = (took.as_secs_f64(), f64::from(figures.posts));
     let needed = needed(posts);
     let tries = outcomes
         .values()
-        .filter_map(|told| told["attempts"].as_u64());
+        .filter_map(|outcome| outcome["attempts"].as_u64());
     let ratio = needed.map_or(String::new(), |needed| {
         format!(", needed {needed:.1} s: {:.2}", took / needed)
     });
-    size::told(
-        &format!("{kind:?} {trouble:?}"),
+    size::measured(
+        &format!("{kind:?} {fault:?}"),
         &format!(
             "{count} events, {posts} posts, at most {} receives, {took:.1} s{ratio}",
             tries.max().unwrap()
@@ -67,72 +65,81 @@ async fn through(kind: Kind, trouble: Trouble, count: u32, needed: impl Fn(f64) 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn throttled_by_lot_nothing_is_lost_and_the_rate_is_used() {
+async fn a_target_that_throttles_at_random_loses_nothing_and_its_rate_is_used() {
     let count = size::of(60, 400);
     for percent in size::of(&[60][..], &[10, 30, 60]) {
-        for (kind, after) in [(Kind::DataZone, None), (Kind::OpenLineage, None)] {
-            let trouble = Trouble::Percent(*percent, How::Status(429, after));
-            let needed = |posts| (kind == Kind::DataZone).then_some(posts / f64::from(budget()));
-            through(kind, trouble, count, needed).await;
+        for (kind, after) in [
+            (TargetKind::DataZone, None),
+            (TargetKind::OpenLineage, None),
+        ] {
+            let fault = Fault::Percent(*percent, FaultKind::Status(429, after));
+            let needed =
+                |posts| (kind == TargetKind::DataZone).then_some(posts / f64::from(budget()));
+            through(kind, fault, count, needed).await;
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slow_target_gets_all_in_the_time_that_its_rate_needs() {
+async fn a_slow_target_receives_all_events_in_the_time_that_its_rate_needs() {
     // (a second, events): some twenty seconds each, in full.
     let rates = size::of(&[(20, 40)][..], &[(20, 400), (5, 200), (2, 100)]);
     for (rate, count) in rates {
         let cases = [
-            (Kind::DataZone, 429, None),
-            (Kind::OpenLineage, 429, None),
-            (Kind::OpenLineage, 503, None),
+            (TargetKind::DataZone, 429, None),
+            (TargetKind::OpenLineage, 429, None),
+            (TargetKind::OpenLineage, 503, None),
         ];
         for (kind, status, after) in cases {
-            let trouble = Trouble::Rate(*rate, How::Status(status, after));
+            let fault = Fault::Rate(*rate, FaultKind::Status(status, after));
             let needed = |_| Some(f64::from(*count) / f64::from(*rate));
-            through(kind, trouble, *count, needed).await;
+            through(kind, fault, *count, needed).await;
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_target_that_says_when_to_come_again_is_left_alone_until_then() {
-    let target = Rough::start(Trouble::Always(How::Status(429, Some(2)))).await;
-    let line = Line::start(Kind::OpenLineage, &target.url(), &[]);
+async fn retry_after_of_the_target_is_respected() {
+    let target = FaultyTarget::start(Fault::Always(FaultKind::Status(429, Some(2)))).await;
+    let scenario = Scenario::start(TargetKind::OpenLineage, &target.url, &[]);
     let events = events(size::of(20, 200));
-    line.send(&events).await;
+    scenario.send(&events).await;
     tokio::time::sleep(Duration::from_secs(size::of(3, 30))).await;
-    // Twenty may be on the way when the first says so.
+    // Twenty may be under way when the first response comes.
     let (posts, spans) = (target.figures().posts, size::of(2, 15) + 1);
     assert!(posts <= 20 + spans * 20, "{posts} posts");
-    target.set(Trouble::Nothing);
-    line.outcomes(events.len()).await;
+    target.set(Fault::None);
+    scenario.outcomes(events.len()).await;
     once_each(&target, &events);
-    size::told(
+    size::measured(
         "Retry-After: 2 from all",
-        &format!("{posts} posts while it said so"),
+        &format!("{posts} posts meanwhile"),
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_breaks_now_and_then_loses_nothing_and_holds_up_nobody() {
+async fn a_target_that_fails_at_times_loses_nothing_and_holds_up_no_other_event() {
     let count = size::of(60, 400);
     let cases = [
-        (1, How::Status(500, None)),
-        (5, How::Status(503, None)),
-        (5, How::Reset),
-        (5, How::HalfHeaders),
-        (5, How::HalfBody),
-        (5, How::Garbage),
-        (5, How::Trickle),
+        (1, FaultKind::Status(500, None)),
+        (5, FaultKind::Status(503, None)),
+        (5, FaultKind::Reset),
+        (5, FaultKind::HalfHeaders),
+        (5, FaultKind::HalfBody),
+        (5, FaultKind::Garbage),
+        (5, FaultKind::Trickle),
     ];
     for some in cases.chunks(size::of(cases.len(), 1)) {
         let all = some.iter().flat_map(|case| KINDS.map(|kind| (kind, case)));
-        let all = all.map(|(kind, (percent, how))| {
+        let all = all.map(|(kind, (percent, kind_of_fault))| {
             let needed =
-                move |posts| (kind == Kind::DataZone).then_some(posts / f64::from(budget()));
-            through(kind, Trouble::Percent(*percent, *how), count, needed)
+                move |posts| (kind == TargetKind::DataZone).then_some(posts / f64::from(budget()));
+            through(
+                kind,
+                Fault::Percent(*percent, kind_of_fault.clone()),
+                count,
+                needed,
+            )
         });
         join_all(all).await;
     }
@@ -143,30 +150,35 @@ async fn what_is_never_answered_holds_up_nobody() {
     let count = size::of(40, 400);
     let both = KINDS.map(|kind| {
         // A time-out of five seconds, and as much again before the next try.
-        let needed =
-            move |posts| (kind == Kind::DataZone).then_some(posts / f64::from(budget()) + 10.0);
-        let trouble = Trouble::Percent(size::of(5, 1), How::Hang);
-        through(kind, trouble, count, needed)
+        let needed = move |posts| {
+            (kind == TargetKind::DataZone).then_some(posts / f64::from(budget()) + 10.0)
+        };
+        let fault = Fault::Percent(size::of(5, 1), FaultKind::Hang);
+        through(kind, fault, count, needed)
     });
     join_all(both).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_success_that_says_error_is_a_success() {
+async fn a_response_of_success_with_an_error_in_its_body_is_a_success() {
     // 200 is all that the protocols promise; a body of it has no meaning in either.
     for kind in KINDS {
-        let target = Rough::start(Trouble::Always(How::Status(200, None))).await;
-        let line = Line::start(kind, &target.url(), &[]);
+        let target = FaultyTarget::start(Fault::Always(FaultKind::Status(200, None))).await;
+        let scenario = Scenario::start(kind, &target.url, &[]);
         let events = events(10);
-        line.send(&events).await;
-        let outcomes = line.outcomes(events.len()).await;
-        assert!(outcomes.values().all(|told| told["outcome"] == "delivered"));
+        scenario.send(&events).await;
+        let outcomes = scenario.outcomes(events.len()).await;
+        assert!(
+            outcomes
+                .values()
+                .all(|outcome| outcome["outcome"] == "delivered")
+        );
         assert_eq!(target.figures().posts, 10);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_denied_or_not_there_is_kept_told_and_delivered_once_it_is_granted() {
+async fn events_that_are_denied_wait_and_are_delivered_when_access_is_granted() {
     let count = size::of(60, 1_000);
     let cases = [(false, "permission"), (true, "missing")].map(|(missing, class)| async move {
         let settings = Settings {
@@ -179,26 +191,30 @@ async fn what_is_denied_or_not_there_is_kept_told_and_delivered_once_it_is_grant
         let target = StandIn::start(address, settings).await.unwrap();
         let budget = budget().to_string();
         let more = [("DATAZONE_POSTS_PER_SECOND", budget.as_str())];
-        let line = Line::start(Kind::DataZone, &target.url(), &more);
+        let scenario = Scenario::start(TargetKind::DataZone, &target.url(), &more);
         let events = events(count);
-        line.send(&events).await;
-        line.serve.logged("delivery failed, will retry");
+        scenario.send(&events).await;
+        scenario.serve.logged("delivery failed, will retry");
         tokio::time::sleep(Duration::from_secs(size::of(1, 30))).await;
         let name = format!(r#"lineage_proxy_retries_total{{target="datazone",reason="{class}"}}"#);
-        let raised = line.serve.counter(&name).await;
+        let raised = scenario.serve.counter(&name).await;
         assert!(raised > 0, "the counter behind the alarm");
         target.set(|settings| {
             settings.posts_denied = false;
             settings.domain = "dzd_standin".to_owned();
         });
         let granted = Instant::now();
-        let outcomes = line.outcomes(events.len()).await;
-        assert!(outcomes.values().all(|told| told["outcome"] == "delivered"));
+        let outcomes = scenario.outcomes(events.len()).await;
+        assert!(
+            outcomes
+                .values()
+                .all(|outcome| outcome["outcome"] == "delivered")
+        );
         let posts = target.posts();
         assert!(posts.iter().all(|post| !post.repeat));
         assert_eq!(posts.len(), events.len());
-        assert!(line.dead_letters().is_empty());
-        size::told(
+        assert!(scenario.dead_letters().is_empty());
+        size::measured(
             &format!("DataZone {class}, then granted"),
             &format!(
                 "{count} events, handed back {raised} times, all delivered {:.0} s after the grant",
@@ -215,48 +231,48 @@ async fn events_that_trickle_in_while_the_target_is_down_arrive_once_and_in_orde
     let place = TcpSocket::new_v4().unwrap();
     place.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let url = format!("http://{}", place.local_addr().unwrap());
-    let line = Line::start(Kind::OpenLineage, &url, &[]);
+    let scenario = Scenario::start(TargetKind::OpenLineage, &url, &[]);
     let mut sent = Vec::new();
     for n in 0..8 {
         for kind in ["START", "RUNNING", "COMPLETE"] {
             let event = event(n, kind);
-            assert_eq!(line.serve.post(&event).await.status(), 200);
+            assert_eq!(scenario.serve.post(&event).await.status(), 200);
             sent.push(event);
             tokio::time::sleep(Duration::from_millis(size::of(100, 2_000))).await;
         }
     }
     tokio::time::sleep(Duration::from_secs(size::of(4, 40))).await;
-    line.serve.logged("delivery failed, will retry");
-    let target = Rough::on(place.listen(1_024).unwrap(), Trouble::Nothing);
+    scenario.serve.logged("delivery failed, will retry");
+    let target = FaultyTarget::on(place.listen(1_024).unwrap(), Fault::None);
     let up = Instant::now();
-    line.outcomes(sent.len()).await;
+    scenario.outcomes(sent.len()).await;
     once_each(&target, &sent);
     in_order(&target, &sent);
-    let told = format!(
+    let figures = format!(
         "24 delivered, in order, {:.0} s after it was up",
         up.elapsed().as_secs_f64()
     );
-    size::told("down with trickle traffic, then up", &told);
+    size::measured("down with trickle traffic, then up", &figures);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn batches_overlap_and_keep_the_order_of_each_run() {
-    let target = Rough::start(Trouble::Percent(30, How::Trickle)).await;
-    let line = Line::start(Kind::OpenLineage, &target.url(), &[("BATCH_SIZE", "2")]);
+    let target = FaultyTarget::start(Fault::Percent(30, FaultKind::Trickle)).await;
+    let scenario = Scenario::start(TargetKind::OpenLineage, &target.url, &[("BATCH_SIZE", "2")]);
     let runs = size::of(8, 100);
     let kinds = ["START", "RUNNING", "COMPLETE"];
     // The events of a run lie in different batches, and in the same.
     let sent: Vec<String> = (0..runs)
         .flat_map(|n| kinds.map(|kind| event(n, kind)))
         .collect();
-    line.send(&sent).await;
-    line.outcomes(sent.len()).await;
+    scenario.send(&sent).await;
+    scenario.outcomes(sent.len()).await;
     once_each(&target, &sent);
     in_order(&target, &sent);
 }
 
-fn in_order(target: &Rough, sent: &[String]) {
-    let taken = target.taken();
+fn in_order(target: &FaultyTarget, sent: &[String]) {
+    let taken = target.accepted();
     for run in sent.chunks(3) {
         let place = |event| taken.iter().position(|taken| taken == event);
         let places: Vec<_> = run.iter().map(place).collect();
@@ -266,26 +282,26 @@ fn in_order(target: &Rough, sent: &[String]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_while_the_target_throttles_ends_soon_and_well() {
-    let target = Rough::start(Trouble::Rate(1, How::Status(429, None))).await;
-    let line = Line::start(Kind::OpenLineage, &target.url(), &[]);
+    let target = FaultyTarget::start(Fault::Rate(1, FaultKind::Status(429, None))).await;
+    let scenario = Scenario::start(TargetKind::OpenLineage, &target.url, &[]);
     let events = events(40);
-    line.send(&events).await;
-    while target.taken().is_empty() {
+    scenario.send(&events).await;
+    while target.accepted().is_empty() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let Line { folder, serve } = line;
-    let url = target.url();
+    let Scenario { folder, serve } = scenario;
+    let url = target.url.clone();
     assert_eq!(
         tokio::task::spawn_blocking(|| serve.terminate())
             .await
             .unwrap(),
         Some(0)
     );
-    let taken = target.taken().len();
+    let taken = target.accepted().len();
     assert!(taken < 30, "it did not wait until all were delivered");
-    target.set(Trouble::Nothing);
-    let line = Line::start_in(folder, Kind::OpenLineage, &url, &[]);
-    line.outcomes(events.len() - taken).await;
+    target.set(Fault::None);
+    let scenario = Scenario::start_in(folder, TargetKind::OpenLineage, &url, &[]);
+    scenario.outcomes(events.len() - taken).await;
     once_each(&target, &events);
 }
 
@@ -299,7 +315,7 @@ async fn job_events_among_runs_have_one_outcome_each_and_are_posted_once() {
     let address = "127.0.0.1:0".parse().unwrap();
     let target = StandIn::start(address, settings).await.unwrap();
     let more = [("DATAZONE_POSTS_PER_SECOND", "1000")];
-    let line = Line::start(Kind::DataZone, &target.url(), &more);
+    let scenario = Scenario::start(TargetKind::DataZone, &target.url(), &more);
     let job = |n: u32| {
         let outputs = match n % 2 {
             0 => json!([{"namespace": "s", "name": format!("t {n}")}]),
@@ -316,12 +332,12 @@ async fn job_events_among_runs_have_one_outcome_each_and_are_posted_once() {
             _ => event(n, "COMPLETE"),
         })
         .collect();
-    line.send(&events).await;
-    let outcomes = line.outcomes(events.len()).await;
+    scenario.send(&events).await;
+    let outcomes = scenario.outcomes(events.len()).await;
     let of = |kind: &str| {
         outcomes
             .values()
-            .filter(|told| told["outcome"] == kind)
+            .filter(|outcome| outcome["outcome"] == kind)
             .count()
     };
     let (delivered, dropped) = (of("delivered"), of("dropped"));
@@ -329,7 +345,7 @@ async fn job_events_among_runs_have_one_outcome_each_and_are_posted_once() {
     let posts = eventually(|| Some(target.posts()).filter(|posts| posts.len() >= delivered));
     assert_eq!(posts.len(), delivered);
     assert!(posts.iter().all(|post| !post.repeat));
-    size::told(
+    size::measured(
         "5 % JobEvents to DataZone",
         &format!("{count} events, {delivered} posts, {dropped} dropped by rule"),
     );

@@ -109,6 +109,27 @@ pub(crate) struct Inside {
     pub(crate) calls: BTreeMap<String, u64>,
 }
 
+impl Settings {
+    /// Returns settings with a Redshift warehouse of each kind: `wg.eu-west-1` and `dwh.us-east-1`.
+    #[must_use]
+    pub fn warehouses() -> Settings {
+        let workgroup = Workgroup {
+            account: "123456789012".into(),
+            region: "eu-west-1".into(),
+            port: 5439,
+        };
+        let cluster = Cluster {
+            address: "dwh.abc123.us-east-1.redshift.amazonaws.com".into(),
+            port: 5439,
+        };
+        Settings {
+            workgroups: [("wg".to_owned(), workgroup)].into(),
+            clusters: [("dwh".to_owned(), cluster)].into(),
+            ..Settings::default()
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Settings {

@@ -6,9 +6,10 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::{arrived, lines, offer, patiently, restarted, start, text};
-use crate::size;
-use crate::support::{Serve, Target, event, eventually, moving, queued};
+use testing::events::{event, event_with};
+use testing::{Fault, FaultyTarget, Serve, eventually, queued, size};
+
+use super::{arrived, offer, patiently, restarted, start, text};
 
 const PAGE: u64 = 4_096;
 
@@ -27,7 +28,10 @@ async fn the_readable_events_of_a_damaged_queue_are_delivered() {
         ("pages in the middle", &every as &dyn Fn(&Path), 40),
         ("the first page", &head, 0),
     ] {
-        let (folder, target) = (tempfile::tempdir().unwrap(), Target::start().await);
+        let (folder, target) = (
+            tempfile::tempdir().unwrap(),
+            FaultyTarget::start(Fault::None).await,
+        );
         filled(folder.path(), &target, count).await;
         damage(&folder.path().join("queue.db"));
         let started = Instant::now();
@@ -39,7 +43,7 @@ async fn the_readable_events_of_a_damaged_queue_are_delivered() {
         assert!(lost <= most, "{what}: {lost} lost");
         assert!(arrived.contains(&count));
         aside(folder.path(), "queue.db", &serve);
-        size::told(
+        size::measured(
             "damaged queue",
             &format!(
                 "{what}: {count} events, {lost} on the damaged pages, listening after {} ms",
@@ -52,9 +56,12 @@ async fn the_readable_events_of_a_damaged_queue_are_delivered() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_that_is_damaged_while_it_is_used_ends_serve_and_the_restart_recovers_it() {
     let count = size::of(1_500, 10_000);
-    let (folder, target) = (tempfile::tempdir().unwrap(), Target::start().await);
+    let (folder, target) = (
+        tempfile::tempdir().unwrap(),
+        FaultyTarget::start(Fault::None).await,
+    );
     filled(folder.path(), &target, count).await;
-    *target.default.lock().unwrap() = 503;
+    target.set(Fault::status(503));
     let mut serve = start(folder.path(), &target);
     serve.logged("delivery failed, will retry");
     let at = folder.path().join("queue.db");
@@ -62,13 +69,13 @@ async fn a_queue_that_is_damaged_while_it_is_used_ends_serve_and_the_restart_rec
     for page in pages / 3..pages / 3 + 5 {
         overwrite(&at, page * PAGE, &[0xa5; 200]);
     }
-    *target.default.lock().unwrap() = 201;
+    target.set(Fault::None);
     let (mut n, deadline) = (count, Instant::now() + Duration::from_secs(60));
     while serve.exit_status().is_none() {
         if offer(&serve, n).await == Some(200) {
             n += 1;
         }
-        assert!(Instant::now() < deadline, "{:#?}", lines(&serve, 0));
+        assert!(Instant::now() < deadline, "{:#?}", serve.lines_after(0));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let serve = restarted(serve, || start(folder.path(), &target));
@@ -80,7 +87,7 @@ async fn a_queue_that_is_damaged_while_it_is_used_ends_serve_and_the_restart_rec
         "{lost} lost of {n}"
     );
     aside(folder.path(), "queue.db", &serve);
-    size::told(
+    size::measured(
         "damaged in use",
         &format!("{count} events, {lost} on the damaged pages"),
     );
@@ -88,8 +95,11 @@ async fn a_queue_that_is_damaged_while_it_is_used_ends_serve_and_the_restart_rec
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_behind_a_damaged_frame_of_the_log_are_delivered() {
-    let (folder, target) = (tempfile::tempdir().unwrap(), Target::start().await);
-    *target.default.lock().unwrap() = 503;
+    let (folder, target) = (
+        tempfile::tempdir().unwrap(),
+        FaultyTarget::start(Fault::None).await,
+    );
+    target.set(Fault::status(503));
     let serve = start(folder.path(), &target);
     let count = 200;
     for n in 0..count {
@@ -99,13 +109,13 @@ async fn events_behind_a_damaged_frame_of_the_log_are_delivered() {
     let log = folder.path().join("queue.db-wal");
     let frames = (fs::metadata(&log).unwrap().len() - 32) / (PAGE + 24);
     overwrite(&log, 32 + frames / 3 * (PAGE + 24) + 500, &[0xa5; 8]);
-    *target.default.lock().unwrap() = 201;
+    target.set(Fault::None);
     let serve = start(folder.path(), &target);
     let arrived = settled(folder.path(), &serve, &target);
     let lost = count as usize - arrived.len();
     assert!(lost <= 10, "{lost} lost");
     aside(folder.path(), "queue.db", &serve);
-    size::told(
+    size::measured(
         "damaged log",
         &format!("{count} events, {lost} in the damaged frame"),
     );
@@ -123,8 +133,8 @@ async fn a_store_that_is_not_a_database_makes_way() {
 }
 
 /// A queue with so many events, as a process leaves it that was killed; the target takes events again.
-async fn filled(folder: &Path, target: &Target, count: u32) {
-    *target.default.lock().unwrap() = 503;
+async fn filled(folder: &Path, target: &FaultyTarget, count: u32) {
+    target.set(Fault::status(503));
     let serve = Serve::start(
         folder,
         &[
@@ -138,7 +148,7 @@ async fn filled(folder: &Path, target: &Target, count: u32) {
     let padding = format!(r#""padding":"{}""#, "x".repeat(3_000));
     let numbers: Vec<u32> = (0..count).collect();
     for some in numbers.chunks(500) {
-        let events = some.iter().map(|n| moving(*n, "START", &padding));
+        let events = some.iter().map(|n| event_with(*n, "START", &padding));
         let events: Vec<String> = events.collect();
         let answer = serve
             .post_to("/api/v1/lineage/batch", &format!("[{}]", events.join(",")))
@@ -150,25 +160,25 @@ async fn filled(folder: &Path, target: &Target, count: u32) {
     let queue = rusqlite::Connection::open(folder.join("queue.db")).unwrap();
     let all = "PRAGMA wal_checkpoint(TRUNCATE)";
     queue.query_row(all, [], |_| Ok(())).unwrap();
-    *target.default.lock().unwrap() = 201;
+    target.set(Fault::None);
 }
 
 /// What has arrived, once the damaged file is set aside and nothing is left in the queue.
-fn settled(folder: &Path, serve: &Serve, target: &Target) -> BTreeSet<u32> {
+fn settled(folder: &Path, serve: &Serve, target: &FaultyTarget) -> BTreeSet<u32> {
     patiently(|| was_set_aside(serve).then_some(()));
     patiently(|| (queued(folder) == Some(0)).then_some(()));
     arrived(target)
 }
 
 fn was_set_aside(serve: &Serve) -> bool {
-    let lines = lines(serve, 0);
+    let lines = serve.lines_after(0);
     lines.iter().any(|line| line["set_aside"].is_string())
 }
 
 /// The file was set aside, and the log names it.
 fn aside(folder: &Path, name: &str, serve: &Serve) {
     let log = eventually(|| {
-        let lines = lines(serve, 0);
+        let lines = serve.lines_after(0);
         lines.into_iter().find(|line| line["set_aside"].is_string())
     });
     let aside = PathBuf::from(log["set_aside"].as_str().unwrap());

@@ -8,9 +8,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::{arrived, does, lines, patiently, start, taken_again, text};
-use crate::size;
-use crate::support::{Serve, Target, event, moving, run};
+use testing::events::{event, event_with};
+use testing::{Fault, FaultyTarget, Serve, run, size};
+
+use super::{arrived, does, patiently, start, taken_again, text};
 
 /// Small enough to be filled at once, and large enough to hold what is kept free.
 const DISK: usize = 48;
@@ -55,7 +56,7 @@ impl Disk {
         }
     }
 
-    fn told(&self) -> &'static str {
+    fn name(&self) -> &'static str {
         match self.is_mounted {
             true => "tmpfs",
             false => "limit of file sizes",
@@ -73,12 +74,12 @@ impl Drop for Disk {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_reported_and_no_accepted_event_is_lost() {
-    let (disk, target) = (Disk::new(), Target::start().await);
+    let (disk, target) = (Disk::new(), FaultyTarget::start(Fault::None).await);
     if !disk.is_mounted && !testing::needs::command("prlimit", "a full disk") {
         return;
     }
     let serve = start(&disk.data(), &target);
-    *target.default.lock().unwrap() = 503;
+    target.set(Fault::status(503));
     let mut accepted = BTreeSet::new();
     for n in 0..size::of(60, 600) {
         assert_eq!(serve.post(&event(n, "START")).await.status(), 200);
@@ -87,7 +88,7 @@ async fn a_full_disk_is_reported_and_no_accepted_event_is_lost() {
     disk.fill(&serve);
     let before = serve.log.lock().unwrap().len();
     let (until, mut refused) = (Instant::now() + Duration::from_secs(size::of(6, 30)), 0);
-    *target.default.lock().unwrap() = 201;
+    target.set(Fault::None);
     while Instant::now() < until {
         for n in 1_000..1_020 {
             let answer = serve.post(&event(n, "START")).await;
@@ -101,14 +102,14 @@ async fn a_full_disk_is_reported_and_no_accepted_event_is_lost() {
             );
             refused += 1;
         }
-        assert_eq!(get(&serve, "/healthz").await, 200);
+        assert_eq!(serve.status("/healthz").await, 200);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert!(refused > 0);
-    assert_eq!(get(&serve, "/readyz").await, 503);
-    let told = lines(&serve, before);
+    assert_eq!(serve.status("/readyz").await, 503);
+    let logged = serve.lines_after(before);
     // Of events there is a line each; of the disk a few in all.
-    let of_disk: Vec<_> = told
+    let of_disk: Vec<_> = logged
         .iter()
         .filter(|line| {
             ![
@@ -139,7 +140,7 @@ async fn a_full_disk_is_reported_and_no_accepted_event_is_lost() {
     accepted.insert(n);
     let delivered = eventually_delivered(&target, &accepted);
     let deadline = Instant::now() + Duration::from_secs(10);
-    while get(&serve, "/readyz").await != 200 {
+    while serve.status("/readyz").await != 200 {
         assert!(Instant::now() < deadline, "it is not ready");
         tokio::time::sleep(Duration::from_millis(100)).await; // an answer is good for a second
     }
@@ -149,11 +150,11 @@ async fn a_full_disk_is_reported_and_no_accepted_event_is_lost() {
         "{delivered} posts of {}",
         accepted.len()
     );
-    size::told(
+    size::measured(
         "full disk",
         &format!(
             "{}: {} accepted, {refused} refused, {delivered} posts, {} lines of the disk",
-            disk.told(),
+            disk.name(),
             accepted.len(),
             of_disk.len()
         ),
@@ -168,9 +169,9 @@ async fn a_disk_that_events_have_filled_is_drained_and_events_are_accepted_again
     ) {
         return;
     }
-    let (disk, target) = (Disk::new(), Target::start().await);
+    let (disk, target) = (Disk::new(), FaultyTarget::start(Fault::None).await);
     let serve = start(&disk.data(), &target);
-    *target.default.lock().unwrap() = 503;
+    target.set(Fault::status(503));
     if !disk.is_mounted {
         limit(&serve, "20000000");
     }
@@ -178,7 +179,7 @@ async fn a_disk_that_events_have_filled_is_drained_and_events_are_accepted_again
     let mut accepted = BTreeSet::new();
     loop {
         let n = u32::try_from(accepted.len()).unwrap();
-        let answer = serve.post(&moving(n, "START", &long)).await;
+        let answer = serve.post(&event_with(n, "START", &long)).await;
         if answer.status() == 503 {
             break;
         }
@@ -186,7 +187,7 @@ async fn a_disk_that_events_have_filled_is_drained_and_events_are_accepted_again
         accepted.insert(n);
         assert!(accepted.len() < 1_000, "the disk is never full");
     }
-    *target.default.lock().unwrap() = 201;
+    target.set(Fault::None);
     if !disk.is_mounted {
         disk.clear(&serve); // without a disk of its own, no space is reserved
     }
@@ -196,11 +197,11 @@ async fn a_disk_that_events_have_filled_is_drained_and_events_are_accepted_again
     taken_again(&serve, n).await;
     accepted.insert(n);
     let posts = eventually_delivered(&target, &accepted);
-    size::told(
+    size::measured(
         "disk full of events",
         &format!(
             "{}: {} accepted of 200 KB, {posts} posts",
-            disk.told(),
+            disk.name(),
             accepted.len()
         ),
     );
@@ -219,17 +220,17 @@ fn serve_does_not_start_in_a_folder_that_cannot_be_written() {
             return;
         }
     }
-    let (status, _, told) = run(
+    let (status, _, error) = run(
         &["serve", "--listen", "127.0.0.1:0", "--data-dir", place],
         &[],
     );
     if is_mounted {
         does("umount", &["-l", place]);
     }
-    assert_eq!(status, Some(64), "{told}");
+    assert_eq!(status, Some(64), "{error}");
     assert!(
-        told.contains(place) && (told.contains("Read-only") || told.contains("denied")),
-        "{told}"
+        error.contains(place) && (error.contains("Read-only") || error.contains("denied")),
+        "{error}"
     );
 }
 
@@ -241,10 +242,13 @@ async fn a_file_that_becomes_read_only_is_reported_and_written_again() {
     ) {
         return;
     }
-    let (folder, target) = (tempfile::tempdir().unwrap(), Target::start().await);
+    let (folder, target) = (
+        tempfile::tempdir().unwrap(),
+        FaultyTarget::start(Fault::None).await,
+    );
     let serve = start(folder.path(), &target);
     assert_eq!(serve.post(&event(1, "START")).await.status(), 200);
-    target.taken_when(1).await;
+    target.accepted_when(1).await;
     // Immutable where the file system has that, else without the right to make any file longer than nothing.
     let files: Vec<_> = ["queue.db", "queue.db-wal"]
         .map(|name| folder.path().join(name))
@@ -258,8 +262,8 @@ async fn a_file_that_becomes_read_only_is_reported_and_written_again() {
     let answer = serve.post(&event(2, "START")).await;
     let (status, ready, alive) = (
         answer.status(),
-        get(&serve, "/readyz").await,
-        get(&serve, "/healthz").await,
+        serve.status("/readyz").await,
+        serve.status("/healthz").await,
     );
     if by_flag {
         set("-i");
@@ -274,15 +278,10 @@ async fn a_file_that_becomes_read_only_is_reported_and_written_again() {
     serve.logged("recovered: cannot write to the queue");
 }
 
-/// All these, some day; and how many posts it took.
-fn eventually_delivered(target: &Target, accepted: &BTreeSet<u32>) -> usize {
+/// Waits until all of these have arrived. Returns the number of posts.
+fn eventually_delivered(target: &FaultyTarget, accepted: &BTreeSet<u32>) -> usize {
     patiently(|| accepted.is_subset(&arrived(target)).then_some(()));
-    target.taken.lock().unwrap().len()
-}
-
-async fn get(serve: &Serve, path: &str) -> u16 {
-    let answer = serve.http.get(format!("{}{path}", serve.url)).send().await;
-    answer.unwrap().status().as_u16()
+    target.accepted().len()
 }
 
 /// No file of that process may grow past so many bytes.

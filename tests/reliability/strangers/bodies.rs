@@ -1,15 +1,12 @@
 //! Bodies that are made to be large in memory, deep, many, or slow to parse: each gets a response, and none is kept.
 
-use std::io::Write;
 use std::time::Instant;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use testing::events::{event, event_with, gzip};
+use testing::size;
 use tokio::task::JoinSet;
 
-use super::scenario::{KEY, Scenario};
-use crate::size;
-use crate::support::{event, moving};
+use super::neighbours::{KEY, Neighbourhood};
 
 /// A body, and the statuses that its response may have.
 struct Attack {
@@ -37,15 +34,9 @@ fn packed(name: &'static str, body: Vec<u8>, one: u16, many: u16) -> Attack {
     }
 }
 
-fn gzip(body: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(body).unwrap();
-    encoder.finish().unwrap()
-}
-
 /// A valid event with this value as an unknown member.
 fn around(value: &str) -> String {
-    moving(7, "START", &format!(r#""y":{value}"#))
+    event_with(7, "START", &format!(r#""y":{value}"#))
 }
 
 fn list(item: &str, count: usize) -> String {
@@ -181,7 +172,7 @@ fn parser_bombs() -> Vec<Attack> {
         ),
         attack(
             "inputs of nothing",
-            moving(
+            event_with(
                 9,
                 "START",
                 &format!("\"inputs\":{}", list("0", million - 100)),
@@ -249,7 +240,7 @@ fn parser_bombs() -> Vec<Attack> {
 
 /// Sends each body to each route, `at_once` at a time. A body for which there is no memory gets `503`.
 async fn attack_with(case: &str, attacks: Vec<Attack>, at_once: usize, most: u64) {
-    let scenario = Scenario::start(&[("MAX_BODY_SIZE", "20 MB")]).await;
+    let neighbourhood = Neighbourhood::start(&[("MAX_BODY_SIZE", "20 MB")]).await;
     let http = reqwest::Client::new();
     let (mut slowest, mut largest, mut busy, mut count) = ((0, ""), (0, ""), 0, 0);
     for attack in attacks {
@@ -262,7 +253,7 @@ async fn attack_with(case: &str, attacks: Vec<Attack>, at_once: usize, most: u64
             let mut posts = JoinSet::new();
             for _ in 0..at_once {
                 let post = http
-                    .post(format!("{}{route}", scenario.serve.url))
+                    .post(format!("{}{route}", neighbourhood.serve.url))
                     .bearer_auth(KEY);
                 let post = match attack.coding {
                     Some(coding) => post.header("content-encoding", coding),
@@ -292,7 +283,7 @@ async fn attack_with(case: &str, attacks: Vec<Attack>, at_once: usize, most: u64
             slowest = slowest.max((began.elapsed().as_millis(), attack.name));
         }
     }
-    let log = scenario.serve.log.lock().unwrap().clone();
+    let log = neighbourhood.serve.log.lock().unwrap().clone();
     let longest = log
         .iter()
         .map(|line| line.to_string().len())
@@ -306,13 +297,13 @@ async fn attack_with(case: &str, attacks: Vec<Attack>, at_once: usize, most: u64
         largest.1
     );
     let figures = format!(
-        "{count} bodies, {at_once} at once, {busy} told to come again; slowest {} ms ({}), largest answer {} KB ({}), longest log line {longest} bytes",
+        "{count} bodies, {at_once} at once, {busy} asked to retry; slowest {} ms ({}), largest answer {} KB ({}), longest log line {longest} bytes",
         slowest.0,
         slowest.1,
         largest.0 / 1_000,
         largest.1
     );
-    scenario.end(case, most, &figures).await;
+    neighbourhood.end(case, most, &figures).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

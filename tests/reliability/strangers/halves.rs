@@ -5,7 +5,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
-use crate::support::{Serve, event, moving};
+use testing::Serve;
+use testing::events::{event, event_with};
 
 const KEY: &str = "a-key-that-may-send-0123456789";
 const CONTINUE: &str = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -41,7 +42,7 @@ async fn a_client_that_half_closes_after_its_request_gets_a_response_and_its_con
     let folder = tempfile::tempdir().unwrap();
     let serve = Serve::start(folder.path(), &[]);
     let length = |body: &str| format!("Content-Length: {}\r\n\r\n{body}", body.len());
-    let large = moving(
+    let large = event_with(
         4,
         "START",
         &format!(r#""padding":"{}""#, "x".repeat(3_000_000)),
@@ -147,7 +148,7 @@ async fn a_connection_that_is_half_closed_and_idle_does_not_linger() {
     assert!(socket.read(&mut answer).unwrap() > 0);
     socket.shutdown(Shutdown::Write).unwrap();
     assert_eq!(rest(socket), "");
-    // Nor do they use up the room for others, whoever never reads.
+    // Clients that never read do not use up the connections of others.
     let mut held: Vec<TcpStream> = Vec::new();
     for _ in 0..20 {
         let mut socket = connect(&serve);
@@ -293,7 +294,7 @@ async fn a_large_body_that_is_sent_unasked_does_not_hide_the_response() {
             .unwrap();
         let mut writing = socket.try_clone().unwrap();
         let sending = std::thread::spawn(move || {
-            // It may be told to stop at any piece.
+            // The connection may be closed at any piece.
             let piece = [b'x'; 16_384];
             (0..length / piece.len())
                 .try_for_each(|_| writing.write_all(&piece))

@@ -1,11 +1,11 @@
 //! Requests that are made to be misread: smuggled, wrongly framed, wrongly addressed.
 
+use testing::events::event;
+use testing::size;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 
-use super::scenario::{KEY, Scenario, statuses};
-use crate::size;
-use crate::support::event;
+use super::neighbours::{KEY, Neighbourhood, statuses};
 
 const AUTH: &str = "Host: localhost\r\nAuthorization: Bearer a-key-of-the-neighbour\r\n";
 
@@ -24,7 +24,7 @@ fn smuggled() -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_request_is_hidden_in_another() {
-    let scenario = Scenario::start(&[]).await;
+    let neighbourhood = Neighbourhood::start(&[]).await;
     let inner = smuggled();
     let length = inner.len();
     let post = |headers: &str, body: &str| {
@@ -34,7 +34,7 @@ async fn no_request_is_hidden_in_another() {
     let chunked = "Transfer-Encoding: chunked\r\n";
     let long = "x".repeat(1 << 20);
     let shapes = [
-        // Two lengths, or a length and chunks: whoever stands in front may go by the other.
+        // Two lengths, or a length and chunks: a proxy in front may use the other one.
         (
             "two lengths",
             post(
@@ -177,31 +177,31 @@ async fn no_request_is_hidden_in_another() {
             ),
         ),
     ];
-    let mut told = Vec::new();
+    let mut seen = Vec::new();
     for (name, shape) in &shapes {
-        let answer = scenario.raw(shape.as_bytes()).await;
+        let answer = neighbourhood.raw(shape.as_bytes()).await;
         let statuses = statuses(&answer);
         assert!(!statuses.contains(&200), "{name}: {answer}");
-        told.push(format!("{name} {statuses:?}"));
+        seen.push(format!("{name} {statuses:?}"));
     }
-    println!("{told:#?}");
+    println!("{seen:#?}");
     // What stands behind an honest request is another honest request.
     let whole = event(2, "START");
     let honest = post(&format!("Content-Length: {}\r\n", whole.len()), &whole);
     assert_eq!(
-        statuses(&scenario.answers(honest.repeat(3).as_bytes(), 3).await),
+        statuses(&neighbourhood.answers(honest.repeat(3).as_bytes(), 3).await),
         [200; 3]
     );
-    let stored = everything(&scenario).await;
+    let stored = everything(&neighbourhood).await;
     assert!(!stored.contains("smuggled"));
-    scenario
+    neighbourhood
         .end("smuggling", 300, &format!("{} shapes", shapes.len()))
         .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn malformed_requests_are_rejected() {
-    let scenario = Scenario::start(&[]).await;
+    let neighbourhood = Neighbourhood::start(&[]).await;
     let get = |target: &str| format!("GET {target} HTTP/1.1\r\n{ONCE}\r\n");
     let long = "x".repeat(size::of(1 << 20, 8 << 20));
     let headers = |count: usize| {
@@ -292,7 +292,7 @@ async fn malformed_requests_are_rejected() {
         ),
     ];
     for (name, shape, expected) in &shapes {
-        let answer = scenario.raw(shape.as_bytes()).await;
+        let answer = neighbourhood.raw(shape.as_bytes()).await;
         let found = statuses(&answer);
         assert!(
             found.len() <= 1 && found.iter().all(|status| expected.contains(status)),
@@ -303,7 +303,7 @@ async fn malformed_requests_are_rejected() {
     // HTTP/2 is refused, however often it is asked for.
     let mut flood = JoinSet::new();
     for _ in 0..size::of(100, 5_000) {
-        let mut stream = scenario.connect().await;
+        let mut stream = neighbourhood.connect().await;
         flood.spawn(async move {
             let _ = stream.write_all(h2.as_bytes()).await;
             let mut answer = Vec::new();
@@ -313,15 +313,18 @@ async fn malformed_requests_are_rejected() {
     }
     let answers = flood.join_all().await;
     assert!(answers.iter().all(|length| *length < 1_000));
-    scenario
+    neighbourhood
         .end("odd requests", 300, &format!("{} shapes", shapes.len()))
         .await;
 }
 
 /// The store, as text.
-async fn everything(scenario: &Scenario) -> String {
-    let url = format!("{}/api/v1/events/lineage?limit=1000", scenario.serve.url);
-    let answer = scenario
+async fn everything(neighbourhood: &Neighbourhood) -> String {
+    let url = format!(
+        "{}/api/v1/events/lineage?limit=1000",
+        neighbourhood.serve.url
+    );
+    let answer = neighbourhood
         .serve
         .http
         .get(url)

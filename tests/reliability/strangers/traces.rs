@@ -3,21 +3,22 @@
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use testing::events::event;
+use testing::eventually;
+use testing::size;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 
-use super::scenario::{Scenario, statuses};
-use crate::size;
-use crate::support::{event, eventually};
+use super::neighbours::{Neighbourhood, statuses};
 
 const AUTH: &str = "Host: localhost\r\nAuthorization: Bearer a-key-of-the-neighbour\r\n";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_keys_at_full_speed_are_a_line_a_second_and_no_memory() {
-    let scenario = Scenario::start(&[]).await;
+    let neighbourhood = Neighbourhood::start(&[]).await;
     let until = Instant::now() + Duration::from_secs(size::of(4, 60));
     let lines = || {
-        scenario
+        neighbourhood
             .serve
             .log
             .lock()
@@ -28,7 +29,7 @@ async fn wrong_keys_at_full_speed_are_a_line_a_second_and_no_memory() {
     };
     let mut guessing = JoinSet::new();
     for client in 0..8 {
-        let (address, whole) = (scenario.address, event(client, "START"));
+        let (address, whole) = (neighbourhood.address, event(client, "START"));
         guessing.spawn(async move {
             let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
             let (mut refused, mut answer) = (0_u64, vec![0; 65_536]);
@@ -53,7 +54,7 @@ async fn wrong_keys_at_full_speed_are_a_line_a_second_and_no_memory() {
     let refused: u64 = guessing.join_all().await.into_iter().sum();
     let lines = lines();
     assert!((1..=size::of(20, 70)).contains(&lines), "{lines} lines");
-    scenario
+    neighbourhood
         .end(
             "wrong keys",
             200,
@@ -64,7 +65,7 @@ async fn wrong_keys_at_full_speed_are_a_line_a_second_and_no_memory() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_a_stranger_sends_makes_a_log_line_or_a_metric_of_its_own() {
-    let scenario = Scenario::start(&[]).await;
+    let neighbourhood = Neighbourhood::start(&[]).await;
     let odd = "\\n{\\\"level\\\":\\\"forged\\\"}\\u001b[31m";
     let named = event(5, "START").replace("job 5", odd);
     let post = |path: &str, kind: &str, body: &str| {
@@ -84,18 +85,18 @@ async fn nothing_a_stranger_sends_makes_a_log_line_or_a_metric_of_its_own() {
             ),
             format!("FORGED{n} /metrics HTTP/1.1\r\nX-Forged: {n}\r\n{AUTH}\r\n"),
         ] {
-            let mut stream = scenario.connect().await;
+            let mut stream = neighbourhood.connect().await;
             stream.write_all(shape.as_bytes()).await.unwrap();
             let mut answer = [0; 1_024];
             assert!(stream.read(&mut answer).await.unwrap() > 0);
         }
     }
     let taken = post("/api/v1/lineage", "application/json", &named);
-    let answer = scenario.answers(taken.as_bytes(), 1).await;
+    let answer = neighbourhood.answers(taken.as_bytes(), 1).await;
     assert_eq!(statuses(&answer), [200], "{answer}");
     // The one that was taken has its line, with the name in it, and in one piece.
     eventually(|| {
-        let outcomes = scenario.serve.outcomes();
+        let outcomes = neighbourhood.serve.outcomes();
         let named = |line: &Value| {
             line["job.name"]
                 .as_str()
@@ -104,16 +105,16 @@ async fn nothing_a_stranger_sends_makes_a_log_line_or_a_metric_of_its_own() {
         outcomes.iter().any(named).then_some(())
     });
     let get = format!("GET /metrics HTTP/1.1\r\n{AUTH}\r\n");
-    let metrics = scenario.raw(get.as_bytes()).await;
+    let metrics = neighbourhood.raw(get.as_bytes()).await;
     assert!(!metrics.contains("forged"), "{metrics}");
     assert!(metrics.len() < 100_000, "{} bytes", metrics.len());
-    let log = scenario.serve.log.lock().unwrap().clone();
+    let log = neighbourhood.serve.log.lock().unwrap().clone();
     assert!(
         log.iter()
             .all(|line| line.is_object() && line["level"] != "forged"),
         "{log:#?}"
     );
-    scenario
+    neighbourhood
         .end(
             "log and metrics",
             200,

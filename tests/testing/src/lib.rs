@@ -1,3 +1,38 @@
 //! Helpers that tests of several crates share.
+//!
+//! A test of a whole path starts the real binary (`serve.rs`), perhaps in front of a target (`scenario.rs`), sends it
+//! events (`events.rs`), and reads what became of them from its log, its metrics and the target (`target.rs`). Where
+//! processes are killed, the ledger (`ledger.rs`) compares what was accepted with what was delivered. `wait.rs` waits
+//! with a limit, `size.rs` decides how large a case is, and `needs.rs` skips what a machine cannot run.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
+
+pub mod events;
+pub mod ledger;
 pub mod needs;
+pub mod scenario;
+pub mod serve;
+pub mod size;
+pub mod target;
+pub mod wait;
+
+pub use scenario::{Scenario, TargetKind};
+pub use serve::{Serve, binary, queued, run, start_serve};
+pub use target::{Fault, FaultKind, FaultyTarget};
+pub use wait::{eventually, eventually_within, until};
+
+use std::path::{Path, PathBuf};
+
+/// Writes a file into a folder.
+pub fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    path
+}

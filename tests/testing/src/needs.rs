@@ -1,4 +1,4 @@
-//! System facilities that a test needs and a machine may lack. Such a test is skipped, and says so.
+//! System facilities that a test needs and a machine may lack. Such a test is skipped, and reported.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -22,7 +22,7 @@ pub fn command(name: &str, test: &str) -> bool {
 /// Writes to standard error itself: the test harness would hide what a passing test prints.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the runner of all tests says where to report"
+    reason = "the runner of all tests names the file"
 )]
 pub fn skip(test: &str, need: &str) {
     let line = format!("SKIPPED: {test}: this machine has no {need}\n");

@@ -5,20 +5,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use testing::Serve;
+use testing::events::event;
+use testing::size;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::JoinHandle;
-
-use crate::size;
-use crate::support::{Serve, event};
 
 pub(super) const KEY: &str = "a-key-of-the-neighbour";
 
 /// Held by the case that runs.
 static TURN: Mutex<()> = Mutex::const_new(());
 
-pub(super) struct Scenario {
+pub(super) struct Neighbourhood {
     pub(super) serve: Serve,
     pub(super) address: SocketAddr,
     neighbours: Vec<JoinHandle<()>>,
@@ -41,9 +41,9 @@ struct Observations {
     resent: AtomicU32,
 }
 
-impl Scenario {
+impl Neighbourhood {
     /// Starts a proxy with these settings, and its neighbours.
-    pub(super) async fn start(settings: &[(&str, &str)]) -> Scenario {
+    pub(super) async fn start(settings: &[(&str, &str)]) -> Neighbourhood {
         let turn = TURN.lock().await;
         let folder = tempfile::tempdir().unwrap();
         let both = format!(r#"{{"neighbour": {{"key": "{KEY}", "roles": ["send", "read"]}}}}"#);
@@ -56,7 +56,7 @@ impl Scenario {
             tokio::spawn(post(serve.url.clone(), seen.clone())),
             tokio::spawn(probe(serve.url.clone(), seen.clone())),
         ];
-        Scenario {
+        Neighbourhood {
             allows_resend: false,
             before: cpu(&serve),
             began: Instant::now(),
@@ -100,7 +100,7 @@ impl Scenario {
         let cpu = cpu(&self.serve).saturating_sub(self.before).as_secs_f64();
         let slowest = self.seen.slowest_us.load(Ordering::Relaxed) / 1_000;
         let wall = self.began.elapsed().as_secs_f64();
-        size::told(
+        size::measured(
             case,
             &format!(
                 "{figures} | peak {peak} MB | neighbours: {accepted} events, {healthy} /healthz, all 200, {resent} sent again, slowest {slowest} ms | CPU {cpu:.1} s in {wall:.1} s"

@@ -1,0 +1,410 @@
+//! A target with faults: it answers as DataZone and as an OpenLineage endpoint do, over bare TCP, and each post has the
+//! fault that was set.
+//!
+//! It knows what it accepted, and whether a post began while the one before of the same event was still under way. An
+//! event may choose its own response: `"answer":422` in it is answered with that status, whatever the fault is.
+//! `target/connection.rs` reads requests and writes responses.
+
+mod connection;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub use connection::Request;
+
+use crate::ledger::Ledger;
+use crate::wait::until;
+
+/// What is wrong with the target.
+#[derive(Debug, Clone)]
+pub enum Fault {
+    /// It accepts every post.
+    None,
+    /// So many posts of a hundred, drawn by lot, have that fault.
+    Percent(u32, FaultKind),
+    /// It accepts so many posts a second, in bursts of a tenth of that; the others have that fault.
+    Rate(u32, FaultKind),
+    /// Each post has that fault.
+    Always(FaultKind),
+}
+
+/// What becomes of a post.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FaultKind {
+    /// A status, and the seconds of `Retry-After`. Below 300 the event is accepted.
+    Status(u16, Option<u32>),
+    /// No response until the fault is another one.
+    Hold,
+    /// Never a response.
+    Hang,
+    /// The connection is reset.
+    Reset,
+    /// Headers that end in the middle.
+    HalfHeaders,
+    /// A body that is shorter than its length says.
+    HalfBody,
+    /// Not HTTP.
+    Garbage,
+    /// The event is accepted, and the response comes byte by byte.
+    Trickle,
+    /// The first text, and then the second again and again, slowly, without end.
+    Drip(&'static str, &'static str),
+    /// These bytes, and the end of the connection.
+    Bytes(Vec<u8>),
+    /// These bytes, and then the request's own body again and again, as fast as they are read.
+    Endless(Vec<u8>),
+}
+
+impl Fault {
+    /// Returns the fault of a target that answers everything with that status.
+    pub fn status(status: u16) -> Fault {
+        Fault::Always(FaultKind::Status(status, None))
+    }
+}
+
+/// What a target keeps of the events that it accepts.
+#[derive(Debug)]
+enum Record {
+    Bodies(Vec<String>),
+    /// Nothing: a million bodies would be much memory.
+    Nothing,
+    /// The ledger, at once when a post arrives: that it was answered may not be known where processes are killed.
+    Ledger(Arc<Mutex<Ledger>>),
+}
+
+/// A target whose faults a test sets.
+#[derive(Debug)]
+pub struct FaultyTarget {
+    /// Where it listens, without a path.
+    pub url: String,
+    state: Arc<State>,
+    accepting: JoinHandle<()>,
+}
+
+/// What was counted.
+#[derive(Debug, Clone, Default)]
+pub struct Figures {
+    /// Connections, also those without a post.
+    pub connections: u32,
+    /// Posts that arrived.
+    pub posts: u32,
+    /// Posts of an event while another of the same event was under way.
+    pub overlaps: u32,
+    /// When the first post arrived.
+    pub first: Option<Instant>,
+    /// When the last event was accepted.
+    pub last_accepted: Option<Instant>,
+    /// Bytes of endless responses that were written.
+    pub endless_bytes: u64,
+}
+
+type Script = Box<dyn Fn(&Request) -> FaultKind + Send + Sync>;
+
+struct State {
+    /// Decides for each request, if it is there.
+    script: Option<Script>,
+    inside: Mutex<Inside>,
+    /// Changes with the fault.
+    fault: watch::Sender<Fault>,
+}
+
+#[derive(Debug)]
+struct Inside {
+    delay: Duration,
+    random: u32,
+    tokens: f64,
+    filled: Instant,
+    record: Record,
+    answered: Vec<Instant>,
+    under_way: HashMap<String, u32>,
+    figures: Figures,
+}
+
+impl FaultyTarget {
+    /// Starts a target on a free port of this machine.
+    pub async fn start(fault: Fault) -> FaultyTarget {
+        FaultyTarget::on(free_port().await, fault)
+    }
+
+    /// Starts a target on a port that is already open.
+    pub fn on(listener: TcpListener, fault: Fault) -> FaultyTarget {
+        FaultyTarget::serve(listener, fault, Record::Bodies(Vec::new()), None)
+    }
+
+    /// Starts a target that keeps no bodies, for very many events.
+    pub async fn counting(fault: Fault) -> FaultyTarget {
+        FaultyTarget::serve(free_port().await, fault, Record::Nothing, None)
+    }
+
+    /// Starts a target that enters what arrives into a ledger.
+    pub async fn with_ledger(ledger: Arc<Mutex<Ledger>>) -> FaultyTarget {
+        let record = Record::Ledger(ledger);
+        FaultyTarget::serve(free_port().await, Fault::None, record, None)
+    }
+
+    /// Starts a target whose response depends on the request.
+    pub async fn scripted(
+        script: impl Fn(&Request) -> FaultKind + Send + Sync + 'static,
+    ) -> FaultyTarget {
+        let record = Record::Bodies(Vec::new());
+        let script: Script = Box::new(script);
+        FaultyTarget::serve(free_port().await, Fault::None, record, Some(script))
+    }
+
+    fn serve(
+        listener: TcpListener,
+        fault: Fault,
+        record: Record,
+        script: Option<Script>,
+    ) -> FaultyTarget {
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let inside = Inside {
+            delay: Duration::ZERO,
+            random: 7,
+            tokens: 1.0,
+            filled: Instant::now(),
+            record,
+            answered: Vec::new(),
+            under_way: HashMap::new(),
+            figures: Figures::default(),
+        };
+        let state = Arc::new(State {
+            script,
+            inside: Mutex::new(inside),
+            fault: watch::Sender::new(fault),
+        });
+        let shared = state.clone();
+        let accepting = tokio::spawn(async move {
+            while let Ok((connection, _)) = listener.accept().await {
+                tokio::spawn(connection::serve(connection, shared.clone()));
+            }
+        });
+        FaultyTarget {
+            url,
+            state,
+            accepting,
+        }
+    }
+
+    /// Changes the fault, from the next post on; posts on hold are decided again.
+    pub fn set(&self, fault: Fault) {
+        self.state.fault.send_replace(fault);
+    }
+
+    /// Delays each response that is not a fault of the connection.
+    pub fn delay(&self, delay: Duration) {
+        self.state.lock().delay = delay;
+    }
+
+    /// Returns what was counted so far.
+    pub fn figures(&self) -> Figures {
+        self.state.lock().figures.clone()
+    }
+
+    /// Returns the time of each response so far.
+    pub fn answered(&self) -> Vec<Instant> {
+        self.state.lock().answered.clone()
+    }
+
+    /// Forgets the times of responses.
+    pub fn forget_answered(&self) {
+        self.state.lock().answered.clear();
+    }
+
+    /// Returns the events that it accepted, in order.
+    pub fn accepted(&self) -> Vec<String> {
+        match &self.state.lock().record {
+            Record::Bodies(bodies) => bodies.clone(),
+            Record::Nothing | Record::Ledger(_) => Vec::new(),
+        }
+    }
+
+    /// Returns the events that it accepted, once there are `count` or more.
+    pub async fn accepted_when(&self, count: usize) -> Vec<String> {
+        until(async || Some(self.accepted()).filter(|accepted| accepted.len() >= count)).await
+    }
+
+    /// Returns how often it accepted each event.
+    pub fn times(&self) -> BTreeMap<String, u32> {
+        let mut times = BTreeMap::new();
+        for body in self.accepted() {
+            *times.entry(body).or_default() += 1;
+        }
+        times
+    }
+}
+
+impl Drop for FaultyTarget {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State")
+            .field("inside", &self.inside)
+            .finish_non_exhaustive()
+    }
+}
+
+impl State {
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap()
+    }
+
+    /// Decides what becomes of a post; nothing when it is accepted as usual.
+    fn decide(&self, request: &Request) -> Option<FaultKind> {
+        if let Some(script) = &self.script {
+            return Some(script(request));
+        }
+        let own = request
+            .body
+            .split_once(r#""answer":"#)
+            .map(|(_, rest)| rest.chars().take_while(char::is_ascii_digit).collect());
+        if let Some(status) = own {
+            let status: String = status;
+            return Some(FaultKind::Status(status.parse().unwrap(), None));
+        }
+        self.lock().draw(&self.fault.borrow())
+    }
+
+    fn arrive(&self, body: &str) {
+        let mut inside = self.lock();
+        let under_way = inside.under_way.entry(body.to_owned()).or_default();
+        *under_way += 1;
+        let overlaps = u32::from(*under_way > 1);
+        inside.figures.overlaps += overlaps;
+        inside.figures.posts += 1;
+        inside.figures.first.get_or_insert_with(Instant::now);
+        if let Record::Ledger(ledger) = &inside.record {
+            ledger.lock().unwrap().deliver(body);
+        }
+    }
+
+    /// Ends a post that arrived: the proxy has the response, or has given up.
+    fn leave(&self, body: &str) {
+        let mut inside = self.lock();
+        if let Some(under_way) = inside.under_way.get_mut(body) {
+            *under_way -= 1;
+            if *under_way == 0 {
+                inside.under_way.remove(body);
+            }
+        }
+    }
+
+    fn accept(&self, body: &str) {
+        let mut inside = self.lock();
+        inside.figures.last_accepted = Some(Instant::now());
+        if let Record::Bodies(bodies) = &mut inside.record {
+            bodies.push(body.to_owned());
+        }
+    }
+}
+
+impl Inside {
+    fn draw(&mut self, fault: &Fault) -> Option<FaultKind> {
+        match fault {
+            Fault::None => None,
+            Fault::Always(kind) => Some(kind.clone()),
+            Fault::Percent(percent, kind) => {
+                self.random = self
+                    .random
+                    .wrapping_mul(1_664_525)
+                    .wrapping_add(1_013_904_223);
+                ((self.random >> 8) % 100 < *percent).then(|| kind.clone())
+            }
+            Fault::Rate(rate, kind) => {
+                let (rate, now) = (f64::from(*rate), Instant::now());
+                let more = now.duration_since(self.filled).as_secs_f64() * rate;
+                self.tokens = (self.tokens + more).min(1.0 + rate / 10.0);
+                self.filled = now;
+                let accepts = self.tokens >= 1.0;
+                self.tokens -= if accepts { 1.0 } else { 0.0 };
+                (!accepts).then(|| kind.clone())
+            }
+        }
+    }
+}
+
+async fn free_port() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.unwrap()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn post(target: &FaultyTarget, body: &str) -> Option<u16> {
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(10));
+        let post = http.build().unwrap();
+        let post = post.post(format!("{}/api/v1/lineage", target.url));
+        let response = post.body(body.to_owned()).send().await.ok()?;
+        let status = response.status().as_u16();
+        response.text().await.ok().map(|_| status)
+    }
+
+    #[tokio::test]
+    async fn an_event_is_accepted_only_with_a_whole_response_of_success() {
+        let whole = [FaultKind::Status(201, None), FaultKind::Trickle];
+        let faults = [
+            FaultKind::Status(503, Some(2)),
+            FaultKind::Reset,
+            FaultKind::HalfHeaders,
+            FaultKind::HalfBody,
+            FaultKind::Garbage,
+        ];
+        for (kinds, accepted) in [(&whole[..], 1), (&faults[..], 0)] {
+            for kind in kinds {
+                let target = FaultyTarget::start(Fault::Always(kind.clone())).await;
+                let status = post(&target, "{}").await;
+                assert_eq!(target.accepted().len(), accepted, "{kind:?}: {status:?}");
+                assert_eq!(status.is_some_and(|status| status < 300), accepted == 1);
+                assert_eq!(target.figures().posts, 1, "{kind:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_post_on_hold_is_answered_when_the_fault_changes() {
+        let target = FaultyTarget::start(Fault::Always(FaultKind::Hold)).await;
+        let release = async {
+            until(async || (target.figures().posts == 1).then_some(())).await;
+            assert!(target.answered().is_empty());
+            target.set(Fault::None);
+        };
+        let (status, ()) = tokio::join!(post(&target, "{}"), release);
+        assert_eq!(status, Some(200));
+    }
+
+    #[tokio::test]
+    async fn a_post_whose_client_has_gone_is_never_accepted() {
+        let target = FaultyTarget::start(Fault::Always(FaultKind::Hold)).await;
+        let gone = tokio::time::timeout(Duration::from_millis(100), post(&target, "{}"));
+        assert!(gone.await.is_err());
+        until(async || target.state.lock().under_way.is_empty().then_some(())).await;
+        target.set(Fault::None);
+        assert_eq!(post(&target, r#"{"n":2}"#).await, Some(200));
+        assert_eq!(target.accepted(), [r#"{"n":2}"#]);
+    }
+
+    #[tokio::test]
+    async fn two_posts_of_an_event_at_a_time_are_an_overlap() {
+        let target = FaultyTarget::start(Fault::None).await;
+        target.delay(Duration::from_millis(100));
+        tokio::join!(post(&target, "{}"), post(&target, "{}"));
+        assert_eq!(target.figures().overlaps, 1);
+    }
+
+    #[tokio::test]
+    async fn an_event_chooses_its_response() {
+        let target = FaultyTarget::start(Fault::status(503)).await;
+        assert_eq!(post(&target, r#"{"answer":422}"#).await, Some(422));
+    }
+}
