@@ -166,6 +166,12 @@ def is_json(snippet, folder):
     json.loads(snippet.text)
 
 
+def is_sql(snippet, folder):
+    """SQL of query engines: whole statements, with quotes and brackets in pairs."""
+    text = snippet.text.strip()
+    assert text.endswith(";") and text.count("'") % 2 == 0 and text.count("(") == text.count(")"), text
+
+
 def is_unit(snippet, folder):
     """A unit of systemd; `systemd-analyze` reads it where there is one."""
     sections = re.findall(r"(?m)^\[(\w+)\]$", snippet.text)
@@ -236,5 +242,6 @@ CHECKS = {
     "nginx": is_nginx,
     "caddyfile": is_caddyfile,
     "logrotate": is_logrotate,
+    "sql": is_sql,
     "text": is_plain,
 }

@@ -278,14 +278,35 @@ impl Pipeline {
             });
             return (late.collect(), None);
         }
+        let ordered = self.adapter.capabilities.ordered;
         let queue_ids = events.iter().map(|event| event.record.queue_id.clone());
-        let earlier = ticket.block(queue_ids, Instant::now());
+        let earlier = ticket.block(queue_ids, Instant::now()).filter(|_| ordered);
         // Behind those before it, so that an event that was sent again finds the first one delivered.
         let version = &shared.rules.version;
         let (unique, duplicates) = self.dedupe.partition(events, version, Instant::now());
         let adapted = self.adapt(unique, lookups, shared).await;
         let mut decided = adapted.decided;
-        let mut delivery = RunDelivery::new(self.retry, adapted.outbound, earlier);
+        let (delivered, block) = match ordered {
+            true => {
+                self.deliver_in_order(adapted.outbound, earlier, shared)
+                    .await
+            }
+            false => (self.deliver_together(adapted.outbound, shared).await, None),
+        };
+        decided.extend(delivered);
+        let decided = self.dedupe.resolve(duplicates, decided, Instant::now());
+        (decided, block.map(|block| (ticket, block)))
+    }
+
+    /// Delivers events one after the other. Returns why later events of the run have to wait, too. `earlier` is why these
+    /// have to.
+    async fn deliver_in_order(
+        &self,
+        events: impl IntoIterator<Item = OutboundEvent>,
+        earlier: Option<Block>,
+        shared: &Shared,
+    ) -> (Vec<Decided>, Option<Block>) {
+        let mut delivery = RunDelivery::new(self.retry, events, earlier);
         while let Some(event) = delivery.next(shared.halt.get()) {
             let (id, started) = (event.id.clone(), Instant::now());
             let attempt = self.attempt(event, shared).await;
@@ -293,10 +314,20 @@ impl Pipeline {
                 log_separated(&id, self.target.name(), &error);
             }
         }
-        let (delivered, block) = delivery.finish();
-        decided.extend(delivered);
-        let decided = self.dedupe.resolve(duplicates, decided, Instant::now());
-        (decided, block.map(|block| (ticket, block)))
+        delivery.finish()
+    }
+
+    /// Delivers events side by side, to a target for which their order means nothing: none waits for another.
+    async fn deliver_together(
+        &self,
+        events: impl IntoIterator<Item = OutboundEvent>,
+        shared: &Shared,
+    ) -> Vec<Decided> {
+        let deliveries = events
+            .into_iter()
+            .map(|event| self.deliver_in_order([event], None, shared));
+        let delivered = join_all(deliveries).await.into_iter();
+        delivered.flat_map(|(decided, _)| decided).collect()
     }
 
     /// Looks up the names that the rules need. Slow look-ups hold up no other run.
@@ -342,11 +373,15 @@ impl Pipeline {
         }
     }
 
-    /// Makes one attempt, as soon as there is a free slot.
+    /// Makes one attempt, as soon as there is a free slot. Events that share requests take none.
     async fn attempt(&self, event: &OutboundEvent, shared: &Shared) -> Attempt {
         let deadline = shared.deadline;
-        let Ok(Ok(_slot)) = timeout_at(deadline, self.deliveries.acquire()).await else {
-            return Attempt::OutOfTime;
+        let _slot = match self.adapter.capabilities.batches {
+            true => None,
+            false => match timeout_at(deadline, self.deliveries.acquire()).await {
+                Ok(Ok(slot)) => Some(slot),
+                Ok(Err(_)) | Err(_) => return Attempt::OutOfTime,
+            },
         };
         if let Some(failure) = shared.halt.get() {
             return Attempt::Skipped(failure.clone());

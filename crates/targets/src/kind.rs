@@ -3,6 +3,7 @@
 //! A kind has a file of its own under `kind/` with its settings, its client, and the classification of its service's
 //! answers. A new kind is such a file, and one line for it in each `match` here; nothing else in the workspace lists kinds.
 
+pub(crate) mod archive;
 pub(crate) mod datazone;
 pub(crate) mod file;
 pub(crate) mod openlineage;
@@ -17,6 +18,7 @@ use tokio::time::Instant;
 
 use crate::store::Store;
 use crate::{DeliveryReport, OpenError, Resources, SettingError};
+use archive::{Archive, ArchiveConfig, ArchiveSettings};
 use datazone::{DataZone, DataZoneConfig, DataZoneSettings, Verifier};
 use file::{File, FileConfig, FileSettings};
 use openlineage::{OpenLineage, OpenLineageConfig, OpenLineageSettings};
@@ -28,6 +30,8 @@ pub enum Kind {
     Store,
     /// JSON lines in a file.
     File,
+    /// Gzipped JSON lines by date and hour, on disk or in S3.
+    Archive,
     /// An HTTP endpoint that accepts OpenLineage: Marquez, DataHub, another proxy.
     OpenLineage,
     /// Amazon DataZone / SageMaker Catalog.
@@ -43,6 +47,11 @@ pub struct Capabilities {
     pub max_event_bytes: Option<usize>,
     /// Whether it finds a Redshift dataset only by the full name of the warehouse's endpoint.
     pub needs_redshift_endpoints: bool,
+    /// Whether events that are delivered at the same time share requests: the requests are bounded here then, and the number
+    /// of deliveries need not be.
+    pub batches: bool,
+    /// Whether the events of a run have to be delivered one after the other.
+    pub ordered: bool,
 }
 
 /// The kinds of events that a target accepts.
@@ -75,6 +84,8 @@ pub enum TargetSettings {
     Store,
     /// JSON lines in a file.
     File(FileSettings),
+    /// Gzipped JSON lines by date and hour.
+    Archive(ArchiveSettings),
     /// An HTTP endpoint that accepts OpenLineage.
     OpenLineage(OpenLineageSettings),
     /// Amazon DataZone / SageMaker Catalog.
@@ -88,6 +99,8 @@ pub enum KindConfig {
     Store,
     /// JSON lines in a file.
     File(FileConfig),
+    /// Gzipped JSON lines by date and hour.
+    Archive(ArchiveConfig),
     /// An HTTP endpoint that accepts OpenLineage.
     OpenLineage(OpenLineageConfig),
     /// Amazon DataZone / SageMaker Catalog.
@@ -99,19 +112,27 @@ pub enum KindConfig {
 pub(crate) enum Client {
     Store(Store),
     File(File),
+    Archive(Archive),
     OpenLineage(OpenLineage),
     DataZone(DataZone),
 }
 
 impl Kind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Kind; 4] = [Kind::Store, Kind::File, Kind::OpenLineage, Kind::DataZone];
+    pub const ALL: [Kind; 5] = [
+        Kind::Store,
+        Kind::File,
+        Kind::Archive,
+        Kind::OpenLineage,
+        Kind::DataZone,
+    ];
 
     /// The value of the setting `type`, which is also the name of a target that was given none.
     pub const fn name(self) -> &'static str {
         match self {
             Kind::Store => "store",
             Kind::File => "file",
+            Kind::Archive => "archive",
             Kind::OpenLineage => "openlineage",
             Kind::DataZone => "datazone",
         }
@@ -121,6 +142,7 @@ impl Kind {
     pub const fn capabilities(self) -> Capabilities {
         match self {
             Kind::Store | Kind::File | Kind::OpenLineage => Capabilities::UNLIMITED,
+            Kind::Archive => archive::CAPABILITIES,
             Kind::DataZone => datazone::capabilities(JobEvents::Convert),
         }
     }
@@ -130,6 +152,7 @@ impl Kind {
         match self {
             Kind::Store => Vec::new(),
             Kind::File => settings::list::<FileSettings>(),
+            Kind::Archive => settings::list::<ArchiveSettings>(),
             Kind::OpenLineage => settings::list::<OpenLineageSettings>(),
             Kind::DataZone => settings::list::<DataZoneSettings>(),
         }
@@ -143,6 +166,7 @@ impl Kind {
                 TargetSettings::Store
             }
             Kind::File => TargetSettings::File(FileSettings::deserialize(section)?),
+            Kind::Archive => TargetSettings::Archive(ArchiveSettings::deserialize(section)?),
             Kind::OpenLineage => {
                 TargetSettings::OpenLineage(OpenLineageSettings::deserialize(section)?)
             }
@@ -155,6 +179,7 @@ impl Choice for Kind {
     const CHOICES: &'static [(&'static str, Kind)] = &[
         (Kind::Store.name(), Kind::Store),
         (Kind::File.name(), Kind::File),
+        (Kind::Archive.name(), Kind::Archive),
         (Kind::OpenLineage.name(), Kind::OpenLineage),
         (Kind::DataZone.name(), Kind::DataZone),
     ];
@@ -166,6 +191,7 @@ impl TargetSettings {
         Ok(match self {
             TargetSettings::Store => KindConfig::Store,
             TargetSettings::File(settings) => KindConfig::File(settings.validate()?),
+            TargetSettings::Archive(settings) => KindConfig::Archive(settings.validate()?),
             TargetSettings::OpenLineage(settings) => KindConfig::OpenLineage(settings.validate()?),
             TargetSettings::DataZone(settings) => KindConfig::DataZone(settings.validate()?),
         })
@@ -178,6 +204,7 @@ impl KindConfig {
         match self {
             KindConfig::Store => Kind::Store,
             KindConfig::File(_) => Kind::File,
+            KindConfig::Archive(_) => Kind::Archive,
             KindConfig::OpenLineage(_) => Kind::OpenLineage,
             KindConfig::DataZone(_) => Kind::DataZone,
         }
@@ -187,17 +214,30 @@ impl KindConfig {
     pub fn capabilities(&self) -> Capabilities {
         match self {
             KindConfig::DataZone(config) => datazone::capabilities(config.job_events),
-            KindConfig::Store | KindConfig::File(_) | KindConfig::OpenLineage(_) => {
-                self.kind().capabilities()
-            }
+            KindConfig::Store
+            | KindConfig::File(_)
+            | KindConfig::Archive(_)
+            | KindConfig::OpenLineage(_) => self.kind().capabilities(),
         }
     }
 
-    /// The file outside the data folder that holds events.
+    /// The file or folder outside the data folder that holds events.
     pub fn file(&self) -> Option<&Path> {
         match self {
             KindConfig::File(config) => Some(&config.path),
+            KindConfig::Archive(config) => config.folder(),
             KindConfig::Store | KindConfig::OpenLineage(_) | KindConfig::DataZone(_) => None,
+        }
+    }
+
+    /// Whether the rules are applied to the events of this target.
+    pub fn rules_applied(&self) -> RulesApplied {
+        match self {
+            KindConfig::Archive(config) => config.rules_applied(),
+            KindConfig::Store
+            | KindConfig::File(_)
+            | KindConfig::OpenLineage(_)
+            | KindConfig::DataZone(_) => RulesApplied::Always,
         }
     }
 
@@ -210,7 +250,10 @@ impl KindConfig {
     pub fn secret_id(&self) -> Option<(&'static str, &str)> {
         match self {
             KindConfig::OpenLineage(config) => config.secret_id(),
-            KindConfig::Store | KindConfig::File(_) | KindConfig::DataZone(_) => None,
+            KindConfig::Store
+            | KindConfig::File(_)
+            | KindConfig::Archive(_)
+            | KindConfig::DataZone(_) => None,
         }
     }
 
@@ -218,7 +261,10 @@ impl KindConfig {
     pub async fn verifier(&self, aws: &Aws) -> Option<Verifier> {
         match self {
             KindConfig::DataZone(config) => Some(Verifier::new(config, aws).await),
-            KindConfig::Store | KindConfig::File(_) | KindConfig::OpenLineage(_) => None,
+            KindConfig::Store
+            | KindConfig::File(_)
+            | KindConfig::Archive(_)
+            | KindConfig::OpenLineage(_) => None,
         }
     }
 
@@ -227,6 +273,7 @@ impl KindConfig {
         match self {
             KindConfig::Store => Ok(Vec::new()),
             KindConfig::File(config) => file::check(config).map(|()| Vec::new()),
+            KindConfig::Archive(config) => archive::check(config),
             KindConfig::OpenLineage(config) => openlineage::check(config),
             KindConfig::DataZone(config) => Ok(datazone::check(config)),
         }
@@ -236,6 +283,7 @@ impl KindConfig {
         Ok(match self {
             KindConfig::Store => Client::Store(open_store(resources)?),
             KindConfig::File(config) => Client::File(file::open(config)?),
+            KindConfig::Archive(config) => Client::Archive(Archive::open(config, resources.aws)?),
             KindConfig::OpenLineage(config) => {
                 Client::OpenLineage(OpenLineage::new(config, resources.secret)?)
             }
@@ -244,6 +292,17 @@ impl KindConfig {
             }
         })
     }
+}
+
+/// Whether the rules are applied to the events of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RulesApplied {
+    /// They are.
+    Always,
+    /// They are not: every event is delivered as it was accepted.
+    Never,
+    /// They are not, and the setting of this name that decides it was left to its default.
+    NotDecided(&'static str),
 }
 
 /// What only opening a target can tell.
@@ -268,6 +327,7 @@ impl Client {
         match self {
             Client::Store(_) => Kind::Store,
             Client::File(_) => Kind::File,
+            Client::Archive(_) => Kind::Archive,
             Client::OpenLineage(_) => Kind::OpenLineage,
             Client::DataZone(_) => Kind::DataZone,
         }
@@ -276,7 +336,9 @@ impl Client {
     pub(crate) fn store(&self) -> Option<&Store> {
         match self {
             Client::Store(store) => Some(store),
-            Client::File(_) | Client::OpenLineage(_) | Client::DataZone(_) => None,
+            Client::File(_) | Client::Archive(_) | Client::OpenLineage(_) | Client::DataZone(_) => {
+                None
+            }
         }
     }
 
@@ -284,13 +346,13 @@ impl Client {
         match self {
             Client::DataZone(target) => target.stop(),
             Client::OpenLineage(target) => target.stop(),
-            Client::File(_) | Client::Store(_) => {}
+            Client::File(_) | Client::Archive(_) | Client::Store(_) => {}
         }
     }
 
     pub(crate) async fn reopen(&self) -> Result<(), journal::Error> {
         match self {
-            Client::DataZone(_) | Client::OpenLineage(_) => Ok(()),
+            Client::DataZone(_) | Client::OpenLineage(_) | Client::Archive(_) => Ok(()),
             Client::File(target) => {
                 target.reopen();
                 Ok(())
@@ -309,17 +371,20 @@ impl Client {
             Client::DataZone(target) => target.deliver(event, deadline).await,
             Client::OpenLineage(target) => target.deliver(event, deadline).await,
             Client::File(target) => DeliveryReport::once(target.deliver(event).await),
+            Client::Archive(target) => target.deliver(event, deadline).await,
             Client::Store(target) => DeliveryReport::once(target.deliver(id, event).await),
         }
     }
 }
 
 impl Capabilities {
-    /// Every kind of event, of any size.
+    /// Every kind of event, of any size, one a request, in the order of its run.
     pub const UNLIMITED: Capabilities = Capabilities {
         events: AcceptedEvents::All,
         max_event_bytes: None,
         needs_redshift_endpoints: false,
+        batches: false,
+        ordered: true,
     };
 }
 
@@ -353,6 +418,7 @@ mod tests {
     fn a_missing_setting_is_named_and_a_default_is_documented() {
         for (kind, required) in [
             (Kind::File, "path"),
+            (Kind::Archive, "location"),
             (Kind::OpenLineage, "url"),
             (Kind::DataZone, "domain_id"),
         ] {

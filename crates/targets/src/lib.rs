@@ -5,6 +5,7 @@
 //! result (retry, dead letter) is decided by the pipeline.
 
 mod answer;
+mod batch;
 mod config;
 mod kind;
 mod name;
@@ -21,7 +22,8 @@ pub use answer::{Response, causes, escaped, is_unseen, shown, words};
 pub use config::{OpenError, Resources, SettingError, TargetConfig};
 pub use kind::datazone::{FailedEvent, Verification, Verifier};
 pub use kind::{
-    AcceptedEvents, Capabilities, JobEvents, Kind, KindConfig, TargetSettings, Unchecked,
+    AcceptedEvents, Capabilities, JobEvents, Kind, KindConfig, RulesApplied, TargetSettings,
+    Unchecked,
 };
 pub use name::{InvalidTargetName, TargetName};
 pub use reason::Reason;

@@ -77,7 +77,8 @@ pub(super) struct RawConfig {
     pub(super) queue: QueueSettings,
     /// How events are taken from the queue and delivered.
     pub(super) batch: BatchSettings,
-    /// The kind of target that events are delivered to: `store`, `file`, `openlineage` or `datazone`. Its settings stand in the section of that name.
+    /// The kind of target that events are delivered to: `store`, `file`, `archive`, `openlineage` or `datazone`. Its settings
+    /// stand in the section of that name.
     /// `targets` gives a target a name of its own.
     #[schemars(extend("x-default" = "store"))]
     pub(super) target: Option<Setting<TargetChoice>>,

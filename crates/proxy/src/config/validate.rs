@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use queue::{EmbeddedConfig, QueueConfig, SqsConfig};
 use settings::{Format, Setting, Size};
-use targets::Kind;
+use targets::{Kind, RulesApplied};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use transform::{Redshift, Style};
@@ -26,7 +26,7 @@ impl Raw {
         let ingest = raw.ingest(problems);
         let queue = raw.queue(role, problems);
         let target = target::validate(raw.target.as_deref(), sections, role, problems);
-        let rules = RulesFile::from_raw(&raw.rules, problems);
+        let mut rules = RulesFile::from_raw(&raw.rules, problems);
         log_filter(&raw.log, role, problems);
         let accepts_http = match role {
             Role::Serve => listen.is_some_and(|listen| !listen.ip().is_loopback()),
@@ -40,7 +40,22 @@ impl Raw {
             );
         }
         let target = target?;
-        let (redshift, redshift_lookup) = redshift(raw.redshift, target.kind.kind());
+        let (mut redshift, mut redshift_lookup) = redshift(raw.redshift, target.kind.kind());
+        match target.kind.rules_applied() {
+            RulesApplied::Always => {}
+            RulesApplied::Never => {
+                (rules.source, redshift.style, redshift_lookup) = (None, Style::None, false);
+            }
+            RulesApplied::NotDecided(setting) if rules.source.is_some() => {
+                let name = format!("{}.{setting}", target.kind.kind().name());
+                let message = "is required with rules.file: true archives events as the rules leave them, false as \
+                               they were accepted, with what the rules redact";
+                problems.require::<()>(&name, None, message);
+            }
+            RulesApplied::NotDecided(_) => {
+                (redshift.style, redshift_lookup) = (Style::None, false);
+            }
+        }
         Some(Config {
             listen: listen?,
             data_dir: raw.data_dir.into_value(),

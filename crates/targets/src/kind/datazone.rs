@@ -186,6 +186,7 @@ pub(super) const fn capabilities(job_events: JobEvents) -> Capabilities {
         events: AcceptedEvents::RunEvents { job_events },
         max_event_bytes: Some(MAX_EVENT_BYTES),
         needs_redshift_endpoints: true,
+        ..Capabilities::UNLIMITED
     }
 }
 

@@ -105,7 +105,7 @@ pub(super) fn check(config: &FileConfig) -> Result<(), OpenError> {
 }
 
 /// Checks that a file could be created in the folder.
-fn check_writable(folder: &Path) -> io::Result<()> {
+pub(super) fn check_writable(folder: &Path) -> io::Result<()> {
     if !fs::metadata(folder)?.is_dir() {
         return Err(io::ErrorKind::NotADirectory.into());
     }
@@ -127,6 +127,11 @@ fn not_opened(config: &FileConfig, error: io::Error) -> OpenError {
 #[derive(Debug, Clone)]
 pub(crate) struct File {
     requests: mpsc::Sender<Request>,
+}
+
+/// The text of an event as a line: line breaks, which stand between tokens only, become blanks.
+pub(super) fn line(event: &Event) -> String {
+    event.text().replace(['\n', '\r'], " ")
 }
 
 enum Request {
@@ -168,7 +173,7 @@ impl File {
 
     pub(crate) async fn deliver(&self, event: &Event) -> Delivery {
         let (written, answer) = oneshot::channel();
-        let text = event.text().replace(['\n', '\r'], " ");
+        let text = line(event);
         let line = Request::Write(Line { text, written });
         let result = match self.requests.send(line).await {
             Ok(()) => answer

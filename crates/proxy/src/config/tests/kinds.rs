@@ -101,11 +101,11 @@ fn what_is_wrong_with_named_targets_is_reported_where_it_is() {
         ),
         (
             "targets: {a: {type: datzone}}",
-            "proxy.yaml:1:21: targets.a.type: expected one of store, file, openlineage, datazone, found \"datzone\" (did you mean datazone?)",
+            "proxy.yaml:1:21: targets.a.type: expected one of store, file, archive, openlineage, datazone, found \"datzone\" (did you mean datazone?)",
         ),
         (
             "targets: {a: {path: x}}",
-            "proxy.yaml:1:11: targets.a: lacks its type: one of store, file, openlineage, datazone",
+            "proxy.yaml:1:11: targets.a: lacks its type: one of store, file, archive, openlineage, datazone",
         ),
         (
             "targets: {A b: {type: store}}",
@@ -122,5 +122,28 @@ fn what_is_wrong_with_named_targets_is_reported_where_it_is() {
             Some(message),
             "{errors:?}"
         );
+    }
+}
+
+#[test]
+fn an_archive_beside_a_rules_file_has_to_say_whether_its_rules_apply() {
+    let yaml = |apply: &str| {
+        format!(
+            "target: archive\narchive: {{location: x{apply}}}\nrules: {{file: r.yaml}}\nredshift: {{style: arn}}"
+        )
+    };
+    let errors = read(&yaml(""), &[], Role::Tool).unwrap_err();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(
+        errors[0].starts_with("archive.apply_rules: is required with rules.file"),
+        "{errors:?}"
+    );
+    for (apply, is_applied) in [
+        (", apply_rules: true", true),
+        (", apply_rules: false", false),
+    ] {
+        let config = read(&yaml(apply), &[], Role::Tool).unwrap();
+        assert_eq!(config.rules.source.is_some(), is_applied);
+        assert_eq!(config.redshift.style != transform::Style::None, is_applied);
     }
 }
