@@ -84,6 +84,7 @@ async fn floor() -> f64 {
         tables: "CREATE TABLE m (seq INTEGER PRIMARY KEY, id TEXT, body TEXT, received_at INTEGER, visible_at INTEGER);
                  CREATE INDEX i ON m (visible_at, seq)",
         migrations: &[],
+        can_shrink: false,
     };
     let journal = Journal::open(&folder.path().join("floor.db"), schema).unwrap();
     let body = event(0, SIZE);

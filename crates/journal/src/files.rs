@@ -35,12 +35,25 @@ impl DatabaseFiles {
         })
     }
 
-    /// Checks that all of them are in place. Six system calls.
-    pub(crate) fn verify(&mut self, path: &Path) -> Result<(), DisplacedFile> {
+    /// Checks that all of them are in place. Six system calls. `size` returns how long SQLite says that the database is.
+    pub(crate) fn verify(
+        &mut self,
+        path: &Path,
+        size: impl FnOnce() -> Option<u64>,
+    ) -> Result<(), DisplacedFile> {
         let log = beside(path, "-wal");
         let index = beside(path, "-shm");
-        // Never shorter: nobody vacuums it.
-        self.database = verify_one(self.database, path, u64::MAX)?;
+        self.database = match verify_one(self.database, path, u64::MAX) {
+            Err(DisplacedFile {
+                how: Displaced::Truncated { to, .. },
+                ..
+            }) if size().is_some_and(|size| size <= to) => {
+                // A checkpoint cuts off the pages that `reclaim` has given back, and nothing that is in use.
+                self.database.size = to;
+                verify_one(self.database, path, u64::MAX)?
+            }
+            found => found?,
+        };
         // Shorter only by its limit, when it is reset.
         self.log = verify_one(self.log, &log, LOG_LIMIT.into())?;
         self.index = verify_one(self.index, &index, 0)?;

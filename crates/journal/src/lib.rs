@@ -249,12 +249,30 @@ fn connect(path: &Path, schema: &Schema) -> rusqlite::Result<Connection> {
     create_file(path).map_err(io_error)?;
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY)?;
+    schema.lay_out(&connection)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     // FULL: the WAL is synced at each commit. NORMAL would lose the last ones with the power.
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "journal_size_limit", LOG_LIMIT)?;
     schema.apply(&connection)?;
     Ok(connection)
+}
+
+/// Gives up to `pages` free pages of a database that can shrink back to the disk: the file becomes shorter when the log is
+/// written into it. Returns how many are free then. Part of a write; moves as many pages from the end of the file.
+pub fn reclaim(connection: &Connection, pages: u32) -> rusqlite::Result<u64> {
+    let mut vacuum = connection.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
+    let mut rows = vacuum.query([])?;
+    while rows.next()?.is_some() {} // each step frees a page
+    let free = connection.query_row("PRAGMA freelist_count", [], |row| row.get::<_, i64>(0));
+    free.map(i64::unsigned_abs)
+}
+
+/// Returns the size of the database, in bytes, with what is only in its log.
+fn size(connection: &Connection) -> rusqlite::Result<u64> {
+    let size = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()";
+    let size = connection.query_row(size, [], |row| row.get::<_, i64>(0));
+    size.map(i64::unsigned_abs)
 }
 
 /// Opens a connection that only reads.

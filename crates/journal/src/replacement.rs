@@ -85,6 +85,7 @@ pub(crate) fn remove_partial(path: &Path) -> rusqlite::Result<()> {
 pub(crate) fn create(path: &Path, schema: &Schema) -> rusqlite::Result<Connection> {
     create_file(path).map_err(io_error)?;
     let new = Connection::open(path)?;
+    schema.lay_out(&new)?;
     // It is nothing before it is complete: no journal, and synced once.
     new.pragma_update(None, "journal_mode", "off")?;
     new.pragma_update(None, "synchronous", "off")?;

@@ -6,6 +6,9 @@ use rusqlite::{Connection, ErrorCode, ffi};
 
 /// The tables of a database.
 ///
+/// All files with one name have the same layout, which a repair relies on when the first page is damaged: so `can_shrink`
+/// never changes for a name, and tables that are laid out anew get a new one.
+///
 /// A repair copies the rows of a damaged file into new tables column by column, in the order in which they stand, whatever
 /// their names. So a migration may rename columns and create tables; one that adds, drops or moves columns of an existing
 /// table has to teach `rows.rs` first.
@@ -15,9 +18,21 @@ pub struct Schema {
     pub tables: &'static str,
     /// The statements that lead from version 0 to 1, from 1 to 2, and so on. The present version is their number.
     pub migrations: &'static [&'static str],
+    /// Whether a new file can become smaller: [`reclaim`](crate::reclaim). A file keeps what it was
+    /// created with.
+    pub can_shrink: bool,
 }
 
 impl Schema {
+    /// Decides how a new file is laid out. Without effect on a file that has tables, or is in WAL mode
+    /// (<https://www.sqlite.org/pragma.html#pragma_auto_vacuum>).
+    pub(crate) fn lay_out(&self, connection: &Connection) -> rusqlite::Result<()> {
+        match self.can_shrink {
+            true => connection.pragma_update(None, "auto_vacuum", "incremental"),
+            false => Ok(()),
+        }
+    }
+
     /// Creates or migrates the tables, in one transaction.
     pub(crate) fn apply(&self, connection: &Connection) -> rusqlite::Result<()> {
         connection.execute_batch("BEGIN IMMEDIATE")?;
@@ -85,11 +100,13 @@ mod tests {
     const FIRST: Schema = Schema {
         tables: "CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY, old TEXT)",
         migrations: &[],
+        can_shrink: false,
     };
     const SECOND: Schema = Schema {
         tables: "CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY, new TEXT);
                  CREATE TABLE IF NOT EXISTS u (n INTEGER PRIMARY KEY)",
         migrations: &["ALTER TABLE t RENAME COLUMN old TO new"],
+        can_shrink: false,
     };
 
     #[test]

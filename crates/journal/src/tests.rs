@@ -5,6 +5,7 @@ use super::*;
 const SCHEMA: Schema = Schema {
     tables: "CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY)",
     migrations: &[],
+    can_shrink: false,
 };
 
 fn insert(n: i64) -> impl FnOnce(&Connection) -> rusqlite::Result<usize> + Send {
@@ -85,6 +86,7 @@ async fn a_full_disk_fails_the_group_and_writing_works_again_when_there_is_space
     let schema = Schema {
         tables: "CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY, body BLOB)",
         migrations: &[],
+        can_shrink: false,
     };
     let journal = Journal::open(&folder.path().join("a.db"), schema).unwrap();
     let pages = |most: i64| {

@@ -74,7 +74,8 @@ impl Writer {
 
     pub(crate) fn verify_files(&mut self) -> Result<(), Failure> {
         let displaced = |DisplacedFile { file, how }| Failure::Displaced { file, how };
-        self.files.verify(&self.path).map_err(displaced)
+        let size = || crate::size(&self.connection).ok();
+        self.files.verify(&self.path, size).map_err(displaced)
     }
 
     pub(crate) fn claim(&self) -> Option<Arc<Claim>> {

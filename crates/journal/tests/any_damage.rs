@@ -18,6 +18,7 @@ const SCHEMA: Schema = Schema {
         CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY, body TEXT NOT NULL);
         CREATE INDEX IF NOT EXISTS t_body ON t (body)",
     migrations: &[],
+    can_shrink: false,
 };
 
 /// Rows that are in the database file, and further ones that are in its log alone.
@@ -70,9 +71,13 @@ impl Damage {
     }
 }
 
-fn own(folder: &Path) -> Journal {
+fn own(folder: &Path, can_shrink: bool) -> Journal {
     let claim = Arc::new(Claim::take(folder).unwrap());
-    Journal::own(&folder.join("a.db"), SCHEMA, &claim).unwrap()
+    let schema = Schema {
+        can_shrink,
+        ..SCHEMA
+    };
+    Journal::own(&folder.join("a.db"), schema, &claim).unwrap()
 }
 
 async fn insert(journal: &Journal, rows: std::ops::Range<i64>) {
@@ -96,12 +101,9 @@ async fn rows(journal: &Journal) -> BTreeSet<i64> {
 }
 
 /// A database as a process leaves it that was killed.
-async fn killed() -> tempfile::TempDir {
+async fn killed(can_shrink: bool) -> tempfile::TempDir {
     let (folder, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let connection = rusqlite::Connection::open(folder.path().join("a.db")).unwrap();
-    connection.execute_batch(SCHEMA.tables).unwrap();
-    drop(connection);
-    let journal = own(folder.path());
+    let journal = own(folder.path(), can_shrink);
     insert(&journal, 0..IN_FILE).await;
     let beside = rusqlite::Connection::open(folder.path().join("a.db")).unwrap();
     beside
@@ -118,8 +120,17 @@ async fn killed() -> tempfile::TempDir {
 
 #[test]
 fn whatever_is_damaged_the_database_opens_and_is_sound_from_then_on() {
+    opens_and_is_sound(false);
+}
+
+#[test]
+fn whatever_is_damaged_a_database_that_can_shrink_opens_and_is_sound_from_then_on() {
+    opens_and_is_sound(true);
+}
+
+fn opens_and_is_sound(can_shrink: bool) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let killed = runtime.block_on(killed());
+    let killed = runtime.block_on(killed(can_shrink));
     let config = ProptestConfig {
         cases: 48,
         failure_persistence: None,
@@ -132,14 +143,14 @@ fn whatever_is_damaged_the_database_opens_and_is_sound_from_then_on() {
         }
         damages.iter().for_each(|damage| damage.apply(folder.path()));
         runtime.block_on(async {
-            let journal = own(folder.path());
+            let journal = own(folder.path(), can_shrink);
             let found = rows(&journal).await;
             insert(&journal, NEW..NEW + 1).await;
             drop(journal);
             let set_aside = || fs::read_dir(folder.path()).unwrap().count();
             let before = set_aside();
             tokio::time::sleep(std::time::Duration::from_millis(50)).await; // the writer ends by itself
-            let again = rows(&own(folder.path())).await;
+            let again = rows(&own(folder.path(), can_shrink)).await;
             let expected: BTreeSet<i64> = found.into_iter().chain([NEW]).collect();
             assert_eq!(again, expected);
             assert!(set_aside() <= before);

@@ -24,6 +24,7 @@ const SCHEMA: Schema = Schema {
         CREATE INDEX IF NOT EXISTS t_at ON t (at, n);
         CREATE TABLE IF NOT EXISTS u (n INTEGER PRIMARY KEY, body TEXT NOT NULL)",
     migrations: &[],
+    can_shrink: false,
 };
 const ROWS: i64 = 5_000;
 const PAGE: u64 = 4_096;

@@ -24,6 +24,7 @@ const SCHEMA: Schema = Schema {
         CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY, body TEXT NOT NULL);
         CREATE INDEX IF NOT EXISTS t_body ON t (body)",
     migrations: &[],
+    can_shrink: false,
 };
 
 /// Rows of the case in which the folder is moved away again and again.
@@ -299,4 +300,43 @@ async fn every_acknowledged_row_outlasts_a_folder_that_is_taken_away_again_and_a
     drop(opened);
     assert_eq!(reopened(&path).await.2, (0..ROWS).collect::<Vec<_>>());
     assert!(rounds > 5, "{rounds} rounds");
+}
+
+#[tokio::test]
+async fn a_file_that_gives_space_back_is_in_place_and_one_that_was_cut_is_not() {
+    const SHRINKS: Schema = Schema {
+        can_shrink: true,
+        ..SCHEMA
+    };
+    for is_cut in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let claim = Arc::new(Claim::take(folder.path()).unwrap());
+        let journal = Journal::own(&path, SHRINKS, &claim).unwrap();
+        // As SQLite does from time to time, also that of a process beside the owner.
+        let checkpoint = || {
+            let all = "PRAGMA wal_checkpoint(FULL)";
+            let beside = Connection::open(&path).unwrap();
+            beside.query_row(all, [], |_| Ok(())).unwrap();
+            fs::metadata(&path).unwrap().len()
+        };
+        for n in 0..1_000 {
+            insert(&journal, n).await.unwrap();
+        }
+        let full = checkpoint();
+        journal.verify().await.unwrap();
+        let shrink = |c: &Connection| {
+            c.execute("DELETE FROM t WHERE n > 99", [])?;
+            journal::reclaim(c, 1_000)
+        };
+        assert_eq!(journal.write(shrink).await.unwrap(), 0);
+        let shrunk = checkpoint();
+        assert!(shrunk < full / 2, "{shrunk} of {full} bytes");
+        if is_cut {
+            let file = fs::File::options().write(true).open(&path).unwrap();
+            file.set_len(shrunk / 2).unwrap();
+        }
+        assert_eq!(journal.verify().await.is_ok(), !is_cut);
+        assert_eq!(insert(&journal, 5_000).await.is_ok(), !is_cut);
+    }
 }

@@ -25,6 +25,7 @@ const SCHEMA: Schema = Schema {
         CREATE TRIGGER IF NOT EXISTS counted AFTER INSERT ON events BEGIN UPDATE total SET events = events + 1; END;
     ",
     migrations: &[],
+    can_shrink: false,
 };
 
 /// Delivered events, in order of delivery.

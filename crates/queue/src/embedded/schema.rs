@@ -36,6 +36,7 @@ pub(super) const SCHEMA: Schema = Schema {
         "ALTER TABLE messages RENAME COLUMN receives TO attempts;
          ALTER TABLE dead_letters RENAME COLUMN receives TO attempts;",
     ],
+    can_shrink: false,
 };
 
 #[cfg(test)]
