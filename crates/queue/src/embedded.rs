@@ -6,7 +6,6 @@
 
 mod clock;
 mod dead_letters;
-mod free_space;
 mod receive;
 mod schema;
 mod settle;
@@ -20,14 +19,11 @@ use journal::{Claim, Failure, Journal};
 use rusqlite::{Connection, params};
 use tokio::sync::Notify;
 
+use crate::clock::Clock;
+use crate::free_space::{FreeSpace, RESERVE};
 use crate::{FailureLog, Message, SendError, Unavailable, now};
-use clock::Clock;
-use free_space::{FreeSpace, RESERVE};
 use schema::{FILE, SCHEMA};
 use settle::PendingSettlements;
-
-pub use dead_letters::DeadLetter;
-pub use status::Status;
 
 /// How long a client may wait for its commit: below the clients' own timeout of 5 s, so that they see our 503.
 const SEND: Duration = Duration::from_secs(4);

@@ -4,9 +4,12 @@
 //! it. A message that was received is invisible for a while, and becomes visible again unless it is settled. The crate logs
 //! only what it alone can know (that writing fails, that a body was not deleted); callers log and count the rest.
 
+mod clock;
 mod config;
 mod embedded;
 mod failure_log;
+mod free_space;
+mod log;
 mod sqs;
 
 use std::collections::HashMap;
@@ -18,8 +21,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use config::{EmbeddedConfig, QueueConfig, QueueUrl, SqsConfig};
-pub use embedded::{DeadLetter, Embedded, Status};
+pub use embedded::Embedded;
 pub use failure_log::FailureLog;
+pub use log::{Consumer, ConsumerStatus, DeadLetter, Log, LogOptions, Retention, Start, Status};
 pub use sqs::{Pointer, Sqs, SqsDeadLetters, SqsLetter};
 
 /// Removes what must not be logged from a text of a service: credentials, tokens, events.

@@ -1,27 +1,9 @@
 //! The dead letters of the embedded queue: listed, redriven, deleted, while `serve` runs or not.
 
 use rusqlite::{Connection, Row, params};
-use serde::Serialize;
 
 use super::{Embedded, unavailable};
-use crate::Unavailable;
-
-/// An event that could not be delivered.
-#[derive(Debug, Clone, Serialize)]
-pub struct DeadLetter {
-    /// The event's id.
-    pub id: String,
-    /// Why it could not be delivered: a code, and what the target responded.
-    pub reason: String,
-    /// When it was accepted, in milliseconds since 1970.
-    pub received_at: i64,
-    /// When it became a dead letter, in milliseconds since 1970.
-    pub dead_at: i64,
-    /// How often its delivery was attempted.
-    pub attempts: u32,
-    /// Its size in bytes.
-    pub size: u64,
-}
+use crate::{DeadLetter, Unavailable};
 
 impl Embedded {
     /// Lists up to `limit` dead letters whose reason contains `reason`, oldest first.

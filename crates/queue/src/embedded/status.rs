@@ -3,29 +3,16 @@
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension};
-use serde::Serialize;
 
-use super::{Embedded, FreeSpace, SEND, unavailable};
-use crate::{Depth, Unavailable, now};
+use super::{Embedded, SEND, unavailable};
+use crate::free_space::FreeSpace;
+use crate::{Depth, Status, Unavailable, now};
 
 /// How long a probe counts: each costs a commit, and anyone may ask.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// When the queue was probed, and the result.
 pub(super) type Probe = (Instant, Result<(), Unavailable>);
-
-/// How much is in the queue.
-#[derive(Debug, Clone, Serialize)]
-pub struct Status {
-    /// Visible events.
-    pub waiting: u64,
-    /// Received and not settled, or waiting for another attempt.
-    pub not_visible: u64,
-    /// Dead letters.
-    pub dead_letters: u64,
-    /// Age of the event that has been in the queue for longest, in seconds.
-    pub oldest_seconds: Option<u64>,
-}
 
 impl Embedded {
     pub(crate) async fn ready(&self) -> Result<(), Unavailable> {

@@ -6,23 +6,28 @@ use rusqlite::{Connection, OptionalExtension};
 
 /// What has to be free for new events, on the disk or in the file, in bytes. The rest is kept for settling the events that
 /// are there, which frees space.
-pub(super) const RESERVE: u64 = 16 << 20;
+pub(crate) const RESERVE: u64 = 16 << 20;
 
 /// Free space of a disk, in bytes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct FreeSpace(u64);
+pub(crate) struct FreeSpace(u64);
 
 impl FreeSpace {
     /// Returns the free space of the disk with `folder`. A file system that does not tell (some have no blocks at all)
     /// counts as empty: writing to it shows.
-    pub(super) fn of(folder: &Path) -> FreeSpace {
+    pub(crate) fn of(folder: &Path) -> FreeSpace {
         let disk = rustix::fs::statvfs(folder).ok();
         let disk = disk.filter(|disk| disk.f_blocks > 0);
         FreeSpace(disk.map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize)))
     }
 
+    /// Whether less than so many bytes are free.
+    pub(crate) fn is_below(self, bytes: u64) -> bool {
+        self.0 < bytes
+    }
+
     /// Whether new events may be written, with what delivered events have left free in the file.
-    pub(super) fn suffices(self, connection: &Connection) -> rusqlite::Result<bool> {
+    pub(crate) fn suffices(self, connection: &Connection) -> rusqlite::Result<bool> {
         if self.0 >= RESERVE {
             return Ok(true);
         }

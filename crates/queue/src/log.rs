@@ -1,0 +1,254 @@
+//! The log: every event once on disk, and for each target how far it is delivered.
+//!
+//! # Layout
+//!
+//! `events` is only appended to. A target is a *consumer* of the log, with a row in `cursors` that divides the events:
+//!
+//! ```text
+//!  1 ........... settled ........... received ........... last
+//!  settled, unless in `pending`   received once,     never received
+//!  or in `dead_letters`           not settled yet
+//! ```
+//!
+//! So the usual event costs a consumer no row at all. Receiving moves `received`, settling moves `settled`, and both are one
+//! small row, whatever the size of the events. Only what is out of the ordinary has a row of its own in `pending`: an event
+//! that is to be retried, one whose visibility timeout ended, one that was still in hand when a later one was settled.
+//! Those rows count attempts and say when the event becomes visible again. A body is never rewritten.
+//!
+//! # What survives what
+//!
+//! - *An acknowledgement is durable when it is answered*, out of order too: `settled` moves to the highest settled event in
+//!   the same transaction that adds the unsettled ones below it to `pending`. After `kill -9` nothing acknowledged is
+//!   received again.
+//! - *Attempts are counted when an event is received*, before anybody sees it: `received` moves, or the row in `pending` is
+//!   updated, and that is committed first. So an event that kills the process counts. The next owner moves what was received
+//!   and not settled to `pending`, with one attempt, and visible at once. That costs one small commit per batch; counting
+//!   crashes instead would count events that nobody had received.
+//! - *When a first attempt ends by timeout* is the only thing that is kept in memory alone (`claims.rs`): a restart ends all
+//!   of them. All decisions are made from rows, inside of a transaction. So a transaction that is not committed leaves
+//!   nothing to undo.
+//! - *An event is deleted* when every consumer has settled it, no dead letter needs it, and the retention has passed
+//!   (`retention.rs`).
+//! - *A damaged file* loses the rows on its damaged pages (`journal`). Positions beyond what is left are put right at the
+//!   next start (`cursor.rs`).
+//!
+//! One process owns the log ([`Log::claimed`]); commands beside it list and redrive ([`Log::open`]). Writes share commits.
+//! This file opens the log and appends to it. Consumers are in `log/consumers.rs`, receiving in `log/receive.rs`, settling
+//! in `log/settle.rs`.
+
+mod claims;
+mod clock;
+mod consumers;
+mod cursor;
+mod dead_letters;
+mod import;
+mod receive;
+mod retention;
+mod schema;
+mod settle;
+mod status;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use journal::{Claim, Failure, Journal};
+use rusqlite::{Connection, params};
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::free_space::{FreeSpace, RESERVE};
+use crate::{FailureLog, Message, SendError, Unavailable, now};
+use consumers::ConsumerState;
+use retention::Sweep;
+use schema::{FILE, SCHEMA};
+
+pub use consumers::{Consumer, ConsumerStatus, Start};
+pub use dead_letters::DeadLetter;
+pub use retention::Retention;
+pub use status::Status;
+
+/// How long a client may wait for its commit: below the clients' own timeout of 5 s, so that they see our 503.
+const SEND: Duration = Duration::from_secs(4);
+
+/// How a log is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct LogOptions {
+    /// How long a received event stays invisible to the next receive.
+    pub visibility_timeout: Duration,
+    /// How long settled events are kept.
+    pub retention: Retention,
+}
+
+/// The events of a data folder. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Log {
+    journal: Journal,
+    folder: Arc<Path>,
+    options: LogOptions,
+    clock: Clock,
+    appended: Arc<Notify>,
+    consumers: Arc<Mutex<HashMap<String, Arc<ConsumerState>>>>,
+    sweep: Arc<Mutex<Sweep>>,
+    write_log: Arc<Mutex<FailureLog>>,
+    readiness: Arc<tokio::sync::Mutex<Option<status::Probe>>>,
+    /// Held as long as the log is used: two `serve` on one folder would deliver everything twice.
+    _claim: Option<Arc<Claim>>,
+}
+
+impl Log {
+    /// Opens or creates the log in the folder that this process has claimed.
+    ///
+    /// Every unsettled event becomes visible: those that an earlier process had received, and those that waited for another
+    /// attempt, since a restart is often the cure. A damaged file is repaired first. The queue of an older version in the
+    /// folder is imported.
+    pub async fn claimed(claim: Arc<Claim>, options: LogOptions) -> Result<Log, journal::Error> {
+        Log::claimed_at(claim, options, now()).await
+    }
+
+    /// Opens the log at a time that a test chooses.
+    async fn claimed_at(
+        claim: Arc<Claim>,
+        options: LogOptions,
+        now: i64,
+    ) -> Result<Log, journal::Error> {
+        let folder = claim.folder().to_owned();
+        let journal = Journal::own(&folder.join(FILE), SCHEMA, &claim)?;
+        import::import(&journal, &claim).await?;
+        let start = move |connection: &Connection| {
+            cursor::reconcile(connection)?;
+            clock::start(connection, now)
+        };
+        let clock = journal.write(start).await?;
+        Ok(Log {
+            _claim: Some(claim),
+            ..Log::with(&folder, journal, options, clock)
+        })
+    }
+
+    /// Opens the log in `folder` beside the process that serves it. Creates none: a wrong folder is to be noticed, and a
+    /// file of another user would be in the way of the next start.
+    pub async fn open(folder: &Path) -> Result<Log, Unavailable> {
+        if !folder.join(FILE).is_file() {
+            return Err(Unavailable(import::missing(folder).to_owned()));
+        }
+        let journal = Journal::open(&folder.join(FILE), SCHEMA).map_err(unavailable)?;
+        let clock = journal.read(|connection| clock::beside(connection, now()));
+        let clock = clock.await.map_err(unavailable)?;
+        let options = LogOptions {
+            visibility_timeout: Duration::ZERO,
+            retention: Retention::default(),
+        };
+        Ok(Log::with(folder, journal, options, clock))
+    }
+
+    fn with(folder: &Path, journal: Journal, options: LogOptions, clock: Clock) -> Log {
+        Log {
+            journal,
+            folder: folder.into(),
+            options,
+            clock,
+            appended: Arc::default(),
+            consumers: Arc::default(),
+            sweep: Arc::default(),
+            write_log: Arc::new(Mutex::new(FailureLog::new("cannot write to the queue"))),
+            readiness: Arc::default(),
+            _claim: None,
+        }
+    }
+
+    /// Appends messages in one transaction; all of them or none. `Ok` means durable for every consumer.
+    pub async fn append(&self, messages: Vec<Message>) -> Vec<Result<(), SendError>> {
+        let count = messages.len();
+        if count == 0 {
+            return Vec::new();
+        }
+        let (folder, clock) = (self.folder.clone(), self.clock);
+        let until = Instant::now() + SEND;
+        let insert = move |connection: &Connection| {
+            if until < Instant::now() {
+                return Ok(Insertion::TooLate);
+            }
+            if !FreeSpace::of(&folder).suffices(connection)? {
+                return Ok(Insertion::NoSpace);
+            }
+            let mut insert = connection.prepare_cached(
+                "INSERT INTO events (id, body, received_at, appended_at) VALUES (?1, ?2, ?3, ?4)",
+            )?;
+            let appended_at = clock.now();
+            for m in &messages {
+                insert.execute(params![m.id, m.body, m.received_at, appended_at])?;
+            }
+            Ok(Insertion::Done)
+        };
+        let inserted = tokio::time::timeout_at(until.into(), self.journal.write(insert)).await;
+        let result = match inserted {
+            Ok(Ok(Insertion::Done)) => Ok(()),
+            Ok(Ok(Insertion::NoSpace)) => Err(self.no_space()),
+            Ok(Ok(Insertion::TooLate)) | Err(_) => Err("the disk is too slow".to_owned()),
+            Ok(Err(error)) => Err(error.to_string()),
+        };
+        self.log(&result);
+        let result = result.map_err(SendError::Unavailable);
+        if result.is_ok() {
+            self.appended.notify_waiters();
+        }
+        vec![result; count]
+    }
+
+    /// Checks now that the open files are still the ones that their paths name.
+    pub async fn verify(&self) -> Result<(), Unavailable> {
+        self.journal.verify().await.map_err(unavailable)
+    }
+
+    /// Waits until the log has failed for good, with every acknowledged event where the next start finds it.
+    pub async fn failed(&self) -> Failure {
+        self.journal.failed().await
+    }
+
+    /// See [`Journal::closed`].
+    pub fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.journal.closed()
+    }
+
+    /// Whether the log has failed for good. What only its open files hold may still be being saved.
+    pub fn has_failed(&self) -> bool {
+        self.journal.has_failed()
+    }
+
+    fn no_space(&self) -> String {
+        let (folder, megabytes) = (self.folder.display(), RESERVE >> 20);
+        format!("{folder}: less than {megabytes} MB are free on the disk")
+    }
+
+    /// Logs that writing fails, and that it works again.
+    fn log(&self, result: &Result<(), String>) {
+        let mut log = self
+            .write_log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match result {
+            Ok(()) => log.record_recovery(),
+            Err(reason) => log.record_failure(reason),
+        }
+    }
+}
+
+/// What became of messages that were to be inserted.
+enum Insertion {
+    Done,
+    /// The free space on the disk is kept for settling.
+    NoSpace,
+    /// Their sender was answered that they are not in the log.
+    TooLate,
+}
+
+fn unavailable(error: journal::Error) -> Unavailable {
+    Unavailable(error.to_string())
+}
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,209 @@
+//! The consumers of the log: one for each target, with its own position, attempts and dead letters.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::Serialize;
+
+use super::claims::Claims;
+use super::cursor;
+use super::import::IMPORTED;
+use super::settle::UnwrittenSettlements;
+use super::{Log, unavailable};
+use crate::Unavailable;
+
+/// What one target reads of the log. Cheap to clone; all handles of a target share what is in hand.
+#[derive(Debug, Clone)]
+pub struct Consumer {
+    pub(super) log: Log,
+    pub(super) state: Arc<ConsumerState>,
+}
+
+/// What a consumer keeps in memory.
+#[derive(Debug)]
+pub(super) struct ConsumerState {
+    /// Its number in the tables.
+    pub(super) number: i64,
+    pub(super) claims: Claims,
+    pub(super) unwritten: UnwrittenSettlements,
+}
+
+/// Where a new consumer starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// With the events that are appended from now on.
+    Next,
+    /// With the oldest event that is still in the log.
+    Oldest,
+    /// With the first event that was accepted at this time or later, in milliseconds since 1970.
+    Since(i64),
+}
+
+/// A consumer of the log, and how much it has not settled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ConsumerStatus {
+    /// The name of the target.
+    pub target: String,
+    /// Events that are not settled.
+    pub pending: u64,
+    /// Events that could not be delivered.
+    pub dead_letters: u64,
+}
+
+impl Log {
+    /// Returns the consumer for a target. One that the log does not know starts at `start`; the first such one after an
+    /// import takes over what was imported.
+    pub async fn consumer(&self, target: &str, start: Start) -> Result<Consumer, journal::Error> {
+        let name = target.to_owned();
+        let find = move |connection: &Connection| {
+            rename(connection, IMPORTED, &name)?;
+            find_or_add(connection, &name, start)
+        };
+        let number = self.journal.write(find).await?;
+        Ok(self.handle(target, number))
+    }
+
+    /// Returns the consumer for the only target of a proxy. If another target was the only one until now, this one takes
+    /// its place: it gets what that one has not settled.
+    pub async fn only_consumer(&self, target: &str) -> Result<Consumer, journal::Error> {
+        let name = target.to_owned();
+        let find = move |connection: &Connection| {
+            if let [only] = statuses(connection)?.as_slice() {
+                rename(connection, &only.target, &name)?;
+            }
+            find_or_add(connection, &name, Start::Oldest)
+        };
+        let number = self.journal.write(find).await?;
+        Ok(self.handle(target, number))
+    }
+
+    /// Returns the consumer for a target that the log knows.
+    pub async fn existing_consumer(&self, target: &str) -> Result<Option<Consumer>, Unavailable> {
+        let name = target.to_owned();
+        let find = move |connection: &Connection| number(connection, &name);
+        let number = self.journal.read(find).await.map_err(unavailable)?;
+        Ok(number.map(|number| self.handle(target, number)))
+    }
+
+    /// Lists the consumers, in the order in which they were added.
+    pub async fn consumers(&self) -> Result<Vec<ConsumerStatus>, Unavailable> {
+        self.journal.read(statuses).await.map_err(unavailable)
+    }
+
+    /// Gives the consumer `from` another name: its target is called `to` from now on. Returns whether there was one, and
+    /// none called `to`.
+    pub async fn rename_consumer(&self, from: &str, to: &str) -> Result<bool, Unavailable> {
+        let (old, new) = (from.to_owned(), to.to_owned());
+        let rename = move |connection: &Connection| rename(connection, &old, &new);
+        let renamed = self.journal.write(rename).await.map_err(unavailable)?;
+        if renamed {
+            let mut known = self.known();
+            if let Some(state) = known.remove(from) {
+                known.insert(to.to_owned(), state);
+            }
+        }
+        Ok(renamed)
+    }
+
+    /// Removes a consumer, its pending events and its dead letters. Returns what it had not settled, or `None` if there is
+    /// no such consumer.
+    pub async fn remove_consumer(
+        &self,
+        target: &str,
+    ) -> Result<Option<ConsumerStatus>, Unavailable> {
+        let name = target.to_owned();
+        let remove = move |connection: &Connection| {
+            let Some(number) = number(connection, &name)? else {
+                return Ok(None);
+            };
+            let left = statuses(connection)?;
+            for table in ["cursors", "pending", "dead_letters"] {
+                let delete = format!("DELETE FROM {table} WHERE consumer = ?1");
+                connection.execute(&delete, [number])?;
+            }
+            Ok(left.into_iter().find(|it| it.target == name))
+        };
+        let removed = self.journal.write(remove).await.map_err(unavailable)?;
+        self.known().remove(target);
+        Ok(removed)
+    }
+
+    fn handle(&self, target: &str, number: i64) -> Consumer {
+        let state = match self.known().entry(target.to_owned()) {
+            Entry::Occupied(known) if known.get().number == number => known.get().clone(),
+            entry => {
+                let state = Arc::new(ConsumerState {
+                    number,
+                    claims: Claims::default(),
+                    unwritten: UnwrittenSettlements::default(),
+                });
+                entry.insert_entry(state.clone());
+                state
+            }
+        };
+        Consumer {
+            log: self.clone(),
+            state,
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<String, Arc<ConsumerState>>> {
+        self.consumers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn find_or_add(connection: &Connection, target: &str, start: Start) -> rusqlite::Result<i64> {
+    if let Some(number) = number(connection, target)? {
+        return Ok(number);
+    }
+    let before = match start {
+        Start::Next => cursor::last(connection)?,
+        Start::Oldest => before_first(connection, i64::MIN)?,
+        Start::Since(time) => before_first(connection, time)?,
+    };
+    let add = "INSERT INTO cursors (target, settled, received) VALUES (?1, ?2, ?2)";
+    connection.execute(add, params![target, before])?;
+    Ok(connection.last_insert_rowid())
+}
+
+fn rename(connection: &Connection, from: &str, to: &str) -> rusqlite::Result<bool> {
+    let sql = "UPDATE OR IGNORE cursors SET target = ?2 WHERE target = ?1";
+    connection.execute(sql, [from, to]).map(|rows| rows > 0)
+}
+
+fn number(connection: &Connection, target: &str) -> rusqlite::Result<Option<i64>> {
+    let sql = "SELECT consumer FROM cursors WHERE target = ?1";
+    let number = connection.query_row(sql, [target], |row| row.get(0));
+    number.optional()
+}
+
+/// Returns the position before the first event that was accepted at `time` or later. Reads all before it.
+fn before_first(connection: &Connection, time: i64) -> rusqlite::Result<i64> {
+    let first = "SELECT seq - 1 FROM events WHERE received_at >= ?1 ORDER BY seq LIMIT 1";
+    let first = connection.query_row(first, [time], |row| row.get(0));
+    first
+        .optional()?
+        .map_or_else(|| cursor::last(connection), Ok)
+}
+
+fn statuses(connection: &Connection) -> rusqlite::Result<Vec<ConsumerStatus>> {
+    let sql = "SELECT target,
+                   (SELECT coalesce(max(seq), 0) FROM events) - settled
+                       + (SELECT count(*) FROM pending WHERE pending.consumer = cursors.consumer),
+                   (SELECT count(*) FROM dead_letters WHERE dead_letters.consumer = cursors.consumer)
+               FROM cursors ORDER BY consumer";
+    connection
+        .prepare(sql)?
+        .query_map([], |row| {
+            Ok(ConsumerStatus {
+                target: row.get(0)?,
+                pending: row.get::<_, i64>(1)?.max(0).unsigned_abs(),
+                dead_letters: row.get::<_, i64>(2)?.unsigned_abs(),
+            })
+        })?
+        .collect()
+}

@@ -1,0 +1,98 @@
+//! The cursor of a consumer: how it divides the events, and how it moves. Inside of transactions only.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, params};
+
+/// Where a consumer stands; see `log.rs`. Rows in `pending` are at or below `settled`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Cursor {
+    pub(super) settled: i64,
+    pub(super) received: i64,
+}
+
+impl Cursor {
+    pub(super) fn read(connection: &Connection, consumer: i64) -> rusqlite::Result<Cursor> {
+        let sql = "SELECT settled, received FROM cursors WHERE consumer = ?1";
+        connection
+            .prepare_cached(sql)?
+            .query_row([consumer], |row| {
+                Ok(Cursor {
+                    settled: row.get(0)?,
+                    received: row.get(1)?,
+                })
+            })
+    }
+
+    pub(super) fn write(self, connection: &Connection, consumer: i64) -> rusqlite::Result<()> {
+        let sql = "UPDATE cursors SET settled = ?2, received = ?3 WHERE consumer = ?1";
+        let mut update = connection.prepare_cached(sql)?;
+        update
+            .execute([consumer, self.settled, self.received])
+            .map(drop)
+    }
+
+    /// Moves `settled` up to `to`. What is passed over and not among `settled` becomes pending, with the attempt that was
+    /// made, and visible when `visible_at` says.
+    pub(super) fn advance(
+        &mut self,
+        connection: &Connection,
+        consumer: i64,
+        to: i64,
+        settled: &BTreeSet<i64>,
+        visible_at: impl Fn(i64) -> i64,
+    ) -> rusqlite::Result<()> {
+        let width = to.saturating_sub(self.settled);
+        // As many as there are numbers: nothing is passed over.
+        if usize::try_from(width).is_ok_and(|width| width > settled.len()) {
+            let between = "SELECT seq FROM events WHERE seq > ?1 AND seq <= ?2 ORDER BY seq";
+            let mut between = connection.prepare_cached(between)?;
+            let mut add = connection.prepare_cached(
+                "INSERT OR IGNORE INTO pending (consumer, seq, attempts, visible_at) VALUES (?1, ?2, 1, ?3)",
+            )?;
+            let mut rows = between.query([self.settled, to])?;
+            while let Some(row) = rows.next()? {
+                let seq = row.get(0)?;
+                if !settled.contains(&seq) {
+                    add.execute([consumer, seq, visible_at(seq)])?;
+                }
+            }
+        }
+        self.settled = self.settled.max(to);
+        Ok(())
+    }
+}
+
+/// Puts all cursors right when an owner starts: nothing is in hand any more, and events that a repair could not read are
+/// neither waited for, nor is what is appended next taken for one of them.
+pub(super) fn reconcile(connection: &Connection) -> rusqlite::Result<()> {
+    let last = last(connection)?;
+    let mut cursors = connection.prepare(
+        "SELECT consumer, iif(typeof(settled) = 'integer', settled, 0), iif(typeof(received) = 'integer', received, 0)
+         FROM cursors",
+    )?;
+    let cursors = cursors.query_map([], |row| {
+        let (settled, received) = (row.get::<_, i64>(1)?, row.get::<_, i64>(2)?);
+        let settled = settled.min(last);
+        let received = received.clamp(settled, last);
+        Ok((row.get(0)?, Cursor { settled, received }))
+    })?;
+    for (consumer, mut cursor) in cursors.collect::<rusqlite::Result<Vec<_>>>()? {
+        let stale = "DELETE FROM pending WHERE consumer = ?1 AND seq > ?2";
+        connection.execute(stale, params![consumer, cursor.settled])?;
+        let received = cursor.received;
+        cursor.advance(connection, consumer, received, &BTreeSet::new(), |_| 0)?;
+        cursor.write(connection, consumer)?;
+    }
+    connection.execute("DELETE FROM dead_letters WHERE seq > ?1", [last])?;
+    let nobodys = "DELETE FROM pending WHERE consumer NOT IN (SELECT consumer FROM cursors)";
+    connection.execute(nobodys, []).map(drop)
+}
+
+/// Returns the number of the last event.
+pub(super) fn last(connection: &Connection) -> rusqlite::Result<i64> {
+    let last = "SELECT coalesce(max(seq), 0) FROM events";
+    connection
+        .prepare_cached(last)?
+        .query_row([], |row| row.get(0))
+}

@@ -1,0 +1,329 @@
+//! The log against a model: any steps, for one to three consumers, give what a list of events in memory gives.
+
+use std::collections::BTreeMap;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+use crate::{Record, Settlement};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// What happens to the log. Numbers choose among what there is.
+#[derive(Debug, Clone)]
+enum Action {
+    Append(usize),
+    Receive {
+        consumer: usize,
+        limit: i64,
+    },
+    Settle {
+        consumer: usize,
+        which: Vec<usize>,
+        how: How,
+    },
+    Redrive {
+        consumer: usize,
+        which: usize,
+    },
+    Delete {
+        consumer: usize,
+        which: usize,
+    },
+    Restart,
+    Sweep,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum How {
+    Acknowledge,
+    RetryNow,
+    RetryLater,
+    DeadLetter,
+}
+
+/// What a consumer knows of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// It can be received.
+    Visible,
+    /// It is in hand, or waits for another attempt.
+    Hidden,
+    DeadLetter,
+    Settled,
+}
+
+/// An event as a consumer should see it, by the id of the event.
+type Model = BTreeMap<String, (State, u32)>;
+
+/// A consumer, what it should know, and what it has in hand.
+struct Subject {
+    consumer: Consumer,
+    model: Model,
+    in_hand: Vec<Record>,
+}
+
+fn actions() -> impl Strategy<Value = Vec<Action>> {
+    let how = prop_oneof![
+        4 => Just(How::Acknowledge),
+        2 => Just(How::RetryNow),
+        1 => Just(How::RetryLater),
+        1 => Just(How::DeadLetter),
+    ];
+    let consumer = 0..3usize;
+    let settle = (consumer.clone(), vec(0..9usize, 1..5), how);
+    let action = prop_oneof![
+        4 => (1..5usize).prop_map(Action::Append),
+        6 => (consumer.clone(), 1..6i64)
+            .prop_map(|(consumer, limit)| Action::Receive { consumer, limit }),
+        6 => settle.prop_map(|(consumer, which, how)| Action::Settle { consumer, which, how }),
+        1 => (consumer.clone(), 0..9usize)
+            .prop_map(|(consumer, which)| Action::Redrive { consumer, which }),
+        1 => (consumer, 0..9usize).prop_map(|(consumer, which)| Action::Delete { consumer, which }),
+        1 => Just(Action::Restart),
+        1 => Just(Action::Sweep),
+    ];
+    vec(action, 1..60)
+}
+
+/// A log under test.
+struct Bench {
+    folder: TempDir,
+    visibility: Duration,
+    log: Log,
+    subjects: Vec<Subject>,
+    appended: usize,
+}
+
+impl Bench {
+    async fn new(consumers: usize, visibility: Duration) -> Bench {
+        let folder = tempfile::tempdir().unwrap();
+        let log = open(&folder, visibility).await;
+        let mut subjects = Vec::new();
+        for name in names(consumers) {
+            subjects.push(Subject {
+                consumer: log.consumer(&name, Start::Oldest).await.unwrap(),
+                model: Model::new(),
+                in_hand: Vec::new(),
+            });
+        }
+        Bench {
+            folder,
+            visibility,
+            log,
+            subjects,
+            appended: 0,
+        }
+    }
+
+    async fn act(&mut self, action: Action) {
+        let count = self.subjects.len();
+        match action {
+            Action::Append(events) => self.append(events).await,
+            Action::Receive { consumer, limit } => {
+                let is_visible_again = self.visibility.is_zero();
+                let subject = &mut self.subjects[consumer % count];
+                subject.receive(limit, is_visible_again).await;
+            }
+            Action::Settle {
+                consumer,
+                which,
+                how,
+            } => {
+                self.subjects[consumer % count].settle(&which, how).await;
+            }
+            Action::Redrive { consumer, which } => {
+                self.subjects[consumer % count].redrive(which).await;
+            }
+            Action::Delete { consumer, which } => {
+                self.subjects[consumer % count].delete(which).await;
+            }
+            Action::Restart => self.restart().await,
+            Action::Sweep => {
+                self.log.sweep().await.unwrap();
+            }
+        }
+    }
+
+    async fn append(&mut self, events: usize) {
+        let ids: Vec<_> = (self.appended..self.appended + events)
+            .map(|n| format!("{n:03}"))
+            .collect();
+        self.appended += events;
+        let messages = ids.iter().map(|id| tests::message(id)).collect();
+        let sent = self.log.append(messages).await;
+        assert!(sent.iter().all(Result::is_ok));
+        for subject in &mut self.subjects {
+            let new = ids.iter().map(|id| (id.clone(), (State::Visible, 0)));
+            subject.model.extend(new);
+        }
+    }
+
+    /// Everything in memory is gone, as after `kill -9`: nothing is written at the end of a process.
+    async fn restart(&mut self) {
+        let subjects = std::mem::take(&mut self.subjects);
+        let models: Vec<_> = subjects.into_iter().map(|subject| subject.model).collect();
+        let closed = self.log.closed();
+        let elsewhere = tempfile::tempdir().unwrap();
+        self.log = open(&elsewhere, self.visibility).await;
+        closed.await;
+        self.log = open(&self.folder, self.visibility).await;
+        for (name, mut model) in names(models.len()).into_iter().zip(models) {
+            for (state, _) in model.values_mut() {
+                if *state == State::Hidden {
+                    *state = State::Visible;
+                }
+            }
+            self.subjects.push(Subject {
+                consumer: self.log.consumer(&name, Start::Next).await.unwrap(),
+                model,
+                in_hand: Vec::new(),
+            });
+        }
+    }
+}
+
+impl Subject {
+    async fn receive(&mut self, limit: i64, is_visible_again: bool) {
+        let visible = self
+            .model
+            .values()
+            .filter(|(state, _)| *state == State::Visible);
+        let expected = visible.count().min(usize::try_from(limit).unwrap());
+        let records = self.consumer.receive_visible(limit).await.unwrap();
+        assert_eq!(records.len(), expected);
+        for record in &records {
+            assert_eq!(*record.body, *format!("body of {}", record.id));
+            let (state, attempts) = self.model.get_mut(&record.id).unwrap();
+            assert_eq!(*state, State::Visible, "{}", record.id);
+            *attempts += 1;
+            assert_eq!(*attempts, record.attempts, "{}", record.id);
+            if !is_visible_again {
+                *state = State::Hidden;
+            }
+        }
+        self.in_hand.extend(records);
+    }
+
+    async fn settle(&mut self, which: &[usize], how: How) {
+        let mut records = Vec::new();
+        for choice in which {
+            if !self.in_hand.is_empty() {
+                let choice = choice % self.in_hand.len();
+                records.push(self.in_hand.swap_remove(choice));
+            }
+        }
+        records.sort_by(|a, b| a.id.cmp(&b.id));
+        records.dedup_by(|a, b| a.id == b.id);
+        let settlement = match how {
+            How::Acknowledge => Settlement::Acknowledge,
+            How::RetryNow => Settlement::Retry(Duration::ZERO),
+            How::RetryLater => Settlement::Retry(HOUR),
+            How::DeadLetter => Settlement::DeadLetter("rejected".to_owned()),
+        };
+        let settlements: Vec<_> = records.iter().map(|it| (it, settlement.clone())).collect();
+        let answers = self.consumer.settle(&settlements).await;
+        assert_eq!(answers.len(), records.len());
+        for (record, answer) in records.iter().zip(answers) {
+            let (state, attempts) = self.model.get_mut(&record.id).unwrap();
+            let is_open = matches!(state, State::Visible | State::Hidden);
+            let is_owned = is_open && *attempts == record.attempts;
+            assert_eq!(
+                answer.is_ok(),
+                is_owned,
+                "{} {state:?} {answer:?}",
+                record.id
+            );
+            if is_owned {
+                *state = match how {
+                    How::Acknowledge => State::Settled,
+                    How::RetryNow => State::Visible,
+                    How::RetryLater => State::Hidden,
+                    How::DeadLetter => State::DeadLetter,
+                };
+            }
+        }
+    }
+
+    fn dead_letter(&self, which: usize) -> Option<String> {
+        let dead = self
+            .model
+            .iter()
+            .filter(|(_, (state, _))| *state == State::DeadLetter);
+        let dead: Vec<_> = dead.map(|(id, _)| id.clone()).collect();
+        (!dead.is_empty()).then(|| dead[which % dead.len()].clone())
+    }
+
+    async fn redrive(&mut self, which: usize) {
+        if let Some(id) = self.dead_letter(which) {
+            assert!(self.consumer.redrive(&id).await.unwrap());
+            self.model.insert(id, (State::Visible, 0));
+        }
+    }
+
+    async fn delete(&mut self, which: usize) {
+        if let Some(id) = self.dead_letter(which) {
+            assert!(self.consumer.delete_dead_letter(&id).await.unwrap());
+            self.model.insert(id, (State::Settled, 0));
+        }
+    }
+
+    async fn check(&self) {
+        let count = |wanted: &[State]| {
+            let counted = self
+                .model
+                .values()
+                .filter(|(state, _)| wanted.contains(state));
+            u64::try_from(counted.count()).unwrap()
+        };
+        let depth = self.consumer.depth().await.unwrap();
+        assert_eq!(depth.events, count(&[State::Visible, State::Hidden]));
+        assert_eq!(depth.dead_letters, Some(count(&[State::DeadLetter])));
+        for letter in self.consumer.dead_letters("", 999).await.unwrap() {
+            let body = self.consumer.dead_letter_body(&letter.id).await.unwrap();
+            assert_eq!(body, Some(format!("body of {}", letter.id)));
+        }
+    }
+}
+
+async fn open(folder: &TempDir, visibility_timeout: Duration) -> Log {
+    let options = LogOptions {
+        visibility_timeout,
+        retention: Retention::NONE,
+    };
+    let claim = Arc::new(Claim::take(folder.path()).unwrap());
+    Log::claimed(claim, options).await.unwrap()
+}
+
+fn names(count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("target-{n}")).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #[test]
+    fn any_steps_give_each_consumer_what_a_list_in_memory_gives(
+        consumers in 1..4usize,
+        ends_at_once in any::<bool>(),
+        actions in actions(),
+    ) {
+        let visibility = if ends_at_once { Duration::ZERO } else { HOUR };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut bench = Bench::new(consumers, visibility).await;
+            for action in actions {
+                bench.act(action).await;
+                for subject in &bench.subjects {
+                    subject.check().await;
+                }
+            }
+            bench.restart().await;
+            for subject in &mut bench.subjects {
+                subject.receive(999, false).await;
+                subject.check().await;
+            }
+        });
+    }
+}

@@ -1,0 +1,272 @@
+//! Receives records of a consumer: pending events that are visible, and events that it has never received.
+//!
+//! A damaged row is a record all the same: it must not hold up those beside it. Before anything is received, settlements
+//! that could not be written are (`settle.rs`).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::consumers::{Consumer, ConsumerState};
+use super::cursor::{self, Cursor};
+use super::settle::settle_all;
+use super::unavailable;
+use crate::{Record, Unavailable};
+
+/// How often to look without a notification: another process may have redriven dead letters.
+const POLL: Duration = Duration::from_secs(1);
+
+/// Bytes of the events that are received at once, unless the first alone is larger. A batch takes a multiple of that in
+/// memory.
+const MAX_BYTES: i64 = 32_000_000;
+
+impl Consumer {
+    /// Receives up to `size` records once as many are visible, or the first has waited for `window`. Returns none after a
+    /// second.
+    pub async fn receive(&self, size: usize, window: Duration) -> Result<Vec<Record>, Unavailable> {
+        let appended = self.log.appended.notified();
+        let limit = i64::try_from(size).unwrap_or(i64::MAX);
+        let now = self.log.clock.now();
+        if self.state.claims.has_ended(now) {
+            return self.receive_visible(limit).await;
+        }
+        let number = self.state.number;
+        let visible = move |connection: &Connection| visible(connection, number, now, limit);
+        let visible = self.log.journal.read(visible).await.map_err(unavailable)?;
+        let waited = visible.first.map(|first| {
+            Duration::from_millis(u64::try_from(now.saturating_sub(first)).unwrap_or(0))
+        });
+        let rest = waited.map(|waited| window.saturating_sub(waited));
+        if visible.count >= limit || rest == Some(Duration::ZERO) {
+            return self.receive_visible(limit).await;
+        }
+        // Either way, the caller looks again.
+        let _ = tokio::time::timeout(rest.unwrap_or(POLL).min(POLL), appended).await;
+        Ok(Vec::new())
+    }
+
+    /// Receives up to `limit` records that are visible now.
+    pub(super) async fn receive_visible(&self, limit: i64) -> Result<Vec<Record>, Unavailable> {
+        let (now, until) = (
+            self.log.clock.now(),
+            self.log.clock.after(self.log.options.visibility_timeout),
+        );
+        let unwritten = self.state.unwritten.all();
+        let (state, settlements) = (self.state.clone(), unwritten.clone());
+        let receive = move |connection: &Connection| {
+            settle_all(connection, &state, &settlements, now)?;
+            let cursor = end_claims(connection, &state, now)?;
+            let records = claim_and_read(connection, &state, cursor, now, until, limit)?;
+            Ok((cursor.settled, records))
+        };
+        let received = self.log.journal.write(receive).await.map_err(unavailable)?;
+        let (settled, records) = received;
+        self.state.unwritten.remove(&unwritten);
+        self.state.claims.forget(settled);
+        Ok(records)
+    }
+}
+
+/// What a consumer could receive.
+struct Visible {
+    /// How many events, if fewer than were asked for.
+    count: i64,
+    /// Since when the first of them has been visible.
+    first: Option<i64>,
+}
+
+fn visible(
+    connection: &Connection,
+    consumer: i64,
+    now: i64,
+    limit: i64,
+) -> rusqlite::Result<Visible> {
+    let sql = "SELECT count(*), min(visible_at) FROM (
+                   SELECT visible_at FROM pending WHERE consumer = ?1 AND visible_at <= ?2
+                   ORDER BY visible_at LIMIT ?3)";
+    let (pending, visible_at): (i64, Option<i64>) = connection
+        .prepare_cached(sql)?
+        .query_row([consumer, now, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let received = Cursor::read(connection, consumer)?.received;
+    let new = cursor::last(connection)?.saturating_sub(received).max(0);
+    let sql = format!("SELECT {APPENDED_AT} FROM events WHERE seq > ?1 ORDER BY seq LIMIT 1");
+    let appended_at: Option<i64> = connection
+        .prepare_cached(&sql)?
+        .query_row([received], |row| row.get(0))
+        .optional()?;
+    Ok(Visible {
+        count: pending.saturating_add(new),
+        first: visible_at.into_iter().chain(appended_at).min(),
+    })
+}
+
+/// Another writer may have written anything.
+const APPENDED_AT: &str = "iif(typeof(appended_at) = 'integer', appended_at, 0)";
+
+/// Makes the events visible again whose first attempt has ended by timeout.
+fn end_claims(
+    connection: &Connection,
+    state: &ConsumerState,
+    now: i64,
+) -> rusqlite::Result<Cursor> {
+    let mut cursor = Cursor::read(connection, state.number)?;
+    let ended = state.claims.ended(cursor.received, now);
+    if let Some(last) = ended.filter(|last| *last > cursor.settled) {
+        let none = BTreeSet::new();
+        let ends_at = |seq| state.claims.ends_at(seq);
+        cursor.advance(connection, state.number, last, &none, ends_at)?;
+        cursor.write(connection, state.number)?;
+    }
+    Ok(cursor)
+}
+
+/// An event that could be received: since when it has been visible, its number, its size.
+struct Candidate {
+    visible_at: i64,
+    seq: i64,
+    size: i64,
+}
+
+/// Reads the records that have been visible for longest, and makes them invisible until `until`.
+fn claim_and_read(
+    connection: &Connection,
+    state: &ConsumerState,
+    cursor: Cursor,
+    now: i64,
+    until: i64,
+    limit: i64,
+) -> rusqlite::Result<Vec<Record>> {
+    let pending = pending(connection, state.number, now, limit)?;
+    let new = never_received(connection, cursor.received, limit)?;
+    let mut seqs = chosen(pending, new, limit);
+    seqs.sort_unstable();
+    let mut read = connection
+        .prepare_cached("SELECT seq, id, body, received_at FROM events WHERE seq = ?1")?;
+    let mut claim = connection.prepare_cached(
+        // Another writer may have written anything as a count, which must not stop the others.
+        "UPDATE pending SET visible_at = ?3,
+             attempts = iif(typeof(attempts) = 'integer' AND attempts BETWEEN 0 AND 1000000, attempts + 1, 1)
+         WHERE consumer = ?1 AND seq = ?2 RETURNING attempts",
+    )?;
+    let mut records = Vec::with_capacity(seqs.len());
+    for seq in &seqs {
+        let attempts = match *seq > cursor.received {
+            true => 1,
+            false => claim.query_row(params![state.number, seq, until], |row| row.get(0))?,
+        };
+        records.push(read.query_row([seq], |row| record(row, attempts))?);
+    }
+    if let Some(last) = seqs.last().filter(|last| **last > cursor.received) {
+        let received = Cursor {
+            received: *last,
+            ..cursor
+        };
+        received.write(connection, state.number)?;
+        state.claims.add(cursor.received, *last, until);
+    }
+    Ok(records)
+}
+
+/// Returns the pending events that are visible. Rows whose event a repair could not read are removed.
+fn pending(
+    connection: &Connection,
+    consumer: i64,
+    now: i64,
+    limit: i64,
+) -> rusqlite::Result<Vec<Candidate>> {
+    let mut select = connection.prepare_cached(
+        "SELECT pending.visible_at, pending.seq, octet_length(body) FROM pending LEFT JOIN events USING (seq)
+         WHERE consumer = ?1 AND visible_at <= ?2 ORDER BY visible_at, pending.seq LIMIT ?3",
+    )?;
+    let rows = select.query_map([consumer, now, limit], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get::<_, Option<i64>>(2)?))
+    })?;
+    let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut candidates = Vec::with_capacity(rows.len());
+    for (visible_at, seq, size) in rows {
+        match size {
+            Some(size) => candidates.push(Candidate {
+                visible_at,
+                seq,
+                size,
+            }),
+            None => {
+                let delete = "DELETE FROM pending WHERE consumer = ?1 AND seq = ?2";
+                connection.execute(delete, [consumer, seq])?;
+            }
+        }
+    }
+    Ok(candidates)
+}
+
+fn never_received(
+    connection: &Connection,
+    received: i64,
+    limit: i64,
+) -> rusqlite::Result<Vec<Candidate>> {
+    let sql = format!(
+        "SELECT {APPENDED_AT}, seq, octet_length(body) FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2"
+    );
+    let mut select = connection.prepare_cached(&sql)?;
+    let rows = select.query_map([received, limit], |row| {
+        Ok(Candidate {
+            visible_at: row.get(0)?,
+            seq: row.get(1)?,
+            size: row.get::<_, Option<i64>>(2)?.unwrap_or(0),
+        })
+    })?;
+    rows.collect()
+}
+
+/// Chooses the events to receive: those that have been visible for longest, as many as the limits allow. Of `new`, it takes
+/// the first ones: a cursor leaves nothing out.
+fn chosen(pending: Vec<Candidate>, new: Vec<Candidate>, limit: i64) -> Vec<i64> {
+    let (mut pending, mut new) = (pending.into_iter().peekable(), new.into_iter().peekable());
+    let (mut seqs, mut bytes) = (Vec::new(), 0i64);
+    while i64::try_from(seqs.len()).is_ok_and(|count| count < limit) {
+        let is_pending = match (pending.peek(), new.peek()) {
+            (Some(first), Some(other)) => {
+                (first.visible_at, first.seq) <= (other.visible_at, other.seq)
+            }
+            (pending, _) => pending.is_some(),
+        };
+        let next = if is_pending { &mut pending } else { &mut new };
+        let Some(next) = next.next() else { break };
+        bytes = bytes.saturating_add(next.size);
+        if bytes > MAX_BYTES && !seqs.is_empty() {
+            break;
+        }
+        seqs.push(next.seq);
+    }
+    seqs
+}
+
+/// Reads a row, whatever another writer or a bad disk put there.
+fn record(row: &Row<'_>, attempts: u32) -> rusqlite::Result<Record> {
+    let seq = row.get::<_, i64>("seq")?.to_string();
+    let id = row.get_ref("id")?.as_str().ok();
+    let id = id.filter(|id| !id.is_empty()).unwrap_or(&seq).to_owned();
+    let body = match row.get_ref("body")? {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => str::from_utf8(bytes).map(Arc::from),
+        // The column converts numbers to text and refuses NULL.
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => Ok(Arc::from("")),
+    };
+    let unreadable = body
+        .as_ref()
+        .err()
+        .map(|error| format!("the body is not UTF-8: {error}"));
+    Ok(Record {
+        receipt: seq.clone(),
+        queue_id: seq,
+        id,
+        body: body.unwrap_or_default(),
+        unreadable,
+        received_at: row.get_ref("received_at")?.as_i64().ok(),
+        attempts,
+        stored: None,
+        group: None,
+    })
+}

@@ -1,0 +1,62 @@
+//! The tables of the log.
+
+use journal::Schema;
+
+/// The file in the data folder.
+pub(super) const FILE: &str = "events.db";
+
+pub(super) const SCHEMA: Schema = Schema {
+    tables: "
+        CREATE TABLE IF NOT EXISTS events (
+            -- Given out once: the last row stays.
+            seq INTEGER PRIMARY KEY,
+            id TEXT NOT NULL,
+            body TEXT NOT NULL,
+            received_at INTEGER NOT NULL,
+            -- By the clock of the owner, which nobody sets: see `clock.rs`.
+            appended_at INTEGER NOT NULL DEFAULT 0
+        );
+        CREATE TABLE IF NOT EXISTS cursors (
+            consumer INTEGER PRIMARY KEY,
+            target TEXT NOT NULL UNIQUE,
+            -- Up to here every event is settled, or in `pending`.
+            settled INTEGER NOT NULL,
+            -- Up to here every event was received.
+            received INTEGER NOT NULL
+        );
+        -- Events up to `settled` that are not settled after all.
+        CREATE TABLE IF NOT EXISTS pending (
+            row INTEGER PRIMARY KEY,
+            consumer INTEGER NOT NULL,
+            seq INTEGER NOT NULL,
+            attempts INTEGER NOT NULL,
+            -- By the clock of the owner. 0: at once.
+            visible_at INTEGER NOT NULL,
+            UNIQUE (consumer, seq)
+        );
+        CREATE INDEX IF NOT EXISTS pending_in_sight ON pending (consumer, visible_at, seq);
+        CREATE TABLE IF NOT EXISTS dead_letters (
+            row INTEGER PRIMARY KEY,
+            consumer INTEGER NOT NULL,
+            seq INTEGER NOT NULL,
+            id TEXT NOT NULL,
+            received_at INTEGER NOT NULL,
+            dead_at INTEGER NOT NULL,
+            attempts INTEGER NOT NULL,
+            reason TEXT NOT NULL,
+            UNIQUE (consumer, seq)
+        );
+        CREATE INDEX IF NOT EXISTS dead_letters_by_id ON dead_letters (consumer, id);
+        -- How far the owner's clock is ahead of the wall clock; a row to write to, to find out whether that works; and
+        -- which older file was imported, until that is removed.
+        CREATE TABLE IF NOT EXISTS owner (
+            one INTEGER PRIMARY KEY CHECK (one = 1),
+            ahead INTEGER NOT NULL,
+            probes INTEGER NOT NULL,
+            imported TEXT NOT NULL
+        );
+        INSERT OR IGNORE INTO owner VALUES (1, 0, 0, '');
+    ",
+    migrations: &[],
+    can_shrink: true,
+};

@@ -1,0 +1,132 @@
+//! How much a consumer has not settled, and whether the log accepts events. Cheap with a million of them.
+
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OptionalExtension};
+use serde::Serialize;
+
+use super::consumers::Consumer;
+use super::cursor::{self, Cursor};
+use super::{FreeSpace, Log, SEND, unavailable};
+use crate::{Depth, Unavailable, now};
+
+/// How long a probe counts: each costs a commit, and anyone may ask.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// When the log was probed, and the result.
+pub(super) type Probe = (Instant, Result<(), Unavailable>);
+
+/// How much is in the queue.
+#[derive(Debug, Clone, Serialize)]
+pub struct Status {
+    /// Visible events.
+    pub waiting: u64,
+    /// Received and not settled, or waiting for another attempt.
+    pub not_visible: u64,
+    /// Dead letters.
+    pub dead_letters: u64,
+    /// Age of the event that has been in the queue for longest, in seconds.
+    pub oldest_seconds: Option<u64>,
+}
+
+impl Log {
+    /// Whether an event could be appended now.
+    pub async fn ready(&self) -> Result<(), Unavailable> {
+        let mut last = self.readiness.lock().await;
+        if let Some((at, result)) = &*last
+            && at.elapsed() < FRESH
+        {
+            return result.clone();
+        }
+        let result = self.probe().await;
+        self.log(&result);
+        let result = result.map_err(Unavailable);
+        *last = Some((Instant::now(), result.clone()));
+        result
+    }
+
+    /// Writes something, since only that shows whether it works.
+    async fn probe(&self) -> Result<(), String> {
+        let folder = self.folder.clone();
+        let probe = move |connection: &Connection| {
+            connection.execute("UPDATE owner SET probes = probes + 1", [])?;
+            FreeSpace::of(&folder).suffices(connection)
+        };
+        match tokio::time::timeout(SEND, self.journal.write(probe)).await {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => Err(self.no_space()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("the disk is too slow".to_owned()),
+        }
+    }
+}
+
+impl Consumer {
+    /// Counts what is not settled, by its indexes. A caller that asks regularly asks the less often the longer it takes.
+    pub async fn depth(&self) -> Result<Depth, Unavailable> {
+        let number = self.state.number;
+        let depth = move |connection: &Connection| {
+            let cursor = Cursor::read(connection, number)?;
+            Ok(Depth {
+                events: outstanding(connection, number, cursor)?,
+                dead_letters: Some(dead_letters(connection, number)?),
+                oldest_seconds: Some(oldest_seconds(connection, number, cursor)?.unwrap_or(0)),
+            })
+        };
+        self.log.journal.read(depth).await.map_err(unavailable)
+    }
+
+    /// Returns how much is not settled.
+    pub async fn status(&self) -> Result<Status, Unavailable> {
+        let (number, clock) = (self.state.number, self.log.clock.now());
+        let status = move |connection: &Connection| {
+            let cursor = Cursor::read(connection, number)?;
+            // An event that was never received is visible, whatever a clock says that is not the owner's.
+            let hidden = "SELECT count(*) FROM pending WHERE consumer = ?1 AND visible_at > ?2 AND attempts > 0";
+            let hidden =
+                connection.query_row(hidden, [number, clock], |row| row.get::<_, i64>(0))?;
+            let in_hand = cursor.received.saturating_sub(cursor.settled);
+            let not_visible = hidden.unsigned_abs().saturating_add(in_hand.unsigned_abs());
+            Ok(Status {
+                waiting: outstanding(connection, number, cursor)?.saturating_sub(not_visible),
+                not_visible,
+                dead_letters: dead_letters(connection, number)?,
+                oldest_seconds: oldest_seconds(connection, number, cursor)?,
+            })
+        };
+        self.log.journal.read(status).await.map_err(unavailable)
+    }
+}
+
+/// Returns how many events are not settled. Those above the cursor are as many as their numbers: events are deleted below it.
+fn outstanding(connection: &Connection, consumer: i64, cursor: Cursor) -> rusqlite::Result<u64> {
+    let above = cursor::last(connection)?.saturating_sub(cursor.settled);
+    let pending = "SELECT count(*) FROM pending WHERE consumer = ?1";
+    let mut pending = connection.prepare_cached(pending)?;
+    let pending: i64 = pending.query_row([consumer], |row| row.get(0))?;
+    Ok(above.max(0).saturating_add(pending).unsigned_abs())
+}
+
+fn dead_letters(connection: &Connection, consumer: i64) -> rusqlite::Result<u64> {
+    let count = "SELECT count(*) FROM dead_letters WHERE consumer = ?1";
+    let mut count = connection.prepare_cached(count)?;
+    let count = count.query_row([consumer], |row| row.get::<_, i64>(0));
+    count.map(i64::unsigned_abs)
+}
+
+/// Returns the age of the first event that is not settled, in seconds.
+fn oldest_seconds(
+    connection: &Connection,
+    consumer: i64,
+    cursor: Cursor,
+) -> rusqlite::Result<Option<u64>> {
+    let first = "SELECT min(seq) FROM pending WHERE consumer = ?1";
+    let mut first = connection.prepare_cached(first)?;
+    let first: Option<i64> = first.query_row([consumer], |row| row.get(0))?;
+    let first = first.unwrap_or(cursor.settled.saturating_add(1));
+    let oldest =
+        "SELECT CAST(received_at AS INTEGER) FROM events WHERE seq >= ?1 ORDER BY seq LIMIT 1";
+    let mut oldest = connection.prepare_cached(oldest)?;
+    let oldest: Option<i64> = oldest.query_row([first], |row| row.get(0)).optional()?;
+    Ok(oldest.map(|oldest| now().saturating_sub(oldest).max(0).unsigned_abs() / 1_000))
+}

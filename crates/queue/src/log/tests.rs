@@ -1,0 +1,408 @@
+//! The log as its owner and its consumers see it.
+
+use std::path::PathBuf;
+
+use super::*;
+use crate::{Record, Settlement};
+
+const NOW: Duration = Duration::ZERO;
+const MINUTE: Duration = Duration::from_secs(60);
+
+pub(super) fn message(id: &str) -> Message {
+    Message {
+        id: id.to_owned(),
+        body: format!("body of {id}").into(),
+        received_at: now(),
+        group: String::new(),
+        memory_permit: None,
+    }
+}
+
+fn claim(folder: &Path) -> Arc<Claim> {
+    Arc::new(Claim::take(folder).unwrap())
+}
+
+async fn log_with(folder: &Path, retention: Retention) -> Log {
+    let options = LogOptions {
+        visibility_timeout: MINUTE,
+        retention,
+    };
+    Log::claimed(claim(folder), options).await.unwrap()
+}
+
+async fn log(folder: &Path) -> Log {
+    log_with(folder, Retention::NONE).await
+}
+
+/// Closes the log as the end of its process does.
+async fn end(log: Log) {
+    let closed = log.closed();
+    drop(log);
+    closed.await;
+}
+
+async fn append(log: &Log, ids: &[&str]) {
+    let sent = log.append(ids.iter().map(|id| message(id)).collect()).await;
+    assert!(sent.iter().all(Result::is_ok), "{sent:?}");
+}
+
+async fn receive(consumer: &Consumer, limit: i64) -> Vec<Record> {
+    consumer.receive_visible(limit).await.unwrap()
+}
+
+async fn acknowledge(consumer: &Consumer, records: &[Record]) {
+    let records: Vec<_> = records
+        .iter()
+        .map(|it| (it, Settlement::Acknowledge))
+        .collect();
+    let answers = consumer.settle(&records).await;
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+}
+
+fn ids(records: &[Record]) -> Vec<&str> {
+    records.iter().map(|record| record.id.as_str()).collect()
+}
+
+fn attempts(records: &[Record]) -> Vec<(&str, u32)> {
+    let attempts = records.iter().map(|it| (it.id.as_str(), it.attempts));
+    attempts.collect()
+}
+
+async fn rows(log: &Log, table: &str) -> i64 {
+    let count = format!("SELECT count(*) FROM {table}");
+    let count = move |c: &Connection| c.query_row(&count, [], |row| row.get(0));
+    log.journal.read(count).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_one_consumer_does_is_nothing_to_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = log(folder.path()).await;
+    let first = log.consumer("first", Start::Oldest).await.unwrap();
+    let second = log.consumer("second", Start::Oldest).await.unwrap();
+    append(&log, &["a", "b"]).await;
+    let records = receive(&first, 9).await;
+    acknowledge(&first, &records[..1]).await;
+    let dead = Settlement::DeadLetter("rejected".to_owned());
+    first.settle(&[(&records[1], dead)]).await;
+    assert_eq!(attempts(&receive(&second, 9).await), [("a", 1), ("b", 1)]);
+    assert_eq!(second.depth().await.unwrap().dead_letters, Some(0));
+    assert_eq!(rows(&log, "events").await, 2);
+}
+
+#[tokio::test]
+async fn nothing_acknowledged_is_received_again_by_the_next_owner_however_out_of_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = log(folder.path()).await;
+    let consumer = log.consumer("target", Start::Oldest).await.unwrap();
+    append(&log, &["a", "b", "c", "d", "e"]).await;
+    let records = receive(&consumer, 4).await;
+    acknowledge(&consumer, &[records[3].clone(), records[1].clone()]).await;
+    drop(consumer);
+    end(log).await;
+    let log = self::log(folder.path()).await;
+    let consumer = log.consumer("target", Start::Next).await.unwrap();
+    let records = receive(&consumer, 9).await;
+    assert_eq!(attempts(&records), [("a", 2), ("c", 2), ("e", 1)]);
+}
+
+#[tokio::test]
+async fn each_attempt_counts_although_the_process_ends_before_it_is_settled() {
+    let folder = tempfile::tempdir().unwrap();
+    for attempt in 1..4 {
+        let log = log(folder.path()).await;
+        let consumer = log.consumer("target", Start::Oldest).await.unwrap();
+        if attempt == 1 {
+            append(&log, &["poison"]).await;
+        }
+        assert_eq!(
+            attempts(&receive(&consumer, 1).await),
+            [("poison", attempt)]
+        );
+        drop(consumer);
+        end(log).await;
+    }
+}
+
+#[tokio::test]
+async fn a_new_consumer_starts_where_it_was_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = log(folder.path()).await;
+    let at = |id: &str, received_at| Message {
+        received_at,
+        ..message(id)
+    };
+    log.append(vec![at("a", 10), at("b", 20), at("c", 30)])
+        .await;
+    let starts = [
+        (Start::Oldest, vec!["a", "b", "c", "d"]),
+        (Start::Since(15), vec!["b", "c", "d"]),
+        (Start::Since(31), vec!["d"]),
+        (Start::Next, vec!["d"]),
+    ];
+    let mut consumers = Vec::new();
+    for (start, expected) in starts {
+        let consumer = log.consumer(&format!("{start:?}"), start).await.unwrap();
+        consumers.push((consumer, expected));
+    }
+    append(&log, &["d"]).await;
+    for (consumer, expected) in consumers {
+        assert_eq!(ids(&receive(&consumer, 9).await), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_removed_consumer_reports_what_it_had_not_settled_and_is_waited_for_no_longer() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = log(folder.path()).await;
+    let keeps = log.consumer("keeps", Start::Oldest).await.unwrap();
+    let removed = log.consumer("removed", Start::Oldest).await.unwrap();
+    append(&log, &["a", "b", "c", "d"]).await;
+    acknowledge(&keeps, &receive(&keeps, 9).await).await;
+    let records = receive(&removed, 2).await;
+    let dead = Settlement::DeadLetter("rejected".to_owned());
+    removed
+        .settle(&[(&records[0], dead), (&records[1], Settlement::Retry(NOW))])
+        .await;
+    let status = log.remove_consumer("removed").await.unwrap().unwrap();
+    assert_eq!((status.pending, status.dead_letters), (3, 1));
+    assert_eq!(log.sweep().await.unwrap(), 3);
+    let left: Vec<_> = log.consumers().await.unwrap();
+    let left: Vec<_> = left.iter().map(|it| it.target.as_str()).collect();
+    assert_eq!(left, ["keeps"]);
+    assert_eq!(log.remove_consumer("removed").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_renamed_consumer_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = log(folder.path()).await;
+    let old = log.consumer("old", Start::Oldest).await.unwrap();
+    log.consumer("other", Start::Oldest).await.unwrap();
+    append(&log, &["a", "b"]).await;
+    acknowledge(&old, &receive(&old, 1).await).await;
+    assert!(!log.rename_consumer("old", "other").await.unwrap());
+    assert!(log.rename_consumer("old", "new").await.unwrap());
+    let new = log.consumer("new", Start::Oldest).await.unwrap();
+    assert_eq!(ids(&receive(&new, 9).await), ["b"]);
+}
+
+#[tokio::test]
+async fn settled_events_are_deleted_but_not_the_last_one_and_no_dead_letter() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = log(folder.path()).await;
+    let first = log.consumer("first", Start::Oldest).await.unwrap();
+    let second = log.consumer("second", Start::Oldest).await.unwrap();
+    append(&log, &["dead", "retried", "a", "b", "c"]).await;
+    acknowledge(&second, &receive(&second, 9).await).await;
+    assert_eq!(
+        log.sweep().await.unwrap(),
+        0,
+        "the first has not settled anything"
+    );
+    let records = receive(&first, 9).await;
+    let dead = Settlement::DeadLetter("rejected".to_owned());
+    first
+        .settle(&[
+            (&records[0], dead),
+            (&records[1], Settlement::Retry(MINUTE)),
+        ])
+        .await;
+    acknowledge(&first, &records[2..]).await;
+    assert_eq!(log.sweep().await.unwrap(), 2, "a and b");
+    assert_eq!(rows(&log, "events").await, 3);
+    assert!(first.dead_letter_body("dead").await.unwrap().is_some());
+    // The number of the last event is not given out again.
+    append(&log, &["d"]).await;
+    assert_eq!(ids(&receive(&second, 9).await), ["d"]);
+}
+
+#[tokio::test]
+async fn settled_events_are_kept_for_the_age_and_the_bytes_of_the_retention() {
+    let large = "x".repeat(100_000);
+    let day = Duration::from_secs(24 * 3_600);
+    let plenty = 1 << 30;
+    let cases = [
+        ("neither is reached", day, plenty, 0),
+        ("old", NOW, plenty, 9),
+        ("too many", day, 500_000, 6),
+    ];
+    for (what, age, bytes, expected) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let log = log_with(folder.path(), Retention { age, bytes }).await;
+        let consumer = log.consumer("target", Start::Oldest).await.unwrap();
+        for n in 0..10 {
+            let body = large.as_str().into();
+            let message = Message {
+                body,
+                ..message(&n.to_string())
+            };
+            log.append(vec![message]).await;
+        }
+        assert_eq!(log.sweep().await.unwrap(), 0, "{what}: not settled");
+        acknowledge(&consumer, &receive(&consumer, 99).await).await;
+        assert_eq!(log.sweep().await.unwrap(), expected, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn space_of_deleted_events_is_given_back_to_the_disk_while_the_log_is_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = log(folder.path()).await;
+    let consumer = log.consumer("target", Start::Oldest).await.unwrap();
+    for _ in 0..40 {
+        let body: Arc<str> = "x".repeat(1 << 20).into();
+        let sent = log
+            .append(vec![Message {
+                body,
+                ..message("large")
+            }])
+            .await;
+        assert!(sent[0].is_ok());
+    }
+    let file = folder.path().join(FILE);
+    let size = |file: &PathBuf| std::fs::metadata(file).unwrap().len() >> 20;
+    checkpoint(&log).await;
+    let full = size(&file);
+    drain(&consumer).await;
+    log.sweep().await.unwrap();
+    checkpoint(&log).await;
+    log.verify().await.unwrap();
+    append(&log, &["next"]).await;
+    assert!(
+        full >= 40 && size(&file) <= 12,
+        "{full} MB, {} MB",
+        size(&file)
+    );
+}
+
+/// Writes the log of SQLite into the file, as SQLite does from time to time.
+async fn checkpoint(log: &Log) {
+    let path = log.folder.join(FILE);
+    let connection = Connection::open(path).unwrap();
+    let all = "PRAGMA wal_checkpoint(FULL)";
+    connection.query_row(all, [], |_| Ok(())).unwrap();
+}
+
+async fn drain(consumer: &Consumer) {
+    while consumer.depth().await.unwrap().events > 0 {
+        acknowledge(consumer, &receive(consumer, 99).await).await;
+    }
+}
+
+#[tokio::test]
+async fn positions_beyond_what_a_repair_could_read_are_put_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = log(folder.path()).await;
+    let consumer = log.consumer("target", Start::Oldest).await.unwrap();
+    append(&log, &["a", "b", "c"]).await;
+    let records = receive(&consumer, 9).await;
+    acknowledge(&consumer, &records[..1]).await;
+    consumer
+        .settle(&[(&records[2], Settlement::Retry(MINUTE))])
+        .await;
+    let damage = "DELETE FROM events WHERE id <> 'a'";
+    log.journal
+        .write(|c| c.execute_batch(damage))
+        .await
+        .unwrap();
+    drop(consumer);
+    end(log).await;
+    let log = self::log(folder.path()).await;
+    let consumer = log.consumer("target", Start::Next).await.unwrap();
+    append(&log, &["d", "e"]).await;
+    assert_eq!(attempts(&receive(&consumer, 9).await), [("d", 1), ("e", 1)]);
+}
+
+/// A queue as the versions before the log left it.
+fn old_queue(folder: &Path) {
+    let old = Connection::open(folder.join("queue.db")).unwrap();
+    let tables = "
+        PRAGMA journal_mode = wal;
+        CREATE TABLE messages (seq INTEGER PRIMARY KEY, id TEXT NOT NULL, body TEXT NOT NULL, received_at INTEGER NOT NULL,
+            visible_at INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0);
+        CREATE INDEX messages_in_sight ON messages (visible_at, seq);
+        CREATE TABLE dead_letters (seq INTEGER PRIMARY KEY, id TEXT NOT NULL, body TEXT NOT NULL,
+            received_at INTEGER NOT NULL, dead_at INTEGER NOT NULL, attempts INTEGER NOT NULL, reason TEXT NOT NULL);
+        CREATE INDEX dead_letters_by_id ON dead_letters (id);
+        CREATE TABLE owner (one INTEGER PRIMARY KEY CHECK (one = 1), ahead INTEGER NOT NULL, probes INTEGER NOT NULL);
+        INSERT INTO owner VALUES (1, 0, 0);
+        INSERT INTO messages (id, body, received_at, visible_at, attempts)
+            VALUES ('a', 'body of a', 1, 9000000000000, 4), ('b', 'body of b', 2, 0, 0);
+        INSERT INTO dead_letters (id, body, received_at, dead_at, attempts, reason) VALUES ('c', 'body of c', 3, 4, 7, 'invalid');
+        PRAGMA user_version = 1;";
+    old.execute_batch(tables).unwrap();
+}
+
+async fn assert_imported(log: &Log) {
+    let consumer = log.consumer("target", Start::Next).await.unwrap();
+    let records = receive(&consumer, 9).await;
+    assert_eq!(attempts(&records), [("a", 5), ("b", 1)]);
+    assert_eq!(&*records[0].body, "body of a");
+    let letters = consumer.dead_letters("", 9).await.unwrap();
+    let found: Vec<_> = letters
+        .iter()
+        .map(|it| (it.id.as_str(), it.attempts, it.dead_at))
+        .collect();
+    assert_eq!(found, [("c", 7, 4)]);
+    let body = consumer.dead_letter_body("c").await.unwrap();
+    assert_eq!(body.as_deref(), Some("body of c"));
+}
+
+#[tokio::test]
+async fn the_queue_of_an_older_version_is_imported_and_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    old_queue(folder.path());
+    let beside = Log::open(folder.path()).await.unwrap_err();
+    assert!(beside.0.contains("older version"), "{beside}");
+    let log = log(folder.path()).await;
+    assert_imported(&log).await;
+    assert!(!folder.path().join("queue.db").exists());
+    assert!(!folder.path().join("queue.db-wal").exists());
+}
+
+#[tokio::test]
+async fn an_import_that_was_interrupted_before_the_old_file_was_removed_is_not_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    old_queue(folder.path());
+    let log = log(folder.path()).await;
+    // As it was between the two: the note is there, and the file.
+    let note = "UPDATE owner SET imported = '2 62 1 63'";
+    log.journal.write(|c| c.execute_batch(note)).await.unwrap();
+    end(log).await;
+    old_queue(folder.path());
+    let log = self::log(folder.path()).await;
+    assert!(!folder.path().join("queue.db").exists());
+    assert_imported(&log).await;
+    assert_eq!(rows(&log, "events").await, 3);
+}
+
+#[tokio::test]
+async fn a_queue_that_an_older_version_wrote_meanwhile_is_imported_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = log(folder.path()).await;
+    let consumer = log.consumer("target", Start::Oldest).await.unwrap();
+    append(&log, &["x", "y"]).await;
+    acknowledge(&consumer, &receive(&consumer, 1).await).await;
+    drop(consumer);
+    end(log).await;
+    old_queue(folder.path());
+    let log = self::log(folder.path()).await;
+    let consumer = log.consumer("target", Start::Next).await.unwrap();
+    let mut records = receive(&consumer, 9).await;
+    records.sort_by(|a, b| a.id.cmp(&b.id));
+    assert_eq!(attempts(&records), [("a", 5), ("b", 1), ("y", 1)]);
+    assert_eq!(consumer.dead_letters("", 9).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_damaged_queue_of_an_older_version_is_repaired_and_imported() {
+    let folder = tempfile::tempdir().unwrap();
+    old_queue(folder.path());
+    use std::os::unix::fs::FileExt;
+    let file = std::fs::File::options()
+        .write(true)
+        .open(folder.path().join("queue.db"));
+    file.unwrap().write_all_at(&[0; 4_096], 0).unwrap();
+    assert_imported(&log(folder.path()).await).await;
+}
