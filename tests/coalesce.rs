@@ -150,7 +150,7 @@ async fn an_event_that_the_target_rejects_harms_no_other_of_its_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_held_event_that_is_received_again_has_one_outcome() {
     let folder = tempfile::tempdir().unwrap();
-    let rules = write(folder.path(), "transforms.yaml", "coalesce: {window: 5s}");
+    let rules = write(folder.path(), "transforms.yaml", "coalesce: {window: 3s}");
     let target = FaultyTarget::start(Fault::None).await;
     let settings = [
         ("RULES_FILE", rules.to_str().unwrap()),
@@ -162,7 +162,7 @@ async fn a_held_event_that_is_received_again_has_one_outcome() {
     let serve = Serve::start(&data, &settings);
     serve.post(&event(1, "START")).await;
     // The target is slow just when the window is over.
-    tokio::time::sleep(std::time::Duration::from_millis(4_300)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(2_300)).await;
     target.delay(std::time::Duration::from_millis(6_500));
     serve.post(&event(2, "COMPLETE")).await;
     tokio::time::sleep(std::time::Duration::from_secs(7)).await;

@@ -412,7 +412,7 @@ fn check_window(rules: RuleSet, max: Option<Duration>) -> Result<RuleSet, Vec<Pr
         let (window, (line, column)) = (coalesce.window, coalesce.window_at);
         let message = format!(
             "coalesce: expected a window of at most {max:?}, found {window:?}: half of queue.visibility_timeout, \
-             so that no event is received twice while it is held"
+             and at least 6 s less than it, so that no event is received twice while it is held"
         );
         return Err(vec![Problem {
             line,

@@ -27,6 +27,9 @@ const BYTES: usize = 64_000_000;
 /// With less time left than this no delivery is begun, and the other events of its batch would have no more.
 const ENOUGH: Duration = Duration::from_secs(2);
 
+/// How long after its window a run is released, at most, by a worker that receives batches in turn.
+const TICK: Duration = Duration::from_secs(1);
+
 /// Events that wait for others of their run, between batches.
 #[derive(Debug)]
 pub struct CoalesceBuffer {
@@ -95,9 +98,11 @@ impl CoalesceBuffer {
         }
     }
 
-    /// The longest window that leaves time to deliver what was buffered.
+    /// Returns the longest window that leaves time to deliver what was buffered: half of the time that a record is
+    /// invisible, and less of a short one.
     pub fn max_window(timeout: Duration, age: Duration) -> Duration {
-        timeout.saturating_sub(age) / 2
+        let invisible = timeout.saturating_sub(age);
+        (invisible / 2).min(invisible.saturating_sub(MARGIN + ENOUGH + TICK))
     }
 
     /// Forgets everything: the queue gives it out again.
@@ -258,6 +263,10 @@ mod tests {
     const TIMEOUT: Duration = Duration::from_secs(30);
 
     fn rules() -> RuleSet {
+        rules_with_window(Duration::from_secs(10))
+    }
+
+    fn rules_with_window(window: Duration) -> RuleSet {
         let transforms = Transforms::new();
         let sources = Sources {
             file: &|_| Err("none".to_owned()),
@@ -265,7 +274,8 @@ mod tests {
             hash_key: None,
             targets: &["store"],
         };
-        RuleSet::read("coalesce: {window: 10s}", &sources).unwrap()
+        let text = format!("coalesce: {{window: {}ms}}", window.as_millis());
+        RuleSet::read(&text, &sources).unwrap()
     }
 
     fn event(id: &str, attempts: u32, run: u8, event_type: &str) -> Pending {
@@ -330,6 +340,24 @@ mod tests {
         // 30 s, less 3 s of margin and 2 s for a delivery.
         assert!(offer(&mut buffer, Vec::new(), at(25.1)).is_empty());
         assert!(buffer.drain().is_empty());
+    }
+
+    #[test]
+    fn a_run_that_does_not_end_is_released_after_the_longest_window_whatever_the_visibility_timeout()
+     {
+        for seconds in [10, 12, 30, 60] {
+            let (timeout, age) = (Duration::from_secs(seconds), Duration::from_millis(50));
+            let window = CoalesceBuffer::max_window(timeout, age);
+            let mut buffer = CoalesceBuffer::new(timeout, age);
+            let rules = rules_with_window(window);
+            let now = buffer.started;
+            let start = vec![event("1", 1, 1, "START")];
+            assert!(buffer.offer(start, &rules, "store", now).events.is_empty());
+            let late = now + window + TICK;
+            let released = buffer.offer(Vec::new(), &rules, "store", late);
+            assert_eq!(released.events.len(), 1, "{seconds} s");
+            released.events.into_iter().for_each(Pending::supersede);
+        }
     }
 
     #[test]
