@@ -29,7 +29,7 @@ const LOAD: (u64, Duration) = (16, Duration::from_millis(40));
 
 /// Where events go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum To {
+enum Destination {
     Store,
     File,
 }
@@ -49,7 +49,7 @@ struct Lost {
 }
 
 /// What a data folder went through on that disk.
-struct Life {
+struct Survey {
     ledger: Ledger,
     sent: u64,
     lost: Lost,
@@ -61,7 +61,7 @@ async fn accepted_events_are_in_the_store_after_power_cuts() {
         return;
     }
     let cuts = size::of(6, 300);
-    cut_again_and_again("power cuts, into the store", cuts, To::Store).await;
+    cut_again_and_again("power cuts, into the store", cuts, Destination::Store).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,7 +70,7 @@ async fn accepted_events_are_in_the_file_after_power_cuts() {
         return;
     }
     let cuts = size::of(6, 200);
-    cut_again_and_again("power cuts, into a file", cuts, To::File).await;
+    cut_again_and_again("power cuts, into a file", cuts, Destination::File).await;
 }
 
 /// Each cut on a disk of its own, from the first start on: what is made once is lost once.
@@ -84,7 +84,7 @@ async fn events_accepted_in_the_first_moments_of_a_data_folder_outlast_a_power_c
     let (mut accepted, mut lost) = (0, Lost::default());
     for life in 0..lives {
         let seed = seed.wrapping_add(life);
-        let outcome = live(1, seed, Syncs::Kept, To::Store).await;
+        let outcome = live(1, seed, Syncs::Kept, Destination::Store).await;
         outcome.ledger.check(&format!("PROXY_TEST_SEED={seed}"));
         accepted += outcome.ledger.accepted.len();
         lost.unsynced += outcome.lost.unsynced;
@@ -107,7 +107,7 @@ async fn a_disk_that_lies_about_syncs_is_found_out() {
     }
     let mut lost = 0;
     for seed in 0..10 {
-        let outcome = live(1, seed, Syncs::Ignored, To::Store).await;
+        let outcome = live(1, seed, Syncs::Ignored, Destination::Store).await;
         let ledger = outcome.ledger;
         let gone = |n: &&u64| !ledger.delivered.contains_key(n);
         lost += ledger.accepted.iter().filter(gone).count();
@@ -118,7 +118,7 @@ async fn a_disk_that_lies_about_syncs_is_found_out() {
     assert!(lost > 0, "the cases of power cuts prove nothing");
 }
 
-async fn cut_again_and_again(case: &str, cuts: u64, to: To) {
+async fn cut_again_and_again(case: &str, cuts: u64, to: Destination) {
     let seed = seed();
     println!("{case}: PROXY_TEST_SEED={seed}");
     let outcome = live(cuts, seed, Syncs::Kept, to).await;
@@ -144,7 +144,7 @@ fn seed() -> u64 {
 }
 
 /// A data folder through so many cuts, and then to an empty queue. On a disk that lies it may end early.
-async fn live(cuts: u64, seed: u64, syncs: Syncs, to: To) -> Life {
+async fn live(cuts: u64, seed: u64, syncs: Syncs, to: Destination) -> Survey {
     let mut random = fastrand::Rng::with_seed(seed);
     let folder = tempfile::tempdir().unwrap();
     let rules = write(folder.path(), "transforms.yaml", COALESCE);
@@ -155,7 +155,7 @@ async fn live(cuts: u64, seed: u64, syncs: Syncs, to: To) -> Life {
     std::fs::create_dir(&at).unwrap();
     let file = at.join("events.jsonl");
     let mut settings = vec![("RULES_FILE", rules.to_str().unwrap())];
-    if to == To::File {
+    if to == Destination::File {
         settings.extend([
             ("TARGET", "file"),
             ("FILE_PATH", file.to_str().unwrap()),
@@ -198,14 +198,14 @@ async fn live(cuts: u64, seed: u64, syncs: Syncs, to: To) -> Life {
         .unexpected
         .retain(|answer| !answer.starts_with("503"));
     let sent = next.load(Ordering::Relaxed);
-    Life { ledger, sent, lost }
+    Survey { ledger, sent, lost }
 }
 
 async fn finish(
     data: &Path,
     file: &Path,
     settings: &[(&str, &str)],
-    to: To,
+    to: Destination,
     ledger: &Mutex<Ledger>,
 ) {
     let serve = Serve::start(data, settings);
@@ -214,11 +214,11 @@ async fn finish(
     are_whole(data, &["queue.db"]);
     let mut ledger = ledger.lock().unwrap();
     match to {
-        To::Store => {
+        Destination::Store => {
             are_whole(data, &["store.db"]);
             read_store(data, &mut ledger);
         }
-        To::File => read_file(file, &mut ledger),
+        Destination::File => read_file(file, &mut ledger),
     }
 }
 

@@ -76,9 +76,9 @@ enum Entry {
     Moved(OsString, OsString, u64),
 }
 
-/// Why something was not done.
+/// Why an operation failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub(crate) enum DiskError {
     NoPower,
     Missing,
     Exists,
@@ -113,37 +113,42 @@ impl Disk {
         (after, lost)
     }
 
-    pub(crate) fn node(&self, node: u64) -> Result<&Node, Refused> {
+    pub(crate) fn node(&self, node: u64) -> Result<&Node, DiskError> {
         if !self.has_power {
-            return Err(Refused::NoPower);
+            return Err(DiskError::NoPower);
         }
-        self.nodes.get(&node).ok_or(Refused::Missing)
+        self.nodes.get(&node).ok_or(DiskError::Missing)
     }
 
-    pub(crate) fn file(&self, node: u64) -> Result<&File, Refused> {
+    pub(crate) fn file(&self, node: u64) -> Result<&File, DiskError> {
         match self.node(node)? {
             Node::File(file) => Ok(file),
-            Node::Folder(_) => Err(Refused::IsFolder),
+            Node::Folder(_) => Err(DiskError::IsFolder),
         }
     }
 
-    pub(crate) fn folder(&self, node: u64) -> Result<&Folder, Refused> {
+    pub(crate) fn folder(&self, node: u64) -> Result<&Folder, DiskError> {
         match self.node(node)? {
             Node::Folder(folder) => Ok(folder),
-            Node::File(_) => Err(Refused::NoFolder),
+            Node::File(_) => Err(DiskError::NoFolder),
         }
     }
 
-    pub(crate) fn named(&self, parent: u64, name: &OsStr) -> Result<u64, Refused> {
+    pub(crate) fn named(&self, parent: u64, name: &OsStr) -> Result<u64, DiskError> {
         let node = self.folder(parent)?.live.get(name);
-        node.copied().ok_or(Refused::Missing)
+        node.copied().ok_or(DiskError::Missing)
     }
 
     /// A new file or folder.
-    pub(crate) fn create(&mut self, parent: u64, name: &OsStr, node: Node) -> Result<u64, Refused> {
+    pub(crate) fn create(
+        &mut self,
+        parent: u64,
+        name: &OsStr,
+        node: Node,
+    ) -> Result<u64, DiskError> {
         match self.named(parent, name) {
-            Ok(_) => return Err(Refused::Exists),
-            Err(Refused::Missing) => {}
+            Ok(_) => return Err(DiskError::Exists),
+            Err(DiskError::Missing) => {}
             Err(refused) => return Err(refused),
         }
         let number = self.next;
@@ -153,11 +158,11 @@ impl Disk {
         Ok(number)
     }
 
-    pub(crate) fn remove(&mut self, parent: u64, name: &OsStr) -> Result<(), Refused> {
+    pub(crate) fn remove(&mut self, parent: u64, name: &OsStr) -> Result<(), DiskError> {
         if let Node::Folder(folder) = self.node(self.named(parent, name)?)?
             && !folder.live.is_empty()
         {
-            return Err(Refused::NotEmpty);
+            return Err(DiskError::NotEmpty);
         }
         // The node stays: it may still be open, and a cut may bring its entry back.
         self.enter(parent, Entry::Gone(name.to_owned()))
@@ -167,7 +172,7 @@ impl Disk {
         &mut self,
         (from, name): (u64, &OsStr),
         (to, new): (u64, &OsStr),
-    ) -> Result<(), Refused> {
+    ) -> Result<(), DiskError> {
         let node = self.named(from, name)?;
         if from == to {
             let moved = Entry::Moved(name.to_owned(), new.to_owned(), node);
@@ -177,17 +182,17 @@ impl Disk {
         self.enter(from, Entry::Gone(name.to_owned()))
     }
 
-    pub(crate) fn write(&mut self, node: u64, at: usize, bytes: &[u8]) -> Result<(), Refused> {
+    pub(crate) fn write(&mut self, node: u64, at: usize, bytes: &[u8]) -> Result<(), DiskError> {
         let bytes = bytes.to_vec();
         self.change(node, Change::Write { at, bytes })
     }
 
-    pub(crate) fn set_length(&mut self, node: u64, length: usize) -> Result<(), Refused> {
+    pub(crate) fn set_length(&mut self, node: u64, length: usize) -> Result<(), DiskError> {
         self.change(node, Change::Length(length))
     }
 
     /// What fsync and fdatasync do, of a file or a folder.
-    pub(crate) fn sync(&mut self, node: u64) -> Result<(), Refused> {
+    pub(crate) fn sync(&mut self, node: u64) -> Result<(), DiskError> {
         let ignored = self.syncs == Syncs::Ignored;
         match self.node_mut(node)? {
             _ if ignored => {}
@@ -205,32 +210,32 @@ impl Disk {
         Ok(())
     }
 
-    fn node_mut(&mut self, node: u64) -> Result<&mut Node, Refused> {
+    fn node_mut(&mut self, node: u64) -> Result<&mut Node, DiskError> {
         if !self.has_power {
-            return Err(Refused::NoPower);
+            return Err(DiskError::NoPower);
         }
-        self.nodes.get_mut(&node).ok_or(Refused::Missing)
+        self.nodes.get_mut(&node).ok_or(DiskError::Missing)
     }
 
-    fn change(&mut self, node: u64, change: Change) -> Result<(), Refused> {
+    fn change(&mut self, node: u64, change: Change) -> Result<(), DiskError> {
         match self.node_mut(node)? {
             Node::File(file) => {
                 change.apply(&mut file.live, 0);
                 file.since.push(change);
                 Ok(())
             }
-            Node::Folder(_) => Err(Refused::IsFolder),
+            Node::Folder(_) => Err(DiskError::IsFolder),
         }
     }
 
-    fn enter(&mut self, parent: u64, entry: Entry) -> Result<(), Refused> {
+    fn enter(&mut self, parent: u64, entry: Entry) -> Result<(), DiskError> {
         match self.node_mut(parent)? {
             Node::Folder(folder) => {
                 entry.apply(&mut folder.live);
                 folder.since.push(entry);
                 Ok(())
             }
-            Node::File(_) => Err(Refused::NoFolder),
+            Node::File(_) => Err(DiskError::NoFolder),
         }
     }
 
@@ -249,8 +254,8 @@ impl Disk {
     }
 }
 
-/// How much of the unsynced a cut keeps, for one file or folder.
-enum Kept {
+/// The unsynced changes of one file or folder that survive a cut.
+enum Survivors {
     Nothing,
     All,
     /// So many, and of the next one a part.
@@ -259,13 +264,13 @@ enum Kept {
     Any(f64),
 }
 
-impl Kept {
-    fn of(count: usize, random: &mut fastrand::Rng) -> Kept {
+impl Survivors {
+    fn of(count: usize, random: &mut fastrand::Rng) -> Survivors {
         match random.u8(0..10) {
-            0 | 1 => Kept::Nothing,
-            2 => Kept::All,
-            3..6 => Kept::First(random.usize(0..=count)),
-            _ => Kept::Any(random.f64()),
+            0 | 1 => Survivors::Nothing,
+            2 => Survivors::All,
+            3..6 => Survivors::First(random.usize(0..=count)),
+            _ => Survivors::Any(random.f64()),
         }
     }
 }
@@ -273,18 +278,18 @@ impl Kept {
 impl File {
     fn cut(&mut self, random: &mut fastrand::Rng, lost: &mut Lost) {
         let changes = std::mem::take(&mut self.since);
-        let kept = Kept::of(changes.len(), random);
+        let kept = Survivors::of(changes.len(), random);
         // What is in a sector that was never written is the file system's choice: nothing, or what lay there before.
         let stale = if random.u8(0..4) == 0 { 0xA5 } else { 0 };
         lost.unsynced += changes.len();
         for (index, change) in changes.into_iter().enumerate() {
             let chance = match kept {
-                Kept::Nothing => 0.0,
-                Kept::All => 1.0,
-                Kept::First(count) if index < count => 1.0,
-                Kept::First(count) if index == count => 0.5,
-                Kept::First(_) => 0.0,
-                Kept::Any(chance) => chance,
+                Survivors::Nothing => 0.0,
+                Survivors::All => 1.0,
+                Survivors::First(count) if index < count => 1.0,
+                Survivors::First(count) if index == count => 0.5,
+                Survivors::First(_) => 0.0,
+                Survivors::Any(chance) => chance,
             };
             let sectors = change.sectors();
             let count = sectors.len();
@@ -304,14 +309,14 @@ impl File {
 impl Folder {
     fn cut(&mut self, random: &mut fastrand::Rng, lost: &mut Lost) {
         let entries = std::mem::take(&mut self.since);
-        let kept = Kept::of(entries.len(), random);
+        let kept = Survivors::of(entries.len(), random);
         lost.unsynced += entries.len();
         for (index, entry) in entries.into_iter().enumerate() {
             let is_kept = match kept {
-                Kept::Nothing => false,
-                Kept::All => true,
-                Kept::First(count) => index < count,
-                Kept::Any(chance) => random.f64() < chance,
+                Survivors::Nothing => false,
+                Survivors::All => true,
+                Survivors::First(count) => index < count,
+                Survivors::Any(chance) => random.f64() < chance,
             };
             if is_kept {
                 entry.apply(&mut self.synced);

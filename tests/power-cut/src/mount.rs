@@ -16,7 +16,7 @@ use fuser::{
     WriteFlags,
 };
 
-use crate::disk::{Disk, File, Folder, Lost, Node, Refused};
+use crate::disk::{Disk, DiskError, File, Folder, Lost, Node};
 
 /// How long the kernel may remember names and lengths: nobody but it changes them.
 const REMEMBERED: Duration = Duration::from_secs(3_600);
@@ -68,20 +68,20 @@ impl Served {
     }
 }
 
-impl From<Refused> for Errno {
-    fn from(refused: Refused) -> Errno {
+impl From<DiskError> for Errno {
+    fn from(refused: DiskError) -> Errno {
         match refused {
-            Refused::NoPower => Errno::EIO,
-            Refused::Missing => Errno::ENOENT,
-            Refused::Exists => Errno::EEXIST,
-            Refused::IsFolder => Errno::EISDIR,
-            Refused::NoFolder => Errno::ENOTDIR,
-            Refused::NotEmpty => Errno::ENOTEMPTY,
+            DiskError::NoPower => Errno::EIO,
+            DiskError::Missing => Errno::ENOENT,
+            DiskError::Exists => Errno::EEXIST,
+            DiskError::IsFolder => Errno::EISDIR,
+            DiskError::NoFolder => Errno::ENOTDIR,
+            DiskError::NotEmpty => Errno::ENOTEMPTY,
         }
     }
 }
 
-fn attributes(disk: &Disk, node: u64, request: &Request) -> Result<FileAttr, Refused> {
+fn attributes(disk: &Disk, node: u64, request: &Request) -> Result<FileAttr, DiskError> {
     let (kind, perm, size) = match disk.node(node)? {
         Node::File(file) => (FileType::RegularFile, 0o644, file.live.len() as u64),
         Node::Folder(_) => (FileType::Directory, 0o755, 0),
@@ -106,14 +106,14 @@ fn attributes(disk: &Disk, node: u64, request: &Request) -> Result<FileAttr, Ref
     })
 }
 
-fn told(result: Result<(), Refused>, reply: ReplyEmpty) {
+fn told(result: Result<(), DiskError>, reply: ReplyEmpty) {
     match result {
         Ok(()) => reply.ok(),
         Err(refused) => reply.error(refused.into()),
     }
 }
 
-fn entry(result: Result<FileAttr, Refused>, reply: ReplyEntry) {
+fn entry(result: Result<FileAttr, DiskError>, reply: ReplyEntry) {
     match result {
         Ok(attributes) => reply.entry(&REMEMBERED, &attributes, Generation(0)),
         Err(refused) => reply.error(refused.into()),

@@ -3,9 +3,12 @@
 //!
 //! It knows what it accepted, and whether a post began while the one before of the same event was still under way. An
 //! event may choose its own response: `"answer":422` in it is answered with that status, whatever the fault is.
-//! `target/connection.rs` reads requests and writes responses.
+//! `target/fault.rs` has the faults, and `target/connection.rs` reads requests and writes responses.
 
 mod connection;
+mod fault;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -17,56 +20,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use connection::Request;
+pub use fault::{Fault, FaultKind};
 
 use crate::ledger::Ledger;
 use crate::wait::until;
-
-/// What is wrong with the target.
-#[derive(Debug, Clone)]
-pub enum Fault {
-    /// It accepts every post.
-    None,
-    /// So many posts of a hundred, drawn by lot, have that fault.
-    Percent(u32, FaultKind),
-    /// It accepts so many posts a second, in bursts of a tenth of that; the others have that fault.
-    Rate(u32, FaultKind),
-    /// Each post has that fault.
-    Always(FaultKind),
-}
-
-/// What becomes of a post.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FaultKind {
-    /// A status, and the seconds of `Retry-After`. Below 300 the event is accepted.
-    Status(u16, Option<u32>),
-    /// No response until the fault is another one.
-    Hold,
-    /// Never a response.
-    Hang,
-    /// The connection is reset.
-    Reset,
-    /// Headers that end in the middle.
-    HalfHeaders,
-    /// A body that is shorter than its length says.
-    HalfBody,
-    /// Not HTTP.
-    Garbage,
-    /// The event is accepted, and the response comes byte by byte.
-    Trickle,
-    /// The first text, and then the second again and again, slowly, without end.
-    Drip(&'static str, &'static str),
-    /// These bytes, and the end of the connection.
-    Bytes(Vec<u8>),
-    /// These bytes, and then the request's own body again and again, as fast as they are read.
-    Endless(Vec<u8>),
-}
-
-impl Fault {
-    /// Returns the fault of a target that answers everything with that status.
-    pub fn status(status: u16) -> Fault {
-        Fault::Always(FaultKind::Status(status, None))
-    }
-}
 
 /// What a target keeps of the events that it accepts.
 #[derive(Debug)]
@@ -335,76 +292,4 @@ impl Inside {
 
 async fn free_port() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").await.unwrap()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    async fn post(target: &FaultyTarget, body: &str) -> Option<u16> {
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(10));
-        let post = http.build().unwrap();
-        let post = post.post(format!("{}/api/v1/lineage", target.url));
-        let response = post.body(body.to_owned()).send().await.ok()?;
-        let status = response.status().as_u16();
-        response.text().await.ok().map(|_| status)
-    }
-
-    #[tokio::test]
-    async fn an_event_is_accepted_only_with_a_whole_response_of_success() {
-        let whole = [FaultKind::Status(201, None), FaultKind::Trickle];
-        let faults = [
-            FaultKind::Status(503, Some(2)),
-            FaultKind::Reset,
-            FaultKind::HalfHeaders,
-            FaultKind::HalfBody,
-            FaultKind::Garbage,
-        ];
-        for (kinds, accepted) in [(&whole[..], 1), (&faults[..], 0)] {
-            for kind in kinds {
-                let target = FaultyTarget::start(Fault::Always(kind.clone())).await;
-                let status = post(&target, "{}").await;
-                assert_eq!(target.accepted().len(), accepted, "{kind:?}: {status:?}");
-                assert_eq!(status.is_some_and(|status| status < 300), accepted == 1);
-                assert_eq!(target.figures().posts, 1, "{kind:?}");
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn a_post_on_hold_is_answered_when_the_fault_changes() {
-        let target = FaultyTarget::start(Fault::Always(FaultKind::Hold)).await;
-        let release = async {
-            until(async || (target.figures().posts == 1).then_some(())).await;
-            assert!(target.answered().is_empty());
-            target.set(Fault::None);
-        };
-        let (status, ()) = tokio::join!(post(&target, "{}"), release);
-        assert_eq!(status, Some(200));
-    }
-
-    #[tokio::test]
-    async fn a_post_whose_client_has_gone_is_never_accepted() {
-        let target = FaultyTarget::start(Fault::Always(FaultKind::Hold)).await;
-        let gone = tokio::time::timeout(Duration::from_millis(100), post(&target, "{}"));
-        assert!(gone.await.is_err());
-        until(async || target.state.lock().under_way.is_empty().then_some(())).await;
-        target.set(Fault::None);
-        assert_eq!(post(&target, r#"{"n":2}"#).await, Some(200));
-        assert_eq!(target.accepted(), [r#"{"n":2}"#]);
-    }
-
-    #[tokio::test]
-    async fn two_posts_of_an_event_at_a_time_are_an_overlap() {
-        let target = FaultyTarget::start(Fault::None).await;
-        target.delay(Duration::from_millis(100));
-        tokio::join!(post(&target, "{}"), post(&target, "{}"));
-        assert_eq!(target.figures().overlaps, 1);
-    }
-
-    #[tokio::test]
-    async fn an_event_chooses_its_response() {
-        let target = FaultyTarget::start(Fault::status(503)).await;
-        assert_eq!(post(&target, r#"{"answer":422}"#).await, Some(422));
-    }
 }

@@ -190,9 +190,9 @@ fn only_what_the_queue_accepted_is_done_and_published() {
 
 /// Panics on some jobs, fails or drops others.
 #[derive(Debug)]
-struct Rough;
+struct FaultyTransform;
 
-impl Transform for Rough {
+impl Transform for FaultyTransform {
     fn apply(&self, event: &Event) -> Result<TransformOutput, TransformError> {
         let job = event.job().map(|job| job.name.as_str());
         match job {
@@ -205,14 +205,14 @@ impl Transform for Rough {
 }
 
 fn rules() -> RuleSet {
-    let transforms = Transforms::new().with("rough", |_| Ok(Arc::new(Rough)));
+    let transforms = Transforms::new().with("faulty", |_| Ok(Arc::new(FaultyTransform)));
     let sources = Sources {
         file: &|_| Err("none".to_owned()),
         transforms: &transforms,
         hash_key: None,
         targets: &["catalog"],
     };
-    let text = "coalesce: {window: 10s}\nrules:\n  - name: rough\n    transform: {name: rough}\n    on_failure: dead_letter\n";
+    let text = "coalesce: {window: 10s}\nrules:\n  - name: faulty\n    transform: {name: faulty}\n    on_failure: dead_letter\n";
     RuleSet::read(text, &sources).unwrap_or_else(|problems| panic!("{problems:?}"))
 }
 

@@ -92,6 +92,6 @@ fn a_disk_that_lies_loses_what_was_synced_and_one_without_power_does_nothing() {
     disk.sync(ROOT).unwrap();
     assert!(after(&disk, "a").contains(&None));
     disk.cut(&mut fastrand::Rng::with_seed(0));
-    assert_eq!(disk.write(node, 0, b"more"), Err(Refused::NoPower));
-    assert_eq!(disk.sync(node), Err(Refused::NoPower));
+    assert_eq!(disk.write(node, 0, b"more"), Err(DiskError::NoPower));
+    assert_eq!(disk.sync(node), Err(DiskError::NoPower));
 }

@@ -58,11 +58,11 @@ pub(super) struct Worker {
 pub(super) struct Item {
     pub(super) message: usize,
     pub(super) receives: u32,
-    pub(super) to: Option<To>,
+    pub(super) to: Option<Decision>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum To {
+pub(super) enum Decision {
     Done,
     Retry,
     Dead,
@@ -117,17 +117,17 @@ impl State {
     pub(super) fn settle(&mut self, item: &Item) {
         let message = &mut self.messages[item.message];
         match item.to {
-            Some(To::Done) => {
+            Some(Decision::Done) => {
                 message.told_delivered = true;
                 message.place = Place::Done;
             }
-            Some(To::Dead) => {
+            Some(Decision::Dead) => {
                 message.told_dead = true;
                 message.place = Place::Buried;
                 self.dead_letters.push(message.event);
             }
-            Some(To::Sent) => message.place = Place::Buried,
-            Some(To::Retry | To::Deleted) | None => {}
+            Some(Decision::Sent) => message.place = Place::Buried,
+            Some(Decision::Retry | Decision::Deleted) | None => {}
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use targets::{Delivery, Failure, Reason, Scope};
 
 use super::super::outbound;
-use super::state::{Action, Client, Item, Message, Place, Post, State, Step, To, Worker};
+use super::state::{Action, Client, Decision, Item, Message, Place, Post, State, Step, Worker};
 use super::{EVENTS, Event, Kind, MAX_ATTEMPTS, Mistake, Protocol};
 use crate::pipeline::delivery::RunDelivery;
 use crate::pipeline::retry::{Attempt, RetryPolicy};
@@ -164,20 +164,20 @@ impl Protocol {
                 let item = &mut state.workers[w].hand[i];
                 let event = state.messages[item.message].event;
                 match item.to {
-                    Some(To::Dead) if self.mistake == Mistake::BuriesLast => {
-                        item.to = Some(To::Deleted);
+                    Some(Decision::Dead) if self.mistake == Mistake::BuriesLast => {
+                        item.to = Some(Decision::Deleted);
                         state.messages[item.message].place = Place::Buried;
                     }
-                    Some(To::Dead) => {
-                        item.to = Some(To::Sent);
+                    Some(Decision::Dead) => {
+                        item.to = Some(Decision::Sent);
                         state.dead_letters.push(event);
                         state.messages[item.message].told_dead = true;
                     }
-                    Some(To::Deleted) => {
+                    Some(Decision::Deleted) => {
                         state.workers[w].hand.remove(i);
                         state.dead_letters.push(event);
                     }
-                    Some(To::Done | To::Retry | To::Sent) | None => {
+                    Some(Decision::Done | Decision::Retry | Decision::Sent) | None => {
                         let item = state.workers[w].hand.remove(i);
                         state.settle(&item);
                     }
@@ -187,7 +187,7 @@ impl Protocol {
                 state.faults -= 1;
                 for item in std::mem::take(&mut state.workers[w].hand) {
                     state.again = true;
-                    let told = item.to == Some(To::Done);
+                    let told = item.to == Some(Decision::Done);
                     state.messages[item.message].told_delivered |= told;
                 }
             }
@@ -239,7 +239,7 @@ impl Protocol {
             state.faults -= 1;
         }
         if *known && post == Post::Answered {
-            state.workers[w].hand[i].to = Some(To::Done);
+            state.workers[w].hand[i].to = Some(Decision::Done);
             return;
         }
         let failed = |reason, scope| Failure {
@@ -261,22 +261,22 @@ impl Protocol {
         let taken = event == Event::Good && matches!(post, Post::Answered | Post::AnswerIsLost);
         state.taken[event as usize] += u8::from(taken);
         let to = settled(receives, post, event, &attempt);
-        *known |= to == To::Done || self.mistake == Mistake::RemembersEarly;
+        *known |= to == Decision::Done || self.mistake == Mistake::RemembersEarly;
         state.workers[w].hand[i].to = Some(to);
     }
 }
 
 /// How the pipeline settles an event that was received so often. It is asked once for each case: the model takes millions
 /// of steps.
-fn settled(attempts: u32, post: Post, event: Event, attempt: &Attempt) -> To {
-    static KNOWN: Mutex<BTreeMap<(u32, Post, Event), To>> = Mutex::new(BTreeMap::new());
+fn settled(attempts: u32, post: Post, event: Event, attempt: &Attempt) -> Decision {
+    static KNOWN: Mutex<BTreeMap<(u32, Post, Event), Decision>> = Mutex::new(BTreeMap::new());
     let mut known = KNOWN.lock().unwrap();
     *known
         .entry((attempts, post, event))
         .or_insert_with(|| match settlement(attempts, attempt) {
-            Settlement::Acknowledge => To::Done,
-            Settlement::Retry(_) => To::Retry,
-            Settlement::DeadLetter(_) => To::Dead,
+            Settlement::Acknowledge => Decision::Done,
+            Settlement::Retry(_) => Decision::Retry,
+            Settlement::DeadLetter(_) => Decision::Dead,
         })
 }
 

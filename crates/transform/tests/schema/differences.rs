@@ -1,166 +1,166 @@
-//! Rules files about which schema and reader differ, each with the reason why a JSON Schema cannot say it.
+//! Rules files about which schema and reader differ, each with what a JSON Schema cannot express.
 
-/// A file that the schema judges otherwise than the reader.
-pub(crate) struct Unsaid {
+/// A file that is valid for the schema and not for the reader, or the other way round.
+pub(crate) struct Difference {
     pub(crate) text: &'static str,
-    /// What the reader says.
+    /// Whether the reader accepts it.
     pub(crate) reader: bool,
-    /// What the schema cannot say.
+    /// What a JSON Schema cannot express.
     pub(crate) why: &'static str,
 }
 
-pub(crate) const UNSAID: &[Unsaid] = &[
-    Unsaid {
+pub(crate) const DIFFERENCES: &[Difference] = &[
+    Difference {
         text: "rules: [{name: r, module: {file: module.wasm, with: {a: 1}}}]",
         reader: false,
         why: "which settings a module takes",
     },
-    Unsaid {
+    Difference {
         text: "rules: [{name: r, drop: true}, {name: r, drop: true}]",
         reader: false,
         why: "names of rules have to differ, and a schema compares only whole elements",
     },
-    Unsaid {
+    Difference {
         text: "rules: [{name: r, rename: {name: {regex: '(', to: b}}}]",
         reader: false,
         why: "the syntax of regular expressions is that of the Rust crate, not of ECMA 262",
     },
-    Unsaid {
+    Difference {
         text: "rules: [{name: r, drop: true, when: {producer: {regex: '('}}}]",
         reader: false,
         why: "the same, in a condition",
     },
-    Unsaid {
+    Difference {
         text: "rules: [{name: r, facets: {cap: {a: much}}}]",
         reader: false,
         why: "the syntax of sizes: units and spaces as the crate bytesize takes them",
     },
-    Unsaid {
+    Difference {
         text: "rules: [{name: r, drop: true, when: {larger_than: much}}]",
         reader: false,
         why: "the same, in a condition",
     },
-    Unsaid {
+    Difference {
         text: "coalesce: {max_bytes: much}",
         reader: false,
         why: "the same, of what is merged",
     },
-    Unsaid {
+    Difference {
         text: "rules: [{name: r, module: {file: module.wasm, memory: much}}]",
         reader: false,
         why: "the same, of a module",
     },
-    Unsaid {
+    Difference {
         text: "coalesce: {window: soon}",
         reader: false,
         why: "the syntax of durations",
     },
-    Unsaid {
+    Difference {
         text: "coalesce: {window: 1h}",
         reader: false,
         why: "how long a duration is",
     },
-    Unsaid {
+    Difference {
         text: "rules: [{name: r, script: {file: none.rhai}}]",
         reader: false,
         why: "whether a file is there",
     },
-    Unsaid {
+    Difference {
         text: "rules: [{name: r, module: {file: none.wasm}}]",
         reader: false,
         why: "the same, of a module",
     },
-    Unsaid {
+    Difference {
         text: "rules: [{name: r, module: {file: script.rhai}}]",
         reader: false,
         why: "whether a file is a module",
     },
-    Unsaid {
+    Difference {
         text: "rules: [{name: r, module: {file: module.wasm, fuel: 1}}]",
         reader: false,
         why: "what a module takes to start",
     },
-    Unsaid {
+    Difference {
         text: "rules: [{name: r, script: 'let x = ;'}]",
         reader: false,
         why: "whether a script is one",
     },
-    Unsaid {
+    Difference {
         text: "rules: [{name: r, transform: mine}]",
         reader: false,
         why: "which transforms the binary has",
     },
-    Unsaid {
+    Difference {
         text: "rules: [{name: r, transform: {name: mine, with: {a: 1}}}]",
         reader: false,
         why: "the same, with settings",
     },
-    Unsaid {
+    Difference {
         text: "rules: [{name: r, redact: {pointers: /run/runId}}]",
         reader: false,
         why: "which places an event cannot do without",
     },
-    Unsaid {
+    Difference {
         text: "rules: [{name: r, drop: true, when: {target: shop}}]",
         reader: false,
         why: "which targets there are",
     },
-    Unsaid {
+    Difference {
         text: "rules: [{name: r, drop: true, when: {target: [store, 7]}}]",
         reader: false,
         why: "the same, in a list",
     },
-    Unsaid {
+    Difference {
         text: "rules: [{name: r, drop: true, examples: [{target: shop, given: {}, expect_unchanged: true}]}]",
         reader: false,
         why: "the same, in an example",
     },
-    Unsaid {
+    Difference {
         text: "rules: [{name: r, add: {facets: {a: {_producer: no uri}}}}]",
         reader: false,
         why: "what a URI is, as formats need not be asserted",
     },
-    Unsaid {
+    Difference {
         text: "rules: [{name: r, drop: true, examples: [{given: {job: 7}, expect_unchanged: true}]}]",
         reader: false,
         why: "whether an event is one when it is filled in",
     },
-    Unsaid {
+    Difference {
         text: "rules: [{name: r, drop: true, examples: [{given: 'no json', expect_unchanged: true}]}]",
         reader: false,
         why: "whether a text is JSON",
     },
-    Unsaid {
+    Difference {
         text: "rules: [{name: r, drop: true, examples: [{given: {file: none.json}, expect_unchanged: true}]}]",
         reader: false,
         why: "whether the file of an event is there",
     },
-    Unsaid {
+    Difference {
         text: "version: 1.0",
         reader: false,
         why: "1.0 is the integer 1 to a schema, and a text that was meant otherwise to the reader",
     },
-    Unsaid {
+    Difference {
         text: "rules: [{name: r, script: {text: 'let x = 1;', operations: 10.0}}]",
         reader: false,
         why: "the same, of a number",
     },
-    Unsaid {
+    Difference {
         text: "rules: [{name: r, drop: true, when: {larger_than: 10.0}}]",
         reader: false,
         why: "the same, of a size",
     },
-    Unsaid {
+    Difference {
         text: "rules: [{name: r, add: {tags: {zip: 00123}}}]",
         reader: false,
         why: "the same, of a number with zeros in front, which are lost to a schema",
     },
-    Unsaid {
+    Difference {
         text: "rules: [{name: r, rename: {name: {regex: '^(.*)_tmp$', to: '$1_prod'}}}]",
         reader: false,
         why: "which groups a regular expression has",
     },
-    Unsaid {
+    Difference {
         text: "rules: [{name: r, add: {owners: a, on: run}}]",
         reader: false,
         why: "which facets stand where: a schema could, at length",
