@@ -1,7 +1,7 @@
-//! The parts that run only in a process that lives on: the HTTP listener, the workers, the reports by the clock, the signals.
+//! The parts of a long-lived process: the HTTP listener, the workers, the reports by the clock, the signals.
 //!
-//! Each part runs until it is stopped, without knowing of the others. `topology.rs` opens what they need and starts them.
-//! The Lambda functions have none of them.
+//! Each part runs until it is stopped, and does not know the others. `topology.rs` opens what they need and starts them. The
+//! Lambda functions have none of them.
 
 mod clients;
 mod listen;

@@ -49,14 +49,24 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 const ACCEPT_RETRY_AFTER_EVICTION: Duration = Duration::from_millis(1);
 
-/// Serves `router` until `stop`, on at most `max_connections` at once; then completes the requests under way.
-pub(crate) async fn listen(
+/// Serves `router` until `stop`, on at most `max_connections` at once; then completes the requests under way. The number of
+/// file descriptors is raised by the call, and not when the future is first polled.
+pub(crate) fn listen(
     listener: TcpListener,
     router: Router,
     max_connections: usize,
     stop: CancellationToken,
-) {
+) -> impl Future<Output = ()> {
     let clients = Clients::new(within_descriptors(max_connections));
+    accept_until(stop, listener, router, clients)
+}
+
+async fn accept_until(
+    stop: CancellationToken,
+    listener: TcpListener,
+    router: Router,
+    clients: Clients,
+) {
     let connections = TaskTracker::new();
     let log_limit = RateLimiter::direct(Quota::per_second(NonZeroU32::MIN));
     loop {
