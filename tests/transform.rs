@@ -171,6 +171,72 @@ fn check_warns_of_rules_that_can_never_act_and_fails_only_when_asked() {
 }
 
 #[test]
+fn the_workbench_knows_the_configured_target_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name, text| {
+        let path = write(folder.path(), name, text);
+        path.to_str().unwrap().to_owned()
+    };
+    let rules = file(
+        "rules.yaml",
+        "rules: [{name: a, when: {target: catalog, job: {name: job 2}}, drop: true}]",
+    );
+    let config = file(
+        "proxy.yaml",
+        "targets: {catalog: {type: datazone, domain_id: dzd_a}}\nrules: {file: rules.yaml}",
+    );
+    let dataset = r#"{"eventTime":"2026-01-01T00:00:00Z","producer":"urn:p","schemaURL":"https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/DatasetEvent","dataset":{"namespace":"n","name":"d"}}"#;
+    let events = [event(1, "START"), event(2, "START"), dataset.to_owned()];
+    let events = file("events.jsonl", &events.join("\n"));
+
+    // It is the default, and its built-in rules are told.
+    let (status, out, _) = run(&["transform", "check", "--config", &config], &[]);
+    assert_eq!(status, Some(0), "{out}");
+    let told = "followed by the built-in rules of target catalog: builtin/dataset_events, builtin/job_events, builtin/size_limit";
+    assert!(out.contains(told), "{out}");
+    let named = ["--config", &config, "--target", "catalog", &events];
+    for options in [&["--config", &config, &events][..], &named] {
+        let (_, out, err) = run(&[&["transform"], options].concat(), &[]);
+        assert_eq!(out.lines().count(), 1, "{out}");
+        assert!(err.contains(":2: dropped by \"a\""), "{err}");
+        assert!(
+            err.contains(":3: dropped by \"builtin/dataset_events\""),
+            "{err}"
+        );
+    }
+    // A kind is a target, too; another name is wrong usage.
+    let kind = [
+        "transform",
+        "--config",
+        &config,
+        "--target",
+        "store",
+        &events,
+    ];
+    assert_eq!(run(&kind, &[]).1.lines().count(), 3);
+    let wrong = [
+        "transform",
+        "--config",
+        &config,
+        "--target",
+        "catalogue",
+        &events,
+    ];
+    let (status, _, err) = run(&wrong, &[]);
+    assert_eq!(status, Some(2));
+    assert!(
+        err.contains(
+            "expected one of catalog, store, file, openlineage, datazone, found \"catalogue\""
+        ),
+        "{err}"
+    );
+    // Without a configuration, a rule may be for the target of any.
+    let (status, out, _) = run(&["transform", "check", "--rules", &rules], &[]);
+    assert_eq!(status, Some(0), "{out}");
+    assert!(!out.contains("built-in"), "{out}");
+}
+
+#[test]
 fn explain_reports_unmatched_names_and_the_positions_of_each_name() {
     let folder = tempfile::tempdir().unwrap();
     let text = "

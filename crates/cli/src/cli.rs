@@ -162,7 +162,10 @@ pub(crate) async fn run(cli: Cli, transforms: Transforms) -> ExitCode {
             64
         } else if error.is::<Unavailable>() {
             75 // the queue is unreachable, or another process uses it
-        } else if error.is::<input::Unreadable>() || error.is::<stack::StackError>() {
+        } else if error.is::<input::Unreadable>()
+            || error.is::<stack::StackError>()
+            || error.is::<transform::UnknownTarget>()
+        {
             2
         } else {
             70

@@ -104,20 +104,22 @@ pub struct RuleOptions {
     pub transforms: Transforms,
     /// The longest window of `coalesce`; `None` where events are not held between batches.
     pub max_window: Option<Duration>,
-    /// The name of the target. Rules may name the kinds of target besides, so that one file serves several configurations;
-    /// but where the target has a name of its own, a rule that names a kind would never apply.
+    /// The name of the target; `None` where it is not known, and rules may name any. Rules may name the kinds of target
+    /// besides, so that one file serves several configurations; but where the target has a name of its own, a rule that
+    /// names a kind would never apply.
     pub target: Option<TargetName>,
     /// The rules that the target needs: they follow those of the file.
     pub builtins: Builtins,
 }
 
 impl RuleOptions {
-    /// The names that `when: target` may contain.
+    /// The names that `when: target` may contain; none if it may contain any.
     fn target_names(&self) -> Vec<String> {
         let kinds = Kind::ALL.map(|kind| kind.name().to_owned());
         match &self.target {
             Some(own) if !kinds.contains(&own.to_string()) => vec![own.to_string()],
-            Some(_) | None => kinds.to_vec(),
+            Some(_) => kinds.to_vec(),
+            None => Vec::new(),
         }
     }
 }

@@ -14,14 +14,13 @@ use std::process::ExitCode;
 
 use ::transform::{Builtins, Redshift, RuleSet, Transforms};
 use anstyle::{AnsiColor, Style};
-use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use openlineage::{Event, Level};
 use proxy::config::{Config, Errors, HashKey, HashKeySource, Role, RulesSource, Sources};
 use proxy::pipeline::{Adapter, builtins};
 use proxy::rules::{RuleOptions, RulesError, read_path};
 use proxy::topology::rule_options;
-use targets::Kind;
+use targets::{Kind, TargetConfig};
 
 use super::input::LocatedEvent;
 use super::{FINE, Output, input, no};
@@ -68,9 +67,18 @@ struct File {
 /// The target that the events are for.
 #[derive(Debug, Clone, Args)]
 struct TargetArgs {
-    /// The target that the events are for.
-    #[arg(long, value_name = "TARGET", value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::name)), default_value = Kind::Store.name())]
-    target: String,
+    /// The target that the events are for: a kind of target, or the name of a target of --config [default: the target of
+    /// --config, else store].
+    #[arg(long, value_name = "TARGET")]
+    target: Option<String>,
+}
+
+/// `--target` is neither the name of a configured target nor a kind.
+#[derive(Debug, thiserror::Error)]
+#[error("--target: expected one of {}, found {found:?}", .expected.join(", "))]
+pub(super) struct UnknownTarget {
+    expected: Vec<String>,
+    found: String,
 }
 
 pub(super) fn run(
@@ -101,11 +109,12 @@ struct RuleLoader {
     environment: Sources,
 }
 
-/// A rules file, and what may stand in it.
+/// A rules file, what may stand in it, and the target that is configured beside it.
 struct Located {
     path: PathBuf,
     options: RuleOptions,
     hash_key: Option<HashKey>,
+    target: Option<TargetConfig>,
 }
 
 impl RuleLoader {
@@ -123,6 +132,7 @@ impl RuleLoader {
                     builtins: Builtins::default(),
                 },
                 hash_key: Some(hash_key(&config).unwrap_or_else(HashKey::stand_in)),
+                target: None,
             });
         };
         let settings = self.environment.clone().over(super::settings(config)?);
@@ -146,11 +156,15 @@ impl RuleLoader {
             path,
             options: rule_options(&config, &config.target, self.transforms.clone()),
             hash_key: hash_key(&config),
+            target: Some(config.target),
         })
     }
 
-    fn rules(&self, file: &File) -> anyhow::Result<RuleSet> {
-        self.locate(file)?.read()
+    /// The rules, followed by those that the target needs; and the target.
+    fn complete(&self, file: &File, target: &TargetArgs) -> anyhow::Result<(RuleSet, Adapter)> {
+        let located = self.locate(file)?;
+        let adapter = target.adapter(located.target.as_ref())?;
+        Ok((complete(located.read()?, &adapter), adapter))
     }
 }
 
@@ -171,24 +185,44 @@ impl Located {
 }
 
 impl TargetArgs {
-    fn adapter(&self) -> Adapter {
-        let named = |kind: &Kind| kind.name() == self.target;
-        let kind = Kind::ALL.into_iter().find(named).unwrap_or(Kind::Store);
-        Adapter {
+    /// Finds the target: the one that is `configured` if it has that name, or one of that kind with its default settings.
+    fn adapter(&self, configured: Option<&TargetConfig>) -> Result<Adapter, UnknownTarget> {
+        let own = configured.map(|target| Adapter {
+            target: target.name.clone(),
+            capabilities: target.kind.capabilities(),
+        });
+        let of_kind = |kind: Kind| Adapter {
             target: kind.into(),
             capabilities: kind.capabilities(),
-        }
-    }
-
-    /// The rules, followed by those that the target needs. Names of Redshift are left alone: nothing is looked up here.
-    fn complete(&self, rules: RuleSet) -> RuleSet {
-        let redshift = Redshift {
-            style: ::transform::Style::None,
-            ..Redshift::default()
         };
-        let capabilities = self.adapter().capabilities;
-        rules.with_builtins(&builtins(capabilities, &redshift))
+        let Some(wanted) = &self.target else {
+            return Ok(own.unwrap_or_else(|| of_kind(Kind::Store)));
+        };
+        let mut expected: Vec<String> = Vec::new();
+        for adapter in own.into_iter().chain(Kind::ALL.map(of_kind)) {
+            let name = adapter.target.to_string();
+            if name == *wanted {
+                return Ok(adapter);
+            }
+            // A target may be named after its kind.
+            if !expected.contains(&name) {
+                expected.push(name);
+            }
+        }
+        Err(UnknownTarget {
+            expected,
+            found: wanted.clone(),
+        })
     }
+}
+
+/// The rules, followed by those that the target needs. Names of Redshift are left alone: nothing is looked up here.
+fn complete(rules: RuleSet, adapter: &Adapter) -> RuleSet {
+    let redshift = Redshift {
+        style: ::transform::Style::None,
+        ..Redshift::default()
+    };
+    rules.with_builtins(&builtins(adapter.capabilities, &redshift))
 }
 
 /// An event of a file, or why it is none.

@@ -13,6 +13,10 @@ use crate::fit::fit;
 use crate::redshift::Redshift;
 use crate::run_event::run_event;
 
+/// What the names of these rules begin with, and those of no other rules: logs, metrics and the treatment of a dead letter
+/// tell the rules apart by name.
+pub(super) const BUILTIN: &str = "builtin/";
+
 /// Rewrites the names of Redshift datasets.
 pub const REDSHIFT_NAMES: &str = "builtin/redshift_names";
 

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::json;
 
+use super::builtin::BUILTIN;
 use super::examples::{Example, ExampleSettings};
 use super::when::{When, WhenSettings};
 use super::yaml::{self, At, Given, List, Node, Problem, Problems, Size, Text, Value, Whole};
@@ -317,13 +318,18 @@ fn unreached(earlier: &[Rule], rule: &Rule) -> Option<String> {
 /// The name of a rule: a label of metrics.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(try_from = "Text")]
-#[schemars(inline, extend("minLength" = 1, "maxLength" = LONGEST_NAME, "pattern" = "^[ -~]*$"))]
+#[schemars(inline, extend("minLength" = 1, "maxLength" = LONGEST_NAME, "pattern" = "^(?!builtin/)[ -~]*$"))]
 struct RuleName(Arc<str>);
 
 impl TryFrom<Text> for RuleName {
     type Error = String;
 
     fn try_from(Text(name): Text) -> Result<RuleName, String> {
+        if name.starts_with(BUILTIN) {
+            return Err(format!(
+                "expected a name that does not begin with {BUILTIN}, as those of the built-in rules do, found {name:?}"
+            ));
+        }
         let printable = name.bytes().all(|byte| matches!(byte, b' '..=b'~'));
         match !name.is_empty() && name.len() <= LONGEST_NAME && printable {
             true => Ok(RuleName(Arc::from(name))),

@@ -14,6 +14,7 @@ pub(crate) const BAD: &[&str] = &[
     "rules: [{drop: true}]",
     "rules: [{name: [a], drop: true}]",
     "rules: [{name: true, drop: true}]",
+    "rules: [{name: builtin/size_limit, drop: true}]",
     "rules: [{name: r, drop: true, description: [a]}]",
     "rules: [{name: r, drop: true, zzz: 1}]",
     "rules: [{name: r, drop: true, strip: all}]",

@@ -1,4 +1,5 @@
-//! `transform check`: reports all errors of a rules file, and what in it can never do anything.
+//! `transform check`: reports all errors of a rules file, what in it can never do anything, and the built-in rules that
+//! follow those of the file.
 
 use std::process::ExitCode;
 
@@ -6,12 +7,17 @@ use ::transform::Problem;
 use clap::Args;
 use serde_json::json;
 
-use super::{File, GREEN, Output, RED, RuleLoader, RulesError, YELLOW, coloured, exit, paint};
+use super::{
+    DIM, File, GREEN, Output, RED, RuleLoader, RulesError, TargetArgs, YELLOW, coloured, complete,
+    exit, paint,
+};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     file: File,
+    #[command(flatten)]
+    target: TargetArgs,
     /// End with status 1 when there are warnings, too.
     #[arg(long)]
     deny_warnings: bool,
@@ -20,9 +26,10 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<ExitCode> {
     let file = &arguments.file;
     let located = loader.locate(file)?;
+    let adapter = arguments.target.adapter(located.target.as_ref())?;
     let name = located.path.display().to_string();
     let rules = match located.read() {
-        Ok(rules) => rules,
+        Ok(rules) => complete(rules, &adapter),
         Err(error) => match error.downcast::<RulesError>()? {
             RulesError::Invalid { problems, .. } => {
                 for problem in &problems {
@@ -47,6 +54,7 @@ pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<
         },
     };
     let (count, examples) = (rules.len(), rules.examples().len());
+    let builtins: Vec<&str> = rules.names().skip(count).collect();
     let warnings = rules.warnings();
     for Problem {
         line,
@@ -80,9 +88,15 @@ pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<
             paint(&format!(
                 "{verdict} {name}: {count} rules, {examples} examples{warned}"
             ))?;
+            if !builtins.is_empty() {
+                let (target, names) = (&adapter.target, builtins.join(", "));
+                let line = format!("followed by the built-in rules of target {target}: {names}");
+                paint(&coloured(&line, DIM))?;
+            }
         }
         Output::Json => {
-            let sum = json!({"file": name, "rules": count, "examples": examples, "warnings": warnings.len()});
+            let sum = json!({"file": name, "rules": count, "examples": examples, "warnings": warnings.len(),
+                "target": adapter.target.as_str(), "builtin": builtins});
             paint(&sum.to_string())?;
         }
     }

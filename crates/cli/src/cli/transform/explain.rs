@@ -35,8 +35,7 @@ const WIDTH: usize = 80;
 const SHOWN: usize = 10;
 
 pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<ExitCode> {
-    let rules = arguments.target.complete(loader.rules(&arguments.file)?);
-    let adapter = arguments.target.adapter();
+    let (rules, adapter) = loader.complete(&arguments.file, &arguments.target)?;
     let lookups = HashMap::new();
     let context = Context {
         target: adapter.target.as_str(),

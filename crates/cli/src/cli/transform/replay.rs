@@ -34,8 +34,7 @@ const PREVIEWED: usize = 1_000;
 const MOST_RENAMED: usize = 100_000;
 
 pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<ExitCode> {
-    let rules = arguments.target.complete(loader.rules(&arguments.file)?);
-    let adapter = arguments.target.adapter();
+    let (rules, adapter) = loader.complete(&arguments.file, &arguments.target)?;
     let sources = input::sources(&arguments.paths)?;
     let bar = ProgressBar::new(sources.len() as u64);
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos} of {len} files, {msg}") {

@@ -34,8 +34,7 @@ pub(super) struct Show {
 }
 
 pub(super) fn run(arguments: &Show, loader: &RuleLoader) -> anyhow::Result<ExitCode> {
-    let rules = arguments.target.complete(loader.rules(&arguments.file)?);
-    let adapter = arguments.target.adapter();
+    let (rules, adapter) = loader.complete(&arguments.file, &arguments.target)?;
     let (found, mut fine) = input::read(&arguments.files)?;
     let mut inputs = Vec::new();
     for found in found {

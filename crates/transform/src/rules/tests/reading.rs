@@ -51,6 +51,14 @@ fn a_duplicate_name_and_a_missing_file_are_errors() {
 }
 
 #[test]
+fn a_rule_cannot_have_the_name_of_a_built_in_one() {
+    let text = "rules:\n  - name: builtin/size_limit\n    drop: true\n";
+    let expected = "2:11: rule 1: expected a name that does not begin with builtin/, as those of the built-in rules do, \
+                    found \"builtin/size_limit\"";
+    assert_eq!(problems(text), [expected]);
+}
+
+#[test]
 fn an_error_in_a_script_points_into_the_file() {
     let block = "rules:\n  - name: a\n    script: |\n      let x = 1;\n      let y = x +;\n";
     assert_eq!(
