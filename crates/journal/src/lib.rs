@@ -41,7 +41,7 @@ use writer::Writer;
 pub use claim::{Claim, NotClaimed};
 pub use failure::Failure;
 pub use identity::{Displaced, Identity};
-pub use private::{create_file, create_folder, exposed};
+pub use private::{check_creatable, check_writable, create_file, create_folder, exposed};
 pub use schema::Schema;
 
 /// Requests that may wait for the writer. Past it callers wait to get in line, which is how a slow disk slows them down.

@@ -1,12 +1,14 @@
 //! Folders and files that only their owner can read: events hold names, SQL, and secrets that slipped into them.
 //!
 //! The modes are exact whatever the umask. An existing file keeps its mode, which may have been somebody's decision, and is
-//! reported by [`exposed`]. Called for everything that is created with events in it.
+//! reported by [`exposed`]. Called for everything that is created with events in it, and by the checks before that.
 
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::Access;
 
 /// The bits of a mode that belong to the group and to others.
 const OTHERS: u32 = 0o077;
@@ -62,6 +64,25 @@ pub fn create_file(path: &Path) -> io::Result<bool> {
     }
 }
 
+/// Checks that files could be created in the folder, and creates none.
+pub fn check_writable(folder: &Path) -> io::Result<()> {
+    if !fs::metadata(folder)?.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    Ok(rustix::fs::access(
+        folder,
+        Access::WRITE_OK | Access::EXEC_OK,
+    )?)
+}
+
+/// Checks that the folder could be written to, or created if it does not exist, and creates none.
+pub fn check_creatable(folder: &Path) -> io::Result<()> {
+    let existing = folder
+        .ancestors()
+        .find(|path| fs::symlink_metadata(path).is_ok());
+    check_writable(existing.unwrap_or(Path::new(".")))
+}
+
 /// Returns those of the paths that others than the owner can access, with their modes.
 pub fn exposed<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Vec<(PathBuf, u32)> {
     let mode = |path: &Path| {
@@ -91,6 +112,24 @@ mod tests {
         fs::write(path.join("file"), "").unwrap();
         assert!(create_folder(&path.join("file/d")).is_err());
         assert!(create_folder(&path.join("file")).is_err());
+    }
+
+    #[test]
+    fn only_a_folder_can_be_writable_and_the_check_leaves_nothing_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        check_writable(folder.path()).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        check_creatable(&folder.path().join("a/b")).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        assert!(check_creatable(&file.join("a")).is_err());
+        let kind = |path: &Path| check_writable(path).map_err(|error| error.kind());
+        assert_eq!(kind(&file), Err(io::ErrorKind::NotADirectory));
+        assert_eq!(
+            kind(&folder.path().join("none")),
+            Err(io::ErrorKind::NotFound)
+        );
     }
 
     #[test]

@@ -3,12 +3,8 @@
 //! Binds no port, creates no folder or file and calls no service; what only that would tell is listed as unchecked. The parts
 //! are checked by the code that opens them. Called by `lineage-proxy config check` and `serve --check`.
 
-use std::fs;
-use std::io;
-use std::path::Path;
-
 use aws::Aws;
-use rustix::fs::Access;
+use journal::check_creatable;
 use targets::{TargetConfig, Unchecked};
 use transform::Transforms;
 
@@ -63,7 +59,7 @@ pub async fn check(config: &Config, transforms: Transforms) -> Result<CheckRepor
         }
     }
     if storage::uses_data_folder(config)
-        && let Err(error) = usable(&config.data_dir)
+        && let Err(error) = check_creatable(&config.data_dir)
     {
         let folder = config.data_dir.display();
         errors.push(StartError::Invalid(format!("data_dir: {folder}: {error}")));
@@ -88,23 +84,4 @@ async fn count_rules(
     let options = rule_options(config, target, transforms);
     let rules = target::read_rules(config, key, &Aws::new(), options).await?;
     Ok(rules.current().rules.len())
-}
-
-/// Checks whether the folder can be used, or created.
-fn usable(folder: &Path) -> io::Result<()> {
-    let existing = folder
-        .ancestors()
-        .find(|path| fs::symlink_metadata(path).is_ok());
-    writable(existing.unwrap_or(Path::new(".")))
-}
-
-/// Checks whether files can be created in the folder.
-fn writable(folder: &Path) -> io::Result<()> {
-    if !fs::metadata(folder)?.is_dir() {
-        return Err(io::ErrorKind::NotADirectory.into());
-    }
-    Ok(rustix::fs::access(
-        folder,
-        Access::WRITE_OK | Access::EXEC_OK,
-    )?)
 }

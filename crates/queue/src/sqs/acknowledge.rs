@@ -2,6 +2,9 @@
 //!
 //! A dead letter is sent to its queue before its message is deleted.
 
+use std::collections::HashSet;
+
+use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
     SendMessageBatchRequestEntry,
@@ -105,44 +108,28 @@ impl Sqs {
     /// Makes the records that are to be retried visible again in their time. Returns those for which that failed: they
     /// become visible all the same, when their visibility timeout ends.
     async fn retry(&self, records: &[(&Record, Settlement)], until: Instant) -> Failures {
-        let entries = records
-            .iter()
-            .enumerate()
-            .filter_map(|(index, (record, settlement))| {
-                let Settlement::Retry(after) = settlement else {
-                    return None;
-                };
-                let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
-                    .id(index.to_string())
-                    .receipt_handle(&record.receipt)
-                    .visibility_timeout(seconds(*after));
-                entry.build().ok()
-            });
-        let entries: Vec<_> = entries.collect();
-        let change = |chunk: &[ChangeMessageVisibilityBatchRequestEntry]| {
-            let request = self
-                .client
-                .change_message_visibility_batch()
-                .queue_url(self.queue.url());
-            let request = request.set_entries(Some(chunk.to_vec()));
-            let indices = chunk
-                .iter()
-                .filter_map(|entry| index_of(entry.id()))
-                .collect();
-            async move {
-                unconfirmed(indices, until, self.redact, request.send(), |response| {
-                    let done = response.successful().iter();
-                    let done = done.filter_map(|entry| index_of(entry.id())).collect();
-                    (done, failures(response.failed()))
-                })
-                .await
-            }
+        let entry = |(index, (record, settlement)): (usize, &(&Record, Settlement))| {
+            let Settlement::Retry(after) = settlement else {
+                return None;
+            };
+            let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
+                .id(index.to_string())
+                .receipt_handle(&record.receipt)
+                .visibility_timeout(seconds(*after));
+            Some((index, entry.build().ok()?))
         };
-        join_all(entries.chunks(MAX_ENTRIES).map(change))
-            .await
-            .into_iter()
-            .flatten()
-            .collect()
+        let send = |entries| {
+            let request = self.client.change_message_visibility_batch();
+            let request = request.queue_url(self.queue.url());
+            request.set_entries(Some(entries)).send()
+        };
+        let entries = records.iter().enumerate().filter_map(entry).collect();
+        self.in_batches(entries, until, send, |response| {
+            let done = response.successful().iter();
+            let done = done.filter_map(|entry| index_of(entry.id())).collect();
+            (done, failures(response.failed()))
+        })
+        .await
     }
 
     /// Deletes messages, unless Lambda does.
@@ -158,30 +145,40 @@ impl Sqs {
         let entry = |index: &usize| {
             let (record, _) = records.get(*index)?;
             let entry = DeleteMessageBatchRequestEntry::builder().id(index.to_string());
-            entry.receipt_handle(&record.receipt).build().ok()
+            let entry = entry.receipt_handle(&record.receipt);
+            Some((*index, entry.build().ok()?))
         };
-        let delete = |chunk: &[usize]| {
-            let entries: Vec<_> = chunk.iter().filter_map(entry).collect();
-            let request = self
-                .client
-                .delete_message_batch()
-                .queue_url(self.queue.url());
-            let request = request.set_entries(Some(entries));
-            let indices = chunk.to_vec();
-            async move {
-                unconfirmed(indices, until, self.redact, request.send(), |response| {
-                    let done = response.successful().iter();
-                    let done = done.filter_map(|entry| index_of(entry.id())).collect();
-                    (done, failures(response.failed()))
-                })
-                .await
-            }
+        let send = |entries| {
+            let request = self.client.delete_message_batch();
+            let request = request.queue_url(self.queue.url());
+            request.set_entries(Some(entries)).send()
         };
-        join_all(indices.chunks(MAX_ENTRIES).map(delete))
-            .await
-            .into_iter()
-            .flatten()
-            .collect()
+        let entries = indices.iter().filter_map(entry).collect();
+        self.in_batches(entries, until, send, |response| {
+            let done = response.successful().iter();
+            let done = done.filter_map(|entry| index_of(entry.id())).collect();
+            (done, failures(response.failed()))
+        })
+        .await
+    }
+
+    /// Sends entries in requests side by side, each with as many as SQS accepts. Returns those that were not confirmed.
+    async fn in_batches<E: Clone, T, R, F>(
+        &self,
+        entries: Vec<(usize, E)>,
+        until: Instant,
+        send: impl Fn(Vec<E>) -> F,
+        read: impl Fn(&T) -> (HashSet<usize>, Failures),
+    ) -> Failures
+    where
+        F: Future<Output = Result<T, R>>,
+        R: std::error::Error + ProvideErrorMetadata,
+    {
+        let requests = entries.chunks(MAX_ENTRIES).map(|chunk| {
+            let (indices, entries) = chunk.iter().cloned().unzip();
+            unconfirmed(indices, until, self.redact, send(entries), &read)
+        });
+        join_all(requests).await.into_iter().flatten().collect()
     }
 }
 

@@ -111,7 +111,7 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
 /// Checks that objects could be written, without writing one.
 pub(super) fn check(config: &ArchiveConfig) -> Result<Vec<Unchecked>, OpenError> {
     match &config.location {
-        Location::Folder(root) => folder::check(root)
+        Location::Folder(root) => journal::check_creatable(root)
             .map(|()| Vec::new())
             .map_err(|error| not_opened(root, error)),
         Location::Bucket { bucket, .. } => Ok(vec![Unchecked {

@@ -12,9 +12,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use journal::{Displaced, Identity};
+use journal::{Displaced, Identity, check_writable};
 use openlineage::Event;
-use rustix::fs::Access;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use settings::{Count, FilePath, Setting, Size};
@@ -102,17 +101,6 @@ pub(super) fn check(config: &FileConfig) -> Result<(), OpenError> {
         Err(error) => Err(error),
     };
     checked.map_err(|error| not_opened(config, error))
-}
-
-/// Checks that a file could be created in the folder.
-pub(super) fn check_writable(folder: &Path) -> io::Result<()> {
-    if !fs::metadata(folder)?.is_dir() {
-        return Err(io::ErrorKind::NotADirectory.into());
-    }
-    Ok(rustix::fs::access(
-        folder,
-        Access::WRITE_OK | Access::EXEC_OK,
-    )?)
 }
 
 fn not_opened(config: &FileConfig, error: io::Error) -> OpenError {

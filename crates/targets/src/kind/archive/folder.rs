@@ -11,20 +11,9 @@ use std::path::Path;
 use journal::Identity;
 
 use super::object::{Object, SUFFIX};
-use crate::kind::file::check_writable;
 
 /// Where files are while they are written.
 const INCOMPLETE: &str = ".incomplete";
-
-/// Checks that the folder exists or could be created, and could be written to.
-pub(super) fn check(root: &Path) -> io::Result<()> {
-    // Whatever exists of the path: folders below it are created.
-    let existing = root.ancestors().find(|path| path.exists());
-    match existing {
-        Some(path) => check_writable(path),
-        None => check_writable(Path::new(".")),
-    }
-}
 
 /// Creates the folder, and removes what a crash left incomplete: it was not acknowledged. If another process is writing it
 /// now, that process finds its file missing, and writes it again.
