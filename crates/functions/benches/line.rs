@@ -21,10 +21,11 @@
 mod parts;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_stand_in::{Settings, StandIn};
-use journal::{Journal, Schema};
+use journal::{Claim, Journal, Schema};
 use parts::{Function, Process, event, median, post_all, sqs_event};
 
 const ROUNDS: usize = 9;
@@ -86,7 +87,8 @@ async fn floor() -> f64 {
         migrations: &[],
         can_shrink: false,
     };
-    let journal = Journal::open(&folder.path().join("floor.db"), schema).unwrap();
+    let claim = Arc::new(Claim::take(folder.path()).unwrap());
+    let journal = Journal::own(&folder.path().join("floor.db"), schema, &claim).unwrap();
     let body = event(0, SIZE);
     let started = Instant::now();
     for _ in 0..REQUESTS / CLIENTS {

@@ -105,9 +105,10 @@ impl Error {
 }
 
 impl Journal {
-    /// Opens or creates the database at `path` beside the process that owns it. A damaged file is an error.
+    /// Opens the database at `path` beside the process that owns it. One that does not exist, is damaged, or has not the
+    /// tables of this version is an error: nothing is created or migrated under the owner's hands.
     pub fn open(path: &Path, schema: Schema) -> Result<Journal, Error> {
-        let connection = connect(path, &schema).map_err(|source| database(path, source))?;
+        let connection = connect_beside(path, &schema).map_err(|source| database(path, source))?;
         Journal::start(path, schema, connection, None)
     }
 
@@ -243,19 +244,35 @@ impl Journal {
     }
 }
 
-/// Opens a connection that writes. The file is for its owner alone, and so are the log and the index, which SQLite
-/// creates with the mode of the database (`findCreateFileMode` in <https://sqlite.org/src/file/src/os_unix.c>).
+/// Opens the owner's connection, and creates or migrates the tables. The file is for its owner alone, and so are the log and
+/// the index, which SQLite creates with the mode of the database (`findCreateFileMode` in
+/// <https://sqlite.org/src/file/src/os_unix.c>).
 fn connect(path: &Path, schema: &Schema) -> rusqlite::Result<Connection> {
     create_file(path).map_err(io_error)?;
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY)?;
     schema.lay_out(&connection)?;
+    prepare(&connection)?;
+    schema.apply(&connection)?;
+    Ok(connection)
+}
+
+/// Opens a connection that writes beside the owner's, to tables that the owner has created.
+fn connect_beside(path: &Path, schema: &Schema) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    prepare(&connection)?;
+    schema.check(&connection)?;
+    Ok(connection)
+}
+
+/// Sets what every connection that writes needs.
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "wal")?;
     // FULL: the WAL is synced at each commit. NORMAL would lose the last ones with the power.
     connection.pragma_update(None, "synchronous", "full")?;
-    connection.pragma_update(None, "journal_size_limit", LOG_LIMIT)?;
-    schema.apply(&connection)?;
-    Ok(connection)
+    connection.pragma_update(None, "journal_size_limit", LOG_LIMIT)
 }
 
 /// Gives up to `pages` free pages of a database that can shrink back to the disk: the file becomes shorter when the log is

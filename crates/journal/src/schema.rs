@@ -1,6 +1,7 @@
 //! The tables of a database, and how older versions of them become the present one.
 //!
-//! The version is SQLite's `user_version`. Called whenever a database is opened or created to write.
+//! The version is SQLite's `user_version`. Called whenever a database is opened to write. Only its owner creates and migrates
+//! tables.
 
 use rusqlite::{Connection, ErrorCode, ffi};
 
@@ -46,24 +47,27 @@ impl Schema {
         }
     }
 
+    /// Checks that the tables are of the present version, and changes nothing: the process that owns the database may be
+    /// of another version, and at work.
+    pub(crate) fn check(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let found = self.found(connection)?;
+        let present = self.present();
+        match found {
+            None => Err(other_version(
+                "it has no tables yet: start serve once".to_owned(),
+            )),
+            Some(found) if found < present => Err(other_version(format!(
+                "written by an older lineage-proxy: it has version {found}, this one needs {present}; stop serve, and \
+                 start this version of it once to upgrade"
+            ))),
+            Some(_) => Ok(()),
+        }
+    }
+
     fn migrate(&self, connection: &Connection) -> rusqlite::Result<()> {
-        let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-        let is_new = number("SELECT count(*) FROM sqlite_schema")? == 0;
-        let found = number("PRAGMA user_version")?;
-        let present = i64::try_from(self.migrations.len()).unwrap_or(i64::MAX);
-        // No version of ours: the header is damaged.
-        if !(0..=MAX_VERSION).contains(&found) {
-            return Err(corrupt(format!("the schema has version {found}")));
-        }
-        if found > present {
-            let why = format!(
-                "written by a newer lineage-proxy: it has version {found}, this one knows {present}"
-            );
-            let code = ffi::Error::new(ffi::SQLITE_SCHEMA);
-            return Err(rusqlite::Error::SqliteFailure(code, Some(why)));
-        }
-        let applied = usize::try_from(found).unwrap_or(0);
-        if !is_new {
+        let found = self.found(connection)?;
+        if let Some(found) = found {
+            let applied = usize::try_from(found).unwrap_or(0);
             let missing = self.migrations.iter().skip(applied);
             // The tables are not those of the version that the file claims to have.
             let failed = |error: rusqlite::Error| {
@@ -78,15 +82,41 @@ impl Schema {
                 .try_for_each(|it| connection.execute_batch(it).map_err(failed))?;
         }
         connection.execute_batch(self.tables)?;
-        if found != present {
-            connection.pragma_update(None, "user_version", present)?;
+        if found != Some(self.present()) {
+            connection.pragma_update(None, "user_version", self.present())?;
         }
         Ok(())
+    }
+
+    /// The version of the tables, at most the present one; `None` if there are no tables.
+    fn found(&self, connection: &Connection) -> rusqlite::Result<Option<i64>> {
+        let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+        let is_new = number("SELECT count(*) FROM sqlite_schema")? == 0;
+        let (found, present) = (number("PRAGMA user_version")?, self.present());
+        // No version of ours: the header is damaged.
+        if !(0..=MAX_VERSION).contains(&found) {
+            return Err(corrupt(format!("the schema has version {found}")));
+        }
+        if found > present {
+            return Err(other_version(format!(
+                "written by a newer lineage-proxy: it has version {found}, this one knows {present}"
+            )));
+        }
+        Ok((!is_new).then_some(found))
+    }
+
+    fn present(&self) -> i64 {
+        i64::try_from(self.migrations.len()).unwrap_or(i64::MAX)
     }
 }
 
 /// More versions than there will ever be. A header that claims more is damaged.
 const MAX_VERSION: i64 = 1_000;
+
+/// The error for tables that this process cannot use, and that are no damage.
+fn other_version(why: String) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_SCHEMA), Some(why))
+}
 
 /// The error that makes the file be repaired: rows are copied by their columns' order, whatever the version was.
 fn corrupt(why: String) -> rusqlite::Error {

@@ -8,6 +8,12 @@ const SCHEMA: Schema = Schema {
     can_shrink: false,
 };
 
+/// The journal of a process that owns the folder until the file is open.
+fn own(folder: &Path, schema: Schema) -> Journal {
+    let claim = Arc::new(Claim::take(folder).unwrap());
+    Journal::own(&folder.join("a.db"), schema, &claim).unwrap()
+}
+
 fn insert(n: i64) -> impl FnOnce(&Connection) -> rusqlite::Result<usize> + Send {
     move |connection| connection.execute("INSERT INTO t VALUES (?1)", [n])
 }
@@ -22,7 +28,7 @@ async fn count(journal: &Journal) -> i64 {
 #[tokio::test]
 async fn a_failed_write_does_not_disturb_its_group() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = Journal::open(&folder.path().join("a.db"), SCHEMA).unwrap();
+    let journal = own(folder.path(), SCHEMA);
 
     let mut good = 0;
     let mut tasks = tokio::task::JoinSet::new();
@@ -40,7 +46,7 @@ async fn a_failed_write_does_not_disturb_its_group() {
 #[tokio::test]
 async fn a_write_that_panics_leaves_no_trace_and_the_writer_goes_on() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = Journal::open(&folder.path().join("a.db"), SCHEMA).unwrap();
+    let journal = own(folder.path(), SCHEMA);
     for n in 0..3 {
         let panics = move |connection: &Connection| {
             let mut rows = connection.prepare_cached("INSERT INTO t VALUES (?1), (?1 + 1)")?;
@@ -59,12 +65,34 @@ async fn a_write_that_panics_leaves_no_trace_and_the_writer_goes_on() {
 async fn a_committed_write_is_there_after_reopening() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
-    Journal::open(&path, SCHEMA)
-        .unwrap()
-        .write(insert(7))
-        .await
-        .unwrap();
+    own(folder.path(), SCHEMA).write(insert(7)).await.unwrap();
     assert_eq!(count(&Journal::open(&path, SCHEMA).unwrap()).await, 1);
+}
+
+#[tokio::test]
+async fn only_the_owner_creates_or_migrates_tables() {
+    const NEXT: Schema = Schema {
+        tables: "CREATE TABLE IF NOT EXISTS t (number INTEGER PRIMARY KEY)",
+        migrations: &["ALTER TABLE t RENAME COLUMN n TO number"],
+        can_shrink: false,
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    assert!(Journal::open(&path, SCHEMA).is_err());
+    assert!(!path.exists());
+
+    // A command of the next version, beside an owner of this one.
+    let owner = own(folder.path(), SCHEMA);
+    let error = Journal::open(&path, NEXT).unwrap_err().to_string();
+    assert!(error.contains("older lineage-proxy"), "{error}");
+    owner.write(insert(1)).await.unwrap();
+    drop(owner);
+
+    // The next version has served once, and a command of this one comes beside it.
+    let _owner = own(folder.path(), NEXT);
+    Journal::open(&path, NEXT).unwrap();
+    let error = Journal::open(&path, SCHEMA).unwrap_err().to_string();
+    assert!(error.contains("newer lineage-proxy"), "{error}");
 }
 
 #[tokio::test]
@@ -88,7 +116,7 @@ async fn a_full_disk_fails_the_group_and_writing_works_again_when_there_is_space
         migrations: &[],
         can_shrink: false,
     };
-    let journal = Journal::open(&folder.path().join("a.db"), schema).unwrap();
+    let journal = own(folder.path(), schema);
     let pages = |most: i64| {
         move |c: &Connection| {
             c.query_row(&format!("PRAGMA max_page_count = {most}"), [], |row| {
