@@ -9,7 +9,7 @@
 )]
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
@@ -118,6 +118,39 @@ async fn a_key_that_may_send_may_not_read() {
     for key in [SEND, READ, METRICS, OPERATE] {
         assert!(!log.contains(key), "a key was logged");
     }
+}
+
+#[tokio::test]
+async fn a_client_that_resets_its_connections_does_not_cause_further_reads_of_the_secret() {
+    // Secrets Manager, which takes connections and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let serve = Serve::start_with(
+        folder.path(),
+        &[("AUTH_SECRET_ID", "keys")],
+        &[
+            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &url),
+            ("AWS_REGION", "eu-west-1"),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+        ],
+    );
+    let mut stream = TcpStream::connect(serve.url.trim_start_matches("http://")).unwrap();
+    let request = format!(
+        "POST /api/v1/lineage HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {SEND}\r\nContent-Length: 2\r\n\r\n{{}}"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let _first = silent.accept().unwrap();
+    drop(stream);
+    // The next request waits for the read of the first, and is answered by what that found.
+    assert_eq!(
+        asked(&serve, "POST", "/api/v1/lineage", Some(SEND)).await.0,
+        503
+    );
+    silent.set_nonblocking(true).unwrap();
+    let again = silent.accept().map_err(|error| error.kind());
+    assert_eq!(again.err(), Some(std::io::ErrorKind::WouldBlock));
 }
 
 #[tokio::test]

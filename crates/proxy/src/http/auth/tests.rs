@@ -1,6 +1,4 @@
-//! Keys as clients present them, and a secret that changes.
-
-use std::collections::BTreeSet;
+//! Keys as clients present them.
 
 use super::*;
 
@@ -103,70 +101,4 @@ async fn anonymous_senders_may_not_read_where_a_key_with_a_reading_role_exists()
     assert_eq!(admitted(&half, &[], Read).await, "401");
     assert_eq!(admitted(&half, &[KEY], Metrics).await, "grafana");
     assert!(admitted(&half, &[KEY], Read).await.starts_with("403"));
-}
-
-#[test]
-fn a_secret_that_cannot_be_read_keeps_its_keys_and_is_not_read_at_every_request() {
-    let hash = |text: &str| [config::hash(text).unwrap()];
-    let (good, bad) = (hash(KEY), hash("fedcba9876543210"));
-    let ago = |seconds| Instant::now().checked_sub(Duration::from_secs(seconds));
-    let state = |cache: &KeyCache, key: &[[u8; 32]]| {
-        let found = cache.find(key, KeyRole::Send, MAX_AGE)?;
-        Some(matches!(found, Ok(Match::Allowed(_))))
-    };
-    let fresh = KeyCache {
-        keys: Some(vec![key("current", KEY, &[KeyRole::Send])]),
-        read_at: ago(60),
-        tried_at: ago(60),
-    };
-    assert_eq!(
-        (state(&fresh, &good), state(&fresh, &bad)),
-        (Some(true), None),
-        "an unknown key makes us read the secret"
-    );
-    let in_vain = KeyCache {
-        read_at: ago(900),
-        tried_at: ago(1),
-        ..fresh
-    };
-    assert_eq!(
-        (state(&in_vain, &good), state(&in_vain, &bad)),
-        (Some(true), Some(false))
-    );
-    let stale = KeyCache {
-        tried_at: ago(900),
-        ..in_vain
-    };
-    assert_eq!(state(&stale, &good), None);
-    let never = KeyCache {
-        tried_at: ago(1),
-        ..KeyCache::default()
-    };
-    assert!(matches!(
-        never.find(&good, KeyRole::Send, MAX_AGE),
-        Some(Err(Rejection::Unavailable(_)))
-    ));
-}
-
-#[test]
-fn a_secret_holds_keys_in_any_of_its_forms() {
-    let other = format!("sha256:{}", hex::encode([7u8; 32]));
-    let forms = [
-        format!("[\"{KEY}\", \"{other}\"]"),
-        format!("{{\"current\":\"{KEY}\",\"old\":[\"{other}\"]}}"),
-        format!(
-            "{{\"a\":{{\"key\":\"{KEY}\"}},\"b\":{{\"hash\":\"{other}\",\"roles\":[\"send\"]}}}}"
-        ),
-        format!("{KEY}\n\n{other}\n"),
-    ];
-    for form in forms {
-        let keys = parse(&form).unwrap();
-        let hashes: Vec<[u8; 32]> = keys.iter().map(|key| key.hash).collect();
-        assert_eq!(hashes, [config::hash(KEY).unwrap(), [7; 32]], "{form}");
-        assert!(
-            keys.iter()
-                .all(|key| key.roles == BTreeSet::from([KeyRole::Send]))
-        );
-    }
-    assert!(!parse("tooshort").err().unwrap().contains("tooshort"));
 }
