@@ -231,7 +231,7 @@ target: datazone
 datazone: {domain_id: dzd_a}
 auth: {secret_id: keys}
 queue: {url: 'https://sqs.example/q', dead_letter_url: 'https://sqs.example/d'}
-rules: {file: 's3://b/rules.yaml', hash_key_secret_id: hash}
+rules: {file: 's3://rules/rules.yaml', hash_key_secret_id: hash}
 ";
     let config = write(folder.path(), "proxy.yaml", text);
     // No region, no credentials: any call would fail.
@@ -243,7 +243,7 @@ rules: {file: 's3://b/rules.yaml', hash_key_secret_id: hash}
     for part in [
         "auth.secret_id: what is in keys",
         "queue.url: whether https://sqs.example/q can be reached",
-        "rules.file: what is in s3://b/rules.yaml",
+        "rules.file: what is in s3://rules/rules.yaml",
         "rules.hash_key_secret_id: what is in hash",
         "datazone.domain_id: whether dzd_a accepts events",
     ] {

@@ -130,12 +130,7 @@ pub(crate) fn bucket(endpoint: &str, name: &str) -> Result<(String, String), NoE
     let invalid = || NoEndpoint::InvalidBucket(name.to_owned());
     let (scheme, rest) = endpoint.split_once("://").ok_or_else(invalid)?;
     let host = rest.split(['/', ':']).next().unwrap_or_default();
-    // Names of old buckets may hold capitals and underscores; directory buckets are spoken to otherwise.
-    let is_name = (3..=255).contains(&name.len())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
-        && !matches!(name, "..." | "..") // no steps in a path
-        && !name.ends_with("--x-s3");
-    if !is_name {
+    if !is_bucket(name) {
         return Err(invalid());
     }
     let is_address = host.parse::<Ipv4Addr>().is_ok() || rest.starts_with('[');
@@ -150,6 +145,22 @@ pub(crate) fn bucket(endpoint: &str, name: &str) -> Result<(String, String), NoE
         false => Ok((endpoint.to_owned(), format!("/{name}"))),
     }
 }
+
+/// Whether a text is the name of a bucket, or the alias of an access point of one (`…-s3alias`), which is a name like it
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-alias.html>).
+///
+/// The other things that the SDKs take for a bucket have other hosts, and most of them other signatures: ARNs, and what has
+/// these suffixes (botocore's `s3/2006-03-01/endpoint-rule-set-1.json`).
+pub(crate) fn is_bucket(text: &str) -> bool {
+    // Names of old buckets may hold capitals and underscores.
+    (3..=255).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+        && !matches!(text, "..." | "..") // no steps in a path
+        && !OTHER_SUFFIXES.iter().any(|suffix| text.ends_with(suffix))
+}
+
+/// Of directory buckets, access points of these, and buckets on Outposts.
+const OTHER_SUFFIXES: [&str; 3] = ["--x-s3", "--xa-s3", "--op-s3"];
 
 /// Checks a configured endpoint, and takes a slash off its end.
 pub(crate) fn configured(service: &Service, url: &str) -> Result<String, NoEndpoint> {
@@ -257,6 +268,12 @@ mod tests {
                 "https://events-1.s3.eu-west-1.amazonaws.com",
                 "",
             ),
+            (
+                s3,
+                "mine-a1b2c3-s3alias",
+                "https://mine-a1b2c3-s3alias.s3.eu-west-1.amazonaws.com",
+                "",
+            ),
             (s3, "my.events", s3, "/my.events"),
             (s3, "Old_Name", s3, "/Old_Name"),
             (
@@ -296,6 +313,8 @@ mod tests {
             "b?x",
             "arn:aws:s3:eu-west-1:1:accesspoint/a",
             "fast--use1-az4--x-s3",
+            "fast--use1-az4--xa-s3",
+            "outpost-a1b2c3--op-s3",
         ] {
             assert!(bucket(s3, name).is_err(), "{name}");
         }

@@ -21,6 +21,12 @@ pub static SERVICE: Service = Service {
 /// The error code where there is no such object, for who may list the bucket.
 pub const NO_SUCH_KEY: &str = "NoSuchKey";
 
+/// Whether a text names a bucket that the operations here can address: its name, or the alias of an access point.
+#[must_use]
+pub fn is_bucket(text: &str) -> bool {
+    crate::endpoint::is_bucket(text)
+}
+
 /// The checksum of an object, which S3 verifies, keeps and returns.
 const CHECKSUM: &str = "x-amz-checksum-sha256";
 

@@ -184,6 +184,17 @@ impl Check for QueueUrl {
     }
 }
 
+/// An S3 bucket.
+pub(super) enum Bucket {}
+
+impl Check for Bucket {
+    const EXPECTED: &'static str = "the name of a general-purpose bucket, or the alias of an access point (…-s3alias) in place of its ARN";
+
+    fn is_valid(text: &str) -> bool {
+        aws::s3::is_bucket(text)
+    }
+}
+
 /// The id of an AWS account.
 pub(super) enum AwsAccount {}
 

@@ -14,7 +14,8 @@ use settings::{Checked, Count, FilePath, Flag, OneOf, Pairs, Seconds, Setting, S
 use targets::{Kind, TargetSettings};
 
 use super::formats::{
-    AwsAccount, HostNames, ListenAddress, NamespaceStyle, Part, PathPrefix, QueueUrl, Validation,
+    AwsAccount, Bucket, HostNames, ListenAddress, NamespaceStyle, Part, PathPrefix, QueueUrl,
+    Validation,
 };
 use super::keys::Keys;
 use super::rules::{HashKey, RulesSource};
@@ -114,8 +115,9 @@ pub(super) struct QueueSettings {
     pub(super) url: Option<Setting<Checked<QueueUrl>>>,
     /// The URL of the SQS queue for dead letters.
     pub(super) dead_letter_url: Option<Setting<Checked<QueueUrl>>>,
-    /// An S3 bucket for events that are too large for SQS; their messages point to it.
-    pub(super) bucket: Option<Setting<Text>>,
+    /// An S3 bucket for events that are too large for SQS; their messages point to it. A general-purpose bucket, or the alias
+    /// of an access point; not an ARN.
+    pub(super) bucket: Option<Setting<Checked<Bucket>>>,
     /// How long a batch may take before its events are delivered again. With SQS, `batch.window` and 4 s are added.
     #[schemars(extend("x-not-on-aws" = "an attribute of the queue"))]
     pub(super) visibility_timeout: Setting<Seconds<10, 43_200>>,

@@ -5,8 +5,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use settings::{Format, Secret, SecretText};
+use settings::{Check, Format, Secret, SecretText};
 
+use super::formats::Bucket;
 use super::problems::Problems;
 use super::raw::RulesSettings;
 
@@ -120,7 +121,11 @@ impl Format for RulesSource {
             return Ok(RulesSource::Path(PathBuf::from(text)));
         };
         match rest.split_once('/') {
-            Some((bucket, key)) if !bucket.is_empty() && !key.is_empty() => Ok(RulesSource::S3 {
+            Some((bucket, _)) if !Bucket::is_valid(bucket) => Err(format!(
+                "expected a BUCKET that is {}, found {text:?}",
+                Bucket::EXPECTED
+            )),
+            Some((bucket, key)) if !key.is_empty() => Ok(RulesSource::S3 {
                 bucket: bucket.to_owned(),
                 key: key.to_owned(),
             }),

@@ -121,7 +121,7 @@ fn a_relative_path_in_a_file_starts_at_its_folder() {
     assert_eq!(file("rules: {file: t.yaml}"), path("conf/t.yaml"));
     assert_eq!(file("rules: {file: /t.yaml}"), path("/t.yaml"));
     assert!(matches!(
-        file("rules: {file: 's3://b/k'}"),
+        file("rules: {file: 's3://rules/k'}"),
         Some(RulesSource::S3 { .. })
     ));
 }

@@ -158,3 +158,26 @@ fn a_name_with_a_port_is_an_address_and_other_forms_are_explained() {
     let error = read("listen: '0.0.0.0:80'", &[], Role::Serve).unwrap_err();
     assert!(error[0].contains("--allow-anonymous"), "{error:?}");
 }
+
+#[test]
+fn a_bucket_that_cannot_be_addressed_is_refused_where_it_stands() {
+    let expected = "the name of a general-purpose bucket, or the alias of an access point (…-s3alias) in place of its ARN";
+    let arn = "arn:aws:s3:eu-west-1:123456789012:accesspoint/mine";
+    let sqs = "https://sqs.eu-west-1.amazonaws.com/123456789012/q";
+    let queue = |bucket: &str| {
+        format!("queue:\n  url: {sqs}\n  dead_letter_url: {sqs}-dead\n  bucket: {bucket}\n")
+    };
+    for bucket in [arn, "fast--use1-az4--x-s3", "a/b"] {
+        let errors = read(&queue(bucket), &[], Role::Serve).unwrap_err();
+        let error = format!("proxy.yaml:4:11: queue.bucket: expected {expected}, found {bucket:?}");
+        assert_eq!(errors, [error]);
+    }
+    for bucket in ["events-1", "mine-a1b2c3-s3alias"] {
+        read(&queue(bucket), &[], Role::Serve).unwrap();
+    }
+    let rules = format!("rules: {{file: 's3://{arn}/rules.yaml'}}");
+    let error = format!(
+        "proxy.yaml:1:15: rules.file: expected a BUCKET that is {expected}, found \"s3://{arn}/rules.yaml\""
+    );
+    assert_eq!(read(&rules, &[], Role::Serve).unwrap_err(), [error]);
+}

@@ -73,7 +73,7 @@ fn is_bucket(name: &str) -> bool {
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.ends_with(|c: char| c.is_ascii_alphanumeric())
         && !name.contains("..")
-        && !name.ends_with("--x-s3")
+        && aws::s3::is_bucket(name)
 }
 
 #[cfg(test)]
@@ -104,6 +104,7 @@ mod tests {
             "s3://my-events//a",
             "s3://my-events/a//b",
             "s3://arn:aws:s3:eu-west-1:1:accesspoint/x",
+            "s3://fast--use1-az4--x-s3",
             "gs://my-events",
         ] {
             assert!(ArchiveLocation::parse(wrong).is_err(), "{wrong}");
