@@ -13,6 +13,7 @@
 //! the queue. Called by the worker of `serve` and by the batch function.
 
 mod adapt;
+mod alone;
 mod coalesce_buffer;
 mod decode;
 mod dedupe;
@@ -57,7 +58,7 @@ pub use renames::Rename;
 use adapt::{AdaptedRun, LookupResults};
 use decode::decode;
 use dedupe::DedupeCache;
-use delivery::{OutboundEvent, RunDelivery};
+use delivery::{OutboundEvent, RunDelivery, block_by, postpone};
 use health::Health;
 use observe::{
     LogObserver, MetricsObserver, RetryLines, count_attempts, log_health, log_separated,
@@ -74,6 +75,10 @@ pub const MARGIN: Duration = Duration::from_secs(3);
 
 /// What of that margin the queue may take, however slow it is: the rest is for the answer to Lambda.
 const SETTLE: Duration = Duration::from_secs(2);
+
+/// How long the events of a run wait for those before them that an earlier batch has in hand. Then they go back to the queue:
+/// a delivery that hangs holds up its own run, and not, one after the other, all batches that the worker may have in hand.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Everything between the queue and one target.
 pub struct Pipeline {
@@ -196,6 +201,16 @@ impl Pipeline {
     pub(crate) async fn admit(&self, records: Vec<Record>, deadline: Instant) -> InFlight {
         self.rules.refresh().await;
         let rules = self.rules.current();
+        let (events, decided) = self.read(records).await;
+        let target = self.target.name().as_str();
+        let now = Instant::now();
+        let released = self.buffer().offer(events, &rules.rules, target, now);
+        let deadline = released.limit(deadline, now);
+        self.in_flight(released.events, decided, rules, deadline)
+    }
+
+    /// Fetches bodies and decodes records. Returns the events, and the records that are none.
+    async fn read(&self, records: Vec<Record>, deadline: Instant) -> (Vec<Pending>, Vec<Decided>) {
         let (records, mut decided) = self.fetch_bodies(records).await;
         let mut events = Vec::new();
         for record in records {
@@ -204,17 +219,22 @@ impl Pipeline {
                 Err(invalid) => decided.push(*invalid),
             }
         }
-        let target = self.target.name().as_str();
-        let now = Instant::now();
-        let released = self.buffer().offer(events, &rules.rules, target, now);
-        let deadline = released.limit(deadline, now);
-        let runs = by_run(released.events)
-            .into_iter()
-            .map(|(key, events)| Run {
-                ticket: self.order.ticket(key),
-                events,
-                permit: None,
-            });
+        (events, decided)
+    }
+
+    /// Takes the places of events in the order of their runs.
+    fn in_flight(
+        &self,
+        events: Vec<Pending>,
+        decided: Vec<Decided>,
+        rules: Arc<LoadedRules>,
+        deadline: Instant,
+    ) -> InFlight {
+        let runs = by_run(events).into_iter().map(|(key, events)| Run {
+            ticket: self.order.ticket(key),
+            events,
+            permit: None,
+        });
         InFlight {
             decided,
             runs: runs.collect(),
@@ -271,21 +291,25 @@ impl Pipeline {
             permit: _permit,
         } = run;
         let lookups = self.look_up(&events, shared).await;
-        if !ticket.ready(shared.deadline).await {
-            let late = events.into_iter().map(|event| {
-                let outcome = self.retry.out_of_time(event.attempts());
-                event.decide(outcome)
-            });
-            return (late.collect(), None);
-        }
         let ordered = self.adapter.capabilities.ordered;
+        let patience = match ordered {
+            true => shared.deadline.min(Instant::now() + PATIENCE),
+            false => shared.deadline,
+        };
+        let is_ready = ticket.ready(patience).await;
         let queue_ids = events.iter().map(|event| event.record.queue_id.clone());
         let earlier = ticket.block(queue_ids, Instant::now()).filter(|_| ordered);
+        if !is_ready {
+            let (postponed, block) = postpone(self.retry, events, earlier);
+            let block = block.filter(|_| ordered);
+            return (postponed, block.map(|block| (ticket, block)));
+        }
         // Behind those before it, so that an event that was sent again finds the first one delivered.
         let version = &shared.rules.version;
         let (unique, duplicates) = self.dedupe.partition(events, version, Instant::now());
         let adapted = self.adapt(unique, lookups, shared).await;
         let mut decided = adapted.decided;
+        let unruled = block_by(&decided).filter(|_| ordered);
         let (delivered, block) = match ordered {
             true => {
                 self.deliver_in_order(adapted.outbound, earlier, shared)
@@ -295,7 +319,7 @@ impl Pipeline {
         };
         decided.extend(delivered);
         let decided = self.dedupe.resolve(duplicates, decided, Instant::now());
-        (decided, block.map(|block| (ticket, block)))
+        (decided, block.or(unruled).map(|block| (ticket, block)))
     }
 
     /// Delivers events one after the other. Returns why later events of the run have to wait, too. `earlier` is why these
@@ -385,6 +409,10 @@ impl Pipeline {
         };
         if let Some(failure) = shared.halt.get() {
             return Attempt::Skipped(failure.clone());
+        }
+        // The event before it may have taken all the time: none may be begun that would go ahead of it.
+        if Instant::now() >= deadline {
+            return Attempt::OutOfTime;
         }
         let delivery = self.target.deliver(&event.id, &event.event, deadline);
         let report = tokio::select! {

@@ -180,6 +180,27 @@ impl CoalesceBuffer {
         released.events.extend(direct);
         released
     }
+
+    /// Takes out the events of a run that wait, ahead of a record of it that is delivered directly; and what is due.
+    pub(super) fn take_run(
+        &mut self,
+        run: &OrderingKey,
+        record: &Record,
+        now: Instant,
+    ) -> Released {
+        let now = self.clock(now);
+        let mut released = Released::default();
+        if let (Some(buffered), Some(visibility)) = (&mut self.buffered, self.visibility) {
+            // An older copy of the record does not count.
+            let latest = &mut buffered.latest;
+            latest.insert(record.queue_id.clone(), record.attempts);
+            buffered.runs.release(run, now);
+            let freed = buffered.runs.take_ready(now);
+            buffered.release(freed, visibility, now, &mut released);
+            buffered.latest.remove(&record.queue_id);
+        }
+        released
+    }
 }
 
 impl Buffered {

@@ -137,6 +137,52 @@ impl RunDelivery {
     }
 }
 
+/// Decides the events of a run for which there is no time behind those before them. Returns why later ones have to wait,
+/// too: they must not go ahead of these. `earlier` is why these have to wait longer, if they have to.
+pub(super) fn postpone(
+    policy: RetryPolicy,
+    events: Vec<Pending>,
+    earlier: Option<Block>,
+) -> (Vec<Decided>, Option<Block>) {
+    let part = |(index, pending): (usize, Pending)| Part {
+        transformed: pending.event.clone(),
+        log: TransformLog::default(),
+        pending,
+        index,
+    };
+    let parts = events.into_iter().enumerate().map(part);
+    let mut postponed = RunDelivery::new(policy, parts.map(OutboundEvent::single), earlier);
+    while postponed.next(None).is_some() {
+        postponed.record(&Attempt::OutOfTime, Duration::ZERO);
+    }
+    postponed.finish()
+}
+
+/// Why later events of a run have to wait for one that was decided before its turn, if they have to: the rules had no time
+/// for it.
+pub(super) fn block_by(decided: &[Decided]) -> Option<Block> {
+    decided.iter().find_map(|decided| {
+        let Outcome::Retry {
+            reason,
+            after,
+            error,
+        } = &decided.outcome
+        else {
+            return None;
+        };
+        Some(Block {
+            after: *after,
+            by: decided.record.queue_id.clone(),
+            failure: Failure {
+                reason: *reason,
+                scope: Scope::Event,
+                message: error.clone(),
+                after: None,
+            },
+        })
+    })
+}
+
 impl OutboundEvent {
     /// An event that is delivered as the rules left it.
     pub(super) fn single(part: Part) -> OutboundEvent {

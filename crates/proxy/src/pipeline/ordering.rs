@@ -5,10 +5,11 @@
 //! of its run until it is tried again: the queue would give out the later ones first. All of it is known to this process
 //! alone; after a restart the queue gives out everything at once, in order.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use openlineage::{Event, EventType, OrderingKey, Subject};
 use targets::Failure;
 use time::OffsetDateTime;
@@ -78,9 +79,10 @@ pub(super) struct RunOrder {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The end of the last ticket of each run in hand, and the ticket's number.
-    last: HashMap<OrderingKey, (u64, CancellationToken)>,
-    tickets: u64,
+    /// The tickets of each run in hand, by number, with what is cancelled when they are dropped.
+    tickets: HashMap<OrderingKey, BTreeMap<u64, CancellationToken>>,
+    /// How many tickets were taken so far.
+    taken: u64,
     /// Until when each run is blocked, and why.
     blocked: HashMap<OrderingKey, (Instant, Block)>,
 }
@@ -96,14 +98,15 @@ pub(super) struct Block {
     pub(super) failure: Failure,
 }
 
-/// The place of some events in their run. The next ones follow when it is dropped.
+/// The place of some events in their run. The next ones follow when it, and all before it, are dropped.
 #[must_use = "dropping a ticket lets the next events of the run go first"]
 #[derive(Debug)]
 pub(super) struct RunTicket {
     order: RunOrder,
     key: OrderingKey,
     number: u64,
-    before: Option<CancellationToken>,
+    /// All before it, and not the last alone: that one may be dropped without its turn.
+    before: Vec<CancellationToken>,
     _ends: DropGuard,
 }
 
@@ -112,14 +115,16 @@ impl RunOrder {
     pub(super) fn ticket(&self, key: OrderingKey) -> RunTicket {
         let ends = CancellationToken::new();
         let mut state = self.lock();
-        state.tickets += 1;
-        let number = state.tickets;
-        let before = state.last.insert(key.clone(), (number, ends.clone()));
+        state.taken += 1;
+        let number = state.taken;
+        let tickets = state.tickets.entry(key.clone()).or_default();
+        let before = tickets.values().cloned().collect();
+        tickets.insert(number, ends.clone());
         RunTicket {
             order: self.clone(),
             key,
             number,
-            before: before.map(|(_, ends)| ends),
+            before,
             _ends: ends.drop_guard(),
         }
     }
@@ -132,10 +137,8 @@ impl RunOrder {
 impl RunTicket {
     /// Waits until all tickets before it are dropped. Returns whether there was time for that.
     pub(super) async fn ready(&self, deadline: Instant) -> bool {
-        match &self.before {
-            Some(before) => timeout_at(deadline, before.cancelled()).await.is_ok(),
-            None => true,
-        }
+        let all = join_all(self.before.iter().map(CancellationToken::cancelled));
+        timeout_at(deadline, all).await.is_ok()
     }
 
     /// Why these events have to wait, unless the one that blocks the run is among them.
@@ -162,14 +165,16 @@ impl RunTicket {
         })
     }
 
-    /// Makes later events of the run wait, from `now` on.
+    /// Makes later events of the run wait, from `now` on. They wait no shorter than before.
     pub(super) fn block_run(self, block: Block, now: Instant) {
         let mut state = self.order.lock();
         if state.blocked.len() >= MAX_BLOCKED {
             state.blocked.retain(|_, (until, _)| *until > now);
         }
-        if state.blocked.len() < MAX_BLOCKED {
-            let until = now + block.after;
+        let until = now + block.after;
+        let waits_longer =
+            (state.blocked.get(&self.key)).is_some_and(|(before, _)| *before > until);
+        if state.blocked.len() < MAX_BLOCKED && !waits_longer {
             state.blocked.insert(self.key.clone(), (until, block));
         }
     }
@@ -178,9 +183,11 @@ impl RunTicket {
 impl Drop for RunTicket {
     fn drop(&mut self) {
         let mut state = self.order.lock();
-        let is_last = |(number, _): &(u64, CancellationToken)| *number == self.number;
-        if state.last.get(&self.key).is_some_and(is_last) {
-            state.last.remove(&self.key);
+        if let Some(tickets) = state.tickets.get_mut(&self.key) {
+            tickets.remove(&self.number);
+            if tickets.is_empty() {
+                state.tickets.remove(&self.key);
+            }
         }
     }
 }
@@ -264,7 +271,7 @@ mod tests {
         drop(second);
         assert!(ready(&third));
         drop((third, other));
-        assert!(order.lock().last.is_empty());
+        assert!(order.lock().tickets.is_empty());
     }
 
     #[tokio::test]
@@ -274,22 +281,48 @@ mod tests {
         assert!(!second.ready(Instant::now()).await);
     }
 
+    #[tokio::test]
+    async fn a_ticket_that_did_not_have_its_turn_lets_none_go_first() {
+        let order = RunOrder::default();
+        let (first, second, third) = (order.ticket(RUN), order.ticket(RUN), order.ticket(RUN));
+        assert!(!second.ready(Instant::now()).await);
+        drop(second);
+        assert!(!third.ready(Instant::now()).await);
+        drop(first);
+        assert!(third.ready(Instant::now()).await);
+    }
+
+    fn block(after: Duration, by: &str) -> Block {
+        Block {
+            after,
+            by: by.to_owned(),
+            failure: Failure {
+                reason: Reason::Unavailable,
+                scope: Scope::Event,
+                message: "down".into(),
+                after: None,
+            },
+        }
+    }
+
+    #[test]
+    fn a_later_block_does_not_end_one_that_lasts_longer() {
+        let order = RunOrder::default();
+        let now = Instant::now();
+        order.ticket(RUN).block_run(block(SOON * 5, "a"), now);
+        order.ticket(RUN).block_run(block(SOON, "b"), now);
+        let left = order.ticket(RUN).block(["c".to_owned()].into_iter(), now);
+        assert_eq!(
+            left.map(|left| (left.after, left.by)),
+            Some((SOON * 5, "a".to_owned()))
+        );
+    }
+
     #[test]
     fn a_blocked_run_waits_for_its_time_and_no_other_run_does() {
         let order = RunOrder::default();
-        let failure = Failure {
-            reason: Reason::Unavailable,
-            scope: Scope::Event,
-            message: "down".into(),
-            after: None,
-        };
         let now = Instant::now();
-        let block = Block {
-            after: SOON,
-            by: "a".into(),
-            failure,
-        };
-        order.ticket(RUN).block_run(block, now);
+        order.ticket(RUN).block_run(block(SOON, "a"), now);
         let (later, other) = (order.ticket(RUN), order.ticket(OTHER));
         let block = |ticket: &RunTicket, id: &str, after| {
             let block = ticket.block([id.to_owned()].into_iter(), now + after);

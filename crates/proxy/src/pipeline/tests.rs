@@ -1,6 +1,7 @@
 //! The pipeline's laws: whatever fails, each record ends in exactly one outcome, and each run stays in order.
 
 mod model;
+mod process;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

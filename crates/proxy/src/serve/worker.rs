@@ -15,7 +15,7 @@ use tracing::warn;
 
 use super::PAUSE;
 use crate::config::{self, Config};
-use crate::pipeline::{MARGIN, Pipeline, guard};
+use crate::pipeline::{InFlight, MARGIN, Pipeline, guard};
 use crate::queue::{FailureLog, Queue, Record, Settlement};
 use crate::telemetry::STOP;
 
@@ -125,19 +125,19 @@ impl Worker {
             .saturating_sub(MARGIN);
         let deadline = Instant::now() + time;
         drop(permit.split(permit.num_permits().saturating_sub(records.len())));
-        for records in self.suspects.separate(records) {
+        for group in self.suspects.separate(records) {
             // Suspects are a batch each: without the bound they would share no limit on memory.
             while self.running.len() >= BATCHES {
                 let _ = self.running.join_next().await;
             }
             let (admitted, is_admitted) = oneshot::channel();
-            let share = permit.split(records.len().min(permit.num_permits()));
+            let share = permit.split(group.records().len().min(permit.num_permits()));
             let batch = Batch {
                 pipeline: self.pipeline.clone(),
                 suspects: self.suspects.clone(),
                 deadline,
             };
-            self.running.spawn(batch.process(records, share, admitted));
+            self.running.spawn(batch.process(group, share, admitted));
             let _ = is_admitted.await; // or it ended before
         }
     }
@@ -166,27 +166,57 @@ struct Batch {
 impl Batch {
     async fn process(
         self,
-        records: Vec<Record>,
+        group: Group,
         permit: Option<OwnedSemaphorePermit>,
         admitted: oneshot::Sender<()>,
     ) {
-        let mut in_hand = records.clone();
-        let processed = guard(async {
-            let batch = self.pipeline.admit(records, self.deadline).await;
-            in_hand = batch.records();
-            let _ = admitted.send(());
-            let batch = match permit {
+        let received = group.records().to_vec();
+        let Some(batches) = guard(self.admit(group)).await else {
+            drop(admitted);
+            return self.suspect(received).await;
+        };
+        let _ = admitted.send(());
+        let mut permit = permit;
+        for batch in batches {
+            let in_hand = batch.records();
+            let batch = match permit.take() {
                 Some(permit) => batch.with_permit(permit),
                 None => batch,
             };
-            self.pipeline.complete(batch).await
-        });
-        match processed.await {
-            Some(_settled) => self.suspects.acquit(&in_hand),
-            None => {
-                let again = self.pipeline.recover(in_hand).await;
-                self.suspects.add(&again);
+            match guard(self.pipeline.complete(batch)).await {
+                Some(_settled) => self.suspects.acquit(&in_hand),
+                None => self.suspect(in_hand).await,
             }
+        }
+    }
+
+    async fn admit(&self, group: Group) -> Vec<InFlight> {
+        match group {
+            Group::Together(records) => vec![self.pipeline.admit(records, self.deadline).await],
+            Group::Suspect([record]) => self.pipeline.admit_alone(record, self.deadline).await,
+        }
+    }
+
+    async fn suspect(&self, records: Vec<Record>) {
+        let again = self.pipeline.recover(records).await;
+        self.suspects.add(&again);
+    }
+}
+
+/// Records that are processed together.
+#[derive(Debug)]
+enum Group {
+    /// Perhaps none, for what is held back.
+    Together(Vec<Record>),
+    /// One on which something may panic.
+    Suspect([Record; 1]),
+}
+
+impl Group {
+    fn records(&self) -> &[Record] {
+        match self {
+            Group::Together(records) => records,
+            Group::Suspect(record) => record,
         }
     }
 }
@@ -216,21 +246,21 @@ impl Suspects {
 
     /// The batches to process, in the order of arrival: each suspect alone, the others together. One batch without records
     /// if there are none, for what is held back.
-    fn separate(&self, records: Vec<Record>) -> Vec<Vec<Record>> {
+    fn separate(&self, records: Vec<Record>) -> Vec<Group> {
         let suspects = self.lock();
         let (mut batches, mut together) = (Vec::new(), Vec::new());
         for record in records {
             if suspects.contains(&record.queue_id) {
                 if !together.is_empty() {
-                    batches.push(std::mem::take(&mut together));
+                    batches.push(Group::Together(std::mem::take(&mut together)));
                 }
-                batches.push(vec![record]);
+                batches.push(Group::Suspect([record]));
             } else {
                 together.push(record);
             }
         }
         if !together.is_empty() || batches.is_empty() {
-            batches.push(together);
+            batches.push(Group::Together(together));
         }
         batches
     }
@@ -252,16 +282,13 @@ mod tests {
         ids.iter().map(record).collect()
     }
 
-    fn ids(batches: &[Vec<Record>]) -> Vec<Vec<&str>> {
-        batches
-            .iter()
-            .map(|batch| {
-                batch
-                    .iter()
-                    .map(|record| record.queue_id.as_str())
-                    .collect()
-            })
-            .collect()
+    fn ids(records: &[Record]) -> Vec<&str> {
+        let ids = records.iter().map(|record| record.queue_id.as_str());
+        ids.collect()
+    }
+
+    fn groups(batches: &[Group]) -> Vec<Vec<&str>> {
+        batches.iter().map(|group| ids(group.records())).collect()
     }
 
     #[tokio::test]
@@ -272,6 +299,7 @@ mod tests {
         while queued.len() > 1 {
             rounds += 1;
             for batch in suspects.separate(std::mem::take(&mut queued)) {
+                let batch = batch.records().to_vec();
                 let processed = guard(async {
                     assert!(batch.iter().all(|record| record.queue_id != "b"), "a bug");
                 });
@@ -287,8 +315,8 @@ mod tests {
                 }
             }
         }
-        assert_eq!((rounds, ids(&[done])), (2, vec![vec!["a", "c"]]));
-        assert_eq!(ids(&[queued]), [["b"]]);
+        assert_eq!((rounds, ids(&done)), (2, vec!["a", "c"]));
+        assert_eq!(ids(&queued), ["b"]);
     }
 
     #[test]
@@ -297,13 +325,15 @@ mod tests {
         suspects.add(&records(&["b", "c"]));
         let batches = suspects.separate(records(&["a", "b", "c", "d", "e"]));
         let expected: [&[&str]; 4] = [&["a"], &["b"], &["c"], &["d", "e"]];
-        assert_eq!(ids(&batches), expected);
+        assert_eq!(groups(&batches), expected);
+        assert!(matches!(batches[1], Group::Suspect(_)));
         suspects.acquit(&records(&["b", "c"]));
         assert_eq!(suspects.separate(records(&["a", "b"])).len(), 1);
     }
 
     #[test]
     fn without_records_there_is_one_batch_for_what_is_held_back() {
-        assert_eq!(ids(&Suspects::default().separate(Vec::new())), [[""; 0]]);
+        let batches = Suspects::default().separate(Vec::new());
+        assert!(matches!(&batches[..], [Group::Together(none)] if none.is_empty()));
     }
 }

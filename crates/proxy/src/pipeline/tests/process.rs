@@ -1,0 +1,99 @@
+//! Batches that overlap, with a queue and a target: what is processed together, and what waits for what.
+
+use std::net::TcpListener;
+use std::path::Path;
+
+use super::*;
+use crate::config::{Config, Role, Sources};
+use crate::queue::Embedded;
+use crate::rules::RuleOptions;
+use crate::topology::TargetPlan;
+
+const LATE: Duration = Duration::from_millis(50);
+
+/// A pipeline in a folder, with that target, that holds back events of runs that have not ended.
+async fn pipeline(folder: &Path, settings: &str) -> Pipeline {
+    let rules = folder.join("rules.yaml");
+    std::fs::write(&rules, "coalesce: {window: 10s}").unwrap();
+    let settings = format!("{settings}\nrules: {{file: {}}}", rules.display());
+    let config = Config::read(Sources::yaml("proxy.yaml", &settings), Role::Serve).unwrap();
+    let queue = Embedded::own(folder, Duration::from_secs(60)).await;
+    let queue = Queue::Embedded(queue.unwrap());
+    let (aws, options) = (aws::Aws::new(), RuleOptions::default());
+    let plan = TargetPlan::read(&config, &config.target, &aws, options).await;
+    let pipeline = plan.unwrap().open(&config, &aws, queue, None).await;
+    let buffer = CoalesceBuffer::new(Duration::from_secs(60), Duration::ZERO);
+    pipeline.unwrap().long_lived(buffer, Vec::new())
+}
+
+fn received(queue_id: &str, run: u8, event_type: &str) -> Record {
+    record(queue_id, 1, &text(run, event_type, 0, queue_id))
+}
+
+fn ids(records: &[Record]) -> Vec<&str> {
+    let ids = records.iter().map(|record| record.queue_id.as_str());
+    ids.collect()
+}
+
+#[tokio::test]
+async fn a_suspect_is_processed_alone_while_events_are_held_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("events.jsonl");
+    let settings = format!("target: file\nfile: {{path: {}}}", file.display());
+    let pipeline = pipeline(folder.path(), &settings).await;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let starts = vec![received("1", 1, "START"), received("2", 2, "START")];
+    let held = pipeline.admit(starts, deadline).await;
+    assert!(held.records().is_empty());
+
+    // The one that is held back of its run goes ahead of it; the one of another run goes on waiting.
+    let suspect = received("suspect", 1, "RUNNING");
+    let batches = pipeline.admit_alone(suspect, deadline).await;
+    let records: Vec<_> = batches.iter().map(InFlight::records).collect();
+    let records: Vec<_> = records.iter().map(|records| ids(records)).collect();
+    assert_eq!(records, [["1"], ["suspect"]]);
+    for batch in batches {
+        let settled = pipeline.complete(batch).await;
+        assert!(settled.iter().all(|settled| settled.is_done));
+    }
+    assert_eq!(ids(&pipeline.drain()), ["2"]);
+    let delivered = std::fs::read_to_string(&file).unwrap();
+    let jobs = |line: &str| line.contains(r#""name":"suspect""#);
+    assert_eq!(
+        delivered.lines().map(jobs).collect::<Vec<_>>(),
+        [false, true]
+    );
+}
+
+#[tokio::test]
+async fn no_event_goes_ahead_of_one_of_its_run_that_is_still_being_delivered() {
+    // A target that takes connections and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let settings = format!("target: openlineage\nopenlineage: {{url: {url:?}}}");
+    let pipeline = Arc::new(pipeline(folder.path(), &settings).await);
+    let admit = async |queue_id: &str, event_type, after| {
+        let records = vec![received(queue_id, 1, event_type)];
+        pipeline.admit(records, Instant::now() + after).await
+    };
+    let hanging = admit("1", "COMPLETE", Duration::from_secs(60)).await;
+    let delivering = tokio::spawn({
+        let pipeline = pipeline.clone();
+        async move { pipeline.complete(hanging).await }
+    });
+    let accepted = tokio::task::spawn_blocking(move || silent.accept().map(|it| (silent, it)));
+    let (silent, _connection) = accepted.await.unwrap().unwrap();
+
+    // The second waits for it in vain, and the third for both.
+    for queue_id in ["2", "3"] {
+        let late = admit(queue_id, "COMPLETE", LATE).await;
+        let settled = pipeline.complete(late).await;
+        assert!(settled.iter().all(|settled| !settled.is_done));
+    }
+    silent.set_nonblocking(true).unwrap();
+    let next = silent.accept().map_err(|error| error.kind());
+    assert_eq!(next.err(), Some(std::io::ErrorKind::WouldBlock));
+    pipeline.cut_off();
+    delivering.await.unwrap();
+}
