@@ -5,6 +5,7 @@
 //! certificates of the system, cached credentials. Differences: every call has time-outs, and every answer a limit.
 
 use std::error::Error as StdError;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -54,6 +55,8 @@ use aws_types::SigningName;
 use aws_types::region::{Region, SigningRegion};
 use aws_types::service_config::ServiceConfigKey;
 use http_body_util::{LengthLimitError, Limited};
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use crate::endpoint::{self, NoEndpoint, Variant};
 use crate::error::{Error, ServiceError};
@@ -76,6 +79,7 @@ pub struct Client {
     aws: Aws,
     region: Option<String>,
     timeout: Option<Duration>,
+    first_byte: Option<Duration>,
     max_bytes: usize,
 }
 
@@ -85,6 +89,7 @@ impl Client {
             aws,
             region: None,
             timeout: None,
+            first_byte: None,
             max_bytes: ANSWER,
         }
     }
@@ -107,6 +112,18 @@ impl Client {
         }
     }
 
+    /// Limits how long a call may take until its answer begins, its retries included. What is left of the [`timeout`] is for
+    /// the answer, as long as that moves: one that stands still for 5 s is cut.
+    ///
+    /// [`timeout`]: Client::timeout
+    #[must_use]
+    pub fn first_byte(self, limit: Duration) -> Client {
+        Client {
+            first_byte: Some(limit),
+            ..self
+        }
+    }
+
     /// Limits the size of an answer. What is larger is [`Error::TooLarge`].
     #[must_use]
     pub fn max_bytes(self, max_bytes: usize) -> Client {
@@ -122,17 +139,23 @@ impl Client {
         let service = O::SERVICE;
         let config = self.aws.config().await;
         let mut request = operation.request();
+        let begun = Arc::new(Notify::new());
         let plugins = self
-            .plugins(config, service, &mut request)
+            .plugins(config, service, &mut request, begun.clone())
             .map_err(|error| Error::not_sent(service.id, error))?;
         let plugins =
             plugins.with_operation_plugin(StaticRuntimePlugin::new().with_config(layer(|layer| {
                 layer.store_put(Metadata::new(O::NAME, service.id));
             })));
         let input = Input::erase(request);
-        let output = invoke(service.id, O::NAME, input, &plugins)
-            .await
-            .map_err(|error| self.error(service, error))?;
+        let call = invoke(service.id, O::NAME, input, &plugins);
+        let output = tokio::select! {
+            output = call => output.map_err(|error| self.error(service, error))?,
+            late = self.not_begun(&begun) => return Err(Error::NoAnswer {
+                service: service.id,
+                source: late.into(),
+            }),
+        };
         let response = output.downcast::<Response>().map_err(|_| Error::NotSent {
             service: service.id,
             source: "the response has another type".into(), // our own deserializer makes it
@@ -141,6 +164,16 @@ impl Client {
             service: service.id,
             source,
         })
+    }
+
+    /// Waits until an answer should have begun and has not.
+    async fn not_begun(&self, begun: &Notify) -> Late {
+        if let Some(limit) = self.first_byte
+            && timeout(limit, begun.notified()).await.is_err()
+        {
+            return Late(limit);
+        }
+        std::future::pending().await
     }
 
     /// Calls a service for one page after the other.
@@ -158,6 +191,7 @@ impl Client {
         config: &SdkConfig,
         service: &'static Service,
         request: &mut Request,
+        begun: Arc<Notify>,
     ) -> Result<RuntimePlugins, NoEndpoint> {
         let configured = config.region().map(Region::as_ref);
         let region = self.region.as_deref().or(configured);
@@ -199,7 +233,11 @@ impl Client {
                 service.protocol,
             )));
         });
-        let components = components(config, endpoint, self.max_bytes);
+        let body = WatchBody {
+            max_bytes: self.max_bytes,
+            begun,
+        };
+        let components = components(config, endpoint, body);
         let plugin = StaticRuntimePlugin::new()
             .with_config(settings)
             .with_runtime_components(components);
@@ -211,6 +249,11 @@ impl Client {
     fn timeouts(&self, config: &SdkConfig) -> TimeoutConfig {
         let mut timeouts = TimeoutConfig::builder();
         timeouts.set_operation_timeout(self.timeout);
+        if let Some(limit) = self.first_byte {
+            // An attempt has the time of the whole call, once its answer has begun.
+            timeouts.set_operation_attempt_timeout(Some(self.timeout.unwrap_or(OPERATION)));
+            timeouts.set_read_timeout(Some(limit));
+        }
         let mut timeouts = timeouts.build();
         if let Some(configured) = config.timeout_config() {
             timeouts.take_defaults_from(configured);
@@ -333,7 +376,7 @@ fn signing(protocol: Protocol) -> SigV4OperationSigningConfig {
     }
 }
 
-fn components(config: &SdkConfig, endpoint: String, max_bytes: usize) -> RuntimeComponentsBuilder {
+fn components(config: &SdkConfig, endpoint: String, body: WatchBody) -> RuntimeComponentsBuilder {
     let mut components = RuntimeComponentsBuilder::new("aws")
         .with_auth_scheme(SharedAuthScheme::new(sigv4::SigV4AuthScheme::new()))
         .with_auth_scheme_option_resolver(Some(SharedAuthSchemeOptionResolver::new(
@@ -359,7 +402,7 @@ fn components(config: &SdkConfig, endpoint: String, max_bytes: usize) -> Runtime
         .with_interceptor(SharedInterceptor::permanent(
             StalledStreamProtectionInterceptor::default(),
         ))
-        .with_interceptor(SharedInterceptor::permanent(LimitBody { max_bytes }));
+        .with_interceptor(SharedInterceptor::permanent(body));
     if let Some(credentials) = config.credentials_provider() {
         components.set_identity_resolver(sigv4::SCHEME_ID, credentials);
     }
@@ -433,16 +476,17 @@ impl DeserializeResponse for Deserializer {
     }
 }
 
-/// Ends the reading of an answer that is larger than allowed.
+/// Ends the reading of an answer that is larger than allowed, and tells when one begins.
 #[derive(Debug)]
-struct LimitBody {
+struct WatchBody {
     max_bytes: usize,
+    begun: Arc<Notify>,
 }
 
 #[aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint]
-impl Intercept for LimitBody {
+impl Intercept for WatchBody {
     fn name(&self) -> &'static str {
-        "LimitBody"
+        "WatchBody"
     }
 
     fn modify_before_deserialization(
@@ -452,6 +496,10 @@ impl Intercept for LimitBody {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let response = context.response_mut();
+        // An error may be retried, and is no more than a beginning of that.
+        if response.status().is_success() {
+            self.begun.notify_one();
+        }
         let length = response.headers().get("content-length");
         let length = length.and_then(|length| length.parse::<u64>().ok());
         // Known in advance: not retried.
@@ -469,6 +517,10 @@ impl Intercept for LimitBody {
 #[derive(Debug, thiserror::Error)]
 #[error("the answer is larger than allowed")]
 struct TooLarge;
+
+#[derive(Debug, thiserror::Error)]
+#[error("no answer began within {0:?}")]
+struct Late(Duration);
 
 fn is_too_large(error: &(dyn StdError + 'static)) -> bool {
     let mut cause = Some(error);

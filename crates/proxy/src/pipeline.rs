@@ -201,7 +201,7 @@ impl Pipeline {
     pub(crate) async fn admit(&self, records: Vec<Record>, deadline: Instant) -> InFlight {
         self.rules.refresh().await;
         let rules = self.rules.current();
-        let (events, decided) = self.read(records).await;
+        let (events, decided) = self.read(records, deadline).await;
         let target = self.target.name().as_str();
         let now = Instant::now();
         let released = self.buffer().offer(events, &rules.rules, target, now);
@@ -211,7 +211,7 @@ impl Pipeline {
 
     /// Fetches bodies and decodes records. Returns the events, and the records that are none.
     async fn read(&self, records: Vec<Record>, deadline: Instant) -> (Vec<Pending>, Vec<Decided>) {
-        let (records, mut decided) = self.fetch_bodies(records).await;
+        let (records, mut decided) = self.fetch_bodies(records, deadline).await;
         let mut events = Vec::new();
         for record in records {
             match decode(record, self.level) {
@@ -270,8 +270,15 @@ impl Pipeline {
     }
 
     /// Fetches the bodies that were too large for the queue, and decides the records that have none.
-    async fn fetch_bodies(&self, records: Vec<Record>) -> (Vec<Record>, Vec<Decided>) {
-        let (records, without) = self.queue.fetch_bodies(records).await;
+    async fn fetch_bodies(
+        &self,
+        records: Vec<Record>,
+        deadline: Instant,
+    ) -> (Vec<Record>, Vec<Decided>) {
+        // The events beside a slow one have the other half of the time.
+        let now = Instant::now();
+        let until = now + deadline.saturating_duration_since(now) / 2;
+        let (records, without) = self.queue.fetch_bodies(records, until).await;
         let decided = without.into_iter().map(|(record, error)| {
             let outcome = self.retry.without_body(error, &record.id, record.attempts);
             Decided::without_event(record, outcome)

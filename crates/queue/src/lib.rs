@@ -173,14 +173,16 @@ impl Queue {
         }
     }
 
-    /// Fetches the bodies that were too large for the queue. Returns the complete records, and the others with the reason.
+    /// Fetches the bodies that were too large for the queue, until `until`. Returns the complete records, and the others with
+    /// the reason.
     pub async fn fetch_bodies(
         &self,
         records: Vec<Record>,
+        until: Instant,
     ) -> (Vec<Record>, Vec<(Record, BodyError)>) {
         match self {
             Queue::Embedded(_) => (records, Vec::new()), // it accepts events of any size
-            Queue::Sqs(queue) => queue.fetch_bodies(records).await,
+            Queue::Sqs(queue) => queue.fetch_bodies(records, until).await,
         }
     }
 

@@ -1,6 +1,8 @@
 //! Calls against a connection that answers from a list, and keeps what it was sent.
 
 use std::collections::VecDeque;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::UNIX_EPOCH;
 
@@ -308,4 +310,55 @@ async fn without_region_or_credentials_nothing_is_sent() {
         .await
         .unwrap_err();
     assert!(wire.sent.lock().unwrap().is_empty());
+}
+
+/// S3 on this machine, which answers one request by `answer`; and a client of it.
+fn server(answer: impl FnOnce(TcpStream) + Send + 'static) -> Client {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || answer(listener.accept().unwrap().0));
+    let credentials = Credentials::new("AKIDEXAMPLE", SECRET_KEY, None, None, "test");
+    let config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-west-1"))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .endpoint_url(format!("http://{address}"))
+        .build();
+    Aws::from(config).client().timeout(Duration::from_secs(60))
+}
+
+fn object() -> GetObject {
+    GetObject {
+        bucket: "events".to_owned(),
+        key: "large".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_slow_and_moves_may_take_longer_than_its_first_byte() {
+    let pieces = 25;
+    let client = server(move |mut stream| {
+        let _ = stream.read(&mut [0; 4_096]).unwrap();
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {pieces}\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        for _ in 0..pieces {
+            std::thread::sleep(Duration::from_millis(100));
+            stream.write_all(b"x").unwrap();
+        }
+    });
+    let client = client.first_byte(Duration::from_secs(2));
+    let answer = client.send(&object()).await;
+    assert_eq!(answer.unwrap().len(), pieces);
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_begin_is_not_waited_for() {
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let client = server(move |_stream| {
+        let _ = ended.recv(); // until the test ends
+    });
+    let client = client.first_byte(Duration::from_millis(50));
+    let error = client.send(&object()).await.unwrap_err();
+    assert!(matches!(error, Error::NoAnswer { .. }), "{error:?}");
+    drop(end);
 }

@@ -15,7 +15,7 @@ impl Pipeline {
     pub(crate) async fn admit_alone(&self, record: Record, deadline: Instant) -> Vec<InFlight> {
         self.rules.refresh().await;
         let rules = self.rules.current();
-        let (events, decided) = self.read(vec![record]).await;
+        let (events, decided) = self.read(vec![record], deadline).await;
         let now = Instant::now();
         let mut batches = Vec::new();
         for event in &events {

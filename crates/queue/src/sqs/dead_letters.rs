@@ -20,6 +20,9 @@ use super::message::{MAX_ENTRIES, deduplication, number, region, size, text};
 use super::seconds;
 use crate::{BodyError, DeadLetter, QueueUrl, Record, Redact, Status, Unavailable, now};
 
+/// How long the body of a letter may take to download: a person waits.
+const DOWNLOAD: Duration = Duration::from_secs(60);
+
 /// How long a received dead letter is invisible to others.
 const INVISIBLE: Duration = Duration::from_secs(120);
 
@@ -122,7 +125,9 @@ impl SqsDeadLetters {
         };
         match (&letter.record.stored, &self.bucket) {
             (None, _) => Ok(letter.record.body.to_string()),
-            (Some(pointer), Some(bucket)) => bucket.get(pointer).await.map_err(unavailable),
+            (Some(pointer), Some(bucket)) => {
+                bucket.get(pointer, DOWNLOAD).await.map_err(unavailable)
+            }
             (Some(pointer), None) => Err(Unavailable(format!(
                 "the body is in s3://{}/{}; set queue.bucket",
                 pointer.bucket, pointer.key

@@ -21,9 +21,13 @@ const CLASS_V1: &str = "com.amazon.sqs.javamessaging.MessageS3Pointer";
 /// Bytes of large bodies that a batch has in memory at once: as many as one event has at most (`max_decompressed_size`).
 const AT_ONCE: usize = 32_000_000;
 
-/// How long a transfer may take, all retries included: with the time that SQS may take, below the ingest function's own
-/// timeout of 15 s; and a bucket that hangs must leave the other events of a batch enough time to be delivered.
+/// How long an upload or a deletion may take, all retries included: with the time that SQS may take, below the ingest
+/// function's own timeout of 15 s.
 const TRANSFER: Duration = Duration::from_secs(4);
+
+/// How long a download may take to begin, all retries included: a bucket that hangs must leave the other events of a batch
+/// enough time to be delivered. One that has begun may take the time that its caller has.
+const FIRST_BYTE: Duration = Duration::from_secs(4);
 
 /// The object with the body of a large event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +78,7 @@ pub(super) struct Bucket {
 impl Bucket {
     pub(super) fn new(aws: &Aws, name: String, redact: Redact) -> Bucket {
         Bucket {
-            client: aws.client().timeout(TRANSFER).max_bytes(AT_ONCE),
+            client: aws.client().max_bytes(AT_ONCE),
             name,
             redact,
         }
@@ -93,14 +97,18 @@ impl Bucket {
             content_type: "application/json",
             body: body.into(),
         };
-        match self.client.send(&put).await {
+        match self.client.clone().timeout(TRANSFER).send(&put).await {
             Ok(()) => Ok(pointer),
             Err(error) => Err(summarize(&error, self.redact)),
         }
     }
 
-    /// Returns the body that a pointer points to.
-    pub(super) async fn get(&self, pointer: &Pointer) -> Result<String, BodyError> {
+    /// Returns the body that a pointer points to, within `limit`.
+    pub(super) async fn get(
+        &self,
+        pointer: &Pointer,
+        limit: Duration,
+    ) -> Result<String, BodyError> {
         let object = format!("s3://{}/{}", pointer.bucket, pointer.key);
         if pointer.bucket != self.name {
             return Err(BodyError::Gone(format!(
@@ -111,7 +119,8 @@ impl Bucket {
             bucket: self.name.clone(),
             key: pointer.key.clone(),
         };
-        let body = self.client.send(&get).await.map_err(|error| match error {
+        let client = self.client.clone().timeout(limit).first_byte(FIRST_BYTE);
+        let body = client.send(&get).await.map_err(|error| match error {
             Error::Service(_) if error.is(NO_SUCH_KEY) => BodyError::Gone(format!(
                 "the body is no longer in {object}: it was delivered before, or has expired"
             )),
@@ -136,7 +145,7 @@ impl Bucket {
             bucket: self.name.clone(),
             key: pointer.key.clone(),
         };
-        let deleted = self.client.send(&delete).await;
+        let deleted = self.client.clone().timeout(TRANSFER).send(&delete).await;
         deleted.map_err(|error| summarize(&error, self.redact))
     }
 }

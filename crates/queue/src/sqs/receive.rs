@@ -62,16 +62,18 @@ impl Sqs {
         }
     }
 
-    /// Fetches the bodies that lie in the bucket.
+    /// Fetches the bodies that lie in the bucket, until `until`.
     pub(crate) async fn fetch_bodies(
         &self,
         records: Vec<Record>,
+        until: Instant,
     ) -> (Vec<Record>, Vec<(Record, BodyError)>) {
         let pointers = records.iter().map(|record| record.stored.as_ref());
         let pointers: Vec<_> = pointers.collect();
         let turns = now_or_later(&pointers);
         let bodies = pointers.into_iter().zip(turns);
-        let bodies = bodies.map(|(pointer, now)| self.fetch_body(pointer, now));
+        let limit = until.saturating_duration_since(Instant::now());
+        let bodies = bodies.map(|(pointer, now)| self.fetch_body(pointer, now, limit));
         let bodies = join_all(bodies).await;
         let (mut complete, mut others) = (Vec::new(), Vec::new());
         // In a queue that keeps an order, nothing overtakes a record that waits for its body.
@@ -103,11 +105,12 @@ impl Sqs {
         &self,
         pointer: Option<&Pointer>,
         now: bool,
+        limit: Duration,
     ) -> Result<Option<String>, BodyError> {
         match (pointer, &self.bucket) {
             (None, _) => Ok(None),
             (Some(_), _) if !now => Err(BodyError::Later),
-            (Some(pointer), Some(bucket)) => bucket.get(pointer).await.map(Some),
+            (Some(pointer), Some(bucket)) => bucket.get(pointer, limit).await.map(Some),
             (Some(_), None) => Err(BodyError::Gone(
                 "the body is in S3, and queue.bucket is not set".to_owned(),
             )),
