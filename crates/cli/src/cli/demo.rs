@@ -1,11 +1,11 @@
 //! `lineage-proxy demo`: runs the whole pipeline on one machine, with the events of a small data platform.
 //!
-//! A real proxy listens, events are sent to it over HTTP, and a table shows the outcome of each: repairs,
-//! renames, and the target. It serves until Ctrl-C, so that a client can be pointed at it.
+//! It starts a real proxy, sends it events over HTTP, and prints a table of their outcomes with the repairs and renames
+//! of each. The proxy serves until Ctrl-C, so that a client can be pointed at it.
 
 use std::collections::BTreeMap;
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,7 +14,6 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
@@ -28,10 +27,11 @@ use proxy::serve::ShutdownSignal;
 use proxy::telemetry;
 use proxy::topology::Topology;
 
-/// An Airflow task that loads Redshift, dbt models on top, a Spark job: one event per line, with the quirks of each.
+/// One event per line: an Airflow task that loads Redshift, dbt models on top, a Spark job, each with the quirks of its
+/// producer.
 const EVENTS: &str = include_str!("demo/events.jsonl");
 
-/// The warehouse of the demo, instead of a lookup with AWS.
+/// Settings that name the endpoint of the demo's warehouse, so that it is not looked up in AWS.
 const SETTINGS: &str = "
 batch: {window: 300ms}
 redshift:
@@ -39,8 +39,8 @@ redshift:
     analytics.eu-west-1: analytics.123456789012.eu-west-1.redshift-serverless.amazonaws.com:5439
 ";
 
-/// How long the demo waits for all outcomes.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The time-out for the outcomes of all events.
+const OUTCOMES: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -59,7 +59,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    // Before anything exists that would have to be removed.
+    // First, so that a signal finds nothing that would stay behind.
     let mut shutdown = ShutdownSignal::listen()?;
     let mut hangup = signal(SignalKind::hangup())?;
     let folder = Folder::new(arguments.data_dir.clone())?;
@@ -113,33 +113,40 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     shown
 }
 
-/// The data folder of a demo. A temporary one is deleted; a named one stays, unless the demo failed and
-/// created it.
+/// The data folder of a demo.
 struct Folder {
     path: PathBuf,
-    own: Option<TempDir>,
-    is_new: bool,
+    on_drop: OnDrop,
+}
+
+/// What happens to the data folder at the end.
+enum OnDrop {
+    Keep,
+    Remove,
+    /// Remove it unless the demo succeeds: the user named it, and the demo creates it.
+    RemoveUnlessKept,
 }
 
 impl Folder {
+    /// Takes the folder that the user named, or creates a temporary one that only this user can read.
     fn new(named: Option<PathBuf>) -> anyhow::Result<Folder> {
-        Ok(match named {
-            Some(path) => Folder {
-                is_new: !path.exists(),
-                path,
-                own: None,
-            },
-            None => {
-                let own = tempfile::Builder::new()
-                    .prefix("lineage-proxy-demo-")
-                    .permissions(Permissions::from_mode(0o700))
-                    .tempdir()?;
-                Folder {
-                    path: own.path().to_owned(),
-                    own: Some(own),
-                    is_new: true,
-                }
-            }
+        if let Some(path) = named {
+            let on_drop = match path.exists() {
+                true => OnDrop::Keep,
+                false => OnDrop::RemoveUnlessKept,
+            };
+            return Ok(Folder { path, on_drop });
+        }
+        let mut suffix = [0; 8];
+        getrandom::fill(&mut suffix).context("failed to read random bytes")?;
+        let name = format!("lineage-proxy-demo-{}", hex::encode(suffix));
+        let path = std::env::temp_dir().join(name);
+        // `create` fails where something has that name already, so nobody can prepare the folder for us.
+        let created = DirBuilder::new().mode(0o700).create(&path);
+        created.with_context(|| path.display().to_string())?;
+        Ok(Folder {
+            path,
+            on_drop: OnDrop::Remove,
         })
     }
 
@@ -147,16 +154,22 @@ impl Folder {
         &self.path
     }
 
-    /// Keeps the folder: the demo has not failed.
+    /// Keeps a folder that the user named.
     fn keep(mut self) {
-        self.is_new = self.own.is_some();
+        self.on_drop = match self.on_drop {
+            OnDrop::Keep | OnDrop::RemoveUnlessKept => OnDrop::Keep,
+            OnDrop::Remove => OnDrop::Remove,
+        };
     }
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        if self.is_new {
-            let _ = std::fs::remove_dir_all(&self.path); // whoever wants to know why sees it there
+        match self.on_drop {
+            OnDrop::Keep => {}
+            OnDrop::Remove | OnDrop::RemoveUnlessKept => {
+                let _ = std::fs::remove_dir_all(&self.path); // nothing depends on it
+            }
         }
     }
 }
@@ -168,7 +181,7 @@ struct Trace {
     outcome: Option<OutcomeRecord>,
 }
 
-/// Hands outcomes to the table.
+/// Sends outcomes to the table.
 struct Outcomes(mpsc::UnboundedSender<OutcomeRecord>);
 
 impl Observer for Outcomes {
@@ -185,7 +198,7 @@ async fn show(
     output: Output,
 ) -> anyhow::Result<ExitCode> {
     let mut traces = send(url).await?;
-    let followed = tokio::time::timeout(PATIENCE, follow(&mut traces, outcomes)).await;
+    let followed = tokio::time::timeout(OUTCOMES, follow(&mut traces, outcomes)).await;
     let rows: Vec<&Trace> = traces.values().collect();
     match output {
         Output::Json => {
@@ -209,7 +222,7 @@ async fn show(
     })
 }
 
-/// Sends each event as a client would. Returns them by id, which sorts by time.
+/// Sends each event as a client would. Returns them in the order of their ids, which is that of time.
 async fn send(url: &str) -> anyhow::Result<BTreeMap<String, Trace>> {
     let client = reqwest::Client::new();
     let mut traces = BTreeMap::new();
@@ -267,7 +280,7 @@ fn label(line: &str) -> String {
     format!("{kind}\n{subject}")
 }
 
-/// Waits until each event has its outcome.
+/// Waits until each event has an outcome.
 async fn follow(
     traces: &mut BTreeMap<String, Trace>,
     mut outcomes: mpsc::UnboundedReceiver<OutcomeRecord>,
@@ -293,7 +306,7 @@ impl Trace {
         }
     }
 
-    /// The rewritten namespaces: position, before and after.
+    /// Returns the rewritten namespaces: position, before and after.
     fn rewritten(&self) -> Vec<(&'static str, &str, &str)> {
         let renames = self
             .outcome
@@ -311,7 +324,7 @@ impl Trace {
             .collect()
     }
 
-    /// The same for a person: each change once, with all its positions.
+    /// Returns the rewritten namespaces for a person: each change once, with all its positions.
     fn renamed(&self) -> Vec<String> {
         let mut places: Vec<((&str, &str), Vec<&str>)> = Vec::new();
         for (place, before, after) in self.rewritten() {
