@@ -1,20 +1,20 @@
-//! Lists and maps that stand in one text, as an environment variable gives them.
+//! Parses lists and maps that are written in one text, as in an environment variable.
 //!
-//! Each has one plain form (`a,b` and `key=value,key=value`), for values of which nothing is special, and JSON for all
-//! others. What is neither is refused: a list that was read as one long key would let nobody in. No error shows a
-//! value, since it may be a key. Called by `formats.rs`, and by the configuration for keys.
+//! Each has a plain form (`a,b` and `key=value,key=value`), for values without special characters, and JSON for all
+//! others. Anything else is an error: a list that was read as one long key would let nobody in. Errors never show a
+//! value, which may be a key. Called by `formats.rs`, and by the configuration for keys.
 
 use std::collections::BTreeSet;
 
 use openlineage::Json;
 
-/// What a list has to look like.
+/// Describes a list.
 const LIST: &str = r#"expected a list such as a,b or, as JSON, ["a","b"]"#;
 
-/// What a map has to look like.
+/// Describes a map.
 const MAP: &str = r#"expected a map such as a=b,c=d or, as JSON, {"a":"b","c":"d"}"#;
 
-/// The elements of a list.
+/// Returns the elements of a list.
 pub(super) fn list(text: &str) -> Result<Vec<String>, String> {
     let text = text.trim();
     if text.is_empty() {
@@ -32,7 +32,7 @@ pub(super) fn list(text: &str) -> Result<Vec<String>, String> {
         return items.map(text).collect();
     }
     let items = text.split(',').map(str::trim).zip(1..);
-    // At the end it pads Base64; within, a map was meant, whose name would become a part of the value.
+    // At the end, `=` pads Base64. Before the end, a map was meant, whose key would become a part of the value.
     let is_pair = |item: &str| item.trim_end_matches('=').contains('=');
     let item = |(item, number): (&str, usize)| match is_plain(item) {
         _ if item.is_empty() => Err(refused(format!("element {number} is empty"))),
@@ -45,7 +45,7 @@ pub(super) fn list(text: &str) -> Result<Vec<String>, String> {
     items.map(item).collect()
 }
 
-/// The members of a map, in order.
+/// Returns the members of a map, in order.
 pub(super) fn map(text: &str) -> Result<Vec<(String, String)>, String> {
     let text = text.trim();
     if text.is_empty() {
@@ -94,7 +94,7 @@ pub(super) fn map(text: &str) -> Result<Vec<(String, String)>, String> {
     Ok(members)
 }
 
-/// A JSON object of any depth. Of two members with one name the parser would keep the last and say nothing.
+/// Parses a JSON object of any depth. Rejects duplicate names, of which the parser would silently keep the last.
 pub fn object(text: &str) -> Result<serde_json::Value, String> {
     fn twice(json: &Json<'_>) -> bool {
         let members = json.members();
@@ -111,18 +111,18 @@ pub fn object(text: &str) -> Result<serde_json::Value, String> {
     serde_json::from_str(text).map_err(|error| not_json(&error))
 }
 
-/// Why a value cannot stand in the plain form.
+/// Why a value cannot be written in the plain form.
 const SPECIAL: &str =
     "has white space, quotes, brackets or `;` in it (in a map also `=`), which only JSON can have";
 
-/// Whether nothing in the text may have been meant as a part of another form.
+/// Whether no character of the text may belong to another form.
 fn is_plain(text: &str) -> bool {
     let special =
         |c: char| c.is_whitespace() || matches!(c, ';' | '"' | '\'' | '{' | '}' | '[' | ']');
     !text.contains(special)
 }
 
-/// The place alone: what the parser quotes may be a part of a key.
+/// Returns the position only: the message of the parser may quote a part of a key.
 fn not_json(error: &serde_json::Error) -> String {
     format!("not JSON from column {} on", error.column())
 }

@@ -1,23 +1,23 @@
-//! The list of the settings of a struct, from its JSON schema: names, documentation, defaults.
+//! Lists the settings of a struct, from its JSON Schema: names, documentation, defaults.
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value as Json};
 
-/// A setting, as documentation and checks need it.
+/// A setting, for documentation and checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// The name: its place in the file, with dots (`queue.url`).
+    /// The name: its path in the file, with dots (`queue.url`).
     pub name: String,
     /// The documentation comment of its field, in one line.
     pub description: String,
-    /// The default, as [`Format::show`](crate::Format::show) writes it; `None` where there is none.
+    /// The default, as [`Format::show`](crate::Format::show) writes it, if there is one.
     pub default: Option<String>,
-    /// What a valid value looks like, for an error.
+    /// Describes a valid value, for an error.
     pub expected: String,
-    /// All valid values, for a table.
+    /// Describes all valid values, for a table.
     pub values: String,
-    /// Whether its value must not be shown.
+    /// Whether its value is secret.
     pub is_secret: bool,
     /// Members that the field adds to its schema (`#[schemars(extend("x-…" = …))]`).
     pub extra: Map<String, Json>,
@@ -30,7 +30,7 @@ pub fn list<T: JsonSchema>() -> Vec<Entry> {
     let schema = generator.into_generator().into_root_schema_for::<T>();
     let mut entries = Vec::new();
     collect("", schema.as_value(), None, &mut entries);
-    // A name without a dot comes first.
+    // Names without a dot come first.
     entries.sort_by(|one: &Entry, other| key(&one.name).cmp(&key(&other.name)));
     entries
 }
@@ -42,7 +42,7 @@ fn key(name: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// Collects the settings below `schema`. The default of a section stands at the outermost struct that has one.
+/// Collects the settings below `schema`. The default of a section is that of the outermost struct that has one.
 fn collect(name: &str, schema: &Json, default: Option<&Json>, entries: &mut Vec<Entry>) {
     let default = schema.get("default").or(default);
     if let Some(properties) = schema.get("properties").and_then(Json::as_object) {

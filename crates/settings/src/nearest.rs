@@ -1,9 +1,9 @@
-//! Which known word was meant by one that is not known: for errors that say "did you mean".
+//! Finds the known word that was meant by an unknown one, for errors with "did you mean".
 //!
 //! Called by the reader of rules files and by the configuration of the proxy.
 
-/// The known word nearest to `word`, if it is near enough to be meant: the same in another case or with other
-/// separators, or with a letter in three that is wrong, missing, too much or swapped with its neighbour.
+/// Returns the known word nearest to `word`, if it is near enough: the same in another case or with other separators,
+/// or with at most one wrong, missing, extra or swapped letter in three.
 ///
 /// ```
 /// assert_eq!(settings::nearest("nam", ["namespace", "name"]), Some("name"));
@@ -19,7 +19,7 @@ pub fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Opti
     (distance <= longer / 3).then_some(found)
 }
 
-/// What stays when case and separators do not count.
+/// Removes case and separators.
 fn plain(word: &str) -> String {
     let letters = word.chars().filter(|letter| letter.is_alphanumeric());
     letters.flat_map(char::to_lowercase).collect()

@@ -8,25 +8,25 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value as Json;
 
-/// How the value of a setting is written. Implemented by types without values, such as [`Size`](crate::Size).
+/// How a setting is written. Implemented by types without values, such as [`Size`](crate::Size).
 pub trait Format {
-    /// What the text stands for.
+    /// The type of the value.
     type Value;
 
     /// Describes a valid value as a noun phrase, for documentation: `a size such as 10 MB`.
     fn expected() -> String;
 
-    /// Describes all values briefly, for a table of settings: `10s to 12h`. Empty where any text will do.
+    /// Describes all values briefly, for a table of settings: `10s to 12h`. Empty if any text is valid.
     fn values() -> String {
         Self::expected()
     }
 
     /// Reads a value from a text that is not empty and has no white space around it.
     ///
-    /// An error says what was expected and what was found. A format of secrets does not repeat the text.
+    /// An error names what was expected and what was found. A format of secrets does not repeat the text.
     fn parse(text: &str) -> Result<Self::Value, String>;
 
-    /// Reads a value that a YAML file can hold. Only formats of lists and maps accept more than one text.
+    /// Reads a value of a YAML file. Only formats of lists and maps accept more than one text.
     fn read(value: Json) -> Result<Self::Value, String> {
         match value {
             Json::String(text) => Self::parse(text.trim()),
@@ -38,7 +38,7 @@ pub trait Format {
         }
     }
 
-    /// Writes a value as it could stand in an environment variable; a secret as stars.
+    /// Writes a value as in an environment variable; a secret as stars.
     fn show(value: &Self::Value) -> String;
 
     /// Whether a value may be shown to anyone who can see the configuration.
@@ -51,11 +51,11 @@ fn single(found: &str) -> String {
     format!("expected a single value, found {found}")
 }
 
-/// The value of a setting. With serde it is read as its format reads it, and written as its format shows it.
+/// The value of a setting. Serde reads and writes it in its format.
 pub struct Setting<F: Format>(pub F::Value);
 
 impl<F: Format> Setting<F> {
-    /// The value alone.
+    /// Returns the value.
     pub fn into_value(self) -> F::Value {
         self.0
     }
@@ -101,7 +101,7 @@ impl<F: Format> Serialize for Setting<F> {
 }
 
 impl<F: Format> JsonSchema for Setting<F> {
-    // The documentation of a field can stand only beside a schema that is written in place.
+    // A field can have documentation only beside a schema that is inlined.
     fn inline_schema() -> bool {
         true
     }
