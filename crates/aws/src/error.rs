@@ -42,7 +42,7 @@ pub enum Error {
         /// The most that is read, in bytes.
         limit: usize,
     },
-    /// The answer is not what its model says.
+    /// The response does not match the model of the API.
     #[error("the answer of {service} cannot be read")]
     Unreadable {
         /// The service.
