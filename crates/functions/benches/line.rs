@@ -26,7 +26,8 @@ use std::time::{Duration, Instant};
 
 use aws_stand_in::{Settings, StandIn};
 use journal::{Claim, Journal, Schema};
-use parts::{Function, Process, event, median, post_all, sqs_event};
+use parts::{Function, Process, event, post_all, sqs_event};
+use testing::measure::median;
 
 const ROUNDS: usize = 9;
 const CLIENTS: usize = 32;

@@ -1,6 +1,6 @@
 //! The embedded queue by itself: how fast it is filled and drained, short and long, side by side in one run.
 //!
-//! `cargo bench -p queue --bench queue` with a million events, or with as many as `QUEUE_EVENTS` says. Prints a table.
+//! `cargo bench -p queue --bench queue` with a million events, or with the number in `QUEUE_EVENTS`. Prints a table.
 
 #![expect(
     clippy::disallowed_methods,
@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use queue::{Embedded, Message, Queue, Settlement, now};
+use testing::measure::{median, peak_memory};
 use tokio_util::sync::CancellationToken;
 
 const SHORT: usize = 1_000;
@@ -40,7 +41,7 @@ async fn main() {
         drains.push(drain(&queue, SHORT).await[0]);
     }
     let (fill_short, drain_short) = (median(fills), median(drains));
-    let memory = kilobytes();
+    let memory = peak_memory(std::process::id());
     let filled = fill(&own(folder.path()).await.1, long).await;
     let last = *filled.last().unwrap();
     println!(
@@ -67,9 +68,9 @@ async fn main() {
     let tenths: Vec<String> = tenths.iter().map(|rate| format!("{rate:.0}")).collect();
     println!("| by tenths | | {} | |", tenths.join(" "));
     println!(
-        "| most memory so far | {} MB | {} MB | |",
+        "| peak memory so far | {} MB | {} MB | |",
         memory / 1_024,
-        kilobytes() / 1_024
+        peak_memory(std::process::id()) / 1_024
     );
     let file = std::fs::metadata(folder.path().join("queue.db"))
         .unwrap()
@@ -142,18 +143,4 @@ async fn drain(queue: &Queue, count: usize) -> Vec<f64> {
 
 fn tenth(count: usize) -> usize {
     if count > SHORT { count / 10 } else { count }
-}
-
-fn median(mut rates: Vec<f64>) -> f64 {
-    rates.sort_by(f64::total_cmp);
-    rates[rates.len() / 2]
-}
-
-fn kilobytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmHWM"))
-        .unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }

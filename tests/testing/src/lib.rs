@@ -16,6 +16,7 @@
 
 pub mod events;
 pub mod ledger;
+pub mod measure;
 pub mod needs;
 pub mod scenario;
 pub mod serve;

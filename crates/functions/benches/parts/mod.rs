@@ -12,13 +12,14 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use serde_json::{Value, json};
+use testing::measure::{cpu, peak_memory};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, Notify, mpsc};
 
 use crate::PATIENCE;
 
-/// The part of a run's id that tells it from others.
+/// The part of a run id that differs between the events of a benchmark.
 const NOBODY: &str = "000000000000";
 
 /// A RunEvent of about `size` bytes.
@@ -53,11 +54,6 @@ pub(crate) fn http_event(method: &str, path: &str) -> Value {
             "routeKey": "$default", "stage": "$default", "time": "", "timeEpoch": 0},
         "isBase64Encoded": false,
     })
-}
-
-pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
 }
 
 /// Posts `count` events, no two the same, from `clients` clients, each waiting for its answer. Clients that do next to
@@ -217,14 +213,9 @@ impl Function {
         cpu(self.child.id())
     }
 
-    /// The most memory that was resident at once.
+    /// The peak of the resident memory, in MB.
     pub(crate) fn peak_mb(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))
-            .unwrap();
-        line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
+        peak_memory(self.child.id()) as f64 / 1024.0
     }
 }
 
@@ -282,17 +273,4 @@ fn credentials() -> [(&'static str, &'static str); 3] {
         ("AWS_ACCESS_KEY_ID", "bench"),
         ("AWS_SECRET_ACCESS_KEY", "bench"),
     ]
-}
-
-/// User and system time so far. Linux counts it in hundredths of a second (`getconf CLK_TCK`).
-fn cpu(id: u32) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
-    let fields: Vec<&str> = stat
-        .rsplit_once(')')
-        .unwrap()
-        .1
-        .split_whitespace()
-        .collect();
-    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-    Duration::from_millis(ticks * 10)
 }
