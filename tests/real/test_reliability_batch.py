@@ -46,7 +46,7 @@ def test_what_was_given_up_while_access_was_denied_is_delivered_after_a_redrive(
         assert account.left(account.dead) == count
         account.stand_in.set(faults=[])
         for body, reason in account.dead_letters(count):
-            assert reason.startswith("permission: ") and "given up after 1 attempts" in reason
+            assert reason.startswith("permission: ") and "no retry after 1 attempts" in reason
             account.put(body)
         account.empty()
     exactly_once(account, [f"job {n}" for n in range(count)])

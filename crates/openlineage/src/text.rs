@@ -317,11 +317,11 @@ mod tests {
             "k".repeat(1 << 20),
             "NaN,".repeat(99)
         );
-        let told: usize = findings(&text)
+        let shown: usize = findings(&text)
             .iter()
             .map(|(pointer, _)| pointer.len())
             .sum();
-        assert!(told < 30_000, "{told}");
+        assert!(shown < 30_000, "{shown}");
     }
 
     #[test]

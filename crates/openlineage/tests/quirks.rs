@@ -244,10 +244,10 @@ fn what_is_logged_of_a_refusal_is_short_and_of_one_line_whatever_the_keys() {
         &format!(r#""name":"j","facets":{{"{key}":7}}"#),
     );
     let refused = Event::read(text.as_bytes(), Level::Repair).unwrap_err();
-    let told = refused.to_string();
+    let message = refused.to_string();
     assert!(
-        told.len() < 400 && !told.contains(char::is_control),
-        "{told}"
+        message.len() < 400 && !message.contains(char::is_control),
+        "{message}"
     );
     let pointer = &refused.findings[0].pointer;
     assert!(pointer.len() < 2_000, "{} bytes", pointer.len());

@@ -21,7 +21,7 @@ fn facet(members: Value) -> Value {
     facet
 }
 
-/// The facets of a run; `with` says whether the members that may be missing are there.
+/// The facets of a run, `with` or without the members that may be missing.
 fn run_facets(with: bool, id: &str, depth: u32) -> Value {
     let job = |with: bool| {
         let mut job = json!({"namespace": "n", "name": "j"});
@@ -146,14 +146,14 @@ fn repaired(event: &Value) -> ValidEvent {
     assert_eq!(again.event, read.event);
     let once = Event::read(read.event.text().as_bytes(), Level::Repair).unwrap();
     assert!(once.repairs.is_empty(), "{:?}", once.repairs);
-    // Wherever facets stand: none is null, and each says its producer.
+    // At every position of facets: none is null, and each names its producer.
     holders(read.event.json().unwrap(), &mut |holder, _| {
         for set in holder.facet_sets() {
             for facet in set.members() {
-                let said = ["_producer", "_schemaURL"].map(|name| facet.value.get(name));
+                let values = ["_producer", "_schemaURL"].map(|name| facet.value.get(name));
                 let is_text =
                     |uri: &Option<Json<'_>>| uri.is_some_and(|uri| uri.kind() == "string");
-                assert!(said.iter().all(is_text), "{facet:?}");
+                assert!(values.iter().all(is_text), "{facet:?}");
             }
         }
     });

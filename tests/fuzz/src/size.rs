@@ -41,7 +41,9 @@ pub(crate) fn fitted(bytes: &[u8]) {
             let again = fit(&fitted.event, limit).expect("what fits, fits");
             assert!(again.cut.is_empty());
         }
-        Err(TooLarge { least }) => assert!(least > limit, "{least} bytes would fit in {limit}"),
+        Err(TooLarge { smallest }) => {
+            assert!(smallest > limit, "{smallest} bytes would fit in {limit}")
+        }
     }
 }
 

@@ -233,7 +233,9 @@ fn mutate_at(value: &mut Value, depth: usize, chance: &mut Chance) {
         }
         Value::Object(members) => mutate_members(members, chance),
         Value::Array(items) if chance.below(2) == 0 => items.push(chance.one(&values())),
-        other => *other = chance.one(&values()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            *value = chance.one(&values())
+        }
     }
 }
 

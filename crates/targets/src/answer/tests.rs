@@ -82,13 +82,13 @@ fn no_word_of_an_event_too_large_to_search_is_kept() {
 
 #[test]
 fn a_redacted_text_is_readable_and_contains_nothing_of_the_event() {
-    let said = redacted(
+    let message = redacted(
         r#"{"message": "cannot parse field 'pin' at line 1 column 42: value '4711' of ann@example.org is not allowed", "password": "x1"}"#,
     );
-    assert!(said.contains("cannot parse field"), "{said}");
-    assert!(said.contains("at line 1 column 42"), "{said}");
+    assert!(message.contains("cannot parse field"), "{message}");
+    assert!(message.contains("at line 1 column 42"), "{message}");
     for word in ["pin", "4711", "ann@", "example", "x1"] {
-        assert!(!said.contains(word), "{word}: {said}");
+        assert!(!message.contains(word), "{word}: {message}");
     }
 }
 
@@ -135,8 +135,8 @@ fn a_key_is_not_kept_in_any_form() {
 fn characters_that_change_the_direction_of_text_are_escaped() {
     assert_eq!(escaped("a\u{202e}b\nc\u{7}"), "a\\u{202e}b\\nc\\u{7}");
     assert_eq!(escaped(&"x".repeat(600)).chars().count(), 501);
-    let said = redacted("bad\u{202e}\u{1b}[31m");
-    assert!(!said.contains(['\u{202e}', '\u{1b}']), "{said}");
+    let message = redacted("bad\u{202e}\u{1b}[31m");
+    assert!(!message.contains(['\u{202e}', '\u{1b}']), "{message}");
 }
 
 #[test]

@@ -328,6 +328,10 @@ fn structure(status: u16, error: &PostLineageEventError) -> String {
 }
 
 /// Classifies an error. `kept` returns what is kept of the service's message.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "non-exhaustive: errors without a type are classified by status and code"
+)]
 fn classify(
     error: &SdkError<PostLineageEventError>,
     kept: impl Fn(&str) -> Option<String>,
