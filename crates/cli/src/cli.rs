@@ -1,6 +1,6 @@
-//! The commands, their arguments, and which function runs each.
+//! The commands, their arguments, and the function that runs each.
 //!
-//! Each prints for a person on a terminal, and JSON with `--output json`.
+//! Output is for people, or JSON with `--output json`.
 
 mod config;
 mod dead_letters;
@@ -53,7 +53,7 @@ Exit status:
   70  a bug in lineage-proxy
   75  temporary failure: try again";
 
-/// Shown below the help of commands that read events.
+/// The end of the help of commands that read events.
 const FORMS: &str = "\
 A FILE contains JSON events: one a line, over several lines, in arrays, or as
 GET /api/v1/events/lineage returns them. It may be compressed with gzip.
@@ -68,7 +68,7 @@ enum Command {
     Config(config::Command),
     /// Start a proxy, send it the events of a small pipeline, and show the result.
     Demo(demo::Arguments),
-    /// Find what is wrong with the events in files.
+    /// Find errors in events in files.
     #[command(after_help = FORMS)]
     Validate(validate::Arguments),
     /// Apply rules to events and show the result; check, test and explain rules.
@@ -78,7 +78,7 @@ enum Command {
     Send(send::Arguments),
     /// List, show, redrive and delete events that could not be delivered.
     DeadLetters(dead_letters::Arguments),
-    /// Check a deployed stack from end to end, and say how to repair it.
+    /// Check a deployed stack from end to end, and report how to repair it.
     Doctor(doctor::Arguments),
     /// Inspect the queue.
     #[command(subcommand)]
@@ -86,7 +86,7 @@ enum Command {
     /// Generate API keys, and the hashes of keys for `auth.keys`.
     #[command(subcommand)]
     Keys(keys::Command),
-    /// Ask a running proxy whether it can queue events.
+    /// Check whether a running proxy can queue events.
     Healthcheck(healthcheck::Arguments),
     /// Print a completion script for a shell.
     Completions(package::Completions),
@@ -100,7 +100,8 @@ enum QueueCommand {
     Status(dead_letters::QueueArgs),
 }
 
-/// The flags that set what the environment and the file set too. Their help comes from the list of settings ([`command`]).
+/// The flags of settings that the environment and the file can set, too. Their help comes from the list of settings
+/// ([`command`]).
 #[derive(Debug, Args)]
 struct Common {
     /// A YAML file with settings.
@@ -119,7 +120,7 @@ struct Common {
 }
 
 /// How results are printed.
-// Without a line for each value, which would make of every help text a long one.
+// Values without doc comments: each would make the help of every command longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 enum Output {
     #[default]
@@ -129,7 +130,7 @@ enum Output {
 
 /// Success.
 const FINE: ExitCode = ExitCode::SUCCESS;
-/// The answer is no: an invalid event, a rejected event.
+/// A negative result: an invalid event, a rejected event.
 fn no() -> ExitCode {
     ExitCode::from(1)
 }
@@ -162,7 +163,7 @@ pub(crate) async fn run(cli: Cli, transforms: Transforms) -> ExitCode {
             64
         } else if error.is::<Unavailable>() {
             75 // the queue is unreachable, or another process uses it
-        } else if error.is::<input::Unreadable>()
+        } else if error.is::<input::ReadError>()
             || error.is::<stack::StackError>()
             || error.is::<transform::UnknownTarget>()
         {
@@ -174,7 +175,7 @@ pub(crate) async fn run(cli: Cli, transforms: Transforms) -> ExitCode {
     })
 }
 
-/// The setting of each flag of [`Common`], by the id of the flag.
+/// The settings of the flags of [`Common`], by the id of the flag.
 const FLAGS: [(&str, &str); 5] = [
     ("listen", "listen"),
     ("data_dir", "data_dir"),
@@ -183,7 +184,7 @@ const FLAGS: [(&str, &str); 5] = [
     ("only", "only"),
 ];
 
-/// The command line. The help of a flag that is a setting comes from the list of settings.
+/// Returns the command line. The help of a flag for a setting comes from the list of settings.
 pub(crate) fn command() -> clap::Command {
     let described = |command: clap::Command| {
         FLAGS.iter().fold(command, |command, (flag, setting)| {
@@ -208,7 +209,7 @@ pub(crate) fn command() -> clap::Command {
         })
 }
 
-/// The help of a setting, short and long.
+/// Returns the help of a setting, short and long.
 fn help(entry: &proxy::config::Entry) -> (String, String) {
     let text = plain(&entry.description);
     let first = text.split_inclusive(". ").next().unwrap_or(&text);
@@ -228,7 +229,7 @@ fn help(entry: &proxy::config::Entry) -> (String, String) {
     )
 }
 
-/// Markdown as plain text: links lose their addresses, code its backticks.
+/// Converts Markdown to plain text: links lose their addresses, code its backticks.
 fn plain(markdown: &str) -> String {
     let mut text = String::new();
     let mut rest = markdown;
@@ -242,7 +243,7 @@ fn plain(markdown: &str) -> String {
 }
 
 impl Common {
-    /// The settings: flags over environment over file.
+    /// Returns the settings: flags, then environment, then file.
     fn sources(self, environment: Sources) -> Result<Sources, Errors> {
         let mut flags = Sources::default();
         let data_dir = self.data_dir.map(|folder| folder.display().to_string());
@@ -261,13 +262,13 @@ impl Common {
         }
     }
 
-    /// The configuration of a command.
+    /// Reads the configuration of a command.
     fn config(self, environment: Sources, role: Role) -> Result<Config, Errors> {
         Config::read(self.sources(environment)?, role)
     }
 }
 
-/// The settings of a file. Its rules file is one beside it.
+/// Reads the settings of a file. The path of its rules file is relative to its folder.
 fn settings(file: &Path) -> Result<Sources, Errors> {
     let name = file.display().to_string();
     let text = std::fs::read_to_string(file)
@@ -276,7 +277,7 @@ fn settings(file: &Path) -> Result<Sources, Errors> {
     Ok(Sources::yaml(&name, &text).beside("rules.file", folder))
 }
 
-/// Prints to standard output; a reader that went away (`| head`) is not an error.
+/// Prints to standard output. A reader that closes the pipe (`| head`) is not an error.
 fn print(text: impl std::fmt::Display) -> anyhow::Result<()> {
     match writeln!(std::io::stdout().lock(), "{text}") {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),

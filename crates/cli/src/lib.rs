@@ -1,7 +1,7 @@
-//! The command line, as a library: so that a binary with transforms of its own has the same commands.
+//! The command line as a library, so that a binary with its own transforms has the same commands.
 //!
-//! Reads flags, environment and file once, runs the command, and turns its result into an exit status:
-//! 0 success, 1 the answer is no, 2 wrong usage, 64 bad configuration, 70 a bug, 75 temporary failure.
+//! Reads flags, environment and file once, runs the command, and turns its result into an exit status: 0 success, 1 a
+//! negative result, 2 wrong usage, 64 wrong configuration, 70 a bug, 75 temporary failure.
 
 mod cli;
 
@@ -11,7 +11,7 @@ use clap::FromArgMatches;
 use cli::{Cli, run};
 use transform::Transforms;
 
-/// The whole main of a `lineage-proxy` whose rules may also use `transforms`.
+/// The main function of a `lineage-proxy` whose rules may also use `transforms`.
 pub fn main(transforms: Transforms) -> ExitCode {
     // clap ends with 2 on wrong usage by itself.
     let cli =
@@ -22,7 +22,7 @@ pub fn main(transforms: Transforms) -> ExitCode {
     {
         Ok(runtime) => {
             let status = runtime.block_on(run(cli, transforms));
-            // All work has ended. Only a DNS look-up that hangs could still run, and it must not delay the exit.
+            // All work has ended. Only a DNS lookup that hangs could still run, and it must not delay the exit.
             runtime.shutdown_background();
             status
         }

@@ -1,7 +1,7 @@
-//! The batch function: SQS in front, the target behind, the same pipeline as in `serve`.
+//! The batch function: receives events from SQS, and delivers them with the same pipeline as `serve`.
 //!
-//! What was not delivered is reported by its message id (`ReportBatchItemFailures`) and is received again after its wait. Called
-//! by the bootstrap, and by those who build one with transforms of their own.
+//! Messages that were not delivered are reported by their id (`ReportBatchItemFailures`) and received again after their
+//! delay. Called by the bootstrap, and by users who build one with their own transforms.
 
 use std::collections::HashSet;
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use transform::{Builtins, Transforms};
 
 use proxy::config::{Config, Role, Sources};
-use proxy::pipeline::{MARGIN, Settled, guard};
+use proxy::pipeline::{MARGIN, SettledRecord, guard};
 use proxy::queue::{Record, once};
 use proxy::rules::RuleOptions;
 use proxy::telemetry;
@@ -23,7 +23,7 @@ use proxy::topology::{TargetPlan, open_queue};
 
 use crate::{bootstrap, metrics};
 
-/// The whole main of a batch function whose rules may also use `transforms`.
+/// The main function of a batch function whose rules may also use `transforms`.
 pub fn main(transforms: Transforms) -> ExitCode {
     bootstrap::main(start(transforms))
 }
@@ -33,7 +33,7 @@ async fn start(transforms: Transforms) -> Result<(), Error> {
     telemetry::log_to_cloudwatch(&config.log);
     let collector = metrics::install(&config.metrics_namespace, "batch")?;
     let aws = Aws::new();
-    // No window is too long where nothing is held.
+    // Nothing is buffered between batches, so any window is valid.
     let options = RuleOptions {
         transforms,
         max_window: None,
@@ -56,7 +56,7 @@ async fn start(transforms: Transforms) -> Result<(), Error> {
     lambda_runtime::run(handler).await
 }
 
-/// When the batch has to stop: before the function's own time is over (`deadline_ms`, milliseconds since 1970).
+/// Returns when the batch has to stop: before the function's own time ends (`deadline_ms`, milliseconds since 1970).
 fn deadline(deadline_ms: u64) -> Instant {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
@@ -67,13 +67,13 @@ fn deadline(deadline_ms: u64) -> Instant {
             .saturating_sub(MARGIN)
 }
 
-/// The payload is no batch of an SQS queue. Quotes nothing of it.
+/// The payload is not a batch of an SQS queue. The error quotes nothing of it.
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[error("the payload is no event of an SQS queue: {0}")]
 pub struct NoSqsEvent(&'static str);
 
-/// The records of an invocation, each message once. Lambda's own payload, so that all of it is refused where it is
-/// none; but within a record only what is needed is asked for, since other writers write attributes as they like.
+/// Returns the records of an invocation, each message once. Deserializes Lambda's own payload, so that anything else is
+/// an error, but requires of a record only what is needed, because other producers write their own attributes.
 pub fn records(payload: Value) -> Result<Vec<Record>, NoSqsEvent> {
     let Value::Object(mut payload) = payload else {
         return Err(NoSqsEvent("it is no object"));
@@ -109,8 +109,8 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// Everything that was received and is not known to be dealt with: Lambda deletes the other messages.
-fn failures(received: Vec<String>, settled: &[Settled]) -> SqsBatchResponse {
+/// Reports every received message that may need redelivery: Lambda deletes the others.
+fn failures(received: Vec<String>, settled: &[SettledRecord]) -> SqsBatchResponse {
     let done: HashSet<&str> = settled
         .iter()
         .filter(|settled| settled.is_done)
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn a_message_that_is_not_known_to_be_done_is_reported() {
         let settled = [("done", true), ("not done", false)];
-        let settled = settled.map(|(id, is_done)| Settled::new(id.to_owned(), is_done));
+        let settled = settled.map(|(id, is_done)| SettledRecord::new(id.to_owned(), is_done));
         let received = ["done", "not done", "unknown"].map(str::to_owned);
         let response = failures(received.to_vec(), &settled);
         let failed = response.batch_item_failures.into_iter();

@@ -1,4 +1,4 @@
-//! What the bootstraps begin and end with: a runtime, and a configuration error that is seen in the log.
+//! The start and the end of the bootstraps: a runtime, and a configuration error that is visible in the log.
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use proxy::config::Errors;
 use proxy::topology::StartErrors;
 
-/// Runs a function's main on one thread's worth of runtime: a function has less than a core.
+/// Runs the main function of a Lambda function on a single thread: a function has less than one core.
 pub fn main(start: impl Future<Output = Result<(), lambda_runtime::Error>>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

@@ -1,6 +1,6 @@
-//! Requests from API Gateway: a query that is valid, and the address of the caller.
+//! Prepares requests from API Gateway: a valid query, and the address of the caller.
 //!
-//! lambda_http copies the raw query of a payload, and panics where it is not valid in a URI: a stranger could raise the
+//! lambda_http copies the raw query of a payload, and panics if it is not valid in a URI: a stranger could raise the
 //! function's error count, and with it an alarm. Called by the ingest function.
 
 use lambda_http::request::{LambdaRequest, RequestContext};
@@ -20,7 +20,7 @@ pub fn with_valid_query(mut event: LambdaEvent<LambdaRequest>) -> LambdaEvent<La
     event
 }
 
-/// Adds the address from which the gateway received the request.
+/// Adds the address from which the gateway received the request, as an extension.
 #[must_use]
 pub fn with_peer(mut request: Request) -> Request {
     let address = match request.request_context_ref() {
@@ -34,7 +34,7 @@ pub fn with_peer(mut request: Request) -> Request {
     request
 }
 
-/// Whether `http::Uri` accepts the byte in a query: those of RFC 3986, and some that are common and wrong.
+/// Whether `http::Uri` accepts the byte in a query: those of RFC 3986, and some that are common but wrong.
 fn is_query_byte(byte: u8) -> bool {
     matches!(byte, 0x21 | 0x24..=0x3b | 0x3d | 0x3f..=0x7e)
 }

@@ -1,6 +1,6 @@
-//! The Lambda functions: what their bootstraps add to `proxy`, which holds all that they share with `serve`.
+//! The Lambda functions: the parts of their bootstraps that `proxy` does not share with `serve`.
 //!
-//! Ingest puts API Gateway in front of the router; batch puts SQS in front of the pipeline; check runs on a schedule.
+//! Ingest connects API Gateway to the router; batch connects SQS to the pipeline; check runs on a schedule.
 
 pub mod batch;
 pub mod bootstrap;

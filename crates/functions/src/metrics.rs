@@ -1,12 +1,12 @@
-//! The metrics of a function: written to its log in CloudWatch's embedded metric format.
+//! The metrics of a function, written to its log in CloudWatch's embedded metric format.
 
 use std::io::stdout;
 
 use metrics_cloudwatch_embedded::{Builder, Collector};
 use tracing::warn;
 
-/// Installs the recorder of a Lambda function, whose metrics [`flush`] writes at the end of each invocation. Fails when
-/// the process has a recorder already.
+/// Installs the recorder of a Lambda function, whose metrics [`flush`] writes at the end of each invocation. Fails if
+/// the process already has a recorder.
 pub fn install(namespace: &str, function: &str) -> Result<&'static Collector, String> {
     let builder = Builder::new().cloudwatch_namespace(namespace.to_owned());
     builder
@@ -15,7 +15,8 @@ pub fn install(namespace: &str, function: &str) -> Result<&'static Collector, St
         .map_err(|error| error.to_string())
 }
 
-/// Writes the metrics of an invocation to the log. A failure is logged and does not fail the invocation: its work is done.
+/// Writes the metrics of an invocation to the log. A failure is logged and does not fail the invocation, whose work is
+/// done.
 pub fn flush(metrics: &Collector) {
     if let Err(error) = metrics.flush(stdout()) {
         warn!(%error, "failed to flush metrics");

@@ -1,7 +1,7 @@
-//! The administrative routes: alive, able to queue, metrics, and delivered events read back.
+//! The administrative routes: liveness, readiness, metrics, and reading delivered events.
 //!
-//! `serve` has all of them; the ingest function has `health` only. What can be read is answered only to callers that name
-//! the proxy by one of its own names ([`Hosts`]), with keys too.
+//! `serve` has all of them; the ingest function has only [`health`]. Routes that read respond only to requests that
+//! name the proxy by one of its own names ([`Hosts`]), also with a key.
 
 mod hosts;
 mod read_back;
@@ -30,22 +30,22 @@ pub(crate) const HEALTH_PATHS: [&str; 2] = ["/healthz", "/readyz"];
 /// The paths of [`Admin::routes`], without the prefix.
 pub(crate) const PATHS: [&str; 4] = ["/api/v1/events/lineage", "/metrics", "/healthz", "/readyz"];
 
-/// What the routes of `serve` need.
+/// The state of the routes of `serve`.
 pub struct Admin {
     /// The queue whose readiness is checked.
     pub queue: Queue,
     /// The metrics that are rendered.
     pub prometheus: Prometheus,
-    /// The store that is read back, where one is a target.
+    /// The store to read, if it is a target.
     pub store: Option<Store>,
-    /// The names by which readers may call the proxy.
+    /// The names by which readers may address the proxy.
     pub hosts: Hosts,
     /// Who may read.
     pub guard: Guard,
 }
 
 impl Admin {
-    /// All administrative routes, under `prefix`.
+    /// Returns all administrative routes, under `prefix`.
     pub(crate) fn routes(self, prefix: &str) -> Router {
         let guard = |role| middleware::from_fn_with_state((self.guard.clone(), role), authorise);
         let [events, metrics, ..] = PATHS.map(|path| format!("{prefix}{path}"));
@@ -62,7 +62,7 @@ impl Admin {
     }
 }
 
-/// Whether the process is alive, and whether it can queue, under `prefix`. Anyone may ask.
+/// Returns the routes for liveness and readiness, under `prefix`. They need no key.
 pub(crate) fn health(queue: Queue, prefix: &str) -> Router {
     let [healthz, readyz] = HEALTH_PATHS.map(|path| format!("{prefix}{path}"));
     Router::new()
@@ -82,7 +82,7 @@ async fn render_metrics(State(prometheus): State<Prometheus>) -> String {
     prometheus.render()
 }
 
-/// Rejects a site whose name was made to resolve to our address.
+/// Rejects requests that name another host, as after DNS rebinding.
 async fn check_host(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
     let rejection = match hosts.admit(request.uri(), request.headers()) {
         Ok(()) => return next.run(request).await,

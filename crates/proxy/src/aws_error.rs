@@ -1,14 +1,14 @@
-//! Errors of AWS services as one line, fit for a log.
+//! Formats errors of AWS services as one line for a log.
 //!
-//! Code and message, or the chain of causes; never the raw response, which may hold a secret or an event. A message may
-//! quote the request, so it goes through `targets::words`, which removes what looks like a key or a body.
+//! The line has code and message, or the chain of causes, but never the raw response, which may contain a secret or an
+//! event. A message may quote the request, so `targets::words` removes what looks like a key or a body.
 
 use std::error::Error;
 
 use aws::ProvideErrorMetadata;
 use targets::words;
 
-/// Returns code and message, or the causes of an error that came from no service.
+/// Returns code and message of a service's error, or the causes of another error.
 pub fn summarize<E: Error + ProvideErrorMetadata>(error: &E) -> String {
     aws::summarize(error, words)
 }

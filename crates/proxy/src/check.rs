@@ -1,6 +1,6 @@
-//! The check of events that the target accepted: logs and counts those that it then failed to process.
+//! Checks events that the target accepted: logs and counts those that it failed to process.
 //!
-//! What is checked is in `targets` (`kind/datazone/verify.rs`). Called by the check function on its schedule.
+//! The query is in `targets` (`kind/datazone/verify.rs`). Called by the check function on a schedule.
 
 use std::time::{Duration, SystemTime};
 

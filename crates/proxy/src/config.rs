@@ -1,8 +1,8 @@
 //! The configuration: every setting, its default and its limits, read once at the start.
 //!
-//! [`Sources`] holds what flags, environment and file give; `raw.rs` lists the settings as they are written; `validate.rs` makes
-//! a [`Config`] of them, which is complete and valid. Everything that is wrong is reported together, and the process ends with
-//! status 64. The environment is read through [`Sources::environment`] alone. Called by the mains.
+//! [`Sources`] contains what flags, environment and file set; `raw.rs` lists the settings as they are written;
+//! `validate.rs` builds a [`Config`], which is complete and valid. All errors are reported together, with exit status
+//! 64. Only [`Sources::environment`] reads the environment. Called by the mains.
 
 mod formats;
 mod injected;
@@ -36,7 +36,7 @@ pub use ::settings::Entry;
 
 pub(crate) use self::keys::key_entries;
 
-/// What the process is going to do, which decides what settings it requires.
+/// The role of the process, which decides what settings it requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// `serve`: everything on one machine.
@@ -62,7 +62,7 @@ pub struct Config {
     pub ingest: Ingest,
     /// The queue between ingest and delivery.
     pub queue: QueueConfig,
-    /// How events are taken from the queue and delivered.
+    /// How events are received from the queue and delivered.
     pub batch: Batch,
     /// The target of events.
     pub target: TargetConfig,
@@ -95,7 +95,7 @@ pub struct Ingest {
     pub max_body_size: usize,
     /// The largest body when decompressed, in bytes.
     pub max_decompressed_size: usize,
-    /// Bytes for the bodies of all requests together; once they are used up, requests are answered with `503`.
+    /// The memory for the bodies of all requests, in bytes; once it is used up, requests get `503`.
     pub max_body_memory: usize,
     /// Host names by which clients may read, besides the address of `serve`.
     pub allowed_hosts: Vec<String>,
@@ -110,11 +110,11 @@ pub struct Auth {
     pub keys: Vec<Key>,
     /// A secret of Secrets Manager with further keys.
     pub secret_id: Option<String>,
-    /// Whether anyone may send; and read, if there is no key to read with.
+    /// Whether anyone may send, and also read if there is no key with the role `read`.
     pub anonymous: bool,
 }
 
-/// How events are taken from the queue and delivered.
+/// How events are received from the queue and delivered.
 #[derive(Debug, Clone)]
 pub struct Batch {
     /// The largest number of events in a batch.
@@ -123,19 +123,19 @@ pub struct Batch {
     pub window: Duration,
     /// How many deliveries are in progress at once.
     pub concurrency: usize,
-    /// How long a copy of an event is dropped as a duplicate.
+    /// How long another copy of an event is dropped as a duplicate.
     pub deduplication_window: Duration,
 }
 
 /// The check function.
 #[derive(Debug, Clone)]
 pub struct Check {
-    /// The time that one run covers: that between two runs.
+    /// The period that one run checks: the time between two runs.
     pub period: Duration,
 }
 
 impl Config {
-    /// The targets that `serve` delivers to: none where it only accepts events.
+    /// Returns the targets that `serve` delivers to: none if it only accepts events.
     pub fn targets(&self) -> &[TargetConfig] {
         match self.only {
             Some(Part::Ingest) => &[],
@@ -143,7 +143,7 @@ impl Config {
         }
     }
 
-    /// Reads and validates all settings for `role`. Reports everything that is wrong with them.
+    /// Reads and validates all settings for `role`. Reports all errors.
     pub fn read(sources: Sources, role: Role) -> Result<Config, Errors> {
         let (raw, mut problems) = sources.read();
         let config = raw.validate(role, &mut problems);

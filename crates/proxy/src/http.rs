@@ -1,7 +1,7 @@
 //! What the HTTP routers share: keys, rejections and their log, paths, queries.
 //!
-//! `ingest` has the routes that accept events, `admin` those that operate and read. `app` makes one service of such
-//! routes: for `serve` of both, for the ingest function of those that it needs.
+//! `ingest` has the routes that accept events, `admin` those that operate and read. `app` makes a service of such
+//! routes: of both for `serve`, of those that it needs for the ingest function.
 
 pub mod auth;
 mod caller;
@@ -34,21 +34,21 @@ pub(crate) use caller::Sender;
 pub(crate) use discard::{discard_body, drain};
 pub(crate) use query::Query;
 pub(crate) use rejection::{Rejection, record_ratio};
-pub(crate) use rejection_log::Rejected;
+pub(crate) use rejection_log::Rejections;
 
 use caller::Caller;
 
-/// The paths that routes answer to, without the prefix: what a request to another path is compared with.
+/// The paths of the routes, without the prefix, to which a request to another path is compared.
 pub(crate) struct Paths {
     pub(crate) get: &'static [&'static str],
     pub(crate) post: &'static [&'static str],
 }
 
-/// Marks the response to a request that carries events.
+/// Marks the response to a request with events.
 #[derive(Clone)]
 pub(crate) struct CarriesEvents;
 
-/// Makes a service of these routes, whose paths begin with `prefix`. Each rejection is counted, and logged in `log`.
+/// Makes a service of these routes, whose paths begin with `prefix`. Rejections are counted, and logged in `log`.
 pub(crate) fn app(routes: Router, paths: Paths, prefix: &str, log: RejectionLog) -> Router {
     let context = Arc::new((prefix.to_owned(), paths));
     let not_found = move |request| {
@@ -63,8 +63,8 @@ pub(crate) fn app(routes: Router, paths: Paths, prefix: &str, log: RejectionLog)
         .layer(DefaultBodyLimit::disable()) // `ingest/body.rs` has its own, which answers as the contract says
 }
 
-/// Accepts an event whose path has slashes too many. A request that reads is not treated so: a proxy in front that denies
-/// a path denies all its spellings.
+/// Accepts an event whose path has extra slashes. Requests that read are not treated like this: a reverse proxy that
+/// denies a path must deny all its spellings.
 async fn retry_with_clean_path(strict: Router, mut request: Request) -> Response {
     if request.method() == Method::POST
         && let Some(path) = paths::cleaned(request.uri().path())
@@ -103,7 +103,7 @@ async fn method_not_allowed(request: Request) -> Response {
     Rejection::MethodNotAllowed.into_response()
 }
 
-/// Measures requests that carry events, and counts and logs what was rejected.
+/// Measures requests with events, and counts and logs rejections.
 async fn observe(State(log): State<RejectionLog>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let caller = Caller::of(&request);
@@ -113,7 +113,7 @@ async fn observe(State(log): State<RejectionLog>, request: Request, next: Next) 
         Metric::IngestDuration.record([], started.elapsed().as_secs_f64());
     }
     let sender = extensions.remove::<Sender>();
-    if let Some(rejected) = extensions.remove::<Rejected>() {
+    if let Some(rejected) = extensions.remove::<Rejections>() {
         log.record(&rejected, &caller, sender.as_ref());
     }
     response

@@ -1,7 +1,8 @@
 //! Ingest: the HTTP routes that accept events.
 //!
-//! A request is authorised, read within limits, decompressed, and handed to [`Intake`], whose answers become the response.
-//! `200` means that the event is in the queue, durably. Ingest never delivers. The contract is in docs/http.md.
+//! A request is authorised, read within limits, decompressed, and passed to [`Intake`], whose answers become the
+//! response. `200` means that the event is durably in the queue. Ingest never delivers. The contract is in
+//! docs/http.md.
 
 mod batch;
 mod body;
@@ -26,7 +27,7 @@ use crate::http::{CarriesEvents, Paths, RejectionLog, Sender, app};
 use crate::intake::{CpuPool, Intake, Origin};
 use crate::queue::Queue;
 
-/// The most events of one request. They are one write to the queue, which others wait for.
+/// The most events of one request: they are one write to the queue, and others wait for it.
 const MAX_EVENTS: usize = 10_000;
 
 /// The paths of the routes, without the prefix.
@@ -34,12 +35,12 @@ pub(crate) const PATHS: [&str; 5] = [
     "/api/v1/lineage",
     "/api/v1/lineage/batch",
     "/api/v1/lineage/validate",
-    // The path of the AWS sample, and what the Java client makes of a URL that ends with a slash.
+    // The path of the AWS sample, and the one that the Java client makes of a URL that ends with a slash.
     "/post-lineage-event",
     "/",
 ];
 
-/// What the routes need, set up once. Cheap to clone.
+/// The state of the routes. Cheap to clone.
 #[derive(Clone)]
 pub struct Ingest {
     inner: Arc<Inner>,
@@ -54,7 +55,7 @@ struct Inner {
 }
 
 impl Ingest {
-    /// Accepts events for `queue` from the senders that `guard` admits.
+    /// Creates the routes' state: events go to `queue`, from the senders that `guard` admits.
     pub fn new(config: &config::Ingest, queue: Queue, guard: Guard) -> Ingest {
         let pool = CpuPool::new();
         Ingest {
@@ -69,7 +70,7 @@ impl Ingest {
     }
 }
 
-/// The service of the ingest function: the routes of ingest, and whether it is alive and can queue.
+/// Returns the service of the ingest function: the routes of ingest, liveness and readiness.
 pub fn router(ingest: Ingest, queue: Queue, prefix: &str) -> Router {
     let routes = routes(ingest, prefix).merge(admin::health(queue, prefix));
     let paths = Paths {
@@ -79,7 +80,7 @@ pub fn router(ingest: Ingest, queue: Queue, prefix: &str) -> Router {
     app(routes, paths, prefix, RejectionLog::new())
 }
 
-/// The routes of ingest, under `prefix`.
+/// Returns the routes of ingest, under `prefix`.
 pub(crate) fn routes(ingest: Ingest, prefix: &str) -> Router {
     let guard = (ingest.inner.guard.clone(), KeyRole::Send);
     let [one, batch, validate, sample, root] = PATHS.map(|path| format!("{prefix}{path}"));
@@ -104,13 +105,13 @@ fn origin(request: &Request) -> Origin {
     }
 }
 
-/// Marks a response to a request that carries events.
+/// Marks a response to a request with events.
 fn carrying_events(mut response: Response) -> Response {
     response.extensions_mut().insert(CarriesEvents);
     response
 }
 
-/// `Prefer: return=minimal` (RFC 7240): the only way to get a `204`.
+/// Whether the request has `Prefer: return=minimal` (RFC 7240), the only way to get a `204`.
 fn prefers_minimal(headers: &HeaderMap) -> bool {
     let prefer = headers
         .get_all("prefer")

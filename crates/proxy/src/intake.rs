@@ -1,8 +1,8 @@
-//! Intake: validates events, gives each an id and an ordering key, counts them and puts them in the queue.
+//! Intake: validates events, assigns each an id and an ordering key, counts them and sends them to the queue.
 //!
-//! Every source ends here. Intake knows where an event comes from ([`Origin`]) and nothing about how it was sent: HTTP is in
-//! `ingest`. It never delivers. Each event gets exactly one answer, in the order of the events, and is accepted only when
-//! the queue has it durably.
+//! Every source calls it. Intake knows where an event comes from ([`Origin`]) and not how it was sent: HTTP is in
+//! `ingest`. It never delivers. Each event gets exactly one answer, in the order of the events, and is accepted only
+//! once the queue has it durably.
 
 mod cpu_pool;
 mod memory;
@@ -26,11 +26,11 @@ pub use validate::{EventSummary, FOUND_ARRAY, FOUND_SEVERAL, verdict};
 
 pub(crate) use cpu_pool::INLINE_SIZE;
 
-/// The most findings that the answers of one call carry. Events beyond have their reason alone, so that an array of bad
-/// events takes no more memory than it was sent with.
+/// The most findings in the answers of one call. Further events only get a reason, so that an array of invalid events
+/// takes no more memory than it was sent with.
 pub const MAX_FINDINGS: usize = 1_000;
 
-/// Accepts events for a queue. Cheap to clone.
+/// The entrance to the queue. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Intake {
     queue: Queue,
@@ -38,24 +38,24 @@ pub struct Intake {
     pool: CpuPool,
 }
 
-/// The bytes of what should be one event.
+/// The bytes of one event.
 #[derive(Debug, Clone)]
 pub struct RawEvent(pub Bytes);
 
-/// Where events come from.
+/// The source of events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// An HTTP request.
     Http {
-        /// The name of the API key that it carried.
+        /// The name of its API key, if it has one.
         sender: Option<Arc<str>>,
     },
 }
 
-/// An event that the queue has durably.
+/// An event that is durably in the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Accepted {
-    /// The id of the event in the queue, in logs and in dead letters.
+pub struct AcceptedEvent {
+    /// Its id in the queue, in logs and in dead letters.
     pub id: String,
     /// What was repaired.
     pub repairs: Vec<Finding>,
@@ -63,10 +63,10 @@ pub struct Accepted {
 
 /// An event that was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejected {
-    /// Why.
+pub struct RejectedEvent {
+    /// Why it was not accepted.
     pub reason: RejectionReason,
-    /// What the event says about itself.
+    /// The names in the event.
     pub event: Box<EventSummary>,
 }
 
@@ -76,52 +76,52 @@ pub enum RejectionReason {
     /// It is not a valid OpenLineage event.
     #[error("invalid OpenLineage event: {summary}")]
     Invalid {
-        /// The first rule that it breaks.
+        /// The rule of the first error.
         rule: &'static str,
-        /// Rule and place of the first errors; no values.
+        /// Rule and position of the first errors, without values.
         summary: String,
-        /// Errors first; up to [`MAX_FINDINGS`] of all events of a call together.
+        /// Errors first; at most [`MAX_FINDINGS`] for all events of a call together.
         findings: Vec<Finding>,
     },
-    /// The queue takes no event of that size.
+    /// The queue does not accept events of that size.
     #[error("{0}")]
     TooLarge(String),
-    /// It could not be queued now; sending it again may work.
+    /// It cannot be queued now. Sending it again may succeed.
     #[error("{0}")]
     Unavailable(String),
 }
 
-/// An event on its way into the queue.
+/// An event on its way to the queue.
 struct Candidate {
     id: String,
     valid: ValidEvent,
 }
 
 impl Intake {
-    /// Creates an intake that validates at `level` and does its work in `pool`.
+    /// Creates an intake that validates at `level`, in `pool`.
     pub fn new(queue: Queue, level: Level, pool: CpuPool) -> Intake {
         Intake { queue, level, pool }
     }
 
-    /// Validates events and queues the valid ones, in one write. Answers each event, in order.
+    /// Validates events and queues the valid ones in one write. Returns an answer for each event, in order.
     ///
-    /// `memory` covers the bytes of the events. It is released when the queue has written what was made of them.
+    /// `memory` covers the bytes of the events. It is released once the queue has written them.
     pub async fn accept(
         &self,
         events: Vec<RawEvent>,
         origin: &Origin,
         memory: Reservation,
-    ) -> Vec<Result<Accepted, Rejected>> {
+    ) -> Vec<Result<AcceptedEvent, RejectedEvent>> {
         let count = events.len();
         Metric::Received.add([], count as u64);
         let size = events.iter().map(|event| event.0.len()).sum();
         let level = self.level;
-        // The reservation goes along: the work may outlive its caller.
+        // The reservation moves along, because the work may outlive the caller.
         let validated = (self.pool).run(size, move || (validate_all(events, level), memory));
         let (candidates, memory) = match validated.await {
             Ok(validated) => validated,
             Err(interrupted) => {
-                return vec![Err(Rejected::unavailable(&interrupted.to_string())); count];
+                return vec![Err(RejectedEvent::unavailable(&interrupted.to_string())); count];
             }
         };
         let messages = messages(&candidates, now(), memory.into_permit());
@@ -135,24 +135,24 @@ impl Intake {
                 let Candidate { id, valid } = answer?;
                 record_accepted(&id, &valid, origin);
                 let repairs = valid.repairs;
-                Ok(Accepted { id, repairs })
+                Ok(AcceptedEvent { id, repairs })
             })
             .collect()
     }
 
-    /// Checks that the queue can take events.
+    /// Checks that the queue can accept events.
     pub async fn ready(&self) -> Result<(), crate::queue::Unavailable> {
         self.queue.ready().await
     }
 }
 
-fn validate_all(events: Vec<RawEvent>, level: Level) -> Vec<Result<Candidate, Rejected>> {
+fn validate_all(events: Vec<RawEvent>, level: Level) -> Vec<Result<Candidate, RejectedEvent>> {
     let mut left = MAX_FINDINGS;
-    // A panic is a bug of ours on one event: the others of the request are queued.
+    // A panic on one event is a bug: the other events of the request are still queued.
     let validate =
         |event: &RawEvent| catch_unwind(AssertUnwindSafe(|| validate::validate(&event.0, level)));
     let validate = |event: RawEvent| match validate(&event) {
-        Err(_panic) => Err(Rejected::unavailable(
+        Err(_panic) => Err(RejectedEvent::unavailable(
             "a bug in the validation of the event",
         )),
         Ok(Ok(valid)) => Ok(Candidate {
@@ -171,7 +171,7 @@ fn validate_all(events: Vec<RawEvent>, level: Level) -> Vec<Result<Candidate, Re
 }
 
 fn messages(
-    candidates: &[Result<Candidate, Rejected>],
+    candidates: &[Result<Candidate, RejectedEvent>],
     received_at: i64,
     permit: Option<Arc<OwnedSemaphorePermit>>,
 ) -> Vec<Message> {
@@ -185,14 +185,14 @@ fn messages(
     candidates.iter().flatten().map(message).collect()
 }
 
-/// Puts the answers of the queue, which are those of the valid events in order, in the places of their events. An event
-/// without an answer is not accepted.
+/// Merges the answers of the queue, which are those of the valid events in order, into the answers of all events. An
+/// event without an answer of the queue is not accepted.
 fn resolve(
-    candidates: Vec<Result<Candidate, Rejected>>,
+    candidates: Vec<Result<Candidate, RejectedEvent>>,
     sent: Vec<Result<(), SendError>>,
-) -> Vec<Result<Candidate, Rejected>> {
+) -> Vec<Result<Candidate, RejectedEvent>> {
     let mut sent = sent.into_iter();
-    let resolve = |candidate: Result<Candidate, Rejected>| {
+    let resolve = |candidate: Result<Candidate, RejectedEvent>| {
         let candidate = candidate?;
         let reason = match sent.next() {
             Some(Ok(())) => return Ok(candidate),
@@ -203,7 +203,7 @@ fn resolve(
             None => RejectionReason::Unavailable("the queue did not confirm the event".to_owned()),
         };
         let event = EventSummary::of(candidate.valid.event.text().as_bytes());
-        Err(Rejected {
+        Err(RejectedEvent {
             reason,
             event: Box::new(event),
         })
@@ -211,7 +211,7 @@ fn resolve(
     candidates.into_iter().map(resolve).collect()
 }
 
-/// Counts an accepted event, and logs what was repaired and who sent it.
+/// Counts an accepted event, and logs its repairs and its sender.
 fn record_accepted(id: &str, valid: &ValidEvent, origin: &Origin) {
     let ValidEvent { event, repairs } = valid;
     let Origin::Http { sender } = origin;
@@ -238,7 +238,7 @@ fn record_accepted(id: &str, valid: &ValidEvent, origin: &Origin) {
 }
 
 impl Origin {
-    /// The name of the source in logs.
+    /// Returns the name of the source in logs.
     pub fn name(&self) -> &'static str {
         match self {
             Origin::Http { .. } => "http",
@@ -246,9 +246,9 @@ impl Origin {
     }
 }
 
-impl Rejected {
-    fn unavailable(why: &str) -> Rejected {
-        Rejected {
+impl RejectedEvent {
+    fn unavailable(why: &str) -> RejectedEvent {
+        RejectedEvent {
             reason: RejectionReason::Unavailable(why.to_owned()),
             event: Box::default(),
         }
@@ -256,7 +256,7 @@ impl Rejected {
 }
 
 impl RejectionReason {
-    /// The reason of an event with these findings, errors first.
+    /// Returns the reason for an event with these findings, errors first.
     pub fn invalid(findings: Vec<Finding>) -> RejectionReason {
         let errors = findings
             .iter()
@@ -268,7 +268,7 @@ impl RejectionReason {
         }
     }
 
-    /// Whether sending the event again may work.
+    /// Whether sending the event again may succeed.
     pub fn is_retriable(&self) -> bool {
         match self {
             RejectionReason::Unavailable(_) => true,
@@ -277,7 +277,7 @@ impl RejectionReason {
     }
 }
 
-/// Rule and place of the first findings, for a log line.
+/// Returns rule and position of the first findings, for a log line.
 fn summarize<'f>(findings: impl IntoIterator<Item = &'f Finding>) -> String {
     const SHOWN: usize = 5;
     let mut findings = findings.into_iter();

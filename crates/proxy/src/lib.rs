@@ -1,7 +1,8 @@
 //! lineage-proxy: the application.
 //!
-//! The path of an event: `ingest` receives it over HTTP, `intake` validates it and puts it into the `queue`; the `pipeline`
-//! takes it out, transforms it and delivers it to its target. `admin` has the routes that operate a `serve`.
+//! The path of an event: `ingest` receives it over HTTP, `intake` validates it and sends it to the `queue`; the
+//! `pipeline` receives it from there, transforms it and delivers it to its target. `admin` has the routes for operators
+//! of `serve`.
 //!
 //! Two shells run the same code: on one machine `topology`, which opens everything and runs the parts of `serve`; on AWS the
 //! bootstraps of the crate `functions`.

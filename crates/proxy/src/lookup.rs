@@ -1,8 +1,8 @@
 //! Looks up the endpoint of a short Redshift name in AWS, and caches it.
 //!
-//! Calls GetWorkgroup first, then DescribeClusters. Caches endpoints, and that there is none; caches failures for a short
-//! while, so that a missing permission costs one call a minute and not one an event. Never fails: an event whose name cannot
-//! be looked up keeps its name.
+//! Calls GetWorkgroup first, then DescribeClusters. Caches what it finds, and that a name does not exist. Caches failures
+//! too, but for a short time, so that a missing permission costs one call a minute and not one for each event. Never
+//! fails: an event whose name cannot be looked up keeps its name. Called by the pipeline.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
@@ -17,16 +17,18 @@ use transform::{Endpoint, Flavour, Lookup, ShortName};
 
 use crate::aws_error::summarize;
 
-/// How long answers are cached. A warehouse keeps its address for life; an unknown name may be created.
-const FOUND: Duration = Duration::from_secs(3_600);
-const NO_SUCH: Duration = Duration::from_secs(300);
-const FAILED: Duration = Duration::from_secs(60);
+/// How long an endpoint is cached: a warehouse never changes its address.
+const FOUND_TTL: Duration = Duration::from_secs(3_600);
+/// How long it is cached that a name does not exist: somebody may create it.
+const NOT_FOUND_TTL: Duration = Duration::from_secs(300);
+/// How long a failure is cached.
+const FAILED_TTL: Duration = Duration::from_secs(60);
 
-/// Names that are cached: more than an account has warehouses (quota 200), less than a stranger could invent.
-const CACHED: u64 = 10_000;
+/// The most names in the cache: more than an account has warehouses (quota 200), fewer than a stranger could invent.
+const CACHE_CAPACITY: u64 = 10_000;
 
-/// The time-out of both calls together. A batch waits for it once, not once an event.
-const LOOKUP: Duration = Duration::from_secs(3);
+/// The time-out of both calls together. A batch waits for it once, not once for each event.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The lookups of one process.
 #[derive(Debug, Clone)]
@@ -36,7 +38,7 @@ pub struct Lookups {
 }
 
 impl Lookups {
-    /// Asks AWS for names that are not cached.
+    /// Looks up names in AWS that are not cached.
     pub fn new(aws: &Aws) -> Lookups {
         Lookups::with(Some(aws.clone()))
     }
@@ -48,42 +50,42 @@ impl Lookups {
 
     fn with(aws: Option<Aws>) -> Lookups {
         let cache = Cache::builder()
-            .max_capacity(CACHED)
-            .expire_after(ByAnswer)
+            .max_capacity(CACHE_CAPACITY)
+            .expire_after(LookupExpiry)
             .build();
         Lookups { aws, cache }
     }
 
-    /// Returns the answers for `wanted`, from the cache or from AWS, all at the same time.
-    pub async fn resolve(&self, wanted: BTreeSet<ShortName>) -> HashMap<ShortName, Lookup> {
+    /// Returns the results for `names`, from the cache or from AWS. All names are looked up at the same time.
+    pub async fn resolve(&self, names: BTreeSet<ShortName>) -> HashMap<ShortName, Lookup> {
         let Some(aws) = &self.aws else {
             return HashMap::new();
         };
-        let resolved = wanted.into_iter().map(|name| async move {
+        let resolved = names.into_iter().map(|name| async move {
             let lookup = async {
-                let answer = tokio::time::timeout(LOOKUP, look_up(aws, &name)).await;
-                answer.unwrap_or_else(|_| Lookup::Failed("the lookup timed out".to_owned()))
+                let result = tokio::time::timeout(LOOKUP_TIMEOUT, look_up(aws, &name)).await;
+                result.unwrap_or_else(|_| Lookup::Failed("the lookup timed out".to_owned()))
             };
-            let answer = self.cache.get_with_by_ref(&name, lookup).await;
-            (name, answer)
+            let result = self.cache.get_with_by_ref(&name, lookup).await;
+            (name, result)
         });
         join_all(resolved).await.into_iter().collect()
     }
 }
 
-struct ByAnswer;
+struct LookupExpiry;
 
-impl Expiry<ShortName, Lookup> for ByAnswer {
-    fn expire_after_create(&self, _: &ShortName, answer: &Lookup, _: Instant) -> Option<Duration> {
-        Some(match answer {
-            Lookup::Found(_) => FOUND,
-            Lookup::NoSuch => NO_SUCH,
-            Lookup::Failed(_) => FAILED,
+impl Expiry<ShortName, Lookup> for LookupExpiry {
+    fn expire_after_create(&self, _: &ShortName, result: &Lookup, _: Instant) -> Option<Duration> {
+        Some(match result {
+            Lookup::Found(_) => FOUND_TTL,
+            Lookup::NotFound => NOT_FOUND_TTL,
+            Lookup::Failed(_) => FAILED_TTL,
         })
     }
 }
 
-/// Looks for a workgroup with that name, then for a cluster.
+/// Looks for a workgroup of that name, then for a cluster.
 async fn look_up(aws: &Aws, name: &ShortName) -> Lookup {
     let workgroup = workgroup(aws, name).await;
     if let Ok(Some(endpoint)) = workgroup {
@@ -91,7 +93,7 @@ async fn look_up(aws: &Aws, name: &ShortName) -> Lookup {
     }
     match (workgroup, cluster(aws, name).await) {
         (_, Ok(Some(endpoint))) => Lookup::Found(endpoint),
-        (Ok(_), Ok(None)) => Lookup::NoSuch,
+        (Ok(_), Ok(None)) => Lookup::NotFound,
         (Err(error), Ok(None)) | (_, Err(error)) => Lookup::Failed(error),
     }
 }
@@ -110,7 +112,13 @@ async fn workgroup(aws: &Aws, name: &ShortName) -> Result<Option<Endpoint>, Stri
     let account = account(workgroup.workgroup_arn.as_deref());
     Ok(workgroup.endpoint.and_then(|endpoint| {
         let (address, port) = (endpoint.address?, endpoint.port);
-        Some(found(Flavour::Serverless, name, account, address, port))
+        Some(endpoint_of(
+            Flavour::Serverless,
+            name,
+            account,
+            address,
+            port,
+        ))
     }))
 }
 
@@ -128,20 +136,28 @@ async fn cluster(aws: &Aws, name: &ShortName) -> Result<Option<Endpoint>, String
         // arn:aws:redshift:<region>:<account>:namespace:<id>
         let account = account(cluster.namespace_arn.as_deref());
         let (address, port) = (cluster.address?, cluster.port);
-        Some(found(Flavour::Provisioned, name, account, address, port))
+        Some(endpoint_of(
+            Flavour::Provisioned,
+            name,
+            account,
+            address,
+            port,
+        ))
     }))
 }
 
 /// Returns a client in the region of the name.
 fn client(aws: &Aws, name: &ShortName) -> Client {
-    aws.client().region(name.region.as_str()).timeout(LOOKUP)
+    aws.client()
+        .region(name.region.as_str())
+        .timeout(LOOKUP_TIMEOUT)
 }
 
 fn account(arn: Option<&str>) -> Option<String> {
     arn?.split(':').nth(4).map(str::to_owned)
 }
 
-fn found(
+fn endpoint_of(
     flavour: Flavour,
     name: &ShortName,
     account: Option<String>,

@@ -1,8 +1,8 @@
-//! The rules file of a running proxy: read at the start, checked for changes from time to time, replaced when it has changed
-//! and is valid.
+//! The rules in use: read at the start, checked for changes from time to time, and replaced when the file has changed and
+//! is valid.
 //!
-//! An invalid file never replaces a valid one: the last valid rules stay in use, and the error is logged and counted. What
-//! rules mean is up to `transform`; where files are read from is in `rules/files.rs`. Called by the pipeline.
+//! An invalid file never replaces valid rules: the last valid rules stay in use, and the error is logged and counted. What
+//! rules do is in the crate `transform`; reading from disk and S3 is in `rules/files.rs`. Called by the pipeline.
 
 mod files;
 
@@ -19,15 +19,15 @@ use tokio::time::Instant;
 use tracing::{error, info};
 use transform::{Builtins, Problem, RuleSet, Sources, Transforms};
 
-use files::{Files, Place, disk};
+use files::{Files, Location, disk};
 
 use crate::config::{RulesFile, RulesSource};
 use crate::telemetry::metric::Metric;
 
-/// The longest time for reading a changed file and the files that it names: a batch waits for it.
+/// The time-out for reading a changed file and the files that it names: a batch waits for it.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How many problems of a file are logged one by one; the line after them has their number.
+/// The most problems of a file that are logged one by one; the line after them has the total.
 const MAX_LOGGED: usize = 20;
 
 /// Why rules could not be loaded.
@@ -46,7 +46,7 @@ pub enum RulesError {
     },
 }
 
-/// Rules, and their version.
+/// Rules with their version.
 #[derive(Debug, Clone)]
 pub struct LoadedRules {
     /// The rules.
@@ -57,7 +57,7 @@ pub struct LoadedRules {
 
 /// The rules in use by a process.
 pub struct RuleStore {
-    place: Option<Place>,
+    location: Option<Location>,
     transforms: Transforms,
     hash_key: Option<Vec<u8>>,
     max_window: Option<Duration>,
@@ -81,19 +81,19 @@ struct References {
 #[derive(Debug)]
 struct LastCheck {
     at: Instant,
-    /// The invalid version: it is logged once.
+    /// The version that was found invalid: it is logged once.
     rejected: Option<String>,
     /// The version that was found.
     found: Option<String>,
 }
 
-/// A version of the file, compared with what is known.
+/// The result of comparing the version of the file with those that are known.
 enum VersionState {
-    /// It is in use; or it may be half written, and is loaded at the next check.
+    /// It is in use, or it may be half written and is loaded at the next check.
     Unchanged,
-    /// It was found invalid before.
+    /// It is known to be invalid.
     Rejected,
-    /// It is to be loaded.
+    /// It has to be loaded.
     New,
 }
 
@@ -102,18 +102,18 @@ enum VersionState {
 pub struct RuleOptions {
     /// Transforms that are compiled in.
     pub transforms: Transforms,
-    /// The longest window of `coalesce`; `None` where events are not held between batches.
+    /// The longest window of `coalesce`; `None` where events are not buffered between batches.
     pub max_window: Option<Duration>,
-    /// The name of the target; `None` where it is not known, and rules may name any. Rules may name the kinds of target
-    /// besides, so that one file serves several configurations; but where the target has a name of its own, a rule that
-    /// names a kind would never apply.
+    /// The name of the target; if it is not known, rules may name any. Without a name of its own, rules may also name the
+    /// other kinds of target, so that one file serves several configurations. With one, a rule that names a kind would
+    /// never apply, and is an error.
     pub target: Option<TargetName>,
-    /// The rules that the target needs: they follow those of the file.
+    /// The rules that the target needs. They follow those of the file.
     pub builtins: Builtins,
 }
 
 impl RuleOptions {
-    /// The names that `when: target` may contain; none if it may contain any.
+    /// Returns the names that `when: target` may contain; none if it may contain any.
     fn target_names(&self) -> Vec<String> {
         let kinds = Kind::ALL.map(|kind| kind.name().to_owned());
         match &self.target {
@@ -126,7 +126,7 @@ impl RuleOptions {
 
 impl std::fmt::Debug for RuleStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.place.fmt(f) // the rest holds a key
+        self.location.fmt(f) // the rest holds a key
     }
 }
 
@@ -138,13 +138,13 @@ impl RuleStore {
         aws: &Aws,
         options: RuleOptions,
     ) -> Result<RuleStore, RulesError> {
-        let place = match &config.source {
+        let location = match &config.source {
             None => None,
-            Some(RulesSource::Path(path)) => Some(Place::folder(path)),
-            Some(RulesSource::S3 { bucket, key }) => Some(Place::s3(aws, bucket, key)),
+            Some(RulesSource::Path(path)) => Some(Location::folder(path)),
+            Some(RulesSource::S3 { bucket, key }) => Some(Location::s3(aws, bucket, key)),
         };
         let store = RuleStore {
-            place,
+            location,
             target_names: options.target_names(),
             transforms: options.transforms,
             hash_key,
@@ -162,14 +162,14 @@ impl RuleStore {
             }),
             references: Mutex::default(),
         };
-        if let Some(place) = &store.place {
-            let files = place.files(|text| store.references(text)).await?;
-            store.replace(place, store.read(place, &files)?);
+        if let Some(location) = &store.location {
+            let files = location.files(|text| store.references(text)).await?;
+            store.replace(location, store.read(location, &files)?);
         }
         Ok(store)
     }
 
-    /// The rules in use now.
+    /// Returns the rules in use.
     pub fn current(&self) -> Arc<LoadedRules> {
         self.current
             .read()
@@ -177,41 +177,42 @@ impl RuleStore {
             .clone()
     }
 
-    /// Checks the file for changes, if the last check is long enough ago. Never fails: where there are no valid new rules, the
-    /// old ones stay in use.
+    /// Checks the file for changes if the last check is long enough ago. Never fails: without valid new rules, the old
+    /// ones stay in use.
     pub async fn refresh(&self) {
         if self.is_due() {
             self.check().await;
         }
     }
 
-    /// Checks the file now, as its owner asks. An error in it is logged again.
+    /// Checks the file now, because an operator asked for it. An error is logged again.
     pub async fn reload(&self) {
         self.clear_error();
-        // A file that may be half written is loaded when two checks find the same version.
+        // A file that may be half written is loaded only when two checks find the same version.
         self.check().await;
         self.check().await;
     }
 
     async fn check(&self) {
-        let Some(place) = &self.place else {
+        let Some(location) = &self.location else {
             return;
         };
-        let reading = place.files(|text| self.references(text));
+        let reading = location.files(|text| self.references(text));
         let files = tokio::time::timeout(READ_TIMEOUT, reading).await;
         let files = files.unwrap_or_else(|_| {
-            let late = format!("{}: not read within {READ_TIMEOUT:?}", place.name());
+            let late = format!("{}: not read within {READ_TIMEOUT:?}", location.name());
             Err(RulesError::Unreadable(late))
         });
         let read = match files {
-            Ok(files) => match self.version_state(&files.version(), place.is_written_in_place()) {
+            Ok(files) => match self.version_state(&files.version(), location.is_written_in_place())
+            {
                 VersionState::Unchanged => return,
                 VersionState::Rejected => {
                     Metric::RulesReloadFailures.add([], 1);
                     return;
                 }
                 VersionState::New => self
-                    .read(place, &files)
+                    .read(location, &files)
                     .map_err(|error| (files.version(), error)),
             },
             Err(error) => Err((error.to_string(), error)),
@@ -219,7 +220,7 @@ impl RuleStore {
         match read {
             Ok(loaded) => {
                 self.clear_error();
-                self.replace(place, loaded);
+                self.replace(location, loaded);
             }
             Err((version, error)) => self.report(version, &error),
         }
@@ -237,7 +238,7 @@ impl RuleStore {
         due
     }
 
-    /// Compares a version with what is known. One that may be half written is new when two checks in a row find it.
+    /// Compares a version with those that are known. One that may be half written is new when two checks in a row find it.
     fn version_state(&self, version: &str, in_place: bool) -> VersionState {
         let is_current = self.current().version == version;
         let mut last = self
@@ -265,9 +266,9 @@ impl RuleStore {
         last.rejected = None;
     }
 
-    fn replace(&self, place: &Place, loaded: LoadedRules) {
+    fn replace(&self, location: &Location, loaded: LoadedRules) {
         info!(
-            file = place.name(),
+            file = location.name(),
             version = loaded.version,
             rules = loaded.rules.len(),
             "rules loaded"
@@ -276,7 +277,7 @@ impl RuleStore {
         *current = Arc::new(loaded);
     }
 
-    /// Counts each check that finds no valid rules, so that an alarm stays on; logs the error once.
+    /// Counts every check that finds no valid rules, so that an alarm stays on, and logs the error once.
     fn report(&self, version: String, error: &RulesError) {
         Metric::RulesReloadFailures.add([], 1);
         let mut last = self
@@ -308,15 +309,15 @@ impl RuleStore {
         }
     }
 
-    fn read(&self, place: &Place, files: &Files) -> Result<LoadedRules, RulesError> {
+    fn read(&self, location: &Location, files: &Files) -> Result<LoadedRules, RulesError> {
         let invalid = |problems| RulesError::Invalid {
-            file: place.name(),
+            file: location.name(),
             problems,
         };
         let file = |name: &str| files.get(name);
         let targets = names(&self.target_names);
         let sources = self.sources(&file, &targets);
-        // Transforms that are compiled in are built here: a panic in one is an invalid file, and does not end the worker.
+        // Builds the transforms that are compiled in: a panic in one makes the file invalid and does not end the worker.
         let read = catch_unwind(AssertUnwindSafe(|| RuleSet::read(&files.rules, &sources)));
         let panicked = |_| {
             let message = "reading the rules panicked".to_owned();
@@ -336,7 +337,7 @@ impl RuleStore {
         })
     }
 
-    /// The files that a rules file names: those it asks for when it is read. Found once for each text.
+    /// Returns the files that a rules file names: those that its reader asks for. Computed once for each text.
     fn references(&self, text: &str) -> BTreeSet<String> {
         let mut known = self
             .references
@@ -348,7 +349,8 @@ impl RuleStore {
                 files.borrow_mut().insert(name.to_owned());
                 Err(String::new())
             };
-            // Invalid without its files at least; whether it panics is noticed when it is read with them.
+            // The result does not matter: without its files the text is invalid. A panic is reported when it is read
+            // with them.
             let targets = names(&self.target_names);
             let sources = self.sources(&note, &targets);
             let _ = catch_unwind(AssertUnwindSafe(|| RuleSet::read(text, &sources)));
@@ -378,19 +380,19 @@ fn names(names: &[String]) -> Vec<&str> {
     names.iter().map(String::as_str).collect()
 }
 
-/// Reads rules on this machine, for the commands that try rules.
+/// Reads rules from this machine, for the commands that test rules.
 pub fn read_path(
     path: &Path,
     options: &RuleOptions,
     hash_key: Option<&[u8]>,
 ) -> Result<RuleSet, RulesError> {
-    let place = Place::folder(path);
-    let Place::Folder { folder, file } = &place else {
+    let location = Location::folder(path);
+    let Location::Folder { folder, file } = &location else {
         return Err(RulesError::Unreadable(path.display().to_string()));
     };
     let text = disk(folder, file).map_err(RulesError::Unreadable)?;
     let text = String::from_utf8(text)
-        .map_err(|error| RulesError::Unreadable(format!("{}: {error}", place.name())))?;
+        .map_err(|error| RulesError::Unreadable(format!("{}: {error}", location.name())))?;
     let targets = options.target_names();
     let sources = Sources {
         file: &|name| disk(folder, name),
@@ -401,12 +403,12 @@ pub fn read_path(
     let rules = RuleSet::read(&text, &sources);
     let rules = rules.and_then(|rules| check_window(rules, options.max_window));
     rules.map_err(|problems| RulesError::Invalid {
-        file: place.name(),
+        file: location.name(),
         problems,
     })
 }
 
-/// Checks that events are not held longer than they may be.
+/// Checks that events are not buffered for longer than their visibility timeout allows.
 fn check_window(rules: RuleSet, max: Option<Duration>) -> Result<RuleSet, Vec<Problem>> {
     if let (Some(coalesce), Some(max)) = (&rules.coalesce, max)
         && coalesce.window > max
@@ -414,7 +416,7 @@ fn check_window(rules: RuleSet, max: Option<Duration>) -> Result<RuleSet, Vec<Pr
         let (window, (line, column)) = (coalesce.window, coalesce.window_at);
         let message = format!(
             "coalesce: expected a window of at most {max:?}, found {window:?}: half of queue.visibility_timeout, \
-             and at least 6 s less than it, so that no event is received twice while it is held"
+             and at least 6 s less than it, so that no event is received twice while it is buffered"
         );
         return Err(vec![Problem {
             line,

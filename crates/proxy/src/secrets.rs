@@ -1,4 +1,4 @@
-//! Reads secrets from Secrets Manager: the only place that does.
+//! Reads secrets from Secrets Manager. Nothing else does.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use aws::secrets_manager::GetSecretValue;
 
 use crate::aws_error::summarize;
 
-/// Why a secret was not read. `Display` shows nothing of it.
+/// Why a secret could not be read. `Display` shows nothing of the secret.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The call failed.
     #[error("{}", summarize(.0))]
     Call(#[from] aws::Error),
-    /// It is a secret of bytes.
+    /// The secret is not text.
     #[error("the secret holds no text")]
     NoText,
 }
 
 impl SecretError {
-    /// Whether another try may succeed: the service did not answer, so it did not refuse either.
+    /// Whether another attempt may succeed: the service did not respond, so it did not reject the call.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {

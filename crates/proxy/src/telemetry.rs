@@ -1,8 +1,8 @@
-//! Logs and metrics: how they leave the process.
+//! Logs and metrics, and how they leave the process.
 //!
-//! Logs are JSON lines on stderr (stdout on Lambda), text on a terminal. The same metrics become Prometheus text in
-//! `serve` and the CloudWatch embedded metric format on Lambda. `telemetry/metric.rs` defines the metrics; each is recorded
-//! where the event that it counts happens.
+//! Logs are JSON lines on stderr (stdout on Lambda), or text on a terminal. The same metrics become Prometheus text in
+//! `serve` and the CloudWatch embedded metric format on Lambda. `telemetry/metric.rs` defines the metrics; each is
+//! recorded where the counted event happens.
 
 pub(crate) mod limit;
 pub(crate) mod metric;
@@ -20,7 +20,7 @@ use tracing_subscriber::fmt::format::FmtSpan;
 
 use metric::Metric;
 
-/// How often the values of histograms are put into their buckets.
+/// How often the values of histograms are moved to their buckets.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// The metrics of `serve`.
@@ -34,7 +34,7 @@ impl Prometheus {
         self.0.render()
     }
 
-    /// Puts recorded values into their buckets until `stop`. The exporter keeps each value until then or until a
+    /// Moves recorded values to their buckets until `stop`. The exporter would keep each value until the next
     /// rendering, which may never come.
     pub async fn run_upkeep(self, stop: CancellationToken) {
         while stop
@@ -81,7 +81,7 @@ pub fn log_to_cloudwatch(filter: &str) {
 }
 
 /// Installs the recorder of `serve` and registers its metrics; `targets` are the names of the configured targets. Fails
-/// when the process has a recorder already.
+/// if the process already has a recorder.
 pub fn install_prometheus(targets: &[&str]) -> Result<Prometheus, String> {
     let mut builder = PrometheusBuilder::new();
     for (name, buckets) in Metric::histograms() {
@@ -96,18 +96,18 @@ pub fn install_prometheus(targets: &[&str]) -> Result<Prometheus, String> {
         .map_err(|error| error.to_string())
 }
 
-/// The longest time a stop may take, whatever the targets and the clients do. With what follows it, it stays below the 10 s
-/// that Docker allows (<https://docs.docker.com/reference/cli/docker/container/stop/>); Kubernetes allows 30 s.
+/// The time-out of a stop, whatever targets and clients do. With the steps that follow it stays below the 10 s that
+/// Docker allows (<https://docs.docker.com/reference/cli/docker/container/stop/>); Kubernetes allows 30 s.
 pub const STOP: Duration = Duration::from_secs(7);
 
-/// Crates whose `debug` and `trace` lines contain requests: headers, tokens, bodies. `log: debug` does not turn them on; a
-/// filter that names the crate does.
+/// Crates whose `debug` and `trace` lines contain requests: headers, tokens, bodies. `log: debug` does not enable them;
+/// a filter that names the crate does.
 const QUIET: &str = "aws=info,h2=info,hyper=info,lambda=info,reqwest=info,rustls=info,tower=info";
 
 fn parse_filter(filter: &str) -> (EnvFilter, Option<String>) {
     match EnvFilter::try_new(filter) {
         Ok(wanted) if wanted.max_level_hint() > Some(LevelFilter::INFO) => {
-            // Of two directives for one crate the later one wins, and the more specific one.
+            // Of several directives for one crate, the most specific and last one wins.
             let quiet = EnvFilter::try_new(format!("{QUIET},{filter}"));
             (quiet.unwrap_or(wanted), None)
         }

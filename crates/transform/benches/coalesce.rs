@@ -1,6 +1,6 @@
 //! What merging costs: the four events of a run, of 2, 20 and 200 KB each, become its end (or START and end).
 //!
-//! `cargo bench -p transform --bench coalesce`. `alike`: as Spark sends them, every event says the same again and has
+//! `cargo bench -p transform --bench coalesce`. `alike`: as Spark sends them, every event repeats the others and has
 //! one facet of its own. `apart`: every event brings datasets that no other has. `read` is the floor: what it costs
 //! to read one event of the merged size, which merging does once for each event that it writes.
 

@@ -1,7 +1,7 @@
-//! The actions of rules, one file an action: its settings in the rules file, and what it does to an event.
+//! The actions of rules: each file has the settings of an action and what it does to an event.
 //!
-//! A new action is a file here with its settings and an [`Action`], and an entry in [`ACTIONS`]; the reader of rules
-//! files, the JSON Schema and `explain` take it from there. Whether a rule applies to an event is decided in `rules.rs`.
+//! To add an action, add a file with its settings and an [`Action`], and an entry in [`ACTIONS`], from which the reader
+//! of rules files, the JSON Schema and `explain` take it. Whether a rule applies to an event is decided in `rules.rs`.
 
 mod add;
 mod code;
@@ -25,7 +25,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
 pub use facets::{
-    Documentation, Facet, FacetsAction, JobType, On, Owner, Tag, add_owners, add_tags,
+    Documentation, Facet, FacetHolders, FacetsAction, JobType, Owner, Tag, add_owners, add_tags,
 };
 pub use normalise::{Case, Normalise};
 pub(crate) use normalise::{Fold, folded, one_catalogue};
@@ -38,10 +38,10 @@ pub(crate) use unite::unite;
 use crate::endpoint::ShortName;
 use crate::redshift::Unresolved;
 use crate::rules::yaml::{self, At, Node};
-use crate::rules::{Context, Named, OnFailure, Reader, UntouchedName};
+use crate::rules::{Context, NamePattern, OnFailure, Reader, UntouchedName};
 
 /// Every action, by its key in a rule.
-pub(crate) const ACTIONS: &[Registered] = &[
+pub(crate) const ACTIONS: &[ActionEntry] = &[
     register::<rename::RenameSettings>("rename"),
     register::<normalise::NormaliseSettings>("normalise"),
     register::<redshift::RedshiftSettings>("redshift"),
@@ -59,11 +59,10 @@ pub(crate) const ACTIONS: &[Registered] = &[
 
 /// What a rule does to an event.
 pub(crate) trait Action: fmt::Debug + Send + Sync {
-    /// Applies the action. Does no IO and does not wait. Errors: why it could not do its work, in words that do not
-    /// quote the event, since they are logged.
+    /// Applies the action. Does no IO and does not wait. An error must not quote the event, because it is logged.
     fn apply(&self, event: &Event, context: &Context<'_>) -> Result<ActionOutput, String>;
 
-    /// What becomes of an event when it fails and the rule does not say.
+    /// What happens to an event on failure, if the rule does not set it.
     fn on_failure(&self) -> OnFailure {
         OnFailure::Keep
     }
@@ -78,12 +77,12 @@ pub(crate) trait Action: fmt::Debug + Send + Sync {
         false
     }
 
-    /// The Redshift names that have to be looked up before it is applied to `event`.
+    /// Returns the Redshift names that have to be looked up before it is applied to `event`.
     fn lookups(&self, _event: &Event) -> BTreeSet<ShortName> {
         BTreeSet::new()
     }
 
-    /// Whether it is code of the user's, which may take its time.
+    /// Whether it runs code of a user, which may be slow.
     fn runs_code(&self) -> bool {
         false
     }
@@ -93,36 +92,36 @@ pub(crate) trait Action: fmt::Debug + Send + Sync {
         false
     }
 
-    /// The names of `event` that it leaves as they are, once each, and why.
+    /// Returns the names of `event` that it does not change, each once, and why.
     fn untouched(&self, _event: &Event) -> Vec<UntouchedName> {
         Vec::new()
     }
 
-    /// Which names it is for.
-    fn selects(&self) -> Option<(Role, &Named)> {
+    /// Returns the names that it applies to.
+    fn selects(&self) -> Option<(Role, &NamePattern)> {
         None
     }
 
-    /// Whether no name of that role is left in that namespace.
+    /// Whether it leaves no name of that role in that namespace.
     fn empties(&self, _role: Role, _namespace: &str) -> bool {
         false
     }
 
-    /// Whether names of that role may get that namespace.
+    /// Whether it may give a name of that role that namespace.
     fn may_produce(&self, _role: Role, _namespace: &str) -> bool {
         self.renames()
     }
 }
 
-/// What an action made of an event.
+/// The result of an action on an event.
 #[derive(Debug)]
 pub(crate) struct ActionOutput {
     pub(crate) effect: Effect,
-    /// Names that stay as they are, or keep a part that the action would have removed, and why.
+    /// Names that it did not change, or only in part, and why.
     pub(crate) unresolved: Vec<Unresolved>,
 }
 
-/// What becomes of an event.
+/// The effect of an action on an event.
 #[derive(Debug)]
 pub(crate) enum Effect {
     Unchanged,
@@ -140,12 +139,12 @@ impl From<Effect> for ActionOutput {
 }
 
 impl Effect {
-    /// Reads the text that an action made of `event`, so that whatever it did wrong ends here. `None` is no change.
+    /// Validates the text that an action made of `event`, so that no invalid event goes further. `None` is no change.
     pub(crate) fn of(event: &Event, text: Option<String>) -> Result<Effect, String> {
         Effect::at_level(event, text, Level::Strict)
     }
 
-    /// As [`of`](Self::of); what is repaired is decided by `level`.
+    /// As [`of`](Self::of), with repairs according to `level`.
     fn at_level(event: &Event, text: Option<String>, level: Level) -> Result<Effect, String> {
         match text {
             None => Ok(Effect::Unchanged),
@@ -158,8 +157,8 @@ impl Effect {
     }
 }
 
-/// Describes the first error of an event that an action made. Messages that quote the event are replaced, since these
-/// end up in logs.
+/// Describes the first error of an event that an action made. Replaces messages that quote the event, because they are
+/// logged.
 fn invalid_event(refused: &InvalidEvent) -> String {
     const INVALID: &str = "the action returned an invalid OpenLineage event";
     let Some(first) = refused.findings.first() else {
@@ -183,21 +182,21 @@ fn invalid_event(refused: &InvalidEvent) -> String {
 
 /// The settings of an action, as they are written in a rule.
 pub(crate) trait Settings: DeserializeOwned + JsonSchema {
-    /// Checks what one value alone does not tell, and makes the action. Reports what is wrong, and what can never do
-    /// anything. `at` is the position of the settings.
+    /// Checks what single values cannot tell, and builds the action. Reports errors, and settings that can never have
+    /// an effect. `at` is the position of the settings.
     fn build(self, at: At, reader: &Reader<'_>) -> Option<Arc<dyn Action>>;
 }
 
-/// An action that rules can have.
+/// An entry of the list of actions.
 #[derive(Clone, Copy)]
-pub(crate) struct Registered {
+pub(crate) struct ActionEntry {
     pub(crate) key: &'static str,
     pub(crate) read: fn(&Node, &Reader<'_>) -> Option<Arc<dyn Action>>,
     pub(crate) schema: fn(&mut SchemaGenerator) -> Schema,
 }
 
-const fn register<S: Settings>(key: &'static str) -> Registered {
-    Registered {
+const fn register<S: Settings>(key: &'static str) -> ActionEntry {
+    ActionEntry {
         key,
         read: |node, reader| {
             let settings: S = yaml::read(node, reader.problems)?;
@@ -207,7 +206,7 @@ const fn register<S: Settings>(key: &'static str) -> Registered {
     }
 }
 
-/// Compiles a pattern of our own.
+/// Compiles one of our own patterns.
 #[expect(
     clippy::expect_used,
     reason = "the patterns are constants, and every test of the action that uses one compiles it"

@@ -1,8 +1,8 @@
-//! Coalescing: the events of one run become as few as a target needs.
+//! Coalescing: merges the events of a run into as few as a target needs.
 //!
-//! Here it is decided which events become one and what each of them stands for; `merge` writes the text of one,
-//! `run_buffer` keeps the events of runs that have not ended until more can be merged. Pure: times are parameters.
-//! Called by the batch, between queue and target. What is merged says nothing of it in its text.
+//! Decides which events are merged, and which of them each merged event stands for. `merge` writes the text of a merged
+//! event; `run_buffer` buffers the events of runs that have not ended. Pure: times are parameters. Called by the
+//! pipeline. A merged event has no mark that it was merged.
 
 #[cfg(test)]
 mod laws;
@@ -16,48 +16,48 @@ use std::collections::HashMap;
 use openlineage::{Event, EventType, Identity, Subject};
 use uuid::Uuid;
 
-pub use merge::{Unmerged, merge};
+pub use merge::{MergeError, merge};
 pub use run_buffer::RunBuffer;
 
-/// An event to be delivered, and the events whose outcome its delivery is.
+/// An event to deliver, and the events that get the outcome of its delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Merged {
-    /// The event. It may carry what events of other outcomes brought: an end carries what its START had.
+pub struct MergedEvent {
+    /// The event. It may contain facets of events that are delivered separately: an end contains those of its START.
     pub event: Event,
     /// Indices of the events that are delivered with it, ascending. Each index of the input is in exactly one.
     pub parts: Vec<usize>,
 }
 
-/// Merges the events of one run, given in the order of their delivery (START before the end), never into more.
+/// Merges the events of one run, passed in the order of delivery (START before the end). Never returns more events.
 ///
-/// - Before the end: one START, the first, with all that came before the end. Without a START one RUNNING, the last,
-///   or else the last event.
-/// - With an end, the end carries all. The START goes out before it only if `keep_start`; events before the end of
-///   a run without a START are parts of the end either way.
-/// - Ends of different kinds stay apart, in their order, each with all that came before it: Spark sends FAIL and
-///   then COMPLETE for a query that failed. Of several ends of one kind the last counts.
-/// - What comes after an end goes into the next one, or into the last.
+/// - Without an end, the events are merged into the first START; without a START, into the last RUNNING; else into the
+///   last event.
+/// - With an end, all are merged into the end. With `keep_start`, the START, with all that came before the end, is
+///   delivered before it; the events of a run without a START are parts of the end either way.
+/// - Ends of different types are not merged with each other. Each keeps its place and contains all that came before it:
+///   Spark sends FAIL and then COMPLETE for a query that failed. Of several ends of one type the last counts.
+/// - An event after an end is merged into the next end, or into the last one.
 /// - Events of different runs or jobs, JobEvents and DatasetEvents are never merged with each other.
 ///
-/// What goes out is in the order of the events that it is named for (the first START, the last end of its kind).
-/// When a merged event would be larger than `max_bytes`, the events of that run and job are given as they came.
-pub fn coalesce(events: &[&Event], keep_start: bool, max_bytes: Option<usize>) -> Vec<Merged> {
-    let mut out: Vec<(usize, Merged)> = Vec::with_capacity(events.len());
+/// The result is in the order of the events that were merged into (the first START, the last end of its type). If a merged
+/// event would be larger than `max_bytes`, the events of that run and job are returned unchanged.
+pub fn coalesce(events: &[&Event], keep_start: bool, max_bytes: Option<usize>) -> Vec<MergedEvent> {
+    let mut out: Vec<(usize, MergedEvent)> = Vec::with_capacity(events.len());
     for group in groups(events) {
-        // A group that cannot be merged is no failure: its events go out as if there was no coalescing.
+        // A group that cannot be merged is not a failure: its events are delivered as without coalescing.
         match merged(&group, keep_start, max_bytes) {
             Some(merged) => out.extend(merged),
-            None => out.extend(group.iter().map(alone)),
+            None => out.extend(group.iter().map(unmerged)),
         }
     }
     out.sort_by_key(|(base, _)| *base);
     out.into_iter().map(|(_, merged)| merged).collect()
 }
 
-/// One event of the input and its index there.
+/// An event of the input and its index.
 type Part<'e> = (usize, &'e Event);
 
-/// The events that may be merged with each other, groups and events in the order they came.
+/// Groups the events that may be merged with each other. Keeps the order of the input.
 fn groups<'e>(events: &[&'e Event]) -> Vec<Vec<Part<'e>>> {
     let mut groups: Vec<Vec<Part<'e>>> = Vec::new();
     let mut places: HashMap<(Uuid, &Identity), usize> = HashMap::new();
@@ -74,46 +74,46 @@ fn groups<'e>(events: &[&'e Event]) -> Vec<Vec<Part<'e>>> {
     groups
 }
 
-/// The events of one group as few, each with the index of the event it was merged into. `None` when one is too large.
+/// Merges a group. Returns each event with the index of the event that it was merged into, or `None` if one is too large.
 fn merged(
     group: &[Part<'_>],
     keep_start: bool,
     max_bytes: Option<usize>,
-) -> Option<Vec<(usize, Merged)>> {
+) -> Option<Vec<(usize, MergedEvent)>> {
     let types: Vec<Option<EventType>> = group.iter().map(|(_, event)| event_type(event)).collect();
     let events: Vec<&Event> = group.iter().map(|(_, event)| *event).collect();
     let index = |place: &usize| group.get(*place).map(|(index, _)| *index);
-    let outcome = |outcome: &Outcome| {
-        let event = merge(events.get(..outcome.carries)?, outcome.base).ok()?;
+    let outcome = |outcome: &PlannedMerge| {
+        let event = merge(events.get(..outcome.contains)?, outcome.base).ok()?;
         let fits = max_bytes.is_none_or(|most| event.text().len() <= most);
         let parts = outcome.parts.iter().map(index).collect::<Option<_>>()?;
         let base = index(&outcome.base)?;
-        fits.then_some((base, Merged { event, parts }))
+        fits.then_some((base, MergedEvent { event, parts }))
     };
     plan(&types, keep_start).iter().map(outcome).collect()
 }
 
-fn alone((index, event): &Part<'_>) -> (usize, Merged) {
-    let merged = Merged {
+fn unmerged((index, event): &Part<'_>) -> (usize, MergedEvent) {
+    let merged = MergedEvent {
         event: (*event).clone(),
         parts: vec![*index],
     };
     (*index, merged)
 }
 
-/// One event that goes out for a group, in places of the group.
+/// An event to deliver for a group. Indices are those of the group.
 #[derive(Debug, PartialEq)]
-struct Outcome {
-    /// The event merged into.
+struct PlannedMerge {
+    /// The event that the others are merged into.
     base: usize,
-    /// How many events of the group, from its first, are in it.
-    carries: usize,
-    /// The events that are delivered with it.
+    /// How many events of the group, from the first, it contains.
+    contains: usize,
+    /// The events that get the outcome of its delivery.
     parts: Vec<usize>,
 }
 
-/// What goes out for events of these types.
-fn plan(types: &[Option<EventType>], keep_start: bool) -> Vec<Outcome> {
+/// Plans what to deliver for events of these types.
+fn plan(types: &[Option<EventType>], keep_start: bool) -> Vec<PlannedMerge> {
     let before_end = types
         .iter()
         .position(|event_type| ends(*event_type))
@@ -127,9 +127,9 @@ fn plan(types: &[Option<EventType>], keep_start: bool) -> Vec<Outcome> {
     if let Some(base) = opener(types.get(..before_end).unwrap_or_default())
         && (closers.is_empty() || keep_start && is(types, base, EventType::Start))
     {
-        outcomes.push(Outcome {
+        outcomes.push(PlannedMerge {
             base,
-            carries: before_end,
+            contains: before_end,
             parts: (0..before_end).collect(),
         });
         rest = before_end;
@@ -143,9 +143,9 @@ fn plan(types: &[Option<EventType>], keep_start: bool) -> Vec<Outcome> {
         }
     };
     for closer in &closers {
-        outcomes.push(Outcome {
+        outcomes.push(PlannedMerge {
             base: *closer,
-            carries: if Some(closer) == closers.last() {
+            contains: if Some(closer) == closers.last() {
                 types.len()
             } else {
                 closer + 1
@@ -158,7 +158,7 @@ fn plan(types: &[Option<EventType>], keep_start: bool) -> Vec<Outcome> {
     outcomes
 }
 
-/// The event that what came before the end is merged into: the first START, since that is when the run began.
+/// Returns the event that those before the end are merged into: the first START, because that is when the run began.
 fn opener(types: &[Option<EventType>]) -> Option<usize> {
     let start = types.iter().position(|t| *t == Some(EventType::Start));
     let running = || types.iter().rposition(|t| *t == Some(EventType::Running));

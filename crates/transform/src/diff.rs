@@ -1,7 +1,7 @@
 //! The differences between two JSON texts, by JSON Pointer.
 //!
-//! Compares texts and not decoded values, so that `1` and `1.0`, or two integers that are the same as floats, differ.
-//! The order of keys and white space do not count. Called by examples and by `lineage-proxy transform`.
+//! Compares texts, not decoded values, so that `1` and `1.0`, or two integers that are equal as floats, differ. Ignores
+//! the order of keys and white space. Called by examples and by `lineage-proxy transform`.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,13 +13,13 @@ use openlineage::Json;
 pub struct Difference {
     /// JSON Pointer (RFC 6901).
     pub pointer: String,
-    /// The value in the first, as JSON text; `None` without one.
+    /// The value in the first text, as JSON; `None` if it has none.
     pub before: Option<String>,
-    /// The value in the second.
+    /// The value in the second text.
     pub after: Option<String>,
 }
 
-/// Returns all differences, in the order of the first text; what only the second has follows.
+/// Returns all differences in the order of the first text, followed by what only the second has.
 pub fn diff(before: Json<'_>, after: Json<'_>) -> Vec<Difference> {
     let mut found = Vec::new();
     compare("", Some(before), Some(after), &mut found);
@@ -70,7 +70,7 @@ fn compare(
     }
 }
 
-/// Each key once, in order, and the last value of that key.
+/// Returns each key once, in order, with its last value.
 struct Members<'t> {
     keys: Vec<Cow<'t, str>>,
     values: HashMap<Cow<'t, str>, Json<'t>>,

@@ -1,11 +1,11 @@
-//! Redshift endpoints and the short names for them, as they are written in a namespace.
+//! Redshift endpoints and their short names, as they are written in a namespace.
 //!
-//! Only parses and formats; `redshift.rs` decides what is rewritten.
+//! Only parses and formats; `redshift.rs` decides what to rewrite.
 
-/// The port that every client fills in (Amazon Redshift's default).
+/// The port that every client assumes (Amazon Redshift's default).
 const DEFAULT_PORT: u16 = 5439;
 
-/// Cluster or workgroup.
+/// Whether a warehouse is a cluster or a workgroup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flavour {
     /// A Redshift Serverless workgroup.
@@ -14,7 +14,7 @@ pub enum Flavour {
     Provisioned,
 }
 
-/// A warehouse, as far as its kind, place and address are known.
+/// A warehouse, as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// Cluster or workgroup.
@@ -23,7 +23,7 @@ pub struct Endpoint {
     pub identifier: String,
     /// The region.
     pub region: String,
-    /// The account, where the address or the answer contains it.
+    /// The account, if the address or the lookup contains it.
     pub account: Option<String>,
     /// The full host name.
     pub address: String,
@@ -31,7 +31,7 @@ pub struct Endpoint {
     pub port: u16,
 }
 
-/// `<cluster or workgroup>.<region>:<port>`: a name that does not say which it is.
+/// `<cluster or workgroup>.<region>:<port>`: a name that can be either.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ShortName {
     /// The cluster identifier or workgroup name.
@@ -42,7 +42,7 @@ pub struct ShortName {
     pub port: u16,
 }
 
-/// What a host name is.
+/// The form of a host name.
 pub(crate) enum HostForm {
     Endpoint(Endpoint),
     Short(ShortName),
@@ -50,7 +50,7 @@ pub(crate) enum HostForm {
 }
 
 impl Flavour {
-    /// The service part of ARNs and host names.
+    /// Returns the service in ARNs and host names.
     pub(crate) fn service(self) -> &'static str {
         match self {
             Flavour::Serverless => "redshift-serverless",
@@ -59,7 +59,7 @@ impl Flavour {
     }
 }
 
-/// Host, in lower case, and port of a `redshift://` namespace.
+/// Returns the host, in lower case, and the port of a `redshift://` namespace.
 pub(crate) fn host_and_port(namespace: &str) -> Option<(String, u16)> {
     let rest = namespace.strip_prefix("redshift://")?;
     let authority = rest
@@ -119,7 +119,7 @@ pub(crate) fn parse_host(host: String, port: u16) -> HostForm {
     }
 }
 
-/// Cluster identifiers and workgroup names: 1 to 63 and 3 to 64 of `[a-z0-9-]` (Redshift API reference).
+/// Cluster identifiers have 1 to 63, workgroup names 3 to 64 characters of `[a-z0-9-]` (Redshift API reference).
 fn is_identifier(text: &str) -> bool {
     let ok = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=64).contains(&text.len()) && text.bytes().all(ok)

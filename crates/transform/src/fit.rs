@@ -1,9 +1,9 @@
-//! The size budget: facets are cut, in a stated order, until an event fits; the event says what was cut.
+//! The size limit: cuts facets from an event, in a fixed order, until it fits, and lists them in a run facet.
 //!
-//! The order goes from what people can read elsewhere to what makes the graph; identity (symlinks, parent, …) is
-//! never cut. Within a rank the largest goes first, so that as few as possible go. Once the event fits, what was cut is
-//! put back from the most valuable down, as far as it still fits: a facet that is too large by itself takes no others
-//! with it. Pure; called by the batch for targets that have a limit. The arithmetic is in `fit/plan.rs`.
+//! The order goes from what people can read elsewhere to what makes the graph. Identity (symlinks, parent, …) is never
+//! cut. Within a rank the largest facet is cut first, so that as few as possible are cut. Once the event fits, cut facets
+//! are restored as far as they still fit, the most valuable first: one facet that is too large by itself must not cost
+//! the others. Pure. Called by the built-in rule for targets with a size limit. The arithmetic is in `fit/plan.rs`.
 
 mod plan;
 mod set;
@@ -12,47 +12,47 @@ use openlineage::Event;
 
 use plan::Plan;
 
-/// An event within the budget.
+/// An event within the limit.
 #[derive(Debug, Clone)]
-pub struct Fitted {
-    /// The event; the same text when it fitted as it was.
+pub struct FittedEvent {
+    /// The event. Its text is unchanged if it fits as it is.
     pub event: Event,
-    /// What was cut, in the order of cutting.
-    pub cut: Vec<Cut>,
+    /// The facets that were cut, in the order of cutting.
+    pub cut: Vec<CutFacet>,
 }
 
 /// A facet that was cut.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cut {
-    /// JSON Pointer to where it stood.
+pub struct CutFacet {
+    /// JSON Pointer to its former position.
     pub pointer: String,
-    /// Its size, key and value, in bytes.
+    /// The size of key and value, in bytes.
     pub bytes: usize,
 }
 
-/// An event that does not fit even without every facet that may be cut.
+/// The error for an event that does not fit even without all facets that may be cut.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TooLarge {
-    /// What it takes with nothing left to cut, in bytes.
-    pub least: usize,
+    /// Its size without these facets, in bytes.
+    pub smallest: usize,
 }
 
-/// The order of cutting; the last are never cut.
+/// The order of cutting: the first rank is cut first, the last never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
-    /// Facets outside the specification: logical plans, engine properties, whole DAGs.
+    /// Facets that are not in the specification: logical plans, engine properties, whole DAGs.
     Custom,
-    /// What the job's own log and repository hold: environment, source code, stack traces.
+    /// What the log and the repository of the job contain: environment, source code, stack traces.
     Context,
     /// Statistics and test results.
     Quality,
-    /// What describes, but does not relate.
+    /// What describes a dataset or job but does not connect it to others.
     Description,
     Sql,
     Schema,
-    /// Lineage between columns, the last to go of what the event says of its own run, job and datasets.
+    /// Lineage between columns: the last to be cut of the facets of the event's own run, job and datasets.
     Columns,
-    /// Identity that a parent forwards: the parent's own event has it.
+    /// Identity that a parent forwards: the event of the parent has it, too.
     Forwarded,
     /// Identity: without these the graph splits.
     Never,
@@ -60,32 +60,32 @@ enum Rank {
 
 /// Cuts facets of the RunEvent `event` until its text has at most `limit` bytes.
 ///
-/// What was cut is noted in the run facet `lineageProxy_cut`.
-pub fn fit(event: &Event, limit: usize) -> Result<Fitted, TooLarge> {
+/// Lists the cut facets in the run facet `lineageProxy_cut`.
+pub fn fit(event: &Event, limit: usize) -> Result<FittedEvent, TooLarge> {
     if event.text().len() <= limit {
-        return Ok(Fitted {
+        return Ok(FittedEvent {
             event: event.clone(),
             cut: Vec::new(),
         });
     }
     let root = event.json().ok_or(TooLarge {
-        least: event.text().len(),
+        smallest: event.text().len(),
     })?;
     let mut plan = Plan::of(event.text(), root);
     plan.cut_down_to(limit);
-    plan.put_back_up_to(limit);
-    let least = plan.bytes();
-    if least > limit {
-        return Err(TooLarge { least });
+    plan.restore_up_to(limit);
+    let smallest = plan.bytes();
+    if smallest > limit {
+        return Err(TooLarge { smallest });
     }
     let event = event
         .rewritten(plan.text())
-        .map_err(|_| TooLarge { least })?;
+        .map_err(|_| TooLarge { smallest })?;
     let cut = plan.cuts().cloned().collect();
-    Ok(Fitted { event, cut })
+    Ok(FittedEvent { event, cut })
 }
 
-/// How many facets were cut from an event, as its run facet `lineageProxy_cut` says.
+/// Returns how many facets were cut from an event, according to its run facet `lineageProxy_cut`.
 pub fn cut_facets(event: &Event) -> usize {
     let note = (event.json()).and_then(|root| root.at(&["run", "facets", plan::NOTE, "count"]));
     note.and_then(|count| count.text().parse().ok())

@@ -1,8 +1,7 @@
-//! The pure core: event in, event or reason out.
+//! The pure core: transforms an event, or returns the reason why it cannot.
 //!
-//! Nothing here waits, looks up or knows the time. What has to be known of the world (which endpoint a Redshift
-//! name stands for) is asked for by one function and given to the next. Called by the batch, between queue and target,
-//! and by the workbench of the command line.
+//! Nothing here waits, does IO or reads a clock. What has to be looked up (which endpoint a Redshift name stands for)
+//! is returned by one function and passed to the next. Called by the pipeline and by `lineage-proxy transform`.
 
 mod action;
 mod coalesce;
@@ -19,17 +18,17 @@ mod script;
 mod variants;
 
 pub use action::{
-    Case, Dialect, Documentation, Facet, FacetsAction, JobType, Mask, Normalise, On, Owner,
-    Pointer, Redact, Strip, Tag, add_owners, add_tags, connection_secrets, redact_text,
+    Case, Dialect, Documentation, Facet, FacetHolders, FacetsAction, JobType, Mask, Normalise,
+    Owner, Pointer, Redact, Strip, Tag, add_owners, add_tags, connection_secrets, redact_text,
     sql_literals, sql_literals_in,
 };
-pub use coalesce::{Merged, RunBuffer, Unmerged, coalesce, merge};
+pub use coalesce::{MergeError, MergedEvent, RunBuffer, coalesce, merge};
 pub use diff::{Difference, diff};
 pub use endpoint::{Endpoint, Flavour, ShortName};
-pub use fit::{Cut, Fitted, TooLarge, cut_facets, fit};
+pub use fit::{CutFacet, FittedEvent, TooLarge, cut_facets, fit};
 pub use module::{Module, ModuleLimits};
 pub use plugin::{BuildTransform, Transform, TransformError, TransformOutput, Transforms};
-pub use redshift::{Change, Lookup, Redshift, Rewritten, Style, Unresolved};
+pub use redshift::{Change, Lookup, Redshift, RedshiftRewrite, Style, Unresolved};
 pub use rules::yaml;
 pub use rules::{
     Builtins, Coalesce, Context, DATASET_EVENTS, Example, ExampleResult, Failure, Glob, JOB_EVENTS,

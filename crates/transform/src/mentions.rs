@@ -1,25 +1,25 @@
-//! The positions that repeat a dataset's namespace: they change with the dataset, so that no event has two sources for
-//! one.
+//! Changes the positions that repeat the namespace of a dataset together with the dataset, so that an event does not
+//! name two sources for one dataset.
 //!
-//! `dataSource.name` and `.uri` follow the dataset that has the facet; `externalQuery.source` follows the datasets whose
-//! namespace it is. Of a URI only what is the namespace's moves: scheme, host and port; path and settings are its own.
-//! Called by everything that renames: `rules/rewrite.rs`, `action/symlink.rs`, `redshift.rs`.
+//! `dataSource.name` and `.uri` follow the dataset that has the facet; `externalQuery.source` follows the datasets with
+//! that namespace. In a URI only scheme, host and port change, not path and settings. Called by everything that
+//! renames: `rules/rewrite.rs`, `action/symlink.rs`, `redshift.rs`.
 
 use std::collections::HashMap;
 
 use openlineage::{Edits, Json, Mention};
 
-/// The changes of the namespaces of an event.
+/// The changed namespaces of an event.
 #[derive(Default)]
 pub(crate) struct Moves {
-    /// By the position of the namespace.
+    /// New namespaces by the position of the old one.
     at: HashMap<*const u8, (String, String)>,
-    /// By the namespace: the new one, or `None` where datasets of one namespace got different ones.
+    /// New namespaces by the old one; `None` if datasets of one namespace got different ones.
     of: HashMap<String, Option<String>>,
 }
 
 impl Moves {
-    /// Adds the namespace of a dataset, before and after; also of a dataset that keeps it.
+    /// Adds the namespace of a dataset, before and after, also if it did not change.
     pub(crate) fn add(&mut self, namespace: Json<'_>, before: &str, after: &str) {
         let known = (self.of.entry(before.to_owned())).or_insert_with(|| Some(after.to_owned()));
         if known.as_deref() != Some(after) {
@@ -62,15 +62,15 @@ impl Moves {
     }
 }
 
-/// Whether URIs below a namespace move with it. When another name of the same data becomes the first one, its address
-/// stays what it is.
+/// Whether URIs below a namespace change with it. When a symlink becomes the primary name of a dataset, its address
+/// stays the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Uris {
     Move,
     Stay,
 }
 
-/// `text`, which is of a dataset whose namespace was `before` and is `after`.
+/// Returns the new text of a mention of a dataset whose namespace was `before` and is `after`.
 fn moved(text: &str, before: &str, after: &str, uris: Uris, address: bool) -> Option<String> {
     if before.is_empty() {
         return None;
@@ -82,7 +82,7 @@ fn moved(text: &str, before: &str, after: &str, uris: Uris, address: bool) -> Op
     if uris == Uris::Stay {
         return None;
     }
-    // Only one hierarchy can take the place of another: `arn:…` or `warehouse` has no paths below it.
+    // Only a hierarchy can replace another: `arn:…` or `warehouse` has no paths below it.
     let (_, authority_before) = before.split_once("//")?;
     let (_, authority_after) = after.split_once("//")?;
     if let Some(rest) = text.strip_prefix(before)
@@ -94,7 +94,7 @@ fn moved(text: &str, before: &str, after: &str, uris: Uris, address: bool) -> Op
         };
         return Some(joined).filter(stays_uri);
     }
-    // The same server in another scheme: `jdbc:postgresql://host:5432/shop` of `postgres://host:5432`.
+    // The same server with another scheme: `jdbc:postgresql://host:5432/shop` of `postgres://host:5432`.
     let (head, rest) = text.split_once("//")?;
     let end = rest.find(['/', ';', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at_checked(end)?;

@@ -1,9 +1,9 @@
-//! Modules: transforms compiled to WebAssembly, from any language that can be.
+//! Modules: transforms that are compiled to WebAssembly, from any language.
 //!
-//! A module is interpreted (crate `wasmi`): one file serves every processor, nothing native is loaded, and none of it
-//! is trusted. Each event gets an instance of its own, so nothing is kept from one event to the next and a trap harms
-//! nobody. Work is bounded by fuel, memory by a limit, and there is nothing in its reach: a module that imports
-//! anything is refused. Calls into an instance are in `instance.rs`. Called by `action/code.rs`.
+//! A module is interpreted (crate `wasmi`), so that one file serves every processor, no native code is loaded, and none
+//! of it is trusted. Each event gets its own instance, so nothing is kept between events and a trap affects one event
+//! only. Work is bounded by fuel, memory by a limit. A module has access to nothing: one that imports anything is
+//! rejected. Calls into an instance are in `instance.rs`. Called by `action/code.rs`.
 //!
 //! # The interface, version 1
 //!
@@ -40,19 +40,19 @@ use instance::Answer;
 
 /// The version of the interface.
 const ABI: i32 = 1;
-/// Calls within calls; `wasmi` keeps their frames on a stack of its own, not the thread's.
+/// The deepest nesting of calls; `wasmi` keeps their frames on its own stack, not on the thread's.
 const CALLS: usize = 1000;
-/// Bytes of that stack.
+/// The size of that stack, in bytes.
 const STACK: usize = 1 << 20;
 
-/// What a module may use for one event.
+/// The limits of a module for one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ModuleLimits {
     /// Work: about one unit for each instruction, and more for moving much memory at once.
     pub fuel: u64,
-    /// Bytes of memory.
+    /// Memory, in bytes.
     pub memory: usize,
-    /// Bytes of an answer.
+    /// The size of an answer, in bytes.
     pub answer: usize,
 }
 
@@ -79,7 +79,7 @@ impl Module {
     /// Loads a module (bytes of a `.wasm` file) and configures it once with `config`, the JSON text of the value of
     /// `with:` (`null` without one), so that a module that cannot work is found before the first event.
     ///
-    /// Errors: what is wrong with the module, for the person who built it.
+    /// Errors describe what is wrong with the module, for its author.
     pub fn load(bytes: &[u8], config: &str, limits: ModuleLimits) -> Result<Module, String> {
         let module = wasmi::Module::new(&engine(), bytes)
             .map_err(|error| format!("invalid WebAssembly module: {error}"))?;
@@ -136,7 +136,7 @@ fn engine() -> Engine {
     let mut config = Config::default();
     config
         .consume_fuel(true)
-        // All code is validated when it is loaded, and made ready for the interpreter when it is first called.
+        // All code is validated when it is loaded, and compiled for the interpreter when it is first called.
         .compilation_mode(CompilationMode::LazyTranslation)
         .ignore_custom_sections(true)
         .wasm_multi_memory(false)
@@ -145,7 +145,7 @@ fn engine() -> Engine {
     Engine::new(&config)
 }
 
-/// There are none to be had.
+/// A module cannot have imports.
 fn imports(module: &wasmi::Module) -> Result<(), String> {
     let wanted: Vec<String> = module
         .imports()
@@ -167,7 +167,7 @@ fn imports(module: &wasmi::Module) -> Result<(), String> {
     ))
 }
 
-/// Checks the types of the exports; whether there is a `configure`.
+/// Checks the types of the exports. Returns whether there is a `configure`.
 fn exports(module: &wasmi::Module) -> Result<bool, String> {
     use ValType::{I32, I64};
     match module.get_export("memory") {

@@ -1,8 +1,9 @@
-//! Redshift names as the catalogue knows them, wherever a dataset is named in an event.
+//! Rewrites Redshift names to the form that a catalog uses, wherever an event names a dataset.
 //!
-//! Airflow calls a warehouse `redshift://<cluster or workgroup>.<region>:<port>`; DataZone matches the full endpoint
-//! or an ARN. Which of the two kinds a short name is, and the random part of a cluster's host, can only be looked
-//! up: [`Redshift::wanted`] says what, the caller looks, [`Redshift::rewrite`] writes. What cannot be resolved stays.
+//! Airflow calls a warehouse `redshift://<cluster or workgroup>.<region>:<port>`; DataZone expects the full endpoint or an
+//! ARN. Whether a short name is a cluster or a workgroup, and the random part of a cluster's host, can only be looked up:
+//! [`Redshift::lookups`] returns the names, the caller looks them up, and [`Redshift::rewrite`] rewrites the event. A name
+//! that cannot be resolved stays unchanged.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -15,123 +16,123 @@ use openlineage::{Edits, Event, Identity, Mention, Positions, Role, positions};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// How Redshift datasets are to be named.
+/// The form of Redshift names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Style {
-    /// `redshift://<full endpoint host>:<port>`: what AWS's own extractors post.
+    /// `redshift://<full endpoint host>:<port>`: the form of AWS's own extractors.
     #[default]
     Endpoint,
-    /// As `Endpoint`, with the account as second label: DataZone's documented form for clusters.
+    /// As `Endpoint`, with the account as the second label: the form that DataZone documents for clusters.
     AccountHost,
     /// `arn:aws:redshift:<region>:<account>:table` and `<cluster or workgroup>/<database>/<schema>/<table>`:
-    /// DataZone's documented alternative, which does not depend on the caller's account.
+    /// the alternative that DataZone documents, which does not depend on the caller's account.
     Arn,
-    /// `redshift://<cluster or workgroup>.<region>:<port>`: the OpenLineage naming convention.
+    /// `redshift://<cluster or workgroup>.<region>:<port>`: the form of the OpenLineage naming convention.
     #[serde(rename = "openlineage")]
     OpenLineage,
-    /// As they come.
+    /// Unchanged.
     #[serde(skip)]
     None,
 }
 
-/// The rule: the style, and what is known without asking.
+/// The settings of the rewrite.
 #[derive(Debug, Clone, Default)]
 pub struct Redshift {
-    /// How names are written.
+    /// The form of names.
     pub style: Style,
-    /// Hosts (`10.1.2.3`, `dwh.example.com`, `my-cluster.eu-west-1`, each with or without `:port`), in lower case,
-    /// and the full endpoint that each stands for.
+    /// Hosts (`10.1.2.3`, `dwh.example.com`, `my-cluster.eu-west-1`, each with or without `:port`) in lower case, and the
+    /// full endpoint of each.
     pub hosts: BTreeMap<String, String>,
-    /// The AWS account of warehouses whose answer does not name it (12 digits).
+    /// The AWS account (12 digits) of warehouses whose lookup does not return it.
     pub account: Option<String>,
 }
 
-/// What a look-up gave.
+/// The result of a lookup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup {
-    /// The warehouse.
+    /// The endpoint of the warehouse.
     Found(Endpoint),
-    /// There is neither a workgroup nor a cluster of that name.
-    NoSuch,
-    /// It could not be found out.
+    /// Neither a workgroup nor a cluster has that name.
+    NotFound,
+    /// The lookup failed, with the reason.
     Failed(String),
 }
 
-/// An event with its Redshift names rewritten.
+/// An event with rewritten Redshift names.
 #[derive(Debug, Clone)]
-pub struct Rewritten {
-    /// The event; the same text when nothing changed.
+pub struct RedshiftRewrite {
+    /// The event. Its text is unchanged if no name changed.
     pub event: Event,
-    /// What was renamed.
+    /// The names that changed.
     pub changes: Vec<Change>,
-    /// Names that stay as they came, though the style asks for another.
+    /// The namespaces that could not be resolved and stay unchanged.
     pub unresolved: Vec<Unresolved>,
 }
 
-/// One name, before and after.
+/// A name before and after the rewrite.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// Where it stands, in the words of the specification.
+    /// Its position, in the words of the specification.
     pub place: &'static str,
-    /// As it came.
+    /// The name before.
     pub before: Identity,
-    /// As it leaves.
+    /// The name after.
     pub after: Identity,
 }
 
-/// A namespace that could not be resolved, and why.
+/// A namespace that could not be resolved.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Unresolved {
-    /// The namespace as it came.
+    /// The namespace.
     pub namespace: String,
-    /// Why it stays.
+    /// Why it could not be resolved.
     pub reason: String,
 }
 
 impl Redshift {
-    /// The short names in `event` that have to be looked up before [`rewrite`](Self::rewrite).
-    pub fn wanted(&self, event: &Event) -> BTreeSet<ShortName> {
-        let mut wanted = BTreeSet::new();
+    /// Returns the short names of `event` that have to be looked up before [`rewrite`](Self::rewrite).
+    pub fn lookups(&self, event: &Event) -> BTreeSet<ShortName> {
+        let mut lookups = BTreeSet::new();
         for name in self.redshift_names(event).names {
             let short = match self.host_form(&name.before.namespace) {
                 HostForm::Short(short) => short,
                 HostForm::Endpoint(_) | HostForm::Other => continue,
             };
             if self.style != Style::OpenLineage {
-                wanted.insert(short);
+                lookups.insert(short);
             }
         }
-        wanted
+        lookups
     }
 
-    /// Rewrites every Redshift name in `event`, with the answers to what was [`wanted`](Self::wanted).
-    pub fn rewrite(&self, event: &Event, answers: &HashMap<ShortName, Lookup>) -> Rewritten {
+    /// Rewrites every Redshift name in `event`, with the results of its [`lookups`](Self::lookups).
+    pub fn rewrite(&self, event: &Event, results: &HashMap<ShortName, Lookup>) -> RedshiftRewrite {
         let mut edits = Edits::new(event.text());
         let (mut changes, mut unresolved) = (Vec::new(), BTreeSet::new());
         let RedshiftNames { names, mentions } = self.redshift_names(event);
-        let found: Vec<(Found<'_>, Result<Renamed, String>)> = (names.into_iter())
+        let found: Vec<(RedshiftName<'_>, Result<NewName, String>)> = (names.into_iter())
             .map(|found| {
-                let renamed = self.renamed(&found.before, answers);
+                let renamed = self.renamed(&found.before, results);
                 (found, renamed)
             })
             .collect();
         let mut warehouses: HashMap<&Identity, &str> = HashMap::new();
-        let mut several: HashSet<Identity> = HashSet::new();
+        let mut ambiguous: HashSet<Identity> = HashSet::new();
         for renamed in found
             .iter()
             .filter_map(|(_, renamed)| renamed.as_ref().ok())
         {
             let known = warehouses.entry(&renamed.after).or_insert(&renamed.address);
             if *known != renamed.address {
-                several.insert(renamed.after.clone());
+                ambiguous.insert(renamed.after.clone());
             }
         }
         let mut moves = Moves::default();
         for (found, renamed) in found {
-            let after = renamed.and_then(|renamed| match several.contains(&renamed.after) {
+            let after = renamed.and_then(|renamed| match ambiguous.contains(&renamed.after) {
                 // Two clusters of one name, in two accounts.
-                true => Err("another warehouse of its event would get the same name".to_owned()),
+                true => Err("another warehouse of the event would get the same name".to_owned()),
                 false => Ok(renamed.after),
             });
             let moved = after.as_ref().unwrap_or(&found.before);
@@ -161,7 +162,7 @@ impl Redshift {
         }
         let unresolved = unresolved.into_iter().collect();
         if changes.is_empty() {
-            return Rewritten {
+            return RedshiftRewrite {
                 event: event.clone(),
                 changes,
                 unresolved,
@@ -169,19 +170,19 @@ impl Redshift {
         }
         moves.follow(&mentions, Uris::Move, |_| None, &mut edits);
         match event.rewritten(edits.apply()) {
-            Ok(event) => Rewritten {
+            Ok(event) => RedshiftRewrite {
                 event,
                 changes,
                 unresolved,
             },
-            // Strings for strings cannot make an event invalid, but an event is never lost to a bug of ours.
-            Err(refused) => {
+            // Replacing strings by strings cannot make an event invalid, but a bug must not lose an event.
+            Err(invalid) => {
                 let namespace = "redshift".to_owned();
                 let unresolved = vec![Unresolved {
                     namespace,
-                    reason: refused.to_string(),
+                    reason: invalid.to_string(),
                 }];
-                Rewritten {
+                RedshiftRewrite {
                     event: event.clone(),
                     changes: Vec::new(),
                     unresolved,
@@ -191,7 +192,7 @@ impl Redshift {
     }
 
     fn redshift_names<'t>(&self, event: &'t Event) -> RedshiftNames<'t> {
-        // Few events name Redshift at all: do not look into those that cannot. Escapes can spell any letter.
+        // Skips events that cannot name Redshift, which most are. Escapes can spell any letter.
         let text = event.text();
         if self.style == Style::None || !(text.contains("redshift") || text.contains("\\u00")) {
             return RedshiftNames::default();
@@ -206,7 +207,7 @@ impl Redshift {
                     namespace: namespace.into_owned(),
                     name: name.name.string()?.into_owned(),
                 };
-                Some(Found {
+                Some(RedshiftName {
                     place: name.place,
                     namespace: name.namespace,
                     name: name.name,
@@ -220,40 +221,44 @@ impl Redshift {
     fn renamed(
         &self,
         before: &Identity,
-        answers: &HashMap<ShortName, Lookup>,
-    ) -> Result<Renamed, String> {
-        let opened;
+        results: &HashMap<ShortName, Lookup>,
+    ) -> Result<NewName, String> {
+        let complete;
         let before = match before.namespace.strip_prefix("redshift://") {
             Some(rest) if rest.contains('/') => {
-                opened = with_database(before)?;
-                &opened
+                complete = with_database(before)?;
+                &complete
             }
             Some(_) | None => before,
         };
         let endpoint = match self.host_form(&before.namespace) {
             HostForm::Endpoint(endpoint) => endpoint,
             HostForm::Short(short) if self.style == Style::OpenLineage => {
-                return Ok(Renamed {
+                return Ok(NewName {
                     after: Identity {
                         namespace: before.namespace.clone(),
-                        name: catalogued(&before.name),
+                        name: catalog_name(&before.name),
                     },
-                    // Whichever has that name.
+                    // Any warehouse of that name.
                     address: format!("{}.{}", short.identifier, short.region),
                 });
             }
-            HostForm::Short(short) => match answers.get(&short) {
+            HostForm::Short(short) => match results.get(&short) {
                 Some(Lookup::Found(endpoint)) => endpoint.clone(),
-                Some(Lookup::NoSuch) => {
-                    return Err("no workgroup or cluster of that name".to_owned());
+                Some(Lookup::NotFound) => {
+                    return Err("no workgroup or cluster has that name".to_owned());
                 }
                 Some(Lookup::Failed(reason)) => return Err(reason.clone()),
-                None => return Err("look-up is off and the host is not in the map".to_owned()),
+                None => {
+                    return Err("the host is not in redshift.hosts, and lookup is off".to_owned());
+                }
             },
-            HostForm::Other => return Err("neither an endpoint nor in the map of hosts".to_owned()),
+            HostForm::Other => {
+                return Err("the host is not an endpoint, and not in redshift.hosts".to_owned());
+            }
         };
         let after = self.styled(before, &endpoint)?;
-        Ok(Renamed {
+        Ok(NewName {
             after,
             address: endpoint.address,
         })
@@ -268,13 +273,13 @@ impl Redshift {
             port,
             ..
         } = endpoint;
-        let name = catalogued(&before.name);
+        let name = catalog_name(&before.name);
         if region.is_empty() && self.style != Style::Endpoint {
-            return Err("the map of hosts gives no AWS endpoint for it".to_owned());
+            return Err("redshift.hosts does not map it to an AWS endpoint".to_owned());
         }
         let account = || {
             let account = endpoint.account.as_ref().or(self.account.as_ref());
-            account.ok_or_else(|| "its account is not known: set redshift.account".to_owned())
+            account.ok_or_else(|| "its account is unknown: set redshift.account".to_owned())
         };
         let namespace = match self.style {
             Style::None => return Ok(before.clone()),
@@ -301,7 +306,7 @@ impl Redshift {
         Ok(Identity { namespace, name })
     }
 
-    /// Reads a namespace, by way of the map of hosts.
+    /// Parses the host of a namespace, or the endpoint to which it is mapped.
     fn host_form(&self, namespace: &str) -> HostForm {
         let Some((host, port)) = host_and_port(namespace) else {
             return HostForm::Other;
@@ -316,7 +321,7 @@ impl Redshift {
                 let (host, port) =
                     host_and_port(&format!("redshift://{full}")).unwrap_or((full.clone(), port));
                 match parse_host(host.clone(), port) {
-                    // The map is the user's word: an address of no known form is an address all the same.
+                    // The user mapped it: an address of unknown form is still an address.
                     HostForm::Other => HostForm::Endpoint(Endpoint {
                         flavour: Flavour::Provisioned,
                         identifier: host.clone(),
@@ -325,27 +330,27 @@ impl Redshift {
                         address: host,
                         port,
                     }),
-                    form => form,
+                    form @ (HostForm::Endpoint(_) | HostForm::Short(_)) => form,
                 }
             }
         }
     }
 }
 
-/// The names of datasets that may be Redshift's, and where namespaces stand alone: of one walk over the event.
+/// The datasets of an event that may be Redshift's, and the positions of single namespaces, from one walk over the event.
 #[derive(Default)]
 struct RedshiftNames<'t> {
-    names: Vec<Found<'t>>,
+    names: Vec<RedshiftName<'t>>,
     mentions: Vec<Mention<'t>>,
 }
 
-/// A name as it leaves, and the address of its warehouse.
-struct Renamed {
+/// A new name, and the address of its warehouse.
+struct NewName {
     after: Identity,
     address: String,
 }
 
-/// The dataset with the database of its namespace in its name: the styles have no place for it in theirs.
+/// Moves the database from the namespace to the name: the forms have no place for it in the namespace.
 fn with_database(dataset: &Identity) -> Result<Identity, String> {
     let done = Normalise::database_in_name().normalised(dataset);
     match done.left {
@@ -354,16 +359,17 @@ fn with_database(dataset: &Identity) -> Result<Identity, String> {
     }
 }
 
-/// A name as Redshift's catalogue has it, and with it DataZone, which matches names letter by letter: identifiers are
-/// kept in lower case, but quoted ones where `enable_case_sensitive_identifier` is set
+/// Returns a name as Redshift's catalog stores it. DataZone has the same names and compares them exactly. Identifiers are
+/// stored in lower case, except quoted ones where `enable_case_sensitive_identifier` is set
 /// (<https://docs.aws.amazon.com/redshift/latest/dg/r_names.html>).
-fn catalogued(name: &str) -> String {
+fn catalog_name(name: &str) -> String {
     let fold = Fold::of("redshift");
     fold.and_then(|fold| folded(name, fold))
         .unwrap_or_else(|| name.to_owned())
 }
 
-struct Found<'t> {
+/// A dataset name in an event.
+struct RedshiftName<'t> {
     place: &'static str,
     namespace: openlineage::Json<'t>,
     name: openlineage::Json<'t>,

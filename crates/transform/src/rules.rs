@@ -1,10 +1,11 @@
 //! Rules: an ordered list, each with conditions, an action, and what to do when the action fails.
 //!
 //! A rules file is read once (`rules/read.rs`) into a valid [`RuleSet`]; [`RuleSet::apply`] is then called for every
-//! event. Each rule sees the event as the rules before it left it. An event that no rule changes keeps its text, and no
-//! rule looks further into it than its conditions have to. Called by the pipeline and by `lineage-proxy transform`. What
+//! event. Each rule gets the result of the rules before it. An event that no rule changes keeps its text, and rules
+//! decode no more of it than their conditions need. Called by the pipeline and by `lineage-proxy transform`. What
 //! actions do is in `crate::action`.
 
+mod apply;
 mod builtin;
 mod distinct;
 mod examples;
@@ -17,19 +18,19 @@ mod when;
 pub mod yaml;
 
 use std::collections::{BTreeSet, HashMap};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use openlineage::Event;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::action::{Action, ActionOutput, Effect};
-use crate::coalesce::{Merged, coalesce};
+use crate::action::Action;
+use crate::coalesce::{MergedEvent, coalesce};
 use crate::endpoint::ShortName;
-use crate::redshift::{Lookup, Unresolved};
+use apply::run;
 use when::When;
 
+pub use apply::{Context, RuleStep, StepOutcome, Transformation, Verdict};
 pub use builtin::{
     Builtins, DATASET_EVENTS, JOB_EVENTS, JobEventAction, REDSHIFT_NAMES, SIZE_LIMIT,
 };
@@ -37,7 +38,7 @@ pub(crate) use distinct::{Uniqueness, rewrite_distinct};
 pub use examples::{Example, ExampleResult, Failure};
 pub use explain::{NameMismatch, NamePosition, UntouchedName, name_positions};
 pub(crate) use explain::{each_name, nearest};
-pub(crate) use named::{Named, RoleName};
+pub(crate) use named::{NamePattern, RoleName};
 pub use pattern::Glob;
 pub(crate) use pattern::{Patterns, RegexText};
 pub(crate) use read::Reader;
@@ -53,7 +54,7 @@ pub const SCHEMA: &str = include_str!("../transforms.schema.json");
 #[derive(Debug, Clone, Default)]
 pub struct RuleSet {
     rules: Vec<Rule>,
-    /// What the target needs: they follow the rules of the file.
+    /// The rules that the target needs. They follow those of the file.
     builtins: Vec<Rule>,
     /// Which events of a run are merged, if any.
     pub coalesce: Option<Coalesce>,
@@ -67,129 +68,57 @@ struct Rule {
     when: When,
     action: Arc<dyn Action>,
     on_failure: OnFailure,
-    /// Why the rule, or a part of it, can never do anything.
+    /// Why the rule, or a part of it, can never have an effect.
     warnings: Vec<String>,
 }
 
-/// What becomes of an event whose rule failed.
+/// What happens to an event when the rule fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum OnFailure {
-    /// It goes on as it was before the rule.
+    /// It continues as it was before the rule.
     Keep,
     /// It becomes a dead letter.
     DeadLetter,
 }
 
-/// What rules know besides the event.
-#[derive(Debug, Clone, Copy)]
-pub struct Context<'f> {
-    /// The name of the target.
-    pub target: &'f str,
-    /// The results of looking up the short names of [`RuleSet::lookups`].
-    pub lookups: &'f HashMap<ShortName, Lookup>,
-}
-
-/// The result of applying rules to an event.
-#[derive(Debug, Clone)]
-pub struct Transformation {
-    /// What becomes of the event.
-    pub verdict: Verdict,
-    /// The rules that applied; from [`RuleSet::explain`], all rules.
-    pub steps: Vec<RuleStep>,
-    /// Names that could not be rewritten, wholly or in part, and why.
-    pub unresolved: Vec<Unresolved>,
-}
-
-/// What becomes of an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// It goes on as this.
-    Keep(Event),
-    /// A rule dropped it.
-    Drop {
-        /// The rule's name.
-        rule: Arc<str>,
-    },
-    /// A rule with `on_failure: dead_letter` failed.
-    DeadLetter {
-        /// The rule's name.
-        rule: Arc<str>,
-        /// Why it failed.
-        reason: String,
-    },
-}
-
-/// What one rule did with an event.
-#[derive(Debug, Clone)]
-pub struct RuleStep {
-    /// The rule's name.
-    pub rule: Arc<str>,
-    /// The outcome.
-    pub outcome: StepOutcome,
-    /// The names that it left as they were, and why: from [`RuleSet::explain`].
-    pub untouched: Vec<UntouchedName>,
-    /// Why the rule, or a part of it, can never do anything: from [`RuleSet::explain`].
-    pub warnings: Vec<String>,
-}
-
-/// The outcome of a rule for an event.
-#[derive(Debug, Clone)]
-pub enum StepOutcome {
-    /// The rule does not apply: the event does not meet a condition.
-    ConditionUnmet(UnmetCondition),
-    /// The rule applied and changed nothing.
-    Unchanged,
-    /// The rule changed the event.
-    Changed {
-        /// The event before the rule.
-        before: Event,
-        /// The event after the rule.
-        after: Event,
-    },
-    /// The rule dropped the event.
-    Dropped,
-    /// The rule failed, for this reason.
-    Failed(String),
-}
-
 impl RuleSet {
-    /// Reads a rules file. Errors: all that is wrong with it, by line.
+    /// Reads a rules file. Returns all errors, by line.
     pub fn read(text: &str, sources: &Sources<'_>) -> Result<RuleSet, Vec<Problem>> {
         read::read(text, sources)
     }
 
-    /// How many rules the file has.
+    /// Returns how many rules the file has.
     pub fn len(&self) -> usize {
         self.rules.len()
     }
 
-    /// Whether there is nothing to do for any event.
+    /// Whether it has no effect on any event.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty() && self.builtins.is_empty() && self.coalesce.is_none()
     }
 
-    /// The names of all rules, in order.
+    /// Returns the names of all rules, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.all().map(|rule| &*rule.name)
     }
 
-    /// The examples in the file.
+    /// Returns the examples in the file.
     pub fn examples(&self) -> &[Example] {
         &self.examples
     }
 
-    /// What can never do anything: valid, but surely not what was meant.
+    /// Returns the warnings: parts of the file that are valid but can never have an effect.
     pub fn warnings(&self) -> &[Problem] {
         &self.warnings
     }
 
-    /// The rules of the file, then the built-in ones.
+    /// Returns the rules of the file, then the built-in ones.
     fn all(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter().chain(&self.builtins)
     }
 
-    /// The rule of that name by itself.
+    /// Returns the rule of that name by itself.
     fn only(&self, name: &str) -> RuleSet {
         let rules = self.rules.iter().filter(|rule| &*rule.name == name);
         RuleSet {
@@ -198,12 +127,12 @@ impl RuleSet {
         }
     }
 
-    /// Whether a rule runs a script, a module or a transform of the user's: code that may take its time.
+    /// Whether a rule runs a script, a module or a transform of the user, which may be slow.
     pub fn run_code(&self) -> bool {
         self.rules.iter().any(|rule| rule.action.runs_code())
     }
 
-    /// The Redshift names that have to be looked up before [`apply`](Self::apply).
+    /// Returns the Redshift names that have to be looked up before [`apply`](Self::apply).
     pub fn lookups(&self, event: &Event, target: &str) -> BTreeSet<ShortName> {
         let mut names = BTreeSet::new();
         let looks_up = |(index, rule): (usize, &Rule)| rule.action.looks_up().then_some(index);
@@ -227,8 +156,8 @@ impl RuleSet {
         run(self.all(), event, context, |_, _| None)
     }
 
-    /// As [`apply`](Self::apply), with the unmet condition of each rule that does not apply, and the names that each
-    /// other rule left as they were.
+    /// As [`apply`](Self::apply), but also returns the unmet condition of each rule that does not apply, and the names
+    /// that the other rules did not change.
     pub fn explain(&self, event: &Event, context: &Context<'_>) -> Transformation {
         let mut untouched = HashMap::new();
         let mut explained = run(self.all(), event, context, |rule, event| {
@@ -254,24 +183,25 @@ impl RuleSet {
             .filter(|coalesce| coalesce.when.holds(event, target))
     }
 
-    /// Merges the events of one run that may be merged, unless the result were larger than `limit` bytes. Takes each
-    /// event before and after the rules, in the order of delivery; a merged event takes the position of its last part.
+    /// Merges the events of one run that may be merged, unless the result would be larger than `limit` bytes. Takes
+    /// each event before and after the rules, in the order of delivery. A merged event gets the position of its last
+    /// part.
     pub fn merge_run(
         &self,
         events: &[(&Event, &Event)],
         target: &str,
         limit: Option<usize>,
-    ) -> Vec<Merged> {
+    ) -> Vec<MergedEvent> {
         let joins = |index: &usize| {
             let original = events.get(*index).map(|(original, _)| *original);
             original.is_some_and(|original| self.coalesces(original, target).is_some())
         };
         let (joining, others): (Vec<usize>, Vec<usize>) = (0..events.len()).partition(joins);
         let ruled = |index: &usize| events.get(*index).map(|(_, ruled)| *ruled);
-        let mut out: Vec<Merged> = others
+        let mut out: Vec<MergedEvent> = others
             .into_iter()
             .filter_map(|index| {
-                Some(Merged {
+                Some(MergedEvent {
                     event: ruled(&index)?.clone(),
                     parts: vec![index],
                 })
@@ -290,123 +220,6 @@ impl RuleSet {
         out.sort_by_key(|merged| merged.parts.last().copied());
         out
     }
-}
-
-/// Applies one rule after another. `look` sees the event before each rule; the rule is skipped with the outcome that it
-/// returns, if any.
-fn run<'r>(
-    rules: impl Iterator<Item = &'r Rule>,
-    event: &Event,
-    context: &Context<'_>,
-    mut look: impl FnMut(&Rule, &Event) -> Option<StepOutcome>,
-) -> Transformation {
-    let mut event = event.clone();
-    let (mut steps, mut unresolved) = (Vec::new(), Vec::new());
-    let step = |rule: &Rule, outcome| RuleStep {
-        rule: rule.name.clone(),
-        outcome,
-        untouched: Vec::new(),
-        warnings: Vec::new(),
-    };
-    for rule in rules {
-        if let Some(outcome) = look(rule, &event) {
-            steps.push(step(rule, outcome));
-            continue;
-        }
-        if !rule.when.holds(&event, context.target) {
-            continue;
-        }
-        match rule.apply(&event, context, &mut unresolved) {
-            Ok(Effect::Unchanged) => steps.push(step(rule, StepOutcome::Unchanged)),
-            Ok(Effect::Changed(after)) => {
-                let outcome = StepOutcome::Changed {
-                    before: event,
-                    after: after.clone(),
-                };
-                steps.push(step(rule, outcome));
-                event = after;
-            }
-            Ok(Effect::Drop) => {
-                steps.push(step(rule, StepOutcome::Dropped));
-                let verdict = Verdict::Drop {
-                    rule: rule.name.clone(),
-                };
-                return Transformation {
-                    verdict,
-                    steps,
-                    unresolved,
-                };
-            }
-            Err(reason) => {
-                steps.push(step(rule, StepOutcome::Failed(reason.clone())));
-                match rule.on_failure {
-                    OnFailure::Keep => {}
-                    OnFailure::DeadLetter => {
-                        let verdict = Verdict::DeadLetter {
-                            rule: rule.name.clone(),
-                            reason,
-                        };
-                        return Transformation {
-                            verdict,
-                            steps,
-                            unresolved,
-                        };
-                    }
-                }
-            }
-        }
-    }
-    Transformation {
-        verdict: Verdict::Keep(event),
-        steps,
-        unresolved,
-    }
-}
-
-impl Rule {
-    /// Applies the action. A panic is an error like any other, and stays with this event.
-    fn apply(
-        &self,
-        event: &Event,
-        context: &Context<'_>,
-        unresolved: &mut Vec<Unresolved>,
-    ) -> Result<Effect, String> {
-        let applied = catch_unwind(AssertUnwindSafe(|| {
-            let output = self.action.apply(event, context)?;
-            // A catalogue would take all that lost its name for one and the same.
-            let empties = match &output.effect {
-                Effect::Changed(after) => {
-                    self.action.renames()
-                        && after.text().contains(EMPTY)
-                        && empty_names(after) > empty_names(event)
-                }
-                Effect::Unchanged | Effect::Drop => false,
-            };
-            Ok::<_, String>((output, empties))
-        }));
-        let (
-            ActionOutput {
-                effect,
-                unresolved: left,
-            },
-            empties,
-        ) = applied.unwrap_or_else(|_| Err("the action panicked".to_owned()))?;
-        unresolved.extend(left);
-        match empties {
-            true => Err("a name would become empty".to_owned()),
-            false => Ok(effect),
-        }
-    }
-}
-
-/// An empty string in JSON.
-const EMPTY: &str = "\"\"";
-
-/// How many namespaces and names are empty, at all places where there are some.
-fn empty_names(event: &Event) -> usize {
-    let found = event.json().map(openlineage::names).unwrap_or_default();
-    let texts = found.iter().flat_map(|name| [name.namespace, name.name]);
-    texts.filter(|json| json.text() == EMPTY).count()
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! A JobEvent as the RunEvent that a target of runs can take.
+//! Converts a JobEvent to a RunEvent, for targets that accept only these.
 //!
-//! The run id is made from the event's content, so that the same JobEvent is the same run however often it comes.
+//! The run id is derived from the content, so that the same JobEvent is always the same run.
 
 use openlineage::{Edits, Event, Subject, content_id, quote};
 
-/// `event` as a RunEvent: itself if it is one, else a COMPLETE of a run derived from it. `None` when there is nothing
-/// that a run could have done: a DatasetEvent, or a JobEvent without inputs and outputs.
+/// Returns `event` as a RunEvent: a RunEvent unchanged, a JobEvent as a COMPLETE of a run that is derived from it.
+/// Returns `None` for events without data flow: a DatasetEvent, or a JobEvent without inputs and outputs.
 pub fn run_event(event: &Event) -> Option<Event> {
     match event.subject() {
         Subject::Run { .. } => return Some(event.clone()),
@@ -21,7 +21,7 @@ pub fn run_event(event: &Event) -> Option<Event> {
     }
     let mut edits = Edits::new(event.text());
     let run = format!(r#"{{"runId":"{}"}}"#, content_id(event.text()));
-    // A JobEvent may carry any `eventType`, being unknown to its schema; a RunEvent may not.
+    // A JobEvent may have any `eventType`, which its schema does not know; a RunEvent may not.
     match root.get("eventType") {
         Some(event_type) => {
             edits.replace_string(event_type, "COMPLETE");

@@ -1,20 +1,20 @@
-//! Scripts: transforms written in Rhai, in the rules file or beside it.
+//! Scripts: transforms in Rhai, in the rules file or in a file next to it.
 //!
-//! A script finds the event in the variable `event`, a map, and changes it in place; what differs afterwards becomes
-//! edits of the event's text, so every byte that the script did not touch stays (see `tree.rs`). The functions it
-//! has besides Rhai's own are in `library.rs`. There is nothing in its reach but the event: no clock, no files, no
-//! output, no imports, no `eval`. Called by `action/code.rs`.
+//! A script gets the event as a map in the variable `event`, and changes it in place. The differences become edits of
+//! the event's text, so that every other byte stays (see `tree.rs`). Functions besides Rhai's own are in `library.rs`.
+//! A script has access to the event only: no clock, files, output, imports or `eval`. Called by `action/code.rs`.
 //!
 //! # The language, as it is here
 //!
-//! - `null` is `()`. `event.x = ()` writes `null`; `event.remove("x")` takes the member away.
-//! - A number that neither `i64` nor `f64` holds exactly is of type `number`: it can be copied, compared and printed.
-//! - Functions, named and `|x| …`, see their arguments and nothing else. Unknown variables are errors at compile time.
-//! - Of duplicated keys the script sees the last; it changes that one, and removes all.
-//! - `drop()` ends the script and drops the event. `throw "reason"` fails; the reason is logged, so it must
-//!   not hold parts of the event.
+//! `null` is `()`. `event.x = ()` writes `null`; `event.remove("x")` removes the member.
+//! A number that neither `i64` nor `f64` represents exactly is of type `number`: it can be copied, compared and
+//! printed.
+//! Functions, named and `|x| …`, have access to their arguments only. Unknown variables are errors at compile time.
+//! Of duplicate keys a script gets the last. It changes that one, and removes all.
+//! `drop()` ends the script and drops the event. `throw "reason"` fails; the reason is logged, so it must not contain
+//! parts of the event.
 //!
-//! # What bounds it
+//! # Limits
 //!
 //! [`ScriptLimits::operations`] bounds the work in steps, not in time: a step costs some 30 ns, but one that reads,
 //! copies or changes a large value costs as long as that takes, some 10 µs for the largest that the default allows.
@@ -43,31 +43,31 @@ use library::Library;
 use texts::Meter;
 use tree::Tree;
 
-/// Variables at a time in one function; there are functions within functions, up to the limit of calls.
+/// The most variables at a time in one function. Calls may be nested up to their own limit.
 const VARIABLES: usize = 200;
-/// Levels of nested expressions, in the text of the script.
+/// The deepest nesting of expressions in the text of the script.
 const EXPRESSIONS: usize = 64;
-/// Steps for each part of the event, besides those that are allowed anyway: a script that visits all parts takes ten.
+/// Further steps for each part of the event: a script that visits all parts takes ten.
 const OPERATIONS_PER_ITEM: u64 = 50;
-/// Characters of a reason that was thrown.
+/// The most characters of a reason that was thrown.
 const REASON: usize = 200;
-/// Stack of a run: what the deepest allowed calls need, in a debug build with a margin.
+/// The stack of a run: what the deepest calls need in a debug build, with a margin.
 const STACK: usize = 16 << 20;
-/// Stack of a run for each item that a value can hold: values can be as deep as they are large, and Rhai measures
-/// and frees them by recursion. Only what is used of it becomes memory.
+/// The further stack of a run for each item that a value can contain: values can be as deep as they are large, and Rhai
+/// measures and frees them by recursion. Only the part that is used becomes memory.
 const STACK_PER_ITEM: usize = 4 << 10;
 
-/// The limits of a script. They grow with the event: twice its size and some work on each part of it are always
-/// allowed.
+/// The limits of a script. They grow with the event: a value of twice its size and some work on each of its parts are
+/// always allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScriptLimits {
-    /// Steps in all (statements, expressions, calls, rounds of loops), besides 50 for each part of the event.
+    /// The most steps (statements, expressions, calls, iterations), besides 50 for each part of the event.
     pub operations: u64,
-    /// Calls within calls.
+    /// The deepest nesting of calls.
     pub calls: usize,
-    /// Bytes of text in one value, with all that is in it.
+    /// The most bytes of text in one value, including everything inside it.
     pub text: usize,
-    /// Elements and members in one value, with all that is in it.
+    /// The most elements and members in one value, including everything inside it.
     pub items: usize,
 }
 
@@ -75,11 +75,11 @@ pub struct ScriptLimits {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {message}")]
 pub struct ScriptError {
-    /// Counted from 1.
+    /// The line, from 1.
     pub line: usize,
-    /// In characters, counted from 1.
+    /// The column, from 1, in characters.
     pub column: usize,
-    /// What is wrong there. May quote the script.
+    /// The error. May quote the script.
     pub message: String,
 }
 
@@ -102,7 +102,7 @@ impl Default for ScriptLimits {
 }
 
 impl Script {
-    /// Compiles `text`. Calls of functions that do not exist are found only when they are reached.
+    /// Compiles `text`. Calls of unknown functions are found only when they are reached.
     pub fn compile(text: &str, limits: ScriptLimits) -> Result<Script, ScriptError> {
         let library = Library::new();
         let engine = engine(&library, limits, 0, 0);
@@ -138,7 +138,7 @@ impl Script {
         })
     }
 
-    /// For an event of that many items.
+    /// The limits for an event of that many items.
     fn stack(&self, items: usize) -> usize {
         let items = limit_for(self.limits.items, items);
         STACK.saturating_add(items.saturating_mul(STACK_PER_ITEM))
@@ -147,7 +147,7 @@ impl Script {
 
 impl Transform for Script {
     fn apply(&self, event: &Event) -> Result<TransformOutput, TransformError> {
-        // On a stack of its own, since a value that a script nests too deep would otherwise end the process.
+        // On its own stack, because a value that is nested too deep would otherwise end the process.
         let text = event.text();
         let stack = self.stack(tree::items_at_most(text));
         thread::scope(|scope| {
@@ -171,12 +171,12 @@ impl fmt::Debug for Script {
     }
 }
 
-/// An engine for one run. It is cheap: the functions are shared, the rest is settings.
+/// Creates an engine for one run. This is cheap: the functions are shared, the rest is settings.
 fn engine(library: &Library, limits: ScriptLimits, text: usize, items: usize) -> Engine {
     let mut engine = Engine::new_raw();
     library.register(&mut engine);
     engine.set_strict_variables(true);
-    // `Fn` and `curry` make functions by name and with arguments in them, whose size Rhai does not count.
+    // `Fn` and `curry` make functions by name and with bound arguments, whose size Rhai does not count.
     for symbol in ["eval", "print", "debug", "Fn", "curry"] {
         engine.disable_symbol(symbol);
     }
@@ -187,7 +187,7 @@ fn engine(library: &Library, limits: ScriptLimits, text: usize, items: usize) ->
         .set_max_string_size(limit_for(limits.text, text))
         .set_max_array_size(limit_for(limits.items, items))
         .set_max_map_size(limit_for(limits.items, items));
-    // Counted here, because Rhai starts counting again in each function that a native function calls back.
+    // Counted here, because Rhai counts from zero in each function that a native function calls.
     let allowance = OPERATIONS_PER_ITEM.saturating_mul(items as u64);
     let meter = Arc::new(Meter::new(limits.operations.saturating_add(allowance)));
     engine.set_default_tag(Dynamic::from(meter.clone()));
@@ -200,7 +200,7 @@ fn limit_for(limit: usize, event: usize) -> usize {
     limit.max(event.saturating_mul(2)).max(1)
 }
 
-/// The error in words that never hold a value of the event.
+/// Describes an error without values of the event.
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "other errors of Rhai may quote values of the event"
@@ -233,7 +233,7 @@ fn failure(error: &EvalAltResult) -> ScriptError {
         EvalAltResult::ErrorNonPureMethodCallOnConstant(name, _) => {
             format!("{name} would change a constant")
         }
-        // These may quote values; so may any that comes with a later Rhai.
+        // These may quote values, and so may any that a later version of Rhai adds.
         _ => "no such property, index or type of value".to_owned(),
     };
     at(inner.position(), message)

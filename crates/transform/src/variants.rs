@@ -1,14 +1,13 @@
-//! Finds names of datasets that differ by case only: one table to a person, two to a catalogue.
+//! Finds names of datasets that differ only by case: one table to a person, two to a catalog.
 //!
-//! Names that the action `normalise` with `name_case` leaves different are in a case-sensitive store, so only a person can
-//! decide whether they are one. Called by `lineage-proxy transform`, which shows them.
+//! Names that the action `normalise` with `name_case` does not change belong to a case-sensitive store, so only a
+//! person can decide whether they are one table. Called by `lineage-proxy transform`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use openlineage::{Event, Identity, Role, names};
 
-/// The names of datasets of `event` that are in one namespace and differ by case only, each group in the order of its
-/// letters.
+/// Returns the names of datasets of `event` that are in one namespace and differ only by case, in sorted groups.
 pub fn case_variants(event: &Event) -> Vec<Vec<Identity>> {
     let mut groups: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
     for name in event.json().map(names).unwrap_or_default() {

@@ -1,6 +1,6 @@
 //! The JSON Schema for editors and the reader of rules files accept and refuse the same files.
 //!
-//! The schema is generated from the types that the reader uses (`rules/tests/schema.rs`), except for what it says of
+//! The schema is generated from the types that the reader uses (`rules/tests/schema.rs`), except for the parts about
 //! keys that belong together. Each file here is checked by both. What a JSON Schema cannot express is in a list of its
 //! own, with the reason; a case that no longer belongs there fails.
 

@@ -15,7 +15,7 @@ use super::{Common, FINE, Output, print};
 pub(super) enum Command {
     /// Show the settings in effect and where each was set; secrets are hidden.
     Show(Arguments),
-    /// Check settings, rules and folders; starts, creates and calls nothing.
+    /// Check settings, rules and folders. Starts, creates and calls nothing.
     Check(Arguments),
 }
 
@@ -69,7 +69,7 @@ fn show(arguments: Arguments, environment: Sources) -> anyhow::Result<ExitCode> 
     Ok(FINE)
 }
 
-/// Reports what a start would find wrong, and what only a start can tell.
+/// Reports the errors of a start, and what only a start can check.
 pub(super) async fn check(
     common: Common,
     transforms: Transforms,

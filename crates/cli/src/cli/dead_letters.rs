@@ -1,5 +1,5 @@
-//! `lineage-proxy dead-letters` and `queue status`: of a stack, of an SQS queue, or of the embedded queue from beside a
-//! running `serve`. The operations on them are in `dead_letters/letters.rs`.
+//! `lineage-proxy dead-letters` and `queue status`, for a stack, an SQS queue, or the embedded queue of a `serve` that may
+//! be running. The operations are in `dead_letters/letters.rs`.
 
 mod letters;
 
@@ -25,7 +25,7 @@ pub(super) struct Arguments {
     command: Command,
 }
 
-/// Which queue, and how results are printed.
+/// The arguments that select the queue and the output format.
 #[derive(Debug, Args)]
 pub(super) struct QueueArgs {
     /// A CloudFormation stack, for its queue.
@@ -42,10 +42,10 @@ pub(super) struct QueueArgs {
     output: Output,
 }
 
-/// Which dead letters of all.
+/// The arguments that filter dead letters.
 #[derive(Debug, Args)]
 struct FilterArgs {
-    /// Those whose reason contains this text.
+    /// Only those whose reason contains this text.
     #[arg(
         long,
         value_name = "TEXT",
@@ -53,21 +53,21 @@ struct FilterArgs {
         hide_default_value = true
     )]
     reason: String,
-    /// Those that were given up longer ago, such as `2h` or `1day`.
+    /// Only those that became dead letters longer ago, such as `2h` or `1day`.
     #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
     older_than: Option<Duration>,
-    /// Those that were given up more recently than that.
+    /// Only those that became dead letters more recently.
     #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
     newer_than: Option<Duration>,
 }
 
-/// Which dead letters.
+/// The arguments that select dead letters.
 #[derive(Debug, Args)]
 struct SelectionArgs {
     /// Their ids.
     #[arg(value_name = "ID", required_unless_present = "all")]
     ids: Vec<String>,
-    /// All of them, or those that the filters leave.
+    /// All dead letters, or those that match the filters.
     #[arg(long, conflicts_with = "ids")]
     all: bool,
     #[command(flatten)]
@@ -76,7 +76,7 @@ struct SelectionArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List dead letters: when and why they were given up, and after how many attempts.
+    /// List dead letters, with their time, reason and number of attempts.
     List {
         #[command(flatten)]
         queue: QueueArgs,
@@ -90,23 +90,23 @@ enum Command {
         /// Its id.
         id: String,
     },
-    /// Put events back into the queue, to be tried as new ones.
+    /// Return events to the queue, where they are delivered like new ones.
     Redrive {
         #[command(flatten)]
         queue: QueueArgs,
         #[command(flatten)]
         selection: SelectionArgs,
-        /// Events a second; 0 for as many as there are. DataZone takes 20 a second from the whole account.
+        /// Events a second; 0 for no limit. DataZone accepts 20 a second from the whole account.
         #[arg(long, value_name = "EVENTS", default_value_t = 10)]
         rate: u32,
     },
-    /// Delete events for good; `--all` asks first.
+    /// Delete events for good. `--all` asks for confirmation.
     Delete {
         #[command(flatten)]
         queue: QueueArgs,
         #[command(flatten)]
         selection: SelectionArgs,
-        /// Do not ask before all are deleted.
+        /// Do not ask for confirmation.
         #[arg(long)]
         yes: bool,
     },
@@ -211,7 +211,7 @@ impl QueueArgs {
         let folder = config.data_dir.display();
         let wrong = |why: &str| Errors::general(format!("data_dir: {folder}: {why}"));
         if !config.data_dir.is_dir() {
-            return Err(wrong("there is no such folder").into());
+            return Err(wrong("not a folder").into());
         }
         let queue = Embedded::open(&config.data_dir, settings.visibility_timeout).await;
         let queue = queue.map_err(|error| wrong(&error.0))?;
@@ -251,7 +251,7 @@ async fn act(
                 eprintln!("lineage-proxy: nothing was deleted");
                 return Ok(no());
             }
-            Answer::Nobody => {
+            Answer::NoTerminal => {
                 eprintln!(
                     "lineage-proxy: cannot ask whether to delete all {count} without a terminal; pass --yes"
                 );
@@ -259,7 +259,7 @@ async fn act(
             }
         }
     }
-    // Hidden by itself where there is no terminal.
+    // It hides itself without a terminal.
     let progress = ProgressBar::new(letters.status().await?.dead_letters).with_style(
         ProgressStyle::with_template("{bar:40} {pos}/{len} {per_sec} {eta}")?,
     );
@@ -274,22 +274,22 @@ async fn act(
     report(word, &done?, output)
 }
 
-/// The answer to a question.
+/// The answer to a request for confirmation.
 enum Answer {
     Yes,
     No,
-    /// Nobody can be asked.
-    Nobody,
+    /// Nobody can be asked: standard input is not a terminal.
+    NoTerminal,
 }
 
-/// Asks whether so many events are to be deleted: `yes`, or their number.
+/// Asks whether to delete that many events. Accepts `yes` or their number.
 fn confirmed(count: usize) -> anyhow::Result<Answer> {
     let stdin = std::io::stdin();
     if count == 0 {
         return Ok(Answer::Yes);
     }
     if !stdin.is_terminal() {
-        return Ok(Answer::Nobody);
+        return Ok(Answer::NoTerminal);
     }
     let what = if count == 1 { "event" } else { "events" };
     eprint!("Delete {count} {what} for good? Type yes, or the number: ");
@@ -308,7 +308,7 @@ fn list(letters: &[DeadLetter], output: Output) -> anyhow::Result<ExitCode> {
             let now = now();
             let mut table = Table::new([
                 ("id", Fit::Whole),
-                ("given up", Fit::Whole),
+                ("dead since", Fit::Whole),
                 ("attempts", Fit::Whole),
                 ("bytes", Fit::From(100)),
                 ("reason", Fit::Wrap),
@@ -329,7 +329,7 @@ fn list(letters: &[DeadLetter], output: Output) -> anyhow::Result<ExitCode> {
     Ok(FINE)
 }
 
-/// Prints what was done. Ids that do not exist make the answer no.
+/// Prints the result. Fails if an id does not exist.
 fn report(word: &str, done: &Summary, output: Output) -> anyhow::Result<ExitCode> {
     let Summary {
         count,
@@ -348,7 +348,7 @@ fn unknown(id: &str) -> ExitCode {
     no()
 }
 
-/// `2h 5m`: the two largest units.
+/// Formats an age by its two largest units: `2h 5m`.
 fn age(seconds: u64) -> String {
     let whole = humantime::format_duration(Duration::from_secs(seconds)).to_string();
     let units: Vec<&str> = whole.split(' ').take(2).collect();

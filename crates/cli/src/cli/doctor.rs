@@ -1,6 +1,6 @@
-//! `lineage-proxy doctor`: follows an event through a deployed stack, and reports where it ends and how to repair it.
+//! `lineage-proxy doctor`: follows an event through a deployed stack, and reports where it stops and how to repair that.
 //!
-//! Checks the parts first (`doctor/parts.rs`), with the permissions of the person who runs it; then sends one marked event,
+//! First checks the parts (`doctor/parts.rs`), with the permissions of the user. Then sends a marked event and follows it
 //! from the endpoint to SUCCESS at DataZone (`doctor/event.rs`), with the permissions of the functions.
 
 mod event;
@@ -24,12 +24,12 @@ pub(super) struct Arguments {
     /// The URL that clients use, if it is not the stack's own (a custom domain).
     #[arg(long)]
     url: Option<reqwest::Url>,
-    /// A file that holds a key or token. Or set OPENLINEAGE_API_KEY. Without, the stack's secret is read.
+    /// A file that holds a key or token; or set OPENLINEAGE_API_KEY. By default, the stack's secret is read.
     #[arg(long, value_name = "FILE")]
     api_key_file: Option<std::path::PathBuf>,
     #[arg(long, env = "OPENLINEAGE_API_KEY", hide = true, hide_env_values = true)]
     api_key: Option<String>,
-    /// Look at the parts only: send no event.
+    /// Check the parts only; do not send an event.
     #[arg(long)]
     no_event: bool,
     /// How long to follow the event.
@@ -56,7 +56,7 @@ struct Step {
 enum Verdict {
     /// It works.
     Good,
-    /// It could not be checked, or it works but is not set up as it should be.
+    /// It could not be checked, or it works but is not configured as it should be.
     Unsure,
     /// It does not work.
     Bad,
@@ -122,7 +122,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         output: arguments.output,
         worst: Verdict::Good,
     };
-    let given = match &arguments.api_key_file {
+    let api_key = match &arguments.api_key_file {
         Some(file) => Some(std::fs::read_to_string(file)?.trim().to_owned()),
         None => arguments.api_key.clone(),
     };
@@ -133,7 +133,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     for step in parts::queues(&aws, &stack).await? {
         printer.print(&step)?;
     }
-    let (key, step) = parts::key(&aws, &stack, given).await?;
+    let (key, step) = parts::key(&aws, &stack, api_key).await?;
     printer.print(&step)?;
     let url = match &arguments.url {
         Some(url) => url.clone(),
@@ -146,7 +146,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         printer.print(&step)?;
     }
     if !arguments.no_event {
-        let waiting = ProgressBar::new_spinner(); // hidden by itself where there is no terminal
+        let waiting = ProgressBar::new_spinner(); // it hides itself without a terminal
         waiting.enable_steady_tick(Duration::from_millis(100));
         let trace = event::Trace {
             aws: &aws,

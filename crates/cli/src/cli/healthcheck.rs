@@ -1,4 +1,4 @@
-//! Asks a running proxy whether it can queue events: for containers, which have no `curl` in them.
+//! Checks whether a running proxy can queue events, for containers without `curl`.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,22 +8,22 @@ use reqwest::Url;
 
 use super::{FINE, no, print};
 
-/// How long a proxy may take to respond: longer than SQS may take to answer it.
+/// The time-out of the response: longer than SQS may take to answer the proxy.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Which proxy.
+/// The proxy to check.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The URL of the proxy; `readyz` or `healthz` is added to its path.
     #[arg(long, default_value = "http://127.0.0.1:5000")]
     url: Url,
-    /// Ask only whether the proxy runs, not whether it can queue events: what restarts it must not do so while its disk is
-    /// full or SQS is away.
+    /// Check only whether the proxy runs, not whether it can queue events. Use it for restarts: a full disk or an
+    /// unavailable SQS is not a reason to restart the proxy.
     #[arg(long)]
     live: bool,
 }
 
-/// Prints `ready` or `alive` and ends with 0, or prints why it is not and ends with 1.
+/// Prints `ready` or `alive` and ends with 0, or prints the reason and ends with 1.
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let mut url = arguments.url;
     let (route, state) = match arguments.live {

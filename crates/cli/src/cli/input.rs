@@ -1,9 +1,9 @@
-//! Events in files: the reader for every command that takes events.
+//! Reads events from files, for every command that takes events.
 //!
 //! A file is a sequence of JSON values: one per line, over several lines, in arrays, or in the response of
-//! `GET /api/v1/events/lineage`; gzipped or not, with a byte order mark or without. `-` is standard input, and a
-//! folder stands for its files. Events are read as they are needed. `input/texts.rs` finds where each event ends;
-//! callers validate it.
+//! `GET /api/v1/events/lineage`. It may be gzipped, and it may have a byte order mark. `-` is standard input, and a folder
+//! stands for its files. Events are read as they are needed. `input/texts.rs` finds where each event ends; callers
+//! validate it.
 
 mod texts;
 
@@ -35,22 +35,22 @@ pub(super) struct LocatedEvent {
 #[derive(Debug)]
 pub(super) struct Source {
     name: String,
-    /// Whether it was named itself, not found in a folder.
+    /// Whether the user named it, and not a folder that contains it.
     is_named: bool,
 }
 
 /// A named file that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}: {1}")]
-pub(super) struct Unreadable(String, io::Error);
+pub(super) struct ReadError(String, io::Error);
 
 impl LocatedEvent {
-    /// `file:line`.
+    /// Returns `file:line`.
     pub(super) fn place(&self) -> String {
         format!("{}:{}", self.file, self.line)
     }
 
-    /// Which event of the file it is, if the line alone does not identify it.
+    /// Returns which event of the file it is, if the line alone does not identify it.
     pub(super) fn which(&self) -> String {
         match self.shares_line {
             true => format!(" (event {} of the file)", self.index + 1),
@@ -61,10 +61,10 @@ impl LocatedEvent {
 
 /// Returns the files to read: those named, and those in named folders, sorted by name. Skips hidden files and
 /// links to folders.
-pub(super) fn sources(paths: &[String]) -> Result<Vec<Source>, Unreadable> {
+pub(super) fn sources(paths: &[String]) -> Result<Vec<Source>, ReadError> {
     let mut sources = Vec::new();
     for path in paths {
-        let failed = |error| Unreadable(path.clone(), error);
+        let failed = |error| ReadError(path.clone(), error);
         if path == STDIN && sources.iter().any(|source: &Source| source.name == STDIN) {
             let twice = "standard input can be read only once";
             return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, twice)));
@@ -116,7 +116,7 @@ impl Source {
             STDIN => "<stdin>".to_owned(),
             name => name.to_owned(),
         };
-        let failed = |error| Unreadable(file.clone(), error);
+        let failed = |error| ReadError(file.clone(), error);
         let (mut index, mut last) = (0, 0);
         for text in Texts::new(self.open().map_err(failed)?) {
             let text = text.map_err(failed)?;

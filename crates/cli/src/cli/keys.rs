@@ -1,6 +1,6 @@
 //! `lineage-proxy keys`: generates keys, and the hashes for `auth.keys`.
 //!
-//! A key is never an argument: those are visible in the process list and stay in the shell's history.
+//! A key is never an argument, because arguments are visible in the process list and stay in the shell's history.
 
 use std::io::{IsTerminal, Read};
 use std::process::ExitCode;
@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{FINE, Output, print};
 
-/// Bytes of a new key: as many as its hash.
+/// The length of a new key in bytes: that of its hash.
 const BYTES: usize = 32;
 
 /// The longest key, in bytes: an HTTP head has 16 KB.

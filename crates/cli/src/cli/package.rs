@@ -1,4 +1,4 @@
-//! What a package ships beside the binary: shell completions and manual pages, generated from the command line itself.
+//! Generates what a package ships besides the binary from the command line: shell completions and manual pages.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::FINE;
 
-/// Which shell.
+/// The shell of a completion script.
 #[derive(Debug, Args)]
 pub(super) struct Completions {
     /// The shell that will read the script.
@@ -16,7 +16,7 @@ pub(super) struct Completions {
     shell: clap_complete::Shell,
 }
 
-/// Where the pages go.
+/// The destination of manual pages.
 #[derive(Debug, Args)]
 pub(super) struct Man {
     /// Write a page for each command into this folder, instead of the main page to standard output.
@@ -62,7 +62,7 @@ pub(super) fn man(arguments: &Man, command: clap::Command) -> anyhow::Result<Exi
     }
 }
 
-/// Prints to standard output. A reader that went away (`| head`) is not an error.
+/// Prints to standard output. A reader that closes the pipe (`| head`) is not an error.
 fn print(text: &[u8]) -> anyhow::Result<ExitCode> {
     match std::io::stdout().lock().write_all(text) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),

@@ -1,7 +1,7 @@
 //! `lineage-proxy send`: sends events from files to a proxy, or to another OpenLineage endpoint, unchanged.
 //!
-//! Unlike most clients it retries: an endpoint that cannot accept an event now is tried again. One that never responded
-//! is given up at once.
+//! Unlike most clients it retries when an endpoint cannot accept an event now. It fails at once when the endpoint has
+//! never responded.
 
 use std::process::ExitCode;
 use std::sync::OnceLock;
@@ -30,7 +30,7 @@ pub(super) struct Arguments {
     /// Endpoint; without a path, `/api/v1/lineage` is used.
     #[arg(long, env = "OPENLINEAGE_URL", default_value = "http://127.0.0.1:5000")]
     url: Url,
-    /// File with the API key. Or set OPENLINEAGE_API_KEY: a key on the command line is visible to others.
+    /// File with the API key; or set OPENLINEAGE_API_KEY. A key on the command line would be visible to others.
     #[arg(long, value_name = "FILE")]
     api_key_file: Option<std::path::PathBuf>,
     #[arg(long, env = "OPENLINEAGE_API_KEY", hide = true, hide_env_values = true)]
@@ -69,7 +69,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         answered: AtomicBool::new(false),
         unreachable: OnceLock::new(),
     };
-    // Hidden automatically without a terminal.
+    // It hides itself without a terminal.
     let progress = ProgressBar::new(events.len() as u64);
     let sent = futures_util::stream::iter(events)
         .map(|found| {
@@ -106,10 +106,11 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     Ok(if all && failed == 0 { FINE } else { no() })
 }
 
-/// How much of a response is read, in bytes: all findings of a large array, but not an endless body.
+/// The most bytes that are read of a response: enough for all findings of a large array, and a limit for an endless
+/// body.
 const READ: usize = 1_000_000;
 
-/// Returns the read_start of a response as text.
+/// Returns the first bytes of a response as text.
 async fn read_start(mut answer: reqwest::Response) -> String {
     let mut read = Vec::new();
     while read.len() < READ
@@ -120,14 +121,14 @@ async fn read_start(mut answer: reqwest::Response) -> String {
     String::from_utf8_lossy(&read).into_owned()
 }
 
-/// The endpoint that receives events.
+/// The endpoint of events.
 struct Endpoint {
     client: Client,
     url: Url,
     key: Option<String>,
     /// Whether it has responded before.
     answered: AtomicBool,
-    /// Why it is unreachable: further events are not tried.
+    /// Why it is unreachable: further events are not attempted.
     unreachable: OnceLock<String>,
 }
 
@@ -170,7 +171,8 @@ impl Endpoint {
                 }
                 Err(error) => {
                     last = self.describe(&error);
-                    // An endpoint that never responded is not there, or is the wrong one: nobody should have to wait for it.
+                    // An endpoint that has never responded does not exist or is the wrong one, so do not make the user
+                    // wait for it.
                     if error.is_connect() && !self.answered.load(Ordering::Relaxed) {
                         return Err(self.unreachable.get_or_init(|| last).clone());
                     }

@@ -7,7 +7,7 @@ use aws::Aws;
 use aws::cloudformation::DescribeStacks;
 use proxy::aws_error::summarize;
 
-/// The time-out of one call: a person waits for it.
+/// The time-out of one call, for which a user waits.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A stack that does not exist, or that is not a stack of lineage-proxy.
@@ -27,13 +27,13 @@ pub(super) struct Stack {
     outputs: BTreeMap<String, String>,
 }
 
-/// Returns access to AWS with the credentials of the person who runs the command.
+/// Returns access to AWS with the credentials of the user.
 pub(super) fn aws() -> Aws {
     Aws::with_operation_timeout(PATIENCE)
 }
 
 impl Stack {
-    /// Looks the stack up, by its name or id.
+    /// Finds the stack by its name or id.
     pub(super) async fn find(aws: &Aws, name: &str) -> Result<Stack, StackError> {
         let unknown = |why: String| StackError {
             name: name.to_owned(),

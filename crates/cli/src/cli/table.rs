@@ -1,6 +1,6 @@
 //! Tables: columns that fit the terminal, or one row per line with tabs for programs.
 //!
-//! Each column defines how it fits into little space. Called by commands that list something.
+//! Each column defines how it fits into a narrow terminal.
 
 use std::io::IsTerminal;
 
@@ -14,14 +14,14 @@ const USUAL: u16 = 80;
 /// The narrowest width for which columns are arranged.
 const NARROWEST: u16 = 20;
 
-/// How a column fits into little space.
+/// How a column fits into a narrow terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fit {
-    /// Values stay whole, to be copied.
+    /// Values stay whole, so that they can be copied.
     Whole,
     /// Values wrap.
     Wrap,
-    /// The column is omitted on terminals that are narrower.
+    /// The column is omitted on terminals that are narrower than this.
     From(u16),
 }
 
@@ -51,7 +51,7 @@ impl<const N: usize> Table<N> {
         }
     }
 
-    /// One row per line, headers first.
+    /// Returns one row per line, headers first.
     fn plain(&self) -> String {
         let headers = self.columns.iter().map(|(header, _)| (*header).to_owned());
         let mut lines = vec![headers.collect::<Vec<_>>().join("\t")];
@@ -98,7 +98,7 @@ impl<const N: usize> Table<N> {
     }
 }
 
-/// The width of the terminal at standard output; `None` if it is not one.
+/// Returns the width of the terminal at standard output; `None` if it is not one.
 pub(super) fn width() -> Option<u16> {
     let stdout = std::io::stdout();
     if !stdout.is_terminal() {
@@ -131,7 +131,7 @@ mod tests {
             ("bytes", Fit::From(100)),
             ("reason", Fit::Wrap),
         ]);
-        let reason = "rejected by the target:\tit says\nthat \u{1b}[31mnothing of this is what it takes, and much more besides";
+        let reason = "rejected by the target:\tbad\nfacet \u{1b}[31mwith a name that is longer than the column, and much more besides";
         table.row([
             ID.to_owned(),
             "3".to_owned(),

@@ -1,7 +1,7 @@
 //! `lineage-proxy transform`: the workbench for rules.
 //!
-//! By itself it shows what becomes of events; `check`, `test`, `explain` and `replay` look at rules from other sides.
-//! What the rules do is `transform`'s; here it is told, in words and colours or as JSON.
+//! `transform` itself shows what happens to events; `check`, `test`, `explain` and `replay` examine the rules. The
+//! crate `transform` applies the rules; these commands print the results, as coloured text or as JSON.
 
 mod check;
 mod explain;
@@ -36,21 +36,21 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Say everything that is wrong with a rules file, and what in it can never do anything.
+    /// Report all errors of a rules file, and rules that can never have an effect.
     Check(check::Arguments),
-    /// Run the examples that stand in a rules file.
+    /// Run the examples of a rules file.
     Test(test::Arguments),
-    /// Say which rules are for an event, what keeps the others from it, and which rule moves which name.
+    /// Show which rules apply to an event, which condition the others do not meet, and which rule changes which name.
     #[command(after_help = super::FORMS)]
     Explain(explain::Arguments),
-    /// Run the rules over an archive of events, and sum up what would change.
+    /// Apply the rules to an archive of events, and summarise what would change.
     #[command(after_help = super::FORMS)]
     Replay(replay::Arguments),
     /// Print the JSON Schema of rules files, for editors.
     Schema,
 }
 
-/// Which rules.
+/// The arguments that select a rules file.
 #[derive(Debug, Clone, Args)]
 struct File {
     /// The rules file [default: that of --config, else transforms.yaml].
@@ -64,7 +64,7 @@ struct File {
     output: Output,
 }
 
-/// The target that the events are for.
+/// The arguments that select a target.
 #[derive(Debug, Clone, Args)]
 struct TargetArgs {
     /// The target that the events are for: a kind of target, or the name of a target of --config [default: the target of
@@ -103,14 +103,14 @@ pub(super) fn run(
     }
 }
 
-/// What every command of the workbench reads rules with.
+/// Reads rules for every command of the workbench.
 struct RuleLoader {
     transforms: Transforms,
     environment: Sources,
 }
 
-/// A rules file, what may stand in it, and the target that is configured beside it.
-struct Located {
+/// A rules file, what it may contain, and the configured target.
+struct RulesLocation {
     path: PathBuf,
     options: RuleOptions,
     hash_key: Option<HashKey>,
@@ -118,12 +118,13 @@ struct Located {
 }
 
 impl RuleLoader {
-    /// With a configuration, as `serve` has it; without, so that whatever some configuration allows is allowed.
-    fn locate(&self, file: &File) -> anyhow::Result<Located> {
+    /// Locates the rules file. With a configuration, its contents are limited as in `serve`; without one, everything is
+    /// allowed that some configuration allows.
+    fn locate(&self, file: &File) -> anyhow::Result<RulesLocation> {
         let given = file.rules.clone();
         let Some(config) = &file.config else {
             let config = Config::read(self.environment.clone(), Role::Tool)?;
-            return Ok(Located {
+            return Ok(RulesLocation {
                 path: given.unwrap_or_else(|| PathBuf::from("transforms.yaml")),
                 options: RuleOptions {
                     transforms: self.transforms.clone(),
@@ -152,7 +153,7 @@ impl RuleLoader {
                 return Err(Errors::general(why).into());
             }
         };
-        Ok(Located {
+        Ok(RulesLocation {
             path,
             options: rule_options(&config, &config.target, self.transforms.clone()),
             hash_key: hash_key(&config),
@@ -168,7 +169,7 @@ impl RuleLoader {
     }
 }
 
-/// The key of hashes that is configured. One in a secret is not read: hashes differ from those of `serve`.
+/// Returns the configured hash key. A key in Secrets Manager is not read, so hashes differ from those of `serve`.
 fn hash_key(config: &Config) -> Option<HashKey> {
     match &config.rules.hash_key {
         Some(HashKeySource::Key(key)) => Some(key.clone()),
@@ -177,7 +178,7 @@ fn hash_key(config: &Config) -> Option<HashKey> {
     }
 }
 
-impl Located {
+impl RulesLocation {
     fn read(&self) -> anyhow::Result<RuleSet> {
         let key = self.hash_key.as_ref().map(HashKey::bytes);
         Ok(read_path(&self.path, &self.options, key)?)
@@ -216,7 +217,7 @@ impl TargetArgs {
     }
 }
 
-/// The rules, followed by those that the target needs. Names of Redshift are left alone: nothing is looked up here.
+/// Returns the rules, followed by those that the target needs. Redshift names stay unchanged, because nothing is looked up.
 fn complete(rules: RuleSet, adapter: &Adapter) -> RuleSet {
     let redshift = Redshift {
         style: ::transform::Style::None,
@@ -225,14 +226,14 @@ fn complete(rules: RuleSet, adapter: &Adapter) -> RuleSet {
     rules.with_builtins(&builtins(adapter.capabilities, &redshift))
 }
 
-/// An event of a file, or why it is none.
+/// Reads an event of a file. Returns why it is invalid otherwise.
 fn event(found: &LocatedEvent) -> Result<Event, String> {
     let read = Event::read(&found.text, Level::Repair);
     read.map(|read| read.event)
         .map_err(|refused| format!("{}: {refused}{}", found.place(), found.which()))
 }
 
-/// Prints, with colours on a terminal; a reader that went away is no error.
+/// Prints, with colours on a terminal. A reader that closes the pipe is not an error.
 fn paint(text: &str) -> anyhow::Result<()> {
     use std::io::Write;
     match writeln!(anstream::stdout().lock(), "{text}") {
@@ -251,7 +252,7 @@ const YELLOW: Style = AnsiColor::Yellow.on_default();
 const DIM: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();
 
-/// A JSON text short enough for a line.
+/// Shortens a JSON text for a line.
 fn short(text: &str) -> String {
     const LONGEST: usize = 160;
     if text.chars().count() <= LONGEST {

@@ -1,4 +1,4 @@
-//! `lineage-proxy validate`: reports what is wrong with events, finding by finding.
+//! `lineage-proxy validate`: reports the findings for events.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! The check function: on its schedule, counts the events that DataZone accepted and then failed to process.
+//! The check function: on a schedule, counts the events that DataZone accepted and then failed to process.
 
 use std::time::SystemTime;
 

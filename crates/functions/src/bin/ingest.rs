@@ -1,4 +1,4 @@
-//! The ingest function: API Gateway in front, SQS behind, the same router as `serve`.
+//! The ingest function: API Gateway in front of the router of `serve`, with SQS as the queue.
 
 use aws::Aws;
 use functions::{gateway, metrics};
@@ -31,7 +31,7 @@ async fn start() -> Result<(), Error> {
             Ok::<_, Error>(response?)
         }
     }));
-    // As `lambda_http::run` does, with a query at which it does not panic.
+    // As in `lambda_http::run`, but with a query that does not make it panic.
     let handler = move |event: LambdaEvent<LambdaRequest>| {
         let mut adapter = adapter.clone();
         adapter.call(gateway::with_valid_query(event))

@@ -1,9 +1,9 @@
 //! The host names of `serve`: protection against DNS rebinding.
 //!
-//! A browser identifies a site by its name. So a site that makes its name resolve to 127.0.0.1 can read what a proxy on the
-//! reader's machine responds; but its name is in `Host`, and is not one of ours. The attack needs a name: where we listen on
-//! all addresses, any address is good. Only routes that read check the host; an event is accepted whatever the client calls
-//! us. Headers such as `X-Forwarded-Host` are claims, and ignored.
+//! A browser identifies a site by its name, so a site that makes its name resolve to 127.0.0.1 can read the responses
+//! of a proxy on the reader's machine. But its name is in `Host`, and is not one of ours. The attack needs a name: if
+//! the proxy listens on all addresses, any address is accepted. Only routes that read check the host; an event is
+//! accepted under any name. Headers such as `X-Forwarded-Host` are claims, and ignored.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use axum::http::header::HOST;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Uri};
 
-/// The names and addresses by which the proxy may be called.
+/// The names and addresses of the proxy.
 #[derive(Debug, Clone)]
 pub struct Hosts {
     listen: IpAddr,
@@ -22,14 +22,15 @@ pub struct Hosts {
 /// Why a request is rejected for its host.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum HostError {
-    /// It has no `Host`, several, or one that is not text (RFC 9112, section 3.2).
+    /// `Host` is missing, repeated, or not text (RFC 9112, section 3.2).
     Ambiguous,
-    /// It names another host.
+    /// The host is not a name of the proxy.
     Unknown(String),
 }
 
 impl Hosts {
-    /// The names of a `serve` that listens on `listen`, and the `configured` ones: a name, `*.example.com`, or `*` for all.
+    /// Returns the names of a `serve` that listens on `listen`, and the `configured` ones: a name, `*.example.com`, or
+    /// `*` for all.
     pub fn new(listen: IpAddr, configured: &[String]) -> Hosts {
         Hosts {
             listen,
@@ -40,8 +41,8 @@ impl Hosts {
         }
     }
 
-    /// Checks that a request names the proxy, in `Host` and in an absolute request target, by which a server has to go
-    /// (RFC 9112, section 3.2.2).
+    /// Checks that a request names the proxy, in `Host` and in an absolute request target, which takes precedence (RFC
+    /// 9112, section 3.2.2).
     pub(super) fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), HostError> {
         if self.configured.iter().any(|name| name == "*") {
             return Ok(());
@@ -96,7 +97,7 @@ fn matches_pattern(known: &str, name: &str) -> bool {
     }
 }
 
-/// The name in lower case, without the final dot of a full name and the brackets of an address.
+/// Returns the name in lower case, without the final dot of a full name and the brackets of an address.
 fn normalized(name: &str) -> String {
     let name = name.trim().to_ascii_lowercase();
     let name = name.strip_suffix('.').unwrap_or(&name);
@@ -106,7 +107,7 @@ fn normalized(name: &str) -> String {
     inner.unwrap_or(name).to_owned()
 }
 
-/// The host of `host:port`. Any port is good: it may be that of a port forward.
+/// Returns the host of `host:port`. Any port is accepted: it may be that of a port forward.
 fn without_port(host: &str) -> Option<&str> {
     let (host, port) = match host.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, port),

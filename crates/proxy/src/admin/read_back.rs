@@ -1,6 +1,6 @@
-//! `GET /api/v1/events/lineage`: the events of the store, in the format of Marquez' API.
+//! `GET /api/v1/events/lineage`: returns the events of the store, in the format of Marquez' API.
 //!
-//! A page is sent as it is read, piece by piece: it may be larger than memory.
+//! A page may be larger than memory, so it is sent piece by piece, as it is read.
 
 use std::io;
 use std::iter::Peekable;
@@ -18,21 +18,21 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::http::{Query, Rejection};
 
-/// The most events of one page, and how many there are when the query does not say.
+/// The most events of one page, and the default.
 const MAX_LIMIT: u32 = 1_000;
 const DEFAULT_LIMIT: u32 = 100;
 
-/// How many bytes of events are read at once; at least one event is.
+/// How many bytes of events are read at once, but at least one event.
 const PIECE: usize = 262_144;
 
-/// How many bytes are handed to the connection at once.
+/// How many bytes are passed to the connection at once.
 const FRAME: usize = 16_384;
 
-/// The most reads at once: skipping to a far offset of a large store takes a core and the disk.
+/// The most concurrent reads: skipping to a far offset of a large store takes a core and the disk.
 const MAX_READS: usize = 2;
 
-/// The most bytes of pieces in memory that wait for their clients, of all responses together. Clients that read nothing
-/// keep others from reading, and no event from being accepted.
+/// The most bytes in memory that wait for slow readers, of all responses together. Slow readers can delay other
+/// readers, but not the acceptance of events.
 const MAX_MEMORY: u32 = 64_000_000;
 
 /// How long a response may wait for memory.
@@ -46,27 +46,27 @@ pub(super) struct ReadBack {
     memory: Arc<Semaphore>,
 }
 
-/// The part of the store that a query asks for, in the words of Marquez.
+/// The part of the store that a query selects, in the words of Marquez.
 struct Page {
     limit: u32,
     offset: u32,
     order: Order,
 }
 
-/// A response on its way.
+/// The state of a response.
 struct Pieces {
     from: ReadBack,
     rest: Peekable<IntoIter<StoredEvent>>,
-    /// What precedes the next event.
+    /// The text before the next event.
     separator: &'static str,
     ending: String,
-    /// The piece that was read last, and how much of it the connection has.
+    /// The last piece, and how much of it the connection has.
     piece: String,
     sent: usize,
     memory_permit: Option<OwnedSemaphorePermit>,
 }
 
-/// Responds with `{"events": […], "totalCount": n}`, each event byte for byte as it was delivered; the newest first.
+/// Responds with `{"events": […], "totalCount": n}`, newest first, with each event byte for byte as it was delivered.
 pub(super) async fn events(State(read_back): State<Option<ReadBack>>, uri: Uri) -> Response {
     let Some(read_back) = read_back else {
         let why = "there is no store to read: no target has the type store";
@@ -103,7 +103,7 @@ impl ReadBack {
         }
     }
 
-    /// The body of a page, read as fast as the client takes it.
+    /// Returns the body of a page, which is read as fast as the client takes it.
     async fn page(self, page: Page) -> Result<Body, String> {
         let turn = self.reads.clone().acquire_owned().await;
         let found = self.store.page(page.order, page.limit, page.offset).await;
@@ -135,13 +135,13 @@ impl Pieces {
         }
         let end = self.piece.len().min(self.sent + FRAME);
         let frame = self.piece.as_bytes().get(self.sent..end);
-        // A copy: a reference to a part of the piece would keep all of it in memory.
+        // Copies, because a reference to a part would keep the whole piece in memory.
         let frame = Bytes::copy_from_slice(frame.unwrap_or_default());
         self.sent = end;
         Ok((!frame.is_empty()).then_some(frame))
     }
 
-    /// Replaces the piece by the next one, which is empty at the end.
+    /// Reads the next piece, which is empty at the end.
     async fn read(&mut self) -> io::Result<()> {
         (self.piece, self.sent, self.memory_permit) = (String::new(), 0, None);
         let (mut events, mut size) = (Vec::new(), 0);

@@ -1,6 +1,6 @@
-//! The formats of settings that only the proxy has.
+//! The formats of settings that are specific to the proxy.
 //!
-//! Those of many programs (sizes, durations, lists) are in the crate `settings`.
+//! General formats (sizes, durations, lists) are in the crate `settings`.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, ToSocketAddrs};
 
@@ -13,16 +13,16 @@ use transform::Style;
 pub(super) enum ListenAddress {
     /// An IP address and a port.
     Address(SocketAddr),
-    /// A host name, to be looked up, and a port.
+    /// A host name to resolve, and a port.
     Name(String, u16),
 }
 
 impl ListenAddress {
-    /// The default: this machine only.
+    /// The default: only this machine can connect.
     pub(super) const LOCAL: ListenAddress =
         ListenAddress::Address(SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 5000)));
 
-    /// The address; a name is looked up. IPv4 is preferred, which every client reaches.
+    /// Returns the address, after resolving a name. Prefers IPv4, which every client can reach.
     pub(super) fn resolve(&self) -> Result<SocketAddr, String> {
         let (host, port) = match self {
             ListenAddress::Address(address) => return Ok(*address),
@@ -80,7 +80,7 @@ impl Format for ListenAddress {
             });
         }
         if matches!(host, "" | "*") {
-            // Which of the two is meant decides who can reach it.
+            // The two addresses differ in who can reach them.
             return Err(wrong(&format!(
                 "; name the address: 0.0.0.0:{port} for all, 127.0.0.1:{port} for this machine alone"
             )));
@@ -89,7 +89,8 @@ impl Format for ListenAddress {
         if let Ok(address) = host.parse() {
             return Ok(ListenAddress::Address(SocketAddr::new(address, port)));
         }
-        // Not looked up: it is always this machine (RFC 6761, section 6.3). Clients that try ::1 first go on to 127.0.0.1.
+        // Not resolved, because it is always this machine (RFC 6761, section 6.3). Clients that try ::1 first continue
+        // with 127.0.0.1.
         if host.eq_ignore_ascii_case("localhost") {
             let local = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
             return Ok(ListenAddress::Address(local.into()));

@@ -1,13 +1,13 @@
-//! Variables that a container platform sets by itself, and that begin like settings of ours.
+//! Variables that a container platform sets by itself, and that have the prefix of our settings.
 //!
-//! Beside a Service called `lineage-proxy`, or `lineage-proxy-ingest`, Kubernetes gives every container of its namespace
-//! variables such as `LINEAGE_PROXY_SERVICE_HOST` and `LINEAGE_PROXY_PORT_5000_TCP_ADDR`
+//! Next to a Service called `lineage-proxy`, or `lineage-proxy-ingest`, Kubernetes sets in every container of its
+//! namespace variables such as `LINEAGE_PROXY_SERVICE_HOST` and `LINEAGE_PROXY_PORT_5000_TCP_ADDR`
 //! (<https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>; their names are made in
-//! `pkg/kubelet/envvars/envvars.go`). Docker's links set the same, and `…_NAME` and `…_ENV_…` besides
-//! (<https://docs.docker.com/engine/network/links/#environment-variables>). None of them is a setting, and nobody who
-//! runs a pod can leave them out one by one. Called by `sources.rs`.
+//! `pkg/kubelet/envvars/envvars.go`). Docker's links set the same, and also `…_NAME` and `…_ENV_…`
+//! (<https://docs.docker.com/engine/network/links/#environment-variables>). None of them is a setting, and a user
+//! cannot turn them off one by one. Called by `sources.rs`.
 
-/// Whether this is one of those variables. `name` is without our prefix.
+/// Whether it is one of those variables. `name` is without the prefix.
 pub(super) fn is_injected(name: &str, value: &str) -> bool {
     let parts: Vec<&str> = name.split('_').collect();
     let is_named_port = parts.windows(2).any(|pair| pair == ["SERVICE", "PORT"]);
@@ -16,7 +16,7 @@ pub(super) fn is_injected(name: &str, value: &str) -> bool {
         _ if is_named_port => true,
         [.., "PORT", port, protocol] if is_port(port, protocol) => true,
         [.., "PORT", port, protocol, "PROTO" | "PORT" | "ADDR"] if is_port(port, protocol) => true,
-        // These two alone could be meant as settings, and are told by their values: `tcp://10.0.0.1:5000`, `/web/db`.
+        // Only these two could be meant as settings. Their values tell them apart: `tcp://10.0.0.1:5000`, `/web/db`.
         [.., "PORT"] => value.contains("://"),
         [.., "NAME"] => value.starts_with('/'),
         parts => parts.contains(&"ENV"),
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
     use crate::config::{Config, Errors, PREFIX, Role, Sources, names};
 
-    /// What Kubernetes sets for a Service, as its kubelet makes it.
+    /// The variables that Kubernetes sets for a Service, as in its kubelet.
     fn of_service(name: &str, ports: &[(Option<String>, u16, &str)]) -> Vec<(String, String)> {
         let prefix = name.to_ascii_uppercase().replace('-', "_");
         let mut variables = vec![(format!("{prefix}_SERVICE_HOST"), "10.96.7.8".to_owned())];

@@ -15,9 +15,9 @@ use sha2::{Digest, Sha256};
 pub use entries::KeyEntry;
 pub(crate) use entries::key_entries;
 
-/// The SHA-256 of a key that is given plain, or as `sha256:` and 64 hex digits.
+/// Returns the SHA-256 of a key, which is written in plain text or as `sha256:` and 64 hex digits.
 pub fn hash(key: &str) -> Result<[u8; 32], String> {
-    // A key that can be guessed protects nothing; 16 characters of base 62 have 95 bits.
+    // A key that can be guessed is useless; 16 characters of base 62 have 95 bits.
     const SHORTEST: usize = 16;
     match key.strip_prefix("sha256:") {
         Some(digits) => {
@@ -64,7 +64,7 @@ impl Format for Keys {
             .as_array()
             .is_some_and(|keys| !keys.iter().all(Value::is_string));
         if is_nested || !is_of_texts(&value) {
-            // In a secret it may be something else; here it is a key that would let nobody in.
+            // In a secret, other values are ignored; here it would be a key that lets nobody in.
             return Err(
                 "expected keys that are texts, found one that is not: put it in quotes".to_owned(),
             );
@@ -78,7 +78,7 @@ impl Format for Keys {
         }
     }
 
-    /// The names of the keys, with their roles.
+    /// Shows the names of the keys, with their roles.
     fn show(keys: &Vec<Key>) -> String {
         let shown = keys.iter().map(|key| {
             let roles: Vec<&str> = key.roles.iter().map(|role| role.name()).collect();
@@ -88,12 +88,12 @@ impl Format for Keys {
     }
 }
 
-/// The keys, hashed, and what is wrong with the others. Two names must not have the same key: which of them sent an event, and
-/// what may it do? The same key twice in a list is one key.
+/// Hashes the keys, and returns the errors of the others. Two names must not have the same key, because its sender and
+/// roles would be ambiguous. The same key twice in a list is one key.
 fn hashed(found: &[KeyEntry], have_names: bool) -> (Vec<Key>, Vec<String>) {
     let (mut keys, mut errors): (Vec<Key>, Vec<String>) = Default::default();
     for (index, entry) in found.iter().enumerate() {
-        // The name of a key in a list is its number.
+        // The name of a key in a list is its position.
         let name = match entry.name.strip_prefix("key-") {
             Some(_) => format!("key {}", index + 1),
             None => entry.name.clone(),
@@ -133,12 +133,12 @@ pub enum KeyRole {
     Read,
     /// Read metrics only.
     Metrics,
-    /// Administer. No route requires it yet; keys can be given out ahead.
+    /// Administer the proxy. No route requires it yet, but keys can already have it.
     Operate,
 }
 
 impl KeyRole {
-    /// The name in settings and responses.
+    /// Returns the name in settings and responses.
     pub fn name(self) -> &'static str {
         match self {
             KeyRole::Send => "send",
@@ -160,7 +160,7 @@ impl KeyRole {
     }
 }
 
-/// A key, hashed.
+/// A hashed key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key {
     /// The name of its holder in logs and metrics.

@@ -1,4 +1,4 @@
-//! The names of settings: in the file and in the environment, and which one was meant by a name that is unknown.
+//! The names of settings in the file and in the environment, and suggestions for unknown names.
 
 use std::sync::LazyLock;
 
@@ -7,10 +7,10 @@ use targets::Kind;
 
 use super::raw::RawConfig;
 
-/// Every variable of ours begins with this.
+/// The prefix of our environment variables.
 pub const PREFIX: &str = "LINEAGE_PROXY_";
 
-/// All settings: those outside of sections first, then by section, in alphabetical order.
+/// Returns all settings: first those outside of sections, then by section, in alphabetical order.
 pub fn all() -> &'static [Entry] {
     static ALL: LazyLock<Vec<Entry>> = LazyLock::new(|| {
         let mut entries = settings::list::<RawConfig>();
@@ -21,7 +21,7 @@ pub fn all() -> &'static [Entry] {
                 ..entry
             }));
         }
-        // By section; those outside of sections come first.
+        // By section; settings outside of sections come first.
         entries.sort_by_key(|entry| {
             let name = entry.name.clone();
             (
@@ -34,12 +34,12 @@ pub fn all() -> &'static [Entry] {
     &ALL
 }
 
-/// The environment variable of a setting.
+/// Returns the environment variable of a setting.
 pub fn variable(name: &str) -> String {
     format!("{PREFIX}{}", name.replace('.', "_").to_ascii_uppercase())
 }
 
-/// The name of the setting that an environment variable sets.
+/// Returns the setting of an environment variable.
 pub(super) fn of_variable(variable: &str) -> Option<&'static str> {
     static BY_VARIABLE: LazyLock<std::collections::BTreeMap<String, &'static str>> =
         LazyLock::new(|| {
@@ -49,12 +49,12 @@ pub(super) fn of_variable(variable: &str) -> Option<&'static str> {
     BY_VARIABLE.get(variable).copied()
 }
 
-/// Whether there is a setting of that name.
+/// Whether a setting of that name exists.
 pub(super) fn is_setting(name: &str) -> bool {
     all().iter().any(|entry| entry.name == name)
 }
 
-/// The settings in a section.
+/// Returns the settings of a section.
 pub(super) fn in_section(section: &str) -> impl Iterator<Item = &'static str> {
     let inside = move |name: &&str| {
         let rest = name.strip_prefix(section);
@@ -63,7 +63,8 @@ pub(super) fn in_section(section: &str) -> impl Iterator<Item = &'static str> {
     all().iter().map(|entry| entry.name.as_str()).filter(inside)
 }
 
-/// What may have been meant by an unknown name of a file: ` (did you mean batch.size?)`; else the settings of its section.
+/// Suggests a setting for an unknown name in a file: ` (did you mean batch.size?)`, or else lists the settings of its
+/// section.
 pub(super) fn hint(unknown: &str) -> String {
     let sections = all().iter().filter_map(|entry| entry.name.split_once('.'));
     let sections = sections.map(|(section, _)| section).chain(["targets"]);
@@ -77,7 +78,7 @@ pub(super) fn hint(unknown: &str) -> String {
     }
 }
 
-/// What may have been meant by an unknown environment variable.
+/// Suggests a setting for an unknown environment variable.
 pub(super) fn variable_hint(unknown: &str) -> String {
     let Some(rest) = unknown.strip_prefix(PREFIX) else {
         return String::new();
@@ -95,7 +96,7 @@ pub(super) fn variable_hint(unknown: &str) -> String {
         return format!(" (it is a section; its settings are {})", inside.join(", "));
     }
     let hint = meant(rest, names.into_iter());
-    // Called as they are there.
+    // Suggests variables, which have the prefix.
     hint.replacen("did you mean ", &format!("did you mean {PREFIX}"), 1)
         .replace(" or ", &format!(" or {PREFIX}"))
 }

@@ -1,25 +1,25 @@
-//! What is wrong with a configuration: every error with the setting it is about and where that was set.
+//! The errors of a configuration, each with its setting and where that was set.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
 
-/// Something that is wrong with a configuration.
+/// An error in a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ConfigError {
-    /// The setting, if it is about one.
+    /// The setting, if the error is about one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub setting: Option<String>,
     /// Where the setting was set: `proxy.yaml:2:15`, `environment variable LINEAGE_PROXY_LISTEN`, `--listen`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
-    /// What is wrong. Does not contain secrets.
+    /// The message. Does not contain secrets.
     pub message: String,
 }
 
 impl ConfigError {
-    /// An error about no setting in particular.
+    /// Creates an error that is not about a setting.
     pub fn general(message: impl Into<String>) -> ConfigError {
         ConfigError {
             setting: None,
@@ -31,7 +31,7 @@ impl ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A flag and a variable name their setting themselves.
+        // The origin of a flag or variable already names the setting.
         let is_named = |origin: &str| origin.starts_with("--") || origin.starts_with(VARIABLE);
         match (&self.origin, &self.setting) {
             (Some(origin), Some(setting)) if !is_named(origin) => {
@@ -45,40 +45,40 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// How the origin of a variable begins.
+/// The prefix of the origin of a variable.
 pub(super) const VARIABLE: &str = "environment variable ";
 
-/// Everything that is wrong with a configuration.
+/// All errors of a configuration.
 #[derive(Debug, thiserror::Error)]
 #[error("invalid configuration:{}", .0.iter().map(|error| format!("\n  - {error}")).collect::<String>())]
 pub struct Errors(pub Vec<ConfigError>);
 
 impl Errors {
-    /// A single error about no setting in particular.
+    /// Creates a single error that is not about a setting.
     pub fn general(message: impl Into<String>) -> Errors {
         Errors(vec![ConfigError::general(message)])
     }
 }
 
-/// Collects errors, knowing where each setting was set.
+/// Collects errors, with the origin of each setting.
 #[derive(Debug, Default)]
 pub(super) struct Problems {
-    /// The name that a setting has where it was set, and where that is, by its name.
+    /// The origin of each setting that was set.
     pub(super) origins: BTreeMap<String, Origin>,
     pub(super) errors: Vec<ConfigError>,
 }
 
-/// Where a setting was set.
+/// The origin of a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Origin {
-    /// The name there: `targets.catalog.domain_id` for `datazone.domain_id`.
+    /// The name at the origin: `targets.catalog.domain_id` for `datazone.domain_id`.
     pub(super) name: String,
     /// `proxy.yaml:2:15`, `environment variable LINEAGE_PROXY_LISTEN`, `--listen`.
     pub(super) place: String,
 }
 
 impl Problems {
-    /// Returns what was read if nothing is wrong with it; else all errors, those in a file in the order of its lines.
+    /// Returns `value` if there is no error; else all errors, those of a file in the order of its lines.
     pub(super) fn check<T>(&self, read: Option<T>) -> Result<T, Errors> {
         match read {
             Some(read) if self.errors.is_empty() => Ok(read),
@@ -104,17 +104,18 @@ impl Problems {
         });
     }
 
-    /// Reports an error about no setting in particular.
+    /// Reports an error that is not about a setting.
     pub(super) fn general(&mut self, message: impl Into<String>) {
         self.errors.push(ConfigError::general(message));
     }
 
-    /// Whether a setting was set, to a valid value or not. An invalid one is reported already, and is not missing.
+    /// Whether a setting was set, also if its value was invalid: that is reported already, and the setting is not
+    /// missing.
     pub(super) fn is_set(&self, setting: &str) -> bool {
         self.origins.contains_key(setting)
     }
 
-    /// Reports a setting that is missing.
+    /// Reports a missing setting.
     pub(super) fn require<T>(&mut self, setting: &str, value: Option<&T>, message: &str) {
         if value.is_none() && !self.is_set(setting) {
             self.at(setting, message);
@@ -122,7 +123,7 @@ impl Problems {
     }
 }
 
-/// Line and column of an error in a file.
+/// Returns line and column of an error in a file.
 fn position(error: &ConfigError) -> Option<(u64, u64)> {
     let mut parts = error.origin.as_deref()?.rsplitn(3, ':');
     let (column, line) = (parts.next()?, parts.next()?);

@@ -1,6 +1,6 @@
-//! Where the rules file is, and the key of the hashes that its rules make.
+//! The location of the rules file, and the key for hashes that replace redacted values.
 //!
-//! The file itself is read by `rules.rs` of the crate.
+//! The file is read by `crate::rules`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,15 +14,15 @@ use super::raw::RulesSettings;
 /// The rules file.
 #[derive(Clone)]
 pub struct RulesFile {
-    /// Where it is, if there is one.
+    /// The location of the file, if there is one.
     pub source: Option<RulesSource>,
     /// How often it is checked for changes.
     pub refresh: Duration,
-    /// Where the key of hashes comes from, if there is one.
+    /// The source of the hash key, if there is one.
     pub hash_key: Option<HashKeySource>,
 }
 
-/// Where the key of hashes comes from.
+/// The source of the hash key.
 #[derive(Debug, Clone)]
 pub enum HashKeySource {
     /// The configuration.
@@ -47,21 +47,21 @@ impl HashKey {
         }
     }
 
-    /// A key for checks of rules, in place of one that only a start can read.
+    /// A key for tests of rules without the real one.
     pub fn stand_in() -> HashKey {
         HashKey(SecretText::new("*".repeat(HashKey::SHORTEST)))
     }
 
-    /// The key itself.
+    /// Returns the key itself.
     pub fn bytes(&self) -> &[u8] {
         self.0.expose().as_bytes()
     }
 }
 
-/// Where a rules file is.
+/// The location of a rules file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RulesSource {
-    /// On disk. Files that it refers to are beside it.
+    /// On disk. Files that it refers to are in its folder or below.
     Path(PathBuf),
     /// In S3. Objects that it refers to are under the same prefix.
     S3 {
@@ -91,7 +91,7 @@ impl RulesFile {
             (None, None) => None,
         };
         let source = raw.file.as_deref().cloned();
-        // On disk a check costs nothing, in S3 a request.
+        // Checking a file costs nothing, checking an object costs a request.
         let refresh = match (raw.refresh.as_deref(), &source) {
             (Some(refresh), _) => *refresh,
             (None, Some(RulesSource::S3 { .. })) => Duration::from_secs(60),

@@ -1,4 +1,4 @@
-//! The settings in effect, each with where it was set: what `lineage-proxy config show` prints.
+//! Lists the settings in effect, each with its origin, for `lineage-proxy config show`.
 
 use serde::Serialize;
 use settings::{Format, OneOf, Seconds};
@@ -12,17 +12,17 @@ use super::{Config, Errors, Role, Sources, names};
 /// A setting in effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EffectiveSetting {
-    /// Its name, as it stands in the file: `queue.url`, `targets.catalog.domain_id`.
+    /// Its name in the file: `queue.url`, `targets.catalog.domain_id`.
     pub setting: String,
-    /// Its value, as it could stand in an environment variable; stars for a secret.
+    /// Its value, as in an environment variable; stars for a secret.
     pub value: String,
     /// Where it was set: `proxy.yaml:2:15`, `LINEAGE_PROXY_LISTEN`, `--listen`, or `default`.
     pub origin: String,
 }
 
 impl Config {
-    /// Lists the settings in effect for `role`, in the order of [`settings`](super::settings). Leaves out settings without a
-    /// value, and defaults of targets that were not chosen.
+    /// Lists the settings in effect for `role`, in the order of [`settings`](super::settings). Leaves out settings
+    /// without a value, and defaults of targets that are not in use.
     pub fn effective(sources: Sources, role: Role) -> Result<Vec<EffectiveSetting>, Errors> {
         let (raw, mut problems) = sources.read();
         let config = raw.clone().validate(role, &mut problems);
@@ -70,7 +70,7 @@ fn list(raw: &Raw, config: &Config, problems: &Problems) -> Vec<EffectiveSetting
     effective
 }
 
-/// The default of a setting that depends on others.
+/// Returns the default of a setting whose default depends on others.
 fn dependent_default(name: &str, config: &Config) -> Option<String> {
     match name {
         "target" => Some(config.target.kind.kind().name().to_owned()),

@@ -1,8 +1,8 @@
-//! Where settings come from: flags over the environment over a file over the defaults.
+//! The sources of settings: flags, then the environment, then a file, then the defaults.
 //!
-//! Each source becomes a layer of values, with the origin of each. The crate `config` merges the layers and lends the
-//! deserializer; unknown names are found here, while their place is known. A setting has one name, that of its place
-//! in the file (`queue.url`); its variable is `LINEAGE_PROXY_QUEUE_URL`.
+//! Each source becomes a layer of values with their origins. The crate `config` merges and deserializes the layers;
+//! unknown names are reported here, where their origin is known. A setting is named after its path in the file
+//! (`queue.url`); its variable is `LINEAGE_PROXY_QUEUE_URL`.
 
 mod file;
 
@@ -21,7 +21,7 @@ use super::raw::{Raw, RawConfig};
 
 type Table = Map<String, Value>;
 
-/// Settings as they were given, from one or several sources.
+/// The settings of one or several sources.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     /// The strongest first.
@@ -29,11 +29,11 @@ pub struct Sources {
     errors: Vec<ConfigError>,
 }
 
-/// The values of one source, and where each setting was set.
+/// The values of one source, with their origins.
 #[derive(Clone, Default)]
 struct Layer {
     values: Table,
-    // Not in the values: merging loses the origins of maps.
+    // Kept apart from the values, because merging loses the origins of maps.
     origins: BTreeMap<String, Origin>,
 }
 
@@ -54,7 +54,7 @@ impl config_rs::Source for Layer {
 }
 
 impl Sources {
-    /// The settings of the environment of this process: the one place that reads it.
+    /// Returns the settings of the environment of this process. Nothing else reads the environment.
     pub fn from_env() -> Sources {
         #[expect(
             clippy::disallowed_methods,
@@ -63,14 +63,14 @@ impl Sources {
         Sources::environment(std::env::vars_os())
     }
 
-    /// Settings from environment variables: those that begin with [`PREFIX`], but for those that Kubernetes and Docker
-    /// set. A variable that is empty counts as not set, as shells and templates write it.
+    /// Returns the settings of environment variables: those that begin with [`PREFIX`], except those that Kubernetes
+    /// and Docker set. An empty variable counts as not set, because shells and templates write it that way.
     pub fn environment<N: Into<OsString>, V: Into<OsString>>(
         variables: impl IntoIterator<Item = (N, V)>,
     ) -> Sources {
         let mut sources = Sources::default();
         for (variable, value) in variables {
-            // A name that is not UTF-8 does not begin with the prefix and all.
+            // A name that is not UTF-8 is not that of a setting.
             let Ok(variable) = variable.into().into_string() else {
                 continue;
             };
@@ -93,14 +93,14 @@ impl Sources {
                 (Err(_), _) => sources.errors.push(wrong("expected UTF-8".to_owned())),
             }
         }
-        // The order of an environment means nothing.
+        // The order of an environment has no meaning.
         sources
             .errors
             .sort_by(|one, other| one.origin.cmp(&other.origin));
         sources
     }
 
-    /// The settings of a YAML file. Text that is not YAML is an error among the others.
+    /// Returns the settings of a YAML file. Text that is not YAML is one of the errors.
     pub fn yaml(file: &str, text: &str) -> Sources {
         let (layer, errors) = file::read(file, text);
         Sources {
@@ -109,7 +109,7 @@ impl Sources {
         }
     }
 
-    /// A setting that a flag gives. An empty value counts as not set.
+    /// Sets a setting from a flag. An empty value counts as not set.
     pub fn set(&mut self, name: &str, value: String, origin: &str) {
         if value.trim().is_empty() {
             return;
@@ -127,7 +127,7 @@ impl Sources {
         }
     }
 
-    /// Takes a relative path in a file as one that starts at the folder of that file.
+    /// Makes a relative path in a file relative to the folder of that file.
     #[must_use]
     pub fn beside(mut self, name: &str, folder: &Path) -> Sources {
         for layer in &mut self.layers {
@@ -143,7 +143,7 @@ impl Sources {
         self
     }
 
-    /// These settings, and those of `weaker` where these have none.
+    /// Returns these settings, and those of `weaker` that are not among them.
     #[must_use]
     pub fn over(mut self, weaker: Sources) -> Sources {
         self.layers.extend(weaker.layers);
@@ -151,7 +151,7 @@ impl Sources {
         self
     }
 
-    /// Reads all values into their types. An invalid value is reported, and its default is used instead.
+    /// Reads all values into their types. An invalid value is reported and replaced by its default.
     pub(super) fn read(self) -> (Raw, Problems) {
         let mut problems = Problems {
             errors: self.errors,
@@ -192,7 +192,8 @@ impl Sources {
     }
 }
 
-/// Reads the values of a section. serde stops at the first error; without that value it comes to the next.
+/// Reads the values of a section. serde stops at the first error, so the wrong value is removed and the section read
+/// again.
 fn read_all<T>(
     mut tree: Value,
     section: &str,
@@ -216,7 +217,11 @@ fn read_all<T>(
     }
 }
 
-/// The setting that an error is about, and what is wrong with it.
+/// Returns the setting that an error is about, and what is wrong with it.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "all other errors of the crate config are reported without a setting"
+)]
 fn located(error: ReadError) -> (Option<String>, String) {
     match error {
         ReadError::At { error, key, .. } => (key, located(*error).1),
@@ -243,19 +248,20 @@ fn insert(table: &mut Table, name: &str, value: Value) {
 fn find_mut<'t>(table: &'t mut Table, name: &str) -> Option<&'t mut Value> {
     match name.split_once('.') {
         None => table.get_mut(name),
-        Some((section, rest)) => match &mut table.get_mut(section)?.kind {
-            ValueKind::Table(inner) => find_mut(inner, rest),
-            _ => None,
-        },
+        Some((section, rest)) => find_mut(table_mut(table.get_mut(section)?)?, rest),
     }
 }
 
-/// Takes out a section.
+/// Removes a section and returns it.
 fn take(tree: &mut Value, section: &str) -> Option<Value> {
-    match &mut tree.kind {
-        ValueKind::Table(table) => table.shift_remove(section),
-        _ => None,
+    table_mut(tree)?.shift_remove(section)
+}
+
+fn table_mut(value: &mut Value) -> Option<&mut Table> {
+    if let ValueKind::Table(table) = &mut value.kind {
+        return Some(table);
     }
+    None
 }
 
 /// Removes a setting by its name. Returns whether it was there.

@@ -1,8 +1,8 @@
-//! Which target events are delivered to.
+//! The target of events.
 //!
-//! `target: datazone` with the section `datazone` is short for `targets: {datazone: {type: datazone, …}}`, which gives the target
-//! a name of its own; `sources/file.rs` turns the second form into the first. Each kind defines its own settings and what they
-//! require (`targets::Kind`).
+//! `target: datazone` with the section `datazone` is short for `targets: {datazone: {type: datazone, …}}`, which gives
+//! the target a name of its own; `sources/file.rs` turns the second form into the first. Each kind defines its settings
+//! and what they require (`targets::Kind`).
 
 use settings::{Format, OneOf};
 use targets::{Kind, SettingError, TargetConfig, TargetName, TargetSettings};
@@ -10,7 +10,7 @@ use targets::{Kind, SettingError, TargetConfig, TargetName, TargetSettings};
 use super::Role;
 use super::problems::Problems;
 
-/// The target that was chosen: its name, and its kind.
+/// The chosen target: its name and its kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TargetChoice {
     pub(super) name: TargetName,
@@ -37,7 +37,7 @@ impl Format for TargetChoice {
         OneOf::<Kind>::parse(text).map(TargetChoice::from)
     }
 
-    /// A kind; or a name and a kind, which only an entry of `targets` has.
+    /// A kind; or a name with a kind, which only an entry of `targets` can have.
     fn read(value: serde_json::Value) -> Result<TargetChoice, String> {
         let text = |member: &str| value.get(member).and_then(serde_json::Value::as_str);
         match (text("name"), text("type")) {
@@ -54,7 +54,7 @@ impl Format for TargetChoice {
     }
 }
 
-/// The target for `role`. Reports what its settings lack, and is `None` then.
+/// Builds the target for `role`. Reports missing settings and returns `None` then.
 pub(super) fn validate(
     choice: Option<&TargetChoice>,
     sections: Vec<(Kind, TargetSettings)>,

@@ -1,4 +1,4 @@
-//! From the settings as they are written to a valid configuration: what settings require of each other and of a role.
+//! Builds a valid configuration from the written settings: checks what settings require of each other and for a role.
 
 use std::net::SocketAddr;
 
@@ -16,7 +16,7 @@ use super::rules::RulesFile;
 use super::{Auth, Batch, Check, Config, Ingest, Role, target};
 
 impl Raw {
-    /// Makes a configuration for `role`. Reports everything that is wrong; `None` if it is incomplete.
+    /// Builds the configuration for `role`. Reports all errors; returns `None` if it is incomplete.
     pub(super) fn validate(self, role: Role, problems: &mut Problems) -> Option<Config> {
         let Raw {
             config: raw,
@@ -98,7 +98,7 @@ impl RawConfig {
                 anonymous: *self.auth.allow_anonymous,
             },
         };
-        // A quarter is kept for small bodies.
+        // A quarter of the memory is reserved for small bodies.
         let largest = ingest
             .max_body_size
             .saturating_add(ingest.max_decompressed_size);
@@ -159,7 +159,7 @@ impl RawConfig {
     }
 }
 
-/// The address to listen on. Only `serve` looks up a name.
+/// Returns the address to listen on. Only `serve` resolves a name.
 fn listen(listen: &ListenAddress, role: Role, problems: &mut Problems) -> Option<SocketAddr> {
     match (role, listen) {
         (Role::Serve, _) | (_, ListenAddress::Address(_)) => match listen.resolve() {
@@ -175,14 +175,16 @@ fn listen(listen: &ListenAddress, role: Role, problems: &mut Problems) -> Option
     }
 }
 
-/// Whether only clients with a key can send, or anyone was allowed to. Keys that are invalid are reported already.
+/// Checks that only clients with a key can send, or that anonymous access was allowed. Invalid keys are reported
+/// already.
 fn is_authenticated(auth: &AuthSettings, problems: &Problems) -> bool {
     let has_keys = auth.keys.as_ref().is_some_and(|keys| !keys.is_empty());
     let has_invalid_keys = auth.keys.is_none() && problems.is_set("auth.keys");
     has_keys || has_invalid_keys || auth.secret_id.is_some() || *auth.allow_anonymous
 }
 
-/// By default, names are rewritten only for a target that does not find short ones; with a map of hosts, for every target.
+/// By default, names are rewritten only for a target that does not resolve short ones; with `redshift.hosts`, for every
+/// target.
 fn redshift(settings: RedshiftSettings, target: Kind) -> (Redshift, bool) {
     let needs_endpoints = target.capabilities().needs_redshift_endpoints;
     let hosts = settings.hosts.map(Setting::into_value).unwrap_or_default();
@@ -205,8 +207,8 @@ fn redshift(settings: RedshiftSettings, target: Kind) -> (Redshift, bool) {
     )
 }
 
-/// A function with a filter that is not valid starts all the same, since one that does not start accepts no events. It logs
-/// at `info`, and why.
+/// A function with an invalid filter starts nevertheless, because one that does not start accepts no events. It logs at
+/// `info`, and reports the error.
 fn log_filter(filter: &str, role: Role, problems: &mut Problems) {
     match role {
         Role::Serve | Role::Tool => {}

@@ -1,8 +1,8 @@
-//! The caller of a request: what a log line says about it.
+//! The caller of a request, for log lines.
 //!
-//! The peer is the other end of the connection (for the functions, the address that API Gateway reports).
-//! `X-Forwarded-For` is a claim, and logged as one; only its last entry, which the nearest proxy wrote if there is one,
-//! distinguishes the callers behind it.
+//! The peer is the other end of the connection (for functions, the address that API Gateway reports). `X-Forwarded-For`
+//! is only a claim, and is logged as one. Its last entry, which the nearest proxy wrote if there is one, distinguishes
+//! the callers behind that proxy.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub(crate) struct Sender(pub(crate) Arc<str>);
 /// The most characters of a header that are logged.
 const MAX_HEADER: usize = 200;
 
-/// What a request says about its caller. Borrows the text of the headers: most requests are fine, and nothing is logged.
+/// The caller of a request, from its headers. Borrows their text: for most requests nothing is logged.
 pub(super) struct Caller {
     peer: Option<IpAddr>,
     method: Method,
@@ -32,12 +32,12 @@ pub(super) struct Caller {
     forwarded: Option<HeaderValue>,
 }
 
-/// Callers that share one limit in the log.
+/// The callers that share one limit in the log.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Source {
-    /// The holder of the key of that name.
+    /// The holder of the key with this name.
     Sender(Arc<str>),
-    /// An address, and the address that it forwards for.
+    /// An address, and the last address that it forwards for.
     Address(Option<IpAddr>, Option<IpAddr>),
 }
 
@@ -64,7 +64,7 @@ impl Caller {
         shown(self.method.as_str(), MAX_HEADER).into_owned()
     }
 
-    /// The path without the query, which may hold a key meant for another service.
+    /// Returns the path without the query, which may contain a key for another service.
     pub(super) fn path(&self) -> String {
         shown(self.uri.path(), MAX_HEADER).into_owned()
     }
@@ -90,7 +90,7 @@ impl Caller {
     }
 }
 
-/// The last header of that name: the nearest proxy adds its own after those that came.
+/// Returns the last header of that name: the nearest proxy appends its own.
 fn last(headers: &HeaderMap, name: &str) -> Option<HeaderValue> {
     headers.get_all(name).iter().next_back().cloned()
 }
@@ -99,7 +99,7 @@ fn text(value: &HeaderValue) -> String {
     shown(&String::from_utf8_lossy(value.as_bytes()), MAX_HEADER).into_owned()
 }
 
-/// The network of an address: an IPv6 host may have any address of its /64.
+/// Returns the network of an address: an IPv6 host may use any address of its /64.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),

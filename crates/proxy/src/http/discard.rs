@@ -1,4 +1,4 @@
-//! Reading the body of a rejected request to its end.
+//! Reads the body of a rejected request to its end.
 
 use std::time::Duration;
 
@@ -7,16 +7,15 @@ use axum::extract::Request;
 use axum::http::{Version, header};
 use http_body_util::BodyExt;
 
-/// The most bytes that are read of a rejected body, and for how long.
+/// The limits of bytes and time for reading a rejected body.
 const MAX_BYTES: usize = 32 << 20;
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Discards the body of a request that its head rejects. A client that asks before it sends (RFC 9110, 10.1.1) gets its
-/// response in place of `100 Continue`, which the first read of the body would send; the body of any other is
-/// [drained](drain).
+/// Discards the body of a request that was rejected by its head. A client that waits for `100 Continue` (RFC 9110,
+/// 10.1.1) gets the response without it: reading the body would send it. Any other body is [drained](drain).
 pub(crate) async fn discard_body(request: Request) {
     let expects = request.headers().get_all(header::EXPECT).iter();
-    // hyper asks the same: HTTP/1.0 has no 100.
+    // hyper has the same condition: HTTP/1.0 has no 100.
     let asks = request.version() > Version::HTTP_10
         && expects
             .filter_map(|value| value.to_str().ok())
@@ -26,8 +25,8 @@ pub(crate) async fn discard_body(request: Request) {
     }
 }
 
-/// Reads and forgets what a rejected client is still sending: a connection closed on unread bytes is reset, and the client
-/// sees that in place of our response.
+/// Reads and discards what a rejected client is still sending: closing a connection with unread bytes resets it, and
+/// the client would see the reset instead of the response.
 pub(crate) async fn drain(mut body: Body) {
     let reading = async {
         let mut read = 0;

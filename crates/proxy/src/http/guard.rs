@@ -1,4 +1,4 @@
-//! The middleware that lets in requests with a key of the right role.
+//! The middleware that admits requests with a key of the right role.
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -26,8 +26,8 @@ impl Guard {
         }
     }
 
-    /// Counts requests by the name of their key. Not for a function: CloudWatch charges for each metric, and there are as
-    /// many as keys.
+    /// Counts requests by the name of their key. Not for a function: CloudWatch charges for each metric, and there
+    /// would be one for each key.
     #[must_use]
     pub fn counting_senders(self) -> Guard {
         Guard {
@@ -36,7 +36,7 @@ impl Guard {
         }
     }
 
-    /// Marks a response as that of the sender, and counts it.
+    /// Marks a response with its sender, and counts it.
     fn attribute(&self, sender: Option<Sender>, mut response: Response) -> Response {
         if let Some(sender) = sender {
             if self.counts_senders {
@@ -50,7 +50,7 @@ impl Guard {
     }
 }
 
-/// Authorises a request before anything of its body is read.
+/// Authorises a request before its body is read.
 pub(crate) async fn authorise(
     State((guard, role)): State<(Guard, KeyRole)>,
     mut request: Request,

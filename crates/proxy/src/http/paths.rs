@@ -1,11 +1,11 @@
-//! Paths that no route has: those that an event is accepted at all the same, and the route that another was meant for.
+//! Paths without a route: corrects those with extra slashes, and finds the route that was probably meant.
 //!
-//! A client that is configured with `http://host:5000/` joins its path with one slash too many, and a client that gets a 404
-//! loses its event. Pure.
+//! A client that is configured with `http://host:5000/` joins its path with two slashes, and loses its event if it gets
+//! a 404. Pure.
 
 use super::Paths;
 
-/// The path without doubled slashes and without a trailing one, where that is another path.
+/// Returns the path without doubled and trailing slashes, if that differs.
 pub(super) fn cleaned(path: &str) -> Option<String> {
     let mut clean = String::with_capacity(path.len());
     for part in path.split('/').filter(|part| !part.is_empty()) {
@@ -18,7 +18,7 @@ pub(super) fn cleaned(path: &str) -> Option<String> {
     (clean != path).then_some(clean)
 }
 
-/// The route whose path is most like this one, with its method; `None` where none is like it.
+/// Returns the route with the most similar path, and its method; `None` if none is similar.
 pub(super) fn nearest(paths: &Paths, prefix: &str, method: &str, path: &str) -> Option<String> {
     /// The least similarity, from 0 to 1.
     const MIN_SIMILARITY: f64 = 0.5;
@@ -82,7 +82,7 @@ mod tests {
         for (path, clean) in cases {
             assert_eq!(cleaned(path).as_deref(), clean, "{path}");
         }
-        // Segments stay as they are.
+        // Segments stay unchanged.
         assert_eq!(
             cleaned("/a/../b%2F%2Fc/").as_deref(),
             Some("/a/../b%2F%2Fc")

@@ -1,6 +1,6 @@
-//! The query of a request: known parameters only, each at most once.
+//! Parses the query of a request: only known parameters, each at most once.
 //!
-//! An unknown parameter is an error, since what it asks for would not be done. Pure.
+//! An unknown parameter is an error, because it would have no effect. Pure.
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use std::str::FromStr;
 use percent_encoding::percent_decode_str;
 use targets::escaped;
 
-/// The most characters of a wrong name or value that an error shows.
+/// The most characters of a wrong name or value in an error.
 const MAX_SHOWN: usize = 40;
 
 /// The parameters of a query.
@@ -18,7 +18,7 @@ pub(crate) struct Query<'q> {
 }
 
 impl<'q> Query<'q> {
-    /// Parses a query whose parameters may be these.
+    /// Parses a query that may have these parameters.
     pub(crate) fn read(query: Option<&'q str>, known: &[&str]) -> Result<Query<'q>, String> {
         let mut given: Vec<(Cow<'q, str>, Cow<'q, str>)> = Vec::new();
         for part in query
@@ -43,13 +43,13 @@ impl<'q> Query<'q> {
         Ok(Query { given })
     }
 
-    /// The value of a parameter.
+    /// Returns the value of a parameter.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         let found = self.given.iter().find(|(given, _)| given == name);
         found.map(|(_, value)| &**value)
     }
 
-    /// The value of a parameter that is a whole number up to `most`.
+    /// Returns the value of a parameter that is a whole number up to `most`.
     pub(crate) fn number(&self, name: &str, most: u32) -> Result<Option<u32>, String> {
         let Some(text) = self.text(name) else {
             return Ok(None);
@@ -67,7 +67,7 @@ impl<'q> Query<'q> {
         number.map(Some).ok_or_else(wrong)
     }
 
-    /// The value of a parameter that is one of these words, in any case.
+    /// Returns the value of a parameter that is one of these words, in any case.
     pub(crate) fn word<T: Copy>(
         &self,
         name: &str,

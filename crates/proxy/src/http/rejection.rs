@@ -1,7 +1,7 @@
-//! Rejections: problems as RFC 9457, with statuses that every client understands.
+//! Rejections: problem documents as in RFC 9457, with statuses that every client understands.
 //!
-//! Only `200` is success: `202` and `204` break two clients. Never `429`, never a bare `500`: the one transient status that
-//! all clients retry is `503` with a small `Retry-After`.
+//! Only `200` is success: `202` and `204` break two clients. `503` with a small `Retry-After` is the one transient
+//! status that all clients retry; `429` and other `5xx` are never sent.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use openlineage::{Finding, Severity};
 use serde_json::json;
 
-use super::rejection_log::{Rejected, RejectedEntry};
+use super::rejection_log::{RejectionEntry, Rejections};
 use crate::config::KeyRole;
 use crate::intake::{self, BudgetExhausted, EventSummary, Interrupted, RejectionReason};
 use crate::telemetry::metric::Metric;
@@ -19,28 +19,28 @@ use crate::telemetry::metric::Metric;
 /// Why a request is rejected. Displays what is logged.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Rejection {
-    /// It carries no key.
+    /// The request carries no key.
     #[error("send Authorization: Bearer KEY")]
     MissingKey,
-    /// It carries keys, and none is known.
+    /// The request carries keys, and none is known.
     #[error("the key is not known")]
     UnknownKey(KeyRole),
-    /// It carries a key that is not allowed to do this.
+    /// The key does not have the role.
     #[error("the key {key} does not have the role {}", .role.name())]
     MissingRole { key: Arc<str>, role: KeyRole },
-    /// Its body, as sent or decompressed, is too large, or has too many events.
+    /// The body, as sent or decompressed, is too large, or has too many events.
     #[error("{0}")]
     TooLarge(String),
-    /// Its body has a media type or encoding that is not supported.
+    /// The media type or encoding of the body is not supported.
     #[error("{0}")]
     Unsupported(String),
-    /// Its body breaks off, or is not what its headers say.
+    /// The body is incomplete, or does not match its headers.
     #[error("{0}")]
     Unreadable(String),
-    /// Its head is ambiguous.
+    /// The head is ambiguous.
     #[error("{0}")]
     BadRequest(&'static str),
-    /// Its body is not an OpenLineage event.
+    /// The body is not an OpenLineage event.
     #[error("{summary}")]
     InvalidEvent {
         rule: &'static str,
@@ -48,25 +48,25 @@ pub(crate) enum Rejection {
         findings: Vec<Finding>,
         event: Box<EventSummary>,
     },
-    /// No route has its path; what the nearest is.
+    /// No route has the path; the nearest one, if any.
     #[error("{0}")]
     NotFound(String),
-    /// The route does not have its method.
+    /// The route does not have the method.
     #[error("")]
     MethodNotAllowed,
-    /// Its query asks for what does not exist.
+    /// The query has an unknown or invalid parameter.
     #[error("{0}")]
     InvalidQuery(String),
-    /// It names a host that is not ours.
+    /// The host is not a name of the proxy.
     #[error("{0}")]
     Misdirected(String),
-    /// Nothing is wrong with it; it may be sent again.
+    /// The request is valid but cannot be served now. The client may send it again.
     #[error("{0}")]
     Unavailable(String),
 }
 
-/// Records the share of the events of a request that were rejected. An alarm looks at the average; one value a request,
-/// since embedded metrics hold a hundred values an invocation.
+/// Records the share of the events of a request that were rejected. An alarm watches the average. Records one value for
+/// each request, because embedded metrics hold a hundred values an invocation.
 pub(crate) fn record_ratio(rejected: usize, events: usize) {
     if events > 0 {
         Metric::HttpRejectedRatio.record([], rejected as f64 / events as f64);
@@ -74,7 +74,7 @@ pub(crate) fn record_ratio(rejected: usize, events: usize) {
 }
 
 impl Rejection {
-    /// The status, and the title of the problem, which is also the reason in the log.
+    /// Returns the status and the title of the problem. The title is also the reason in the log.
     fn status_and_title(&self) -> (StatusCode, &'static str) {
         match self {
             Rejection::MissingKey => (StatusCode::UNAUTHORIZED, "missing API key"),
@@ -97,12 +97,12 @@ impl Rejection {
         }
     }
 
-    /// What the client is told besides the title.
+    /// Returns the `detail` of the problem document.
     fn detail(&self) -> Option<String> {
         match self {
             Rejection::MethodNotAllowed => None,
             Rejection::InvalidEvent { findings, .. } => count_severities(findings),
-            // The reason is for the log: it may name what is behind us.
+            // The reason is only logged: it may name systems behind the proxy.
             Rejection::Unavailable(_) => Some("send it again".to_owned()),
             Rejection::MissingKey
             | Rejection::UnknownKey(_)
@@ -117,8 +117,8 @@ impl Rejection {
         }
     }
 
-    /// Whether an event of a client is lost with it. A path that is not ours carried none; a request without a key is a
-    /// stranger's, and would page somebody at night; what is sent again is not lost.
+    /// Whether it loses an event of a client. A wrong path carries no event, a request without a key is a stranger's
+    /// and must not raise an alarm, and an event that is sent again is not lost.
     fn is_loss(&self) -> bool {
         match self {
             Rejection::UnknownKey(role) | Rejection::MissingRole { role, .. } => {
@@ -138,8 +138,8 @@ impl Rejection {
         }
     }
 
-    /// What is logged of the rejection.
-    pub(crate) fn entry(&self) -> RejectedEntry {
+    /// Returns what is logged of the rejection.
+    pub(crate) fn entry(&self) -> RejectionEntry {
         let (status, reason) = self.status_and_title();
         let status = status.as_u16();
         match self {
@@ -148,10 +148,10 @@ impl Rejection {
                 summary,
                 event,
                 ..
-            } => RejectedEntry::new(status, reason, rule, summary, (**event).clone()),
-            // The path has a field of its own; a query is not logged.
+            } => RejectionEntry::new(status, reason, rule, summary, (**event).clone()),
+            // The path is logged in another field; the query is not logged.
             Rejection::NotFound(_) | Rejection::MethodNotAllowed | Rejection::InvalidQuery(_) => {
-                RejectedEntry::new(status, reason, "", "", EventSummary::default())
+                RejectionEntry::new(status, reason, "", "", EventSummary::default())
             }
             Rejection::MissingKey
             | Rejection::UnknownKey(_)
@@ -163,13 +163,13 @@ impl Rejection {
             | Rejection::Misdirected(_)
             | Rejection::Unavailable(_) => {
                 let detail = self.to_string();
-                RejectedEntry::new(status, reason, "", &detail, EventSummary::default())
+                RejectionEntry::new(status, reason, "", &detail, EventSummary::default())
             }
         }
     }
 }
 
-/// The response to a rejected request. It carries what is counted and logged of it.
+/// Builds the response to a rejected request, with what is counted and logged of it.
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         let (status, title) = self.status_and_title();
@@ -183,7 +183,7 @@ impl IntoResponse for Rejection {
             }
         }
         let mut response = (status, Json(problem)).into_response();
-        let rejected = Rejected::from(self.entry());
+        let rejected = Rejections::from(self.entry());
         response.extensions_mut().insert(rejected);
         if self.is_loss() {
             record_ratio(1, 1);
@@ -214,8 +214,8 @@ impl IntoResponse for Rejection {
     }
 }
 
-impl From<intake::Rejected> for Rejection {
-    fn from(rejected: intake::Rejected) -> Rejection {
+impl From<intake::RejectedEvent> for Rejection {
+    fn from(rejected: intake::RejectedEvent) -> Rejection {
         match rejected.reason {
             RejectionReason::Invalid {
                 rule,
@@ -245,7 +245,7 @@ impl From<Interrupted> for Rejection {
     }
 }
 
-/// How many findings are errors, where others are listed beside them.
+/// Returns how many of the findings are errors.
 fn count_severities(findings: &[Finding]) -> Option<String> {
     let is_error = |finding: &&Finding| finding.severity == Severity::Error;
     let errors = findings.iter().filter(is_error).count();

@@ -1,7 +1,7 @@
-//! The log of rejected requests: why, who sent it, and which job it was about, so that somebody can be asked.
+//! Logs and counts rejected requests: why, from whom, and for which job, so that an operator knows whom to ask.
 //!
-//! Every response passes here, and nowhere else is a rejection counted or logged. A line holds names and places, never
-//! values, keys or queries; and lines are limited for each source and reason, whatever strangers do.
+//! Every response passes here; rejections are logged and counted nowhere else. A line contains names and positions,
+//! never values, keys or queries. Lines are limited for each source and reason.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,19 +14,19 @@ use crate::telemetry::limit::{Bounds, Limiter};
 use crate::telemetry::metric::Metric;
 use crate::telemetry::text::shown;
 
-/// The most characters of a detail that are logged: JSON Pointers hold the sender's keys.
+/// The most characters of a detail in a line: JSON Pointers contain keys that the sender chose.
 const MAX_DETAIL: usize = 500;
 
-/// The most kinds of rejected events that are logged of one array.
+/// The most kinds of rejected events of one array that are logged.
 const MAX_KINDS: usize = 10;
 
 /// Status, reason and validation rule.
 type Reason = (u16, &'static str, &'static str);
 
-/// Counts and logs rejections: a line every ten seconds for each reason of each source. Cheap to clone.
+/// Logs and counts rejections, with one line in ten seconds for each reason of each source. Cheap to clone.
 ///
-/// Strangers, senders whose events are wrong, and requests that cannot be queued have limits of their own: the first would
-/// otherwise crowd out the second, and the third have one cause.
+/// Strangers, senders with invalid events, and requests that cannot be queued have separate limits: strangers must not
+/// crowd out senders, and requests that cannot be queued have one common cause.
 #[derive(Debug, Clone)]
 pub struct RejectionLog(Arc<Limiters>);
 
@@ -37,13 +37,13 @@ struct Limiters {
     unavailable: Limiter<Source, Reason>,
 }
 
-/// What was rejected of a request, as an extension of its response.
+/// The rejections of a request, as an extension of its response.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Rejected(Vec<RejectedEntry>);
+pub(crate) struct Rejections(Vec<RejectionEntry>);
 
-/// A rejected request, or rejected events of one kind in it.
+/// A rejected request, or rejected events of one kind in a request.
 #[derive(Debug, Clone)]
-pub(crate) struct RejectedEntry {
+pub(crate) struct RejectionEntry {
     reason: Reason,
     detail: String,
     event: EventSummary,
@@ -52,7 +52,7 @@ pub(crate) struct RejectedEntry {
 }
 
 impl RejectionLog {
-    /// Creates a log with nothing in it.
+    /// Creates an empty log.
     pub fn new() -> RejectionLog {
         let limiter = |lines_per_second| {
             Limiter::new(Bounds {
@@ -69,8 +69,8 @@ impl RejectionLog {
         }))
     }
 
-    /// Counts and logs what was rejected of a request.
-    pub(super) fn record(&self, rejected: &Rejected, caller: &Caller, sender: Option<&Sender>) {
+    /// Logs and counts the rejections of a request.
+    pub(super) fn record(&self, rejected: &Rejections, caller: &Caller, sender: Option<&Sender>) {
         for entry in &rejected.0 {
             let status = entry.reason.0.to_string();
             Metric::HttpRejected.add([status.into()], entry.count);
@@ -78,7 +78,7 @@ impl RejectionLog {
         }
     }
 
-    fn log(&self, entry: &RejectedEntry, caller: &Caller, sender: Option<&Sender>) {
+    fn log(&self, entry: &RejectionEntry, caller: &Caller, sender: Option<&Sender>) {
         let (status, reason, rule) = entry.reason;
         let limiter = match status {
             503 => &self.0.unavailable,
@@ -114,7 +114,7 @@ impl RejectionLog {
         self.log_suppressed(now);
     }
 
-    /// Logs how many rejections were suppressed where no later line has said so. To be called now and then.
+    /// Logs how many rejections were suppressed since the last line about them. Call it now and then.
     pub fn log_suppressed(&self, now: Instant) {
         let Limiters {
             strangers,
@@ -154,15 +154,15 @@ fn some(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
-impl From<RejectedEntry> for Rejected {
-    fn from(entry: RejectedEntry) -> Rejected {
-        Rejected(vec![entry])
+impl From<RejectionEntry> for Rejections {
+    fn from(entry: RejectionEntry) -> Rejections {
+        Rejections(vec![entry])
     }
 }
 
-impl Rejected {
-    /// Adds the event at `index` of an array. Events that are rejected alike are one entry, which describes the first.
-    pub(crate) fn add(&mut self, index: usize, mut entry: RejectedEntry) {
+impl Rejections {
+    /// Adds the event at `index` of an array. Events with the same rejection are one entry, which describes the first.
+    pub(crate) fn add(&mut self, index: usize, mut entry: RejectionEntry) {
         entry.index = Some(index);
         let is_full = self.0.len() >= MAX_KINDS;
         let alike = self.0.iter().position(|other| other.reason == entry.reason);
@@ -174,16 +174,16 @@ impl Rejected {
     }
 }
 
-impl RejectedEntry {
-    /// Creates an entry of one request or event. `detail` may be a stranger's words: it is bounded and escaped.
+impl RejectionEntry {
+    /// Creates an entry for a request or event. `detail` may be text of a stranger: it is bounded and escaped.
     pub(super) fn new(
         status: u16,
         reason: &'static str,
         rule: &'static str,
         detail: &str,
         event: EventSummary,
-    ) -> RejectedEntry {
-        RejectedEntry {
+    ) -> RejectionEntry {
+        RejectionEntry {
             reason: (status, reason, rule),
             detail: shown(detail, MAX_DETAIL).into_owned(),
             event,
@@ -197,9 +197,9 @@ impl RejectedEntry {
 mod tests {
     use super::*;
 
-    fn entry(rule: &'static str) -> RejectedEntry {
+    fn entry(rule: &'static str) -> RejectionEntry {
         let detail = "required at '/a\u{202e}b'";
-        RejectedEntry::new(400, "invalid", rule, detail, EventSummary::default())
+        RejectionEntry::new(400, "invalid", rule, detail, EventSummary::default())
     }
 
     #[test]
@@ -212,7 +212,7 @@ mod tests {
         let rules: [&'static str; 13] = [
             "a", "b", "a", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l",
         ];
-        let mut rejected = Rejected::default();
+        let mut rejected = Rejections::default();
         for (index, rule) in rules.into_iter().enumerate() {
             rejected.add(index, entry(rule));
         }

@@ -1,4 +1,4 @@
-//! `POST /api/v1/lineage/batch`: an array, each event accepted or rejected by itself. The response is that of the
+//! `POST /api/v1/lineage/batch`: an array whose events are accepted or rejected one by one. The response is that of the
 //! OpenLineage OpenAPI.
 
 use axum::body::Bytes;
@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use super::{
     Ingest, Inner, MAX_EVENTS, body, carrying_events, origin, prefers_minimal, route_hints,
 };
-use crate::http::{Rejected, Rejection, record_ratio};
-use crate::intake::{self, Accepted, RawEvent, RejectionReason};
+use crate::http::{Rejection, Rejections, record_ratio};
+use crate::intake::{self, AcceptedEvent, RawEvent, RejectionReason};
 
 pub(super) async fn handle(State(ingest): State<Ingest>, request: Request) -> Response {
     let minimal = prefers_minimal(request.headers());
@@ -24,12 +24,12 @@ pub(super) async fn handle(State(ingest): State<Ingest>, request: Request) -> Re
     carrying_events(response)
 }
 
-type Answers = Vec<Result<Accepted, intake::Rejected>>;
+type Answers = Vec<Result<AcceptedEvent, intake::RejectedEvent>>;
 
 async fn accept(inner: &Inner, request: Request) -> Result<Answers, Rejection> {
     let origin = origin(&request);
     let (bytes, memory) = body::read(request, &inner.limits).await?;
-    // The reservation goes along: the work may outlive its caller.
+    // The reservation moves along, because the work may outlive the request.
     let split = (inner.pool).run(bytes.len(), move || (split(&bytes), memory));
     let (events, memory) = split.await?;
     let events = events.map_err(reject_array)?;
@@ -38,7 +38,7 @@ async fn accept(inner: &Inner, request: Request) -> Result<Answers, Rejection> {
 
 fn split(bytes: &Bytes) -> Result<Vec<RawEvent>, Finding> {
     let texts = split_array_up_to(bytes, MAX_EVENTS)?;
-    // The texts are parts of the bytes: nothing is copied.
+    // The texts share the bytes: nothing is copied.
     let event = |text: &str| RawEvent(bytes.slice_ref(text.as_bytes()));
     Ok(texts.into_iter().map(event).collect())
 }
@@ -49,13 +49,13 @@ fn reject_array(finding: Finding) -> Rejection {
     }
     let reason = RejectionReason::invalid(vec![route_hints::for_array(finding)]);
     let event = Box::default();
-    intake::Rejected { reason, event }.into()
+    intake::RejectedEvent { reason, event }.into()
 }
 
-/// `200` with what became of each event; `503` where none was queued and all may be sent again.
+/// Returns `200` with the result of each event, or `503` if none was queued and all may be sent again.
 fn respond(answers: Answers, minimal: bool) -> Response {
     let received = answers.len();
-    let (mut rejected, mut failed, mut retriable) = (Rejected::default(), Vec::new(), 0);
+    let (mut rejected, mut failed, mut retriable) = (Rejections::default(), Vec::new(), 0);
     let mut first = None;
     for (index, answer) in answers.into_iter().enumerate() {
         let Err(answer) = answer else { continue };
@@ -67,7 +67,7 @@ fn respond(answers: Answers, minimal: bool) -> Response {
     }
     record_ratio(failed.len() - retriable, received);
     match first {
-        // Nothing of it is anywhere: the status that every client retries.
+        // Nothing was queued: use the status that every client retries.
         Some(rejection) if retriable == received => return rejection.into_response(),
         None if minimal => return StatusCode::NO_CONTENT.into_response(),
         Some(_) | None => {}
@@ -91,7 +91,7 @@ fn respond(answers: Answers, minimal: bool) -> Response {
 fn describe(index: usize, reason: &RejectionReason) -> Value {
     let retriable = reason.is_retriable();
     let text = match reason {
-        // What is behind us is no business of the sender's.
+        // The sender must not learn about systems behind the proxy.
         RejectionReason::Unavailable(_) => "the event cannot be queued now".to_owned(),
         RejectionReason::Invalid { .. } | RejectionReason::TooLarge(_) => reason.to_string(),
     };
@@ -115,14 +115,14 @@ mod tests {
             let reason = match kind {
                 0 => {
                     let (id, repairs) = (String::new(), Vec::new());
-                    return Ok(Accepted { id, repairs });
+                    return Ok(AcceptedEvent { id, repairs });
                 }
                 1 => RejectionReason::invalid(Vec::new()),
                 2 => RejectionReason::TooLarge("large".to_owned()),
                 _ => RejectionReason::Unavailable("behind us".to_owned()),
             };
             let event = Box::default();
-            Err(intake::Rejected { reason, event })
+            Err(intake::RejectedEvent { reason, event })
         };
         kinds.iter().map(answer).collect()
     }

@@ -1,7 +1,7 @@
-//! The body of a request: media type, limits as sent and decompressed, gzip.
+//! Reads the body of a request: media type, limits of the sent and the decompressed size, gzip.
 //!
-//! Whatever a stranger sends, memory is bounded: a body reserves memory as it grows, and past the budget new bodies are
-//! rejected for now.
+//! Memory is bounded, whatever a stranger sends: a body reserves memory as it grows, and past the budget new bodies are
+//! rejected for the moment.
 
 use std::io::Read;
 use std::time::Duration;
@@ -17,25 +17,25 @@ use crate::config;
 use crate::http::{Rejection, discard_body, drain};
 use crate::intake::{CpuPool, INLINE_SIZE, MemoryBudget, Reservation};
 
-/// How long the next piece of a body may take, and the whole of it. A client that is slower gets `503`: its own timeout
-/// is some seconds.
+/// The time-outs of the next piece of a body, and of the whole body. A slower client gets `503`; its own time-out is
+/// some seconds.
 const PIECE_TIMEOUT: Duration = Duration::from_secs(10);
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The most members of a gzip body. Everybody sends one; each costs time, even when it is empty.
+/// The most members of a gzip body. Real clients send one; each costs time, even if it is empty.
 const MAX_GZIP_MEMBERS: usize = 1_000;
 
-/// How much is decompressed at once, in bytes.
+/// How many bytes are decompressed at once.
 const PIECE: usize = 16_384;
 
 /// The limits of bodies.
 #[derive(Clone)]
 pub(super) struct Limits {
-    /// In bytes, as sent.
+    /// The most bytes as sent.
     sent: usize,
-    /// In bytes, decompressed.
+    /// The most bytes after decompression.
     decompressed: usize,
-    /// The memory of all bodies together.
+    /// The memory budget of all bodies together.
     memory: MemoryBudget,
     pool: CpuPool,
 }
@@ -51,8 +51,8 @@ impl Limits {
     }
 }
 
-/// Reads and decompresses the body of a request, and reserves its memory. A body that is rejected before its end is still
-/// read to it, see [`drain`].
+/// Reads and decompresses the body of a request, and reserves its memory. A body that is rejected early is read to its
+/// end, see [`drain`].
 pub(super) async fn read(
     request: Request,
     limits: &Limits,
@@ -72,11 +72,11 @@ pub(super) async fn read(
     read
 }
 
-/// Checks what the head says, before anything of the body is asked for. Returns whether the body is gzip.
+/// Checks the head of the request before the body is read. Returns whether the body is gzip.
 fn check_head(request: &Request, limits: &Limits) -> Result<bool, Rejection> {
     check_media_type(request.headers())?;
     let is_gzip = is_gzip(request.headers())?;
-    // A body that is announced as too large is not read into memory at all.
+    // A body that is announced as too large is not read into memory.
     let limit = u64::try_from(limits.sent).unwrap_or(u64::MAX);
     if request.body().size_hint().lower() > limit {
         return Err(too_large(limits.sent));
@@ -94,8 +94,8 @@ async fn read_body(
     if !is_compressed(&sent, is_gzip)? {
         return Ok((sent.into(), memory));
     }
-    // The size as sent does not tell how long it takes: a body decompresses to up to a thousand times of it. What stays
-    // small is done on this thread, and begun again in the pool when it does not.
+    // The size as sent does not tell how long decompression takes: a body can become a thousand times as large. Work
+    // starts on this thread, and starts again in the pool if the body turns out to be large.
     let inline = limits.decompressed.min(INLINE_SIZE);
     match decompress(&sent, inline, &mut memory) {
         Err(Rejection::TooLarge(_)) if inline < limits.decompressed => {
@@ -108,7 +108,8 @@ async fn read_body(
     }
 }
 
-/// Receives the bytes as sent. Chunked bodies have no length: what arrives counts, whatever was announced.
+/// Receives the bytes as sent. Counts what arrives, because chunked bodies announce no length and others may announce a
+/// wrong one.
 async fn receive(
     body: &mut Body,
     limit: usize,
@@ -142,10 +143,10 @@ fn too_large(limit: usize) -> Rejection {
     ))
 }
 
-/// Whether the bytes are gzip, whatever the header says: a gateway may decompress a body and leave its header, or remove
-/// the header.
+/// Whether the bytes are gzip, regardless of the header: a gateway may decompress a body and leave the header, or
+/// remove the header.
 fn is_compressed(sent: &[u8], announced: bool) -> Result<bool, Rejection> {
-    // RFC 1952, section 2.3.1; and what becomes of it when something in front treats it as UTF-8 text.
+    // RFC 1952, section 2.3.1; and the same bytes after something in between treated them as UTF-8 text.
     const MAGIC: &[u8] = b"\x1f\x8b";
     const MANGLED: &[u8] = b"\x1f\xef\xbf\xbd";
     let text = sent.trim_ascii_start();
@@ -158,7 +159,7 @@ fn is_compressed(sent: &[u8], announced: bool) -> Result<bool, Rejection> {
                 .to_owned(),
         )),
         true if !is_json => Err(Rejection::Unreadable(
-            "the body is not gzip, as Content-Encoding says".to_owned(),
+            "Content-Encoding is gzip, but the body is not".to_owned(),
         )),
         true | false => Ok(false),
     }
@@ -192,8 +193,8 @@ fn decompress(sent: &[u8], limit: usize, memory: &mut Reservation) -> Result<Vec
     )))
 }
 
-/// Accepts `application/json`, any `+json` and no type at all, in UTF-8. Not `text/plain`: any web page can make a browser
-/// send that to a proxy on the same machine.
+/// Accepts `application/json`, any `+json` and no type at all, in UTF-8. Rejects `text/plain`, which any web page can
+/// make a browser send to a proxy on the same machine.
 fn check_media_type(headers: &HeaderMap) -> Result<(), Rejection> {
     let Some(value) = headers.get(header::CONTENT_TYPE) else {
         return Ok(());

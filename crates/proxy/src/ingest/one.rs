@@ -1,4 +1,4 @@
-//! `POST /api/v1/lineage`: one event; `200` once it is in the queue.
+//! `POST /api/v1/lineage`: accepts one event, with `200` once it is in the queue.
 
 use axum::Json;
 use axum::extract::{Request, State};
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Ingest, Inner, body, carrying_events, origin, route_hints};
 use crate::http::{Rejection, record_ratio};
-use crate::intake::{Accepted, RawEvent};
+use crate::intake::{AcceptedEvent, RawEvent};
 
 pub(super) async fn handle(State(ingest): State<Ingest>, request: Request) -> Response {
     let response = match accept(&ingest.inner, request).await {
@@ -17,7 +17,7 @@ pub(super) async fn handle(State(ingest): State<Ingest>, request: Request) -> Re
     carrying_events(response)
 }
 
-async fn accept(inner: &Inner, request: Request) -> Result<Accepted, Rejection> {
+async fn accept(inner: &Inner, request: Request) -> Result<AcceptedEvent, Rejection> {
     let origin = origin(&request);
     let (bytes, memory) = body::read(request, &inner.limits).await?;
     let events = vec![RawEvent(bytes)];
@@ -28,9 +28,9 @@ async fn accept(inner: &Inner, request: Request) -> Result<Accepted, Rejection> 
     accepted.map_err(|rejected| route_hints::for_one(rejected).into())
 }
 
-fn respond(accepted: Accepted) -> Response {
+fn respond(accepted: AcceptedEvent) -> Response {
     record_ratio(0, 1);
-    let Accepted { id, repairs } = accepted;
+    let AcceptedEvent { id, repairs } = accepted;
     let body = match repairs.is_empty() {
         true => json!({"id": id}),
         false => json!({"id": id, "repaired": repairs}),

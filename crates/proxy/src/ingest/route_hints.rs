@@ -1,11 +1,11 @@
-//! Hints for valid bodies on the wrong route: many events where one is expected, one where an array is. Pure.
+//! Hints for a valid body on the wrong route: several events where one is expected, or one where an array is. Pure.
 
 use openlineage::Finding;
 
-use crate::intake::{FOUND_ARRAY, FOUND_SEVERAL, Rejected, RejectionReason};
+use crate::intake::{FOUND_ARRAY, FOUND_SEVERAL, RejectedEvent, RejectionReason};
 
-/// Adds the route for many events to the rejection of a body that has many.
-pub(super) fn for_one(mut rejected: Rejected) -> Rejected {
+/// Adds the route for arrays to the rejection of a body with several events.
+pub(super) fn for_one(mut rejected: RejectedEvent) -> RejectedEvent {
     if let RejectionReason::Invalid { findings, .. } = &mut rejected.reason {
         for finding in findings {
             finding.message += match finding.message.as_str() {
@@ -20,7 +20,7 @@ pub(super) fn for_one(mut rejected: Rejected) -> Rejected {
     rejected
 }
 
-/// Adds the route for one event to the finding about a body that is one.
+/// Adds the route for single events to the finding about a body with one event.
 pub(super) fn for_array(mut finding: Finding) -> Finding {
     if finding.rule == "type" && finding.message.ends_with("object") {
         finding.message += ": send one event to /api/v1/lineage";
@@ -37,14 +37,15 @@ mod tests {
     fn hint(message: &str) -> String {
         let mut refused = Event::read(b"7", Level::Repair).unwrap_err();
         message.clone_into(&mut refused.findings[0].message);
-        let rejected = Rejected {
+        let rejected = RejectedEvent {
             reason: RejectionReason::invalid(refused.findings),
             event: Box::default(),
         };
-        match for_one(rejected).reason {
-            RejectionReason::Invalid { findings, .. } => findings[0].message.clone(),
-            other => panic!("{other}"),
-        }
+        let reason = for_one(rejected).reason;
+        let RejectionReason::Invalid { findings, .. } = &reason else {
+            panic!("{reason}");
+        };
+        findings[0].message.clone()
     }
 
     #[test]

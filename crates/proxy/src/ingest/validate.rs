@@ -29,14 +29,14 @@ async fn validate(inner: &Inner, request: Request) -> Result<Value, Rejection> {
         }
     };
     let (bytes, memory) = body::read(request, &inner.limits).await?;
-    // The reservation goes along: the work may outlive its caller.
+    // The reservation moves along, because the work may outlive the request.
     let size = bytes.len();
     let work = move || (verdicts(&bytes, level), memory);
     let (verdicts, _memory) = inner.pool.run(size, work).await?;
     verdicts
 }
 
-/// A verdict on one event, or an array of verdicts on an array.
+/// Returns the verdict on an event, or an array of verdicts for an array.
 fn verdicts(bytes: &[u8], level: Level) -> Result<Value, Rejection> {
     let is_array = bytes.trim_ascii_start().starts_with(b"[");
     match split_array_up_to(bytes, MAX_EVENTS) {
@@ -51,7 +51,7 @@ fn verdicts(bytes: &[u8], level: Level) -> Result<Value, Rejection> {
     }
 }
 
-/// The verdict with as many findings as are left for the response.
+/// Returns the verdict with as many findings as the response has left.
 fn limited(mut verdict: Value, left: &mut usize) -> Value {
     if let Some(findings) = verdict.get_mut("findings").and_then(Value::as_array_mut) {
         findings.truncate(*left);

@@ -5,27 +5,27 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-/// The size up to which a body is processed on the calling thread: that takes well under a millisecond.
+/// The largest body that is processed on the calling thread, which takes far less than a millisecond.
 pub(crate) const INLINE_SIZE: usize = 262_144;
 
-/// Runs work on threads that may block, at most one at a time for each core. Each may need several times the size of its
-/// body in memory.
+/// Runs work on blocking threads, at most one for each core. The work may need several times the size of its body in
+/// memory.
 #[derive(Debug, Clone)]
 pub struct CpuPool(Arc<Semaphore>);
 
-/// The work did not complete: the process is stopping, or the work panicked.
+/// The error for work that did not complete, because the process is stopping or the work panicked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("processing was interrupted")]
 pub struct Interrupted;
 
 impl CpuPool {
-    /// Creates a pool as large as the machine has cores.
+    /// Creates a pool with one thread for each core.
     pub fn new() -> CpuPool {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         CpuPool(Arc::new(Semaphore::new(cores)))
     }
 
-    /// Runs work on a body of `size` bytes: a small one on the calling thread, a large one in the pool.
+    /// Runs work on a body of `size` bytes: for a small body on the calling thread, for a large one in the pool.
     pub async fn run<T: Send + 'static>(
         &self,
         size: usize,

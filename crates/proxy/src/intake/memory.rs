@@ -1,28 +1,28 @@
-//! The memory budget of intake: whatever strangers send, the bodies in memory are bounded.
+//! The memory budget of intake: bounds the bodies in memory, whatever strangers send.
 //!
-//! A body reserves memory as it grows, and its reservation outlives it: it goes with the messages made of the body into the
-//! queue, and is released when the queue has written them. Past the budget, new bodies are rejected for now.
+//! A body reserves memory as it grows. The reservation moves with the messages into the queue, and is released when the
+//! queue has written them. Past the budget, new bodies are rejected for the moment.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The bytes of one permit. The first unit of each body is free: connections are bounded, and each holds as much for the
-/// head of a request. So an ordinary event is accepted however many large bodies are being read.
+/// The bytes of one permit. The first unit of each body is free: the number of connections is bounded, and the head of
+/// a request takes as much. So an ordinary event is accepted while many large bodies are being read.
 const UNIT: usize = 16_384;
 
-/// The size above which a body is large. Large bodies leave a quarter of the budget to the others, so that ordinary events
-/// are accepted while large ones crowd.
+/// The size above which a body is large. Large bodies leave a quarter of the budget free, so that ordinary events are
+/// accepted under a load of large ones.
 const LARGE_BODY: usize = 262_144;
 
-/// The memory that all bodies together may use.
+/// The memory budget of all bodies.
 #[derive(Debug, Clone)]
 pub struct MemoryBudget {
     free: Arc<Semaphore>,
     units: usize,
 }
 
-/// The memory of one body, released on drop.
+/// The reservation of one body. Dropping it releases the memory.
 #[derive(Debug)]
 pub struct Reservation {
     budget: MemoryBudget,
@@ -30,13 +30,13 @@ pub struct Reservation {
     bytes: usize,
 }
 
-/// Too many bytes are in memory; trying again later may work.
+/// The budget is exhausted. Trying again later may succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("memory budget for request bodies exhausted (max_body_memory)")]
 pub struct BudgetExhausted;
 
 impl MemoryBudget {
-    /// Creates a budget of `bytes`, rounded down to whole units of 16 KB.
+    /// Creates a budget of `bytes`, rounded down to units of 16 KB.
     pub fn new(bytes: usize) -> MemoryBudget {
         let units = bytes / UNIT;
         MemoryBudget {
@@ -45,7 +45,7 @@ impl MemoryBudget {
         }
     }
 
-    /// Begins a reservation, of nothing yet.
+    /// Creates an empty reservation.
     pub fn reserve(&self) -> Reservation {
         Reservation {
             budget: self.clone(),
@@ -56,7 +56,7 @@ impl MemoryBudget {
 }
 
 impl Reservation {
-    /// Grows the reservation to `bytes` in total; it never shrinks.
+    /// Grows the reservation to `bytes` in total. It never shrinks.
     pub fn grow_to(&mut self, bytes: usize) -> Result<(), BudgetExhausted> {
         let units = |bytes: usize| bytes.div_ceil(UNIT).saturating_sub(1);
         let more = units(bytes).saturating_sub(units(self.bytes));
@@ -78,7 +78,7 @@ impl Reservation {
         Ok(())
     }
 
-    /// The permits, to be shared by the messages made of the body. A small body has none.
+    /// Returns the permits, to share between the messages of the body. A small body has none.
     pub(super) fn into_permit(self) -> Option<Arc<OwnedSemaphorePermit>> {
         self.permits.map(Arc::new)
     }

@@ -1,19 +1,19 @@
-//! Reading and validating one event. Pure.
+//! Reads and validates one event. Pure.
 
 use openlineage::{Event, Finding, Json, Level, Severity, ValidEvent, warnings};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::{Rejected, RejectionReason};
+use super::{RejectedEvent, RejectionReason};
 use crate::telemetry::text::{NAME, shown};
 
-/// The message of the only finding where one event was expected and the text is an array.
+/// The message of the single finding if one event is expected and the text is an array.
 pub const FOUND_ARRAY: &str = "expected one event, found an array";
 
-/// The message of the only finding where one event was expected and the text is several JSON values.
+/// The message of the single finding if one event is expected and the text is several JSON values.
 pub const FOUND_SEVERAL: &str = "expected one event, found several";
 
-/// What an event says about itself, as far as it can be read: names for a log line, bounded and escaped.
+/// The names in an event, as far as they can be read, bounded and escaped for a log line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EventSummary {
     pub(crate) producer: Option<String>,
@@ -23,19 +23,19 @@ pub struct EventSummary {
     pub(crate) event_type: Option<String>,
 }
 
-/// Reads an event; an invalid one comes back with what is wrong and what it says about itself.
-pub(super) fn validate(bytes: &[u8], level: Level) -> Result<ValidEvent, Rejected> {
+/// Reads an event. For an invalid one, returns its findings and its names.
+pub(super) fn validate(bytes: &[u8], level: Level) -> Result<ValidEvent, RejectedEvent> {
     Event::read(bytes, level).map_err(|refused| {
         let findings = more_than_one(bytes, &refused.findings).unwrap_or(refused.findings);
-        Rejected {
+        RejectedEvent {
             reason: RejectionReason::invalid(findings),
             event: Box::new(EventSummary::of(bytes)),
         }
     })
 }
 
-/// Checks an event without queueing it: `valid`, and findings. Those of an invalid event are its errors and what else
-/// would be repaired; those of a valid one are its repairs and the warnings about its facets.
+/// Checks an event without queueing it. Returns whether it is valid, and findings: for an invalid event its errors and
+/// what could be repaired, for a valid one its repairs and warnings about facets.
 pub fn verdict(bytes: &[u8], level: Level) -> Value {
     match Event::read(bytes, level) {
         Ok(ValidEvent { event, repairs }) => {
@@ -47,7 +47,7 @@ pub fn verdict(bytes: &[u8], level: Level) -> Value {
     }
 }
 
-/// The finding that says so, where several events stand in the place of one.
+/// Returns the finding for several events where one is expected.
 fn more_than_one(bytes: &[u8], findings: &[Finding]) -> Option<Vec<Finding>> {
     let finding = |rule, message: &str| {
         vec![Finding {
@@ -70,7 +70,7 @@ fn more_than_one(bytes: &[u8], findings: &[Finding]) -> Option<Vec<Finding>> {
 }
 
 impl EventSummary {
-    /// Reads what it can; nothing of a text that is not JSON.
+    /// Reads what it can. Reads nothing from a text that is not JSON.
     pub(crate) fn of(bytes: &[u8]) -> EventSummary {
         let text = str::from_utf8(bytes).unwrap_or_default();
         let Ok(event) = Json::parse(text.trim_start_matches('\u{feff}')) else {
@@ -95,10 +95,11 @@ mod tests {
     use super::*;
 
     fn message(body: &str) -> String {
-        match validate(body.as_bytes(), Level::Repair).unwrap_err().reason {
-            RejectionReason::Invalid { findings, .. } => findings[0].message.clone(),
-            other => panic!("{other}"),
-        }
+        let reason = validate(body.as_bytes(), Level::Repair).unwrap_err().reason;
+        let RejectionReason::Invalid { findings, .. } = &reason else {
+            panic!("{reason}");
+        };
+        findings[0].message.clone()
     }
 
     #[test]

@@ -1,5 +1,4 @@
-//! Turns the received events of a run into what its target gets: applies the rules, among them those that the target
-//! needs, and merges.
+//! Adapts the received events of a run to the target: applies the rules, including those that the target needs, and merges.
 //!
 //! Pure.
 
@@ -12,8 +11,8 @@ use transform::{
     StepOutcome, Style, Unresolved, Verdict, cut_facets,
 };
 
-use super::delivery::{OutboundEvent, Part};
-use super::outcome::{Decided, Outcome, Pending};
+use super::delivery::{OutboundEvent, TransformedEvent};
+use super::outcome::{DecidedRecord, Outcome, PendingEvent};
 use super::panics::isolate;
 use super::renames::{Rename, renames};
 
@@ -27,19 +26,19 @@ pub struct TransformLog {
     pub changed_by: Vec<Arc<str>>,
     /// The rules that failed, and why; the event went on as it was before them.
     pub failures: Vec<(Arc<str>, String)>,
-    /// The names that are different afterwards, by whichever rule.
+    /// The names that the rules changed.
     pub renames: Vec<Rename>,
-    /// The namespaces that should be different and could not be resolved.
+    /// The namespaces that could not be resolved.
     pub unresolved: Vec<Unresolved>,
     /// How many facets were cut to fit the target's limit.
     pub cut_facets: usize,
 }
 
-/// What a run's target gets, and what is decided already.
+/// The events of a run to deliver, and those that are already decided.
 #[derive(Debug, Default)]
 pub(super) struct AdaptedRun {
     pub(super) outbound: VecDeque<OutboundEvent>,
-    pub(super) decided: Vec<Decided>,
+    pub(super) decided: Vec<DecidedRecord>,
 }
 
 /// The target that events are adapted to.
@@ -57,7 +56,7 @@ impl Adapter {
     pub(super) fn adapt(
         &self,
         rules: &RuleSet,
-        events: Vec<Pending>,
+        events: Vec<PendingEvent>,
         lookups: &LookupResults,
         mut expired: impl FnMut(u32) -> Option<Outcome>,
     ) -> AdaptedRun {
@@ -81,10 +80,10 @@ impl Adapter {
     fn apply(
         &self,
         rules: &RuleSet,
-        pending: Pending,
+        pending: PendingEvent,
         lookups: &LookupResults,
         index: usize,
-    ) -> Result<Part, Box<Decided>> {
+    ) -> Result<TransformedEvent, Box<DecidedRecord>> {
         let context = Context {
             target: self.target.as_str(),
             lookups,
@@ -116,7 +115,7 @@ impl Adapter {
         });
         let (outcome, log) = match applied {
             Ok((Verdict::Keep(transformed), log)) => {
-                return Ok(Part {
+                return Ok(TransformedEvent {
                     pending,
                     transformed,
                     log,
@@ -135,26 +134,26 @@ impl Adapter {
             }
             Err(panicked) => (panicked, TransformLog::default()),
         };
-        Err(Box::new(Decided {
+        Err(Box::new(DecidedRecord {
             log,
             ..pending.decide(outcome)
         }))
     }
 
     /// Merges the events of a run that may become one.
-    fn merge(&self, rules: &RuleSet, parts: Vec<Part>) -> VecDeque<OutboundEvent> {
+    fn merge(&self, rules: &RuleSet, parts: Vec<TransformedEvent>) -> VecDeque<OutboundEvent> {
         let events: Vec<_> = parts
             .iter()
             .map(|part| (&part.pending.event, &part.transformed))
             .collect();
         let limit = self.capabilities.max_event_bytes;
-        // After a panic in merging the events go as they are.
+        // After a panic in merging, the events are delivered separately.
         let merged = isolate(|| rules.merge_run(&events, self.target.as_str(), limit));
         let merged = merged.unwrap_or_default();
-        let mut parts: Vec<Option<Part>> = parts.into_iter().map(Some).collect();
+        let mut parts: Vec<Option<TransformedEvent>> = parts.into_iter().map(Some).collect();
         let mut outbound = VecDeque::new();
         for merged in merged {
-            let group: Vec<Part> = (merged.parts.iter())
+            let group: Vec<TransformedEvent> = (merged.parts.iter())
                 .filter_map(|index| parts.get_mut(*index)?.take())
                 .collect();
             let id = match group.as_slice() {
@@ -168,21 +167,22 @@ impl Adapter {
                 parts: group,
             });
         }
-        // A group is made of each part once; one that were in none would be delivered by itself.
+        // Each part is in exactly one group. One that were in none must still be delivered.
         outbound.extend(parts.into_iter().flatten().map(OutboundEvent::single));
         outbound
     }
 }
 
-/// The same id for the same records, so that a target that knows ids has the event once when they are delivered again.
-fn merged_id(parts: &[Part]) -> String {
+/// Returns the same id for the same records, so that a target that deduplicates by id keeps one event when they are
+/// delivered again.
+fn merged_id(parts: &[TransformedEvent]) -> String {
     let ids = parts.iter().map(|part| part.pending.record.id.as_str());
     let mut ids: Vec<&str> = ids.collect();
     ids.sort_unstable();
     openlineage::content_id(&ids.join("\n")).to_string()
 }
 
-/// The rules that a target needs, besides those of the file.
+/// Returns the rules that a target needs besides those of the file.
 pub fn builtins(capabilities: Capabilities, redshift: &Redshift) -> Builtins {
     Builtins {
         redshift: (redshift.style != Style::None).then(|| redshift.clone()),

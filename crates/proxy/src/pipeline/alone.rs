@@ -6,13 +6,17 @@
 use openlineage::OrderingKey;
 use tokio::time::Instant;
 
-use super::{InFlight, Pipeline};
+use super::{InFlightBatch, Pipeline};
 use crate::queue::Record;
 
 impl Pipeline {
     /// Admits a record as a batch of its own. Before it, in a batch without it, come the events of its run that were held
     /// back: it must not overtake them.
-    pub(crate) async fn admit_alone(&self, record: Record, deadline: Instant) -> Vec<InFlight> {
+    pub(crate) async fn admit_alone(
+        &self,
+        record: Record,
+        deadline: Instant,
+    ) -> Vec<InFlightBatch> {
         self.rules.refresh().await;
         let rules = self.rules.current();
         let (events, decided) = self.read(vec![record], deadline).await;

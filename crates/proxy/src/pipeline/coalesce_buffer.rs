@@ -1,9 +1,9 @@
-//! Events that wait for others of their run, so that they can be delivered as one.
+//! Buffers the events of a run between batches, so that they can be merged.
 //!
-//! Buffered events are not settled: a process that ends loses none, as the queue gives them out again. So nothing is
-//! buffered for longer than the queue keeps it invisible, and of a message that is received again meanwhile only the newer
-//! copy counts. Which events may be merged is decided in `transform`. A function lives as long as its batch, so its buffer
-//! is disabled and passes everything on.
+//! Buffered events are not settled: when the process ends, the queue redelivers them. So no event is buffered for longer
+//! than its visibility timeout, and of a message that is received again in the meantime only the newer copy counts. Which
+//! events may be merged is decided in `transform`. A function lives as long as its batch, so its buffer is disabled and
+//! releases everything at once.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,66 +13,66 @@ use tokio::time::Instant;
 use transform::{RuleSet, RunBuffer};
 
 use super::MARGIN;
-use super::outcome::Pending;
+use super::outcome::PendingEvent;
 use super::panics::isolate;
 use super::retry::keeps_order;
 use crate::queue::Record;
 
-/// Events in the buffer, at most: bounds the work that is repeated after a crash.
+/// The most events in the buffer: bounds the work that is repeated after a crash.
 const CAPACITY: usize = 2_000;
 
-/// Bytes in the buffer, at most; beyond it everything is released.
+/// The most bytes in the buffer; above it everything is released.
 const BYTES: usize = 64_000_000;
 
-/// With less time left than this no delivery is begun, and the other events of its batch would have no more.
-const ENOUGH: Duration = Duration::from_secs(2);
+/// The least time for a delivery. An event with less time left is not released: it would limit its whole batch.
+const MIN_TIME: Duration = Duration::from_secs(2);
 
-/// How long after its window a run is released, at most, by a worker that receives batches in turn.
+/// The longest delay between the end of a window and the release of its run, by a worker that receives batches in turn.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Events that wait for others of their run, between batches.
+/// Events that wait for later events of their run.
 #[derive(Debug)]
 pub struct CoalesceBuffer {
     visibility: Option<Visibility>,
     started: Instant,
-    buffered: Option<Buffered>,
+    buffered: Option<Contents>,
 }
 
 /// How long the queue keeps a record invisible.
 #[derive(Debug, Clone, Copy)]
 struct Visibility {
     timeout: Duration,
-    /// How long a record may have been invisible when it is offered: its receiver waited for others.
+    /// How long a record may have been invisible when it is offered: the receiver waited for a full batch.
     age: Duration,
 }
 
 #[derive(Debug)]
-struct Buffered {
-    /// In milliseconds, as the rules have it.
+struct Contents {
+    /// The window of the rules, in milliseconds.
     window: i64,
     bytes: usize,
-    runs: RunBuffer<Waiting>,
-    /// The highest attempt of each message: that copy counts.
+    runs: RunBuffer<BufferedEvent>,
+    /// The highest attempt of each message, which identifies its newest copy.
     latest: HashMap<String, u32>,
 }
 
 #[derive(Debug)]
-struct Waiting {
-    event: Pending,
-    /// When the queue made it invisible, on the buffer's clock.
+struct BufferedEvent {
+    event: PendingEvent,
+    /// When the queue made it invisible, by the buffer's clock.
     received: i64,
 }
 
-/// Events to deliver now.
+/// The events that the buffer releases for delivery.
 #[derive(Debug, Default)]
-pub(super) struct Released {
-    pub(super) events: Vec<Pending>,
+pub(super) struct Release {
+    pub(super) events: Vec<PendingEvent>,
     /// How long the oldest of them stays invisible, if any was buffered.
     visible_in: Option<Duration>,
 }
 
-impl Released {
-    /// The deadline, or an earlier one because of the oldest event.
+impl Release {
+    /// Returns the deadline, or an earlier one if the oldest event becomes visible before it.
     pub(super) fn limit(&self, deadline: Instant, now: Instant) -> Instant {
         let visible = self.visible_in.map(|left| now + left);
         visible.map_or(deadline, |visible| visible.min(deadline))
@@ -80,7 +80,7 @@ impl Released {
 }
 
 impl CoalesceBuffer {
-    /// Creates a buffer that passes everything on.
+    /// Creates a buffer that releases everything at once.
     pub fn disabled() -> CoalesceBuffer {
         CoalesceBuffer {
             visibility: None,
@@ -102,15 +102,15 @@ impl CoalesceBuffer {
     /// invisible, and less of a short one.
     pub fn max_window(timeout: Duration, age: Duration) -> Duration {
         let invisible = timeout.saturating_sub(age);
-        (invisible / 2).min(invisible.saturating_sub(MARGIN + ENOUGH + TICK))
+        (invisible / 2).min(invisible.saturating_sub(MARGIN + MIN_TIME + TICK))
     }
 
-    /// Forgets everything: the queue gives it out again.
+    /// Drops everything: the queue redelivers it.
     pub(super) fn clear(&mut self) {
         self.buffered = None;
     }
 
-    /// Whether something has waited long enough.
+    /// Whether an event has waited for its window.
     pub(super) fn is_due(&self, now: Instant) -> bool {
         let due = self
             .buffered
@@ -119,13 +119,13 @@ impl CoalesceBuffer {
         due.is_some_and(|due| due <= self.clock(now))
     }
 
-    /// For how long released events may have been buffered: that much less of their visibility timeout is left.
+    /// Returns how long released events may have been buffered, which shortens the rest of their visibility timeout.
     pub(super) fn window(&self) -> Duration {
         let window = self.buffered.as_ref().map_or(0, |buffered| buffered.window);
         Duration::from_millis(u64::try_from(window).unwrap_or(0))
     }
 
-    /// Takes everything out, to be handed back to the queue.
+    /// Removes everything, to return it to the queue.
     pub(super) fn drain(&mut self) -> Vec<Record> {
         let buffered = self.buffered.take();
         let waiting = buffered
@@ -134,27 +134,27 @@ impl CoalesceBuffer {
         waiting.map(|waiting| waiting.event.into_record()).collect()
     }
 
-    /// `now` in milliseconds since the buffer was created.
+    /// Returns `now` in milliseconds since the buffer was created.
     fn clock(&self, now: Instant) -> i64 {
         millis(now.saturating_duration_since(self.started))
     }
 
-    /// Takes in events, and returns those to deliver now: of runs that ended, waited long enough, or are not coalesced.
+    /// Adds events, and releases those of runs that ended, that have waited for the window, or that are not coalesced.
     pub(super) fn offer(
         &mut self,
-        events: Vec<Pending>,
+        events: Vec<PendingEvent>,
         rules: &RuleSet,
         target: &str,
         now: Instant,
-    ) -> Released {
+    ) -> Release {
         let now = self.clock(now);
-        let mut released = Released::default();
+        let mut released = Release::default();
         let window = rules
             .coalesce
             .as_ref()
             .map(|coalesce| millis(coalesce.window));
         let buffering = window.zip(self.visibility);
-        // The rules by which it was buffered have changed.
+        // The window has changed with the rules.
         if self.buffered.as_ref().map(|buffered| buffered.window)
             != buffering.map(|(window, _)| window)
             && let (Some(mut buffered), Some(visibility)) = (self.buffered.take(), self.visibility)
@@ -166,7 +166,7 @@ impl CoalesceBuffer {
             released.events.extend(events);
             return released;
         };
-        let buffered = self.buffered.get_or_insert_with(|| Buffered::new(window));
+        let buffered = self.buffered.get_or_insert_with(|| Contents::new(window));
         let received = now - millis(visibility.age);
         let mut direct = Vec::new();
         for event in events {
@@ -182,14 +182,9 @@ impl CoalesceBuffer {
     }
 
     /// Takes out the events of a run that wait, ahead of a record of it that is delivered directly; and what is due.
-    pub(super) fn take_run(
-        &mut self,
-        run: &OrderingKey,
-        record: &Record,
-        now: Instant,
-    ) -> Released {
+    pub(super) fn take_run(&mut self, run: &OrderingKey, record: &Record, now: Instant) -> Release {
         let now = self.clock(now);
-        let mut released = Released::default();
+        let mut released = Release::default();
         if let (Some(buffered), Some(visibility)) = (&mut self.buffered, self.visibility) {
             // An older copy of the record does not count.
             let latest = &mut buffered.latest;
@@ -203,9 +198,9 @@ impl CoalesceBuffer {
     }
 }
 
-impl Buffered {
-    fn new(window: i64) -> Buffered {
-        Buffered {
+impl Contents {
+    fn new(window: i64) -> Contents {
+        Contents {
             window,
             bytes: 0,
             runs: RunBuffer::new(window, CAPACITY),
@@ -213,15 +208,15 @@ impl Buffered {
         }
     }
 
-    /// Buffers an event, or returns it if it is delivered directly.
+    /// Buffers an event, or returns it if it must not wait.
     fn take_in(
         &mut self,
-        event: Pending,
+        event: PendingEvent,
         rules: &RuleSet,
         target: &str,
         received: i64,
         now: i64,
-    ) -> Option<Pending> {
+    ) -> Option<PendingEvent> {
         let Subject::Run { event_type, .. } = event.event.subject() else {
             return Some(event);
         };
@@ -237,21 +232,22 @@ impl Buffered {
         self.bytes += event.event.text().len();
         self.latest
             .insert(event.record.queue_id.clone(), event.attempts());
-        self.runs.offer(run, ends, Waiting { event, received }, now);
+        self.runs
+            .offer(run, ends, BufferedEvent { event, received }, now);
         None
     }
 
-    /// Releases events. One that is visible in its queue again, or will be in a moment, or was received again already, is
-    /// no longer ours to deliver.
+    /// Releases events, except those that were received again, and those that are visible in the queue or about to be:
+    /// the queue redelivers them.
     fn release(
         &mut self,
-        waiting: Vec<Waiting>,
+        waiting: Vec<BufferedEvent>,
         visibility: Visibility,
         now: i64,
-        released: &mut Released,
+        released: &mut Release,
     ) {
         let invisible = millis(visibility.timeout.saturating_sub(MARGIN));
-        for Waiting { event, received } in waiting {
+        for BufferedEvent { event, received } in waiting {
             self.bytes = self.bytes.saturating_sub(event.event.text().len());
             let latest = self.latest.get(&event.record.queue_id);
             if latest.is_some_and(|latest| *latest > event.attempts()) {
@@ -261,7 +257,7 @@ impl Buffered {
             self.latest.remove(&event.record.queue_id);
             let left = u64::try_from(received + invisible - now).unwrap_or(0);
             let left = Duration::from_millis(left);
-            if left < ENOUGH {
+            if left < MIN_TIME {
                 event.supersede();
                 continue;
             }
@@ -299,7 +295,7 @@ mod tests {
         RuleSet::read(&text, &sources).unwrap()
     }
 
-    fn event(id: &str, attempts: u32, run: u8, event_type: &str) -> Pending {
+    fn event(id: &str, attempts: u32, run: u8, event_type: &str) -> PendingEvent {
         let body = format!(
             r#"{{"eventTime":"2026-01-01T00:00:00Z","producer":"urn:p","schemaURL":"urn:s","eventType":"{event_type}",
             "run":{{"runId":"00000000-0000-0000-0000-0000000000{run:02}"}},"job":{{"namespace":"n","name":"j"}}}}"#
@@ -310,7 +306,7 @@ mod tests {
             attempts,
             ..Record::unqueued(id.into())
         };
-        Pending::new(record, event)
+        PendingEvent::new(record, event)
     }
 
     /// A buffer, and a clock that counts seconds from its creation.
@@ -322,7 +318,7 @@ mod tests {
         })
     }
 
-    fn offer(buffer: &mut CoalesceBuffer, events: Vec<Pending>, now: Instant) -> Vec<String> {
+    fn offer(buffer: &mut CoalesceBuffer, events: Vec<PendingEvent>, now: Instant) -> Vec<String> {
         let released = buffer.offer(events, &rules(), "store", now);
         let ids = released.events.into_iter();
         ids.map(|event| event.into_record().id).collect()
@@ -348,7 +344,7 @@ mod tests {
         let end = vec![event("2", 1, 1, "COMPLETE")];
         let released = buffer.offer(end, &rules(), "store", at(2.0));
         let copies: Vec<_> = (released.events.into_iter())
-            .map(Pending::into_record)
+            .map(PendingEvent::into_record)
             .map(|record| (record.id, record.attempts))
             .collect();
         assert_eq!(copies, [("1".to_owned(), 2), ("2".to_owned(), 1)]);
@@ -377,7 +373,10 @@ mod tests {
             let late = now + window + TICK;
             let released = buffer.offer(Vec::new(), &rules, "store", late);
             assert_eq!(released.events.len(), 1, "{seconds} s");
-            released.events.into_iter().for_each(Pending::supersede);
+            released
+                .events
+                .into_iter()
+                .for_each(PendingEvent::supersede);
         }
     }
 
@@ -398,7 +397,10 @@ mod tests {
         // Received 6 s ago: 21 s are left of 30 less 3 of margin.
         assert_eq!(released.limit(at(35.0), at(5.0)), at(26.0));
         assert_eq!(released.limit(at(20.0), at(5.0)), at(20.0));
-        released.events.into_iter().for_each(Pending::supersede);
+        released
+            .events
+            .into_iter()
+            .for_each(PendingEvent::supersede);
     }
 
     #[test]

@@ -1,9 +1,10 @@
-//! Drops events that are byte for byte the same as one that was delivered a moment ago: a client that saw no answer in
+//! Drops events that are byte for byte equal to one that was delivered a moment ago: a client that got no response in
 //! time sends the same event again.
 //!
-//! Two caches, both of this process. `contents` knows what was delivered, by content; new rules make new events of old
-//! ones, so their version is part of the content. `messages` knows which messages were delivered: one that is received
-//! again, because its settlement failed or its copy was held too long, is settled again and not published again.
+//! Has two caches, both of this process. `contents` contains delivered events by content; new rules make a different
+//! event of the same text, so their version is part of the key. `messages` contains delivered messages: one that is
+//! received again, because its settlement failed or it was buffered for too long, is settled again but not published
+//! again.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -15,21 +16,21 @@ use sha2::{Digest, Sha256};
 use targets::Reason;
 use tokio::time::Instant;
 
-use super::outcome::{Decided, Outcome, Pending};
+use super::outcome::{DecidedRecord, Outcome, PendingEvent};
 use crate::queue::Record;
 
-/// The rule by which duplicates are dropped, in log and metrics.
+/// The rule under which dropped duplicates are logged and counted.
 pub(super) const RULE: &str = "builtin/duplicate";
 
-/// Delivered events that are remembered, at most: some 300 bytes each. The oldest are forgotten first.
+/// The most delivered events that are remembered, of some 300 bytes each. The oldest are forgotten first.
 const CAPACITY: u64 = 20_000;
 
 type Hash = [u8; 32];
 
-/// A message by the queue's id and the event's: the queue may give its id to another message later.
+/// A message, by its id in the queue and the id of the event: the queue may reuse its id later.
 type MessageKey = (String, String);
 
-/// What was delivered within the window.
+/// The events that were delivered within the window.
 #[derive(Debug)]
 pub(super) struct DedupeCache {
     window: Duration,
@@ -37,20 +38,20 @@ pub(super) struct DedupeCache {
     messages: Cache<MessageKey, ()>,
 }
 
-/// The events of a run that are not delivered themselves. [`DedupeCache::resolve`] decides their outcome.
+/// The duplicates among the events of a run. [`DedupeCache::resolve`] decides their outcome.
 #[must_use = "duplicates have no outcome yet"]
 #[derive(Debug, Default)]
 pub(super) struct Duplicates {
-    /// Of an event that is delivered now.
-    of_this_run: Vec<(Hash, Pending)>,
-    /// Of an event that was delivered before.
-    decided: Vec<Decided>,
+    /// Duplicates of an event that is delivered now.
+    of_this_run: Vec<(Hash, PendingEvent)>,
+    /// Duplicates of an event that was delivered before.
+    decided: Vec<DecidedRecord>,
     /// The content of each event that is delivered now, by the queue's id of its message.
     contents: HashMap<String, Hash>,
 }
 
-/// Marks a message as delivered until its outcome is published. If it is dropped before, as a panic does, the mark is
-/// removed: the message is then published when it is received again.
+/// Marks a message as delivered until its outcome is published. If it is dropped before that, as by a panic, the mark
+/// is removed, so that the outcome is published when the message is received again.
 #[derive(Debug)]
 pub(super) struct DeliveredMark {
     messages: Cache<MessageKey, ()>,
@@ -58,9 +59,9 @@ pub(super) struct DeliveredMark {
 }
 
 impl DedupeCache {
-    /// Creates a cache that remembers for `window`; for nothing if that is zero.
+    /// Creates a cache that remembers events for `window`; if that is zero, it remembers none.
     pub(super) fn new(window: Duration) -> DedupeCache {
-        // Recency is insertion order here, as what is found is not inserted again. Expiry is judged by tokio's clock.
+        // Entries are not inserted again, so the oldest is the least recent. Expiry follows tokio's clock.
         DedupeCache {
             window,
             contents: Cache::builder()
@@ -77,10 +78,10 @@ impl DedupeCache {
     /// Separates the events to deliver, each content once, from their duplicates. `version` is that of the rules.
     pub(super) fn partition(
         &self,
-        events: Vec<Pending>,
+        events: Vec<PendingEvent>,
         version: &str,
         now: Instant,
-    ) -> (Vec<Pending>, Duplicates) {
+    ) -> (Vec<PendingEvent>, Duplicates) {
         let mut duplicates = Duplicates::default();
         if self.window.is_zero() {
             return (events, duplicates);
@@ -90,7 +91,7 @@ impl DedupeCache {
             let hash = hash(version, &event.record);
             if self.was_delivered(&hash, now) {
                 let is_repeat = self.messages.contains_key(&key(&event.record));
-                duplicates.decided.push(Decided {
+                duplicates.decided.push(DecidedRecord {
                     is_repeat,
                     ..event.decide(dropped())
                 });
@@ -106,13 +107,13 @@ impl DedupeCache {
         (unique, duplicates)
     }
 
-    /// Decides the duplicates, now that the outcomes of the others are known, and remembers what was delivered.
+    /// Decides the duplicates from the outcomes of the others, and remembers what was delivered.
     pub(super) fn resolve(
         &self,
         duplicates: Duplicates,
-        mut decided: Vec<Decided>,
+        mut decided: Vec<DecidedRecord>,
         now: Instant,
-    ) -> Vec<Decided> {
+    ) -> Vec<DecidedRecord> {
         let mut outcomes: HashMap<Hash, Outcome> = HashMap::new();
         for first in &mut decided {
             let Some(hash) = duplicates.contents.get(&first.record.queue_id) else {
@@ -178,8 +179,7 @@ fn dropped() -> Outcome {
     }
 }
 
-/// The first event of this content has no outcome. The stages return all that they are given, so this is a bug; the event
-/// must not be lost to it.
+/// The outcome of duplicates whose original has none: a bug, which must not lose the events.
 fn undecided() -> Outcome {
     Outcome::Retry {
         reason: Reason::Bug,
@@ -203,7 +203,7 @@ mod tests {
 
     const WINDOW: Duration = Duration::from_secs(60);
 
-    fn event(id: &str, job: &str) -> Pending {
+    fn event(id: &str, job: &str) -> PendingEvent {
         let body = format!(
             r#"{{"eventTime":"2026-01-01T00:00:00Z","producer":"urn:p","schemaURL":"urn:s","eventType":"START",
             "run":{{"runId":"01a1faa6-e194-708b-a993-cc010cbe1ae4"}},"job":{{"namespace":"n","name":"{job}"}}}}"#
@@ -214,16 +214,16 @@ mod tests {
             queue_id: id.into(),
             ..Record::unqueued(id.into())
         };
-        Pending::new(record, event)
+        PendingEvent::new(record, event)
     }
 
-    /// Processes events of which each unique one has that outcome.
+    /// Processes events; each unique one gets that outcome.
     fn process(
         cache: &DedupeCache,
-        events: Vec<Pending>,
+        events: Vec<PendingEvent>,
         outcome: &Outcome,
         version: &str,
-    ) -> Vec<Decided> {
+    ) -> Vec<DecidedRecord> {
         let (unique, duplicates) = cache.partition(events, version, Instant::now());
         let decided = unique
             .into_iter()
@@ -231,14 +231,14 @@ mod tests {
         cache.resolve(duplicates, decided.collect(), Instant::now())
     }
 
-    /// What becomes of the messages; every outcome is published.
+    /// Returns the outcomes of the messages, all of which are published.
     fn outcomes(
         cache: &DedupeCache,
-        events: Vec<Pending>,
+        events: Vec<PendingEvent>,
         outcome: &Outcome,
         version: &str,
     ) -> Vec<(String, Outcome)> {
-        let publish = |decided: Decided| {
+        let publish = |decided: DecidedRecord| {
             if let Some(mark) = decided.mark {
                 mark.keep();
             }
@@ -302,7 +302,7 @@ mod tests {
     #[test]
     fn a_message_whose_outcome_was_not_published_is_published_when_it_is_received_again() {
         let cache = DedupeCache::new(WINDOW);
-        // The batch ends before it publishes.
+        // The batch ends before it publishes its outcomes.
         drop(process(&cache, vec![event("1", "a")], &delivered(), "v"));
         let again = process(&cache, vec![event("1", "a")], &delivered(), "v");
         assert_eq!((again[0].is_repeat, &again[0].outcome), (false, &dropped()));

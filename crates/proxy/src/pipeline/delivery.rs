@@ -1,8 +1,8 @@
 //! The delivery of one run as a state machine: what to attempt next, and what each attempt means for its records.
 //!
-//! Pure: nothing here waits or knows the time. `pipeline.rs` makes the attempts. The events of a run are attempted in
-//! order; one that fails is a reason not to attempt the later ones. One bad event must not take others with it: a merged
-//! event that the target rejects is delivered as its parts.
+//! Pure: nothing here waits or knows the time. `run.rs` makes the attempts. The events of a run are attempted in order;
+//! after one fails, the later ones are not attempted. One bad event must not cost others: if the target rejects a merged
+//! event, its parts are delivered separately.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,22 +12,22 @@ use targets::{Delivery, Failure, Scope};
 
 use super::adapt::TransformLog;
 use super::ordering::Block;
-use super::outcome::{Decided, Outcome, Pending};
+use super::outcome::{DecidedRecord, Outcome, PendingEvent};
 use super::retry::{Attempt, RetryPolicy, backoff, blocks_run, keeps_order, separates};
 
-/// What the target gets at once: one event, and the records whose outcome its delivery is.
+/// An event to deliver, and the events whose outcome is that of its delivery.
 #[derive(Debug)]
 pub(super) struct OutboundEvent {
     /// The id that the target sees.
     pub(super) id: String,
     pub(super) event: Event,
-    pub(super) parts: Vec<Part>,
+    pub(super) parts: Vec<TransformedEvent>,
 }
 
-/// A received event, and what the rules made of it.
+/// A received event, and the result of the rules.
 #[derive(Debug)]
-pub(super) struct Part {
-    pub(super) pending: Pending,
+pub(super) struct TransformedEvent {
+    pub(super) pending: PendingEvent,
     pub(super) transformed: Event,
     pub(super) log: TransformLog,
     /// Its index in the run.
@@ -39,7 +39,7 @@ pub(super) struct Part {
 pub(super) struct RunDelivery {
     policy: RetryPolicy,
     queued: VecDeque<OutboundEvent>,
-    decided: Vec<Decided>,
+    decided: Vec<DecidedRecord>,
     /// Why the rest is not attempted.
     skip: Option<Failure>,
     /// The first event that failed, also if that was in an earlier batch.
@@ -49,7 +49,7 @@ pub(super) struct RunDelivery {
 }
 
 impl RunDelivery {
-    /// Begins with the events to deliver, in order. `earlier` is why they have to wait, if they have to.
+    /// Creates the delivery of `events`, in order. `earlier` is what blocks the run, if anything.
     pub(super) fn new(
         policy: RetryPolicy,
         events: impl IntoIterator<Item = OutboundEvent>,
@@ -66,7 +66,7 @@ impl RunDelivery {
         }
     }
 
-    /// The event to attempt next; `None` when all are decided. `halt` is why no event of any run is attempted.
+    /// Returns the event to attempt next; `None` when all are decided. `halt` is why no event of any run is attempted.
     pub(super) fn next(&mut self, halt: Option<&Failure>) -> Option<&OutboundEvent> {
         while let Some(failure) = self.skip.as_ref().or(halt) {
             let attempt = Attempt::Skipped(failure.clone());
@@ -76,8 +76,8 @@ impl RunDelivery {
         self.queued.front()
     }
 
-    /// Takes in how the attempt of the [`next`](Self::next) event ended. Returns why its parts, and all after it in the run,
-    /// are delivered separately, if they are.
+    /// Records the attempt of the [`next`](Self::next) event. If its parts and all later events of the run have to be
+    /// delivered separately, returns why.
     pub(super) fn record(&mut self, attempt: &Attempt, duration: Duration) -> Option<String> {
         let event = self.queued.pop_front()?;
         if event.is_merged()
@@ -90,8 +90,8 @@ impl RunDelivery {
         None
     }
 
-    /// The outcomes, and why later events of the run have to wait.
-    pub(super) fn finish(self) -> (Vec<Decided>, Option<Block>) {
+    /// Returns the outcomes, and what blocks the later events of the run, if anything.
+    pub(super) fn finish(self) -> (Vec<DecidedRecord>, Option<Block>) {
         let block = self.block.zip(self.first_failed);
         let block = block.map(|((after, failure), by)| Block { after, by, failure });
         (self.decided, block)
@@ -112,13 +112,13 @@ impl RunDelivery {
             let attempts = part.pending.attempts();
             let mut outcome = self.policy.outcome(attempt, attempts, backoff);
             if let (Outcome::Retry { after, .. }, Some(failure)) = (&mut outcome, &blocks) {
-                // Not before the events that it waits for.
+                // Not before the events ahead of it.
                 *after = (self.block.as_ref()).map_or(*after, |(before, _)| (*after).max(*before));
                 self.block = Some((*after, failure.clone()));
                 let queue_id = &part.pending.record.queue_id;
                 self.first_failed.get_or_insert_with(|| queue_id.clone());
             }
-            self.decided.push(Decided {
+            self.decided.push(DecidedRecord {
                 log: part.log,
                 merged: merged.clone(),
                 duration,
@@ -141,10 +141,10 @@ impl RunDelivery {
 /// too: they must not go ahead of these. `earlier` is why these have to wait longer, if they have to.
 pub(super) fn postpone(
     policy: RetryPolicy,
-    events: Vec<Pending>,
+    events: Vec<PendingEvent>,
     earlier: Option<Block>,
-) -> (Vec<Decided>, Option<Block>) {
-    let part = |(index, pending): (usize, Pending)| Part {
+) -> (Vec<DecidedRecord>, Option<Block>) {
+    let part = |(index, pending): (usize, PendingEvent)| TransformedEvent {
         transformed: pending.event.clone(),
         log: TransformLog::default(),
         pending,
@@ -160,7 +160,7 @@ pub(super) fn postpone(
 
 /// Why later events of a run have to wait for one that was decided before its turn, if they have to: the rules had no time
 /// for it.
-pub(super) fn block_by(decided: &[Decided]) -> Option<Block> {
+pub(super) fn block_by(decided: &[DecidedRecord]) -> Option<Block> {
     decided.iter().find_map(|decided| {
         let Outcome::Retry {
             reason,
@@ -184,8 +184,8 @@ pub(super) fn block_by(decided: &[Decided]) -> Option<Block> {
 }
 
 impl OutboundEvent {
-    /// An event that is delivered as the rules left it.
-    pub(super) fn single(part: Part) -> OutboundEvent {
+    /// Creates an event that is delivered by itself.
+    pub(super) fn single(part: TransformedEvent) -> OutboundEvent {
         OutboundEvent {
             id: part.pending.record.id.clone(),
             event: part.transformed.clone(),
@@ -193,7 +193,7 @@ impl OutboundEvent {
         }
     }
 
-    /// Whether there is more in it than its only part brought.
+    /// Whether it contains more than one part on its own.
     fn is_merged(&self) -> bool {
         match self.parts.as_slice() {
             [part] => part.transformed.text() != self.event.text(),

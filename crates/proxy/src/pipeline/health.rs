@@ -1,28 +1,29 @@
-//! Whether the target takes events: down since when and why, and up again.
+//! The health of the target: whether it is down, since when and why, and when it has recovered.
 //!
-//! A target that is down fails every event at every try; what an operator wants is a line when it goes down, one now and
-//! then, and one when it is back. One failure is no outage, and one answer no recovery: both have to last. Pure: the
-//! clock is its caller's. Fed by `pipeline.rs` with each answer; told in `pipeline/report.rs`.
+//! While a target is down every attempt fails. An operator wants one line when it goes down, one now and then, and one
+//! when it has recovered. A single failure is not an outage, and a single response is not a recovery: both have to last.
+//! Pure: the caller passes the time. `pipeline/run.rs` records each attempt; `pipeline/observe/log.rs` logs the notices.
 
 use std::time::Duration;
 
 use targets::{Delivery, Failure, Reason, Scope};
 use tokio::time::Instant;
 
-/// How long failures, or answers, have to go on before they count: longer than a restart behind a load balancer's.
+/// How long failures or responses have to last before the state changes: longer than a restart behind a load balancer.
 const LASTING: Duration = Duration::from_secs(2);
 
-/// How many different events have to fail one after another, where each failure may be the event's own.
+/// How many different events have to fail in a row, where the event may be the cause of each failure.
 const EVENTS: u32 = 3;
 
-/// How often a target that is down is told again.
-const AGAIN: Duration = Duration::from_secs(60);
+/// The time between two notices while the target is down.
+const REMINDER: Duration = Duration::from_secs(60);
 
-/// What is known of a target.
+/// The health of one target.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Health {
     state: State,
-    /// Whether it ever took anything. One that did not is down with its first failure: most likely it is set up wrong.
+    /// Whether the target has ever accepted or rejected an event. One that has not is down at its first failure: it is
+    /// most likely configured wrongly.
     answered: bool,
 }
 
@@ -30,96 +31,97 @@ pub(super) struct Health {
 enum State {
     #[default]
     Up,
-    /// It fails, and may be down.
+    /// Attempts fail; the target may be down.
     Failing {
         since: Instant,
         failures: u64,
-        /// Different events that failed, and the last of them.
+        /// How many different events failed.
         events: u32,
+        /// The id of the last of them.
         last: String,
     },
     Down {
         since: Instant,
         failures: u64,
-        why: Why,
-        told: Instant,
-        /// It answers again, since then.
-        recovers: Option<Instant>,
+        cause: Cause,
+        noticed_at: Instant,
+        /// When it responded again, if it has.
+        recovering_since: Option<Instant>,
     },
 }
 
-/// Why a target takes nothing.
+/// Why a target is down.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Why {
+pub(super) struct Cause {
     /// As a code.
     pub(super) reason: Reason,
     /// For a person.
     pub(super) error: String,
 }
 
-/// What is to be told of a target.
+/// A change of the target's health, or a reminder of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Notice {
-    /// It takes nothing, since that long ago.
-    Down { ago: Duration, why: Why },
-    /// It still takes nothing.
+    /// The target is down, since that long ago.
+    Down { ago: Duration, cause: Cause },
+    /// The target is still down.
     StillDown {
         ago: Duration,
         failures: u64,
-        why: Why,
+        cause: Cause,
     },
-    /// It takes events again.
-    Back { down: Duration, failures: u64 },
+    /// The target accepts events again.
+    Recovered { down: Duration, failures: u64 },
 }
 
 impl Health {
-    /// Whether it is down, as far as was told.
+    /// Whether the last notice reported the target as down.
     pub(super) fn is_down(&self) -> bool {
         matches!(self.state, State::Down { .. })
     }
 
-    /// Takes in what became of the event `id` at the target.
-    pub(super) fn saw(&mut self, delivery: &Delivery, id: &str, now: Instant) -> Option<Notice> {
+    /// Records an attempt to deliver the event `id`.
+    pub(super) fn record(&mut self, delivery: &Delivery, id: &str, now: Instant) -> Option<Notice> {
         match delivery {
-            // It was read and judged: whoever refuses one event may take the next.
-            Delivery::Delivered { .. } | Delivery::Permanent(_) => self.answers(now),
-            Delivery::Transient(failure) => self.fails(failure, id, now),
+            // A target that rejects one event may accept the next.
+            Delivery::Delivered { .. } | Delivery::Permanent(_) => self.record_response(now),
+            Delivery::Transient(failure) => self.record_failure(failure, id, now),
         }
     }
 
-    /// What is to be told by now, though nothing has happened.
+    /// Returns the notice that is due because time has passed.
     pub(super) fn tick(&mut self, now: Instant) -> Option<Notice> {
         let State::Down {
             since,
             failures,
-            why,
-            told,
-            recovers,
+            cause,
+            noticed_at,
+            recovering_since,
         } = &mut self.state
         else {
             return None;
         };
         let (since, failures) = (*since, *failures);
-        match *recovers {
+        match *recovering_since {
             Some(at) if now.saturating_duration_since(at) >= LASTING => {
                 self.state = State::Up;
                 let down = at.saturating_duration_since(since);
-                Some(Notice::Back { down, failures })
+                Some(Notice::Recovered { down, failures })
             }
             Some(_) => None,
-            None if now.saturating_duration_since(*told) >= AGAIN => {
-                *told = now;
+            None if now.saturating_duration_since(*noticed_at) >= REMINDER => {
+                *noticed_at = now;
                 Some(Notice::StillDown {
                     ago: now.saturating_duration_since(since),
                     failures,
-                    why: why.clone(),
+                    cause: cause.clone(),
                 })
             }
             None => None,
         }
     }
 
-    fn answers(&mut self, now: Instant) -> Option<Notice> {
+    fn record_response(&mut self, now: Instant) -> Option<Notice> {
         self.answered = true;
         match &mut self.state {
             State::Up => None,
@@ -127,15 +129,17 @@ impl Health {
                 self.state = State::Up;
                 None
             }
-            State::Down { recovers, .. } => {
-                recovers.get_or_insert(now);
+            State::Down {
+                recovering_since, ..
+            } => {
+                recovering_since.get_or_insert(now);
                 self.tick(now)
             }
         }
     }
 
-    fn fails(&mut self, failure: &Failure, id: &str, now: Instant) -> Option<Notice> {
-        let is_all = failure.scope == Scope::Target;
+    fn record_failure(&mut self, failure: &Failure, id: &str, now: Instant) -> Option<Notice> {
+        let concerns_all = failure.scope == Scope::Target;
         if let State::Up = self.state {
             self.state = State::Failing {
                 since: now,
@@ -158,34 +162,34 @@ impl Health {
                 }
                 let ago = now.saturating_duration_since(*since);
                 let lasts = ago >= LASTING || !self.answered;
-                if !(lasts && (is_all || *events >= EVENTS)) {
+                if !(lasts && (concerns_all || *events >= EVENTS)) {
                     return None;
                 }
-                let why = Why {
+                let cause = Cause {
                     reason: failure.reason,
                     error: failure.message.clone(),
                 };
                 self.state = State::Down {
                     since: *since,
                     failures: *failures,
-                    why: why.clone(),
-                    told: now,
-                    recovers: None,
+                    cause: cause.clone(),
+                    noticed_at: now,
+                    recovering_since: None,
                 };
-                Some(Notice::Down { ago, why })
+                Some(Notice::Down { ago, cause })
             }
             State::Down {
                 failures,
-                why,
-                recovers,
+                cause,
+                recovering_since,
                 ..
             } => {
                 *failures += 1;
-                why.reason = failure.reason;
-                why.error.clone_from(&failure.message);
-                // Where others are taken, a failure of one event is its own.
-                if is_all {
-                    *recovers = None;
+                cause.reason = failure.reason;
+                cause.error.clone_from(&failure.message);
+                // While other events are accepted, this failure concerns its event alone.
+                if concerns_all {
+                    *recovering_since = None;
                 }
                 self.tick(now)
             }
@@ -207,28 +211,28 @@ mod tests {
         })
     }
 
-    fn taken() -> Delivery {
+    fn delivered() -> Delivery {
         Delivery::Delivered { id: None }
     }
 
-    /// Feeds what happens at which second; gives the notices, each with its second.
+    /// Records what happens at each second. Returns the notices, each with its second.
     fn notices(happens: &[(u64, Option<Delivery>)]) -> Vec<(u64, Notice)> {
         let begin = Instant::now();
         let mut health = Health::default();
-        let mut told = Vec::new();
+        let mut found = Vec::new();
         for (n, (at, what)) in happens.iter().enumerate() {
             let now = begin + Duration::from_secs(*at);
             let notice = match what {
-                Some(delivery) => health.saw(delivery, &n.to_string(), now),
+                Some(delivery) => health.record(delivery, &n.to_string(), now),
                 None => health.tick(now),
             };
-            told.extend(notice.map(|notice| (*at, notice)));
+            found.extend(notice.map(|notice| (*at, notice)));
         }
-        told
+        found
     }
 
-    fn why() -> Why {
-        Why {
+    fn cause() -> Cause {
+        Cause {
             reason: Reason::Unavailable,
             error: "503".to_owned(),
         }
@@ -236,9 +240,9 @@ mod tests {
 
     #[test]
     fn an_outage_is_a_line_when_it_begins_one_a_minute_and_one_when_it_is_over() {
-        let mut happens = vec![(0, Some(taken()))];
+        let mut happens = vec![(0, Some(delivered()))];
         happens.extend((10..135).map(|at| (at, Some(failed(Scope::Target)))));
-        happens.push((135, Some(taken())));
+        happens.push((135, Some(delivered())));
         happens.push((136, None));
         happens.push((137, None));
         let seconds = Duration::from_secs;
@@ -249,7 +253,7 @@ mod tests {
                     12,
                     Notice::Down {
                         ago: seconds(2),
-                        why: why()
+                        cause: cause()
                     }
                 ),
                 (
@@ -257,7 +261,7 @@ mod tests {
                     Notice::StillDown {
                         ago: seconds(62),
                         failures: 63,
-                        why: why()
+                        cause: cause()
                     }
                 ),
                 (
@@ -265,12 +269,12 @@ mod tests {
                     Notice::StillDown {
                         ago: seconds(122),
                         failures: 123,
-                        why: why()
+                        cause: cause()
                     }
                 ),
                 (
                     137,
-                    Notice::Back {
+                    Notice::Recovered {
                         down: seconds(125),
                         failures: 125
                     }
@@ -280,27 +284,27 @@ mod tests {
     }
 
     #[test]
-    fn one_that_never_took_anything_is_down_at_once() {
-        let told = notices(&[(0, Some(failed(Scope::Target)))]);
+    fn a_target_that_has_never_responded_is_down_at_its_first_failure() {
+        let found = notices(&[(0, Some(failed(Scope::Target)))]);
         assert_eq!(
-            told,
+            found,
             [(
                 0,
                 Notice::Down {
                     ago: Duration::ZERO,
-                    why: why()
+                    cause: cause()
                 }
             )]
         );
     }
 
     #[test]
-    fn a_hiccup_is_no_outage_and_one_answer_no_recovery() {
+    fn a_hiccup_is_not_an_outage_and_one_response_is_not_a_recovery() {
         let (target, event) = (
             || Some(failed(Scope::Target)),
             || Some(failed(Scope::Event)),
         );
-        let up = |at| (at, Some(taken()));
+        let up = |at| (at, Some(delivered()));
         let hiccups = [
             up(0),
             (1, target()),
@@ -312,7 +316,7 @@ mod tests {
             up(12),
         ];
         assert_eq!(notices(&hiccups), []);
-        // Two events that fail for themselves while nothing else comes.
+        // Two events that fail by themselves while no other arrives.
         assert_eq!(notices(&[up(0), (1, event()), (9, event())]), []);
         let flaps = [
             up(0),
@@ -324,18 +328,18 @@ mod tests {
             (7, target()),
             (8, None),
         ];
-        let told = notices(&flaps);
-        assert_eq!(told.len(), 1, "{told:?}");
+        let found = notices(&flaps);
+        assert_eq!(found.len(), 1, "{found:?}");
     }
 
     #[test]
-    fn a_target_that_fails_inside_at_every_event_is_down_and_one_bad_event_is_not() {
+    fn a_target_that_fails_on_every_event_is_down_and_one_bad_event_is_not_an_outage() {
         let all: Vec<_> = (0..6).map(|at| (at, Some(failed(Scope::Event)))).collect();
         assert!(matches!(notices(&all)[..], [(2, Notice::Down { .. })]));
         let (mut health, begin) = (Health::default(), Instant::now());
         for second in 0..100 {
             let now = begin + Duration::from_secs(second);
-            assert_eq!(health.saw(&failed(Scope::Event), "the same", now), None);
+            assert_eq!(health.record(&failed(Scope::Event), "the same", now), None);
         }
     }
 
@@ -345,25 +349,25 @@ mod tests {
             happens in proptest::collection::vec((0u64..90_000, 0u8..4), 0..200),
         ) {
             let begin = Instant::now();
-            let (mut health, mut at, mut down, mut told) = (Health::default(), begin, false, begin);
+            let (mut health, mut at, mut down, mut noticed_at) = (Health::default(), begin, false, begin);
             for (n, (after, what)) in happens.into_iter().enumerate() {
                 at += Duration::from_millis(after / 7);
                 let notice = match what {
                     0 => health.tick(at),
-                    1 => health.saw(&taken(), "", at),
-                    2 => health.saw(&failed(Scope::Target), &n.to_string(), at),
-                    _ => health.saw(&failed(Scope::Event), &n.to_string(), at),
+                    1 => health.record(&delivered(), "", at),
+                    2 => health.record(&failed(Scope::Target), &n.to_string(), at),
+                    _ => health.record(&failed(Scope::Event), &n.to_string(), at),
                 };
                 match notice {
                     Some(Notice::Down { .. }) => {
                         prop_assert!(!down);
-                        (down, told) = (true, at);
+                        (down, noticed_at) = (true, at);
                     }
                     Some(Notice::StillDown { .. }) => {
-                        prop_assert!(down && at - told >= AGAIN);
-                        told = at;
+                        prop_assert!(down && at - noticed_at >= REMINDER);
+                        noticed_at = at;
                     }
-                    Some(Notice::Back { .. }) => {
+                    Some(Notice::Recovered { .. }) => {
                         prop_assert!(down);
                         down = false;
                     }

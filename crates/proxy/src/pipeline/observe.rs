@@ -1,21 +1,21 @@
-//! Who learns of outcomes: the log, the metrics, and whoever else is added.
+//! The observers of outcomes: the log, the metrics, and those that a caller adds.
 //!
-//! The pipeline publishes each outcome once, after the queue was told: a dead letter that could not be sent is none yet.
+//! The pipeline publishes each outcome once, after it is settled with the queue: an event that could not be moved to the
+//! dead letters is not a dead letter yet.
 
 mod log;
 mod metrics;
 
-pub(super) use log::{LogObserver, RetryLines, log_health, log_separated};
+pub(super) use log::{LogObserver, RetryLogging, log_health, log_separated};
 pub(super) use metrics::{MetricsObserver, count_attempts, register_rules, set_target_up};
 
 use super::outcome::OutcomeRecord;
 
-/// Learns of the outcomes of a batch.
+/// An observer of the outcomes of a batch.
 ///
-/// Called by the task that processed the batch, which waits for it: an observer that takes long hands over to a task of its
-/// own.
+/// The task that processed the batch waits for it, so an observer that takes long has to work in a task of its own.
 pub trait Observer: Send + Sync {
-    /// Takes in the outcomes, in no particular order.
+    /// Observes the outcomes of a batch, in no particular order.
     fn observe(&self, outcomes: &[OutcomeRecord]);
 }
 

@@ -16,14 +16,14 @@ use time::OffsetDateTime;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::outcome::Pending;
+use super::outcome::PendingEvent;
 
 /// Runs that are blocked, at most; beyond it the order of further ones is not kept.
 const MAX_BLOCKED: usize = 10_000;
 
 /// Groups events by run, each run in the order of delivery; the runs in the order of their first event.
-pub(super) fn by_run(events: Vec<Pending>) -> Vec<(OrderingKey, Vec<Pending>)> {
-    let mut runs: Vec<(OrderingKey, Vec<Pending>)> = Vec::new();
+pub(super) fn by_run(events: Vec<PendingEvent>) -> Vec<(OrderingKey, Vec<PendingEvent>)> {
+    let mut runs: Vec<(OrderingKey, Vec<PendingEvent>)> = Vec::new();
     let mut indices: HashMap<OrderingKey, usize> = HashMap::new();
     for event in events {
         let key = OrderingKey::from(&event.event);
@@ -41,7 +41,7 @@ pub(super) fn by_run(events: Vec<Pending>) -> Vec<(OrderingKey, Vec<Pending>)> {
 
 /// Sorts by `eventTime`, and START before the end whatever their times are: the clocks of a run's hosts differ. Events of
 /// the same time stay in the order of arrival.
-fn sort(run: &mut [Pending]) {
+fn sort(run: &mut [PendingEvent]) {
     let first_end = run
         .iter()
         .filter(|event| is_end(&event.event))
@@ -207,16 +207,16 @@ mod tests {
     const RUN: OrderingKey = OrderingKey::Run(Uuid::nil());
     const OTHER: OrderingKey = OrderingKey::Run(Uuid::max());
 
-    fn event(id: usize, run: u8, event_type: &str, second: u8) -> Pending {
+    fn event(id: usize, run: u8, event_type: &str, second: u8) -> PendingEvent {
         let text = format!(
             r#"{{"eventTime":"2026-01-01T00:00:{second:02}Z","producer":"urn:p","schemaURL":"urn:s","eventType":"{event_type}",
             "run":{{"runId":"00000000-0000-0000-0000-0000000000{run:02}"}},"job":{{"namespace":"n","name":"j"}}}}"#
         );
         let event = Event::read(text.as_bytes(), Level::Strict).unwrap().event;
-        Pending::new(Record::unqueued(id.to_string()), event)
+        PendingEvent::new(Record::unqueued(id.to_string()), event)
     }
 
-    fn ids(run: Vec<Pending>) -> Vec<String> {
+    fn ids(run: Vec<PendingEvent>) -> Vec<String> {
         run.into_iter()
             .map(|event| event.into_record().id)
             .collect()

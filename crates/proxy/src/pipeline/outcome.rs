@@ -1,7 +1,7 @@
 //! The outcome of each record, and the proof that each has exactly one.
 //!
-//! A decoded event is [`Pending`] until it is decided. `Pending`, [`Decided`] and [`Settled`] are passed by value and cannot
-//! be cloned, so a stage has to return what it was given: `Pending` → `decide` → `Decided` → `settle` → `Settled`.
+//! A decoded event is [`PendingEvent`] until it is decided. `PendingEvent`, [`DecidedRecord`] and [`SettledRecord`] are passed by value and cannot
+//! be cloned, so a stage has to return each that it takes: `PendingEvent` → `decide` → `DecidedRecord` → `settle` → `SettledRecord`.
 //! Who learns of outcomes is in `observe.rs`.
 
 use std::sync::Arc;
@@ -78,18 +78,18 @@ impl Outcome {
 
 /// A received event that has no outcome yet.
 ///
-/// It ends by [`decide`](Pending::decide), or without an outcome of its own by [`supersede`](Pending::supersede) or
-/// [`into_record`](Pending::into_record). One that is dropped otherwise is a bug: it is logged, and its message is
+/// It ends by [`decide`](PendingEvent::decide), or without an outcome of its own by [`supersede`](PendingEvent::supersede) or
+/// [`into_record`](PendingEvent::into_record). One that is dropped otherwise is a bug: it is logged, and its message is
 /// redelivered when its visibility timeout ends.
 #[must_use = "an event without an outcome is redelivered"]
 #[derive(Debug)]
-pub(super) struct Pending {
+pub(super) struct PendingEvent {
     pub(super) record: Record,
     pub(super) event: Event,
     guard: DropGuard,
 }
 
-/// Reports a [`Pending`] that is dropped without an outcome. Silent while a panic unwinds, which is logged by itself.
+/// Reports a [`PendingEvent`] that is dropped without an outcome. Silent while a panic unwinds, which is logged by itself.
 #[derive(Debug)]
 struct DropGuard {
     id: Option<String>,
@@ -108,10 +108,10 @@ impl Drop for DropGuard {
     }
 }
 
-impl Pending {
-    pub(super) fn new(record: Record, event: Event) -> Pending {
+impl PendingEvent {
+    pub(super) fn new(record: Record, event: Event) -> PendingEvent {
         let id = Some(record.id.clone());
-        Pending {
+        PendingEvent {
             record,
             event,
             guard: DropGuard { id },
@@ -124,11 +124,11 @@ impl Pending {
     }
 
     /// Ends it with an outcome.
-    pub(super) fn decide(self, outcome: Outcome) -> Decided {
+    pub(super) fn decide(self, outcome: Outcome) -> DecidedRecord {
         let event = self.event.clone();
-        Decided {
+        DecidedRecord {
             event: Some(event),
-            ..Decided::without_event(self.into_record(), outcome)
+            ..DecidedRecord::without_event(self.into_record(), outcome)
         }
     }
 
@@ -139,7 +139,7 @@ impl Pending {
 
     /// Ends it without an outcome: the record goes back to the queue as it came.
     pub(super) fn into_record(self) -> Record {
-        let Pending {
+        let PendingEvent {
             record, mut guard, ..
         } = self;
         guard.id = None;
@@ -150,7 +150,7 @@ impl Pending {
 /// A record whose outcome is decided, and which the queue does not know of yet.
 #[must_use = "what is decided has to be settled"]
 #[derive(Debug)]
-pub(super) struct Decided {
+pub(super) struct DecidedRecord {
     pub(super) record: Record,
     pub(super) event: Option<Event>,
     pub(super) outcome: Outcome,
@@ -163,10 +163,10 @@ pub(super) struct Decided {
     pub(super) mark: Option<DeliveredMark>,
 }
 
-impl Decided {
+impl DecidedRecord {
     /// The outcome of a record that is not, or not yet, an event.
-    pub(super) fn without_event(record: Record, outcome: Outcome) -> Decided {
-        Decided {
+    pub(super) fn without_event(record: Record, outcome: Outcome) -> DecidedRecord {
+        DecidedRecord {
             record,
             event: None,
             outcome,
@@ -179,22 +179,22 @@ impl Decided {
     }
 }
 
-/// A record of which the queue was told.
+/// A record that was settled with the queue.
 #[must_use = "a function reports what is not done to Lambda"]
 #[derive(Debug)]
-pub struct Settled {
+pub struct SettledRecord {
     /// The queue's id of the message.
     pub queue_id: String,
-    /// Whether the message is dealt with, as far as the queue says. SQS deletes the message of a delivered or dropped
-    /// event by itself where a function reports the others.
+    /// Whether the message needs no redelivery. A delivered or dropped event needs none even if the queue did not confirm
+    /// it: when a function reports the other messages, SQS deletes this one.
     pub is_done: bool,
     outcome: Option<OutcomeRecord>,
 }
 
-impl Settled {
-    /// A record that the queue was told of, without an outcome to publish.
-    pub fn new(queue_id: String, is_done: bool) -> Settled {
-        Settled {
+impl SettledRecord {
+    /// Creates a settled record without an outcome to publish.
+    pub fn new(queue_id: String, is_done: bool) -> SettledRecord {
+        SettledRecord {
             queue_id,
             is_done,
             outcome: None,
@@ -211,10 +211,10 @@ impl Settled {
 /// Settles records with their queue, waiting for it until `until`.
 pub(super) async fn settle(
     queue: &Queue,
-    decided: Vec<Decided>,
+    decided: Vec<DecidedRecord>,
     target: &TargetName,
     until: Instant,
-) -> Vec<Settled> {
+) -> Vec<SettledRecord> {
     let settlements: Vec<_> = decided
         .iter()
         .map(|decided| (&decided.record, decided.outcome.settlement()))
@@ -235,7 +235,11 @@ pub(super) async fn settle(
     settled.collect()
 }
 
-pub(super) fn settled(decided: Decided, target: &TargetName, acknowledged: bool) -> Settled {
+pub(super) fn settled(
+    decided: DecidedRecord,
+    target: &TargetName,
+    acknowledged: bool,
+) -> SettledRecord {
     let (is_done, is_published) = match decided.outcome {
         Outcome::Delivered { .. } | Outcome::Dropped { .. } => (true, true),
         // One that the queue did not accept is no dead letter yet.
@@ -261,9 +265,9 @@ pub(super) fn settled(decided: Decided, target: &TargetName, acknowledged: bool)
         transform: decided.log,
         merged: decided.merged,
     };
-    Settled {
+    SettledRecord {
         outcome: (is_published && !decided.is_repeat).then_some(record),
-        ..Settled::new(decided.record.queue_id, is_done)
+        ..SettledRecord::new(decided.record.queue_id, is_done)
     }
 }
 

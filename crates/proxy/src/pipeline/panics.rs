@@ -1,7 +1,7 @@
-//! The two boundaries at which a panic, a bug of ours, ends: one event's work, and a batch.
+//! The two boundaries of panics, which are bugs: the work on one event, and a batch.
 //!
-//! A panic in the work on one event, which depends on what a stranger sent, makes a dead letter of that event. Any other
-//! panic ends the batch; what was in hand is redelivered.
+//! A panic in the work on one event, which depends on what a stranger sent, makes that event a dead letter. Any other
+//! panic ends the batch, and its events are redelivered.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -12,12 +12,12 @@ use tracing::error;
 use super::outcome::Outcome;
 use super::retry::BUG;
 
-/// Does pure work on one event. A panic is that event's outcome.
+/// Runs pure work on one event. A panic becomes the outcome of that event.
 pub(super) fn isolate<T>(work: impl FnOnce() -> T) -> Result<T, Outcome> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|_| Outcome::dead_letter(Reason::Bug, BUG))
 }
 
-/// Runs a batch. A panic ends it, and `None` is returned.
+/// Runs a batch. Returns `None` if it panics.
 pub async fn guard<T>(batch: impl Future<Output = T>) -> Option<T> {
     let ended = AssertUnwindSafe(batch).catch_unwind().await;
     if ended.is_err() {

@@ -1,4 +1,4 @@
-//! What would become of events, without a queue or a target: for the commands that test rules.
+//! Previews the delivery of events without a queue or a target, for the commands that test rules.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,17 +8,17 @@ use transform::RuleSet;
 
 use super::adapt::Adapter;
 use super::ordering::by_run;
-use super::outcome::{Outcome, Pending};
+use super::outcome::{Outcome, PendingEvent};
 use crate::queue::Record;
 
-/// What would become of events, each identified by a text of the caller's.
+/// The preview of a batch of events, each identified by a text that the caller chooses.
 #[derive(Debug, Default)]
 pub struct Preview {
-    /// What would be delivered, and the events it is made of.
+    /// The events to deliver, each with the ids of the events that it is made of.
     pub events: Vec<(Vec<String>, Event)>,
-    /// What would become of the others.
+    /// The outcomes of the other events.
     pub others: Vec<(String, Outcome)>,
-    /// Rules that failed: event, rule, error.
+    /// The rules that failed: event, rule, error.
     pub failures: Vec<(String, Arc<str>, String)>,
 }
 
@@ -27,7 +27,7 @@ pub fn preview(adapter: &Adapter, rules: &RuleSet, events: Vec<(String, Event)>)
     let lookups = HashMap::new();
     let pending = events
         .into_iter()
-        .map(|(id, event)| Pending::new(Record::unqueued(id), event));
+        .map(|(id, event)| PendingEvent::new(Record::unqueued(id), event));
     let mut preview = Preview::default();
     for (_, run) in by_run(pending.collect()) {
         let run = adapter.adapt(rules, run, &lookups, |_| None);

@@ -1,27 +1,27 @@
-//! The names of an event that its rules changed, whichever rule did it.
+//! Finds the names of an event that its rules changed.
 //!
-//! Compares the event that was received with the one that leaves, at every position where the specification puts a name:
-//! so it is right for rules of all kinds, and for those of a user's own. Pure.
+//! Compares the received event with the transformed one at every position of a name, so that it works for all kinds of
+//! rules, also for user code. Pure.
 
 use std::collections::HashMap;
 
 use openlineage::{Event, Identity, names};
 
-/// A name that is different after the rules.
+/// A name that the rules changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rename {
-    /// Where it stands, in the words of the specification: `inputs`, `symlinks`.
+    /// The position, in the words of the specification: `inputs`, `symlinks`.
     pub place: &'static str,
-    /// As it was received; `None` where elements were added, removed or merged, so that positions do not tell.
+    /// The name before; `None` if elements were added, removed or merged, so that positions do not correspond.
     pub before: Option<Identity>,
-    /// As it leaves.
+    /// The name after.
     pub after: Identity,
 }
 
-/// A place, and what is named there.
+/// A position and its name.
 type Named = (&'static str, Identity);
 
-/// The names of `after` that are not those of `before`. Names that were removed are not among them.
+/// Returns the names of `after` that differ from those of `before`. Removed names are not included.
 pub(super) fn renames(before: &Event, after: &Event) -> Vec<Rename> {
     if before.text() == after.text() {
         return Vec::new();
@@ -101,13 +101,12 @@ mod tests {
             target: "store",
             lookups: &HashMap::new(),
         };
-        match rules.apply(&event, &context).verdict {
-            Verdict::Keep(after) => {
-                assert_ne!(event.text(), after.text(), "{action} did nothing");
-                renames(&event, &after).len()
-            }
-            other => panic!("{action}: {other:?}"),
-        }
+        let verdict = rules.apply(&event, &context).verdict;
+        let Verdict::Keep(after) = verdict else {
+            panic!("{action}: {verdict:?}");
+        };
+        assert_ne!(event.text(), after.text(), "{action} did nothing");
+        renames(&event, &after).len()
     }
 
     #[test]

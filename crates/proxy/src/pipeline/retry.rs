@@ -1,4 +1,4 @@
-//! What an attempt means for an event: delivered, another attempt and when, or a dead letter.
+//! Decides what an attempt means for an event: delivered, another attempt after some time, or a dead letter.
 //!
 //! Pure. Called by the state machine of a run's delivery (`delivery.rs`) and by the stages before it.
 
@@ -9,28 +9,28 @@ use targets::{Delivery, Failure, Reason, Scope};
 use super::outcome::Outcome;
 use crate::queue::{BodyError, Settlement};
 
-/// The first and the longest wait before another attempt. Doubling from the one to the other takes eight attempts; with
-/// the default of 100 attempts an event is kept for about a day of outage.
+/// The shortest and the longest backoff. Doubling takes eight attempts from one to the other; with the default of 100
+/// attempts an event survives an outage of about a day.
 const FIRST_BACKOFF: Duration = Duration::from_secs(5);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(900);
 
-/// The longest wait of an event that was not attempted in time: about as long as a batch takes, so that the target does
-/// not idle.
+/// The longest delay of an event that was not attempted in time: about as long as a batch takes, so that the target
+/// does not idle.
 const LONGEST_POSTPONEMENT: Duration = Duration::from_secs(30);
 
-/// Up to how many attempts a failing event holds up the later ones of its run: enough for a hiccup. After that order
-/// yields, so that one event that always fails does not block its run for ever.
+/// The number of attempts for which a failing event blocks the later ones of its run: enough for a hiccup. After that
+/// the order is given up, so that one event that always fails does not block its run for ever.
 const ORDERED_ATTEMPTS: u32 = 3;
 
-/// The error of a dead letter on which this program panicked.
+/// The error of a dead letter that made this program panic.
 pub(super) const BUG: &str = "lineage-proxy panicked on this event; please report it";
 
 /// How an attempt to deliver an event ended.
 #[derive(Debug, Clone)]
 pub(super) enum Attempt {
-    /// The target answered.
+    /// The target responded, or the request to it failed.
     Answered(Delivery),
-    /// No attempt was made, because it would have failed like another one.
+    /// Not attempted, because another event failed in a way that this one would, too.
     Skipped(Failure),
     /// The deadline passed.
     OutOfTime,
@@ -38,16 +38,18 @@ pub(super) enum Attempt {
     Stopped,
 }
 
-/// When to try again and when to give up.
+/// The policy of retries.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RetryPolicy {
-    /// After how many attempts an event becomes a dead letter. The queue counts those too that were not made.
+    /// The number of attempts after which an event becomes a dead letter. The queue also counts deliveries of the
+    /// message that were not attempted at the target.
     pub(super) max_attempts: u32,
 }
 
 impl RetryPolicy {
-    /// The outcome of an attempt for an event that was received `attempts` times. `backoff` is how long to wait where the
-    /// target does not say: the same for all parts of a merged event, so that they are received together again.
+    /// Returns the outcome of an attempt for an event that was received `attempts` times. `backoff` is the delay if the
+    /// target does not ask for another. It is the same for all parts of a merged event, so that they are received
+    /// together again.
     pub(super) fn outcome(self, attempt: &Attempt, attempts: u32, backoff: Duration) -> Outcome {
         match attempt {
             Attempt::Answered(Delivery::Delivered { id }) => Outcome::Delivered { id: id.clone() },
@@ -68,7 +70,7 @@ impl RetryPolicy {
                 self.retry(failure.reason, error, after, attempts)
             }
             Attempt::OutOfTime => self.out_of_time(attempts),
-            // Whatever the count: this was not an attempt.
+            // Not counted: this was not an attempt.
             Attempt::Stopped => Outcome::Retry {
                 reason: Reason::Stopping,
                 after: Duration::ZERO,
@@ -77,19 +79,19 @@ impl RetryPolicy {
         }
     }
 
-    /// The outcome of an event for which the batch had no time.
+    /// Returns the outcome of an event for which the batch had no time left.
     pub(super) fn out_of_time(self, attempts: u32) -> Outcome {
         let error = "not attempted in time: the target is slow".to_owned();
         self.retry(Reason::OutOfTime, error, postponement(attempts), attempts)
     }
 
-    /// The outcome of an event when the rules took the time of the batch.
+    /// Returns the outcome of an event when the rules used up the time of the batch.
     pub(super) fn rules_slow(self, attempts: u32) -> Outcome {
         let error = "not attempted in time: the rules are slow".to_owned();
         self.retry(Reason::RulesSlow, error, postponement(attempts), attempts)
     }
 
-    /// The outcome of a record whose body, too large for the queue, could not be fetched.
+    /// Returns the outcome of a record whose body was too large for the queue and could not be fetched.
     pub(super) fn without_body(self, error: BodyError, id: &str, attempts: u32) -> Outcome {
         match error {
             BodyError::Gone(why) => Outcome::dead_letter(Reason::Body, why),
@@ -100,13 +102,14 @@ impl RetryPolicy {
         }
     }
 
-    /// What becomes of a record of a batch that panicked. Only one that was processed alone can be the cause; it is tried
-    /// again at first, as the cause may be another.
+    /// Returns the settlement of a record whose batch panicked. Only a record that was processed alone can be the
+    /// cause. It is retried at first, because there may be another cause.
     pub(super) fn after_panic(self, id: &str, attempts: u32, alone: bool) -> Settlement {
         match alone && attempts >= self.max_attempts {
             true => Settlement::DeadLetter(format!("{}: {BUG}", Reason::Bug.name())),
-            // Alone it is the cause, so it backs off. Of a shared batch nearly all are not: they return together, so that
-            // they keep their order, and soon, so that those that were delivered are still known.
+            // Alone it is the cause, so it backs off. In a shared batch nearly all are not: they are redelivered
+            // together, which keeps their order, and soon, while the deduplication cache still knows those that were
+            // delivered.
             false if alone => Settlement::Retry(backoff(id, attempts)),
             false => Settlement::Retry(Duration::ZERO),
         }
@@ -114,7 +117,7 @@ impl RetryPolicy {
 
     fn retry(self, reason: Reason, error: String, after: Duration, attempts: u32) -> Outcome {
         if attempts >= self.max_attempts {
-            let error = format!("{error} (given up after {attempts} attempts)");
+            let error = format!("{error} (no retry after {attempts} attempts)");
             return Outcome::dead_letter(reason, error);
         }
         Outcome::Retry {
@@ -125,17 +128,18 @@ impl RetryPolicy {
     }
 }
 
-/// Whether an event that was received so often keeps its place in its run: the later ones wait for it, and it for them.
+/// Whether an event with that many attempts keeps its place in its run: the later ones wait for it, and it waits for
+/// the earlier ones.
 pub(super) fn keeps_order(attempts: u32) -> bool {
     attempts <= ORDERED_ATTEMPTS
 }
 
-/// Why the later events of the run have to wait until this one is tried again, if they have to.
+/// Returns why the later events of the run have to wait for the next attempt of this one, if they have to.
 pub(super) fn blocks_run(attempt: &Attempt, attempts: u32) -> Option<Failure> {
     match attempt {
         Attempt::Skipped(failure) => Some(failure.clone()),
         Attempt::Answered(Delivery::Transient(failure)) => {
-            // A target that accepts nothing is not the fault of the event: order need not yield.
+            // A target that accepts nothing is not the fault of the event, so the order is kept.
             let blocks = failure.scope == Scope::Target || keeps_order(attempts);
             blocks.then(|| failure.clone())
         }
@@ -149,8 +153,8 @@ pub(super) fn blocks_run(attempt: &Attempt, attempts: u32) -> Option<Failure> {
     }
 }
 
-/// Why the parts of a merged event are to be delivered separately, if they are: the target rejected it, or it failed too
-/// often.
+/// Returns why the parts of a merged event are delivered separately, if they are: the target rejected it, or it failed
+/// too often.
 pub(super) fn separates(attempt: &Attempt, attempts: u32) -> Option<&str> {
     match attempt {
         Attempt::Answered(Delivery::Permanent(failure)) => Some(&failure.message),
@@ -166,7 +170,8 @@ pub(super) fn separates(attempt: &Attempt, attempts: u32) -> Option<&str> {
     }
 }
 
-/// Doubles with each attempt, less up to a fifth, by the id: events that failed together do not return together.
+/// Returns the backoff: doubled with each attempt, less up to a fifth that depends on the id, so that events that
+/// failed together are not retried together.
 pub(super) fn backoff(id: &str, attempts: u32) -> Duration {
     let doubled = FIRST_BACKOFF * 2u32.saturating_pow(attempts.saturating_sub(1).min(16));
     let spread = id.bytes().fold(0u32, |sum, byte| {
@@ -175,7 +180,8 @@ pub(super) fn backoff(id: &str, attempts: u32) -> Duration {
     doubled.min(LONGEST_BACKOFF) * (1_000 - spread) / 1_000
 }
 
-/// When to receive again what was not attempted: soon at first, and then less often, since the queue counts it.
+/// Returns the delay of an event that was not attempted: short at first, and longer later, because the queue counts
+/// each delivery.
 fn postponement(attempts: u32) -> Duration {
     let doubled = 2u32.saturating_pow(attempts.saturating_sub(ORDERED_ATTEMPTS).min(16));
     (Duration::from_secs(1) * doubled).min(LONGEST_POSTPONEMENT)
@@ -215,26 +221,29 @@ mod tests {
         let Outcome::DeadLettered { error, .. } = outcome else {
             panic!("{outcome:?}");
         };
-        assert_eq!(error, "throttled: slow down (given up after 5 attempts)");
+        assert_eq!(error, "throttled: slow down (no retry after 5 attempts)");
     }
 
     #[test]
-    fn what_is_not_attempted_in_time_returns_soon_at_first_and_then_less_often() {
+    fn an_event_that_was_not_attempted_is_retried_soon_at_first_and_later_less_often() {
         let policy = RetryPolicy { max_attempts: 100 };
-        let wait = |attempts| match policy.out_of_time(attempts) {
-            Outcome::Retry { after, .. } => after.as_secs(),
-            other => panic!("{other:?}"),
+        let wait = |attempts| {
+            let outcome = policy.out_of_time(attempts);
+            let Outcome::Retry { after, .. } = outcome else {
+                panic!("{outcome:?}");
+            };
+            after.as_secs()
         };
         assert_eq!([1, 3, 4, 6, 9, 99].map(wait), [1, 1, 2, 8, 30, 30]);
     }
 
     #[test]
-    fn an_event_that_panics_alone_is_retried_and_given_up_in_the_end() {
+    fn an_event_that_panics_alone_is_retried_and_becomes_a_dead_letter_in_the_end() {
         let retried = POLICY.after_panic("a", 4, true);
         assert!(matches!(retried, Settlement::Retry(after) if !after.is_zero()));
         let given_up = POLICY.after_panic("a", 5, true);
         assert!(matches!(given_up, Settlement::DeadLetter(error) if error.starts_with("bug: ")));
-        // Beside others nobody knows whose fault it was.
+        // In a shared batch the cause is unknown.
         assert!(matches!(
             POLICY.after_panic("a", 9, false),
             Settlement::Retry(_)

@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use openlineage::{Event, Level};
 use proptest::prelude::*;
-use targets::{Capabilities, Reason, TargetName};
+use targets::{Capabilities, Delivery, Failure, Reason, Scope, TargetName};
 use transform::{RuleSet, Sources, Transform, TransformError, TransformOutput, Transforms};
 
-use super::delivery::Part;
-use super::outcome::settled;
+use super::delivery::{OutboundEvent, RunDelivery, TransformedEvent};
+use super::ordering::Block;
+use super::outcome::{PendingEvent, settled};
+use super::retry::Attempt;
 use super::*;
 use crate::queue::Record;
 
@@ -38,8 +40,8 @@ fn outbound(queue_ids: &[&str], attempts: u32) -> OutboundEvent {
         let text = text(1, "RUNNING", 0, job);
         Event::read(text.as_bytes(), Level::Strict).unwrap().event
     };
-    let part = |(index, queue_id): (usize, &&str)| Part {
-        pending: Pending::new(record(queue_id, attempts, ""), event("part")),
+    let part = |(index, queue_id): (usize, &&str)| TransformedEvent {
+        pending: PendingEvent::new(record(queue_id, attempts, ""), event("part")),
         transformed: event("part"),
         log: TransformLog::default(),
         index,
@@ -170,7 +172,7 @@ fn a_halt_of_the_batch_ends_the_run_without_attempts() {
 fn only_what_the_queue_accepted_is_done_and_published() {
     let target = TargetName::new("catalog").unwrap();
     let settle = |outcome: Outcome, acknowledged| {
-        let decided = Decided::without_event(record("a", 1, "body"), outcome);
+        let decided = DecidedRecord::without_event(record("a", 1, "body"), outcome);
         let mut settled = settled(decided, &target, acknowledged);
         (settled.is_done, settled.take_outcome().is_some())
     };
@@ -232,7 +234,7 @@ fn process(
     buffer: &mut CoalesceBuffer,
     records: Vec<Record>,
     (faults, deadline): &Faults,
-) -> Vec<Decided> {
+) -> Vec<DecidedRecord> {
     let rules = rules();
     let adapter = Adapter {
         target: TargetName::new("catalog").unwrap(),

@@ -15,7 +15,7 @@ use tracing::warn;
 
 use super::PAUSE;
 use crate::config::{self, Config};
-use crate::pipeline::{InFlight, MARGIN, Pipeline, guard};
+use crate::pipeline::{InFlightBatch, MARGIN, Pipeline, guard};
 use crate::queue::{FailureLog, Queue, Record, Settlement};
 use crate::telemetry::STOP;
 
@@ -190,7 +190,7 @@ impl Batch {
         }
     }
 
-    async fn admit(&self, group: Group) -> Vec<InFlight> {
+    async fn admit(&self, group: Group) -> Vec<InFlightBatch> {
         match group {
             Group::Together(records) => vec![self.pipeline.admit(records, self.deadline).await],
             Group::Suspect([record]) => self.pipeline.admit_alone(record, self.deadline).await,

@@ -1,8 +1,8 @@
-//! A limit on log lines: one an interval for each reason of each source. Suppressed lines are counted.
+//! Limits log lines: one in an interval for each reason of each source. Suppressed lines are counted.
 //!
-//! Each source has a limit of its own, so that a source that fails all the time hides nobody else's reason. Memory and lines
-//! are bounded whatever strangers do: beyond a number of sources, and of reasons for each, the others share one slot. Pure
-//! but for its lock: the caller has the clock.
+//! Each source has its own limit, so that a source that fails all the time does not hide the others. Memory and lines
+//! are bounded, whatever strangers do: above a number of sources, and of reasons for each, the others share one slot.
+//! Pure except for its lock: the caller passes the time.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -32,7 +32,7 @@ pub(crate) struct Limiter<S, R> {
 #[derive(Debug)]
 struct State<S, R> {
     sources: HashMap<S, Vec<Slot<R>>>,
-    /// The slots that the sources beyond the bound share.
+    /// The slots that all sources above the limit share.
     others: Vec<Slot<R>>,
     second: Option<Instant>,
     lines: u32,
@@ -41,21 +41,21 @@ struct State<S, R> {
 
 #[derive(Debug)]
 struct Slot<R> {
-    /// `None` for the reasons beyond the bound.
+    /// `None` for all reasons above the limit.
     reason: Option<R>,
     logged: Option<Instant>,
     seen: Instant,
     suppressed: u64,
 }
 
-/// Lines that were suppressed, and that no later line has counted.
+/// The suppressed lines since the last line that counted them.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Suppressed<S, R> {
-    /// `None` for several.
+    /// `None` for several sources.
     pub(crate) source: Option<S>,
-    /// `None` for several.
+    /// `None` for several reasons.
     pub(crate) reason: Option<R>,
-    /// How many.
+    /// Their number.
     pub(crate) count: u64,
 }
 
@@ -125,8 +125,8 @@ impl<S: Hash + Eq + Clone, R: Eq + Clone> Limiter<S, R> {
         Some(suppressed)
     }
 
-    /// Forgets what was not seen for an interval, and returns what was suppressed of it. Does so at most once a second, and
-    /// returns at most as many entries as lines are allowed, and one for all beyond.
+    /// Removes the slots that were not used for an interval, and returns the suppressed lines of them. Does so at most
+    /// once a second; returns no more entries than lines are allowed, and one for all others.
     pub(crate) fn expire(&self, now: Instant) -> Vec<Suppressed<S, R>> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let just = |at: Instant| now.saturating_duration_since(at) < Duration::from_secs(1);
@@ -155,7 +155,7 @@ impl<S: Hash + Eq + Clone, R: Eq + Clone> Limiter<S, R> {
             !slots.is_empty()
         });
         sweep(None, &mut state.others);
-        // A caller that makes up a source for each request would otherwise get a line for each.
+        // Otherwise a caller that invents a source for each request would get a line for each.
         let most = usize::try_from(self.bounds.lines_per_second).unwrap_or(usize::MAX);
         if expired.len() > most {
             expired.sort_by_key(|suppressed| std::cmp::Reverse(suppressed.count));
@@ -259,7 +259,7 @@ mod tests {
                 prop_assert!(state.sources.len() <= BOUNDS.sources);
                 prop_assert!(state.sources.values().chain([&state.others]).all(|slots| slots.len() <= BOUNDS.reasons + 1));
             }
-            // Of requests, and of what was suppressed.
+            // The requests, and those that were suppressed.
             prop_assert!(lines <= (ms / 1_000 + 1) * u64::from(2 * BOUNDS.lines_per_second + 1));
             let expired = limiter.expire(at(ms + 20_000));
             counted += expired.iter().map(|one| one.count).sum::<u64>();

@@ -1,7 +1,7 @@
 //! The metrics, and the functions that record them.
 //!
-//! What each metric is (name, kind, labels, help) is defined in `metric/definition.rs`. No other file may use the macros
-//! of the `metrics` crate: clippy.toml forbids it. Labels have few values, and none that a stranger chooses.
+//! Each metric is defined in `metric/definition.rs`: name, kind, labels, help. No other file may use the macros of the
+//! crate `metrics`; clippy.toml forbids it. Labels have few values, and none that a stranger chooses.
 
 #![allow(
     clippy::disallowed_macros,
@@ -67,7 +67,7 @@ impl Metric {
         histogram!(self.definition().name, self.pairs(labels)).record(value);
     }
 
-    /// The name and the bucket bounds of each histogram.
+    /// Returns the name and the bucket bounds of each histogram.
     pub(crate) fn histograms() -> impl Iterator<Item = (&'static str, &'static [f64])> {
         let definitions = Metric::VARIANTS.iter().map(|metric| metric.definition());
         definitions.filter_map(|definition| match definition.kind {
@@ -86,7 +86,7 @@ impl Metric {
     }
 }
 
-/// Describes the metrics of `serve` and registers its counters and histograms at zero, with each known value of their
+/// Describes the metrics of `serve`, and registers its counters and histograms at zero with each known value of their
 /// labels, so that rates are right from the first event. Gauges appear with their first value.
 pub(crate) fn begin(targets: &[&str]) {
     let of_serve = |metric: &&Metric| **metric != Metric::DataZoneProcessingFailures;
@@ -113,8 +113,8 @@ pub(crate) fn begin(targets: &[&str]) {
     Metric::BuildInfo.set([env!("CARGO_PKG_VERSION").into()], 1.0);
 }
 
-/// Each combination of the known values of these labels: one empty combination when there is no label, none when a label
-/// has no known value.
+/// Returns each combination of the known values of these labels: one empty combination if there is no label, none if a
+/// label has no known value.
 fn combinations(labels: &[Label], targets: &[&str]) -> Vec<Vec<Pair>> {
     labels.iter().fold(vec![Vec::new()], |combinations, label| {
         let values = if *label == Label::Target {

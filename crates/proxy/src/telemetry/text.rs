@@ -1,23 +1,23 @@
-//! Text of strangers for a log line: bounded, on one line, and without the secrets that a URL may carry.
+//! Prepares text of strangers for log lines: bounded, on one line, and without the secrets of URLs.
 //!
-//! A name may be as long as an event, contain control characters, or reverse the direction of the text after it; a producer
-//! or a namespace may be a URL with a password. Pure; called wherever such a text is logged.
+//! A name may be as long as an event, contain control characters, or reverse the direction of the text after it. A
+//! producer or a namespace may be a URL with a password. Pure.
 
 use std::borrow::Cow;
 
 use targets::is_unseen;
 
-/// The most characters of a name that are logged: the log is not for keeping events.
+/// The most characters of a name in a log line: the log is not an archive of events.
 pub(crate) const NAME: usize = 500;
 
-/// Replaces what is not logged.
+/// Stands for text that is not logged.
 const MASK: &str = "***";
 
 /// The characters that begin the parameters of a URL.
 const PARAMETERS: [char; 3] = ['?', ';', '#'];
 
-/// Returns the first `limit` characters of `text`. Escapes control characters and those that change how the line reads;
-/// masks the user information of a URL, and what follows its path.
+/// Returns the first `limit` characters of `text`. Escapes control characters and those that change how the line reads,
+/// and masks the user information of a URL and everything after its path.
 pub(crate) fn shown(text: &str, limit: usize) -> Cow<'_, str> {
     let is_plain = text.len() <= limit
         && text.bytes().all(|byte| matches!(byte, 0x20..=0x7e))
@@ -40,8 +40,8 @@ pub(crate) fn shown(text: &str, limit: usize) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Replaces by `***` the user information of each URL in the text, and what follows its path: queries, and the parameters
-/// that JDBC has after a semicolon, may contain keys.
+/// Replaces by `***` the user information of each URL in the text and everything after its path: queries, and the
+/// parameters that JDBC has after a semicolon, may contain keys.
 fn without_secrets(text: &str) -> Cow<'_, str> {
     if !text.contains("//") {
         return Cow::Borrowed(text);
@@ -74,8 +74,8 @@ fn without_secrets(text: &str) -> Cow<'_, str> {
     Cow::Owned(kept)
 }
 
-/// Splits a URL at the `@` that ends its user information. A password may contain the characters that would end it
-/// (unescaped, which is wrong and common): where there may be one, everything up to the last `@` is treated as part of it.
+/// Splits a URL at the `@` that ends its user information. A password may contain characters that would end it
+/// (unescaped, which is wrong but common), so everything up to the last `@` belongs to it if there may be one.
 fn user_information(url: &str) -> Option<(&str, &str)> {
     let (before, _) = url.split_at(url.find(PARAMETERS).unwrap_or(url.len()));
     let (authority, _) = before.split_at(before.find('/').unwrap_or(before.len()));

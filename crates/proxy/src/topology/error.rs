@@ -21,6 +21,10 @@ pub struct StartErrors(pub Vec<StartError>);
 
 impl StartError {
     /// The error of a file, folder or port.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "non-exhaustive: every other kind has to be corrected"
+    )]
     pub(super) fn io(place: &str, error: &io::Error) -> StartError {
         let message = format!("{place}: {error}");
         match error.kind() {

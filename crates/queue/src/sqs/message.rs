@@ -113,7 +113,7 @@ impl From<SqsMessage> for Record {
 }
 
 impl Record {
-    /// Reads a message of SQS, whoever received it. `system` and `ours` return the values of system and message attributes;
+    /// Reads a message of SQS. `system` and `ours` return the values of system and message attributes;
     /// other writers may write anything into the latter.
     pub fn received(
         queue_id: String,

@@ -1,4 +1,4 @@
-//! The action `add`: what a catalogue's people say of events centrally, one thing after the other.
+//! The action `add`: adds tags, owners, documentation and facets that are maintained centrally.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::facets::{
-    Documentation, Facet, HolderName, JobType, On, Owner, Tag, add_owners, add_tags,
+    Documentation, Facet, FacetHolders, HolderName, JobType, Owner, Tag, add_owners, add_tags,
 };
 use super::{Action, ActionOutput, Effect, Settings, invalid_event};
-use crate::rules::yaml::{At, Entries, Given, MapOr, OneOrMany, Text};
+use crate::rules::yaml::{At, Entries, MapOr, OneOrMany, Optional, Text};
 use crate::rules::{Context, Reader};
 
 /// Adds tags, owners and facets. What an event has already is not added twice.
@@ -30,21 +30,21 @@ use crate::rules::{Context, Reader};
 ))]
 pub(super) struct AddSettings {
     /// On what; without it, the job.
-    on: Given<OneOrMany<HolderName>>,
+    on: Optional<OneOrMany<HolderName>>,
     /// Whether documentation and facets that the event has are replaced.
-    overwrite: Given<bool>,
+    overwrite: Optional<bool>,
     /// Tags and their values.
-    tags: Given<Entries<Text, Text, 1>>,
+    tags: Optional<Entries<Text, Text, 1>>,
     /// Owners of jobs and datasets.
-    owners: Given<OneOrMany<MapOr<OwnerSettings, Text>, 0>>,
+    owners: Optional<OneOrMany<MapOr<OwnerSettings, Text>, 0>>,
     /// The type of the job.
-    job_type: Given<JobTypeSettings>,
+    job_type: Optional<JobTypeSettings>,
     /// The value of a tag called environment.
-    environment: Given<Text>,
+    environment: Optional<Text>,
     /// The description of jobs and datasets.
-    documentation: Given<Text>,
+    documentation: Optional<Text>,
     /// Facets by their name. _producer and _schemaURL may be left out.
-    facets: Given<Entries<Text, FacetSettings, 0>>,
+    facets: Optional<Entries<Text, FacetSettings, 0>>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -55,7 +55,7 @@ struct OwnerSettings {
     name: Text,
     /// MAINTAINER, ….
     #[serde(default)]
-    r#type: Given<Text>,
+    r#type: Optional<Text>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -71,7 +71,7 @@ struct JobTypeSettings {
     integration: Text,
     /// TASK, QUERY, MODEL, ….
     #[serde(default)]
-    job_type: Given<Text>,
+    job_type: Optional<Text>,
 }
 
 /// A facet.
@@ -97,11 +97,11 @@ impl Settings for AddSettings {
             self.facets.is_absent(),
         ];
         let absent = |settings: [bool; 3]| settings.iter().all(|absent| *absent);
-        let job = On {
+        let job = FacetHolders {
             job: true,
-            ..On::default()
+            ..FacetHolders::default()
         };
-        let on = self.on.value().map_or(job, On::from);
+        let on = self.on.value().map_or(job, FacetHolders::from);
         if absent(of_jobs_and_datasets) && absent(anywhere) {
             let message = "expected at least one of tags, owners, job_type, environment, documentation, facets";
             reader.error(at, message);
@@ -144,8 +144,8 @@ impl Settings for AddSettings {
 }
 
 fn facets(
-    settings: Given<Entries<Text, FacetSettings, 0>>,
-    on: On,
+    settings: Optional<Entries<Text, FacetSettings, 0>>,
+    on: FacetHolders,
     reader: &Reader<'_>,
 ) -> Vec<Facet> {
     let Some(settings) = settings.spanned() else {
@@ -188,11 +188,11 @@ impl From<JobTypeSettings> for JobType {
     }
 }
 
-/// What is added, and to what.
+/// What to add, and to which holders.
 #[derive(Debug)]
 struct Add {
-    on: On,
-    /// Whether documentation and facets that are there are replaced.
+    on: FacetHolders,
+    /// Whether existing documentation and facets are replaced.
     overwrite: bool,
     tags: Vec<Tag>,
     owners: Vec<Owner>,
@@ -201,7 +201,7 @@ struct Add {
     facets: Vec<Facet>,
 }
 
-/// One thing that is added.
+/// A thing to add.
 type Addition<'a> = Box<dyn Fn(&Event) -> Option<String> + 'a>;
 
 impl Action for Add {

@@ -1,4 +1,4 @@
-//! The actions that are code: `script`, `module` and `transform`.
+//! The actions that run code: `script`, `module` and `transform`.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{Action, ActionOutput, Effect, Settings};
 use crate::module::{Module, ModuleLimits};
 use crate::plugin::{Transform, TransformOutput};
-use crate::rules::yaml::{At, Given, MapOr, Size, Text, Whole, did_you_mean};
+use crate::rules::yaml::{At, MapOr, Optional, Size, Text, WholeNumber, did_you_mean};
 use crate::rules::{Context, Reader};
 use crate::script::{Script, ScriptLimits};
 
@@ -28,11 +28,11 @@ pub(super) struct ScriptSettings(MapOr<ScriptMap, String>);
 #[schemars(extend("oneOf" = [{"required": ["file"]}, {"required": ["text"]}]))]
 struct ScriptMap {
     /// A file beside the rules file.
-    file: Given<Text>,
+    file: Optional<Text>,
     /// The text of the script.
-    text: Given<Text>,
+    text: Optional<Text>,
     /// The most steps of a run, besides 50 for each part of the event. The default is 100,000.
-    operations: Given<Whole<1, 100_000_000>>,
+    operations: Optional<WholeNumber<1, 100_000_000>>,
 }
 
 impl Settings for ScriptSettings {
@@ -49,7 +49,7 @@ impl Settings for ScriptSettings {
                     reader.error(at, format!("expected file or text, found {found}"));
                     return None;
                 }
-                if let Some(Whole(operations)) = map.operations.value() {
+                if let Some(WholeNumber(operations)) = map.operations.value() {
                     limits.operations = operations;
                 }
                 match (map.file.spanned(), map.text.spanned()) {
@@ -68,7 +68,7 @@ impl Settings for ScriptSettings {
         match Script::compile(&text, limits) {
             Ok(script) => Some(Arc::new(Code(Arc::new(script)))),
             Err(error) => {
-                // A script of many lines is in a block, whose first line is where the value begins.
+                // A script of several lines is a block, whose first line is at the position of the value.
                 let at = match file {
                     None if text.contains('\n') => At {
                         line: at.line + (error.line as u64).saturating_sub(1),
@@ -90,22 +90,22 @@ impl Settings for ScriptSettings {
 #[schemars(rename = "Module", extend("examples" = [{"file": "team_owner.wasm", "with": {"team": "data"}}]))]
 pub(super) struct ModuleSettings {
     /// The module (.wasm), a file beside the rules file.
-    file: Given<Text>,
+    file: Optional<Text>,
     /// What the module is configured with.
     #[serde(default)]
     with: Value,
     /// The most fuel of a run.
     #[serde(default)]
-    fuel: Given<Whole<1, 100_000_000_000>>,
+    fuel: Optional<WholeNumber<1, 100_000_000_000>>,
     /// The most memory of a run.
     #[serde(default)]
-    memory: Given<Size>,
+    memory: Optional<Size>,
 }
 
 impl Settings for ModuleSettings {
     fn build(self, _: At, reader: &Reader<'_>) -> Option<Arc<dyn Action>> {
         let mut limits = ModuleLimits::default();
-        if let Some(Whole(fuel)) = self.fuel.value() {
+        if let Some(WholeNumber(fuel)) = self.fuel.value() {
             limits.fuel = fuel;
         }
         if let Some(Size(memory)) = self.memory.value() {
@@ -130,7 +130,7 @@ pub(super) struct TransformSettings(MapOr<TransformMap, String>);
 #[serde(deny_unknown_fields, expecting = "a name, or a map with name and with")]
 struct TransformMap {
     /// The name of the transform.
-    name: Given<Text>,
+    name: Optional<Text>,
     /// What the transform is configured with.
     #[serde(default)]
     with: Value,
@@ -163,7 +163,7 @@ impl Settings for TransformSettings {
     }
 }
 
-/// Code of the user's.
+/// Code of a user.
 #[derive(Debug)]
 struct Code(Arc<dyn Transform>);
 
@@ -172,7 +172,7 @@ impl Action for Code {
         let output = self.0.apply(event).map_err(|error| error.0)?;
         Ok(match output {
             TransformOutput::Unchanged => Effect::Unchanged.into(),
-            // Who writes code need not know what every facet has to contain: that is repaired as at intake.
+            // A user's code need not know what every facet has to contain: that is repaired as at intake.
             TransformOutput::Changed(text) => {
                 Effect::at_level(event, Some(text), Level::RepairRewritten)?.into()
             }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{Action, ActionOutput, Effect, Settings};
 use crate::rules::yaml::{At, True};
-use crate::rules::{Context, Named, Reader, UntouchedName, each_name};
+use crate::rules::{Context, NamePattern, Reader, UntouchedName, each_name};
 
 /// The event goes no further; it is counted under the rule's name.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -48,7 +48,7 @@ impl Action for Drop {
 /// Takes datasets out of inputs and outputs.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "DropDatasets")]
-pub(super) struct DropDatasetsSettings(Named);
+pub(super) struct DropDatasetsSettings(NamePattern);
 
 impl Settings for DropDatasetsSettings {
     fn build(self, _: At, _: &Reader<'_>) -> Option<Arc<dyn Action>> {
@@ -57,10 +57,10 @@ impl Settings for DropDatasetsSettings {
 }
 
 #[derive(Debug)]
-struct DropDatasets(Named);
+struct DropDatasets(NamePattern);
 
 impl Action for DropDatasets {
-    /// What other datasets of the event say about those that go stays.
+    /// Removes the datasets only: what other datasets of the event contain about them stays.
     fn apply(&self, event: &Event, _: &Context<'_>) -> Result<ActionOutput, String> {
         let mut edits = Edits::new(event.text());
         let root = event.json();
@@ -84,7 +84,7 @@ impl Action for DropDatasets {
         })
     }
 
-    fn selects(&self) -> Option<(Role, &Named)> {
+    fn selects(&self) -> Option<(Role, &NamePattern)> {
         Some((Role::Dataset, &self.0))
     }
 }

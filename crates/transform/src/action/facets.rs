@@ -1,7 +1,7 @@
 //! Removes facets: by name, or by size. Adding facets is in `facets/`.
 //!
-//! Identity facets (`parent`, `jobDependencies`, `symlinks`) connect the graph: a pattern with a wildcard
-//! never removes them, only their full name does. Called by the rule actions of these names.
+//! Identity facets (`parent`, `jobDependencies`, `symlinks`) connect the graph: a pattern with a wildcard never removes
+//! them, only their full name does. Called by the rule actions of these names.
 
 mod add;
 mod annotate;
@@ -33,7 +33,7 @@ pub enum FacetsAction {
 
 /// The holders whose facets an action changes, including facets that another facet forwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct On {
+pub struct FacetHolders {
     /// Facets of the run.
     pub run: bool,
     /// Facets of the job.
@@ -49,10 +49,10 @@ pub struct On {
 /// The facets that make the graph. `parentRun` is the name of `parent` in old clients.
 const IDENTITY: [&str; 4] = ["parent", "parentRun", "jobDependencies", "symlinks"];
 
-impl On {
-    /// All holders.
-    pub fn all() -> On {
-        On {
+impl FacetHolders {
+    /// Returns all holders.
+    pub fn all() -> FacetHolders {
+        FacetHolders {
             run: true,
             job: true,
             dataset: true,
@@ -72,8 +72,8 @@ impl On {
         }
     }
 
-    /// The event's own run, job and datasets, with the member that holds facets of that kind: where facets are added.
-    /// Forwarded facets describe other runs and jobs, so nothing is added to them.
+    /// Returns the run, the job and the datasets of the event itself, with the member for facets of that kind, for
+    /// adding facets. Forwarded facets describe other runs and jobs, so nothing is added to them.
     fn own<'t>(self, root: Json<'t>) -> Vec<(Json<'t>, &'static str, Kind)> {
         let mut found = Vec::new();
         for member in root.members() {
@@ -103,9 +103,9 @@ impl On {
 
 impl FacetsAction {
     /// Returns the text of `event` without the removed facets; `None` if all are kept.
-    pub fn apply(&self, event: &Event, on: On) -> Option<String> {
+    pub fn apply(&self, event: &Event, on: FacetHolders) -> Option<String> {
         let mut edits = Edits::new(event.text());
-        // Facets inside a removed facet need no edit of their own.
+        // Facets inside a removed facet need no edit.
         let mut gone: Vec<Range<usize>> = Vec::new();
         let walk = match on.dataset || on.input || on.output {
             true => holders,
@@ -140,7 +140,7 @@ impl FacetsAction {
     }
 
     fn going(&self, facets: &[Member<'_>]) -> BTreeSet<String> {
-        // The sizes of duplicates are added up, and all of them are removed together.
+        // The sizes of duplicates are added up, and all are removed together.
         let mut sizes: BTreeMap<String, usize> = BTreeMap::new();
         for member in facets {
             if let Some(name) = member.key.string() {

@@ -1,10 +1,10 @@
-//! Normalises datasets: variants of a namespace and name with the same meaning become the form of
-//! the OpenLineage naming page (<https://openlineage.io/docs/spec/naming>), and never two datasets to one.
+//! Normalises datasets: variants of a namespace and name with the same meaning get the form of the OpenLineage naming
+//! page (<https://openlineage.io/docs/spec/naming>). Two datasets never get the same name.
 //!
-//! The scheme of the namespace identifies the store. Unknown stores stay unchanged:
-//! namespaces need not be URIs (`bigquery`, `file`). Parts that distinguish two datasets move to their position on that page; a part
-//! that cannot move stays, and is reported. Does no lookups; `redshift.rs` turns Redshift's names into the
-//! catalogue's. Each family of stores has a file. Called by the rule action `normalise`.
+//! The scheme of the namespace identifies the store. Unknown stores are left unchanged: namespaces need not be URIs
+//! (`bigquery`, `file`). Parts that distinguish two datasets move to their position on that page; a part that cannot
+//! move stays, and is reported. Does no lookups; `redshift.rs` rewrites Redshift's names to the form of a catalog. Each
+//! family of stores has a file. Called by the rule action `normalise`.
 
 mod case;
 mod drivers;
@@ -24,14 +24,14 @@ pub(super) use rule::NormaliseSettings;
 use openlineage::Identity;
 
 use crate::endpoint::{HostForm, host_and_port, parse_host};
-use drivers::{At, Driver, driver};
+use drivers::{Driver, UrlParts, driver};
 use store::{Store, store};
 use url::Url;
 
-/// Which spellings are normalised.
+/// The spellings that are normalised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Normalise {
-    /// `s3a://` and `s3n://` are `s3://`, and object names start without a slash (the bucket's root stays `/`).
+    /// `s3a://` and `s3n://` become `s3://`, and object names start without a slash (the root of a bucket stays `/`).
     pub s3: bool,
     /// The same for Google, Azure, Alibaba and Tencent, whose schemes, endpoints and slashes vary, and for HDFS.
     pub objects: bool,
@@ -58,7 +58,7 @@ pub struct Normalise {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Normalised {
     pub(crate) dataset: Identity,
-    /// Why a part stays in the wrong position.
+    /// Why a part stays in a wrong position.
     pub(crate) left: Option<&'static str>,
 }
 
@@ -78,7 +78,7 @@ impl From<Identity> for Normalised {
 }
 
 impl Normalise {
-    /// No normalisation; the start for a selection.
+    /// Returns no normalisation, as the start of a selection.
     pub(crate) const NONE: Normalise = Normalise {
         s3: false,
         objects: false,
@@ -92,7 +92,7 @@ impl Normalise {
         case: None,
     };
 
-    /// All normalisations that the stores define.
+    /// Returns all normalisations that depend on the store.
     pub const fn all() -> Normalise {
         Normalise {
             s3: true,
@@ -123,7 +123,7 @@ impl Normalise {
 
     pub(crate) fn normalised(&self, dataset: &Identity) -> Normalised {
         let mut done = self.located(dataset);
-        // A value in quotes or braces, or a second port before a name, may leave more for a second pass.
+        // A value in quotes or braces, or a second port before a name, may need a second pass.
         for _ in 0..MOST_LOOKS {
             if done.dataset == *dataset || !is_odd(&done.dataset) {
                 break;
@@ -145,8 +145,8 @@ impl Normalise {
         done
     }
 
-    /// The full address of a Redshift dataset's warehouse, which the short form omits: datasets with different
-    /// addresses are in different warehouses.
+    /// Returns the full address of the warehouse of a Redshift dataset, which the short form leaves out: datasets with
+    /// different addresses are in different warehouses.
     pub(crate) fn warehouse(&self, dataset: &Identity) -> Option<String> {
         let namespace = &dataset.namespace;
         if !self.redshift || !namespace.contains(".amazonaws.com") {
@@ -204,8 +204,8 @@ impl Normalise {
         let driver = driver(&url.lower).filter(|_| opened);
         let at = match (opened, driver) {
             (true, Some(driver)) => driver.at(url),
-            (true, None) => At::path(url),
-            (false, _) => At::as_it_came(url),
+            (true, None) => UrlParts::path(url),
+            (false, _) => UrlParts::as_it_came(url),
         };
         let mut authority = self.authority(url, &at, driver);
         let mut name = dataset.name.clone();
@@ -217,7 +217,7 @@ impl Normalise {
                     authority = format!("{}:{port}", authority.trim_end_matches(':'));
                     name = rest.to_owned();
                 }
-                NamedPort::Other => left = Some("its name says another port than its namespace"),
+                NamedPort::Other => left = Some("its name has another port than its namespace"),
             }
         }
         if authority.is_empty() && at.tail.is_empty() {
@@ -233,7 +233,7 @@ impl Normalise {
         {
             authority = format!("{}:{port}", authority.trim_end_matches(':'));
         }
-        // A path may be a complete name; settings cannot be, and count as if there were a name.
+        // A path may be a complete name. Settings cannot be, so they are treated as if there were a name.
         let mut tail = match name.is_empty() && !at.by_setting() {
             true => at.path.clone(),
             false => at.tail.clone(),
@@ -274,7 +274,7 @@ impl Normalise {
         }
     }
 
-    fn authority(&self, url: &Url<'_>, at: &At, driver: Option<&Driver>) -> String {
+    fn authority(&self, url: &Url<'_>, at: &UrlParts, driver: Option<&Driver>) -> String {
         let mut authority = match self.jdbc {
             true => url.host().to_owned(),
             false => url.authority.to_owned(),
@@ -289,24 +289,24 @@ impl Normalise {
     }
 }
 
-/// How many passes over a name are made. Each pass removes something, and few names need two.
+/// The most passes over a name. Each removes something, and few names need two.
 const MOST_LOOKS: usize = 8;
 
-/// Whether a further pass may find more: whether the name has anything that names of the naming page have not.
+/// Whether another pass may change more: whether the name contains something that the naming page does not use.
 fn is_odd(dataset: &Identity) -> bool {
     dataset.namespace.contains(['{', '\'', '"', '&', '#', '='])
         || dataset.name.starts_with(|c: char| c.is_ascii_digit())
 }
 
 /// Combines the name with the parts from the URL.
-fn placed(driver: &Driver, at: &At, name: &str) -> Result<String, &'static str> {
+fn placed(driver: &Driver, at: &UrlParts, name: &str) -> Result<String, &'static str> {
     if !name.is_empty() {
         return match at.not_understood {
             true => Err("the path of its namespace is not understood"),
             false => driver.placed(name, at),
         };
     }
-    // A complete name in the namespace: valid if it has all parts of a table name.
+    // A complete name in the namespace is valid if it has all parts of a table name.
     let whole = at.path.trim_matches(['/', ':']);
     match name::parts(whole) {
         Some(parts)
@@ -354,7 +354,7 @@ fn port_of<'n>(name: &'n str, authority: &str) -> NamedPort<'n> {
     }
 }
 
-/// Whether a port may be added: not to a list of hosts, nor to a SQL Server instance that is found by name.
+/// Whether a port may be added: not to a list of hosts, nor to a SQL Server instance that clients look up by name.
 fn lacks_port(host: &str) -> bool {
     let after_address = host.rsplit_once(']').map_or(host, |(_, after)| after);
     let port = after_address.split_once(':').map(|(_, port)| port);

@@ -1,8 +1,8 @@
 //! Redacts secrets: values of an event that are masked before it is delivered.
 //!
-//! Four kinds, each in a file of `redact/` or here: SQL literals, connection secrets in any string, environment
-//! variables by name, and values at a pointer. One walk over the event, one edit per value; all other text is
-//! unchanged, byte for byte. Called by the rule action `redact`.
+//! There are four kinds, each in a file of `redact/` or here: SQL literals, connection secrets in any string,
+//! environment variables by name, and values at a pointer. Walks over the event once, and makes one edit for each
+//! value; all other text is unchanged. Called by the rule action `redact`.
 
 mod below;
 mod command;
@@ -16,6 +16,7 @@ mod secrets;
 mod settings;
 mod shapes;
 mod sql;
+mod urls;
 mod value;
 
 pub use mask::Mask;
@@ -29,16 +30,16 @@ use std::ops::Range;
 use openlineage::{Edits, Event, Json, Member};
 
 use crate::rules::Glob;
-use key::Says;
+use key::NameHint;
 use mask::STARS;
 use places::Places;
 pub(super) use rule::RedactSettings;
 use settings::Prose;
 
-/// Redacts text that somebody else wrote, to be shown or kept: the response of a target, a log line, the message of
-/// an error. Removes what [`connection_secrets`] recognises, and the literals of SQL that it quotes, as
-/// [`sql_literals`] does. It recognises names, positions and shapes, not values: a password on its own stays, so our own
-/// credentials must be removed by the code that knows them. Pure and idempotent; accepts any text.
+/// Redacts text of others before it is shown or kept: the response of a target, a log line, an error message. Removes
+/// what [`connection_secrets`] recognises, and the literals of quoted SQL, as [`sql_literals`] does. It recognises
+/// names, positions and forms, not values: a password on its own stays, so our own credentials must be removed by code
+/// that knows them. Pure and idempotent; accepts any text.
 pub fn redact_text(text: &str) -> String {
     let sql = quoted::hidden(text, &[]);
     secrets::hidden(&sql, Prose::Any).into_owned()
@@ -50,15 +51,15 @@ pub struct Redact {
     /// Literals in the query of the `sql` facet, in the `sourceCode` facet if its language is SQL, and in statements that
     /// any other string contains.
     pub sql_literals: bool,
-    /// Users, passwords and secret settings in every string, and strings in facets whose key names a secret. In names
-    /// of datasets and jobs only the namespace loses user, password and settings: everywhere the same, so that the
-    /// graph stays connected.
+    /// Users, passwords and secret settings in every string, and strings in facets whose key names a secret. From names
+    /// of datasets and jobs, only user, password and settings of the namespace are removed: the same everywhere, so
+    /// that the graph stays connected.
     pub connection_secrets: bool,
     /// Names whose values are masked in the run facets `environmentVariables`, `spark_properties` and
     /// `environment-properties`: globs that ignore case ([`Glob::any_case`]).
     pub environment: Vec<Glob>,
-    /// Pointers to further values. A value that is not a string becomes one: the mask of its JSON text. Names of datasets and
-    /// jobs and run ids stay, as does what contains them.
+    /// Pointers to further values. A value that is not a string becomes one: the mask of its JSON text. Names of
+    /// datasets and jobs and run ids are not redacted, nor is what contains them.
     pub pointers: Vec<Pointer>,
     /// The mask for environment variables and values at pointers.
     pub mask: Mask,
@@ -73,26 +74,32 @@ impl Redact {
             return None;
         }
         let mut edits = Edits::new(event.text());
-        self.walk(event.text(), root, &places, Around::default(), &mut edits);
+        self.walk(
+            event.text(),
+            root,
+            &places,
+            ValueContext::default(),
+            &mut edits,
+        );
         if edits.is_empty() {
             return None;
         }
         Some(edits.apply())
     }
 
-    /// As deep as events are read ([`openlineage::MAX_DEPTH`]).
+    /// The deepest nesting of events ([`openlineage::MAX_DEPTH`]).
     fn walk(
         &self,
         text: &str,
         value: Json<'_>,
         places: &Places,
-        around: Around,
+        context: ValueContext,
         edits: &mut Edits<'_>,
     ) {
         let Some(span) = value.span(text) else {
             return;
         };
-        // Connection secrets can be in any string; all others are at known positions.
+        // Connection secrets can be in any string; the other kinds have known positions.
         if !self.connection_secrets && !places.any_within(&span) {
             return;
         }
@@ -100,20 +107,21 @@ impl Redact {
         if places.masked.contains(&span.start) {
             let plain = string.as_deref().unwrap_or(value.text());
             let masked = self.mask.mask(plain);
-            // A masked string stays; anything else becomes one.
+            // A masked string stays a string; any other value becomes one.
             if string.is_none() || masked != plain {
                 edits.replace_string(value, &masked);
             }
             return;
         }
         if let Some(string) = string {
-            let new = self.hidden(&string, &span, places, around);
+            let new = self.hidden(&string, &span, places, context);
             if *new != *string {
                 edits.replace_string(value, &new);
             }
             return;
         }
-        if self.connection_secrets && around.says == Says::Password && value.kind() == "number" {
+        if self.connection_secrets && context.hint == NameHint::Password && value.kind() == "number"
+        {
             edits.replace_string(value, STARS);
             return;
         }
@@ -121,13 +129,13 @@ impl Redact {
         // `{"name": "DB_PASSWORD", "value": "x"}`.
         let named = members.iter().find(|member| member.is("name"));
         let named = named.and_then(|member| member.value.string());
-        // In its final form, so that reading it again has the same result: `a/token=x/` masks its `x`.
+        // Redacts the final form, so that redacting it again has the same result: `a/token=x/` masks its `x`.
         let named = named
-            .filter(|_| self.connection_secrets && around.in_facets)
-            .map(|name| secrets::hidden(&name, around.prose).into_owned());
+            .filter(|_| self.connection_secrets && context.in_facets)
+            .map(|name| secrets::hidden(&name, context.prose).into_owned());
         for member in members {
-            let around = around.within(&member, named.as_deref());
-            self.walk(text, member.value, places, around, edits);
+            let context = context.within(&member, named.as_deref());
+            self.walk(text, member.value, places, context, edits);
         }
         let items = value.items();
         let secret = self.command(&items);
@@ -136,7 +144,7 @@ impl Redact {
                 edits.replace_string(item, new);
                 continue;
             }
-            self.walk(text, item, places, around.deeper(), edits);
+            self.walk(text, item, places, context.deeper(), edits);
         }
     }
 
@@ -146,7 +154,7 @@ impl Redact {
         string: &'s str,
         span: &Range<usize>,
         places: &Places,
-        around: Around,
+        context: ValueContext,
     ) -> Cow<'s, str> {
         let name = places.names.contains(&span.start);
         let namespace = places.namespaces.contains(&span.start);
@@ -172,10 +180,10 @@ impl Redact {
         }
         let hidden = if namespace {
             secrets::namespace(&new)
-        } else if around.hides(&new) {
+        } else if context.hides(&new) {
             Cow::Borrowed(STARS)
         } else {
-            secrets::hidden(&new, around.prose)
+            secrets::hidden(&new, context.prose)
         };
         match *hidden == *new {
             true => new,
@@ -183,7 +191,7 @@ impl Redact {
         }
     }
 
-    /// The secrets in a list that is a command, one word per element.
+    /// Returns the secrets in a list that is a command, one word in each element.
     fn command(&self, items: &[Json<'_>]) -> Vec<(usize, String)> {
         let options = items.iter().any(|item| item.text().starts_with("\"-"));
         if !self.connection_secrets || !options {
@@ -200,46 +208,46 @@ impl Redact {
 /// The members that hold facets.
 const FACETS: [&str; 3] = ["facets", "inputFacets", "outputFacets"];
 
-/// The position of a value.
+/// What is known about a value from its position.
 #[derive(Debug, Clone, Copy)]
-struct Around {
+struct ValueContext {
     in_facets: bool,
     depth: usize,
     /// What the key of the value, or of its list, implies.
-    says: Says,
+    hint: NameHint,
     prose: Prose,
 }
 
-impl Default for Around {
-    fn default() -> Around {
-        Around {
+impl Default for ValueContext {
+    fn default() -> ValueContext {
+        ValueContext {
             in_facets: false,
             depth: 0,
-            says: Says::Nothing,
+            hint: NameHint::Harmless,
             prose: Prose::Any,
         }
     }
 }
 
-impl Around {
-    /// The position of the member called `name`.
-    fn within(self, member: &Member<'_>, name: Option<&str>) -> Around {
+impl ValueContext {
+    /// Returns the context of the member called `name`.
+    fn within(self, member: &Member<'_>, name: Option<&str>) -> ValueContext {
         let key = member.key.string().unwrap_or_default();
         let name = match name {
             Some(name) if *key == *"value" => name,
             Some(_) | None => &*key,
         };
-        let says = match self.in_facets {
-            true => key::says(name),
-            false => Says::Nothing,
+        let hint = match self.in_facets {
+            true => key::name_hint(name),
+            false => NameHint::Harmless,
         };
-        let harmless = says != Says::Nothing
+        let harmless = hint != NameHint::Harmless
             && (member.value.string()).is_some_and(|value| key::is_harmless(name, &value));
         let lineage = self.in_facets && *key == *"columnLineage";
-        Around {
+        ValueContext {
             in_facets: self.in_facets || self.depth <= 3 && FACETS.contains(&&*key),
             depth: self.depth + 1,
-            says: if harmless { Says::Nothing } else { says },
+            hint: if harmless { NameHint::Harmless } else { hint },
             prose: if lineage {
                 Prose::Expressions
             } else {
@@ -248,8 +256,8 @@ impl Around {
         }
     }
 
-    fn deeper(self) -> Around {
-        Around {
+    fn deeper(self) -> ValueContext {
+        ValueContext {
             depth: self.depth + 1,
             ..self
         }
@@ -257,7 +265,7 @@ impl Around {
 
     /// Whether a string here is a secret as a whole.
     fn hides(self, string: &str) -> bool {
-        self.says != Says::Nothing && !["", "true", "false"].contains(&string)
+        self.hint != NameHint::Harmless && !["", "true", "false"].contains(&string)
     }
 }
 

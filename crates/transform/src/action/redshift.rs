@@ -1,4 +1,4 @@
-//! The action `redshift`: Redshift names as a catalogue knows them. The rewriting is in `crate::redshift`.
+//! The action `redshift`: rewrites Redshift names to the form that a catalog uses. The rewriting is in `crate::redshift`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::{Action, ActionOutput, Effect, Settings};
 use crate::endpoint::ShortName;
 use crate::redshift::{Redshift, Style};
-use crate::rules::yaml::{At, Entries, Given, Text};
+use crate::rules::yaml::{At, Entries, Optional, Text};
 use crate::rules::{Context, Reader};
 
 /// Redshift names as a catalogue knows them; short names are looked up.
@@ -23,11 +23,11 @@ use crate::rules::{Context, Reader};
 #[schemars(rename = "Redshift", extend("examples" = [{"style": "arn", "account": "123456789012"}]))]
 pub(super) struct RedshiftSettings {
     /// How names are written.
-    style: Given<Style>,
+    style: Optional<Style>,
     /// Hosts, with or without a port, and the full endpoint that each stands for.
-    hosts: Given<Entries<Text, Text, 1>>,
+    hosts: Optional<Entries<Text, Text, 1>>,
     /// The AWS account of warehouses whose answer does not name it: 12 digits, in quotes, or a zero in front is lost.
-    account: Given<Account>,
+    account: Optional<Account>,
 }
 
 /// An AWS account.
@@ -84,7 +84,7 @@ impl Action for Redshift {
     }
 
     fn lookups(&self, event: &Event) -> BTreeSet<ShortName> {
-        self.wanted(event)
+        self.lookups(event)
     }
 
     fn may_produce(&self, role: Role, _: &str) -> bool {

@@ -1,4 +1,4 @@
-//! The action `rename`: new names for datasets or jobs. How it is written in a rule is in `rename/settings.rs`.
+//! The action `rename`: new names for datasets or jobs. Its settings are in `rename/settings.rs`.
 
 mod settings;
 
@@ -10,30 +10,32 @@ use regex::Regex;
 pub(super) use settings::RenameSettings;
 
 use super::{Action, ActionOutput, Effect};
-use crate::rules::{Context, NameMismatch, Named, UntouchedName, each_name, nearest, rewrite_with};
+use crate::rules::{
+    Context, NameMismatch, NamePattern, UntouchedName, each_name, nearest, rewrite_with,
+};
 
 /// New names for datasets or jobs.
 #[derive(Debug, Clone)]
 struct Rename {
     of: Role,
-    only: Named,
+    only: NamePattern,
     namespace: Vec<Change>,
     name: Vec<Change>,
 }
 
-/// A new text for an old one.
+/// How a text changes.
 #[derive(Debug, Clone)]
 enum Change {
-    /// That text.
+    /// To a fixed text.
     Set(String),
     /// By the whole text.
     Map(BTreeMap<String, String>),
-    /// By the beginning; the longest counts.
+    /// By its prefix; the longest one counts.
     Prefix(Vec<(String, String)>),
-    /// Every match, with `${1}` for groups.
+    /// Every match of a pattern, with `${1}` for groups.
     Regex(Regex, String),
-    /// The host in `scheme://host:port`, any of these (in lower case), becomes that one; its port stays unless the new
-    /// one brings its own.
+    /// The host in `scheme://host:port`: any of these (in lower case) becomes that one. Its port stays unless the new
+    /// one has a port.
     Hosts(Vec<String>, String),
 }
 
@@ -52,7 +54,7 @@ impl Action for Rename {
         each_name(event, self.of, |name| self.unmet(name))
     }
 
-    fn selects(&self) -> Option<(Role, &Named)> {
+    fn selects(&self) -> Option<(Role, &NamePattern)> {
         Some((self.of, &self.only))
     }
 
@@ -93,7 +95,7 @@ impl Rename {
         })
     }
 
-    /// Why it leaves `name`; `None` when it does not.
+    /// Returns why it does not change `name`; `None` when it does.
     fn unmet(&self, name: &Identity) -> Option<Option<NameMismatch>> {
         let Some(after) = self.renamed(name) else {
             return Some(self.only.mismatch("only", name));
@@ -112,7 +114,7 @@ impl Rename {
         });
         let mut mismatches = changes.filter_map(|(side, change, text)| change.mismatch(side, text));
         let first = mismatches.next();
-        // Of several changes that do nothing, the one that comes nearest.
+        // Of several changes that do not apply, reports the nearest.
         Some(first.map(|first| {
             match first.nearest {
                 Some(_) => first,
@@ -164,7 +166,7 @@ impl Change {
         }
     }
 
-    /// What it looks for that `text` is not; `None` when the text is what the change makes of it.
+    /// Returns the pattern that `text` does not match; `None` if `text` is already the result of the change.
     fn mismatch(&self, side: &str, text: &str) -> Option<NameMismatch> {
         let (kind, wanted, found): (&str, Vec<&str>, &str) = match self {
             Change::Set(_) => return None,
@@ -203,7 +205,7 @@ impl Change {
     }
 }
 
-/// The host of a namespace, or all of one that has none.
+/// Returns the host of a namespace, or all of it if it has none.
 fn host(text: &str) -> &str {
     let Some((_, rest)) = text.split_once("://") else {
         return text;

@@ -1,16 +1,16 @@
 //! Stable names: removes the parts of dataset and job names that change from run to run.
 //!
-//! These are partitions, dates, run ids and temporary parts, as segments of a path or at the end of a name. A name is never
-//! stripped to nothing: the last part that still identifies something stays. Repeats until nothing more can be removed,
-//! so the action is idempotent. Called by the rule action `strip`. The patterns of dates and ids are in
-//! `strip/forms.rs`, the path segments that are part of the identity in `strip/layout.rs`. The caller (`rules/apart.rs`)
-//! makes sure that no two datasets of one event become one, using `Strip::judged`.
+//! Such parts are partitions, dates, run ids and temporary parts, as segments of a path or at the end of a name. A name
+//! is never stripped to nothing: the last identifying part stays. Repeats until nothing more can be removed, so the
+//! action is idempotent. Called by the rule action `strip`. The patterns of dates and ids are in `strip/forms.rs`, the
+//! path segments that are part of the identity in `strip/layout.rs`. The caller (`rules/distinct.rs`) makes sure that
+//! no two datasets of one event become one, with `Strip::distinct_forms`.
 
 mod forms;
 mod layout;
 mod rule;
 
-use forms::{Forms, Place, forms};
+use forms::{Forms, NameKind, forms};
 use layout::{Layout, is_glob};
 use openlineage::Identity;
 pub(super) use rule::StripSettings;
@@ -31,11 +31,11 @@ pub struct Strip {
     pub temporary: bool,
 }
 
-/// Decides which datasets of one event may get the same name.
+/// The forms of a name that decide which datasets of one event may get the same name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Judged {
-    /// The name without its partitions only: used when the fully stripped name would be that of another dataset. An input and an
-    /// output that differ in it are two datasets.
+pub(crate) struct DistinctForms {
+    /// The name without partitions only, for a dataset that must stay distinct from another. An input and an output
+    /// that differ in it are two datasets.
     pub(crate) apart: String,
     /// The name without the parts that surely belong to one dataset: partitions, days as directories or decorators (if
     /// partitions are stripped), and temporary parts. Datasets that differ in it are two.
@@ -44,15 +44,15 @@ pub(crate) struct Judged {
     pub(crate) part: bool,
 }
 
-/// Longer names, in bytes, stay unchanged: paths end at 4096 and object keys at 1024.
+/// The length, in bytes, above which names are left unchanged: paths end at 4096 and object keys at 1024.
 const LONGEST: usize = 4096;
 
 /// How many segments of a date can precede the removed one.
 const BACK: usize = 4;
 
-/// The parts that are removed, in finer steps than rules distinguish.
+/// The parts to remove, in finer steps than in rules.
 #[derive(Debug, Clone, Copy)]
-struct Off {
+struct StripParts {
     partitions: bool,
     /// Days as path segments, and decorators.
     days: bool,
@@ -82,41 +82,41 @@ impl Strip {
     /// Returns the stable part of a dataset's name: a path, an object name, or `database.schema.table`. Which segments of a
     /// name are removable depends on the store, given by the scheme of the namespace; Kafka topics keep their dates.
     pub fn dataset(&self, dataset: &Identity) -> String {
-        self.off().dataset(dataset)
+        self.parts().dataset(dataset)
     }
 
-    /// Returns what decides whether `dataset` and another dataset of its event may get the same name.
-    pub(crate) fn judged(&self, dataset: &Identity) -> Judged {
-        let apart = Off {
+    /// Returns the forms that decide whether `dataset` and another dataset of its event may get the same name.
+    pub(crate) fn distinct_forms(&self, dataset: &Identity) -> DistinctForms {
+        let apart = StripParts {
             partitions: self.partitions,
             days: false,
             day_ends: false,
             runs: false,
             temporary: false,
         };
-        let kin = Off {
+        let kin = StripParts {
             days: self.partitions && self.dates,
             temporary: self.temporary,
             ..apart
         };
-        let parts = Off {
+        let dated = StripParts {
             days: kin.days,
             ..apart
         };
-        Judged {
+        DistinctForms {
             apart: apart.dataset(dataset),
             kin: kin.dataset(dataset),
-            part: parts.dataset(dataset) != dataset.name,
+            part: dated.dataset(dataset) != dataset.name,
         }
     }
 
     /// Returns the stable part of a job's name. In job names a date or an id also ends before a dot or a space.
     pub fn job(&self, name: &str) -> String {
-        self.off().all_of(name, Place::Job, Layout::Path)
+        self.parts().all_of(name, NameKind::Job, Layout::Path)
     }
 
-    fn off(&self) -> Off {
-        Off {
+    fn parts(&self) -> StripParts {
+        StripParts {
             partitions: self.partitions,
             days: self.dates,
             day_ends: self.dates,
@@ -126,20 +126,20 @@ impl Strip {
     }
 }
 
-impl Off {
+impl StripParts {
     fn dataset(self, dataset: &Identity) -> String {
         let layout = Layout::of(&dataset.namespace);
         let dates = layout != Layout::Topic;
-        let off = Off {
+        let off = StripParts {
             partitions: self.partitions && layout.is_path(),
             days: self.days && dates,
             day_ends: self.day_ends && dates,
             ..self
         };
-        off.all_of(&dataset.name, Place::Dataset, layout)
+        off.all_of(&dataset.name, NameKind::Dataset, layout)
     }
 
-    fn all_of(self, name: &str, place: Place, layout: Layout) -> String {
+    fn all_of(self, name: &str, place: NameKind, layout: Layout) -> String {
         let forms = forms();
         let mut name = name.to_owned();
         if name.len() > LONGEST {
@@ -155,8 +155,9 @@ impl Off {
         }
     }
 
-    /// Removes the first kind of part that is found. One at a time, so that what remains still identifies something.
-    fn once(self, name: &str, place: Place, layout: Layout, forms: &Forms) -> String {
+    /// Removes the first kind of part that is found. Removes one at a time, so that what remains still identifies
+    /// something.
+    fn once(self, name: &str, place: NameKind, layout: Layout, forms: &Forms) -> String {
         if name.contains('/')
             && layout.has_segments()
             && let Some(less) = self.segments(name, layout, forms)
@@ -170,7 +171,7 @@ impl Off {
             (self.runs && digits, &forms.run_end),
             (self.day_ends && digits, &forms.date_end),
             (
-                self.days && digits && place == Place::Dataset && name.contains('$'),
+                self.days && digits && place == NameKind::Dataset && name.contains('$'),
                 &forms.decorator,
             ),
         ];
@@ -238,7 +239,7 @@ impl Off {
                 }
                 left -= named;
                 segments.drain(index..index + gone);
-                // Only a date can have become complete by this, and it starts a few segments earlier.
+                // Only a date can become complete by this, and it starts a few segments earlier.
                 index = index.saturating_sub(BACK);
             } else {
                 index += 1;

@@ -1,4 +1,4 @@
-//! The action `symlink_to_primary`: the name in a symlink becomes the dataset's own.
+//! The action `symlink_to_primary`: makes the name in a symlink the dataset's own.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use serde::Deserialize;
 
 use super::{Action, ActionOutput, Effect, Settings, one_catalogue};
 use crate::mentions::{Moves, Uris};
-use crate::rules::yaml::{At, Given, MapOr, True};
-use crate::rules::{Context, NameMismatch, Named, Patterns, Reader, UntouchedName};
+use crate::rules::yaml::{At, MapOr, Optional, True};
+use crate::rules::{Context, NameMismatch, NamePattern, Patterns, Reader, UntouchedName};
 
 /// The name in a symlink becomes the dataset's own: true means a Glue ARN, a type alone (TABLE or LOCATION) the first
 /// symlink of that type. A dataset whose own name matches namespace and name keeps it.
@@ -26,29 +26,29 @@ pub(super) struct SymlinkSettings(MapOr<SymlinkMap, True>);
 )]
 struct SymlinkMap {
     /// The namespace of the symlink.
-    namespace: Given<Patterns>,
+    namespace: Optional<Patterns>,
     /// The name of the symlink.
-    name: Given<Patterns>,
+    name: Optional<Patterns>,
     /// The type of the symlink: TABLE, LOCATION.
-    r#type: Given<Patterns>,
+    r#type: Optional<Patterns>,
 }
 
-/// Which symlink becomes the primary name.
+/// The symlink that becomes the primary name.
 #[derive(Debug)]
 struct Symlink {
-    only: Named,
+    only: NamePattern,
     /// The symlink's `type`: `TABLE`, `LOCATION`.
     kind: Option<Patterns>,
-    /// Where the type alone says which symlink is meant: the type of what was first until then.
+    /// For a symlink that is selected by its type alone: the type of the former first name.
     other: Option<&'static str>,
 }
 
-/// The catalogue's name of a Glue table, in any partition, and what it was before it was an ARN.
+/// The ARN of a Glue table in any partition, and its older form.
 const GLUE: [&str; 2] = ["arn:aws*:glue:*", "aws:glue:*"];
 
 impl Settings for SymlinkSettings {
     fn build(self, at: At, reader: &Reader<'_>) -> Option<Arc<dyn Action>> {
-        let (mut only, mut kind) = (Named::default(), None);
+        let (mut only, mut kind) = (NamePattern::default(), None);
         if let MapOr::Map(map) = self.0 {
             (only.namespace, only.name) = (map.namespace.value(), map.name.value());
             kind = map.r#type.value();
@@ -136,15 +136,15 @@ impl Action for Symlink {
 }
 
 impl Symlink {
-    /// The event with the name in the symlink first, and the one that was first as the symlink: of each dataset by its
-    /// own symlink. Wherever else a dataset of that name is named, it gets the new name too, if there is only one.
+    /// Returns the event with the name in the symlink first, and the former first name as a symlink. Each dataset is
+    /// changed by its own symlink; other positions with that name change too, if the new name is unambiguous.
     fn swapped(&self, event: &Event) -> Option<String> {
         let root = event.json()?;
         let mut edits = Edits::new(event.text());
         let mut changed: Vec<Json<'_>> = Vec::new();
         let found = openlineage::positions(root);
         let mut moves = Moves::default();
-        // `None` where datasets of one name have got different ones: then nobody can say which is meant elsewhere.
+        // `None` if datasets of one name have got different ones: the other positions are ambiguous.
         let mut renamed: HashMap<Identity, Option<Identity>> = HashMap::new();
         for dataset in datasets(root) {
             let fits = |name: &Identity| self.other.is_none() && self.only.matches(name);
@@ -158,7 +158,7 @@ impl Symlink {
                 continue;
             };
             put(&mut edits, place, &primary);
-            // Or the rule would swap them again the next time.
+            // Otherwise the rule would swap them again the next time.
             if let (Some(other), Some(kind)) = (self.other, place.get("type")) {
                 edits.replace_string(kind, other);
             }
@@ -198,7 +198,7 @@ impl Symlink {
         (!edits.is_empty()).then(|| edits.apply())
     }
 
-    /// The symlink as a name for its dataset. An empty one names nothing, so the dataset keeps the name it has.
+    /// Returns the symlink as a name for its dataset. An empty one is not a name, so the dataset keeps its own.
     fn fitting<'t>(&self, symlink: Json<'t>) -> Option<(Json<'t>, Identity)> {
         let kind = symlink.get("type").and_then(Json::string);
         let kind = kind.as_deref().unwrap_or_default();
@@ -207,7 +207,7 @@ impl Symlink {
         }
         let whole = |name: &Identity| !name.namespace.is_empty() && !name.name.is_empty();
         let name = Identity::of(symlink).filter(|name| self.only.matches(name) && whole(name))?;
-        // The catalogue's own form, so that its table is found.
+        // The form of the catalog, so that it finds the table.
         let name = one_catalogue(&name, true, true).unwrap_or(name);
         Some((symlink, name))
     }

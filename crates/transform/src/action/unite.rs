@@ -1,10 +1,10 @@
 //! Merges the entries of one dataset in a list of inputs or outputs, which a rename can produce, into one entry with
 //! the union of their facets.
 //!
-//! Facets are merged by name. Lists of origins and annotations (column lineage, lineage, symlinks, tags,
-//! owners, assertions) are merged entry by entry; counts of rows, bytes and files are added up, since partitions of a
-//! table are disjoint; of any other facet that differs the later one is used, as when events of a run are coalesced
-//! (`coalesce/merge.rs`). Works on the text: numbers and the order of keys are preserved. Called by `rules/apart.rs`.
+//! Facets are merged by name. Lists of origins and annotations (column lineage, lineage, symlinks, tags, owners,
+//! assertions) are merged entry by entry. Counts of rows, bytes and files are added up, because partitions of a table
+//! are disjoint. Of any other facet that differs the later one is used, as in coalescing (`coalesce/merge.rs`). Works
+//! on the text, so that numbers and the order of keys stay. Called by `rules/distinct.rs`.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -24,8 +24,8 @@ const DEEP: [&str; 6] = [
 /// Facets whose counts are added up: `InputStatisticsInputDatasetFacet`, `OutputStatisticsOutputDatasetFacet`.
 const COUNTS: [&str; 2] = ["inputStatistics", "outputStatistics"];
 
-/// Returns the event `text` with each dataset of `which` at most once in its inputs and once in its outputs; `None` if it
-/// is so already.
+/// Returns the event `text` with each dataset of `which` at most once in its inputs and once in its outputs; `None` if
+/// that is already so.
 pub(crate) fn unite(text: &str, which: &HashSet<Identity>) -> Option<String> {
     let root = Json::parse(text).ok()?;
     let mut edits = Edits::new(text);
@@ -67,7 +67,7 @@ enum Kind {
     Facets,
     Deep,
     Counts,
-    Whole,
+    WholeNumber,
 }
 
 impl Kind {
@@ -76,15 +76,17 @@ impl Kind {
             (Kind::Dataset, "facets" | "inputFacets" | "outputFacets") => Kind::Facets,
             (Kind::Facets, name) if DEEP.contains(&name) => Kind::Deep,
             (Kind::Facets, name) if COUNTS.contains(&name) => Kind::Counts,
-            (Kind::Deep, "_producer" | "_schemaURL") => Kind::Whole,
+            (Kind::Deep, "_producer" | "_schemaURL") => Kind::WholeNumber,
             (Kind::Deep, _) => Kind::Deep,
             (Kind::Counts, "rowCount" | "size" | "fileCount") => Kind::Counts,
-            (Kind::Dataset | Kind::Facets | Kind::Counts | Kind::Whole, _) => Kind::Whole,
+            (Kind::Dataset | Kind::Facets | Kind::Counts | Kind::WholeNumber, _) => {
+                Kind::WholeNumber
+            }
         }
     }
 }
 
-/// Merges datasets pairwise in halves: one after the other, each step would read all merged text again.
+/// Merges datasets pairwise in halves; one after the other, each step would read all merged text again.
 fn union_of_all<'t>(items: &[Json<'t>]) -> Cow<'t, str> {
     match items {
         [] => Cow::Borrowed(""),
@@ -103,8 +105,8 @@ fn union_of(one: &str, other: &str, kind: Kind) -> String {
         return one.to_owned();
     };
     match (kind, a.kind(), b.kind()) {
-        (Kind::Deep | Kind::Whole, _, _) if one == other => one.to_owned(),
-        // A deleted facet is not deleted as long as one entry has it.
+        (Kind::Deep | Kind::WholeNumber, _, _) if one == other => one.to_owned(),
+        // A facet is deleted only if all entries delete it.
         (Kind::Deep | Kind::Counts, "object", "object") if is_deleted(a) != is_deleted(b) => {
             let kept = if is_deleted(a) { other } else { one };
             kept.to_owned()
@@ -126,7 +128,7 @@ fn union_of(one: &str, other: &str, kind: Kind) -> String {
         },
         // A facet takes precedence over null.
         (_, _, "null") => one.to_owned(),
-        (Kind::Dataset | Kind::Facets | Kind::Deep | Kind::Counts | Kind::Whole, _, _) => {
+        (Kind::Dataset | Kind::Facets | Kind::Deep | Kind::Counts | Kind::WholeNumber, _, _) => {
             other.to_owned()
         }
     }
@@ -138,12 +140,12 @@ fn is_deleted(facet: Json<'_>) -> bool {
         .is_some_and(|value| value.text() == "true")
 }
 
-/// Merges members; those of the first keep their positions. Of duplicated keys the last counts.
+/// Merges members. Those of the first keep their positions; of duplicate keys the last counts.
 fn members(a: Json<'_>, b: Json<'_>, kind: Kind) -> String {
     let mut edits = Edits::new(a.text());
     let mut added: Vec<(String, String)> = Vec::new();
     let own = a.members().into_iter();
-    // Of duplicated keys, the last.
+    // Of duplicate keys, the last.
     let own: HashMap<Cow<'_, str>, Json<'_>> = own
         .filter_map(|member| Some((member.key.string()?, member.value)))
         .collect();

@@ -1,45 +1,44 @@
-//! The text of a merged event: the union of several events of one run, written on top of one of them.
+//! Writes the text of a merged event: the union of several events of one run, based on one of them.
 //!
-//! Works on views of the texts. Of the base only what others change is edited, and what is taken from others is
-//! copied as it stands there, so that numbers, escapes and the order of keys survive. Knows nothing of which
-//! events should become one; that is `coalesce`.
+//! Works on the texts. Only the parts of the base that others change are edited, and values of others are copied as they
+//! are written, so that numbers, escapes and the order of keys stay. `coalesce` decides which events are merged.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
 use openlineage::{Edits, Event, InvalidEvent, Json, Member, Subject};
 
-/// Why events are not one.
+/// Why events cannot be merged.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum Unmerged {
-    /// The base is none of the events.
+pub enum MergeError {
+    /// The index of the base is out of range.
     #[error("there is no event to merge into")]
     NoBase,
-    /// Only RunEvents of one run and one job can be one event.
+    /// Only RunEvents of one run and one job can be merged.
     #[error("the events are not RunEvents of one run and one job")]
     Unrelated,
-    /// The merged text is no event: a bug here.
+    /// The merged text is not an event: a bug.
     #[error(transparent)]
     InvalidEvent(#[from] InvalidEvent),
 }
 
-/// The union of `events`, the earlier ones first, written on top of the one at index `base`.
+/// Merges `events`, the earlier ones first, into the one at index `base`.
 ///
-/// `eventType`, `eventTime`, `producer`, `schemaURL` and the names of run and job are the base's. Facets are united by
-/// key, datasets by namespace and name in the order they first appear. Of two values for one key the later one is
-/// taken, a facet always as a whole, `_deleted` or not; of a parent that stays the same the facets that it forwards are
-/// united like others. Nothing to be merged: the base, byte for byte.
-pub fn merge(events: &[&Event], base: usize) -> Result<Event, Unmerged> {
-    let upon = *events.get(base).ok_or(Unmerged::NoBase)?;
+/// `eventType`, `eventTime`, `producer`, `schemaURL` and the names of run and job are the base's. Facets are merged by
+/// key, datasets by namespace and name in the order of their first appearance. Of two values for one key the later one is
+/// used; a facet is always used as a whole, `_deleted` or not. If the parent stays the same, the facets that it forwards
+/// are merged, too. If the others add nothing, returns the base byte for byte.
+pub fn merge(events: &[&Event], base: usize) -> Result<Event, MergeError> {
+    let upon = *events.get(base).ok_or(MergeError::NoBase)?;
     if events.len() == 1 {
         return Ok(upon.clone());
     }
     if !events.iter().all(|event| related(event, upon)) {
-        return Err(Unmerged::Unrelated);
+        return Err(MergeError::Unrelated);
     }
     let layers: Vec<Json<'_>> = events.iter().filter_map(|event| event.json()).collect();
     if layers.len() != events.len() {
-        return Err(Unmerged::NoBase);
+        return Err(MergeError::NoBase);
     }
     match object(&layers, base, Object::Event) {
         text if text == upon.text() => Ok(upon.clone()),
@@ -54,7 +53,7 @@ fn related(event: &Event, other: &Event) -> bool {
     }
 }
 
-/// What an object is: it says how each of its members becomes one.
+/// The kind of an object, which decides how its members are merged.
 #[derive(Debug, Clone, Copy)]
 enum Object {
     Event,
@@ -64,22 +63,22 @@ enum Object {
     Facets,
     /// Facets of a run, which can refer to other runs.
     RunFacets,
-    /// A reference to a run and its job, with the facets that are forwarded of them.
+    /// A reference to a run and its job, with forwarded facets of both.
     Reference,
 }
 
-/// How the values that several objects have for one key become one.
+/// How the values of several objects for one key are merged.
 #[derive(Debug, Clone, Copy)]
 enum Union {
-    /// Only the base's counts, there or not.
+    /// Uses that of the base, also if it is missing.
     Base,
-    /// The last one, whole.
+    /// Uses the last one as a whole.
     Later,
     /// Member by member.
     Members(Object),
     /// Dataset by dataset.
     Datasets,
-    /// The last one, with what those before it that mean the same run forward besides.
+    /// Uses the last one, with the facets that earlier references to the same run forward.
     Reference,
 }
 
@@ -117,7 +116,7 @@ impl Object {
 }
 
 impl Union {
-    /// The text for `values`, of which the one at `base` is the base's.
+    /// Returns the merged text of `values`, of which the one at `base` is the base's.
     fn of<'t>(self, values: &[Json<'t>], base: usize) -> Cow<'t, str> {
         match self {
             Union::Base => text_at(values, base),

@@ -50,7 +50,7 @@ impl<T> RunBuffer<T> {
         }
     }
 
-    /// Takes in a payload of `run`; `ends` tells whether it ends the run.
+    /// Adds a payload of `run`; `ends` is whether it ends the run.
     ///
     /// The end of a run releases all of it. A payload that is offered within a window of the end is released at once:
     /// nothing is expected after it. Beyond the capacity, the run that has waited longest is released; its next payload

@@ -155,10 +155,13 @@ fn events_of_other_jobs_and_events_without_a_run_stay_as_they_are() {
     assert_eq!((&out[0].event, &out[2].event), (&other, &job));
     assert!(matches!(
         merge(&[&other, &bare("START", 1)], 0),
-        Err(Unmerged::Unrelated)
+        Err(MergeError::Unrelated)
     ));
-    assert!(matches!(merge(&[&job, &job], 0), Err(Unmerged::Unrelated)));
-    assert!(matches!(merge(&[], 0), Err(Unmerged::NoBase)));
+    assert!(matches!(
+        merge(&[&job, &job], 0),
+        Err(MergeError::Unrelated)
+    ));
+    assert!(matches!(merge(&[], 0), Err(MergeError::NoBase)));
 }
 
 #[test]
@@ -168,7 +171,7 @@ fn what_would_be_too_large_goes_as_it_came() {
     let whole = merge(&[&start, &end], 1).unwrap().text().len();
     let out = |max_bytes| coalesce(&[&start, &end], false, Some(max_bytes));
     assert_eq!(out(whole).len(), 1);
-    let as_they_came = [(&start, 0), (&end, 1)].map(|(event, index)| Merged {
+    let as_they_came = [(&start, 0), (&end, 1)].map(|(event, index)| MergedEvent {
         event: event.clone(),
         parts: vec![index],
     });
@@ -328,7 +331,7 @@ fn a_query_of_spark_ends_with_all_that_its_events_knew() {
     );
     assert_eq!(
         out,
-        [Merged {
+        [MergedEvent {
             event: whole,
             parts: vec![0, 1, 2, 3]
         }]

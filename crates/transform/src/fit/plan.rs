@@ -1,8 +1,8 @@
-//! Which facets go, and how large the event is then, to the byte: counted, not written out, so that a facet can be tried
-//! at the cost of its own size.
+//! Plans which facets to cut. Counts the exact size of the result without writing it, so that trying a facet costs no more
+//! than its own size.
 //!
-//! Facets stand in sets, and a set can stand in a facet of another (`parent` forwards some): what changes inside is
-//! counted outwards.
+//! Facets are members of sets, and a set can be inside a facet of another set (`parent` forwards some). A change inside is
+//! added to the sizes of all sets around it.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -10,53 +10,53 @@ use std::collections::BTreeSet;
 use openlineage::{Edits, Json, holders, quote};
 
 use super::set::Set;
-use super::{Cut, Rank, rank};
+use super::{CutFacet, Rank, rank};
 
-/// How many cuts the event itself lists; the rest are counted. Keeps the note small.
-const NOTED: usize = 50;
+/// The most facets that the note lists, which keeps it small; the others are only counted.
+const MAX_LISTED: usize = 50;
 
 pub(super) const NOTE: &str = "lineageProxy_cut";
 
-/// How often what was cut is gone through to put it back. One pass nearly always ends it: only a facet that is smaller
-/// than its line in the note makes room for another.
-const PASSES: usize = 16;
+/// The most passes over the cut facets to restore them. One is nearly always enough: another can restore more only after
+/// a facet that is smaller than its line in the note.
+const MAX_PASSES: usize = 16;
 
 pub(super) struct Plan<'t> {
     text: &'t str,
     sets: Vec<Set<'t>>,
-    /// In the order of cutting.
+    /// The facets that may be cut, in the order of cutting.
     candidates: Vec<Candidate>,
-    /// Those that are cut.
+    /// The indices of those that are cut.
     cut: BTreeSet<usize>,
-    /// How many bytes the event has, without the note.
+    /// The size of the event without the note.
     bytes: usize,
-    note: Note,
+    note: NotePosition,
 }
 
-/// Where the note comes to.
+/// Where the note is added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Note {
-    /// To these facets of the run.
-    To(usize),
-    /// To the first facets of the run.
-    First,
-    /// An event without a run has none.
-    Nowhere,
+enum NotePosition {
+    /// To the facets of the run, which are this set.
+    In(usize),
+    /// To the run, with `facets`, which it does not have.
+    NewFacets,
+    /// Nowhere: the event has no run.
+    None,
 }
 
 struct Candidate {
     set: usize,
-    /// A facet that stands there twice goes as one.
+    /// Its members of the set: a facet that is there twice is cut as one.
     members: Vec<usize>,
     rank: Rank,
     forwarded: bool,
-    /// How many facets it stands in, of the forwarded ones that go last: the innermost first, so that what is around one
-    /// that is too large stays.
+    /// For a forwarded identity facet, how many facets it is inside of. The innermost are cut first, so that the facets
+    /// around one that is too large stay.
     depth: usize,
-    /// A note of an earlier time, which the new one replaces.
+    /// Whether it is an earlier note, which the new one replaces.
     stale: bool,
-    cut: Cut,
-    /// How long its line in the note is.
+    cut: CutFacet,
+    /// The length of its line in the note.
     line: usize,
 }
 
@@ -64,7 +64,7 @@ impl<'t> Plan<'t> {
     pub(super) fn of(text: &'t str, root: Json<'t>) -> Plan<'t> {
         let run = root.get("run").filter(|run| run.is_object());
         let facets = run.and_then(|run| run.get("facets"));
-        let noted_in = facets.and_then(|set| set.span(text));
+        let note_span = facets.and_then(|set| set.span(text));
         let mut plan = Plan {
             text,
             sets: Vec::new(),
@@ -72,11 +72,11 @@ impl<'t> Plan<'t> {
             cut: BTreeSet::new(),
             bytes: text.len(),
             note: match (run, facets) {
-                (Some(_), None) => Note::First,
-                (Some(_), Some(_)) | (None, _) => Note::Nowhere,
+                (Some(_), None) => NotePosition::NewFacets,
+                (Some(_), Some(_)) | (None, _) => NotePosition::None,
             },
         };
-        // From the outside in: a set that stands in another starts after it.
+        // From the outside in: a set inside another starts after it.
         let mut found = Vec::new();
         holders(root, &mut |holder, path| {
             for set in holder
@@ -103,8 +103,8 @@ impl<'t> Plan<'t> {
                 Some((*outer, after.checked_sub(1)?))
             });
             around.push((index, span.end));
-            if noted_in.as_ref() == Some(&span) {
-                plan.note = Note::To(index);
+            if note_span.as_ref() == Some(&span) {
+                plan.note = NotePosition::In(index);
             }
             let (set, names) = Set::of(text, object, inside);
             for (name, members) in names {
@@ -140,15 +140,15 @@ impl<'t> Plan<'t> {
         plan
     }
 
-    /// How many bytes the event has, with the note.
+    /// Returns the size of the event with the note, in bytes.
     pub(super) fn bytes(&self) -> usize {
         if self.cut.is_empty() {
             return self.bytes;
         }
         let set = match self.note {
-            Note::To(set) => self.sets.get(set),
-            Note::First => None,
-            Note::Nowhere => return self.bytes,
+            NotePosition::In(set) => self.sets.get(set),
+            NotePosition::NewFacets => None,
+            NotePosition::None => return self.bytes,
         };
         let lines: usize = self.listed().map(|candidate| candidate.line + 1).sum();
         let note = note(self.cut.len(), std::iter::empty()).len() + lines.saturating_sub(1);
@@ -160,8 +160,8 @@ impl<'t> Plan<'t> {
             }
     }
 
-    /// Cuts in order until that many bytes are left, or nothing more can be cut. What is smaller than its line in the
-    /// note goes only when all else is not enough.
+    /// Cuts facets in order until the event fits or nothing more can be cut. A facet that is smaller than its line in the
+    /// note is cut only if all others are not enough.
     pub(super) fn cut_down_to(&mut self, limit: usize) {
         if self.bytes() > limit {
             let stale = self
@@ -176,7 +176,7 @@ impl<'t> Plan<'t> {
                 if before <= limit {
                     return;
                 }
-                if !self.cut.contains(&index) && self.is_there(index) {
+                if !self.cut.contains(&index) && self.is_present(index) {
                     self.set_cut(index, true);
                     if !small_too && self.bytes() >= before {
                         self.set_cut(index, false);
@@ -186,35 +186,35 @@ impl<'t> Plan<'t> {
         }
     }
 
-    /// Puts back what fits, from the last that was cut to the first.
-    pub(super) fn put_back_up_to(&mut self, limit: usize) {
-        for _ in 0..PASSES {
-            let mut put_back = false;
+    /// Restores the facets that fit, from the last that was cut to the first.
+    pub(super) fn restore_up_to(&mut self, limit: usize) {
+        for _ in 0..MAX_PASSES {
+            let mut restored = false;
             for index in self.cut.clone().into_iter().rev() {
                 let stale = self
                     .candidates
                     .get(index)
                     .is_some_and(|candidate| candidate.stale);
-                if stale || !self.is_there(index) {
+                if stale || !self.is_present(index) {
                     continue;
                 }
                 let before = self.bytes();
                 self.set_cut(index, false);
                 let after = self.bytes();
                 if after <= limit || after <= before {
-                    put_back = true;
+                    restored = true;
                 } else {
                     self.set_cut(index, true);
                 }
             }
-            if !put_back {
+            if !restored {
                 return;
             }
         }
     }
 
-    /// What was cut, in the order of cutting.
-    pub(super) fn cuts(&self) -> impl Iterator<Item = &Cut> {
+    /// Returns the cut facets, in the order of cutting.
+    pub(super) fn cuts(&self) -> impl Iterator<Item = &CutFacet> {
         let cut = self
             .cut
             .iter()
@@ -222,11 +222,11 @@ impl<'t> Plan<'t> {
         cut.map(|candidate| &candidate.cut)
     }
 
-    /// The text that is left, with the note.
+    /// Returns the text of the event without the cut facets, and with the note.
     pub(super) fn text(&self) -> String {
         let mut edits = Edits::new(self.text);
         for (index, set) in self.sets.iter().enumerate() {
-            if set.kept.len() < set.members.len() && self.stands(index) {
+            if set.kept.len() < set.members.len() && self.is_set_present(index) {
                 let names = set
                     .kept
                     .iter()
@@ -238,23 +238,23 @@ impl<'t> Plan<'t> {
         let text = edits.apply();
         match self.cut.is_empty() {
             true => text,
-            false => noted(&text, &note(self.cut.len(), self.listed().map(|c| &c.cut))),
+            false => with_note(&text, &note(self.cut.len(), self.listed().map(|c| &c.cut))),
         }
     }
 
     fn listed(&self) -> impl Iterator<Item = &Candidate> {
-        let listed = self.cut.iter().take(NOTED);
+        let listed = self.cut.iter().take(MAX_LISTED);
         listed.filter_map(|index| self.candidates.get(*index))
     }
 
-    /// Whether what the candidate stands in is kept.
-    fn is_there(&self, index: usize) -> bool {
+    /// Whether the facets around the candidate are kept.
+    fn is_present(&self, index: usize) -> bool {
         self.candidates
             .get(index)
-            .is_some_and(|candidate| self.stands(candidate.set))
+            .is_some_and(|candidate| self.is_set_present(candidate.set))
     }
 
-    fn stands(&self, set: usize) -> bool {
+    fn is_set_present(&self, set: usize) -> bool {
         let mut inside = self.sets.get(set).and_then(|set| set.inside);
         while let Some((outer, member)) = inside {
             let Some(outer) = self
@@ -281,7 +281,7 @@ impl<'t> Plan<'t> {
         };
     }
 
-    /// Keeps or leaves out members of a set, and counts that outwards.
+    /// Keeps or removes members of a set, and updates the sizes of all sets around it.
     fn keep(&mut self, set: usize, members: &[usize], keep: bool) {
         let Some(inner) = self.sets.get_mut(set) else {
             return;
@@ -301,7 +301,7 @@ impl<'t> Plan<'t> {
                 facet.bytes = (facet.bytes + after).saturating_sub(before);
             }
             if !kept {
-                return; // it counts when the facet comes back
+                return; // it counts when that facet is restored
             }
             outer.sum = (outer.sum + after).saturating_sub(before);
             (before, after, inside) = (was, outer.bytes(), outer.inside);
@@ -320,7 +320,7 @@ impl Candidate {
         pointer: &str,
     ) -> Candidate {
         let facets = members.iter().filter_map(|member| set.members.get(*member));
-        let cut = Cut {
+        let cut = CutFacet {
             pointer: format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1")),
             bytes: facets.map(|facet| facet.bytes).sum(),
         };
@@ -337,7 +337,7 @@ impl Candidate {
     }
 }
 
-fn line(cut: &Cut) -> String {
+fn line(cut: &CutFacet) -> String {
     format!(
         r#"{{"pointer":{},"bytes":{}}}"#,
         quote(&cut.pointer),
@@ -345,8 +345,8 @@ fn line(cut: &Cut) -> String {
     )
 }
 
-/// The facet that says what was cut.
-fn note<'c>(count: usize, listed: impl Iterator<Item = &'c Cut>) -> String {
+/// Returns the facet that lists what was cut.
+fn note<'c>(count: usize, listed: impl Iterator<Item = &'c CutFacet>) -> String {
     let listed: Vec<String> = listed.map(line).collect();
     format!(
         r#"{{"_producer":"urn:lineage-proxy","_schemaURL":"https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunFacet","count":{count},"facets":[{}]}}"#,
@@ -354,7 +354,7 @@ fn note<'c>(count: usize, listed: impl Iterator<Item = &'c Cut>) -> String {
     )
 }
 
-fn noted(text: &str, note: &str) -> String {
+fn with_note(text: &str, note: &str) -> String {
     let Some(run) = Json::parse(text).ok().and_then(|root| root.get("run")) else {
         return text.to_owned();
     };

@@ -1,5 +1,5 @@
-//! One object of facets, and how large it is with some of them left out: to the byte, as [`Edits::remove_members_at`]
-//! leaves it. Which of them go is `plan.rs`'s to say.
+//! An object of facets, and its exact size after [`Edits::remove_members_at`] has removed some of them. `plan.rs` decides
+//! which.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,13 +10,13 @@ use openlineage::Json;
 /// An object of facets.
 pub(super) struct Set<'t> {
     pub(super) object: Json<'t>,
-    /// The facet that it stands in: that set, and which of its members.
+    /// The facet around it: the index of its set, and of the member in that set.
     pub(super) inside: Option<(usize, usize)>,
     pub(super) members: Vec<Facet>,
     pub(super) kept: BTreeSet<usize>,
-    /// Braces, and the white space inside them.
+    /// The size of the braces and the white space inside them.
     frame: usize,
-    /// What the kept members take, with the gap before each.
+    /// The size of the kept members, with the gap before each.
     pub(super) sum: usize,
 }
 
@@ -24,14 +24,14 @@ pub(super) struct Set<'t> {
 pub(super) struct Facet {
     /// Where it starts.
     pub(super) start: usize,
-    /// Key to value, as far as what stands inside is kept.
+    /// The size from key to value, without what is cut inside.
     pub(super) bytes: usize,
-    /// Comma and white space before it.
+    /// The size of the comma and white space before it.
     gap: usize,
 }
 
 impl<'t> Set<'t> {
-    /// With its members by name, in order.
+    /// Returns the set, and its members by name, in order.
     pub(super) fn of(
         text: &str,
         object: Json<'t>,
@@ -68,7 +68,7 @@ impl<'t> Set<'t> {
         (set, names)
     }
 
-    /// What it takes, as [`Edits::remove_members_at`] leaves it: the first that is kept loses the gap before it.
+    /// Returns its size after [`Edits::remove_members_at`], which removes the gap before the first kept member.
     pub(super) fn bytes(&self) -> usize {
         if self.members.is_empty() {
             return self.frame;

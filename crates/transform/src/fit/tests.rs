@@ -22,7 +22,7 @@ fn event(run: &[(&str, usize)], output: &[(&str, usize)]) -> Event {
     Event::read(text.as_bytes(), Level::Strict).unwrap().event
 }
 
-fn pointers(fitted: &Fitted) -> Vec<&str> {
+fn pointers(fitted: &FittedEvent) -> Vec<&str> {
     fitted.cut.iter().map(|cut| cut.pointer.as_str()).collect()
 }
 
@@ -57,8 +57,8 @@ fn the_order_of_cutting_spares_what_makes_the_graph() {
 #[test]
 fn what_cannot_fit_says_how_small_it_gets() {
     let event = event(&[("parent", 5_000)], &[("schema", 600)]);
-    let TooLarge { least } = fit(&event, 2_000).unwrap_err();
-    assert!(least > 5_000 && least < event.text().len());
+    let TooLarge { smallest } = fit(&event, 2_000).unwrap_err();
+    assert!(smallest > 5_000 && smallest < event.text().len());
 }
 
 #[test]
@@ -85,7 +85,7 @@ proptest! {
                 prop_assert_eq!(fitted.cut.is_empty(), event.text().len() <= limit);
                 prop_assert_eq!(fitted.event.run_id(), event.run_id());
             }
-            Err(TooLarge { least }) => prop_assert!(least > limit),
+            Err(TooLarge { smallest }) => prop_assert!(smallest > limit),
         }
     }
 }

@@ -7,12 +7,12 @@ use wasmi::{Linker, Memory, Store, StoreLimits, StoreLimitsBuilder, TrapCode};
 
 use super::{ABI, ModuleLimits};
 
-/// Characters of a module's reason that are kept.
+/// The most characters of a module's reason that are kept.
 const REASON: usize = 200;
-/// Elements of a table: functions that are called by number. Memory too, so bounded too.
+/// The most elements of a table of functions. They take memory, so they are limited, too.
 const TABLE: usize = 100_000;
 
-/// Ready to be called.
+/// An instance that is ready to be called.
 pub(super) struct Instance {
     store: Store<StoreLimits>,
     instance: wasmi::Instance,
@@ -29,7 +29,7 @@ pub(super) enum Answer {
 }
 
 impl Instance {
-    /// Instantiates `module`, runs its start function and asks for its version.
+    /// Instantiates `module`, runs its start function and checks its version.
     pub(super) fn new(module: &wasmi::Module, limits: ModuleLimits) -> Result<Self, String> {
         let bounds = StoreLimitsBuilder::new()
             .memory_size(limits.memory)
@@ -134,7 +134,7 @@ fn reason(bytes: &[u8]) -> String {
     String::from_utf8_lossy(some).chars().take(REASON).collect()
 }
 
-/// Why a call did not come back, in words. None of them are the module's.
+/// Describes why a call did not return, without words of the module.
 fn describe(error: wasmi::Error) -> String {
     match (error.as_trap_code(), error.kind()) {
         (Some(TrapCode::OutOfFuel), _) | (_, ErrorKind::Fuel(FuelError::OutOfFuel { .. })) => {

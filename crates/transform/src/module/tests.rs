@@ -26,7 +26,7 @@ fn load(bytes: &[u8], config: &Value) -> Result<Module, String> {
     Module::load(bytes, &config.to_string(), limits)
 }
 
-/// A module around the functions given; memory of one page, `alloc` always gives 1024.
+/// A module with these functions, a memory of one page, and an `alloc` that always returns 1024.
 fn wat(body: &str) -> Vec<u8> {
     let common = [
         ("memory", r#"(memory (export "memory") 1)"#),
@@ -327,8 +327,8 @@ fn a_module_that_does_not_fit_is_refused_when_it_is_loaded() {
         ),
     ];
     for (bytes, reason) in cases {
-        let refusal = refused(&bytes);
-        assert!(refusal.starts_with(reason), "{refusal}, not {reason}");
+        let error = refused(&bytes);
+        assert!(error.starts_with(reason), "{error}, not {reason}");
     }
 }
 

@@ -30,7 +30,7 @@ fn answers() -> HashMap<ShortName, Lookup> {
     HashMap::from([
         (short("wg", "eu-west-1"), endpoint(WORKGROUP)),
         (short("dwh", "us-east-1"), endpoint(CLUSTER)),
-        (short("gone", "us-east-1"), Lookup::NoSuch),
+        (short("gone", "us-east-1"), Lookup::NotFound),
         (
             short("secret", "us-east-1"),
             Lookup::Failed("AccessDenied".into()),
@@ -166,7 +166,7 @@ fn equal_names_in_two_warehouses_stay_apart_and_a_job_called_like_a_dataset_stay
         ("redshift://dwh.us-east-1:5439", "a.b.c"),
     ]);
     let rule = Redshift::default();
-    assert_eq!(rule.wanted(&both).len(), 2);
+    assert_eq!(rule.lookups(&both).len(), 2);
     let text = rule.rewrite(&both, &answers()).event.text().to_owned();
     assert_eq!(
         text,

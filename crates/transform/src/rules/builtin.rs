@@ -1,6 +1,6 @@
-//! The rules that every event of a target goes through after those of the file: what the target needs.
+//! The built-in rules: what a target needs. They follow the rules of the file.
 //!
-//! They run, count and are explained like the rules of a user.
+//! They are run, counted and explained like the rules of a user.
 
 use std::sync::Arc;
 
@@ -29,23 +29,23 @@ pub const JOB_EVENTS: &str = "builtin/job_events";
 /// Cuts facets of events that are larger than a target accepts.
 pub const SIZE_LIMIT: &str = "builtin/size_limit";
 
-/// What a target needs.
+/// The built-in rules that a target needs.
 #[derive(Debug, Clone, Default)]
 pub struct Builtins {
-    /// How names of Redshift are written; `None` for as they are.
+    /// The form of Redshift names; `None` leaves them unchanged.
     pub redshift: Option<Redshift>,
-    /// What is done with JobEvents, where only RunEvents are accepted; `None` where all events are.
+    /// What happens to JobEvents, if only RunEvents are accepted; `None` if all events are.
     pub job_events: Option<JobEventAction>,
-    /// The largest event that is accepted, in bytes.
+    /// The largest event that the target accepts, in bytes.
     pub max_event_bytes: Option<usize>,
 }
 
-/// What is done with JobEvents.
+/// What happens to JobEvents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobEventAction {
-    /// Those with inputs or outputs are converted to RunEvents, the others are dropped.
+    /// Converts JobEvents with inputs or outputs to RunEvents, and drops the others.
     Convert,
-    /// All are dropped.
+    /// Drops all JobEvents.
     Drop,
 }
 
@@ -55,7 +55,7 @@ impl Builtins {
             name: Arc::from(name),
             when,
             action,
-            // An event that cannot be adapted is one that the target rejects.
+            // An event that cannot be adapted would be rejected by the target.
             on_failure: OnFailure::DeadLetter,
             warnings: Vec::new(),
         };
@@ -100,7 +100,7 @@ impl Action for DropEvent {
     }
 }
 
-/// Converts a JobEvent to a RunEvent; drops one that moves no data.
+/// Converts a JobEvent to a RunEvent; drops one without inputs and outputs.
 #[derive(Debug)]
 struct JobToRun;
 
@@ -116,16 +116,16 @@ impl Action for JobToRun {
     }
 }
 
-/// Cuts facets until the event has at most so many bytes.
+/// Cuts facets until the event has at most that many bytes.
 #[derive(Debug)]
 struct Fit(usize);
 
 impl Action for Fit {
     fn apply(&self, event: &Event, _: &Context<'_>) -> Result<ActionOutput, String> {
         let fitted = fit(event, self.0).map_err(|too_large| {
-            let (size, least, limit) = (event.text().len(), too_large.least, self.0);
+            let (size, smallest, limit) = (event.text().len(), too_large.smallest, self.0);
             format!(
-                "{size} bytes, and {least} without every facet that may be cut; the target accepts {limit}"
+                "{size} bytes, and {smallest} without every facet that may be cut; the target accepts {limit}"
             )
         })?;
         let effect = match fitted.cut.is_empty() {
@@ -141,7 +141,7 @@ impl Action for Fit {
 }
 
 impl RuleSet {
-    /// The same rules, followed by those that a target needs.
+    /// Returns these rules, followed by those that a target needs.
     #[must_use]
     pub fn with_builtins(self, builtins: &Builtins) -> RuleSet {
         RuleSet {

@@ -1,8 +1,8 @@
-//! Renaming by an action that shortens names: two datasets of one event stay two.
+//! Renames by actions that shorten names, and keeps two datasets of one event distinct.
 //!
-//! The new name depends on the old one alone, so that it is the same in every event. When two datasets of one event
-//! would get the same name and are not known to be one, both keep what distinguishes them, and it is reported. The
-//! parts of one dataset get one entry of inputs or outputs. Called by the actions `strip` and `normalise`.
+//! A new name depends on the old name only, so that it is the same in every event. If two datasets of one event would
+//! get the same name and are not known to be one, both keep what distinguishes them, and that is reported. The parts of
+//! one dataset get one entry of inputs or outputs. Called by the actions `strip` and `normalise`.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -15,18 +15,18 @@ use crate::redshift::Unresolved;
 /// Decides whether a dataset may be one with another of its event that would get the same name.
 #[derive(Debug)]
 pub(crate) struct Uniqueness {
-    /// Its name when it may not be.
+    /// The name that it gets if it must stay distinct.
     pub(crate) distinct: Identity,
-    /// Where both have one, they have to be equal.
+    /// If both have one, these have to be equal.
     pub(crate) kin: Option<String>,
     /// Whether an input and an output become one only if their `distinct` names are equal.
     pub(crate) directed: bool,
-    /// Whether it is a part of a dataset, which has one entry of inputs or outputs with its other parts.
+    /// Whether it is a part of a dataset, whose parts share one entry of inputs or outputs.
     pub(crate) part: bool,
 }
 
 impl Uniqueness {
-    /// Of a dataset that the rule does not apply to.
+    /// For a dataset that the rule does not apply to.
     pub(crate) fn as_it_is(name: &Identity) -> Uniqueness {
         Uniqueness {
             distinct: name.clone(),
@@ -37,19 +37,19 @@ impl Uniqueness {
     }
 }
 
-/// The text of an event with new names, if any, and the names that stay.
+/// The text of an event with new names, if any, and the names that did not change.
 #[derive(Debug, Default)]
-pub(crate) struct Renamed {
+pub(crate) struct RenameResult {
     pub(crate) text: Option<String>,
     pub(crate) left: Vec<Unresolved>,
 }
 
-/// Renames every dataset with `new` (`None`: it stays). `judge` is asked about those that would get the name of another.
+/// Renames every dataset with `new` (`None`: unchanged). `judge` decides about datasets that would get the same name.
 pub(crate) fn rewrite_distinct(
     event: &Event,
     mut new: impl FnMut(&Identity) -> Option<Identity>,
     judge: impl Fn(&Identity) -> Uniqueness,
-) -> Renamed {
+) -> RenameResult {
     let mut known: HashMap<Identity, Identity> = HashMap::new();
     let text = rewrite(event, Role::Dataset, |name| {
         if let Some(known) = known.get(name) {
@@ -60,10 +60,10 @@ pub(crate) fn rewrite_distinct(
         Some(after)
     });
     let Some(text) = text else {
-        return Renamed::default();
+        return RenameResult::default();
     };
     if meetings(&known).is_empty() {
-        return Renamed {
+        return RenameResult {
             text: Some(text),
             left: Vec::new(),
         };
@@ -78,17 +78,17 @@ pub(crate) fn rewrite_distinct(
     let one: HashSet<Identity> = of_parts.map(|(after, _)| after).collect();
     if one.is_empty() {
         let left = left.into_iter().collect();
-        return Renamed { text, left };
+        return RenameResult { text, left };
     }
     let changed = text.as_deref().unwrap_or(event.text());
     let text = unite(changed, &one).or(text);
-    Renamed {
+    RenameResult {
         text,
         left: left.into_iter().collect(),
     }
 }
 
-/// The names that several datasets get, with what these were called. Owned, since `known` changes by it.
+/// Returns the names that several datasets get, with their former names. Owned, because the caller changes `known`.
 fn meetings(known: &HashMap<Identity, Identity>) -> HashMap<Identity, Vec<Identity>> {
     let mut by_new: HashMap<&Identity, Vec<&Identity>> = HashMap::with_capacity(known.len());
     for (before, after) in known {
@@ -100,7 +100,7 @@ fn meetings(known: &HashMap<Identity, Identity>) -> HashMap<Identity, Vec<Identi
         .collect()
 }
 
-/// Gives their distinct names to all that may not be one, until no two meet.
+/// Replaces the new names of datasets that must stay distinct by their distinct names, until no two are equal.
 fn restore_distinct(
     known: &mut HashMap<Identity, Identity>,
     sides: &Sides,
@@ -137,7 +137,7 @@ fn restore_distinct(
     }
 }
 
-/// As much of a name as a line of a log takes.
+/// Shortens a name for a log line.
 fn start(name: &str) -> &str {
     const MOST: usize = 120;
     let end = name.char_indices().nth(MOST).map(|(end, _)| end);
@@ -159,7 +159,7 @@ fn may_be_one(members: &[(&Identity, Uniqueness)], sides: &Sides) -> bool {
             .collect()
     };
     let (inputs, outputs) = (of(&sides.inputs), of(&sides.outputs));
-    // One that is read and written anyway, perhaps in parts: it gets no edge that was not there.
+    // A dataset that is read and written anyway, perhaps in parts: it gets no edge that was not there.
     let both = |input: &Uniqueness| {
         outputs
             .iter()
@@ -168,7 +168,7 @@ fn may_be_one(members: &[(&Identity, Uniqueness)], sides: &Sides) -> bool {
     inputs.iter().any(|(_, input)| both(input)) || inputs.is_empty() || outputs.is_empty()
 }
 
-/// What an event reads and what it writes.
+/// The datasets that an event reads and writes.
 #[derive(Debug, Default)]
 struct Sides {
     inputs: HashSet<Identity>,

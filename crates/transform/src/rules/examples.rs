@@ -1,7 +1,7 @@
 //! Examples: events in the rules file beside their rules, and the expected results. Run by
 //! `lineage-proxy transform test`.
 //!
-//! What an event needs and an example leaves out is filled in, so that an example shows what matters and no more. How
+//! What an event needs and an example leaves out is filled in, so that an example contains only what matters. How
 //! examples are written is in `examples/settings.rs`, how results are compared in `examples/judge.rs`.
 
 mod event;
@@ -25,7 +25,7 @@ use crate::redshift::Lookup;
 pub struct Example {
     /// Its name.
     pub name: String,
-    /// The rule that it is an example of, which then runs alone; `None` for an example of the whole file.
+    /// The rule that it tests, which then runs alone; `None` for an example of the whole file.
     pub rule: Option<Arc<str>>,
     /// Its line in the file.
     pub line: u64,
@@ -37,16 +37,16 @@ pub struct Example {
 /// The result of an example.
 #[derive(Debug, Clone)]
 pub struct ExampleResult {
-    /// Everything that is not as expected; nothing when it passed.
+    /// Everything that differs from the expectation; empty if it passed.
     pub failures: Vec<Failure>,
 }
 
-/// One thing that is not as expected.
+/// A difference from the expectation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
-    /// A value is another; `before` is what was expected.
+    /// A value differs; `before` is the expected one.
     Value(Difference),
-    /// Something else became of it.
+    /// Another outcome than expected.
     Else {
         /// What was expected.
         expected: String,

@@ -1,4 +1,4 @@
-//! Explains why a rule left a name as it is. Called only by `explain`, which prints it.
+//! Explains why a rule did not change a name. Called only by `explain`, which prints it.
 //!
 //! Which rule changed which name is in `explain/positions.rs`.
 
@@ -10,17 +10,17 @@ use std::collections::BTreeSet;
 
 use openlineage::{Event, Identity, Json, Role};
 
-use super::named::Named;
+use super::named::NamePattern;
 use super::pattern::Patterns;
 
-/// A name that a rule left as it is, and why.
+/// A name that a rule did not change, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UntouchedName {
-    /// Of a dataset or a job.
+    /// Whether it is the name of a dataset or a job.
     pub role: Role,
     /// The name.
     pub name: Identity,
-    /// Why; `None` where the rule is for it and there was nothing to do.
+    /// Why; `None` if the rule applies to it but changes nothing.
     pub unmet: Option<NameMismatch>,
 }
 
@@ -33,15 +33,15 @@ pub struct NameMismatch {
     pub expected: String,
     /// What the name has.
     pub found: String,
-    /// Of several that would match, the one most like what was found.
+    /// Of several patterns that would match, the one nearest to what was found.
     pub nearest: Option<String>,
 }
 
-/// Patterns and texts longer than this are not compared, nor more than so many of them.
+/// The longest patterns and texts that are compared, and the most of them.
 const LONGEST_COMPARED: usize = 300;
 const MOST_COMPARED: usize = 1_000;
 
-/// Each name of that role once; `why` returns `None` for one that is not left as it is.
+/// Returns each name of that role once, with the mismatch that `why` returns; `None` for a name that was changed.
 pub(crate) fn each_name(
     event: &Event,
     of: Role,
@@ -71,8 +71,8 @@ fn identity(namespace: Json<'_>, name: Json<'_>) -> Option<Identity> {
     })
 }
 
-impl Named {
-    /// The first pattern that `name` does not match.
+impl NamePattern {
+    /// Returns the first pattern that `name` does not match.
     pub(crate) fn mismatch(&self, within: &str, name: &Identity) -> Option<NameMismatch> {
         let sides = [
             ("namespace", &self.namespace, &name.namespace),
@@ -98,12 +98,12 @@ impl Patterns {
     }
 }
 
-/// The one of `wanted` that is most like `found`, if half of it is the same.
+/// Returns the one of `wanted` that is most similar to `found`, if half of it is the same.
 pub(crate) fn nearest(found: &str, wanted: &[&str]) -> Option<String> {
     let wanted = wanted.iter().take(MOST_COMPARED).copied();
     let near = wanted.filter_map(|wanted| {
         let plain = wanted.trim_end_matches('*');
-        // Of a pattern for a beginning, as much of the text as that has.
+        // Of a pattern for a prefix, compares as much of the text as the prefix has.
         let start = found.chars().take(plain.chars().count());
         let text: String = match plain.len() < wanted.len() {
             true => start.collect(),

@@ -1,17 +1,17 @@
-//! Which names a rule is for: patterns of namespace and name.
+//! Selects the names that a rule applies to, by patterns of namespace and name.
 
 use openlineage::{Identity, Role};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::pattern::Patterns;
-use super::yaml::Given;
+use super::yaml::Optional;
 
 /// Patterns for a namespace and a name; one that is left out matches every text.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(try_from = "NamedSettings")]
+#[serde(try_from = "NamePatternSettings")]
 #[schemars(extend("minProperties" = 1))]
-pub(crate) struct Named {
+pub(crate) struct NamePattern {
     pub(crate) namespace: Option<Patterns>,
     pub(crate) name: Option<Patterns>,
 }
@@ -22,26 +22,26 @@ pub(crate) struct Named {
     deny_unknown_fields,
     expecting = "a map with namespace, name, or both"
 )]
-struct NamedSettings {
-    namespace: Given<Patterns>,
-    name: Given<Patterns>,
+struct NamePatternSettings {
+    namespace: Optional<Patterns>,
+    name: Optional<Patterns>,
 }
 
-impl TryFrom<NamedSettings> for Named {
+impl TryFrom<NamePatternSettings> for NamePattern {
     type Error = &'static str;
 
-    fn try_from(settings: NamedSettings) -> Result<Named, &'static str> {
+    fn try_from(settings: NamePatternSettings) -> Result<NamePattern, &'static str> {
         if settings.namespace.is_absent() && settings.name.is_absent() {
             return Err("expected namespace, name, or both");
         }
-        Ok(Named {
+        Ok(NamePattern {
             namespace: settings.namespace.value(),
             name: settings.name.value(),
         })
     }
 }
 
-impl Named {
+impl NamePattern {
     /// Whether both match.
     pub(crate) fn matches(&self, identity: &Identity) -> bool {
         let matches = |patterns: &Option<Patterns>, text: &str| {
@@ -67,7 +67,7 @@ impl Named {
     }
 }
 
-/// Whose names: datasets' or jobs'.
+/// Whether names are those of datasets or of jobs.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum RoleName {

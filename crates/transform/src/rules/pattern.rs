@@ -1,6 +1,6 @@
 //! Patterns of names: globs, or regular expressions.
 //!
-//! In a glob `*` matches any text, slashes too, and `?` one character; all else is literal, so that
+//! In a glob, `*` matches any text including slashes, and `?` one character. Everything else is literal, so that
 //! `postgres://[::1]:5432` means that host.
 
 use regex::{Regex, RegexBuilder};
@@ -9,10 +9,10 @@ use serde::Deserialize;
 
 use super::yaml::{MapOr, OneOrMany, Text};
 
-/// What one compiled expression may take, in bytes: enough for any list of names, too little to hurt.
+/// The largest compiled expression, in bytes: enough for any list of names, too little to be a problem.
 const REGEX_SIZE: usize = 1 << 20;
 
-/// Regular expressions that match every text, as people write them.
+/// Regular expressions that match every text, in the spellings that people use.
 const MATCH_ALL: [&str; 10] = [
     "", "^", "$", ".*?", ".*", "^.*", ".*$", "^.*$", "(.*)", "^(.*)$",
 ];
@@ -27,7 +27,7 @@ pub struct Glob {
 }
 
 impl Glob {
-    /// Compiles a glob. Errors: it is too long.
+    /// Compiles a glob. Returns an error if it is too long.
     pub fn new(text: &str) -> Result<Glob, String> {
         Glob::build(text, false)
     }
@@ -76,7 +76,7 @@ impl Glob {
         !self.text.is_empty() && self.text.bytes().all(|byte| byte == b'*')
     }
 
-    /// The only text that matches, where it has no wildcard.
+    /// The only text that matches, if it has no wildcard.
     fn literal(&self) -> Option<&str> {
         (!self.text.contains(['*', '?'])).then_some(self.text.as_str())
     }
@@ -102,7 +102,7 @@ impl TryFrom<Text> for RegexText {
     fn try_from(Text(text): Text) -> Result<RegexText, String> {
         let regex = RegexBuilder::new(&text).size_limit(REGEX_SIZE).build();
         regex.map(RegexText).map_err(|error| {
-            // The last line of the crate's message is the reason.
+            // The reason is in the last line of the crate's message.
             let error = error.to_string();
             let reason = error.lines().last().unwrap_or_default();
             let reason = reason.trim_start_matches("error: ");
@@ -184,7 +184,7 @@ impl Patterns {
         })
     }
 
-    /// The texts that match, where no pattern has a wildcard.
+    /// The texts that match, if no pattern has a wildcard.
     pub(crate) fn literals(&self) -> Option<Vec<&str>> {
         let literals = self.0.iter().map(|pattern| match pattern {
             Pattern::Glob(glob) => glob.literal(),

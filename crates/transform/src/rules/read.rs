@@ -1,6 +1,6 @@
 //! Reads a rules file into a [`RuleSet`].
 //!
-//! Each rule is read by itself, and reading goes on after an error, so that a person sees all errors at once, each with
+//! Each rule is read by itself, and reading continues after an error, so that a user sees all errors at once, each with
 //! line, column and the name of its rule. The types here are the file format: their doc comments are the descriptions
 //! of the JSON Schema, which a test generates from them. The settings of each action are with the action.
 
@@ -19,7 +19,9 @@ use serde_json::json;
 use super::builtin::BUILTIN;
 use super::examples::{Example, ExampleSettings};
 use super::when::{When, WhenSettings};
-use super::yaml::{self, At, Given, List, Node, Problem, Problems, Size, Text, Value, Whole};
+use super::yaml::{
+    self, At, List, Node, Optional, Problem, Problems, Size, Text, Value, WholeNumber,
+};
 use super::{OnFailure, Rule, RuleSet};
 use crate::action::ACTIONS;
 use crate::plugin::Transforms;
@@ -27,31 +29,31 @@ use crate::plugin::Transforms;
 /// What a rules file may refer to.
 #[derive(Clone, Copy)]
 pub struct Sources<'s> {
-    /// Reads a file beside the rules file: a script, a module, an event.
+    /// Reads a file next to the rules file: a script, a module, an event.
     pub file: &'s dyn Fn(&str) -> Result<Vec<u8>, String>,
-    /// Transforms that are compiled in.
+    /// The transforms that are compiled in.
     pub transforms: &'s Transforms,
-    /// The key of hashes that stand for what was redacted.
+    /// The key of the hashes that replace redacted values.
     pub hash_key: Option<&'s [u8]>,
-    /// The names of targets that conditions may ask for; none where they are not known, and any name will do.
+    /// The names of targets that conditions may name; if empty, any name is accepted.
     pub targets: &'s [&'s str],
 }
 
-/// Which events of a run become one.
+/// Which events of a run are merged.
 #[derive(Debug, Clone)]
 pub struct Coalesce {
     pub(super) when: When,
-    /// How long the first event of a run waits for others, where events can be held.
+    /// How long the first event of a run waits for others, where events can be buffered.
     pub window: Duration,
-    /// Line and column of the window, or of `coalesce` without one: for whoever finds it too long.
+    /// Line and column of the window, or of `coalesce` without one, for an error about its length.
     pub window_at: (u64, u64),
-    /// Whether a START goes out before the end.
+    /// Whether a START is delivered before the end.
     pub keep_start: bool,
     /// The most bytes of a merged event.
     pub max_bytes: Option<usize>,
 }
 
-/// What settings are built with: the sources that they may refer to, and where problems are reported.
+/// What settings are built with: the sources that they may refer to, and the problems found so far.
 pub(crate) struct Reader<'r> {
     pub(crate) sources: &'r Sources<'r>,
     pub(crate) problems: &'r Problems,
@@ -71,10 +73,10 @@ impl Reader<'_> {
     }
 }
 
-/// The longest window, in seconds: a hold has to be over before its messages are in sight again.
+/// The longest window, in seconds: an event has to be released before its visibility timeout ends.
 const LONGEST_WINDOW: u64 = 900;
 
-/// Characters of a rule's name, which is in every log line and metric label about it.
+/// The most characters of a rule's name, which is in every log line and metric label about it.
 const LONGEST_NAME: usize = 100;
 
 /// Rules that change OpenLineage events before they are delivered, applied from top to bottom.
@@ -88,15 +90,15 @@ const LONGEST_NAME: usize = 100;
 #[schemars(title = "Rules file of lineage-proxy")]
 pub(super) struct FileSettings {
     /// The version of the file format.
-    version: Given<Whole<1, 1>>,
+    version: Optional<WholeNumber<1, 1>>,
     /// The rules. Each sees what the ones before it left.
     #[schemars(with = "List<CompleteRule, 0>")]
-    rules: Given<IgnoredAny>,
+    rules: Optional<IgnoredAny>,
     /// Merges the events of one run into as few as the target needs.
     #[schemars(with = "CoalesceSettings")]
-    coalesce: Given<IgnoredAny>,
+    coalesce: Optional<IgnoredAny>,
     /// Examples that run with the whole file.
-    examples: Given<List<ExampleSettings, 0>>,
+    examples: Optional<List<ExampleSettings, 0>>,
 }
 
 /// A rule without its action.
@@ -108,16 +110,16 @@ pub(super) struct FileSettings {
 )]
 struct RuleSettings {
     /// The name of the rule in logs, metrics and errors.
-    name: Given<RuleName>,
+    name: Optional<RuleName>,
     /// A remark for people.
-    description: Given<Text>,
+    description: Optional<Text>,
     /// Which events the rule is for; without it, every event.
-    when: Given<WhenSettings>,
+    when: Optional<WhenSettings>,
     /// What becomes of an event when the rule fails: it goes on as it was before the rule (keep, the default except for
     /// redact), or it becomes a dead letter.
-    on_failure: Given<OnFailure>,
+    on_failure: Optional<OnFailure>,
     /// Examples that run with this rule alone.
-    examples: Given<List<ExampleSettings, 0>>,
+    examples: Optional<List<ExampleSettings, 0>>,
 }
 
 /// Merges the events of one run into as few as the target needs.
@@ -130,20 +132,20 @@ struct RuleSettings {
 #[schemars(rename = "Coalesce")]
 struct CoalesceSettings {
     /// Which events may be merged; without it, every event.
-    when: Given<WhenSettings>,
+    when: Optional<WhenSettings>,
     /// How long the first event of a run waits for others: 30s, or a number of seconds; at most 900 s.
-    window: Given<Window>,
+    window: Optional<Window>,
     /// Whether a START event is delivered before the end of its run. The default is true.
-    keep_start: Given<bool>,
+    keep_start: Optional<bool>,
     /// The most bytes of a merged event.
-    max_bytes: Given<Size>,
+    max_bytes: Optional<Size>,
 }
 
-/// Reads a rules file. Errors: all that is wrong with it, by line.
+/// Reads a rules file. Returns all errors, by line.
 pub(super) fn read(text: &str, sources: &Sources<'_>) -> Result<RuleSet, Vec<Problem>> {
     let root = yaml::parse(text).map_err(|problem| vec![problem])?;
     if let Value::Null = root.value {
-        // Perhaps half written: this must not count as a file without rules.
+        // The file may be half written, so this must not count as a file without rules.
         let message = "the file is empty; rules: [] means none";
         return Err(vec![Problem::new(root.at, message)]);
     }
@@ -207,7 +209,7 @@ fn read_rules(root: &Node, rules: &mut RuleSet, reader: &Reader<'_>) {
     rules.examples = of_rules;
 }
 
-/// The name of a rule, where it is a valid one.
+/// Returns the name of a rule, if it is valid.
 fn name_of(rule: &Node) -> Option<Arc<str>> {
     let text = match &rule.member("name")?.value {
         Value::Text(text) => text.clone(),
@@ -268,7 +270,7 @@ fn read_coalesce(node: &Node, reader: &Reader<'_>) -> Option<Coalesce> {
     })
 }
 
-fn build_when(settings: Given<WhenSettings>, reader: &Reader<'_>) -> When {
+fn build_when(settings: Optional<WhenSettings>, reader: &Reader<'_>) -> When {
     let Some(settings) = settings.spanned() else {
         return When::default();
     };
@@ -281,7 +283,7 @@ fn build_when(settings: Given<WhenSettings>, reader: &Reader<'_>) -> When {
 }
 
 fn examples(
-    settings: Given<List<ExampleSettings, 0>>,
+    settings: Optional<List<ExampleSettings, 0>>,
     rule: Option<&Arc<str>>,
     reader: &Reader<'_>,
 ) -> Vec<Example> {
@@ -292,7 +294,7 @@ fn examples(
         .collect()
 }
 
-/// Why no event, or no name, is left for a rule after the `earlier` ones.
+/// Returns why no event, or no name, is left for a rule after the `earlier` ones.
 fn unreached(earlier: &[Rule], rule: &Rule) -> Option<String> {
     let drops_all = |rule: &&Rule| rule.action.drops() && rule.when.is_always();
     if let Some(Rule { name, .. }) = earlier.iter().find(drops_all) {

@@ -1,12 +1,12 @@
-//! Rewrites names at every position where the specification puts one: the only way in which a rule changes the identity
-//! of a dataset or a job, so that no rule can miss a position and split the graph.
+//! Rewrites names at every position of the specification. Rules change the identity of a dataset or a job only through
+//! this module, so that no rule can miss a position and split the graph.
 
 use openlineage::{Edits, Event, Identity, Role, positions};
 
 use crate::mentions::{Moves, Uris};
 
 /// Rewrites every name of that role with `f`, and the positions that repeat its namespace. Returns the new text; `None`
-/// when nothing changes.
+/// if nothing changes.
 pub(crate) fn rewrite(
     event: &Event,
     of: Role,
@@ -15,8 +15,8 @@ pub(crate) fn rewrite(
     rewrite_with(event, of, f, |_| None)
 }
 
-/// As [`rewrite`]. `alone` returns the new text of a namespace that no dataset of the event has: that of a query whose
-/// tables are not known yet.
+/// As [`rewrite`], with new texts for namespaces that no dataset of the event has, which `alone` returns: that of a
+/// query whose tables are not known yet.
 pub(crate) fn rewrite_with(
     event: &Event,
     of: Role,

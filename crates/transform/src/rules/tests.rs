@@ -24,8 +24,8 @@ fn sources<'s>(transforms: &'s Transforms) -> Sources<'s> {
 
 fn rules(text: &str) -> RuleSet {
     RuleSet::read(text, &sources(&Transforms::new())).unwrap_or_else(|problems| {
-        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        panic!("{}", told.join("\n"))
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        panic!("{}", lines.join("\n"))
     })
 }
 
@@ -295,12 +295,12 @@ struct Bad(&'static str);
 impl Transform for Bad {
     fn apply(&self, event: &Event) -> Result<TransformOutput, TransformError> {
         match self.0 {
-            "panic" => panic!("as told"),
+            "panic" => panic!("as expected"),
             "rubbish" => Ok(TransformOutput::Changed(
                 event.text().replace("runId", "run"),
             )),
             "no json" => Ok(TransformOutput::Changed("{".into())),
-            _ => Err(TransformError("as told".into())),
+            _ => Err(TransformError("as expected".into())),
         }
     }
 }
@@ -322,7 +322,7 @@ fn whatever_a_transform_does_the_event_goes_on_as_its_rule_says() {
             "no_json",
             "the action returned an invalid OpenLineage event: json at ''",
         ),
-        ("error", "as told"),
+        ("error", "as expected"),
     ] {
         let read = |on_failure: &str| {
             let text = format!(
@@ -373,10 +373,10 @@ fn what_is_no_event_is_told_by_what_is_expected_where_and_quotes_nothing() {
 
 fn failures(rules: &RuleSet) -> Vec<String> {
     let results = rules.examples().iter().map(|example| example.run(rules));
-    let told = results.map(|result| match result.failures.as_slice() {
+    let lines = results.map(|result| match result.failures.as_slice() {
         [] => String::new(),
         [.., Failure::Else { expected, found }] => format!("{expected}: {found}"),
         [.., Failure::Value(difference)] => difference.pointer.clone(),
     });
-    told.collect()
+    lines.collect()
 }

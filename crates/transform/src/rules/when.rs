@@ -1,7 +1,7 @@
-//! The conditions of a rule: which events it is for.
+//! The conditions of a rule, which select the events that it applies to.
 //!
-//! Each looks no further into the event than it has to, and the cheapest come first. A rule without conditions is for
-//! every event. How they are written in the file is in `when/settings.rs`.
+//! Each decodes no more of the event than it needs, and the cheapest come first. A rule without conditions applies to
+//! every event. Their settings are in `when/settings.rs`.
 
 mod explain;
 mod never;
@@ -17,7 +17,7 @@ pub use explain::UnmetCondition;
 pub(crate) use explain::UnmetRef;
 pub(crate) use settings::{WhenSettings, check_target};
 
-use super::named::Named;
+use super::named::NamePattern;
 use super::pattern::Patterns;
 
 /// Conditions that all have to hold.
@@ -31,10 +31,10 @@ enum Condition {
     Target(Patterns),
     LargerThan(usize),
     SmallerThan(usize),
-    Job(Named),
+    Job(NamePattern),
     Producer(Patterns),
     Has(Side, bool),
-    Dataset(Side, Named),
+    Dataset(Side, NamePattern),
     Facet(Patterns),
     Any(Vec<When>),
     All(Vec<When>),
@@ -50,7 +50,7 @@ pub(crate) enum Kind {
     Dataset,
 }
 
-/// Which of an event's datasets.
+/// Selects datasets of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Side {
     Inputs,
@@ -70,7 +70,7 @@ impl When {
         When(vec![Condition::Kind(vec![Kind::Job])])
     }
 
-    /// The first condition that `event` does not meet.
+    /// Returns the first condition that `event` does not meet.
     pub(crate) fn first_unmet<'w>(&'w self, event: &Event, target: &str) -> Option<UnmetRef<'w>> {
         let mut conditions = self.0.iter();
         let unmet = conditions.find(|condition| !condition.holds(event, target));
@@ -166,7 +166,7 @@ fn datasets(event: &Event, side: Side) -> Vec<Identity> {
         .collect()
 }
 
-/// The names of all facets, whatever they stand on, those that are forwarded too.
+/// Returns the names of all facets in the event, including forwarded ones.
 fn facets(event: &Event) -> Vec<String> {
     let mut names = Vec::new();
     if let Some(root) = event.json() {

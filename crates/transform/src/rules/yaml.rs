@@ -1,4 +1,4 @@
-//! YAML as values with their position, and typed settings read out of them.
+//! YAML values with their positions, and typed settings that are read from them.
 //!
 //! The proxy reads its configuration from the same values.
 
@@ -15,8 +15,8 @@ pub(crate) use deserialize::{read, read_besides};
 pub use parse::parse;
 pub use problems::Problem;
 pub(crate) use problems::Problems;
-pub(crate) use scalars::{NewText, Size, Text, True, Whole};
-pub(crate) use settings::{Entries, Given, List, MapOr, OneOrMany, Spanned};
+pub(crate) use scalars::{NewText, Size, Text, True, WholeNumber};
+pub(crate) use settings::{Entries, List, MapOr, OneOrMany, Optional, Spanned};
 
 use crate::nearest;
 
@@ -70,11 +70,11 @@ pub struct Key {
     pub text: String,
 }
 
-/// Characters of a string that are shown in an error.
+/// The most characters of a string in an error.
 const LONGEST_FOUND: usize = 60;
 
 impl Node {
-    /// The value of that key of a map.
+    /// Returns the value of that key of a map.
     pub(crate) fn member(&self, name: &str) -> Option<&Node> {
         let Value::Map(members) = &self.value else {
             return None;
@@ -83,7 +83,7 @@ impl Node {
         member.map(|(_, node)| node)
     }
 
-    /// Describes the value for an error: a single value as it is, anything larger by its kind.
+    /// Describes the value for an error: a scalar by its value, anything larger by its kind.
     pub fn found(&self) -> String {
         match &self.value {
             Value::Null => "nothing".to_owned(),
@@ -98,7 +98,7 @@ impl Node {
         }
     }
 
-    /// The value as JSON, without positions.
+    /// Returns the value as JSON, without positions.
     pub fn json(&self) -> serde_json::Value {
         match &self.value {
             Value::Null => serde_json::Value::Null,
@@ -113,7 +113,7 @@ impl Node {
         }
     }
 
-    /// Says that one of these words was expected, and which was probably meant.
+    /// Returns the error that one of these words was expected, with the one that was probably meant.
     fn expected_one_of(&self, words: &[&str]) -> String {
         let meant = match &self.value {
             Value::Text(text) => did_you_mean(text, words),
@@ -126,7 +126,7 @@ impl Node {
     }
 }
 
-/// ` (did you mean "drop"?)`, where one of the known words is near.
+/// Returns ` (did you mean "drop"?)`, if one of the known words is near.
 pub(crate) fn did_you_mean(word: &str, known: &[&str]) -> String {
     let near = nearest(word, known.iter().copied());
     near.map_or_else(String::new, |near| format!(" (did you mean {near:?}?)"))

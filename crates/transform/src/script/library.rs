@@ -13,7 +13,7 @@
 //! | `captures(text, pattern)` | the first find and its groups, as an array; empty if there is none |
 //! | `regex_replace(text, pattern, replacement)` | every find replaced; `$1` and `${name}` are groups |
 //!
-//! Of Rhai's own there are those for numbers, strings, arrays, maps, ranges and iteration.
+//! Rhai's own functions are those for numbers, strings, arrays, maps, ranges and iteration.
 
 use openlineage::{MAX_DEPTH, Role};
 use rhai::packages::{
@@ -30,7 +30,7 @@ use super::{positions, texts};
 
 pub(super) type Failure = Box<EvalAltResult>;
 
-/// The functions, to be shared by all runs of a script.
+/// The functions, shared by all runs of a script.
 #[derive(Clone)]
 pub(super) struct Library(Vec<Shared<Module>>);
 
@@ -43,7 +43,7 @@ enum End {
 impl Library {
     pub(super) fn new() -> Library {
         Library(vec![
-            // Not `LanguageCorePackage`: it can sleep.
+            // Without `LanguageCorePackage`, which can sleep.
             ArithmeticPackage::new().as_shared_module(),
             LogicPackage::new().as_shared_module(),
             BasicStringPackage::new().as_shared_module(),
@@ -73,7 +73,7 @@ pub(super) fn is_drop(error: &EvalAltResult) -> bool {
     matches!(end.read_lock::<End>().as_deref(), Some(End::Drop))
 }
 
-/// What a run that took too many steps ends with.
+/// The error of a run that took too many steps.
 pub(super) fn too_many_steps() -> Dynamic {
     Dynamic::from(End::Steps)
 }
@@ -127,7 +127,7 @@ fn rename(
         }
         let part = |name: &str| Some((name.into(), object.get(name)?.clone()));
         let answer = f(PARTS.into_iter().filter_map(part).collect())?;
-        // Nothing given back would be a change that is lost, as often as a name that is to stay.
+        // A function that returns nothing is an error: its change would be lost.
         let mut answer = answer
             .try_cast::<Map>()
             .ok_or("the function has to give the name back: end it with id")?;
@@ -240,7 +240,7 @@ fn index(step: &str) -> Option<usize> {
     step.parse().ok()
 }
 
-/// The steps of a JSON Pointer.
+/// Returns the steps of a JSON Pointer.
 fn steps(pointer: &str) -> Result<Vec<String>, Failure> {
     let mut parts = pointer.split('/');
     if parts.next() != Some("") {

@@ -1,5 +1,5 @@
-//! The typed positions of names, in the map that a script sees: the same positions as [`openlineage::names`] finds in the
-//! text, kept in step by a test (`tests.rs`).
+//! The typed positions of names in the map of a script: the same as those of [`openlineage::names`] in the text, which
+//! a test ensures (`tests.rs`).
 
 use openlineage::Role;
 use rhai::{Array, Dynamic, Map};
@@ -13,10 +13,10 @@ pub(super) fn each<E>(event: &mut Map, f: &mut F<'_, E>) -> Result<(), E> {
     object(event, "run", &mut |found| run(found, f))
 }
 
-/// What is done with an object that has a namespace and a name.
+/// A function for an object that has a namespace and a name.
 pub(super) type F<'f, E> = dyn FnMut(Role, &mut Map) -> Result<(), E> + 'f;
 
-/// What is done with an object.
+/// A function for an object.
 type Visit<'v, E> = dyn FnMut(&mut Map) -> Result<(), E> + 'v;
 
 fn io<E>(dataset: &mut Map, f: &mut F<'_, E>) -> Result<(), E> {
@@ -58,7 +58,7 @@ fn job<E>(job: &mut Map, f: &mut F<'_, E>) -> Result<(), E> {
     })
 }
 
-/// A run, and the runs and jobs that its facets carry.
+/// Visits a run, and the runs and jobs that its facets contain.
 fn run<E>(run: &mut Map, f: &mut F<'_, E>) -> Result<(), E> {
     object(run, "facets", &mut |facets| {
         for parent in ["parent", "parentRun"] {
@@ -92,7 +92,7 @@ fn lineage<E>(holder: &mut Map, f: &mut F<'_, E>) -> Result<(), E> {
     })
 }
 
-/// Something of the lineage facet that says itself whether it is a DATASET or a JOB.
+/// An entry of the lineage facet, whose `type` is DATASET or JOB.
 fn typed<E>(value: &mut Map, f: &mut F<'_, E>) -> Result<(), E> {
     let kind = value.get("type").and_then(|kind| {
         kind.read_lock::<rhai::ImmutableString>()
@@ -113,7 +113,7 @@ fn named<E>(value: &mut Map, role: Role, f: &mut F<'_, E>) -> Result<(), E> {
     Ok(())
 }
 
-/// The member `name`, if it is an object.
+/// Returns the member `name`, if it is an object.
 fn object<E>(holder: &mut Map, name: &str, f: &mut Visit<'_, E>) -> Result<(), E> {
     match holder
         .get_mut(name)
@@ -124,7 +124,7 @@ fn object<E>(holder: &mut Map, name: &str, f: &mut Visit<'_, E>) -> Result<(), E
     }
 }
 
-/// The elements of the member `name` that are objects.
+/// Returns the elements of the member `name` that are objects.
 fn items<E>(holder: &mut Map, name: &str, f: &mut Visit<'_, E>) -> Result<(), E> {
     if let Some(mut array) = holder
         .get_mut(name)
@@ -139,7 +139,7 @@ fn items<E>(holder: &mut Map, name: &str, f: &mut Visit<'_, E>) -> Result<(), E>
     Ok(())
 }
 
-/// The members of the member `name` that are objects.
+/// Returns the members of the member `name` that are objects.
 fn values<E>(holder: &mut Map, name: &str, f: &mut Visit<'_, E>) -> Result<(), E> {
     object(holder, name, &mut |inner| {
         for value in inner.values_mut() {

@@ -1,7 +1,7 @@
-//! The functions of scripts that look through texts: their own, and replacements of Rhai's.
+//! The functions of scripts that search texts: our own, and replacements of Rhai's.
 //!
-//! One call can look through a whole event, so each is charged steps by the size of the text: what bounds the steps
-//! of a script bounds its time too. Called by `library.rs`.
+//! One call can search a whole event, so each is charged steps by the size of the text: the limit of steps is a limit
+//! of time, too. Called by `library.rs`.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -16,11 +16,12 @@ use rhai::{
 
 use super::library::{Failure, too_many_steps};
 
-/// Compiled patterns that are kept. Patterns stand in scripts; only one that is put together from values exceeds it.
+/// The most compiled patterns that are kept. Patterns are written in scripts; only patterns that are built from values
+/// exceed it.
 const PATTERNS: usize = 64;
-/// Bytes of a compiled pattern.
+/// The largest compiled pattern, in bytes.
 const PATTERN_SIZE: usize = 1 << 20;
-/// Bytes of text that are looked through in about the time of a step.
+/// The bytes of text that are searched in about the time of a step.
 const BYTES_PER_STEP: usize = 64;
 
 /// The steps of one run.
@@ -38,7 +39,7 @@ impl Meter {
         }
     }
 
-    /// Whether that many more are allowed.
+    /// Whether that many further steps are allowed.
     pub(super) fn take(&self, steps: u64) -> bool {
         let taken = self.taken.fetch_add(steps, Ordering::Relaxed);
         taken.saturating_add(steps) <= self.most
@@ -109,7 +110,7 @@ fn patterns(to: &mut Module) {
     );
 }
 
-/// Rhai's own make the text before they look at its size.
+/// Rhai's own functions build the text before they check its size.
 fn replaces(to: &mut Module) {
     let new = FuncRegistration::new;
     new("replace").set_into_module(
@@ -204,8 +205,8 @@ fn searches(to: &mut Module) {
     );
 }
 
-/// Where `find` finds something from character `start` on, which counts from the end when it is negative; in
-/// characters, -1 for nowhere.
+/// Returns where `find` finds something from character `start` on, which counts from the end if it is negative; in
+/// characters, -1 if nowhere.
 fn position(text: &str, start: INT, find: impl Fn(&str) -> Option<usize>) -> INT {
     let back = usize::try_from(start.unsigned_abs()).unwrap_or(usize::MAX);
     let start = if start < 0 {
@@ -225,7 +226,7 @@ fn position(text: &str, start: INT, find: impl Fn(&str) -> Option<usize>) -> INT
         .unwrap_or(-1)
 }
 
-/// Rhai's own make all parts before they look how many there are.
+/// Rhai's own function builds all parts before it checks their number.
 fn splits(to: &mut Module) {
     let new = FuncRegistration::new;
     new("split").set_into_module(
@@ -309,7 +310,7 @@ fn parts<'t>(
     Ok(parts)
 }
 
-/// The text with its parts replaced, as long as it does not grow too large.
+/// Replaces parts of the text, unless the result is too large.
 fn replaced(
     context: &NativeCallContext<'_>,
     text: &str,
@@ -329,7 +330,7 @@ fn replaced(
     Ok(out)
 }
 
-/// Patterns that were compiled.
+/// The compiled patterns.
 #[derive(Default)]
 struct Patterns(Mutex<HashMap<ImmutableString, Regex>>);
 

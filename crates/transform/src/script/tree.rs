@@ -1,8 +1,8 @@
 //! Converts the event's text to a script's value and back: unchanged parts keep their text.
 //!
-//! Each part of the value is tagged with the place in the text that it was read from (Rhai keeps tags when values are
-//! copied and moved). Writing follows the value: an object or array that has a place is written as edits of the
-//! text there, an equal string or number as its text. Tags are hints: a wrong one costs formatting, never meaning.
+//! Each part of the value is tagged with its position in the text (Rhai keeps tags when values are copied and moved).
+//! Writing follows the value: an object or array with a position is written as edits of the text there, an equal string
+//! or number as its text. Tags are hints: a wrong one costs formatting, never meaning.
 
 mod leaf;
 mod read;
@@ -17,7 +17,7 @@ pub(super) use leaf::Number;
 use leaf::{equal, put_leaf};
 use read::Reader;
 
-/// The text, and where its parts stand.
+/// The text, and the positions of its parts.
 pub(super) struct Tree<'t> {
     text: &'t str,
     nodes: Vec<Node>,
@@ -41,7 +41,7 @@ struct Member {
     node: usize,
 }
 
-/// No text has more parts than this: each but the first stands behind a bracket, comma or colon.
+/// The most parts of a text: each but the first follows a bracket, comma or colon.
 pub(super) fn items_at_most(text: &str) -> usize {
     1 + text
         .bytes()
@@ -50,7 +50,7 @@ pub(super) fn items_at_most(text: &str) -> usize {
 }
 
 impl<'t> Tree<'t> {
-    /// Reads `text`, which is the text of an event: JSON, and not deep.
+    /// Reads `text`, the text of an event: JSON that is not nested too deep.
     pub(super) fn read(text: &'t str) -> (Tree<'t>, Dynamic) {
         let nodes = Vec::new();
         let mut reader = Reader {
@@ -61,15 +61,15 @@ impl<'t> Tree<'t> {
         (reader.tree, value)
     }
 
-    /// How many parts the text has.
+    /// Returns how many parts the text has.
     pub(super) fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    /// The value as JSON text. Errors: the type in it that JSON does not have.
+    /// Returns the value as JSON text. An error names a type that JSON does not have.
     pub(super) fn write(&self, value: &Dynamic) -> Result<String, String> {
         let mut out = String::with_capacity(self.text.len());
-        // White space around the event, if there is any, is no part of the value.
+        // White space around the event is not part of the value.
         let root = self.nodes.first().map_or(0..0, |node| node.span.clone());
         out.push_str(self.slice(0..root.start));
         self.put(value, Some(0), &mut out)?;
@@ -77,7 +77,7 @@ impl<'t> Tree<'t> {
         Ok(out)
     }
 
-    /// Writes a value that stands where `place` stood.
+    /// Writes a value that was read from `place`.
     fn put(&self, value: &Dynamic, place: Option<usize>, out: &mut String) -> Result<(), String> {
         let tagged = usize::try_from(value.tag())
             .ok()
@@ -118,7 +118,7 @@ impl<'t> Tree<'t> {
         Ok(())
     }
 
-    /// As edits of the object at `span`; an empty span is that of no object.
+    /// Writes an object as edits of the one at `span`; an empty span is a new object.
     fn put_map(
         &self,
         map: &Map,
@@ -133,7 +133,7 @@ impl<'t> Tree<'t> {
         let first = members.first().map_or(span.end, |member| member.key_at);
         let head = self.slice(span.start..first);
         out.push_str(if members.is_empty() { "{" } else { head });
-        // The last of duplicated keys is the one in the map.
+        // The map has the last of duplicate keys.
         let mut last = HashMap::new();
         for (index, member) in members.iter().enumerate() {
             last.insert(member.key.as_str(), index);
@@ -169,7 +169,7 @@ impl<'t> Tree<'t> {
         Ok(())
     }
 
-    /// As edits of the array at `span`; an empty span is that of no array.
+    /// Writes an array as edits of the one at `span`; an empty span is a new array.
     fn put_array(
         &self,
         array: &Array,

@@ -43,10 +43,10 @@ pub(crate) fn kept(rules: &RuleSet, event: &Event) -> Event {
             step.outcome
         );
     }
-    match transformed.verdict {
-        Verdict::Keep(event) => event,
-        other => panic!("{other:?}"),
-    }
+    let Verdict::Keep(event) = transformed.verdict else {
+        panic!("{:?}", transformed.verdict);
+    };
+    event
 }
 
 pub(crate) fn value(event: &Event) -> Value {
@@ -76,15 +76,20 @@ pub(crate) fn check_action(
     names: &[Found],
 ) {
     let after = kept(rules, before);
-    let told = |law: &str| format!("{law}: {action}\n{}\n{}", before.text(), after.text());
+    let message = |law: &str| format!("{law}: {action}\n{}\n{}", before.text(), after.text());
 
     // The event is the one it was.
     let again = Event::read(after.text().as_bytes(), Level::Strict);
-    assert!(again.is_ok(), "{}", told("valid"));
-    assert_eq!(before.label(), after.label(), "{}", told("kind and type"));
-    assert_eq!(before.run_id(), after.run_id(), "{}", told("run id"));
+    assert!(again.is_ok(), "{}", message("valid"));
+    assert_eq!(
+        before.label(),
+        after.label(),
+        "{}",
+        message("kind and type")
+    );
+    assert_eq!(before.run_id(), after.run_id(), "{}", message("run id"));
 
-    // Twice is once, and says so.
+    // Applying it twice has the effect of once, and reports no change.
     let twice = applied(rules, &after);
     assert!(
         twice
@@ -92,21 +97,19 @@ pub(crate) fn check_action(
             .iter()
             .all(|step| matches!(step.outcome, StepOutcome::Unchanged)),
         "{}\n{:?}",
-        told("twice"),
+        message("twice"),
         twice.verdict
     );
 
     // Only what the action may touch; and where no dataset became one with another, nothing but names.
-    let touches = match touches {
-        Touches::NamesUnited if entries(before) == entries(&after) => &DATASET,
-        touches => touches,
-    };
+    let stays_apart = matches!(touches, Touches::NamesUnited) && entries(before) == entries(&after);
+    let touches = if stays_apart { &DATASET } else { touches };
     let (one, two) = (before.json().unwrap(), after.json().unwrap());
     for difference in diff(one, two) {
         assert!(
             touches.may(names, &difference),
             "{}\n{difference:?}",
-            told("touched")
+            message("touched")
         );
     }
     match touches.effect() {
@@ -115,18 +118,18 @@ pub(crate) fn check_action(
                 skeleton(before.text()),
                 skeleton(after.text()),
                 "{}",
-                told("bytes")
+                message("bytes")
             );
         }
         Effect::Removes => assert!(
             contains(before.text(), after.text()),
             "{}",
-            told("bytes that stay")
+            message("bytes that stay")
         ),
         Effect::Adds => assert!(
             contains(after.text(), before.text()),
             "{}",
-            told("bytes that were there")
+            message("bytes that were there")
         ),
         Effect::Any => {}
     }
@@ -134,7 +137,7 @@ pub(crate) fn check_action(
         assert!(
             Arc::ptr_eq(&before.shared_text(), &after.shared_text()),
             "{}",
-            told("shared")
+            message("shared")
         );
     }
 }

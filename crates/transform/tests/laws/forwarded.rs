@@ -32,7 +32,7 @@ const WAYS: [&[&str]; 4] = [
     &["parent", "run", "facets", "parent", "root"],
 ];
 
-/// An event whose parent, or whoever else there is that way, has these facets.
+/// An event that forwards these facets of its parent, or of another run or job.
 fn wrapped(run: &str, job: &str, way: &[&str]) -> Event {
     let mut inner = format!(r#"{{"run":{{{RUN},"facets":{run}}},"job":{{{JOB},"facets":{job}}}}}"#);
     for (depth, key) in way.iter().enumerate().rev() {
@@ -78,7 +78,7 @@ proptest! {
         for way in WAYS {
             let wrapped = wrapped(&run, &job, way);
             for ((action, _), rules) in ACTIONS.iter().zip(&READ.0) {
-                // What is added is said of this run and job; a pointer names its place; and with its carrier goes all.
+                // Facets are added to this run and job only, a pointer names one position, and removing a facet removes all inside.
                 if ["add:", "pointers:", "parent: 1 B"].iter().any(|other| action.contains(other)) {
                     continue;
                 }
@@ -120,7 +120,7 @@ proptest! {
                 let fitted = fit(&event, 40_000).unwrap();
                 prop_assert!(fitted.event.text().len() <= 40_000);
                 prop_assert_eq!(fitted.event.run_id(), event.run_id());
-                let is_it = |cut: &transform::Cut| cut.pointer.ends_with(&name) && cut.bytes > 40_000;
+                let is_it = |cut: &transform::CutFacet| cut.pointer.ends_with(&name) && cut.bytes > 40_000;
                 prop_assert!(fitted.cut.iter().any(is_it), "{:?}", fitted.cut);
             }
         }

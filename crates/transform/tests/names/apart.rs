@@ -1,6 +1,6 @@
 //! The law of the built-in actions on names: none makes two datasets of an event equal by throwing part of a name away.
 //!
-//! What may be one is told here a second time and by hand, coarsely: the stores and names of the made events, each
+//! Which datasets may be one is written here a second time, coarsely: the stores and names of the generated events, each
 //! with what it stands for. Nothing of the crate's own idea of a spelling is used.
 
 use std::collections::HashMap;

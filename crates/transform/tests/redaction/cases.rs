@@ -19,7 +19,7 @@ fn redacted(redact: &Redact, text: &str) -> String {
     out
 }
 
-/// An event whose SQL facet says `query`, and whose error quotes `message`.
+/// An event whose SQL facet is `query`, and whose error quotes `message`.
 fn event(query: &str, dialect: Option<&str>, message: &str) -> String {
     let (query, message) = (openlineage::quote(query), openlineage::quote(message));
     let dialect = dialect.map_or(String::new(), |name| format!(r#","dialect":"{name}""#));

@@ -1,7 +1,7 @@
-//! The dead letters of either queue: found, read, redriven and deleted by id or by filter.
+//! Finds, reads, redrives and deletes dead letters of either queue, by id or by filter.
 //!
-//! The embedded queue answers at once. SQS is walked page by page; the letters that are kept are released at the end,
-//! whatever happens in between. Only the description of each letter is kept in memory.
+//! The embedded queue answers at once. SQS is read page by page; the dead letters that stay become visible again at the
+//! end, also after an error. Only the description of each dead letter is kept in memory.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use indicatif::ProgressBar;
 use proxy::queue::{DeadLetter, Embedded, SqsDeadLetters, SqsLetter, Status, now};
 use tokio::time::{Instant, sleep_until};
 
-/// Most dead letters that are listed or selected at once.
-const MOST: u32 = 1_000_000;
+/// The most dead letters that are listed or selected at once.
+const MAX_LETTERS: u32 = 1_000_000;
 
-/// Operations under way at once: they share commits, as incoming events do.
+/// The most operations in flight: they share commits, as incoming events do.
 const CONCURRENCY: usize = 64;
 
 /// The dead letters of a queue.
@@ -34,7 +34,7 @@ pub(super) struct Filter {
     pub(super) newer_than: Option<Duration>,
 }
 
-/// The dead letters that an operation is about.
+/// The dead letters of an operation.
 pub(super) enum Selection {
     Ids(Vec<String>),
     All(Filter),
@@ -54,7 +54,7 @@ pub(super) struct Summary {
     pub(super) unknown: Vec<String>,
 }
 
-/// A limit of operations a second: each waits for its turn.
+/// A rate limit: each operation waits for its turn.
 pub(super) struct Rate {
     interval: Duration,
     next: Instant,
@@ -78,7 +78,7 @@ impl Selection {
         }
     }
 
-    /// The ids that are still to be found; none for a filter.
+    /// Returns the ids to find; none for a filter.
     fn wanted(&self) -> HashSet<String> {
         match self {
             Selection::Ids(ids) => ids.iter().cloned().collect(),
@@ -86,14 +86,14 @@ impl Selection {
         }
     }
 
-    /// Whether there is no need to look further.
+    /// Whether all selected dead letters were found.
     fn is_done(&self, wanted: &HashSet<String>) -> bool {
         matches!(self, Selection::Ids(_)) && wanted.is_empty()
     }
 }
 
 impl Rate {
-    /// Creates a limit; 0 for none.
+    /// Creates a rate limit; 0 is no limit.
     pub(super) fn new(per_second: u32) -> Rate {
         Rate {
             interval: Duration::from_secs(1)
@@ -103,7 +103,7 @@ impl Rate {
         }
     }
 
-    /// How many may be under way: a limited rate goes one by one.
+    /// Returns the most operations in flight: with a rate limit, one.
     fn concurrency(&self) -> usize {
         if self.interval.is_zero() {
             CONCURRENCY
@@ -124,7 +124,7 @@ impl DeadLetterSource {
         let mut found = Vec::new();
         match self {
             DeadLetterSource::Embedded(queue) => {
-                let letters = queue.dead_letters(&filter.reason, MOST).await?;
+                let letters = queue.dead_letters(&filter.reason, MAX_LETTERS).await?;
                 let now = now();
                 found.extend(
                     letters
@@ -186,28 +186,28 @@ impl DeadLetterSource {
         let mut count = 0;
         match self {
             DeadLetterSource::Embedded(queue) => {
-                let letters = queue.dead_letters("", MOST).await?;
+                let letters = queue.dead_letters("", MAX_LETTERS).await?;
                 let now = now();
                 let each = async |id: &String| match operation {
                     Operation::Redrive => queue.redrive(id).await,
                     Operation::Delete => queue.delete_dead_letter(id).await,
                 };
-                let mut under_way = FuturesOrdered::new();
+                let mut in_flight = FuturesOrdered::new();
                 for letter in letters
                     .iter()
                     .filter(|letter| selection.contains(letter, now))
                 {
                     rate.turn().await;
-                    under_way.push_back(each(&letter.id));
+                    in_flight.push_back(each(&letter.id));
                     wanted.remove(&letter.id);
-                    if under_way.len() >= rate.concurrency()
-                        && let Some(done) = under_way.next().await
+                    if in_flight.len() >= rate.concurrency()
+                        && let Some(done) = in_flight.next().await
                     {
                         count += usize::from(done?);
                         progress.inc(1);
                     }
                 }
-                while let Some(done) = under_way.next().await {
+                while let Some(done) = in_flight.next().await {
                     count += usize::from(done?);
                     progress.inc(1);
                 }
@@ -216,7 +216,7 @@ impl DeadLetterSource {
                 let started = now();
                 let each = async |letter: &SqsLetter| {
                     progress.inc(1);
-                    // A letter that failed again since is not taken a second time.
+                    // A dead letter that failed again in the meantime is not redriven a second time.
                     let is_new = letter.letter.dead_at > started;
                     if is_new || !selection.contains(&letter.letter, started) {
                         return Ok(Visit::Keep);
@@ -242,19 +242,19 @@ impl DeadLetterSource {
     }
 }
 
-/// What a visit did to a letter, and whether it was the last.
+/// What a visit did to a dead letter, and whether the walk continues.
 enum Visit {
-    /// It is still a dead letter.
+    /// It stays a dead letter.
     Keep,
     /// It is no longer a dead letter.
     Remove,
-    /// Kept, and the walk ends.
+    /// It stays a dead letter, and the walk ends.
     KeepAndStop,
-    /// Removed, and the walk ends.
+    /// It is no longer a dead letter, and the walk ends.
     RemoveAndStop,
 }
 
-/// Visits each letter once, and releases at the end those that are kept.
+/// Visits each dead letter once. Makes those that stay visible again at the end.
 async fn walk(
     queue: &SqsDeadLetters,
     mut look: impl AsyncFnMut(&SqsLetter) -> anyhow::Result<Visit>,
@@ -276,7 +276,7 @@ async fn walk(
                 }
                 over = matches!(left?, Visit::KeepAndStop | Visit::RemoveAndStop);
             }
-            // Nothing new: that was all, or the first of them became visible again.
+            // Nothing new: all were visited, or the first became visible again.
             if over || seen.len() == before {
                 return anyhow::Ok(());
             }

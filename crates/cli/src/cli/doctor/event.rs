@@ -1,7 +1,7 @@
-//! Follows one marked event: posted, found in the batch function's log, found at DataZone, processed.
+//! Sends one marked event and follows it: through the batch function's log to DataZone, until it is processed.
 //!
-//! The job is `lineage-proxy` / `doctor`, without inputs and outputs, so that it appears in no graph. Missing
-//! permissions of the functions show up here, as the functions logged them.
+//! The job is `lineage-proxy` / `doctor`, without inputs and outputs, so that it appears in no graph. Missing permissions
+//! of the functions are found here, as the functions logged them.
 
 use std::time::{Duration, SystemTime};
 
@@ -20,13 +20,13 @@ use super::Step;
 use super::parts::{at, datazone};
 use crate::cli::stack::Stack;
 
-/// How often to poll: well below the limits of the APIs.
-const LOOK: Duration = Duration::from_secs(2);
+/// The time between two polls: far below the rate limits of the APIs.
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How far the clocks of this machine and of AWS may differ.
 const SKEW: Duration = Duration::from_secs(300);
 
-/// An event that is followed, and what that needs.
+/// An event to follow, and what is needed for that.
 pub(super) struct Trace<'a> {
     pub(super) aws: &'a Aws,
     pub(super) stack: &'a Stack,
@@ -36,10 +36,10 @@ pub(super) struct Trace<'a> {
     pub(super) waiting: &'a ProgressBar,
 }
 
-/// The batch function's log lines about an event.
+/// What the batch function's log contains about an event.
 enum LogFinding {
     Delivered,
-    Ended(Step),
+    NotDelivered(Step),
     Nothing,
     Unreadable(String),
 }
@@ -69,8 +69,8 @@ impl Trace<'_> {
         Ok(steps)
     }
 
-    /// Posts the event as a client would. Where requests have to be signed, which OpenLineage clients cannot do, sends it to
-    /// the queue instead.
+    /// Posts the event as a client would. Sends it to the queue instead where requests have to be signed, which OpenLineage
+    /// clients cannot do.
     async fn send(&self, run: &str) -> anyhow::Result<Result<String, Step>> {
         let event = marked_event(run)?;
         if self.stack.optional("Auth") == Some("iam") {
@@ -94,7 +94,7 @@ impl Trace<'_> {
                 return Ok(Err(Step::bad(
                     "accepted",
                     why,
-                    "the endpoint does not answer",
+                    "the endpoint does not respond",
                 )));
             }
         };
@@ -143,7 +143,7 @@ impl Trace<'_> {
         })
     }
 
-    /// Waits for the batch function to log the event. Returns whether the event may be at the target, and the step.
+    /// Waits until the batch function logs the event. Returns whether the event may be at the target, and the step.
     async fn delivery(
         &self,
         id: &str,
@@ -157,7 +157,7 @@ impl Trace<'_> {
                 LogFinding::Delivered => {
                     return Ok((true, Step::good("delivered", "by the batch function")));
                 }
-                LogFinding::Ended(step) => return Ok((false, step)),
+                LogFinding::NotDelivered(step) => return Ok((false, step)),
                 LogFinding::Unreadable(why) => {
                     let advice = "you need logs:FilterLogEvents to read the batch function's log";
                     return Ok((true, Step::unsure("delivered", why, advice)));
@@ -167,7 +167,7 @@ impl Trace<'_> {
                     let advice = "does the batch function run? See its log and its event source: it ends at its start if a setting is wrong";
                     return Ok((false, Step::bad("delivered", found, advice)));
                 }
-                LogFinding::Nothing => sleep(LOOK).await,
+                LogFinding::Nothing => sleep(POLL_INTERVAL).await,
             }
         }
     }
@@ -259,7 +259,7 @@ impl Trace<'_> {
                     ));
                 }
                 (Some(id), Some(Status::Failed)) => {
-                    let advice = "DataZone gives no reason: ask AWS support, with that id";
+                    let advice = "DataZone does not report a reason: ask AWS support, with that id";
                     return Ok(Step::bad(
                         "processed",
                         format!("DataZone reports FAILED for {id}"),
@@ -277,13 +277,13 @@ impl Trace<'_> {
                         advice,
                     ));
                 }
-                (None | Some(_), _) => sleep(LOOK).await,
+                (None | Some(_), _) => sleep(POLL_INTERVAL).await,
             }
         }
     }
 }
 
-/// The event, without inputs and outputs.
+/// Returns an event without inputs and outputs.
 fn marked_event(run: &str) -> anyhow::Result<String> {
     let event = json!({
         "eventTime": OffsetDateTime::now_utc().format(&Rfc3339)?,
@@ -304,8 +304,8 @@ fn finding(fields: &Value, stack: &Stack) -> LogFinding {
     match (text("outcome"), text("message")) {
         ("delivered", _) => LogFinding::Delivered,
         ("dropped", _) => {
-            let found = format!("rule {} drops it", text("rule"));
-            LogFinding::Ended(Step::unsure(
+            let found = format!("dropped by rule {}", text("rule"));
+            LogFinding::NotDelivered(Step::unsure(
                 "delivered",
                 found,
                 "a rule drops the event that doctor sends",
@@ -313,11 +313,11 @@ fn finding(fields: &Value, stack: &Stack) -> LogFinding {
         }
         ("dead_lettered", _) => {
             let advice = format!("lineage-proxy dead-letters list --stack {}", stack.name);
-            LogFinding::Ended(Step::bad("delivered", text("error"), advice))
+            LogFinding::NotDelivered(Step::bad("delivered", text("error"), advice))
         }
         (_, "delivery failed, will retry") => {
             let found = format!("not yet: {}", text("error"));
-            LogFinding::Ended(Step::bad("delivered", found, advice(text("reason"), stack)))
+            LogFinding::NotDelivered(Step::bad("delivered", found, advice(text("reason"), stack)))
         }
         _ => LogFinding::Nothing,
     }

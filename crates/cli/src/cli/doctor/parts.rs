@@ -1,6 +1,6 @@
-//! Checks the parts of a stack one by one: what each is, and what is wrong with it.
+//! Checks the parts of a stack one by one.
 //!
-//! Uses the permissions of the person who runs `doctor`. A part that cannot be read is reported as unsure: it may be fine.
+//! Uses the permissions of the user who runs `doctor`. A part that cannot be read is reported as unsure: it may be fine.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -19,9 +19,9 @@ use super::Step;
 use crate::cli::stack::{PATIENCE, Stack};
 
 /// How long to wait for a function that was just deployed, in seconds.
-const SETTLES: u32 = 30;
+const DEPLOYMENT_TIMEOUT: u32 = 30;
 
-/// The stack itself.
+/// Checks the stack itself.
 pub(super) fn stack(stack: &Stack) -> Step {
     let found = format!("{} is {}", stack.name, stack.status);
     if stack.status.ends_with("_COMPLETE") && !stack.status.contains("DELETE") {
@@ -52,7 +52,7 @@ pub(super) async fn functions(aws: &Aws, stack: &Stack) -> anyhow::Result<Vec<St
                     let reasons = [function.last_update_status_reason, function.state_reason];
                     let mut reasons = reasons.into_iter().flatten();
                     let why = reasons.find(|why| !why.is_empty());
-                    let why = why.unwrap_or("no reason given".to_owned());
+                    let why = why.unwrap_or("unknown reason".to_owned());
                     let found = format!("{found}: {state}, {why}");
                     Step::bad(step, found, "deploy the stack again")
                 }
@@ -87,12 +87,12 @@ async fn settled(client: &Client, name: &str) -> Result<FunctionConfiguration, a
     let get = GetFunctionConfiguration {
         function_name: name.to_owned(),
     };
-    let mut looks = 0..SETTLES;
+    let mut retries = 0..DEPLOYMENT_TIMEOUT;
     loop {
         let function = client.send(&get).await?;
         let is_settled = function.state.as_deref() != Some("Pending")
             && function.last_update_status.as_deref() != Some("InProgress");
-        if is_settled || looks.next().is_none() {
+        if is_settled || retries.next().is_none() {
             return Ok(function);
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -144,12 +144,12 @@ pub(super) async fn queues(aws: &Aws, stack: &Stack) -> anyhow::Result<Vec<Step>
 pub(super) async fn key(
     aws: &Aws,
     stack: &Stack,
-    given: Option<String>,
+    api_key: Option<String>,
 ) -> anyhow::Result<(Option<String>, Step)> {
     let auth = stack.output("Auth")?;
-    if given.is_some() {
+    if api_key.is_some() {
         return Ok((
-            given,
+            api_key,
             Step::good("key", "from the command line or OPENLINEAGE_API_KEY"),
         ));
     }
@@ -176,7 +176,7 @@ pub(super) async fn key(
     Ok(match proxy::http::auth::keys(&text) {
         Ok(keys) if !keys.is_empty() => {
             let found = format!("{} in {secret}", keys.len());
-            // A key that may send and is plain text: a hash cannot be sent.
+            // A key that may send and is in plain text: a hash is of no use to a client.
             let sends = |key: &KeyEntry| {
                 key.roles.contains(&KeyRole::Send) && !key.text.starts_with("sha256:")
             };
@@ -196,7 +196,7 @@ pub(super) async fn key(
             None,
             Step::bad(
                 "key",
-                format!("there is no key in {secret}"),
+                format!("{secret} holds no key"),
                 "add one: nobody can send",
             ),
         ),
@@ -211,7 +211,7 @@ pub(super) async fn key(
     })
 }
 
-/// Checks the endpoint: it answers, and rejects requests without a key.
+/// Checks that the endpoint responds, and that it rejects requests without a key.
 pub(super) async fn endpoint(stack: &Stack, url: &Url) -> anyhow::Result<Vec<Step>> {
     let client = reqwest::Client::builder()
         .timeout(std::time::Duration::from_secs(30))
@@ -233,27 +233,27 @@ pub(super) async fn endpoint(stack: &Stack, url: &Url) -> anyhow::Result<Vec<Ste
     let status = answer.status();
     let mut steps = Vec::new();
     if status.is_success() || matches!(stack.output("Auth")?, "iam" | "jwt") {
-        steps.push(Step::good("endpoint", format!("{url} answers")));
+        steps.push(Step::good("endpoint", format!("{url} responds")));
     } else {
         let advice = "the ingest function's log has the reason";
         steps.push(Step::bad(
             "endpoint",
-            format!("/healthz answered {status}"),
+            format!("/healthz responded with {status}"),
             advice,
         ));
         return Ok(steps);
     }
-    let open = stack.output("Auth")? == "none";
+    let is_open = stack.output("Auth")? == "none";
     let answer = client
         .post(at("/api/v1/lineage")?)
         .body("{}")
         .send()
         .await?;
-    let refused = matches!(
+    let is_rejected = matches!(
         answer.status(),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
     );
-    steps.push(match (refused, open) {
+    steps.push(match (is_rejected, is_open) {
         (true, _) => Step::good("locked", "requests without a key are rejected"),
         (false, true) => Step::unsure(
             "locked",
@@ -266,7 +266,7 @@ pub(super) async fn endpoint(stack: &Stack, url: &Url) -> anyhow::Result<Vec<Ste
         }
         (false, false) => {
             let found = format!(
-                "a request without a key was answered with {}",
+                "the response to a request without a key was {}",
                 answer.status()
             );
             Step::bad("locked", found, "anyone can send: deploy the stack again")
@@ -305,7 +305,7 @@ pub(super) fn at(url: &Url, path: &str) -> anyhow::Result<Url> {
         .context("the URL of the endpoint")
 }
 
-/// Reports a part that could not be read.
+/// Reports a part that the user may not read.
 fn unseen<E: std::error::Error + ProvideErrorMetadata>(
     step: &'static str,
     error: &E,

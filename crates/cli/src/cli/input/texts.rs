@@ -1,9 +1,8 @@
 //! Finds where one JSON text of a file ends and the next begins.
 //!
-//! Texts may be separated by JSON white space or by nothing; arrays and the
-//! proxy's own pages stand for their elements. Only brackets and strings are examined: callers validate the
-//! texts. A text that does not end is one invalid text, and its neighbours stay intact: reading continues at the next
-//! line on which a text can begin.
+//! Texts may be separated by JSON white space or by nothing. Arrays and the proxy's own pages stand for their elements.
+//! Only brackets and strings are examined: callers validate the texts. A text that does not end is one invalid text; the
+//! texts after it stay intact, because reading continues at the next line on which a text can begin.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead};
@@ -11,9 +10,9 @@ use std::ops::Range;
 
 use openlineage::Json;
 
-/// The deepest nesting of a text over several lines: more than any event may have. Without a bound, each of many truncated lines
-/// would be examined from every line before it.
-const DEEPEST: usize = 512;
+/// The deepest nesting of a text over several lines: deeper than any event may be. Without a limit, each of many truncated
+/// lines would be examined from every line before it.
+const MAX_DEPTH: usize = 512;
 
 /// A text, and the line on which it begins, from 1.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,8 +30,8 @@ pub(super) struct Texts<R> {
 /// The lines of a file, with their line ends.
 struct Lines<R> {
     reader: R,
-    /// Lines that were examined and will be read again.
-    again: VecDeque<Vec<u8>>,
+    /// Lines that were examined and have to be read again.
+    unread: VecDeque<Vec<u8>>,
     /// The number of the next line.
     next: u64,
 }
@@ -41,7 +40,7 @@ impl<R: BufRead> Texts<R> {
     pub(super) fn new(reader: R) -> Texts<R> {
         let lines = Lines {
             reader,
-            again: VecDeque::new(),
+            unread: VecDeque::new(),
             next: 1,
         };
         Texts {
@@ -76,7 +75,7 @@ impl<R: BufRead> Texts<R> {
             at += start;
             line += newlines(rest.get(..start).unwrap_or_default());
             if !matches!(bytes.get(at), Some(b'{' | b'[')) {
-                // No event begins like this: it ends with its line.
+                // An event cannot begin like this: the text ends with its line.
                 let end = end_of_line(&bytes, at);
                 self.found(line, &bytes, at..end);
                 at = end;
@@ -100,7 +99,7 @@ impl<R: BufRead> Texts<R> {
             for byte in bytes.get(scanned..).unwrap_or_default() {
                 scanned += 1;
                 match scan.step(*byte) {
-                    Step::On => {}
+                    Step::Continue => {}
                     Step::End => return Ok(Some(scanned)),
                     Step::Broken => return Ok(None),
                 }
@@ -132,7 +131,7 @@ impl<R: BufRead> Texts<R> {
         Ok(())
     }
 
-    /// Adds the text, or its elements.
+    /// Adds the text, or the elements of an array or page.
     fn found(&mut self, line: u64, bytes: &[u8], range: Range<usize>) {
         let text = bytes.get(range).unwrap_or_default();
         match list(text) {
@@ -165,7 +164,7 @@ impl<R: BufRead> Iterator for Texts<R> {
 
 impl<R: BufRead> Lines<R> {
     fn take(&mut self) -> io::Result<Option<Vec<u8>>> {
-        let mut line = self.again.pop_front().unwrap_or_default();
+        let mut line = self.unread.pop_front().unwrap_or_default();
         if line.is_empty() && self.reader.read_until(b'\n', &mut line)? == 0 {
             return Ok(None);
         }
@@ -177,7 +176,7 @@ impl<R: BufRead> Lines<R> {
         let lines: Vec<&[u8]> = lines.split_inclusive(|byte| *byte == b'\n').collect();
         self.next -= lines.len() as u64;
         for line in lines.into_iter().rev() {
-            self.again.push_front(line.to_vec());
+            self.unread.push_front(line.to_vec());
         }
     }
 }
@@ -216,7 +215,8 @@ fn column(bytes: &[u8], at: usize) -> usize {
     start.map_or(at, |start| at - start - 1)
 }
 
-/// The array whose elements are events: the text itself, or `events` in the response of `GET /api/v1/events/lineage`.
+/// Returns the array whose elements are events: the text itself, or `events` in the response of
+/// `GET /api/v1/events/lineage`.
 fn list(text: &[u8]) -> Option<Range<usize>> {
     if text.starts_with(b"[") {
         return Some(0..text.len());
@@ -240,7 +240,7 @@ fn list(text: &[u8]) -> Option<Range<usize>> {
         .span(text)
 }
 
-/// The positions of the elements of an array in `text`.
+/// Returns the positions of the elements of an array in `text`.
 fn elements(text: &[u8], array: Range<usize>) -> Vec<Range<usize>> {
     let (mut scan, mut found) = (Scan::default(), Vec::new());
     let mut start = array.start + 1;
@@ -263,10 +263,10 @@ fn elements(text: &[u8], array: Range<usize>) -> Vec<Range<usize>> {
     found
 }
 
-/// The effect of a byte on a text.
+/// What a byte means for a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
-    On,
+    Continue,
     /// The text ends.
     End,
     /// The byte is invalid here.
@@ -275,7 +275,7 @@ enum Step {
 
 /// The last byte that is not white space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Last {
+enum LastToken {
     Open,
     Comma,
     Colon,
@@ -286,10 +286,10 @@ enum Last {
 struct Scan {
     /// The open brackets.
     open: Vec<u8>,
-    last: Last,
+    last: LastToken,
     in_string: bool,
     escaped: bool,
-    /// Whether the line so far is white space.
+    /// Whether the line has only white space so far.
     fresh: bool,
 }
 
@@ -297,7 +297,7 @@ impl Default for Scan {
     fn default() -> Scan {
         Scan {
             open: Vec::new(),
-            last: Last::Open,
+            last: LastToken::Open,
             in_string: false,
             escaped: false,
             fresh: false,
@@ -312,42 +312,42 @@ impl Scan {
         }
         if byte.is_ascii_whitespace() {
             self.fresh |= byte == b'\n';
-            return Step::On;
+            return Step::Continue;
         }
         let fresh = std::mem::take(&mut self.fresh);
         match byte {
             b'{' | b'[' => {
                 let fits = match (self.open.last(), self.last) {
-                    (None, _) | (_, Last::Colon) => true,
-                    (Some(b'['), Last::Open | Last::Comma) => true,
-                    (Some(_), Last::Open | Last::Comma | Last::Value) => false,
+                    (None, _) | (_, LastToken::Colon) => true,
+                    (Some(b'['), LastToken::Open | LastToken::Comma) => true,
+                    (Some(_), LastToken::Open | LastToken::Comma | LastToken::Value) => false,
                 };
                 // On a new line: the text before was truncated, and this is the next one.
                 if fresh && !fits {
                     return Step::Broken;
                 }
-                if self.open.len() == DEEPEST {
+                if self.open.len() == MAX_DEPTH {
                     return Step::Broken;
                 }
                 self.open.push(byte);
-                self.last = Last::Open;
+                self.last = LastToken::Open;
             }
             b'}' | b']' => {
                 let opened = if byte == b'}' { b'{' } else { b'[' };
                 if self.open.pop() != Some(opened) {
                     return Step::Broken;
                 }
-                self.last = Last::Value;
+                self.last = LastToken::Value;
                 if self.open.is_empty() {
                     return Step::End;
                 }
             }
             b'"' => self.in_string = true,
-            b',' => self.last = Last::Comma,
-            b':' => self.last = Last::Colon,
-            _ => self.last = Last::Value,
+            b',' => self.last = LastToken::Comma,
+            b':' => self.last = LastToken::Colon,
+            _ => self.last = LastToken::Value,
         }
-        Step::On
+        Step::Continue
     }
 
     fn in_string(&mut self, byte: u8) -> Step {
@@ -356,10 +356,10 @@ impl Scan {
             b'\n' => return Step::Broken,
             _ if self.escaped => self.escaped = false,
             b'\\' => self.escaped = true,
-            b'"' => (self.in_string, self.last) = (false, Last::Value),
+            b'"' => (self.in_string, self.last) = (false, LastToken::Value),
             _ => {}
         }
-        Step::On
+        Step::Continue
     }
 
     /// Whether only the outermost bracket is open.

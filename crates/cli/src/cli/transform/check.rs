@@ -1,4 +1,4 @@
-//! `transform check`: reports all errors of a rules file, what in it can never do anything, and the built-in rules that
+//! `transform check`: reports all errors of a rules file, rules that can never have an effect, and the built-in rules that
 //! follow those of the file.
 
 use std::process::ExitCode;

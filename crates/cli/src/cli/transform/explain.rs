@@ -1,5 +1,5 @@
-//! `transform explain`: for each event, which rules apply, which condition of the others is not met, why a rule left a
-//! name as it is, and the positions of each name with the rules that change it there.
+//! `transform explain`: shows for each event which rules apply, which condition the others do not meet, why a rule did
+//! not change a name, and the positions of each name with the rules that change it there.
 
 use std::collections::HashMap;
 use std::process::ExitCode;
@@ -31,7 +31,7 @@ pub(super) struct Arguments {
 /// The width of the narrowest terminal.
 const WIDTH: usize = 80;
 
-/// How many names of a rule, and positions of a name, are printed; `--output json` has all.
+/// The most names of a rule, and positions of a name, that are printed; `--output json` has all.
 const SHOWN: usize = 10;
 
 pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<ExitCode> {
@@ -88,7 +88,7 @@ pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<
     Ok(exit(fine))
 }
 
-/// Describes why a rule left names as they are.
+/// Describes why a rule did not change names.
 fn reasons(step: &RuleStep) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for warning in &step.warnings {
@@ -129,7 +129,7 @@ fn reasons(step: &RuleStep) -> Vec<String> {
     lines
 }
 
-/// The words of `text` in lines of at most `width` characters, unless one word is longer.
+/// Wraps `text` into lines of at most `width` characters, unless a word is longer.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {

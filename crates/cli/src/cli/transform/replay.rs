@@ -1,4 +1,4 @@
-//! `transform replay`: applies the rules to an archive of events, and sums up what would change.
+//! `transform replay`: applies the rules to an archive of events, and summarises what would change.
 
 use std::collections::{BTreeMap, HashMap};
 use std::process::ExitCode;
@@ -27,10 +27,10 @@ pub(super) struct Arguments {
     paths: Vec<String>,
 }
 
-/// How many events are previewed at a time, as in one batch, to see which are merged.
+/// The number of events that are previewed together as a batch, to see which are merged.
 const PREVIEWED: usize = 1_000;
 
-/// How many renamed names are kept in memory; later ones are only counted by rule.
+/// The most renamed names in memory; further ones are only counted by rule.
 const MOST_RENAMED: usize = 100_000;
 
 pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<ExitCode> {
@@ -67,11 +67,11 @@ pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<
     ))
 }
 
-/// What would change.
+/// The totals of what the rules would change.
 #[derive(Default)]
 struct Summary {
     events: usize,
-    invalid: Invalid,
+    invalid: InvalidTexts,
     unchanged: usize,
     dropped: usize,
     dead: usize,
@@ -86,14 +86,14 @@ struct Summary {
 
 /// Texts in the files that are not events.
 #[derive(Default)]
-struct Invalid {
+struct InvalidTexts {
     count: usize,
     /// The first of them, with their positions.
     first: Vec<serde_json::Value>,
 }
 
-/// How many texts that are not events are reported one by one.
-const MOST_REPORTED: usize = 20;
+/// The most texts that are reported one by one because they are not events.
+const MAX_REPORTED: usize = 20;
 
 #[derive(Default)]
 struct RuleCounts {
@@ -120,12 +120,12 @@ impl Summary {
     /// Reports the first texts that are not events, and counts the others.
     fn add_invalid(&mut self, found: &LocatedEvent, error: String) {
         self.invalid.count += 1;
-        if self.invalid.count <= MOST_REPORTED {
+        if self.invalid.count <= MAX_REPORTED {
             self.invalid
                 .first
                 .push(json!({"file": found.file, "line": found.line, "reason": error}));
             eprintln!("{error}");
-        } else if self.invalid.count == MOST_REPORTED + 1 {
+        } else if self.invalid.count == MAX_REPORTED + 1 {
             eprintln!("further texts that are not events are only counted");
         }
     }
@@ -166,7 +166,7 @@ impl Summary {
         }
     }
 
-    /// Counts names that change. An event whose lists have lost or gained elements is left out.
+    /// Counts names that change. Skips events whose lists have lost or gained elements.
     fn add_renames(&mut self, before: &Event, after: &Event) {
         let identities = |event: &Event| -> Vec<Identity> {
             let found = event.json().map(names).unwrap_or_default();
@@ -194,7 +194,7 @@ impl Summary {
         }
     }
 
-    /// Counts what would be delivered for the waiting events.
+    /// Counts what would be delivered of the waiting events.
     fn preview(&mut self, rules: &RuleSet, adapter: &Adapter) {
         let events = std::mem::take(&mut self.waiting);
         let preview = preview(adapter, rules, events);

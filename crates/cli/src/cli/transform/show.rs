@@ -1,7 +1,7 @@
-//! `transform FILE…`: the events as the target would get them, or with `--diff` what each rule did to each.
+//! `transform FILE…`: prints the events as the target would get them, or with `--diff` what each rule changed in each.
 //!
-//! In the order of the input, whatever is dropped or merged: with `--output json` each line says which event of which
-//! file it is about.
+//! Results are in the order of the input, also if events are dropped or merged. With `--output json` each line identifies
+//! its event by file and line.
 
 use std::collections::{BTreeMap, HashMap};
 use std::process::ExitCode;
@@ -23,7 +23,7 @@ use super::{
 pub(super) struct Show {
     #[command(flatten)]
     file: File,
-    /// Show what each rule changed, place by place.
+    /// Show what each rule changed, position by position.
     #[arg(long)]
     diff: bool,
     #[command(flatten)]
@@ -57,32 +57,32 @@ pub(super) fn run(arguments: &Show, loader: &RuleLoader) -> anyhow::Result<ExitC
     Ok(exit(fine))
 }
 
-/// What became of one event of the input.
-enum Became {
+/// The result for one event of the input.
+enum EventResult {
     Unreadable(String),
-    /// It is delivered as this, alone or in place of these others.
+    /// The event as it is delivered, and the indices of those that are merged into it.
     Delivered(Event, Vec<usize>),
-    /// It is part of what is delivered in place of another.
+    /// The index of the event that it is merged into.
     Merged(usize),
     Dropped(String),
     DeadLetter(String),
 }
 
-/// The events themselves on standard output, and what became of the others on standard error; for a program all on
-/// standard output.
+/// Prints events to standard output, and the results of the others to standard error. With `--output json` everything
+/// goes to standard output.
 fn delivered(
     rules: &RuleSet,
     adapter: &Adapter,
     inputs: Vec<(String, Result<Event, String>)>,
     output: Output,
 ) -> anyhow::Result<bool> {
-    let (mut places, mut became, mut events) = (Vec::new(), BTreeMap::new(), Vec::new());
+    let (mut places, mut results, mut events) = (Vec::new(), BTreeMap::new(), Vec::new());
     for (index, (place, read)) in inputs.into_iter().enumerate() {
         places.push(place);
         match read {
-            // One file can be given twice, so it is the number that says which event it is.
+            // By number: a file can be named twice.
             Ok(event) => events.push((index.to_string(), event)),
-            Err(reason) => drop(became.insert(index, Became::Unreadable(reason))),
+            Err(reason) => drop(results.insert(index, EventResult::Unreadable(reason))),
         }
     }
     let number = |id: &String| id.parse::<usize>().unwrap_or_default();
@@ -93,22 +93,22 @@ fn delivered(
             continue;
         };
         for part in &parts {
-            became.insert(*part, Became::Merged(last));
+            results.insert(*part, EventResult::Merged(last));
         }
-        became.insert(last, Became::Delivered(event, parts));
+        results.insert(last, EventResult::Delivered(event, parts));
     }
     for (id, outcome) in &preview.others {
         let what = match outcome {
-            Outcome::Dropped { rule } => Became::Dropped(rule.to_string()),
-            Outcome::DeadLettered { error, .. } => Became::DeadLetter(error.clone()),
+            Outcome::Dropped { rule } => EventResult::Dropped(rule.to_string()),
+            Outcome::DeadLettered { error, .. } => EventResult::DeadLetter(error.clone()),
             Outcome::Delivered { .. } | Outcome::Retry { .. } => continue,
         };
-        became.insert(number(id), what);
+        results.insert(number(id), what);
     }
     let mut fine = preview.failures.is_empty();
     let place = |index: &usize| places.get(*index).map_or("", String::as_str);
-    for (index, became) in &became {
-        fine &= !matches!(became, Became::DeadLetter(_));
+    for (index, result) in &results {
+        fine &= !matches!(result, EventResult::DeadLetter(_));
         let failed = preview
             .failures
             .iter()
@@ -117,15 +117,17 @@ fn delivered(
             .map(|(_, rule, reason)| (&**rule, reason.as_str()))
             .collect();
         match output {
-            Output::Json => paint(&line(place(index), became, &failed, place))?,
+            Output::Json => paint(&line(place(index), result, &failed, place))?,
             Output::Text => {
-                match became {
-                    Became::Delivered(event, _) => paint(event.text())?,
-                    Became::Dropped(rule) => eprintln!("{}: dropped by {rule:?}", place(index)),
-                    Became::DeadLetter(reason) => {
+                match result {
+                    EventResult::Delivered(event, _) => paint(event.text())?,
+                    EventResult::Dropped(rule) => {
+                        eprintln!("{}: dropped by {rule:?}", place(index))
+                    }
+                    EventResult::DeadLetter(reason) => {
                         eprintln!("{}: dead letter: {reason}", place(index))
                     }
-                    Became::Unreadable(_) | Became::Merged(_) => {}
+                    EventResult::Unreadable(_) | EventResult::Merged(_) => {}
                 }
                 for (rule, reason) in failed {
                     eprintln!("{}: rule {rule:?} failed: {reason}", place(index));
@@ -139,24 +141,24 @@ fn delivered(
 /// One line of JSON; the event in it byte for byte.
 fn line<'p>(
     at: &str,
-    became: &Became,
+    result: &EventResult,
     failed: &[(&str, &str)],
     place: impl Fn(&usize) -> &'p str,
 ) -> String {
-    let mut line = match became {
-        Became::Unreadable(reason) => {
+    let mut line = match result {
+        EventResult::Unreadable(reason) => {
             json!({"event": at, "outcome": "unreadable", "reason": reason})
         }
-        Became::Delivered(_, parts) if parts.is_empty() => {
+        EventResult::Delivered(_, parts) if parts.is_empty() => {
             json!({"event": at, "outcome": "delivered"})
         }
-        Became::Delivered(_, parts) => {
+        EventResult::Delivered(_, parts) => {
             let parts: Vec<&str> = parts.iter().map(place).collect();
             json!({"event": at, "outcome": "delivered", "merged": parts})
         }
-        Became::Merged(into) => json!({"event": at, "outcome": "merged", "into": place(into)}),
-        Became::Dropped(rule) => json!({"event": at, "outcome": "dropped", "rule": rule}),
-        Became::DeadLetter(reason) => {
+        EventResult::Merged(into) => json!({"event": at, "outcome": "merged", "into": place(into)}),
+        EventResult::Dropped(rule) => json!({"event": at, "outcome": "dropped", "rule": rule}),
+        EventResult::DeadLetter(reason) => {
             json!({"event": at, "outcome": "dead_letter", "reason": reason})
         }
     };
@@ -169,14 +171,15 @@ fn line<'p>(
         members.insert("failed".to_owned(), failed.collect());
     }
     let line = line.to_string();
-    match became {
-        Became::Delivered(event, _) => {
+    match result {
+        EventResult::Delivered(event, _) => {
             let head = line.strip_suffix('}').unwrap_or(&line);
             format!("{head},\"delivered\":{}}}", event.text())
         }
-        Became::Unreadable(_) | Became::Merged(_) | Became::Dropped(_) | Became::DeadLetter(_) => {
-            line
-        }
+        EventResult::Unreadable(_)
+        | EventResult::Merged(_)
+        | EventResult::Dropped(_)
+        | EventResult::DeadLetter(_) => line,
     }
 }
 
@@ -269,7 +272,7 @@ pub(super) fn lines(step: &RuleStep) -> Vec<String> {
     }
 }
 
-/// Describes names that could not be resolved, and names that differ by case only.
+/// Describes names that could not be resolved, and names that differ only by case.
 pub(super) fn notes(transformed: &Transformation) -> Vec<String> {
     let unresolved = transformed.unresolved.iter().map(|unresolved| {
         let (namespace, reason) = (&unresolved.namespace, &unresolved.reason);
@@ -285,7 +288,7 @@ pub(super) fn notes(transformed: &Transformation) -> Vec<String> {
     unresolved.chain(variants).collect()
 }
 
-/// Names that differ by case only in the event that is delivered, by namespace.
+/// Returns names that differ only by case in the delivered event, by namespace.
 fn variants(transformed: &Transformation) -> Vec<(String, Vec<String>)> {
     let Verdict::Keep(event) = &transformed.verdict else {
         return Vec::new();
@@ -306,7 +309,7 @@ fn changes(before: &Event, after: &Event) -> Vec<::transform::Difference> {
     }
 }
 
-/// As [`lines`] and [`notes`], for a program.
+/// Returns the same as [`lines`] and [`notes`], as JSON.
 pub(super) fn as_json(place: &str, event: &Event, transformed: &Transformation) -> Value {
     let steps = transformed.steps.iter().map(|step| {
         let rule = &*step.rule;

@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<
         } else {
             ("FAIL", RED)
         };
-        // The name of an example without one is its line.
+        // An example without a name is identified by its line.
         let line = format!("line {}", example.line);
         let line = if example.name == line {
             String::new()

@@ -1,6 +1,6 @@
-//! Keys as they are written: a list whose keys may send, or a map that gives keys names and roles.
+//! Reads keys as they are written: a list whose keys may send, or a map with names and roles for its keys.
 //!
-//! Both can be in the file, in the environment and in a secret. Names what is wrong, and never repeats a key.
+//! Both can be in the file, in the environment and in a secret. Errors name the key, and never contain it.
 
 use std::collections::BTreeSet;
 
@@ -37,7 +37,8 @@ impl KeyEntry {
     }
 }
 
-/// Collects the keys of a list, or of a map by name. `outer` is the name of the value they are in. Errors contain names only.
+/// Collects the keys of a list, or of a map by name. `outer` is the name of the value that contains them. Errors
+/// contain names only.
 pub(crate) fn key_entries(
     outer: &str,
     value: &Value,
@@ -54,7 +55,7 @@ pub(crate) fn key_entries(
                 key_entries(&name, item, keys)?;
             }
         }
-        // Only in an entry of a map are these names those of a description.
+        // Only inside an entry of a map do these names describe a key.
         Value::Object(members) if !outer.is_empty() && describes_a_key(members) => {
             keys.push(described(outer, members)?);
         }
@@ -119,7 +120,7 @@ fn described(name: &str, members: &Map<String, Value>) -> Result<KeyEntry, Strin
     })
 }
 
-/// A name that is fit for a log line and a label.
+/// Makes a name safe for log lines and labels.
 fn named(name: &str) -> String {
     const LONGEST: usize = 64;
     let plain = |c: char| match c {
@@ -173,7 +174,7 @@ mod tests {
             [("key-1".to_owned(), vec!["send"])]
         );
         assert_eq!(keys(&json!({"a b\n": KEY})).unwrap()[0].0, "a_b_");
-        // A stack's secret: nested, as far as it always was.
+        // A nested secret of a stack, which has always been accepted.
         assert_eq!(
             keys(&json!({"etl": {"current": KEY}})).unwrap()[0].0,
             "etl.current"

@@ -1,5 +1,5 @@
-//! A configuration file as a layer: finds unknown settings while their place is known, and turns `targets` into the target
-//! and the section of its kind.
+//! Reads a configuration file into a layer: reports unknown settings with their position, and resolves `targets` to the
+//! target and the section of its kind.
 
 use config_rs::{Value, ValueKind};
 use targets::{Kind, TargetName};
@@ -40,7 +40,7 @@ pub(super) fn read(file: &str, text: &str) -> (Layer, Vec<ConfigError>) {
     (reader.layer, reader.errors)
 }
 
-/// Reads a file into a layer.
+/// Reads the nodes of a file into a layer.
 struct FileReader<'f> {
     file: &'f str,
     layer: Layer,
@@ -99,7 +99,7 @@ impl FileReader<'_> {
         }
     }
 
-    /// The value of the setting `name`, which is `called` otherwise below `targets`.
+    /// Reads the value of the setting `name`, which has the name `called` below `targets`.
     fn leaf(&mut self, node: &Node, name: &str, called: &str) -> Option<Value> {
         match &node.value {
             yaml::Value::Null => return None,
@@ -119,7 +119,7 @@ impl FileReader<'_> {
         Some(Value::new(None, kind(node)))
     }
 
-    /// Notes where a setting was set.
+    /// Records the origin of a setting.
     fn note(&mut self, at: At, name: &str, called: &str) {
         let origin = Origin {
             name: called.to_owned(),
@@ -128,7 +128,7 @@ impl FileReader<'_> {
         self.layer.origins.insert(name.to_owned(), origin);
     }
 
-    /// `targets: {NAME: {type: KIND, …}}`: the target and the section of its kind, under a name of its own.
+    /// Resolves `targets: {NAME: {type: KIND, …}}` to the target with that name and the section of its kind.
     fn targets(&mut self, key: &Key, node: &Node, table: &mut Table) {
         let members = match &node.value {
             yaml::Value::Map(members) => members.as_slice(),
@@ -234,12 +234,12 @@ impl FileReader<'_> {
     }
 }
 
-/// The settings that `targets` stands for, and the one that is not in a section.
+/// The settings that `targets` resolves to, besides the section.
 const TARGETS: &str = "targets";
 const TARGET: &str = "target";
 const TYPE: &str = "type";
 
-/// The value of a node, without its place.
+/// Returns the value of a node, without its position.
 fn kind(node: &Node) -> ValueKind {
     let value = |node: &Node| Value::new(None, kind(node));
     match &node.value {

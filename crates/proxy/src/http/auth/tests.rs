@@ -35,11 +35,15 @@ async fn admitted(keys: &Keys, presented: &[&str], role: KeyRole) -> String {
     match keys.admit(&bearers(presented), role).await {
         Ok(Some(Sender(name))) => name.to_string(),
         Ok(None) => "anyone".to_owned(),
-        Err(Denied { rejection, .. }) => match rejection {
-            Rejection::MissingKey => "401".to_owned(),
-            Rejection::UnknownKey(_) | Rejection::MissingRole { .. } => format!("403 {rejection}"),
-            other => format!("{other:?}"),
-        },
+        Err(Denied {
+            rejection: Rejection::MissingKey,
+            ..
+        }) => "401".to_owned(),
+        Err(Denied {
+            rejection: rejection @ (Rejection::UnknownKey(_) | Rejection::MissingRole { .. }),
+            ..
+        }) => format!("403 {rejection}"),
+        Err(Denied { rejection, .. }) => format!("{rejection:?}"),
     }
 }
 

@@ -22,12 +22,12 @@ use crate::telemetry::text::{NAME, shown};
 /// The most ids of events in a line.
 const MAX_IDS: usize = 100;
 
-/// How many lines there are of events that will be retried.
+/// How often retries are logged.
 #[derive(Debug)]
-pub(in crate::pipeline) enum RetryLines {
-    /// One for each reason of each batch: a function's next batch may be another process's.
-    EveryBatch,
-    /// One a second for each reason, and one a minute while the target is down, which is logged by itself.
+pub(in crate::pipeline) enum RetryLogging {
+    /// One line for each reason of each batch: the next batch of a function may go to another process.
+    PerBatch,
+    /// One line a second for each reason, and one a minute while the target is down, which has its own log lines.
     Limited {
         /// While the target is up.
         up: Box<Limiter<Reason, ()>>,
@@ -36,8 +36,8 @@ pub(in crate::pipeline) enum RetryLines {
     },
 }
 
-impl RetryLines {
-    pub(in crate::pipeline) fn limited() -> RetryLines {
+impl RetryLogging {
+    pub(in crate::pipeline) fn limited() -> RetryLogging {
         let every = |seconds| {
             Limiter::new(Bounds {
                 interval: Duration::from_secs(seconds),
@@ -46,7 +46,7 @@ impl RetryLines {
                 lines_per_second: 10,
             })
         };
-        RetryLines::Limited {
+        RetryLogging::Limited {
             up: Box::new(every(1)),
             down: Box::new(every(60)),
         }
@@ -56,7 +56,7 @@ impl RetryLines {
 /// Logs each outcome once.
 #[derive(Debug)]
 pub(in crate::pipeline) struct LogObserver {
-    pub(in crate::pipeline) retries: RetryLines,
+    pub(in crate::pipeline) retries: RetryLogging,
     pub(in crate::pipeline) health: Arc<Mutex<Health>>,
 }
 
@@ -178,8 +178,8 @@ impl LogObserver {
         };
         let others = u64::try_from(others.len()).unwrap_or(u64::MAX);
         let (suppressed, names_all) = match &self.retries {
-            RetryLines::EveryBatch => (Some(0), others > 0),
-            RetryLines::Limited { up, down } => {
+            RetryLogging::PerBatch => (Some(0), others > 0),
+            RetryLogging::Limited { up, down } => {
                 let health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
                 let limiter = if health.is_down() { down } else { up };
                 drop(health);
@@ -194,7 +194,7 @@ impl LogObserver {
             return;
         };
         let subject = Subject::of(first);
-        // Whoever looks for an event in CloudWatch's log finds it by its id; `doctor` does.
+        // All ids, so that an event can be found in CloudWatch Logs by its id, as `doctor` does.
         let ids = records.iter().take(MAX_IDS).map(|record| &*record.id);
         let ids = names_all.then(|| ids.collect::<Vec<_>>().join(" "));
         warn!(
@@ -230,16 +230,20 @@ pub(in crate::pipeline) fn log_separated(id: &str, target: &TargetName, error: &
 pub(in crate::pipeline) fn log_health(notice: &Notice, target: &TargetName, waiting: Option<u64>) {
     let target = target.as_str();
     match notice {
-        Notice::Down { ago, why } => {
-            let (reason, error) = (why.reason.name(), shown(&why.error, NAME));
+        Notice::Down { ago, cause } => {
+            let (reason, error) = (cause.reason.name(), shown(&cause.error, NAME));
             let (since, error) = (time_before(*ago), &*error);
             error!(
                 target,
                 since, reason, error, "target down: events wait in the queue"
             );
         }
-        Notice::StillDown { ago, failures, why } => {
-            let (reason, error) = (why.reason.name(), shown(&why.error, NAME));
+        Notice::StillDown {
+            ago,
+            failures,
+            cause,
+        } => {
+            let (reason, error) = (cause.reason.name(), shown(&cause.error, NAME));
             let (since, down_s, error) = (time_before(*ago), ago.as_secs(), &*error);
             error!(
                 target,
@@ -252,7 +256,7 @@ pub(in crate::pipeline) fn log_health(notice: &Notice, target: &TargetName, wait
                 "target still down: events wait in the queue"
             );
         }
-        Notice::Back { down, failures } => {
+        Notice::Recovered { down, failures } => {
             info!(
                 target,
                 down_s = down.as_secs(),
@@ -264,7 +268,7 @@ pub(in crate::pipeline) fn log_health(notice: &Notice, target: &TargetName, wait
     }
 }
 
-/// The time that long ago, in RFC 3339.
+/// Returns the time that long ago, in RFC 3339.
 fn time_before(ago: Duration) -> Option<String> {
     let then = OffsetDateTime::now_utc().checked_sub(ago.try_into().ok()?)?;
     then.replace_nanosecond(0).ok()?.format(&Rfc3339).ok()
@@ -328,9 +332,9 @@ mod tests {
     }
 
     #[test]
-    fn a_function_logs_one_line_a_reason_for_each_batch_with_every_id() {
+    fn a_function_logs_one_line_for_each_reason_of_a_batch_with_every_id() {
         let observer = LogObserver {
-            retries: RetryLines::EveryBatch,
+            retries: RetryLogging::PerBatch,
             health: Arc::default(),
         };
         let mut outcomes: Vec<_> = (0..25).map(|n| retried(n, Reason::Unavailable)).collect();
@@ -360,10 +364,10 @@ mod tests {
             message: "404".to_owned(),
             after: None,
         });
-        // One that never accepted anything is down at once.
-        health.saw(&failure, "id", tokio::time::Instant::now());
+        // A target that has never responded is down at its first failure.
+        health.record(&failure, "id", tokio::time::Instant::now());
         let observer = LogObserver {
-            retries: RetryLines::limited(),
+            retries: RetryLogging::limited(),
             health: Arc::new(Mutex::new(health)),
         };
         let outcomes: Vec<_> = (0..10).map(|n| retried(n, Reason::Missing)).collect();

@@ -1,4 +1,4 @@
-//! Counts outcomes, and what it took to reach them.
+//! Counts outcomes and delivery attempts.
 
 use targets::{DeliveryReport, TargetName};
 
@@ -41,7 +41,7 @@ fn count(record: &OutcomeRecord) {
         }
         Outcome::Retry { reason, .. } => {
             Metric::Retries.add([target(), reason.name().into()], 1);
-            // SQS's own age of the oldest message leaves out what was received three times.
+            // SQS's own age of the oldest message ignores messages that were received three times.
             if let Some(age) = age {
                 Metric::AgeAtRetry.record([target()], age);
             }
@@ -49,7 +49,7 @@ fn count(record: &OutcomeRecord) {
     }
 }
 
-/// Counts the requests that a delivery made; `None` for one that the deadline ended.
+/// Counts the requests of a delivery; `None` is one that the deadline ended.
 pub(in crate::pipeline) fn count_attempts(target: &TargetName, report: Option<&DeliveryReport>) {
     let (attempts, throttled) = report.map_or((1, 0), |report| (report.attempts, report.throttled));
     Metric::DeliveryAttempts.add([target.shared().into()], attempts.into());

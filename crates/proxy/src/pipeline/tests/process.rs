@@ -49,7 +49,7 @@ async fn a_suspect_is_processed_alone_while_events_are_held_back() {
     // The one that is held back of its run goes ahead of it; the one of another run goes on waiting.
     let suspect = received("suspect", 1, "RUNNING");
     let batches = pipeline.admit_alone(suspect, deadline).await;
-    let records: Vec<_> = batches.iter().map(InFlight::records).collect();
+    let records: Vec<_> = batches.iter().map(InFlightBatch::records).collect();
     let records: Vec<_> = records.iter().map(|records| ids(records)).collect();
     assert_eq!(records, [["1"], ["suspect"]]);
     for batch in batches {

@@ -1,4 +1,4 @@
-//! A facet from the rules, added where it is missing.
+//! Adds a facet from the rules where it is missing.
 //!
 //! The producer and the schema for its position are added. Facets that the specification
 //! defines only for inputs or outputs (`inputStatistics`, …) go to `inputFacets` and `outputFacets`, all others to
@@ -6,7 +6,7 @@
 
 use openlineage::{Edits, Event, Json, Kind, quote};
 
-use super::On;
+use super::FacetHolders;
 use super::schema::{PRODUCER, schema_url};
 
 /// A facet and its name.
@@ -39,7 +39,7 @@ impl Facet {
     }
 
     /// Whether the facet is valid on any of the selected holders.
-    pub fn fits(&self, on: On) -> bool {
+    pub fn fits(&self, on: FacetHolders) -> bool {
         let meant = [
             (on.run, Kind::Run),
             (on.job, Kind::Job),
@@ -51,14 +51,14 @@ impl Facet {
         meant.any(|(_, kind)| fits(&self.name, kind))
     }
 
-    /// Its name.
+    /// Returns its name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// Adds this facet to all selected holders; an existing one is kept, or replaced with
     /// `overwrite`. Returns `None` if nothing changes.
-    pub fn add(&self, event: &Event, on: On, overwrite: bool) -> Option<String> {
+    pub fn add(&self, event: &Event, on: FacetHolders, overwrite: bool) -> Option<String> {
         edit(event, on, &self.name, |found, kind| match found {
             None => Change::Put(self.complete(kind)),
             Some(_) if overwrite => Change::Put(self.complete(kind)),
@@ -104,7 +104,7 @@ pub(super) fn base(name: &str, kind: Kind) -> [(&'static str, String); 2] {
 /// Changes the facet `name` on every selected holder; `change` receives the existing facet, unless it is `_deleted`.
 pub(super) fn edit(
     event: &Event,
-    on: On,
+    on: FacetHolders,
     name: &str,
     change: impl Fn(Option<Json<'_>>, Kind) -> Change,
 ) -> Option<String> {

@@ -1,10 +1,10 @@
-//! Annotations that a catalogue team adds centrally: tags, owners, the type of a job, documentation.
+//! Annotations that are maintained centrally: tags, owners, the type of a job, documentation.
 //!
-//! They are added to the producer's own, never replace them, and are never duplicated.
+//! They are added to those of the producer, never replace them, and are never duplicated.
 
 use openlineage::{Event, Json, Kind, quote};
 
-use super::On;
+use super::FacetHolders;
 use super::add::{Change, base, edit};
 
 /// A tag of a run, a job or a dataset.
@@ -49,7 +49,7 @@ pub struct Documentation {
 
 /// Adds `tags` to all selected holders; `None` if all exist. A tag exists if one with the same key, value
 /// and source does, unless it is a tag of a column.
-pub fn add_tags(event: &Event, on: On, tags: &[Tag]) -> Option<String> {
+pub fn add_tags(event: &Event, on: FacetHolders, tags: &[Tag]) -> Option<String> {
     let items: Vec<Item<'_>> = tags.iter().map(Tag::item).collect();
     edit(event, on, "tags", |facet, kind| {
         append(facet, "tags", kind, "tags", &items)
@@ -57,7 +57,7 @@ pub fn add_tags(event: &Event, on: On, tags: &[Tag]) -> Option<String> {
 }
 
 /// Adds `owners` to the selected jobs and datasets (runs have none); `None` if all exist.
-pub fn add_owners(event: &Event, on: On, owners: &[Owner]) -> Option<String> {
+pub fn add_owners(event: &Event, on: FacetHolders, owners: &[Owner]) -> Option<String> {
     let items: Vec<Item<'_>> = owners.iter().map(Owner::item).collect();
     edit(event, not_run(on), "ownership", |facet, kind| {
         append(facet, "ownership", kind, "owners", &items)
@@ -98,9 +98,9 @@ impl JobType {
                 .as_deref()
                 .map(|job_type| ("jobType", job_type)),
         );
-        let job = On {
+        let job = FacetHolders {
             job: true,
-            ..On::default()
+            ..FacetHolders::default()
         };
         edit(event, job, "jobType", |facet, kind| {
             fill(facet, "jobType", kind, &members)
@@ -111,14 +111,14 @@ impl JobType {
 impl Documentation {
     /// Adds this documentation to the selected jobs and datasets (runs have none); an existing one
     /// is kept, or replaced with `overwrite`. `None` if nothing changes.
-    pub fn add(&self, event: &Event, on: On, overwrite: bool) -> Option<String> {
+    pub fn add(&self, event: &Event, on: FacetHolders, overwrite: bool) -> Option<String> {
         let mut members = vec![("description", self.description.as_str())];
         members.extend(
             self.content_type
                 .as_deref()
                 .map(|mime| ("contentType", mime)),
         );
-        let told = |facet: Json<'_>| {
+        let is_same = |facet: Json<'_>| {
             let same = |name: &str| {
                 let wanted = members.iter().find(|(member, _)| *member == name);
                 facet.get(name).and_then(Json::string).as_deref() == wanted.map(|(_, text)| *text)
@@ -130,7 +130,7 @@ impl Documentation {
             not_run(on),
             "documentation",
             |facet, kind| match facet {
-                Some(facet) if !overwrite || told(facet) => Change::None,
+                Some(facet) if !overwrite || is_same(facet) => Change::None,
                 Some(_) | None => fill(None, "documentation", kind, &members),
             },
         )
@@ -226,6 +226,6 @@ fn object(name: &str, kind: Kind, members: &[(&'static str, String)]) -> String 
     format!("{{{}}}", members.join(","))
 }
 
-fn not_run(on: On) -> On {
-    On { run: false, ..on }
+fn not_run(on: FacetHolders) -> FacetHolders {
+    FacetHolders { run: false, ..on }
 }

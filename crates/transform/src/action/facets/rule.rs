@@ -1,4 +1,4 @@
-//! The action `facets`: which facets go on.
+//! The action `facets`: keeps or removes facets.
 
 use std::sync::Arc;
 
@@ -6,9 +6,9 @@ use openlineage::Event;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{FacetsAction, On};
+use super::{FacetHolders, FacetsAction};
 use crate::action::{Action, ActionOutput, Effect, Settings};
-use crate::rules::yaml::{At, Entries, Given, OneOrMany, Size};
+use crate::rules::yaml::{At, Entries, OneOrMany, Optional, Size};
 use crate::rules::{Context, Glob, Reader};
 
 /// Keeps or removes facets. Facets that identify (parent, jobDependencies, symlinks) are removed only by their name in
@@ -25,13 +25,13 @@ use crate::rules::{Context, Glob, Reader};
 ))]
 pub(in crate::action) struct FacetsSettings {
     /// On what; without it, everywhere.
-    on: Given<OneOrMany<HolderName>>,
+    on: Optional<OneOrMany<HolderName>>,
     /// Only these facets stay.
-    keep: Given<OneOrMany<Glob, 0>>,
+    keep: Optional<OneOrMany<Glob, 0>>,
     /// These facets go.
-    remove: Given<OneOrMany<Glob, 0>>,
+    remove: Optional<OneOrMany<Glob, 0>>,
     /// Facets larger than this go; the first pattern that matches counts.
-    cap: Given<Entries<Glob, Size, 0>>,
+    cap: Optional<Entries<Glob, Size, 0>>,
 }
 
 /// What has facets.
@@ -53,11 +53,11 @@ pub(in crate::action) enum HolderName {
     All,
 }
 
-impl From<OneOrMany<HolderName>> for On {
-    fn from(holders: OneOrMany<HolderName>) -> On {
+impl From<OneOrMany<HolderName>> for FacetHolders {
+    fn from(holders: OneOrMany<HolderName>) -> FacetHolders {
         let has =
             |holder: HolderName| holders.contains(&holder) || holders.contains(&HolderName::All);
-        On {
+        FacetHolders {
             run: has(HolderName::Run),
             job: has(HolderName::Job),
             dataset: has(HolderName::Dataset),
@@ -85,7 +85,10 @@ impl Settings for FacetsSettings {
             reader.error(at, message);
             return None;
         }
-        let on = self.on.value().map_or(On::all(), On::from);
+        let on = self
+            .on
+            .value()
+            .map_or(FacetHolders::all(), FacetHolders::from);
         let action = match (self.keep.value(), self.remove.value(), self.cap.value()) {
             (Some(globs), _, _) => {
                 let globs = globs.values();
@@ -127,7 +130,7 @@ impl Settings for FacetsSettings {
 #[derive(Debug)]
 struct SelectFacets {
     action: FacetsAction,
-    on: On,
+    on: FacetHolders,
 }
 
 impl Action for SelectFacets {

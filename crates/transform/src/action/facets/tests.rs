@@ -48,25 +48,25 @@ fn globs(patterns: &[&str]) -> Vec<Glob> {
     patterns.iter().map(glob).collect()
 }
 
-const RUN: On = On {
+const RUN: FacetHolders = FacetHolders {
     run: true,
     job: false,
     dataset: false,
     input: false,
     output: false,
 };
-const OUTPUT: On = On {
+const OUTPUT: FacetHolders = FacetHolders {
     output: true,
     ..NONE
 };
-const NONE: On = On { run: false, ..RUN };
+const NONE: FacetHolders = FacetHolders { run: false, ..RUN };
 
 #[test]
 fn identity_goes_only_by_its_full_name() {
     let before = event(&[("parent", 9), ("sql", 9), ("tags", 9)]);
     let same = |action: FacetsAction, left: &[(&str, usize)]| {
         assert_eq!(
-            action.apply(&before, On::all()).unwrap(),
+            action.apply(&before, FacetHolders::all()).unwrap(),
             event(left).text(),
             "{action:?}"
         );
@@ -93,7 +93,7 @@ fn the_first_cap_that_matches_decides() {
     let (all, sql) = (patterns.pop().unwrap(), patterns.pop().unwrap());
     let action = FacetsAction::Cap(vec![(sql, 1_000), (all, 100)]);
     assert_eq!(
-        action.apply(&before, On::all()).unwrap(),
+        action.apply(&before, FacetHolders::all()).unwrap(),
         event(&[("sql", 500), ("small", 1)]).text()
     );
 }
@@ -124,8 +124,8 @@ fn a_facet_is_added_where_it_is_missing_with_its_schema() {
 fn a_facet_that_is_there_stays_unless_it_is_to_be_overwritten() {
     let before = event(&[("x", 3)]);
     let facet = Facet::new("x", &format!("{{{FACET}}}")).unwrap();
-    assert_eq!(facet.add(&before, On::all(), false), None);
-    let after = facet.add(&before, On::all(), true).unwrap();
+    assert_eq!(facet.add(&before, FacetHolders::all(), false), None);
+    let after = facet.add(&before, FacetHolders::all(), true).unwrap();
     assert_eq!(after.matches("xxx").count(), 2); // inputFacets and outputFacets are not its place
 }
 
@@ -182,7 +182,7 @@ fn a_deleted_facet_is_replaced_by_what_is_added() {
         name: "team:data".to_owned(),
         kind: None,
     };
-    let text = add_owners(&read(&start), On::all(), &[owner]).unwrap();
+    let text = add_owners(&read(&start), FacetHolders::all(), &[owner]).unwrap();
     assert!(!text.contains("_deleted"));
     assert_eq!(
         text.matches(r#""owners":[{"name":"team:data"}]"#).count(),
@@ -197,9 +197,9 @@ fn the_job_type_gets_what_it_lacks() {
         integration: "OTHER".to_owned(),
         job_type: Some("TASK".to_owned()),
     };
-    let said = format!(r#""facets":{{"jobType":{{{FACET},"integration":"SPARK"}}}}"#);
+    let facets = format!(r#""facets":{{"jobType":{{{FACET},"integration":"SPARK"}}}}"#);
     let text = job_type
-        .add(&read(&bare().text().replace(r#""facets":{}"#, &said)))
+        .add(&read(&bare().text().replace(r#""facets":{}"#, &facets)))
         .unwrap();
     assert!(text.contains(r#""integration":"SPARK","processingType":"BATCH","jobType":"TASK"}"#));
     assert_eq!(job_type.add(&read(&text)), None);
@@ -211,23 +211,23 @@ fn documentation_stays_unless_it_is_to_be_overwritten() {
         description: text.to_owned(),
         content_type: None,
     };
-    let one = read(&doc("one").add(&bare(), On::all(), false).unwrap());
-    assert_eq!(doc("two").add(&one, On::all(), false), None);
-    assert_eq!(doc("one").add(&one, On::all(), true), None);
+    let one = read(&doc("one").add(&bare(), FacetHolders::all(), false).unwrap());
+    assert_eq!(doc("two").add(&one, FacetHolders::all(), false), None);
+    assert_eq!(doc("one").add(&one, FacetHolders::all(), true), None);
     assert_eq!(
-        doc("two").add(&one, On::all(), true).unwrap(),
+        doc("two").add(&one, FacetHolders::all(), true).unwrap(),
         one.text().replace("one", "two")
     );
 }
 
 #[test]
 fn what_is_added_is_what_the_facets_schemas_ask_for() {
-    let tagged = read(&add_tags(&bare(), On::all(), &[tag("a", Some("USER"))]).unwrap());
+    let tagged = read(&add_tags(&bare(), FacetHolders::all(), &[tag("a", Some("USER"))]).unwrap());
     let owner = Owner {
         name: "o".to_owned(),
         kind: Some("MAINTAINER".to_owned()),
     };
-    let event = read(&add_owners(&tagged, On::all(), &[owner]).unwrap());
+    let event = read(&add_owners(&tagged, FacetHolders::all(), &[owner]).unwrap());
     assert!(warnings(event.json().unwrap()).is_empty());
 }
 
@@ -244,7 +244,7 @@ proptest! {
         named in some_facets(), how in 0..3usize, flags in any::<[bool; 5]>(), pattern in r"(a|s\*|\*|p\*|sql|parent)",
     ) {
         let [run, job, dataset, input, output] = flags;
-        let on = On { run, job, dataset, input, output };
+        let on = FacetHolders { run, job, dataset, input, output };
         let action = match how {
             0 => FacetsAction::Keep(globs(&[&pattern])),
             1 => FacetsAction::Remove(globs(&[&pattern])),
@@ -257,7 +257,7 @@ proptest! {
             prop_assert!(after.text().len() < before.text().len());
             // What is left of a container is in it as it was.
             for ((old, member, _), (new, ..)) in
-                On::all().own(before.json().unwrap()).into_iter().zip(On::all().own(after.json().unwrap()))
+                FacetHolders::all().own(before.json().unwrap()).into_iter().zip(FacetHolders::all().own(after.json().unwrap()))
             {
                 let texts = |holder: Json<'_>| -> Vec<String> {
                     let members = holder.get(member).map(Json::members).unwrap_or_default();
@@ -278,7 +278,7 @@ proptest! {
         named in some_facets(), name in "(a|tags|x|inputStatistics)", overwrite in any::<bool>(), flags in any::<[bool; 5]>(),
     ) {
         let [run, job, dataset, input, output] = flags;
-        let on = On { run, job, dataset, input, output };
+        let on = FacetHolders { run, job, dataset, input, output };
         let facet = Facet::new(&name, r#"{"big":123456789012345678901}"#).unwrap();
         let before = event(&named);
         if let Some(text) = facet.add(&before, on, overwrite) {

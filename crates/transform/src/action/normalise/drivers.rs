@@ -1,8 +1,8 @@
-//! Reads driver URLs, driver by driver: which path and which settings distinguish two tables, and where the naming page
-//! puts them. All other settings describe the connection and its user, and are removed.
+//! Reads driver URLs: which path and which settings of each driver distinguish two tables, and their position on the
+//! naming page. All other settings describe the connection and its user, and are removed.
 //!
-//! A name with fewer parts than its store's names gets the database and schema of the URL. A name with a database of its own
-//! either overrides the URL's (where a statement can name another database) or has to equal it.
+//! A name with fewer parts than its store's names gets the database and schema of the URL. A database in the name
+//! either overrides that of the URL (where a statement can name another database) or has to be equal.
 
 mod authority;
 mod cloud;
@@ -28,7 +28,7 @@ pub(super) struct Driver {
     schema: &'static [&'static str],
     host: &'static [&'static str],
     port: &'static [&'static str],
-    own: Own,
+    own: NameDatabase,
 }
 
 /// The meaning of a URL's path.
@@ -43,7 +43,7 @@ enum Path {
 
 /// How a database in a name relates to the URL's database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Own {
+enum NameDatabase {
     /// It overrides the URL's.
     Counts,
     /// It has to be equal: a connection sees one database.
@@ -64,7 +64,7 @@ const IDENTIFYING: [&str; 9] = [
     "keyspace",
 ];
 
-/// The driver of a scheme in lower case.
+/// Returns the driver of a scheme, which is in lower case.
 pub(super) fn driver(scheme: &str) -> Option<&'static Driver> {
     DRIVERS
         .iter()
@@ -73,7 +73,7 @@ pub(super) fn driver(scheme: &str) -> Option<&'static Driver> {
 
 /// The parts of a URL other than its host.
 #[derive(Debug, Default)]
-pub(super) struct At {
+pub(super) struct UrlParts {
     database: Option<String>,
     schema: Option<String>,
     host: Option<String>,
@@ -93,18 +93,18 @@ pub(super) struct At {
     by_setting: bool,
 }
 
-impl At {
-    /// The path, and the settings that may distinguish two tables, for a driver whose settings are unknown.
-    pub(super) fn path(url: &Url<'_>) -> At {
+impl UrlParts {
+    /// Reads the path, and the settings that may distinguish two tables, for a driver whose settings are unknown.
+    pub(super) fn path(url: &Url<'_>) -> UrlParts {
         let path = before(url.tail, &[';', '?']).to_owned();
-        let said = settings(
+        let settings_of_url = settings(
             url.tail
                 .get(path.len()..)
                 .unwrap_or_default()
                 .trim_start_matches([';', '?']),
             &[';', '&', '?', '#'],
         );
-        let mut kept: Vec<String> = said
+        let mut kept: Vec<String> = settings_of_url
             .into_iter()
             .map(|(key, value)| (key.to_ascii_lowercase(), value))
             .filter(|(key, _)| IDENTIFYING.contains(&key.as_str()))
@@ -115,10 +115,10 @@ impl At {
             true => String::new(),
             false => format!("?{}", kept.join("&")),
         };
-        At {
+        UrlParts {
             tail: path.clone() + &kept,
             path,
-            ..At::default()
+            ..UrlParts::default()
         }
     }
 
@@ -126,14 +126,14 @@ impl At {
         self.by_setting
     }
 
-    /// All of them.
-    pub(super) fn as_it_came(url: &Url<'_>) -> At {
+    /// Reads all parts.
+    pub(super) fn as_it_came(url: &Url<'_>) -> UrlParts {
         let driver = driver(&url.lower).filter(|_| url.tail.contains('='));
-        At {
+        UrlParts {
             path: url.tail.to_owned(),
             tail: url.tail.to_owned(),
             says_port: driver.is_some_and(|driver| driver.at(url).port.is_some()),
-            ..At::default()
+            ..UrlParts::default()
         }
     }
 }
@@ -169,14 +169,14 @@ impl Driver {
         }
     }
 
-    pub(super) fn at(&self, url: &Url<'_>) -> At {
+    pub(super) fn at(&self, url: &Url<'_>) -> UrlParts {
         let ends: &[char] = if self.is("db2") {
             &[':', ';', '?']
         } else {
             &[';', '?']
         };
         let mut path = before(url.tail, ends);
-        let mut said = settings(
+        let mut settings_of_url = settings(
             url.tail
                 .get(path.len()..)
                 .unwrap_or_default()
@@ -184,22 +184,26 @@ impl Driver {
             &[';', '&', '?', '#'],
         );
         if self.path == Path::Settings && path.contains('=') {
-            said = settings(url.tail.trim_start_matches('/'), &[',']);
+            settings_of_url = settings(url.tail.trim_start_matches('/'), &[',']);
             path = "";
         }
         let setting = |keys: &[&str]| {
-            let value = |key: &&str| said.iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
+            let value = |key: &&str| {
+                settings_of_url
+                    .iter()
+                    .find(|(name, _)| name.eq_ignore_ascii_case(key))
+            };
             keys.iter()
                 .find_map(value)
                 .map(|(_, value)| (*value).to_owned())
         };
-        let mut at = At {
+        let mut at = UrlParts {
             database: setting(self.database),
             schema: setting(self.schema).or_else(|| search_path(&setting(&["options"])?)),
             host: setting(self.host),
             port: setting(self.port).filter(|port| port.parse::<u16>().is_ok()),
             path: path.to_owned(),
-            ..At::default()
+            ..UrlParts::default()
         };
         if self.is("mssql") {
             at.instance = setting(&["instancename", "instance"]);
@@ -219,12 +223,12 @@ impl Driver {
         // A connect descriptor replaces the host.
         at.by_setting |= path.is_empty() && at.database.is_some();
         at.tail = match at.not_understood {
-            true => At::path(url).tail,
+            true => UrlParts::path(url).tail,
             false => self.written(&at),
         };
         at.tail.push_str(&at.kept);
         if url.host().is_empty() && at.host.is_none() {
-            for (key, value) in said.iter().filter(|(key, _)| is_instance(key)) {
+            for (key, value) in settings_of_url.iter().filter(|(key, _)| is_instance(key)) {
                 let start = if at.tail.contains('?') { '&' } else { '?' };
                 at.tail.push_str(&format!("{start}{key}={value}"));
                 at.by_setting = true;
@@ -233,7 +237,7 @@ impl Driver {
         at
     }
 
-    fn by_path(&self, url: &Url<'_>, path: &str, at: &mut At) {
+    fn by_path(&self, url: &Url<'_>, path: &str, at: &mut UrlParts) {
         let mut inner = path.trim_matches('/');
         if self.is("oracle") {
             // `/service:mode/instance`, or `:sid`.
@@ -266,7 +270,7 @@ impl Driver {
     }
 
     /// Renders database and schema as a URL of this driver; reading it returns the same.
-    fn written(&self, at: &At) -> String {
+    fn written(&self, at: &UrlParts) -> String {
         let (database, schema) = (at.database.as_deref(), at.schema.as_deref());
         let setting = |key: &str, value: Option<&str>| value.map(|value| format!("{key}={value}"));
         let key = |keys: &'static [&'static str]| keys.first().copied().unwrap_or_default();
@@ -317,7 +321,7 @@ impl Driver {
     }
 
     /// Adds the database and schema of the URL to `name`, unless the name has its own.
-    pub(super) fn placed(&self, name: &str, at: &At) -> Result<String, &'static str> {
+    pub(super) fn placed(&self, name: &str, at: &UrlParts) -> Result<String, &'static str> {
         let (database, schema) = (at.database.as_deref(), at.schema.as_deref());
         let parts = name::parts(name).filter(|parts| parts.iter().any(|part| !part.is_empty()));
         let Some(parts) = parts else {
@@ -335,11 +339,13 @@ impl Driver {
             (_, None, None) => Ok(name.to_owned()),
             (None, _, _) => Err("its name has more parts than that of a table"),
             (Some(0), Some(database), _) => match (self.own, parts.first()) {
-                (Own::Counts, _) => Ok(name.to_owned()),
-                (own, Some(part)) if name::is_called(part, database, own == Own::SameInAnyCase) => {
+                (NameDatabase::Counts, _) => Ok(name.to_owned()),
+                (own, Some(part))
+                    if name::is_called(part, database, own == NameDatabase::SameInAnyCase) =>
+                {
                     Ok(name.to_owned())
                 }
-                (Own::Same | Own::SameInAnyCase, _) => {
+                (NameDatabase::Same | NameDatabase::SameInAnyCase, _) => {
                     Err("its name is of another database than its namespace")
                 }
             },
@@ -347,11 +353,11 @@ impl Driver {
             (Some(1), Some(database), _) => prefix(database, name),
             (Some(1), None, _) => Ok(name.to_owned()),
             (Some(_), _, Some(schemas)) if schemas.contains(',') => {
-                Err("its namespace says several schemas")
+                Err("its namespace names several schemas")
             }
             (Some(_), Some(database), Some(schema)) => prefix(database, &prefix(schema, name)?),
             (Some(_), None, Some(schema)) => prefix(schema, name),
-            (Some(_), Some(_), None) => Err("nothing says its schema"),
+            (Some(_), Some(_), None) => Err("its schema is unknown"),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Names of the AWS Glue catalogue: `arn:aws:glue:<region>:<account>` and `table/<database>/<table>`, and the forms that
-//! preceded them.
+//! Names of the AWS Glue catalog: `arn:aws:glue:<region>:<account>` and `table/<database>/<table>`, and their older
+//! forms.
 
 use openlineage::Identity;
 

@@ -1,6 +1,6 @@
 //! Oracle's own URLs: `jdbc:oracle:thin:@//host:port/service`, `…@host:port:sid`, connect descriptors, and names of a
 //! directory (Oracle Database JDBC Developer's Guide, "Database URLs and Database Specifiers";
-//! <https://docs.oracle.com/en/database/oracle/oracle-database/21/jajdb>). All give what the plain URL says.
+//! <https://docs.oracle.com/en/database/oracle/oracle-database/21/jajdb>). All become the plain URL.
 
 use super::url::Url;
 

@@ -1,4 +1,4 @@
-//! The action `normalise`: one spelling for the datasets of an event.
+//! The action `normalise`: the same spelling for all names of a dataset.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use serde::Deserialize;
 use super::{Case, Normalise};
 use crate::action::{Action, ActionOutput, Effect, Settings, redact_text};
 use crate::redshift::Unresolved;
-use crate::rules::yaml::{At, Given, MapOr, OneOrMany};
+use crate::rules::yaml::{At, MapOr, OneOrMany, Optional};
 use crate::rules::{
-    Context, Named, Reader, Uniqueness, UntouchedName, each_name, rewrite_distinct,
+    Context, NamePattern, Reader, Uniqueness, UntouchedName, each_name, rewrite_distinct,
 };
 
 /// One spelling for one store, by the OpenLineage naming page. Never makes one dataset of two: a part that cannot move
@@ -30,11 +30,11 @@ pub(in crate::action) struct NormaliseSettings(MapOr<NormaliseMap, OneOrMany<Spe
 #[schemars(extend("anyOf" = [{"required": ["stores"]}, {"required": ["case"]}]))]
 struct NormaliseMap {
     /// Only datasets that match.
-    only: Given<Named>,
+    only: Optional<NamePattern>,
     /// Which spellings.
-    stores: Given<OneOrMany<Spelling>>,
+    stores: Optional<OneOrMany<Spelling>>,
     /// Names in this case, whatever the store.
-    case: Given<Case>,
+    case: Optional<Case>,
 }
 
 /// What is spelled in one way.
@@ -68,7 +68,7 @@ impl Settings for NormaliseSettings {
         let (only, stores, case) = match self.0 {
             MapOr::Short(stores) => (None, Some(stores), None),
             MapOr::Map(map) => {
-                // A case that is asked for is something to do by itself.
+                // A case that is set explicitly has an effect by itself.
                 if map.stores.is_absent() && map.case.is_absent() {
                     reader.error(at, "missing stores: all, or a list of spellings");
                 }
@@ -100,7 +100,7 @@ impl Settings for NormaliseSettings {
 
 #[derive(Debug)]
 struct NormaliseNames {
-    only: Named,
+    only: NamePattern,
     normalise: Normalise,
 }
 
@@ -118,7 +118,7 @@ impl Action for NormaliseNames {
             }
             Some(done.dataset)
         };
-        // A short form does not say which account a warehouse is in: two of one name keep their addresses.
+        // A short form does not contain the account of a warehouse, so two warehouses of one name keep their addresses.
         let long = Normalise {
             redshift: false,
             ..*normalise
@@ -148,7 +148,7 @@ impl Action for NormaliseNames {
         })
     }
 
-    fn selects(&self) -> Option<(Role, &Named)> {
+    fn selects(&self) -> Option<(Role, &NamePattern)> {
         Some((Role::Dataset, &self.only))
     }
 

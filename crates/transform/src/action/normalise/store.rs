@@ -49,7 +49,7 @@ pub(super) fn store(scheme: &str) -> Option<Store> {
         "databricks" => Store::Server(Some(443)),
         // Apache Cassandra, cassandra.yaml: native_transport_port, 9042.
         "cassandra" => Store::Server(Some(9042)),
-        // MongoDB Manual, "Connection Strings": 27017; with `+srv` the name service says the ports.
+        // MongoDB Manual, "Connection Strings": 27017; with `+srv` the ports come from DNS.
         "mongodb" => Store::Server(Some(27017)),
         // Milvus, "Connect to Milvus server": 19530.
         "milvus" => Store::Server(Some(19530)),

@@ -1,5 +1,4 @@
-//! Splits a namespace as a driver URL: scheme, user, authority, path and settings. Knows how drivers separate them;
-//! `drivers.rs` knows what they mean.
+//! Splits a namespace as a driver URL: scheme, user, authority, path and settings. `drivers.rs` interprets the parts.
 
 use super::Normalise;
 
@@ -13,14 +12,14 @@ pub(super) struct Url<'n> {
     pub(super) authority: &'n str,
     /// The text from the first slash or settings separator on.
     pub(super) tail: &'n str,
-    /// All behind `://`.
+    /// The text after `://`.
     pub(super) rest: &'n str,
     /// Amazon's `redshift:iam`, whose port may be a region.
     pub(super) iam: bool,
 }
 
 impl<'n> Url<'n> {
-    /// `None` for what has no `://`, and for sub-protocols that are not known.
+    /// Returns `None` for a text without `://`, and for unknown sub-protocols.
     pub(super) fn read(namespace: &'n str, rule: &Normalise) -> Option<Url<'n>> {
         let (scheme, mut rest) = namespace.split_once("://")?;
         let (scheme, jdbc) = match scheme.split_once(':') {
@@ -46,7 +45,7 @@ impl<'n> Url<'n> {
         if jdbc && super::objects::is_one(&lower) {
             return None;
         }
-        // `bigquery://https://…`, `jdbc:snowflake://https://…`: one more scheme within, which says how it is reached.
+        // `bigquery://https://…`, `jdbc:snowflake://https://…`: a second scheme for the protocol.
         if lower == "bigquery" {
             rest = rest.split_once("://").map_or(rest, |(_, rest)| rest);
         } else if let Some(inner) = within(rest).filter(|_| !super::objects::is_one(&lower)) {
@@ -65,7 +64,7 @@ impl<'n> Url<'n> {
         })
     }
 
-    /// The authority without user and password.
+    /// Returns the authority without user and password.
     pub(super) fn host(&self) -> &'n str {
         self.authority
             .rsplit_once('@')
@@ -74,18 +73,18 @@ impl<'n> Url<'n> {
     }
 }
 
-/// What stands behind `http://` or `https://`.
+/// Returns the text after `http://` or `https://`.
 fn within(rest: &str) -> Option<&str> {
     let (scheme, inner) = rest.split_once("://")?;
     let is = |known: &str| scheme.eq_ignore_ascii_case(known);
     (is("https") || is("http")).then_some(inner)
 }
 
-/// The store in `store:driver` or `driver:store`, if it is known.
+/// Returns the store in `store:driver` or `driver:store`, if it is known.
 fn sub_protocol<'n>(first: &'n str, last: &'n str, rule: &Normalise) -> Option<&'n str> {
     let lower = (first.to_ascii_lowercase(), last.to_ascii_lowercase());
     match (lower.0.as_str(), lower.1.as_str()) {
-        // A different way to reach the same warehouse.
+        // Another way to reach the same warehouse.
         ("redshift", "iam") if rule.redshift || rule.jdbc => Some(first),
         ("mysql", "loadbalance" | "replication") if rule.jdbc => Some(first),
         (

@@ -12,10 +12,10 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-use super::key::{Says, says};
+use super::key::{NameHint, name_hint};
 use super::mask::STARS;
 use crate::action::pattern;
-use table::{COMMANDS, Command, Takes};
+use table::{COMMANDS, Command, OptionValue};
 
 /// Subcommands after which `-p` is a password.
 const LOGINS: [&str; 3] = ["login", "users", "auth"];
@@ -254,11 +254,11 @@ fn secret(
     next: Option<&Range<usize>>,
 ) -> Option<(Range<usize>, String)> {
     let options = commands.iter().flat_map(|command| command.options);
-    for (name, takes) in options.filter(|(_, takes)| login || *takes != Takes::Login) {
+    for (name, takes) in options.filter(|(_, takes)| login || *takes != OptionValue::Login) {
         let (mut value, attached) = match option.strip_prefix(name) {
-            Some("") if *takes == Takes::Attached => continue,
+            Some("") if *takes == OptionValue::Attached => continue,
             Some("") => (next?.clone(), false),
-            Some(_) if *takes == Takes::Apart => continue,
+            Some(_) if *takes == OptionValue::Apart => continue,
             // `--user=a:b`; `-ua:b`, but not `-user`.
             Some(rest) if name.starts_with("--") || name.len() > 2 => {
                 match rest.strip_prefix('=') {
@@ -268,7 +268,9 @@ fn secret(
             }
             Some(rest) => (word.end - rest.len()..word.end, true),
             // `-su a:b`: several one-letter options together.
-            None if bundled(option, name) && *takes != Takes::Attached => (next?.clone(), false),
+            None if bundled(option, name) && *takes != OptionValue::Attached => {
+                (next?.clone(), false)
+            }
             None => continue,
         };
         let inner = text
@@ -293,10 +295,12 @@ fn bundled(option: &str, name: &str) -> bool {
     })
 }
 
-fn masked(takes: Takes, value: &str) -> Option<String> {
+fn masked(takes: OptionValue, value: &str) -> Option<String> {
     let new = match takes {
-        Takes::Secret | Takes::Attached | Takes::Apart | Takes::Login => STARS.to_owned(),
-        Takes::Pair(sign) => match value.split_once(sign) {
+        OptionValue::Secret | OptionValue::Attached | OptionValue::Apart | OptionValue::Login => {
+            STARS.to_owned()
+        }
+        OptionValue::Pair(sign) => match value.split_once(sign) {
             // A key instead of the user.
             Some((_, "")) => format!("{STARS}{sign}"),
             Some((user, _)) => format!("{user}{sign}{STARS}"),
@@ -321,22 +325,22 @@ pub(super) fn items(list: &[Cow<'_, str>]) -> Vec<(usize, String)> {
         }
         let next = list.get(index + 1).map_or("", |next| &**next);
         let follows = !next.is_empty() && !next.starts_with('-');
-        if says(item) != Says::Nothing && !item.contains(['=', ' ']) {
+        if name_hint(item) != NameHint::Harmless && !item.contains(['=', ' ']) {
             if follows && next != STARS {
                 found.push((index + 1, STARS.to_owned()));
             }
             continue;
         }
         let options = commands.iter().flat_map(|command| command.options);
-        for (option, takes) in options.filter(|(_, takes)| login || *takes != Takes::Login) {
+        for (option, takes) in options.filter(|(_, takes)| login || *takes != OptionValue::Login) {
             let spaced = **item == **option || bundled(item, option);
-            if spaced && follows && *takes != Takes::Attached {
+            if spaced && follows && *takes != OptionValue::Attached {
                 found.extend(masked(*takes, next).map(|new| (index + 1, new)));
                 break;
             }
             let attached = item.strip_prefix(option).filter(|value| !value.is_empty());
             if !spaced
-                && *takes != Takes::Apart
+                && *takes != OptionValue::Apart
                 && option.len() == 2
                 && let Some(value) = attached
             {

@@ -11,10 +11,10 @@ use crate::action::pattern;
 
 /// What a name implies about its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Says {
-    Nothing,
+pub(super) enum NameHint {
+    Harmless,
     /// A secret where it is plainly set: `token`, `sig`. In prose these words have other meanings.
-    Perhaps,
+    Possible,
     /// A secret, whatever the value.
     Secret,
     /// A password, which may consist of digits only.
@@ -50,17 +50,17 @@ const ABOUT: &str = "type types count length size enabled required policy ttl ti
 const PLACES: &str = "page continuation cursor";
 
 /// Returns what `name` implies.
-pub(super) fn says(name: &str) -> Says {
+pub(super) fn name_hint(name: &str) -> NameHint {
     // Most names are not secrets; those that are contain one of these.
     if !hints(name) {
-        return Says::Nothing;
+        return NameHint::Harmless;
     }
     let words = words(name);
     let Some(last) = words.last() else {
-        return Says::Nothing;
+        return NameHint::Harmless;
     };
     if is_one(ABOUT, last) {
-        return Says::Nothing;
+        return NameHint::Harmless;
     }
     // Also as one word: `dbpassword`, `PGPASSWORD`.
     let ends = |list: &str| {
@@ -73,16 +73,16 @@ pub(super) fn says(name: &str) -> Says {
     let mut pairs = words.iter().zip(words.iter().skip(1));
     let before = words.iter().rev().nth(1).map_or("", String::as_str);
     if ends(PASSWORDS) || last.ends_with("pass") && last != "pass" && !is_one(NO_PASS, last) {
-        Says::Password
+        NameHint::Password
     } else if ends(SECRETS) || pairs.any(pair) || before == "user" && last == "info" {
         // `basic.auth.user.info=user:password`.
-        Says::Secret
+        NameHint::Secret
     } else if last == "token" && is_one(PLACES, before) {
-        Says::Nothing
+        NameHint::Harmless
     } else if is_one(LAST, last) || last.ends_with("token") {
-        Says::Perhaps
+        NameHint::Possible
     } else {
-        Says::Nothing
+        NameHint::Harmless
     }
 }
 
@@ -192,28 +192,28 @@ mod tests {
             (
                 "password db_password spark.redshift.password PGPASSWORD dbPassword PWD password2 passcode user_passwd \
                  ssl.key.password dbpass",
-                Says::Password,
+                NameHint::Password,
             ),
             (
                 "spark.hadoop.fs.s3a.secret.key spark.hadoop.fs.s3a.access.key AWS_SECRET_ACCESS_KEY clientSecret apiKey \
                  api_key AWSAccessKeyId Authorization fs.azure.account.key.acc.dfs.core.windows.net AccountKey authkey credentials \
                  basic.auth.user.info value.converter.basic.auth.user.info X-Subscription-Key",
-                Says::Secret,
+                NameHint::Secret,
             ),
             (
                 "token access_token X-Amz-Security-Token authToken sig X-Amz-Signature pass sas spark.redis.auth _auth",
-                Says::Perhaps,
+                NameHint::Possible,
             ),
             (
                 "tokens max_tokens token_type tokenizer next_page_token design compass secretary passenger \
                  fs.s3a.aws.credentials.provider key primary_key password_policy user name \
                  secretName secret.scope basic.auth.credentials.source key.converter primary.key token_count \
                  password_file tokenUri bypass partition_key author authority",
-                Says::Nothing,
+                NameHint::Harmless,
             ),
         ] {
             for name in names.split_whitespace() {
-                assert_eq!(says(name), expected, "{name}");
+                assert_eq!(name_hint(name), expected, "{name}");
             }
         }
     }

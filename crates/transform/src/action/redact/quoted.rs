@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-use super::sql::{Dialect, Place, places, sql_literals_in};
+use super::sql::{Dialect, Redaction, places, sql_literals_in};
 use crate::action::pattern;
 
 mod starts;
@@ -173,7 +173,7 @@ fn opening(before: &str) -> Option<String> {
     before.get(before.len() - 1 - slashes..).map(str::to_owned)
 }
 
-/// How often the end of a text is searched for without success, at most: each search reads all of it.
+/// The most searches for the end of a text that fail: each reads all of it.
 const UNCLOSED: usize = 16;
 
 /// Whether quotes close a statement.
@@ -307,7 +307,7 @@ fn unescaped(text: &str) -> String {
 }
 
 /// The redacted spans of a statement without a closing quote, and its length.
-fn open(rest: &str, dialects: &[Dialect]) -> (Vec<Place>, usize) {
+fn open(rest: &str, dialects: &[Dialect]) -> (Vec<Redaction>, usize) {
     let mut from = 0;
     loop {
         let after = AFTER.find_at(rest, from).map(|after| after.start());

@@ -8,10 +8,10 @@ use serde::Deserialize;
 
 use super::{Mask, Pointer, Redact};
 use crate::action::{Action, ActionOutput, Effect, Settings};
-use crate::rules::yaml::{At, Given, OneOrMany, Text};
+use crate::rules::yaml::{At, OneOrMany, Optional, Text};
 use crate::rules::{Context, Glob, OnFailure, Reader};
 
-/// Hides secrets. An event that cannot be redacted becomes a dead letter, unless on_failure says otherwise.
+/// Hides secrets. An event that cannot be redacted becomes a dead letter, unless `on_failure` is `keep`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(
     default,
@@ -30,17 +30,17 @@ use crate::rules::{Context, Glob, OnFailure, Reader};
 pub(in crate::action) struct RedactSettings {
     /// Strings, numbers and comments of SQL become '?': in the sql facet, in SQL source code, and in statements that
     /// other strings quote. What dialects read differently becomes `[redacted]`.
-    sql_literals: Given<bool>,
+    sql_literals: Optional<bool>,
     /// Users and passwords of URLs, values of settings, options and clauses that are named like secrets, passwords of
     /// command lines, and keys and tokens of a known form, in any string.
-    connection_secrets: Given<bool>,
+    connection_secrets: Optional<bool>,
     /// Names of environment variables and Spark properties, in any case.
-    environment: Given<OneOrMany<AnyCaseGlob>>,
+    environment: Optional<OneOrMany<AnyCaseGlob>>,
     /// JSON Pointers to values, with * for any member or element.
-    pointers: Given<OneOrMany<PointerText>>,
+    pointers: Optional<OneOrMany<PointerText>>,
     /// What values of the environment and at pointers become: stars (the default), or a hash that is the same for the
     /// same value; it needs the setting rules.hash_key.
-    with: Given<MaskName>,
+    with: Optional<MaskName>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
@@ -115,10 +115,10 @@ impl Action for Redact {
         Effect::of(event, self.redact(event)).map(ActionOutput::from)
     }
 
-    /// A secret must not go out because hiding it failed.
+    /// A secret must not be delivered because hiding it failed.
     fn on_failure(&self) -> OnFailure {
         OnFailure::DeadLetter
     }
 
-    // `renames` stays true: the user in a namespace goes.
+    // `renames` stays true: the user is removed from namespaces.
 }

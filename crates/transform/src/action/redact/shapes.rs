@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-use super::key::{Says, hints, says};
+use super::key::{NameHint, hints, name_hint};
 use super::mask::STARS;
 use crate::action::pattern;
 
@@ -159,7 +159,7 @@ fn group_all(found: &Captures<'_>) -> String {
 
 fn named(found: &Captures<'_>) -> String {
     let name = group(found, "name");
-    match says(name) == Says::Nothing || group(found, "value").trim().is_empty() {
+    match name_hint(name) == NameHint::Harmless || group(found, "value").trim().is_empty() {
         true => group_all(found),
         false => format!("{}{STARS}{}", group(found, "open"), group(found, "end")),
     }

@@ -46,7 +46,7 @@ pub fn sql_literals_in(sql: &str, dialects: &[Dialect]) -> String {
     new
 }
 
-/// How often a text is read again.
+/// The most readings of a text.
 const ROUNDS: usize = 8;
 
 fn once(sql: &str, dialects: &[Dialect]) -> String {
@@ -62,55 +62,55 @@ fn once(sql: &str, dialects: &[Dialect]) -> String {
 }
 
 /// Returns the spans of `sql` that are redacted in any reading, in order.
-pub(super) fn places(sql: &str, dialects: &[Dialect]) -> Vec<Place> {
+pub(super) fn places(sql: &str, dialects: &[Dialect]) -> Vec<Redaction> {
     together(sql, hidden(sql, dialects))
 }
 
 /// A span to redact.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Redaction {
     pub(super) range: Range<usize>,
-    shown: Shown,
+    shown: Replacement,
 }
 
-impl Place {
-    /// The replacement.
+impl Redaction {
+    /// Returns the replacement.
     pub(super) fn text(&self) -> &'static str {
         self.shown.text()
     }
 
     /// Whether the span may contain more than a value.
     pub(super) fn is_doubtful(&self) -> bool {
-        self.shown == Shown::Doubt
+        self.shown == Replacement::Doubt
     }
 }
 
-impl Place {
-    fn of(range: Range<usize>, shown: Shown) -> Place {
-        Place { range, shown }
+impl Redaction {
+    fn of(range: Range<usize>, shown: Replacement) -> Redaction {
+        Redaction { range, shown }
     }
 }
 
-/// Returns the replacement; of several for the same span, the last.
+/// The replacement of a span; of several for the same span, the last counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Shown {
+enum Replacement {
     Comment(&'static str),
     Value,
     Doubt,
 }
 
-impl Shown {
+impl Replacement {
     fn text(self) -> &'static str {
         match self {
-            Shown::Comment(mark) => mark,
-            Shown::Value => "?",
-            Shown::Doubt => UNREADABLE,
+            Replacement::Comment(mark) => mark,
+            Replacement::Value => "?",
+            Replacement::Doubt => UNREADABLE,
         }
     }
 }
 
 /// Collects the spans of all readings, in order.
-fn hidden(sql: &str, dialects: &[Dialect]) -> Vec<Place> {
+fn hidden(sql: &str, dialects: &[Dialect]) -> Vec<Redaction> {
     let mut found = Vec::new();
     for lexis in dialect::ways(sql, dialects) {
         found.extend(reading(sql, lexis, !dialects.is_empty()));
@@ -125,38 +125,38 @@ fn hidden(sql: &str, dialects: &[Dialect]) -> Vec<Place> {
     }
     // Of those with the same start, the longest first.
     found.sort_by(|one, two| {
-        let key = |hidden: &Place| (hidden.range.start, usize::MAX - hidden.range.end);
+        let key = |hidden: &Redaction| (hidden.range.start, usize::MAX - hidden.range.end);
         key(one).cmp(&key(two)).then(one.shown.cmp(&two.shown))
     });
     found
 }
 
-fn reading(sql: &str, lexis: Lexis, named: bool) -> Vec<Place> {
+fn reading(sql: &str, lexis: Lexis, named: bool) -> Vec<Redaction> {
     let tokens = lexer::tokens(sql, lexis);
     let kept = |index: usize| Some((index, tokens.get(index)?));
-    let mut found: Vec<Place> = tokens.iter().filter_map(of_token).collect();
+    let mut found: Vec<Redaction> = tokens.iter().filter_map(of_token).collect();
     let more = double::values(sql, &tokens, lexis.double, named);
     let more = more.into_iter().chain(double::passwords(sql, &tokens));
     let values = more.filter_map(kept).filter(|(_, token)| token.closed);
-    found.extend(values.map(|(_, token)| Place::of(token.range.clone(), Shown::Value)));
+    found.extend(values.map(|(_, token)| Redaction::of(token.range.clone(), Replacement::Value)));
     let data = inline::data(sql, &tokens).into_iter();
-    found.extend(data.map(|range| Place::of(range, Shown::Doubt)));
+    found.extend(data.map(|range| Redaction::of(range, Replacement::Doubt)));
     found
 }
 
-fn of_token(token: &Token) -> Option<Place> {
+fn of_token(token: &Token) -> Option<Redaction> {
     let shown = match token.kind {
-        _ if !token.closed => Shown::Doubt,
-        Kind::Comment(mark) => Shown::Comment(mark),
-        Kind::Number | Kind::Text => Shown::Value,
+        _ if !token.closed => Replacement::Doubt,
+        Kind::Comment(mark) => Replacement::Comment(mark),
+        Kind::Number | Kind::Text => Replacement::Value,
         Kind::Space | Kind::Word | Kind::Double | Kind::Name | Kind::Sign => return None,
     };
-    Some(Place::of(token.range.clone(), shown))
+    Some(Redaction::of(token.range.clone(), shown))
 }
 
 /// Merges overlapping spans. The result is ambiguous unless one reading has all of it as one span.
-fn together(sql: &str, found: Vec<Place>) -> Vec<Place> {
-    let mut all: Vec<Place> = Vec::new();
+fn together(sql: &str, found: Vec<Redaction>) -> Vec<Redaction> {
+    let mut all: Vec<Redaction> = Vec::new();
     for hidden in found {
         match all.last_mut() {
             Some(last) if hidden.range.start < last.range.end => {
@@ -165,7 +165,7 @@ fn together(sql: &str, found: Vec<Place>) -> Vec<Place> {
                 } else if hidden.range.end > last.range.end {
                     last.range.end = hidden.range.end;
                     // A reading with the whole span came first, if there is one; this is not it.
-                    last.shown = Shown::Doubt;
+                    last.shown = Replacement::Doubt;
                 }
             }
             _ => all.push(hidden),

@@ -85,7 +85,7 @@ fn curly(text: &str) -> Option<Literal> {
     between(text, from, &close.unwrap_or('’').to_string())
 }
 
-/// The text between the first `from` bytes and `close`.
+/// Returns the text between the first `from` bytes and `close`.
 fn between(text: &str, from: usize, close: &str) -> Option<Literal> {
     let found = text.get(from..)?.find(close);
     let end = found.map_or(text.len(), |at| from + at);

@@ -1,4 +1,4 @@
-//! How the action `rename` is written in a rule, and what in it can never do anything.
+//! The settings of the action `rename`, and warnings about those that can never have an effect.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 use super::{Change, Rename};
 use crate::action::{Action, Settings};
-use crate::rules::yaml::{At, Entries, Given, MapOr, NewText, OneOrMany, Spanned, Text};
-use crate::rules::{Named, Patterns, Reader, RegexText, RoleName};
+use crate::rules::yaml::{At, Entries, MapOr, NewText, OneOrMany, Optional, Spanned, Text};
+use crate::rules::{NamePattern, Patterns, Reader, RegexText, RoleName};
 
 /// New names for datasets or jobs, at every position where an event names them.
 #[derive(Debug, Default, serde::Deserialize, JsonSchema)]
@@ -26,13 +26,13 @@ use crate::rules::{Named, Patterns, Reader, RegexText, RoleName};
 ]))]
 pub(in crate::action) struct RenameSettings {
     /// Whose names: datasets' (the default) or jobs'.
-    of: Given<RoleName>,
+    of: Optional<RoleName>,
     /// Only names that match.
-    only: Given<Named>,
+    only: Optional<NamePattern>,
     /// The new namespace.
-    namespace: Given<Changes>,
+    namespace: Optional<Changes>,
     /// The new name.
-    name: Given<Changes>,
+    name: Optional<Changes>,
 }
 
 /// A new text, or how it is made from the old one; a list is applied in order.
@@ -49,15 +49,15 @@ type Changes = OneOrMany<MapOr<ChangeSettings, ChangeText>>;
 ]))]
 struct ChangeSettings {
     /// Old texts and the new ones.
-    map: Given<Entries<Text, NewText, 1>>,
+    map: Optional<Entries<Text, NewText, 1>>,
     /// Old prefixes and the new ones; the longest that fits counts.
-    prefix: Given<Entries<Text, Text, 1>>,
+    prefix: Optional<Entries<Text, Text, 1>>,
     /// Every match becomes to, in which ${1} or ${name} is a group.
-    regex: Given<RegexText>,
+    regex: Optional<RegexText>,
     /// The host in scheme://host:port: any of these becomes to. The port stays, unless to has one.
-    hosts: Given<OneOrMany<Text>>,
+    hosts: Optional<OneOrMany<Text>>,
     /// The new text for regex or hosts.
-    to: Given<Text>,
+    to: Optional<Text>,
 }
 
 impl Settings for RenameSettings {
@@ -68,7 +68,7 @@ impl Settings for RenameSettings {
         let of = self.of.value().map_or(Role::Dataset, Role::from);
         let only = self.only.value().unwrap_or_default();
         let name_at = self.name.as_ref().map(|name| name.at);
-        let side = |side: &'static str, changes: Given<Changes>, only: Option<&Patterns>| {
+        let side = |side: &'static str, changes: Optional<Changes>, only: Option<&Patterns>| {
             let side = Side { side, only, reader };
             let changes = changes.value().map(|OneOrMany(changes)| changes);
             let changes = changes.unwrap_or_default().into_iter();
@@ -91,7 +91,7 @@ impl Settings for RenameSettings {
     }
 }
 
-/// Builds the changes of one side of a name, and warns of those that can never do anything.
+/// Builds the changes of one side of a name, and warns of those that can never have an effect.
 struct Side<'s> {
     side: &'static str,
     only: Option<&'s Patterns>,
@@ -237,8 +237,8 @@ impl Side<'_> {
     }
 }
 
-/// The first reference in `to` to a group that `regex` does not have: it would quietly stand for nothing. References
-/// are what the crate `regex` takes for them: `$1_x` is that of a group called `1_x`.
+/// Returns the first reference in `to` to a group that `regex` does not have, which would be replaced by nothing.
+/// References are those of the crate `regex`: `$1_x` is one to a group called `1_x`.
 fn missing_group<'t>(regex: &Regex, to: &'t str) -> Option<&'t str> {
     let mut rest = to;
     while let Some((_, after)) = rest.split_once('$') {

@@ -10,13 +10,13 @@ use crate::action::pattern;
 
 /// The kind of name that contains a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum NameKind {
     Dataset,
     Job,
 }
 
 /// A pattern for the end of a name's part: the groups `before` and `after` are kept.
-pub(super) struct Ends {
+pub(super) struct EndPattern {
     dataset: Regex,
     job: Regex,
 }
@@ -28,11 +28,11 @@ pub(super) struct Forms {
     pub(super) run: Regex,
     pub(super) temporary: Regex,
     /// Endings of a part.
-    pub(super) date_end: Ends,
+    pub(super) date_end: EndPattern,
     /// BigQuery's partition decorators.
-    pub(super) decorator: Ends,
-    pub(super) run_end: Ends,
-    pub(super) temporary_end: Ends,
+    pub(super) decorator: EndPattern,
+    pub(super) run_end: EndPattern,
+    pub(super) temporary_end: EndPattern,
     year: Regex,
     month: Regex,
     day_of_month: Regex,
@@ -59,22 +59,22 @@ pub(super) fn forms() -> &'static Forms {
     &FORMS
 }
 
-impl Ends {
-    fn new(form: &str, follows: &str) -> Ends {
+impl EndPattern {
+    fn new(form: &str, follows: &str) -> EndPattern {
         // Something must precede it in its part, or the part would be empty: `db.schema._20240501` stays.
         let with = |separators: &str| {
             format!("(?P<before>{BEFORE})[{separators}]+{form}(?P<after>{CLOSING}(?:{follows}))")
         };
-        Ends {
+        EndPattern {
             dataset: pattern(&with(r"_\-")),
             job: pattern(&with(r"._\-\s")),
         }
     }
 
-    pub(super) fn of(&self, place: Place) -> &Regex {
+    pub(super) fn of(&self, place: NameKind) -> &Regex {
         match place {
-            Place::Dataset => &self.dataset,
-            Place::Job => &self.job,
+            NameKind::Dataset => &self.dataset,
+            NameKind::Job => &self.job,
         }
     }
 }
@@ -114,13 +114,13 @@ impl Forms {
             temporary: pattern(
                 r"^(?i:_temporary|\.spark-staging(?:-.*)?|\.hive-staging.*|__magic(?:_job-.*)?)$",
             ),
-            date_end: Ends::new(&date, r"\.|/|$"),
-            decorator: Ends {
+            date_end: EndPattern::new(&date, r"\.|/|$"),
+            decorator: EndPattern {
                 dataset: decorator.clone(),
                 job: decorator,
             },
-            run_end: Ends::new(&format!("(?:{UUID}|{ids})"), r"\.|/|[_\-]|$"),
-            temporary_end: Ends {
+            run_end: EndPattern::new(&format!("(?:{UUID}|{ids})"), r"\.|/|[_\-]|$"),
+            temporary_end: EndPattern {
                 dataset: pattern(&format!(
                     r"(?P<before>{BEFORE})(?:_{temporary_end}(?P<after>{CLOSING}(?:\.|/|$))|(?i:\._COPYING_)$)"
                 )),

@@ -1,7 +1,7 @@
 //! The structure of names in a store, and the path segments that are part of the identity.
 //!
-//! A UUID or a date usually belongs to a run. Here are the positions where a catalogue assigned it to a
-//! table, a lakehouse or a volume, so that only it distinguishes two of them. Called by `strip.rs`.
+//! A UUID or a date usually belongs to a run. Here are the positions where a catalog assigned it to a table, a
+//! lakehouse or a volume, so that only it distinguishes two of them. Called by `strip.rs`.
 
 /// The parts of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +68,7 @@ const TABLES: [&str; 39] = [
     "vertica",
 ];
 
-/// Directories whose children a catalogue names. Managed storage of Unity Catalog is
+/// Directories whose children are named by a catalog. Managed storage of Unity Catalog is
 /// `…/__unitystorage/catalogs/<uuid>/tables/<uuid>`, or `<metastore>/tables/<uuid>` (Databricks, "Managed storage").
 const OF_A_CATALOGUE: [&str; 5] = ["tables", "volumes", "models", "catalogs", "schemas"];
 

@@ -1,4 +1,4 @@
-//! The action `strip`: names without what changes from run to run.
+//! The action `strip`: removes the parts of names that change from run to run.
 
 use std::sync::Arc;
 
@@ -8,9 +8,9 @@ use serde::Deserialize;
 
 use super::Strip;
 use crate::action::{Action, ActionOutput, Effect, Settings};
-use crate::rules::yaml::{At, Given, MapOr, OneOrMany};
+use crate::rules::yaml::{At, MapOr, OneOrMany, Optional};
 use crate::rules::{
-    Context, Named, Reader, RoleName, Uniqueness, UntouchedName, each_name, rewrite,
+    Context, NamePattern, Reader, RoleName, Uniqueness, UntouchedName, each_name, rewrite,
     rewrite_distinct,
 };
 
@@ -25,11 +25,11 @@ pub(in crate::action) struct StripSettings(MapOr<StripMap, OneOrMany<Part>>);
 #[schemars(extend("required" = ["parts"]))]
 struct StripMap {
     /// Whose names: datasets' (the default) or jobs'.
-    of: Given<RoleName>,
+    of: Optional<RoleName>,
     /// Only names that match.
-    only: Given<Named>,
+    only: Optional<NamePattern>,
     /// What is taken off.
-    parts: Given<OneOrMany<Part>>,
+    parts: Optional<OneOrMany<Part>>,
 }
 
 /// What is taken off a name.
@@ -77,7 +77,7 @@ impl Settings for StripSettings {
 #[derive(Debug)]
 struct StripNames {
     of: Role,
-    only: Named,
+    only: NamePattern,
     strip: Strip,
 }
 
@@ -99,12 +99,12 @@ impl Action for StripNames {
             if !only.matches(name) {
                 return Uniqueness::as_it_is(name);
             }
-            let judged = strip.judged(name);
+            let distinct_forms = strip.distinct_forms(name);
             Uniqueness {
-                distinct: with_name(name, judged.apart),
-                kin: Some(judged.kin),
+                distinct: with_name(name, distinct_forms.apart),
+                kin: Some(distinct_forms.kin),
                 directed: true,
-                part: judged.part,
+                part: distinct_forms.part,
             }
         });
         Ok(ActionOutput {
@@ -119,7 +119,7 @@ impl Action for StripNames {
         })
     }
 
-    fn selects(&self) -> Option<(Role, &Named)> {
+    fn selects(&self) -> Option<(Role, &NamePattern)> {
         Some((self.of, &self.only))
     }
 

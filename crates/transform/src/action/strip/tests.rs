@@ -268,7 +268,7 @@ fn keys_of_partitions_are_in_any_script_or_percent_encoded_and_globs_behind_them
             ("wh/t/year=2024/**", "wh/t"),
             ("wh/t/year=2024/*/part-?.parquet", "wh/t"),
             ("wh/t/year=2024/{a,b}.csv", "wh/t"),
-            // A glob that is not behind a partition says which files.
+            // A glob that does not follow a partition selects files.
             ("wh/t/*.parquet", "wh/t/*.parquet"),
             ("wh/*/dt=1/x", "wh/*/x"),
             ("dt=1/*.parquet", "dt=1/*.parquet"),

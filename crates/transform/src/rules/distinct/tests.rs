@@ -30,12 +30,12 @@ fn stripped(inputs: &[&str], outputs: &[&str], strip: Strip) -> (Vec<String>, Ve
         &event,
         |name| Some(id(&strip.dataset(name))),
         |name| {
-            let judged = strip.judged(name);
+            let distinct_forms = strip.distinct_forms(name);
             Uniqueness {
-                distinct: id(&judged.apart),
-                kin: Some(judged.kin),
+                distinct: id(&distinct_forms.apart),
+                kin: Some(distinct_forms.kin),
                 directed: true,
-                part: judged.part,
+                part: distinct_forms.part,
             }
         },
     );
@@ -166,13 +166,13 @@ proptest! {
             names.iter().map(String::as_str).collect()
         }
         let (inputs, outputs) = (refs(&inputs), refs(&outputs));
-        let kin = |names: &[&str]| names.iter().map(|name| strip.judged(&id(name)).kin).collect::<HashSet<_>>();
+        let kin = |names: &[&str]| names.iter().map(|name| strip.distinct_forms(&id(name)).kin).collect::<HashSet<_>>();
         let (ins, outs, _) = stripped(&inputs, &outputs, strip);
         let all: Vec<&str> = inputs.iter().chain(&outputs).copied().collect();
         let names: HashSet<&String> = ins.iter().chain(&outs).collect();
         prop_assert!(names.len() >= kin(&all).len(), "{:?}", names);
         // No edge from a dataset to itself that was not there, or is one of partitions.
-        let apart = |name: &str| strip.judged(&id(name)).apart;
+        let apart = |name: &str| strip.distinct_forms(&id(name)).apart;
         let looped = |name: &String| ins.contains(name) && outs.contains(name);
         for name in names.iter().filter(|name| looped(name)) {
             let was = |list: &[&str]| list.iter().filter(|was| strip.dataset(&id(was)) == **name || apart(was) == **name)

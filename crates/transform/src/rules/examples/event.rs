@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::rules::when::Kind;
 
-/// Returns the event with everything that it needs. The text stays as it is where nothing is missing.
+/// Returns the event with everything that it needs. The text is unchanged if nothing is missing.
 pub(super) fn filled(text: &str, kind: Option<Kind>) -> String {
     let Some(root) = Json::parse(text).ok().filter(|json| json.is_object()) else {
         return text.to_owned();
@@ -70,5 +70,5 @@ fn fill(
     }
 }
 
-/// The run of examples that name none.
+/// The run id of examples that have none.
 const RUN: &str = "00000000-0000-7000-8000-000000000001";

@@ -1,4 +1,4 @@
-//! What became of the events of an example, held against what was expected.
+//! Compares the results of an example with the expectations.
 
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ use crate::diff::{Difference, diff};
 /// An expectation of an example.
 #[derive(Debug, Clone)]
 pub(super) enum Expect {
-    /// These, and no others.
+    /// These events, and no others.
     Events(Vec<Event>),
-    /// That value at that pointer of the only event.
+    /// This value at this pointer of the only event.
     At(String, Value),
-    /// Nothing there.
+    /// No value at this pointer.
     Absent(String),
-    /// It is as it was.
+    /// The event is unchanged.
     Unchanged,
     /// Dropped, by that rule if one is named.
     Dropped(Option<String>),
@@ -25,23 +25,23 @@ pub(super) enum Expect {
     NotDropped,
     /// A dead letter.
     DeadLetter,
-    /// Its rule fails, whatever becomes of it then.
+    /// The rule fails, whatever the outcome of the event.
     Failed,
 }
 
-/// What became of the events of an example.
+/// The results of an example.
 #[derive(Default)]
 pub(super) struct Results {
     pub(super) kept: Vec<Event>,
     pub(super) dropped: Vec<Arc<str>>,
     pub(super) dead: Vec<String>,
     pub(super) failed: Vec<String>,
-    /// Redshift names that a rule left as they were.
+    /// Redshift names that a rule did not change.
     pub(super) unresolved: Vec<String>,
 }
 
 impl Results {
-    /// Which names were not looked up: there is nothing to ask where examples run.
+    /// The names that were not looked up, because examples run without AWS.
     pub(super) fn left(&self) -> Option<String> {
         (!self.unresolved.is_empty()).then(|| {
             format!(
@@ -161,7 +161,7 @@ impl Expect {
     }
 }
 
-/// The value at a JSON Pointer, as it is written: no number is decoded.
+/// Returns the value at a JSON Pointer as it is written: numbers are not decoded.
 fn under<'e>(event: &'e Event, pointer: &str) -> Option<Json<'e>> {
     let steps = pointer.split('/').skip(1);
     steps.fold(event.json(), |value, step| {

@@ -13,7 +13,7 @@ use super::event::filled;
 use super::judge::Expect;
 use crate::rules::read::Reader;
 use crate::rules::when::{Kind, check_target};
-use crate::rules::yaml::{At, Given, OneOrMany, Spanned, Text};
+use crate::rules::yaml::{At, OneOrMany, Optional, Spanned, Text};
 
 /// One or several events, and what has to become of them. What an event needs and is not given is filled in.
 #[derive(Debug, Default, serde::Deserialize, JsonSchema)]
@@ -33,28 +33,28 @@ use crate::rules::yaml::{At, Given, OneOrMany, Spanned, Text};
 ]))]
 pub(in crate::rules) struct ExampleSettings {
     /// The name of the example.
-    name: Given<Text>,
+    name: Optional<Text>,
     /// The kind of events that leave it open; without it, a run, or a dataset where only a dataset is given.
-    kind: Given<Kind>,
+    kind: Optional<Kind>,
     /// The name of the target that the events are for.
-    target: Given<Text>,
+    target: Optional<Text>,
     /// The events that the rules get.
-    given: Given<OneOrMany<EventSettings>>,
+    given: Optional<OneOrMany<EventSettings>>,
     /// The events that have to go on, and no others.
-    expect: Given<OneOrMany<EventSettings, 0>>,
+    expect: Optional<OneOrMany<EventSettings, 0>>,
     /// JSON Pointers and the values that have to be there.
     #[schemars(extend("minProperties" = 1))]
-    expect_at: Given<BTreeMap<PointerText, Value>>,
+    expect_at: Optional<BTreeMap<PointerText, Value>>,
     /// JSON Pointers where there must be no value.
-    expect_absent: Given<OneOrMany<PointerText>>,
+    expect_absent: Optional<OneOrMany<PointerText>>,
     /// The events go on unchanged.
-    expect_unchanged: Given<bool>,
+    expect_unchanged: Optional<bool>,
     /// Whether some rule drops it, or the name of the rule that does.
-    expect_dropped: Given<Dropped>,
+    expect_dropped: Optional<DropExpectation>,
     /// The event becomes a dead letter.
-    expect_dead_letter: Given<bool>,
+    expect_dead_letter: Optional<bool>,
     /// A rule fails.
-    expect_failed: Given<bool>,
+    expect_failed: Optional<bool>,
 }
 
 /// The keys that expect something.
@@ -204,16 +204,16 @@ impl TryFrom<Text> for PointerText {
 /// Whether an event is expected to be dropped, or by which rule.
 #[derive(Debug, JsonSchema)]
 #[schemars(inline, with = "Value", extend("type" = ["boolean", "string"]))]
-enum Dropped {
+enum DropExpectation {
     Flag(bool),
     By(String),
 }
 
-impl<'de> Deserialize<'de> for Dropped {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Dropped, D::Error> {
+impl<'de> Deserialize<'de> for DropExpectation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<DropExpectation, D::Error> {
         match Value::deserialize(deserializer)? {
-            Value::Bool(flag) => Ok(Dropped::Flag(flag)),
-            Value::String(rule) => Ok(Dropped::By(rule)),
+            Value::Bool(flag) => Ok(DropExpectation::Flag(flag)),
+            Value::String(rule) => Ok(DropExpectation::By(rule)),
             Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
                 let expected = "true, false, or the name of a rule";
                 Err(Error::invalid_type(Unexpected::Unit, &expected))
@@ -222,12 +222,12 @@ impl<'de> Deserialize<'de> for Dropped {
     }
 }
 
-impl From<Dropped> for Expect {
-    fn from(dropped: Dropped) -> Expect {
+impl From<DropExpectation> for Expect {
+    fn from(dropped: DropExpectation) -> Expect {
         match dropped {
-            Dropped::Flag(true) => Expect::Dropped(None),
-            Dropped::Flag(false) => Expect::NotDropped,
-            Dropped::By(rule) => Expect::Dropped(Some(rule)),
+            DropExpectation::Flag(true) => Expect::Dropped(None),
+            DropExpectation::Flag(false) => Expect::NotDropped,
+            DropExpectation::By(rule) => Expect::Dropped(Some(rule)),
         }
     }
 }

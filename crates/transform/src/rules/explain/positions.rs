@@ -1,6 +1,6 @@
-//! The positions of names in an event, and the rules that changed them there.
+//! Finds the positions of names in an event, and the rules that changed them.
 //!
-//! Follows each position from step to step, whatever is added or removed around it.
+//! Follows each position from step to step, also when something is added or removed around it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,17 +13,17 @@ use crate::rules::{RuleStep, StepOutcome};
 /// A position in an event that names a dataset or a job, or repeats its namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamePosition {
-    /// Of a dataset or a job.
+    /// Whether it is the name of a dataset or a job.
     pub role: Role,
-    /// The name; where a namespace is repeated, that text and no name.
+    /// The name. For a repeated namespace, that text without a name.
     pub name: Identity,
     /// JSON Pointer to the object with the name, or to the text.
     pub pointer: String,
-    /// The rules that changed it, in order, with the name afterwards; `None` where it was removed.
+    /// The rules that changed it, in order, with the name afterwards; `None` if it was removed.
     pub renamed_by: Vec<(Arc<str>, Option<Identity>)>,
 }
 
-/// Every position where `event` names something, with the rules of `steps` that changed it.
+/// Returns every position of a name in `event`, with the rules of `steps` that changed it.
 pub fn name_positions(event: &Event, steps: &[RuleStep]) -> Vec<NamePosition> {
     let mut found_at = names_in(event);
     // For each position in the event of the step, its index in `found_at`.
@@ -38,7 +38,7 @@ pub fn name_positions(event: &Event, steps: &[RuleStep]) -> Vec<NamePosition> {
         for (before, index) in was.iter().zip(now) {
             let found = match was.len() == is.len() {
                 true => Some(from),
-                // Something came or went: what is still there is as it was, and in the same order.
+                // Something was added or removed: the other names are unchanged and in the same order.
                 false => (from..is.len()).find(|at| {
                     is.get(*at)
                         .is_some_and(|is| is.name == before.name && is.role == before.role)
@@ -116,7 +116,7 @@ fn names_in(event: &Event) -> Vec<NamePosition> {
     names.chain(mentions).collect()
 }
 
-/// Puts to each start of a value in `wanted` the pointer to it.
+/// Records the pointer to each start of a value in `wanted`.
 fn point(text: &str, value: Json<'_>, at: &str, wanted: &mut BTreeMap<usize, String>) {
     let Some(span) = value.span(text) else {
         return;

@@ -1,4 +1,4 @@
-//! What `explain` says of names that a rule left, and of the places where names stand.
+//! `explain` reports the names that a rule left unchanged, and the positions of names.
 
 use openlineage::Role;
 

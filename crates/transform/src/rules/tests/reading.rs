@@ -80,12 +80,15 @@ fn an_unknown_group_is_an_error_and_not_an_empty_text() {
     for to in ["${1}_prod", "$stem", "$stem-x", "$$1_prod", "100 $", "$0"] {
         rules(&change(to));
     }
-    for (to, said) in [
+    for (to, message) in [
         ("$1_prod", "unknown group 1_prod; write ${1}"),
         ("$stem_x", "unknown group stem_x; write ${stem}"),
         ("$$$2", "unknown group 2"),
     ] {
-        assert_eq!(problems(&change(to)), [format!("1:34: rule \"a\": {said}")]);
+        assert_eq!(
+            problems(&change(to)),
+            [format!("1:34: rule \"a\": {message}")]
+        );
     }
 }
 
@@ -108,8 +111,8 @@ fn a_missing_value_is_an_error_and_not_a_rule_for_every_event() {
 fn a_number_that_yaml_changes_has_to_be_in_quotes() {
     let tags = |tags: &str| format!("rules: [{{name: a, add: {{tags: {{{tags}}}}}}}]");
     for number in ["00123", "1.10"] {
-        let said = problems(&tags(&format!("zip: {number}")));
-        assert!(said[0].ends_with("put it in quotes"), "{said:?}");
+        let message = problems(&tags(&format!("zip: {number}")));
+        assert!(message[0].ends_with("put it in quotes"), "{message:?}");
     }
     rules(&tags("zip: '00123', year: 2024"));
 }
@@ -118,7 +121,7 @@ fn a_number_that_yaml_changes_has_to_be_in_quotes() {
 /// elsewhere.
 #[test]
 fn an_error_says_what_is_expected_there_and_what_was_found() {
-    for (text, said) in [
+    for (text, message) in [
         ("version: 2", "1:10: expected 1, found 2"),
         ("version: '1'", "1:10: expected 1, found \"1\""),
         (
@@ -186,7 +189,7 @@ fn an_error_says_what_is_expected_there_and_what_was_found() {
             "1:65: rule \"a\": expected a map, found a list",
         ),
     ] {
-        assert_eq!(problems(text), [said], "{text}");
+        assert_eq!(problems(text), [message], "{text}");
     }
 }
 
@@ -213,10 +216,10 @@ fn the_word_that_was_probably_meant_is_named() {
         ("rules: [{name: a, strip: partition}]", "partitions"),
         ("rule: []", "rules"),
     ] {
-        let said = problems(text).join("\n");
+        let message = problems(text).join("\n");
         assert!(
-            said.contains(&format!("(did you mean {meant:?}?)")),
-            "{text}: {said}"
+            message.contains(&format!("(did you mean {meant:?}?)")),
+            "{text}: {message}"
         );
     }
 }

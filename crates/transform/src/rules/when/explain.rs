@@ -7,9 +7,9 @@ use super::{Condition, Side, datasets, facets, or_none, producer};
 /// A condition that an event does not meet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnmetCondition {
-    /// The condition, as it is written in the file: `job.name`.
+    /// The condition, as in the file: `job.name`.
     pub condition: &'static str,
-    /// What it asks for.
+    /// What it expects.
     pub expected: String,
     /// What the event has.
     pub found: String,

@@ -1,6 +1,6 @@
 //! Finds conditions that no event meets, or that every event meets, for warnings.
 //!
-//! Only contradictions in the file itself count; what depends on the data is not judged.
+//! Only finds contradictions in the file itself, not those that depend on data.
 
 use super::{Condition, Kind, Side, When};
 

@@ -5,10 +5,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Condition, Kind, Side, When};
-use crate::rules::named::Named;
+use crate::rules::named::NamePattern;
 use crate::rules::pattern::Patterns;
 use crate::rules::read::Reader;
-use crate::rules::yaml::{At, Given, List, OneOrMany, Size, did_you_mean};
+use crate::rules::yaml::{At, List, OneOrMany, Optional, Size, did_you_mean};
 
 /// Conditions: all of them have to hold.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -19,39 +19,39 @@ use crate::rules::yaml::{At, Given, List, OneOrMany, Size, did_you_mean};
 ]))]
 pub(crate) struct WhenSettings {
     /// What the event describes.
-    kind: Given<OneOrMany<Kind>>,
+    kind: Optional<OneOrMany<Kind>>,
     /// The eventType of a run event.
-    event_type: Given<OneOrMany<EventTypeName>>,
+    event_type: Optional<OneOrMany<EventTypeName>>,
     /// The name of the target that the event is for.
-    target: Given<Patterns>,
+    target: Optional<Patterns>,
     /// The event has more bytes than this.
-    larger_than: Given<Size>,
+    larger_than: Optional<Size>,
     /// The event has fewer bytes than this.
-    smaller_than: Given<Size>,
+    smaller_than: Optional<Size>,
     /// The job of the event.
-    job: Given<Named>,
+    job: Optional<NamePattern>,
     /// The producer of the event.
-    producer: Given<Patterns>,
+    producer: Optional<Patterns>,
     /// Whether the event has inputs.
-    inputs: Given<bool>,
+    inputs: Optional<bool>,
     /// Whether the event has outputs.
-    outputs: Given<bool>,
+    outputs: Optional<bool>,
     /// Whether the event has inputs or outputs, or is about a dataset.
-    datasets: Given<bool>,
+    datasets: Optional<bool>,
     /// One of the inputs.
-    input: Given<Named>,
+    input: Optional<NamePattern>,
     /// One of the outputs.
-    output: Given<Named>,
+    output: Optional<NamePattern>,
     /// One of the inputs or outputs, or the dataset that the event is about.
-    dataset: Given<Named>,
+    dataset: Optional<NamePattern>,
     /// The name of a facet anywhere in the event.
-    facet: Given<Patterns>,
+    facet: Optional<Patterns>,
     /// One of these has to hold.
-    any: Given<List<WhenSettings, 1>>,
+    any: Optional<List<WhenSettings, 1>>,
     /// All of these have to hold.
-    all: Given<List<WhenSettings, 1>>,
+    all: Optional<List<WhenSettings, 1>>,
     /// This must not hold.
-    not: Given<Box<WhenSettings>>,
+    not: Optional<Box<WhenSettings>>,
 }
 
 /// The eventType of a run event.
@@ -68,19 +68,19 @@ enum EventTypeName {
 }
 
 impl WhenSettings {
-    /// Compiles the conditions. Names of targets are checked against those that there are.
+    /// Compiles the conditions. Names of targets are checked against the known ones.
     pub(crate) fn build(self, reader: &Reader<'_>) -> When {
         if let Some(target) = self.target.as_ref() {
             for pattern in target.value.globs_only() {
                 check_target(target.at, pattern, reader);
             }
         }
-        let lists = |list: Given<List<WhenSettings, 1>>| {
+        let lists = |list: Optional<List<WhenSettings, 1>>| {
             let items = list.value().map(|List(items)| items.into_iter());
             items.map(|items| items.map(|item| item.value.build(reader)).collect())
         };
         let types = |types: OneOrMany<EventTypeName>| types.values().into_iter();
-        let size = |size: Given<Size>| size.value().map(|Size(bytes)| bytes);
+        let size = |size: Optional<Size>| size.value().map(|Size(bytes)| bytes);
         let conditions = [
             (self.kind.value()).map(|kinds| Condition::Kind(kinds.values())),
             (self.event_type.value())

@@ -1,9 +1,10 @@
 //! Reads typed settings out of parsed values, with serde.
 //!
-//! `serde_saphyr` parses the text; this hands its values on. Its own deserializer would stop at the first error, name the
-//! map around a wrong value as its position, and accept `'true'` for a boolean and a missing value for an empty map.
-//! Here an error in a [`Given`](super::Given) value is reported and reading goes on, an unknown key is reported with the
-//! key that was probably meant, and nothing is converted. The types that settings are made of are in `settings.rs`.
+//! `serde_saphyr` parses the text; this module deserializes its values. The deserializer of that crate would stop at
+//! the first error, report the map around a wrong value as its position, and accept `'true'` for a boolean and a
+//! missing value for an empty map. Here an error in an [`Optional`](super::Optional) value is reported and reading
+//! continues, an unknown key is reported with the key that was probably meant, and nothing is converted. The types of
+//! settings are in `settings.rs`.
 
 use std::slice;
 
@@ -14,11 +15,11 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use super::error::{Error, What};
+use super::error::{Error, ErrorKind};
 use super::{Key, Node, Problems, Value, did_you_mean};
 
 /// Newtype structs that ask the deserializer for more than a value.
-pub(super) const GIVEN: &str = "$given";
+pub(super) const OPTIONAL: &str = "$given";
 pub(super) const ONE_OR_MANY: &str = "$one_or_many";
 pub(super) const MAP_OR: &str = "$map_or";
 
@@ -104,7 +105,7 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'_> {
         match self.node.value {
             Value::Bool(flag) => visitor.visit_bool(flag),
             Value::Null | Value::Number(_) | Value::Text(_) | Value::List(_) | Value::Map(_) => {
-                Err(Error::new(What::Expected("true or false".to_owned())).at(self.node))
+                Err(Error::new(ErrorKind::Expected("true or false".to_owned())).at(self.node))
             }
         }
     }
@@ -136,7 +137,7 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'_> {
                 visitor.visit_enum(word)
             }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::List(_) | Value::Map(_) => {
-                Err(Error::new(What::OneOf(words)))
+                Err(Error::new(ErrorKind::OneOf(words)))
             }
         };
         visited.map_err(|error| error.at(self.node))
@@ -148,7 +149,7 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'_> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         match (name, &self.node.value) {
-            (GIVEN, _) => visitor.visit_seq(Positioned(self, 0)),
+            (OPTIONAL, _) => visitor.visit_seq(SpannedAccess(self, 0)),
             (ONE_OR_MANY, Value::List(items)) => visitor.visit_seq(Items(self, items.iter())),
             (ONE_OR_MANY, _) => visitor.visit_seq(Items(self, slice::from_ref(self.node).iter())),
             (MAP_OR, Value::Map(_)) => visitor.visit_newtype_struct(self),
@@ -234,18 +235,18 @@ impl<'de> MapAccess<'de> for Members<'_> {
     }
 }
 
-/// Line, column and value, one after the other: what a [`Given`](super::Given) is read from. A wrong value is reported,
-/// and then there is none.
-struct Positioned<'n>(NodeDeserializer<'n>, u8);
+/// Line, column and value, one after the other, from which an [`Optional`](super::Optional) is read. A wrong value is
+/// reported, and then missing.
+struct SpannedAccess<'n>(NodeDeserializer<'n>, u8);
 
-impl<'de> SeqAccess<'de> for Positioned<'_> {
+impl<'de> SeqAccess<'de> for SpannedAccess<'_> {
     type Error = Error;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, Error> {
-        let Positioned(value, step) = self;
+        let SpannedAccess(value, step) = self;
         let (node, problems) = (value.node, value.problems);
         *step += 1;
         match step {
@@ -257,7 +258,7 @@ impl<'de> SeqAccess<'de> for Positioned<'_> {
             }
             _ => {}
         }
-        // A condition that somebody forgot to write down must not hold for every event.
+        // A condition that was left out by mistake must not hold for every event.
         if let Value::Null = node.value {
             match value.key {
                 Some(key) => problems.error(key.at, format!("missing value for {:?}", key.text)),

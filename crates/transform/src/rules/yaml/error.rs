@@ -1,4 +1,4 @@
-//! Errors of a deserializer, which get their position and the value that was found where they leave it.
+//! Errors of the deserializer. Position and value are added on the way out.
 
 use std::fmt;
 
@@ -10,39 +10,39 @@ use super::{At, Node, Problems};
 #[derive(Debug)]
 pub(super) struct Error {
     at: Option<At>,
-    what: What,
+    what: ErrorKind,
 }
 
 /// The kind of an error.
 #[derive(Debug)]
-pub(super) enum What {
+pub(super) enum ErrorKind {
     Message(String),
-    /// What was expected; the value tells what was found.
+    /// What was expected. What was found is read from the value.
     Expected(String),
     OneOf(&'static [&'static str]),
 }
 
 impl Error {
-    pub(super) fn new(what: What) -> Error {
+    pub(super) fn new(what: ErrorKind) -> Error {
         Error { at: None, what }
     }
 
-    /// The error with the position of `node`, unless a value inside of it has been named.
+    /// Adds the position of `node`, unless the error already has that of a value inside.
     pub(super) fn at(self, node: &Node) -> Error {
         let at = Some(self.at.unwrap_or(node.at));
         let what = match self.what {
-            What::Expected(what) => {
-                What::Message(format!("expected {what}, found {}", node.found()))
+            ErrorKind::Expected(what) => {
+                ErrorKind::Message(format!("expected {what}, found {}", node.found()))
             }
-            What::OneOf(words) => What::Message(node.expected_one_of(words)),
-            What::Message(message) => What::Message(message),
+            ErrorKind::OneOf(words) => ErrorKind::Message(node.expected_one_of(words)),
+            ErrorKind::Message(message) => ErrorKind::Message(message),
         };
         Error { at, what }
     }
 
     pub(super) fn report(self, node: &Node, problems: &Problems) {
         let error = self.at(node);
-        if let What::Message(message) = error.what {
+        if let ErrorKind::Message(message) = error.what {
             problems.error(error.at.unwrap_or_default(), message);
         }
     }
@@ -51,9 +51,9 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.what {
-            What::Message(message) => f.write_str(message),
-            What::Expected(what) => write!(f, "expected {what}"),
-            What::OneOf(words) => write!(f, "expected one of {}", words.join(", ")),
+            ErrorKind::Message(message) => f.write_str(message),
+            ErrorKind::Expected(what) => write!(f, "expected {what}"),
+            ErrorKind::OneOf(words) => write!(f, "expected one of {}", words.join(", ")),
         }
     }
 }
@@ -62,22 +62,22 @@ impl std::error::Error for Error {}
 
 impl de::Error for Error {
     fn custom<T: fmt::Display>(message: T) -> Error {
-        Error::new(What::Message(message.to_string()))
+        Error::new(ErrorKind::Message(message.to_string()))
     }
 
     fn invalid_type(_: Unexpected<'_>, expected: &dyn Expected) -> Error {
-        Error::new(What::Expected(expected.to_string()))
+        Error::new(ErrorKind::Expected(expected.to_string()))
     }
 
     fn invalid_value(_: Unexpected<'_>, expected: &dyn Expected) -> Error {
-        Error::new(What::Expected(expected.to_string()))
+        Error::new(ErrorKind::Expected(expected.to_string()))
     }
 
     fn unknown_variant(_: &str, words: &'static [&'static str]) -> Error {
-        Error::new(What::OneOf(words))
+        Error::new(ErrorKind::OneOf(words))
     }
 
     fn missing_field(field: &'static str) -> Error {
-        Error::new(What::Message(format!("missing {field:?}")))
+        Error::new(ErrorKind::Message(format!("missing {field:?}")))
     }
 }

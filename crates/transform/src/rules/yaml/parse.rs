@@ -8,13 +8,13 @@ use serde_saphyr::Spanned;
 
 use super::{At, Key, Node, Problem, Value};
 
-/// Levels of nesting. Reading recurses, and a thread has 2 MiB of stack: in a debug build some 60 levels. An event of an
-/// example has ten.
+/// The deepest nesting. The parser recurses, and a thread has 2 MiB of stack: in a debug build some 60 levels. An event
+/// of an example has ten.
 const DEEPEST: usize = 32;
 
-/// Parses the text. Errors: the first position where it is not YAML.
+/// Parses the text. Returns the first position that is not YAML as an error.
 pub fn parse(text: &str) -> Result<Node, Problem> {
-    // YAML 1.2: `no`, `on` and `y` are strings. A job may be called so.
+    // YAML 1.2: `no`, `on` and `y` are strings, which may be names of jobs.
     let options = serde_saphyr::options! {
         strict_booleans: true,
         budget: serde_saphyr::budget! { max_depth: DEEPEST },
@@ -33,7 +33,7 @@ pub fn parse(text: &str) -> Result<Node, Problem> {
 fn first_line(text: &str) -> &str {
     let line = text.lines().next().unwrap_or_default();
     let line = line.strip_prefix("error: ").unwrap_or(line);
-    // What the caller of the parser could do about it does not help whoever writes the file.
+    // Advice for callers of the parser does not help a user who writes a file.
     let line = line
         .split_once(", set DuplicateKeyPolicy")
         .map_or(line, |(what, _)| what);

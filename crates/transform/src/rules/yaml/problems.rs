@@ -1,4 +1,4 @@
-//! The errors and warnings of a rules file, collected so that a person sees all of them at once.
+//! Collects the errors and warnings of a rules file, so that a user sees all of them at once.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -38,7 +38,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Collects problems. Shared by reference, so that a deserializer can report an error and go on.
+/// Collects problems. Shared by reference, so that a deserializer can report an error and continue.
 #[derive(Debug, Default)]
 pub(crate) struct Problems {
     errors: RefCell<Vec<Problem>>,
@@ -59,7 +59,7 @@ impl Problems {
         self.errors.borrow_mut().push(Problem::new(at, message));
     }
 
-    /// Reports what is no error, but can never do anything.
+    /// Reports a warning: something valid that can never have an effect.
     pub(crate) fn warn(&self, at: At, message: impl fmt::Display) {
         let message = format!("{}{message}", self.scope.borrow());
         self.warnings.borrow_mut().push(Problem::new(at, message));
@@ -70,12 +70,12 @@ impl Problems {
         result.map_err(|error| self.error(at, error)).ok()
     }
 
-    /// The number of warnings so far.
+    /// Returns the number of warnings so far.
     pub(crate) fn warning_count(&self) -> usize {
         self.warnings.borrow().len()
     }
 
-    /// The warnings from number `from` on, without the prefix that they share.
+    /// Returns the warnings from number `from` on, without their common prefix.
     pub(crate) fn warnings_since(&self, from: usize) -> Vec<String> {
         let scope = self.scope.borrow();
         let warnings = self.warnings.borrow();

@@ -100,13 +100,13 @@ impl<'de> Deserialize<'de> for Size {
 
 /// A whole number.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Whole<const LEAST: u64, const MOST: u64>(pub(crate) u64);
+pub(crate) struct WholeNumber<const LEAST: u64, const MOST: u64>(pub(crate) u64);
 
-impl<'de, const LEAST: u64, const MOST: u64> Deserialize<'de> for Whole<LEAST, MOST> {
+impl<'de, const LEAST: u64, const MOST: u64> Deserialize<'de> for WholeNumber<LEAST, MOST> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visit<const LEAST: u64, const MOST: u64>;
         impl<const LEAST: u64, const MOST: u64> Visitor<'_> for Visit<LEAST, MOST> {
-            type Value = Whole<LEAST, MOST>;
+            type Value = WholeNumber<LEAST, MOST>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match LEAST == MOST {
@@ -117,7 +117,7 @@ impl<'de, const LEAST: u64, const MOST: u64> Deserialize<'de> for Whole<LEAST, M
 
             fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
                 match (LEAST..=MOST).contains(&number) {
-                    true => Ok(Whole(number)),
+                    true => Ok(WholeNumber(number)),
                     false => Err(E::invalid_value(Unexpected::Unsigned(number), &self)),
                 }
             }
@@ -126,7 +126,7 @@ impl<'de, const LEAST: u64, const MOST: u64> Deserialize<'de> for Whole<LEAST, M
     }
 }
 
-impl<const LEAST: u64, const MOST: u64> JsonSchema for Whole<LEAST, MOST> {
+impl<const LEAST: u64, const MOST: u64> JsonSchema for WholeNumber<LEAST, MOST> {
     fn inline_schema() -> bool {
         true
     }

@@ -11,7 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::At;
-use super::deserialize::{GIVEN, MAP_OR, ONE_OR_MANY};
+use super::deserialize::{MAP_OR, ONE_OR_MANY, OPTIONAL};
 
 /// A value and its position.
 #[derive(Debug, Clone)]
@@ -20,47 +20,47 @@ pub(crate) struct Spanned<T> {
     pub(crate) value: T,
 }
 
-/// An optional setting. A wrong value has been reported and counts as given, so that nobody is told to add what is
-/// there. `null` is a wrong value.
+/// An optional setting. A wrong value has been reported and counts as set, so that it is not reported as missing, too.
+/// `null` is a wrong value.
 #[derive(Debug, Clone, Default)]
-pub(crate) enum Given<T> {
+pub(crate) enum Optional<T> {
     #[default]
     Absent,
     Wrong,
     Value(Spanned<T>),
 }
 
-impl<T> Given<T> {
+impl<T> Optional<T> {
     pub(crate) fn value(self) -> Option<T> {
         self.spanned().map(|spanned| spanned.value)
     }
 
     pub(crate) fn spanned(self) -> Option<Spanned<T>> {
         match self {
-            Given::Value(spanned) => Some(spanned),
-            Given::Absent | Given::Wrong => None,
+            Optional::Value(spanned) => Some(spanned),
+            Optional::Absent | Optional::Wrong => None,
         }
     }
 
     pub(crate) fn as_ref(&self) -> Option<&Spanned<T>> {
         match self {
-            Given::Value(spanned) => Some(spanned),
-            Given::Absent | Given::Wrong => None,
+            Optional::Value(spanned) => Some(spanned),
+            Optional::Absent | Optional::Wrong => None,
         }
     }
 
     pub(crate) fn is_absent(&self) -> bool {
-        matches!(self, Given::Absent)
+        matches!(self, Optional::Absent)
     }
 }
 
-impl Given<bool> {
-    /// Whether the setting asks for something: `false` does not.
+impl Optional<bool> {
+    /// Whether the setting has an effect: `false` has none.
     pub(crate) fn asks(&self) -> bool {
         match self {
-            Given::Value(flag) => flag.value,
-            Given::Wrong => true,
-            Given::Absent => false,
+            Optional::Value(flag) => flag.value,
+            Optional::Wrong => true,
+            Optional::Absent => false,
         }
     }
 
@@ -69,9 +69,9 @@ impl Given<bool> {
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Given<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Optional<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_newtype_struct(GIVEN, Position(PhantomData))
+        deserializer.deserialize_newtype_struct(OPTIONAL, Position(PhantomData))
     }
 }
 
@@ -79,28 +79,28 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Given<T> {
 struct Position<T>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Visitor<'de> for Position<T> {
-    type Value = Given<T>;
+    type Value = Optional<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Given<T>, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Optional<T>, A::Error> {
         let mut number = || Ok(parts.next_element()?.unwrap_or_default());
         let (line, column) = (number()?, number()?);
         let at = At { line, column };
         Ok(match parts.next_element()? {
-            Some(value) => Given::Value(Spanned { at, value }),
-            None => Given::Wrong,
+            Some(value) => Optional::Value(Spanned { at, value }),
+            None => Optional::Wrong,
         })
     }
 }
 
-/// A list with at least `LEAST` elements; wrong ones have been reported and are left out.
+/// A list with at least `LEAST` elements. Wrong elements have been reported and are left out.
 #[derive(Debug, Clone)]
 pub(crate) struct List<T, const LEAST: usize>(pub(crate) Vec<Spanned<T>>);
 
-/// As [`List`], where a single value needs no list around it.
+/// As [`List`], but a single value may be written without a list.
 #[derive(Debug, Clone)]
 pub(crate) struct OneOrMany<T, const LEAST: usize = 1>(pub(crate) Vec<Spanned<T>>);
 
@@ -116,7 +116,7 @@ impl<T: PartialEq, const LEAST: usize> OneOrMany<T, LEAST> {
     }
 }
 
-/// Why an empty list or map is refused.
+/// Why an empty list or map is an error.
 fn check_length<E: de::Error>(what: &str, length: usize, least: usize) -> Result<(), E> {
     match length < least {
         true => Err(E::custom(format!("an empty {what} does nothing"))),
@@ -135,7 +135,7 @@ impl<'de, T: Deserialize<'de>, const LEAST: usize> Visitor<'de> for Elements<T, 
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let (mut items, mut length) = (Vec::new(), 0);
-        while let Some(item) = seq.next_element::<Given<T>>()? {
+        while let Some(item) = seq.next_element::<Optional<T>>()? {
             length += 1;
             items.extend(item.spanned());
         }
@@ -159,7 +159,7 @@ impl<'de, T: Deserialize<'de>, const LEAST: usize> Deserialize<'de> for OneOrMan
     }
 }
 
-/// A map with keys of the user's own and at least `LEAST` members, in the order of the file.
+/// A map with keys that the user chooses and at least `LEAST` members, in the order of the file.
 #[derive(Debug, Clone)]
 pub(crate) struct Entries<K, V, const LEAST: usize>(pub(crate) Vec<(Spanned<K>, Spanned<V>)>);
 
@@ -183,9 +183,9 @@ where
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let (mut entries, mut length) = (Vec::new(), 0);
-                while let Some(key) = map.next_key::<Given<K>>()? {
+                while let Some(key) = map.next_key::<Optional<K>>()? {
                     length += 1;
-                    let value = map.next_value::<Given<V>>()?;
+                    let value = map.next_value::<Optional<V>>()?;
                     entries.extend(key.spanned().zip(value.spanned()));
                 }
                 check_length("map", length, LEAST)?;
@@ -196,7 +196,7 @@ where
     }
 }
 
-/// A map of settings, or something shorter that stands for one.
+/// A map of settings, or a shorter form of it.
 #[derive(Debug, Clone)]
 pub(crate) enum MapOr<M, S> {
     Map(M),
@@ -229,7 +229,7 @@ impl<'de, M: Deserialize<'de>, S: Deserialize<'de>> Deserialize<'de> for MapOr<M
 }
 
 /// The schema of a setting is that of its value.
-impl<T: JsonSchema> JsonSchema for Given<T> {
+impl<T: JsonSchema> JsonSchema for Optional<T> {
     fn inline_schema() -> bool {
         T::inline_schema()
     }

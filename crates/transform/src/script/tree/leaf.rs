@@ -1,9 +1,9 @@
-//! Strings, numbers, booleans and null: from text to a script's value and back.
+//! Strings, numbers, booleans and null: converts their text to a script's value and back.
 
 use openlineage::quote;
 use rhai::{Dynamic, FLOAT, INT, ImmutableString};
 
-/// A number that neither `i64` nor `f64` holds exactly, as it is written.
+/// A number that neither `i64` nor `f64` represents exactly, as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::script) struct Number(pub(in crate::script) ImmutableString);
 
@@ -34,7 +34,7 @@ pub(super) fn equal(value: &Dynamic, text: &str) -> bool {
     }
 }
 
-/// Errors: the type of the value, if JSON does not have it.
+/// Returns the JSON text. An error names a type that JSON does not have.
 pub(super) fn put_leaf(value: &Dynamic, out: &mut String) -> Result<(), String> {
     if value.is_unit() {
         out.push_str("null");
@@ -61,7 +61,7 @@ pub(super) fn put_leaf(value: &Dynamic, out: &mut String) -> Result<(), String> 
     Ok(())
 }
 
-/// The number as `i64` or `f64` if that holds it exactly, else as it is written.
+/// Returns the number as `i64` or `f64` if that represents it exactly, else as it is written.
 pub(super) fn number(text: &str) -> Dynamic {
     if !text.contains(['.', 'e', 'E']) {
         if let Ok(int) = text.parse::<INT>()
@@ -78,8 +78,8 @@ pub(super) fn number(text: &str) -> Dynamic {
     Dynamic::from(Number(text.into()))
 }
 
-/// A decimal number in its one form: sign, digits without zeros at either end, and the power of ten of the last one.
-/// Nothing for an exponent that no `f64` has.
+/// Returns a decimal number in its one form: sign, digits without zeros at either end, and the power of ten of the last
+/// one. Returns nothing for an exponent that no `f64` has.
 fn digits(text: &str) -> Option<(bool, String, i32)> {
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let exponent: i32 = exponent
@@ -103,9 +103,9 @@ fn digits(text: &str) -> Option<(bool, String, i32)> {
     ))
 }
 
-/// The string that a JSON string stands for.
+/// Returns the value of a JSON string.
 pub(super) fn unquote(text: &str) -> ImmutableString {
-    // Events hold no lone surrogates, so each string has a value.
+    // Events contain no lone surrogates, so each string has a value.
     serde_json::from_str::<String>(text)
         .unwrap_or_default()
         .into()

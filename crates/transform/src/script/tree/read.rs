@@ -1,22 +1,22 @@
-//! The reading half of `tree.rs`: one pass over the text makes the value and the places of its parts.
+//! Reads a text into a value and the positions of its parts, in one pass. Part of `tree.rs`.
 
 use rhai::{Array, Dynamic, ImmutableString, Map};
 
 use super::leaf::{number, unquote};
 use super::{Inside, Member, Node, Tree};
 
-/// Reads text that is known to be JSON: it looks for the ends of things, and judges nothing.
+/// Reads text that is known to be JSON: finds the ends of its parts, and checks nothing.
 pub(super) struct Reader<'t> {
     pub(super) at: usize,
     pub(super) tree: Tree<'t>,
 }
 
 impl Reader<'_> {
-    /// The value that comes next, and its node.
+    /// Reads the next value, and its node.
     pub(super) fn value(&mut self) -> (Dynamic, usize) {
         self.space();
         let (node, start) = (self.tree.nodes.len(), self.at);
-        // Its place among the nodes comes before those of its parts.
+        // Its node comes before those of its parts.
         self.tree.nodes.push(Node {
             span: 0..0,
             inside: Inside::Leaf,

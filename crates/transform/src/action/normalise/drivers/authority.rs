@@ -1,12 +1,12 @@
 //! Reads the server of a URL: host and port, wherever the URL has them. Called by `normalise.rs`.
 
 use super::super::{lacks_port, oracle, url::Url};
-use super::{At, Driver};
+use super::{Driver, UrlParts};
 use crate::endpoint::is_region;
 
 impl Driver {
     /// The server, including what settings contribute.
-    pub(in super::super) fn authority(&self, host: String, url: &Url<'_>, at: &At) -> String {
+    pub(in super::super) fn authority(&self, host: String, url: &Url<'_>, at: &UrlParts) -> String {
         let mut host = host;
         if self.is("oracle") && host.starts_with('(') {
             host = oracle::descriptor(&host)

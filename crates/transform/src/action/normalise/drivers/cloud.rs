@@ -7,7 +7,7 @@ use super::super::{
     url::{Url, settings},
 };
 use super::table::PLAIN;
-use super::{At, Driver, before};
+use super::{Driver, UrlParts, before};
 
 /// Athena's: <https://docs.aws.amazon.com/athena/latest/ug/jdbc-v3-driver-basic-connection-parameters.html>.
 const ATHENA: Driver = Driver {
@@ -21,9 +21,13 @@ const ATHENA: Driver = Driver {
 pub(crate) fn athena(url: &Url<'_>, dataset: &Identity) -> Normalised {
     let mut parts = url.rest.split(';');
     let host = parts.next().unwrap_or_default();
-    let said = settings(url.rest, &[';', '&', '?']);
+    let found = settings(url.rest, &[';', '&', '?']);
     let setting = |keys: &[&str]| {
-        let value = |key: &&str| said.iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
+        let value = |key: &&str| {
+            found
+                .iter()
+                .find(|(name, _)| name.eq_ignore_ascii_case(key))
+        };
         keys.iter()
             .find_map(value)
             .map(|(_, value)| (*value).to_owned())
@@ -41,10 +45,10 @@ pub(crate) fn athena(url: &Url<'_>, dataset: &Identity) -> Normalised {
     if authority.is_empty() {
         return dataset.clone().into();
     }
-    let mut at = At {
+    let mut at = UrlParts {
         database: setting(ATHENA.database),
         schema: setting(ATHENA.schema),
-        ..At::default()
+        ..UrlParts::default()
     };
     at.by_setting = at.database.is_some() || at.schema.is_some();
     if dataset.name.is_empty() {
@@ -85,17 +89,21 @@ const BIGQUERY: Driver = Driver {
 };
 
 pub(crate) fn bigquery(url: &Url<'_>, dataset: &Identity) -> Normalised {
-    let said = settings(url.rest, &[';', '&', '?']);
+    let found = settings(url.rest, &[';', '&', '?']);
     let setting = |keys: &[&str]| {
-        let value = |key: &&str| said.iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
+        let value = |key: &&str| {
+            found
+                .iter()
+                .find(|(name, _)| name.eq_ignore_ascii_case(key))
+        };
         keys.iter()
             .find_map(value)
             .map(|(_, value)| (*value).to_owned())
     };
-    let at = At {
+    let at = UrlParts {
         database: setting(BIGQUERY.database),
         schema: setting(BIGQUERY.schema),
-        ..At::default()
+        ..UrlParts::default()
     };
     // SQLAlchemy's `bigquery://project/dataset`, and a whole name in the place of a host.
     let plain = before(url.rest, &[';', '?']);
@@ -104,10 +112,10 @@ pub(crate) fn bigquery(url: &Url<'_>, dataset: &Identity) -> Normalised {
     let by_setting = (at.database.clone(), at.schema.clone());
     let own = |plain: &str| !plain.is_empty() && !plain.contains(['.', '=']);
     let mut path = plain.split('/').filter(|_| own(before(plain, &['/'])));
-    let at = At {
+    let at = UrlParts {
         database: at.database.or_else(|| path.next().map(str::to_owned)),
         schema: at.schema.or_else(|| path.next().map(str::to_owned)),
-        ..At::default()
+        ..UrlParts::default()
     };
     let placed = match dataset.name.is_empty() {
         true if whole && !plain.contains(['/', ':']) => Ok(plain.to_owned()),
@@ -124,17 +132,17 @@ pub(crate) fn bigquery(url: &Url<'_>, dataset: &Identity) -> Normalised {
         Ok(name) => ("bigquery".to_owned(), name, None),
         // Without the other settings, which describe the user.
         Err(why) if dataset.name.is_empty() => {
-            let said = key("ProjectId", &by_setting.0) + &key("DefaultDataset", &by_setting.1);
+            let settings = key("ProjectId", &by_setting.0) + &key("DefaultDataset", &by_setting.1);
             (
-                format!("bigquery://{plain}{said}"),
+                format!("bigquery://{plain}{settings}"),
                 String::new(),
                 Some(why),
             )
         }
         Err(why) => {
-            let said = key("ProjectId", &at.database) + &key("DefaultDataset", &at.schema);
+            let settings = key("ProjectId", &at.database) + &key("DefaultDataset", &at.schema);
             (
-                format!("bigquery://{said}"),
+                format!("bigquery://{settings}"),
                 dataset.name.clone(),
                 Some(why),
             )

@@ -1,6 +1,6 @@
 //! The table of drivers, with the settings that distinguish tables according to each driver's documentation. Read by `drivers.rs`.
 
-use super::{Driver, Own, Path};
+use super::{Driver, NameDatabase, Path};
 
 /// The drivers.
 pub(super) const DRIVERS: [Driver; 15] = [
@@ -12,7 +12,7 @@ pub(super) const DRIVERS: [Driver; 15] = [
         schema: &["currentSchema", "searchpath", "search_path", "schema"],
         host: &["host"],
         port: &["port"],
-        own: Own::Same,
+        own: NameDatabase::Same,
         ..PLAIN
     },
     // https://docs.aws.amazon.com/redshift/latest/mgmt/jdbc20-configuration-options.html; a statement can name another
@@ -51,7 +51,7 @@ pub(super) const DRIVERS: [Driver; 15] = [
     Driver {
         schemes: &["oracle"],
         database: &["service_name", "sid"],
-        own: Own::SameInAnyCase,
+        own: NameDatabase::SameInAnyCase,
         ..PLAIN
     },
     // Teradata JDBC Driver Reference, chapter 2: parameters follow the slash, with commas between them.
@@ -67,7 +67,7 @@ pub(super) const DRIVERS: [Driver; 15] = [
     Driver {
         schemes: &["db2"],
         schema: &["currentSchema", "currentSQLID"],
-        own: Own::SameInAnyCase,
+        own: NameDatabase::SameInAnyCase,
         ..PLAIN
     },
     // https://trino.io/docs/current/client/jdbc.html: host:port/catalog/schema.
@@ -130,5 +130,5 @@ pub(super) const PLAIN: Driver = Driver {
     schema: &[],
     host: &[],
     port: &[],
-    own: Own::Counts,
+    own: NameDatabase::Counts,
 };

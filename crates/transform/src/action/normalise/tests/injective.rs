@@ -14,12 +14,12 @@ struct Table {
     database: Option<&'static str>,
     schema: Option<&'static str>,
     table: &'static str,
-    /// Whether the name says what it can.
+    /// Whether the name has all parts that it can have.
     in_name: bool,
     form: usize,
 }
 
-/// Scheme, parts of a name, and the port that is meant when none is said.
+/// Scheme, parts of a name, and the default port.
 const DRIVERS: [(&str, usize, Option<u16>); 15] = [
     ("postgres", 3, Some(5432)),
     ("mysql", 2, Some(3306)),
@@ -63,7 +63,7 @@ impl Table {
         let (scheme, levels, _) = DRIVERS[self.driver];
         let schema = self.schema.filter(|_| levels == 3);
         let by_setting = !["oracle", "sqlserver", "hive2", "impala"].contains(&scheme);
-        // A name says its database only with its schema, and its schema where no setting does.
+        // A name contains its database only with its schema, and its schema only if no setting names it.
         let schema_in_name = schema.is_some()
             && (self.in_name || !by_setting || scheme == "trino" && self.database.is_none());
         let database_in_name =
@@ -203,9 +203,9 @@ impl Table {
                 } else {
                     None
                 };
-                let said = setting("ConnSchema", schema.filter(|_| path.is_none()), ";");
+                let schema = setting("ConnSchema", schema.filter(|_| path.is_none()), ";");
                 format!(
-                    "jdbc:databricks://{host}{port}{};{said}{}PWD={SECRET}",
+                    "jdbc:databricks://{host}{port}{};{schema}{}PWD={SECRET}",
                     path.unwrap_or_default(),
                     setting("ConnCatalog", database, ";")
                 )
@@ -274,15 +274,15 @@ proptest! {
         }
         let ((a, a_name), (b, b_name)) = (one.written(), two.written());
         let (first, second) = (SPELLING.normalise(&id(&a, &a_name)), SPELLING.normalise(&id(&b, &b_name)));
-        let told = format!("{a} {a_name} -> {first:?}\n{b} {b_name} -> {second:?}");
+        let message = format!("{a} {a_name} -> {first:?}\n{b} {b_name} -> {second:?}");
         if one.key() != two.key() {
-            prop_assert_ne!(&first, &second, "{}", told);
+            prop_assert_ne!(&first, &second, "{}", message);
         } else if one.is_whole() {
-            prop_assert_eq!(&first, &second, "{}", told);
+            prop_assert_eq!(&first, &second, "{}", message);
         }
         for done in [&first, &second] {
-            prop_assert!(!done.namespace.contains(SECRET) && !done.name.contains(SECRET), "{}", told);
-            prop_assert_eq!(&SPELLING.normalise(done), done, "{}", told);
+            prop_assert!(!done.namespace.contains(SECRET) && !done.name.contains(SECRET), "{}", message);
+            prop_assert_eq!(&SPELLING.normalise(done), done, "{}", message);
         }
     }
 }

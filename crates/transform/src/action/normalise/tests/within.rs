@@ -1,4 +1,4 @@
-//! What stands within a driver's URL and is no host, and what tells datasets apart that have no name.
+//! Parts of a driver's URL other than the host, and what distinguishes datasets without a name.
 
 use super::*;
 

@@ -2,7 +2,7 @@
 
 /// The value of an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Takes {
+pub(super) enum OptionValue {
     /// A password.
     Secret,
     /// `user:password`; the user is kept.
@@ -17,7 +17,7 @@ pub(super) enum Takes {
 
 pub(super) struct Command {
     pub(super) names: &'static [&'static str],
-    pub(super) options: &'static [(&'static str, Takes)],
+    pub(super) options: &'static [(&'static str, OptionValue)],
 }
 
 /// From the manuals of these commands; options that read a password from a file are not listed.
@@ -25,15 +25,15 @@ pub(super) static COMMANDS: [Command; 15] = [
     Command {
         names: &["curl", "wget", "http", "https", "httpie", "xh"],
         options: &[
-            ("-u", Takes::Pair(':')),
-            ("--user", Takes::Pair(':')),
-            ("-U", Takes::Pair(':')),
-            ("--proxy-user", Takes::Pair(':')),
-            ("-a", Takes::Pair(':')),
-            ("--auth", Takes::Pair(':')),
-            ("-E", Takes::Pair(':')),
-            ("--cert", Takes::Pair(':')),
-            ("-b", Takes::Pair('=')),
+            ("-u", OptionValue::Pair(':')),
+            ("--user", OptionValue::Pair(':')),
+            ("-U", OptionValue::Pair(':')),
+            ("--proxy-user", OptionValue::Pair(':')),
+            ("-a", OptionValue::Pair(':')),
+            ("--auth", OptionValue::Pair(':')),
+            ("-E", OptionValue::Pair(':')),
+            ("--cert", OptionValue::Pair(':')),
+            ("-b", OptionValue::Pair('=')),
         ],
     },
     Command {
@@ -54,7 +54,7 @@ pub(super) static COMMANDS: [Command; 15] = [
             "mydumper",
             "myloader",
         ],
-        options: &[("-p", Takes::Attached)],
+        options: &[("-p", OptionValue::Attached)],
     },
     Command {
         names: &[
@@ -77,17 +77,17 @@ pub(super) static COMMANDS: [Command; 15] = [
             "jfrog",
             "jf",
         ],
-        options: &[("-p", Takes::Secret)],
+        options: &[("-p", OptionValue::Secret)],
     },
     Command {
         names: &["exaplus"],
-        options: &[("-p", Takes::Secret), ("-P", Takes::Secret)],
+        options: &[("-p", OptionValue::Secret), ("-P", OptionValue::Secret)],
     },
     Command {
         names: &["aws", "databricks"],
         options: &[
-            ("--sse-c-key", Takes::Secret),
-            ("--string-value", Takes::Secret),
+            ("--sse-c-key", OptionValue::Secret),
+            ("--string-value", OptionValue::Secret),
         ],
     },
     // Elsewhere the same letter publishes a port.
@@ -96,50 +96,53 @@ pub(super) static COMMANDS: [Command; 15] = [
             "docker", "podman", "helm", "skopeo", "buildah", "oc", "crane", "nerdctl", "oras",
             "az", "airflow",
         ],
-        options: &[("-p", Takes::Login)],
+        options: &[("-p", OptionValue::Login)],
     },
     Command {
         names: &["redis-cli", "valkey-cli", "keydb-cli", "redis-benchmark"],
-        options: &[("-a", Takes::Secret), ("--pass", Takes::Secret)],
+        options: &[("-a", OptionValue::Secret), ("--pass", OptionValue::Secret)],
     },
     Command {
         names: &[
             "sqlcmd", "bcp", "osql", "tsql", "dtexec", "zip", "unzip", "freebcp",
         ],
-        options: &[("-P", Takes::Secret)],
+        options: &[("-P", OptionValue::Secret)],
     },
     Command {
         names: &["ldapsearch", "ldapmodify", "ldapadd", "ldapwhoami", "vsql"],
-        options: &[("-w", Takes::Secret)],
+        options: &[("-w", OptionValue::Secret)],
     },
     Command {
         names: &["smbclient", "rpcclient"],
-        options: &[("-U", Takes::Pair('%'))],
+        options: &[("-U", OptionValue::Pair('%'))],
     },
     Command {
         names: &["lftp", "ncftpget", "ncftpput"],
-        options: &[("-u", Takes::Pair(',')), ("-p", Takes::Secret)],
+        options: &[("-u", OptionValue::Pair(',')), ("-p", OptionValue::Secret)],
     },
     Command {
         names: &["openssl"],
         options: &[
-            ("-passin", Takes::Pair(':')),
-            ("-passout", Takes::Pair(':')),
-            ("-pass", Takes::Pair(':')),
-            ("-k", Takes::Apart),
-            ("-K", Takes::Apart),
+            ("-passin", OptionValue::Pair(':')),
+            ("-passout", OptionValue::Pair(':')),
+            ("-pass", OptionValue::Pair(':')),
+            ("-k", OptionValue::Apart),
+            ("-K", OptionValue::Apart),
         ],
     },
     Command {
         names: &["ssh-keygen"],
-        options: &[("-N", Takes::Secret), ("-P", Takes::Secret)],
+        options: &[("-N", OptionValue::Secret), ("-P", OptionValue::Secret)],
     },
     Command {
         names: &["ab", "hey"],
-        options: &[("-A", Takes::Pair(':')), ("-a", Takes::Pair(':'))],
+        options: &[
+            ("-A", OptionValue::Pair(':')),
+            ("-a", OptionValue::Pair(':')),
+        ],
     },
     Command {
         names: &["plink", "pscp", "psexec"],
-        options: &[("-p", Takes::Secret), ("-pw", Takes::Secret)],
+        options: &[("-p", OptionValue::Secret), ("-pw", OptionValue::Secret)],
     },
 ];

@@ -296,7 +296,7 @@ impl Dialect {
 pub(super) fn ways(sql: &str, dialects: &[Dialect]) -> Vec<Lexis> {
     let unknown = dialects.is_empty();
     let mut found: Vec<Lexis> = Vec::new();
-    let has = Has::of(sql);
+    let has = Features::of(sql);
     for dialect in if unknown { &ALL } else { dialects } {
         for way in dialect.ways() {
             let way = if unknown { nobody_says(way) } else { way };
@@ -324,7 +324,7 @@ fn nobody_says(way: Lexis) -> Lexis {
 }
 
 /// The features of a text in which rules differ.
-struct Has {
+struct Features {
     backslash: bool,
     triple: bool,
     dollar: bool,
@@ -341,14 +341,14 @@ struct Has {
     curly: bool,
 }
 
-impl Has {
-    fn of(sql: &str) -> Has {
+impl Features {
+    fn of(sql: &str) -> Features {
         let has = |text: &str| sql.contains(text);
         let quoted = |letters: [&str; 2]| {
             let after = |letter: &&str| has(&format!("{letter}'")) || has(&format!("{letter}\""));
             letters.iter().any(after)
         };
-        Has {
+        Features {
             backslash: has("\\"),
             triple: has("'''") || has("\"\"\""),
             dollar: has("$"),

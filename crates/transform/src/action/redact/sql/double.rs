@@ -32,7 +32,7 @@ pub(super) fn values(sql: &str, tokens: &[Token], double: Double, named: bool) -
         Double::Name => Vec::new(),
         Double::Value => all(Kind::Double),
         Double::Either => {
-            let found = Found::of(sql, tokens);
+            let found = DoubleQuotes::of(sql, tokens);
             match (found.names, named) {
                 (true, _) => found.listed,
                 // A dialect in which they are usually names.
@@ -43,7 +43,7 @@ pub(super) fn values(sql: &str, tokens: &[Token], double: Double, named: bool) -
     }
 }
 
-struct Found {
+struct DoubleQuotes {
     /// Whether the text quotes names so.
     names: bool,
     /// In lists of `IN` and `VALUES` and after `LIKE`, where names are rare.
@@ -52,8 +52,8 @@ struct Found {
     compared: Vec<usize>,
 }
 
-impl Found {
-    fn of(sql: &str, tokens: &[Token]) -> Found {
+impl DoubleQuotes {
+    fn of(sql: &str, tokens: &[Token]) -> DoubleQuotes {
         let text = |token: &Token| sql.get(token.range.clone()).unwrap_or_default();
         let seen: Vec<(usize, &Token)> = tokens
             .iter()
@@ -64,12 +64,12 @@ impl Found {
             let token = index.and_then(|index| seen.get(index));
             token.map_or("", |(_, token)| text(token))
         };
-        let mut found = Found {
+        let mut found = DoubleQuotes {
             names: false,
             listed: Vec::new(),
             compared: Vec::new(),
         };
-        let mut open = Open::default();
+        let mut open = OpenParentheses::default();
         for (place, (index, token)) in seen.iter().enumerate() {
             let before = at(place.checked_sub(1));
             open.step(before, text(token), token.kind);
@@ -102,22 +102,22 @@ fn is(word: &str, words: &[&str]) -> bool {
 }
 
 /// The open parentheses: whether each holds values, and the last verb in each.
-struct Open {
+struct OpenParentheses {
     levels: Vec<(bool, Option<&'static str>)>,
     /// Whether the last closed one held values: `VALUES (1), (2)`.
     closed: bool,
 }
 
-impl Default for Open {
-    fn default() -> Open {
-        Open {
+impl Default for OpenParentheses {
+    fn default() -> OpenParentheses {
+        OpenParentheses {
             levels: vec![(false, None)],
             closed: false,
         }
     }
 }
 
-impl Open {
+impl OpenParentheses {
     fn step(&mut self, before: &str, text: &str, kind: Kind) {
         match text {
             "(" => {

@@ -10,10 +10,10 @@ use sqlparser::dialect as of;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace};
 
 use super::dialect::Dialect;
-use super::{Place, Shown};
+use super::{Redaction, Replacement};
 
 /// Returns the spans to redact in `sql`; from the first error on, everything.
-pub(super) fn hidden(sql: &str, dialect: Option<Dialect>) -> Vec<Place> {
+pub(super) fn hidden(sql: &str, dialect: Option<Dialect>) -> Vec<Redaction> {
     let dialect = dialect.map_or(&of::GenericDialect {} as &dyn of::Dialect, tokenizer);
     let mut tokens = Vec::new();
     let read = Tokenizer::new(dialect, sql)
@@ -25,7 +25,7 @@ pub(super) fn hidden(sql: &str, dialect: Option<Dialect>) -> Vec<Place> {
     for (token, range) in &spans {
         // A gap would be text that was not examined.
         if range.start > done {
-            found.push(Place::of(done..range.start, Shown::Doubt));
+            found.push(Redaction::of(done..range.start, Replacement::Doubt));
         }
         done = range.end;
         let text = sql.get(range.clone()).unwrap_or_default();
@@ -35,7 +35,7 @@ pub(super) fn hidden(sql: &str, dialect: Option<Dialect>) -> Vec<Place> {
     }
     // `tokens` may lack the last one only after an error.
     if read.is_err() || spans.len() < tokens.len() || done < sql.len() {
-        found.push(Place::of(done..sql.len(), Shown::Doubt));
+        found.push(Redaction::of(done..sql.len(), Replacement::Doubt));
     }
     found.retain(|hidden| !hidden.range.is_empty());
     found
@@ -63,7 +63,7 @@ fn tokenizer(dialect: Dialect) -> &'static dyn of::Dialect {
     clippy::wildcard_enum_match_arm,
     reason = "sqlparser adds kinds of tokens; one that is not listed is redacted"
 )]
-fn of_token(token: &Token, text: &str, range: &Range<usize>) -> Option<Place> {
+fn of_token(token: &Token, text: &str, range: &Range<usize>) -> Option<Redaction> {
     let shown = match token {
         Token::Word(_) | Token::Placeholder(_) => return None,
         // A letter that is in no word of that dialect.
@@ -80,9 +80,9 @@ fn of_token(token: &Token, text: &str, range: &Range<usize>) -> Option<Place> {
             let line = text.split('\n').next().unwrap_or_default();
             let line = line.strip_suffix('\r').unwrap_or(line);
             let range = range.start..range.start + line.len();
-            return Some(Place::of(range, Shown::Comment(mark)));
+            return Some(Redaction::of(range, Replacement::Comment(mark)));
         }
-        Token::Whitespace(Whitespace::MultiLineComment(_)) => Shown::Comment("/**/"),
+        Token::Whitespace(Whitespace::MultiLineComment(_)) => Replacement::Comment("/**/"),
         // Punctuation and operators. A token with a quote is a literal.
         _ if !text
             .chars()
@@ -93,11 +93,14 @@ fn of_token(token: &Token, text: &str, range: &Range<usize>) -> Option<Place> {
         }
         // `project-123.dataset`: the period does not belong to a number.
         Token::Number(..) if text.len() > 1 && text.ends_with('.') => {
-            return Some(Place::of(range.start..range.end - 1, Shown::Value));
+            return Some(Redaction::of(
+                range.start..range.end - 1,
+                Replacement::Value,
+            ));
         }
-        _ => Shown::Value,
+        _ => Replacement::Value,
     };
-    Some(Place::of(range.clone(), shown))
+    Some(Redaction::of(range.clone(), shown))
 }
 
 /// Returns the tokens with their byte positions; the tokenizer counts lines and characters. Ends at the first token without a

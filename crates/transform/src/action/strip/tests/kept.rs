@@ -1,4 +1,4 @@
-//! What looks like a date, an id or a digest of a run, and is what tells two tables apart.
+//! Parts that look like a date, an id or a digest of a run but distinguish two tables.
 
 use super::*;
 

@@ -1,0 +1,206 @@
+//! Delivers one run of a batch: looks names up, waits for earlier batches, applies the rules, and makes the attempts.
+//!
+//! Only waits: what to attempt next and what an attempt means is decided in `delivery.rs` and `retry.rs`. Called by
+//! `pipeline.rs` for all runs of a batch concurrently.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use targets::{Delivery, Failure, Scope};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout_at};
+
+use super::Pipeline;
+use super::adapt::{AdaptedRun, LookupResults};
+use super::delivery::{OutboundEvent, RunDelivery, block_by, postpone};
+use super::observe::{count_attempts, log_health, log_separated};
+use super::ordering::{Block, RunTicket};
+use super::outcome::{DecidedRecord, PendingEvent};
+use super::panics::isolate;
+use super::retry::Attempt;
+use crate::rules::LoadedRules;
+
+/// How long the events of a run wait for an earlier batch that is delivering the run. After that they return to the queue, so
+/// that a delivery that hangs delays its own run only, and does not occupy one batch of the worker after the other.
+const RUN_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) ticket: RunTicket,
+    pub(super) events: Vec<PendingEvent>,
+    /// Bounds the events in hand; released when the run is delivered.
+    pub(super) permit: Option<OwnedSemaphorePermit>,
+}
+
+/// What the runs of a batch share.
+#[derive(Debug)]
+pub(super) struct BatchContext {
+    pub(super) rules: Arc<LoadedRules>,
+    pub(super) deadline: Instant,
+    /// Why no further event is attempted: the target accepts nothing.
+    pub(super) halt: OnceLock<Failure>,
+}
+
+impl Pipeline {
+    /// Delivers the events of one run. Returns its ticket, too, if later events of the run have to wait.
+    pub(super) async fn deliver_run(
+        &self,
+        run: Run,
+        context: &BatchContext,
+    ) -> (Vec<DecidedRecord>, Option<(RunTicket, Block)>) {
+        let Run {
+            ticket,
+            events,
+            permit: _permit,
+        } = run;
+        let lookups = self.look_up(&events, context).await;
+        let ordered = self.adapter.capabilities.ordered;
+        let wait_until = match ordered {
+            true => context.deadline.min(Instant::now() + RUN_TIMEOUT),
+            false => context.deadline,
+        };
+        let is_ready = ticket.ready(wait_until).await;
+        let queue_ids = events.iter().map(|event| event.record.queue_id.clone());
+        let earlier = ticket.block(queue_ids, Instant::now()).filter(|_| ordered);
+        if !is_ready {
+            let (postponed, block) = postpone(self.retry, events, earlier);
+            let block = block.filter(|_| ordered);
+            return (postponed, block.map(|block| (ticket, block)));
+        }
+        // After the ticket, so that an event that was sent again finds the first one delivered.
+        let version = &context.rules.version;
+        let (unique, duplicates) = self.dedupe.partition(events, version, Instant::now());
+        let adapted = self.adapt(unique, lookups, context).await;
+        let mut decided = adapted.decided;
+        let unruled = block_by(&decided).filter(|_| ordered);
+        let (delivered, block) = match ordered {
+            true => {
+                self.deliver_in_order(adapted.outbound, earlier, context)
+                    .await
+            }
+            false => (self.deliver_together(adapted.outbound, context).await, None),
+        };
+        decided.extend(delivered);
+        let decided = self.dedupe.resolve(duplicates, decided, Instant::now());
+        (decided, block.or(unruled).map(|block| (ticket, block)))
+    }
+
+    /// Delivers events one after the other. `earlier` is what blocks them, if anything. Also returns what blocks the later
+    /// events of the run.
+    async fn deliver_in_order(
+        &self,
+        events: impl IntoIterator<Item = OutboundEvent>,
+        earlier: Option<Block>,
+        context: &BatchContext,
+    ) -> (Vec<DecidedRecord>, Option<Block>) {
+        let mut delivery = RunDelivery::new(self.retry, events, earlier);
+        while let Some(event) = delivery.next(context.halt.get()) {
+            let (id, started) = (event.id.clone(), Instant::now());
+            let attempt = self.attempt(event, context).await;
+            if let Some(error) = delivery.record(&attempt, started.elapsed()) {
+                log_separated(&id, self.target.name(), &error);
+            }
+        }
+        delivery.finish()
+    }
+
+    /// Delivers events concurrently, to a target to which their order means nothing: none waits for another.
+    async fn deliver_together(
+        &self,
+        events: impl IntoIterator<Item = OutboundEvent>,
+        context: &BatchContext,
+    ) -> Vec<DecidedRecord> {
+        let deliveries = events
+            .into_iter()
+            .map(|event| self.deliver_in_order([event], None, context));
+        let delivered = join_all(deliveries).await.into_iter();
+        delivered.flat_map(|(decided, _)| decided).collect()
+    }
+
+    /// Looks up the names that the rules need. A slow lookup does not delay other runs.
+    async fn look_up(&self, events: &[PendingEvent], context: &BatchContext) -> LookupResults {
+        let target = self.target.name().as_str();
+        let names: BTreeSet<_> = events
+            .iter()
+            .filter_map(|event| isolate(|| context.rules.rules.lookups(&event.event, target)).ok())
+            .flatten()
+            .collect();
+        self.lookups.resolve(names).await
+    }
+
+    /// Applies the rules. Rules that run code may be slow, so they run on a blocking thread while other runs are delivered.
+    async fn adapt(
+        &self,
+        events: Vec<PendingEvent>,
+        lookups: LookupResults,
+        context: &BatchContext,
+    ) -> AdaptedRun {
+        let (retry, deadline) = (self.retry, context.deadline);
+        let expired = move |attempts| {
+            let is_late = Instant::now() >= deadline;
+            is_late.then(|| retry.rules_slow(attempts))
+        };
+        let rules = &context.rules;
+        if !rules.rules.run_code() {
+            return self.adapter.adapt(&rules.rules, events, &lookups, expired);
+        }
+        let (adapter, rules) = (self.adapter.clone(), rules.clone());
+        let adapting = tokio::task::spawn_blocking(move || {
+            adapter.adapt(&rules.rules, events, &lookups, expired)
+        });
+        match adapting
+            .await
+            .map_err(tokio::task::JoinError::try_into_panic)
+        {
+            Ok(adapted) => adapted,
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            // The runtime is shutting down: the queue redelivers the events.
+            Err(Err(_cancelled)) => AdaptedRun::default(),
+        }
+    }
+
+    /// Makes one attempt, as soon as there is a free slot. Events that share requests take none.
+    async fn attempt(&self, event: &OutboundEvent, context: &BatchContext) -> Attempt {
+        let deadline = context.deadline;
+        let _slot = match self.adapter.capabilities.batches {
+            true => None,
+            false => match timeout_at(deadline, self.deliveries.acquire()).await {
+                Ok(Ok(slot)) => Some(slot),
+                Ok(Err(_)) | Err(_) => return Attempt::OutOfTime,
+            },
+        };
+        if let Some(failure) = context.halt.get() {
+            return Attempt::Skipped(failure.clone());
+        }
+        // The earlier event may have used up the time: a later one must not overtake it.
+        if Instant::now() >= deadline {
+            return Attempt::OutOfTime;
+        }
+        let delivery = self.target.deliver(&event.id, &event.event, deadline);
+        let report = tokio::select! {
+            report = timeout_at(deadline, delivery) => report.ok(),
+            () = self.cut_off.cancelled() => return Attempt::Stopped,
+        };
+        let name = self.target.name();
+        count_attempts(name, report.as_ref());
+        let Some(delivery) = report.and_then(|report| report.delivery) else {
+            return match self.stopping.load(Ordering::Acquire) {
+                true => Attempt::Stopped,
+                false => Attempt::OutOfTime,
+            };
+        };
+        let notice = self.health().record(&delivery, &event.id, Instant::now());
+        if let Some(notice) = notice {
+            log_health(&notice, name, None);
+        }
+        if let Delivery::Transient(failure) = &delivery
+            && failure.scope == Scope::Target
+        {
+            let _ = context.halt.set(failure.clone()); // the first failure is as good as the second
+        }
+        Attempt::Answered(delivery)
+    }
+}
