@@ -133,7 +133,7 @@ impl Log {
     fn handle(&self, target: &str, number: i64) -> Consumer {
         let state = match self.known().entry(target.to_owned()) {
             Entry::Occupied(known) if known.get().number == number => known.get().clone(),
-            entry => {
+            entry @ (Entry::Occupied(_) | Entry::Vacant(_)) => {
                 let state = Arc::new(ConsumerState {
                     number,
                     claims: Claims::default(),
