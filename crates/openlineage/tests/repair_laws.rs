@@ -167,12 +167,16 @@ fn value(read: &ValidEvent) -> Value {
 /// Every run id of an event that is written as `event` writes it.
 fn ids<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
     match value {
-        Value::Object(members) => members.iter().for_each(|(name, inner)| match inner {
-            Value::String(id) if name == "runId" => found.push(id),
-            _ => ids(inner, found),
-        }),
+        Value::Object(members) => {
+            for (name, inner) in members {
+                match inner.as_str().filter(|_| name == "runId") {
+                    Some(id) => found.push(id),
+                    None => ids(inner, found),
+                }
+            }
+        }
         Value::Array(items) => items.iter().for_each(|item| ids(item, found)),
-        _ => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

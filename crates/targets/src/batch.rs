@@ -184,10 +184,10 @@ mod tests {
     }
 
     fn name(event: &Event) -> String {
-        match event.subject() {
-            Subject::Dataset { dataset } => dataset.name.clone(),
-            other => panic!("{other:?}"),
-        }
+        let Subject::Dataset { dataset } = event.subject() else {
+            panic!("{event:?}");
+        };
+        dataset.name.clone()
     }
 
     /// A batcher whose target delivers every event under its name, and the names of each batch.

@@ -81,7 +81,11 @@ fn places(content: &Map<String, Value>) -> BTreeSet<String> {
             Value::Array(items) => items
                 .iter()
                 .for_each(|item| walk(format!("{at}/{}", item["name"]), item, found)),
-            _ => drop(found.insert(at)),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Object(_) => drop(found.insert(at)),
         }
     }
     let mut found = BTreeSet::new();

@@ -52,10 +52,11 @@ fn applied(rules: &RuleSet, event: &Event) -> Transformation {
 }
 
 fn kept(rules: &RuleSet, event: &Event) -> Event {
-    match applied(rules, event).verdict {
-        Verdict::Keep(event) => event,
-        other => panic!("{other:?}"),
-    }
+    let verdict = applied(rules, event).verdict;
+    let Verdict::Keep(event) = verdict else {
+        panic!("{verdict:?}");
+    };
+    event
 }
 
 #[test]
@@ -86,9 +87,12 @@ fn a_dropped_event_is_dropped_by_the_first_rule_that_says_so() {
            - {name: idle, when: {datasets: false}, drop: true}
            - {name: all, drop: true}",
     );
-    let by = |event: &Event| match applied(&rules, event).verdict {
-        Verdict::Drop { rule } => rule.to_string(),
-        other => panic!("{other:?}"),
+    let by = |event: &Event| {
+        let verdict = applied(&rules, event).verdict;
+        let Verdict::Drop { rule } = verdict else {
+            panic!("{verdict:?}");
+        };
+        rule.to_string()
     };
     assert_eq!(by(&event("")), "idle");
     let busy = event(r#","inputs":[{"namespace":"s","name":"t"}]"#);
@@ -149,12 +153,14 @@ fn an_explanation_names_the_condition_that_is_not_met() {
     let misses: Vec<String> = explained
         .steps
         .iter()
-        .map(|step| match &step.outcome {
-            StepOutcome::ConditionUnmet(miss) => format!(
+        .map(|step| {
+            let StepOutcome::ConditionUnmet(miss) = &step.outcome else {
+                panic!("{:?}", step.outcome);
+            };
+            format!(
                 "{}: {} is to be {}, found {}",
                 step.rule, miss.condition, miss.expected, miss.found
-            ),
-            other => panic!("{other:?}"),
+            )
         })
         .collect();
     let expected = [

@@ -93,7 +93,7 @@ fn search(value: &Value, at: &str, names: &mut usize, left: &mut Vec<String>) {
                 search(item, &format!("{at}/{index}"), names, left);
             }
         }
-        _ => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
