@@ -1,4 +1,4 @@
-//! Who may do what over HTTP: roles of keys, the names we are known by, queries, and paths that are nearly right.
+//! Who may do what over HTTP: roles of keys, host names, queries, and paths that are nearly right.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,7 +21,7 @@ const READ: &str = "a-key-that-may-read";
 const METRICS: &str = "a-key-for-metrics";
 const OPERATE: &str = "a-key-that-operates";
 
-/// The status of what a raw request is answered, and the problem.
+/// Sends a raw request. Returns the status of the response, and its body.
 fn raw(serve: &Serve, request: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(serve.url.trim_start_matches("http://")).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
@@ -205,7 +205,7 @@ fn a_key_is_hashed_from_standard_input_and_the_hash_lets_it_in() {
         error.contains("shorter than 16") && !error.contains("short-secret"),
         "{error}"
     );
-    // Not as an argument: those are seen by everybody.
+    // Not as an argument: every user of the machine can see those.
     assert_eq!(run(&["keys", "hash", READ], &[]).0, Some(2));
     let (_, made, _) = run(&["keys", "generate", "--output", "json"], &[]);
     let made: Value = serde_json::from_str(&made).unwrap();
@@ -222,7 +222,7 @@ fn a_key_is_hashed_from_standard_input_and_the_hash_lets_it_in() {
 }
 
 #[test]
-fn a_site_whose_name_was_made_to_stand_for_us_reads_nothing() {
+fn a_site_whose_name_was_rebound_to_the_proxy_reads_nothing() {
     let (_folder, serve) = start_serve(&[("ALLOWED_HOSTS", "proxy.example.com")]);
     let get = |target: &str, hosts: &[&str]| {
         let hosts: String = hosts
@@ -271,7 +271,7 @@ fn a_site_whose_name_was_made_to_stand_for_us_reads_nothing() {
             "{path}"
         );
     }
-    // Whether we are alive is asked by load balancers, and an event is taken whatever we are called.
+    // Load balancers ask for health under any name, and events are accepted under any name.
     assert_eq!(get("/healthz", &["evil.example"]).0, 200);
     assert_eq!(get("/readyz", &["evil.example"]).0, 200);
     let event = event(1, "START");
@@ -283,7 +283,7 @@ fn a_site_whose_name_was_made_to_stand_for_us_reads_nothing() {
 }
 
 #[tokio::test]
-async fn a_query_that_asks_for_what_there_is_not_is_a_problem_that_names_it() {
+async fn an_unknown_or_invalid_parameter_is_a_problem_that_names_it() {
     let (_folder, serve) = start_serve(&[]);
     for n in 0..5 {
         serve.post(&event(n, "START")).await;
@@ -353,7 +353,7 @@ async fn a_query_that_asks_for_what_there_is_not_is_a_problem_that_names_it() {
 }
 
 #[tokio::test]
-async fn an_event_is_taken_whatever_slashes_its_path_has() {
+async fn an_event_is_accepted_whatever_slashes_its_path_has() {
     for prefix in ["", "/prod"] {
         let (_folder, serve) = start_serve(&[("PATH_PREFIX", prefix)]);
         let paths = [

@@ -118,7 +118,7 @@ fn the_demo_shows_seven_events_delivered() {
 }
 
 #[tokio::test]
-async fn send_brings_a_file_to_a_proxy_and_says_what_was_refused() {
+async fn send_posts_a_file_and_reports_what_was_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let serve = Serve::start(folder.path(), &[]);
     let file = folder.path().join("events.json");

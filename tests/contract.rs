@@ -299,7 +299,7 @@ async fn validation_queues_nothing() {
 
 #[tokio::test]
 async fn a_queue_that_cannot_accept_is_503_which_every_client_retries() {
-    // SQS at an address where nobody listens.
+    // SQS at an address where nothing listens.
     let url = "http://127.0.0.1:9/000000000000/events";
     let folder = tempfile::tempdir().unwrap();
     let settings = [

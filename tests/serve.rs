@@ -61,10 +61,7 @@ async fn a_target_that_was_down_receives_everything() {
 async fn a_rejected_event_becomes_a_dead_letter_and_harms_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let target = FaultyTarget::start(Fault::None).await;
-    let settings = [
-        ("TARGET", "openlineage"),
-        ("OPENLINEAGE_URL", target.url.as_str()),
-    ];
+    let settings = target.settings();
     let serve = Serve::start(folder.path(), &settings);
     let poison = event(7, "START").replace(r#""x":1.0"#, r#""answer":422"#);
     for n in 0..6 {

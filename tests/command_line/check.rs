@@ -1,4 +1,4 @@
-//! What `serve --check` passes, `serve` starts with; what it refuses, `serve` refuses; and it leaves nothing behind.
+//! `serve` starts with exactly the configurations that `serve --check` accepts; and the check leaves nothing behind.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -79,7 +79,7 @@ fn cases() -> Vec<Case> {
             "window by default too long",
             "rules: {file: rules.yaml}\nqueue: {visibility_timeout: 10}\n",
             "coalesce: {window: 6}",
-            Some("at most 5s, found 6s"),
+            Some("at most 4s, found 6s"),
         ),
         case(
             "file",
@@ -166,7 +166,7 @@ fn files(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn what_serve_check_passes_serve_starts_with_and_nothing_else() {
+fn serve_starts_with_exactly_what_its_check_accepts() {
     for case in cases() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().to_str().unwrap();
@@ -224,7 +224,7 @@ fn listens(serve: &mut std::process::Child) -> bool {
 }
 
 #[test]
-fn what_calls_aws_is_named_and_not_called() {
+fn what_needs_aws_is_listed_and_not_called() {
     let folder = tempfile::tempdir().unwrap();
     let text = "
 target: datazone
@@ -255,7 +255,7 @@ rules: {file: 's3://rules/rules.yaml', hash_key_secret_id: hash}
 }
 
 #[test]
-fn a_port_that_is_in_use_is_no_matter_of_the_configuration() {
+fn a_port_in_use_is_not_an_error_of_the_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let serve = Serve::start(folder.path(), &[]);
     let address = serve.url.strip_prefix("http://").unwrap();
@@ -292,7 +292,7 @@ fn transform_check_reads_the_rules_as_serve_does_with_that_configuration() {
             }
         }
     }
-    // Without a configuration a key is taken for granted, and any window.
+    // Without a configuration, a hash key is assumed to exist, and any window is accepted.
     let folder = tempfile::tempdir().unwrap();
     let text = "rules: [{name: a, redact: {environment: A, with: hash}}]\ncoalesce: {window: 900}";
     let rules = write(folder.path(), "rules.yaml", text);

@@ -1,4 +1,4 @@
-//! `lineage-proxy config`: what is in effect, where it was set, and what is wrong, for a person and for a program.
+//! `lineage-proxy config`: settings in effect, where each was set, and all errors, for people and for programs.
 
 use serde_json::{Value, json};
 use testing::run;

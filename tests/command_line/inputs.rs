@@ -8,14 +8,14 @@ use serde_json::Value;
 use testing::events::{event, gzip};
 use testing::{Fault, FaultyTarget, Serve, binary, run, write};
 
-/// A file with three events, of which the second is none, and the lines that they begin on.
+/// A file with three texts, of which the second is not an event, and the lines that they begin on.
 struct Form {
     name: &'static str,
     bytes: Vec<u8>,
     lines: [u64; 3],
 }
 
-/// The second is JSON, and no event.
+/// The second text: JSON, and not an event.
 const BAD: &str = r#"{"eventType":"START"}"#;
 
 fn forms() -> Vec<Form> {
@@ -177,7 +177,7 @@ async fn send_reads_every_form_and_sends_each_event_as_it_stands() {
 }
 
 #[test]
-fn a_file_without_an_event_is_named_and_is_a_no() {
+fn a_file_without_an_event_is_named_and_is_status_1() {
     let folder = tempfile::tempdir().unwrap();
     let empty = write(folder.path(), "empty.jsonl", "\n");
     let full = write(folder.path(), "full.jsonl", &event(1, "START"));
@@ -212,12 +212,12 @@ fn a_file_without_an_event_is_named_and_is_a_no() {
     assert_eq!(
         (status, err.contains("a.jsonl: no event")),
         (Some(0), true),
-        "a log that was just begun is named, and no reason to refuse its folder: {err}"
+        "an empty file in a folder is named, and not an error: {err}"
     );
 }
 
 #[tokio::test]
-async fn what_the_proxy_answers_is_read_again() {
+async fn responses_of_the_proxy_can_be_read_as_input() {
     let folder = tempfile::tempdir().unwrap();
     let serve = Serve::start(folder.path(), &[]);
     serve.post(&event(1, "START")).await;
@@ -229,7 +229,7 @@ async fn what_the_proxy_answers_is_read_again() {
 }
 
 #[tokio::test]
-async fn send_says_the_url_and_the_cause_of_an_endpoint_that_is_not_there() {
+async fn send_reports_the_url_and_the_cause_of_an_endpoint_that_is_down() {
     let folder = tempfile::tempdir().unwrap();
     let events: Vec<String> = (1..=20).map(|n| event(n, "START")).collect();
     let file = write(folder.path(), "events.jsonl", &events.join("\n"));

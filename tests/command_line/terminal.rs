@@ -1,4 +1,4 @@
-//! What a person sees on a terminal, and what a program gets from the same command; and what a demo leaves behind.
+//! What people see on a terminal, and what a program reads from the same command; and what a demo leaves behind.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use testing::events::event_with;
 use testing::{Fault, FaultyTarget, Serve, binary, eventually, run};
 
-/// A command on a terminal of so many columns, with `input` typed in: exit status and what was shown.
+/// Runs a command on a terminal of so many columns, with `input` typed in. Returns its exit status and output.
 fn on_terminal(columns: u16, arguments: &[&str], input: &str) -> (Option<i32>, String) {
     use std::io::Write;
     let rows = if columns == 0 { 0 } else { 24 };
@@ -19,7 +19,7 @@ fn on_terminal(columns: u16, arguments: &[&str], input: &str) -> (Option<i32>, S
     let mut child = Command::new("script")
         .args(["-qec", &command, "/dev/null"])
         .env_remove("COLUMNS")
-        .env("NO_COLOR", "1") // what is counted are characters
+        .env("NO_COLOR", "1") // characters are counted
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -34,7 +34,7 @@ fn on_terminal(columns: u16, arguments: &[&str], input: &str) -> (Option<i32>, S
 /// A data folder with three dead letters, and their ids.
 async fn dead_letters(folder: &Path) -> Vec<String> {
     let target = FaultyTarget::start(Fault::None).await;
-    let settings = [("TARGET", "openlineage"), ("OPENLINEAGE_URL", &target.url)];
+    let settings = target.settings();
     let serve = Serve::start(folder, &settings);
     for n in 1..=3 {
         serve.post(&event_with(n, "START", r#""answer":400"#)).await;
@@ -86,7 +86,7 @@ async fn a_list_fits_the_terminal_with_its_ids_whole_and_is_plain_in_a_pipe() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_dead_letters_are_deleted_only_by_a_person_who_says_so_or_by_yes() {
+async fn all_dead_letters_are_deleted_only_after_confirmation_or_with_yes() {
     let folder = tempfile::tempdir().unwrap();
     let ids = dead_letters(folder.path()).await;
     let place = ["--data-dir", folder.path().to_str().unwrap()];
@@ -170,7 +170,7 @@ fn a_demo_that_fails_leaves_nothing_behind() {
         assert!(!status.success(), "{arguments:?}");
         assert!(is_empty(temporary.path()), "{arguments:?}");
     }
-    // What was there before is somebody's.
+    // A folder that existed before is kept.
     std::fs::create_dir(named).unwrap();
     let arguments = ["--listen", &taken, "--data-dir", named];
     assert!(
@@ -189,7 +189,7 @@ fn a_demo_that_is_interrupted_leaves_nothing_behind_however_early() {
         let mut child = demo(temporary.path(), &["--listen", "127.0.0.1:0"])
             .spawn()
             .unwrap();
-        // As soon as there is anything to be left.
+        // As soon as there is something to remove.
         eventually(|| (!is_empty(temporary.path())).then_some(()));
         std::thread::sleep(Duration::from_millis(wait));
         let sent = Command::new("kill")

@@ -1,6 +1,6 @@
 //! A wall clock that is set back and ahead, under the real binary: a preloaded library shows it another time.
 //!
-//! What is waited for goes by a clock that nobody sets. The clock of events that are received and shown is the wall's.
+//! Waiting uses a clock that cannot be set. The times of events that are received and shown are those of the wall clock.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +12,7 @@ use serde_json::Value;
 use testing::events::event;
 use testing::{Fault, FaultyTarget, Serve, binary, eventually, size};
 
-/// Stands between a process and its wall clock, and adds the seconds that stand in a file.
+/// Adds the seconds in a file to the wall clock of a process.
 const SHIM: &str = r#"
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -35,7 +35,7 @@ int clock_gettime(clockid_t id, struct timespec *t) {
 
 const DAY: i64 = 86_400;
 
-/// The wall clock of the processes that are given its variables.
+/// The wall clock of the processes that run with its variables.
 struct Wall {
     folder: tempfile::TempDir,
 }
@@ -57,7 +57,7 @@ impl Wall {
         wall
     }
 
-    /// So many seconds from the true time.
+    /// Sets it to so many seconds from the true time.
     fn set(&self, seconds: i64) {
         fs::write(self.folder.path().join("next"), seconds.to_string()).unwrap();
         fs::rename(self.folder.path().join("next"), self.file()).unwrap();
@@ -81,10 +81,7 @@ impl Wall {
             .iter()
             .map(|(name, value)| (*name, value.as_str()))
             .collect();
-        let settings = [
-            ("TARGET", "openlineage"),
-            ("OPENLINEAGE_URL", target.url.as_str()),
-        ];
+        let settings = target.settings();
         Serve::start_with(folder, &settings, &variables)
     }
 
@@ -142,7 +139,7 @@ async fn a_clock_that_jumps_while_it_serves_hides_no_event_and_delivers_none_twi
     tokio::time::sleep(Duration::from_secs(1)).await;
     let posts = target.accepted().len();
     assert_eq!(posts, sent as usize, "each is posted once");
-    // The log goes by the same clock: it was another one each time, but for the jump to the true one.
+    // The log uses the same clock: each jump leads to another day.
     eventually(|| {
         days.extend(logged_days(&serve));
         (days.len() >= jumps.len()).then_some(())
@@ -183,7 +180,7 @@ async fn a_clock_that_was_set_back_between_two_starts_hides_no_event() {
     target.set(Fault::status(400));
     let serve = wall.serve(folder.path(), &target);
     eventually(|| (serve.outcomes().len() == 20).then_some(()));
-    // They are dead letters now. A command whose clock is ahead puts them back.
+    // They are dead letters now. A command whose clock is ahead redrives them.
     target.set(Fault::None);
     wall.set(2 * DAY);
     let place = ["--data-dir", folder.path().to_str().unwrap()];

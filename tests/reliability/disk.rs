@@ -15,10 +15,7 @@ use testing::events::event;
 use testing::{FaultyTarget, Serve, eventually_within};
 
 pub(crate) fn start(folder: &Path, target: &FaultyTarget) -> Serve {
-    Serve::start(
-        folder,
-        &[("TARGET", "openlineage"), ("OPENLINEAGE_URL", &target.url)],
-    )
+    Serve::start(folder, &target.settings())
 }
 
 /// The numbers of the events that have arrived.
@@ -30,8 +27,8 @@ pub(crate) fn arrived(target: &FaultyTarget) -> BTreeSet<u32> {
     target.accepted().iter().map(number).collect()
 }
 
-/// Sends one until it is taken.
-pub(crate) async fn taken_again(serve: &Serve, n: u32) {
+/// Posts an event until it is accepted.
+pub(crate) async fn accepted_again(serve: &Serve, n: u32) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while serve.post(&event(n, "START")).await.status() != 200 {
         assert!(Instant::now() < deadline, "{:#?}", serve.lines_after(0));

@@ -23,10 +23,7 @@ async fn post_and_hang_up(serve: &Serve, body: &str) {
 async fn an_event_that_a_client_sends_six_times_is_delivered_once_and_counted() {
     let target = FaultyTarget::start(Fault::None).await;
     let folder = tempfile::tempdir().unwrap();
-    let settings = [
-        ("TARGET", "openlineage"),
-        ("OPENLINEAGE_URL", target.url.as_str()),
-    ];
+    let settings = target.settings();
     let serve = Serve::start(folder.path(), &settings);
     let events = size::of(50, 1_000);
     let attempts = 6;

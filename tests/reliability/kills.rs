@@ -1,6 +1,6 @@
 //! `kill -9` of `serve`, again and again on one data folder, while 32 clients send.
 //!
-//! Every accepted event comes out as it was sent, nothing else does, and the files on disk open every time.
+//! Every accepted event is delivered as it was sent, nothing else is, and the files on disk open every time.
 
 #![expect(
     clippy::disallowed_methods,
@@ -20,8 +20,8 @@ use crate::data_folder::{are_whole, drained, read_store};
 
 const CLIENTS: u64 = 32;
 
-/// Each client waits up to that long between requests: the machine is to be busy, and the queue to stay short enough
-/// to be emptied at the end.
+/// The longest pause of a client between requests: the machine is busy, and the queue stays short enough to be emptied at
+/// the end.
 const PAUSE: Duration = Duration::from_millis(150);
 
 /// When a process is killed.
@@ -58,7 +58,7 @@ async fn killed(case: &str, is_outside: bool) {
     let target = FaultyTarget::with_ledger(ledger.clone()).await;
     let mut settings = vec![("RULES_FILE", rules.to_str().unwrap())];
     if is_outside {
-        settings.extend([("TARGET", "openlineage"), ("OPENLINEAGE_URL", &target.url)]);
+        settings.extend(target.settings());
     }
 
     let next = Arc::new(AtomicU64::new(0));

@@ -25,7 +25,7 @@ async fn stand_in(change: impl FnOnce(&mut Settings)) -> StandIn {
 type Change = fn(&mut Settings);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_a_look_up_says_the_event_is_delivered_at_worst_with_the_name_as_it_came() {
+async fn whatever_a_look_up_returns_the_event_is_delivered_at_worst_with_the_name_as_received() {
     let cases: [(&str, Change, usize); 4] = [
         ("answered", |_| {}, 2),
         ("denied", |settings| settings.lookups_denied = true, 0),
@@ -71,7 +71,7 @@ async fn whatever_a_look_up_says_the_event_is_delivered_at_worst_with_the_name_a
         let unresolved = scenario.serve.counter(unresolved).await;
         size::measured(
             &format!("Redshift look-ups {case}"),
-            &format!("{count} events delivered, {unresolved} with a name as it came"),
+            &format!("{count} events delivered, {unresolved} with the name as received"),
         );
     });
     futures_util::future::join_all(cases).await;

@@ -279,7 +279,7 @@ async fn a_hangup_opens_the_file_again_and_reads_rules_and_ends_nothing() {
     );
     serve.signal("HUP");
     serve.logged("reloaded");
-    // Before any event came.
+    // Before any event arrived.
     eventually(|| file.exists().then_some(()));
     assert_eq!(serve.post(&event(1, "START")).await.status(), 200);
     let outcome = eventually(|| serve.outcomes().first().cloned());

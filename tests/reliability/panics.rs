@@ -16,15 +16,15 @@ use crate::data_folder::{database, drained};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_on_a_full_disk_harms_nobody() {
     let full = File::options().write(true).open("/dev/full").unwrap();
-    goes_on("log on a full disk", || full.try_clone().unwrap().into()).await;
+    survives("log on a full disk", || full.try_clone().unwrap().into()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_nobody_reads_any_more_harms_nobody() {
-    goes_on("log closed", Stdio::piped).await;
+    survives("log closed", Stdio::piped).await;
 }
 
-async fn goes_on(case: &str, log: impl Fn() -> Stdio) {
+async fn survives(case: &str, log: impl Fn() -> Stdio) {
     let events = size::of(20, 2_000);
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
@@ -52,8 +52,8 @@ async fn goes_on(case: &str, log: impl Fn() -> Stdio) {
     );
 }
 
-/// A proxy whose log does not say where it listens, and where that is. Others may take a port before it does: then
-/// another is tried.
+/// Starts a proxy whose log cannot be read, and returns it with its address. Another process may take its port first: then
+/// another port is tried.
 async fn listening(
     data: &Path,
     log: impl Fn() -> Stdio,
@@ -78,7 +78,7 @@ async fn listening(
             if healthy.is_ok() && serve.try_wait().unwrap().is_none() {
                 return (serve, address);
             }
-            assert!(Instant::now() < deadline, "it does not listen");
+            assert!(Instant::now() < deadline, "not listening");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

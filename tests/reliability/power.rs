@@ -41,14 +41,14 @@ enum Syncs {
     Ignored,
 }
 
-/// Changes that were not synced at a cut, and those of them of which something is gone.
+/// Changes that were not synced at a cut, and how many of them are gone in whole or in part.
 #[derive(Debug, Clone, Copy, Default)]
 struct Lost {
     unsynced: u64,
     gone: u64,
 }
 
-/// What a data folder went through on that disk.
+/// What happened to a data folder on that disk.
 struct Survey {
     ledger: Ledger,
     sent: u64,
@@ -73,7 +73,7 @@ async fn accepted_events_are_in_the_file_after_power_cuts() {
     cut_again_and_again("power cuts, into a file", cuts, Destination::File).await;
 }
 
-/// Each cut on a disk of its own, from the first start on: what is made once is lost once.
+/// Each cut is on a new disk, from its first start on: what is created once can be lost once.
 #[tokio::test(flavor = "multi_thread")]
 async fn events_accepted_in_the_first_moments_of_a_data_folder_outlast_a_power_cut() {
     if !can_cut_power("power cuts, first start") {
@@ -84,7 +84,7 @@ async fn events_accepted_in_the_first_moments_of_a_data_folder_outlast_a_power_c
     let (mut accepted, mut lost) = (0, Lost::default());
     for life in 0..lives {
         let seed = seed.wrapping_add(life);
-        let outcome = live(1, seed, Syncs::Kept, Destination::Store).await;
+        let outcome = survey(1, seed, Syncs::Kept, Destination::Store).await;
         outcome.ledger.check(&format!("PROXY_TEST_SEED={seed}"));
         accepted += outcome.ledger.accepted.len();
         lost.unsynced += outcome.lost.unsynced;
@@ -107,7 +107,7 @@ async fn a_disk_that_lies_about_syncs_is_found_out() {
     }
     let mut lost = 0;
     for seed in 0..10 {
-        let outcome = live(1, seed, Syncs::Ignored, Destination::Store).await;
+        let outcome = survey(1, seed, Syncs::Ignored, Destination::Store).await;
         let ledger = outcome.ledger;
         let gone = |n: &&u64| !ledger.delivered.contains_key(n);
         lost += ledger.accepted.iter().filter(gone).count();
@@ -121,7 +121,7 @@ async fn a_disk_that_lies_about_syncs_is_found_out() {
 async fn cut_again_and_again(case: &str, cuts: u64, to: Destination) {
     let seed = seed();
     println!("{case}: PROXY_TEST_SEED={seed}");
-    let outcome = live(cuts, seed, Syncs::Kept, to).await;
+    let outcome = survey(cuts, seed, Syncs::Kept, to).await;
     let duplicates = outcome.ledger.check(&format!("PROXY_TEST_SEED={seed}"));
     let (sent, accepted, torn) = (
         outcome.sent,
@@ -143,8 +143,8 @@ fn seed() -> u64 {
         .map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap())
 }
 
-/// A data folder through so many cuts, and then to an empty queue. On a disk that lies it may end early.
-async fn live(cuts: u64, seed: u64, syncs: Syncs, to: Destination) -> Survey {
+/// Runs a data folder through `cuts` power cuts, and then until its queue is empty. On a disk that lies it may end early.
+async fn survey(cuts: u64, seed: u64, syncs: Syncs, to: Destination) -> Survey {
     let mut random = fastrand::Rng::with_seed(seed);
     let folder = tempfile::tempdir().unwrap();
     let rules = write(folder.path(), "transforms.yaml", COALESCE);
@@ -178,7 +178,7 @@ async fn live(cuts: u64, seed: u64, syncs: Syncs, to: Destination) -> Survey {
         }
         tokio::time::sleep(Duration::from_millis(random.u64(0..300))).await;
         disk.cut(&mut lost);
-        // An answer from here on is one of before, or not a 200: nothing can be synced any more.
+        // A response from here on was decided before, or is not 200: nothing can be synced any more.
         tokio::time::sleep(Duration::from_millis(20)).await;
         serve.kill();
         clients.end().await;
@@ -192,7 +192,7 @@ async fn live(cuts: u64, seed: u64, syncs: Syncs, to: Destination) -> Survey {
         Err(panic) => resume_unwind(panic),
     }
     drop(disk);
-    // Without power there were 503s, as there should be.
+    // Without power, 503 is the right response.
     let mut ledger = std::mem::take(&mut *ledger.lock().unwrap_or_else(PoisonError::into_inner));
     ledger
         .unexpected

@@ -1,6 +1,6 @@
-//! A long queue: taken out of as fast as a short one, in the same memory, and there at once after a restart.
+//! A long queue: drained as fast as a short one, in the same memory, and ready at once after a restart.
 //!
-//! What is compared is compared within one run, and only in the full size: small shared machines tell nothing of rates.
+//! Rates are compared within one run, and only in full size: they mean nothing on small shared machines.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use testing::events::event_with;
 use testing::{Fault, FaultKind, FaultyTarget, Serve, queued, run, size};
 
-/// How long a million events may take.
+/// The longest time for a million events.
 const PATIENCE: Duration = Duration::from_secs(1_800);
 
 /// A target that counts responses, and sends none while it is on hold.
@@ -163,7 +163,7 @@ async fn many_dead_letters_are_listed_and_redriven() {
     );
 }
 
-/// Puts so many events in, some 1.5 KB each. The rate of the first and the last fifth.
+/// Posts `count` events of 1.5 KB. Returns the rates of the first and the last fifth, in events per second.
 async fn fill(serve: &Serve, count: usize) -> (f64, f64) {
     const AT_ONCE: usize = 100;
     let padding = format!(r#""padding":"{}""#, "x".repeat(1_200));
@@ -203,7 +203,7 @@ async fn fill(serve: &Serve, count: usize) -> (f64, f64) {
     )
 }
 
-/// Until nothing is left in the queue but dead letters.
+/// Waits until only dead letters are left.
 async fn settled(folder: &Path) {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -216,7 +216,7 @@ async fn settled(folder: &Path) {
     }
 }
 
-/// Without the first and the last tenth: batches that were taken before the target opened, and settled after its last
+/// Returns posts per second, without the first and the last tenth: batches that were taken before the target opened, and settled after its last
 /// post, are much of a thousand and nothing of a million.
 fn rate(posts: &[Instant]) -> f64 {
     let edge = posts.len() / 10;

@@ -15,7 +15,7 @@ use testing::{Fault, FaultKind, FaultyTarget, Serve, eventually, queued, size, w
 use crate::clients::Clients;
 use crate::data_folder::{are_whole, drained, read_store};
 
-/// Longer than a stop may take (8 s), by what a busy machine needs.
+/// How long a stop may take (8 s), and what a busy machine needs in addition.
 const MAX_STOP: Duration = Duration::from_secs(12);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,7 +97,7 @@ async fn a_stop_with_a_target_that_hangs_ends_in_time_and_keeps_the_batch() {
     eventually(|| (target.figures().posts > 0).then_some(()));
     let signalled = Instant::now();
     serve.signal("TERM");
-    serve.signal("TERM"); // impatience changes nothing
+    serve.signal("TERM"); // a second signal changes nothing
     let ended = tokio::task::spawn_blocking(move || serve.ended()).await;
     assert_eq!(ended.unwrap(), Some(0));
     let took = signalled.elapsed();
@@ -170,13 +170,13 @@ async fn a_stop_during_the_start_is_not_a_crash() {
 
     // And at any moment of a fast start: before the process listens for signals, a signal ends it as it ends any process;
     // after that, it ends with status 0.
-    let (mut well, mut early) = (0, 0);
+    let (mut stopped, mut early) = (0, 0);
     for _ in 0..stops {
         let serve = Serve::spawn(folder.path(), &[], &[]);
         tokio::time::sleep(Duration::from_micros(random.u64(0..100_000))).await;
-        serve.signal("TERM"); // not INT, which a shell lets those ignore that it starts in the background
+        serve.signal("TERM"); // not INT, which shells ignore in processes that they start in the background
         match serve.ended() {
-            Some(0) => well += 1,
+            Some(0) => stopped += 1,
             None => early += 1,
             Some(status) => panic!("status {status}"),
         }
@@ -186,7 +186,7 @@ async fn a_stop_during_the_start_is_not_a_crash() {
     assert_eq!(serve.stored_when(1).await.len(), 1);
     size::measured(
         "stop during the start",
-        &format!("{stops} stops: {well} ended with 0, {early} before it listened for signals"),
+        &format!("{stops} stops: {stopped} ended with 0, {early} before it listened for signals"),
     );
 }
 

@@ -146,7 +146,7 @@ async fn a_target_that_fails_at_times_loses_nothing_and_holds_up_no_other_event(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_never_answered_holds_up_nobody() {
+async fn a_post_that_is_never_answered_holds_up_no_other_event() {
     let count = size::of(40, 400);
     let both = KINDS.map(|kind| {
         // A time-out of five seconds, and as much again before the next try.
@@ -161,7 +161,7 @@ async fn what_is_never_answered_holds_up_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_response_of_success_with_an_error_in_its_body_is_a_success() {
-    // 200 is all that the protocols promise; a body of it has no meaning in either.
+    // Neither protocol gives the body of a 200 a meaning.
     for kind in KINDS {
         let target = FaultyTarget::start(Fault::Always(FaultKind::Status(200, None))).await;
         let scenario = Scenario::start(kind, &target.url, &[]);
@@ -227,7 +227,7 @@ async fn events_that_are_denied_wait_and_are_delivered_when_access_is_granted() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_that_trickle_in_while_the_target_is_down_arrive_once_and_in_order() {
-    // A place that is kept, where nobody listens yet.
+    // A port that is bound, and on which nothing listens yet.
     let place = TcpSocket::new_v4().unwrap();
     place.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let url = format!("http://{}", place.local_addr().unwrap());

@@ -32,7 +32,7 @@ async fn the_readable_events_of_a_damaged_queue_are_delivered() {
             tempfile::tempdir().unwrap(),
             FaultyTarget::start(Fault::None).await,
         );
-        filled(folder.path(), &target, count).await;
+        fill(folder.path(), &target, count).await;
         damage(&folder.path().join("queue.db"));
         let started = Instant::now();
         let serve = start(folder.path(), &target);
@@ -60,7 +60,7 @@ async fn a_queue_that_is_damaged_while_it_is_used_ends_serve_and_the_restart_rec
         tempfile::tempdir().unwrap(),
         FaultyTarget::start(Fault::None).await,
     );
-    filled(folder.path(), &target, count).await;
+    fill(folder.path(), &target, count).await;
     target.set(Fault::status(503));
     let mut serve = start(folder.path(), &target);
     serve.logged("delivery failed, will retry");
@@ -132,8 +132,8 @@ async fn a_store_that_is_not_a_database_makes_way() {
     aside(folder.path(), "store.db", &serve);
 }
 
-/// A queue with so many events, as a process leaves it that was killed; the target takes events again.
-async fn filled(folder: &Path, target: &FaultyTarget, count: u32) {
+/// Fills a queue, while the target is down, and stops its process. The target is up again at the end.
+async fn fill(folder: &Path, target: &FaultyTarget, count: u32) {
     target.set(Fault::status(503));
     let serve = Serve::start(
         folder,
@@ -155,7 +155,7 @@ async fn filled(folder: &Path, target: &FaultyTarget, count: u32) {
             .await;
         assert!(answer.text().await.unwrap().contains(r#""failed":0"#));
     }
-    // Whoever closes it last brings all of it into the file.
+    // The last connection that closes moves the log into the file.
     assert_eq!(serve.terminate(), Some(0));
     let queue = rusqlite::Connection::open(folder.join("queue.db")).unwrap();
     let all = "PRAGMA wal_checkpoint(TRUNCATE)";

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use testing::events::{event, event_with};
 use testing::{Fault, FaultyTarget, Serve, run, size};
 
-use super::{arrived, does, patiently, start, taken_again, text};
+use super::{accepted_again, arrived, does, patiently, start, text};
 
 /// Small enough to be filled at once, and large enough to hold what is kept free.
 const DISK: usize = 48;
@@ -108,7 +108,7 @@ async fn a_full_disk_is_reported_and_no_accepted_event_is_lost() {
     assert!(refused > 0);
     assert_eq!(serve.status("/readyz").await, 503);
     let logged = serve.lines_after(before);
-    // Of events there is a line each; of the disk a few in all.
+    // Each event has a line; the disk has a few in all.
     let of_disk: Vec<_> = logged
         .iter()
         .filter(|line| {
@@ -136,12 +136,12 @@ async fn a_full_disk_is_reported_and_no_accepted_event_is_lost() {
 
     disk.clear(&serve);
     let n = 2_000;
-    taken_again(&serve, n).await;
+    accepted_again(&serve, n).await;
     accepted.insert(n);
     let delivered = eventually_delivered(&target, &accepted);
     let deadline = Instant::now() + Duration::from_secs(10);
     while serve.status("/readyz").await != 200 {
-        assert!(Instant::now() < deadline, "it is not ready");
+        assert!(Instant::now() < deadline, "not ready again");
         tokio::time::sleep(Duration::from_millis(100)).await; // an answer is good for a second
     }
     // An event that was delivered and not acknowledged is acknowledged later, and not delivered in a loop.
@@ -194,7 +194,7 @@ async fn a_disk_that_events_have_filled_is_drained_and_events_are_accepted_again
     // Only the deliveries free space.
     eventually_delivered(&target, &accepted);
     let n = 5_000;
-    taken_again(&serve, n).await;
+    accepted_again(&serve, n).await;
     accepted.insert(n);
     let posts = eventually_delivered(&target, &accepted);
     size::measured(
@@ -249,7 +249,7 @@ async fn a_file_that_becomes_read_only_is_reported_and_written_again() {
     let serve = start(folder.path(), &target);
     assert_eq!(serve.post(&event(1, "START")).await.status(), 200);
     target.accepted_when(1).await;
-    // Immutable where the file system has that, else without the right to make any file longer than nothing.
+    // Immutable where the file system supports it; otherwise no file may grow.
     let files: Vec<_> = ["queue.db", "queue.db-wal"]
         .map(|name| folder.path().join(name))
         .into();
@@ -273,7 +273,7 @@ async fn a_file_that_becomes_read_only_is_reported_and_written_again() {
     assert_eq!((status.as_u16(), ready, alive), (503, 503, 200));
     let why = serve.logged("cannot write to the queue");
     assert!(why["error"].as_str().unwrap().contains("queue.db"), "{why}");
-    taken_again(&serve, 3).await;
+    accepted_again(&serve, 3).await;
     eventually_delivered(&target, &BTreeSet::from([1, 3]));
     serve.logged("recovered: cannot write to the queue");
 }

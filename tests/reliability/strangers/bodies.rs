@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use super::neighbours::{KEY, Neighbourhood};
 
-/// A body, and the statuses that its response may have.
+/// A body, and the status of its response: on the route for one event, and on the route for many.
 struct Attack {
     name: &'static str,
     coding: Option<&'static str>,
@@ -108,7 +108,7 @@ fn parser_bombs() -> Vec<Attack> {
     let key = |n: usize| format!("\"key {n}\":0");
     let nothing = |_| "\"\":0".to_owned();
     let (million, large) = (size::of(100_000, 1_000_000), size::of(500_000, 9_000_000));
-    // What is too much only in full.
+    // These are too large only in full size.
     let many = size::of(200, 400);
     let facets = |facets: String| {
         event(8, "START").replace(r#"},"job""#, &format!(r#","facets":{facets}}},"job""#))
@@ -297,7 +297,7 @@ async fn attack_with(case: &str, attacks: Vec<Attack>, at_once: usize, most: u64
         largest.1
     );
     let figures = format!(
-        "{count} bodies, {at_once} at once, {busy} asked to retry; slowest {} ms ({}), largest answer {} KB ({}), longest log line {longest} bytes",
+        "{count} bodies, {at_once} at once, {busy} answered 503; slowest {} ms ({}), largest answer {} KB ({}), longest log line {longest} bytes",
         slowest.0,
         slowest.1,
         largest.0 / 1_000,

@@ -13,7 +13,7 @@ const CONTINUE: &str = "HTTP/1.1 100 Continue\r\n\r\n";
 
 fn connect(serve: &Serve) -> TcpStream {
     let socket = TcpStream::connect(serve.url.trim_start_matches("http://")).unwrap();
-    // For a connection that lingers; far below the 75 s after which it would be closed for idling.
+    // Longer than any response takes, and far below the idle timeout of 75 s.
     socket
         .set_read_timeout(Some(Duration::from_secs(30)))
         .unwrap();
@@ -100,7 +100,7 @@ async fn a_client_that_half_closes_after_its_request_gets_a_response_and_its_con
         ),
     ];
     for (what, request, status) in cases {
-        // At once, while it is answered, and in pieces with the body still on its way.
+        // In one piece, and in two with a pause between them.
         for pieces in [1, 2] {
             let mut socket = connect(&serve);
             let bytes = request.as_bytes();
@@ -115,7 +115,7 @@ async fn a_client_that_half_closes_after_its_request_gets_a_response_and_its_con
             assert!(answer.starts_with(status), "{what}, {pieces}: {answer:?}");
         }
     }
-    // Two requests, one answer after another.
+    // Two requests, and two responses in that order.
     let both = format!(
         "{}{}",
         post(length(&event(8, "START"))),
@@ -125,7 +125,7 @@ async fn a_client_that_half_closes_after_its_request_gets_a_response_and_its_con
     socket.write_all(both.as_bytes()).unwrap();
     socket.shutdown(Shutdown::Write).unwrap();
     assert_eq!(rest(socket).matches(ok).count(), 2);
-    // What was answered 200 is there: nine events, each sent as the same bytes again.
+    // The events that were answered 200 are there: nine, each of which was sent twice.
     serve.stored_when(9).await;
 }
 
@@ -133,7 +133,7 @@ async fn a_client_that_half_closes_after_its_request_gets_a_response_and_its_con
 async fn a_connection_that_is_half_closed_and_idle_does_not_linger() {
     let folder = tempfile::tempdir().unwrap();
     let serve = Serve::start(folder.path(), &[("MAX_CONNECTIONS", "4")]);
-    // Before any request, in the middle of a head, and after an answer.
+    // Before any request, in the middle of a head, and after a response.
     for sent in ["", "POST /api/v1/lineage HTTP/1.1\r\nHo"] {
         let mut socket = connect(&serve);
         socket.write_all(sent.as_bytes()).unwrap();
@@ -227,7 +227,7 @@ async fn a_body_whose_head_is_rejected_is_not_asked_for() {
             );
         }
     }
-    // Who does not wait sees it, too.
+    // A client that does not wait receives the response too.
     let mut socket = connect(&serve);
     let body = "x".repeat(2_000);
     let request = format!(

@@ -36,7 +36,7 @@ async fn hold(
     held
 }
 
-/// Sends a byte a second on each connection, for so many seconds. Returns how many are still open at the end.
+/// Sends a byte a second on each connection. Returns how many are still open at the end.
 async fn drip(held: &mut [TcpStream], seconds: u64) -> usize {
     for _ in 0..seconds {
         for stream in held.iter() {
@@ -65,7 +65,7 @@ async fn drip_until(held: &mut [TcpStream], seconds: u64, most: usize) -> usize 
 async fn ten_thousand_idle_or_half_open_connections_lock_nobody_out() {
     let (most, count) = (size::of(200, 4_096), size::of(500, 10_000));
     let mut neighbourhood = Neighbourhood::start(&[("MAX_CONNECTIONS", &most.to_string())]).await;
-    neighbourhood.allows_resend = true; // it may be the one that is silent for longest
+    neighbourhood.allows_resend = true; // its connection may be the one that was idle for longest
     let mut held = hold(&neighbourhood, count, |n| match n % 3 {
         0 => String::new(),
         1 => POST.to_owned() + "X-Slow: ",
@@ -87,7 +87,7 @@ async fn ten_thousand_idle_or_half_open_connections_lock_nobody_out() {
 async fn bodies_of_a_byte_a_second_lock_nobody_out() {
     let (most, count) = (size::of(200, 4_096), size::of(400, 5_000));
     let mut neighbourhood = Neighbourhood::start(&[("MAX_CONNECTIONS", &most.to_string())]).await;
-    neighbourhood.allows_resend = true; // it may be the one that is silent for longest
+    neighbourhood.allows_resend = true; // its connection may be the one that was idle for longest
     let mut held = hold(&neighbourhood, count, |_| {
         POST.to_owned() + "Content-Length: 100000\r\n\r\n{"
     })
@@ -178,7 +178,7 @@ async fn large_bodies_that_stall_leave_memory_for_ordinary_events() {
         let _ = tokio::time::timeout(Duration::from_secs(5), whole).await;
         held.push(stream);
     }
-    // An event of a common size is taken beside them, too.
+    // An event of a common size is accepted beside them.
     let facet = format!(
         r#""x":{{"_producer":"urn:p","_schemaURL":"urn:s","text":"{}"}}"#,
         "x".repeat(100_000)
@@ -268,7 +268,7 @@ async fn a_flood_past_the_descriptor_limit_neither_ends_nor_spins_the_listener()
     }
     let mut neighbourhood = Neighbourhood::start(&[]).await;
     neighbourhood.allows_resend = true;
-    // The soft limit only: who lowers the hard one cannot raise it again.
+    // The soft limit only: a hard limit that was lowered cannot be raised again.
     let limit = |files: usize| {
         let set = std::process::Command::new("prlimit")
             .args([
@@ -279,12 +279,12 @@ async fn a_flood_past_the_descriptor_limit_neither_ends_nor_spins_the_listener()
             .status();
         assert!(set.expect("prlimit is needed").success());
     };
-    // Below what the bound on connections was reckoned from: accepting fails.
+    // Below the limit from which the bound on connections was computed: accepting fails.
     limit(neighbourhood.descriptors() + 20);
     let count = size::of(100, 5_000);
     let held = hold(&neighbourhood, count, |_| String::new()).await;
     let failed = neighbourhood.serve.logged("failed to accept connection");
-    // From here on nothing is to be done but to wait for room, and to serve two neighbours.
+    // From here on the listener waits for free descriptors, and serves two neighbours.
     let (before, began) = (neighbourhood.cpu(), Instant::now());
     tokio::time::sleep(Duration::from_secs(size::of(4, 10))).await;
     let (spent, took) = (

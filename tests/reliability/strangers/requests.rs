@@ -185,7 +185,7 @@ async fn no_request_is_hidden_in_another() {
         seen.push(format!("{name} {statuses:?}"));
     }
     println!("{seen:#?}");
-    // What stands behind an honest request is another honest request.
+    // What follows a valid request is another valid request.
     let whole = event(2, "START");
     let honest = post(&format!("Content-Length: {}\r\n", whole.len()), &whole);
     assert_eq!(
@@ -300,7 +300,7 @@ async fn malformed_requests_are_rejected() {
         );
         assert!(!answer.contains("root:"), "{name}");
     }
-    // HTTP/2 is refused, however often it is asked for.
+    // HTTP/2 is rejected, however often it is requested.
     let mut flood = JoinSet::new();
     for _ in 0..size::of(100, 5_000) {
         let mut stream = neighbourhood.connect().await;

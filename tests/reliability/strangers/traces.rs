@@ -14,7 +14,7 @@ use super::neighbours::{Neighbourhood, statuses};
 const AUTH: &str = "Host: localhost\r\nAuthorization: Bearer a-key-of-the-neighbour\r\n";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn wrong_keys_at_full_speed_are_a_line_a_second_and_no_memory() {
+async fn wrong_keys_at_full_speed_cost_a_line_a_second_and_no_memory() {
     let neighbourhood = Neighbourhood::start(&[]).await;
     let until = Instant::now() + Duration::from_secs(size::of(4, 60));
     let lines = || {
@@ -94,7 +94,7 @@ async fn nothing_a_stranger_sends_makes_a_log_line_or_a_metric_of_its_own() {
     let taken = post("/api/v1/lineage", "application/json", &named);
     let answer = neighbourhood.answers(taken.as_bytes(), 1).await;
     assert_eq!(statuses(&answer), [200], "{answer}");
-    // The one that was taken has its line, with the name in it, and in one piece.
+    // The event that was accepted has its line, with the name in it, and in one piece.
     eventually(|| {
         let outcomes = neighbourhood.serve.outcomes();
         let named = |line: &Value| {

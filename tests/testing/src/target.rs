@@ -149,6 +149,11 @@ impl FaultyTarget {
         }
     }
 
+    /// Returns the settings of a proxy that delivers to it.
+    pub fn settings(&self) -> [(&'static str, &str); 2] {
+        [("TARGET", "openlineage"), ("OPENLINEAGE_URL", &self.url)]
+    }
+
     /// Changes the fault, from the next post on; posts on hold are decided again.
     pub fn set(&self, fault: Fault) {
         self.state.fault.send_replace(fault);
