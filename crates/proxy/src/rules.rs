@@ -5,21 +5,23 @@
 //! rules do is in the crate `transform`; reading from disk and S3 is in `rules/files.rs`. Called by the pipeline.
 
 mod files;
+mod options;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use aws::Aws;
-use targets::{Kind, TargetName};
 use tokio::time::Instant;
 use tracing::{error, info};
 use transform::{Builtins, Problem, RuleSet, Sources, Transforms};
 
-use files::{Files, Location, disk};
+use files::{Files, Location};
+use options::{check_window, names};
+
+pub use options::{RuleOptions, read_path};
 
 use crate::config::{RulesFile, RulesSource};
 use crate::telemetry::metric::Metric;
@@ -95,33 +97,6 @@ enum VersionState {
     Rejected,
     /// It has to be loaded.
     New,
-}
-
-/// What a rules file may use besides the built-in actions.
-#[derive(Debug, Clone, Default)]
-pub struct RuleOptions {
-    /// Transforms that are compiled in.
-    pub transforms: Transforms,
-    /// The longest window of `coalesce`; `None` where events are not buffered between batches.
-    pub max_window: Option<Duration>,
-    /// The name of the target; if it is not known, rules may name any. Without a name of its own, rules may also name the
-    /// other kinds of target, so that one file serves several configurations. With one, a rule that names a kind would
-    /// never apply, and is an error.
-    pub target: Option<TargetName>,
-    /// The rules that the target needs. They follow those of the file.
-    pub builtins: Builtins,
-}
-
-impl RuleOptions {
-    /// Returns the names that `when: target` may contain; none if it may contain any.
-    fn target_names(&self) -> Vec<String> {
-        let kinds = Kind::ALL.map(|kind| kind.name().to_owned());
-        match &self.target {
-            Some(own) if !kinds.contains(&own.to_string()) => vec![own.to_string()],
-            Some(_) => kinds.to_vec(),
-            None => Vec::new(),
-        }
-    }
 }
 
 impl std::fmt::Debug for RuleStore {
@@ -374,55 +349,4 @@ impl RuleStore {
             targets,
         }
     }
-}
-
-fn names(names: &[String]) -> Vec<&str> {
-    names.iter().map(String::as_str).collect()
-}
-
-/// Reads rules from this machine, for the commands that test rules.
-pub fn read_path(
-    path: &Path,
-    options: &RuleOptions,
-    hash_key: Option<&[u8]>,
-) -> Result<RuleSet, RulesError> {
-    let location = Location::folder(path);
-    let Location::Folder { folder, file } = &location else {
-        return Err(RulesError::Unreadable(path.display().to_string()));
-    };
-    let text = disk(folder, file).map_err(RulesError::Unreadable)?;
-    let text = String::from_utf8(text)
-        .map_err(|error| RulesError::Unreadable(format!("{}: {error}", location.name())))?;
-    let targets = options.target_names();
-    let sources = Sources {
-        file: &|name| disk(folder, name),
-        transforms: &options.transforms,
-        hash_key,
-        targets: &names(&targets),
-    };
-    let rules = RuleSet::read(&text, &sources);
-    let rules = rules.and_then(|rules| check_window(rules, options.max_window));
-    rules.map_err(|problems| RulesError::Invalid {
-        file: location.name(),
-        problems,
-    })
-}
-
-/// Checks that events are not buffered for longer than their visibility timeout allows.
-fn check_window(rules: RuleSet, max: Option<Duration>) -> Result<RuleSet, Vec<Problem>> {
-    if let (Some(coalesce), Some(max)) = (&rules.coalesce, max)
-        && coalesce.window > max
-    {
-        let (window, (line, column)) = (coalesce.window, coalesce.window_at);
-        let message = format!(
-            "coalesce: expected a window of at most {max:?}, found {window:?}: half of queue.visibility_timeout, \
-             and at least 6 s less than it, so that no event is received twice while it is buffered"
-        );
-        return Err(vec![Problem {
-            line,
-            column,
-            message,
-        }]);
-    }
-    Ok(rules)
 }

@@ -69,7 +69,7 @@ impl DeserializeResponse for Deserializer {
     }
 }
 
-/// Ends the reading of an answer that is larger than allowed, and tells when one begins.
+/// Limits the size of a response, and notifies when a response begins.
 #[derive(Debug)]
 pub(super) struct WatchBody {
     pub(super) max_bytes: usize,

@@ -1,7 +1,7 @@
 //! API keys: several at once, hashed at rest, compared in constant time.
 //!
-//! Each key has a name and roles (`config/keys.rs`); a route names the role it requires. Keys come from the configuration and
-//! from a Secrets Manager secret (`auth/secret.rs`). JWT and IAM are done by API Gateway in front.
+//! Each key has a name and roles (`config/keys.rs`); a route names the role that it requires. Keys come from the
+//! configuration and from a secret of Secrets Manager (`auth/secret.rs`). JWT and IAM are checked by API Gateway.
 
 mod secret;
 
@@ -17,7 +17,7 @@ use super::rejection::Rejection;
 use crate::config::{self, Key, KeyEntry, KeyRole};
 use secret::SecretKeys;
 
-/// The keys that are admitted. Cheap to clone.
+/// The keys that may be used. Cheap to clone.
 #[derive(Clone)]
 pub struct Keys {
     configured: Arc<[Key]>,
@@ -27,18 +27,18 @@ pub struct Keys {
     anonymous_reads: bool,
 }
 
-/// What the keys that a request carries allow.
+/// What the keys of a request allow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Match {
-    /// A key, of this name, has the role.
+    /// The key of this name has the role.
     Allowed(Arc<str>),
-    /// A key, of this name, is known and lacks the role.
+    /// The key of this name is known but does not have the role.
     LacksRole(Arc<str>),
     /// No key is known.
     Unknown,
 }
 
-/// Why a request is not admitted, and whose it is if its key is known: senders have a limit of their own in the log.
+/// Why a request is not admitted, and its sender if the key is known: senders have a separate limit in the log.
 #[derive(Debug)]
 pub(super) struct Denied {
     pub(super) rejection: Rejection,
@@ -46,12 +46,12 @@ pub(super) struct Denied {
 }
 
 impl Keys {
-    /// Takes the keys as configured; a configured secret is read with `aws`.
+    /// Creates the keys of the configuration. A configured secret is read with `aws`.
     pub fn new(config: &config::Auth, aws: &Aws) -> Keys {
         let secret = config.secret_id.clone();
         let secret = secret.map(|id| SecretKeys::new(aws.clone(), id));
         let none = config.keys.is_empty() && config.secret_id.is_none();
-        // Whoever gave somebody a key to read with does not want everybody to read.
+        // An operator who configures a key for reading does not want everybody to read.
         let has_reader = (config.keys.iter()).any(|key| key.may(KeyRole::Metrics));
         Keys {
             configured: config.keys.clone().into(),
@@ -61,8 +61,8 @@ impl Keys {
         }
     }
 
-    /// Admits a request that carries a key with the role, and returns whose it is: nobody's where no key is needed. Java
-    /// clients can send `Authorization` twice: one good key is enough.
+    /// Admits a request that carries a key with the role. Returns its sender, or none if no key is needed. Java clients
+    /// can send `Authorization` twice: one good key is enough.
     pub(super) async fn admit(
         &self,
         headers: &HeaderMap,
@@ -143,14 +143,14 @@ fn bearer(value: &[u8]) -> Option<[u8; 32]> {
     (scheme.eq_ignore_ascii_case(b"bearer ") && !key.is_empty()).then(|| Sha256::digest(key).into())
 }
 
-/// Finds the keys presented among those known, in a time that depends on how many there are and on nothing else.
+/// Finds the presented keys among the known ones, in a time that depends only on their number.
 fn find(presented: &[[u8; 32]], keys: &[Key], role: KeyRole) -> Match {
     let (mut known, mut allowed, mut which) = (Choice::from(0), Choice::from(0), 0_u64);
     for one in presented {
         for (index, key) in (0_u64..).zip(keys) {
             let equal = one.ct_eq(&key.hash);
             let serves = equal & Choice::from(u8::from(key.may(role)));
-            // The first that has the role; until there is one, any that is known.
+            // Prefers the first that has the role over one that is only known.
             which.conditional_assign(&index, (serves | equal) & !allowed);
             known |= equal;
             allowed |= serves;

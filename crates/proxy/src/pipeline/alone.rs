@@ -1,7 +1,7 @@
-//! The first half of a batch for a record on which the pipeline may panic: it is processed alone, so that it harms no other.
+//! Admits a record on which the pipeline may panic: it is processed alone, so that it harms no other.
 //!
-//! It is not held back, and nothing that is held back is released into its batch. Called by the worker of `serve`
-//! (`serve/worker.rs`); a function holds nothing back, and one that panicked has its batch again.
+//! The record is not buffered, and no buffered event is released into its batch. Called by the worker of `serve`
+//! (`serve/worker.rs`). A function buffers nothing, and gets its batch again after a panic.
 
 use openlineage::OrderingKey;
 use tokio::time::Instant;
@@ -10,8 +10,8 @@ use super::{InFlightBatch, Pipeline};
 use crate::queue::Record;
 
 impl Pipeline {
-    /// Admits a record as a batch of its own. Before it, in a batch without it, come the events of its run that were held
-    /// back: it must not overtake them.
+    /// Admits a record as a batch of its own. The buffered events of its run, which it must not overtake, become a
+    /// batch before it.
     pub(crate) async fn admit_alone(
         &self,
         record: Record,

@@ -181,12 +181,13 @@ impl CoalesceBuffer {
         released
     }
 
-    /// Takes out the events of a run that wait, ahead of a record of it that is delivered directly; and what is due.
+    /// Removes the waiting events of a run, which go ahead of a record of it that is delivered directly; and those that
+    /// are due.
     pub(super) fn take_run(&mut self, run: &OrderingKey, record: &Record, now: Instant) -> Release {
         let now = self.clock(now);
         let mut released = Release::default();
         if let (Some(buffered), Some(visibility)) = (&mut self.buffered, self.visibility) {
-            // An older copy of the record does not count.
+            // An older copy of the record is superseded.
             let latest = &mut buffered.latest;
             latest.insert(record.queue_id.clone(), record.attempts);
             buffered.runs.release(run, now);

@@ -40,11 +40,11 @@ pub(super) struct RunDelivery {
     policy: RetryPolicy,
     queued: VecDeque<OutboundEvent>,
     decided: Vec<DecidedRecord>,
-    /// Why the rest is not attempted.
+    /// Why the remaining events are not attempted.
     skip: Option<Failure>,
-    /// The first event that failed, also if that was in an earlier batch.
+    /// The first event that failed, possibly in an earlier batch.
     first_failed: Option<String>,
-    /// Why later events of the run have to wait, and how long.
+    /// How long later events of the run have to wait, and why.
     block: Option<(Duration, Failure)>,
 }
 
@@ -137,8 +137,8 @@ impl RunDelivery {
     }
 }
 
-/// Decides the events of a run for which there is no time behind those before them. Returns why later ones have to wait,
-/// too: they must not go ahead of these. `earlier` is why these have to wait longer, if they have to.
+/// Decides the events of a run that had no time because of earlier ones. Also returns the block for later events, which
+/// must not overtake these. `earlier` is what blocks these for longer, if anything.
 pub(super) fn postpone(
     policy: RetryPolicy,
     events: Vec<PendingEvent>,
@@ -158,8 +158,7 @@ pub(super) fn postpone(
     postponed.finish()
 }
 
-/// Why later events of a run have to wait for one that was decided before its turn, if they have to: the rules had no time
-/// for it.
+/// Returns the block for later events of a run if one was decided before its turn because the rules had no time for it.
 pub(super) fn block_by(decided: &[DecidedRecord]) -> Option<Block> {
     decided.iter().find_map(|decided| {
         let Outcome::Retry {

@@ -1,9 +1,9 @@
-//! The order of a run's events: within a batch, and across the batches of a process.
+//! The order of the events of a run: within a batch, and across the batches of a process.
 //!
-//! Within a batch, [`by_run`] sorts. Across batches, which overlap so that a slow event does not hold up those received
-//! after it, each run takes a [`RunTicket`] and waits for the tickets before it. An event that failed blocks the later ones
-//! of its run until it is tried again: the queue would give out the later ones first. All of it is known to this process
-//! alone; after a restart the queue gives out everything at once, in order.
+//! Within a batch, [`by_run`] sorts. Batches overlap, so that a slow event does not delay those received after it; each
+//! run takes a [`RunTicket`] and waits for the tickets before it. An event that failed blocks the later ones of its run
+//! until its retry, because the queue would deliver the later ones first. Only this process knows this state; after a
+//! restart the queue delivers everything at once, in order.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,10 +18,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::outcome::PendingEvent;
 
-/// Runs that are blocked, at most; beyond it the order of further ones is not kept.
+/// The most runs that are blocked; above it, the order of further runs is not kept.
 const MAX_BLOCKED: usize = 10_000;
 
-/// Groups events by run, each run in the order of delivery; the runs in the order of their first event.
+/// Groups events by run. Each run is in the order of delivery; runs are in the order of their first event.
 pub(super) fn by_run(events: Vec<PendingEvent>) -> Vec<(OrderingKey, Vec<PendingEvent>)> {
     let mut runs: Vec<(OrderingKey, Vec<PendingEvent>)> = Vec::new();
     let mut indices: HashMap<OrderingKey, usize> = HashMap::new();
@@ -39,8 +39,8 @@ pub(super) fn by_run(events: Vec<PendingEvent>) -> Vec<(OrderingKey, Vec<Pending
     runs
 }
 
-/// Sorts by `eventTime`, and START before the end whatever their times are: the clocks of a run's hosts differ. Events of
-/// the same time stay in the order of arrival.
+/// Sorts by `eventTime`, with START before the end regardless of times, because the clocks of the hosts of a run
+/// differ. Events with the same time stay in the order of arrival.
 fn sort(run: &mut [PendingEvent]) {
     let first_end = run
         .iter()
@@ -71,7 +71,7 @@ fn is_end(event: &Event) -> bool {
     event_type(event).is_some_and(EventType::ends)
 }
 
-/// Who is before whom, and which runs are blocked.
+/// The order of the runs in hand, and the runs that are blocked.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RunOrder {
     state: Arc<Mutex<State>>,
@@ -79,18 +79,18 @@ pub(super) struct RunOrder {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The tickets of each run in hand, by number, with what is cancelled when they are dropped.
+    /// The tickets of each run in hand, by number, each with the token that is cancelled when it is dropped.
     tickets: HashMap<OrderingKey, BTreeMap<u64, CancellationToken>>,
-    /// How many tickets were taken so far.
+    /// How many tickets were taken.
     taken: u64,
-    /// Until when each run is blocked, and why.
+    /// The time until which each run is blocked, and why.
     blocked: HashMap<OrderingKey, (Instant, Block)>,
 }
 
-/// Why the later events of a run have to wait.
+/// A block of the later events of a run.
 #[derive(Debug, Clone)]
 pub(super) struct Block {
-    /// How long, from when the queue knows of the failure.
+    /// How long it lasts, from the moment when the queue knows of the failure.
     pub(super) after: Duration,
     /// The queue's id of the event that failed.
     pub(super) by: String,
@@ -98,20 +98,20 @@ pub(super) struct Block {
     pub(super) failure: Failure,
 }
 
-/// The place of some events in their run. The next ones follow when it, and all before it, are dropped.
+/// The place of some events in the order of their run. Dropping it, and all before it, lets the next ones follow.
 #[must_use = "dropping a ticket lets the next events of the run go first"]
 #[derive(Debug)]
 pub(super) struct RunTicket {
     order: RunOrder,
     key: OrderingKey,
     number: u64,
-    /// All before it, and not the last alone: that one may be dropped without its turn.
+    /// All tickets before it, not only the last one, which may be dropped before its turn.
     before: Vec<CancellationToken>,
     _ends: DropGuard,
 }
 
 impl RunOrder {
-    /// Takes a ticket behind all that were taken for that run before.
+    /// Takes a ticket after all earlier ones of that run.
     pub(super) fn ticket(&self, key: OrderingKey) -> RunTicket {
         let ends = CancellationToken::new();
         let mut state = self.lock();
@@ -135,13 +135,13 @@ impl RunOrder {
 }
 
 impl RunTicket {
-    /// Waits until all tickets before it are dropped. Returns whether there was time for that.
+    /// Waits until all tickets before it are dropped. Returns whether that happened in time.
     pub(super) async fn ready(&self, deadline: Instant) -> bool {
         let all = join_all(self.before.iter().map(CancellationToken::cancelled));
         timeout_at(deadline, all).await.is_ok()
     }
 
-    /// Why these events have to wait, unless the one that blocks the run is among them.
+    /// Returns what blocks these events, unless the event that blocks the run is among them.
     pub(super) fn block(
         &self,
         mut queue_ids: impl Iterator<Item = String>,
@@ -149,7 +149,7 @@ impl RunTicket {
     ) -> Option<Block> {
         let state = self.order.lock();
         let (until, block) = state.blocked.get(&self.key)?;
-        // The clock of the queue may be a little before ours.
+        // The clock of the queue may be a little ahead of ours.
         if *until <= now || queue_ids.any(|id| id == block.by) {
             return None;
         }
@@ -165,7 +165,7 @@ impl RunTicket {
         })
     }
 
-    /// Makes later events of the run wait, from `now` on. They wait no shorter than before.
+    /// Blocks later events of the run, from `now` on. Never shortens an earlier block.
     pub(super) fn block_run(self, block: Block, now: Instant) {
         let mut state = self.order.lock();
         if state.blocked.len() >= MAX_BLOCKED {

@@ -1,7 +1,7 @@
-//! The worker: receives batches from the queue until it is told to stop.
+//! The worker: receives batches from the queue and processes them until it is stopped.
 //!
-//! Batches overlap, so that a few slow events do not hold up the others; the pipeline keeps the order of each run. A panic
-//! ends a batch and not the worker. Started and supervised by `serve.rs`.
+//! Batches overlap, so that a few slow events do not delay the others; the pipeline keeps the order of each run. A
+//! panic ends a batch, not the worker. Started and supervised by `topology/running.rs`.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,24 +19,24 @@ use crate::pipeline::{InFlightBatch, MARGIN, Pipeline, guard};
 use crate::queue::{FailureLog, Queue, Record, Settlement};
 use crate::telemetry::STOP;
 
-/// Batches under way at once at most. The next one begins while a few events of the last ones are slow (a look-up, a
-/// delivery that is not answered), and not before: what waits in the queue is not counted as an attempt.
+/// The most batches in flight. The next one begins while a few events of the last ones are slow (a lookup, a delivery
+/// without a response), and not earlier: waiting in the queue does not count as an attempt.
 const BATCHES: usize = 4;
 
-/// How long a stop waits for answers of the target: with what is done after it, less than all of the stop.
+/// How long a stop waits for responses of the target: shorter than the whole stop, which has further steps.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// Messages of which it is known that their batch panicked, at most.
+/// The most messages that are remembered because their batch panicked.
 const MAX_SUSPECTS: usize = 10_000;
 
-/// Receives batches from the queue and has them processed.
+/// Receives batches from the queue and processes them.
 pub(super) struct Worker {
     pipeline: Arc<Pipeline>,
     queue: Queue,
     config: Config,
     stop: CancellationToken,
     failures: FailureLog,
-    /// Bounds the events in hand: a batch, and some that are slow.
+    /// Bounds the events in hand: a batch, and some slow events.
     permits: Arc<Semaphore>,
     running: JoinSet<()>,
     suspects: Suspects,
@@ -62,7 +62,7 @@ impl Worker {
         }
     }
 
-    /// Works until it is told to stop. Then what is in hand is finished or handed back.
+    /// Works until it is stopped. Then the events in hand are finished, or returned to the queue.
     pub(super) async fn work(mut self) {
         let mut not_begun = Vec::new();
         while let Some(permit) = self.permit().await {
@@ -92,14 +92,14 @@ impl Worker {
         self.pipeline.stop();
         let ended = async { while self.running.join_next().await.is_some() {} };
         if tokio::time::timeout(PATIENCE, ended).await.is_err() {
-            // A target that hangs: its events go back, as long as there is time to say so.
+            // If the target hangs, its events are returned to the queue while there is time for that.
             self.pipeline.cut_off();
             while self.running.join_next().await.is_some() {}
         }
         self.hand_back(not_begun).await;
     }
 
-    /// Waits until there is a permit for a batch. Returns `None` when told to stop.
+    /// Waits until there is a permit for a batch. Returns `None` when stopped.
     async fn permit(&mut self) -> Option<OwnedSemaphorePermit> {
         let size = u32::try_from(self.config.batch.size).unwrap_or(u32::MAX);
         loop {
@@ -116,9 +116,10 @@ impl Worker {
         }
     }
 
-    /// Begins to process records, and comes back when their places in the order of their runs are taken.
+    /// Begins to process records. Returns when their runs have their tickets.
     async fn begin(&mut self, records: Vec<Record>, mut permit: OwnedSemaphorePermit) {
-        // What is not done when the visibility timeout ends would be received again beside us.
+        // Events that are not done when the visibility timeout ends would be received again while we still deliver
+        // them.
         let visibility = self.config.queue.visibility_timeout();
         let time = visibility
             .saturating_sub(self.pipeline.coalesce_window())
@@ -126,7 +127,7 @@ impl Worker {
         let deadline = Instant::now() + time;
         drop(permit.split(permit.num_permits().saturating_sub(records.len())));
         for group in self.suspects.separate(records) {
-            // Suspects are a batch each: without the bound they would share no limit on memory.
+            // Each suspect is a batch. Without the bound they would share no limit on memory.
             while self.running.len() >= BATCHES {
                 let _ = self.running.join_next().await;
             }
@@ -142,21 +143,21 @@ impl Worker {
         }
     }
 
-    /// Hands back what was received and not begun, and what is held back: it is another process's now, or ours after the
-    /// next start.
+    /// Returns to the queue what was received and not begun, and what is buffered: another process receives it now, or
+    /// this one after the next start.
     async fn hand_back(&mut self, not_begun: Vec<Record>) {
         let records: Vec<Record> = self.pipeline.drain().into_iter().chain(not_begun).collect();
         let retry = |record| (record, Settlement::Retry(Duration::ZERO));
         let settlements: Vec<_> = records.iter().map(retry).collect();
         for answer in self.queue.settle(&settlements, Instant::now() + STOP).await {
             if let Err(error) = answer {
-                warn!(%error, "failed to hand back message; it will be redelivered later");
+                warn!(%error, "failed to return message to the queue; it will be redelivered later");
             }
         }
     }
 }
 
-/// One batch on its way.
+/// A batch in flight.
 struct Batch {
     pipeline: Arc<Pipeline>,
     suspects: Suspects,
@@ -206,9 +207,9 @@ impl Batch {
 /// Records that are processed together.
 #[derive(Debug)]
 enum Group {
-    /// Perhaps none, for what is held back.
+    /// Any records, or none, to release buffered events.
     Together(Vec<Record>),
-    /// One on which something may panic.
+    /// A record on which the pipeline may panic.
     Suspect([Record; 1]),
 }
 
@@ -221,8 +222,8 @@ impl Group {
     }
 }
 
-/// Messages whose batch panicked. Each is processed by itself when it is received again, so that the one on which something
-/// panics harms no other.
+/// The messages whose batch panicked. Each is processed alone when it is received again, so that the one that causes
+/// the panic harms no other.
 #[derive(Debug, Clone, Default)]
 struct Suspects(Arc<Mutex<HashSet<String>>>);
 
@@ -244,8 +245,8 @@ impl Suspects {
         }
     }
 
-    /// The batches to process, in the order of arrival: each suspect alone, the others together. One batch without records
-    /// if there are none, for what is held back.
+    /// Returns the batches to process, in the order of arrival: each suspect alone, the others together. Without
+    /// records, returns one empty batch, to release buffered events.
     fn separate(&self, records: Vec<Record>) -> Vec<Group> {
         let suspects = self.lock();
         let (mut batches, mut together) = (Vec::new(), Vec::new());

@@ -293,7 +293,7 @@ fn write(kept: &mut Option<Open>, config: &FileConfig, group: &[Line]) -> io::Re
             return Err(error);
         }
         open.identity.size = before.saturating_add(bytes.len() as u64);
-        // What is in a file that the path does not name may be lost: whoever moved it may have compressed it already.
+        // A line in a file that the path does not name may be lost: a rotation may have compressed the file already.
         match open.identity.verify_at(&config.path) {
             Ok(()) => {
                 *kept = Some(open);
