@@ -1,19 +1,19 @@
 //! A data folder that one process owns: created, locked, and verified before anything in it is acknowledged.
 //!
-//! The lock is on the open file and not on its name. So a folder that is removed or moved takes the lock along, and
-//! another process can lock a new one at the path: a process that finds its lock displaced no longer owns the path.
+//! The lock is on the open file, not on its name. If the folder is removed or moved, the lock goes with it, and another
+//! process can lock a new folder at the path: a process whose lock is displaced no longer owns the path.
 
 use std::fs::{self, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::{Displaced, Identity, create_file, create_folder};
+use crate::{Displacement, Identity, create_file, create_folder};
 
 /// The name of the lock file in the folder.
 const LOCK: &str = "lock";
 
-/// How often locking is tried when the lock file is replaced at that moment.
+/// How often locking is attempted if the lock file is replaced at the same moment.
 const ATTEMPTS: u32 = 3;
 
 /// A lock on a folder, released on drop.
@@ -25,8 +25,8 @@ pub struct Claim {
 
 /// Why a folder could not be claimed.
 #[derive(Debug, thiserror::Error)]
-pub enum NotClaimed {
-    /// Another process has claimed it. It may end.
+pub enum ClaimError {
+    /// Another process has claimed it. That process may end.
     #[error("{0}: another lineage-proxy serves from this folder")]
     InUse(PathBuf),
     /// The folder cannot be created or written.
@@ -42,8 +42,8 @@ struct Lock {
 }
 
 impl Claim {
-    /// Creates the folder where there is none, and locks it.
-    pub fn take(folder: &Path) -> Result<Claim, NotClaimed> {
+    /// Creates the folder if it does not exist, and locks it.
+    pub fn take(folder: &Path) -> Result<Claim, ClaimError> {
         let lock = lock(folder)?;
         Ok(Claim {
             folder: folder.to_owned(),
@@ -51,19 +51,19 @@ impl Claim {
         })
     }
 
-    /// The folder.
+    /// Returns the folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// Checks that the folder at the path is still the locked one.
-    pub fn verify(&self) -> Result<(), Displaced> {
+    pub fn verify(&self) -> Result<(), Displacement> {
         let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         lock.identity.verify_at(&self.folder.join(LOCK))
     }
 
     /// Claims the path again after the folder was removed or moved: creates and locks a new one.
-    pub fn renew(&self) -> Result<(), NotClaimed> {
+    pub fn renew(&self) -> Result<(), ClaimError> {
         let mut held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         if held.identity.verify_at(&self.folder.join(LOCK)).is_err() {
             *held = lock(&self.folder)?;
@@ -72,8 +72,8 @@ impl Claim {
     }
 }
 
-fn lock(folder: &Path) -> Result<Lock, NotClaimed> {
-    let failed = |error| NotClaimed::Failed(folder.to_owned(), error);
+fn lock(folder: &Path) -> Result<Lock, ClaimError> {
+    let failed = |error| ClaimError::Failed(folder.to_owned(), error);
     for _ in 0..ATTEMPTS {
         create_folder(folder).map_err(failed)?;
         let path = folder.join(LOCK);
@@ -84,7 +84,7 @@ fn lock(folder: &Path) -> Result<Lock, NotClaimed> {
             .map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(NotClaimed::InUse(folder.to_owned())),
+            Err(TryLockError::WouldBlock) => return Err(ClaimError::InUse(folder.to_owned())),
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
         let identity = Identity::of(&file).map_err(failed)?;
@@ -107,11 +107,11 @@ mod tests {
         let above = tempfile::tempdir().unwrap();
         let folder = above.path().join("a/data");
         let first = Claim::take(&folder).unwrap();
-        let in_use = |claim: Result<Claim, _>| matches!(claim, Err(NotClaimed::InUse(_)));
+        let in_use = |claim: Result<Claim, _>| matches!(claim, Err(ClaimError::InUse(_)));
         assert!(in_use(Claim::take(&folder)));
 
         fs::remove_file(folder.join(LOCK)).unwrap();
-        assert_eq!(first.verify(), Err(Displaced::Missing));
+        assert_eq!(first.verify(), Err(Displacement::Missing));
         first.renew().unwrap();
         assert!(in_use(Claim::take(&folder)));
 
@@ -122,12 +122,12 @@ mod tests {
         // Another process was faster.
         fs::remove_dir_all(&folder).unwrap();
         let second = Claim::take(&folder).unwrap();
-        assert!(matches!(first.renew(), Err(NotClaimed::InUse(_))));
+        assert!(matches!(first.renew(), Err(ClaimError::InUse(_))));
         drop(second);
         first.renew().unwrap();
 
         fs::remove_dir_all(above.path().join("a")).unwrap();
         fs::write(above.path().join("a"), "a file in the way").unwrap();
-        assert!(matches!(first.renew(), Err(NotClaimed::Failed(..))));
+        assert!(matches!(first.renew(), Err(ClaimError::Failed(..))));
     }
 }

@@ -1,10 +1,10 @@
-//! The ways in which an open database fails for good. Only a new start of the process gets it back to work.
+//! The ways in which an open database fails for good. Only a new start of the process recovers it.
 
 use std::path::PathBuf;
 
-use crate::Displaced;
+use crate::Displacement;
 
-/// Why a database is not used any longer.
+/// Why a database is no longer used.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Failure {
     /// SQLite found the file damaged. The next open recovers its readable rows.
@@ -17,11 +17,11 @@ pub enum Failure {
     },
     /// A path no longer names the file that is open.
     #[error("{file}: {how}")]
-    Displaced {
+    Displacement {
         /// The database, its log, its index, or the data folder.
         file: PathBuf,
         /// How the file at the path differs.
-        how: Displaced,
+        how: Displacement,
     },
     /// The writer panicked.
     #[error("{0}: the writer has stopped")]
@@ -33,7 +33,7 @@ pub enum Failure {
 pub(crate) enum State {
     /// It is read and written.
     Open,
-    /// It has failed, and rows that only the open files hold are still being saved: the process must not end yet.
+    /// It has failed, and rows that only the open files contain are being saved: the process must not end yet.
     Saving(Failure),
     /// It has failed, and all rows are where the next open finds them.
     Saved(Failure),

@@ -1,14 +1,14 @@
-//! The files of an open database: whether its path still names them.
+//! Checks that the path of an open database still names its files.
 //!
-//! SQLite opens a database, its write-ahead log and its index once, and does not notice what happens to their names: it
-//! goes on to commit to files that nobody will find again (<https://www.sqlite.org/howtocorrupt.html>, 2.5 and 4.4). So
-//! the writer looks before a group of writes and before it answers them.
+//! SQLite opens a database, its write-ahead log and its index once, and does not notice when their names change: it
+//! would commit to files that nobody finds again (<https://www.sqlite.org/howtocorrupt.html>, 2.5 and 4.4). So the
+//! writer checks before a group of writes, and again before it answers them.
 
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::{Displaced, Identity, LOG_LIMIT};
+use crate::{Displacement, Identity, LOG_LIMIT};
 
 /// The three files of a database, as they were last seen.
 #[derive(Debug)]
@@ -22,11 +22,11 @@ pub(crate) struct DatabaseFiles {
 #[derive(Debug, Clone)]
 pub(crate) struct DisplacedFile {
     pub(crate) file: PathBuf,
-    pub(crate) how: Displaced,
+    pub(crate) how: Displacement,
 }
 
 impl DatabaseFiles {
-    /// Takes down the files of a database that was just opened.
+    /// Records the files of a database that was just opened.
     pub(crate) fn of(path: &Path) -> io::Result<DatabaseFiles> {
         Ok(DatabaseFiles {
             database: Identity::at(path)?,
@@ -35,7 +35,8 @@ impl DatabaseFiles {
         })
     }
 
-    /// Checks that all of them are in place. Six system calls. `size` returns how long SQLite says that the database is.
+    /// Checks that all of them are in place, with six system calls. `size` returns the size of the database according
+    /// to SQLite.
     pub(crate) fn verify(
         &mut self,
         path: &Path,
@@ -45,30 +46,30 @@ impl DatabaseFiles {
         let index = beside(path, "-shm");
         self.database = match verify_one(self.database, path, u64::MAX) {
             Err(DisplacedFile {
-                how: Displaced::Truncated { to, .. },
+                how: Displacement::Truncated { to, .. },
                 ..
             }) if size().is_some_and(|size| size <= to) => {
-                // A checkpoint cuts off the pages that `reclaim` has given back, and nothing that is in use.
+                // A checkpoint removes only the pages that `reclaim` has freed.
                 self.database.size = to;
                 verify_one(self.database, path, u64::MAX)?
             }
             found => found?,
         };
-        // Shorter only by its limit, when it is reset.
+        // It becomes shorter only to its limit, when it is reset.
         self.log = verify_one(self.log, &log, LOG_LIMIT.into())?;
         self.index = verify_one(self.index, &index, 0)?;
         let was_cut = self.log.size > 0 && !has_header(&log).unwrap_or(true);
         if was_cut {
-            // Truncated, and written to since.
+            // It was truncated, and written to since.
             let from = self.log.size;
-            let how = Displaced::Truncated { from, to: 0 };
+            let how = Displacement::Truncated { from, to: 0 };
             return Err(DisplacedFile { file: log, how });
         }
         Ok(())
     }
 }
 
-/// Returns the file as it is now, if it is the same. It may not become shorter than it is, or than `limit`.
+/// Returns the present state of the file, if it is the same file. It must not be shorter than before, or than `limit`.
 fn verify_one(open: Identity, path: &Path, limit: u64) -> Result<Identity, DisplacedFile> {
     let found = open.compare_at(path);
     let mut found = found.map_err(|how| DisplacedFile {
@@ -79,7 +80,7 @@ fn verify_one(open: Identity, path: &Path, limit: u64) -> Result<Identity, Displ
     Ok(found)
 }
 
-/// Whether a log begins with a header. SQLite's locks are on the database and the index alone, so a log may be opened
+/// Whether a log begins with a header. SQLite's locks are on the database and the index only, so a log may be opened
 /// and closed.
 fn has_header(log: &Path) -> io::Result<bool> {
     let mut head = [0; 4];

@@ -1,8 +1,8 @@
-//! Whether a path still names the file that is open.
+//! Checks that a path still names the file that is open.
 //!
-//! A process goes on writing to an open file after it was removed, moved, replaced or truncated, and sees no error: what it
-//! then acknowledges is lost. So whoever acknowledges checks here first. Inodes are not used again while a file is open
-//! (unlink(2)), so device and inode tell one file from another. Called by the writer and by target `file`.
+//! A process can write to an open file after it was removed, moved, replaced or truncated, and gets no error: what it
+//! then acknowledges is lost. So every acknowledgement is preceded by this check. Inodes are not reused while a file is
+//! open (unlink(2)), so device and inode identify a file. Called by the writer and by the target `file`.
 
 use std::fmt;
 use std::fs;
@@ -15,13 +15,13 @@ use std::path::Path;
 pub struct Identity {
     device: u64,
     inode: u64,
-    /// In bytes; of an open file, the size that it has at least.
+    /// The size in bytes; for an open file, its minimum.
     pub size: u64,
 }
 
 /// How the file at a path differs from the open one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Displaced {
+pub enum Displacement {
     /// The path names nothing: the file, or a folder above it, was removed or moved.
     Missing,
     /// The path cannot be followed.
@@ -49,12 +49,12 @@ impl Identity {
     }
 
     /// Checks that `path` names this file, and that the file is not shorter than before.
-    pub fn verify_at(self, path: &Path) -> Result<(), Displaced> {
+    pub fn verify_at(self, path: &Path) -> Result<(), Displacement> {
         self.compare_at(path).map(drop)
     }
 
-    /// The same; returns the identity with its present size.
-    pub(crate) fn compare_at(self, path: &Path) -> Result<Identity, Displaced> {
+    /// As `verify_at`, but returns the identity with its present size.
+    pub(crate) fn compare_at(self, path: &Path) -> Result<Identity, Displacement> {
         self.compare(Identity::at(path))
     }
 
@@ -62,15 +62,17 @@ impl Identity {
         (self.device, self.inode) == (other.device, other.inode)
     }
 
-    /// Decides from what was found where this file was expected.
-    fn compare(self, found: io::Result<Identity>) -> Result<Identity, Displaced> {
+    /// Compares the file that was found with the one that was expected.
+    fn compare(self, found: io::Result<Identity>) -> Result<Identity, Displacement> {
         match found {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Displaced::Missing),
-            // A file stands where a folder was.
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(Displaced::Missing),
-            Err(error) => Err(Displaced::Inaccessible(error.to_string())),
-            Ok(found) if !self.is_same(found) => Err(Displaced::Replaced),
-            Ok(found) if found.size < self.size => Err(Displaced::Truncated {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Displacement::Missing),
+            // A folder of the path was replaced by a file.
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                Err(Displacement::Missing)
+            }
+            Err(error) => Err(Displacement::Inaccessible(error.to_string())),
+            Ok(found) if !self.is_same(found) => Err(Displacement::Replaced),
+            Ok(found) if found.size < self.size => Err(Displacement::Truncated {
                 from: self.size,
                 to: found.size,
             }),
@@ -89,13 +91,13 @@ impl From<&fs::Metadata> for Identity {
     }
 }
 
-impl fmt::Display for Displaced {
+impl fmt::Display for Displacement {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Displaced::Missing => out.write_str("removed or moved while it was in use"),
-            Displaced::Inaccessible(error) => write!(out, "no longer accessible: {error}"),
-            Displaced::Replaced => out.write_str("replaced by another file while it was in use"),
-            Displaced::Truncated { from, to } => {
+            Displacement::Missing => out.write_str("removed or moved while it was in use"),
+            Displacement::Inaccessible(error) => write!(out, "no longer accessible: {error}"),
+            Displacement::Replaced => out.write_str("replaced by another file while it was in use"),
+            Displacement::Truncated { from, to } => {
                 write!(
                     out,
                     "truncated from {from} to {to} bytes while it was in use"
@@ -130,23 +132,23 @@ mod tests {
             (found(1, 2, 11), Ok(())),
             (
                 found(1, 2, 9),
-                Err(Displaced::Truncated { from: 10, to: 9 }),
+                Err(Displacement::Truncated { from: 10, to: 9 }),
             ),
             (
                 found(1, 2, 0),
-                Err(Displaced::Truncated { from: 10, to: 0 }),
+                Err(Displacement::Truncated { from: 10, to: 0 }),
             ),
-            (found(1, 3, 10), Err(Displaced::Replaced)),
-            // The same number on another file system: something was mounted over it.
-            (found(7, 2, 10), Err(Displaced::Replaced)),
-            (failed(io::ErrorKind::NotFound), Err(Displaced::Missing)),
+            (found(1, 3, 10), Err(Displacement::Replaced)),
+            // The same inode number on another file system, which was mounted over it.
+            (found(7, 2, 10), Err(Displacement::Replaced)),
+            (failed(io::ErrorKind::NotFound), Err(Displacement::Missing)),
             (
                 failed(io::ErrorKind::NotADirectory),
-                Err(Displaced::Missing),
+                Err(Displacement::Missing),
             ),
             (
                 failed(io::ErrorKind::PermissionDenied),
-                Err(Displaced::Inaccessible(hidden)),
+                Err(Displacement::Inaccessible(hidden)),
             ),
         ];
         for (found, decided) in cases {

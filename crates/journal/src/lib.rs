@@ -3,12 +3,13 @@
 //! Writes that arrive during a commit share the next one, so that 32 clients do not wait for 32 fsyncs. A write is
 //! answered after its commit is on disk (WAL, `synchronous = FULL`), and after the path was seen to name the file.
 //!
-//! The database is crash-only. A damaged file is repaired when it is opened, before anything else runs (`repair.rs`). A
-//! file that turns out to be damaged while it is open, or whose path no longer names it, is used no longer: all requests
-//! fail, what only the open file holds is saved (`rescue.rs`), and [`Journal::failed`] tells the process to end, so that
-//! its next start recovers everything. A full or read-only disk is no such failure: the writes fail and can be repeated.
+//! The database is crash-only. A damaged file is repaired when it is opened, before anything else runs (`repair.rs`).
+//! If damage is found while it is open, or the path no longer names the file, the database fails: all requests fail,
+//! what only the open file contains is saved (`rescue.rs`), and [`Journal::failed`] completes, so that the process ends
+//! and its next start recovers everything. A full or read-only disk does not make it fail: the writes return errors and
+//! can be repeated.
 //!
-//! Knows no events: the embedded queue and the store bring their tables.
+//! Does not know about events: the embedded queue and the store bring their tables.
 
 mod claim;
 mod failure;
@@ -38,13 +39,14 @@ use replacement::io_error;
 use request::{Request, WriteError};
 use writer::Writer;
 
-pub use claim::{Claim, NotClaimed};
+pub use claim::{Claim, ClaimError};
 pub use failure::Failure;
-pub use identity::{Displaced, Identity};
+pub use identity::{Displacement, Identity};
 pub use private::{check_creatable, check_writable, create_file, create_folder, exposed};
 pub use schema::Schema;
 
-/// Requests that may wait for the writer. Past it callers wait to get in line, which is how a slow disk slows them down.
+/// The most requests that wait for the writer. When there are more, callers wait to send theirs, which is how a slow
+/// disk slows them down.
 const WAITING: usize = 1_024;
 
 /// How long another process (the CLI on a running proxy's data) may lock the file before a write fails.
@@ -59,11 +61,11 @@ pub struct Journal {
     path: Arc<Path>,
     requests: mpsc::Sender<Request>,
     state: watch::Receiver<State>,
-    /// A connection on which nobody reads now: opening one costs more than most reads.
+    /// An idle connection for reading: opening one costs more than most reads.
     idle: Arc<Mutex<Option<Connection>>>,
 }
 
-/// Why a write or read was not done. Nothing of it is in the database.
+/// Why a write or read failed. It had no effect on the database.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// SQLite's error: disk full, read-only, damaged, locked by another process.
@@ -74,7 +76,7 @@ pub enum Error {
         /// The error.
         source: Arc<rusqlite::Error>,
     },
-    /// The work panicked, which is a bug in it. The database goes on.
+    /// The work panicked, which is a bug in it. The database continues to work.
     #[error("{0}: a write or read panicked")]
     Panicked(PathBuf),
     /// The database has failed for good: see [`Journal::failed`].
@@ -83,13 +85,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether a later attempt may succeed although nobody changes anything: another process locks the file, or the disk
-    /// is full.
+    /// Whether a later attempt may succeed without an intervention: another process locks the file, or the disk is
+    /// full.
     pub fn may_pass(&self) -> bool {
         let Error::Database { source, .. } = self else {
             return false;
         };
-        // An error beside SQLite, such as that of creating its file.
+        // An error outside SQLite, such as that of creating the file.
         if let rusqlite::Error::ToSqlConversionFailure(why) = &**source {
             let kind = why.downcast_ref::<io::Error>().map(io::Error::kind);
             return matches!(
@@ -114,8 +116,8 @@ impl Journal {
 
     /// Opens or creates the database at `path` for the one process that owns it, and its folder as long as `claim` lives.
     ///
-    /// A file that an earlier process saved is installed, and a damaged one is set aside under another name after its
-    /// readable rows were moved to a new one; the log says so. The whole file is read for that.
+    /// A file that an earlier process saved is installed. A damaged file is set aside under another name, and its
+    /// readable rows are moved to a new file, which is logged. The whole file is read for that.
     pub fn own(path: &Path, schema: Schema, claim: &Arc<Claim>) -> Result<Journal, Error> {
         let connection = repair::open(path, &schema).map_err(|source| database(path, source))?;
         Journal::start(path, schema, connection, Some(Arc::downgrade(claim)))
@@ -143,8 +145,8 @@ impl Journal {
         })
     }
 
-    /// Does `work` in a transaction and returns when that is durable. Work that fails leaves no trace, and does not
-    /// disturb the other writes of its group.
+    /// Does `work` in a transaction, and returns when it is durable. Work that fails leaves no trace, and does not
+    /// affect the other writes of its group.
     pub async fn write<R, F>(&self, work: F) -> Result<R, Error>
     where
         R: Send + 'static,
@@ -160,13 +162,13 @@ impl Journal {
     }
 
     /// Waits until the database has failed for good, and everything that was acknowledged is where the next open finds
-    /// it. The process has to end then, and be started again.
+    /// it. Then the process has to end, and be started again.
     pub async fn failed(&self) -> Failure {
         let mut state = self.state.clone();
         let saved = state.wait_for(|state| matches!(state, State::Saved(_)));
         match saved.await.as_deref() {
             Ok(State::Saved(failure)) => failure.clone(),
-            // The writer panicked: it does not end otherwise as long as there is a caller.
+            // Without a failure, the writer ends while there are callers only if it panics.
             Ok(State::Open | State::Saving(_)) | Err(_) => self.writer_stopped(),
         }
     }
@@ -227,9 +229,9 @@ impl Journal {
         result.map_err(|source| database(&self.path, source))
     }
 
-    /// Lets the writer find out whether the database has failed.
+    /// Asks the writer to check whether the database has failed.
     async fn report(&self, error: &rusqlite::Error) {
-        // A writer that has stopped knows already.
+        // A writer that has stopped has published its failure.
         if repair::is_damage(error) {
             let request = Request::ReportDamage(error.to_string());
             let _ = self.requests.send(request).await;
@@ -270,7 +272,7 @@ fn connect_beside(path: &Path, schema: &Schema) -> rusqlite::Result<Connection> 
 /// Sets what every connection that writes needs.
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "wal")?;
-    // FULL: the WAL is synced at each commit. NORMAL would lose the last ones with the power.
+    // FULL syncs the WAL at each commit. NORMAL would lose the last commits in a power cut.
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "journal_size_limit", LOG_LIMIT)
 }

@@ -1,7 +1,7 @@
-//! Folders and files that only their owner can read: events hold names, SQL, and secrets that slipped into them.
+//! Creates folders and files that only their owner can read: events contain names, SQL, and sometimes secrets.
 //!
-//! The modes are exact whatever the umask. An existing file keeps its mode, which may have been somebody's decision, and is
-//! reported by [`exposed`]. Called for everything that is created with events in it, and by the checks before that.
+//! The modes do not depend on the umask. An existing file keeps its mode, which may be intended, and is reported by
+//! [`exposed`]. Called for everything that contains events, and by the checks before that.
 
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io;
@@ -26,7 +26,7 @@ pub fn create_folder(folder: &Path) -> io::Result<()> {
     for path in missing.iter().rev() {
         match DirBuilder::new().mode(FOLDER).create(path) {
             Ok(()) => fs::set_permissions(path, Permissions::from_mode(FOLDER))?,
-            // Another process was faster.
+            // Another process created it first.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
             Err(error) => return Err(error),
         }
@@ -43,7 +43,7 @@ pub fn create_folder(folder: &Path) -> io::Result<()> {
         fs::File::open(path)?.sync_all()
     };
     if missing.is_empty() {
-        // It may be from a start that was killed before it got here. Where it is not ours to open, it is not new.
+        // It may be from a start that was killed before this point. If we may not open it, it is not new.
         if let Some(above) = folder.parent() {
             let _ = sync(above);
         }
@@ -64,7 +64,7 @@ pub fn create_file(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Checks that files could be created in the folder, and creates none.
+/// Checks whether files could be created in the folder, without creating one.
 pub fn check_writable(folder: &Path) -> io::Result<()> {
     if !fs::metadata(folder)?.is_dir() {
         return Err(io::ErrorKind::NotADirectory.into());
@@ -75,7 +75,7 @@ pub fn check_writable(folder: &Path) -> io::Result<()> {
     )?)
 }
 
-/// Checks that the folder could be written to, or created if it does not exist, and creates none.
+/// Checks whether the folder could be written to, or created if it does not exist, without creating it.
 pub fn check_creatable(folder: &Path) -> io::Result<()> {
     let existing = folder
         .ancestors()

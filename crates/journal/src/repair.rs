@@ -1,8 +1,8 @@
-//! Opening a database that may be damaged: the damaged file is set aside, and its readable rows move to a new one.
+//! Opens a database that may be damaged: the damaged file is set aside, and its readable rows are moved to a new one.
 //!
-//! All of this happens before anything else runs, so nothing has to be kept in step with it. The damaged file is only
-//! read and renamed. How rows are read around the damage is in `rows.rs`; what a write-ahead log still holds is in
-//! `wal.rs`. Called by the one process that owns the file.
+//! All of this happens before anything else runs, so there is no concurrency. The damaged file is only read and
+//! renamed. Reading rows around the damage is in `rows.rs`; reading a write-ahead log is in `wal.rs`. Called by the one
+//! process that owns the file.
 
 use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -21,8 +21,8 @@ const COPY: &str = ".mended";
 /// An empty database, for its first page.
 const EMPTY: &str = ".empty";
 
-/// Past this size the log says that a database is checked, in bytes: it delays the start by about a second in memory, and
-/// by as long as reading it takes from a disk.
+/// The size, in bytes, above which it is logged that a database is checked: that delays the start by about a second in
+/// memory, and by as long as reading it takes from a disk.
 const LARGE: u64 = 1 << 30;
 
 /// Opens a database, or creates it; repairs it first if it is damaged.
@@ -74,7 +74,7 @@ fn install_leftovers(path: &Path) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// An empty file was not left by us: SQLite would make a new database of it silently, and discard its log.
+/// We do not leave empty files: SQLite would silently make a new database of one, and discard its log.
 fn is_empty_file(path: &Path) -> Option<String> {
     let is_empty = fs::metadata(path).is_ok_and(|file| file.len() == 0);
     is_empty.then(|| "the file is empty".to_owned())
@@ -95,7 +95,8 @@ fn check(path: &Path, connection: &Connection) -> Option<String> {
     }
 }
 
-/// Moves the readable rows to a new file at the path, and sets the damaged one aside. An error leaves it where it is.
+/// Moves the readable rows to a new file at the path, and sets the damaged one aside. After an error the damaged file
+/// is still at the path.
 fn repair(path: &Path, schema: &Schema, damage: &str) -> rusqlite::Result<()> {
     error!(file = %path.display(), damage, "database is damaged; recovering its readable rows");
     let (copy, empty) = (beside(path, COPY), beside(path, EMPTY));
@@ -115,7 +116,12 @@ fn repair(path: &Path, schema: &Schema, damage: &str) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn fill(path: &Path, schema: &Schema, copy: &Path, empty: &Path) -> rusqlite::Result<rows::Copied> {
+fn fill(
+    path: &Path,
+    schema: &Schema,
+    copy: &Path,
+    empty: &Path,
+) -> rusqlite::Result<rows::CopiedRows> {
     let new = replacement::create(empty, schema)?;
     let tables = rows::tables(&new)?;
     new.close().map_err(|(_, error)| error)?;

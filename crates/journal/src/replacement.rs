@@ -1,7 +1,7 @@
-//! A new database file that takes the place of the one at a path: filled, brought to the disk, installed.
+//! A new database file that replaces the one at a path: filled, synced, installed.
 //!
-//! It is filled under a name that nobody reads, then renamed to one that says that it is complete, and only then put at
-//! the path. A crash at any moment leaves a complete file or none, and the next start goes on from there.
+//! It is filled under a name that nobody reads, then renamed to the name of a complete file, and then moved to the
+//! path. A crash at any moment leaves a complete file or none, and the next start continues from there.
 
 use std::fs;
 use std::io;
@@ -11,23 +11,23 @@ use rusqlite::Connection;
 use time::OffsetDateTime;
 
 use crate::files::beside;
-use crate::rows::{self, Copied};
+use crate::rows::{self, CopiedRows};
 use crate::{Schema, create_file};
 
 /// A file that is being filled. Worthless if its writer was interrupted.
 const PARTIAL: &str = ".partial";
 
-/// Where a complete file came from, which decides its name and that of the file whose place it takes.
+/// The origin of a complete file, which decides its name and that of the file that it replaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// From a damaged file, by the process that opens it.
     Repaired,
-    /// From the open files of a process whose path no longer named them, at its end.
+    /// From the open files of a process whose path no longer named them, when it ended.
     Rescued,
 }
 
 impl Origin {
-    /// In the order in which complete files are installed: a rescued one is newer, should there be both.
+    /// The origins in the order of installation: if there are both, a rescued file is newer.
     pub(crate) const ALL: [Origin; 2] = [Origin::Repaired, Origin::Rescued];
 
     fn suffix(self) -> &'static str {
@@ -51,13 +51,13 @@ pub(crate) fn name(path: &Path, origin: Origin) -> PathBuf {
     beside(path, origin.suffix())
 }
 
-/// Fills a new file with all rows of `old` that can be read, and brings it to the disk. An error leaves no file.
+/// Fills a new file with all rows of `old` that can be read, and syncs it. An error leaves no file.
 pub(crate) fn fill(
     path: &Path,
     schema: &Schema,
     origin: Origin,
     old: &Connection,
-) -> rusqlite::Result<Copied> {
+) -> rusqlite::Result<CopiedRows> {
     remove_partial(path)?;
     let partial = beside(path, PARTIAL);
     let filled = create(&partial, schema).and_then(|new| {
@@ -80,28 +80,28 @@ pub(crate) fn remove_partial(path: &Path) -> rusqlite::Result<()> {
     remove(&beside(path, PARTIAL))
 }
 
-/// Creates an empty database with the tables of `schema`, for reading its first page or for filling it. Nothing of it is
+/// Creates an empty database with the tables of `schema`, for reading its first page or for filling it. It is not
 /// synced.
 pub(crate) fn create(path: &Path, schema: &Schema) -> rusqlite::Result<Connection> {
     create_file(path).map_err(io_error)?;
     let new = Connection::open(path)?;
     schema.lay_out(&new)?;
-    // It is nothing before it is complete: no journal, and synced once.
+    // It has no value before it is complete: no journal, and one sync.
     new.pragma_update(None, "journal_mode", "off")?;
     new.pragma_update(None, "synchronous", "off")?;
     schema.apply(&new)?;
     Ok(new)
 }
 
-/// Puts a complete file at the path. Returns the new name of the file that stood there, if one did.
+/// Moves a complete file to the path. Returns the new name of the file that was there, if there was one.
 pub(crate) fn install(path: &Path, origin: Origin) -> rusqlite::Result<Option<PathBuf>> {
     let aside = set_aside(path, origin.reason())?;
     rename(&name(path, origin), path)?;
     Ok(aside)
 }
 
-/// Renames the database at the path with its log and its index, if any of them is there. The database goes first:
-/// without it, nobody looks at the log that belongs to it.
+/// Renames the database at the path with its log and its index, if any of them exists. The database is renamed first:
+/// without it, nobody reads the log that belongs to it.
 fn set_aside(path: &Path, reason: &str) -> rusqlite::Result<Option<PathBuf>> {
     let parts = ["", "-wal", "-shm"].map(|part| (beside(path, part), part));
     let parts: Vec<_> = parts.into_iter().filter(|(it, _)| it.exists()).collect();
@@ -115,7 +115,7 @@ fn set_aside(path: &Path, reason: &str) -> rusqlite::Result<Option<PathBuf>> {
     Ok(Some(aside))
 }
 
-/// Returns a name that says why and when, and that no file has.
+/// Returns an unused name that contains the reason and the time.
 fn free_name(path: &Path, reason: &str) -> PathBuf {
     let now = OffsetDateTime::now_utc();
     let (date, (hour, minute, second)) = (now.date(), now.to_hms());
@@ -128,7 +128,7 @@ fn free_name(path: &Path, reason: &str) -> PathBuf {
         .unwrap_or_else(|| beside(path, &stamp))
 }
 
-/// Renames a file, and brings its new name to the disk.
+/// Renames a file, and syncs its folder.
 fn rename(from: &Path, to: &Path) -> rusqlite::Result<()> {
     fs::rename(from, to).map_err(io_error)?;
     let folder = to.parent().filter(|it| !it.as_os_str().is_empty());
@@ -137,7 +137,7 @@ fn rename(from: &Path, to: &Path) -> rusqlite::Result<()> {
         .map_err(io_error)
 }
 
-/// Removes a file that was left behind, with what SQLite keeps beside it.
+/// Removes a file that was left behind, and the files that SQLite keeps next to it.
 pub(crate) fn remove(path: &Path) -> rusqlite::Result<()> {
     for part in ["", "-wal", "-shm", "-journal"] {
         match fs::remove_file(beside(path, part)) {

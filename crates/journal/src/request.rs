@@ -1,4 +1,4 @@
-//! What the writer is asked to do, and how it answers.
+//! The requests to the writer, and its answers.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::Failure;
 /// A request to the writer.
 pub(crate) enum Request {
     Write(Write),
-    /// Checks that the open files are in place, and does nothing else.
+    /// Checks that the open files are in place.
     Verify(oneshot::Sender<Result<(), WriteError>>),
     /// A reader found this damage.
     ReportDamage(String),
@@ -24,7 +24,7 @@ pub(crate) type Reason = Arc<rusqlite::Error>;
 #[derive(Debug, Clone)]
 pub(crate) enum WriteError {
     Database(Reason),
-    /// The work panicked, which is a bug in it. The writer goes on: without it, nothing would be accepted any more.
+    /// The work panicked, which is a bug in it. The writer continues, because nothing would be accepted without it.
     Panicked,
     /// The database has failed for good.
     Failed(Failure),
@@ -36,18 +36,18 @@ impl From<rusqlite::Error> for WriteError {
     }
 }
 
-/// One write: does its work in the open transaction, or takes the reason why there is none.
-pub(crate) type Write = Box<dyn FnOnce(Result<&Connection, WriteError>) -> Written + Send>;
+/// A write: does its work in the open transaction, or takes the reason why there is none.
+pub(crate) type Write = Box<dyn FnOnce(Result<&Connection, WriteError>) -> WriteResult + Send>;
 
-/// A write that was done or has failed, and is to be answered once its group is committed.
-pub(crate) struct Written {
+/// A write that was done or has failed. It is answered when its group is committed.
+pub(crate) struct WriteResult {
     /// SQLite's error, if it failed by one.
     pub(crate) error: Option<Reason>,
     answer: Box<dyn FnOnce(Option<WriteError>) + Send>,
 }
 
-impl Written {
-    /// Answers with the result of the work, or with the error for which its group was not committed.
+impl WriteResult {
+    /// Answers with the result of the work, or with the error because of which its group was not committed.
     pub(crate) fn answer(self, not_committed: Option<WriteError>) {
         (self.answer)(not_committed);
     }
@@ -68,14 +68,14 @@ where
         let answer = move |not_committed: Option<WriteError>| {
             let _ = answer.send(not_committed.map_or(result, Err)); // the caller may have gone
         };
-        Written {
+        WriteResult {
             error,
             answer: Box::new(answer),
         }
     })
 }
 
-/// Does `work` so that nothing of it is left if it fails.
+/// Does `work`, and undoes all of it if it fails.
 fn in_savepoint<R>(
     connection: &Connection,
     work: impl FnOnce(&Connection) -> rusqlite::Result<R>,

@@ -1,8 +1,8 @@
-//! The end of a database that has failed: nothing more is accepted, and what only the open files hold is saved.
+//! The end of a database that has failed: it accepts nothing more, and saves what only the open files contain.
 //!
-//! Files that were removed, moved, replaced or truncated stay readable as long as they are open. Their rows go to a
-//! complete file beside the path, which the next open installs. Until that has worked the process must not end; so it is
-//! tried again as long as it runs. Part of the writer.
+//! Files that were removed, moved, replaced or truncated stay readable while they are open. Their rows are written to a
+//! complete file next to the path, which the next open installs. The process must not end before that has succeeded, so
+//! it is retried as long as the process runs. Part of the writer.
 
 use std::time::{Duration, Instant};
 
@@ -12,27 +12,27 @@ use tracing::error;
 use crate::failure::{Failure, State};
 use crate::replacement::{self, Origin, io_error};
 use crate::request::Request;
-use crate::rows::{self, Copied};
+use crate::rows::{self, CopiedRows};
 use crate::writer::{Writer, refuse};
 use crate::{create_folder, keep_log};
 
-/// How long to wait until saving is tried again: each attempt reads the whole database, so a multiple of what the last
-/// one took.
+/// The delay before saving is retried: each attempt reads the whole database, so it is a multiple of the time that the
+/// last one took.
 const PAUSE_FACTOR: u32 = 10;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
 /// How often it is logged that saving fails.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// How often requests are refused meanwhile.
+/// How often requests are rejected in between.
 const TICK: Duration = Duration::from_millis(5);
 
 impl Writer {
-    /// Refuses all requests from now on, saves what only the open files hold, and publishes that.
+    /// Rejects all requests from now on, saves what only the open files contain, and publishes that.
     pub(crate) fn fail(mut self, failure: Failure, mut requests: mpsc::Receiver<Request>) {
         keep_log(&self.connection);
         self.state.send_replace(State::Saving(failure.clone()));
-        // A damaged file that is in place is repaired where it stands, by the next open.
+        // A damaged file at its path is repaired by the next open.
         if self.verify_files().is_err() && self.claim().is_some() {
             self.save(&failure, &mut requests);
         } else {
@@ -48,7 +48,7 @@ impl Writer {
         }
     }
 
-    /// Saves the rows, and tries again until that works or nobody is left who could be answered.
+    /// Saves the rows, and retries until that succeeds or there are no callers left.
     fn save(&self, failure: &Failure, requests: &mut mpsc::Receiver<Request>) {
         let mut logged: Option<Instant> = None;
         loop {
@@ -83,8 +83,8 @@ impl Writer {
         }
     }
 
-    /// Writes the rows beside the path, in a folder that this process owns.
-    fn try_save(&self) -> Result<Copied, String> {
+    /// Writes the rows to a file next to the path, in a folder that this process owns.
+    fn try_save(&self) -> Result<CopiedRows, String> {
         let Some(claim) = self.claim() else {
             return Err("the data folder was released".to_owned());
         };
@@ -99,7 +99,7 @@ impl Writer {
     }
 }
 
-/// Refuses requests for so long. Returns whether there are callers left.
+/// Rejects requests for that long. Returns whether there are callers left.
 fn refuse_for(pause: Duration, failure: &Failure, requests: &mut mpsc::Receiver<Request>) -> bool {
     let until = Instant::now() + pause;
     while Instant::now() < until {

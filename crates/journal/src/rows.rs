@@ -1,8 +1,8 @@
-//! The rows of a database that may be damaged, copied to another.
+//! Copies the rows of a database that may be damaged to another.
 //!
-//! A table is read row by row: forwards to the damage, backwards to it from the end, and in between wherever a row can
-//! be reached. Columns are copied in their order and not by name, so that a file of an older version keeps its rows
-//! (`schema.rs`). Called where a database is repaired (`repair.rs`) or rescued (`rescue.rs`).
+//! A table is read row by row: forwards up to the damage, backwards from the end, and in between wherever a row can be
+//! reached. Columns are copied by position, not by name, so that a file of an older version keeps its rows
+//! (`schema.rs`). Called to repair a database (`repair.rs`) or to rescue one (`rescue.rs`).
 
 use std::fmt;
 
@@ -11,17 +11,17 @@ use rusqlite::{Connection, Statement};
 
 /// How many rows of each table were copied.
 #[derive(Debug)]
-pub(crate) struct Copied(Vec<CopiedTable>);
+pub(crate) struct CopiedRows(Vec<CopiedTable>);
 
 #[derive(Debug)]
 struct CopiedTable {
     table: String,
     rows: u64,
-    /// No row was left behind.
+    /// Whether all rows were copied.
     is_complete: bool,
 }
 
-impl fmt::Display for Copied {
+impl fmt::Display for CopiedRows {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, copied) in self.0.iter().enumerate() {
             let separator = if index == 0 { "" } else { ", " };
@@ -41,14 +41,14 @@ impl fmt::Display for Copied {
 }
 
 /// Copies the rows of all tables that can be read, in one transaction. Errors are those of the new database.
-pub(crate) fn copy(old: &Connection, new: &Connection) -> rusqlite::Result<Copied> {
+pub(crate) fn copy(old: &Connection, new: &Connection) -> rusqlite::Result<CopiedRows> {
     new.execute_batch("BEGIN")?;
     let copied = tables(new)?
         .into_iter()
         .map(|table| copy_table(old, new, table));
     let copied = copied.collect::<rusqlite::Result<_>>()?;
     new.execute_batch("COMMIT")?;
-    Ok(Copied(copied))
+    Ok(CopiedRows(copied))
 }
 
 /// Returns how many rows each table holds.
@@ -116,11 +116,11 @@ struct Copier<'a> {
     rows: u64,
 }
 
-/// How far a run of rows went.
+/// The result of copying a run of rows.
 struct Run {
     /// The number of the last row that was read.
     last: Option<i64>,
-    /// It ended because there are no more rows, and not because the next one cannot be read.
+    /// Whether it ended because there are no more rows, and not because the next one cannot be read.
     reached_end: bool,
 }
 
@@ -191,12 +191,12 @@ impl Copier<'_> {
                 let Ok(value) = row.get_ref(at) else {
                     return Ok(run);
                 };
-                // As it is, also bytes that are not text: the reader of a row decides what becomes of it.
+                // Unchanged, also if it is not text: the reader of a row decides.
                 (self.insert).raw_bind_parameter(at, ToSqlOutput::Borrowed(value))?;
             }
             self.rows += u64::try_from(self.insert.raw_execute()?).unwrap_or(0);
-            // A search in a damaged tree can end outside the range. Such a row is kept, but does not tell how far the
-            // run went: `copy_all` would go back to it for ever.
+            // A search in a damaged tree can end outside the range. Such a row is kept, but it does not count for the
+            // end of the run: `copy_all` would return to it for ever.
             if id <= low || id >= high {
                 return Ok(run);
             }

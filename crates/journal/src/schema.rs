@@ -1,4 +1,4 @@
-//! The tables of a database, and how older versions of them become the present one.
+//! The tables of a database, and the migrations from older versions.
 //!
 //! The version is SQLite's `user_version`. Called whenever a database is opened to write. Only its owner creates and migrates
 //! tables.
@@ -15,9 +15,9 @@ use rusqlite::{Connection, ErrorCode, ffi};
 /// table has to teach `rows.rs` first.
 #[derive(Debug, Clone, Copy)]
 pub struct Schema {
-    /// Creates what is missing of the present version: idempotent statements.
+    /// Statements that create what is missing in the present version. They are idempotent.
     pub tables: &'static str,
-    /// The statements that lead from version 0 to 1, from 1 to 2, and so on. The present version is their number.
+    /// The statements that migrate from version 0 to 1, from 1 to 2, and so on. Their number is the present version.
     pub migrations: &'static [&'static str],
     /// Whether a new file can become smaller: [`reclaim`](crate::reclaim). A file keeps what it was
     /// created with.
@@ -69,7 +69,7 @@ impl Schema {
         if let Some(found) = found {
             let applied = usize::try_from(found).unwrap_or(0);
             let missing = self.migrations.iter().skip(applied);
-            // The tables are not those of the version that the file claims to have.
+            // The tables are not those of the version in the header.
             let failed = |error: rusqlite::Error| {
                 let is_statement = matches!(error, rusqlite::Error::SqlInputError { .. });
                 match is_statement || error.sqlite_error_code() == Some(ErrorCode::Unknown) {
@@ -93,7 +93,7 @@ impl Schema {
         let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
         let is_new = number("SELECT count(*) FROM sqlite_schema")? == 0;
         let (found, present) = (number("PRAGMA user_version")?, self.present());
-        // No version of ours: the header is damaged.
+        // We never write such a version: the header is damaged.
         if !(0..=MAX_VERSION).contains(&found) {
             return Err(corrupt(format!("the schema has version {found}")));
         }
@@ -110,15 +110,15 @@ impl Schema {
     }
 }
 
-/// More versions than there will ever be. A header that claims more is damaged.
+/// More versions than there will ever be. A header with a higher one is damaged.
 const MAX_VERSION: i64 = 1_000;
 
-/// The error for tables that this process cannot use, and that are no damage.
+/// The error for tables that this process cannot use and that are not damaged.
 fn other_version(why: String) -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_SCHEMA), Some(why))
 }
 
-/// The error that makes the file be repaired: rows are copied by their columns' order, whatever the version was.
+/// The error that causes a repair: rows are copied by the order of their columns, regardless of the version.
 fn corrupt(why: String) -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(why))
 }

@@ -1,20 +1,21 @@
-//! The write-ahead log, read frame by frame.
+//! Reads the write-ahead log frame by frame.
 //!
-//! SQLite reads a log up to the first frame whose checksum is wrong, and silently ignores the rest: that is right for the
-//! last transaction after a power cut, and would lose accepted events where a byte in the middle has rotted. No check of
-//! SQLite's own finds that. The format: <https://www.sqlite.org/fileformat2.html#walformat>. Called by `repair.rs`.
+//! SQLite reads a log up to the first frame with a wrong checksum, and silently ignores the rest. That is right for the
+//! last transaction after a power cut, but would lose accepted events if a byte in the middle is damaged. No check of
+//! SQLite finds that. The format: <https://www.sqlite.org/fileformat2.html#walformat>. Called by `repair.rs`.
 
 use std::fs;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
-/// The size of our pages: SQLite's default, never set otherwise.
+/// The size of our pages: SQLite's default, which we never change.
 pub(crate) const PAGE: usize = 4_096;
 
 const HEAD: usize = 32;
 const FRAME: usize = 24 + PAGE;
 
-/// Checksums over words in little-endian order. A big-endian machine writes the next number, which is not read.
+/// The magic number of logs with little-endian checksums. A big-endian machine writes the next number, whose logs are
+/// not read.
 const MAGIC: u32 = 0x377f_0682;
 const VERSION: u32 = 3_007_000;
 
@@ -27,7 +28,7 @@ pub(crate) fn damage(path: &Path) -> Option<String> {
     };
     let after = log.frames.iter().skip(bad).filter(|it| it.is_good);
     let commits = after.filter(|frame| frame.is_commit).count();
-    // Each transaction is synced before the next one begins: a power cut can harm the last one only.
+    // Each transaction is synced before the next one begins, so a power cut can damage only the last one.
     (commits >= 2).then(|| {
         format!("frame {bad} of the write-ahead log, {commits} transactions before its end")
     })
@@ -72,7 +73,7 @@ pub(crate) fn mend(path: &Path, to: &Path) -> io::Result<bool> {
 
 struct Log {
     head_is_good: bool,
-    /// The salt that the frames of this log carry.
+    /// The salt of the frames of this log.
     salts: [u8; 8],
     frames: Vec<Frame>,
 }
@@ -85,7 +86,7 @@ struct Frame {
 type Sum = (u32, u32);
 
 impl Log {
-    /// Returns `None` if there is no log, or one of another byte order.
+    /// Returns `None` if there is no log, or one with another byte order.
     fn read(path: &Path) -> io::Result<Option<Log>> {
         let file = match fs::File::open(wal(path)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -124,7 +125,7 @@ impl Log {
                 is_good: is_ours && sums.contains(&stored),
                 is_commit: word(what, 4) != 0,
             });
-            // The next sum continues from here, whether the stored sum is bad or the page.
+            // The next sum continues from here, whether the stored sum or the page is damaged.
             seeds = [stored, sums[0]];
         }
         let salts = salts.unwrap_or_default();

@@ -1,7 +1,7 @@
-//! The writer: collects the writes that are waiting, does them in one transaction, commits, answers.
+//! The writer: collects the waiting writes, does them in one transaction, commits, and answers them.
 //!
-//! A thread of its own, and the only one that writes. Before a group and before it is answered, it checks that the open
-//! files are in place. A file that is damaged or displaced is the end of its work: see `rescue.rs`.
+//! It has its own thread, which is the only one that writes. Before a group, and before answering it, it checks that
+//! the open files are in place. If a file is damaged or displaced, it stops working: see `rescue.rs`.
 
 use std::io;
 use std::path::PathBuf;
@@ -13,10 +13,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::failure::{Failure, State};
 use crate::files::{DatabaseFiles, DisplacedFile};
 use crate::repair::is_damage;
-use crate::request::{Reason, Request, Write, WriteError, Written};
+use crate::request::{Reason, Request, Write, WriteError, WriteResult};
 use crate::{Claim, Schema};
 
-/// Most requests that share one commit. Larger groups do not get faster past some hundred (SQLite WAL, 2–4 KB rows).
+/// The most requests that share a commit. Larger groups are no faster above some hundred (SQLite WAL, 2–4 KB rows).
 const GROUP: usize = 256;
 
 pub(crate) struct Writer {
@@ -48,7 +48,7 @@ impl Writer {
         })
     }
 
-    /// Works until all callers have gone, or the database fails.
+    /// Works until all callers are gone, or the database fails.
     pub(crate) fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         while let Some(first) = requests.blocking_recv() {
             if let Err(failure) = self.handle(collect(first, &mut requests)) {
@@ -64,7 +64,7 @@ impl Writer {
     /// Checks that the paths of the folder and of all files name what is open.
     pub(crate) fn verify(&mut self) -> Result<(), Failure> {
         if let Some(claim) = self.claim() {
-            claim.verify().map_err(|how| Failure::Displaced {
+            claim.verify().map_err(|how| Failure::Displacement {
                 file: claim.folder().to_owned(),
                 how,
             })?;
@@ -73,7 +73,7 @@ impl Writer {
     }
 
     pub(crate) fn verify_files(&mut self) -> Result<(), Failure> {
-        let displaced = |DisplacedFile { file, how }| Failure::Displaced { file, how };
+        let displaced = |DisplacedFile { file, how }| Failure::Displacement { file, how };
         let size = || crate::size(&self.connection).ok();
         self.files.verify(&self.path, size).map_err(displaced)
     }
@@ -82,7 +82,7 @@ impl Writer {
         self.claim.as_ref().and_then(Weak::upgrade)
     }
 
-    /// Does a group of requests and answers them. An error is the end of the database.
+    /// Does a group of requests and answers them. An error means that the database has failed.
     fn handle(&mut self, group: Group) -> Result<(), Failure> {
         let damage = group.damage.clone();
         let before = match damage {
@@ -174,21 +174,24 @@ fn collect(first: Request, requests: &mut mpsc::Receiver<Request>) -> Group {
     group
 }
 
-/// Does the writes in one transaction. A write that fails leaves no trace and does not disturb the others, unless the
-/// file is damaged: then nothing is committed, since it might be among what cannot be read again.
-fn transaction(connection: &Connection, writes: Vec<Write>) -> (Vec<Written>, Result<(), Reason>) {
+/// Does the writes in one transaction. A write that fails leaves no trace and does not affect the others, unless the
+/// file is damaged: then nothing is committed, because it may not be readable again.
+fn transaction(
+    connection: &Connection,
+    writes: Vec<Write>,
+) -> (Vec<WriteResult>, Result<(), Reason>) {
     if writes.is_empty() {
         return (Vec::new(), Ok(()));
     }
     let mut result = connection
         .execute_batch("BEGIN IMMEDIATE")
         .map_err(Arc::new);
-    let mut done: Vec<Written> = Vec::with_capacity(writes.len());
+    let mut done: Vec<WriteResult> = Vec::with_capacity(writes.len());
     for write in writes {
         let begun = result.as_ref().map(|()| connection);
         let written = write(begun.map_err(|reason| WriteError::Database(reason.clone())));
         if result.is_ok() && connection.is_autocommit() {
-            // SQLite has rolled back the whole transaction, the other writes too: the disk is full.
+            // SQLite has rolled back the whole transaction with all writes: the disk is full.
             let unknown = || Arc::new(rusqlite::Error::InvalidQuery);
             result = Err(written.error.clone().unwrap_or_else(unknown));
         }

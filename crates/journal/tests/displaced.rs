@@ -140,7 +140,7 @@ async fn however_its_files_are_taken_away_the_next_open_finds_every_acknowledged
         way();
         insert(&journal, 20).await.expect_err(what);
         let failure = journal.failed().await;
-        assert!(matches!(failure, Failure::Displaced { .. }), "{failure}");
+        assert!(matches!(failure, Failure::Displacement { .. }), "{failure}");
         insert(&journal, 20).await.expect_err(what);
         drop((journal, claim));
         let (journal, claim, rows) = reopened(&path).await;

@@ -36,7 +36,7 @@ pub use strip::Strip;
 pub(crate) use unite::unite;
 
 use crate::endpoint::ShortName;
-use crate::redshift::Unresolved;
+use crate::redshift::UnresolvedName;
 use crate::rules::yaml::{self, At, Node};
 use crate::rules::{Context, NamePattern, OnFailure, Reader, UntouchedName};
 
@@ -118,7 +118,7 @@ pub(crate) trait Action: fmt::Debug + Send + Sync {
 pub(crate) struct ActionOutput {
     pub(crate) effect: Effect,
     /// Names that it did not change, or only in part, and why.
-    pub(crate) unresolved: Vec<Unresolved>,
+    pub(crate) unresolved: Vec<UnresolvedName>,
 }
 
 /// The effect of an action on an event.

@@ -28,7 +28,7 @@ pub use endpoint::{Endpoint, Flavour, ShortName};
 pub use fit::{CutFacet, FittedEvent, TooLarge, cut_facets, fit};
 pub use module::{Module, ModuleLimits};
 pub use plugin::{BuildTransform, Transform, TransformError, TransformOutput, Transforms};
-pub use redshift::{Change, Lookup, Redshift, RedshiftRewrite, Style, Unresolved};
+pub use redshift::{Change, Lookup, Redshift, RedshiftRewrite, Style, UnresolvedName};
 pub use rules::yaml;
 pub use rules::{
     Builtins, Coalesce, Context, DATASET_EVENTS, Example, ExampleResult, Failure, Glob, JOB_EVENTS,

@@ -67,7 +67,7 @@ pub struct RedshiftRewrite {
     /// The names that changed.
     pub changes: Vec<Change>,
     /// The namespaces that could not be resolved and stay unchanged.
-    pub unresolved: Vec<Unresolved>,
+    pub unresolved: Vec<UnresolvedName>,
 }
 
 /// A name before and after the rewrite.
@@ -83,7 +83,7 @@ pub struct Change {
 
 /// A namespace that could not be resolved.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Unresolved {
+pub struct UnresolvedName {
     /// The namespace.
     pub namespace: String,
     /// Why it could not be resolved.
@@ -153,7 +153,7 @@ impl Redshift {
                     });
                 }
                 Err(reason) => {
-                    unresolved.insert(Unresolved {
+                    unresolved.insert(UnresolvedName {
                         namespace: found.before.namespace,
                         reason,
                     });
@@ -178,7 +178,7 @@ impl Redshift {
             // Replacing strings by strings cannot make an event invalid, but a bug must not lose an event.
             Err(invalid) => {
                 let namespace = "redshift".to_owned();
-                let unresolved = vec![Unresolved {
+                let unresolved = vec![UnresolvedName {
                     namespace,
                     reason: invalid.to_string(),
                 }];

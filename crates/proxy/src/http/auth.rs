@@ -40,7 +40,7 @@ enum Match {
 
 /// Why a request is not admitted, and its sender if the key is known: senders have a separate limit in the log.
 #[derive(Debug)]
-pub(super) struct Denied {
+pub(super) struct Denial {
     pub(super) rejection: Rejection,
     pub(super) sender: Option<Sender>,
 }
@@ -67,7 +67,7 @@ impl Keys {
         &self,
         headers: &HeaderMap,
         role: KeyRole,
-    ) -> Result<Option<Sender>, Denied> {
+    ) -> Result<Option<Sender>, Denial> {
         let presented: Vec<[u8; 32]> = headers
             .get_all(header::AUTHORIZATION)
             .iter()
@@ -88,7 +88,7 @@ impl Keys {
         };
         match found {
             Match::Allowed(name) => Ok(Some(Sender(name))),
-            Match::LacksRole(key) => Err(Denied {
+            Match::LacksRole(key) => Err(Denial {
                 sender: Some(Sender(key.clone())),
                 rejection: Rejection::MissingRole { key, role },
             }),
@@ -105,9 +105,9 @@ impl Keys {
     }
 }
 
-impl From<Rejection> for Denied {
-    fn from(rejection: Rejection) -> Denied {
-        Denied {
+impl From<Rejection> for Denial {
+    fn from(rejection: Rejection) -> Denial {
+        Denial {
             rejection,
             sender: None,
         }

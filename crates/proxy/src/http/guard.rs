@@ -4,7 +4,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::auth::{Denied, Keys};
+use super::auth::{Denial, Keys};
 use super::caller::Sender;
 use super::discard::discard_body;
 use crate::config::KeyRole;
@@ -64,7 +64,7 @@ pub(crate) async fn authorise(
             let response = next.run(request).await;
             guard.attribute(sender, response)
         }
-        Err(Denied { rejection, sender }) => {
+        Err(Denial { rejection, sender }) => {
             discard_body(request).await;
             guard.attribute(sender, rejection.into_response())
         }

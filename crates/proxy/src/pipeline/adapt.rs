@@ -8,7 +8,7 @@ use std::sync::Arc;
 use targets::{AcceptedEvents, Capabilities, JobEvents, Reason, TargetName};
 use transform::{
     Builtins, Context, JobEventAction, Lookup, Redshift, RuleSet, SIZE_LIMIT, ShortName,
-    StepOutcome, Style, Unresolved, Verdict, cut_facets,
+    StepOutcome, Style, UnresolvedName, Verdict, cut_facets,
 };
 
 use super::delivery::{OutboundEvent, TransformedEvent};
@@ -29,7 +29,7 @@ pub struct TransformLog {
     /// The names that the rules changed.
     pub renames: Vec<Rename>,
     /// The namespaces that could not be resolved.
-    pub unresolved: Vec<Unresolved>,
+    pub unresolved: Vec<UnresolvedName>,
     /// How many facets were cut to fit the target's limit.
     pub cut_facets: usize,
 }

@@ -50,7 +50,7 @@ struct Slot<R> {
 
 /// The suppressed lines since the last line that counted them.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Suppressed<S, R> {
+pub(crate) struct SuppressedLines<S, R> {
     /// `None` for several sources.
     pub(crate) source: Option<S>,
     /// `None` for several reasons.
@@ -127,7 +127,7 @@ impl<S: Hash + Eq + Clone, R: Eq + Clone> Limiter<S, R> {
 
     /// Removes the slots that were not used for an interval, and returns the suppressed lines of them. Does so at most
     /// once a second; returns no more entries than lines are allowed, and one for all others.
-    pub(crate) fn expire(&self, now: Instant) -> Vec<Suppressed<S, R>> {
+    pub(crate) fn expire(&self, now: Instant) -> Vec<SuppressedLines<S, R>> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let just = |at: Instant| now.saturating_duration_since(at) < Duration::from_secs(1);
         if state.expired.is_some_and(just) {
@@ -141,7 +141,7 @@ impl<S: Hash + Eq + Clone, R: Eq + Clone> Limiter<S, R> {
                 let since = slot.logged.unwrap_or(slot.seen);
                 let is_over = now.saturating_duration_since(since) >= interval;
                 if is_over && slot.suppressed > 0 {
-                    expired.push(Suppressed {
+                    expired.push(SuppressedLines {
                         source: source.cloned(),
                         reason: slot.reason.clone(),
                         count: slot.suppressed,
@@ -160,7 +160,7 @@ impl<S: Hash + Eq + Clone, R: Eq + Clone> Limiter<S, R> {
         if expired.len() > most {
             expired.sort_by_key(|suppressed| std::cmp::Reverse(suppressed.count));
             let beyond = expired.split_off(most).into_iter();
-            expired.push(Suppressed {
+            expired.push(SuppressedLines {
                 source: None,
                 reason: None,
                 count: beyond.fold(0, |sum: u64, one| sum.saturating_add(one.count)),
@@ -208,7 +208,7 @@ mod tests {
             limiter.admit(&1, &403, 1, at(ms));
         }
         assert_eq!(limiter.expire(at(9_000)), []);
-        let suppressed = Suppressed {
+        let suppressed = SuppressedLines {
             source: Some(1),
             reason: Some(403),
             count: 99,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws::Aws;
-use journal::{Claim, NotClaimed};
+use journal::{Claim, ClaimError};
 use tracing::warn;
 
 use super::{StartError, StartErrors};
@@ -27,11 +27,11 @@ pub(super) fn claim(config: &Config) -> Result<Option<Arc<Claim>>, StartError> {
     }
     match Claim::take(&config.data_dir) {
         Ok(claim) => Ok(Some(Arc::new(claim))),
-        Err(NotClaimed::Failed(folder, error)) => {
+        Err(ClaimError::Failed(folder, error)) => {
             let place = format!("data_dir: {}", folder.display());
             Err(StartError::io(&place, &error))
         }
-        Err(error @ NotClaimed::InUse(_)) => Err(StartError::Temporary(error.to_string())),
+        Err(error @ ClaimError::InUse(_)) => Err(StartError::Temporary(error.to_string())),
     }
 }
 

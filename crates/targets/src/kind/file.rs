@@ -12,7 +12,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use journal::{Displaced, Identity, check_writable};
+use journal::{Displacement, Identity, check_writable};
 use openlineage::Event;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -331,7 +331,7 @@ fn ready(kept: Option<Open>, config: &FileConfig) -> io::Result<Open> {
     Ok(open)
 }
 
-fn report(path: &Path, displaced: &Displaced) {
+fn report(path: &Path, displaced: &Displacement) {
     warn!(
         file = %path.display(), reason = %displaced,
         "file was replaced; reopened it, and unacknowledged lines are written again"

@@ -56,7 +56,7 @@ pub struct Normalise {
 
 /// A normalised dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Normalised {
+pub(crate) struct NormalisedDataset {
     pub(crate) dataset: Identity,
     /// Why a part stays in a wrong position.
     pub(crate) left: Option<&'static str>,
@@ -68,9 +68,9 @@ impl Default for Normalise {
     }
 }
 
-impl From<Identity> for Normalised {
-    fn from(dataset: Identity) -> Normalised {
-        Normalised {
+impl From<Identity> for NormalisedDataset {
+    fn from(dataset: Identity) -> NormalisedDataset {
+        NormalisedDataset {
             dataset,
             left: None,
         }
@@ -121,7 +121,7 @@ impl Normalise {
         self.normalised(dataset).dataset
     }
 
-    pub(crate) fn normalised(&self, dataset: &Identity) -> Normalised {
+    pub(crate) fn normalised(&self, dataset: &Identity) -> NormalisedDataset {
         let mut done = self.located(dataset);
         // A value in quotes or braces, or a second port before a name, may need a second pass.
         for _ in 0..MOST_LOOKS {
@@ -161,16 +161,16 @@ impl Normalise {
     }
 
     /// Moves namespace and name parts to their positions, without folding.
-    fn located(&self, dataset: &Identity) -> Normalised {
-        let unchanged = || Normalised::from(dataset.clone());
+    fn located(&self, dataset: &Identity) -> NormalisedDataset {
+        let unchanged = || NormalisedDataset::from(dataset.clone());
         if is_glue(&dataset.namespace) {
             return one_catalogue(dataset, self.glue, self.trailing_slash)
-                .map_or_else(unchanged, Normalised::from);
+                .map_or_else(unchanged, NormalisedDataset::from);
         }
         if self.jdbc && oracle::is_driver(&dataset.namespace) {
             return match oracle::read(&dataset.namespace) {
                 Some(url) => self.of_url(&url, Store::Server(Some(1521)), dataset),
-                None => Normalised {
+                None => NormalisedDataset {
                     dataset: Identity {
                         namespace: oracle::without_user(&dataset.namespace),
                         name: dataset.name.clone(),
@@ -191,14 +191,14 @@ impl Normalise {
             Store::Athena | Store::BigQuery => unchanged(),
             Store::Bucket | Store::Container | Store::Files => {
                 objects::spelled(self, store, &url, dataset)
-                    .map_or_else(unchanged, Normalised::from)
+                    .map_or_else(unchanged, NormalisedDataset::from)
             }
             Store::Server(_) | Store::Host => self.of_url(&url, store, dataset),
         }
     }
 
     /// Normalises a dataset on a server, from its URL and its name.
-    fn of_url(&self, url: &Url<'_>, store: Store, dataset: &Identity) -> Normalised {
+    fn of_url(&self, url: &Url<'_>, store: Store, dataset: &Identity) -> NormalisedDataset {
         let (redshift, mut left) = (self.redshift && url.lower == "redshift", None);
         let opened = self.jdbc || redshift;
         let driver = driver(&url.lower).filter(|_| opened);
@@ -265,7 +265,7 @@ impl Normalise {
             let short = short_redshift(&format!("redshift://{authority}"));
             namespace = short.unwrap_or(namespace);
         }
-        Normalised {
+        NormalisedDataset {
             dataset: Identity {
                 namespace: namespace + &tail,
                 name,

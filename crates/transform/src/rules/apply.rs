@@ -13,7 +13,7 @@ use super::when::UnmetCondition;
 use super::{OnFailure, Rule};
 use crate::action::{ActionOutput, Effect};
 use crate::endpoint::ShortName;
-use crate::redshift::{Lookup, Unresolved};
+use crate::redshift::{Lookup, UnresolvedName};
 
 /// What rules use besides the event.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +32,7 @@ pub struct Transformation {
     /// The rules that applied; from [`RuleSet::explain`], all rules.
     pub steps: Vec<RuleStep>,
     /// Names that could not be rewritten, or only in part, and why.
-    pub unresolved: Vec<Unresolved>,
+    pub unresolved: Vec<UnresolvedName>,
 }
 
 /// The result of all rules for an event.
@@ -164,7 +164,7 @@ impl Rule {
         &self,
         event: &Event,
         context: &Context<'_>,
-        unresolved: &mut Vec<Unresolved>,
+        unresolved: &mut Vec<UnresolvedName>,
     ) -> Result<Effect, String> {
         let applied = catch_unwind(AssertUnwindSafe(|| {
             let output = self.action.apply(event, context)?;

@@ -10,7 +10,7 @@ use openlineage::{Event, Identity, Role, names};
 
 use super::rewrite::rewrite;
 use crate::action::{redact_text, unite};
-use crate::redshift::Unresolved;
+use crate::redshift::UnresolvedName;
 
 /// Decides whether a dataset may be one with another of its event that would get the same name.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Uniqueness {
 #[derive(Debug, Default)]
 pub(crate) struct RenameResult {
     pub(crate) text: Option<String>,
-    pub(crate) left: Vec<Unresolved>,
+    pub(crate) left: Vec<UnresolvedName>,
 }
 
 /// Renames every dataset with `new` (`None`: unchanged). `judge` decides about datasets that would get the same name.
@@ -105,7 +105,7 @@ fn restore_distinct(
     known: &mut HashMap<Identity, Identity>,
     sides: &Sides,
     judge: impl Fn(&Identity) -> Uniqueness,
-) -> BTreeSet<Unresolved> {
+) -> BTreeSet<UnresolvedName> {
     let mut left = BTreeSet::new();
     loop {
         let mut changed = false;
@@ -121,7 +121,7 @@ fn restore_distinct(
                 if known.get(before) != Some(&distinct) {
                     changed = true;
                     let name = redact_text(start(&distinct.name));
-                    left.insert(Unresolved {
+                    left.insert(UnresolvedName {
                         namespace: redact_text(&distinct.namespace),
                         reason: format!(
                             "{name}: it would become one with another dataset of its event"

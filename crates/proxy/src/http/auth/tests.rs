@@ -35,15 +35,15 @@ async fn admitted(keys: &Keys, presented: &[&str], role: KeyRole) -> String {
     match keys.admit(&bearers(presented), role).await {
         Ok(Some(Sender(name))) => name.to_string(),
         Ok(None) => "anyone".to_owned(),
-        Err(Denied {
+        Err(Denial {
             rejection: Rejection::MissingKey,
             ..
         }) => "401".to_owned(),
-        Err(Denied {
+        Err(Denial {
             rejection: rejection @ (Rejection::UnknownKey(_) | Rejection::MissingRole { .. }),
             ..
         }) => format!("403 {rejection}"),
-        Err(Denied { rejection, .. }) => format!("{rejection:?}"),
+        Err(Denial { rejection, .. }) => format!("{rejection:?}"),
     }
 }
 

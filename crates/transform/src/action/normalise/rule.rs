@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{Case, Normalise};
 use crate::action::{Action, ActionOutput, Effect, Settings, redact_text};
-use crate::redshift::Unresolved;
+use crate::redshift::UnresolvedName;
 use crate::rules::yaml::{At, MapOr, OneOrMany, Optional};
 use crate::rules::{
     Context, NamePattern, Reader, Uniqueness, UntouchedName, each_name, rewrite_distinct,
@@ -111,7 +111,7 @@ impl Action for NormaliseNames {
         let new = |name: &Identity| {
             let done = only.matches(name).then(|| normalise.normalised(name))?;
             if let Some(reason) = done.left {
-                unresolved.insert(Unresolved {
+                unresolved.insert(UnresolvedName {
                     namespace: redact_text(&done.dataset.namespace),
                     reason: reason.to_owned(),
                 });

@@ -3,7 +3,7 @@
 use openlineage::Identity;
 
 use super::super::{
-    Normalised, name, placed,
+    NormalisedDataset, name, placed,
     url::{Url, settings},
 };
 use super::table::PLAIN;
@@ -18,7 +18,7 @@ const ATHENA: Driver = Driver {
 
 /// An Athena URL has the region in the host or in a setting. The rest (output location, credentials,
 /// port) is not part of the store's name.
-pub(crate) fn athena(url: &Url<'_>, dataset: &Identity) -> Normalised {
+pub(crate) fn athena(url: &Url<'_>, dataset: &Identity) -> NormalisedDataset {
     let mut parts = url.rest.split(';');
     let host = parts.next().unwrap_or_default();
     let found = settings(url.rest, &[';', '&', '?']);
@@ -71,7 +71,7 @@ pub(crate) fn athena(url: &Url<'_>, dataset: &Identity) -> Normalised {
             Some(why),
         ),
     };
-    Normalised {
+    NormalisedDataset {
         dataset: Identity {
             namespace: format!("awsathena://{authority}{tail}"),
             name,
@@ -88,7 +88,7 @@ const BIGQUERY: Driver = Driver {
     ..PLAIN
 };
 
-pub(crate) fn bigquery(url: &Url<'_>, dataset: &Identity) -> Normalised {
+pub(crate) fn bigquery(url: &Url<'_>, dataset: &Identity) -> NormalisedDataset {
     let found = settings(url.rest, &[';', '&', '?']);
     let setting = |keys: &[&str]| {
         let value = |key: &&str| {
@@ -148,7 +148,7 @@ pub(crate) fn bigquery(url: &Url<'_>, dataset: &Identity) -> Normalised {
             )
         }
     };
-    Normalised {
+    NormalisedDataset {
         dataset: Identity { namespace, name },
         left,
     }
