@@ -16,14 +16,13 @@ pub(crate) fn database(data_dir: &Path, name: &str) -> rusqlite::Connection {
 
 /// Waits until the queue is empty. There must not be a dead letter.
 pub(crate) async fn drained(data_dir: &Path) {
-    let queue = database(data_dir, "queue.db");
-    let count = |table: &str| -> i64 {
-        let sql = format!("SELECT count(*) FROM {table}");
-        queue.query_row(&sql, [], |row| row.get(0)).unwrap()
-    };
+    let queue = database(data_dir, "events.db");
+    let count = |sql: &str| -> i64 { queue.query_row(sql, [], |row| row.get(0)).unwrap() };
+    let unsettled = "SELECT (SELECT coalesce(max(seq), 0) FROM events) - settled
+                         + (SELECT count(*) FROM pending) FROM cursors";
     let (mut left, mut idle) = (i64::MAX, 0);
     loop {
-        let now = count("messages");
+        let now = count(unsettled);
         if now == 0 {
             break;
         }
@@ -32,7 +31,7 @@ pub(crate) async fn drained(data_dir: &Path) {
         assert!(idle < 1_200, "{now} events do not leave the queue");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert_eq!(count("dead_letters"), 0);
+    assert_eq!(count("SELECT count(*) FROM dead_letters"), 0);
 }
 
 /// Enters all events of the store into the ledger.

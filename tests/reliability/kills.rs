@@ -101,9 +101,9 @@ async fn killed(case: &str, is_outside: bool) {
     assert_eq!(serve.terminate(), Some(0));
     let mut ledger = ledger.lock().unwrap();
     if is_outside {
-        are_whole(&data, &["queue.db"]);
+        are_whole(&data, &["events.db"]);
     } else {
-        are_whole(&data, &["queue.db", "store.db"]);
+        are_whole(&data, &["events.db", "store.db"]);
         read_store(&data, &mut ledger);
     }
     assert!(!ledger.accepted.is_empty());

@@ -37,13 +37,13 @@ const DATA: &[Way<'_>] = &[
         symlink(other, data).unwrap();
     }),
     ("rm of the database", &|data, _| {
-        fs::remove_file(data.join("queue.db")).unwrap();
+        fs::remove_file(data.join("events.db")).unwrap();
     }),
     ("rm of the log", &|data, _| {
-        fs::remove_file(data.join("queue.db-wal")).unwrap();
+        fs::remove_file(data.join("events.db-wal")).unwrap();
     }),
     ("rm of the index", &|data, _| {
-        fs::remove_file(data.join("queue.db-shm")).unwrap();
+        fs::remove_file(data.join("events.db-shm")).unwrap();
     }),
     ("rm of all files", &|data, _| {
         for file in fs::read_dir(data).unwrap() {
@@ -51,8 +51,8 @@ const DATA: &[Way<'_>] = &[
         }
     }),
     ("a backup moved over it", &|data, moved| {
-        fs::copy(data.join("queue.db"), moved).unwrap();
-        fs::rename(moved, data.join("queue.db")).unwrap();
+        fs::copy(data.join("events.db"), moved).unwrap();
+        fs::rename(moved, data.join("events.db")).unwrap();
     }),
 ];
 
@@ -143,7 +143,7 @@ async fn while_the_events_of_a_removed_data_folder_cannot_be_saved_it_answers_50
     );
     assert!(
         logged["error"].to_string().contains("above/data")
-            && logged["rows"].to_string().contains("messages: 5 rows"),
+            && logged["rows"].to_string().contains("events: 5 rows"),
         "{logged}"
     );
     let lines = serve.log.lock().unwrap().len() - before;
@@ -185,7 +185,7 @@ async fn a_file_system_that_is_mounted_over_the_data_folder_is_noticed() {
     }
     let _mounted = Mounted(&data);
     let serve = accepted_after_restart(serve, || start(&data, &target), 2).await;
-    let is_there = data.join("queue.db").exists();
+    let is_there = data.join("events.db").exists();
     serve.kill();
     target.set(Fault::None);
     let serve = start(&data, &target);
@@ -304,7 +304,7 @@ async fn a_hangup_finds_a_data_folder_that_was_removed_and_a_restart_brings_it_b
     let serve = restarted(serve, || start(&data, &target));
     let logged = serve.logged("recovered the rows that an earlier process saved");
     assert!(
-        logged["rows"].to_string().contains("messages: 1 rows"),
+        logged["rows"].to_string().contains("events: 1 rows"),
         "{logged}"
     );
     patiently(|| (arrived(&target).len() == 1).then_some(()));

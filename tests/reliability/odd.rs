@@ -184,16 +184,24 @@ fn invalid() -> Vec<(&'static str, Sql, &'static str)> {
 
 /// Inserts rows into the queue in one transaction.
 fn put(scenario: &Scenario, rows: &[(Sql, Sql, Sql)]) {
-    let mut queue = rusqlite::Connection::open(scenario.folder.path().join("queue.db")).unwrap();
+    let mut queue = rusqlite::Connection::open(scenario.folder.path().join("events.db")).unwrap();
     queue
         .busy_timeout(std::time::Duration::from_secs(20))
         .unwrap();
     let transaction = queue.transaction().unwrap();
     for (id, body, count) in rows {
-        let sql = "INSERT INTO messages (id, body, received_at, visible_at, attempts) VALUES (?1, ?2, ?3, 0, ?3)";
+        let sql = "INSERT INTO events (id, body, received_at) VALUES (?1, ?2, ?3)";
         transaction
             .execute(sql, rusqlite::params![id, body, count])
             .unwrap();
+        // A row of its own, as for an event that is to be retried.
+        for sql in [
+            "INSERT INTO pending (consumer, seq, attempts, visible_at)
+             SELECT consumer, last_insert_rowid(), ?1, 0 FROM cursors",
+            "UPDATE cursors SET (settled, received) = (SELECT max(seq), max(seq) FROM events) WHERE ?1 IS ?1",
+        ] {
+            transaction.execute(sql, [count]).unwrap();
+        }
     }
     transaction.commit().unwrap();
 }

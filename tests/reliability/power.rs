@@ -211,7 +211,7 @@ async fn finish(
     let serve = Serve::start(data, settings);
     drained(data).await;
     assert_eq!(serve.terminate(), Some(0));
-    are_whole(data, &["queue.db"]);
+    are_whole(data, &["events.db"]);
     let mut ledger = ledger.lock().unwrap();
     match to {
         Destination::Store => {

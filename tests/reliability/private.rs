@@ -122,7 +122,7 @@ fn the_exit_status_tells_whether_to_retry_or_to_change_something() {
     let used = Serve::start(Path::new(&at("used")), &[]);
     // As another program locks it, such as one that makes a backup.
     fs::create_dir(at("held")).unwrap();
-    let held = rusqlite::Connection::open(at("held/queue.db")).unwrap();
+    let held = rusqlite::Connection::open(at("held/events.db")).unwrap();
     held.execute_batch("CREATE TABLE t (n); BEGIN EXCLUSIVE")
         .unwrap();
     let (wrong, later) = (Some(64), Some(75));
@@ -151,7 +151,7 @@ fn the_exit_status_tells_whether_to_retry_or_to_change_something() {
             "the queue in use",
             serve(free, &at("held"), &[]),
             later,
-            "queue.db",
+            "events.db",
         ),
         (
             "a file in the way",

@@ -125,6 +125,8 @@ impl Topology {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(self.prometheus.run_upkeep(stop.clone()));
+        let (queue, until) = (self.queue.clone(), stop.clone());
+        tasks.spawn(async move { queue.enforce_retention(&until).await });
         tasks.spawn(serve::watch(
             self.queue.clone(),
             self.pipelines.clone(),

@@ -1,4 +1,4 @@
-//! The log beside the embedded queue: processor time and bytes written for each event, from append to acknowledgement.
+//! The log: processor time and bytes written for each event, from append to acknowledgement.
 //!
 //! `cargo bench -p queue --bench log` with 100,000 events that come 32 at a time, or as `LOG_EVENTS` and `LOG_GROUP` say.
 //! Prints a table.
@@ -21,10 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use journal::Claim;
-use queue::{
-    Consumer, Embedded, Log, LogOptions, Message, Queue, Record, Retention, Settlement, Start, now,
-};
-use tokio_util::sync::CancellationToken;
+use queue::{Consumer, Log, LogOptions, Message, Record, Retention, Settlement, Start, now};
 
 const SIZE: usize = 1_500;
 /// As `serve` has them.
@@ -37,7 +34,6 @@ async fn main() {
     let group = number("LOG_GROUP", 32);
     println!("| what | µs of CPU an event | bytes written an event | events/s | MB on disk |");
     println!("|---|---|---|---|---|");
-    embedded(count, group).await;
     for (name, retention) in [("kept", Retention::default()), ("deleted", Retention::NONE)] {
         for consumers in 1..=3 {
             log(count, group, (consumers, name, retention)).await;
@@ -47,26 +43,6 @@ async fn main() {
 
 fn number(name: &str, default: usize) -> usize {
     std::env::var(name).map_or(default, |number| number.parse().unwrap())
-}
-
-async fn embedded(count: usize, group: usize) {
-    let folder = tempfile::tempdir().unwrap();
-    let queue = Embedded::own(folder.path(), VISIBILITY).await.unwrap();
-    let queue = Queue::Embedded(queue);
-    let (stop, usage) = (CancellationToken::new(), Usage::now());
-    for _ in 0..count / group {
-        assert!(queue.send(messages(group)).await.iter().all(Result::is_ok));
-        let mut left = group;
-        while left > 0 {
-            let size = BATCH.min(left);
-            let records = queue.receive(size, Duration::ZERO, &stop).await.unwrap();
-            left -= records.len();
-            let until = tokio::time::Instant::now() + VISIBILITY;
-            let answers = queue.settle(&done(&records), until).await;
-            assert!(answers.iter().all(Result::is_ok));
-        }
-    }
-    usage.print("embedded queue", count, folder.path());
 }
 
 async fn log(count: usize, group: usize, (consumers, name, retention): (usize, &str, Retention)) {

@@ -72,10 +72,10 @@ async fn main() {
         memory / 1_024,
         peak_memory(std::process::id()) / 1_024
     );
-    let file = std::fs::metadata(folder.path().join("queue.db"))
+    let file = std::fs::metadata(folder.path().join("events.db"))
         .unwrap()
         .len();
-    let log = std::fs::metadata(folder.path().join("queue.db-wal"))
+    let log = std::fs::metadata(folder.path().join("events.db-wal"))
         .unwrap()
         .len();
     println!(

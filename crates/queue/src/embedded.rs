@@ -1,196 +1,143 @@
-//! The embedded queue: tables in the data folder that behave like an SQS queue.
+//! The embedded queue: the log of a data folder as the one target of a proxy sees it.
 //!
-//! Visibility timeout, attempt count, dead letters with their reason. Writes share commits (`journal`). One `serve` owns
-//! it; commands on the same folder can list and redrive while it runs. This file opens the queue and sends to it; receiving
-//! is in `embedded/receive.rs`, settling in `embedded/settle.rs`.
-
-mod clock;
-mod dead_letters;
-mod receive;
-mod schema;
-mod settle;
-mod status;
+//! It behaves like an SQS queue: visibility timeout, attempt count, dead letters with their reason. Everything is done by
+//! the log (`log.rs`); this file only chooses the consumer.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use journal::{Claim, Failure, Journal};
-use rusqlite::{Connection, params};
-use tokio::sync::Notify;
+use journal::{Claim, Failure};
+use tokio_util::sync::CancellationToken;
 
-use crate::clock::Clock;
-use crate::free_space::{FreeSpace, RESERVE};
-use crate::{FailureLog, Message, SendError, Unavailable, now};
-use schema::{FILE, SCHEMA};
-use settle::PendingSettlements;
-
-/// How long a client may wait for its commit: below the clients' own timeout of 5 s, so that they see our 503.
-const SEND: Duration = Duration::from_secs(4);
+use crate::{
+    Consumer, DeadLetter, Depth, Log, LogOptions, Message, Record, Retention, SendError,
+    Settlement, Status, Unavailable,
+};
 
 /// A queue on disk. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Embedded {
-    journal: Journal,
-    folder: Arc<Path>,
-    visibility: Duration,
-    clock: Clock,
-    arrived: Arc<Notify>,
-    pending: PendingSettlements,
-    write_log: Arc<Mutex<FailureLog>>,
-    readiness: Arc<tokio::sync::Mutex<Option<status::Probe>>>,
-    /// Held as long as the queue is used: two `serve` on one folder would deliver everything twice.
-    _claim: Option<Arc<Claim>>,
+    log: Log,
+    consumer: Consumer,
 }
 
 impl Embedded {
-    /// Opens or creates the queue in the folder that this process has claimed.
-    ///
-    /// Every event becomes visible: those that an earlier process had received and not settled, and those that waited for
-    /// another attempt, since a restart is often the cure. A damaged file is repaired first.
+    /// Opens or creates the queue for `target` in the folder that this process has claimed. If it was the queue of another
+    /// target until now, what is pending is delivered to this one. See [`Log::claimed`].
     pub async fn claimed(
         claim: Arc<Claim>,
-        visibility: Duration,
+        target: &str,
+        visibility_timeout: Duration,
     ) -> Result<Embedded, journal::Error> {
-        Embedded::claimed_at(claim, visibility, now()).await
+        let options = LogOptions {
+            visibility_timeout,
+            // What was delivered is read back from the store.
+            retention: Retention::NONE,
+        };
+        let log = Log::claimed(claim, options).await?;
+        let consumer = log.only_consumer(target).await?;
+        Ok(Embedded { log, consumer })
     }
 
-    /// Claims the folder and opens or creates the queue in it.
+    /// Claims the folder and opens or creates the queue for some target in it.
     pub async fn own(folder: &Path, visibility: Duration) -> Result<Embedded, Unavailable> {
         let claim = Claim::take(folder).map_err(|error| Unavailable(error.to_string()))?;
-        let owned = Embedded::claimed(Arc::new(claim), visibility).await;
-        owned.map_err(unavailable)
+        let owned = Embedded::claimed(Arc::new(claim), "target", visibility).await;
+        owned.map_err(|error| Unavailable(error.to_string()))
     }
 
-    /// Opens the queue at a time that a test chooses.
-    async fn claimed_at(
-        claim: Arc<Claim>,
-        visibility: Duration,
-        now: i64,
-    ) -> Result<Embedded, journal::Error> {
-        let folder = claim.folder().to_owned();
-        let journal = Journal::own(&folder.join(FILE), SCHEMA, &claim)?;
-        let start = move |connection: &Connection| clock::start(connection, now);
-        let clock = journal.write(start).await?;
-        Ok(Embedded {
-            _claim: Some(claim),
-            ..Embedded::with(&folder, journal, visibility, clock)
-        })
-    }
-
-    /// Opens the queue in `folder` beside the process that serves it. Creates none: a wrong folder is to be noticed, and a
-    /// file of another user would be in the way of the next start.
-    pub async fn open(folder: &Path, visibility: Duration) -> Result<Embedded, Unavailable> {
-        if !folder.join(FILE).is_file() {
-            return Err(Unavailable("there is no queue in this folder".to_owned()));
+    /// Opens the queue in `folder` beside the process that serves it: for `target`, or for the only target there is.
+    pub async fn open(folder: &Path, target: &str) -> Result<Embedded, Unavailable> {
+        let log = Log::open(folder).await?;
+        let mut consumer = log.existing_consumer(target).await?;
+        if consumer.is_none()
+            && let [only] = log.consumers().await?.as_slice()
+        {
+            consumer = log.existing_consumer(&only.target).await?;
         }
-        let journal = Journal::open(&folder.join(FILE), SCHEMA).map_err(unavailable)?;
-        let clock = journal.read(|connection| clock::beside(connection, now()));
-        let clock = clock.await.map_err(unavailable)?;
-        Ok(Embedded::with(folder, journal, visibility, clock))
-    }
-
-    fn with(folder: &Path, journal: Journal, visibility: Duration, clock: Clock) -> Embedded {
-        Embedded {
-            journal,
-            folder: folder.into(),
-            visibility,
-            clock,
-            arrived: Arc::default(),
-            pending: PendingSettlements::default(),
-            write_log: Arc::new(Mutex::new(FailureLog::new("cannot write to the queue"))),
-            readiness: Arc::default(),
-            _claim: None,
+        match consumer {
+            Some(consumer) => Ok(Embedded { log, consumer }),
+            None => Err(Unavailable(format!("no queue for target {target}"))),
         }
     }
 
-    /// Checks now that the open files are still the ones that their paths name.
-    pub(super) async fn verify(&self) -> Result<(), Unavailable> {
-        self.journal.verify().await.map_err(unavailable)
+    /// See [`Log::enforce_retention`].
+    pub async fn enforce_retention(&self, stop: &CancellationToken) {
+        self.log.enforce_retention(stop).await;
     }
 
-    /// Waits until the queue has failed for good, with every acknowledged event where the next start finds it.
-    pub(super) async fn failed(&self) -> Failure {
-        self.journal.failed().await
-    }
-
-    /// See [`Journal::closed`].
-    pub(crate) fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
-        self.journal.closed()
-    }
-
-    /// Whether the queue has failed for good.
-    pub(super) fn has_failed(&self) -> bool {
-        self.journal.has_failed()
-    }
-
-    /// Inserts messages in one transaction; all of them or none.
     pub(super) async fn send(&self, messages: Vec<Message>) -> Vec<Result<(), SendError>> {
-        let count = messages.len();
-        if count == 0 {
-            return Vec::new();
-        }
-        let (folder, visible_at) = (self.folder.clone(), self.clock.now());
-        let until = Instant::now() + SEND;
-        let insert = move |connection: &Connection| {
-            if until < Instant::now() {
-                return Ok(Insertion::TooLate);
-            }
-            if !FreeSpace::of(&folder).suffices(connection)? {
-                return Ok(Insertion::NoSpace);
-            }
-            let mut insert = connection.prepare_cached(
-                "INSERT INTO messages (id, body, received_at, visible_at) VALUES (?1, ?2, ?3, ?4)",
-            )?;
-            for m in &messages {
-                insert.execute(params![m.id, m.body, m.received_at, visible_at])?;
-            }
-            Ok(Insertion::Done)
-        };
-        let inserted = tokio::time::timeout_at(until.into(), self.journal.write(insert)).await;
-        let result = match inserted {
-            Ok(Ok(Insertion::Done)) => Ok(()),
-            Ok(Ok(Insertion::NoSpace)) => Err(self.no_space()),
-            Ok(Ok(Insertion::TooLate)) | Err(_) => Err("the disk is too slow".to_owned()),
-            Ok(Err(error)) => Err(error.to_string()),
-        };
-        self.log(&result);
-        let result = result.map_err(SendError::Unavailable);
-        if result.is_ok() {
-            self.arrived.notify_one();
-        }
-        vec![result; count]
+        self.log.append(messages).await
     }
 
-    fn no_space(&self) -> String {
-        let (folder, megabytes) = (self.folder.display(), RESERVE >> 20);
-        format!("{folder}: less than {megabytes} MB are free on the disk")
+    pub(crate) async fn receive(
+        &self,
+        size: usize,
+        window: Duration,
+    ) -> Result<Vec<Record>, Unavailable> {
+        self.consumer.receive(size, window).await
     }
 
-    /// Logs that writing fails, and that it works again.
-    fn log(&self, result: &Result<(), String>) {
-        let mut log = self
-            .write_log
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        match result {
-            Ok(()) => log.record_recovery(),
-            Err(reason) => log.record_failure(reason),
-        }
+    pub(crate) async fn settle(
+        &self,
+        records: &[(&Record, Settlement)],
+    ) -> Vec<Result<(), Unavailable>> {
+        self.consumer.settle(records).await
     }
-}
 
-/// What became of messages that were to be inserted.
-enum Insertion {
-    Done,
-    /// The free space on the disk is kept for settling.
-    NoSpace,
-    /// Their sender was answered that they are not in the queue.
-    TooLate,
-}
+    pub(crate) async fn depth(&self) -> Result<Depth, Unavailable> {
+        self.consumer.depth().await
+    }
 
-fn unavailable(error: journal::Error) -> Unavailable {
-    Unavailable(error.to_string())
+    /// Returns how much is in the queue.
+    pub async fn status(&self) -> Result<Status, Unavailable> {
+        self.consumer.status().await
+    }
+
+    /// See [`Consumer::dead_letters`].
+    pub async fn dead_letters(
+        &self,
+        reason: &str,
+        limit: u32,
+    ) -> Result<Vec<DeadLetter>, Unavailable> {
+        self.consumer.dead_letters(reason, limit).await
+    }
+
+    /// See [`Consumer::dead_letter_body`].
+    pub async fn dead_letter_body(&self, id: &str) -> Result<Option<String>, Unavailable> {
+        self.consumer.dead_letter_body(id).await
+    }
+
+    /// See [`Consumer::redrive`].
+    pub async fn redrive(&self, id: &str) -> Result<bool, Unavailable> {
+        self.consumer.redrive(id).await
+    }
+
+    /// See [`Consumer::delete_dead_letter`].
+    pub async fn delete_dead_letter(&self, id: &str) -> Result<bool, Unavailable> {
+        self.consumer.delete_dead_letter(id).await
+    }
+
+    pub(crate) async fn ready(&self) -> Result<(), Unavailable> {
+        self.log.ready().await
+    }
+
+    pub(super) async fn verify(&self) -> Result<(), Unavailable> {
+        self.log.verify().await
+    }
+
+    pub(super) async fn failed(&self) -> Failure {
+        self.log.failed().await
+    }
+
+    pub(crate) fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.log.closed()
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.log.has_failed()
+    }
 }
 
 #[cfg(test)]

@@ -254,6 +254,14 @@ impl Queue {
         }
     }
 
+    /// Deletes settled events that are kept no longer, until `stop`. SQS deletes by itself.
+    pub async fn enforce_retention(&self, stop: &CancellationToken) {
+        match self {
+            Queue::Embedded(queue) => queue.enforce_retention(stop).await,
+            Queue::Sqs(_) => stop.cancelled().await,
+        }
+    }
+
     /// Whether a message could be sent now.
     pub async fn ready(&self) -> Result<(), Unavailable> {
         match self {

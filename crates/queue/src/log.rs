@@ -108,7 +108,7 @@ impl Log {
     }
 
     /// Opens the log at a time that a test chooses.
-    async fn claimed_at(
+    pub(crate) async fn claimed_at(
         claim: Arc<Claim>,
         options: LogOptions,
         now: i64,
@@ -215,6 +215,12 @@ impl Log {
     /// Whether the log has failed for good. What only its open files hold may still be being saved.
     pub fn has_failed(&self) -> bool {
         self.journal.has_failed()
+    }
+
+    /// The database, for a test to damage it.
+    #[cfg(test)]
+    pub(crate) fn journal(&self) -> &Journal {
+        &self.journal
     }
 
     fn no_space(&self) -> String {

@@ -33,7 +33,7 @@ async fn the_readable_events_of_a_damaged_queue_are_delivered() {
             FaultyTarget::start(Fault::None).await,
         );
         fill(folder.path(), &target, count).await;
-        damage(&folder.path().join("queue.db"));
+        damage(&folder.path().join("events.db"));
         let started = Instant::now();
         let serve = start(folder.path(), &target);
         let taken = started.elapsed();
@@ -42,7 +42,7 @@ async fn the_readable_events_of_a_damaged_queue_are_delivered() {
         let lost = count as usize + 1 - arrived.len();
         assert!(lost <= most, "{what}: {lost} lost");
         assert!(arrived.contains(&count));
-        aside(folder.path(), "queue.db", &serve);
+        aside(folder.path(), "events.db", &serve);
         size::measured(
             "damaged queue",
             &format!(
@@ -64,7 +64,7 @@ async fn a_queue_that_is_damaged_while_it_is_used_ends_serve_and_the_restart_rec
     target.set(Fault::status(503));
     let mut serve = start(folder.path(), &target);
     serve.logged("delivery failed, will retry");
-    let at = folder.path().join("queue.db");
+    let at = folder.path().join("events.db");
     let pages = fs::metadata(&at).unwrap().len() / PAGE;
     for page in pages / 3..pages / 3 + 5 {
         overwrite(&at, page * PAGE, &[0xa5; 200]);
@@ -86,7 +86,7 @@ async fn a_queue_that_is_damaged_while_it_is_used_ends_serve_and_the_restart_rec
         lost <= 40 && (count..=n).all(|n| arrived.contains(&n)),
         "{lost} lost of {n}"
     );
-    aside(folder.path(), "queue.db", &serve);
+    aside(folder.path(), "events.db", &serve);
     size::measured(
         "damaged in use",
         &format!("{count} events, {lost} on the damaged pages"),
@@ -106,7 +106,7 @@ async fn events_behind_a_damaged_frame_of_the_log_are_delivered() {
         assert_eq!(serve.post(&event(n, "START")).await.status(), 200);
     }
     serve.kill();
-    let log = folder.path().join("queue.db-wal");
+    let log = folder.path().join("events.db-wal");
     let frames = (fs::metadata(&log).unwrap().len() - 32) / (PAGE + 24);
     overwrite(&log, 32 + frames / 3 * (PAGE + 24) + 500, &[0xa5; 8]);
     target.set(Fault::None);
@@ -114,7 +114,7 @@ async fn events_behind_a_damaged_frame_of_the_log_are_delivered() {
     let arrived = settled(folder.path(), &serve, &target);
     let lost = count as usize - arrived.len();
     assert!(lost <= 10, "{lost} lost");
-    aside(folder.path(), "queue.db", &serve);
+    aside(folder.path(), "events.db", &serve);
     size::measured(
         "damaged log",
         &format!("{count} events, {lost} in the damaged frame"),
@@ -157,7 +157,7 @@ async fn fill(folder: &Path, target: &FaultyTarget, count: u32) {
     }
     // The last connection that closes moves the log into the file.
     assert_eq!(serve.terminate(), Some(0));
-    let queue = rusqlite::Connection::open(folder.join("queue.db")).unwrap();
+    let queue = rusqlite::Connection::open(folder.join("events.db")).unwrap();
     let all = "PRAGMA wal_checkpoint(TRUNCATE)";
     queue.query_row(all, [], |_| Ok(())).unwrap();
     target.set(Fault::None);

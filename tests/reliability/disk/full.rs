@@ -250,7 +250,7 @@ async fn a_file_that_becomes_read_only_is_reported_and_written_again() {
     assert_eq!(serve.post(&event(1, "START")).await.status(), 200);
     target.accepted_when(1).await;
     // Immutable where the file system supports it; otherwise no file may grow.
-    let files: Vec<_> = ["queue.db", "queue.db-wal"]
+    let files: Vec<_> = ["events.db", "events.db-wal"]
         .map(|name| folder.path().join(name))
         .into();
     let set = |flag: &str| files.iter().all(|file| does("chattr", &[flag, text(file)]));
@@ -272,7 +272,10 @@ async fn a_file_that_becomes_read_only_is_reported_and_written_again() {
     }
     assert_eq!((status.as_u16(), ready, alive), (503, 503, 200));
     let why = serve.logged("cannot write to the queue");
-    assert!(why["error"].as_str().unwrap().contains("queue.db"), "{why}");
+    assert!(
+        why["error"].as_str().unwrap().contains("events.db"),
+        "{why}"
+    );
     accepted_again(&serve, 3).await;
     eventually_delivered(&target, &BTreeSet::from([1, 3]));
     serve.logged("recovered: cannot write to the queue");

@@ -194,8 +194,8 @@ impl QueueArgs {
             only: None,
         };
         let config = flags.config(environment, Role::Tool)?;
-        let settings = match config.queue {
-            QueueConfig::Embedded(settings) => settings,
+        match config.queue {
+            QueueConfig::Embedded(_) => {}
             QueueConfig::Sqs(settings) => {
                 let Some(dead_letters) = settings.dead_letters else {
                     let why = "queue.dead_letter_url is required with an SQS queue";
@@ -207,13 +207,13 @@ impl QueueArgs {
                     SqsDeadLetters::new(&aws, queue, dead_letters, bucket, targets::words).await;
                 return Ok(DeadLetterSource::Sqs(letters));
             }
-        };
+        }
         let folder = config.data_dir.display();
         let wrong = |why: &str| Errors::general(format!("data_dir: {folder}: {why}"));
         if !config.data_dir.is_dir() {
             return Err(wrong("not a folder").into());
         }
-        let queue = Embedded::open(&config.data_dir, settings.visibility_timeout).await;
+        let queue = Embedded::open(&config.data_dir, config.target.name.as_str()).await;
         let queue = queue.map_err(|error| wrong(&error.0))?;
         Ok(DeadLetterSource::Embedded(queue))
     }

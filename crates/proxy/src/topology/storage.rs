@@ -46,7 +46,8 @@ pub async fn open_queue(
             Ok(Queue::Sqs(Sqs::new(aws, settings, targets::words).await))
         }
         (QueueConfig::Embedded(settings), Some(claim)) => {
-            let queue = Embedded::claimed(claim, settings.visibility_timeout).await;
+            let target = config.target.name.as_str();
+            let queue = Embedded::claimed(claim, target, settings.visibility_timeout).await;
             let queue = queue.map_err(|error| StartError::database("queue", &error))?;
             Ok(Queue::Embedded(queue))
         }

@@ -1,7 +1,9 @@
 //! The embedded queue as its callers see it.
 
-use super::super::{Record, Settlement};
+use rusqlite::Connection;
+
 use super::*;
+use crate::now;
 
 const NOW: Duration = Duration::ZERO;
 
@@ -15,8 +17,16 @@ fn message(id: &str) -> Message {
     }
 }
 
-fn claim(folder: &Path) -> Arc<Claim> {
-    Arc::new(Claim::take(folder).unwrap())
+/// Opens the queue when the wall clock shows `now`.
+async fn owned_at(folder: &Path, now: i64) -> Embedded {
+    let options = LogOptions {
+        visibility_timeout: Duration::ZERO,
+        retention: Retention::NONE,
+    };
+    let claim = Arc::new(Claim::take(folder).unwrap());
+    let log = Log::claimed_at(claim, options, now).await.unwrap();
+    let consumer = log.only_consumer("target").await.unwrap();
+    Embedded { log, consumer }
 }
 
 async fn queue(folder: &Path) -> Embedded {
@@ -125,15 +135,14 @@ async fn a_new_owner_finds_what_the_last_one_had_received_and_there_is_only_one(
 async fn a_wall_clock_that_was_set_back_hides_nothing() {
     let folder = tempfile::tempdir().unwrap();
     const DAY: i64 = 86_400_000;
-    let tomorrow = Embedded::claimed_at(claim(folder.path()), NOW, now() + DAY).await;
-    let tomorrow = tomorrow.unwrap();
+    let tomorrow = owned_at(folder.path(), now() + DAY).await;
     tomorrow.send(vec![message("a"), message("b")]).await;
     let records = tomorrow.receive(1, NOW).await.unwrap();
     let later = Settlement::Retry(Duration::from_secs(900));
     tomorrow.settle(&[(&records[0], later)]).await;
     drop((tomorrow, records));
     let today = queue(folder.path()).await;
-    let beside = Embedded::open(folder.path(), NOW).await.unwrap();
+    let beside = Embedded::open(folder.path(), "target").await.unwrap();
     assert_eq!(beside.status().await.unwrap().waiting, 2);
     let mut records = today.receive(9, NOW).await.unwrap();
     records.sort_by(|a, b| a.id.cmp(&b.id));
@@ -146,19 +155,18 @@ async fn a_wall_clock_that_was_set_back_hides_nothing() {
 #[tokio::test]
 async fn an_event_that_another_process_redrives_is_visible_whatever_its_clock_says() {
     let folder = tempfile::tempdir().unwrap();
-    let yesterday = Embedded::claimed_at(claim(folder.path()), NOW, now() - 86_400_000).await;
-    let yesterday = yesterday.unwrap();
+    let yesterday = owned_at(folder.path(), now() - 86_400_000).await;
     yesterday.send(vec![message("a")]).await;
     let records = yesterday.receive(1, NOW).await.unwrap();
     let dead = Settlement::DeadLetter("invalid".to_owned());
     yesterday.settle(&[(&records[0], dead)]).await;
-    let beside = Embedded::open(folder.path(), NOW).await.unwrap();
+    let beside = Embedded::open(folder.path(), "target").await.unwrap();
     assert!(beside.redrive("a").await.unwrap());
     assert_eq!(ids(&yesterday.receive(1, NOW).await.unwrap()), ["a"]);
 }
 
 #[tokio::test]
-async fn a_receipt_does_not_settle_a_later_event_with_the_same_number() {
+async fn a_receipt_that_was_used_settles_no_later_event() {
     let folder = tempfile::tempdir().unwrap();
     let queue = queue(folder.path()).await;
     queue.send(vec![message("a")]).await;
@@ -166,8 +174,8 @@ async fn a_receipt_does_not_settle_a_later_event_with_the_same_number() {
     queue.settle(&[(&old[0], Settlement::Acknowledge)]).await;
     queue.send(vec![message("b")]).await;
     let new = queue.receive(1, NOW).await.unwrap();
-    assert_eq!(new[0].receipt, old[0].receipt);
-    queue.settle(&[(&old[0], Settlement::Acknowledge)]).await;
+    let again = queue.settle(&[(&old[0], Settlement::Acknowledge)]).await;
+    assert!(again[0].is_err() && new[0].id == "b");
     assert_eq!(queue.status().await.unwrap().not_visible, 1);
 }
 
@@ -177,10 +185,11 @@ async fn a_delivered_event_that_cannot_be_acknowledged_is_not_received_again() {
     let queue = Embedded::own(folder.path(), NOW).await.unwrap();
     queue.send(vec![message("a"), message("b")]).await;
     let records = queue.receive(1, NOW).await.unwrap();
-    let refuse =
-        "CREATE TRIGGER full BEFORE DELETE ON messages BEGIN SELECT RAISE(ABORT, 'full'); END";
+    let refuse = "CREATE TRIGGER full BEFORE UPDATE ON cursors WHEN NEW.settled > OLD.settled
+                  BEGIN SELECT RAISE(ABORT, 'full'); END";
     queue
-        .journal
+        .log
+        .journal()
         .write(|c| c.execute_batch(refuse))
         .await
         .unwrap();
@@ -194,7 +203,8 @@ async fn a_delivered_event_that_cannot_be_acknowledged_is_not_received_again() {
     );
     let room = "DROP TRIGGER full";
     queue
-        .journal
+        .log
+        .journal()
         .write(|c| c.execute_batch(room))
         .await
         .unwrap();
@@ -209,10 +219,14 @@ async fn a_damaged_row_is_a_record_and_holds_up_no_other() {
     queue
         .send(vec![message("a"), message("b"), message("c")])
         .await;
-    let damage = "UPDATE messages SET body = CAST(x'7bff7d' AS TEXT) WHERE id = 'a';
-                  UPDATE messages SET attempts = 'often', visible_at = 'then' WHERE id = 'b'";
+    let records = queue.receive(2, NOW).await.unwrap();
+    let retry = Settlement::Retry(Duration::from_secs(60));
+    queue.settle(&[(&records[1], retry)]).await;
+    let damage = "UPDATE events SET body = CAST(x'7bff7d' AS TEXT) WHERE id = 'a';
+                  UPDATE pending SET attempts = 'often', visible_at = 'then' WHERE seq = 2";
     queue
-        .journal
+        .log
+        .journal()
         .write(|c| c.execute_batch(damage))
         .await
         .unwrap();
@@ -234,7 +248,7 @@ async fn a_message_that_waits_for_a_slow_disk_keeps_its_memory_permit_and_is_not
     let queue = queue(folder.path()).await;
     let (go_on, wait) = std::sync::mpsc::channel::<()>();
     let (begin, begun) = tokio::sync::oneshot::channel();
-    let slow = queue.journal.clone();
+    let slow = queue.log.journal().clone();
     let slow = tokio::spawn(async move {
         let work = move |_: &Connection| {
             begin.send(()).unwrap();

@@ -60,7 +60,7 @@ const SCHEMA: Schema = Schema {
 pub(super) fn missing(folder: &Path) -> &'static str {
     match folder.join(FILE).is_file() {
         true => {
-            "the queue in this folder is of an older version: the next start of serve imports it"
+            "the queue in this folder is of an older version; stop serve, and start this version of it once to upgrade"
         }
         false => "there is no queue in this folder",
     }

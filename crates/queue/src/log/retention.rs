@@ -81,11 +81,8 @@ impl Log {
     /// Deletes what the retention does not keep, until `stop`. The owner runs it beside the traffic.
     pub async fn enforce_retention(&self, stop: &CancellationToken) {
         let Retention { age, bytes } = self.options.retention;
-        info!(
-            age_seconds = age.as_secs(),
-            max_bytes = bytes,
-            "settled events are kept"
-        );
+        let age_seconds = age.as_secs();
+        info!(age_seconds, bytes, "retention of settled events");
         let mut failures = FailureLog::new("settled events cannot be deleted");
         while !stop.is_cancelled() {
             match self.sweep().await {
