@@ -1,9 +1,9 @@
-//! The settings of a queue, complete and checked: what the configuration has to produce.
+//! The settings of a queue, complete and checked.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Which queue, with the settings that it needs.
+/// The kind of queue, with its settings.
 #[derive(Debug, Clone)]
 pub enum QueueConfig {
     /// SQLite in the data folder.
@@ -19,7 +19,7 @@ pub struct EmbeddedConfig {
     pub dir: PathBuf,
     /// How long a received event stays invisible to the next receive.
     pub visibility_timeout: Duration,
-    /// After how many attempts an event becomes a dead letter.
+    /// The number of attempts after which an event becomes a dead letter.
     pub max_attempts: u32,
 }
 
@@ -34,7 +34,7 @@ pub struct SqsConfig {
     pub bucket: Option<String>,
     /// How long a received event stays invisible to the next receive. At most 12 hours.
     pub visibility_timeout: Duration,
-    /// After how many attempts an event becomes a dead letter.
+    /// The number of attempts after which an event becomes a dead letter.
     pub max_attempts: u32,
 }
 
@@ -54,7 +54,7 @@ impl QueueConfig {
         }
     }
 
-    /// Returns after how many attempts an event becomes a dead letter.
+    /// Returns the number of attempts after which an event becomes a dead letter.
     pub fn max_attempts(&self) -> u32 {
         match self {
             QueueConfig::Embedded(settings) => settings.max_attempts,
@@ -72,7 +72,7 @@ impl QueueConfig {
 }
 
 impl QueueUrl {
-    /// Takes a URL. The name of a FIFO queue ends with `.fifo`, and no other name does
+    /// Creates it from a URL. Names of FIFO queues, and no others, end with `.fifo`
     /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html>).
     pub fn new(url: impl Into<String>) -> QueueUrl {
         let url = url.into();

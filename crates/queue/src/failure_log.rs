@@ -1,25 +1,25 @@
-//! A failure that lasts, logged now and then: one line when it begins, one a minute while it lasts, one when it ends.
+//! Logs a lasting failure: one line when it begins, one a minute while it lasts, and one when it ends.
 
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use tracing::{error, info};
 
-/// How often a failure that lasts is logged: what fails a hundred times a second must not fill the log.
+/// The time between two lines about a lasting failure: one that occurs a hundred times a second must not fill the log.
 const INTERVAL: Duration = Duration::from_secs(60);
 
 /// Logs the failures of one operation.
 #[derive(Debug)]
 pub struct FailureLog {
     message: &'static str,
-    /// A failure was logged, and no recovery since.
+    /// Whether a failure was logged after which there was no recovery.
     is_failing: bool,
     logged_at: Option<Instant>,
     failures: u64,
 }
 
 impl FailureLog {
-    /// Creates a log whose lines have this message.
+    /// Creates a log with this message.
     pub fn new(message: &'static str) -> FailureLog {
         FailureLog {
             message,

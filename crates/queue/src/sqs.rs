@@ -1,7 +1,8 @@
 //! Amazon SQS: the event is the message body, its id and time are message attributes.
 //!
 //! Used by both shells: the ingest function sends; `serve` also receives and settles; for the batch function Lambda
-//! receives and deletes, so it only retries and dead-letters. This file sets up the client; each verb has its own.
+//! receives and deletes, so it only retries and dead-letters. This file sets up the client; each operation has its own
+//! file.
 
 mod acknowledge;
 mod confirmation;
@@ -31,7 +32,7 @@ pub use self::large::Pointer;
 /// The longest visibility timeout (SQS quotas: 12 hours).
 const MAX_VISIBILITY: Duration = Duration::from_secs(43_200);
 
-/// For one request with its retries. Below the clients' own timeout of 5 s, so that what they see is our 503.
+/// The time-out of one request with its retries: below the clients' own time-out of 5 s, so that they get our 503.
 const REQUEST: Duration = Duration::from_secs(4);
 
 /// An SQS queue, and the queue of its dead letters.
@@ -42,13 +43,13 @@ pub struct Sqs {
     dead_letters: Option<QueueUrl>,
     bucket: Option<Bucket>,
     visibility: Duration,
-    /// Lambda deletes the messages that the batch function does not report.
+    /// Whether Lambda deletes the messages that the batch function does not report.
     deletes: bool,
     redact: Redact,
 }
 
 impl Sqs {
-    /// Uses the configured queue, in the region that its URL names, with the credentials of `aws`.
+    /// Opens the configured queue, in the region of its URL, with the credentials of `aws`.
     pub async fn new(aws: &aws::Aws, settings: &SqsConfig, redact: Redact) -> Sqs {
         let mut config = aws_sdk_sqs::config::Builder::from(aws.config().await);
         if let Some(region) = region(settings.queue.url()) {
@@ -79,7 +80,8 @@ impl Sqs {
         }
     }
 
-    /// The queue of the batch function: Lambda deletes the messages that the function does not report.
+    /// Returns the queue of the batch function, for which Lambda deletes the messages that the function does not
+    /// report.
     #[must_use]
     pub(super) fn deleted_by_lambda(self) -> Sqs {
         Sqs {
@@ -88,7 +90,8 @@ impl Sqs {
         }
     }
 
-    /// Counts about how much is in the queue. A role that may not look at the dead letters gets the count of the queue alone.
+    /// Counts approximately how much is in the queue. A role without access to the dead letters gets only the count of
+    /// the queue.
     pub(super) async fn depth(&self) -> Result<Depth, Unavailable> {
         let (visible, not_visible) =
             dead_letters::counts(&self.client, self.queue.url(), self.redact).await?;

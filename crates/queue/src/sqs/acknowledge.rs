@@ -21,8 +21,8 @@ use super::{Sqs, seconds};
 use crate::{Record, Settlement, Unavailable};
 
 impl Sqs {
-    /// Settles records; one result each, in order. The requests run side by side, so that one that hangs holds up only its
-    /// own records.
+    /// Settles records; one result each, in order. The requests run concurrently, so that one that hangs delays only
+    /// its own records.
     pub(crate) async fn settle(
         &self,
         records: &[(&Record, Settlement)],
@@ -75,8 +75,8 @@ impl Sqs {
         unsent
     }
 
-    /// Deletes the acknowledged messages, and then their bodies from the bucket: a message whose body is gone would be taken
-    /// for a lost event.
+    /// Deletes the acknowledged messages, and then their bodies from the bucket: a message without its body would look
+    /// like a lost event.
     async fn acknowledge(&self, records: &[(&Record, Settlement)], until: Instant) -> Failures {
         let done = records.iter().enumerate();
         let done = done.filter(|(_, (_, settlement))| *settlement == Settlement::Acknowledge);
@@ -90,7 +90,7 @@ impl Sqs {
         undone
     }
 
-    /// Deletes a body from the bucket. What cannot be deleted expires.
+    /// Deletes a body from the bucket. A body that cannot be deleted expires.
     async fn delete_body(&self, record: &Record, until: Instant) {
         let (Some(pointer), Some(bucket)) = (&record.stored, &self.bucket) else {
             return;
@@ -105,8 +105,8 @@ impl Sqs {
         }
     }
 
-    /// Makes the records that are to be retried visible again in their time. Returns those for which that failed: they
-    /// become visible all the same, when their visibility timeout ends.
+    /// Makes records visible again after their delay. Returns those for which that failed: they become visible when
+    /// their visibility timeout ends.
     async fn retry(&self, records: &[(&Record, Settlement)], until: Instant) -> Failures {
         let entry = |(index, (record, settlement)): (usize, &(&Record, Settlement))| {
             let Settlement::Retry(after) = settlement else {
@@ -162,7 +162,7 @@ impl Sqs {
         .await
     }
 
-    /// Sends entries in requests side by side, each with as many as SQS accepts. Returns those that were not confirmed.
+    /// Sends entries in concurrent requests, each with as many as SQS accepts. Returns those that were not confirmed.
     async fn in_batches<E: Clone, T, R, F>(
         &self,
         entries: Vec<(usize, E)>,
@@ -202,7 +202,7 @@ fn letter(
         .message_body(body)
         .set_message_attributes((!attributes.is_empty()).then_some(attributes));
     if is_fifo {
-        // Of this message, not of the event: an event that becomes a dead letter a second time is not a duplicate.
+        // From the message, not the event: an event that becomes a dead letter a second time is not a duplicate.
         let id = deduplication(&record.queue_id);
         entry = entry.message_group_id(&id).message_deduplication_id(&id);
     }

@@ -1,4 +1,4 @@
-//! Which entries of a batch request SQS has confirmed. Only what it confirms is done. Shared by sending and settling.
+//! Determines which entries of a batch request SQS has confirmed. Only these are done. Shared by sending and settling.
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
@@ -13,8 +13,8 @@ use aws::summarize;
 /// Indices of entries, and why each of them failed.
 pub(super) type Failures = Vec<(usize, String)>;
 
-/// Sends a batch request and returns the entries that it did not do: all, if the request failed or took longer than
-/// `until`; otherwise those that the response names as failed, and those that it does not name.
+/// Sends a batch request and returns the entries that were not done: all, if the request failed or took longer than
+/// `until`; otherwise those that the response reports as failed, and those that it does not contain.
 pub(super) async fn unconfirmed<T, E: std::error::Error + ProvideErrorMetadata>(
     indices: Vec<usize>,
     until: Instant,
@@ -45,7 +45,7 @@ pub(super) fn index_of(id: &str) -> Option<usize> {
     id.parse().ok()
 }
 
-/// Returns the entries that a response names as failed.
+/// Returns the entries that a response reports as failed.
 pub(super) fn failures(entries: &[BatchResultErrorEntry]) -> Failures {
     let message = |entry: &BatchResultErrorEntry| {
         let message = entry.message().unwrap_or("no message");

@@ -1,7 +1,7 @@
-//! The dead letters of an SQS queue: received page by page, then redriven, deleted or released.
+//! The dead letters of an SQS queue: receives them page by page, and redrives, deletes or releases them.
 //!
-//! SQS cannot list. A dead letter that is listed is received, and invisible until it is released; should that not happen,
-//! it becomes visible by itself after [`INVISIBLE`]. Used by the command line, never by the functions.
+//! SQS cannot list messages. A dead letter that is listed is received, and invisible until it is released, or until
+//! [`INVISIBLE`] has passed. Used by the command line, never by the functions.
 
 use std::time::Duration;
 
@@ -20,13 +20,13 @@ use super::message::{MAX_ENTRIES, deduplication, number, region, size, text};
 use super::seconds;
 use crate::{BodyError, DeadLetter, QueueUrl, Record, Redact, Status, Unavailable, now};
 
-/// How long the body of a letter may take to download: a person waits.
+/// The time-out for downloading the body of a dead letter, for which a user waits.
 const DOWNLOAD: Duration = Duration::from_secs(60);
 
 /// How long a received dead letter is invisible to others.
 const INVISIBLE: Duration = Duration::from_secs(120);
 
-/// The reason of a dead letter that SQS moved by itself: our code had no chance to give one.
+/// The reason of a dead letter that SQS moved by itself, without a reason from us.
 const MOVED_BY_SQS: &str =
     "moved by SQS: the batch function did not settle it (crash or timeout), see its log";
 
@@ -61,7 +61,7 @@ impl SqsLetter {
 }
 
 impl SqsDeadLetters {
-    /// Uses the queue `dead_letters`, whose letters are redriven to `queue`. Large bodies are in `bucket`.
+    /// Opens the queue `dead_letters`, whose dead letters are redriven to `queue`. Large bodies are in `bucket`.
     pub async fn new(
         aws: &aws::Aws,
         queue: QueueUrl,
@@ -82,7 +82,7 @@ impl SqsDeadLetters {
         }
     }
 
-    /// Counts about how much is in the queue. SQS does not tell how old its oldest message is.
+    /// Counts approximately how much is in the queue. SQS does not report the age of its oldest message.
     pub async fn status(&self) -> Result<Status, Unavailable> {
         let (waiting, not_visible) = counts(&self.client, self.queue.url(), self.redact).await?;
         let (dead, looked_at) = counts(&self.client, self.dead_letters.url(), self.redact).await?;
@@ -94,7 +94,7 @@ impl SqsDeadLetters {
         })
     }
 
-    /// Receives up to ten that are visible; none when there are no more.
+    /// Receives up to ten visible dead letters; none when there are no more.
     pub async fn page(&self) -> Result<Vec<SqsLetter>, Unavailable> {
         let request = self
             .client
@@ -135,7 +135,7 @@ impl SqsDeadLetters {
         }
     }
 
-    /// Sends a letter to the queue as a new event, and then deletes it from the dead letters.
+    /// Sends a dead letter to the queue as a new event, and then deletes it from the dead letters.
     pub async fn redrive(&self, letter: &SqsLetter) -> Result<(), Unavailable> {
         let record = &letter.record;
         let mut send = self
@@ -149,7 +149,7 @@ impl SqsDeadLetters {
             send = send.message_attributes(SIZE, size(pointer));
         }
         if self.queue.is_fifo() {
-            // Not that of the first time: within five minutes SQS would drop it as a duplicate.
+            // Not the first id: within five minutes SQS would drop it as a duplicate.
             send = send
                 .message_group_id(self.group(letter).await)
                 .message_deduplication_id(deduplication(&format!("{} {}", record.id, now())));
@@ -160,7 +160,7 @@ impl SqsDeadLetters {
         self.delete_message(letter).await
     }
 
-    /// Deletes a letter for good, its body in the bucket as well.
+    /// Deletes a dead letter for good, including its body in the bucket.
     pub async fn delete(&self, letter: &SqsLetter) -> Result<(), Unavailable> {
         self.delete_message(letter).await?;
         match (&letter.record.stored, &self.bucket) {
@@ -169,7 +169,7 @@ impl SqsDeadLetters {
         }
     }
 
-    /// Makes letters visible again at once, by their receipts.
+    /// Makes dead letters visible again at once, by their receipts.
     pub async fn release(&self, receipts: &[String]) -> Result<(), Unavailable> {
         let entry = |(index, receipt): (usize, &String)| {
             ChangeMessageVisibilityBatchRequestEntry::builder()
@@ -185,7 +185,7 @@ impl SqsDeadLetters {
             let request = request
                 .queue_url(self.dead_letters.url())
                 .set_entries(Some(entries));
-            // One that could not be released becomes visible by itself, or is already.
+            // One that could not be released becomes visible by itself, or already is.
             request
                 .send()
                 .await
@@ -214,7 +214,7 @@ impl SqsDeadLetters {
         Unavailable(summarize(error, self.redact))
     }
 
-    /// Returns the message group of an event; anything else has a group of its own.
+    /// Returns the message group of an event; other text gets a group of its own.
     async fn group(&self, letter: &SqsLetter) -> String {
         let body = self.body(letter).await.unwrap_or_default();
         match Event::read(body.as_bytes(), Level::Repair) {
@@ -224,7 +224,7 @@ impl SqsDeadLetters {
     }
 }
 
-/// Counts about how many messages of a queue are visible, and how many are not.
+/// Counts approximately how many messages of a queue are visible, and how many are not.
 pub(super) async fn counts(
     client: &Client,
     url: &str,

@@ -1,7 +1,7 @@
 //! Events that are larger than an SQS message: the body is in an S3 bucket, and the message points to it.
 //!
-//! The format is that of the Amazon SQS Extended Client Libraries (Java, Python), so that they can read what we send
-//! and the other way round. Only the bucket that is configured is ever read: a message cannot point us elsewhere.
+//! The format is that of the Amazon SQS Extended Client Libraries (Java, Python), so that each can read what the other
+//! sends. Only the configured bucket is read: a message cannot point to another one.
 
 use std::time::Duration;
 
@@ -10,23 +10,25 @@ use aws::{Aws, Client, Error, summarize};
 
 use crate::{BodyError, Redact};
 
-/// What marks a message as a pointer: the body's size in bytes. Version 2 of the libraries, and version 1.
+/// The attributes that mark a message as a pointer, whose value is the size of the body: of version 2 of the libraries,
+/// and of version 1.
 pub(super) const SIZE: &str = "ExtendedPayloadSize";
 const SIZE_V1: &str = "SQSLargePayloadSize";
 
-/// The class that the libraries name in the body. Version 2, and version 1.
+/// The class that the libraries write into the body: of version 2, and of version 1.
 const CLASS: &str = "software.amazon.payloadoffloading.PayloadS3Pointer";
 const CLASS_V1: &str = "com.amazon.sqs.javamessaging.MessageS3Pointer";
 
-/// Bytes of large bodies that a batch has in memory at once: as many as one event has at most (`max_decompressed_size`).
+/// The most bytes of large bodies in memory for one batch: the largest that one event can have
+/// (`max_decompressed_size`).
 const AT_ONCE: usize = 32_000_000;
 
-/// How long an upload or a deletion may take, all retries included: with the time that SQS may take, below the ingest
-/// function's own timeout of 15 s.
+/// The time-out of an upload or a deletion, with all retries: together with the time for SQS, below the ingest
+/// function's own time-out of 15 s.
 const TRANSFER: Duration = Duration::from_secs(4);
 
-/// How long a download may take to begin, all retries included: a bucket that hangs must leave the other events of a batch
-/// enough time to be delivered. One that has begun may take the time that its caller has.
+/// The time-out for the first byte of a download, with all retries: a bucket that hangs must leave the other events of
+/// a batch enough time. A download that has begun may use the time of its caller.
 const FIRST_BYTE: Duration = Duration::from_secs(4);
 
 /// The object with the body of a large event.
@@ -136,7 +138,7 @@ impl Bucket {
             .map_err(|_| BodyError::Gone(format!("{object} is not UTF-8 text")))
     }
 
-    /// Deletes a body. One that cannot be deleted expires.
+    /// Deletes a body. A body that cannot be deleted expires.
     pub(super) async fn delete(&self, pointer: &Pointer) -> Result<(), String> {
         if pointer.bucket != self.name {
             return Ok(()); // not ours
@@ -150,7 +152,7 @@ impl Bucket {
     }
 }
 
-/// Returns which of these bodies are fetched now: the first in any case, further ones while they fit into memory.
+/// Selects the bodies that are fetched now: always the first, and further ones while they fit into memory.
 pub(super) fn now_or_later(pointers: &[Option<&Pointer>]) -> Vec<bool> {
     let mut fetched = 0u64;
     let mut fits = |bytes: u64| {
@@ -185,7 +187,7 @@ mod tests {
         assert_eq!(Pointer::read(java, attribute(SIZE)), Some(pointer(7)));
         assert_eq!(Pointer::read(v1, attribute(SIZE_V1)), Some(pointer(7)));
         assert_eq!(pointer(7).text(), java);
-        // Without the attribute it is somebody's text, and no pointer; nor is another class one.
+        // Without the attribute, or with another class, it is ordinary text and not a pointer.
         assert_eq!(Pointer::read(java, |_| None), None);
         assert_eq!(
             Pointer::read(&java.replace("PayloadS3Pointer", "Other"), attribute(SIZE)),

@@ -1,4 +1,4 @@
-//! An event as an SQS message and back: body, attributes, sizes. Pure.
+//! Converts an event to an SQS message and back: body, attributes, sizes. Pure.
 
 use std::collections::HashMap;
 
@@ -14,16 +14,16 @@ use crate::{Message, Record, now};
 /// The largest message, attributes included, and the largest SendMessageBatch, in bytes (SQS quotas: 1 MiB).
 pub(super) const MAX_BYTES: usize = 1_048_576;
 
-/// The most that our attributes take of it: names, types and values.
+/// The most bytes of a message that our attributes use: names, types and values.
 pub(super) const ATTRIBUTES: usize = 512;
 
-/// The longest reason of a dead letter, in bytes: more than any that helps.
+/// The longest reason of a dead letter, in bytes.
 const REASON: usize = 4_096;
 
-/// Entries of a batch request (SQS quotas).
+/// The most entries of a batch request (SQS quotas).
 pub(super) const MAX_ENTRIES: usize = 10;
 
-/// Cuts entries into requests of at most ten and at most 1 MiB.
+/// Splits entries into requests of at most ten and at most 1 MiB.
 pub(super) fn grouped<E>(entries: Vec<(usize, E)>) -> Vec<Vec<E>> {
     let mut groups: Vec<Vec<E>> = Vec::new();
     let mut filled = MAX_BYTES;
@@ -42,8 +42,8 @@ pub(super) fn grouped<E>(entries: Vec<(usize, E)>) -> Vec<Vec<E>> {
     groups
 }
 
-/// SQS accepts the characters of XML 1.0. Of the others, JSON text can hold U+FFFE and U+FFFF as they are, inside
-/// strings: they travel escaped, which means the same.
+/// Escapes what SQS does not accept: it accepts the characters of XML 1.0. Of the others, JSON text can contain only
+/// U+FFFE and U+FFFF unescaped, inside strings, where the escaped form means the same.
 pub(super) fn transportable(body: &str) -> String {
     if body.contains(['\u{fffe}', '\u{ffff}']) {
         body.replace('\u{fffe}', "\\ufffe")
@@ -55,7 +55,8 @@ pub(super) fn transportable(body: &str) -> String {
 
 /// Returns the entry of a message to send; `body` is the event or a pointer to it.
 ///
-/// A FIFO queue accepts the same content once in five minutes: a client that repeats a request sends the same bytes.
+/// In a FIFO queue the deduplication id is that of the content: a client that repeats a request sends the same bytes, and
+/// SQS drops them within five minutes.
 pub(super) fn entry(
     index: usize,
     body: String,
@@ -79,7 +80,7 @@ pub(super) fn entry(
     entry.build().ok()
 }
 
-/// A message de-duplication id: 64 of the 1 to 128 characters allowed.
+/// Returns the deduplication id of a content: 64 of the 1 to 128 characters allowed.
 pub(super) fn deduplication(text: &str) -> String {
     hex::encode(Sha256::digest(text))
 }
@@ -113,8 +114,8 @@ impl From<SqsMessage> for Record {
 }
 
 impl Record {
-    /// Reads a message of SQS. `system` and `ours` return the values of system and message attributes;
-    /// other writers may write anything into the latter.
+    /// Reads a message of SQS. `system` and `ours` return the values of system and message attributes; other producers
+    /// may write anything into the latter.
     pub fn received(
         queue_id: String,
         receipt: String,
@@ -140,12 +141,12 @@ impl Record {
     }
 }
 
-/// Whether a text can be an id: ours are UUIDs, another writer may use others that are short and of plain characters.
+/// Whether a text can be an id: ours are UUIDs; another producer may use short ids of plain characters.
 fn is_id(text: &str) -> bool {
     (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// Returns the attributes of a dead letter, as many as fit into `space` bytes: the reason before all others.
+/// Returns the attributes of a dead letter that fit into `space` bytes, the reason before all others.
 pub(super) fn dead_letter_attributes(
     record: &Record,
     reason: &str,
@@ -181,7 +182,7 @@ pub(super) fn cost(name: &str, value: &MessageAttributeValue) -> usize {
     name.len() + value.data_type().len() + value.string_value().map_or(0, str::len)
 }
 
-/// Returns a text attribute that SQS accepts: not empty, and in the characters of XML 1.0.
+/// Returns a text attribute that SQS accepts: not empty, and with the characters of XML 1.0.
 pub(super) fn text(value: &str) -> MessageAttributeValue {
     let is_accepted = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
     match value {

@@ -1,4 +1,4 @@
-//! Receives records from SQS, and fetches the bodies that lie in the bucket.
+//! Receives records from SQS, and fetches the bodies that are in the bucket.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -14,12 +14,12 @@ use super::{REQUEST, Sqs, seconds};
 use crate::{BodyError, Record, Unavailable, once};
 use aws::summarize;
 
-/// How long one long poll may take, in seconds: short, so that a stop is noticed.
+/// The length of one long poll, in seconds: short, so that a stop is noticed.
 const POLL: i32 = 1;
 
 impl Sqs {
     /// Receives up to `size` records within `window` of the first. All of them are invisible for the whole visibility
-    /// timeout from now on: what the first of them waits for the others comes on top.
+    /// timeout from now on; the time that the first waits for the others is added.
     pub(crate) async fn receive(
         &self,
         size: usize,
@@ -51,7 +51,7 @@ impl Sqs {
                     let messages = response.messages.unwrap_or_default();
                     records.extend(messages.into_iter().map(Record::from));
                 }
-                // The records that were received already do not wait for that.
+                // The records that were already received do not wait for that.
                 Err(_) if !records.is_empty() => return Ok(once(records)),
                 Err(error) => return Err(Unavailable(summarize(&error, self.redact))),
             }
@@ -62,7 +62,7 @@ impl Sqs {
         }
     }
 
-    /// Fetches the bodies that lie in the bucket, until `until`.
+    /// Fetches the bodies that are in the bucket, until `until`.
     pub(crate) async fn fetch_bodies(
         &self,
         records: Vec<Record>,
@@ -76,7 +76,7 @@ impl Sqs {
         let bodies = bodies.map(|(pointer, now)| self.fetch_body(pointer, now, limit));
         let bodies = join_all(bodies).await;
         let (mut complete, mut others) = (Vec::new(), Vec::new());
-        // In a queue that keeps an order, nothing overtakes a record that waits for its body.
+        // In a queue that keeps the order, nothing may overtake a record that waits for its body.
         let mut blocked: HashSet<String> = HashSet::new();
         for (mut record, body) in records.into_iter().zip(bodies) {
             let group = record.group.as_ref();

@@ -1,4 +1,4 @@
-//! Sends messages to SQS, large bodies by way of the bucket.
+//! Sends messages to SQS, with large bodies in the bucket.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use super::message::{ATTRIBUTES, MAX_BYTES, entry, grouped, transportable};
 use super::{REQUEST, Sqs};
 use crate::{Message, SendError};
 
-/// Large bodies that are put into the bucket at once.
+/// The most large bodies that are uploaded concurrently.
 const PUTS: usize = 4;
 
-/// A group, and each of its entries alone if it is refused as a group.
+/// The time-out of sending a group and, if it is rejected, each of its entries.
 const SEND: Duration = Duration::from_secs(2 * REQUEST.as_secs());
 
 impl Sqs {
@@ -58,8 +58,8 @@ impl Sqs {
         }
     }
 
-    /// Sends at most ten entries; returns those that failed. A group that is refused for its contents is sent one by one:
-    /// the queue's own limits may be lower than those of SQS, and an entry that it refuses must harm no other.
+    /// Sends at most ten entries; returns those that failed. A group that is rejected for its contents is sent one by
+    /// one: the limits of the queue may be lower than those of SQS, and one bad entry must not cost the others.
     pub(super) async fn send_group(
         &self,
         url: &str,
@@ -95,7 +95,7 @@ impl Sqs {
     }
 }
 
-/// Whether a request was refused for its contents, by its error.
+/// Whether a request was rejected for its contents, by its error.
 fn is_about_contents(error: &str) -> bool {
     const CODES: [&str; 4] = [
         "BatchRequestTooLong",
@@ -106,8 +106,7 @@ fn is_about_contents(error: &str) -> bool {
     CODES.iter().any(|code| error.contains(code))
 }
 
-/// Returns why a message was not sent, from the error of SQS. It may name the limit of the queue, which can be lower than
-/// that of SQS.
+/// Returns why a message was not sent, from the error of SQS, which may contain the limit of the queue.
 fn send_error(error: String) -> SendError {
     let limit = match error.split_once(" than ") {
         Some((_, rest)) if is_about_contents(&error) => {
