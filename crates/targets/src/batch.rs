@@ -30,6 +30,14 @@ pub(crate) struct BatchLimits {
     pub(crate) requests: usize,
 }
 
+/// An event of a batch.
+#[derive(Debug, Clone)]
+pub(crate) struct BatchEvent {
+    pub(crate) event: Event,
+    /// How often it was attempted, this time included.
+    pub(crate) attempts: u32,
+}
+
 /// Gathers events into batches. Its task ends with the last clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Batcher {
@@ -39,7 +47,7 @@ pub(crate) struct Batcher {
 /// An event that waits for its batch.
 #[derive(Debug)]
 struct Waiting {
-    event: Event,
+    event: BatchEvent,
     deadline: Instant,
     report: oneshot::Sender<DeliveryReport>,
 }
@@ -49,7 +57,7 @@ impl Batcher {
     /// called within a runtime.
     pub(crate) fn start<F, R>(limits: BatchLimits, send: F) -> Batcher
     where
-        F: Fn(Vec<Event>, Instant) -> R + Send + Sync + 'static,
+        F: Fn(Vec<BatchEvent>, Instant) -> R + Send + Sync + 'static,
         R: Future<Output = Vec<DeliveryReport>> + Send + 'static,
     {
         let (waiting, events) = mpsc::channel(limits.events.max(1));
@@ -58,10 +66,18 @@ impl Batcher {
     }
 
     /// Delivers an event in the next batch. Nothing is attempted for an event whose caller gave up before.
-    pub(crate) async fn deliver(&self, event: &Event, deadline: Instant) -> DeliveryReport {
+    pub(crate) async fn deliver(
+        &self,
+        event: &Event,
+        attempts: u32,
+        deadline: Instant,
+    ) -> DeliveryReport {
         let (report, answer) = oneshot::channel();
         let waiting = Waiting {
-            event: event.clone(),
+            event: BatchEvent {
+                event: event.clone(),
+                attempts,
+            },
             deadline,
             report,
         };
@@ -80,7 +96,7 @@ impl Batcher {
 
 async fn run<F, R>(limits: BatchLimits, mut events: mpsc::Receiver<Waiting>, send: Arc<F>)
 where
-    F: Fn(Vec<Event>, Instant) -> R + Send + Sync + 'static,
+    F: Fn(Vec<BatchEvent>, Instant) -> R + Send + Sync + 'static,
     R: Future<Output = Vec<DeliveryReport>> + Send + 'static,
 {
     let slots = Arc::new(Semaphore::new(limits.requests.max(1)));
@@ -111,13 +127,13 @@ async fn gather(
     limits: BatchLimits,
 ) -> (Vec<Waiting>, Option<Waiting>) {
     let until = Instant::now() + limits.linger;
-    let mut bytes = first.event.text().len();
+    let mut bytes = first.event.event.text().len();
     let mut batch = vec![first];
     while batch.len() < limits.events && bytes < limits.bytes {
         let Ok(Some(event)) = timeout_at(until, events.recv()).await else {
             break;
         };
-        bytes = bytes.saturating_add(event.event.text().len());
+        bytes = bytes.saturating_add(event.event.event.text().len());
         if bytes > limits.bytes {
             return (batch, Some(event));
         }
@@ -129,7 +145,7 @@ async fn gather(
 /// Delivers a batch, and reports to each caller that still waits.
 async fn deliver<F, R>(batch: Vec<Waiting>, send: &F)
 where
-    F: Fn(Vec<Event>, Instant) -> R,
+    F: Fn(Vec<BatchEvent>, Instant) -> R,
     R: Future<Output = Vec<DeliveryReport>>,
 {
     let least = Instant::now() + MIN_TIME;
@@ -183,8 +199,8 @@ mod tests {
         DeliveryReport::once(Delivery::Delivered { id })
     }
 
-    fn name(event: &Event) -> String {
-        let Subject::Dataset { dataset } = event.subject() else {
+    fn name(event: &BatchEvent) -> String {
+        let Subject::Dataset { dataset } = event.event.subject() else {
             panic!("{event:?}");
         };
         dataset.name.clone()
@@ -205,7 +221,12 @@ mod tests {
     async fn deliver_all(batcher: &Batcher, names: &[&str]) -> Vec<DeliveryReport> {
         let deadline = Instant::now() + Duration::from_secs(60);
         let events: Vec<Event> = names.iter().map(|name| event(name)).collect();
-        join_all(events.iter().map(|event| batcher.deliver(event, deadline))).await
+        join_all(
+            events
+                .iter()
+                .map(|event| batcher.deliver(event, 1, deadline)),
+        )
+        .await
     }
 
     #[tokio::test]
@@ -234,8 +255,8 @@ mod tests {
         let (a, b, now) = (event("a"), event("b"), Instant::now());
         let (soon, late) = (MIN_TIME / 2, Duration::from_secs(60));
         let (first, second) = tokio::join!(
-            batcher.deliver(&a, now + soon),
-            batcher.deliver(&b, now + late)
+            batcher.deliver(&a, 1, now + soon),
+            batcher.deliver(&b, 1, now + late)
         );
         assert_eq!(first, DeliveryReport::default());
         assert_eq!(second, delivered("b"));
@@ -249,7 +270,7 @@ mod tests {
         let deadline = Instant::now() + Duration::from_secs(60);
         tokio::select! {
             biased;
-            report = batcher.deliver(&event, deadline) => panic!("{report:?}"),
+            report = batcher.deliver(&event, 1, deadline) => panic!("{report:?}"),
             () = tokio::task::yield_now() => {} // gives up once the event waits for its batch
         }
         deliver_all(&batcher, &["b"]).await;
@@ -258,7 +279,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_in_one_batch_is_a_failure_of_its_events_and_of_no_other() {
-        let batcher = Batcher::start(LIMITS, |events: Vec<Event>, _| async move {
+        let batcher = Batcher::start(LIMITS, |events: Vec<BatchEvent>, _| async move {
             assert!(events.iter().all(|event| name(event) != "bad"), "as wanted");
             events.iter().map(|event| delivered(&name(event))).collect()
         });

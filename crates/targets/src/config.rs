@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use aws::Aws;
 use journal::Claim;
-use settings::SecretText;
 
+use crate::secret::Credential;
 use crate::{Kind, KindConfig, TargetName};
 
 /// A target, complete and checked: what the configuration has to produce.
@@ -39,6 +39,14 @@ pub enum SettingError {
         /// The other setting.
         with: &'static str,
     },
+    /// A setting is missing that another one requires.
+    #[error("required with {with}")]
+    RequiredWith {
+        /// The setting.
+        setting: &'static str,
+        /// The other setting.
+        with: &'static str,
+    },
 }
 
 /// What a target may need of the process that opens it.
@@ -48,8 +56,8 @@ pub struct Resources<'a> {
     pub aws: &'a Aws,
     /// The data folder, where the process has one.
     pub claim: Option<&'a Arc<Claim>>,
-    /// The secret of [`KindConfig::secret_id`].
-    pub secret: Option<&'a SecretText>,
+    /// The credential of [`KindConfig::credential`].
+    pub credential: Option<&'a Credential>,
 }
 
 /// Why a target could not be opened.
@@ -71,6 +79,16 @@ pub enum OpenError {
         /// The error.
         error: std::io::Error,
     },
+    /// A credential could not be read. The message does not contain it.
+    #[error("{message}")]
+    Credential {
+        /// The setting that names it.
+        setting: &'static str,
+        /// Why it could not be read.
+        message: String,
+        /// Whether another start may succeed: the service did not answer, so it did not refuse either.
+        is_transient: bool,
+    },
     /// A value cannot work.
     #[error("{message}")]
     Invalid {
@@ -85,9 +103,9 @@ impl SettingError {
     /// The setting that is wrong.
     pub fn setting(&self) -> &'static str {
         match self {
-            SettingError::Required { setting, .. } | SettingError::Conflict { setting, .. } => {
-                setting
-            }
+            SettingError::Required { setting, .. }
+            | SettingError::Conflict { setting, .. }
+            | SettingError::RequiredWith { setting, .. } => setting,
         }
     }
 }

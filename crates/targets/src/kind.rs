@@ -16,6 +16,7 @@ use serde::de::{Deserialize, Deserializer};
 use settings::Choice;
 use tokio::time::Instant;
 
+use crate::secret::Credential;
 use crate::store::Store;
 use crate::{DeliveryReport, OpenError, Resources, SettingError};
 use archive::{Archive, ArchiveConfig, ArchiveSettings};
@@ -214,10 +215,10 @@ impl KindConfig {
     pub fn capabilities(&self) -> Capabilities {
         match self {
             KindConfig::DataZone(config) => datazone::capabilities(config.job_events),
-            KindConfig::Store
-            | KindConfig::File(_)
-            | KindConfig::Archive(_)
-            | KindConfig::OpenLineage(_) => self.kind().capabilities(),
+            KindConfig::OpenLineage(config) => config.capabilities(),
+            KindConfig::Store | KindConfig::File(_) | KindConfig::Archive(_) => {
+                self.kind().capabilities()
+            }
         }
     }
 
@@ -246,14 +247,14 @@ impl KindConfig {
         self.kind() == Kind::Store
     }
 
-    /// The secret that [`Resources::secret`] has to hold: the name of the setting, and the id in AWS Secrets Manager.
-    pub fn secret_id(&self) -> Option<(&'static str, &str)> {
+    /// Reads the credential that [`Resources::credential`] has to hold, if the target has one.
+    pub async fn credential(&self, aws: &Aws) -> Result<Option<Credential>, OpenError> {
         match self {
-            KindConfig::OpenLineage(config) => config.secret_id(),
+            KindConfig::OpenLineage(config) => config.credential(aws).await,
             KindConfig::Store
             | KindConfig::File(_)
             | KindConfig::Archive(_)
-            | KindConfig::DataZone(_) => None,
+            | KindConfig::DataZone(_) => Ok(None),
         }
     }
 
@@ -284,9 +285,9 @@ impl KindConfig {
             KindConfig::Store => Client::Store(open_store(resources)?),
             KindConfig::File(config) => Client::File(file::open(config)?),
             KindConfig::Archive(config) => Client::Archive(Archive::open(config, resources.aws)?),
-            KindConfig::OpenLineage(config) => {
-                Client::OpenLineage(OpenLineage::new(config, resources.secret)?)
-            }
+            KindConfig::OpenLineage(config) => Client::OpenLineage(
+                OpenLineage::open(config, resources.aws, resources.credential).await?,
+            ),
             KindConfig::DataZone(config) => {
                 Client::DataZone(DataZone::new(config, resources.aws.config().await).await)
             }
@@ -365,11 +366,12 @@ impl Client {
         &self,
         id: &str,
         event: &Event,
+        attempts: u32,
         deadline: Instant,
     ) -> DeliveryReport {
         match self {
             Client::DataZone(target) => target.deliver(event, deadline).await,
-            Client::OpenLineage(target) => target.deliver(event, deadline).await,
+            Client::OpenLineage(target) => target.deliver(event, attempts, deadline).await,
             Client::File(target) => DeliveryReport::once(target.deliver(event).await),
             Client::Archive(target) => target.deliver(event, deadline).await,
             Client::Store(target) => DeliveryReport::once(target.deliver(id, event).await),

@@ -11,6 +11,7 @@ mod kind;
 mod name;
 mod rate;
 mod reason;
+mod secret;
 mod store;
 
 use std::time::Duration;
@@ -27,6 +28,7 @@ pub use kind::{
 };
 pub use name::{InvalidTargetName, TargetName};
 pub use reason::Reason;
+pub use secret::Credential;
 pub use store::{Order, Store, StoredEvent};
 
 use kind::Client;
@@ -131,9 +133,16 @@ impl Target {
         self.client.reopen().await
     }
 
-    /// Delivers one event, giving up at `deadline`. `id` is the event's id in the queue, the same for each attempt.
-    pub async fn deliver(&self, id: &str, event: &Event, deadline: Instant) -> DeliveryReport {
-        self.client.deliver(id, event, deadline).await
+    /// Delivers one event, giving up at `deadline`. `id` is the event's id in the queue, the same for each attempt;
+    /// `attempts` is how often it was attempted, this time included.
+    pub async fn deliver(
+        &self,
+        id: &str,
+        event: &Event,
+        attempts: u32,
+        deadline: Instant,
+    ) -> DeliveryReport {
+        self.client.deliver(id, event, attempts, deadline).await
     }
 }
 

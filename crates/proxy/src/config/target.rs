@@ -113,6 +113,15 @@ fn report(error: &SettingError, kind: Kind, problems: &mut Problems) {
             let message = format!("is required when target is {:?}", kind.name());
             problems.require::<()>(&setting, None, &message);
         }
+        SettingError::RequiredWith { with, .. } => {
+            let with = format!("{}.{with}", kind.name());
+            let with = problems
+                .origins
+                .get(&with)
+                .map_or(&with, |origin| &origin.name);
+            let message = format!("is required with {with}");
+            problems.require::<()>(&setting, None, &message);
+        }
         SettingError::Conflict { with, .. } => {
             let with = format!("{}.{with}", kind.name());
             let with = problems

@@ -201,7 +201,7 @@ impl OutboundEvent {
     }
 
     /// The most attempts of any of its parts.
-    fn attempts(&self) -> u32 {
+    pub(super) fn attempts(&self) -> u32 {
         let attempts = self.parts.iter().map(|part| part.pending.attempts());
         attempts.max().unwrap_or(1)
     }

@@ -179,7 +179,9 @@ impl Pipeline {
         if Instant::now() >= deadline {
             return Attempt::OutOfTime;
         }
-        let delivery = self.target.deliver(&event.id, &event.event, deadline);
+        let delivery = self
+            .target
+            .deliver(&event.id, &event.event, event.attempts(), deadline);
         let report = tokio::select! {
             report = timeout_at(deadline, delivery) => report.ok(),
             () = self.cut_off.cancelled() => return Attempt::Stopped,

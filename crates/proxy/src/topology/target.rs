@@ -1,6 +1,6 @@
 //! One target, from its configuration to the pipeline that delivers to it, in two steps.
 //!
-//! [`TargetPlan::read`] reads its secrets and rules, and changes nothing outside the process. [`TargetPlan::open`] opens the
+//! [`TargetPlan::read`] reads its credential and rules, and changes nothing outside the process. [`TargetPlan::open`] opens the
 //! target. Between the two, `topology.rs` reads the plans of the other targets. Also called by the batch function.
 
 use std::sync::Arc;
@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use aws::Aws;
 use journal::Claim;
-use settings::SecretText;
-use targets::{OpenError, Resources, Target, TargetConfig, Unchecked};
+use targets::{Credential, OpenError, Resources, Target, TargetConfig, Unchecked};
 use transform::{Builtins, Transforms};
 
 use super::{StartError, StartErrors};
@@ -23,16 +22,16 @@ use crate::secrets::{self, SecretError};
 /// How long a start waits for a secret.
 const SECRET_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A target that is not open yet, with its secret and its rules.
+/// A target that is not open yet, with its credential and its rules.
 #[derive(Debug)]
 pub struct TargetPlan {
     config: TargetConfig,
-    secret: Option<SecretText>,
+    credential: Option<Credential>,
     rules: RuleStore,
 }
 
 impl TargetPlan {
-    /// Reads the secret and the rules of a target. Reports all errors in them.
+    /// Reads the credential and the rules of a target. Reports all errors in them.
     pub async fn read(
         config: &Config,
         target: &TargetConfig,
@@ -47,14 +46,18 @@ impl TargetPlan {
             let hash_key = hash_key(config, aws).await?;
             read_rules(config, hash_key, aws, options).await
         };
-        match tokio::join!(secret(target, aws), rules) {
-            (Ok(secret), Ok(rules)) => Ok(TargetPlan {
+        let credential = async {
+            let credential = target.kind.credential(aws).await;
+            credential.map_err(|error| open_error(target, error))
+        };
+        match tokio::join!(credential, rules) {
+            (Ok(credential), Ok(rules)) => Ok(TargetPlan {
                 config: target.clone(),
-                secret,
+                credential,
                 rules,
             }),
-            (secret, rules) => {
-                let errors = [secret.err(), rules.err()].into_iter().flatten();
+            (credential, rules) => {
+                let errors = [credential.err(), rules.err()].into_iter().flatten();
                 Err(StartErrors(errors.collect()))
             }
         }
@@ -71,7 +74,7 @@ impl TargetPlan {
         let resources = Resources {
             aws,
             claim,
-            secret: self.secret.as_ref(),
+            credential: self.credential.as_ref(),
         };
         let opened = Target::open(&self.config, resources).await;
         let target = opened.map_err(|error| open_error(&self.config, error))?;
@@ -145,17 +148,6 @@ async fn hash_key(config: &Config, aws: &Aws) -> Result<Option<HashKey>, StartEr
     }
 }
 
-/// The secret that a target needs, if any.
-async fn secret(target: &TargetConfig, aws: &Aws) -> Result<Option<SecretText>, StartError> {
-    match target.kind.secret_id() {
-        Some((setting, id)) => {
-            let secret = secret_text(aws, &target.setting(setting), id).await?;
-            Ok(Some(SecretText::new(secret)))
-        }
-        None => Ok(None),
-    }
-}
-
 /// Reads a secret whose text is a key. It is read once: a new key takes effect with the next start.
 async fn secret_text(aws: &Aws, setting: &str, id: &str) -> Result<String, StartError> {
     let text = secrets::read(aws, id, SECRET_TIMEOUT).await;
@@ -186,6 +178,17 @@ fn open_error(config: &TargetConfig, error: OpenError) -> StartError {
         } => {
             let place = format!("{}: {}", config.setting(setting), path.display());
             StartError::io(&place, &error)
+        }
+        OpenError::Credential {
+            setting,
+            message,
+            is_transient,
+        } => {
+            let message = format!("{}: {message}", config.setting(setting));
+            match is_transient {
+                true => StartError::Temporary(message),
+                false => StartError::Invalid(message), // it does not exist, or access is denied
+            }
         }
         OpenError::Invalid { setting, message } => {
             StartError::Invalid(format!("{}: {message}", config.setting(setting)))

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use settings::{Flag, Setting, Text};
 use tokio::time::Instant;
 
-use crate::batch::{BatchLimits, Batcher};
+use crate::batch::{BatchEvent, BatchLimits, Batcher};
 use crate::{
     Capabilities, Delivery, DeliveryReport, Failure, Kind, OpenError, Reason, RulesApplied, Scope,
     SettingError, Unchecked,
@@ -169,12 +169,12 @@ impl Archive {
     }
 
     pub(crate) async fn deliver(&self, event: &Event, deadline: Instant) -> DeliveryReport {
-        self.batches.deliver(event, deadline).await
+        self.batches.deliver(event, 1, deadline).await
     }
 }
 
 /// Writes a batch as an object. Its events share the result.
-async fn written<R>(events: Vec<Event>, write: impl FnOnce(Object) -> R) -> Vec<DeliveryReport>
+async fn written<R>(events: Vec<BatchEvent>, write: impl FnOnce(Object) -> R) -> Vec<DeliveryReport>
 where
     R: Future<Output = Result<(), Failure>>,
 {

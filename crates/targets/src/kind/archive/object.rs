@@ -4,10 +4,10 @@ use std::io::{self, Write};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use openlineage::Event;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::batch::BatchEvent;
 use crate::kind::file;
 
 /// What every name ends with: Athena, Spark and DuckDB choose the decompression by `.gz`
@@ -26,10 +26,10 @@ pub(super) struct Object {
 
 impl Object {
     /// Makes an object of events, one a line.
-    pub(super) fn of(events: &[Event]) -> io::Result<Object> {
+    pub(super) fn of(events: &[BatchEvent]) -> io::Result<Object> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         for event in events {
-            encoder.write_all(file::line(event).as_bytes())?;
+            encoder.write_all(file::line(&event.event).as_bytes())?;
             encoder.write_all(b"\n")?;
         }
         let (id, now) = (Uuid::now_v7(), OffsetDateTime::now_utc());

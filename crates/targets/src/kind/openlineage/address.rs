@@ -1,0 +1,80 @@
+//! The URL of an endpoint, which may carry a credential in each of its parts.
+
+use reqwest::Url;
+use settings::Format;
+
+/// The length from which a part of a path may be a token; a word is shorter.
+const TOKEN: usize = 16;
+
+/// A URL that may carry a key: `Debug` shows its host only.
+#[derive(Clone)]
+pub struct Address(Url);
+
+/// A URL of scheme `http` or `https`.
+pub enum HttpUrl {}
+
+impl Format for HttpUrl {
+    type Value = Address;
+
+    fn expected() -> String {
+        "a URL, http://… or https://…".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Address, String> {
+        match Url::parse(text) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
+                Ok(Address(url))
+            }
+            // Not repeated: it may carry a key.
+            Ok(_) | Err(_) => Err("expected http://… or https://…".to_owned()),
+        }
+    }
+
+    fn show(value: &Address) -> String {
+        format!("{value:?}")
+    }
+}
+
+impl std::fmt::Debug for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}://{}/…", self.0.scheme(), self.host())
+    }
+}
+
+impl Address {
+    pub(super) fn host(&self) -> &str {
+        self.0.host_str().unwrap_or_default()
+    }
+
+    pub(super) fn url(&self) -> &Url {
+        &self.0
+    }
+
+    /// The URL, with `path` if it has none of its own.
+    pub(super) fn with_default_path(&self, path: &str) -> Url {
+        let mut url = self.0.clone();
+        if matches!(url.path(), "" | "/") {
+            url.set_path(path);
+        }
+        url
+    }
+
+    /// The credentials that an answer may echo: user, password, and what of path and query may be a key.
+    pub(super) fn credentials(&self) -> Vec<String> {
+        let url = &self.0;
+        let mut secrets = Vec::new();
+        if let Some(password) = url.password() {
+            secrets.push(format!("{}:{password}", url.username()));
+        }
+        secrets.push(url.username().to_owned());
+        secrets.extend(url.query_pairs().map(|(_, value)| value.into_owned()));
+        // Some endpoints have a token in their path.
+        let segments = url.path_segments().into_iter().flatten();
+        secrets.extend(
+            segments
+                .filter(|part| part.len() >= TOKEN)
+                .map(str::to_owned),
+        );
+        secrets
+    }
+}

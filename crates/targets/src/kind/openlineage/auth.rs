@@ -1,0 +1,332 @@
+//! How requests are authenticated. The credential is read again from time to time and after it was rejected, so that a new
+//! one takes effect without a restart; what is kept of responses is always free of the credential in use.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws::Aws;
+use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use reqwest::{Client, Url};
+use settings::SecretText;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::token::{TokenEndpoint, basic};
+use crate::answer::{Keeper, Own, Response};
+use crate::secret::{Credential, SecretError, SecretSource};
+use crate::{Failure, OpenError, Reason, Scope};
+
+/// When a credential is read again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rereads {
+    /// How often, if it may have changed.
+    pub(super) every: Duration,
+    /// The least time between two reads because of rejections, so that a target that rejects everybody causes few of them.
+    pub(super) after_rejection: Duration,
+}
+
+/// What a rotation of secrets can wait for, and what Secrets Manager costs next to nothing for.
+pub(super) const REREADS: Rereads = Rereads {
+    every: Duration::from_secs(300),
+    after_rejection: Duration::from_secs(30),
+};
+
+/// How long before its end a token is replaced.
+const EARLY: Duration = Duration::from_secs(120);
+
+/// When a read is repeated that failed while the old credential may still be valid.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// How a credential becomes part of a request.
+#[derive(Debug, Clone)]
+pub(super) enum Method {
+    /// `Authorization: Bearer`, if there is a credential.
+    Bearer,
+    /// A header of its own.
+    Header(HeaderName),
+    /// `Authorization: Basic` with this user name; the credential is the password.
+    Basic { username: String },
+    /// A parameter of the query.
+    Query { name: String },
+    /// `Authorization: Bearer` with a token that the credential is exchanged for.
+    Token(TokenEndpoint),
+}
+
+/// The credential of a target, and how it is sent.
+#[derive(Debug, Clone)]
+pub(super) struct AuthConfig {
+    pub(super) method: Method,
+    /// The setting that names the credential, and where that is.
+    pub(super) secret: Option<(&'static str, SecretSource)>,
+}
+
+/// What requests are authenticated with until the credential changes.
+pub(super) struct Session {
+    header: Option<(HeaderName, HeaderValue)>,
+    query: Option<(String, String)>,
+    /// What may be kept of responses.
+    pub(super) keeper: Keeper,
+    /// What is sent.
+    credential: Option<SecretText>,
+}
+
+/// Authenticates requests. Clones share the credential.
+#[derive(Clone)]
+pub(super) struct Authenticator {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: AuthConfig,
+    aws: Aws,
+    client: Client,
+    response: Response,
+    /// The credentials that are part of the URL.
+    of_url: Vec<String>,
+    rereads: Rereads,
+    current: Mutex<Option<Current>>,
+}
+
+struct Current {
+    session: Arc<Session>,
+    read_at: Instant,
+    /// When it is read again.
+    due: Option<Instant>,
+    /// Until when it is valid.
+    expires: Option<Instant>,
+}
+
+impl Session {
+    /// Adds the credential to a request.
+    pub(super) fn authenticate(
+        &self,
+        mut request: reqwest::RequestBuilder,
+    ) -> reqwest::RequestBuilder {
+        if let Some((name, value)) = &self.header {
+            request = request.header(name, value);
+        }
+        request
+    }
+
+    /// Adds the credential to a URL.
+    pub(super) fn url(&self, url: &Url) -> Url {
+        let mut url = url.clone();
+        if let Some((name, value)) = &self.query {
+            url.query_pairs_mut().append_pair(name, value);
+        }
+        url
+    }
+}
+
+impl Authenticator {
+    pub(super) fn new(
+        config: AuthConfig,
+        client: Client,
+        aws: &Aws,
+        response: Response,
+        of_url: Vec<String>,
+        rereads: Rereads,
+    ) -> Authenticator {
+        Authenticator {
+            shared: Arc::new(Shared {
+                config,
+                aws: aws.clone(),
+                client,
+                response,
+                of_url,
+                rereads,
+                current: Mutex::new(None),
+            }),
+        }
+    }
+
+    /// Checks what is known of the credential without reading it.
+    pub(super) fn check(&self) -> Result<(), OpenError> {
+        if let Some((setting, SecretSource::Text(text))) = &self.shared.config.secret {
+            let session = self.shared.session(text, None);
+            session.map_err(|message| invalid(setting, message))?;
+        }
+        Ok(())
+    }
+
+    /// Begins with a credential that was read. A token is requested with the first event: its endpoint may be away now.
+    pub(super) async fn open(&self, credential: &Credential) -> Result<(), OpenError> {
+        let shared = &self.shared;
+        let Some((setting, _)) = &shared.config.secret else {
+            return Ok(());
+        };
+        if !shared.is_token() {
+            let session = shared.session(&credential.0, None);
+            let session = session.map_err(|message| invalid(setting, message))?;
+            *shared.current.lock().await = Some(shared.current_of(session, None));
+        }
+        Ok(())
+    }
+
+    /// What requests are authenticated with now.
+    pub(super) async fn session(&self) -> Result<Arc<Session>, Failure> {
+        let mut current = self.shared.current.lock().await;
+        let now = Instant::now();
+        if let Some(current) = &*current
+            && current.due.is_none_or(|due| now < due)
+        {
+            return Ok(current.session.clone());
+        }
+        match (self.shared.read().await, &mut *current) {
+            (Ok(read), kept) => {
+                let session = read.session.clone();
+                *kept = Some(read);
+                Ok(session)
+            }
+            (Err(failure), Some(kept)) if kept.expires.is_none_or(|end| now < end) => {
+                kept.due = Some(now + RETRY);
+                warn!(error = %failure.message, "failed to read credential again; using the old one");
+                Ok(kept.session.clone())
+            }
+            (Err(failure), _) => Err(failure),
+        }
+    }
+
+    /// Reads the credential again because the target rejected it. Returns what to try now, if it is another one.
+    pub(super) async fn renew(&self, rejected: &Arc<Session>) -> Option<Arc<Session>> {
+        let shared = &self.shared;
+        let mut current = shared.current.lock().await;
+        let kept = current.as_mut()?;
+        if !Arc::ptr_eq(&kept.session, rejected) {
+            return Some(kept.session.clone()); // another event was faster
+        }
+        let now = Instant::now();
+        if !shared.can_change() || now.duration_since(kept.read_at) < shared.rereads.after_rejection
+        {
+            return None;
+        }
+        kept.read_at = now;
+        match shared.read().await {
+            Ok(read) => {
+                let is_new = read.session.credential != rejected.credential;
+                let session = read.session.clone();
+                *kept = read;
+                if is_new {
+                    info!("credential was rejected and has changed; using the new one");
+                }
+                is_new.then_some(session)
+            }
+            Err(failure) => {
+                warn!(error = %failure.message, "credential was rejected and could not be read again");
+                None
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn is_token(&self) -> bool {
+        matches!(self.config.method, Method::Token(_))
+    }
+
+    /// Whether another read can return something else.
+    fn can_change(&self) -> bool {
+        let secret = self.config.secret.as_ref();
+        self.is_token() || secret.is_some_and(|(_, source)| source.can_change())
+    }
+
+    async fn read(&self) -> Result<Current, Failure> {
+        let secret = match &self.config.secret {
+            Some((_, source)) => source.read(&self.aws).await.map_err(unread)?,
+            None => SecretText::new(String::new()),
+        };
+        let permission =
+            |message: String| Failure::new(Reason::Permission, Scope::Target, &message);
+        match &self.config.method {
+            Method::Token(endpoint) => {
+                let token = endpoint.token(&self.client, &secret).await?;
+                let session = self
+                    .session(&token.text, Some(&secret))
+                    .map_err(permission)?;
+                Ok(self.current_of(session, Some(token.lifetime)))
+            }
+            Method::Bearer | Method::Header(_) | Method::Basic { .. } | Method::Query { .. } => {
+                let session = self.session(&secret, None).map_err(permission)?;
+                Ok(self.current_of(session, None))
+            }
+        }
+    }
+
+    fn current_of(&self, session: Session, lifetime: Option<Duration>) -> Current {
+        let now = Instant::now();
+        let due = match lifetime {
+            Some(lifetime) => Some(lifetime.saturating_sub(EARLY).max(lifetime / 2)),
+            None => self.can_change().then_some(self.rereads.every),
+        };
+        Current {
+            session: Arc::new(session),
+            read_at: now,
+            due: due.and_then(|due| now.checked_add(due)),
+            expires: lifetime.and_then(|lifetime| now.checked_add(lifetime)),
+        }
+    }
+
+    /// Makes a session of a credential. `exchanged` is what a token was requested with. The error does not contain it.
+    fn session(
+        &self,
+        credential: &SecretText,
+        exchanged: Option<&SecretText>,
+    ) -> Result<Session, String> {
+        let text = credential.expose();
+        let header = |name: HeaderName, text: &str| {
+            let value = HeaderValue::from_str(text);
+            let mut value = value.map_err(|_| {
+                "the API key contains a character that no HTTP header can carry".to_owned()
+            })?;
+            value.set_sensitive(true);
+            Ok::<_, String>(Some((name, value)))
+        };
+        let (mut headers, mut query) = (None, None);
+        match &self.config.method {
+            Method::Bearer if text.is_empty() => {}
+            Method::Bearer | Method::Token(_) => {
+                headers = header(AUTHORIZATION, &format!("Bearer {text}"))?;
+            }
+            Method::Header(name) => headers = header(name.clone(), text)?,
+            Method::Basic { username } => {
+                headers = basic(username, text).map(|value| (AUTHORIZATION, value));
+            }
+            Method::Query { name } => query = Some((name.clone(), text.to_owned())),
+        }
+        let basic = match &self.config.method {
+            Method::Basic { username } => format!("{username}:{text}"),
+            Method::Bearer | Method::Header(_) | Method::Query { .. } | Method::Token(_) => {
+                String::new()
+            }
+        };
+        let exchanged = exchanged.map_or("", SecretText::expose);
+        Ok(Session {
+            header: headers,
+            query,
+            keeper: self.keeper(&[text, exchanged, &basic]),
+            credential: (!text.is_empty()).then(|| credential.clone()),
+        })
+    }
+
+    fn keeper(&self, secrets: &[&str]) -> Keeper {
+        let of_url = self.of_url.iter().map(String::as_str);
+        Keeper {
+            response: self.response,
+            own: Own::of(secrets.iter().copied().chain(of_url)),
+        }
+    }
+}
+
+fn invalid(setting: &'static str, message: String) -> OpenError {
+    OpenError::Invalid { setting, message }
+}
+
+fn unread(error: SecretError) -> Failure {
+    let reason = match error.is_transient {
+        true => Reason::Unavailable,
+        false => Reason::Permission,
+    };
+    let message = format!("credential: {}", error.message);
+    Failure::new(reason, Scope::Target, &message)
+}

@@ -1,0 +1,443 @@
+//! The settings of a target behind HTTP, and their check. What a preset sets is in `preset.rs`.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::header::HeaderName;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use settings::{
+    Check, Checked, Choice, Count, FilePath, Format, List, OneOf, Pairs, Seconds, Secret, Setting,
+    Size, Text,
+};
+
+use super::address::{Address, HttpUrl};
+use super::auth::{AuthConfig, Method};
+use super::body::{BatchFormat, Compression};
+use super::response::StatusRules;
+use super::token::{ClientAuth, Grant, TokenEndpoint};
+use crate::answer::Response;
+use crate::secret::SecretSettings;
+use crate::{Kind, SettingError};
+
+/// The settings of a target behind HTTP.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct OpenLineageSettings {
+    /// The endpoint. A URL without a path gets `/api/v1/lineage`, or `/api/v1/lineage/batch` with `batch`. Required.
+    pub url: Option<Setting<HttpUrl>>,
+    /// How requests are authenticated with the credential in `api_key`, `api_key_file` or `api_key_secret_id`: `bearer` sends it
+    /// as `Authorization: Bearer`, `header` as the header `auth_field`, `query` as the parameter `auth_field` of the URL, `basic` as
+    /// the password of `username`. `oauth2` exchanges it, as the secret of the client `client_id`, for a token of `token_url`,
+    /// and `ibm_iam` as an API key of IBM Cloud.
+    #[schemars(extend("x-not-on-aws" = "the template has the default"))]
+    pub auth: Setting<OneOf<AuthKind>>,
+    /// The credential. With the default of `auth`, an API key.
+    #[schemars(extend("x-not-on-aws" = "the key is in a secret"))]
+    pub api_key: Option<Setting<Secret>>,
+    /// A file whose whole text is the credential. It is read again every 5 minutes and when the credential is rejected.
+    #[schemars(extend("x-not-on-aws" = "the key is in a secret"))]
+    pub api_key_file: Option<Setting<FilePath>>,
+    /// A secret in AWS Secrets Manager whose whole text is the credential. It is read again every 5 minutes and when the credential
+    /// is rejected.
+    pub api_key_secret_id: Option<Setting<Text>>,
+    /// The name of the header or the parameter for `auth: header` and `auth: query`.
+    #[schemars(extend("x-not-on-aws" = "the template has the default of auth"))]
+    pub auth_field: Option<Setting<Checked<Token>>>,
+    /// The user for `auth: basic`.
+    #[schemars(extend("x-not-on-aws" = "the template has the default of auth"))]
+    pub username: Option<Setting<Text>>,
+    /// The client for `auth: oauth2`.
+    #[schemars(extend("x-not-on-aws" = "the template has the default of auth"))]
+    pub client_id: Option<Setting<Text>>,
+    /// How the client authenticates itself at `token_url`: with HTTP Basic, or in the body.
+    #[schemars(extend("x-not-on-aws" = "the template has the default of auth"))]
+    pub client_auth: Setting<OneOf<ClientAuth>>,
+    /// Where tokens come from, for `auth: oauth2`, and for `auth: ibm_iam` if it is not `https://iam.cloud.ibm.com/identity/token`.
+    #[schemars(extend("x-not-on-aws" = "the template has the default of auth"))]
+    pub token_url: Option<Setting<HttpUrl>>,
+    /// Further parameters of the request of a token, such as `scope` and `audience`.
+    #[schemars(extend("x-not-on-aws" = "the template has the default of auth"))]
+    pub token_parameters: Option<Setting<Pairs>>,
+    /// A PEM file with certificates of authorities that are trusted besides those of the system.
+    #[schemars(extend("x-not-on-aws" = "no file outlives a function"))]
+    pub ca_file: Option<Setting<FilePath>>,
+    /// A PEM file with the certificate of this client, for mutual TLS. Read once, at the start.
+    #[schemars(extend("x-not-on-aws" = "no file outlives a function"))]
+    pub client_certificate_file: Option<Setting<FilePath>>,
+    /// A PEM file with its private key, if that is not in `client_certificate_file`.
+    #[schemars(extend("x-not-on-aws" = "no file outlives a function"))]
+    pub client_key_file: Option<Setting<FilePath>>,
+    /// Whether several events are sent in one request: `array` sends a JSON array, `events` an object `{"events": […]}`. Each event
+    /// keeps its own result; one that failed is sent alone the next time.
+    #[schemars(extend("x-not-on-aws" = "the default is understood everywhere"))]
+    pub batch: Setting<OneOf<BatchFormat>>,
+    /// The most events in a request.
+    #[schemars(extend("x-not-on-aws" = "the template does not batch"))]
+    pub max_batch_events: Setting<Count<1, 10_000>>,
+    /// The largest body of a request with several events, before compression.
+    #[schemars(extend("x-not-on-aws" = "the template does not batch"))]
+    pub max_batch_bytes: Setting<Size>,
+    /// Statuses after which another attempt may succeed, besides those of [Responses and retries](targets.md#responses-and-retries).
+    #[schemars(extend("x-not-on-aws" = "the default fits most endpoints"))]
+    pub retry_statuses: Option<Setting<Statuses>>,
+    /// Statuses of an event that is never accepted: it becomes a dead letter at once.
+    #[schemars(extend("x-not-on-aws" = "the default fits most endpoints"))]
+    pub reject_statuses: Option<Setting<Statuses>>,
+    /// After how many attempts an event that is answered with 500 becomes a dead letter, where 500 may mean an invalid event.
+    #[schemars(extend("x-not-on-aws" = "the default fits most endpoints"))]
+    #[schemars(extend("x-default" = "queue.max_attempts"))]
+    pub max_attempts_on_500: Option<Setting<Count<1, 1_000>>>,
+    /// The compression of request bodies.
+    #[schemars(extend("x-not-on-aws" = "the default is understood everywhere"))]
+    pub compression: Setting<OneOf<Compression>>,
+    /// The time for a whole request, connection included.
+    #[schemars(extend("x-not-on-aws" = "the default fits a function"))]
+    pub timeout: Setting<Seconds<1, 300>>,
+    /// What of the answer to a rejected event is kept in logs and dead letters. `structure` keeps the status, error codes and
+    /// the names of fields (`422 Unprocessable Entity: {"code": 1001, "message"}`). `redacted` keeps the text too, with stars
+    /// for the proxy's own credentials, for every word of the event and for what looks like a secret.
+    #[schemars(extend("x-not-on-aws" = "the default shows nothing of events"))]
+    pub response: Setting<OneOf<Response>>,
+}
+
+/// The settings of a target behind HTTP, complete and checked.
+#[derive(Debug, Clone)]
+pub struct OpenLineageConfig {
+    pub(super) url: Address,
+    pub(super) auth: AuthConfig,
+    pub(super) tls: TlsFiles,
+    pub(super) batch: BatchConfig,
+    pub(super) statuses: StatusRules,
+    pub(super) compression: Compression,
+    pub(super) timeout: Duration,
+    pub(super) response: Response,
+}
+
+/// The files that TLS needs besides the authorities of the system.
+#[derive(Debug, Clone, Default)]
+pub(super) struct TlsFiles {
+    pub(super) ca: Option<PathBuf>,
+    pub(super) certificate: Option<PathBuf>,
+    pub(super) key: Option<PathBuf>,
+}
+
+/// How events share requests.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BatchConfig {
+    pub(super) format: BatchFormat,
+    pub(super) events: usize,
+    pub(super) bytes: usize,
+}
+
+/// How requests are authenticated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AuthKind {
+    /// `Authorization: Bearer`.
+    #[default]
+    Bearer,
+    /// A header of its own.
+    Header,
+    /// A parameter of the query.
+    Query,
+    /// `Authorization: Basic`.
+    Basic,
+    /// OAuth2 client credentials.
+    OAuth2,
+    /// An API key of IBM Cloud.
+    IbmIam,
+}
+
+impl Choice for AuthKind {
+    const CHOICES: &'static [(&'static str, AuthKind)] = &[
+        ("bearer", AuthKind::Bearer),
+        ("header", AuthKind::Header),
+        ("query", AuthKind::Query),
+        ("basic", AuthKind::Basic),
+        ("oauth2", AuthKind::OAuth2),
+        ("ibm_iam", AuthKind::IbmIam),
+    ];
+}
+
+/// The name of a header: a token (RFC 9110, section 5.6.2). The name of a parameter needs no more.
+pub enum Token {}
+
+impl Check for Token {
+    const EXPECTED: &'static str = "a name such as X-API-Key";
+
+    fn is_valid(text: &str) -> bool {
+        HeaderName::from_bytes(text.as_bytes()).is_ok()
+    }
+}
+
+/// HTTP statuses: `500` or `409,500`.
+pub enum Statuses {}
+
+impl Format for Statuses {
+    type Value = BTreeSet<u16>;
+
+    fn expected() -> String {
+        "a list of HTTP statuses such as 409,500".to_owned()
+    }
+
+    fn values() -> String {
+        List::values()
+    }
+
+    fn parse(text: &str) -> Result<BTreeSet<u16>, String> {
+        Self::of(&List::parse(text)?)
+    }
+
+    fn read(value: serde_json::Value) -> Result<BTreeSet<u16>, String> {
+        Self::of(&List::read(value)?)
+    }
+
+    fn show(value: &BTreeSet<u16>) -> String {
+        let statuses = value.iter().map(u16::to_string);
+        statuses.collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Statuses {
+    fn of(texts: &[String]) -> Result<BTreeSet<u16>, String> {
+        let status = |text: &String| {
+            let status = text.parse().ok();
+            let status = status.filter(|status| (100..=599).contains(status));
+            status.ok_or_else(|| format!("expected {}, found {text:?}", Self::expected()))
+        };
+        texts.iter().map(status).collect()
+    }
+}
+
+impl Default for OpenLineageSettings {
+    fn default() -> OpenLineageSettings {
+        OpenLineageSettings {
+            url: None,
+            auth: Setting::default(),
+            api_key: None,
+            api_key_file: None,
+            api_key_secret_id: None,
+            auth_field: None,
+            username: None,
+            client_id: None,
+            client_auth: Setting::default(),
+            token_url: None,
+            token_parameters: None,
+            ca_file: None,
+            client_certificate_file: None,
+            client_key_file: None,
+            batch: Setting::default(),
+            max_batch_events: Setting(100),
+            max_batch_bytes: Setting(1_000_000),
+            retry_statuses: None,
+            reject_statuses: None,
+            max_attempts_on_500: None,
+            compression: Setting::default(),
+            timeout: Setting(Duration::from_secs(10)),
+            response: Setting::default(),
+        }
+    }
+}
+
+pub(super) const URL: &str = "url";
+const API_KEY: &str = "api_key";
+const API_KEY_FILE: &str = "api_key_file";
+const API_KEY_SECRET_ID: &str = "api_key_secret_id";
+const AUTH: &str = "auth";
+const AUTH_FIELD: &str = "auth_field";
+pub(super) const CA_FILE: &str = "ca_file";
+pub(super) const CLIENT_CERTIFICATE_FILE: &str = "client_certificate_file";
+pub(super) const CLIENT_KEY_FILE: &str = "client_key_file";
+
+/// The token endpoint of IBM Cloud (<https://cloud.ibm.com/docs/account?topic=account-iamtoken_from_apikey>).
+const IBM_IAM: &str = "https://iam.cloud.ibm.com/identity/token";
+
+impl OpenLineageSettings {
+    pub(in crate::kind) fn validate(mut self) -> Result<OpenLineageConfig, Vec<SettingError>> {
+        let mut errors = Vec::new();
+        let auth = self.auth(&mut errors);
+        if self.client_key_file.is_some() && self.client_certificate_file.is_none() {
+            errors.push(SettingError::RequiredWith {
+                setting: CLIENT_CERTIFICATE_FILE,
+                with: CLIENT_KEY_FILE,
+            });
+        }
+        if self.url.is_none() {
+            let (setting, kind) = (URL, Kind::OpenLineage);
+            errors.push(SettingError::Required { setting, kind });
+        }
+        let (Some(url), Some(auth), true) = (self.url, auth, errors.is_empty()) else {
+            return Err(errors);
+        };
+        let path = |setting: Option<Setting<FilePath>>| setting.map(Setting::into_value);
+        let size = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
+        Ok(OpenLineageConfig {
+            url: url.into_value(),
+            auth,
+            tls: TlsFiles {
+                ca: path(self.ca_file),
+                certificate: path(self.client_certificate_file),
+                key: path(self.client_key_file),
+            },
+            batch: BatchConfig {
+                format: *self.batch,
+                events: size((*self.max_batch_events).into()),
+                bytes: size(*self.max_batch_bytes),
+            },
+            statuses: StatusRules {
+                rejected: self
+                    .reject_statuses
+                    .map(Setting::into_value)
+                    .unwrap_or_default(),
+                retried: self
+                    .retry_statuses
+                    .map(Setting::into_value)
+                    .unwrap_or_default(),
+                max_attempts_on_500: self.max_attempts_on_500.map(Setting::into_value),
+            },
+            compression: *self.compression,
+            timeout: *self.timeout,
+            response: *self.response,
+        })
+    }
+
+    /// The authentication, and what it lacks.
+    fn auth(&mut self, errors: &mut Vec<SettingError>) -> Option<AuthConfig> {
+        let source = SecretSettings {
+            text: (API_KEY, self.api_key.take()),
+            file: (API_KEY_FILE, self.api_key_file.take()),
+            secret_id: (API_KEY_SECRET_ID, self.api_key_secret_id.take()),
+        };
+        let secret = source.source(errors);
+        if secret.is_none() && *self.auth != AuthKind::Bearer {
+            errors.push(SettingError::RequiredWith {
+                setting: API_KEY,
+                with: AUTH,
+            });
+        }
+        let mut require = |setting, value: Option<String>| {
+            if value.is_none() {
+                errors.push(SettingError::RequiredWith {
+                    setting,
+                    with: AUTH,
+                });
+            }
+            value
+        };
+        let name = self.auth_field.take().map(Setting::into_value);
+        let method = match *self.auth {
+            AuthKind::Bearer => Method::Bearer,
+            AuthKind::Header => {
+                let name = require(AUTH_FIELD, name)?;
+                Method::Header(HeaderName::from_bytes(name.as_bytes()).ok()?) // checked when it was read
+            }
+            AuthKind::Query => Method::Query {
+                name: require(AUTH_FIELD, name)?,
+            },
+            AuthKind::Basic => Method::Basic {
+                username: require("username", self.username.take().map(Setting::into_value))?,
+            },
+            AuthKind::OAuth2 => {
+                let client_id = self.client_id.take().map(Setting::into_value);
+                let url = self.token_url.take().map(Setting::into_value);
+                let client_id = require("client_id", client_id);
+                if url.is_none() {
+                    require("token_url", None);
+                }
+                Method::Token(TokenEndpoint {
+                    url: url?,
+                    grant: Grant::ClientCredentials {
+                        client_id: client_id?,
+                        client_auth: *self.client_auth,
+                    },
+                    parameters: self.token_parameters(),
+                })
+            }
+            AuthKind::IbmIam => Method::Token(TokenEndpoint {
+                url: match self.token_url.take() {
+                    Some(url) => url.into_value(),
+                    None => HttpUrl::parse(IBM_IAM).ok()?, // it is a URL
+                },
+                grant: Grant::IbmApiKey,
+                parameters: self.token_parameters(),
+            }),
+        };
+        Some(AuthConfig { method, secret })
+    }
+
+    fn token_parameters(&mut self) -> std::collections::BTreeMap<String, String> {
+        let parameters = self.token_parameters.take();
+        parameters.map(Setting::into_value).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn validate(section: serde_json::Value) -> Result<OpenLineageConfig, Vec<String>> {
+        let settings: OpenLineageSettings = serde_json::from_value(section).unwrap();
+        let validated = settings.validate();
+        validated.map_err(|errors| {
+            let text = |error: &SettingError| format!("{}: {error}", error.setting());
+            errors.iter().map(text).collect()
+        })
+    }
+
+    #[test]
+    fn each_way_to_authenticate_names_what_it_lacks() {
+        for (section, errors) in [
+            (json!({}), &[][..]),
+            (
+                json!({"auth": "header"}),
+                &[
+                    "api_key: required with auth",
+                    "auth_field: required with auth",
+                ],
+            ),
+            (
+                json!({"auth": "query", "api_key": "k"}),
+                &["auth_field: required with auth"],
+            ),
+            (
+                json!({"auth": "basic", "api_key": "k"}),
+                &["username: required with auth"],
+            ),
+            (
+                json!({"auth": "oauth2", "api_key": "k"}),
+                &[
+                    "client_id: required with auth",
+                    "token_url: required with auth",
+                ],
+            ),
+            (json!({"auth": "ibm_iam"}), &["api_key: required with auth"]),
+            (json!({"auth": "ibm_iam", "api_key_file": "k"}), &[]),
+            (
+                json!({"api_key": "k", "api_key_file": "f", "api_key_secret_id": "s"}),
+                &[
+                    "api_key_file: cannot be combined with api_key",
+                    "api_key_secret_id: cannot be combined with api_key",
+                ],
+            ),
+            (
+                json!({"client_key_file": "k"}),
+                &["client_certificate_file: required with client_key_file"],
+            ),
+        ] {
+            let mut section = section;
+            section["url"] = json!("http://x");
+            let found = validate(section.clone()).map(drop);
+            assert_eq!(found.err().unwrap_or_default(), errors, "{section}");
+        }
+    }
+
+    #[test]
+    fn statuses_are_a_list_of_numbers() {
+        let read = |value| Statuses::read(value);
+        assert_eq!(read(json!([409, "500"])), Ok([409, 500].into()));
+        assert_eq!(read(json!("409,500")), Ok([409, 500].into()));
+        assert!(read(json!("5xx")).is_err() && read(json!([99])).is_err());
+    }
+}

@@ -1,0 +1,392 @@
+//! Authentication and batches against real HTTP servers.
+
+use std::sync::Mutex;
+
+use ::openlineage::Level;
+use axum::http::request::Parts;
+use axum::http::{HeaderName, StatusCode};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{Delivery, Reason, Scope};
+
+/// A request: path and query, headers, body.
+type Sent = (Parts, String);
+
+/// A server that answers as a function says, and what it was sent.
+struct Server {
+    url: String,
+    sent: Arc<Mutex<Vec<Sent>>>,
+}
+
+impl Server {
+    async fn start(
+        answer: impl Fn(&Parts, &str) -> (u16, String) + Send + Sync + 'static,
+    ) -> Server {
+        let sent: Arc<Mutex<Vec<Sent>>> = Arc::default();
+        let (log, answer) = (sent.clone(), Arc::new(answer));
+        let handle = async move |request: axum::extract::Request| {
+            let (parts, body) = request.into_parts();
+            let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+            let body = String::from_utf8(body.to_vec()).unwrap();
+            let (status, text) = answer(&parts, &body);
+            log.lock().unwrap().push((parts, body));
+            (StatusCode::from_u16(status).unwrap(), text)
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = axum::Router::new().fallback(handle);
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Server { url, sent }
+    }
+
+    async fn accepting() -> Server {
+        Server::start(|_, _| (201, String::new())).await
+    }
+
+    /// A header of each request.
+    fn headers(&self, name: &str) -> Vec<Option<String>> {
+        let name: HeaderName = name.parse().unwrap();
+        let sent = self.sent.lock().unwrap();
+        let header = |(parts, _): &Sent| Some(parts.headers.get(&name)?.to_str().ok()?.to_owned());
+        sent.iter().map(header).collect()
+    }
+
+    fn bodies(&self) -> Vec<String> {
+        let sent = self.sent.lock().unwrap();
+        sent.iter().map(|(_, body)| body.clone()).collect()
+    }
+}
+
+fn event(name: &str) -> Event {
+    let text = format!(
+        r#"{{"eventTime":"2026-01-01T00:00:00Z","producer":"urn:p","schemaURL":"urn:s","dataset":{{"namespace":"n","name":"{name}"}}}}"#
+    );
+    Event::read(text.as_bytes(), Level::Strict).unwrap().event
+}
+
+async fn target(url: &str, section: Value) -> OpenLineage {
+    let mut section = section;
+    section["url"] = json!(url);
+    let settings: OpenLineageSettings = serde_json::from_value(section).unwrap();
+    let config = settings.validate().unwrap();
+    let rereads = Rereads {
+        after_rejection: Duration::ZERO,
+        ..REREADS
+    };
+    let aws = Aws::new();
+    let credential = config.credential(&aws).await.unwrap();
+    OpenLineage::open_with(&config, &aws, credential.as_ref(), rereads)
+        .await
+        .unwrap()
+}
+
+async fn deliver_each(target: &OpenLineage, events: &[(&str, u32)]) -> Vec<Delivery> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let events: Vec<_> = events
+        .iter()
+        .map(|(name, attempts)| (event(name), *attempts))
+        .collect();
+    let reports = events
+        .iter()
+        .map(|(event, attempts)| target.deliver(event, *attempts, deadline));
+    let reports = join_all(reports).await.into_iter();
+    reports.map(|report| report.delivery.unwrap()).collect()
+}
+
+async fn deliver(target: &OpenLineage) -> Delivery {
+    deliver_each(target, &[("d", 1)]).await.remove(0)
+}
+
+const DELIVERED: Delivery = Delivery::Delivered { id: None };
+
+#[tokio::test]
+async fn each_way_to_authenticate_puts_the_credential_in_its_place() {
+    let key = "k3y-of-mine";
+    for (section, header, value, query) in [
+        (json!({}), "authorization", None, None),
+        (
+            json!({"api_key": key}),
+            "authorization",
+            Some("Bearer k3y-of-mine"),
+            None,
+        ),
+        (
+            json!({"api_key": key, "auth": "header", "auth_field": "X-API-Key"}),
+            "x-api-key",
+            Some(key),
+            None,
+        ),
+        (
+            json!({"api_key": key, "auth": "basic", "username": "me"}),
+            "authorization",
+            Some("Basic bWU6azN5LW9mLW1pbmU="),
+            None,
+        ),
+        (
+            json!({"api_key": key, "auth": "query", "auth_field": "code"}),
+            "authorization",
+            None,
+            Some("code=k3y-of-mine"),
+        ),
+    ] {
+        let server = Server::accepting().await;
+        let target = target(&server.url, section.clone()).await;
+        assert_eq!(deliver(&target).await, DELIVERED);
+        assert_eq!(
+            server.headers(header),
+            [value.map(str::to_owned)],
+            "{section}"
+        );
+        let sent = server.sent.lock().unwrap();
+        assert_eq!(sent[0].0.uri.path(), "/api/v1/lineage");
+        assert_eq!(sent[0].0.uri.query(), query, "{section}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_gets_a_token_once_and_uses_it_until_it_expires() {
+    for (lifetime, tokens) in [(3_600, 1), (0, 3)] {
+        let count = Mutex::new(0);
+        let tokens_of = Server::start(move |_, _| {
+            let mut count = count.lock().unwrap();
+            *count += 1;
+            let token = json!({"access_token": format!("token-{count}"), "token_type": "Bearer", "expires_in": lifetime});
+            (200, token.to_string())
+        })
+        .await;
+        let server = Server::accepting().await;
+        let section = json!({
+            "auth": "oauth2", "client_id": "me", "api_key": "secret",
+            "token_url": format!("{}/token", tokens_of.url), "token_parameters": {"scope": "lineage"}
+        });
+        let target = target(&server.url, section).await;
+        assert_eq!(tokens_of.bodies().len(), 0, "none before the first event");
+        for _ in 0..3 {
+            assert_eq!(deliver(&target).await, DELIVERED);
+        }
+        assert_eq!(
+            tokens_of.bodies(),
+            vec!["grant_type=client_credentials&scope=lineage"; tokens]
+        );
+        assert_eq!(
+            tokens_of.headers("authorization")[0].as_deref(),
+            Some("Basic bWU6c2VjcmV0")
+        );
+        let last = format!("Bearer token-{tokens}");
+        assert_eq!(server.headers("authorization").pop().unwrap(), Some(last));
+    }
+}
+
+#[tokio::test]
+async fn a_token_endpoint_that_refuses_is_a_failure_of_the_target_and_its_words_are_not_kept() {
+    let tokens = Server::start(|_, _| {
+        let answer =
+            r#"{"error":"invalid_client","error_description":"no client with s3cr3t-of-mine"}"#;
+        (401, answer.to_owned())
+    })
+    .await;
+    let section = json!({
+        "auth": "oauth2", "client_id": "me", "api_key": "s3cr3t-of-mine", "token_url": tokens.url
+    });
+    let target = target("http://127.0.0.1:9", section).await;
+    let Delivery::Transient(failure) = deliver(&target).await else {
+        panic!("delivered");
+    };
+    assert_eq!(
+        (failure.reason, failure.scope),
+        (Reason::Permission, Scope::Target)
+    );
+    let message = failure.message;
+    assert!(
+        message.contains("401") && message.contains("invalid_client"),
+        "{message}"
+    );
+    assert!(!message.contains("s3cr3t"), "{message}");
+}
+
+#[tokio::test]
+async fn an_api_key_of_ibm_cloud_is_exchanged_for_a_token() {
+    let tokens = Server::start(|_, _| (200, r#"{"access_token":"t"}"#.to_owned())).await;
+    let server = Server::accepting().await;
+    let section = json!({"auth": "ibm_iam", "api_key": "k", "token_url": tokens.url});
+    let target = target(&server.url, section).await;
+    assert_eq!(deliver(&target).await, DELIVERED);
+    let form = "grant_type=urn%3Aibm%3Aparams%3Aoauth%3Agrant-type%3Aapikey&apikey=k";
+    assert_eq!(tokens.bodies(), [form]);
+    assert_eq!(
+        server.headers("authorization"),
+        [Some("Bearer t".to_owned())]
+    );
+}
+
+#[tokio::test]
+async fn a_credential_that_cannot_be_read_or_sent_fails_the_start_without_showing_it() {
+    for (section, message) in [
+        (
+            json!({"api_key": "k3y\u{1}"}),
+            "a character that no HTTP header can carry",
+        ),
+        (json!({"api_key_file": "/no/such/file"}), "/no/such/file"),
+        (json!({"ca_file": "/dev/null"}), "no certificate in PEM"),
+        (
+            json!({"client_certificate_file": "/dev/null"}),
+            "expected a certificate and its private key",
+        ),
+    ] {
+        let mut section = section;
+        section["url"] = json!("http://x");
+        let settings: OpenLineageSettings = serde_json::from_value(section).unwrap();
+        let config = settings.validate().unwrap();
+        let aws = Aws::new();
+        let opened = match config.credential(&aws).await {
+            Ok(credential) => OpenLineage::open(&config, &aws, credential.as_ref()).await,
+            Err(error) => Err(error),
+        };
+        for error in [check(&config).unwrap_err(), opened.unwrap_err()] {
+            let error = error.to_string();
+            assert!(error.contains(message) && !error.contains("k3y"), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_credential_that_was_rotated_is_read_again_when_it_is_rejected() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    std::fs::write(&path, "old").unwrap();
+    let server = Server::start(|parts, _| {
+        let is_new = parts.headers["authorization"] == "Bearer new";
+        (if is_new { 201 } else { 401 }, String::new())
+    })
+    .await;
+    let target = target(&server.url, json!({"api_key_file": path})).await;
+    let rejected = deliver(&target).await;
+    assert!(
+        matches!(&rejected, Delivery::Transient(failure) if failure.reason == Reason::Permission && failure.scope == Scope::Target),
+        "{rejected:?}"
+    );
+    assert_eq!(
+        server.bodies().len(),
+        1,
+        "the same credential is not tried twice"
+    );
+    std::fs::write(&path, "new\n").unwrap();
+    assert_eq!(deliver(&target).await, DELIVERED);
+    assert_eq!(server.bodies().len(), 3);
+}
+
+#[tokio::test]
+async fn a_token_that_was_revoked_is_replaced_within_the_same_attempt() {
+    let count = Mutex::new(0);
+    let tokens = Server::start(move |_, _| {
+        let mut count = count.lock().unwrap();
+        *count += 1;
+        (
+            200,
+            json!({"access_token": format!("token-{count}"), "expires_in": 3_600}).to_string(),
+        )
+    })
+    .await;
+    let server = Server::start(|parts, _| {
+        let is_revoked = parts.headers["authorization"] == "Bearer token-1";
+        (if is_revoked { 401 } else { 201 }, String::new())
+    })
+    .await;
+    let section = json!({
+        "auth": "oauth2", "client_id": "me", "api_key": "secret", "token_url": tokens.url
+    });
+    let target = target(&server.url, section).await;
+    assert_eq!(deliver(&target).await, DELIVERED);
+}
+
+/// A server that rejects batches with a poisonous event, and otherwise answers with `answer`.
+async fn batch_server(status: u16, answer: &'static str) -> Server {
+    Server::start(move |_, body| match body.contains("poison") {
+        true => (status, String::new()),
+        false => (200, answer.to_owned()),
+    })
+    .await
+}
+
+fn texts(names: &[&str]) -> String {
+    let texts = names.iter().map(|name| event(name).text().to_owned());
+    format!("[{}]", texts.collect::<Vec<_>>().join(","))
+}
+
+#[tokio::test]
+async fn events_that_are_delivered_together_share_a_request_and_keep_their_own_results() {
+    let answer = r#"{"status":"partial_success","summary":{"received":3,"successful":2,"failed":1},"failed_events":[{"index":1,"reason":"x","retriable":false}]}"#;
+    let server = batch_server(400, answer).await;
+    let target = target(
+        &server.url,
+        json!({"batch": "array", "max_batch_events": 3}),
+    )
+    .await;
+    let delivered = deliver_each(&target, &[("a", 1), ("b", 1), ("c", 1)]).await;
+    assert!(
+        matches!(
+            &delivered[..],
+            [
+                Delivery::Delivered { .. },
+                Delivery::Permanent(_),
+                Delivery::Delivered { .. }
+            ]
+        ),
+        "{delivered:?}"
+    );
+    assert_eq!(server.bodies(), [texts(&["a", "b", "c"])]);
+    assert_eq!(
+        server.sent.lock().unwrap()[0].0.uri.path(),
+        "/api/v1/lineage/batch"
+    );
+}
+
+#[tokio::test]
+async fn one_event_that_is_rejected_takes_no_other_of_its_request_with_it() {
+    let server = batch_server(400, "").await;
+    let target = target(
+        &server.url,
+        json!({"batch": "events", "max_batch_events": 5}),
+    )
+    .await;
+    let names = ["a", "b", "poison", "d", "e"];
+    let delivered = deliver_each(&target, &names.map(|name| (name, 1))).await;
+    for (name, delivery) in names.iter().zip(&delivered) {
+        let is_delivered = *delivery == DELIVERED;
+        assert_eq!(is_delivered, *name != "poison", "{name}: {delivery:?}");
+    }
+    assert!(matches!(delivered[2], Delivery::Permanent(_)));
+    assert!(server.bodies()[0].starts_with(r#"{"events":[{"#));
+}
+
+#[tokio::test]
+async fn an_event_of_a_request_that_failed_is_attempted_alone() {
+    let server = batch_server(500, "").await;
+    let target = target(
+        &server.url,
+        json!({"batch": "array", "max_batch_events": 2}),
+    )
+    .await;
+    let is_transient = |delivery: &Delivery| matches!(delivery, Delivery::Transient(failure) if failure.scope == Scope::Event);
+    let first = deliver_each(&target, &[("a", 1), ("poison", 1)]).await;
+    assert!(first.iter().all(is_transient), "{first:?}");
+    let second = deliver_each(&target, &[("a", 2), ("poison", 2)]).await;
+    assert_eq!(second[0], DELIVERED);
+    assert!(is_transient(&second[1]), "{second:?}");
+}
+
+#[tokio::test]
+async fn a_500_is_final_after_as_many_attempts_as_the_setting_says() {
+    let server = batch_server(500, "").await;
+    let target = target(&server.url, json!({"max_attempts_on_500": 2})).await;
+    let delivered = deliver_each(&target, &[("poison", 1), ("poison", 2)]).await;
+    assert!(
+        matches!(
+            &delivered[..],
+            [Delivery::Transient(_), Delivery::Permanent(_)]
+        ),
+        "{delivered:?}"
+    );
+}

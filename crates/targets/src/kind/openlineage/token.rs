@@ -1,0 +1,251 @@
+//! Access tokens: exchanges a long-lived credential for a bearer token that expires.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::{Client, Url};
+use serde::Deserialize;
+use settings::SecretText;
+
+use super::address::Address;
+use super::body::read_start;
+use crate::answer::{Keeper, Own, Response};
+use crate::{Failure, Reason, Scope};
+
+/// The time for a request of a token.
+const REQUEST: Duration = Duration::from_secs(10);
+
+/// The lifetime of a token whose response does not have one: the member is only recommended (RFC 6749, section 5.1).
+const LIFETIME: Duration = Duration::from_secs(300);
+
+/// The largest response that is read, in bytes. Tokens with many claims have some kilobytes.
+const MAX_RESPONSE: usize = 65_536;
+
+/// Where tokens come from, and for what.
+#[derive(Debug, Clone)]
+pub(super) struct TokenEndpoint {
+    pub(super) url: Address,
+    pub(super) grant: Grant,
+    /// Further parameters of the request, such as `scope` and `audience`.
+    pub(super) parameters: BTreeMap<String, String>,
+}
+
+/// What is exchanged for a token.
+#[derive(Debug, Clone)]
+pub(super) enum Grant {
+    /// OAuth2 client credentials (RFC 6749, section 4.4).
+    ClientCredentials {
+        client_id: String,
+        client_auth: ClientAuth,
+    },
+    /// An API key of IBM Cloud (<https://cloud.ibm.com/docs/account?topic=account-iamtoken_from_apikey>).
+    IbmApiKey,
+}
+
+/// How a client authenticates itself to the token endpoint (RFC 6749, section 2.3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ClientAuth {
+    /// With HTTP Basic, which every server has to support.
+    #[default]
+    Basic,
+    /// With `client_id` and `client_secret` in the body.
+    Body,
+}
+
+impl settings::Choice for ClientAuth {
+    const CHOICES: &'static [(&'static str, ClientAuth)] =
+        &[("basic", ClientAuth::Basic), ("body", ClientAuth::Body)];
+}
+
+/// A token, and how long it is valid.
+pub(super) struct Token {
+    pub(super) text: SecretText,
+    pub(super) lifetime: Duration,
+}
+
+#[derive(Deserialize)]
+struct TokenResponse {
+    access_token: String,
+    expires_in: Option<Seconds>,
+}
+
+/// A number of seconds; some servers write it as a text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Seconds {
+    Number(u64),
+    Text(String),
+}
+
+impl TokenEndpoint {
+    /// Requests a token for a credential. Every failure concerns all events.
+    pub(super) async fn token(
+        &self,
+        client: &Client,
+        secret: &SecretText,
+    ) -> Result<Token, Failure> {
+        let keeper = Keeper {
+            response: Response::Structure,
+            own: Own::of(
+                [secret.expose()]
+                    .into_iter()
+                    .chain(self.url.credentials().iter().map(String::as_str)),
+            ),
+        };
+        let (form, authorization) = self.form(secret);
+        let mut post = client
+            .post(self.url.url().clone())
+            .timeout(REQUEST)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(ACCEPT, "application/json")
+            .body(form);
+        if let Some(authorization) = authorization {
+            post = post.header(AUTHORIZATION, authorization);
+        }
+        let failed = |reason, message: &str| {
+            let message = format!("token endpoint {}: {message}", self.url.host());
+            Failure::new(reason, Scope::Target, &message)
+        };
+        let no_answer = |error: &reqwest::Error| {
+            let why = super::causes(error, &keeper);
+            failed(Reason::Unavailable, &why)
+        };
+        let mut response = post.send().await.map_err(|error| no_answer(&error))?;
+        let body = read_start(&mut response, MAX_RESPONSE).await;
+        let body = body.map_err(|error| no_answer(&error))?.bytes;
+        let status = response.status();
+        if !status.is_success() {
+            // RFC 6749, section 5.2: `{"error": "invalid_client"}`.
+            let kept = keeper.body(None, &body, "");
+            let message =
+                kept.map_or_else(|| status.to_string(), |kept| format!("{status}: {kept}"));
+            let reason = match status.as_u16() {
+                429 => Reason::Throttled,
+                300..=399 | 404 | 405 | 410 => Reason::Missing,
+                400..=499 => Reason::Permission,
+                _ => Reason::Unavailable,
+            };
+            return Err(failed(reason, &message));
+        }
+        match serde_json::from_slice::<TokenResponse>(&body) {
+            Ok(token) if !token.access_token.is_empty() => Ok(Token {
+                lifetime: lifetime(token.expires_in),
+                text: SecretText::new(token.access_token),
+            }),
+            // Not repeated: it may contain a token.
+            Ok(_) | Err(_) => Err(failed(
+                Reason::Permission,
+                "the response holds no access_token",
+            )),
+        }
+    }
+
+    /// The body of a request, and its `Authorization`.
+    fn form(&self, secret: &SecretText) -> (String, Option<HeaderValue>) {
+        let mut fields = Vec::new();
+        let mut authorization = None;
+        match &self.grant {
+            Grant::ClientCredentials {
+                client_id,
+                client_auth,
+            } => {
+                fields.push(("grant_type", "client_credentials"));
+                match client_auth {
+                    ClientAuth::Basic => {
+                        authorization = basic(&encoded(client_id), &encoded(secret.expose()))
+                    }
+                    ClientAuth::Body => {
+                        fields.push(("client_id", client_id));
+                        fields.push(("client_secret", secret.expose()));
+                    }
+                }
+            }
+            Grant::IbmApiKey => {
+                fields.push(("grant_type", "urn:ibm:params:oauth:grant-type:apikey"));
+                fields.push(("apikey", secret.expose()));
+            }
+        }
+        let more = self.parameters.iter();
+        fields.extend(more.map(|(name, value)| (name.as_str(), value.as_str())));
+        (form(&fields), authorization)
+    }
+}
+
+/// `Authorization: Basic`. It can carry every text, since that is encoded.
+pub(super) fn basic(user: &str, password: &str) -> Option<HeaderValue> {
+    let credentials = BASE64_STANDARD.encode(format!("{user}:{password}"));
+    let mut value = HeaderValue::from_str(&format!("Basic {credentials}")).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+fn lifetime(seconds: Option<Seconds>) -> Duration {
+    let seconds = match seconds {
+        Some(Seconds::Number(seconds)) => Some(seconds),
+        Some(Seconds::Text(text)) => text.trim().parse().ok(),
+        None => None,
+    };
+    seconds.map_or(LIFETIME, Duration::from_secs)
+}
+
+/// Encodes fields as `application/x-www-form-urlencoded`, which is how a query is encoded.
+fn form(fields: &[(&str, &str)]) -> String {
+    let Ok(mut url) = Url::parse("http://form") else {
+        return String::new(); // it is a URL
+    };
+    url.query_pairs_mut().extend_pairs(fields);
+    url.query().unwrap_or_default().to_owned()
+}
+
+/// One value in that encoding.
+fn encoded(text: &str) -> String {
+    form(&[("", text)]).trim_start_matches('=').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use settings::Format;
+
+    fn endpoint(grant: Grant) -> TokenEndpoint {
+        TokenEndpoint {
+            url: super::super::address::HttpUrl::parse("https://idp.example.com/token").unwrap(),
+            grant,
+            parameters: [("scope".to_owned(), "a b".to_owned())].into(),
+        }
+    }
+
+    #[test]
+    fn credentials_are_encoded_as_the_standard_says() {
+        let client = |client_auth| Grant::ClientCredentials {
+            client_id: "me".to_owned(),
+            client_auth,
+        };
+        let secret = SecretText::new("p@ss:w=rd".to_owned());
+        let (form, authorization) = endpoint(client(ClientAuth::Basic)).form(&secret);
+        assert_eq!(form, "grant_type=client_credentials&scope=a+b");
+        let expected = BASE64_STANDARD.encode("me:p%40ss%3Aw%3Drd");
+        assert_eq!(authorization.unwrap(), format!("Basic {expected}"));
+        let (form, authorization) = endpoint(client(ClientAuth::Body)).form(&secret);
+        assert_eq!(
+            form,
+            "grant_type=client_credentials&client_id=me&client_secret=p%40ss%3Aw%3Drd&scope=a+b"
+        );
+        assert!(authorization.is_none());
+    }
+
+    #[test]
+    fn a_lifetime_is_a_number_a_text_or_missing() {
+        for (json, seconds) in [
+            (r#"{"access_token":"t","expires_in":60}"#, 60),
+            (r#"{"access_token":"t","expires_in":"60"}"#, 60),
+            (r#"{"access_token":"t"}"#, 300),
+        ] {
+            let response: TokenResponse = serde_json::from_str(json).unwrap();
+            assert_eq!(lifetime(response.expires_in).as_secs(), seconds, "{json}");
+        }
+    }
+}
