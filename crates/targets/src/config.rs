@@ -39,6 +39,14 @@ pub enum SettingError {
         /// The other setting.
         with: &'static str,
     },
+    /// A value is not enough, and why.
+    #[error("{reason}")]
+    Insufficient {
+        /// The setting.
+        setting: &'static str,
+        /// Why it is not enough.
+        reason: &'static str,
+    },
     /// A setting is missing that another one requires.
     #[error("required with {with}")]
     RequiredWith {
@@ -105,6 +113,7 @@ impl SettingError {
         match self {
             SettingError::Required { setting, .. }
             | SettingError::Conflict { setting, .. }
+            | SettingError::Insufficient { setting, .. }
             | SettingError::RequiredWith { setting, .. } => setting,
         }
     }

@@ -44,6 +44,10 @@ pub enum Kind {
 pub struct Capabilities {
     /// The kinds of events it accepts.
     pub events: AcceptedEvents,
+    /// The types of RunEvents that it uses.
+    pub event_types: EventTypes,
+    /// The datasets that an event has to have.
+    pub datasets: RequiredDatasets,
     /// The largest event it accepts, in bytes of JSON; `None` for no limit.
     pub max_event_bytes: Option<usize>,
     /// Whether it finds a Redshift dataset only by the full name of the warehouse's endpoint.
@@ -67,6 +71,30 @@ pub enum AcceptedEvents {
     },
 }
 
+/// The types of RunEvents that a target uses; others are dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EventTypes {
+    /// All, and those without one.
+    #[default]
+    All,
+    /// COMPLETE, FAIL and ABORT.
+    Ends,
+    /// COMPLETE.
+    Complete,
+}
+
+/// The datasets that a RunEvent or a JobEvent has to have; others are dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RequiredDatasets {
+    /// None.
+    #[default]
+    None,
+    /// An input or an output.
+    InputsOrOutputs,
+    /// An input and an output.
+    InputsAndOutputs,
+}
+
 /// What is done with JobEvents where a target accepts only RunEvents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum JobEvents {
@@ -88,7 +116,7 @@ pub enum TargetSettings {
     /// Gzipped JSON lines by date and hour.
     Archive(ArchiveSettings),
     /// An HTTP endpoint that accepts OpenLineage.
-    OpenLineage(OpenLineageSettings),
+    OpenLineage(Box<OpenLineageSettings>),
     /// Amazon DataZone / SageMaker Catalog.
     DataZone(DataZoneSettings),
 }
@@ -103,7 +131,7 @@ pub enum KindConfig {
     /// Gzipped JSON lines by date and hour.
     Archive(ArchiveConfig),
     /// An HTTP endpoint that accepts OpenLineage.
-    OpenLineage(OpenLineageConfig),
+    OpenLineage(Box<OpenLineageConfig>),
     /// Amazon DataZone / SageMaker Catalog.
     DataZone(DataZoneConfig),
 }
@@ -169,7 +197,7 @@ impl Kind {
             Kind::File => TargetSettings::File(FileSettings::deserialize(section)?),
             Kind::Archive => TargetSettings::Archive(ArchiveSettings::deserialize(section)?),
             Kind::OpenLineage => {
-                TargetSettings::OpenLineage(OpenLineageSettings::deserialize(section)?)
+                TargetSettings::OpenLineage(Box::new(OpenLineageSettings::deserialize(section)?))
             }
             Kind::DataZone => TargetSettings::DataZone(DataZoneSettings::deserialize(section)?),
         })
@@ -193,7 +221,9 @@ impl TargetSettings {
             TargetSettings::Store => KindConfig::Store,
             TargetSettings::File(settings) => KindConfig::File(settings.validate()?),
             TargetSettings::Archive(settings) => KindConfig::Archive(settings.validate()?),
-            TargetSettings::OpenLineage(settings) => KindConfig::OpenLineage(settings.validate()?),
+            TargetSettings::OpenLineage(settings) => {
+                KindConfig::OpenLineage(Box::new(settings.validate()?))
+            }
             TargetSettings::DataZone(settings) => KindConfig::DataZone(settings.validate()?),
         })
     }
@@ -383,11 +413,29 @@ impl Capabilities {
     /// Every kind of event, of any size, one a request, in the order of its run.
     pub const UNLIMITED: Capabilities = Capabilities {
         events: AcceptedEvents::All,
+        event_types: EventTypes::All,
+        datasets: RequiredDatasets::None,
         max_event_bytes: None,
         needs_redshift_endpoints: false,
         batches: false,
         ordered: true,
     };
+}
+
+impl Choice for EventTypes {
+    const CHOICES: &'static [(&'static str, EventTypes)] = &[
+        ("all", EventTypes::All),
+        ("ends", EventTypes::Ends),
+        ("complete", EventTypes::Complete),
+    ];
+}
+
+impl Choice for RequiredDatasets {
+    const CHOICES: &'static [(&'static str, RequiredDatasets)] = &[
+        ("none", RequiredDatasets::None),
+        ("inputs_or_outputs", RequiredDatasets::InputsOrOutputs),
+        ("inputs_and_outputs", RequiredDatasets::InputsAndOutputs),
+    ];
 }
 
 impl Choice for JobEvents {

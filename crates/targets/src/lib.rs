@@ -23,8 +23,8 @@ pub use answer::{Response, causes, escaped, is_unseen, shown, words};
 pub use config::{OpenError, Resources, SettingError, TargetConfig};
 pub use kind::datazone::{FailedEvent, Verification, Verifier};
 pub use kind::{
-    AcceptedEvents, Capabilities, JobEvents, Kind, KindConfig, RulesApplied, TargetSettings,
-    Unchecked,
+    AcceptedEvents, Capabilities, EventTypes, JobEvents, Kind, KindConfig, RequiredDatasets,
+    RulesApplied, TargetSettings, Unchecked,
 };
 pub use name::{InvalidTargetName, TargetName};
 pub use reason::Reason;

@@ -32,7 +32,8 @@ use when::When;
 
 pub use apply::{Context, RuleStep, StepOutcome, Transformation, Verdict};
 pub use builtin::{
-    Builtins, DATASET_EVENTS, JOB_EVENTS, JobEventAction, REDSHIFT_NAMES, SIZE_LIMIT,
+    Builtins, DATASET_EVENTS, DATASETS, DatasetRequirement, EVENT_TYPES, JOB_EVENTS,
+    JobEventAction, REDSHIFT_NAMES, SIZE_LIMIT,
 };
 pub(crate) use distinct::{Uniqueness, rewrite_distinct};
 pub use examples::{Example, ExampleResult, Failure};

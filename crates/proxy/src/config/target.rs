@@ -113,6 +113,7 @@ fn report(error: &SettingError, kind: Kind, problems: &mut Problems) {
             let message = format!("is required when target is {:?}", kind.name());
             problems.require::<()>(&setting, None, &message);
         }
+        SettingError::Insufficient { reason, .. } => problems.at(&setting, (*reason).to_owned()),
         SettingError::RequiredWith { with, .. } => {
             let with = format!("{}.{with}", kind.name());
             let with = problems

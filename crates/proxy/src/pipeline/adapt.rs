@@ -5,10 +5,13 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use targets::{AcceptedEvents, Capabilities, JobEvents, Reason, TargetName};
+use openlineage::EventType;
+use targets::{
+    AcceptedEvents, Capabilities, EventTypes, JobEvents, Reason, RequiredDatasets, TargetName,
+};
 use transform::{
-    Builtins, Context, JobEventAction, Lookup, Redshift, RuleSet, SIZE_LIMIT, ShortName,
-    StepOutcome, Style, UnresolvedName, Verdict, cut_facets,
+    Builtins, Context, DatasetRequirement, JobEventAction, Lookup, Redshift, RuleSet, SIZE_LIMIT,
+    ShortName, StepOutcome, Style, UnresolvedName, Verdict, cut_facets,
 };
 
 use super::delivery::{OutboundEvent, TransformedEvent};
@@ -192,6 +195,16 @@ pub fn builtins(capabilities: Capabilities, redshift: &Redshift) -> Builtins {
                 JobEvents::Convert => JobEventAction::Convert,
                 JobEvents::Skip => JobEventAction::Drop,
             }),
+        },
+        event_types: match capabilities.event_types {
+            EventTypes::All => None,
+            EventTypes::Ends => Some(vec![EventType::Complete, EventType::Fail, EventType::Abort]),
+            EventTypes::Complete => Some(vec![EventType::Complete]),
+        },
+        datasets: match capabilities.datasets {
+            RequiredDatasets::None => None,
+            RequiredDatasets::InputsOrOutputs => Some(DatasetRequirement::InputsOrOutputs),
+            RequiredDatasets::InputsAndOutputs => Some(DatasetRequirement::InputsAndOutputs),
         },
         max_event_bytes: capabilities.max_event_bytes,
     }

@@ -1,13 +1,16 @@
 //! An endpoint that accepts OpenLineage over HTTP: Marquez, DataHub, OpenMetadata, another proxy.
 //!
-//! `settings.rs` has the settings, `endpoint.rs` makes requests, `auth.rs` and `token.rs` authenticate them, `body.rs` has
-//! their bodies, and `response.rs` says what responses mean. Here a target is put together: events are delivered one a
-//! request, or several by `batch.rs` of the crate.
+//! The settings are in `settings.rs`. `endpoint.rs` makes requests, `auth.rs` and `token.rs` authenticate them, `body.rs` has
+//! their bodies, and `response.rs` classifies responses. Here a target is put together: each event has a request of its
+//! own, or shares one by `batch.rs` of the crate.
 
 mod address;
 mod auth;
 mod body;
 mod endpoint;
+mod formats;
+mod google;
+mod preset;
 mod response;
 mod settings;
 #[cfg(test)]
@@ -43,10 +46,7 @@ const REQUESTS_ALONE: usize = 20;
 
 impl OpenLineageConfig {
     pub(super) fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            batches: self.batch.format != BatchFormat::None,
-            ..Capabilities::UNLIMITED
-        }
+        self.capabilities
     }
 
     pub(super) async fn credential(&self, aws: &Aws) -> Result<Option<Credential>, OpenError> {

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use openlineage::Event;
+use openlineage::{Event, EventType};
 
 use super::when::When;
 use super::{Context, OnFailure, Rule, RuleSet};
@@ -26,6 +26,12 @@ pub const DATASET_EVENTS: &str = "builtin/dataset_events";
 /// Converts JobEvents to RunEvents, or drops them, where a target accepts only RunEvents.
 pub const JOB_EVENTS: &str = "builtin/job_events";
 
+/// Drops RunEvents of types that a target does not use.
+pub const EVENT_TYPES: &str = "builtin/event_types";
+
+/// Drops events that lack the datasets that a target requires.
+pub const DATASETS: &str = "builtin/datasets";
+
 /// Cuts facets of events that are larger than a target accepts.
 pub const SIZE_LIMIT: &str = "builtin/size_limit";
 
@@ -36,8 +42,21 @@ pub struct Builtins {
     pub redshift: Option<Redshift>,
     /// What happens to JobEvents, if only RunEvents are accepted; `None` if all events are.
     pub job_events: Option<JobEventAction>,
+    /// The types of RunEvents that are used; `None` if all are.
+    pub event_types: Option<Vec<EventType>>,
+    /// The datasets that an event has to have; `None` if it need not have any.
+    pub datasets: Option<DatasetRequirement>,
     /// The largest event that the target accepts, in bytes.
     pub max_event_bytes: Option<usize>,
+}
+
+/// The datasets that an event has to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DatasetRequirement {
+    /// An input or an output.
+    InputsOrOutputs,
+    /// An input and an output.
+    InputsAndOutputs,
 }
 
 /// What happens to JobEvents.
@@ -78,6 +97,17 @@ impl Builtins {
                 JobEventAction::Drop => Arc::new(DropEvent),
             };
             rules.push(rule(JOB_EVENTS, When::job_event(), action));
+        }
+        if let Some(types) = &self.event_types {
+            let when = When::other_event_types(types);
+            rules.push(rule(EVENT_TYPES, when, Arc::new(DropEvent)));
+        }
+        if let Some(required) = self.datasets {
+            let when = When::without_datasets(match required {
+                DatasetRequirement::InputsOrOutputs => false,
+                DatasetRequirement::InputsAndOutputs => true,
+            });
+            rules.push(rule(DATASETS, when, Arc::new(DropEvent)));
         }
         if let Some(limit) = self.max_event_bytes {
             rules.push(rule(SIZE_LIMIT, When::default(), Arc::new(Fit(limit))));
@@ -212,6 +242,56 @@ mod tests {
             r#"{JOB},"run":{{"runId":"01a1faa6-e194-708b-a993-000000000001"}}"#
         ));
         assert_eq!(verdict(&builtins, &run), Verdict::Keep(run));
+    }
+
+    #[test]
+    fn run_events_of_other_types_are_dropped() {
+        let builtins = Builtins {
+            event_types: Some(vec![EventType::Complete]),
+            ..Builtins::default()
+        };
+        let run = |event_type: &str| {
+            event(&format!(
+                r#"{JOB},"run":{{"runId":"01a1faa6-e194-708b-a993-000000000001"}}{event_type}"#
+            ))
+        };
+        let complete = run(r#","eventType":"COMPLETE""#);
+        assert_eq!(verdict(&builtins, &complete), Verdict::Keep(complete));
+        for other in [r#","eventType":"START""#, ""] {
+            let dropped = verdict(&builtins, &run(other));
+            assert_eq!(dropped, dropped_by(EVENT_TYPES), "{other}");
+        }
+        let dataset = event(r#""dataset":{"namespace":"n","name":"d"}"#);
+        assert_eq!(verdict(&builtins, &dataset), Verdict::Keep(dataset));
+    }
+
+    #[test]
+    fn events_without_the_required_datasets_are_dropped() {
+        let (inputs, outputs) = (
+            r#","inputs":[{"namespace":"s","name":"t"}]"#,
+            r#","outputs":[{"namespace":"s","name":"t"}]"#,
+        );
+        let both = format!("{inputs}{outputs}");
+        for (datasets, either, all) in [
+            ("", false, false),
+            (r#","inputs":[],"outputs":[]"#, false, false),
+            (inputs, true, false),
+            (outputs, true, false),
+            (&both, true, true),
+        ] {
+            let job = event(&format!("{JOB}{datasets}"));
+            for (required, is_kept) in [
+                (DatasetRequirement::InputsOrOutputs, either),
+                (DatasetRequirement::InputsAndOutputs, all),
+            ] {
+                let builtins = Builtins {
+                    datasets: Some(required),
+                    ..Builtins::default()
+                };
+                let kept = verdict(&builtins, &job) == Verdict::Keep(job.clone());
+                assert_eq!(kept, is_kept, "{datasets} {required:?}");
+            }
+        }
     }
 
     #[test]

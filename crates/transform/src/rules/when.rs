@@ -70,6 +70,29 @@ impl When {
         When(vec![Condition::Kind(vec![Kind::Job])])
     }
 
+    /// Holds for RunEvents of other types than these.
+    pub(super) fn other_event_types(types: &[EventType]) -> When {
+        let other = When(vec![Condition::EventType(types.to_vec())]);
+        When(vec![
+            Condition::Kind(vec![Kind::Run]),
+            Condition::Not(other),
+        ])
+    }
+
+    /// Holds for RunEvents and JobEvents that have neither inputs nor outputs; or that lack one of them, if `both` are required.
+    pub(super) fn without_datasets(both: bool) -> When {
+        let lacks = |side| Condition::Has(side, false);
+        let (inputs, outputs) = (lacks(Side::Inputs), lacks(Side::Outputs));
+        let kinds = Condition::Kind(vec![Kind::Run, Kind::Job]);
+        match both {
+            true => {
+                let either = [inputs, outputs].map(|condition| When(vec![condition]));
+                When(vec![kinds, Condition::Any(either.to_vec())])
+            }
+            false => When(vec![kinds, inputs, outputs]),
+        }
+    }
+
     /// Returns the first condition that `event` does not meet.
     pub(crate) fn first_unmet<'w>(&'w self, event: &Event, target: &str) -> Option<UnmetRef<'w>> {
         let mut conditions = self.0.iter();

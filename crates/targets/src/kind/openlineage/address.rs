@@ -46,6 +46,10 @@ impl Address {
         self.0.host_str().unwrap_or_default()
     }
 
+    pub(super) fn has_path(&self) -> bool {
+        !matches!(self.0.path(), "" | "/")
+    }
+
     pub(super) fn url(&self) -> &Url {
         &self.0
     }
@@ -53,7 +57,7 @@ impl Address {
     /// The URL, with `path` if it has none of its own.
     pub(super) fn with_default_path(&self, path: &str) -> Url {
         let mut url = self.0.clone();
-        if matches!(url.path(), "" | "/") {
+        if !self.has_path() {
             url.set_path(path);
         }
         url

@@ -241,8 +241,9 @@ impl Shared {
         match &self.config.method {
             Method::Token(endpoint) => {
                 let token = endpoint.token(&self.client, &secret).await?;
+                let masked = SecretText::new(endpoint.masked(&secret));
                 let session = self
-                    .session(&token.text, Some(&secret))
+                    .session(&token.text, Some(&masked))
                     .map_err(permission)?;
                 Ok(self.current_of(session, Some(token.lifetime)))
             }

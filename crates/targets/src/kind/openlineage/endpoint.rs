@@ -1,5 +1,6 @@
 //! The endpoint that events are posted to: one request for one event or for several, and what follows from its response.
 
+use std::iter;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -21,12 +22,6 @@ use crate::rate::RateController;
 use crate::secret::Credential;
 use crate::{Delivery, DeliveryReport, Failure, OpenError, Reason, Scope};
 
-/// The path of the OpenLineage API, for a URL that has none.
-const PATH: &str = "/api/v1/lineage";
-
-/// The same for several events.
-const BATCH_PATH: &str = "/api/v1/lineage/batch";
-
 /// How much of the answer to a batch is read, in bytes: a list of 10,000 failed events with a short reason each.
 const MAX_BATCH_ANSWER: usize = 1_000_000;
 
@@ -37,6 +32,7 @@ pub(super) struct Endpoint {
     auth: Authenticator,
     format: BatchFormat,
     statuses: StatusRules,
+    request_id_parameter: Option<String>,
     compression: Compression,
     timeout: Duration,
     rate: RateController,
@@ -60,10 +56,6 @@ impl Endpoint {
                 setting: URL,
                 message: format!("cannot create an HTTP client: {}", error.without_url()),
             })?;
-        let path = match config.batch.format {
-            BatchFormat::None => PATH,
-            BatchFormat::Array | BatchFormat::Events => BATCH_PATH,
-        };
         let auth = Authenticator::new(
             config.auth.clone(),
             client.clone(),
@@ -75,10 +67,11 @@ impl Endpoint {
         auth.check()?;
         Ok(Endpoint {
             client,
-            url: config.url.with_default_path(path),
+            url: config.url.with_default_path(config.path),
             auth,
             format: config.batch.format,
             statuses: config.statuses.clone(),
+            request_id_parameter: config.request_id_parameter.clone(),
             compression: config.compression,
             timeout: config.timeout,
             rate: RateController::new(None),
@@ -117,7 +110,7 @@ impl Endpoint {
         deadline: Instant,
     ) -> Vec<DeliveryReport> {
         let mut reports = vec![DeliveryReport::default(); events.len()];
-        let mut waiting = vec![0..events.len()];
+        let mut waiting: Vec<Range<usize>> = iter::once(0..events.len()).collect();
         while let Some(range) = waiting.pop() {
             let part = events.get(range.clone()).unwrap_or_default();
             let (report, results) = self.deliver_part(part, deadline).await;
@@ -208,9 +201,14 @@ impl Endpoint {
         time: Duration,
     ) -> Answer {
         let body = request_body(text, self.compression);
+        let mut url = session.url(&self.url);
+        if let (Some(name), BatchFormat::None) = (&self.request_id_parameter, self.format) {
+            let id = openlineage::content_id(text).to_string();
+            url.query_pairs_mut().append_pair(name, &id);
+        }
         let mut post = self
             .client
-            .post(session.url(&self.url))
+            .post(url)
             .timeout(time.min(self.timeout))
             .header(CONTENT_TYPE, "application/json")
             .body(body.bytes);

@@ -292,9 +292,11 @@ mod tests {
     fn the_words_of_a_failed_event_are_not_kept() {
         let body = r#"{"failed_events":[{"index":0,"reason":"SELECT secret"},{"index":1,"reason":"TIMEOUT"}]}"#;
         let results = of_events(&reply(200, body), 2);
-        let messages = results.iter().map(|result| match result {
-            Delivery::Permanent(failure) => failure.message.clone(),
-            other => panic!("{other:?}"),
+        let messages = results.iter().map(|result| {
+            let Delivery::Permanent(failure) = result else {
+                panic!("{result:?}");
+            };
+            failure.message.clone()
         });
         let expected = ["failed within a batch", "failed within a batch: TIMEOUT"];
         assert_eq!(messages.collect::<Vec<_>>(), expected);

@@ -1,6 +1,6 @@
-//! The settings of a target behind HTTP, and their check. What a preset sets is in `preset.rs`.
+//! The settings of a target behind HTTP, and their check. Values that only these settings have are in `formats.rs`, and what
+//! a preset sets in `preset.rs`.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,31 +8,38 @@ use reqwest::header::HeaderName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use settings::{
-    Check, Checked, Choice, Count, FilePath, Format, List, OneOf, Pairs, Seconds, Secret, Setting,
-    Size, Text,
+    Checked, Count, FilePath, Format, OneOf, Pairs, Seconds, Secret, Setting, Size, Text,
 };
 
 use super::address::{Address, HttpUrl};
 use super::auth::{AuthConfig, Method};
 use super::body::{BatchFormat, Compression};
+use super::formats::{AuthKind, Events, Statuses, Token};
+use super::preset::{Defaults, Preset};
 use super::response::StatusRules;
 use super::token::{ClientAuth, Grant, TokenEndpoint};
 use crate::answer::Response;
 use crate::secret::SecretSettings;
-use crate::{Kind, SettingError};
+use crate::{
+    AcceptedEvents, Capabilities, EventTypes, JobEvents, Kind, RequiredDatasets, SettingError,
+};
 
 /// The settings of a target behind HTTP.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct OpenLineageSettings {
+    /// Fills in, for a known back end, what is not set: see [Presets](targets.md#presets).
+    #[schemars(extend("x-not-on-aws" = "the template has no presets"))]
+    pub preset: Option<Setting<OneOf<Preset>>>,
     /// The endpoint. A URL without a path gets `/api/v1/lineage`, or `/api/v1/lineage/batch` with `batch`. Required.
     pub url: Option<Setting<HttpUrl>>,
     /// How requests are authenticated with the credential in `api_key`, `api_key_file` or `api_key_secret_id`: `bearer` sends it
     /// as `Authorization: Bearer`, `header` as the header `auth_field`, `query` as the parameter `auth_field` of the URL, `basic` as
     /// the password of `username`. `oauth2` exchanges it, as the secret of the client `client_id`, for a token of `token_url`,
-    /// and `ibm_iam` as an API key of IBM Cloud.
+    /// `ibm_iam` as an API key of IBM Cloud, and `google` as the JSON key file of a Google service account.
     #[schemars(extend("x-not-on-aws" = "the template has the default"))]
-    pub auth: Setting<OneOf<AuthKind>>,
+    #[schemars(extend("x-default" = "bearer"))]
+    pub auth: Option<Setting<OneOf<AuthKind>>>,
     /// The credential. With the default of `auth`, an API key.
     #[schemars(extend("x-not-on-aws" = "the key is in a secret"))]
     pub api_key: Option<Setting<Secret>>,
@@ -54,7 +61,7 @@ pub struct OpenLineageSettings {
     /// How the client authenticates itself at `token_url`: with HTTP Basic, or in the body.
     #[schemars(extend("x-not-on-aws" = "the template has the default of auth"))]
     pub client_auth: Setting<OneOf<ClientAuth>>,
-    /// Where tokens come from, for `auth: oauth2`, and for `auth: ibm_iam` if it is not `https://iam.cloud.ibm.com/identity/token`.
+    /// Where tokens come from, for `auth: oauth2`. For `ibm_iam` and `google` it is known, and can be another one.
     #[schemars(extend("x-not-on-aws" = "the template has the default of auth"))]
     pub token_url: Option<Setting<HttpUrl>>,
     /// Further parameters of the request of a token, such as `scope` and `audience`.
@@ -72,13 +79,39 @@ pub struct OpenLineageSettings {
     /// Whether several events are sent in one request: `array` sends a JSON array, `events` an object `{"events": […]}`. Each event
     /// keeps its own result; one that failed is sent alone the next time.
     #[schemars(extend("x-not-on-aws" = "the default is understood everywhere"))]
-    pub batch: Setting<OneOf<BatchFormat>>,
+    #[schemars(extend("x-default" = "none"))]
+    pub batch: Option<Setting<OneOf<BatchFormat>>>,
     /// The most events in a request.
     #[schemars(extend("x-not-on-aws" = "the template does not batch"))]
     pub max_batch_events: Setting<Count<1, 10_000>>,
     /// The largest body of a request with several events, before compression.
     #[schemars(extend("x-not-on-aws" = "the template does not batch"))]
     pub max_batch_bytes: Setting<Size>,
+    /// The kinds of events that the endpoint accepts: `all`, or `run` for RunEvents only. Others are dropped, JobEvents as
+    /// `job_events` says.
+    #[schemars(extend("x-not-on-aws" = "the default fits most endpoints"))]
+    #[schemars(extend("x-default" = "all"))]
+    pub events: Option<Setting<OneOf<Events>>>,
+    /// What is done with JobEvents where only RunEvents are accepted: `convert` makes RunEvents of those with inputs or outputs,
+    /// `skip` drops all.
+    #[schemars(extend("x-not-on-aws" = "the default fits most endpoints"))]
+    pub job_events: Setting<OneOf<JobEvents>>,
+    /// The types of RunEvents that are delivered: `all`, `ends` for COMPLETE, FAIL and ABORT, or `complete`.
+    #[schemars(extend("x-not-on-aws" = "the default fits most endpoints"))]
+    #[schemars(extend("x-default" = "all"))]
+    pub event_types: Option<Setting<OneOf<EventTypes>>>,
+    /// The datasets that a RunEvent or JobEvent has to have to be delivered.
+    #[schemars(extend("x-not-on-aws" = "the default fits most endpoints"))]
+    #[schemars(extend("x-default" = "none"))]
+    pub required_datasets: Option<Setting<OneOf<RequiredDatasets>>>,
+    /// The largest event that the endpoint accepts. Of a larger one facets are cut, as for [DataZone](targets.md#datazone).
+    #[schemars(extend("x-not-on-aws" = "the default fits most endpoints"))]
+    #[schemars(extend("x-default" = "no limit"))]
+    pub max_event_bytes: Option<Setting<Size>>,
+    /// A parameter of the URL that is set to a UUID of the event's content, so that the endpoint recognises an event that is
+    /// delivered twice. Not with `batch`.
+    #[schemars(extend("x-not-on-aws" = "the default fits most endpoints"))]
+    pub request_id_parameter: Option<Setting<Checked<Token>>>,
     /// Statuses after which another attempt may succeed, besides those of [Responses and retries](targets.md#responses-and-retries).
     #[schemars(extend("x-not-on-aws" = "the default fits most endpoints"))]
     pub retry_statuses: Option<Setting<Statuses>>,
@@ -91,7 +124,8 @@ pub struct OpenLineageSettings {
     pub max_attempts_on_500: Option<Setting<Count<1, 1_000>>>,
     /// The compression of request bodies.
     #[schemars(extend("x-not-on-aws" = "the default is understood everywhere"))]
-    pub compression: Setting<OneOf<Compression>>,
+    #[schemars(extend("x-default" = "none"))]
+    pub compression: Option<Setting<OneOf<Compression>>>,
     /// The time for a whole request, connection included.
     #[schemars(extend("x-not-on-aws" = "the default fits a function"))]
     pub timeout: Setting<Seconds<1, 300>>,
@@ -110,6 +144,10 @@ pub struct OpenLineageConfig {
     pub(super) tls: TlsFiles,
     pub(super) batch: BatchConfig,
     pub(super) statuses: StatusRules,
+    pub(super) capabilities: Capabilities,
+    /// The path of a URL that has none.
+    pub(super) path: &'static str,
+    pub(super) request_id_parameter: Option<String>,
     pub(super) compression: Compression,
     pub(super) timeout: Duration,
     pub(super) response: Response,
@@ -131,90 +169,12 @@ pub(super) struct BatchConfig {
     pub(super) bytes: usize,
 }
 
-/// How requests are authenticated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum AuthKind {
-    /// `Authorization: Bearer`.
-    #[default]
-    Bearer,
-    /// A header of its own.
-    Header,
-    /// A parameter of the query.
-    Query,
-    /// `Authorization: Basic`.
-    Basic,
-    /// OAuth2 client credentials.
-    OAuth2,
-    /// An API key of IBM Cloud.
-    IbmIam,
-}
-
-impl Choice for AuthKind {
-    const CHOICES: &'static [(&'static str, AuthKind)] = &[
-        ("bearer", AuthKind::Bearer),
-        ("header", AuthKind::Header),
-        ("query", AuthKind::Query),
-        ("basic", AuthKind::Basic),
-        ("oauth2", AuthKind::OAuth2),
-        ("ibm_iam", AuthKind::IbmIam),
-    ];
-}
-
-/// The name of a header: a token (RFC 9110, section 5.6.2). The name of a parameter needs no more.
-pub enum Token {}
-
-impl Check for Token {
-    const EXPECTED: &'static str = "a name such as X-API-Key";
-
-    fn is_valid(text: &str) -> bool {
-        HeaderName::from_bytes(text.as_bytes()).is_ok()
-    }
-}
-
-/// HTTP statuses: `500` or `409,500`.
-pub enum Statuses {}
-
-impl Format for Statuses {
-    type Value = BTreeSet<u16>;
-
-    fn expected() -> String {
-        "a list of HTTP statuses such as 409,500".to_owned()
-    }
-
-    fn values() -> String {
-        List::values()
-    }
-
-    fn parse(text: &str) -> Result<BTreeSet<u16>, String> {
-        Self::of(&List::parse(text)?)
-    }
-
-    fn read(value: serde_json::Value) -> Result<BTreeSet<u16>, String> {
-        Self::of(&List::read(value)?)
-    }
-
-    fn show(value: &BTreeSet<u16>) -> String {
-        let statuses = value.iter().map(u16::to_string);
-        statuses.collect::<Vec<_>>().join(", ")
-    }
-}
-
-impl Statuses {
-    fn of(texts: &[String]) -> Result<BTreeSet<u16>, String> {
-        let status = |text: &String| {
-            let status = text.parse().ok();
-            let status = status.filter(|status| (100..=599).contains(status));
-            status.ok_or_else(|| format!("expected {}, found {text:?}", Self::expected()))
-        };
-        texts.iter().map(status).collect()
-    }
-}
-
 impl Default for OpenLineageSettings {
     fn default() -> OpenLineageSettings {
         OpenLineageSettings {
+            preset: None,
             url: None,
-            auth: Setting::default(),
+            auth: None,
             api_key: None,
             api_key_file: None,
             api_key_secret_id: None,
@@ -227,13 +187,19 @@ impl Default for OpenLineageSettings {
             ca_file: None,
             client_certificate_file: None,
             client_key_file: None,
-            batch: Setting::default(),
+            batch: None,
             max_batch_events: Setting(100),
             max_batch_bytes: Setting(1_000_000),
+            events: None,
+            job_events: Setting::default(),
+            event_types: None,
+            required_datasets: None,
+            max_event_bytes: None,
+            request_id_parameter: None,
             retry_statuses: None,
             reject_statuses: None,
             max_attempts_on_500: None,
-            compression: Setting::default(),
+            compression: None,
             timeout: Setting(Duration::from_secs(10)),
             response: Setting::default(),
         }
@@ -253,35 +219,56 @@ pub(super) const CLIENT_KEY_FILE: &str = "client_key_file";
 /// The token endpoint of IBM Cloud (<https://cloud.ibm.com/docs/account?topic=account-iamtoken_from_apikey>).
 const IBM_IAM: &str = "https://iam.cloud.ibm.com/identity/token";
 
+/// The token endpoint of Google (<https://developers.google.com/identity/protocols/oauth2/service-account#httprest>).
+const GOOGLE: &str = "https://oauth2.googleapis.com/token";
+
 impl OpenLineageSettings {
     pub(in crate::kind) fn validate(mut self) -> Result<OpenLineageConfig, Vec<SettingError>> {
         let mut errors = Vec::new();
-        let auth = self.auth(&mut errors);
+        let preset = self.preset.as_deref().copied();
+        let defaults = preset.map_or(Defaults::PLAIN, Defaults::of);
+        let auth = self.auth(defaults, &mut errors);
+        let batch = self.batch.map_or(defaults.batch, |batch| *batch);
+        let url = self.url.take().map(Setting::into_value);
+        let url = url.or_else(|| HttpUrl::parse(defaults.url?).ok());
+        let path = match batch {
+            BatchFormat::None => defaults.path,
+            BatchFormat::Array | BatchFormat::Events => defaults.batch_path,
+        };
+        if let (Some(url), None) = (&url, path)
+            && !url.has_path()
+        {
+            errors.push(SettingError::Insufficient {
+                setting: URL,
+                reason: "needs a path with this preset: see docs/targets.md, Presets",
+            });
+        }
         if self.client_key_file.is_some() && self.client_certificate_file.is_none() {
             errors.push(SettingError::RequiredWith {
                 setting: CLIENT_CERTIFICATE_FILE,
                 with: CLIENT_KEY_FILE,
             });
         }
-        if self.url.is_none() {
+        if url.is_none() {
             let (setting, kind) = (URL, Kind::OpenLineage);
             errors.push(SettingError::Required { setting, kind });
         }
-        let (Some(url), Some(auth), true) = (self.url, auth, errors.is_empty()) else {
+        let (Some(url), Some(auth), true) = (url, auth, errors.is_empty()) else {
             return Err(errors);
         };
-        let path = |setting: Option<Setting<FilePath>>| setting.map(Setting::into_value);
+        let file = |setting: Option<Setting<FilePath>>| setting.map(Setting::into_value);
         let size = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
         Ok(OpenLineageConfig {
-            url: url.into_value(),
+            url,
+            path: path.unwrap_or_default(),
             auth,
             tls: TlsFiles {
-                ca: path(self.ca_file),
-                certificate: path(self.client_certificate_file),
-                key: path(self.client_key_file),
+                ca: file(self.ca_file),
+                certificate: file(self.client_certificate_file),
+                key: file(self.client_key_file),
             },
             batch: BatchConfig {
-                format: *self.batch,
+                format: batch,
                 events: size((*self.max_batch_events).into()),
                 bytes: size(*self.max_batch_bytes),
             },
@@ -294,23 +281,49 @@ impl OpenLineageSettings {
                     .retry_statuses
                     .map(Setting::into_value)
                     .unwrap_or_default(),
-                max_attempts_on_500: self.max_attempts_on_500.map(Setting::into_value),
+                max_attempts_on_500: (self.max_attempts_on_500)
+                    .map(Setting::into_value)
+                    .or(defaults.max_attempts_on_500),
             },
-            compression: *self.compression,
+            capabilities: Capabilities {
+                events: match self.events.map_or(defaults.events, |events| *events) {
+                    Events::All => AcceptedEvents::All,
+                    Events::Run => AcceptedEvents::RunEvents {
+                        job_events: *self.job_events,
+                    },
+                },
+                event_types: self
+                    .event_types
+                    .map_or(defaults.event_types, |types| *types),
+                datasets: self
+                    .required_datasets
+                    .map_or(defaults.datasets, |datasets| *datasets),
+                max_event_bytes: (self.max_event_bytes.map(Setting::into_value))
+                    .or(defaults.max_event_bytes)
+                    .map(size),
+                batches: batch != BatchFormat::None,
+                ..Capabilities::UNLIMITED
+            },
+            request_id_parameter: (self.request_id_parameter.map(Setting::into_value))
+                .or(defaults.request_id_parameter.map(str::to_owned)),
+            compression: self
+                .compression
+                .map_or(defaults.compression, |compression| *compression),
             timeout: *self.timeout,
             response: *self.response,
         })
     }
 
     /// The authentication, and what it lacks.
-    fn auth(&mut self, errors: &mut Vec<SettingError>) -> Option<AuthConfig> {
+    fn auth(&mut self, defaults: Defaults, errors: &mut Vec<SettingError>) -> Option<AuthConfig> {
+        let auth = self.auth.take().map_or(defaults.auth, |auth| *auth);
         let source = SecretSettings {
             text: (API_KEY, self.api_key.take()),
             file: (API_KEY_FILE, self.api_key_file.take()),
             secret_id: (API_KEY_SECRET_ID, self.api_key_secret_id.take()),
         };
         let secret = source.source(errors);
-        if secret.is_none() && *self.auth != AuthKind::Bearer {
+        if secret.is_none() && auth != AuthKind::Bearer {
             errors.push(SettingError::RequiredWith {
                 setting: API_KEY,
                 with: AUTH,
@@ -326,7 +339,8 @@ impl OpenLineageSettings {
             value
         };
         let name = self.auth_field.take().map(Setting::into_value);
-        let method = match *self.auth {
+        let name = name.or(defaults.auth_field.map(str::to_owned));
+        let method = match auth {
             AuthKind::Bearer => Method::Bearer,
             AuthKind::Header => {
                 let name = require(AUTH_FIELD, name)?;
@@ -355,15 +369,24 @@ impl OpenLineageSettings {
                 })
             }
             AuthKind::IbmIam => Method::Token(TokenEndpoint {
-                url: match self.token_url.take() {
-                    Some(url) => url.into_value(),
-                    None => HttpUrl::parse(IBM_IAM).ok()?, // it is a URL
-                },
+                url: self.known_token_url(IBM_IAM)?,
                 grant: Grant::IbmApiKey,
+                parameters: self.token_parameters(),
+            }),
+            AuthKind::Google => Method::Token(TokenEndpoint {
+                url: self.known_token_url(GOOGLE)?,
+                grant: Grant::GoogleServiceAccount,
                 parameters: self.token_parameters(),
             }),
         };
         Some(AuthConfig { method, secret })
+    }
+
+    fn known_token_url(&mut self, known: &str) -> Option<Address> {
+        match self.token_url.take() {
+            Some(url) => Some(url.into_value()),
+            None => HttpUrl::parse(known).ok(), // it is a URL
+        }
     }
 
     fn token_parameters(&mut self) -> std::collections::BTreeMap<String, String> {
@@ -376,6 +399,7 @@ impl OpenLineageSettings {
 mod tests {
     use super::*;
     use serde_json::json;
+    use settings::Choice;
 
     fn validate(section: serde_json::Value) -> Result<OpenLineageConfig, Vec<String>> {
         let settings: OpenLineageSettings = serde_json::from_value(section).unwrap();
@@ -434,10 +458,34 @@ mod tests {
     }
 
     #[test]
-    fn statuses_are_a_list_of_numbers() {
-        let read = |value| Statuses::read(value);
-        assert_eq!(read(json!([409, "500"])), Ok([409, 500].into()));
-        assert_eq!(read(json!("409,500")), Ok([409, 500].into()));
-        assert!(read(json!("5xx")).is_err() && read(json!([99])).is_err());
+    fn a_preset_fills_in_what_is_not_set() {
+        let config =
+            validate(json!({"preset": "openmetadata", "url": "https://om.example.com"})).unwrap();
+        assert_eq!(config.path, "/api/v1/openlineage/lineage");
+        assert_eq!(config.capabilities.event_types, EventTypes::Complete);
+        assert_eq!(
+            config.capabilities.datasets,
+            RequiredDatasets::InputsAndOutputs
+        );
+        let section = json!({"preset": "openmetadata", "url": "https://om.example.com", "event_types": "all", "batch": "events"});
+        let config = validate(section).unwrap();
+        assert_eq!(config.path, "/api/v1/openlineage/lineage/batch");
+        assert_eq!(config.capabilities.event_types, EventTypes::All);
+        assert!(config.capabilities.batches);
+    }
+
+    #[test]
+    fn every_preset_is_complete_with_a_url_and_a_credential() {
+        for (name, _) in Preset::CHOICES {
+            let section =
+                json!({"preset": name, "url": "https://x.example.com/a/path", "api_key": "k"});
+            assert!(validate(section).is_ok(), "{name}");
+        }
+        for name in ["dataplex", "atlan", "egeria"] {
+            let section = json!({"preset": name, "url": "https://x.example.com", "api_key": "k"});
+            let errors = validate(section).map(drop).unwrap_err();
+            assert!(errors[0].starts_with("url: needs a path"), "{errors:?}");
+        }
+        assert!(validate(json!({"preset": "datadog", "api_key": "k"})).is_ok());
     }
 }

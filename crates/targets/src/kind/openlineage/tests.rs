@@ -390,3 +390,22 @@ async fn a_500_is_final_after_as_many_attempts_as_the_setting_says() {
         "{delivered:?}"
     );
 }
+
+#[tokio::test]
+async fn an_event_has_the_same_request_id_in_each_attempt() {
+    let server = Server::accepting().await;
+    let target = target(&server.url, json!({"request_id_parameter": "requestId"})).await;
+    deliver_each(&target, &[("a", 1), ("a", 2), ("b", 1)]).await;
+    let sent = server.sent.lock().unwrap();
+    let mut ids: Vec<&str> = sent
+        .iter()
+        .map(|(parts, _)| parts.uri.query().unwrap())
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 2, "{ids:?}");
+    assert!(
+        ids.iter().all(|id| id.len() == "requestId=".len() + 36),
+        "{ids:?}"
+    );
+}

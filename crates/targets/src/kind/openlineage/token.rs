@@ -9,9 +9,11 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, Url};
 use serde::Deserialize;
 use settings::SecretText;
+use time::OffsetDateTime;
 
 use super::address::Address;
 use super::body::read_start;
+use super::google;
 use crate::answer::{Keeper, Own, Response};
 use crate::{Failure, Reason, Scope};
 
@@ -23,6 +25,9 @@ const LIFETIME: Duration = Duration::from_secs(300);
 
 /// The largest response that is read, in bytes. Tokens with many claims have some kilobytes.
 const MAX_RESPONSE: usize = 65_536;
+
+/// The parameter for what a token is for.
+const SCOPE: &str = "scope";
 
 /// Where tokens come from, and for what.
 #[derive(Debug, Clone)]
@@ -43,6 +48,8 @@ pub(super) enum Grant {
     },
     /// An API key of IBM Cloud (<https://cloud.ibm.com/docs/account?topic=account-iamtoken_from_apikey>).
     IbmApiKey,
+    /// The key of a Google service account (`google.rs`).
+    GoogleServiceAccount,
 }
 
 /// How a client authenticates itself to the token endpoint (RFC 6749, section 2.3.1).
@@ -81,6 +88,17 @@ enum Seconds {
 }
 
 impl TokenEndpoint {
+    /// What of a credential is secret, and has to be masked.
+    pub(super) fn masked(&self, secret: &SecretText) -> String {
+        match self.grant {
+            Grant::ClientCredentials { .. } | Grant::IbmApiKey => secret.expose().to_owned(),
+            // The rest of a key file is words that occur in every response.
+            Grant::GoogleServiceAccount => {
+                google::private_key(secret.expose()).unwrap_or_else(|| secret.expose().to_owned())
+            }
+        }
+    }
+
     /// Requests a token for a credential. Every failure concerns all events.
     pub(super) async fn token(
         &self,
@@ -90,12 +108,14 @@ impl TokenEndpoint {
         let keeper = Keeper {
             response: Response::Structure,
             own: Own::of(
-                [secret.expose()]
+                [self.masked(secret).as_str()]
                     .into_iter()
                     .chain(self.url.credentials().iter().map(String::as_str)),
             ),
         };
-        let (form, authorization) = self.form(secret);
+        let form = self.form(secret, OffsetDateTime::now_utc().unix_timestamp());
+        let (form, authorization) =
+            form.map_err(|error| Failure::new(Reason::Permission, Scope::Target, error))?;
         let mut post = client
             .post(self.url.url().clone())
             .timeout(REQUEST)
@@ -144,9 +164,14 @@ impl TokenEndpoint {
     }
 
     /// The body of a request, and its `Authorization`.
-    fn form(&self, secret: &SecretText) -> (String, Option<HeaderValue>) {
+    fn form(
+        &self,
+        secret: &SecretText,
+        now: i64,
+    ) -> Result<(String, Option<HeaderValue>), &'static str> {
         let mut fields = Vec::new();
         let mut authorization = None;
+        let assertion;
         match &self.grant {
             Grant::ClientCredentials {
                 client_id,
@@ -167,10 +192,19 @@ impl TokenEndpoint {
                 fields.push(("grant_type", "urn:ibm:params:oauth:grant-type:apikey"));
                 fields.push(("apikey", secret.expose()));
             }
+            Grant::GoogleServiceAccount => {
+                let scope = self.parameters.get(SCOPE).map(String::as_str);
+                let audience = self.url.url().as_str();
+                assertion = google::assertion(secret.expose(), audience, scope, now)?;
+                fields.push(("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"));
+                fields.push(("assertion", &assertion));
+            }
         }
-        let more = self.parameters.iter();
+        // The scope of a service account is in its assertion.
+        let is_google = matches!(self.grant, Grant::GoogleServiceAccount);
+        let more = (self.parameters.iter()).filter(|(name, _)| !is_google || *name != SCOPE);
         fields.extend(more.map(|(name, value)| (name.as_str(), value.as_str())));
-        (form(&fields), authorization)
+        Ok((form(&fields), authorization))
     }
 }
 
@@ -225,11 +259,13 @@ mod tests {
             client_auth,
         };
         let secret = SecretText::new("p@ss:w=rd".to_owned());
-        let (form, authorization) = endpoint(client(ClientAuth::Basic)).form(&secret);
+        let (form, authorization) = endpoint(client(ClientAuth::Basic))
+            .form(&secret, 0)
+            .unwrap();
         assert_eq!(form, "grant_type=client_credentials&scope=a+b");
         let expected = BASE64_STANDARD.encode("me:p%40ss%3Aw%3Drd");
         assert_eq!(authorization.unwrap(), format!("Basic {expected}"));
-        let (form, authorization) = endpoint(client(ClientAuth::Body)).form(&secret);
+        let (form, authorization) = endpoint(client(ClientAuth::Body)).form(&secret, 0).unwrap();
         assert_eq!(
             form,
             "grant_type=client_credentials&client_id=me&client_secret=p%40ss%3Aw%3Drd&scope=a+b"
