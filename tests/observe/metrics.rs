@@ -149,8 +149,7 @@ async fn every_documented_metric_is_there_from_the_start_and_parses() {
 #[tokio::test(flavor = "multi_thread")]
 async fn gauges_show_the_depth_and_the_age_of_the_queue_and_that_the_target_is_down() {
     let folder = tempfile::tempdir().unwrap();
-    let target = FaultyTarget::start(Fault::None).await;
-    target.set(Fault::status(503));
+    let target = FaultyTarget::start(Fault::status(503)).await;
     let settings = [
         ("TARGET", "openlineage"),
         ("OPENLINEAGE_URL", &target.url),

@@ -166,9 +166,8 @@ async fn a_clock_that_was_set_back_between_two_starts_hides_no_event() {
     let (wall, folder, target) = (
         Wall::new(),
         tempfile::tempdir().unwrap(),
-        FaultyTarget::start(Fault::None).await,
+        FaultyTarget::start(Fault::status(503)).await,
     );
-    target.set(Fault::status(503));
     wall.set(DAY);
     let serve = wall.serve(folder.path(), &target);
     for n in 0..20 {

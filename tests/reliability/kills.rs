@@ -2,11 +2,6 @@
 //!
 //! Every accepted event is delivered as it was sent, nothing else is, and the files on disk open every time.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the size of a test is set by the environment"
-)]
-
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -47,9 +42,7 @@ async fn accepted_events_are_at_the_target_after_kills() {
 
 async fn killed(case: &str, is_outside: bool) {
     let kills: u64 = size::of(5, 1_000);
-    let seed: u64 = std::env::var("PROXY_TEST_SEED")
-        .map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());
-    println!("{case}: PROXY_TEST_SEED={seed}");
+    let seed = size::seed(case);
     let mut random = fastrand::Rng::with_seed(seed);
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");

@@ -9,6 +9,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
 use testing::events::event;
 use testing::serve::aws;
 use testing::{Fault, FaultyTarget, Serve, eventually, size, write};
@@ -61,10 +62,9 @@ async fn queued_events_outlast_the_removal_of_the_data_folder_and_a_kill() {
     for (what, way) in DATA {
         let (folder, target) = (
             tempfile::tempdir().unwrap(),
-            FaultyTarget::start(Fault::None).await,
+            FaultyTarget::start(Fault::status(503)).await,
         );
         let data = folder.path().join("above/data");
-        target.set(Fault::status(503));
         let serve = start(&data, &target);
         for n in 0..5 {
             assert_eq!(serve.post(&event(n, "START")).await.status(), 200);
@@ -113,10 +113,9 @@ async fn stored_events_outlast_the_removal_of_the_data_folder_and_a_kill() {
 async fn while_the_events_of_a_removed_data_folder_cannot_be_saved_it_answers_503_and_goes_on() {
     let (folder, target) = (
         tempfile::tempdir().unwrap(),
-        FaultyTarget::start(Fault::None).await,
+        FaultyTarget::start(Fault::status(503)).await,
     );
     let above = folder.path().join("above");
-    target.set(Fault::status(503));
     let serve = start(&above.join("data"), &target);
     for n in 0..5 {
         assert_eq!(serve.post(&event(n, "START")).await.status(), 200);
@@ -157,16 +156,19 @@ async fn while_the_events_of_a_removed_data_folder_cannot_be_saved_it_answers_50
     patiently(|| accepted.is_subset(&arrived(&target)).then_some(()));
 }
 
+/// A proxy with one event in its queue, in front of a target that is down.
+async fn undelivered() -> (TempDir, FaultyTarget, Serve) {
+    let folder = tempfile::tempdir().unwrap();
+    let target = FaultyTarget::start(Fault::status(503)).await;
+    let serve = start(&folder.path().join("data"), &target);
+    assert_eq!(serve.post(&event(1, "START")).await.status(), 200);
+    (folder, target, serve)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_system_that_is_mounted_over_the_data_folder_is_noticed() {
-    let (folder, target) = (
-        tempfile::tempdir().unwrap(),
-        FaultyTarget::start(Fault::None).await,
-    );
+    let (folder, target, serve) = undelivered().await;
     let data = folder.path().join("data");
-    target.set(Fault::status(503));
-    let serve = start(&data, &target);
-    assert_eq!(serve.post(&event(1, "START")).await.status(), 200);
     struct Mounted<'a>(&'a Path);
     impl Drop for Mounted<'_> {
         fn drop(&mut self) {
@@ -289,14 +291,8 @@ async fn a_hangup_opens_the_file_again_and_reads_rules_and_ends_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hangup_finds_a_data_folder_that_was_removed_and_a_restart_brings_it_back() {
-    let (folder, target) = (
-        tempfile::tempdir().unwrap(),
-        FaultyTarget::start(Fault::None).await,
-    );
+    let (folder, target, serve) = undelivered().await;
     let data = folder.path().join("data");
-    target.set(Fault::status(503));
-    let serve = start(&data, &target);
-    assert_eq!(serve.post(&event(1, "START")).await.status(), 200);
     fs::remove_dir_all(&data).unwrap();
     target.set(Fault::None);
     serve.signal("HUP");
@@ -312,14 +308,8 @@ async fn a_hangup_finds_a_data_folder_that_was_removed_and_a_restart_brings_it_b
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_saves_the_events_of_a_data_folder_that_was_removed() {
-    let (folder, target) = (
-        tempfile::tempdir().unwrap(),
-        FaultyTarget::start(Fault::None).await,
-    );
+    let (folder, target, serve) = undelivered().await;
     let data = folder.path().join("data");
-    target.set(Fault::status(503));
-    let serve = start(&data, &target);
-    assert_eq!(serve.post(&event(1, "START")).await.status(), 200);
     fs::remove_dir_all(&data).unwrap();
     // It may notice by itself before the stop.
     let status = serve.terminate();

@@ -3,11 +3,6 @@
 //! The same law as for kills. The disk is `tests/power-cut`, whose own tests show that it forgets what is not synced; here
 //! too, one case runs on a disk that lies about syncs, and has to find lost events.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the size of a test is set by the environment"
-)]
-
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::path::{Path, PathBuf};
@@ -79,8 +74,7 @@ async fn events_accepted_in_the_first_moments_of_a_data_folder_outlast_a_power_c
     if !can_cut_power("power cuts, first start") {
         return;
     }
-    let (lives, seed) = (size::of(6, 200), seed());
-    println!("power cuts, first start: PROXY_TEST_SEED={seed}");
+    let (lives, seed) = (size::of(6, 200), size::seed("power cuts, first start"));
     let (mut accepted, mut lost) = (0, Lost::default());
     for life in 0..lives {
         let seed = seed.wrapping_add(life);
@@ -119,8 +113,7 @@ async fn a_disk_that_lies_about_syncs_is_found_out() {
 }
 
 async fn cut_again_and_again(case: &str, cuts: u64, to: Destination) {
-    let seed = seed();
-    println!("{case}: PROXY_TEST_SEED={seed}");
+    let seed = size::seed(case);
     let outcome = survey(cuts, seed, Syncs::Kept, to).await;
     let duplicates = outcome.ledger.check(&format!("PROXY_TEST_SEED={seed}"));
     let (sent, accepted, torn) = (
@@ -136,11 +129,6 @@ async fn cut_again_and_again(case: &str, cuts: u64, to: Destination) {
              again; of {unsynced} unsynced writes {gone} thrown away or torn"
         ),
     );
-}
-
-fn seed() -> u64 {
-    std::env::var("PROXY_TEST_SEED")
-        .map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap())
 }
 
 /// Runs a data folder through `cuts` power cuts, and then until its queue is empty. On a disk that lies it may end early.

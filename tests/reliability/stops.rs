@@ -21,8 +21,7 @@ const MAX_STOP: Duration = Duration::from_secs(12);
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_under_load_completes_its_requests_and_loses_nothing() {
     let stops: u64 = size::of(3, 100);
-    let seed = fastrand::u64(..);
-    println!("stops under load: seed {seed}");
+    let seed = size::seed("stops under load");
     let mut random = fastrand::Rng::with_seed(seed);
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");

@@ -97,9 +97,8 @@ async fn a_queue_that_is_damaged_while_it_is_used_ends_serve_and_the_restart_rec
 async fn events_behind_a_damaged_frame_of_the_log_are_delivered() {
     let (folder, target) = (
         tempfile::tempdir().unwrap(),
-        FaultyTarget::start(Fault::None).await,
+        FaultyTarget::start(Fault::status(503)).await,
     );
-    target.set(Fault::status(503));
     let serve = start(folder.path(), &target);
     let count = 200;
     for n in 0..count {

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use testing::Serve;
 use testing::events::event;
-use testing::size;
+use testing::{Serve, size, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, MutexGuard};
@@ -72,6 +71,8 @@ impl Neighbourhood {
     /// Checks that the neighbours noticed nothing, that all their events are in the store, that memory stayed below `max_mb`,
     /// and that the log contains nothing of what was sent.
     pub(super) async fn end(self, case: &str, max_mb: u64, figures: &str) {
+        // On a busy machine, an attack may be over before a neighbour has its first response.
+        until(async || self.seen.is_complete().then_some(())).await;
         self.seen.over.store(true, Ordering::Relaxed);
         for neighbour in self.neighbours {
             neighbour.await.unwrap();
@@ -83,10 +84,6 @@ impl Neighbourhood {
         );
         let accepted = self.seen.accepted.load(Ordering::Relaxed);
         let healthy = self.seen.healthy.load(Ordering::Relaxed);
-        assert!(
-            accepted > 0 && healthy > 0,
-            "{case}: no neighbour was there"
-        );
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             let stored = total(&self.serve).await;
@@ -228,6 +225,11 @@ async fn probe(url: String, seen: Arc<Observations>) {
 }
 
 impl Observations {
+    /// Whether each neighbour had a response.
+    fn is_complete(&self) -> bool {
+        self.accepted.load(Ordering::Relaxed) > 0 && self.healthy.load(Ordering::Relaxed) > 0
+    }
+
     fn took(&self, since: Instant) {
         let took = u64::try_from(since.elapsed().as_micros()).unwrap();
         self.slowest_us.fetch_max(took, Ordering::Relaxed);
