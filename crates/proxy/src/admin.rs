@@ -1,6 +1,6 @@
 //! The administrative routes: liveness, readiness, metrics, and reading delivered events.
 //!
-//! `serve` has all of them; the ingest function has only [`health`]. Routes that read respond only to requests that
+//! `serve` has all of them; the ingest function has only `health`. Routes that read respond only to requests that
 //! name the proxy by one of its own names ([`Hosts`]), also with a key.
 
 mod hosts;

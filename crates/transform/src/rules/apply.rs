@@ -20,7 +20,7 @@ use crate::redshift::{Lookup, UnresolvedName};
 pub struct Context<'f> {
     /// The name of the target.
     pub target: &'f str,
-    /// The results of looking up the short names of [`RuleSet::lookups`].
+    /// The results of looking up the short names of [`RuleSet::lookups`](super::RuleSet::lookups).
     pub lookups: &'f HashMap<ShortName, Lookup>,
 }
 
@@ -29,7 +29,7 @@ pub struct Context<'f> {
 pub struct Transformation {
     /// The result for the event.
     pub verdict: Verdict,
-    /// The rules that applied; from [`RuleSet::explain`], all rules.
+    /// The rules that applied; from [`RuleSet::explain`](super::RuleSet::explain), all rules.
     pub steps: Vec<RuleStep>,
     /// Names that could not be rewritten, or only in part, and why.
     pub unresolved: Vec<UnresolvedName>,
@@ -61,9 +61,9 @@ pub struct RuleStep {
     pub rule: Arc<str>,
     /// The outcome.
     pub outcome: StepOutcome,
-    /// The names that it did not change, and why: from [`RuleSet::explain`].
+    /// The names that it did not change, and why: from [`RuleSet::explain`](super::RuleSet::explain).
     pub untouched: Vec<UntouchedName>,
-    /// Why the rule, or a part of it, can never have an effect: from [`RuleSet::explain`].
+    /// Why the rule, or a part of it, can never have an effect: from [`RuleSet::explain`](super::RuleSet::explain).
     pub warnings: Vec<String>,
 }
 
