@@ -42,7 +42,7 @@ def test_what_was_given_up_while_access_was_denied_is_delivered_after_a_redrive(
     account.stand_in.set(faults=[{"kind": "access_denied"}])
     account.put(*map(unique, range(count)))
     with account.mapping(account.batch(QUEUE_MAX_ATTEMPTS=1)):
-        account.empty("all are given up")
+        account.empty("all are dead letters")
         assert account.left(account.dead) == count
         account.stand_in.set(faults=[])
         for body, reason in account.dead_letters(count):
@@ -50,7 +50,7 @@ def test_what_was_given_up_while_access_was_denied_is_delivered_after_a_redrive(
             account.put(body)
         account.empty()
     exactly_once(account, [f"job {n}" for n in range(count)])
-    measured("AccessDenied, given up, sent again (functions)", f"{count}: all dead letters with their reason, all delivered after")
+    measured("AccessDenied, dead-lettered, redriven (functions)", f"{count}: all dead letters with their reason, all delivered after")
 
 
 def test_throttles_errors_and_half_answers_lose_nothing_and_give_nothing_up(account):

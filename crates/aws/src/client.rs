@@ -2,7 +2,7 @@
 //!
 //! This is what the generated SDKs do, through the same runtime: standard retries with a budget per service and region
 //! (`AWS_RETRY_MODE`, `AWS_MAX_ATTEMPTS`, `Retry-After` in milliseconds), correction of a wrong clock, proxies and
-//! certificates of the system, cached credentials. Differences: every call has time-outs, and every answer a limit.
+//! certificates of the system, cached credentials. Differences: every call has timeouts, and every answer a limit.
 
 mod codec;
 mod plugins;

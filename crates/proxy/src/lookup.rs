@@ -27,7 +27,7 @@ const FAILED_TTL: Duration = Duration::from_secs(60);
 /// The most names in the cache: more than an account has warehouses (quota 200), fewer than a stranger could invent.
 const CACHE_CAPACITY: u64 = 10_000;
 
-/// The time-out of both calls together. A batch waits for it once, not once for each event.
+/// The timeout of both calls together. A batch waits for it once, not once for each event.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The lookups of one process.

@@ -26,7 +26,7 @@ pub use options::{RuleOptions, read_path};
 use crate::config::{RulesFile, RulesSource};
 use crate::telemetry::metric::Metric;
 
-/// The time-out for reading a changed file and the files that it names: a batch waits for it.
+/// The timeout for reading a changed file and the files that it names: a batch waits for it.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The most problems of a file that are logged one by one; the line after them has the total.

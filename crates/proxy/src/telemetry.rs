@@ -96,7 +96,7 @@ pub fn install_prometheus(targets: &[&str]) -> Result<Prometheus, String> {
         .map_err(|error| error.to_string())
 }
 
-/// The time-out of a stop, whatever targets and clients do. With the steps that follow it stays below the 10 s that
+/// The timeout of a stop, whatever targets and clients do. With the steps that follow it stays below the 10 s that
 /// Docker allows (<https://docs.docker.com/reference/cli/docker/container/stop/>); Kubernetes allows 30 s.
 pub const STOP: Duration = Duration::from_secs(7);
 

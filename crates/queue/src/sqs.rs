@@ -32,7 +32,7 @@ pub use self::large::Pointer;
 /// The longest visibility timeout (SQS quotas: 12 hours).
 const MAX_VISIBILITY: Duration = Duration::from_secs(43_200);
 
-/// The time-out of one request with its retries: below the clients' own time-out of 5 s, so that they get our 503.
+/// The timeout of one request with its retries: below the clients' own timeout of 5 s, so that they get our 503.
 const REQUEST: Duration = Duration::from_secs(4);
 
 /// An SQS queue, and the queue of its dead letters.

@@ -28,7 +28,7 @@ pub use facets::{
     Documentation, Facet, FacetHolders, FacetsAction, JobType, Owner, Tag, add_owners, add_tags,
 };
 pub use normalise::{Case, Normalise};
-pub(crate) use normalise::{Fold, folded, one_catalogue};
+pub(crate) use normalise::{Fold, folded, one_catalog};
 pub use redact::{
     Dialect, Mask, Pointer, Redact, connection_secrets, redact_text, sql_literals, sql_literals_in,
 };

@@ -1,4 +1,4 @@
-//! The parts of the SDKs' runtime that a call runs on: endpoint, signing, retries, time-outs, credentials.
+//! The parts of the SDKs' runtime that a call runs on: endpoint, signing, retries, timeouts, credentials.
 //!
 //! Called by `client.rs` for every call.
 
@@ -47,10 +47,10 @@ use crate::error::ServiceError;
 use crate::protocol::Request;
 use crate::service::{Protocol, Service};
 
-/// The time-out of a call with its retries. The SDKs have none; no call here is worth waiting longer for.
+/// The timeout of a call with its retries. The SDKs have none; no call here is worth waiting longer for.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The time-out of one attempt, so that a connection that hangs leaves time for another.
+/// The timeout of one attempt, so that a connection that hangs leaves time for another.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Client {

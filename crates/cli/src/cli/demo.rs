@@ -39,7 +39,7 @@ redshift:
     analytics.eu-west-1: analytics.123456789012.eu-west-1.redshift-serverless.amazonaws.com:5439
 ";
 
-/// The time-out for the outcomes of all events.
+/// The timeout for the outcomes of all events.
 const OUTCOMES: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]

@@ -8,7 +8,7 @@ use reqwest::Url;
 
 use super::{FINE, no, print};
 
-/// The time-out of the response: longer than SQS may take to answer the proxy.
+/// The timeout of the response: longer than SQS may take to answer the proxy.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The proxy to check.

@@ -7,7 +7,7 @@ use aws::Aws;
 use aws::cloudformation::DescribeStacks;
 use proxy::aws_error::summarize;
 
-/// The time-out of one call, for which a user waits.
+/// The timeout of one call, for which a user waits.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A stack that does not exist, or that is not a stack of lineage-proxy.

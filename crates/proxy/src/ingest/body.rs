@@ -17,7 +17,7 @@ use crate::config;
 use crate::http::{Rejection, discard_body, drain};
 use crate::intake::{CpuPool, INLINE_SIZE, MemoryBudget, Reservation};
 
-/// The time-outs of the next piece of a body, and of the whole body. A slower client gets `503`; its own time-out is
+/// The timeouts of the next piece of a body, and of the whole body. A slower client gets `503`; its own timeout is
 /// some seconds.
 const PIECE_TIMEOUT: Duration = Duration::from_secs(10);
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);

@@ -19,7 +19,7 @@ use super::outcome::{DecidedRecord, Outcome, PendingEvent};
 use super::panics::isolate;
 use super::renames::{Rename, renames};
 
-/// The results of look-ups.
+/// The results of lookups.
 pub(super) type LookupResults = HashMap<ShortName, Lookup>;
 
 /// What the rules did to an event.

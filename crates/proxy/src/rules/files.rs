@@ -19,7 +19,7 @@ const MAX_FILE: usize = 16_000_000;
 /// The limit for all of them together, in bytes: a function has 256 MB.
 const MAX_FILES: usize = 32_000_000;
 
-/// The time-out for one file from S3: below the time that a batch function has to spare.
+/// The timeout for one file from S3: below the time that a batch function has to spare.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Where the rules file is.

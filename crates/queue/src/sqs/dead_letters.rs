@@ -20,7 +20,7 @@ use super::message::{MAX_ENTRIES, deduplication, number, region, size, text};
 use super::seconds;
 use crate::{BodyError, DeadLetter, QueueUrl, Record, Redact, Status, Unavailable, now};
 
-/// The time-out for downloading the body of a dead letter, for which a user waits.
+/// The timeout for downloading the body of a dead letter, for which a user waits.
 const DOWNLOAD: Duration = Duration::from_secs(60);
 
 /// How long a received dead letter is invisible to others.

@@ -23,11 +23,11 @@ const CLASS_V1: &str = "com.amazon.sqs.javamessaging.MessageS3Pointer";
 /// (`max_decompressed_size`).
 const AT_ONCE: usize = 32_000_000;
 
-/// The time-out of an upload or a deletion, with all retries: together with the time for SQS, below the ingest
-/// function's own time-out of 15 s.
+/// The timeout of an upload or a deletion, with all retries: together with the time for SQS, below the ingest
+/// function's own timeout of 15 s.
 const TRANSFER: Duration = Duration::from_secs(4);
 
-/// The time-out for the first byte of a download, with all retries: a bucket that hangs must leave the other events of
+/// The timeout for the first byte of a download, with all retries: a bucket that hangs must leave the other events of
 /// a batch enough time. A download that has begun may use the time of its caller.
 const FIRST_BYTE: Duration = Duration::from_secs(4);
 

@@ -15,7 +15,7 @@ use crate::{Message, SendError};
 /// The most large bodies that are uploaded concurrently.
 const PUTS: usize = 4;
 
-/// The time-out of sending a group and, if it is rejected, each of its entries.
+/// The timeout of sending a group and, if it is rejected, each of its entries.
 const SEND: Duration = Duration::from_secs(2 * REQUEST.as_secs());
 
 impl Sqs {

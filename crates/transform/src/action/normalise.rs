@@ -18,7 +18,7 @@ mod url;
 
 pub use case::Case;
 pub(crate) use case::{Fold, folded};
-pub(crate) use glue::{is_glue, one_catalogue};
+pub(crate) use glue::{is_glue, one_catalog};
 pub(super) use rule::NormaliseSettings;
 
 use openlineage::Identity;
@@ -164,7 +164,7 @@ impl Normalise {
     fn located(&self, dataset: &Identity) -> NormalisedDataset {
         let unchanged = || NormalisedDataset::from(dataset.clone());
         if is_glue(&dataset.namespace) {
-            return one_catalogue(dataset, self.glue, self.trailing_slash)
+            return one_catalog(dataset, self.glue, self.trailing_slash)
                 .map_or_else(unchanged, NormalisedDataset::from);
         }
         if self.jdbc && oracle::is_driver(&dataset.namespace) {

@@ -13,7 +13,7 @@ use crate::redshift::{Redshift, Style};
 use crate::rules::yaml::{At, Entries, Optional, Text};
 use crate::rules::{Context, Reader};
 
-/// Redshift names as a catalogue knows them; short names are looked up.
+/// Rewrites Redshift names to the form that a catalog uses. Short names are looked up.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(
     default,

@@ -7,7 +7,7 @@ use openlineage::{Edits, Event, Identity, Json, Role};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Action, ActionOutput, Effect, Settings, one_catalogue};
+use super::{Action, ActionOutput, Effect, Settings, one_catalog};
 use crate::mentions::{Moves, Uris};
 use crate::rules::yaml::{At, MapOr, Optional, True};
 use crate::rules::{Context, NameMismatch, NamePattern, Patterns, Reader, UntouchedName};
@@ -208,7 +208,7 @@ impl Symlink {
         let whole = |name: &Identity| !name.namespace.is_empty() && !name.name.is_empty();
         let name = Identity::of(symlink).filter(|name| self.only.matches(name) && whole(name))?;
         // The form of the catalog, so that it finds the table.
-        let name = one_catalogue(&name, true, true).unwrap_or(name);
+        let name = one_catalog(&name, true, true).unwrap_or(name);
         Some((symlink, name))
     }
 

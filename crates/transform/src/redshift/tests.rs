@@ -208,7 +208,7 @@ fn a_database_in_the_namespace_goes_into_the_name_or_the_name_stays() {
 }
 
 #[test]
-fn names_have_the_case_of_the_catalogue() {
+fn names_have_the_case_of_the_catalog() {
     let namespace = format!("redshift://{CLUSTER}:5439");
     let rewritten = Redshift::default().rewrite(
         &event(&[(&namespace, r#"DEV.PuBliC.\"Kept\""#)]),

@@ -286,7 +286,7 @@ pub(crate) const RENAMES: &[Rename] = &[
     Rename {
         action: "redshift: {hosts: {10.1.2.3: dwh.abc.us-east-1.redshift.amazonaws.com}}",
         of: Role::Dataset,
-        // As the catalogue has them, those too whose endpoint needs no look-up.
+        // As the catalog has them, those too whose endpoint needs no lookup.
         expected: |namespace, name| {
             let name = name.to_ascii_lowercase();
             match namespace {

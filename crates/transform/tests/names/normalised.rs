@@ -111,7 +111,7 @@ fn names_have_the_case_of_their_store() {
 }
 
 #[test]
-fn one_account_is_one_catalogue_of_glue() {
+fn one_account_is_one_catalog_of_glue() {
     let text = include_str!("glue-arn-with-a-slash.json");
     for actions in [
         &["symlink_to_primary: true"][..],

@@ -5,7 +5,7 @@ use openlineage::Identity;
 
 use crate::endpoint::partition;
 
-/// Whether a namespace is a Glue catalogue, in any form.
+/// Whether a namespace is a Glue catalog, in any form.
 pub(crate) fn is_glue(namespace: &str) -> bool {
     namespace.contains(":glue:")
         && (namespace.starts_with("arn:aws") || namespace.starts_with("aws:glue:"))
@@ -13,7 +13,7 @@ pub(crate) fn is_glue(namespace: &str) -> bool {
 
 /// Returns the normalised name; `None` if it is normalised already or cannot be derived. `forms`: also the old form, and a table
 /// name in the namespace; `slash`: a trailing slash.
-pub(crate) fn one_catalogue(dataset: &Identity, forms: bool, slash: bool) -> Option<Identity> {
+pub(crate) fn one_catalog(dataset: &Identity, forms: bool, slash: bool) -> Option<Identity> {
     let Identity { namespace, name } = dataset;
     // `table/<database>/<table>/` is the same table.
     let name = match slash && name.starts_with("table/") {

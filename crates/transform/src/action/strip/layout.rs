@@ -70,7 +70,7 @@ const TABLES: [&str; 39] = [
 
 /// Directories whose children are named by a catalog. Managed storage of Unity Catalog is
 /// `…/__unitystorage/catalogs/<uuid>/tables/<uuid>`, or `<metastore>/tables/<uuid>` (Databricks, "Managed storage").
-const OF_A_CATALOGUE: [&str; 5] = ["tables", "volumes", "models", "catalogs", "schemas"];
+const OF_A_CATALOG: [&str; 5] = ["tables", "volumes", "models", "catalogs", "schemas"];
 
 /// The contents of a lakehouse: `<workspace>/<lakehouse>/Tables/…` (Microsoft, "OneLake access and APIs").
 const OF_A_LAKEHOUSE: [&str; 4] = ["tables", "files", "volumes", "models"];
@@ -127,7 +127,7 @@ impl Layout {
                 .take(index)
                 .all(|segment| segment.is_empty() || is_id(segment))
         };
-        is(previous, &OF_A_CATALOGUE)
+        is(previous, &OF_A_CATALOG)
             || next.is_some_and(|next| is(next, &OF_A_LAKEHOUSE))
             || self == Layout::OneLake && first()
             || segments

@@ -237,7 +237,7 @@ const HIVE: &str = r#","inputs":[{"namespace":"s3://lake","name":"wh/orders","fa
     "identifiers":[{"namespace":"hive://metastore:9083","name":"shop.orders","type":"TABLE"}]}}}]"#;
 
 #[test]
-fn a_symlink_rule_with_a_type_alone_means_any_catalogue_and_swaps_once() {
+fn a_symlink_rule_with_a_type_alone_means_any_catalog_and_swaps_once() {
     let table = rules("rules: [{name: a, symlink_to_primary: {type: TABLE}}]");
     let once = kept(&table, &event(HIVE));
     let dataset = once.json().unwrap().get("inputs").unwrap().items()[0];

@@ -1,4 +1,4 @@
-//! Stores of objects and files, and Glue's catalogue.
+//! Stores of objects and files, and Glue's catalog.
 
 use super::*;
 
@@ -91,7 +91,7 @@ fn what_a_store_of_objects_tells_apart_stays() {
 }
 
 #[test]
-fn one_catalogue_of_glue_whatever_it_was_called() {
+fn one_catalog_of_glue_whatever_it_was_called() {
     let arn = "arn:aws:glue:eu-west-1:123456789012";
     each(&[
         (

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn what_a_catalogue_gave_to_a_table_stays() {
+fn what_a_catalog_gave_to_a_table_stays() {
     let hex = UUID.replace('-', "");
     let lake = format!("abfss://{UUID}@onelake.dfs.fabric.microsoft.com");
     for (namespace, name, expected) in [
