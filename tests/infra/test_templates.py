@@ -144,9 +144,9 @@ def batch(variant):
 )
 def test_the_batch_function_can_read_its_rules_and_nothing_else(variant, file, refresh, layers, objects):
     variables, found, statements = batch(variant)
-    told = variables["LINEAGE_PROXY_RULES_FILE"], variables["LINEAGE_PROXY_RULES_REFRESH"], variables["LINEAGE_PROXY_RULES_HASH_KEY_SECRET_ID"]
+    passed = variables["LINEAGE_PROXY_RULES_FILE"], variables["LINEAGE_PROXY_RULES_REFRESH"], variables["LINEAGE_PROXY_RULES_HASH_KEY_SECRET_ID"]
     secret = SECRET if variant.endswith("with a hash key") else ""
-    assert (substituted(told[0], VARIANTS[variant]), *told[1:]) == (file, refresh, secret)
+    assert (substituted(passed[0], VARIANTS[variant]), *passed[1:]) == (file, refresh, secret)
     assert found == layers
     assert statements.get("RulesHashKey") == (("secretsmanager:GetSecretValue", secret) if secret else None)
     action, resource = statements.get("Rules", (None, None))
@@ -164,7 +164,7 @@ def substituted(value, parameters):
 
 
 def test_every_alarm_says_what_to_do_and_tells_whom_it_should():
-    alarms = {name: resource["Properties"] for name, resource in resolved(VARIANTS["told by e-mail"] | {"DeliveryCheck": "on", "RulesPrefix": "rules"})["Resources"].items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
+    alarms = {name: resource["Properties"] for name, resource in resolved(VARIANTS["notified by e-mail"] | {"DeliveryCheck": "on", "RulesPrefix": "rules"})["Resources"].items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
     assert len(alarms) == 17
     for name, alarm in alarms.items():
         assert len(alarm["AlarmDescription"] if isinstance(alarm["AlarmDescription"], str) else alarm["AlarmDescription"]["Fn::Sub"]) > 60, name

@@ -23,7 +23,7 @@ SHARED = {
     "jwt": {"Auth": "jwt", "JwtIssuer": "https://issuer.example.com", "JwtAudience": ["lineage"]},
     "iam": {"Auth": "iam"},
     "customer key": {"KmsKeyArn": KEY, "AlarmEmail": "on-call@example.com"},
-    "told by e-mail": {"AlarmEmail": "on-call@example.com"},
+    "notified by e-mail": {"AlarmEmail": "on-call@example.com"},
     "boundary": {"PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/boundary"},
     "another account": {"TargetRoleArn": "arn:aws:iam::210987654321:role/lineage", "DomainRegion": "us-east-1"},
     "checked": {"DeliveryCheck": "on"},

@@ -37,7 +37,7 @@ def eventually(look, what, patience=PATIENCE):
         found = look()
         if found:
             return found
-        assert time.monotonic() < deadline, f"in vain: {what}"
+        assert time.monotonic() < deadline, f"not in time: {what}"
         time.sleep(0.05)
 
 
@@ -147,8 +147,8 @@ class StandIn(Process):
 
     def __init__(self, folder, *flags):
         super().__init__(folder / "stand-in.log", [BIN / "aws-stand-in", "--listen", "127.0.0.1:0", *flags])
-        told = "listening on "
-        self.url = self.once(lambda: [line.removeprefix(told) for line in self.lines() if line.startswith(told)], "the stand-in listens")[0]
+        prefix = "listening on "
+        self.url = self.once(lambda: [line.removeprefix(prefix) for line in self.lines() if line.startswith(prefix)], "the stand-in listens")[0]
         self.once(lambda: get(f"{self.url}/_stand-in/calls"), "the stand-in answers")
 
     def posts(self):

@@ -143,7 +143,7 @@ class Account:
             assert not answer.get("Failed"), answer
 
     def left(self, url=None):
-        """Messages in a queue, those out of sight included."""
+        """Messages in a queue, those that are not visible included."""
         attributes = self.sqs.get_queue_attributes(QueueUrl=url or self.queue, AttributeNames=["All"])["Attributes"]
         return int(attributes["ApproximateNumberOfMessages"]) + int(attributes["ApproximateNumberOfMessagesNotVisible"])
 
@@ -166,7 +166,7 @@ class Account:
         return json.loads(get(f"{self.stand_in.url}/_stand-in/posts"))
 
     def jobs(self):
-        """Names of the jobs at the target, each as often as it was posted: repeats too, which DataZone tells by their token."""
+        """Names of the jobs at the target, each as often as it was posted: repeats too, which DataZone recognises by their token."""
         return [json.loads(post["body"])["job"]["name"] for post in self.posts()]
 
 

@@ -50,8 +50,8 @@ class Cloud:
 
     def sync(self, *flags, out=None, **more):
         """Lines of `sync_assets.sh` that say what was uploaded and what was not. With `out`, the template is there and for its test alone."""
-        told = self.run("./sync_assets.sh", "-b", BUCKET, "-a", "x86-64", "-o", out or self.folder, *flags, **more)
-        return [line.split()[:2] for line in told.splitlines() if line.startswith(("uploaded", "unchanged", "would put"))]
+        output = self.run("./sync_assets.sh", "-b", BUCKET, "-a", "x86-64", "-o", out or self.folder, *flags, **more)
+        return [line.split()[:2] for line in output.splitlines() if line.startswith(("uploaded", "unchanged", "would put"))]
 
     def deploy(self, name, out=None, **parameters):
         """Creates or updates a stack."""
@@ -117,7 +117,7 @@ class Stack:
         eventually(lambda: set(names) <= set(self.jobs()), f"{names} among {self.jobs()}\n{self.log('Batch')[-3000:]}", patience)
 
     def waiting(self, queue=None):
-        """Messages in a queue, those out of sight included."""
+        """Messages in a queue, those that are not visible included."""
         attributes = self.sqs.get_queue_attributes(QueueUrl=queue or self.queue, AttributeNames=["All"])["Attributes"]
         return int(attributes["ApproximateNumberOfMessages"]) + int(attributes["ApproximateNumberOfMessagesNotVisible"])
 
@@ -194,7 +194,7 @@ class Stack:
                 assert self.may(function, action, stream), f"{function}: {action}"
         for action in POLLER:
             assert self.may("Batch", action, queue), f"Batch: {action}"
-        # S3 tells of a missing body only those who may list; the emulator tells everyone.
+        # S3 reports a missing body only to callers that may list; the emulator reports it to all.
         assert self.may("Batch", "s3:ListBucket", f"arn:aws:s3:::{self.outputs['LargeEventsBucket']}"), "Batch: s3:ListBucket"
 
 

@@ -61,7 +61,7 @@ def ends(events):
     return {event["job"]["name"].removeprefix("warehouse."): event for event in events if event["eventType"] == "COMPLETE" and event["job"]["name"] != "warehouse"}
 
 
-def told(events):
+def reported(events):
     """What each job of the DAG reads and writes, by its events."""
     names = lambda datasets: [(dataset["namespace"], dataset["name"]) for dataset in datasets]
     return {job: (names(event["inputs"]), names(event["outputs"])) for job, event in ends(events).items()}
@@ -116,13 +116,13 @@ def test_every_event_of_a_dag_arrives_equal_and_once(captured):
     order = lambda event: json.dumps(event, sort_keys=True)
     assert sorted(map(order, stored)) == sorted(order(json.loads(body)) for body in bodies)
     states = sorted((event["job"]["name"], event["eventType"]) for event in stored)
-    tasks = [(f"warehouse.{job}", state) for job in told(stored) for state in ("START", "COMPLETE")]
-    assert states == sorted([*tasks, ("warehouse", "COMPLETE")])  # `dags test` tells no start of the DAG
+    tasks = [(f"warehouse.{job}", state) for job in reported(stored) for state in ("START", "COMPLETE")]
+    assert states == sorted([*tasks, ("warehouse", "COMPLETE")])  # `dags test` does not report the start of the DAG
 
 
 def test_airflow_still_names_warehouses_as_the_proxy_knows_it(captured):
     _, events = captured
-    assert told(events) == lineage(AIRFLOW, asset=ENDPOINT["provisioned"])
+    assert reported(events) == lineage(AIRFLOW, asset=ENDPOINT["provisioned"])
     assert sorted(origins(events)) == ["hook.query.1", "sql_cname", "sql_ip", "sql_provisioned", "sql_serverless", "unload"]
 
 
@@ -130,8 +130,8 @@ def test_airflow_still_names_warehouses_as_the_proxy_knows_it(captured):
 def test_every_warehouse_gets_its_name_in_the_style(run, style):
     names = STYLES[style]
     text, events = run(REDSHIFT_STYLE=style, REDSHIFT_HOSTS=MAP, REDSHIFT_ACCOUNT=ACCOUNT)
-    assert told(events) == lineage(names, asset=names["provisioned"])
-    assert origins(events) == {job: set(told(events)[job][0]) for job in origins(events)}, "columns come from what the job reads"
+    assert reported(events) == lineage(names, asset=names["provisioned"])
+    assert origins(events) == {job: set(reported(events)[job][0]) for job in origins(events)}, "columns come from what the job reads"
     # What Airflow called it is nowhere any more, whatever the place.
     old = {namespace for namespace, _ in AIRFLOW.values()} - {namespace for namespace, _ in names.values()}
     assert len(old) == (2 if style == "openlineage" else 4)
@@ -148,7 +148,7 @@ def test_short_names_are_looked_up_where_no_map_tells_them(run, stand_in):
     text, events = run(REDSHIFT_STYLE="endpoint", REDSHIFT_LOOKUP="true", **endpoints)
     # Of an address and a name of the user's own AWS knows nothing: they stay.
     stay = {kind: AIRFLOW[kind] for kind in ("ip", "cname")}
-    assert told(events) == lineage({**ENDPOINT, **stay}, asset=ENDPOINT["provisioned"])
+    assert reported(events) == lineage({**ENDPOINT, **stay}, asset=ENDPOINT["provisioned"])
     assert [kind for kind, (namespace, _) in AIRFLOW.items() if namespace in text] == list(stay)
 
 
@@ -177,8 +177,8 @@ def test_rules_do_what_the_settings_do(run, tmp_path, style):
     expected = lineage(names, asset=names["provisioned"])
     sources, (table, _) = expected["athena"]
     expected["athena"] = (sources, [table, ("s3://landing", "results/")])
-    assert told(events) == expected
-    assert origins(events) == {job: set(told(events)[job][0]) for job in origins(events)}
+    assert reported(events) == expected
+    assert origins(events) == {job: set(reported(events)[job][0]) for job in origins(events)}
     old = {namespace for namespace, _ in AIRFLOW.values()} - {namespace for namespace, _ in names.values()}
     assert [namespace for namespace in old if namespace in text] == []
     owned = {job for job, event in ends(events).items() if "team:dwh" in json.dumps(event["job"].get("facets", {}).get("ownership", {}))}

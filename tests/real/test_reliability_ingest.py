@@ -109,7 +109,7 @@ def test_of_many_in_one_request_each_is_answered_for_itself(account):
     found = jobs_in(account)
     assert status == 200 and len(failed) in (5, 10)
     assert set(found) == {f"job {n}" for n in range(25) if n not in failed}
-    measured("partial failures of SendMessageBatch (ingest)", "each event answered for itself; what is not told of is told as failed")
+    measured("partial failures of SendMessageBatch (ingest)", "each event has its own result; one without a result counts as failed")
 
 
 def test_a_function_that_is_killed_before_its_answer_has_answered_nothing(account):

@@ -1,4 +1,4 @@
-"""`serve` with an SQS queue: killed, cut off from it, slower than its messages stay out of sight."""
+"""`serve` with an SQS queue: killed, cut off from it, slower than the visibility timeout."""
 
 import collections
 import json
@@ -127,13 +127,13 @@ def test_a_stop_leaves_nothing_out_of_sight(account, tmp_path):
     eventually(lambda: out_of_sight() == 15, "all are taken and wait for others")
     assert proxy.stop() == 0
     assert (out_of_sight(), account.left(), account.jobs()) == (0, 15, [])
-    measured("SIGTERM of serve on SQS", "15 taken and not begun: all in sight again at once")
+    measured("SIGTERM of serve on SQS", "15 taken and not begun: all visible again at once")
 
 
 def test_messages_of_a_slow_target_are_handed_back_before_they_are_in_sight_again(account, tmp_path):
     """Two proxies on a queue: what one works on the other must not be given, however slow the target is."""
     count = size(12, 200)
-    # One at a time: a batch of 20 takes longer than a message is out of sight.
+    # One at a time: a batch of 20 takes longer than the visibility timeout.
     account.stand_in.set(latency_ms=700)
     slow = {"BATCH_CONCURRENCY": 1, "BATCH_SIZE": 20, "BATCH_WINDOW": "4"}
     account.put(*map(unique, range(count)))
@@ -146,6 +146,6 @@ def test_messages_of_a_slow_target_are_handed_back_before_they_are_in_sight_agai
     # Cut off at its deadline a post may have arrived: one a batch at most, and no batch is worked on twice.
     batches = sum(1 for proxy in proxies for line in proxy.lines() if "out_of_time" in line)
     late = [line for proxy in proxies for line in proxy.lines() if "not settled" in line]
-    # They have 3 s to hand back what is left. A machine that stood still for a second of those proves nothing.
+    # They have 3 s to return what is left. A machine that stood still for a second of those proves nothing.
     assert (late == [] and again <= batches) or stalls.longest > 1, (late, again, batches, stalls.longest)
     measured("visibility time-out with a slow target (serve on SQS)", f"{count} events, two proxies: all delivered, {again} posted again by the same token, none settled late")

@@ -110,9 +110,9 @@ def test_rules_in_s3_change_without_a_deploy_and_bad_ones_change_nothing(deploy,
         b"rules: [{name: x, script: {file: gone.rhai}}]": "gone.rhai",
         b"\xff": "failed to read rules; the last valid rules stay in use",
     }
-    for bad, told in bad_ones.items():
+    for bad, message in bad_ones.items():
         stack.s3.put_object(Bucket=BUCKET, Key=key, Body=bad)
-        eventually(lambda: refused() and told in stack.log("Batch"), f"{told}: {alarms.all()}\n{stack.log('Batch')[-3000:]}")
+        eventually(lambda: refused() and message in stack.log("Batch"), f"{message}: {alarms.all()}\n{stack.log('Batch')[-3000:]}")
         alarms.points.clear()
     eventually(refused, "it is counted at each look, so that the alarm stays")
 
@@ -147,8 +147,8 @@ def test_without_its_rules_the_function_does_not_start_and_events_wait(deploy, c
         stack.kill(function)
         answer = lambda: stack.functions.invoke(FunctionName=function, Payload=json.dumps({"Records": []}))["Payload"].read().decode()
         # Of a process that is being killed the emulator says only that it has exited: the one after that did not start.
-        told = eventually(lambda: "code 64" in (said := answer()) and said, f"{function} does not start")
-        assert "exited" in told and setting in told, told
+        message = eventually(lambda: "code 64" in (said := answer()) and said, f"{function} does not start")
+        assert "exited" in message and setting in message, message
         job = send(stack)
         time.sleep(2)
         assert stack.waiting() == 1 and job not in came(stack)
@@ -195,8 +195,8 @@ def test_rules_are_packed_with_the_function_and_new_ones_are_new_code(deploy, cl
 
 def test_wrong_rules_are_neither_packed_nor_uploaded(cloud, rules):
     wrong, otherwise = "these rules are wrong", "not all examples came out"
-    for told, folder in ((otherwise, lambda: rules("lake", expected="warehouse")), (wrong, lambda: rules("lake", more="  - name: nothing\n"))):
+    for message, folder in ((otherwise, lambda: rules("lake", expected="warehouse")), (wrong, lambda: rules("lake", more="  - name: nothing\n"))):
         for flags in (["-u"], []):
             refused = cloud.run("./sync_assets.sh", "-b", BUCKET, *flags, "-t", folder(), "-x", "nowhere", check=False)
-            assert (refused.returncode, told in refused.stderr) == (1, True), refused.stdout + refused.stderr
+            assert (refused.returncode, message in refused.stderr) == (1, True), refused.stdout + refused.stderr
     assert "Contents" not in cloud.client("s3").list_objects_v2(Bucket=BUCKET, Prefix="nowhere/")

@@ -55,9 +55,9 @@ def test_what_has_not_changed_is_not_uploaded_again(stack, tmp_path):
 
 
 def test_wrong_use_of_the_script_is_told(cloud):
-    for flags, told in (([], "which bucket"), (["-b", "b", "-a", "mips"], "arm64 or x86-64"), (["-b", "b", "x"], "unexpected argument"), (["-b", "b", "-u"], "-t FOLDER"), (["-b", "b", "-t", "tests"], "no transforms.yaml")):
+    for flags, message in (([], "which bucket"), (["-b", "b", "-a", "mips"], "arm64 or x86-64"), (["-b", "b", "x"], "unexpected argument"), (["-b", "b", "-u"], "-t FOLDER"), (["-b", "b", "-t", "tests"], "no transforms.yaml")):
         done = cloud.run("./sync_assets.sh", *flags, check=False)
-        assert (done.returncode, told in done.stderr) == (2, True), done.stderr
+        assert (done.returncode, message in done.stderr) == (2, True), done.stderr
 
 
 def test_new_code_and_a_changed_parameter_take_effect_in_place(stack, tmp_path):

@@ -41,8 +41,8 @@ def test_behind_a_vpc_endpoint(deploy):
     [api] = stack.cloud.client("apigateway").get_rest_apis()["items"]
     assert api["binaryMediaTypes"] == ["*/*"], api
     responses = stack.cloud.client("apigateway").get_gateway_responses(restApiId=api["id"])["items"]
-    told = {response["responseType"]: (response["statusCode"], response["responseParameters"]) for response in responses if not response.get("defaultResponse")}
-    assert told["THROTTLED"] == told["DEFAULT_5XX"] == ("503", {"gatewayresponse.header.Retry-After": "'1'"})
+    by_type = {response["responseType"]: (response["statusCode"], response["responseParameters"]) for response in responses if not response.get("defaultResponse")}
+    assert by_type["THROTTLED"] == by_type["DEFAULT_5XX"] == ("503", {"gatewayresponse.header.Retry-After": "'1'"})
     assert stack.outputs["LineageProxyApiUrl"].endswith("-vpce-1a2b.execute-api.eu-west-1.amazonaws.com/lineage")
     # From anywhere but the VPC endpoint, with a good key too: refused by the gateway.
     job, key = name(), stack.key
@@ -142,5 +142,5 @@ def test_nobody_is_let_in_by_the_function_where_the_gateway_does_it(deploy):
             assert answer.status == 200
         # doctor signs nothing: its event goes onto the queue.
         started = time.monotonic()
-        told = stack.proxy("doctor", "--stack", f"by-{auth}", "--url", stack.url(), check=False).stdout
-        assert "FAIL  accepted" in told if auth == "jwt" else "ok    processed" in told, (told, time.monotonic() - started)
+        output = stack.proxy("doctor", "--stack", f"by-{auth}", "--url", stack.url(), check=False).stdout
+        assert "FAIL  accepted" in output if auth == "jwt" else "ok    processed" in output, (output, time.monotonic() - started)

@@ -217,7 +217,7 @@ async fn events_that_are_denied_wait_and_are_delivered_when_access_is_granted() 
         size::measured(
             &format!("DataZone {class}, then granted"),
             &format!(
-                "{count} events, handed back {raised} times, all delivered {:.0} s after the grant",
+                "{count} events, retried {raised} times, all delivered {:.0} s after the grant",
                 granted.elapsed().as_secs_f64()
             ),
         );

@@ -114,7 +114,7 @@ fn listed(inside: &Inside, filter: &Filter) -> Result<Response, String> {
         .iter()
         .skip(from)
         .take(most)
-        .map(Listed::told)
+        .map(Listed::to_json)
         .collect();
     Ok(Json(json!({"items": items, "nextToken": next})).into_response())
 }
@@ -179,7 +179,7 @@ impl Listed<'_> {
         UNIX_EPOCH + Duration::from_millis(self.created_at_ms)
     }
 
-    fn told(&self) -> Value {
+    fn to_json(&self) -> Value {
         let Subject::Run { id, event_type, .. } = self.event.subject() else {
             return Value::Null; // only runs are taken
         };

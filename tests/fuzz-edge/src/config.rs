@@ -1,4 +1,5 @@
-//! Laws of the configuration: any file and any environment are settings, or all that is wrong is said; no key is told.
+//! Laws of the configuration: any file and any environment are settings, or have all their errors reported; no error shows
+//! a key.
 
 use fuzz_laws::pack;
 use proxy::config::{Config, Role, Sources};
@@ -61,8 +62,8 @@ pub(crate) fn keys(bytes: &[u8]) {
             let without_place = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "");
             let ours =
                 auth::keys("x").map_or_else(|error| without_place(&error), |_| String::new());
-            let told = text.lines().map(str::trim).filter(|line| line.len() > 9);
-            for word in told {
+            let words = text.lines().map(str::trim).filter(|line| line.len() > 9);
+            for word in words {
                 let says_it = without_place(word);
                 if !says_it.is_empty() && ours.contains(&says_it) {
                     continue;

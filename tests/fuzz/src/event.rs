@@ -25,7 +25,7 @@ pub(crate) fn event(bytes: &[u8]) {
             assert_eq!(repeated(&repair.event).event, repair.event);
         }
         [Err(refused), Ok(read)] => {
-            told(&refused.findings);
+            check_findings(&refused.findings);
             assert!(!read.repairs.is_empty(), "what was repaired is said");
             assert!(
                 read.repairs
@@ -37,8 +37,8 @@ pub(crate) fn event(bytes: &[u8]) {
             assert_eq!(repeated(&read.event).event, read.event);
         }
         [Err(strict), Err(repair)] => {
-            told(&strict.findings);
-            told(&repair.findings);
+            check_findings(&strict.findings);
+            check_findings(&repair.findings);
         }
     }
 }
@@ -60,7 +60,7 @@ pub(crate) fn legal(event: &Event) {
             assert!(part.string().is_some());
         }
     }
-    warnings(json).iter().for_each(one_told);
+    warnings(json).iter().for_each(check_finding);
     assert!(warnings(json).len() <= MAX_FINDINGS);
 }
 
@@ -71,13 +71,13 @@ fn repeated(event: &Event) -> ValidEvent {
     read
 }
 
-/// Findings are there, are few, and are small; the errors come first.
-pub(crate) fn told(findings: &[Finding]) {
+/// Checks that there are findings, few and small, and that errors come first.
+pub(crate) fn check_findings(findings: &[Finding]) {
     let errors = findings
         .iter()
         .take_while(|found| found.severity == Severity::Error);
     let others = findings.iter().skip(errors.clone().count());
-    assert!(errors.count() > 0, "refused without a reason");
+    assert!(errors.count() > 0, "rejected without a reason");
     assert!(
         others
             .clone()
@@ -85,10 +85,10 @@ pub(crate) fn told(findings: &[Finding]) {
         "{findings:?}"
     );
     assert!(findings.len() <= MAX_FINDINGS + 1, "{}", findings.len());
-    findings.iter().for_each(one_told);
+    findings.iter().for_each(check_finding);
 }
 
-fn one_told(finding: &Finding) {
+fn check_finding(finding: &Finding) {
     // Quoting a value escapes it: ten bytes a character at most (`\u{10ffff}`).
     const LONGEST: usize = 1_000;
     let Finding {
@@ -118,7 +118,7 @@ pub(crate) fn array(bytes: &[u8]) {
         assert_eq!(split.as_ref().expect("an array is one"), &items);
     }
     match split {
-        Err(finding) => one_told(&finding),
+        Err(finding) => check_finding(&finding),
         Ok(parts) => {
             let joined = format!(" [{}\n]", parts.join(" ,"));
             assert_eq!(

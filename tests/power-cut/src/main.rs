@@ -1,4 +1,4 @@
-//! `power-cut FOLDER kept|ignored SEED`: a disk mounted on the folder, told by lines of standard input.
+//! `power-cut FOLDER kept|ignored SEED`: a disk mounted on the folder, controlled by lines of standard input.
 //!
 //! `cut` cuts the power and answers with the unsynced changes and how many of them are gone; `on` gives the power back,
 //! with what is left. It ends, unmounted, with its input.

@@ -106,7 +106,7 @@ fn attributes(disk: &Disk, node: u64, request: &Request) -> Result<FileAttr, Dis
     })
 }
 
-fn told(result: Result<(), DiskError>, reply: ReplyEmpty) {
+fn reply_with(result: Result<(), DiskError>, reply: ReplyEmpty) {
     match result {
         Ok(()) => reply.ok(),
         Err(refused) => reply.error(refused.into()),
@@ -215,11 +215,11 @@ impl Filesystem for Served {
     }
 
     fn unlink(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        told(self.disk().remove(parent.0, name), reply);
+        reply_with(self.disk().remove(parent.0, name), reply);
     }
 
     fn rmdir(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        told(self.disk().remove(parent.0, name), reply);
+        reply_with(self.disk().remove(parent.0, name), reply);
     }
 
     fn rename(
@@ -232,7 +232,7 @@ impl Filesystem for Served {
         _flags: RenameFlags,
         reply: ReplyEmpty,
     ) {
-        told(self.disk().rename((parent.0, name), (to.0, new)), reply);
+        reply_with(self.disk().rename((parent.0, name), (to.0, new)), reply);
     }
 
     fn read(
@@ -282,7 +282,7 @@ impl Filesystem for Served {
         _datasync: bool,
         reply: ReplyEmpty,
     ) {
-        told(self.disk().sync(node.0), reply);
+        reply_with(self.disk().sync(node.0), reply);
     }
 
     fn fsyncdir(
@@ -293,7 +293,7 @@ impl Filesystem for Served {
         _datasync: bool,
         reply: ReplyEmpty,
     ) {
-        told(self.disk().sync(node.0), reply);
+        reply_with(self.disk().sync(node.0), reply);
     }
 
     fn flush(

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 const CUTS: u64 = 30;
 
-/// Rows that a plain SQLite connection was told are committed, and that are gone after a cut; or a database that is
+/// Rows that SQLite reported as committed to a plain connection, and that are gone after a cut; or a database that is
 /// damaged, which counts as all of them.
 fn lost(syncs: Syncs, synchronous: &str) -> i64 {
     let mut lost = 0;
