@@ -91,7 +91,7 @@ fn check(path: &Path, connection: &Connection) -> Option<String> {
         Ok(found) if found == "ok" => None,
         Ok(found) => Some(found),
         Err(error) if is_damage(&error) => Some(error.to_string()),
-        Err(_) => None, // not damage: whoever reads or writes next gets the same error
+        Err(_) => None, // not damage: the next read or write gets the same error
     }
 }
 

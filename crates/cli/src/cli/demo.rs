@@ -21,7 +21,7 @@ use ::transform::Transforms;
 
 use super::table::{Fit, Table};
 use super::{FINE, Output, no, print};
-use proxy::config::{Config, Role, Sources};
+use proxy::config::{Config, Errors, Role, Sources};
 use proxy::pipeline::{Observer, Outcome, OutcomeRecord};
 use proxy::serve::ShutdownSignal;
 use proxy::telemetry;
@@ -141,9 +141,9 @@ impl Folder {
         getrandom::fill(&mut suffix).context("failed to read random bytes")?;
         let name = format!("lineage-proxy-demo-{}", hex::encode(suffix));
         let path = std::env::temp_dir().join(name);
-        // `create` fails where something has that name already, so nobody can prepare the folder for us.
+        // `create` fails if something has that name already, so nobody can prepare the folder for us.
         let created = DirBuilder::new().mode(0o700).create(&path);
-        created.with_context(|| path.display().to_string())?;
+        created.map_err(|error| Errors::general(format!("{}: {error}", path.display())))?;
         Ok(Folder {
             path,
             on_drop: OnDrop::Remove,

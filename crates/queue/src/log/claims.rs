@@ -27,7 +27,7 @@ impl Claims {
         claims.push_back(Claim { last, ends_at });
     }
 
-    /// Whether claims have ended by `now`, as far as memory tells.
+    /// Whether a claim in memory has ended by `now`.
     pub(super) fn has_ended(&self, now: i64) -> bool {
         self.lock()
             .front()

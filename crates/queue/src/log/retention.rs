@@ -116,10 +116,10 @@ impl Log {
         }
     }
 
-    /// Returns after which event the sweep goes on.
-    fn next_position(&self, anew: bool) -> i64 {
+    /// Returns the event after which the sweep continues; the first position if it starts over.
+    fn next_position(&self, starts_over: bool) -> i64 {
         let mut sweep = self.lock_sweep();
-        if anew || sweep.began.is_none_or(|began| began.elapsed() >= ROUND) {
+        if starts_over || sweep.began.is_none_or(|began| began.elapsed() >= ROUND) {
             *sweep = Sweep {
                 position: i64::MIN,
                 began: Some(Instant::now()),
