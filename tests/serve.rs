@@ -10,8 +10,11 @@
 )]
 
 use std::fs;
+use std::io::Read;
+use std::path::Path;
 use std::process::Command;
 
+use flate2::read::GzDecoder;
 use serde_json::Value;
 use testing::events::event;
 use testing::{Fault, FaultyTarget, Serve, binary, eventually, run};
@@ -226,4 +229,60 @@ fn the_errors_of_a_target_and_of_its_rules_are_reported_together() {
         err.contains("file.path: ") && err.contains("rules.file: "),
         "{err}"
     );
+}
+
+/// The lines of all objects below a folder.
+fn archived(folder: &Path) -> Vec<String> {
+    let mut lines = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            lines.extend(archived(&path));
+            continue;
+        }
+        let mut text = String::new();
+        let file = fs::File::open(&path).unwrap();
+        GzDecoder::new(file).read_to_string(&mut text).unwrap();
+        lines.extend(text.lines().map(str::to_owned));
+    }
+    lines
+}
+
+#[tokio::test]
+async fn an_archive_holds_every_event_as_it_was_accepted_or_as_the_rules_leave_it() {
+    let rules = "rules:\n  - name: no-start\n    when: {event_type: START}\n    drop: true\n";
+    for (apply_rules, expected) in [("false", 40), ("true", 20)] {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        fs::write(at("rules.yaml"), rules).unwrap();
+        let (location, file) = (at("archive"), at("rules.yaml"));
+        let settings = [
+            ("TARGET", "archive"),
+            ("ARCHIVE_LOCATION", location.as_str()),
+            ("ARCHIVE_APPLY_RULES", apply_rules),
+            ("RULES_FILE", file.as_str()),
+        ];
+        let serve = Serve::start(&folder.path().join("data"), &settings);
+        let mut sent = Vec::new();
+        for n in 0..20 {
+            for event_type in ["START", "COMPLETE"] {
+                let event = event(n, event_type);
+                assert_eq!(serve.post(&event).await.status(), 200);
+                sent.push((event_type, event.trim().to_owned()));
+            }
+        }
+        assert_eq!(serve.outcomes_when(40).len(), 40);
+        // What is reported as delivered is there, whatever happens now.
+        serve.kill();
+        let mut sent: Vec<String> = sent
+            .into_iter()
+            .filter(|(event_type, _)| apply_rules == "false" || *event_type != "START")
+            .map(|(_, event)| event)
+            .collect();
+        let mut archived = archived(Path::new(&location));
+        sent.sort();
+        archived.sort();
+        assert_eq!(archived, sent);
+        assert_eq!(archived.len(), expected, "apply_rules: {apply_rules}");
+    }
 }

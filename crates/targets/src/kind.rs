@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use crate::secret::Credential;
 use crate::store::Store;
-use crate::{DeliveryReport, OpenError, Resources, SettingError};
+use crate::{Capabilities, DeliveryReport, JobEvents, OpenError, Resources, SettingError};
 use archive::{Archive, ArchiveConfig, ArchiveSettings};
 use datazone::{DataZone, DataZoneConfig, DataZoneSettings, Verifier};
 use file::{File, FileConfig, FileSettings};
@@ -37,72 +37,6 @@ pub enum Kind {
     OpenLineage,
     /// Amazon DataZone / SageMaker Catalog.
     DataZone,
-}
-
-/// The limits of a target; events are adapted to them before delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Capabilities {
-    /// The kinds of events it accepts.
-    pub events: AcceptedEvents,
-    /// The types of RunEvents that it uses.
-    pub event_types: EventTypes,
-    /// The datasets that an event has to have.
-    pub datasets: RequiredDatasets,
-    /// The largest event it accepts, in bytes of JSON; `None` for no limit.
-    pub max_event_bytes: Option<usize>,
-    /// Whether it finds a Redshift dataset only by the full name of the warehouse's endpoint.
-    pub needs_redshift_endpoints: bool,
-    /// Whether events that are delivered at the same time share requests: the requests are bounded here then, and the number
-    /// of deliveries need not be.
-    pub batches: bool,
-    /// Whether the events of a run have to be delivered one after the other.
-    pub ordered: bool,
-}
-
-/// The kinds of events that a target accepts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AcceptedEvents {
-    /// RunEvents, JobEvents and DatasetEvents.
-    All,
-    /// RunEvents only. DatasetEvents are dropped.
-    RunEvents {
-        /// What is done with JobEvents.
-        job_events: JobEvents,
-    },
-}
-
-/// The types of RunEvents that a target uses; others are dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum EventTypes {
-    /// All, and those without one.
-    #[default]
-    All,
-    /// COMPLETE, FAIL and ABORT.
-    Ends,
-    /// COMPLETE.
-    Complete,
-}
-
-/// The datasets that a RunEvent or a JobEvent has to have; others are dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum RequiredDatasets {
-    /// None.
-    #[default]
-    None,
-    /// An input or an output.
-    InputsOrOutputs,
-    /// An input and an output.
-    InputsAndOutputs,
-}
-
-/// What is done with JobEvents where a target accepts only RunEvents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum JobEvents {
-    /// Those with inputs or outputs are converted to RunEvents, the others are dropped.
-    #[default]
-    Convert,
-    /// All are dropped.
-    Skip,
 }
 
 /// The settings of a target as they are written, not yet checked against each other.
@@ -407,40 +341,6 @@ impl Client {
             Client::Store(target) => DeliveryReport::once(target.deliver(id, event).await),
         }
     }
-}
-
-impl Capabilities {
-    /// Every kind of event, of any size, one a request, in the order of its run.
-    pub const UNLIMITED: Capabilities = Capabilities {
-        events: AcceptedEvents::All,
-        event_types: EventTypes::All,
-        datasets: RequiredDatasets::None,
-        max_event_bytes: None,
-        needs_redshift_endpoints: false,
-        batches: false,
-        ordered: true,
-    };
-}
-
-impl Choice for EventTypes {
-    const CHOICES: &'static [(&'static str, EventTypes)] = &[
-        ("all", EventTypes::All),
-        ("ends", EventTypes::Ends),
-        ("complete", EventTypes::Complete),
-    ];
-}
-
-impl Choice for RequiredDatasets {
-    const CHOICES: &'static [(&'static str, RequiredDatasets)] = &[
-        ("none", RequiredDatasets::None),
-        ("inputs_or_outputs", RequiredDatasets::InputsOrOutputs),
-        ("inputs_and_outputs", RequiredDatasets::InputsAndOutputs),
-    ];
-}
-
-impl Choice for JobEvents {
-    const CHOICES: &'static [(&'static str, JobEvents)] =
-        &[("convert", JobEvents::Convert), ("skip", JobEvents::Skip)];
 }
 
 /// The settings of a kind that has none.

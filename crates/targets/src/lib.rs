@@ -6,6 +6,7 @@
 
 mod answer;
 mod batch;
+mod capabilities;
 mod config;
 mod kind;
 mod name;
@@ -20,12 +21,10 @@ use openlineage::Event;
 use tokio::time::Instant;
 
 pub use answer::{Response, causes, escaped, is_unseen, shown, words};
+pub use capabilities::{AcceptedEvents, Capabilities, EventTypes, JobEvents, RequiredDatasets};
 pub use config::{OpenError, Resources, SettingError, TargetConfig};
 pub use kind::datazone::{FailedEvent, Verification, Verifier};
-pub use kind::{
-    AcceptedEvents, Capabilities, EventTypes, JobEvents, Kind, KindConfig, RequiredDatasets,
-    RulesApplied, TargetSettings, Unchecked,
-};
+pub use kind::{Kind, KindConfig, RulesApplied, TargetSettings, Unchecked};
 pub use name::{InvalidTargetName, TargetName};
 pub use reason::Reason;
 pub use secret::Credential;

@@ -86,50 +86,54 @@ pub(super) fn validate(
     let TargetChoice { name, kind } = choice.unwrap_or(&default).clone();
     let settings = sections.into_iter().find(|(section, _)| *section == kind);
     let (_, settings) = settings?;
+    // Of `targets.catalog.type`, the section.
+    let section = problems.origins.get("target");
+    let section = section.and_then(|origin| origin.name.strip_suffix(".type"));
+    let section = section.unwrap_or(kind.name()).to_owned();
     match settings.validate() {
-        Ok(config) => {
-            // Of `targets.catalog.type`, the section.
-            let section = problems.origins.get("target");
-            let section = section.and_then(|origin| origin.name.strip_suffix(".type"));
-            Some(TargetConfig {
-                section: section.unwrap_or(kind.name()).to_owned(),
-                name,
-                kind: config,
-            })
-        }
+        Ok(config) => Some(TargetConfig {
+            section,
+            name,
+            kind: config,
+        }),
         Err(errors) => {
             for error in errors {
-                report(&error, kind, problems);
+                report(&error, kind, &section, problems);
             }
             None
         }
     }
 }
 
-fn report(error: &SettingError, kind: Kind, problems: &mut Problems) {
+/// Reports an error of a setting, which is named as it is, or would be, in the file.
+fn report(error: &SettingError, kind: Kind, section: &str, problems: &mut Problems) {
     let setting = format!("{}.{}", kind.name(), error.setting());
+    // The setting is not set: its origin does not tell its name.
+    let missing = |problems: &mut Problems, message: String| {
+        if !problems.is_set(&setting) {
+            problems.at(&format!("{section}.{}", error.setting()), message);
+        }
+    };
+    let named = |problems: &Problems, setting: &str| {
+        let origin = problems.origins.get(&format!("{}.{setting}", kind.name()));
+        origin.map_or_else(
+            || format!("{section}.{setting}"),
+            |origin| origin.name.clone(),
+        )
+    };
     match error {
         SettingError::Required { .. } => {
             let message = format!("is required when target is {:?}", kind.name());
-            problems.require::<()>(&setting, None, &message);
+            missing(problems, message);
         }
         SettingError::Insufficient { reason, .. } => problems.at(&setting, (*reason).to_owned()),
         SettingError::RequiredWith { with, .. } => {
-            let with = format!("{}.{with}", kind.name());
-            let with = problems
-                .origins
-                .get(&with)
-                .map_or(&with, |origin| &origin.name);
-            let message = format!("is required with {with}");
-            problems.require::<()>(&setting, None, &message);
+            let message = format!("is required with {}", named(problems, with));
+            missing(problems, message);
         }
         SettingError::Conflict { with, .. } => {
-            let with = format!("{}.{with}", kind.name());
-            let with = problems
-                .origins
-                .get(&with)
-                .map_or(&with, |origin| &origin.name);
-            problems.at(&setting, format!("cannot be combined with {with}"));
+            let message = format!("cannot be combined with {}", named(problems, with));
+            problems.at(&setting, message);
         }
     }
 }

@@ -47,10 +47,12 @@ impl Raw {
                 (rules.source, redshift.style, redshift_lookup) = (None, Style::None, false);
             }
             RulesApplied::NotDecided(setting) if rules.source.is_some() => {
-                let name = format!("{}.{setting}", target.kind.kind().name());
                 let message = "is required with rules.file: true archives events as the rules leave them, false as \
                                they were accepted, with what the rules redact";
-                problems.require::<()>(&name, None, message);
+                // A value that is invalid is reported already.
+                if !problems.is_set(&format!("{}.{setting}", target.kind.kind().name())) {
+                    problems.at(&target.setting(setting), message);
+                }
             }
             RulesApplied::NotDecided(_) => {
                 (redshift.style, redshift_lookup) = (Style::None, false);

@@ -147,3 +147,19 @@ fn an_archive_beside_a_rules_file_has_to_say_whether_its_rules_apply() {
         assert_eq!(config.redshift.style != transform::Style::None, is_applied);
     }
 }
+
+#[test]
+fn a_missing_setting_of_a_target_with_a_name_is_named_as_it_would_stand_in_the_file() {
+    let yaml = "targets: {catalog: {type: openlineage, url: 'http://x', auth: basic}}";
+    let errors = read(yaml, &[], Role::Tool).unwrap_err();
+    let expected = [
+        "targets.catalog.api_key: is required with targets.catalog.auth",
+        "targets.catalog.username: is required with targets.catalog.auth",
+    ];
+    assert_eq!(errors, expected);
+    let errors = read("targets: {a: {type: datazone}}", &[], Role::Tool).unwrap_err();
+    assert_eq!(
+        errors,
+        [r#"targets.a.domain_id: is required when target is "datazone""#]
+    );
+}
