@@ -21,6 +21,10 @@ use super::outcome::PendingEvent;
 /// The most runs that are blocked; above it, the order of further runs is not kept.
 const MAX_BLOCKED: usize = 10_000;
 
+/// The wait of events that are still blocked when the retry of the event ahead of them is due: they are in hand, and it has
+/// to be received first.
+const OVERDUE: Duration = Duration::from_secs(1);
+
 /// Groups events by run. Each run is in the order of delivery; runs are in the order of their first event.
 pub(super) fn by_run(events: Vec<PendingEvent>) -> Vec<(OrderingKey, Vec<PendingEvent>)> {
     let mut runs: Vec<(OrderingKey, Vec<PendingEvent>)> = Vec::new();
@@ -83,8 +87,19 @@ struct State {
     tickets: HashMap<OrderingKey, BTreeMap<u64, CancellationToken>>,
     /// How many tickets were taken.
     taken: u64,
-    /// The time until which each run is blocked, and why.
-    blocked: HashMap<OrderingKey, (Instant, Block)>,
+    blocked: HashMap<OrderingKey, BlockedRun>,
+}
+
+/// Which tickets of a run are blocked, and until when.
+#[derive(Debug)]
+struct BlockedRun {
+    block: Block,
+    until: Instant,
+    /// The ticket of the events that failed. Those before it are not blocked.
+    blocker: u64,
+    /// The last ticket that was taken before the queue could return those events. It and those before it hold later
+    /// events, so they are blocked whatever the time: they may have waited longer than `until` for their turn.
+    last: u64,
 }
 
 /// A block of the later events of a run.
@@ -148,35 +163,69 @@ impl RunTicket {
         now: Instant,
     ) -> Option<Block> {
         let state = self.order.lock();
-        let (until, block) = state.blocked.get(&self.key)?;
-        // The clock of the queue may be a little ahead of ours.
-        if *until <= now || queue_ids.any(|id| id == block.by) {
-            return None;
+        let run = state.blocked.get(&self.key)?;
+        let is_retry = queue_ids.any(|id| id == run.block.by);
+        if self.number <= run.blocker || is_retry {
+            return None; // the clock of the queue may be a little ahead of ours
         }
-        let after = *until - now;
+        let left = run.until.saturating_duration_since(now);
+        let after = match left.is_zero() {
+            true if self.number <= run.last => OVERDUE,
+            true => return None,
+            false => left,
+        };
         let failure = Failure {
             after: Some(after),
-            ..block.failure.clone()
+            ..run.block.failure.clone()
         };
         Some(Block {
             after,
-            by: block.by.clone(),
+            by: run.block.by.clone(),
             failure,
         })
     }
 
-    /// Blocks later events of the run, from `now` on. Never shortens an earlier block.
+    /// Blocks later events of the run, from `now` on. Never shortens an earlier block, nor ends one that an event in hand
+    /// still has to see.
     pub(super) fn block_run(self, block: Block, now: Instant) {
         let mut state = self.order.lock();
-        if state.blocked.len() >= MAX_BLOCKED {
-            state.blocked.retain(|_, (until, _)| *until > now);
+        let State {
+            tickets,
+            taken,
+            blocked,
+        } = &mut *state;
+        if blocked.len() >= MAX_BLOCKED {
+            blocked.retain(|key, run| run.until > now || run.is_awaited(tickets.get(key), *taken));
         }
         let until = now + block.after;
-        let waits_longer =
-            (state.blocked.get(&self.key)).is_some_and(|(before, _)| *before > until);
-        if state.blocked.len() < MAX_BLOCKED && !waits_longer {
-            state.blocked.insert(self.key.clone(), (until, block));
+        if let Some(run) = blocked.get_mut(&self.key) {
+            let before_this = self.number - 1;
+            let is_awaited = run.is_awaited(tickets.get(&self.key), before_this);
+            let is_kept = run.blocker < self.number && (run.until > until || is_awaited);
+            if !is_kept {
+                run.block = block;
+                run.blocker = self.number;
+            }
+            run.until = run.until.max(until);
+            run.last = *taken;
+        } else if blocked.len() < MAX_BLOCKED {
+            let run = BlockedRun {
+                block,
+                until,
+                blocker: self.number,
+                last: *taken,
+            };
+            blocked.insert(self.key.clone(), run);
         }
+    }
+}
+
+impl BlockedRun {
+    /// Whether one of these tickets, up to that number, is blocked whatever the time.
+    fn is_awaited(&self, tickets: Option<&BTreeMap<u64, CancellationToken>>, number: u64) -> bool {
+        let last = self.last.min(number);
+        let mut numbers = tickets.into_iter().flat_map(BTreeMap::keys);
+        numbers.any(|number| *number > self.blocker && *number <= last)
     }
 }
 
@@ -332,5 +381,51 @@ mod tests {
         assert_eq!(block(&later, "a", SOON / 4), None, "its own retry goes on");
         assert_eq!(block(&other, "b", SOON / 4), None);
         assert_eq!(block(&later, "b", SOON), None);
+    }
+
+    #[test]
+    fn an_event_that_was_in_hand_is_blocked_until_the_one_ahead_of_it_is_received_again() {
+        let order = RunOrder::default();
+        let now = Instant::now();
+        let (failed, waiting) = (order.ticket(RUN), order.ticket(RUN));
+        failed.block_run(block(SOON, "a"), now);
+        let (retry, new) = (order.ticket(RUN), order.ticket(RUN));
+        let block = |ticket: &RunTicket, id: &str, after| {
+            let block = ticket.block([id.to_owned()].into_iter(), now + after);
+            block.map(|block| block.after)
+        };
+        assert_eq!(block(&waiting, "b", SOON / 4), Some(SOON * 3 / 4));
+        assert_eq!(block(&waiting, "b", SOON * 9), Some(OVERDUE));
+        assert_eq!(block(&retry, "a", SOON * 9), None);
+        assert_eq!(
+            block(&new, "c", SOON * 9),
+            None,
+            "the queue keeps its order"
+        );
+    }
+
+    #[test]
+    fn an_event_that_failed_blocks_none_ahead_of_it() {
+        let order = RunOrder::default();
+        let now = Instant::now();
+        let (first, second) = (order.ticket(RUN), order.ticket(RUN));
+        second.block_run(block(SOON, "b"), now);
+        assert!(first.block(["a".to_owned()].into_iter(), now).is_none());
+        // If that one fails, too, the retry of the second waits for it.
+        first.block_run(block(SOON / 2, "a"), now);
+        let retry = order.ticket(RUN);
+        let by = retry.block(["b".to_owned()].into_iter(), now);
+        assert_eq!(by.map(|block| block.by), Some("a".to_owned()));
+    }
+
+    #[test]
+    fn an_event_in_hand_stays_blocked_when_another_is_blocked_after_it() {
+        let order = RunOrder::default();
+        let now = Instant::now();
+        let (first, second, third) = (order.ticket(RUN), order.ticket(RUN), order.ticket(RUN));
+        first.block_run(block(SOON, "a"), now);
+        third.block_run(block(SOON, "c"), now + SOON * 2);
+        let block = second.block(["b".to_owned()].into_iter(), now + SOON * 9);
+        assert_eq!(block.map(|block| block.by), Some("a".to_owned()));
     }
 }

@@ -1,5 +1,6 @@
 //! Batches that overlap, with a queue and a target: what is processed together, and what waits for what.
 
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::Path;
 
@@ -11,6 +12,9 @@ use crate::topology::TargetPlan;
 
 /// Enough time for an attempt: with less than a second left a target begins none (`targets/src/rate.rs`).
 const ATTEMPT: Duration = Duration::from_secs(3);
+
+/// How long an event is postponed that was not attempted in time.
+const POSTPONED: Duration = Duration::from_secs(1);
 
 /// A pipeline in a folder, with that target, that holds back events of runs that have not ended.
 async fn pipeline(folder: &Path, settings: &str) -> Pipeline {
@@ -97,4 +101,38 @@ async fn no_event_goes_ahead_of_one_of_its_run_that_is_still_being_delivered() {
     assert_eq!(next.err(), Some(std::io::ErrorKind::WouldBlock));
     pipeline.cut_off();
     delivering.await.unwrap();
+}
+
+#[tokio::test]
+async fn no_event_goes_ahead_of_one_of_its_run_that_was_postponed_while_it_waited() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let settings = format!("target: openlineage\nopenlineage: {{url: {url:?}}}");
+    let pipeline = Arc::new(pipeline(folder.path(), &settings).await);
+    let admit = async |queue_id: &str, event_type, after| {
+        let records = vec![received(queue_id, 1, event_type)];
+        pipeline.admit(records, Instant::now() + after).await
+    };
+    let complete = |batch| {
+        let pipeline = pipeline.clone();
+        tokio::spawn(async move { pipeline.complete(batch).await })
+    };
+    let first = complete(admit("1", "COMPLETE", 6 * ATTEMPT).await);
+    let accepted = tokio::task::spawn_blocking(move || silent.accept().map(|it| (silent, it)));
+    let (silent, (mut connection, _)) = accepted.await.unwrap().unwrap();
+    let second = admit("2", "COMPLETE", POSTPONED / 20).await;
+    let third = complete(admit("3", "COMPLETE", 2 * ATTEMPT).await);
+
+    // The second waits in vain, and may be received again before the first is answered.
+    let postponed = pipeline.complete(second).await;
+    assert!(postponed.iter().all(|settled| !settled.is_done));
+    tokio::time::sleep(POSTPONED + POSTPONED / 20).await;
+    let response = b"HTTP/1.1 201 Created\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    connection.write_all(response).unwrap();
+    assert!(first.await.unwrap().iter().all(|settled| settled.is_done));
+    assert!(third.await.unwrap().iter().all(|settled| !settled.is_done));
+    silent.set_nonblocking(true).unwrap();
+    let next = silent.accept().map_err(|error| error.kind());
+    assert_eq!(next.err(), Some(std::io::ErrorKind::WouldBlock));
 }
