@@ -1,6 +1,6 @@
 //! The pipeline: delivers events from the queue to one target, and ends each with one outcome.
 //!
-//! 1. decode the records (`decode.rs`)
+//! 1. fetch bodies that were too large for the queue, and decode the records (`bodies.rs`, `decode.rs`)
 //! 2. buffer events that may be merged with later ones of their run (`coalesce_buffer.rs`)
 //! 3. order them by run, after those of earlier batches (`ordering.rs`)
 //! 4. drop duplicates of events that were delivered a moment ago (`dedupe.rs`)
@@ -14,6 +14,7 @@
 
 mod adapt;
 mod alone;
+mod bodies;
 mod coalesce_buffer;
 mod decode;
 mod dedupe;
@@ -31,7 +32,6 @@ mod run;
 mod tests;
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -95,8 +95,8 @@ pub struct Pipeline {
     buffer: Mutex<CoalesceBuffer>,
     health: Arc<Mutex<Health>>,
     observers: Vec<Box<dyn Observer>>,
-    /// Whether the process is about to end.
-    stopping: AtomicBool,
+    /// Ends the downloads, and starts no further deliveries, because the process is about to end.
+    stopping: CancellationToken,
     /// Ends the deliveries in flight.
     cut_off: CancellationToken,
 }
@@ -144,7 +144,7 @@ impl Pipeline {
             buffer: Mutex::new(CoalesceBuffer::disabled()),
             health,
             observers: vec![Box::new(log), Box::new(MetricsObserver)],
-            stopping: AtomicBool::new(false),
+            stopping: CancellationToken::new(),
             cut_off: CancellationToken::new(),
         }
     }
@@ -251,23 +251,6 @@ impl Pipeline {
         settled
     }
 
-    /// Fetches the bodies that were too large for the queue, and decides the records that have none.
-    async fn fetch_bodies(
-        &self,
-        records: Vec<Record>,
-        deadline: Instant,
-    ) -> (Vec<Record>, Vec<DecidedRecord>) {
-        // The other half of the time is for the events whose bodies are there.
-        let now = Instant::now();
-        let until = now + deadline.saturating_duration_since(now) / 2;
-        let (records, without) = self.queue.fetch_bodies(records, until).await;
-        let decided = without.into_iter().map(|(record, error)| {
-            let outcome = self.retry.without_body(error, &record.id, record.attempts);
-            DecidedRecord::without_event(record, outcome)
-        });
-        (records, decided.collect())
-    }
-
     fn publish(&self, settled: &mut [SettledRecord]) {
         let outcomes: Vec<OutcomeRecord> = (settled.iter_mut())
             .filter_map(SettledRecord::take_outcome)
@@ -348,9 +331,10 @@ impl Pipeline {
         register_rules(self.target.name(), rules.rules.names());
     }
 
-    /// Starts no further deliveries, because the process is about to end. Does not affect deliveries in flight.
+    /// Ends the downloads of bodies and starts no further deliveries, because the process is about to end. Does not affect
+    /// deliveries in flight.
     pub fn stop(&self) {
-        self.stopping.store(true, Ordering::Release);
+        self.stopping.cancel();
         self.target.stop();
     }
 

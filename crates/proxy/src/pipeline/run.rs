@@ -4,7 +4,6 @@
 //! `pipeline.rs` for all runs of a batch concurrently.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -189,7 +188,7 @@ impl Pipeline {
         let name = self.target.name();
         count_attempts(name, report.as_ref());
         let Some(delivery) = report.and_then(|report| report.delivery) else {
-            return match self.stopping.load(Ordering::Acquire) {
+            return match self.stopping.is_cancelled() {
                 true => Attempt::Stopped,
                 false => Attempt::OutOfTime,
             };

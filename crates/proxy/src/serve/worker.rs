@@ -76,11 +76,11 @@ impl Worker {
                 Ok(records) if records.is_empty() && !self.pipeline.is_due() => {
                     self.pipeline.rules.refresh().await;
                 }
-                Ok(records) => self.begin(records, permit).await,
+                Ok(records) => not_begun = self.begin(records, permit).await,
                 Err(error) => {
                     self.failures.record_failure(&error);
                     if self.pipeline.is_due() {
-                        self.begin(Vec::new(), permit).await;
+                        not_begun = self.begin(Vec::new(), permit).await;
                     }
                     tokio::select! {
                         () = tokio::time::sleep(PAUSE) => {}
@@ -116,8 +116,13 @@ impl Worker {
         }
     }
 
-    /// Begins to process records. Returns when their runs have their tickets.
-    async fn begin(&mut self, records: Vec<Record>, mut permit: OwnedSemaphorePermit) {
+    /// Begins to process records. Returns when their runs have their tickets, or at a stop. Returns the records that it has
+    /// not begun then.
+    async fn begin(
+        &mut self,
+        records: Vec<Record>,
+        mut permit: OwnedSemaphorePermit,
+    ) -> Vec<Record> {
         // Events that are not done when the visibility timeout ends would be received again while we still deliver
         // them.
         let visibility = self.config.queue.visibility_timeout();
@@ -126,11 +131,22 @@ impl Worker {
             .saturating_sub(MARGIN);
         let deadline = Instant::now() + time;
         drop(permit.split(permit.num_permits().saturating_sub(records.len())));
-        for group in self.suspects.separate(records) {
+        let mut groups = self.suspects.separate(records).into_iter();
+        loop {
             // Each suspect is a batch. Without the bound they would share no limit on memory.
-            while self.running.len() >= BATCHES {
-                let _ = self.running.join_next().await;
+            while self.running.len() >= BATCHES && !self.stop.is_cancelled() {
+                tokio::select! {
+                    _ = self.running.join_next() => {}
+                    () = self.stop.cancelled() => {}
+                }
             }
+            let group = match self.stop.is_cancelled() {
+                true => break,
+                false => groups.next(),
+            };
+            let Some(group) = group else {
+                break;
+            };
             let (admitted, is_admitted) = oneshot::channel();
             let share = permit.split(group.records().len().min(permit.num_permits()));
             let batch = Batch {
@@ -139,8 +155,12 @@ impl Worker {
                 deadline,
             };
             self.running.spawn(batch.process(group, share, admitted));
-            let _ = is_admitted.await; // or it ended before
+            tokio::select! {
+                _ = is_admitted => {} // or it ended before
+                () = self.stop.cancelled() => {}
+            }
         }
+        groups.flat_map(Group::into_records).collect()
     }
 
     /// Returns to the queue what was received and not begun, and what is buffered: another process receives it now, or
@@ -214,6 +234,13 @@ enum Group {
 }
 
 impl Group {
+    fn into_records(self) -> Vec<Record> {
+        match self {
+            Group::Together(records) => records,
+            Group::Suspect(record) => record.into(),
+        }
+    }
+
     fn records(&self) -> &[Record] {
         match self {
             Group::Together(records) => records,
