@@ -17,8 +17,11 @@ mod inputs;
 #[path = "command_line/terminal.rs"]
 mod terminal;
 
+use std::io::{Read, Write};
+
 use serde_json::Value;
 use testing::events::event;
+use testing::serve::aws;
 use testing::{Serve, run};
 
 #[test]
@@ -55,6 +58,41 @@ fn every_configuration_error_is_shown_before_the_process_ends_with_64() {
         "{err}"
     );
     assert_eq!(run(&["serve", "--no-such-flag"], &[]).0, Some(2));
+}
+
+#[test]
+fn a_start_without_a_network_fails_for_now_and_one_without_its_rules_for_good() {
+    let start = |status: &'static [u8]| {
+        let s3 = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", s3.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for connection in s3.incoming() {
+                let mut connection = connection.unwrap();
+                let _ = connection.read(&mut [0; 9_000]).unwrap();
+                let _ = connection.write_all(status); // without one, the connection ends
+            }
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let settings = [("RULES_FILE", "s3://rules/transforms.yaml")];
+        let serve = Serve::spawn(folder.path(), &settings, &aws(&url));
+        let log = serve.log.clone();
+        (serve.ended(), format!("{:?}", log.lock().unwrap()))
+    };
+    let cases = [
+        (&b""[..], 75),
+        (
+            b"HTTP/1.1 503 Slow Down\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+            75,
+        ),
+        (
+            b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+            64,
+        ),
+    ];
+    for (response, expected) in cases {
+        let (status, log) = start(response);
+        assert_eq!(status, Some(expected), "{log}");
+    }
 }
 
 #[test]

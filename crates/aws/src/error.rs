@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use aws_runtime::retries::classifiers::{THROTTLING_ERRORS, TRANSIENT_ERRORS};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_types::error::metadata::{
     EMPTY_ERROR_METADATA, ErrorMetadata, ProvideErrorMetadata,
@@ -57,6 +58,23 @@ impl Error {
     #[must_use]
     pub fn is(&self, code: &str) -> bool {
         self.code() == Some(code)
+    }
+
+    /// Whether the same call may succeed later: there is no answer, or the service throttles or has failed.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Error::Service(error) => {
+                let is_known =
+                    |codes: &[&str]| error.code().is_some_and(|code| codes.contains(&code));
+                error.status >= 500
+                    || error.status == 429
+                    || is_known(THROTTLING_ERRORS)
+                    || is_known(TRANSIENT_ERRORS)
+            }
+            Error::NoAnswer { .. } => true,
+            Error::NotSent { .. } | Error::TooLarge { .. } | Error::Unreadable { .. } => false,
+        }
     }
 }
 
@@ -164,4 +182,44 @@ pub fn error_chain(error: &dyn StdError) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_call_that_was_refused_or_not_understood_fails_for_good() {
+        let service = |status, code: &str| {
+            Error::Service(ServiceError {
+                status,
+                request_id: None,
+                metadata: ErrorMetadata::builder().code(code).build(),
+            })
+        };
+        let no_answer = Error::NoAnswer {
+            service: "S3",
+            source: "no route to host".into(),
+        };
+        for error in [
+            no_answer,
+            service(503, "SlowDown"),
+            service(500, "InternalError"),
+            service(429, "TooManyRequestsException"),
+            service(400, "ThrottlingException"),
+        ] {
+            assert!(error.may_pass(), "{error}");
+        }
+        let too_large = Error::TooLarge {
+            service: "S3",
+            limit: 1,
+        };
+        for error in [
+            too_large,
+            service(403, "AccessDenied"),
+            service(404, "NoSuchKey"),
+        ] {
+            assert!(!error.may_pass(), "{error}");
+        }
+    }
 }

@@ -38,6 +38,9 @@ pub enum RulesError {
     /// The file, or one that it names, cannot be read.
     #[error("{0}")]
     Unreadable(String),
+    /// The file, or one that it names, cannot be read now: S3 does not answer, throttles or has failed.
+    #[error("{0}")]
+    Unavailable(String),
     /// The file is invalid.
     #[error("{} to be corrected:{}", .problems.len(), .problems.iter().map(|problem| format!("\n  {file}:{problem}")).collect::<String>())]
     Invalid {
@@ -176,7 +179,7 @@ impl RuleStore {
         let files = tokio::time::timeout(READ_TIMEOUT, reading).await;
         let files = files.unwrap_or_else(|_| {
             let late = format!("{}: not read within {READ_TIMEOUT:?}", location.name());
-            Err(RulesError::Unreadable(late))
+            Err(RulesError::Unavailable(late))
         });
         let read = match files {
             Ok(files) => match self.version_state(&files.version(), location.is_written_in_place())
@@ -264,7 +267,7 @@ impl RuleStore {
         }
         last.rejected = Some(version);
         match error {
-            RulesError::Unreadable(error) => {
+            RulesError::Unreadable(error) | RulesError::Unavailable(error) => {
                 error!(
                     error,
                     "failed to read rules; the last valid rules stay in use"

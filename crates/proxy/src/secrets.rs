@@ -19,11 +19,11 @@ pub enum SecretError {
 }
 
 impl SecretError {
-    /// Whether another attempt may succeed: the service did not respond, so it did not reject the call.
+    /// Whether another attempt may succeed: the service did not reject the call.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            SecretError::Call(error) => !matches!(error, aws::Error::Service(_)),
+            SecretError::Call(error) => error.may_pass(),
             SecretError::NoText => false,
         }
     }

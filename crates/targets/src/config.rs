@@ -94,7 +94,7 @@ pub enum OpenError {
         setting: &'static str,
         /// Why it could not be read.
         message: String,
-        /// Whether another start may succeed: the service did not answer, so it did not refuse either.
+        /// Whether another start may succeed: the service did not refuse.
         is_transient: bool,
     },
     /// A value cannot work.

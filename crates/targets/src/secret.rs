@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use aws::Aws;
 use aws::secrets_manager::GetSecretValue;
-use aws::{Aws, Error};
 use settings::{SecretText, Setting};
 
 use crate::answer::words;
@@ -171,8 +171,7 @@ async fn read_secret(aws: &Aws, id: &str) -> Result<String, SecretError> {
     let value = aws.client().timeout(READ).send(&get).await;
     let value = value.map_err(|error| SecretError {
         message: format!("{id}: {}", aws::summarize(&error, words)),
-        // A service that did not answer did not refuse either.
-        is_transient: !matches!(error, Error::Service(_)),
+        is_transient: error.may_pass(),
     })?;
     let text = value.secret_string;
     text.ok_or_else(|| wrong(format!("{id}: the secret holds no text")))

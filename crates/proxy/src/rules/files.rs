@@ -45,6 +45,24 @@ pub(super) struct Files {
     referenced: BTreeMap<String, Result<Vec<u8>, String>>,
 }
 
+/// Why one file could not be fetched.
+#[derive(Debug)]
+enum FetchError {
+    /// It does not exist, is too large, or may not be read.
+    Unreadable(String),
+    /// Another attempt may succeed.
+    Unavailable(String),
+}
+
+impl From<FetchError> for RulesError {
+    fn from(error: FetchError) -> RulesError {
+        match error {
+            FetchError::Unreadable(message) => RulesError::Unreadable(message),
+            FetchError::Unavailable(message) => RulesError::Unavailable(message),
+        }
+    }
+}
+
 impl Location {
     pub(super) fn folder(path: &Path) -> Location {
         let folder = path.parent().map(Path::to_owned).unwrap_or_default();
@@ -97,12 +115,17 @@ impl Location {
         let file = match self {
             Location::Folder { file, .. } | Location::S3 { file, .. } => file,
         };
-        let bytes = self.fetch(file).await.map_err(RulesError::Unreadable)?;
+        let bytes = self.fetch(file).await.map_err(RulesError::from)?;
         let rules = String::from_utf8(bytes)
             .map_err(|error| RulesError::Unreadable(format!("{}: {error}", self.name())))?;
         let (mut referenced, mut sum) = (BTreeMap::new(), 0);
         for name in references(&rules) {
-            let bytes = self.fetch(&name).await;
+            let bytes = match self.fetch(&name).await {
+                Ok(bytes) => Ok(bytes),
+                Err(FetchError::Unreadable(error)) => Err(error),
+                // Nothing says yet whether the rules are invalid.
+                Err(error @ FetchError::Unavailable(_)) => return Err(error.into()),
+            };
             sum += bytes.as_ref().map_or(0, Vec::len);
             if sum > MAX_FILES {
                 let name = self.name();
@@ -115,16 +138,17 @@ impl Location {
         Ok(Files { rules, referenced })
     }
 
-    async fn fetch(&self, name: &str) -> Result<Vec<u8>, String> {
+    async fn fetch(&self, name: &str) -> Result<Vec<u8>, FetchError> {
         match self {
-            Location::Folder { folder, .. } => disk(folder, name),
+            Location::Folder { folder, .. } => disk(folder, name).map_err(FetchError::Unreadable),
             Location::S3 {
                 client,
                 bucket,
                 prefix,
                 ..
             } => {
-                let key = format!("{prefix}{}", relative(name)?);
+                let name = relative(name).map_err(FetchError::Unreadable)?;
+                let key = format!("{prefix}{name}");
                 let location = format!("s3://{bucket}/{key}");
                 let get = GetObject {
                     bucket: bucket.clone(),
@@ -132,10 +156,16 @@ impl Location {
                 };
                 match client.send(&get).await {
                     Ok(body) => Ok(body.into()),
-                    Err(aws::Error::TooLarge { limit, .. }) => {
-                        Err(format!("{location}: expected at most {limit} bytes"))
+                    Err(aws::Error::TooLarge { limit, .. }) => Err(FetchError::Unreadable(
+                        format!("{location}: expected at most {limit} bytes"),
+                    )),
+                    Err(error) => {
+                        let message = format!("{location}: {}", summarize(&error));
+                        Err(match error.may_pass() {
+                            true => FetchError::Unavailable(message),
+                            false => FetchError::Unreadable(message),
+                        })
                     }
-                    Err(error) => Err(format!("{location}: {}", summarize(&error))),
                 }
             }
         }

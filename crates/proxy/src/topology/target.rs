@@ -16,7 +16,7 @@ use crate::config::{Config, HashKey, HashKeySource};
 use crate::lookup::Lookups;
 use crate::pipeline::{CoalesceBuffer, Pipeline, builtins};
 use crate::queue::{Queue, QueueConfig};
-use crate::rules::{RuleOptions, RuleStore};
+use crate::rules::{RuleOptions, RuleStore, RulesError};
 use crate::secrets::{self, SecretError};
 
 /// How long a start waits for a secret.
@@ -131,7 +131,13 @@ pub(super) async fn read_rules(
 ) -> Result<RuleStore, StartError> {
     let hash_key = hash_key.map(|key| key.bytes().to_vec());
     let rules = RuleStore::open(&config.rules, hash_key, aws, options).await;
-    rules.map_err(|error| StartError::Invalid(format!("rules.file: {error}")))
+    rules.map_err(|error| {
+        let message = format!("rules.file: {error}");
+        match error {
+            RulesError::Unavailable(_) => StartError::Temporary(message),
+            RulesError::Unreadable(_) | RulesError::Invalid { .. } => StartError::Invalid(message),
+        }
+    })
 }
 
 /// The key of hashes, from the configuration or from its secret.

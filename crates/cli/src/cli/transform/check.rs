@@ -50,7 +50,9 @@ pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<
                 }
                 return Ok(exit(false));
             }
-            unreadable @ RulesError::Unreadable(_) => return Err(unreadable.into()),
+            unreadable @ (RulesError::Unreadable(_) | RulesError::Unavailable(_)) => {
+                return Err(unreadable.into());
+            }
         },
     };
     let (count, examples) = (rules.len(), rules.examples().len());
