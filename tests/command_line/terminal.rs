@@ -1,15 +1,16 @@
 //! What people see on a terminal, and what a program reads from the same command; and what a demo leaves behind.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use testing::events::event_with;
+use testing::events::{event, event_with};
 use testing::{Fault, FaultyTarget, Serve, binary, eventually, run};
 
 /// Runs a command on a terminal of so many columns, with `input` typed in. Returns its exit status and output.
 fn on_terminal(columns: u16, arguments: &[&str], input: &str) -> (Option<i32>, String) {
-    use std::io::Write;
     let rows = if columns == 0 { 0 } else { 24 };
     let command = format!(
         "stty cols {columns} rows {rows} -echo; exec {} {}",
@@ -199,6 +200,43 @@ fn a_demo_that_is_interrupted_leaves_nothing_behind_however_early() {
         child.wait().unwrap();
         assert!(is_empty(temporary.path()), "{signal} after {wait} ms");
     }
+}
+
+#[test]
+fn a_demo_whose_storage_fails_ends_as_serve_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = folder.path().join("data");
+    let mut child = demo(
+        folder.path(),
+        &[
+            "--listen",
+            "127.0.0.1:0",
+            "--data-dir",
+            data_dir.to_str().unwrap(),
+        ],
+    )
+    .stderr(Stdio::piped())
+    .spawn()
+    .unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut lines = lines.map_while(Result::ok);
+    let serving = lines.find(|line| line.contains("keeps serving")).unwrap();
+    let address = serving.split("OPENLINEAGE_URL=http://").nth(1).unwrap();
+    let address = address.split(';').next().unwrap();
+    std::fs::remove_dir_all(&data_dir).unwrap();
+    let mut proxy = TcpStream::connect(address).unwrap();
+    let event = event(1, "START");
+    let length = event.len();
+    let post = format!(
+        "POST /api/v1/lineage HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{event}"
+    );
+    proxy.write_all(post.as_bytes()).unwrap();
+    assert_eq!(
+        child.wait().unwrap().code(),
+        Some(75),
+        "{:?}",
+        lines.collect::<Vec<_>>()
+    );
 }
 
 #[test]

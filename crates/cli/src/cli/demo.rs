@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,13 +20,14 @@ use tokio::sync::{mpsc, oneshot};
 
 use ::transform::Transforms;
 
+use super::serve::exit_status;
 use super::table::{Fit, Table};
 use super::{FINE, Output, no, print};
 use proxy::config::{Config, Errors, Role, Sources};
 use proxy::pipeline::{Observer, Outcome, OutcomeRecord};
 use proxy::serve::ShutdownSignal;
 use proxy::telemetry;
-use proxy::topology::Topology;
+use proxy::topology::{StopReason, Topology};
 
 /// One event per line: an Airflow task that loads Redshift, dbt models on top, a Spark job, each with the quirks of its
 /// producer.
@@ -89,11 +91,23 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let url = format!("http://{}", topology.address());
     let (end, ended) = oneshot::channel::<()>();
     let shutdown = async { drop(ended.await) };
-    let running = topology.run(shutdown, std::future::pending::<()>);
+    let (has_stopped, stopped_by_itself) = oneshot::channel::<()>();
+    let running = async {
+        let reason = topology.run(shutdown, std::future::pending::<()>).await;
+        drop(has_stopped);
+        reason
+    };
     let showing = async {
+        let until = async {
+            tokio::select! {
+                () = stopped() => {}
+                _ = stopped_by_itself => {}
+            }
+        };
+        let mut until = pin!(until);
         let shown = tokio::select! {
             shown = show(&url, outcomes, arguments.output) => shown,
-            () = stopped() => Ok(no()),
+            () = &mut until => Ok(no()),
         };
         let is_fine = matches!(shown, Ok(status) if status == FINE);
         if is_fine && !arguments.once {
@@ -101,16 +115,19 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 "\nThe proxy keeps serving: point a client at it with OPENLINEAGE_URL={url}; press Ctrl-C to stop."
             );
             eprintln!("Delivered events: {url}/api/v1/events/lineage   Metrics: {url}/metrics");
-            stopped().await;
+            until.await;
         }
         drop(end);
         (shown, is_fine)
     };
-    let (_reason, (shown, is_fine)) = tokio::join!(running, showing);
+    let (reason, (shown, is_fine)) = tokio::join!(running, showing);
     if is_fine {
         folder.keep();
     }
-    shown
+    match reason {
+        StopReason::Requested => shown,
+        StopReason::StorageFailed | StopReason::TaskEnded => exit_status(reason),
+    }
 }
 
 /// The data folder of a demo.

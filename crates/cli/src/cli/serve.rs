@@ -44,10 +44,15 @@ pub(super) async fn run(
         built = &mut building => built??,
         () = shutdown.recv() => return Ok(FINE),
     };
-    match topology
+    let reason = topology
         .run(shutdown.recv(), async || reload.recv().await)
-        .await
-    {
+        .await;
+    exit_status(reason)
+}
+
+/// Returns the exit status of a proxy that has stopped.
+pub(super) fn exit_status(reason: StopReason) -> anyhow::Result<ExitCode> {
+    match reason {
         StopReason::Requested => Ok(FINE),
         StopReason::StorageFailed => Ok(ExitCode::from(EX_TEMPFAIL)),
         StopReason::TaskEnded => Err(anyhow::Error::msg("a worker ended unexpectedly")),
