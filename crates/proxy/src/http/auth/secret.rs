@@ -87,19 +87,23 @@ impl SecretKeys {
         let text = secrets::read(&self.aws, &self.id, READ_TIMEOUT).await;
         let read = text.map_err(|error| error.to_string());
         let read = read.and_then(|text| parse(&text));
-        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
-        cache.tried_at = Some(Instant::now());
-        match read {
-            Ok(keys) => {
-                cache.keys = Some(keys);
-                cache.read_at = cache.tried_at;
-            }
-            Err(error) => warn!(
+        // Requests wait for the lock, and the log may be slow.
+        if let Err(error) = self.store(read) {
+            warn!(
                 error,
                 secret_id = self.id,
                 "failed to read the API keys from the secret"
-            ),
+            );
         }
+    }
+
+    /// Puts the keys into the cache. Returns why they could not be read.
+    fn store(&self, read: Result<Vec<Key>, String>) -> Result<(), String> {
+        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
+        cache.tried_at = Some(Instant::now());
+        cache.keys = Some(read?);
+        cache.read_at = cache.tried_at;
+        Ok(())
     }
 }
 
