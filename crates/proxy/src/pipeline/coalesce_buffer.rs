@@ -27,7 +27,8 @@ const BYTES: usize = 64_000_000;
 /// The least time for a delivery. An event with less time left is not released: it would limit its whole batch.
 const MIN_TIME: Duration = Duration::from_secs(2);
 
-/// The longest delay between the end of a window and the release of its run, by a worker that receives batches in turn.
+/// The longest delay between the end of a window and the release of its run, by a worker that receives batches in turn,
+/// besides the time that it may spend on receiving one.
 const TICK: Duration = Duration::from_secs(1);
 
 /// Events that wait for later events of their run.
@@ -102,7 +103,10 @@ impl CoalesceBuffer {
     /// invisible, and less of a short one.
     pub fn max_window(timeout: Duration, age: Duration) -> Duration {
         let invisible = timeout.saturating_sub(age);
-        (invisible / 2).min(invisible.saturating_sub(MARGIN + MIN_TIME + TICK))
+        // What arrived first in a batch was invisible for `age` before the event was buffered. The worker may be receiving
+        // the next batch for as long when the window ends.
+        let delay = age + TICK;
+        (invisible / 2).min(invisible.saturating_sub(MARGIN + MIN_TIME + delay))
     }
 
     /// Drops everything: the queue redelivers it.
@@ -363,17 +367,25 @@ mod tests {
     #[test]
     fn a_run_that_does_not_end_is_released_after_the_longest_window_whatever_the_visibility_timeout()
      {
-        for seconds in [10, 12, 30, 60] {
-            let (timeout, age) = (Duration::from_secs(seconds), Duration::from_millis(50));
+        let (embedded, sqs) = (Duration::from_millis(50), Duration::from_secs(6));
+        for (seconds, age) in [
+            (10, embedded),
+            (12, embedded),
+            (30, embedded),
+            (60, embedded),
+            (20, sqs),
+            (60, sqs),
+        ] {
+            let timeout = Duration::from_secs(seconds);
             let window = CoalesceBuffer::max_window(timeout, age);
             let mut buffer = CoalesceBuffer::new(timeout, age);
             let rules = rules_with_window(window);
             let now = buffer.started;
             let start = vec![event("1", 1, 1, "START")];
             assert!(buffer.offer(start, &rules, "store", now).events.is_empty());
-            let late = now + window + TICK;
+            let late = now + window + age + TICK;
             let released = buffer.offer(Vec::new(), &rules, "store", late);
-            assert_eq!(released.events.len(), 1, "{seconds} s");
+            assert_eq!(released.events.len(), 1, "{seconds} s, {age:?}");
             released
                 .events
                 .into_iter()
