@@ -88,6 +88,12 @@ fn cases() -> Vec<Case> {
             None,
         ),
         case(
+            "file in the data folder, which is created first",
+            "target: file\nfile: {path: FOLDER/data/events.jsonl}",
+            "",
+            None,
+        ),
+        case(
             "file in no folder",
             "target: file\nfile: {path: FOLDER/none/events.jsonl}",
             "",

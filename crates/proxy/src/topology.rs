@@ -171,7 +171,9 @@ async fn plan_targets(
     transforms: &Transforms,
 ) -> Result<Vec<TargetPlan>, StartErrors> {
     let targets = config.targets();
-    let checks = targets.iter().map(target::check_settings);
+    let checks = targets
+        .iter()
+        .map(|target| target::check_settings(config, target));
     let mut errors: Vec<StartError> = checks.filter_map(Result::err).collect();
     let plans = targets.iter().map(|target| {
         let options = rule_options(config, target, transforms.clone());

@@ -233,11 +233,12 @@ impl KindConfig {
         }
     }
 
-    /// Checks what can be known before the target is opened, and leaves nothing behind. Returns what remains unchecked.
-    pub fn check(&self) -> Result<Vec<Unchecked>, OpenError> {
+    /// Checks what can be known before the target is opened, and leaves nothing behind. `data_dir` is the folder that is
+    /// created before, if any. Returns what remains unchecked.
+    pub fn check(&self, data_dir: Option<&Path>) -> Result<Vec<Unchecked>, OpenError> {
         match self {
             KindConfig::Store => Ok(Vec::new()),
-            KindConfig::File(config) => file::check(config).map(|()| Vec::new()),
+            KindConfig::File(config) => file::check(config, data_dir).map(|()| Vec::new()),
             KindConfig::Archive(config) => archive::check(config),
             KindConfig::OpenLineage(config) => openlineage::check(config),
             KindConfig::DataZone(config) => Ok(datazone::check(config)),

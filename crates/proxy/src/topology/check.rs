@@ -49,7 +49,7 @@ pub async fn check(config: &Config, transforms: Transforms) -> Result<CheckRepor
                 Err(error) => errors.push(error),
             }
         }
-        match target::check_settings(target) {
+        match target::check_settings(config, target) {
             Ok(found) => {
                 let name =
                     |found: Unchecked| format!("{}: {}", target.setting(found.setting), found.what);

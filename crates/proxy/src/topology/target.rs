@@ -11,6 +11,7 @@ use journal::Claim;
 use targets::{Credential, OpenError, Resources, Target, TargetConfig, Unchecked};
 use transform::{Builtins, Transforms};
 
+use super::storage::uses_data_folder;
 use super::{StartError, StartErrors};
 use crate::config::{Config, HashKey, HashKeySource};
 use crate::lookup::Lookups;
@@ -87,8 +88,12 @@ impl TargetPlan {
 }
 
 /// Checks the settings of a target, as far as they can be checked without opening it. Returns what is left unchecked.
-pub(super) fn check_settings(target: &TargetConfig) -> Result<Vec<Unchecked>, StartError> {
-    (target.kind.check()).map_err(|error| open_error(target, error))
+pub(super) fn check_settings(
+    config: &Config,
+    target: &TargetConfig,
+) -> Result<Vec<Unchecked>, StartError> {
+    let data_dir = uses_data_folder(config).then_some(config.data_dir.as_path());
+    (target.kind.check(data_dir)).map_err(|error| open_error(target, error))
 }
 
 /// What the rules of a target of `serve` may use.

@@ -12,7 +12,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use journal::{Displacement, Identity, check_writable};
+use journal::{Displacement, Identity, check_creatable, check_writable};
 use openlineage::Event;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,7 @@ const ATTEMPTS: u32 = 3;
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FileSettings {
-    /// The file that events are appended to, one a line. Its folder has to exist. Required.
+    /// The file that events are appended to, one a line. Its folder has to exist, unless it is `data_dir`. Required.
     #[schemars(extend("x-not-on-aws" = "no file outlives a function"))]
     pub path: Option<Setting<FilePath>>,
     /// The size at which the file is renamed to `PATH.MILLISECONDS` (since 1970) and a new one begun.
@@ -84,8 +84,8 @@ pub(super) fn open(config: &FileConfig) -> Result<File, OpenError> {
     File::open(config.clone()).map_err(|error| not_opened(config, error))
 }
 
-/// Checks that lines could be appended to the file, without creating it.
-pub(super) fn check(config: &FileConfig) -> Result<(), OpenError> {
+/// Checks that lines could be appended to the file, without creating it. `data_dir` is the folder that is created before.
+pub(super) fn check(config: &FileConfig, data_dir: Option<&Path>) -> Result<(), OpenError> {
     let path = &config.path;
     let checked = match fs::metadata(path) {
         // As `append` would fail.
@@ -97,10 +97,21 @@ pub(super) fn check(config: &FileConfig) -> Result<(), OpenError> {
             .read(true)
             .open(path)
             .map(drop),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => check_writable(folder(path)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            match data_dir.is_some_and(|data_dir| is_same(folder(path), data_dir)) {
+                true => check_creatable(folder(path)),
+                false => check_writable(folder(path)),
+            }
+        }
         Err(error) => Err(error),
     };
     checked.map_err(|error| not_opened(config, error))
+}
+
+/// Whether two paths name the same folder, which may not exist.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let absolute = |folder| std::path::absolute(folder).ok();
+    absolute(one).is_some_and(|one| Some(one) == absolute(other))
 }
 
 fn not_opened(config: &FileConfig, error: io::Error) -> OpenError {
