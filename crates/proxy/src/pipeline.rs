@@ -353,6 +353,12 @@ impl InFlightBatch {
         records.cloned().collect()
     }
 
+    /// The same batch without time for an attempt: [`Pipeline::complete`] returns its events to the queue.
+    pub(crate) fn without_time(mut self) -> InFlightBatch {
+        self.context.deadline = Instant::now();
+        self
+    }
+
     /// Splits a permit for events in hand between the runs.
     pub(crate) fn with_permit(mut self, mut permit: OwnedSemaphorePermit) -> InFlightBatch {
         for run in &mut self.runs {

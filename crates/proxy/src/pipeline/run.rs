@@ -61,7 +61,7 @@ impl Pipeline {
             true => context.deadline.min(Instant::now() + RUN_TIMEOUT),
             false => context.deadline,
         };
-        let is_ready = ticket.ready(wait_until).await;
+        let is_ready = ticket.ready(wait_until).await && Instant::now() < context.deadline;
         let queue_ids = events.iter().map(|event| event.record.queue_id.clone());
         let earlier = ticket.block(queue_ids, Instant::now()).filter(|_| ordered);
         if !is_ready {

@@ -198,15 +198,25 @@ impl Batch {
         };
         let _ = admitted.send(());
         let mut permit = permit;
+        let mut has_panicked = false;
         for batch in batches {
+            // A suspect must not overtake the events of its run that were ahead of it: they are received again.
+            let batch = match has_panicked {
+                true => batch.without_time(),
+                false => batch,
+            };
             let in_hand = batch.records();
             let batch = match permit.take() {
                 Some(permit) => batch.with_permit(permit),
                 None => batch,
             };
             match guard(self.pipeline.complete(batch)).await {
+                Some(_settled) if has_panicked => {} // nothing is known about them yet
                 Some(_settled) => self.suspects.acquit(&in_hand),
-                None => self.suspect(in_hand).await,
+                None => {
+                    has_panicked = true;
+                    self.suspect(in_hand).await;
+                }
             }
         }
     }

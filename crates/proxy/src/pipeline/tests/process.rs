@@ -71,6 +71,19 @@ async fn a_suspect_is_processed_alone_while_events_are_held_back() {
 }
 
 #[tokio::test]
+async fn a_batch_without_time_is_returned_to_the_queue_without_an_attempt() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("events.jsonl");
+    let settings = format!("target: file\nfile: {{path: {}}}", file.display());
+    let pipeline = pipeline(folder.path(), &settings).await;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let batch = pipeline.admit(vec![received("1", 1, "COMPLETE")], deadline);
+    let settled = pipeline.complete(batch.await.without_time()).await;
+    assert!(settled.iter().all(|settled| !settled.is_done));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "");
+}
+
+#[tokio::test]
 async fn no_event_goes_ahead_of_one_of_its_run_that_is_still_being_delivered() {
     // A target that takes connections and never answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
