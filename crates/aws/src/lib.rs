@@ -15,6 +15,7 @@ mod error;
 mod handle;
 mod protocol;
 mod service;
+mod sign;
 mod xml;
 
 pub mod cloudformation;
@@ -33,3 +34,4 @@ pub use error::{Error, ServiceError, UnreadableResponse, error_chain, summarize}
 pub use handle::Aws;
 pub use protocol::{Operation, Paginated, Request, Response};
 pub use service::Service;
+pub use sign::{NotSigned, Signer};

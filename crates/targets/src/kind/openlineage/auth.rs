@@ -2,10 +2,10 @@
 //! one takes effect without a restart; what is kept of responses is always free of the credential in use.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use aws::Aws;
-use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use aws::{Aws, Signer};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Url};
 use settings::SecretText;
 use tokio::sync::Mutex;
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::token::{TokenEndpoint, basic};
-use crate::answer::{Keeper, Own, Response};
+use crate::answer::{Keeper, Own, Response, words};
 use crate::secret::{Credential, SecretError, SecretSource};
 use crate::{Failure, OpenError, Reason, Scope};
 
@@ -51,6 +51,11 @@ pub(super) enum Method {
     Query { name: String },
     /// `Authorization: Bearer` with a token that the credential is exchanged for.
     Token(TokenEndpoint),
+    /// A signature with the AWS credentials of the process.
+    SigV4 {
+        service: String,
+        region: Option<String>,
+    },
 }
 
 /// The credential of a target, and how it is sent.
@@ -65,6 +70,7 @@ pub(super) struct AuthConfig {
 pub(super) struct Session {
     header: Option<(HeaderName, HeaderValue)>,
     query: Option<(String, String)>,
+    signer: Option<Signer>,
     /// What may be kept of responses.
     pub(super) keeper: Keeper,
     /// What is sent.
@@ -98,15 +104,26 @@ struct Current {
 }
 
 impl Session {
-    /// Adds the credential to a request.
-    pub(super) fn authenticate(
-        &self,
-        mut request: reqwest::RequestBuilder,
-    ) -> reqwest::RequestBuilder {
+    /// The headers that authenticate a POST of `body` to `url`.
+    pub(super) fn headers(&self, url: &Url, body: &[u8]) -> Result<HeaderMap, Failure> {
+        let mut headers = HeaderMap::new();
         if let Some((name, value)) = &self.header {
-            request = request.header(name, value);
+            headers.insert(name, value.clone());
         }
-        request
+        if let Some(signer) = &self.signer {
+            let unsigned = |message: &str| Failure::new(Reason::Permission, Scope::Target, message);
+            let signed = signer.sign_post(url.as_str(), body, SystemTime::now());
+            for (name, value) in signed.map_err(|error| unsigned(&error.to_string()))? {
+                let name = HeaderName::from_bytes(name.as_bytes());
+                let value = HeaderValue::from_str(&value);
+                let (Ok(name), Ok(mut value)) = (name, value) else {
+                    return Err(unsigned("the signature is not a valid header"));
+                };
+                value.set_sensitive(true);
+                headers.insert(name, value);
+            }
+        }
+        Ok(headers)
     }
 
     /// Adds the credential to a URL.
@@ -221,8 +238,14 @@ impl Authenticator {
 }
 
 impl Shared {
+    /// Whether what is sent is made of something else, and expires.
     fn is_token(&self) -> bool {
-        matches!(self.config.method, Method::Token(_))
+        match self.config.method {
+            Method::Token(_) | Method::SigV4 { .. } => true,
+            Method::Bearer | Method::Header(_) | Method::Basic { .. } | Method::Query { .. } => {
+                false
+            }
+        }
     }
 
     /// Whether another read can return something else.
@@ -246,6 +269,20 @@ impl Shared {
                     .session(&token.text, Some(&masked))
                     .map_err(permission)?;
                 Ok(self.current_of(session, Some(token.lifetime)))
+            }
+            Method::SigV4 { service, region } => {
+                let signer = Signer::new(&self.aws, service, region.as_deref()).await;
+                let signer = signer.map_err(|error| permission(words(&error.to_string())))?;
+                let lifetime = signer.lifetime();
+                let secrets: Vec<&str> = signer.secrets().collect();
+                let session = Session {
+                    header: None,
+                    query: None,
+                    keeper: self.keeper(&secrets),
+                    credential: Some(SecretText::new(secrets.concat())),
+                    signer: Some(signer.clone()),
+                };
+                Ok(self.current_of(session, lifetime))
             }
             Method::Bearer | Method::Header(_) | Method::Basic { .. } | Method::Query { .. } => {
                 let session = self.session(&secret, None).map_err(permission)?;
@@ -294,17 +331,21 @@ impl Shared {
                 headers = basic(username, text).map(|value| (AUTHORIZATION, value));
             }
             Method::Query { name } => query = Some((name.clone(), text.to_owned())),
+            Method::SigV4 { .. } => {}
         }
         let basic = match &self.config.method {
             Method::Basic { username } => format!("{username}:{text}"),
-            Method::Bearer | Method::Header(_) | Method::Query { .. } | Method::Token(_) => {
-                String::new()
-            }
+            Method::Bearer
+            | Method::Header(_)
+            | Method::Query { .. }
+            | Method::Token(_)
+            | Method::SigV4 { .. } => String::new(),
         };
         let exchanged = exchanged.map_or("", SecretText::expose);
         Ok(Session {
             header: headers,
             query,
+            signer: None,
             keeper: self.keeper(&[text, exchanged, &basic]),
             credential: (!text.is_empty()).then(|| credential.clone()),
         })

@@ -206,16 +206,21 @@ impl Endpoint {
             let id = openlineage::content_id(text).to_string();
             url.query_pairs_mut().append_pair(name, &id);
         }
+        let headers = match session.headers(&url, &body.bytes) {
+            Ok(headers) => headers,
+            Err(failure) => return (Delivery::Transient(failure), None),
+        };
         let mut post = self
             .client
             .post(url)
+            .headers(headers)
             .timeout(time.min(self.timeout))
             .header(CONTENT_TYPE, "application/json")
             .body(body.bytes);
         if body.is_gzip {
             post = post.header(CONTENT_ENCODING, "gzip");
         }
-        let mut response = match session.authenticate(post).send().await {
+        let mut response = match post.send().await {
             Ok(response) => response,
             Err(error) => {
                 // Nothing listens there, for any event.

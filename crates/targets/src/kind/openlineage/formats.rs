@@ -38,6 +38,8 @@ pub enum AuthKind {
     IbmIam,
     /// The key of a Google service account.
     Google,
+    /// A signature with the AWS credentials of the process.
+    SigV4,
 }
 
 impl Choice for AuthKind {
@@ -49,6 +51,7 @@ impl Choice for AuthKind {
         ("oauth2", AuthKind::OAuth2),
         ("ibm_iam", AuthKind::IbmIam),
         ("google", AuthKind::Google),
+        ("sigv4", AuthKind::SigV4),
     ];
 }
 

@@ -36,7 +36,8 @@ pub struct OpenLineageSettings {
     /// How requests are authenticated with the credential in `api_key`, `api_key_file` or `api_key_secret_id`: `bearer` sends it
     /// as `Authorization: Bearer`, `header` as the header `auth_field`, `query` as the parameter `auth_field` of the URL, `basic` as
     /// the password of `username`. `oauth2` exchanges it, as the secret of the client `client_id`, for a token of `token_url`,
-    /// `ibm_iam` as an API key of IBM Cloud, and `google` as the JSON key file of a Google service account.
+    /// `ibm_iam` as an API key of IBM Cloud, and `google` as the JSON key file of a Google service account. `sigv4` signs requests
+    /// with the AWS credentials of the process instead.
     #[schemars(extend("x-not-on-aws" = "the template has the default"))]
     #[schemars(extend("x-default" = "bearer"))]
     pub auth: Option<Setting<OneOf<AuthKind>>>,
@@ -52,6 +53,13 @@ pub struct OpenLineageSettings {
     /// The name of the header or the parameter for `auth: header` and `auth: query`.
     #[schemars(extend("x-not-on-aws" = "the template has the default of auth"))]
     pub auth_field: Option<Setting<Checked<Token>>>,
+    /// The service that `auth: sigv4` signs for.
+    #[schemars(extend("x-not-on-aws" = "the template has the default of auth"))]
+    #[schemars(extend("x-default" = "execute-api"))]
+    pub aws_service: Option<Setting<Text>>,
+    /// The region that `auth: sigv4` signs for, if it is not that of the process.
+    #[schemars(extend("x-not-on-aws" = "the template has the default of auth"))]
+    pub aws_region: Option<Setting<Text>>,
     /// The user for `auth: basic`.
     #[schemars(extend("x-not-on-aws" = "the template has the default of auth"))]
     pub username: Option<Setting<Text>>,
@@ -179,6 +187,8 @@ impl Default for OpenLineageSettings {
             api_key_file: None,
             api_key_secret_id: None,
             auth_field: None,
+            aws_service: None,
+            aws_region: None,
             username: None,
             client_id: None,
             client_auth: Setting::default(),
@@ -221,6 +231,9 @@ const IBM_IAM: &str = "https://iam.cloud.ibm.com/identity/token";
 
 /// The token endpoint of Google (<https://developers.google.com/identity/protocols/oauth2/service-account#httprest>).
 const GOOGLE: &str = "https://oauth2.googleapis.com/token";
+
+/// The service name of API Gateway in signatures.
+const EXECUTE_API: &str = "execute-api";
 
 impl OpenLineageSettings {
     pub(in crate::kind) fn validate(mut self) -> Result<OpenLineageConfig, Vec<SettingError>> {
@@ -323,7 +336,20 @@ impl OpenLineageSettings {
             secret_id: (API_KEY_SECRET_ID, self.api_key_secret_id.take()),
         };
         let secret = source.source(errors);
-        if secret.is_none() && auth != AuthKind::Bearer {
+        let needs_secret = match auth {
+            AuthKind::Bearer | AuthKind::SigV4 => false,
+            AuthKind::Header
+            | AuthKind::Query
+            | AuthKind::Basic
+            | AuthKind::OAuth2
+            | AuthKind::IbmIam
+            | AuthKind::Google => true,
+        };
+        if let (Some((setting, _)), AuthKind::SigV4) = (&secret, auth) {
+            let with = AUTH;
+            errors.push(SettingError::Conflict { setting, with });
+        }
+        if secret.is_none() && needs_secret {
             errors.push(SettingError::RequiredWith {
                 setting: API_KEY,
                 with: AUTH,
@@ -373,6 +399,11 @@ impl OpenLineageSettings {
                 grant: Grant::IbmApiKey,
                 parameters: self.token_parameters(),
             }),
+            AuthKind::SigV4 => Method::SigV4 {
+                service: (self.aws_service.take())
+                    .map_or_else(|| EXECUTE_API.to_owned(), Setting::into_value),
+                region: self.aws_region.take().map(Setting::into_value),
+            },
             AuthKind::Google => Method::Token(TokenEndpoint {
                 url: self.known_token_url(GOOGLE)?,
                 grant: Grant::GoogleServiceAccount,
@@ -438,6 +469,11 @@ mod tests {
             ),
             (json!({"auth": "ibm_iam"}), &["api_key: required with auth"]),
             (json!({"auth": "ibm_iam", "api_key_file": "k"}), &[]),
+            (json!({"auth": "sigv4"}), &[]),
+            (
+                json!({"auth": "sigv4", "api_key": "k"}),
+                &["api_key: cannot be combined with auth"],
+            ),
             (
                 json!({"api_key": "k", "api_key_file": "f", "api_key_secret_id": "s"}),
                 &[

@@ -409,3 +409,28 @@ async fn an_event_has_the_same_request_id_in_each_attempt() {
         "{ids:?}"
     );
 }
+
+#[tokio::test]
+async fn a_request_is_signed_with_the_credentials_of_the_process() {
+    let server = Server::accepting().await;
+    let credentials =
+        aws_credential_types::Credentials::new("AKIDEXAMPLE", "secret", None, None, "test");
+    let aws = aws_config::defaults(aws_config::BehaviorVersion::latest())
+        .region(aws_config::Region::new("eu-west-1"))
+        .credentials_provider(credentials)
+        .load()
+        .await;
+    let section = json!({"url": server.url, "auth": "sigv4"});
+    let settings: OpenLineageSettings = serde_json::from_value(section).unwrap();
+    let config = settings.validate().unwrap();
+    let target = OpenLineage::open(&config, &Aws::from(aws), None)
+        .await
+        .unwrap();
+    assert_eq!(deliver(&target).await, DELIVERED);
+    let authorization = server.headers("authorization").remove(0).unwrap();
+    assert!(
+        authorization
+            .contains("/eu-west-1/execute-api/aws4_request, SignedHeaders=host;x-amz-date,"),
+        "{authorization}"
+    );
+}

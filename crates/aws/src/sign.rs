@@ -1,0 +1,141 @@
+//! Signs requests that another HTTP client sends, such as those to an API Gateway that authorizes with IAM.
+
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4::SigningParams;
+
+use crate::error::error_chain;
+use crate::handle::Aws;
+
+/// The credentials of this process, for requests to one service in one region. `Debug` does not show them.
+#[derive(Clone)]
+pub struct Signer {
+    credentials: Credentials,
+    region: String,
+    service: String,
+}
+
+/// Why a request cannot be signed. The message does not contain a credential.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NotSigned(String);
+
+impl std::fmt::Debug for Signer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Signer")
+            .field("region", &self.region)
+            .field("service", &self.service)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Signer {
+    /// Looks up the credentials of this process. They are not looked up again: see [`lifetime`](Self::lifetime).
+    ///
+    /// # Errors
+    ///
+    /// There are no credentials, or no region is given and none is configured.
+    pub async fn new(aws: &Aws, service: &str, region: Option<&str>) -> Result<Signer, NotSigned> {
+        let config = aws.config().await;
+        let configured = config.region().map(|region| region.to_string());
+        let region = region.map(str::to_owned).or(configured);
+        let region = region.ok_or_else(|| NotSigned("no AWS region is configured".to_owned()))?;
+        let provider = config.credentials_provider();
+        let provider =
+            provider.ok_or_else(|| NotSigned("no AWS credentials are configured".to_owned()))?;
+        let credentials = provider.provide_credentials().await;
+        let credentials = credentials.map_err(|error| NotSigned(error_chain(&error)))?;
+        Ok(Signer {
+            credentials,
+            region,
+            service: service.to_owned(),
+        })
+    }
+
+    /// How long the credentials are valid; `None` if they do not expire.
+    #[must_use]
+    pub fn lifetime(&self) -> Option<Duration> {
+        let expiry = self.credentials.expiry()?;
+        Some(expiry.duration_since(SystemTime::now()).unwrap_or_default())
+    }
+
+    /// The parts of the credentials that have to stay secret.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        let secret = self.credentials.secret_access_key();
+        [secret].into_iter().chain(self.credentials.session_token())
+    }
+
+    /// Returns the headers that sign a POST. `Host` is signed too, and has to be that of the URL.
+    ///
+    /// # Errors
+    ///
+    /// The URL is invalid.
+    pub fn sign_post(
+        &self,
+        url: &str,
+        body: &[u8],
+        now: SystemTime,
+    ) -> Result<Vec<(String, String)>, NotSigned> {
+        let failed = || NotSigned("the request cannot be signed".to_owned());
+        let identity = self.credentials.clone().into();
+        let params = SigningParams::builder()
+            .identity(&identity)
+            .region(&self.region)
+            .name(&self.service)
+            .time(now)
+            .settings(SigningSettings::default())
+            .build()
+            .map_err(|_| failed())?
+            .into();
+        let request =
+            SignableRequest::new("POST", url, std::iter::empty(), SignableBody::Bytes(body));
+        let signed = sign(request.map_err(|_| failed())?, &params).map_err(|_| failed())?;
+        let (instructions, _) = signed.into_parts();
+        let headers = instructions.headers();
+        Ok(headers
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+
+    #[test]
+    fn a_request_is_signed_as_botocore_signs_it() {
+        let credentials = Credentials::new(
+            "AKIDEXAMPLE",
+            "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+            Some("token-of-the-session".to_owned()),
+            None,
+            "test",
+        );
+        let signer = Signer {
+            credentials,
+            region: "eu-west-1".to_owned(),
+            service: "execute-api".to_owned(),
+        };
+        let url = "https://abc.execute-api.eu-west-1.amazonaws.com/prod/api/v1/lineage?a=b%20c";
+        let time = UNIX_EPOCH + Duration::from_secs(1_440_938_160);
+        let headers = signer.sign_post(url, br#"{"a":1}"#, time).unwrap();
+        let value = |name: &str| {
+            let found = headers.iter().find(|(key, _)| key == name);
+            found.map(|(_, value)| value.as_str()).unwrap()
+        };
+        assert_eq!(value("x-amz-date"), "20150830T123600Z");
+        assert_eq!(value("x-amz-security-token"), "token-of-the-session");
+        assert_eq!(
+            value("authorization"),
+            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/eu-west-1/execute-api/aws4_request, \
+             SignedHeaders=host;x-amz-date;x-amz-security-token, \
+             Signature=8066dbc77910796807eed0d8c90f6411d741b357c464e965cf5e97c87b211c67"
+        );
+        assert!(!format!("{signer:?}").contains("wJalr"));
+    }
+}
