@@ -15,6 +15,7 @@ mod claim;
 mod failure;
 mod files;
 mod identity;
+mod losses;
 mod private;
 mod repair;
 mod replacement;
@@ -42,6 +43,7 @@ use writer::Writer;
 pub use claim::{Claim, ClaimError};
 pub use failure::Failure;
 pub use identity::{Displacement, Identity};
+pub use losses::{forget_incomplete, incomplete_tables};
 pub use private::{check_creatable, check_writable, create_file, create_folder, exposed};
 pub use schema::Schema;
 
@@ -117,7 +119,8 @@ impl Journal {
     /// Opens or creates the database at `path` for the one process that owns it, and its folder as long as `claim` lives.
     ///
     /// A file that an earlier process saved is installed. A damaged file is set aside under another name, and its
-    /// readable rows are moved to a new file, which is logged. The whole file is read for that.
+    /// readable rows are moved to a new file, which is logged. The whole file is read for that. [`incomplete_tables`] tells of
+    /// which tables rows may be missing.
     pub fn own(path: &Path, schema: Schema, claim: &Arc<Claim>) -> Result<Journal, Error> {
         let connection = repair::open(path, &schema).map_err(|source| database(path, source))?;
         Journal::start(path, schema, connection, Some(Arc::downgrade(claim)))
@@ -264,8 +267,13 @@ fn connect_beside(path: &Path, schema: &Schema) -> rusqlite::Result<Connection> 
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
-    prepare(&connection)?;
+    // First: the mode of a file that its owner is creating is the owner's to choose.
     schema.check(&connection)?;
+    prepare(&connection)?;
+    // A checkpoint can cut the file, which the owner would take for damage if the next commit made the database larger again
+    // before it looked.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    keep_log(&connection);
     Ok(connection)
 }
 

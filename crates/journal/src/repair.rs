@@ -13,6 +13,7 @@ use tracing::{error, info};
 
 use crate::files::beside;
 use crate::replacement::{self, Origin, io_error};
+use crate::rows::OldState;
 use crate::{Schema, connect, create_file, reader, rows, wal};
 
 /// A copy of the damaged file with a new first page, to be read from.
@@ -125,7 +126,12 @@ fn fill(
     let new = replacement::create(empty, schema)?;
     let tables = rows::tables(&new)?;
     new.close().map_err(|(_, error)| error)?;
-    let old = match wal::damage(path) {
+    let log_damage = wal::damage(path);
+    let state = match log_damage {
+        None => OldState::Damaged,
+        Some(_) => OldState::WithoutSomeWrites,
+    };
+    let old = match log_damage {
         None => reader(path).and_then(|old| has_tables(&old, &tables).map(|()| old)),
         Some(_) => Err(rusqlite::Error::InvalidQuery),
     };
@@ -136,7 +142,7 @@ fn fill(
             reader(copy)?
         }
     };
-    replacement::fill(path, schema, Origin::Repaired, &old)
+    replacement::fill(path, schema, Origin::Repaired, &old, state)
 }
 
 fn has_tables(old: &Connection, tables: &[String]) -> rusqlite::Result<()> {

@@ -11,8 +11,8 @@ use rusqlite::Connection;
 use time::OffsetDateTime;
 
 use crate::files::beside;
-use crate::rows::{self, CopiedRows};
-use crate::{Schema, create_file};
+use crate::rows::{self, CopiedRows, OldState};
+use crate::{Schema, create_file, losses};
 
 /// A file that is being filled. Worthless if its writer was interrupted.
 const PARTIAL: &str = ".partial";
@@ -57,11 +57,14 @@ pub(crate) fn fill(
     schema: &Schema,
     origin: Origin,
     old: &Connection,
+    state: OldState,
 ) -> rusqlite::Result<CopiedRows> {
     remove_partial(path)?;
     let partial = beside(path, PARTIAL);
     let filled = create(&partial, schema).and_then(|new| {
-        let copied = rows::copy(old, &new)?;
+        let copied = rows::copy(old, &new, state)?;
+        new.execute_batch(schema.tables)?; // the rows that every database has, if they were lost
+        losses::mark(&new, old, |table| copied.is_incomplete(table))?;
         new.close().map_err(|(_, error)| error)?;
         fs::File::open(&partial)
             .and_then(|file| file.sync_all())

@@ -12,7 +12,7 @@ use tracing::error;
 use crate::failure::{Failure, State};
 use crate::replacement::{self, Origin, io_error};
 use crate::request::Request;
-use crate::rows::{self, CopiedRows};
+use crate::rows::{self, CopiedRows, OldState};
 use crate::writer::{Writer, refuse};
 use crate::{create_folder, keep_log};
 
@@ -93,7 +93,8 @@ impl Writer {
         let created = folder.map_or(Ok(()), |it| create_folder(it).map_err(io_error));
         created
             .and_then(|()| {
-                replacement::fill(&self.path, &self.schema, Origin::Rescued, &self.connection)
+                let (schema, state) = (&self.schema, OldState::Whole);
+                replacement::fill(&self.path, schema, Origin::Rescued, &self.connection, state)
             })
             .map_err(|error| error.to_string())
     }

@@ -21,6 +21,25 @@ struct CopiedTable {
     is_complete: bool,
 }
 
+/// What is known of a database before its rows are copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OldState {
+    /// It was in use.
+    Whole,
+    /// Some page of it is damaged.
+    Damaged,
+    /// Some writes in its log are damaged: any table may lack rows, and look whole.
+    WithoutSomeWrites,
+}
+
+impl CopiedRows {
+    /// Whether rows of a table may be missing.
+    pub(crate) fn is_incomplete(&self, table: &str) -> bool {
+        let found = self.0.iter().find(|it| it.table == table);
+        found.is_some_and(|it| !it.is_complete)
+    }
+}
+
 impl fmt::Display for CopiedRows {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, copied) in self.0.iter().enumerate() {
@@ -41,11 +60,15 @@ impl fmt::Display for CopiedRows {
 }
 
 /// Copies the rows of all tables that can be read, in one transaction. Errors are those of the new database.
-pub(crate) fn copy(old: &Connection, new: &Connection) -> rusqlite::Result<CopiedRows> {
+pub(crate) fn copy(
+    old: &Connection,
+    new: &Connection,
+    state: OldState,
+) -> rusqlite::Result<CopiedRows> {
     new.execute_batch("BEGIN")?;
     let copied = tables(new)?
         .into_iter()
-        .map(|table| copy_table(old, new, table));
+        .map(|table| copy_table(old, new, table, state));
     let copied = copied.collect::<rusqlite::Result<_>>()?;
     new.execute_batch("COMMIT")?;
     Ok(CopiedRows(copied))
@@ -76,7 +99,14 @@ pub(crate) fn tables(connection: &Connection) -> rusqlite::Result<Vec<String>> {
         .collect()
 }
 
-fn copy_table(old: &Connection, new: &Connection, table: String) -> rusqlite::Result<CopiedTable> {
+fn copy_table(
+    old: &Connection,
+    new: &Connection,
+    table: String,
+    state: OldState,
+) -> rusqlite::Result<CopiedTable> {
+    // A row that every new database has must not keep out the one that is copied.
+    new.execute(&format!("DELETE FROM {table}"), [])?;
     let columns = new
         .prepare(&format!("SELECT * FROM {table}"))?
         .column_count();
@@ -101,12 +131,24 @@ fn copy_table(old: &Connection, new: &Connection, table: String) -> rusqlite::Re
         insert: new.prepare(&format!("INSERT OR IGNORE INTO {table} VALUES ({values})"))?,
         rows: 0,
     };
-    let is_complete = copier.copy_all()?;
+    let is_complete = copier.copy_all()?
+        && match state {
+            OldState::Whole => true,
+            OldState::Damaged => is_sound(old, &table),
+            OldState::WithoutSomeWrites => false,
+        };
     Ok(CopiedTable {
         table,
         rows: copier.rows,
         is_complete,
     })
+}
+
+/// Whether a table and its indexes have the same rows: a damaged page can be readable, and have fewer than it had.
+fn is_sound(old: &Connection, table: &str) -> bool {
+    let check = format!("PRAGMA integrity_check({table})");
+    let found = old.query_row(&check, [], |row| row.get::<_, String>(0));
+    found.is_ok_and(|found| found == "ok")
 }
 
 struct Copier<'a> {
@@ -131,7 +173,7 @@ impl Copier<'_> {
         if first.reached_end {
             return Ok(true);
         }
-        let mut low = first.last.unwrap_or(0);
+        let mut low = first.last.unwrap_or(i64::MIN);
         let end = self.run(false, low, i64::MAX)?;
         let high = end.last.unwrap_or(i64::MAX);
         let mut step = 1;
@@ -143,6 +185,8 @@ impl Copier<'_> {
                     low = last;
                     step = 1;
                 }
+                // From below zero, one step does not reach the end.
+                None if step == i64::MAX => (low, step) = (probe, 1),
                 None => step = step.saturating_mul(2),
             }
             if island.reached_end {

@@ -168,3 +168,37 @@ fn only_a_locked_file_or_a_full_disk_may_pass() {
     }
     assert!(!file(io::ErrorKind::PermissionDenied).may_pass());
 }
+
+#[tokio::test]
+async fn a_command_leaves_a_file_alone_that_its_owner_is_creating() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    std::fs::write(&path, "").unwrap();
+    Journal::open(&path, SCHEMA).unwrap_err();
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn a_command_writes_to_the_log_alone_however_much_it_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let owner = own(folder.path(), SCHEMA);
+    owner.write(insert(0)).await.unwrap();
+    let size = || std::fs::metadata(&path).unwrap().len();
+    let before = size();
+    let beside = Journal::open(&path, SCHEMA).unwrap();
+    for round in 0..2 {
+        let many = move |c: &Connection| {
+            (1..200_000).try_for_each(|n| {
+                let mut insert = c.prepare_cached("INSERT INTO t VALUES (?1)")?;
+                insert.execute([round * 200_000 + n]).map(drop)
+            })
+        };
+        beside.write(many).await.unwrap();
+    }
+    let closed = beside.closed();
+    drop(beside);
+    closed.await;
+    assert_eq!(size(), before);
+    owner.verify().await.unwrap();
+}

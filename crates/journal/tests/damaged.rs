@@ -310,3 +310,48 @@ async fn a_repair_or_rescue_that_was_interrupted_is_finished_by_the_next_open() 
         assert_eq!(kept, aside, "{names:?}");
     }
 }
+
+#[tokio::test]
+async fn a_repair_tells_which_table_is_incomplete_until_that_is_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    filled(&path).await;
+    overwrite(&path, 300 * PAGE, &[0; PAGE as usize]);
+    drop(own(&path).unwrap());
+    // The process ended before it could do anything about it.
+    let journal = own(&path).unwrap();
+    let incomplete = |c: &rusqlite::Connection| journal::incomplete_tables(c);
+    assert_eq!(journal.write(incomplete).await.unwrap(), ["t"]);
+    let forget = |c: &rusqlite::Connection| journal::forget_incomplete(c, "t");
+    journal.write(forget).await.unwrap();
+    let none: [&str; 0] = [];
+    assert_eq!(journal.write(incomplete).await.unwrap(), none);
+}
+
+#[tokio::test]
+async fn a_row_that_every_new_database_has_is_the_old_one_after_a_repair() {
+    const WITH_OWNER: Schema = Schema {
+        tables: "CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY, body TEXT NOT NULL, at INTEGER NOT NULL);
+                 CREATE TABLE IF NOT EXISTS owner (one INTEGER PRIMARY KEY, note TEXT NOT NULL);
+                 INSERT OR IGNORE INTO owner VALUES (1, 'new')",
+        ..SCHEMA
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let own = || {
+        let claim = Arc::new(Claim::take(folder.path()).unwrap());
+        Journal::own(&path, WITH_OWNER, &claim).unwrap()
+    };
+    let journal = own();
+    fill(&journal, 1..=ROWS).await;
+    let note = |c: &rusqlite::Connection| c.execute("UPDATE owner SET note = 'kept'", []);
+    journal.write(note).await.unwrap();
+    let closed = journal.closed();
+    drop(journal);
+    closed.await;
+    overwrite(&path, 300 * PAGE, &[0; PAGE as usize]);
+    let note = |c: &rusqlite::Connection| {
+        c.query_row("SELECT note FROM owner", [], |row| row.get::<_, String>(0))
+    };
+    assert_eq!(own().write(note).await.unwrap(), "kept");
+}
