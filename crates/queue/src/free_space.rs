@@ -21,6 +21,12 @@ impl FreeSpace {
         FreeSpace(disk.map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize)))
     }
 
+    /// A full disk.
+    #[cfg(test)]
+    pub(crate) fn none() -> FreeSpace {
+        FreeSpace(0)
+    }
+
     /// Whether less than so many bytes are free.
     pub(crate) fn is_below(self, bytes: u64) -> bool {
         self.0 < bytes

@@ -29,8 +29,8 @@
 //!   nothing to undo.
 //! - *An event is deleted* when every consumer has settled it, no dead letter needs it, and the retention has passed
 //!   (`retention.rs`).
-//! - *A damaged file* loses the rows on its damaged pages (`journal`). Positions beyond what is left are put right at the
-//!   next start (`cursor.rs`).
+//! - *A damaged file* loses the rows on its damaged pages (`journal`). The next start puts the others right, and delivers
+//!   again what may not have been delivered (`reconcile.rs`).
 //!
 //! One process owns the log ([`Log::claimed`]); commands beside it list and redrive ([`Log::open`]). Writes share commits.
 //! This file opens the log and appends to it. Consumers are in `log/consumers.rs`, receiving in `log/receive.rs`, settling
@@ -42,7 +42,9 @@ mod consumers;
 mod cursor;
 mod dead_letters;
 mod import;
+mod receipt;
 mod receive;
+mod reconcile;
 mod retention;
 mod schema;
 mod settle;
@@ -115,11 +117,10 @@ impl Log {
     ) -> Result<Log, journal::Error> {
         let folder = claim.folder().to_owned();
         let journal = Journal::own(&folder.join(FILE), SCHEMA, &claim)?;
+        // What is imported gets numbers that lost events had.
+        journal.write(reconcile::reconcile).await?;
         import::import(&journal, &claim).await?;
-        let start = move |connection: &Connection| {
-            cursor::reconcile(connection)?;
-            clock::start(connection, now)
-        };
+        let start = move |connection: &Connection| clock::start(connection, now);
         let clock = journal.write(start).await?;
         Ok(Log {
             _claim: Some(claim),

@@ -11,7 +11,7 @@ use super::claims::Claims;
 use super::cursor;
 use super::import::IMPORTED;
 use super::settle::UnwrittenSettlements;
-use super::{Log, unavailable};
+use super::{Log, reconcile, unavailable};
 use crate::Unavailable;
 
 /// What one target reads of the log. Cheap to clone; all handles of a target share what is in hand.
@@ -156,10 +156,16 @@ impl Log {
     }
 }
 
+/// Returns the number of the consumer for a target. A new one starts at `start`, or with the oldest event while lost cursors
+/// are missing.
 fn find_or_add(connection: &Connection, target: &str, start: Start) -> rusqlite::Result<i64> {
     if let Some(number) = number(connection, target)? {
         return Ok(number);
     }
+    let start = match reconcile::has_lost_cursors(connection)? {
+        true => Start::Oldest, // it may be one of them
+        false => start,
+    };
     let before = match start {
         Start::Next => cursor::last(connection)?,
         Start::Oldest => before_first(connection, i64::MIN)?,

@@ -1,8 +1,9 @@
-//! The cursor of a consumer: how it divides the events, and how it moves. Inside of transactions only.
+//! The cursor of a consumer: how it divides the events, and how it moves. Inside of transactions only. What a
+//! repair has lost is put right in `reconcile.rs`.
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
 /// Where a consumer stands; see `log.rs`. Rows in `pending` are at or below `settled`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +49,7 @@ impl Cursor {
             let between = "SELECT seq FROM events WHERE seq > ?1 AND seq <= ?2 ORDER BY seq";
             let mut between = connection.prepare_cached(between)?;
             let mut add = connection.prepare_cached(
-                "INSERT OR IGNORE INTO pending (consumer, seq, attempts, visible_at) VALUES (?1, ?2, 1, ?3)",
+                "INSERT OR IGNORE INTO pending (consumer, seq, attempts, receipt, visible_at) VALUES (?1, ?2, 1, 1, ?3)",
             )?;
             let mut rows = between.query([self.settled, to])?;
             while let Some(row) = rows.next()? {
@@ -61,32 +62,6 @@ impl Cursor {
         self.settled = self.settled.max(to);
         Ok(())
     }
-}
-
-/// Puts all cursors right when an owner starts: nothing is in hand any more, and events that a repair could not read are
-/// neither waited for, nor is what is appended next taken for one of them.
-pub(super) fn reconcile(connection: &Connection) -> rusqlite::Result<()> {
-    let last = last(connection)?;
-    let mut cursors = connection.prepare(
-        "SELECT consumer, iif(typeof(settled) = 'integer', settled, 0), iif(typeof(received) = 'integer', received, 0)
-         FROM cursors",
-    )?;
-    let cursors = cursors.query_map([], |row| {
-        let (settled, received) = (row.get::<_, i64>(1)?, row.get::<_, i64>(2)?);
-        let settled = settled.min(last);
-        let received = received.clamp(settled, last);
-        Ok((row.get(0)?, Cursor { settled, received }))
-    })?;
-    for (consumer, mut cursor) in cursors.collect::<rusqlite::Result<Vec<_>>>()? {
-        let stale = "DELETE FROM pending WHERE consumer = ?1 AND seq > ?2";
-        connection.execute(stale, params![consumer, cursor.settled])?;
-        let received = cursor.received;
-        cursor.advance(connection, consumer, received, &BTreeSet::new(), |_| 0)?;
-        cursor.write(connection, consumer)?;
-    }
-    connection.execute("DELETE FROM dead_letters WHERE seq > ?1", [last])?;
-    let nobodys = "DELETE FROM pending WHERE consumer NOT IN (SELECT consumer FROM cursors)";
-    connection.execute(nobodys, []).map(drop)
 }
 
 /// Returns the number of the last event.

@@ -3,6 +3,7 @@
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, params};
 use serde::Serialize;
+use tracing::warn;
 
 use super::consumers::Consumer;
 use super::unavailable;
@@ -41,9 +42,9 @@ impl Consumer {
                 Ok(DeadLetter {
                     id: text(row, 0)?,
                     reason: text(row, 1)?,
-                    received_at: row.get(2)?,
-                    dead_at: row.get(3)?,
-                    attempts: row.get(4)?,
+                    received_at: integer(row, 2)?,
+                    dead_at: integer(row, 3)?,
+                    attempts: u32::try_from(integer(row, 4)?).unwrap_or(0),
                     size: row.get::<_, Option<i64>>(5)?.unwrap_or(0).unsigned_abs(),
                 })
             };
@@ -71,17 +72,37 @@ impl Consumer {
         self.log.journal.read(body).await.map_err(unavailable)
     }
 
-    /// Makes a dead letter visible again, as an event that was never received. Returns whether it was there.
+    /// Makes a dead letter visible again, as an event that was never received. Returns whether it was done: one
+    /// whose body was lost stays.
     pub async fn redrive(&self, id: &str) -> Result<bool, Unavailable> {
+        let for_log = id;
         let (number, id) = (self.state.number, id.to_owned());
         let redrive = move |connection: &Connection| {
-            let back = "INSERT OR REPLACE INTO pending (consumer, seq, attempts, visible_at)
-                        SELECT consumer, seq, 0, 0 FROM dead_letters WHERE consumer = ?1 AND id = ?2";
+            let back = "INSERT OR REPLACE INTO pending (consumer, seq, attempts, receipt, visible_at)
+                        SELECT consumer, seq, 0, receipt + 1, 0 FROM dead_letters WHERE consumer = ?1 AND id = ?2
+                            AND EXISTS (SELECT 1 FROM events WHERE events.seq = dead_letters.seq)";
             let moved = connection.execute(back, params![number, id])?;
-            delete(connection, number, &id)?;
-            Ok(moved > 0)
+            let found = match moved {
+                0 => "SELECT count(*) FROM dead_letters WHERE consumer = ?1 AND id = ?2",
+                _ => return delete(connection, number, &id).map(|_| Redriven::Yes),
+            };
+            let found: i64 = connection.query_row(found, params![number, id], |row| row.get(0))?;
+            Ok(match found {
+                0 => Redriven::NotFound,
+                _ => Redriven::BodyLost,
+            })
         };
-        self.log.journal.write(redrive).await.map_err(unavailable)
+        match self.log.journal.write(redrive).await.map_err(unavailable)? {
+            Redriven::Yes => Ok(true),
+            Redriven::NotFound => Ok(false),
+            Redriven::BodyLost => {
+                warn!(
+                    id = for_log,
+                    "the body of this dead letter was lost when the queue was damaged; it can only be deleted"
+                );
+                Ok(false)
+            }
+        }
     }
 
     /// Deletes a dead letter for good. Returns whether it was there.
@@ -93,9 +114,22 @@ impl Consumer {
     }
 }
 
+/// What became of a dead letter that was to be redriven.
+enum Redriven {
+    Yes,
+    NotFound,
+    /// A repair could not read its event.
+    BodyLost,
+}
+
 fn delete(connection: &Connection, consumer: i64, id: &str) -> rusqlite::Result<usize> {
     let delete = "DELETE FROM dead_letters WHERE consumer = ?1 AND id = ?2";
     connection.execute(delete, params![consumer, id])
+}
+
+/// Reads a number; a damaged row may hold anything.
+fn integer(row: &Row<'_>, at: usize) -> rusqlite::Result<i64> {
+    Ok(row.get_ref(at)?.as_i64().unwrap_or(0))
 }
 
 /// Reads a text; a damaged row may hold other bytes.

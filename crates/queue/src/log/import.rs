@@ -1,24 +1,32 @@
 //! Imports the queue of an older version: `queue.db`, from which this version makes the log.
 //!
-//! All rows are copied in one transaction, which also notes what was copied. Then the old file is removed, and then the
-//! note. So whatever happens in between, the next start neither loses an event nor imports it twice. A damaged old file is
-//! repaired first, as its own version did.
+//! The old file is renamed first, to a name that no version serves from. An empty database takes its place, whose version
+//! tells an older proxy that a newer one has the events. All rows are copied in one transaction, which also notes that. Then
+//! the renamed file is removed, and then the note. So whatever happens in between, and whichever version starts next, no
+//! event is lost or imported twice. A damaged old file is repaired first, as its own version did.
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use journal::{Claim, Journal, Schema};
 use rusqlite::types::ToSqlOutput;
-use rusqlite::{Connection, OpenFlags, Row, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use tracing::info;
 
 /// The file of the older versions.
 const FILE: &str = "queue.db";
 
 /// What may be there when that version, or a repair of its file, was interrupted.
-const LEFT: [&str; 3] = ["queue.db", "queue.db.repaired", "queue.db.rescued"];
+const LEFT: [&str; 2] = ["queue.db.repaired", "queue.db.rescued"];
+
+/// The file while it is copied.
+const IMPORTING: &str = "queue.db.importing";
+
+/// The version of the empty database that takes the place of the old one: above all that older proxies know.
+const BARRIER: i64 = 2;
+const NEW_BARRIER: &str = "queue.db.new";
 
 /// The name of the consumer that has what was imported, until a target takes its place.
 pub(super) const IMPORTED: &str = "";
@@ -58,7 +66,10 @@ const SCHEMA: Schema = Schema {
 
 /// Returns why there is no log in a folder.
 pub(super) fn missing(folder: &Path) -> &'static str {
-    match folder.join(FILE).is_file() {
+    match [FILE, IMPORTING]
+        .iter()
+        .any(|name| folder.join(name).is_file())
+    {
         true => {
             "the queue in this folder is of an older version; stop serve, and start this version of it once to upgrade"
         }
@@ -69,36 +80,81 @@ pub(super) fn missing(folder: &Path) -> &'static str {
 /// Imports the old queue in the folder of the log, if there is one.
 pub(super) async fn import(log: &Journal, claim: &Arc<Claim>) -> Result<(), journal::Error> {
     let folder = claim.folder().to_owned();
-    if LEFT.iter().any(|name| folder.join(name).exists()) {
-        // Repairs it, and brings it to its last version.
-        let old = Journal::own(&folder.join(FILE), SCHEMA, claim)?;
-        let closed = old.closed();
-        drop(old);
-        closed.await;
-        let path = folder.join(FILE);
-        let copied = log.write(move |connection| copy(&path, connection)).await?;
-        if let Some(copied) = copied {
-            info!(
-                events = copied.events,
-                dead_letters = copied.dead_letters,
-                "imported the queue of an older version"
-            );
-        }
+    // What an earlier start did not finish comes first: an older version may have made another queue since.
+    finish(log, &folder).await?;
+    if folder.join(IMPORTING).exists() {
+        copy_and_finish(log, &folder).await?;
     }
+    if !holds_old_queue(&folder) {
+        return Ok(());
+    }
+    // Repairs it, and brings it to its last version.
+    let old = Journal::own(&folder.join(FILE), SCHEMA, claim)?;
+    let closed = old.closed();
+    drop(old);
+    closed.await;
+    let failed = |source| journal::Error::Database {
+        path: folder.join(FILE),
+        source: Arc::new(source),
+    };
+    take_away(&folder).map_err(failed)?;
+    copy_and_finish(log, &folder).await
+}
+
+/// Whether a queue of an older version is in the folder, or a damaged file that may be one.
+fn holds_old_queue(folder: &Path) -> bool {
+    if LEFT.iter().any(|name| folder.join(name).exists()) {
+        return true;
+    }
+    let version = || -> rusqlite::Result<i64> {
+        let file = read_only(&folder.join(FILE))?;
+        file.query_row("PRAGMA user_version", [], |row| row.get(0))
+    };
+    folder.join(FILE).exists() && !version().is_ok_and(|version| version == BARRIER)
+}
+
+/// Renames the closed old queue to a name that no version serves from, and puts a barrier in its place.
+fn take_away(folder: &Path) -> rusqlite::Result<()> {
+    let (old, new) = (folder.join(FILE), folder.join(NEW_BARRIER));
+    // One file without a log, so that one rename takes all of it.
+    let whole = Connection::open(&old)?;
+    whole.pragma_update(None, "journal_mode", "delete")?;
+    whole.close().map_err(|(_, error)| error)?;
+    rename(folder, &old, &folder.join(IMPORTING))?;
+    remove_file(&new).map_err(io_error)?;
+    journal::create_file(&new).map_err(io_error)?;
+    let barrier = Connection::open(&new)?;
+    barrier.pragma_update(None, "user_version", BARRIER)?;
+    barrier.close().map_err(|(_, error)| error)?;
+    rename(folder, &new, &old)
+}
+
+async fn copy_and_finish(log: &Journal, folder: &Path) -> Result<(), journal::Error> {
+    let path = folder.join(IMPORTING);
+    let copied = log.write(move |connection| copy(&path, connection)).await?;
+    info!(
+        events = copied.events,
+        dead_letters = copied.dead_letters,
+        "imported the queue of an older version"
+    );
+    finish(log, folder).await
+}
+
+/// Removes the old file, if all of it was copied, and then the note of that.
+async fn finish(log: &Journal, folder: &Path) -> Result<(), journal::Error> {
+    let folder = folder.to_owned();
     let finish = move |connection: &Connection| {
-        if noted(connection)?.is_empty() {
+        let sql = "SELECT is_imported IS 1 FROM owner";
+        let is_imported = connection.query_row(sql, [], |row| row.get::<_, bool>(0));
+        if is_imported.optional()? != Some(true) {
             return Ok(());
         }
-        remove(&folder)?;
-        let forget = "UPDATE owner SET imported = ''";
+        remove_file(&folder.join(IMPORTING)).map_err(io_error)?;
+        sync(&folder)?;
+        let forget = "UPDATE owner SET is_imported = 0";
         connection.execute(forget, []).map(drop)
     };
     log.write(finish).await
-}
-
-/// Returns what was copied, if the old file may still be there.
-fn noted(log: &Connection) -> rusqlite::Result<String> {
-    log.query_row("SELECT imported FROM owner", [], |row| row.get(0))
 }
 
 /// How much was imported.
@@ -107,17 +163,9 @@ struct Copied {
     dead_letters: usize,
 }
 
-/// Copies all rows in front of the events that are in the log. Returns `None` if they are there already.
-fn copy(path: &Path, log: &Connection) -> rusqlite::Result<Option<Copied>> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let old = Connection::open_with_flags(path, flags)?;
-    // Ids are unique: another file has others.
-    let fingerprint = "SELECT (SELECT count(*) || ' ' || hex(coalesce(max(id), '')) FROM messages) || ' '
-                           || (SELECT count(*) || ' ' || hex(coalesce(max(id), '')) FROM dead_letters)";
-    let fingerprint: String = old.query_row(fingerprint, [], |row| row.get(0))?;
-    if noted(log)? == fingerprint {
-        return Ok(None);
-    }
+/// Copies all rows in front of the events that are in the log, and notes that.
+fn copy(path: &Path, log: &Connection) -> rusqlite::Result<Copied> {
+    let old = read_only(path)?;
     let consumers = consumers(log)?;
     let count = |table: &str| -> rusqlite::Result<i64> {
         old.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| {
@@ -136,11 +184,11 @@ fn copy(path: &Path, log: &Connection) -> rusqlite::Result<Option<Copied>> {
     // Only a new consumer stands before them.
     let pass = "UPDATE cursors SET settled = max(settled, ?1), received = max(received, ?1)";
     log.execute(pass, [end])?;
-    log.execute("UPDATE owner SET imported = ?1", [fingerprint])?;
-    Ok(Some(Copied {
+    log.execute("UPDATE owner SET is_imported = 1", [])?;
+    Ok(Copied {
         events: usize::try_from(events).unwrap_or(0),
         dead_letters: usize::try_from(letters).unwrap_or(0),
-    }))
+    })
 }
 
 /// Returns the consumers of the log; a new log gets one.
@@ -161,7 +209,8 @@ fn consumers(log: &Connection) -> rusqlite::Result<Vec<i64>> {
     list()
 }
 
-/// Copies the events that wait: pending with their attempts, and visible at once.
+/// Copies the events that wait: pending with their attempts, and visible at once. A row that is there already is that of an
+/// event that was lost.
 fn copy_events(
     old: &Connection,
     log: &Connection,
@@ -171,7 +220,7 @@ fn copy_events(
     let mut event =
         log.prepare("INSERT INTO events (seq, id, body, received_at) VALUES (?1, ?2, ?3, ?4)")?;
     let mut pending = log.prepare(
-        "INSERT INTO pending (consumer, seq, attempts, visible_at) VALUES (?1, ?2, ?3, 0)",
+        "INSERT OR REPLACE INTO pending (consumer, seq, attempts, receipt, visible_at) VALUES (?1, ?2, ?3, 0, 0)",
     )?;
     let mut select =
         old.prepare("SELECT id, body, received_at, attempts FROM messages ORDER BY seq")?;
@@ -197,8 +246,8 @@ fn copy_dead_letters(
     let mut event =
         log.prepare("INSERT INTO events (seq, id, body, received_at) VALUES (?1, ?2, ?3, ?4)")?;
     let mut letter = log.prepare(
-        "INSERT INTO dead_letters (consumer, seq, id, received_at, dead_at, attempts, reason)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT OR REPLACE INTO dead_letters (consumer, seq, id, received_at, dead_at, attempts, receipt, reason)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7)",
     )?;
     let mut select = old.prepare(
         "SELECT id, body, received_at, dead_at, attempts, reason FROM dead_letters ORDER BY seq",
@@ -228,21 +277,28 @@ fn value<'a>(row: &'a Row<'_>, at: usize) -> rusqlite::Result<ToSqlOutput<'a>> {
     row.get_ref(at).map(ToSqlOutput::Borrowed)
 }
 
-/// Removes the old file and what SQLite keeps beside it. The database goes first: without it, nobody looks at the rest.
-fn remove(folder: &Path) -> rusqlite::Result<()> {
-    let failed = |error: io::Error| rusqlite::Error::ToSqlConversionFailure(Box::new(error));
-    let parts = ["", "-wal", "-shm"].map(|part| folder.join(format!("{FILE}{part}")));
-    for path in parts {
-        remove_file(path).map_err(failed)?;
-    }
-    fs::File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(failed)
+fn read_only(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(path, flags)
 }
 
-fn remove_file(path: PathBuf) -> io::Result<()> {
+fn rename(folder: &Path, from: &Path, to: &Path) -> rusqlite::Result<()> {
+    fs::rename(from, to).map_err(io_error)?;
+    sync(folder)
+}
+
+fn sync(folder: &Path) -> rusqlite::Result<()> {
+    let folder = fs::File::open(folder).and_then(|folder| folder.sync_all());
+    folder.map_err(io_error)
+}
+
+fn remove_file(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => Ok(()),
     }
+}
+
+fn io_error(error: io::Error) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(Box::new(error))
 }

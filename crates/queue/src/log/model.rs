@@ -63,6 +63,8 @@ struct Subject {
     consumer: Consumer,
     model: Model,
     in_hand: Vec<Record>,
+    /// The last receipt of each event, which alone settles it.
+    receipts: BTreeMap<String, String>,
 }
 
 fn actions() -> impl Strategy<Value = Vec<Action>> {
@@ -107,6 +109,7 @@ impl Bench {
                 consumer: log.consumer(&name, Start::Oldest).await.unwrap(),
                 model: Model::new(),
                 in_hand: Vec::new(),
+                receipts: BTreeMap::new(),
             });
         }
         Bench {
@@ -180,6 +183,7 @@ impl Bench {
                 consumer: self.log.consumer(&name, Start::Next).await.unwrap(),
                 model,
                 in_hand: Vec::new(),
+                receipts: BTreeMap::new(),
             });
         }
     }
@@ -199,6 +203,7 @@ impl Subject {
             let (state, attempts) = self.model.get_mut(&record.id).unwrap();
             assert_eq!(*state, State::Visible, "{}", record.id);
             *attempts += 1;
+            (self.receipts).insert(record.id.clone(), record.receipt.clone());
             assert_eq!(*attempts, record.attempts, "{}", record.id);
             if !is_visible_again {
                 *state = State::Hidden;
@@ -227,9 +232,9 @@ impl Subject {
         let answers = self.consumer.settle(&settlements).await;
         assert_eq!(answers.len(), records.len());
         for (record, answer) in records.iter().zip(answers) {
-            let (state, attempts) = self.model.get_mut(&record.id).unwrap();
+            let (state, _) = self.model.get_mut(&record.id).unwrap();
             let is_open = matches!(state, State::Visible | State::Hidden);
-            let is_owned = is_open && *attempts == record.attempts;
+            let is_owned = is_open && self.receipts.get(&record.id) == Some(&record.receipt);
             assert_eq!(
                 answer.is_ok(),
                 is_owned,
@@ -259,6 +264,7 @@ impl Subject {
     async fn redrive(&mut self, which: usize) {
         if let Some(id) = self.dead_letter(which) {
             assert!(self.consumer.redrive(&id).await.unwrap());
+            self.receipts.remove(&id);
             self.model.insert(id, (State::Visible, 0));
         }
     }

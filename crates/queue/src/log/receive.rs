@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use tracing::warn;
 
 use super::consumers::{Consumer, ConsumerState};
 use super::cursor::{self, Cursor};
+use super::receipt::{FIRST_RECEIPT, Receipt};
 use super::settle::settle_all;
 use super::unavailable;
 use crate::{Record, Unavailable};
@@ -130,6 +132,13 @@ struct Candidate {
     size: i64,
 }
 
+/// Receives a pending event. Another writer may have written anything as a count, which must not stop the others.
+const CLAIM: &str = "
+    UPDATE pending SET visible_at = ?3,
+        attempts = iif(typeof(attempts) = 'integer' AND attempts BETWEEN 0 AND 1000000, attempts + 1, 1),
+        receipt = iif(typeof(receipt) = 'integer' AND receipt BETWEEN 0 AND 1000000000000, receipt + 1, 1)
+    WHERE consumer = ?1 AND seq = ?2 RETURNING attempts, receipt";
+
 /// Reads the records that have been visible for longest, and makes them invisible until `until`.
 fn claim_and_read(
     connection: &Connection,
@@ -145,19 +154,16 @@ fn claim_and_read(
     seqs.sort_unstable();
     let mut read = connection
         .prepare_cached("SELECT seq, id, body, received_at FROM events WHERE seq = ?1")?;
-    let mut claim = connection.prepare_cached(
-        // Another writer may have written anything as a count, which must not stop the others.
-        "UPDATE pending SET visible_at = ?3,
-             attempts = iif(typeof(attempts) = 'integer' AND attempts BETWEEN 0 AND 1000000, attempts + 1, 1)
-         WHERE consumer = ?1 AND seq = ?2 RETURNING attempts",
-    )?;
+    let mut claim = connection.prepare_cached(CLAIM)?;
     let mut records = Vec::with_capacity(seqs.len());
     for seq in &seqs {
-        let attempts = match *seq > cursor.received {
-            true => 1,
-            false => claim.query_row(params![state.number, seq, until], |row| row.get(0))?,
+        let (attempts, receipt) = match *seq > cursor.received {
+            true => (1, FIRST_RECEIPT),
+            false => claim.query_row(params![state.number, seq, until], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?,
         };
-        records.push(read.query_row([seq], |row| record(row, attempts))?);
+        records.push(read.query_row([seq], |row| record(row, attempts, receipt))?);
     }
     if let Some(last) = seqs.last().filter(|last| **last > cursor.received) {
         let received = Cursor {
@@ -186,6 +192,7 @@ fn pending(
     })?;
     let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     let mut candidates = Vec::with_capacity(rows.len());
+    let mut lost = 0;
     for (visible_at, seq, size) in rows {
         match size {
             Some(size) => candidates.push(Candidate {
@@ -195,9 +202,15 @@ fn pending(
             }),
             None => {
                 let delete = "DELETE FROM pending WHERE consumer = ?1 AND seq = ?2";
-                connection.execute(delete, [consumer, seq])?;
+                lost += connection.execute(delete, [consumer, seq])?;
             }
         }
+    }
+    if lost > 0 {
+        warn!(
+            events = lost,
+            "pending events were lost when the queue was damaged"
+        );
     }
     Ok(candidates)
 }
@@ -245,8 +258,13 @@ fn chosen(pending: Vec<Candidate>, new: Vec<Candidate>, limit: i64) -> Vec<i64> 
 }
 
 /// Reads a row, whatever another writer or a bad disk put there.
-fn record(row: &Row<'_>, attempts: u32) -> rusqlite::Result<Record> {
-    let seq = row.get::<_, i64>("seq")?.to_string();
+fn record(row: &Row<'_>, attempts: u32, receipt: i64) -> rusqlite::Result<Record> {
+    let seq: i64 = row.get("seq")?;
+    let receipt = Receipt {
+        seq,
+        number: receipt,
+    };
+    let seq = seq.to_string();
     let id = row.get_ref("id")?.as_str().ok();
     let id = id.filter(|id| !id.is_empty()).unwrap_or(&seq).to_owned();
     let body = match row.get_ref("body")? {
@@ -259,7 +277,7 @@ fn record(row: &Row<'_>, attempts: u32) -> rusqlite::Result<Record> {
         .err()
         .map(|error| format!("the body is not UTF-8: {error}"));
     Ok(Record {
-        receipt: seq.clone(),
+        receipt: receipt.to_string(),
         queue_id: seq,
         id,
         body: body.unwrap_or_default(),

@@ -11,9 +11,9 @@ use rusqlite::Connection;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::{Log, unavailable};
+use super::{Log, reconcile, unavailable};
 use crate::free_space::{FreeSpace, RESERVE};
-use crate::{FailureLog, Unavailable};
+use crate::{FailureLog, Unavailable, now};
 
 /// Most events that one step looks at, and deletes.
 const STEP: i64 = 256;
@@ -24,8 +24,14 @@ const STEP_BYTES: u64 = 8 << 20;
 /// How often to look for events to delete.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often the sweep starts again at the oldest event: what it has passed may have been settled since.
+/// How often the sweep starts again at the oldest event: what it has passed may have been settled since. And no sooner than
+/// after so many times what the last round took: after an outage, it reads a long queue that it cannot delete.
 const ROUND: Duration = Duration::from_secs(30);
+const ROUND_FACTOR: u32 = 20;
+
+/// The same while the disk is nearly full.
+const SHORT_ROUND: Duration = Duration::ZERO;
+const SHORT_ROUND_FACTOR: u32 = 4;
 
 /// Free pages that stay in the file, to be used again: about 8 MB, and a quarter of the file. Giving a page back moves
 /// another one.
@@ -38,7 +44,7 @@ const RECLAIM_PAGES: u32 = 256;
 /// How long settled events are kept. Whichever bound is reached first counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// For so long after they were appended.
+    /// For so long after they were accepted.
     pub age: Duration,
     /// As long as all events together, settled or not, use up to so many bytes of the disk.
     pub bytes: u64,
@@ -67,6 +73,9 @@ impl Default for Retention {
 pub(super) struct Sweep {
     position: i64,
     began: Option<Instant>,
+    /// How long the writer was busy until it first reached the end.
+    busy: Duration,
+    reached_end: bool,
 }
 
 /// What one step did.
@@ -84,8 +93,13 @@ impl Log {
         let age_seconds = age.as_secs();
         info!(age_seconds, bytes, "retention of settled events");
         let mut failures = FailureLog::new("settled events cannot be deleted");
+        // The owner has added all consumers it knows before it deletes anything.
+        let forgotten = self.journal.write(reconcile::forget_lost_cursors).await;
+        if let Err(error) = forgotten {
+            failures.record_failure(&unavailable(error));
+        }
         while !stop.is_cancelled() {
-            match self.sweep().await {
+            match self.sweep_until(stop, || FreeSpace::of(&self.folder)).await {
                 Ok(_) => failures.record_recovery(),
                 Err(error) => failures.record_failure(&error),
             }
@@ -98,34 +112,66 @@ impl Log {
 
     /// Deletes what the retention does not keep now. Returns how many events that were.
     pub async fn sweep(&self) -> Result<usize, Unavailable> {
+        let never = CancellationToken::new();
+        self.sweep_until(&never, || FreeSpace::of(&self.folder))
+            .await
+    }
+
+    /// Deletes in steps until nothing is left to delete, or `stop`. Leaves the writer to others in between, as long as a
+    /// step takes.
+    pub(super) async fn sweep_until(
+        &self,
+        stop: &CancellationToken,
+        free: impl Fn() -> FreeSpace,
+    ) -> Result<usize, Unavailable> {
+        let is_short = || free().is_below(RESERVE.saturating_mul(2));
+        self.start_round(is_short());
         let mut all = 0;
         loop {
-            let is_short = FreeSpace::of(&self.folder).is_below(RESERVE.saturating_mul(2));
-            let from = self.next_position(is_short && all == 0);
+            let from = self.lock_sweep().position;
             let Retention { age, bytes } = self.options.retention;
             let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-            let until = self.clock.now().saturating_sub(age);
-            let allowed = if is_short { 0 } else { bytes };
+            let until = now().saturating_sub(age);
+            let allowed = if is_short() { 0 } else { bytes };
+            let began = Instant::now();
             let step = move |connection: &Connection| step(connection, from, until, allowed);
             let step = self.journal.write(step).await.map_err(unavailable)?;
             all += step.deleted;
-            self.lock_sweep().position = step.position;
-            if !step.has_more {
+            self.record(&step, began.elapsed());
+            if !step.has_more || stop.is_cancelled() {
                 return Ok(all);
+            }
+            tokio::select! {
+                () = tokio::time::sleep(began.elapsed()) => {}
+                () = stop.cancelled() => return Ok(all),
             }
         }
     }
 
-    /// Returns the event after which the sweep continues; the first position if it starts over.
-    fn next_position(&self, starts_over: bool) -> i64 {
+    /// Goes back to the oldest event if it is time.
+    fn start_round(&self, is_short: bool) {
         let mut sweep = self.lock_sweep();
-        if starts_over || sweep.began.is_none_or(|began| began.elapsed() >= ROUND) {
+        let (interval, factor) = match is_short {
+            true => (SHORT_ROUND, SHORT_ROUND_FACTOR),
+            false => (ROUND, ROUND_FACTOR),
+        };
+        let interval = interval.max(sweep.busy.saturating_mul(factor));
+        if sweep.began.is_none_or(|began| began.elapsed() >= interval) {
             *sweep = Sweep {
                 position: i64::MIN,
                 began: Some(Instant::now()),
+                ..Sweep::default()
             };
         }
-        sweep.position
+    }
+
+    fn record(&self, step: &Step, took: Duration) {
+        let mut sweep = self.lock_sweep();
+        sweep.position = step.position;
+        if !sweep.reached_end {
+            sweep.busy = sweep.busy.saturating_add(took);
+            sweep.reached_end = !step.has_more;
+        }
     }
 
     fn lock_sweep(&self) -> MutexGuard<'_, Sweep> {
@@ -133,7 +179,20 @@ impl Log {
     }
 }
 
-/// Deletes some of the events after `from` that were appended at `until` or before, or that make the file use more than
+/// Selects the events that a step looks at. The last event stays, so that its number is not given out again.
+pub(super) const SELECT: &str = "
+    SELECT seq, octet_length(body), iif(typeof(received_at) = 'integer', received_at, 0) FROM events
+    WHERE seq > ?1 AND seq <= (SELECT min(settled) FROM cursors) AND seq < (SELECT max(seq) FROM events)
+    ORDER BY seq LIMIT ?2";
+
+/// Deletes an event that no consumer needs. There are few consumers and many other rows: a cross join, which SQLite does not
+/// reorder (<https://www.sqlite.org/optoverview.html#crossjoin>), looks up one row for each consumer instead of reading all.
+pub(super) const DELETE: &str = "
+    DELETE FROM events WHERE seq = ?1
+    AND NOT EXISTS (SELECT 1 FROM cursors CROSS JOIN pending USING (consumer) WHERE pending.seq = ?1)
+    AND NOT EXISTS (SELECT 1 FROM cursors CROSS JOIN dead_letters USING (consumer) WHERE dead_letters.seq = ?1)";
+
+/// Deletes some of the events after `from` that were accepted at `until` or before, or that make the file use more than
 /// `allowed` bytes; then gives some pages back.
 fn step(connection: &Connection, from: i64, until: i64, allowed: u64) -> rusqlite::Result<Step> {
     let mut excess = Pages::read(connection)?
@@ -144,26 +203,17 @@ fn step(connection: &Connection, from: i64, until: i64, allowed: u64) -> rusqlit
         position: from,
         has_more: false,
     };
-    let mut select = connection.prepare_cached(
-        // The last event stays, so that its number is not given out again.
-        "SELECT seq, octet_length(body), iif(typeof(appended_at) = 'integer', appended_at, 0) FROM events
-         WHERE seq > ?1 AND seq <= (SELECT min(settled) FROM cursors) AND seq < (SELECT max(seq) FROM events)
-         ORDER BY seq LIMIT ?2",
-    )?;
+    let mut select = connection.prepare_cached(SELECT)?;
     let rows = select.query_map([from, STEP], |row| {
         let size: Option<i64> = row.get(1)?;
         Ok((row.get(0)?, size.unwrap_or(0).unsigned_abs(), row.get(2)?))
     })?;
     let rows: Vec<(i64, u64, i64)> = rows.collect::<rusqlite::Result<_>>()?;
     step.has_more = i64::try_from(rows.len()).is_ok_and(|count| count == STEP);
-    let mut delete = connection.prepare_cached(
-        "DELETE FROM events WHERE seq = ?1
-         AND NOT EXISTS (SELECT 1 FROM cursors JOIN pending USING (consumer) WHERE pending.seq = ?1)
-         AND NOT EXISTS (SELECT 1 FROM cursors JOIN dead_letters USING (consumer) WHERE dead_letters.seq = ?1)",
-    )?;
+    let mut delete = connection.prepare_cached(DELETE)?;
     let mut bytes = 0;
-    for (seq, size, appended_at) in rows {
-        if appended_at > until && excess == 0 {
+    for (seq, size, received_at) in rows {
+        if received_at > until && excess == 0 {
             step.has_more = false; // later ones are younger
             break;
         }

@@ -10,14 +10,16 @@ pub(super) const SCHEMA: Schema = Schema {
         CREATE TABLE IF NOT EXISTS events (
             -- Given out once: the last row stays.
             seq INTEGER PRIMARY KEY,
-            id TEXT NOT NULL,
-            body TEXT NOT NULL,
+            -- The times stand before the body: SQLite follows all pages of a large value to read what stands behind it.
             received_at INTEGER NOT NULL,
             -- By the clock of the owner, which nobody sets: see `clock.rs`.
-            appended_at INTEGER NOT NULL DEFAULT 0
+            appended_at INTEGER NOT NULL DEFAULT 0,
+            id TEXT NOT NULL,
+            body TEXT NOT NULL
         );
         CREATE TABLE IF NOT EXISTS cursors (
-            consumer INTEGER PRIMARY KEY,
+            -- Given out once: a handle of a removed consumer must not settle for another.
+            consumer INTEGER PRIMARY KEY AUTOINCREMENT,
             target TEXT NOT NULL UNIQUE,
             -- Up to here every event is settled, or in `pending`.
             settled INTEGER NOT NULL,
@@ -30,6 +32,8 @@ pub(super) const SCHEMA: Schema = Schema {
             consumer INTEGER NOT NULL,
             seq INTEGER NOT NULL,
             attempts INTEGER NOT NULL,
+            -- How often it was received, also before it was redriven: whose receipt is valid.
+            receipt INTEGER NOT NULL,
             -- By the clock of the owner. 0: at once.
             visible_at INTEGER NOT NULL,
             UNIQUE (consumer, seq)
@@ -43,19 +47,20 @@ pub(super) const SCHEMA: Schema = Schema {
             received_at INTEGER NOT NULL,
             dead_at INTEGER NOT NULL,
             attempts INTEGER NOT NULL,
+            receipt INTEGER NOT NULL,
             reason TEXT NOT NULL,
             UNIQUE (consumer, seq)
         );
         CREATE INDEX IF NOT EXISTS dead_letters_by_id ON dead_letters (consumer, id);
         -- How far the owner's clock is ahead of the wall clock; a row to write to, to find out whether that works; and
-        -- which older file was imported, until that is removed.
+        -- whether the file of an older version was imported, until that is removed.
         CREATE TABLE IF NOT EXISTS owner (
             one INTEGER PRIMARY KEY CHECK (one = 1),
             ahead INTEGER NOT NULL,
             probes INTEGER NOT NULL,
-            imported TEXT NOT NULL
+            is_imported INTEGER NOT NULL
         );
-        INSERT OR IGNORE INTO owner VALUES (1, 0, 0, '');
+        INSERT OR IGNORE INTO owner VALUES (1, 0, 0, 0);
     ",
     migrations: &[],
     can_shrink: true,

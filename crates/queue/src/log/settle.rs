@@ -10,6 +10,7 @@ use rusqlite::{Connection, params};
 
 use super::consumers::{Consumer, ConsumerState};
 use super::cursor::Cursor;
+use super::receipt::{FIRST_RECEIPT, Receipt};
 use super::unavailable;
 use crate::{Record, Settlement, Unavailable, now};
 
@@ -17,7 +18,7 @@ use crate::{Record, Settlement, Unavailable, now};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RecordSettlement {
     /// `None` if the record was never received from a log.
-    seq: Option<i64>,
+    receipt: Option<Receipt>,
     id: String,
     received_at: Option<i64>,
     attempts: u32,
@@ -85,7 +86,7 @@ impl Consumer {
 impl RecordSettlement {
     fn of((record, settlement): &(&Record, Settlement)) -> RecordSettlement {
         RecordSettlement {
-            seq: record.receipt.parse().ok(),
+            receipt: record.receipt.parse().ok(),
             id: record.id.clone(),
             received_at: record.received_at,
             attempts: record.attempts,
@@ -96,7 +97,7 @@ impl RecordSettlement {
 
 /// Settles records whose receipt is still valid. Returns for each whether it was. `clock` is the time of the log's clock.
 ///
-/// A record is settled only by the receiver that has it: one that was received again has a higher count.
+/// A record is settled only by the receiver that has it: one that was received again has a higher receipt.
 pub(super) fn settle_all(
     connection: &Connection,
     state: &ConsumerState,
@@ -111,16 +112,17 @@ pub(super) fn settle_all(
     let mut first = BTreeSet::new();
     let mut results = Vec::with_capacity(records.len());
     for record in records {
-        let settled = match record.seq {
+        let settled = match record.receipt {
             None => false,
-            Some(seq) if seq > cursor.settled => {
-                let is_owned = seq <= cursor.received && record.attempts == 1 && first.insert(seq);
+            Some(Receipt { seq, number }) if seq > cursor.settled => {
+                let is_first = seq <= cursor.received && number == FIRST_RECEIPT;
+                let is_owned = is_first && first.insert(seq);
                 if is_owned {
                     settle_first(connection, state.number, seq, record, clock)?;
                 }
                 is_owned
             }
-            Some(seq) => settle_pending(connection, state.number, seq, record, clock)?,
+            Some(receipt) => settle_pending(connection, state.number, receipt, record, clock)?,
         };
         results.push(settled);
     }
@@ -144,12 +146,17 @@ fn settle_first(
         Settlement::Acknowledge => Ok(()),
         Settlement::Retry(after) => {
             let mut add = connection.prepare_cached(
-                "INSERT OR REPLACE INTO pending (consumer, seq, attempts, visible_at) VALUES (?1, ?2, 1, ?3)",
+                "INSERT OR REPLACE INTO pending (consumer, seq, attempts, receipt, visible_at)
+                 VALUES (?1, ?2, 1, 1, ?3)",
             )?;
             add.execute([consumer, seq, later(clock, *after)]).map(drop)
         }
         Settlement::DeadLetter(reason) => {
-            add_dead_letter(connection, consumer, seq, record, reason)
+            let receipt = Receipt {
+                seq,
+                number: FIRST_RECEIPT,
+            };
+            add_dead_letter(connection, consumer, receipt, record, reason)
         }
     }
 }
@@ -158,29 +165,30 @@ fn settle_first(
 fn settle_pending(
     connection: &Connection,
     consumer: i64,
-    seq: i64,
+    receipt: Receipt,
     record: &RecordSettlement,
     clock: i64,
 ) -> rusqlite::Result<bool> {
-    const OWNED_ROW: &str = "WHERE consumer = ?1 AND seq = ?2 AND attempts = ?3";
+    const OWNED_ROW: &str = "WHERE consumer = ?1 AND seq = ?2 AND receipt = ?3";
     let is_one = |rows: usize| rows == 1;
-    let receipt = params![consumer, seq, record.attempts];
+    let Receipt { seq, number } = receipt;
+    let owned = [consumer, seq, number];
     match &record.settlement {
         Settlement::Acknowledge => {
             let delete = format!("DELETE FROM pending {OWNED_ROW}");
-            connection.prepare_cached(&delete)?.execute(receipt)
+            connection.prepare_cached(&delete)?.execute(owned)
         }
         Settlement::Retry(after) => {
             let update = format!("UPDATE pending SET visible_at = ?4 {OWNED_ROW}");
             let visible_at = later(clock, *after);
             let mut update = connection.prepare_cached(&update)?;
-            update.execute(params![consumer, seq, record.attempts, visible_at])
+            update.execute([consumer, seq, number, visible_at])
         }
         Settlement::DeadLetter(reason) => {
             let delete = format!("DELETE FROM pending {OWNED_ROW}");
-            let deleted = connection.prepare_cached(&delete)?.execute(receipt)?;
+            let deleted = connection.prepare_cached(&delete)?.execute(owned)?;
             if is_one(deleted) {
-                add_dead_letter(connection, consumer, seq, record, reason)?;
+                add_dead_letter(connection, consumer, receipt, record, reason)?;
             }
             Ok(deleted)
         }
@@ -191,22 +199,23 @@ fn settle_pending(
 fn add_dead_letter(
     connection: &Connection,
     consumer: i64,
-    seq: i64,
+    receipt: Receipt,
     record: &RecordSettlement,
     reason: &str,
 ) -> rusqlite::Result<()> {
     let mut add = connection.prepare_cached(
-        "INSERT OR REPLACE INTO dead_letters (consumer, seq, id, received_at, dead_at, attempts, reason)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT OR REPLACE INTO dead_letters (consumer, seq, id, received_at, dead_at, attempts, receipt, reason)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
     let (received_at, attempts) = (record.received_at.unwrap_or_else(now), record.attempts);
     add.execute(params![
         consumer,
-        seq,
+        receipt.seq,
         record.id,
         received_at,
         now(),
         attempts,
+        receipt.number,
         reason
     ])
     .map(drop)

@@ -1,6 +1,9 @@
-//! The log as its owner and its consumers see it. What is imported is in `tests/import.rs`.
+//! The log as its owner and its consumers see it. What is imported is in `tests/import.rs`, what is deleted in
+//! `tests/sweep.rs`, what is damaged in `tests/damage.rs`.
 
+mod damage;
 mod import;
+mod sweep;
 
 use std::path::PathBuf;
 
@@ -314,4 +317,40 @@ async fn positions_beyond_what_a_repair_could_read_are_put_right() {
     let consumer = log.consumer("target", Start::Next).await.unwrap();
     append(&log, &["d", "e"]).await;
     assert_eq!(attempts(&receive(&consumer, 9).await), [("d", 1), ("e", 1)]);
+}
+
+#[tokio::test]
+async fn who_had_a_dead_letter_before_it_was_redriven_settles_nothing_afterwards() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = log(folder.path()).await;
+    let consumer = log.consumer("target", Start::Oldest).await.unwrap();
+    append(&log, &["a", "b"]).await;
+    let old = receive(&consumer, 1).await;
+    let dead = || Settlement::DeadLetter("rejected".to_owned());
+    consumer.settle(&[(&old[0], dead())]).await;
+    assert!(consumer.redrive("a").await.unwrap());
+    for is_received_again in [false, true] {
+        if is_received_again {
+            assert_eq!(attempts(&receive(&consumer, 1).await), [("a", 1)]);
+        }
+        for late in [Settlement::Acknowledge, Settlement::Retry(NOW), dead()] {
+            let answers = consumer.settle(&[(&old[0], late)]).await;
+            assert!(answers[0].is_err(), "{is_received_again}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_number_of_a_removed_consumer_is_not_given_out_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = log(folder.path()).await;
+    let removed = log.consumer("target", Start::Oldest).await.unwrap();
+    append(&log, &["a"]).await;
+    let records = receive(&removed, 1).await;
+    log.remove_consumer("target").await.unwrap();
+    let again = log.consumer("target", Start::Oldest).await.unwrap();
+    assert_eq!(ids(&receive(&again, 1).await), ["a"]);
+    let late = [(&records[0], Settlement::Acknowledge)];
+    assert!(removed.settle(&late).await[0].is_err());
+    assert_eq!(again.depth().await.unwrap().events, 1);
 }

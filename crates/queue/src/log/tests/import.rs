@@ -46,8 +46,72 @@ async fn the_queue_of_an_older_version_is_imported_and_removed() {
     assert!(beside.0.contains("older version"), "{beside}");
     let log = log(folder.path()).await;
     assert_imported(&log).await;
-    assert!(!folder.path().join("queue.db").exists());
-    assert!(!folder.path().join("queue.db-wal").exists());
+    assert_eq!(files(folder.path()), ["queue.db"], "the barrier");
+}
+
+/// The files of older versions.
+fn files(folder: &Path) -> Vec<String> {
+    let files = std::fs::read_dir(folder).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with("queue.db")).collect()
+}
+
+#[tokio::test]
+async fn an_older_version_does_not_serve_from_a_folder_whose_queue_was_imported() {
+    const OLD: journal::Schema = journal::Schema {
+        tables: "CREATE TABLE IF NOT EXISTS messages (seq INTEGER PRIMARY KEY)",
+        migrations: &["SELECT 1"],
+        can_shrink: false,
+    };
+    let folder = tempfile::tempdir().unwrap();
+    old_queue(folder.path(), 1);
+    end(log(folder.path()).await).await;
+    let old = Journal::own(&folder.path().join("queue.db"), OLD, &claim(folder.path()));
+    let error = old.unwrap_err().to_string();
+    assert!(
+        error.contains("written by a newer lineage-proxy"),
+        "{error}"
+    );
+    assert_imported(&log(folder.path()).await).await;
+}
+
+#[tokio::test]
+async fn a_queue_that_an_older_version_made_during_an_import_is_imported_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    old_queue(folder.path(), 1);
+    // The import ended before there was a barrier.
+    let old = folder.path().join("queue.db");
+    Connection::open(&old)
+        .unwrap()
+        .pragma_update(None, "journal_mode", "delete")
+        .unwrap();
+    std::fs::rename(&old, folder.path().join("queue.db.importing")).unwrap();
+    old_queue(folder.path(), 0);
+    let log = log(folder.path()).await;
+    assert_eq!(rows(&log, "events").await, 6);
+    assert_eq!(files(folder.path()), ["queue.db"], "the barrier");
+}
+
+#[tokio::test]
+async fn rows_of_events_that_were_lost_do_not_stop_an_import() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = log(folder.path()).await;
+    let consumer = log.consumer("target", Start::Oldest).await.unwrap();
+    append(&log, &["v", "w", "x", "y"]).await;
+    let records = receive(&consumer, 4).await;
+    let dead = Settlement::DeadLetter("rejected".to_owned());
+    let settlements = [(&records[0], dead), (&records[1], Settlement::Retry(NOW))];
+    consumer.settle(&settlements).await;
+    let damage = "DELETE FROM events WHERE id IN ('v', 'w', 'x')";
+    log.journal
+        .write(|c| c.execute_batch(damage))
+        .await
+        .unwrap();
+    drop(consumer);
+    end(log).await;
+    old_queue(folder.path(), 1);
+    let log = self::log(folder.path()).await;
+    assert_eq!(rows(&log, "events").await, 4);
 }
 
 #[tokio::test]
@@ -56,12 +120,12 @@ async fn an_import_that_was_interrupted_before_the_old_file_was_removed_is_not_r
     old_queue(folder.path(), 1);
     let log = log(folder.path()).await;
     // As it was between the two: the note is there, and the file.
-    let note = "UPDATE owner SET imported = '2 62 1 63'";
+    let note = "UPDATE owner SET is_imported = 1";
     log.journal.write(|c| c.execute_batch(note)).await.unwrap();
     end(log).await;
-    old_queue(folder.path(), 1);
+    std::fs::write(folder.path().join("queue.db.importing"), "copied").unwrap();
     let log = self::log(folder.path()).await;
-    assert!(!folder.path().join("queue.db").exists());
+    assert_eq!(files(folder.path()), ["queue.db"]);
     assert_imported(&log).await;
     assert_eq!(rows(&log, "events").await, 3);
 }

@@ -1,0 +1,36 @@
+//! The receipt of a record: which event it is, and the how many-th time that it was received.
+//!
+//! A record is settled only by its last receiver. Attempts cannot tell: they are counted anew when a dead letter is redriven.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The number of the receipt when an event is received for the first time.
+pub(super) const FIRST_RECEIPT: i64 = 1;
+
+/// What a receiver has to show to settle a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Receipt {
+    /// The number of the event.
+    pub(super) seq: i64,
+    /// How often the event was received until then. Only grows.
+    pub(super) number: i64,
+}
+
+impl fmt::Display for Receipt {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}:{}", self.seq, self.number)
+    }
+}
+
+/// A record of another queue has another receipt, or none.
+impl FromStr for Receipt {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Receipt, ()> {
+        let (seq, number) = text.split_once(':').ok_or(())?;
+        let seq = seq.parse().map_err(|_| ())?;
+        let number = number.parse().map_err(|_| ())?;
+        Ok(Receipt { seq, number })
+    }
+}

@@ -1,0 +1,106 @@
+//! Puts the log right when an owner starts: nothing is in hand any more, and a repair may have lost rows of any table.
+//!
+//! - Lost *events* are neither waited for, nor is what is appended next taken for one of them.
+//! - Lost rows of *`pending`* or *`dead_letters`* make an event look settled that is not. So every event that looks settled
+//!   is delivered again: duplicates are allowed, loss is not.
+//! - Lost *cursors* leave nobody who waits for the events. So consumers start with the oldest event until all that the owner
+//!   knows have been added ([`forget_lost_cursors`]).
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, params};
+use tracing::warn;
+
+use super::cursor::{self, Cursor};
+
+/// More events than there will ever be.
+const GREATEST: i64 = 1 << 53;
+
+/// Puts all rows right, in one transaction.
+pub(super) fn reconcile(connection: &Connection) -> rusqlite::Result<()> {
+    renumber(connection)?;
+    let last = cursor::last(connection)?;
+    let mut cursors = connection.prepare(
+        "SELECT consumer, iif(typeof(settled) = 'integer', settled, 0), iif(typeof(received) = 'integer', received, 0)
+         FROM cursors",
+    )?;
+    let cursors = cursors.query_map([], |row| {
+        let (settled, received) = (row.get::<_, i64>(1)?, row.get::<_, i64>(2)?);
+        let settled = settled.min(last);
+        let received = received.clamp(settled, last);
+        Ok((row.get(0)?, Cursor { settled, received }))
+    })?;
+    let cursors = cursors.collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut without_event = 0;
+    for (consumer, mut cursor) in cursors.iter().copied() {
+        let stale = "DELETE FROM pending WHERE consumer = ?1 AND seq > ?2";
+        without_event += connection.execute(stale, params![consumer, cursor.settled])?;
+        let received = cursor.received;
+        cursor.advance(connection, consumer, received, &BTreeSet::new(), |_| 0)?;
+        cursor.write(connection, consumer)?;
+    }
+    without_event += connection.execute("DELETE FROM dead_letters WHERE seq > ?1", [last])?;
+    for table in ["pending", "dead_letters"] {
+        let nobodys =
+            format!("DELETE FROM {table} WHERE consumer NOT IN (SELECT consumer FROM cursors)");
+        without_event += connection.execute(&nobodys, [])?;
+    }
+    if without_event > 0 {
+        warn!(
+            rows = without_event,
+            "the queue had lost the events, or the targets, of some pending events and dead letters; these rows were deleted"
+        );
+    }
+    deliver_again(connection, &cursors)
+}
+
+/// Gives events new numbers whose number is damaged: near the greatest one, SQLite gives out numbers at random
+/// (<https://www.sqlite.org/autoinc.html>), which a cursor may have passed.
+fn renumber(connection: &Connection) -> rusqlite::Result<()> {
+    let above = "SELECT seq FROM events WHERE seq > ?1 ORDER BY seq";
+    let mut above = connection.prepare(above)?;
+    let seqs = above.query_map([GREATEST], |row| row.get::<_, i64>(0))?;
+    for seq in seqs.collect::<rusqlite::Result<Vec<_>>>()? {
+        let update = "UPDATE events SET seq = (SELECT coalesce(max(seq), 0) + 1 FROM events WHERE seq <= ?1) WHERE seq = ?2";
+        connection.execute(update, [GREATEST, seq])?;
+    }
+    Ok(())
+}
+
+/// Makes every event pending that looks settled, if a repair lost rows that may say otherwise.
+fn deliver_again(connection: &Connection, cursors: &[(i64, Cursor)]) -> rusqlite::Result<()> {
+    let incomplete = journal::incomplete_tables(connection)?;
+    let is_incomplete = |table: &str| incomplete.iter().any(|it| it == table);
+    if !is_incomplete("pending") && !is_incomplete("dead_letters") {
+        return Ok(());
+    }
+    for (consumer, cursor) in cursors {
+        let add = "INSERT OR IGNORE INTO pending (consumer, seq, attempts, receipt, visible_at)
+                   SELECT ?1, seq, 0, 0, 0 FROM events WHERE seq <= ?2 AND NOT EXISTS
+                       (SELECT 1 FROM dead_letters WHERE dead_letters.consumer = ?1 AND dead_letters.seq = events.seq)";
+        let events = connection.execute(add, [*consumer, cursor.settled])?;
+        warn!(
+            consumer,
+            events,
+            "the damaged queue does not tell which of these events were delivered; they are delivered again"
+        );
+    }
+    for table in ["pending", "dead_letters", "events", "owner"] {
+        journal::forget_incomplete(connection, table)?;
+    }
+    Ok(())
+}
+
+/// Whether a repair may have lost cursors that were not added again.
+pub(super) fn has_lost_cursors(connection: &Connection) -> rusqlite::Result<bool> {
+    let incomplete = journal::incomplete_tables(connection)?;
+    Ok(incomplete.iter().any(|it| it == "cursors"))
+}
+
+/// Forgets that cursors were lost: the owner has added all consumers that it knows.
+pub(super) fn forget_lost_cursors(connection: &Connection) -> rusqlite::Result<()> {
+    match has_lost_cursors(connection)? {
+        true => journal::forget_incomplete(connection, "cursors"),
+        false => Ok(()),
+    }
+}

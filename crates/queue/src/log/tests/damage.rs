@@ -1,0 +1,157 @@
+//! Logs of which a bad disk has lost rows.
+
+use std::os::unix::fs::FileExt;
+
+use super::*;
+
+const EVENTS: i64 = 3_000;
+
+/// A log of which every third event is dead, every third pending, and every third settled.
+async fn filled(folder: &Path) {
+    let log = log_with(folder, Retention::default()).await;
+    log.consumer("first", Start::Oldest).await.unwrap();
+    log.consumer("second", Start::Oldest).await.unwrap();
+    let fill = format!(
+        "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {EVENTS})
+         INSERT INTO events (received_at, id, body) SELECT 1, 'event ' || n, 'body' FROM n;
+         INSERT INTO pending (consumer, seq, attempts, receipt, visible_at)
+             SELECT 1, seq, 3, 3, 0 FROM events WHERE seq % 3 = 1;
+         INSERT INTO dead_letters (consumer, seq, id, received_at, dead_at, attempts, receipt, reason)
+             SELECT 1, seq, id, 1, 1, 1, 1, 'rejected' FROM events WHERE seq % 3 = 2;
+         UPDATE cursors SET settled = {EVENTS}, received = {EVENTS};"
+    );
+    log.journal
+        .write(move |c| c.execute_batch(&fill))
+        .await
+        .unwrap();
+    end(log).await;
+}
+
+/// Overwrites the root page of a table, or one of its leaves.
+fn overwrite(folder: &Path, table: &str, is_root: bool) {
+    let file = folder.join(FILE);
+    let connection = Connection::open(&file).unwrap();
+    let root = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
+    let root: u64 = connection
+        .query_row(root, [table], |row| row.get::<_, i64>(0))
+        .unwrap()
+        .unsigned_abs();
+    drop(connection);
+    let file = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open(file)
+        .unwrap();
+    let mut page = vec![0; 4_096];
+    file.read_exact_at(&mut page, (root - 1) * 4_096).unwrap();
+    let mut at = root;
+    if !is_root {
+        // An interior page: its first cells point to leaves
+        // (<https://www.sqlite.org/fileformat2.html#b_tree_pages>).
+        assert_eq!(page[0], 5, "{table} has leaves");
+        let cell = usize::from(u16::from_be_bytes([page[14], page[15]]));
+        at = u64::from(u32::from_be_bytes(page[cell..cell + 4].try_into().unwrap()));
+    }
+    file.write_all_at(&[0; 4_096], (at - 1) * 4_096).unwrap();
+}
+
+/// Returns the ids of the events that a consumer does not have as dead letters and never receives.
+async fn missing(log: &Log, consumer: &Consumer) -> Vec<String> {
+    log.sweep().await.unwrap();
+    let mut found: Vec<String> = Vec::new();
+    loop {
+        let records = receive(consumer, 500).await;
+        if records.is_empty() {
+            break;
+        }
+        found.extend(records.iter().map(|it| it.id.clone()));
+        acknowledge(consumer, &records).await;
+    }
+    let letters = consumer.dead_letters("", 9_999).await.unwrap();
+    found.extend(letters.into_iter().map(|it| it.id));
+    let found: std::collections::HashSet<_> = found.into_iter().collect();
+    let all = (1..=EVENTS).filter(|n| n % 3 != 0);
+    all.map(|n| format!("event {n}"))
+        .filter(|id| !found.contains(id))
+        .collect()
+}
+
+#[tokio::test]
+async fn damage_to_what_says_that_an_event_is_not_settled_loses_no_event() {
+    for (table, is_root) in [
+        ("pending", false),
+        ("dead_letters", false),
+        ("cursors", true),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        filled(folder.path()).await;
+        overwrite(folder.path(), table, is_root);
+        // The first owner ends before it has done anything.
+        end(log_with(folder.path(), Retention::default()).await).await;
+        let log = log_with(folder.path(), Retention::NONE).await;
+        let first = log.consumer("first", Start::Next).await.unwrap();
+        assert_eq!(missing(&log, &first).await, Vec::<String>::new(), "{table}");
+    }
+}
+
+#[tokio::test]
+async fn consumers_start_anew_while_cursors_are_lost_and_no_longer() {
+    let folder = tempfile::tempdir().unwrap();
+    filled(folder.path()).await;
+    overwrite(folder.path(), "cursors", true);
+    let log = log_with(folder.path(), Retention::default()).await;
+    for lost in ["first", "second"] {
+        let consumer = log.consumer(lost, Start::Next).await.unwrap();
+        let status = consumer.status().await.unwrap();
+        assert_eq!(status.dead_letters, 0, "{lost}: it is delivered instead");
+        assert_eq!(receive(&consumer, 1).await[0].id, "event 1", "{lost}");
+    }
+    let stop = tokio_util::sync::CancellationToken::new();
+    stop.cancel();
+    log.enforce_retention(&stop).await;
+    let new = log.consumer("new", Start::Next).await.unwrap();
+    assert!(receive(&new, 1).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_dead_letter_whose_body_was_lost_is_not_redriven_into_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    filled(folder.path()).await;
+    let log = log_with(folder.path(), Retention::default()).await;
+    let consumer = log.consumer("first", Start::Next).await.unwrap();
+    let damage = "DELETE FROM events WHERE id = 'event 5'";
+    let damaged = log.journal.write(|c| c.execute_batch(damage));
+    damaged.await.unwrap();
+    assert!(!consumer.redrive("event 5").await.unwrap());
+    let letters = consumer.dead_letters("", 9_999).await.unwrap();
+    assert!(letters.iter().any(|it| it.id == "event 5"));
+    assert!(consumer.delete_dead_letter("event 5").await.unwrap());
+}
+
+#[tokio::test]
+async fn one_damaged_number_does_not_hide_the_other_dead_letters() {
+    let folder = tempfile::tempdir().unwrap();
+    filled(folder.path()).await;
+    let log = log_with(folder.path(), Retention::default()).await;
+    let consumer = log.consumer("first", Start::Next).await.unwrap();
+    let damage = "UPDATE dead_letters SET dead_at = 'then', attempts = -1, received_at = x'00' WHERE seq = 5";
+    let damaged = log.journal.write(|c| c.execute_batch(damage));
+    damaged.await.unwrap();
+    let letters = consumer.dead_letters("", 9_999).await.unwrap();
+    assert_eq!(letters.len(), 1_000);
+}
+
+#[tokio::test]
+async fn an_event_with_a_damaged_number_does_not_make_the_next_ones_random() {
+    let folder = tempfile::tempdir().unwrap();
+    filled(folder.path()).await;
+    let log = log_with(folder.path(), Retention::default()).await;
+    let damage = format!("UPDATE events SET seq = {} WHERE seq = {EVENTS}", i64::MAX);
+    let damaged = log.journal.write(move |c| c.execute_batch(&damage));
+    damaged.await.unwrap();
+    end(log).await;
+    let log = log_with(folder.path(), Retention::default()).await;
+    let consumer = log.consumer("second", Start::Next).await.unwrap();
+    append(&log, &["next"]).await;
+    assert_eq!(ids(&receive(&consumer, 9).await), ["next"]);
+}
