@@ -56,10 +56,14 @@ impl Bucket {
 /// Every failure concerns the bucket, none an event. The message is the code alone: S3's own text may quote the request.
 fn failure(error: &Error) -> Failure {
     let reason = match error {
+        // Several of these have status 400: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
         Error::Service(service) => match (service.status, service.code()) {
-            (_, Some("NoSuchBucket")) | (404, _) | (301 | 307, _) => Reason::Missing,
-            (401 | 403, _) => Reason::Permission,
-            // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+            // The latter is what a bucket of another region responds to a signature for this one.
+            (_, Some("NoSuchBucket" | "AuthorizationHeaderMalformed")) => Reason::Missing,
+            (404, _) | (301 | 307, _) => Reason::Missing,
+            (_, Some("ExpiredToken" | "InvalidToken")) | (401 | 403, _) => Reason::Permission,
+            // A key that is disabled, or not ours to use.
+            (_, Some(code)) if code.starts_with("KMS.") => Reason::Permission,
             (429, _) | (_, Some("SlowDown" | "RequestLimitExceeded")) => Reason::Throttled,
             (_, _) => Reason::Unavailable,
         },

@@ -3,9 +3,9 @@
 //! A file is written and synced in `.incomplete`, then renamed to its name, and the folders above it are synced: a name
 //! never stands for a part of a file, and outlasts a loss of power. Query engines skip names that begin with a dot.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use journal::Identity;
@@ -15,11 +15,19 @@ use super::object::{Object, SUFFIX};
 /// Where files are while they are written.
 const INCOMPLETE: &str = ".incomplete";
 
+/// The mode of a file: for its owner alone.
+const MODE: u32 = 0o600;
+
 /// Creates the folder, and removes what a crash left incomplete: it was not acknowledged. If another process is writing it
 /// now, that process finds its file missing, and writes it again.
 pub(super) fn prepare(root: &Path) -> io::Result<()> {
     let incomplete = root.join(INCOMPLETE);
     journal::create_folder(&incomplete)?;
+    // The name of a new root is in the folder above, which may be one that we may not read.
+    let above = root.parent().filter(|it| !it.as_os_str().is_empty());
+    if let Ok(above) = fs::File::open(above.unwrap_or(Path::new("."))) {
+        above.sync_all()?;
+    }
     for entry in fs::read_dir(&incomplete)? {
         let entry = entry?;
         if entry.file_name().to_string_lossy().ends_with(SUFFIX) {
@@ -57,8 +65,10 @@ fn write_at(partial: &Path, path: &Path, bytes: &[u8]) -> io::Result<fs::File> {
     let mut file = options
         .write(true)
         .create_new(true)
-        .mode(0o600)
+        .mode(MODE)
         .open(partial)?;
+    // The umask may have taken more.
+    file.set_permissions(Permissions::from_mode(MODE))?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(partial, path)?;

@@ -203,6 +203,18 @@ async fn what_s3_refuses_waits_in_the_queue_and_nothing_of_its_message_is_kept()
     for (status, code, reason) in [
         (StatusCode::FORBIDDEN, "AccessDenied", Reason::Permission),
         (StatusCode::NOT_FOUND, "NoSuchBucket", Reason::Missing),
+        (StatusCode::BAD_REQUEST, "ExpiredToken", Reason::Permission),
+        (StatusCode::BAD_REQUEST, "InvalidToken", Reason::Permission),
+        (
+            StatusCode::BAD_REQUEST,
+            "KMS.DisabledException",
+            Reason::Permission,
+        ),
+        (
+            StatusCode::BAD_REQUEST,
+            "AuthorizationHeaderMalformed",
+            Reason::Missing,
+        ),
         (
             StatusCode::SERVICE_UNAVAILABLE,
             "SlowDown",
