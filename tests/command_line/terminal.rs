@@ -82,7 +82,7 @@ async fn a_list_fits_the_terminal_with_its_ids_whole_and_is_plain_in_a_pipe() {
     assert_eq!(first.remove(0), "id");
     first.sort_unstable();
     assert_eq!(first, ids);
-    assert!(rows.iter().all(|row| row.len() == 5), "{out}");
+    assert!(rows.iter().all(|row| row.len() == 6), "{out}");
     assert!(!out.contains(['\u{1b}', '│', '─']), "{out}");
 }
 

@@ -166,22 +166,18 @@ async fn gauges_show_the_depth_and_the_age_of_the_queue_and_that_the_target_is_d
         let family = families.get(name.split('{').next().unwrap());
         family.and_then(|(_, samples)| samples.get(name).copied())
     };
+    let gauge = |name: &str| format!("lineage_proxy_{name}{{target=\"openlineage\"}}");
     let up = r#"lineage_proxy_target_up{target="openlineage"}"#;
     until(async || (value(up).await == Some(0.0)).then_some(())).await;
-    until(async || (value("lineage_proxy_queue_events").await == Some(3.0)).then_some(())).await;
-    until(async || {
-        (value("lineage_proxy_queue_oldest_age_seconds").await > Some(0.0)).then_some(())
-    })
-    .await;
-    assert_eq!(value("lineage_proxy_dead_letters").await, Some(0.0));
+    until(async || (value(&gauge("queue_events")).await == Some(3.0)).then_some(())).await;
+    until(async || (value(&gauge("queue_oldest_age_seconds")).await > Some(0.0)).then_some(()))
+        .await;
+    assert_eq!(value(&gauge("dead_letters")).await, Some(0.0));
     target.set(Fault::None);
     assert_eq!(serve.post(&refused).await.status(), 200);
     target.accepted_when(3).await;
     until(async || (value(up).await == Some(1.0)).then_some(())).await;
-    until(async || (value("lineage_proxy_queue_events").await == Some(0.0)).then_some(())).await;
-    until(async || (value("lineage_proxy_dead_letters").await == Some(1.0)).then_some(())).await;
-    assert_eq!(
-        value("lineage_proxy_queue_oldest_age_seconds").await,
-        Some(0.0)
-    );
+    until(async || (value(&gauge("queue_events")).await == Some(0.0)).then_some(())).await;
+    until(async || (value(&gauge("dead_letters")).await == Some(1.0)).then_some(())).await;
+    assert_eq!(value(&gauge("queue_oldest_age_seconds")).await, Some(0.0));
 }

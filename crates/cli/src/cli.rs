@@ -98,6 +98,8 @@ enum Command {
 enum QueueCommand {
     /// Count the events that are waiting, in flight or dead-lettered.
     Status(dead_letters::QueueArgs),
+    /// Delete for good what is kept for a target that is not configured any more. Asks for confirmation.
+    Discard(dead_letters::DiscardArgs),
 }
 
 /// The flags of settings that the environment and the file can set, too. Their help comes from the list of settings
@@ -149,6 +151,9 @@ pub(crate) async fn run(cli: Cli, transforms: Transforms) -> ExitCode {
         Command::Doctor(arguments) => doctor::run(arguments).await,
         Command::Queue(QueueCommand::Status(arguments)) => {
             dead_letters::status(arguments, environment).await
+        }
+        Command::Queue(QueueCommand::Discard(arguments)) => {
+            dead_letters::discard(arguments, environment).await
         }
         Command::Keys(command) => keys::run(&command),
         Command::Healthcheck(arguments) => healthcheck::run(arguments).await,

@@ -37,10 +37,10 @@ async fn start(transforms: Transforms) -> Result<(), Error> {
     let options = RuleOptions {
         transforms,
         max_window: None,
-        target: Some(config.target.name.clone()),
+        target: Some(config.pipeline.target.name.clone()),
         builtins: Builtins::default(),
     };
-    let plan = TargetPlan::read(&config, &config.target, &aws, options).await?;
+    let plan = TargetPlan::read(&config.pipeline, &aws, options).await?;
     let queue = open_queue(&config, &aws, None).await?.for_function();
     let pipeline = &plan.open(&config, &aws, queue, None).await?;
     let handler = service_fn(move |event: LambdaEvent<Value>| async move {

@@ -15,7 +15,7 @@ use crate::topology::{StartError, StartErrors};
 /// Creates the verifier of the configured target.
 pub async fn verifier(config: &Config, aws: &Aws) -> Result<Verifier, StartErrors> {
     let invalid = || StartError::Invalid("target: the check function requires datazone".to_owned());
-    let verifier = config.target.kind.verifier(aws).await;
+    let verifier = config.pipeline.target.kind.verifier(aws).await;
     Ok(verifier.ok_or_else(invalid)?)
 }
 

@@ -11,6 +11,7 @@ mod names;
 mod problems;
 mod raw;
 mod rules;
+mod several;
 mod show;
 mod sources;
 mod target;
@@ -62,16 +63,10 @@ pub struct Config {
     pub ingest: Ingest,
     /// The queue between ingest and delivery.
     pub queue: QueueConfig,
-    /// How events are received from the queue and delivered.
-    pub batch: Batch,
-    /// The target of events.
-    pub target: TargetConfig,
-    /// The rules file.
-    pub rules: RulesFile,
-    /// How the names of Redshift datasets are written.
-    pub redshift: Redshift,
-    /// Whether short names of Redshift are looked up with AWS.
-    pub redshift_lookup: bool,
+    /// The pipeline to the target, or to the first of several.
+    pub pipeline: PipelineConfig,
+    /// The pipelines to the other targets.
+    pub further: Vec<PipelineConfig>,
     /// The check function.
     pub check: Check,
     /// The CloudWatch namespace of the metrics of the functions.
@@ -82,6 +77,21 @@ pub struct Config {
     pub only: Option<Part>,
     /// The filter of the log, in the syntax of `tracing_subscriber::EnvFilter`.
     pub log: String,
+}
+
+/// The way of events from the queue to one target.
+#[derive(Debug, Clone)]
+pub struct PipelineConfig {
+    /// The target.
+    pub target: TargetConfig,
+    /// How events are received from the queue and delivered.
+    pub batch: Batch,
+    /// The rules file.
+    pub rules: RulesFile,
+    /// How the names of Redshift datasets are written.
+    pub redshift: Redshift,
+    /// Whether short names of Redshift are looked up with AWS.
+    pub redshift_lookup: bool,
 }
 
 /// How requests are accepted.
@@ -135,19 +145,31 @@ pub struct Check {
 }
 
 impl Config {
-    /// Returns the targets that `serve` delivers to: none if it only accepts events.
-    pub fn targets(&self) -> &[TargetConfig] {
-        match self.only {
-            Some(Part::Ingest) => &[],
-            Some(Part::Batch) | None => std::slice::from_ref(&self.target),
-        }
+    /// Returns the pipelines to all targets.
+    pub fn pipelines(&self) -> impl Iterator<Item = &PipelineConfig> {
+        std::iter::once(&self.pipeline).chain(&self.further)
+    }
+
+    /// Returns the pipelines that `serve` runs: none if it only accepts events.
+    pub fn running_pipelines(&self) -> impl Iterator<Item = &PipelineConfig> {
+        let runs = match self.only {
+            Some(Part::Ingest) => false,
+            Some(Part::Batch) | None => true,
+        };
+        self.pipelines().filter(move |_| runs)
+    }
+
+    /// Returns the names of all targets.
+    pub fn target_names(&self) -> Vec<&str> {
+        let names = self
+            .pipelines()
+            .map(|pipeline| pipeline.target.name.as_str());
+        names.collect()
     }
 
     /// Reads and validates all settings for `role`. Reports all errors.
     pub fn read(sources: Sources, role: Role) -> Result<Config, Errors> {
-        let (raw, mut problems) = sources.read();
-        let config = raw.validate(role, &mut problems);
-        problems.check(config)
+        several::read(sources, role).map(|(config, _)| config)
     }
 }
 

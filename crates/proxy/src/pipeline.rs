@@ -78,7 +78,7 @@ const SETTLE: Duration = Duration::from_secs(2);
 /// Everything between the queue and one target.
 pub struct Pipeline {
     /// Where events come from.
-    queue: Queue,
+    pub queue: Queue,
     /// Where events go.
     pub target: Target,
     /// The rules file.
@@ -114,6 +114,7 @@ impl Pipeline {
     /// Creates the pipeline of a function, which keeps nothing between batches.
     pub fn new(
         config: &config::Config,
+        pipeline: &config::PipelineConfig,
         queue: Queue,
         target: Target,
         lookups: Lookups,
@@ -134,13 +135,13 @@ impl Pipeline {
             rules,
             adapter: Arc::new(adapter),
             lookups,
-            deliveries: Semaphore::new(config.batch.concurrency),
+            deliveries: Semaphore::new(pipeline.batch.concurrency),
             retry: RetryPolicy {
                 max_attempts: config.queue.max_attempts(),
             },
             level: config.ingest.level,
             order: RunOrder::default(),
-            dedupe: DedupeCache::new(config.batch.deduplication_window),
+            dedupe: DedupeCache::new(pipeline.batch.deduplication_window),
             buffer: Mutex::new(CoalesceBuffer::disabled()),
             health,
             observers: vec![Box::new(log), Box::new(MetricsObserver)],

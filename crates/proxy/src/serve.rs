@@ -15,15 +15,14 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-use crate::config::Config;
+use crate::config::Batch;
 use crate::pipeline::Pipeline;
-use crate::queue::Queue;
 use worker::Worker;
 
 pub use signals::{ReloadSignal, ShutdownSignal};
 
 pub(crate) use listen::listen;
-pub(crate) use watch::watch;
+pub(crate) use watch::{watch_queue, watch_rejections, watch_target};
 
 /// How long to wait after the queue could not be read, and after a panic of a worker.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -32,8 +31,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(crate) struct WorkerResources {
     pub(crate) pipeline: Arc<Pipeline>,
-    pub(crate) queue: Queue,
-    pub(crate) config: Config,
+    pub(crate) batch: Batch,
+    pub(crate) visibility_timeout: Duration,
     pub(crate) stop: CancellationToken,
 }
 
@@ -41,16 +40,7 @@ pub(crate) struct WorkerResources {
 pub(crate) async fn work(resources: WorkerResources) {
     let target = resources.pipeline.target.name().to_string();
     let stop = resources.stop.clone();
-    supervise(&target, stop, || {
-        let WorkerResources {
-            pipeline,
-            queue,
-            config,
-            stop,
-        } = resources.clone();
-        Worker::new(pipeline, queue, config, stop).work()
-    })
-    .await;
+    supervise(&target, stop, || Worker::new(resources.clone()).work()).await;
 }
 
 /// Runs a worker until it ends by itself. Starts another one after a panic and a pause.

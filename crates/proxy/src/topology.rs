@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 use transform::Transforms;
 
-use crate::config::Config;
+use crate::config::{Batch, Config};
 use crate::http::RejectionLog;
 use crate::pipeline::{Observer, Pipeline};
 use crate::queue::Queue;
@@ -50,9 +50,10 @@ const SIGXFSZ: i32 = 25;
 /// A proxy in which everything is open and nothing runs yet.
 pub struct Topology {
     config: Config,
+    /// What ingest sends to. All pipelines receive from it.
     queue: Queue,
-    /// One for each target.
-    pipelines: Vec<Arc<Pipeline>>,
+    /// One for each target, with its batches.
+    pipelines: Vec<(Arc<Pipeline>, Batch)>,
     listener: TcpListener,
     address: SocketAddr,
     router: Router,
@@ -74,14 +75,16 @@ impl Topology {
         let handler = signal(SignalKind::from_raw(SIGXFSZ));
         drop(handler.map_err(|error| StartError::io("SIGXFSZ", &error))?);
         let claim = storage::claim(&config)?;
-        let queue = open_queue(&config, &aws, claim.clone()).await?;
+        let queues = storage::open_queues(&config, &aws, claim.clone()).await?;
+        let queue = queues.first().cloned();
+        let queue = queue.ok_or_else(|| StartError::Invalid("target: not set".to_owned()))?;
         let mut pipelines = Vec::new();
-        for plan in plans {
-            let pipeline = plan
-                .open(&config, &aws, queue.clone(), claim.as_ref())
-                .await?;
-            let buffer = target::coalesce_buffer(&config);
-            pipelines.push(Arc::new(pipeline.long_lived(buffer, shared(&observers))));
+        let settings = config.running_pipelines().cloned();
+        for ((plan, queue), settings) in plans.into_iter().zip(queues).zip(settings) {
+            let pipeline = plan.open(&config, &aws, queue, claim.as_ref()).await?;
+            let buffer = target::coalesce_buffer(&config, &settings);
+            let pipeline = pipeline.long_lived(buffer, shared(&observers));
+            pipelines.push((Arc::new(pipeline), settings.batch));
         }
         storage::warn_if_exposed(&config, claim.as_deref());
         // A process without ingest listens too: it answers whether it is alive.
@@ -89,7 +92,7 @@ impl Topology {
         let rejections = RejectionLog::new();
         let store = pipelines
             .iter()
-            .find_map(|pipeline| pipeline.target.store());
+            .find_map(|(pipeline, _)| pipeline.target.store());
         let router = router::Resources {
             aws: &aws,
             address,
@@ -127,19 +130,21 @@ impl Topology {
         tasks.spawn(self.prometheus.run_upkeep(stop.clone()));
         let (queue, until) = (self.queue.clone(), stop.clone());
         tasks.spawn(async move { queue.enforce_retention(&until).await });
-        tasks.spawn(serve::watch(
-            self.queue.clone(),
-            self.pipelines.clone(),
-            self.rejections,
-            stop.clone(),
-        ));
-        for pipeline in &self.pipelines {
+        tasks.spawn(serve::watch_rejections(self.rejections, stop.clone()));
+        let visibility_timeout = self.config.queue.visibility_timeout();
+        let mut pipelines = Vec::new();
+        for (pipeline, batch) in self.pipelines {
+            tasks.spawn(serve::watch_target(pipeline.clone(), stop.clone()));
             tasks.spawn(serve::work(WorkerResources {
                 pipeline: pipeline.clone(),
-                queue: self.queue.clone(),
-                config: self.config.clone(),
+                batch,
+                visibility_timeout,
                 stop: stop.clone(),
             }));
+            pipelines.push(pipeline);
+        }
+        if pipelines.is_empty() {
+            tasks.spawn(serve::watch_queue(self.queue.clone(), stop.clone()));
         }
         let max_connections = self.config.max_connections;
         tasks.spawn(serve::listen(
@@ -150,7 +155,7 @@ impl Topology {
         ));
         info!(
             address = %self.address,
-            target = names(&self.pipelines),
+            target = names(&pipelines),
             data_dir = %self.config.data_dir.display(),
             "listening"
         );
@@ -158,7 +163,7 @@ impl Topology {
             stop,
             tasks,
             queue: self.queue,
-            pipelines: self.pipelines,
+            pipelines,
         };
         running.supervise(shutdown, reload).await
     }
@@ -170,14 +175,12 @@ async fn plan_targets(
     aws: &Aws,
     transforms: &Transforms,
 ) -> Result<Vec<TargetPlan>, StartErrors> {
-    let targets = config.targets();
-    let checks = targets
-        .iter()
-        .map(|target| target::check_settings(config, target));
+    let pipelines = config.running_pipelines();
+    let checks = pipelines.map(|pipeline| target::check_settings(config, &pipeline.target));
     let mut errors: Vec<StartError> = checks.filter_map(Result::err).collect();
-    let plans = targets.iter().map(|target| {
-        let options = rule_options(config, target, transforms.clone());
-        TargetPlan::read(config, target, aws, options)
+    let plans = config.running_pipelines().map(|pipeline| {
+        let options = rule_options(config, pipeline, transforms.clone());
+        TargetPlan::read(pipeline, aws, options)
     });
     let mut read = Vec::new();
     for plan in join_all(plans).await {

@@ -1,4 +1,4 @@
-//! The embedded queue: the log of a data folder as the one target of a proxy sees it.
+//! The embedded queue: the log of a data folder as one target of a proxy sees it.
 //!
 //! It behaves like an SQS queue: visibility timeout, attempt count, dead letters with their reason. Everything is done by
 //! the log (`log.rs`); this file only chooses the consumer.
@@ -11,8 +11,8 @@ use journal::{Claim, Failure};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Consumer, DeadLetter, Depth, Log, LogOptions, Message, Record, Retention, SendError,
-    Settlement, Status, Unavailable,
+    Consumer, ConsumerStatus, DeadLetter, Depth, Log, LogOptions, Message, Record, Retention,
+    SendError, Settlement, Start, Status, Unavailable,
 };
 
 /// A queue on disk. Cheap to clone.
@@ -23,43 +23,68 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Opens or creates the queue for `target` in the folder that this process has claimed. If it was the queue of another
-    /// target until now, what is pending is delivered to this one. See [`Log::claimed`].
+    /// Opens or creates the log in the folder that this process has claimed, and returns the queue of each target. What is
+    /// pending for other targets stays: the second result names them.
+    ///
+    /// A target that the log does not know starts with the next event. But where a log has only ever had one target, and
+    /// one is asked for, it takes the place of the other: what is pending is delivered to it. See [`Log::claimed`].
     pub async fn claimed(
         claim: Arc<Claim>,
-        target: &str,
+        targets: &[&str],
         visibility_timeout: Duration,
-    ) -> Result<Embedded, journal::Error> {
+    ) -> Result<(Vec<Embedded>, Vec<ConsumerStatus>), journal::Error> {
         let options = LogOptions {
             visibility_timeout,
             // What was delivered is read back from the store.
             retention: Retention::NONE,
         };
         let log = Log::claimed(claim, options).await?;
-        let consumer = log.only_consumer(target).await?;
-        Ok(Embedded { log, consumer })
+        let mut queues = Vec::new();
+        for target in targets {
+            let consumer = match targets.len() {
+                1 => log.only_consumer(target).await?,
+                _ => log.consumer(target, Start::Next).await?,
+            };
+            let log = log.clone();
+            queues.push(Embedded { log, consumer });
+        }
+        let left = log.stop_others(targets).await?;
+        Ok((queues, left))
     }
 
     /// Claims the folder and opens or creates the queue for some target in it.
     pub async fn own(folder: &Path, visibility: Duration) -> Result<Embedded, Unavailable> {
-        let claim = Claim::take(folder).map_err(|error| Unavailable(error.to_string()))?;
-        let owned = Embedded::claimed(Arc::new(claim), "target", visibility).await;
-        owned.map_err(|error| Unavailable(error.to_string()))
+        let failed = |error: &dyn std::fmt::Display| Unavailable(error.to_string());
+        let claim = Arc::new(Claim::take(folder).map_err(|error| failed(&error))?);
+        let opened = Embedded::claimed(claim, &["target"], visibility).await;
+        let (queues, _) = opened.map_err(|error| failed(&error))?;
+        let queue = queues.into_iter().next();
+        queue.ok_or_else(|| failed(&"no queue"))
     }
 
-    /// Opens the queue in `folder` beside the process that serves it: for `target`, or for the only target there is.
-    pub async fn open(folder: &Path, target: &str) -> Result<Embedded, Unavailable> {
+    /// Opens the queue of each target in `folder` beside the process that serves them, in the order in which they were
+    /// added.
+    pub async fn open(folder: &Path) -> Result<Vec<Embedded>, Unavailable> {
         let log = Log::open(folder).await?;
-        let mut consumer = log.existing_consumer(target).await?;
-        if consumer.is_none()
-            && let [only] = log.consumers().await?.as_slice()
-        {
-            consumer = log.existing_consumer(&only.target).await?;
+        let mut queues = Vec::new();
+        for known in log.consumers().await? {
+            if let Some(consumer) = log.existing_consumer(&known.target).await? {
+                let log = log.clone();
+                queues.push(Embedded { log, consumer });
+            }
         }
-        match consumer {
-            Some(consumer) => Ok(Embedded { log, consumer }),
-            None => Err(Unavailable(format!("no queue for target {target}"))),
-        }
+        Ok(queues)
+    }
+
+    /// The name of the target.
+    pub fn target(&self) -> &str {
+        self.consumer.target()
+    }
+
+    /// Removes the queue of this target, with its events and dead letters: what only they need is deleted for good. A
+    /// process that serves this target must not run.
+    pub async fn discard(self) -> Result<(), Unavailable> {
+        self.log.remove_consumer(self.target()).await.map(drop)
     }
 
     /// See [`Log::enforce_retention`].

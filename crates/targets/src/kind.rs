@@ -195,6 +195,31 @@ impl KindConfig {
         }
     }
 
+    /// Whether both targets would keep the same events in the same place: one file, one endpoint with one key.
+    pub fn is_same_destination(&self, other: &KindConfig) -> bool {
+        match (self, other) {
+            (KindConfig::Store, KindConfig::Store) => true,
+            (KindConfig::File(one), KindConfig::File(other)) => one.is_same_destination(other),
+            (KindConfig::Archive(one), KindConfig::Archive(other)) => {
+                one.is_same_destination(other)
+            }
+            (KindConfig::OpenLineage(one), KindConfig::OpenLineage(other)) => {
+                one.is_same_destination(other)
+            }
+            (KindConfig::DataZone(one), KindConfig::DataZone(other)) => {
+                one.is_same_destination(other)
+            }
+            (
+                KindConfig::Store
+                | KindConfig::File(_)
+                | KindConfig::Archive(_)
+                | KindConfig::OpenLineage(_)
+                | KindConfig::DataZone(_),
+                _,
+            ) => false,
+        }
+    }
+
     /// Whether the rules are applied to the events of this target.
     pub fn rules_applied(&self) -> RulesApplied {
         match self {

@@ -18,7 +18,7 @@ const READ: Duration = Duration::from_secs(10);
 const MAX_FILE: u64 = 65_536;
 
 /// Where a credential comes from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SecretSource {
     /// The configuration. It never changes.
     Text(SecretText),

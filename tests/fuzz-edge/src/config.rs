@@ -38,7 +38,7 @@ pub(crate) fn config(bytes: &[u8]) {
             assert!(largest.is_some_and(|bytes| bytes <= ingest.max_body_memory));
             assert!(ingest.path_prefix.is_empty() || ingest.path_prefix.starts_with('/'));
             assert!(!ingest.path_prefix.ends_with('/'));
-            assert!(config.batch.size >= 1 && config.batch.concurrency >= 1);
+            assert!(config.pipeline.batch.size >= 1 && config.pipeline.batch.concurrency >= 1);
             if role == Role::Ingest {
                 let auth = &ingest.auth;
                 assert!(auth.anonymous || !auth.keys.is_empty() || auth.secret_id.is_some());

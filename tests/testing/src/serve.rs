@@ -43,11 +43,30 @@ impl Serve {
         serve
     }
 
+    /// The same, with a configuration file.
+    pub fn start_configured(data_dir: &Path, config: &Path) -> Serve {
+        let arguments = ["--config", config.to_str().unwrap()];
+        let mut serve = Serve::spawn_with(data_dir, &arguments, &[], &[]);
+        let listening = serve.logged("listening");
+        serve.url = format!("http://{}", listening["address"].as_str().unwrap());
+        serve
+    }
+
     /// The same, without waiting until it listens.
     pub fn spawn(data_dir: &Path, settings: &[(&str, &str)], variables: &[(&str, &str)]) -> Serve {
+        Serve::spawn_with(data_dir, &[], settings, variables)
+    }
+
+    fn spawn_with(
+        data_dir: &Path,
+        arguments: &[&str],
+        settings: &[(&str, &str)],
+        variables: &[(&str, &str)],
+    ) -> Serve {
         let mut child = Command::new(binary())
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(data_dir)
+            .args(arguments)
             .env("LINEAGE_PROXY_BATCH_WINDOW", "50ms")
             .envs(named(settings))
             .envs(variables.iter().copied())

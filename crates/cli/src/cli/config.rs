@@ -107,14 +107,18 @@ pub(super) async fn check(
 }
 
 fn passed(config: &Config, report: &CheckReport) -> anyhow::Result<()> {
-    let rules = match (report.rules, config.only) {
+    let rules = |target| match (report.rules.get(target), config.only) {
         (_, Some(Part::Ingest)) => "no rules, which only batch applies".to_owned(),
         (None, _) => "no rules".to_owned(),
         (Some(1), _) => "1 rule".to_owned(),
         (Some(count), _) => format!("{count} rules"),
     };
-    let (listen, target) = (config.listen, &config.target.name);
-    print(format!("ok: listen {listen}, target {target}, {rules}"))?;
+    let targets = config.pipelines().map(|pipeline| {
+        let target = &pipeline.target.name;
+        format!("target {target}, {}", rules(target))
+    });
+    let (listen, targets) = (config.listen, targets.collect::<Vec<_>>().join("; "));
+    print(format!("ok: listen {listen}, {targets}"))?;
     for what in &report.unchecked {
         print(format!("not checked: {what}"))?;
     }

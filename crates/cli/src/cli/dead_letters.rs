@@ -4,14 +4,14 @@
 mod letters;
 
 use std::io::{BufRead, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use proxy::config::{Errors, Role, Sources};
-use proxy::queue::{DeadLetter, Embedded, QueueConfig, QueueUrl, SqsDeadLetters, now};
+use proxy::queue::{DeadLetter, Embedded, QueueConfig, QueueUrl, SqsDeadLetters, Status, now};
 use serde_json::json;
 
 use self::letters::{DeadLetterSource, Filter, Operation, Rate, Selection, Summary};
@@ -37,9 +37,28 @@ pub(super) struct QueueArgs {
     /// The folder that `serve` keeps its queue in [default: lineage-data].
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// Only what is queued for this target [default: all targets].
+    #[arg(long, value_name = "NAME", conflicts_with = "stack")]
+    target: Option<String>,
     /// How results are printed.
     #[arg(long, value_enum, default_value_t)]
     output: Output,
+}
+
+/// The arguments of `queue discard`.
+#[derive(Debug, Args)]
+pub(super) struct DiscardArgs {
+    /// The name of the target.
+    target: String,
+    /// A YAML file with settings, for its `data_dir` and its targets.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The folder that `serve` keeps its queue in [default: lineage-data].
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Do not ask for confirmation.
+    #[arg(long)]
+    yes: bool,
 }
 
 /// The arguments that filter dead letters.
@@ -151,22 +170,113 @@ pub(super) async fn run(arguments: Arguments, environment: Sources) -> anyhow::R
 
 pub(super) async fn status(arguments: QueueArgs, environment: Sources) -> anyhow::Result<ExitCode> {
     let output = arguments.output;
-    let status = arguments.letters(environment).await?.status().await?;
+    let letters = arguments.letters(environment).await?;
+    let statuses = letters.statuses().await?;
     match output {
-        Output::Json => print(serde_json::to_string(&status)?)?,
-        Output::Text => {
-            print(format!("waiting        {}", status.waiting))?;
-            print(format!(
-                "not visible    {}   (received, or waiting for another attempt)",
-                status.not_visible
-            ))?;
-            print(format!("dead letters   {}", status.dead_letters))?;
-            if let Some(seconds) = status.oldest_seconds {
-                print(format!("oldest         {}", age(seconds)))?;
+        Output::Json => {
+            let mut all = serde_json::to_value(letters.status().await?)?;
+            if let Some(all) = all.as_object_mut() {
+                let named =
+                    |(target, status): &(Option<String>, _)| Some((target.clone()?, json!(status)));
+                let named: serde_json::Map<_, _> = statuses.iter().filter_map(named).collect();
+                all.insert("targets".to_owned(), named.into());
             }
+            print(all)?;
         }
+        Output::Text => match statuses.as_slice() {
+            [(_, status)] => print_status(status)?,
+            statuses => {
+                for (target, status) in statuses {
+                    print(format!(
+                        "target         {}",
+                        target.as_deref().unwrap_or("-")
+                    ))?;
+                    print_status(status)?;
+                }
+            }
+        },
     }
     Ok(FINE)
+}
+
+fn print_status(status: &Status) -> anyhow::Result<()> {
+    print(format!("waiting        {}", status.waiting))?;
+    print(format!(
+        "not visible    {}   (received, or waiting for another attempt)",
+        status.not_visible
+    ))?;
+    print(format!("dead letters   {}", status.dead_letters))?;
+    match status.oldest_seconds {
+        Some(seconds) => print(format!("oldest         {}", age(seconds))),
+        None => Ok(()),
+    }
+}
+
+/// `queue discard`: deletes what is kept for a target that is not configured any more.
+pub(super) async fn discard(
+    arguments: DiscardArgs,
+    environment: Sources,
+) -> anyhow::Result<ExitCode> {
+    let DiscardArgs {
+        target,
+        config,
+        data_dir,
+        yes,
+    } = arguments;
+    let flags = Common {
+        rules: None,
+        config,
+        listen: None,
+        data_dir,
+        allow_anonymous: false,
+        only: None,
+    };
+    let config = flags.config(environment, Role::Tool)?;
+    if config.target_names().contains(&target.as_str()) {
+        let why = format!("{target} is configured: remove it from the configuration first");
+        return Err(Errors::general(why).into());
+    }
+    let mut selected = embedded(&config.data_dir, Some(&target)).await?;
+    let Some(queue) = selected.pop() else {
+        return Ok(no()); // there is one, or an error
+    };
+    let status = queue.status().await?;
+    let events = status.waiting + status.not_visible;
+    let count = usize::try_from(events + status.dead_letters).unwrap_or(usize::MAX);
+    if !yes {
+        match confirmed(count)? {
+            Answer::Yes => {}
+            answer @ (Answer::No | Answer::NoTerminal) => return Ok(refuse(&answer, count)),
+        }
+    }
+    queue.discard().await?;
+    print(format!(
+        "discarded {target}: {events} events, {} dead letters",
+        status.dead_letters
+    ))?;
+    Ok(FINE)
+}
+
+/// Opens the queues in a data folder: of that target, or of all.
+async fn embedded(data_dir: &Path, target: Option<&str>) -> anyhow::Result<Vec<Embedded>> {
+    let folder = data_dir.display();
+    let wrong = |why: &str| Errors::general(format!("data_dir: {folder}: {why}"));
+    if !data_dir.is_dir() {
+        return Err(wrong("not a folder").into());
+    }
+    let mut queues = Embedded::open(data_dir)
+        .await
+        .map_err(|error| wrong(&error.0))?;
+    if let Some(target) = target {
+        let known = queues.iter().map(|queue| queue.target().to_owned());
+        let known = known.collect::<Vec<_>>().join(", ");
+        queues.retain(|queue| queue.target() == target);
+        if queues.is_empty() {
+            let why = format!("no queue for target {target}, only for {known}");
+            return Err(wrong(&why).into());
+        }
+    }
+    Ok(queues)
 }
 
 impl QueueArgs {
@@ -196,6 +306,10 @@ impl QueueArgs {
         let config = flags.config(environment, Role::Tool)?;
         match config.queue {
             QueueConfig::Embedded(_) => {}
+            QueueConfig::Sqs(_) if self.target.is_some() => {
+                let why = "--target: an SQS queue has one target";
+                return Err(Errors::general(why).into());
+            }
             QueueConfig::Sqs(settings) => {
                 let Some(dead_letters) = settings.dead_letters else {
                     let why = "queue.dead_letter_url is required with an SQS queue";
@@ -208,14 +322,8 @@ impl QueueArgs {
                 return Ok(DeadLetterSource::Sqs(letters));
             }
         }
-        let folder = config.data_dir.display();
-        let wrong = |why: &str| Errors::general(format!("data_dir: {folder}: {why}"));
-        if !config.data_dir.is_dir() {
-            return Err(wrong("not a folder").into());
-        }
-        let queue = Embedded::open(&config.data_dir, config.target.name.as_str()).await;
-        let queue = queue.map_err(|error| wrong(&error.0))?;
-        Ok(DeadLetterSource::Embedded(queue))
+        let queues = embedded(&config.data_dir, self.target.as_deref()).await?;
+        Ok(DeadLetterSource::Embedded(queues))
     }
 }
 
@@ -247,16 +355,7 @@ async fn act(
         let count = letters.list(filter).await?.len();
         match confirmed(count)? {
             Answer::Yes => {}
-            Answer::No => {
-                eprintln!("lineage-proxy: nothing was deleted");
-                return Ok(no());
-            }
-            Answer::NoTerminal => {
-                eprintln!(
-                    "lineage-proxy: cannot ask whether to delete all {count} without a terminal; pass --yes"
-                );
-                return Ok(ExitCode::from(2));
-            }
+            answer @ (Answer::No | Answer::NoTerminal) => return Ok(refuse(&answer, count)),
         }
     }
     // It hides itself without a terminal.
@@ -272,6 +371,23 @@ async fn act(
         Operation::Delete => "deleted",
     };
     report(word, &done?, output)
+}
+
+/// Says why nothing is deleted.
+fn refuse(answer: &Answer, count: usize) -> ExitCode {
+    match answer {
+        Answer::Yes => FINE,
+        Answer::No => {
+            eprintln!("lineage-proxy: nothing was deleted");
+            no()
+        }
+        Answer::NoTerminal => {
+            eprintln!(
+                "lineage-proxy: cannot ask whether to delete all {count} without a terminal; pass --yes"
+            );
+            ExitCode::from(2)
+        }
+    }
 }
 
 /// The answer to a request for confirmation.
@@ -308,6 +424,7 @@ fn list(letters: &[DeadLetter], output: Output) -> anyhow::Result<ExitCode> {
             let now = now();
             let mut table = Table::new([
                 ("id", Fit::Whole),
+                ("target", Fit::Whole),
                 ("dead since", Fit::Whole),
                 ("attempts", Fit::Whole),
                 ("bytes", Fit::From(100)),
@@ -317,6 +434,7 @@ fn list(letters: &[DeadLetter], output: Output) -> anyhow::Result<ExitCode> {
                 let seconds = u64::try_from((now - letter.dead_at) / 1_000).unwrap_or(0);
                 table.row([
                     letter.id.clone(),
+                    letter.target.clone().unwrap_or_else(|| "-".to_owned()),
                     format!("{} ago", age(seconds)),
                     letter.attempts.to_string(),
                     letter.size.to_string(),

@@ -74,8 +74,8 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     );
     let config = Config::read(settings.over(Sources::yaml("demo", SETTINGS)), Role::Serve)?;
     telemetry::log_to_stderr("warn");
-    let prometheus = telemetry::install_prometheus(&[config.target.name.as_str()])
-        .map_err(anyhow::Error::msg)?;
+    let prometheus =
+        telemetry::install_prometheus(&config.target_names()).map_err(anyhow::Error::msg)?;
     let (sender, outcomes) = mpsc::unbounded_channel();
     let observers: Vec<Arc<dyn Observer>> = vec![Arc::new(Outcomes(sender))];
     let mut stopped = async || {

@@ -35,8 +35,8 @@ pub(super) async fn run(
     }
     let config = arguments.common.config(environment, Role::Serve)?;
     telemetry::log_to_stderr(&config.log);
-    let prometheus = telemetry::install_prometheus(&[config.target.name.as_str()])
-        .map_err(anyhow::Error::msg)?;
+    let prometheus =
+        telemetry::install_prometheus(&config.target_names()).map_err(anyhow::Error::msg)?;
     // In a task of its own: a start may have to read gigabytes of a damaged file, and a stop does not wait for that.
     let building = Topology::build(config, prometheus, Vec::new(), transforms);
     let mut building = tokio::spawn(building);

@@ -16,7 +16,9 @@ use ::transform::{Builtins, Redshift, RuleSet, Transforms};
 use anstyle::{AnsiColor, Style};
 use clap::{Args, Subcommand};
 use openlineage::{Event, Level};
-use proxy::config::{Config, Errors, HashKey, HashKeySource, Role, RulesSource, Sources};
+use proxy::config::{
+    Config, Errors, HashKey, HashKeySource, PipelineConfig, Role, RulesSource, Sources,
+};
 use proxy::pipeline::{Adapter, builtins};
 use proxy::rules::{RuleOptions, RulesError, read_path};
 use proxy::topology::rule_options;
@@ -56,7 +58,8 @@ struct File {
     /// The rules file [default: that of --config, else transforms.yaml].
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
-    /// The settings that `serve` will run with: its rules file, hash key and queue.
+    /// The settings that `serve` will run with: its rules file, hash key and queue. With several targets, those of the
+    /// target that --target names, or of the first.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// How results are printed.
@@ -118,9 +121,9 @@ struct RulesLocation {
 }
 
 impl RuleLoader {
-    /// Locates the rules file. With a configuration, its contents are limited as in `serve`; without one, everything is
-    /// allowed that some configuration allows.
-    fn locate(&self, file: &File) -> anyhow::Result<RulesLocation> {
+    /// Locates the rules file of the target with that name, or else of the first. With a configuration, its contents are
+    /// limited as in `serve`; without one, everything is allowed that some configuration allows.
+    fn locate(&self, file: &File, target: Option<&str>) -> anyhow::Result<RulesLocation> {
         let given = file.rules.clone();
         let Some(config) = &file.config else {
             let config = Config::read(self.environment.clone(), Role::Tool)?;
@@ -132,18 +135,21 @@ impl RuleLoader {
                     target: None,
                     builtins: Builtins::default(),
                 },
-                hash_key: Some(hash_key(&config).unwrap_or_else(HashKey::stand_in)),
+                hash_key: Some(hash_key(&config.pipeline).unwrap_or_else(HashKey::stand_in)),
                 target: None,
             });
         };
         let settings = self.environment.clone().over(super::settings(config)?);
         let config = Config::read(settings, Role::Serve)?;
-        let path = match (given, &config.rules.source) {
+        let named = |it: &&PipelineConfig| target == Some(it.target.name.as_str());
+        let pipeline = config.pipelines().find(named).unwrap_or(&config.pipeline);
+        let setting = &pipeline.rules.setting;
+        let path = match (given, &pipeline.rules.source) {
             (Some(path), _) => path,
             (None, Some(RulesSource::Path(path))) => path.clone(),
             (None, Some(RulesSource::S3 { bucket, key })) => {
                 let why = format!(
-                    "rules.file: s3://{bucket}/{key} is read by serve; say --rules for a copy of it here"
+                    "{setting}: s3://{bucket}/{key} is read by serve; say --rules for a copy of it here"
                 );
                 return Err(Errors::general(why).into());
             }
@@ -155,23 +161,23 @@ impl RuleLoader {
         };
         Ok(RulesLocation {
             path,
-            options: rule_options(&config, &config.target, self.transforms.clone()),
-            hash_key: hash_key(&config),
-            target: Some(config.target),
+            options: rule_options(&config, pipeline, self.transforms.clone()),
+            hash_key: hash_key(pipeline),
+            target: Some(pipeline.target.clone()),
         })
     }
 
     /// The rules, followed by those that the target needs; and the target.
     fn complete(&self, file: &File, target: &TargetArgs) -> anyhow::Result<(RuleSet, Adapter)> {
-        let located = self.locate(file)?;
+        let located = self.locate(file, target.target.as_deref())?;
         let adapter = target.adapter(located.target.as_ref())?;
         Ok((complete(located.read()?, &adapter), adapter))
     }
 }
 
 /// Returns the configured hash key. A key in Secrets Manager is not read, so hashes differ from those of `serve`.
-fn hash_key(config: &Config) -> Option<HashKey> {
-    match &config.rules.hash_key {
+fn hash_key(pipeline: &PipelineConfig) -> Option<HashKey> {
+    match &pipeline.rules.hash_key {
         Some(HashKeySource::Key(key)) => Some(key.clone()),
         Some(HashKeySource::SecretId(_)) => Some(HashKey::stand_in()),
         None => None,

@@ -16,6 +16,8 @@ use super::raw::RulesSettings;
 pub struct RulesFile {
     /// The location of the file, if there is one.
     pub source: Option<RulesSource>,
+    /// The name of the setting of that location, for messages: `rules.file`, or `targets.NAME.rules.file`.
+    pub setting: String,
     /// How often it is checked for changes.
     pub refresh: Duration,
     /// The source of the hash key, if there is one.
@@ -97,8 +99,11 @@ impl RulesFile {
             (None, Some(RulesSource::S3 { .. })) => Duration::from_secs(60),
             (None, Some(RulesSource::Path(_)) | None) => Duration::from_secs(2),
         };
+        let setting = "rules.file";
+        let origin = problems.origins.get(setting);
         RulesFile {
             source,
+            setting: origin.map_or(setting, |origin| &origin.name).to_owned(),
             refresh,
             hash_key,
         }

@@ -7,7 +7,7 @@ use targets::Kind;
 use super::formats::NamespaceStyle;
 use super::problems::{Problems, VARIABLE};
 use super::raw::Raw;
-use super::{Config, Errors, Role, Sources, names};
+use super::{Config, Errors, Role, Sources, names, several};
 
 /// A setting in effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,10 +24,24 @@ impl Config {
     /// Lists the settings in effect for `role`, in the order of [`settings`](super::settings). Leaves out settings
     /// without a value, and defaults of targets that are not in use.
     pub fn effective(sources: Sources, role: Role) -> Result<Vec<EffectiveSetting>, Errors> {
-        let (raw, mut problems) = sources.read();
-        let config = raw.clone().validate(role, &mut problems);
-        let config = problems.check(config)?;
-        Ok(list(&raw, &config, &problems))
+        let (_, views) = several::read(sources, role)?;
+        let mut effective: Vec<EffectiveSetting> = Vec::new();
+        for view in &views {
+            let target = &view.config.pipeline.target.name;
+            for mut setting in list(&view.raw, &view.config, &view.problems) {
+                let same = effective
+                    .iter()
+                    .find(|known| known.setting == setting.setting);
+                match same {
+                    Some(known) if *known == setting => continue,
+                    // A default that depends on the target.
+                    Some(_) => setting.origin = format!("{} of target {target}", setting.origin),
+                    None => {}
+                }
+                effective.push(setting);
+            }
+        }
+        Ok(effective)
     }
 }
 
@@ -40,12 +54,13 @@ fn list(raw: &Raw, config: &Config, problems: &Problems) -> Vec<EffectiveSetting
         }
     }
     let mut effective = Vec::new();
+    let target = &config.pipeline.target;
     for entry in names::all() {
         let name = entry.name.as_str();
         let origin = problems.origins.get(name);
         let (section, rest) = name.split_once('.').unwrap_or(("", name));
         let kind = Kind::ALL.into_iter().find(|kind| kind.name() == section);
-        let is_chosen = kind == Some(config.target.kind.kind());
+        let is_chosen = kind == Some(target.kind.kind());
         if kind.is_some() && !is_chosen && origin.is_none() {
             continue;
         }
@@ -56,7 +71,7 @@ fn list(raw: &Raw, config: &Config, problems: &Problems) -> Vec<EffectiveSetting
         };
         effective.push(EffectiveSetting {
             setting: match is_chosen {
-                true => config.target.setting(rest),
+                true => target.setting(rest),
                 false => origin
                     .map_or(name, |origin| origin.name.as_str())
                     .to_owned(),
@@ -72,12 +87,13 @@ fn list(raw: &Raw, config: &Config, problems: &Problems) -> Vec<EffectiveSetting
 
 /// Returns the default of a setting whose default depends on others.
 fn dependent_default(name: &str, config: &Config) -> Option<String> {
+    let pipeline = &config.pipeline;
     match name {
-        "target" => Some(config.target.kind.kind().name().to_owned()),
-        "redshift.style" => Some(OneOf::show(&NamespaceStyle(config.redshift.style))),
-        "redshift.lookup" => Some(config.redshift_lookup.to_string()),
-        "rules.refresh" if config.rules.source.is_some() => {
-            Some(Seconds::<1, 86_400>::show(&config.rules.refresh))
+        "target" => Some(pipeline.target.kind.kind().name().to_owned()),
+        "redshift.style" => Some(OneOf::show(&NamespaceStyle(pipeline.redshift.style))),
+        "redshift.lookup" => Some(pipeline.redshift_lookup.to_string()),
+        "rules.refresh" if pipeline.rules.source.is_some() => {
+            Some(Seconds::<1, 86_400>::show(&pipeline.rules.refresh))
         }
         _ => None,
     }

@@ -35,6 +35,18 @@ struct Layer {
     values: Table,
     // Kept apart from the values, because merging loses the origins of maps.
     origins: BTreeMap<String, Origin>,
+    /// The entries of `targets`.
+    targets: Vec<TargetLayer>,
+}
+
+/// What an entry of `targets` sets, under the names of a proxy with this one target.
+#[derive(Clone)]
+struct TargetLayer {
+    name: String,
+    /// Its `type`, as it is written.
+    kind: String,
+    values: Table,
+    origins: BTreeMap<String, Origin>,
 }
 
 impl std::fmt::Debug for Layer {
@@ -131,13 +143,16 @@ impl Sources {
     #[must_use]
     pub fn beside(mut self, name: &str, folder: &Path) -> Sources {
         for layer in &mut self.layers {
-            if let Some(Value {
-                kind: ValueKind::String(path),
-                ..
-            }) = find_mut(&mut layer.values, name)
-                && !path.contains("://")
-            {
-                *path = folder.join(&*path).display().to_string();
+            let targets = layer.targets.iter_mut().map(|target| &mut target.values);
+            for values in targets.chain([&mut layer.values]) {
+                if let Some(Value {
+                    kind: ValueKind::String(path),
+                    ..
+                }) = find_mut(values, name)
+                    && !path.contains("://")
+                {
+                    *path = folder.join(&*path).display().to_string();
+                }
             }
         }
         self
@@ -149,6 +164,62 @@ impl Sources {
         self.layers.extend(weaker.layers);
         self.errors.extend(weaker.errors);
         self
+    }
+
+    /// Returns the sources for each target: those of all, with what its entry of `targets` sets. Without entries there is
+    /// one target.
+    pub(super) fn for_each_target(mut self) -> Vec<Sources> {
+        let Some(place) = self
+            .layers
+            .iter()
+            .position(|layer| !layer.targets.is_empty())
+        else {
+            return vec![self];
+        };
+        let targets = match self.layers.get_mut(place) {
+            Some(layer) => std::mem::take(&mut layer.targets),
+            None => Vec::new(),
+        };
+        if let [_, _, ..] = targets.as_slice() {
+            self.report_ambiguous(place, &targets);
+        }
+        let with = |target: TargetLayer| {
+            let mut sources = self.clone();
+            let layer = Layer {
+                values: target.values,
+                origins: target.origins,
+                targets: Vec::new(),
+            };
+            sources.layers.insert(place, layer);
+            sources
+        };
+        targets.into_iter().map(with).collect()
+    }
+
+    /// Reports settings of layers before `place` that would set several targets at once: which is meant is not known, and
+    /// one target must not get the key of another.
+    fn report_ambiguous(&mut self, place: usize, targets: &[TargetLayer]) {
+        let mut errors = Vec::new();
+        for layer in self.layers.iter().take(place) {
+            for (name, origin) in &layer.origins {
+                let section = name
+                    .split_once('.')
+                    .map_or(name.as_str(), |(section, _)| section);
+                let set = targets
+                    .iter()
+                    .filter(|target| target.kind == section || name == "target");
+                let set: Vec<&str> = set.map(|target| target.name.as_str()).collect();
+                if let [_, _, ..] = set.as_slice() {
+                    let set = set.join(", ");
+                    errors.push(ConfigError {
+                        setting: Some(name.clone()),
+                        origin: Some(origin.place.clone()),
+                        message: format!("would set several targets ({set}): set it in targets"),
+                    });
+                }
+            }
+        }
+        self.errors.extend(errors);
     }
 
     /// Reads all values into their types. An invalid value is reported and replaced by its default.

@@ -23,8 +23,14 @@ fn read(yaml: &str, variables: &[(&str, &str)], role: Role) -> Result<Config, Ve
 fn without_settings_it_is_a_proxy_for_one_machine() {
     let config = read("", &[], Role::Serve).unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:5000");
-    assert_eq!((config.batch.size, config.batch.window.as_secs()), (20, 5));
-    assert_eq!(config.target.name.as_str(), "store");
+    assert_eq!(
+        (
+            config.pipeline.batch.size,
+            config.pipeline.batch.window.as_secs()
+        ),
+        (20, 5)
+    );
+    assert_eq!(config.pipeline.target.name.as_str(), "store");
 }
 
 #[test]
@@ -37,10 +43,13 @@ fn the_environment_overrides_the_file() {
     )
     .unwrap();
     assert_eq!(
-        (config.batch.size, config.batch.window.as_millis()),
+        (
+            config.pipeline.batch.size,
+            config.pipeline.batch.window.as_millis()
+        ),
         (9, 500)
     );
-    assert!(config.redshift.hosts.contains_key("10.1.2.3"));
+    assert!(config.pipeline.redshift.hosts.contains_key("10.1.2.3"));
     assert_eq!(config.ingest.auth.keys.len(), 1);
 }
 
@@ -115,7 +124,11 @@ fn a_relative_path_in_a_file_starts_at_its_folder() {
     let file = |yaml: &str| {
         let sources = Sources::yaml("conf/proxy.yaml", yaml);
         let sources = sources.beside("rules.file", std::path::Path::new("conf"));
-        Config::read(sources, Role::Serve).unwrap().rules.source
+        Config::read(sources, Role::Serve)
+            .unwrap()
+            .pipeline
+            .rules
+            .source
     };
     let path = |path: &str| Some(RulesSource::Path(path.into()));
     assert_eq!(file("rules: {file: t.yaml}"), path("conf/t.yaml"));

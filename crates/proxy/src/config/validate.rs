@@ -13,7 +13,7 @@ use super::formats::ListenAddress;
 use super::problems::Problems;
 use super::raw::{AuthSettings, Raw, RawConfig, RedshiftSettings};
 use super::rules::RulesFile;
-use super::{Auth, Batch, Check, Config, Ingest, Role, target};
+use super::{Auth, Batch, Check, Config, Ingest, PipelineConfig, Role, target};
 
 impl Raw {
     /// Builds the configuration for `role`. Reports all errors; returns `None` if it is incomplete.
@@ -63,16 +63,19 @@ impl Raw {
             data_dir: raw.data_dir.into_value(),
             ingest,
             queue,
-            batch: Batch {
-                size: *raw.batch.size as usize,
-                window: *raw.batch.window,
-                concurrency: *raw.batch.concurrency as usize,
-                deduplication_window: *raw.batch.deduplication_window,
+            pipeline: PipelineConfig {
+                target,
+                batch: Batch {
+                    size: *raw.batch.size as usize,
+                    window: *raw.batch.window,
+                    concurrency: *raw.batch.concurrency as usize,
+                    deduplication_window: *raw.batch.deduplication_window,
+                },
+                rules,
+                redshift,
+                redshift_lookup,
             },
-            target,
-            rules,
-            redshift,
-            redshift_lookup,
+            further: Vec::new(),
             check: Check {
                 period: *raw.check.period,
             },

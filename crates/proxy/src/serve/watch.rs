@@ -18,37 +18,76 @@ const TICK: Duration = Duration::from_secs(1);
 const DEPTH_INTERVAL: Duration = Duration::from_secs(10);
 const DEPTH_SHARE: u32 = 100;
 
-/// Reports until `stop`. There are no pipelines in a process that only accepts events.
-pub(crate) async fn watch(
-    queue: Queue,
-    pipelines: Vec<Arc<Pipeline>>,
-    rejections: RejectionLog,
-    stop: CancellationToken,
-) {
-    let mut next = Instant::now();
-    let (mut waiting, mut reported) = (None, ReportedGauges::default());
+/// The label `target` of a queue whose target another process serves: an empty label is none.
+const NO_TARGET: &str = "";
+
+/// Reports the health of a target and how much is queued for it, until `stop`. Each target has a task of its own.
+pub(crate) async fn watch_target(pipeline: Arc<Pipeline>, stop: CancellationToken) {
+    let target = pipeline.target.name().to_string();
+    let mut depth = DepthWatch::new(&target);
     loop {
-        if Instant::now() >= next {
-            let begun = Instant::now();
-            // A queue that does not answer must not delay a stop.
-            let Some(depth) = stop.run_until_cancelled(queue.depth()).await else {
-                return;
-            };
-            waiting = depth.as_ref().ok().map(|depth| depth.events);
-            set_gauges(&depth, &mut reported);
-            for pipeline in &pipelines {
-                pipeline.register_rules(); // they may have been reloaded
-            }
-            next = Instant::now() + DEPTH_INTERVAL.max(begun.elapsed() * DEPTH_SHARE);
+        let Some(is_read) = depth.read_if_due(&pipeline.queue, &stop).await else {
+            return;
+        };
+        if is_read {
+            pipeline.register_rules(); // they may have been reloaded
         }
-        for pipeline in &pipelines {
-            pipeline.watch(waiting);
-        }
-        rejections.log_suppressed(Instant::now());
-        let paused = stop.run_until_cancelled(tokio::time::sleep(TICK)).await;
-        if paused.is_none() {
+        pipeline.watch(depth.waiting);
+        if pause(&stop).await.is_none() {
             return;
         }
+    }
+}
+
+/// Reports how much is queued, until `stop`, in a process that only accepts events.
+pub(crate) async fn watch_queue(queue: Queue, stop: CancellationToken) {
+    let mut depth = DepthWatch::new(NO_TARGET);
+    while depth.read_if_due(&queue, &stop).await.is_some() && pause(&stop).await.is_some() {}
+}
+
+/// Reports what was left out of the log of rejected requests, until `stop`.
+pub(crate) async fn watch_rejections(rejections: RejectionLog, stop: CancellationToken) {
+    while pause(&stop).await.is_some() {
+        rejections.log_suppressed(Instant::now());
+    }
+}
+
+/// Waits for the next tick. Returns `None` when stopped.
+async fn pause(stop: &CancellationToken) -> Option<()> {
+    stop.run_until_cancelled(tokio::time::sleep(TICK)).await
+}
+
+/// Reads the depth of the queue of a target from time to time.
+struct DepthWatch {
+    target: String,
+    next: Instant,
+    /// How many events waited, if that could be read.
+    waiting: Option<u64>,
+    reported: ReportedGauges,
+}
+
+impl DepthWatch {
+    fn new(target: &str) -> DepthWatch {
+        DepthWatch {
+            target: target.to_owned(),
+            next: Instant::now(),
+            waiting: None,
+            reported: ReportedGauges::default(),
+        }
+    }
+
+    /// Returns whether it was time to read the depth; `None` when stopped.
+    async fn read_if_due(&mut self, queue: &Queue, stop: &CancellationToken) -> Option<bool> {
+        let begun = Instant::now();
+        if begun < self.next {
+            return Some(false);
+        }
+        // A queue that does not answer must not delay a stop.
+        let depth = stop.run_until_cancelled(queue.depth()).await?;
+        self.waiting = depth.as_ref().ok().map(|depth| depth.events);
+        set_gauges(&self.target, &depth, &mut self.reported);
+        self.next = Instant::now() + DEPTH_INTERVAL.max(begun.elapsed() * DEPTH_SHARE);
+        Some(true)
     }
 }
 
@@ -60,7 +99,8 @@ struct ReportedGauges {
 }
 
 /// Sets the gauges of the queue. While it cannot be read they are NaN: old numbers would look like current ones.
-fn set_gauges(depth: &Result<Depth, Unavailable>, reported: &mut ReportedGauges) {
+fn set_gauges(target: &str, depth: &Result<Depth, Unavailable>, reported: &mut ReportedGauges) {
+    let target = || target.to_owned().into();
     let (events, dead_letters, oldest) = match depth {
         Ok(depth) => (
             depth.events as f64,
@@ -71,12 +111,12 @@ fn set_gauges(depth: &Result<Depth, Unavailable>, reported: &mut ReportedGauges)
     };
     reported.dead_letters |= dead_letters.is_some();
     reported.oldest |= oldest.is_some();
-    Metric::QueueEvents.set([], events);
+    Metric::QueueEvents.set([target()], events);
     if reported.dead_letters {
-        Metric::DeadLetters.set([], dead_letters.unwrap_or(f64::NAN));
+        Metric::DeadLetters.set([target()], dead_letters.unwrap_or(f64::NAN));
     }
     if reported.oldest {
-        Metric::QueueOldestAge.set([], oldest.unwrap_or(f64::NAN));
+        Metric::QueueOldestAge.set([target()], oldest.unwrap_or(f64::NAN));
     }
 }
 
@@ -94,13 +134,16 @@ mod tests {
             metrics::with_local_recorder(&recorder, || {
                 depths
                     .iter()
-                    .for_each(|depth| set_gauges(depth, &mut reported));
+                    .for_each(|depth| set_gauges("catalog", depth, &mut reported));
             });
             recorder.handle().render()
         };
         let away = || Err(Unavailable("away".to_owned()));
         let never = after(&[away()]);
-        assert!(never.contains("lineage_proxy_queue_events NaN"), "{never}");
+        assert!(
+            never.contains("lineage_proxy_queue_events{target=\"catalog\"} NaN"),
+            "{never}"
+        );
         assert!(
             !never.contains("oldest") && !never.contains("dead"),
             "{never}"
@@ -112,13 +155,13 @@ mod tests {
         };
         let read = after(&[Ok(depth.clone())]);
         assert!(
-            read.contains("lineage_proxy_queue_oldest_age_seconds 30"),
+            read.contains("lineage_proxy_queue_oldest_age_seconds{target=\"catalog\"} 30"),
             "{read}"
         );
         let lost = after(&[Ok(depth), away()]);
         for gauge in ["queue_events", "queue_oldest_age_seconds", "dead_letters"] {
             assert!(
-                lost.contains(&format!("lineage_proxy_{gauge} NaN")),
+                lost.contains(&format!("lineage_proxy_{gauge}{{target=\"catalog\"}} NaN")),
                 "{lost}"
             );
         }

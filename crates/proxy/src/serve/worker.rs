@@ -13,10 +13,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::PAUSE;
-use crate::config::{self, Config};
+use super::{PAUSE, WorkerResources};
+use crate::config;
 use crate::pipeline::{InFlightBatch, MARGIN, Pipeline, guard};
-use crate::queue::{FailureLog, Queue, Record, Settlement};
+use crate::queue::{FailureLog, Record, Settlement};
 use crate::telemetry::STOP;
 
 /// The most batches in flight. The next one begins while a few events of the last ones are slow (a lookup, a delivery
@@ -32,8 +32,8 @@ const MAX_SUSPECTS: usize = 10_000;
 /// Receives batches from the queue and processes them.
 pub(super) struct Worker {
     pipeline: Arc<Pipeline>,
-    queue: Queue,
-    config: Config,
+    batch: config::Batch,
+    visibility_timeout: Duration,
     stop: CancellationToken,
     failures: FailureLog,
     /// Bounds the events in hand: a batch, and some slow events.
@@ -43,17 +43,18 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(
-        pipeline: Arc<Pipeline>,
-        queue: Queue,
-        config: Config,
-        stop: CancellationToken,
-    ) -> Worker {
-        let permits = config.batch.size + config.batch.size.div_ceil(2);
+    pub(super) fn new(resources: WorkerResources) -> Worker {
+        let WorkerResources {
+            pipeline,
+            batch,
+            visibility_timeout,
+            stop,
+        } = resources;
+        let permits = batch.size + batch.size.div_ceil(2);
         Worker {
             pipeline,
-            queue,
-            config,
+            batch,
+            visibility_timeout,
             stop,
             failures: FailureLog::new("the queue cannot be read"),
             permits: Arc::new(Semaphore::new(permits)),
@@ -66,8 +67,9 @@ impl Worker {
     pub(super) async fn work(mut self) {
         let mut not_begun = Vec::new();
         while let Some(permit) = self.permit().await {
-            let config::Batch { size, window, .. } = self.config.batch;
-            let received = self.queue.receive(size, window, &self.stop).await;
+            let config::Batch { size, window, .. } = self.batch;
+            let queue = &self.pipeline.queue;
+            let received = queue.receive(size, window, &self.stop).await;
             if received.is_ok() {
                 self.failures.record_recovery();
             }
@@ -101,7 +103,7 @@ impl Worker {
 
     /// Waits until there is a permit for a batch. Returns `None` when stopped.
     async fn permit(&mut self) -> Option<OwnedSemaphorePermit> {
-        let size = u32::try_from(self.config.batch.size).unwrap_or(u32::MAX);
+        let size = u32::try_from(self.batch.size).unwrap_or(u32::MAX);
         loop {
             while self.running.try_join_next().is_some() {}
             let is_full = self.running.len() >= BATCHES;
@@ -125,8 +127,8 @@ impl Worker {
     ) -> Vec<Record> {
         // Events that are not done when the visibility timeout ends would be received again while we still deliver
         // them.
-        let visibility = self.config.queue.visibility_timeout();
-        let time = visibility
+        let time = self
+            .visibility_timeout
             .saturating_sub(self.pipeline.coalesce_window())
             .saturating_sub(MARGIN);
         let deadline = Instant::now() + time;
@@ -169,7 +171,8 @@ impl Worker {
         let records: Vec<Record> = self.pipeline.drain().into_iter().chain(not_begun).collect();
         let retry = |record| (record, Settlement::Retry(Duration::ZERO));
         let settlements: Vec<_> = records.iter().map(retry).collect();
-        for answer in self.queue.settle(&settlements, Instant::now() + STOP).await {
+        let queue = &self.pipeline.queue;
+        for answer in queue.settle(&settlements, Instant::now() + STOP).await {
             if let Err(error) = answer {
                 warn!(%error, "failed to return message to the queue; it will be redelivered later");
             }

@@ -3,20 +3,22 @@
 //! Binds no port, creates no folder or file and calls no service; what only that would tell is listed as unchecked. The parts
 //! are checked by the code that opens them. Called by `lineage-proxy config check` and `serve --check`.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use aws::Aws;
 use journal::check_creatable;
-use targets::{TargetConfig, Unchecked};
+use targets::{TargetName, Unchecked};
 use transform::Transforms;
 
 use super::{StartError, StartErrors, rule_options, storage, target};
-use crate::config::{Config, HashKey, HashKeySource, RulesSource};
+use crate::config::{Config, HashKey, HashKeySource, PipelineConfig, RulesSource};
 use crate::queue::QueueConfig;
 
 /// A configuration that `serve` can start with.
 #[derive(Debug, Default)]
 pub struct CheckReport {
-    /// The number of rules; `None` if there is no rules file, or it cannot be read here.
-    pub rules: Option<usize>,
+    /// The number of rules for each target that has a rules file which can be read here.
+    pub rules: BTreeMap<TargetName, usize>,
     /// What only a start can tell.
     pub unchecked: Vec<String>,
 }
@@ -34,18 +36,20 @@ pub async fn check(config: &Config, transforms: Transforms) -> Result<CheckRepor
         let url = settings.queue.url();
         unchecked(format!("queue.url: whether {url} can be reached"));
     }
-    if !config.targets().is_empty() {
-        if let Some(HashKeySource::SecretId(id)) = &config.rules.hash_key {
+    for pipeline in config.running_pipelines() {
+        let rules = &pipeline.rules;
+        if let Some(HashKeySource::SecretId(id)) = &rules.hash_key {
             unchecked(format!("rules.hash_key_secret_id: what is in {id}"));
         }
-        if let Some(RulesSource::S3 { bucket, key }) = &config.rules.source {
-            unchecked(format!("rules.file: what is in s3://{bucket}/{key}"));
+        if let Some(RulesSource::S3 { bucket, key }) = &rules.source {
+            unchecked(format!("{}: what is in s3://{bucket}/{key}", rules.setting));
         }
     }
-    for target in config.targets() {
-        if let Some(RulesSource::Path(_)) = &config.rules.source {
-            match count_rules(config, target, transforms.clone()).await {
-                Ok(count) => report.rules = Some(count),
+    for pipeline in config.running_pipelines() {
+        let target = &pipeline.target;
+        if let Some(RulesSource::Path(_)) = &pipeline.rules.source {
+            match count_rules(config, pipeline, transforms.clone()).await {
+                Ok(count) => drop(report.rules.insert(target.name.clone(), count)),
                 Err(error) => errors.push(error),
             }
         }
@@ -64,6 +68,9 @@ pub async fn check(config: &Config, transforms: Transforms) -> Result<CheckRepor
         let folder = config.data_dir.display();
         errors.push(StartError::Invalid(format!("data_dir: {folder}: {error}")));
     }
+    // What the targets share is named once.
+    let mut seen = BTreeSet::new();
+    report.unchecked.retain(|what| seen.insert(what.clone()));
     match errors.is_empty() {
         true => Ok(report),
         false => Err(StartErrors(errors)),
@@ -73,15 +80,15 @@ pub async fn check(config: &Config, transforms: Transforms) -> Result<CheckRepor
 /// Reads the rules of a target. Returns how many there are.
 async fn count_rules(
     config: &Config,
-    target: &TargetConfig,
+    pipeline: &PipelineConfig,
     transforms: Transforms,
 ) -> Result<usize, StartError> {
-    let key = match &config.rules.hash_key {
+    let key = match &pipeline.rules.hash_key {
         Some(HashKeySource::Key(key)) => Some(key.clone()),
         Some(HashKeySource::SecretId(_)) => Some(HashKey::stand_in()),
         None => None,
     };
-    let options = rule_options(config, target, transforms);
-    let rules = target::read_rules(config, key, &Aws::new(), options).await?;
+    let options = rule_options(config, pipeline, transforms);
+    let rules = target::read_rules(&pipeline.rules, key, &Aws::new(), options).await?;
     Ok(rules.current().rules.len())
 }

@@ -1,4 +1,4 @@
-//! The data folder and the queue of a process, and who else can read them.
+//! The data folder and the queues of a process, and who else can read them.
 //!
 //! The store, which is a target, is opened as one (`target.rs`).
 
@@ -11,13 +11,13 @@ use tracing::warn;
 
 use super::{StartError, StartErrors};
 use crate::config::Config;
-use crate::queue::{Embedded, Queue, QueueConfig, Sqs};
+use crate::queue::{ConsumerStatus, Embedded, Queue, QueueConfig, Sqs};
 
 /// Whether the process keeps events in the data folder.
 pub(super) fn uses_data_folder(config: &Config) -> bool {
-    let mut targets = config.targets().iter();
+    let mut pipelines = config.running_pipelines();
     matches!(config.queue, QueueConfig::Embedded(_))
-        || targets.any(|target| target.kind.uses_data_folder())
+        || pipelines.any(|pipeline| pipeline.target.kind.uses_data_folder())
 }
 
 /// Claims the data folder, if the process uses it.
@@ -35,26 +35,50 @@ pub(super) fn claim(config: &Config) -> Result<Option<Arc<Claim>>, StartError> {
     }
 }
 
-/// Opens the queue: SQS where a URL is set, or else the one in the data folder.
+/// Opens the queue of a process with one target: SQS where a URL is set, or else the one in the data folder.
 pub async fn open_queue(
     config: &Config,
     aws: &Aws,
     claim: Option<Arc<Claim>>,
 ) -> Result<Queue, StartErrors> {
+    let mut queues = open_queues(config, aws, claim).await?.into_iter();
+    let none = || StartError::Invalid("target: not set".to_owned());
+    Ok(queues.next().ok_or_else(none)?)
+}
+
+/// Opens the queue of each target, in their order; at least one. What is sent to one of them is received from each.
+pub(super) async fn open_queues(
+    config: &Config,
+    aws: &Aws,
+    claim: Option<Arc<Claim>>,
+) -> Result<Vec<Queue>, StartErrors> {
     match (&config.queue, claim) {
         (QueueConfig::Sqs(settings), _) => {
-            Ok(Queue::Sqs(Sqs::new(aws, settings, targets::words).await))
+            let queue = Queue::Sqs(Sqs::new(aws, settings, targets::words).await);
+            Ok(vec![queue; config.pipelines().count()]) // one, by the configuration
         }
         (QueueConfig::Embedded(settings), Some(claim)) => {
-            let target = config.target.name.as_str();
-            let queue = Embedded::claimed(claim, target, settings.visibility_timeout).await;
-            let queue = queue.map_err(|error| StartError::database("queue", &error))?;
-            Ok(Queue::Embedded(queue))
+            let names = config.target_names();
+            let opened = Embedded::claimed(claim, &names, settings.visibility_timeout).await;
+            let (queues, left) = opened.map_err(|error| StartError::database("queue", &error))?;
+            left.iter().for_each(warn_of_left_events);
+            Ok(queues.into_iter().map(Queue::Embedded).collect())
         }
         (QueueConfig::Embedded(_), None) => {
             Err(StartError::Invalid("queue.url: not set".to_owned()).into())
         }
     }
+}
+
+fn warn_of_left_events(left: &ConsumerStatus) {
+    let target = left.target.as_str();
+    warn!(
+        target,
+        events = left.pending,
+        dead_letters = left.dead_letters,
+        mend = format!("configure the target again, or lineage-proxy queue discard {target}"),
+        "events are kept for a target that is not configured"
+    );
 }
 
 /// Warns of files and folders with events that others than their owner can read or change: events contain names, SQL, and
@@ -68,9 +92,8 @@ pub(super) fn warn_if_exposed(config: &Config, claim: Option<&Claim>) {
         false => databases(folder),
     };
     let files = config
-        .targets()
-        .iter()
-        .filter_map(|target| target.kind.file());
+        .running_pipelines()
+        .filter_map(|pipeline| pipeline.target.kind.file());
     let files = databases.iter().map(PathBuf::as_path).chain(files);
     for (path, mode) in exposed.into_iter().chain(journal::exposed(files)) {
         let path = path.display();

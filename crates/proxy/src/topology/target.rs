@@ -13,7 +13,7 @@ use transform::{Builtins, Transforms};
 
 use super::storage::uses_data_folder;
 use super::{StartError, StartErrors};
-use crate::config::{Config, HashKey, HashKeySource};
+use crate::config::{Config, HashKey, HashKeySource, PipelineConfig, RulesFile};
 use crate::lookup::Lookups;
 use crate::pipeline::{CoalesceBuffer, Pipeline, builtins};
 use crate::queue::{Queue, QueueConfig};
@@ -26,7 +26,7 @@ const SECRET_TIMEOUT: Duration = Duration::from_secs(10);
 /// A target that is not open yet, with its credential and its rules.
 #[derive(Debug)]
 pub struct TargetPlan {
-    config: TargetConfig,
+    config: PipelineConfig,
     credential: Option<Credential>,
     rules: RuleStore,
 }
@@ -34,26 +34,25 @@ pub struct TargetPlan {
 impl TargetPlan {
     /// Reads the credential and the rules of a target. Reports all errors in them.
     pub async fn read(
-        config: &Config,
-        target: &TargetConfig,
+        config: &PipelineConfig,
         aws: &Aws,
         options: RuleOptions,
     ) -> Result<TargetPlan, StartErrors> {
         let options = RuleOptions {
-            builtins: builtins(target.kind.capabilities(), &config.redshift),
+            builtins: builtins(config.target.kind.capabilities(), &config.redshift),
             ..options
         };
         let rules = async {
-            let hash_key = hash_key(config, aws).await?;
-            read_rules(config, hash_key, aws, options).await
+            let hash_key = hash_key(&config.rules, aws).await?;
+            read_rules(&config.rules, hash_key, aws, options).await
         };
         let credential = async {
-            let credential = target.kind.credential(aws).await;
-            credential.map_err(|error| open_error(target, error))
+            let credential = config.target.kind.credential(aws).await;
+            credential.map_err(|error| open_error(&config.target, error))
         };
         match tokio::join!(credential, rules) {
             (Ok(credential), Ok(rules)) => Ok(TargetPlan {
-                config: target.clone(),
+                config: config.clone(),
                 credential,
                 rules,
             }),
@@ -77,13 +76,16 @@ impl TargetPlan {
             claim,
             credential: self.credential.as_ref(),
         };
-        let opened = Target::open(&self.config, resources).await;
-        let target = opened.map_err(|error| open_error(&self.config, error))?;
-        let lookups = match config.redshift_lookup {
+        let opened = Target::open(&self.config.target, resources).await;
+        let target = opened.map_err(|error| open_error(&self.config.target, error))?;
+        let lookups = match self.config.redshift_lookup {
             true => Lookups::new(aws),
             false => Lookups::disabled(),
         };
-        Ok(Pipeline::new(config, queue, target, lookups, self.rules))
+        let pipeline = &self.config;
+        Ok(Pipeline::new(
+            config, pipeline, queue, target, lookups, self.rules,
+        ))
     }
 }
 
@@ -97,47 +99,54 @@ pub(super) fn check_settings(
 }
 
 /// What the rules of a target of `serve` may use.
-pub fn rule_options(config: &Config, target: &TargetConfig, transforms: Transforms) -> RuleOptions {
+pub fn rule_options(
+    config: &Config,
+    pipeline: &PipelineConfig,
+    transforms: Transforms,
+) -> RuleOptions {
     let visibility = config.queue.visibility_timeout();
     RuleOptions {
         transforms,
         max_window: Some(CoalesceBuffer::max_window(
             visibility,
-            receive_delay(config),
+            receive_delay(config, pipeline),
         )),
-        target: Some(target.name.clone()),
+        target: Some(pipeline.target.name.clone()),
         builtins: Builtins::default(),
     }
 }
 
 /// The coalesce buffer of a pipeline of `serve`.
-pub(super) fn coalesce_buffer(config: &Config) -> CoalesceBuffer {
+pub(super) fn coalesce_buffer(config: &Config, pipeline: &PipelineConfig) -> CoalesceBuffer {
     match config.queue.is_fifo() {
         // A FIFO queue delivers no further event of a run while one of its events is held back.
         true => CoalesceBuffer::disabled(),
-        false => CoalesceBuffer::new(config.queue.visibility_timeout(), receive_delay(config)),
+        false => CoalesceBuffer::new(
+            config.queue.visibility_timeout(),
+            receive_delay(config, pipeline),
+        ),
     }
 }
 
 /// How long an event may have been invisible when its batch begins: SQS returns the events of a batch one after another.
-fn receive_delay(config: &Config) -> Duration {
+fn receive_delay(config: &Config, pipeline: &PipelineConfig) -> Duration {
     match &config.queue {
-        QueueConfig::Sqs(_) => config.batch.window + Duration::from_secs(1),
+        QueueConfig::Sqs(_) => pipeline.batch.window + Duration::from_secs(1),
         QueueConfig::Embedded(_) => Duration::ZERO,
     }
 }
 
 /// Reads the rules for the first time.
 pub(super) async fn read_rules(
-    config: &Config,
+    config: &RulesFile,
     hash_key: Option<HashKey>,
     aws: &Aws,
     options: RuleOptions,
 ) -> Result<RuleStore, StartError> {
     let hash_key = hash_key.map(|key| key.bytes().to_vec());
-    let rules = RuleStore::open(&config.rules, hash_key, aws, options).await;
+    let rules = RuleStore::open(config, hash_key, aws, options).await;
     rules.map_err(|error| {
-        let message = format!("rules.file: {error}");
+        let message = format!("{}: {error}", config.setting);
         match error {
             RulesError::Unavailable(_) => StartError::Temporary(message),
             RulesError::Unreadable(_) | RulesError::Invalid { .. } => StartError::Invalid(message),
@@ -146,8 +155,8 @@ pub(super) async fn read_rules(
 }
 
 /// The key of hashes, from the configuration or from its secret.
-async fn hash_key(config: &Config, aws: &Aws) -> Result<Option<HashKey>, StartError> {
-    match &config.rules.hash_key {
+async fn hash_key(rules: &RulesFile, aws: &Aws) -> Result<Option<HashKey>, StartError> {
+    match &rules.hash_key {
         Some(HashKeySource::Key(key)) => Ok(Some(key.clone())),
         Some(HashKeySource::SecretId(id)) => {
             let setting = "rules.hash_key_secret_id";

@@ -142,7 +142,7 @@ async fn a_wall_clock_that_was_set_back_hides_nothing() {
     tomorrow.settle(&[(&records[0], later)]).await;
     drop((tomorrow, records));
     let today = queue(folder.path()).await;
-    let beside = Embedded::open(folder.path(), "target").await.unwrap();
+    let beside = Embedded::open(folder.path()).await.unwrap().remove(0);
     assert_eq!(beside.status().await.unwrap().waiting, 2);
     let mut records = today.receive(9, NOW).await.unwrap();
     records.sort_by(|a, b| a.id.cmp(&b.id));
@@ -160,7 +160,7 @@ async fn an_event_that_another_process_redrives_is_visible_whatever_its_clock_sa
     let records = yesterday.receive(1, NOW).await.unwrap();
     let dead = Settlement::DeadLetter("invalid".to_owned());
     yesterday.settle(&[(&records[0], dead)]).await;
-    let beside = Embedded::open(folder.path(), "target").await.unwrap();
+    let beside = Embedded::open(folder.path()).await.unwrap().remove(0);
     assert!(beside.redrive("a").await.unwrap());
     assert_eq!(ids(&yesterday.receive(1, NOW).await.unwrap()), ["a"]);
 }

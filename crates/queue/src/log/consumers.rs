@@ -18,6 +18,7 @@ use crate::Unavailable;
 #[derive(Debug, Clone)]
 pub struct Consumer {
     pub(super) log: Log,
+    pub(super) target: Arc<str>,
     pub(super) state: Arc<ConsumerState>,
 }
 
@@ -52,6 +53,13 @@ pub struct ConsumerStatus {
     pub dead_letters: u64,
 }
 
+impl Consumer {
+    /// The name of the target.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+}
+
 impl Log {
     /// Returns the consumer for a target. One that the log does not know starts at `start`; the first such one after an
     /// import takes over what was imported.
@@ -66,14 +74,19 @@ impl Log {
     }
 
     /// Returns the consumer for the only target of a proxy. If another target was the only one until now, this one takes
-    /// its place: it gets what that one has not settled.
+    /// its place: it gets what that one has not settled. Beside several others it starts with the next event.
     pub async fn only_consumer(&self, target: &str) -> Result<Consumer, journal::Error> {
         let name = target.to_owned();
         let find = move |connection: &Connection| {
-            if let [only] = statuses(connection)?.as_slice() {
-                rename(connection, &only.target, &name)?;
-            }
-            find_or_add(connection, &name, Start::Oldest)
+            let start = match statuses(connection)?.as_slice() {
+                [] => Start::Oldest,
+                [only] => {
+                    rename(connection, &only.target, &name)?;
+                    Start::Next
+                }
+                [_, _, ..] => Start::Next,
+            };
+            find_or_add(connection, &name, start)
         };
         let number = self.journal.write(find).await?;
         Ok(self.handle(target, number))
@@ -90,6 +103,33 @@ impl Log {
     /// Lists the consumers, in the order in which they were added.
     pub async fn consumers(&self) -> Result<Vec<ConsumerStatus>, Unavailable> {
         self.journal.read(statuses).await.map_err(unavailable)
+    }
+
+    /// Stops the consumers of all targets but `targets`, when an owner starts: nothing reads for them any more. What such a
+    /// consumer has not settled and its dead letters stay until it is removed, and it gets no event that is appended from
+    /// now on: nobody would settle it, and the log would grow without end. One that has nothing left is removed. A stopped
+    /// consumer goes on when a later owner asks for it again. Returns those that have something left.
+    pub async fn stop_others(
+        &self,
+        targets: &[&str],
+    ) -> Result<Vec<ConsumerStatus>, journal::Error> {
+        let targets: Vec<String> = targets.iter().map(|&target| target.to_owned()).collect();
+        let stop = move |connection: &Connection| {
+            let mut others = statuses(connection)?;
+            others.retain(|other| !targets.contains(&other.target));
+            for other in &others {
+                let Some(number) = number(connection, &other.target)? else {
+                    continue;
+                };
+                match (other.pending, other.dead_letters) {
+                    (0, 0) => delete(connection, number)?,
+                    _ => cursor::stop(connection, number)?,
+                }
+            }
+            others.retain(|other| other.pending > 0 || other.dead_letters > 0);
+            Ok(others)
+        };
+        self.journal.write(stop).await
     }
 
     /// Gives the consumer `from` another name: its target is called `to` from now on. Returns whether there was one, and
@@ -119,10 +159,7 @@ impl Log {
                 return Ok(None);
             };
             let left = statuses(connection)?;
-            for table in ["cursors", "pending", "dead_letters"] {
-                let delete = format!("DELETE FROM {table} WHERE consumer = ?1");
-                connection.execute(&delete, [number])?;
-            }
+            delete(connection, number)?;
             Ok(left.into_iter().find(|it| it.target == name))
         };
         let removed = self.journal.write(remove).await.map_err(unavailable)?;
@@ -145,6 +182,7 @@ impl Log {
         };
         Consumer {
             log: self.clone(),
+            target: target.into(),
             state,
         }
     }
@@ -176,6 +214,14 @@ fn find_or_add(connection: &Connection, target: &str, start: Start) -> rusqlite:
     Ok(connection.last_insert_rowid())
 }
 
+fn delete(connection: &Connection, consumer: i64) -> rusqlite::Result<()> {
+    for table in ["cursors", "pending", "dead_letters"] {
+        let delete = format!("DELETE FROM {table} WHERE consumer = ?1");
+        connection.execute(&delete, [consumer])?;
+    }
+    Ok(())
+}
+
 fn rename(connection: &Connection, from: &str, to: &str) -> rusqlite::Result<bool> {
     let sql = "UPDATE OR IGNORE cursors SET target = ?2 WHERE target = ?1";
     connection.execute(sql, [from, to]).map(|rows| rows > 0)
@@ -198,7 +244,7 @@ fn before_first(connection: &Connection, time: i64) -> rusqlite::Result<i64> {
 
 fn statuses(connection: &Connection) -> rusqlite::Result<Vec<ConsumerStatus>> {
     let sql = "SELECT target,
-                   (SELECT coalesce(max(seq), 0) FROM events) - settled
+                   max((SELECT coalesce(max(seq), 0) FROM events) - settled, 0)
                        + (SELECT count(*) FROM pending WHERE pending.consumer = cursors.consumer),
                    (SELECT count(*) FROM dead_letters WHERE dead_letters.consumer = cursors.consumer)
                FROM cursors ORDER BY consumer";

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 
 /// Where a consumer stands; see `log.rs`. Rows in `pending` are at or below `settled`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +62,28 @@ impl Cursor {
         self.settled = self.settled.max(to);
         Ok(())
     }
+}
+
+/// A position beyond every event: that of a consumer that is stopped.
+const STOPPED: i64 = i64::MAX;
+
+/// Stops a consumer: what it has not settled becomes pending, and later events pass it by. The next owner starts it again
+/// by `reconcile.rs`, after the last event that there is then.
+pub(super) fn stop(connection: &Connection, consumer: i64) -> rusqlite::Result<()> {
+    let mut cursor = Cursor::read(connection, consumer)?;
+    let last = last(connection)?;
+    // None of these was received: it is their first attempt that is still to come.
+    let never_received =
+        "INSERT OR IGNORE INTO pending (consumer, seq, attempts, receipt, visible_at)
+                          SELECT ?1, seq, 0, 0, 0 FROM events WHERE seq > ?2 AND seq <= ?3";
+    connection.execute(never_received, params![consumer, cursor.received, last])?;
+    let received = cursor.received;
+    cursor.advance(connection, consumer, received, &BTreeSet::new(), |_| 0)?;
+    Cursor {
+        settled: STOPPED,
+        received: STOPPED,
+    }
+    .write(connection, consumer)
 }
 
 /// Returns the number of the last event.

@@ -14,6 +14,9 @@ use crate::Unavailable;
 pub struct DeadLetter {
     /// The event's id.
     pub id: String,
+    /// The target that it could not be delivered to. A queue in SQS has one target, and does not know its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
     /// Why it could not be delivered: a code, and what the target responded.
     pub reason: String,
     /// When it was accepted, in milliseconds since 1970.
@@ -34,6 +37,7 @@ impl Consumer {
         limit: u32,
     ) -> Result<Vec<DeadLetter>, Unavailable> {
         let (number, reason) = (self.state.number, reason.to_owned());
+        let target = self.target.clone();
         let list = move |connection: &Connection| {
             let sql = "SELECT dead_letters.id, reason, dead_letters.received_at, dead_at, attempts, octet_length(body)
                        FROM dead_letters LEFT JOIN events USING (seq)
@@ -41,6 +45,7 @@ impl Consumer {
             let letter = |row: &Row<'_>| {
                 Ok(DeadLetter {
                     id: text(row, 0)?,
+                    target: Some(target.to_string()),
                     reason: text(row, 1)?,
                     received_at: integer(row, 2)?,
                     dead_at: integer(row, 3)?,

@@ -179,6 +179,53 @@ async fn a_removed_consumer_reports_what_it_had_not_settled_and_is_waited_for_no
 }
 
 #[tokio::test]
+async fn a_stopped_consumer_keeps_what_it_had_not_settled_and_gets_no_more_until_it_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let log = log(folder.path()).await;
+        let keeps = log.consumer("keeps", Start::Oldest).await.unwrap();
+        let stops = log.consumer("stops", Start::Oldest).await.unwrap();
+        append(&log, &["a", "b", "c"]).await;
+        acknowledge(&keeps, &receive(&keeps, 9).await).await;
+        acknowledge(&stops, &receive(&stops, 1).await).await;
+        drop((keeps, stops));
+        end(log).await;
+    }
+    {
+        let log = log(folder.path()).await;
+        let keeps = log.consumer("keeps", Start::Next).await.unwrap();
+        let left = log.stop_others(&["keeps"]).await.unwrap();
+        let left: Vec<_> = left.iter().map(|it| (&*it.target, it.pending)).collect();
+        assert_eq!(left, [("stops", 2)]);
+        append(&log, &["d", "e"]).await;
+        acknowledge(&keeps, &receive(&keeps, 9).await).await;
+        let statuses = log.consumers().await.unwrap();
+        let pending: Vec<u64> = statuses.iter().map(|it| it.pending).collect();
+        assert_eq!(pending, [0, 2], "later events pass it by");
+        // `a` is settled by both, `d` by the one that gets it, and `e` is the last.
+        assert_eq!(log.sweep().await.unwrap(), 2);
+        drop(keeps);
+        end(log).await;
+    }
+    let log = log(folder.path()).await;
+    let stops = log.consumer("stops", Start::Next).await.unwrap();
+    append(&log, &["f"]).await;
+    let records = receive(&stops, 9).await;
+    let mut received = attempts(&records);
+    received.sort_unstable();
+    assert_eq!(received, [("b", 1), ("c", 1), ("f", 1)]);
+}
+
+#[tokio::test]
+async fn a_consumer_that_has_nothing_left_is_removed_when_it_is_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = log(folder.path()).await;
+    log.consumer("stops", Start::Oldest).await.unwrap();
+    assert_eq!(log.stop_others(&["keeps"]).await.unwrap(), []);
+    assert_eq!(log.consumers().await.unwrap(), []);
+}
+
+#[tokio::test]
 async fn a_renamed_consumer_goes_on_where_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let log = log(folder.path()).await;

@@ -262,6 +262,7 @@ fn letter(message: Message) -> SqsLetter {
     let dead_at = ours("dead_at").and_then(|value| value.parse().ok());
     let record = Record::from(message);
     let letter = DeadLetter {
+        target: None,
         id: record.id.clone(),
         reason: reason.unwrap_or_else(|| MOVED_BY_SQS.to_owned()),
         received_at: record.received_at.unwrap_or_default(),

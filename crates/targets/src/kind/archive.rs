@@ -84,6 +84,15 @@ impl ArchiveSettings {
 }
 
 impl ArchiveConfig {
+    pub(super) fn is_same_destination(&self, other: &ArchiveConfig) -> bool {
+        match (&self.location, &other.location) {
+            (Location::Folder(one), Location::Folder(other)) => super::file::same_path(one, other),
+            (one @ Location::Bucket { .. }, other @ Location::Bucket { .. }) => one == other,
+            (Location::Folder(_), Location::Bucket { .. })
+            | (Location::Bucket { .. }, Location::Folder(_)) => false,
+        }
+    }
+
     /// The folder of an archive on disk.
     pub(super) fn folder(&self) -> Option<&Path> {
         match &self.location {

@@ -78,6 +78,13 @@ pub struct DataZoneConfig {
     pub response: Response,
 }
 
+impl DataZoneConfig {
+    /// The id of a domain is unique.
+    pub(super) fn is_same_destination(&self, other: &DataZoneConfig) -> bool {
+        self.domain_id == other.domain_id
+    }
+}
+
 /// `DomainId` of the DataZone service model: `dzd[-_][a-zA-Z0-9_-]{1,36}`.
 pub enum DomainId {}
 

@@ -54,6 +54,12 @@ pub struct FileConfig {
     pub keep: usize,
 }
 
+impl FileConfig {
+    pub(super) fn is_same_destination(&self, other: &FileConfig) -> bool {
+        same_path(&self.path, &other.path)
+    }
+}
+
 impl Default for FileSettings {
     fn default() -> FileSettings {
         FileSettings {
@@ -389,6 +395,22 @@ fn rotated(path: &Path) -> io::Result<Vec<PathBuf>> {
         .filter(is_ours)
         .map(|entry| entry.path())
         .collect())
+}
+
+/// Whether two paths name one file, whether it exists or only its folder does.
+pub(super) fn same_path(one: &Path, other: &Path) -> bool {
+    let resolved = |path: &Path| {
+        let through_folder = || {
+            let path = std::path::absolute(path).ok()?;
+            let folder = path.parent()?.canonicalize().ok()?;
+            Some(folder.join(path.file_name()?))
+        };
+        path.canonicalize()
+            .ok()
+            .or_else(through_folder)
+            .unwrap_or_else(|| path.to_owned())
+    };
+    resolved(one) == resolved(other)
 }
 
 #[cfg(test)]

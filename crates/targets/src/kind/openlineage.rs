@@ -49,6 +49,11 @@ impl OpenLineageConfig {
         self.capabilities
     }
 
+    /// A credential may select a tenant of the service behind the URL.
+    pub(super) fn is_same_destination(&self, other: &OpenLineageConfig) -> bool {
+        self.url == other.url && self.auth.secret == other.auth.secret
+    }
+
     pub(super) async fn credential(&self, aws: &Aws) -> Result<Option<Credential>, OpenError> {
         match &self.auth.secret {
             Some((setting, source)) => source.read_first(aws, setting).await.map(Some),

@@ -19,7 +19,8 @@ const CONCURRENCY: usize = 64;
 
 /// The dead letters of a queue.
 pub(super) enum DeadLetterSource {
-    Embedded(Embedded),
+    /// The queue of each selected target.
+    Embedded(Vec<Embedded>),
     Sqs(SqsDeadLetters),
 }
 
@@ -123,14 +124,14 @@ impl DeadLetterSource {
     pub(super) async fn list(&self, filter: &Filter) -> anyhow::Result<Vec<DeadLetter>> {
         let mut found = Vec::new();
         match self {
-            DeadLetterSource::Embedded(queue) => {
-                let letters = queue.dead_letters(&filter.reason, MAX_LETTERS).await?;
+            DeadLetterSource::Embedded(queues) => {
                 let now = now();
-                found.extend(
-                    letters
-                        .into_iter()
-                        .filter(|letter| filter.contains(letter, now)),
-                );
+                for queue in queues {
+                    let letters = queue.dead_letters(&filter.reason, MAX_LETTERS).await?;
+                    let letters = letters.into_iter();
+                    found.extend(letters.filter(|letter| filter.contains(letter, now)));
+                }
+                found.sort_by_key(|letter| letter.dead_at); // stable
             }
             DeadLetterSource::Sqs(queue) => {
                 let now = now();
@@ -150,7 +151,15 @@ impl DeadLetterSource {
     /// Returns the event of a letter.
     pub(super) async fn body(&self, id: &str) -> anyhow::Result<Option<String>> {
         match self {
-            DeadLetterSource::Embedded(queue) => Ok(queue.dead_letter_body(id).await?),
+            DeadLetterSource::Embedded(queues) => {
+                // Every target has the same event: the one that was accepted.
+                for queue in queues {
+                    if let Some(body) = queue.dead_letter_body(id).await? {
+                        return Ok(Some(body));
+                    }
+                }
+                Ok(None)
+            }
             DeadLetterSource::Sqs(queue) => {
                 let mut body = None;
                 let look = async |letter: &SqsLetter| {
@@ -166,12 +175,30 @@ impl DeadLetterSource {
         }
     }
 
-    /// Counts what is in the queue.
-    pub(super) async fn status(&self) -> anyhow::Result<Status> {
+    /// Counts what is in the queue of each target. SQS has one, without a name.
+    pub(super) async fn statuses(&self) -> anyhow::Result<Vec<(Option<String>, Status)>> {
+        let mut statuses = Vec::new();
         match self {
-            DeadLetterSource::Embedded(queue) => Ok(queue.status().await?),
-            DeadLetterSource::Sqs(queue) => Ok(queue.status().await?),
+            DeadLetterSource::Embedded(queues) => {
+                for queue in queues {
+                    statuses.push((Some(queue.target().to_owned()), queue.status().await?));
+                }
+            }
+            DeadLetterSource::Sqs(queue) => statuses.push((None, queue.status().await?)),
         }
+        Ok(statuses)
+    }
+
+    /// Counts what is in the queues of all targets together.
+    pub(super) async fn status(&self) -> anyhow::Result<Status> {
+        let statuses = self.statuses().await?;
+        let statuses = statuses.iter().map(|(_, status)| status);
+        Ok(Status {
+            waiting: statuses.clone().map(|status| status.waiting).sum(),
+            not_visible: statuses.clone().map(|status| status.not_visible).sum(),
+            dead_letters: statuses.clone().map(|status| status.dead_letters).sum(),
+            oldest_seconds: statuses.filter_map(|status| status.oldest_seconds).max(),
+        })
     }
 
     /// Redrives or deletes the selected letters, at that rate.
@@ -185,20 +212,24 @@ impl DeadLetterSource {
         let mut wanted = selection.wanted();
         let mut count = 0;
         match self {
-            DeadLetterSource::Embedded(queue) => {
-                let letters = queue.dead_letters("", MAX_LETTERS).await?;
+            DeadLetterSource::Embedded(queues) => {
                 let now = now();
-                let each = async |id: &String| match operation {
+                let mut letters = Vec::new();
+                for queue in queues {
+                    let of_target = queue.dead_letters("", MAX_LETTERS).await?;
+                    letters.extend(of_target.into_iter().map(|letter| (queue, letter)));
+                }
+                let each = async |queue: &Embedded, id: &String| match operation {
                     Operation::Redrive => queue.redrive(id).await,
                     Operation::Delete => queue.delete_dead_letter(id).await,
                 };
                 let mut in_flight = FuturesOrdered::new();
-                for letter in letters
+                for (queue, letter) in letters
                     .iter()
-                    .filter(|letter| selection.contains(letter, now))
+                    .filter(|(_, letter)| selection.contains(letter, now))
                 {
                     rate.turn().await;
-                    in_flight.push_back(each(&letter.id));
+                    in_flight.push_back(each(queue, &letter.id));
                     wanted.remove(&letter.id);
                     if in_flight.len() >= rate.concurrency()
                         && let Some(done) = in_flight.next().await

@@ -25,7 +25,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<ExitCode> {
     let file = &arguments.file;
-    let located = loader.locate(file)?;
+    let located = loader.locate(file, arguments.target.target.as_deref())?;
     let adapter = arguments.target.adapter(located.target.as_ref())?;
     let name = located.path.display().to_string();
     let rules = match located.read() {

@@ -1,5 +1,5 @@
-//! Reads a configuration file into a layer: reports unknown settings with their position, and resolves `targets` to the
-//! target and the section of its kind.
+//! Reads a configuration file into a layer: reports unknown settings with their position, and resolves each entry of
+//! `targets` to the target and the section of its kind.
 
 use config_rs::{Value, ValueKind};
 use targets::{Kind, TargetName};
@@ -7,7 +7,7 @@ use transform::yaml::{self, At, Key, Node};
 
 use super::super::names;
 use super::super::problems::{ConfigError, Origin};
-use super::{Layer, Table};
+use super::{Layer, Table, TargetLayer};
 
 /// Reads a YAML file.
 pub(super) fn read(file: &str, text: &str) -> (Layer, Vec<ConfigError>) {
@@ -56,7 +56,7 @@ impl FileReader<'_> {
             }
         }
         if let Some((key, node)) = members.iter().find(|(key, _)| key.text == TARGETS) {
-            self.targets(key, node, &mut table);
+            self.targets(key, node, &table);
         }
         table
     }
@@ -128,8 +128,9 @@ impl FileReader<'_> {
         self.layer.origins.insert(name.to_owned(), origin);
     }
 
-    /// Resolves `targets: {NAME: {type: KIND, …}}` to the target with that name and the section of its kind.
-    fn targets(&mut self, key: &Key, node: &Node, table: &mut Table) {
+    /// Reads `targets: {NAME: {type: KIND, …}}`: each entry becomes a layer with the target, the section of its kind, and
+    /// the settings of its own.
+    fn targets(&mut self, key: &Key, node: &Node, table: &Table) {
         let members = match &node.value {
             yaml::Value::Map(members) => members.as_slice(),
             yaml::Value::Null => return,
@@ -144,17 +145,9 @@ impl FileReader<'_> {
                 return self.error(node.at, Some(TARGETS), message);
             }
         };
-        let (name, target) = match members {
-            [] => return,
-            [(name, target)] => (name, target),
-            [_, (second, _), ..] => {
-                return self.error(
-                    second.at,
-                    Some(TARGETS),
-                    "several targets are not supported yet".to_owned(),
-                );
-            }
-        };
+        if members.is_empty() {
+            return;
+        }
         let sections = Kind::ALL.map(Kind::name);
         if let Some(other) = table
             .keys()
@@ -165,27 +158,40 @@ impl FileReader<'_> {
             );
             return self.error(key.at, Some(TARGETS), message);
         }
+        for (name, target) in members {
+            if let Some(layer) = self.target(name, target) {
+                self.layer.targets.push(layer);
+            }
+        }
+    }
+
+    /// Reads an entry of `targets`.
+    fn target(&mut self, name: &Key, target: &Node) -> Option<TargetLayer> {
+        let sections = Kind::ALL.map(Kind::name);
         let called = format!("{TARGETS}.{}", name.text);
         if let Err(error) = TargetName::new(&name.text) {
-            return self.error(name.at, Some(&called), error.to_string());
+            self.error(name.at, Some(&called), error.to_string());
+            return None;
         }
         let yaml::Value::Map(members) = &target.value else {
             let message = format!(
                 "expected the settings of a target (`{{type: datazone, …}}`), found {}",
                 target.found()
             );
-            return self.error(target.at, Some(&called), message);
+            self.error(target.at, Some(&called), message);
+            return None;
         };
         let Some((_, kind)) = members.iter().find(|(key, _)| key.text == TYPE) else {
-            return self.error(
+            self.error(
                 name.at,
                 Some(&called),
                 format!("lacks its type: one of {}", sections.join(", ")),
             );
+            return None;
         };
         let called_type = format!("{called}.{TYPE}");
         let yaml::Value::Text(word) = &kind.value else {
-            return self.error(
+            self.error(
                 kind.at,
                 Some(&called_type),
                 format!(
@@ -194,35 +200,99 @@ impl FileReader<'_> {
                     kind.found()
                 ),
             );
+            return None;
         };
         let choice = [("name", name.text.as_str()), ("type", word.as_str())];
         let choice: Table = choice
             .map(|(key, text)| (key.to_owned(), Value::from(text)))
             .into_iter()
             .collect();
+        // What is noted while the entry is read belongs to its layer.
+        let shared = std::mem::take(&mut self.layer.origins);
         self.note(kind.at, TARGET, &called_type);
-        table.insert(TARGET.to_owned(), Value::new(None, choice));
-        if !sections.contains(&word.as_str()) {
-            return; // reported where it is read
+        let mut values = Table::new();
+        values.insert(TARGET.to_owned(), Value::new(None, choice));
+        // Another word is reported where it is read.
+        if sections.contains(&word.as_str()) {
+            let section = self.target_settings(&called, word, members, &mut values);
+            values.insert(word.clone(), Value::new(None, section));
         }
+        let origins = std::mem::replace(&mut self.layer.origins, shared);
+        Some(TargetLayer {
+            name: name.text.clone(),
+            kind: word.clone(),
+            values,
+            origins,
+        })
+    }
+
+    /// Reads the settings of an entry of `targets`: returns those of its kind, and adds those of other sections that a
+    /// target may have of its own to `values`.
+    fn target_settings(
+        &mut self,
+        called: &str,
+        kind: &str,
+        members: &[(Key, Node)],
+        values: &mut Table,
+    ) -> Table {
         let mut section = Table::new();
         for (key, node) in members.iter().filter(|(key, _)| key.text != TYPE) {
             let called = format!("{called}.{}", key.text);
-            let name = format!("{word}.{}", key.text);
+            let name = format!("{kind}.{}", key.text);
             if names::is_setting(&name) {
                 if let Some(value) = self.leaf(node, &name, &called) {
                     section.insert(key.text.clone(), value);
                 }
+            } else if key.text == RULES {
+                let rules = self.own_rules(&called, node);
+                values.insert(RULES.to_owned(), Value::new(None, rules));
+            } else if let Some((_, name)) = OWN.iter().find(|(own, _)| *own == key.text) {
+                if let Some(value) = self.leaf(node, name, &called) {
+                    super::insert(values, name, value);
+                }
             } else {
-                let inside: Vec<&str> = names::in_section(word)
-                    .filter_map(|name| name.split('.').nth(1))
-                    .collect();
+                let inside = names::in_section(kind).filter_map(|name| name.split('.').nth(1));
+                let own = OWN.map(|(own, _)| own);
+                let inside: Vec<&str> = inside.chain(own).chain([RULES]).collect();
                 let near = settings::nearest(&key.text, inside.iter().copied());
                 let hint = near.map_or_else(String::new, |near| format!(" (did you mean {near}?)"));
                 self.error(key.at, Some(&called), format!("unknown setting{hint}"));
             }
         }
-        table.insert(word.clone(), Value::new(None, section));
+        section
+    }
+
+    /// Reads `rules: {file: …}` of an entry of `targets`. The other settings of rules are those of all targets.
+    fn own_rules(&mut self, called: &str, node: &Node) -> Table {
+        let mut rules = Table::new();
+        let members = match &node.value {
+            yaml::Value::Map(members) => members.as_slice(),
+            yaml::Value::Null => return rules,
+            yaml::Value::Bool(_)
+            | yaml::Value::Number(_)
+            | yaml::Value::Text(_)
+            | yaml::Value::List(_) => {
+                let message = format!("expected `{{file: …}}`, found {}", node.found());
+                self.error(node.at, Some(called), message);
+                return rules;
+            }
+        };
+        for (key, node) in members {
+            let called = format!("{called}.{}", key.text);
+            let name = format!("{RULES}.{}", key.text);
+            if key.text == FILE {
+                if let Some(value) = self.leaf(node, &name, &called) {
+                    rules.insert(key.text.clone(), value);
+                }
+            } else {
+                let message = match names::is_setting(&name) {
+                    true => format!("is the same for all targets: set {name}"),
+                    false => "unknown setting (a target has only file)".to_owned(),
+                };
+                self.error(key.at, Some(&called), message);
+            }
+        }
+        rules
     }
 
     fn error(&mut self, at: At, setting: Option<&str>, message: String) {
@@ -233,6 +303,18 @@ impl FileReader<'_> {
         });
     }
 }
+
+/// Settings that a target may have of its own besides those of its kind, and what they stand for. They are not written as a
+/// section, since a kind has a setting `batch`.
+const OWN: [(&str, &str); 3] = [
+    ("batch_size", "batch.size"),
+    ("batch_window", "batch.window"),
+    ("batch_concurrency", "batch.concurrency"),
+];
+
+/// The section of rules, of which a target may have a file of its own.
+const RULES: &str = "rules";
+const FILE: &str = "file";
 
 /// The settings that `targets` resolves to, besides the section.
 const TARGETS: &str = "targets";

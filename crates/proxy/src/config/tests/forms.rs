@@ -14,7 +14,7 @@ fn lists_and_maps_have_one_form_in_a_text() {
     for hosts in ["a=b:1,c=d", "{\"a\":\"b:1\",\"c\":\"d\"}"] {
         let variables = [("LINEAGE_PROXY_REDSHIFT_HOSTS", hosts)];
         let config = read("", &variables, Role::Serve).unwrap();
-        assert_eq!(config.redshift.hosts.len(), 2, "{hosts}");
+        assert_eq!(config.pipeline.redshift.hosts.len(), 2, "{hosts}");
     }
     for (variable, value, form) in [
         ("LINEAGE_PROXY_AUTH_KEYS", format!("{one};{two}"), "a,b"),

@@ -55,7 +55,8 @@ fn a_target_with_a_name_is_one_with_the_settings_of_its_kind() {
         "targets:\n  catalog:\n    type: datazone\n    domain_id: dzd_a\n    posts_per_second: 7";
     let config = read(yaml, &[], Role::Batch).unwrap_err();
     assert_eq!(config.len(), 2, "only the queues are missing: {config:?}");
-    let target = |variables: &[(&str, &str)]| read(yaml, variables, Role::Tool).unwrap().target;
+    let target =
+        |variables: &[(&str, &str)]| read(yaml, variables, Role::Tool).unwrap().pipeline.target;
     let catalog = target(&[]);
     assert_eq!(
         (catalog.name.as_str(), catalog.kind.kind()),
@@ -75,7 +76,10 @@ fn a_target_with_a_name_is_one_with_the_settings_of_its_kind() {
     );
     let config = read("target: file\nfile: {path: x}", &[], Role::Tool).unwrap();
     assert_eq!(
-        (config.target.name.as_str(), config.target.section.as_str()),
+        (
+            config.pipeline.target.name.as_str(),
+            config.pipeline.target.section.as_str()
+        ),
         ("file", "file")
     );
 }
@@ -85,7 +89,31 @@ fn what_is_wrong_with_named_targets_is_reported_where_it_is() {
     for (yaml, message) in [
         (
             "targets: {a: {type: store}, b: {type: store}}",
-            "proxy.yaml:1:29: targets: several targets are not supported yet",
+            "proxy.yaml:1:39: targets.b: is the same destination as targets.a",
+        ),
+        (
+            "targets: {a: {type: file, path: x}, b: {type: file, path: ./x}}",
+            "proxy.yaml:1:47: targets.b: is the same destination as targets.a",
+        ),
+        (
+            "targets: {a: {type: store}, b: {type: file}}",
+            "targets.b.path: is required when target is \"file\"",
+        ),
+        (
+            "targets: {a: {type: store}, b: {type: file, path: x}}\nqueue: {url: 'https://sqs.eu-west-1.amazonaws.com/1/q'}",
+            "proxy.yaml:1:39: targets.b: cannot be combined with queue.url: an SQS queue has one target, and each message is received once",
+        ),
+        (
+            "targets: {a: {type: store, batch_size: 0}}",
+            "proxy.yaml:1:40: targets.a.batch_size: expected a whole number from 1 to 10000, found \"0\"",
+        ),
+        (
+            "targets: {a: {type: store, rules: {refresh: 1s}}}",
+            "proxy.yaml:1:36: targets.a.rules.refresh: is the same for all targets: set rules.refresh",
+        ),
+        (
+            "targets: {a: {type: store, batch_sizes: 1}}",
+            "proxy.yaml:1:28: targets.a.batch_sizes: unknown setting (did you mean batch_size?)",
         ),
         (
             "target: file\ntargets: {a: {type: store}}",
@@ -143,8 +171,11 @@ fn an_archive_beside_a_rules_file_has_to_say_whether_its_rules_apply() {
         (", apply_rules: false", false),
     ] {
         let config = read(&yaml(apply), &[], Role::Tool).unwrap();
-        assert_eq!(config.rules.source.is_some(), is_applied);
-        assert_eq!(config.redshift.style != transform::Style::None, is_applied);
+        assert_eq!(config.pipeline.rules.source.is_some(), is_applied);
+        assert_eq!(
+            config.pipeline.redshift.style != transform::Style::None,
+            is_applied
+        );
     }
 }
 
@@ -162,4 +193,105 @@ fn a_missing_setting_of_a_target_with_a_name_is_named_as_it_would_stand_in_the_f
         errors,
         [r#"targets.a.domain_id: is required when target is "datazone""#]
     );
+}
+
+const SEVERAL: &str = "
+rules: {file: r.yaml}
+batch: {size: 7}
+targets:
+  catalog: {type: datazone, domain_id: dzd_a}
+  lake: {type: archive, location: x, apply_rules: true, batch_size: 1000, batch_window: 1m}
+  marquez: {type: openlineage, url: 'http://x', rules: {file: m.yaml}}
+  other: {type: openlineage, url: 'http://y'}";
+
+#[test]
+fn each_of_several_targets_has_its_own_settings_and_those_of_all() {
+    let sources = Sources::yaml("conf/proxy.yaml", SEVERAL);
+    let sources = sources.beside("rules.file", std::path::Path::new("conf"));
+    let config = Config::read(sources, Role::Serve).unwrap();
+    assert_eq!(
+        config.target_names(),
+        ["catalog", "lake", "marquez", "other"]
+    );
+    let sizes: Vec<usize> = config.pipelines().map(|it| it.batch.size).collect();
+    assert_eq!(sizes, [7, 1000, 7, 7]);
+    let rules = config.pipelines().map(|it| match &it.rules.source {
+        Some(RulesSource::Path(path)) => path.display().to_string(),
+        Some(RulesSource::S3 { .. }) | None => String::new(),
+    });
+    let expected = ["conf/r.yaml", "conf/r.yaml", "conf/m.yaml", "conf/r.yaml"];
+    assert_eq!(rules.collect::<Vec<_>>(), expected);
+    // Only DataZone needs the names of endpoints.
+    let lookups: Vec<bool> = config.pipelines().map(|it| it.redshift_lookup).collect();
+    assert_eq!(lookups, [true, false, false, false]);
+}
+
+#[test]
+fn the_environment_sets_one_of_several_targets_or_all_but_not_some() {
+    let with =
+        |name: &'static str, value: &'static str| read(SEVERAL, &[(name, value)], Role::Serve);
+    let config = with("LINEAGE_PROXY_DATAZONE_DOMAIN_ID", "dzd_b").unwrap();
+    assert!(format!("{:?}", config.pipeline.target.kind).contains("dzd_b"));
+    let config = with("LINEAGE_PROXY_BATCH_SIZE", "9").unwrap();
+    assert!(config.pipelines().all(|it| it.batch.size == 9));
+    assert_eq!(
+        with("LINEAGE_PROXY_OPENLINEAGE_API_KEY", "k").unwrap_err(),
+        [
+            "environment variable LINEAGE_PROXY_OPENLINEAGE_API_KEY: would set several targets (marquez, other): set it in targets"
+        ]
+    );
+    let errors = with("LINEAGE_PROXY_TARGET", "store").unwrap_err();
+    assert!(
+        errors[0].contains("would set several targets"),
+        "{errors:?}"
+    );
+}
+
+#[test]
+fn an_error_for_all_targets_is_reported_once() {
+    let yaml = SEVERAL.replace("batch: {size: 7}", "batch: {size: 0}");
+    let errors = read(&yaml, &[], Role::Serve).unwrap_err();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+}
+
+#[test]
+fn a_function_has_one_target() {
+    let queues = [
+        (
+            "LINEAGE_PROXY_QUEUE_URL",
+            "https://sqs.eu-west-1.amazonaws.com/1/q",
+        ),
+        (
+            "LINEAGE_PROXY_QUEUE_DEAD_LETTER_URL",
+            "https://sqs.eu-west-1.amazonaws.com/1/d",
+        ),
+    ];
+    let errors = read(SEVERAL, &queues, Role::Batch).unwrap_err();
+    assert!(
+        errors[0].contains("a function delivers to one target"),
+        "{errors:?}"
+    );
+}
+
+#[test]
+fn config_show_lists_the_settings_of_every_target_once() {
+    let shown = Config::effective(Sources::yaml("proxy.yaml", SEVERAL), Role::Serve).unwrap();
+    let shown = |name: &str| -> Vec<(String, String)> {
+        let of = shown.iter().filter(|it| it.setting == name);
+        of.map(|it| (it.value.clone(), it.origin.clone())).collect()
+    };
+    assert_eq!(shown("listen").len(), 1);
+    let size = |value: &str, origin: &str| vec![(value.to_owned(), origin.to_owned())];
+    assert_eq!(shown("batch.size"), size("7", "proxy.yaml:3:15"));
+    assert_eq!(
+        shown("targets.lake.batch_size"),
+        size("1000", "proxy.yaml:6:69")
+    );
+    assert_eq!(
+        shown("targets.other.url"),
+        size("http://y/…", "proxy.yaml:8:35")
+    );
+    let lookup = shown("redshift.lookup");
+    assert_eq!(lookup.len(), 4, "{lookup:?}");
+    assert_eq!(lookup[1].1, "default of target lake");
 }

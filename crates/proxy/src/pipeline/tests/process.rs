@@ -25,7 +25,7 @@ async fn pipeline(folder: &Path, settings: &str) -> Pipeline {
     let queue = Embedded::own(folder, Duration::from_secs(60)).await;
     let queue = Queue::Embedded(queue.unwrap());
     let (aws, options) = (aws::Aws::new(), RuleOptions::default());
-    let plan = TargetPlan::read(&config, &config.target, &aws, options).await;
+    let plan = TargetPlan::read(&config.pipeline, &aws, options).await;
     let pipeline = plan.unwrap().open(&config, &aws, queue, None).await;
     let buffer = CoalesceBuffer::new(Duration::from_secs(60), Duration::ZERO);
     pipeline.unwrap().long_lived(buffer, Vec::new())

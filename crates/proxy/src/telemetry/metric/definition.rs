@@ -237,19 +237,19 @@ impl Metric {
             Metric::QueueEvents => (
                 "lineage_proxy_queue_events",
                 Gauge,
-                &[],
+                &[Target],
                 "Events in the queue: waiting for a first or another delivery, or in flight. NaN while the queue cannot be read.",
             ),
             Metric::QueueOldestAge => (
                 "lineage_proxy_queue_oldest_age_seconds",
                 Gauge,
-                &[],
+                &[Target],
                 "Age of the oldest event in the queue; 0 when it is empty. Absent with SQS, where CloudWatch has it.",
             ),
             Metric::DeadLetters => (
                 "lineage_proxy_dead_letters",
                 Gauge,
-                &[],
+                &[Target],
                 "Dead letters kept. With SQS, only where queue.dead_letter_url is set.",
             ),
             Metric::TargetUp => (

@@ -7,7 +7,7 @@ use settings::Format;
 const TOKEN: usize = 16;
 
 /// A URL that may carry a key: `Debug` shows its host only.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Address(Url);
 
 /// A URL of scheme `http` or `https`.

@@ -1,0 +1,88 @@
+//! A configuration with several targets: read once for each of them, as if it were the only one, and put together.
+//!
+//! So the settings of every target are read and checked by the same code, with `targets.NAME.…` where a message names one.
+//! What the targets require of each other is checked here. Called by `config.rs` and `show.rs`.
+
+use queue::QueueConfig;
+
+use super::problems::{ConfigError, Problems};
+use super::raw::Raw;
+use super::{Config, Errors, Role, Sources};
+
+/// The settings as they are written for one target, and its configuration.
+pub(super) struct TargetView {
+    pub(super) raw: Raw,
+    pub(super) config: Config,
+    pub(super) problems: Problems,
+}
+
+/// Reads and validates all settings. Returns the configuration, and the view of each target.
+pub(super) fn read(sources: Sources, role: Role) -> Result<(Config, Vec<TargetView>), Errors> {
+    let mut views = Vec::new();
+    let mut all = Problems::default();
+    for sources in sources.for_each_target() {
+        let (raw, mut problems) = sources.read();
+        let config = raw.clone().validate(role, &mut problems);
+        for error in &problems.errors {
+            // What is wrong for all targets is reported once.
+            if !all.errors.contains(error) {
+                all.errors.push(error.clone());
+            }
+        }
+        if let Some(config) = config {
+            views.push(TargetView {
+                raw,
+                config,
+                problems,
+            });
+        }
+    }
+    check_together(&views, role, &mut all.errors);
+    let mut configs = views.iter().map(|view| &view.config);
+    let together = configs.next().cloned().map(|mut config| {
+        config.further = configs.map(|other| other.pipeline.clone()).collect();
+        config
+    });
+    all.check(together).map(|config| (config, views))
+}
+
+/// Reports what the targets require of each other.
+fn check_together(views: &[TargetView], role: Role, errors: &mut Vec<ConfigError>) {
+    let [first, second, ..] = views else {
+        return;
+    };
+    let needs_one = match (role, &first.config.queue) {
+        (Role::Ingest | Role::Batch | Role::Check, _) => {
+            Some("a function delivers to one target: only serve with its own queue has several")
+        }
+        (Role::Serve | Role::Tool, QueueConfig::Sqs(_)) => Some(
+            "cannot be combined with queue.url: an SQS queue has one target, and each message is received once",
+        ),
+        (Role::Serve | Role::Tool, QueueConfig::Embedded(_)) => None,
+    };
+    if let Some(message) = needs_one {
+        errors.push(error_at(second, message.to_owned()));
+    }
+    for (place, view) in views.iter().enumerate() {
+        let target = &view.config.pipeline.target;
+        let earlier = views
+            .iter()
+            .take(place)
+            .map(|view| &view.config.pipeline.target);
+        let mut same = earlier.filter(|other| other.kind.is_same_destination(&target.kind));
+        if let Some(other) = same.next() {
+            let message = format!("is the same destination as {}", other.section);
+            errors.push(error_at(view, message));
+        }
+    }
+}
+
+/// An error about a target, at its `type`.
+fn error_at(view: &TargetView, message: String) -> ConfigError {
+    let origin = view.problems.origins.get("target");
+    ConfigError {
+        setting: Some(view.config.pipeline.target.section.clone()),
+        origin: origin.map(|origin| origin.place.clone()),
+        message,
+    }
+}
