@@ -197,7 +197,7 @@ fn put(scenario: &Scenario, rows: &[(Sql, Sql, Sql)]) {
         // A row of its own, as for an event that is to be retried.
         for sql in [
             "INSERT INTO pending (consumer, seq, attempts, receipt, visible_at)
-             SELECT consumer, last_insert_rowid(), ?1, 0 FROM cursors",
+             SELECT consumer, last_insert_rowid(), ?1, 0, 0 FROM cursors",
             "UPDATE cursors SET (settled, received) = (SELECT max(seq), max(seq) FROM events) WHERE ?1 IS ?1",
         ] {
             transaction.execute(sql, [count]).unwrap();
