@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::{Format, nearest};
 
-pub use collections::{List, Pairs};
+pub use collections::{List, Pairs, SecretPairs};
 pub use secret::{Secret, SecretText};
 
 /// A text of any form.

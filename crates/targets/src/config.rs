@@ -47,6 +47,16 @@ pub enum SettingError {
         /// Why it is not enough.
         reason: &'static str,
     },
+    /// A setting is used only with another value of another setting.
+    #[error("used only when {with} is {values}")]
+    OnlyWith {
+        /// The setting.
+        setting: &'static str,
+        /// The other setting.
+        with: &'static str,
+        /// Its values with which this one is used.
+        values: &'static str,
+    },
     /// A setting is missing that another one requires.
     #[error("required with {with}")]
     RequiredWith {
@@ -114,6 +124,7 @@ impl SettingError {
             SettingError::Required { setting, .. }
             | SettingError::Conflict { setting, .. }
             | SettingError::Insufficient { setting, .. }
+            | SettingError::OnlyWith { setting, .. }
             | SettingError::RequiredWith { setting, .. } => setting,
         }
     }

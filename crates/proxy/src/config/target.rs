@@ -131,6 +131,10 @@ fn report(error: &SettingError, kind: Kind, section: &str, problems: &mut Proble
             let message = format!("is required with {}", named(problems, with));
             missing(problems, message);
         }
+        SettingError::OnlyWith { with, values, .. } => {
+            let message = format!("is used only when {} is {values}", named(problems, with));
+            problems.at(&setting, message);
+        }
         SettingError::Conflict { with, .. } => {
             let message = format!("cannot be combined with {}", named(problems, with));
             problems.at(&setting, message);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use crate::{Format, forms};
+use crate::{Format, Secret, SecretText, forms};
 
 /// A list of texts: a list of YAML, or `a,b`, or JSON. Errors do not repeat values.
 pub enum List {}
@@ -76,6 +76,45 @@ impl Format for Pairs {
     }
 }
 
+/// A map as [`Pairs`] whose values are secret: only its names are shown.
+pub enum SecretPairs {}
+
+impl Format for SecretPairs {
+    type Value = BTreeMap<String, SecretText>;
+
+    fn expected() -> String {
+        Pairs::expected()
+    }
+
+    fn values() -> String {
+        Pairs::values()
+    }
+
+    fn parse(text: &str) -> Result<BTreeMap<String, SecretText>, String> {
+        Pairs::parse(text).map(secret)
+    }
+
+    fn read(value: Json) -> Result<BTreeMap<String, SecretText>, String> {
+        Pairs::read(value).map(secret)
+    }
+
+    fn show(value: &BTreeMap<String, SecretText>) -> String {
+        let pairs = (value.iter()).map(|(name, value)| format!("{name}={}", Secret::show(value)));
+        pairs.collect::<Vec<_>>().join(", ")
+    }
+
+    fn is_secret() -> bool {
+        true
+    }
+}
+
+fn secret(pairs: BTreeMap<String, String>) -> BTreeMap<String, SecretText> {
+    let pairs = pairs.into_iter();
+    pairs
+        .map(|(name, value)| (name, SecretText::new(value)))
+        .collect()
+}
+
 /// An element of a list or a map.
 fn text(value: Json) -> Result<String, String> {
     let found = match value {
@@ -109,5 +148,14 @@ mod tests {
         assert_eq!(Pairs::read(json!("a=b")), Ok(pairs));
         let error = Pairs::read(json!(["a=b"])).unwrap_err();
         assert_eq!(error, "expected a map, found a list");
+    }
+
+    #[test]
+    fn a_map_of_secrets_shows_its_names_only() {
+        let read = SecretPairs::read(json!({"scope": "a", "password": "hunter2"})).unwrap();
+        assert_eq!(read["password"].expose(), "hunter2");
+        assert_eq!(SecretPairs::show(&read), "password=***, scope=***");
+        assert!(!format!("{read:?}").contains("hunter2"));
+        assert_eq!(SecretPairs::parse("scope=a,password=hunter2"), Ok(read));
     }
 }

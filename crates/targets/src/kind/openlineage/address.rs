@@ -50,6 +50,11 @@ impl Address {
         !matches!(self.0.path(), "" | "/")
     }
 
+    /// Whether it carries a user name or a password, which a client sends as `Authorization: Basic`.
+    pub(super) fn has_user(&self) -> bool {
+        !self.0.username().is_empty() || self.0.password().is_some()
+    }
+
     pub(super) fn url(&self) -> &Url {
         &self.0
     }

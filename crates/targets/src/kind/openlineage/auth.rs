@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::google;
 use super::token::{TokenEndpoint, basic};
 use crate::answer::{Keeper, Own, Response, words};
 use crate::secret::{Credential, SecretError, SecretSource};
@@ -39,7 +40,7 @@ const EARLY: Duration = Duration::from_secs(120);
 const RETRY: Duration = Duration::from_secs(30);
 
 /// How a credential becomes part of a request.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Method {
     /// `Authorization: Bearer`, if there is a credential.
     Bearer,
@@ -101,6 +102,14 @@ struct Current {
     due: Option<Instant>,
     /// Until when it is valid.
     expires: Option<Instant>,
+}
+
+impl AuthConfig {
+    /// Whether requests carry a credential.
+    pub(super) fn has_credential(&self) -> bool {
+        let is_signed = matches!(self.method, Method::SigV4 { .. });
+        is_signed || self.secret.is_some()
+    }
 }
 
 impl Session {
@@ -312,6 +321,13 @@ impl Shared {
         exchanged: Option<&SecretText>,
     ) -> Result<Session, String> {
         let text = credential.expose();
+        let is_sent_as_it_is = !self.is_token();
+        if is_sent_as_it_is && google::private_key(text).is_some() {
+            return Err(
+                "the credential is the key file of a Google service account: it is never sent, and needs auth: google"
+                    .to_owned(),
+            );
+        }
         let header = |name: HeaderName, text: &str| {
             let value = HeaderValue::from_str(text);
             let mut value = value.map_err(|_| {

@@ -1,6 +1,7 @@
 //! The settings of a target behind HTTP, and their check. Values that only these settings have are in `formats.rs`, and what
 //! a preset sets in `preset.rs`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,7 +9,8 @@ use reqwest::header::HeaderName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use settings::{
-    Checked, Count, FilePath, Format, OneOf, Pairs, Seconds, Secret, Setting, Size, Text,
+    Checked, Count, FilePath, Format, OneOf, Seconds, Secret, SecretPairs, SecretText, Setting,
+    Size, Text,
 };
 
 use super::address::{Address, HttpUrl};
@@ -74,7 +76,7 @@ pub struct OpenLineageSettings {
     pub token_url: Option<Setting<HttpUrl>>,
     /// Further parameters of the request of a token, such as `scope` and `audience`.
     #[schemars(extend("x-not-on-aws" = "the template has the default of auth"))]
-    pub token_parameters: Option<Setting<Pairs>>,
+    pub token_parameters: Option<Setting<SecretPairs>>,
     /// A PEM file with certificates of authorities that are trusted besides those of the system.
     #[schemars(extend("x-not-on-aws" = "no file outlives a function"))]
     pub ca_file: Option<Setting<FilePath>>,
@@ -222,6 +224,13 @@ const API_KEY_FILE: &str = "api_key_file";
 const API_KEY_SECRET_ID: &str = "api_key_secret_id";
 const AUTH: &str = "auth";
 const AUTH_FIELD: &str = "auth_field";
+const AWS_SERVICE: &str = "aws_service";
+const AWS_REGION: &str = "aws_region";
+const USERNAME: &str = "username";
+const CLIENT_ID: &str = "client_id";
+const CLIENT_AUTH: &str = "client_auth";
+const TOKEN_URL: &str = "token_url";
+const TOKEN_PARAMETERS: &str = "token_parameters";
 pub(super) const CA_FILE: &str = "ca_file";
 pub(super) const CLIENT_CERTIFICATE_FILE: &str = "client_certificate_file";
 pub(super) const CLIENT_KEY_FILE: &str = "client_key_file";
@@ -244,6 +253,16 @@ impl OpenLineageSettings {
         let batch = self.batch.map_or(defaults.batch, |batch| *batch);
         let url = self.url.take().map(Setting::into_value);
         let url = url.or_else(|| HttpUrl::parse(defaults.url?).ok());
+        if let (Some(url), Some(auth)) = (&url, &auth)
+            && url.has_user()
+            && auth.has_credential()
+        {
+            // Of two headers `Authorization` the endpoint would see one, or refuse both.
+            errors.push(SettingError::Insufficient {
+                setting: URL,
+                reason: "holds a user or a password, which cannot be combined with another credential",
+            });
+        }
         let path = match batch {
             BatchFormat::None => defaults.path,
             BatchFormat::Array | BatchFormat::Events => defaults.batch_path,
@@ -330,6 +349,13 @@ impl OpenLineageSettings {
     /// The authentication, and what it lacks.
     fn auth(&mut self, defaults: Defaults, errors: &mut Vec<SettingError>) -> Option<AuthConfig> {
         let auth = self.auth.take().map_or(defaults.auth, |auth| *auth);
+        self.report_unused(auth, errors);
+        if self.token_url.as_ref().is_some_and(|url| url.has_user()) {
+            errors.push(SettingError::Insufficient {
+                setting: TOKEN_URL,
+                reason: "holds a user or a password: the client authenticates itself with client_id and the credential",
+            });
+        }
         let source = SecretSettings {
             text: (API_KEY, self.api_key.take()),
             file: (API_KEY_FILE, self.api_key_file.take()),
@@ -376,14 +402,14 @@ impl OpenLineageSettings {
                 name: require(AUTH_FIELD, name)?,
             },
             AuthKind::Basic => Method::Basic {
-                username: require("username", self.username.take().map(Setting::into_value))?,
+                username: require(USERNAME, self.username.take().map(Setting::into_value))?,
             },
             AuthKind::OAuth2 => {
                 let client_id = self.client_id.take().map(Setting::into_value);
                 let url = self.token_url.take().map(Setting::into_value);
-                let client_id = require("client_id", client_id);
+                let client_id = require(CLIENT_ID, client_id);
                 if url.is_none() {
-                    require("token_url", None);
+                    require(TOKEN_URL, None);
                 }
                 Method::Token(TokenEndpoint {
                     url: url?,
@@ -413,6 +439,40 @@ impl OpenLineageSettings {
         Some(AuthConfig { method, secret })
     }
 
+    /// Reports what is set for another `auth`. Ignored, it would hide that the credential is sent in another way, and to another
+    /// server, than it is meant for: a client secret to the endpoint instead of `token_url`.
+    fn report_unused(&self, auth: AuthKind, errors: &mut Vec<SettingError>) {
+        let used: &[&str] = match auth {
+            AuthKind::Bearer => &[],
+            AuthKind::Header | AuthKind::Query => &[AUTH_FIELD],
+            AuthKind::Basic => &[USERNAME],
+            AuthKind::OAuth2 => &[CLIENT_ID, CLIENT_AUTH, TOKEN_URL, TOKEN_PARAMETERS],
+            AuthKind::IbmIam | AuthKind::Google => &[TOKEN_URL, TOKEN_PARAMETERS],
+            AuthKind::SigV4 => &[AWS_SERVICE, AWS_REGION],
+        };
+        const TOKENS: &str = "oauth2, ibm_iam or google";
+        let is_client_auth_set = *self.client_auth != ClientAuth::default();
+        let settings = [
+            (AUTH_FIELD, self.auth_field.is_some(), "header or query"),
+            (AWS_SERVICE, self.aws_service.is_some(), "sigv4"),
+            (AWS_REGION, self.aws_region.is_some(), "sigv4"),
+            (USERNAME, self.username.is_some(), "basic"),
+            (CLIENT_ID, self.client_id.is_some(), "oauth2"),
+            (CLIENT_AUTH, is_client_auth_set, "oauth2"),
+            (TOKEN_URL, self.token_url.is_some(), TOKENS),
+            (TOKEN_PARAMETERS, self.token_parameters.is_some(), TOKENS),
+        ];
+        for (setting, is_set, values) in settings {
+            if is_set && !used.contains(&setting) {
+                errors.push(SettingError::OnlyWith {
+                    setting,
+                    with: AUTH,
+                    values,
+                });
+            }
+        }
+    }
+
     fn known_token_url(&mut self, known: &str) -> Option<Address> {
         match self.token_url.take() {
             Some(url) => Some(url.into_value()),
@@ -420,7 +480,7 @@ impl OpenLineageSettings {
         }
     }
 
-    fn token_parameters(&mut self) -> std::collections::BTreeMap<String, String> {
+    fn token_parameters(&mut self) -> BTreeMap<String, SecretText> {
         let parameters = self.token_parameters.take();
         parameters.map(Setting::into_value).unwrap_or_default()
     }
@@ -482,15 +542,61 @@ mod tests {
                 ],
             ),
             (
+                json!({"auth": "sigv4", "url": "http://me:pw@x"}),
+                &[
+                    "url: holds a user or a password, which cannot be combined with another credential",
+                ],
+            ),
+            (
+                json!({"api_key": "k", "url": "http://me:pw@x"}),
+                &[
+                    "url: holds a user or a password, which cannot be combined with another credential",
+                ],
+            ),
+            (json!({"url": "http://me:pw@x"}), &[]),
+            (
+                json!({"auth": "ibm_iam", "api_key": "k", "token_url": "http://me@x"}),
+                &[
+                    "token_url: holds a user or a password: the client authenticates itself with client_id and the credential",
+                ],
+            ),
+            (
                 json!({"client_key_file": "k"}),
                 &["client_certificate_file: required with client_key_file"],
             ),
         ] {
             let mut section = section;
-            section["url"] = json!("http://x");
+            if section["url"].is_null() {
+                section["url"] = json!("http://x");
+            }
             let found = validate(section.clone()).map(drop);
             assert_eq!(found.err().unwrap_or_default(), errors, "{section}");
         }
+    }
+
+    #[test]
+    fn a_setting_of_another_way_to_authenticate_is_an_error_and_not_ignored() {
+        for (name, value, values) in [
+            (AUTH_FIELD, "X-Key", "header or query"),
+            (AWS_SERVICE, "execute-api", "sigv4"),
+            (AWS_REGION, "eu-west-1", "sigv4"),
+            (USERNAME, "me", "basic"),
+            (CLIENT_ID, "me", "oauth2"),
+            (CLIENT_AUTH, "body", "oauth2"),
+            (TOKEN_URL, "http://x/token", "oauth2, ibm_iam or google"),
+            (TOKEN_PARAMETERS, "scope=s", "oauth2, ibm_iam or google"),
+        ] {
+            for (auth, _) in AuthKind::CHOICES {
+                let mut section = json!({"url": "http://x", "auth": auth});
+                section[name] = json!(value);
+                let expected = format!("{name}: used only when auth is {values}");
+                let errors = validate(section).map(drop).err().unwrap_or_default();
+                let is_used = values.split([',', ' ']).any(|value| value == *auth);
+                assert_eq!(!errors.contains(&expected), is_used, "{auth} {errors:?}");
+            }
+        }
+        let section = json!({"url": "http://x", "client_id": "me", "token_url": "http://x/token", "api_key": "secret"});
+        assert_eq!(validate(section).map(drop).unwrap_err().len(), 2);
     }
 
     #[test]

@@ -207,6 +207,30 @@ async fn a_token_endpoint_that_refuses_is_a_failure_of_the_target_and_its_words_
 }
 
 #[tokio::test]
+async fn a_parameter_of_the_token_request_that_is_echoed_is_not_kept() {
+    let tokens = Server::start(|_, body| {
+        let code = body.rsplit('=').next().unwrap();
+        (400, json!({"error": code}).to_string())
+    })
+    .await;
+    let echo = async |parameters: &str| {
+        let section = json!({
+            "auth": "oauth2", "client_id": "me", "api_key": "secret", "token_url": tokens.url,
+            "token_parameters": parameters
+        });
+        let target = target("http://127.0.0.1:9", section).await;
+        let Delivery::Transient(failure) = deliver(&target).await else {
+            panic!("delivered");
+        };
+        failure.message
+    };
+    let message = echo("").await;
+    assert!(message.contains("client_credentials"), "{message}");
+    let message = echo("password=hunter_of_two").await;
+    assert!(!message.contains("hunter"), "{message}");
+}
+
+#[tokio::test]
 async fn an_api_key_of_ibm_cloud_is_exchanged_for_a_token() {
     let tokens = Server::start(|_, _| (200, r#"{"access_token":"t"}"#.to_owned())).await;
     let server = Server::accepting().await;
@@ -227,6 +251,14 @@ async fn a_credential_that_cannot_be_read_or_sent_fails_the_start_without_showin
         (
             json!({"api_key": "k3y\u{1}"}),
             "a character that no HTTP header can carry",
+        ),
+        (
+            json!({"api_key": r#"{"client_email": "a@b", "private_key": "k3y"}"#}),
+            "needs auth: google",
+        ),
+        (
+            json!({"api_key": r#"{"client_email": "a@b", "private_key": "k3y"}"#, "auth": "query", "auth_field": "key"}),
+            "needs auth: google",
         ),
         (json!({"api_key_file": "/no/such/file"}), "/no/such/file"),
         (json!({"ca_file": "/dev/null"}), "no certificate in PEM"),

@@ -8,6 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, Url};
 use serde::Deserialize;
+use serde_json::Value as Json;
 use settings::SecretText;
 use time::OffsetDateTime;
 
@@ -30,16 +31,16 @@ const MAX_RESPONSE: usize = 65_536;
 const SCOPE: &str = "scope";
 
 /// Where tokens come from, and for what.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TokenEndpoint {
     pub(super) url: Address,
     pub(super) grant: Grant,
-    /// Further parameters of the request, such as `scope` and `audience`.
-    pub(super) parameters: BTreeMap<String, String>,
+    /// Further parameters of the request: `scope` and `audience`, but also a `password` or a `client_assertion`.
+    pub(super) parameters: BTreeMap<String, SecretText>,
 }
 
 /// What is exchanged for a token.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Grant {
     /// OAuth2 client credentials (RFC 6749, section 4.4).
     ClientCredentials {
@@ -76,15 +77,8 @@ pub(super) struct Token {
 #[derive(Deserialize)]
 struct TokenResponse {
     access_token: String,
-    expires_in: Option<Seconds>,
-}
-
-/// A number of seconds; some servers write it as a text.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Seconds {
-    Number(u64),
-    Text(String),
+    /// Of any form: a token is no worse for it.
+    expires_in: Option<Json>,
 }
 
 impl TokenEndpoint {
@@ -110,7 +104,8 @@ impl TokenEndpoint {
             own: Own::of(
                 [self.masked(secret).as_str()]
                     .into_iter()
-                    .chain(self.url.credentials().iter().map(String::as_str)),
+                    .chain(self.url.credentials().iter().map(String::as_str))
+                    .chain(self.parameters.values().map(SecretText::expose)),
             ),
         };
         let form = self.form(secret, OffsetDateTime::now_utc().unix_timestamp());
@@ -152,7 +147,7 @@ impl TokenEndpoint {
         }
         match serde_json::from_slice::<TokenResponse>(&body) {
             Ok(token) if !token.access_token.is_empty() => Ok(Token {
-                lifetime: lifetime(token.expires_in),
+                lifetime: lifetime(token.expires_in.as_ref()),
                 text: SecretText::new(token.access_token),
             }),
             // Not repeated: it may contain a token.
@@ -193,7 +188,7 @@ impl TokenEndpoint {
                 fields.push(("apikey", secret.expose()));
             }
             Grant::GoogleServiceAccount => {
-                let scope = self.parameters.get(SCOPE).map(String::as_str);
+                let scope = self.parameters.get(SCOPE).map(SecretText::expose);
                 let audience = self.url.url().as_str();
                 assertion = google::assertion(secret.expose(), audience, scope, now)?;
                 fields.push(("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"));
@@ -203,7 +198,7 @@ impl TokenEndpoint {
         // The scope of a service account is in its assertion.
         let is_google = matches!(self.grant, Grant::GoogleServiceAccount);
         let more = (self.parameters.iter()).filter(|(name, _)| !is_google || *name != SCOPE);
-        fields.extend(more.map(|(name, value)| (name.as_str(), value.as_str())));
+        fields.extend(more.map(|(name, value)| (name.as_str(), value.expose())));
         Ok((form(&fields), authorization))
     }
 }
@@ -216,13 +211,15 @@ pub(super) fn basic(user: &str, password: &str) -> Option<HeaderValue> {
     Some(value)
 }
 
-fn lifetime(seconds: Option<Seconds>) -> Duration {
-    let seconds = match seconds {
-        Some(Seconds::Number(seconds)) => Some(seconds),
-        Some(Seconds::Text(text)) => text.trim().parse().ok(),
-        None => None,
+/// A number of seconds, which some servers write with a fraction or as a text.
+fn lifetime(expires_in: Option<&Json>) -> Duration {
+    let seconds = match expires_in {
+        Some(Json::Number(seconds)) => seconds.as_f64(),
+        Some(Json::String(text)) => text.trim().parse().ok(),
+        Some(Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_)) | None => None,
     };
-    seconds.map_or(LIFETIME, Duration::from_secs)
+    let lifetime = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    lifetime.unwrap_or(LIFETIME)
 }
 
 /// Encodes fields as `application/x-www-form-urlencoded`, which is how a query is encoded.
@@ -248,7 +245,7 @@ mod tests {
         TokenEndpoint {
             url: super::super::address::HttpUrl::parse("https://idp.example.com/token").unwrap(),
             grant,
-            parameters: [("scope".to_owned(), "a b".to_owned())].into(),
+            parameters: [("scope".to_owned(), SecretText::new("a b".to_owned()))].into(),
         }
     }
 
@@ -274,14 +271,25 @@ mod tests {
     }
 
     #[test]
-    fn a_lifetime_is_a_number_a_text_or_missing() {
+    fn a_lifetime_is_a_number_a_text_or_the_default() {
         for (json, seconds) in [
             (r#"{"access_token":"t","expires_in":60}"#, 60),
             (r#"{"access_token":"t","expires_in":"60"}"#, 60),
+            (r#"{"access_token":"t","expires_in":60.0}"#, 60),
+            (r#"{"access_token":"t","expires_in":"60.5"}"#, 60),
+            (r#"{"access_token":"t","expires_in":-1}"#, 300),
+            (r#"{"access_token":"t","expires_in":1e300}"#, 300),
+            (r#"{"access_token":"t","expires_in":"never"}"#, 300),
+            (r#"{"access_token":"t","expires_in":{}}"#, 300),
+            (r#"{"access_token":"t","expires_in":null}"#, 300),
             (r#"{"access_token":"t"}"#, 300),
         ] {
             let response: TokenResponse = serde_json::from_str(json).unwrap();
-            assert_eq!(lifetime(response.expires_in).as_secs(), seconds, "{json}");
+            assert_eq!(
+                lifetime(response.expires_in.as_ref()).as_secs(),
+                seconds,
+                "{json}"
+            );
         }
     }
 }
