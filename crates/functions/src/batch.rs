@@ -37,7 +37,7 @@ async fn start(transforms: Transforms) -> Result<(), Error> {
     let options = RuleOptions {
         transforms,
         max_window: None,
-        target: Some(config.pipeline.target.name.clone()),
+        targets: vec![config.pipeline.target.name.clone()],
         builtins: Builtins::default(),
     };
     let plan = TargetPlan::read(&config.pipeline, &aws, options).await?;

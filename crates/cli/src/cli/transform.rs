@@ -132,7 +132,7 @@ impl RuleLoader {
                 options: RuleOptions {
                     transforms: self.transforms.clone(),
                     max_window: None,
-                    target: None,
+                    targets: Vec::new(),
                     builtins: Builtins::default(),
                 },
                 hash_key: Some(hash_key(&config.pipeline).unwrap_or_else(HashKey::stand_in)),

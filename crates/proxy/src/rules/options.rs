@@ -18,10 +18,10 @@ pub struct RuleOptions {
     pub transforms: Transforms,
     /// The longest window of `coalesce`; `None` where events are not buffered between batches.
     pub max_window: Option<Duration>,
-    /// The name of the target; if it is not known, rules may name any. Without a name of its own, rules may also name the
-    /// other kinds of target, so that one file serves several configurations. With one, a rule that names a kind would
-    /// never apply, and is an error.
-    pub target: Option<TargetName>,
+    /// The names of all configured targets, which may share a rules file; if none is known, rules may name any. If one of
+    /// them is named after its kind, rules may also name the other kinds of target, so that one file serves several
+    /// configurations. Otherwise a rule that names a kind would never apply, and is an error.
+    pub targets: Vec<TargetName>,
     /// The rules that the target needs. They follow those of the file.
     pub builtins: Builtins,
 }
@@ -30,11 +30,13 @@ impl RuleOptions {
     /// Returns the names that `when: target` may contain; none if it may contain any.
     pub(super) fn target_names(&self) -> Vec<String> {
         let kinds = Kind::ALL.map(|kind| kind.name().to_owned());
-        match &self.target {
-            Some(own) if !kinds.contains(&own.to_string()) => vec![own.to_string()],
-            Some(_) => kinds.to_vec(),
-            None => Vec::new(),
+        let mut names: Vec<String> = self.targets.iter().map(TargetName::to_string).collect();
+        if names.iter().any(|name| kinds.contains(name)) {
+            let further = kinds.into_iter().filter(|kind| !names.contains(kind));
+            let further: Vec<String> = further.collect();
+            names.extend(further);
         }
+        names
     }
 }
 
@@ -87,4 +89,27 @@ pub(super) fn check_window(rules: RuleSet, max: Option<Duration>) -> Result<Rule
 
 pub(super) fn names(names: &[String]) -> Vec<&str> {
     names.iter().map(String::as_str).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_may_name_every_configured_target_and_kinds_where_one_is_named_after_its_kind() {
+        let names = |targets: &[&str]| {
+            let targets = targets.iter().map(|name| name.parse().unwrap()).collect();
+            let options = RuleOptions {
+                targets,
+                ..RuleOptions::default()
+            };
+            options.target_names()
+        };
+        assert_eq!(names(&["catalog", "lake"]), ["catalog", "lake"]);
+        let all = names(&["catalog", "store"]);
+        let kinds = Kind::ALL.map(Kind::name);
+        assert!(kinds.iter().all(|kind| all.contains(&(*kind).to_owned())));
+        assert!(all.contains(&"catalog".to_owned()));
+        assert_eq!(names(&[]), Vec::<String>::new(), "any");
+    }
 }

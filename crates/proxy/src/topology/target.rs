@@ -111,7 +111,9 @@ pub fn rule_options(
             visibility,
             receive_delay(config, pipeline),
         )),
-        target: Some(pipeline.target.name.clone()),
+        targets: (config.pipelines())
+            .map(|pipeline| pipeline.target.name.clone())
+            .collect(),
         builtins: Builtins::default(),
     }
 }
