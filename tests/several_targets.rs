@@ -249,6 +249,53 @@ async fn the_events_of_a_removed_target_can_be_discarded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_a_running_serve_delivers_to_is_not_discarded() {
+    let setup = Setup::new();
+    let other = FaultyTarget::start(Fault::None).await;
+    let serve = setup.start(&[("other", &other)]);
+    post(&serve, 0..1).await;
+    other.accepted_when(1).await;
+    setup.lake_when(1);
+    // Without its configuration, the command does not know the target, of which nothing is left to ask about.
+    let discard = || setup.run(&["queue", "discard", "other", "--yes"]);
+    let (status, _, err) = discard();
+    assert_eq!(status, Some(64), "{err}");
+    assert!(
+        err.contains("serve is running and delivers to other"),
+        "{err}"
+    );
+    post(&serve, 1..2).await;
+    other.accepted_when(2).await;
+    assert_eq!(serve.terminate(), Some(0));
+    let (status, out, err) = discard();
+    assert_eq!(
+        (status, out.trim()),
+        (Some(0), "discarded other: 0 events, 0 dead letters"),
+        "{err}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redrive_for_a_target_that_nobody_delivers_to_says_so() {
+    let setup = Setup::new();
+    let other = FaultyTarget::start(Fault::None).await;
+    let serve = setup.start(&[("other", &other)]);
+    let poison = event(7, "START").replace(r#""x":1.0"#, r#""answer":422"#);
+    serve.post(&poison).await;
+    let list = ["dead-letters", "list"];
+    eventually(|| (setup.json(&list).as_array().unwrap().len() == 1).then_some(()));
+    let redrive = || setup.run(&["dead-letters", "redrive", "--all"]);
+    let (status, out, err) = redrive();
+    assert_eq!((status, out.trim(), &*err), (Some(0), "1 redriven", ""));
+    eventually(|| (setup.json(&list).as_array().unwrap().len() == 1).then_some(()));
+    assert_eq!(serve.terminate(), Some(0));
+    let _serve = setup.start(&[]);
+    let (status, out, err) = redrive();
+    assert_eq!((status, out.trim()), (Some(0), "1 redriven"));
+    assert!(err.contains("target other is not configured"), "{err}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_new_target_starts_with_new_events() {
     let setup = Setup::new();
     let (first, new) = (
@@ -292,4 +339,32 @@ async fn a_target_may_have_rules_of_its_own_and_a_reload_reads_them() {
         lake.contains("job 4") && !lake.contains("job 3"),
         "{lake:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn targets_may_share_a_rules_file_that_names_one_of_them() {
+    let setup = Setup::new();
+    let other = FaultyTarget::start(Fault::None).await;
+    let rules =
+        "rules:\n  - name: few\n    when: {target: lake, job: {name: job 0}}\n    drop: true\n";
+    write(setup.0.path(), "rules.yaml", rules);
+    let config = setup.configure(&[("other", &other)], "");
+    let targets = fs::read_to_string(&config).unwrap();
+    let config = write(
+        setup.0.path(),
+        "proxy.yaml",
+        &format!("{targets}rules: {{file: rules.yaml}}\n"),
+    );
+    // The workbench reads the file for each of them, as `serve` does.
+    for target in ["lake", "other"] {
+        let file = config.to_str().unwrap();
+        let check = ["transform", "check", "--config", file, "--target", target];
+        let (status, out, err) = run(&check, &[]);
+        assert_eq!(status, Some(0), "{target}: {out}{err}");
+    }
+    let serve = Serve::start_configured(&setup.data(), &config);
+    post(&serve, 0..3).await;
+    assert_eq!(jobs(&other.accepted_when(3).await).len(), 3);
+    let lake = jobs(&setup.lake_when(2));
+    assert!(!lake.contains("job 0"), "{lake:?}");
 }

@@ -7,12 +7,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use journal::{Claim, Failure};
+use journal::{Claim, ClaimError, Failure};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Consumer, ConsumerStatus, DeadLetter, Depth, Log, LogOptions, Message, Record, Retention,
-    SendError, Settlement, Start, Status, Unavailable,
+    SendError, Settlement, Status, Unavailable,
 };
 
 /// A queue on disk. Cheap to clone.
@@ -26,8 +26,8 @@ impl Embedded {
     /// Opens or creates the log in the folder that this process has claimed, and returns the queue of each target. What is
     /// pending for other targets stays: the second result names them.
     ///
-    /// A target that the log does not know starts with the next event. But where a log has only ever had one target, and
-    /// one is asked for, it takes the place of the other: what is pending is delivered to it. See [`Log::claimed`].
+    /// All targets have been added when this returns, so that a queue exists only where nothing is deleted that one of them
+    /// needs. Where a target starts that the log does not know is said at [`Log::owner_consumers`]; see also [`Log::claimed`].
     pub async fn claimed(
         claim: Arc<Claim>,
         targets: &[&str],
@@ -39,17 +39,13 @@ impl Embedded {
             retention: Retention::NONE,
         };
         let log = Log::claimed(claim, options).await?;
-        let mut queues = Vec::new();
-        for target in targets {
-            let consumer = match targets.len() {
-                1 => log.only_consumer(target).await?,
-                _ => log.consumer(target, Start::Next).await?,
-            };
-            let log = log.clone();
-            queues.push(Embedded { log, consumer });
-        }
+        let consumers = log.owner_consumers(targets).await?;
         let left = log.stop_others(targets).await?;
-        Ok((queues, left))
+        let queue = |consumer| Embedded {
+            log: log.clone(),
+            consumer,
+        };
+        Ok((consumers.into_iter().map(queue).collect(), left))
     }
 
     /// Claims the folder and opens or creates the queue for some target in it.
@@ -81,10 +77,23 @@ impl Embedded {
         self.consumer.target()
     }
 
-    /// Removes the queue of this target, with its events and dead letters: what only they need is deleted for good. A
-    /// process that serves this target must not run.
-    pub async fn discard(self) -> Result<(), Unavailable> {
-        self.log.remove_consumer(self.target()).await.map(drop)
+    /// Removes the queue of this target, with its events and dead letters: what only they need is deleted for good. Returns
+    /// whether that was done: not while another process serves this target.
+    pub async fn discard(self) -> Result<bool, Unavailable> {
+        match Claim::take(self.log.folder()) {
+            Ok(_claim) => {
+                // No process starts while the folder is claimed.
+                self.log.remove_consumer(self.target()).await?;
+                Ok(true)
+            }
+            Err(ClaimError::InUse(_)) => self.log.remove_stopped_consumer(self.target()).await,
+            Err(error @ ClaimError::Failed(..)) => Err(Unavailable(error.to_string())),
+        }
+    }
+
+    /// See [`Consumer::is_stopped`].
+    pub async fn is_stopped(&self) -> Result<bool, Unavailable> {
+        self.consumer.is_stopped().await
     }
 
     /// See [`Log::enforce_retention`].

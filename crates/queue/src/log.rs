@@ -198,6 +198,11 @@ impl Log {
         vec![result; count]
     }
 
+    /// The data folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Checks now that the open files are still the ones that their paths name.
     pub async fn verify(&self) -> Result<(), Unavailable> {
         self.journal.verify().await.map_err(unavailable)

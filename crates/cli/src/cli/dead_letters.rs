@@ -249,7 +249,12 @@ pub(super) async fn discard(
             answer @ (Answer::No | Answer::NoTerminal) => return Ok(refuse(&answer, count)),
         }
     }
-    queue.discard().await?;
+    if !queue.discard().await? {
+        let why = format!(
+            "serve is running and delivers to {target}: remove it from the configuration of serve and restart it first"
+        );
+        return Err(Errors::general(why).into());
+    }
     print(format!(
         "discarded {target}: {events} events, {} dead letters",
         status.dead_letters
@@ -452,10 +457,16 @@ fn report(word: &str, done: &Summary, output: Output) -> anyhow::Result<ExitCode
     let Summary {
         count,
         unknown: missing,
+        stopped,
     } = done;
     match output {
         Output::Json => print(json!({word: count, "unknown": missing}))?,
         Output::Text => print(format!("{count} {word}"))?,
+    }
+    for target in stopped {
+        eprintln!(
+            "lineage-proxy: target {target} is not configured: what was redriven is delivered once serve starts with it"
+        );
     }
     let unknown = missing.iter().map(|id| unknown(id)).next_back();
     Ok(unknown.unwrap_or(FINE))

@@ -25,7 +25,7 @@ async fn owned_at(folder: &Path, now: i64) -> Embedded {
     };
     let claim = Arc::new(Claim::take(folder).unwrap());
     let log = Log::claimed_at(claim, options, now).await.unwrap();
-    let consumer = log.only_consumer("target").await.unwrap();
+    let consumer = log.owner_consumers(&["target"]).await.unwrap().remove(0);
     Embedded { log, consumer }
 }
 

@@ -66,30 +66,37 @@ impl Log {
     pub async fn consumer(&self, target: &str, start: Start) -> Result<Consumer, journal::Error> {
         let name = target.to_owned();
         let find = move |connection: &Connection| {
-            rename(connection, IMPORTED, &name)?;
+            adopt_imported(connection, std::slice::from_ref(&name))?;
             find_or_add(connection, &name, start)
         };
         let number = self.journal.write(find).await?;
         Ok(self.handle(target, number))
     }
 
-    /// Returns the consumer for the only target of a proxy. If another target was the only one until now, this one takes
-    /// its place: it gets what that one has not settled. Beside several others it starts with the next event.
-    pub async fn only_consumer(&self, target: &str) -> Result<Consumer, journal::Error> {
-        let name = target.to_owned();
+    /// Returns the consumers for all targets of an owner, in their order. All of them are added in one transaction: a start
+    /// that is interrupted has added none.
+    ///
+    /// Those that the log does not know take over what was imported, each all of it. Otherwise they start with the next
+    /// event. But a target that is alone takes the place of another one if that is the only one that the log has ever had:
+    /// it gets what that one has not settled.
+    pub async fn owner_consumers(&self, targets: &[&str]) -> Result<Vec<Consumer>, journal::Error> {
+        let names: Vec<String> = targets.iter().map(|&target| target.to_owned()).collect();
         let find = move |connection: &Connection| {
-            let start = match statuses(connection)?.as_slice() {
-                [] => Start::Oldest,
-                [only] => {
-                    rename(connection, &only.target, &name)?;
-                    Start::Next
-                }
-                [_, _, ..] => Start::Next,
+            adopt_imported(connection, &names)?;
+            let start = match names.as_slice() {
+                [only] => replace_only(connection, only)?,
+                _ => Start::Next,
             };
-            find_or_add(connection, &name, start)
+            let numbers = names
+                .iter()
+                .map(|name| find_or_add(connection, name, start));
+            numbers.collect::<rusqlite::Result<Vec<i64>>>()
         };
-        let number = self.journal.write(find).await?;
-        Ok(self.handle(target, number))
+        let numbers = self.journal.write(find).await?;
+        let consumers = targets.iter().zip(numbers);
+        Ok(consumers
+            .map(|(target, number)| self.handle(target, number))
+            .collect())
     }
 
     /// Returns the consumer for a target that the log knows.
@@ -154,17 +161,24 @@ impl Log {
         target: &str,
     ) -> Result<Option<ConsumerStatus>, Unavailable> {
         let name = target.to_owned();
-        let remove = move |connection: &Connection| {
-            let Some(number) = number(connection, &name)? else {
-                return Ok(None);
-            };
-            let left = statuses(connection)?;
-            delete(connection, number)?;
-            Ok(left.into_iter().find(|it| it.target == name))
-        };
+        let remove = move |connection: &Connection| remove(connection, &name);
         let removed = self.journal.write(remove).await.map_err(unavailable)?;
         self.known().remove(target);
         Ok(removed)
+    }
+
+    /// Removes a consumer as [`remove_consumer`](Self::remove_consumer) does, unless its owner reads for it. Returns whether
+    /// that was so.
+    pub(crate) async fn remove_stopped_consumer(&self, target: &str) -> Result<bool, Unavailable> {
+        let name = target.to_owned();
+        let remove = move |connection: &Connection| {
+            // In the transaction that deletes: an owner may start it again at any moment.
+            match number(connection, &name)? {
+                Some(number) if !cursor::is_stopped(connection, number)? => Ok(false),
+                Some(_) | None => remove(connection, &name).map(|_| true),
+            }
+        };
+        self.journal.write(remove).await.map_err(unavailable)
     }
 
     fn handle(&self, target: &str, number: i64) -> Consumer {
@@ -194,6 +208,61 @@ impl Log {
     }
 }
 
+/// Gives what was imported to each of these targets that the log does not know: an older version had one target, and which of
+/// these it is, is not known. So an event may be delivered where it was delivered before, and none is missing anywhere.
+fn adopt_imported(connection: &Connection, targets: &[String]) -> rusqlite::Result<()> {
+    let Some(imported) = number(connection, IMPORTED)? else {
+        return Ok(());
+    };
+    let mut new = Vec::new();
+    for target in targets {
+        if number(connection, target)?.is_none() {
+            new.push(target);
+        }
+    }
+    let Some((first, further)) = new.split_first() else {
+        return Ok(());
+    };
+    for target in further {
+        let add = "INSERT INTO cursors (target, settled, received)
+                   SELECT ?2, settled, received FROM cursors WHERE consumer = ?1";
+        connection.execute(add, params![imported, target])?;
+        let consumer = connection.last_insert_rowid();
+        let pending = "INSERT OR REPLACE INTO pending (consumer, seq, attempts, receipt, visible_at)
+                       SELECT ?2, seq, attempts, receipt, visible_at FROM pending WHERE consumer = ?1 ORDER BY row";
+        connection.execute(pending, [imported, consumer])?;
+        let dead_letters =
+            "INSERT OR REPLACE INTO dead_letters (consumer, seq, id, received_at, dead_at, attempts, receipt, reason)
+             SELECT ?2, seq, id, received_at, dead_at, attempts, receipt, reason
+             FROM dead_letters WHERE consumer = ?1 ORDER BY row";
+        connection.execute(dead_letters, [imported, consumer])?;
+    }
+    rename(connection, IMPORTED, first).map(drop)
+}
+
+/// Lets a target that is alone take the place of the only one that the log has ever had. Returns where it starts otherwise.
+fn replace_only(connection: &Connection, target: &str) -> rusqlite::Result<Start> {
+    let statuses = statuses(connection)?;
+    let [only] = statuses.as_slice() else {
+        return Ok(match statuses.is_empty() {
+            true => Start::Oldest,
+            false => Start::Next,
+        });
+    };
+    // Where there was or may have been another one, nobody knows which of them this one replaces.
+    if !reconcile::has_lost_cursors(connection)? && has_had_one(connection)? {
+        rename(connection, &only.target, target)?;
+    }
+    Ok(Start::Next)
+}
+
+/// Whether the log has never had a second consumer: its numbers are not given out again
+/// (<https://www.sqlite.org/autoinc.html>).
+fn has_had_one(connection: &Connection) -> rusqlite::Result<bool> {
+    let greatest = "SELECT max(seq) IS 1 FROM sqlite_sequence WHERE name = 'cursors'";
+    connection.query_row(greatest, [], |row| row.get(0))
+}
+
 /// Returns the number of the consumer for a target. A new one starts at `start`, or with the oldest event while lost cursors
 /// are missing.
 fn find_or_add(connection: &Connection, target: &str, start: Start) -> rusqlite::Result<i64> {
@@ -212,6 +281,15 @@ fn find_or_add(connection: &Connection, target: &str, start: Start) -> rusqlite:
     let add = "INSERT INTO cursors (target, settled, received) VALUES (?1, ?2, ?2)";
     connection.execute(add, params![target, before])?;
     Ok(connection.last_insert_rowid())
+}
+
+fn remove(connection: &Connection, target: &str) -> rusqlite::Result<Option<ConsumerStatus>> {
+    let Some(number) = number(connection, target)? else {
+        return Ok(None);
+    };
+    let left = statuses(connection)?;
+    delete(connection, number)?;
+    Ok(left.into_iter().find(|it| it.target == target))
 }
 
 fn delete(connection: &Connection, consumer: i64) -> rusqlite::Result<()> {

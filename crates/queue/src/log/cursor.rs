@@ -67,6 +67,12 @@ impl Cursor {
 /// A position beyond every event: that of a consumer that is stopped.
 const STOPPED: i64 = i64::MAX;
 
+/// Whether a consumer is stopped.
+pub(super) fn is_stopped(connection: &Connection, consumer: i64) -> rusqlite::Result<bool> {
+    let sql = "SELECT settled IS ?2 FROM cursors WHERE consumer = ?1";
+    connection.query_row(sql, [consumer, STOPPED], |row| row.get(0))
+}
+
 /// Stops a consumer: what it has not settled becomes pending, and later events pass it by. The next owner starts it again
 /// by `reconcile.rs`, after the last event that there is then.
 pub(super) fn stop(connection: &Connection, consumer: i64) -> rusqlite::Result<()> {

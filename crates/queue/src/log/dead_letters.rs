@@ -6,7 +6,7 @@ use serde::Serialize;
 use tracing::warn;
 
 use super::consumers::Consumer;
-use super::unavailable;
+use super::{cursor, unavailable};
 use crate::Unavailable;
 
 /// An event that could not be delivered.
@@ -108,6 +108,16 @@ impl Consumer {
                 Ok(false)
             }
         }
+    }
+
+    /// Whether nobody reads for this consumer, because its target was not configured when the last owner started. What is
+    /// redriven then waits until an owner asks for the consumer again.
+    pub async fn is_stopped(&self) -> Result<bool, Unavailable> {
+        let number = self.state.number;
+        let is_stopped = move |connection: &Connection| cursor::is_stopped(connection, number);
+        (self.log.journal.read(is_stopped))
+            .await
+            .map_err(unavailable)
     }
 
     /// Deletes a dead letter for good. Returns whether it was there.

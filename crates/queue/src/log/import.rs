@@ -178,7 +178,7 @@ fn copy(path: &Path, log: &Connection) -> rusqlite::Result<Copied> {
         let before = first.unwrap_or(events.saturating_add(letters).saturating_add(1));
         before.saturating_sub(events).saturating_sub(letters)
     })?;
-    copy_dead_letters(&old, log, first, consumers.first().copied())?;
+    copy_dead_letters(&old, log, first, &consumers)?;
     copy_events(&old, log, first.saturating_add(letters), &consumers)?;
     let end = first.saturating_add(letters).saturating_add(events) - 1;
     // Only a new consumer stands before them.
@@ -236,12 +236,12 @@ fn copy_events(
     Ok(())
 }
 
-/// Copies the dead letters, to the first consumer.
+/// Copies the dead letters, to every consumer: which of them is the target of the older version is not known.
 fn copy_dead_letters(
     old: &Connection,
     log: &Connection,
     first: i64,
-    consumer: Option<i64>,
+    consumers: &[i64],
 ) -> rusqlite::Result<()> {
     let mut event =
         log.prepare("INSERT INTO events (seq, id, body, received_at) VALUES (?1, ?2, ?3, ?4)")?;
@@ -258,15 +258,17 @@ fn copy_dead_letters(
         let (id, received_at) = (value(row, 0)?, value(row, 2)?);
         event.execute(params![seq, id, value(row, 1)?, received_at])?;
         let (dead_at, attempts, reason) = (value(row, 3)?, value(row, 4)?, value(row, 5)?);
-        letter.execute(params![
-            consumer,
-            seq,
-            id,
-            received_at,
-            dead_at,
-            attempts,
-            reason
-        ])?;
+        for consumer in consumers {
+            letter.execute(params![
+                consumer,
+                seq,
+                id,
+                received_at,
+                dead_at,
+                attempts,
+                reason
+            ])?;
+        }
         seq += 1;
     }
     Ok(())

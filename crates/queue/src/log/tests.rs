@@ -1,8 +1,9 @@
-//! The log as its owner and its consumers see it. What is imported is in `tests/import.rs`, what is deleted in
-//! `tests/sweep.rs`, what is damaged in `tests/damage.rs`.
+//! The log as its owner and its consumers see it. What is imported is in `tests/import.rs`, other targets than before in
+//! `tests/owner.rs`, what is deleted in `tests/sweep.rs`, what is damaged in `tests/damage.rs`.
 
 mod damage;
 mod import;
+mod owner;
 mod sweep;
 
 use std::path::PathBuf;

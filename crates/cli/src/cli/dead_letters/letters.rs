@@ -3,7 +3,7 @@
 //! The embedded queue answers at once. SQS is read page by page; the dead letters that stay become visible again at the
 //! end, also after an error. Only the description of each dead letter is kept in memory.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use futures_util::stream::{FuturesOrdered, StreamExt};
@@ -53,6 +53,8 @@ pub(super) struct Summary {
     pub(super) count: usize,
     /// Ids that were selected and do not exist.
     pub(super) unknown: Vec<String>,
+    /// Targets that something was redriven for, and that nobody delivers to.
+    pub(super) stopped: BTreeSet<String>,
 }
 
 /// A rate limit: each operation waits for its turn.
@@ -210,7 +212,7 @@ impl DeadLetterSource {
         progress: &ProgressBar,
     ) -> anyhow::Result<Summary> {
         let mut wanted = selection.wanted();
-        let mut count = 0;
+        let (mut count, mut stopped) = (0, BTreeSet::new());
         match self {
             DeadLetterSource::Embedded(queues) => {
                 let now = now();
@@ -223,6 +225,16 @@ impl DeadLetterSource {
                     Operation::Redrive => queue.redrive(id).await,
                     Operation::Delete => queue.delete_dead_letter(id).await,
                 };
+                if let Operation::Redrive = operation {
+                    for queue in queues {
+                        let mut selected = letters.iter().filter(|(of, letter)| {
+                            of.target() == queue.target() && selection.contains(letter, now)
+                        });
+                        if selected.next().is_some() && queue.is_stopped().await? {
+                            stopped.insert(queue.target().to_owned());
+                        }
+                    }
+                }
                 let mut in_flight = FuturesOrdered::new();
                 for (queue, letter) in letters
                     .iter()
@@ -269,7 +281,11 @@ impl DeadLetterSource {
         }
         let mut unknown: Vec<String> = wanted.into_iter().collect();
         unknown.sort();
-        Ok(Summary { count, unknown })
+        Ok(Summary {
+            count,
+            unknown,
+            stopped,
+        })
     }
 }
 

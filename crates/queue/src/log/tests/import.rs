@@ -162,3 +162,25 @@ async fn a_queue_of_any_older_version_is_imported_also_when_it_is_damaged() {
         assert_imported(&log(folder.path()).await).await;
     }
 }
+
+#[tokio::test]
+async fn every_target_of_the_first_start_gets_all_that_was_imported() {
+    let folder = tempfile::tempdir().unwrap();
+    old_queue(folder.path(), 1);
+    let log = log(folder.path()).await;
+    let consumers = log.owner_consumers(&["lake", "catalog"]).await.unwrap();
+    for consumer in consumers {
+        let records = receive(&consumer, 9).await;
+        assert_eq!(attempts(&records), [("a", 5), ("b", 1)]);
+        acknowledge(&consumer, &records).await;
+        let letters = consumer.dead_letters("", 9).await.unwrap();
+        assert_eq!((letters.len(), &*letters[0].id), (1, "c"));
+    }
+    let statuses = log.consumers().await.unwrap().into_iter();
+    let statuses: Vec<_> = statuses.map(|it| (it.target, it.pending)).collect();
+    let expected = [("lake".to_owned(), 0), ("catalog".to_owned(), 0)];
+    assert_eq!(statuses, expected);
+    // None of them is served again as the one that was imported.
+    let later = log.consumer("later", Start::Next).await.unwrap();
+    assert!(receive(&later, 9).await.is_empty());
+}
