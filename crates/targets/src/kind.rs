@@ -7,6 +7,7 @@ pub(crate) mod archive;
 pub(crate) mod datazone;
 pub(crate) mod file;
 pub(crate) mod openlineage;
+mod place;
 
 use std::path::Path;
 

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use settings::{Flag, Setting, Text};
 use tokio::time::Instant;
 
+use super::place::is_same_path;
 use crate::batch::{BatchEvent, BatchLimits, Batcher};
 use crate::{
     Capabilities, Delivery, DeliveryReport, Failure, Kind, OpenError, Reason, RulesApplied, Scope,
@@ -86,7 +87,7 @@ impl ArchiveSettings {
 impl ArchiveConfig {
     pub(super) fn is_same_destination(&self, other: &ArchiveConfig) -> bool {
         match (&self.location, &other.location) {
-            (Location::Folder(one), Location::Folder(other)) => super::file::same_path(one, other),
+            (Location::Folder(one), Location::Folder(other)) => is_same_path(one, other),
             (one @ Location::Bucket { .. }, other @ Location::Bucket { .. }) => one == other,
             (Location::Folder(_), Location::Bucket { .. })
             | (Location::Bucket { .. }, Location::Folder(_)) => false,

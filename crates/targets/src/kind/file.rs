@@ -20,6 +20,7 @@ use settings::{Count, FilePath, Setting, Size};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
+use super::place::is_same_path;
 use crate::{Delivery, Failure, Kind, OpenError, Reason, Scope, SettingError};
 
 /// The most lines that share one sync, and that may wait.
@@ -56,7 +57,7 @@ pub struct FileConfig {
 
 impl FileConfig {
     pub(super) fn is_same_destination(&self, other: &FileConfig) -> bool {
-        same_path(&self.path, &other.path)
+        is_same_path(&self.path, &other.path)
     }
 }
 
@@ -104,7 +105,7 @@ pub(super) fn check(config: &FileConfig, data_dir: Option<&Path>) -> Result<(), 
             .open(path)
             .map(drop),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            match data_dir.is_some_and(|data_dir| is_same(folder(path), data_dir)) {
+            match data_dir.is_some_and(|data_dir| is_same_path(folder(path), data_dir)) {
                 true => check_creatable(folder(path)),
                 false => check_writable(folder(path)),
             }
@@ -112,12 +113,6 @@ pub(super) fn check(config: &FileConfig, data_dir: Option<&Path>) -> Result<(), 
         Err(error) => Err(error),
     };
     checked.map_err(|error| not_opened(config, error))
-}
-
-/// Whether two paths name the same folder, which may not exist.
-fn is_same(one: &Path, other: &Path) -> bool {
-    let absolute = |folder| std::path::absolute(folder).ok();
-    absolute(one).is_some_and(|one| Some(one) == absolute(other))
 }
 
 fn not_opened(config: &FileConfig, error: io::Error) -> OpenError {
@@ -395,22 +390,6 @@ fn rotated(path: &Path) -> io::Result<Vec<PathBuf>> {
         .filter(is_ours)
         .map(|entry| entry.path())
         .collect())
-}
-
-/// Whether two paths name one file, whether it exists or only its folder does.
-pub(super) fn same_path(one: &Path, other: &Path) -> bool {
-    let resolved = |path: &Path| {
-        let through_folder = || {
-            let path = std::path::absolute(path).ok()?;
-            let folder = path.parent()?.canonicalize().ok()?;
-            Some(folder.join(path.file_name()?))
-        };
-        path.canonicalize()
-            .ok()
-            .or_else(through_folder)
-            .unwrap_or_else(|| path.to_owned())
-    };
-    resolved(one) == resolved(other)
 }
 
 #[cfg(test)]
