@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
 
@@ -20,8 +21,53 @@ pub struct Signer {
 
 /// Why a request cannot be signed. The message does not contain a credential.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct NotSigned(String);
+#[error("{message}")]
+pub struct NotSigned {
+    message: String,
+    may_pass: bool,
+}
+
+impl NotSigned {
+    /// Whether another try may succeed: what gives out credentials is down, and did not refuse.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        self.may_pass
+    }
+
+    fn refused(message: &str) -> NotSigned {
+        NotSigned {
+            message: message.to_owned(),
+            may_pass: false,
+        }
+    }
+
+    /// By the kinds of errors of `aws-credential-types`, of which `ProviderError` is also what STS refuses.
+    fn without_credentials(error: &CredentialsError) -> NotSigned {
+        let message = error_chain(error);
+        // None at all, or none as configured.
+        let is_missing = matches!(
+            error,
+            CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_)
+        );
+        let is_refused = REFUSALS.iter().any(|code| message.contains(code));
+        NotSigned {
+            message,
+            may_pass: !is_missing && !is_refused,
+        }
+    }
+}
+
+/// Codes, or their beginnings, with which STS refuses credentials
+/// (<https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html>, `AssumeRoleWithWebIdentity`).
+const REFUSALS: [&str; 7] = [
+    "AccessDenied",
+    "ExpiredToken",
+    "InvalidClientTokenId",
+    "InvalidIdentityToken",
+    "IDPRejectedClaim",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClient",
+];
 
 impl std::fmt::Debug for Signer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -42,12 +88,12 @@ impl Signer {
         let config = aws.config().await;
         let configured = config.region().map(|region| region.to_string());
         let region = region.map(str::to_owned).or(configured);
-        let region = region.ok_or_else(|| NotSigned("no AWS region is configured".to_owned()))?;
+        let region = region.ok_or_else(|| NotSigned::refused("no AWS region is configured"))?;
         let provider = config.credentials_provider();
         let provider =
-            provider.ok_or_else(|| NotSigned("no AWS credentials are configured".to_owned()))?;
+            provider.ok_or_else(|| NotSigned::refused("no AWS credentials are configured"))?;
         let credentials = provider.provide_credentials().await;
-        let credentials = credentials.map_err(|error| NotSigned(error_chain(&error)))?;
+        let credentials = credentials.map_err(|error| NotSigned::without_credentials(&error))?;
         Ok(Signer {
             credentials,
             region,
@@ -62,10 +108,11 @@ impl Signer {
         Some(expiry.duration_since(SystemTime::now()).unwrap_or_default())
     }
 
-    /// The parts of the credentials that have to stay secret.
+    /// The parts of the credentials that have to stay secret, and the id of the key, which services repeat in errors.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
-        let secret = self.credentials.secret_access_key();
-        [secret].into_iter().chain(self.credentials.session_token())
+        let credentials = &self.credentials;
+        let key = [credentials.access_key_id(), credentials.secret_access_key()];
+        key.into_iter().chain(self.credentials.session_token())
     }
 
     /// Returns the headers that sign a POST. `Host` is signed too, and has to be that of the URL.
@@ -79,7 +126,7 @@ impl Signer {
         body: &[u8],
         now: SystemTime,
     ) -> Result<Vec<(String, String)>, NotSigned> {
-        let failed = || NotSigned("the request cannot be signed".to_owned());
+        let failed = || NotSigned::refused("the request cannot be signed");
         let identity = self.credentials.clone().into();
         let params = SigningParams::builder()
             .identity(&identity)
@@ -106,6 +153,24 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     use super::*;
+
+    #[test]
+    fn an_outage_of_what_gives_out_credentials_may_pass_and_a_refusal_does_not() {
+        let failed = |error| NotSigned::without_credentials(&error).may_pass();
+        assert!(failed(CredentialsError::provider_timed_out(
+            Duration::from_secs(5)
+        )));
+        assert!(failed(CredentialsError::provider_error(
+            "503 Service Unavailable"
+        )));
+        assert!(!failed(CredentialsError::provider_error(
+            "unhandled error (AccessDenied)"
+        )));
+        assert!(!failed(CredentialsError::not_loaded_no_source()));
+        assert!(!failed(CredentialsError::invalid_configuration(
+            "no such profile"
+        )));
+    }
 
     #[test]
     fn a_request_is_signed_as_botocore_signs_it() {

@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use ::openlineage::Event;
 use aws::Aws;
+use reqwest::Url;
 use tokio::time::Instant;
 
 use crate::batch::{BatchLimits, Batcher};
@@ -49,9 +50,23 @@ impl OpenLineageConfig {
         self.capabilities
     }
 
-    /// A credential may select a tenant of the service behind the URL.
+    /// A credential may select a tenant of the service behind the URL, and so may a user or a certificate.
     pub(super) fn is_same_destination(&self, other: &OpenLineageConfig) -> bool {
-        self.url == other.url && self.auth.secret == other.auth.secret
+        self.destination() == other.destination()
+            && self.auth == other.auth
+            && self.tls.certificate == other.tls.certificate
+    }
+
+    /// The URL that events are posted to, one or several: the endpoint for several is another path of the same service.
+    fn destination(&self) -> Url {
+        let mut url = self.url.with_default_path(self.path);
+        if let (BatchFormat::Array | BatchFormat::Events, Some(path)) =
+            (self.batch.format, url.path().strip_suffix("/batch"))
+        {
+            let path = path.to_owned();
+            url.set_path(&path);
+        }
+        url
     }
 
     pub(super) async fn credential(&self, aws: &Aws) -> Result<Option<Credential>, OpenError> {

@@ -60,7 +60,7 @@ pub(super) enum Method {
 }
 
 /// The credential of a target, and how it is sent.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AuthConfig {
     pub(super) method: Method,
     /// The setting that names the credential, and where that is.
@@ -92,7 +92,14 @@ struct Shared {
     /// The credentials that are part of the URL.
     of_url: Vec<String>,
     rereads: Rereads,
-    current: Mutex<Option<Current>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    current: Option<Current>,
+    /// Why nothing could be read, and until when it is not tried again: each event would wait for the same failure.
+    failed: Option<(Failure, Instant)>,
 }
 
 struct Current {
@@ -162,7 +169,7 @@ impl Authenticator {
                 response,
                 of_url,
                 rereads,
-                current: Mutex::new(None),
+                state: Mutex::default(),
             }),
         }
     }
@@ -185,40 +192,49 @@ impl Authenticator {
         if !shared.is_token() {
             let session = shared.session(&credential.0, None);
             let session = session.map_err(|message| invalid(setting, message))?;
-            *shared.current.lock().await = Some(shared.current_of(session, None));
+            shared.state.lock().await.current = Some(shared.current_of(session, None));
         }
         Ok(())
     }
 
     /// What requests are authenticated with now.
     pub(super) async fn session(&self) -> Result<Arc<Session>, Failure> {
-        let mut current = self.shared.current.lock().await;
+        let shared = &self.shared;
+        let mut state = shared.state.lock().await;
         let now = Instant::now();
-        if let Some(current) = &*current
-            && current.due.is_none_or(|due| now < due)
-        {
-            return Ok(current.session.clone());
+        if let Some(kept) = &mut state.current {
+            if kept.due.is_none_or(|due| now < due) {
+                return Ok(kept.session.clone());
+            }
+            if kept.expires.is_none_or(|end| now < end) {
+                // The other events use the old one meanwhile, and wait for nothing.
+                let again = now + RETRY;
+                kept.due = Some(kept.expires.map_or(again, |end| again.min(end)));
+                let old = kept.session.clone();
+                drop(state);
+                return Ok(shared.refresh(old).await);
+            }
         }
-        match (self.shared.read().await, &mut *current) {
-            (Ok(read), kept) => {
-                let session = read.session.clone();
-                *kept = Some(read);
-                Ok(session)
+        if let Some((failure, until)) = &state.failed
+            && now < *until
+        {
+            return Err(failure.clone());
+        }
+        match shared.read().await {
+            Ok(read) => Ok(state.keep(read)),
+            Err(failure) => {
+                let until = Instant::now() + shared.rereads.after_rejection;
+                state.failed = Some((failure.clone(), until));
+                Err(failure)
             }
-            (Err(failure), Some(kept)) if kept.expires.is_none_or(|end| now < end) => {
-                kept.due = Some(now + RETRY);
-                warn!(error = %failure.message, "failed to read credential again; using the old one");
-                Ok(kept.session.clone())
-            }
-            (Err(failure), _) => Err(failure),
         }
     }
 
     /// Reads the credential again because the target rejected it. Returns what to try now, if it is another one.
     pub(super) async fn renew(&self, rejected: &Arc<Session>) -> Option<Arc<Session>> {
         let shared = &self.shared;
-        let mut current = shared.current.lock().await;
-        let kept = current.as_mut()?;
+        let mut state = shared.state.lock().await;
+        let kept = state.current.as_mut()?;
         if !Arc::ptr_eq(&kept.session, rejected) {
             return Some(kept.session.clone()); // another event was faster
         }
@@ -231,8 +247,7 @@ impl Authenticator {
         match shared.read().await {
             Ok(read) => {
                 let is_new = read.session.credential != rejected.credential;
-                let session = read.session.clone();
-                *kept = read;
+                let session = state.keep(read);
                 if is_new {
                     info!("credential was rejected and has changed; using the new one");
                 }
@@ -246,7 +261,33 @@ impl Authenticator {
     }
 }
 
+impl State {
+    fn keep(&mut self, read: Current) -> Arc<Session> {
+        let session = read.session.clone();
+        self.current = Some(read);
+        self.failed = None;
+        session
+    }
+}
+
 impl Shared {
+    /// Reads the credential again while the old one is valid. Returns the old one if that fails.
+    async fn refresh(&self, old: Arc<Session>) -> Arc<Session> {
+        let read = match self.read().await {
+            Ok(read) => read,
+            Err(failure) => {
+                warn!(error = %failure.message, "failed to read credential again; using the old one");
+                return old;
+            }
+        };
+        let mut state = self.state.lock().await;
+        match &state.current {
+            // Replaced after a rejection: what was read here may be older.
+            Some(kept) if !Arc::ptr_eq(&kept.session, &old) => kept.session.clone(),
+            Some(_) | None => state.keep(read),
+        }
+    }
+
     /// Whether what is sent is made of something else, and expires.
     fn is_token(&self) -> bool {
         match self.config.method {
@@ -281,7 +322,13 @@ impl Shared {
             }
             Method::SigV4 { service, region } => {
                 let signer = Signer::new(&self.aws, service, region.as_deref()).await;
-                let signer = signer.map_err(|error| permission(words(&error.to_string())))?;
+                let signer = signer.map_err(|error| {
+                    let reason = match error.may_pass() {
+                        true => Reason::Unavailable,
+                        false => Reason::Permission,
+                    };
+                    Failure::new(reason, Scope::Target, &words(&error.to_string()))
+                })?;
                 let lifetime = signer.lifetime();
                 let secrets: Vec<&str> = signer.secrets().collect();
                 let session = Session {

@@ -1,8 +1,12 @@
 //! Authentication and batches against real HTTP servers.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ::openlineage::Level;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, StatusCode};
 use futures_util::future::join_all;
@@ -66,20 +70,37 @@ fn event(name: &str) -> Event {
     Event::read(text.as_bytes(), Level::Strict).unwrap().event
 }
 
-async fn target(url: &str, section: Value) -> OpenLineage {
-    let mut section = section;
-    section["url"] = json!(url);
+fn config(section: Value) -> OpenLineageConfig {
     let settings: OpenLineageSettings = serde_json::from_value(section).unwrap();
-    let config = settings.validate().unwrap();
+    settings.validate().unwrap()
+}
+
+async fn target(url: &str, section: Value) -> OpenLineage {
     let rereads = Rereads {
         after_rejection: Duration::ZERO,
         ..REREADS
     };
+    target_with(url, section, rereads).await
+}
+
+async fn target_with(url: &str, section: Value, rereads: Rereads) -> OpenLineage {
+    let mut section = section;
+    section["url"] = json!(url);
+    let config = config(section);
     let aws = Aws::new();
     let credential = config.credential(&aws).await.unwrap();
     OpenLineage::open_with(&config, &aws, credential.as_ref(), rereads)
         .await
         .unwrap()
+}
+
+/// The AWS configuration of a process in `eu-west-1`.
+fn aws_with(credentials: impl ProvideCredentials + 'static) -> Aws {
+    let config = aws_config::SdkConfig::builder()
+        .region(aws_config::Region::new("eu-west-1"))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build();
+    Aws::from(config)
 }
 
 async fn deliver_each(target: &OpenLineage, events: &[(&str, u32)]) -> Vec<Delivery> {
@@ -442,27 +463,173 @@ async fn an_event_has_the_same_request_id_in_each_attempt() {
     );
 }
 
+/// Gives out credentials once, and after that none in time. Each further request is reported.
+#[derive(Debug)]
+struct Once {
+    count: AtomicUsize,
+    again: tokio::sync::mpsc::UnboundedSender<()>,
+}
+
+impl ProvideCredentials for Once {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        if self.count.fetch_add(1, Ordering::Relaxed) == 0 {
+            let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "test");
+            return future::ProvideCredentials::ready(Ok(credentials));
+        }
+        self.again.send(()).unwrap();
+        future::ProvideCredentials::new(std::future::pending())
+    }
+}
+
 #[tokio::test]
-async fn a_request_is_signed_with_the_credentials_of_the_process() {
+async fn events_do_not_wait_while_credentials_that_are_still_valid_are_read_again() {
+    let (again, mut asked_again) = tokio::sync::mpsc::unbounded_channel();
+    let once = Once {
+        count: AtomicUsize::new(0),
+        again,
+    };
     let server = Server::accepting().await;
-    let credentials =
-        aws_credential_types::Credentials::new("AKIDEXAMPLE", "secret", None, None, "test");
-    let aws = aws_config::defaults(aws_config::BehaviorVersion::latest())
-        .region(aws_config::Region::new("eu-west-1"))
-        .credentials_provider(credentials)
-        .load()
-        .await;
-    let section = json!({"url": server.url, "auth": "sigv4"});
-    let settings: OpenLineageSettings = serde_json::from_value(section).unwrap();
-    let config = settings.validate().unwrap();
-    let target = OpenLineage::open(&config, &Aws::from(aws), None)
+    let config = config(json!({"url": server.url, "auth": "sigv4"}));
+    let rereads = Rereads {
+        every: Duration::ZERO,
+        ..REREADS
+    };
+    let target = OpenLineage::open_with(&config, &aws_with(once), None, rereads)
         .await
         .unwrap();
+    assert_eq!(deliver(&target).await, DELIVERED);
+    let waiting = target.clone();
+    let waiting = tokio::spawn(async move { deliver(&waiting).await });
+    asked_again.recv().await.unwrap();
+    assert_eq!(deliver(&target).await, DELIVERED);
+    assert!(!waiting.is_finished());
+    waiting.abort();
+}
+
+#[tokio::test]
+async fn a_token_endpoint_that_is_down_is_not_asked_for_every_event() {
+    let tokens = Server::start(|_, _| (503, String::new())).await;
+    let section = json!({
+        "auth": "oauth2", "client_id": "me", "api_key": "secret", "token_url": tokens.url
+    });
+    let target = target_with("http://127.0.0.1:9", section, REREADS).await;
+    for _ in 0..3 {
+        let Delivery::Transient(failure) = deliver(&target).await else {
+            panic!("delivered");
+        };
+        assert_eq!(failure.reason, Reason::Unavailable);
+    }
+    assert_eq!(tokens.bodies().len(), 1);
+}
+
+#[test]
+fn a_destination_is_a_service_and_who_asks_it() {
+    let plain = json!({"url": "http://x", "api_key": "k"});
+    let basic =
+        |user: &str| json!({"url": "http://x", "api_key": "k", "auth": "basic", "username": user});
+    let oauth2 = |client: &str| json!({"url": "http://x", "api_key": "k", "auth": "oauth2", "client_id": client, "token_url": "http://x/token"});
+    let sigv4 = |region: &str| json!({"url": "http://x", "auth": "sigv4", "aws_region": region});
+    let mutual = |file: &str| json!({"url": "http://x", "client_certificate_file": file});
+    for (one, other, is_same) in [
+        (
+            plain.clone(),
+            json!({"url": "http://x/api/v1/lineage", "api_key": "k"}),
+            true,
+        ),
+        (
+            plain.clone(),
+            json!({"url": "http://x", "api_key": "k", "batch": "array"}),
+            true,
+        ),
+        (
+            plain.clone(),
+            json!({"url": "http://x", "api_key": "k", "timeout": 5}),
+            true,
+        ),
+        (
+            plain.clone(),
+            json!({"url": "http://x", "api_key": "other"}),
+            false,
+        ),
+        (
+            plain,
+            json!({"url": "http://x/other", "api_key": "k"}),
+            false,
+        ),
+        (basic("me"), basic("me"), true),
+        (basic("me"), basic("you"), false),
+        (oauth2("me"), oauth2("you"), false),
+        (sigv4("eu-west-1"), sigv4("us-east-1"), false),
+        (mutual("a.pem"), mutual("b.pem"), false),
+    ] {
+        let text = format!("{one} {other}");
+        let found = config(one).is_same_destination(&config(other));
+        assert_eq!(found, is_same, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn an_outage_of_what_gives_out_aws_credentials_is_no_lack_of_rights() {
+    #[derive(Debug)]
+    struct Down;
+    impl ProvideCredentials for Down {
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            let down = CredentialsError::provider_timed_out(Duration::from_secs(5));
+            future::ProvideCredentials::ready(Err(down))
+        }
+    }
+    let config = config(json!({"url": "http://127.0.0.1:9", "auth": "sigv4"}));
+    let target = OpenLineage::open(&config, &aws_with(Down), None)
+        .await
+        .unwrap();
+    let Delivery::Transient(failure) = deliver(&target).await else {
+        panic!("delivered");
+    };
+    assert_eq!(failure.reason, Reason::Unavailable, "{failure:?}");
+}
+
+#[tokio::test]
+async fn a_request_is_signed_with_the_credentials_of_the_process() {
+    // A service names the key that it does not know.
+    let server = Server::start(|parts, _| match parts.uri.query() {
+        Some(_) => (
+            400,
+            r#"{"message": "the key AKIDEXAMPLE is not known"}"#.to_owned(),
+        ),
+        None => (201, String::new()),
+    })
+    .await;
+    let aws = aws_with(Credentials::new(
+        "AKIDEXAMPLE",
+        "secret",
+        None,
+        None,
+        "test",
+    ));
+    let accepted = config(json!({"url": server.url, "auth": "sigv4"}));
+    let target = OpenLineage::open(&accepted, &aws, None).await.unwrap();
     assert_eq!(deliver(&target).await, DELIVERED);
     let authorization = server.headers("authorization").remove(0).unwrap();
     assert!(
         authorization
             .contains("/eu-west-1/execute-api/aws4_request, SignedHeaders=host;x-amz-date,"),
         "{authorization}"
+    );
+    let url = format!("{}/?refuse", server.url);
+    let refused = config(json!({"url": url, "auth": "sigv4", "response": "redacted"}));
+    let target = OpenLineage::open(&refused, &aws, None).await.unwrap();
+    let Delivery::Permanent(failure) = deliver(&target).await else {
+        panic!("delivered");
+    };
+    let message = failure.message;
+    assert!(
+        message.contains("is not known") && !message.contains("AKID"),
+        "{message}"
     );
 }
