@@ -1,4 +1,5 @@
-//! The log against a model: any steps, for one to three consumers, give what a list of events in memory gives.
+//! The log against a model: any steps, for one to three consumers of which some owners ask only for some, give what a list of
+//! events in memory gives.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,9 @@ use super::*;
 use crate::{Record, Settlement};
 
 const HOUR: Duration = Duration::from_secs(3_600);
+
+/// The owner asks for every consumer.
+const ALL: u8 = u8::MAX;
 
 /// What happens to the log. Numbers choose among what there is.
 #[derive(Debug, Clone)]
@@ -32,7 +36,8 @@ enum Action {
         consumer: usize,
         which: usize,
     },
-    Restart,
+    /// The next owner asks for the consumers whose bit is set, or for all if there is none.
+    Restart(u8),
     Sweep,
 }
 
@@ -60,7 +65,10 @@ type Model = BTreeMap<String, (State, u32)>;
 
 /// A consumer, what it should know, and what it has in hand.
 struct Subject {
-    consumer: Consumer,
+    /// `None`: it was stopped with nothing left, and so it was removed.
+    consumer: Option<Consumer>,
+    /// Whether the owner has asked for it.
+    is_served: bool,
     model: Model,
     in_hand: Vec<Record>,
     /// The last receipt of each event, which alone settles it.
@@ -84,7 +92,8 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
         1 => (consumer.clone(), 0..9usize)
             .prop_map(|(consumer, which)| Action::Redrive { consumer, which }),
         1 => (consumer, 0..9usize).prop_map(|(consumer, which)| Action::Delete { consumer, which }),
-        1 => Just(Action::Restart),
+        1 => Just(Action::Restart(ALL)),
+        1 => any::<u8>().prop_map(Action::Restart),
         1 => Just(Action::Sweep),
     ];
     vec(action, 1..60)
@@ -106,7 +115,8 @@ impl Bench {
         let mut subjects = Vec::new();
         for name in names(consumers) {
             subjects.push(Subject {
-                consumer: log.consumer(&name, Start::Oldest).await.unwrap(),
+                consumer: Some(log.consumer(&name, Start::Oldest).await.unwrap()),
+                is_served: true,
                 model: Model::new(),
                 in_hand: Vec::new(),
                 receipts: BTreeMap::new(),
@@ -143,7 +153,7 @@ impl Bench {
             Action::Delete { consumer, which } => {
                 self.subjects[consumer % count].delete(which).await;
             }
-            Action::Restart => self.restart().await,
+            Action::Restart(served) => self.restart(served).await,
             Action::Sweep => {
                 self.log.sweep().await.unwrap();
             }
@@ -158,14 +168,14 @@ impl Bench {
         let messages = ids.iter().map(|id| tests::message(id)).collect();
         let sent = self.log.append(messages).await;
         assert!(sent.iter().all(Result::is_ok));
-        for subject in &mut self.subjects {
+        for subject in self.subjects.iter_mut().filter(|it| it.is_served) {
             let new = ids.iter().map(|id| (id.clone(), (State::Visible, 0)));
             subject.model.extend(new);
         }
     }
 
     /// Everything in memory is gone, as after `kill -9`: nothing is written at the end of a process.
-    async fn restart(&mut self) {
+    async fn restart(&mut self, served: u8) {
         let subjects = std::mem::take(&mut self.subjects);
         let models: Vec<_> = subjects.into_iter().map(|subject| subject.model).collect();
         let closed = self.log.closed();
@@ -173,14 +183,26 @@ impl Bench {
         self.log = open(&elsewhere, self.visibility).await;
         closed.await;
         self.log = open(&self.folder, self.visibility).await;
-        for (name, mut model) in names(models.len()).into_iter().zip(models) {
+        let names = names(models.len());
+        let is_asked_for = |n: usize| served & (1 << n) != 0;
+        let asks_for_none = !(0..names.len()).any(is_asked_for);
+        let is_served = |n: usize| asks_for_none || is_asked_for(n);
+        let targets = names.iter().enumerate().filter(|(n, _)| is_served(*n));
+        let targets: Vec<&str> = targets.map(|(_, name)| name.as_str()).collect();
+        self.log.owner_consumers(&targets).await.unwrap();
+        self.log.stop_others(&targets).await.unwrap();
+        for (n, (name, mut model)) in names.iter().zip(models).enumerate() {
             for (state, _) in model.values_mut() {
                 if *state == State::Hidden {
                     *state = State::Visible;
                 }
             }
+            let consumer = self.log.existing_consumer(name).await.unwrap();
+            let has_something_left = model.values().any(|(state, _)| *state != State::Settled);
+            assert_eq!(consumer.is_some(), is_served(n) || has_something_left);
             self.subjects.push(Subject {
-                consumer: self.log.consumer(&name, Start::Next).await.unwrap(),
+                consumer,
+                is_served: is_served(n),
                 model,
                 in_hand: Vec::new(),
                 receipts: BTreeMap::new(),
@@ -191,12 +213,15 @@ impl Bench {
 
 impl Subject {
     async fn receive(&mut self, limit: i64, is_visible_again: bool) {
+        let Some(consumer) = self.consumer.as_ref().filter(|_| self.is_served) else {
+            return;
+        };
         let visible = self
             .model
             .values()
             .filter(|(state, _)| *state == State::Visible);
         let expected = visible.count().min(usize::try_from(limit).unwrap());
-        let records = self.consumer.receive_visible(limit).await.unwrap();
+        let records = consumer.receive_visible(limit).await.unwrap();
         assert_eq!(records.len(), expected);
         for record in &records {
             assert_eq!(*record.body, *format!("body of {}", record.id));
@@ -213,6 +238,9 @@ impl Subject {
     }
 
     async fn settle(&mut self, which: &[usize], how: How) {
+        let Some(consumer) = self.consumer.as_ref().filter(|_| self.is_served) else {
+            return;
+        };
         let mut records = Vec::new();
         for choice in which {
             if !self.in_hand.is_empty() {
@@ -229,7 +257,7 @@ impl Subject {
             How::DeadLetter => Settlement::DeadLetter("rejected".to_owned()),
         };
         let settlements: Vec<_> = records.iter().map(|it| (it, settlement.clone())).collect();
-        let answers = self.consumer.settle(&settlements).await;
+        let answers = consumer.settle(&settlements).await;
         assert_eq!(answers.len(), records.len());
         for (record, answer) in records.iter().zip(answers) {
             let (state, _) = self.model.get_mut(&record.id).unwrap();
@@ -262,21 +290,24 @@ impl Subject {
     }
 
     async fn redrive(&mut self, which: usize) {
-        if let Some(id) = self.dead_letter(which) {
-            assert!(self.consumer.redrive(&id).await.unwrap());
+        if let (Some(consumer), Some(id)) = (&self.consumer, self.dead_letter(which)) {
+            assert!(consumer.redrive(&id).await.unwrap());
             self.receipts.remove(&id);
             self.model.insert(id, (State::Visible, 0));
         }
     }
 
     async fn delete(&mut self, which: usize) {
-        if let Some(id) = self.dead_letter(which) {
-            assert!(self.consumer.delete_dead_letter(&id).await.unwrap());
+        if let (Some(consumer), Some(id)) = (&self.consumer, self.dead_letter(which)) {
+            assert!(consumer.delete_dead_letter(&id).await.unwrap());
             self.model.insert(id, (State::Settled, 0));
         }
     }
 
     async fn check(&self) {
+        let Some(consumer) = &self.consumer else {
+            return;
+        };
         let count = |wanted: &[State]| {
             let counted = self
                 .model
@@ -284,11 +315,11 @@ impl Subject {
                 .filter(|(state, _)| wanted.contains(state));
             u64::try_from(counted.count()).unwrap()
         };
-        let depth = self.consumer.depth().await.unwrap();
+        let depth = consumer.depth().await.unwrap();
         assert_eq!(depth.events, count(&[State::Visible, State::Hidden]));
         assert_eq!(depth.dead_letters, Some(count(&[State::DeadLetter])));
-        for letter in self.consumer.dead_letters("", 999).await.unwrap() {
-            let body = self.consumer.dead_letter_body(&letter.id).await.unwrap();
+        for letter in consumer.dead_letters("", 999).await.unwrap() {
+            let body = consumer.dead_letter_body(&letter.id).await.unwrap();
             assert_eq!(body, Some(format!("body of {}", letter.id)));
         }
     }
@@ -325,7 +356,7 @@ proptest! {
                     subject.check().await;
                 }
             }
-            bench.restart().await;
+            bench.restart(ALL).await;
             for subject in &mut bench.subjects {
                 subject.receive(999, false).await;
                 subject.check().await;
