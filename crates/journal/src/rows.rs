@@ -7,7 +7,7 @@
 use std::fmt;
 
 use rusqlite::types::ToSqlOutput;
-use rusqlite::{Connection, Statement};
+use rusqlite::{Connection, Statement, params};
 
 /// How many rows of each table were copied.
 #[derive(Debug)]
@@ -70,8 +70,39 @@ pub(crate) fn copy(
         .into_iter()
         .map(|table| copy_table(old, new, table, state));
     let copied = copied.collect::<rusqlite::Result<_>>()?;
+    copy_sequences(old, new)?;
     new.execute_batch("COMMIT")?;
     Ok(CopiedRows(copied))
+}
+
+/// The greatest number that is taken over: after the last one, SQLite adds no row any more
+/// (<https://www.sqlite.org/autoinc.html>), and a damaged number may be any.
+const MAX_SEQUENCE: i64 = 1 << 53;
+
+/// Copies which numbers of `AUTOINCREMENT` were given out, as far as it can be read: also those of rows that were deleted.
+fn copy_sequences(old: &Connection, new: &Connection) -> rusqlite::Result<()> {
+    let read = || -> rusqlite::Result<Vec<(String, i64)>> {
+        old.prepare("SELECT name, seq FROM sqlite_sequence")?
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect()
+    };
+    let has_any = "SELECT count(*) > 0 FROM sqlite_schema WHERE name = 'sqlite_sequence'";
+    if !new.query_row(has_any, [], |row| row.get::<_, bool>(0))? {
+        return Ok(());
+    }
+    let known = tables(new)?;
+    // An error: the old database has no such numbers, or they are damaged.
+    let sequences = read().unwrap_or_default().into_iter();
+    for (table, last) in
+        sequences.filter(|(table, last)| known.contains(table) && *last <= MAX_SEQUENCE)
+    {
+        let higher = "UPDATE sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1";
+        if new.execute(higher, params![table, last])? == 0 {
+            let first = "INSERT INTO sqlite_sequence (name, seq) VALUES (?1, ?2)";
+            new.execute(first, params![table, last])?;
+        }
+    }
+    Ok(())
 }
 
 /// Returns how many rows each table holds.

@@ -155,3 +155,18 @@ async fn an_event_with_a_damaged_number_does_not_make_the_next_ones_random() {
     append(&log, &["next"]).await;
     assert_eq!(ids(&receive(&consumer, 9).await), ["next"]);
 }
+
+#[tokio::test]
+async fn a_repair_remembers_that_there_was_a_second_consumer() {
+    let folder = tempfile::tempdir().unwrap();
+    filled(folder.path()).await;
+    let log = log_with(folder.path(), Retention::default()).await;
+    log.remove_consumer("second").await.unwrap();
+    end(log).await;
+    overwrite(folder.path(), "pending", false);
+    let log = log_with(folder.path(), Retention::default()).await;
+    log.owner_consumers(&["third"]).await.unwrap();
+    let consumers = log.consumers().await.unwrap().into_iter();
+    let consumers: Vec<_> = consumers.map(|it| it.target).collect();
+    assert_eq!(consumers, ["first", "third"], "the third replaces nobody");
+}
