@@ -15,7 +15,8 @@ fn file(text: &str) -> (tempfile::TempDir, String) {
 fn show_lists_every_setting_in_effect_with_its_origin_and_hides_secrets() {
     let secret = "0123456789abcdef0123456789abcdef";
     let text = format!(
-        "targets:\n  marquez:\n    type: openlineage\n    url: https://user:hunter2@marquez.example.com/?key=hunter2\n    api_key: {secret}\n\
+        "targets:\n  marquez:\n    type: openlineage\n    url: https://marquez.example.com/?key=hunter2\n    api_key: {secret}\n\
+         \x20 other: {{type: openlineage, url: 'https://user:hunter2@other.example.com'}}\n\
          auth: {{keys: {{airflow: {secret}}}}}\nrules: {{file: rules.yaml, hash_key: {secret}}}\nbatch: {{size: 7}}"
     );
     let (_folder, path) = file(&text);
@@ -57,7 +58,7 @@ fn show_lists_every_setting_in_effect_with_its_origin_and_hides_secrets() {
     assert_eq!(setting("rules.refresh"), (json!("2s"), default));
     assert_eq!(
         setting("auth.keys"),
-        (json!("airflow (send)"), format!("{path}:6:14"))
+        (json!("airflow (send)"), format!("{path}:7:14"))
     );
     let kind = (json!("openlineage"), format!("{path}:3:11"));
     assert_eq!(setting("targets.marquez.type"), kind);
@@ -67,7 +68,7 @@ fn show_lists_every_setting_in_effect_with_its_origin_and_hides_secrets() {
     let (status, table, _) = run(&arguments, &variables);
     assert_eq!(status, Some(0));
     assert!(
-        table.contains(&format!("auth.keys\tairflow (send)\t{path}:6:14")),
+        table.contains(&format!("auth.keys\tairflow (send)\t{path}:7:14")),
         "{table}"
     );
     for text in [out, table] {
