@@ -179,7 +179,10 @@ pub(super) async fn status(arguments: QueueArgs, environment: Sources) -> anyhow
                 let named =
                     |(target, status): &(Option<String>, _)| Some((target.clone()?, json!(status)));
                 let named: serde_json::Map<_, _> = statuses.iter().filter_map(named).collect();
-                all.insert("targets".to_owned(), named.into());
+                // A queue in SQS is that of one target, whose name it does not know.
+                if !named.is_empty() {
+                    all.insert("targets".to_owned(), named.into());
+                }
             }
             print(all)?;
         }

@@ -90,8 +90,10 @@ impl Log {
     /// Deletes what the retention does not keep, until `stop`. The owner runs it beside the traffic.
     pub async fn enforce_retention(&self, stop: &CancellationToken) {
         let Retention { age, bytes } = self.options.retention;
-        let age_seconds = age.as_secs();
-        info!(age_seconds, bytes, "retention of settled events");
+        match (age.as_secs(), bytes) {
+            (0, 0) => info!("settled events are deleted at once"),
+            (age_seconds, bytes) => info!(age_seconds, bytes, "settled events are retained"),
+        }
         let mut failures = FailureLog::new("settled events cannot be deleted");
         // The owner has added all consumers it knows before it deletes anything.
         let forgotten = self.journal.write(reconcile::forget_lost_cursors).await;
