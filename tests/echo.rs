@@ -184,6 +184,10 @@ fn url_with_secrets(target: &FaultyTarget) -> String {
     )
 }
 
+fn url_with_token(target: &FaultyTarget) -> String {
+    format!("{}/api/v1/lineage?token={TOKEN}", target.url)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_echoes_puts_nothing_into_logs_and_dead_letters() {
     let target = echoing().await;
@@ -200,14 +204,23 @@ async fn a_target_that_echoes_puts_nothing_into_logs_and_dead_letters() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nor_does_it_where_the_text_of_responses_is_kept() {
     let target = echoing().await;
-    let url = url_with_secrets(&target);
-    let settings = [
+    let common = [
         ("TARGET", "openlineage"),
-        ("OPENLINEAGE_URL", url.as_str()),
-        ("OPENLINEAGE_API_KEY", KEY),
         ("OPENLINEAGE_RESPONSE", "redacted"),
     ];
-    nothing_comes_back(&[400, 401, 422, 500, 502], &PLACES, &target, &settings, &[]).await;
+    // A user in the URL and a key exclude each other: both would be the header Authorization.
+    let (with_user, with_token) = (url_with_secrets(&target), url_with_token(&target));
+    let user = [&common[..], &[("OPENLINEAGE_URL", &with_user)]].concat();
+    let key = [
+        ("OPENLINEAGE_URL", with_token.as_str()),
+        ("OPENLINEAGE_API_KEY", KEY),
+    ];
+    let key = [&common[..], &key].concat();
+    let statuses = [400, 401, 422, 500, 502];
+    tokio::join!(
+        nothing_comes_back(&statuses, &PLACES, &target, &user, &[]),
+        nothing_comes_back(&statuses, &PLACES, &target, &key, &[]),
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,6 +30,13 @@ pub(crate) async fn echoing() -> FaultyTarget {
 fn echo(status: &str, place: &str, head: &str, body: &str) -> Vec<u8> {
     let all = format!("{head}\n{body}");
     let line: String = all.replace(['\r', '\n'], " ");
+    // It can only return what it was sent.
+    let basic = STANDARD.encode(format!("{USER}:{PASSWORD}"));
+    let (user, password) = match all.contains(&basic) {
+        true => (USER, PASSWORD),
+        false => ("user", "password"),
+    };
+    let key = if all.contains(KEY) { KEY } else { "key" };
     let mut more = String::new();
     let mut reason = "Refused".to_owned();
     let body = match place {
@@ -45,15 +52,15 @@ fn echo(status: &str, place: &str, head: &str, body: &str) -> Vec<u8> {
         }
         "json" => json!({"code": 400, "message": all, "error": all, "findings": [{"message": all}]}).to_string().into_bytes(),
         "json in json" => json!({"message": json!({"request": json!({"sent": all}).to_string()}).to_string()}).to_string().into_bytes(),
-        "json keys" => json!({(LITERAL): 1, (KEY): 2, (SHORT): 3, (all.as_str()): {(PASSWORD): {(LITERAL): LITERAL}}}).to_string().into_bytes(),
-        "codes" => json!({"__type": LITERAL, "code": 7731, "error": LITERAL, "errorCode": USER, "type": PASSWORD, "reason": TOKEN, "status": SHORT}).to_string().into_bytes(),
+        "json keys" => json!({(LITERAL): 1, (key): 2, (SHORT): 3, (all.as_str()): {(password): {(LITERAL): LITERAL}}}).to_string().into_bytes(),
+        "codes" => json!({"__type": LITERAL, "code": 7731, "error": LITERAL, "errorCode": user, "type": password, "reason": TOKEN, "status": SHORT}).to_string().into_bytes(),
         "html" => format!("<html><h1>Refused</h1><pre>{}</pre></html>", all.replace('"', "&quot;")).into_bytes(),
         "text" => all.into_bytes(),
         "gzip" => {
             more += "content-encoding: gzip\r\n";
             gzip(json!({"message": all, "error": LITERAL}).to_string().as_bytes())
         }
-        "base64" => format!("{} {}", STANDARD.encode(&all), STANDARD.encode(KEY)).into_bytes(),
+        "base64" => format!("{} {}", STANDARD.encode(&all), STANDARD.encode(key)).into_bytes(),
         "percent" => all.bytes().map(|b| format!("%{b:02x}")).collect::<String>().into_bytes(),
         "broken off" => {
             let head = format!("HTTP/1.1 {status} {line}\r\ncontent-length: 100000000\r\n\r\n{all}");
