@@ -1,10 +1,17 @@
-//! Secrets Manager: the value of a secret.
+//! Secrets Manager: the value of a secret. [`read_text`] is what reads secrets: API keys, the key of hashes, the credentials
+//! of targets. When it is called, and what the text means, is up to the caller.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::UnreadableResponse;
+use aws_smithy_types::error::metadata::{
+    EMPTY_ERROR_METADATA, ErrorMetadata, ProvideErrorMetadata,
+};
+
+use crate::error::{Error, UnreadableResponse};
+use crate::handle::Aws;
 use crate::protocol::{Operation, Request, Response};
 use crate::service::{Exceptions, Protocol, Service};
 
@@ -39,6 +46,51 @@ impl fmt::Debug for SecretValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretValue(..)")
     }
+}
+
+/// Why the text of a secret could not be read. Shows nothing of the secret.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The call failed.
+    #[error(transparent)]
+    Call(#[from] Error),
+    /// The secret is not text.
+    #[error("the secret holds no text")]
+    NoText,
+}
+
+impl ReadError {
+    /// Whether another read may succeed without anyone changing something: the service did not reject the call.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            ReadError::Call(error) => error.may_pass(),
+            ReadError::NoText => false,
+        }
+    }
+}
+
+impl ProvideErrorMetadata for ReadError {
+    fn meta(&self) -> &ErrorMetadata {
+        static NONE: ErrorMetadata = EMPTY_ERROR_METADATA;
+        match self {
+            ReadError::Call(error) => error.meta(),
+            ReadError::NoText => &NONE,
+        }
+    }
+}
+
+/// Reads the text of the secret with this name or ARN, within `timeout`.
+///
+/// # Errors
+///
+/// The secret cannot be read, or is not text.
+pub async fn read_text(aws: &Aws, id: &str, timeout: Duration) -> Result<String, ReadError> {
+    let get = GetSecretValue {
+        secret_id: id.to_owned(),
+    };
+    let value = aws.client().timeout(timeout).send(&get).await?;
+    value.secret_string.ok_or(ReadError::NoText)
 }
 
 impl Operation for GetSecretValue {

@@ -17,7 +17,6 @@ pub mod intake;
 pub mod lookup;
 pub mod pipeline;
 pub mod rules;
-pub mod secrets;
 pub mod serve;
 pub mod telemetry;
 pub mod topology;

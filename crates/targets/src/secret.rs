@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use aws::Aws;
-use aws::secrets_manager::GetSecretValue;
+use aws::secrets_manager;
 use settings::{SecretText, Setting};
 
 use crate::answer::words;
@@ -165,16 +165,11 @@ fn read_file(path: &std::path::Path) -> Result<String, SecretError> {
 }
 
 async fn read_secret(aws: &Aws, id: &str) -> Result<String, SecretError> {
-    let get = GetSecretValue {
-        secret_id: id.to_owned(),
-    };
-    let value = aws.client().timeout(READ).send(&get).await;
-    let value = value.map_err(|error| SecretError {
+    let text = secrets_manager::read_text(aws, id, READ).await;
+    text.map_err(|error| SecretError {
         message: format!("{id}: {}", aws::summarize(&error, words)),
         is_transient: error.may_pass(),
-    })?;
-    let text = value.secret_string;
-    text.ok_or_else(|| wrong(format!("{id}: the secret holds no text")))
+    })
 }
 
 #[cfg(test)]

@@ -7,18 +7,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws::Aws;
+use aws::secrets_manager::{self, ReadError};
 use journal::Claim;
 use targets::{Credential, OpenError, Resources, Target, TargetConfig, Unchecked};
 use transform::{Builtins, Transforms};
 
 use super::storage::uses_data_folder;
 use super::{StartError, StartErrors};
+use crate::aws_error::summarize;
 use crate::config::{Config, HashKey, HashKeySource, PipelineConfig, RulesFile};
 use crate::lookup::Lookups;
 use crate::pipeline::{CoalesceBuffer, Pipeline, builtins};
 use crate::queue::{Queue, QueueConfig};
 use crate::rules::{RuleOptions, RuleStore, RulesError};
-use crate::secrets::{self, SecretError};
 
 /// How long a start waits for a secret.
 const SECRET_TIMEOUT: Duration = Duration::from_secs(10);
@@ -172,17 +173,17 @@ async fn hash_key(rules: &RulesFile, aws: &Aws) -> Result<Option<HashKey>, Start
 
 /// Reads a secret whose text is a key. It is read once: a new key takes effect with the next start.
 async fn secret_text(aws: &Aws, setting: &str, id: &str) -> Result<String, StartError> {
-    let text = secrets::read(aws, id, SECRET_TIMEOUT).await;
+    let text = secrets_manager::read_text(aws, id, SECRET_TIMEOUT).await;
     let text = text.map_err(|error| {
-        let message = format!("{setting}: {id}: {error}");
-        match error.is_transient() {
+        let message = format!("{setting}: {id}: {}", summarize(&error));
+        match error.may_pass() {
             true => StartError::Temporary(message),
             false => StartError::Invalid(message), // it does not exist, or access is denied
         }
     })?;
     match text.trim() {
         "" => {
-            let error = SecretError::NoText;
+            let error = ReadError::NoText;
             Err(StartError::Invalid(format!("{setting}: {id}: {error}")))
         }
         key => Ok(key.to_owned()),

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use aws::lambda::{FunctionConfiguration, GetEventSourceMapping, GetFunctionConfiguration};
+use aws::secrets_manager::{self, ReadError};
 use aws::{Aws, Client, ProvideErrorMetadata};
 use aws_config::Region;
 use aws_sdk_sqs::types::QueueAttributeName;
 use proxy::aws_error::summarize;
 use proxy::config::{KeyEntry, KeyRole};
-use proxy::secrets::{self, SecretError};
 use reqwest::{StatusCode, Url};
 
 use super::Step;
@@ -165,10 +165,10 @@ pub(super) async fn key(
         };
         return Ok((None, step));
     };
-    let text = match secrets::read(aws, secret, PATIENCE).await {
+    let text = match secrets_manager::read_text(aws, secret, PATIENCE).await {
         Ok(text) => text,
-        Err(SecretError::NoText) => String::new(),
-        Err(SecretError::Call(error)) => {
+        Err(ReadError::NoText) => String::new(),
+        Err(ReadError::Call(error)) => {
             let step = unseen("key", &error, "secretsmanager:GetSecretValue");
             return Ok((None, step));
         }

@@ -7,14 +7,14 @@
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
-use aws::Aws;
+use aws::{Aws, secrets_manager};
 use tokio::sync::watch;
 use tracing::warn;
 
 use super::{Match, find, keys};
+use crate::aws_error::summarize;
 use crate::config::{Key, KeyEntry, KeyRole};
 use crate::http::rejection::Rejection;
-use crate::secrets;
 
 /// How long the keys of the secret are used without reading it again: a withdrawn key works that long at most.
 const MAX_AGE: Duration = Duration::from_secs(300);
@@ -84,8 +84,8 @@ impl SecretKeys {
 
     /// Reads the secret into the cache.
     async fn refresh(self) {
-        let text = secrets::read(&self.aws, &self.id, READ_TIMEOUT).await;
-        let read = text.map_err(|error| error.to_string());
+        let text = secrets_manager::read_text(&self.aws, &self.id, READ_TIMEOUT).await;
+        let read = text.map_err(|error| summarize(&error));
         let read = read.and_then(|text| parse(&text));
         // Requests wait for the lock, and the log may be slow.
         if let Err(error) = self.store(read) {
