@@ -23,7 +23,10 @@ use tokio_util::sync::CancellationToken;
 pub use config::{EmbeddedConfig, QueueConfig, QueueUrl, SqsConfig};
 pub use embedded::Embedded;
 pub use failure_log::FailureLog;
-pub use log::{Consumer, ConsumerStatus, DeadLetter, Log, LogOptions, Retention, Start, Status};
+pub use log::{
+    AcceptedBetween, Consumer, ConsumerStatus, DeadLetter, Log, LogOptions, LoggedEvent,
+    LoggedEvents, Retention, Start, Status,
+};
 pub use sqs::{Pointer, Sqs, SqsDeadLetters, SqsLetter};
 
 /// Removes what must not be logged from a text of a service: credentials, tokens, events.

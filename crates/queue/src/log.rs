@@ -34,7 +34,7 @@
 //!
 //! One process owns the log ([`Log::claimed`]); commands beside it list and redrive ([`Log::open`]). Writes share commits.
 //! This file opens the log and appends to it. Consumers are in `log/consumers.rs`, receiving in `log/receive.rs`, settling
-//! in `log/settle.rs`.
+//! in `log/settle.rs`, reading events as they were accepted in `log/read.rs`.
 
 mod claims;
 mod clock;
@@ -42,6 +42,7 @@ mod consumers;
 mod cursor;
 mod dead_letters;
 mod import;
+mod read;
 mod receipt;
 mod receive;
 mod reconcile;
@@ -68,6 +69,7 @@ use schema::{FILE, SCHEMA};
 
 pub use consumers::{Consumer, ConsumerStatus, Start};
 pub use dead_letters::DeadLetter;
+pub use read::{AcceptedBetween, LoggedEvent, LoggedEvents};
 pub use retention::Retention;
 pub use status::Status;
 

@@ -4,6 +4,7 @@
 mod damage;
 mod import;
 mod owner;
+mod read;
 mod sweep;
 
 use std::path::PathBuf;
