@@ -5,6 +5,8 @@
 //! next event after the one before, and events of different runs share a request. What a request is, and what its response
 //! means for each event, is up to the target.
 
+use std::iter;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +18,9 @@ use crate::{Delivery, DeliveryReport, Failure, Reason, Scope};
 
 /// The least time for a request: an event with less is left to the queue, since it would shorten the time of all others.
 const MIN_TIME: Duration = Duration::from_secs(1);
+
+/// How many requests with one event are made at once besides those with several.
+const REQUESTS_ALONE: usize = 20;
 
 /// The limits of a batch.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +47,21 @@ pub(crate) struct BatchEvent {
 #[derive(Debug, Clone)]
 pub(crate) struct Batcher {
     waiting: mpsc::Sender<Waiting>,
+}
+
+/// Events that share requests, and those that have been attempted before: one of those may be what a request fails for, so it
+/// goes alone, where it fails for no other.
+#[derive(Debug, Clone)]
+pub(crate) struct Batches {
+    together: Batcher,
+    alone: Batcher,
+}
+
+/// The result of a request with several events, and those of the events where it was accepted and says so.
+#[derive(Debug)]
+pub(crate) struct BatchReport {
+    pub(crate) report: DeliveryReport,
+    pub(crate) results: Option<Vec<Delivery>>,
 }
 
 /// An event that waits for its batch.
@@ -91,6 +111,101 @@ impl Batcher {
             let failure = Failure::new(Reason::Unavailable, Scope::Event, message);
             DeliveryReport::once(Delivery::Transient(failure))
         })
+    }
+}
+
+impl Batches {
+    /// Starts to gather, as [`Batcher::start`] does.
+    pub(crate) fn start<F, R>(limits: BatchLimits, send: F) -> Batches
+    where
+        F: Fn(Vec<BatchEvent>, Instant) -> R + Clone + Send + Sync + 'static,
+        R: Future<Output = Vec<DeliveryReport>> + Send + 'static,
+    {
+        let alone = BatchLimits {
+            events: 1,
+            linger: Duration::ZERO,
+            requests: REQUESTS_ALONE,
+            ..limits
+        };
+        Batches {
+            together: Batcher::start(limits, send.clone()),
+            alone: Batcher::start(alone, send),
+        }
+    }
+
+    /// Delivers an event in the next batch, or in a request of its own if it was attempted before.
+    pub(crate) async fn deliver(
+        &self,
+        event: &Event,
+        attempts: u32,
+        deadline: Instant,
+    ) -> DeliveryReport {
+        let batcher = match attempts > 1 {
+            true => &self.alone,
+            false => &self.together,
+        };
+        batcher.deliver(event, attempts, deadline).await
+    }
+}
+
+/// What is left to deliver of a batch. A request that is rejected for good may be so because of one event: it is split in
+/// halves until the event is found. Pure.
+#[derive(Debug)]
+pub(crate) struct Halves {
+    waiting: Vec<Range<usize>>,
+    reports: Vec<DeliveryReport>,
+}
+
+impl Halves {
+    /// So many events, of which nothing was delivered yet.
+    pub(crate) fn of(events: usize) -> Halves {
+        Halves {
+            waiting: iter::once(0..events).collect(),
+            reports: vec![DeliveryReport::default(); events],
+        }
+    }
+
+    /// The events of the next request.
+    pub(crate) fn next(&mut self) -> Option<Range<usize>> {
+        self.waiting.pop()
+    }
+
+    /// Keeps the result of a request with these events.
+    pub(crate) fn settle(&mut self, range: Range<usize>, result: BatchReport) {
+        let BatchReport { report, results } = result;
+        match (&report.delivery, results) {
+            (Some(Delivery::Permanent(_)), _) if range.len() > 1 => {
+                let middle = range.start.midpoint(range.end);
+                self.waiting.push(middle..range.end);
+                self.waiting.push(range.start..middle);
+            }
+            (Some(Delivery::Delivered { .. }), Some(results)) => {
+                for (index, result) in range.zip(results) {
+                    let delivery = Some(result);
+                    let report = DeliveryReport { delivery, ..report };
+                    set(&mut self.reports, index..index + 1, &report);
+                }
+            }
+            (Some(Delivery::Transient(failure)), _) if failure.scope == Scope::Target => {
+                // The other parts would fail alike.
+                set(&mut self.reports, range, &report);
+                for range in self.waiting.drain(..) {
+                    set(&mut self.reports, range, &report);
+                }
+            }
+            (Some(_) | None, _) => set(&mut self.reports, range, &report),
+        }
+    }
+
+    /// The result of each event, in order.
+    pub(crate) fn into_reports(self) -> Vec<DeliveryReport> {
+        self.reports
+    }
+}
+
+fn set(reports: &mut [DeliveryReport], range: Range<usize>, report: &DeliveryReport) {
+    if let Some(reports) = reports.get_mut(range) {
+        reports.fill(report.clone());
     }
 }
 

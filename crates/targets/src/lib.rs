@@ -8,6 +8,7 @@ mod answer;
 mod batch;
 mod capabilities;
 mod config;
+mod http;
 mod kind;
 mod name;
 mod rate;

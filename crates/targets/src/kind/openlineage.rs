@@ -1,22 +1,19 @@
 //! An endpoint that accepts OpenLineage over HTTP: Marquez, DataHub, OpenMetadata, another proxy.
 //!
-//! The settings are in `settings.rs`. `endpoint.rs` makes requests, `auth.rs` and `token.rs` authenticate them, `body.rs` has
-//! their bodies, and `response.rs` classifies responses. Here a target is put together: each event has a request of its
-//! own, or shares one by `batch.rs` of the crate.
+//! The settings are in `settings.rs`. `endpoint.rs` posts events by the client of `http.rs` of the crate, and `response.rs`
+//! reads the answer to a batch. Here a target is put together: each event has a request of its own, or shares one by
+//! `batch.rs` of the crate.
 
-mod address;
-mod auth;
-mod body;
+mod batch_format;
 mod endpoint;
 mod formats;
-mod google;
 mod preset;
 mod response;
 mod settings;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
 mod tls;
-mod token;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,12 +23,12 @@ use aws::Aws;
 use reqwest::Url;
 use tokio::time::Instant;
 
-use crate::batch::{BatchLimits, Batcher};
+use crate::batch::{BatchLimits, Batches};
+use crate::http::{REREADS, Rereads};
 use crate::secret::Credential;
 use crate::{Capabilities, DeliveryReport, OpenError, Unchecked};
-use auth::{REREADS, Rereads};
-use body::BatchFormat;
-use endpoint::{Endpoint, causes};
+use batch_format::BatchFormat;
+use endpoint::Endpoint;
 
 pub(crate) use settings::{OpenLineageConfig, OpenLineageSettings};
 
@@ -41,9 +38,6 @@ const LINGER: Duration = Duration::from_millis(50);
 
 /// How many requests with several events are made at once: while they are, the next events gather.
 const REQUESTS: usize = 4;
-
-/// How many requests with one event are made at once besides.
-const REQUESTS_ALONE: usize = 20;
 
 impl OpenLineageConfig {
     pub(super) fn capabilities(&self) -> Capabilities {
@@ -98,14 +92,6 @@ pub(crate) struct OpenLineage {
     batches: Option<Batches>,
 }
 
-/// Events that share requests, and those that have been attempted before: one of those may be what a request fails for, so it
-/// goes alone, where it fails for no other.
-#[derive(Clone)]
-struct Batches {
-    together: Batcher,
-    alone: Batcher,
-}
-
 impl std::fmt::Debug for OpenLineage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The URL may carry a key.
@@ -138,31 +124,21 @@ impl OpenLineage {
         if let Some(credential) = credential {
             endpoint.open(credential).await?;
         }
-        let batcher = |limits| {
-            let endpoint = endpoint.clone();
-            Batcher::start(limits, move |events, deadline| {
-                let endpoint = endpoint.clone();
-                async move { endpoint.deliver_batch(events, deadline).await }
-            })
-        };
-        let together = BatchLimits {
-            events: config.batch.events,
-            bytes: config.batch.bytes,
-            linger: LINGER,
-            requests: REQUESTS,
-        };
-        let alone = BatchLimits {
-            events: 1,
-            linger: Duration::ZERO,
-            requests: REQUESTS_ALONE,
-            ..together
-        };
         let batches = match config.batch.format {
             BatchFormat::None => None,
-            BatchFormat::Array | BatchFormat::Events => Some(Batches {
-                together: batcher(together),
-                alone: batcher(alone),
-            }),
+            BatchFormat::Array | BatchFormat::Events => {
+                let limits = BatchLimits {
+                    events: config.batch.events,
+                    bytes: config.batch.bytes,
+                    linger: LINGER,
+                    requests: REQUESTS,
+                };
+                let endpoint = endpoint.clone();
+                Some(Batches::start(limits, move |events, deadline| {
+                    let endpoint = endpoint.clone();
+                    async move { endpoint.deliver_batch(events, deadline).await }
+                }))
+            }
         };
         Ok(OpenLineage { endpoint, batches })
     }
@@ -175,8 +151,7 @@ impl OpenLineage {
     ) -> DeliveryReport {
         match &self.batches {
             None => self.endpoint.deliver(event, attempts, deadline).await,
-            Some(batches) if attempts > 1 => batches.alone.deliver(event, attempts, deadline).await,
-            Some(batches) => batches.together.deliver(event, attempts, deadline).await,
+            Some(batches) => batches.deliver(event, attempts, deadline).await,
         }
     }
 

@@ -2,8 +2,9 @@
 
 use settings::Choice;
 
-use super::body::{BatchFormat, Compression};
+use super::batch_format::BatchFormat;
 use super::formats::{AuthKind, Events};
+use crate::http::Compression;
 use crate::{EventTypes, RequiredDatasets};
 
 /// A back end whose settings are known.

@@ -2,7 +2,6 @@
 //! a preset sets in `preset.rs`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::header::HeaderName;
@@ -13,14 +12,14 @@ use settings::{
     Size, Text,
 };
 
-use super::address::{Address, HttpUrl};
-use super::auth::{AuthConfig, Method};
-use super::body::{BatchFormat, Compression};
+use super::batch_format::BatchFormat;
 use super::formats::{AuthKind, Events, Statuses, Token};
 use super::preset::{Defaults, Preset};
-use super::response::StatusRules;
-use super::token::{ClientAuth, Grant, TokenEndpoint};
 use crate::answer::Response;
+use crate::http::{
+    Address, AuthConfig, CLIENT_CERTIFICATE_FILE, CLIENT_KEY_FILE, ClientAuth, Compression, Grant,
+    HttpUrl, Method, StatusRules, TlsFiles, TokenEndpoint,
+};
 use crate::secret::SecretSettings;
 use crate::{
     AcceptedEvents, Capabilities, EventTypes, JobEvents, Kind, RequiredDatasets, SettingError,
@@ -163,14 +162,6 @@ pub struct OpenLineageConfig {
     pub(super) response: Response,
 }
 
-/// The files that TLS needs besides the authorities of the system.
-#[derive(Debug, Clone, Default)]
-pub(super) struct TlsFiles {
-    pub(super) ca: Option<PathBuf>,
-    pub(super) certificate: Option<PathBuf>,
-    pub(super) key: Option<PathBuf>,
-}
-
 /// How events share requests.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BatchConfig {
@@ -231,9 +222,6 @@ const CLIENT_ID: &str = "client_id";
 const CLIENT_AUTH: &str = "client_auth";
 const TOKEN_URL: &str = "token_url";
 const TOKEN_PARAMETERS: &str = "token_parameters";
-pub(super) const CA_FILE: &str = "ca_file";
-pub(super) const CLIENT_CERTIFICATE_FILE: &str = "client_certificate_file";
-pub(super) const CLIENT_KEY_FILE: &str = "client_key_file";
 
 /// The token endpoint of IBM Cloud (<https://cloud.ibm.com/docs/account?topic=account-iamtoken_from_apikey>).
 const IBM_IAM: &str = "https://iam.cloud.ibm.com/identity/token";

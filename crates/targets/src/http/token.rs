@@ -32,16 +32,16 @@ const SCOPE: &str = "scope";
 
 /// Where tokens come from, and for what.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct TokenEndpoint {
-    pub(super) url: Address,
-    pub(super) grant: Grant,
+pub(crate) struct TokenEndpoint {
+    pub(crate) url: Address,
+    pub(crate) grant: Grant,
     /// Further parameters of the request: `scope` and `audience`, but also a `password` or a `client_assertion`.
-    pub(super) parameters: BTreeMap<String, SecretText>,
+    pub(crate) parameters: BTreeMap<String, SecretText>,
 }
 
 /// What is exchanged for a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Grant {
+pub(crate) enum Grant {
     /// OAuth2 client credentials (RFC 6749, section 4.4).
     ClientCredentials {
         client_id: String,
@@ -69,9 +69,9 @@ impl settings::Choice for ClientAuth {
 }
 
 /// A token, and how long it is valid.
-pub(super) struct Token {
-    pub(super) text: SecretText,
-    pub(super) lifetime: Duration,
+pub(crate) struct Token {
+    pub(crate) text: SecretText,
+    pub(crate) lifetime: Duration,
 }
 
 #[derive(Deserialize)]
@@ -83,7 +83,7 @@ struct TokenResponse {
 
 impl TokenEndpoint {
     /// What of a credential is secret, and has to be masked.
-    pub(super) fn masked(&self, secret: &SecretText) -> String {
+    pub(crate) fn masked(&self, secret: &SecretText) -> String {
         match self.grant {
             Grant::ClientCredentials { .. } | Grant::IbmApiKey => secret.expose().to_owned(),
             // The rest of a key file is words that occur in every response.
@@ -94,7 +94,7 @@ impl TokenEndpoint {
     }
 
     /// Requests a token for a credential. Every failure concerns all events.
-    pub(super) async fn token(
+    pub(crate) async fn token(
         &self,
         client: &Client,
         secret: &SecretText,
@@ -125,7 +125,7 @@ impl TokenEndpoint {
             Failure::new(reason, Scope::Target, &message)
         };
         let no_answer = |error: &reqwest::Error| {
-            let why = super::causes(error, &keeper);
+            let why = super::client::causes(error, &keeper);
             failed(Reason::Unavailable, &why)
         };
         let mut response = post.send().await.map_err(|error| no_answer(&error))?;
@@ -204,7 +204,7 @@ impl TokenEndpoint {
 }
 
 /// `Authorization: Basic`. It can carry every text, since that is encoded.
-pub(super) fn basic(user: &str, password: &str) -> Option<HeaderValue> {
+pub(crate) fn basic(user: &str, password: &str) -> Option<HeaderValue> {
     let credentials = BASE64_STANDARD.encode(format!("{user}:{password}"));
     let mut value = HeaderValue::from_str(&format!("Basic {credentials}")).ok()?;
     value.set_sensitive(true);

@@ -42,25 +42,25 @@ impl std::fmt::Debug for Address {
 }
 
 impl Address {
-    pub(super) fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         self.0.host_str().unwrap_or_default()
     }
 
-    pub(super) fn has_path(&self) -> bool {
+    pub(crate) fn has_path(&self) -> bool {
         !matches!(self.0.path(), "" | "/")
     }
 
     /// Whether it carries a user name or a password, which a client sends as `Authorization: Basic`.
-    pub(super) fn has_user(&self) -> bool {
+    pub(crate) fn has_user(&self) -> bool {
         !self.0.username().is_empty() || self.0.password().is_some()
     }
 
-    pub(super) fn url(&self) -> &Url {
+    pub(crate) fn url(&self) -> &Url {
         &self.0
     }
 
     /// The URL, with `path` if it has none of its own.
-    pub(super) fn with_default_path(&self, path: &str) -> Url {
+    pub(crate) fn with_default_path(&self, path: &str) -> Url {
         let mut url = self.0.clone();
         if !self.has_path() {
             url.set_path(path);
@@ -69,7 +69,7 @@ impl Address {
     }
 
     /// The credentials that an answer may echo: user, password, and what of path and query may be a key.
-    pub(super) fn credentials(&self) -> Vec<String> {
+    pub(crate) fn credentials(&self) -> Vec<String> {
         let url = &self.0;
         let mut secrets = Vec::new();
         if let Some(password) = url.password() {

@@ -20,15 +20,15 @@ use crate::{Failure, OpenError, Reason, Scope};
 
 /// When a credential is read again.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rereads {
+pub(crate) struct Rereads {
     /// How often, if it may have changed.
-    pub(super) every: Duration,
+    pub(crate) every: Duration,
     /// The least time between two reads because of rejections, so that a target that rejects everybody causes few of them.
-    pub(super) after_rejection: Duration,
+    pub(crate) after_rejection: Duration,
 }
 
 /// What a rotation of secrets can wait for, and what Secrets Manager costs next to nothing for.
-pub(super) const REREADS: Rereads = Rereads {
+pub(crate) const REREADS: Rereads = Rereads {
     every: Duration::from_secs(300),
     after_rejection: Duration::from_secs(30),
 };
@@ -41,7 +41,7 @@ const RETRY: Duration = Duration::from_secs(30);
 
 /// How a credential becomes part of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Method {
+pub(crate) enum Method {
     /// `Authorization: Bearer`, if there is a credential.
     Bearer,
     /// A header of its own.
@@ -61,26 +61,26 @@ pub(super) enum Method {
 
 /// The credential of a target, and how it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct AuthConfig {
-    pub(super) method: Method,
+pub(crate) struct AuthConfig {
+    pub(crate) method: Method,
     /// The setting that names the credential, and where that is.
-    pub(super) secret: Option<(&'static str, SecretSource)>,
+    pub(crate) secret: Option<(&'static str, SecretSource)>,
 }
 
 /// What requests are authenticated with until the credential changes.
-pub(super) struct Session {
+pub(crate) struct Session {
     header: Option<(HeaderName, HeaderValue)>,
     query: Option<(String, String)>,
     signer: Option<Signer>,
     /// What may be kept of responses.
-    pub(super) keeper: Keeper,
+    pub(crate) keeper: Keeper,
     /// What is sent.
     credential: Option<SecretText>,
 }
 
 /// Authenticates requests. Clones share the credential.
 #[derive(Clone)]
-pub(super) struct Authenticator {
+pub(crate) struct Authenticator {
     shared: Arc<Shared>,
 }
 
@@ -113,7 +113,7 @@ struct Current {
 
 impl AuthConfig {
     /// Whether requests carry a credential.
-    pub(super) fn has_credential(&self) -> bool {
+    pub(crate) fn has_credential(&self) -> bool {
         let is_signed = matches!(self.method, Method::SigV4 { .. });
         is_signed || self.secret.is_some()
     }
@@ -121,7 +121,7 @@ impl AuthConfig {
 
 impl Session {
     /// The headers that authenticate a POST of `body` to `url`.
-    pub(super) fn headers(&self, url: &Url, body: &[u8]) -> Result<HeaderMap, Failure> {
+    pub(crate) fn headers(&self, url: &Url, body: &[u8]) -> Result<HeaderMap, Failure> {
         let mut headers = HeaderMap::new();
         if let Some((name, value)) = &self.header {
             headers.insert(name, value.clone());
@@ -143,7 +143,7 @@ impl Session {
     }
 
     /// Adds the credential to a URL.
-    pub(super) fn url(&self, url: &Url) -> Url {
+    pub(crate) fn url(&self, url: &Url) -> Url {
         let mut url = url.clone();
         if let Some((name, value)) = &self.query {
             url.query_pairs_mut().append_pair(name, value);
@@ -153,7 +153,7 @@ impl Session {
 }
 
 impl Authenticator {
-    pub(super) fn new(
+    pub(crate) fn new(
         config: AuthConfig,
         client: Client,
         aws: &Aws,
@@ -175,7 +175,7 @@ impl Authenticator {
     }
 
     /// Checks what is known of the credential without reading it.
-    pub(super) fn check(&self) -> Result<(), OpenError> {
+    pub(crate) fn check(&self) -> Result<(), OpenError> {
         if let Some((setting, SecretSource::Text(text))) = &self.shared.config.secret {
             let session = self.shared.session(text, None);
             session.map_err(|message| invalid(setting, message))?;
@@ -184,7 +184,7 @@ impl Authenticator {
     }
 
     /// Begins with a credential that was read. A token is requested with the first event: its endpoint may be away now.
-    pub(super) async fn open(&self, credential: &Credential) -> Result<(), OpenError> {
+    pub(crate) async fn open(&self, credential: &Credential) -> Result<(), OpenError> {
         let shared = &self.shared;
         let Some((setting, _)) = &shared.config.secret else {
             return Ok(());
@@ -198,7 +198,7 @@ impl Authenticator {
     }
 
     /// What requests are authenticated with now.
-    pub(super) async fn session(&self) -> Result<Arc<Session>, Failure> {
+    pub(crate) async fn session(&self) -> Result<Arc<Session>, Failure> {
         let shared = &self.shared;
         let mut state = shared.state.lock().await;
         let now = Instant::now();
@@ -231,7 +231,7 @@ impl Authenticator {
     }
 
     /// Reads the credential again because the target rejected it. Returns what to try now, if it is another one.
-    pub(super) async fn renew(&self, rejected: &Arc<Session>) -> Option<Arc<Session>> {
+    pub(crate) async fn renew(&self, rejected: &Arc<Session>) -> Option<Arc<Session>> {
         let shared = &self.shared;
         let mut state = shared.state.lock().await;
         let kept = state.current.as_mut()?;

@@ -27,7 +27,7 @@ struct ServiceAccount {
 
 /// Makes the assertion of a service account for the token endpoint `audience`. `key_file` is the JSON text of its key, `now`
 /// in seconds since 1970. The error does not contain the key.
-pub(super) fn assertion(
+pub(crate) fn assertion(
     key_file: &str,
     audience: &str,
     scope: Option<&str>,
@@ -64,7 +64,7 @@ pub(super) fn assertion(
 }
 
 /// The private key in a key file: what of it is secret.
-pub(super) fn private_key(key_file: &str) -> Option<String> {
+pub(crate) fn private_key(key_file: &str) -> Option<String> {
     let account: ServiceAccount = serde_json::from_str(key_file).ok()?;
     Some(account.private_key)
 }

@@ -1,0 +1,221 @@
+//! A client that posts bodies to one URL: authenticated, within limits of time and size, and once more with a new credential
+//! if the old one was rejected.
+
+use std::time::Duration;
+
+use aws::{Aws, error_chain};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::{Client, Url};
+use tokio::time::{Instant, timeout};
+
+use super::auth::{AuthConfig, Authenticator, Rereads, Session};
+use super::body::{Compression, read_start, request_body};
+use super::response::Reply;
+use super::tls::{self, TlsFiles};
+use crate::answer::{Keeper, MAX_READ, Response};
+use crate::secret::Credential;
+use crate::{Delivery, Failure, OpenError, Reason, Scope};
+
+/// What a client needs to know.
+pub(crate) struct HttpConfig<'a> {
+    /// The setting that names the URL.
+    pub(crate) setting: &'static str,
+    /// Where bodies are posted to.
+    pub(crate) url: Url,
+    /// The credentials that are part of it.
+    pub(crate) of_url: Vec<String>,
+    pub(crate) auth: &'a AuthConfig,
+    pub(crate) tls: &'a TlsFiles,
+    /// Headers of every request besides.
+    pub(crate) headers: HeaderMap,
+    pub(crate) compression: Compression,
+    /// The time for a whole request.
+    pub(crate) timeout: Duration,
+    /// What is kept of responses.
+    pub(crate) response: Response,
+}
+
+/// Posts bodies to one URL.
+pub(crate) struct HttpClient {
+    client: Client,
+    url: Url,
+    auth: Authenticator,
+    headers: HeaderMap,
+    compression: Compression,
+    timeout: Duration,
+}
+
+/// One request.
+pub(crate) struct Post<'a> {
+    /// The body, in JSON.
+    pub(crate) body: &'a str,
+    /// The events that the body was made of, where it does not contain them: nothing of them is kept of a response.
+    pub(crate) events: &'a [&'a str],
+    /// A parameter of the URL.
+    pub(crate) parameter: Option<(&'a str, String)>,
+    /// How much of the body of a success is read, in bytes.
+    pub(crate) max_success: usize,
+}
+
+/// The result of a request, and what was read of a success.
+pub(crate) type Answer<T> = (Delivery, Option<T>);
+
+impl HttpClient {
+    /// Creates a client, which reads the files for TLS and nothing else.
+    pub(crate) fn new(
+        config: HttpConfig<'_>,
+        aws: &Aws,
+        rereads: Rereads,
+    ) -> Result<HttpClient, OpenError> {
+        let client = tls::configure(Client::builder(), config.tls)?
+            .user_agent(concat!("lineage-proxy/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none()) // a redirected POST becomes a GET
+            .build()
+            .map_err(|error| OpenError::Invalid {
+                setting: config.setting,
+                message: format!("cannot create an HTTP client: {}", error.without_url()),
+            })?;
+        let auth = Authenticator::new(
+            config.auth.clone(),
+            client.clone(),
+            aws,
+            config.response,
+            config.of_url,
+            rereads,
+        );
+        auth.check()?;
+        Ok(HttpClient {
+            client,
+            url: config.url,
+            auth,
+            headers: config.headers,
+            compression: config.compression,
+            timeout: config.timeout,
+        })
+    }
+
+    /// Begins with a credential that was read.
+    pub(crate) async fn open(&self, credential: &Credential) -> Result<(), OpenError> {
+        self.auth.open(credential).await
+    }
+
+    pub(crate) fn host(&self) -> Option<&str> {
+        self.url.host_str()
+    }
+
+    /// Posts a body, and once more if the credential was rejected and there is a new one. `read` classifies a response; it
+    /// gets what is kept of the body, for a failure.
+    pub(crate) async fn post<T, F>(&self, post: &Post<'_>, time: Duration, read: F) -> Answer<T>
+    where
+        F: Fn(&Reply<'_>, &dyn Fn() -> Option<String>) -> Answer<T>,
+    {
+        let until = Instant::now() + time;
+        let session = match timeout(time, self.auth.session()).await {
+            Ok(Ok(session)) => session,
+            Ok(Err(failure)) => return (Delivery::Transient(failure), None),
+            Err(_) => return unavailable("no credential in time", Scope::Target),
+        };
+        let answer = self.send(&session, post, time, &read).await;
+        let is_rejected = matches!(&answer.0, Delivery::Transient(failure) if failure.reason == Reason::Permission);
+        if !is_rejected {
+            return answer;
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        match timeout(left, self.auth.renew(&session)).await {
+            Ok(Some(renewed)) => {
+                let left = until.saturating_duration_since(Instant::now());
+                self.send(&renewed, post, left, &read).await
+            }
+            Ok(None) | Err(_) => answer,
+        }
+    }
+
+    async fn send<T, F>(
+        &self,
+        session: &Session,
+        post: &Post<'_>,
+        time: Duration,
+        read: &F,
+    ) -> Answer<T>
+    where
+        F: Fn(&Reply<'_>, &dyn Fn() -> Option<String>) -> Answer<T>,
+    {
+        let body = request_body(post.body, self.compression);
+        let mut url = session.url(&self.url);
+        if let Some((name, value)) = &post.parameter {
+            url.query_pairs_mut().append_pair(name, value);
+        }
+        let headers = match session.headers(&url, &body.bytes) {
+            Ok(headers) => headers,
+            Err(failure) => return (Delivery::Transient(failure), None),
+        };
+        let mut request = self
+            .client
+            .post(url)
+            .headers(self.headers.clone())
+            .headers(headers)
+            .timeout(time.min(self.timeout))
+            .header(CONTENT_TYPE, "application/json")
+            .body(body.bytes);
+        if body.is_gzip {
+            request = request.header(CONTENT_ENCODING, "gzip");
+        }
+        let mut response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => {
+                // Nothing listens there, for any event.
+                let scope = match error.is_connect() && !error.is_timeout() {
+                    true => Scope::Target,
+                    false => Scope::Event,
+                };
+                return unavailable(&causes(&error, &session.keeper), scope);
+            }
+        };
+        let after = response
+            .headers()
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        let limit = match response.status().is_success() {
+            true => post.max_success,
+            false => MAX_READ,
+        };
+        let start = match read_start(&mut response, limit).await {
+            Ok(start) => start,
+            Err(error) => return unavailable(&causes(&error, &session.keeper), Scope::Event),
+        };
+        let reply = Reply {
+            status: response.status(),
+            after: after.map(Duration::from_secs),
+            body: &start.bytes,
+            is_whole: start.is_whole,
+        };
+        let kept = || {
+            let media_type = response.headers().get(CONTENT_TYPE);
+            let media_type = media_type.and_then(|value| value.to_str().ok());
+            match post.events {
+                [] => session.keeper.body(media_type, &start.bytes, post.body),
+                events => {
+                    let sent = format!("{}\n{}", post.body, events.join("\n"));
+                    session.keeper.body(media_type, &start.bytes, &sent)
+                }
+            }
+        };
+        read(&reply, &kept)
+    }
+}
+
+/// A request without a response.
+fn unavailable<T>(message: &str, scope: Scope) -> Answer<T> {
+    let failure = Failure::new(Reason::Unavailable, scope, message);
+    (Delivery::Transient(failure), None)
+}
+
+/// The error and its causes, without the URL (which may carry a key).
+pub(super) fn causes(error: &reqwest::Error, keeper: &Keeper) -> String {
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    let causes = std::error::Error::source(error).map(error_chain);
+    let causes = causes.map_or(String::new(), |causes| format!(": {causes}"));
+    keeper.causes(&format!("no whole answer{causes}"))
+}
