@@ -342,6 +342,55 @@ async fn a_target_may_have_rules_of_its_own_and_a_reload_reads_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_target_gets_the_events_that_meet_its_conditions() {
+    let setup = Setup::new();
+    let other = FaultyTarget::start(Fault::None).await;
+    let config = setup.configure(
+        &[("other", &other)],
+        ", when: {job: {name: {regex: 'job [12]'}}}",
+    );
+    let serve = Serve::start_configured(&setup.data(), &config);
+    post(&serve, 0..5).await;
+    assert_eq!(jobs(&other.accepted_when(5).await).len(), 5);
+    let dropped = |line: &Value| line["rule"] == "builtin/when" && line["target"] == "lake";
+    until(async || {
+        let lines = serve.outcomes();
+        (lines.iter().filter(|line| dropped(line)).count() == 3).then_some(())
+    })
+    .await;
+    let lake = jobs(&setup.lake_when(2));
+    assert_eq!(
+        lake,
+        BTreeSet::from(["job 1".to_owned(), "job 2".to_owned()])
+    );
+
+    // The workbench says why, although there is no rules file.
+    let events = write(setup.0.path(), "events.jsonl", &event(4, "START"));
+    let (config, events) = (config.to_str().unwrap(), events.to_str().unwrap());
+    let explain = |target: &str| {
+        let explain = [
+            "transform",
+            "explain",
+            "--config",
+            config,
+            "--target",
+            target,
+            events,
+        ];
+        let (status, out, err) = run(&explain, &[]);
+        assert_eq!(status, Some(0), "{err}");
+        out
+    };
+    assert!(
+        explain("lake").contains("builtin/when"),
+        "{}",
+        explain("lake")
+    );
+    let (status, _, err) = run(&["transform", "test", "--config", config], &[]);
+    assert_eq!(status, Some(64), "{err}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn targets_may_share_a_rules_file_that_names_one_of_them() {
     let setup = Setup::new();
     let other = FaultyTarget::start(Fault::None).await;

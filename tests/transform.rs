@@ -192,7 +192,7 @@ fn the_workbench_knows_the_configured_target_by_its_name() {
     // It is the default, and its built-in rules are listed.
     let (status, out, _) = run(&["transform", "check", "--config", &config], &[]);
     assert_eq!(status, Some(0), "{out}");
-    let followed = "followed by the built-in rules of target catalog: builtin/dataset_events, builtin/job_events, builtin/size_limit";
+    let followed = "with the built-in rules of target catalog: builtin/dataset_events, builtin/job_events, builtin/size_limit";
     assert!(out.contains(followed), "{out}");
     let named = ["--config", &config, "--target", "catalog", &events];
     for options in [&["--config", &config, &events][..], &named] {

@@ -16,6 +16,7 @@ mod show;
 mod sources;
 mod target;
 mod validate;
+mod when;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -24,7 +25,7 @@ use std::time::Duration;
 use openlineage::Level;
 use queue::QueueConfig;
 use targets::TargetConfig;
-use transform::Redshift;
+use transform::{Conditions, Redshift};
 
 pub use self::formats::Part;
 pub use self::keys::{Key, KeyEntry, KeyRole, hash};
@@ -84,6 +85,8 @@ pub struct Config {
 pub struct PipelineConfig {
     /// The target.
     pub target: TargetConfig,
+    /// The events that the target gets, if not all.
+    pub when: Option<Conditions>,
     /// How events are received from the queue and delivered.
     pub batch: Batch,
     /// The rules file.

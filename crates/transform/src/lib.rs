@@ -31,10 +31,11 @@ pub use plugin::{BuildTransform, Transform, TransformError, TransformOutput, Tra
 pub use redshift::{Change, Lookup, Redshift, RedshiftRewrite, Style, UnresolvedName};
 pub use rules::yaml;
 pub use rules::{
-    Builtins, Coalesce, Context, DATASET_EVENTS, DATASETS, DatasetRequirement, EVENT_TYPES,
-    Example, ExampleResult, Failure, Glob, JOB_EVENTS, JobEventAction, NameMismatch, NamePosition,
-    Problem, REDSHIFT_NAMES, RuleSet, RuleStep, SCHEMA, SIZE_LIMIT, Sources, StepOutcome,
-    Transformation, UnmetCondition, UntouchedName, Verdict, name_positions,
+    BUILTIN, Builtins, Coalesce, Conditions, Context, DATASET_EVENTS, DATASETS, DatasetRequirement,
+    EVENT_TYPES, Example, ExampleResult, Failure, Glob, JOB_EVENTS, JobEventAction, NameMismatch,
+    NamePosition, Problem, REDSHIFT_NAMES, RuleSet, RuleStep, SCHEMA, SIZE_LIMIT, Sources,
+    StepOutcome, TARGET_WHEN, Transformation, UnmetCondition, UntouchedName, Verdict,
+    name_positions,
 };
 pub use run_event::run_event;
 pub use script::{Script, ScriptError, ScriptLimits};

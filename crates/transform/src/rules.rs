@@ -7,6 +7,7 @@
 
 mod apply;
 mod builtin;
+mod conditions;
 mod distinct;
 mod examples;
 mod explain;
@@ -32,9 +33,10 @@ use when::When;
 
 pub use apply::{Context, RuleStep, StepOutcome, Transformation, Verdict};
 pub use builtin::{
-    Builtins, DATASET_EVENTS, DATASETS, DatasetRequirement, EVENT_TYPES, JOB_EVENTS,
-    JobEventAction, REDSHIFT_NAMES, SIZE_LIMIT,
+    BUILTIN, Builtins, DATASET_EVENTS, DATASETS, DatasetRequirement, EVENT_TYPES, JOB_EVENTS,
+    JobEventAction, REDSHIFT_NAMES, SIZE_LIMIT, TARGET_WHEN,
 };
+pub use conditions::Conditions;
 pub(crate) use distinct::{Uniqueness, rewrite_distinct};
 pub use examples::{Example, ExampleResult, Failure};
 pub use explain::{NameMismatch, NamePosition, UntouchedName, name_positions};
@@ -54,6 +56,8 @@ pub const SCHEMA: &str = include_str!("../transforms.schema.json");
 /// A compiled rules file.
 #[derive(Debug, Clone, Default)]
 pub struct RuleSet {
+    /// Drops what the target is not to get. It comes before the rules of the file.
+    selection: Option<Rule>,
     rules: Vec<Rule>,
     /// The rules that the target needs. They follow those of the file.
     builtins: Vec<Rule>,
@@ -96,7 +100,7 @@ impl RuleSet {
 
     /// Whether it has no effect on any event.
     pub fn is_empty(&self) -> bool {
-        self.rules.is_empty() && self.builtins.is_empty() && self.coalesce.is_none()
+        self.all().next().is_none() && self.coalesce.is_none()
     }
 
     /// Returns the names of all rules, in order.
@@ -114,9 +118,10 @@ impl RuleSet {
         &self.warnings
     }
 
-    /// Returns the rules of the file, then the built-in ones.
+    /// Returns the rule that selects events, the rules of the file, then the other built-in ones.
     fn all(&self) -> impl Iterator<Item = &Rule> {
-        self.rules.iter().chain(&self.builtins)
+        let selection = self.selection.iter();
+        selection.chain(&self.rules).chain(&self.builtins)
     }
 
     /// Returns the rule of that name by itself.

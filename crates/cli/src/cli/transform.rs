@@ -9,10 +9,10 @@ mod replay;
 mod show;
 mod test;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use ::transform::{Builtins, Redshift, RuleSet, Transforms};
+use ::transform::{Builtins, Conditions, Redshift, RuleSet, Transforms};
 use anstyle::{AnsiColor, Style};
 use clap::{Args, Subcommand};
 use openlineage::{Event, Level};
@@ -114,10 +114,13 @@ struct RuleLoader {
 
 /// A rules file, what it may contain, and the configured target.
 struct RulesLocation {
-    path: PathBuf,
+    /// `None` where events are only selected.
+    path: Option<PathBuf>,
     options: RuleOptions,
     hash_key: Option<HashKey>,
     target: Option<TargetConfig>,
+    /// The events that the configured target gets.
+    when: Option<Conditions>,
 }
 
 impl RuleLoader {
@@ -128,7 +131,7 @@ impl RuleLoader {
         let Some(config) = &file.config else {
             let config = Config::read(self.environment.clone(), Role::Tool)?;
             return Ok(RulesLocation {
-                path: given.unwrap_or_else(|| PathBuf::from("transforms.yaml")),
+                path: Some(given.unwrap_or_else(|| PathBuf::from("transforms.yaml"))),
                 options: RuleOptions {
                     transforms: self.transforms.clone(),
                     max_window: None,
@@ -137,6 +140,7 @@ impl RuleLoader {
                 },
                 hash_key: Some(hash_key(&config.pipeline).unwrap_or_else(HashKey::stand_in)),
                 target: None,
+                when: None,
             });
         };
         let settings = self.environment.clone().over(super::settings(config)?);
@@ -145,25 +149,23 @@ impl RuleLoader {
         let pipeline = config.pipelines().find(named).unwrap_or(&config.pipeline);
         let setting = &pipeline.rules.setting;
         let path = match (given, &pipeline.rules.source) {
-            (Some(path), _) => path,
-            (None, Some(RulesSource::Path(path))) => path.clone(),
+            (Some(path), _) => Some(path),
+            (None, Some(RulesSource::Path(path))) => Some(path.clone()),
             (None, Some(RulesSource::S3 { bucket, key })) => {
                 let why = format!(
                     "{setting}: s3://{bucket}/{key} is read by serve; say --rules for a copy of it here"
                 );
                 return Err(Errors::general(why).into());
             }
-            (None, None) => {
-                let why = "rules.file: not set, so serve applies no rules; say --rules for a file"
-                    .to_owned();
-                return Err(Errors::general(why).into());
-            }
+            (None, None) if pipeline.when.is_some() => None,
+            (None, None) => return Err(no_rules().into()),
         };
         Ok(RulesLocation {
             path,
             options: rule_options(&config, pipeline, self.transforms.clone()),
             hash_key: hash_key(pipeline),
             target: Some(pipeline.target.clone()),
+            when: pipeline.when.clone(),
         })
     }
 
@@ -171,8 +173,13 @@ impl RuleLoader {
     fn complete(&self, file: &File, target: &TargetArgs) -> anyhow::Result<(RuleSet, Adapter)> {
         let located = self.locate(file, target.target.as_deref())?;
         let adapter = target.adapter(located.target.as_ref())?;
-        Ok((complete(located.read()?, &adapter), adapter))
+        let rules = complete(located.read()?, &adapter, located.when(&adapter));
+        Ok((rules, adapter))
     }
+}
+
+fn no_rules() -> Errors {
+    Errors::general("rules.file: not set, so serve applies no rules; say --rules for a file")
 }
 
 /// Returns the configured hash key. A key in Secrets Manager is not read, so hashes differ from those of `serve`.
@@ -185,9 +192,24 @@ fn hash_key(pipeline: &PipelineConfig) -> Option<HashKey> {
 }
 
 impl RulesLocation {
+    /// The rules file, for commands that are about it.
+    fn path(&self) -> Result<&Path, Errors> {
+        self.path.as_deref().ok_or_else(no_rules)
+    }
+
     fn read(&self) -> anyhow::Result<RuleSet> {
         let key = self.hash_key.as_ref().map(HashKey::bytes);
-        Ok(read_path(&self.path, &self.options, key)?)
+        match &self.path {
+            Some(path) => Ok(read_path(path, &self.options, key)?),
+            None => Ok(RuleSet::default()),
+        }
+    }
+
+    /// The conditions of a target: another one than the configured target gets all events.
+    fn when(&self, adapter: &Adapter) -> Option<&Conditions> {
+        let configured = self.target.as_ref();
+        let is_configured = configured.is_some_and(|target| target.name == adapter.target);
+        self.when.as_ref().filter(|_| is_configured)
     }
 }
 
@@ -223,13 +245,13 @@ impl TargetArgs {
     }
 }
 
-/// Returns the rules, followed by those that the target needs. Redshift names stay unchanged, because nothing is looked up.
-fn complete(rules: RuleSet, adapter: &Adapter) -> RuleSet {
+/// Returns the rules with those that the target needs. Redshift names stay unchanged, because nothing is looked up.
+fn complete(rules: RuleSet, adapter: &Adapter, when: Option<&Conditions>) -> RuleSet {
     let redshift = Redshift {
         style: ::transform::Style::None,
         ..Redshift::default()
     };
-    rules.with_builtins(&builtins(adapter.capabilities, &redshift))
+    rules.with_builtins(&builtins(adapter.capabilities, &redshift, when))
 }
 
 /// Reads an event of a file. Returns why it is invalid otherwise.

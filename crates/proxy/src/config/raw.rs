@@ -20,6 +20,7 @@ use super::formats::{
 use super::keys::Keys;
 use super::rules::{HashKey, RulesSource};
 use super::target::TargetChoice;
+use super::when::When;
 
 /// All settings, as they are written.
 #[derive(Debug, Clone)]
@@ -83,6 +84,11 @@ pub(super) struct RawConfig {
     /// `targets` gives a target a name of its own.
     #[schemars(extend("x-default" = "store"))]
     pub(super) target: Option<Setting<TargetChoice>>,
+    /// Which events a target gets: [conditions](rules.md#conditions), as those of a rule. They hold for an event as it was
+    /// accepted. Others are dropped for the target under the [built-in rule](rules.md#built-in-rules) `builtin/when`. In a
+    /// variable, they are JSON.
+    #[schemars(extend("x-not-on-aws" = "a rule of the file drops events"))]
+    pub(super) when: Option<Setting<When>>,
     /// The rules that events are transformed by.
     pub(super) rules: RulesSettings,
     /// How datasets of Redshift are named.
@@ -210,6 +216,7 @@ impl Default for RawConfig {
             queue: QueueSettings::default(),
             batch: BatchSettings::default(),
             target: None,
+            when: None,
             rules: RulesSettings::default(),
             redshift: RedshiftSettings::default(),
             check: CheckSettings::default(),

@@ -65,6 +65,7 @@ impl Raw {
             queue,
             pipeline: PipelineConfig {
                 target,
+                when: raw.when.map(Setting::into_value),
                 batch: Batch {
                     size: *raw.batch.size as usize,
                     window: *raw.batch.window,

@@ -10,8 +10,8 @@ use targets::{
     AcceptedEvents, Capabilities, EventTypes, JobEvents, Reason, RequiredDatasets, TargetName,
 };
 use transform::{
-    Builtins, Context, DatasetRequirement, JobEventAction, Lookup, Redshift, RuleSet, SIZE_LIMIT,
-    ShortName, StepOutcome, Style, UnresolvedName, Verdict, cut_facets,
+    Builtins, Conditions, Context, DatasetRequirement, JobEventAction, Lookup, Redshift, RuleSet,
+    SIZE_LIMIT, ShortName, StepOutcome, Style, UnresolvedName, Verdict, cut_facets,
 };
 
 use super::delivery::{OutboundEvent, TransformedEvent};
@@ -185,9 +185,14 @@ fn merged_id(parts: &[TransformedEvent]) -> String {
     openlineage::content_id(&ids.join("\n")).to_string()
 }
 
-/// Returns the rules that a target needs besides those of the file.
-pub fn builtins(capabilities: Capabilities, redshift: &Redshift) -> Builtins {
+/// Returns the rules that a target needs besides those of the file. `when` selects the events that it gets.
+pub fn builtins(
+    capabilities: Capabilities,
+    redshift: &Redshift,
+    when: Option<&Conditions>,
+) -> Builtins {
     Builtins {
+        when: when.cloned(),
         redshift: (redshift.style != Style::None).then(|| redshift.clone()),
         job_events: match capabilities.events {
             AcceptedEvents::All => None,

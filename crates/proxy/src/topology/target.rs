@@ -40,7 +40,11 @@ impl TargetPlan {
         options: RuleOptions,
     ) -> Result<TargetPlan, StartErrors> {
         let options = RuleOptions {
-            builtins: builtins(config.target.kind.capabilities(), &config.redshift),
+            builtins: builtins(
+                config.target.kind.capabilities(),
+                &config.redshift,
+                config.when.as_ref(),
+            ),
             ..options
         };
         let rules = async {

@@ -1,4 +1,5 @@
-//! The built-in rules: what a target needs. They follow the rules of the file.
+//! The built-in rules: what a target needs. They follow the rules of the file, except the one that selects events for the
+//! target, which comes first.
 //!
 //! They are run, counted and explained like the rules of a user.
 
@@ -6,6 +7,7 @@ use std::sync::Arc;
 
 use openlineage::{Event, EventType};
 
+use super::conditions::Conditions;
 use super::when::When;
 use super::{Context, OnFailure, Rule, RuleSet};
 use crate::action::{Action, ActionOutput, Effect};
@@ -15,7 +17,10 @@ use crate::run_event::run_event;
 
 /// What the names of these rules begin with, and those of no other rules: logs, metrics and the treatment of a dead letter
 /// tell the rules apart by name.
-pub(super) const BUILTIN: &str = "builtin/";
+pub const BUILTIN: &str = "builtin/";
+
+/// Drops events that do not meet the conditions of a target.
+pub const TARGET_WHEN: &str = "builtin/when";
 
 /// Rewrites the names of Redshift datasets.
 pub const REDSHIFT_NAMES: &str = "builtin/redshift_names";
@@ -38,6 +43,8 @@ pub const SIZE_LIMIT: &str = "builtin/size_limit";
 /// The built-in rules that a target needs.
 #[derive(Debug, Clone, Default)]
 pub struct Builtins {
+    /// The events that the target gets, as they were accepted; `None` if it gets all.
+    pub when: Option<Conditions>,
     /// The form of Redshift names; `None` leaves them unchanged.
     pub redshift: Option<Redshift>,
     /// What happens to JobEvents, if only RunEvents are accepted; `None` if all events are.
@@ -69,15 +76,14 @@ pub enum JobEventAction {
 }
 
 impl Builtins {
-    pub(super) fn rules(&self) -> Vec<Rule> {
-        let rule = |name: &str, when, action: Arc<dyn Action>| Rule {
-            name: Arc::from(name),
-            when,
-            action,
-            // An event that cannot be adapted would be rejected by the target.
-            on_failure: OnFailure::DeadLetter,
-            warnings: Vec::new(),
-        };
+    /// The rule that comes before those of the file.
+    fn selection(&self) -> Option<Rule> {
+        let conditions = self.when.as_ref()?;
+        Some(rule(TARGET_WHEN, conditions.negated(), Arc::new(DropEvent)))
+    }
+
+    /// The rules that follow those of the file.
+    fn rules(&self) -> Vec<Rule> {
         let mut rules = Vec::new();
         if let Some(redshift) = &self.redshift {
             let action = Arc::new(redshift.clone());
@@ -113,6 +119,17 @@ impl Builtins {
             rules.push(rule(SIZE_LIMIT, When::default(), Arc::new(Fit(limit))));
         }
         rules
+    }
+}
+
+fn rule(name: &str, when: When, action: Arc<dyn Action>) -> Rule {
+    Rule {
+        name: Arc::from(name),
+        when,
+        action,
+        // An event that cannot be adapted would be rejected by the target.
+        on_failure: OnFailure::DeadLetter,
+        warnings: Vec::new(),
     }
 }
 
@@ -171,10 +188,11 @@ impl Action for Fit {
 }
 
 impl RuleSet {
-    /// Returns these rules, followed by those that a target needs.
+    /// Returns these rules with those that a target needs.
     #[must_use]
     pub fn with_builtins(self, builtins: &Builtins) -> RuleSet {
         RuleSet {
+            selection: builtins.selection(),
             builtins: builtins.rules(),
             ..self
         }
@@ -188,7 +206,8 @@ mod tests {
     use openlineage::{Event, Level, Subject};
 
     use super::*;
-    use crate::rules::{Context, StepOutcome, Verdict};
+    use crate::plugin::Transforms;
+    use crate::rules::{Context, Sources, StepOutcome, Verdict};
 
     const HEAD: &str = r#""eventTime":"2026-01-01T00:00:00Z","producer":"urn:p","schemaURL":"https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/JobEvent""#;
     const JOB: &str = r#""job":{"namespace":"n","name":"j"}"#;
@@ -305,6 +324,41 @@ mod tests {
         };
         assert_eq!(&*rule, SIZE_LIMIT);
         assert!(reason.contains("the target accepts 100"), "{reason}");
+    }
+
+    #[test]
+    fn a_target_gets_what_meets_its_conditions_as_it_was_accepted() {
+        let file = "rules: [{name: rename, rename: {of: job, name: {map: {j: other}}}}]";
+        let sources = Sources {
+            file: &|_| Err(String::new()),
+            transforms: &Transforms::new(),
+            hash_key: None,
+            targets: &[],
+        };
+        let rules = |conditions: &str| {
+            let builtins = Builtins {
+                when: Some(Conditions::parse(conditions).unwrap()),
+                ..Builtins::default()
+            };
+            let rules = RuleSet::read(file, &sources).unwrap();
+            rules.with_builtins(&builtins)
+        };
+        let context = Context {
+            target: "catalog",
+            lookups: &HashMap::new(),
+        };
+        // Before the rule of the file, which renames the job.
+        let kept = rules("job: {name: j}").apply(&event(JOB), &context).verdict;
+        assert!(matches!(kept, Verdict::Keep(_)), "{kept:?}");
+        let other = rules("job: {name: other}");
+        assert_eq!(
+            other.apply(&event(JOB), &context).verdict,
+            dropped_by(TARGET_WHEN)
+        );
+        let names: Vec<&str> = other.names().collect();
+        assert_eq!((names, other.len()), (vec![TARGET_WHEN, "rename"], 1));
+        let explained = other.explain(&event(JOB), &context);
+        assert!(matches!(explained.steps[0].outcome, StepOutcome::Dropped));
     }
 
     #[test]

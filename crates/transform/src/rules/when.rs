@@ -65,6 +65,11 @@ impl When {
         When(vec![Condition::Kind(vec![Kind::Dataset])])
     }
 
+    /// Holds where `when` does not.
+    pub(super) fn not(when: When) -> When {
+        When(vec![Condition::Not(when)])
+    }
+
     /// For JobEvents.
     pub(super) fn job_event() -> When {
         When(vec![Condition::Kind(vec![Kind::Job])])

@@ -1,9 +1,9 @@
-//! `transform check`: reports all errors of a rules file, rules that can never have an effect, and the built-in rules that
-//! follow those of the file.
+//! `transform check`: reports all errors of a rules file, rules that can never have an effect, and the built-in rules of the
+//! target.
 
 use std::process::ExitCode;
 
-use ::transform::Problem;
+use ::transform::{BUILTIN, Problem};
 use clap::Args;
 use serde_json::json;
 
@@ -27,9 +27,9 @@ pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<
     let file = &arguments.file;
     let located = loader.locate(file, arguments.target.target.as_deref())?;
     let adapter = arguments.target.adapter(located.target.as_ref())?;
-    let name = located.path.display().to_string();
+    let name = located.path()?.display().to_string();
     let rules = match located.read() {
-        Ok(rules) => complete(rules, &adapter),
+        Ok(rules) => complete(rules, &adapter, located.when(&adapter)),
         Err(error) => match error.downcast::<RulesError>()? {
             RulesError::Invalid { problems, .. } => {
                 for problem in &problems {
@@ -56,7 +56,8 @@ pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<
         },
     };
     let (count, examples) = (rules.len(), rules.examples().len());
-    let builtins: Vec<&str> = rules.names().skip(count).collect();
+    let builtins = rules.names().filter(|name| name.starts_with(BUILTIN));
+    let builtins: Vec<&str> = builtins.collect();
     let warnings = rules.warnings();
     for Problem {
         line,
@@ -92,7 +93,7 @@ pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<
             ))?;
             if !builtins.is_empty() {
                 let (target, names) = (&adapter.target, builtins.join(", "));
-                let line = format!("followed by the built-in rules of target {target}: {names}");
+                let line = format!("with the built-in rules of target {target}: {names}");
                 paint(&coloured(&line, DIM))?;
             }
         }

@@ -18,7 +18,9 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<ExitCode> {
-    let rules = loader.locate(&arguments.file, None)?.read()?;
+    let located = loader.locate(&arguments.file, None)?;
+    located.path()?;
+    let rules = located.read()?;
     let text = arguments.file.output == Output::Text;
     let (mut passed, mut failed, mut last) = (0, 0, None);
     for example in rules.examples() {

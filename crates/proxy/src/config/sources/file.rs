@@ -3,6 +3,7 @@
 
 use config_rs::{Value, ValueKind};
 use targets::{Kind, TargetName};
+use transform::Conditions;
 use transform::yaml::{self, At, Key, Node};
 
 use super::super::names;
@@ -115,8 +116,28 @@ impl FileReader<'_> {
             | yaml::Value::Text(_)
             | yaml::Value::List(_) => {}
         }
+        let value = match name {
+            WHEN => self.conditions(node, called),
+            _ => Some(kind(node)),
+        };
         self.note(node.at, name, called);
-        Some(Value::new(None, kind(node)))
+        value.map(|value| Value::new(None, value))
+    }
+
+    /// Reads the conditions of a target, and reports all errors where they stand. Returns them as one text, so that those of
+    /// several sources are not mixed.
+    fn conditions(&mut self, node: &Node, called: &str) -> Option<ValueKind> {
+        let own = called.split('.').nth(1);
+        match Conditions::read(node, own.as_slice()) {
+            Ok(conditions) => Some(ValueKind::String(conditions.text().to_owned())),
+            Err(problems) => {
+                for problem in problems {
+                    let (line, column) = (problem.line, problem.column);
+                    self.error(At { line, column }, Some(called), problem.message);
+                }
+                None
+            }
+        }
     }
 
     /// Records the origin of a setting.
@@ -306,11 +327,15 @@ impl FileReader<'_> {
 
 /// Settings that a target may have of its own besides those of its kind, and what they stand for. They are not written as a
 /// section, since a kind has a setting `batch`.
-const OWN: [(&str, &str); 3] = [
+const OWN: [(&str, &str); 4] = [
+    (WHEN, WHEN),
     ("batch_size", "batch.size"),
     ("batch_window", "batch.window"),
     ("batch_concurrency", "batch.concurrency"),
 ];
+
+/// The events that a target gets.
+const WHEN: &str = "when";
 
 /// The section of rules, of which a target may have a file of its own.
 const RULES: &str = "rules";

@@ -108,6 +108,18 @@ fn what_is_wrong_with_named_targets_is_reported_where_it_is() {
             "proxy.yaml:1:40: targets.a.batch_size: expected a whole number from 1 to 10000, found \"0\"",
         ),
         (
+            "targets:\n  a:\n    type: store\n    when:\n      kind: runs",
+            "proxy.yaml:5:13: targets.a.when: expected one of run, job, dataset, found \"runs\" (did you mean \"run\"?)",
+        ),
+        (
+            "targets: {a: {type: store, when: {target: b}}, b: {type: file, path: x}}",
+            "proxy.yaml:1:43: targets.a.when: expected one of a, found \"b\"",
+        ),
+        (
+            "targets: {a: {type: store, when: {smaller_than: 0}}}",
+            "proxy.yaml:1:34: targets.a.when: no event meets these conditions: no event has less than 0 bytes",
+        ),
+        (
             "targets: {a: {type: store, rules: {refresh: 1s}}}",
             "proxy.yaml:1:36: targets.a.rules.refresh: is the same for all targets: set rules.refresh",
         ),
@@ -224,6 +236,45 @@ fn each_of_several_targets_has_its_own_settings_and_those_of_all() {
     // Only DataZone needs the names of endpoints.
     let lookups: Vec<bool> = config.pipelines().map(|it| it.redshift_lookup).collect();
     assert_eq!(lookups, [true, false, false, false]);
+}
+
+#[test]
+fn a_target_has_conditions_of_its_own_or_those_of_all() {
+    let yaml = "
+when: {kind: run}
+targets:
+  a: {type: store}
+  b: {type: file, path: x, when: {any: [{kind: job}, {job: {name: 'n*'}}]}}";
+    let conditions = |variables: &[(&'static str, &'static str)]| {
+        let config = read(yaml, variables, Role::Serve).unwrap();
+        let texts = config
+            .pipelines()
+            .map(|it| it.when.as_ref().map(|when| when.text().to_owned()));
+        texts.flatten().collect::<Vec<_>>()
+    };
+    assert_eq!(
+        conditions(&[]),
+        [
+            r#"{"kind":"run"}"#,
+            r#"{"any":[{"kind":"job"},{"job":{"name":"n*"}}]}"#
+        ]
+    );
+    let variable = [("LINEAGE_PROXY_WHEN", r#"{"kind": "dataset"}"#)];
+    assert_eq!(conditions(&variable), [r#"{"kind":"dataset"}"#; 2]);
+    let errors = read("", &[("LINEAGE_PROXY_WHEN", "kind: runs")], Role::Serve).unwrap_err();
+    assert_eq!(
+        errors,
+        [
+            r#"environment variable LINEAGE_PROXY_WHEN: expected one of run, job, dataset, found "runs" (did you mean "run"?)"#
+        ]
+    );
+}
+
+#[test]
+fn every_error_in_the_conditions_of_targets_is_reported() {
+    let yaml = "when: {kind: x, job: 1}\ntargets: {a: {type: file, when: {inputs: maybe}}}";
+    let errors = read(yaml, &[], Role::Serve).unwrap_err();
+    assert_eq!(errors.len(), 4, "{errors:?}");
 }
 
 #[test]
