@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::Retention;
+
 /// The kind of queue, with its settings.
 #[derive(Debug, Clone)]
 pub enum QueueConfig {
@@ -21,6 +23,8 @@ pub struct EmbeddedConfig {
     pub visibility_timeout: Duration,
     /// The number of attempts after which an event becomes a dead letter.
     pub max_attempts: u32,
+    /// How long settled events are kept.
+    pub retention: Retention,
 }
 
 /// The settings of a queue in SQS.

@@ -31,13 +31,8 @@ impl Embedded {
     pub async fn claimed(
         claim: Arc<Claim>,
         targets: &[&str],
-        visibility_timeout: Duration,
+        options: LogOptions,
     ) -> Result<(Vec<Embedded>, Vec<ConsumerStatus>), journal::Error> {
-        let options = LogOptions {
-            visibility_timeout,
-            // What was delivered is read back from the store.
-            retention: Retention::NONE,
-        };
         let log = Log::claimed(claim, options).await?;
         let consumers = log.owner_consumers(targets).await?;
         let left = log.stop_others(targets).await?;
@@ -48,11 +43,15 @@ impl Embedded {
         Ok((consumers.into_iter().map(queue).collect(), left))
     }
 
-    /// Claims the folder and opens or creates the queue for some target in it.
+    /// Claims the folder and opens or creates the queue for some target in it. Nothing is kept that is settled.
     pub async fn own(folder: &Path, visibility: Duration) -> Result<Embedded, Unavailable> {
         let failed = |error: &dyn std::fmt::Display| Unavailable(error.to_string());
         let claim = Arc::new(Claim::take(folder).map_err(|error| failed(&error))?);
-        let opened = Embedded::claimed(claim, &["target"], visibility).await;
+        let options = LogOptions {
+            visibility_timeout: visibility,
+            retention: Retention::NONE,
+        };
+        let opened = Embedded::claimed(claim, &["target"], options).await;
         let (queues, _) = opened.map_err(|error| failed(&error))?;
         let queue = queues.into_iter().next();
         queue.ok_or_else(|| failed(&"no queue"))

@@ -155,6 +155,34 @@ impl Format for Size {
     }
 }
 
+/// A number of bytes, which may be none: `1 GB`, `0`.
+pub enum SizeOrNone {}
+
+impl Format for SizeOrNone {
+    type Value = u64;
+
+    fn expected() -> String {
+        "a size such as 10 MB, or 0".to_owned()
+    }
+
+    fn values() -> String {
+        Size::values()
+    }
+
+    fn parse(text: &str) -> Result<u64, String> {
+        let size = text.parse::<bytesize::ByteSize>().ok();
+        let size = size.map(|size| size.as_u64());
+        size.ok_or_else(|| format!("expected {}, found {text:?}", Self::expected()))
+    }
+
+    fn show(value: &u64) -> String {
+        match value {
+            0 => "0".to_owned(),
+            value => Size::show(value),
+        }
+    }
+}
+
 /// Yes or no.
 pub enum Flag {}
 
@@ -263,6 +291,11 @@ mod tests {
             assert_eq!(Seconds::<0, 300>::parse(&shown), Ok(duration), "{text}");
         }
         assert_eq!(Seconds::<0, 300>::show(&Duration::from_secs(5)), "5s");
+        for text in ["0", "10 MB", "1"] {
+            let size = SizeOrNone::parse(text).unwrap();
+            let shown = SizeOrNone::show(&size);
+            assert_eq!(SizeOrNone::parse(&shown), Ok(size), "{text}");
+        }
         assert_eq!(Size::show(&10_000_000), "10 MB");
     }
 

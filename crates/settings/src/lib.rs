@@ -40,7 +40,7 @@ mod setting;
 
 pub use formats::{
     Check, Checked, Choice, Count, FilePath, Flag, List, OneOf, Pairs, Seconds, Secret,
-    SecretPairs, SecretText, Size, Text,
+    SecretPairs, SecretText, Size, SizeOrNone, Text,
 };
 pub use forms::object;
 pub use list::{Entry, list};

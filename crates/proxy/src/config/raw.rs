@@ -8,9 +8,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use queue::Retention;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use settings::{Checked, Count, FilePath, Flag, OneOf, Pairs, Seconds, Setting, Size, Text};
+use settings::{
+    Checked, Count, FilePath, Flag, OneOf, Pairs, Seconds, Setting, Size, SizeOrNone, Text,
+};
 use targets::{Kind, TargetSettings};
 
 use super::formats::{
@@ -77,6 +80,8 @@ pub(super) struct RawConfig {
     pub(super) auth: AuthSettings,
     /// The queue between ingest and delivery.
     pub(super) queue: QueueSettings,
+    /// How long events are kept in `data_dir` after they were delivered.
+    pub(super) retention: RetentionSettings,
     /// How events are taken from the queue and delivered.
     pub(super) batch: BatchSettings,
     /// The kind of target that events are delivered to: `store`, `file`, `archive`, `openlineage` or `datazone`. Its settings
@@ -130,6 +135,24 @@ pub(super) struct QueueSettings {
     /// How often delivery is attempted before an event becomes a dead letter. The default covers an outage of about a day.
     pub(super) max_attempts: Setting<Count<1, 1_000>>,
 }
+
+/// How long events are kept in `data_dir` after they were delivered: see [Retention](operate.md#retention). Whichever bound is
+/// reached first counts. An event that is not delivered everywhere, and a dead letter, is kept whatever they say.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RetentionSettings {
+    /// How long an event is kept after it was accepted, to be read back and replayed. `0` deletes it when it is delivered.
+    /// With an SQS queue, nothing is kept.
+    #[schemars(extend("x-not-on-aws" = "SQS keeps no event that is delivered"))]
+    pub(super) age: Setting<Seconds<0, MAX_AGE>>,
+    /// The size that the file of the events may have, if fewer are kept then: the oldest are deleted first. `0` deletes an
+    /// event when it is delivered.
+    #[schemars(extend("x-not-on-aws" = "SQS keeps no event that is delivered"))]
+    pub(super) size: Setting<SizeOrNone>,
+}
+
+/// Ten years, in seconds. What is kept for good belongs into an archive.
+const MAX_AGE: u64 = 315_576_000;
 
 /// How events are taken from the queue and delivered.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -214,6 +237,7 @@ impl Default for RawConfig {
             log: Setting("info".to_owned()),
             auth: AuthSettings::default(),
             queue: QueueSettings::default(),
+            retention: RetentionSettings::default(),
             batch: BatchSettings::default(),
             target: None,
             when: None,
@@ -233,6 +257,16 @@ impl Default for QueueSettings {
             bucket: None,
             visibility_timeout: Setting(Duration::from_secs(60)),
             max_attempts: Setting(100),
+        }
+    }
+}
+
+impl Default for RetentionSettings {
+    fn default() -> RetentionSettings {
+        let Retention { age, bytes } = Retention::default();
+        RetentionSettings {
+            age: Setting(age),
+            size: Setting(bytes),
         }
     }
 }

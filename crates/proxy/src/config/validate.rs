@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use queue::{EmbeddedConfig, QueueConfig, SqsConfig};
+use queue::{EmbeddedConfig, QueueConfig, Retention, SqsConfig};
 use settings::{Format, Setting, Size};
 use targets::{Kind, RulesApplied};
 use tracing_subscriber::EnvFilter;
@@ -160,6 +160,10 @@ impl RawConfig {
                 dir: self.data_dir.0.clone(),
                 visibility_timeout,
                 max_attempts,
+                retention: Retention {
+                    age: *self.retention.age,
+                    bytes: *self.retention.size,
+                },
             }),
         }
     }

@@ -11,7 +11,7 @@ use tracing::warn;
 
 use super::{StartError, StartErrors};
 use crate::config::Config;
-use crate::queue::{ConsumerStatus, Embedded, Queue, QueueConfig, Sqs};
+use crate::queue::{ConsumerStatus, Embedded, LogOptions, Queue, QueueConfig, Sqs};
 
 /// Whether the process keeps events in the data folder.
 pub(super) fn uses_data_folder(config: &Config) -> bool {
@@ -59,7 +59,11 @@ pub(super) async fn open_queues(
         }
         (QueueConfig::Embedded(settings), Some(claim)) => {
             let names = config.target_names();
-            let opened = Embedded::claimed(claim, &names, settings.visibility_timeout).await;
+            let options = LogOptions {
+                visibility_timeout: settings.visibility_timeout,
+                retention: settings.retention,
+            };
+            let opened = Embedded::claimed(claim, &names, options).await;
             let (queues, left) = opened.map_err(|error| StartError::database("queue", &error))?;
             left.iter().for_each(warn_of_left_events);
             Ok(queues.into_iter().map(Queue::Embedded).collect())

@@ -56,14 +56,19 @@ impl Retention {
         age: Duration::ZERO,
         bytes: 0,
     };
+
+    /// Whether an event may be kept after it is settled.
+    pub fn keeps_any(self) -> bool {
+        !self.age.is_zero() && self.bytes > 0
+    }
 }
 
-/// A week, and 1 GB: what a look back at last week's runs needs, on a small disk.
+/// 30 days, so that a monthly run can be compared with the one before, and 1 GB, which a small disk has.
 impl Default for Retention {
     fn default() -> Retention {
         Retention {
-            age: Duration::from_secs(7 * 24 * 3_600),
-            bytes: 1 << 30,
+            age: Duration::from_secs(30 * 24 * 3_600),
+            bytes: 1_000_000_000,
         }
     }
 }
@@ -90,9 +95,12 @@ impl Log {
     /// Deletes what the retention does not keep, until `stop`. The owner runs it beside the traffic.
     pub async fn enforce_retention(&self, stop: &CancellationToken) {
         let Retention { age, bytes } = self.options.retention;
-        match (age.as_secs(), bytes) {
-            (0, 0) => info!("settled events are deleted at once"),
-            (age_seconds, bytes) => info!(age_seconds, bytes, "settled events are retained"),
+        match self.options.retention.keeps_any() {
+            true => info!(
+                age_seconds = age.as_secs(),
+                bytes, "delivered events are retained"
+            ),
+            false => info!("delivered events are deleted at once"),
         }
         let mut failures = FailureLog::new("settled events cannot be deleted");
         // The owner has added all consumers it knows before it deletes anything.
