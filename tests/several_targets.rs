@@ -9,6 +9,9 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "several_targets/late.rs"]
+mod late;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -51,6 +51,7 @@ use crate::rules::{LoadedRules, RuleStore};
 pub use adapt::{Adapter, TransformLog, builtins};
 pub use coalesce_buffer::CoalesceBuffer;
 pub use observe::Observer;
+pub(crate) use observe::set_target_up;
 pub use outcome::{Outcome, OutcomeRecord, SettledRecord};
 pub use panics::guard;
 pub use preview::{Preview, preview};
@@ -59,9 +60,7 @@ pub use renames::Rename;
 use decode::decode;
 use dedupe::DedupeCache;
 use health::Health;
-use observe::{
-    LogObserver, MetricsObserver, RetryLogging, log_health, register_rules, set_target_up,
-};
+use observe::{LogObserver, MetricsObserver, RetryLogging, log_health, register_rules};
 use ordering::{RunOrder, by_run};
 use outcome::{DecidedRecord, PendingEvent, settle};
 use panics::isolate;
@@ -94,7 +93,7 @@ pub struct Pipeline {
     dedupe: DedupeCache,
     buffer: Mutex<CoalesceBuffer>,
     health: Arc<Mutex<Health>>,
-    observers: Vec<Box<dyn Observer>>,
+    observers: Vec<Arc<dyn Observer>>,
     /// Ends the downloads, and starts no further deliveries, because the process is about to end.
     stopping: CancellationToken,
     /// Ends the deliveries in flight.
@@ -144,7 +143,7 @@ impl Pipeline {
             dedupe: DedupeCache::new(pipeline.batch.deduplication_window),
             buffer: Mutex::new(CoalesceBuffer::disabled()),
             health,
-            observers: vec![Box::new(log), Box::new(MetricsObserver)],
+            observers: vec![Arc::new(log), Arc::new(MetricsObserver)],
             stopping: CancellationToken::new(),
             cut_off: CancellationToken::new(),
         }
@@ -156,13 +155,13 @@ impl Pipeline {
     pub(crate) fn long_lived(
         self,
         buffer: CoalesceBuffer,
-        observers: Vec<Box<dyn Observer>>,
+        observers: Vec<Arc<dyn Observer>>,
     ) -> Pipeline {
         let log = LogObserver {
             retries: RetryLogging::limited(),
             health: self.health.clone(),
         };
-        let own: [Box<dyn Observer>; 2] = [Box::new(log), Box::new(MetricsObserver)];
+        let own: [Arc<dyn Observer>; 2] = [Arc::new(log), Arc::new(MetricsObserver)];
         Pipeline {
             buffer: Mutex::new(buffer),
             observers: own.into_iter().chain(observers).collect(),

@@ -22,7 +22,7 @@ use worker::Worker;
 pub use signals::{ReloadSignal, ShutdownSignal};
 
 pub(crate) use listen::listen;
-pub(crate) use watch::{watch_queue, watch_rejections, watch_target};
+pub(crate) use watch::{watch_queue, watch_rejections, watch_target, watch_unopened};
 
 /// How long to wait after the queue could not be read, and after a panic of a worker.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -6,10 +6,12 @@
 //!
 //! [`Topology::build`] opens everything that can fail. It begins with what only reads (settings, secrets, rules), so that
 //! nothing is created and no target is opened before all errors there are known. [`Topology::run`] starts the listener and
-//! the workers, and returns when they have stopped; `topology/running.rs` supervises them. What runs is in `serve.rs`. Called
+//! the workers, and returns when they have stopped; `topology/running.rs` supervises them. A target that cannot be opened for
+//! now is opened later (`topology/delivery.rs`). What runs is in `serve.rs`. Called
 //! by the commands `serve` and `demo`; the Lambda functions open a queue and a target with the same functions.
 
 mod check;
+mod delivery;
 mod error;
 mod router;
 mod running;
@@ -21,7 +23,6 @@ use std::sync::Arc;
 
 use aws::Aws;
 use axum::Router;
-use futures_util::future::join_all;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -29,11 +30,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 use transform::Transforms;
 
-use crate::config::{Batch, Config};
+use crate::config::Config;
 use crate::http::RejectionLog;
-use crate::pipeline::{Observer, Pipeline};
+use crate::pipeline::Observer;
 use crate::queue::Queue;
-use crate::serve::{self, WorkerResources};
+use crate::serve;
 use crate::telemetry::Prometheus;
 
 pub use check::{CheckReport, check};
@@ -42,18 +43,19 @@ pub use running::StopReason;
 pub use storage::open_queue;
 pub use target::{TargetPlan, rule_options};
 
+use delivery::{Delivery, OpenPipelines, Opener};
 use running::Running;
 
 /// The signal of a process whose file has reached the limit of its size (`RLIMIT_FSIZE`), on Linux and macOS.
 const SIGXFSZ: i32 = 25;
 
-/// A proxy in which everything is open and nothing runs yet.
+/// A proxy in which everything is open, but for targets that are opened later, and nothing runs yet.
 pub struct Topology {
-    config: Config,
+    opener: Opener,
     /// What ingest sends to. All pipelines receive from it.
     queue: Queue,
-    /// One for each target, with its batches.
-    pipelines: Vec<(Arc<Pipeline>, Batch)>,
+    /// One for each target.
+    deliveries: Vec<Delivery>,
     listener: TcpListener,
     address: SocketAddr,
     router: Router,
@@ -69,32 +71,30 @@ impl Topology {
         observers: Vec<Arc<dyn Observer>>,
         transforms: Transforms,
     ) -> Result<Topology, StartErrors> {
-        let aws = Aws::new();
-        let plans = plan_targets(&config, &aws, &transforms).await?;
+        let opener = Opener {
+            config,
+            aws: Aws::new(),
+            transforms,
+            observers,
+        };
+        let (config, aws) = (&opener.config, &opener.aws);
+        let planned = opener.plan().await?;
         // Without a handler the signal would end the process; with one, the write fails as on a full disk.
         let handler = signal(SignalKind::from_raw(SIGXFSZ));
         drop(handler.map_err(|error| StartError::io("SIGXFSZ", &error))?);
-        let claim = storage::claim(&config)?;
-        let queues = storage::open_queues(&config, &aws, claim.clone()).await?;
+        let claim = storage::claim(config)?;
+        let queues = storage::open_queues(config, aws, claim.clone()).await?;
         let queue = queues.first().cloned();
         let queue = queue.ok_or_else(|| StartError::Invalid("target: not set".to_owned()))?;
-        let mut pipelines = Vec::new();
-        let settings = config.running_pipelines().cloned();
-        for ((plan, queue), settings) in plans.into_iter().zip(queues).zip(settings) {
-            let pipeline = plan.open(&config, &aws, queue, claim.as_ref()).await?;
-            let buffer = target::coalesce_buffer(&config, &settings);
-            let pipeline = pipeline.long_lived(buffer, shared(&observers));
-            pipelines.push((Arc::new(pipeline), settings.batch));
-        }
-        storage::warn_if_exposed(&config, claim.as_deref());
+        let deliveries = opener.open(planned, queues, claim.as_ref()).await?;
+        storage::warn_if_exposed(config, claim.as_deref());
         // A process without ingest listens too: it answers whether it is alive.
         let (listener, address) = bind(config.listen).await?;
         let rejections = RejectionLog::new();
-        let store = pipelines
-            .iter()
-            .find_map(|(pipeline, _)| pipeline.target.store());
+        let mut open = deliveries.iter().filter_map(Delivery::pipeline);
+        let store = open.find_map(|pipeline| pipeline.target.store());
         let router = router::Resources {
-            aws: &aws,
+            aws,
             address,
             queue: queue.clone(),
             store: store.cloned(),
@@ -103,9 +103,9 @@ impl Topology {
         };
         Ok(Topology {
             router: router.build(&config.ingest),
-            config,
+            opener,
             queue,
-            pipelines,
+            deliveries,
             listener,
             address,
             rejections,
@@ -131,32 +131,25 @@ impl Topology {
         let (queue, until) = (self.queue.clone(), stop.clone());
         tasks.spawn(async move { queue.enforce_retention(&until).await });
         tasks.spawn(serve::watch_rejections(self.rejections, stop.clone()));
-        let visibility_timeout = self.config.queue.visibility_timeout();
-        let mut pipelines = Vec::new();
-        for (pipeline, batch) in self.pipelines {
-            tasks.spawn(serve::watch_target(pipeline.clone(), stop.clone()));
-            tasks.spawn(serve::work(WorkerResources {
-                pipeline: pipeline.clone(),
-                batch,
-                visibility_timeout,
-                stop: stop.clone(),
-            }));
-            pipelines.push(pipeline);
-        }
-        if pipelines.is_empty() {
+        if self.deliveries.is_empty() {
             tasks.spawn(serve::watch_queue(self.queue.clone(), stop.clone()));
         }
-        let max_connections = self.config.max_connections;
+        let (opener, pipelines) = (Arc::new(self.opener), Arc::<OpenPipelines>::default());
+        let target = names(&self.deliveries);
+        for delivery in self.deliveries {
+            let (opener, pipelines) = (opener.clone(), pipelines.clone());
+            tasks.spawn(delivery.run(opener, pipelines, stop.clone()));
+        }
         tasks.spawn(serve::listen(
             self.listener,
             self.router,
-            max_connections,
+            opener.config.max_connections,
             stop.clone(),
         ));
         info!(
             address = %self.address,
-            target = names(&pipelines),
-            data_dir = %self.config.data_dir.display(),
+            target,
+            data_dir = %opener.config.data_dir.display(),
             "listening"
         );
         let running = Running {
@@ -169,38 +162,6 @@ impl Topology {
     }
 }
 
-/// Checks the settings of each target, and reads its secret and rules. Reports the errors of all targets.
-async fn plan_targets(
-    config: &Config,
-    aws: &Aws,
-    transforms: &Transforms,
-) -> Result<Vec<TargetPlan>, StartErrors> {
-    let pipelines = config.running_pipelines();
-    let checks = pipelines.map(|pipeline| target::check_settings(config, &pipeline.target));
-    let mut errors: Vec<StartError> = checks.filter_map(Result::err).collect();
-    let plans = config.running_pipelines().map(|pipeline| {
-        let options = rule_options(config, pipeline, transforms.clone());
-        TargetPlan::read(pipeline, aws, options)
-    });
-    let mut read = Vec::new();
-    for plan in join_all(plans).await {
-        match plan {
-            Ok(plan) => read.push(plan),
-            Err(StartErrors(found)) => errors.extend(found),
-        }
-    }
-    match errors.is_empty() {
-        true => Ok(read),
-        false => Err(StartErrors(errors)),
-    }
-}
-
-/// The observers for one more pipeline.
-fn shared(observers: &[Arc<dyn Observer>]) -> Vec<Box<dyn Observer>> {
-    let boxed = |observer: &Arc<dyn Observer>| Box::new(observer.clone()) as Box<dyn Observer>;
-    observers.iter().map(boxed).collect()
-}
-
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     let failed = |error| StartError::io(&format!("listen: {address}"), &error);
     let listener = TcpListener::bind(address).await.map_err(failed)?;
@@ -209,10 +170,7 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartErr
 }
 
 /// The names of the targets, for the log. `None` where the process only accepts events.
-fn names(pipelines: &[Arc<Pipeline>]) -> Option<String> {
-    let names = pipelines
-        .iter()
-        .map(|pipeline| pipeline.target.name().as_str());
-    let names: Vec<&str> = names.collect();
+fn names(deliveries: &[Delivery]) -> Option<String> {
+    let names: Vec<&str> = deliveries.iter().map(Delivery::target).collect();
     (!names.is_empty()).then(|| names.join(", "))
 }

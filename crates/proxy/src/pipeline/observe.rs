@@ -7,21 +7,15 @@ mod log;
 mod metrics;
 
 pub(super) use log::{LogObserver, RetryLogging, log_health, log_separated};
-pub(super) use metrics::{MetricsObserver, count_attempts, register_rules, set_target_up};
+pub(crate) use metrics::set_target_up;
+pub(super) use metrics::{MetricsObserver, count_attempts, register_rules};
 
 use super::outcome::OutcomeRecord;
 
 /// An observer of the outcomes of a batch.
 ///
-/// The task that processed the batch waits for it, so an observer that takes long has to work in a task of its own.
+/// Several pipelines may share one. The task that processed the batch waits for it, so an observer that takes long has to work in a task of its own.
 pub trait Observer: Send + Sync {
     /// Observes the outcomes of a batch, in no particular order.
     fn observe(&self, outcomes: &[OutcomeRecord]);
-}
-
-/// An observer that several pipelines share.
-impl Observer for std::sync::Arc<dyn Observer> {
-    fn observe(&self, outcomes: &[OutcomeRecord]) {
-        self.as_ref().observe(outcomes);
-    }
 }

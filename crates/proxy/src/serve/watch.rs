@@ -4,10 +4,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use targets::TargetName;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::RejectionLog;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, set_target_up};
 use crate::queue::{Depth, Queue, Unavailable};
 use crate::telemetry::metric::Metric;
 
@@ -37,6 +38,13 @@ pub(crate) async fn watch_target(pipeline: Arc<Pipeline>, stop: CancellationToke
             return;
         }
     }
+}
+
+/// Reports how much is queued for a target that cannot be opened, until `stop`. It counts as down.
+pub(crate) async fn watch_unopened(target: &TargetName, queue: &Queue, stop: &CancellationToken) {
+    set_target_up(target, false);
+    let mut depth = DepthWatch::new(target.as_str());
+    while depth.read_if_due(queue, stop).await.is_some() && pause(stop).await.is_some() {}
 }
 
 /// Reports how much is queued, until `stop`, in a process that only accepts events.

@@ -23,7 +23,7 @@ pub struct CheckReport {
     pub unchecked: Vec<String>,
 }
 
-/// Checks a configuration. Reports everything that would keep `serve` from starting.
+/// Checks a configuration. Reports everything that would keep `serve` from starting, or from opening a target.
 pub async fn check(config: &Config, transforms: Transforms) -> Result<CheckReport, StartErrors> {
     let mut report = CheckReport::default();
     let mut errors = Vec::new();
@@ -37,27 +37,27 @@ pub async fn check(config: &Config, transforms: Transforms) -> Result<CheckRepor
         unchecked(format!("queue.url: whether {url} can be reached"));
     }
     for pipeline in config.running_pipelines() {
-        let rules = &pipeline.rules;
+        let (target, rules) = (&pipeline.target, &pipeline.rules);
         if let Some(HashKeySource::SecretId(id)) = &rules.hash_key {
             unchecked(format!("rules.hash_key_secret_id: what is in {id}"));
         }
-        if let Some(RulesSource::S3 { bucket, key }) = &rules.source {
-            unchecked(format!("{}: what is in s3://{bucket}/{key}", rules.setting));
-        }
-    }
-    for pipeline in config.running_pipelines() {
-        let target = &pipeline.target;
-        if let Some(RulesSource::Path(_)) = &pipeline.rules.source {
-            match count_rules(config, pipeline, transforms.clone()).await {
-                Ok(count) => drop(report.rules.insert(target.name.clone(), count)),
-                Err(error) => errors.push(error),
+        match &rules.source {
+            None => {}
+            Some(RulesSource::S3 { bucket, key }) => {
+                unchecked(format!("{}: what is in s3://{bucket}/{key}", rules.setting));
+            }
+            Some(RulesSource::Path(_)) => {
+                match count_rules(config, pipeline, transforms.clone()).await {
+                    Ok(count) => drop(report.rules.insert(target.name.clone(), count)),
+                    Err(error) => errors.push(error),
+                }
             }
         }
         match target::check_settings(config, target) {
             Ok(found) => {
                 let name =
                     |found: Unchecked| format!("{}: {}", target.setting(found.setting), found.what);
-                report.unchecked.extend(found.into_iter().map(name));
+                found.into_iter().map(name).for_each(&mut unchecked);
             }
             Err(error) => errors.push(error),
         }

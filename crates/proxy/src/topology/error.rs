@@ -4,11 +4,15 @@ use std::io;
 use std::io::ErrorKind;
 
 /// Why a process cannot start.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StartError {
     /// A setting, the rules, a file or a permission has to be corrected.
     #[error("{0}")]
     Invalid(String),
+    /// What one target needs is missing: its file or its secret does not exist, or access is denied. It may appear while
+    /// `serve` runs, or somebody has to correct something.
+    #[error("{0}")]
+    Missing(String),
     /// Another start may succeed: another process uses the port or the folder, a disk is full, a service is unavailable.
     #[error("{0}")]
     Temporary(String),
@@ -38,6 +42,16 @@ impl StartError {
         }
     }
 
+    /// The error of what one target needs.
+    pub(super) fn of_target(self) -> StartError {
+        match self {
+            StartError::Invalid(message) | StartError::Missing(message) => {
+                StartError::Missing(message)
+            }
+            StartError::Temporary(message) => StartError::Temporary(message),
+        }
+    }
+
     /// The error of a database in the data folder.
     pub(super) fn database(what: &str, error: &journal::Error) -> StartError {
         let message = format!("{what}: {error}");
@@ -51,7 +65,7 @@ impl StartError {
     /// to try again later" (<https://man.freebsd.org/cgi/man.cgi?sysexits>).
     fn exit_status(&self) -> u8 {
         match self {
-            StartError::Invalid(_) => 64,
+            StartError::Invalid(_) | StartError::Missing(_) => 64,
             StartError::Temporary(_) => 75,
         }
     }

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use super::delivery::OpenPipelines;
 use crate::pipeline::Pipeline;
 use crate::queue::Queue;
 use crate::telemetry::STOP;
@@ -40,7 +41,7 @@ pub(super) struct Running {
     pub(super) stop: CancellationToken,
     pub(super) tasks: JoinSet<()>,
     pub(super) queue: Queue,
-    pub(super) pipelines: Vec<Arc<Pipeline>>,
+    pub(super) pipelines: Arc<OpenPipelines>,
 }
 
 impl Running {
@@ -67,8 +68,9 @@ impl Running {
 
     /// Waits until the proxy cannot go on.
     async fn failed(&mut self) -> StopReason {
+        let pipelines = self.pipelines.all();
         let failure = tokio::select! {
-            failure = storage_failed(&self.queue, &self.pipelines) => failure,
+            failure = storage_failed(&self.queue, &pipelines) => failure,
             ended = self.tasks.join_next() => {
                 if let Some(Err(panic)) = ended {
                     error!(error = %panic, "a part panicked, exiting");
@@ -83,13 +85,12 @@ impl Running {
         StopReason::StorageFailed
     }
 
-    /// Reads the rules again, reopens files that were rotated, and verifies that the databases are at their paths.
+    /// Reads the rules again, opens targets that are not open, reopens files that were rotated, and verifies that the
+    /// databases are at their paths.
     async fn reload(&self) {
-        let rules = self
-            .pipelines
-            .iter()
-            .map(|pipeline| pipeline.rules.reload());
-        join_all(rules).await;
+        self.pipelines.retry();
+        let pipelines = self.pipelines.all();
+        join_all(pipelines.iter().map(|pipeline| pipeline.rules.reload())).await;
         match self.verify().await {
             Ok(()) => info!("reloaded"),
             Err(error) => error!(%error, "reloaded the rules, but storage has failed"),
@@ -98,10 +99,8 @@ impl Running {
 
     /// Verifies that all open files are the ones at their paths. After an error, [`failed`](Self::failed) returns.
     async fn verify(&self) -> anyhow::Result<()> {
-        let targets = self
-            .pipelines
-            .iter()
-            .map(|pipeline| pipeline.target.reopen());
+        let pipelines = self.pipelines.all();
+        let targets = pipelines.iter().map(|pipeline| pipeline.target.reopen());
         let (targets, queue) = tokio::join!(join_all(targets), self.queue.verify());
         targets.into_iter().collect::<Result<(), _>>()?;
         queue?;
@@ -113,7 +112,7 @@ impl Running {
         if self.queue.has_failed() {
             self.queue.failed().await;
         }
-        for store in stores(&self.pipelines).filter(|store| store.has_failed()) {
+        for store in stores(&self.pipelines.all()).filter(|store| store.has_failed()) {
             store.failed().await;
         }
     }
@@ -133,7 +132,7 @@ impl Running {
             error!("storage failed, and what only open files hold could not be saved in time");
         }
         // The data folder may be removed or used by another process as soon as this one has ended.
-        let closed: Vec<_> = stores(&self.pipelines).map(Store::closed).collect();
+        let closed: Vec<_> = stores(&self.pipelines.all()).map(Store::closed).collect();
         let queue = self.queue.closed();
         drop((self.tasks, self.queue, self.pipelines));
         let closed = async { tokio::join!(queue, join_all(closed)) };
@@ -183,7 +182,7 @@ mod tests {
             stop: CancellationToken::new(),
             tasks,
             queue: Queue::Embedded(queue),
-            pipelines: Vec::new(),
+            pipelines: Arc::default(),
         };
         assert_eq!(running.failed().await, StopReason::TaskEnded);
     }

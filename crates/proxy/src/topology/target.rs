@@ -1,7 +1,7 @@
 //! One target, from its configuration to the pipeline that delivers to it, in two steps.
 //!
 //! [`TargetPlan::read`] reads its credential and rules, and changes nothing outside the process. [`TargetPlan::open`] opens the
-//! target. Between the two, `topology.rs` reads the plans of the other targets. Also called by the batch function.
+//! target. Between the two, `delivery.rs` reads the plans of the other targets. Also called by the batch function.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -182,7 +182,7 @@ async fn secret_text(aws: &Aws, setting: &str, id: &str) -> Result<String, Start
         let message = format!("{setting}: {id}: {}", summarize(&error));
         match error.may_pass() {
             true => StartError::Temporary(message),
-            false => StartError::Invalid(message), // it does not exist, or access is denied
+            false => StartError::Missing(message), // it does not exist, or access is denied
         }
     })?;
     match text.trim() {
@@ -204,7 +204,7 @@ fn open_error(config: &TargetConfig, error: OpenError) -> StartError {
             error,
         } => {
             let place = format!("{}: {}", config.setting(setting), path.display());
-            StartError::io(&place, &error)
+            StartError::io(&place, &error).of_target()
         }
         OpenError::Credential {
             setting,
@@ -214,7 +214,7 @@ fn open_error(config: &TargetConfig, error: OpenError) -> StartError {
             let message = format!("{}: {message}", config.setting(setting));
             match is_transient {
                 true => StartError::Temporary(message),
-                false => StartError::Invalid(message), // it does not exist, or access is denied
+                false => StartError::Missing(message), // it does not exist, or access is denied
             }
         }
         OpenError::Invalid { setting, message } => {

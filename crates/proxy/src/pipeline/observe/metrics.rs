@@ -71,7 +71,7 @@ pub(in crate::pipeline) fn register_rules<'r>(
 }
 
 /// Sets the gauge of the target's health.
-pub(in crate::pipeline) fn set_target_up(target: &TargetName, is_up: bool) {
+pub(crate) fn set_target_up(target: &TargetName, is_up: bool) {
     let up = if is_up { 1.0 } else { 0.0 };
     Metric::TargetUp.set([target.shared().into()], up);
 }

@@ -256,7 +256,7 @@ impl Metric {
                 "lineage_proxy_target_up",
                 Gauge,
                 &[Target],
-                "0 while the target is down, else 1, also before the first event.",
+                "0 while the target is down or could not be opened yet, else 1, also before the first event.",
             ),
             Metric::BuildInfo => (
                 "lineage_proxy_build_info",
