@@ -114,8 +114,8 @@ struct Current {
 impl AuthConfig {
     /// Whether requests carry a credential.
     pub(crate) fn has_credential(&self) -> bool {
-        let is_signed = matches!(self.method, Method::SigV4 { .. });
-        is_signed || self.secret.is_some()
+        let is_made = matches!(self.method, Method::SigV4 { .. } | Method::Token(_));
+        is_made || self.secret.is_some()
     }
 }
 

@@ -1,4 +1,5 @@
-//! Access tokens: exchanges a long-lived credential for a bearer token that expires.
+//! Access tokens: exchanges a long-lived credential for a bearer token that expires, or asks the metadata server of Google
+//! Cloud for one.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,7 +7,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::{Client, Url};
+use reqwest::{Client, RequestBuilder, Url};
 use serde::Deserialize;
 use serde_json::Value as Json;
 use settings::SecretText;
@@ -30,6 +31,15 @@ const MAX_RESPONSE: usize = 65_536;
 /// The parameter for what a token is for.
 const SCOPE: &str = "scope";
 
+/// The parameter for the kind of a token that is exchanged, and its value unless another one is set: the token of a Kubernetes
+/// service account and most others are JWTs (RFC 8693, section 3).
+const SUBJECT_TOKEN_TYPE: &str = "subject_token_type";
+const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+
+/// The header without which the metadata server of Google Cloud does not respond, so that nobody is made to ask it; it responds
+/// with the same (<https://cloud.google.com/compute/docs/metadata/querying-metadata#parts-of-a-request>).
+const METADATA_FLAVOR: (&str, &str) = ("metadata-flavor", "Google");
+
 /// Where tokens come from, and for what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TokenEndpoint {
@@ -47,10 +57,15 @@ pub(crate) enum Grant {
         client_id: String,
         client_auth: ClientAuth,
     },
+    /// A token of another issuer (RFC 8693, section 2.1). Who the client is, is optional there.
+    TokenExchange { client_id: Option<String> },
     /// An API key of IBM Cloud (<https://cloud.ibm.com/docs/account?topic=account-iamtoken_from_apikey>).
     IbmApiKey,
     /// The key of a Google service account (`google.rs`).
     GoogleServiceAccount,
+    /// Nothing: the metadata server of Google Cloud knows who asks
+    /// (<https://cloud.google.com/compute/docs/access/authenticate-workloads#applications>).
+    GoogleMetadata,
 }
 
 /// How a client authenticates itself to the token endpoint (RFC 6749, section 2.3.1).
@@ -85,7 +100,10 @@ impl TokenEndpoint {
     /// What of a credential is secret, and has to be masked.
     pub(crate) fn masked(&self, secret: &SecretText) -> String {
         match self.grant {
-            Grant::ClientCredentials { .. } | Grant::IbmApiKey => secret.expose().to_owned(),
+            Grant::ClientCredentials { .. }
+            | Grant::TokenExchange { .. }
+            | Grant::IbmApiKey
+            | Grant::GoogleMetadata => secret.expose().to_owned(),
             // The rest of a key file is words that occur in every response.
             Grant::GoogleServiceAccount => {
                 google::private_key(secret.expose()).unwrap_or_else(|| secret.expose().to_owned())
@@ -108,18 +126,9 @@ impl TokenEndpoint {
                     .chain(self.parameters.values().map(SecretText::expose)),
             ),
         };
-        let form = self.form(secret, OffsetDateTime::now_utc().unix_timestamp());
-        let (form, authorization) =
-            form.map_err(|error| Failure::new(Reason::Permission, Scope::Target, error))?;
-        let mut post = client
-            .post(self.url.url().clone())
-            .timeout(REQUEST)
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header(ACCEPT, "application/json")
-            .body(form);
-        if let Some(authorization) = authorization {
-            post = post.header(AUTHORIZATION, authorization);
-        }
+        let request = self.request(client, secret);
+        let request =
+            request.map_err(|error| Failure::new(Reason::Permission, Scope::Target, error))?;
         let failed = |reason, message: &str| {
             let message = format!("token endpoint {}: {message}", self.url.host());
             Failure::new(reason, Scope::Target, &message)
@@ -128,7 +137,7 @@ impl TokenEndpoint {
             let why = super::client::causes(error, &keeper);
             failed(Reason::Unavailable, &why)
         };
-        let mut response = post.send().await.map_err(|error| no_answer(&error))?;
+        let mut response = request.send().await.map_err(|error| no_answer(&error))?;
         let body = read_start(&mut response, MAX_RESPONSE).await;
         let body = body.map_err(|error| no_answer(&error))?.bytes;
         let status = response.status();
@@ -145,6 +154,13 @@ impl TokenEndpoint {
             };
             return Err(failed(reason, &message));
         }
+        let (name, value) = METADATA_FLAVOR;
+        let is_metadata = (response.headers().get(name)).is_some_and(|found| found == value);
+        if self.grant == Grant::GoogleMetadata && !is_metadata {
+            // Outside of Google Cloud another host may have the name.
+            let message = "the response is not one of a metadata server";
+            return Err(failed(Reason::Permission, message));
+        }
         match serde_json::from_slice::<TokenResponse>(&body) {
             Ok(token) if !token.access_token.is_empty() => Ok(Token {
                 lifetime: lifetime(token.expires_in.as_ref()),
@@ -156,6 +172,32 @@ impl TokenEndpoint {
                 "the response holds no access_token",
             )),
         }
+    }
+
+    fn request(
+        &self,
+        client: &Client,
+        secret: &SecretText,
+    ) -> Result<RequestBuilder, &'static str> {
+        let mut url = self.url.url().clone();
+        let request = if self.grant == Grant::GoogleMetadata {
+            let parameters = (self.parameters.iter()).map(|(name, value)| (name, value.expose()));
+            if !self.parameters.is_empty() {
+                url.query_pairs_mut().extend_pairs(parameters);
+            }
+            let (name, value) = METADATA_FLAVOR;
+            client.get(url).header(name, value)
+        } else {
+            let now = OffsetDateTime::now_utc().unix_timestamp();
+            let (form, authorization) = self.form(secret, now)?;
+            let post = client.post(url).body(form);
+            let post = post.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+            match authorization {
+                Some(authorization) => post.header(AUTHORIZATION, authorization),
+                None => post,
+            }
+        };
+        Ok(request.timeout(REQUEST).header(ACCEPT, "application/json"))
     }
 
     /// The body of a request, and its `Authorization`.
@@ -183,6 +225,15 @@ impl TokenEndpoint {
                     }
                 }
             }
+            Grant::TokenExchange { client_id } => {
+                let grant_type = "urn:ietf:params:oauth:grant-type:token-exchange";
+                fields.push(("grant_type", grant_type));
+                fields.push(("subject_token", secret.expose()));
+                if !self.parameters.contains_key(SUBJECT_TOKEN_TYPE) {
+                    fields.push((SUBJECT_TOKEN_TYPE, JWT));
+                }
+                fields.extend(client_id.as_deref().map(|id| ("client_id", id)));
+            }
             Grant::IbmApiKey => {
                 fields.push(("grant_type", "urn:ibm:params:oauth:grant-type:apikey"));
                 fields.push(("apikey", secret.expose()));
@@ -194,6 +245,7 @@ impl TokenEndpoint {
                 fields.push(("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"));
                 fields.push(("assertion", &assertion));
             }
+            Grant::GoogleMetadata => {} // it is asked without a body
         }
         // The scope of a service account is in its assertion.
         let is_google = matches!(self.grant, Grant::GoogleServiceAccount);
@@ -268,6 +320,27 @@ mod tests {
             "grant_type=client_credentials&client_id=me&client_secret=p%40ss%3Aw%3Drd&scope=a+b"
         );
         assert!(authorization.is_none());
+    }
+
+    #[test]
+    fn a_token_is_exchanged_as_a_jwt_unless_its_type_is_set() {
+        let token = SecretText::new("a.b.c".to_owned());
+        let mut exchange = endpoint(Grant::TokenExchange { client_id: None });
+        let (form, authorization) = exchange.form(&token, 0).unwrap();
+        assert_eq!(
+            form,
+            "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange&subject_token=a.b.c\
+             &subject_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Ajwt&scope=a+b"
+        );
+        assert!(authorization.is_none());
+        let other = SecretText::new("urn:other".to_owned());
+        let parameters = [(SUBJECT_TOKEN_TYPE.to_owned(), other)];
+        exchange.parameters = parameters.into();
+        let (form, _) = exchange.form(&token, 0).unwrap();
+        assert!(
+            form.ends_with("&subject_token=a.b.c&subject_token_type=urn%3Aother"),
+            "{form}"
+        );
     }
 
     #[test]

@@ -34,10 +34,14 @@ pub enum AuthKind {
     Basic,
     /// OAuth2 client credentials.
     OAuth2,
+    /// A token of another issuer (RFC 8693).
+    TokenExchange,
     /// An API key of IBM Cloud.
     IbmIam,
     /// The key of a Google service account.
     Google,
+    /// The service account of a machine or a pod in Google Cloud.
+    GoogleMetadata,
     /// A signature with the AWS credentials of the process.
     SigV4,
 }
@@ -49,8 +53,10 @@ impl Choice for AuthKind {
         ("query", AuthKind::Query),
         ("basic", AuthKind::Basic),
         ("oauth2", AuthKind::OAuth2),
+        ("token_exchange", AuthKind::TokenExchange),
         ("ibm_iam", AuthKind::IbmIam),
         ("google", AuthKind::Google),
+        ("google_metadata", AuthKind::GoogleMetadata),
         ("sigv4", AuthKind::SigV4),
     ];
 }

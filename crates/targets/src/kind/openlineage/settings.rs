@@ -1,15 +1,14 @@
-//! The settings of a target behind HTTP, and their check. Values that only these settings have are in `formats.rs`, and what
-//! a preset sets in `preset.rs`.
+//! The settings of a target behind HTTP, and their check. Authentication is checked in `settings/auth.rs`. Values that only
+//! these settings have are in `formats.rs`, and what a preset sets in `preset.rs`.
 
-use std::collections::BTreeMap;
+mod auth;
+
 use std::time::Duration;
 
-use reqwest::header::HeaderName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use settings::{
-    Checked, Count, FilePath, Format, OneOf, Seconds, Secret, SecretPairs, SecretText, Setting,
-    Size, Text,
+    Checked, Count, FilePath, Format, OneOf, Seconds, Secret, SecretPairs, Setting, Size, Text,
 };
 
 use super::batch_format::BatchFormat;
@@ -17,10 +16,9 @@ use super::formats::{AuthKind, Events, Statuses, Token};
 use super::preset::{Defaults, Preset};
 use crate::answer::Response;
 use crate::http::{
-    Address, AuthConfig, CLIENT_CERTIFICATE_FILE, CLIENT_KEY_FILE, ClientAuth, Compression, Grant,
-    HttpUrl, Method, StatusRules, TlsFiles, TokenEndpoint,
+    Address, AuthConfig, CLIENT_CERTIFICATE_FILE, CLIENT_KEY_FILE, ClientAuth, Compression,
+    HttpUrl, StatusRules, TlsFiles,
 };
-use crate::secret::SecretSettings;
 use crate::{
     AcceptedEvents, Capabilities, EventTypes, JobEvents, Kind, RequiredDatasets, SettingError,
 };
@@ -37,8 +35,10 @@ pub struct OpenLineageSettings {
     /// How requests are authenticated with the credential in `api_key`, `api_key_file` or `api_key_secret_id`: `bearer` sends it
     /// as `Authorization: Bearer`, `header` as the header `auth_field`, `query` as the parameter `auth_field` of the URL, `basic` as
     /// the password of `username`. `oauth2` exchanges it, as the secret of the client `client_id`, for a token of `token_url`,
-    /// `ibm_iam` as an API key of IBM Cloud, and `google` as the JSON key file of a Google service account. `sigv4` signs requests
-    /// with the AWS credentials of the process instead.
+    /// `token_exchange` as a token of another issuer, such as that of a Kubernetes service account, `ibm_iam` as an API key of IBM
+    /// Cloud, and `google` as the JSON key file of a Google service account. Without a credential, `google_metadata` sends the token of
+    /// the service account that the machine or pod has in Google Cloud, and `sigv4` signs requests with the AWS credentials of the
+    /// process.
     #[schemars(extend("x-not-on-aws" = "the template has the default"))]
     #[schemars(extend("x-default" = "bearer"))]
     pub auth: Option<Setting<OneOf<AuthKind>>>,
@@ -64,13 +64,14 @@ pub struct OpenLineageSettings {
     /// The user for `auth: basic`.
     #[schemars(extend("x-not-on-aws" = "the template has the default of auth"))]
     pub username: Option<Setting<Text>>,
-    /// The client for `auth: oauth2`.
+    /// The client for `auth: oauth2`, and for `token_exchange` where the server asks for one.
     #[schemars(extend("x-not-on-aws" = "the template has the default of auth"))]
     pub client_id: Option<Setting<Text>>,
     /// How the client authenticates itself at `token_url`: with HTTP Basic, or in the body.
     #[schemars(extend("x-not-on-aws" = "the template has the default of auth"))]
     pub client_auth: Setting<OneOf<ClientAuth>>,
-    /// Where tokens come from, for `auth: oauth2`. For `ibm_iam` and `google` it is known, and can be another one.
+    /// Where tokens come from, for `auth: oauth2` and `token_exchange`. For `ibm_iam`, `google` and `google_metadata` it is known, and
+    /// can be another one.
     #[schemars(extend("x-not-on-aws" = "the template has the default of auth"))]
     pub token_url: Option<Setting<HttpUrl>>,
     /// Further parameters of the request of a token, such as `scope` and `audience`.
@@ -210,27 +211,6 @@ impl Default for OpenLineageSettings {
 }
 
 pub(super) const URL: &str = "url";
-const API_KEY: &str = "api_key";
-const API_KEY_FILE: &str = "api_key_file";
-const API_KEY_SECRET_ID: &str = "api_key_secret_id";
-const AUTH: &str = "auth";
-const AUTH_FIELD: &str = "auth_field";
-const AWS_SERVICE: &str = "aws_service";
-const AWS_REGION: &str = "aws_region";
-const USERNAME: &str = "username";
-const CLIENT_ID: &str = "client_id";
-const CLIENT_AUTH: &str = "client_auth";
-const TOKEN_URL: &str = "token_url";
-const TOKEN_PARAMETERS: &str = "token_parameters";
-
-/// The token endpoint of IBM Cloud (<https://cloud.ibm.com/docs/account?topic=account-iamtoken_from_apikey>).
-const IBM_IAM: &str = "https://iam.cloud.ibm.com/identity/token";
-
-/// The token endpoint of Google (<https://developers.google.com/identity/protocols/oauth2/service-account#httprest>).
-const GOOGLE: &str = "https://oauth2.googleapis.com/token";
-
-/// The service name of API Gateway in signatures.
-const EXECUTE_API: &str = "execute-api";
 
 impl OpenLineageSettings {
     pub(in crate::kind) fn validate(mut self) -> Result<OpenLineageConfig, Vec<SettingError>> {
@@ -333,289 +313,7 @@ impl OpenLineageSettings {
             response: *self.response,
         })
     }
-
-    /// The authentication, and what it lacks.
-    fn auth(&mut self, defaults: Defaults, errors: &mut Vec<SettingError>) -> Option<AuthConfig> {
-        let auth = self.auth.take().map_or(defaults.auth, |auth| *auth);
-        self.report_unused(auth, errors);
-        if self.token_url.as_ref().is_some_and(|url| url.has_user()) {
-            errors.push(SettingError::Insufficient {
-                setting: TOKEN_URL,
-                reason: "holds a user or a password: the client authenticates itself with client_id and the credential",
-            });
-        }
-        let source = SecretSettings {
-            text: (API_KEY, self.api_key.take()),
-            file: (API_KEY_FILE, self.api_key_file.take()),
-            secret_id: (API_KEY_SECRET_ID, self.api_key_secret_id.take()),
-        };
-        let secret = source.source(errors);
-        let needs_secret = match auth {
-            AuthKind::Bearer | AuthKind::SigV4 => false,
-            AuthKind::Header
-            | AuthKind::Query
-            | AuthKind::Basic
-            | AuthKind::OAuth2
-            | AuthKind::IbmIam
-            | AuthKind::Google => true,
-        };
-        if let (Some((setting, _)), AuthKind::SigV4) = (&secret, auth) {
-            let with = AUTH;
-            errors.push(SettingError::Conflict { setting, with });
-        }
-        if secret.is_none() && needs_secret {
-            errors.push(SettingError::RequiredWith {
-                setting: API_KEY,
-                with: AUTH,
-            });
-        }
-        let mut require = |setting, value: Option<String>| {
-            if value.is_none() {
-                errors.push(SettingError::RequiredWith {
-                    setting,
-                    with: AUTH,
-                });
-            }
-            value
-        };
-        let name = self.auth_field.take().map(Setting::into_value);
-        let name = name.or(defaults.auth_field.map(str::to_owned));
-        let method = match auth {
-            AuthKind::Bearer => Method::Bearer,
-            AuthKind::Header => {
-                let name = require(AUTH_FIELD, name)?;
-                Method::Header(HeaderName::from_bytes(name.as_bytes()).ok()?) // checked when it was read
-            }
-            AuthKind::Query => Method::Query {
-                name: require(AUTH_FIELD, name)?,
-            },
-            AuthKind::Basic => Method::Basic {
-                username: require(USERNAME, self.username.take().map(Setting::into_value))?,
-            },
-            AuthKind::OAuth2 => {
-                let client_id = self.client_id.take().map(Setting::into_value);
-                let url = self.token_url.take().map(Setting::into_value);
-                let client_id = require(CLIENT_ID, client_id);
-                if url.is_none() {
-                    require(TOKEN_URL, None);
-                }
-                Method::Token(TokenEndpoint {
-                    url: url?,
-                    grant: Grant::ClientCredentials {
-                        client_id: client_id?,
-                        client_auth: *self.client_auth,
-                    },
-                    parameters: self.token_parameters(),
-                })
-            }
-            AuthKind::IbmIam => Method::Token(TokenEndpoint {
-                url: self.known_token_url(IBM_IAM)?,
-                grant: Grant::IbmApiKey,
-                parameters: self.token_parameters(),
-            }),
-            AuthKind::SigV4 => Method::SigV4 {
-                service: (self.aws_service.take())
-                    .map_or_else(|| EXECUTE_API.to_owned(), Setting::into_value),
-                region: self.aws_region.take().map(Setting::into_value),
-            },
-            AuthKind::Google => Method::Token(TokenEndpoint {
-                url: self.known_token_url(GOOGLE)?,
-                grant: Grant::GoogleServiceAccount,
-                parameters: self.token_parameters(),
-            }),
-        };
-        Some(AuthConfig { method, secret })
-    }
-
-    /// Reports what is set for another `auth`. Ignored, it would hide that the credential is sent in another way, and to another
-    /// server, than it is meant for: a client secret to the endpoint instead of `token_url`.
-    fn report_unused(&self, auth: AuthKind, errors: &mut Vec<SettingError>) {
-        let used: &[&str] = match auth {
-            AuthKind::Bearer => &[],
-            AuthKind::Header | AuthKind::Query => &[AUTH_FIELD],
-            AuthKind::Basic => &[USERNAME],
-            AuthKind::OAuth2 => &[CLIENT_ID, CLIENT_AUTH, TOKEN_URL, TOKEN_PARAMETERS],
-            AuthKind::IbmIam | AuthKind::Google => &[TOKEN_URL, TOKEN_PARAMETERS],
-            AuthKind::SigV4 => &[AWS_SERVICE, AWS_REGION],
-        };
-        const TOKENS: &str = "oauth2, ibm_iam or google";
-        let is_client_auth_set = *self.client_auth != ClientAuth::default();
-        let settings = [
-            (AUTH_FIELD, self.auth_field.is_some(), "header or query"),
-            (AWS_SERVICE, self.aws_service.is_some(), "sigv4"),
-            (AWS_REGION, self.aws_region.is_some(), "sigv4"),
-            (USERNAME, self.username.is_some(), "basic"),
-            (CLIENT_ID, self.client_id.is_some(), "oauth2"),
-            (CLIENT_AUTH, is_client_auth_set, "oauth2"),
-            (TOKEN_URL, self.token_url.is_some(), TOKENS),
-            (TOKEN_PARAMETERS, self.token_parameters.is_some(), TOKENS),
-        ];
-        for (setting, is_set, values) in settings {
-            if is_set && !used.contains(&setting) {
-                errors.push(SettingError::OnlyWith {
-                    setting,
-                    with: AUTH,
-                    values,
-                });
-            }
-        }
-    }
-
-    fn known_token_url(&mut self, known: &str) -> Option<Address> {
-        match self.token_url.take() {
-            Some(url) => Some(url.into_value()),
-            None => HttpUrl::parse(known).ok(), // it is a URL
-        }
-    }
-
-    fn token_parameters(&mut self) -> BTreeMap<String, SecretText> {
-        let parameters = self.token_parameters.take();
-        parameters.map(Setting::into_value).unwrap_or_default()
-    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-    use settings::Choice;
-
-    fn validate(section: serde_json::Value) -> Result<OpenLineageConfig, Vec<String>> {
-        let settings: OpenLineageSettings = serde_json::from_value(section).unwrap();
-        let validated = settings.validate();
-        validated.map_err(|errors| {
-            let text = |error: &SettingError| format!("{}: {error}", error.setting());
-            errors.iter().map(text).collect()
-        })
-    }
-
-    #[test]
-    fn each_way_to_authenticate_names_what_it_lacks() {
-        for (section, errors) in [
-            (json!({}), &[][..]),
-            (
-                json!({"auth": "header"}),
-                &[
-                    "api_key: required with auth",
-                    "auth_field: required with auth",
-                ],
-            ),
-            (
-                json!({"auth": "query", "api_key": "k"}),
-                &["auth_field: required with auth"],
-            ),
-            (
-                json!({"auth": "basic", "api_key": "k"}),
-                &["username: required with auth"],
-            ),
-            (
-                json!({"auth": "oauth2", "api_key": "k"}),
-                &[
-                    "client_id: required with auth",
-                    "token_url: required with auth",
-                ],
-            ),
-            (json!({"auth": "ibm_iam"}), &["api_key: required with auth"]),
-            (json!({"auth": "ibm_iam", "api_key_file": "k"}), &[]),
-            (json!({"auth": "sigv4"}), &[]),
-            (
-                json!({"auth": "sigv4", "api_key": "k"}),
-                &["api_key: cannot be combined with auth"],
-            ),
-            (
-                json!({"api_key": "k", "api_key_file": "f", "api_key_secret_id": "s"}),
-                &[
-                    "api_key_file: cannot be combined with api_key",
-                    "api_key_secret_id: cannot be combined with api_key",
-                ],
-            ),
-            (
-                json!({"auth": "sigv4", "url": "http://me:pw@x"}),
-                &[
-                    "url: holds a user or a password, which cannot be combined with another credential",
-                ],
-            ),
-            (
-                json!({"api_key": "k", "url": "http://me:pw@x"}),
-                &[
-                    "url: holds a user or a password, which cannot be combined with another credential",
-                ],
-            ),
-            (json!({"url": "http://me:pw@x"}), &[]),
-            (
-                json!({"auth": "ibm_iam", "api_key": "k", "token_url": "http://me@x"}),
-                &[
-                    "token_url: holds a user or a password: the client authenticates itself with client_id and the credential",
-                ],
-            ),
-            (
-                json!({"client_key_file": "k"}),
-                &["client_certificate_file: required with client_key_file"],
-            ),
-        ] {
-            let mut section = section;
-            if section["url"].is_null() {
-                section["url"] = json!("http://x");
-            }
-            let found = validate(section.clone()).map(drop);
-            assert_eq!(found.err().unwrap_or_default(), errors, "{section}");
-        }
-    }
-
-    #[test]
-    fn a_setting_of_another_way_to_authenticate_is_an_error_and_not_ignored() {
-        for (name, value, values) in [
-            (AUTH_FIELD, "X-Key", "header or query"),
-            (AWS_SERVICE, "execute-api", "sigv4"),
-            (AWS_REGION, "eu-west-1", "sigv4"),
-            (USERNAME, "me", "basic"),
-            (CLIENT_ID, "me", "oauth2"),
-            (CLIENT_AUTH, "body", "oauth2"),
-            (TOKEN_URL, "http://x/token", "oauth2, ibm_iam or google"),
-            (TOKEN_PARAMETERS, "scope=s", "oauth2, ibm_iam or google"),
-        ] {
-            for (auth, _) in AuthKind::CHOICES {
-                let mut section = json!({"url": "http://x", "auth": auth});
-                section[name] = json!(value);
-                let expected = format!("{name}: used only when auth is {values}");
-                let errors = validate(section).map(drop).err().unwrap_or_default();
-                let is_used = values.split([',', ' ']).any(|value| value == *auth);
-                assert_eq!(!errors.contains(&expected), is_used, "{auth} {errors:?}");
-            }
-        }
-        let section = json!({"url": "http://x", "client_id": "me", "token_url": "http://x/token", "api_key": "secret"});
-        assert_eq!(validate(section).map(drop).unwrap_err().len(), 2);
-    }
-
-    #[test]
-    fn a_preset_fills_in_what_is_not_set() {
-        let config =
-            validate(json!({"preset": "openmetadata", "url": "https://om.example.com"})).unwrap();
-        assert_eq!(config.path, "/api/v1/openlineage/lineage");
-        assert_eq!(config.capabilities.event_types, EventTypes::Complete);
-        assert_eq!(
-            config.capabilities.datasets,
-            RequiredDatasets::InputsAndOutputs
-        );
-        let section = json!({"preset": "openmetadata", "url": "https://om.example.com", "event_types": "all", "batch": "events"});
-        let config = validate(section).unwrap();
-        assert_eq!(config.path, "/api/v1/openlineage/lineage/batch");
-        assert_eq!(config.capabilities.event_types, EventTypes::All);
-        assert!(config.capabilities.batches);
-    }
-
-    #[test]
-    fn every_preset_is_complete_with_a_url_and_a_credential() {
-        for (name, _) in Preset::CHOICES {
-            let section =
-                json!({"preset": name, "url": "https://x.example.com/a/path", "api_key": "k"});
-            assert!(validate(section).is_ok(), "{name}");
-        }
-        for name in ["dataplex", "atlan", "egeria"] {
-            let section = json!({"preset": name, "url": "https://x.example.com", "api_key": "k"});
-            let errors = validate(section).map(drop).unwrap_err();
-            assert!(errors[0].starts_with("url: needs a path"), "{errors:?}");
-        }
-        assert!(validate(json!({"preset": "datadog", "api_key": "k"})).is_ok());
-    }
-}
+mod tests;

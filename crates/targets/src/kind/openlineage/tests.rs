@@ -8,7 +8,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, StatusCode};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -35,8 +35,14 @@ impl Server {
             let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
             let body = String::from_utf8(body.to_vec()).unwrap();
             let (status, text) = answer(&parts, &body);
+            // As the metadata server of Google Cloud does.
+            let flavor = parts.headers.get("metadata-flavor").cloned();
+            let flavor = flavor.filter(|_| parts.uri.path().starts_with("/computeMetadata/"));
+            let headers: HeaderMap = (flavor.into_iter())
+                .map(|flavor| (HeaderName::from_static("metadata-flavor"), flavor))
+                .collect();
             log.lock().unwrap().push((parts, body));
-            (StatusCode::from_u16(status).unwrap(), text)
+            (StatusCode::from_u16(status).unwrap(), headers, text)
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -264,6 +270,87 @@ async fn an_api_key_of_ibm_cloud_is_exchanged_for_a_token() {
         server.headers("authorization"),
         [Some("Bearer t".to_owned())]
     );
+}
+
+#[tokio::test]
+async fn the_token_of_a_service_account_is_exchanged_as_it_is_in_its_file_then() {
+    let tokens = Server::start(|_, body| {
+        let subject = body
+            .split('&')
+            .find_map(|it| it.strip_prefix("subject_token="));
+        let token = json!({"access_token": format!("for-{}", subject.unwrap()), "expires_in": 0});
+        (200, token.to_string())
+    })
+    .await;
+    let server = Server::accepting().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    std::fs::write(&path, "first\n").unwrap();
+    let section = json!({
+        "auth": "token_exchange", "api_key_file": path, "token_url": tokens.url,
+        "client_id": "proxy", "token_parameters": {"audience": "lineage"}
+    });
+    let target = target(&server.url, section).await;
+    assert_eq!(deliver(&target).await, DELIVERED);
+    std::fs::write(&path, "second").unwrap();
+    assert_eq!(deliver(&target).await, DELIVERED);
+    let form = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange&subject_token=first\
+                &subject_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Ajwt&client_id=proxy&audience=lineage";
+    assert_eq!(tokens.bodies()[0], form);
+    assert_eq!(tokens.headers("authorization"), [None, None]);
+    let sent = ["first", "second"].map(|subject| Some(format!("Bearer for-{subject}")));
+    assert_eq!(server.headers("authorization"), sent);
+}
+
+#[tokio::test]
+async fn a_process_in_google_cloud_needs_no_credential() {
+    let metadata = Server::start(|_, _| {
+        (
+            200,
+            json!({"access_token": "t", "expires_in": 3_599}).to_string(),
+        )
+    })
+    .await;
+    let server = Server::accepting().await;
+    let path = "computeMetadata/v1/instance/service-accounts/default/token";
+    let section = json!({
+        "auth": "google_metadata", "token_url": format!("{}/{path}", metadata.url),
+        "token_parameters": {"scopes": "a,b"}
+    });
+    let target = target(&server.url, section).await;
+    for _ in 0..2 {
+        assert_eq!(deliver(&target).await, DELIVERED);
+    }
+    assert_eq!(
+        metadata.headers("metadata-flavor"),
+        [Some("Google".to_owned())]
+    );
+    let sent = metadata.sent.lock().unwrap();
+    assert_eq!(
+        (sent[0].0.method.as_str(), sent[0].0.uri.query()),
+        ("GET", Some("scopes=a%2Cb"))
+    );
+    let bearer = Some("Bearer t".to_owned());
+    assert_eq!(server.headers("authorization"), [bearer.clone(), bearer]);
+}
+
+#[tokio::test]
+async fn a_token_of_a_host_that_is_no_metadata_server_is_not_used() {
+    let other = Server::start(|_, _| (200, r#"{"access_token":"t"}"#.to_owned())).await;
+    let server = Server::accepting().await;
+    let section =
+        json!({"auth": "google_metadata", "token_url": format!("{}/elsewhere", other.url)});
+    let target = target(&server.url, section).await;
+    let Delivery::Transient(failure) = deliver(&target).await else {
+        panic!("delivered");
+    };
+    assert_eq!(failure.reason, Reason::Permission);
+    assert!(
+        failure.message.contains("not one of a metadata server"),
+        "{}",
+        failure.message
+    );
+    assert_eq!(server.bodies().len(), 0);
 }
 
 #[tokio::test]
