@@ -1,9 +1,10 @@
 //! `lineage-proxy dead-letters` and `queue status`, for a stack, an SQS queue, or the embedded queue of a `serve` that may
-//! be running. The operations are in `dead_letters/letters.rs`.
+//! be running. The operations are in `dead_letters/letters.rs`, what is printed in `dead_letters/show.rs`.
 
+mod confirm;
 mod letters;
+mod show;
 
-use std::io::{BufRead, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,12 +12,12 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use proxy::config::{Errors, Role, Sources};
-use proxy::queue::{DeadLetter, Embedded, QueueConfig, QueueUrl, SqsDeadLetters, Status, now};
+use proxy::queue::{Embedded, QueueConfig, QueueUrl, SqsDeadLetters};
 use serde_json::json;
 
-use self::letters::{DeadLetterSource, Filter, Operation, Rate, Selection, Summary};
+use self::confirm::{Answer, confirmed, refuse};
+use self::letters::{DeadLetterSource, Filter, Operation, Rate, Selection};
 use super::stack::{self, Stack};
-use super::table::{Fit, Table};
 use super::{Common, FINE, Output, no, print};
 
 #[derive(Debug, Args)]
@@ -136,13 +137,13 @@ pub(super) async fn run(arguments: Arguments, environment: Sources) -> anyhow::R
         Command::List { queue, of } => {
             let output = queue.output;
             let letters = queue.letters(environment).await?;
-            list(&letters.list(&of.filter()).await?, output)
+            show::list(&letters.list(&of.filter()).await?, output)
         }
         Command::Show { queue, id } => {
             let letters = queue.letters(environment).await?;
             match letters.body(&id).await? {
                 Some(body) => print(body).map(|()| FINE),
-                None => Ok(unknown(&id)),
+                None => Ok(show::unknown(&id)),
             }
         }
         Command::Redrive {
@@ -187,32 +188,19 @@ pub(super) async fn status(arguments: QueueArgs, environment: Sources) -> anyhow
             print(all)?;
         }
         Output::Text => match statuses.as_slice() {
-            [(_, status)] => print_status(status)?,
+            [(_, status)] => show::status(status)?,
             statuses => {
                 for (target, status) in statuses {
                     print(format!(
                         "target         {}",
                         target.as_deref().unwrap_or("-")
                     ))?;
-                    print_status(status)?;
+                    show::status(status)?;
                 }
             }
         },
     }
     Ok(FINE)
-}
-
-fn print_status(status: &Status) -> anyhow::Result<()> {
-    print(format!("waiting        {}", status.waiting))?;
-    print(format!(
-        "not visible    {}   (received, or waiting for another attempt)",
-        status.not_visible
-    ))?;
-    print(format!("dead letters   {}", status.dead_letters))?;
-    match status.oldest_seconds {
-        Some(seconds) => print(format!("oldest         {}", age(seconds))),
-        None => Ok(()),
-    }
 }
 
 /// `queue discard`: deletes what is kept for a target that is not configured any more.
@@ -378,111 +366,5 @@ async fn act(
         Operation::Redrive => "redriven",
         Operation::Delete => "deleted",
     };
-    report(word, &done?, output)
-}
-
-/// Says why nothing is deleted.
-fn refuse(answer: &Answer, count: usize) -> ExitCode {
-    match answer {
-        Answer::Yes => FINE,
-        Answer::No => {
-            eprintln!("lineage-proxy: nothing was deleted");
-            no()
-        }
-        Answer::NoTerminal => {
-            eprintln!(
-                "lineage-proxy: cannot ask whether to delete all {count} without a terminal; pass --yes"
-            );
-            ExitCode::from(2)
-        }
-    }
-}
-
-/// The answer to a request for confirmation.
-enum Answer {
-    Yes,
-    No,
-    /// Nobody can be asked: standard input is not a terminal.
-    NoTerminal,
-}
-
-/// Asks whether to delete that many events. Accepts `yes` or their number.
-fn confirmed(count: usize) -> anyhow::Result<Answer> {
-    let stdin = std::io::stdin();
-    if count == 0 {
-        return Ok(Answer::Yes);
-    }
-    if !stdin.is_terminal() {
-        return Ok(Answer::NoTerminal);
-    }
-    let what = if count == 1 { "event" } else { "events" };
-    eprint!("Delete {count} {what} for good? Type yes, or the number: ");
-    let mut line = String::new();
-    stdin.lock().read_line(&mut line)?;
-    let line = line.trim();
-    let is_yes = line.eq_ignore_ascii_case("yes") || line == count.to_string();
-    Ok(if is_yes { Answer::Yes } else { Answer::No })
-}
-
-fn list(letters: &[DeadLetter], output: Output) -> anyhow::Result<ExitCode> {
-    match output {
-        Output::Json => print(serde_json::to_string(letters)?)?,
-        Output::Text if letters.is_empty() => print("no dead letters")?,
-        Output::Text => {
-            let now = now();
-            let mut table = Table::new([
-                ("id", Fit::Whole),
-                ("target", Fit::Whole),
-                ("dead since", Fit::Whole),
-                ("attempts", Fit::Whole),
-                ("bytes", Fit::From(100)),
-                ("reason", Fit::Wrap),
-            ]);
-            for letter in letters {
-                let seconds = u64::try_from((now - letter.dead_at) / 1_000).unwrap_or(0);
-                table.row([
-                    letter.id.clone(),
-                    letter.target.clone().unwrap_or_else(|| "-".to_owned()),
-                    format!("{} ago", age(seconds)),
-                    letter.attempts.to_string(),
-                    letter.size.to_string(),
-                    letter.reason.clone(),
-                ]);
-            }
-            print(table.text())?;
-        }
-    }
-    Ok(FINE)
-}
-
-/// Prints the result. Fails if an id does not exist.
-fn report(word: &str, done: &Summary, output: Output) -> anyhow::Result<ExitCode> {
-    let Summary {
-        count,
-        unknown: missing,
-        stopped,
-    } = done;
-    match output {
-        Output::Json => print(json!({word: count, "unknown": missing}))?,
-        Output::Text => print(format!("{count} {word}"))?,
-    }
-    for target in stopped {
-        eprintln!(
-            "lineage-proxy: target {target} is not configured: what was redriven is delivered once serve starts with it"
-        );
-    }
-    let unknown = missing.iter().map(|id| unknown(id)).next_back();
-    Ok(unknown.unwrap_or(FINE))
-}
-
-fn unknown(id: &str) -> ExitCode {
-    eprintln!("lineage-proxy: there is no dead letter {id}");
-    no()
-}
-
-/// Formats an age by its two largest units: `2h 5m`.
-fn age(seconds: u64) -> String {
-    let whole = humantime::format_duration(Duration::from_secs(seconds)).to_string();
-    let units: Vec<&str> = whole.split(' ').take(2).collect();
-    units.join(" ")
+    show::report(word, &done?, output)
 }

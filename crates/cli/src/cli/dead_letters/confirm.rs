@@ -1,0 +1,49 @@
+//! Asks before events are deleted for good. Called by `dead_letters.rs`.
+
+use std::io::{BufRead, IsTerminal};
+use std::process::ExitCode;
+
+use crate::cli::{FINE, no};
+
+/// The answer to a request for confirmation.
+pub(super) enum Answer {
+    Yes,
+    No,
+    /// Nobody can be asked: standard input is not a terminal.
+    NoTerminal,
+}
+
+/// Asks whether to delete that many events. Accepts `yes` or their number.
+pub(super) fn confirmed(count: usize) -> anyhow::Result<Answer> {
+    let stdin = std::io::stdin();
+    if count == 0 {
+        return Ok(Answer::Yes);
+    }
+    if !stdin.is_terminal() {
+        return Ok(Answer::NoTerminal);
+    }
+    let what = if count == 1 { "event" } else { "events" };
+    eprint!("Delete {count} {what} for good? Type yes, or the number: ");
+    let mut line = String::new();
+    stdin.lock().read_line(&mut line)?;
+    let line = line.trim();
+    let is_yes = line.eq_ignore_ascii_case("yes") || line == count.to_string();
+    Ok(if is_yes { Answer::Yes } else { Answer::No })
+}
+
+/// Says why nothing is deleted.
+pub(super) fn refuse(answer: &Answer, count: usize) -> ExitCode {
+    match answer {
+        Answer::Yes => FINE,
+        Answer::No => {
+            eprintln!("lineage-proxy: nothing was deleted");
+            no()
+        }
+        Answer::NoTerminal => {
+            eprintln!(
+                "lineage-proxy: cannot ask whether to delete all {count} without a terminal; pass --yes"
+            );
+            ExitCode::from(2)
+        }
+    }
+}

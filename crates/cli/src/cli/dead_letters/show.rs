@@ -1,0 +1,90 @@
+//! Prints dead letters, the state of a queue, and what became of dead letters. Called by `dead_letters.rs`.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use proxy::queue::{DeadLetter, Status, now};
+use serde_json::json;
+
+use super::letters::Summary;
+use crate::cli::table::{Fit, Table};
+use crate::cli::{FINE, Output, no, print};
+
+/// Prints dead letters as a table, or as JSON.
+pub(super) fn list(letters: &[DeadLetter], output: Output) -> anyhow::Result<ExitCode> {
+    match output {
+        Output::Json => print(serde_json::to_string(letters)?)?,
+        Output::Text if letters.is_empty() => print("no dead letters")?,
+        Output::Text => {
+            let now = now();
+            let mut table = Table::new([
+                ("id", Fit::Whole),
+                ("target", Fit::Whole),
+                ("dead since", Fit::Whole),
+                ("attempts", Fit::Whole),
+                ("bytes", Fit::From(100)),
+                ("reason", Fit::Wrap),
+            ]);
+            for letter in letters {
+                let seconds = u64::try_from((now - letter.dead_at) / 1_000).unwrap_or(0);
+                table.row([
+                    letter.id.clone(),
+                    letter.target.clone().unwrap_or_else(|| "-".to_owned()),
+                    format!("{} ago", age(seconds)),
+                    letter.attempts.to_string(),
+                    letter.size.to_string(),
+                    letter.reason.clone(),
+                ]);
+            }
+            print(table.text())?;
+        }
+    }
+    Ok(FINE)
+}
+
+/// Prints the result. Fails if an id does not exist.
+pub(super) fn report(word: &str, done: &Summary, output: Output) -> anyhow::Result<ExitCode> {
+    let Summary {
+        count,
+        unknown: missing,
+        stopped,
+    } = done;
+    match output {
+        Output::Json => print(json!({word: count, "unknown": missing}))?,
+        Output::Text => print(format!("{count} {word}"))?,
+    }
+    for target in stopped {
+        eprintln!(
+            "lineage-proxy: target {target} is not configured: what was redriven is delivered once serve starts with it"
+        );
+    }
+    let unknown = missing.iter().map(|id| unknown(id)).next_back();
+    Ok(unknown.unwrap_or(FINE))
+}
+
+/// Says that there is no dead letter with an id.
+pub(super) fn unknown(id: &str) -> ExitCode {
+    eprintln!("lineage-proxy: there is no dead letter {id}");
+    no()
+}
+
+/// Prints how much is queued.
+pub(super) fn status(status: &Status) -> anyhow::Result<()> {
+    print(format!("waiting        {}", status.waiting))?;
+    print(format!(
+        "not visible    {}   (received, or waiting for another attempt)",
+        status.not_visible
+    ))?;
+    print(format!("dead letters   {}", status.dead_letters))?;
+    match status.oldest_seconds {
+        Some(seconds) => print(format!("oldest         {}", age(seconds))),
+        None => Ok(()),
+    }
+}
+
+/// Formats an age by its two largest units: `2h 5m`.
+fn age(seconds: u64) -> String {
+    let whole = humantime::format_duration(Duration::from_secs(seconds)).to_string();
+    let units: Vec<&str> = whole.split(' ').take(2).collect();
+    units.join(" ")
+}
