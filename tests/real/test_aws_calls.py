@@ -38,6 +38,18 @@ CALLS = {
     "GetEventSourceMapping": ("lambda", {"UUID": "14e0db71-5d35-4eb5-b481-8945cf9d10c2"}),
     "GetWorkgroup": ("redshift-serverless", {"workgroupName": "analytics"}),
     "GetSecretValue": ("secretsmanager", {"SecretId": AWKWARD}),
+    "PublishBatch": (
+        "sns",
+        {
+            "TopicArn": "arn:aws:sns:eu-west-1:123456789012:events.fifo",
+            "PublishBatchRequestEntries": [
+                {"Id": "0", "Message": AWKWARD + ' {"ä": "\n&=+"}', "MessageAttributes": {"id": {"DataType": "String", "StringValue": AWKWARD}, "received_at": {"DataType": "Number", "StringValue": "7"}}},
+                {"Id": "1", "Message": "{}", "MessageGroupId": "run 1", "MessageDeduplicationId": "0f"},
+            ],
+        },
+    ),
+    "GetTopicAttributes": ("sns", {"TopicArn": "arn:aws:sns:eu-west-1:123456789012:events"}),
+    "GetSubscriptionAttributes": ("sns", {"SubscriptionArn": "arn:aws:sns:eu-west-1:123456789012:events:14e0db71"}),
     "PutObject": ("s3", {"Bucket": "my-events", "Key": AWKWARD, "Body": '{"ä": 1}', "ContentType": "application/json"}),
     "GetObject": ("s3", {"Bucket": "my-events", "Key": AWKWARD, "ChecksumMode": "ENABLED"}),
     "DeleteObject": ("s3", {"Bucket": "my-events", "Key": AWKWARD}),
@@ -151,7 +163,8 @@ def xml(shape, name, value):
         inner = "".join(xml(shape.member, item, element) for element in value)
         return inner if shape.serialization.get("flattened") else f"<{name}>{inner}</{name}>"
     if shape.type_name == "map":
-        return ""
+        names = [part.serialization.get("name", default) for part, default in ((shape.key, "key"), (shape.value, "value"))]
+        return f"<{name}>" + "".join(f"<entry>{xml(shape.key, names[0], key)}{xml(shape.value, names[1], item)}</entry>" for key, item in value.items()) + f"</{name}>"
     if shape.type_name == "timestamp":
         value = value.strftime("%Y-%m-%dT%H:%M:%SZ")
     if shape.type_name == "boolean":
@@ -282,7 +295,7 @@ def test_endpoints_are_those_of_the_service_models(wire):
     partitions = LOADER.load_data("partitions")
     regions = [region for partition in partitions["partitions"] for region in partition["regions"] if "global" not in region]
     assert len(regions) > 30
-    services = {"CloudFormation": "cloudformation", "CloudWatch Logs": "logs", "Lambda": "lambda", "Redshift": "redshift", "Redshift Serverless": "redshift-serverless", "Secrets Manager": "secretsmanager", "S3": "s3"}
+    services = {"CloudFormation": "cloudformation", "CloudWatch Logs": "logs", "Lambda": "lambda", "Redshift": "redshift", "Redshift Serverless": "redshift-serverless", "Secrets Manager": "secretsmanager", "S3": "s3", "SNS": "sns"}
     lines, expected = [], []
     for service, name in services.items():
         rules = botocore.endpoint_provider.EndpointProvider(LOADER.load_service_model(name, "endpoint-rule-set-1"), partitions)

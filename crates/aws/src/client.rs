@@ -35,6 +35,7 @@ pub struct Client {
     aws: Aws,
     region: Option<String>,
     timeout: Option<Duration>,
+    attempt: Option<Duration>,
     first_byte: Option<Duration>,
     max_bytes: usize,
 }
@@ -45,6 +46,7 @@ impl Client {
             aws,
             region: None,
             timeout: None,
+            attempt: None,
             first_byte: None,
             max_bytes: MAX_RESPONSE,
         }
@@ -64,6 +66,15 @@ impl Client {
     pub fn timeout(self, timeout: Duration) -> Client {
         Client {
             timeout: Some(timeout),
+            ..self
+        }
+    }
+
+    /// Limits each attempt of a call, so that one that hangs leaves time for another.
+    #[must_use]
+    pub fn attempt_timeout(self, timeout: Duration) -> Client {
+        Client {
+            attempt: Some(timeout),
             ..self
         }
     }

@@ -25,6 +25,7 @@ pub mod redshift;
 pub mod redshift_serverless;
 pub mod s3;
 pub mod secrets_manager;
+pub mod sns;
 
 /// Code and message of an error: what the SDKs' errors have, and [`Error`] too.
 pub use aws_smithy_types::error::metadata::ProvideErrorMetadata;

@@ -118,6 +118,7 @@ impl Client {
     fn timeouts(&self, config: &SdkConfig) -> TimeoutConfig {
         let mut timeouts = TimeoutConfig::builder();
         timeouts.set_operation_timeout(self.timeout);
+        timeouts.set_operation_attempt_timeout(self.attempt);
         if let Some(limit) = self.first_byte {
             // An attempt has the time of the whole call, once its answer has begun.
             timeouts.set_operation_attempt_timeout(Some(self.timeout.unwrap_or(OPERATION_TIMEOUT)));

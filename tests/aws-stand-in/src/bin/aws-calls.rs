@@ -4,6 +4,7 @@
 //! A line is `[operation, input]`; the answer is `{"output": …}` or `{"error": code, "status": …}`. The line
 //! `["endpoint", [service, region, fips, dual_stack]]` is answered with a URL.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use aws::cloudformation::DescribeStacks;
@@ -13,10 +14,11 @@ use aws::redshift::DescribeClusters;
 use aws::redshift_serverless::GetWorkgroup;
 use aws::s3::{DeleteObject, GetObject, PutObject};
 use aws::secrets_manager::GetSecretValue;
+use aws::sns::{GetSubscriptionAttributes, GetTopicAttributes, PublishBatch, PublishBatchEntry};
 use aws::{Aws, Error, ProvideErrorMetadata, Service};
 use serde_json::{Value, json};
 
-const SERVICES: [&Service; 7] = [
+const SERVICES: [&Service; 8] = [
     &aws::cloudformation::SERVICE,
     &aws::lambda::SERVICE,
     &aws::logs::SERVICE,
@@ -24,6 +26,7 @@ const SERVICES: [&Service; 7] = [
     &aws::redshift_serverless::SERVICE,
     &aws::s3::SERVICE,
     &aws::secrets_manager::SERVICE,
+    &aws::sns::SERVICE,
 ];
 
 #[tokio::main]
@@ -153,6 +156,37 @@ async fn call(aws: &Aws, operation: &str, input: &Value) -> Result<Value, Error>
             };
             json!({"SecretString": client.send(&get).await?.secret_string})
         }
+        "PublishBatch" => {
+            let entries = input["PublishBatchRequestEntries"].as_array();
+            let publish = PublishBatch {
+                topic_arn: needed("TopicArn"),
+                entries: entries.into_iter().flatten().map(entry).collect(),
+            };
+            let result = client.send(&publish).await?;
+            let successful = result.successful.iter().map(|id| json!({"Id": id}));
+            let failed = result
+                .failed
+                .iter()
+                .map(|entry| json!({"Id": entry.id, "Code": entry.code, "Message": entry.message}));
+            json!({
+                "Successful": successful.collect::<Vec<_>>(),
+                "Failed": failed.collect::<Vec<_>>(),
+            })
+        }
+        "GetTopicAttributes" => {
+            let get = GetTopicAttributes {
+                topic_arn: needed("TopicArn"),
+            };
+            let attributes: BTreeMap<_, _> = client.send(&get).await?.into_iter().collect();
+            json!({"Attributes": attributes})
+        }
+        "GetSubscriptionAttributes" => {
+            let get = GetSubscriptionAttributes {
+                subscription_arn: needed("SubscriptionArn"),
+            };
+            let attributes: BTreeMap<_, _> = client.send(&get).await?.into_iter().collect();
+            json!({"Attributes": attributes})
+        }
         "PutObject" => {
             let put = PutObject {
                 bucket: needed("Bucket"),
@@ -181,4 +215,21 @@ async fn call(aws: &Aws, operation: &str, input: &Value) -> Result<Value, Error>
         }
         _ => Value::Null,
     })
+}
+
+/// Reads a message to publish.
+fn entry(input: &Value) -> PublishBatchEntry {
+    let text = |name: &str| input.get(name).and_then(Value::as_str).map(str::to_owned);
+    let attributes = input.get("MessageAttributes").and_then(Value::as_object);
+    let attribute = |(name, value): (&String, &Value)| {
+        let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
+        (name.clone(), text("DataType"), text("StringValue"))
+    };
+    PublishBatchEntry {
+        id: text("Id").unwrap_or_default(),
+        message: text("Message").unwrap_or_default(),
+        attributes: attributes.into_iter().flatten().map(attribute).collect(),
+        message_group_id: text("MessageGroupId"),
+        message_deduplication_id: text("MessageDeduplicationId"),
+    }
 }
