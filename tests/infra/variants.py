@@ -1,4 +1,4 @@
-"""The variants of the stack: its template with parameters put in and conditions resolved, as CloudFormation would.
+"""The variants of the stacks: their templates with parameters put in and conditions resolved, as CloudFormation would.
 
 Checkers read conditions badly or not at all; a resolved template leaves them nothing to guess.
 """
@@ -9,6 +9,7 @@ import pathlib
 from cfnlint.decode import cfn_yaml
 
 TEMPLATE = pathlib.Path(__file__).parents[2] / "infra" / "openlineage-proxy.yaml"
+TARGET_TEMPLATE = TEMPLATE.with_name("target.yaml")
 DATAZONE = {"DomainId": "dzd_a1b2c3", "S3AssetsBucketName": "assets"}
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/1"
 SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:hash-key-a1b2c3"
@@ -35,12 +36,27 @@ SHARED = {
     "openlineage": {"Target": "openlineage", "DomainId": "", "OpenLineageUrl": "https://marquez.example.com", "OpenLineageApiKeySecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:key"},
 }
 VARIANTS = {name: {**DATAZONE, **parameters} for name, parameters in SHARED.items()}
+# Those of the main stack alone.
+VARIANTS |= {
+    "fan-out": {**DATAZONE, "FanOut": "on"},
+    "fan-out in order, customer key": {**DATAZONE, "FanOut": "on", "Order": "run", "KmsKeyArn": KEY},
+    "drained": {**DATAZONE, "FanOut": "drain"},
+    "ingest only": {"S3AssetsBucketName": "assets", "FanOut": "ingest-only"},
+    "ingest only, with what belongs to a target": {**DATAZONE, "FanOut": "ingest-only", "Order": "run", "DeliveryCheck": "on", "RulesPrefix": "rules", "AlarmEmail": "on-call@example.com"},
+}
 OPEN = {**DATAZONE, "Auth": "none"}  # has to be asked for
 GONE = object()
 
 
-def template():
-    return plain(cfn_yaml.load(str(TEMPLATE)))
+def template(path=TEMPLATE):
+    return plain(cfn_yaml.load(str(path)))
+
+
+def target_variants():
+    """The variants of a target stack: those of the main stack that concern its target."""
+    known = set(template(TARGET_TEMPLATE)["Parameters"])
+    of_target = {name: parameters for name, parameters in SHARED.items() if set(parameters) <= known}
+    return {name: {**DATAZONE, "IngestStackName": "lineage", **parameters} for name, parameters in of_target.items()}
 
 
 def plain(value):
@@ -109,3 +125,6 @@ def resolved(parameters, source=None):
         if depends:
             resource["DependsOn"] = [name for name in depends if name in resources]
     return {"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources}
+
+
+TARGET_VARIANTS = target_variants()

@@ -5,7 +5,7 @@ import os
 import subprocess
 
 import boto3
-from parts import BIN, CREDENTIALS, event, eventually, post
+from parts import BIN, CREDENTIALS, Serve, event, eventually, get, post
 
 
 def test_events_go_through_sqs_and_a_queue_that_is_gone_is_503(serve, emulator):
@@ -35,3 +35,49 @@ def test_events_go_through_sqs_and_a_queue_that_is_gone_is_503(serve, emulator):
     emulator.stop()
     status, headers, _ = post(f"{proxy.url}/api/v1/lineage", json.dumps(event("late")).encode())
     assert (status, headers["retry-after"]) == (503, "1")
+
+
+def test_what_is_published_to_a_topic_is_delivered_to_every_target(tmp_path, started, emulator):
+    """`serve --only ingest` publishes, and a `serve` for each target receives from its own queue. Large bodies are shared."""
+    session = boto3.Session("test", "test", region_name="eu-west-1")
+    sqs, sns, s3 = (session.client(service, endpoint_url=emulator.url) for service in ("sqs", "sns", "s3"))
+    s3.create_bucket(Bucket="large", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    topic = sns.create_topic(Name="events")["TopicArn"]
+    names = ("one", "two")
+    queues = {name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in names}
+    dead = {name: sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"] for name in names}
+    for queue in queues.values():
+        arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        allow = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn, "Condition": {"ArnEquals": {"aws:SourceArn": topic}}}
+        sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps({"Version": "2012-10-17", "Statement": [allow]})})
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+    shared = {"QUEUE_BUCKET": "large", **{f"AWS_ENDPOINT_URL_{service}": emulator.url for service in ("SQS", "SNS", "S3")}}
+
+    def serve(name, **settings):
+        (tmp_path / name).mkdir()
+        started.append(Serve(tmp_path / name, **settings, **shared))
+        return started[-1]
+
+    ingest = serve("ingest", ONLY="ingest", QUEUE_TOPIC_ARN=topic)
+    jobs = {f"job {n}" for n in range(12)} | {"large"}
+    for n in range(12):
+        assert post(f"{ingest.url}/api/v1/lineage", json.dumps(event(f"job {n}", run=n)).encode())[0] == 200
+    # Above the 256 KiB of a topic, below the limit of SQS.
+    assert post(f"{ingest.url}/api/v1/lineage", json.dumps(event("large", run=99, pad="x" * 300_000)).encode())[0] == 200
+    assert get(f"{ingest.url}/readyz") is not None
+
+    bodies = lambda: [item["Key"].split("/")[0] for item in s3.list_objects_v2(Bucket="large").get("Contents", [])]
+    for name in names:  # one after the other: the second still finds the body that the first has settled
+        target = serve(name, QUEUE_URL=queues[name], QUEUE_DEAD_LETTER_URL=dead[name])
+        assert {stored["job"]["name"] for stored in target.stored_when(13)} == jobs
+        left = lambda: sqs.get_queue_attributes(QueueUrl=queues[name], AttributeNames=["All"])["Attributes"]
+        eventually(lambda: (now := left())["ApproximateNumberOfMessages"] == now["ApproximateNumberOfMessagesNotVisible"] == "0", "all are settled")
+        assert bodies() == ["shared"]
+
+    for subscription in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]:
+        sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
+    assert get(f"{ingest.url}/readyz") is None, "what is published would go to nobody"
+    sns.delete_topic(TopicArn=topic)
+    status, headers, _ = post(f"{ingest.url}/api/v1/lineage", json.dumps(event("late")).encode())
+    assert (status, headers["retry-after"]) == (503, "1")
+    assert get(f"{ingest.url}/readyz") is None

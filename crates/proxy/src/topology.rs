@@ -131,7 +131,7 @@ impl Topology {
         let (queue, until) = (self.queue.clone(), stop.clone());
         tasks.spawn(async move { queue.enforce_retention(&until).await });
         tasks.spawn(serve::watch_rejections(self.rejections, stop.clone()));
-        if self.deliveries.is_empty() {
+        if self.deliveries.is_empty() && self.queue.can_receive() {
             tasks.spawn(serve::watch_queue(self.queue.clone(), stop.clone()));
         }
         let (opener, pipelines) = (Arc::new(self.opener), Arc::<OpenPipelines>::default());

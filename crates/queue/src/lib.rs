@@ -20,7 +20,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-pub use config::{EmbeddedConfig, QueueConfig, QueueUrl, SqsConfig};
+pub use config::{Destination, EmbeddedConfig, QueueConfig, QueueUrl, SqsConfig, Topic};
 pub use embedded::Embedded;
 pub use failure_log::FailureLog;
 pub use log::{
@@ -39,7 +39,7 @@ pub type Redact = fn(&str) -> String;
 pub enum Queue {
     /// SQLite in the data folder.
     Embedded(Embedded),
-    /// Amazon SQS, or a server that speaks its protocol.
+    /// Amazon SQS, or a server that speaks its protocol; events may come there through an SNS topic.
     Sqs(Sqs),
 }
 
@@ -208,6 +208,14 @@ impl Queue {
         match self {
             Queue::Embedded(queue) => Queue::Embedded(queue),
             Queue::Sqs(queue) => Queue::Sqs(queue.deleted_by_lambda()),
+        }
+    }
+
+    /// Whether events can be received from it and counted: not where they are only published to a topic.
+    pub fn can_receive(&self) -> bool {
+        match self {
+            Queue::Embedded(_) => true,
+            Queue::Sqs(queue) => queue.can_receive(),
         }
     }
 

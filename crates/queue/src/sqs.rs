@@ -1,6 +1,7 @@
 //! Amazon SQS: the event is the message body, its id and time are message attributes.
 //!
-//! Used by both shells: the ingest function sends; `serve` also receives and settles; for the batch function Lambda
+//! Events are sent to the queue that they are received from, or to an SNS topic that delivers them to the queue of each
+//! target. Used by both shells: the ingest function sends; `serve` also receives and settles; for the batch function Lambda
 //! receives and deletes, so it only retries and dead-letters. This file sets up the client; each operation has its own
 //! file.
 
@@ -9,11 +10,13 @@ mod confirmation;
 mod dead_letters;
 mod large;
 mod message;
+mod publish;
 mod receive;
 mod send;
 
 use std::time::Duration;
 
+use aws::sns::GetTopicAttributes;
 use aws::summarize;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::Region;
@@ -21,7 +24,7 @@ use aws_sdk_sqs::config::retry::RetryConfig;
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::types::QueueAttributeName;
 
-use crate::{Depth, QueueUrl, Redact, SqsConfig, Unavailable};
+use crate::{Depth, Destination, QueueUrl, Redact, SqsConfig, Unavailable};
 
 use self::large::Bucket;
 use self::message::region;
@@ -35,11 +38,18 @@ const MAX_VISIBILITY: Duration = Duration::from_secs(43_200);
 /// The timeout of one request with its retries: below the clients' own timeout of 5 s, so that they get our 503.
 const REQUEST: Duration = Duration::from_secs(4);
 
+/// The timeout of one attempt of a request, which leaves time for a second one.
+const ATTEMPT: Duration = Duration::from_millis(2_500);
+
 /// An SQS queue, and the queue of its dead letters.
 #[derive(Debug, Clone)]
 pub struct Sqs {
     client: Client,
-    queue: QueueUrl,
+    /// Calls SNS.
+    publisher: aws::Client,
+    destination: Destination,
+    /// `None` in a process that only publishes.
+    queue: Option<QueueUrl>,
     dead_letters: Option<QueueUrl>,
     bucket: Option<Bucket>,
     visibility: Duration,
@@ -49,10 +59,14 @@ pub struct Sqs {
 }
 
 impl Sqs {
-    /// Opens the configured queue, in the region of its URL, with the credentials of `aws`.
+    /// Opens the configured queue and topic, in the regions of URL and ARN, with the credentials of `aws`.
     pub async fn new(aws: &aws::Aws, settings: &SqsConfig, redact: Redact) -> Sqs {
         let mut config = aws_sdk_sqs::config::Builder::from(aws.config().await);
-        if let Some(region) = region(settings.queue.url()) {
+        if let Some(region) = settings
+            .queue
+            .as_ref()
+            .and_then(|queue| region(queue.url()))
+        {
             config = config.region(Region::new(region.to_owned()));
         }
         let config = config
@@ -64,13 +78,21 @@ impl Sqs {
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(Duration::from_secs(1))
-                    .operation_attempt_timeout(Duration::from_millis(2_500))
+                    .operation_attempt_timeout(ATTEMPT)
                     .operation_timeout(REQUEST)
                     .build(),
             )
             .build();
+        let mut publisher = aws.client().timeout(REQUEST).attempt_timeout(ATTEMPT);
+        if let Destination::Topic(topic) = &settings.destination
+            && let Some(region) = topic.region()
+        {
+            publisher = publisher.region(region);
+        }
         Sqs {
             client: Client::from_conf(config),
+            publisher,
+            destination: settings.destination.clone(),
             queue: settings.queue.clone(),
             dead_letters: settings.dead_letters.clone(),
             bucket: (settings.bucket.clone()).map(|bucket| Bucket::new(aws, bucket, redact)),
@@ -90,11 +112,16 @@ impl Sqs {
         }
     }
 
+    pub(super) fn can_receive(&self) -> bool {
+        self.queue.is_some()
+    }
+
     /// Counts approximately how much is in the queue. A role without access to the dead letters gets only the count of
     /// the queue.
     pub(super) async fn depth(&self) -> Result<Depth, Unavailable> {
+        let queue = self.queue()?;
         let (visible, not_visible) =
-            dead_letters::counts(&self.client, self.queue.url(), self.redact).await?;
+            dead_letters::counts(&self.client, queue.url(), self.redact).await?;
         let dead = match &self.dead_letters {
             Some(queue) => dead_letters::counts(&self.client, queue.url(), self.redact)
                 .await
@@ -108,17 +135,40 @@ impl Sqs {
         })
     }
 
+    /// Whether what events are sent to exists, and whether a queue subscribes to the topic.
     pub(super) async fn ready(&self) -> Result<(), Unavailable> {
-        let request = self
-            .client
-            .get_queue_attributes()
-            .queue_url(self.queue.url());
-        let request = request.attribute_names(QueueAttributeName::QueueArn);
-        request
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| Unavailable(summarize(&error, self.redact)))
+        match &self.destination {
+            Destination::Queue(queue) => {
+                let request = self.client.get_queue_attributes().queue_url(queue.url());
+                let request = request.attribute_names(QueueAttributeName::QueueArn);
+                let answer = request.send().await;
+                answer
+                    .map(drop)
+                    .map_err(|error| Unavailable(summarize(&error, self.redact)))
+            }
+            Destination::Topic(topic) => {
+                let request = GetTopicAttributes {
+                    topic_arn: topic.arn().to_owned(),
+                };
+                let answer = self.publisher.send(&request).await;
+                let attributes =
+                    answer.map_err(|error| Unavailable(summarize(&error, self.redact)))?;
+                // SNS accepts what it delivers to nobody.
+                let is_lonely = |(name, value): &(String, String)| {
+                    name == "SubscriptionsConfirmed" && value == "0"
+                };
+                match attributes.iter().any(is_lonely) {
+                    true => Err(Unavailable("no queue subscribes to the topic".to_owned())),
+                    false => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// Returns the queue that events are received from.
+    fn queue(&self) -> Result<&QueueUrl, Unavailable> {
+        let unset = || Unavailable("queue.url is not set: this process only publishes".to_owned());
+        self.queue.as_ref().ok_or_else(unset)
     }
 }
 

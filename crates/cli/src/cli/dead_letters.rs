@@ -29,7 +29,7 @@ pub(super) struct Arguments {
 /// The arguments that select the queue and the output format.
 #[derive(Debug, Args)]
 pub(super) struct QueueArgs {
-    /// A CloudFormation stack, for its queue.
+    /// A CloudFormation stack with a target, for its queue.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["config", "data_dir"])]
     stack: Option<String>,
     /// A YAML file with settings, for its `queue` or its `data_dir`.
@@ -280,6 +280,10 @@ impl QueueArgs {
         if let Some(name) = &self.stack {
             let aws = stack::aws();
             let stack = Stack::find(&aws, name).await?;
+            if stack.optional("FanOutTopicArn").is_some() && stack.optional("QueueUrl").is_none() {
+                let why = format!("stack {name} has no target of its own: name that of a target");
+                return Err(Errors::general(why).into());
+            }
             return Ok(DeadLetterSource::Sqs(
                 SqsDeadLetters::new(
                     &aws,
@@ -307,12 +311,13 @@ impl QueueArgs {
                 return Err(Errors::general(why).into());
             }
             QueueConfig::Sqs(settings) => {
-                let Some(dead_letters) = settings.dead_letters else {
-                    let why = "queue.dead_letter_url is required with an SQS queue";
+                let (Some(queue), Some(dead_letters)) = (settings.queue, settings.dead_letters)
+                else {
+                    let why = "queue.url and queue.dead_letter_url are required with SQS";
                     return Err(Errors::general(why).into());
                 };
                 let aws = stack::aws();
-                let (queue, bucket) = (settings.queue, settings.bucket);
+                let bucket = settings.bucket;
                 let letters =
                     SqsDeadLetters::new(&aws, queue, dead_letters, bucket, targets::words).await;
                 return Ok(DeadLetterSource::Sqs(letters));

@@ -185,6 +185,17 @@ impl Check for QueueUrl {
     }
 }
 
+/// The ARN of an SNS topic.
+pub(super) enum TopicArn {}
+
+impl Check for TopicArn {
+    const EXPECTED: &'static str = "the ARN of a topic (arn:aws:sns:REGION:ACCOUNT:NAME)";
+
+    fn is_valid(text: &str) -> bool {
+        aws::sns::is_topic_arn(text)
+    }
+}
+
 /// An S3 bucket.
 pub(super) enum Bucket {}
 

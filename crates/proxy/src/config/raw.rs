@@ -18,7 +18,7 @@ use targets::{Kind, TargetSettings};
 
 use super::formats::{
     AwsAccount, Bucket, HostNames, ListenAddress, NamespaceStyle, Part, PathPrefix, QueueUrl,
-    Validation,
+    TopicArn, Validation,
 };
 use super::keys::Keys;
 use super::rules::{HashKey, RulesSource};
@@ -124,9 +124,14 @@ pub(super) struct AuthSettings {
 pub(super) struct QueueSettings {
     /// The URL of an SQS queue. Without it, `serve` queues events in `data_dir`.
     pub(super) url: Option<Setting<Checked<QueueUrl>>>,
+    /// The ARN of an SNS topic that events are published to instead, for [several targets on AWS](aws.md#several-targets): the
+    /// queue of each of them subscribes to it, with raw message delivery. `serve` with `only: ingest` then needs no `queue.url`.
+    pub(super) topic_arn: Option<Setting<Checked<TopicArn>>>,
+    /// The topic's own `MaximumMessageSize`, from 1 KiB to 1 MiB. Larger events go to the bucket.
+    pub(super) topic_message_size: Setting<Size>,
     /// The URL of the SQS queue for dead letters.
     pub(super) dead_letter_url: Option<Setting<Checked<QueueUrl>>>,
-    /// An S3 bucket for events that are too large for SQS; their messages point to it. A general-purpose bucket, or the alias
+    /// An S3 bucket for events that are too large for SQS or the topic; their messages point to it. A general-purpose bucket, or the alias
     /// of an access point; not an ARN.
     pub(super) bucket: Option<Setting<Checked<Bucket>>>,
     /// How long a batch may take before its events are delivered again. With SQS, `batch.window` and 4 s are added.
@@ -253,6 +258,8 @@ impl Default for QueueSettings {
     fn default() -> QueueSettings {
         QueueSettings {
             url: None,
+            topic_arn: None,
+            topic_message_size: Setting(262_144), // the default of SNS
             dead_letter_url: None,
             bucket: None,
             visibility_timeout: Setting(Duration::from_secs(60)),

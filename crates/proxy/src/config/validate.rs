@@ -1,15 +1,16 @@
 //! Builds a valid configuration from the written settings: checks what settings require of each other and for a role.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 
-use queue::{EmbeddedConfig, QueueConfig, Retention, SqsConfig};
-use settings::{Format, Setting, Size};
+use queue::{Destination, EmbeddedConfig, QueueConfig, QueueUrl, Retention, SqsConfig, Topic};
+use settings::{Checked, Format, Setting, Size};
 use targets::{Kind, RulesApplied};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use transform::{Redshift, Style};
 
-use super::formats::ListenAddress;
+use super::formats::{ListenAddress, Part};
 use super::problems::Problems;
 use super::raw::{AuthSettings, Raw, RawConfig, RedshiftSettings};
 use super::rules::RulesFile;
@@ -122,17 +123,26 @@ impl RawConfig {
 
     fn queue(&self, role: Role, problems: &mut Problems) -> QueueConfig {
         let settings = &self.queue;
+        let only = self.only.as_deref().copied();
+        let topic = self.topic(problems);
+        // What only publishes needs no queue.
+        let publishes = topic.is_some() && (role == Role::Ingest || only == Some(Part::Ingest));
         let is_function = match role {
             Role::Ingest | Role::Batch => true,
             Role::Serve | Role::Check | Role::Tool => false,
         };
-        if is_function {
+        if is_function && !publishes {
             let message = "is required: the function needs an SQS queue";
             problems.require("queue.url", settings.url.as_ref(), message);
         }
-        if self.only.is_some() && !problems.is_set("queue.url") {
-            let message = "requires queue.url: ingest and batch can run in two processes only with an SQS queue between them";
-            problems.at("only", message);
+        if !publishes && !problems.is_set("queue.url") {
+            if only.is_some() {
+                let message = "requires queue.url: ingest and batch can run in two processes only with an SQS queue between them";
+                problems.at("only", message);
+            } else if topic.is_some() && role != Role::Batch {
+                let message = "requires queue.url, the queue of this target, which subscribes to the topic; or only: ingest";
+                problems.at("queue.topic_arn", message);
+            }
         }
         if role == Role::Batch || settings.url.is_some() && role == Role::Serve {
             let message = "is required with an SQS queue: dead letters need a queue of their own";
@@ -144,28 +154,56 @@ impl RawConfig {
         }
         let (visibility_timeout, max_attempts) =
             (*settings.visibility_timeout, *settings.max_attempts);
-        match settings.url.as_deref() {
-            Some(url) => QueueConfig::Sqs(SqsConfig {
-                queue: queue::QueueUrl::new(url.clone()),
-                dead_letters: settings
-                    .dead_letter_url
-                    .as_deref()
-                    .cloned()
-                    .map(queue::QueueUrl::new),
-                bucket: settings.bucket.as_deref().cloned(),
-                visibility_timeout,
-                max_attempts,
-            }),
-            None => QueueConfig::Embedded(EmbeddedConfig {
-                dir: self.data_dir.0.clone(),
-                visibility_timeout,
-                max_attempts,
-                retention: Retention {
-                    age: *self.retention.age,
-                    bytes: *self.retention.size,
-                },
-            }),
+        let url = |url: &Option<Setting<Checked<_>>>| url.as_deref().cloned().map(QueueUrl::new);
+        let queue = url(&settings.url);
+        if let (Some(queue), Some(topic)) = (&queue, &topic)
+            && queue.is_fifo()
+            && !topic.is_fifo()
+        {
+            // https://docs.aws.amazon.com/sns/latest/dg/fifo-message-delivery.html
+            problems.at(
+                "queue.topic_arn",
+                "is a standard topic, which cannot deliver to the FIFO queue in queue.url",
+            );
         }
+        let destination = match (&queue, topic) {
+            (_, Some(topic)) => Destination::Topic(topic),
+            (Some(queue), None) => Destination::Queue(queue.clone()),
+            (None, None) => {
+                return QueueConfig::Embedded(EmbeddedConfig {
+                    dir: self.data_dir.0.clone(),
+                    visibility_timeout,
+                    max_attempts,
+                    retention: Retention {
+                        age: *self.retention.age,
+                        bytes: *self.retention.size,
+                    },
+                });
+            }
+        };
+        QueueConfig::Sqs(SqsConfig {
+            destination,
+            queue,
+            dead_letters: url(&settings.dead_letter_url),
+            bucket: settings.bucket.as_deref().cloned(),
+            visibility_timeout,
+            max_attempts,
+        })
+    }
+
+    /// Returns the topic that events are published to.
+    fn topic(&self, problems: &mut Problems) -> Option<Topic> {
+        // What SNS allows (https://docs.aws.amazon.com/sns/latest/dg/large-message-payloads.html).
+        const SIZES: RangeInclusive<u64> = 1_024..=1_048_576;
+        let arn = self.queue.topic_arn.as_deref()?;
+        let size = *self.queue.topic_message_size;
+        if !SIZES.contains(&size) {
+            let found = Size::show(&size);
+            let message = format!("expected a size from 1 KiB to 1 MiB, found {found}");
+            problems.at("queue.topic_message_size", message);
+        }
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        Some(Topic::new(arn.clone(), size))
     }
 }
 

@@ -12,7 +12,7 @@ use transform::Transforms;
 
 use super::{StartError, StartErrors, rule_options, storage, target};
 use crate::config::{Config, HashKey, HashKeySource, PipelineConfig, RulesSource};
-use crate::queue::QueueConfig;
+use crate::queue::{Destination, QueueConfig};
 
 /// A configuration that `serve` can start with.
 #[derive(Debug, Default)]
@@ -33,8 +33,15 @@ pub async fn check(config: &Config, transforms: Transforms) -> Result<CheckRepor
         unchecked(format!("auth.secret_id: what is in {id}"));
     }
     if let QueueConfig::Sqs(settings) = &config.queue {
-        let url = settings.queue.url();
-        unchecked(format!("queue.url: whether {url} can be reached"));
+        if let Some(queue) = &settings.queue {
+            unchecked(format!("queue.url: whether {} can be reached", queue.url()));
+        }
+        if let Destination::Topic(topic) = &settings.destination {
+            let arn = topic.arn();
+            unchecked(format!(
+                "queue.topic_arn: whether {arn} can be published to"
+            ));
+        }
     }
     for pipeline in config.running_pipelines() {
         let (target, rules) = (&pipeline.target, &pipeline.rules);

@@ -14,11 +14,10 @@ use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 use super::confirmation::{Failures, failures, index_of, record_failures, unconfirmed};
-use super::message::{
-    MAX_BYTES, MAX_ENTRIES, cost, dead_letter_attributes, deduplication, grouped,
-};
+use super::message::{MAX_ENTRIES, cost, dead_letter_attributes, deduplication, grouped};
 use super::{Sqs, seconds};
-use crate::{Record, Settlement, Unavailable};
+use crate::config::MAX_BYTES;
+use crate::{Destination, QueueUrl, Record, Settlement, Unavailable};
 
 impl Sqs {
     /// Settles records; one result each, in order. The requests run concurrently, so that one that hangs delays only
@@ -28,10 +27,17 @@ impl Sqs {
         records: &[(&Record, Settlement)],
         until: Instant,
     ) -> Vec<Result<(), Unavailable>> {
+        let queue = match self.queue() {
+            Ok(queue) => queue,
+            Err(error) => return vec![Err(error); records.len()],
+        };
         let mut results = vec![Ok(()); records.len()];
         let (dead, (acknowledged, retried)) = join(
-            self.dead_letter(records, until),
-            join(self.acknowledge(records, until), self.retry(records, until)),
+            self.dead_letter(queue, records, until),
+            join(
+                self.acknowledge(queue, records, until),
+                self.retry(queue, records, until),
+            ),
         )
         .await;
         let failed = dead.into_iter().chain(acknowledged).chain(retried);
@@ -40,7 +46,12 @@ impl Sqs {
     }
 
     /// Sends the dead letters among `records` to their queue, and then deletes them from this one.
-    async fn dead_letter(&self, records: &[(&Record, Settlement)], until: Instant) -> Failures {
+    async fn dead_letter(
+        &self,
+        queue: &QueueUrl,
+        records: &[(&Record, Settlement)],
+        until: Instant,
+    ) -> Failures {
         let letters = records.iter().enumerate();
         let letters = letters.filter_map(|(index, (record, settlement))| match settlement {
             Settlement::DeadLetter(reason) => Some((index, *record, reason.as_str())),
@@ -51,7 +62,7 @@ impl Sqs {
             let unset = |(index, _, _)| (index, "queue.dead_letter_url is not set".to_owned());
             return letters.into_iter().map(unset).collect();
         };
-        let (url, is_fifo) = (url.url(), url.is_fifo());
+        let (is_fifo, to) = (url.is_fifo(), &Destination::Queue(url.clone()));
         let (mut entries, mut unsent) = (Vec::new(), Failures::new());
         for (index, record, reason) in letters {
             match letter(index, record, reason, is_fifo) {
@@ -59,16 +70,16 @@ impl Sqs {
                 None => unsent.push((index, "not a valid SQS message".to_owned())),
             }
         }
-        let groups = grouped(entries);
+        let groups = grouped(entries, MAX_BYTES);
         let sent = groups.into_iter().map(|group| async {
             let indices: Vec<usize> = group
                 .iter()
                 .filter_map(|entry| index_of(entry.id()))
                 .collect();
-            let mut undone = self.send_group(url, group, until).await;
+            let mut undone = self.send_group(to, group, until).await;
             let is_sent = |index: &usize| undone.iter().all(|(unsent, _)| unsent != index);
             let sent: Vec<usize> = indices.into_iter().filter(is_sent).collect();
-            undone.extend(self.delete(records, &sent, until).await);
+            undone.extend(self.delete(queue, records, &sent, until).await);
             undone
         });
         unsent.extend(join_all(sent).await.into_iter().flatten());
@@ -77,11 +88,16 @@ impl Sqs {
 
     /// Deletes the acknowledged messages, and then their bodies from the bucket: a message without its body would look
     /// like a lost event.
-    async fn acknowledge(&self, records: &[(&Record, Settlement)], until: Instant) -> Failures {
+    async fn acknowledge(
+        &self,
+        queue: &QueueUrl,
+        records: &[(&Record, Settlement)],
+        until: Instant,
+    ) -> Failures {
         let done = records.iter().enumerate();
         let done = done.filter(|(_, (_, settlement))| *settlement == Settlement::Acknowledge);
         let done: Vec<usize> = done.map(|(index, _)| index).collect();
-        let undone = self.delete(records, &done, until).await;
+        let undone = self.delete(queue, records, &done, until).await;
         let gone = done
             .iter()
             .filter(|index| undone.iter().all(|(kept, _)| kept != *index))
@@ -107,7 +123,12 @@ impl Sqs {
 
     /// Makes records visible again after their delay. Returns those for which that failed: they become visible when
     /// their visibility timeout ends.
-    async fn retry(&self, records: &[(&Record, Settlement)], until: Instant) -> Failures {
+    async fn retry(
+        &self,
+        queue: &QueueUrl,
+        records: &[(&Record, Settlement)],
+        until: Instant,
+    ) -> Failures {
         let entry = |(index, (record, settlement)): (usize, &(&Record, Settlement))| {
             let Settlement::Retry(after) = settlement else {
                 return None;
@@ -120,7 +141,7 @@ impl Sqs {
         };
         let send = |entries| {
             let request = self.client.change_message_visibility_batch();
-            let request = request.queue_url(self.queue.url());
+            let request = request.queue_url(queue.url());
             request.set_entries(Some(entries)).send()
         };
         let entries = records.iter().enumerate().filter_map(entry).collect();
@@ -135,6 +156,7 @@ impl Sqs {
     /// Deletes messages, unless Lambda does.
     async fn delete(
         &self,
+        queue: &QueueUrl,
         records: &[(&Record, Settlement)],
         indices: &[usize],
         until: Instant,
@@ -150,7 +172,7 @@ impl Sqs {
         };
         let send = |entries| {
             let request = self.client.delete_message_batch();
-            let request = request.queue_url(self.queue.url());
+            let request = request.queue_url(queue.url());
             request.set_entries(Some(entries)).send()
         };
         let entries = indices.iter().filter_map(entry).collect();

@@ -1,4 +1,4 @@
-//! Determines which entries of a batch request SQS has confirmed. Only these are done. Shared by sending and settling.
+//! Determines which entries of a batch request the service has confirmed. Only these are done. Shared by sending and settling.
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
@@ -25,7 +25,7 @@ pub(super) async fn unconfirmed<T, E: std::error::Error + ProvideErrorMetadata>(
     let (confirmed, failed, otherwise) = match tokio::time::timeout_at(until, request).await {
         Ok(Ok(response)) => {
             let (confirmed, failed) = read(&response);
-            let silent = "SQS did not confirm this entry".to_owned();
+            let silent = "the service did not confirm this entry".to_owned();
             (confirmed, failed, silent)
         }
         Ok(Err(error)) => (HashSet::new(), Vec::new(), summarize(&error, redact)),

@@ -26,9 +26,9 @@ const DOWNLOAD: Duration = Duration::from_secs(60);
 /// How long a received dead letter is invisible to others.
 const INVISIBLE: Duration = Duration::from_secs(120);
 
-/// The reason of a dead letter that SQS moved by itself, without a reason from us.
-const MOVED_BY_SQS: &str =
-    "moved by SQS: the batch function did not settle it (crash or timeout), see its log";
+/// The reason of a dead letter that came without one from us: SQS has moved it, or SNS could not deliver it to the queue.
+const MOVED_BY_AWS: &str = "moved by SQS: the batch function did not settle it (crash or timeout), see its log; \
+                            or by SNS: the queue did not accept it, see its policy and its key";
 
 /// The dead-letter queue of a queue.
 #[derive(Debug, Clone)]
@@ -264,7 +264,7 @@ fn letter(message: Message) -> SqsLetter {
     let letter = DeadLetter {
         target: None,
         id: record.id.clone(),
-        reason: reason.unwrap_or_else(|| MOVED_BY_SQS.to_owned()),
+        reason: reason.unwrap_or_else(|| MOVED_BY_AWS.to_owned()),
         received_at: record.received_at.unwrap_or_default(),
         dead_at: dead_at.or(sent_at).unwrap_or_default(),
         attempts: attempts

@@ -2,6 +2,10 @@
 //!
 //! The format is that of the Amazon SQS Extended Client Libraries (Java, Python), so that each can read what the other
 //! sends. Only the configured bucket is read: a message cannot point to another one.
+//!
+//! A body in `events/` belongs to one message, and is deleted with it. A body in `shared/` belongs to the messages of several
+//! queues, and nobody deletes it: it expires by the lifecycle of the bucket, later than any of these messages. Its key says
+//! so, so that no reader has to be told by a setting.
 
 use std::time::Duration;
 
@@ -31,6 +35,25 @@ const TRANSFER: Duration = Duration::from_secs(4);
 /// a batch enough time. A download that has begun may use the time of its caller.
 const FIRST_BYTE: Duration = Duration::from_secs(4);
 
+/// How many messages point to a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ownership {
+    /// One.
+    Single,
+    /// One in the queue of each target.
+    Shared,
+}
+
+impl Ownership {
+    /// The folder of such bodies in the bucket. The template allows and expires them by it.
+    fn prefix(self) -> &'static str {
+        match self {
+            Ownership::Single => "events/",
+            Ownership::Shared => "shared/",
+        }
+    }
+}
+
 /// The object with the body of a large event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pointer {
@@ -54,6 +77,11 @@ impl Pointer {
         })
     }
 
+    /// Whether the messages of other queues may point to the same object.
+    fn is_shared(&self) -> bool {
+        self.key.starts_with(Ownership::Shared.prefix())
+    }
+
     /// Returns the message body.
     pub(super) fn text(&self) -> String {
         let (bucket, key) = (&self.bucket, &self.key);
@@ -69,7 +97,7 @@ struct Location {
     key: String,
 }
 
-/// The bucket for large events. Bodies are deleted once their event is settled; the rest expires.
+/// The bucket for large events. Bodies of one message are deleted once their event is settled; the rest expires.
 #[derive(Debug, Clone)]
 pub(super) struct Bucket {
     client: Client,
@@ -87,10 +115,15 @@ impl Bucket {
     }
 
     /// Puts a body into the bucket; returns the pointer to it.
-    pub(super) async fn put(&self, id: &str, body: String) -> Result<Pointer, String> {
+    pub(super) async fn put(
+        &self,
+        id: &str,
+        body: String,
+        ownership: Ownership,
+    ) -> Result<Pointer, String> {
         let pointer = Pointer {
             bucket: self.name.clone(),
-            key: format!("events/{id}"),
+            key: format!("{}{id}", ownership.prefix()),
             bytes: body.len() as u64,
         };
         let put = PutObject {
@@ -138,10 +171,10 @@ impl Bucket {
             .map_err(|_| BodyError::Gone(format!("{object} is not UTF-8 text")))
     }
 
-    /// Deletes a body. A body that cannot be deleted expires.
+    /// Deletes a body that belongs to one message. A body that cannot be deleted expires.
     pub(super) async fn delete(&self, pointer: &Pointer) -> Result<(), String> {
-        if pointer.bucket != self.name {
-            return Ok(()); // not ours
+        if pointer.bucket != self.name || pointer.is_shared() {
+            return Ok(()); // not ours, or not ours alone
         }
         let delete = DeleteObject {
             bucket: self.name.clone(),

@@ -11,25 +11,22 @@ use sha2::{Digest, Sha256};
 use super::large::{Pointer, SIZE};
 use crate::{Message, Record, now};
 
-/// The largest message, attributes included, and the largest SendMessageBatch, in bytes (SQS quotas: 1 MiB).
-pub(super) const MAX_BYTES: usize = 1_048_576;
-
 /// The most bytes of a message that our attributes use: names, types and values.
 pub(super) const ATTRIBUTES: usize = 512;
 
 /// The longest reason of a dead letter, in bytes.
 const REASON: usize = 4_096;
 
-/// The most entries of a batch request (SQS quotas).
+/// The most entries of a batch request (SQS quotas; PublishBatch of SNS has the same).
 pub(super) const MAX_ENTRIES: usize = 10;
 
-/// Splits entries into requests of at most ten and at most 1 MiB.
-pub(super) fn grouped<E>(entries: Vec<(usize, E)>) -> Vec<Vec<E>> {
+/// Splits entries into requests of at most ten and at most `max_bytes`.
+pub(super) fn grouped<E>(entries: Vec<(usize, E)>, max_bytes: usize) -> Vec<Vec<E>> {
     let mut groups: Vec<Vec<E>> = Vec::new();
-    let mut filled = MAX_BYTES;
+    let mut filled = max_bytes;
     for (size, entry) in entries {
         match groups.last_mut() {
-            Some(group) if group.len() < MAX_ENTRIES && filled + size <= MAX_BYTES => {
+            Some(group) if group.len() < MAX_ENTRIES && filled + size <= max_bytes => {
                 filled += size;
                 group.push(entry);
             }
@@ -217,11 +214,13 @@ pub(super) fn region(url: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::MAX_BYTES;
 
     #[test]
     fn requests_hold_ten_entries_and_a_mebibyte() {
         let sizes = |entries: Vec<usize>| -> Vec<usize> {
-            let groups = grouped(entries.into_iter().map(|size| (size, ())).collect());
+            let entries = entries.into_iter().map(|size| (size, ())).collect();
+            let groups = grouped(entries, MAX_BYTES);
             groups.iter().map(Vec::len).collect()
         };
         assert_eq!(sizes(vec![100; 25]), [10, 10, 5]);

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::large::{Pointer, now_or_later};
 use super::message::MAX_ENTRIES;
 use super::{REQUEST, Sqs, seconds};
-use crate::{BodyError, Record, Unavailable, once};
+use crate::{BodyError, QueueUrl, Record, Unavailable, once};
 use aws::summarize;
 
 /// The length of one long poll, in seconds: short, so that a stop is noticed.
@@ -26,6 +26,7 @@ impl Sqs {
         window: Duration,
         stop: &CancellationToken,
     ) -> Result<Vec<Record>, Unavailable> {
+        let queue = self.queue()?.url();
         let invisible = self.visibility + window + REQUEST;
         let mut records = Vec::new();
         let mut until: Option<Instant> = None;
@@ -38,7 +39,7 @@ impl Sqs {
             let request = self
                 .client
                 .receive_message()
-                .queue_url(self.queue.url())
+                .queue_url(queue)
                 .max_number_of_messages(i32::try_from(most).unwrap_or(1))
                 .wait_time_seconds(POLL)
                 .visibility_timeout(seconds(invisible))
@@ -77,12 +78,13 @@ impl Sqs {
         let bodies = join_all(bodies).await;
         let (mut complete, mut others) = (Vec::new(), Vec::new());
         // In a queue that keeps the order, nothing may overtake a record that waits for its body.
+        let is_fifo = self.queue.as_ref().is_some_and(QueueUrl::is_fifo);
         let mut blocked: HashSet<String> = HashSet::new();
         for (mut record, body) in records.into_iter().zip(bodies) {
             let group = record.group.as_ref();
             let is_blocked = group.is_some_and(|group| blocked.contains(group));
             match body {
-                Ok(_) if is_blocked && self.queue.is_fifo() => {
+                Ok(_) if is_blocked && is_fifo => {
                     others.push((record, BodyError::Later));
                 }
                 Ok(body) => {

@@ -1,4 +1,4 @@
-//! Sends messages to SQS, with large bodies in the bucket.
+//! Sends messages to SQS, or to the topic that delivers to SQS, with large bodies in the bucket.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::confirmation::{Failures, failures, index_of, record_failures, unconfirmed};
-use super::large::Pointer;
-use super::message::{ATTRIBUTES, MAX_BYTES, entry, grouped, transportable};
-use super::{REQUEST, Sqs};
-use crate::{Message, SendError};
+use super::large::{Ownership, Pointer};
+use super::message::{ATTRIBUTES, entry, grouped, transportable};
+use super::{REQUEST, Sqs, publish};
+use crate::{Destination, Message, SendError};
 
 /// The most large bodies that are uploaded concurrently.
 const PUTS: usize = 4;
@@ -28,7 +28,7 @@ impl Sqs {
         for ((index, message), body) in messages.iter().enumerate().zip(bodies) {
             let made = body.and_then(|(body, stored)| {
                 let size = body.len() + ATTRIBUTES;
-                let ordered = self.queue.is_fifo();
+                let ordered = self.destination.is_fifo();
                 let entry = entry(index, body, message, stored.as_ref(), ordered);
                 let invalid = || SendError::Unavailable("not a valid SQS message".to_owned());
                 Ok((size, entry.ok_or_else(invalid)?))
@@ -36,22 +36,26 @@ impl Sqs {
             results.push(made.map(|entry| entries.push(entry)));
         }
         let until = Instant::now() + SEND;
-        let sent = grouped(entries).into_iter();
-        let sent = sent.map(|group| self.send_group(self.queue.url(), group, until));
+        let sent = grouped(entries, self.destination.max_bytes()).into_iter();
+        let sent = sent.map(|group| self.send_group(&self.destination, group, until));
         let failed = join_all(sent).await.into_iter().flatten();
         record_failures(&mut results, failed, send_error);
         results
     }
 
-    /// Returns the body as SQS accepts it: the event, or a pointer to it in the bucket if it is too large.
+    /// Returns the body as the destination accepts it: the event, or a pointer to it in the bucket if it is too large.
     async fn upload(&self, message: &Message) -> Result<(String, Option<Pointer>), SendError> {
         let body = transportable(&message.body);
-        let limit = MAX_BYTES - ATTRIBUTES;
+        let limit = self.destination.max_bytes().saturating_sub(ATTRIBUTES);
         match &self.bucket {
             _ if body.len() <= limit => Ok((body, None)),
             None => Err(SendError::TooLarge { limit }),
             Some(bucket) => {
-                let put = bucket.put(&message.id, body).await;
+                let ownership = match &self.destination {
+                    Destination::Queue(_) => Ownership::Single,
+                    Destination::Topic(_) => Ownership::Shared,
+                };
+                let put = bucket.put(&message.id, body, ownership).await;
                 let pointer = put.map_err(SendError::Unavailable)?;
                 Ok((pointer.text(), Some(pointer)))
             }
@@ -62,36 +66,45 @@ impl Sqs {
     /// one: the limits of the queue may be lower than those of SQS, and one bad entry must not cost the others.
     pub(super) async fn send_group(
         &self,
-        url: &str,
+        to: &Destination,
         group: Vec<SendMessageBatchRequestEntry>,
         until: Instant,
     ) -> Failures {
-        let failures = self.send_batch(url, group.clone(), until).await;
+        let failures = self.send_batch(to, group.clone(), until).await;
         let is_refused = |(_, error): &(usize, String)| is_about_contents(error);
         if group.len() < 2 || failures.len() < group.len() || !failures.iter().all(is_refused) {
             return failures;
         }
         let single = group
             .into_iter()
-            .map(|entry| self.send_batch(url, vec![entry], until));
+            .map(|entry| self.send_batch(to, vec![entry], until));
         join_all(single).await.into_iter().flatten().collect()
     }
 
     async fn send_batch(
         &self,
-        url: &str,
+        to: &Destination,
         group: Vec<SendMessageBatchRequestEntry>,
         until: Instant,
     ) -> Failures {
         let indices: Vec<usize> = group.iter().filter_map(|it| index_of(it.id())).collect();
-        let request = self.client.send_message_batch().queue_url(url);
-        let request = request.set_entries(Some(group));
-        unconfirmed(indices, until, self.redact, request.send(), |response| {
-            let confirmed = response.successful().iter();
-            let confirmed = confirmed.filter_map(|it| index_of(it.id())).collect();
-            (confirmed, failures(response.failed()))
-        })
-        .await
+        match to {
+            Destination::Queue(queue) => {
+                let request = self.client.send_message_batch().queue_url(queue.url());
+                let request = request.set_entries(Some(group));
+                unconfirmed(indices, until, self.redact, request.send(), |response| {
+                    let confirmed = response.successful().iter();
+                    let confirmed = confirmed.filter_map(|it| index_of(it.id())).collect();
+                    (confirmed, failures(response.failed()))
+                })
+                .await
+            }
+            Destination::Topic(topic) => {
+                let batch = publish::batch(topic, group);
+                let request = self.publisher.send(&batch);
+                unconfirmed(indices, until, self.redact, request, publish::result).await
+            }
+        }
     }
 }
 
@@ -100,7 +113,7 @@ fn is_about_contents(error: &str) -> bool {
     const CODES: [&str; 4] = [
         "BatchRequestTooLong",
         "InvalidMessageContents",
-        "InvalidParameterValue",
+        "InvalidParameter", // of SNS; InvalidParameterValue of SQS
         "InvalidAttributeValue",
     ];
     CODES.iter().any(|code| error.contains(code))

@@ -1,5 +1,7 @@
 //! The forms of a value (lists, maps, addresses), and the setting that is suggested for an unknown one.
 
+use queue::{Destination, QueueUrl, Topic};
+
 use super::*;
 
 #[test]
@@ -83,7 +85,7 @@ fn the_nearest_setting_is_suggested_as_it_is_named_there() {
         ),
         (
             "queue: {foo: 1}",
-            "queue.foo: unknown setting (the settings of queue are queue.bucket, queue.dead_letter_url, queue.max_attempts, queue.url, queue.visibility_timeout)",
+            "queue.foo: unknown setting (the settings of queue are queue.bucket, queue.dead_letter_url, queue.max_attempts, queue.topic_arn, queue.topic_message_size, queue.url, queue.visibility_timeout)",
         ),
         ("quue: {url: x}", "(did you mean queue?)"),
         ("zzz: 1", "proxy.yaml:1:1: zzz: unknown setting"),
@@ -180,4 +182,42 @@ fn a_bucket_that_cannot_be_addressed_is_refused_where_it_stands() {
         "proxy.yaml:1:15: rules.file: expected a BUCKET that is {expected}, found \"s3://{arn}/rules.yaml\""
     );
     assert_eq!(read(&rules, &[], Role::Serve).unwrap_err(), [error]);
+}
+
+#[test]
+fn what_publishes_to_a_topic_needs_no_queue_and_what_receives_does() {
+    let arn = "arn:aws:sns:eu-west-1:123456789012:events";
+    let sqs = "https://sqs.eu-west-1.amazonaws.com/123456789012/q";
+    let topic = |more: &str| format!("queue: {{topic_arn: '{arn}'{more}}}\n");
+    let open = "auth: {allow_anonymous: true}\n";
+    let only = |part: &str| format!("{open}only: {part}\n{}", topic(""));
+    let published = |config: Config| match config.queue {
+        QueueConfig::Sqs(sqs) => (sqs.destination, sqs.queue),
+        QueueConfig::Embedded(_) => panic!("the embedded queue"),
+    };
+    let to_topic = Destination::Topic(Topic::new(arn, 262_144));
+    for (text, role) in [
+        (format!("{open}{}", topic("")), Role::Ingest),
+        (only("ingest"), Role::Serve),
+    ] {
+        let config = read(&text, &[], role).unwrap();
+        assert_eq!(published(config), (to_topic.clone(), None), "{text}");
+    }
+    let both = topic(&format!(", url: '{sqs}', dead_letter_url: '{sqs}-dead'"));
+    let config = read(&both, &[], Role::Serve).unwrap();
+    assert_eq!(published(config), (to_topic, Some(QueueUrl::new(sqs))));
+
+    let error = |text: &str, role| read(text, &[], role).unwrap_err().join("; ");
+    assert!(error(&topic(""), Role::Serve).contains("queue.topic_arn: requires queue.url"));
+    assert!(error(&only("batch"), Role::Serve).contains("only: requires queue.url"));
+    assert!(error(&topic(""), Role::Batch).contains("queue.url: is required"));
+    let fifo = topic(&format!(
+        ", url: '{sqs}.fifo', dead_letter_url: '{sqs}-dead.fifo'"
+    ));
+    assert!(error(&fifo, Role::Serve).contains("cannot deliver to the FIFO queue"));
+    let size = format!("{open}{}", topic(", topic_message_size: 2 MiB"));
+    let expected = "queue.topic_message_size: expected a size from 1 KiB to 1 MiB, found 2 MiB";
+    assert!(error(&size, Role::Ingest).ends_with(expected));
+    let wrong = "queue: {topic_arn: events}";
+    assert!(error(wrong, Role::Serve).contains("queue.topic_arn: expected the ARN of a topic"));
 }
