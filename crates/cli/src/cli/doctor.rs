@@ -1,9 +1,10 @@
 //! `lineage-proxy doctor`: follows an event through a deployed stack, and reports where it stops and how to repair that.
 //!
-//! First checks the parts (`doctor/parts.rs`), with the permissions of the user. Then sends a marked event and follows it
+//! First checks the parts (`doctor/parts.rs`; `doctor/fan_out.rs` for stacks of several targets), with the permissions of the user. Then sends a marked event and follows it
 //! from the endpoint to SUCCESS at DataZone (`doctor/event.rs`), with the permissions of the functions.
 
 mod event;
+mod fan_out;
 mod parts;
 
 use std::process::ExitCode;
@@ -15,10 +16,11 @@ use serde::Serialize;
 
 use super::stack::{Stack, aws};
 use super::{FINE, Output, no, print};
+use fan_out::Route;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The CloudFormation stack.
+    /// The CloudFormation stack: the one with the API, or that of a target.
     #[arg(long, value_name = "NAME")]
     stack: String,
     /// The URL that clients use, if it is not the stack's own (a custom domain).
@@ -126,20 +128,35 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Some(file) => Some(std::fs::read_to_string(file)?.trim().to_owned()),
         None => arguments.api_key.clone(),
     };
-    printer.print(&parts::stack(&stack))?;
-    for step in parts::functions(&aws, &stack).await? {
+    printer.print(&parts::stack("stack", &stack))?;
+    // A target stack is fed by another one.
+    let ingest = match stack.optional("IngestStackName") {
+        Some(name) => {
+            let ingest = Stack::find(&aws, name).await?;
+            printer.print(&parts::stack("ingest stack", &ingest))?;
+            ingest
+        }
+        None => stack.clone(),
+    };
+    let route = Route::of(&stack)?;
+    printer.print(&parts::function(&aws, &ingest, "ingest", "IngestFunction").await?)?;
+    for step in fan_out::route(&aws, &stack, &route).await? {
         printer.print(&step)?;
     }
-    for step in parts::queues(&aws, &stack).await? {
-        printer.print(&step)?;
+    if route.has_target() {
+        printer.print(&parts::function(&aws, &stack, "batch", "BatchFunction").await?)?;
+        printer.print(&parts::source(&aws, &stack).await?)?;
+        for step in parts::queues(&aws, &stack).await? {
+            printer.print(&step)?;
+        }
     }
-    let (key, step) = parts::key(&aws, &stack, api_key).await?;
+    let (key, step) = parts::key(&aws, &ingest, api_key).await?;
     printer.print(&step)?;
     let url = match &arguments.url {
         Some(url) => url.clone(),
-        None => stack.output("LineageProxyApiUrl")?.parse()?,
+        None => ingest.output("LineageProxyApiUrl")?.parse()?,
     };
-    for step in parts::endpoint(&stack, &url).await? {
+    for step in parts::endpoint(&ingest, &url).await? {
         printer.print(&step)?;
     }
     if let Some(step) = parts::domain(&aws, &stack).await? {
@@ -150,7 +167,9 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         waiting.enable_steady_tick(Duration::from_millis(100));
         let trace = event::Trace {
             aws: &aws,
+            ingest: &ingest,
             stack: &stack,
+            is_delivered: route.delivers(),
             url: &url,
             key: key.as_deref(),
             patience: arguments.patience,

@@ -29,7 +29,12 @@ const SKEW: Duration = Duration::from_secs(300);
 /// An event to follow, and what is needed for that.
 pub(super) struct Trace<'a> {
     pub(super) aws: &'a Aws,
+    /// The stack that accepts it.
+    pub(super) ingest: &'a Stack,
+    /// The stack that delivers it: the same, or that of a target.
     pub(super) stack: &'a Stack,
+    /// Whether that stack gets the events that are accepted.
+    pub(super) is_delivered: bool,
     pub(super) url: &'a Url,
     pub(super) key: Option<&'a str>,
     pub(super) patience: Duration,
@@ -61,6 +66,9 @@ impl Trace<'_> {
                 return Ok(steps);
             }
         };
+        if !self.is_delivered {
+            return Ok(steps);
+        }
         let (delivered, step) = self.delivery(&id, started, until).await?;
         steps.push(step);
         if delivered && self.stack.optional("DomainId").is_some() {
@@ -73,7 +81,7 @@ impl Trace<'_> {
     /// clients cannot do.
     async fn send(&self, run: &str) -> anyhow::Result<Result<String, Step>> {
         let event = marked_event(run)?;
-        if self.stack.optional("Auth") == Some("iam") {
+        if self.ingest.optional("Auth") == Some("iam") {
             return self.queue(run, &event).await;
         }
         self.waiting.set_message("sending an event");
@@ -112,7 +120,7 @@ impl Trace<'_> {
                 (503, _) => Err(Step::bad(
                     "accepted",
                     "503: the event cannot be queued",
-                    "the ingest function's log has the reason: sqs:SendMessage, kms, or the secret",
+                    "the ingest function's log has the reason: sqs:SendMessage or sns:Publish, kms, or the secret",
                 )),
                 _ => Err(Step::bad(
                     "accepted",
@@ -125,7 +133,11 @@ impl Trace<'_> {
 
     async fn queue(&self, run: &str, event: &str) -> anyhow::Result<Result<String, Step>> {
         let client = aws_sdk_sqs::Client::new(self.aws.config().await);
-        let url = self.stack.output("QueueUrl")?;
+        let Some(url) = self.stack.optional("QueueUrl") else {
+            let found = "clients sign their requests, and this stack has no queue";
+            let advice = "run doctor with the stack of a target";
+            return Ok(Err(Step::unsure("accepted", found, advice)));
+        };
         let mut send = client.send_message().queue_url(url).message_body(event);
         if url.ends_with(".fifo") {
             send = send.message_group_id(run).message_deduplication_id(run);

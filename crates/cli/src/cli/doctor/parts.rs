@@ -22,64 +22,66 @@ use crate::cli::stack::{PATIENCE, Stack};
 const DEPLOYMENT_TIMEOUT: u32 = 30;
 
 /// Checks the stack itself.
-pub(super) fn stack(stack: &Stack) -> Step {
+pub(super) fn stack(step: &'static str, stack: &Stack) -> Step {
     let found = format!("{} is {}", stack.name, stack.status);
     if stack.status.ends_with("_COMPLETE") && !stack.status.contains("DELETE") {
-        Step::good("stack", found)
+        Step::good(step, found)
     } else {
         let advice = "see its events: aws cloudformation describe-stack-events";
-        Step::bad("stack", found, advice)
+        Step::bad(step, found, advice)
     }
 }
 
-/// Checks both functions, and the event source of the batch function.
-pub(super) async fn functions(aws: &Aws, stack: &Stack) -> anyhow::Result<Vec<Step>> {
-    let client = aws.client();
-    let mut steps = Vec::new();
-    for (step, output) in [("ingest", "IngestFunction"), ("batch", "BatchFunction")] {
-        let name = stack.output(output)?;
-        steps.push(match settled(&client, name).await {
-            Err(error) => unseen(step, &error, "lambda:GetFunctionConfiguration"),
-            Ok(function) => {
-                let is_up = function.state.as_deref() == Some("Active")
-                    && function.last_update_status.as_deref() != Some("Failed");
-                let code = function.code_sha256.as_deref().unwrap_or("unknown");
-                let found = format!("{name}, code {code}");
-                if is_up {
-                    Step::good(step, found)
-                } else {
-                    let state = function.state.as_deref().unwrap_or("unknown");
-                    let reasons = [function.last_update_status_reason, function.state_reason];
-                    let mut reasons = reasons.into_iter().flatten();
-                    let why = reasons.find(|why| !why.is_empty());
-                    let why = why.unwrap_or("unknown reason".to_owned());
-                    let found = format!("{found}: {state}, {why}");
-                    Step::bad(step, found, "deploy the stack again")
-                }
-            }
-        });
+/// Checks a function, which an output of the stack names.
+pub(super) async fn function(
+    aws: &Aws,
+    stack: &Stack,
+    step: &'static str,
+    output: &str,
+) -> anyhow::Result<Step> {
+    let name = stack.output(output)?;
+    let function = match settled(&aws.client(), name).await {
+        Ok(function) => function,
+        Err(error) => return Ok(unseen(step, &error, "lambda:GetFunctionConfiguration")),
+    };
+    let is_up = function.state.as_deref() == Some("Active")
+        && function.last_update_status.as_deref() != Some("Failed");
+    let code = function.code_sha256.as_deref().unwrap_or("unknown");
+    let found = format!("{name}, code {code}");
+    if is_up {
+        return Ok(Step::good(step, found));
     }
-    let mapping = GetEventSourceMapping {
+    let state = function.state.as_deref().unwrap_or("unknown");
+    let reasons = [function.last_update_status_reason, function.state_reason];
+    let mut reasons = reasons.into_iter().flatten();
+    let why = reasons.find(|why| !why.is_empty());
+    let why = why.unwrap_or("unknown reason".to_owned());
+    let found = format!("{found}: {state}, {why}");
+    Ok(Step::bad(step, found, "deploy the stack again"))
+}
+
+/// Checks the event source of the batch function.
+pub(super) async fn source(aws: &Aws, stack: &Stack) -> anyhow::Result<Step> {
+    let get = GetEventSourceMapping {
         uuid: stack.output("BatchSource")?.to_owned(),
     };
-    steps.push(match client.send(&mapping).await {
-        Err(error) => unseen("source", &error, "lambda:GetEventSourceMapping"),
-        Ok(mapping) => {
-            let state = mapping.state.as_deref().unwrap_or("unknown");
-            let partial = "ReportBatchItemFailures".to_owned();
-            let types = mapping.function_response_types.unwrap_or_default();
-            if state != "Enabled" {
-                let advice = "run aws lambda update-event-source-mapping --enabled; until then, events wait in the queue";
-                Step::bad("source", format!("the event source is {state}"), advice)
-            } else if !types.contains(&partial) {
-                let advice = "deploy the stack again: without ReportBatchItemFailures one failed event makes its whole batch fail";
-                Step::bad("source", "partial batch failures are not reported", advice)
-            } else {
-                Step::good("source", format!("enabled, {} events a batch", mapping.batch_size.unwrap_or_default()))
-            }
-        }
-    });
-    Ok(steps)
+    let mapping = match aws.client().send(&get).await {
+        Ok(mapping) => mapping,
+        Err(error) => return Ok(unseen("source", &error, "lambda:GetEventSourceMapping")),
+    };
+    let state = mapping.state.as_deref().unwrap_or("unknown");
+    let partial = "ReportBatchItemFailures".to_owned();
+    let types = mapping.function_response_types.unwrap_or_default();
+    Ok(if state != "Enabled" {
+        let advice = "run aws lambda update-event-source-mapping --enabled; until then, events wait in the queue";
+        Step::bad("source", format!("the event source is {state}"), advice)
+    } else if !types.contains(&partial) {
+        let advice = "deploy the stack again: without ReportBatchItemFailures one failed event makes its whole batch fail";
+        Step::bad("source", "partial batch failures are not reported", advice)
+    } else {
+        let size = mapping.batch_size.unwrap_or_default();
+        Step::good("source", format!("enabled, {size} events a batch"))
+    })
 }
 
 /// Returns a function once it is no longer pending, as it is for some seconds after a deployment.
@@ -306,7 +308,7 @@ pub(super) fn at(url: &Url, path: &str) -> anyhow::Result<Url> {
 }
 
 /// Reports a part that the user may not read.
-fn unseen<E: std::error::Error + ProvideErrorMetadata>(
+pub(super) fn unseen<E: std::error::Error + ProvideErrorMetadata>(
     step: &'static str,
     error: &E,
     action: &str,
