@@ -186,8 +186,7 @@ esac
 cargo lambda build --profile "${FUNCTION_PROFILE:-function}" --locked "--$arch" -p functions --bin ingest --bin batch --bin check
 
 mkdir -p "$out"
-template="$out/openlineage-proxy.yaml"
-cp infra/openlineage-proxy.yaml "$work/template.yaml"
+cp infra/openlineage-proxy.yaml infra/target.yaml "$work/" # of ingest and its target, and of a further target
 for name in Ingest Batch Check; do
     function="$(tr "[:upper:]" "[:lower:]" <<<"$name")"
     bootstrap="$target/lambda/$function/bootstrap"
@@ -205,13 +204,19 @@ for name in Ingest Batch Check; do
     pack "$work/$function" "$work/$function.zip"
     upload "$work/$function.zip" "$key"
     # In the line of this architecture, "Ingest: not-uploaded" and so on.
-    sed "/^    $arch: {Name/s|$name: [^,}]*|$name: $key|" "$work/template.yaml" >"$work/next.yaml"
-    mv "$work/next.yaml" "$work/template.yaml"
+    for template in openlineage-proxy target; do
+        sed "/^    $arch: {Name/s|$name: [^,}]*|$name: $key|" "$work/$template.yaml" >"$work/next.yaml"
+        mv "$work/next.yaml" "$work/$template.yaml"
+    done
 done
-grep -q "^    $arch: {Name.*not-uploaded" "$work/template.yaml" && fail "the template's Mappings.Code cannot be filled in"
-mv "$work/template.yaml" "$template"
-template_key="$prefix/templates/openlineage-proxy-$(hash_of "$template").yaml"
-upload "$template" "$template_key"
+for template in target openlineage-proxy; do
+    grep -q "^    $arch: {Name.*not-uploaded" "$work/$template.yaml" &&
+        fail "Mappings.Code of $template.yaml cannot be filled in"
+    mv "$work/$template.yaml" "$out/$template.yaml"
+    template_key="$prefix/templates/$template-$(hash_of "$out/$template.yaml").yaml"
+    upload "$out/$template.yaml" "$template_key"
+done
+template="$out/openlineage-proxy.yaml"
 
 region="${AWS_REGION:-${AWS_DEFAULT_REGION:-$("${aws[@]}" configure get region 2>/dev/null || true)}}"
 for ((i = 1; i < ${#aws[@]}; i++)); do [ "${aws[i]}" = --region ] && region="${aws[i + 1]}"; done
@@ -229,5 +234,12 @@ Next, with the id of your DataZone domain (every other parameter has a default: 
   ${aws[*]} cloudformation describe-stacks --stack-name lineage-proxy --query 'Stacks[0].Outputs' --output table
   lineage-proxy doctor --stack lineage-proxy      # cargo install --path crates/cli
 
-or in the console: https://${region:-REGION}.console.aws.amazon.com/cloudformation/home?region=${region:-REGION}#/stacks/create/review?templateURL=https://$bucket.s3.${region:-REGION}.amazonaws.com/$template_key
+A further target is a stack of its own, once the first has FanOut=on (docs/aws.md, "Several targets"):
+
+  ${aws[*]} cloudformation deploy --stack-name lineage-proxy-TARGET \\
+      --template-file $out/target.yaml --s3-bucket $bucket --s3-prefix $prefix/templates \\
+      --capabilities CAPABILITY_IAM \\
+      --parameter-overrides S3AssetsBucketName=$bucket Architecture=$arch IngestStackName=lineage-proxy DomainId=dzd_...$with_rules
+
+The first in the console: https://${region:-REGION}.console.aws.amazon.com/cloudformation/home?region=${region:-REGION}#/stacks/create/review?templateURL=https://$bucket.s3.${region:-REGION}.amazonaws.com/$template_key
 END

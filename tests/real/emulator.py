@@ -1,6 +1,6 @@
 """The emulator of AWS, over TLS, with what it has wrong put right. Run by the Python of its own environment.
 
-IAM has no action sqs:SendMessageBatch and the like: batches are allowed by the action of the single message. And what
+IAM has no action sqs:SendMessageBatch, sns:PublishBatch and the like: batches are allowed by the action of the single message. And what
 a template takes from a parameter of type Number is a number. Certificates are written into the folder that is the
 argument: `ca.pem` is what clients trust.
 """
@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-SINGLE = {f"{name}Batch": name for name in ("SendMessage", "DeleteMessage", "ChangeMessageVisibility")}
+SINGLE = {f"{name}Batch": name for name in ("SendMessage", "DeleteMessage", "ChangeMessageVisibility", "Publish")}
 NUMBERS = ("BatchSize", "MaximumBatchingWindowInSeconds", "MaximumConcurrency")
 MAPPING = "AWS::Lambda::EventSourceMapping"
 

@@ -55,16 +55,23 @@ class Cloud:
 
     def deploy(self, name, out=None, **parameters):
         """Creates or updates a stack."""
-        template = (out or self.folder) / "openlineage-proxy.yaml"
-        parameters = {"S3AssetsBucketName": BUCKET, "Architecture": "x86-64", "DomainId": DOMAIN, "BatchWindow": 1, **parameters}
-        overrides = [f"{key}={value}" for key, value in parameters.items()]
-        self.run(
-            "aws", "cloudformation", "deploy", "--stack-name", name, "--template-file", template, "--s3-bucket", BUCKET,
-            "--capabilities", "CAPABILITY_IAM", "--parameter-overrides", *overrides, "--no-fail-on-empty-changeset",
-        )
+        self.deploy_template("openlineage-proxy.yaml", name, out, **{"DomainId": DOMAIN, **parameters})
         stack = Stack(self, name)
         stack.let_iam_decide()
         return stack
+
+    def deploy_target(self, name, ingest, **parameters):
+        """Creates or updates the stack of a further target: an OpenLineage endpoint, so that the stand-in is the first one's alone."""
+        self.deploy_template("target.yaml", name, None, IngestStackName=ingest.name, Target="openlineage", **parameters)
+        return Stack(self, name)
+
+    def deploy_template(self, template, name, out, **parameters):
+        parameters = {"S3AssetsBucketName": BUCKET, "Architecture": "x86-64", "BatchWindow": 1, **parameters}
+        overrides = [f"{key}={value}" for key, value in parameters.items()]
+        self.run(
+            "aws", "cloudformation", "deploy", "--stack-name", name, "--template-file", (out or self.folder) / template, "--s3-bucket", BUCKET,
+            "--capabilities", "CAPABILITY_IAM", "--parameter-overrides", *overrides, "--no-fail-on-empty-changeset",
+        )
 
 
 class Stack:
@@ -75,7 +82,7 @@ class Stack:
         self.sqs, self.iam, self.functions, self.s3, self.secrets = (cloud.client(service) for service in ("sqs", "iam", "lambda", "s3", "secretsmanager"))
         described = cloud.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
-        self.queue, self.dead = self.outputs["QueueUrl"], self.outputs["DeadLetterQueueUrl"]
+        self.queue, self.dead = self.outputs.get("QueueUrl"), self.outputs.get("DeadLetterQueueUrl")  # none without a target
 
     # ------------------------------------------------------------ clients
 
@@ -178,6 +185,8 @@ class Stack:
         domain = f"arn:aws:datazone:{REGION}:{ACCOUNT}:domain/{DOMAIN}"
         workgroup = f"arn:aws:redshift-serverless:{REGION}:{ACCOUNT}:workgroup/0f0f0f0f"
         cluster = f"arn:aws:redshift:{REGION}:{ACCOUNT}:cluster:cl"
+        if not self.queue:
+            return
         denied = not self.may("Batch", "datazone:PostLineageEvent", domain)
         self.cloud.stand_in.set(
             posts_denied=denied,
