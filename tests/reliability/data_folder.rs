@@ -14,11 +14,11 @@ pub(crate) fn database(data_dir: &Path, name: &str) -> rusqlite::Connection {
     connection
 }
 
-/// Waits until the queue is empty. There must not be a dead letter.
+/// Waits until the queue is empty, for every target. There must not be a dead letter.
 pub(crate) async fn drained(data_dir: &Path) {
     let queue = database(data_dir, "events.db");
     let count = |sql: &str| -> i64 { queue.query_row(sql, [], |row| row.get(0)).unwrap() };
-    let unsettled = "SELECT (SELECT coalesce(max(seq), 0) FROM events) - settled
+    let unsettled = "SELECT coalesce(sum((SELECT coalesce(max(seq), 0) FROM events) - settled), 0)
                          + (SELECT count(*) FROM pending) FROM cursors";
     let (mut left, mut idle) = (i64::MAX, 0);
     loop {

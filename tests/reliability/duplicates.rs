@@ -9,7 +9,7 @@ use testing::{Fault, FaultyTarget, Serve, queued, size};
 use tokio::io::AsyncWriteExt;
 
 /// Posts and hangs up without waiting for the answer, as a client does whose time-out is over.
-async fn post_and_hang_up(serve: &Serve, body: &str) {
+pub(crate) async fn post_and_hang_up(serve: &Serve, body: &str) {
     let address = serve.url.strip_prefix("http://").unwrap();
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let request = format!(

@@ -18,6 +18,7 @@ mod clock;
 mod data_folder;
 mod disk;
 mod duplicates;
+mod fan_out;
 mod kills;
 mod large;
 mod lookups;

@@ -1,7 +1,8 @@
 //! Power cuts: `serve` on a disk that forgets unsynced writes, killed and started again on what is left.
 //!
 //! The same law as for kills. The disk is `tests/power-cut`, whose own tests show that it forgets what is not synced; here
-//! too, one case runs on a disk that lies about syncs, and has to find lost events.
+//! too, one case runs on a disk that lies about syncs, and has to find lost events. `fan_out/power.rs` has the case of three
+//! targets.
 
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::panic::{AssertUnwindSafe, resume_unwind};
@@ -20,7 +21,7 @@ use crate::clients::Clients;
 use crate::data_folder::{are_whole, drained, read_file, read_store};
 
 /// How many clients send, and up to how long each waits between requests.
-const LOAD: (u64, Duration) = (16, Duration::from_millis(40));
+pub(crate) const LOAD: (u64, Duration) = (16, Duration::from_millis(40));
 
 /// Where events go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,16 +32,16 @@ enum Destination {
 
 /// What an fsync of the disk does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Syncs {
+pub(crate) enum Syncs {
     Kept,
     Ignored,
 }
 
 /// Changes that were not synced at a cut, and how many of them are gone in whole or in part.
 #[derive(Debug, Clone, Copy, Default)]
-struct Lost {
-    unsynced: u64,
-    gone: u64,
+pub(crate) struct Lost {
+    pub(crate) unsynced: u64,
+    pub(crate) gone: u64,
 }
 
 /// What happened to a data folder on that disk.
@@ -211,13 +212,13 @@ async fn finish(
 }
 
 /// The disk of `tests/power-cut`, in a process of its own. It is unmounted when this is dropped.
-struct Disk {
+pub(crate) struct Disk {
     process: Child,
     answers: Lines<BufReader<ChildStdout>>,
 }
 
 impl Disk {
-    fn mount(at: &Path, syncs: Syncs, seed: u64) -> Disk {
+    pub(crate) fn mount(at: &Path, syncs: Syncs, seed: u64) -> Disk {
         let syncs = match syncs {
             Syncs::Kept => "kept",
             Syncs::Ignored => "ignored",
@@ -235,14 +236,14 @@ impl Disk {
         disk
     }
 
-    fn cut(&mut self, lost: &mut Lost) {
+    pub(crate) fn cut(&mut self, lost: &mut Lost) {
         let answer = self.tell("cut");
         let (unsynced, gone) = answer.split_once(' ').unwrap();
         lost.unsynced += unsynced.parse::<u64>().unwrap();
         lost.gone += gone.parse::<u64>().unwrap();
     }
 
-    fn on(&mut self) {
+    pub(crate) fn on(&mut self) {
         assert_eq!(self.tell("on"), "on");
     }
 
@@ -265,7 +266,7 @@ impl Drop for Disk {
 }
 
 /// Whether the disk can be mounted here; a case that needs it is skipped otherwise.
-fn can_cut_power(case: &str) -> bool {
+pub(crate) fn can_cut_power(case: &str) -> bool {
     let at = tempfile::tempdir().unwrap();
     let disk = Command::new(built())
         .arg(at.path())

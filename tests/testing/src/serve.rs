@@ -45,8 +45,17 @@ impl Serve {
 
     /// The same, with a configuration file.
     pub fn start_configured(data_dir: &Path, config: &Path) -> Serve {
+        Serve::start_configured_with(data_dir, config, &[])
+    }
+
+    /// The same, with settings that go before those of the file.
+    pub fn start_configured_with(
+        data_dir: &Path,
+        config: &Path,
+        settings: &[(&str, &str)],
+    ) -> Serve {
         let arguments = ["--config", config.to_str().unwrap()];
-        let mut serve = Serve::spawn_with(data_dir, &arguments, &[], &[]);
+        let mut serve = Serve::spawn_with(data_dir, &arguments, settings, &[]);
         let listening = serve.logged("listening");
         serve.url = format!("http://{}", listening["address"].as_str().unwrap());
         serve
@@ -179,11 +188,20 @@ impl Serve {
         value.map_or(0, |value| value.parse().unwrap())
     }
 
+    /// Returns what the process has in memory now, in MB.
+    pub fn memory_mb(&self) -> u64 {
+        self.status_mb("VmRSS:")
+    }
+
     /// Returns the most that the process ever had in memory, in MB.
     pub fn peak_mb(&self) -> u64 {
+        self.status_mb("VmHWM:")
+    }
+
+    fn status_mb(&self, field: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kilobytes = peak.unwrap().split_whitespace().next().unwrap();
+        let value = status.lines().find_map(|line| line.strip_prefix(field));
+        let kilobytes = value.unwrap().split_whitespace().next().unwrap();
         kilobytes.parse::<u64>().unwrap() / 1_024
     }
 

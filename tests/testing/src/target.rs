@@ -28,11 +28,14 @@ use crate::wait::until;
 /// What a target keeps of the events that it accepts.
 #[derive(Debug)]
 enum Record {
-    Bodies(Vec<String>),
+    /// Each event, and when it was accepted.
+    Bodies(Vec<(String, Instant)>),
     /// Nothing: a million bodies would be much memory.
     Nothing,
     /// The ledger, at once when a post arrives: that it was answered may not be known where processes are killed.
     Ledger(Arc<Mutex<Ledger>>),
+    /// The ledger, when a post is accepted, just before the response: for targets that do not accept everything.
+    LedgerOfAccepted(Arc<Mutex<Ledger>>),
 }
 
 /// A target whose faults a test sets.
@@ -78,6 +81,8 @@ struct Inside {
     tokens: f64,
     filled: Instant,
     record: Record,
+    accepted: usize,
+    ignores_own_answers: bool,
     answered: Vec<Instant>,
     under_way: HashMap<String, u32>,
     figures: Figures,
@@ -105,6 +110,12 @@ impl FaultyTarget {
         FaultyTarget::serve(free_port().await, Fault::None, record, None)
     }
 
+    /// Starts a target with that fault that enters what it accepts into a ledger.
+    pub async fn with_ledger_of_accepted(fault: Fault, ledger: Arc<Mutex<Ledger>>) -> FaultyTarget {
+        let record = Record::LedgerOfAccepted(ledger);
+        FaultyTarget::serve(free_port().await, fault, record, None)
+    }
+
     /// Starts a target whose response depends on the request.
     pub async fn scripted(
         script: impl Fn(&Request) -> FaultKind + Send + Sync + 'static,
@@ -127,6 +138,8 @@ impl FaultyTarget {
             tokens: 1.0,
             filled: Instant::now(),
             record,
+            accepted: 0,
+            ignores_own_answers: false,
             answered: Vec::new(),
             under_way: HashMap::new(),
             figures: Figures::default(),
@@ -181,15 +194,32 @@ impl FaultyTarget {
 
     /// Returns the events that it accepted, in order.
     pub fn accepted(&self) -> Vec<String> {
+        let accepted = self.accepted_at();
+        accepted.into_iter().map(|(body, _)| body).collect()
+    }
+
+    /// Returns the events that it accepted, in order, each with the time.
+    pub fn accepted_at(&self) -> Vec<(String, Instant)> {
         match &self.state.lock().record {
             Record::Bodies(bodies) => bodies.clone(),
-            Record::Nothing | Record::Ledger(_) => Vec::new(),
+            Record::Nothing | Record::Ledger(_) | Record::LedgerOfAccepted(_) => Vec::new(),
         }
+    }
+
+    /// Returns how many events it accepted.
+    pub fn accepted_count(&self) -> usize {
+        self.state.lock().accepted
+    }
+
+    /// From now on, events do not choose their own response.
+    pub fn ignore_own_answers(&self) {
+        self.state.lock().ignores_own_answers = true;
     }
 
     /// Returns the events that it accepted, once there are `count` or more.
     pub async fn accepted_when(&self, count: usize) -> Vec<String> {
-        until(async || Some(self.accepted()).filter(|accepted| accepted.len() >= count)).await
+        until(async || (self.accepted_count() >= count).then_some(())).await;
+        self.accepted()
     }
 
     /// Returns how often it accepted each event.
@@ -226,9 +256,9 @@ impl State {
         if let Some(script) = &self.script {
             return Some(script(request));
         }
-        let own = request
-            .body
-            .split_once(r#""answer":"#)
+        let own = request.body.split_once(r#""answer":"#);
+        let own = own
+            .filter(|_| !self.lock().ignores_own_answers)
             .map(|(_, rest)| rest.chars().take_while(char::is_ascii_digit).collect());
         if let Some(status) = own {
             let status: String = status;
@@ -264,8 +294,11 @@ impl State {
     fn accept(&self, body: &str) {
         let mut inside = self.lock();
         inside.figures.last_accepted = Some(Instant::now());
-        if let Record::Bodies(bodies) = &mut inside.record {
-            bodies.push(body.to_owned());
+        inside.accepted += 1;
+        match &mut inside.record {
+            Record::Bodies(bodies) => bodies.push((body.to_owned(), Instant::now())),
+            Record::LedgerOfAccepted(ledger) => ledger.lock().unwrap().deliver(body),
+            Record::Nothing | Record::Ledger(_) => {}
         }
     }
 }
