@@ -2,8 +2,10 @@
 //!
 //! Enqueue, claim, deliver, settle, come again, dead-letter; a crash, a lost answer or a failed settlement at any point, as
 //! many as the model's faults allow. What an answer of the target means is not modelled: the model drives the state machine of
-//! `delivery.rs`. Each law is also shown to bite, by a model with a known mistake in it.
+//! `delivery.rs`. Each law is also shown to bite, by a model with a known mistake in it. Here is one target; several are in
+//! `model/fan_out.rs`.
 
+mod fan_out;
 mod state;
 mod steps;
 
