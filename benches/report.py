@@ -4,7 +4,7 @@
     benches/report.py                  # all of them: about an hour, on a machine that does nothing else
     benches/report.py line rules       # some of them; the sections of the others stay as they are
 
-The benchmarks `line` and `queue` print tables in Markdown, and the reliability suite rows of one. The others print trees
+The benchmarks `line`, `queue` and `log` print tables in Markdown, and the reliability suite rows of one. The others print trees
 (divan), of which this keeps medians and their ratio to reading the same event.
 """
 
@@ -21,15 +21,17 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 HEAD = """\
 # Benchmarks
 
-`benches/report.py` writes this page. `benches/report.py line` repeats one section. To compare with another build, run
-`BENCH_AGAINST=FOLDER cargo bench -p functions --bench line`, where the folder holds the binaries of that build.
+`benches/report.py` writes this page. `benches/report.py line` repeats one section. To compare with another build, set
+`BENCH_AGAINST` to the folder with its binaries, and `BENCH_AGAINST_COMMIT` to what the table should call it.
 
 Ratios are more reliable than rates: machines differ, and so do disks. All figures are medians.
 """
 SECTIONS = {
-    "line": "The whole line\n\nThe real binaries. The load generator runs on the same cores. With `SQS_ENDPOINT` and `SQS_QUEUE_URL` set, ingest is\n"
-    "measured with SQS too.",
+    "line": "The whole line\n\nThe real binaries, and the functions as they are deployed (profile `function`). The load generator runs on the same cores.\n"
+    "Bytes are those of the pages that were written, syncs the calls of `fsync` and `fdatasync`. With `SQS_ENDPOINT` and\n"
+    "`SQS_QUEUE_URL` set, ingest is measured with SQS too.",
     "queue": "The embedded queue\n\nA thousand events beside a million, or as many as `QUEUE_EVENTS` says.",
+    "log": "The log\n\nOne writer and one to three consumers in one process, without HTTP, rules and targets. Bytes are those of system calls.",
     "rules": "Rules\n\nWhat each action and each condition that does not match costs for an event of about 2, 20 and 200 KB. In brackets: the ratio to\n"
     "`read`, which reads and checks the same event.",
     "engines": "Scripts and modules\n\nThe same transform by hand (`floor`), as a script and as a module; what starting each costs; and how long the default\n"

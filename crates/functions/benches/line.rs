@@ -1,8 +1,12 @@
-//! The line, measured through the real binaries: ingest, a batch, cold starts, memory.
+//! The line, measured through the real binaries: ingest, `serve` with one to three targets, latencies on one core, a batch,
+//! cold starts, memory.
 //!
-//! `cargo bench -p functions --bench line` prints a table for docs/benchmarks.md, with `-- batch` (or `ingest`, `cold`, `peak`) that
-//! part of it. `BENCH_AGAINST` names a folder with the binaries of another build: both are measured in turns in the one
-//! run, and the table has their ratio. Each figure is the median of the rounds. With `SQS_ENDPOINT` set (an SQS-compatible server), ingest is measured with SQS too.
+//! `cargo bench -p functions --bench line` prints a table for docs/benchmarks.md, with `-- batch` (or `ingest`, `serve`,
+//! `latency`, `cold`, `peak`) that part of it. `BENCH_AGAINST` names a folder with the binaries of another build: both are
+//! measured in turns in the one run, and the table has their ratio. `BENCH_AGAINST_COMMIT` says in the table which build that
+//! is. Each figure is the median of the rounds, 9 or as many as `BENCH_ROUNDS` says. With `SQS_ENDPOINT` set (an
+//! SQS-compatible server), ingest is measured with SQS too. Needs `taskset` (util-linux) for the latencies, and `strace` for
+//! the syncs, which are left out without it.
 
 #![expect(
     clippy::disallowed_methods,
@@ -20,61 +24,75 @@
 
 mod parts;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_stand_in::{Settings, StandIn};
 use journal::{Claim, Journal, Schema};
-use parts::{Function, Process, event, post_all, sqs_event};
+use parts::build::Build;
+use parts::{Function, Process, delivery, event, latency, post_all, sqs_event};
 use testing::measure::median;
 
 const ROUNDS: usize = 9;
-const CLIENTS: usize = 32;
-/// Fewer than a batch can hold, so that nothing is taken out while ingest alone is measured.
-const REQUESTS: usize = 9_600;
-const SIZE: usize = 2_000;
+pub(crate) const CLIENTS: usize = 32;
+/// Fewer than a batch can hold, so that nothing is taken out while ingest alone is measured. Whole batches of 20, so that the
+/// last one does not wait for its window.
+pub(crate) const REQUESTS: usize = 9_600;
+pub(crate) const SIZE: usize = 2_000;
+/// Settings with which nothing is delivered of [`REQUESTS`].
+pub(crate) const INGEST_ALONE: [(&str, &str); 2] = [
+    ("LINEAGE_PROXY_BATCH_SIZE", "10000"),
+    ("LINEAGE_PROXY_BATCH_WINDOW", "300"),
+];
 const BATCHES: u32 = 30;
 
 /// How long anything here may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What one round of one build came to: each figure under its name.
-type Figures = Vec<(&'static str, f64)>;
+/// What one round of one build came to: each figure under its name. Another build may lack some.
+pub(crate) type Figures = Vec<(String, f64)>;
 
 #[tokio::main]
 async fn main() {
-    let own = Path::new(env!("CARGO_BIN_EXE_ingest")).parent().unwrap();
-    let mut builds = vec![own.to_owned()];
-    builds.extend(std::env::var_os("BENCH_AGAINST").map(PathBuf::from));
-    let (mut floors, mut rounds) = (Vec::new(), vec![Vec::new(); builds.len()]);
-    for round in 0..ROUNDS {
+    let builds = parts::build::all();
+    let rounds = std::env::var("BENCH_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap());
+    let (mut floors, mut measured) = (Vec::new(), vec![Vec::new(); builds.len()]);
+    for round in 0..rounds {
         floors.push(floor().await);
         // Who comes second finds another machine: they take turns at that too.
         for place in 0..builds.len() {
             let which = (place + round) % builds.len();
-            rounds[which].push(figures(&builds[which]).await);
+            measured[which].push(figures(&builds[which]).await);
         }
     }
-    print(median(floors), &rounds);
+    print(median(floors), &measured);
 }
 
-fn print(floor: f64, rounds: &[Vec<Figures>]) {
-    let (heads, line) = match rounds {
-        [_] => ("", ""),
-        _ => (" against | ratio |", "---|---|"),
+fn print(floor: f64, builds: &[Vec<Figures>]) {
+    let rounds = builds[0].len();
+    let against = std::env::var("BENCH_AGAINST_COMMIT").unwrap_or_else(|_| "against".to_owned());
+    let (heads, line, none) = match builds {
+        [_] => (String::new(), "", ""),
+        _ => (format!(" {against} | ratio |"), "---|---|", " | |"),
     };
-    println!("| median of {ROUNDS} rounds | this build |{heads}\n|---|---|{line}");
-    println!("| store alone, 2 KB rows in groups of {CLIENTS}, rows/s | {floor:.0} |");
-    for (row, (name, _)) in rounds[0][0].iter().enumerate() {
-        let of = |build: &Vec<Figures>| median(build.iter().map(|round| round[row].1).collect());
-        let figures: Vec<f64> = rounds.iter().map(of).collect();
-        let ratio = figures.get(1).map(|other| figures[0] / other);
-        let shown: Vec<String> = figures
+    println!("| median of {rounds} rounds | this build |{heads}\n|---|---|{line}");
+    println!("| store alone, 2 KB rows in groups of {CLIENTS}, rows/s | {floor:.0} |{none}");
+    for (name, _) in &builds[0][0] {
+        let of = |build: &Vec<Figures>| {
+            let figure = |round: &Figures| Some(round.iter().find(|it| it.0 == *name)?.1);
+            let figures: Vec<f64> = build.iter().filter_map(figure).collect();
+            (!figures.is_empty()).then(|| median(figures))
+        };
+        let figures: Vec<Option<f64>> = builds.iter().map(of).collect();
+        let mut shown: Vec<String> = figures
             .iter()
-            .map(|figure| format!("{figure:.1}"))
-            .chain(ratio.map(|ratio| format!("{ratio:.2}")))
+            .map(|figure| figure.map_or(String::new(), |figure| format!("{figure:.1}")))
             .collect();
+        if let [own, other] = figures[..] {
+            let ratio = own.zip(other).map(|(own, other)| own / other);
+            shown.push(ratio.map_or(String::new(), |ratio| format!("{ratio:.2}")));
+        }
         println!("| {name} | {} |", shown.join(" | "));
     }
 }
@@ -105,64 +123,49 @@ async fn floor() -> f64 {
     REQUESTS as f64 / started.elapsed().as_secs_f64()
 }
 
-async fn figures(build: &Path) -> Figures {
+async fn figures(build: &Build) -> Figures {
     let wanted = std::env::args().skip(1).find(|word| !word.starts_with('-'));
     let is_wanted = |part: &str| wanted.as_ref().is_none_or(|wanted| wanted == part);
     let mut figures = Figures::new();
     if is_wanted("ingest") {
-        figures.extend(ingest(build).await);
-        figures.extend(ingest_sqs(build).await);
+        figures.extend(ingest(&build.serve).await);
+        figures.extend(ingest_sqs(&build.serve).await);
+    }
+    if is_wanted("serve") {
+        figures.extend(delivery::figures(build).await);
+    }
+    if is_wanted("latency") {
+        figures.extend(latency::figures(&build.serve).await);
     }
     if is_wanted("batch") {
-        figures.extend(batch_of_20(build).await);
+        figures.extend(batch_of_20(&build.functions).await);
     }
     if is_wanted("cold") {
-        figures.extend(cold_starts(build).await);
+        figures.extend(cold_starts(&build.functions).await);
     }
     if is_wanted("peak") {
-        figures.push(peak(build).await);
+        figures.push(peak(&build.functions).await);
     }
     figures
 }
 
-async fn ingest(build: &Path) -> Figures {
-    let alone = [
-        ("LINEAGE_PROXY_BATCH_SIZE", "10000"),
-        ("LINEAGE_PROXY_BATCH_WINDOW", "300"),
-    ];
-    let mut figures = Vec::new();
-    for (rate, cpu, settings) in [
-        (
+async fn ingest(serve: &Path) -> Figures {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::serve_in(serve, folder.path(), &INGEST_ALONE);
+    let (before, started) = (process.cpu(), Instant::now());
+    post_all(&process.url, CLIENTS, REQUESTS, SIZE).await;
+    let rate = REQUESTS as f64 / started.elapsed().as_secs_f64();
+    let spent = (process.cpu() - before).as_secs_f64();
+    vec![
+        named(
             "ingest alone, embedded queue, 2 KB, 32 clients, requests/s",
-            "the same, µs CPU a request",
-            &alone[..],
+            rate,
         ),
-        (
-            "the whole line, until all is in the store, events/s",
-            "the same, µs CPU an event",
-            &[],
-        ),
-    ] {
-        let folder = tempfile::tempdir().unwrap();
-        let data_dir = folder.path().to_str().unwrap();
-        let own = [
-            ("LINEAGE_PROXY_DATA_DIR", data_dir),
-            ("LINEAGE_PROXY_LISTEN", "127.0.0.1:0"),
-        ];
-        let process = Process::serve(build, &[settings, &own].concat());
-        let (before, started) = (process.cpu(), Instant::now());
-        post_all(&process.url, CLIENTS, REQUESTS, SIZE).await;
-        if settings.is_empty() {
-            process.holds(REQUESTS).await;
-        }
-        figures.push((rate, REQUESTS as f64 / started.elapsed().as_secs_f64()));
-        let spent = (process.cpu() - before).as_secs_f64();
-        figures.push((cpu, spent * 1e6 / REQUESTS as f64));
-    }
-    figures
+        named("the same, µs CPU a request", spent * 1e6 / REQUESTS as f64),
+    ]
 }
 
-async fn ingest_sqs(build: &Path) -> Figures {
+async fn ingest_sqs(serve: &Path) -> Figures {
     let Ok(endpoint) = std::env::var("SQS_ENDPOINT") else {
         return Vec::new();
     };
@@ -174,13 +177,13 @@ async fn ingest_sqs(build: &Path) -> Figures {
         ("LINEAGE_PROXY_LISTEN", "127.0.0.1:0"),
         ("AWS_ENDPOINT_URL_SQS", endpoint.as_str()),
     ];
-    let process = Process::serve(build, &settings);
+    let process = Process::serve(serve, &settings).expect("it listens");
     const REQUESTS: usize = 1_000; // the emulator is the slow part, and bounds the rate
     post_all(&process.url, 8, 200, SIZE).await;
     let before = process.cpu();
     post_all(&process.url, 8, REQUESTS, SIZE).await;
     let spent = (process.cpu() - before).as_secs_f64();
-    vec![(
+    vec![named(
         "ingest, SQS, 2 KB, 8 clients, µs CPU a request",
         spent * 1e6 / REQUESTS as f64,
     )]
@@ -197,11 +200,11 @@ async fn batch_of_20(build: &Path) -> Figures {
     }
     let spent = milliseconds(function.cpu() - before);
     vec![
-        (
+        named(
             "batch of 20 against a target that takes 50 ms, ms",
             median(walls),
         ),
-        ("the same, ms CPU", spent / f64::from(BATCHES)),
+        named("the same, ms CPU", spent / f64::from(BATCHES)),
     ]
 }
 
@@ -218,23 +221,23 @@ async fn cold_starts(build: &Path) -> Figures {
     .await;
     ingest.invoke(parts::http_event("GET", "/healthz")).await;
     vec![
-        (
+        named(
             "batch function, exec to first batch delivered, ms",
             milliseconds(batch.since_exec()),
         ),
-        (
+        named(
             "ingest function, exec to first answer, ms",
             milliseconds(ingest.since_exec()),
         ),
     ]
 }
 
-async fn peak(build: &Path) -> (&'static str, f64) {
+async fn peak(build: &Path) -> (String, f64) {
     let (_datazone, mut function) = batch_function(build, 50).await;
     for n in 0..10 {
         function.invoke(sqs_event(n, 20, 200_000)).await;
     }
-    (
+    named(
         "batch function, peak memory after ten batches of 20 × 200 KB, MB",
         function.peak_mb(),
     )
@@ -268,6 +271,10 @@ async fn batch_function(build: &Path, latency_ms: u64) -> (StandIn, Function) {
     (datazone, function)
 }
 
-fn milliseconds(time: Duration) -> f64 {
+fn named(name: &str, figure: f64) -> (String, f64) {
+    (name.to_owned(), figure)
+}
+
+pub(crate) fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }

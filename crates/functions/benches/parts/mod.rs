@@ -1,4 +1,10 @@
 //! Processes to measure: `serve`, and a function behind a Lambda Runtime API of our own.
+//!
+//! `build.rs` builds them, `delivery.rs` and `latency.rs` measure `serve`; `line.rs` has the rest.
+
+pub(crate) mod build;
+pub(crate) mod delivery;
+pub(crate) mod latency;
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};
@@ -57,8 +63,14 @@ pub(crate) fn http_event(method: &str, path: &str) -> Value {
 }
 
 /// Posts `count` events, no two the same, from `clients` clients, each waiting for its answer. Clients that do next to
-/// nothing: on a machine of two cores a full HTTP client would take more of them than the proxy does.
-pub(crate) async fn post_all(url: &str, clients: usize, count: usize, size: usize) {
+/// nothing: on a machine of two cores a full HTTP client would take more of them than the proxy does. Returns how long each
+/// answer took.
+pub(crate) async fn post_all(
+    url: &str,
+    clients: usize,
+    count: usize,
+    size: usize,
+) -> Vec<Duration> {
     let address = url.strip_prefix("http://").unwrap().to_owned();
     let mut tasks = tokio::task::JoinSet::new();
     for client in 0..clients {
@@ -71,18 +83,24 @@ pub(crate) async fn post_all(url: &str, clients: usize, count: usize, size: usiz
             let number = request.find(NOBODY).unwrap()..request.find(NOBODY).unwrap() + NOBODY.len();
             let mut request = request.into_bytes();
             let mut answer = [0; 4_096];
+            let mut took = Vec::with_capacity(count / clients);
             for n in 0..count / clients {
                 request[number.clone()].copy_from_slice(format!("{client:04x}{n:08x}").as_bytes());
+                let sent = Instant::now();
                 connection.write_all(&request).await.unwrap();
                 // The answer is small enough to come in one piece.
                 let read = connection.read(&mut answer).await.unwrap();
                 assert!(answer[..read].starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer[..read]));
+                took.push(sent.elapsed());
             }
+            took
         });
     }
-    while let Some(done) = tasks.join_next().await {
-        done.unwrap();
+    let mut all = Vec::with_capacity(count);
+    while let Some(took) = tasks.join_next().await {
+        all.extend(took.unwrap());
     }
+    all
 }
 
 pub(crate) struct Process {
@@ -91,10 +109,30 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) fn serve(build: &std::path::Path, settings: &[(&str, &str)]) -> Process {
+    /// Starts `serve` with the store as its target and these settings. Needs a folder for its data.
+    pub(crate) fn serve_in(
+        build: &std::path::Path,
+        folder: &std::path::Path,
+        settings: &[(&str, &str)],
+    ) -> Process {
+        let data_dir = folder.to_str().unwrap();
+        let own = [
+            ("LINEAGE_PROXY_DATA_DIR", data_dir),
+            ("LINEAGE_PROXY_LISTEN", "127.0.0.1:0"),
+        ];
+        Process::serve(build, &[settings, &own].concat()).expect("it listens")
+    }
+
+    /// Starts `serve` with these settings. Returns nothing if it does not start, as an older build with newer settings.
+    pub(crate) fn serve(build: &std::path::Path, settings: &[(&str, &str)]) -> Option<Process> {
         let mut command = Command::new(build.join("lineage-proxy"));
+        command.arg("serve");
+        Process::start(command, settings)
+    }
+
+    /// The same with a command that runs it.
+    pub(crate) fn start(mut command: Command, settings: &[(&str, &str)]) -> Option<Process> {
         command
-            .arg("serve")
             .envs(credentials())
             .envs(settings.iter().copied())
             .stderr(Stdio::piped());
@@ -102,32 +140,42 @@ impl Process {
         let mut lines = BufReader::new(child.stderr.take().unwrap())
             .lines()
             .map_while(Result::ok);
-        let line = lines
-            .find(|line| line.contains("listening"))
-            .expect("it listens");
+        let mut process = Process {
+            child,
+            url: String::new(),
+        };
+        let line = lines.find(|line| line.contains("listening"))?;
         std::thread::spawn(move || lines.for_each(drop));
         let line: Value = serde_json::from_str(&line).unwrap();
-        let url = format!("http://{}", line["fields"]["address"].as_str().unwrap());
-        Process { child, url }
+        process.url = format!("http://{}", line["fields"]["address"].as_str().unwrap());
+        Some(process)
     }
 
     pub(crate) fn cpu(&self) -> Duration {
         cpu(self.child.id())
     }
 
-    /// Comes back when so many events are in its store.
-    pub(crate) async fn holds(&self, count: usize) {
+    /// The bytes that it has caused to be written to disk
+    /// (`write_bytes`, <https://man7.org/linux/man-pages/man5/proc_pid_io.5.html>): whole pages, each time one is changed.
+    pub(crate) fn written(&self) -> u64 {
+        let io = std::fs::read_to_string(format!("/proc/{}/io", self.child.id())).unwrap();
+        let line = io
+            .lines()
+            .find_map(|line| line.strip_prefix("write_bytes: "));
+        line.unwrap().parse().unwrap()
+    }
+
+    /// How many events have been delivered to its store.
+    pub(crate) async fn stored(&self) -> usize {
         let address = self.url.strip_prefix("http://").unwrap();
         let request = "GET /api/v1/events/lineage?limit=0 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-        let all = format!("\"totalCount\":{count}}}");
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        connection.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
-        while !answer.contains(&all) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-            answer.clear();
-            let mut connection = TcpStream::connect(address).await.unwrap();
-            connection.write_all(request.as_bytes()).await.unwrap();
-            connection.read_to_string(&mut answer).await.unwrap();
-        }
+        connection.read_to_string(&mut answer).await.unwrap();
+        let (_, count) = answer.rsplit_once("\"totalCount\":").unwrap();
+        let end = count.find('}').unwrap();
+        count[..end].parse().unwrap()
     }
 }
 

@@ -1,0 +1,124 @@
+//! How long a request takes while a backlog is delivered at full speed, with everything on one core: alone, and while
+//! something else writes to the disk and uses the other core.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::{Process, post_all};
+use crate::{CLIENTS, Figures, INGEST_ALONE, REQUESTS, SIZE, milliseconds};
+
+/// Fewer than the backlog: delivery is at work to the end.
+const POSTED: usize = 6_400;
+
+pub(crate) async fn figures(serve: &Path) -> Figures {
+    let name = "ingest while a backlog is delivered, one core, 2 KB, 32 clients";
+    let mut figures = measured(serve, name).await;
+    if std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1) {
+        let folder = tempfile::tempdir().unwrap();
+        let noise = Noise::start(folder.path());
+        figures.extend(
+            measured(
+                serve,
+                ", beside another process on the disk and a second core",
+            )
+            .await,
+        );
+        drop(noise);
+    }
+    figures
+}
+
+async fn measured(serve: &Path, ingest: &str) -> Figures {
+    let folder = tempfile::tempdir().unwrap();
+    let filling = Process::serve_in(serve, folder.path(), &INGEST_ALONE);
+    post_all(&filling.url, CLIENTS, REQUESTS, SIZE).await;
+    drop(filling);
+
+    let pinned = Pinned::to_one_core();
+    let process = Process::serve_in(serve, folder.path(), &[]);
+    let began = Instant::now();
+    let mut took = post_all(&process.url, CLIENTS, POSTED, SIZE).await;
+    let rate = POSTED as f64 / began.elapsed().as_secs_f64();
+    let left = (REQUESTS + POSTED).saturating_sub(process.stored().await);
+    drop((process, pinned));
+    took.sort_unstable();
+    let at = |permille: usize| milliseconds(took[(took.len() - 1) * permille / 1_000]);
+    vec![
+        (format!("{ingest}: median ms"), at(500)),
+        (format!("{ingest}: p99 ms"), at(990)),
+        (format!("{ingest}: longest ms"), at(1_000)),
+        (format!("{ingest}: requests/s"), rate),
+        (
+            format!("{ingest}: events left to deliver at the end"),
+            left as f64,
+        ),
+    ]
+}
+
+/// This process, with all its threads and what it starts, on the first core that it may use; until this is dropped.
+struct Pinned {
+    before: String,
+}
+
+impl Pinned {
+    fn to_one_core() -> Pinned {
+        let before = taskset(&["-pc", &own_id()]);
+        let (_, before) = before.trim().rsplit_once(": ").unwrap();
+        taskset(&["-apc", first(before), &own_id()]);
+        Pinned {
+            before: before.to_owned(),
+        }
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        taskset(&["-apc", &self.before, &own_id()]);
+    }
+}
+
+/// The first core of a list such as `0-3` or `2,5`.
+fn first(cores: &str) -> &str {
+    cores.split([',', '-']).next().unwrap()
+}
+
+fn own_id() -> String {
+    std::process::id().to_string()
+}
+
+fn taskset(arguments: &[&str]) -> String {
+    let output = Command::new("taskset").args(arguments).output();
+    let output = output.expect("taskset (util-linux) is needed");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Processes that write to the disk without end, and use the last core.
+struct Noise([Child; 2]);
+
+impl Noise {
+    fn start(folder: &Path) -> Noise {
+        let cores = taskset(&["-pc", &own_id()]);
+        let last = cores.trim().rsplit([',', '-', ' ']).next().unwrap();
+        let start = |script: &str| {
+            let mut command = Command::new("taskset");
+            command.args(["-c", last, "sh", "-c", script]);
+            command.current_dir(folder).stderr(Stdio::null());
+            command.spawn().unwrap()
+        };
+        let write = "while dd if=/dev/zero of=noise bs=1M count=16 conv=fsync; do :; done";
+        let noise = Noise([start(write), start("while :; do :; done")]);
+        std::thread::sleep(Duration::from_millis(200));
+        noise
+    }
+}
+
+impl Drop for Noise {
+    fn drop(&mut self) {
+        for process in &mut self.0 {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
