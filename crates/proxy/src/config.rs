@@ -14,6 +14,7 @@ mod rules;
 mod several;
 mod show;
 mod sources;
+mod start;
 mod target;
 mod validate;
 mod when;
@@ -34,6 +35,7 @@ pub use self::problems::{ConfigError, Errors};
 pub use self::rules::{HashKey, HashKeySource, RulesFile, RulesSource};
 pub use self::show::EffectiveSetting;
 pub use self::sources::Sources;
+pub use self::start::StartFrom;
 pub use ::settings::Entry;
 
 pub(crate) use self::keys::key_entries;
@@ -87,6 +89,8 @@ pub struct PipelineConfig {
     pub target: TargetConfig,
     /// The events that the target gets, if not all.
     pub when: Option<Conditions>,
+    /// Where in the log the target starts if it is new, if that is not the usual start.
+    pub start_from: Option<StartFrom>,
     /// How events are received from the queue and delivered.
     pub batch: Batch,
     /// The rules file.

@@ -11,8 +11,8 @@ use journal::{Claim, ClaimError, Failure};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Consumer, ConsumerStatus, DeadLetter, Depth, Log, LogOptions, Message, Record, Retention,
-    SendError, Settlement, Status, Unavailable,
+    Consumer, ConsumerStatus, DeadLetter, Depth, Log, LogOptions, Message, OwnerTarget, Record,
+    Retention, SendError, Settlement, Started, Status, Unavailable,
 };
 
 /// A queue on disk. Cheap to clone.
@@ -30,12 +30,13 @@ impl Embedded {
     /// needs. Where a target starts that the log does not know is said at [`Log::owner_consumers`]; see also [`Log::claimed`].
     pub async fn claimed(
         claim: Arc<Claim>,
-        targets: &[&str],
+        targets: &[OwnerTarget<'_>],
         options: LogOptions,
     ) -> Result<(Vec<Embedded>, Vec<ConsumerStatus>), journal::Error> {
         let log = Log::claimed(claim, options).await?;
         let consumers = log.owner_consumers(targets).await?;
-        let left = log.stop_others(targets).await?;
+        let names: Vec<&str> = targets.iter().map(|target| target.name).collect();
+        let left = log.stop_others(&names).await?;
         let queue = |consumer| Embedded {
             log: log.clone(),
             consumer,
@@ -51,7 +52,7 @@ impl Embedded {
             visibility_timeout: visibility,
             retention: Retention::NONE,
         };
-        let opened = Embedded::claimed(claim, &["target"], options).await;
+        let opened = Embedded::claimed(claim, &["target".into()], options).await;
         let (queues, _) = opened.map_err(|error| failed(&error))?;
         let queue = queues.into_iter().next();
         queue.ok_or_else(|| failed(&"no queue"))
@@ -74,6 +75,11 @@ impl Embedded {
     /// The name of the target.
     pub fn target(&self) -> &str {
         self.consumer.target()
+    }
+
+    /// How its target started, if the log did not know it when [`claimed`](Self::claimed) returned this.
+    pub fn started(&self) -> Option<Started> {
+        self.consumer.started()
     }
 
     /// Removes the queue of this target, with its events and dead letters: what only they need is deleted for good. Returns

@@ -25,7 +25,7 @@ pub use embedded::Embedded;
 pub use failure_log::FailureLog;
 pub use log::{
     AcceptedBetween, Consumer, ConsumerStatus, DeadLetter, Log, LogOptions, LoggedEvent,
-    LoggedEvents, Retention, Start, Status,
+    LoggedEvents, OwnerTarget, Retention, Start, Started, Status,
 };
 pub use sqs::{Pointer, Sqs, SqsDeadLetters, SqsLetter};
 

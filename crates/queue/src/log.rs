@@ -67,7 +67,7 @@ use consumers::ConsumerState;
 use retention::Sweep;
 use schema::{FILE, SCHEMA};
 
-pub use consumers::{Consumer, ConsumerStatus, Start};
+pub use consumers::{Consumer, ConsumerStatus, OwnerTarget, Start, Started};
 pub use dead_letters::DeadLetter;
 pub use read::{AcceptedBetween, LoggedEvent, LoggedEvents};
 pub use retention::Retention;

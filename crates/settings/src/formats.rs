@@ -1,6 +1,7 @@
 //! The formats that several settings share. A format of a single setting is beside that setting.
 
 mod collections;
+mod point_in_time;
 mod secret;
 
 use std::marker::PhantomData;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use crate::{Format, nearest};
 
 pub use collections::{List, Pairs, SecretPairs};
+pub use point_in_time::PointInTime;
 pub use secret::{Secret, SecretText};
 
 /// A text of any form.

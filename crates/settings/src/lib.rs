@@ -39,8 +39,8 @@ mod nearest;
 mod setting;
 
 pub use formats::{
-    Check, Checked, Choice, Count, FilePath, Flag, List, OneOf, Pairs, Seconds, Secret,
-    SecretPairs, SecretText, Size, SizeOrNone, Text,
+    Check, Checked, Choice, Count, FilePath, Flag, List, OneOf, Pairs, PointInTime, Seconds,
+    Secret, SecretPairs, SecretText, Size, SizeOrNone, Text,
 };
 pub use forms::object;
 pub use list::{Entry, list};

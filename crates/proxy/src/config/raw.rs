@@ -22,6 +22,7 @@ use super::formats::{
 };
 use super::keys::Keys;
 use super::rules::{HashKey, RulesSource};
+use super::start::StartFrom;
 use super::target::TargetChoice;
 use super::when::When;
 
@@ -94,6 +95,12 @@ pub(super) struct RawConfig {
     /// variable, they are JSON.
     #[schemars(extend("x-not-on-aws" = "a rule of the file drops events"))]
     pub(super) when: Option<Setting<When>>,
+    /// Where in the log a target starts that is new to it: with the next event (`new`), with the `oldest` event in the log, or
+    /// with the first one that was accepted at this time or later, or that long ago. See
+    /// [A target that is added](operate.md#a-target-that-is-added).
+    #[schemars(extend("x-default" = "new; oldest for the first target of a log"))]
+    #[schemars(extend("x-not-on-aws" = "SQS keeps no event that was settled"))]
+    pub(super) start_from: Option<Setting<StartFrom>>,
     /// The rules that events are transformed by.
     pub(super) rules: RulesSettings,
     /// How datasets of Redshift are named.
@@ -246,6 +253,7 @@ impl Default for RawConfig {
             batch: BatchSettings::default(),
             target: None,
             when: None,
+            start_from: None,
             rules: RulesSettings::default(),
             redshift: RedshiftSettings::default(),
             check: CheckSettings::default(),

@@ -67,6 +67,7 @@ impl Raw {
             pipeline: PipelineConfig {
                 target,
                 when: raw.when.map(Setting::into_value),
+                start_from: raw.start_from.map(Setting::into_value),
                 batch: Batch {
                     size: *raw.batch.size as usize,
                     window: *raw.batch.window,
@@ -134,6 +135,10 @@ impl RawConfig {
         if is_function && !publishes {
             let message = "is required: the function needs an SQS queue";
             problems.require("queue.url", settings.url.as_ref(), message);
+        }
+        if self.start_from.is_some() && (settings.url.is_some() || topic.is_some()) {
+            let message = "cannot be combined with SQS, which keeps no event that was settled";
+            problems.at("start_from", message);
         }
         if !publishes && !problems.is_set("queue.url") {
             if only.is_some() {

@@ -7,11 +7,14 @@ use std::sync::Arc;
 
 use aws::Aws;
 use journal::{Claim, ClaimError};
-use tracing::warn;
+use settings::{Format, PointInTime};
+use tracing::{info, warn};
 
 use super::{StartError, StartErrors};
-use crate::config::Config;
-use crate::queue::{ConsumerStatus, Embedded, LogOptions, Queue, QueueConfig, Sqs};
+use crate::config::{Config, StartFrom};
+use crate::queue::{
+    ConsumerStatus, Embedded, LogOptions, OwnerTarget, Queue, QueueConfig, Sqs, Start, now,
+};
 
 /// Whether the process keeps events in the data folder.
 pub(super) fn uses_data_folder(config: &Config) -> bool {
@@ -58,13 +61,21 @@ pub(super) async fn open_queues(
             Ok(vec![queue; config.pipelines().count()]) // one, by the configuration
         }
         (QueueConfig::Embedded(settings), Some(claim)) => {
-            let names = config.target_names();
+            let now = now();
+            let targets = config.pipelines().map(|pipeline| OwnerTarget {
+                name: pipeline.target.name.as_str(),
+                start: pipeline.start_from.map(|from| from.start(now)),
+            });
+            let targets: Vec<OwnerTarget<'_>> = targets.collect();
             let options = LogOptions {
                 visibility_timeout: settings.visibility_timeout,
                 retention: settings.retention,
             };
-            let opened = Embedded::claimed(claim, &names, options).await;
+            let opened = Embedded::claimed(claim, &targets, options).await;
             let (queues, left) = opened.map_err(|error| StartError::database("queue", &error))?;
+            for (queue, pipeline) in queues.iter().zip(config.pipelines()) {
+                log_start(queue, pipeline.start_from);
+            }
             left.iter().for_each(warn_of_left_events);
             Ok(queues.into_iter().map(Queue::Embedded).collect())
         }
@@ -72,6 +83,32 @@ pub(super) async fn open_queues(
             Err(StartError::Invalid("queue.url: not set".to_owned()).into())
         }
     }
+}
+
+/// Says what a target gets that is new to the log: it may be less than was meant, since events are kept for a limited time.
+fn log_start(queue: &Embedded, from: Option<StartFrom>) {
+    let Some(started) = queue.started() else {
+        return;
+    };
+    // The first target of a log.
+    if from.is_none() && started.start == Start::Oldest && started.events == 0 {
+        return;
+    }
+    let start = match started.start {
+        Start::Next => "new".to_owned(),
+        Start::Oldest => "oldest".to_owned(),
+        Start::Since(time) => PointInTime::show(&PointInTime::At(time)),
+    };
+    let first = started
+        .first
+        .map(|time| PointInTime::show(&PointInTime::At(time)));
+    info!(
+        target = queue.target(),
+        start,
+        events = started.events,
+        first,
+        "a new target starts in the log"
+    );
 }
 
 fn warn_of_left_events(left: &ConsumerStatus) {

@@ -20,6 +20,7 @@ pub struct Consumer {
     pub(super) log: Log,
     pub(super) target: Arc<str>,
     pub(super) state: Arc<ConsumerState>,
+    started: Option<Started>,
 }
 
 /// What a consumer keeps in memory.
@@ -42,6 +43,33 @@ pub enum Start {
     Since(i64),
 }
 
+/// A target of an owner.
+#[derive(Debug, Clone, Copy)]
+pub struct OwnerTarget<'t> {
+    /// Its name.
+    pub name: &'t str,
+    /// Where it starts if the log does not know it, also where it could take the place of another one. `None` is the usual
+    /// start: see [`Log::owner_consumers`].
+    pub start: Option<Start>,
+}
+
+impl<'t> From<&'t str> for OwnerTarget<'t> {
+    fn from(name: &'t str) -> OwnerTarget<'t> {
+        OwnerTarget { name, start: None }
+    }
+}
+
+/// How a target started that the log did not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Started {
+    /// Where it started.
+    pub start: Start,
+    /// How many events of the log it gets.
+    pub events: u64,
+    /// When the first of them was accepted, in milliseconds since 1970.
+    pub first: Option<i64>,
+}
+
 /// A consumer of the log, and how much it has not settled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ConsumerStatus {
@@ -58,6 +86,11 @@ impl Consumer {
     pub fn target(&self) -> &str {
         &self.target
     }
+
+    /// How it started, if the log did not know its target when [`Log::owner_consumers`] returned it.
+    pub fn started(&self) -> Option<Started> {
+        self.started
+    }
 }
 
 impl Log {
@@ -67,10 +100,10 @@ impl Log {
         let name = target.to_owned();
         let find = move |connection: &Connection| {
             adopt_imported(connection, std::slice::from_ref(&name))?;
-            find_or_add(connection, &name, start)
+            find_or_add(connection, &name, start).map(|(number, _)| number)
         };
         let number = self.journal.write(find).await?;
-        Ok(self.handle(target, number))
+        Ok(self.handle(target, number, None))
     }
 
     /// Returns the consumers for all targets of an owner, in their order. All of them are added in one transaction: a start
@@ -78,24 +111,32 @@ impl Log {
     ///
     /// Those that the log does not know take over what was imported, each all of it. Otherwise they start with the next
     /// event. But a target that is alone takes the place of another one if that is the only one that the log has ever had:
-    /// it gets what that one has not settled.
-    pub async fn owner_consumers(&self, targets: &[&str]) -> Result<Vec<Consumer>, journal::Error> {
-        let names: Vec<String> = targets.iter().map(|&target| target.to_owned()).collect();
+    /// it gets what that one has not settled. A target with a start of its own does neither.
+    pub async fn owner_consumers<'t, T: Into<OwnerTarget<'t>> + Copy>(
+        &self,
+        targets: &[T],
+    ) -> Result<Vec<Consumer>, journal::Error> {
+        let targets: Vec<OwnerTarget<'t>> = targets.iter().map(|&target| target.into()).collect();
+        let owned: Vec<(String, Option<Start>)> = targets
+            .iter()
+            .map(|target| (target.name.to_owned(), target.start))
+            .collect();
         let find = move |connection: &Connection| {
+            let names: Vec<String> = owned.iter().map(|(name, _)| name.clone()).collect();
             adopt_imported(connection, &names)?;
-            let start = match names.as_slice() {
-                [only] => replace_only(connection, only)?,
+            let usual = match owned.as_slice() {
+                [(only, None)] => replace_only(connection, only)?,
                 _ => Start::Next,
             };
-            let numbers = names
+            let found = owned
                 .iter()
-                .map(|name| find_or_add(connection, name, start));
-            numbers.collect::<rusqlite::Result<Vec<i64>>>()
+                .map(|(name, start)| find_or_add(connection, name, start.unwrap_or(usual)));
+            found.collect::<rusqlite::Result<Vec<_>>>()
         };
-        let numbers = self.journal.write(find).await?;
-        let consumers = targets.iter().zip(numbers);
+        let found = self.journal.write(find).await?;
+        let consumers = targets.iter().zip(found);
         Ok(consumers
-            .map(|(target, number)| self.handle(target, number))
+            .map(|(target, (number, started))| self.handle(target.name, number, started))
             .collect())
     }
 
@@ -104,7 +145,7 @@ impl Log {
         let name = target.to_owned();
         let find = move |connection: &Connection| number(connection, &name);
         let number = self.journal.read(find).await.map_err(unavailable)?;
-        Ok(number.map(|number| self.handle(target, number)))
+        Ok(number.map(|number| self.handle(target, number, None)))
     }
 
     /// Lists the consumers, in the order in which they were added.
@@ -181,7 +222,7 @@ impl Log {
         self.journal.write(remove).await.map_err(unavailable)
     }
 
-    fn handle(&self, target: &str, number: i64) -> Consumer {
+    fn handle(&self, target: &str, number: i64, started: Option<Started>) -> Consumer {
         let state = match self.known().entry(target.to_owned()) {
             Entry::Occupied(known) if known.get().number == number => known.get().clone(),
             entry @ (Entry::Occupied(_) | Entry::Vacant(_)) => {
@@ -198,6 +239,7 @@ impl Log {
             log: self.clone(),
             target: target.into(),
             state,
+            started,
         }
     }
 
@@ -264,10 +306,14 @@ fn has_had_one(connection: &Connection) -> rusqlite::Result<bool> {
 }
 
 /// Returns the number of the consumer for a target. A new one starts at `start`, or with the oldest event while lost cursors
-/// are missing.
-fn find_or_add(connection: &Connection, target: &str, start: Start) -> rusqlite::Result<i64> {
+/// are missing; the second result says how.
+fn find_or_add(
+    connection: &Connection,
+    target: &str,
+    start: Start,
+) -> rusqlite::Result<(i64, Option<Started>)> {
     if let Some(number) = number(connection, target)? {
-        return Ok(number);
+        return Ok((number, None));
     }
     let start = match reconcile::has_lost_cursors(connection)? {
         true => Start::Oldest, // it may be one of them
@@ -280,7 +326,18 @@ fn find_or_add(connection: &Connection, target: &str, start: Start) -> rusqlite:
     };
     let add = "INSERT INTO cursors (target, settled, received) VALUES (?1, ?2, ?2)";
     connection.execute(add, params![target, before])?;
-    Ok(connection.last_insert_rowid())
+    let number = connection.last_insert_rowid();
+    let after =
+        "SELECT count(*), (SELECT received_at FROM events WHERE seq > ?1 ORDER BY seq LIMIT 1)
+                 FROM events WHERE seq > ?1";
+    let started = connection.query_row(after, [before], |row| {
+        Ok(Started {
+            start,
+            events: row.get::<_, i64>(0)?.unsigned_abs(),
+            first: row.get(1)?,
+        })
+    })?;
+    Ok((number, Some(started)))
 }
 
 fn remove(connection: &Connection, target: &str) -> rusqlite::Result<Option<ConsumerStatus>> {

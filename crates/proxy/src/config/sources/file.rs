@@ -327,8 +327,9 @@ impl FileReader<'_> {
 
 /// Settings that a target may have of its own besides those of its kind, and what they stand for. They are not written as a
 /// section, since a kind has a setting `batch`.
-const OWN: [(&str, &str); 4] = [
+const OWN: [(&str, &str); 5] = [
     (WHEN, WHEN),
+    ("start_from", "start_from"),
     ("batch_size", "batch.size"),
     ("batch_window", "batch.window"),
     ("batch_concurrency", "batch.concurrency"),

@@ -105,3 +105,38 @@ async fn what_is_redriven_for_a_stopped_consumer_waits_for_an_owner_that_asks_fo
     let (_log, mut consumers) = owned(folder.path(), &["stops", "stays"]).await;
     assert_eq!(ids(&receive(&consumers.remove(0), 9).await), ["a"]);
 }
+
+#[tokio::test]
+async fn a_target_with_a_start_of_its_own_takes_no_place_and_starts_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = log_with(folder.path(), Retention::default()).await;
+    let first = log.owner_consumers(&["first"]).await.unwrap();
+    let old = Message {
+        received_at: 1_000,
+        ..message("old")
+    };
+    assert!(log.append(vec![old]).await[0].is_ok());
+    append(&log, &["young"]).await;
+    acknowledge(&first[0], &receive(&first[0], 9).await).await;
+    let target = |name, start| OwnerTarget {
+        name,
+        start: Some(start),
+    };
+    let targets = [
+        target("all", Start::Oldest),
+        target("some", Start::Since(2_000)),
+        target("none", Start::Next),
+    ];
+    let consumers = log.owner_consumers(&targets).await.unwrap();
+    let events = consumers.iter().map(|it| it.started().unwrap().events);
+    assert_eq!(events.collect::<Vec<_>>(), [2, 1, 0]);
+    assert_eq!(consumers[0].started().unwrap().first, Some(1_000));
+    assert_eq!(ids(&receive(&consumers[0], 9).await), ["old", "young"]);
+    assert_eq!(ids(&receive(&consumers[1], 9).await), ["young"]);
+    // From then on it has a place of its own.
+    let again = log.owner_consumers(&targets).await.unwrap();
+    assert!(again.iter().all(|it| it.started().is_none()));
+    let alone = log.owner_consumers(&[target("alone", Start::Next)]).await;
+    assert_eq!(alone.unwrap()[0].started().unwrap().events, 0);
+    assert!(pending(&log).await.contains(&("first".to_owned(), 0)));
+}
