@@ -53,6 +53,7 @@ CALLS = {
     "PutObject": ("s3", {"Bucket": "my-events", "Key": AWKWARD, "Body": '{"ä": 1}', "ContentType": "application/json"}),
     "GetObject": ("s3", {"Bucket": "my-events", "Key": AWKWARD, "ChecksumMode": "ENABLED"}),
     "DeleteObject": ("s3", {"Bucket": "my-events", "Key": AWKWARD}),
+    "ListObjectsV2": ("s3", {"Bucket": "my-events", "Prefix": AWKWARD, "StartAfter": AWKWARD, "ContinuationToken": "1+/="}),
 }
 SESSION = botocore.session.get_session()
 LOADER = SESSION.get_component("data_loader")
@@ -205,8 +206,11 @@ def test_a_request_is_the_one_that_botocore_makes(wire, operation):
     path, _, query = target.partition("?")
     their_path, _, their_query = expected["url_path"].partition("?")
     if CALLS[operation][0] == "s3":
-        assert query == f"x-id={operation}"  # the SDKs' own; botocore has none
-        query = ""
+        *pairs, own = urllib.parse.parse_qsl(query, keep_blank_values=True)
+        assert own == ("x-id", operation)  # the SDKs' own; botocore has none
+        assert dict(pairs) == dict(urllib.parse.parse_qsl(their_query)) | expected["query_string"]
+        query = their_query = ""
+        path = path if "Key" in CALLS[operation][1] else path.rstrip("/")  # a bucket is the same with a slash
         bucket = CALLS[operation][1]["Bucket"]
         their_path = their_path if their_path.startswith(f"/{bucket}") else f"/{bucket}{their_path}"
     assert (method, urllib.parse.unquote(path), query) == (expected["method"], urllib.parse.unquote(their_path), their_query)
@@ -267,6 +271,10 @@ def test_a_response_is_read_as_botocore_reads_it(wire, operation):
 def test_objects_and_errors_are_read(wire):
     assert call(wire, "GetObject", (200, {"x-amz-checksum-sha256": base64.b64encode(hashlib.sha256(b"\xc3\xa4").digest()).decode()}, "ä".encode())) == {"output": {"Body": "ä"}}
     assert "checksum" in call(wire, "GetObject", (200, {"x-amz-checksum-sha256": "AAAA"}, b"x"))["failure"]
+    page = lambda keys, more: (200, {}, f"<?xml version='1.0'?><ListBucketResult xmlns='http://s3.amazonaws.com/doc/2006-03-01/'>{''.join(f'<Contents><Key>{escape(key)}</Key><Size>1</Size></Contents>' for key in keys)}<IsTruncated>{str(bool(more)).lower()}</IsTruncated>{more}</ListBucketResult>".encode())
+    pages = page(["a & b"], "<NextContinuationToken>t+1</NextContinuationToken>"), page(["c"], "")
+    assert call(wire, "ListObjectsV2", *pages, given={"Bucket": "my-events", "Prefix": ""}) == {"output": {"Contents": [{"Key": "a & b"}, {"Key": "c"}]}}
+    assert "continuation-token=t%2B1" in wire.sent[1][1]
     wrong = (404, {"x-amz-request-id": "r-1"}, b"<Error><Code>NoSuchKey</Code><Message>m</Message></Error>")
     assert call(wire, "GetObject", wrong) == {"error": "NoSuchKey", "message": "m", "status": 404, "id": "r-1"}
     # The codes of the errors that callers know.
@@ -331,16 +339,17 @@ def test_the_emulator_answers_the_calls(emulator):
     logs.create_log_stream(logGroupName="/aws/lambda/x", logStreamName="s")
     logs.put_log_events(logGroupName="/aws/lambda/x", logStreamName="s", logEvents=[{"timestamp": int(time.time() * 1_000), "message": f"event {i}"} for i in (1, 2)])
     place = {"Bucket": "my-events", "Key": AWKWARD}
-    stacks, missing, secret, put, got, deleted, gone, events, function = run(
+    stacks, missing, secret, put, got, listed, deleted, gone, events, function = run(
         [
             ["DescribeStacks", {"StackName": "calls"}], ["DescribeStacks", {"StackName": "nobody"}], ["GetSecretValue", {"SecretId": "keys/ä"}],
-            ["PutObject", {**place, "Body": "ä"}], ["GetObject", place], ["DeleteObject", place], ["GetObject", place],
+            ["PutObject", {**place, "Body": "ä"}], ["GetObject", place], ["ListObjectsV2", {"Bucket": "my-events", "Prefix": "a b"}], ["DeleteObject", place], ["GetObject", place],
             ["FilterLogEvents", {"logGroupName": "/aws/lambda/x", "filterPattern": '"event"', "startTime": 0}], ["GetFunctionConfiguration", {"FunctionName": "nobody"}],
         ],
         AWS_ENDPOINT_URL=emulator.url,
     )
     assert stacks["output"]["Stacks"] == [{"StackName": "calls", "StackStatus": "CREATE_COMPLETE", "Outputs": [{"OutputKey": "Out", "OutputValue": "a <b> & c"}]}]
     assert missing["error"] == "ValidationError"
+    assert listed == {"output": {"Contents": [{"Key": AWKWARD}]}}
     assert secret == {"output": {"SecretString": "s3cr3t"}}
     assert (put, got, deleted) == ({"output": {}}, {"output": {"Body": "ä"}}, {"output": {}})
     assert (gone["error"], gone["status"]) == ("NoSuchKey", 404)

@@ -1,4 +1,4 @@
-//! S3: objects of a bucket, each written and read whole.
+//! S3: objects of a bucket, each written and read whole, and the list of them.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -6,8 +6,9 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::error::UnreadableResponse;
-use crate::protocol::{Operation, Request, Response, encoded_path};
+use crate::protocol::{Operation, Paginated, Request, Response, encoded, encoded_path};
 use crate::service::{Exceptions, Protocol, Service};
+use crate::xml;
 
 /// S3.
 pub static SERVICE: Service = Service {
@@ -119,6 +120,81 @@ impl Operation for DeleteObject {
 
     fn read(_: Response) -> Result<(), UnreadableResponse> {
         Ok(())
+    }
+}
+
+/// Lists the keys of a bucket in the order of their bytes, page by page (`s3:ListBucket`).
+#[derive(Debug, Clone)]
+pub struct ListObjects {
+    /// The bucket.
+    pub bucket: String,
+    /// What the keys begin with.
+    pub prefix: String,
+    /// The keys after this text.
+    pub start_after: Option<String>,
+    /// The page.
+    pub token: Option<String>,
+}
+
+/// The keys of one page.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Objects {
+    /// The keys.
+    pub keys: Vec<String>,
+    next: Option<String>,
+}
+
+impl Operation for ListObjects {
+    const SERVICE: &'static Service = &SERVICE;
+    const NAME: &'static str = "ListObjectsV2";
+    type Output = Objects;
+
+    fn request(&self) -> Request {
+        let mut path = format!("/?list-type=2&prefix={}", encoded(&self.prefix));
+        for (name, value) in [
+            ("start-after", &self.start_after),
+            ("continuation-token", &self.token),
+        ] {
+            if let Some(value) = value {
+                path.push_str(&format!("&{name}={}", encoded(value)));
+            }
+        }
+        path.push_str(&format!("&x-id={}", Self::NAME));
+        Request {
+            bucket: Some(self.bucket.clone()),
+            ..Request::get(path)
+        }
+    }
+
+    fn read(response: Response) -> Result<Objects, UnreadableResponse> {
+        let mut objects = Objects::default();
+        xml::document(&response.body, |name, element| {
+            match name {
+                "Contents" => xml::children(element, |name, element| {
+                    if name == "Key" {
+                        objects.keys.push(xml::text(element)?);
+                    }
+                    Ok(())
+                })?,
+                "NextContinuationToken" => objects.next = Some(xml::text(element)?),
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(objects)
+    }
+}
+
+impl Paginated for ListObjects {
+    fn next_token(output: &Objects) -> Option<&str> {
+        output.next.as_deref()
+    }
+
+    fn with_token(self, token: String) -> ListObjects {
+        ListObjects {
+            token: Some(token),
+            ..self
+        }
     }
 }
 

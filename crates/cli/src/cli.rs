@@ -10,6 +10,7 @@ mod healthcheck;
 mod input;
 mod keys;
 mod package;
+mod replay;
 mod send;
 mod serve;
 mod stack;
@@ -76,6 +77,8 @@ enum Command {
     /// Send events in files to a proxy or any other OpenLineage endpoint.
     #[command(after_help = FORMS)]
     Send(send::Arguments),
+    /// Send events again, from the log of serve, an archive or files.
+    Replay(replay::Arguments),
     /// List, show, redrive and delete events that could not be delivered.
     DeadLetters(dead_letters::Arguments),
     /// Check a deployed stack from end to end, and report how to repair it.
@@ -147,6 +150,7 @@ pub(crate) async fn run(cli: Cli, transforms: Transforms) -> ExitCode {
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Transform(arguments) => transform::run(arguments, transforms, environment),
         Command::Send(arguments) => send::run(arguments).await,
+        Command::Replay(arguments) => replay::run(arguments, transforms, environment).await,
         Command::DeadLetters(arguments) => dead_letters::run(arguments, environment).await,
         Command::Doctor(arguments) => doctor::run(arguments).await,
         Command::Queue(QueueCommand::Status(arguments)) => {
@@ -166,8 +170,8 @@ pub(crate) async fn run(cli: Cli, transforms: Transforms) -> ExitCode {
             errors.exit_status()
         } else if error.is::<Errors>() || error.is::<RulesError>() {
             64
-        } else if error.is::<Unavailable>() {
-            75 // the queue is unreachable, or another process uses it
+        } else if error.is::<Unavailable>() || error.is::<replay::ReplayStopped>() {
+            75 // the queue is unreachable, or another process uses it; a replay can be resumed
         } else if error.is::<input::ReadError>()
             || error.is::<stack::StackError>()
             || error.is::<transform::UnknownTarget>()

@@ -36,7 +36,7 @@ pub use self::rules::{HashKey, HashKeySource, RulesFile, RulesSource};
 pub use self::show::EffectiveSetting;
 pub use self::sources::Sources;
 pub use self::start::StartFrom;
-pub use ::settings::Entry;
+pub use ::settings::{Entry, PointInTime};
 
 pub(crate) use self::keys::key_entries;
 

@@ -4,6 +4,8 @@
 //! `pipeline` receives it from there, transforms it and delivers it to its target. `admin` has the routes for operators
 //! of `serve`.
 //!
+//! `replay` delivers with the same parts what is kept elsewhere.
+//!
 //! Two shells run the same code: on one machine `topology`, which opens everything and runs the parts of `serve`; on AWS the
 //! bootstraps of the crate `functions`.
 
@@ -16,6 +18,7 @@ pub mod ingest;
 pub mod intake;
 pub mod lookup;
 pub mod pipeline;
+pub mod replay;
 pub mod rules;
 pub mod serve;
 pub mod telemetry;

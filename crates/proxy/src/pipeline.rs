@@ -169,6 +169,20 @@ impl Pipeline {
         }
     }
 
+    /// The same for a command: `observer` alone learns of outcomes, and reports them.
+    #[must_use]
+    pub(crate) fn reporting_to(
+        self,
+        buffer: CoalesceBuffer,
+        observer: Arc<dyn Observer>,
+    ) -> Pipeline {
+        Pipeline {
+            buffer: Mutex::new(buffer),
+            observers: vec![observer],
+            ..self
+        }
+    }
+
     /// Processes a batch. Returns the settled records: those that the buffer releases, and not those that it keeps.
     pub async fn process(&self, records: Vec<Record>, deadline: Instant) -> Vec<SettledRecord> {
         let batch = self.admit(records, deadline).await;

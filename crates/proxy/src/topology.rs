@@ -41,7 +41,7 @@ pub use check::{CheckReport, check};
 pub use error::{StartError, StartErrors};
 pub use running::StopReason;
 pub use storage::open_queue;
-pub use target::{TargetPlan, rule_options};
+pub use target::{TargetPlan, read_all_rules, rule_options};
 
 use delivery::{Delivery, OpenPipelines, Opener};
 use running::Running;

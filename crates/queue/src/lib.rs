@@ -1,4 +1,5 @@
-//! The queue between intake and pipeline: embedded in the data folder, or Amazon SQS, with the same meaning.
+//! The queue between intake and pipeline: embedded in the data folder, or Amazon SQS, with the same meaning. A command that
+//! replays events has one in memory.
 //!
 //! A message's body is the event itself, so that anything else can read or write the queue; id, time and attempts go beside
 //! it. A message that was received is invisible for a while, and becomes visible again unless it is settled. The crate logs
@@ -10,6 +11,7 @@ mod embedded;
 mod failure_log;
 mod free_space;
 mod log;
+mod memory;
 mod sqs;
 
 use std::collections::HashMap;
@@ -27,6 +29,7 @@ pub use log::{
     AcceptedBetween, Consumer, ConsumerStatus, DeadLetter, Log, LogOptions, LoggedEvent,
     LoggedEvents, OwnerTarget, Retention, Start, Started, Status,
 };
+pub use memory::{DoneEvent, Memory, MemoryLimits};
 pub use sqs::{Pointer, Sqs, SqsDeadLetters, SqsLetter};
 
 /// Removes what must not be logged from a text of a service: credentials, tokens, events.
@@ -41,6 +44,8 @@ pub enum Queue {
     Embedded(Embedded),
     /// Amazon SQS, or a server that speaks its protocol; events may come there through an SNS topic.
     Sqs(Sqs),
+    /// In memory: nothing is sent to it but by who owns it.
+    Memory(Memory),
 }
 
 /// An event to send.
@@ -156,6 +161,10 @@ impl Queue {
         match self {
             Queue::Embedded(queue) => queue.send(messages).await,
             Queue::Sqs(queue) => queue.send(messages).await,
+            Queue::Memory(_) => {
+                let why = SendError::Unavailable("events are pushed".to_owned());
+                vec![Err(why); messages.len()]
+            }
         }
     }
 
@@ -173,6 +182,10 @@ impl Queue {
                 () = stop.cancelled() => Ok(Vec::new()),
             },
             Queue::Sqs(queue) => queue.receive(size, window, stop).await,
+            Queue::Memory(queue) => tokio::select! {
+                received = queue.receive(size, window) => Ok(received),
+                () = stop.cancelled() => Ok(Vec::new()),
+            },
         }
     }
 
@@ -184,7 +197,7 @@ impl Queue {
         until: Instant,
     ) -> (Vec<Record>, Vec<(Record, BodyError)>) {
         match self {
-            Queue::Embedded(_) => (records, Vec::new()), // it accepts events of any size
+            Queue::Embedded(_) | Queue::Memory(_) => (records, Vec::new()), // of any size
             Queue::Sqs(queue) => queue.fetch_bodies(records, until).await,
         }
     }
@@ -199,6 +212,7 @@ impl Queue {
         match self {
             Queue::Embedded(queue) => queue.settle(records).await,
             Queue::Sqs(queue) => queue.settle(records, until).await,
+            Queue::Memory(queue) => queue.settle(records).await,
         }
     }
 
@@ -206,7 +220,7 @@ impl Queue {
     #[must_use]
     pub fn for_function(self) -> Queue {
         match self {
-            Queue::Embedded(queue) => Queue::Embedded(queue),
+            queue @ (Queue::Embedded(_) | Queue::Memory(_)) => queue,
             Queue::Sqs(queue) => Queue::Sqs(queue.deleted_by_lambda()),
         }
     }
@@ -214,7 +228,7 @@ impl Queue {
     /// Whether events can be received from it and counted: not where they are only published to a topic.
     pub fn can_receive(&self) -> bool {
         match self {
-            Queue::Embedded(_) => true,
+            Queue::Embedded(_) | Queue::Memory(_) => true,
             Queue::Sqs(queue) => queue.can_receive(),
         }
     }
@@ -224,6 +238,11 @@ impl Queue {
         match self {
             Queue::Embedded(queue) => queue.depth().await,
             Queue::Sqs(queue) => queue.depth().await,
+            Queue::Memory(queue) => Ok(Depth {
+                events: queue.len() as u64,
+                dead_letters: None,
+                oldest_seconds: None,
+            }),
         }
     }
 
@@ -231,7 +250,7 @@ impl Queue {
     pub async fn verify(&self) -> Result<(), Unavailable> {
         match self {
             Queue::Embedded(queue) => queue.verify().await,
-            Queue::Sqs(_) => Ok(()), // nothing of it is open
+            Queue::Sqs(_) | Queue::Memory(_) => Ok(()), // nothing of it is open
         }
     }
 
@@ -240,7 +259,7 @@ impl Queue {
     pub async fn failed(&self) -> journal::Failure {
         match self {
             Queue::Embedded(queue) => queue.failed().await,
-            Queue::Sqs(_) => std::future::pending().await, // nothing of it is open
+            Queue::Sqs(_) | Queue::Memory(_) => std::future::pending().await, // nothing of it is open
         }
     }
 
@@ -248,7 +267,7 @@ impl Queue {
     pub fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
         let closed = match self {
             Queue::Embedded(queue) => Some(queue.closed()),
-            Queue::Sqs(_) => None,
+            Queue::Sqs(_) | Queue::Memory(_) => None,
         };
         async move {
             if let Some(closed) = closed {
@@ -261,7 +280,7 @@ impl Queue {
     pub fn has_failed(&self) -> bool {
         match self {
             Queue::Embedded(queue) => queue.has_failed(),
-            Queue::Sqs(_) => false,
+            Queue::Sqs(_) | Queue::Memory(_) => false,
         }
     }
 
@@ -269,7 +288,7 @@ impl Queue {
     pub async fn enforce_retention(&self, stop: &CancellationToken) {
         match self {
             Queue::Embedded(queue) => queue.enforce_retention(stop).await,
-            Queue::Sqs(_) => stop.cancelled().await,
+            Queue::Sqs(_) | Queue::Memory(_) => stop.cancelled().await,
         }
     }
 
@@ -278,6 +297,7 @@ impl Queue {
         match self {
             Queue::Embedded(queue) => queue.ready().await,
             Queue::Sqs(queue) => queue.ready().await,
+            Queue::Memory(_) => Ok(()),
         }
     }
 }

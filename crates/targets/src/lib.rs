@@ -44,11 +44,13 @@ pub struct Target {
 /// The result of one delivery attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
-    /// The target has the event, or had it already.
+    /// The target has the event.
     Delivered {
         /// The target's own id of the event, if it returned one.
         id: Option<String>,
     },
+    /// The target says that it had the event already.
+    AlreadyThere,
     /// Another attempt may succeed.
     Transient(Failure),
     /// No attempt will succeed.

@@ -146,7 +146,7 @@ impl RateController {
                     }
                     retry
                 }
-                Delivery::Delivered { .. } | Delivery::Permanent(_) => {
+                Delivery::Delivered { .. } | Delivery::AlreadyThere | Delivery::Permanent(_) => {
                     self.state().on_accepted();
                     false
                 }

@@ -18,6 +18,9 @@ use texts::Texts;
 /// Standard input on the command line.
 const STDIN: &str = "-";
 
+/// 64 KB: one system call per block, and small compared with an event.
+const BLOCK: usize = 65_536;
+
 /// The text of an event and its position.
 #[derive(Debug)]
 pub(super) struct LocatedEvent {
@@ -43,6 +46,12 @@ pub(super) struct Source {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}: {1}")]
 pub(super) struct ReadError(String, io::Error);
+
+impl ReadError {
+    pub(super) fn new(name: String, error: io::Error) -> ReadError {
+        ReadError(name, error)
+    }
+}
 
 impl LocatedEvent {
     /// Returns `file:line`.
@@ -110,29 +119,21 @@ impl Source {
     /// Calls `each` for every event, and returns how many there were. Reports a named file without events.
     pub(super) fn read(
         &self,
-        mut each: impl FnMut(LocatedEvent) -> anyhow::Result<()>,
+        each: impl FnMut(LocatedEvent) -> anyhow::Result<()>,
     ) -> anyhow::Result<usize> {
         let file = match self.name.as_str() {
             STDIN => "<stdin>".to_owned(),
             name => name.to_owned(),
         };
-        let failed = |error| ReadError(file.clone(), error);
-        let (mut index, mut last) = (0, 0);
-        for text in Texts::new(self.open().map_err(failed)?) {
-            let text = text.map_err(failed)?;
-            each(LocatedEvent {
-                file: file.clone(),
-                line: text.line,
-                index,
-                shares_line: text.line == last,
-                text: text.bytes,
-            })?;
-            (index, last) = (index + 1, text.line);
-        }
-        if index == 0 {
-            eprintln!("lineage-proxy: {file}: no event found");
-        }
-        Ok(index)
+        let reader = self
+            .open()
+            .map_err(|error| ReadError(file.clone(), error))?;
+        read_from(&file, reader, each)
+    }
+
+    /// The path of the file.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Whether a file without events is an error: a log that was just created must not fail its folder.
@@ -141,19 +142,57 @@ impl Source {
     }
 
     fn open(&self) -> io::Result<Box<dyn BufRead>> {
-        // 64 KB: one system call per block, and small compared with an event.
-        const BLOCK: usize = 65_536;
-        let mut reader: Box<dyn BufRead> = match self.name.as_str() {
+        let reader: Box<dyn BufRead> = match self.name.as_str() {
             STDIN => Box::new(BufReader::with_capacity(BLOCK, io::stdin())),
             path => Box::new(BufReader::with_capacity(BLOCK, fs::File::open(path)?)),
         };
-        // The first byte of gzip's magic number (RFC 1952, section 2.3.1) does not begin a JSON text.
-        if reader.fill_buf()?.first() == Some(&0x1f) {
-            let unpacked = MultiGzDecoder::new(reader);
-            return Ok(Box::new(BufReader::with_capacity(BLOCK, unpacked)));
-        }
-        Ok(reader)
+        unpacked(reader)
     }
+}
+
+/// Unpacks what is compressed.
+fn unpacked<'r>(mut reader: Box<dyn BufRead + 'r>) -> io::Result<Box<dyn BufRead + 'r>> {
+    // The first byte of gzip's magic number (RFC 1952, section 2.3.1) does not begin a JSON text.
+    if reader.fill_buf()?.first() == Some(&0x1f) {
+        return Ok(Box::new(BufReader::with_capacity(
+            BLOCK,
+            MultiGzDecoder::new(reader),
+        )));
+    }
+    Ok(reader)
+}
+
+/// Calls `each` for every event of a file that is in memory.
+pub(super) fn read_bytes(
+    file: &str,
+    bytes: &[u8],
+    each: impl FnMut(LocatedEvent) -> anyhow::Result<()>,
+) -> anyhow::Result<usize> {
+    let reader = unpacked(Box::new(bytes)).map_err(|error| ReadError(file.to_owned(), error))?;
+    read_from(file, reader, each)
+}
+
+fn read_from<'r>(
+    file: &str,
+    reader: Box<dyn BufRead + 'r>,
+    mut each: impl FnMut(LocatedEvent) -> anyhow::Result<()>,
+) -> anyhow::Result<usize> {
+    let (mut index, mut last) = (0, 0);
+    for text in Texts::new(reader) {
+        let text = text.map_err(|error| ReadError(file.to_owned(), error))?;
+        each(LocatedEvent {
+            file: file.to_owned(),
+            line: text.line,
+            index,
+            shares_line: text.line == last,
+            text: text.bytes,
+        })?;
+        (index, last) = (index + 1, text.line);
+    }
+    if index == 0 {
+        eprintln!("lineage-proxy: {file}: no event found");
+    }
+    Ok(index)
 }
 
 /// Calls `each` for every event of all files. Returns whether every named file contains one.

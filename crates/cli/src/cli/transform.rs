@@ -27,6 +27,8 @@ use targets::{Kind, TargetConfig};
 use super::input::LocatedEvent;
 use super::{FINE, Output, input, no};
 
+pub(super) use replay::Summary;
+
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, after_help = super::FORMS)]
 pub(super) struct Arguments {

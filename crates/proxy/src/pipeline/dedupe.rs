@@ -249,7 +249,10 @@ mod tests {
     }
 
     fn delivered() -> Outcome {
-        Outcome::Delivered { id: None }
+        Outcome::Delivered {
+            id: None,
+            already_there: false,
+        }
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub enum Outcome {
     Delivered {
         /// The target's own id of it, if it returned one.
         id: Option<String>,
+        /// Whether the target says that it had the event before.
+        already_there: bool,
     },
     /// A rule dropped the event.
     Dropped {

@@ -52,7 +52,14 @@ impl RetryPolicy {
     /// together again.
     pub(super) fn outcome(self, attempt: &Attempt, attempts: u32, backoff: Duration) -> Outcome {
         match attempt {
-            Attempt::Answered(Delivery::Delivered { id }) => Outcome::Delivered { id: id.clone() },
+            Attempt::Answered(Delivery::Delivered { id }) => Outcome::Delivered {
+                id: id.clone(),
+                already_there: false,
+            },
+            Attempt::Answered(Delivery::AlreadyThere) => Outcome::Delivered {
+                id: None,
+                already_there: true,
+            },
             Attempt::Answered(Delivery::Permanent(failure)) => {
                 Outcome::dead_letter(failure.reason, &failure.message)
             }
@@ -149,7 +156,9 @@ pub(super) fn blocks_run(attempt: &Attempt, attempts: u32) -> Option<Failure> {
             message: "there was no time for an earlier event of its run".to_owned(),
             after: None,
         }),
-        Attempt::Answered(Delivery::Delivered { .. } | Delivery::Permanent(_)) => None,
+        Attempt::Answered(
+            Delivery::Delivered { .. } | Delivery::AlreadyThere | Delivery::Permanent(_),
+        ) => None,
     }
 }
 
@@ -163,7 +172,9 @@ pub(super) fn separates(attempt: &Attempt, attempts: u32) -> Option<&str> {
         {
             Some(&failure.message)
         }
-        Attempt::Answered(Delivery::Transient(_) | Delivery::Delivered { .. })
+        Attempt::Answered(
+            Delivery::Transient(_) | Delivery::Delivered { .. } | Delivery::AlreadyThere,
+        )
         | Attempt::Skipped(_)
         | Attempt::OutOfTime
         | Attempt::Stopped => None,

@@ -176,7 +176,10 @@ fn only_what_the_queue_accepted_is_done_and_published() {
         let mut settled = settled(decided, &target, acknowledged);
         (settled.is_done, settled.take_outcome().is_some())
     };
-    let delivered = || Outcome::Delivered { id: None };
+    let delivered = || Outcome::Delivered {
+        id: None,
+        already_there: false,
+    };
     let dead = || Outcome::dead_letter(Reason::Invalid, "no");
     let retry = || Outcome::Retry {
         reason: Reason::Throttled,

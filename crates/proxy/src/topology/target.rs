@@ -39,18 +39,7 @@ impl TargetPlan {
         aws: &Aws,
         options: RuleOptions,
     ) -> Result<TargetPlan, StartErrors> {
-        let options = RuleOptions {
-            builtins: builtins(
-                config.target.kind.capabilities(),
-                &config.redshift,
-                config.when.as_ref(),
-            ),
-            ..options
-        };
-        let rules = async {
-            let hash_key = hash_key(&config.rules, aws).await?;
-            read_rules(&config.rules, hash_key, aws, options).await
-        };
+        let rules = read_all_rules(config, aws, options);
         let credential = async {
             let credential = config.target.kind.credential(aws).await;
             credential.map_err(|error| open_error(&config.target, error))
@@ -143,7 +132,25 @@ fn receive_delay(config: &Config, pipeline: &PipelineConfig) -> Duration {
     }
 }
 
-/// Reads the rules for the first time.
+/// Reads the rules of a target for the first time, with those that it needs.
+pub async fn read_all_rules(
+    config: &PipelineConfig,
+    aws: &Aws,
+    options: RuleOptions,
+) -> Result<RuleStore, StartError> {
+    let options = RuleOptions {
+        builtins: builtins(
+            config.target.kind.capabilities(),
+            &config.redshift,
+            config.when.as_ref(),
+        ),
+        ..options
+    };
+    let hash_key = hash_key(&config.rules, aws).await?;
+    read_rules(&config.rules, hash_key, aws, options).await
+}
+
+/// Reads the rules file for the first time.
 pub(super) async fn read_rules(
     config: &RulesFile,
     hash_key: Option<HashKey>,

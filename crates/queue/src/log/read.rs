@@ -35,7 +35,8 @@ impl AcceptedBetween {
         until: i64::MAX,
     };
 
-    pub(super) fn contains(self, time: i64) -> bool {
+    /// Whether a time is among them.
+    pub fn contains(self, time: i64) -> bool {
         time >= self.since && time < self.until
     }
 }
@@ -43,6 +44,8 @@ impl AcceptedBetween {
 /// An event of the log, as it was accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedEvent {
+    /// Its position: what to pass to [`Log::read`] to go on after it.
+    pub position: i64,
     /// The event's id.
     pub id: String,
     /// When it was accepted, in milliseconds since 1970.
@@ -110,12 +113,14 @@ fn step(
                 next: None, // later ones are younger
             });
         }
-        next = Some(row.get(0)?);
+        let position = row.get(0)?;
+        next = Some(position);
         looked_at += 1;
         if accepted.contains(received_at) {
             let body = text(row, 3)?;
             bytes += body.len();
             step.push(LoggedEvent {
+                position,
                 id: text(row, 2)?,
                 received_at,
                 body,

@@ -16,6 +16,11 @@ pub enum PointInTime {
 }
 
 impl PointInTime {
+    /// Reads a time, a date, or an age such as `2h`.
+    pub fn parse_text(text: &str) -> Result<PointInTime, String> {
+        <PointInTime as Format>::parse(text)
+    }
+
     /// Returns the time in milliseconds since 1970. `now` is given likewise.
     pub fn resolve(self, now: i64) -> i64 {
         match self {

@@ -393,7 +393,7 @@ fn classify(
         E::ThrottlingException(_) => transient(Reason::Throttled, Scope::Target, &message),
         E::ServiceQuotaExceededException(_) => transient(Reason::Quota, Scope::Target, &message),
         // The client token is in use, and is a hash of the content: DataZone has this event.
-        E::ConflictException(_) => Delivery::Delivered { id: None },
+        E::ConflictException(_) => Delivery::AlreadyThere,
         E::InternalServerException(_) => transient(Reason::Unavailable, Scope::Event, &message),
         // Errors without a type come from the front of the service or from an intermediary: by status and common code.
         _ => match (status, error.code()) {

@@ -12,7 +12,7 @@ use aws::lambda::{GetEventSourceMapping, GetFunctionConfiguration};
 use aws::logs::FilterLogEvents;
 use aws::redshift::DescribeClusters;
 use aws::redshift_serverless::GetWorkgroup;
-use aws::s3::{DeleteObject, GetObject, PutObject};
+use aws::s3::{DeleteObject, GetObject, ListObjects, PutObject};
 use aws::secrets_manager::GetSecretValue;
 use aws::sns::{GetSubscriptionAttributes, GetTopicAttributes, PublishBatch, PublishBatchEntry};
 use aws::{Aws, Error, ProvideErrorMetadata, Service};
@@ -204,6 +204,19 @@ async fn call(aws: &Aws, operation: &str, input: &Value) -> Result<Value, Error>
             };
             let body = client.send(&get).await?;
             json!({"Body": String::from_utf8_lossy(&body)})
+        }
+        "ListObjectsV2" => {
+            let mut pages = client.pages(ListObjects {
+                bucket: needed("Bucket"),
+                prefix: needed("Prefix"),
+                start_after: text("StartAfter"),
+                token: text("ContinuationToken"),
+            });
+            let mut objects = Vec::new();
+            while let Some(page) = pages.next().await {
+                objects.extend(page?.keys.into_iter().map(|key| json!({"Key": key})));
+            }
+            json!({"Contents": objects})
         }
         "DeleteObject" => {
             let delete = DeleteObject {

@@ -69,7 +69,7 @@ pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<
 
 /// The totals of what the rules would change.
 #[derive(Default)]
-struct Summary {
+pub(in super::super) struct Summary {
     events: usize,
     invalid: InvalidTexts,
     unchanged: usize,
@@ -107,7 +107,7 @@ struct RuleCounts {
 }
 
 impl Summary {
-    fn new(rules: &RuleSet) -> Summary {
+    pub(in super::super) fn new(rules: &RuleSet) -> Summary {
         Summary {
             rules: rules
                 .names()
@@ -130,7 +130,7 @@ impl Summary {
         }
     }
 
-    fn add(&mut self, rules: &RuleSet, adapter: &Adapter, event: Event) {
+    pub(in super::super) fn add(&mut self, rules: &RuleSet, adapter: &Adapter, event: Event) {
         let lookups = HashMap::new();
         let context = Context {
             target: adapter.target.as_str(),
@@ -195,7 +195,7 @@ impl Summary {
     }
 
     /// Counts what would be delivered of the waiting events.
-    fn preview(&mut self, rules: &RuleSet, adapter: &Adapter) {
+    pub(in super::super) fn preview(&mut self, rules: &RuleSet, adapter: &Adapter) {
         let events = std::mem::take(&mut self.waiting);
         let preview = preview(adapter, rules, events);
         self.delivered += preview.events.len();
@@ -217,7 +217,7 @@ impl Summary {
         top
     }
 
-    fn text(&self, count: usize) -> String {
+    pub(in super::super) fn text(&self, count: usize) -> String {
         let mut table = Table::new([
             ("rule", Fit::Wrap),
             ("applied", Fit::Whole),
@@ -282,7 +282,7 @@ impl Summary {
         lines.join("\n")
     }
 
-    fn json(&self, count: usize) -> serde_json::Value {
+    pub(in super::super) fn json(&self, count: usize) -> serde_json::Value {
         let rules = self.rules.iter().map(|(name, of)| {
             json!({"rule": name, "applied": of.applied, "changed": of.changed, "dropped": of.dropped, "failed": of.failed, "reason": of.reason})
         });

@@ -135,7 +135,8 @@ fn log_outcome(record: &OutcomeRecord) {
         };
     }
     match &record.outcome {
-        Outcome::Delivered { id } => {
+        Outcome::Delivered { id, already_there } => {
+            let already_there = already_there.then_some(true);
             let rules: Vec<&str> = (record.transform.changed_by.iter())
                 .map(|rule| &**rule)
                 .collect();
@@ -146,6 +147,7 @@ fn log_outcome(record: &OutcomeRecord) {
                 info,
                 "event delivered",
                 target.id = target_id,
+                already_there,
                 rules,
                 rewritten,
                 cut,

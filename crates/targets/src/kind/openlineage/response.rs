@@ -94,6 +94,7 @@ mod tests {
     fn name(delivery: &Delivery) -> String {
         match delivery {
             Delivery::Delivered { .. } => "delivered".to_owned(),
+            Delivery::AlreadyThere => "already there".to_owned(),
             Delivery::Transient(failure) => {
                 format!("transient {} {:?}", failure.reason.name(), failure.scope)
             }

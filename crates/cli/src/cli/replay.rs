@@ -1,0 +1,434 @@
+//! `lineage-proxy replay`: sends events again, from the log of a data folder, an archive or files, through the rules of a
+//! target or none.
+//!
+//! ```text
+//! origin.rs ──▶ feed.rs ──▶ queue in memory ──▶ worker and pipeline of serve ──▶ target
+//!   reads        filters     proxy::replay                │
+//!                            record.rs ◀── what has ended ┘
+//! ```
+//!
+//! `progress.rs` is the state file, by which a replay is resumed. Memory is bounded by the events that are on their way.
+
+mod bucket;
+mod dry_run;
+mod feed;
+mod filter;
+mod origin;
+mod progress;
+mod record;
+mod report;
+mod settings;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use ::transform::Transforms;
+use clap::{ArgGroup, Args};
+use indicatif::{ProgressBar, ProgressStyle};
+use proxy::config::{Errors, Sources};
+use proxy::pipeline::Adapter;
+use proxy::queue::{AcceptedBetween, MemoryLimits, now};
+use proxy::replay::Replay;
+use proxy::serve::ShutdownSignal;
+use proxy::telemetry;
+use reqwest::Url;
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::{FINE, Output, no, print};
+use dry_run::DryRun;
+use feed::{Feed, Shared};
+use filter::FilterArgs;
+use origin::{Origin, Range};
+use progress::{Identity, Progress, State};
+use record::{Recorder, RejectedFile};
+use report::Report;
+use settings::Destination;
+
+/// The events that are on their way.
+const LIMITS: MemoryLimits = MemoryLimits {
+    events: 2_000,
+    bytes: 64_000_000,
+};
+
+/// The events between reading and filtering: as large as ingest accepts them, so only a few.
+const FOUND: usize = 8;
+
+/// How long a replay goes on although nothing is accepted: at first, when the target may be the wrong one, and later, when it
+/// may be restarted. The longest wait between two attempts is 15 minutes.
+const FIRST_PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(1_800);
+
+/// `EX_TEMPFAIL` of sysexits.h: the same command goes on where this one has stopped.
+const EX_TEMPFAIL: u8 = 75;
+
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("destination").required(true).args(["to", "url"])))]
+pub(super) struct Arguments {
+    /// The events: a data folder of serve, an archive (a folder, or s3://BUCKET/PREFIX), a file, or - for standard input.
+    from: String,
+    /// A target of the configuration. Its current rules are applied.
+    #[arg(long, value_name = "TARGET")]
+    to: Option<String>,
+    /// An endpoint: a proxy, or any other that accepts OpenLineage. Without a path, `/api/v1/lineage` is used.
+    #[arg(long)]
+    url: Option<Url>,
+    /// A YAML file with settings, for --to.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// File with the API key for --url; or set OPENLINEAGE_API_KEY. A key on the command line would be visible to others.
+    #[arg(long, value_name = "FILE")]
+    api_key_file: Option<PathBuf>,
+    #[arg(long, env = "OPENLINEAGE_API_KEY", hide = true, hide_env_values = true)]
+    api_key: Option<String>,
+    /// Do not apply the rules file. What the target needs by its kind and its `when` is applied nevertheless.
+    #[arg(long)]
+    no_rules: bool,
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// The most events a second. The limit of the target holds besides.
+    #[arg(long, value_name = "EVENTS", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+    /// Send nothing: count what would be sent by kind and job, and what rules would change.
+    #[arg(long)]
+    dry_run: bool,
+    /// Where progress is kept, to resume an interrupted replay [default: FROM.replay.json, for local files and folders].
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    state: Option<PathBuf>,
+    /// Forget the progress of an interrupted replay, and begin again.
+    #[arg(long, conflicts_with = "dry_run")]
+    restart: bool,
+    /// Append the events that are rejected or given up to this file, one a line.
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    rejected: Option<PathBuf>,
+    /// How results are printed.
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+/// Why a replay cannot go on now: FROM cannot be read, or its progress not be recorded.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct ReplayStopped(String);
+
+/// How a replay ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Everything was read and has ended.
+    Complete,
+    /// By a signal.
+    Interrupted,
+    /// The target accepts nothing.
+    NotAccepted,
+}
+
+pub(super) async fn run(
+    arguments: Arguments,
+    transforms: Transforms,
+    environment: Sources,
+) -> anyhow::Result<ExitCode> {
+    let origin = Origin::find(&arguments.from)?;
+    let destination = Destination::read(&arguments, environment)?;
+    let identity = identity(&arguments, &origin, &destination);
+    if arguments.dry_run {
+        return dry_run(&arguments, origin, destination, identity, transforms).await;
+    }
+    let state_file = arguments.state.clone().or_else(|| origin.state_file());
+    let before = match &state_file {
+        Some(path) if !arguments.restart => {
+            State::read(path, &identity).map_err(|error| Errors::general(error.to_string()))?
+        }
+        Some(_) | None => None,
+    };
+    if let Some(before) = &before {
+        let (confirmed, given_up) = (before.confirmed, before.given_up);
+        eprintln!(
+            "lineage-proxy: resuming a replay: {confirmed} events were sent or dropped, and {given_up} given up"
+        );
+    }
+    let before = before.unwrap_or_else(|| State::new(identity, now()));
+    let rejected = arguments.rejected.as_deref().map(|path| {
+        let opened = RejectedFile::open(path);
+        opened.map_err(|error| Errors::general(format!("{}: {error}", path.display())))
+    });
+    let rejected = rejected.transpose()?;
+    telemetry::log_to_stderr("warn");
+    let shared = Shared {
+        progress: Arc::new(Mutex::new(Progress::new(before.clone()))),
+        before: Arc::new(before),
+        report: Report::default(),
+    };
+    let feed = feed(&arguments, &origin, &destination, shared.clone())?;
+    let recorder = Recorder {
+        shared: shared.clone(),
+        state: state_file.clone(),
+        rejected,
+    };
+    let end = deliver(&arguments, origin, &destination, feed, recorder, transforms).await?;
+    finish(&arguments, end, &shared, state_file)
+}
+
+/// What identifies the replay.
+fn identity(arguments: &Arguments, origin: &Origin, destination: &Destination) -> Identity {
+    let mut identity = Identity {
+        from: origin.name(),
+        to: destination.name.clone(),
+        rules: destination.pipeline.rules.source.is_some(),
+        since: None,
+        until: None,
+        job: None,
+        run: None,
+        kind: None,
+        conditions: None,
+    };
+    arguments.filter.identify(&mut identity);
+    identity
+}
+
+fn feed(
+    arguments: &Arguments,
+    origin: &Origin,
+    destination: &Destination,
+    shared: Shared,
+) -> Result<Feed, Errors> {
+    Ok(Feed {
+        filter: arguments.filter.build(shared.before.started_at)?,
+        shared,
+        target: destination.pipeline.target.name.to_string(),
+        level: destination.config.ingest.level,
+        rate: arguments.rate,
+        verifies_first: matches!(origin, Origin::Files(_)),
+    })
+}
+
+/// Reads and delivers until everything has ended, or the replay is to stop.
+async fn deliver(
+    arguments: &Arguments,
+    origin: Origin,
+    destination: &Destination,
+    feed: Feed,
+    recorder: Recorder,
+    transforms: Transforms,
+) -> anyhow::Result<End> {
+    let mut shutdown = ShutdownSignal::listen()?;
+    let report = feed.shared.report.clone();
+    let limits = MemoryLimits {
+        // After an outage, no more than a second's worth is sent at once.
+        events: arguments
+            .rate
+            .map_or(LIMITS.events, |rate| LIMITS.events.min(rate as usize)),
+        ..LIMITS
+    };
+    let observer = Arc::new(report.clone());
+    let (config, pipeline) = (&destination.config, &destination.pipeline);
+    let (replay, done) = Replay::start(config, pipeline, transforms, limits, observer).await?;
+    let mut recording = tokio::spawn(recorder.run(done));
+    let mut has_recorded = false;
+    let range = range(&feed, &origin);
+    let (out, found) = mpsc::channel(FOUND);
+    let reading = tokio::spawn(origin.read(range, out));
+    let queue = replay.queue().clone();
+    let bar = bar();
+    let end = {
+        let feeding = async {
+            feed.run(found, &queue).await?;
+            reading.await??;
+            queue.drained().await;
+            anyhow::Ok(())
+        };
+        tokio::pin!(feeding);
+        let started = Instant::now();
+        let mut tick = tokio::time::interval(Duration::from_millis(200));
+        loop {
+            tokio::select! {
+                fed = &mut feeding => break fed.map(|()| End::Complete),
+                recorded = &mut recording => {
+                    has_recorded = true;
+                    break Err(not_recorded(recorded?).into());
+                }
+                () = shutdown.recv() => break Ok(End::Interrupted),
+                _ = tick.tick() => {
+                    show(&bar, &report, queue.len());
+                    if is_hopeless(&report, started) {
+                        break Ok(End::NotAccepted);
+                    }
+                }
+            }
+        }
+    };
+    drop(queue);
+    replay.stop().await;
+    bar.finish_and_clear();
+    if !has_recorded && let recorded @ Err(_) = recording.await? {
+        return Err(not_recorded(recorded).into());
+    }
+    end
+}
+
+/// Why nothing more can be recorded: a full disk, for example.
+fn not_recorded(recorded: Result<(), String>) -> ReplayStopped {
+    ReplayStopped(
+        recorded
+            .err()
+            .unwrap_or_else(|| "the queue is closed".to_owned()),
+    )
+}
+
+/// The events to read. What is accepted while a log is read does not belong to the replay: a replay to its own proxy would
+/// never end.
+fn range(feed: &Feed, origin: &Origin) -> Range {
+    let before = &feed.shared.before;
+    let AcceptedBetween { since, until } = feed.filter.times;
+    Range {
+        accepted: match origin {
+            Origin::Log(_) | Origin::Archive(_) | Origin::Bucket(_) => AcceptedBetween {
+                since,
+                until: until.min(before.started_at),
+            },
+            Origin::Files(_) => AcceptedBetween::EVER,
+        },
+        after: match origin {
+            // The first event of a file is compared.
+            Origin::Files(_) => None,
+            Origin::Log(_) | Origin::Archive(_) | Origin::Bucket(_) => before.position.clone(),
+        },
+    }
+}
+
+/// Whether attempts fail, and nothing has been accepted for long.
+fn is_hopeless(report: &Report, started: Instant) -> bool {
+    let counts = report.counts();
+    let (since, patience) = match counts.last_end {
+        Some(last) => (last, PATIENCE),
+        None => (started, FIRST_PATIENCE),
+    };
+    counts.retries > 0 && since.elapsed() > patience
+}
+
+/// Prints the result, and keeps or removes the state. Returns the exit status.
+fn finish(
+    arguments: &Arguments,
+    end: End,
+    shared: &Shared,
+    state_file: Option<PathBuf>,
+) -> anyhow::Result<ExitCode> {
+    let counts = shared.report.counts();
+    match arguments.output {
+        Output::Json => {
+            let mut report = counts.json();
+            if let Some(members) = report.as_object_mut() {
+                members.insert("complete".to_owned(), json!(end == End::Complete));
+            }
+            print(report)?;
+        }
+        Output::Text => print(counts.text())?,
+    }
+    if end == End::Complete {
+        if let Some(path) = state_file
+            && path.exists()
+        {
+            std::fs::remove_file(path)?;
+        }
+        if counts.read + counts.earlier == 0 {
+            eprintln!("lineage-proxy: {}: no event found", arguments.from);
+            return Ok(no());
+        }
+        return Ok(if counts.is_fine() { FINE } else { no() });
+    }
+    let why = match (end, &counts.last_error) {
+        (End::NotAccepted, Some(error)) => format!("the target accepts nothing: {error}"),
+        (End::NotAccepted, None) => "the target accepts nothing".to_owned(),
+        (End::Interrupted | End::Complete, _) => "interrupted".to_owned(),
+    };
+    match state_file {
+        Some(path) => {
+            let state = shared.progress().state(&shared.before);
+            state.write(&path)?;
+            let path = path.display();
+            eprintln!("lineage-proxy: {why}; the same command goes on from here ({path})");
+        }
+        None => eprintln!("lineage-proxy: {why}; progress is kept only with --state"),
+    }
+    Ok(ExitCode::from(EX_TEMPFAIL))
+}
+
+/// Counts what would be sent.
+async fn dry_run(
+    arguments: &Arguments,
+    origin: Origin,
+    destination: Destination,
+    identity: Identity,
+    transforms: Transforms,
+) -> anyhow::Result<ExitCode> {
+    let Destination {
+        config, pipeline, ..
+    } = &destination;
+    let rules = proxy::replay::rules(config, pipeline, transforms).await?;
+    let adapter = Adapter {
+        target: pipeline.target.name.clone(),
+        capabilities: pipeline.target.kind.capabilities(),
+    };
+    let mut dry_run = DryRun::new(rules.rules.clone(), adapter);
+    let state = State::new(identity, now());
+    let shared = Shared {
+        progress: Arc::new(Mutex::new(Progress::new(state.clone()))),
+        before: Arc::new(state),
+        report: Report::default(),
+    };
+    let feed = feed(arguments, &origin, &destination, shared.clone())?;
+    let (out, mut found) = mpsc::channel(FOUND);
+    let reading = tokio::spawn(origin.clone().read(range(&feed, &origin), out));
+    while let Some(found) = found.recv().await {
+        if let Some(event) = feed.readable(found).and_then(|found| feed.accepted(&found)) {
+            dry_run.add(event);
+        }
+    }
+    reading.await??;
+    dry_run.finish();
+    let counts = shared.report.counts();
+    let (read, filtered, invalid) = (counts.read, counts.filtered, counts.invalid);
+    match arguments.output {
+        Output::Json => {
+            let mut report = dry_run.json();
+            if let Some(members) = report.as_object_mut() {
+                for (name, count) in [("read", read), ("filtered", filtered), ("invalid", invalid)]
+                {
+                    members.insert(name.to_owned(), json!(count));
+                }
+            }
+            print(report)?;
+        }
+        Output::Text => {
+            print(dry_run.text())?;
+            print(format!(
+                "{read} read, {filtered} filtered, {invalid} not events; nothing was sent"
+            ))?;
+        }
+    }
+    Ok(if counts.is_fine() && read > 0 {
+        FINE
+    } else {
+        no()
+    })
+}
+
+/// A line of progress. It hides itself without a terminal.
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    match ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+fn show(bar: &ProgressBar, report: &Report, waiting: usize) {
+    let counts = report.counts();
+    let mut message = format!("{}, {waiting} waiting", counts.text());
+    if let (true, Some(error)) = (waiting > 0, &counts.last_error) {
+        message += &format!("; last error: {error}");
+    }
+    bar.set_message(message);
+    bar.tick();
+}

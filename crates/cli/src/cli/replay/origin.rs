@@ -1,0 +1,341 @@
+//! Where the events of a replay come from: a data folder, an archive, or files.
+//!
+//! All are read in one order, from beginning to end, so that a position says what was read before it. Events are sent on as
+//! they are read; nothing here knows what becomes of them. What S3 needs is in `bucket.rs`.
+
+use std::cmp::Ordering;
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use proxy::queue::{AcceptedBetween, Log};
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc::Sender;
+use uuid::Uuid;
+
+use super::super::input::{self, ReadError, Source};
+use super::bucket::Bucket;
+
+/// A position in what is read: a file, and the index of an event in it. In a log, the number of the event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Position {
+    pub(super) place: String,
+    pub(super) index: i64,
+}
+
+impl Position {
+    /// Compares places as they are read: folder by folder, in the order of their names.
+    pub(super) fn place_order(one: &str, other: &str) -> Ordering {
+        Path::new(one).cmp(Path::new(other))
+    }
+}
+
+/// An event as it was found.
+#[derive(Debug)]
+pub(super) struct FoundEvent {
+    pub(super) position: Position,
+    /// Where it is, for a person: `file:line`.
+    pub(super) shown: String,
+    /// Its id in the log.
+    pub(super) id: Option<String>,
+    /// When it was accepted or archived, in milliseconds since 1970, if that is known.
+    pub(super) time: Option<i64>,
+    pub(super) text: Vec<u8>,
+}
+
+/// What is sent on: an event, or why a file could not be read, after which others follow.
+pub(super) type Found = Result<FoundEvent, String>;
+
+/// The events to read.
+#[derive(Debug, Clone)]
+pub(super) struct Range {
+    /// The times between which they were accepted or archived, where that is known.
+    pub(super) accepted: AcceptedBetween,
+    /// Where to go on: everything before was read.
+    pub(super) after: Option<Position>,
+}
+
+/// Where events come from.
+#[derive(Debug, Clone)]
+pub(super) enum Origin {
+    /// The log in a data folder, perhaps beside a running `serve`.
+    Log(PathBuf),
+    /// An archive on disk.
+    Archive(PathBuf),
+    /// An archive in S3.
+    Bucket(Bucket),
+    /// A file, a folder of files, or standard input.
+    Files(String),
+}
+
+/// The log in a data folder.
+const LOG: &str = "events.db";
+
+/// What the names of the folders of an archive begin with.
+const DAY: &str = "dt=";
+const HOUR: &str = "hour=";
+
+impl Origin {
+    /// Finds out what a text of the command line names.
+    pub(super) fn find(text: &str) -> anyhow::Result<Origin> {
+        if text.starts_with("s3://") {
+            return Ok(Origin::Bucket(Bucket::parse(text)?));
+        }
+        let path = Path::new(text);
+        if text == "-" || !path.is_dir() {
+            // Reports one that does not exist.
+            input::sources(&[text.to_owned()])?;
+            return Ok(Origin::Files(text.to_owned()));
+        }
+        if path.join(LOG).is_file() {
+            return Ok(Origin::Log(path.to_owned()));
+        }
+        match folders(path, DAY)?.is_empty() {
+            true => Ok(Origin::Files(text.to_owned())),
+            false => Ok(Origin::Archive(path.to_owned())),
+        }
+    }
+
+    /// Its name in the state of a replay: the same from every working directory.
+    pub(super) fn name(&self) -> String {
+        let absolute = |path: &Path| {
+            let absolute = fs::canonicalize(path);
+            absolute
+                .unwrap_or_else(|_| path.to_owned())
+                .display()
+                .to_string()
+        };
+        match self {
+            Origin::Log(path) | Origin::Archive(path) => absolute(path),
+            Origin::Bucket(bucket) => bucket.name(),
+            Origin::Files(name) if name == "-" => name.clone(),
+            Origin::Files(name) => absolute(Path::new(name)),
+        }
+    }
+
+    /// Where its state is kept by default: beside it. `None` where there is no such place.
+    pub(super) fn state_file(&self) -> Option<PathBuf> {
+        let beside = match self {
+            Origin::Log(_) | Origin::Archive(_) => self.name(),
+            Origin::Files(name) if name != "-" => self.name(),
+            Origin::Files(_) | Origin::Bucket(_) => return None,
+        };
+        Some(PathBuf::from(format!("{beside}.replay.json")))
+    }
+
+    /// Reads all events of the range, until nobody receives them.
+    pub(super) async fn read(self, range: Range, out: Sender<Found>) -> anyhow::Result<()> {
+        match self {
+            Origin::Log(folder) => read_log(&folder, &range, &out).await,
+            Origin::Bucket(bucket) => bucket.read(&range, &out).await,
+            Origin::Archive(root) => {
+                let read = move || read_archive(&root, &range, &out);
+                tokio::task::spawn_blocking(read).await?
+            }
+            Origin::Files(name) => {
+                let read = move || {
+                    let sources = input::sources(&[name])?;
+                    let _ = read_sources(&sources, &range, &out, |name| (name.to_owned(), None));
+                    Ok(())
+                };
+                tokio::task::spawn_blocking(read).await?
+            }
+        }
+    }
+}
+
+async fn read_log(folder: &Path, range: &Range, out: &Sender<Found>) -> anyhow::Result<()> {
+    let log = Log::open(folder).await?;
+    let mut position = range.after.as_ref().map_or(i64::MIN, |after| after.index);
+    loop {
+        let step = log.read(position, range.accepted).await?;
+        for event in step.events {
+            let found = FoundEvent {
+                position: Position {
+                    place: String::new(),
+                    index: event.position,
+                },
+                shown: event.id.clone(),
+                id: Some(event.id),
+                time: Some(event.received_at),
+                text: event.body.into_bytes(),
+            };
+            if out.send(Ok(found)).await.is_err() {
+                return Ok(());
+            }
+        }
+        match step.next {
+            Some(next) => position = next,
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Reads an archive hour by hour, so that only the names of one hour are in memory.
+fn read_archive(root: &Path, range: &Range, out: &Sender<Found>) -> anyhow::Result<()> {
+    for day in folders(root, DAY)? {
+        for hour in folders(&root.join(&day), HOUR)? {
+            if !is_in_range(&day, &hour, range) {
+                continue;
+            }
+            let folder = root.join(&day).join(&hour);
+            let Ok(sources) = input::sources(&[folder.display().to_string()]) else {
+                continue; // there is no file in it
+            };
+            let place = |name: &str| {
+                let file = Path::new(name).file_name().unwrap_or_default();
+                let file = file.to_string_lossy();
+                (format!("{day}/{hour}/{file}"), archived_at(&file))
+            };
+            if read_sources(&sources, range, out, place).is_break() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads files. `place` returns the place of a file, and when its events were archived, if that is known.
+fn read_sources(
+    sources: &[Source],
+    range: &Range,
+    out: &Sender<Found>,
+    place: impl Fn(&str) -> (String, Option<i64>),
+) -> ControlFlow<()> {
+    for source in sources {
+        let (place, time) = place(source.name());
+        if is_read(&place, range) || !time.is_none_or(|time| range.accepted.contains(time)) {
+            continue;
+        }
+        let read = source.read(|found| {
+            let event = FoundEvent {
+                position: Position {
+                    place: place.clone(),
+                    index: i64::try_from(found.index).unwrap_or(i64::MAX),
+                },
+                shown: found.place() + &found.which(),
+                id: None,
+                time,
+                text: found.text,
+            };
+            out.blocking_send(Ok(event)).map_err(|_| Stopped.into())
+        });
+        match read {
+            Ok(_) => {}
+            Err(error) if error.is::<Stopped>() => return ControlFlow::Break(()),
+            // A file that is damaged keeps nothing from the others.
+            Err(error) => {
+                if out.blocking_send(Err(format!("{error:#}"))).is_err() {
+                    return ControlFlow::Break(());
+                }
+            }
+        }
+    }
+    ControlFlow::Continue(())
+}
+
+/// Nobody receives the events any more.
+#[derive(Debug, thiserror::Error)]
+#[error("the replay was stopped")]
+struct Stopped;
+
+/// Whether everything in a file was read before.
+pub(super) fn is_read(place: &str, range: &Range) -> bool {
+    let after = range.after.as_ref();
+    after.is_some_and(|after| Position::place_order(place, &after.place).is_lt())
+}
+
+/// When an object of an archive was written: its name is a UUID of version 7.
+pub(super) fn archived_at(file: &str) -> Option<i64> {
+    let id = Uuid::try_parse(file.split('.').next()?).ok()?;
+    let (seconds, nanos) = id.get_timestamp()?.to_unix();
+    let millis = seconds.checked_mul(1_000)? + u64::from(nanos / 1_000_000);
+    i64::try_from(millis).ok()
+}
+
+/// Whether an hour of an archive may have objects of the range: folders and names are made one after the other.
+pub(super) fn is_in_range(day: &str, hour: &str, range: &Range) -> bool {
+    const HOUR_MILLIS: i64 = 3_600_000;
+    let start = (|| {
+        let (day, hour) = (day.strip_prefix(DAY)?, hour.strip_prefix(HOUR)?);
+        let start = openlineage::date_time(&format!("{day}T{hour}:00:00Z"))?;
+        start.unix_timestamp().checked_mul(1_000)
+    })();
+    let Some(start) = start else {
+        return true; // it is not one of ours
+    };
+    let AcceptedBetween { since, until } = range.accepted;
+    let is_read = range.after.as_ref().is_some_and(|after| {
+        let last = format!("{day}/{hour}/\u{10ffff}");
+        Position::place_order(&last, &after.place).is_lt()
+    });
+    !is_read
+        && start.saturating_add(2 * HOUR_MILLIS) > since
+        && start.saturating_sub(HOUR_MILLIS) < until
+}
+
+/// The names of the folders in a folder that begin with `prefix`, in order.
+fn folders(folder: &Path, prefix: &str) -> Result<Vec<String>, ReadError> {
+    let failed = |error| ReadError::new(folder.display().to_string(), error);
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with(prefix) && entry.path().is_dir() {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(since: i64, until: i64) -> Range {
+        Range {
+            accepted: AcceptedBetween { since, until },
+            after: None,
+        }
+    }
+
+    #[test]
+    fn an_hour_is_skipped_only_if_none_of_its_objects_can_be_in_the_range() {
+        let (day, hour) = ("dt=1970-01-02", "hour=10");
+        let start = (24 + 10) * 3_600_000;
+        for (since, until, is_in) in [
+            (i64::MIN, i64::MAX, true),
+            (start, start + 1, true),
+            (start + 3_599_999, i64::MAX, true),
+            (start + 3 * 3_600_000, i64::MAX, false),
+            (i64::MIN, start - 2 * 3_600_000, false),
+        ] {
+            assert_eq!(
+                is_in_range(day, hour, &range(since, until)),
+                is_in,
+                "{since} {until}"
+            );
+        }
+        assert!(
+            is_in_range("dt=x", "hour=y", &range(0, 1)),
+            "not one of ours"
+        );
+    }
+
+    #[test]
+    fn an_object_says_when_it_was_written() {
+        let before = proxy::queue::now();
+        let name = format!("{}.jsonl.gz", Uuid::now_v7());
+        let time = archived_at(&name).unwrap();
+        assert!((before..=proxy::queue::now()).contains(&time), "{time}");
+        assert_eq!(archived_at("part-0001.jsonl.gz"), None);
+    }
+
+    #[test]
+    fn places_are_in_the_order_in_which_folders_are_read() {
+        let mut places = ["a.x", "a/c", "a-b/x", "a/b"];
+        places.sort_by(|one, other| Position::place_order(one, other));
+        assert_eq!(places, ["a/b", "a/c", "a-b/x", "a.x"]);
+    }
+}

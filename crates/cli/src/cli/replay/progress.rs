@@ -1,0 +1,387 @@
+//! How far a replay is: which events need no further attempt, in memory and in its state file.
+//!
+//! Events end in another order than they are read. Everything up to `position` has ended; of what comes after it, `done` lists
+//! what has ended, too. The file is replaced as a whole, and synced before a settlement is confirmed, so that a replay that is
+//! resumed sends nothing again whose confirmation the file has.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::origin::Position;
+
+/// What a replay is: one that differs in any of these does not resume another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Identity {
+    pub(super) from: String,
+    pub(super) to: String,
+    pub(super) rules: bool,
+    pub(super) since: Option<String>,
+    pub(super) until: Option<String>,
+    pub(super) job: Option<String>,
+    pub(super) run: Option<String>,
+    pub(super) kind: Option<String>,
+    #[serde(rename = "where")]
+    pub(super) conditions: Option<String>,
+}
+
+/// The state file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct State {
+    version: u32,
+    pub(super) replay: Identity,
+    /// When it began, in milliseconds since 1970: relative times count from here, and later events do not belong to it.
+    pub(super) started_at: i64,
+    /// A hash of the first event that was read.
+    pub(super) first: Option<String>,
+    /// Everything up to here has ended.
+    pub(super) position: Option<Position>,
+    /// What has ended after that.
+    pub(super) done: Vec<Span>,
+    /// How many events were confirmed by the target, or dropped by a rule.
+    pub(super) confirmed: u64,
+    /// How many were given up.
+    pub(super) given_up: u64,
+}
+
+/// Events of one file that have ended: from the first index to the last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Span {
+    place: String,
+    first: i64,
+    last: i64,
+}
+
+/// Why the state could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StateError {
+    #[error("{0}: {1}")]
+    Io(String, io::Error),
+    #[error("{0}: not the state of a replay: {1}")]
+    Invalid(String, serde_json::Error),
+    #[error(
+        "{file}: is the state of another replay: {what} is {found}, and was {expected}; pass --restart to forget it, or another --state"
+    )]
+    Different {
+        file: String,
+        what: &'static str,
+        found: String,
+        expected: String,
+    },
+}
+
+const VERSION: u32 = 1;
+
+impl State {
+    pub(super) fn new(replay: Identity, started_at: i64) -> State {
+        State {
+            version: VERSION,
+            replay,
+            started_at,
+            first: None,
+            position: None,
+            done: Vec::new(),
+            confirmed: 0,
+            given_up: 0,
+        }
+    }
+
+    /// Reads a state file; `None` if there is none. One of another replay is an error.
+    pub(super) fn read(path: &Path, replay: &Identity) -> Result<Option<State>, StateError> {
+        let file = path.display().to_string();
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(StateError::Io(file, error)),
+        };
+        let state: State = match serde_json::from_str(&text) {
+            Ok(state) => state,
+            Err(error) => return Err(StateError::Invalid(file, error)),
+        };
+        match state.difference(replay) {
+            None => Ok(Some(state)),
+            Some((what, found, expected)) => Err(StateError::Different {
+                file,
+                what,
+                found,
+                expected,
+            }),
+        }
+    }
+
+    /// The first thing in which a replay differs from this one: its name, what it is now, and what it was.
+    fn difference(&self, now: &Identity) -> Option<(&'static str, String, String)> {
+        let was = &self.replay;
+        let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "not set".to_owned());
+        let pairs = [
+            ("version", VERSION.to_string(), self.version.to_string()),
+            ("FROM", now.from.clone(), was.from.clone()),
+            ("the target", now.to.clone(), was.to.clone()),
+            (
+                "whether rules are applied",
+                now.rules.to_string(),
+                was.rules.to_string(),
+            ),
+            ("--since", shown(&now.since), shown(&was.since)),
+            ("--until", shown(&now.until), shown(&was.until)),
+            ("--job", shown(&now.job), shown(&was.job)),
+            ("--run", shown(&now.run), shown(&was.run)),
+            ("--kind", shown(&now.kind), shown(&was.kind)),
+            ("--where", shown(&now.conditions), shown(&was.conditions)),
+        ];
+        pairs.into_iter().find(|(_, now, was)| now != was)
+    }
+
+    /// Whether an event has ended before.
+    pub(super) fn has_ended(&self, position: &Position) -> bool {
+        let is_in = |span: &Span| {
+            span.place == position.place && (span.first..=span.last).contains(&position.index)
+        };
+        self.has_passed(position) || self.done.iter().any(is_in)
+    }
+
+    /// Whether everything up to an event has ended.
+    fn has_passed(&self, event: &Position) -> bool {
+        self.position.as_ref().is_some_and(|end| {
+            let places = Position::place_order(&event.place, &end.place);
+            places.then(event.index.cmp(&end.index)).is_le()
+        })
+    }
+
+    /// Replaces the file durably.
+    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
+        let partial = PathBuf::from(format!("{}.incomplete", path.display()));
+        let text = serde_json::to_vec(self)?;
+        let mut options = fs::OpenOptions::new();
+        // Names of jobs may be in the conditions.
+        let mut file = options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&partial)?;
+        file.write_all(&text)?;
+        file.sync_all()?;
+        fs::rename(&partial, path)?;
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    }
+}
+
+/// The events that were read by this process, and which of them have ended.
+#[derive(Debug)]
+pub(super) struct Progress {
+    state: State,
+    next: u64,
+    open: BTreeMap<u64, OpenEvent>,
+    /// What has ended while an earlier event has not.
+    ended: BTreeMap<u64, Position>,
+}
+
+/// An event that has not ended.
+#[derive(Debug)]
+pub(super) struct OpenEvent {
+    position: Position,
+    /// Where it is, for a person.
+    pub(super) shown: String,
+}
+
+impl Progress {
+    pub(super) fn new(state: State) -> Progress {
+        Progress {
+            state,
+            next: 0,
+            open: BTreeMap::new(),
+            ended: BTreeMap::new(),
+        }
+    }
+
+    /// Adds an event, in the order of reading. Returns its number.
+    pub(super) fn begin(&mut self, position: Position, shown: String) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        self.open.insert(number, OpenEvent { position, shown });
+        number
+    }
+
+    /// Ends an event. Returns it, if it was open.
+    pub(super) fn end(&mut self, number: u64) -> Option<OpenEvent> {
+        let event = self.open.remove(&number)?;
+        self.ended.insert(number, event.position.clone());
+        let first_open = self.open.keys().next().copied().unwrap_or(u64::MAX);
+        while let Some(entry) = self.ended.first_entry()
+            && *entry.key() < first_open
+        {
+            self.state.position = Some(entry.remove());
+        }
+        Some(event)
+    }
+
+    /// Counts an event that was confirmed or given up.
+    pub(super) fn count(&mut self, is_given_up: bool) {
+        match is_given_up {
+            true => self.state.given_up += 1,
+            false => self.state.confirmed += 1,
+        }
+    }
+
+    /// How many events have ended while an earlier one has not.
+    pub(super) fn ahead(&self) -> usize {
+        self.ended.len()
+    }
+
+    /// Records a hash of the first event; returns whether it is the one that was recorded before.
+    pub(super) fn is_first(&mut self, hash: &str) -> bool {
+        self.state.first.get_or_insert_with(|| hash.to_owned()) == hash
+    }
+
+    /// The state to write. `before` is that with which the replay was resumed: what had ended then has ended still.
+    pub(super) fn state(&self, before: &State) -> State {
+        let mut spans: Vec<Span> = Vec::new();
+        for position in self.ended.values() {
+            match spans.last_mut() {
+                Some(span) if span.place == position.place && span.last + 1 == position.index => {
+                    span.last = position.index;
+                }
+                Some(_) | None => spans.push(Span {
+                    place: position.place.clone(),
+                    first: position.index,
+                    last: position.index,
+                }),
+            }
+        }
+        let mut state = self.state.clone();
+        // The position may have passed it meanwhile.
+        let old = before.done.iter().filter(|span| {
+            !state.has_passed(&Position {
+                place: span.place.clone(),
+                index: span.last,
+            })
+        });
+        spans.extend(old.cloned());
+        state.done = spans;
+        state
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity() -> Identity {
+        Identity {
+            from: "/a".to_owned(),
+            to: "catalog".to_owned(),
+            rules: true,
+            since: None,
+            until: None,
+            job: None,
+            run: None,
+            kind: None,
+            conditions: None,
+        }
+    }
+
+    fn at(place: &str, index: i64) -> Position {
+        Position {
+            place: place.to_owned(),
+            index,
+        }
+    }
+
+    /// Reads events of two files, and ends those with these numbers.
+    fn after(ended: &[u64]) -> State {
+        let start = State::new(identity(), 0);
+        let mut progress = Progress::new(start.clone());
+        for index in 0..6 {
+            let place = if index < 3 { "a" } else { "b" };
+            progress.begin(at(place, index % 3), String::new());
+        }
+        for number in ended {
+            progress.end(*number);
+        }
+        progress.state(&start)
+    }
+
+    #[test]
+    fn an_event_has_ended_if_it_did_whatever_the_order() {
+        let all = [
+            at("a", 0),
+            at("a", 1),
+            at("a", 2),
+            at("b", 0),
+            at("b", 1),
+            at("b", 2),
+        ];
+        for ended in [
+            &[][..],
+            &[0],
+            &[2, 1],
+            &[5, 4, 0, 3],
+            &[3, 1, 0, 5],
+            &[0, 1, 2, 3, 4, 5],
+        ] {
+            let state = after(ended);
+            for (number, position) in (0..).zip(&all) {
+                assert_eq!(
+                    state.has_ended(position),
+                    ended.contains(&number),
+                    "{ended:?} {position:?}"
+                );
+            }
+        }
+        assert_eq!(after(&[4, 3, 5]).done.len(), 1, "neighbours are one span");
+    }
+
+    #[test]
+    fn a_state_is_read_as_it_was_written_and_only_for_the_same_replay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        assert!(State::read(&path, &identity()).unwrap().is_none());
+        let state = after(&[5, 4, 0, 3]);
+        state.write(&path).unwrap();
+        assert_eq!(State::read(&path, &identity()).unwrap(), Some(state));
+        let other = Identity {
+            job: Some("x*".to_owned()),
+            ..identity()
+        };
+        let error = State::read(&path, &other).unwrap_err().to_string();
+        assert!(error.contains("--job is x*, and was not set"), "{error}");
+        fs::write(&path, "{").unwrap();
+        assert!(State::read(&path, &identity()).is_err());
+    }
+
+    #[test]
+    fn what_had_ended_before_a_resume_has_ended_after_the_next() {
+        let before = after(&[0, 2, 4]);
+        let mut progress = Progress::new(before.clone());
+        // 1, 3 and 5 are read again.
+        for position in [at("a", 1), at("b", 0), at("b", 2)] {
+            assert!(!before.has_ended(&position));
+            progress.begin(position, String::new());
+        }
+        progress.end(1);
+        let state = progress.state(&before);
+        let open = [at("a", 1), at("b", 2)];
+        for position in [
+            at("a", 0),
+            at("a", 1),
+            at("a", 2),
+            at("b", 0),
+            at("b", 1),
+            at("b", 2),
+        ] {
+            assert_eq!(
+                state.has_ended(&position),
+                !open.contains(&position),
+                "{position:?}"
+            );
+        }
+    }
+}

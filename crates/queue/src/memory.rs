@@ -1,0 +1,365 @@
+//! A queue in memory, for a command that delivers events which are kept elsewhere: `lineage-proxy replay`.
+//!
+//! It holds a limited number of events and bytes, and nothing of it is durable. Whoever pushes events learns when one needs no
+//! further attempt, and records that before the settlement is confirmed to the pipeline. Each event stays until then.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::{Message, Record, Settlement, Unavailable};
+
+/// How often to look without a notification.
+const POLL: Duration = Duration::from_secs(1);
+
+/// The most bytes of the events that are received at once, unless the first alone is larger.
+const MAX_BYTES: usize = 32_000_000;
+
+/// How much a queue in memory holds.
+#[derive(Debug, Clone, Copy)]
+pub struct MemoryLimits {
+    /// The most events.
+    pub events: usize,
+    /// The most bytes of events, unless the first alone is larger.
+    pub bytes: usize,
+}
+
+/// A queue in memory. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Memory {
+    limits: MemoryLimits,
+    state: Arc<Mutex<State>>,
+    /// Something may be received, or may be pushed.
+    changed: Arc<Notify>,
+    done: mpsc::UnboundedSender<DoneEvent>,
+}
+
+/// An event that needs no further attempt.
+#[derive(Debug)]
+pub struct DoneEvent {
+    /// The number under which it was pushed.
+    pub number: u64,
+    /// The event.
+    pub message: Message,
+    /// Why it is no dead letter, or is one: it was acknowledged, or given up with this reason.
+    pub given_up: Option<String>,
+    confirm: oneshot::Sender<Result<(), Unavailable>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Events that are or will be visible, by time and number.
+    waiting: BTreeMap<(Instant, u64), Held>,
+    received: HashMap<u64, Held>,
+    /// Events that need no further attempt, which is not recorded yet.
+    unconfirmed: usize,
+    /// Of all of these.
+    bytes: usize,
+    /// Nothing more is pushed.
+    is_complete: bool,
+}
+
+#[derive(Debug)]
+struct Held {
+    message: Message,
+    attempts: u32,
+}
+
+impl State {
+    fn held(&self) -> usize {
+        self.waiting.len() + self.received.len() + self.unconfirmed
+    }
+
+    /// Takes up to `size` events that are visible.
+    fn take(&mut self, size: usize, now: Instant) -> Vec<Record> {
+        let (mut records, mut bytes) = (Vec::new(), 0_usize);
+        while records.len() < size
+            && let Some(entry) = self.waiting.first_entry()
+        {
+            let (at, number) = *entry.key();
+            bytes = bytes.saturating_add(entry.get().message.body.len());
+            if at > now || (bytes > MAX_BYTES && !records.is_empty()) {
+                break;
+            }
+            let mut held = entry.remove();
+            held.attempts = held.attempts.saturating_add(1);
+            records.push(Record {
+                id: held.message.id.clone(),
+                body: held.message.body.clone(),
+                unreadable: None,
+                received_at: Some(held.message.received_at),
+                attempts: held.attempts,
+                receipt: number.to_string(),
+                queue_id: number.to_string(),
+                stored: None,
+                group: None,
+            });
+            self.received.insert(number, held);
+        }
+        records
+    }
+}
+
+impl Memory {
+    /// Creates an empty queue, and the events that need no further attempt.
+    pub fn new(limits: MemoryLimits) -> (Memory, mpsc::UnboundedReceiver<DoneEvent>) {
+        let (done, events) = mpsc::unbounded_channel(); // as many as are held
+        let memory = Memory {
+            limits,
+            state: Arc::default(),
+            changed: Arc::default(),
+            done,
+        };
+        (memory, events)
+    }
+
+    /// Pushes an event, as soon as there is room. Numbers grow; events are first received in their order.
+    pub async fn push(&self, number: u64, message: Message) {
+        let size = message.body.len();
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            {
+                let mut state = self.state();
+                let fits = state.held() < self.limits.events
+                    && state.bytes.saturating_add(size) <= self.limits.bytes;
+                if fits || state.held() == 0 {
+                    state.bytes += size;
+                    let held = Held {
+                        message,
+                        attempts: 0,
+                    };
+                    state.waiting.insert((Instant::now(), number), held);
+                    self.changed.notify_waiters();
+                    return;
+                }
+            }
+            changed.await;
+        }
+    }
+
+    /// Says that nothing more is pushed: what is there is received without waiting for more.
+    pub fn complete(&self) {
+        self.state().is_complete = true;
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until nothing more is pushed and nothing is left.
+    pub async fn drained(&self) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            {
+                let state = self.state();
+                if state.is_complete && state.held() == 0 {
+                    return;
+                }
+            }
+            changed.await;
+        }
+    }
+
+    /// How many events it holds.
+    pub fn len(&self) -> usize {
+        self.state().held()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Receives up to `size` records once as many are visible, or the first has waited for `window`. Returns none after a
+    /// second.
+    pub(crate) async fn receive(&self, size: usize, window: Duration) -> Vec<Record> {
+        let changed = self.changed.notified();
+        tokio::pin!(changed);
+        changed.as_mut().enable();
+        let now = Instant::now();
+        let wait = {
+            let mut state = self.state();
+            let visible = || state.waiting.keys().take_while(|(at, _)| *at <= now);
+            let first = visible().next().map(|(at, _)| *at);
+            let is_full = visible().take(size).count() >= size;
+            let waited = first.map(|first| now.duration_since(first));
+            match waited {
+                Some(waited) if is_full || state.is_complete || waited >= window => {
+                    return state.take(size, now);
+                }
+                Some(waited) => window - waited,
+                None => {
+                    let next = state.waiting.keys().next();
+                    next.map_or(POLL, |(at, _)| at.saturating_duration_since(now))
+                }
+            }
+        };
+        // Either way, the caller looks again.
+        let _ = tokio::time::timeout(wait.min(POLL), changed).await;
+        Vec::new()
+    }
+
+    /// Settles records. What needs no further attempt is confirmed by the reader of [`DoneEvent`]s.
+    pub(crate) async fn settle(
+        &self,
+        records: &[(&Record, Settlement)],
+    ) -> Vec<Result<(), Unavailable>> {
+        let now = Instant::now();
+        let mut answers = Vec::with_capacity(records.len());
+        {
+            let mut state = self.state();
+            for (record, settlement) in records {
+                let number = record.receipt.parse().unwrap_or(u64::MAX);
+                let given_up = match settlement {
+                    Settlement::Retry(after) => {
+                        if let Some(held) = state.received.remove(&number) {
+                            state.waiting.insert((now + *after, number), held);
+                        }
+                        answers.push(None);
+                        continue;
+                    }
+                    Settlement::Acknowledge => None,
+                    Settlement::DeadLetter(reason) => Some(reason.clone()),
+                };
+                let Some(held) = state.received.remove(&number) else {
+                    answers.push(None); // settled before
+                    continue;
+                };
+                state.unconfirmed += 1;
+                let size = held.message.body.len();
+                let (confirm, confirmed) = oneshot::channel();
+                let event = DoneEvent {
+                    number,
+                    message: held.message,
+                    given_up,
+                    confirm,
+                };
+                // Without a reader, the sender of the answer is dropped.
+                let _ = self.done.send(event);
+                answers.push(Some((size, confirmed)));
+            }
+        }
+        let mut results = Vec::with_capacity(answers.len());
+        for answer in answers {
+            results.push(match answer {
+                None => Ok(()),
+                Some((size, confirmed)) => {
+                    let confirmed = confirmed.await;
+                    let mut state = self.state();
+                    state.unconfirmed = state.unconfirmed.saturating_sub(1);
+                    state.bytes = state.bytes.saturating_sub(size);
+                    confirmed.unwrap_or_else(|_| Err(Unavailable("nobody confirms it".to_owned())))
+                }
+            });
+        }
+        self.changed.notify_waiters();
+        results
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl DoneEvent {
+    /// Confirms that it is recorded, or says why it could not be.
+    pub fn confirm(self, result: Result<(), Unavailable>) {
+        let _ = self.confirm.send(result); // the pipeline may have stopped waiting
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: MemoryLimits = MemoryLimits {
+        events: 3,
+        bytes: 100,
+    };
+
+    fn message(id: &str) -> Message {
+        Message {
+            id: id.to_owned(),
+            body: id.into(),
+            received_at: 0,
+            group: String::new(),
+            memory_permit: None,
+        }
+    }
+
+    fn ids(records: &[Record]) -> Vec<&str> {
+        records.iter().map(|record| record.id.as_str()).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_to_be_retried_is_received_again_after_its_time_with_one_more_attempt() {
+        let (queue, _done) = Memory::new(LIMITS);
+        for number in 0..3 {
+            queue.push(number, message(&number.to_string())).await;
+        }
+        let records = queue.receive(2, Duration::ZERO).await;
+        assert_eq!(ids(&records), ["0", "1"]);
+        let after = Settlement::Retry(Duration::from_millis(300));
+        let answers = queue.settle(&[(&records[0], after)]).await;
+        assert!(answers[0].is_ok());
+        assert_eq!(ids(&queue.receive(9, Duration::ZERO).await), ["2"]);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let again = queue.receive(9, Duration::ZERO).await;
+        assert_eq!((ids(&again), again[0].attempts), (vec!["0"], 2));
+    }
+
+    #[tokio::test]
+    async fn a_settlement_waits_until_it_is_recorded_and_makes_room_then() {
+        let (queue, mut done) = Memory::new(MemoryLimits {
+            events: 1,
+            ..LIMITS
+        });
+        queue.push(7, message("a")).await;
+        let pusher = queue.clone();
+        let next = tokio::spawn(async move { pusher.push(8, message("b")).await });
+        let records = queue.receive(1, Duration::ZERO).await;
+        let reason = Settlement::DeadLetter("invalid".to_owned());
+        let settlements = [(&records[0], reason)];
+        let settling = queue.settle(&settlements);
+        tokio::pin!(settling);
+        tokio::select! {
+            _ = &mut settling => panic!("it is not recorded yet"),
+            event = done.recv() => {
+                let event = event.unwrap();
+                assert_eq!((event.number, event.given_up.as_deref()), (7, Some("invalid")));
+                tokio::task::yield_now().await;
+                assert!(!next.is_finished());
+                event.confirm(Ok(()));
+            }
+        }
+        assert!(settling.await[0].is_ok());
+        next.await.unwrap();
+        queue.complete();
+        let records = queue.receive(9, Duration::from_secs(60)).await;
+        assert_eq!(ids(&records), ["b"]);
+    }
+
+    #[tokio::test]
+    async fn it_is_drained_when_nothing_is_left_and_nothing_comes() {
+        let (queue, mut done) = Memory::new(LIMITS);
+        queue.push(0, message("a")).await;
+        queue.complete();
+        let records = queue.receive(1, Duration::ZERO).await;
+        let settlements = [(&records[0], Settlement::Acknowledge)];
+        let confirm = async { done.recv().await.unwrap().confirm(Ok(())) };
+        tokio::join!(queue.settle(&settlements), confirm);
+        queue.drained().await;
+        // Without a reader nothing is confirmed.
+        drop(done);
+        queue.push(1, message("b")).await;
+        let records = queue.receive(1, Duration::ZERO).await;
+        let answers = queue
+            .settle(&[(&records[0], Settlement::Acknowledge)])
+            .await;
+        assert!(answers[0].is_err());
+    }
+}

@@ -1,0 +1,382 @@
+//! `lineage-proxy replay`: what it sends from a log, an archive and files, and how it goes on after it was interrupted.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use testing::events::{event, numbered};
+use testing::{Fault, FaultyTarget, Serve, binary, run, until, write};
+
+/// A folder for the files of a replay.
+struct Setup(TempDir);
+
+impl Setup {
+    fn new() -> Setup {
+        Setup(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Writes events into a file, one a line.
+    fn file(&self, events: &[String]) -> String {
+        let path = write(self.0.path(), "events.jsonl", &(events.join("\n") + "\n"));
+        text(&path)
+    }
+
+    /// Writes a configuration with a target `catalog` at this URL.
+    fn config(&self, url: &str, more: &str) -> String {
+        let targets = format!("targets:\n  catalog: {{type: openlineage, url: '{url}'{more}}}\n");
+        text(&write(self.0.path(), "proxy.yaml", &targets))
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.to_str().unwrap().to_owned()
+}
+
+/// Runs a replay to its end. Returns its exit status, its report and what it said.
+fn replay(arguments: &[&str]) -> (Option<i32>, Value, String) {
+    let arguments = [&["replay", "--output", "json"], arguments].concat();
+    let (status, out, err) = run(&arguments, &[]);
+    let report = serde_json::from_str(&out).unwrap_or(Value::Null);
+    (status, report, err)
+}
+
+/// Starts a replay.
+fn start(arguments: &[&str]) -> Child {
+    let mut command = Command::new(binary());
+    command.arg("replay").args(arguments);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().unwrap()
+}
+
+fn signal(child: &Child, name: &str) {
+    let kill = Command::new("kill")
+        .args(["-s", name, &child.id().to_string()])
+        .status();
+    assert!(kill.unwrap().success());
+}
+
+/// Events of `runs` runs, each with a START and a COMPLETE.
+fn runs(runs: u32) -> Vec<String> {
+    let of_run = |n| [event(n, "START"), event(n, "COMPLETE")];
+    (0..runs).flat_map(of_run).collect()
+}
+
+fn set(events: &[String]) -> BTreeSet<&str> {
+    events.iter().map(String::as_str).collect()
+}
+
+/// Whether the START of each run came before its end.
+fn is_in_order(events: &[String]) -> bool {
+    let place = |n: u32, event_type| events.iter().position(|it| *it == event(n, event_type));
+    (0..)
+        .map_while(|n| Some(place(n, "START")? < place(n, "COMPLETE")?))
+        .all(|it| it)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_is_replayed_beside_the_serve_that_goes_on() {
+    let (folder, target) = (Setup::new(), FaultyTarget::start(Fault::None).await);
+    let data = folder.path("data");
+    let serve = Serve::start(&data, &[]);
+    let events = runs(40);
+    for event in &events {
+        assert_eq!(serve.post(event).await.status(), 200);
+    }
+    let (status, report, err) = replay(&[&text(&data), "--url", &target.url]);
+    assert_eq!(status, Some(0), "{err}");
+    assert_eq!(
+        (&report["read"], &report["sent"]),
+        (&json!(80), &json!(80)),
+        "{report}"
+    );
+    let accepted = target.accepted();
+    assert_eq!(set(&accepted), set(&events));
+    assert!(is_in_order(&accepted));
+    assert!(
+        !folder.path("data.replay.json").exists(),
+        "nothing is left to resume"
+    );
+
+    // To the proxy itself: what it accepts meanwhile does not belong to the replay.
+    assert_eq!(serve.post(&event(99, "START")).await.status(), 200);
+    let some = ["--url", &serve.url, "--job", "job 1*", "--kind", "run"];
+    let (status, report, err) = replay(&[&[&*text(&data)], &some[..]].concat());
+    assert_eq!(status, Some(0), "{err}");
+    assert_eq!(
+        (&report["sent"], &report["filtered"]),
+        (&json!(22), &json!(59)),
+        "{report}"
+    );
+    let run_id = "01a1faa6-e194-708b-a993-000000000063";
+    let (_, report, _) = replay(&[
+        &text(&data),
+        "--url",
+        &target.url,
+        "--run",
+        run_id,
+        "--since",
+        "1h",
+    ]);
+    assert_eq!(report["sent"], 1, "{report}");
+    let (status, report, _) = replay(&[&text(&data), "--url", &target.url, "--until", "1h"]);
+    assert_eq!(
+        (status, &report["read"]),
+        (Some(1), &json!(0)),
+        "nothing is that old"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_that_was_killed_goes_on_and_repeats_only_what_was_on_its_way() {
+    let (folder, target) = (Setup::new(), FaultyTarget::start(Fault::None).await);
+    target.delay(Duration::from_millis(15));
+    let events: Vec<String> = (0..600).map(numbered).collect();
+    let file = folder.file(&events);
+    let arguments = [&*file, "--url", &target.url];
+    for stop in [150, 300] {
+        let mut child = start(&arguments);
+        target.accepted_when(stop).await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let state = folder.path("events.jsonl.replay.json");
+    assert!(state.exists());
+    let (status, report, err) = replay(&arguments);
+    assert_eq!(status, Some(0), "{err}");
+    assert!(err.contains("resuming"), "{err}");
+    assert!(report["earlier"].as_u64().unwrap() >= 200, "{report}");
+    let times = target.times();
+    assert_eq!(times.len(), 600);
+    // A batch and a half is on its way at once.
+    let repeated: u32 = times.values().map(|times| times - 1).sum();
+    assert!(repeated <= 2 * 30, "{repeated} were sent again");
+    assert!(!state.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupt_stops_cleanly_and_the_same_command_goes_on() {
+    let (folder, target) = (Setup::new(), FaultyTarget::start(Fault::None).await);
+    target.delay(Duration::from_millis(15));
+    let file = folder.file(&runs(200));
+    let arguments = [&*file, "--url", &target.url];
+    let mut child = start(&arguments);
+    target.accepted_when(50).await;
+    signal(&child, "INT");
+    assert_eq!(child.wait().unwrap().code(), Some(75));
+    let sent = target.accepted().len();
+
+    // Another replay does not go on with it.
+    let other = [&arguments[..], &["--job", "x"]].concat();
+    let (status, _, err) = replay(&other);
+    assert_eq!(status, Some(64), "{err}");
+    assert!(err.contains("--job is x, and was not set"), "{err}");
+
+    let (status, report, err) = replay(&arguments);
+    assert_eq!(status, Some(0), "{err}");
+    assert_eq!(report["earlier"], sent, "{report}");
+    assert!(
+        target.times().values().all(|times| *times == 1),
+        "none is sent twice"
+    );
+    assert_eq!(target.times().len(), 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_another_one_is_not_resumed() {
+    let (folder, target) = (Setup::new(), FaultyTarget::start(Fault::None).await);
+    target.delay(Duration::from_millis(15));
+    let file = folder.file(&runs(200));
+    let arguments = [&*file, "--url", &target.url];
+    let mut child = start(&arguments);
+    target.accepted_when(50).await;
+    signal(&child, "TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(75));
+    folder.file(&[event(7, "FAIL")]);
+    let (status, _, err) = replay(&arguments);
+    assert_eq!(status, Some(64), "{err}");
+    assert!(err.contains("its first event is another one"), "{err}");
+    let (status, report, err) = replay(&[&arguments[..], &["--restart"]].concat());
+    assert_eq!((status, &report["sent"]), (Some(0), &json!(1)), "{err}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_that_serve_has_written_is_replayed_through_the_rules_of_a_target() {
+    let (folder, target) = (Setup::new(), FaultyTarget::start(Fault::None).await);
+    let archive = text(&folder.path("archive"));
+    let settings = [
+        ("TARGET", "archive"),
+        ("ARCHIVE_LOCATION", &*archive),
+        ("BATCH_WINDOW", "0s"),
+    ];
+    let serve = Serve::start(&folder.path("data"), &settings);
+    let events = runs(20);
+    for event in &events {
+        assert_eq!(serve.post(event).await.status(), 200);
+    }
+    serve.outcomes_when(40);
+    drop(serve);
+
+    let rules = "rules: [{name: few, when: {job: {name: job 1}}, drop: true}]";
+    write(folder.0.path(), "rules.yaml", rules);
+    let more = ", rules: {file: rules.yaml}, when: {not: {job: {name: job 2}}}";
+    let config = folder.config(&target.url, more);
+    let to = ["--to", "catalog", "--config", &config];
+    let (status, report, err) = replay(&[&[&*archive], &to[..]].concat());
+    assert_eq!(status, Some(0), "{err}");
+    assert_eq!(
+        report["dropped"],
+        json!({"few": 2, "builtin/when": 2}),
+        "{report}"
+    );
+    assert_eq!(target.accepted_when(36).await.len(), 36);
+    let (_, report, _) = replay(&[&[&*archive, "--no-rules"], &to[..]].concat());
+    assert_eq!(
+        (&report["sent"], &report["dropped"]),
+        (&json!(38), &json!({"builtin/when": 2}))
+    );
+    // The folders of other hours are not read.
+    let (_, report, _) = replay(&[&[&*archive, "--until", "3h"], &to[..]].concat());
+    assert_eq!(
+        (&report["read"], &report["filtered"]),
+        (&json!(0), &json!(0)),
+        "{report}"
+    );
+    let (_, report, _) = replay(&[&[&*archive, "--since", "1h"], &to[..]].concat());
+    assert_eq!(report["sent"], 36, "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_counts_and_sends_nothing() {
+    let (folder, target) = (Setup::new(), FaultyTarget::start(Fault::None).await);
+    write(
+        folder.0.path(),
+        "rules.yaml",
+        "rules: [{name: few, when: {job: {name: job 1}}, drop: true}]",
+    );
+    let config = folder.config(&target.url, ", rules: {file: rules.yaml}");
+    let file = folder.file(&runs(3));
+    let arguments = [&*file, "--to", "catalog", "--config", &config, "--dry-run"];
+    let (status, report, err) = replay(&arguments);
+    assert_eq!(status, Some(0), "{err}");
+    assert_eq!(
+        report["kinds"],
+        json!({"RunEvent START": 3, "RunEvent COMPLETE": 3}),
+        "{report}"
+    );
+    assert_eq!(report["jobs"].as_array().unwrap().len(), 3);
+    assert_eq!(
+        (&report["rules"]["dropped"], &report["rules"]["delivered"]),
+        (&json!(2), &json!(4))
+    );
+    assert_eq!(report["rules"]["rules"][0]["rule"], "few");
+    let (_, out, _) = run(&[&["replay"], &arguments[..]].concat(), &[]);
+    assert!(
+        out.contains("6 read, 0 filtered, 0 not events; nothing was sent"),
+        "{out}"
+    );
+    assert!(target.accepted().is_empty());
+    assert!(!folder.path("events.jsonl.replay.json").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_target_rejects_is_reported_and_kept_and_stops_nothing() {
+    let (folder, target) = (Setup::new(), FaultyTarget::start(Fault::None).await);
+    let poison = event(7, "START").replace(r#""x":1.0"#, r#""answer":422"#);
+    let mut events = runs(5);
+    events.insert(3, poison.clone());
+    events.insert(5, "{\"not\": \"an event\"}".to_owned());
+    let file = folder.file(&events);
+    let rejected = text(&folder.path("rejected.jsonl"));
+    let arguments = [&*file, "--url", &target.url, "--rejected", &rejected];
+    let (status, report, err) = replay(&arguments);
+    assert_eq!(status, Some(1), "{err}");
+    assert_eq!(report["sent"], 10, "{report}");
+    assert_eq!(
+        (&report["rejected"], &report["invalid"]),
+        (&json!(1), &json!(1)),
+        "{report}"
+    );
+    assert!(err.contains("events.jsonl:4: invalid: 422"), "{err}");
+    assert!(err.contains("events.jsonl:6: "), "{err}");
+    assert_eq!(
+        fs::read_to_string(&rejected).unwrap(),
+        format!("{poison}\n")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_is_waited_for_and_no_more_is_sent_in_a_second_than_asked() {
+    let (folder, target) = (Setup::new(), FaultyTarget::start(Fault::status(503)).await);
+    let events = runs(15);
+    let file = folder.file(&events);
+    let mut child = start(&[&file, "--url", &target.url, "--rate", "20"]);
+    until(async || (target.figures().posts > 3).then_some(())).await;
+    target.set(Fault::None);
+    let started = Instant::now();
+    let accepted = target.accepted_when(30).await;
+    assert!(
+        started.elapsed() > Duration::from_millis(400),
+        "{:?}",
+        started.elapsed()
+    );
+    assert!(is_in_order(&accepted));
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn what_is_wrong_with_the_command_is_said_before_anything_is_sent() {
+    let folder = Setup::new();
+    let file = folder.file(&runs(1));
+    let config = folder.config("http://127.0.0.1:1", "");
+    let url = ["--url", "http://127.0.0.1:1"];
+    for (arguments, status, message) in [
+        (vec![&*file], 2, "--to"),
+        (vec![&file, "--to", "catalog", url[0], url[1]], 2, "--url"),
+        (vec!["no-such-file", url[0], url[1]], 2, "no-such-file"),
+        (
+            vec!["s3://my bucket/x", url[0], url[1]],
+            64,
+            "s3://BUCKET/PREFIX",
+        ),
+        (
+            vec![&file, "--to", "lake", "--config", &config],
+            64,
+            "expected one of catalog",
+        ),
+        (
+            vec![&file, "--to", "store"],
+            64,
+            "a store shows what its serve has accepted",
+        ),
+        (
+            vec![&file, url[0], url[1], "--since", "yesterday"],
+            2,
+            "expected a time such as",
+        ),
+        (
+            vec![&file, url[0], url[1], "--where", "{kind: runs}"],
+            64,
+            "--where: 1:8: expected one of run, job, dataset, found \"runs\"",
+        ),
+    ] {
+        let (found, _, err) = replay(&arguments);
+        assert_eq!(found, Some(status), "{arguments:?}: {err}");
+        assert!(err.contains(message), "{arguments:?}: {err}");
+    }
+}
