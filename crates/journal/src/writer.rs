@@ -55,9 +55,24 @@ impl Writer {
                 return self.fail(failure, requests);
             }
         }
-        // SQLite deletes the log by its name when it closes: not if another file has that name.
-        if let Err(failure) = self.verify() {
+        // SQLite deletes the log by its name when it closes: not if another file has that name. The log is written into the
+        // database before the last check, because that takes as long as the disk does: meanwhile the folder may be taken away,
+        // and the log of a new owner have the name.
+        let verified = self.verify().and_then(|()| {
+            self.write_log_back();
+            self.verify()
+        });
+        if let Err(failure) = verified {
             self.fail(failure, requests);
+        }
+    }
+
+    /// Writes the log into the database as far as no reader needs it. What is left, if anything, the next open finds in it.
+    fn write_log_back(&self) {
+        let passive = "PRAGMA wal_checkpoint(PASSIVE)";
+        // Connections beside the owner leave that to it.
+        if self.claim.is_some() {
+            let _ = self.connection.query_row(passive, [], |_| Ok(()));
         }
     }
 
