@@ -14,6 +14,10 @@ use super::settle::UnwrittenSettlements;
 use super::{Log, reconcile, unavailable};
 use crate::Unavailable;
 
+/// How many events become pending in one transaction when a consumer is stopped: a target that was down for a week may have
+/// millions, and memory and the write-ahead log are bounded all the same.
+const STOP_STEP: i64 = 10_000;
+
 /// What one target reads of the log. Cheap to clone; all handles of a target share what is in hand.
 #[derive(Debug, Clone)]
 pub struct Consumer {
@@ -162,22 +166,29 @@ impl Log {
         targets: &[&str],
     ) -> Result<Vec<ConsumerStatus>, journal::Error> {
         let targets: Vec<String> = targets.iter().map(|&target| target.to_owned()).collect();
-        let stop = move |connection: &Connection| {
-            let mut others = statuses(connection)?;
-            others.retain(|other| !targets.contains(&other.target));
-            for other in &others {
+        let find = move |connection: &Connection| {
+            let mut left = Vec::new();
+            for other in statuses(connection)? {
+                if targets.contains(&other.target) {
+                    continue;
+                }
                 let Some(number) = number(connection, &other.target)? else {
                     continue;
                 };
                 match (other.pending, other.dead_letters) {
                     (0, 0) => delete(connection, number)?,
-                    _ => cursor::stop(connection, number)?,
+                    _ => left.push((number, other)),
                 }
             }
-            others.retain(|other| other.pending > 0 || other.dead_letters > 0);
-            Ok(others)
+            Ok(left)
         };
-        self.journal.write(stop).await
+        let left = self.journal.write(find).await?;
+        for (number, _) in &left {
+            let number = *number;
+            let stop = move |connection: &Connection| cursor::stop(connection, number, STOP_STEP);
+            while !self.journal.write(stop).await? {}
+        }
+        Ok(left.into_iter().map(|(_, status)| status).collect())
     }
 
     /// Gives the consumer `from` another name: its target is called `to` from now on. Returns whether there was one, and

@@ -73,23 +73,31 @@ pub(super) fn is_stopped(connection: &Connection, consumer: i64) -> rusqlite::Re
     connection.query_row(sql, [consumer, STOPPED], |row| row.get(0))
 }
 
-/// Stops a consumer: what it has not settled becomes pending, and later events pass it by. The next owner starts it again
-/// by `reconcile.rs`, after the last event that there is then.
-pub(super) fn stop(connection: &Connection, consumer: i64) -> rusqlite::Result<()> {
+/// Takes a step of stopping a consumer: what it has not settled becomes pending, of what it has not received at most
+/// `limit` numbers. Returns whether it is stopped: later events pass it by then. The next owner starts it again by
+/// `reconcile.rs`, after the last event that there is then. After an interruption it goes on where the last step ended.
+pub(super) fn stop(connection: &Connection, consumer: i64, limit: i64) -> rusqlite::Result<bool> {
     let mut cursor = Cursor::read(connection, consumer)?;
+    if cursor.settled == STOPPED {
+        return Ok(true);
+    }
     let last = last(connection)?;
+    let to = last.min(cursor.received.saturating_add(limit));
     // None of these was received: it is their first attempt that is still to come.
     let never_received =
         "INSERT OR IGNORE INTO pending (consumer, seq, attempts, receipt, visible_at)
                           SELECT ?1, seq, 0, 0, 0 FROM events WHERE seq > ?2 AND seq <= ?3";
-    connection.execute(never_received, params![consumer, cursor.received, last])?;
+    connection.execute(never_received, params![consumer, cursor.received, to])?;
     let received = cursor.received;
     cursor.advance(connection, consumer, received, &BTreeSet::new(), |_| 0)?;
-    Cursor {
-        settled: STOPPED,
-        received: STOPPED,
-    }
-    .write(connection, consumer)
+    let is_stopped = to >= last;
+    let at = match is_stopped {
+        true => STOPPED,
+        false => to,
+    };
+    let (settled, received) = (at, at);
+    Cursor { settled, received }.write(connection, consumer)?;
+    Ok(is_stopped)
 }
 
 /// Returns the number of the last event.
