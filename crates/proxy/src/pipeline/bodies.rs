@@ -11,9 +11,13 @@ use super::outcome::DecidedRecord;
 use super::retry::Attempt;
 use crate::queue::Record;
 
-/// How long a batch waits at most for bodies that were too large for the queue. They are fetched before the runs of the batch
-/// have their tickets, because the run of an event is in its body, and the next batch waits for that.
+/// How long a batch waits for bodies that were too large for the queue, however small they are. They are fetched before the
+/// runs of the batch have their tickets, because the run of an event is in its body, and the next batch waits for that.
 const DOWNLOAD: Duration = Duration::from_secs(10);
+
+/// How many bytes a second are expected of a slow connection: a batch waits for its bodies that much longer. With a fixed limit,
+/// a large body would be begun again and again until its event is a dead letter.
+const SLOW: u64 = 500_000;
 
 impl Pipeline {
     /// Fetches the bodies that were too large for the queue, and decides the records that have none.
@@ -22,7 +26,9 @@ impl Pipeline {
         records: Vec<Record>,
         deadline: Instant,
     ) -> (Vec<Record>, Vec<DecidedRecord>) {
-        let until = download_until(deadline, Instant::now());
+        let stored = records.iter().filter_map(|record| record.stored.as_ref());
+        let bytes = stored.fold(0, |sum: u64, stored| sum.saturating_add(stored.bytes));
+        let until = download_until(bytes, deadline, Instant::now());
         let (records, without) = tokio::select! {
             biased;
             fetched = self.queue.fetch_bodies(records.clone(), until) => fetched,
@@ -43,9 +49,11 @@ impl Pipeline {
     }
 }
 
-/// Returns until when a batch waits for bodies. At least half of its time is left for its other events.
-fn download_until(deadline: Instant, now: Instant) -> Instant {
-    now + DOWNLOAD.min(deadline.saturating_duration_since(now) / 2)
+/// Returns until when a batch waits for bodies of so many bytes together. At least half of its time is left for its other
+/// events: the size of a body is what its sender says.
+fn download_until(bytes: u64, deadline: Instant, now: Instant) -> Instant {
+    let limit = DOWNLOAD.saturating_add(Duration::from_secs(bytes / SLOW));
+    now + limit.min(deadline.saturating_duration_since(now) / 2)
 }
 
 #[cfg(test)]
@@ -53,12 +61,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_batch_waits_for_large_bodies_for_ten_seconds_and_at_most_half_of_its_time() {
+    fn a_batch_waits_the_longer_for_bodies_the_larger_they_are_and_at_most_half_of_its_time() {
         let now = Instant::now();
-        let wait = |time| download_until(now + Duration::from_secs(time), now) - now;
-        assert_eq!(
-            [0, 8, 20, 40_000].map(|time| wait(time).as_secs()),
-            [0, 4, 10, 10]
-        );
+        let wait = |bytes, time| {
+            let until = download_until(bytes, now + Duration::from_secs(time), now);
+            (until - now).as_secs()
+        };
+        assert_eq!([0, 8, 20, 40_000].map(|time| wait(0, time)), [0, 4, 10, 10]);
+        let bytes = [499_999, 5_000_000, 32_000_000, u64::MAX];
+        assert_eq!(bytes.map(|bytes| wait(bytes, 120)), [10, 20, 60, 60]);
     }
 }
