@@ -16,6 +16,8 @@ pub(crate) use address::{Address, HttpUrl};
 pub(crate) use auth::{AuthConfig, Method, REREADS, Rereads};
 pub(crate) use body::Compression;
 pub(crate) use client::{Answer, HttpClient, HttpConfig, Post};
+#[cfg(test)]
+pub(crate) use response::cases;
 pub(crate) use response::{Reply, StatusRules, classify};
 pub(crate) use tls::{CLIENT_CERTIFICATE_FILE, CLIENT_KEY_FILE, TlsFiles};
 pub(crate) use token::{ClientAuth, Grant, TokenEndpoint};

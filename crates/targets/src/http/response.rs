@@ -87,11 +87,13 @@ fn reports_client_error(body_start: &[u8]) -> bool {
     code.is_some_and(|code| (400..=499).contains(&code))
 }
 
+/// What tests of replies share.
 #[cfg(test)]
-mod tests {
+pub(crate) mod cases {
     use super::*;
 
-    fn name(delivery: &Delivery) -> String {
+    /// The result as a text.
+    pub(crate) fn name(delivery: &Delivery) -> String {
         match delivery {
             Delivery::Delivered { .. } => "delivered".to_owned(),
             Delivery::AlreadyThere => "already there".to_owned(),
@@ -102,7 +104,8 @@ mod tests {
         }
     }
 
-    fn reply(status: u16, body: &str) -> Reply<'_> {
+    /// A reply that was read to its end.
+    pub(crate) fn reply(status: u16, body: &str) -> Reply<'_> {
         Reply {
             status: StatusCode::from_u16(status).unwrap(),
             after: None,
@@ -110,6 +113,12 @@ mod tests {
             is_whole: true,
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cases::{name, reply};
+    use super::*;
 
     #[test]
     fn each_status_is_classified() {

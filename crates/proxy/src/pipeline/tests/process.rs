@@ -1,7 +1,7 @@
 //! Batches that overlap, with a queue and a target: what is processed together, and what waits for what.
 
 use std::io::Write as _;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 
 use super::*;
@@ -29,6 +29,33 @@ async fn pipeline(folder: &Path, settings: &str) -> Pipeline {
     let pipeline = plan.unwrap().open(&config, &aws, queue, None).await;
     let buffer = CoalesceBuffer::new(Duration::from_secs(60), Duration::ZERO);
     pipeline.unwrap().long_lived(buffer, Vec::new())
+}
+
+/// A target that takes connections and never answers by itself, and a pipeline to it.
+async fn before_silence(folder: &Path) -> (TcpListener, Arc<Pipeline>) {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let settings = format!("target: openlineage\nopenlineage: {{url: {url:?}}}");
+    (silent, Arc::new(pipeline(folder, &settings).await))
+}
+
+/// Waits for a connection.
+async fn accepted(silent: TcpListener) -> (TcpListener, TcpStream) {
+    let accepted = tokio::task::spawn_blocking(move || silent.accept().map(|it| (silent, it)));
+    let (silent, (connection, _)) = accepted.await.unwrap().unwrap();
+    (silent, connection)
+}
+
+fn assert_not_called(silent: &TcpListener) {
+    silent.set_nonblocking(true).unwrap();
+    let next = silent.accept().map_err(|error| error.kind());
+    assert_eq!(next.err(), Some(std::io::ErrorKind::WouldBlock));
+}
+
+/// Admits the end of the run.
+async fn admit_end(pipeline: &Pipeline, queue_id: &str, time: Duration) -> InFlightBatch {
+    let records = vec![received(queue_id, 1, "COMPLETE")];
+    pipeline.admit(records, Instant::now() + time).await
 }
 
 fn received(queue_id: &str, run: u8, event_type: &str) -> Record {
@@ -85,57 +112,38 @@ async fn a_batch_without_time_is_returned_to_the_queue_without_an_attempt() {
 
 #[tokio::test]
 async fn no_event_goes_ahead_of_one_of_its_run_that_is_still_being_delivered() {
-    // A target that takes connections and never answers.
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", silent.local_addr().unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let settings = format!("target: openlineage\nopenlineage: {{url: {url:?}}}");
-    let pipeline = Arc::new(pipeline(folder.path(), &settings).await);
-    let admit = async |queue_id: &str, event_type, after| {
-        let records = vec![received(queue_id, 1, event_type)];
-        pipeline.admit(records, Instant::now() + after).await
-    };
-    let hanging = admit("1", "COMPLETE", Duration::from_secs(60)).await;
+    let (silent, pipeline) = before_silence(folder.path()).await;
+    let hanging = admit_end(&pipeline, "1", Duration::from_secs(60)).await;
     let delivering = tokio::spawn({
         let pipeline = pipeline.clone();
         async move { pipeline.complete(hanging).await }
     });
-    let accepted = tokio::task::spawn_blocking(move || silent.accept().map(|it| (silent, it)));
-    let (silent, _connection) = accepted.await.unwrap().unwrap();
+    let (silent, _connection) = accepted(silent).await;
 
     // The second waits for it in vain. The third, which would have time for an attempt, waits for both.
     for (queue_id, after) in [("2", Duration::ZERO), ("3", ATTEMPT)] {
-        let late = admit(queue_id, "COMPLETE", after).await;
+        let late = admit_end(&pipeline, queue_id, after).await;
         let settled = pipeline.complete(late).await;
         assert!(settled.iter().all(|settled| !settled.is_done));
     }
-    silent.set_nonblocking(true).unwrap();
-    let next = silent.accept().map_err(|error| error.kind());
-    assert_eq!(next.err(), Some(std::io::ErrorKind::WouldBlock));
+    assert_not_called(&silent);
     pipeline.cut_off();
     delivering.await.unwrap();
 }
 
 #[tokio::test]
 async fn no_event_goes_ahead_of_one_of_its_run_that_was_postponed_while_it_waited() {
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", silent.local_addr().unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let settings = format!("target: openlineage\nopenlineage: {{url: {url:?}}}");
-    let pipeline = Arc::new(pipeline(folder.path(), &settings).await);
-    let admit = async |queue_id: &str, event_type, after| {
-        let records = vec![received(queue_id, 1, event_type)];
-        pipeline.admit(records, Instant::now() + after).await
-    };
+    let (silent, pipeline) = before_silence(folder.path()).await;
     let complete = |batch| {
         let pipeline = pipeline.clone();
         tokio::spawn(async move { pipeline.complete(batch).await })
     };
-    let first = complete(admit("1", "COMPLETE", 6 * ATTEMPT).await);
-    let accepted = tokio::task::spawn_blocking(move || silent.accept().map(|it| (silent, it)));
-    let (silent, (mut connection, _)) = accepted.await.unwrap().unwrap();
-    let second = admit("2", "COMPLETE", POSTPONED / 20).await;
-    let third = complete(admit("3", "COMPLETE", 2 * ATTEMPT).await);
+    let first = complete(admit_end(&pipeline, "1", 6 * ATTEMPT).await);
+    let (silent, mut connection) = accepted(silent).await;
+    let second = admit_end(&pipeline, "2", POSTPONED / 20).await;
+    let third = complete(admit_end(&pipeline, "3", 2 * ATTEMPT).await);
 
     // The second waits in vain, and may be received again before the first is answered.
     let postponed = pipeline.complete(second).await;
@@ -145,7 +153,5 @@ async fn no_event_goes_ahead_of_one_of_its_run_that_was_postponed_while_it_waite
     connection.write_all(response).unwrap();
     assert!(first.await.unwrap().iter().all(|settled| settled.is_done));
     assert!(third.await.unwrap().iter().all(|settled| !settled.is_done));
-    silent.set_nonblocking(true).unwrap();
-    let next = silent.accept().map_err(|error| error.kind());
-    assert_eq!(next.err(), Some(std::io::ErrorKind::WouldBlock));
+    assert_not_called(&silent);
 }

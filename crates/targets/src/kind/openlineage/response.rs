@@ -87,29 +87,8 @@ impl FailedEvent {
 
 #[cfg(test)]
 mod tests {
-    use reqwest::StatusCode;
-
     use super::*;
-
-    fn name(delivery: &Delivery) -> String {
-        match delivery {
-            Delivery::Delivered { .. } => "delivered".to_owned(),
-            Delivery::AlreadyThere => "already there".to_owned(),
-            Delivery::Transient(failure) => {
-                format!("transient {} {:?}", failure.reason.name(), failure.scope)
-            }
-            Delivery::Permanent(failure) => format!("permanent {}", failure.reason.name()),
-        }
-    }
-
-    fn reply(status: u16, body: &str) -> Reply<'_> {
-        Reply {
-            status: StatusCode::from_u16(status).unwrap(),
-            after: None,
-            body: body.as_bytes(),
-            is_whole: true,
-        }
-    }
+    use crate::http::cases::{name, reply};
 
     #[test]
     fn each_event_of_a_batch_has_its_own_result() {
