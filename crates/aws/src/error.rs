@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_runtime::retries::classifiers::{THROTTLING_ERRORS, TRANSIENT_ERRORS};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_types::error::metadata::{
@@ -58,6 +59,46 @@ impl Error {
     #[must_use]
     pub fn is(&self, code: &str) -> bool {
         self.code() == Some(code)
+    }
+
+    /// Whether the service throttles.
+    #[must_use]
+    pub fn is_throttling(&self) -> bool {
+        match self {
+            Error::Service(error) => {
+                let is_known = |code| THROTTLING_ERRORS.contains(&code);
+                error.status == 429 || error.code().is_some_and(is_known)
+            }
+            Error::NoAnswer { .. }
+            | Error::NotSent { .. }
+            | Error::TooLarge { .. }
+            | Error::Unreadable { .. } => false,
+        }
+    }
+
+    /// Whether nothing was sent because there are no credentials.
+    #[must_use]
+    pub fn lacks_credentials(&self) -> bool {
+        self.cause::<CredentialsError>().is_some()
+    }
+
+    /// Whether nothing listens at the address of the service.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        let io = self.cause::<std::io::Error>();
+        io.is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused)
+    }
+
+    /// The first of the causes that has this type.
+    fn cause<E: StdError + 'static>(&self) -> Option<&E> {
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            if let Some(found) = error.downcast_ref() {
+                return Some(found);
+            }
+            cause = error.source();
+        }
+        None
     }
 
     /// Whether the same call may succeed later: there is no answer, or the service throttles or has failed.

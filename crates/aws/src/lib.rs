@@ -19,6 +19,7 @@ mod sign;
 mod xml;
 
 pub mod cloudformation;
+pub mod glue;
 pub mod lambda;
 pub mod logs;
 pub mod redshift;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use aws::cloudformation::DescribeStacks;
+use aws::glue::{CreateDatabase, CreateTable, GetTable, UpdateTable};
 use aws::lambda::{GetEventSourceMapping, GetFunctionConfiguration};
 use aws::logs::FilterLogEvents;
 use aws::redshift::DescribeClusters;
@@ -16,10 +17,11 @@ use aws::s3::{DeleteObject, GetObject, ListObjects, PutObject};
 use aws::secrets_manager::GetSecretValue;
 use aws::sns::{GetSubscriptionAttributes, GetTopicAttributes, PublishBatch, PublishBatchEntry};
 use aws::{Aws, Error, ProvideErrorMetadata, Service};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-const SERVICES: [&Service; 8] = [
+const SERVICES: [&Service; 9] = [
     &aws::cloudformation::SERVICE,
+    &aws::glue::SERVICE,
     &aws::lambda::SERVICE,
     &aws::logs::SERVICE,
     &aws::redshift::SERVICE,
@@ -61,6 +63,10 @@ fn endpoint((id, region, fips, dual_stack): &(String, String, bool, bool)) -> Va
 async fn call(aws: &Aws, operation: &str, input: &Value) -> Result<Value, Error> {
     let text = |name: &str| input.get(name).and_then(Value::as_str).map(str::to_owned);
     let needed = |name: &str| text(name).unwrap_or_default();
+    let table_input = || {
+        let input = input.get("TableInput").and_then(Value::as_object);
+        input.cloned().unwrap_or_default()
+    };
     let client = aws.client();
     Ok(match operation {
         "DescribeStacks" => {
@@ -149,6 +155,54 @@ async fn call(aws: &Aws, operation: &str, input: &Value) -> Result<Value, Error>
                     "port": endpoint.and_then(|endpoint| endpoint.port),
                 },
             }})
+        }
+        "GetTable" => {
+            let get = GetTable {
+                catalog_id: text("CatalogId"),
+                database_name: needed("DatabaseName"),
+                name: needed("Name"),
+            };
+            json!({"Table": client.send(&get).await?.members})
+        }
+        // GetTable, answered with the table as it is written back.
+        "TableInput" => {
+            let get = GetTable {
+                catalog_id: None,
+                database_name: needed("DatabaseName"),
+                name: needed("Name"),
+            };
+            let input: Map<String, Value> = client.send(&get).await?.to_input();
+            json!(input)
+        }
+        "CreateDatabase" => {
+            let database = input.get("DatabaseInput");
+            let text_of = |name: &str| Some(database?.get(name)?.as_str()?.to_owned());
+            let create = CreateDatabase {
+                catalog_id: text("CatalogId"),
+                name: text_of("Name").unwrap_or_default(),
+                description: text_of("Description"),
+            };
+            client.send(&create).await?;
+            json!({})
+        }
+        "CreateTable" => {
+            let create = CreateTable {
+                catalog_id: text("CatalogId"),
+                database_name: needed("DatabaseName"),
+                table_input: table_input(),
+            };
+            client.send(&create).await?;
+            json!({})
+        }
+        "UpdateTable" => {
+            let update = UpdateTable {
+                catalog_id: text("CatalogId"),
+                database_name: needed("DatabaseName"),
+                table_input: table_input(),
+                version_id: needed("VersionId"),
+            };
+            client.send(&update).await?;
+            json!({})
         }
         "GetSecretValue" => {
             let get = GetSecretValue {
