@@ -19,7 +19,7 @@ use aws::error_chain;
 use flate2::bufread::GzDecoder;
 
 pub(crate) use own::Own;
-pub(crate) use structure::is_code;
+pub(crate) use structure::{denied_action, is_code};
 
 /// How much of an answer is read, in bytes: more than a problem document with some hundred findings, and bounded whatever a
 /// target sends.

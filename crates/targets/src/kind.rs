@@ -6,6 +6,7 @@
 pub(crate) mod archive;
 pub(crate) mod datazone;
 pub(crate) mod file;
+pub(crate) mod glue;
 pub(crate) mod openlineage;
 mod place;
 
@@ -23,6 +24,7 @@ use crate::{Capabilities, DeliveryReport, JobEvents, OpenError, Resources, Setti
 use archive::{Archive, ArchiveConfig, ArchiveSettings};
 use datazone::{DataZone, DataZoneConfig, DataZoneSettings, Verifier};
 use file::{File, FileConfig, FileSettings};
+use glue::{Glue, GlueConfig, GlueSettings};
 use openlineage::{OpenLineage, OpenLineageConfig, OpenLineageSettings};
 
 /// A kind of target: the value of its setting `type`.
@@ -38,6 +40,8 @@ pub enum Kind {
     OpenLineage,
     /// Amazon DataZone / SageMaker Catalog.
     DataZone,
+    /// The AWS Glue Data Catalog.
+    Glue,
 }
 
 /// The settings of a target as they are written, not yet checked against each other.
@@ -54,6 +58,8 @@ pub enum TargetSettings {
     OpenLineage(Box<OpenLineageSettings>),
     /// Amazon DataZone / SageMaker Catalog.
     DataZone(DataZoneSettings),
+    /// The AWS Glue Data Catalog.
+    Glue(GlueSettings),
 }
 
 /// The settings of a target, complete and checked.
@@ -69,6 +75,8 @@ pub enum KindConfig {
     OpenLineage(Box<OpenLineageConfig>),
     /// Amazon DataZone / SageMaker Catalog.
     DataZone(DataZoneConfig),
+    /// The AWS Glue Data Catalog.
+    Glue(GlueConfig),
 }
 
 /// The client of a target.
@@ -79,16 +87,18 @@ pub(crate) enum Client {
     Archive(Archive),
     OpenLineage(OpenLineage),
     DataZone(DataZone),
+    Glue(Glue),
 }
 
 impl Kind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Kind; 5] = [
+    pub const ALL: [Kind; 6] = [
         Kind::Store,
         Kind::File,
         Kind::Archive,
         Kind::OpenLineage,
         Kind::DataZone,
+        Kind::Glue,
     ];
 
     /// The value of the setting `type`, which is also the name of a target that was given none.
@@ -99,6 +109,7 @@ impl Kind {
             Kind::Archive => "archive",
             Kind::OpenLineage => "openlineage",
             Kind::DataZone => "datazone",
+            Kind::Glue => "glue",
         }
     }
 
@@ -108,6 +119,7 @@ impl Kind {
             Kind::Store | Kind::File | Kind::OpenLineage => Capabilities::UNLIMITED,
             Kind::Archive => archive::CAPABILITIES,
             Kind::DataZone => datazone::capabilities(JobEvents::Convert),
+            Kind::Glue => glue::CAPABILITIES,
         }
     }
 
@@ -119,6 +131,7 @@ impl Kind {
             Kind::Archive => settings::list::<ArchiveSettings>(),
             Kind::OpenLineage => settings::list::<OpenLineageSettings>(),
             Kind::DataZone => settings::list::<DataZoneSettings>(),
+            Kind::Glue => settings::list::<GlueSettings>(),
         }
     }
 
@@ -135,6 +148,7 @@ impl Kind {
                 TargetSettings::OpenLineage(Box::new(OpenLineageSettings::deserialize(section)?))
             }
             Kind::DataZone => TargetSettings::DataZone(DataZoneSettings::deserialize(section)?),
+            Kind::Glue => TargetSettings::Glue(GlueSettings::deserialize(section)?),
         })
     }
 }
@@ -146,6 +160,7 @@ impl Choice for Kind {
         (Kind::Archive.name(), Kind::Archive),
         (Kind::OpenLineage.name(), Kind::OpenLineage),
         (Kind::DataZone.name(), Kind::DataZone),
+        (Kind::Glue.name(), Kind::Glue),
     ];
 }
 
@@ -160,6 +175,7 @@ impl TargetSettings {
                 KindConfig::OpenLineage(Box::new(settings.validate()?))
             }
             TargetSettings::DataZone(settings) => KindConfig::DataZone(settings.validate()?),
+            TargetSettings::Glue(settings) => KindConfig::Glue(settings.validate()?),
         })
     }
 }
@@ -173,6 +189,7 @@ impl KindConfig {
             KindConfig::Archive(_) => Kind::Archive,
             KindConfig::OpenLineage(_) => Kind::OpenLineage,
             KindConfig::DataZone(_) => Kind::DataZone,
+            KindConfig::Glue(_) => Kind::Glue,
         }
     }
 
@@ -181,9 +198,10 @@ impl KindConfig {
         match self {
             KindConfig::DataZone(config) => datazone::capabilities(config.job_events),
             KindConfig::OpenLineage(config) => config.capabilities(),
-            KindConfig::Store | KindConfig::File(_) | KindConfig::Archive(_) => {
-                self.kind().capabilities()
-            }
+            KindConfig::Store
+            | KindConfig::File(_)
+            | KindConfig::Archive(_)
+            | KindConfig::Glue(_) => self.kind().capabilities(),
         }
     }
 
@@ -192,7 +210,10 @@ impl KindConfig {
         match self {
             KindConfig::File(config) => Some(&config.path),
             KindConfig::Archive(config) => config.folder(),
-            KindConfig::Store | KindConfig::OpenLineage(_) | KindConfig::DataZone(_) => None,
+            KindConfig::Store
+            | KindConfig::OpenLineage(_)
+            | KindConfig::DataZone(_)
+            | KindConfig::Glue(_) => None,
         }
     }
 
@@ -210,12 +231,14 @@ impl KindConfig {
             (KindConfig::DataZone(one), KindConfig::DataZone(other)) => {
                 one.is_same_destination(other)
             }
+            (KindConfig::Glue(one), KindConfig::Glue(other)) => one.is_same_destination(other),
             (
                 KindConfig::Store
                 | KindConfig::File(_)
                 | KindConfig::Archive(_)
                 | KindConfig::OpenLineage(_)
-                | KindConfig::DataZone(_),
+                | KindConfig::DataZone(_)
+                | KindConfig::Glue(_),
                 _,
             ) => false,
         }
@@ -228,7 +251,8 @@ impl KindConfig {
             KindConfig::Store
             | KindConfig::File(_)
             | KindConfig::OpenLineage(_)
-            | KindConfig::DataZone(_) => RulesApplied::Always,
+            | KindConfig::DataZone(_)
+            | KindConfig::Glue(_) => RulesApplied::Always,
         }
     }
 
@@ -244,7 +268,8 @@ impl KindConfig {
             KindConfig::Store
             | KindConfig::File(_)
             | KindConfig::Archive(_)
-            | KindConfig::DataZone(_) => Ok(None),
+            | KindConfig::DataZone(_)
+            | KindConfig::Glue(_) => Ok(None),
         }
     }
 
@@ -255,7 +280,8 @@ impl KindConfig {
             KindConfig::Store
             | KindConfig::File(_)
             | KindConfig::Archive(_)
-            | KindConfig::OpenLineage(_) => None,
+            | KindConfig::OpenLineage(_)
+            | KindConfig::Glue(_) => None,
         }
     }
 
@@ -268,6 +294,7 @@ impl KindConfig {
             KindConfig::Archive(config) => archive::check(config),
             KindConfig::OpenLineage(config) => openlineage::check(config),
             KindConfig::DataZone(config) => Ok(datazone::check(config)),
+            KindConfig::Glue(config) => Ok(glue::check(config)),
         }
     }
 
@@ -282,6 +309,7 @@ impl KindConfig {
             KindConfig::DataZone(config) => {
                 Client::DataZone(DataZone::new(config, resources.aws.config().await).await)
             }
+            KindConfig::Glue(config) => Client::Glue(Glue::new(config, resources.aws).await),
         })
     }
 }
@@ -322,15 +350,18 @@ impl Client {
             Client::Archive(_) => Kind::Archive,
             Client::OpenLineage(_) => Kind::OpenLineage,
             Client::DataZone(_) => Kind::DataZone,
+            Client::Glue(_) => Kind::Glue,
         }
     }
 
     pub(crate) fn store(&self) -> Option<&Store> {
         match self {
             Client::Store(store) => Some(store),
-            Client::File(_) | Client::Archive(_) | Client::OpenLineage(_) | Client::DataZone(_) => {
-                None
-            }
+            Client::File(_)
+            | Client::Archive(_)
+            | Client::OpenLineage(_)
+            | Client::DataZone(_)
+            | Client::Glue(_) => None,
         }
     }
 
@@ -338,13 +369,16 @@ impl Client {
         match self {
             Client::DataZone(target) => target.stop(),
             Client::OpenLineage(target) => target.stop(),
+            Client::Glue(target) => target.stop(),
             Client::File(_) | Client::Archive(_) | Client::Store(_) => {}
         }
     }
 
     pub(crate) async fn reopen(&self) -> Result<(), journal::Error> {
         match self {
-            Client::DataZone(_) | Client::OpenLineage(_) | Client::Archive(_) => Ok(()),
+            Client::DataZone(_) | Client::OpenLineage(_) | Client::Archive(_) | Client::Glue(_) => {
+                Ok(())
+            }
             Client::File(target) => {
                 target.reopen();
                 Ok(())
@@ -365,6 +399,7 @@ impl Client {
             Client::OpenLineage(target) => target.deliver(event, attempts, deadline).await,
             Client::File(target) => DeliveryReport::once(target.deliver(event).await),
             Client::Archive(target) => target.deliver(event, deadline).await,
+            Client::Glue(target) => target.deliver(event, deadline).await,
             Client::Store(target) => DeliveryReport::once(target.deliver(id, event).await),
         }
     }

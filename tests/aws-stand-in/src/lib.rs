@@ -1,10 +1,12 @@
-//! What cannot run here: DataZone's lineage events and the two Redshift look-ups, after their service models.
+//! What cannot run here: DataZone's lineage events, the two Redshift look-ups, and the versions of Glue's tables, after
+//! their service models.
 //!
 //! Strict where the service is (path, blob, client token, 300,000 bytes, 20 a second, every error of the model), and
 //! failing on demand. Used by the tests and benches, in their process or as the binary `aws-stand-in`.
 
 mod datazone;
 mod faults;
+mod glue;
 mod lineage_events;
 mod redshift;
 
@@ -14,6 +16,8 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use axum::{Json, Router};
@@ -23,6 +27,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 pub use faults::{Fault, Kind};
+pub use glue::GlueFault;
 pub use redshift::{Cluster, Workgroup};
 
 /// What the stand-in is and does; each can be changed while it runs.
@@ -61,6 +66,10 @@ pub struct Settings {
     pub processing_ms: u64,
     /// Events that contain this text are FAILED in the end.
     pub processing_fails: Option<String>,
+    /// Errors of Glue, the first that matches.
+    pub glue_faults: Vec<GlueFault>,
+    /// Before so many updates of tables of Glue somebody else writes the table.
+    pub glue_writers: u32,
 }
 
 /// An event that was posted.
@@ -107,6 +116,10 @@ pub(crate) struct Inside {
     pub(crate) tokens: HashMap<String, usize>,
     /// Answers by operation and status.
     pub(crate) calls: BTreeMap<String, u64>,
+    /// Tables of Glue.
+    pub(crate) catalog: glue::Catalog,
+    /// Updates of tables that kept the old version.
+    pub(crate) archived: u64,
 }
 
 impl Settings {
@@ -149,6 +162,8 @@ impl Default for Settings {
             reads_denied: false,
             processing_ms: 0,
             processing_fails: None,
+            glue_faults: Vec::new(),
+            glue_writers: 0,
         }
     }
 }
@@ -176,6 +191,8 @@ impl Inside {
             posts: Vec::new(),
             tokens: HashMap::new(),
             calls: BTreeMap::new(),
+            catalog: glue::Catalog::new(),
+            archived: 0,
         }
     }
 }
@@ -212,6 +229,26 @@ impl StandIn {
         self.shared.lock().posts.clone()
     }
 
+    /// Answers so far, by operation and status: `GetTable 200`.
+    pub fn calls(&self) -> BTreeMap<String, u64> {
+        self.shared.lock().calls.clone()
+    }
+
+    /// A table of Glue, as GetTable answers it.
+    pub fn table(&self, database: &str, name: &str) -> Option<serde_json::Value> {
+        glue::described(&self.shared.lock(), database, name)
+    }
+
+    /// Puts a table into Glue, as others would: a `TableInput`.
+    pub fn put_table(&self, database: &str, input: serde_json::Map<String, serde_json::Value>) {
+        glue::put(&mut self.shared.lock(), database, input);
+    }
+
+    /// How many updates of tables kept the old version.
+    pub fn archived_tables(&self) -> u64 {
+        self.shared.lock().archived
+    }
+
     /// Changes settings.
     pub fn set(&self, change: impl FnOnce(&mut Settings)) {
         let mut inside = self.shared.lock();
@@ -240,13 +277,26 @@ fn router(shared: Shared) -> Router {
             "/v2/domains/{domain}/lineage/events/{id}",
             get(lineage_events::get),
         )
-        .route("/", post(redshift::look_up))
+        .route("/", post(by_target))
         .route("/_stand-in/posts", get(posts))
         .route("/_stand-in/calls", get(calls))
         .route("/_stand-in/settings", post(change))
         .route("/_stand-in/reset", post(reset))
         .layer(axum::extract::DefaultBodyLimit::max(64 << 20))
         .with_state(shared)
+}
+
+/// The services whose operations are named in a header or in the body.
+async fn by_target(state: State<Shared>, headers: HeaderMap, body: String) -> Response {
+    let target = headers.get("x-amz-target");
+    let target = target.and_then(|value| value.to_str().ok());
+    let Some(operation) = target.and_then(|target| target.strip_prefix("AWSGlue.")) else {
+        return redshift::look_up(state, headers, body).await;
+    };
+    let shared = &state.0;
+    let response = glue::call(&mut shared.lock(), operation, &body);
+    shared.count(operation, response.status().as_u16());
+    response
 }
 
 async fn posts(State(shared): State<Shared>) -> Json<Vec<Post>> {
@@ -285,6 +335,8 @@ async fn reset(State(shared): State<Shared>) {
         processing_ms: 0,
         processing_fails: None,
         latency_ms: 0,
+        glue_faults: Vec::new(),
+        glue_writers: 0,
         ..inside.settings.clone()
     };
     *inside = Inside::new(settings);

@@ -80,7 +80,10 @@ pub(super) fn validate(
         (Role::Batch, None) => {
             problems.require("target", choice, "is required: openlineage or datazone");
         }
-        (Role::Batch, Some(Kind::File | Kind::Archive | Kind::OpenLineage | Kind::DataZone))
+        (
+            Role::Batch,
+            Some(Kind::File | Kind::Archive | Kind::OpenLineage | Kind::DataZone | Kind::Glue),
+        )
         | (Role::Serve | Role::Ingest | Role::Tool, _) => {}
     }
     let TargetChoice { name, kind } = choice.unwrap_or(&default).clone();

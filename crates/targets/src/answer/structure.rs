@@ -133,6 +133,15 @@ fn describe_members(
     out.push('}');
 }
 
+/// The action that IAM denies: which right to grant. `User: arn:… is not authorized to perform: datazone:PostLineageEvent on
+/// resource: …` (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>).
+pub(crate) fn denied_action(message: &str) -> Option<String> {
+    let (_, rest) = message.split_once("not authorized to perform: ")?;
+    let action = rest.split_whitespace().next()?;
+    let (service, name) = action.split_once(':')?;
+    (is_code(service) && is_code(name)).then(|| action.to_owned())
+}
+
 /// Whether a word has the form of a name or a code: `INVALID_ARGUMENT`, `ValidationException`, `42P01`, `ORA-00942`. A long
 /// mix of letters and digits has not: it may be a text in base64.
 pub(crate) fn is_code(word: &str) -> bool {

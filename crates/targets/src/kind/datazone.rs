@@ -26,7 +26,7 @@ use settings::{Count, Format, OneOf, Setting, Text};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use crate::answer::{Keeper, Own, Response, causes, is_code};
+use crate::answer::{Keeper, Own, Response, causes, denied_action, is_code};
 use crate::rate::RateController;
 use crate::{
     AcceptedEvents, Capabilities, Delivery, DeliveryReport, Failure, JobEvents, Kind, Reason,
@@ -320,15 +320,7 @@ fn is_id(id: &str) -> bool {
 fn structure(status: u16, error: &PostLineageEventError) -> String {
     let code = error.code().filter(|code| is_code(code));
     let description = format!("{status} {}", code.unwrap_or("untyped"));
-    // `User: arn:… is not authorized to perform: datazone:PostLineageEvent on resource: …`
-    // (https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html): which right to grant.
-    let action = error.message().and_then(|message| {
-        let (_, rest) = message.split_once("not authorized to perform: ")?;
-        let action = rest.split_whitespace().next()?;
-        let (service, name) = action.split_once(':')?;
-        (is_code(service) && is_code(name)).then(|| action.to_owned())
-    });
-    match action {
+    match error.message().and_then(denied_action) {
         Some(action) => format!("{description}: not authorized to perform: {action}"),
         None => description,
     }

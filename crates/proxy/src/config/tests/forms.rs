@@ -113,7 +113,7 @@ fn the_nearest_setting_is_suggested_as_it_is_named_there() {
     let errors = read("", &variables, Role::Serve).unwrap_err();
     let expected = [
         "environment variable LINEAGE_PROXY_LISTN: unknown setting (did you mean LINEAGE_PROXY_LISTEN?)",
-        "environment variable LINEAGE_PROXY_TARGET: expected one of store, file, archive, openlineage, datazone, found \"datzone\" (did you mean datazone?)",
+        "environment variable LINEAGE_PROXY_TARGET: expected one of store, file, archive, openlineage, datazone, glue, found \"datzone\" (did you mean datazone?)",
     ];
     assert_eq!(errors, expected);
 }

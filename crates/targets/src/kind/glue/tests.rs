@@ -1,0 +1,421 @@
+//! The laws of merging, and what an event makes of a table.
+
+use std::collections::BTreeMap;
+
+use aws::glue::Table;
+use openlineage::{Identity, Level};
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use super::fact::{Fact, facts};
+use super::merge::{MANAGED_BY, Merged, OURSELVES, PREFIX, created, is_of, merge};
+use super::name::{Place, Scope, TableName};
+use super::*;
+
+const MAX: usize = 32_000;
+const ARN: &str = "arn:aws:glue:eu-west-1:123456789012";
+
+fn scope(database: Option<&str>) -> Scope {
+    Scope {
+        region: Some("eu-west-1".to_owned()),
+        account: None,
+        database: database.map(str::to_owned),
+    }
+}
+
+fn read(event: &Value) -> Event {
+    Event::read(event.to_string().as_bytes(), Level::Strict)
+        .unwrap()
+        .event
+}
+
+/// A run that writes `table/shop/orders`.
+fn run(id: u8, minute: u8, inputs: &[&str], facets: &Value) -> Value {
+    let inputs = inputs
+        .iter()
+        .map(|name| json!({"namespace": "s3://lake", "name": name}));
+    json!({
+        "eventTime": format!("2026-01-01T00:{minute:02}:00Z"), "eventType": "COMPLETE", "producer": "urn:p", "schemaURL": "urn:s",
+        "run": {"runId": format!("01900000-0000-7000-8000-0000000000{id:02}")}, "job": {"namespace": "n", "name": "j"},
+        "inputs": inputs.collect::<Vec<_>>(),
+        "outputs": [{"namespace": ARN, "name": "table/shop/orders", "facets": facets}],
+    })
+}
+
+fn said(event: &Value, database: Option<&str>) -> BTreeMap<Place, Fact> {
+    let now = openlineage::date_time("2026-02-01T00:00:00Z").unwrap();
+    facts(&read(event), &scope(database), now)
+}
+
+/// What an event says of the only table that it writes.
+fn fact(event: &Value) -> Fact {
+    let facts = said(event, None);
+    let [fact] = Vec::from_iter(facts.into_values()).try_into().unwrap();
+    fact
+}
+
+fn schema(names: &[&str]) -> Value {
+    let fields = names
+        .iter()
+        .map(|name| json!({"name": name, "type": "BIGINT"}));
+    json!({"schema": {"_producer": "urn:p", "_schemaURL": "urn:s", "fields": fields.collect::<Vec<_>>()}})
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    serde_json::from_value(value).unwrap()
+}
+
+/// A table as Spark makes one.
+fn foreign() -> Map<String, Value> {
+    object(json!({
+        "Name": "orders", "Owner": "hadoop", "Retention": 0, "TableType": "EXTERNAL_TABLE",
+        "StorageDescriptor": {"Columns": [{"Name": "id", "Type": "bigint", "Comment": "the key"}], "Location": "s3://lake/orders", "SortColumns": []},
+        "PartitionKeys": [{"Name": "day", "Type": "date"}],
+        "Parameters": {"classification": "parquet", "spark.sql.sources.provider": "parquet"},
+    }))
+}
+
+fn written(merged: Merged) -> Map<String, Value> {
+    match merged {
+        Merged::Changed(table) => table,
+        Merged::Unchanged | Merged::LeftAlone(_) => panic!("{merged:?}"),
+    }
+}
+
+fn parameter(table: &Map<String, Value>, name: &str) -> Option<String> {
+    let value = table["Parameters"].get(format!("{PREFIX}{name}"))?;
+    Some(value.as_str().unwrap().to_owned())
+}
+
+fn upstream(table: &Map<String, Value>) -> Vec<String> {
+    let value: Value = serde_json::from_str(&parameter(table, "upstream").unwrap()).unwrap();
+    let datasets = value["datasets"].as_array().unwrap().iter();
+    datasets
+        .map(|id| id["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn of_a_table_of_others_only_our_parameters_change() {
+    let facets = json!({
+        "schema": schema(&["id", "total"])["schema"],
+        "columnLineage": {"_producer": "urn:p", "_schemaURL": "urn:s", "fields": {"total": {"inputFields": [{"namespace": "s3://lake", "name": "raw", "field": "price"}]}}},
+    });
+    let fact = fact(&run(1, 0, &["raw"], &facets));
+    let table = written(merge(&foreign(), &fact, MAX));
+    let mut before = foreign();
+    let mut after = table.clone();
+    assert_eq!(
+        after.remove("Parameters").unwrap(),
+        json!({
+            "classification": "parquet",
+            "spark.sql.sources.provider": "parquet",
+            "openlineage.last_event_time": "2026-01-01T00:00:00Z",
+            "openlineage.last_run_id": "01900000-0000-7000-8000-000000000001",
+            "openlineage.producer_job": r#"{"name":"j","namespace":"n"}"#,
+            "openlineage.upstream": r#"{"datasets":[{"name":"raw","namespace":"s3://lake"}]}"#,
+            "openlineage.column_lineage": r#"{"columns":{"total":[{"field":"price","name":"raw","namespace":"s3://lake"}]}}"#,
+            "openlineage.schema": r#"{"fields":[{"name":"id","type":"bigint"},{"name":"total","type":"bigint"}]}"#,
+        })
+    );
+    before.remove("Parameters");
+    assert_eq!(after, before);
+}
+
+#[test]
+fn lineage_adds_up_within_a_run_and_another_run_replaces_it() {
+    let none = json!({});
+    let table = written(merge(&foreign(), &fact(&run(1, 0, &["a"], &none)), MAX));
+    let table = written(merge(&table, &fact(&run(1, 1, &["b"], &none)), MAX));
+    assert_eq!(upstream(&table), ["a", "b"]);
+    let table = written(merge(&table, &fact(&run(2, 2, &["c"], &none)), MAX));
+    assert_eq!(upstream(&table), ["c"]);
+    // The next run of the job says nothing new.
+    let next = fact(&run(3, 3, &["c"], &none));
+    assert_eq!(merge(&table, &next, MAX), Merged::Unchanged);
+}
+
+#[test]
+fn a_dataset_event_changes_the_schema_and_keeps_the_lineage() {
+    let table = written(merge(
+        &foreign(),
+        &fact(&run(1, 0, &["a"], &json!({}))),
+        MAX,
+    ));
+    let event = json!({
+        "eventTime": "2026-01-01T00:05:00Z", "producer": "urn:p", "schemaURL": "urn:s",
+        "dataset": {"namespace": ARN, "name": "table/shop/orders", "facets": schema(&["id"])},
+    });
+    let table = written(merge(&table, &fact(&event), MAX));
+    assert_eq!(upstream(&table), ["a"]);
+    assert!(parameter(&table, "schema").unwrap().contains("\"id\""));
+    assert_eq!(
+        parameter(&table, "last_event_time").unwrap(),
+        "2026-01-01T00:05:00Z"
+    );
+}
+
+#[test]
+fn an_event_of_the_future_does_not_keep_others_from_changing_the_table() {
+    let mut future = run(1, 0, &["a"], &json!({}));
+    future["eventTime"] = "2099-01-01T00:00:00Z".into();
+    let table = written(merge(&foreign(), &fact(&future), MAX));
+    let mut next = run(2, 0, &["b"], &json!({}));
+    next["eventTime"] = "2026-02-01T00:00:00Z".into();
+    assert_eq!(upstream(&written(merge(&table, &fact(&next), MAX))), ["b"]);
+}
+
+#[test]
+fn an_input_is_named_after_its_table_and_so_are_its_columns() {
+    let mut event = run(
+        1,
+        0,
+        &["raw/orders"],
+        &json!({
+            "columnLineage": {"_producer": "urn:p", "_schemaURL": "urn:s", "fields": {"id": {"inputFields": [{"namespace": "s3://lake", "name": "raw/orders", "field": "id"}]}}},
+        }),
+    );
+    event["inputs"][0]["facets"] = json!({"symlinks": {"_producer": "urn:p", "_schemaURL": "urn:s", "identifiers": [
+        {"namespace": ARN, "name": "table/raw/orders", "type": "TABLE"}]}});
+    let table = written(merge(&foreign(), &fact(&event), MAX));
+    assert_eq!(upstream(&table), ["table/raw/orders"]);
+    assert!(
+        parameter(&table, "column_lineage")
+            .unwrap()
+            .contains("table/raw/orders")
+    );
+}
+
+#[test]
+fn inputs_and_events_without_datasets_change_no_table() {
+    let mut event = run(1, 0, &[], &json!({}));
+    event["inputs"] = event["outputs"].take();
+    event["outputs"] = json!([]);
+    assert!(said(&event, Some("lineage")).is_empty());
+    event["inputs"] = json!([]);
+    assert!(said(&event, Some("lineage")).is_empty());
+}
+
+#[test]
+fn a_table_that_is_created_has_the_columns_of_the_schema_and_no_location() {
+    let mut event = run(1, 0, &["a"], &json!({}));
+    event["outputs"][0] = json!({"namespace": "postgres://db:5432", "name": "shop.public.Orders", "facets": {"schema": {
+        "_producer": "urn:p", "_schemaURL": "urn:s", "fields": [
+            {"name": "Id", "type": "int8", "description": "the\nkey"}, {"name": "id", "type": "geography"}]}}});
+    let facts = said(&event, Some("lineage"));
+    let (
+        Place::Created {
+            table: name,
+            dataset,
+        },
+        fact,
+    ) = facts.first_key_value().unwrap()
+    else {
+        panic!("{facts:?}");
+    };
+    let table = created(name, dataset, fact, MAX);
+    assert_eq!(table["Name"], "shop_public_orders");
+    assert_eq!(table["Parameters"][MANAGED_BY], OURSELVES);
+    let columns = table["StorageDescriptor"]["Columns"].as_array().unwrap();
+    assert_eq!(
+        columns[0],
+        json!({"Name": "id", "Type": "tinyint", "Comment": "the key", "Parameters": {"openlineage.name": "Id"}})
+    );
+    assert_eq!(
+        columns[1]["Parameters"],
+        json!({"openlineage.name": "id", "openlineage.type": "geography"})
+    );
+    assert_ne!(columns[1]["Name"], "id");
+    assert!(table["StorageDescriptor"].get("Location").is_none());
+    assert!(is_of(&table, dataset));
+    let other = Identity {
+        namespace: "postgres://other:5432".to_owned(),
+        ..dataset.clone()
+    };
+    assert!(!is_of(&table, &other));
+}
+
+#[test]
+fn what_others_wrote_about_a_column_of_ours_stays() {
+    let name = TableName {
+        account: None,
+        database: "lineage".to_owned(),
+        table: "t".to_owned(),
+    };
+    let dataset = Identity {
+        namespace: "n".to_owned(),
+        name: "t".to_owned(),
+    };
+    let mut table = created(
+        &name,
+        &dataset,
+        &fact(&run(1, 0, &[], &schema(&["a"]))),
+        MAX,
+    );
+    table["StorageDescriptor"]["Columns"][0]["Comment"] = "by hand".into();
+    table["StorageDescriptor"]["Location"] = "s3://lake/t".into();
+    table.insert(
+        "PartitionKeys".to_owned(),
+        json!([{"Name": "day", "Type": "date"}]),
+    );
+    let table = written(merge(
+        &table,
+        &fact(&run(1, 1, &[], &schema(&["a", "b", "day"]))),
+        MAX,
+    ));
+    assert_eq!(
+        table["StorageDescriptor"],
+        json!({"Location": "s3://lake/t", "Columns": [
+            {"Name": "a", "Type": "bigint", "Comment": "by hand"}, {"Name": "b", "Type": "bigint"}]})
+    );
+}
+
+#[test]
+fn a_table_that_cannot_be_written_back_without_loss_is_left_alone() {
+    let fact = fact(&run(1, 0, &["a"], &json!({})));
+    for member in ["ViewDefinition", "TargetTable", "FederatedTable"] {
+        let mut table = foreign();
+        table.insert(member.to_owned(), json!({}));
+        let merged = merge(&table, &fact, MAX);
+        assert!(
+            matches!(merged, Merged::LeftAlone(_)),
+            "{member}: {merged:?}"
+        );
+    }
+}
+
+#[test]
+fn a_null_and_what_the_service_sets_are_not_written_back() {
+    let mut members = foreign();
+    members.insert("AddedLater".to_owned(), json!({"x": 1}));
+    let expected = members.clone();
+    members.extend(object(
+        json!({"VersionId": "7", "CreateTime": 1.5, "ViewOriginalText": null}),
+    ));
+    let version_id = "7".to_owned();
+    assert_eq!(
+        Table {
+            version_id,
+            members
+        }
+        .to_input(),
+        expected
+    );
+}
+
+/// Names of which some are equal, and some differ only in how they are written.
+fn name() -> impl Strategy<Value = String> {
+    "[abA_. ä\"]{1,3}"
+}
+
+fn event() -> impl Strategy<Value = Value> {
+    let columns = btree_map(name(), vec((name(), name()), 0..3), 0..4);
+    let fields = vec((name(), "int|varchar|array<int>|geography"), 0..4);
+    (1..4_u8, 0..6_u8, vec(name(), 0..8), columns, fields).prop_map(
+        |(id, minute, inputs, columns, fields)| {
+            let columns: Map<String, Value> = (columns.into_iter())
+                .map(|(column, inputs)| {
+                    let input = |(name, field)| json!({"namespace": "s3://lake", "name": name, "field": field});
+                    let inputs: Vec<Value> = inputs.into_iter().map(input).collect();
+                    (column, json!({"inputFields": inputs}))
+                })
+                .collect();
+            let field = |(name, hive)| json!({"name": name, "type": hive});
+            let fields: Vec<Value> = fields.into_iter().map(field).collect();
+            let facets = json!({
+                "schema": {"_producer": "urn:p", "_schemaURL": "urn:s", "fields": fields},
+                "columnLineage": {"_producer": "urn:p", "_schemaURL": "urn:s", "fields": columns},
+            });
+            let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+            run(id, minute, &inputs, &facets)
+        },
+    )
+}
+
+/// A table of others, or of ours, with what anybody may have written into it.
+fn table() -> impl Strategy<Value = Map<String, Value>> {
+    let parameters = btree_map(
+        "(openlineage\\.)?[a-z]{1,3}|openlineage\\.(upstream|schema|last_run_id)",
+        "[a-z{}\"]{0,4}",
+        0..5,
+    );
+    (parameters, any::<bool>()).prop_map(|(parameters, is_ours)| {
+        let mut table = foreign();
+        table["Parameters"] = json!(parameters);
+        if is_ours {
+            table["Parameters"][MANAGED_BY] = OURSELVES.into();
+        }
+        table
+    })
+}
+
+fn after(table: Map<String, Value>, events: &[Value], max_bytes: usize) -> Map<String, Value> {
+    events.iter().fold(table, |table, event| {
+        match merge(&table, &fact(event), max_bytes) {
+            Merged::Changed(table) => table,
+            Merged::Unchanged => table,
+            Merged::LeftAlone(why) => panic!("{why}"),
+        }
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_is_not_ours_is_never_lost(table in table(), events in vec(event(), 1..4)) {
+        let mut merged = after(table.clone(), &events, MAX);
+        let is_managed = table["Parameters"].get(MANAGED_BY).is_some();
+        for (name, value) in table["Parameters"].as_object().unwrap() {
+            if !name.starts_with(PREFIX) || name == MANAGED_BY {
+                prop_assert_eq!(&merged["Parameters"][name], value);
+            }
+        }
+        let mut rest = table;
+        for table in [&mut merged, &mut rest] {
+            table.remove("Parameters");
+            if is_managed {
+                table["StorageDescriptor"].as_object_mut().unwrap().remove("Columns");
+            }
+        }
+        prop_assert_eq!(merged, rest);
+    }
+
+    #[test]
+    fn an_event_that_is_merged_again_changes_nothing(table in table(), events in vec(event(), 1..4), max in 100..600_usize) {
+        let merged = after(table, &events, max);
+        let last = events.iter().max_by_key(|event| event["eventTime"].as_str()).unwrap();
+        let merged = after(merged, std::slice::from_ref(last), max);
+        prop_assert_eq!(merge(&merged, &fact(last), max), Merged::Unchanged);
+    }
+
+    #[test]
+    fn an_older_event_changes_nothing(table in table(), newer in event(), older in event()) {
+        prop_assume!(older["eventTime"].as_str() < newer["eventTime"].as_str());
+        if let Merged::Changed(merged) = merge(&table, &fact(&newer), MAX) {
+            prop_assert_eq!(merge(&merged, &fact(&older), MAX), Merged::Unchanged);
+        }
+    }
+
+    #[test]
+    fn a_parameter_is_json_of_bounded_size_and_counts_what_is_missing(table in table(), event in event(), max in 100..600_usize) {
+        let fact = fact(&event);
+        let merged = after(table, std::slice::from_ref(&event), max);
+        for (name, list) in [("upstream", "datasets"), ("column_lineage", "columns"), ("schema", "fields")] {
+            let all = match name {
+                "upstream" => fact.upstream.len(),
+                "column_lineage" => fact.column_lineage.as_ref().map_or(0, |columns| columns.len()),
+                _ => fact.schema.as_ref().map_or(0, Vec::len),
+            };
+            let Some(text) = parameter(&merged, name).filter(|_| all > 0) else {
+                prop_assert!(all == 0, "{} is missing", name);
+                continue;
+            };
+            prop_assert!(text.len() <= max, "{} bytes of {}", text.len(), max);
+            let value: Value = serde_json::from_str(&text).unwrap();
+            let members = value[list].as_object().map(Map::len);
+            let kept = members.or_else(|| Some(value[list].as_array()?.len())).unwrap();
+            let omitted = value.get("omitted").map_or(0, |count| count.as_u64().unwrap());
+            prop_assert_eq!(kept + usize::try_from(omitted).unwrap(), all);
+        }
+    }
+}
