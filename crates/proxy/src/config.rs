@@ -29,7 +29,7 @@ use targets::TargetConfig;
 use transform::{Conditions, Redshift};
 
 pub use self::formats::Part;
-pub use self::keys::{Key, KeyEntry, KeyRole, hash};
+pub use self::keys::{Key, KeyEntry, KeyError, KeyRole, hash};
 pub use self::names::{PREFIX, all as settings, variable};
 pub use self::problems::{ConfigError, Errors};
 pub use self::rules::{HashKey, HashKeySource, RulesFile, RulesSource};

@@ -12,8 +12,10 @@ use serde_json::Value;
 use settings::{Format, List, object};
 use sha2::{Digest, Sha256};
 
-pub use entries::KeyEntry;
-pub(crate) use entries::key_entries;
+pub use entries::{KeyEntry, KeyError};
+pub(crate) use entries::{Step, key_entries};
+
+use entries::{KeyPath, describes_a_key};
 
 /// Returns the SHA-256 of a key, which is written in plain text or as `sha256:` and 64 hex digits.
 pub fn hash(key: &str) -> Result<[u8; 32], String> {
@@ -49,33 +51,10 @@ impl Format for Keys {
     }
 
     fn read(value: Value) -> Result<Vec<Key>, String> {
-        let value = match value {
-            Value::String(text) if text.trim_start().starts_with('{') => {
-                object(&text).map_err(|why| format!("expected a list, or a map in JSON: {why}"))?
-            }
-            Value::String(text) => List::parse(&text)?.into(),
-            Value::Null
-            | Value::Bool(_)
-            | Value::Number(_)
-            | Value::Array(_)
-            | Value::Object(_) => value,
-        };
-        let is_nested = value
-            .as_array()
-            .is_some_and(|keys| !keys.iter().all(Value::is_string));
-        if is_nested || !is_of_texts(&value) {
-            // In a secret, other values are ignored; here it would be a key that lets nobody in.
-            return Err(
-                "expected keys that are texts, found one that is not: put it in quotes".to_owned(),
-            );
-        }
-        let mut found = Vec::new();
-        key_entries("", &value, &mut found)?;
-        let (keys, errors) = hashed(&found, value.is_object());
-        match errors.is_empty() {
-            true => Ok(keys),
-            false => Err(errors.join("; ")),
-        }
+        Keys::check(value).map_err(|errors| {
+            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            errors.join("; ")
+        })
     }
 
     /// Shows the names of the keys, with their roles.
@@ -88,39 +67,87 @@ impl Format for Keys {
     }
 }
 
+impl Keys {
+    /// Reads the keys. Reports all errors, each with its place.
+    pub(super) fn check(value: Value) -> Result<Vec<Key>, Vec<KeyError>> {
+        let value = match value {
+            Value::String(text) => parsed(&text).map_err(|error| vec![error])?,
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::Array(_)
+            | Value::Object(_) => value,
+        };
+        let mut errors = Vec::new();
+        not_texts(&KeyPath::default(), &value, &mut errors);
+        let mut entries = Vec::new();
+        for entry in key_entries(&value) {
+            match entry {
+                // What a list inside a list holds is not a key.
+                Ok(entry) if errors.iter().any(|wrong| entry.path.is_within(&wrong.path)) => {}
+                Ok(entry) => entries.push(entry),
+                Err(error) => errors.push(error),
+            }
+        }
+        let (keys, wrong) = hashed(&entries, value.is_object());
+        errors.extend(wrong);
+        match errors.is_empty() {
+            true => Ok(keys),
+            false => Err(errors),
+        }
+    }
+}
+
+/// Reads keys that are written as one text.
+fn parsed(text: &str) -> Result<Value, KeyError> {
+    let error = |message| KeyPath::default().error(message);
+    match text.trim_start().starts_with('{') {
+        true => object(text)
+            .map_err(|why| error(format!("expected a list, or a map in JSON: {why}"))),
+        false => List::parse(text).map(Value::from).map_err(error),
+    }
+}
+
 /// Hashes the keys, and returns the errors of the others. Two names must not have the same key, because its sender and
 /// roles would be ambiguous. The same key twice in a list is one key.
-fn hashed(found: &[KeyEntry], have_names: bool) -> (Vec<Key>, Vec<String>) {
-    let (mut keys, mut errors): (Vec<Key>, Vec<String>) = Default::default();
-    for (index, entry) in found.iter().enumerate() {
-        // The name of a key in a list is its position.
-        let name = match entry.name.strip_prefix("key-") {
-            Some(_) => format!("key {}", index + 1),
-            None => entry.name.clone(),
-        };
+fn hashed(found: &[KeyEntry], have_names: bool) -> (Vec<Key>, Vec<KeyError>) {
+    let (mut keys, mut errors): (Vec<Key>, Vec<KeyError>) = Default::default();
+    for entry in found {
         match entry.key() {
             Ok(key) => match keys.iter().find(|other| other.hash == key.hash) {
                 Some(other) if have_names => {
-                    errors.push(format!("{name}: the same key as {}", other.name));
+                    errors.push(entry.error(format!("the same key as {}", other.name)));
                 }
                 Some(_) => {}
                 None => keys.push(key),
             },
-            Err(message) => errors.push(format!("{name}: {message}")),
+            Err(error) => errors.push(error),
         }
     }
     (keys, errors)
 }
 
-/// Whether every value is a text, and no map is empty.
-fn is_of_texts(value: &Value) -> bool {
+/// Reports values that cannot be keys. In a secret they are ignored; here one would be a key that lets nobody in.
+fn not_texts(path: &KeyPath, value: &Value, errors: &mut Vec<KeyError>) {
+    let is_listed = matches!(path.0.as_slice(), [Step::Item(_)]);
+    let is_all = path.0.is_empty();
     match value {
-        Value::String(_) => true,
-        Value::Array(items) => items.iter().all(is_of_texts),
-        Value::Object(members) => members
-            .values()
-            .all(|value| is_of_texts(value) && value.as_object().is_none_or(|one| !one.is_empty())),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        Value::String(_) => {}
+        Value::Array(items) if !is_listed => {
+            for (index, item) in items.iter().enumerate() {
+                not_texts(&path.then(Step::Item(index)), item, errors);
+            }
+        }
+        // `key_entries` reports what is wrong inside.
+        Value::Object(members) if !is_listed && !is_all && describes_a_key(members) => {}
+        Value::Object(members) if is_all || !is_listed && !members.is_empty() => {
+            for (name, value) in members {
+                not_texts(&path.then(Step::Member(name.clone())), value, errors);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            errors.push(path.error("expected a text: put it in quotes"));
+        }
     }
 }
 

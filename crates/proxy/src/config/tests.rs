@@ -66,7 +66,7 @@ fn all_errors_are_reported_together_with_their_place() {
     let expected = [
         "proxy.yaml:2:15: batch.size: expected a whole number from 1 to 10000, found \"0\"",
         "proxy.yaml:2:18: batch.sizes: unknown setting (did you mean batch.size?)",
-        "proxy.yaml:4:14: auth.keys: key 1: shorter than 16 characters",
+        "proxy.yaml:4:15: auth.keys: key 1: shorter than 16 characters",
         "environment variable LINEAGE_PROXY_DATAZONE_DOMAIN_ID: expected a domain id such as dzd_a1b2c3, found \"x\"",
     ];
     assert_eq!(errors, expected);

@@ -14,7 +14,7 @@ use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use super::caller::Sender;
 use super::rejection::Rejection;
-use crate::config::{self, Key, KeyEntry, KeyRole};
+use crate::config::{self, Key, KeyEntry, KeyError, KeyRole};
 use secret::SecretKeys;
 
 /// The keys that may be used. Cheap to clone.
@@ -116,22 +116,20 @@ impl From<Rejection> for Denial {
 
 /// Reads the keys of a secret: a JSON array, an object of named keys (`{"airflow": "KEY", "grafana": {"hash": …, "roles": ["read"]}}`),
 /// or one key a line. Errors name positions, never keys.
-pub fn keys(text: &str) -> Result<Vec<KeyEntry>, String> {
+pub fn keys(text: &str) -> Result<Vec<KeyEntry>, KeyError> {
     use serde_json::Value;
-    let mut keys = Vec::new();
-    match serde_json::from_str::<Value>(text) {
-        Ok(value @ (Value::Array(_) | Value::Object(_))) => {
-            config::key_entries("", &value, &mut keys)
-                .map_err(|error| format!("key of the secret: {error}"))?;
-        }
-        Ok(Value::String(line)) => config::key_entries("", &Value::from(vec![line]), &mut keys)?,
+    let value = match serde_json::from_str::<Value>(text) {
+        Ok(value @ (Value::Array(_) | Value::Object(_))) => value,
+        Ok(Value::String(line)) => Value::from(vec![line]),
         Ok(_) | Err(_) => {
             let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-            config::key_entries("", &lines.collect(), &mut keys)?;
+            lines.collect()
         }
-    }
-    for (index, key) in keys.iter().enumerate() {
-        (key.key()).map_err(|error| format!("key {} of the secret: {error}", index + 1))?;
+    };
+    let keys: Result<Vec<KeyEntry>, KeyError> = config::key_entries(&value).into_iter().collect();
+    let keys = keys?;
+    for key in &keys {
+        key.key()?;
     }
     Ok(keys)
 }

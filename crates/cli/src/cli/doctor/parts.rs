@@ -206,7 +206,7 @@ pub(super) async fn key(
             None,
             Step::bad(
                 "key",
-                why,
+                why.to_string(),
                 "correct the secret: ingest rejects every request",
             ),
         ),

@@ -3,6 +3,7 @@
 //! Both can be in the file, in the environment and in a secret. Errors name the key, and never contain it.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use serde_json::{Map, Value};
 
@@ -16,72 +17,136 @@ pub struct KeyEntry {
     pub text: String,
     /// What it allows.
     pub roles: BTreeSet<KeyRole>,
+    /// Where it is written.
+    pub(super) path: KeyPath,
 }
 
 impl KeyEntry {
-    fn sender(name: impl Into<String>, text: &str) -> KeyEntry {
+    fn sender(path: &KeyPath, text: &str) -> KeyEntry {
         KeyEntry {
-            name: name.into(),
+            name: path.name(),
             text: text.to_owned(),
             roles: BTreeSet::from([KeyRole::Send]),
+            path: path.clone(),
         }
     }
 
     /// Hashes the key. Errors do not repeat it.
-    pub fn key(&self) -> Result<Key, String> {
+    pub fn key(&self) -> Result<Key, KeyError> {
+        let hash = hash(&self.text).map_err(|message| self.error(message))?;
         Ok(Key {
             name: self.name.as_str().into(),
-            hash: hash(&self.text)?,
+            hash,
             roles: self.roles.clone(),
         })
     }
+
+    /// An error of this key.
+    pub(super) fn error(&self, message: impl Into<String>) -> KeyError {
+        self.path.error(message)
+    }
 }
 
-/// Collects the keys of a list, or of a map by name. `outer` is the name of the value that contains them. Errors
-/// contain names only.
-pub(crate) fn key_entries(
-    outer: &str,
-    value: &Value,
-    keys: &mut Vec<KeyEntry>,
-) -> Result<(), String> {
+/// The names and indices that lead to a value among the keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct KeyPath(pub(crate) Vec<Step>);
+
+/// A step to a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The member of a map.
+    Member(String),
+    /// The element of a list, from 0.
+    Item(usize),
+}
+
+impl KeyPath {
+    /// The value inside this one.
+    pub(super) fn then(&self, step: Step) -> KeyPath {
+        KeyPath(self.0.iter().cloned().chain([step]).collect())
+    }
+
+    /// Whether it is the other value, or inside it.
+    pub(super) fn is_within(&self, other: &KeyPath) -> bool {
+        self.0.starts_with(&other.0)
+    }
+
+    /// The name of the key in logs and metrics.
+    fn name(&self) -> String {
+        let join = |outer: String, step: &Step| match (outer.as_str(), step) {
+            ("", Step::Member(name)) => named(name),
+            ("", Step::Item(index)) => format!("key-{}", index + 1),
+            (outer, Step::Member(name)) => format!("{outer}.{}", named(name)),
+            (outer, Step::Item(index)) => format!("{outer}-{}", index + 1),
+        };
+        self.0.iter().fold(String::new(), join)
+    }
+
+    pub(super) fn error(&self, message: impl Into<String>) -> KeyError {
+        KeyError {
+            path: self.clone(),
+            message: message.into(),
+        }
+    }
+}
+
+/// What is wrong with a key. Contains names only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyError {
+    /// Where it is written.
+    pub(crate) path: KeyPath,
+    message: String,
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.path.0.as_slice() {
+            [] => {}
+            // A key in a list has no name.
+            [Step::Item(index)] => write!(f, "key {}: ", index + 1)?,
+            _ => write!(f, "key {}: ", self.path.name())?,
+        }
+        f.write_str(&self.message)
+    }
+}
+
+/// Reads the keys of a list, or of a map by name, and what is wrong with others. Values that cannot be keys are left out.
+pub(crate) fn key_entries(value: &Value) -> Vec<Result<KeyEntry, KeyError>> {
+    let mut entries = Vec::new();
+    collect(&KeyPath::default(), value, &mut entries);
+    entries
+}
+
+fn collect(path: &KeyPath, value: &Value, entries: &mut Vec<Result<KeyEntry, KeyError>>) {
     match value {
-        Value::String(text) => keys.push(KeyEntry::sender(outer, text)),
+        Value::String(text) => entries.push(Ok(KeyEntry::sender(path, text))),
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                let name = match outer {
-                    "" => format!("key-{}", index + 1),
-                    outer => format!("{outer}-{}", index + 1),
-                };
-                key_entries(&name, item, keys)?;
+                collect(&path.then(Step::Item(index)), item, entries);
             }
         }
         // Only inside an entry of a map do these names describe a key.
-        Value::Object(members) if !outer.is_empty() && describes_a_key(members) => {
-            keys.push(described(outer, members)?);
+        Value::Object(members) if !path.0.is_empty() && describes_a_key(members) => {
+            entries.push(described(path, members));
         }
         Value::Object(members) => {
             for (name, value) in members {
-                let name = match outer {
-                    "" => named(name),
-                    outer => format!("{outer}.{}", named(name)),
-                };
-                key_entries(&name, value, keys)?;
+                collect(&path.then(Step::Member(name.clone())), value, entries);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
-    Ok(())
 }
 
-fn describes_a_key(members: &Map<String, Value>) -> bool {
+pub(super) fn describes_a_key(members: &Map<String, Value>) -> bool {
     ["hash", "key", "roles"]
         .iter()
         .any(|name| members.contains_key(*name))
 }
 
 /// `{hash: sha256:…, roles: [send, read]}`.
-fn described(name: &str, members: &Map<String, Value>) -> Result<KeyEntry, String> {
-    let wrong = |what: &str| format!("{name}: {what}");
+fn described(path: &KeyPath, members: &Map<String, Value>) -> Result<KeyEntry, KeyError> {
+    let wrong = |what: &str| path.error(what);
     if let Some(other) = members
         .keys()
         .find(|name| !["hash", "key", "roles"].contains(&name.as_str()))
@@ -116,7 +181,7 @@ fn described(name: &str, members: &Map<String, Value>) -> Result<KeyEntry, Strin
     }
     Ok(KeyEntry {
         roles,
-        ..KeyEntry::sender(name, text)
+        ..KeyEntry::sender(path, text)
     })
 }
 
@@ -139,8 +204,8 @@ mod tests {
     const KEY: &str = "0123456789abcdef";
 
     fn keys(value: &Value) -> Result<Vec<(String, Vec<&'static str>)>, String> {
-        let mut keys = Vec::new();
-        key_entries("", value, &mut keys)?;
+        let keys: Result<Vec<KeyEntry>, KeyError> = key_entries(value).into_iter().collect();
+        let keys = keys.map_err(|error| error.to_string())?;
         let roles = |key: &KeyEntry| key.roles.iter().map(|role| role.name()).collect();
         Ok(keys
             .iter()
@@ -186,27 +251,27 @@ mod tests {
         let cases = [
             (
                 json!({"a": {"hash": KEY}}),
-                "a: hash: expected sha256: and 64 hex digits (lineage-proxy keys hash)",
+                "key a: hash: expected sha256: and 64 hex digits (lineage-proxy keys hash)",
             ),
             (
                 json!({"a": {"roles": ["send"]}}),
-                "a: expected one text, hash or key",
+                "key a: expected one text, hash or key",
             ),
             (
                 json!({"a": {"key": KEY, "roles": []}}),
-                "a: roles: expected at least one role",
+                "key a: roles: expected at least one role",
             ),
             (
                 json!({"a": {"key": KEY, "roles": ["write"]}}),
-                "a: a role is send, read, metrics or operate, not \"write\"",
+                "key a: a role is send, read, metrics or operate, not \"write\"",
             ),
             (
                 json!({"a": {"key": KEY, "role": "read"}}),
-                "a: expected hash or key, and roles, found \"role\"",
+                "key a: expected hash or key, and roles, found \"role\"",
             ),
             (
                 json!({"a": {"key": KEY, "roles": 7}}),
-                "a: roles: expected a list",
+                "key a: roles: expected a list",
             ),
         ];
         for (value, message) in cases {

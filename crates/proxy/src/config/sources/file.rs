@@ -2,10 +2,12 @@
 //! `targets` to the target and the section of its kind.
 
 use config_rs::{Value, ValueKind};
+use serde::Deserialize;
 use targets::{Kind, TargetName};
 use transform::Conditions;
 use transform::yaml::{self, At, Key, Node};
 
+use super::super::keys::{Keys, Step};
 use super::super::names;
 use super::super::problems::{ConfigError, Origin};
 use super::{Layer, Table, TargetLayer};
@@ -118,6 +120,7 @@ impl FileReader<'_> {
         }
         let value = match name {
             WHEN => self.conditions(node, called),
+            KEYS => self.keys(node, called),
             _ => Some(kind(node)),
         };
         self.note(node.at, name, called);
@@ -134,6 +137,25 @@ impl FileReader<'_> {
                 for problem in problems {
                     let (line, column) = (problem.line, problem.column);
                     self.error(At { line, column }, Some(called), problem.message);
+                }
+                None
+            }
+        }
+    }
+
+    /// Reads keys, and reports all errors where they stand.
+    fn keys(&mut self, node: &Node, called: &str) -> Option<ValueKind> {
+        let value = kind(node);
+        // A value that is not JSON, such as `.nan`, is reported where all values are read.
+        let Ok(json) = serde_json::Value::deserialize(Value::new(None, value.clone())) else {
+            return Some(value);
+        };
+        match Keys::check(json) {
+            Ok(_) => Some(value),
+            Err(errors) => {
+                for error in errors {
+                    let at = place(node, &error.path.0);
+                    self.error(at, Some(called), error.to_string());
                 }
                 None
             }
@@ -335,6 +357,9 @@ const OWN: [(&str, &str); 5] = [
     ("batch_concurrency", "batch.concurrency"),
 ];
 
+/// The keys of clients, which have errors of their own.
+const KEYS: &str = "auth.keys";
+
 /// The events that a target gets.
 const WHEN: &str = "when";
 
@@ -346,6 +371,27 @@ const FILE: &str = "file";
 const TARGETS: &str = "targets";
 const TARGET: &str = "target";
 const TYPE: &str = "type";
+
+/// Returns the place of a value inside a node, or of the innermost value around it.
+fn place(node: &Node, path: &[Step]) -> At {
+    let mut at = node.at;
+    let mut inside = Some(node);
+    for step in path {
+        let found = match (inside.map(|node| &node.value), step) {
+            (Some(yaml::Value::Map(members)), Step::Member(name)) => {
+                let member = members.iter().find(|(key, _)| key.text == *name);
+                member.map(|(key, node)| (key.at, node))
+            }
+            (Some(yaml::Value::List(items)), Step::Item(index)) => {
+                items.get(*index).map(|item| (item.at, item))
+            }
+            (_, Step::Member(_) | Step::Item(_)) => None,
+        };
+        at = found.map_or(at, |(at, _)| at);
+        inside = found.map(|(_, node)| node);
+    }
+    at
+}
 
 /// Returns the value of a node, without its position.
 fn kind(node: &Node) -> ValueKind {

@@ -47,7 +47,7 @@ fn lists_and_maps_have_one_form_in_a_text() {
     for (yaml, message) in [
         (
             "auth: {keys: [[a]]}",
-            "proxy.yaml:1:14: auth.keys: expected keys that are texts, found one that is not: put it in quotes",
+            "proxy.yaml:1:15: auth.keys: key 1: expected a text: put it in quotes",
         ),
         (
             "redshift: {hosts: [a=b]}",

@@ -24,19 +24,47 @@ fn keys_have_names_and_roles_in_the_file_and_in_the_environment() {
     let wrong = [
         (
             "{a: {hash: short}}",
-            "auth.keys: a: hash: expected sha256: and 64 hex digits",
+            "auth.keys: key a: hash: expected sha256: and 64 hex digits",
         ),
         (
             "{a: {hash: 'sha256:00'}}",
-            "auth.keys: a: expected 64 hex digits after sha256:",
+            "auth.keys: key a: expected 64 hex digits after sha256:",
         ),
-        ("{a: [short]}", "auth.keys: a-1: shorter than 16 characters"),
+        ("{a: [short]}", "auth.keys: key a-1: shorter than 16 characters"),
     ];
     for (keys, message) in wrong {
         let errors = read(&format!("auth: {{keys: {keys}}}"), &[], Role::Serve).unwrap_err();
-        let message = format!("proxy.yaml:1:14: {message}");
+        let place = match keys.contains('[') {
+            true => "proxy.yaml:1:19",
+            false => "proxy.yaml:1:15",
+        };
+        let message = format!("{place}: {message}");
         assert!(errors[0].starts_with(&message), "{errors:?}");
     }
+}
+
+#[test]
+fn all_wrong_keys_are_reported_each_where_it_stands() {
+    let yaml = "auth:\n  keys:\n    a: {hash: x}\n    b: short\n    c: {key: 0123456789abcdef, member: 1}\n    d: {key: fedcba9876543210, roles: [write]}\n    e: 7\n    f: [1234567890abcdef, x]\n    g: 0123456789abcdef0\n    h: 0123456789abcdef0";
+    let expected = [
+        "proxy.yaml:3:5: auth.keys: key a: hash: expected sha256: and 64 hex digits (lineage-proxy keys hash)",
+        "proxy.yaml:4:5: auth.keys: key b: shorter than 16 characters",
+        "proxy.yaml:5:5: auth.keys: key c: expected hash or key, and roles, found \"member\"",
+        "proxy.yaml:6:5: auth.keys: key d: a role is send, read, metrics or operate, not \"write\"",
+        "proxy.yaml:7:5: auth.keys: key e: expected a text: put it in quotes",
+        "proxy.yaml:8:27: auth.keys: key f-2: shorter than 16 characters",
+        "proxy.yaml:10:5: auth.keys: key h: the same key as g",
+    ];
+    assert_eq!(read(yaml, &[], Role::Serve).unwrap_err(), expected);
+    // A variable has one place.
+    let variable = [("LINEAGE_PROXY_AUTH_KEYS", r#"{"a": "short", "b": 7}"#)];
+    let errors = read("", &variable, Role::Serve).unwrap_err();
+    assert_eq!(
+        errors,
+        [
+            "environment variable LINEAGE_PROXY_AUTH_KEYS: key b: expected a text: put it in quotes; key a: shorter than 16 characters"
+        ]
+    );
 }
 
 #[test]
@@ -50,9 +78,10 @@ fn a_key_that_is_not_a_text_is_an_error() {
     ] {
         let errors = read(&format!("auth: {{keys: {keys}}}"), &[], Role::Serve).unwrap_err();
         assert!(
-            errors[0].contains("auth.keys: expected keys that are texts"),
+            errors[0].contains(": expected a text: put it in quotes"),
             "{errors:?}"
         );
+        assert_eq!(errors.len(), 1, "{errors:?}");
         assert!(!errors[0].contains("1234"), "{errors:?}");
     }
 }
@@ -69,11 +98,11 @@ fn a_key_has_one_name_and_a_name_has_one_key() {
     for (keys, message) in [
         (
             format!(r#"{{"a": "{one}", "b": {{"key": "{one}", "roles": ["read"]}}}}"#),
-            "b: the same key as a",
+            "key b: the same key as a",
         ),
         (
             format!(r#"{{"a": {{"key": "{one}"}}, "b": {{"hash": "{hash}"}}}}"#),
-            "b: the same key as a",
+            "key b: the same key as a",
         ),
         (
             format!(r#"{{"a": "{one}", "a": "{two}"}}"#),

@@ -144,7 +144,8 @@ fn within(at: Option<Instant>, age: Duration) -> bool {
 
 /// Reads and hashes the keys of a secret; plain keys are dropped at once.
 fn parse(text: &str) -> Result<Vec<Key>, String> {
-    keys(text)?.iter().map(KeyEntry::key).collect()
+    let hashed = keys(text).and_then(|keys| keys.iter().map(KeyEntry::key).collect());
+    hashed.map_err(|error| error.to_string())
 }
 
 impl SharedTask {
