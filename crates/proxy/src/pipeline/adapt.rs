@@ -38,7 +38,7 @@ pub struct TransformLog {
 }
 
 /// The events of a run to deliver, and those that are already decided.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct AdaptedRun {
     pub(super) outbound: VecDeque<OutboundEvent>,
     pub(super) decided: Vec<DecidedRecord>,
@@ -63,8 +63,7 @@ impl Adapter {
         lookups: &LookupResults,
         mut expired: impl FnMut(u32) -> Option<Outcome>,
     ) -> AdaptedRun {
-        let mut parts = Vec::new();
-        let mut run = AdaptedRun::default();
+        let (mut parts, mut decided) = (Vec::new(), Vec::new());
         for (index, pending) in events.into_iter().enumerate() {
             let adapted = match expired(pending.attempts()) {
                 Some(outcome) => Err(Box::new(pending.decide(outcome))),
@@ -72,11 +71,13 @@ impl Adapter {
             };
             match adapted {
                 Ok(part) => parts.push(part),
-                Err(decided) => run.decided.push(*decided),
+                Err(already) => decided.push(*already),
             }
         }
-        run.outbound = self.merge(rules, parts);
-        run
+        AdaptedRun {
+            outbound: self.merge(rules, parts),
+            decided,
+        }
     }
 
     /// Applies the rules to one event.
@@ -170,7 +171,7 @@ impl Adapter {
                 parts: group,
             });
         }
-        // Each part is in exactly one group. One that were in none must still be delivered.
+        // All of them after a panic, and none otherwise: each part is in exactly one group.
         outbound.extend(parts.into_iter().flatten().map(OutboundEvent::single));
         outbound
     }

@@ -3,8 +3,8 @@
 //! Only waits: what to attempt next and what an attempt means is decided in `delivery.rs` and `retry.rs`. Called by
 //! `pipeline.rs` for all runs of a batch concurrently.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, OnceLock};
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -131,7 +131,7 @@ impl Pipeline {
     }
 
     /// Applies the rules. Rules that run code may be slow, so they run on a blocking thread while other runs are delivered.
-    async fn adapt(
+    pub(super) async fn adapt(
         &self,
         events: Vec<PendingEvent>,
         lookups: LookupResults,
@@ -147,8 +147,11 @@ impl Pipeline {
             return self.adapter.adapt(&rules.rules, events, &lookups, expired);
         }
         let (adapter, rules) = (self.adapter.clone(), rules.clone());
+        // Here until the rules begin: a runtime that is shutting down begins nothing, and drops what it was given.
+        let waiting = Arc::new(Mutex::new(events));
+        let begun = waiting.clone();
         let adapting = tokio::task::spawn_blocking(move || {
-            adapter.adapt(&rules.rules, events, &lookups, expired)
+            adapter.adapt(&rules.rules, taken(&begun), &lookups, expired)
         });
         match adapting
             .await
@@ -156,8 +159,17 @@ impl Pipeline {
         {
             Ok(adapted) => adapted,
             Err(Ok(panic)) => std::panic::resume_unwind(panic),
-            // The runtime is shutting down: the queue redelivers the events.
-            Err(Err(_cancelled)) => AdaptedRun::default(),
+            Err(Err(_cancelled)) => {
+                let stopped = |event: PendingEvent| {
+                    let outcome =
+                        retry.outcome(&Attempt::Stopped, event.attempts(), Duration::ZERO);
+                    event.decide(outcome)
+                };
+                AdaptedRun {
+                    outbound: VecDeque::new(),
+                    decided: taken(&waiting).into_iter().map(stopped).collect(),
+                }
+            }
         }
     }
 
@@ -204,4 +216,8 @@ impl Pipeline {
         }
         Attempt::Answered(delivery)
     }
+}
+
+fn taken(events: &Mutex<Vec<PendingEvent>>) -> Vec<PendingEvent> {
+    std::mem::take(&mut *events.lock().unwrap_or_else(PoisonError::into_inner))
 }

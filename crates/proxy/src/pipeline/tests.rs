@@ -1,15 +1,16 @@
-//! The pipeline's laws: whatever fails, each record ends in exactly one outcome, and each run stays in order.
+//! The pipeline's laws: whatever fails, each record ends in exactly one outcome (`tests/outcomes.rs`), and each run stays in
+//! order.
 
 mod model;
+mod outcomes;
 mod process;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use openlineage::{Event, Level};
 use proptest::prelude::*;
-use targets::{Capabilities, Delivery, Failure, Reason, Scope, TargetName};
-use transform::{RuleSet, Sources, Transform, TransformError, TransformOutput, Transforms};
+use targets::{Delivery, Failure, Reason, Scope, TargetName};
 
 use super::delivery::{OutboundEvent, RunDelivery, TransformedEvent};
 use super::ordering::Block;
@@ -192,138 +193,4 @@ fn only_what_the_queue_accepted_is_done_and_published() {
     assert_eq!(settle(dead(), true), (true, true));
     assert_eq!(settle(dead(), false), (false, false));
     assert_eq!(settle(retry(), true), (false, true));
-}
-
-/// Panics on some jobs, fails or drops others.
-#[derive(Debug)]
-struct FaultyTransform;
-
-impl Transform for FaultyTransform {
-    fn apply(&self, event: &Event) -> Result<TransformOutput, TransformError> {
-        let job = event.job().map(|job| job.name.as_str());
-        match job {
-            Some("panics") => panic!("a bug"),
-            Some("fails") => Err(TransformError("no".to_owned())),
-            Some("dropped") => Ok(TransformOutput::Drop),
-            Some(_) | None => Ok(TransformOutput::Unchanged),
-        }
-    }
-}
-
-fn rules() -> RuleSet {
-    let transforms = Transforms::new().with("faulty", |_| Ok(Arc::new(FaultyTransform)));
-    let sources = Sources {
-        file: &|_| Err("none".to_owned()),
-        transforms: &transforms,
-        hash_key: None,
-        targets: &["catalog"],
-    };
-    let text = "coalesce: {window: 10s}\nrules:\n  - name: faulty\n    transform: {name: faulty}\n    on_failure: dead_letter\n";
-    RuleSet::read(text, &sources).unwrap_or_else(|problems| panic!("{problems:?}"))
-}
-
-/// A record to process: run, type, job, attempts, and whether it is no event at all.
-type Input = (u8, usize, usize, u32, bool);
-
-/// How attempts end, and when the deadline passes.
-type Faults = (Vec<u8>, usize);
-
-const TYPES: [&str; 4] = ["START", "RUNNING", "COMPLETE", "FAIL"];
-const JOBS: [&str; 5] = ["a", "b", "panics", "fails", "dropped"];
-
-/// Processes records by the same stages as [`Pipeline::process`], without queue and target.
-fn process(
-    cache: &DedupeCache,
-    buffer: &mut CoalesceBuffer,
-    records: Vec<Record>,
-    (faults, deadline): &Faults,
-) -> Vec<DecidedRecord> {
-    let rules = rules();
-    let adapter = Adapter {
-        target: TargetName::new("catalog").unwrap(),
-        capabilities: Capabilities::UNLIMITED,
-    };
-    let (mut decided, mut events) = (Vec::new(), Vec::new());
-    for record in records {
-        match decode(record, Level::Strict) {
-            Ok(event) => events.push(event),
-            Err(invalid) => decided.push(*invalid),
-        }
-    }
-    let (mut attempts, mut halt, mut count) = (faults.iter().cycle(), None, 0);
-    for (_, run) in by_run(
-        buffer
-            .offer(events, &rules, "catalog", Instant::now())
-            .events,
-    ) {
-        let (unique, duplicates) = cache.partition(run, "v", Instant::now());
-        let adapted = adapter.adapt(&rules, unique, &HashMap::new(), |attempts| {
-            count += 1;
-            (count > *deadline).then(|| POLICY.rules_slow(attempts))
-        });
-        let mut of_run = adapted.decided;
-        let mut delivery = RunDelivery::new(POLICY, adapted.outbound, None);
-        while delivery.next(halt.as_ref()).is_some() {
-            let attempt = match attempts.next().unwrap_or(&0) {
-                0 => delivered(),
-                1 => rejected(),
-                2 => failed(),
-                3 => {
-                    halt = Some(failure(Scope::Target));
-                    Attempt::Answered(Delivery::Transient(failure(Scope::Target)))
-                }
-                4 => Attempt::OutOfTime,
-                _ => Attempt::Stopped,
-            };
-            delivery.record(&attempt, Duration::ZERO);
-        }
-        of_run.extend(delivery.finish().0);
-        decided.extend(cache.resolve(duplicates, of_run, Instant::now()));
-    }
-    decided
-}
-
-proptest! {
-    #[test]
-    fn each_record_ends_in_exactly_one_outcome(
-        batches in proptest::collection::vec(
-            (
-                proptest::collection::vec((0u8..3, 0usize..4, 0usize..5, 1u32..7, proptest::bool::weighted(0.1)), 0..12),
-                (proptest::collection::vec(0u8..6, 1..6), 0usize..30),
-            ),
-            1..4,
-        ),
-        holds_back in any::<bool>(),
-    ) {
-        let hook = std::panic::take_hook();
-        std::panic::set_hook(Box::new(|_| {})); // rules panic here, many times
-        let cache = DedupeCache::new(Duration::from_secs(60));
-        let mut buffer = match holds_back {
-            true => CoalesceBuffer::new(Duration::from_secs(60), Duration::ZERO),
-            false => CoalesceBuffer::disabled(),
-        };
-        let (mut sent, mut ended): (Vec<String>, BTreeMap<String, usize>) = Default::default();
-        for (inputs, faults) in &batches {
-            let records: Vec<Record> = inputs.iter().map(|input: &Input| {
-                let (run, event_type, job, attempts, is_broken) = *input;
-                let body = match is_broken {
-                    true => "{".to_owned(),
-                    false => text(run, TYPES[event_type], 0, JOBS[job]),
-                };
-                let queue_id = sent.len().to_string();
-                sent.push(queue_id.clone());
-                record(&queue_id, attempts, &body)
-            }).collect();
-            for decided in process(&cache, &mut buffer, records, faults) {
-                *ended.entry(decided.record.queue_id).or_default() += 1;
-            }
-        }
-        for record in buffer.drain() {
-            *ended.entry(record.queue_id).or_default() += 1;
-        }
-        std::panic::set_hook(hook);
-        sent.sort_unstable();
-        prop_assert_eq!(ended.values().max().copied().unwrap_or(1), 1, "two outcomes");
-        prop_assert_eq!(ended.into_keys().collect::<Vec<_>>(), sent);
-    }
 }

@@ -1,9 +1,13 @@
 //! Batches that overlap, with a queue and a target: what is processed together, and what waits for what.
 
+use std::collections::HashMap;
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 
+use transform::Transforms;
+
+use super::outcomes::{FAULTY, faulty};
 use super::*;
 use crate::config::{Config, Role, Sources};
 use crate::queue::Embedded;
@@ -11,24 +15,40 @@ use crate::rules::RuleOptions;
 use crate::topology::TargetPlan;
 
 /// Enough time for an attempt: with less than a second left a target begins none (`targets/src/rate.rs`).
-const ATTEMPT: Duration = Duration::from_secs(3);
+pub(super) const ATTEMPT: Duration = Duration::from_secs(3);
 
 /// How long an event is postponed that was not attempted in time.
 const POSTPONED: Duration = Duration::from_secs(1);
 
 /// A pipeline in a folder, with that target, that holds back events of runs that have not ended.
 async fn pipeline(folder: &Path, settings: &str) -> Pipeline {
+    let rules = "coalesce: {window: 10s}";
+    let pipeline = pipeline_with(folder, settings, rules, Transforms::new()).await;
+    let buffer = CoalesceBuffer::new(Duration::from_secs(60), Duration::ZERO);
+    pipeline.long_lived(buffer, Vec::new())
+}
+
+/// A pipeline in a folder, with that target and those rules.
+pub(super) async fn pipeline_with(
+    folder: &Path,
+    settings: &str,
+    text: &str,
+    transforms: Transforms,
+) -> Pipeline {
     let rules = folder.join("rules.yaml");
-    std::fs::write(&rules, "coalesce: {window: 10s}").unwrap();
+    std::fs::write(&rules, text).unwrap();
     let settings = format!("{settings}\nrules: {{file: {}}}", rules.display());
     let config = Config::read(Sources::yaml("proxy.yaml", &settings), Role::Serve).unwrap();
     let queue = Embedded::own(folder, Duration::from_secs(60)).await;
     let queue = Queue::Embedded(queue.unwrap());
-    let (aws, options) = (aws::Aws::new(), RuleOptions::default());
+    let aws = aws::Aws::new();
+    let options = RuleOptions {
+        transforms,
+        ..RuleOptions::default()
+    };
     let plan = TargetPlan::read(&config.pipeline, &aws, options).await;
     let pipeline = plan.unwrap().open(&config, &aws, queue, None).await;
-    let buffer = CoalesceBuffer::new(Duration::from_secs(60), Duration::ZERO);
-    pipeline.unwrap().long_lived(buffer, Vec::new())
+    pipeline.unwrap()
 }
 
 /// A target that takes connections and never answers by itself, and a pipeline to it.
@@ -154,4 +174,30 @@ async fn no_event_goes_ahead_of_one_of_its_run_that_was_postponed_while_it_waite
     assert!(first.await.unwrap().iter().all(|settled| settled.is_done));
     assert!(third.await.unwrap().iter().all(|settled| !settled.is_done));
     assert_not_called(&silent);
+}
+
+#[test]
+fn events_whose_rules_can_no_longer_be_run_return_to_the_queue() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = || tokio::runtime::Runtime::new().unwrap();
+    let (living, ending) = (runtime(), runtime());
+    let handle = ending.handle().clone();
+    ending.shutdown_background();
+    let decided = living.block_on(async {
+        let file = folder.path().join("events.jsonl");
+        let settings = format!("target: file\nfile: {{path: {}}}", file.display());
+        let pipeline = pipeline_with(folder.path(), &settings, FAULTY, faulty()).await;
+        let context = BatchContext {
+            rules: pipeline.rules.current(),
+            deadline: Instant::now() + 20 * ATTEMPT,
+            halt: OnceLock::new(),
+        };
+        let event = decode(received("1", 1, "START"), Level::Strict).unwrap();
+        let _entered = handle.enter();
+        let adapted = pipeline.adapt(vec![event], HashMap::new(), &context).await;
+        assert!(adapted.outbound.is_empty());
+        adapted.decided
+    });
+    let outcomes: Vec<_> = decided.iter().map(|it| it.outcome.name()).collect();
+    assert_eq!(outcomes, ["retry"]);
 }
