@@ -295,19 +295,8 @@ impl RuleStore {
         let file = |name: &str| files.get(name);
         let targets = names(&self.target_names);
         let sources = self.sources(&file, &targets);
-        // Builds the transforms that are compiled in: a panic in one makes the file invalid and does not end the worker.
-        let read = catch_unwind(AssertUnwindSafe(|| RuleSet::read(&files.rules, &sources)));
-        let panicked = |_| {
-            let message = "reading the rules panicked".to_owned();
-            let (line, column) = (1, 1);
-            Err(vec![Problem {
-                line,
-                column,
-                message,
-            }])
-        };
-        let rules = read.unwrap_or_else(panicked);
-        let rules = rules.and_then(|rules| check_window(rules, self.max_window));
+        let rules = read_text(&files.rules, &sources)
+            .and_then(|rules| check_window(rules, self.max_window));
         let rules = rules.map_err(invalid)?;
         Ok(LoadedRules {
             rules: rules.with_builtins(&self.builtins),
@@ -327,11 +316,10 @@ impl RuleStore {
                 files.borrow_mut().insert(name.to_owned());
                 Err(String::new())
             };
-            // The result does not matter: without its files the text is invalid. A panic is reported when it is read
-            // with them.
+            // The result does not matter: without its files the text is invalid.
             let targets = names(&self.target_names);
             let sources = self.sources(&note, &targets);
-            let _ = catch_unwind(AssertUnwindSafe(|| RuleSet::read(text, &sources)));
+            let _ = read_text(text, &sources);
             *known = References {
                 text: text.to_owned(),
                 files: files.into_inner(),
@@ -352,4 +340,18 @@ impl RuleStore {
             targets,
         }
     }
+}
+
+/// Reads rules. That builds the transforms that are compiled in: a panic in one makes the file invalid, and does not end the
+/// worker.
+fn read_text(text: &str, sources: &Sources<'_>) -> Result<RuleSet, Vec<Problem>> {
+    catch_unwind(AssertUnwindSafe(|| RuleSet::read(text, sources))).unwrap_or_else(|_panic| {
+        let message = "reading the rules panicked".to_owned();
+        let (line, column) = (1, 1);
+        Err(vec![Problem {
+            line,
+            column,
+            message,
+        }])
+    })
 }

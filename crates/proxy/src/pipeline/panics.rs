@@ -1,7 +1,8 @@
-//! The two boundaries of panics, which are bugs: the work on one event, and a batch.
+//! The boundaries of panics in the pipeline: the work on one event, an observer, and a batch.
 //!
-//! A panic in the work on one event, which depends on what a stranger sent, makes that event a dead letter. Any other
-//! panic ends the batch, and its events are redelivered.
+//! A panic is a bug. In the work on one event, which depends on what a stranger sent, it makes that event a dead letter. Any
+//! other panic ends the batch, and its events are redelivered. Other parts of the proxy have boundaries of their own:
+//! `docs/architecture.md`, Panics, lists all.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -12,7 +13,7 @@ use tracing::error;
 use super::outcome::Outcome;
 use super::retry::BUG;
 
-/// Runs pure work on one event. A panic becomes the outcome of that event.
+/// Runs pure work on one event, or an observer. A panic becomes the outcome of that event.
 pub(super) fn isolate<T>(work: impl FnOnce() -> T) -> Result<T, Outcome> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|_| Outcome::dead_letter(Reason::Bug, BUG))
 }
@@ -28,6 +29,8 @@ pub async fn guard<T>(batch: impl Future<Output = T>) -> Option<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -38,6 +41,43 @@ mod tests {
         };
         assert_eq!(reason, Reason::Bug);
         assert!(error.starts_with("bug: "));
+    }
+
+    /// The sources below a folder, by their path from the root of the repository.
+    fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.to_string_lossy().into_owned();
+                found.push((name, std::fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+
+    #[test]
+    fn the_documentation_lists_every_boundary() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let page = std::fs::read_to_string(root.join("docs/architecture.md")).unwrap();
+        let (_, section) = page.split_once("\n## Panics\n").unwrap();
+        let section = section.split("\n## ").next().unwrap();
+        let mut found = Vec::new();
+        sources(&root.join("crates"), &mut found);
+        let catches = found
+            .iter()
+            .filter(|(_, text)| text.contains("catch_unwind("));
+        let mut names: Vec<&str> = catches
+            .map(|(name, _)| name.split("/../../").nth(1).unwrap())
+            .collect();
+        names.sort_unstable();
+        let mut listed: Vec<&str> = section
+            .split('`')
+            .filter(|text| text.ends_with(".rs"))
+            .collect();
+        listed.sort_unstable();
+        listed.dedup();
+        assert_eq!(names, listed);
     }
 
     #[tokio::test]
