@@ -101,5 +101,34 @@ fn check_reports_all_errors_as_json_with_setting_and_origin() {
     let arguments = ["config", "check", "--config", &path, "--output", "json"];
     let (status, out, _) = run(&arguments, &[]);
     assert_eq!(status, Some(64));
-    assert!(out.contains("file.path: /no/such/folder/x"), "{out}");
+    let checked: Value = serde_json::from_str(&out).unwrap();
+    let error = &checked["errors"][0];
+    assert_eq!(error["setting"], "file.path", "{out}");
+    assert_eq!(error["origin"], format!("{path}:2:14"), "{out}");
+    let message = error["message"].as_str().unwrap_or_default();
+    assert!(message.starts_with("/no/such/folder/x: "), "{out}");
+}
+
+#[test]
+fn an_invalid_setting_hides_no_error_of_the_rules() {
+    let (folder, path) = file(
+        "listen: nowhere\nrules: {file: rules.yaml, hash_key: short}\ntargets:\n  a: {type: archive, location: 's3://', apply_rules: false}\n  b: {type: file}\n  c: {type: store, rules: {file: none.yaml}}",
+    );
+    let rules = "rules:\n  - actoin: drop\n  - hash: {names: [x]}\n";
+    std::fs::write(folder.path().join("rules.yaml"), rules).unwrap();
+    for arguments in [["config", "check"], ["serve", "--data-dir=/dev/null"]] {
+        let (status, _, err) = run(&[&arguments[..], &["--config", &path]].concat(), &[]);
+        assert_eq!(status, Some(64), "{err}");
+        for error in [
+            "proxy.yaml:1:9: listen: ",
+            "proxy.yaml:2:37: rules.hash_key: ",
+            "proxy.yaml:2:15: rules.file: ",
+            "rules.yaml:2:5: rule 1: unknown key \"actoin\"",
+            "proxy.yaml:4:32: targets.a.location: ",
+            "proxy.yaml:5:13: targets.b.path: ",
+            "proxy.yaml:6:34: targets.c.rules.file: ",
+        ] {
+            assert_eq!(err.matches(error).count(), 1, "{error} in {err}");
+        }
+    }
 }

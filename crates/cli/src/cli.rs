@@ -30,7 +30,8 @@ use proxy::queue::Unavailable;
 use proxy::rules::RulesError;
 use proxy::topology::StartErrors;
 
-/// Accepts OpenLineage events over HTTP, queues them durably, and delivers them to Amazon DataZone, Marquez, DataHub or a file.
+/// Accepts OpenLineage events over HTTP, queues them durably, and delivers them to targets such as Amazon DataZone, Marquez,
+/// DataHub and files.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Cli {

@@ -8,13 +8,14 @@ use aws::Aws;
 use targets::{FailedEvent, Verifier};
 use tracing::{info, warn};
 
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::telemetry::metric::Metric;
 use crate::topology::{StartError, StartErrors};
 
 /// Creates the verifier of the configured target.
 pub async fn verifier(config: &Config, aws: &Aws) -> Result<Verifier, StartErrors> {
-    let invalid = || StartError::Invalid("target: the check function requires datazone".to_owned());
+    let message = "the check function requires datazone";
+    let invalid = || StartError::Invalid(ConfigError::about("target", message));
     let verifier = config.pipeline.target.kind.verifier(aws).await;
     Ok(verifier.ok_or_else(invalid)?)
 }

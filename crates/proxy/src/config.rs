@@ -31,7 +31,7 @@ use transform::{Conditions, Redshift};
 pub use self::formats::Part;
 pub use self::keys::{Key, KeyEntry, KeyError, KeyRole, hash};
 pub use self::names::{PREFIX, all as settings, variable};
-pub use self::problems::{ConfigError, Errors};
+pub use self::problems::{ConfigError, Errors, InvalidConfig, Origins};
 pub use self::rules::{HashKey, HashKeySource, RulesFile, RulesSource};
 pub use self::show::EffectiveSetting;
 pub use self::sources::Sources;
@@ -80,6 +80,8 @@ pub struct Config {
     pub only: Option<Part>,
     /// The filter of the log, in the syntax of `tracing_subscriber::EnvFilter`.
     pub log: String,
+    /// Where the settings were set, for errors that are found later.
+    pub origins: Origins,
 }
 
 /// The way of events from the queue to one target.
@@ -176,6 +178,11 @@ impl Config {
 
     /// Reads and validates all settings for `role`. Reports all errors.
     pub fn read(sources: Sources, role: Role) -> Result<Config, Errors> {
+        Config::read_to_check(sources, role).map_err(|invalid| invalid.errors)
+    }
+
+    /// Reads and validates all settings, and returns what can be checked in spite of errors.
+    pub fn read_to_check(sources: Sources, role: Role) -> Result<Config, InvalidConfig> {
         several::read(sources, role).map(|(config, _)| config)
     }
 }

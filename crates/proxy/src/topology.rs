@@ -30,14 +30,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 use transform::Transforms;
 
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::http::RejectionLog;
 use crate::pipeline::Observer;
 use crate::queue::Queue;
 use crate::serve;
 use crate::telemetry::Prometheus;
 
-pub use check::{CheckReport, check};
+pub use check::{CheckReport, check, check_rules};
 pub use error::{StartError, StartErrors};
 pub use running::StopReason;
 pub use storage::open_queue;
@@ -71,6 +71,17 @@ impl Topology {
         observers: Vec<Arc<dyn Observer>>,
         transforms: Transforms,
     ) -> Result<Topology, StartErrors> {
+        let origins = config.origins.clone();
+        let opened = Topology::open(config, prometheus, observers, transforms).await;
+        opened.map_err(|errors| errors.located(&origins))
+    }
+
+    async fn open(
+        config: Config,
+        prometheus: Prometheus,
+        observers: Vec<Arc<dyn Observer>>,
+        transforms: Transforms,
+    ) -> Result<Topology, StartErrors> {
         let opener = Opener {
             config,
             aws: Aws::new(),
@@ -81,11 +92,13 @@ impl Topology {
         let planned = opener.plan().await?;
         // Without a handler the signal would end the process; with one, the write fails as on a full disk.
         let handler = signal(SignalKind::from_raw(SIGXFSZ));
-        drop(handler.map_err(|error| StartError::io("SIGXFSZ", &error))?);
+        let failed = |error| ConfigError::general(format!("SIGXFSZ: {error}"));
+        drop(handler.map_err(|error| StartError::Invalid(failed(error)))?);
         let claim = storage::claim(config)?;
         let queues = storage::open_queues(config, aws, claim.clone()).await?;
         let queue = queues.first().cloned();
-        let queue = queue.ok_or_else(|| StartError::Invalid("target: not set".to_owned()))?;
+        let queue =
+            queue.ok_or_else(|| StartError::Invalid(ConfigError::about("target", "not set")))?;
         let deliveries = opener.open(planned, queues, claim.as_ref()).await?;
         storage::warn_if_exposed(config, claim.as_deref());
         // A process without ingest listens too: it answers whether it is alive.
@@ -163,7 +176,7 @@ impl Topology {
 }
 
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let failed = |error| StartError::io(&format!("listen: {address}"), &error);
+    let failed = |error| StartError::io("listen", address, &error);
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))

@@ -165,6 +165,18 @@ impl Choice for Kind {
 }
 
 impl TargetSettings {
+    /// Whether the rules are applied to the events of this target.
+    pub fn rules_applied(&self) -> RulesApplied {
+        match self {
+            TargetSettings::Archive(settings) => settings.rules_applied(),
+            TargetSettings::Store
+            | TargetSettings::File(_)
+            | TargetSettings::OpenLineage(_)
+            | TargetSettings::DataZone(_)
+            | TargetSettings::Glue(_) => RulesApplied::Always,
+        }
+    }
+
     /// Checks that all settings are present that the target requires, and that none exclude each other.
     pub fn validate(self) -> Result<KindConfig, Vec<SettingError>> {
         Ok(match self {
@@ -241,18 +253,6 @@ impl KindConfig {
                 | KindConfig::Glue(_),
                 _,
             ) => false,
-        }
-    }
-
-    /// Whether the rules are applied to the events of this target.
-    pub fn rules_applied(&self) -> RulesApplied {
-        match self {
-            KindConfig::Archive(config) => config.rules_applied(),
-            KindConfig::Store
-            | KindConfig::File(_)
-            | KindConfig::OpenLineage(_)
-            | KindConfig::DataZone(_)
-            | KindConfig::Glue(_) => RulesApplied::Always,
         }
     }
 

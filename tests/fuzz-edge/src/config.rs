@@ -61,8 +61,8 @@ pub(crate) fn keys(bytes: &[u8]) {
             assert!(error.starts_with("key "), "{error}");
             // A line that says what we say, but for the place, is no key that we tell: the fuzzer reads our messages.
             let without_place = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "");
-            let ours =
-                auth::keys("x").map_or_else(|error| without_place(&error.to_string()), |_| String::new());
+            let ours = auth::keys("x")
+                .map_or_else(|error| without_place(&error.to_string()), |_| String::new());
             let words = text.lines().map(str::trim).filter(|line| line.len() > 9);
             for word in words {
                 let says_it = without_place(word);

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use ::transform::Transforms;
 use clap::{Args, Subcommand};
-use proxy::config::{Config, Part, Role, Sources};
-use proxy::topology::{self, CheckReport};
+use proxy::config::{Config, ConfigError, Errors, Part, Role, Sources};
+use proxy::topology::{self, CheckReport, StartError};
 use serde_json::json;
 
 use super::table::{Fit, Table};
@@ -76,34 +76,50 @@ pub(super) async fn check(
     environment: Sources,
     output: Output,
 ) -> anyhow::Result<ExitCode> {
-    let config = common
-        .sources(environment)
-        .and_then(|sources| Config::read(sources, Role::Serve));
-    let checked = match config {
-        Ok(config) => match topology::check(&config, transforms).await {
-            Ok(report) => Ok((config, report)),
-            Err(error) => {
-                let errors = error
-                    .0
-                    .iter()
-                    .map(|error| json!({"message": error.to_string()}));
-                Err((error.exit_status(), errors.collect(), error.into()))
-            }
-        },
-        Err(errors) => Err((64, json!(errors.0), errors.into())),
+    let config = match read(common, environment, &transforms).await {
+        Ok(config) => config,
+        Err(errors) => return failed(64, errors.0.clone(), errors.into(), output),
     };
-    match (checked, output) {
-        (Ok((config, report)), Output::Text) => passed(&config, &report)?,
-        (Ok((_, report)), Output::Json) => {
+    match (topology::check(&config, transforms).await, output) {
+        (Ok(report), Output::Text) => passed(&config, &report)?,
+        (Ok(report), Output::Json) => {
             print(json!({"valid": true, "not_checked": report.unchecked}))?;
         }
-        (Err((_, _, error)), Output::Text) => return Err(error),
-        (Err((status, errors, _)), Output::Json) => {
-            print(json!({"valid": false, "errors": errors}))?;
-            return Ok(ExitCode::from(status));
+        (Err(errors), _) => {
+            let status = errors.exit_status();
+            let found = errors.0.iter().cloned().map(StartError::into_error);
+            return failed(status, found.collect(), errors.into(), output);
         }
     }
     Ok(FINE)
+}
+
+/// Reads the settings of a `serve`. If some are invalid, its rules files are read too, so that their errors are reported
+/// together.
+pub(super) async fn read(
+    common: Common,
+    environment: Sources,
+    transforms: &Transforms,
+) -> Result<Config, Errors> {
+    match Config::read_to_check(common.sources(environment)?, Role::Serve) {
+        Ok(config) => Ok(config),
+        Err(invalid) => Err(topology::check_rules(invalid, transforms).await),
+    }
+}
+
+fn failed(
+    status: u8,
+    errors: Vec<ConfigError>,
+    error: anyhow::Error,
+    output: Output,
+) -> anyhow::Result<ExitCode> {
+    match output {
+        Output::Text => Err(error),
+        Output::Json => {
+            print(json!({"valid": false, "errors": errors}))?;
+            Ok(ExitCode::from(status))
+        }
+    }
 }
 
 fn passed(config: &Config, report: &CheckReport) -> anyhow::Result<()> {

@@ -6,7 +6,7 @@ use ::transform::Transforms;
 use clap::Args;
 
 use super::{Common, FINE, Output, config};
-use proxy::config::{Role, Sources};
+use proxy::config::Sources;
 use proxy::serve::{ReloadSignal, ShutdownSignal};
 use proxy::telemetry;
 use proxy::topology::{StopReason, Topology};
@@ -33,7 +33,7 @@ pub(super) async fn run(
     if arguments.check {
         return config::check(arguments.common, transforms, environment, Output::Text).await;
     }
-    let config = arguments.common.config(environment, Role::Serve)?;
+    let config = config::read(arguments.common, environment, &transforms).await?;
     telemetry::log_to_stderr(&config.log);
     let prometheus =
         telemetry::install_prometheus(&config.target_names()).map_err(anyhow::Error::msg)?;

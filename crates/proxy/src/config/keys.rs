@@ -102,8 +102,9 @@ impl Keys {
 fn parsed(text: &str) -> Result<Value, KeyError> {
     let error = |message| KeyPath::default().error(message);
     match text.trim_start().starts_with('{') {
-        true => object(text)
-            .map_err(|why| error(format!("expected a list, or a map in JSON: {why}"))),
+        true => {
+            object(text).map_err(|why| error(format!("expected a list, or a map in JSON: {why}")))
+        }
         false => List::parse(text).map(Value::from).map_err(error),
     }
 }

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::rules::RulesFile;
+
 /// An error in a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ConfigError {
@@ -27,12 +29,24 @@ impl ConfigError {
             message: message.into(),
         }
     }
+
+    /// Creates an error about a setting. Where that was set is added by [`Origins::locate`].
+    pub fn about(setting: impl Into<String>, message: impl Into<String>) -> ConfigError {
+        ConfigError {
+            setting: Some(setting.into()),
+            origin: None,
+            message: message.into(),
+        }
+    }
+}
+
+/// Whether an origin is a flag or a variable, which already names the setting.
+fn is_named(origin: &str) -> bool {
+    origin.starts_with("--") || origin.starts_with(VARIABLE)
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The origin of a flag or variable already names the setting.
-        let is_named = |origin: &str| origin.starts_with("--") || origin.starts_with(VARIABLE);
         match (&self.origin, &self.setting) {
             (Some(origin), Some(setting)) if !is_named(origin) => {
                 write!(f, "{origin}: {setting}: ")?
@@ -57,6 +71,40 @@ impl Errors {
     /// Creates a single error that is not about a setting.
     pub fn general(message: impl Into<String>) -> Errors {
         Errors(vec![ConfigError::general(message)])
+    }
+}
+
+/// A configuration with errors, and what can be checked in spite of them.
+#[derive(Debug)]
+pub struct InvalidConfig {
+    /// The errors.
+    pub errors: Errors,
+    /// The rules files of all targets whose setting is valid, each once.
+    pub rules: Vec<RulesFile>,
+    /// Where the settings were set.
+    pub origins: Origins,
+}
+
+/// Where each setting of a configuration was set, by its name there: `targets.catalog.domain_id`.
+#[derive(Debug, Clone, Default)]
+pub struct Origins(BTreeMap<String, String>);
+
+impl Origins {
+    /// Adds to an error where its setting was set.
+    pub fn locate(&self, error: ConfigError) -> ConfigError {
+        let setting = error.setting.as_ref();
+        let origin = setting.and_then(|setting| self.0.get(setting));
+        ConfigError {
+            origin: error.origin.or(origin.cloned()),
+            ..error
+        }
+    }
+
+    /// Adds the origins of settings.
+    pub(super) fn extend<'o>(&mut self, origins: impl IntoIterator<Item = &'o Origin>) {
+        let origins = origins.into_iter();
+        let named = origins.map(|origin| (origin.name.clone(), origin.place.clone()));
+        self.0.extend(named);
     }
 }
 
@@ -115,10 +163,29 @@ impl Problems {
         self.origins.contains_key(setting)
     }
 
-    /// Reports a missing setting.
-    pub(super) fn require<T>(&mut self, setting: &str, value: Option<&T>, message: &str) {
+    /// Reports an error about a setting that may not be set: then it stands where `cause` is set, which makes it an error.
+    pub(super) fn at_or_beside(&mut self, setting: &str, cause: &str, message: impl Into<String>) {
+        if self.is_set(setting) {
+            return self.at(setting, message);
+        }
+        let origin = self.origins.get(cause).map(|origin| origin.place.clone());
+        self.errors.push(ConfigError {
+            // A flag or a variable would be taken for the setting itself.
+            origin: origin.filter(|origin| !is_named(origin)),
+            ..ConfigError::about(setting, message)
+        });
+    }
+
+    /// Reports a missing setting that `cause` requires.
+    pub(super) fn require<T>(
+        &mut self,
+        setting: &str,
+        cause: &str,
+        value: Option<&T>,
+        message: &str,
+    ) {
         if value.is_none() && !self.is_set(setting) {
-            self.at(setting, message);
+            self.at_or_beside(setting, cause, message);
         }
     }
 }

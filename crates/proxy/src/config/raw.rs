@@ -85,9 +85,8 @@ pub(super) struct RawConfig {
     pub(super) retention: RetentionSettings,
     /// How events are taken from the queue and delivered.
     pub(super) batch: BatchSettings,
-    /// The kind of target that events are delivered to: `store`, `file`, `archive`, `openlineage`, `datazone` or
-    /// `glue`. Its settings stand in the section of that name.
-    /// `targets` gives a target a name of its own.
+    /// The kind of target that events are delivered to. Its settings stand in the section of that name. `targets` gives a
+    /// target a name of its own.
     #[schemars(extend("x-default" = "store"))]
     pub(super) target: Option<Setting<TargetChoice>>,
     /// Which events a target gets: [conditions](rules.md#conditions), as those of a rule. They hold for an event as it was

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use settings::{Check, Format, Secret, SecretText};
+use targets::{Kind, RulesApplied};
 
 use super::formats::Bucket;
 use super::problems::Problems;
-use super::raw::RulesSettings;
+use super::raw::{Raw, RulesSettings};
 
 /// The rules file.
 #[derive(Clone)]
@@ -92,6 +93,33 @@ impl RulesFile {
             (None, Some(id)) => Some(HashKeySource::SecretId(id.clone())),
             (None, None) => None,
         };
+        RulesFile::new(raw, hash_key, problems)
+    }
+
+    /// The rules file to check where another setting is wrong: its setting is valid, and the target may apply it. What the
+    /// rules require of other settings is left out.
+    pub(super) fn to_check(raw: &Raw, problems: &Problems) -> Option<RulesFile> {
+        let chosen = raw.config.target.as_deref();
+        let kind = match (chosen, problems.is_set("target")) {
+            (Some(chosen), _) => Some(chosen.kind),
+            (None, true) => None, // it is invalid
+            (None, false) => Some(Kind::Store),
+        };
+        let mut sections = raw.sections.iter();
+        let settings = sections.find(|(section, _)| Some(*section) == kind);
+        match settings.map(|(_, settings)| settings.rules_applied()) {
+            Some(RulesApplied::Never) => return None,
+            Some(RulesApplied::Always | RulesApplied::NotDecided(_)) | None => {}
+        }
+        // A key that is invalid, or in a secret, is not missing.
+        let is_set = ["rules.hash_key", "rules.hash_key_secret_id"];
+        let has_key = is_set.iter().any(|setting| problems.is_set(setting));
+        let key = has_key.then(|| HashKeySource::Key(HashKey::stand_in()));
+        let file = RulesFile::new(&raw.config.rules, key, problems);
+        file.source.is_some().then_some(file)
+    }
+
+    fn new(raw: &RulesSettings, hash_key: Option<HashKeySource>, problems: &Problems) -> RulesFile {
         let source = raw.file.as_deref().cloned();
         // Checking a file costs nothing, checking an object costs a request.
         let refresh = match (raw.refresh.as_deref(), &source) {

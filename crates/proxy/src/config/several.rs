@@ -5,9 +5,10 @@
 
 use queue::QueueConfig;
 
-use super::problems::{ConfigError, Problems};
+use super::problems::{ConfigError, InvalidConfig, Origins, Problems};
 use super::raw::Raw;
-use super::{Config, Errors, Role, Sources};
+use super::rules::RulesFile;
+use super::{Config, Role, Sources};
 
 /// The settings as they are written for one target, and its configuration.
 pub(super) struct TargetView {
@@ -17,9 +18,14 @@ pub(super) struct TargetView {
 }
 
 /// Reads and validates all settings. Returns the configuration, and the view of each target.
-pub(super) fn read(sources: Sources, role: Role) -> Result<(Config, Vec<TargetView>), Errors> {
+pub(super) fn read(
+    sources: Sources,
+    role: Role,
+) -> Result<(Config, Vec<TargetView>), InvalidConfig> {
     let mut views = Vec::new();
+    let mut rules: Vec<RulesFile> = Vec::new();
     let mut all = Problems::default();
+    let mut origins = Origins::default();
     for sources in sources.for_each_target() {
         let (raw, mut problems) = sources.read();
         let config = raw.clone().validate(role, &mut problems);
@@ -28,6 +34,13 @@ pub(super) fn read(sources: Sources, role: Role) -> Result<(Config, Vec<TargetVi
             if !all.errors.contains(error) {
                 all.errors.push(error.clone());
             }
+        }
+        origins.extend(problems.origins.values());
+        let file = RulesFile::to_check(&raw, &problems);
+        if let Some(file) = file
+            && !rules.iter().any(|other| other.source == file.source)
+        {
+            rules.push(file);
         }
         if let Some(config) = config {
             views.push(TargetView {
@@ -38,12 +51,22 @@ pub(super) fn read(sources: Sources, role: Role) -> Result<(Config, Vec<TargetVi
         }
     }
     check_together(&views, role, &mut all.errors);
+    match all.check(together(&views)) {
+        Ok(config) => Ok((Config { origins, ..config }, views)),
+        Err(errors) => Err(InvalidConfig {
+            errors,
+            rules,
+            origins,
+        }),
+    }
+}
+
+/// The configuration with the targets of all views.
+fn together(views: &[TargetView]) -> Option<Config> {
     let mut configs = views.iter().map(|view| &view.config);
-    let together = configs.next().cloned().map(|mut config| {
-        config.further = configs.map(|other| other.pipeline.clone()).collect();
-        config
-    });
-    all.check(together).map(|config| (config, views))
+    let mut config = configs.next()?.clone();
+    config.further = configs.map(|other| other.pipeline.clone()).collect();
+    Some(config)
 }
 
 /// Reports what the targets require of each other.

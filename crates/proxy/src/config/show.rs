@@ -24,7 +24,7 @@ impl Config {
     /// Lists the settings in effect for `role`, in the order of [`settings`](super::settings). Leaves out settings
     /// without a value, and defaults of targets that are not in use.
     pub fn effective(sources: Sources, role: Role) -> Result<Vec<EffectiveSetting>, Errors> {
-        let (_, views) = several::read(sources, role)?;
+        let (_, views) = several::read(sources, role).map_err(|invalid| invalid.errors)?;
         let mut effective: Vec<EffectiveSetting> = Vec::new();
         for view in &views {
             let target = &view.config.pipeline.target.name;

@@ -5,7 +5,7 @@
 //! and what they require (`targets::Kind`).
 
 use settings::{Format, OneOf};
-use targets::{Kind, SettingError, TargetConfig, TargetName, TargetSettings};
+use targets::{Kind, RulesApplied, SettingError, TargetConfig, TargetName, TargetSettings};
 
 use super::Role;
 use super::problems::Problems;
@@ -54,13 +54,23 @@ impl Format for TargetChoice {
     }
 }
 
-/// Builds the target for `role`. Reports missing settings and returns `None` then.
-pub(super) fn validate(
+/// The target as it is written.
+#[derive(Debug)]
+pub(super) struct ChosenTarget {
+    name: TargetName,
+    kind: Kind,
+    /// Of `targets.catalog.type`, the section: that of its settings in the file.
+    section: String,
+    settings: TargetSettings,
+}
+
+/// Returns the target that is chosen, unless its settings cannot be read. Reports one that does not suit the role.
+pub(super) fn choose(
     choice: Option<&TargetChoice>,
     sections: Vec<(Kind, TargetSettings)>,
     role: Role,
     problems: &mut Problems,
-) -> Option<TargetConfig> {
+) -> Option<ChosenTarget> {
     let default = TargetChoice::from(Kind::Store);
     match (role, choice.map(|choice| choice.kind)) {
         (Role::Check, Some(Kind::DataZone)) => {}
@@ -69,7 +79,7 @@ pub(super) fn validate(
         }
         (Role::Check, None) => {
             let message = "is required: the check function requires target \"datazone\"";
-            problems.require("target", choice, message);
+            problems.require("target", "target", choice, message);
         }
         (Role::Batch, Some(Kind::Store)) => {
             problems.at(
@@ -78,7 +88,8 @@ pub(super) fn validate(
             );
         }
         (Role::Batch, None) => {
-            problems.require("target", choice, "is required: openlineage or datazone");
+            let message = "is required: openlineage or datazone";
+            problems.require("target", "target", choice, message);
         }
         (
             Role::Batch,
@@ -89,21 +100,52 @@ pub(super) fn validate(
     let TargetChoice { name, kind } = choice.unwrap_or(&default).clone();
     let settings = sections.into_iter().find(|(section, _)| *section == kind);
     let (_, settings) = settings?;
-    // Of `targets.catalog.type`, the section.
     let section = problems.origins.get("target");
     let section = section.and_then(|origin| origin.name.strip_suffix(".type"));
-    let section = section.unwrap_or(kind.name()).to_owned();
-    match settings.validate() {
-        Ok(config) => Some(TargetConfig {
-            section,
-            name,
-            kind: config,
-        }),
-        Err(errors) => {
-            for error in errors {
-                report(&error, kind, &section, problems);
+    Some(ChosenTarget {
+        name,
+        kind,
+        section: section.unwrap_or(kind.name()).to_owned(),
+        settings,
+    })
+}
+
+impl ChosenTarget {
+    /// Whether the rules are applied to its events.
+    pub(super) fn rules_applied(&self) -> RulesApplied {
+        self.settings.rules_applied()
+    }
+
+    /// Reports that it is not decided whether the rules are applied, although there are some.
+    pub(super) fn require_decision_on_rules(&self, problems: &mut Problems) {
+        match self.rules_applied() {
+            RulesApplied::Always | RulesApplied::Never => {}
+            RulesApplied::NotDecided(setting) => {
+                let message = "is required with rules.file: true archives events as the rules leave them, false as \
+                               they were accepted, with what the rules redact";
+                // A value that is invalid is reported already.
+                if !problems.is_set(&format!("{}.{setting}", self.kind.name())) {
+                    let setting = format!("{}.{setting}", self.section);
+                    problems.at_or_beside(&setting, "target", message);
+                }
             }
-            None
+        }
+    }
+
+    /// Checks the settings. Reports errors and returns `None` then.
+    pub(super) fn validate(self, problems: &mut Problems) -> Option<TargetConfig> {
+        match self.settings.validate() {
+            Ok(config) => Some(TargetConfig {
+                section: self.section,
+                name: self.name,
+                kind: config,
+            }),
+            Err(errors) => {
+                for error in errors {
+                    report(&error, self.kind, &self.section, problems);
+                }
+                None
+            }
         }
     }
 }
@@ -112,9 +154,10 @@ pub(super) fn validate(
 fn report(error: &SettingError, kind: Kind, section: &str, problems: &mut Problems) {
     let setting = format!("{}.{}", kind.name(), error.setting());
     // The setting is not set: its origin does not tell its name.
-    let missing = |problems: &mut Problems, message: String| {
+    let missing = |problems: &mut Problems, cause: &str, message: String| {
         if !problems.is_set(&setting) {
-            problems.at(&format!("{section}.{}", error.setting()), message);
+            let setting = format!("{section}.{}", error.setting());
+            problems.at_or_beside(&setting, cause, message);
         }
     };
     let named = |problems: &Problems, setting: &str| {
@@ -127,12 +170,12 @@ fn report(error: &SettingError, kind: Kind, section: &str, problems: &mut Proble
     match error {
         SettingError::Required { .. } => {
             let message = format!("is required when target is {:?}", kind.name());
-            missing(problems, message);
+            missing(problems, "target", message);
         }
         SettingError::Insufficient { reason, .. } => problems.at(&setting, (*reason).to_owned()),
         SettingError::RequiredWith { with, .. } => {
             let message = format!("is required with {}", named(problems, with));
-            missing(problems, message);
+            missing(problems, &format!("{}.{with}", kind.name()), message);
         }
         SettingError::OnlyWith { with, values, .. } => {
             let message = format!("is used only when {} is {values}", named(problems, with));

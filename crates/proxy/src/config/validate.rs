@@ -11,10 +11,11 @@ use tracing_subscriber::filter::LevelFilter;
 use transform::{Redshift, Style};
 
 use super::formats::{ListenAddress, Part};
-use super::problems::Problems;
+use super::problems::{Origins, Problems};
 use super::raw::{AuthSettings, Raw, RawConfig, RedshiftSettings};
 use super::rules::RulesFile;
-use super::{Auth, Batch, Check, Config, Ingest, PipelineConfig, Role, target};
+use super::target::{self, ChosenTarget};
+use super::{Auth, Batch, Check, Config, Ingest, PipelineConfig, Role};
 
 impl Raw {
     /// Builds the configuration for `role`. Reports all errors; returns `None` if it is incomplete.
@@ -26,8 +27,13 @@ impl Raw {
         let listen = listen(&raw.listen, role, problems);
         let ingest = raw.ingest(problems);
         let queue = raw.queue(role, problems);
-        let target = target::validate(raw.target.as_deref(), sections, role, problems);
+        let chosen = target::choose(raw.target.as_deref(), sections, role, problems);
         let mut rules = RulesFile::from_raw(&raw.rules, problems);
+        let rules_applied = chosen.as_ref().map(ChosenTarget::rules_applied);
+        if let (Some(chosen), true) = (&chosen, problems.is_set("rules.file")) {
+            chosen.require_decision_on_rules(problems);
+        }
+        let target = chosen.and_then(|chosen| chosen.validate(problems));
         log_filter(&raw.log, role, problems);
         let accepts_http = match role {
             Role::Serve => listen.is_some_and(|listen| !listen.ip().is_loopback()),
@@ -40,23 +46,12 @@ impl Raw {
                  or allow it with --allow-anonymous (auth.allow_anonymous: true)",
             );
         }
-        let target = target?;
+        let (target, rules_applied) = (target?, rules_applied?);
         let (mut redshift, mut redshift_lookup) = redshift(raw.redshift, target.kind.kind());
-        match target.kind.rules_applied() {
+        match rules_applied {
             RulesApplied::Always => {}
-            RulesApplied::Never => {
+            RulesApplied::Never | RulesApplied::NotDecided(_) => {
                 (rules.source, redshift.style, redshift_lookup) = (None, Style::None, false);
-            }
-            RulesApplied::NotDecided(setting) if rules.source.is_some() => {
-                let message = "is required with rules.file: true archives events as the rules leave them, false as \
-                               they were accepted, with what the rules redact";
-                // A value that is invalid is reported already.
-                if !problems.is_set(&format!("{}.{setting}", target.kind.kind().name())) {
-                    problems.at(&target.setting(setting), message);
-                }
-            }
-            RulesApplied::NotDecided(_) => {
-                (redshift.style, redshift_lookup) = (Style::None, false);
             }
         }
         Some(Config {
@@ -85,6 +80,7 @@ impl Raw {
             metrics_namespace: raw.metrics.namespace.into_value(),
             max_connections: *raw.max_connections as usize,
             only: raw.only.as_deref().copied(),
+            origins: Origins::default(),
             log: raw.log.into_value(),
         })
     }
@@ -117,7 +113,7 @@ impl RawConfig {
                 "expected at least {least}, four thirds of max_body_size and max_decompressed_size together, \
                  found {found}: one request could not be read"
             );
-            problems.at("max_body_memory", message);
+            problems.at_or_beside("max_body_memory", "max_body_size", message);
         }
         ingest
     }
@@ -134,7 +130,7 @@ impl RawConfig {
         };
         if is_function && !publishes {
             let message = "is required: the function needs an SQS queue";
-            problems.require("queue.url", settings.url.as_ref(), message);
+            problems.require("queue.url", "target", settings.url.as_ref(), message);
         }
         if self.start_from.is_some() && (settings.url.is_some() || topic.is_some()) {
             let message = "cannot be combined with SQS, which keeps no event that was settled";
@@ -153,6 +149,7 @@ impl RawConfig {
             let message = "is required with an SQS queue: dead letters need a queue of their own";
             problems.require(
                 "queue.dead_letter_url",
+                "queue.url",
                 settings.dead_letter_url.as_ref(),
                 message,
             );

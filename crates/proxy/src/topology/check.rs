@@ -11,8 +11,12 @@ use targets::{TargetName, Unchecked};
 use transform::Transforms;
 
 use super::{StartError, StartErrors, rule_options, storage, target};
-use crate::config::{Config, HashKey, HashKeySource, PipelineConfig, RulesSource};
+use crate::config::{
+    Config, ConfigError, Errors, HashKey, HashKeySource, InvalidConfig, PipelineConfig, RulesFile,
+    RulesSource,
+};
 use crate::queue::{Destination, QueueConfig};
+use crate::rules::{RuleOptions, RuleStore};
 
 /// A configuration that `serve` can start with.
 #[derive(Debug, Default)]
@@ -72,16 +76,36 @@ pub async fn check(config: &Config, transforms: Transforms) -> Result<CheckRepor
     if storage::uses_data_folder(config)
         && let Err(error) = check_creatable(&config.data_dir)
     {
-        let folder = config.data_dir.display();
-        errors.push(StartError::Invalid(format!("data_dir: {folder}: {error}")));
+        let message = format!("{}: {error}", config.data_dir.display());
+        errors.push(StartError::Invalid(ConfigError::about("data_dir", message)));
     }
     // What the targets share is named once.
     let mut seen = BTreeSet::new();
     report.unchecked.retain(|what| seen.insert(what.clone()));
     match errors.is_empty() {
         true => Ok(report),
-        false => Err(StartErrors(errors)),
+        false => Err(StartErrors(errors).located(&config.origins)),
     }
+}
+
+/// Reads the rules files on this machine that invalid settings name. Returns all errors, those of the settings first. What
+/// rules require of other settings (the names of targets, windows) is left to a check of valid ones.
+pub async fn check_rules(invalid: InvalidConfig, transforms: &Transforms) -> Errors {
+    let Errors(mut errors) = invalid.errors;
+    for rules in &invalid.rules {
+        match &rules.source {
+            Some(RulesSource::Path(_)) => {}
+            Some(RulesSource::S3 { .. }) | None => continue,
+        }
+        let options = RuleOptions {
+            transforms: transforms.clone(),
+            ..RuleOptions::default()
+        };
+        if let Err(error) = read_rules(rules, options).await {
+            errors.push(invalid.origins.locate(error.into_error()));
+        }
+    }
+    Errors(errors)
 }
 
 /// Reads the rules of a target. Returns how many there are.
@@ -90,12 +114,17 @@ async fn count_rules(
     pipeline: &PipelineConfig,
     transforms: Transforms,
 ) -> Result<usize, StartError> {
-    let key = match &pipeline.rules.hash_key {
+    let options = rule_options(config, pipeline, transforms);
+    let rules = read_rules(&pipeline.rules, options).await?;
+    Ok(rules.current().rules.len())
+}
+
+/// Reads rules without the secret with their key.
+async fn read_rules(rules: &RulesFile, options: RuleOptions) -> Result<RuleStore, StartError> {
+    let key = match &rules.hash_key {
         Some(HashKeySource::Key(key)) => Some(key.clone()),
         Some(HashKeySource::SecretId(_)) => Some(HashKey::stand_in()),
         None => None,
     };
-    let options = rule_options(config, pipeline, transforms);
-    let rules = target::read_rules(&pipeline.rules, key, &Aws::new(), options).await?;
-    Ok(rules.current().rules.len())
+    target::read_rules(rules, key, &Aws::new(), options).await
 }

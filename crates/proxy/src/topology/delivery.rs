@@ -20,7 +20,7 @@ use transform::Transforms;
 
 use super::target::{self, TargetPlan, rule_options};
 use super::{StartError, StartErrors};
-use crate::config::{Config, PipelineConfig};
+use crate::config::{Config, ConfigError, PipelineConfig};
 use crate::pipeline::{Observer, Pipeline};
 use crate::queue::Queue;
 use crate::serve::{self, WorkerResources};
@@ -282,7 +282,7 @@ async fn attempts(
                 return pipeline;
             }
             Ok(Err(errors)) => errors,
-            Err(panic) => StartError::Temporary(panic.to_string()).into(),
+            Err(panic) => StartError::Temporary(ConfigError::general(panic.to_string())).into(),
         };
     }
 }
@@ -293,9 +293,9 @@ mod tests {
 
     #[test]
     fn a_start_goes_on_without_what_is_missing_as_long_as_something_can_be_delivered() {
-        let invalid = || StartError::Invalid("rules".to_owned());
-        let missing = || StartError::Missing("secret".to_owned());
-        let temporary = || StartError::Temporary("network".to_owned());
+        let invalid = || StartError::Invalid(ConfigError::general("rules"));
+        let missing = || StartError::Missing(ConfigError::general("secret"));
+        let temporary = || StartError::Temporary(ConfigError::general("network"));
         let stops = |targets: &[&[fn() -> StartError]]| {
             let made = |errors: &&[fn() -> StartError]| {
                 let errors: Vec<_> = errors.iter().map(|error| error()).collect();

@@ -1,21 +1,24 @@
 //! Why a process cannot start, and its exit status.
 
+use std::fmt::Display;
 use std::io;
 use std::io::ErrorKind;
 
+use crate::config::{ConfigError, Origins};
+
 /// Why a process cannot start.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StartError {
     /// A setting, the rules, a file or a permission has to be corrected.
     #[error("{0}")]
-    Invalid(String),
+    Invalid(ConfigError),
     /// What one target needs is missing: its file or its secret does not exist, or access is denied. It may appear while
     /// `serve` runs, or somebody has to correct something.
     #[error("{0}")]
-    Missing(String),
+    Missing(ConfigError),
     /// Another start may succeed: another process uses the port or the folder, a disk is full, a service is unavailable.
     #[error("{0}")]
-    Temporary(String),
+    Temporary(ConfigError),
 }
 
 /// All errors that a start or a check has found.
@@ -24,13 +27,31 @@ pub enum StartError {
 pub struct StartErrors(pub Vec<StartError>);
 
 impl StartError {
-    /// The error of a file, folder or port.
+    /// What is wrong, with the setting that it is about.
+    pub fn into_error(self) -> ConfigError {
+        match self {
+            StartError::Invalid(error)
+            | StartError::Missing(error)
+            | StartError::Temporary(error) => error,
+        }
+    }
+
+    /// Adds where its setting was set.
+    fn located(self, origins: &Origins) -> StartError {
+        match self {
+            StartError::Invalid(error) => StartError::Invalid(origins.locate(error)),
+            StartError::Missing(error) => StartError::Missing(origins.locate(error)),
+            StartError::Temporary(error) => StartError::Temporary(origins.locate(error)),
+        }
+    }
+
+    /// The error of a file, folder or port, which a setting names.
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "non-exhaustive: every other kind has to be corrected"
     )]
-    pub(super) fn io(place: &str, error: &io::Error) -> StartError {
-        let message = format!("{place}: {error}");
+    pub(super) fn io(setting: &str, place: impl Display, error: &io::Error) -> StartError {
+        let message = ConfigError::about(setting, format!("{place}: {error}"));
         match error.kind() {
             ErrorKind::AddrInUse
             | ErrorKind::StorageFull
@@ -54,7 +75,7 @@ impl StartError {
 
     /// The error of a database in the data folder.
     pub(super) fn database(what: &str, error: &journal::Error) -> StartError {
-        let message = format!("{what}: {error}");
+        let message = ConfigError::general(format!("{what}: {error}"));
         match error.may_pass() {
             true => StartError::Temporary(message),
             false => StartError::Invalid(message),
@@ -72,6 +93,12 @@ impl StartError {
 }
 
 impl StartErrors {
+    /// Adds where each setting was set.
+    pub(super) fn located(self, origins: &Origins) -> StartErrors {
+        let errors = self.0.into_iter();
+        StartErrors(errors.map(|error| error.located(origins)).collect())
+    }
+
     /// The exit status: that of the errors that have to be corrected, if there are any.
     pub fn exit_status(&self) -> u8 {
         let statuses = self.0.iter().map(StartError::exit_status);

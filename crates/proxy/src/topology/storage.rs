@@ -11,7 +11,7 @@ use settings::{Format, PointInTime};
 use tracing::{info, warn};
 
 use super::{StartError, StartErrors};
-use crate::config::{Config, StartFrom};
+use crate::config::{Config, ConfigError, StartFrom};
 use crate::queue::{
     ConsumerStatus, Embedded, LogOptions, OwnerTarget, Queue, QueueConfig, Sqs, Start, now,
 };
@@ -31,10 +31,11 @@ pub(super) fn claim(config: &Config) -> Result<Option<Arc<Claim>>, StartError> {
     match Claim::take(&config.data_dir) {
         Ok(claim) => Ok(Some(Arc::new(claim))),
         Err(ClaimError::Failed(folder, error)) => {
-            let place = format!("data_dir: {}", folder.display());
-            Err(StartError::io(&place, &error))
+            Err(StartError::io("data_dir", folder.display(), &error))
         }
-        Err(error @ ClaimError::InUse(_)) => Err(StartError::Temporary(error.to_string())),
+        Err(error @ ClaimError::InUse(_)) => Err(StartError::Temporary(ConfigError::general(
+            error.to_string(),
+        ))),
     }
 }
 
@@ -45,7 +46,7 @@ pub async fn open_queue(
     claim: Option<Arc<Claim>>,
 ) -> Result<Queue, StartErrors> {
     let mut queues = open_queues(config, aws, claim).await?.into_iter();
-    let none = || StartError::Invalid("target: not set".to_owned());
+    let none = || StartError::Invalid(ConfigError::about("target", "not set"));
     Ok(queues.next().ok_or_else(none)?)
 }
 
@@ -80,7 +81,7 @@ pub(super) async fn open_queues(
             Ok(queues.into_iter().map(Queue::Embedded).collect())
         }
         (QueueConfig::Embedded(_), None) => {
-            Err(StartError::Invalid("queue.url: not set".to_owned()).into())
+            Err(StartError::Invalid(ConfigError::about("queue.url", "not set")).into())
         }
     }
 }

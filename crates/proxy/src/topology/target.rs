@@ -15,7 +15,7 @@ use transform::{Builtins, Transforms};
 use super::storage::uses_data_folder;
 use super::{StartError, StartErrors};
 use crate::aws_error::summarize;
-use crate::config::{Config, HashKey, HashKeySource, PipelineConfig, RulesFile};
+use crate::config::{Config, ConfigError, HashKey, HashKeySource, PipelineConfig, RulesFile};
 use crate::lookup::Lookups;
 use crate::pipeline::{CoalesceBuffer, Pipeline, builtins};
 use crate::queue::{Queue, QueueConfig};
@@ -160,7 +160,7 @@ pub(super) async fn read_rules(
     let hash_key = hash_key.map(|key| key.bytes().to_vec());
     let rules = RuleStore::open(config, hash_key, aws, options).await;
     rules.map_err(|error| {
-        let message = format!("{}: {error}", config.setting);
+        let message = ConfigError::about(&config.setting, error.to_string());
         match error {
             RulesError::Unavailable(_) => StartError::Temporary(message),
             RulesError::Unreadable(_) | RulesError::Invalid { .. } => StartError::Invalid(message),
@@ -175,7 +175,7 @@ async fn hash_key(rules: &RulesFile, aws: &Aws) -> Result<Option<HashKey>, Start
         Some(HashKeySource::SecretId(id)) => {
             let setting = "rules.hash_key_secret_id";
             let key = HashKey::new(secret_text(aws, setting, id).await?);
-            let invalid = |error| StartError::Invalid(format!("{setting}: {error}"));
+            let invalid = |error: String| StartError::Invalid(ConfigError::about(setting, error));
             key.map(Some).map_err(invalid)
         }
         None => Ok(None),
@@ -186,7 +186,7 @@ async fn hash_key(rules: &RulesFile, aws: &Aws) -> Result<Option<HashKey>, Start
 async fn secret_text(aws: &Aws, setting: &str, id: &str) -> Result<String, StartError> {
     let text = secrets_manager::read_text(aws, id, SECRET_TIMEOUT).await;
     let text = text.map_err(|error| {
-        let message = format!("{setting}: {id}: {}", summarize(&error));
+        let message = ConfigError::about(setting, format!("{id}: {}", summarize(&error)));
         match error.may_pass() {
             true => StartError::Temporary(message),
             false => StartError::Missing(message), // it does not exist, or access is denied
@@ -195,7 +195,8 @@ async fn secret_text(aws: &Aws, setting: &str, id: &str) -> Result<String, Start
     match text.trim() {
         "" => {
             let error = ReadError::NoText;
-            Err(StartError::Invalid(format!("{setting}: {id}: {error}")))
+            let message = format!("{id}: {error}");
+            Err(StartError::Invalid(ConfigError::about(setting, message)))
         }
         key => Ok(key.to_owned()),
     }
@@ -203,29 +204,31 @@ async fn secret_text(aws: &Aws, setting: &str, id: &str) -> Result<String, Start
 
 fn open_error(config: &TargetConfig, error: OpenError) -> StartError {
     match error {
-        OpenError::NoDataFolder => StartError::Invalid(format!("target: {error}")),
+        OpenError::NoDataFolder => {
+            StartError::Invalid(ConfigError::about("target", error.to_string()))
+        }
         OpenError::Database(error) => StartError::database("store", &error),
         OpenError::File {
             setting,
             path,
             error,
         } => {
-            let place = format!("{}: {}", config.setting(setting), path.display());
-            StartError::io(&place, &error).of_target()
+            let setting = config.setting(setting);
+            StartError::io(&setting, path.display(), &error).of_target()
         }
         OpenError::Credential {
             setting,
             message,
             is_transient,
         } => {
-            let message = format!("{}: {message}", config.setting(setting));
+            let message = ConfigError::about(config.setting(setting), message);
             match is_transient {
                 true => StartError::Temporary(message),
                 false => StartError::Missing(message), // it does not exist, or access is denied
             }
         }
         OpenError::Invalid { setting, message } => {
-            StartError::Invalid(format!("{}: {message}", config.setting(setting)))
+            StartError::Invalid(ConfigError::about(config.setting(setting), message))
         }
     }
 }

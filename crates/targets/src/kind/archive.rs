@@ -63,8 +63,6 @@ pub struct ArchiveSettings {
 pub struct ArchiveConfig {
     location: Location,
     region: Option<String>,
-    /// Whether the rules are applied; `None` if that was not set.
-    apply_rules: Option<bool>,
 }
 
 const LOCATION: &str = "location";
@@ -79,8 +77,15 @@ impl ArchiveSettings {
         Ok(ArchiveConfig {
             location: location.into_value(),
             region: self.region.map(Setting::into_value),
-            apply_rules: self.apply_rules.map(Setting::into_value),
         })
+    }
+
+    pub(super) fn rules_applied(&self) -> RulesApplied {
+        match self.apply_rules.as_deref() {
+            Some(true) => RulesApplied::Always,
+            Some(false) => RulesApplied::Never,
+            None => RulesApplied::NotDecided(APPLY_RULES),
+        }
     }
 }
 
@@ -99,14 +104,6 @@ impl ArchiveConfig {
         match &self.location {
             Location::Folder(root) => Some(root),
             Location::Bucket { .. } => None,
-        }
-    }
-
-    pub(super) fn rules_applied(&self) -> RulesApplied {
-        match self.apply_rules {
-            Some(true) => RulesApplied::Always,
-            Some(false) => RulesApplied::Never,
-            None => RulesApplied::NotDecided(APPLY_RULES),
         }
     }
 }

@@ -199,7 +199,7 @@ impl FileReader<'_> {
             let message = format!(
                 "cannot be combined with {other}: put the settings of a target beside its type"
             );
-            return self.error(key.at, Some(TARGETS), message);
+            self.error(key.at, Some(TARGETS), message);
         }
         for (name, target) in members {
             if let Some(layer) = self.target(name, target) {

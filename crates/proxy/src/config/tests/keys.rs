@@ -30,7 +30,10 @@ fn keys_have_names_and_roles_in_the_file_and_in_the_environment() {
             "{a: {hash: 'sha256:00'}}",
             "auth.keys: key a: expected 64 hex digits after sha256:",
         ),
-        ("{a: [short]}", "auth.keys: key a-1: shorter than 16 characters"),
+        (
+            "{a: [short]}",
+            "auth.keys: key a-1: shorter than 16 characters",
+        ),
     ];
     for (keys, message) in wrong {
         let errors = read(&format!("auth: {{keys: {keys}}}"), &[], Role::Serve).unwrap_err();

@@ -34,7 +34,7 @@ fn a_required_setting_that_is_invalid_is_not_reported_as_missing() {
     for (yaml, message) in [
         (
             "target: file",
-            r#"file.path: is required when target is "file""#,
+            r#"proxy.yaml:1:9: file.path: is required when target is "file""#,
         ),
         (
             "target: openlineage\nopenlineage: {url: localhost}",
@@ -97,7 +97,7 @@ fn what_is_wrong_with_named_targets_is_reported_where_it_is() {
         ),
         (
             "targets: {a: {type: store}, b: {type: file}}",
-            "targets.b.path: is required when target is \"file\"",
+            "proxy.yaml:1:39: targets.b.path: is required when target is \"file\"",
         ),
         (
             "targets: {a: {type: store}, b: {type: file, path: x}}\nqueue: {url: 'https://sqs.eu-west-1.amazonaws.com/1/q'}",
@@ -157,11 +157,7 @@ fn what_is_wrong_with_named_targets_is_reported_where_it_is() {
         ),
     ] {
         let errors = read(yaml, &[], Role::Tool).unwrap_err();
-        assert_eq!(
-            errors.first().map(String::as_str),
-            Some(message),
-            "{errors:?}"
-        );
+        assert!(errors.contains(&message.to_owned()), "{errors:?}");
     }
 }
 
@@ -175,9 +171,13 @@ fn an_archive_beside_a_rules_file_has_to_say_whether_its_rules_apply() {
     let errors = read(&yaml(""), &[], Role::Tool).unwrap_err();
     assert_eq!(errors.len(), 1, "{errors:?}");
     assert!(
-        errors[0].starts_with("archive.apply_rules: is required with rules.file"),
+        errors[0].starts_with("proxy.yaml:1:9: archive.apply_rules: is required with rules.file"),
         "{errors:?}"
     );
+    // Nothing else that is wrong hides it.
+    let wrong = yaml("").replace("location: x", "location: 's3://'");
+    let errors = read(&wrong, &[], Role::Tool).unwrap_err();
+    assert_eq!(errors.len(), 2, "{errors:?}");
     for (apply, is_applied) in [
         (", apply_rules: true", true),
         (", apply_rules: false", false),
@@ -196,15 +196,32 @@ fn a_missing_setting_of_a_target_with_a_name_is_named_as_it_would_stand_in_the_f
     let yaml = "targets: {catalog: {type: openlineage, url: 'http://x', auth: basic}}";
     let errors = read(yaml, &[], Role::Tool).unwrap_err();
     let expected = [
-        "targets.catalog.api_key: is required with targets.catalog.auth",
-        "targets.catalog.username: is required with targets.catalog.auth",
+        "proxy.yaml:1:63: targets.catalog.api_key: is required with targets.catalog.auth",
+        "proxy.yaml:1:63: targets.catalog.username: is required with targets.catalog.auth",
     ];
     assert_eq!(errors, expected);
     let errors = read("targets: {a: {type: datazone}}", &[], Role::Tool).unwrap_err();
     assert_eq!(
         errors,
-        [r#"targets.a.domain_id: is required when target is "datazone""#]
+        [r#"proxy.yaml:1:21: targets.a.domain_id: is required when target is "datazone""#]
     );
+    // A variable would be taken for the setting that it names.
+    let variable = [("LINEAGE_PROXY_TARGET", "file")];
+    let errors = read("", &variable, Role::Tool).unwrap_err();
+    assert_eq!(errors, [r#"file.path: is required when target is "file""#]);
+}
+
+#[test]
+fn a_target_beside_targets_hides_no_error_inside_them() {
+    let yaml = "target: file\ntargets: {a: {type: store, batch_size: 0}, b: {type: file, paht: x}}";
+    let errors = read(yaml, &[], Role::Serve).unwrap_err();
+    let expected = [
+        "proxy.yaml:2:1: targets: cannot be combined with target: put the settings of a target beside its type",
+        "proxy.yaml:2:40: targets.a.batch_size: expected a whole number from 1 to 10000, found \"0\"",
+        "proxy.yaml:2:54: targets.b.path: is required when target is \"file\"",
+        "proxy.yaml:2:60: targets.b.paht: unknown setting (did you mean path?)",
+    ];
+    assert_eq!(errors, expected);
 }
 
 const SEVERAL: &str = "

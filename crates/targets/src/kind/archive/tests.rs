@@ -29,7 +29,6 @@ fn config(location: Location) -> ArchiveConfig {
     ArchiveConfig {
         location,
         region: None,
-        apply_rules: None,
     }
 }
 

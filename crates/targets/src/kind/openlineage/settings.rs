@@ -125,7 +125,7 @@ pub struct OpenLineageSettings {
     /// Statuses after which another attempt may succeed, besides those of [Responses and retries](targets.md#responses-and-retries).
     #[schemars(extend("x-not-on-aws" = "the default fits most endpoints"))]
     pub retry_statuses: Option<Setting<Statuses>>,
-    /// Statuses of an event that is never accepted: it becomes a dead letter at once.
+    /// Statuses of an event that is never accepted: it becomes a dead letter at once. None of them may be one of `retry_statuses`.
     #[schemars(extend("x-not-on-aws" = "the default fits most endpoints"))]
     pub reject_statuses: Option<Setting<Statuses>>,
     /// After how many attempts an event that is answered with 500 becomes a dead letter, where 500 may mean an invalid event.
@@ -211,6 +211,9 @@ impl Default for OpenLineageSettings {
 }
 
 pub(super) const URL: &str = "url";
+const BATCH: &str = "batch";
+const REQUEST_ID_PARAMETER: &str = "request_id_parameter";
+const REJECT_STATUSES: &str = "reject_statuses";
 
 impl OpenLineageSettings {
     pub(in crate::kind) fn validate(mut self) -> Result<OpenLineageConfig, Vec<SettingError>> {
@@ -241,6 +244,21 @@ impl OpenLineageSettings {
             errors.push(SettingError::Insufficient {
                 setting: URL,
                 reason: "needs a path with this preset: see docs/targets.md, Presets",
+            });
+        }
+        if self.request_id_parameter.is_some() && batch != BatchFormat::None {
+            // Such an id is that of one event.
+            errors.push(SettingError::Conflict {
+                setting: REQUEST_ID_PARAMETER,
+                with: BATCH,
+            });
+        }
+        if let (Some(rejected), Some(retried)) = (&self.reject_statuses, &self.retry_statuses)
+            && !rejected.is_disjoint(retried)
+        {
+            errors.push(SettingError::Insufficient {
+                setting: REJECT_STATUSES,
+                reason: "a status cannot also be one of retry_statuses",
             });
         }
         if self.client_key_file.is_some() && self.client_certificate_file.is_none() {

@@ -14,7 +14,7 @@ fn validate(section: serde_json::Value) -> Result<OpenLineageConfig, Vec<String>
 }
 
 #[test]
-fn each_way_to_authenticate_names_what_it_lacks() {
+fn settings_name_what_they_lack_and_what_they_exclude() {
     for (section, errors) in [
         (json!({}), &[][..]),
         (
@@ -87,6 +87,19 @@ fn each_way_to_authenticate_names_what_it_lacks() {
             &[
                 "token_url: holds a user or a password: the client authenticates itself with client_id and the credential",
             ],
+        ),
+        (
+            json!({"request_id_parameter": "id", "batch": "array"}),
+            &["request_id_parameter: cannot be combined with batch"],
+        ),
+        (json!({"request_id_parameter": "id", "batch": "none"}), &[]),
+        (
+            json!({"retry_statuses": [409, 500], "reject_statuses": [400, 409]}),
+            &["reject_statuses: a status cannot also be one of retry_statuses"],
+        ),
+        (
+            json!({"retry_statuses": [409], "reject_statuses": [400]}),
+            &[],
         ),
         (
             json!({"client_key_file": "k"}),
