@@ -116,11 +116,12 @@ impl Journal {
         Journal::start(path, schema, connection, None)
     }
 
-    /// Opens or creates the database at `path` for the one process that owns it, and its folder as long as `claim` lives.
+    /// Opens or creates the database at `path`, for the only process that owns it. The process owns the folder too, for as long
+    /// as it holds `claim`.
     ///
-    /// A file that an earlier process saved is installed. A damaged file is set aside under another name, and its
-    /// readable rows are moved to a new file, which is logged. The whole file is read for that. [`incomplete_tables`] tells of
-    /// which tables rows may be missing.
+    /// First, the database is recovered. A file that an earlier process saved replaces the one at `path`. A damaged file is
+    /// renamed, and its readable rows are copied to a new file; that reads the whole file, and is logged. [`incomplete_tables`]
+    /// lists the tables of which rows may be missing.
     pub fn own(path: &Path, schema: Schema, claim: &Arc<Claim>) -> Result<Journal, Error> {
         let connection = repair::open(path, &schema).map_err(|source| database(path, source))?;
         Journal::start(path, schema, connection, Some(Arc::downgrade(claim)))

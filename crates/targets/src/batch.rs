@@ -49,8 +49,8 @@ pub(crate) struct Batcher {
     waiting: mpsc::Sender<Waiting>,
 }
 
-/// Events that share requests, and those that have been attempted before: one of those may be what a request fails for, so it
-/// goes alone, where it fails for no other.
+/// Gathers events that are attempted for the first time. One that was attempted before has a request of its own: it may be the
+/// reason why a request failed, and would make the others of its request fail again.
 #[derive(Debug, Clone)]
 pub(crate) struct Batches {
     together: Batcher,
@@ -105,7 +105,7 @@ impl Batcher {
             Ok(()) => answer.await.ok(),
             Err(_) => None,
         };
-        // Only a panic while the batch was delivered ends it without a report.
+        // There is always a report, unless delivering the batch panicked.
         answer.unwrap_or_else(|| {
             let message = "the batch ended without a result";
             let failure = Failure::new(Reason::Unavailable, Scope::Event, message);
@@ -157,7 +157,7 @@ pub(crate) struct Halves {
 }
 
 impl Halves {
-    /// So many events, of which nothing was delivered yet.
+    /// A batch of so many events, none of which has a result yet.
     pub(crate) fn of(events: usize) -> Halves {
         Halves {
             waiting: iter::once(0..events).collect(),

@@ -14,7 +14,7 @@ use crate::{Kind, KindConfig, TargetName};
 pub struct TargetConfig {
     /// The name that the user chose.
     pub name: TargetName,
-    /// Where its settings stand, for messages: `datazone`, or `targets.NAME`.
+    /// Where its settings are, for messages: `datazone`, or `targets.NAME`.
     pub section: String,
     /// The settings of its kind.
     pub kind: KindConfig,
@@ -39,7 +39,7 @@ pub enum SettingError {
         /// The other setting.
         with: &'static str,
     },
-    /// A value is not enough, and why.
+    /// A value does not suffice, and why.
     #[error("{reason}")]
     Insufficient {
         /// The setting.

@@ -77,7 +77,7 @@ pub struct Failure {
     pub scope: Scope,
     /// What is kept of the target's answer (`answer.rs`): none of our credentials, and nothing of the event.
     pub message: String,
-    /// How long the target asks not to be sent anything.
+    /// For how long the target asks to be sent nothing.
     pub after: Option<Duration>,
 }
 

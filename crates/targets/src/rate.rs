@@ -19,8 +19,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use crate::{Delivery, DeliveryReport, Failure, Reason, Scope};
 
 /// The share of requests that has to be accepted for the rate to rise; below it, the rate is halved. It is low because
-/// others may share the quota, or throttle at random: then a lower rate of ours changes nothing. Four requests wasted for
-/// each that is accepted are too many.
+/// others may share the quota, and the target may throttle at random: a lower rate of ours would change nothing then. Four
+/// wasted requests for each accepted one are too many.
 const MIN_ACCEPTED: f64 = 0.2;
 
 /// Answers after which the rate is adapted. With half as many, three throttled in five by chance would halve it too often.
@@ -116,8 +116,8 @@ impl RateController {
         let (mut report, arrived) = (DeliveryReport::default(), Instant::now());
         loop {
             if let Err(paused) = self.wait(arrived, deadline).await {
-                // An answer of the target says more than that no time was left. It concerns this event alone: the others
-                // ask for themselves.
+                // What the target answered says more than that no time was left. It concerns this event alone: the others
+                // make their own requests.
                 let failure = match report.delivery.take() {
                     Some(Delivery::Transient(failure)) => Some(Failure {
                         scope: Scope::Event,

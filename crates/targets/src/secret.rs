@@ -1,5 +1,5 @@
-//! Where a target's credential comes from: the configuration, a file, or AWS Secrets Manager. Reads it whenever it is asked
-//! to; when that is, is up to the caller. No error contains the credential.
+//! Where a target's credential comes from: the configuration, a file, or AWS Secrets Manager. Reads it each time that the
+//! caller asks for it. No error contains the credential.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -99,7 +99,7 @@ impl SecretSource {
         }
     }
 
-    /// Reads the credential for the first time: a process that cannot does not start.
+    /// Reads the credential for the first time: without it, the target is not opened.
     pub(crate) async fn read_first(
         &self,
         aws: &Aws,

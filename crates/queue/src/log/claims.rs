@@ -1,8 +1,8 @@
-//! When the first attempts of events end by timeout: the part of a consumer that is in memory alone.
+//! When the visibility timeout of first attempts ends: the part of a consumer that is only in memory.
 //!
 //! A claim is a range of events that one receive has handed out for the first time. Its entry is added inside of the
-//! transaction of the receive, since the caller may be gone when that is committed. So an entry may stand for a transaction
-//! that was not committed: entries beyond the cursor's `received` are such, and count for nothing.
+//! transaction of the receive, since the caller may be gone when that is committed. So the transaction of an entry may never be
+//! committed: entries beyond the cursor's `received` are ignored.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,6 +1,7 @@
-//! The receipt of a record: which event it is, and the how many-th time that it was received.
+//! The receipt of a record: the number of its event, and of the time that it was received.
 //!
-//! A record is settled only by its last receiver. Attempts cannot tell: they are counted anew when a dead letter is redriven.
+//! Only the last receiver of a record settles it. The number of attempts does not tell which one that is, because it starts
+//! again when a dead letter is redriven.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,7 +1,7 @@
 //! Receives records of a consumer: pending events that are visible, and events that it has never received.
 //!
-//! A damaged row is a record all the same: it must not hold up those beside it. Before anything is received, settlements
-//! that could not be written are (`settle.rs`).
+//! A damaged row is received like any other: it must not hold up the rows beside it. Settlements that could not be written
+//! before are written first (`settle.rs`).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -105,7 +105,7 @@ fn visible(
     })
 }
 
-/// Another writer may have written anything.
+/// When an event was appended; 0 if another writer has put something else there.
 const APPENDED_AT: &str = "iif(typeof(appended_at) = 'integer', appended_at, 0)";
 
 /// Makes the events visible again whose first attempt has ended by timeout.

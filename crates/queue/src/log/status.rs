@@ -62,7 +62,7 @@ impl Log {
 }
 
 impl Consumer {
-    /// Counts what is not settled, by its indexes. A caller that asks regularly asks the less often the longer it takes.
+    /// Counts what is not settled, with the indexes. A caller that asks regularly should ask the less often, the longer it takes.
     pub async fn depth(&self) -> Result<Depth, Unavailable> {
         let number = self.state.number;
         let depth = move |connection: &Connection| {
@@ -81,7 +81,7 @@ impl Consumer {
         let (number, clock) = (self.state.number, self.log.clock.now());
         let status = move |connection: &Connection| {
             let cursor = Cursor::read(connection, number)?;
-            // An event that was never received is visible, whatever a clock says that is not the owner's.
+            // An event that was never received is visible, whatever the clock of this process shows, which may not be the owner's.
             let hidden = "SELECT count(*) FROM pending WHERE consumer = ?1 AND visible_at > ?2 AND attempts > 0";
             let hidden =
                 connection.query_row(hidden, [number, clock], |row| row.get::<_, i64>(0))?;
@@ -98,7 +98,8 @@ impl Consumer {
     }
 }
 
-/// Returns how many events are not settled. Those above the cursor are as many as their numbers: events are deleted below it.
+/// Returns how many events are not settled. Above the cursor no event is deleted, so there are as many as numbers; only a repair
+/// that lost events leaves fewer, and the result is too high by these until the cursor has passed them.
 fn outstanding(connection: &Connection, consumer: i64, cursor: Cursor) -> rusqlite::Result<u64> {
     let above = cursor::last(connection)?.saturating_sub(cursor.settled);
     let pending = "SELECT count(*) FROM pending WHERE consumer = ?1";

@@ -5,7 +5,7 @@
 //!
 //! A body in `events/` belongs to one message, and is deleted with it. A body in `shared/` belongs to the messages of several
 //! queues, and nobody deletes it: it expires by the lifecycle of the bucket, later than any of these messages. Its key says
-//! so, so that no reader has to be told by a setting.
+//! so, so that no reader needs a setting for it.
 
 use std::time::Duration;
 

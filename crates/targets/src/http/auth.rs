@@ -1,5 +1,5 @@
 //! How requests are authenticated. The credential is read again from time to time and after it was rejected, so that a new
-//! one takes effect without a restart; what is kept of responses is always free of the credential in use.
+//! one takes effect without a restart. Nothing that is kept of a response contains the credential in use.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -23,11 +23,11 @@ use crate::{Failure, OpenError, Reason, Scope};
 pub(crate) struct Rereads {
     /// How often, if it may have changed.
     pub(crate) every: Duration,
-    /// The least time between two reads because of rejections, so that a target that rejects everybody causes few of them.
+    /// The least time between two reads after rejections, so that a target that rejects every request causes few reads.
     pub(crate) after_rejection: Duration,
 }
 
-/// What a rotation of secrets can wait for, and what Secrets Manager costs next to nothing for.
+/// Soon enough for a rotated secret, and rarely enough that Secrets Manager costs next to nothing.
 pub(crate) const REREADS: Rereads = Rereads {
     every: Duration::from_secs(300),
     after_rejection: Duration::from_secs(30),
@@ -36,7 +36,7 @@ pub(crate) const REREADS: Rereads = Rereads {
 /// How long before its end a token is replaced.
 const EARLY: Duration = Duration::from_secs(120);
 
-/// When a read is repeated that failed while the old credential may still be valid.
+/// After how long a failed read is repeated while the old credential may still be valid.
 const RETRY: Duration = Duration::from_secs(30);
 
 /// How a credential becomes part of a request.
@@ -98,7 +98,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     current: Option<Current>,
-    /// Why nothing could be read, and until when it is not tried again: each event would wait for the same failure.
+    /// Why the last read failed, and until when there is no other: each event would wait for the same failure.
     failed: Option<(Failure, Instant)>,
 }
 
@@ -183,7 +183,7 @@ impl Authenticator {
         Ok(())
     }
 
-    /// Begins with a credential that was read. A token is requested with the first event: its endpoint may be away now.
+    /// Starts with a credential that was read. A token is requested with the first event: its endpoint may be unavailable now.
     pub(crate) async fn open(&self, credential: &Credential) -> Result<(), OpenError> {
         let shared = &self.shared;
         let Some((setting, _)) = &shared.config.secret else {
@@ -288,7 +288,7 @@ impl Shared {
         }
     }
 
-    /// Whether what is sent is made of something else, and expires.
+    /// Whether a token or a signature is sent instead of the credential, which expires.
     fn is_token(&self) -> bool {
         match self.config.method {
             Method::Token(_) | Method::SigV4 { .. } => true,

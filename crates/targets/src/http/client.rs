@@ -49,7 +49,7 @@ pub(crate) struct HttpClient {
 pub(crate) struct Post<'a> {
     /// The body, in JSON.
     pub(crate) body: &'a str,
-    /// The events that the body was made of, where it does not contain them: nothing of them is kept of a response.
+    /// The events that the body was made from, where it does not contain their text: no part of them may be kept of a response.
     pub(crate) events: &'a [&'a str],
     /// A parameter of the URL.
     pub(crate) parameter: Option<(&'a str, String)>,
@@ -94,7 +94,7 @@ impl HttpClient {
         })
     }
 
-    /// Begins with a credential that was read.
+    /// Starts with a credential that was read.
     pub(crate) async fn open(&self, credential: &Credential) -> Result<(), OpenError> {
         self.auth.open(credential).await
     }
@@ -163,7 +163,7 @@ impl HttpClient {
         let mut response = match request.send().await {
             Ok(response) => response,
             Err(error) => {
-                // Nothing listens there, for any event.
+                // Nothing listens there: every event fails alike.
                 let scope = match error.is_connect() && !error.is_timeout() {
                     true => Scope::Target,
                     false => Scope::Event,

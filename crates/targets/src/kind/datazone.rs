@@ -343,7 +343,7 @@ fn classify(
     let context = || causes(error);
     let answer = match error {
         SdkError::ServiceError(answer) => answer,
-        // Nothing is known of the event; the client token makes a repetition harmless.
+        // Whether DataZone has the event is not known; the client token makes a repetition harmless.
         SdkError::TimeoutError(_) => return Delivery::Transient(no_answer()),
         SdkError::ResponseError(_) => {
             return transient(Reason::Unavailable, Scope::Event, &context());
@@ -351,7 +351,7 @@ fn classify(
         SdkError::DispatchFailure(failure) if failure.is_timeout() => {
             return Delivery::Transient(no_answer());
         }
-        // Nothing listens there, for any event.
+        // Nothing listens there: every event fails alike.
         SdkError::DispatchFailure(failure) if failure.is_io() && is_refused(error) => {
             return transient(Reason::Unavailable, Scope::Target, &context());
         }
@@ -362,7 +362,7 @@ fn classify(
         SdkError::DispatchFailure(failure) if source::<hyper::Error>(error).is_some() => {
             return transient(Reason::Unavailable, Scope::Event, &context());
         }
-        // The rest fails before anything is sent, because of credentials or configuration, not of the event.
+        // The rest fails before anything is sent, because of credentials or configuration and not because of the event.
         SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => {
             return transient(Reason::Permission, Scope::Target, &context());
         }

@@ -26,7 +26,7 @@ use crate::{Delivery, Failure, Kind, OpenError, Reason, Scope, SettingError};
 /// The most lines that share one sync, and that may wait.
 const GROUP: usize = 256;
 
-/// How often a group is written whose file is moved each time, before its events go back to the queue.
+/// How often a group of lines is written, if the file is moved each time, before its events return to the queue.
 const ATTEMPTS: u32 = 3;
 
 /// The settings of a file target.
@@ -167,7 +167,7 @@ impl File {
 
     /// Reopens the file that the path names now, as after a rotation by another program. Does not wait for it.
     pub(super) fn reopen(&self) {
-        // Full of lines: each group of them checks the path by itself.
+        // When the channel is full of lines, this is not needed: each group of lines checks the path.
         let _ = self.requests.try_send(Request::Reopen);
     }
 
@@ -354,8 +354,8 @@ fn rotate(config: &FileConfig) -> io::Result<()> {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_millis());
-    // Later than all before it, whatever the clock shows: of two with one name the first would be lost, and the oldest name
-    // is the first to be removed.
+    // Later than all names before it, whatever the clock shows: with the same name twice the first file would be lost, and the
+    // file with the oldest name is removed first.
     let before = rotated(&config.path)?;
     let stamp = |path: &PathBuf| path.extension()?.to_str()?.parse::<u128>().ok();
     let last = before.iter().filter_map(stamp).max();

@@ -54,7 +54,7 @@ enum Mistake {
 const POSSIBLE: [&str; 3] = [
     "a duplicate at the target",
     "a good event is given up",
-    "told as delivered and as a dead letter",
+    "published as delivered and as a dead letter",
 ];
 
 #[derive(Clone, Debug)]
@@ -105,7 +105,7 @@ impl Model for Protocol {
             Property::always(
                 "delivered or a dead letter, not both",
                 |_, state: &State| {
-                    let both = |m: &Message| m.told_delivered && m.told_dead;
+                    let both = |m: &Message| m.published_delivered && m.published_dead;
                     state.again || !state.messages.iter().any(both)
                 },
             ),
@@ -124,7 +124,7 @@ impl Model for Protocol {
                 state
                     .messages
                     .iter()
-                    .any(|m| m.told_delivered && m.told_dead)
+                    .any(|m| m.published_delivered && m.published_dead)
             }),
         ]
     }

@@ -9,8 +9,8 @@ use super::object::Object;
 use crate::answer::{is_code, words};
 use crate::{Failure, Reason, Scope};
 
-/// The time for an object, retries included: some 10 MB, and a few seconds for retries. The rest of a longer batch is left to
-/// settle it.
+/// The time to write an object: enough for some 10 MB, and for a few seconds of retries. What a longer batch has left is for its
+/// settlement.
 const PUT: Duration = Duration::from_secs(30);
 
 /// A bucket that objects are written to.
@@ -58,7 +58,7 @@ fn failure(error: &Error) -> Failure {
     let reason = match error {
         // Several of these have status 400: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
         Error::Service(service) => match (service.status, service.code()) {
-            // The latter is what a bucket of another region responds to a signature for this one.
+            // A bucket in another region responds with the latter to a signature for this region.
             (_, Some("NoSuchBucket" | "AuthorizationHeaderMalformed")) => Reason::Missing,
             (404, _) | (301 | 307, _) => Reason::Missing,
             (_, Some("ExpiredToken" | "InvalidToken")) | (401 | 403, _) => Reason::Permission,

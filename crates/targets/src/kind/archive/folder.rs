@@ -1,7 +1,7 @@
 //! Objects as files below a folder. Blocking.
 //!
-//! A file is written and synced in `.incomplete`, then renamed to its name, and the folders above it are synced: a name
-//! never stands for a part of a file, and outlasts a loss of power. Query engines skip names that begin with a dot.
+//! A file is written and synced in `.incomplete`, then renamed to its name, and the folders above it are synced: a file
+//! under its final name is always complete, and outlasts a loss of power. Query engines skip names that begin with a dot.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};

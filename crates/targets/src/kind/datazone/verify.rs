@@ -94,7 +94,7 @@ impl Verifier {
     }
 }
 
-/// Whole periods, whenever exactly a check runs, so that each event is in one of them.
+/// Whole periods, at whatever moment a check runs, so that each event falls into exactly one.
 fn last_period(period: Duration, now: DateTime) -> (DateTime, DateTime) {
     let seconds = i64::try_from(period.as_secs()).unwrap_or(i64::MAX).max(1);
     let to = earlier(now, SETTLED);

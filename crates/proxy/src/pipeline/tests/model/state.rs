@@ -35,8 +35,8 @@ pub(super) struct Message {
     pub(super) event: Event,
     pub(super) receives: u32,
     pub(super) place: Place,
-    pub(super) told_delivered: bool,
-    pub(super) told_dead: bool,
+    pub(super) published_delivered: bool,
+    pub(super) published_dead: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -118,11 +118,11 @@ impl State {
         let message = &mut self.messages[item.message];
         match item.to {
             Some(Decision::Done) => {
-                message.told_delivered = true;
+                message.published_delivered = true;
                 message.place = Place::Done;
             }
             Some(Decision::Dead) => {
-                message.told_dead = true;
+                message.published_dead = true;
                 message.place = Place::Buried;
                 self.dead_letters.push(message.event);
             }

@@ -113,8 +113,8 @@ impl Protocol {
                     event: EVENTS[n],
                     receives: 0,
                     place: Place::InSight,
-                    told_delivered: false,
-                    told_dead: false,
+                    published_delivered: false,
+                    published_dead: false,
                 });
                 let client = &mut state.clients[n];
                 client.sends_left -= 1;
@@ -171,7 +171,7 @@ impl Protocol {
                     Some(Decision::Dead) => {
                         item.to = Some(Decision::Sent);
                         state.dead_letters.push(event);
-                        state.messages[item.message].told_dead = true;
+                        state.messages[item.message].published_dead = true;
                     }
                     Some(Decision::Deleted) => {
                         state.workers[w].hand.remove(i);
@@ -187,8 +187,8 @@ impl Protocol {
                 state.faults -= 1;
                 for item in std::mem::take(&mut state.workers[w].hand) {
                     state.again = true;
-                    let told = item.to == Some(Decision::Done);
-                    state.messages[item.message].told_delivered |= told;
+                    let is_done = item.to == Some(Decision::Done);
+                    state.messages[item.message].published_delivered |= is_done;
                 }
             }
             Action::Panic(w) => {

@@ -94,7 +94,7 @@ impl Target {
     /// Whether an event waits for this target, is there, or is one of its dead letters. A body that is deleted is neither.
     pub(super) fn has(&self, event: usize, state: &State) -> bool {
         let Some(message) = self.messages.get(event) else {
-            // It is being stored, and nobody was told yet that it is.
+            // It is being stored, and its sender has no response yet.
             return event + 1 == state.stored && state.reached < state.targets.len();
         };
         message.taken > 0 || !state.deleted[event]
