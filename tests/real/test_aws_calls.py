@@ -52,7 +52,7 @@ CALLS = {
             ],
         },
     ),
-    "GetTopicAttributes": ("sns", {"TopicArn": "arn:aws:sns:eu-west-1:123456789012:events"}),
+    "ListSubscriptionsByTopic": ("sns", {"TopicArn": "arn:aws:sns:eu-west-1:123456789012:events"}),
     "GetSubscriptionAttributes": ("sns", {"SubscriptionArn": "arn:aws:sns:eu-west-1:123456789012:events:14e0db71"}),
     "PutObject": ("s3", {"Bucket": "my-events", "Key": AWKWARD, "Body": '{"ä": 1}', "ContentType": "application/json"}),
     "GetObject": ("s3", {"Bucket": "my-events", "Key": AWKWARD, "ChecksumMode": "ENABLED"}),
@@ -257,7 +257,7 @@ def test_a_signature_is_the_one_that_botocore_makes(wire, operation):
 def test_a_response_is_read_as_botocore_reads_it(wire, operation):
     """With all members that the model has; of those that are read here, all are as botocore read them."""
     output = filled(model(operation).output_shape)
-    token = {"DescribeStacks": "NextToken", "DescribeClusters": "Marker", "FilterLogEvents": "nextToken"}.get(operation)
+    token = {"DescribeStacks": "NextToken", "DescribeClusters": "Marker", "FilterLogEvents": "nextToken", "ListSubscriptionsByTopic": "NextToken"}.get(operation)
     answers = [answered(operation, output)]
     if token:
         answers.append(answered(operation, {}))

@@ -150,12 +150,13 @@ def test_a_stack_in_use_is_switched_without_a_loss(deploy, cloud, endpoint):
     eventually(lambda: main.large() == [], "a body of one message is deleted with it")
 
 
-def test_ingest_alone_publishes_to_targets_and_to_nobody_it_is_not_ready(deploy, cloud, endpoint):
+def test_ingest_alone_publishes_to_targets_and_accepts_nothing_for_nobody(deploy, cloud, endpoint):
     only = endpoint()
     main = deploy("alone", FanOut="ingest-only", DomainId="")
     assert "QueueUrl" not in main.outputs and "BatchFunction" not in main.outputs
     doctor = lambda stack: cloud.run(BIN / "lineage-proxy", "doctor", "--stack", stack, "--url", main.url(), "--output", "json", check=False)
     steps = lambda done: {step["step"]: step for step in map(json.loads, done.stdout.splitlines())}
+    assert main.post(event(name()))[0] == 503  # for whom?
     lonely = doctor("alone")
     assert (lonely.returncode, steps(lonely)["topic"]["verdict"]) == (1, "bad"), lonely.stdout + lonely.stderr
     target = cloud.deploy_target("alone-only", main, OpenLineageUrl=only.url)

@@ -1,7 +1,7 @@
-//! SNS: publishes to a topic, and reads the attributes of topics and subscriptions.
+//! SNS: publishes to a topic, lists its subscriptions, and reads their attributes.
 
 use crate::error::UnreadableResponse;
-use crate::protocol::{Operation, Request, Response};
+use crate::protocol::{Operation, Paginated, Request, Response};
 use crate::service::{Exceptions, Protocol, Service};
 use crate::xml;
 
@@ -161,25 +161,94 @@ fn failed_entry(
     }
 }
 
-/// Reads the attributes of a topic (`sns:GetTopicAttributes`), such as `MaximumMessageSize`.
+/// Lists the subscriptions of a topic (`sns:ListSubscriptionsByTopic`): up to 100 in a page. The counts among the attributes of
+/// a topic are not used: they are not documented to be current.
 #[derive(Debug, Clone)]
-pub struct GetTopicAttributes {
+pub struct ListSubscriptionsByTopic {
     /// The topic.
     pub topic_arn: String,
+    /// The page.
+    pub next_token: Option<String>,
 }
 
-impl Operation for GetTopicAttributes {
+/// The subscriptions of one page.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Subscriptions {
+    /// The subscriptions.
+    pub subscriptions: Vec<Subscription>,
+    next_token: Option<String>,
+}
+
+/// A subscription.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Subscription {
+    /// Its ARN, or `PendingConfirmation`.
+    pub arn: String,
+    /// Such as `sqs`.
+    pub protocol: String,
+    /// Such as the ARN of a queue.
+    pub endpoint: String,
+}
+
+impl Operation for ListSubscriptionsByTopic {
     const SERVICE: &'static Service = &SERVICE;
-    const NAME: &'static str = "GetTopicAttributes";
-    type Output = Vec<(String, String)>;
+    const NAME: &'static str = "ListSubscriptionsByTopic";
+    type Output = Subscriptions;
 
     fn request(&self) -> Request {
-        Request::query::<Self>(&[("TopicArn", Some(&self.topic_arn))])
+        Request::query::<Self>(&[
+            ("TopicArn", Some(&self.topic_arn)),
+            ("NextToken", self.next_token.as_deref()),
+        ])
     }
 
-    fn read(response: Response) -> Result<Vec<(String, String)>, UnreadableResponse> {
-        attributes(&response, "GetTopicAttributesResult")
+    fn read(response: Response) -> Result<Subscriptions, UnreadableResponse> {
+        let mut output = Subscriptions::default();
+        xml::document(&response.body, |name, result| match name {
+            "ListSubscriptionsByTopicResult" => xml::children(result, |name, element| match name {
+                "Subscriptions" => xml::children(element, |_, member| {
+                    output.subscriptions.push(subscription(member)?);
+                    Ok(())
+                }),
+                "NextToken" => {
+                    output.next_token = Some(xml::text(element)?);
+                    Ok(())
+                }
+                _ => Ok(()),
+            }),
+            _ => Ok(()),
+        })?;
+        Ok(output)
     }
+}
+
+impl Paginated for ListSubscriptionsByTopic {
+    fn next_token(output: &Subscriptions) -> Option<&str> {
+        output.next_token.as_deref()
+    }
+
+    fn with_token(self, token: String) -> ListSubscriptionsByTopic {
+        ListSubscriptionsByTopic {
+            next_token: Some(token),
+            ..self
+        }
+    }
+}
+
+fn subscription(
+    element: &mut aws_smithy_xml::decode::ScopedDecoder<'_, '_>,
+) -> Result<Subscription, UnreadableResponse> {
+    let mut subscription = Subscription::default();
+    xml::children(element, |name, field| {
+        match name {
+            "SubscriptionArn" => subscription.arn = xml::text(field)?,
+            "Protocol" => subscription.protocol = xml::text(field)?,
+            "Endpoint" => subscription.endpoint = xml::text(field)?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(subscription)
 }
 
 /// Reads the attributes of a subscription (`sns:GetSubscriptionAttributes`), such as `RawMessageDelivery`.

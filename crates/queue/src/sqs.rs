@@ -13,10 +13,10 @@ mod message;
 mod publish;
 mod receive;
 mod send;
+mod subscribers;
 
 use std::time::Duration;
 
-use aws::sns::GetTopicAttributes;
 use aws::summarize;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::Region;
@@ -28,6 +28,7 @@ use crate::{Depth, Destination, QueueUrl, Redact, SqsConfig, Unavailable};
 
 use self::large::Bucket;
 use self::message::region;
+use self::subscribers::Subscribers;
 
 pub use self::dead_letters::{SqsDeadLetters, SqsLetter};
 pub use self::large::Pointer;
@@ -48,6 +49,7 @@ pub struct Sqs {
     /// Calls SNS.
     publisher: aws::Client,
     destination: Destination,
+    subscribers: Subscribers,
     /// `None` in a process that only publishes.
     queue: Option<QueueUrl>,
     dead_letters: Option<QueueUrl>,
@@ -93,6 +95,7 @@ impl Sqs {
             client: Client::from_conf(config),
             publisher,
             destination: settings.destination.clone(),
+            subscribers: Subscribers::default(),
             queue: settings.queue.clone(),
             dead_letters: settings.dead_letters.clone(),
             bucket: (settings.bucket.clone()).map(|bucket| Bucket::new(aws, bucket, redact)),
@@ -147,20 +150,7 @@ impl Sqs {
                     .map_err(|error| Unavailable(summarize(&error, self.redact)))
             }
             Destination::Topic(topic) => {
-                let request = GetTopicAttributes {
-                    topic_arn: topic.arn().to_owned(),
-                };
-                let answer = self.publisher.send(&request).await;
-                let attributes =
-                    answer.map_err(|error| Unavailable(summarize(&error, self.redact)))?;
-                // SNS accepts what it delivers to nobody.
-                let is_lonely = |(name, value): &(String, String)| {
-                    name == "SubscriptionsConfirmed" && value == "0"
-                };
-                match attributes.iter().any(is_lonely) {
-                    true => Err(Unavailable("no queue subscribes to the topic".to_owned())),
-                    false => Ok(()),
-                }
+                subscribers::ready(&self.publisher, topic, self.redact).await
             }
         }
     }

@@ -20,6 +20,11 @@ const SEND: Duration = Duration::from_secs(2 * REQUEST.as_secs());
 
 impl Sqs {
     pub(crate) async fn send(&self, messages: Vec<Message>) -> Vec<Result<(), SendError>> {
+        if let Destination::Topic(topic) = &self.destination
+            && let Err(error) = self.subscribers.check(&self.publisher, topic).await
+        {
+            return vec![Err(SendError::Unavailable(error.0)); messages.len()];
+        }
         let mut bodies = Vec::with_capacity(messages.len());
         for some in messages.chunks(PUTS) {
             bodies.extend(join_all(some.iter().map(|message| self.upload(message))).await);

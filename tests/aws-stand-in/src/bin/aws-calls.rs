@@ -15,7 +15,9 @@ use aws::redshift::DescribeClusters;
 use aws::redshift_serverless::GetWorkgroup;
 use aws::s3::{DeleteObject, GetObject, ListObjects, PutObject};
 use aws::secrets_manager::GetSecretValue;
-use aws::sns::{GetSubscriptionAttributes, GetTopicAttributes, PublishBatch, PublishBatchEntry};
+use aws::sns::{
+    GetSubscriptionAttributes, ListSubscriptionsByTopic, PublishBatch, PublishBatchEntry,
+};
 use aws::{Aws, Error, ProvideErrorMetadata, Service};
 use serde_json::{Map, Value, json};
 
@@ -227,12 +229,19 @@ async fn call(aws: &Aws, operation: &str, input: &Value) -> Result<Value, Error>
                 "Failed": failed.collect::<Vec<_>>(),
             })
         }
-        "GetTopicAttributes" => {
-            let get = GetTopicAttributes {
+        "ListSubscriptionsByTopic" => {
+            let mut pages = client.pages(ListSubscriptionsByTopic {
                 topic_arn: needed("TopicArn"),
-            };
-            let attributes: BTreeMap<_, _> = client.send(&get).await?.into_iter().collect();
-            json!({"Attributes": attributes})
+                next_token: text("NextToken"),
+            });
+            let mut subscriptions = Vec::new();
+            while let Some(page) = pages.next().await {
+                let found = page?.subscriptions.into_iter();
+                subscriptions.extend(found.map(|found| {
+                    json!({"SubscriptionArn": found.arn, "Protocol": found.protocol, "Endpoint": found.endpoint})
+                }));
+            }
+            json!({"Subscriptions": subscriptions})
         }
         "GetSubscriptionAttributes" => {
             let get = GetSubscriptionAttributes {

@@ -2,7 +2,7 @@
 //! the queues. Only stacks with `FanOut` and target stacks have these parts (docs/aws.md, "Several targets").
 
 use aws::Aws;
-use aws::sns::{GetSubscriptionAttributes, GetTopicAttributes};
+use aws::sns::{GetSubscriptionAttributes, ListSubscriptionsByTopic, Subscription};
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::Value;
 
@@ -87,25 +87,31 @@ pub(super) async fn route(aws: &Aws, stack: &Stack, route: &Route) -> anyhow::Re
 }
 
 async fn topic_step(aws: &Aws, topic: &str) -> Step {
-    let get = GetTopicAttributes {
+    let mut pages = aws.client().pages(ListSubscriptionsByTopic {
         topic_arn: topic.to_owned(),
-    };
-    let attributes = match aws.client().send(&get).await {
-        Ok(attributes) => attributes,
-        Err(error) if error.is("NotFound") => {
-            let advice = "clients get 503: deploy the ingest stack again";
-            return Step::bad("topic", format!("{topic} does not exist"), advice);
-        }
-        Err(error) => return unseen("topic", &error, "sns:GetTopicAttributes"),
-    };
-    match attribute(&attributes, "SubscriptionsConfirmed") {
-        Some("0") => Step::bad(
+        next_token: None,
+    });
+    let mut queues = 0;
+    while let Some(page) = pages.next().await {
+        let subscriptions = match page {
+            Ok(page) => page.subscriptions,
+            Err(error) if error.is("NotFound") => {
+                let advice = "clients get 503: deploy the ingest stack again";
+                return Step::bad("topic", format!("{topic} does not exist"), advice);
+            }
+            Err(error) => return unseen("topic", &error, "sns:ListSubscriptionsByTopic"),
+        };
+        let is_queue = |found: &&Subscription| found.protocol == "sqs";
+        queues += subscriptions.iter().filter(is_queue).count();
+    }
+    match queues {
+        0 => Step::bad(
             "topic",
             format!("no queue subscribes to {topic}"),
-            "events that are accepted go to nobody: create a target stack",
+            "clients get 503: create a target stack",
         ),
-        Some(count) => Step::good("topic", format!("{count} subscribe to {topic}")),
-        None => Step::good("topic", topic),
+        1 => Step::good("topic", format!("one queue subscribes to {topic}")),
+        _ => Step::good("topic", format!("{queues} queues subscribe to {topic}")),
     }
 }
 
