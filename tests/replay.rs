@@ -177,6 +177,9 @@ async fn an_interrupt_stops_cleanly_and_the_same_command_goes_on() {
     let arguments = [&*file, "--url", &target.url];
     let mut child = start(&arguments);
     target.accepted_when(50).await;
+    let (status, _, err) = replay(&arguments);
+    assert_eq!(status, Some(75), "{err}");
+    assert!(err.contains("another replay uses it"), "{err}");
     signal(&child, "INT");
     assert_eq!(child.wait().unwrap().code(), Some(75));
     let sent = target.accepted().len();
@@ -187,7 +190,9 @@ async fn an_interrupt_stops_cleanly_and_the_same_command_goes_on() {
     assert_eq!(status, Some(64), "{err}");
     assert!(err.contains("--job is x, and was not set"), "{err}");
 
-    let (status, report, err) = replay(&arguments);
+    // However the same file is written.
+    let same = file.replace("/events.jsonl", "/./events.jsonl");
+    let (status, report, err) = replay(&[&same, "--url", &target.url]);
     assert_eq!(status, Some(0), "{err}");
     assert_eq!(report["earlier"], sent, "{report}");
     assert!(

@@ -316,6 +316,33 @@ async fn a_new_target_starts_with_new_events() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_new_target_may_start_with_what_is_in_the_log() {
+    let setup = Setup::new();
+    let new = FaultyTarget::start(Fault::None).await;
+    let serve = setup.start(&[]);
+    post(&serve, 0..5).await;
+    setup.lake_when(5);
+    assert_eq!(serve.terminate(), Some(0));
+    let config = setup.configure(&[("new", &new)], "");
+    let targets = fs::read_to_string(&config).unwrap();
+    let targets = targets.replace("new: {", "new: {start_from: 1h, ");
+    let config = write(setup.0.path(), "proxy.yaml", &targets);
+    let serve = Serve::start_configured(&setup.data(), &config);
+    assert_eq!(jobs(&new.accepted_when(5).await).len(), 5);
+    let started = serve.logged("a new target starts in the log");
+    assert_eq!(
+        (&started["target"], &started["events"]),
+        (&"new".into(), &5.into())
+    );
+    assert_eq!(serve.terminate(), Some(0));
+    // It has no effect on a target that the log knows.
+    let serve = Serve::start_configured(&setup.data(), &config);
+    post(&serve, 5..6).await;
+    assert_eq!(new.accepted_when(6).await.len(), 6);
+    assert!(serve.lines("a new target starts in the log").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_target_may_have_rules_of_its_own_and_a_reload_reads_them() {
     let setup = Setup::new();
     let other = FaultyTarget::start(Fault::None).await;
@@ -384,11 +411,9 @@ async fn a_target_gets_the_events_that_meet_its_conditions() {
         assert_eq!(status, Some(0), "{err}");
         out
     };
-    assert!(
-        explain("lake").contains("builtin/when"),
-        "{}",
-        explain("lake")
-    );
+    let explained = explain("lake");
+    assert!(explained.contains("builtin/when: dropped"), "{explained}");
+    assert!(explained.contains("found test job 4"), "{explained}");
     let (status, _, err) = run(&["transform", "test", "--config", config], &[]);
     assert_eq!(status, Some(64), "{err}");
 }

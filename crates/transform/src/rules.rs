@@ -57,7 +57,7 @@ pub const SCHEMA: &str = include_str!("../transforms.schema.json");
 #[derive(Debug, Clone, Default)]
 pub struct RuleSet {
     /// Drops what the target is not to get. It comes before the rules of the file.
-    selection: Option<Rule>,
+    selection: Option<Selection>,
     rules: Vec<Rule>,
     /// The rules that the target needs. They follow those of the file.
     builtins: Vec<Rule>,
@@ -65,6 +65,14 @@ pub struct RuleSet {
     pub coalesce: Option<Coalesce>,
     examples: Vec<Example>,
     warnings: Vec<Problem>,
+}
+
+/// The events that the target gets.
+#[derive(Debug, Clone)]
+struct Selection {
+    conditions: Conditions,
+    /// Drops what does not meet them.
+    rule: Rule,
 }
 
 #[derive(Debug, Clone)]
@@ -120,7 +128,7 @@ impl RuleSet {
 
     /// Returns the rule that selects events, the rules of the file, then the other built-in ones.
     fn all(&self) -> impl Iterator<Item = &Rule> {
-        let selection = self.selection.iter();
+        let selection = self.selection.iter().map(|selection| &selection.rule);
         selection.chain(&self.rules).chain(&self.builtins)
     }
 
@@ -174,6 +182,13 @@ impl RuleSet {
             let describe = |unmet: when::UnmetRef<'_>| unmet.describe(event, context.target);
             unmet.map(describe).map(StepOutcome::ConditionUnmet)
         });
+        // Of the first step, people want to know why: that the opposite of the conditions is met says little.
+        if let (Some(selection), Some(step)) = (&self.selection, explained.steps.first_mut()) {
+            step.unselected = selection.conditions.first_unmet(event, context.target);
+            if step.unselected.is_none() {
+                step.outcome = StepOutcome::Unchanged;
+            }
+        }
         for step in &mut explained.steps {
             step.untouched = untouched.remove(&step.rule).unwrap_or_default();
             let rule = self.all().find(|rule| rule.name == step.rule);

@@ -7,12 +7,14 @@
 //!                            record.rs ◀── what has ended ┘
 //! ```
 //!
-//! `progress.rs` is the state file, by which a replay is resumed. Memory is bounded by the events that are on their way.
+//! `deliver.rs` runs these parts. `progress.rs` is the state file, by which a replay is resumed. Memory is bounded by the events that are on their way.
 
 mod bucket;
+mod deliver;
 mod dry_run;
 mod feed;
 mod filter;
+mod lock;
 mod origin;
 mod progress;
 mod record;
@@ -22,44 +24,31 @@ mod settings;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use ::transform::Transforms;
 use clap::{ArgGroup, Args};
-use indicatif::{ProgressBar, ProgressStyle};
 use proxy::config::{Errors, Sources};
 use proxy::pipeline::Adapter;
-use proxy::queue::{AcceptedBetween, MemoryLimits, now};
-use proxy::replay::Replay;
-use proxy::serve::ShutdownSignal;
+use proxy::queue::{AcceptedBetween, now};
 use proxy::telemetry;
 use reqwest::Url;
 use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::{FINE, Output, no, print};
+use deliver::deliver;
 use dry_run::DryRun;
 use feed::{Feed, Shared};
 use filter::FilterArgs;
+use lock::StateLock;
 use origin::{Origin, Range};
 use progress::{Identity, Progress, State};
 use record::{Recorder, RejectedFile};
 use report::Report;
 use settings::Destination;
 
-/// The events that are on their way.
-const LIMITS: MemoryLimits = MemoryLimits {
-    events: 2_000,
-    bytes: 64_000_000,
-};
-
 /// The events between reading and filtering: as large as ingest accepts them, so only a few.
 const FOUND: usize = 8;
-
-/// How long a replay goes on although nothing is accepted: at first, when the target may be the wrong one, and later, when it
-/// may be restarted. The longest wait between two attempts is 15 minutes.
-const FIRST_PATIENCE: Duration = Duration::from_secs(30);
-const PATIENCE: Duration = Duration::from_secs(1_800);
 
 /// `EX_TEMPFAIL` of sysexits.h: the same command goes on where this one has stopped.
 const EX_TEMPFAIL: u8 = 75;
@@ -136,6 +125,7 @@ pub(super) async fn run(
         return dry_run(&arguments, origin, destination, identity, transforms).await;
     }
     let state_file = arguments.state.clone().or_else(|| origin.state_file());
+    let _lock = state_file.as_deref().map(StateLock::take).transpose()?;
     let before = match &state_file {
         Some(path) if !arguments.restart => {
             State::read(path, &identity).map_err(|error| Errors::general(error.to_string()))?
@@ -166,7 +156,9 @@ pub(super) async fn run(
         state: state_file.clone(),
         rejected,
     };
-    let end = deliver(&arguments, origin, &destination, feed, recorder, transforms).await?;
+    let end = deliver(&arguments, origin, &destination, feed, recorder, transforms).await;
+    // What was sent until then is not to be guessed.
+    let end = end.inspect_err(|_| eprintln!("lineage-proxy: {}", shared.report.counts().text()))?;
     finish(&arguments, end, &shared, state_file)
 }
 
@@ -203,79 +195,6 @@ fn feed(
     })
 }
 
-/// Reads and delivers until everything has ended, or the replay is to stop.
-async fn deliver(
-    arguments: &Arguments,
-    origin: Origin,
-    destination: &Destination,
-    feed: Feed,
-    recorder: Recorder,
-    transforms: Transforms,
-) -> anyhow::Result<End> {
-    let mut shutdown = ShutdownSignal::listen()?;
-    let report = feed.shared.report.clone();
-    let limits = MemoryLimits {
-        // After an outage, no more than a second's worth is sent at once.
-        events: arguments
-            .rate
-            .map_or(LIMITS.events, |rate| LIMITS.events.min(rate as usize)),
-        ..LIMITS
-    };
-    let observer = Arc::new(report.clone());
-    let (config, pipeline) = (&destination.config, &destination.pipeline);
-    let (replay, done) = Replay::start(config, pipeline, transforms, limits, observer).await?;
-    let mut recording = tokio::spawn(recorder.run(done));
-    let mut has_recorded = false;
-    let range = range(&feed, &origin);
-    let (out, found) = mpsc::channel(FOUND);
-    let reading = tokio::spawn(origin.read(range, out));
-    let queue = replay.queue().clone();
-    let bar = bar();
-    let end = {
-        let feeding = async {
-            feed.run(found, &queue).await?;
-            reading.await??;
-            queue.drained().await;
-            anyhow::Ok(())
-        };
-        tokio::pin!(feeding);
-        let started = Instant::now();
-        let mut tick = tokio::time::interval(Duration::from_millis(200));
-        loop {
-            tokio::select! {
-                fed = &mut feeding => break fed.map(|()| End::Complete),
-                recorded = &mut recording => {
-                    has_recorded = true;
-                    break Err(not_recorded(recorded?).into());
-                }
-                () = shutdown.recv() => break Ok(End::Interrupted),
-                _ = tick.tick() => {
-                    show(&bar, &report, queue.len());
-                    if is_hopeless(&report, started) {
-                        break Ok(End::NotAccepted);
-                    }
-                }
-            }
-        }
-    };
-    drop(queue);
-    replay.stop().await;
-    bar.finish_and_clear();
-    if !has_recorded && let recorded @ Err(_) = recording.await? {
-        return Err(not_recorded(recorded).into());
-    }
-    end
-}
-
-/// Why nothing more can be recorded: a full disk, for example.
-fn not_recorded(recorded: Result<(), String>) -> ReplayStopped {
-    ReplayStopped(
-        recorded
-            .err()
-            .unwrap_or_else(|| "the queue is closed".to_owned()),
-    )
-}
-
 /// The events to read. What is accepted while a log is read does not belong to the replay: a replay to its own proxy would
 /// never end.
 fn range(feed: &Feed, origin: &Origin) -> Range {
@@ -295,16 +214,6 @@ fn range(feed: &Feed, origin: &Origin) -> Range {
             Origin::Log(_) | Origin::Archive(_) | Origin::Bucket(_) => before.position.clone(),
         },
     }
-}
-
-/// Whether attempts fail, and nothing has been accepted for long.
-fn is_hopeless(report: &Report, started: Instant) -> bool {
-    let counts = report.counts();
-    let (since, patience) = match counts.last_end {
-        Some(last) => (last, PATIENCE),
-        None => (started, FIRST_PATIENCE),
-    };
-    counts.retries > 0 && since.elapsed() > patience
 }
 
 /// Prints the result, and keeps or removes the state. Returns the exit status.
@@ -412,23 +321,4 @@ async fn dry_run(
     } else {
         no()
     })
-}
-
-/// A line of progress. It hides itself without a terminal.
-fn bar() -> ProgressBar {
-    let bar = ProgressBar::new_spinner();
-    match ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
-}
-
-fn show(bar: &ProgressBar, report: &Report, waiting: usize) {
-    let counts = report.counts();
-    let mut message = format!("{}, {waiting} waiting", counts.text());
-    if let (true, Some(error)) = (waiting > 0, &counts.last_error) {
-        message += &format!("; last error: {error}");
-    }
-    bar.set_message(message);
-    bar.tick();
 }

@@ -63,6 +63,9 @@ pub struct RuleStep {
     pub outcome: StepOutcome,
     /// The names that it did not change, and why: from [`RuleSet::explain`](super::RuleSet::explain).
     pub untouched: Vec<UntouchedName>,
+    /// The condition of the target that the event does not meet, for which it is dropped: from
+    /// [`RuleSet::explain`](super::RuleSet::explain).
+    pub unselected: Option<UnmetCondition>,
     /// Why the rule, or a part of it, can never have an effect: from [`RuleSet::explain`](super::RuleSet::explain).
     pub warnings: Vec<String>,
 }
@@ -101,6 +104,7 @@ pub(super) fn run<'r>(
         rule: rule.name.clone(),
         outcome,
         untouched: Vec::new(),
+        unselected: None,
         warnings: Vec::new(),
     };
     for rule in rules {

@@ -9,7 +9,7 @@ use openlineage::{Event, EventType};
 
 use super::conditions::Conditions;
 use super::when::When;
-use super::{Context, OnFailure, Rule, RuleSet};
+use super::{Context, OnFailure, Rule, RuleSet, Selection};
 use crate::action::{Action, ActionOutput, Effect};
 use crate::fit::fit;
 use crate::redshift::Redshift;
@@ -77,9 +77,10 @@ pub enum JobEventAction {
 
 impl Builtins {
     /// The rule that comes before those of the file.
-    fn selection(&self) -> Option<Rule> {
-        let conditions = self.when.as_ref()?;
-        Some(rule(TARGET_WHEN, conditions.negated(), Arc::new(DropEvent)))
+    fn selection(&self) -> Option<Selection> {
+        let conditions = self.when.clone()?;
+        let rule = rule(TARGET_WHEN, conditions.negated(), Arc::new(DropEvent));
+        Some(Selection { conditions, rule })
     }
 
     /// The rules that follow those of the file.
@@ -359,6 +360,10 @@ mod tests {
         assert_eq!((names, other.len()), (vec![TARGET_WHEN, "rename"], 1));
         let explained = other.explain(&event(JOB), &context);
         assert!(matches!(explained.steps[0].outcome, StepOutcome::Dropped));
+        let unselected = explained.steps[0].unselected.as_ref().unwrap();
+        assert_eq!(unselected.condition, "job");
+        let explained = rules("job: {name: j}").explain(&event(JOB), &context);
+        assert!(matches!(explained.steps[0].outcome, StepOutcome::Unchanged));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use openlineage::Event;
 
 use super::read::{Reader, Sources};
-use super::when::{When, WhenSettings};
+use super::when::{UnmetCondition, When, WhenSettings};
 use super::yaml::{self, Node, Problem, Problems};
 use crate::plugin::Transforms;
 
@@ -61,6 +61,12 @@ impl Conditions {
     /// Whether `event` meets them, for a target of that name.
     pub fn hold(&self, event: &Event, target: &str) -> bool {
         self.when.holds(event, target)
+    }
+
+    /// Describes the first condition that `event` does not meet.
+    pub(super) fn first_unmet(&self, event: &Event, target: &str) -> Option<UnmetCondition> {
+        let unmet = self.when.first_unmet(event, target)?;
+        Some(unmet.describe(event, target))
     }
 
     /// The events that do not meet them.

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::super::input::{self, ReadError, Source};
 use super::bucket::Bucket;
 
-/// A position in what is read: a file, and the index of an event in it. In a log, the number of the event.
+/// A position in what is read: a file below FROM, and the index of an event in it. In a log, the number of the event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Position {
     pub(super) place: String,
@@ -134,14 +134,20 @@ impl Origin {
             }
             Origin::Files(name) => {
                 let read = move || {
-                    let sources = input::sources(&[name])?;
-                    let _ = read_sources(&sources, &range, &out, |name| (name.to_owned(), None));
+                    let sources = input::sources(std::slice::from_ref(&name))?;
+                    let _ = read_sources(&sources, &range, &out, |file| (below(&name, file), None));
                     Ok(())
                 };
                 tokio::task::spawn_blocking(read).await?
             }
         }
     }
+}
+
+/// The path of a file below FROM, which may be written in another way the next time.
+fn below(from: &str, file: &str) -> String {
+    let below = Path::new(file).strip_prefix(from);
+    below.unwrap_or(Path::new(file)).display().to_string()
 }
 
 async fn read_log(folder: &Path, range: &Range, out: &Sender<Found>) -> anyhow::Result<()> {
@@ -330,6 +336,14 @@ mod tests {
         let time = archived_at(&name).unwrap();
         assert!((before..=proxy::queue::now()).contains(&time), "{time}");
         assert_eq!(archived_at("part-0001.jsonl.gz"), None);
+    }
+
+    #[test]
+    fn a_place_is_the_same_however_from_is_written() {
+        assert_eq!(below("a/events.jsonl", "a/events.jsonl"), "");
+        assert_eq!(below("a/b/", "a/b/c/d.jsonl"), "c/d.jsonl");
+        assert_eq!(below("/x/a/b", "/x/a/b/c/d.jsonl"), "c/d.jsonl");
+        assert_eq!(below("-", "-"), "");
     }
 
     #[test]

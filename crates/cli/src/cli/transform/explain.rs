@@ -91,6 +91,11 @@ pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<
 /// Describes why a rule did not change names.
 fn reasons(step: &RuleStep) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
+    if let Some(unmet) = &step.unselected {
+        let (condition, expected, found) = (unmet.condition, &unmet.expected, short(&unmet.found));
+        let reason = format!("    {condition}: expected {expected}, found {found}");
+        lines.push(coloured(&reason, DIM));
+    }
     for warning in &step.warnings {
         let mut wrapped = wrapped(warning, WIDTH - "    warning: ".len()).into_iter();
         let first = wrapped.next().unwrap_or_default();
@@ -225,6 +230,11 @@ fn as_json_with_names(place: &str, event: &Event, explained: &Transformation) ->
             if let Some(members) = rule.as_object_mut() {
                 members.insert("untouched".to_owned(), untouched.collect());
                 members.insert("warnings".to_owned(), json!(step.warnings));
+                if let Some(unmet) = &step.unselected {
+                    members.insert("condition".to_owned(), json!(unmet.condition));
+                    members.insert("expected".to_owned(), json!(unmet.expected));
+                    members.insert("found".to_owned(), json!(unmet.found));
+                }
             }
         }
     }

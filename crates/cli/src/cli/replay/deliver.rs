@@ -1,0 +1,131 @@
+//! Runs the parts of a replay until everything has ended, or it is to stop.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ::transform::Transforms;
+use indicatif::{ProgressBar, ProgressStyle};
+use proxy::queue::MemoryLimits;
+use proxy::replay::Replay;
+use proxy::serve::ShutdownSignal;
+use tokio::sync::mpsc;
+
+use super::feed::Feed;
+use super::origin::Origin;
+use super::record::Recorder;
+use super::report::Report;
+use super::settings::Destination;
+use super::{Arguments, End, FOUND, ReplayStopped, range};
+
+/// The events that are on their way.
+const LIMITS: MemoryLimits = MemoryLimits {
+    events: 2_000,
+    bytes: 64_000_000,
+};
+
+/// How long a replay goes on although nothing is accepted: at first, when the target may be the wrong one, and later, when it
+/// may be restarted. The longest wait between two attempts is 15 minutes.
+const FIRST_PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(1_800);
+
+/// Reads and delivers until everything has ended, or the replay is to stop.
+pub(super) async fn deliver(
+    arguments: &Arguments,
+    origin: Origin,
+    destination: &Destination,
+    feed: Feed,
+    recorder: Recorder,
+    transforms: Transforms,
+) -> anyhow::Result<End> {
+    let mut shutdown = ShutdownSignal::listen()?;
+    let report = feed.shared.report.clone();
+    let limits = MemoryLimits {
+        // After an outage, no more than a second's worth is sent at once.
+        events: arguments
+            .rate
+            .map_or(LIMITS.events, |rate| LIMITS.events.min(rate as usize)),
+        ..LIMITS
+    };
+    let observer = Arc::new(report.clone());
+    let (config, pipeline) = (&destination.config, &destination.pipeline);
+    let (replay, done) = Replay::start(config, pipeline, transforms, limits, observer).await?;
+    let mut recording = tokio::spawn(recorder.run(done));
+    let mut has_recorded = false;
+    let range = range(&feed, &origin);
+    let (out, found) = mpsc::channel(FOUND);
+    let reading = tokio::spawn(origin.read(range, out));
+    let queue = replay.queue().clone();
+    let bar = bar();
+    let end = {
+        let feeding = async {
+            feed.run(found, &queue).await?;
+            reading.await??;
+            queue.drained().await;
+            anyhow::Ok(())
+        };
+        tokio::pin!(feeding);
+        let started = Instant::now();
+        let mut tick = tokio::time::interval(Duration::from_millis(200));
+        loop {
+            tokio::select! {
+                fed = &mut feeding => break fed.map(|()| End::Complete),
+                recorded = &mut recording => {
+                    has_recorded = true;
+                    break Err(not_recorded(recorded?).into());
+                }
+                () = shutdown.recv() => break Ok(End::Interrupted),
+                _ = tick.tick() => {
+                    show(&bar, &report, queue.len());
+                    if is_hopeless(&report, started) {
+                        break Ok(End::NotAccepted);
+                    }
+                }
+            }
+        }
+    };
+    drop(queue);
+    replay.stop().await;
+    bar.finish_and_clear();
+    if !has_recorded && let recorded @ Err(_) = recording.await? {
+        return Err(not_recorded(recorded).into());
+    }
+    end
+}
+
+/// Why nothing more can be recorded: a full disk, for example.
+fn not_recorded(recorded: Result<(), String>) -> ReplayStopped {
+    ReplayStopped(
+        recorded
+            .err()
+            .unwrap_or_else(|| "the queue is closed".to_owned()),
+    )
+}
+
+/// Whether attempts fail, and nothing has been accepted for long.
+fn is_hopeless(report: &Report, started: Instant) -> bool {
+    let counts = report.counts();
+    let (since, patience) = match counts.last_end {
+        Some(last) => (last, PATIENCE),
+        None => (started, FIRST_PATIENCE),
+    };
+    counts.retries > 0 && since.elapsed() > patience
+}
+
+/// A line of progress. It hides itself without a terminal.
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    match ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+fn show(bar: &ProgressBar, report: &Report, waiting: usize) {
+    let counts = report.counts();
+    let mut message = format!("{}, {waiting} waiting", counts.text());
+    if let (true, Some(error)) = (waiting > 0, &counts.last_error) {
+        message += &format!("; last error: {error}");
+    }
+    bar.set_message(message);
+    bar.tick();
+}
