@@ -100,10 +100,16 @@ impl Target {
         message.taken > 0 || !state.deleted[event]
     }
 
-    fn take(&mut self, event: usize) {
-        let skipped = |earlier: &Message| earlier.taken == 0 && earlier.place != Place::DeadLetter;
+    /// The target takes an event, after what was `decided` of the batch so far.
+    fn take(&mut self, event: usize, decided: &[(usize, Decision)]) {
+        let is_waiting = |(earlier, message): (usize, &Message)| {
+            let is_given_up = message.place == Place::DeadLetter
+                || decided.contains(&(earlier, Decision::DeadLetter));
+            message.taken == 0 && !is_given_up
+        };
+        let mut earlier = self.messages[..event].iter().enumerate();
         let is_first = self.messages[event].taken == 0;
-        self.is_out_of_order |= is_first && self.messages[..event].iter().any(skipped);
+        self.is_out_of_order |= is_first && earlier.any(is_waiting);
         self.messages[event].taken += 1;
     }
 
@@ -254,9 +260,9 @@ impl FanOut {
                 };
             }
             Step::Post(post) => {
-                let event = target.replay().next.unwrap();
+                let replay = target.replay();
                 if matches!(post, Post::Delivered | Post::AnswerIsLost) {
-                    target.take(event);
+                    target.take(replay.next.unwrap(), &replay.decided);
                 }
                 target.posts.push(post);
             }
