@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use testing::fan_out::NAMES;
 use testing::scenario::once_each;
-use testing::{FanOut, Fault, FaultKind, FaultyTarget, size, until};
+use testing::{FanOut, Fault, FaultKind, FaultyTarget, TargetKind, size, until};
 
 use super::{ALL, runs};
 use crate::duplicates::post_and_hang_up;
@@ -33,15 +33,22 @@ async fn whatever_one_of_three_targets_does_each_gets_every_event_once() {
         (Fault::Percent(5, FaultKind::Hang), Order::GivenUp),
         (Fault::Percent(20, FaultKind::Trickle), Order::Kept),
     ];
+    let kinds = [TargetKind::OpenLineage, TargetKind::DataZone];
+    let cases = faults.iter().enumerate().flat_map(|(n, (fault, order))| {
+        // In short, the kinds take turns.
+        let some = size::of(&kinds[n % 2..=n % 2], &kinds);
+        some.iter().map(move |kind| case(*kind, fault, *order))
+    });
+    let mut cases: Vec<_> = cases.collect();
     // In full, one after the other: the times mean something then.
-    for some in faults.chunks(size::of(faults.len(), 1)) {
-        let cases = some.iter().map(|(fault, order)| case(fault, *order));
-        join_all(cases).await;
+    let at_once = size::of(cases.len(), 1);
+    while !cases.is_empty() {
+        join_all(cases.drain(..at_once)).await;
     }
 }
 
-async fn case(fault: &Fault, order: Order) {
-    let fan_out = FanOut::start(ALL, &[]).await;
+async fn case(kind: TargetKind, fault: &Fault, order: Order) {
+    let fan_out = FanOut::with_healthy(kind, ALL, &[]).await;
     let targets = &fan_out.targets;
     targets.healthy.set(fault.clone());
     let events = runs(size::of(15, 200));
@@ -67,7 +74,7 @@ async fn case(fault: &Fault, order: Order) {
         assert_eq!(fan_out.queued(name), 0, "{name}");
     }
     size::measured(
-        &format!("three targets, one {fault:?}"),
+        &format!("three targets, one {kind:?} {fault:?}"),
         &format!(
             "{} events, all delivered after {:.1} s, {of_limited} at the limited one, 0 at the one that was down; then \
              all at both, each once",

@@ -12,7 +12,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::ledger::Ledger;
-use crate::serve::{Serve, run};
+use crate::scenario::TargetKind;
+use crate::serve::{Serve, aws, run};
 use crate::target::{Fault, FaultKind, FaultyTarget};
 use crate::write;
 
@@ -25,6 +26,8 @@ pub const NAMES: [&str; 3] = ["healthy", "down", "limited"];
 /// The three targets.
 #[derive(Debug)]
 pub struct Trio {
+    /// What the proxy takes the healthy one for; the others are OpenLineage endpoints.
+    pub kind: TargetKind,
     /// It accepts every event, unless a case sets a fault.
     pub healthy: FaultyTarget,
     /// It answers every event with 503.
@@ -40,8 +43,9 @@ fn limit() -> Fault {
 
 impl Trio {
     /// Starts targets that remember what they accept.
-    pub async fn start() -> Trio {
+    pub async fn start(kind: TargetKind) -> Trio {
         Trio {
+            kind,
             healthy: FaultyTarget::start(Fault::None).await,
             down: FaultyTarget::start(Fault::status(503)).await,
             limited: FaultyTarget::start(limit()).await,
@@ -53,6 +57,7 @@ impl Trio {
         let [healthy, down, limited] = ledgers;
         let start = FaultyTarget::with_ledger_of_accepted;
         Trio {
+            kind: TargetKind::OpenLineage,
             healthy: start(Fault::None, healthy.clone()).await,
             down: start(Fault::status(503), down.clone()).await,
             limited: start(limit(), limited.clone()).await,
@@ -76,7 +81,12 @@ impl Trio {
         let mut targets = String::new();
         for ((name, target), _) in NAMES.iter().zip(self.all()).zip(wanted).filter(|it| it.1) {
             let url = &target.url;
-            targets += &format!("  {name}: {{type: openlineage, url: '{url}', timeout: 5s}}\n");
+            let is_datazone = *name == NAMES[0] && self.kind == TargetKind::DataZone;
+            let settings = match is_datazone {
+                true => "type: datazone, domain_id: dzd_standin, posts_per_second: 200".to_owned(),
+                false => format!("type: openlineage, url: '{url}', timeout: 5s"),
+            };
+            targets += &format!("  {name}: {{{settings}}}\n");
         }
         let config = format!("targets:\n{targets}{lines}");
         write(folder, "proxy.yaml", &config)
@@ -96,10 +106,20 @@ pub struct FanOut {
 impl FanOut {
     /// Starts the targets, and a proxy for those that are `wanted`.
     pub async fn start(wanted: [bool; 3], settings: &[(&str, &str)]) -> FanOut {
-        let (targets, folder) = (Trio::start().await, tempfile::tempdir().unwrap());
+        FanOut::with_healthy(TargetKind::OpenLineage, wanted, settings).await
+    }
+
+    /// The same, with a healthy target of that kind.
+    pub async fn with_healthy(
+        kind: TargetKind,
+        wanted: [bool; 3],
+        settings: &[(&str, &str)],
+    ) -> FanOut {
+        let (targets, folder) = (Trio::start(kind).await, tempfile::tempdir().unwrap());
         let config = targets.configure(folder.path(), wanted, "");
         let data = folder.path().join("data");
-        let serve = Serve::start_configured_with(&data, &config, settings);
+        let aws = aws(&targets.healthy.url);
+        let serve = Serve::start_configured_with(&data, &config, settings, &aws);
         FanOut {
             targets,
             serve,
@@ -118,7 +138,9 @@ impl FanOut {
         assert_eq!(status.unwrap(), Some(0));
         change(&targets);
         let config = folder.path().join("proxy.yaml");
-        let serve = Serve::start_configured(&folder.path().join("data"), &config);
+        let data = folder.path().join("data");
+        let aws = aws(&targets.healthy.url);
+        let serve = Serve::start_configured_with(&data, &config, &[], &aws);
         FanOut {
             targets,
             serve,

@@ -45,17 +45,18 @@ impl Serve {
 
     /// The same, with a configuration file.
     pub fn start_configured(data_dir: &Path, config: &Path) -> Serve {
-        Serve::start_configured_with(data_dir, config, &[])
+        Serve::start_configured_with(data_dir, config, &[], &[])
     }
 
-    /// The same, with settings that go before those of the file.
+    /// The same, with settings that go before those of the file, and further environment variables.
     pub fn start_configured_with(
         data_dir: &Path,
         config: &Path,
         settings: &[(&str, &str)],
+        variables: &[(&str, &str)],
     ) -> Serve {
         let arguments = ["--config", config.to_str().unwrap()];
-        let mut serve = Serve::spawn_with(data_dir, &arguments, settings, &[]);
+        let mut serve = Serve::spawn_with(data_dir, &arguments, settings, variables);
         let listening = serve.logged("listening");
         serve.url = format!("http://{}", listening["address"].as_str().unwrap());
         serve
