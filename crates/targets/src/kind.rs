@@ -4,6 +4,7 @@
 //! answers. A new kind is such a file, and one line for it in each `match` here; nothing else in the workspace lists kinds.
 
 pub(crate) mod archive;
+pub(crate) mod datahub;
 pub(crate) mod datazone;
 pub(crate) mod file;
 pub(crate) mod glue;
@@ -22,6 +23,7 @@ use crate::secret::Credential;
 use crate::store::Store;
 use crate::{Capabilities, DeliveryReport, JobEvents, OpenError, Resources, SettingError};
 use archive::{Archive, ArchiveConfig, ArchiveSettings};
+use datahub::{DataHub, DataHubConfig, DataHubSettings};
 use datazone::{DataZone, DataZoneConfig, DataZoneSettings, Verifier};
 use file::{File, FileConfig, FileSettings};
 use glue::{Glue, GlueConfig, GlueSettings};
@@ -38,6 +40,8 @@ pub enum Kind {
     Archive,
     /// An HTTP endpoint that accepts OpenLineage: Marquez, DataHub, another proxy.
     OpenLineage,
+    /// DataHub, by its own write API.
+    DataHub,
     /// Amazon DataZone / SageMaker Catalog.
     DataZone,
     /// The AWS Glue Data Catalog.
@@ -56,6 +60,8 @@ pub enum TargetSettings {
     Archive(ArchiveSettings),
     /// An HTTP endpoint that accepts OpenLineage.
     OpenLineage(Box<OpenLineageSettings>),
+    /// DataHub, by its own write API.
+    DataHub(Box<DataHubSettings>),
     /// Amazon DataZone / SageMaker Catalog.
     DataZone(DataZoneSettings),
     /// The AWS Glue Data Catalog.
@@ -73,6 +79,8 @@ pub enum KindConfig {
     Archive(ArchiveConfig),
     /// An HTTP endpoint that accepts OpenLineage.
     OpenLineage(Box<OpenLineageConfig>),
+    /// DataHub, by its own write API.
+    DataHub(Box<DataHubConfig>),
     /// Amazon DataZone / SageMaker Catalog.
     DataZone(DataZoneConfig),
     /// The AWS Glue Data Catalog.
@@ -86,17 +94,19 @@ pub(crate) enum Client {
     File(File),
     Archive(Archive),
     OpenLineage(OpenLineage),
+    DataHub(DataHub),
     DataZone(DataZone),
     Glue(Glue),
 }
 
 impl Kind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Kind; 6] = [
+    pub const ALL: [Kind; 7] = [
         Kind::Store,
         Kind::File,
         Kind::Archive,
         Kind::OpenLineage,
+        Kind::DataHub,
         Kind::DataZone,
         Kind::Glue,
     ];
@@ -108,6 +118,7 @@ impl Kind {
             Kind::File => "file",
             Kind::Archive => "archive",
             Kind::OpenLineage => "openlineage",
+            Kind::DataHub => "datahub",
             Kind::DataZone => "datazone",
             Kind::Glue => "glue",
         }
@@ -118,6 +129,7 @@ impl Kind {
         match self {
             Kind::Store | Kind::File | Kind::OpenLineage => Capabilities::UNLIMITED,
             Kind::Archive => archive::CAPABILITIES,
+            Kind::DataHub => datahub::CAPABILITIES,
             Kind::DataZone => datazone::capabilities(JobEvents::Convert),
             Kind::Glue => glue::CAPABILITIES,
         }
@@ -130,6 +142,7 @@ impl Kind {
             Kind::File => settings::list::<FileSettings>(),
             Kind::Archive => settings::list::<ArchiveSettings>(),
             Kind::OpenLineage => settings::list::<OpenLineageSettings>(),
+            Kind::DataHub => settings::list::<DataHubSettings>(),
             Kind::DataZone => settings::list::<DataZoneSettings>(),
             Kind::Glue => settings::list::<GlueSettings>(),
         }
@@ -147,6 +160,9 @@ impl Kind {
             Kind::OpenLineage => {
                 TargetSettings::OpenLineage(Box::new(OpenLineageSettings::deserialize(section)?))
             }
+            Kind::DataHub => {
+                TargetSettings::DataHub(Box::new(DataHubSettings::deserialize(section)?))
+            }
             Kind::DataZone => TargetSettings::DataZone(DataZoneSettings::deserialize(section)?),
             Kind::Glue => TargetSettings::Glue(GlueSettings::deserialize(section)?),
         })
@@ -159,6 +175,7 @@ impl Choice for Kind {
         (Kind::File.name(), Kind::File),
         (Kind::Archive.name(), Kind::Archive),
         (Kind::OpenLineage.name(), Kind::OpenLineage),
+        (Kind::DataHub.name(), Kind::DataHub),
         (Kind::DataZone.name(), Kind::DataZone),
         (Kind::Glue.name(), Kind::Glue),
     ];
@@ -172,6 +189,7 @@ impl TargetSettings {
             TargetSettings::Store
             | TargetSettings::File(_)
             | TargetSettings::OpenLineage(_)
+            | TargetSettings::DataHub(_)
             | TargetSettings::DataZone(_)
             | TargetSettings::Glue(_) => RulesApplied::Always,
         }
@@ -185,6 +203,9 @@ impl TargetSettings {
             TargetSettings::Archive(settings) => KindConfig::Archive(settings.validate()?),
             TargetSettings::OpenLineage(settings) => {
                 KindConfig::OpenLineage(Box::new(settings.validate()?))
+            }
+            TargetSettings::DataHub(settings) => {
+                KindConfig::DataHub(Box::new(settings.validate()?))
             }
             TargetSettings::DataZone(settings) => KindConfig::DataZone(settings.validate()?),
             TargetSettings::Glue(settings) => KindConfig::Glue(settings.validate()?),
@@ -200,6 +221,7 @@ impl KindConfig {
             KindConfig::File(_) => Kind::File,
             KindConfig::Archive(_) => Kind::Archive,
             KindConfig::OpenLineage(_) => Kind::OpenLineage,
+            KindConfig::DataHub(_) => Kind::DataHub,
             KindConfig::DataZone(_) => Kind::DataZone,
             KindConfig::Glue(_) => Kind::Glue,
         }
@@ -213,6 +235,7 @@ impl KindConfig {
             KindConfig::Store
             | KindConfig::File(_)
             | KindConfig::Archive(_)
+            | KindConfig::DataHub(_)
             | KindConfig::Glue(_) => self.kind().capabilities(),
         }
     }
@@ -224,6 +247,7 @@ impl KindConfig {
             KindConfig::Archive(config) => config.folder(),
             KindConfig::Store
             | KindConfig::OpenLineage(_)
+            | KindConfig::DataHub(_)
             | KindConfig::DataZone(_)
             | KindConfig::Glue(_) => None,
         }
@@ -240,6 +264,9 @@ impl KindConfig {
             (KindConfig::OpenLineage(one), KindConfig::OpenLineage(other)) => {
                 one.is_same_destination(other)
             }
+            (KindConfig::DataHub(one), KindConfig::DataHub(other)) => {
+                one.is_same_destination(other)
+            }
             (KindConfig::DataZone(one), KindConfig::DataZone(other)) => {
                 one.is_same_destination(other)
             }
@@ -249,6 +276,7 @@ impl KindConfig {
                 | KindConfig::File(_)
                 | KindConfig::Archive(_)
                 | KindConfig::OpenLineage(_)
+                | KindConfig::DataHub(_)
                 | KindConfig::DataZone(_)
                 | KindConfig::Glue(_),
                 _,
@@ -265,6 +293,7 @@ impl KindConfig {
     pub async fn credential(&self, aws: &Aws) -> Result<Option<Credential>, OpenError> {
         match self {
             KindConfig::OpenLineage(config) => config.credential(aws).await,
+            KindConfig::DataHub(config) => config.credential(aws).await,
             KindConfig::Store
             | KindConfig::File(_)
             | KindConfig::Archive(_)
@@ -281,6 +310,7 @@ impl KindConfig {
             | KindConfig::File(_)
             | KindConfig::Archive(_)
             | KindConfig::OpenLineage(_)
+            | KindConfig::DataHub(_)
             | KindConfig::Glue(_) => None,
         }
     }
@@ -293,6 +323,7 @@ impl KindConfig {
             KindConfig::File(config) => file::check(config, data_dir).map(|()| Vec::new()),
             KindConfig::Archive(config) => archive::check(config),
             KindConfig::OpenLineage(config) => openlineage::check(config),
+            KindConfig::DataHub(config) => datahub::check(config),
             KindConfig::DataZone(config) => Ok(datazone::check(config)),
             KindConfig::Glue(config) => Ok(glue::check(config)),
         }
@@ -306,6 +337,9 @@ impl KindConfig {
             KindConfig::OpenLineage(config) => Client::OpenLineage(
                 OpenLineage::open(config, resources.aws, resources.credential).await?,
             ),
+            KindConfig::DataHub(config) => {
+                Client::DataHub(DataHub::open(config, resources.aws, resources.credential).await?)
+            }
             KindConfig::DataZone(config) => {
                 Client::DataZone(DataZone::new(config, resources.aws.config().await).await)
             }
@@ -349,6 +383,7 @@ impl Client {
             Client::File(_) => Kind::File,
             Client::Archive(_) => Kind::Archive,
             Client::OpenLineage(_) => Kind::OpenLineage,
+            Client::DataHub(_) => Kind::DataHub,
             Client::DataZone(_) => Kind::DataZone,
             Client::Glue(_) => Kind::Glue,
         }
@@ -360,6 +395,7 @@ impl Client {
             Client::File(_)
             | Client::Archive(_)
             | Client::OpenLineage(_)
+            | Client::DataHub(_)
             | Client::DataZone(_)
             | Client::Glue(_) => None,
         }
@@ -369,6 +405,7 @@ impl Client {
         match self {
             Client::DataZone(target) => target.stop(),
             Client::OpenLineage(target) => target.stop(),
+            Client::DataHub(target) => target.stop(),
             Client::Glue(target) => target.stop(),
             Client::File(_) | Client::Archive(_) | Client::Store(_) => {}
         }
@@ -376,9 +413,11 @@ impl Client {
 
     pub(crate) async fn reopen(&self) -> Result<(), journal::Error> {
         match self {
-            Client::DataZone(_) | Client::OpenLineage(_) | Client::Archive(_) | Client::Glue(_) => {
-                Ok(())
-            }
+            Client::DataZone(_)
+            | Client::OpenLineage(_)
+            | Client::DataHub(_)
+            | Client::Archive(_)
+            | Client::Glue(_) => Ok(()),
             Client::File(target) => {
                 target.reopen();
                 Ok(())
@@ -397,6 +436,7 @@ impl Client {
         match self {
             Client::DataZone(target) => target.deliver(event, deadline).await,
             Client::OpenLineage(target) => target.deliver(event, attempts, deadline).await,
+            Client::DataHub(target) => target.deliver(event, attempts, deadline).await,
             Client::File(target) => DeliveryReport::once(target.deliver(event).await),
             Client::Archive(target) => target.deliver(event, deadline).await,
             Client::Glue(target) => target.deliver(event, deadline).await,
@@ -432,6 +472,7 @@ mod tests {
             (Kind::File, "path"),
             (Kind::Archive, "location"),
             (Kind::OpenLineage, "url"),
+            (Kind::DataHub, "url"),
             (Kind::DataZone, "domain_id"),
         ] {
             let errors = kind.read(json!({})).unwrap().validate().unwrap_err();

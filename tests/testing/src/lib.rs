@@ -2,8 +2,9 @@
 //!
 //! A test of a whole path starts the real binary (`serve.rs`), perhaps in front of a target (`scenario.rs`) or three
 //! (`fan_out.rs`), sends it events (`events.rs`), and reads what became of them from its log, its metrics and the target
-//! (`target.rs`). Where processes are killed, the ledger (`ledger.rs`) compares what was accepted with what was delivered.
-//! `wait.rs` waits with a limit, `size.rs` decides how large a case is, and `needs.rs` skips what a machine cannot run.
+//! (`target.rs`; `gms.rs` for DataHub). Where processes are killed, the ledger (`ledger.rs`) compares what was accepted with
+//! what was delivered. `wait.rs` waits with a limit, `size.rs` decides how large a case is, and `needs.rs` skips what a
+//! machine cannot run.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,6 +17,7 @@
 
 pub mod events;
 pub mod fan_out;
+pub mod gms;
 pub mod ledger;
 pub mod measure;
 pub mod needs;
@@ -26,6 +28,7 @@ pub mod target;
 pub mod wait;
 
 pub use fan_out::{FanOut, Trio};
+pub use gms::{FakeGms, Written};
 pub use scenario::{Scenario, TargetKind};
 pub use serve::{Serve, binary, queued, run, start_serve};
 pub use target::{Fault, FaultKind, FaultyTarget};

@@ -93,7 +93,14 @@ pub(super) fn choose(
         }
         (
             Role::Batch,
-            Some(Kind::File | Kind::Archive | Kind::OpenLineage | Kind::DataZone | Kind::Glue),
+            Some(
+                Kind::File
+                | Kind::Archive
+                | Kind::OpenLineage
+                | Kind::DataHub
+                | Kind::DataZone
+                | Kind::Glue,
+            ),
         )
         | (Role::Serve | Role::Ingest | Role::Tool, _) => {}
     }

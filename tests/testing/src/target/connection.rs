@@ -68,12 +68,12 @@ async fn read(connection: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Reques
     }
 }
 
-/// Whether it goes where DataZone or an OpenLineage endpoint accepts events.
+/// Whether it goes where DataZone, DataHub or an OpenLineage endpoint accepts events.
 fn is_known(request: &Request) -> bool {
     let mut line = request.head.split(' ');
     let path = line.nth(1).unwrap_or_default();
     let path = path.split('?').next().unwrap_or_default();
-    path == "/api/v1/lineage" || path.ends_with("/lineage/events")
+    ["/api/v1/lineage", "/aspects"].contains(&path) || path.ends_with("/lineage/events")
 }
 
 async fn respond(connection: &mut TcpStream, request: &Request, state: &State) -> Connection {

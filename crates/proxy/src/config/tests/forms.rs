@@ -74,7 +74,10 @@ fn the_nearest_setting_is_suggested_as_it_is_named_there() {
             "queue: {visibility: 60}",
             "(did you mean queue.visibility_timeout?)",
         ),
-        ("api_key: x", "(did you mean openlineage.api_key?)"),
+        (
+            "api_key: x",
+            "(did you mean datahub.api_key or openlineage.api_key?)",
+        ),
         (
             "batch: 5",
             "batch: is a section; its settings are batch.concurrency, batch.deduplication_window, batch.size, batch.window",
@@ -113,7 +116,7 @@ fn the_nearest_setting_is_suggested_as_it_is_named_there() {
     let errors = read("", &variables, Role::Serve).unwrap_err();
     let expected = [
         "environment variable LINEAGE_PROXY_LISTN: unknown setting (did you mean LINEAGE_PROXY_LISTEN?)",
-        "environment variable LINEAGE_PROXY_TARGET: expected one of store, file, archive, openlineage, datazone, glue, found \"datzone\" (did you mean datazone?)",
+        "environment variable LINEAGE_PROXY_TARGET: expected one of store, file, archive, openlineage, datahub, datazone, glue, found \"datzone\" (did you mean datazone?)",
     ];
     assert_eq!(errors, expected);
 }

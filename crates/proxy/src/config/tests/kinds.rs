@@ -141,11 +141,11 @@ fn what_is_wrong_with_named_targets_is_reported_where_it_is() {
         ),
         (
             "targets: {a: {type: datzone}}",
-            "proxy.yaml:1:21: targets.a.type: expected one of store, file, archive, openlineage, datazone, glue, found \"datzone\" (did you mean datazone?)",
+            "proxy.yaml:1:21: targets.a.type: expected one of store, file, archive, openlineage, datahub, datazone, glue, found \"datzone\" (did you mean datazone?)",
         ),
         (
             "targets: {a: {path: x}}",
-            "proxy.yaml:1:11: targets.a: lacks its type: one of store, file, archive, openlineage, datazone, glue",
+            "proxy.yaml:1:11: targets.a: lacks its type: one of store, file, archive, openlineage, datahub, datazone, glue",
         ),
         (
             "targets: {A b: {type: store}}",

@@ -1,0 +1,99 @@
+//! Column lineage as patches of DataHub's fine-grained lineage: of the job, as its converter has it, or of the dataset where an
+//! event has no job. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use openlineage::Json;
+use serde_json::json;
+
+use super::conversion::Names;
+use super::facets::{list, members, text};
+use super::proposal::Addition;
+use super::urn::{Urn, field_urn};
+
+/// The operation of a column whose facet names none; DataHub's converter has the same.
+const OPERATION: &str = "TRANSFORM";
+
+/// The part of a path for the query of a lineage that has none (`FineGrainedLineageTemplateHelper.java`).
+const NO_QUERY: &str = "NONE";
+
+/// How sure DataHub is to be of column lineage; its converter has the same.
+const CONFIDENCE: f64 = 0.5;
+
+/// What a facet `columnLineage` says.
+#[derive(Debug, Default)]
+pub(super) struct Columns {
+    /// The lineage of each column.
+    pub(super) additions: Vec<Addition>,
+    /// The datasets that columns come from.
+    pub(super) sources: BTreeSet<Urn>,
+}
+
+/// Reads the facet of a dataset. A source without a valid name is left out.
+pub(super) fn read(dataset: &Urn, facet: Json<'_>, names: &Names<'_>) -> Columns {
+    let mut columns = Columns::default();
+    let mut sources: BTreeMap<(String, String), Option<Urn>> = BTreeMap::new();
+    for column in members(facet, "fields") {
+        let Some(name) = column.key.string().filter(|name| !name.is_empty()) else {
+            continue;
+        };
+        let inputs = list(column.value, "inputFields");
+        let downstream = field_urn(dataset, &name);
+        let operation = operation(&inputs);
+        let mut seen = BTreeSet::new();
+        for input in &inputs {
+            let namespace = text(*input, "namespace").unwrap_or_default().into_owned();
+            let table = text(*input, "name").unwrap_or_default().into_owned();
+            let Some(field) = text(*input, "field").filter(|field| !field.is_empty()) else {
+                continue;
+            };
+            let key = (namespace, table);
+            let source = match sources.get(&key) {
+                Some(source) => source.clone(),
+                None => {
+                    let source = names.dataset(&key.0, &key.1).ok();
+                    sources.insert(key, source.clone());
+                    source
+                }
+            };
+            let Some(source) = source else {
+                continue;
+            };
+            let upstream = field_urn(&source, &field);
+            columns.sources.insert(source);
+            if seen.insert(upstream.clone()) {
+                let path = [
+                    "fineGrainedLineages",
+                    &operation,
+                    &downstream,
+                    NO_QUERY,
+                    &upstream,
+                ];
+                let value = json!({ "confidenceScore": CONFIDENCE });
+                columns.additions.push(Addition::new(&path, value));
+            }
+        }
+    }
+    columns
+}
+
+/// What becomes of the inputs of a column: `DIRECT:IDENTITY`, sorted. Without the SQL of the job, which the converter appends:
+/// an edge whose SQL changes would be there twice.
+fn operation(inputs: &[Json<'_>]) -> String {
+    let transformations = inputs
+        .iter()
+        .flat_map(|input| list(*input, "transformations"));
+    let names: BTreeSet<String> = transformations
+        .filter_map(|transformation| {
+            let kind = text(transformation, "type")?;
+            Some(match text(transformation, "subtype") {
+                Some(subtype) if !subtype.is_empty() => format!("{kind}:{subtype}"),
+                Some(_) | None => kind.into_owned(),
+            })
+        })
+        .collect();
+    match names.is_empty() {
+        true => OPERATION.to_owned(),
+        false => names.into_iter().collect::<Vec<_>>().join(","),
+    }
+}

@@ -1,0 +1,194 @@
+//! The metadata service of DataHub (GMS): the calls that write the proposals of events, and what follows from their responses.
+//!
+//! `AspectResource.java` in <https://github.com/datahub-project/datahub> has the action. It answers 200 when all proposals of a
+//! call are written, 422 if one is invalid, 403 if the token may not write one, and 401 without a valid token. All else that
+//! fails is a 500.
+
+use aws::Aws;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use tokio::time::Instant;
+
+use super::calls::calls;
+use super::conversion::Conversion;
+use super::proposal::Proposal;
+use super::settings::{DataHubConfig, URL};
+use crate::answer::{self, MAX_READ};
+use crate::batch::{BatchEvent, BatchReport, Halves};
+use crate::http::{
+    Answer, Compression, HttpClient, HttpConfig, Post, Reply, Rereads, StatusRules, classify,
+};
+use crate::rate::RateController;
+use crate::secret::Credential;
+use crate::{Delivery, DeliveryReport, Failure, OpenError, Reason, Scope};
+
+/// The version of the protocol (<https://linkedin.github.io/rest.li/spec/protocol>), as DataHub's own client sends it.
+const PROTOCOL: (HeaderName, HeaderValue) = (
+    HeaderName::from_static("x-restli-protocol-version"),
+    HeaderValue::from_static("2.0.0"),
+);
+
+/// The metadata service of DataHub.
+pub(super) struct Gms {
+    http: HttpClient,
+    conversion: Conversion,
+    statuses: StatusRules,
+    rate: RateController,
+}
+
+/// An event of a batch, and its proposals.
+struct Converted<'e> {
+    /// Its place in the batch.
+    index: usize,
+    event: &'e BatchEvent,
+    proposals: Vec<Proposal>,
+}
+
+impl Gms {
+    /// Creates a client, which reads the files for TLS and nothing else.
+    pub(super) fn new(
+        config: &DataHubConfig,
+        aws: &Aws,
+        rereads: Rereads,
+    ) -> Result<Gms, OpenError> {
+        let http = HttpConfig {
+            setting: URL,
+            url: config.endpoint(),
+            of_url: config.url.credentials(),
+            auth: &config.auth,
+            tls: &config.tls,
+            headers: HeaderMap::from_iter([PROTOCOL]),
+            compression: Compression::None,
+            timeout: config.timeout,
+            response: config.response,
+        };
+        Ok(Gms {
+            http: HttpClient::new(http, aws, rereads)?,
+            conversion: config.conversion.clone(),
+            statuses: StatusRules {
+                max_attempts_on_500: Some(config.max_attempts_on_500),
+                ..StatusRules::default()
+            },
+            rate: RateController::new(None),
+        })
+    }
+
+    /// Begins with a token that was read.
+    pub(super) async fn open(&self, credential: &Credential) -> Result<(), OpenError> {
+        self.http.open(credential).await
+    }
+
+    pub(super) fn host(&self) -> Option<&str> {
+        self.http.host()
+    }
+
+    pub(super) fn stop(&self) {
+        self.rate.stop();
+    }
+
+    /// Delivers events together: their proposals share calls. If a call is rejected for good, the events are delivered in
+    /// halves until the one is found that it is rejected for.
+    pub(super) async fn deliver_batch(
+        &self,
+        events: Vec<BatchEvent>,
+        deadline: Instant,
+    ) -> Vec<DeliveryReport> {
+        let mut reports = vec![DeliveryReport::default(); events.len()];
+        let mut converted = Vec::new();
+        for ((index, event), report) in events.iter().enumerate().zip(&mut reports) {
+            match self.conversion.proposals(&event.event) {
+                Ok(proposals) => converted.push(Converted {
+                    index,
+                    event,
+                    proposals,
+                }),
+                Err(error) => {
+                    *report = DeliveryReport::once(invalid(Reason::Invalid, &error.to_string()));
+                }
+            }
+        }
+        let mut halves = Halves::of(converted.len());
+        while let Some(range) = halves.next() {
+            let part = converted.get(range.clone()).unwrap_or_default();
+            let report = self.deliver_part(part, deadline).await;
+            let results = None; // a call has one result
+            halves.settle(range, BatchReport { report, results });
+        }
+        for (converted, report) in converted.iter().zip(halves.into_reports()) {
+            if let Some(place) = reports.get_mut(converted.index) {
+                *place = report;
+            }
+        }
+        reports
+    }
+
+    /// Makes the calls of events one after the other, until one fails. All of them can be repeated.
+    async fn deliver_part(&self, part: &[Converted<'_>], deadline: Instant) -> DeliveryReport {
+        let proposals = part.iter().flat_map(|event| event.proposals.clone());
+        let calls = match calls(proposals.collect()) {
+            Ok(calls) => calls,
+            Err(error) => {
+                return DeliveryReport::once(invalid(Reason::TooLarge, &error.to_string()));
+            }
+        };
+        let attempts = match part {
+            [one] => one.event.attempts,
+            _ => 1, // a failure need not be that of each event
+        };
+        let texts: Vec<&str> = part.iter().map(|one| one.event.event.text()).collect();
+        let mut all = DeliveryReport::once(Delivery::Delivered { id: None });
+        all.attempts = 0;
+        for call in &calls {
+            let texts = &texts;
+            let post = |time| async move {
+                let post = Post {
+                    body: call,
+                    events: texts,
+                    parameter: None,
+                    max_success: MAX_READ,
+                };
+                let read = |reply: &Reply<'_>, kept: &dyn Fn() -> Option<String>| -> Answer<()> {
+                    (self.read(reply, attempts, kept), None)
+                };
+                self.http.post(&post, time, read).await.0
+            };
+            let report = self.rate.deliver(deadline, post).await;
+            all.attempts = all.attempts.saturating_add(report.attempts);
+            all.throttled = all.throttled.saturating_add(report.throttled);
+            if !matches!(report.delivery, Some(Delivery::Delivered { .. })) {
+                all.delivery = report.delivery;
+                return all;
+            }
+        }
+        all
+    }
+
+    /// Classifies a response. A success is JSON: the front end of DataHub, or what stands before it, may answer a wrong path
+    /// with a page.
+    fn read(
+        &self,
+        reply: &Reply<'_>,
+        attempts: u32,
+        kept: &dyn Fn() -> Option<String>,
+    ) -> Delivery {
+        let delivery = classify(reply, &self.statuses, attempts, kept);
+        let is_answer = || answer::json(reply.body).is_some_and(|body| body.get("value").is_some());
+        match delivery {
+            Delivery::Delivered { .. } if !is_answer() => {
+                let message = format!(
+                    "{}, but the answer is not that of DataHub's metadata service: see datahub.url",
+                    reply.status
+                );
+                let failure = Failure::new(Reason::Missing, Scope::Target, &message);
+                Delivery::Transient(failure)
+            }
+            Delivery::Delivered { .. }
+            | Delivery::AlreadyThere
+            | Delivery::Transient(_)
+            | Delivery::Permanent(_) => delivery,
+        }
+    }
+}
+
+fn invalid(reason: Reason, message: &str) -> Delivery {
+    Delivery::Permanent(Failure::new(reason, Scope::Event, message))
+}
