@@ -219,43 +219,6 @@ async fn a_stopped_consumer_keeps_what_it_had_not_settled_and_gets_no_more_until
 }
 
 #[tokio::test]
-async fn a_stop_that_was_interrupted_between_its_steps_is_completed_or_taken_back() {
-    for goes_on in [false, true] {
-        let folder = tempfile::tempdir().unwrap();
-        let log = log(folder.path()).await;
-        let stops = log.consumer("stops", Start::Oldest).await.unwrap();
-        append(&log, &["a", "b", "c", "d", "e", "f"]).await;
-        acknowledge(&stops, &receive(&stops, 2).await[1..]).await;
-        let number = stops.state.number;
-        let step = move |c: &rusqlite::Connection| super::cursor::stop(c, number, 2);
-        assert!(!log.journal.write(step).await.unwrap());
-        drop(stops);
-        end(log).await;
-
-        if !goes_on {
-            let log = self::log(folder.path()).await;
-            let left = log.stop_others(&["keeps"]).await.unwrap();
-            assert_eq!(left[0].pending, 5);
-            append(&log, &["passes it by"]).await;
-            assert_eq!(log.consumers().await.unwrap()[0].pending, 5);
-            end(log).await;
-        }
-        let log = self::log(folder.path()).await;
-        let stops = log.consumer("stops", Start::Next).await.unwrap();
-        let mut received = Vec::new();
-        for record in receive(&stops, 9).await {
-            received.push((record.id, record.attempts));
-        }
-        received.sort_unstable();
-        let expected = [("a", 2), ("c", 1), ("d", 1), ("e", 1), ("f", 1)];
-        assert_eq!(
-            received,
-            expected.map(|(id, attempts)| (id.to_owned(), attempts))
-        );
-    }
-}
-
-#[tokio::test]
 async fn a_consumer_that_has_nothing_left_is_removed_when_it_is_stopped() {
     let folder = tempfile::tempdir().unwrap();
     let log = log(folder.path()).await;

@@ -140,3 +140,40 @@ async fn a_target_with_a_start_of_its_own_takes_no_place_and_starts_there() {
     assert_eq!(alone.unwrap()[0].started().unwrap().events, 0);
     assert!(pending(&log).await.contains(&("first".to_owned(), 0)));
 }
+
+#[tokio::test]
+async fn a_stop_that_was_interrupted_between_its_steps_is_completed_or_taken_back() {
+    for goes_on in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let log = super::log(folder.path()).await;
+        let stops = log.consumer("stops", Start::Oldest).await.unwrap();
+        append(&log, &["a", "b", "c", "d", "e", "f"]).await;
+        acknowledge(&stops, &receive(&stops, 2).await[1..]).await;
+        let number = stops.state.number;
+        let step = move |c: &rusqlite::Connection| crate::log::cursor::stop(c, number, 2);
+        assert!(!log.journal.write(step).await.unwrap());
+        drop(stops);
+        end(log).await;
+
+        if !goes_on {
+            let log = super::log(folder.path()).await;
+            let left = log.stop_others(&["keeps"]).await.unwrap();
+            assert_eq!(left[0].pending, 5);
+            append(&log, &["passes it by"]).await;
+            assert_eq!(log.consumers().await.unwrap()[0].pending, 5);
+            end(log).await;
+        }
+        let log = super::log(folder.path()).await;
+        let stops = log.consumer("stops", Start::Next).await.unwrap();
+        let mut received = Vec::new();
+        for record in receive(&stops, 9).await {
+            received.push((record.id, record.attempts));
+        }
+        received.sort_unstable();
+        let expected = [("a", 2), ("c", 1), ("d", 1), ("e", 1), ("f", 1)];
+        assert_eq!(
+            received,
+            expected.map(|(id, attempts)| (id.to_owned(), attempts))
+        );
+    }
+}
