@@ -184,7 +184,8 @@ impl RateController {
                 }
                 due
             };
-            if due >= deadline {
+            // Both: a turn may be granted at the deadline, and then waiting for what is due already would never end.
+            if due >= deadline || now >= deadline {
                 return Err(None);
             }
             sleep_until(due).await; // then check again: another answer may have arrived

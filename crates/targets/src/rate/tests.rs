@@ -31,6 +31,16 @@ async fn when_a_target_accepts_nothing_those_who_waited_do_not_ask_one_by_one() 
 }
 
 #[tokio::test]
+async fn a_turn_after_the_deadline_ends_at_once() {
+    let controller = RateController::new(Some(20));
+    tokio::time::sleep(Duration::from_millis(5)).await; // a request is due, and its deadline is later than that
+    let send = |_| async { unreachable!("it is too late") };
+    let deadline = Instant::now() + MIN_TIME;
+    let over = tokio::time::timeout(PATIENCE, controller.deliver(deadline, send)).await;
+    assert_eq!(over, Ok(DeliveryReport::default()));
+}
+
+#[tokio::test]
 async fn after_a_stop_nothing_is_sent() {
     let controller = RateController::new(None);
     controller.stop();
