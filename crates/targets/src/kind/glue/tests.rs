@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use aws::glue::Table;
+use aws_config::BehaviorVersion;
+use aws_credential_types::Credentials;
 use openlineage::{Identity, Level};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -302,6 +304,59 @@ fn a_null_and_what_the_service_sets_are_not_written_back() {
         .to_input(),
         expected
     );
+}
+
+/// What becomes of an event where nothing listens, with these credentials.
+async fn delivered(credentials: Option<Credentials>) -> Failure {
+    let mut config = aws_config::SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("eu-west-1"))
+        .endpoint_url("http://127.0.0.1:9");
+    if let Some(credentials) = credentials {
+        config = config.credentials_provider(SharedCredentialsProvider::new(credentials));
+    }
+    let settings = GlueSettings::default().validate().unwrap();
+    let glue = Glue::new(&settings, &Aws::from(config.build())).await;
+    let event = read(&run(1, 0, &["a"], &json!({})));
+    let until = Instant::now() + Duration::from_secs(2);
+    match glue.deliver(&event, until).await.delivery {
+        Some(Delivery::Transient(failure)) => failure,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn without_credentials_or_service_all_events_wait() {
+    let key = Credentials::new("AKIDEXAMPLE", "s3cr3t", None, None, "test");
+    let refused = delivered(Some(key)).await;
+    assert_eq!(refused.reason, Reason::Unavailable, "{refused:?}");
+    let without = delivered(None).await;
+    assert_eq!(
+        (without.reason, without.scope),
+        (Reason::Permission, FailureScope::Target),
+        "{without:?}"
+    );
+}
+
+#[test]
+fn settings_that_do_not_fit_together_are_errors() {
+    let errors = |section: Value| {
+        let settings: GlueSettings = serde_json::from_value(section).unwrap();
+        let errors = settings
+            .validate()
+            .map_or_else(|errors| errors, |_| Vec::new());
+        errors.iter().map(SettingError::setting).collect::<Vec<_>>()
+    };
+    assert_eq!(errors(json!({"create_tables": true})), ["database"]);
+    assert_eq!(errors(json!({"database": "x"})), ["database"]);
+    assert_eq!(
+        errors(json!({"max_parameter_bytes": "1 MB"})),
+        ["max_parameter_bytes"]
+    );
+    assert!(errors(json!({"create_tables": true, "database": "x"})).is_empty());
+    for wrong in [json!({"database": "A-b"}), json!({"catalog_id": "1"})] {
+        assert!(serde_json::from_value::<GlueSettings>(wrong).is_err());
+    }
 }
 
 /// Names of which some are equal, and some differ only in how they are written.
