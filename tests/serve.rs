@@ -216,7 +216,7 @@ fn the_errors_of_a_target_and_of_its_rules_are_reported_together() {
     let folder = tempfile::tempdir().unwrap();
     let err = refused(folder.path(), "none.yaml", "none/events.jsonl");
     assert!(
-        err.contains("file.path: ") && err.contains("rules.file: "),
+        err.contains("LINEAGE_PROXY_FILE_PATH: ") && err.contains("LINEAGE_PROXY_RULES_FILE: "),
         "{err}"
     );
 }

@@ -81,7 +81,9 @@ pub(super) async fn open_queues(
             Ok(queues.into_iter().map(Queue::Embedded).collect())
         }
         (QueueConfig::Embedded(_), None) => {
-            Err(StartError::Invalid(ConfigError::about("queue.url", "not set")).into())
+            // A process that has claimed no folder is a function.
+            let message = "is required: a function needs an SQS queue";
+            Err(StartError::Invalid(ConfigError::about("queue.url", message)).into())
         }
     }
 }
