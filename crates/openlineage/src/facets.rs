@@ -125,47 +125,46 @@ fn check(value: Json<'_>, location: Location<'_>, shape: Shape, found: &mut Vec<
                 check(member.value, location.child(&name), *of, found);
             }
         }
-        Shape::Object(fields) if value.is_object() => {
-            let members = value.members();
-            for field in fields {
-                match last(&members, field.name) {
-                    Some(inner) => check(inner, location.child(field.name), field.shape, found),
-                    None if field.required => {
-                        push(
-                            location.child(field.name),
-                            "required",
-                            format!("{} is missing", field.name),
-                            found,
-                        );
-                    }
-                    None => {}
-                }
-            }
-        }
-        Shape::Typed(kinds) if value.is_object() => {
-            let kind = value.get("type").and_then(Json::string);
-            match kinds
-                .iter()
-                .find(|(name, _)| kind.as_deref() == Some(*name))
-            {
-                Some((_, shape)) => check(value, location, *shape, found),
-                None => {
-                    let names: Vec<&str> = kinds.iter().map(|(name, _)| *name).collect();
-                    push(
-                        location.child("type"),
-                        "enum",
-                        format!("type is one of {}", names.join(", ")),
-                        found,
-                    );
-                }
-            }
-        }
+        Shape::Object(fields) if value.is_object() => object(value, location, fields, found),
+        Shape::Typed(kinds) if value.is_object() => typed(value, location, kinds, found),
         Shape::Facets(container) if value.is_object() => {
             check(value, location, Shape::Map(&BASE), found);
             known(value, location, container, found);
         }
         Shape::Map(_) | Shape::Object(_) | Shape::Typed(_) | Shape::Facets(_) => {
             expect(value, location, "object", found)
+        }
+    }
+}
+
+fn object(value: Json<'_>, location: Location<'_>, fields: &[Field], found: &mut Vec<Finding>) {
+    let members = value.members();
+    for field in fields {
+        match last(&members, field.name) {
+            Some(inner) => check(inner, location.child(field.name), field.shape, found),
+            None if field.required => {
+                let message = format!("{} is missing", field.name);
+                push(location.child(field.name), "required", message, found);
+            }
+            None => {}
+        }
+    }
+}
+
+fn typed(
+    value: Json<'_>,
+    location: Location<'_>,
+    kinds: &[(&str, Shape)],
+    found: &mut Vec<Finding>,
+) {
+    let kind = value.get("type").and_then(Json::string);
+    let mut shapes = kinds.iter();
+    match shapes.find(|(name, _)| kind.as_deref() == Some(*name)) {
+        Some((_, shape)) => check(value, location, *shape, found),
+        None => {
+            let names: Vec<&str> = kinds.iter().map(|(name, _)| *name).collect();
+            let message = format!("type is one of {}", names.join(", "));
+            push(location.child("type"), "enum", message, found);
         }
     }
 }

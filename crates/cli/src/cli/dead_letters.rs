@@ -1,6 +1,7 @@
 //! `lineage-proxy dead-letters` and `queue status`, for a stack, an SQS queue, or the embedded queue of a `serve` that may
 //! be running. The operations are in `dead_letters/letters.rs`, what is printed in `dead_letters/show.rs`.
 
+mod act;
 mod confirm;
 mod letters;
 mod show;
@@ -15,8 +16,9 @@ use proxy::config::{Errors, Role, Sources};
 use proxy::queue::{Embedded, QueueConfig, QueueUrl, SqsDeadLetters};
 use serde_json::json;
 
+use self::act::{Operation, Rate};
 use self::confirm::{Answer, confirmed, refuse};
-use self::letters::{DeadLetterSource, Filter, Operation, Rate, Selection};
+use self::letters::{DeadLetterSource, Filter, Selection};
 use super::stack::{self, Stack};
 use super::{Common, FINE, Output, no, print};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws::{Aws, error_chain};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
-use reqwest::{Client, Url};
+use reqwest::{Client, RequestBuilder, Url};
 use tokio::time::{Instant, timeout};
 
 use super::auth::{AuthConfig, Authenticator, Rereads, Session};
@@ -140,41 +140,16 @@ impl HttpClient {
     where
         F: Fn(&Reply<'_>, &dyn Fn() -> Option<String>) -> Answer<T>,
     {
-        let body = request_body(post.body, self.compression);
-        let mut url = session.url(&self.url);
-        if let Some((name, value)) = &post.parameter {
-            url.query_pairs_mut().append_pair(name, value);
-        }
-        let headers = match session.headers(&url, &body.bytes) {
-            Ok(headers) => headers,
+        let request = match self.request(session, post, time) {
+            Ok(request) => request,
             Err(failure) => return (Delivery::Transient(failure), None),
         };
-        let mut request = self
-            .client
-            .post(url)
-            .headers(self.headers.clone())
-            .headers(headers)
-            .timeout(time.min(self.timeout))
-            .header(CONTENT_TYPE, "application/json")
-            .body(body.bytes);
-        if body.is_gzip {
-            request = request.header(CONTENT_ENCODING, "gzip");
-        }
         let mut response = match request.send().await {
             Ok(response) => response,
             Err(error) => {
-                // Nothing listens there: every event fails alike.
-                let scope = match error.is_connect() && !error.is_timeout() {
-                    true => Scope::Target,
-                    false => Scope::Event,
-                };
-                return unavailable(&causes(&error, &session.keeper), scope);
+                return unavailable(&causes(&error, &session.keeper), scope_of(&error));
             }
         };
-        let after = response
-            .headers()
-            .get(RETRY_AFTER)
-            .and_then(|value| value.to_str().ok()?.trim().parse().ok());
         let limit = match response.status().is_success() {
             true => post.max_success,
             false => MAX_READ,
@@ -185,22 +160,67 @@ impl HttpClient {
         };
         let reply = Reply {
             status: response.status(),
-            after: after.map(Duration::from_secs),
+            after: retry_after(response.headers()),
             body: &start.bytes,
             is_whole: start.is_whole,
         };
-        let kept = || {
-            let media_type = response.headers().get(CONTENT_TYPE);
-            let media_type = media_type.and_then(|value| value.to_str().ok());
-            match post.events {
-                [] => session.keeper.body(media_type, &start.bytes, post.body),
-                events => {
-                    let sent = format!("{}\n{}", post.body, events.join("\n"));
-                    session.keeper.body(media_type, &start.bytes, &sent)
-                }
-            }
-        };
-        read(&reply, &kept)
+        read(&reply, &|| {
+            kept(session, post, response.headers(), &start.bytes)
+        })
+    }
+
+    /// The request for a body. Fails if it cannot be signed.
+    fn request(
+        &self,
+        session: &Session,
+        post: &Post<'_>,
+        time: Duration,
+    ) -> Result<RequestBuilder, Failure> {
+        let body = request_body(post.body, self.compression);
+        let mut url = session.url(&self.url);
+        if let Some((name, value)) = &post.parameter {
+            url.query_pairs_mut().append_pair(name, value);
+        }
+        let headers = session.headers(&url, &body.bytes)?;
+        let request = self
+            .client
+            .post(url)
+            .headers(self.headers.clone())
+            .headers(headers)
+            .timeout(time.min(self.timeout))
+            .header(CONTENT_TYPE, "application/json")
+            .body(body.bytes);
+        Ok(match body.is_gzip {
+            true => request.header(CONTENT_ENCODING, "gzip"),
+            false => request,
+        })
+    }
+}
+
+/// What a request without a response says something about. Where nothing listens, every event fails alike.
+fn scope_of(error: &reqwest::Error) -> Scope {
+    match error.is_connect() && !error.is_timeout() {
+        true => Scope::Target,
+        false => Scope::Event,
+    }
+}
+
+/// How long the endpoint asks to wait, if it does.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?;
+    value.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// What is kept of the body of a response, without what was sent.
+fn kept(session: &Session, post: &Post<'_>, headers: &HeaderMap, body: &[u8]) -> Option<String> {
+    let media_type = headers.get(CONTENT_TYPE);
+    let media_type = media_type.and_then(|value| value.to_str().ok());
+    match post.events {
+        [] => session.keeper.body(media_type, body, post.body),
+        events => {
+            let sent = format!("{}\n{}", post.body, events.join("\n"));
+            session.keeper.body(media_type, body, &sent)
+        }
     }
 }
 

@@ -1,21 +1,15 @@
-//! Finds, reads, redrives and deletes dead letters of either queue, by id or by filter.
+//! Finds and reads dead letters of either queue, by id or by filter. They are redriven and deleted in `act.rs`.
 //!
 //! The embedded queue answers at once. SQS is read page by page; the dead letters that stay become visible again at the
 //! end, also after an error. Only the description of each dead letter is kept in memory.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
-use futures_util::stream::{FuturesOrdered, StreamExt};
-use indicatif::ProgressBar;
 use proxy::queue::{DeadLetter, Embedded, SqsDeadLetters, SqsLetter, Status, now};
-use tokio::time::{Instant, sleep_until};
 
 /// The most dead letters that are listed or selected at once.
-const MAX_LETTERS: u32 = 1_000_000;
-
-/// The most operations in flight: they share commits, as incoming events do.
-const CONCURRENCY: usize = 64;
+pub(super) const MAX_LETTERS: u32 = 1_000_000;
 
 /// The dead letters of a queue.
 pub(super) enum DeadLetterSource {
@@ -41,28 +35,6 @@ pub(super) enum Selection {
     All(Filter),
 }
 
-/// What is done to dead letters.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Operation {
-    Redrive,
-    Delete,
-}
-
-/// The result of an operation.
-pub(super) struct Summary {
-    pub(super) count: usize,
-    /// Ids that were selected and do not exist.
-    pub(super) unknown: Vec<String>,
-    /// Targets that something was redriven for, and that nobody delivers to.
-    pub(super) stopped: BTreeSet<String>,
-}
-
-/// A rate limit: each operation waits for its turn.
-pub(super) struct Rate {
-    interval: Duration,
-    next: Instant,
-}
-
 impl Filter {
     pub(super) fn contains(&self, letter: &DeadLetter, now: i64) -> bool {
         let age =
@@ -74,7 +46,7 @@ impl Filter {
 }
 
 impl Selection {
-    fn contains(&self, letter: &DeadLetter, now: i64) -> bool {
+    pub(super) fn contains(&self, letter: &DeadLetter, now: i64) -> bool {
         match self {
             Selection::Ids(ids) => ids.contains(&letter.id),
             Selection::All(filter) => filter.contains(letter, now),
@@ -82,7 +54,7 @@ impl Selection {
     }
 
     /// Returns the ids to find; none for a filter.
-    fn wanted(&self) -> HashSet<String> {
+    pub(super) fn wanted(&self) -> HashSet<String> {
         match self {
             Selection::Ids(ids) => ids.iter().cloned().collect(),
             Selection::All(_) => HashSet::new(),
@@ -90,34 +62,8 @@ impl Selection {
     }
 
     /// Whether all selected dead letters were found.
-    fn is_done(&self, wanted: &HashSet<String>) -> bool {
+    pub(super) fn is_done(&self, wanted: &HashSet<String>) -> bool {
         matches!(self, Selection::Ids(_)) && wanted.is_empty()
-    }
-}
-
-impl Rate {
-    /// Creates a rate limit; 0 is no limit.
-    pub(super) fn new(per_second: u32) -> Rate {
-        Rate {
-            interval: Duration::from_secs(1)
-                .checked_div(per_second)
-                .unwrap_or_default(),
-            next: Instant::now(),
-        }
-    }
-
-    /// Returns the most operations in flight: with a rate limit, one.
-    fn concurrency(&self) -> usize {
-        if self.interval.is_zero() {
-            CONCURRENCY
-        } else {
-            1
-        }
-    }
-
-    async fn turn(&mut self) {
-        sleep_until(self.next).await;
-        self.next = Instant::now() + self.interval;
     }
 }
 
@@ -202,95 +148,10 @@ impl DeadLetterSource {
             oldest_seconds: statuses.filter_map(|status| status.oldest_seconds).max(),
         })
     }
-
-    /// Redrives or deletes the selected letters, at that rate.
-    pub(super) async fn act(
-        &self,
-        operation: Operation,
-        selection: &Selection,
-        mut rate: Rate,
-        progress: &ProgressBar,
-    ) -> anyhow::Result<Summary> {
-        let mut wanted = selection.wanted();
-        let (mut count, mut stopped) = (0, BTreeSet::new());
-        match self {
-            DeadLetterSource::Embedded(queues) => {
-                let now = now();
-                let mut letters = Vec::new();
-                for queue in queues {
-                    let of_target = queue.dead_letters("", MAX_LETTERS).await?;
-                    letters.extend(of_target.into_iter().map(|letter| (queue, letter)));
-                }
-                let each = async |queue: &Embedded, id: &String| match operation {
-                    Operation::Redrive => queue.redrive(id).await,
-                    Operation::Delete => queue.delete_dead_letter(id).await,
-                };
-                if let Operation::Redrive = operation {
-                    for queue in queues {
-                        let mut selected = letters.iter().filter(|(of, letter)| {
-                            of.target() == queue.target() && selection.contains(letter, now)
-                        });
-                        if selected.next().is_some() && queue.is_stopped().await? {
-                            stopped.insert(queue.target().to_owned());
-                        }
-                    }
-                }
-                let mut in_flight = FuturesOrdered::new();
-                for (queue, letter) in letters
-                    .iter()
-                    .filter(|(_, letter)| selection.contains(letter, now))
-                {
-                    rate.turn().await;
-                    in_flight.push_back(each(queue, &letter.id));
-                    wanted.remove(&letter.id);
-                    if in_flight.len() >= rate.concurrency()
-                        && let Some(done) = in_flight.next().await
-                    {
-                        count += usize::from(done?);
-                        progress.inc(1);
-                    }
-                }
-                while let Some(done) = in_flight.next().await {
-                    count += usize::from(done?);
-                    progress.inc(1);
-                }
-            }
-            DeadLetterSource::Sqs(queue) => {
-                let started = now();
-                let each = async |letter: &SqsLetter| {
-                    progress.inc(1);
-                    // A dead letter that failed again in the meantime is not redriven a second time.
-                    let is_new = letter.letter.dead_at > started;
-                    if is_new || !selection.contains(&letter.letter, started) {
-                        return Ok(Visit::Keep);
-                    }
-                    rate.turn().await;
-                    match operation {
-                        Operation::Redrive => queue.redrive(letter).await?,
-                        Operation::Delete => queue.delete(letter).await?,
-                    }
-                    count += 1;
-                    wanted.remove(&letter.letter.id);
-                    Ok(match selection.is_done(&wanted) {
-                        true => Visit::RemoveAndStop,
-                        false => Visit::Remove,
-                    })
-                };
-                walk(queue, each).await?;
-            }
-        }
-        let mut unknown: Vec<String> = wanted.into_iter().collect();
-        unknown.sort();
-        Ok(Summary {
-            count,
-            unknown,
-            stopped,
-        })
-    }
 }
 
 /// What a visit did to a dead letter, and whether the walk continues.
-enum Visit {
+pub(super) enum Visit {
     /// It stays a dead letter.
     Keep,
     /// It is no longer a dead letter.
@@ -302,7 +163,7 @@ enum Visit {
 }
 
 /// Visits each dead letter once. Makes those that stay visible again at the end.
-async fn walk(
+pub(super) async fn walk(
     queue: &SqsDeadLetters,
     mut look: impl AsyncFnMut(&SqsLetter) -> anyhow::Result<Visit>,
 ) -> anyhow::Result<()> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use proxy::queue::{DeadLetter, Status, now};
 use serde_json::json;
 
-use super::letters::Summary;
+use super::act::Summary;
 use crate::cli::table::{Fit, Table};
 use crate::cli::{FINE, Output, no, print};
 

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use aws::logs::FilterLogEvents;
 use aws::{Aws, ProvideErrorMetadata};
+use aws_sdk_datazone::Client;
 use aws_sdk_datazone::types::{EventSummary, LineageEventProcessingStatus as Status, SortOrder};
 use indicatif::ProgressBar;
 use proxy::aws_error::summarize;
@@ -223,76 +224,94 @@ impl Trace<'_> {
         self.waiting.set_message("waiting for DataZone");
         let client = datazone(self.aws, self.stack).await;
         let domain = self.stack.output("DomainId")?;
-        let mut found: Option<String> = None;
+        let (mut id, mut status) = (None, None);
         loop {
-            let status = match &found {
-                None => {
-                    let listed = client
-                        .list_lineage_events()
-                        .domain_identifier(domain)
-                        .timestamp_after((started - SKEW).into())
-                        .sort_order(SortOrder::Descending)
-                        .max_results(50)
-                        .into_paginator()
-                        .items()
-                        .send();
-                    let listed = listed.collect::<Result<Vec<_>, _>>().await;
-                    let listed = match listed {
-                        Ok(listed) => listed,
-                        Err(error) => return Ok(unseen(&error, "datazone:ListLineageEvents")),
-                    };
-                    let ours = listed
-                        .into_iter()
-                        .find(|event| match event.event_summary() {
-                            Some(EventSummary::OpenLineageRunEventSummary(summary)) => {
-                                summary.run_id() == Some(run)
-                            }
-                            Some(_) | None => false,
-                        });
-                    found = ours.and_then(|event| event.id);
-                    None
-                }
-                Some(id) => {
-                    let get = client
-                        .get_lineage_event()
-                        .domain_identifier(domain)
-                        .identifier(id);
-                    match get.send().await {
-                        Ok(event) => event.processing_status,
-                        Err(error) => return Ok(unseen(&error, "datazone:GetLineageEvent")),
-                    }
-                }
+            let looked = match &id {
+                None => listed(&client, domain, run, started)
+                    .await
+                    .map(|found| id = found),
+                Some(id) => read_status(&client, domain, id)
+                    .await
+                    .map(|found| status = found),
             };
-            match (&found, status) {
-                (Some(id), Some(Status::Success)) => {
-                    return Ok(Step::good(
-                        "processed",
-                        format!("DataZone reports SUCCESS for {id}"),
-                    ));
+            if let Err(step) = looked {
+                return Ok(step);
+            }
+            match processed(id.as_deref(), status.as_ref()) {
+                Some(step) => return Ok(step),
+                None if Instant::now() >= until => {
+                    return Ok(not_processed(status.as_ref(), self.patience));
                 }
-                (Some(id), Some(Status::Failed)) => {
-                    let advice = "DataZone does not report a reason: ask AWS support, with that id";
-                    return Ok(Step::bad(
-                        "processed",
-                        format!("DataZone reports FAILED for {id}"),
-                        advice,
-                    ));
-                }
-                (_, status) if Instant::now() >= until => {
-                    let status =
-                        status.map_or("not listed".to_owned(), |status| status.as_str().to_owned());
-                    let advice =
-                        "DataZone sometimes takes minutes: try again with a longer --patience";
-                    return Ok(Step::unsure(
-                        "processed",
-                        format!("after {:?} it is {status}", self.patience),
-                        advice,
-                    ));
-                }
-                (None | Some(_), _) => sleep(POLL_INTERVAL).await,
+                None => sleep(POLL_INTERVAL).await,
             }
         }
     }
+}
+
+/// Looks for the event of a run. Returns the id that DataZone gave it, or why it cannot be looked for.
+async fn listed(
+    client: &Client,
+    domain: &str,
+    run: &str,
+    started: SystemTime,
+) -> Result<Option<String>, Step> {
+    let listed = client
+        .list_lineage_events()
+        .domain_identifier(domain)
+        .timestamp_after((started - SKEW).into())
+        .sort_order(SortOrder::Descending)
+        .max_results(50)
+        .into_paginator()
+        .items()
+        .send();
+    let listed = listed.collect::<Result<Vec<_>, _>>().await;
+    let listed = listed.map_err(|error| unseen(&error, "datazone:ListLineageEvents"))?;
+    let mut listed = listed.into_iter();
+    let ours = listed.find(|event| match event.event_summary() {
+        Some(EventSummary::OpenLineageRunEventSummary(summary)) => summary.run_id() == Some(run),
+        Some(_) | None => false,
+    });
+    Ok(ours.and_then(|event| event.id))
+}
+
+/// Reads how far DataZone is with an event, or returns why that cannot be read.
+async fn read_status(client: &Client, domain: &str, id: &str) -> Result<Option<Status>, Step> {
+    let get = client
+        .get_lineage_event()
+        .domain_identifier(domain)
+        .identifier(id);
+    let event = get.send().await;
+    let event = event.map_err(|error| unseen(&error, "datazone:GetLineageEvent"))?;
+    Ok(event.processing_status)
+}
+
+/// The result of the step, if DataZone is done with the event.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "non-exhaustive: every other status is that of an event in progress"
+)]
+fn processed(id: Option<&str>, status: Option<&Status>) -> Option<Step> {
+    let (id, status) = id.zip(status)?;
+    match status {
+        Status::Success => {
+            let found = format!("DataZone reports SUCCESS for {id}");
+            Some(Step::good("processed", found))
+        }
+        Status::Failed => {
+            let found = format!("DataZone reports FAILED for {id}");
+            let advice = "DataZone does not report a reason: ask AWS support, with that id";
+            Some(Step::bad("processed", found, advice))
+        }
+        _ => None,
+    }
+}
+
+/// The result of the step when there is no more patience.
+fn not_processed(status: Option<&Status>, patience: Duration) -> Step {
+    let status = status.map_or("not listed", Status::as_str);
+    let found = format!("after {patience:?} it is {status}");
+    let advice = "DataZone sometimes takes minutes: try again with a longer --patience";
+    Step::unsure("processed", found, advice)
 }
 
 /// Returns an event without inputs and outputs.
@@ -360,4 +379,20 @@ fn unseen<E: std::error::Error + ProvideErrorMetadata>(error: &E, action: &str) 
         why,
         format!("you need {action} to see it; the event was delivered"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_followed_until_datazone_is_done_with_it() {
+        let is_done = |id, status: Option<Status>| processed(id, status.as_ref()).is_some();
+        assert!(!is_done(None, None));
+        assert!(!is_done(Some("e1"), None));
+        assert!(!is_done(Some("e1"), Some(Status::Requested)));
+        assert!(!is_done(Some("e1"), Some(Status::Processing)));
+        assert!(is_done(Some("e1"), Some(Status::Success)));
+        assert!(is_done(Some("e1"), Some(Status::Failed)));
+    }
 }
