@@ -40,7 +40,7 @@ async fn the_events_of_a_run_are_merged_also_across_batches() {
     }
     // The run that does not end is let go when its window is over.
     let stored = serve.stored_when(2).await;
-    assert_eq!(stored[1], event(2, "START"));
+    assert!(stored.contains(&event(2, "START")), "{stored:?}");
     let outcomes = serve.outcomes_when(4);
     let merged: Vec<&Value> = outcomes
         .iter()

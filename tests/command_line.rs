@@ -61,8 +61,8 @@ fn every_configuration_error_is_shown_before_the_process_ends_with_64() {
 }
 
 #[test]
-fn a_start_without_a_network_fails_for_now_and_one_without_its_rules_for_good() {
-    let start = |status: &'static [u8]| {
+fn a_start_without_a_network_goes_on_and_one_without_its_rules_fails() {
+    let start = |status: &'static [u8], is_missing: bool| {
         let s3 = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", s3.local_addr().unwrap());
         std::thread::spawn(move || {
@@ -76,13 +76,21 @@ fn a_start_without_a_network_fails_for_now_and_one_without_its_rules_for_good() 
         let settings = [("RULES_FILE", "s3://rules/transforms.yaml")];
         let serve = Serve::spawn(folder.path(), &settings, &aws(&url));
         let log = serve.log.clone();
-        (serve.ended(), format!("{:?}", log.lock().unwrap()))
+        let status = match is_missing {
+            true => serve.ended(),
+            // The events for the target wait until it can be opened.
+            false => {
+                serve.logged("target cannot be opened; its events are kept");
+                serve.terminate()
+            }
+        };
+        (status, format!("{:?}", log.lock().unwrap()))
     };
     let cases = [
-        (&b""[..], 75),
+        (&b""[..], 0),
         (
             b"HTTP/1.1 503 Slow Down\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
-            75,
+            0,
         ),
         (
             b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
@@ -90,7 +98,7 @@ fn a_start_without_a_network_fails_for_now_and_one_without_its_rules_for_good() 
         ),
     ];
     for (response, expected) in cases {
-        let (status, log) = start(response);
+        let (status, log) = start(response, expected != 0);
         assert_eq!(status, Some(expected), "{log}");
     }
 }

@@ -47,6 +47,74 @@ async fn every_event_is_delivered_once_and_byte_for_byte() {
 }
 
 #[tokio::test]
+async fn events_are_found_by_their_names_and_times_in_either_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = folder.path().join("rules.yaml");
+    let text = "rules:\n  - {name: idle, when: {job: {name: 'job 2'}}, drop: true}\n  \
+                - {name: rename, when: {job: {name: 'job 1'}}, rename: {of: job, namespace: renamed}}\n";
+    fs::write(&rules, text).unwrap();
+    let serve = Serve::start(
+        &folder.path().join("data"),
+        &[("RULES_FILE", rules.to_str().unwrap())],
+    );
+    let event = |n: u32| {
+        event(n, "START").replace(
+            r#""job":{"#,
+            r#""inputs":[{"namespace":"pg","name":"t"}],"job":{"#,
+        )
+    };
+    for n in 0..4 {
+        assert_eq!(serve.post(&event(n)).await.status(), 200);
+    }
+    serve.outcomes_when(4);
+    let page = async |query: &str| {
+        let page = serve.get(&format!("/api/v1/events/lineage?{query}")).await;
+        let page: Value = serde_json::from_str(&page).unwrap();
+        let events = page["events"].as_array().unwrap().iter();
+        let names = events.map(|it| it["job"]["name"].as_str().unwrap().to_owned());
+        (
+            names.collect::<Vec<_>>().join(", "),
+            page["totalCount"].as_u64().unwrap(),
+        )
+    };
+    let accepted = event(1);
+    let accepted: Value = serde_json::from_str(&accepted).unwrap();
+    let (job, run) = (&accepted["job"], accepted["run"]["runId"].as_str().unwrap());
+    assert_eq!(job["name"], "job 1", "as the rules expect");
+    let namespace = job["namespace"].as_str().unwrap();
+    let (all, kept) = ("job 0, job 1, job 2, job 3", "job 0, job 1, job 3");
+    for (query, found, total) in [
+        ("sortDirection=asc".to_owned(), kept, 3),
+        ("sortDirection=asc&form=accepted".to_owned(), all, 4),
+        (
+            "limit=1&offset=1&dataset=t&namespace=pg".to_owned(),
+            "job 1",
+            3,
+        ),
+        ("dataset=t&namespace=s3".to_owned(), "", 0),
+        (format!("run={run}"), "job 1", 1),
+        ("job=job+1&namespace=renamed".to_owned(), "job 1", 1),
+        (format!("job=job+1&namespace={namespace}"), "", 0),
+        (
+            format!("form=accepted&job=job+1&namespace={namespace}"),
+            "job 1",
+            1,
+        ),
+        ("job=job".to_owned(), "", 0),
+        ("before=2026-01-01T00:00:00Z".to_owned(), "", 0),
+        (
+            "after=2026-01-01T00:00:00Z&before=&sortDirection=asc".to_owned(),
+            kept,
+            3,
+        ),
+    ] {
+        assert_eq!(page(&query).await, (found.to_owned(), total), "{query}");
+    }
+    let unknown = serve.get("/api/v1/events/lineage?jobs=1").await;
+    assert!(unknown.contains("jobs"), "{unknown}");
+}
+
+#[tokio::test]
 async fn a_target_that_was_down_receives_everything() {
     let folder = tempfile::tempdir().unwrap();
     let target = FaultyTarget::start(Fault::status(503)).await;
@@ -335,6 +403,7 @@ fn a_stop_does_not_wait_for_the_download_of_a_large_event() {
     let (sender, requests) = channel();
     let url = endless_body(sender);
     let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("events.jsonl");
     let settings = [
         ("QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/1/events"),
         (
@@ -343,6 +412,8 @@ fn a_stop_does_not_wait_for_the_download_of_a_large_event() {
         ),
         ("QUEUE_BUCKET", "events"),
         ("QUEUE_VISIBILITY_TIMEOUT", "600"),
+        ("TARGET", "file"),
+        ("FILE_PATH", file.to_str().unwrap()),
     ];
     let serve = Serve::start_with(folder.path(), &settings, &aws(&url));
     assert!(requests.iter().any(|request| request.starts_with("GET ")));

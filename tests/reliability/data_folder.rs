@@ -34,15 +34,28 @@ pub(crate) async fn drained(data_dir: &Path) {
     assert_eq!(count("SELECT count(*) FROM dead_letters"), 0);
 }
 
-/// Enters all events of the store into the ledger.
+/// Enters all events of the store into the ledger. No target but the store has a cursor.
 pub(crate) fn read_store(data_dir: &Path, ledger: &mut Ledger) {
-    let store = database(data_dir, "store.db");
-    let mut events = store.prepare("SELECT event FROM events").unwrap();
+    let log = database(data_dir, "events.db");
+    let mut events = log.prepare(STORED).unwrap();
     let mut rows = events.query([]).unwrap();
     while let Some(row) = rows.next().unwrap() {
         ledger.deliver(row.get_ref(0).unwrap().as_str().unwrap());
     }
 }
+
+/// Counts the events of the store.
+pub(crate) fn count_store(data_dir: &Path) -> u32 {
+    let count = format!("SELECT count(*) FROM ({STORED})");
+    let log = database(data_dir, "events.db");
+    log.query_row(&count, [], |row| row.get(0)).unwrap()
+}
+
+/// What is settled for the store, and was neither dropped nor merged.
+const STORED: &str = "
+    SELECT coalesce((SELECT text FROM stored_texts WHERE stored_texts.seq = events.seq), body) FROM events
+    WHERE seq <= (SELECT settled FROM cursors) AND seq NOT IN (SELECT seq FROM unstored)
+        AND seq NOT IN (SELECT seq FROM pending) AND seq NOT IN (SELECT seq FROM dead_letters)";
 
 /// Checks that each database of the data folder is whole.
 pub(crate) fn are_whole(data_dir: &Path, names: &[&str]) {

@@ -325,11 +325,14 @@ fn a_hangup_does_not_end_half_a_proxy() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", silent.local_addr().unwrap());
     let queue = format!("{endpoint}/123456789012/queue");
+    let file = folder.path().join("events.jsonl");
     for only in ["ingest", "batch"] {
         let settings = [
             ("ONLY", only),
             ("QUEUE_URL", queue.as_str()),
             ("QUEUE_DEAD_LETTER_URL", queue.as_str()),
+            ("TARGET", "file"),
+            ("FILE_PATH", file.to_str().unwrap()),
         ];
         let serve = Serve::start_with(&folder.path().join(only), &settings, &aws(&endpoint));
         serve.signal("HUP");

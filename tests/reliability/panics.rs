@@ -11,7 +11,7 @@ use testing::binary;
 use testing::events::event;
 use testing::size;
 
-use crate::data_folder::{database, drained};
+use crate::data_folder::{count_store, drained};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_on_a_full_disk_harms_nobody() {
@@ -38,10 +38,7 @@ async fn survives(case: &str, log: impl Fn() -> Stdio) {
         assert_eq!(answer.status(), 200);
     }
     drained(data).await;
-    let count = database(data, "store.db").query_row("SELECT count(*) FROM events", [], |row| {
-        row.get::<_, u32>(0)
-    });
-    assert_eq!(count.unwrap(), events);
+    assert_eq!(count_store(data), events);
     let id = serve.id().to_string();
     let stop = Command::new("kill").args(["-TERM", &id]).status();
     assert!(stop.unwrap().success());

@@ -203,10 +203,7 @@ async fn finish(
     are_whole(data, &["events.db"]);
     let mut ledger = ledger.lock().unwrap();
     match to {
-        Destination::Store => {
-            are_whole(data, &["store.db"]);
-            read_store(data, &mut ledger);
-        }
+        Destination::Store => read_store(data, &mut ledger),
         Destination::File => read_file(file, &mut ledger),
     }
 }

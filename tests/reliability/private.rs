@@ -46,7 +46,7 @@ fn new_files_are_private_whatever_the_umask() {
             }
             let mut serve = serve.spawn().unwrap();
             let wanted = match target {
-                "store" => data.join("store.db-wal"),
+                "store" => data.join("events.db-wal"),
                 _ => file.clone(),
             };
             eventually(|| wanted.exists().then_some(()));

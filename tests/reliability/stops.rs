@@ -55,7 +55,7 @@ async fn a_stop_under_load_completes_its_requests_and_loses_nothing() {
     let serve = Serve::start(&data, &settings);
     drained(&data).await;
     assert_eq!(serve.terminate(), Some(0));
-    are_whole(&data, &["events.db", "store.db"]);
+    are_whole(&data, &["events.db"]);
     let mut ledger = ledger.lock().unwrap();
     read_store(&data, &mut ledger);
     let duplicates = ledger.check("stops under load");

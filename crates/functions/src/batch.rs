@@ -42,7 +42,7 @@ async fn start(transforms: Transforms) -> Result<(), Error> {
     };
     let plan = TargetPlan::read(&config.pipeline, &aws, options).await?;
     let queue = open_queue(&config, &aws, None).await?.for_function();
-    let pipeline = &plan.open(&config, &aws, queue, None).await?;
+    let pipeline = &plan.open(&config, &aws, queue).await?;
     let handler = service_fn(move |event: LambdaEvent<Value>| async move {
         let deadline = deadline(event.context.deadline);
         let records = records(event.payload)?;

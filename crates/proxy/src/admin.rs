@@ -1,4 +1,4 @@
-//! The administrative routes: liveness, readiness, metrics, and reading delivered events.
+//! The administrative routes: liveness, readiness, metrics, and reading events.
 //!
 //! `serve` has all of them; the ingest function has only `health`. Routes that read respond only to requests that
 //! name the proxy by one of its own names ([`Hosts`]), also with a key.
@@ -11,12 +11,12 @@ use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use targets::{Store, escaped};
+use targets::escaped;
 
 use crate::config::KeyRole;
 use crate::http::guard::{Guard, authorise};
 use crate::http::{Rejection, discard_body};
-use crate::queue::Queue;
+use crate::queue::{Form, Queue};
 use crate::telemetry::Prometheus;
 
 pub use hosts::Hosts;
@@ -36,8 +36,8 @@ pub struct Admin {
     pub queue: Queue,
     /// The metrics that are rendered.
     pub prometheus: Prometheus,
-    /// The store to read, if it is a target.
-    pub store: Option<Store>,
+    /// The form of events that is read back if a query names none.
+    pub form: Form,
     /// The names by which readers may address the proxy.
     pub hosts: Hosts,
     /// Who may read.
@@ -49,10 +49,14 @@ impl Admin {
     pub(crate) fn routes(self, prefix: &str) -> Router {
         let guard = |role| middleware::from_fn_with_state((self.guard.clone(), role), authorise);
         let [events, metrics, ..] = PATHS.map(|path| format!("{prefix}{path}"));
+        let read_back = match &self.queue {
+            Queue::Embedded(queue) => Some(ReadBack::new(queue.log().clone(), self.form)),
+            Queue::Sqs(_) | Queue::Memory(_) => None, // it keeps no event
+        };
         let events = Router::new()
             .route(&events, get(read_back::events))
             .route_layer(guard(KeyRole::Read))
-            .with_state(self.store.map(ReadBack::new));
+            .with_state(read_back);
         let metrics = Router::new()
             .route(&metrics, get(render_metrics))
             .route_layer(guard(KeyRole::Metrics))

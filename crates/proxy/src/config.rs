@@ -60,7 +60,7 @@ pub enum Role {
 pub struct Config {
     /// The address that `serve` listens on.
     pub listen: SocketAddr,
-    /// The folder in which `serve` keeps its queue and its store.
+    /// The folder in which `serve` keeps its events.
     pub data_dir: PathBuf,
     /// How requests are accepted.
     pub ingest: Ingest,

@@ -37,7 +37,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use openlineage::Level;
-use targets::Target;
+use targets::{Kind, Target};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -128,6 +128,8 @@ impl Pipeline {
             retries: RetryLogging::PerBatch,
             health: health.clone(),
         };
+        let mut dedupe = DedupeCache::new(pipeline.batch.deduplication_window);
+        dedupe.delivers_again = target.kind() == Kind::Store;
         Pipeline {
             queue,
             target,
@@ -140,7 +142,7 @@ impl Pipeline {
             },
             level: config.ingest.level,
             order: RunOrder::default(),
-            dedupe: DedupeCache::new(pipeline.batch.deduplication_window),
+            dedupe,
             buffer: Mutex::new(CoalesceBuffer::disabled()),
             health,
             observers: vec![Arc::new(log), Arc::new(MetricsObserver)],
@@ -256,7 +258,8 @@ impl Pipeline {
             blocked.extend(block);
         }
         let until = context.deadline + SETTLE;
-        let mut settled = settle(&self.queue, decided, self.target.name(), until).await;
+        let target = (self.target.name(), self.target.kind());
+        let mut settled = settle(&self.queue, decided, target, until).await;
         // Only now: the visibility timeout counts from the settlement.
         for (ticket, block) in blocked {
             ticket.block_run(block, Instant::now());

@@ -50,7 +50,7 @@ impl Replay {
         let plan = TargetPlan::read(target, &aws, options).await?;
         let (queue, done) = Memory::new(limits);
         let pipeline = plan
-            .open(config, &aws, Queue::Memory(queue.clone()), None)
+            .open(config, &aws, Queue::Memory(queue.clone()))
             .await?;
         let buffer = CoalesceBuffer::new(VISIBILITY_TIMEOUT, Duration::ZERO);
         let pipeline = Arc::new(pipeline.reporting_to(buffer, observer));

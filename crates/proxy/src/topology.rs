@@ -33,7 +33,7 @@ use transform::Transforms;
 use crate::config::{Config, ConfigError};
 use crate::http::RejectionLog;
 use crate::pipeline::Observer;
-use crate::queue::Queue;
+use crate::queue::{Form, Queue};
 use crate::serve;
 use crate::telemetry::Prometheus;
 
@@ -99,18 +99,19 @@ impl Topology {
         let queue = queues.first().cloned();
         let queue =
             queue.ok_or_else(|| StartError::Invalid(ConfigError::about("target", "not set")))?;
-        let deliveries = opener.open(planned, queues, claim.as_ref()).await?;
+        let deliveries = opener.open(planned, queues).await?;
         storage::warn_if_exposed(config, claim.as_deref());
         // A process without ingest listens too: it answers whether it is alive.
         let (listener, address) = bind(config.listen).await?;
         let rejections = RejectionLog::new();
-        let mut open = deliveries.iter().filter_map(Delivery::pipeline);
-        let store = open.find_map(|pipeline| pipeline.target.store());
         let router = router::Resources {
             aws,
             address,
             queue: queue.clone(),
-            store: store.cloned(),
+            form: match storage::store(config) {
+                Some(_) => Form::Stored,
+                None => Form::Accepted,
+            },
             prometheus: prometheus.clone(),
             rejections: rejections.clone(),
         };

@@ -26,17 +26,21 @@ impl Embedded {
     /// Opens or creates the log in the folder that this process has claimed, and returns the queue of each target. What is
     /// pending for other targets stays: the second result names them.
     ///
+    /// `store` is the target of the kind `store`, if there is one: what it has can be read from the log.
+    ///
     /// All targets have been added when this returns, so that a queue exists only where nothing is deleted that one of them
     /// needs. Where a target starts that the log does not know is said at [`Log::owner_consumers`]; see also [`Log::claimed`].
     pub async fn claimed(
         claim: Arc<Claim>,
         targets: &[OwnerTarget<'_>],
+        store: Option<&str>,
         options: LogOptions,
     ) -> Result<(Vec<Embedded>, Vec<ConsumerStatus>), journal::Error> {
         let log = Log::claimed(claim, options).await?;
         let consumers = log.owner_consumers(targets).await?;
         let names: Vec<&str> = targets.iter().map(|target| target.name).collect();
         let left = log.stop_others(&names).await?;
+        log.set_store(store).await?;
         let queue = |consumer| Embedded {
             log: log.clone(),
             consumer,
@@ -52,7 +56,7 @@ impl Embedded {
             visibility_timeout: visibility,
             retention: Retention::NONE,
         };
-        let opened = Embedded::claimed(claim, &["target".into()], options).await;
+        let opened = Embedded::claimed(claim, &["target".into()], None, options).await;
         let (queues, _) = opened.map_err(|error| failed(&error))?;
         let queue = queues.into_iter().next();
         queue.ok_or_else(|| failed(&"no queue"))
@@ -99,6 +103,11 @@ impl Embedded {
     /// See [`Consumer::is_stopped`].
     pub async fn is_stopped(&self) -> Result<bool, Unavailable> {
         self.consumer.is_stopped().await
+    }
+
+    /// The log.
+    pub fn log(&self) -> &Log {
+        &self.log
     }
 
     /// See [`Log::enforce_retention`].

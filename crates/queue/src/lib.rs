@@ -26,8 +26,9 @@ pub use config::{Destination, EmbeddedConfig, QueueConfig, QueueUrl, SqsConfig, 
 pub use embedded::Embedded;
 pub use failure_log::FailureLog;
 pub use log::{
-    AcceptedBetween, Consumer, ConsumerStatus, DeadLetter, Log, LogOptions, LoggedEvent,
-    LoggedEvents, OwnerTarget, Retention, Start, Started, Status,
+    AcceptedBetween, Condition, Consumer, ConsumerStatus, DeadLetter, Form, Found, Log, LogOptions,
+    LoggedEvent, LoggedEvents, Order, OwnerTarget, Retention, Search, SearchStep, Start, Started,
+    Status,
 };
 pub use memory::{DoneEvent, Memory, MemoryLimits};
 pub use sqs::{Pointer, Sqs, SqsDeadLetters, SqsLetter};
@@ -102,10 +103,32 @@ pub enum BodyError {
 pub enum Settlement {
     /// Deletes it from the queue: it was delivered or dropped.
     Acknowledge,
+    /// Acknowledges it, and lets the store have it in this form. In the embedded queue, the store is a view of the log; a
+    /// queue in SQS has none, and only acknowledges.
+    Store(StoredForm),
     /// Makes it visible again after this time.
     Retry(Duration),
     /// Moves it to the dead letters, with this reason.
     DeadLetter(String),
+}
+
+impl Settlement {
+    /// Whether the queue is done with the record.
+    pub(crate) fn acknowledges(&self) -> bool {
+        match self {
+            Settlement::Acknowledge | Settlement::Store(_) => true,
+            Settlement::Retry(_) | Settlement::DeadLetter(_) => false,
+        }
+    }
+}
+
+/// The form in which the store has an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoredForm {
+    /// As it was accepted.
+    Accepted,
+    /// As this text.
+    Changed(Arc<str>),
 }
 
 /// How much is in the queue.

@@ -34,7 +34,8 @@
 //!
 //! One process owns the log ([`Log::claimed`]); commands beside it list and redrive ([`Log::open`]). Writes share commits.
 //! This file opens the log and appends to it. Consumers are in `log/consumers.rs`, receiving in `log/receive.rs`, settling
-//! in `log/settle.rs`, reading events as they were accepted in `log/read.rs`.
+//! in `log/settle.rs`, reading events as they were accepted in `log/read.rs`. What the target of kind
+//! `store` has is a view of the log: `log/store.rs`, and `log/search.rs` to read it.
 
 mod claims;
 mod clock;
@@ -42,14 +43,18 @@ mod consumers;
 mod cursor;
 mod dead_letters;
 mod import;
+mod marks;
+mod old_store;
 mod read;
 mod receipt;
 mod receive;
 mod reconcile;
 mod retention;
 mod schema;
+mod search;
 mod settle;
 mod status;
+mod store;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -71,6 +76,7 @@ pub use consumers::{Consumer, ConsumerStatus, OwnerTarget, Start, Started};
 pub use dead_letters::DeadLetter;
 pub use read::{AcceptedBetween, LoggedEvent, LoggedEvents};
 pub use retention::Retention;
+pub use search::{Condition, Form, Found, Order, Search, SearchStep};
 pub use status::Status;
 
 /// How long a client may wait for its commit: below the clients' own timeout of 5 s, so that they see our 503.

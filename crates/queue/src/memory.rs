@@ -222,7 +222,7 @@ impl Memory {
                         answers.push(None);
                         continue;
                     }
-                    Settlement::Acknowledge => None,
+                    Settlement::Acknowledge | Settlement::Store(_) => None,
                     Settlement::DeadLetter(reason) => Some(reason.clone()),
                 };
                 let Some(held) = state.received.remove(&number) else {

@@ -1,10 +1,8 @@
 //! The configuration of a target: its name and the settings of its kind; and what can be wrong with them.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use aws::Aws;
-use journal::Claim;
 
 use crate::secret::Credential;
 use crate::{Kind, KindConfig, TargetName};
@@ -72,8 +70,6 @@ pub enum SettingError {
 pub struct Resources<'a> {
     /// The AWS configuration.
     pub aws: &'a Aws,
-    /// The data folder, where the process has one.
-    pub claim: Option<&'a Arc<Claim>>,
     /// The credential of [`KindConfig::credential`].
     pub credential: Option<&'a Credential>,
 }
@@ -81,12 +77,6 @@ pub struct Resources<'a> {
 /// Why a target could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The store needs a data folder, which only `serve` has.
-    #[error("target type store is available only with serve")]
-    NoDataFolder,
-    /// The store could not be opened.
-    #[error("{0}")]
-    Database(journal::Error),
     /// A file could not be opened.
     #[error("{}: {error}", path.display())]
     File {

@@ -20,8 +20,9 @@ use settings::Choice;
 use tokio::time::Instant;
 
 use crate::secret::Credential;
-use crate::store::Store;
-use crate::{Capabilities, DeliveryReport, JobEvents, OpenError, Resources, SettingError};
+use crate::{
+    Capabilities, Delivery, DeliveryReport, JobEvents, OpenError, Resources, SettingError,
+};
 use archive::{Archive, ArchiveConfig, ArchiveSettings};
 use datahub::{DataHub, DataHubConfig, DataHubSettings};
 use datazone::{DataZone, DataZoneConfig, DataZoneSettings, Verifier};
@@ -32,7 +33,7 @@ use openlineage::{OpenLineage, OpenLineageConfig, OpenLineageSettings};
 /// A kind of target: the value of its setting `type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// The store in the data folder, from which events can be read back.
+    /// The log in the data folder, from which events can be read back.
     Store,
     /// JSON lines in a file.
     File,
@@ -90,7 +91,7 @@ pub enum KindConfig {
 /// The client of a target.
 #[derive(Debug, Clone)]
 pub(crate) enum Client {
-    Store(Store),
+    Store,
     File(File),
     Archive(Archive),
     OpenLineage(OpenLineage),
@@ -284,11 +285,6 @@ impl KindConfig {
         }
     }
 
-    /// Whether the target keeps events in the data folder.
-    pub fn uses_data_folder(&self) -> bool {
-        self.kind() == Kind::Store
-    }
-
     /// Reads the credential that [`Resources::credential`] has to hold, if the target has one.
     pub async fn credential(&self, aws: &Aws) -> Result<Option<Credential>, OpenError> {
         match self {
@@ -331,7 +327,7 @@ impl KindConfig {
 
     pub(crate) async fn open(&self, resources: Resources<'_>) -> Result<Client, OpenError> {
         Ok(match self {
-            KindConfig::Store => Client::Store(open_store(resources)?),
+            KindConfig::Store => Client::Store,
             KindConfig::File(config) => Client::File(file::open(config)?),
             KindConfig::Archive(config) => Client::Archive(Archive::open(config, resources.aws)?),
             KindConfig::OpenLineage(config) => Client::OpenLineage(
@@ -368,18 +364,10 @@ pub struct Unchecked {
     pub what: String,
 }
 
-/// The file of the store in the data folder.
-const STORE: &str = "store.db";
-
-fn open_store(resources: Resources<'_>) -> Result<Store, OpenError> {
-    let claim = resources.claim.ok_or(OpenError::NoDataFolder)?;
-    Store::open(&claim.folder().join(STORE), claim.clone()).map_err(OpenError::Database)
-}
-
 impl Client {
     pub(crate) fn kind(&self) -> Kind {
         match self {
-            Client::Store(_) => Kind::Store,
+            Client::Store => Kind::Store,
             Client::File(_) => Kind::File,
             Client::Archive(_) => Kind::Archive,
             Client::OpenLineage(_) => Kind::OpenLineage,
@@ -389,46 +377,30 @@ impl Client {
         }
     }
 
-    pub(crate) fn store(&self) -> Option<&Store> {
-        match self {
-            Client::Store(store) => Some(store),
-            Client::File(_)
-            | Client::Archive(_)
-            | Client::OpenLineage(_)
-            | Client::DataHub(_)
-            | Client::DataZone(_)
-            | Client::Glue(_) => None,
-        }
-    }
-
     pub(crate) fn stop(&self) {
         match self {
             Client::DataZone(target) => target.stop(),
             Client::OpenLineage(target) => target.stop(),
             Client::DataHub(target) => target.stop(),
             Client::Glue(target) => target.stop(),
-            Client::File(_) | Client::Archive(_) | Client::Store(_) => {}
+            Client::File(_) | Client::Archive(_) | Client::Store => {}
         }
     }
 
-    pub(crate) async fn reopen(&self) -> Result<(), journal::Error> {
+    pub(crate) fn reopen(&self) {
         match self {
+            Client::File(target) => target.reopen(),
             Client::DataZone(_)
             | Client::OpenLineage(_)
             | Client::DataHub(_)
             | Client::Archive(_)
-            | Client::Glue(_) => Ok(()),
-            Client::File(target) => {
-                target.reopen();
-                Ok(())
-            }
-            Client::Store(target) => target.verify().await,
+            | Client::Glue(_)
+            | Client::Store => {}
         }
     }
 
     pub(crate) async fn deliver(
         &self,
-        id: &str,
         event: &Event,
         attempts: u32,
         deadline: Instant,
@@ -440,7 +412,8 @@ impl Client {
             Client::File(target) => DeliveryReport::once(target.deliver(event).await),
             Client::Archive(target) => target.deliver(event, deadline).await,
             Client::Glue(target) => target.deliver(event, deadline).await,
-            Client::Store(target) => DeliveryReport::once(target.deliver(id, event).await),
+            // The queue has the event, and shows it once it is settled.
+            Client::Store => DeliveryReport::once(Delivery::Delivered { id: None }),
         }
     }
 }

@@ -14,7 +14,6 @@ mod name;
 mod rate;
 mod reason;
 mod secret;
-mod store;
 
 use std::time::Duration;
 
@@ -29,7 +28,6 @@ pub use kind::{Kind, KindConfig, RulesApplied, TargetSettings, Unchecked};
 pub use name::{InvalidTargetName, TargetName};
 pub use reason::Reason;
 pub use secret::Credential;
-pub use store::{Order, Store, StoredEvent};
 
 use kind::Client;
 
@@ -118,11 +116,6 @@ impl Target {
         self.capabilities
     }
 
-    /// The store, if that is what the target is: its events can be read back.
-    pub fn store(&self) -> Option<&Store> {
-        self.client.store()
-    }
-
     /// Ends the deliveries that wait for the rate limit: the process is about to end. A request that was sent is not
     /// disturbed.
     pub fn stop(&self) {
@@ -131,20 +124,13 @@ impl Target {
 
     /// Checks that open files are still those at their paths, and reopens them where not: they may have been rotated,
     /// moved or restored.
-    pub async fn reopen(&self) -> Result<(), journal::Error> {
-        self.client.reopen().await
+    pub fn reopen(&self) {
+        self.client.reopen();
     }
 
-    /// Delivers one event, giving up at `deadline`. `id` is the event's id in the queue, the same for each attempt;
-    /// `attempts` is how often it was attempted, this time included.
-    pub async fn deliver(
-        &self,
-        id: &str,
-        event: &Event,
-        attempts: u32,
-        deadline: Instant,
-    ) -> DeliveryReport {
-        self.client.deliver(id, event, attempts, deadline).await
+    /// Delivers one event, giving up at `deadline`. `attempts` is how often it was attempted, this time included.
+    pub async fn deliver(&self, event: &Event, attempts: u32, deadline: Instant) -> DeliveryReport {
+        self.client.deliver(event, attempts, deadline).await
     }
 }
 

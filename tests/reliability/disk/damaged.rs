@@ -120,17 +120,6 @@ async fn events_behind_a_damaged_frame_of_the_log_are_delivered() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_is_not_a_database_makes_way() {
-    let folder = tempfile::tempdir().unwrap();
-    let text = "not a database, but as long as one. ".repeat(1_000);
-    fs::write(folder.path().join("store.db"), text).unwrap();
-    let serve = Serve::start(folder.path(), &[]);
-    assert_eq!(serve.post(&event(1, "START")).await.status(), 200);
-    serve.stored_when(1).await;
-    aside(folder.path(), "store.db", &serve);
-}
-
 /// Fills a queue, while the target is down, and stops its process. The target is up again at the end.
 async fn fill(folder: &Path, target: &FaultyTarget, count: u32) {
     target.set(Fault::status(503));

@@ -1,6 +1,10 @@
-//! `GET /api/v1/events/lineage`: returns the events of the store, in the format of Marquez' API.
+//! `GET /api/v1/events/lineage`: returns the events of the log, in the format of Marquez' API.
 //!
-//! A page may be larger than memory, so it is sent piece by piece, as it is read.
+//! What is asked for is read by `read_back/query.rs`, and names are compared by `read_back/condition.rs`. The log is searched
+//! in steps, for a limited time. A page may be larger than memory, so it is sent piece by piece, as it is read.
+
+mod condition;
+mod query;
 
 use std::io;
 use std::iter::Peekable;
@@ -13,14 +17,18 @@ use axum::extract::State;
 use axum::http::{Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use targets::{Order, Store, StoredEvent};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
-use crate::http::{Query, Rejection};
+use crate::http::Rejection;
+use crate::queue::{Form, Found, Log, Order};
 
-/// The most events of one page, and the default.
-const MAX_LIMIT: u32 = 1_000;
-const DEFAULT_LIMIT: u32 = 100;
+use query::Page;
+
+/// How long a request may search. Some 100,000 events of 2 KB are compared in that time.
+const BUDGET: Duration = Duration::from_secs(2);
 
 /// How many bytes of events are read at once, but at least one event.
 const PIECE: usize = 262_144;
@@ -38,25 +46,30 @@ const MAX_MEMORY: u32 = 64_000_000;
 /// How long a response may wait for memory.
 const MEMORY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Reads the store within limits. Cheap to clone.
+/// Reads the log within limits. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct ReadBack {
-    store: Store,
+    log: Log,
+    /// The form that is shown if a query names none.
+    form: Form,
     reads: Arc<Semaphore>,
     memory: Arc<Semaphore>,
 }
 
-/// The part of the store that a query selects, in the words of Marquez.
-struct Page {
-    limit: u32,
-    offset: u32,
-    order: Order,
+/// What a search has found.
+struct Results {
+    page: Vec<Found>,
+    /// How many events match, as far as was searched.
+    total: u64,
+    /// When the last event was accepted that was looked at, if the time was not enough for all.
+    searched_to: Option<i64>,
 }
 
 /// The state of a response.
 struct Pieces {
     from: ReadBack,
-    rest: Peekable<IntoIter<StoredEvent>>,
+    form: Form,
+    rest: Peekable<IntoIter<Found>>,
     /// The text before the next event.
     separator: &'static str,
     ending: String,
@@ -66,13 +79,13 @@ struct Pieces {
     memory_permit: Option<OwnedSemaphorePermit>,
 }
 
-/// Responds with `{"events": […], "totalCount": n}`, newest first, with each event byte for byte as it was delivered.
+/// Responds with `{"events": […], "totalCount": n}`, newest first, with each event byte for byte.
 pub(super) async fn events(State(read_back): State<Option<ReadBack>>, uri: Uri) -> Response {
     let Some(read_back) = read_back else {
-        let why = "there is no store to read: no target has the type store";
+        let why = "there are no events to read: the queue is SQS, which keeps none";
         return Rejection::NotFound(why.to_owned()).into_response();
     };
-    let page = match Page::parse(&uri) {
+    let page = match Page::parse(uri.query(), read_back.form) {
         Ok(page) => page,
         Err(why) => return Rejection::InvalidQuery(why).into_response(),
     };
@@ -82,22 +95,11 @@ pub(super) async fn events(State(read_back): State<Option<ReadBack>>, uri: Uri) 
     }
 }
 
-impl Page {
-    fn parse(uri: &Uri) -> Result<Page, String> {
-        let query = Query::read(uri.query(), &["limit", "offset", "sortDirection"])?;
-        let orders = [("asc", Order::Asc), ("desc", Order::Desc)];
-        Ok(Page {
-            limit: query.number("limit", MAX_LIMIT)?.unwrap_or(DEFAULT_LIMIT),
-            offset: query.number("offset", u32::MAX)?.unwrap_or(0),
-            order: query.word("sortDirection", &orders)?.unwrap_or(Order::Desc),
-        })
-    }
-}
-
 impl ReadBack {
-    pub(super) fn new(store: Store) -> ReadBack {
+    pub(super) fn new(log: Log, form: Form) -> ReadBack {
         ReadBack {
-            store,
+            log,
+            form,
             reads: Arc::new(Semaphore::new(MAX_READS)),
             memory: Arc::new(Semaphore::new(MAX_MEMORY as usize)),
         }
@@ -105,15 +107,22 @@ impl ReadBack {
 
     /// Returns the body of a page, which is read as fast as the client takes it.
     async fn page(self, page: Page) -> Result<Body, String> {
-        let turn = self.reads.clone().acquire_owned().await;
-        let found = self.store.page(page.order, page.limit, page.offset).await;
-        drop(turn);
-        let (events, total) = found.map_err(|error| error.to_string())?;
+        let form = page.search.form;
+        let found = self.search(page).await;
+        let Results {
+            page,
+            total,
+            searched_to,
+        } = found.map_err(|error| error.to_string())?;
+        let searched_to = searched_to.map_or_else(String::new, |time| {
+            format!(r#","searchedTo":"{}""#, shown(time))
+        });
         let pieces = Pieces {
             from: self,
-            rest: events.into_iter().peekable(),
+            form,
+            rest: page.into_iter().peekable(),
             separator: "",
-            ending: format!(r#"],"totalCount":{total}}}"#),
+            ending: format!(r#"],"totalCount":{total}{searched_to}}}"#),
             piece: r#"{"events":["#.to_owned(),
             sent: 0,
             memory_permit: None,
@@ -126,12 +135,64 @@ impl ReadBack {
             },
         )))
     }
+
+    /// Searches until the page is full, and on for the total unless the log knows it, as long as there is time.
+    async fn search(&self, page: Page) -> Result<Results, crate::queue::Unavailable> {
+        let until = Instant::now() + BUDGET;
+        let known = match page.selects_all() {
+            true => Some(self.log.count(page.search.form).await?),
+            false => None,
+        };
+        let end = page.offset.saturating_add(page.limit);
+        let mut results = Results {
+            page: Vec::new(),
+            total: known.unwrap_or(0),
+            searched_to: None,
+        };
+        let (mut seen, mut position) = (0, None);
+        while known.is_none() || seen < end && page.limit > 0 {
+            let turn = self.reads.clone().acquire_owned().await;
+            let step = self.log.search(page.search.clone(), position).await?;
+            drop(turn);
+            for found in step.found {
+                if (page.offset..end).contains(&seen) {
+                    results.page.push(found);
+                }
+                seen += 1;
+            }
+            let Some((next, time)) = step.next else { break };
+            position = Some(next);
+            if Instant::now() >= until && (known.is_none() || seen < end) {
+                // Passed as `before`, which excludes it, or as `after`, which does not.
+                results.searched_to = Some(match page.search.order {
+                    Order::Asc => time,
+                    Order::Desc => time.saturating_add(1),
+                });
+                break;
+            }
+        }
+        if known.is_none() {
+            results.total = u64::try_from(seen).unwrap_or(u64::MAX);
+        }
+        Ok(results)
+    }
+}
+
+/// A time in milliseconds since 1970, as it can be passed in a query.
+fn shown(time: i64) -> String {
+    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(time) * 1_000_000);
+    let text = time.ok().and_then(|time| time.format(&Rfc3339).ok());
+    text.unwrap_or_default()
 }
 
 impl Pieces {
     async fn next_frame(&mut self) -> io::Result<Option<Bytes>> {
         if self.sent == self.piece.len() {
             self.read().await?;
+            // All events of a piece may have been deleted meanwhile.
+            while self.piece.is_empty() && self.rest.peek().is_some() {
+                self.read().await?;
+            }
         }
         let end = self.piece.len().min(self.sent + FRAME);
         let frame = self.piece.as_bytes().get(self.sent..end);
@@ -158,9 +219,12 @@ impl Pieces {
             };
             self.memory_permit = Some(memory);
             let _turn = self.from.reads.clone().acquire_owned().await;
-            let texts = self.from.store.texts(events).await;
+            let texts = self.from.log.texts(self.form, events).await;
             let texts = texts.map_err(io::Error::other)?;
-            self.piece = std::mem::replace(&mut self.separator, ",").to_owned() + &texts.join(",");
+            if !texts.is_empty() {
+                let separator = std::mem::replace(&mut self.separator, ",");
+                self.piece = separator.to_owned() + &texts.join(",");
+            }
         }
         if self.rest.peek().is_none() {
             self.piece += &std::mem::take(&mut self.ending);

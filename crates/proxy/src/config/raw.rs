@@ -42,7 +42,7 @@ pub(super) struct RawConfig {
     /// (`[::1]:5000`). Port 0 picks a free port.
     #[schemars(extend("x-not-on-aws" = "API Gateway listens"))]
     pub(super) listen: Setting<ListenAddress>,
-    /// The folder in which `serve` keeps its queue and its store.
+    /// The folder in which `serve` keeps its events.
     #[schemars(extend("x-not-on-aws" = "nothing is kept on the disk of a function"))]
     pub(super) data_dir: Setting<FilePath>,
     /// Runs one half of `serve` only: `ingest` accepts events, `batch` delivers them. Both halves use the same SQS queue.

@@ -69,6 +69,7 @@ pub(super) fn choose(
     choice: Option<&TargetChoice>,
     sections: Vec<(Kind, TargetSettings)>,
     role: Role,
+    has_log: bool,
     problems: &mut Problems,
 ) -> Option<ChosenTarget> {
     let default = TargetChoice::from(Kind::Store);
@@ -89,6 +90,17 @@ pub(super) fn choose(
         }
         (Role::Batch, None) => {
             let message = "is required: openlineage or datazone";
+            problems.require("target", "target", choice, message);
+        }
+        (Role::Serve, Some(Kind::Store)) if !has_log => {
+            problems.at(
+                "target",
+                "store is a view of the events in data_dir, and with queue.url they are in SQS: use another target",
+            );
+        }
+        (Role::Serve, None) if !has_log => {
+            let message =
+                "is required with queue.url: the default, store, needs the queue in data_dir";
             problems.require("target", "target", choice, message);
         }
         (

@@ -27,7 +27,9 @@ impl Raw {
         let listen = listen(&raw.listen, role, problems);
         let ingest = raw.ingest(problems);
         let queue = raw.queue(role, problems);
-        let chosen = target::choose(raw.target.as_deref(), sections, role, problems);
+        let only_accepts = raw.only.as_deref() == Some(&Part::Ingest);
+        let has_log = only_accepts || !problems.is_set("queue.url");
+        let chosen = target::choose(raw.target.as_deref(), sections, role, has_log, problems);
         let mut rules = RulesFile::from_raw(&raw.rules, problems);
         let rules_applied = chosen.as_ref().map(ChosenTarget::rules_applied);
         if let (Some(chosen), true) = (&chosen, problems.is_set("rules.file")) {

@@ -34,7 +34,11 @@ type MessageKey = (String, String);
 #[derive(Debug)]
 pub(super) struct DedupeCache {
     window: Duration,
-    contents: Cache<Hash, Instant>,
+    /// Whether a message that is received again has to be delivered again: the store has an event by its settlement alone,
+    /// which may have failed.
+    pub(super) delivers_again: bool,
+    /// When each content was delivered, and as which message.
+    contents: Cache<Hash, (Instant, MessageKey)>,
     messages: Cache<MessageKey, ()>,
 }
 
@@ -48,6 +52,8 @@ pub(super) struct Duplicates {
     decided: Vec<DecidedRecord>,
     /// The content of each event that is delivered now, by the queue's id of its message.
     contents: HashMap<String, Hash>,
+    /// The messages of those whose outcome was published before.
+    repeats: HashSet<String>,
 }
 
 /// Marks a message as delivered until its outcome is published. If it is dropped before that, as by a panic, the mark
@@ -64,6 +70,7 @@ impl DedupeCache {
         // Entries are not inserted again, so the oldest is the least recent. Expiry follows tokio's clock.
         DedupeCache {
             window,
+            delivers_again: false,
             contents: Cache::builder()
                 .max_capacity(CAPACITY)
                 .eviction_policy(EvictionPolicy::lru())
@@ -89,13 +96,20 @@ impl DedupeCache {
         let (mut unique, mut seen) = (Vec::new(), HashSet::new());
         for event in events {
             let hash = hash(version, &event.record);
-            if self.was_delivered(&hash, now) {
-                let is_repeat = self.messages.contains_key(&key(&event.record));
+            let key = key(&event.record);
+            let is_repeat = self.messages.contains_key(&key);
+            let delivered = self.delivered(&hash, now);
+            let is_own = delivered.as_ref() == Some(&key);
+            if delivered.is_some() && !(self.delivers_again && is_own) {
                 duplicates.decided.push(DecidedRecord {
                     is_repeat,
                     ..event.decide(dropped())
                 });
             } else if seen.insert(hash) {
+                if is_repeat {
+                    let queue_id = event.record.queue_id.clone();
+                    duplicates.repeats.insert(queue_id);
+                }
                 duplicates
                     .contents
                     .insert(event.record.queue_id.clone(), hash);
@@ -119,9 +133,10 @@ impl DedupeCache {
             let Some(hash) = duplicates.contents.get(&first.record.queue_id) else {
                 continue;
             };
+            first.is_repeat |= duplicates.repeats.contains(&first.record.queue_id);
             let outcome = match &first.outcome {
                 Outcome::Delivered { .. } => {
-                    self.contents.insert(*hash, now);
+                    self.contents.insert(*hash, (now, key(&first.record)));
                     first.mark = Some(self.mark(&first.record));
                     dropped()
                 }
@@ -139,9 +154,10 @@ impl DedupeCache {
         decided
     }
 
-    fn was_delivered(&self, hash: &Hash, now: Instant) -> bool {
-        let delivered = self.contents.get(hash);
-        delivered.is_some_and(|at| now.saturating_duration_since(at) < self.window)
+    /// Returns as which message a content was delivered within the window.
+    fn delivered(&self, hash: &Hash, now: Instant) -> Option<MessageKey> {
+        let (at, key) = self.contents.get(hash)?;
+        (now.saturating_duration_since(at) < self.window).then_some(key)
     }
 
     fn mark(&self, record: &Record) -> DeliveredMark {
@@ -348,11 +364,35 @@ mod tests {
             hash
         };
         for n in 0..CAPACITY + 100 {
-            cache.contents.insert(hash(n), now);
+            let key = (n.to_string(), n.to_string());
+            cache.contents.insert(hash(n), (now, key));
         }
         cache.contents.run_pending_tasks();
         assert_eq!(cache.contents.entry_count(), CAPACITY);
-        assert!(!cache.was_delivered(&hash(0), now));
-        assert!(cache.was_delivered(&hash(CAPACITY + 99), now));
+        assert!(cache.delivered(&hash(0), now).is_none());
+        assert!(cache.delivered(&hash(CAPACITY + 99), now).is_some());
+    }
+
+    #[test]
+    fn the_store_gets_a_message_again_that_was_not_settled_and_no_copy_of_it() {
+        let cache = DedupeCache {
+            delivers_again: true,
+            ..DedupeCache::new(WINDOW)
+        };
+        let delivered = Outcome::Delivered {
+            id: None,
+            already_there: false,
+        };
+        let process = |id: &str| {
+            let decided = process(&cache, vec![event(id, "a")], &delivered, "v");
+            let first = decided.into_iter().next().unwrap();
+            if let Some(mark) = first.mark {
+                mark.keep();
+            }
+            (first.outcome, first.is_repeat)
+        };
+        assert_eq!(process("1"), (delivered.clone(), false));
+        assert_eq!(process("1"), (delivered.clone(), true));
+        assert_eq!(process("2"), (dropped(), false));
     }
 }

@@ -108,7 +108,9 @@ impl RunDelivery {
         let blocks = blocks_run(attempt, attempts);
         let backoff = backoff(&event.id, attempts);
         let merged = (event.parts.len() > 1).then_some(event.id);
-        for part in event.parts {
+        // The store has an event that was merged in place of the last of its parts.
+        let (last, mut delivered) = (event.parts.len().saturating_sub(1), Some(event.event));
+        for (n, part) in event.parts.into_iter().enumerate() {
             let attempts = part.pending.attempts();
             let mut outcome = self.policy.outcome(attempt, attempts, backoff);
             if let (Outcome::Retry { after, .. }, Some(failure)) = (&mut outcome, &blocks) {
@@ -122,6 +124,7 @@ impl RunDelivery {
                 log: part.log,
                 merged: merged.clone(),
                 duration,
+                delivered: delivered.take_if(|_| n == last),
                 ..part.pending.decide(outcome)
             });
         }

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openlineage::{Event, Identity, OrderingKey};
-use targets::{Reason, TargetName};
+use targets::{Kind, Reason, TargetName};
 use tokio::time::Instant;
 use tracing::{error, warn};
 
 use super::adapt::TransformLog;
 use super::dedupe::DeliveredMark;
-use crate::queue::{Queue, Record, Settlement, now};
+use crate::queue::{Queue, Record, Settlement, StoredForm, now};
 
 /// What became of an event. [`Outcome::Retry`] is the only one that is not final.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +58,15 @@ impl Outcome {
         }
     }
 
+    /// What the queue does with the message.
+    pub fn settlement(&self) -> Settlement {
+        match self {
+            Outcome::Delivered { .. } | Outcome::Dropped { .. } => Settlement::Acknowledge,
+            Outcome::DeadLettered { error, .. } => Settlement::DeadLetter(error.clone()),
+            Outcome::Retry { after, .. } => Settlement::Retry(*after),
+        }
+    }
+
     /// The value of the log field `outcome`.
     pub fn name(&self) -> &'static str {
         match self {
@@ -65,15 +74,6 @@ impl Outcome {
             Outcome::Dropped { .. } => "dropped",
             Outcome::DeadLettered { .. } => "dead_lettered",
             Outcome::Retry { .. } => "retry",
-        }
-    }
-
-    /// What the queue does with the message.
-    pub fn settlement(&self) -> Settlement {
-        match self {
-            Outcome::Delivered { .. } | Outcome::Dropped { .. } => Settlement::Acknowledge,
-            Outcome::DeadLettered { error, .. } => Settlement::DeadLetter(error.clone()),
-            Outcome::Retry { after, .. } => Settlement::Retry(*after),
         }
     }
 }
@@ -155,6 +155,8 @@ impl PendingEvent {
 pub(super) struct DecidedRecord {
     pub(super) record: Record,
     pub(super) event: Option<Event>,
+    /// The event that was attempted: with the last of the records of which it was made.
+    pub(super) delivered: Option<Event>,
     pub(super) outcome: Outcome,
     pub(super) log: TransformLog,
     /// The id under which it was delivered with others of its run.
@@ -166,11 +168,26 @@ pub(super) struct DecidedRecord {
 }
 
 impl DecidedRecord {
+    /// What the queue does with the message. The store has what is settled so, and nothing of its own.
+    fn settlement(&self, kind: Kind) -> Settlement {
+        let stored = self.delivered.as_ref().filter(|_| kind == Kind::Store);
+        match (&self.outcome, stored) {
+            (Outcome::Delivered { .. }, Some(event)) => Settlement::Store({
+                match event.text() == &*self.record.body {
+                    true => StoredForm::Accepted,
+                    false => StoredForm::Changed(event.shared_text()),
+                }
+            }),
+            (outcome, _) => outcome.settlement(),
+        }
+    }
+
     /// The outcome of a record that is not, or not yet, an event.
     pub(super) fn without_event(record: Record, outcome: Outcome) -> DecidedRecord {
         DecidedRecord {
             record,
             event: None,
+            delivered: None,
             outcome,
             log: TransformLog::default(),
             merged: None,
@@ -214,12 +231,12 @@ impl SettledRecord {
 pub(super) async fn settle(
     queue: &Queue,
     decided: Vec<DecidedRecord>,
-    target: &TargetName,
+    (target, kind): (&TargetName, Kind),
     until: Instant,
 ) -> Vec<SettledRecord> {
     let settlements: Vec<_> = decided
         .iter()
-        .map(|decided| (&decided.record, decided.outcome.settlement()))
+        .map(|decided| (&decided.record, decided.settlement(kind)))
         .collect();
     let answers = queue.settle(&settlements, until).await;
     let mut answers = answers.into_iter();

@@ -192,7 +192,7 @@ impl Pipeline {
         }
         let delivery = self
             .target
-            .deliver(&event.id, &event.event, event.attempts(), deadline);
+            .deliver(&event.event, event.attempts(), deadline);
         let report = tokio::select! {
             report = timeout_at(deadline, delivery) => report.ok(),
             () = self.cut_off.cancelled() => return Attempt::Stopped,

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use aws::Aws;
 use futures_util::future::join_all;
-use journal::Claim;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -120,18 +119,12 @@ impl Opener {
         &self,
         planned: Vec<PlannedTarget>,
         queues: Vec<Queue>,
-        claim: Option<&Arc<Claim>>,
     ) -> Result<Vec<Delivery>, StartErrors> {
         let mut deliveries = Vec::new();
         for (PlannedTarget { settings, plan }, queue) in planned.into_iter().zip(queues) {
             let opened = match plan {
-                Ok(plan) => self.complete(&settings, plan, queue.clone(), claim).await,
+                Ok(plan) => self.complete(&settings, plan, queue.clone()).await,
                 Err(errors) => Err(errors),
-            };
-            let opened = match opened {
-                // The routes read from the store.
-                Err(errors) if settings.target.kind.uses_data_folder() => return Err(errors),
-                opened => opened,
             };
             deliveries.push(Delivery {
                 settings,
@@ -159,9 +152,8 @@ impl Opener {
         settings: &PipelineConfig,
         plan: TargetPlan,
         queue: Queue,
-        claim: Option<&Arc<Claim>>,
     ) -> Result<Arc<Pipeline>, StartErrors> {
-        let pipeline = plan.open(&self.config, &self.aws, queue, claim).await?;
+        let pipeline = plan.open(&self.config, &self.aws, queue).await?;
         let buffer = target::coalesce_buffer(&self.config, settings);
         let pipeline = pipeline.long_lived(buffer, self.observers.clone());
         Ok(Arc::new(pipeline))
@@ -174,7 +166,7 @@ impl Opener {
         queue: Queue,
     ) -> Result<Arc<Pipeline>, StartErrors> {
         let plan = self.read(settings).await?;
-        self.complete(settings, plan, queue, None).await
+        self.complete(settings, plan, queue).await
     }
 }
 
@@ -202,11 +194,6 @@ impl Delivery {
     /// The name of the target.
     pub(super) fn target(&self) -> &str {
         self.settings.target.name.as_str()
-    }
-
-    /// The pipeline, if the target is open.
-    pub(super) fn pipeline(&self) -> Option<&Arc<Pipeline>> {
-        self.opened.as_ref().ok()
     }
 
     /// Delivers to the target until the stop. Opens it first, if it is not open yet.

@@ -4,14 +4,13 @@ use std::net::SocketAddr;
 
 use aws::Aws;
 use axum::Router;
-use targets::Store;
 use tracing::info;
 
 use crate::admin::{self, Admin, Hosts};
 use crate::config::{self, Auth, KeyRole};
 use crate::http::{self, Guard, Keys, Paths, RejectionLog};
 use crate::ingest::{self, Ingest};
-use crate::queue::Queue;
+use crate::queue::{Form, Queue};
 use crate::telemetry::Prometheus;
 
 /// What the routes need.
@@ -20,8 +19,8 @@ pub(super) struct Resources<'a> {
     /// The address that the proxy listens on.
     pub(super) address: SocketAddr,
     pub(super) queue: Queue,
-    /// The store that is read back, if there is one.
-    pub(super) store: Option<Store>,
+    /// The form of events that is read back if a query names none.
+    pub(super) form: Form,
     pub(super) prometheus: Prometheus,
     pub(super) rejections: RejectionLog,
 }
@@ -30,14 +29,14 @@ impl Resources<'_> {
     /// Builds the service.
     pub(super) fn build(self, config: &config::Ingest) -> Router {
         if !can_read(&config.auth) {
-            info!("no key has the role read or metrics: /metrics and the store are closed");
+            info!("no key has the role read or metrics: /metrics and the events are closed");
         }
         let prefix = &config.path_prefix;
         let guard = Guard::new(Keys::new(&config.auth, self.aws)).counting_senders();
         let admin = Admin {
             queue: self.queue.clone(),
             prometheus: self.prometheus,
-            store: self.store,
+            form: self.form,
             hosts: Hosts::new(self.address.ip(), &config.allowed_hosts),
             guard: guard.clone(),
         };

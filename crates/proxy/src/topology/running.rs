@@ -1,21 +1,19 @@
 //! A topology that runs: supervises its tasks and its storage, reloads, and stops in order.
 //!
 //! A stop accepts no new requests, answers those under way, completes the batches in progress, and leaves the rest in the
-//! queue; then it closes the databases. Started by `topology.rs`.
+//! queue; then it closes the database. Started by `topology.rs`.
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{join_all, select_all};
-use targets::Store;
+use futures_util::future::join_all;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::delivery::OpenPipelines;
-use crate::pipeline::Pipeline;
 use crate::queue::Queue;
 use crate::telemetry::STOP;
 
@@ -30,7 +28,7 @@ pub enum StopReason {
     Requested,
     /// A task ended or panicked, which is a bug.
     TaskEnded,
-    /// The files of the queue or the store are damaged or were removed. Everything that was accepted is where the next start
+    /// The files of the queue are damaged or were removed. Everything that was accepted is where the next start
     /// finds it.
     StorageFailed,
 }
@@ -68,9 +66,8 @@ impl Running {
 
     /// Waits until the proxy cannot go on.
     async fn failed(&mut self) -> StopReason {
-        let pipelines = self.pipelines.all();
         let failure = tokio::select! {
-            failure = storage_failed(&self.queue, &pipelines) => failure,
+            failure = self.queue.failed() => failure,
             ended = self.tasks.join_next() => {
                 if let Some(Err(panic)) = ended {
                     error!(error = %panic, "a part panicked, exiting");
@@ -78,9 +75,6 @@ impl Running {
                 return StopReason::TaskEnded;
             }
         };
-        // The other databases may have failed for the same reason.
-        let _ = self.verify().await;
-        self.saved().await;
         error!(error = %failure, "storage failed, exiting; the next start recovers it");
         StopReason::StorageFailed
     }
@@ -91,29 +85,17 @@ impl Running {
         self.pipelines.retry();
         let pipelines = self.pipelines.all();
         join_all(pipelines.iter().map(|pipeline| pipeline.rules.reload())).await;
-        match self.verify().await {
+        pipelines.iter().for_each(|it| it.target.reopen());
+        match self.queue.verify().await {
             Ok(()) => info!("reloaded"),
             Err(error) => error!(%error, "reloaded the rules, but storage has failed"),
         }
-    }
-
-    /// Verifies that all open files are the ones at their paths. After an error, [`failed`](Self::failed) returns.
-    async fn verify(&self) -> anyhow::Result<()> {
-        let pipelines = self.pipelines.all();
-        let targets = pipelines.iter().map(|pipeline| pipeline.target.reopen());
-        let (targets, queue) = tokio::join!(join_all(targets), self.queue.verify());
-        targets.into_iter().collect::<Result<(), _>>()?;
-        queue?;
-        Ok(())
     }
 
     /// Waits until everything is saved that only the open files of failed databases contain.
     async fn saved(&self) {
         if self.queue.has_failed() {
             self.queue.failed().await;
-        }
-        for store in stores(&self.pipelines.all()).filter(|store| store.has_failed()) {
-            store.failed().await;
         }
     }
 
@@ -125,43 +107,22 @@ impl Running {
             warn!("shutdown timed out; unfinished events stay queued");
         }
         // What is only in files without a path is lost when the process ends.
-        if timeout(VERIFY, self.verify()).await.is_err() {
+        self.pipelines
+            .all()
+            .iter()
+            .for_each(|it| it.target.reopen());
+        if timeout(VERIFY, self.queue.verify()).await.is_err() {
             warn!("the disk is too slow to verify that all files are in place");
         }
         if timeout(SAVE, self.saved()).await.is_err() {
             error!("storage failed, and what only open files hold could not be saved in time");
         }
         // The data folder may be removed or used by another process as soon as this one has ended.
-        let closed: Vec<_> = stores(&self.pipelines.all()).map(Store::closed).collect();
-        let queue = self.queue.closed();
+        let closed = self.queue.closed();
         drop((self.tasks, self.queue, self.pipelines));
-        let closed = async { tokio::join!(queue, join_all(closed)) };
         let _ = timeout(VERIFY, closed).await;
         info!("stopped");
     }
-}
-
-/// Waits until the files of the queue or of a store have failed for good.
-async fn storage_failed(queue: &Queue, pipelines: &[Arc<Pipeline>]) -> journal::Failure {
-    let stores: Vec<_> = stores(pipelines)
-        .map(|store| Box::pin(store.failed()))
-        .collect();
-    let store = async {
-        match stores.is_empty() {
-            true => std::future::pending().await,
-            false => select_all(stores).await.0,
-        }
-    };
-    tokio::select! {
-        failure = queue.failed() => failure,
-        failure = store => failure,
-    }
-}
-
-fn stores(pipelines: &[Arc<Pipeline>]) -> impl Iterator<Item = &Store> {
-    pipelines
-        .iter()
-        .filter_map(|pipeline| pipeline.target.store())
 }
 
 #[cfg(test)]

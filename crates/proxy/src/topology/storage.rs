@@ -1,6 +1,4 @@
 //! The data folder and the queues of a process, and who else can read them.
-//!
-//! The store, which is a target, is opened as one (`target.rs`).
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +6,7 @@ use std::sync::Arc;
 use aws::Aws;
 use journal::{Claim, ClaimError};
 use settings::{Format, PointInTime};
+use targets::Kind;
 use tracing::{info, warn};
 
 use super::{StartError, StartErrors};
@@ -18,9 +17,7 @@ use crate::queue::{
 
 /// Whether the process keeps events in the data folder.
 pub(super) fn uses_data_folder(config: &Config) -> bool {
-    let mut pipelines = config.running_pipelines();
     matches!(config.queue, QueueConfig::Embedded(_))
-        || pipelines.any(|pipeline| pipeline.target.kind.uses_data_folder())
 }
 
 /// Claims the data folder, if the process uses it.
@@ -72,7 +69,7 @@ pub(super) async fn open_queues(
                 visibility_timeout: settings.visibility_timeout,
                 retention: settings.retention,
             };
-            let opened = Embedded::claimed(claim, &targets, options).await;
+            let opened = Embedded::claimed(claim, &targets, store(config), options).await;
             let (queues, left) = opened.map_err(|error| StartError::database("queue", &error))?;
             for (queue, pipeline) in queues.iter().zip(config.pipelines()) {
                 log_start(queue, pipeline.start_from);
@@ -112,6 +109,13 @@ fn log_start(queue: &Embedded, from: Option<StartFrom>) {
         first,
         "a new target starts in the log"
     );
+}
+
+/// The name of the target of the kind `store`. There is at most one.
+pub(super) fn store(config: &Config) -> Option<&str> {
+    let mut pipelines = config.pipelines();
+    let store = pipelines.find(|pipeline| pipeline.target.kind.kind() == Kind::Store);
+    store.map(|pipeline| pipeline.target.name.as_str())
 }
 
 fn warn_of_left_events(left: &ConsumerStatus) {

@@ -3,12 +3,10 @@
 //! [`TargetPlan::read`] reads its credential and rules, and changes nothing outside the process. [`TargetPlan::open`] opens the
 //! target. Between the two, `delivery.rs` reads the plans of the other targets. Also called by the batch function.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws::Aws;
 use aws::secrets_manager::{self, ReadError};
-use journal::Claim;
 use targets::{Credential, OpenError, Resources, Target, TargetConfig, Unchecked};
 use transform::{Builtins, Transforms};
 
@@ -63,11 +61,9 @@ impl TargetPlan {
         config: &Config,
         aws: &Aws,
         queue: Queue,
-        claim: Option<&Arc<Claim>>,
     ) -> Result<Pipeline, StartErrors> {
         let resources = Resources {
             aws,
-            claim,
             credential: self.credential.as_ref(),
         };
         let opened = Target::open(&self.config.target, resources).await;
@@ -204,10 +200,6 @@ async fn secret_text(aws: &Aws, setting: &str, id: &str) -> Result<String, Start
 
 fn open_error(config: &TargetConfig, error: OpenError) -> StartError {
     match error {
-        OpenError::NoDataFolder => {
-            StartError::Invalid(ConfigError::about("target", error.to_string()))
-        }
-        OpenError::Database(error) => StartError::database("store", &error),
         OpenError::File {
             setting,
             path,

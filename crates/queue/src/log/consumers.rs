@@ -11,7 +11,7 @@ use super::claims::Claims;
 use super::cursor;
 use super::import::IMPORTED;
 use super::settle::UnwrittenSettlements;
-use super::{Log, reconcile, unavailable};
+use super::{Log, reconcile, store, unavailable};
 use crate::Unavailable;
 
 /// How many events become pending in one transaction when a consumer is stopped: a target that was down for a week may have
@@ -297,7 +297,8 @@ fn adopt_imported(connection: &Connection, targets: &[String]) -> rusqlite::Resu
 fn replace_only(connection: &Connection, target: &str) -> rusqlite::Result<Start> {
     let statuses = statuses(connection)?;
     let [only] = statuses.as_slice() else {
-        return Ok(match statuses.is_empty() {
+        // Where all were removed, events are left that were delivered to them.
+        return Ok(match statuses.is_empty() && has_had_none(connection)? {
             true => Start::Oldest,
             false => Start::Next,
         });
@@ -314,6 +315,12 @@ fn replace_only(connection: &Connection, target: &str) -> rusqlite::Result<Start
 fn has_had_one(connection: &Connection) -> rusqlite::Result<bool> {
     let greatest = "SELECT max(seq) IS 1 FROM sqlite_sequence WHERE name = 'cursors'";
     connection.query_row(greatest, [], |row| row.get(0))
+}
+
+/// Whether the log has never had a consumer.
+fn has_had_none(connection: &Connection) -> rusqlite::Result<bool> {
+    let any = "SELECT count(*) = 0 FROM sqlite_sequence WHERE name = 'cursors' AND seq > 0";
+    connection.query_row(any, [], |row| row.get(0))
 }
 
 /// Returns the number of the consumer for a target. A new one starts at `start`, or with the oldest event while lost cursors
@@ -361,6 +368,7 @@ fn remove(connection: &Connection, target: &str) -> rusqlite::Result<Option<Cons
 }
 
 fn delete(connection: &Connection, consumer: i64) -> rusqlite::Result<()> {
+    store::forget_consumer(connection, consumer)?;
     for table in ["cursors", "pending", "dead_letters"] {
         let delete = format!("DELETE FROM {table} WHERE consumer = ?1");
         connection.execute(&delete, [consumer])?;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use tracing::warn;
 
 use super::consumers::Consumer;
-use super::{cursor, unavailable};
+use super::{cursor, store, unavailable};
 use crate::Unavailable;
 
 /// An event that could not be delivered.
@@ -123,7 +123,10 @@ impl Consumer {
     /// Deletes a dead letter for good. Returns whether it was there.
     pub async fn delete_dead_letter(&self, id: &str) -> Result<bool, Unavailable> {
         let (number, id) = (self.state.number, id.to_owned());
-        let delete = move |connection: &Connection| delete(connection, number, &id);
+        let delete = move |connection: &Connection| {
+            store::forget_dead_letters(connection, number, &id)?;
+            delete(connection, number, &id)
+        };
         let deleted = self.log.journal.write(delete).await.map_err(unavailable)?;
         Ok(deleted > 0)
     }

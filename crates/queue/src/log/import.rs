@@ -15,6 +15,8 @@ use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use tracing::info;
 
+use super::marks::Marks;
+
 /// The file of the older versions.
 const FILE: &str = "queue.db";
 
@@ -184,6 +186,7 @@ fn copy(path: &Path, log: &Connection) -> rusqlite::Result<Copied> {
     // Only a new consumer stands before them.
     let pass = "UPDATE cursors SET settled = max(settled, ?1), received = max(received, ?1)";
     log.execute(pass, [end])?;
+    Marks::recount(log)?;
     log.execute("UPDATE owner SET is_imported = 1", [])?;
     Ok(Copied {
         events: usize::try_from(events).unwrap_or(0),

@@ -1,5 +1,5 @@
 //! The log against a model: any steps, for one to three consumers of which some owners ask only for some, give what a list of
-//! events in memory gives.
+//! events in memory gives. The first consumer is the store, for some of the owners.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,15 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::{Record, Settlement};
+use crate::{Record, Settlement, StoredForm};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// The owner asks for every consumer.
+/// The owner asks for every consumer, and the first is the store.
 const ALL: u8 = u8::MAX;
+
+/// The bit of an owner for which the first consumer is the store.
+const STORE: u8 = 1 << 7;
 
 /// What happens to the log. Numbers choose among what there is.
 #[derive(Debug, Clone)]
@@ -44,6 +47,9 @@ enum Action {
 #[derive(Debug, Clone, Copy)]
 enum How {
     Acknowledge,
+    /// Of a consumer that is not the store: the same as `Acknowledge`.
+    Store,
+    StoreChanged,
     RetryNow,
     RetryLater,
     DeadLetter,
@@ -69,6 +75,9 @@ struct Subject {
     consumer: Option<Consumer>,
     /// Whether the owner has asked for it.
     is_served: bool,
+    is_store: bool,
+    /// What the store has, by the id of the event.
+    stored: BTreeMap<String, String>,
     model: Model,
     in_hand: Vec<Record>,
     /// The last receipt of each event, which alone settles it.
@@ -77,7 +86,9 @@ struct Subject {
 
 fn actions() -> impl Strategy<Value = Vec<Action>> {
     let how = prop_oneof![
-        4 => Just(How::Acknowledge),
+        2 => Just(How::Acknowledge),
+        2 => Just(How::Store),
+        1 => Just(How::StoreChanged),
         2 => Just(How::RetryNow),
         1 => Just(How::RetryLater),
         1 => Just(How::DeadLetter),
@@ -103,28 +114,33 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
 struct Bench {
     folder: TempDir,
     visibility: Duration,
+    retention: Retention,
     log: Log,
     subjects: Vec<Subject>,
     appended: usize,
 }
 
 impl Bench {
-    async fn new(consumers: usize, visibility: Duration) -> Bench {
+    async fn new(consumers: usize, visibility: Duration, retention: Retention) -> Bench {
         let folder = tempfile::tempdir().unwrap();
-        let log = open(&folder, visibility).await;
+        let log = open(&folder, visibility, retention).await;
         let mut subjects = Vec::new();
-        for name in names(consumers) {
+        for (n, name) in names(consumers).into_iter().enumerate() {
             subjects.push(Subject {
                 consumer: Some(log.consumer(&name, Start::Oldest).await.unwrap()),
                 is_served: true,
+                is_store: n == 0,
+                stored: BTreeMap::new(),
                 model: Model::new(),
                 in_hand: Vec::new(),
                 receipts: BTreeMap::new(),
             });
         }
+        log.set_store(Some("target-0")).await.unwrap();
         Bench {
             folder,
             visibility,
+            retention,
             log,
             subjects,
             appended: 0,
@@ -177,12 +193,13 @@ impl Bench {
     /// Everything in memory is gone, as after `kill -9`: nothing is written at the end of a process.
     async fn restart(&mut self, served: u8) {
         let subjects = std::mem::take(&mut self.subjects);
-        let models: Vec<_> = subjects.into_iter().map(|subject| subject.model).collect();
+        let models = subjects.into_iter();
+        let models: Vec<_> = models.map(|it| (it.model, it.stored)).collect();
         let closed = self.log.closed();
         let elsewhere = tempfile::tempdir().unwrap();
-        self.log = open(&elsewhere, self.visibility).await;
+        self.log = open(&elsewhere, self.visibility, self.retention).await;
         closed.await;
-        self.log = open(&self.folder, self.visibility).await;
+        self.log = open(&self.folder, self.visibility, self.retention).await;
         let names = names(models.len());
         let is_asked_for = |n: usize| served & (1 << n) != 0;
         let asks_for_none = !(0..names.len()).any(is_asked_for);
@@ -191,7 +208,10 @@ impl Bench {
         let targets: Vec<&str> = targets.map(|(_, name)| name.as_str()).collect();
         self.log.owner_consumers(&targets).await.unwrap();
         self.log.stop_others(&targets).await.unwrap();
-        for (n, (name, mut model)) in names.iter().zip(models).enumerate() {
+        let has_store = is_served(0) && served & STORE != 0;
+        let store = has_store.then_some("target-0");
+        self.log.set_store(store).await.unwrap();
+        for (n, (name, (mut model, stored))) in names.iter().zip(models).enumerate() {
             for (state, _) in model.values_mut() {
                 if *state == State::Hidden {
                     *state = State::Visible;
@@ -203,6 +223,8 @@ impl Bench {
             self.subjects.push(Subject {
                 consumer,
                 is_served: is_served(n),
+                is_store: n == 0 && has_store,
+                stored,
                 model,
                 in_hand: Vec::new(),
                 receipts: BTreeMap::new(),
@@ -251,7 +273,11 @@ impl Subject {
         records.sort_by(|a, b| a.id.cmp(&b.id));
         records.dedup_by(|a, b| a.id == b.id);
         let settlement = match how {
-            How::Acknowledge => Settlement::Acknowledge,
+            How::Store if self.is_store => Settlement::Store(StoredForm::Accepted),
+            How::StoreChanged if self.is_store => {
+                Settlement::Store(StoredForm::Changed("changed".into()))
+            }
+            How::Acknowledge | How::Store | How::StoreChanged => Settlement::Acknowledge,
             How::RetryNow => Settlement::Retry(Duration::ZERO),
             How::RetryLater => Settlement::Retry(HOUR),
             How::DeadLetter => Settlement::DeadLetter("rejected".to_owned()),
@@ -270,8 +296,15 @@ impl Subject {
                 record.id
             );
             if is_owned {
+                if let Settlement::Store(form) = &settlement {
+                    let text = match form {
+                        StoredForm::Accepted => format!("body of {}", record.id),
+                        StoredForm::Changed(text) => text.to_string(),
+                    };
+                    self.stored.insert(record.id.clone(), text);
+                }
                 *state = match how {
-                    How::Acknowledge => State::Settled,
+                    How::Acknowledge | How::Store | How::StoreChanged => State::Settled,
                     How::RetryNow => State::Visible,
                     How::RetryLater => State::Hidden,
                     How::DeadLetter => State::DeadLetter,
@@ -325,10 +358,53 @@ impl Subject {
     }
 }
 
-async fn open(folder: &TempDir, visibility_timeout: Duration) -> Log {
+/// Checks what can be read, in both orders, and how much that is said to be.
+async fn check_reading(log: &Log, stored: &BTreeMap<String, String>) {
+    let accepted = texts(log, Form::Accepted).await;
+    let expected = |text: &String| {
+        let id = text.strip_prefix("body of ").unwrap();
+        stored.get(id).cloned()
+    };
+    let expected: Vec<String> = accepted.iter().filter_map(expected).collect();
+    assert_eq!(texts(log, Form::Stored).await, expected);
+    for (form, count) in [
+        (Form::Accepted, accepted.len()),
+        (Form::Stored, expected.len()),
+    ] {
+        assert_eq!(
+            log.count(form).await.unwrap(),
+            u64::try_from(count).unwrap()
+        );
+    }
+}
+
+/// Returns all texts, oldest first.
+async fn texts(log: &Log, form: Form) -> Vec<String> {
+    let mut both = Vec::new();
+    for order in [Order::Asc, Order::Desc] {
+        let search = Search {
+            form,
+            order,
+            accepted: AcceptedBetween::EVER,
+            condition: None,
+        };
+        let step = log.search(search, None).await.unwrap();
+        assert_eq!(step.next, None);
+        let sizes: Vec<usize> = step.found.iter().map(|it| it.size).collect();
+        let texts = log.texts(form, step.found).await.unwrap();
+        assert_eq!(texts.iter().map(String::len).collect::<Vec<_>>(), sizes);
+        both.push(texts);
+    }
+    let mut newest_first = both.pop().unwrap();
+    newest_first.reverse();
+    assert_eq!(both[0], newest_first);
+    newest_first
+}
+
+async fn open(folder: &TempDir, visibility_timeout: Duration, retention: Retention) -> Log {
     let options = LogOptions {
         visibility_timeout,
-        retention: Retention::NONE,
+        retention,
     };
     let claim = Arc::new(Claim::take(folder.path()).unwrap());
     Log::claimed(claim, options).await.unwrap()
@@ -344,17 +420,20 @@ proptest! {
     fn any_steps_give_each_consumer_what_a_list_in_memory_gives(
         consumers in 1..4usize,
         ends_at_once in any::<bool>(),
+        keeps in any::<bool>(),
         actions in actions(),
     ) {
         let visibility = if ends_at_once { Duration::ZERO } else { HOUR };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let mut bench = Bench::new(consumers, visibility).await;
+            let retention = if keeps { Retention::default() } else { Retention::NONE };
+            let mut bench = Bench::new(consumers, visibility, retention).await;
             for action in actions {
                 bench.act(action).await;
                 for subject in &bench.subjects {
                     subject.check().await;
                 }
+                check_reading(&bench.log, &bench.subjects[0].stored).await;
             }
             bench.restart(ALL).await;
             for subject in &mut bench.subjects {

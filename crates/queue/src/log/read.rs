@@ -161,7 +161,7 @@ pub(super) fn before(connection: &Connection, time: i64) -> rusqlite::Result<i64
 }
 
 /// Reads a text; a damaged row may hold other bytes.
-fn text(row: &Row<'_>, at: usize) -> rusqlite::Result<String> {
+pub(super) fn text(row: &Row<'_>, at: usize) -> rusqlite::Result<String> {
     Ok(match row.get_ref(at)? {
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
             String::from_utf8_lossy(bytes).into_owned()

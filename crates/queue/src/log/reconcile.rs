@@ -12,13 +12,15 @@ use rusqlite::{Connection, params};
 use tracing::warn;
 
 use super::cursor::{self, Cursor};
+use super::marks::Marks;
+use super::store;
 
 /// More events than there will ever be.
 const GREATEST: i64 = 1 << 53;
 
 /// Puts all rows right, in one transaction.
 pub(super) fn reconcile(connection: &Connection) -> rusqlite::Result<()> {
-    renumber(connection)?;
+    let renumbered = renumber(connection)?;
     let last = cursor::last(connection)?;
     let mut cursors = connection.prepare(
         "SELECT consumer, iif(typeof(settled) = 'integer', settled, 0), iif(typeof(received) = 'integer', received, 0)
@@ -51,20 +53,28 @@ pub(super) fn reconcile(connection: &Connection) -> rusqlite::Result<()> {
             "the queue had lost the events, or the targets, of some pending events and dead letters; these rows were deleted"
         );
     }
+    store::reconcile(connection, last)?;
+    let incomplete = journal::incomplete_tables(connection)?;
+    if renumbered || incomplete.iter().any(|it| it == "events" || it == "marks") {
+        Marks::recount(connection)?;
+        journal::forget_incomplete(connection, "events")?;
+        journal::forget_incomplete(connection, "marks")?;
+    }
     deliver_again(connection, &cursors)
 }
 
 /// Gives events new numbers whose number is damaged: near the greatest one, SQLite gives out numbers at random
-/// (<https://www.sqlite.org/autoinc.html>), which a cursor may have passed.
-fn renumber(connection: &Connection) -> rusqlite::Result<()> {
+/// (<https://www.sqlite.org/autoinc.html>), which a cursor may have passed. Returns whether there was any.
+fn renumber(connection: &Connection) -> rusqlite::Result<bool> {
     let above = "SELECT seq FROM events WHERE seq > ?1 ORDER BY seq";
     let mut above = connection.prepare(above)?;
     let seqs = above.query_map([GREATEST], |row| row.get::<_, i64>(0))?;
-    for seq in seqs.collect::<rusqlite::Result<Vec<_>>>()? {
+    let seqs = seqs.collect::<rusqlite::Result<Vec<_>>>()?;
+    for seq in &seqs {
         let update = "UPDATE events SET seq = (SELECT coalesce(max(seq), 0) + 1 FROM events WHERE seq <= ?1) WHERE seq = ?2";
-        connection.execute(update, [GREATEST, seq])?;
+        connection.execute(update, [GREATEST, *seq])?;
     }
-    Ok(())
+    Ok(!seqs.is_empty())
 }
 
 /// Makes every event pending that looks settled, if a repair lost rows that may say otherwise.
@@ -85,7 +95,7 @@ fn deliver_again(connection: &Connection, cursors: &[(i64, Cursor)]) -> rusqlite
             "the damaged queue does not tell which of these events were delivered; they are delivered again"
         );
     }
-    for table in ["pending", "dead_letters", "events", "owner"] {
+    for table in ["pending", "dead_letters", "owner"] {
         journal::forget_incomplete(connection, table)?;
     }
     Ok(())

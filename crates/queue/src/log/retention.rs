@@ -11,7 +11,8 @@ use rusqlite::Connection;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::{Log, reconcile, unavailable};
+use super::marks::Marks;
+use super::{Log, reconcile, store, unavailable};
 use crate::free_space::{FreeSpace, RESERVE};
 use crate::{FailureLog, Unavailable, now};
 
@@ -92,7 +93,8 @@ struct Step {
 }
 
 impl Log {
-    /// Deletes what the retention does not keep, until `stop`. The owner runs it beside the traffic.
+    /// Deletes what the retention does not keep, until `stop`, and takes over the store of an older version. The owner runs it
+    /// beside the traffic.
     pub async fn enforce_retention(&self, stop: &CancellationToken) {
         let Retention { age, bytes } = self.options.retention;
         match self.options.retention.keeps_any() {
@@ -108,6 +110,13 @@ impl Log {
         if let Err(error) = forgotten {
             failures.record_failure(&unavailable(error));
         }
+        tokio::join!(
+            self.sweep_regularly(stop, failures),
+            self.take_over_store(stop)
+        );
+    }
+
+    async fn sweep_regularly(&self, stop: &CancellationToken, mut failures: FailureLog) {
         while !stop.is_cancelled() {
             match self.sweep_until(stop, || FreeSpace::of(&self.folder)).await {
                 Ok(_) => failures.record_recovery(),
@@ -221,6 +230,7 @@ fn step(connection: &Connection, from: i64, until: i64, allowed: u64) -> rusqlit
     let rows: Vec<(i64, u64, i64)> = rows.collect::<rusqlite::Result<_>>()?;
     step.has_more = i64::try_from(rows.len()).is_ok_and(|count| count == STEP);
     let mut delete = connection.prepare_cached(DELETE)?;
+    let mut marks = Marks::read(connection)?;
     let mut bytes = 0;
     for (seq, size, received_at) in rows {
         if received_at > until && excess == 0 {
@@ -232,11 +242,16 @@ fn step(connection: &Connection, from: i64, until: i64, allowed: u64) -> rusqlit
             break;
         }
         if delete.execute([seq])? > 0 {
+            store::forget_event(connection, seq)?;
+            marks.delete(seq);
             step.deleted += 1;
             excess = excess.saturating_sub(size);
             bytes += size;
         }
         step.position = seq;
+    }
+    if step.deleted > 0 {
+        marks.write(connection)?;
     }
     let pages = Pages::read(connection)?;
     if pages.have_spare() {
@@ -247,14 +262,14 @@ fn step(connection: &Connection, from: i64, until: i64, allowed: u64) -> rusqlit
 }
 
 /// The pages of the file, with what is only in its log.
-struct Pages {
+pub(super) struct Pages {
     count: u64,
     free: u64,
     size: u64,
 }
 
 impl Pages {
-    fn read(connection: &Connection) -> rusqlite::Result<Pages> {
+    pub(super) fn read(connection: &Connection) -> rusqlite::Result<Pages> {
         let sql = "SELECT page_count, freelist_count, page_size
                    FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()";
         connection.prepare_cached(sql)?.query_row([], |row| {
@@ -267,7 +282,7 @@ impl Pages {
         })
     }
 
-    fn used_bytes(&self) -> u64 {
+    pub(super) fn used_bytes(&self) -> u64 {
         self.count
             .saturating_sub(self.free)
             .saturating_mul(self.size)

@@ -61,7 +61,33 @@ pub(super) const SCHEMA: Schema = Schema {
             is_imported INTEGER NOT NULL
         );
         INSERT OR IGNORE INTO owner VALUES (1, 0, 0, 0);
+        -- What the store has: see `store.rs`. The events of these ranges that their consumer has settled.
+        CREATE TABLE IF NOT EXISTS stored_ranges (
+            row INTEGER PRIMARY KEY,
+            consumer INTEGER NOT NULL,
+            first INTEGER NOT NULL,
+            -- NULL: all that the consumer settles from there on.
+            last INTEGER
+        );
+        -- Events in the ranges that the store does not have after all.
+        CREATE TABLE IF NOT EXISTS unstored (seq INTEGER PRIMARY KEY);
+        -- Events that the store has in another form than they were accepted.
+        CREATE TABLE IF NOT EXISTS stored_texts (seq INTEGER PRIMARY KEY, text TEXT NOT NULL);
+        -- What is known of many events at once: see `marks.rs`.
+        CREATE TABLE IF NOT EXISTS marks (
+            one INTEGER PRIMARY KEY CHECK (one = 1),
+            -- From here on, no number is missing.
+            whole_from INTEGER NOT NULL,
+            -- How many events are below.
+            below INTEGER NOT NULL
+        );
+        -- How far the store of an older version was taken over, until that is removed: see `old_store.rs`.
+        CREATE TABLE IF NOT EXISTS old_store (one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER NOT NULL);
+        INSERT OR IGNORE INTO marks SELECT 1, coalesce(max(seq), 1), max(count(*) - 1, 0) FROM events;
     ",
-    migrations: &[],
+    migrations: &[
+        // 1: the tables from `stored_ranges` on. An older version would not delete their rows with the events.
+        "",
+    ],
     can_shrink: true,
 };

@@ -11,6 +11,7 @@ use rusqlite::{Connection, params};
 use super::consumers::{Consumer, ConsumerState};
 use super::cursor::Cursor;
 use super::receipt::{FIRST_RECEIPT, Receipt};
+use super::store::Ranges;
 use super::unavailable;
 use crate::{Record, Settlement, Unavailable, now};
 
@@ -57,7 +58,7 @@ impl Consumer {
         let settlements: Vec<_> = records.iter().map(RecordSettlement::of).collect();
         // A record that is to be retried or dead-lettered comes again by itself.
         let acknowledged = settlements.iter();
-        let acknowledged = acknowledged.filter(|it| it.settlement == Settlement::Acknowledge);
+        let acknowledged = acknowledged.filter(|it| it.settlement.acknowledges());
         let acknowledged: Vec<_> = acknowledged.cloned().collect();
         let earlier = self.state.unwritten.all();
         let (clock, state, count) = (self.log.clock, self.state.clone(), earlier.len());
@@ -108,6 +109,7 @@ pub(super) fn settle_all(
         return Ok(Vec::new());
     }
     let mut cursor = Cursor::read(connection, state.number)?;
+    let mut ranges = Ranges::read(connection, state.number)?;
     // Of the records that were received for the first time.
     let mut first = BTreeSet::new();
     let mut results = Vec::with_capacity(records.len());
@@ -124,6 +126,13 @@ pub(super) fn settle_all(
             }
             Some(receipt) => settle_pending(connection, state.number, receipt, record, clock)?,
         };
+        if let (true, Some(Receipt { seq, .. })) = (settled, record.receipt) {
+            match &record.settlement {
+                Settlement::Acknowledge => ranges.settle(connection, seq, None)?,
+                Settlement::Store(form) => ranges.settle(connection, seq, Some(form))?,
+                Settlement::Retry(_) | Settlement::DeadLetter(_) => {}
+            }
+        }
         results.push(settled);
     }
     if let Some(last) = first.last().copied() {
@@ -143,7 +152,7 @@ fn settle_first(
     clock: i64,
 ) -> rusqlite::Result<()> {
     match &record.settlement {
-        Settlement::Acknowledge => Ok(()),
+        Settlement::Acknowledge | Settlement::Store(_) => Ok(()),
         Settlement::Retry(after) => {
             let mut add = connection.prepare_cached(
                 "INSERT OR REPLACE INTO pending (consumer, seq, attempts, receipt, visible_at)
@@ -174,7 +183,7 @@ fn settle_pending(
     let Receipt { seq, number } = receipt;
     let owned = [consumer, seq, number];
     match &record.settlement {
-        Settlement::Acknowledge => {
+        Settlement::Acknowledge | Settlement::Store(_) => {
             let delete = format!("DELETE FROM pending {OWNED_ROW}");
             connection.prepare_cached(&delete)?.execute(owned)
         }

@@ -3,6 +3,7 @@
 
 mod damage;
 mod import;
+mod old_store;
 mod owner;
 mod read;
 mod sweep;

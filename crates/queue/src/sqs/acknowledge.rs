@@ -55,7 +55,7 @@ impl Sqs {
         let letters = records.iter().enumerate();
         let letters = letters.filter_map(|(index, (record, settlement))| match settlement {
             Settlement::DeadLetter(reason) => Some((index, *record, reason.as_str())),
-            Settlement::Acknowledge | Settlement::Retry(_) => None,
+            Settlement::Acknowledge | Settlement::Store(_) | Settlement::Retry(_) => None,
         });
         let letters: Vec<_> = letters.collect();
         let Some(url) = &self.dead_letters else {
@@ -95,7 +95,7 @@ impl Sqs {
         until: Instant,
     ) -> Failures {
         let done = records.iter().enumerate();
-        let done = done.filter(|(_, (_, settlement))| *settlement == Settlement::Acknowledge);
+        let done = done.filter(|(_, (_, settlement))| settlement.acknowledges());
         let done: Vec<usize> = done.map(|(index, _)| index).collect();
         let undone = self.delete(queue, records, &done, until).await;
         let gone = done

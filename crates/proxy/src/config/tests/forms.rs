@@ -170,7 +170,9 @@ fn a_bucket_that_cannot_be_addressed_is_refused_where_it_stands() {
     let arn = "arn:aws:s3:eu-west-1:123456789012:accesspoint/mine";
     let sqs = "https://sqs.eu-west-1.amazonaws.com/123456789012/q";
     let queue = |bucket: &str| {
-        format!("queue:\n  url: {sqs}\n  dead_letter_url: {sqs}-dead\n  bucket: {bucket}\n")
+        format!(
+            "queue:\n  url: {sqs}\n  dead_letter_url: {sqs}-dead\n  bucket: {bucket}\ntarget: file\nfile: {{path: x}}\n"
+        )
     };
     for bucket in [arn, "fast--use1-az4--x-s3", "a/b"] {
         let errors = read(&queue(bucket), &[], Role::Serve).unwrap_err();

@@ -47,7 +47,7 @@ pub(super) async fn pipeline_with(
         ..RuleOptions::default()
     };
     let plan = TargetPlan::read(&config.pipeline, &aws, options).await;
-    let pipeline = plan.unwrap().open(&config, &aws, queue, None).await;
+    let pipeline = plan.unwrap().open(&config, &aws, queue).await;
     pipeline.unwrap()
 }
 

@@ -274,7 +274,7 @@ fn settled(attempts: u32, post: Post, event: Event, attempt: &Attempt) -> Decisi
     *known
         .entry((attempts, post, event))
         .or_insert_with(|| match settlement(attempts, attempt) {
-            Settlement::Acknowledge => Decision::Done,
+            Settlement::Acknowledge | Settlement::Store(_) => Decision::Done,
             Settlement::Retry(_) => Decision::Retry,
             Settlement::DeadLetter(_) => Decision::Dead,
         })

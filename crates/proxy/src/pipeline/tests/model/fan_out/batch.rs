@@ -97,7 +97,7 @@ fn asked(hand: &[Item], earlier: Option<usize>, posts: &[Post]) -> Replay {
     let (decided, block) = delivery.finish();
     let decided = decided.into_iter().map(|decided| {
         let decision = match decided.outcome.settlement() {
-            Settlement::Acknowledge => Decision::Done,
+            Settlement::Acknowledge | Settlement::Store(_) => Decision::Done,
             Settlement::DeadLetter(_) => Decision::DeadLetter,
             Settlement::Retry(_) => Decision::Retry,
         };

@@ -1,0 +1,164 @@
+//! The store of an older version.
+
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+
+/// The tables of the log in that version.
+const OLD_LOG: &str = "
+    CREATE TABLE events (seq INTEGER PRIMARY KEY, received_at INTEGER NOT NULL, appended_at INTEGER NOT NULL DEFAULT 0,
+        id TEXT NOT NULL, body TEXT NOT NULL);
+    CREATE TABLE cursors (consumer INTEGER PRIMARY KEY AUTOINCREMENT, target TEXT NOT NULL UNIQUE,
+        settled INTEGER NOT NULL, received INTEGER NOT NULL);
+    CREATE TABLE pending (row INTEGER PRIMARY KEY, consumer INTEGER NOT NULL, seq INTEGER NOT NULL, attempts INTEGER NOT NULL,
+        receipt INTEGER NOT NULL, visible_at INTEGER NOT NULL, UNIQUE (consumer, seq));
+    CREATE INDEX pending_in_sight ON pending (consumer, visible_at, seq);
+    CREATE TABLE dead_letters (row INTEGER PRIMARY KEY, consumer INTEGER NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL,
+        received_at INTEGER NOT NULL, dead_at INTEGER NOT NULL, attempts INTEGER NOT NULL, receipt INTEGER NOT NULL,
+        reason TEXT NOT NULL, UNIQUE (consumer, seq));
+    CREATE INDEX dead_letters_by_id ON dead_letters (consumer, id);
+    CREATE TABLE owner (one INTEGER PRIMARY KEY CHECK (one = 1), ahead INTEGER NOT NULL, probes INTEGER NOT NULL,
+        is_imported INTEGER NOT NULL);
+    INSERT INTO owner VALUES (1, 0, 0, 0);
+    -- 300 were delivered, of which the last has no answer, and one waits.
+    INSERT INTO events (seq, received_at, id, body) VALUES (299, 1, '299', 'old 299'), (300, 1, '300', 'old 300'), (301, 1, '301', 'old 301');
+    INSERT INTO cursors (target, settled, received) VALUES ('store', 299, 300);";
+
+/// The store of that version, with 300 events of today.
+const OLD_STORE: &str = "
+    CREATE TABLE events (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,
+        delivered_at INTEGER NOT NULL DEFAULT (unixepoch()), event TEXT NOT NULL);
+    CREATE TABLE total (one INTEGER PRIMARY KEY CHECK (one = 1), events INTEGER NOT NULL);
+    INSERT INTO total VALUES (1, 0);
+    CREATE TRIGGER counted AFTER INSERT ON events BEGIN UPDATE total SET events = events + 1; END;
+    WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 300)
+    INSERT INTO events (id, event) SELECT n, 'old ' || n FROM n;";
+
+/// Writes a data folder as that version left it.
+fn write_old(folder: &Path) {
+    for (name, tables) in [("events.db", OLD_LOG), ("store.db", OLD_STORE)] {
+        let database = Connection::open(folder.join(name)).unwrap();
+        database
+            .pragma_update(None, "auto_vacuum", "incremental")
+            .unwrap();
+        database.pragma_update(None, "journal_mode", "wal").unwrap();
+        database.execute_batch(tables).unwrap();
+    }
+}
+
+async fn open(folder: &Path, retention: Retention) -> (Log, Consumer) {
+    let log = log_with(folder, retention).await;
+    let mut consumers = log.owner_consumers(&["store"]).await.unwrap();
+    log.set_store(Some("store")).await.unwrap();
+    (log, consumers.pop().unwrap())
+}
+
+/// Returns what the store has, oldest first.
+async fn stored(log: &Log) -> Vec<String> {
+    let search = Search {
+        form: Form::Stored,
+        order: Order::Asc,
+        accepted: AcceptedBetween::EVER,
+        condition: None,
+    };
+    let found = log.search(search, None).await.unwrap().found;
+    let texts = log.texts(Form::Stored, found).await.unwrap();
+    let count = log.count(Form::Stored).await.unwrap();
+    assert_eq!(usize::try_from(count).unwrap(), texts.len());
+    texts
+}
+
+fn old(numbers: std::ops::RangeInclusive<u32>) -> Vec<String> {
+    numbers.map(|n| format!("old {n}")).collect()
+}
+
+async fn store_all(consumer: &Consumer) {
+    let records = receive(consumer, 99).await;
+    let form = Settlement::Store(crate::StoredForm::Accepted);
+    let records: Vec<_> = records.iter().map(|it| (it, form.clone())).collect();
+    assert!(consumer.settle(&records).await.iter().all(Result::is_ok));
+}
+
+#[tokio::test]
+async fn each_event_is_taken_over_once_although_the_process_is_killed_in_between() {
+    let folder = tempfile::tempdir().unwrap();
+    write_old(folder.path());
+    for start in 0..3 {
+        let (log, consumer) = open(folder.path(), Retention::default()).await;
+        let stop = CancellationToken::new();
+        if start < 2 {
+            stop.cancel(); // after one step
+        }
+        log.take_over_store(&stop).await;
+        assert_eq!(folder.path().join("store.db").exists(), start < 2);
+        if start == 1 {
+            store_all(&consumer).await;
+            append(&log, &["new"]).await;
+        }
+        drop(consumer);
+        end(log).await;
+    }
+    let (log, consumer) = open(folder.path(), Retention::default()).await;
+    store_all(&consumer).await;
+    let mut expected = old(1..=301);
+    expected.push("body of new".to_owned());
+    assert_eq!(stored(&log).await, expected);
+    assert!(
+        receive(&consumer, 9).await.is_empty(),
+        "nobody receives what is taken over"
+    );
+    assert_eq!(rows(&log, "old_store").await, 0);
+}
+
+#[tokio::test]
+async fn a_kill_between_the_last_step_and_the_end_leaves_nothing_to_do_again() {
+    let folder = tempfile::tempdir().unwrap();
+    write_old(folder.path());
+    let copy = std::fs::read(folder.path().join("store.db")).unwrap();
+    let (log, _consumer) = open(folder.path(), Retention::default()).await;
+    log.take_over_store(&CancellationToken::new()).await;
+    let note = |c: &Connection| c.execute("INSERT INTO old_store VALUES (1, ?1)", [i64::MIN]);
+    log.journal.write(note).await.unwrap();
+    std::fs::write(folder.path().join("store.db"), copy).unwrap();
+    log.take_over_store(&CancellationToken::new()).await;
+    assert_eq!(stored(&log).await, old(1..=299));
+    assert!(!folder.path().join("store.db").exists());
+}
+
+#[tokio::test]
+async fn what_the_retention_does_not_keep_is_not_taken_over() {
+    let day = Duration::from_secs(86_400);
+    for (age, bytes, kept) in [(day, 1 << 30, 200), (NOW, 1 << 30, 0), (day, 0, 0)] {
+        let folder = tempfile::tempdir().unwrap();
+        write_old(folder.path());
+        let store = Connection::open(folder.path().join("store.db")).unwrap();
+        let aged = "UPDATE events SET delivered_at = delivered_at - 90000 WHERE seq <= 99";
+        store.execute_batch(aged).unwrap();
+        drop(store);
+        let (log, _consumer) = open(folder.path(), Retention { age, bytes }).await;
+        log.take_over_store(&CancellationToken::new()).await;
+        assert_eq!(stored(&log).await, old(300 - kept..=299));
+        assert!(!folder.path().join("store.db").exists());
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_kept_beside_and_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "not a database, but as long as one. ".repeat(1_000);
+    std::fs::write(folder.path().join("store.db"), text).unwrap();
+    let (log, consumer) = open(folder.path(), Retention::default()).await;
+    log.take_over_store(&CancellationToken::new()).await;
+    append(&log, &["a"]).await;
+    store_all(&consumer).await;
+    assert_eq!(stored(&log).await, ["body of a"]);
+    let files = std::fs::read_dir(folder.path()).unwrap();
+    let names: Vec<_> = files
+        .map(|it| it.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let is_kept = |name: &String| name.starts_with("store.db.");
+    assert!(
+        !names.contains(&"store.db".to_owned()) && names.iter().any(is_kept),
+        "{names:?}"
+    );
+}
