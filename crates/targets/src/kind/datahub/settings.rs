@@ -75,7 +75,7 @@ pub struct DataHubSettings {
     /// The time for a whole call, connection included. DataHub answers when it has written.
     #[schemars(extend("x-not-on-aws" = "the template has no target of DataHub"))]
     pub timeout: Setting<Seconds<1, 300>>,
-    /// What of the answer to a rejected event is kept in logs and dead letters, as for [`openlineage.response`](#openlineage).
+    /// What of the answer to a rejected event is kept in logs and dead letters, as for `openlineage.response`.
     #[schemars(extend("x-not-on-aws" = "the template has no target of DataHub"))]
     pub response: Setting<OneOf<Response>>,
 }
