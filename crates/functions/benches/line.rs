@@ -105,6 +105,7 @@ async fn floor() -> f64 {
                  CREATE INDEX i ON m (visible_at, seq)",
         migrations: &[],
         can_shrink: false,
+        page_size: journal::PAGE,
     };
     let claim = Arc::new(Claim::take(folder.path()).unwrap());
     let journal = Journal::own(&folder.path().join("floor.db"), schema, &claim).unwrap();

@@ -47,6 +47,9 @@ pub use losses::{forget_incomplete, incomplete_tables};
 pub use private::{check_creatable, check_writable, create_file, create_folder, exposed};
 pub use schema::Schema;
 
+/// SQLite's own size of a page, in bytes.
+pub const PAGE: usize = 4_096;
+
 /// The most requests that wait for the writer. When there are more, callers wait to send theirs, which is how a slow
 /// disk slows them down.
 const WAITING: usize = 1_024;

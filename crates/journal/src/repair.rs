@@ -29,7 +29,7 @@ const LARGE: u64 = 1 << 30;
 /// Opens a database, or creates it; repairs it first if it is damaged.
 pub(crate) fn open(path: &Path, schema: &Schema) -> rusqlite::Result<Connection> {
     install_leftovers(path)?;
-    let damage = match is_empty_file(path).or_else(|| wal::damage(path)) {
+    let damage = match is_empty_file(path).or_else(|| wal::damage(path, schema.page_size)) {
         Some(damage) => damage,
         None => match connect(path, schema) {
             Ok(connection) => match check(path, &connection) {
@@ -126,7 +126,7 @@ fn fill(
     let new = replacement::create(empty, schema)?;
     let tables = rows::tables(&new)?;
     new.close().map_err(|(_, error)| error)?;
-    let log_damage = wal::damage(path);
+    let log_damage = wal::damage(path, schema.page_size);
     let state = match log_damage {
         None => OldState::Damaged,
         Some(_) => OldState::WithoutSomeWrites,
@@ -138,7 +138,7 @@ fn fill(
     let old = match old {
         Ok(old) => old,
         Err(_) => {
-            write_copy(path, empty, copy)?;
+            write_copy(path, schema.page_size, empty, copy)?;
             reader(copy)?
         }
     };
@@ -169,17 +169,22 @@ fn count_objects(connection: &Connection) -> rusqlite::Result<i64> {
 
 /// Makes a copy to be read from, with a log whose bad frames are left out. Where the first page is damaged (it names the
 /// tables), the copy gets that of an empty database: the same schema in the same order puts tables in the same places.
-fn write_copy(path: &Path, empty: &Path, copy: &Path) -> rusqlite::Result<()> {
+fn write_copy(
+    path: &Path,
+    page_size: usize,
+    empty: &Path,
+    copy: &Path,
+) -> rusqlite::Result<()> {
     create_file(copy).map_err(io_error)?;
     fs::copy(path, copy).map_err(io_error)?;
-    let has_log = wal::mend(path, &beside(copy, "-wal")).map_err(io_error)?;
+    let has_log = wal::mend(path, page_size, &beside(copy, "-wal")).map_err(io_error)?;
     if matches!(reader(copy).and_then(|it| count_objects(&it)), Ok(1..)) {
         return Ok(());
     }
-    let mut page = vec![0; wal::PAGE];
+    let mut page = vec![0; page_size];
     let mut file = fs::File::open(empty).map_err(io_error)?;
     file.read_exact(&mut page).map_err(io_error)?;
-    let pages = fs::metadata(copy).map_err(io_error)?.len() / wal::PAGE as u64;
+    let pages = fs::metadata(copy).map_err(io_error)?.len() / page_size.max(1) as u64;
     let pages = u32::try_from(pages).unwrap_or(u32::MAX).to_be_bytes();
     // By the file format: whether there is a log, how many pages there are, and an empty list of free ones
     // (<https://www.sqlite.org/fileformat2.html#the_database_header>).

@@ -8,7 +8,7 @@ use rusqlite::{Connection, ErrorCode, ffi};
 /// The tables of a database.
 ///
 /// All files with one name have the same layout, which a repair relies on when the first page is damaged: so `can_shrink`
-/// never changes for a name, and tables that are laid out anew get a new one.
+/// and `page_size` never change for a name, and tables that are laid out anew get a new one.
 ///
 /// A repair copies the rows of a damaged file into new tables column by column, in the order in which they stand, whatever
 /// their names. So a migration may rename columns and create tables; one that adds, drops or moves columns of an existing
@@ -22,12 +22,17 @@ pub struct Schema {
     /// Whether a new file can become smaller: [`reclaim`](crate::reclaim). A file keeps what it was
     /// created with.
     pub can_shrink: bool,
+    /// The size of its pages in bytes, [`PAGE`](crate::PAGE) or another power of two from 512 to 65,536. A row that is larger
+    /// than half a page has a page of its own, which is written with the row.
+    pub page_size: usize,
 }
 
 impl Schema {
     /// Decides how a new file is laid out. Without effect on a file that has tables, or is in WAL mode
     /// (<https://www.sqlite.org/pragma.html#pragma_auto_vacuum>).
     pub(crate) fn lay_out(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let page_size = i64::try_from(self.page_size).unwrap_or(0); // SQLite keeps its default then
+        connection.pragma_update(None, "page_size", page_size)?;
         match self.can_shrink {
             true => connection.pragma_update(None, "auto_vacuum", "incremental"),
             false => Ok(()),
@@ -131,12 +136,14 @@ mod tests {
         tables: "CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY, old TEXT)",
         migrations: &[],
         can_shrink: false,
+        page_size: crate::PAGE,
     };
     const SECOND: Schema = Schema {
         tables: "CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY, new TEXT);
                  CREATE TABLE IF NOT EXISTS u (n INTEGER PRIMARY KEY)",
         migrations: &["ALTER TABLE t RENAME COLUMN old TO new"],
         can_shrink: false,
+        page_size: crate::PAGE,
     };
 
     #[test]

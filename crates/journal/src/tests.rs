@@ -6,6 +6,7 @@ const SCHEMA: Schema = Schema {
     tables: "CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY)",
     migrations: &[],
     can_shrink: false,
+    page_size: crate::PAGE,
 };
 
 /// The journal of a process that owns the folder until the file is open.
@@ -75,6 +76,7 @@ async fn only_the_owner_creates_or_migrates_tables() {
         tables: "CREATE TABLE IF NOT EXISTS t (number INTEGER PRIMARY KEY)",
         migrations: &["ALTER TABLE t RENAME COLUMN n TO number"],
         can_shrink: false,
+        page_size: crate::PAGE,
     };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
@@ -115,6 +117,7 @@ async fn a_full_disk_fails_the_group_and_writing_works_again_when_there_is_space
         tables: "CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY, body BLOB)",
         migrations: &[],
         can_shrink: false,
+        page_size: crate::PAGE,
     };
     let journal = own(folder.path(), schema);
     let pages = |most: i64| {

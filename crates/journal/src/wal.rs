@@ -8,20 +8,20 @@ use std::fs;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
-/// The size of our pages: SQLite's default, which we never change.
-pub(crate) const PAGE: usize = 4_096;
-
 const HEAD: usize = 32;
-const FRAME: usize = 24 + PAGE;
+
+/// What stands before the page in a frame.
+const FRAME_HEAD: usize = 24;
 
 /// The magic number of logs with little-endian checksums. A big-endian machine writes the next number, whose logs are
 /// not read.
 const MAGIC: u32 = 0x377f_0682;
 const VERSION: u32 = 3_007_000;
 
-/// Returns what is damaged in the log of the database at `path`, if SQLite would lose synced transactions.
-pub(crate) fn damage(path: &Path) -> Option<String> {
-    let log = Log::read(path).ok()??;
+/// Returns what is damaged in the log of the database at `path`, if SQLite would lose synced transactions. `page` is the size
+/// of its pages.
+pub(crate) fn damage(path: &Path, page: usize) -> Option<String> {
+    let log = Log::read(path, page).ok()??;
     let bad = match log.head_is_good {
         true => log.frames.iter().position(|frame| !frame.is_good)?,
         false => 0,
@@ -35,8 +35,8 @@ pub(crate) fn damage(path: &Path) -> Option<String> {
 }
 
 /// Writes the log of the database at `path` to `to`, without its bad frames. Returns whether there is a log.
-pub(crate) fn mend(path: &Path, to: &Path) -> io::Result<bool> {
-    let Some(log) = Log::read(path)? else {
+pub(crate) fn mend(path: &Path, page: usize, to: &Path) -> io::Result<bool> {
+    let Some(log) = Log::read(path, page)? else {
         return Ok(false);
     };
     let is_last = |frame: &Frame| frame.is_good && frame.is_commit;
@@ -46,17 +46,17 @@ pub(crate) fn mend(path: &Path, to: &Path) -> io::Result<bool> {
     crate::create_file(to)?;
     let mut to = BufWriter::new(fs::File::create(to)?);
     let mut head = Vec::new();
-    for word in [MAGIC, VERSION, PAGE as u32, 0] {
+    for word in [MAGIC, VERSION, page_word(page), 0] {
         head.extend(word.to_be_bytes());
     }
     head.extend(log.salts);
     let mut sum = add((0, 0), &head);
     to.write_all(&head)?;
     to.write_all(&bytes(sum))?;
-    let mut frame = vec![0; FRAME];
+    let mut frame = vec![0; FRAME_HEAD + page];
     for known in log.frames.iter().take(frames) {
         from.read_exact(&mut frame)?;
-        let (Some(what), Some(page)) = (frame.get(..8), frame.get(24..)) else {
+        let (Some(what), Some(page)) = (frame.get(..8), frame.get(FRAME_HEAD..)) else {
             continue;
         };
         if known.is_good {
@@ -87,12 +87,13 @@ type Sum = (u32, u32);
 
 impl Log {
     /// Returns `None` if there is no log, or one with another byte order.
-    fn read(path: &Path) -> io::Result<Option<Log>> {
+    fn read(path: &Path, page: usize) -> io::Result<Option<Log>> {
+        let frame_size = FRAME_HEAD + page;
         let file = match fs::File::open(wal(path)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file?,
         };
-        let count = (file.metadata()?.len().saturating_sub(HEAD as u64)) / FRAME as u64;
+        let count = (file.metadata()?.len().saturating_sub(HEAD as u64)) / frame_size as u64;
         let mut file = BufReader::new(file);
         let mut head = [0; HEAD];
         if count == 0 || file.read_exact(&mut head).is_err() {
@@ -100,7 +101,7 @@ impl Log {
         }
         let words = |from: usize| word(&head, from);
         let stored = (words(24), words(28));
-        let head_is_good = (words(0), words(8)) == (MAGIC, PAGE as u32)
+        let head_is_good = (words(0), words(8)) == (MAGIC, page_word(page))
             && add((0, 0), head.get(..24).unwrap_or_default()) == stored;
         if words(0) == MAGIC + 1 {
             return Ok(None);
@@ -108,10 +109,10 @@ impl Log {
         let mut salts = <[u8; 8]>::try_from(head.get(16..24).unwrap_or_default());
         let mut seeds = [stored; 2];
         let mut frames = Vec::new();
-        let mut frame = vec![0; FRAME];
+        let mut frame = vec![0; frame_size];
         for _ in 0..count {
             file.read_exact(&mut frame)?;
-            let (Some(what), Some(page)) = (frame.get(..8), frame.get(24..)) else {
+            let (Some(what), Some(page)) = (frame.get(..8), frame.get(FRAME_HEAD..)) else {
                 continue;
             };
             let salt = frame.get(8..16).unwrap_or_default();
@@ -135,6 +136,11 @@ impl Log {
             frames,
         }))
     }
+}
+
+/// Returns the size of pages as the head of a log has it.
+fn page_word(page: usize) -> u32 {
+    u32::try_from(page).unwrap_or(0)
 }
 
 fn wal(path: &Path) -> std::path::PathBuf {

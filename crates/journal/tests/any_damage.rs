@@ -24,6 +24,7 @@ const SCHEMA: Schema = Schema {
         CREATE INDEX IF NOT EXISTS t_body ON t (body)",
     migrations: &[],
     can_shrink: false,
+    page_size: journal::PAGE,
 };
 
 /// Rows that are in the database file, and further ones that are in its log alone.
@@ -80,6 +81,8 @@ fn own(folder: &Path, can_shrink: bool) -> Journal {
     let claim = Arc::new(Claim::take(folder).unwrap());
     let schema = Schema {
         can_shrink,
+        // One of the two as the log has them.
+        page_size: if can_shrink { 8_192 } else { journal::PAGE },
         ..SCHEMA
     };
     Journal::own(&folder.join("a.db"), schema, &claim).unwrap()

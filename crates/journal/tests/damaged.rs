@@ -25,9 +25,11 @@ const SCHEMA: Schema = Schema {
         CREATE TABLE IF NOT EXISTS u (n INTEGER PRIMARY KEY, body TEXT NOT NULL)",
     migrations: &[],
     can_shrink: false,
+    page_size: PAGE as usize,
 };
 const ROWS: i64 = 5_000;
-const PAGE: u64 = 4_096;
+/// As the log has them; SQLite's own size is that of the other tests.
+const PAGE: u64 = 8_192;
 
 fn own(path: &Path) -> Result<Journal, journal::Error> {
     let claim = Claim::take(path.parent().unwrap()).unwrap();

@@ -25,6 +25,7 @@ const SCHEMA: Schema = Schema {
         CREATE INDEX IF NOT EXISTS t_body ON t (body)",
     migrations: &[],
     can_shrink: false,
+    page_size: journal::PAGE,
 };
 
 /// Rows of the case in which the folder is moved away again and again, at least, and how often it is moved.
@@ -325,6 +326,7 @@ async fn every_acknowledged_row_outlasts_a_folder_that_is_taken_away_again_and_a
 async fn a_file_that_gives_space_back_is_in_place_and_one_that_was_cut_is_not() {
     const SHRINKS: Schema = Schema {
         can_shrink: true,
+        page_size: journal::PAGE,
         ..SCHEMA
     };
     for is_cut in [false, true] {

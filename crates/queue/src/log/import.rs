@@ -64,6 +64,7 @@ const SCHEMA: Schema = Schema {
          ALTER TABLE dead_letters RENAME COLUMN receives TO attempts;",
     ],
     can_shrink: false,
+    page_size: journal::PAGE,
 };
 
 /// Returns why there is no log in a folder.

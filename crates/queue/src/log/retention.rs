@@ -36,11 +36,11 @@ const SHORT_ROUND_FACTOR: u32 = 4;
 
 /// Free pages that stay in the file, to be used again: about 8 MB, and a quarter of the file. Giving a page back moves
 /// another one.
-const SPARE_PAGES: u64 = 2_048;
+const SPARE_PAGES: u64 = 1_024;
 const SPARE_SHARE: u64 = 4;
 
 /// Most pages that one step gives back.
-const RECLAIM_PAGES: u32 = 256;
+const RECLAIM_PAGES: u32 = 128;
 
 /// How long settled events are kept. Whichever bound is reached first counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,11 @@ use journal::Schema;
 /// The file in the data folder.
 pub(super) const FILE: &str = "events.db";
 
+/// The size of a page, in bytes. Events of 2 to 4 KB have a page of their own in SQLite's 4 KB, which leaves half of it empty.
+/// With 8 KB, a quarter fewer bytes are written for events of 2 KB; with 16 KB, more again, since a group of them begins with
+/// the page that the last one left.
+const PAGE: usize = 8_192;
+
 pub(super) const SCHEMA: Schema = Schema {
     tables: "
         CREATE TABLE IF NOT EXISTS events (
@@ -90,4 +95,5 @@ pub(super) const SCHEMA: Schema = Schema {
         "",
     ],
     can_shrink: true,
+    page_size: PAGE,
 };

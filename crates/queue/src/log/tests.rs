@@ -280,7 +280,7 @@ async fn settled_events_are_kept_for_the_age_and_the_bytes_of_the_retention() {
     let cases = [
         ("neither is reached", day, plenty, 0),
         ("old", NOW, plenty, 9),
-        ("too many", day, 500_000, 6),
+        ("too many", day, 600_000, 6),
     ];
     for (what, age, bytes, expected) in cases {
         let folder = tempfile::tempdir().unwrap();

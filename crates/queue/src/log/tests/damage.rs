@@ -42,8 +42,8 @@ fn overwrite(folder: &Path, table: &str, is_root: bool) {
         .write(true)
         .open(file)
         .unwrap();
-    let mut page = vec![0; 4_096];
-    file.read_exact_at(&mut page, (root - 1) * 4_096).unwrap();
+    let mut page = vec![0; 8_192];
+    file.read_exact_at(&mut page, (root - 1) * 8_192).unwrap();
     let mut at = root;
     if !is_root {
         // An interior page: its first cells point to leaves
@@ -52,7 +52,7 @@ fn overwrite(folder: &Path, table: &str, is_root: bool) {
         let cell = usize::from(u16::from_be_bytes([page[14], page[15]]));
         at = u64::from(u32::from_be_bytes(page[cell..cell + 4].try_into().unwrap()));
     }
-    file.write_all_at(&[0; 4_096], (at - 1) * 4_096).unwrap();
+    file.write_all_at(&[0; 8_192], (at - 1) * 8_192).unwrap();
 }
 
 /// Returns the ids of the events that a consumer does not have as dead letters and never receives.

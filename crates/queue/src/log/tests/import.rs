@@ -62,6 +62,7 @@ async fn an_older_version_does_not_serve_from_a_folder_whose_queue_was_imported(
         tables: "CREATE TABLE IF NOT EXISTS messages (seq INTEGER PRIMARY KEY)",
         migrations: &["SELECT 1"],
         can_shrink: false,
+        page_size: journal::PAGE,
     };
     let folder = tempfile::tempdir().unwrap();
     old_queue(folder.path(), 1);
