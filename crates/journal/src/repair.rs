@@ -169,12 +169,7 @@ fn count_objects(connection: &Connection) -> rusqlite::Result<i64> {
 
 /// Makes a copy to be read from, with a log whose bad frames are left out. Where the first page is damaged (it names the
 /// tables), the copy gets that of an empty database: the same schema in the same order puts tables in the same places.
-fn write_copy(
-    path: &Path,
-    page_size: usize,
-    empty: &Path,
-    copy: &Path,
-) -> rusqlite::Result<()> {
+fn write_copy(path: &Path, page_size: usize, empty: &Path, copy: &Path) -> rusqlite::Result<()> {
     create_file(copy).map_err(io_error)?;
     fs::copy(path, copy).map_err(io_error)?;
     let has_log = wal::mend(path, page_size, &beside(copy, "-wal")).map_err(io_error)?;

@@ -108,6 +108,14 @@ pub(crate) fn event(text: &str, root: Json<'_>, level: Level) -> Result<Acceptan
     })
 }
 
+/// Returns the kind of an event with these members, if they allow only one.
+pub(crate) fn kind(members: &[Member<'_>]) -> Option<Kind> {
+    match candidates(members, Level::Strict) {
+        [kind] => Some(*kind),
+        _ => None,
+    }
+}
+
 /// The branches that the members allow: `run` rules out a JobEvent, `run` with `job` a DatasetEvent. To the schema a
 /// null is present; to a repair it is absent.
 fn candidates(members: &[Member<'_>], level: Level) -> &'static [Kind] {

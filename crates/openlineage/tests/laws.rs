@@ -66,6 +66,19 @@ proptest! {
     }
 
     #[test]
+    fn what_was_accepted_is_the_same_when_it_is_read_again(mutant in mutant()) {
+        for level in [Level::Strict, Level::Repair] {
+            if let Ok(read) = Event::read(mutant.as_bytes(), level) {
+                let again = Event::read_again(&read.event.shared_text());
+                let root = read.event.json().unwrap();
+                // Which of the two it is, only all the checks tell.
+                let is_of_two_kinds = root.get("job").is_some() && root.get("dataset").is_some();
+                prop_assert!(again.is_none() && is_of_two_kinds || again == Some(read.event.clone()));
+            }
+        }
+    }
+
+    #[test]
     fn what_is_valid_leaves_byte_for_byte_as_it_came(mutant in mutant(), before in " {0,3}", after in "[ \n]{0,3}") {
         if Event::read(mutant.as_bytes(), Level::Strict).is_ok() {
             // Inside facets a null, and what the facet's own schema is missed by, may be repaired.

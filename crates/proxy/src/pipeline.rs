@@ -36,7 +36,6 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use openlineage::Level;
 use targets::{Kind, Target};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
@@ -57,7 +56,7 @@ pub use panics::guard;
 pub use preview::{Preview, preview};
 pub use renames::Rename;
 
-use decode::decode;
+use decode::{Provenance, decode};
 use dedupe::DedupeCache;
 use health::Health;
 use observe::{LogObserver, MetricsObserver, RetryLogging, log_health, register_rules};
@@ -87,8 +86,8 @@ pub struct Pipeline {
     /// Bounds the deliveries in flight, of all batches together.
     deliveries: Semaphore,
     retry: RetryPolicy,
-    /// How ingest validates.
-    level: Level,
+    /// Who writes to the queue.
+    provenance: Provenance,
     order: RunOrder,
     dedupe: DedupeCache,
     buffer: Mutex<CoalesceBuffer>,
@@ -130,6 +129,10 @@ impl Pipeline {
         };
         let mut dedupe = DedupeCache::new(pipeline.batch.deduplication_window);
         dedupe.delivers_again = target.kind() == Kind::Store;
+        let provenance = match &queue {
+            Queue::Embedded(_) => Provenance::Intake,
+            Queue::Memory(_) | Queue::Sqs(_) => Provenance::Anyone(config.ingest.level),
+        };
         Pipeline {
             queue,
             target,
@@ -140,7 +143,7 @@ impl Pipeline {
             retry: RetryPolicy {
                 max_attempts: config.queue.max_attempts(),
             },
-            level: config.ingest.level,
+            provenance,
             order: RunOrder::default(),
             dedupe,
             buffer: Mutex::new(CoalesceBuffer::disabled()),
@@ -212,7 +215,7 @@ impl Pipeline {
         let (records, mut decided) = self.fetch_bodies(records, deadline).await;
         let mut events = Vec::new();
         for record in records {
-            match decode(record, self.level) {
+            match decode(record, self.provenance) {
                 Ok(event) => events.push(event),
                 Err(invalid) => decided.push(*invalid),
             }

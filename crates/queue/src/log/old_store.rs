@@ -42,6 +42,7 @@ const SCHEMA: Schema = Schema {
     ",
     migrations: &[],
     can_shrink: false,
+    page_size: journal::PAGE,
 };
 
 /// Most events, and most bytes beyond the first event, of one step.

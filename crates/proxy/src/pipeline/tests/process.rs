@@ -192,7 +192,7 @@ fn events_whose_rules_can_no_longer_be_run_return_to_the_queue() {
             deadline: Instant::now() + 20 * ATTEMPT,
             halt: OnceLock::new(),
         };
-        let event = decode(received("1", 1, "START"), Level::Strict).unwrap();
+        let event = decode(received("1", 1, "START"), Provenance::Intake).unwrap();
         let _entered = handle.enter();
         let adapted = pipeline.adapt(vec![event], HashMap::new(), &context).await;
         assert!(adapted.outbound.is_empty());
