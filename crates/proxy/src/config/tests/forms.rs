@@ -209,6 +209,7 @@ fn what_publishes_to_a_topic_needs_no_queue_and_what_receives_does() {
         assert_eq!(published(config), (to_topic.clone(), None), "{text}");
     }
     let both = topic(&format!(", url: '{sqs}', dead_letter_url: '{sqs}-dead'"));
+    let both = format!("{both}target: file\nfile: {{path: x}}\n");
     let config = read(&both, &[], Role::Serve).unwrap();
     assert_eq!(published(config), (to_topic, Some(QueueUrl::new(sqs))));
 
