@@ -63,7 +63,7 @@ use std::time::{Duration, Instant};
 
 use journal::{Claim, Failure, Journal};
 use rusqlite::{Connection, params};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::free_space::{FreeSpace, RESERVE};
@@ -98,7 +98,8 @@ pub struct Log {
     folder: Arc<Path>,
     options: LogOptions,
     clock: Clock,
-    appended: Arc<Notify>,
+    /// How many events this process has appended, for the consumers that wait for some.
+    appended: Arc<watch::Sender<u64>>,
     consumers: Arc<Mutex<HashMap<String, Arc<ConsumerState>>>>,
     sweep: Arc<Mutex<Sweep>>,
     write_log: Arc<Mutex<FailureLog>>,
@@ -201,7 +202,8 @@ impl Log {
         self.log(&result);
         let result = result.map_err(SendError::Unavailable);
         if result.is_ok() {
-            self.appended.notify_waiters();
+            self.appended
+                .send_modify(|appended| *appended += count as u64);
         }
         vec![result; count]
     }

@@ -29,7 +29,9 @@ impl Consumer {
     /// Receives up to `size` records once as many are visible, or the first has waited for `window`. Returns none after a
     /// second.
     pub async fn receive(&self, size: usize, window: Duration) -> Result<Vec<Record>, Unavailable> {
-        let appended = self.log.appended.notified();
+        // Before looking: what is appended meanwhile counts as new, at worst a second time.
+        let mut appended = self.log.appended.subscribe();
+        let before = *appended.borrow_and_update();
         let limit = i64::try_from(size).unwrap_or(i64::MAX);
         let now = self.log.clock.now();
         if self.state.claims.has_ended(now) {
@@ -45,8 +47,15 @@ impl Consumer {
         if visible.count >= limit || rest == Some(Duration::ZERO) {
             return self.receive_visible(limit).await;
         }
+        // The first event starts the window; after that only a full batch is a reason to look again. Looking for each event that
+        // is appended would take more time than the events do.
+        let missing = match rest {
+            Some(_) => limit.saturating_sub(visible.count).unsigned_abs(),
+            None => 1,
+        };
+        let enough = appended.wait_for(|appended| appended.saturating_sub(before) >= missing);
         // Either way, the caller looks again.
-        let _ = tokio::time::timeout(rest.unwrap_or(POLL).min(POLL), appended).await;
+        let _ = tokio::time::timeout(rest.unwrap_or(POLL).min(POLL), enough).await;
         Ok(Vec::new())
     }
 
