@@ -31,7 +31,7 @@ use proxy::rules::RulesError;
 use proxy::topology::StartErrors;
 
 /// Accepts OpenLineage events over HTTP, queues them durably, and delivers them to targets such as Amazon DataZone, Marquez,
-/// DataHub and files.
+/// DataHub, files and archives.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Cli {

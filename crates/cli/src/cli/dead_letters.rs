@@ -40,7 +40,7 @@ pub(super) struct QueueArgs {
     /// The folder that `serve` keeps its queue in [default: lineage-data].
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Only what is queued for this target [default: all targets].
+    /// Only the events and dead letters of this target [default: all targets].
     #[arg(long, value_name = "NAME", conflicts_with = "stack")]
     target: Option<String>,
     /// How results are printed.

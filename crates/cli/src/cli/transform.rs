@@ -61,7 +61,7 @@ struct File {
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
     /// The settings that `serve` will run with: its rules file, hash key and queue. With several targets, those of the
-    /// target that --target names, or of the first.
+    /// first, or of --target where the command has it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// How results are printed.

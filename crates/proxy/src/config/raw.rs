@@ -87,7 +87,7 @@ pub(super) struct RawConfig {
     pub(super) batch: BatchSettings,
     /// The kind of target that events are delivered to. Its settings stand in the section of that name. `targets` gives a
     /// target a name of its own.
-    #[schemars(extend("x-default" = "store"))]
+    #[schemars(extend("x-default" = "`store`"))]
     pub(super) target: Option<Setting<TargetChoice>>,
     /// Which events a target gets: [conditions](rules.md#conditions), as those of a rule. They hold for an event as it was
     /// accepted. Others are dropped for the target under the [built-in rule](rules.md#built-in-rules) `builtin/when`. In a
@@ -97,7 +97,7 @@ pub(super) struct RawConfig {
     /// Where in the log a target starts that is new to it: with the next event (`new`), with the `oldest` event in the log, or
     /// with the first one that was accepted at this time or later, or that long ago. See
     /// [A target that is added](operate.md#a-target-that-is-added).
-    #[schemars(extend("x-default" = "new; oldest for the first target of a log"))]
+    #[schemars(extend("x-default" = "`new`; `oldest` for the first target of a log"))]
     #[schemars(extend("x-not-on-aws" = "SQS keeps no event that was settled"))]
     pub(super) start_from: Option<Setting<StartFrom>>,
     /// The rules that events are transformed by.
@@ -178,8 +178,8 @@ pub(super) struct BatchSettings {
     /// How many deliveries are in progress at once, in all batches together.
     #[schemars(extend("x-not-on-aws" = "bounded by the batch and the rate"))]
     pub(super) concurrency: Setting<Count<1, 1_000>>,
-    /// How long a copy of an event, byte for byte the same, is dropped as a `duplicate`: a client that does not get an answer in
-    /// time sends an event up to six times. `0` drops none.
+    /// How long a copy of an event, byte for byte the same, is dropped under the built-in rule `builtin/duplicate`: a
+    /// client that does not get a response in time sends an event up to six times. `0` drops none.
     #[schemars(extend("x-not-on-aws" = "the default fits all clients"))]
     pub(super) deduplication_window: Setting<Seconds<0, 3_600>>,
 }
@@ -191,7 +191,7 @@ pub(super) struct RulesSettings {
     /// The [rules file](rules.md): a path or `s3://BUCKET/KEY`. In a configuration file, a relative path starts at its folder.
     pub(super) file: Option<Setting<RulesSource>>,
     /// How often the rules file is checked for changes.
-    #[schemars(extend("x-default" = "2s, 1m for S3"))]
+    #[schemars(extend("x-default" = "`2s`; `1m` for S3"))]
     pub(super) refresh: Option<Setting<Seconds<1, 86_400>>>,
     /// The key of the hashes that replace redacted values, of at least 32 characters.
     #[schemars(extend("x-not-on-aws" = "the key is in a secret"))]
@@ -205,14 +205,14 @@ pub(super) struct RulesSettings {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RedshiftSettings {
     /// The form that the [names of Redshift datasets](#redshift-names) are rewritten to; `none` leaves them unchanged.
-    #[schemars(extend("x-default" = "endpoint for DataZone or with redshift.hosts, none otherwise"))]
+    #[schemars(extend("x-default" = "`endpoint` for DataZone or with `redshift.hosts`; `none` otherwise"))]
     pub(super) style: Option<Setting<OneOf<NamespaceStyle>>>,
     /// The full endpoint of each host that events may name: `10.1.2.3: my-wg.123….amazonaws.com:5439`.
     pub(super) hosts: Option<Setting<Pairs>>,
     /// The AWS account of warehouses for which AWS does not return one.
     pub(super) account: Option<Setting<Checked<AwsAccount>>>,
     /// Whether short names are looked up with AWS.
-    #[schemars(extend("x-default" = "true for DataZone, false otherwise"))]
+    #[schemars(extend("x-default" = "`true` for DataZone; `false` otherwise"))]
     pub(super) lookup: Option<Setting<Flag>>,
 }
 

@@ -48,13 +48,13 @@ pub struct ArchiveSettings {
     /// Where objects are written: a folder, which is created if it does not exist, or `s3://BUCKET/PREFIX`. Required.
     #[schemars(extend("x-not-on-aws" = "the template does not deploy this target"))]
     pub location: Option<Setting<ArchiveLocation>>,
-    /// The region of the bucket, if it is not that of the process.
+    /// The region of the bucket, if it differs from that of the process.
     #[schemars(extend("x-not-on-aws" = "the template does not deploy this target"))]
     pub region: Option<Setting<Text>>,
     /// Whether the rules are applied. Without them every event is archived as it was accepted. Required with `rules.file`, so
     /// that nothing is archived by oversight that a rule redacts.
     #[schemars(extend("x-not-on-aws" = "the template does not deploy this target"))]
-    #[schemars(extend("x-default" = "false"))]
+    #[schemars(extend("x-default" = "`false`"))]
     pub apply_rules: Option<Setting<Flag>>,
 }
 

@@ -47,7 +47,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct DataZoneSettings {
     /// The domain. Required.
     pub domain_id: Option<Setting<DomainId>>,
-    /// The region of the domain, if it is not that of the process.
+    /// The region of the domain, if it differs from that of the process.
     pub region: Option<Setting<Text>>,
     /// A role to assume for delivery, such as one in the account of the domain.
     pub role_arn: Option<Setting<RoleArn>>,
@@ -66,7 +66,7 @@ pub struct DataZoneSettings {
 pub struct DataZoneConfig {
     /// The domain, `dzd_…`.
     pub domain_id: String,
-    /// The region of the domain, if it is not that of the process.
+    /// The region of the domain, if it differs from that of the process.
     pub region: Option<String>,
     /// The role to assume for delivery.
     pub role_arn: Option<String>,

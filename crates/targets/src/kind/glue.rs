@@ -57,7 +57,7 @@ const TABLES_PER_SECOND: u32 = 10;
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GlueSettings {
-    /// The region of the catalog, if it is not that of the process. Tables of other regions are left alone.
+    /// The region of the catalog, if it differs from that of the process. Tables of other regions are left alone.
     #[schemars(extend("x-not-on-aws" = "the template does not deploy this target"))]
     pub region: Option<Setting<Text>>,
     /// The account of the catalog. Tables of other accounts are left alone; without it each table is looked for in the

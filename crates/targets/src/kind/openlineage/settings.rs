@@ -40,7 +40,7 @@ pub struct OpenLineageSettings {
     /// the service account that the machine or pod has in Google Cloud, and `sigv4` signs requests with the AWS credentials of the
     /// process.
     #[schemars(extend("x-not-on-aws" = "the template has the default"))]
-    #[schemars(extend("x-default" = "bearer"))]
+    #[schemars(extend("x-default" = "`bearer`"))]
     pub auth: Option<Setting<OneOf<AuthKind>>>,
     /// The credential. With the default of `auth`, an API key.
     #[schemars(extend("x-not-on-aws" = "the key is in a secret"))]
@@ -56,9 +56,9 @@ pub struct OpenLineageSettings {
     pub auth_field: Option<Setting<Checked<Token>>>,
     /// The service that `auth: sigv4` signs for.
     #[schemars(extend("x-not-on-aws" = "the template has the default of auth"))]
-    #[schemars(extend("x-default" = "execute-api"))]
+    #[schemars(extend("x-default" = "`execute-api`"))]
     pub aws_service: Option<Setting<Text>>,
-    /// The region that `auth: sigv4` signs for, if it is not that of the process.
+    /// The region that `auth: sigv4` signs for, if it differs from that of the process.
     #[schemars(extend("x-not-on-aws" = "the template has the default of auth"))]
     pub aws_region: Option<Setting<Text>>,
     /// The user for `auth: basic`.
@@ -89,7 +89,7 @@ pub struct OpenLineageSettings {
     /// Whether several events are sent in one request: `array` sends a JSON array, `events` an object `{"events": […]}`. Each event
     /// keeps its own result; one that failed is sent alone the next time.
     #[schemars(extend("x-not-on-aws" = "the default is understood everywhere"))]
-    #[schemars(extend("x-default" = "none"))]
+    #[schemars(extend("x-default" = "`none`"))]
     pub batch: Option<Setting<OneOf<BatchFormat>>>,
     /// The most events in a request.
     #[schemars(extend("x-not-on-aws" = "the template does not batch"))]
@@ -100,7 +100,7 @@ pub struct OpenLineageSettings {
     /// The kinds of events that the endpoint accepts: `all`, or `run` for RunEvents only. Others are dropped, JobEvents as
     /// `job_events` says.
     #[schemars(extend("x-not-on-aws" = "the default fits most endpoints"))]
-    #[schemars(extend("x-default" = "all"))]
+    #[schemars(extend("x-default" = "`all`"))]
     pub events: Option<Setting<OneOf<Events>>>,
     /// What is done with JobEvents where only RunEvents are accepted: `convert` makes RunEvents of those with inputs or outputs,
     /// `skip` drops all.
@@ -108,11 +108,11 @@ pub struct OpenLineageSettings {
     pub job_events: Setting<OneOf<JobEvents>>,
     /// The types of RunEvents that are delivered: `all`, `ends` for COMPLETE, FAIL and ABORT, or `complete`.
     #[schemars(extend("x-not-on-aws" = "the default fits most endpoints"))]
-    #[schemars(extend("x-default" = "all"))]
+    #[schemars(extend("x-default" = "`all`"))]
     pub event_types: Option<Setting<OneOf<EventTypes>>>,
     /// The datasets that a RunEvent or JobEvent has to have to be delivered.
     #[schemars(extend("x-not-on-aws" = "the default fits most endpoints"))]
-    #[schemars(extend("x-default" = "none"))]
+    #[schemars(extend("x-default" = "`none`"))]
     pub required_datasets: Option<Setting<OneOf<RequiredDatasets>>>,
     /// The largest event that the endpoint accepts. Of a larger one facets are cut, as for [DataZone](targets.md#datazone).
     #[schemars(extend("x-not-on-aws" = "the default fits most endpoints"))]
@@ -130,11 +130,11 @@ pub struct OpenLineageSettings {
     pub reject_statuses: Option<Setting<Statuses>>,
     /// After how many attempts an event that is answered with 500 becomes a dead letter, where 500 may mean an invalid event.
     #[schemars(extend("x-not-on-aws" = "the default fits most endpoints"))]
-    #[schemars(extend("x-default" = "queue.max_attempts"))]
+    #[schemars(extend("x-default" = "`queue.max_attempts`"))]
     pub max_attempts_on_500: Option<Setting<Count<1, 1_000>>>,
     /// The compression of request bodies.
     #[schemars(extend("x-not-on-aws" = "the default is understood everywhere"))]
-    #[schemars(extend("x-default" = "none"))]
+    #[schemars(extend("x-default" = "`none`"))]
     pub compression: Option<Setting<OneOf<Compression>>>,
     /// The time for a whole request, connection included.
     #[schemars(extend("x-not-on-aws" = "the default fits a function"))]
