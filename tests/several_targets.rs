@@ -361,7 +361,7 @@ async fn a_target_may_have_rules_of_its_own_and_a_reload_reads_them() {
 
     rules("job 3");
     serve.signal("HUP");
-    serve.logged("reloaded");
+    serve.logged("rules and files reloaded");
     post(&serve, 3..5).await;
     assert_eq!(jobs(&other.accepted_when(5).await).len(), 5);
     let lake = jobs(&setup.lake_when(3));

@@ -92,7 +92,7 @@ def serving(folder):
     with subprocess.Popen(command, cwd=folder, env=environment(folder), stderr=subprocess.PIPE, text=True) as serve:
         try:
             lines = (json.loads(line)["fields"] for line in serve.stderr)
-            yield next(line["address"] for line in lines if line["message"] == "listening")
+            yield next(line["address"] for line in lines if line["message"] == "lineage-proxy is listening")
         finally:
             serve.terminate()
 

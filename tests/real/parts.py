@@ -125,7 +125,7 @@ class Serve(Process):
     def address(self):
         for line in self.lines():
             fields = json.loads(line).get("fields", {}) if line.startswith("{") else {}
-            if fields.get("message") == "listening":
+            if fields.get("message") == "lineage-proxy is listening":
                 return fields["address"]
         return None
 

@@ -175,7 +175,7 @@ def test_poison_in_the_queue_is_a_dead_letter_with_its_reason_and_its_neighbours
     posts = stack.posted(18)
     assert {post["job"]["name"] for post in posts} == {f"good {n}" for n in range(18)}
     letters = stack.dead_letters(2)
-    assert all(letter["MessageAttributes"]["reason"]["StringValue"].startswith("invalid: no OpenLineage event") for letter in letters)
+    assert all(letter["MessageAttributes"]["reason"]["StringValue"].startswith("invalid: not an OpenLineage event") for letter in letters)
     assert {letter["MessageAttributes"]["attempts"]["StringValue"] for letter in letters} == {"1"}
 
 

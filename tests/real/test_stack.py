@@ -116,7 +116,7 @@ def test_dead_letters_are_listed_shown_and_sent_again_by_reason_and_age(stack):
     assert len(letters) == 13
     assert sum(letter["reason"].startswith("invalid: 400 ValidationException") for letter in letters) == 12
     listed = lambda *flags: json.loads(stack.proxy("dead-letters", "list", "--stack", "lineage", "--output", "json", *flags))
-    assert [letter["reason"].startswith("invalid: no OpenLineage event") for letter in listed("--reason", "no OpenLineage")] == [True]
+    assert [letter["reason"].startswith("invalid: not an OpenLineage event") for letter in listed("--reason", "not an OpenLineage")] == [True]
     assert (listed("--older-than", "1h"), len(listed("--newer-than", "1h"))) == ([], 13)
     one = next(letter for letter in letters if "ValidationException" in letter["reason"])
     assert json.loads(stack.proxy("dead-letters", "show", "--stack", "lineage", one["id"]))["job"]["name"] in refused
@@ -130,7 +130,7 @@ def test_dead_letters_are_listed_shown_and_sent_again_by_reason_and_age(stack):
     assert again("--all", "--reason", "ValidationException", "--rate", "5") == "11 redriven\n"
     assert time.monotonic() - started >= 2  # 11 at 5 a second
     stack.arrived(*refused)
-    assert [letter["reason"].startswith("invalid: no OpenLineage") for letter in stack.dead_letters()] == [True]
+    assert [letter["reason"].startswith("invalid: not an OpenLineage") for letter in stack.dead_letters()] == [True]
     assert stack.proxy("dead-letters", "delete", "--stack", "lineage", "--all", "--yes") == "1 deleted\n" and stack.dead_letters() == []
 
 

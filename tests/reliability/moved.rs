@@ -280,7 +280,7 @@ async fn a_hangup_opens_the_file_again_and_reads_rules_and_ends_nothing() {
         "rules: [{name: nothing, drop: true}]\n",
     );
     serve.signal("HUP");
-    serve.logged("reloaded");
+    serve.logged("rules and files reloaded");
     // Before any event arrived.
     eventually(|| file.exists().then_some(()));
     assert_eq!(serve.post(&event(1, "START")).await.status(), 200);
@@ -296,7 +296,7 @@ async fn a_hangup_finds_a_data_folder_that_was_removed_and_a_restart_brings_it_b
     fs::remove_dir_all(&data).unwrap();
     target.set(Fault::None);
     serve.signal("HUP");
-    serve.logged("storage failed, exiting; the next start recovers it");
+    serve.logged("storage failed; the process ends, and the next start recovers it");
     let serve = restarted(serve, || start(&data, &target));
     let logged = serve.logged("recovered the rows that an earlier process saved");
     assert!(
@@ -336,7 +336,7 @@ fn a_hangup_does_not_end_half_a_proxy() {
         ];
         let serve = Serve::start_with(&folder.path().join(only), &settings, &aws(&endpoint));
         serve.signal("HUP");
-        serve.logged("reloaded");
+        serve.logged("rules and files reloaded");
         assert_eq!(serve.terminate(), Some(0), "{only}");
     }
 }

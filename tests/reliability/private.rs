@@ -84,7 +84,7 @@ async fn a_folder_that_others_can_read_is_reported_and_left_as_it_is() {
     let serve = Serve::start(&data, &settings);
     let warned: Vec<_> = (serve.log.lock().unwrap().iter())
         .map(|line| line["fields"].clone())
-        .filter(|fields| fields["message"] == "others can read or change what is kept here")
+        .filter(|fields| fields["message"] == "other users can read or change files of the proxy")
         .collect();
     let warned: Vec<_> = warned
         .iter()

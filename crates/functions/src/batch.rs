@@ -69,30 +69,30 @@ fn deadline(deadline_ms: u64) -> Instant {
 
 /// The payload is not a batch of an SQS queue. The error quotes nothing of it.
 #[derive(Debug, PartialEq, thiserror::Error)]
-#[error("the payload is no event of an SQS queue: {0}")]
-pub struct NoSqsEvent(&'static str);
+#[error("the payload is not an event of an SQS queue: {0}")]
+pub struct InvalidPayload(&'static str);
 
 /// Returns the records of an invocation, each message once. Deserializes Lambda's own payload, so that anything else is
 /// an error, but requires of a record only what is needed, because other producers write their own attributes.
-pub fn records(payload: Value) -> Result<Vec<Record>, NoSqsEvent> {
+pub fn records(payload: Value) -> Result<Vec<Record>, InvalidPayload> {
     let Value::Object(mut payload) = payload else {
-        return Err(NoSqsEvent("it is no object"));
+        return Err(InvalidPayload("it is not an object"));
     };
     let Some(Value::Array(records)) = payload.remove("Records") else {
-        return Err(NoSqsEvent("it has no Records"));
+        return Err(InvalidPayload("it has no member Records"));
     };
     let records: Result<Vec<Record>, _> = records.into_iter().map(record).collect();
     records.map(once)
 }
 
-fn record(mut record: Value) -> Result<Record, NoSqsEvent> {
+fn record(mut record: Value) -> Result<Record, InvalidPayload> {
     let mut take = |name: &str| match record.get_mut(name).map(Value::take) {
         Some(Value::String(text)) if !text.is_empty() => Some(text),
         Some(_) | None => None,
     };
-    let queue_id = take("messageId").ok_or(NoSqsEvent("a record has no messageId"))?;
-    let receipt = take("receiptHandle").ok_or(NoSqsEvent("a record has no receiptHandle"))?;
-    let body = take("body").ok_or(NoSqsEvent("a record has no body"))?;
+    let queue_id = take("messageId").ok_or(InvalidPayload("a record has no messageId"))?;
+    let receipt = take("receiptHandle").ok_or(InvalidPayload("a record has no receiptHandle"))?;
+    let body = take("body").ok_or(InvalidPayload("a record has no body"))?;
     let system = |name: &str| record.get("attributes")?.get(name).and_then(text);
     let ours = |name: &str| {
         let attribute = record.get("messageAttributes")?.get(name)?;

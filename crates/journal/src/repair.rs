@@ -9,7 +9,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::files::beside;
 use crate::replacement::{self, Origin, io_error};
@@ -65,7 +65,7 @@ fn install_leftovers(path: &Path) -> rusqlite::Result<()> {
         }
         let rows = reader(&name).map_or_else(|error| error.to_string(), |it| rows::counts(&it));
         let aside = replacement::install(path, origin)?;
-        error!(
+        warn!(
             file = %path.display(),
             rows,
             set_aside = aside.map(|aside| aside.display().to_string()),

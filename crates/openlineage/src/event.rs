@@ -79,7 +79,7 @@ pub struct ValidEvent {
 
 /// Why a text is not a valid event: all findings, at least one of them an error. Errors come first.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("no OpenLineage event: {}", summary(.findings))]
+#[error("not an OpenLineage event: {}", summary(.findings))]
 pub struct InvalidEvent {
     /// The findings.
     pub findings: Vec<Finding>,

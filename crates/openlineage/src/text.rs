@@ -151,7 +151,7 @@ fn scan_text(text: &str) -> TextScan {
                         note(
                             &stack,
                             "json",
-                            "a lone surrogate is no character: send valid Unicode".to_owned(),
+                            "a lone surrogate is not a character: send valid Unicode".to_owned(),
                         );
                         cover(&mut masked, bytes, at, b"\\ufffd");
                         step = 6;

@@ -250,7 +250,7 @@ fn what_is_fatal_comes_first_and_the_rest_is_said_to_be_repairable() {
     }
     assert_eq!(
         refused.to_string(),
-        "no OpenLineage event: required at '/job/name'"
+        "not an OpenLineage event: required at '/job/name'"
     );
     let strict = Event::read(text.as_bytes(), Level::Strict).unwrap_err();
     assert!(

@@ -42,7 +42,7 @@ pub enum RulesError {
     #[error("{0}")]
     Unavailable(String),
     /// The file is invalid.
-    #[error("{} to be corrected:{}", .problems.len(), .problems.iter().map(|problem| format!("\n  {file}:{problem}")).collect::<String>())]
+    #[error("invalid rules:{}", .problems.iter().map(|problem| format!("\n  - {file}:{problem}")).collect::<String>())]
     Invalid {
         /// The name of the file.
         file: String,

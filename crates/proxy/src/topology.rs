@@ -149,7 +149,7 @@ impl Topology {
             tasks.spawn(serve::watch_queue(self.queue.clone(), stop.clone()));
         }
         let (opener, pipelines) = (Arc::new(self.opener), Arc::<OpenPipelines>::default());
-        let target = names(&self.deliveries);
+        let targets = names(&self.deliveries);
         for delivery in self.deliveries {
             let (opener, pipelines) = (opener.clone(), pipelines.clone());
             tasks.spawn(delivery.run(opener, pipelines, stop.clone()));
@@ -162,9 +162,9 @@ impl Topology {
         ));
         info!(
             address = %self.address,
-            target,
+            targets,
             data_dir = %opener.config.data_dir.display(),
-            "listening"
+            "lineage-proxy is listening"
         );
         let running = Running {
             stop,

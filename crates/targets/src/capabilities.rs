@@ -67,7 +67,7 @@ pub enum JobEvents {
     #[default]
     Convert,
     /// All are dropped.
-    Skip,
+    Drop,
 }
 
 impl Capabilities {
@@ -101,5 +101,5 @@ impl Choice for RequiredDatasets {
 
 impl Choice for JobEvents {
     const CHOICES: &'static [(&'static str, JobEvents)] =
-        &[("convert", JobEvents::Convert), ("skip", JobEvents::Skip)];
+        &[("convert", JobEvents::Convert), ("drop", JobEvents::Drop)];
 }

@@ -55,6 +55,16 @@ pub enum SettingError {
         /// Its values with which this one is used.
         values: &'static str,
     },
+    /// A setting is missing that a value of another one requires.
+    #[error("required when {with} is {value}")]
+    RequiredWhen {
+        /// The setting.
+        setting: &'static str,
+        /// The other setting.
+        with: &'static str,
+        /// Its value.
+        value: &'static str,
+    },
     /// A setting is missing that another one requires.
     #[error("required with {with}")]
     RequiredWith {
@@ -115,6 +125,7 @@ impl SettingError {
             | SettingError::Conflict { setting, .. }
             | SettingError::Insufficient { setting, .. }
             | SettingError::OnlyWith { setting, .. }
+            | SettingError::RequiredWhen { setting, .. }
             | SettingError::RequiredWith { setting, .. } => setting,
         }
     }

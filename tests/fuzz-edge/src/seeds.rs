@@ -16,7 +16,7 @@ pub fn of(law: &str) -> Vec<Vec<u8>> {
         "config" => texts(&[
             "\0listen: 127.0.0.1:5000\ndata_dir: d\nqueue: {url: http://localhost:1/q, dead_letter_url: http://localhost:1/d, visibility_timeout: 2m}\nbatch: {size: 10, window: 500ms}\0VALIDATION=strict",
             "\x01path_prefix: /prod\nmax_body: 1 MB\nmax_unpacked: 2 MiB\nauth: {keys: [0123456789abcdef, 'sha256:0000000000000000000000000000000000000000000000000000000000000000']}\0QUEUE_URL=https://sqs.eu-west-1.amazonaws.com/1/q",
-            "\x02target: datazone\ndatazone: {domain_id: dzd_a1b2c3, region: eu-west-1, role_arn: 'arn:aws:iam::123456789012:role/r', posts_per_second: 5, job_events: skip}\0QUEUE_URL=http://h/q\0QUEUE_DEAD_LETTER_URL=http://h/d",
+            "\x02target: datazone\ndatazone: {domain_id: dzd_a1b2c3, region: eu-west-1, role_arn: 'arn:aws:iam::123456789012:role/r', posts_per_second: 5, job_events: drop}\0QUEUE_URL=http://h/q\0QUEUE_DEAD_LETTER_URL=http://h/d",
             "\x03target: openlineage\nopenlineage: {url: http://h, api_key: k, compression: gzip, timeout: 3}\nredshift: {style: arn, account: '123456789012', hosts: {a.b: c}, lookup: false}\0DATAZONE_DOMAIN_ID=dzd-x\0CHECK_PERIOD=1h",
             "\x04target: file\nfile: {path: f, max_bytes: 1 MB, keep: 3}\nrules: {file: s3://rules/k, refresh: 5, hash_key: 0123456789abcdef0123456789abcdef}\nlog: debug\0REDSHIFT_HOSTS=a=b,c=d\0AUTH_KEYS=0123456789abcdef,x\0MAX_BODY_SIZE=18446744073709551615",
         ]),

@@ -38,7 +38,7 @@ impl Serve {
         variables: &[(&str, &str)],
     ) -> Serve {
         let mut serve = Serve::spawn(data_dir, settings, variables);
-        let listening = serve.logged("listening");
+        let listening = serve.logged("lineage-proxy is listening");
         serve.url = format!("http://{}", listening["address"].as_str().unwrap());
         serve
     }
@@ -57,7 +57,7 @@ impl Serve {
     ) -> Serve {
         let arguments = ["--config", config.to_str().unwrap()];
         let mut serve = Serve::spawn_with(data_dir, &arguments, settings, variables);
-        let listening = serve.logged("listening");
+        let listening = serve.logged("lineage-proxy is listening");
         serve.url = format!("http://{}", listening["address"].as_str().unwrap());
         serve
     }

@@ -194,7 +194,7 @@ impl Endpoint {
             cause = deeper;
         }
         let cause = match error.is_timeout() {
-            true => "no answer in time".to_owned(),
+            true => "no response in time".to_owned(),
             false => cause.to_string(),
         };
         format!("{url}: {cause}")

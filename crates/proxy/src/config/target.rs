@@ -188,12 +188,20 @@ fn report(error: &SettingError, kind: Kind, section: &str, problems: &mut Proble
     };
     match error {
         SettingError::Required { .. } => {
-            let message = format!("is required when target is {:?}", kind.name());
+            let target = match problems.origins.get("target") {
+                Some(origin) => origin.name.clone(),
+                None => "target".to_owned(),
+            };
+            let message = format!("is required when {target} is {:?}", kind.name());
             missing(problems, "target", message);
         }
         SettingError::Insufficient { reason, .. } => problems.at(&setting, (*reason).to_owned()),
         SettingError::RequiredWith { with, .. } => {
             let message = format!("is required with {}", named(problems, with));
+            missing(problems, &format!("{}.{with}", kind.name()), message);
+        }
+        SettingError::RequiredWhen { with, value, .. } => {
+            let message = format!("is required when {} is {value}", named(problems, with));
             missing(problems, &format!("{}.{with}", kind.name()), message);
         }
         SettingError::OnlyWith { with, values, .. } => {

@@ -199,7 +199,7 @@ pub fn builtins(
             AcceptedEvents::All => None,
             AcceptedEvents::RunEvents { job_events } => Some(match job_events {
                 JobEvents::Convert => JobEventAction::Convert,
-                JobEvents::Skip => JobEventAction::Drop,
+                JobEvents::Drop => JobEventAction::Drop,
             }),
         },
         event_types: match capabilities.event_types {

@@ -70,12 +70,12 @@ impl Running {
             failure = self.queue.failed() => failure,
             ended = self.tasks.join_next() => {
                 if let Some(Err(panic)) = ended {
-                    error!(error = %panic, "a part panicked, exiting");
+                    error!(error = %panic, "a task panicked; the process ends");
                 }
                 return StopReason::TaskEnded;
             }
         };
-        error!(error = %failure, "storage failed, exiting; the next start recovers it");
+        error!(error = %failure, "storage failed; the process ends, and the next start recovers it");
         StopReason::StorageFailed
     }
 
@@ -87,8 +87,8 @@ impl Running {
         join_all(pipelines.iter().map(|pipeline| pipeline.rules.reload())).await;
         pipelines.iter().for_each(|it| it.target.reopen());
         match self.queue.verify().await {
-            Ok(()) => info!("reloaded"),
-            Err(error) => error!(%error, "reloaded the rules, but storage has failed"),
+            Ok(()) => info!("rules and files reloaded"),
+            Err(error) => error!(%error, "rules reloaded, but storage has failed"),
         }
     }
 
@@ -121,7 +121,7 @@ impl Running {
         let closed = self.queue.closed();
         drop((self.tasks, self.queue, self.pipelines));
         let _ = timeout(VERIFY, closed).await;
-        info!("stopped");
+        info!("lineage-proxy stopped");
     }
 }
 

@@ -124,7 +124,7 @@ fn warn_of_left_events(left: &ConsumerStatus) {
         target,
         events = left.pending,
         dead_letters = left.dead_letters,
-        mend = format!("configure the target again, or lineage-proxy queue discard {target}"),
+        remedy = format!("configure the target again, or lineage-proxy queue discard {target}"),
         "events are kept for a target that is not configured"
     );
 }
@@ -148,8 +148,8 @@ pub(super) fn warn_if_exposed(config: &Config, claim: Option<&Claim>) {
         warn!(
             %path,
             mode = format!("{mode:04o}"),
-            mend = format!("chmod go= {path}"),
-            "others can read or change what is kept here"
+            remedy = format!("chmod go= {path}"),
+            "other users can read or change files of the proxy"
         );
     }
 }

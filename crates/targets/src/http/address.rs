@@ -6,7 +6,7 @@ use settings::Format;
 /// The length from which a part of a path may be a token; a word is shorter.
 const TOKEN: usize = 16;
 
-/// A URL that may carry a key: `Debug` shows its host only.
+/// A URL that may carry a key: `Debug` shows it without user, query, and what of the path may be a token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address(Url);
 
@@ -37,8 +37,26 @@ impl Format for HttpUrl {
 
 impl std::fmt::Debug for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}://{}/…", self.0.scheme(), self.host())
+        let user = if self.has_user() { "***@" } else { "" };
+        write!(f, "{}://{user}{}", self.0.scheme(), self.host())?;
+        if let Some(port) = self.0.port() {
+            write!(f, ":{port}")?;
+        }
+        for segment in self.0.path_segments().into_iter().flatten() {
+            let shown = if may_be_token(segment) {
+                "***"
+            } else {
+                segment
+            };
+            write!(f, "/{shown}")?;
+        }
+        f.write_str(if self.0.query().is_some() { "?***" } else { "" })
     }
+}
+
+/// Whether a part of a path is long enough to be a token: some endpoints have one there.
+fn may_be_token(segment: &str) -> bool {
+    segment.len() >= TOKEN
 }
 
 impl Address {
@@ -77,13 +95,33 @@ impl Address {
         }
         secrets.push(url.username().to_owned());
         secrets.extend(url.query_pairs().map(|(_, value)| value.into_owned()));
-        // Some endpoints have a token in their path.
         let segments = url.path_segments().into_iter().flatten();
         secrets.extend(
             segments
-                .filter(|part| part.len() >= TOKEN)
+                .filter(|part| may_be_token(part))
                 .map(str::to_owned),
         );
         secrets
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_what_may_be_a_credential() {
+        for (url, shown) in [
+            ("http://127.0.0.1:1", "http://127.0.0.1:1/"),
+            ("https://x/api/v1/lineage", "https://x/api/v1/lineage"),
+            (
+                "https://me:secret@x:8443/api/0123456789abcdef/e?code=secret#secret",
+                "https://***@x:8443/api/***/e?***",
+            ),
+            ("https://me@x", "https://***@x/"),
+        ] {
+            let address = HttpUrl::parse(url).unwrap();
+            assert_eq!(HttpUrl::show(&address), shown);
+        }
     }
 }

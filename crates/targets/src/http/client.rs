@@ -233,9 +233,9 @@ fn unavailable<T>(message: &str, scope: Scope) -> Answer<T> {
 /// The error and its causes, without the URL (which may carry a key).
 pub(super) fn causes(error: &reqwest::Error, keeper: &Keeper) -> String {
     if error.is_timeout() {
-        return "no answer in time".to_owned();
+        return "no response in time".to_owned();
     }
     let causes = std::error::Error::source(error).map(error_chain);
     let causes = causes.map_or(String::new(), |causes| format!(": {causes}"));
-    keeper.causes(&format!("no whole answer{causes}"))
+    keeper.causes(&format!("no complete response{causes}"))
 }

@@ -54,7 +54,7 @@ pub struct DataZoneSettings {
     /// The most requests a second. The quota of PostLineageEvent is per account and region, so it is shared.
     pub posts_per_second: Setting<Count<1, { u32::MAX }>>,
     /// What is done with JobEvents, which DataZone does not accept: `convert` makes RunEvents of those with inputs or
-    /// outputs, `skip` drops all.
+    /// outputs, `drop` drops all.
     pub job_events: Setting<OneOf<JobEvents>>,
     /// What of the answer to a rejected event is kept in logs and dead letters, as in `openlineage.response`.
     #[schemars(extend("x-not-on-aws" = "the default shows nothing of events"))]
@@ -289,7 +289,7 @@ fn client_token(domain: &str, text: &str) -> String {
 }
 
 fn no_answer() -> Failure {
-    Failure::new(Reason::Unavailable, Scope::Event, "no answer in time")
+    Failure::new(Reason::Unavailable, Scope::Event, "no response in time")
 }
 
 /// Whether a connection was refused.

@@ -210,10 +210,20 @@ fn serve(
     }
     if reopen {
         let file = config.path.display();
-        *kept = append(&config.path)
-            .inspect(|_| info!(%file, "file reopened"))
-            .inspect_err(|error| error!(%file, %error, "failed to reopen file"))
-            .ok();
+        let is_same = |open: &Open| open.identity.verify_at(&config.path).is_ok();
+        let was_rotated = !kept.as_ref().is_some_and(is_same);
+        match append(&config.path) {
+            Ok(open) => {
+                if was_rotated {
+                    info!(%file, "file reopened");
+                }
+                *kept = Some(open);
+            }
+            Err(error) => {
+                error!(%file, %error, "failed to reopen file");
+                *kept = None;
+            }
+        }
     }
     if group.is_empty() {
         return;

@@ -325,7 +325,7 @@ impl Glue {
                 Response::Redacted => Some(self.keeper.words(message, event.text())),
             }),
             Err(_) => {
-                let message = "no answer in time";
+                let message = "no response in time";
                 let failure = Failure::new(Reason::Unavailable, FailureScope::Event, message);
                 Delivery::Transient(failure)
             }

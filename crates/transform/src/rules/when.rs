@@ -50,6 +50,21 @@ pub(crate) enum Kind {
     Dataset,
 }
 
+impl Kind {
+    fn of(event: &Event) -> Kind {
+        match event.subject() {
+            Subject::Run { .. } => Kind::Run,
+            Subject::Job { .. } => Kind::Job,
+            Subject::Dataset { .. } => Kind::Dataset,
+        }
+    }
+
+    /// The word for it in a condition.
+    fn word(self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
+}
+
 /// Selects datasets of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Side {
@@ -114,11 +129,7 @@ impl When {
 impl Condition {
     fn holds(&self, event: &Event, target: &str) -> bool {
         match self {
-            Condition::Kind(kinds) => kinds.contains(&match event.subject() {
-                Subject::Run { .. } => Kind::Run,
-                Subject::Job { .. } => Kind::Job,
-                Subject::Dataset { .. } => Kind::Dataset,
-            }),
+            Condition::Kind(kinds) => kinds.contains(&Kind::of(event)),
             Condition::EventType(types) => match event.subject() {
                 Subject::Run {
                     event_type: Some(event_type),

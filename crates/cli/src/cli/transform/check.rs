@@ -43,8 +43,8 @@ pub(super) fn run(arguments: &Arguments, loader: &RuleLoader) -> anyhow::Result<
                 }
                 if file.output == Output::Text {
                     let count = match problems.len() {
-                        1 => "1 problem".to_owned(),
-                        many => format!("{many} problems"),
+                        1 => "1 error".to_owned(),
+                        many => format!("{many} errors"),
                     };
                     paint(&coloured(&count, RED))?;
                 }

@@ -275,8 +275,12 @@ impl Summary {
             1 => " (1 more text is not an event)".to_owned(),
             count => format!(" ({count} more texts are not events)"),
         };
+        let events = match events {
+            1 => "1 event".to_owned(),
+            many => format!("{many} events"),
+        };
         lines.push(format!(
-            "{events} events{invalid}: {unchanged} unchanged, {dropped} dropped, {dead} dead letters; \
+            "{events}{invalid}: {unchanged} unchanged, {dropped} dropped, {dead} dead letters; \
              {delivered} would be delivered, {bytes_before} bytes become {bytes_after}"
         ));
         lines.join("\n")

@@ -225,9 +225,12 @@ fn differences(
     }
     if output == Output::Text {
         let together = preview(adapter, rules, events.to_vec()).events.len();
+        let count = match events.len() {
+            1 => "1 event".to_owned(),
+            many => format!("{many} events"),
+        };
         paint(&format!(
-            "{} events, {changed} changed; {together} would be delivered",
-            events.len()
+            "{count}, {changed} changed; {together} would be delivered"
         ))?;
     }
     Ok(fine)

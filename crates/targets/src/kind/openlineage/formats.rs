@@ -46,6 +46,14 @@ pub enum AuthKind {
     SigV4,
 }
 
+impl AuthKind {
+    /// The word for it in the setting.
+    pub(super) fn name(self) -> &'static str {
+        let found = AuthKind::CHOICES.iter().find(|(_, auth)| *auth == self);
+        found.map_or("", |(name, _)| name)
+    }
+}
+
 impl Choice for AuthKind {
     const CHOICES: &'static [(&'static str, AuthKind)] = &[
         ("bearer", AuthKind::Bearer),

@@ -103,7 +103,7 @@ pub struct OpenLineageSettings {
     #[schemars(extend("x-default" = "`all`"))]
     pub events: Option<Setting<OneOf<Events>>>,
     /// What is done with JobEvents where only RunEvents are accepted: `convert` makes RunEvents of those with inputs or outputs,
-    /// `skip` drops all.
+    /// `drop` drops all.
     #[schemars(extend("x-not-on-aws" = "the default fits most endpoints"))]
     pub job_events: Setting<OneOf<JobEvents>>,
     /// The types of RunEvents that are delivered: `all`, `ends` for COMPLETE, FAIL and ABORT, or `complete`.

@@ -1,8 +1,8 @@
 //! Describes a condition that an event does not meet. Called only by `explain`.
 
-use openlineage::{Event, Identity};
+use openlineage::{Event, EventType, Identity, Subject};
 
-use super::{Condition, Side, datasets, facets, or_none, producer};
+use super::{Condition, Kind, Side, datasets, facets, or_none, producer};
 
 /// A condition that an event does not meet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,16 +32,23 @@ impl UnmetRef<'_> {
             found,
         };
         match self.0 {
-            Condition::Kind(kinds) => miss(
-                "kind",
-                format!("{kinds:?}").to_lowercase(),
-                event.label().to_owned(),
-            ),
-            Condition::EventType(types) => miss(
-                "event_type",
-                format!("{types:?}").to_uppercase(),
-                event.label().to_owned(),
-            ),
+            Condition::Kind(kinds) => {
+                let expected: Vec<String> = kinds.iter().map(|kind| kind.word()).collect();
+                miss("kind", expected.join(" or "), Kind::of(event).word())
+            }
+            Condition::EventType(types) => {
+                let word = |event_type: &EventType| format!("{event_type:?}").to_uppercase();
+                let expected: Vec<String> = types.iter().map(word).collect();
+                let found = match event.subject() {
+                    Subject::Run { event_type, .. } => event_type.as_ref().map(word),
+                    Subject::Job { .. } | Subject::Dataset { .. } => None,
+                };
+                miss(
+                    "event_type",
+                    expected.join(" or "),
+                    or_none(found.unwrap_or_default()),
+                )
+            }
             Condition::Target(patterns) => miss("target", patterns.describe(), target.to_owned()),
             Condition::LargerThan(size) => miss(
                 "larger_than",

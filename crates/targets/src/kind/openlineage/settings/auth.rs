@@ -76,16 +76,18 @@ impl OpenLineageSettings {
             errors.push(SettingError::Conflict { setting, with });
         }
         if secret.is_none() && needs_secret {
-            errors.push(SettingError::RequiredWith {
+            errors.push(SettingError::RequiredWhen {
                 setting: API_KEY,
                 with: AUTH,
+                value: auth.name(),
             });
         }
         let mut require = |setting, value: Option<String>| {
             if value.is_none() {
-                errors.push(SettingError::RequiredWith {
+                errors.push(SettingError::RequiredWhen {
                     setting,
                     with: AUTH,
+                    value: auth.name(),
                 });
             }
             value

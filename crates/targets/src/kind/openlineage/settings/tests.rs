@@ -20,32 +20,35 @@ fn settings_name_what_they_lack_and_what_they_exclude() {
         (
             json!({"auth": "header"}),
             &[
-                "api_key: required with auth",
-                "auth_field: required with auth",
+                "api_key: required when auth is header",
+                "auth_field: required when auth is header",
             ],
         ),
         (
             json!({"auth": "query", "api_key": "k"}),
-            &["auth_field: required with auth"],
+            &["auth_field: required when auth is query"],
         ),
         (
             json!({"auth": "basic", "api_key": "k"}),
-            &["username: required with auth"],
+            &["username: required when auth is basic"],
         ),
         (
             json!({"auth": "oauth2", "api_key": "k"}),
             &[
-                "client_id: required with auth",
-                "token_url: required with auth",
+                "client_id: required when auth is oauth2",
+                "token_url: required when auth is oauth2",
             ],
         ),
-        (json!({"auth": "ibm_iam"}), &["api_key: required with auth"]),
+        (
+            json!({"auth": "ibm_iam"}),
+            &["api_key: required when auth is ibm_iam"],
+        ),
         (json!({"auth": "ibm_iam", "api_key_file": "k"}), &[]),
         (
             json!({"auth": "token_exchange"}),
             &[
-                "api_key: required with auth",
-                "token_url: required with auth",
+                "api_key: required when auth is token_exchange",
+                "token_url: required when auth is token_exchange",
             ],
         ),
         (
