@@ -121,7 +121,7 @@ def test_targets_come_and_go_without_touching_ingest(deploy, cloud, endpoint):
     source(True)
     eventually(lambda: one.jobs() == [early, pending], f"{one.jobs()}\n{first.log('Batch')[-3000:]}")
     status = lambda: json.loads(first.proxy("queue", "status", "--stack", "come-one", "--output", "json"))
-    eventually(lambda: status()["waiting"] + status()["not_visible"] == 0, "it is drained")
+    eventually(lambda: status()["waiting"] + status()["in_flight"] == 0, "it is drained")
     cloud.run("aws", "cloudformation", "delete-stack", "--stack-name", "come-one")
     cloud.run("aws", "cloudformation", "wait", "stack-delete-complete", "--stack-name", "come-one")
     assert first.waiting() == first.waiting(first.dead) == 0  # both queues are kept

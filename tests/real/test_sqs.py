@@ -30,7 +30,7 @@ def test_events_go_through_sqs_and_a_queue_that_is_gone_is_503(serve, emulator, 
     eventually(empty, "the dead letter is no longer in the queue")
     assert letter["reason"].startswith("invalid: not an OpenLineage event") and letters("show", letter["id"]) == "[1, 2]\n"
     status = subprocess.run([BIN / "lineage-proxy", "queue", "status", "--output", "json"], env={**os.environ, **CREDENTIALS, **settings}, capture_output=True, check=True).stdout
-    assert json.loads(status) == {"waiting": 0, "not_visible": 0, "dead_letters": 1, "oldest_seconds": None}
+    assert json.loads(status) == {"waiting": 0, "in_flight": 0, "dead_letters": 1, "oldest_seconds": None}
     assert letters("delete", letter["id"]) == "1 deleted\n" and letters("list") == "no dead letters\n"
 
     large = json.dumps(event("large", pad="x" * 1_100_000)).encode()

@@ -123,7 +123,7 @@ impl Sqs {
     /// the queue.
     pub(super) async fn depth(&self) -> Result<Depth, Unavailable> {
         let queue = self.queue()?;
-        let (visible, not_visible) =
+        let (visible, in_flight) =
             dead_letters::counts(&self.client, queue.url(), self.redact).await?;
         let dead = match &self.dead_letters {
             Some(queue) => dead_letters::counts(&self.client, queue.url(), self.redact)
@@ -132,8 +132,8 @@ impl Sqs {
             None => None,
         };
         Ok(Depth {
-            events: visible + not_visible,
-            dead_letters: dead.map(|(visible, not_visible)| visible + not_visible),
+            events: visible + in_flight,
+            dead_letters: dead.map(|(visible, in_flight)| visible + in_flight),
             oldest_seconds: None, // an attribute that only CloudWatch has
         })
     }

@@ -155,14 +155,18 @@ pub fn shown<'s>(text: &str, credentials: impl IntoIterator<Item = &'s str>) -> 
 
 fn escaped_up_to(longest: usize, text: &str) -> String {
     let mut kept = String::with_capacity(text.len().min(longest));
-    for (count, c) in text.chars().enumerate() {
-        if count == longest {
+    let mut count = 0;
+    for c in text.chars() {
+        let escaped = is_unseen(c).then(|| c.escape_default());
+        count += escaped.as_ref().map_or(1, ExactSizeIterator::len);
+        // An escape is long: what is bounded is the text that is kept, and not the one that was read.
+        if count > longest {
             kept.push('…');
             break;
         }
-        match is_unseen(c) {
-            true => kept.extend(c.escape_default()),
-            false => kept.push(c),
+        match escaped {
+            Some(escaped) => kept.extend(escaped),
+            None => kept.push(c),
         }
     }
     kept

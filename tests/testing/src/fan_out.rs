@@ -218,7 +218,7 @@ impl FanOut {
     pub fn queued(&self, target: &str) -> u64 {
         let status = ["queue", "status", "--target", target, "--output", "json"];
         let status: Value = serde_json::from_str(&self.command(&status)).unwrap();
-        status["waiting"].as_u64().unwrap() + status["not_visible"].as_u64().unwrap()
+        status["waiting"].as_u64().unwrap() + status["in_flight"].as_u64().unwrap()
     }
 }
 

@@ -292,7 +292,7 @@ pub fn queued(data_dir: &Path) -> Option<u64> {
     let place = ["--output", "json", "--data-dir", data_dir.to_str().unwrap()];
     let (status, text, _) = run(&[&["queue", "status"], &place[..]].concat(), &[]);
     let queue: Value = (status == Some(0)).then(|| serde_json::from_str(&text).unwrap())?;
-    Some(queue["waiting"].as_u64().unwrap() + queue["not_visible"].as_u64().unwrap())
+    Some(queue["waiting"].as_u64().unwrap() + queue["in_flight"].as_u64().unwrap())
 }
 
 /// Returns the path of `lineage-proxy`.

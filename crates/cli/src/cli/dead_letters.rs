@@ -234,7 +234,7 @@ pub(super) async fn discard(
         return Ok(no()); // there is one, or an error
     };
     let status = queue.status().await?;
-    let events = status.waiting + status.not_visible;
+    let events = status.waiting + status.in_flight;
     let count = usize::try_from(events + status.dead_letters).unwrap_or(usize::MAX);
     if !yes {
         match confirmed(count)? {

@@ -61,7 +61,7 @@ async fn a_received_event_is_invisible_until_it_is_retried() {
     queue
         .settle(&[(&records[1], Settlement::Acknowledge)])
         .await;
-    assert_eq!(queue.status().await.unwrap().not_visible, 2);
+    assert_eq!(queue.status().await.unwrap().in_flight, 2);
 }
 
 #[tokio::test]
@@ -148,7 +148,7 @@ async fn a_wall_clock_that_was_set_back_hides_nothing() {
     records.sort_by(|a, b| a.id.cmp(&b.id));
     assert_eq!(ids(&records), ["a", "b"]);
     // And what is in hand stays there.
-    assert_eq!(beside.status().await.unwrap().not_visible, 2);
+    assert_eq!(beside.status().await.unwrap().in_flight, 2);
     assert!(today.receive(9, NOW).await.unwrap().is_empty());
 }
 
@@ -176,7 +176,7 @@ async fn a_receipt_that_was_used_settles_no_later_event() {
     let new = queue.receive(1, NOW).await.unwrap();
     let again = queue.settle(&[(&old[0], Settlement::Acknowledge)]).await;
     assert!(again[0].is_err() && new[0].id == "b");
-    assert_eq!(queue.status().await.unwrap().not_visible, 1);
+    assert_eq!(queue.status().await.unwrap().in_flight, 1);
 }
 
 #[tokio::test]

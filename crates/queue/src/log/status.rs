@@ -19,10 +19,10 @@ pub(super) type Probe = (Instant, Result<(), Unavailable>);
 /// How much is in the queue.
 #[derive(Debug, Clone, Serialize)]
 pub struct Status {
-    /// Visible events.
+    /// Events that can be received now.
     pub waiting: u64,
-    /// Received and not settled, or waiting for another attempt.
-    pub not_visible: u64,
+    /// Events that were received and are not settled, those that will be retried included: SQS does not tell them apart.
+    pub in_flight: u64,
     /// Dead letters.
     pub dead_letters: u64,
     /// Age of the event that has been in the queue for longest, in seconds.
@@ -86,10 +86,10 @@ impl Consumer {
             let hidden =
                 connection.query_row(hidden, [number, clock], |row| row.get::<_, i64>(0))?;
             let in_hand = cursor.received.saturating_sub(cursor.settled);
-            let not_visible = hidden.unsigned_abs().saturating_add(in_hand.unsigned_abs());
+            let in_flight = hidden.unsigned_abs().saturating_add(in_hand.unsigned_abs());
             Ok(Status {
-                waiting: outstanding(connection, number, cursor)?.saturating_sub(not_visible),
-                not_visible,
+                waiting: outstanding(connection, number, cursor)?.saturating_sub(in_flight),
+                in_flight,
                 dead_letters: dead_letters(connection, number)?,
                 oldest_seconds: oldest_seconds(connection, number, cursor)?,
             })

@@ -84,11 +84,11 @@ impl SqsDeadLetters {
 
     /// Counts approximately how much is in the queue. SQS does not report the age of its oldest message.
     pub async fn status(&self) -> Result<Status, Unavailable> {
-        let (waiting, not_visible) = counts(&self.client, self.queue.url(), self.redact).await?;
+        let (waiting, in_flight) = counts(&self.client, self.queue.url(), self.redact).await?;
         let (dead, looked_at) = counts(&self.client, self.dead_letters.url(), self.redact).await?;
         Ok(Status {
             waiting,
-            not_visible,
+            in_flight,
             dead_letters: dead + looked_at,
             oldest_seconds: None,
         })
@@ -238,13 +238,13 @@ pub(super) async fn counts(
     let request = request.set_attribute_names(Some(names.to_vec()));
     let answer = request.send().await;
     let answer = answer.map_err(|error| Unavailable(summarize(&error, redact)))?;
-    let [visible, not_visible] = names.map(|name| {
+    let [visible, in_flight] = names.map(|name| {
         let value = answer.attributes().and_then(|all| all.get(&name));
         value
             .and_then(|value| value.parse().ok())
             .unwrap_or_default()
     });
-    Ok((visible, not_visible))
+    Ok((visible, in_flight))
 }
 
 fn letter(message: Message) -> SqsLetter {

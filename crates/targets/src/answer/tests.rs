@@ -185,6 +185,12 @@ fn echoes(text: &str) -> Vec<String> {
     ]
 }
 
+#[test]
+fn a_text_of_escapes_is_as_short_as_any_other() {
+    let kept = escaped(&"\u{1}".repeat(400));
+    assert_eq!(kept, format!("{}…", r"\u{1}".repeat(100)));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     /// Whatever a target does to the statement it was sent, no literal of it is kept, in any form of it.

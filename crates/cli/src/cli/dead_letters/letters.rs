@@ -143,7 +143,7 @@ impl DeadLetterSource {
         let statuses = statuses.iter().map(|(_, status)| status);
         Ok(Status {
             waiting: statuses.clone().map(|status| status.waiting).sum(),
-            not_visible: statuses.clone().map(|status| status.not_visible).sum(),
+            in_flight: statuses.clone().map(|status| status.in_flight).sum(),
             dead_letters: statuses.clone().map(|status| status.dead_letters).sum(),
             oldest_seconds: statuses.filter_map(|status| status.oldest_seconds).max(),
         })

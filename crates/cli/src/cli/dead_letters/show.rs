@@ -72,8 +72,8 @@ pub(super) fn unknown(id: &str) -> ExitCode {
 pub(super) fn status(status: &Status) -> anyhow::Result<()> {
     print(format!("waiting        {}", status.waiting))?;
     print(format!(
-        "not visible    {}   (received, or waiting for another attempt)",
-        status.not_visible
+        "in flight      {}   (received, or to be retried)",
+        status.in_flight
     ))?;
     print(format!("dead letters   {}", status.dead_letters))?;
     match status.oldest_seconds {

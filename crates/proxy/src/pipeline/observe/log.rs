@@ -228,8 +228,8 @@ pub(in crate::pipeline) fn log_separated(id: &str, target: &TargetName, error: &
     );
 }
 
-/// Logs a change of the target's health. `waiting` is how many events wait in the queue, if that is known.
-pub(in crate::pipeline) fn log_health(notice: &Notice, target: &TargetName, waiting: Option<u64>) {
+/// Logs a change of the target's health. `queued` is how many events are in the queue, if that is known.
+pub(in crate::pipeline) fn log_health(notice: &Notice, target: &TargetName, queued: Option<u64>) {
     let target = target.as_str();
     match notice {
         Notice::Down { ago, cause } => {
@@ -254,7 +254,7 @@ pub(in crate::pipeline) fn log_health(notice: &Notice, target: &TargetName, wait
                 reason,
                 error,
                 failures,
-                waiting,
+                queued,
                 "target still down: events wait in the queue"
             );
         }
@@ -263,7 +263,7 @@ pub(in crate::pipeline) fn log_health(notice: &Notice, target: &TargetName, wait
                 target,
                 down_s = down.as_secs(),
                 failures,
-                waiting,
+                queued,
                 "target back: what waits is delivered"
             );
         }

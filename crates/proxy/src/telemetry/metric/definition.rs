@@ -238,7 +238,7 @@ impl Metric {
                 "lineage_proxy_queue_events",
                 Gauge,
                 &[Target],
-                "Events in the queue: waiting for a first or another delivery, or in flight. NaN while the queue cannot be read.",
+                "Events in the queue: waiting, or in flight (received, or to be retried). NaN while the queue cannot be read.",
             ),
             Metric::QueueOldestAge => (
                 "lineage_proxy_queue_oldest_age_seconds",
