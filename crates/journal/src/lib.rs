@@ -16,6 +16,7 @@ mod failure;
 mod files;
 mod identity;
 mod losses;
+mod page_size;
 mod private;
 mod repair;
 mod replacement;

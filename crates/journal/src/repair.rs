@@ -12,6 +12,7 @@ use rusqlite::{Connection, ErrorCode};
 use tracing::{error, info, warn};
 
 use crate::files::beside;
+use crate::page_size::page_size;
 use crate::replacement::{self, Origin, io_error};
 use crate::rows::OldState;
 use crate::{Schema, connect, create_file, reader, rows, wal};
@@ -29,7 +30,7 @@ const LARGE: u64 = 1 << 30;
 /// Opens a database, or creates it; repairs it first if it is damaged.
 pub(crate) fn open(path: &Path, schema: &Schema) -> rusqlite::Result<Connection> {
     install_leftovers(path)?;
-    let damage = match is_empty_file(path).or_else(|| wal::damage(path, schema.page_size)) {
+    let damage = match is_empty_file(path).or_else(|| wal::damage(path, page_size(path, schema))) {
         Some(damage) => damage,
         None => match connect(path, schema) {
             Ok(connection) => match check(path, &connection) {
@@ -123,10 +124,15 @@ fn fill(
     copy: &Path,
     empty: &Path,
 ) -> rusqlite::Result<rows::CopiedRows> {
-    let new = replacement::create(empty, schema)?;
+    let page = page_size(path, schema);
+    let as_before = Schema {
+        page_size: page,
+        ..*schema
+    };
+    let new = replacement::create(empty, &as_before)?;
     let tables = rows::tables(&new)?;
     new.close().map_err(|(_, error)| error)?;
-    let log_damage = wal::damage(path, schema.page_size);
+    let log_damage = wal::damage(path, page);
     let state = match log_damage {
         None => OldState::Damaged,
         Some(_) => OldState::WithoutSomeWrites,
@@ -138,7 +144,7 @@ fn fill(
     let old = match old {
         Ok(old) => old,
         Err(_) => {
-            write_copy(path, schema.page_size, empty, copy)?;
+            write_copy(path, page, empty, copy)?;
             reader(copy)?
         }
     };

@@ -8,7 +8,8 @@ use rusqlite::{Connection, ErrorCode, ffi};
 /// The tables of a database.
 ///
 /// All files with one name have the same layout, which a repair relies on when the first page is damaged: so `can_shrink`
-/// and `page_size` never change for a name, and tables that are laid out anew get a new one.
+/// never changes for a name, and tables that are laid out anew get a new one. Files of a name may differ in the size of their
+/// pages (`page_size.rs`).
 ///
 /// A repair copies the rows of a damaged file into new tables column by column, in the order in which they stand, whatever
 /// their names. So a migration may rename columns and create tables; one that adds, drops or moves columns of an existing
@@ -22,7 +23,7 @@ pub struct Schema {
     /// Whether a new file can become smaller: [`reclaim`](crate::reclaim). A file keeps what it was
     /// created with.
     pub can_shrink: bool,
-    /// The size of its pages in bytes, [`PAGE`](crate::PAGE) or another power of two from 512 to 65,536. A row that is larger
+    /// The size of the pages of a new file in bytes, [`PAGE`](crate::PAGE) or another power of two from 512 to 65,536. A row that is larger
     /// than half a page has a page of its own, which is written with the row.
     pub page_size: usize,
 }

@@ -32,12 +32,24 @@ const ROWS: i64 = 5_000;
 const PAGE: u64 = 8_192;
 
 fn own(path: &Path) -> Result<Journal, journal::Error> {
+    own_as(path, SCHEMA)
+}
+
+fn own_as(path: &Path, schema: Schema) -> Result<Journal, journal::Error> {
     let claim = Claim::take(path.parent().unwrap()).unwrap();
-    Journal::own(path, SCHEMA, &Arc::new(claim))
+    Journal::own(path, schema, &Arc::new(claim))
 }
 
 async fn filled(path: &Path) {
-    let journal = own(path).unwrap();
+    filled_in_pages_of(path, SCHEMA.page_size).await;
+}
+
+async fn filled_in_pages_of(path: &Path, page_size: usize) {
+    let schema = Schema {
+        page_size,
+        ..SCHEMA
+    };
+    let journal = own_as(path, schema).unwrap();
     fill(&journal, 1..=ROWS).await;
     drop(journal);
     while wal(path).exists() {
@@ -149,6 +161,15 @@ async fn all_rows_are_recovered_without_the_first_page() {
 }
 
 #[tokio::test]
+async fn all_rows_of_a_file_with_smaller_pages_are_recovered_without_the_first_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    filled_in_pages_of(&path, journal::PAGE).await;
+    overwrite(&path, 0, &[0; journal::PAGE]);
+    assert_eq!(rows(&own(&path).unwrap()).await.len(), ROWS as usize);
+}
+
+#[tokio::test]
 async fn an_index_that_disagrees_with_its_table_is_rebuilt() {
     let rows = rows_after(|path| {
         // The entry of row 4,321 in the index: its `at`, and its number after it.
@@ -198,9 +219,15 @@ async fn damage_that_is_found_in_use_ends_it_and_is_repaired_by_the_next_open() 
 
 #[tokio::test]
 async fn transactions_behind_a_bad_frame_of_the_log_are_recovered() {
+    for page_size in [SCHEMA.page_size, journal::PAGE] {
+        transactions_behind_a_bad_frame_of(page_size).await;
+    }
+}
+
+async fn transactions_behind_a_bad_frame_of(page_size: usize) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
-    filled(&path).await;
+    filled_in_pages_of(&path, page_size).await;
     let journal = own(&path).unwrap();
     for n in 1..=100 {
         fill(&journal, [ROWS + n]).await;
@@ -210,10 +237,10 @@ async fn transactions_behind_a_bad_frame_of_the_log_are_recovered() {
     fs::create_dir(killed.parent().unwrap()).unwrap();
     fs::copy(&path, &killed).unwrap();
     fs::copy(wal(&path), wal(&killed)).unwrap();
-    let frames = (fs::metadata(wal(&killed)).unwrap().len() - 32) / (PAGE + 24);
+    let frames = (fs::metadata(wal(&killed)).unwrap().len() - 32) / (page_size as u64 + 24);
     overwrite(
         &wal(&killed),
-        32 + frames / 2 * (PAGE + 24) + 1_000,
+        32 + frames / 2 * (page_size as u64 + 24) + 1_000,
         &[0xa5; 8],
     );
     let journal = own(&killed).unwrap();
