@@ -134,6 +134,7 @@ fn the_exit_status_tells_whether_to_retry_or_to_change_something() {
         let settings = [("TARGET", "file"), ("FILE_PATH", path)];
         serve(free, &at("new"), &settings)
     };
+    let variable = "LINEAGE_PROXY_FILE_PATH";
     let cases = [
         (
             "the port in use",
@@ -169,10 +170,10 @@ fn the_exit_status_tells_whether_to_retry_or_to_change_something() {
             "no such folder",
             file(&at("none/events.jsonl")),
             wrong,
-            "file.path",
+            variable,
         ),
-        ("a folder as file", file(&at("folder")), wrong, "file.path"),
-        ("a device as file", file("/dev/null"), wrong, "file.path"),
+        ("a folder as file", file(&at("folder")), wrong, variable),
+        ("a device as file", file("/dev/null"), wrong, variable),
         (
             "an address of others",
             serve(
