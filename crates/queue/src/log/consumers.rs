@@ -11,7 +11,7 @@ use super::claims::Claims;
 use super::cursor;
 use super::import::IMPORTED;
 use super::settle::UnwrittenSettlements;
-use super::{Log, reconcile, store, unavailable};
+use super::{Log, all_settled, reconcile, store, unavailable};
 use crate::Unavailable;
 
 /// How many events become pending in one transaction when a consumer is stopped: a target that was down for a week may have
@@ -323,8 +323,8 @@ fn has_had_none(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row(any, [], |row| row.get(0))
 }
 
-/// Returns the number of the consumer for a target. A new one starts at `start`, or with the oldest event while lost cursors
-/// are missing; the second result says how.
+/// Returns the number of the consumer for a target. A new one starts at `start`, or, while lost cursors are missing, with the
+/// oldest event that some consumer may not have settled, if that comes first; the second result says how.
 fn find_or_add(
     connection: &Connection,
     target: &str,
@@ -333,18 +333,24 @@ fn find_or_add(
     if let Some(number) = number(connection, target)? {
         return Ok((number, None));
     }
-    let start = match reconcile::has_lost_cursors(connection)? {
-        true => Start::Oldest, // it may be one of them
-        false => start,
-    };
-    let before = match start {
+    let oldest = before_first(connection, i64::MIN)?;
+    let asked_for = match start {
         Start::Next => cursor::last(connection)?,
-        Start::Oldest => before_first(connection, i64::MIN)?,
+        Start::Oldest => oldest,
         Start::Since(time) => before_first(connection, time)?,
+    };
+    let (start, before) = match reconcile::has_lost_cursors(connection)? {
+        // It may be one of them.
+        true => {
+            let unsettled = all_settled::read(connection)?.max(oldest);
+            (Start::Oldest, unsettled.min(asked_for))
+        }
+        false => (start, asked_for),
     };
     let add = "INSERT INTO cursors (target, settled, received) VALUES (?1, ?2, ?2)";
     connection.execute(add, params![target, before])?;
     let number = connection.last_insert_rowid();
+    all_settled::update(connection)?;
     let after =
         "SELECT count(*), (SELECT received_at FROM events WHERE seq > ?1 ORDER BY seq LIMIT 1)
                  FROM events WHERE seq > ?1";

@@ -15,6 +15,7 @@ use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use tracing::info;
 
+use super::all_settled;
 use super::marks::Marks;
 
 /// The file of the older versions.
@@ -188,6 +189,7 @@ fn copy(path: &Path, log: &Connection) -> rusqlite::Result<Copied> {
     let pass = "UPDATE cursors SET settled = max(settled, ?1), received = max(received, ?1)";
     log.execute(pass, [end])?;
     Marks::recount(log)?;
+    all_settled::update(log)?;
     log.execute("UPDATE owner SET is_imported = 1", [])?;
     Ok(Copied {
         events: usize::try_from(events).unwrap_or(0),
@@ -221,23 +223,16 @@ fn copy_events(
     first: i64,
     consumers: &[i64],
 ) -> rusqlite::Result<()> {
-    let mut event =
-        log.prepare("INSERT INTO events (seq, id, body, received_at) VALUES (?1, ?2, ?3, ?4)")?;
+    let select = "SELECT id, received_at, body, attempts FROM messages ORDER BY seq";
     let mut pending = log.prepare(
         "INSERT OR REPLACE INTO pending (consumer, seq, attempts, receipt, visible_at) VALUES (?1, ?2, ?3, 0, 0)",
     )?;
-    let mut select =
-        old.prepare("SELECT id, body, received_at, attempts FROM messages ORDER BY seq")?;
-    let mut rows = select.query([])?;
-    let mut seq = first;
-    while let Some(row) = rows.next()? {
-        event.execute(params![seq, value(row, 0)?, value(row, 1)?, value(row, 2)?])?;
+    copy_each(old, log, select, first, |seq, row| {
         for consumer in consumers {
             pending.execute(params![consumer, seq, value(row, 3)?])?;
         }
-        seq += 1;
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Copies the dead letters, to every consumer: which of them is the target of the older version is not known.
@@ -247,32 +242,40 @@ fn copy_dead_letters(
     first: i64,
     consumers: &[i64],
 ) -> rusqlite::Result<()> {
-    let mut event =
-        log.prepare("INSERT INTO events (seq, id, body, received_at) VALUES (?1, ?2, ?3, ?4)")?;
+    let select =
+        "SELECT id, received_at, body, dead_at, attempts, reason FROM dead_letters ORDER BY seq";
     let mut letter = log.prepare(
         "INSERT OR REPLACE INTO dead_letters (consumer, seq, id, received_at, dead_at, attempts, receipt, reason)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7)",
     )?;
-    let mut select = old.prepare(
-        "SELECT id, body, received_at, dead_at, attempts, reason FROM dead_letters ORDER BY seq",
-    )?;
+    copy_each(old, log, select, first, |seq, row| {
+        let (id, received_at) = (value(row, 0)?, value(row, 1)?);
+        let (dead_at, attempts, reason) = (value(row, 3)?, value(row, 4)?, value(row, 5)?);
+        for consumer in consumers {
+            let letter_of = params![consumer, seq, id, received_at, dead_at, attempts, reason];
+            letter.execute(letter_of)?;
+        }
+        Ok(())
+    })
+}
+
+/// Copies the events that `select` gives (their id, time and body come first) to numbers from `first` on, and lets `add_state`
+/// add what else is known of each.
+fn copy_each(
+    old: &Connection,
+    log: &Connection,
+    select: &str,
+    first: i64,
+    mut add_state: impl FnMut(i64, &Row<'_>) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let mut event =
+        log.prepare("INSERT INTO events (seq, id, received_at, body) VALUES (?1, ?2, ?3, ?4)")?;
+    let mut select = old.prepare(select)?;
     let mut rows = select.query([])?;
     let mut seq = first;
     while let Some(row) = rows.next()? {
-        let (id, received_at) = (value(row, 0)?, value(row, 2)?);
-        event.execute(params![seq, id, value(row, 1)?, received_at])?;
-        let (dead_at, attempts, reason) = (value(row, 3)?, value(row, 4)?, value(row, 5)?);
-        for consumer in consumers {
-            letter.execute(params![
-                consumer,
-                seq,
-                id,
-                received_at,
-                dead_at,
-                attempts,
-                reason
-            ])?;
-        }
+        event.execute(params![seq, value(row, 0)?, value(row, 1)?, value(row, 2)?])?;
+        add_state(seq, row)?;
         seq += 1;
     }
     Ok(())

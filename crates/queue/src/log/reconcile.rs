@@ -5,6 +5,9 @@
 //!   is delivered again: duplicates are allowed, loss is not.
 //! - Lost *cursors* leave nobody who waits for the events. So consumers start with the oldest event until all that the owner
 //!   knows have been added ([`forget_lost_cursors`]).
+//!
+//! Neither begins before the first event that some consumer may not have settled (`all_settled.rs`): the rest is retained to be
+//! read, for a month by default.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +16,7 @@ use tracing::warn;
 
 use super::cursor::{self, Cursor};
 use super::marks::Marks;
-use super::store;
+use super::{all_settled, store};
 
 /// More events than there will ever be.
 const GREATEST: i64 = 1 << 53;
@@ -60,7 +63,12 @@ pub(super) fn reconcile(connection: &Connection) -> rusqlite::Result<()> {
         journal::forget_incomplete(connection, "events")?;
         journal::forget_incomplete(connection, "marks")?;
     }
-    deliver_again(connection, &cursors)
+    if renumbered {
+        all_settled::forget(connection)?;
+    }
+    deliver_again(connection, &cursors)?;
+    journal::forget_incomplete(connection, "all_settled")?;
+    all_settled::update(connection)
 }
 
 /// Gives events new numbers whose number is damaged: near the greatest one, SQLite gives out numbers at random
@@ -77,18 +85,19 @@ fn renumber(connection: &Connection) -> rusqlite::Result<bool> {
     Ok(!seqs.is_empty())
 }
 
-/// Makes every event pending that looks settled, if a repair lost rows that may say otherwise.
+/// Makes every event pending that looks settled and may not be, if a repair lost rows that may say so.
 fn deliver_again(connection: &Connection, cursors: &[(i64, Cursor)]) -> rusqlite::Result<()> {
     let incomplete = journal::incomplete_tables(connection)?;
     let is_incomplete = |table: &str| incomplete.iter().any(|it| it == table);
     if !is_incomplete("pending") && !is_incomplete("dead_letters") {
         return Ok(());
     }
+    let all_settled = all_settled::read(connection)?;
     for (consumer, cursor) in cursors {
         let add = "INSERT OR IGNORE INTO pending (consumer, seq, attempts, receipt, visible_at)
-                   SELECT ?1, seq, 0, 0, 0 FROM events WHERE seq <= ?2 AND NOT EXISTS
+                   SELECT ?1, seq, 0, 0, 0 FROM events WHERE seq > ?3 AND seq <= ?2 AND NOT EXISTS
                        (SELECT 1 FROM dead_letters WHERE dead_letters.consumer = ?1 AND dead_letters.seq = events.seq)";
-        let events = connection.execute(add, [*consumer, cursor.settled])?;
+        let events = connection.execute(add, [*consumer, cursor.settled, all_settled])?;
         warn!(
             consumer,
             events,

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::marks::Marks;
-use super::{Log, reconcile, store, unavailable};
+use super::{Log, all_settled, reconcile, store, unavailable};
 use crate::free_space::{FreeSpace, RESERVE};
 use crate::{FailureLog, Unavailable, now};
 
@@ -253,6 +253,7 @@ fn step(connection: &Connection, from: i64, until: i64, allowed: u64) -> rusqlit
     if step.deleted > 0 {
         marks.write(connection)?;
     }
+    all_settled::update(connection)?;
     let pages = Pages::read(connection)?;
     if pages.have_spare() {
         let free = journal::reclaim(connection, RECLAIM_PAGES)?;

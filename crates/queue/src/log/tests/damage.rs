@@ -1,10 +1,17 @@
 //! Logs of which a bad disk has lost rows.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::FileExt;
 
 use super::*;
 
 const EVENTS: i64 = 3_000;
+
+/// Keeps events of 1970, too.
+const KEEP: Retention = Retention {
+    age: Duration::MAX,
+    bytes: u64::MAX,
+};
 
 /// A log of which every third event is dead, every third pending, and every third settled.
 async fn filled(folder: &Path) {
@@ -55,10 +62,9 @@ fn overwrite(folder: &Path, table: &str, is_root: bool) {
     file.write_all_at(&[0; 8_192], (at - 1) * 8_192).unwrap();
 }
 
-/// Returns the ids of the events that a consumer does not have as dead letters and never receives.
-async fn missing(log: &Log, consumer: &Consumer) -> Vec<String> {
-    log.sweep().await.unwrap();
-    let mut found: Vec<String> = Vec::new();
+/// Returns the ids of the events that a consumer receives, or has as dead letters.
+async fn unsettled(consumer: &Consumer) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
     loop {
         let records = receive(consumer, 500).await;
         if records.is_empty() {
@@ -69,11 +75,29 @@ async fn missing(log: &Log, consumer: &Consumer) -> Vec<String> {
     }
     let letters = consumer.dead_letters("", 9_999).await.unwrap();
     found.extend(letters.into_iter().map(|it| it.id));
-    let found: std::collections::HashSet<_> = found.into_iter().collect();
+    found
+}
+
+/// Returns the ids of the events that a consumer has not settled and does not get.
+async fn missing(log: &Log, consumer: &Consumer) -> Vec<String> {
+    log.sweep().await.unwrap();
+    let found = unsettled(consumer).await;
     let all = (1..=EVENTS).filter(|n| n % 3 != 0);
     all.map(|n| format!("event {n}"))
         .filter(|id| !found.contains(id))
         .collect()
+}
+
+/// Settles what is pending or dead up to an event, and lets the sweep note that.
+async fn settle_up_to(folder: &Path, last: i64) {
+    let log = log_with(folder, KEEP).await;
+    let settle = format!(
+        "DELETE FROM pending WHERE seq <= {last}; DELETE FROM dead_letters WHERE seq <= {last};"
+    );
+    let settled = log.journal.write(move |c| c.execute_batch(&settle));
+    settled.await.unwrap();
+    assert_eq!(log.sweep().await.unwrap(), 0, "all are retained");
+    end(log).await;
 }
 
 #[tokio::test]
@@ -87,11 +111,46 @@ async fn damage_to_what_says_that_an_event_is_not_settled_loses_no_event() {
         filled(folder.path()).await;
         overwrite(folder.path(), table, is_root);
         // The first owner ends before it has done anything.
-        end(log_with(folder.path(), Retention::default()).await).await;
+        end(log_with(folder.path(), KEEP).await).await;
         let log = log_with(folder.path(), Retention::NONE).await;
         let first = log.consumer("first", Start::Next).await.unwrap();
         assert_eq!(missing(&log, &first).await, Vec::<String>::new(), "{table}");
     }
+}
+
+#[tokio::test]
+async fn what_all_had_settled_is_not_delivered_again_after_a_repair() {
+    for table in ["pending", "dead_letters", "cursors"] {
+        let folder = tempfile::tempdir().unwrap();
+        filled(folder.path()).await;
+        // The next one is settled, too.
+        settle_up_to(folder.path(), 2_000).await;
+        overwrite(folder.path(), table, true);
+        let log = log_with(folder.path(), KEEP).await;
+        let first = log.consumer("first", Start::Next).await.unwrap();
+        let found = unsettled(&first).await;
+        let all = (2_002..=EVENTS).map(|n| format!("event {n}"));
+        assert_eq!(found, all.collect(), "{table}");
+    }
+}
+
+#[tokio::test]
+async fn a_consumer_that_starts_with_the_oldest_event_gets_it_again_after_a_repair() {
+    let folder = tempfile::tempdir().unwrap();
+    filled(folder.path()).await;
+    settle_up_to(folder.path(), EVENTS).await;
+    let log = log_with(folder.path(), KEEP).await;
+    let new = log.consumer("new", Start::Oldest).await.unwrap();
+    let records = receive(&new, 9).await;
+    let retry = |record| (record, Settlement::Retry(NOW));
+    let retried: Vec<_> = records.iter().map(retry).collect();
+    assert!(new.settle(&retried).await.iter().all(Result::is_ok));
+    drop(new);
+    end(log).await;
+    overwrite(folder.path(), "pending", true);
+    let log = log_with(folder.path(), KEEP).await;
+    let new = log.consumer("new", Start::Next).await.unwrap();
+    assert_eq!(ids(&receive(&new, 9).await), ids(&records));
 }
 
 #[tokio::test]
