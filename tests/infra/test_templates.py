@@ -1,5 +1,6 @@
 """The templates before anyone deploys them: cfn-lint, checkov and our own invariants, for every variant."""
 
+import fnmatch
 import json
 import pathlib
 import re
@@ -101,6 +102,13 @@ def test_each_invariant_can_be_broken(rule):
     document = resolved(VARIANTS["fan-out"])
     BREAKS[rule](document["Resources"])
     assert failed(document) == {rule}
+
+
+@pytest.mark.parametrize("policy", ["QueuesOverTlsOnly", "DeadLettersOverTlsOnly"])
+def test_a_subscription_waits_for_both_policies(policy):
+    document = resolved(VARIANTS["fan-out"])
+    document["Resources"]["FanOutSubscription"]["DependsOn"].remove(policy)
+    assert failed(document) == {"a_subscription_is_raw_and_has_dead_letters"}
 
 
 def test_every_invariant_is_broken_once_here():
@@ -216,6 +224,7 @@ BUCKET = {"Fn::ImportValue": {"Fn::Sub": "${IngestStackName}-FanOutBucket"}}
 # What only one of them has: parameters that are described otherwise, and statements about large events.
 OWN_PARAMETERS = {"IngestStackName", "Attached", "Order", "KmsKeyArn"}
 OWN_STATEMENTS = {"Large", "LargeDone", "LargeMissing"}
+FAN_OUT = ["off", "on", "leaving", "drain", "ingest-only"]
 
 
 def as_main(value):
@@ -232,6 +241,11 @@ def as_main(value):
 def taken_out(resources):
     """Takes out what may differ, and returns the statements about large events."""
     resources.pop("Dashboard")
+    resources["FanOutSubscription"].pop("DependsOn")
+    for policy in ("QueuesOverTlsOnly", "DeadLettersOverTlsOnly"):
+        [allow] = (statement for statement in resources[policy]["Properties"]["PolicyDocument"]["Statement"] if statement["Effect"] == "Allow")
+        [(_, source)] = allow.pop("Condition").items()
+        assert source.keys() == {"aws:SourceArn"}
     [policy] = resources["BatchRole"]["Properties"]["Policies"]
     statements = policy["PolicyDocument"]["Statement"]
     own = [statement for statement in statements if statement["Sid"] in OWN_STATEMENTS]
@@ -251,6 +265,52 @@ def test_a_target_stack_is_the_target_of_the_main_stack(variant):
     # All that is not ingest's is in both.
     ingest = {name for name in main if name.startswith(("Ingest", "Http", "Rest", "Large", "Keys", "Access", "FanOut", "Rejected", "NotQueued", "FunctionUrl", "Anyone"))}
     assert main.keys() - ours.keys() == ingest - {"FanOutSubscription"}
+
+
+@pytest.mark.parametrize("order", ["none", "run"])
+def test_no_change_of_fan_out_changes_what_the_queues_accept_or_may_meet_its_own_names(order):
+    """A policy takes up to a minute to spread, and what SNS may not deliver meanwhile is lost. And CloudFormation creates before it deletes."""
+    steps = {step: resolved({**VARIANTS["default"], "FanOut": step, "Order": order})["Resources"] for step in FAN_OUT}
+    assert set(template()["Parameters"]["FanOut"]["AllowedValues"]) == set(FAN_OUT)
+    policies = [[resources[name] for name in ("QueuesOverTlsOnly", "DeadLettersOverTlsOnly")] for step, resources in steps.items() if step != "ingest-only"]
+    assert all(policy == policies[0] for policy in policies)
+    ids = {}
+    for resources in steps.values():
+        for id, resource in resources.items():
+            for key in ("DashboardName", "QueueName", "TopicName"):
+                if key in resource["Properties"]:
+                    ids.setdefault((resource["Type"], json.dumps(resource["Properties"][key])), set()).add(id)
+    assert ids and all(len(one) == 1 for one in ids.values()), ids
+
+
+@pytest.mark.parametrize(("order", "topic"), [("none", "lineage-FanOutTopic-0F0F"), ("run", "lineage-events-0f0f.fifo")])
+def test_both_queues_accept_what_the_topic_delivers_and_nothing_of_another(order, topic):
+    resources = resolved({**VARIANTS["default"], "Order": order})["Resources"]
+    own = resolved({**VARIANTS["fan-out"], "Order": order})["Resources"]["FanOutTopic"]["Properties"].get("TopicName")
+    names = {"AWS::Region": "eu-west-1", "AWS::AccountId": "1", "AWS::StackName": "lineage", "Id": "0f0f"}
+    text = lambda value: substituted(value if isinstance(value["Fn::Sub"], list) else {"Fn::Sub": [value["Fn::Sub"], {}]}, names | {"AWS::Partition": "aws"})
+    if own:
+        own["Fn::Sub"][1].clear()
+        assert text(own) == topic
+    for policy in ("QueuesOverTlsOnly", "DeadLettersOverTlsOnly"):
+        [allow] = (statement for statement in resources[policy]["Properties"]["PolicyDocument"]["Statement"] if statement["Effect"] == "Allow")
+        pattern = allow["Condition"]["ArnLike"]["aws:SourceArn"]
+        if isinstance(pattern["Fn::Sub"], list):
+            pattern["Fn::Sub"][1].clear()
+        assert fnmatch.fnmatchcase(f"arn:aws:sns:eu-west-1:1:{topic}", text(pattern))
+        assert not fnmatch.fnmatchcase(f"arn:aws:sns:eu-west-1:1:other-{topic}", text(pattern))
+
+
+def test_a_target_subscribes_when_the_rest_of_it_stands():
+    """Its policies have had that long to spread, and events come at once."""
+    for variant in TARGET_VARIANTS.values():
+        resources = target(variant)["Resources"]
+        assert {"QueuesOverTlsOnly", "DeadLettersOverTlsOnly", "BatchSource", "Dashboard"} == set(resources["FanOutSubscription"]["DependsOn"])
+
+
+def test_targets_keep_an_ingest_stack_from_publishing_no_more():
+    outputs = template()["Outputs"]
+    assert {output["Condition"] for output in outputs.values() if "Export" in output} == {"Publishes"}
 
 
 def test_parameters_and_rules_of_a_target_stack_are_those_of_the_main_stack():
@@ -295,13 +355,13 @@ def test_shared_bodies_outlive_every_message_that_points_to_them():
 
 
 def test_ingest_waits_for_the_subscription_and_publishes_to_the_topic():
-    for variant, queue, topic in (("default", True, False), ("fan-out", True, True), ("drained", True, True), ("ingest only", False, True)):
+    for variant, queue, topic in (("default", True, False), ("fan-out", True, True), ("leaving", True, False), ("drained", True, True), ("ingest only", False, True)):
         ingest = resolved(VARIANTS[variant])["Resources"]["Ingest"]["Properties"]
         variables = ingest["Environment"]["Variables"]
         assert variables["LINEAGE_PROXY_QUEUE_URL"] == ({"Ref": "EventQueue"} if queue else "")
         assert variables["LINEAGE_PROXY_QUEUE_TOPIC_ARN"] == ({"Ref": "FanOutTopic"} if topic else "")
         waits = {"Ref": "FanOutSubscription"} in [tag["Value"] for tag in ingest["Tags"]]
-        assert waits == (variant == "fan-out") == ("FanOutSubscription" in resolved(VARIANTS[variant])["Resources"])
+        assert waits == (variant in ("fan-out", "leaving")) == ("FanOutSubscription" in resolved(VARIANTS[variant])["Resources"])
 
 
 def test_an_ingest_stack_without_a_target_has_nothing_of_one():
@@ -309,5 +369,5 @@ def test_an_ingest_stack_without_a_target_has_nothing_of_one():
     types = {resource["Type"] for resource in resources.values()}
     assert not types & {"AWS::SQS::Queue", "AWS::Lambda::EventSourceMapping", "AWS::Events::Rule", "AWS::SNS::Subscription"}
     text = json.dumps(resources)
-    for name in target(TARGET_VARIANTS["checked"])["Resources"].keys() - {"Topic", "TopicKey"}:
+    for name in target(TARGET_VARIANTS["checked"])["Resources"].keys() - {"Topic", "TopicKey", "Dashboard"}:
         assert name not in resources and f'"{name}"' not in text and f"${{{name}." not in text, name

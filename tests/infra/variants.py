@@ -40,6 +40,7 @@ VARIANTS = {name: {**DATAZONE, **parameters} for name, parameters in SHARED.item
 VARIANTS |= {
     "fan-out": {**DATAZONE, "FanOut": "on"},
     "fan-out in order, customer key": {**DATAZONE, "FanOut": "on", "Order": "run", "KmsKeyArn": KEY},
+    "leaving": {**DATAZONE, "FanOut": "leaving"},
     "drained": {**DATAZONE, "FanOut": "drain"},
     "ingest only": {"S3AssetsBucketName": "assets", "FanOut": "ingest-only"},
     "ingest only, with what belongs to a target": {**DATAZONE, "FanOut": "ingest-only", "Order": "run", "DeliveryCheck": "on", "RulesPrefix": "rules", "AlarmEmail": "on-call@example.com"},

@@ -124,7 +124,8 @@ async fn subscription_step(aws: &Aws, subscription: &str) -> Step {
         Err(error) if error.is("NotFound") => Step::bad(
             "subscription",
             "it does not exist: events go past this target",
-            "delete the stack and create it again; deploying it again would not notice",
+            // CloudFormation knows the subscription by its ARN and would see nothing to change.
+            "deploy the stack with Attached=false and then with Attached=true (FanOut=leaving and then on)",
         ),
         Err(error) => unseen("subscription", &error, "sns:GetSubscriptionAttributes"),
     }
@@ -203,8 +204,25 @@ fn allows(policy: &str, topic: &str) -> bool {
             .is_some_and(|effect| effect == "Allow")
             && names(service, "sns.amazonaws.com")
             && names(statement.get("Action"), "sqs:SendMessage")
-            && operators.any(|keys| names(keys.get("aws:SourceArn"), topic))
+            && operators.any(|keys| match keys.get("aws:SourceArn") {
+                Some(Value::String(pattern)) => covers(pattern, topic),
+                Some(Value::Array(all)) => {
+                    let mut patterns = all.iter().filter_map(Value::as_str);
+                    patterns.any(|pattern| covers(pattern, topic))
+                }
+                Some(_) | None => false,
+            })
     })
+}
+
+/// Whether a pattern of `ArnEquals` or `ArnLike`, which mean the same
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html>), covers a topic.
+/// Of wildcards, only one at the end is understood: that of our template.
+fn covers(pattern: &str, topic: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(start) => topic.starts_with(start),
+        None => pattern == topic,
+    }
 }
 
 fn attribute<'a>(attributes: &'a [(String, String)], name: &str) -> Option<&'a str> {
@@ -230,10 +248,13 @@ mod tests {
         };
         assert!(allows(&policy("Allow", TOPIC), TOPIC));
         assert!(!allows(&policy("Deny", TOPIC), TOPIC));
-        assert!(!allows(
-            &policy("Allow", "arn:aws:sns:eu-west-1:1:other"),
-            TOPIC
-        ));
+        assert!(allows(&policy("Allow", "arn:aws:sns:eu-west-1:1:*"), TOPIC));
+        for other in [
+            "arn:aws:sns:eu-west-1:1:other",
+            "arn:aws:sns:eu-west-1:1:o*",
+        ] {
+            assert!(!allows(&policy("Allow", other), TOPIC), "{other}");
+        }
         for text in ["", "[]", "{}", r#"{"Statement": 7}"#] {
             assert!(!allows(text, TOPIC), "{text}");
         }
