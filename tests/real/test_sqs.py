@@ -79,7 +79,7 @@ def test_what_is_published_to_a_topic_is_delivered_to_every_target(tmp_path, sta
 
     for subscription in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]:
         sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
-    assert get(f"{ingest.url}/readyz") is None, "what is published would go to nobody"
+    eventually(lambda: get(f"{ingest.url}/readyz") is None, "what is published would go to nobody")
     unsure = serve("lonely", ONLY="ingest", QUEUE_TOPIC_ARN=topic)
     assert post(f"{unsure.url}/api/v1/lineage", json.dumps(event("lost")).encode())[0] == 503
     sns.delete_topic(TopicArn=topic)

@@ -150,7 +150,8 @@ impl Sqs {
                     .map_err(|error| Unavailable(summarize(&error, self.redact)))
             }
             Destination::Topic(topic) => {
-                subscribers::ready(&self.publisher, topic, self.redact).await
+                let subscribers = &self.subscribers;
+                subscribers.ready(&self.publisher, topic, self.redact).await
             }
         }
     }

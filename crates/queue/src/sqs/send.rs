@@ -21,7 +21,10 @@ const SEND: Duration = Duration::from_secs(2 * REQUEST.as_secs());
 impl Sqs {
     pub(crate) async fn send(&self, messages: Vec<Message>) -> Vec<Result<(), SendError>> {
         if let Destination::Topic(topic) = &self.destination
-            && let Err(error) = self.subscribers.check(&self.publisher, topic).await
+            && let Err(error) = self
+                .subscribers
+                .check(&self.publisher, topic, self.redact)
+                .await
         {
             return vec![Err(SendError::Unavailable(error.0)); messages.len()];
         }
