@@ -144,6 +144,29 @@ async fn lineage_becomes_parameters_of_the_table_and_is_written_only_when_it_cha
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_completion_without_inputs_keeps_those_of_the_start_in_every_run() {
+    let line = Scenario::start(Settings::default(), &[]).await;
+    line.table_of_spark("orders");
+    for run in 0..2 {
+        let mut start = event(run, "raw", &[table("orders")]);
+        start["eventType"] = "START".into();
+        let mut complete = start.clone();
+        complete["eventType"] = "COMPLETE".into();
+        complete["eventTime"] = format!("2026-01-01T00:{:02}:00Z", 10 + run).into();
+        complete["inputs"] = json!([]);
+        for event in [&start, &complete] {
+            line.send(event).await;
+        }
+        line.outcomes(2 * (run as usize + 1));
+        assert_eq!(
+            line.parameters("orders")["openlineage.upstream"],
+            r#"{"datasets":[{"name":"raw","namespace":"s3://lake"}]}"#,
+            "{run}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_another_process_writes_at_the_same_time_is_not_lost() {
     let settings = Settings {
         glue_writers: 3,

@@ -11,6 +11,7 @@ mod lineage;
 mod merge;
 mod name;
 mod response;
+mod seen;
 mod slots;
 
 use std::num::NonZeroU32;
@@ -309,8 +310,10 @@ impl Glue {
         event: &Event,
         time: Duration,
     ) -> Delivery {
-        match timeout(time, self.catalog.apply(place, fact)).await {
+        let seen = slot.seen();
+        match timeout(time, self.catalog.apply(place, fact, &seen)).await {
             Ok(Ok(applied)) => {
+                slot.see(fact);
                 if let Applied::LeftAlone(reason) = applied
                     && slot.is_news()
                 {

@@ -14,6 +14,7 @@ use tokio::time::sleep;
 use super::fact::Fact;
 use super::merge::{Merged, created, is_of, merge};
 use super::name::{Place, TableName};
+use super::seen::Seen;
 
 /// How often a table is read and written for one event. Each time somebody else wrote it in between; after that the event is
 /// left to the queue.
@@ -54,12 +55,17 @@ pub(super) enum NotApplied {
 
 impl Catalog {
     /// Makes the table say what the event says.
-    pub(super) async fn apply(&self, place: &Place, fact: &Fact) -> Result<Applied, NotApplied> {
+    pub(super) async fn apply(
+        &self,
+        place: &Place,
+        fact: &Fact,
+        seen: &Seen,
+    ) -> Result<Applied, NotApplied> {
         for attempt in 0..ATTEMPTS {
             if attempt > 0 {
                 sleep(wait(attempt)).await;
             }
-            match self.attempt(place, fact).await {
+            match self.attempt(place, fact, seen).await {
                 Err(NotApplied::Service(error)) if is_conflict(&error) => {}
                 applied => return applied,
             }
@@ -67,10 +73,15 @@ impl Catalog {
         Err(NotApplied::Contended)
     }
 
-    async fn attempt(&self, place: &Place, fact: &Fact) -> Result<Applied, NotApplied> {
+    async fn attempt(
+        &self,
+        place: &Place,
+        fact: &Fact,
+        seen: &Seen,
+    ) -> Result<Applied, NotApplied> {
         match place {
             Place::Named(name) => match self.read(name).await? {
-                Some(table) => self.write(name, &table, fact).await,
+                Some(table) => self.write(name, &table, fact, seen).await,
                 None => Ok(Applied::LeftAlone("it does not exist")),
             },
             Place::Created { table, dataset } => {
@@ -78,7 +89,7 @@ impl Catalog {
                     match self.read(&name).await? {
                         None => return self.create(&name, dataset, fact).await,
                         Some(table) if is_of(&table.members, dataset) => {
-                            return self.write(&name, &table, fact).await;
+                            return self.write(&name, &table, fact, seen).await;
                         }
                         Some(_) => {}
                     }
@@ -107,8 +118,9 @@ impl Catalog {
         name: &TableName,
         table: &Table,
         fact: &Fact,
+        seen: &Seen,
     ) -> Result<Applied, NotApplied> {
-        let table_input = match merge(&table.to_input(), fact, self.max_bytes) {
+        let table_input = match merge(&table.to_input(), fact, seen, self.max_bytes) {
             Merged::Unchanged => return Ok(Applied::Done),
             Merged::LeftAlone(why) => return Ok(Applied::LeftAlone(why)),
             Merged::Changed(input) => input,

@@ -4,6 +4,7 @@
 //! changed themselves. Called by `glue.rs` for each event; `merge.rs` decides what of it is new.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use openlineage::{Event, Identity, Json, Subject};
 use time::OffsetDateTime;
@@ -18,8 +19,10 @@ pub(super) struct Fact {
     pub(super) time: OffsetDateTime,
     /// Who wrote the table; `None` of a DatasetEvent.
     pub(super) writer: Option<Writer>,
-    pub(super) upstream: BTreeSet<Identity>,
-    /// The inputs of each column; `None` if the event does not say.
+    /// The inputs, which all tables of the event share: an event with thousands of both would not fit into memory otherwise.
+    /// Empty if the event does not say.
+    pub(super) upstream: Arc<BTreeSet<Identity>>,
+    /// The inputs of each column, of at least one; `None` if the event does not say.
     pub(super) column_lineage: Option<ColumnLineage>,
     /// The fields; `None` if the event does not say.
     pub(super) schema: Option<Vec<Field>>,
@@ -70,7 +73,7 @@ pub(super) fn facts(event: &Event, scope: &Scope, now: OffsetDateTime) -> BTreeM
             known.insert(own, name);
         }
     }
-    let upstream: BTreeSet<Identity> = known.values().cloned().collect();
+    let upstream: Arc<BTreeSet<Identity>> = Arc::new(known.values().cloned().collect());
     for dataset in written {
         let Some(place) = scope.place(dataset) else {
             continue;
@@ -84,7 +87,7 @@ pub(super) fn facts(event: &Event, scope: &Scope, now: OffsetDateTime) -> BTreeM
             time: event.time().min(now),
             writer: writer.clone(),
             upstream: upstream.clone(),
-            column_lineage: facet("columnLineage").map(|facet| column_lineage(facet, &known)),
+            column_lineage: facet("columnLineage").and_then(|facet| column_lineage(facet, &known)),
             schema: facet("schema").and_then(schema),
         };
         match facts.entry(place) {
@@ -99,8 +102,8 @@ pub(super) fn facts(event: &Event, scope: &Scope, now: OffsetDateTime) -> BTreeM
 }
 
 impl Fact {
+    /// Adds what the same event says of the table under another name.
     fn add(&mut self, other: Fact) {
-        self.upstream.extend(other.upstream);
         if let Some(other) = other.column_lineage {
             add_columns(self.column_lineage.get_or_insert_default(), other);
         }
@@ -122,7 +125,8 @@ fn writer(job: &Identity, run: Option<Uuid>) -> Option<Writer> {
     Some(Writer { job, run })
 }
 
-fn column_lineage(facet: Json<'_>, known: &HashMap<Identity, Identity>) -> ColumnLineage {
+/// The inputs of each column; `None` if the facet lists no column, as some clients send it.
+fn column_lineage(facet: Json<'_>, known: &HashMap<Identity, Identity>) -> Option<ColumnLineage> {
     let mut columns = ColumnLineage::new();
     let fields = facet.get("fields").map(Json::members).unwrap_or_default();
     for member in fields {
@@ -140,7 +144,7 @@ fn column_lineage(facet: Json<'_>, known: &HashMap<Identity, Identity>) -> Colum
         let column = columns.entry(column.into_owned()).or_default();
         column.extend(inputs);
     }
-    columns
+    (!columns.is_empty()).then_some(columns)
 }
 
 /// The fields of a schema; `None` if it lists none, as some clients send it.

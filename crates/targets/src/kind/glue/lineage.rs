@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use openlineage::{Identity, date_time, quote};
 use serde_json::{Map, Value, json};
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
 
 use super::fact::{ColumnInput, ColumnLineage, Fact, Field, Writer, add_columns};
+use super::seen::{Said, Seen};
 
 const TIME: &str = "openlineage.last_event_time";
 const RUN: &str = "openlineage.last_run_id";
@@ -19,12 +20,27 @@ const JOB: &str = "openlineage.producer_job";
 const UPSTREAM: &str = "openlineage.upstream";
 const COLUMNS: &str = "openlineage.column_lineage";
 const SCHEMA: &str = "openlineage.schema";
+const UPSTREAM_RUN: &str = "openlineage.upstream_run_id";
+const COLUMNS_RUN: &str = "openlineage.column_lineage_run_id";
 
 /// The parameters that an event may change.
-const OWN: [&str; 6] = [TIME, RUN, JOB, UPSTREAM, COLUMNS, SCHEMA];
+const OWN: [&str; 8] = [
+    TIME,
+    RUN,
+    JOB,
+    UPSTREAM,
+    UPSTREAM_RUN,
+    COLUMNS,
+    COLUMNS_RUN,
+    SCHEMA,
+];
 
-/// Those that say which event changed a table. They alone are no reason to write it.
-const OF_EVENT: [&str; 2] = [TIME, RUN];
+/// Those that say which events changed a table. They alone are no reason to write it.
+const OF_EVENT: [&str; 4] = [TIME, RUN, UPSTREAM_RUN, COLUMNS_RUN];
+
+/// How far the time in a table may lie behind its newest event. A process that starts knows no other time, so an event that is
+/// delivered later than this cannot replace what a newer one confirmed. A job that runs more often writes once in this time.
+const MAX_LAG: Duration = Duration::hours(1);
 
 /// The bytes of a value around its list: the names, and a count of any length.
 const AROUND: usize = 60;
@@ -57,28 +73,43 @@ impl Lineage {
     /// Merges an event; `None` if the table says something newer.
     ///
     /// Within a run lineage adds up, as OpenLineage has it: a START may name the inputs and a COMPLETE the outputs. Another
-    /// run replaces it.
-    pub(super) fn merge(self, fact: &Fact, max_bytes: usize) -> Option<MergedLineage> {
-        if self.time().is_some_and(|time| time > fact.time) {
+    /// run replaces it, by what it says: one that names no inputs keeps those that are known.
+    pub(super) fn merge(self, fact: &Fact, seen: &Seen, max_bytes: usize) -> Option<MergedLineage> {
+        let time = self.time();
+        // Of a table without our parameters nothing is known: somebody made it anew.
+        let newest = time.and(time.max(seen.newest));
+        if newest.is_some_and(|newest| newest > fact.time) {
             return None;
         }
+        let upstream_run = self.run(UPSTREAM_RUN, seen.upstream);
+        let columns_run = self.run(COLUMNS_RUN, seen.columns);
         let mut merged = self.parameters.clone();
         let mut set = |name, value: Option<String>| match value {
             Some(value) => merged.insert(name, value),
             None => merged.remove(name),
         };
-        if let Some(Writer { job, run }) = &fact.writer {
-            let run = run.map(|run| run.to_string());
-            let is_same_run = run.is_some() && self.parameters.get(RUN) == run.as_ref();
-            let known = self.upstream().filter(|_| is_same_run);
-            set(UPSTREAM, upstream(known, &fact.upstream, max_bytes));
-            let known = self.column_lineage().filter(|_| is_same_run);
-            set(COLUMNS, columns(known, &fact.column_lineage, max_bytes));
+        let run = fact.writer.as_ref().and_then(|writer| writer.run);
+        let run = run.map(|run| run.to_string());
+        let is_same = |of: &Option<String>| run.is_some() && *of == run;
+        match fact.upstream.is_empty() {
+            true => set(UPSTREAM_RUN, upstream_run),
+            false => {
+                let known = self.upstream().filter(|_| is_same(&upstream_run));
+                set(UPSTREAM, upstream(known, &fact.upstream, max_bytes));
+                set(UPSTREAM_RUN, run.clone())
+            }
+        };
+        match &fact.column_lineage {
+            None => set(COLUMNS_RUN, columns_run),
+            Some(of_event) => {
+                let known = self.column_lineage().filter(|_| is_same(&columns_run));
+                set(COLUMNS, columns(known, of_event, max_bytes));
+                set(COLUMNS_RUN, run.clone())
+            }
+        };
+        if let Some(Writer { job, .. }) = &fact.writer {
             set(JOB, Some(text_of(job)).filter(|job| job.len() <= max_bytes));
             set(RUN, run);
-        } else if fact.column_lineage.is_some() {
-            // A DatasetEvent names no job: what it does not say stays.
-            set(COLUMNS, columns(None, &fact.column_lineage, max_bytes));
         }
         if let Some(schema) = &fact.schema {
             set(SCHEMA, fields(schema, max_bytes));
@@ -89,14 +120,25 @@ impl Lineage {
             said.retain(|name, _| !OF_EVENT.contains(name));
             said
         };
+        let lags = time.is_some_and(|time| fact.time - time > MAX_LAG);
         Some(MergedLineage {
-            is_changed: said(&merged) != said(&self.parameters),
+            is_changed: lags || said(&merged) != said(&self.parameters),
             parameters: merged,
         })
     }
 
     fn time(&self) -> Option<OffsetDateTime> {
         date_time(self.parameters.get(TIME)?)
+    }
+
+    /// The run that a list is of: the parameter says it, unless an event that was not written confirmed the list later.
+    fn run(&self, parameter: &str, seen: Option<Said>) -> Option<String> {
+        match seen {
+            Some(said) if self.time().is_some_and(|time| said.time >= time) => {
+                said.run.map(|run| run.to_string())
+            }
+            Some(_) | None => self.parameters.get(parameter).cloned(),
+        }
     }
 
     fn upstream(&self) -> Option<(BTreeSet<Identity>, usize)> {
@@ -153,11 +195,11 @@ fn upstream(
 /// The inputs of columns of a run so far, with those of an event.
 fn columns(
     known: Option<(ColumnLineage, usize)>,
-    of_event: &Option<ColumnLineage>,
+    of_event: &ColumnLineage,
     max_bytes: usize,
 ) -> Option<String> {
     let (mut columns, omitted) = known.unwrap_or_default();
-    add_columns(&mut columns, of_event.clone().unwrap_or_default());
+    add_columns(&mut columns, of_event.clone());
     let items = columns.iter().map(|(column, inputs)| {
         let input = |ColumnInput { dataset, field }: &ColumnInput| json!({"namespace": dataset.namespace, "name": dataset.name, "field": field});
         let inputs: Vec<Value> = inputs.iter().map(input).collect();

@@ -2,7 +2,7 @@
 //!
 //! Of a table that others manage only the parameters `openlineage.*` are ours. Of one that was created here
 //! (`openlineage.managed_by`) the columns are too. Everything else is written back as it was read. A table changes only by
-//! an event that is at least as new as the last one, and only if its lineage or its schema does. Called by `catalog.rs`
+//! an event that is at least as new as the last one, and only if its lineage or its schema does, or its time lags. Called by `catalog.rs`
 //! between the read and the write.
 
 use std::collections::HashSet;
@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::fact::{Fact, Field};
 use super::lineage::{Lineage, text_of};
 use super::name::{TableName, apart, plain};
+use super::seen::Seen;
 
 /// The parameters of a table that are ours begin with this.
 pub(super) const PREFIX: &str = "openlineage.";
@@ -45,14 +46,19 @@ pub(super) enum Merged {
     Changed(Map<String, Value>),
 }
 
-/// Merges an event into a table. `input` is the table as it can be written back, and `max_bytes` the most bytes of a
-/// parameter.
-pub(super) fn merge(input: &Map<String, Value>, fact: &Fact, max_bytes: usize) -> Merged {
+/// Merges an event into a table. `input` is the table as it can be written back, `seen` what earlier events said of it, and
+/// `max_bytes` the most bytes of a parameter.
+pub(super) fn merge(
+    input: &Map<String, Value>,
+    fact: &Fact,
+    seen: &Seen,
+    max_bytes: usize,
+) -> Merged {
     if let Some(why) = unwritable(input) {
         return Merged::LeftAlone(why);
     }
     let parameters = object(input.get("Parameters"));
-    let Some(merged) = Lineage::read(&parameters).merge(fact, max_bytes) else {
+    let Some(merged) = Lineage::read(&parameters).merge(fact, seen, max_bytes) else {
         return Merged::Unchanged;
     };
     let mut written = input.clone();
@@ -86,7 +92,7 @@ pub(super) fn created(
     let Value::Object(empty) = empty else {
         return Map::new(); // it is an object
     };
-    match merge(&empty, fact, max_bytes) {
+    match merge(&empty, fact, &Seen::default(), max_bytes) {
         Merged::Changed(table) => table,
         Merged::Unchanged | Merged::LeftAlone(_) => empty,
     }

@@ -71,8 +71,10 @@ impl<'t> GlueName<'t> {
             return None;
         };
         let (database, table) = path.split_once('/')?;
-        let is_name = |name: &str| !name.is_empty() && !name.contains('/');
-        let is_whole = parts.next().is_none() && is_name(database) && is_name(table);
+        // No service has a longer name, and columns repeat it for each of their inputs.
+        let is_name = |name: &str| (1..=MAX_NAME).contains(&name.len()) && !name.contains('/');
+        let is_whole =
+            arn.len() <= MAX_NAME && parts.next().is_none() && is_name(database) && is_name(table);
         is_whole.then_some(GlueName {
             namespace: arn,
             region,

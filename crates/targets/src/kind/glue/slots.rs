@@ -8,7 +8,9 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
+use super::fact::Fact;
 use super::name::Place;
+use super::seen::Seen;
 use crate::{Delivery, DeliveryReport};
 
 /// How many tables are remembered; of those not in use, old ones are forgotten then.
@@ -35,6 +37,7 @@ struct Inner {
     last: Mutex<Option<(Content, Instant)>>,
     /// Whether it was said that the table is left alone.
     is_told: AtomicBool,
+    seen: SyncMutex<Seen>,
 }
 
 impl Slots {
@@ -74,6 +77,17 @@ impl Slot {
             *last = Some((content, Instant::now()));
         }
         report
+    }
+
+    /// What earlier events said of the table.
+    pub(super) fn seen(&self) -> Seen {
+        *self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers what an event said, after it was applied.
+    pub(super) fn see(&self, fact: &Fact) {
+        let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        *seen = seen.with(fact);
     }
 
     /// Whether it was not yet said that the table is left alone.

@@ -11,8 +11,9 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::fact::{Fact, facts};
-use super::merge::{MANAGED_BY, Merged, OURSELVES, PREFIX, created, is_of, merge};
+use super::merge::{MANAGED_BY, Merged, OURSELVES, PREFIX, created, is_of};
 use super::name::{Place, Scope, TableName};
+use super::seen::Seen;
 use super::*;
 
 const MAX: usize = 32_000;
@@ -78,6 +79,26 @@ fn foreign() -> Map<String, Value> {
     }))
 }
 
+/// Merges an event in a process that has seen no other.
+fn merge(table: &Map<String, Value>, fact: &Fact, max_bytes: usize) -> Merged {
+    super::merge::merge(table, fact, &Seen::default(), max_bytes)
+}
+
+/// A table after events that one process delivers, one after the other.
+fn after_all(events: &[Value]) -> Map<String, Value> {
+    let mut seen = Seen::default();
+    events.iter().fold(foreign(), |table, event| {
+        let fact = fact(event);
+        let merged = super::merge::merge(&table, &fact, &seen, MAX);
+        seen = seen.with(&fact);
+        match merged {
+            Merged::Changed(table) => table,
+            Merged::Unchanged => table,
+            Merged::LeftAlone(why) => panic!("{why}"),
+        }
+    })
+}
+
 fn written(merged: Merged) -> Map<String, Value> {
     match merged {
         Merged::Changed(table) => table,
@@ -117,6 +138,8 @@ fn of_a_table_of_others_only_our_parameters_change() {
             "openlineage.last_run_id": "01900000-0000-7000-8000-000000000001",
             "openlineage.producer_job": r#"{"name":"j","namespace":"n"}"#,
             "openlineage.upstream": r#"{"datasets":[{"name":"raw","namespace":"s3://lake"}]}"#,
+            "openlineage.upstream_run_id": "01900000-0000-7000-8000-000000000001",
+            "openlineage.column_lineage_run_id": "01900000-0000-7000-8000-000000000001",
             "openlineage.column_lineage": r#"{"columns":{"total":[{"field":"price","name":"raw","namespace":"s3://lake"}]}}"#,
             "openlineage.schema": r#"{"fields":[{"name":"id","type":"bigint"},{"name":"total","type":"bigint"}]}"#,
         })
@@ -136,6 +159,108 @@ fn lineage_adds_up_within_a_run_and_another_run_replaces_it() {
     // The next run of the job says nothing new.
     let next = fact(&run(3, 3, &["c"], &none));
     assert_eq!(merge(&table, &next, MAX), Merged::Unchanged);
+}
+
+#[test]
+fn an_event_without_inputs_keeps_those_of_its_run_although_they_were_not_written() {
+    let none = json!({});
+    let runs: Vec<Value> = (1..4)
+        .flat_map(|id| {
+            [
+                run(id, 2 * id, &["raw"], &none),
+                run(id, 2 * id + 1, &[], &none),
+            ]
+        })
+        .collect();
+    for count in 1..=runs.len() {
+        assert_eq!(upstream(&after_all(&runs[..count])), ["raw"], "{count}");
+    }
+    // The inputs of the second run are the same, and still only its own add up.
+    let runs = [
+        run(1, 0, &["a"], &none),
+        run(2, 1, &["a"], &none),
+        run(2, 2, &["b"], &none),
+    ];
+    assert_eq!(upstream(&after_all(&runs)), ["a", "b"]);
+    let runs = [
+        run(1, 0, &["a"], &none),
+        run(2, 1, &[], &none),
+        run(2, 2, &["b"], &none),
+    ];
+    assert_eq!(upstream(&after_all(&runs)), ["b"]);
+}
+
+#[test]
+fn a_run_replaces_only_what_it_says() {
+    let lineage = |column: &str| {
+        let fields = json!({column: {"inputFields": [{"namespace": "s3://lake", "name": "raw", "field": "x"}]}});
+        json!({"columnLineage": {"_producer": "urn:p", "_schemaURL": "urn:s", "fields": fields}})
+    };
+    let none = json!({});
+    let empty =
+        json!({"columnLineage": {"_producer": "urn:p", "_schemaURL": "urn:s", "fields": {}}});
+    let columns = |table: &Map<String, Value>| {
+        let value: Value =
+            serde_json::from_str(&parameter(table, "column_lineage").unwrap()).unwrap();
+        let columns = value["columns"].as_object().unwrap();
+        columns.keys().cloned().collect::<Vec<_>>()
+    };
+    let start = [run(1, 0, &["a"], &lineage("x")), run(2, 1, &["b"], &empty)];
+    let table = after_all(&start);
+    assert_eq!(
+        (upstream(&table), columns(&table)),
+        (vec!["b".to_owned()], vec!["x".to_owned()])
+    );
+    // What a run says later does not add to what another run said.
+    let [first, second] = start;
+    let table = after_all(&[first, second, run(2, 2, &[], &lineage("y"))]);
+    assert_eq!(
+        (upstream(&table), columns(&table)),
+        (vec!["b".to_owned()], vec!["y".to_owned()])
+    );
+    let dbt = [run(1, 0, &["a"], &lineage("x")), run(2, 1, &[], &none)];
+    let table = after_all(&dbt);
+    assert_eq!(
+        (upstream(&table), columns(&table)),
+        (vec!["a".to_owned()], vec!["x".to_owned()])
+    );
+}
+
+#[test]
+fn a_late_event_does_not_replace_what_a_newer_one_confirmed() {
+    let none = json!({});
+    let events = [
+        run(1, 3, &["x"], &none),
+        run(2, 5, &["x"], &none),
+        run(3, 4, &["old"], &none),
+    ];
+    assert_eq!(upstream(&after_all(&events)), ["x"]);
+}
+
+#[test]
+fn a_process_that_starts_knows_the_time_of_the_lineage_to_an_hour() {
+    let none = json!({});
+    let first = run(1, 0, &["x"], &none);
+    let mut second = run(2, 0, &["x"], &none);
+    second["eventTime"] = "2026-01-01T02:00:00Z".into();
+    let table = after_all(&[first, second]);
+    let late = fact(&run(3, 59, &["old"], &none));
+    assert_eq!(merge(&table, &late, MAX), Merged::Unchanged);
+}
+
+#[test]
+fn the_tables_of_an_event_share_its_inputs() {
+    let inputs: Vec<String> = (0..100).map(|n| n.to_string()).collect();
+    let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+    let mut event = run(1, 0, &inputs, &json!({}));
+    let tables = (0..100).map(|n| json!({"namespace": ARN, "name": format!("table/shop/t{n}")}));
+    event["outputs"] = tables.collect();
+    let facts = said(&event, None);
+    let shared: std::collections::BTreeSet<_> = facts
+        .values()
+        .map(|fact| std::sync::Arc::as_ptr(&fact.upstream))
+        .collect();
+    assert_eq!((facts.len(), shared.len()), (100, 1));
 }
 
 #[test]
