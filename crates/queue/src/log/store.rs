@@ -13,6 +13,9 @@ use rusqlite::{Connection, params};
 use super::{Log, cursor};
 use crate::StoredForm;
 
+/// The consumer of the range that was taken over from the store of an older version: none has this number.
+pub(super) const OLD_STORE: i64 = 0;
+
 /// The ranges of one consumer.
 #[derive(Debug)]
 pub(super) struct Ranges {
