@@ -10,11 +10,14 @@ mod confirmation;
 mod dead_letters;
 mod large;
 mod message;
+mod order;
 mod publish;
 mod receive;
 mod send;
 mod subscribers;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use aws::summarize;
@@ -49,6 +52,8 @@ pub struct Sqs {
     /// Calls SNS.
     publisher: aws::Client,
     destination: Destination,
+    /// The size that the topic was found to limit messages to, below the configured one.
+    found_limit: Arc<AtomicUsize>,
     subscribers: Subscribers,
     /// `None` in a process that only publishes.
     queue: Option<QueueUrl>,
@@ -95,6 +100,7 @@ impl Sqs {
             client: Client::from_conf(config),
             publisher,
             destination: settings.destination.clone(),
+            found_limit: Arc::new(AtomicUsize::new(usize::MAX)),
             subscribers: Subscribers::default(),
             queue: settings.queue.clone(),
             dead_letters: settings.dead_letters.clone(),
