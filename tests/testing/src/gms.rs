@@ -326,7 +326,21 @@ fn proposal(json: &Value) -> Result<Proposal, String> {
                 operation["op"] == "add" || operation["op"] == "remove",
                 "an operation",
             )?;
-            ensure(text(operation, "path")?.starts_with('/'), "a path")?;
+            let path = text(operation, "path")?;
+            ensure(path.starts_with('/'), "a path")?;
+            // `TemplateUtil.java` creates the objects above the last part of a path, which it splits with Java's `split`: parts
+            // at the end that are empty are dropped. The patch then fails, because the object above its last part is missing.
+            let is_created = operation["op"] == "remove" || !path.ends_with('/');
+            ensure(is_created, "the path of a patch ends with an empty part")?;
+            let keys = path
+                .split('/')
+                .nth(1)
+                .and_then(|array| value["arrayPrimaryKeys"][array].as_array());
+            let parts = path.split('/').count() - 2; // before and after the name of the array
+            ensure(
+                keys.is_none_or(|keys| keys.len() == parts),
+                "a path that does not have the keys of its array",
+            )?;
         }
     }
     Ok(Proposal {

@@ -4,6 +4,7 @@
 //! `columns.rs` and `people.rs` have their aspects. `calls.rs` packs proposals into calls, and `gms.rs` makes them. Here a target
 //! is put together. DataHub's OpenLineage endpoint is a preset of the OpenLineage kind, not this.
 
+mod budget;
 mod calls;
 mod columns;
 mod conversion;

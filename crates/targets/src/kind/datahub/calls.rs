@@ -64,16 +64,10 @@ fn merged(proposals: Vec<Proposal>) -> Vec<Proposal> {
 
 /// Keeps the last value of each path: events of several runs add the same edges.
 fn last_of_each_path(additions: &mut Vec<Addition>) {
-    let mut last: BTreeMap<String, usize> = BTreeMap::new();
-    for (index, addition) in additions.iter().enumerate() {
-        last.insert(addition.path.clone(), index);
-    }
-    let mut index = 0;
-    additions.retain(|addition| {
-        let is_last = last.get(&addition.path) == Some(&index);
-        index += 1;
-        is_last
-    });
+    let mut later: BTreeSet<&str> = BTreeSet::new();
+    let is_last = additions.iter().rev();
+    let mut is_last: Vec<bool> = (is_last.map(|addition| later.insert(&addition.path))).collect();
+    additions.retain(|_| is_last.pop().unwrap_or(true));
 }
 
 #[derive(Default)]

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use openlineage::Json;
 use serde_json::json;
 
+use super::budget::{Budget, MAX_FIELD, MAX_OPERATION, Oversized};
 use super::conversion::Names;
 use super::facets::{list, members, text};
 use super::proposal::Addition;
@@ -30,11 +31,17 @@ pub(super) struct Columns {
 }
 
 /// Reads the facet of a dataset. A source without a valid name is left out.
-pub(super) fn read(dataset: &Urn, facet: Json<'_>, names: &Names<'_>) -> Columns {
+pub(super) fn read(
+    dataset: &Urn,
+    facet: Json<'_>,
+    names: &Names<'_>,
+    budget: &mut Budget,
+) -> Result<Columns, Oversized> {
+    let is_name = |name: &str| (1..=MAX_FIELD).contains(&name.len());
     let mut columns = Columns::default();
     let mut sources: BTreeMap<(String, String), Option<Urn>> = BTreeMap::new();
     for column in members(facet, "fields") {
-        let Some(name) = column.key.string().filter(|name| !name.is_empty()) else {
+        let Some(name) = column.key.string().filter(|name| is_name(name)) else {
             continue;
         };
         let inputs = list(column.value, "inputFields");
@@ -44,7 +51,7 @@ pub(super) fn read(dataset: &Urn, facet: Json<'_>, names: &Names<'_>) -> Columns
         for input in &inputs {
             let namespace = text(*input, "namespace").unwrap_or_default().into_owned();
             let table = text(*input, "name").unwrap_or_default().into_owned();
-            let Some(field) = text(*input, "field").filter(|field| !field.is_empty()) else {
+            let Some(field) = text(*input, "field").filter(|field| is_name(field)) else {
                 continue;
             };
             let key = (namespace, table);
@@ -62,6 +69,7 @@ pub(super) fn read(dataset: &Urn, facet: Json<'_>, names: &Names<'_>) -> Columns
             let upstream = field_urn(&source, &field);
             columns.sources.insert(source);
             if seen.insert(upstream.clone()) {
+                budget.take(operation.len() + downstream.len() + upstream.len())?;
                 let path = [
                     "fineGrainedLineages",
                     &operation,
@@ -74,10 +82,10 @@ pub(super) fn read(dataset: &Urn, facet: Json<'_>, names: &Names<'_>) -> Columns
             }
         }
     }
-    columns
+    Ok(columns)
 }
 
-/// What becomes of the inputs of a column: `DIRECT:IDENTITY`, sorted. Without the SQL of the job, which the converter appends:
+/// What becomes of the inputs of a column: `DIRECT:IDENTITY`, sorted, as far as there is room. Without the SQL of the job, which the converter appends:
 /// an edge whose SQL changes would be there twice.
 fn operation(inputs: &[Json<'_>]) -> String {
     let transformations = inputs
@@ -92,8 +100,18 @@ fn operation(inputs: &[Json<'_>]) -> String {
             })
         })
         .collect();
-    match names.is_empty() {
+    let mut operation = String::new();
+    for name in names {
+        if operation.len() + 1 + name.len() > MAX_OPERATION {
+            continue;
+        }
+        if !operation.is_empty() {
+            operation.push(',');
+        }
+        operation.push_str(&name);
+    }
+    match operation.is_empty() {
         true => OPERATION.to_owned(),
-        false => names.into_iter().collect::<Vec<_>>().join(","),
+        false => operation,
     }
 }

@@ -8,6 +8,7 @@ use openlineage::{Event, Json, Subject};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+use super::budget::{Budget, Oversized};
 use super::columns::{self, Columns};
 use super::facets::{facet, list, shortened, text};
 use super::naming::{DatasetName, Naming};
@@ -28,10 +29,11 @@ pub(super) struct Conversion {
 
 /// Why an event cannot be converted: where, and nothing of what is there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{position}: {error}")]
-pub(super) struct Unrepresentable {
-    position: String,
-    error: InvalidUrn,
+pub(super) enum Unrepresentable {
+    #[error("{position}: {error}")]
+    Name { position: String, error: InvalidUrn },
+    #[error(transparent)]
+    Oversized(#[from] Oversized),
 }
 
 /// A dataset of an event.
@@ -71,13 +73,19 @@ impl Conversion {
         let Some(root) = event.json() else {
             return Ok(Vec::new()); // an event is valid JSON
         };
+        let mut budget = Budget::of(event.text().len());
         match event.subject() {
-            Subject::Dataset { .. } => self.of_dataset_event(root, event.time()),
-            Subject::Run { .. } | Subject::Job { .. } => self.of_job(root, event),
+            Subject::Dataset { .. } => self.of_dataset_event(root, event.time(), &mut budget),
+            Subject::Run { .. } | Subject::Job { .. } => self.of_job(root, event, &mut budget),
         }
     }
 
-    fn of_job(&self, root: Json<'_>, event: &Event) -> Result<Vec<Proposal>, Unrepresentable> {
+    fn of_job(
+        &self,
+        root: Json<'_>,
+        event: &Event,
+        budget: &mut Budget,
+    ) -> Result<Vec<Proposal>, Unrepresentable> {
         let inputs = self.datasets(root, "inputs")?;
         let outputs = self.datasets(root, "outputs")?;
         let all = || inputs.iter().chain(&outputs);
@@ -90,13 +98,14 @@ impl Conversion {
         ] {
             for dataset in datasets {
                 let urn = dataset.name.urn.as_str();
+                budget.take(4 * urn.len())?; // of the edge, the status, and the inputs or outputs of the run
                 let edge = json!({"destinationUrn": urn, "lastModified": stamp(event.time())});
                 additions.push(Addition::new(&[edges, urn], edge));
             }
         }
         for dataset in all() {
-            proposals.extend(self.of_dataset(dataset));
-            additions.extend(columns(dataset, &names).additions);
+            proposals.extend(self.of_dataset(dataset, budget)?);
+            additions.extend(columns(dataset, &names, budget)?.additions);
         }
         let job = job::read(root, &self.naming).map_err(|error| at("/job", error))?;
         proposals.extend(job::proposals(&job, root));
@@ -126,14 +135,15 @@ impl Conversion {
         &self,
         root: Json<'_>,
         time: OffsetDateTime,
+        budget: &mut Budget,
     ) -> Result<Vec<Proposal>, Unrepresentable> {
         let Some(json) = root.get("dataset") else {
             return Ok(Vec::new());
         };
         let dataset = self.dataset(json).map_err(|error| at("/dataset", error))?;
         let names = self.names([&dataset].into_iter());
-        let mut proposals = self.of_dataset(&dataset);
-        let Columns { additions, sources } = columns(&dataset, &names);
+        let mut proposals = self.of_dataset(&dataset, budget)?;
+        let Columns { additions, sources } = columns(&dataset, &names, budget)?;
         let upstreams = sources.iter().map(|source| {
             let source = source.as_str();
             let value =
@@ -147,7 +157,11 @@ impl Conversion {
     }
 
     /// What an event says about a dataset itself.
-    fn of_dataset(&self, dataset: &EventDataset<'_>) -> Vec<Proposal> {
+    fn of_dataset(
+        &self,
+        dataset: &EventDataset<'_>,
+        budget: &mut Budget,
+    ) -> Result<Vec<Proposal>, Oversized> {
         let EventDataset { name, json } = dataset;
         let urn = &name.urn;
         let facet = |name| facet(*json, name);
@@ -164,7 +178,7 @@ impl Conversion {
             proposals.push(Proposal::upsert(urn, Aspect::PlatformInstance, value));
         }
         if let (true, Some(facet_schema)) = (self.schemas, facet("schema"))
-            && let Some(schema) = schema::metadata(name, facet_schema, facet("tags"))
+            && let Some(schema) = schema::metadata(name, facet_schema, facet("tags"), budget)?
         {
             proposals.push(Proposal::upsert(urn, Aspect::SchemaMetadata, schema));
         }
@@ -177,7 +191,7 @@ impl Conversion {
         }
         proposals.extend(facet("ownership").and_then(|facet| people::owners(urn, facet)));
         proposals.extend(facet("tags").and_then(|facet| people::tags(urn, facet)));
-        proposals
+        Ok(proposals)
     }
 
     fn datasets<'t>(
@@ -224,10 +238,14 @@ impl Conversion {
     }
 }
 
-fn columns(dataset: &EventDataset<'_>, names: &Names<'_>) -> Columns {
+fn columns(
+    dataset: &EventDataset<'_>,
+    names: &Names<'_>,
+    budget: &mut Budget,
+) -> Result<Columns, Oversized> {
     match facet(dataset.json, "columnLineage") {
-        Some(facet) => columns::read(&dataset.name.urn, facet, names),
-        None => Columns::default(),
+        Some(facet) => columns::read(&dataset.name.urn, facet, names, budget),
+        None => Ok(Columns::default()),
     }
 }
 
@@ -251,7 +269,7 @@ fn table(dataset: Json<'_>) -> Option<(String, String)> {
 }
 
 fn at(position: &str, error: InvalidUrn) -> Unrepresentable {
-    Unrepresentable {
+    Unrepresentable::Name {
         position: position.to_owned(),
         error,
     }

@@ -9,7 +9,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 
 use super::calls::calls;
-use super::conversion::Conversion;
+use super::conversion::{Conversion, Unrepresentable};
 use super::proposal::Proposal;
 use super::settings::{DataHubConfig, URL};
 use crate::answer::{self, MAX_READ};
@@ -102,7 +102,11 @@ impl Gms {
                     proposals,
                 }),
                 Err(error) => {
-                    *report = DeliveryReport::once(invalid(Reason::Invalid, &error.to_string()));
+                    let reason = match error {
+                        Unrepresentable::Name { .. } => Reason::Invalid,
+                        Unrepresentable::Oversized(_) => Reason::TooLarge,
+                    };
+                    *report = DeliveryReport::once(invalid(reason, &error.to_string()));
                 }
             }
         }

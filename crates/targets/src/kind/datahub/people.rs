@@ -28,8 +28,8 @@ pub(super) fn owners(urn: &Urn, facet: Json<'_>) -> Option<Proposal> {
         let kind = kind.unwrap_or(OWNER);
         if seen.insert((owner_urn.clone(), kind)) {
             let value = json!({"owner": owner_urn, "type": kind, "source": {"type": "SERVICE"}});
-            // No type of its own, no attribution.
-            let path = ["owners", &owner_urn, kind, "", ""];
+            // No attribution, no type of its own.
+            let path = ["owners", "", "", &owner_urn, kind];
             additions.push(Addition::new(&path, value));
         }
     }
@@ -38,11 +38,13 @@ pub(super) fn owners(urn: &Urn, facet: Json<'_>) -> Option<Proposal> {
 
 /// The user or the group that a name stands for: `team:data`, `user:jane`, a URN of DataHub, or a user's name as it is.
 fn owner_urn(name: &str) -> Option<String> {
-    let known = ["urn:li:corpuser:", "urn:li:corpGroup:"];
+    if let Some(user) = name.strip_prefix("urn:li:corpuser:") {
+        return user_urn(user);
+    }
+    if let Some(group) = name.strip_prefix("urn:li:corpGroup:") {
+        return group_urn(group);
+    }
     match name.split_once(':') {
-        Some((_, _)) if known.iter().any(|prefix| name.starts_with(prefix)) => {
-            Some(name.to_owned())
-        }
         Some(("team" | "group", group)) => group_urn(group),
         Some(("user", user)) => user_urn(user),
         Some(_) | None => user_urn(name),
@@ -111,16 +113,18 @@ mod tests {
     fn owners_are_users_and_groups_with_the_types_of_datahub() {
         let urn = Urn::dataset("p", "n", "PROD").unwrap();
         let facet = r#"{"owners":[{"name":"jane","type":"MAINTAINER"},{"name":"team:data","type":"DATA_STEWARD"},
-            {"name":"jane","type":"x"},{"name":" "},{"name":7},{"name":"urn:li:corpGroup:g"}]}"#;
+            {"name":"jane","type":"x"},{"name":" "},{"name":7},{"name":"urn:li:corpGroup:g"},
+            {"name":"urn:li:corpuser:a,b (c)"},{"name":"urn:li:corpuser: "}]}"#;
         let json = patched(owners(&urn, Json::parse(facet).unwrap()));
         for path in [
-            "/owners/urn:li:corpuser:jane/TECHNICAL_OWNER//",
-            "/owners/urn:li:corpGroup:data/DATA_STEWARD//",
-            "/owners/urn:li:corpGroup:g/TECHNICAL_OWNER//",
+            "/owners///urn:li:corpuser:jane/TECHNICAL_OWNER",
+            "/owners///urn:li:corpGroup:data/DATA_STEWARD",
+            "/owners///urn:li:corpGroup:g/TECHNICAL_OWNER",
+            "/owners///urn:li:corpuser:a%2Cb %28c%29/TECHNICAL_OWNER",
         ] {
             assert_eq!(json.matches(path).count(), 1, "{path} {json}");
         }
-        assert_eq!(json.matches("\\\"op\\\"").count(), 3, "{json}");
+        assert_eq!(json.matches("\\\"op\\\"").count(), 4, "{json}");
     }
 
     #[test]

@@ -78,12 +78,14 @@ impl Aspect {
     }
 
     /// What identifies an element of an array, where users and other sources add elements that only their attribution tells
-    /// apart. DataHub's own client sends the same (`datahub/specific/aspect_helpers/{ownership,tags}.py`); for the arrays of
-    /// other aspects the server knows it (`UpstreamLineageTemplate.java`, `DataJobInputOutputTemplate.java`).
+    /// apart. DataHub's own client sends the same (`datahub/specific/aspect_helpers/{ownership,tags}.py`), but for owners with
+    /// those last that may be empty. A server before <https://github.com/datahub-project/datahub/pull/17449> splits a path with
+    /// Java's `split`, which drops empty parts from the end, and answers 500; empty parts before others are kept. For the
+    /// arrays of other aspects the server knows the keys (`UpstreamLineageTemplate.java`, `DataJobInputOutputTemplate.java`).
     fn array_keys(self) -> Option<Value> {
         match self {
             Aspect::Ownership => {
-                Some(json!({"owners": ["owner", "type", "typeUrn", "attribution\u{241f}source"]}))
+                Some(json!({"owners": ["attribution\u{241f}source", "typeUrn", "owner", "type"]}))
             }
             Aspect::GlobalTags => Some(json!({"tags": ["attribution\u{241f}source", "tag"]})),
             Aspect::Status

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use openlineage::Json;
 use serde_json::{Value, json};
 
+use super::budget::{Budget, MAX_FIELD, Oversized};
 use super::facets::{self, text};
 use super::naming::DatasetName;
 use super::people;
@@ -24,25 +25,29 @@ pub(super) fn metadata(
     name: &DatasetName,
     schema: Json<'_>,
     tags: Option<Json<'_>>,
-) -> Option<Value> {
+    budget: &mut Budget,
+) -> Result<Option<Value>, Oversized> {
+    let Some(list) = schema.get("fields") else {
+        return Ok(None);
+    };
     let mut fields = Fields {
         tags: tags.map(people::field_tags).unwrap_or_default(),
         seen: BTreeSet::new(),
         fields: Vec::new(),
     };
-    fields.add("", schema.get("fields")?, 0);
+    fields.add("", list, 0, budget)?;
     let fields = fields.fields;
     if fields.is_empty() {
-        return None;
+        return Ok(None);
     }
-    Some(json!({
+    Ok(Some(json!({
         "schemaName": name.name,
         "platform": platform_urn(&name.platform),
         "version": 0,
         "hash": "",
         "platformSchema": {"com.linkedin.schema.OtherSchema": {"rawSchema": ""}},
         "fields": fields,
-    }))
+    })))
 }
 
 struct Fields {
@@ -54,18 +59,29 @@ struct Fields {
 }
 
 impl Fields {
-    fn add(&mut self, parent: &str, list: Json<'_>, depth: usize) {
+    fn add(
+        &mut self,
+        parent: &str,
+        list: Json<'_>,
+        depth: usize,
+        budget: &mut Budget,
+    ) -> Result<(), Oversized> {
         for field in list.items() {
-            let Some(name) = text(field, "name").filter(|name| !name.is_empty()) else {
+            if self.fields.len() >= MAX_FIELDS {
+                break;
+            }
+            let fits = |name: &str| !name.is_empty() && parent.len() + 1 + name.len() <= MAX_FIELD;
+            let Some(name) = text(field, "name").filter(|name| fits(name)) else {
                 continue;
             };
             let path = match parent {
                 "" => name.into_owned(),
                 parent => format!("{parent}.{name}"),
             };
-            if self.fields.len() >= MAX_FIELDS || !self.seen.insert(path.clone()) {
+            if !self.seen.insert(path.clone()) {
                 continue;
             }
+            budget.take(path.len())?;
             let native = text(field, "type").unwrap_or_default();
             let nested = field.get("fields").filter(|list| !list.items().is_empty());
             let kind = match (kind_of(&native), nested) {
@@ -91,9 +107,10 @@ impl Fields {
             if let Some(nested) = nested
                 && depth < MAX_DEPTH
             {
-                self.add(&path, nested, depth + 1);
+                self.add(&path, nested, depth + 1, budget)?;
             }
         }
+        Ok(())
     }
 }
 
@@ -175,8 +192,10 @@ mod tests {
     fn fields(facet: &str, tags: Option<&str>) -> Vec<Value> {
         let name = Naming::default().dataset("postgres://h", "d.s.t", None);
         let tags = tags.map(|tags| Json::parse(tags).unwrap());
-        let schema = metadata(&name.unwrap(), Json::parse(facet).unwrap(), tags).unwrap();
-        schema["fields"].as_array().unwrap().clone()
+        let facet_json = Json::parse(facet).unwrap();
+        let mut budget = Budget::of(facet.len());
+        let schema = metadata(&name.unwrap(), facet_json, tags, &mut budget).unwrap();
+        schema.unwrap()["fields"].as_array().unwrap().clone()
     }
 
     #[test]

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use testing::{FakeGms, Fault, FaultKind, FaultyTarget};
 
-use super::conversion::Conversion;
+use super::conversion::{Conversion, Unrepresentable};
 use super::proposal::{Aspect, Change, Proposal};
 use super::*;
 use crate::{Delivery, Failure, Reason, Scope};
@@ -141,6 +141,97 @@ fn column_lineage_of_a_path_is_that_of_its_table() {
     let path = "/fineGrainedLineages/TRANSFORM/urn:li:schemaField:(urn:li:dataset:(urn:li:dataPlatform:s3,b~1q,PROD),c)\
         /NONE/urn:li:schemaField:(urn:li:dataset:(urn:li:dataPlatform:glue,db.t,PROD),a)";
     assert!(calls.contains(path), "{calls}");
+}
+
+/// What the proposals of an event come to; `None` if they would be too large.
+fn built(event: &Event) -> Option<usize> {
+    match conversion().proposals(event) {
+        Ok(proposals) => Some(super::calls::calls(proposals).unwrap().concat().len()),
+        Err(Unrepresentable::Oversized(_)) => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn the_proposals_of_an_event_are_in_proportion_to_it() {
+    let facets = |facets: String| {
+        format!(r#","outputs":[{{"namespace":"s3://b","name":"t","facets":{{{facets}}}}}]"#)
+    };
+    let facet = |name: &str, members: String| {
+        format!(r#""{name}":{{"_producer":"urn:p","_schemaURL":"urn:s",{members}}}"#)
+    };
+    let children: Vec<String> = (0..10_000)
+        .map(|n| format!(r#"{{"name":"{n}"}}"#))
+        .collect();
+    let schema = |name: &str| {
+        let fields = children.join(",");
+        facet(
+            "schema",
+            format!(r#""fields":[{{"name":"{name}","type":"struct","fields":[{fields}]}}]"#),
+        )
+    };
+    let inputs: Vec<String> = (0..5_000)
+        .map(|n| format!(r#"{{"namespace":"s3://b","name":"p","field":"{n}"}}"#))
+        .collect();
+    let lineage = |column: &str, operation: &str| {
+        let first = format!(
+            r#"{{"namespace":"s3://b","name":"p","field":"x","transformations":[{{"type":"{operation}"}}]}}"#
+        );
+        let inputs = inputs.join(",");
+        facet(
+            "columnLineage",
+            format!(r#""fields":{{"{column}":{{"inputFields":[{first},{inputs}]}}}}"#),
+        )
+    };
+    let long = "n".repeat(300_000);
+    let at_limit = "n".repeat(1_900);
+    for (case, members) in [
+        ("a parent", schema(&long)),
+        ("a column", lineage(&long, "DIRECT")),
+        ("an operation", lineage("c", &long)),
+        ("a parent at the limit", schema(&at_limit)),
+        ("a column at the limit", lineage(&at_limit, "DIRECT")),
+        ("an ordinary schema", schema("parent")),
+        ("ordinary lineage", lineage("c", "DIRECT")),
+    ] {
+        let event = run_event("COMPLETE", "f.j", &facets(members));
+        let is_ordinary = case.contains("ordinary") || case == "an operation";
+        match built(&event) {
+            Some(bytes) => {
+                let most = 40 * event.text().len() + 1_000_000;
+                assert!(
+                    bytes < most,
+                    "{case}: {bytes} bytes of {}",
+                    event.text().len()
+                );
+            }
+            None => assert!(!is_ordinary, "{case}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_grows_too_large_is_a_dead_letter() {
+    let gms = FakeGms::start().await;
+    let target = target(&gms, json!({})).await;
+    let column = "c".repeat(1_900);
+    let inputs: Vec<String> = (0..5_000)
+        .map(|n| format!(r#"{{"namespace":"s3://b","name":"p","field":"{n}"}}"#))
+        .collect();
+    let fields = format!(r#"{{"{column}":{{"inputFields":[{}]}}}}"#, inputs.join(","));
+    let event = run_event(
+        "COMPLETE",
+        "f.j",
+        &format!(
+            r#","outputs":[{{"namespace":"s3://b","name":"t","facets":{{"columnLineage":{{"_producer":"urn:p","_schemaURL":"urn:s","fields":{fields}}}}}}}]"#
+        ),
+    );
+    let delivered = deliver(&target, &[&event], 1).await;
+    let [Delivery::Permanent(failure)] = &delivered[..] else {
+        panic!("{delivered:?}");
+    };
+    assert_eq!(failure.reason, Reason::TooLarge);
+    assert_eq!(gms.calls(), Vec::<usize>::new());
 }
 
 #[test]
