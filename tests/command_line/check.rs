@@ -226,7 +226,7 @@ fn listens(serve: &mut std::process::Child) -> bool {
     let lines = BufReader::new(serve.stderr.take().unwrap()).lines();
     lines
         .map_while(Result::ok)
-        .any(|line| line.contains("\"listening\""))
+        .any(|line| line.contains("\"lineage-proxy is listening\""))
 }
 
 #[test]
