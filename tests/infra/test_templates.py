@@ -220,7 +220,7 @@ def assert_dashboard(resources):
 
 # What a target stack imports, as the main stack has it.
 TOPIC = {"Fn::ImportValue": {"Fn::Sub": "${IngestStackName}-FanOutTopic-Order-${Order}"}}
-BUCKET = {"Fn::ImportValue": {"Fn::Sub": "${IngestStackName}-FanOutBucket"}}
+BUCKETS = [{"Fn::ImportValue": {"Fn::Sub": ["${IngestStackName}-FanOutBucket${Key}", {"Key": key}]}} for key in ("", "-Key")]
 # What only one of them has: parameters that are described otherwise, and statements about large events.
 OWN_PARAMETERS = {"IngestStackName", "Attached", "Order", "KmsKeyArn"}
 OWN_STATEMENTS = {"Large", "LargeDone", "LargeMissing"}
@@ -231,7 +231,7 @@ def as_main(value):
     """Imports replaced with what they name."""
     if value == TOPIC:
         return {"Ref": "FanOutTopic"}
-    if value == BUCKET:
+    if value in BUCKETS:
         return {"Ref": "LargeEvents"}
     if isinstance(value, dict):
         return {key: as_main(item) for key, item in value.items()}
@@ -310,7 +310,18 @@ def test_a_target_subscribes_when_the_rest_of_it_stands():
 
 def test_targets_keep_an_ingest_stack_from_publishing_no_more():
     outputs = template()["Outputs"]
-    assert {output["Condition"] for output in outputs.values() if "Export" in output} == {"Publishes"}
+    assert {output["Condition"] for output in outputs.values() if "Export" in output} == {"Publishes", "PublishesWithoutKey"}
+    assert template()["Conditions"]["PublishesWithoutKey"] == {"Fn::And": [{"Condition": "Publishes"}, {"Fn::Not": [{"Condition": "HasKey"}]}]}
+
+
+@pytest.mark.parametrize(("key", "name"), [("", "lineage-FanOutBucket"), (KEY, "lineage-FanOutBucket-Key")])
+def test_a_target_without_a_key_finds_only_a_bucket_that_it_can_read(key, name):
+    variables = target({**TARGET_VARIANTS["default"], "KmsKeyArn": key})["Resources"]["Batch"]["Properties"]["Environment"]["Variables"]
+    imported = variables["LINEAGE_PROXY_QUEUE_BUCKET"]["Fn::ImportValue"]
+    assert substituted(imported, {"IngestStackName": "lineage"}) == name
+    exports = {output["Export"]["Name"]["Fn::Sub"].replace("${AWS::StackName}", "lineage"): output["Condition"] for output in template()["Outputs"].values() if "Export" in output}
+    # That with a key is always there; that without one only if the bucket has none.
+    assert exports[name] == ("Publishes" if key else "PublishesWithoutKey")
 
 
 def test_parameters_and_rules_of_a_target_stack_are_those_of_the_main_stack():
@@ -328,9 +339,9 @@ def test_a_target_finds_the_topic_only_with_the_order_of_its_ingest_stack(order)
     """SNS does not let a FIFO queue subscribe to a standard topic, and the other way round its order would be lost."""
     outputs = template()["Outputs"]
     exported = lambda output, values: output["Export"]["Name"]["Fn::Sub"].replace("${AWS::StackName}", "lineage").replace("${Order}", values["Order"])
-    main = {exported(output, {"Order": order}) for output in outputs.values() if "Export" in output}
-    imported = {value["Fn::ImportValue"]["Fn::Sub"].replace("${IngestStackName}", "lineage").replace("${Order}", order) for value in (TOPIC, BUCKET)}
-    assert imported == main
+    main = {exported(output, {"Order": order}) for output in outputs.values() if "Export" in output and "Bucket" not in output["Export"]["Name"]["Fn::Sub"]}
+    imported = TOPIC["Fn::ImportValue"]["Fn::Sub"].replace("${IngestStackName}", "lineage").replace("${Order}", order)
+    assert main == {imported}
     other = TOPIC["Fn::ImportValue"]["Fn::Sub"].replace("${IngestStackName}", "lineage").replace("${Order}", {"none": "run", "run": "none"}[order])
     assert other not in main
     topic = resolved({**VARIANTS["fan-out"], "Order": order})["Resources"]["FanOutTopic"]["Properties"]

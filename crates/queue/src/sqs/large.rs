@@ -27,8 +27,7 @@ const CLASS_V1: &str = "com.amazon.sqs.javamessaging.MessageS3Pointer";
 /// (`max_decompressed_size`).
 const AT_ONCE: usize = 32_000_000;
 
-/// The timeout of an upload or a deletion, with all retries: together with the time for SQS, below the ingest
-/// function's own timeout of 15 s.
+/// The timeout of an upload or a deletion, with all retries. An upload also ends with the time for sending.
 const TRANSFER: Duration = Duration::from_secs(4);
 
 /// The timeout for the first byte of a download, with all retries: a bucket that hangs must leave the other events of
