@@ -23,7 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::http::Rejection;
-use crate::queue::{Form, Found, Log, Order};
+use crate::queue::{Form, Found, Log};
 
 use query::Page;
 
@@ -63,6 +63,8 @@ struct Results {
     total: u64,
     /// When the last event was accepted that was looked at, if the time was not enough for all.
     searched_to: Option<i64>,
+    /// Where to go on, if there may be more.
+    position: Option<i64>,
 }
 
 /// The state of a response.
@@ -113,16 +115,20 @@ impl ReadBack {
             page,
             total,
             searched_to,
+            position,
         } = found.map_err(|error| error.to_string())?;
         let searched_to = searched_to.map_or_else(String::new, |time| {
             format!(r#","searchedTo":"{}""#, shown(time))
+        });
+        let position = position.map_or_else(String::new, |position| {
+            format!(r#","position":"{position}""#)
         });
         let pieces = Pieces {
             from: self,
             form,
             rest: page.into_iter().peekable(),
             separator: "",
-            ending: format!(r#"],"totalCount":{total}{searched_to}}}"#),
+            ending: format!(r#"],"totalCount":{total}{searched_to}{position}}}"#),
             piece: r#"{"events":["#.to_owned(),
             sent: 0,
             memory_permit: None,
@@ -140,7 +146,10 @@ impl ReadBack {
     async fn search(&self, page: Page) -> Result<Results, crate::queue::Unavailable> {
         let until = Instant::now() + BUDGET;
         let known = match page.selects_all() {
-            true => Some(self.log.count(page.search.form).await?),
+            true => {
+                let _turn = self.reads.clone().acquire_owned().await;
+                Some(self.log.count(page.search.form).await?)
+            }
             false => None,
         };
         let end = page.offset.saturating_add(page.limit);
@@ -148,9 +157,12 @@ impl ReadBack {
             page: Vec::new(),
             total: known.unwrap_or(0),
             searched_to: None,
+            position: None,
         };
-        let (mut seen, mut position) = (0, None);
-        while known.is_none() || seen < end && page.limit > 0 {
+        let (mut seen, mut next) = (0, Some(page.position));
+        while let Some(position) = next
+            && (known.is_none() || seen < end && page.limit > 0)
+        {
             let turn = self.reads.clone().acquire_owned().await;
             let step = self.log.search(page.search.clone(), position).await?;
             drop(turn);
@@ -160,17 +172,20 @@ impl ReadBack {
                 }
                 seen += 1;
             }
-            let Some((next, time)) = step.next else { break };
-            position = Some(next);
-            if Instant::now() >= until && (known.is_none() || seen < end) {
-                // Passed as `before`, which excludes it, or as `after`, which does not.
-                results.searched_to = Some(match page.search.order {
-                    Order::Asc => time,
-                    Order::Desc => time.saturating_add(1),
-                });
+            next = step.next.map(Some);
+            if next.is_some() && Instant::now() >= until && (known.is_none() || seen < end) {
+                results.searched_to = step.looked_to;
                 break;
             }
         }
+        // Of what follows a page that is full, nothing was shown, however far it was searched.
+        results.position = match results.page.last() {
+            Some(last) if results.page.len() == page.limit => {
+                (seen > end || next.is_some()).then(|| last.position())
+            }
+            Some(_) | None if seen >= page.offset => next.flatten(),
+            Some(_) | None => None, // the offset is not passed yet
+        };
         if known.is_none() {
             results.total = u64::try_from(seen).unwrap_or(u64::MAX);
         }

@@ -29,14 +29,28 @@ impl Marks {
             .map_or_else(|| Marks::count(connection), Ok)
     }
 
-    /// Counts all events: numbers are missing that were not deleted one by one. Reads the whole table.
+    /// Finds from where on no number is missing, and counts the events below. May read the whole table.
     fn count(connection: &Connection) -> rusqlite::Result<Marks> {
-        let sql = "SELECT coalesce(max(seq), 1), max(count(*) - 1, 0) FROM events";
-        connection.query_row(sql, [], |row| {
-            Ok(Marks {
-                whole_from: row.get(0)?,
-                below: row.get(1)?,
-            })
+        let mut newest = connection.prepare("SELECT seq FROM events ORDER BY seq DESC")?;
+        let mut rows = newest.query([])?;
+        let mut whole_from = None;
+        while let Some(row) = rows.next()? {
+            let seq: i64 = row.get(0)?;
+            if whole_from.is_some_and(|whole_from| seq != whole_from - 1) {
+                break;
+            }
+            whole_from = Some(seq);
+        }
+        let whole_from = whole_from.unwrap_or(1);
+        let below = "SELECT count(*) FROM events WHERE seq < ?1";
+        let below = connection.query_row(below, [whole_from], |row| row.get(0))?;
+        Ok(Marks { whole_from, below })
+    }
+
+    /// Whether there are none: the file is new, or of a version that had none.
+    pub(super) fn are_missing(connection: &Connection) -> rusqlite::Result<bool> {
+        connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM marks)", [], |row| {
+            row.get(0)
         })
     }
 

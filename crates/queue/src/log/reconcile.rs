@@ -58,7 +58,8 @@ pub(super) fn reconcile(connection: &Connection) -> rusqlite::Result<()> {
     }
     store::reconcile(connection, last)?;
     let incomplete = journal::incomplete_tables(connection)?;
-    if renumbered || incomplete.iter().any(|it| it == "events" || it == "marks") {
+    let is_lost = |table: &String| table == "events" || table == "marks";
+    if renumbered || Marks::are_missing(connection)? || incomplete.iter().any(is_lost) {
         Marks::recount(connection)?;
         journal::forget_incomplete(connection, "events")?;
         journal::forget_incomplete(connection, "marks")?;

@@ -90,7 +90,6 @@ pub(super) const SCHEMA: Schema = Schema {
         CREATE TABLE IF NOT EXISTS old_store (one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER NOT NULL);
         -- Up to here every consumer has settled everything: see `all_settled.rs`.
         CREATE TABLE IF NOT EXISTS all_settled (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL);
-        INSERT OR IGNORE INTO marks SELECT 1, coalesce(max(seq), 1), max(count(*) - 1, 0) FROM events;
     ",
     migrations: &[
         // 1: the tables from `stored_ranges` on. An older version would not delete their rows with the events.

@@ -3,6 +3,10 @@
 //! A search takes steps. Each looks at a limited number of events on a connection that only reads, so it delays no writer.
 //! Without a condition it reads no text. Texts are read afterwards, a few at a time ([`Log::texts`]): together they may be
 //! larger than memory. The log goes on meanwhile: an event that is deleted in between is left out.
+//!
+//! Numbers and times of acceptance grow together, but for a clock that is wrong for some events. So times decide where a
+//! search begins and ends, and never by a single event. What was taken over from an older version is a part of its own: it has
+//! lower numbers, and times up to that of the upgrade.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,13 +14,17 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::marks::Marks;
-use super::read::{AcceptedBetween, DISORDER, RECEIVED_AT, before, text};
+use super::read::{AcceptedBetween, DISORDER, RECEIVED_AT, text};
+use super::store::{OLD_STORE, end_of_old};
 use super::{Log, unavailable};
 use crate::Unavailable;
 
 /// Most events that one step looks at, and most bytes of texts that it reads beyond the first.
 const STEP: i64 = 1_024;
 const STEP_BYTES: usize = 4 << 20;
+
+/// How many events in a row have to be on one side of a time, to look on the other side only.
+const PROBE: i64 = 16;
 
 /// Which form of the events is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,14 +68,22 @@ pub struct Found {
     pub size: usize,
 }
 
+impl Found {
+    /// What to pass to [`Log::search`] to go on after it.
+    pub fn position(self) -> i64 {
+        self.seq
+    }
+}
+
 /// What a step has found, and where to go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SearchStep {
     /// The events, in order.
     pub found: Vec<Found>,
-    /// What to pass to [`Log::search`] next, and when the event there was accepted, in milliseconds since 1970; `None` at the
-    /// end.
-    pub next: Option<(i64, i64)>,
+    /// What to pass to [`Log::search`] next; `None` at the end.
+    pub next: Option<i64>,
+    /// When the last event was accepted that was looked at, in milliseconds since 1970.
+    pub looked_to: Option<i64>,
 }
 
 impl Log {
@@ -129,11 +145,19 @@ fn step(
     search: &Search,
     position: Option<i64>,
 ) -> rusqlite::Result<SearchStep> {
-    let candidates = candidates(connection, search, position)?;
-    let (looked_at, edge) = (candidates.len(), candidates.last());
-    let mut next = edge
-        .filter(|_| i64::try_from(looked_at).is_ok_and(|count| count == STEP))
-        .map(|edge| (edge.seq, edge.received_at));
+    let end_of_old = end_of_old(connection)?;
+    let part = Part::at(search.order, position, end_of_old);
+    let candidates = candidates(connection, search, part, position)?;
+    let is_last = i64::try_from(candidates.len()).is_ok_and(|count| count < STEP);
+    let are_beyond = candidates.iter().all(|it| match search.order {
+        Order::Asc => it.received_at >= search.accepted.until.saturating_add(DISORDER),
+        Order::Desc => it.received_at < search.accepted.since.saturating_sub(DISORDER),
+    });
+    let mut looked_to = candidates.last().map(|edge| edge.received_at);
+    let mut next = match is_last || are_beyond {
+        true => part.next(search.order, end_of_old),
+        false => candidates.last().map(|edge| edge.seq),
+    };
     let view = match search.form {
         Form::Accepted => None,
         Form::Stored => Some(View::read(connection, &candidates)?),
@@ -145,14 +169,6 @@ fn step(
             received_at,
             size,
         } = candidate;
-        let is_beyond = match search.order {
-            Order::Asc => received_at >= search.accepted.until.saturating_add(DISORDER),
-            Order::Desc => received_at < search.accepted.since.saturating_sub(DISORDER),
-        };
-        if is_beyond {
-            next = None;
-            break;
-        }
         let is_shown = view.as_ref().is_none_or(|view| view.shows(seq));
         if !search.accepted.contains(received_at) || !is_shown {
             continue;
@@ -166,7 +182,7 @@ fn step(
                     true => text.len(),
                     false if bytes <= STEP_BYTES => continue,
                     false => {
-                        next = Some((seq, received_at));
+                        (next, looked_to) = (Some(seq), Some(received_at));
                         break;
                     }
                 }
@@ -174,39 +190,71 @@ fn step(
         };
         found.push(Found { seq, size });
         if bytes > STEP_BYTES {
-            next = Some((seq, received_at));
+            (next, looked_to) = (Some(seq), Some(received_at));
             break;
         }
     }
-    Ok(SearchStep { found, next })
+    Ok(SearchStep {
+        found,
+        next,
+        looked_to,
+    })
 }
 
-/// Returns the next events by their numbers. Times narrow that down where the search begins.
+/// A part of the log in which numbers and times grow together: the numbers from the first to the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Part {
+    first: i64,
+    last: i64,
+}
+
+impl Part {
+    /// Returns the part in which a search goes on.
+    fn at(order: Order, position: Option<i64>, end_of_old: i64) -> Part {
+        let is_old = match order {
+            Order::Asc => position.unwrap_or(i64::MIN) < end_of_old,
+            Order::Desc => position.unwrap_or(i64::MAX) <= end_of_old.saturating_add(1),
+        };
+        let (first, last) = match is_old {
+            true => (i64::MIN, end_of_old),
+            false => (end_of_old.saturating_add(1), i64::MAX),
+        };
+        Part { first, last }
+    }
+
+    /// Returns the position of the part after this one.
+    fn next(self, order: Order, end_of_old: i64) -> Option<i64> {
+        match order {
+            _ if end_of_old == i64::MIN => None,
+            Order::Asc => (self.last == end_of_old).then_some(end_of_old),
+            Order::Desc => (self.first > end_of_old).then_some(end_of_old.saturating_add(1)),
+        }
+    }
+}
+
+/// Returns the next events of a part by their numbers. Times narrow that down where the search begins.
 fn candidates(
     connection: &Connection,
     search: &Search,
+    part: Part,
     position: Option<i64>,
 ) -> rusqlite::Result<Vec<Candidate>> {
     let columns = format!("SELECT seq, {RECEIVED_AT}, octet_length(body) FROM events");
-    let (sql, from) = match search.order {
+    let AcceptedBetween { since, until } = search.accepted;
+    let (sql, from, to) = match search.order {
         Order::Asc => {
-            let since = before(connection, search.accepted.since)?;
-            let sql = format!("{columns} WHERE seq > ?1 ORDER BY seq LIMIT ?2");
-            (sql, position.unwrap_or(i64::MIN).max(since))
+            let begin = begin(connection, part, since)?.saturating_sub(1);
+            let sql = format!("{columns} WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3");
+            (sql, position.unwrap_or(i64::MIN).max(begin), part.last)
         }
         Order::Desc => {
-            // Twice the disorder: `before` looks before the time, and here it has to be after.
-            let time = search.accepted.until.saturating_add(2 * DISORDER);
-            let until = match time {
-                i64::MAX => i64::MAX,
-                time => first_after(connection, time)?,
-            };
-            let sql = format!("{columns} WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2");
-            (sql, position.unwrap_or(i64::MAX).min(until))
+            let end = end(connection, part, until)?.saturating_add(1);
+            let sql = format!("{columns} WHERE seq < ?1 AND seq >= ?2 ORDER BY seq DESC LIMIT ?3");
+            (sql, position.unwrap_or(i64::MAX).min(end), part.first)
         }
     };
     let mut select = connection.prepare_cached(&sql)?;
-    let rows = select.query_map(params![from, STEP], |row| {
+    let rows = select.query_map(params![from, to, STEP], |row| {
         let size: Option<i64> = row.get(2)?;
         Ok(Candidate {
             seq: row.get(0)?,
@@ -217,12 +265,57 @@ fn candidates(
     rows.collect()
 }
 
-/// Returns the number of the first event above all that are older than a time, disorder included; `i64::MAX` if there is none.
-fn first_after(connection: &Connection, time: i64) -> rusqlite::Result<i64> {
-    let before = before(connection, time)?;
-    let next = "SELECT min(seq) FROM events WHERE seq > ?1";
-    let next: Option<i64> = connection.query_row(next, [before], |row| row.get(0))?;
-    Ok(next.unwrap_or(i64::MAX))
+/// Returns a number before which all events of a part are older than `since`.
+fn begin(connection: &Connection, part: Part, since: i64) -> rusqlite::Result<i64> {
+    let older = since.saturating_sub(DISORDER);
+    match since {
+        i64::MIN => Ok(part.first),
+        _ => halve(connection, part, |times| {
+            times.iter().any(|time| *time >= older)
+        }),
+    }
+}
+
+/// Returns a number after which no event of a part is older than `until`.
+fn end(connection: &Connection, part: Part, until: i64) -> rusqlite::Result<i64> {
+    let younger = until.saturating_add(DISORDER);
+    match until {
+        i64::MAX => Ok(part.last),
+        _ => halve(connection, part, |times| {
+            times.iter().all(|time| *time >= younger)
+        }),
+    }
+}
+
+/// Returns a number in a part from which on the times of some events in a row have a property, by halving. The time of a
+/// single event decides nothing: a clock may have been wrong. No event has the property, too.
+fn halve(
+    connection: &Connection,
+    part: Part,
+    has: impl Fn(&[i64]) -> bool,
+) -> rusqlite::Result<i64> {
+    let ends = "SELECT (SELECT min(seq) FROM events WHERE seq >= ?1), (SELECT max(seq) FROM events WHERE seq <= ?2)";
+    let ends = connection.query_row(ends, [part.first, part.last], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })?;
+    let (Some(first), Some(last)): (Option<i64>, Option<i64>) = ends else {
+        return Ok(part.first);
+    };
+    let sql = format!(
+        "SELECT {RECEIVED_AT} FROM events WHERE seq >= ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3"
+    );
+    let mut probe = connection.prepare_cached(&sql)?;
+    let (mut low, mut high) = (first, last.saturating_add(1));
+    while low < high {
+        let middle = low + high.saturating_sub(low) / 2;
+        let times = probe.query_map([middle, part.last, PROBE], |row| row.get(0))?;
+        let times = times.collect::<rusqlite::Result<Vec<i64>>>()?;
+        match times.is_empty() || has(&times) {
+            true => high = middle,
+            false => low = middle + 1,
+        }
+    }
+    Ok(high)
 }
 
 /// What the store has of the events from one number to another.
@@ -311,6 +404,13 @@ fn count_stored(connection: &Connection, marks: Marks) -> rusqlite::Result<i64> 
         if first > last {
             continue;
         }
+        // Nobody waits for what was taken over: it is deleted one after the other, so no number is missing.
+        if consumer == OLD_STORE {
+            let lowest = first.max(lowest(connection)?);
+            count += last.saturating_sub(lowest).saturating_add(1).max(0);
+            after = last.saturating_add(1);
+            continue;
+        }
         count += marks.between(connection, first, last)?;
         for table in ["pending", "dead_letters"] {
             let sql = format!(
@@ -326,6 +426,12 @@ fn count_stored(connection: &Connection, marks: Marks) -> rusqlite::Result<i64> 
         after = last.saturating_add(1);
     }
     Ok(count)
+}
+
+/// Returns the number of the first event.
+fn lowest(connection: &Connection) -> rusqlite::Result<i64> {
+    let lowest = "SELECT coalesce(min(seq), 1) FROM events";
+    connection.query_row(lowest, [], |row| row.get(0))
 }
 
 fn event_text(connection: &Connection, form: Form, seq: i64) -> rusqlite::Result<Option<String>> {

@@ -217,6 +217,13 @@ pub(super) fn reconcile(connection: &Connection, last: i64) -> rusqlite::Result<
     Ok(())
 }
 
+/// Returns the number of the last event that was taken over from the store of an older version; `i64::MIN` if there is none.
+pub(super) fn end_of_old(connection: &Connection) -> rusqlite::Result<i64> {
+    let end = "SELECT coalesce(max(last), ?2) FROM stored_ranges WHERE consumer = ?1";
+    let mut end = connection.prepare_cached(end)?;
+    end.query_row([OLD_STORE, i64::MIN], |row| row.get(0))
+}
+
 fn execute(connection: &Connection, sql: &str, seq: i64) -> rusqlite::Result<()> {
     connection.prepare_cached(sql)?.execute([seq]).map(drop)
 }

@@ -6,6 +6,7 @@ mod import;
 mod old_store;
 mod owner;
 mod read;
+mod search;
 mod sweep;
 
 use std::path::PathBuf;

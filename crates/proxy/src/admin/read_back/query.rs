@@ -16,7 +16,7 @@ const DEFAULT_LIMIT: u32 = 100;
 
 /// The first five are those of Marquez
 /// (<https://github.com/MarquezProject/marquez/blob/main/api/src/main/java/marquez/api/OpenLineageResource.java>).
-const PARAMETERS: [&str; 10] = [
+const PARAMETERS: [&str; 11] = [
     "limit",
     "offset",
     "sortDirection",
@@ -27,6 +27,7 @@ const PARAMETERS: [&str; 10] = [
     "namespace",
     "dataset",
     "form",
+    "position",
 ];
 
 /// The events that a query selects.
@@ -34,6 +35,8 @@ pub(super) struct Page {
     pub(super) limit: usize,
     pub(super) offset: usize,
     pub(super) search: Search,
+    /// Where to go on, from the response before.
+    pub(super) position: Option<i64>,
 }
 
 impl Page {
@@ -53,7 +56,12 @@ impl Page {
             namespace: text("namespace").map(str::to_owned),
             dataset: text("dataset").map(str::to_owned),
         };
+        let position = text("position").map(|text| {
+            let wrong = |_| "position: expected that of the response before".to_owned();
+            text.parse().map_err(wrong)
+        });
         Ok(Page {
+            position: position.transpose()?,
             limit: number("limit", MAX_LIMIT)?.unwrap_or(DEFAULT_LIMIT as usize),
             offset: number("offset", u32::MAX)?.unwrap_or(0),
             search: Search {
@@ -110,6 +118,17 @@ mod tests {
         assert_eq!(page.search.accepted.until, 1_767_225_600_001);
         assert_eq!(page.search.accepted.since, i64::MIN);
         assert!(page.search.condition.is_none());
+    }
+
+    #[test]
+    fn a_position_is_that_of_a_response() {
+        assert_eq!(page("position=-7").unwrap().position, Some(-7));
+        assert_eq!(page("position=").unwrap().position, None);
+        let wrong = page("position=2026-01-01T00:00:00Z").err();
+        assert_eq!(
+            wrong.as_deref(),
+            Some("position: expected that of the response before")
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ use journal::Journal;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::read::{RECEIVED_AT, text};
-use super::super::store::{OLD_STORE, Ranges};
+use super::super::store::{Ranges, end_of_old};
 use crate::StoredForm;
 
 /// The consumer of the range in front of the store's, if no target is the store any more: none has this number.
@@ -139,13 +139,6 @@ fn range_owner(log: &Connection, seq: i64) -> rusqlite::Result<i64> {
         .prepare_cached(owner)?
         .query_row([seq], |row| row.get(0));
     Ok(owner.optional()?.unwrap_or(FORMER_STORE))
-}
-
-/// Returns the number of the last event that was taken over.
-pub(super) fn end_of_old(log: &Connection) -> rusqlite::Result<i64> {
-    let end = "SELECT coalesce(max(last), ?2) FROM stored_ranges WHERE consumer = ?1";
-    let mut end = log.prepare_cached(end)?;
-    end.query_row([OLD_STORE, i64::MIN], |row| row.get(0))
 }
 
 /// Returns the consumer that is the store now.

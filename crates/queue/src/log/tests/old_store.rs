@@ -61,7 +61,15 @@ async fn stored(log: &Log) -> Vec<String> {
         accepted: AcceptedBetween::EVER,
         condition: None,
     };
-    let found = log.search(search, None).await.unwrap().found;
+    let (mut found, mut position) = (Vec::new(), None);
+    loop {
+        let step = log.search(search.clone(), position).await.unwrap();
+        found.extend(step.found);
+        match step.next {
+            Some(next) => position = Some(next),
+            None => break,
+        }
+    }
     let texts = log.texts(Form::Stored, found).await.unwrap();
     let count = log.count(Form::Stored).await.unwrap();
     assert_eq!(usize::try_from(count).unwrap(), texts.len());
