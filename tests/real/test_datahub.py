@@ -101,8 +101,9 @@ def test_datahub_reads_every_proposal_with_its_own_classes(serve, tmp_path):
 
 
 def test_names_are_those_of_the_converter(serve):
-    """The names that the converter's own tests expect (`metadata-integration/java`, `OpenLineageEventToDatahubTest.java` and
-    `compatibility-golden`), for events with the same names."""
+    """Names that the converter makes. Those of the flow and the job of Airflow are expected by its own tests
+    (`metadata-integration/java`); the names of datasets, and those of the flow and the job of Spark, follow from its source
+    (`OpenLineageToDataHub.java`)."""
     common = {"eventTime": "2026-11-20T10:00:00Z", "schemaURL": "urn:s"}
     run = {"runId": "01a1faa6-e194-708b-a993-000000000001"}
     airflow = {**common, "producer": "https://github.com/apache/airflow/tree/providers-openlineage/1.14.0", "eventType": "START", "run": {**run, "facets": {"processing_engine": {**FACET, "name": "Airflow", "version": "3"}}}, "job": {"namespace": "airflow", "name": "BQ.upload"}}

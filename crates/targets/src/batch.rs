@@ -174,7 +174,7 @@ impl Halves {
     pub(crate) fn settle(&mut self, range: Range<usize>, result: BatchReport) {
         let BatchReport { report, results } = result;
         match (&report.delivery, results) {
-            (Some(Delivery::Permanent(_)), _) if range.len() > 1 => {
+            (Some(delivery), _) if range.len() > 1 && may_be_of_one(delivery) => {
                 let middle = range.start.midpoint(range.end);
                 self.waiting.push(middle..range.end);
                 self.waiting.push(range.start..middle);
@@ -200,6 +200,17 @@ impl Halves {
     /// The result of each event, in order.
     pub(crate) fn into_reports(self) -> Vec<DeliveryReport> {
         self.reports
+    }
+}
+
+/// Whether a request may have failed because of one of its events, and would fail again with it.
+fn may_be_of_one(delivery: &Delivery) -> bool {
+    match delivery {
+        Delivery::Permanent(_) => true,
+        Delivery::Transient(failure) => {
+            failure.reason == Reason::Permission && failure.scope == Scope::Event
+        }
+        Delivery::Delivered { .. } | Delivery::AlreadyThere => false,
     }
 }
 

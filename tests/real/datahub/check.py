@@ -96,7 +96,23 @@ def check_patch(entity, urn, aspect, value):
     assert built.aspectName == aspect and built.changeType == "PATCH"
     assert built.aspect.contentType == "application/json-patch+json"
     theirs = json.loads(built.aspect.value)
+    if aspect == "ownership":
+        theirs = reordered(theirs, "owners", value["arrayPrimaryKeys"]["owners"])
     assert theirs == value, (theirs, value)
+
+
+def reordered(patch, array, keys):
+    """The patch with the keys of an array in this order: ours has those first that may be empty, for older servers."""
+    theirs = patch["arrayPrimaryKeys"][array]
+    assert sorted(keys) == sorted(theirs), (keys, theirs)
+
+    def path(of):
+        _, name, *parts = of.split("/")
+        assert name == array and len(parts) == len(theirs), of
+        return "/".join(["", name, *(parts[theirs.index(key)] for key in keys)])
+
+    operations = [{**operation, "path": path(operation["path"])} for operation in patch["patch"]]
+    return {**patch, "arrayPrimaryKeys": {**patch["arrayPrimaryKeys"], array: keys}, "patch": operations}
 
 
 def check(proposal):

@@ -9,7 +9,7 @@ mod fact;
 mod hive;
 mod lineage;
 mod merge;
-mod name;
+pub(super) mod name;
 mod response;
 mod seen;
 mod slots;

@@ -1,6 +1,7 @@
 //! An event as proposals: of its datasets, its flow and job, and its run. Pure.
 //!
-//! The same event makes the same proposals, whenever it is delivered, so delivering it again changes nothing.
+//! The same event makes the same proposals, whenever it is delivered. An older event would replace what a newer one wrote:
+//! `newest.rs` keeps its proposals back.
 
 use std::collections::BTreeMap;
 

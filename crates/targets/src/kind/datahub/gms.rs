@@ -4,12 +4,20 @@
 //! call are written, 422 if one is invalid, 403 if the token may not write one, and 401 without a valid token. All else that
 //! fails is a 500.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
 use aws::Aws;
+use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use time::OffsetDateTime;
 use tokio::time::Instant;
+use tracing::warn;
 
 use super::calls::calls;
 use super::conversion::{Conversion, Unrepresentable};
+use super::essential::essential;
+use super::newest::Newest;
 use super::proposal::Proposal;
 use super::settings::{DataHubConfig, URL};
 use crate::answer::{self, MAX_READ};
@@ -27,12 +35,19 @@ const PROTOCOL: (HeaderName, HeaderValue) = (
     HeaderValue::from_static("2.0.0"),
 );
 
+/// How long an accepted call shows that the token is not to blame for a 403: the service refuses a call for one entity that the
+/// token may not edit. Without one, all events wait, as for a token that may edit nothing.
+const TRUSTED: Duration = Duration::from_secs(600);
+
 /// The metadata service of DataHub.
 pub(super) struct Gms {
     http: HttpClient,
     conversion: Conversion,
     statuses: StatusRules,
     rate: RateController,
+    newest: Newest,
+    /// When a call was accepted last.
+    accepted: Mutex<Option<Instant>>,
 }
 
 /// An event of a batch, and its proposals.
@@ -40,6 +55,8 @@ struct Converted<'e> {
     /// Its place in the batch.
     index: usize,
     event: &'e BatchEvent,
+    /// The time of the event; one in the future counts as now.
+    time: OffsetDateTime,
     proposals: Vec<Proposal>,
 }
 
@@ -69,6 +86,8 @@ impl Gms {
                 ..StatusRules::default()
             },
             rate: RateController::new(None),
+            newest: Newest::default(),
+            accepted: Mutex::default(),
         })
     }
 
@@ -93,12 +112,14 @@ impl Gms {
         deadline: Instant,
     ) -> Vec<DeliveryReport> {
         let mut reports = vec![DeliveryReport::default(); events.len()];
+        let now = OffsetDateTime::now_utc();
         let mut converted = Vec::new();
         for ((index, event), report) in events.iter().enumerate().zip(&mut reports) {
             match self.conversion.proposals(&event.event) {
                 Ok(proposals) => converted.push(Converted {
                     index,
                     event,
+                    time: event.event.time().min(now),
                     proposals,
                 }),
                 Err(error) => {
@@ -110,6 +131,8 @@ impl Gms {
                 }
             }
         }
+        // Of aspects that several events replace, the newest is written.
+        converted.sort_by_key(|converted| converted.time);
         let mut halves = Halves::of(converted.len());
         while let Some(range) = halves.next() {
             let part = converted.get(range.clone()).unwrap_or_default();
@@ -117,7 +140,15 @@ impl Gms {
             let results = None; // a call has one result
             halves.settle(range, BatchReport { report, results });
         }
-        for (converted, report) in converted.iter().zip(halves.into_reports()) {
+        for (converted, mut report) in converted.iter().zip(halves.into_reports()) {
+            if let Some(Delivery::Permanent(failure)) = &report.delivery
+                && failure.reason == Reason::Invalid
+                && let Some(reduced) = self.deliver_essential(converted, failure, deadline).await
+            {
+                report.attempts = report.attempts.saturating_add(reduced.attempts);
+                report.delivery = reduced.delivery;
+            }
+            self.judge(&mut report);
             if let Some(place) = reports.get_mut(converted.index) {
                 *place = report;
             }
@@ -125,9 +156,47 @@ impl Gms {
         reports
     }
 
+    /// Writes what is essential of an event whose whole was rejected for good; `None` if that is not accepted either.
+    async fn deliver_essential(
+        &self,
+        rejected: &Converted<'_>,
+        failure: &Failure,
+        deadline: Instant,
+    ) -> Option<DeliveryReport> {
+        let (proposals, left_out) = essential(&rejected.proposals)?;
+        let part = Converted {
+            proposals,
+            ..*rejected
+        };
+        let report = self.deliver_part(&[part], deadline).await;
+        if !matches!(report.delivery, Some(Delivery::Delivered { .. })) {
+            return None;
+        }
+        warn!(
+            left_out = left_out.join(","),
+            error = failure.message.as_str(),
+            "part of an event was rejected and is left out"
+        );
+        Some(report)
+    }
+
+    /// Decides whom a 403 is of, when all events of a batch were attempted: of the token, or of an entity of the event.
+    fn judge(&self, report: &mut DeliveryReport) {
+        if let Some(Delivery::Transient(failure)) = &mut report.delivery
+            && failure.reason == Reason::Permission
+            && failure.scope == Scope::Event
+        {
+            let accepted = *self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+            if accepted.is_none_or(|last| last.elapsed() > TRUSTED) {
+                failure.scope = Scope::Target;
+            }
+        }
+    }
+
     /// Makes the calls of events one after the other, until one fails. All of them can be repeated.
     async fn deliver_part(&self, part: &[Converted<'_>], deadline: Instant) -> DeliveryReport {
-        let proposals = part.iter().flat_map(|event| event.proposals.clone());
+        let newest = |one: &Converted<'_>| self.newest.without_older(&one.proposals, one.time);
+        let proposals = part.iter().flat_map(newest);
         let calls = match calls(proposals.collect()) {
             Ok(calls) => calls,
             Err(error) => {
@@ -162,6 +231,10 @@ impl Gms {
                 all.delivery = report.delivery;
                 return all;
             }
+            *self.accepted.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
+        for one in part {
+            self.newest.record(&one.proposals, one.time);
         }
         all
     }
@@ -184,6 +257,11 @@ impl Gms {
                 );
                 let failure = Failure::new(Reason::Missing, Scope::Target, &message);
                 Delivery::Transient(failure)
+            }
+            // `ingestProposals` refuses all proposals of a call if the token may not write one.
+            Delivery::Transient(failure) if reply.status == StatusCode::FORBIDDEN => {
+                let scope = Scope::Event;
+                Delivery::Transient(Failure { scope, ..failure })
             }
             Delivery::Delivered { .. }
             | Delivery::AlreadyThere

@@ -12,6 +12,7 @@ use transform::Glob;
 
 use super::environment::Environment;
 use super::urn::{InvalidUrn, Urn};
+use crate::kind::glue::name::GlueName;
 
 /// What decides the names.
 #[derive(Debug, Clone, Default)]
@@ -122,7 +123,7 @@ impl Naming {
         table: Option<(&str, &str)>,
     ) -> Result<DatasetName, InvalidUrn> {
         let (platform, name) = match table {
-            Some((namespace, name)) if is_glue(namespace) => (GLUE.to_owned(), dotted(name)),
+            Some((namespace, name)) if is_glue(namespace) => glue(namespace, name),
             Some((_, name)) => (HIVE.to_owned(), dotted(name)),
             None => physical(namespace, name),
         };
@@ -184,7 +185,7 @@ impl Naming {
 /// Platform and name of a dataset without a symlink.
 fn physical(namespace: &str, name: &str) -> (String, String) {
     if is_glue(namespace) {
-        return (GLUE.to_owned(), dotted(name));
+        return glue(namespace, name);
     }
     let Some((scheme, _)) = namespace.split_once("://") else {
         return (namespace.to_owned(), name.to_owned());
@@ -222,6 +223,15 @@ fn file(namespace: &str, name: &str) -> (String, String) {
 /// Before OpenLineage 0.17.1, the namespace had no `arn:`.
 fn is_glue(namespace: &str) -> bool {
     namespace.starts_with("arn:aws:glue:") || namespace.starts_with("aws:glue:")
+}
+
+/// Platform and name of a table of Glue, in any of the forms of its name.
+fn glue(namespace: &str, name: &str) -> (String, String) {
+    let dotted = match GlueName::parse(namespace, name) {
+        Some(table) => table.dotted(),
+        None => dotted(name),
+    };
+    (GLUE.to_owned(), dotted)
 }
 
 /// `table/db/t`, as OpenLineage names a table of Glue, is `db.t` in DataHub.
@@ -306,6 +316,13 @@ mod tests {
             (
                 "arn:aws:glue:us-east-1:123456789012",
                 "table/db/t",
+                "glue",
+                "db.t",
+            ),
+            // As DataZone documents it.
+            (
+                "arn:aws:glue:us-east-1:123456789012:table",
+                "db/t",
                 "glue",
                 "db.t",
             ),

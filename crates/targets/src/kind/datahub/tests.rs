@@ -353,6 +353,91 @@ async fn an_event_that_is_rejected_harms_no_other_in_its_call_and_is_not_quoted(
 }
 
 #[tokio::test]
+async fn an_entity_that_may_not_be_edited_keeps_no_other_event_waiting() {
+    let gms = FakeGms::start().await;
+    gms.answer(|body| body.contains("f.3").then_some(403));
+    let target = target(&gms, json!({})).await;
+    let events: Vec<Event> = (0..6)
+        .map(|n| run_event("START", &format!("f.{n}"), ""))
+        .collect();
+    let events: Vec<&Event> = events.iter().collect();
+    let is_of_event = |delivery: &Delivery| matches!(delivery, Delivery::Transient(failure) if failure.scope == Scope::Event);
+    for (n, delivery) in deliver(&target, &events, 1).await.iter().enumerate() {
+        match n {
+            3 => assert!(is_of_event(delivery), "{delivery:?}"),
+            _ => assert_eq!(delivery, &DELIVERED, "{n}"),
+        }
+    }
+    let again = deliver(&target, &events[3..4], 2).await;
+    assert!(again.iter().all(is_of_event), "{again:?}");
+}
+
+#[tokio::test]
+async fn a_token_that_may_edit_nothing_keeps_all_events_waiting() {
+    let gms = FakeGms::start().await;
+    gms.answer(|_| Some(403));
+    let target = target(&gms, json!({})).await;
+    let events = [run_event("START", "f.1", ""), run_event("START", "f.2", "")];
+    let delivered = deliver(&target, &[&events[0], &events[1]], 1).await;
+    let is_of_target = |delivery: &Delivery| matches!(delivery, Delivery::Transient(failure) if failure.scope == Scope::Target);
+    assert!(delivered.iter().all(is_of_target), "{delivered:?}");
+}
+
+#[tokio::test]
+async fn column_lineage_that_is_rejected_costs_no_edge() {
+    let gms = FakeGms::start().await;
+    gms.answer(|body| body.contains("fineGrainedLineages").then_some(500));
+    let target = target(&gms, json!({"max_attempts_on_500": 3})).await;
+    let members = format!(r#","outputs":[{}]"#, dataset("t"));
+    let event = run_event("COMPLETE", "f.j", &members);
+    let delivered = deliver(&target, &[&event], 1).await;
+    assert!(
+        matches!(delivered[..], [Delivery::Transient(_)]),
+        "{delivered:?}"
+    );
+    assert_eq!(deliver(&target, &[&event], 3).await, [DELIVERED]);
+    let job = "urn:li:dataJob:(urn:li:dataFlow:(openlineage,f,n),f.j)";
+    let edges = gms.aspect(job, "dataJobInputOutput").patched;
+    let paths: Vec<&str> = edges.keys().map(String::as_str).collect();
+    let edge = "/outputDatasetEdges/urn:li:dataset:(urn:li:dataPlatform:postgres,t,PROD)";
+    assert_eq!(paths, [edge]);
+    assert_eq!(gms.run_events().len(), 1);
+}
+
+#[tokio::test]
+async fn an_event_that_is_late_does_not_replace_what_a_newer_one_wrote() {
+    let at = |minute: u32, description: &str| {
+        read(&format!(
+            r#"{{"eventTime":"2026-01-01T00:{minute:02}:00Z","producer":"urn:p","schemaURL":"urn:s",
+            "job":{{"namespace":"n","name":"f.j","facets":{{"documentation":{{"_producer":"urn:p","_schemaURL":"urn:s","description":"{description}"}}}}}},
+            "inputs":[{{"namespace":"postgres://h","name":"t"}}]}}"#
+        ))
+    };
+    let (late, new) = (at(1, "late"), at(2, "new"));
+    for together in [false, true] {
+        let gms = FakeGms::start().await;
+        let target = target(&gms, json!({})).await;
+        match together {
+            true => assert_eq!(deliver(&target, &[&new, &late], 1).await, [DELIVERED; 2]),
+            false => {
+                for event in [&new, &late] {
+                    assert_eq!(deliver(&target, &[event], 1).await, [DELIVERED]);
+                }
+            }
+        }
+        let job = "urn:li:dataJob:(urn:li:dataFlow:(openlineage,f,n),f.j)";
+        let info = gms.aspect(job, "dataJobInfo").upsert.unwrap();
+        assert_eq!(info["description"], "new", "{together}");
+        let edges = gms.aspect(job, "dataJobInputOutput").patched;
+        let edge = edges.values().next().unwrap();
+        assert_eq!(
+            edge["lastModified"]["time"], 1_767_225_720_000_i64,
+            "{together}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn each_failure_is_classified() {
     let event = run_event("START", "f.j", "");
     for (status, attempts, expected) in [

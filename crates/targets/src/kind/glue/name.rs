@@ -49,7 +49,7 @@ pub(super) struct Scope {
 
 /// A name of a table of Glue, in its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct GlueName<'t> {
+pub(in crate::kind) struct GlueName<'t> {
     namespace: &'t str,
     region: &'t str,
     account: &'t str,
@@ -58,7 +58,7 @@ pub(super) struct GlueName<'t> {
 }
 
 impl<'t> GlueName<'t> {
-    pub(super) fn parse(namespace: &'t str, name: &'t str) -> Option<GlueName<'t>> {
+    pub(in crate::kind) fn parse(namespace: &'t str, name: &'t str) -> Option<GlueName<'t>> {
         let namespace = namespace.strip_suffix('/').unwrap_or(namespace);
         let (arn, path) = match namespace.strip_suffix(":table") {
             Some(arn) => (arn, name),
@@ -82,6 +82,11 @@ impl<'t> GlueName<'t> {
             database,
             table,
         })
+    }
+
+    /// The database and the table, as DataHub names one.
+    pub(in crate::kind) fn dotted(&self) -> String {
+        format!("{}.{}", self.database, self.table)
     }
 
     /// The name in OpenLineage's terms.
