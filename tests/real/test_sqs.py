@@ -95,3 +95,33 @@ def test_what_is_published_to_a_topic_is_delivered_to_every_target(tmp_path, sta
     status, headers, _ = post(f"{ingest.url}/api/v1/lineage", json.dumps(event("late")).encode())
     assert (status, headers["retry-after"]) == (503, "1")
     assert get(f"{ingest.url}/readyz") is None
+
+
+def test_a_fifo_topic_gets_the_events_of_a_run_in_order(tmp_path, started, emulator):
+    """Also those of one request, of which one is refused for its size at first: the configured limit is not the topic's."""
+    session = boto3.Session("test", "test", region_name="eu-west-1")
+    sqs, sns, s3 = (session.client(service, endpoint_url=emulator.url) for service in ("sqs", "sns", "s3"))
+    s3.create_bucket(Bucket="large", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    topic = sns.create_topic(Name="events.fifo", Attributes={"FifoTopic": "true"})["TopicArn"]
+    queue = sqs.create_queue(QueueName="events.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+    endpoints = {f"AWS_ENDPOINT_URL_{service}": emulator.url for service in ("SQS", "SNS", "S3")}
+    ingest = Serve(tmp_path, ONLY="ingest", QUEUE_TOPIC_ARN=topic, QUEUE_TOPIC_MESSAGE_SIZE="1 MiB", QUEUE_BUCKET="large", **endpoints)
+    started.append(ingest)
+    more = lambda n: {"pad": "x" * 400_000} if n == 7 else {}
+    events = [event(f"job {n % 3}", "RUNNING", run=n % 3, second=n, **more(n)) for n in range(45)]
+    status, _, answer = post(f"{ingest.url}/api/v1/lineage/batch", json.dumps(events).encode())
+    assert status == 200 and json.loads(answer)["summary"]["successful"] == 45, answer
+
+    received = []
+    while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
+        for message in messages:
+            body = json.loads(message["Body"])
+            if isinstance(body, list):  # a pointer
+                body = json.loads(s3.get_object(Bucket="large", Key=body[1]["s3Key"])["Body"].read())
+            received.append((body["job"]["name"], body["eventTime"]))
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+    for job in range(3):
+        times = [time for name, time in received if name == f"job {job}"]
+        assert len(times) == 15 and times == sorted(times), times
