@@ -30,19 +30,19 @@
 //! - *An event is deleted* when every consumer has settled it, no dead letter needs it, and the retention has passed
 //!   (`retention.rs`).
 //! - *A damaged file* loses the rows on its damaged pages (`journal`). The next start puts the others right, and delivers
-//!   again what may not have been delivered (`reconcile.rs`): nothing of what all had settled before (`all_settled.rs`).
+//!   again what may not have been delivered (`reconcile.rs`): nothing below the floor of a consumer (`floors.rs`).
 //!
 //! One process owns the log ([`Log::claimed`]); commands beside it list and redrive ([`Log::open`]). Writes share commits.
 //! This file opens the log and appends to it. Consumers are in `log/consumers.rs`, receiving in `log/receive.rs`, settling
 //! in `log/settle.rs`, reading events as they were accepted in `log/read.rs`. What the target of kind
 //! `store` has is a view of the log: `log/store.rs`, and `log/search.rs` to read it.
 
-mod all_settled;
 mod claims;
 mod clock;
 mod consumers;
 mod cursor;
 mod dead_letters;
+mod floors;
 mod import;
 mod marks;
 mod old_store;

@@ -11,7 +11,7 @@ use super::claims::Claims;
 use super::cursor;
 use super::import::IMPORTED;
 use super::settle::UnwrittenSettlements;
-use super::{Log, all_settled, reconcile, store, unavailable};
+use super::{Log, floors, read, reconcile, store, unavailable};
 use crate::Unavailable;
 
 /// How many events become pending in one transaction when a consumer is stopped: a target that was down for a week may have
@@ -342,7 +342,7 @@ fn find_or_add(
     let (start, before) = match reconcile::has_lost_cursors(connection)? {
         // It may be one of them.
         true => {
-            let unsettled = all_settled::read(connection)?.max(oldest);
+            let unsettled = floors::lowest(connection)?.max(oldest);
             (Start::Oldest, unsettled.min(asked_for))
         }
         false => (start, asked_for),
@@ -350,11 +350,13 @@ fn find_or_add(
     let add = "INSERT INTO cursors (target, settled, received) VALUES (?1, ?2, ?2)";
     connection.execute(add, params![target, before])?;
     let number = connection.last_insert_rowid();
-    all_settled::update(connection)?;
-    let after =
-        "SELECT count(*), (SELECT received_at FROM events WHERE seq > ?1 ORDER BY seq LIMIT 1)
-                 FROM events WHERE seq > ?1";
-    let started = connection.query_row(after, [before], |row| {
+    floors::write(connection, number, before)?;
+    let first = read::RECEIVED_AT;
+    let after = format!(
+        "SELECT count(*), (SELECT {first} FROM events WHERE seq > ?1 ORDER BY seq LIMIT 1)
+         FROM events WHERE seq > ?1"
+    );
+    let started = connection.query_row(&after, [before], |row| {
         Ok(Started {
             start,
             events: row.get::<_, i64>(0)?.unsigned_abs(),
@@ -375,7 +377,7 @@ fn remove(connection: &Connection, target: &str) -> rusqlite::Result<Option<Cons
 
 fn delete(connection: &Connection, consumer: i64) -> rusqlite::Result<()> {
     store::forget_consumer(connection, consumer)?;
-    for table in ["cursors", "pending", "dead_letters"] {
+    for table in ["cursors", "pending", "dead_letters", "floors"] {
         let delete = format!("DELETE FROM {table} WHERE consumer = ?1");
         connection.execute(&delete, [consumer])?;
     }

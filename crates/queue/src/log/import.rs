@@ -15,7 +15,7 @@ use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use tracing::info;
 
-use super::all_settled;
+use super::floors;
 use super::marks::Marks;
 
 /// The file of the older versions.
@@ -189,7 +189,7 @@ fn copy(path: &Path, log: &Connection) -> rusqlite::Result<Copied> {
     let pass = "UPDATE cursors SET settled = max(settled, ?1), received = max(received, ?1)";
     log.execute(pass, [end])?;
     Marks::recount(log)?;
-    all_settled::update(log)?;
+    floors::update(log)?;
     log.execute("UPDATE owner SET is_imported = 1", [])?;
     Ok(Copied {
         events: usize::try_from(events).unwrap_or(0),

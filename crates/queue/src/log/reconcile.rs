@@ -6,8 +6,8 @@
 //! - Lost *cursors* leave nobody who waits for the events. So consumers start with the oldest event until all that the owner
 //!   knows have been added ([`forget_lost_cursors`]).
 //!
-//! Neither begins before the first event that some consumer may not have settled (`all_settled.rs`): the rest is retained to be
-//! read, for a month by default.
+//! Neither begins before the first event that the consumer may not have settled (`floors.rs`): the rest is retained to be read, for a
+//! month by default.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use tracing::warn;
 
 use super::cursor::{self, Cursor};
 use super::marks::Marks;
-use super::{all_settled, store};
+use super::{floors, store};
 
 /// More events than there will ever be.
 const GREATEST: i64 = 1 << 53;
@@ -65,11 +65,17 @@ pub(super) fn reconcile(connection: &Connection) -> rusqlite::Result<()> {
         journal::forget_incomplete(connection, "marks")?;
     }
     if renumbered {
-        all_settled::forget(connection)?;
+        floors::forget_all(connection)?;
     }
     deliver_again(connection, &cursors)?;
-    journal::forget_incomplete(connection, "all_settled")?;
-    all_settled::update(connection)
+    if incomplete.iter().any(|it| it == "floors") {
+        // That of a consumer whose cursor is lost may be, too.
+        if has_lost_cursors(connection)? {
+            floors::forget_all(connection)?;
+        }
+        journal::forget_incomplete(connection, "floors")?;
+    }
+    floors::update(connection)
 }
 
 /// Gives events new numbers whose number is damaged: near the greatest one, SQLite gives out numbers at random
@@ -93,12 +99,12 @@ fn deliver_again(connection: &Connection, cursors: &[(i64, Cursor)]) -> rusqlite
     if !is_incomplete("pending") && !is_incomplete("dead_letters") {
         return Ok(());
     }
-    let all_settled = all_settled::read(connection)?;
     for (consumer, cursor) in cursors {
+        let floor = floors::read(connection, *consumer)?;
         let add = "INSERT OR IGNORE INTO pending (consumer, seq, attempts, receipt, visible_at)
                    SELECT ?1, seq, 0, 0, 0 FROM events WHERE seq > ?3 AND seq <= ?2 AND NOT EXISTS
                        (SELECT 1 FROM dead_letters WHERE dead_letters.consumer = ?1 AND dead_letters.seq = events.seq)";
-        let events = connection.execute(add, [*consumer, cursor.settled, all_settled])?;
+        let events = connection.execute(add, [*consumer, cursor.settled, floor])?;
         warn!(
             consumer,
             events,
@@ -119,8 +125,8 @@ pub(super) fn has_lost_cursors(connection: &Connection) -> rusqlite::Result<bool
 
 /// Forgets that cursors were lost: the owner has added all consumers that it knows.
 pub(super) fn forget_lost_cursors(connection: &Connection) -> rusqlite::Result<()> {
-    match has_lost_cursors(connection)? {
-        true => journal::forget_incomplete(connection, "cursors"),
-        false => Ok(()),
+    if has_lost_cursors(connection)? {
+        journal::forget_incomplete(connection, "cursors")?;
     }
+    floors::forget_removed(connection)
 }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::marks::Marks;
-use super::{Log, all_settled, reconcile, store, unavailable};
+use super::{Log, floors, reconcile, store, unavailable};
 use crate::free_space::{FreeSpace, RESERVE};
 use crate::{FailureLog, Unavailable, now};
 
@@ -151,7 +151,8 @@ impl Log {
             let Retention { age, bytes } = self.options.retention;
             let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
             let until = now().saturating_sub(age);
-            let allowed = if is_short() { 0 } else { bytes };
+            // Nothing is kept by its age: also not with a time that is still to come.
+            let allowed = if is_short() || age == 0 { 0 } else { bytes };
             let began = Instant::now();
             let step = move |connection: &Connection| step(connection, from, until, allowed);
             let step = self.journal.write(step).await.map_err(unavailable)?;
@@ -231,11 +232,12 @@ fn step(connection: &Connection, from: i64, until: i64, allowed: u64) -> rusqlit
     step.has_more = i64::try_from(rows.len()).is_ok_and(|count| count == STEP);
     let mut delete = connection.prepare_cached(DELETE)?;
     let mut marks = Marks::read(connection)?;
-    let mut bytes = 0;
+    let (mut bytes, mut has_young) = (0, false);
     for (seq, size, received_at) in rows {
+        // Later ones are younger, but for a clock that was wrong: the rest of these is looked at each time.
         if received_at > until && excess == 0 {
-            step.has_more = false; // later ones are younger
-            break;
+            has_young = true;
+            continue;
         }
         if bytes > STEP_BYTES {
             step.has_more = true;
@@ -248,12 +250,17 @@ fn step(connection: &Connection, from: i64, until: i64, allowed: u64) -> rusqlit
             excess = excess.saturating_sub(size);
             bytes += size;
         }
-        step.position = seq;
+        if !has_young {
+            step.position = seq;
+        }
+    }
+    if has_young {
+        step.has_more &= step.deleted > 0;
     }
     if step.deleted > 0 {
         marks.write(connection)?;
     }
-    all_settled::update(connection)?;
+    floors::update(connection)?;
     let pages = Pages::read(connection)?;
     if pages.have_spare() {
         let free = journal::reclaim(connection, RECLAIM_PAGES)?;

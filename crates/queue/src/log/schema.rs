@@ -88,13 +88,13 @@ pub(super) const SCHEMA: Schema = Schema {
         );
         -- How far the store of an older version was taken over, until that is removed: see `old_store.rs`.
         CREATE TABLE IF NOT EXISTS old_store (one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER NOT NULL);
-        -- Up to here every consumer has settled everything: see `all_settled.rs`.
-        CREATE TABLE IF NOT EXISTS all_settled (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL);
+        -- Up to here a consumer has settled everything: see `floors.rs`.
+        CREATE TABLE IF NOT EXISTS floors (consumer INTEGER PRIMARY KEY, seq INTEGER NOT NULL);
     ",
     migrations: &[
         // 1: the tables from `stored_ranges` on. An older version would not delete their rows with the events.
         "",
-        // 2: the table `all_settled`. An older version would not lower it.
+        // 2: the table `floors`. An older version would not lower them.
         "",
     ],
     can_shrink: true,

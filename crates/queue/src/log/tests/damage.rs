@@ -119,7 +119,7 @@ async fn damage_to_what_says_that_an_event_is_not_settled_loses_no_event() {
 }
 
 #[tokio::test]
-async fn what_all_had_settled_is_not_delivered_again_after_a_repair() {
+async fn what_a_consumer_had_settled_is_not_delivered_again_after_a_repair() {
     for table in ["pending", "dead_letters", "cursors"] {
         let folder = tempfile::tempdir().unwrap();
         filled(folder.path()).await;
@@ -131,7 +131,54 @@ async fn what_all_had_settled_is_not_delivered_again_after_a_repair() {
         let found = unsettled(&first).await;
         let all = (2_002..=EVENTS).map(|n| format!("event {n}"));
         assert_eq!(found, all.collect(), "{table}");
+        if table != "cursors" {
+            let second = log.consumer("second", Start::Next).await.unwrap();
+            assert_eq!(unsettled(&second).await, BTreeSet::new(), "{table}");
+        }
     }
+}
+
+#[tokio::test]
+async fn a_repair_gives_a_consumer_no_event_from_before_its_start() {
+    let folder = tempfile::tempdir().unwrap();
+    filled(folder.path()).await;
+    let log = log_with(folder.path(), KEEP).await;
+    log.consumer("new", Start::Next).await.unwrap();
+    end(log).await;
+    overwrite(folder.path(), "pending", true);
+    let log = log_with(folder.path(), KEEP).await;
+    let new = log.consumer("new", Start::Next).await.unwrap();
+    assert_eq!(unsettled(&new).await, BTreeSet::new());
+}
+
+#[tokio::test]
+async fn a_lost_consumer_gets_its_events_again_although_the_other_one_was_added_first() {
+    let folder = tempfile::tempdir().unwrap();
+    filled(folder.path()).await;
+    settle_up_to(folder.path(), 2_000).await;
+    overwrite(folder.path(), "cursors", true);
+    let log = log_with(folder.path(), KEEP).await;
+    log.consumer("second", Start::Next).await.unwrap();
+    log.sweep().await.unwrap();
+    let first = log.consumer("first", Start::Next).await.unwrap();
+    let expected = (2_002..=EVENTS).map(|n| format!("event {n}"));
+    assert_eq!(unsettled(&first).await, expected.collect());
+}
+
+#[tokio::test]
+async fn a_damaged_time_does_not_stop_a_new_consumer() {
+    let folder = tempfile::tempdir().unwrap();
+    filled(folder.path()).await;
+    let log = log_with(folder.path(), KEEP).await;
+    let damage = "UPDATE events SET received_at = 'then' WHERE seq = 1";
+    let damaged = log.journal.write(|c| c.execute_batch(damage));
+    damaged.await.unwrap();
+    let target = OwnerTarget {
+        name: "new",
+        start: Some(Start::Oldest),
+    };
+    let new = log.owner_consumers(&[target]).await.unwrap();
+    assert_eq!(new[0].started().unwrap().first, Some(0));
 }
 
 #[tokio::test]

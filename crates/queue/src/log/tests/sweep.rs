@@ -68,6 +68,19 @@ async fn on_a_full_disk_settled_events_are_deleted_behind_dead_letters() {
 }
 
 #[tokio::test]
+async fn an_event_of_the_future_keeps_no_other_one() {
+    let future = "UPDATE events SET received_at = 9000000000000 WHERE seq IN (1, 500)";
+    let hour = Duration::from_secs(3_600);
+    for (age, expected) in [(hour, 997), (NOW, 999)] {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes = u64::MAX;
+        let log = log_with(folder.path(), Retention { age, bytes }).await;
+        filled(&log, 1_000, future).await;
+        assert_eq!(log.sweep().await.unwrap(), expected, "but for the last");
+    }
+}
+
+#[tokio::test]
 async fn a_sweep_ends_when_it_is_told_to() {
     let folder = tempfile::tempdir().unwrap();
     let log = log(folder.path()).await;
