@@ -87,6 +87,11 @@ pub(crate) trait Action: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether it hides secrets that the event has as it was accepted.
+    fn redacts(&self) -> bool {
+        false
+    }
+
     /// Whether it drops every event.
     fn drops(&self) -> bool {
         false

@@ -146,6 +146,11 @@ impl RuleSet {
         self.rules.iter().any(|rule| rule.action.runs_code())
     }
 
+    /// Whether a rule redacts: the event as it was accepted may have secrets.
+    pub fn redact(&self) -> bool {
+        self.rules.iter().any(|rule| rule.action.redacts())
+    }
+
     /// Returns the Redshift names that have to be looked up before [`apply`](Self::apply).
     pub fn lookups(&self, event: &Event, target: &str) -> BTreeSet<ShortName> {
         let mut names = BTreeSet::new();

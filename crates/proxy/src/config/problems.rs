@@ -100,6 +100,11 @@ impl Origins {
         }
     }
 
+    /// Whether a setting was set.
+    pub fn is_set(&self, setting: &str) -> bool {
+        self.0.contains_key(setting)
+    }
+
     /// Adds the origins of settings.
     pub(super) fn extend<'o>(&mut self, origins: impl IntoIterator<Item = &'o Origin>) {
         let origins = origins.into_iter();

@@ -18,7 +18,7 @@ use tracing::{error, info};
 use transform::Transforms;
 
 use super::target::{self, TargetPlan, rule_options};
-use super::{StartError, StartErrors};
+use super::{StartError, StartErrors, storage};
 use crate::config::{Config, ConfigError, PipelineConfig};
 use crate::pipeline::{Observer, Pipeline};
 use crate::queue::Queue;
@@ -153,6 +153,9 @@ impl Opener {
         plan: TargetPlan,
         queue: Queue,
     ) -> Result<Arc<Pipeline>, StartErrors> {
+        if plan.rules().rules.redact() {
+            storage::warn_if_kept_unredacted(&self.config, settings.target.name.as_str());
+        }
         let pipeline = plan.open(&self.config, &self.aws, queue).await?;
         let buffer = target::coalesce_buffer(&self.config, settings);
         let pipeline = pipeline.long_lived(buffer, self.observers.clone());

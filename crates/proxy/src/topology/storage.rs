@@ -12,7 +12,8 @@ use tracing::{info, warn};
 use super::{StartError, StartErrors};
 use crate::config::{Config, ConfigError, StartFrom};
 use crate::queue::{
-    ConsumerStatus, Embedded, LogOptions, OwnerTarget, Queue, QueueConfig, Sqs, Start, now,
+    ConsumerStatus, Embedded, LogOptions, OwnerTarget, Queue, QueueConfig, Retention, Sqs, Start,
+    now,
 };
 
 /// Whether the process keeps events in the data folder.
@@ -150,6 +151,23 @@ pub(super) fn warn_if_exposed(config: &Config, claim: Option<&Claim>) {
             mode = format!("{mode:04o}"),
             remedy = format!("chmod go= {path}"),
             "other users can read or change files of the proxy"
+        );
+    }
+}
+
+/// Warns of a target whose rules redact, where nobody has chosen how long the log keeps events as they were accepted.
+pub(super) fn warn_if_kept_unredacted(config: &Config, target: &str) {
+    let QueueConfig::Embedded(settings) = &config.queue else {
+        return;
+    };
+    let Retention { age, .. } = settings.retention;
+    if settings.retention.keeps_any() && !config.origins.is_set("retention.age") {
+        warn!(
+            target,
+            age_seconds = age.as_secs(),
+            mend =
+                "set retention.age: 0 to keep no event that is delivered, or how long to keep it",
+            "events are retained as they were accepted, also what the rules of this target redact"
         );
     }
 }

@@ -3,6 +3,7 @@
 //! [`TargetPlan::read`] reads its credential and rules, and changes nothing outside the process. [`TargetPlan::open`] opens the
 //! target. Between the two, `delivery.rs` reads the plans of the other targets. Also called by the batch function.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws::Aws;
@@ -17,7 +18,7 @@ use crate::config::{Config, ConfigError, HashKey, HashKeySource, PipelineConfig,
 use crate::lookup::Lookups;
 use crate::pipeline::{CoalesceBuffer, Pipeline, builtins};
 use crate::queue::{Queue, QueueConfig};
-use crate::rules::{RuleOptions, RuleStore, RulesError};
+use crate::rules::{LoadedRules, RuleOptions, RuleStore, RulesError};
 
 /// How long a start waits for a secret.
 const SECRET_TIMEOUT: Duration = Duration::from_secs(10);
@@ -53,6 +54,11 @@ impl TargetPlan {
                 Err(StartErrors(errors.collect()))
             }
         }
+    }
+
+    /// The rules, as they were read.
+    pub(super) fn rules(&self) -> Arc<LoadedRules> {
+        self.rules.current()
     }
 
     /// Opens the target. Returns the pipeline from the queue to it.

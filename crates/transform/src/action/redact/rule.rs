@@ -120,5 +120,9 @@ impl Action for Redact {
         OnFailure::DeadLetter
     }
 
+    fn redacts(&self) -> bool {
+        true
+    }
+
     // `renames` stays true: the user is removed from namespaces.
 }
