@@ -9,6 +9,9 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "serve/kept.rs"]
+mod kept;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
