@@ -324,3 +324,22 @@ async fn a_stop_does_not_wait_until_the_file_is_open() {
     tokio::join!(log.take_over_store(&stop), async { stop.cancel() });
     assert!(began.elapsed() < Duration::from_secs(1));
 }
+
+#[tokio::test]
+async fn what_was_taken_over_is_counted_behind_gaps_too() {
+    let folder = tempfile::tempdir().unwrap();
+    write_old(folder.path());
+    let log = Connection::open(folder.path().join("events.db")).unwrap();
+    log.execute_batch("DELETE FROM events WHERE seq = 300")
+        .unwrap();
+    drop(log);
+    let (log, _consumer) = open(folder.path(), Retention::default()).await;
+    log.take_over_store(&CancellationToken::new()).await;
+    // `stored` compares the count. What the older version had deleted from its log is taken over.
+    let mut expected = old(1..=298);
+    expected.extend(["old 300".to_owned(), "old 299".to_owned()]);
+    assert_eq!(stored(&log).await, expected);
+    let delete = |c: &Connection| c.execute("DELETE FROM events WHERE seq < 100", []);
+    log.journal.write(delete).await.unwrap();
+    assert_eq!(stored(&log).await, expected.split_off(100));
+}
