@@ -88,7 +88,7 @@ async fn a_folder_that_others_can_read_is_reported_and_left_as_it_is() {
         .collect();
     let warned: Vec<_> = warned
         .iter()
-        .map(|fields| ["path", "mode", "mend"].map(|name| fields[name].as_str().unwrap()))
+        .map(|fields| ["path", "mode", "remedy"].map(|name| fields[name].as_str().unwrap()))
         .collect();
     let mend = [&data, &file].map(|path| format!("chmod go= {}", path.display()));
     assert_eq!(
@@ -108,7 +108,7 @@ async fn a_folder_that_others_can_read_is_reported_and_left_as_it_is() {
     let serve = Serve::start(&data, &settings);
     assert_eq!(serve.post(&event(1, "START")).await.status(), 200);
     let log = format!("{:?}", serve.log.lock().unwrap());
-    assert!(!log.contains("others can read"), "{log}");
+    assert!(!log.contains("other users can read"), "{log}");
 }
 
 #[test]
