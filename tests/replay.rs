@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use testing::events::{event, numbered};
+use testing::events::{event, event_with, numbered};
 use testing::{Fault, FaultyTarget, Serve, binary, run, until, write};
 
 /// A folder for the files of a replay.
@@ -35,6 +35,15 @@ impl Setup {
     fn file(&self, events: &[String]) -> String {
         let path = write(self.0.path(), "events.jsonl", &(events.join("\n") + "\n"));
         text(&path)
+    }
+
+    /// The state files that are there.
+    fn states(&self) -> Vec<String> {
+        let names = fs::read_dir(self.0.path()).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names
+            .filter(|name| name.ends_with(".replay.json"))
+            .collect()
     }
 
     /// Writes a configuration with a target `catalog` at this URL.
@@ -108,10 +117,7 @@ async fn a_log_is_replayed_beside_the_serve_that_goes_on() {
     let accepted = target.accepted();
     assert_eq!(set(&accepted), set(&events));
     assert!(is_in_order(&accepted));
-    assert!(
-        !folder.path("data.replay.json").exists(),
-        "nothing is left to resume"
-    );
+    assert!(folder.states().is_empty(), "nothing is left to resume");
 
     // To the proxy itself: what it accepts meanwhile does not belong to the replay.
     assert_eq!(serve.post(&event(99, "START")).await.status(), 200);
@@ -142,6 +148,66 @@ async fn a_log_is_replayed_beside_the_serve_that_goes_on() {
     );
 }
 
+/// Events of 10 runs, of which the clock gave the one in the middle a time that is so far off.
+async fn log_with_a_clock_that_was_wrong(data: &Path, millis: i64) -> Vec<String> {
+    let serve = Serve::start(data, &[]);
+    let events = runs(10);
+    for event in &events {
+        assert_eq!(serve.post(event).await.status(), 200);
+    }
+    drop(serve);
+    let log = rusqlite::Connection::open(data.join("events.db")).unwrap();
+    let update = "UPDATE events SET received_at = received_at + ?1 WHERE seq = 10";
+    assert_eq!(log.execute(update, [millis]).unwrap(), 1);
+    events
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_with_a_time_in_the_future_hides_none_of_a_log() {
+    let (folder, target) = (Setup::new(), FaultyTarget::start(Fault::None).await);
+    let data = folder.path("data");
+    let events = log_with_a_clock_that_was_wrong(&data, 7_200_000).await;
+    let (status, _, err) = replay(&[&text(&data), "--url", &target.url]);
+    assert_eq!(status, Some(0), "{err}");
+    assert_eq!(set(&target.accepted()), set(&events));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_with_a_time_in_the_past_hides_none_after_since() {
+    let (folder, target) = (Setup::new(), FaultyTarget::start(Fault::None).await);
+    let data = folder.path("data");
+    log_with_a_clock_that_was_wrong(&data, -7_200_000).await;
+    let (status, report, err) = replay(&[&text(&data), "--url", &target.url, "--since", "1h"]);
+    assert_eq!((status, &report["sent"]), (Some(0), &json!(19)), "{err}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_events_of_a_run_are_coalesced_as_serve_does_it() {
+    let (folder, target) = (Setup::new(), FaultyTarget::start(Fault::None).await);
+    write(
+        folder.0.path(),
+        "rules.yaml",
+        "coalesce: {window: 2s, keep_start: false}",
+    );
+    let config = folder.config(&target.url, ", rules: {file: rules.yaml}");
+    // The runs 0 to 2 end, and 3 does not within the window.
+    let start = |n| event_with(n, "START", r#""inputs":[{"namespace":"s","name":"in"}]"#);
+    let end = |n| {
+        event_with(
+            n,
+            "COMPLETE",
+            r#""outputs":[{"namespace":"s","name":"out"}]"#,
+        )
+    };
+    let mut events: Vec<String> = (0..3).flat_map(|n| [start(n), end(n)]).collect();
+    events.push(start(3));
+    let file = folder.file(&events);
+    let arguments = [&*file, "--to", "catalog", "--config", &config];
+    let (status, report, err) = replay(&arguments);
+    assert_eq!((status, &report["sent"]), (Some(0), &json!(7)), "{err}");
+    assert_eq!(target.accepted().len(), 4, "one request a run");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replay_that_was_killed_goes_on_and_repeats_only_what_was_on_its_way() {
     let (folder, target) = (Setup::new(), FaultyTarget::start(Fault::None).await);
@@ -155,8 +221,7 @@ async fn a_replay_that_was_killed_goes_on_and_repeats_only_what_was_on_its_way()
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    let state = folder.path("events.jsonl.replay.json");
-    assert!(state.exists());
+    assert_eq!(folder.states().len(), 1);
     let (status, report, err) = replay(&arguments);
     assert_eq!(status, Some(0), "{err}");
     assert!(err.contains("resuming"), "{err}");
@@ -166,7 +231,7 @@ async fn a_replay_that_was_killed_goes_on_and_repeats_only_what_was_on_its_way()
     // A batch and a half is on its way at once.
     let repeated: u32 = times.values().map(|times| times - 1).sum();
     assert!(repeated <= 2 * 30, "{repeated} were sent again");
-    assert!(!state.exists());
+    assert!(folder.states().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -200,6 +265,35 @@ async fn an_interrupt_stops_cleanly_and_the_same_command_goes_on() {
         "none is sent twice"
     );
     assert_eq!(target.times().len(), 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_goes_on_to_the_same_destination_only() {
+    let (folder, target) = (Setup::new(), FaultyTarget::start(Fault::None).await);
+    target.delay(Duration::from_millis(15));
+    let (file, state) = (folder.file(&runs(200)), text(&folder.path("state")));
+    let config = folder.config(&target.url, "");
+    let to = [
+        &*file, "--state", &state, "--to", "catalog", "--config", &config,
+    ];
+    let tenant = |name| format!("{}?tenant={name}", target.url);
+    let (one, other) = (tenant("one"), tenant("other"));
+    let url = |url| [&*file, "--state", &state, "--restart", "--url", url];
+    for arguments in [&to[..], &url(&one)] {
+        let sent = target.accepted().len();
+        let mut child = start(arguments);
+        target.accepted_when(sent + 50).await;
+        signal(&child, "INT");
+        assert_eq!(child.wait().unwrap().code(), Some(75));
+        folder.config(&other, "");
+        let again: Vec<&str> = (arguments.iter())
+            .filter(|it| **it != "--restart")
+            .map(|it| if *it == one { &*other } else { *it })
+            .collect();
+        let (status, _, err) = replay(&again);
+        assert_eq!(status, Some(64), "{err}");
+        assert!(err.contains("the digest of the destination is"), "{err}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -296,7 +390,7 @@ async fn a_dry_run_counts_and_sends_nothing() {
         "{out}"
     );
     assert!(target.accepted().is_empty());
-    assert!(!folder.path("events.jsonl.replay.json").exists());
+    assert!(folder.states().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -349,6 +443,16 @@ fn what_is_wrong_with_the_command_is_said_before_anything_is_sent() {
     let folder = Setup::new();
     let file = folder.file(&runs(1));
     let config = folder.config("http://127.0.0.1:1", "");
+    let read = folder.0.path().join("read");
+    fs::create_dir(&read).unwrap();
+    write(&read, "a.jsonl", &event(1, "START"));
+    fs::hard_link(&file, folder.path("link.jsonl")).unwrap();
+    let (inside, link) = (text(&read.join("new")), text(&folder.path("link.jsonl")));
+    let read = text(&read);
+    let old = folder.path("old");
+    fs::create_dir(&old).unwrap();
+    write(&old, "queue.db", "");
+    let old = text(&old);
     let url = ["--url", "http://127.0.0.1:1"];
     for (arguments, status, message) in [
         (vec![&*file], 2, "--to"),
@@ -379,6 +483,27 @@ fn what_is_wrong_with_the_command_is_said_before_anything_is_sent() {
             64,
             "--where: 1:8: expected one of run, job, dataset, found \"runs\"",
         ),
+        (
+            vec![&file, url[0], url[1], "--rejected", &link],
+            64,
+            "is a part of FROM",
+        ),
+        (
+            vec![&read, url[0], url[1], "--rejected", &inside],
+            64,
+            "is a part of FROM",
+        ),
+        (
+            vec![&read, url[0], url[1], "--state", &inside],
+            64,
+            "is a part of FROM",
+        ),
+        (
+            vec![&file, url[0], url[1], "--state", "/no/such/folder/state"],
+            64,
+            "with --state",
+        ),
+        (vec![&old, url[0], url[1]], 64, "start serve on it once"),
     ] {
         let (found, _, err) = replay(&arguments);
         assert_eq!(found, Some(status), "{arguments:?}: {err}");

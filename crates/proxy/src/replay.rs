@@ -20,10 +20,6 @@ use crate::rules::{LoadedRules, RuleStore};
 use crate::serve::{self, WorkerResources};
 use crate::topology::{StartErrors, TargetPlan, read_all_rules, rule_options};
 
-/// How long a batch may take. Nothing is received twice, whatever this is: it bounds how long an event that hangs keeps its
-/// batch.
-const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(60);
-
 /// The longest wait for a batch to fill: events are read faster than they are delivered.
 const LONGEST_WINDOW: Duration = Duration::from_millis(200);
 
@@ -48,11 +44,13 @@ impl Replay {
         let aws = Aws::new();
         let options = rule_options(config, target, transforms);
         let plan = TargetPlan::read(target, &aws, options).await?;
-        let (queue, done) = Memory::new(limits);
+        // The rules were checked against it: what they coalesce is held back for up to half of it.
+        let visibility_timeout = config.queue.visibility_timeout();
+        let (queue, done) = Memory::new(limits, visibility_timeout);
         let pipeline = plan
             .open(config, &aws, Queue::Memory(queue.clone()))
             .await?;
-        let buffer = CoalesceBuffer::new(VISIBILITY_TIMEOUT, Duration::ZERO);
+        let buffer = CoalesceBuffer::new(visibility_timeout, Duration::ZERO);
         let pipeline = Arc::new(pipeline.reporting_to(buffer, observer));
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
@@ -61,7 +59,7 @@ impl Replay {
         tasks.spawn(serve::work(WorkerResources {
             pipeline: pipeline.clone(),
             batch,
-            visibility_timeout: VISIBILITY_TIMEOUT,
+            visibility_timeout,
             stop: stop.clone(),
         }));
         let (watched, until) = (pipeline.clone(), stop.clone());

@@ -1,7 +1,8 @@
 //! A queue in memory, for a command that delivers events which are kept elsewhere: `lineage-proxy replay`.
 //!
 //! It holds a limited number of events and bytes, and nothing of it is durable. Whoever pushes events learns when one needs no
-//! further attempt, and records that before the settlement is confirmed to the pipeline. Each event stays until then.
+//! further attempt, and records that before the settlement is confirmed to the pipeline. Each event stays until then. One that
+//! was received and is not settled in time becomes visible again, as in the other queues.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,6 +32,7 @@ pub struct MemoryLimits {
 #[derive(Debug, Clone)]
 pub struct Memory {
     limits: MemoryLimits,
+    visibility_timeout: Duration,
     state: Arc<Mutex<State>>,
     /// Something may be received, or may be pushed.
     changed: Arc<Notify>,
@@ -53,7 +55,7 @@ pub struct DoneEvent {
 struct State {
     /// Events that are or will be visible, by time and number.
     waiting: BTreeMap<(Instant, u64), Held>,
-    received: HashMap<u64, Held>,
+    received: HashMap<u64, Received>,
     /// Events that need no further attempt, which is not recorded yet.
     unconfirmed: usize,
     /// Of all of these.
@@ -68,13 +70,47 @@ struct Held {
     attempts: u32,
 }
 
+#[derive(Debug)]
+struct Received {
+    held: Held,
+    /// When it becomes visible again.
+    until: Instant,
+}
+
+/// The receipt of a record: the number of its event, and of the attempt. Only the last receiver settles.
+fn receipt(number: u64, attempts: u32) -> String {
+    format!("{number}:{attempts}")
+}
+
 impl State {
     fn held(&self) -> usize {
         self.waiting.len() + self.received.len() + self.unconfirmed
     }
 
-    /// Takes up to `size` events that are visible.
-    fn take(&mut self, size: usize, now: Instant) -> Vec<Record> {
+    /// Makes visible what was received and not settled in time.
+    fn expire(&mut self, now: Instant) {
+        let expired = self
+            .received
+            .extract_if(|_, received| received.until <= now);
+        for (number, Received { held, until }) in expired {
+            self.waiting.insert((until, number), held);
+        }
+    }
+
+    /// Takes back an event by its receipt, if that is still valid.
+    fn give_back(&mut self, receipt: &str) -> Option<(u64, Held)> {
+        let (number, attempts) = receipt.split_once(':')?;
+        let (number, attempts) = (number.parse().ok()?, attempts.parse::<u32>().ok()?);
+        let received = self.received.get(&number)?;
+        if received.held.attempts != attempts {
+            return None;
+        }
+        let Received { held, .. } = self.received.remove(&number)?;
+        Some((number, held))
+    }
+
+    /// Takes up to `size` events that are visible, until `until`.
+    fn take(&mut self, size: usize, now: Instant, until: Instant) -> Vec<Record> {
         let (mut records, mut bytes) = (Vec::new(), 0_usize);
         while records.len() < size
             && let Some(entry) = self.waiting.first_entry()
@@ -92,23 +128,28 @@ impl State {
                 unreadable: None,
                 received_at: Some(held.message.received_at),
                 attempts: held.attempts,
-                receipt: number.to_string(),
+                receipt: receipt(number, held.attempts),
                 queue_id: number.to_string(),
                 stored: None,
                 group: None,
             });
-            self.received.insert(number, held);
+            self.received.insert(number, Received { held, until });
         }
         records
     }
 }
 
 impl Memory {
-    /// Creates an empty queue, and the events that need no further attempt.
-    pub fn new(limits: MemoryLimits) -> (Memory, mpsc::UnboundedReceiver<DoneEvent>) {
+    /// Creates an empty queue, and the events that need no further attempt. What is received is invisible for
+    /// `visibility_timeout`.
+    pub fn new(
+        limits: MemoryLimits,
+        visibility_timeout: Duration,
+    ) -> (Memory, mpsc::UnboundedReceiver<DoneEvent>) {
         let (done, events) = mpsc::unbounded_channel(); // as many as are held
         let memory = Memory {
             limits,
+            visibility_timeout,
             state: Arc::default(),
             changed: Arc::default(),
             done,
@@ -183,13 +224,14 @@ impl Memory {
         let now = Instant::now();
         let wait = {
             let mut state = self.state();
+            state.expire(now);
             let visible = || state.waiting.keys().take_while(|(at, _)| *at <= now);
             let first = visible().next().map(|(at, _)| *at);
             let is_full = visible().take(size).count() >= size;
             let waited = first.map(|first| now.duration_since(first));
             match waited {
                 Some(waited) if is_full || state.is_complete || waited >= window => {
-                    return state.take(size, now);
+                    return state.take(size, now, now + self.visibility_timeout);
                 }
                 Some(waited) => window - waited,
                 None => {
@@ -213,21 +255,18 @@ impl Memory {
         {
             let mut state = self.state();
             for (record, settlement) in records {
-                let number = record.receipt.parse().unwrap_or(u64::MAX);
+                let Some((number, held)) = state.give_back(&record.receipt) else {
+                    answers.push(None); // settled before, or received again
+                    continue;
+                };
                 let given_up = match settlement {
                     Settlement::Retry(after) => {
-                        if let Some(held) = state.received.remove(&number) {
-                            state.waiting.insert((now + *after, number), held);
-                        }
+                        state.waiting.insert((now + *after, number), held);
                         answers.push(None);
                         continue;
                     }
                     Settlement::Acknowledge | Settlement::Store(_) => None,
                     Settlement::DeadLetter(reason) => Some(reason.clone()),
-                };
-                let Some(held) = state.received.remove(&number) else {
-                    answers.push(None); // settled before
-                    continue;
                 };
                 state.unconfirmed += 1;
                 let size = held.message.body.len();
@@ -281,6 +320,8 @@ mod tests {
         bytes: 100,
     };
 
+    const TIMEOUT: Duration = Duration::from_secs(60);
+
     fn message(id: &str) -> Message {
         Message {
             id: id.to_owned(),
@@ -297,7 +338,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_to_be_retried_is_received_again_after_its_time_with_one_more_attempt() {
-        let (queue, _done) = Memory::new(LIMITS);
+        let (queue, _done) = Memory::new(LIMITS, TIMEOUT);
         for number in 0..3 {
             queue.push(number, message(&number.to_string())).await;
         }
@@ -313,11 +354,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_not_settled_in_time_is_received_again_and_only_its_last_receiver_settles_it() {
+        let timeout = Duration::from_millis(200);
+        let (queue, mut done) = Memory::new(LIMITS, timeout);
+        queue.push(0, message("a")).await;
+        let first = queue.receive(1, Duration::ZERO).await;
+        tokio::time::sleep(timeout).await;
+        let second = queue.receive(1, Duration::ZERO).await;
+        assert_eq!((ids(&second), second[0].attempts), (vec!["a"], 2));
+        let late = [(&first[0], Settlement::Acknowledge)];
+        assert!(queue.settle(&late).await[0].is_ok());
+        assert!(done.try_recv().is_err());
+        let settlements = [(&second[0], Settlement::Acknowledge)];
+        let confirm = async { done.recv().await.unwrap().confirm(Ok(())) };
+        tokio::join!(queue.settle(&settlements), confirm);
+        assert!(queue.is_empty());
+    }
+
+    #[tokio::test]
     async fn a_settlement_waits_until_it_is_recorded_and_makes_room_then() {
-        let (queue, mut done) = Memory::new(MemoryLimits {
+        let limits = MemoryLimits {
             events: 1,
             ..LIMITS
-        });
+        };
+        let (queue, mut done) = Memory::new(limits, TIMEOUT);
         queue.push(7, message("a")).await;
         let pusher = queue.clone();
         let next = tokio::spawn(async move { pusher.push(8, message("b")).await });
@@ -345,7 +405,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_is_drained_when_nothing_is_left_and_nothing_comes() {
-        let (queue, mut done) = Memory::new(LIMITS);
+        let (queue, mut done) = Memory::new(LIMITS, TIMEOUT);
         queue.push(0, message("a")).await;
         queue.complete();
         let records = queue.receive(1, Duration::ZERO).await;

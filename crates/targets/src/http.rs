@@ -12,7 +12,7 @@ mod response;
 mod tls;
 mod token;
 
-pub(crate) use address::{Address, HttpUrl};
+pub(crate) use address::{Address, HttpUrl, without_password};
 pub(crate) use auth::{AuthConfig, Method, REREADS, Rereads};
 pub(crate) use body::Compression;
 pub(crate) use client::{Answer, HttpClient, HttpConfig, Post};

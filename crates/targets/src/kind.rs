@@ -17,6 +17,7 @@ use ::openlineage::Event;
 use aws::Aws;
 use serde::de::{Deserialize, Deserializer};
 use settings::Choice;
+use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use crate::secret::Credential;
@@ -283,6 +284,24 @@ impl KindConfig {
                 _,
             ) => false,
         }
+    }
+
+    /// Returns a digest of what tells the destination from others, in hexadecimal: where events go, and as whom. A credential
+    /// does not count, so that it can be replaced, unless it is a part of the URL.
+    pub fn destination_digest(&self) -> String {
+        let identity = match self {
+            KindConfig::Store => String::new(),
+            KindConfig::File(config) => config.identity(),
+            KindConfig::Archive(config) => config.identity(),
+            KindConfig::OpenLineage(config) => config.identity(),
+            KindConfig::DataHub(config) => config.identity(),
+            KindConfig::DataZone(config) => config.identity(),
+            KindConfig::Glue(config) => config.identity(),
+        };
+        let digest = Sha256::digest(format!("{:?} {identity}", self.kind()));
+        (digest.iter().take(8))
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 
     /// Reads the credential that [`Resources::credential`] has to hold, if the target has one.

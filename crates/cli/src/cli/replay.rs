@@ -16,6 +16,7 @@ mod feed;
 mod filter;
 mod lock;
 mod origin;
+mod output;
 mod progress;
 mod record;
 mod report;
@@ -39,7 +40,7 @@ use super::{FINE, Output, no, print};
 use deliver::deliver;
 use dry_run::DryRun;
 use feed::{Feed, Shared};
-use filter::FilterArgs;
+use filter::{FilterArgs, time_text};
 use lock::StateLock;
 use origin::{Origin, Range};
 use progress::{Identity, Progress, State};
@@ -49,6 +50,9 @@ use settings::Destination;
 
 /// The events between reading and filtering: as large as ingest accepts them, so only a few.
 const FOUND: usize = 8;
+
+/// How old a replay may be, in milliseconds, for relative times to mean about the same as when it began.
+const MOST_AGE: i64 = 3_600_000;
 
 /// `EX_TEMPFAIL` of sysexits.h: the same command goes on where this one has stopped.
 const EX_TEMPFAIL: u8 = 75;
@@ -83,12 +87,15 @@ pub(super) struct Arguments {
     /// Send nothing: count what would be sent by kind and job, and what rules would change.
     #[arg(long)]
     dry_run: bool,
-    /// Where progress is kept, to resume an interrupted replay [default: FROM.replay.json, for local files and folders].
+    /// Where progress is kept, to resume an interrupted replay [default: FROM.HASH.replay.json, for local files and folders; the hash is that of the target].
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
     state: Option<PathBuf>,
     /// Forget the progress of an interrupted replay, and begin again.
     #[arg(long, conflicts_with = "dry_run")]
     restart: bool,
+    /// Resume a replay with a relative --since or --until (2h) although it began over an hour ago: they count from then.
+    #[arg(long, conflicts_with_all = ["dry_run", "restart"])]
+    resume: bool,
     /// Append the events that are rejected or given up to this file, one a line.
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
     rejected: Option<PathBuf>,
@@ -124,7 +131,10 @@ pub(super) async fn run(
     if arguments.dry_run {
         return dry_run(&arguments, origin, destination, identity, transforms).await;
     }
-    let state_file = arguments.state.clone().or_else(|| origin.state_file());
+    let state_file = output::state_file(arguments.state.as_deref(), &origin, &destination)?;
+    if let Some(rejected) = &arguments.rejected {
+        output::check("--rejected", rejected, &origin)?;
+    }
     let _lock = state_file.as_deref().map(StateLock::take).transpose()?;
     let before = match &state_file {
         Some(path) if !arguments.restart => {
@@ -134,11 +144,29 @@ pub(super) async fn run(
     };
     if let Some(before) = &before {
         let (confirmed, given_up) = (before.confirmed, before.given_up);
+        let began = time_text(before.started_at);
+        let range = arguments.filter.build(before.started_at)?.shown();
         eprintln!(
-            "lineage-proxy: resuming a replay: {confirmed} events were sent or dropped, and {given_up} given up"
+            "lineage-proxy: resuming a replay that began at {began}{range}: {confirmed} events were sent or dropped, and {given_up} given up"
+        );
+        let age = now().saturating_sub(before.started_at);
+        if arguments.filter.is_relative() && age > MOST_AGE && !arguments.resume {
+            let why = format!(
+                "the replay to resume began at {began}, and --since and --until count from then{range}; pass --resume to go on with it, or --restart to begin again"
+            );
+            return Err(Errors::general(why).into());
+        }
+    }
+    let before = match before {
+        Some(before) => before,
+        None => State::new(identity, now(), origin.newest().await?),
+    };
+    if let Some(file) = origin.old_store() {
+        let file = file.display();
+        eprintln!(
+            "lineage-proxy: {file}: serve is still taking over the events of an older version: this replay may miss some of them"
         );
     }
-    let before = before.unwrap_or_else(|| State::new(identity, now()));
     let rejected = arguments.rejected.as_deref().map(|path| {
         let opened = RejectedFile::open(path);
         opened.map_err(|error| Errors::general(format!("{}: {error}", path.display())))
@@ -154,6 +182,7 @@ pub(super) async fn run(
     let recorder = Recorder {
         shared: shared.clone(),
         state: state_file.clone(),
+        written: None,
         rejected,
     };
     let end = deliver(&arguments, origin, &destination, feed, recorder, transforms).await;
@@ -167,6 +196,7 @@ fn identity(arguments: &Arguments, origin: &Origin, destination: &Destination) -
     let mut identity = Identity {
         from: origin.name(),
         to: destination.name.clone(),
+        destination: destination.digest(),
         rules: destination.pipeline.rules.source.is_some(),
         since: None,
         until: None,
@@ -195,19 +225,21 @@ fn feed(
     })
 }
 
-/// The events to read. What is accepted while a log is read does not belong to the replay: a replay to its own proxy would
-/// never end.
+/// The events to read. What is accepted or archived after the replay began does not belong to it: a replay to its own proxy
+/// would never end. A log tells that by the order of its events, since a clock may be wrong.
 fn range(feed: &Feed, origin: &Origin) -> Range {
     let before = &feed.shared.before;
     let AcceptedBetween { since, until } = feed.filter.times;
     Range {
         accepted: match origin {
-            Origin::Log(_) | Origin::Archive(_) | Origin::Bucket(_) => AcceptedBetween {
+            Origin::Log(_) => feed.filter.times,
+            Origin::Archive(_) | Origin::Bucket(_) => AcceptedBetween {
                 since,
                 until: until.min(before.started_at),
             },
             Origin::Files(_) => AcceptedBetween::EVER,
         },
+        last: before.newest,
         after: match origin {
             // The first event of a file is compared.
             Origin::Files(_) => None,
@@ -280,7 +312,7 @@ async fn dry_run(
         capabilities: pipeline.target.kind.capabilities(),
     };
     let mut dry_run = DryRun::new(rules.rules.clone(), adapter);
-    let state = State::new(identity, now());
+    let state = State::new(identity, now(), origin.newest().await?);
     let shared = Shared {
         progress: Arc::new(Mutex::new(Progress::new(state.clone()))),
         before: Arc::new(state),

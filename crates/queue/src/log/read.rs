@@ -10,13 +10,15 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::{Log, unavailable};
 use crate::Unavailable;
 
-/// Most events that one step looks at, and most bytes that it returns beyond the first event.
-const STEP: i64 = 256;
+/// Most events that one step returns, most bytes that it returns beyond the first event, and most events that it looks at.
+/// Of those that it does not return, only the times are read, which stand before the body.
+const STEP: usize = 256;
 const STEP_BYTES: usize = 8 << 20;
+const LOOK_AT: i64 = 4_096;
 
 /// How far the order of the numbers and that of the times of acceptance may differ, in milliseconds: an event is appended up
-/// to 4 s after it was accepted, and a clock is set back by a little. Times are compared for each event; this only decides
-/// where to look.
+/// to 4 s after it was accepted, and a clock is set back by a little. A search looks no further, so that it need not look at
+/// all events. A read does: see [`Log::read`].
 pub(super) const DISORDER: i64 = 60_000;
 
 /// When events were accepted, in milliseconds since 1970.
@@ -65,17 +67,26 @@ pub struct LoggedEvents {
 
 impl Log {
     /// Reads the next events that were accepted at such a time, in the order in which they were appended: those after
-    /// `position`, which is that of an earlier step, or `i64::MIN` at first.
+    /// `position`, which is that of an earlier step, or `i64::MIN` at first, up to the position `last`.
     ///
-    /// Positions stay valid as long as the log exists. Events of one time are found by the order of the log, where the clock
-    /// was not set back by more than a minute.
+    /// Positions stay valid as long as the log exists. The time of every event is compared: a clock that was wrong for a
+    /// while hides no other event.
     pub async fn read(
         &self,
         position: i64,
+        last: i64,
         accepted: AcceptedBetween,
     ) -> Result<LoggedEvents, Unavailable> {
-        let read = move |connection: &Connection| step(connection, position, accepted);
+        let read = move |connection: &Connection| step(connection, position, last, accepted);
         self.journal.read(read).await.map_err(unavailable)
+    }
+
+    /// Returns the position of the newest event. `None` if there is none.
+    pub async fn newest(&self) -> Result<Option<i64>, Unavailable> {
+        let newest = |connection: &Connection| {
+            connection.query_row("SELECT max(seq) FROM events", [], |row| row.get(0))
+        };
+        self.journal.read(newest).await.map_err(unavailable)
     }
 
     /// Returns when the oldest event of the log was accepted, in milliseconds since 1970: earlier ones are there no more.
@@ -95,69 +106,38 @@ pub(super) const RECEIVED_AT: &str = "iif(typeof(received_at) = 'integer', recei
 fn step(
     connection: &Connection,
     position: i64,
+    last: i64,
     accepted: AcceptedBetween,
 ) -> rusqlite::Result<LoggedEvents> {
-    let from = position.max(before(connection, accepted.since)?);
     let sql = format!(
-        "SELECT seq, {RECEIVED_AT}, id, body FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2"
+        "SELECT seq, {RECEIVED_AT}, id, body FROM events WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3"
     );
     let mut select = connection.prepare_cached(&sql)?;
-    let mut rows = select.query(params![from, STEP])?;
-    let (mut step, mut looked_at, mut bytes) = (Vec::new(), 0, 0);
+    let mut rows = select.query(params![position, last, LOOK_AT])?;
+    let (mut events, mut looked_at, mut bytes) = (Vec::new(), 0, 0);
     let mut next = None;
     while let Some(row) = rows.next()? {
-        let received_at: i64 = row.get(1)?;
-        if received_at >= accepted.until.saturating_add(DISORDER) {
-            return Ok(LoggedEvents {
-                events: step,
-                next: None, // later ones are younger
-            });
-        }
-        let position = row.get(0)?;
+        let (position, received_at) = (row.get(0)?, row.get(1)?);
         next = Some(position);
         looked_at += 1;
         if accepted.contains(received_at) {
             let body = text(row, 3)?;
             bytes += body.len();
-            step.push(LoggedEvent {
+            events.push(LoggedEvent {
                 position,
                 id: text(row, 2)?,
                 received_at,
                 body,
             });
         }
-        if bytes > STEP_BYTES {
-            return Ok(LoggedEvents { events: step, next });
+        if bytes > STEP_BYTES || events.len() >= STEP {
+            return Ok(LoggedEvents { events, next });
         }
     }
     Ok(LoggedEvents {
-        events: step,
-        next: next.filter(|_| looked_at == STEP),
+        events,
+        next: next.filter(|_| looked_at == LOOK_AT),
     })
-}
-
-/// Returns a position before all events that were accepted at `time` or later, by halving: numbers and times grow together.
-pub(super) fn before(connection: &Connection, time: i64) -> rusqlite::Result<i64> {
-    let ends = "SELECT min(seq), max(seq) FROM events";
-    let ends = connection.query_row(ends, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let (Some(first), Some(last)): (Option<i64>, Option<i64>) = ends else {
-        return Ok(i64::MIN);
-    };
-    let time = time.saturating_sub(DISORDER);
-    let sql = format!("SELECT seq, {RECEIVED_AT} FROM events WHERE seq >= ?1 ORDER BY seq LIMIT 1");
-    let mut at = connection.prepare_cached(&sql)?;
-    // All up to `low` are older; none from `high` on has to be.
-    let (mut low, mut high) = (first.saturating_sub(1), last.saturating_add(1));
-    while high.saturating_sub(low) > 1 {
-        let middle = low + (high - low) / 2;
-        let found = at.query_row([middle], |row| Ok((row.get(0)?, row.get(1)?)));
-        let (seq, received_at): (i64, i64) = found?;
-        match received_at < time {
-            true => low = seq.min(high - 1),
-            false => high = middle,
-        }
-    }
-    Ok(low)
 }
 
 /// Reads a text; a damaged row may hold other bytes.

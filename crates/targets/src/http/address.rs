@@ -59,6 +59,12 @@ fn may_be_token(segment: &str) -> bool {
     segment.len() >= TOKEN
 }
 
+/// The URL without its password. It keeps the name of the user, who may be a tenant.
+pub(crate) fn without_password(mut url: Url) -> Url {
+    let _ = url.set_password(None); // fails for URLs without a host, which have none
+    url
+}
+
 impl Address {
     pub(crate) fn host(&self) -> &str {
         self.0.host_str().unwrap_or_default()

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::google;
-use super::token::{TokenEndpoint, basic};
+use super::token::{Grant, TokenEndpoint, basic};
 use crate::answer::{Keeper, Own, Response, words};
 use crate::secret::{Credential, SecretError, SecretSource};
 use crate::{Failure, OpenError, Reason, Scope};
@@ -87,6 +87,7 @@ pub(crate) struct Authenticator {
 struct Shared {
     config: AuthConfig,
     aws: Aws,
+    /// Requests tokens.
     client: Client,
     response: Response,
     /// The credentials that are part of the URL.
@@ -109,6 +110,20 @@ struct Current {
     due: Option<Instant>,
     /// Until when it is valid.
     expires: Option<Instant>,
+}
+
+impl Method {
+    /// Whether tokens come from a server beside this machine, which no proxy may stand in for.
+    pub(crate) fn asks_this_machine(&self) -> bool {
+        match self {
+            Method::Token(endpoint) => endpoint.grant == Grant::GoogleMetadata,
+            Method::Bearer
+            | Method::Header(_)
+            | Method::Basic { .. }
+            | Method::Query { .. }
+            | Method::SigV4 { .. } => false,
+        }
+    }
 }
 
 impl AuthConfig {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws::{Aws, error_chain};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
-use reqwest::{Client, RequestBuilder, Url};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Url};
 use tokio::time::{Instant, timeout};
 
 use super::auth::{AuthConfig, Authenticator, Rereads, Session};
@@ -67,17 +67,25 @@ impl HttpClient {
         aws: &Aws,
         rereads: Rereads,
     ) -> Result<HttpClient, OpenError> {
-        let client = tls::configure(Client::builder(), config.tls)?
-            .user_agent(concat!("lineage-proxy/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none()) // a redirected POST becomes a GET
-            .build()
-            .map_err(|error| OpenError::Invalid {
+        let build = |with: fn(ClientBuilder) -> ClientBuilder| {
+            let builder = tls::configure(Client::builder(), config.tls)?
+                .user_agent(concat!("lineage-proxy/", env!("CARGO_PKG_VERSION")))
+                .redirect(reqwest::redirect::Policy::none()); // a redirected POST becomes a GET
+            with(builder).build().map_err(|error| OpenError::Invalid {
                 setting: config.setting,
                 message: format!("cannot create an HTTP client: {}", error.without_url()),
-            })?;
+            })
+        };
+        let client = build(|builder| builder)?;
+        // The metadata server knows who asks by the connection, and its tokens are not encrypted: a proxy would get its own,
+        // or ours (<https://cloud.google.com/compute/docs/metadata/querying-metadata>).
+        let of_tokens = match config.auth.method.asks_this_machine() {
+            true => build(ClientBuilder::no_proxy)?,
+            false => client.clone(),
+        };
         let auth = Authenticator::new(
             config.auth.clone(),
-            client.clone(),
+            of_tokens,
             aws,
             config.response,
             config.of_url,

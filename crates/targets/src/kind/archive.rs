@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use settings::{Flag, Setting, Text};
 use tokio::time::Instant;
 
-use super::place::is_same_path;
+use super::place::{is_same_path, resolve};
 use crate::batch::{BatchEvent, BatchLimits, Batcher};
 use crate::{
     Capabilities, Delivery, DeliveryReport, Failure, Kind, OpenError, Reason, RulesApplied, Scope,
@@ -96,6 +96,14 @@ impl ArchiveConfig {
             (one @ Location::Bucket { .. }, other @ Location::Bucket { .. }) => one == other,
             (Location::Folder(_), Location::Bucket { .. })
             | (Location::Bucket { .. }, Location::Folder(_)) => false,
+        }
+    }
+
+    /// What tells its place from others.
+    pub(super) fn identity(&self) -> String {
+        match &self.location {
+            Location::Folder(root) => resolve(root).display().to_string(),
+            bucket @ Location::Bucket { .. } => format!("{bucket:?}"),
         }
     }
 

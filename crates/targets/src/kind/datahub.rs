@@ -32,7 +32,7 @@ use aws::Aws;
 use tokio::time::Instant;
 
 use crate::batch::{BatchLimits, Batches};
-use crate::http::{REREADS, Rereads};
+use crate::http::{REREADS, Rereads, without_password};
 use crate::secret::Credential;
 use crate::{Capabilities, DeliveryReport, OpenError, Unchecked};
 use gms::Gms;
@@ -59,6 +59,12 @@ impl DataHubConfig {
         self.endpoint() == other.endpoint()
             && self.auth == other.auth
             && self.tls.certificate == other.tls.certificate
+    }
+
+    /// What tells its destination from others, but for credentials, which are replaced. May hold a key in the query of the URL.
+    pub(super) fn identity(&self) -> String {
+        let url = without_password(self.endpoint());
+        format!("{url} {:?} {:?}", self.auth.method, self.tls.certificate)
     }
 
     pub(super) async fn credential(&self, aws: &Aws) -> Result<Option<Credential>, OpenError> {

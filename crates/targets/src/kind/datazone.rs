@@ -83,6 +83,11 @@ impl DataZoneConfig {
     pub(super) fn is_same_destination(&self, other: &DataZoneConfig) -> bool {
         self.domain_id == other.domain_id
     }
+
+    /// What tells its destination from others.
+    pub(super) fn identity(&self) -> String {
+        format!("{:?}", self.domain_id)
+    }
 }
 
 /// `DomainId` of the DataZone service model: `dzd[-_][a-zA-Z0-9_-]{1,36}`.

@@ -20,7 +20,7 @@ use settings::{Count, FilePath, Setting, Size};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
-use super::place::is_same_path;
+use super::place::{is_same_path, resolve};
 use crate::{Delivery, Failure, Kind, OpenError, Reason, Scope, SettingError};
 
 /// The most lines that share one sync, and that may wait.
@@ -58,6 +58,11 @@ pub struct FileConfig {
 impl FileConfig {
     pub(super) fn is_same_destination(&self, other: &FileConfig) -> bool {
         is_same_path(&self.path, &other.path)
+    }
+
+    /// What tells its place from others.
+    pub(super) fn identity(&self) -> String {
+        resolve(&self.path).display().to_string()
     }
 }
 

@@ -186,6 +186,17 @@ impl GlueConfig {
         };
         self.region == other.region && catalog(self) == catalog(other)
     }
+
+    /// What tells its catalog from others.
+    pub(super) fn identity(&self) -> String {
+        let GlueConfig {
+            region,
+            catalog_id,
+            role_arn,
+            ..
+        } = self;
+        format!("{region:?} {catalog_id:?} {role_arn:?}")
+    }
 }
 
 /// What a catalog accepts. A run without datasets says nothing of a table.

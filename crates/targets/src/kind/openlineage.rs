@@ -24,7 +24,7 @@ use reqwest::Url;
 use tokio::time::Instant;
 
 use crate::batch::{BatchLimits, Batches};
-use crate::http::{REREADS, Rereads};
+use crate::http::{REREADS, Rereads, without_password};
 use crate::secret::Credential;
 use crate::{Capabilities, DeliveryReport, OpenError, Unchecked};
 use batch_format::BatchFormat;
@@ -49,6 +49,12 @@ impl OpenLineageConfig {
         self.destination() == other.destination()
             && self.auth == other.auth
             && self.tls.certificate == other.tls.certificate
+    }
+
+    /// What tells its destination from others, but for credentials, which are replaced. May hold a key in the query of the URL.
+    pub(super) fn identity(&self) -> String {
+        let url = without_password(self.destination());
+        format!("{url} {:?} {:?}", self.auth.method, self.tls.certificate)
     }
 
     /// The URL that events are posted to, one or several: the endpoint for several is another path of the same service.

@@ -8,7 +8,7 @@ pub(super) fn is_same_path(one: &Path, other: &Path) -> bool {
 }
 
 /// The path from the root without links and `..`, as far as that can be known.
-fn resolve(path: &Path) -> PathBuf {
+pub(super) fn resolve(path: &Path) -> PathBuf {
     let Ok(path) = std::path::absolute(path) else {
         return path.to_owned(); // it is empty, or there is no current folder
     };

@@ -186,6 +186,7 @@ mod tests {
                 since: 1_767_229_260_000,
                 ..AcceptedBetween::EVER
             },
+            last: None,
             after: None,
         };
         let start = bucket.start(&range);

@@ -1,7 +1,7 @@
 //! Runs the parts of a replay until everything has ended, or it is to stop.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ::transform::Transforms;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use super::feed::Feed;
 use super::origin::Origin;
 use super::record::Recorder;
-use super::report::Report;
+use super::report::{Counts, Report};
 use super::settings::Destination;
 use super::{Arguments, End, FOUND, ReplayStopped, range};
 
@@ -64,7 +64,6 @@ pub(super) async fn deliver(
             anyhow::Ok(())
         };
         tokio::pin!(feeding);
-        let started = Instant::now();
         let mut tick = tokio::time::interval(Duration::from_millis(200));
         loop {
             tokio::select! {
@@ -76,7 +75,7 @@ pub(super) async fn deliver(
                 () = shutdown.recv() => break Ok(End::Interrupted),
                 _ = tick.tick() => {
                     show(&bar, &report, queue.len());
-                    if is_hopeless(&report, started) {
+                    if is_hopeless(&report.counts(), queue.len()) {
                         break Ok(End::NotAccepted);
                     }
                 }
@@ -101,14 +100,14 @@ fn not_recorded(recorded: Result<(), String>) -> ReplayStopped {
     )
 }
 
-/// Whether attempts fail, and nothing has been accepted for long.
-fn is_hopeless(report: &Report, started: Instant) -> bool {
-    let counts = report.counts();
-    let (since, patience) = match counts.last_end {
-        Some(last) => (last, PATIENCE),
-        None => (started, FIRST_PATIENCE),
+/// Whether events wait, and no attempt has succeeded for long.
+fn is_hopeless(counts: &Counts, waiting: usize) -> bool {
+    let patience = match counts.has_ended {
+        true => PATIENCE,
+        false => FIRST_PATIENCE,
     };
-    counts.retries > 0 && since.elapsed() > patience
+    let failing_since = counts.failing_since.filter(|_| waiting > 0);
+    failing_since.is_some_and(|since| since.elapsed() > patience)
 }
 
 /// A line of progress. It hides itself without a terminal.
@@ -128,4 +127,28 @@ fn show(bar: &ProgressBar, report: &Report, waiting: usize) {
     }
     bar.set_message(message);
     bar.tick();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn a_target_accepts_nothing_if_attempts_have_failed_for_long_since_the_last_that_succeeded() {
+        let ago = |time: Duration| Instant::now().checked_sub(time + Duration::from_secs(1));
+        for (has_ended, failing_since, waiting, expected) in [
+            (false, ago(FIRST_PATIENCE), 1, true),
+            (false, ago(Duration::ZERO), 1, false),
+            (true, ago(FIRST_PATIENCE), 1, false),
+            (true, ago(PATIENCE), 1, true),
+            (true, ago(PATIENCE), 0, false),
+            (true, None, 1, false),
+        ] {
+            let mut counts = Counts::default();
+            (counts.has_ended, counts.failing_since) = (has_ended, failing_since);
+            assert_eq!(is_hopeless(&counts, waiting), expected, "{counts:?}");
+        }
+    }
 }

@@ -65,15 +65,16 @@ impl Feed {
                 self.shared.report.counts().earlier += 1;
                 continue;
             }
+            // Also for those that are filtered: each is remembered until the earlier one has ended.
+            while self.shared.progress().ahead() >= MOST_AHEAD {
+                sleep(Duration::from_millis(100)).await;
+            }
             let Some(event) = self.accepted(&found) else {
                 let mut progress = self.shared.progress();
                 let number = progress.begin(found.position, found.shown);
                 progress.end(number);
                 continue;
             };
-            while self.shared.progress().ahead() >= MOST_AHEAD {
-                sleep(Duration::from_millis(100)).await;
-            }
             if let Some(pace) = &mut pace {
                 pace.wait().await;
             }

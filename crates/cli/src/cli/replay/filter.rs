@@ -1,5 +1,7 @@
 //! Which events are replayed: the filters of the command line. Pure.
 
+use std::time::Duration;
+
 use ::transform::Conditions;
 use clap::{Args, ValueEnum};
 use openlineage::Event;
@@ -87,11 +89,27 @@ impl FilterArgs {
         identity.conditions = self.conditions.clone();
     }
 
+    /// Whether a time is given by how long ago it was.
+    pub(super) fn is_relative(&self) -> bool {
+        let is_relative = |time: &TimeArg| matches!(time.point, PointInTime::Ago(_));
+        [&self.since, &self.until]
+            .into_iter()
+            .flatten()
+            .any(is_relative)
+    }
+
     /// Builds the filters of a replay that began at `started_at`: what is accepted later does not belong to it, also because
     /// a replay to a proxy would otherwise read what it sends.
     pub(super) fn build(&self, started_at: i64) -> Result<Filter, Errors> {
         let resolve = |time: &Option<TimeArg>| time.as_ref().map(|it| it.point.resolve(started_at));
-        let until = resolve(&self.until).unwrap_or(i64::MAX);
+        let times = AcceptedBetween {
+            since: resolve(&self.since).unwrap_or(i64::MIN),
+            until: resolve(&self.until).unwrap_or(i64::MAX),
+        };
+        if times.since >= times.until {
+            let why = "--since: is not before --until: no event is in between";
+            return Err(Errors::general(why));
+        }
         let mut conditions = Vec::new();
         if let Some(text) = &self.conditions {
             conditions.push(read("--where", text)?);
@@ -103,10 +121,7 @@ impl FilterArgs {
             conditions.push(read("--job", &json!({"job": {"name": job}}).to_string())?);
         }
         Ok(Filter {
-            times: AcceptedBetween {
-                since: resolve(&self.since).unwrap_or(i64::MIN),
-                until,
-            },
+            times,
             run: self.run,
             conditions,
         })
@@ -120,7 +135,24 @@ fn read(flag: &str, text: &str) -> Result<Conditions, Errors> {
     })
 }
 
+/// A time in milliseconds since 1970, for a person.
+pub(super) fn time_text(millis: i64) -> String {
+    let millis = u64::try_from(millis).unwrap_or(0);
+    let time = std::time::UNIX_EPOCH.checked_add(Duration::from_millis(millis));
+    time.map_or_else(String::new, |time| {
+        humantime::format_rfc3339_seconds(time).to_string()
+    })
+}
+
 impl Filter {
+    /// The times, for a person; empty without any.
+    pub(super) fn shown(&self) -> String {
+        let AcceptedBetween { since, until } = self.times;
+        let since = (since != i64::MIN).then(|| format!(", from {}", time_text(since)));
+        let until = (until != i64::MAX).then(|| format!(", before {}", time_text(until)));
+        since.unwrap_or_default() + &until.unwrap_or_default()
+    }
+
     /// Whether an event is replayed that was accepted at `time`, if that is known.
     pub(super) fn accepts(&self, event: &Event, time: Option<i64>, target: &str) -> bool {
         let time = time.unwrap_or_else(|| {

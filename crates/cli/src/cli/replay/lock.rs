@@ -4,6 +4,8 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use proxy::config::Errors;
+
 use super::ReplayStopped;
 
 /// A lock beside a state file. The system releases it when the process ends, however it ends.
@@ -14,21 +16,27 @@ pub(super) struct StateLock {
 }
 
 impl StateLock {
-    /// Takes the lock of a state file, or says that another replay has it.
-    pub(super) fn take(state: &Path) -> Result<StateLock, ReplayStopped> {
+    /// Takes the lock of a state file, or says that another replay has it. The file has to be elsewhere if it cannot be
+    /// written there.
+    pub(super) fn take(state: &Path) -> anyhow::Result<StateLock> {
         let path = PathBuf::from(format!("{}.lock", state.display()));
-        let failed =
-            |why: &dyn std::fmt::Display| ReplayStopped(format!("{}: {why}", path.display()));
         let mut options = OpenOptions::new();
         let options = options.write(true).create(true).truncate(false).mode(0o600);
-        let file = options.open(&path).map_err(|error| failed(&error))?;
+        let file = options.open(&path).map_err(|error| {
+            let path = path.display();
+            let why = format!("{path}: {error}; name a file that can be written with --state");
+            Errors::general(why)
+        })?;
         match file.try_lock() {
             Ok(()) => Ok(StateLock { path, _file: file }),
             Err(TryLockError::WouldBlock) => {
                 let state = state.display();
-                Err(ReplayStopped(format!("{state}: another replay uses it")))
+                Err(ReplayStopped(format!("{state}: another replay uses it")).into())
             }
-            Err(TryLockError::Error(error)) => Err(failed(&error)),
+            Err(TryLockError::Error(error)) => {
+                let path = path.display();
+                Err(ReplayStopped(format!("{path}: {error}")).into())
+            }
         }
     }
 }

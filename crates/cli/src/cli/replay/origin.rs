@@ -8,6 +8,7 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use proxy::config::Errors;
 use proxy::queue::{AcceptedBetween, Log};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::Sender;
@@ -15,6 +16,7 @@ use uuid::Uuid;
 
 use super::super::input::{self, ReadError, Source};
 use super::bucket::Bucket;
+use super::output;
 
 /// A position in what is read: a file below FROM, and the index of an event in it. In a log, the number of the event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +53,8 @@ pub(super) type Found = Result<FoundEvent, String>;
 pub(super) struct Range {
     /// The times between which they were accepted or archived, where that is known.
     pub(super) accepted: AcceptedBetween,
+    /// In a log, the position of the last one.
+    pub(super) last: Option<i64>,
     /// Where to go on: everything before was read.
     pub(super) after: Option<Position>,
 }
@@ -68,8 +72,9 @@ pub(super) enum Origin {
     Files(String),
 }
 
-/// The log in a data folder.
+/// The log in a data folder, and the databases of older versions, which `serve` takes over.
 const LOG: &str = "events.db";
+const OLD: [&str; 2] = ["queue.db", "store.db"];
 
 /// What the names of the folders of an archive begin with.
 const DAY: &str = "dt=";
@@ -90,9 +95,21 @@ impl Origin {
         if path.join(LOG).is_file() {
             return Ok(Origin::Log(path.to_owned()));
         }
+        if OLD.iter().any(|name| path.join(name).is_file()) {
+            let why = "a data folder of an older version: start serve on it once, which takes over what it holds";
+            return Err(Errors::general(format!("{text}: {why}")).into());
+        }
         match folders(path, DAY)?.is_empty() {
             true => Ok(Origin::Files(text.to_owned())),
             false => Ok(Origin::Archive(path.to_owned())),
+        }
+    }
+
+    /// A database of an older version in the data folder, whose events are being added to the log before the others.
+    pub(super) fn old_store(&self) -> Option<PathBuf> {
+        match self {
+            Origin::Log(folder) => Some(folder.join("store.db")).filter(|file| file.is_file()),
+            Origin::Archive(_) | Origin::Bucket(_) | Origin::Files(_) => None,
         }
     }
 
@@ -113,14 +130,12 @@ impl Origin {
         }
     }
 
-    /// Where its state is kept by default: beside it. `None` where there is no such place.
-    pub(super) fn state_file(&self) -> Option<PathBuf> {
-        let beside = match self {
-            Origin::Log(_) | Origin::Archive(_) => self.name(),
-            Origin::Files(name) if name != "-" => self.name(),
-            Origin::Files(_) | Origin::Bucket(_) => return None,
-        };
-        Some(PathBuf::from(format!("{beside}.replay.json")))
+    /// The position of the newest event that a log has now; `None` for what is not a log.
+    pub(super) async fn newest(&self) -> anyhow::Result<Option<i64>> {
+        match self {
+            Origin::Log(folder) => Ok(Log::open(folder).await?.newest().await?),
+            Origin::Archive(_) | Origin::Bucket(_) | Origin::Files(_) => Ok(None),
+        }
     }
 
     /// Reads all events of the range, until nobody receives them.
@@ -134,7 +149,8 @@ impl Origin {
             }
             Origin::Files(name) => {
                 let read = move || {
-                    let sources = input::sources(std::slice::from_ref(&name))?;
+                    let mut sources = input::sources(std::slice::from_ref(&name))?;
+                    sources.retain(|source| source.is_named() || !is_state(source.name()));
                     let _ = read_sources(&sources, &range, &out, |file| (below(&name, file), None));
                     Ok(())
                 };
@@ -142,6 +158,12 @@ impl Origin {
             }
         }
     }
+}
+
+/// Whether a file in a folder is the state of a replay, or belongs to one.
+fn is_state(path: &str) -> bool {
+    let name = Path::new(path).file_name().unwrap_or_default();
+    name.to_string_lossy().contains(output::STATE)
 }
 
 /// The path of a file below FROM, which may be written in another way the next time.
@@ -152,9 +174,10 @@ fn below(from: &str, file: &str) -> String {
 
 async fn read_log(folder: &Path, range: &Range, out: &Sender<Found>) -> anyhow::Result<()> {
     let log = Log::open(folder).await?;
+    let last = range.last.unwrap_or(i64::MIN); // the log was empty
     let mut position = range.after.as_ref().map_or(i64::MIN, |after| after.index);
     loop {
-        let step = log.read(position, range.accepted).await?;
+        let step = log.read(position, last, range.accepted).await?;
         for event in step.events {
             let found = FoundEvent {
                 position: Position {
@@ -302,6 +325,7 @@ mod tests {
     fn range(since: i64, until: i64) -> Range {
         Range {
             accepted: AcceptedBetween { since, until },
+            last: None,
             after: None,
         }
     }

@@ -19,6 +19,9 @@ use super::origin::Position;
 pub(super) struct Identity {
     pub(super) from: String,
     pub(super) to: String,
+    /// A digest of where the target is: another URL behind the same name has got nothing yet.
+    #[serde(default)]
+    pub(super) destination: String,
     pub(super) rules: bool,
     pub(super) since: Option<String>,
     pub(super) until: Option<String>,
@@ -34,8 +37,11 @@ pub(super) struct Identity {
 pub(super) struct State {
     version: u32,
     pub(super) replay: Identity,
-    /// When it began, in milliseconds since 1970: relative times count from here, and later events do not belong to it.
+    /// When it began, in milliseconds since 1970: relative times count from here.
     pub(super) started_at: i64,
+    /// The position of the newest event of a log when it began: later events do not belong to it.
+    #[serde(default)]
+    pub(super) newest: Option<i64>,
     /// A hash of the first event that was read.
     pub(super) first: Option<String>,
     /// Everything up to here has ended.
@@ -74,14 +80,15 @@ pub(super) enum StateError {
     },
 }
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 impl State {
-    pub(super) fn new(replay: Identity, started_at: i64) -> State {
+    pub(super) fn new(replay: Identity, started_at: i64, newest: Option<i64>) -> State {
         State {
             version: VERSION,
             replay,
             started_at,
+            newest,
             first: None,
             position: None,
             done: Vec::new(),
@@ -121,6 +128,11 @@ impl State {
             ("version", VERSION.to_string(), self.version.to_string()),
             ("FROM", now.from.clone(), was.from.clone()),
             ("the target", now.to.clone(), was.to.clone()),
+            (
+                "the digest of the destination",
+                now.destination.clone(),
+                was.destination.clone(),
+            ),
             (
                 "whether rules are applied",
                 now.rules.to_string(),
@@ -278,6 +290,7 @@ mod tests {
         Identity {
             from: "/a".to_owned(),
             to: "catalog".to_owned(),
+            destination: "0123456789abcdef".to_owned(),
             rules: true,
             since: None,
             until: None,
@@ -297,7 +310,7 @@ mod tests {
 
     /// Reads events of two files, and ends those with these numbers.
     fn after(ended: &[u64]) -> State {
-        let start = State::new(identity(), 0);
+        let start = State::new(identity(), 0, None);
         let mut progress = Progress::new(start.clone());
         for index in 0..6 {
             let place = if index < 3 { "a" } else { "b" };

@@ -5,11 +5,17 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use proxy::queue::{DoneEvent, Unavailable};
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::timeout;
 
 use super::feed::Shared;
+use super::progress::State;
+
+/// How often progress is recorded while no event is sent: what is read again after a crash is little.
+const EVERY: Duration = Duration::from_secs(2);
 
 /// The most events that are recorded together.
 const TOGETHER: usize = 1_024;
@@ -19,6 +25,8 @@ pub(super) struct Recorder {
     pub(super) shared: Shared,
     /// Without a file, a replay cannot be resumed.
     pub(super) state: Option<PathBuf>,
+    /// What the state file has.
+    pub(super) written: Option<State>,
     pub(super) rejected: Option<RejectedFile>,
 }
 
@@ -61,7 +69,12 @@ impl Recorder {
         mut done: UnboundedReceiver<DoneEvent>,
     ) -> Result<(), String> {
         let mut events = Vec::new();
-        while done.recv_many(&mut events, TOGETHER).await > 0 {
+        loop {
+            // Events that filters exclude end, too, without being received here.
+            let received = timeout(EVERY, done.recv_many(&mut events, TOGETHER)).await;
+            if received == Ok(0) {
+                return Ok(());
+            }
             let (recorder, result) = tokio::task::spawn_blocking(move || {
                 let recorded = self.record(&events);
                 for event in events {
@@ -75,7 +88,6 @@ impl Recorder {
             result?;
             (self, events) = (recorder, Vec::new());
         }
-        Ok(())
     }
 
     fn record(&mut self, events: &[DoneEvent]) -> Result<(), String> {
@@ -98,9 +110,12 @@ impl Recorder {
                 .is_some()
                 .then(|| progress.state(&self.shared.before))
         };
-        if let (Some(path), Some(state)) = (&self.state, state) {
+        if let (Some(path), Some(state)) = (&self.state, state)
+            && self.written.as_ref() != Some(&state)
+        {
             let written = state.write(path);
             written.map_err(|error| format!("{}: {error}", path.display()))?;
+            self.written = Some(state);
         }
         Ok(())
     }

@@ -46,8 +46,10 @@ pub(super) struct Counts {
     pub(super) retries: u64,
     /// Why the last of them failed.
     pub(super) last_error: Option<String>,
-    /// When an event ended last.
-    pub(super) last_end: Option<Instant>,
+    /// Whether an event has ended.
+    pub(super) has_ended: bool,
+    /// When the first attempt failed since an event ended.
+    pub(super) failing_since: Option<Instant>,
     shown: u64,
 }
 
@@ -95,10 +97,12 @@ impl Observer for Report {
                 Outcome::Retry { error, .. } => {
                     counts.retries += 1;
                     counts.last_error = Some(error.clone());
+                    counts.failing_since.get_or_insert_with(Instant::now);
                     continue;
                 }
             }
-            counts.last_end = Some(Instant::now());
+            counts.has_ended = true;
+            counts.failing_since = None;
         }
     }
 }

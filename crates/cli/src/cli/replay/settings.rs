@@ -28,6 +28,11 @@ impl Destination {
         }
         Ok(found)
     }
+
+    /// A digest of where the target is.
+    pub(super) fn digest(&self) -> String {
+        self.pipeline.target.kind.destination_digest()
+    }
 }
 
 /// A target of the configuration.

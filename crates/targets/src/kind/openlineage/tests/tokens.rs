@@ -164,6 +164,44 @@ async fn a_process_in_google_cloud_needs_no_credential() {
     assert_eq!(server.headers("authorization"), [bearer.clone(), bearer]);
 }
 
+/// In a process of its own, since the environment is that of all tests.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test tells itself by it that it is the child"
+)]
+#[test]
+fn the_metadata_server_is_asked_without_a_proxy() {
+    const CHILD: &str = "TEST_OF_METADATA_WITHOUT_A_PROXY";
+    if std::env::var_os(CHILD).is_some() {
+        return ask_for_a_token();
+    }
+    let name = "kind::openlineage::tests::tokens::the_metadata_server_is_asked_without_a_proxy";
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name])
+        .env(CHILD, "1")
+        // Nothing listens there.
+        .env("HTTP_PROXY", "http://127.0.0.1:9")
+        .env("http_proxy", "http://127.0.0.1:9")
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stdout);
+    assert!(said.contains("1 passed"), "{said}");
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn ask_for_a_token() {
+    let token = |_: &Parts, _: &str| (200, json!({"access_token": "t"}).to_string());
+    let metadata = Server::start(token).await;
+    let url = format!("{}/computeMetadata/v1/token", metadata.url);
+    let section = json!({"auth": "google_metadata", "token_url": url});
+    // The request itself goes to the proxy, which is not there.
+    let target = target("http://127.0.0.1:9", section).await;
+    assert_ne!(deliver(&target).await, DELIVERED);
+    assert_eq!(metadata.sent.lock().unwrap().len(), 1);
+}
+
 #[tokio::test]
 async fn a_token_of_a_host_that_is_no_metadata_server_is_not_used() {
     let other = Server::start(|_, _| (200, r#"{"access_token":"t"}"#.to_owned())).await;
