@@ -135,6 +135,10 @@ impl Feed {
     }
 }
 
+/// How much time is made up for when an event comes late: a timer has the precision of a millisecond, which is longer than the
+/// gap at a high rate.
+const LATE: Duration = Duration::from_millis(10);
+
 /// Spaces events evenly.
 struct Pace {
     gap: Duration,
@@ -151,7 +155,8 @@ impl Pace {
 
     async fn wait(&mut self) {
         sleep_until(self.next).await;
-        // What could not be sent in time is not made up for.
-        self.next = self.next.max(Instant::now()) + self.gap;
+        // What could not be sent for longer is not made up for.
+        let earliest = Instant::now().checked_sub(LATE).unwrap_or(self.next);
+        self.next = self.next.max(earliest) + self.gap;
     }
 }
