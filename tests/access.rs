@@ -300,7 +300,7 @@ async fn an_unknown_or_invalid_parameter_is_a_problem_that_names_it() {
     let wrong = [
         (
             "?limt=1",
-            "unknown parameter \"limt\": known are limit, offset, sortDirection, before, after, job, run, namespace, dataset, form",
+            "unknown parameter \"limt\": known are limit, offset, sortDirection, before, after, job, run, namespace, dataset, form, position",
         ),
         (
             "?limit=abc",
