@@ -242,7 +242,8 @@ async fn total(serve: &Serve) -> u64 {
     let answer = serve.http.get(url).bearer_auth(KEY).send().await.unwrap();
     let text = answer.text().await.unwrap();
     let (_, total) = text.rsplit_once(r#""totalCount":"#).unwrap();
-    total.trim_end_matches('}').parse().unwrap()
+    let end = total.find(|c: char| !c.is_ascii_digit()).unwrap();
+    total[..end].parse().unwrap()
 }
 
 fn cpu(serve: &Serve) -> Duration {

@@ -174,7 +174,7 @@ impl Process {
         let mut answer = String::new();
         connection.read_to_string(&mut answer).await.unwrap();
         let (_, count) = answer.rsplit_once("\"totalCount\":").unwrap();
-        let end = count.find('}').unwrap();
+        let end = count.find(|c: char| !c.is_ascii_digit()).unwrap();
         count[..end].parse().unwrap()
     }
 }

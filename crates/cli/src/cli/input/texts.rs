@@ -221,7 +221,7 @@ fn list(text: &[u8]) -> Option<Range<usize>> {
     if text.starts_with(b"[") {
         return Some(0..text.len());
     }
-    const PAGE: [&str; 2] = ["events", "totalCount"];
+    const PAGE: [&str; 4] = ["events", "totalCount", "searchedTo", "position"];
     let first = text.strip_prefix(b"{")?.trim_ascii_start();
     let is_page = |key: &&str| {
         first

@@ -45,6 +45,11 @@ fn the_answer_of_the_proxy_stands_for_its_events() {
     let expected = [(1, "{\"a\":1}".to_owned()), (2, "{\"b\":[2]}".to_owned())];
     assert_eq!(texts(page), expected);
     assert_eq!(texts("{\n \"totalCount\": 0, \"events\": []}"), []);
+    let partial = page.replace(
+        "}\n",
+        ",\"searchedTo\":\"2026-11-20T10:00:00Z\",\"position\":\"-1\"}\n",
+    );
+    assert_eq!(texts(&partial), expected);
     for text in [
         "{\"events\":[1],\"job\":{}}",
         "{\"events\":7}",
