@@ -1,0 +1,1 @@
+//! AWS Glue crawlers: crawls and the tables they changed.

@@ -1,0 +1,1 @@
+//! Logs: OpenLineage events that a console transport printed, whatever stands around them.

@@ -1,0 +1,1 @@
+//! Amazon Redshift: the history of queries, read as lineage of tables and columns.

@@ -1,0 +1,1 @@
+//! Streams: OpenLineage events that clients put on Kafka, Kinesis, SQS or SNS.
