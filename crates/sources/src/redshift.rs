@@ -1,1 +1,3 @@
 //! Amazon Redshift: the history of queries, read as lineage of tables and columns.
+
+pub mod sql;
