@@ -6,6 +6,7 @@
 
 mod cpu_pool;
 mod memory;
+mod once;
 mod validate;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,8 +16,9 @@ use bytes::Bytes;
 use openlineage::{Event, Finding, Level, OrderingKey, Severity, ValidEvent};
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::{debug, info};
+use uuid::Uuid;
 
-use crate::queue::{Message, Queue, SendError, now};
+use crate::queue::{Ledger, Message, Queue, SendError, Sent, now};
 use crate::telemetry::metric::Metric;
 use crate::telemetry::text::{NAME, shown};
 
@@ -36,11 +38,18 @@ pub struct Intake {
     queue: Queue,
     level: Level,
     pool: CpuPool,
+    /// For a queue that does not know identities itself.
+    ledger: Option<Ledger>,
 }
 
 /// The bytes of one event.
 #[derive(Debug, Clone)]
-pub struct RawEvent(pub Bytes);
+pub struct RawEvent {
+    /// The event as it was sent.
+    pub bytes: Bytes,
+    /// Who it is, if its source can tell: it is queued once, however often it comes, and has this id.
+    pub identity: Option<Uuid>,
+}
 
 /// The source of events.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +58,11 @@ pub enum Origin {
     Http {
         /// The name of its API key, if it has one.
         sender: Option<Arc<str>>,
+    },
+    /// A source of the configuration, or a command that reads one.
+    Source {
+        /// Its name.
+        name: Arc<str>,
     },
 }
 
@@ -59,6 +73,8 @@ pub struct AcceptedEvent {
     pub id: String,
     /// What was repaired.
     pub repairs: Vec<Finding>,
+    /// Whether an event of its identity was accepted before, and so this one was not queued again.
+    pub is_known: bool,
 }
 
 /// An event that was not accepted.
@@ -94,13 +110,28 @@ pub enum RejectionReason {
 /// An event on its way to the queue.
 struct Candidate {
     id: String,
+    identity: Option<Uuid>,
     valid: ValidEvent,
 }
 
 impl Intake {
     /// Creates an intake that validates at `level`, in `pool`.
     pub fn new(queue: Queue, level: Level, pool: CpuPool) -> Intake {
-        Intake { queue, level, pool }
+        Intake {
+            queue,
+            level,
+            pool,
+            ledger: None,
+        }
+    }
+
+    /// Lets events with an identity be queued once, also by a queue that does not know identities itself: SQS.
+    #[must_use]
+    pub fn with_ledger(self, ledger: Ledger) -> Intake {
+        Intake {
+            ledger: Some(ledger),
+            ..self
+        }
     }
 
     /// Validates events and queues the valid ones in one write. Returns an answer for each event, in order.
@@ -114,7 +145,7 @@ impl Intake {
     ) -> Vec<Result<AcceptedEvent, RejectedEvent>> {
         let count = events.len();
         Metric::Received.add([], count as u64);
-        let size = events.iter().map(|event| event.0.len()).sum();
+        let size = events.iter().map(|event| event.bytes.len()).sum();
         let level = self.level;
         // The reservation moves along, because the work may outlive the caller.
         let validated = (self.pool).run(size, move || (validate_all(events, level), memory));
@@ -125,17 +156,31 @@ impl Intake {
             }
         };
         let messages = messages(&candidates, now(), memory.into_permit());
-        let sent = match messages.is_empty() {
-            true => Vec::new(),
-            false => self.queue.send(messages).await,
+        let sent = match (messages.is_empty(), &self.ledger) {
+            (true, _) => Vec::new(),
+            (false, None) => self.queue.send(messages).await,
+            (false, Some(ledger)) => once::send_once(&self.queue, ledger, messages).await,
         };
         let answers = resolve(candidates, sent).into_iter();
         answers
             .map(|answer| {
-                let Candidate { id, valid } = answer?;
-                record_accepted(&id, &valid, origin);
-                let repairs = valid.repairs;
-                Ok(AcceptedEvent { id, repairs })
+                let (Candidate { id, valid, .. }, sent) = answer?;
+                let is_known = match sent {
+                    Sent::Queued => {
+                        record_accepted(&id, &valid, origin);
+                        false
+                    }
+                    Sent::Known => {
+                        debug!(id, origin = origin.name(), "event was accepted before");
+                        Metric::AcceptedBefore.add([], 1);
+                        true
+                    }
+                };
+                Ok(AcceptedEvent {
+                    id,
+                    repairs: valid.repairs,
+                    is_known,
+                })
             })
             .collect()
     }
@@ -149,14 +194,16 @@ impl Intake {
 fn validate_all(events: Vec<RawEvent>, level: Level) -> Vec<Result<Candidate, RejectedEvent>> {
     let mut left = MAX_FINDINGS;
     // A panic on one event is a bug: the other events of the request are still queued.
-    let validate =
-        |event: &RawEvent| catch_unwind(AssertUnwindSafe(|| validate::validate(&event.0, level)));
+    let validate = |event: &RawEvent| {
+        catch_unwind(AssertUnwindSafe(|| validate::validate(&event.bytes, level)))
+    };
     let validate = |event: RawEvent| match validate(&event) {
         Err(_panic) => Err(RejectedEvent::unavailable(
             "a bug in the validation of the event",
         )),
         Ok(Ok(valid)) => Ok(Candidate {
-            id: uuid::Uuid::now_v7().to_string(),
+            id: event.identity.unwrap_or_else(Uuid::now_v7).to_string(),
+            identity: event.identity,
             valid,
         }),
         Ok(Err(mut rejected)) => {
@@ -175,11 +222,12 @@ fn messages(
     received_at: i64,
     permit: Option<Arc<OwnedSemaphorePermit>>,
 ) -> Vec<Message> {
-    let message = |Candidate { id, valid }: &Candidate| Message {
-        id: id.clone(),
-        body: valid.event.shared_text(),
+    let message = |candidate: &Candidate| Message {
+        id: candidate.id.clone(),
+        body: candidate.valid.event.shared_text(),
         received_at,
-        group: OrderingKey::from(&valid.event).to_string(),
+        group: OrderingKey::from(&candidate.valid.event).to_string(),
+        identity: candidate.identity,
         memory_permit: permit.clone(),
     };
     candidates.iter().flatten().map(message).collect()
@@ -189,13 +237,13 @@ fn messages(
 /// event without an answer of the queue is not accepted.
 fn resolve(
     candidates: Vec<Result<Candidate, RejectedEvent>>,
-    sent: Vec<Result<(), SendError>>,
-) -> Vec<Result<Candidate, RejectedEvent>> {
+    sent: Vec<Result<Sent, SendError>>,
+) -> Vec<Result<(Candidate, Sent), RejectedEvent>> {
     let mut sent = sent.into_iter();
     let resolve = |candidate: Result<Candidate, RejectedEvent>| {
         let candidate = candidate?;
         let reason = match sent.next() {
-            Some(Ok(())) => return Ok(candidate),
+            Some(Ok(sent)) => return Ok((candidate, sent)),
             Some(Err(error @ SendError::TooLarge { .. })) => {
                 RejectionReason::TooLarge(error.to_string())
             }
@@ -214,8 +262,7 @@ fn resolve(
 /// Counts an accepted event, and logs its repairs and its sender.
 fn record_accepted(id: &str, valid: &ValidEvent, origin: &Origin) {
     let ValidEvent { event, repairs } = valid;
-    let Origin::Http { sender } = origin;
-    let (origin, sender) = (origin.name(), sender.as_deref());
+    let (origin, sender) = (origin.name(), origin.sender());
     debug!(id, origin, sender, "event accepted");
     Metric::Accepted.add([], 1);
     for repair in repairs {
@@ -238,10 +285,19 @@ fn record_accepted(id: &str, valid: &ValidEvent, origin: &Origin) {
 }
 
 impl Origin {
-    /// Returns the name of the source in logs.
+    /// Returns the way in which an event came, for logs.
     pub fn name(&self) -> &'static str {
         match self {
             Origin::Http { .. } => "http",
+            Origin::Source { .. } => "source",
+        }
+    }
+
+    /// Returns who sent it, as far as that is known: the name of a key, or of a source.
+    fn sender(&self) -> Option<&str> {
+        match self {
+            Origin::Http { sender } => sender.as_deref(),
+            Origin::Source { name } => Some(name),
         }
     }
 }

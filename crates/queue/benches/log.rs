@@ -89,6 +89,7 @@ fn messages(count: usize) -> Vec<Message> {
         body: body.clone(),
         received_at: now(),
         group: String::new(),
+        identity: None,
         memory_permit: None,
     };
     (0..count).map(message).collect()

@@ -103,6 +103,7 @@ async fn fill(queue: &Queue, count: usize) -> Vec<f64> {
                 body: body.clone(),
                 received_at: now(),
                 group: String::new(),
+                identity: None,
                 memory_permit: None,
             });
             let sent = queue.send(messages.collect()).await;

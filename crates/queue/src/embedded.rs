@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Consumer, ConsumerStatus, DeadLetter, Depth, Log, LogOptions, Message, OwnerTarget, Record,
-    Retention, SendError, Settlement, Started, Status, Unavailable,
+    Retention, SendError, Sent, Settlement, Started, Status, Unavailable,
 };
 
 /// A queue on disk. Cheap to clone.
@@ -115,7 +115,7 @@ impl Embedded {
         self.log.enforce_retention(stop).await;
     }
 
-    pub(super) async fn send(&self, messages: Vec<Message>) -> Vec<Result<(), SendError>> {
+    pub(super) async fn send(&self, messages: Vec<Message>) -> Vec<Result<Sent, SendError>> {
         self.log.append(messages).await
     }
 

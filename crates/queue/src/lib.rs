@@ -10,6 +10,8 @@ mod config;
 mod embedded;
 mod failure_log;
 mod free_space;
+mod identities;
+mod ledger;
 mod log;
 mod memory;
 mod sqs;
@@ -21,10 +23,12 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 pub use config::{Destination, EmbeddedConfig, QueueConfig, QueueUrl, SqsConfig, Topic};
 pub use embedded::Embedded;
 pub use failure_log::FailureLog;
+pub use ledger::Ledger;
 pub use log::{
     AcceptedBetween, Condition, Consumer, ConsumerStatus, DeadLetter, Form, Found, Log, LogOptions,
     LoggedEvent, LoggedEvents, Order, OwnerTarget, Retention, Search, SearchStep, Start, Started,
@@ -60,8 +64,20 @@ pub struct Message {
     pub received_at: i64,
     /// Its message group, in which a FIFO queue keeps the order: an `openlineage::OrderingKey` as text.
     pub group: String,
+    /// Who the event is, if its sender can tell: the embedded queue takes an identity once. For other queues see
+    /// [`Ledger`].
+    pub identity: Option<Uuid>,
     /// Its share of the memory budget, released with the last copy of the message.
     pub memory_permit: Option<Arc<OwnedSemaphorePermit>>,
+}
+
+/// What became of a message that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// It is durably in the queue.
+    Queued,
+    /// The queue took an event of this identity before, and did not take it again.
+    Known,
 }
 
 /// A received event.
@@ -180,10 +196,13 @@ impl Record {
 
 impl Queue {
     /// Sends messages; one result each, in order. `Ok` means durable.
-    pub async fn send(&self, messages: Vec<Message>) -> Vec<Result<(), SendError>> {
+    pub async fn send(&self, messages: Vec<Message>) -> Vec<Result<Sent, SendError>> {
         match self {
             Queue::Embedded(queue) => queue.send(messages).await,
-            Queue::Sqs(queue) => queue.send(messages).await,
+            Queue::Sqs(queue) => {
+                let sent = queue.send(messages).await.into_iter();
+                sent.map(|sent| sent.map(|()| Sent::Queued)).collect()
+            }
             Queue::Memory(_) => {
                 let why = SendError::Unavailable("events are pushed".to_owned());
                 vec![Err(why); messages.len()]

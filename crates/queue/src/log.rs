@@ -68,7 +68,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::free_space::{FreeSpace, RESERVE};
-use crate::{FailureLog, Message, SendError, Unavailable, now};
+use crate::{FailureLog, Message, SendError, Sent, Unavailable, identities, now};
 use consumers::ConsumerState;
 use retention::Sweep;
 use schema::{FILE, SCHEMA};
@@ -169,8 +169,9 @@ impl Log {
         }
     }
 
-    /// Appends messages in one transaction; all of them or none. `Ok` means durable for every consumer.
-    pub async fn append(&self, messages: Vec<Message>) -> Vec<Result<(), SendError>> {
+    /// Appends messages in one transaction; all of them or none. `Ok` means durable for every consumer. One whose identity
+    /// was appended before is known, and not appended again.
+    pub async fn append(&self, messages: Vec<Message>) -> Vec<Result<Sent, SendError>> {
         let count = messages.len();
         if count == 0 {
             return Vec::new();
@@ -188,25 +189,37 @@ impl Log {
                 "INSERT INTO events (id, body, received_at, appended_at) VALUES (?1, ?2, ?3, ?4)",
             )?;
             let appended_at = clock.now();
+            let mut sent = Vec::with_capacity(messages.len());
             for m in &messages {
+                if let Some(identity) = m.identity
+                    && !identities::take(connection, identity, appended_at)?
+                {
+                    sent.push(Sent::Known);
+                    continue;
+                }
                 insert.execute(params![m.id, m.body, m.received_at, appended_at])?;
+                sent.push(Sent::Queued);
             }
-            Ok(Insertion::Done)
+            Ok(Insertion::Done(sent))
         };
         let inserted = tokio::time::timeout_at(until.into(), self.journal.write(insert)).await;
         let result = match inserted {
-            Ok(Ok(Insertion::Done)) => Ok(()),
+            Ok(Ok(Insertion::Done(sent))) => Ok(sent),
             Ok(Ok(Insertion::NoSpace)) => Err(self.no_space()),
             Ok(Ok(Insertion::TooLate)) | Err(_) => Err("the disk is too slow".to_owned()),
             Ok(Err(error)) => Err(error.to_string()),
         };
         self.log(&result);
-        let result = result.map_err(SendError::Unavailable);
-        if result.is_ok() {
+        let sent = match result {
+            Ok(sent) => sent,
+            Err(why) => return vec![Err(SendError::Unavailable(why)); count],
+        };
+        let queued = sent.iter().filter(|sent| **sent == Sent::Queued).count();
+        if queued > 0 {
             self.appended
-                .send_modify(|appended| *appended += count as u64);
+                .send_modify(|appended| *appended += queued as u64);
         }
-        vec![result; count]
+        sent.into_iter().map(Ok).collect()
     }
 
     /// The data folder.
@@ -246,13 +259,13 @@ impl Log {
     }
 
     /// Logs that writing fails, and that it works again.
-    fn log(&self, result: &Result<(), String>) {
+    fn log<T>(&self, result: &Result<T, String>) {
         let mut log = self
             .write_log
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         match result {
-            Ok(()) => log.record_recovery(),
+            Ok(_) => log.record_recovery(),
             Err(reason) => log.record_failure(reason),
         }
     }
@@ -260,7 +273,7 @@ impl Log {
 
 /// What became of messages that were to be inserted.
 enum Insertion {
-    Done,
+    Done(Vec<Sent>),
     /// The free space on the disk is kept for settling.
     NoSpace,
     /// Their sender was answered that they are not in the log.

@@ -328,6 +328,7 @@ mod tests {
             body: id.into(),
             received_at: 0,
             group: String::new(),
+            identity: None,
             memory_permit: None,
         }
     }

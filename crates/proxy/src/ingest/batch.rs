@@ -39,7 +39,10 @@ async fn accept(inner: &Inner, request: Request) -> Result<Answers, Rejection> {
 fn split(bytes: &Bytes) -> Result<Vec<RawEvent>, Finding> {
     let texts = split_array_up_to(bytes, MAX_EVENTS)?;
     // The texts share the bytes: nothing is copied.
-    let event = |text: &str| RawEvent(bytes.slice_ref(text.as_bytes()));
+    let event = |text: &str| RawEvent {
+        bytes: bytes.slice_ref(text.as_bytes()),
+        identity: None,
+    };
     Ok(texts.into_iter().map(event).collect())
 }
 
@@ -114,8 +117,11 @@ mod tests {
         let answer = |kind: &u8| {
             let reason = match kind {
                 0 => {
-                    let (id, repairs) = (String::new(), Vec::new());
-                    return Ok(AcceptedEvent { id, repairs });
+                    return Ok(AcceptedEvent {
+                        id: String::new(),
+                        repairs: Vec::new(),
+                        is_known: false,
+                    });
                 }
                 1 => RejectionReason::invalid(Vec::new()),
                 2 => RejectionReason::TooLarge("large".to_owned()),

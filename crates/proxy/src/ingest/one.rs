@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Map, json};
 
 use super::{Ingest, Inner, body, carrying_events, origin, route_hints};
 use crate::http::{Rejection, record_ratio};
@@ -20,7 +20,10 @@ pub(super) async fn handle(State(ingest): State<Ingest>, request: Request) -> Re
 async fn accept(inner: &Inner, request: Request) -> Result<AcceptedEvent, Rejection> {
     let origin = origin(&request);
     let (bytes, memory) = body::read(request, &inner.limits).await?;
-    let events = vec![RawEvent(bytes)];
+    let events = vec![RawEvent {
+        bytes,
+        identity: None,
+    }];
     let answers = inner.intake.accept(events, &origin, memory).await;
     let answer = answers.into_iter().next();
     let unanswered = || Rejection::Unavailable("intake did not answer".to_owned());
@@ -30,10 +33,12 @@ async fn accept(inner: &Inner, request: Request) -> Result<AcceptedEvent, Reject
 
 fn respond(accepted: AcceptedEvent) -> Response {
     record_ratio(0, 1);
-    let AcceptedEvent { id, repairs } = accepted;
-    let body = match repairs.is_empty() {
-        true => json!({"id": id}),
-        false => json!({"id": id, "repaired": repairs}),
-    };
+    let mut body = Map::from_iter([("id".to_owned(), json!(accepted.id))]);
+    if !accepted.repairs.is_empty() {
+        body.insert("repaired".to_owned(), json!(accepted.repairs));
+    }
+    if accepted.is_known {
+        body.insert("duplicate".to_owned(), json!(true));
+    }
     Json(body).into_response()
 }

@@ -15,7 +15,10 @@ fn valid(job: &str) -> String {
 }
 
 fn raw(text: &str) -> RawEvent {
-    RawEvent(Bytes::copy_from_slice(text.as_bytes()))
+    RawEvent {
+        bytes: Bytes::copy_from_slice(text.as_bytes()),
+        identity: None,
+    }
 }
 
 async fn intake(folder: &std::path::Path) -> (Intake, Queue) {
@@ -96,7 +99,7 @@ proptest! {
         let events = kinds.iter().enumerate().map(event).collect();
         let candidates = validate_all(events, Level::Repair);
         let answer = |kind: &u8| match kind {
-            0 => Ok(()),
+            0 => Ok(Sent::Queued),
             1 => Err(SendError::TooLarge { limit: 7 }),
             _ => Err(SendError::Unavailable("full".to_owned())),
         };
@@ -134,4 +137,29 @@ fn the_findings_of_many_bad_events_are_bounded_and_each_has_its_reason() {
         }
     }
     assert_eq!((findings, reasons), (MAX_FINDINGS, 2_000));
+}
+
+#[tokio::test]
+async fn an_event_with_an_identity_is_queued_once_and_has_it_as_its_id() {
+    let folder = tempfile::tempdir().unwrap();
+    let (intake, queue) = intake(folder.path()).await;
+    let identity = Uuid::from_u128(7);
+    let origin = Origin::Source {
+        name: "glue".into(),
+    };
+    let event = RawEvent {
+        identity: Some(identity),
+        ..raw(&valid("job"))
+    };
+    let mut answers = Vec::new();
+    for events in [vec![event.clone(), event.clone()], vec![event]] {
+        let memory = MemoryBudget::new(1_000_000).reserve();
+        answers.extend(intake.accept(events, &origin, memory).await);
+    }
+    let answers = answers.into_iter().map(Result::unwrap);
+    let answers: Vec<_> = answers.map(|it| (it.id, it.is_known)).collect();
+    let id = identity.to_string();
+    let expected = [false, true, true].map(|is_known| (id.clone(), is_known));
+    assert_eq!(answers, expected);
+    assert_eq!(queued(&queue).await, [(id, valid("job"))]);
 }

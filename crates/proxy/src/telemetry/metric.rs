@@ -23,6 +23,7 @@ pub(crate) use definition::{Definition, Kind, Label};
 pub(crate) enum Metric {
     Received,
     Accepted,
+    AcceptedBefore,
     HttpRejected,
     SenderRequests,
     HttpRejectedRatio,

@@ -13,6 +13,7 @@ fn message(id: &str) -> Message {
         body: format!("body of {id}").into(),
         received_at: now(),
         group: String::new(),
+        identity: None,
         memory_permit: None,
     }
 }

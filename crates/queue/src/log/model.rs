@@ -1,11 +1,12 @@
 //! The log against a model: any steps, for one to three consumers of which some owners ask only for some, give what a list of
 //! events in memory gives. The first consumer is the store, for some of the owners.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use super::*;
 use crate::{Record, Settlement, StoredForm};
@@ -22,6 +23,8 @@ const STORE: u8 = 1 << 7;
 #[derive(Debug, Clone)]
 enum Action {
     Append(usize),
+    /// Events with the identities of these numbers: those that were appended before are known.
+    AppendOnce(Vec<u8>),
     Receive {
         consumer: usize,
         limit: i64,
@@ -97,6 +100,7 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
     let settle = (consumer.clone(), vec(0..9usize, 1..5), how);
     let action = prop_oneof![
         4 => (1..5usize).prop_map(Action::Append),
+        2 => vec(0..12u8, 1..4).prop_map(Action::AppendOnce),
         6 => (consumer.clone(), 1..6i64)
             .prop_map(|(consumer, limit)| Action::Receive { consumer, limit }),
         6 => settle.prop_map(|(consumer, which, how)| Action::Settle { consumer, which, how }),
@@ -118,6 +122,7 @@ struct Bench {
     log: Log,
     subjects: Vec<Subject>,
     appended: usize,
+    identities: BTreeSet<u8>,
 }
 
 impl Bench {
@@ -144,6 +149,7 @@ impl Bench {
             log,
             subjects,
             appended: 0,
+            identities: BTreeSet::new(),
         }
     }
 
@@ -151,6 +157,7 @@ impl Bench {
         let count = self.subjects.len();
         match action {
             Action::Append(events) => self.append(events).await,
+            Action::AppendOnce(numbers) => self.append_once(&numbers).await,
             Action::Receive { consumer, limit } => {
                 let is_visible_again = self.visibility.is_zero();
                 let subject = &mut self.subjects[consumer % count];
@@ -187,6 +194,30 @@ impl Bench {
         for subject in self.subjects.iter_mut().filter(|it| it.is_served) {
             let new = ids.iter().map(|id| (id.clone(), (State::Visible, 0)));
             subject.model.extend(new);
+        }
+    }
+
+    async fn append_once(&mut self, numbers: &[u8]) {
+        let once = |(at, number): (usize, &u8)| Message {
+            identity: Some(Uuid::from_u128(u128::from(*number))),
+            ..tests::message(&format!("{:03}", self.appended + at))
+        };
+        let messages: Vec<Message> = numbers.iter().enumerate().map(once).collect();
+        self.appended += numbers.len();
+        let ids: Vec<String> = messages.iter().map(|it| it.id.clone()).collect();
+        let sent = self.log.append(messages).await;
+        assert_eq!(sent.len(), numbers.len());
+        for ((number, id), sent) in numbers.iter().zip(ids).zip(sent) {
+            let expected = match self.identities.insert(*number) {
+                true => Sent::Queued,
+                false => Sent::Known,
+            };
+            assert_eq!(sent.unwrap(), expected, "identity {number}");
+            if expected == Sent::Queued {
+                for subject in self.subjects.iter_mut().filter(|it| it.is_served) {
+                    subject.model.insert(id.clone(), (State::Visible, 0));
+                }
+            }
         }
     }
 

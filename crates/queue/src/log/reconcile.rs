@@ -5,8 +5,10 @@
 //!   is delivered again: duplicates are allowed, loss is not.
 //! - Lost *cursors* leave nobody who waits for the events. So consumers start with the oldest event until all that the owner
 //!   knows have been added ([`forget_lost_cursors`]).
+//! - Lost *identities* let an event be appended again. And where *events* are lost, all identities are forgotten: whoever
+//!   has the lost ones may send them again.
 //!
-//! Neither begins before the first event that the consumer may not have settled (`floors.rs`): the rest is retained to be read, for a
+//! What is delivered again does not begin before the first event that the consumer may not have settled (`floors.rs`): the rest is retained to be read, for a
 //! month by default.
 
 use std::collections::BTreeSet;
@@ -17,6 +19,7 @@ use tracing::warn;
 use super::cursor::{self, Cursor};
 use super::marks::Marks;
 use super::{floors, store};
+use crate::identities;
 
 /// More events than there will ever be.
 const GREATEST: i64 = 1 << 53;
@@ -74,6 +77,15 @@ pub(super) fn reconcile(connection: &Connection) -> rusqlite::Result<()> {
             floors::forget_all(connection)?;
         }
         journal::forget_incomplete(connection, "floors")?;
+    }
+    if incomplete.iter().any(|it| it == "events") {
+        identities::forget_all(connection)?;
+    }
+    if incomplete.iter().any(|it| it == "identities") {
+        warn!(
+            "the damaged queue does not tell all events that were found; some may be accepted again"
+        );
+        journal::forget_incomplete(connection, "identities")?;
     }
     floors::update(connection)
 }

@@ -14,7 +14,7 @@ use tracing::info;
 use super::marks::Marks;
 use super::{Log, floors, reconcile, store, unavailable};
 use crate::free_space::{FreeSpace, RESERVE};
-use crate::{FailureLog, Unavailable, now};
+use crate::{FailureLog, Unavailable, identities, now};
 
 /// Most events that one step looks at, and deletes.
 const STEP: i64 = 256;
@@ -154,7 +154,12 @@ impl Log {
             // Nothing is kept by its age: also not with a time that is still to come.
             let allowed = if is_short() || age == 0 { 0 } else { bytes };
             let began = Instant::now();
-            let step = move |connection: &Connection| step(connection, from, until, allowed);
+            let clock = self.clock;
+            let step = move |connection: &Connection| {
+                let mut step = step(connection, from, until, allowed)?;
+                step.has_more |= identities::forget(connection, clock.now())?;
+                Ok(step)
+            };
             let step = self.journal.write(step).await.map_err(unavailable)?;
             all += step.deleted;
             self.record(&step, began.elapsed());

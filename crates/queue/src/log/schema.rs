@@ -90,11 +90,19 @@ pub(super) const SCHEMA: Schema = Schema {
         CREATE TABLE IF NOT EXISTS old_store (one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER NOT NULL);
         -- Up to here a consumer has settled everything: see `floors.rs`.
         CREATE TABLE IF NOT EXISTS floors (consumer INTEGER PRIMARY KEY, seq INTEGER NOT NULL);
+        -- The identities of events that were appended: see `identities.rs`, whose table this is.
+        CREATE TABLE IF NOT EXISTS identities (
+            row INTEGER PRIMARY KEY,
+            identity BLOB NOT NULL UNIQUE,
+            seen_at INTEGER NOT NULL
+        );
     ",
     migrations: &[
         // 1: the tables from `stored_ranges` on. An older version would not delete their rows with the events.
         "",
         // 2: the table `floors`. An older version would not lower them.
+        "",
+        // 3: the table `identities`. An older version would append an event again.
         "",
     ],
     can_shrink: true,

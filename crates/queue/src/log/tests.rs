@@ -23,6 +23,7 @@ pub(super) fn message(id: &str) -> Message {
         body: format!("body of {id}").into(),
         received_at: now(),
         group: String::new(),
+        identity: None,
         memory_permit: None,
     }
 }

@@ -66,6 +66,7 @@ mod tests {
             body: Arc::from("[1]"),
             received_at: 7,
             group: "run 1".to_owned(),
+            identity: None,
             memory_permit: None,
         };
         let entry = message::entry(3, "[1]".to_owned(), &message, None, ordered).unwrap();

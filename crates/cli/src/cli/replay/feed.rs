@@ -83,6 +83,7 @@ impl Feed {
                 body: event.shared_text(),
                 received_at: found.time.unwrap_or_else(proxy::queue::now),
                 group: OrderingKey::from(&event).to_string(),
+                identity: None,
                 memory_permit: None,
             };
             let number = (self.shared.progress()).begin(found.position, found.shown);

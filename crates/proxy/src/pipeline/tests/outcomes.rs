@@ -174,6 +174,7 @@ async fn received(queue: &Queue, inputs: &[Input], sent: &mut Vec<String>) -> Ve
             body: body.into(),
             received_at: 0,
             group: run.to_string(),
+            identity: None,
             memory_permit: None,
         }
     };

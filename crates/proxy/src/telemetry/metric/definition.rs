@@ -132,6 +132,12 @@ impl Metric {
                 &[],
                 "Events queued and answered with 200.",
             ),
+            Metric::AcceptedBefore => (
+                "lineage_proxy_accepted_before_total",
+                Counter,
+                &[],
+                "Events whose identity was accepted before: answered with 200, and not queued again.",
+            ),
             Metric::HttpRejected => (
                 "lineage_proxy_http_rejected_total",
                 Counter,

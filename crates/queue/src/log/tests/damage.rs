@@ -276,3 +276,42 @@ async fn a_repair_remembers_that_there_was_a_second_consumer() {
     let consumers: Vec<_> = consumers.map(|it| it.target).collect();
     assert_eq!(consumers, ["first", "third"], "the third replaces nobody");
 }
+
+/// A log of many events with identities, the last of which is returned.
+async fn filled_with_identities(folder: &Path) -> Message {
+    let log = log_with(folder, KEEP).await;
+    log.consumer("first", Start::Oldest).await.unwrap();
+    let once = |n: i64| Message {
+        identity: Some(uuid::Uuid::from_u128(u128::try_from(n).unwrap())),
+        ..message(&format!("event {n}"))
+    };
+    log.append((1..=EVENTS).map(once).collect()).await;
+    end(log).await;
+    once(EVENTS)
+}
+
+#[tokio::test]
+async fn an_event_that_was_lost_may_be_appended_again_and_no_other_is_kept_out() {
+    for (table, is_root) in [("events", false), ("identities", true)] {
+        let folder = tempfile::tempdir().unwrap();
+        let last = filled_with_identities(folder.path()).await;
+        overwrite(folder.path(), table, is_root);
+        let log = log_with(folder.path(), KEEP).await;
+        let sent = log.append(vec![last.clone()]).await;
+        assert_eq!(*sent[0].as_ref().unwrap(), Sent::Queued, "{table}");
+        end(log).await;
+        let log = log_with(folder.path(), KEEP).await;
+        let sent = log.append(vec![last]).await;
+        assert_eq!(*sent[0].as_ref().unwrap(), Sent::Known, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn identities_survive_damage_to_other_tables() {
+    let folder = tempfile::tempdir().unwrap();
+    let last = filled_with_identities(folder.path()).await;
+    overwrite(folder.path(), "cursors", true);
+    let log = log_with(folder.path(), KEEP).await;
+    let sent = log.append(vec![last]).await;
+    assert_eq!(*sent[0].as_ref().unwrap(), Sent::Known);
+}
