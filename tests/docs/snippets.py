@@ -16,7 +16,7 @@ import subprocess
 import yaml
 
 ROOT = pathlib.Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/README.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/sources/*.md"), *ROOT.glob("examples/*/README.md")])
 BINARY = pathlib.Path(os.environ.get("PROXY_TEST_BIN_DIR", ROOT / "target" / "debug")) / "lineage-proxy"
 FENCE = re.compile(r"(?m)^ *```([^\n]*)\n(.*?)^ *```$", re.DOTALL)
 EVENT = (

@@ -37,6 +37,16 @@ CALLS = {
     "CreateDatabase": ("glue", {"DatabaseInput": {"Name": "lineage", "Description": AWKWARD}}),
     "CreateTable": ("glue", {"DatabaseName": "shop", "TableInput": {"Name": "t", "StorageDescriptor": {"Columns": [{"Name": "a", "Type": "int"}]}}}),
     "UpdateTable": ("glue", {"CatalogId": "123456789012", "DatabaseName": "shop", "TableInput": {"Name": "t", "Parameters": {"k": AWKWARD}}, "SkipArchive": True, "VersionId": "7"}),
+    "GetItem": ("dynamodb", {"TableName": "seen", "Key": {"id": {"S": AWKWARD}}, "ConsistentRead": True}),
+    "PutItem": ("dynamodb", {"TableName": "seen", "Item": {"id": {"S": AWKWARD}, "version": {"N": "2"}}, "ConditionExpression": "#v = :v", "ExpressionAttributeNames": {"#v": "version"}, "ExpressionAttributeValues": {":v": {"N": "1"}}}),
+    "BatchGetItem": ("dynamodb", {"RequestItems": {"seen": {"Keys": [{"id": {"S": "1"}}, {"id": {"S": AWKWARD}}], "ConsistentRead": True}}}),
+    "BatchWriteItem": ("dynamodb", {"RequestItems": {"seen": [{"PutRequest": {"Item": {"id": {"S": "1"}, "expires": {"N": "7"}}}}]}}),
+    "ListCrawlers": ("glue", {}),
+    "GetCrawler": ("glue", {"Name": AWKWARD}),
+    "ListCrawls": ("glue", {"CrawlerName": AWKWARD, "MaxResults": 7, "Filters": [{"FieldName": "START_TIME", "FilterOperator": "GE", "FieldValue": "1700000000000"}]}),
+    "GetTables": ("glue", {"DatabaseName": "shop"}),
+    "GetConnection": ("glue", {"Name": AWKWARD, "HidePassword": True}),
+    "GetCallerIdentity": ("sts", {}),
     "FilterLogEvents": ("logs", {"logGroupName": "/aws/lambda/x", "filterPattern": '"1-ä"', "startTime": 1_700_000_000_000}),
     "GetFunctionConfiguration": ("lambda", {"FunctionName": "arn:aws:lambda:eu-west-1:1:function:x:$LATEST"}),
     "GetEventSourceMapping": ("lambda", {"UUID": "14e0db71-5d35-4eb5-b481-8945cf9d10c2"}),
@@ -253,11 +263,11 @@ def test_a_signature_is_the_one_that_botocore_makes(wire, operation):
     assert signer.signature(text, request) == signature["Signature"], signer.canonical_request(request)
 
 
-@pytest.mark.parametrize("operation", [name for name, (service, _) in CALLS.items() if service != "s3" and model(name).output_shape.members])
+@pytest.mark.parametrize("operation", [name for name, (service, _) in CALLS.items() if service not in ("s3", "dynamodb") and model(name).output_shape.members])
 def test_a_response_is_read_as_botocore_reads_it(wire, operation):
     """With all members that the model has; of those that are read here, all are as botocore read them."""
     output = filled(model(operation).output_shape)
-    token = {"DescribeStacks": "NextToken", "DescribeClusters": "Marker", "FilterLogEvents": "nextToken", "ListSubscriptionsByTopic": "NextToken"}.get(operation)
+    token = {"DescribeStacks": "NextToken", "DescribeClusters": "Marker", "FilterLogEvents": "nextToken", "ListSubscriptionsByTopic": "NextToken", "ListCrawlers": "NextToken", "ListCrawls": "NextToken", "GetTables": "NextToken"}.get(operation)
     answers = [answered(operation, output)]
     if token:
         answers.append(answered(operation, {}))
@@ -292,6 +302,20 @@ def test_objects_and_errors_are_read(wire):
     assert model("DescribeClusters").service_model.shape_for("ClusterNotFoundFault").error_code == "ClusterNotFound"
 
 
+def test_items_are_read(wire):
+    """Values are unions of types, of which a table of ours has two."""
+    item = {"id": {"S": "a"}, "version": {"N": "3"}}
+    answer = lambda body: (200, {}, json.dumps(body).encode())
+    assert call(wire, "GetItem", answer({"Item": item})) == {"output": {"Item": item}}
+    assert call(wire, "GetItem", answer({})) == {"output": {"Item": None}}
+    read = {"Responses": {"seen": [item]}, "UnprocessedKeys": {"seen": {"Keys": [{"id": {"S": "b"}}], "ConsistentRead": True}}}
+    assert call(wire, "BatchGetItem", answer(read)) == {"output": {"Responses": {"seen": [item]}, "UnprocessedKeys": {"seen": {"Keys": [{"id": {"S": "b"}}]}}}}
+    left = {"UnprocessedItems": {"seen": [{"PutRequest": {"Item": item}}]}}
+    assert call(wire, "BatchWriteItem", answer(left)) == {"output": left}
+    failed = (400, {}, b'{"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException","message":"m"}')
+    assert call(wire, "PutItem", failed)["error"] == "ConditionalCheckFailedException"
+
+
 def test_no_member_of_a_table_is_lost_when_it_is_written_back(wire):
     """Every member of TableInput comes from the table that was read, in the same shape; what neither has is carried."""
     table, written = (model("GetTable").service_model.shape_for(name) for name in ("Table", "TableInput"))
@@ -323,7 +347,7 @@ def test_endpoints_are_those_of_the_service_models(wire):
     partitions = LOADER.load_data("partitions")
     regions = [region for partition in partitions["partitions"] for region in partition["regions"] if "global" not in region]
     assert len(regions) > 30
-    services = {"CloudFormation": "cloudformation", "CloudWatch Logs": "logs", "Glue": "glue", "Lambda": "lambda", "Redshift": "redshift", "Redshift Serverless": "redshift-serverless", "Secrets Manager": "secretsmanager", "S3": "s3", "SNS": "sns"}
+    services = {"CloudFormation": "cloudformation", "CloudWatch Logs": "logs", "Glue": "glue", "Lambda": "lambda", "Redshift": "redshift", "Redshift Serverless": "redshift-serverless", "Secrets Manager": "secretsmanager", "S3": "s3", "SNS": "sns", "STS": "sts", "DynamoDB": "dynamodb"}
     lines, expected = [], []
     for service, name in services.items():
         rules = botocore.endpoint_provider.EndpointProvider(LOADER.load_service_model(name, "endpoint-rule-set-1"), partitions)

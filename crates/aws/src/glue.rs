@@ -1,7 +1,11 @@
-//! Glue: the databases and tables of the Data Catalog.
+//! Glue: the databases and tables of the Data Catalog, and the crawlers that write them.
 //!
+//! Lists of tables are in `tables.rs`, crawlers and connections in `crawlers.rs`.
 //! A table is kept as the JSON that the service answers, so that a member that is not known here survives a read and a
 //! write. UpdateTable replaces a table as a whole.
+
+mod crawlers;
+mod tables;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -9,6 +13,11 @@ use serde_json::{Map, Value};
 use crate::error::UnreadableResponse;
 use crate::protocol::{Operation, Request, Response};
 use crate::service::{Exceptions, Protocol, Service};
+
+pub use crawlers::{
+    CrawlerNames, Crawls, CrawlsFilter, GetConnection, GetCrawler, ListCrawlers, ListCrawls,
+};
+pub use tables::{GetTables, TableList};
 
 /// Glue.
 pub static SERVICE: Service = Service {

@@ -19,6 +19,7 @@ mod sign;
 mod xml;
 
 pub mod cloudformation;
+pub mod dynamodb;
 pub mod glue;
 pub mod lambda;
 pub mod logs;
@@ -27,6 +28,7 @@ pub mod redshift_serverless;
 pub mod s3;
 pub mod secrets_manager;
 pub mod sns;
+pub mod sts;
 
 /// Code and message of an error: what the SDKs' errors have, and [`Error`] too.
 pub use aws_smithy_types::error::metadata::ProvideErrorMetadata;

@@ -77,15 +77,18 @@ impl fmt::Debug for Request {
 impl Request {
     /// Builds a request of the awsJson protocols.
     pub(crate) fn json<O: Operation>(input: &impl Serialize) -> Request {
-        let target = match O::SERVICE.protocol {
-            Protocol::Json { target_prefix } => format!("{target_prefix}.{}", O::NAME),
-            Protocol::RestJson | Protocol::Query { .. } | Protocol::S3 => O::NAME.to_owned(),
+        let (target, version) = match O::SERVICE.protocol {
+            Protocol::Json { target_prefix } => (format!("{target_prefix}.{}", O::NAME), "1.1"),
+            Protocol::Json10 { target_prefix } => (format!("{target_prefix}.{}", O::NAME), "1.0"),
+            Protocol::RestJson | Protocol::Query { .. } | Protocol::S3 => {
+                (O::NAME.to_owned(), "1.1")
+            }
         };
         Request {
             method: "POST",
             path: "/".to_owned(),
             headers: vec![
-                ("content-type", "application/x-amz-json-1.1".to_owned()),
+                ("content-type", format!("application/x-amz-json-{version}")),
                 ("x-amz-target", target),
             ],
             // Inputs are structs of texts and numbers, which can always be written.
@@ -98,7 +101,9 @@ impl Request {
     pub(crate) fn query<O: Operation>(parameters: &[(&str, Option<&str>)]) -> Request {
         let version = match O::SERVICE.protocol {
             Protocol::Query { version } => version,
-            Protocol::Json { .. } | Protocol::RestJson | Protocol::S3 => "",
+            Protocol::Json { .. } | Protocol::Json10 { .. } | Protocol::RestJson | Protocol::S3 => {
+                ""
+            }
         };
         let mut form = format!("Action={}&Version={version}", O::NAME);
         for (name, value) in parameters {
@@ -169,7 +174,7 @@ pub(crate) fn service_error(
     body: &[u8],
 ) -> ServiceError {
     let (code, message, id_in_body) = match protocol {
-        Protocol::Json { .. } | Protocol::RestJson => {
+        Protocol::Json { .. } | Protocol::Json10 { .. } | Protocol::RestJson => {
             let (code, message) = json_error(body);
             (header("x-amzn-errortype").or(code), message, None)
         }

@@ -21,6 +21,8 @@ pub struct Service {
 pub(crate) enum Protocol {
     /// awsJson1_1: the operation is `<prefix>.<name>` in `X-Amz-Target`.
     Json { target_prefix: &'static str },
+    /// awsJson1_0: the same with another media type.
+    Json10 { target_prefix: &'static str },
     /// restJson1: method and path name the operation.
     RestJson,
     /// awsQuery: a form, answered in XML.

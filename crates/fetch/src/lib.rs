@@ -4,6 +4,9 @@
 //! Whoever calls a source sends the events of a [`Fetched`] to the queue first, and passes its [`Checkpoint`] on only
 //! then: so a crash in between finds the same events again, with the same identities, and loses nothing.
 
+pub mod crawler;
+
+use aws::ProvideErrorMetadata;
 use sources::Extraction;
 
 /// What one look at a service brought.
@@ -39,4 +42,16 @@ pub enum FetchError {
     /// It fails until somebody changes something, such as a permission or a name.
     #[error("{0}")]
     Refused(String),
+}
+
+impl FetchError {
+    /// Tells what will pass from what will not. The words of the service are redacted, as it may quote the request.
+    pub(crate) fn of(error: &aws::Error) -> FetchError {
+        let text = aws::summarize(error, transform::redact_text);
+        let service_is_new_to_it = error.code() == Some("OperationTimeoutException");
+        match error.may_pass() || service_is_new_to_it {
+            true => FetchError::Unavailable(text),
+            false => FetchError::Refused(text),
+        }
+    }
 }

@@ -71,7 +71,9 @@ pub(crate) fn call(inside: &mut Inside, operation: &str, body: &str) -> Response
         return refuse(&fault.code, "on demand");
     }
     let request: Value = serde_json::from_str(body).unwrap_or_default();
+    let about_crawlers = crate::crawlers::call(&inside.settings.crawlers, operation, &request);
     let answer = match operation {
+        _ if about_crawlers.is_some() => about_crawlers.unwrap_or(Ok(Value::Null)),
         "GetTable" => get_table(inside, &request),
         "CreateDatabase" => create_database(inside, &request),
         "CreateTable" => create_table(inside, &request),

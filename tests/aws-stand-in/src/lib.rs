@@ -4,6 +4,7 @@
 //! Strict where the service is (path, blob, client token, 300,000 bytes, 20 a second, every error of the model), and
 //! failing on demand. Used by the tests and benches, in their process or as the binary `aws-stand-in`.
 
+mod crawlers;
 mod datazone;
 mod faults;
 mod glue;
@@ -15,6 +16,9 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -26,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+pub use crawlers::Crawlers;
 pub use faults::{Fault, Kind};
 pub use glue::GlueFault;
 pub use redshift::{Cluster, Workgroup};
@@ -70,6 +75,8 @@ pub struct Settings {
     pub glue_faults: Vec<GlueFault>,
     /// Before so many updates of tables of Glue somebody else writes the table.
     pub glue_writers: u32,
+    /// Crawlers of Glue, with what they keep.
+    pub crawlers: Crawlers,
 }
 
 /// An event that was posted.
@@ -164,6 +171,7 @@ impl Default for Settings {
             processing_fails: None,
             glue_faults: Vec::new(),
             glue_writers: 0,
+            crawlers: Crawlers::default(),
         }
     }
 }
@@ -222,6 +230,17 @@ impl StandIn {
     /// For `AWS_ENDPOINT_URL_DATAZONE` and the like.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// A configuration with which every service is called here.
+    pub fn aws(&self) -> aws::Aws {
+        let key = Credentials::new("AKIDEXAMPLE", "s3cr3t", None, None, "stand-in");
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static("eu-west-1"))
+            .credentials_provider(SharedCredentialsProvider::new(key))
+            .endpoint_url(self.url());
+        aws::Aws::from(config.build())
     }
 
     /// Everything that was posted, repeats included, in order.

@@ -28,6 +28,7 @@ mod events;
 mod names;
 pub mod pack;
 mod plugins;
+mod producers;
 mod rules;
 pub mod seeds;
 pub mod shake;
@@ -59,4 +60,5 @@ pub const LAWS: &[(&str, Law)] = &[
     ("texts", texts::texts),
     ("script", plugins::script),
     ("module", plugins::module),
+    ("crawler", producers::crawler),
 ];

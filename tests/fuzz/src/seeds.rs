@@ -50,6 +50,7 @@ pub fn of(law: &str) -> Vec<Vec<u8>> {
         ]),
         "script" => scripts(),
         "module" => modules(),
+        "crawler" => crawler(),
         _ => Vec::new(),
     }
 }
@@ -60,6 +61,20 @@ fn events() -> Vec<Vec<u8>> {
     all.map(|event| event.text().as_bytes().to_vec())
         .filter(|text| text.len() <= LARGEST)
         .collect()
+}
+
+/// The answers of a crawler with everything that it needs, and of each alone.
+fn crawler() -> Vec<Vec<u8>> {
+    const ANSWERS: &str =
+        include_str!("../../../crates/sources/tests/fixtures/crawler/answers.jsonl");
+    let lines = ANSWERS.lines().filter(|line| line.len() <= LARGEST);
+    let of = |kind: &str| {
+        let found = lines.clone().filter(|line| line.contains(kind));
+        found.collect::<Vec<_>>().join("\n").into_bytes()
+    };
+    let alone = lines.clone().map(|line| line.as_bytes().to_vec());
+    let together = ["shop-", "sessions", "profiles", "lake"].map(of);
+    alone.chain(together).collect()
 }
 
 fn texts(all: &[&str]) -> Vec<Vec<u8>> {

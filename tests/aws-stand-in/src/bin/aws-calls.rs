@@ -8,7 +8,11 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use aws::cloudformation::DescribeStacks;
-use aws::glue::{CreateDatabase, CreateTable, GetTable, UpdateTable};
+use aws::dynamodb::{BatchGetItem, BatchWriteItem, GetItem, Item, PutItem};
+use aws::glue::{
+    CrawlsFilter, CreateDatabase, CreateTable, GetConnection, GetCrawler, GetTable, GetTables,
+    ListCrawlers, ListCrawls, UpdateTable,
+};
 use aws::lambda::{GetEventSourceMapping, GetFunctionConfiguration};
 use aws::logs::FilterLogEvents;
 use aws::redshift::DescribeClusters;
@@ -18,11 +22,13 @@ use aws::secrets_manager::GetSecretValue;
 use aws::sns::{
     GetSubscriptionAttributes, ListSubscriptionsByTopic, PublishBatch, PublishBatchEntry,
 };
+use aws::sts::GetCallerIdentity;
 use aws::{Aws, Error, ProvideErrorMetadata, Service};
 use serde_json::{Map, Value, json};
 
-const SERVICES: [&Service; 9] = [
+const SERVICES: [&Service; 11] = [
     &aws::cloudformation::SERVICE,
+    &aws::dynamodb::SERVICE,
     &aws::glue::SERVICE,
     &aws::lambda::SERVICE,
     &aws::logs::SERVICE,
@@ -31,6 +37,7 @@ const SERVICES: [&Service; 9] = [
     &aws::s3::SERVICE,
     &aws::secrets_manager::SERVICE,
     &aws::sns::SERVICE,
+    &aws::sts::SERVICE,
 ];
 
 #[tokio::main]
@@ -51,6 +58,11 @@ async fn main() -> anyhow::Result<()> {
         writeln!(std::io::stdout().lock(), "{answer}")?;
     }
     Ok(())
+}
+
+fn item(value: Option<&Value>) -> Item {
+    let value = value.cloned().unwrap_or_default();
+    serde_json::from_value(value).unwrap_or_default()
 }
 
 fn endpoint((id, region, fips, dual_stack): &(String, String, bool, bool)) -> Value {
@@ -175,6 +187,110 @@ async fn call(aws: &Aws, operation: &str, input: &Value) -> Result<Value, Error>
             };
             let input: Map<String, Value> = client.send(&get).await?.to_input();
             json!(input)
+        }
+        "GetItem" => {
+            let get = GetItem {
+                table_name: needed("TableName"),
+                key: item(input.get("Key")),
+            };
+            json!({"Item": client.send(&get).await?})
+        }
+        "PutItem" => {
+            let names = input.get("ExpressionAttributeNames").cloned();
+            let put = PutItem {
+                table_name: needed("TableName"),
+                item: item(input.get("Item")),
+                condition_expression: text("ConditionExpression"),
+                expression_attribute_names: names
+                    .and_then(|names| serde_json::from_value(names).ok())
+                    .unwrap_or_default(),
+                expression_attribute_values: item(input.get("ExpressionAttributeValues")),
+            };
+            client.send(&put).await?;
+            json!({})
+        }
+        "BatchGetItem" => {
+            let keys = input.pointer("/RequestItems/seen/Keys");
+            let get = BatchGetItem {
+                table_name: "seen".to_owned(),
+                keys: keys
+                    .and_then(Value::as_array)
+                    .into_iter()
+                    .flatten()
+                    .map(|key| item(Some(key)))
+                    .collect(),
+            };
+            let read = client.send(&get).await?;
+            json!({"Responses": {"seen": read.items}, "UnprocessedKeys": {"seen": {"Keys": read.unprocessed}}})
+        }
+        "BatchWriteItem" => {
+            let puts = input
+                .pointer("/RequestItems/seen")
+                .and_then(Value::as_array);
+            let write = BatchWriteItem {
+                table_name: "seen".to_owned(),
+                items: puts
+                    .into_iter()
+                    .flatten()
+                    .map(|put| item(put.pointer("/PutRequest/Item")))
+                    .collect(),
+            };
+            let left = client.send(&write).await?;
+            let left: Vec<Value> = left
+                .iter()
+                .map(|item| json!({"PutRequest": {"Item": item}}))
+                .collect();
+            json!({"UnprocessedItems": {"seen": left}})
+        }
+        "ListCrawlers" => {
+            let mut pages = client.pages(ListCrawlers {
+                next_token: text("NextToken"),
+            });
+            let mut names = Vec::new();
+            while let Some(page) = pages.next().await {
+                names.extend(page?.crawler_names);
+            }
+            json!({"CrawlerNames": names})
+        }
+        "GetCrawler" => {
+            let name = needed("Name");
+            json!({"Crawler": client.send(&GetCrawler { name }).await?})
+        }
+        "ListCrawls" => {
+            let mut pages = client.pages(ListCrawls {
+                crawler_name: needed("CrawlerName"),
+                max_results: Some(7),
+                filters: vec![CrawlsFilter {
+                    field_name: "START_TIME",
+                    filter_operator: "GE",
+                    field_value: "1700000000000".to_owned(),
+                }],
+                next_token: text("NextToken"),
+            });
+            let mut crawls = Vec::new();
+            while let Some(page) = pages.next().await {
+                crawls.extend(page?.crawls);
+            }
+            json!({"Crawls": crawls})
+        }
+        "GetTables" => {
+            let mut pages = client.pages(GetTables {
+                database_name: needed("DatabaseName"),
+                next_token: text("NextToken"),
+            });
+            let mut tables = Vec::new();
+            while let Some(page) = pages.next().await {
+                tables.extend(page?.table_list);
+            }
+            json!({"TableList": tables})
+        }
+        "GetConnection" => {
+            let name = needed("Name");
+            json!({"Connection": client.send(&GetConnection { name }).await?})
+        }
+        "GetCallerIdentity" => {
+            let caller = client.send(&GetCallerIdentity).await?;
+            json!({"Account": caller.account})
         }
         "CreateDatabase" => {
             let database = input.get("DatabaseInput");

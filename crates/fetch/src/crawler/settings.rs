@@ -1,0 +1,143 @@
+//! The settings of this source.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use settings::{Check, Checked, Flag, List, PointInTime, Seconds, Setting, Text};
+use sources::crawler::Tables;
+use time::OffsetDateTime;
+
+use super::plan::millis;
+
+/// How far the first look goes back without a setting: over a weekly crawl.
+const LOOKBACK: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// For how long the service keeps crawls (<https://docs.aws.amazon.com/glue/latest/webapi/API_ListCrawls.html>: 12 months).
+const KEPT_SECONDS: u64 = 366 * 24 * 3600;
+
+/// The settings of a source of Glue crawlers.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CrawlerSettings {
+    /// The names of the crawlers. All of the account in the region, without it.
+    pub crawlers: Setting<List>,
+    /// The region of the crawlers, if it differs from that of the process.
+    pub region: Option<Setting<Text>>,
+    /// The account of the crawlers. Asked for without it (`sts:GetCallerIdentity`).
+    pub account: Option<Setting<Checked<AccountId>>>,
+    /// Whether tables that a crawl left as they were become runs too, so that each crawl shows all that it looked at.
+    pub unchanged_tables: Setting<Flag>,
+    /// How far the first look goes back. Afterwards the source goes on where it was.
+    pub lookback: Setting<Seconds<0, KEPT_SECONDS>>,
+}
+
+/// The settings of a source of Glue crawlers, checked.
+#[derive(Debug, Clone)]
+pub struct CrawlerConfig {
+    /// The names of the crawlers; all if there are none.
+    pub crawlers: Vec<String>,
+    /// The region, if it differs from that of the process.
+    pub region: Option<String>,
+    /// The account, if it need not be asked for.
+    pub account: Option<String>,
+    /// Which tables of a crawl become runs.
+    pub tables: Tables,
+    /// How far the first look goes back.
+    pub lookback: Duration,
+    /// Where the first look begins instead.
+    pub since: Option<PointInTime>,
+    /// Where all looks end, instead of now. A crawl counts by its start.
+    pub until: Option<PointInTime>,
+}
+
+/// The id of an account.
+pub enum AccountId {}
+
+/// A setting that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{setting}: {problem}")]
+pub struct InvalidCrawlerSettings {
+    /// The setting.
+    pub setting: &'static str,
+    /// What is wrong.
+    pub problem: String,
+}
+
+impl Check for AccountId {
+    const EXPECTED: &'static str = "an account id of 12 digits";
+
+    fn is_valid(text: &str) -> bool {
+        text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+    }
+}
+
+impl Default for CrawlerSettings {
+    fn default() -> CrawlerSettings {
+        CrawlerSettings {
+            crawlers: Setting::default(),
+            region: None,
+            account: None,
+            unchanged_tables: Setting(true),
+            lookback: Setting(LOOKBACK),
+        }
+    }
+}
+
+impl CrawlerSettings {
+    /// Checks the settings together.
+    ///
+    /// # Errors
+    ///
+    /// A crawler has no name, or is named twice.
+    pub fn validate(self) -> Result<CrawlerConfig, Vec<InvalidCrawlerSettings>> {
+        let crawlers = self.crawlers.into_value();
+        let invalid = |problem: String| InvalidCrawlerSettings {
+            setting: "crawlers",
+            problem,
+        };
+        let mut errors = Vec::new();
+        for (index, name) in crawlers.iter().enumerate() {
+            if name.trim().is_empty() {
+                errors.push(invalid("a crawler has no name".to_owned()));
+            } else if crawlers.iter().take(index).any(|other| other == name) {
+                errors.push(invalid(format!("{name:?} is named twice")));
+            }
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        Ok(CrawlerConfig {
+            crawlers,
+            region: self.region.map(Setting::into_value),
+            account: self.account.map(Setting::into_value),
+            tables: match *self.unchanged_tables {
+                true => Tables::All,
+                false => Tables::Changed,
+            },
+            lookback: *self.lookback,
+            since: None,
+            until: None,
+        })
+    }
+}
+
+impl CrawlerConfig {
+    /// The same for these crawlers alone.
+    #[must_use]
+    pub fn only(self, crawlers: Vec<String>) -> CrawlerConfig {
+        CrawlerConfig { crawlers, ..self }
+    }
+
+    /// Where the first look begins, in milliseconds since 1970.
+    pub(super) fn begin(&self, now: OffsetDateTime) -> i64 {
+        let since = self.since.unwrap_or(PointInTime::Ago(self.lookback));
+        since.resolve(millis(now))
+    }
+
+    /// Where a look ends, in milliseconds since 1970.
+    pub(super) fn end(&self, now: OffsetDateTime) -> i64 {
+        let now = millis(now);
+        self.until.map_or(now, |until| until.resolve(now).min(now))
+    }
+}

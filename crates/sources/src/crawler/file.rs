@@ -1,0 +1,176 @@
+//! Reads files of answers, such as the AWS CLI prints: `get-crawler`, `list-crawls`, `get-tables`, `get-connection`.
+//! For machines that may not ask the service. Called by `lineage-proxy extract glue-crawlers --input`.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Deserializer, Value};
+
+use super::answer::{self, UnreadableAnswer, members, text};
+use super::{
+    CompletedCrawl, Connection, Connections, Crawl, CrawlState, Crawler, Place, Table, Tables,
+    crawl_run, table_runs,
+};
+use crate::{Extraction, Finding, FindingRule};
+
+/// Answers of the service, collected from documents of JSON in any order.
+#[derive(Debug, Clone, Default)]
+pub struct Answers {
+    crawlers: BTreeMap<String, Crawler>,
+    /// By crawler, and by id.
+    crawls: BTreeMap<String, BTreeMap<String, Crawl>>,
+    /// By database and name.
+    tables: BTreeMap<(String, String), Table>,
+    connections: Connections,
+    findings: Vec<Finding>,
+}
+
+impl Answers {
+    /// Adds the documents of a file: one after the other, or one a line. `name` is the place that findings name.
+    pub fn add(&mut self, name: &str, bytes: &[u8]) {
+        let documents = Deserializer::from_slice(bytes).into_iter::<Value>();
+        for (index, document) in documents.enumerate() {
+            let place = format!("{name}, document {}", index + 1);
+            match document {
+                Ok(document) => self.document(&place, &document),
+                Err(error) => {
+                    let (line, column) = (error.line(), error.column());
+                    let message = format!("it is not JSON in line {line}, column {column}");
+                    self.unreadable(&place, message);
+                }
+            }
+        }
+    }
+
+    /// Returns the events and the findings. The account is that of the tables, unless it is given.
+    ///
+    /// # Errors
+    ///
+    /// No account is given, and no table tells it.
+    pub fn extract(
+        self,
+        region: &str,
+        account: Option<&str>,
+        which: Tables,
+    ) -> Result<Extraction, UnknownAccount> {
+        let told = self.tables.values().find_map(|table| table.catalog.clone());
+        let account = account.map(str::to_owned).or(told).ok_or(UnknownAccount)?;
+        let place = Place {
+            region: region.to_owned(),
+            account,
+        };
+        let tables: Vec<Table> = self.tables.into_values().collect();
+        let mut extraction = Extraction {
+            events: Vec::new(),
+            findings: self.findings,
+        };
+        for (name, crawls) in self.crawls {
+            let crawler = self.crawlers.get(&name).cloned().unwrap_or(Crawler {
+                name,
+                ..Crawler::default()
+            });
+            let mut crawls: Vec<Crawl> = crawls.into_values().collect();
+            crawls.sort_by_key(|crawl| crawl.start);
+            let newest = crawls
+                .iter()
+                .rposition(|crawl| crawl.state == CrawlState::Completed);
+            let runs = crawls
+                .iter()
+                .filter_map(|crawl| crawl_run(&place, &crawler, crawl));
+            extraction.events.extend(runs);
+            let completed: Vec<CompletedCrawl<'_>> = crawls
+                .iter()
+                .enumerate()
+                .map(|(index, crawl)| CompletedCrawl {
+                    crawl,
+                    is_newest: newest == Some(index),
+                })
+                .collect();
+            let connections = &self.connections;
+            let found = table_runs(&place, &crawler, &completed, &tables, connections, which);
+            extraction.events.extend(found.events);
+            extraction.findings.extend(found.findings);
+        }
+        Ok(extraction)
+    }
+
+    fn document(&mut self, place: &str, document: &Value) {
+        let Some(answer) = members(document) else {
+            return self.unreadable(place, "it is not an object".to_owned());
+        };
+        let mut is_known = false;
+        let mut each = |member: &str| -> Vec<Value> {
+            let found = answer.get(member);
+            is_known |= found.is_some();
+            match found {
+                Some(Value::Array(items)) => items.clone(),
+                Some(item) => vec![item.clone()],
+                None => Vec::new(),
+            }
+        };
+        let crawlers = [each("Crawler"), each("Crawlers")].concat();
+        let crawls = each("Crawls");
+        let tables = [each("Table"), each("TableList")].concat();
+        let connections = [each("Connection"), each("ConnectionList")].concat();
+        each("CrawlerNames");
+        if !is_known {
+            return self.unreadable(place, "it is no answer about crawlers".to_owned());
+        }
+        for item in &crawlers {
+            if let Some(crawler) = self.read(place, answer::crawler(item)) {
+                self.crawlers.insert(crawler.name.clone(), crawler);
+            }
+        }
+        for item in &crawls {
+            self.crawl(place, item);
+        }
+        for item in &tables {
+            if let Some(table) = self.read(place, answer::table(item)) {
+                let key = (table.database.clone(), table.name.clone());
+                self.tables.insert(key, table);
+            }
+        }
+        for item in &connections {
+            if let Some(connection) = self.read(place, answer::connection(item)) {
+                let Connection { name, .. } = &connection;
+                self.connections.insert(name.clone(), connection);
+            }
+        }
+    }
+
+    /// A crawl does not name its crawler, but its log stream is called like it.
+    fn crawl(&mut self, place: &str, item: &Value) {
+        let Some(crawl) = self.read(place, answer::crawl(item)) else {
+            return;
+        };
+        match text(item, "LogStream") {
+            Some(crawler) => {
+                let crawls = self.crawls.entry(crawler).or_default();
+                crawls.insert(crawl.id.clone(), crawl);
+            }
+            None => self.unreadable(place, "a crawl has no LogStream".to_owned()),
+        }
+    }
+
+    fn read<T>(&mut self, place: &str, read: Result<T, UnreadableAnswer>) -> Option<T> {
+        match read {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.unreadable(place, error.to_string());
+                None
+            }
+        }
+    }
+
+    fn unreadable(&mut self, place: &str, message: String) {
+        self.findings.push(Finding {
+            rule: FindingRule::Unreadable,
+            place: place.to_owned(),
+            message,
+        });
+    }
+}
+
+/// Answers do not say whose they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no table tells its account: name the account")]
+pub struct UnknownAccount;
