@@ -32,14 +32,14 @@ enum Destination {
 
 /// What an fsync of the disk does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Syncs {
+pub(crate) enum SyncBehaviour {
     Kept,
     Ignored,
 }
 
 /// Changes that were not synced at a cut, and how many of them are gone in whole or in part.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Lost {
+pub(crate) struct CutLoss {
     pub(crate) unsynced: u64,
     pub(crate) gone: u64,
 }
@@ -48,7 +48,7 @@ pub(crate) struct Lost {
 struct Survey {
     ledger: Ledger,
     sent: u64,
-    lost: Lost,
+    lost: CutLoss,
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,16 +76,16 @@ async fn events_accepted_in_the_first_moments_of_a_data_folder_outlast_a_power_c
         return;
     }
     let (lives, seed) = (size::of(6, 200), size::seed("power cuts, first start"));
-    let (mut accepted, mut lost) = (0, Lost::default());
+    let (mut accepted, mut lost) = (0, CutLoss::default());
     for life in 0..lives {
         let seed = seed.wrapping_add(life);
-        let outcome = survey(1, seed, Syncs::Kept, Destination::Store).await;
+        let outcome = survey(1, seed, SyncBehaviour::Kept, Destination::Store).await;
         outcome.ledger.check(&format!("PROXY_TEST_SEED={seed}"));
         accepted += outcome.ledger.accepted.len();
         lost.unsynced += outcome.lost.unsynced;
         lost.gone += outcome.lost.gone;
     }
-    let Lost { unsynced, gone } = lost;
+    let CutLoss { unsynced, gone } = lost;
     size::measured(
         "power cuts, first start",
         &format!(
@@ -102,7 +102,7 @@ async fn a_disk_that_lies_about_syncs_is_found_out() {
     }
     let mut lost = 0;
     for seed in 0..10 {
-        let outcome = survey(1, seed, Syncs::Ignored, Destination::Store).await;
+        let outcome = survey(1, seed, SyncBehaviour::Ignored, Destination::Store).await;
         let ledger = outcome.ledger;
         let gone = |n: &&u64| !ledger.delivered.contains_key(n);
         lost += ledger.accepted.iter().filter(gone).count();
@@ -115,14 +115,14 @@ async fn a_disk_that_lies_about_syncs_is_found_out() {
 
 async fn cut_again_and_again(case: &str, cuts: u64, to: Destination) {
     let seed = size::seed(case);
-    let outcome = survey(cuts, seed, Syncs::Kept, to).await;
+    let outcome = survey(cuts, seed, SyncBehaviour::Kept, to).await;
     let duplicates = outcome.ledger.check(&format!("PROXY_TEST_SEED={seed}"));
     let (sent, accepted, torn) = (
         outcome.sent,
         outcome.ledger.accepted.len(),
         outcome.ledger.torn,
     );
-    let Lost { unsynced, gone } = outcome.lost;
+    let CutLoss { unsynced, gone } = outcome.lost;
     size::measured(
         case,
         &format!(
@@ -133,7 +133,7 @@ async fn cut_again_and_again(case: &str, cuts: u64, to: Destination) {
 }
 
 /// Runs a data folder through `cuts` power cuts, and then until its queue is empty. On a disk that lies it may end early.
-async fn survey(cuts: u64, seed: u64, syncs: Syncs, to: Destination) -> Survey {
+async fn survey(cuts: u64, seed: u64, syncs: SyncBehaviour, to: Destination) -> Survey {
     let mut random = fastrand::Rng::with_seed(seed);
     let folder = tempfile::tempdir().unwrap();
     let rules = write(folder.path(), "transforms.yaml", COALESCE);
@@ -154,7 +154,7 @@ async fn survey(cuts: u64, seed: u64, syncs: Syncs, to: Destination) -> Survey {
     let ledger = Arc::new(Mutex::new(Ledger::default()));
     let next = Arc::new(AtomicU64::new(0));
     let http = reqwest::Client::new();
-    let mut lost = Lost::default();
+    let mut lost = CutLoss::default();
     let mut disk = Disk::mount(&at, syncs, random.u64(..));
     for cut in 0..cuts {
         let serve = Serve::start(&data, &settings);
@@ -177,7 +177,7 @@ async fn survey(cuts: u64, seed: u64, syncs: Syncs, to: Destination) -> Survey {
     match AssertUnwindSafe(finish).catch_unwind().await {
         Ok(()) => {}
         // A file that does not open counts as lost.
-        Err(_) if syncs == Syncs::Ignored => {}
+        Err(_) if syncs == SyncBehaviour::Ignored => {}
         Err(panic) => resume_unwind(panic),
     }
     drop(disk);
@@ -215,10 +215,10 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    pub(crate) fn mount(at: &Path, syncs: Syncs, seed: u64) -> Disk {
+    pub(crate) fn mount(at: &Path, syncs: SyncBehaviour, seed: u64) -> Disk {
         let syncs = match syncs {
-            Syncs::Kept => "kept",
-            Syncs::Ignored => "ignored",
+            SyncBehaviour::Kept => "kept",
+            SyncBehaviour::Ignored => "ignored",
         };
         let mut process = Command::new(built())
             .arg(at)
@@ -233,7 +233,7 @@ impl Disk {
         disk
     }
 
-    pub(crate) fn cut(&mut self, lost: &mut Lost) {
+    pub(crate) fn cut(&mut self, lost: &mut CutLoss) {
         let answer = self.tell("cut");
         let (unsynced, gone) = answer.split_once(' ').unwrap();
         lost.unsynced += unsynced.parse::<u64>().unwrap();

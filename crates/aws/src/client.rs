@@ -1,8 +1,8 @@
-//! Sends operations: signs them, retries them, limits their time and the size of their answers.
+//! Sends operations: signs them, retries them, limits their time and the size of their responses.
 //!
 //! This is what the generated SDKs do, through the same runtime: standard retries with a budget per service and region
 //! (`AWS_RETRY_MODE`, `AWS_MAX_ATTEMPTS`, `Retry-After` in milliseconds), correction of a wrong clock, proxies and
-//! certificates of the system, cached credentials. Differences: every call has timeouts, and every answer a limit.
+//! certificates of the system, cached credentials. Differences: every call has timeouts, and every response a limit.
 
 mod codec;
 mod plugins;
@@ -23,7 +23,7 @@ use crate::error::{Error, ServiceError};
 use crate::handle::Aws;
 use crate::protocol::{Operation, Paginated, Response};
 use crate::service::Service;
-use codec::{Late, is_too_large};
+use codec::{ResponseTimeout, is_too_large};
 use plugins::layer;
 
 /// The largest response of an API, in bytes: a page of log events has at most 1 MB of them, more as JSON.
@@ -61,7 +61,7 @@ impl Client {
         }
     }
 
-    /// Limits a call, its retries and the reading of its answer included.
+    /// Limits a call, its retries and the reading of its response included.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Client {
         Client {
@@ -79,8 +79,8 @@ impl Client {
         }
     }
 
-    /// Limits how long a call may take until its answer begins, its retries included. What is left of the [`timeout`] is for
-    /// the answer, as long as that moves: one that stands still for 5 s is cut.
+    /// Limits how long a call may take until its response begins, its retries included. What is left of the [`timeout`] is for
+    /// the response, as long as that moves: one that stands still for 5 s is cut.
     ///
     /// [`timeout`]: Client::timeout
     #[must_use]
@@ -91,7 +91,7 @@ impl Client {
         }
     }
 
-    /// Limits the size of an answer. What is larger is [`Error::TooLarge`].
+    /// Limits the size of a response. What is larger is [`Error::TooLarge`].
     #[must_use]
     pub fn max_bytes(self, max_bytes: usize) -> Client {
         Client { max_bytes, ..self }
@@ -118,7 +118,7 @@ impl Client {
         let call = invoke(service.id, O::NAME, input, &plugins);
         let output = tokio::select! {
             output = call => output.map_err(|error| self.error(service, error))?,
-            late = self.not_begun(&begun) => return Err(Error::NoAnswer {
+            late = self.not_begun(&begun) => return Err(Error::NoResponse {
                 service: service.id,
                 source: late.into(),
             }),
@@ -133,12 +133,12 @@ impl Client {
         })
     }
 
-    /// Waits until an answer should have begun and has not.
-    async fn not_begun(&self, begun: &Notify) -> Late {
+    /// Waits until a response should have begun and has not.
+    async fn not_begun(&self, begun: &Notify) -> ResponseTimeout {
         if let Some(limit) = self.first_byte
             && timeout(limit, begun.notified()).await.is_err()
         {
-            return Late(limit);
+            return ResponseTimeout(limit);
         }
         std::future::pending().await
     }
@@ -176,7 +176,7 @@ impl Client {
                 service,
                 source: source(error),
             },
-            error => Error::NoAnswer {
+            error => Error::NoResponse {
                 service,
                 source: source(error),
             },

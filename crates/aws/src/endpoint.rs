@@ -54,7 +54,7 @@ pub(crate) struct Variant {
 
 /// Why a request has no endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoEndpoint {
+pub enum EndpointError {
     /// No region is configured.
     #[error("no region is configured: set AWS_REGION, or a region in the profile")]
     NoRegion,
@@ -82,9 +82,9 @@ pub(crate) fn public(
     service: &Service,
     region: &str,
     variant: Variant,
-) -> Result<String, NoEndpoint> {
+) -> Result<String, EndpointError> {
     if !is_label(region) {
-        return Err(NoEndpoint::InvalidRegion(region.to_owned()));
+        return Err(EndpointError::InvalidRegion(region.to_owned()));
     }
     let Variant { fips, dual_stack } = variant;
     let is_in = |prefix: &str| region.starts_with(prefix);
@@ -109,7 +109,7 @@ pub(crate) fn public(
         Exceptions::AlwaysDualStack if is_in("cn-") && !fips => suffix = "amazonaws.com.cn",
         Exceptions::AlwaysDualStack => {}
         Exceptions::S3 if fips && is_in("cn-") => {
-            return Err(NoEndpoint::NoFips {
+            return Err(EndpointError::NoFips {
                 service: service.id,
                 region: region.to_owned(),
             });
@@ -126,8 +126,8 @@ pub(crate) fn public(
 
 /// Returns the endpoint and the beginning of the path for a bucket: the bucket is part of the host name where it can be, and
 /// part of the path otherwise.
-pub(crate) fn bucket(endpoint: &str, name: &str) -> Result<(String, String), NoEndpoint> {
-    let invalid = || NoEndpoint::InvalidBucket(name.to_owned());
+pub(crate) fn bucket(endpoint: &str, name: &str) -> Result<(String, String), EndpointError> {
+    let invalid = || EndpointError::InvalidBucket(name.to_owned());
     let (scheme, rest) = endpoint.split_once("://").ok_or_else(invalid)?;
     let host = rest.split(['/', ':']).next().unwrap_or_default();
     if !is_bucket(name) {
@@ -163,11 +163,11 @@ pub(crate) fn is_bucket(text: &str) -> bool {
 const OTHER_SUFFIXES: [&str; 3] = ["--x-s3", "--xa-s3", "--op-s3"];
 
 /// Checks a configured endpoint, and takes a slash off its end.
-pub(crate) fn configured(service: &Service, url: &str) -> Result<String, NoEndpoint> {
+pub(crate) fn configured(service: &Service, url: &str) -> Result<String, EndpointError> {
     let is_url = url.starts_with("http://") || url.starts_with("https://");
     match is_url && !url.contains(['?', '#']) {
         true => Ok(url.trim_end_matches('/').to_owned()),
-        false => Err(NoEndpoint::InvalidUrl(service.id)),
+        false => Err(EndpointError::InvalidUrl(service.id)),
     }
 }
 
@@ -254,7 +254,7 @@ mod tests {
             "-eu",
         ] {
             let result = public(&crate::redshift::SERVICE, region, PLAIN);
-            assert_eq!(result, Err(NoEndpoint::InvalidRegion(region.to_owned())));
+            assert_eq!(result, Err(EndpointError::InvalidRegion(region.to_owned())));
         }
     }
 

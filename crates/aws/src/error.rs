@@ -10,7 +10,7 @@ use aws_smithy_types::error::metadata::{
     EMPTY_ERROR_METADATA, ErrorMetadata, ProvideErrorMetadata,
 };
 
-use crate::endpoint::NoEndpoint;
+use crate::endpoint::EndpointError;
 
 /// A call to AWS that failed, after its retries.
 ///
@@ -20,9 +20,9 @@ pub enum Error {
     /// The service answered with an error.
     #[error(transparent)]
     Service(#[from] ServiceError),
-    /// There is no answer: no connection, no credentials, or no time left. The request may have been carried out.
-    #[error("no answer from {service}")]
-    NoAnswer {
+    /// There is no response: no connection, no credentials, or no time left. The request may have been carried out.
+    #[error("no response from {service}")]
+    NoResponse {
         /// The service.
         service: &'static str,
         /// The reason.
@@ -36,8 +36,8 @@ pub enum Error {
         /// The reason.
         source: BoxError,
     },
-    /// The answer is larger than the caller allows.
-    #[error("the answer of {service} is larger than {limit} bytes")]
+    /// The response is larger than the caller allows.
+    #[error("the response of {service} is larger than {limit} bytes")]
     TooLarge {
         /// The service.
         service: &'static str,
@@ -45,7 +45,7 @@ pub enum Error {
         limit: usize,
     },
     /// The response does not match the model of the API.
-    #[error("the answer of {service} cannot be read")]
+    #[error("the response of {service} cannot be read")]
     Unreadable {
         /// The service.
         service: &'static str,
@@ -69,7 +69,7 @@ impl Error {
                 let is_known = |code| THROTTLING_ERRORS.contains(&code);
                 error.status == 429 || error.code().is_some_and(is_known)
             }
-            Error::NoAnswer { .. }
+            Error::NoResponse { .. }
             | Error::NotSent { .. }
             | Error::TooLarge { .. }
             | Error::Unreadable { .. } => false,
@@ -101,7 +101,7 @@ impl Error {
         None
     }
 
-    /// Whether the same call may succeed later: there is no answer, or the service throttles or has failed.
+    /// Whether the same call may succeed later: there is no response, or the service throttles or has failed.
     #[must_use]
     pub fn may_pass(&self) -> bool {
         match self {
@@ -113,7 +113,7 @@ impl Error {
                     || is_known(THROTTLING_ERRORS)
                     || is_known(TRANSIENT_ERRORS)
             }
-            Error::NoAnswer { .. } => true,
+            Error::NoResponse { .. } => true,
             Error::NotSent { .. } | Error::TooLarge { .. } | Error::Unreadable { .. } => false,
         }
     }
@@ -124,7 +124,7 @@ impl ProvideErrorMetadata for Error {
         static NONE: ErrorMetadata = EMPTY_ERROR_METADATA;
         match self {
             Error::Service(error) => error.meta(),
-            Error::NoAnswer { .. }
+            Error::NoResponse { .. }
             | Error::NotSent { .. }
             | Error::TooLarge { .. }
             | Error::Unreadable { .. } => &NONE,
@@ -133,7 +133,7 @@ impl ProvideErrorMetadata for Error {
 }
 
 impl Error {
-    pub(crate) fn not_sent(service: &'static str, error: NoEndpoint) -> Error {
+    pub(crate) fn not_sent(service: &'static str, error: EndpointError) -> Error {
         Error::NotSent {
             service,
             source: error.into(),
@@ -238,7 +238,7 @@ mod tests {
                 metadata: ErrorMetadata::builder().code(code).build(),
             })
         };
-        let no_answer = Error::NoAnswer {
+        let no_answer = Error::NoResponse {
             service: "S3",
             source: "no route to host".into(),
         };

@@ -33,9 +33,9 @@ pub mod sts;
 /// Code and message of an error: what the SDKs' errors have, and [`Error`] too.
 pub use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 pub use client::{Client, Pages};
-pub use endpoint::NoEndpoint;
+pub use endpoint::EndpointError;
 pub use error::{Error, ServiceError, UnreadableResponse, error_chain, summarize};
 pub use handle::Aws;
 pub use protocol::{Operation, Paginated, Request, Response};
 pub use service::Service;
-pub use sign::{NotSigned, Signer};
+pub use sign::{Signer, SigningError};

@@ -1,6 +1,6 @@
 //! What differs between services: names, signing and protocol.
 
-use crate::endpoint::{self, NoEndpoint, Variant};
+use crate::endpoint::{self, EndpointError, Variant};
 
 /// A service of AWS.
 #[derive(Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl Service {
         region: &str,
         fips: bool,
         dual_stack: bool,
-    ) -> Result<String, NoEndpoint> {
+    ) -> Result<String, EndpointError> {
         endpoint::public(self, region, Variant { fips, dual_stack })
     }
 }

@@ -22,27 +22,27 @@ pub struct Signer {
 /// Why a request cannot be signed. The message does not contain a credential.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct NotSigned {
+pub struct SigningError {
     message: String,
     may_pass: bool,
 }
 
-impl NotSigned {
+impl SigningError {
     /// Whether another try may succeed: what gives out credentials is down, and did not refuse.
     #[must_use]
     pub fn may_pass(&self) -> bool {
         self.may_pass
     }
 
-    fn refused(message: &str) -> NotSigned {
-        NotSigned {
+    fn refused(message: &str) -> SigningError {
+        SigningError {
             message: message.to_owned(),
             may_pass: false,
         }
     }
 
     /// By the kinds of errors of `aws-credential-types`, of which `ProviderError` is also what STS refuses.
-    fn without_credentials(error: &CredentialsError) -> NotSigned {
+    fn without_credentials(error: &CredentialsError) -> SigningError {
         let message = error_chain(error);
         // None at all, or none as configured.
         let is_missing = matches!(
@@ -50,7 +50,7 @@ impl NotSigned {
             CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_)
         );
         let is_refused = REFUSALS.iter().any(|code| message.contains(code));
-        NotSigned {
+        SigningError {
             message,
             may_pass: !is_missing && !is_refused,
         }
@@ -84,16 +84,20 @@ impl Signer {
     /// # Errors
     ///
     /// There are no credentials, or no region is given and none is configured.
-    pub async fn new(aws: &Aws, service: &str, region: Option<&str>) -> Result<Signer, NotSigned> {
+    pub async fn new(
+        aws: &Aws,
+        service: &str,
+        region: Option<&str>,
+    ) -> Result<Signer, SigningError> {
         let config = aws.config().await;
         let configured = config.region().map(|region| region.to_string());
         let region = region.map(str::to_owned).or(configured);
-        let region = region.ok_or_else(|| NotSigned::refused("no AWS region is configured"))?;
+        let region = region.ok_or_else(|| SigningError::refused("no AWS region is configured"))?;
         let provider = config.credentials_provider();
         let provider =
-            provider.ok_or_else(|| NotSigned::refused("no AWS credentials are configured"))?;
+            provider.ok_or_else(|| SigningError::refused("no AWS credentials are configured"))?;
         let credentials = provider.provide_credentials().await;
-        let credentials = credentials.map_err(|error| NotSigned::without_credentials(&error))?;
+        let credentials = credentials.map_err(|error| SigningError::without_credentials(&error))?;
         Ok(Signer {
             credentials,
             region,
@@ -125,8 +129,8 @@ impl Signer {
         url: &str,
         body: &[u8],
         now: SystemTime,
-    ) -> Result<Vec<(String, String)>, NotSigned> {
-        let failed = || NotSigned::refused("the request cannot be signed");
+    ) -> Result<Vec<(String, String)>, SigningError> {
+        let failed = || SigningError::refused("the request cannot be signed");
         let identity = self.credentials.clone().into();
         let params = SigningParams::builder()
             .identity(&identity)
@@ -156,7 +160,7 @@ mod tests {
 
     #[test]
     fn an_outage_of_what_gives_out_credentials_may_pass_and_a_refusal_does_not() {
-        let failed = |error| NotSigned::without_credentials(&error).may_pass();
+        let failed = |error| SigningError::without_credentials(&error).may_pass();
         assert!(failed(CredentialsError::provider_timed_out(
             Duration::from_secs(5)
         )));

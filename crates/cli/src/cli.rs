@@ -25,8 +25,8 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use ::transform::Transforms;
-use proxy::config::{Config, Errors, Role, Sources};
-use proxy::queue::Unavailable;
+use proxy::config::{Config, Errors, Layers, Role};
+use proxy::queue::QueueError;
 use proxy::rules::RulesError;
 use proxy::topology::StartErrors;
 
@@ -143,7 +143,7 @@ fn no() -> ExitCode {
 
 /// Runs a command.
 pub(crate) async fn run(cli: Cli, transforms: Transforms) -> ExitCode {
-    let environment = Sources::from_env();
+    let environment = Layers::from_env();
     let result = match cli.command {
         Command::Serve(arguments) => serve::run(arguments, transforms, environment).await,
         Command::Config(command) => config::run(command, transforms, environment).await,
@@ -171,7 +171,7 @@ pub(crate) async fn run(cli: Cli, transforms: Transforms) -> ExitCode {
             errors.exit_status()
         } else if error.is::<Errors>() || error.is::<RulesError>() {
             64
-        } else if error.is::<Unavailable>() || error.is::<replay::ReplayStopped>() {
+        } else if error.is::<QueueError>() || error.is::<replay::ReplayError>() {
             75 // the queue is unreachable, or another process uses it; a replay can be resumed
         } else if error.is::<input::ReadError>()
             || error.is::<stack::StackError>()
@@ -254,8 +254,8 @@ fn plain(markdown: &str) -> String {
 
 impl Common {
     /// Returns the settings: flags, then environment, then file.
-    fn sources(self, environment: Sources) -> Result<Sources, Errors> {
-        let mut flags = Sources::default();
+    fn layers(self, environment: Layers) -> Result<Layers, Errors> {
+        let mut flags = Layers::default();
         let data_dir = self.data_dir.map(|folder| folder.display().to_string());
         let rules = self.rules.map(|file| file.display().to_string());
         let anonymous = self.allow_anonymous.then(|| "true".to_owned());
@@ -265,26 +265,26 @@ impl Common {
                 flags.set(setting, value, &format!("--{}", flag.replace('_', "-")));
             }
         }
-        let sources = flags.over(environment);
+        let layers = flags.over(environment);
         match self.config {
-            Some(file) => Ok(sources.over(self::settings(&file)?)),
-            None => Ok(sources),
+            Some(file) => Ok(layers.over(self::settings(&file)?)),
+            None => Ok(layers),
         }
     }
 
     /// Reads the configuration of a command.
-    fn config(self, environment: Sources, role: Role) -> Result<Config, Errors> {
-        Config::read(self.sources(environment)?, role)
+    fn config(self, environment: Layers, role: Role) -> Result<Config, Errors> {
+        Config::read(self.layers(environment)?, role)
     }
 }
 
 /// Reads the settings of a file. The path of its rules file is relative to its folder.
-fn settings(file: &Path) -> Result<Sources, Errors> {
+fn settings(file: &Path) -> Result<Layers, Errors> {
     let name = file.display().to_string();
     let text = std::fs::read_to_string(file)
         .map_err(|error| Errors::general(format!("{name}: {error}")))?;
     let folder = file.parent().unwrap_or(Path::new(""));
-    Ok(Sources::yaml(&name, &text).beside("rules.file", folder))
+    Ok(Layers::yaml(&name, &text).beside("rules.file", folder))
 }
 
 /// Prints to standard output. A reader that closes the pipe (`| head`) is not an error.

@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use transform::{Builtins, Transforms};
 
-use proxy::config::{Config, Role, Sources};
+use proxy::config::{Config, Layers, Role};
 use proxy::pipeline::{MARGIN, SettledRecord, guard};
 use proxy::queue::{Record, once};
 use proxy::rules::RuleOptions;
@@ -29,7 +29,7 @@ pub fn main(transforms: Transforms) -> ExitCode {
 }
 
 async fn start(transforms: Transforms) -> Result<(), Error> {
-    let config = Config::read(Sources::from_env(), Role::Batch)?;
+    let config = Config::read(Layers::from_env(), Role::Batch)?;
     telemetry::log_to_cloudwatch(&config.log);
     let collector = metrics::install(&config.metrics_namespace, "batch")?;
     let aws = Aws::new();

@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 
 use crate::files::beside;
 use crate::page_size::page_size;
-use crate::replacement::{self, Origin, io_error};
+use crate::replacement::{self, Replacement, io_error};
 use crate::rows::OldState;
 use crate::{Schema, connect, create_file, reader, rows, wal};
 
@@ -59,7 +59,7 @@ pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
 /// Installs a complete file that an earlier process left: from its open files, or from a repair that was interrupted.
 fn install_leftovers(path: &Path) -> rusqlite::Result<()> {
     replacement::remove_partial(path)?;
-    for origin in Origin::ALL {
+    for origin in Replacement::ALL {
         let name = replacement::name(path, origin);
         if !name.exists() {
             continue;
@@ -106,7 +106,7 @@ fn repair(path: &Path, schema: &Schema, damage: &str) -> rusqlite::Result<()> {
     let filled = remove().and_then(|()| fill(path, schema, &copy, &empty));
     let _ = remove(); // left-overs are removed by the next repair
     let copied = filled?;
-    let aside = replacement::install(path, Origin::Repaired)?;
+    let aside = replacement::install(path, Replacement::Repaired)?;
     error!(
         file = %path.display(),
         damage,
@@ -148,7 +148,7 @@ fn fill(
             reader(copy)?
         }
     };
-    replacement::fill(path, schema, Origin::Repaired, &old, state)
+    replacement::fill(path, schema, Replacement::Repaired, &old, state)
 }
 
 fn has_tables(old: &Connection, tables: &[String]) -> rusqlite::Result<()> {

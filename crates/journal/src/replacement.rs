@@ -19,35 +19,35 @@ const PARTIAL: &str = ".partial";
 
 /// The origin of a complete file, which decides its name and that of the file that it replaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum Replacement {
     /// From a damaged file, by the process that opens it.
     Repaired,
     /// From the open files of a process whose path no longer named them, when it ended.
     Rescued,
 }
 
-impl Origin {
+impl Replacement {
     /// The origins in the order of installation: if there are both, a rescued file is newer.
-    pub(crate) const ALL: [Origin; 2] = [Origin::Repaired, Origin::Rescued];
+    pub(crate) const ALL: [Replacement; 2] = [Replacement::Repaired, Replacement::Rescued];
 
     fn suffix(self) -> &'static str {
         match self {
-            Origin::Repaired => ".repaired",
-            Origin::Rescued => ".rescued",
+            Replacement::Repaired => ".repaired",
+            Replacement::Rescued => ".rescued",
         }
     }
 
     /// Why the file at the path is set aside.
     fn reason(self) -> &'static str {
         match self {
-            Origin::Repaired => "damaged",
-            Origin::Rescued => "replaced",
+            Replacement::Repaired => "damaged",
+            Replacement::Rescued => "replaced",
         }
     }
 }
 
 /// Returns the name of a complete file that waits to be installed.
-pub(crate) fn name(path: &Path, origin: Origin) -> PathBuf {
+pub(crate) fn name(path: &Path, origin: Replacement) -> PathBuf {
     beside(path, origin.suffix())
 }
 
@@ -55,7 +55,7 @@ pub(crate) fn name(path: &Path, origin: Origin) -> PathBuf {
 pub(crate) fn fill(
     path: &Path,
     schema: &Schema,
-    origin: Origin,
+    origin: Replacement,
     old: &Connection,
     state: OldState,
 ) -> rusqlite::Result<CopiedRows> {
@@ -97,7 +97,7 @@ pub(crate) fn create(path: &Path, schema: &Schema) -> rusqlite::Result<Connectio
 }
 
 /// Moves a complete file to the path. Returns the new name of the file that was there, if there was one.
-pub(crate) fn install(path: &Path, origin: Origin) -> rusqlite::Result<Option<PathBuf>> {
+pub(crate) fn install(path: &Path, origin: Replacement) -> rusqlite::Result<Option<PathBuf>> {
     let aside = set_aside(path, origin.reason())?;
     rename(&name(path, origin), path)?;
     Ok(aside)

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{self, error::TryRecvError};
 use tracing::error;
 
 use crate::failure::{Failure, State};
-use crate::replacement::{self, Origin, io_error};
+use crate::replacement::{self, Replacement, io_error};
 use crate::request::Request;
 use crate::rows::{self, CopiedRows, OldState};
 use crate::writer::{Writer, refuse};
@@ -55,7 +55,7 @@ impl Writer {
             let started = Instant::now();
             let why = match self.try_save() {
                 Ok(copied) => {
-                    let saved = replacement::name(&self.path, Origin::Rescued);
+                    let saved = replacement::name(&self.path, Replacement::Rescued);
                     error!(
                         error = %failure,
                         rows = %copied,
@@ -94,7 +94,13 @@ impl Writer {
         created
             .and_then(|()| {
                 let (schema, state) = (&self.schema, OldState::Whole);
-                replacement::fill(&self.path, schema, Origin::Rescued, &self.connection, state)
+                replacement::fill(
+                    &self.path,
+                    schema,
+                    Replacement::Rescued,
+                    &self.connection,
+                    state,
+                )
             })
             .map_err(|error| error.to_string())
     }

@@ -63,19 +63,19 @@ enum Step {
 }
 
 /// The runs and jobs that a facet contains.
-enum Inside {
+enum Interior {
     Holder(Kind, &'static str),
-    Members(&'static [(&'static str, Inside)]),
-    Each(&'static Inside),
+    Members(&'static [(&'static str, Interior)]),
+    Each(&'static Interior),
 }
 
-use Inside::{Each, Members};
+use Interior::{Each, Members};
 
 /// The run facets that contain runs and jobs. To support a new one, add a line.
 ///
 /// `parentRun` is what Airflow's integration called `parent` before 0.4, and sent beside it later
 /// (<https://github.com/OpenLineage/OpenLineage/issues/1036>).
-static FORWARDING: [(&str, Inside); 3] = [
+static FORWARDING: [(&str, Interior); 3] = [
     ("parent", Members(&PARENT)),
     ("parentRun", Members(&PARENT_RUN)),
     (
@@ -87,26 +87,26 @@ static FORWARDING: [(&str, Inside); 3] = [
     ),
 ];
 
-const PARENT: [(&str, Inside); 3] = [
-    ("run", Inside::Holder(Kind::Run, "parent")),
-    ("job", Inside::Holder(Kind::Job, "parent")),
+const PARENT: [(&str, Interior); 3] = [
+    ("run", Interior::Holder(Kind::Run, "parent")),
+    ("job", Interior::Holder(Kind::Job, "parent")),
     ("root", Members(&ROOT)),
 ];
 
-const PARENT_RUN: [(&str, Inside); 3] = [
-    ("run", Inside::Holder(Kind::Run, "parentRun")),
-    ("job", Inside::Holder(Kind::Job, "parentRun")),
+const PARENT_RUN: [(&str, Interior); 3] = [
+    ("run", Interior::Holder(Kind::Run, "parentRun")),
+    ("job", Interior::Holder(Kind::Job, "parentRun")),
     ("root", Members(&ROOT)),
 ];
 
-const ROOT: [(&str, Inside); 2] = [
-    ("run", Inside::Holder(Kind::Run, "root")),
-    ("job", Inside::Holder(Kind::Job, "root")),
+const ROOT: [(&str, Interior); 2] = [
+    ("run", Interior::Holder(Kind::Run, "root")),
+    ("job", Interior::Holder(Kind::Job, "root")),
 ];
 
-const DEPENDENCY: Inside = Members(&[
-    ("run", Inside::Holder(Kind::Run, "jobDependencies")),
-    ("job", Inside::Holder(Kind::Job, "jobDependencies")),
+const DEPENDENCY: Interior = Members(&[
+    ("run", Interior::Holder(Kind::Run, "jobDependencies")),
+    ("job", Interior::Holder(Kind::Job, "jobDependencies")),
 ]);
 
 /// Calls `visit` for every holder of facets in `event`, with its path. Walks all duplicated keys.
@@ -296,10 +296,10 @@ impl<'t> Walk<'_, 't> {
         }
     }
 
-    fn inside(&mut self, inside: &'static Inside, value: Json<'t>) {
+    fn inside(&mut self, inside: &'static Interior, value: Json<'t>) {
         match inside {
-            Inside::Holder(kind, place) => self.holder(*kind, place, value),
-            Inside::Members(known) => {
+            Interior::Holder(kind, place) => self.holder(*kind, place, value),
+            Interior::Members(known) => {
                 for member in value.members() {
                     let key = member.key.string();
                     if let Some((name, inside)) =
@@ -309,7 +309,7 @@ impl<'t> Walk<'_, 't> {
                     }
                 }
             }
-            Inside::Each(inside) => self.each(value, |walk, item| walk.inside(inside, item)),
+            Interior::Each(inside) => self.each(value, |walk, item| walk.inside(inside, item)),
         }
     }
 }

@@ -1,19 +1,19 @@
 //! The configuration: every setting, its default and its limits, read once at the start.
 //!
-//! [`Sources`] contains what flags, environment and file set; `raw.rs` lists the settings as they are written;
+//! [`Layers`] contains what flags, environment and file set; `raw.rs` lists the settings as they are written;
 //! `validate.rs` builds a [`Config`], which is complete and valid. All errors are reported together, with exit status
-//! 64. Only [`Sources::environment`] reads the environment. Called by the mains.
+//! 64. Only [`Layers::environment`] reads the environment. Called by the mains.
 
 mod formats;
 mod injected;
 mod keys;
+mod layers;
 mod names;
 mod problems;
 mod raw;
 mod rules;
 mod several;
 mod show;
-mod sources;
 mod start;
 mod target;
 mod validate;
@@ -30,11 +30,11 @@ use transform::{Conditions, Redshift};
 
 pub use self::formats::Part;
 pub use self::keys::{Key, KeyEntry, KeyError, KeyRole, hash};
+pub use self::layers::Layers;
 pub use self::names::{PREFIX, all as settings, variable};
 pub use self::problems::{ConfigError, Errors, InvalidConfig, Origins};
 pub use self::rules::{HashKey, HashKeySource, RulesFile, RulesSource};
 pub use self::show::EffectiveSetting;
-pub use self::sources::Sources;
 pub use self::start::StartFrom;
 pub use ::settings::{Entry, PointInTime};
 
@@ -177,13 +177,13 @@ impl Config {
     }
 
     /// Reads and validates all settings for `role`. Reports all errors.
-    pub fn read(sources: Sources, role: Role) -> Result<Config, Errors> {
-        Config::read_to_check(sources, role).map_err(|invalid| invalid.errors)
+    pub fn read(layers: Layers, role: Role) -> Result<Config, Errors> {
+        Config::read_to_check(layers, role).map_err(|invalid| invalid.errors)
     }
 
     /// Reads and validates all settings, and returns what can be checked in spite of errors.
-    pub fn read_to_check(sources: Sources, role: Role) -> Result<Config, InvalidConfig> {
-        several::read(sources, role).map(|(config, _)| config)
+    pub fn read_to_check(layers: Layers, role: Role) -> Result<Config, InvalidConfig> {
+        several::read(layers, role).map(|(config, _)| config)
     }
 }
 

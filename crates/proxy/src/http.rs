@@ -46,7 +46,7 @@ pub(crate) struct Paths {
 
 /// Marks the response to a request with events.
 #[derive(Clone)]
-pub(crate) struct CarriesEvents;
+pub(crate) struct EventRequest;
 
 /// Makes a service of these routes, whose paths begin with `prefix`. Rejections are counted, and logged in `log`.
 pub(crate) fn app(routes: Router, paths: Paths, prefix: &str, log: RejectionLog) -> Router {
@@ -109,7 +109,7 @@ async fn observe(State(log): State<RejectionLog>, request: Request, next: Next) 
     let caller = Caller::of(&request);
     let mut response = next.run(request).await;
     let extensions = response.extensions_mut();
-    if extensions.remove::<CarriesEvents>().is_some() {
+    if extensions.remove::<EventRequest>().is_some() {
         Metric::IngestDuration.record([], started.elapsed().as_secs_f64());
     }
     let sender = extensions.remove::<Sender>();

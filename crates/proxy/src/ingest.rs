@@ -23,7 +23,7 @@ use openlineage::Level;
 use crate::admin;
 use crate::config::{self, KeyRole};
 use crate::http::guard::{Guard, authorise};
-use crate::http::{CarriesEvents, Paths, RejectionLog, Sender, app};
+use crate::http::{EventRequest, Paths, RejectionLog, Sender, app};
 use crate::intake::{CpuPool, Intake, Origin};
 use crate::queue::Queue;
 
@@ -107,7 +107,7 @@ fn origin(request: &Request) -> Origin {
 
 /// Marks a response to a request with events.
 fn carrying_events(mut response: Response) -> Response {
-    response.extensions_mut().insert(CarriesEvents);
+    response.extensions_mut().insert(EventRequest);
     response
 }
 

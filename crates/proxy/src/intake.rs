@@ -22,8 +22,8 @@ use crate::queue::{Ledger, Message, Queue, SendError, Sent, now};
 use crate::telemetry::metric::Metric;
 use crate::telemetry::text::{NAME, shown};
 
-pub use cpu_pool::{CpuPool, Interrupted};
-pub use memory::{BudgetExhausted, MemoryBudget, Reservation};
+pub use cpu_pool::{CpuPool, Interruption};
+pub use memory::{BudgetError, MemoryBudget, Reservation};
 pub use validate::{EventSummary, FOUND_ARRAY, FOUND_SEVERAL, verdict};
 
 pub(crate) use cpu_pool::INLINE_SIZE;
@@ -186,7 +186,7 @@ impl Intake {
     }
 
     /// Checks that the queue can accept events.
-    pub async fn ready(&self) -> Result<(), crate::queue::Unavailable> {
+    pub async fn ready(&self) -> Result<(), crate::queue::QueueError> {
         self.queue.ready().await
     }
 }

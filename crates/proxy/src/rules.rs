@@ -16,7 +16,7 @@ use std::time::Duration;
 use aws::Aws;
 use tokio::time::Instant;
 use tracing::{error, info};
-use transform::{Builtins, Problem, RuleSet, Sources, Transforms};
+use transform::{Builtins, Problem, RuleResources, RuleSet, Transforms};
 
 use files::{Files, Location};
 use options::{check_window, names};
@@ -332,8 +332,8 @@ impl RuleStore {
         &'s self,
         file: &'s dyn Fn(&str) -> Result<Vec<u8>, String>,
         targets: &'s [&'s str],
-    ) -> Sources<'s> {
-        Sources {
+    ) -> RuleResources<'s> {
+        RuleResources {
             file,
             transforms: &self.transforms,
             hash_key: self.hash_key.as_deref(),
@@ -344,7 +344,7 @@ impl RuleStore {
 
 /// Reads rules. That builds the transforms that are compiled in: a panic in one makes the file invalid, and does not end the
 /// worker.
-fn read_text(text: &str, sources: &Sources<'_>) -> Result<RuleSet, Vec<Problem>> {
+fn read_text(text: &str, sources: &RuleResources<'_>) -> Result<RuleSet, Vec<Problem>> {
     catch_unwind(AssertUnwindSafe(|| RuleSet::read(text, sources))).unwrap_or_else(|_panic| {
         let message = "reading the rules panicked".to_owned();
         let (line, column) = (1, 1);

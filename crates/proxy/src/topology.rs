@@ -44,7 +44,7 @@ pub use storage::open_queue;
 pub use target::{TargetPlan, read_all_rules, rule_options};
 
 use delivery::{Delivery, OpenPipelines, Opener};
-use running::Running;
+use running::RunningProxy;
 
 /// The signal of a process whose file has reached the limit of its size (`RLIMIT_FSIZE`), on Linux and macOS.
 const SIGXFSZ: i32 = 25;
@@ -166,7 +166,7 @@ impl Topology {
             data_dir = %opener.config.data_dir.display(),
             "lineage-proxy is listening"
         );
-        let running = Running {
+        let running = RunningProxy {
             stop,
             tasks,
             queue: self.queue,

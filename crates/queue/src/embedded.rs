@@ -11,8 +11,8 @@ use journal::{Claim, ClaimError, Failure};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Consumer, ConsumerStatus, DeadLetter, Depth, Log, LogOptions, Message, OwnerTarget, Record,
-    Retention, SendError, Sent, Settlement, Started, Status, Unavailable,
+    Consumer, ConsumerStart, ConsumerStatus, DeadLetter, Depth, Log, LogOptions, Message,
+    OwnerTarget, QueueError, Record, Retention, SendError, Sent, Settlement, Status,
 };
 
 /// A queue on disk. Cheap to clone.
@@ -49,8 +49,8 @@ impl Embedded {
     }
 
     /// Claims the folder and opens or creates the queue for some target in it. Nothing is kept that is settled.
-    pub async fn own(folder: &Path, visibility: Duration) -> Result<Embedded, Unavailable> {
-        let failed = |error: &dyn std::fmt::Display| Unavailable(error.to_string());
+    pub async fn own(folder: &Path, visibility: Duration) -> Result<Embedded, QueueError> {
+        let failed = |error: &dyn std::fmt::Display| QueueError(error.to_string());
         let claim = Arc::new(Claim::take(folder).map_err(|error| failed(&error))?);
         let options = LogOptions {
             visibility_timeout: visibility,
@@ -64,7 +64,7 @@ impl Embedded {
 
     /// Opens the queue of each target in `folder` beside the process that serves them, in the order in which they were
     /// added.
-    pub async fn open(folder: &Path) -> Result<Vec<Embedded>, Unavailable> {
+    pub async fn open(folder: &Path) -> Result<Vec<Embedded>, QueueError> {
         let log = Log::open(folder).await?;
         let mut queues = Vec::new();
         for known in log.consumers().await? {
@@ -82,13 +82,13 @@ impl Embedded {
     }
 
     /// How its target started, if the log did not know it when [`claimed`](Self::claimed) returned this.
-    pub fn started(&self) -> Option<Started> {
+    pub fn started(&self) -> Option<ConsumerStart> {
         self.consumer.started()
     }
 
     /// Removes the queue of this target, with its events and dead letters: what only they need is deleted for good. Returns
     /// whether that was done: not while another process serves this target.
-    pub async fn discard(self) -> Result<bool, Unavailable> {
+    pub async fn discard(self) -> Result<bool, QueueError> {
         match Claim::take(self.log.folder()) {
             Ok(_claim) => {
                 // No process starts while the folder is claimed.
@@ -96,12 +96,12 @@ impl Embedded {
                 Ok(true)
             }
             Err(ClaimError::InUse(_)) => self.log.remove_stopped_consumer(self.target()).await,
-            Err(error @ ClaimError::Failed(..)) => Err(Unavailable(error.to_string())),
+            Err(error @ ClaimError::Failed(..)) => Err(QueueError(error.to_string())),
         }
     }
 
     /// See [`Consumer::is_stopped`].
-    pub async fn is_stopped(&self) -> Result<bool, Unavailable> {
+    pub async fn is_stopped(&self) -> Result<bool, QueueError> {
         self.consumer.is_stopped().await
     }
 
@@ -123,23 +123,23 @@ impl Embedded {
         &self,
         size: usize,
         window: Duration,
-    ) -> Result<Vec<Record>, Unavailable> {
+    ) -> Result<Vec<Record>, QueueError> {
         self.consumer.receive(size, window).await
     }
 
     pub(crate) async fn settle(
         &self,
         records: &[(&Record, Settlement)],
-    ) -> Vec<Result<(), Unavailable>> {
+    ) -> Vec<Result<(), QueueError>> {
         self.consumer.settle(records).await
     }
 
-    pub(crate) async fn depth(&self) -> Result<Depth, Unavailable> {
+    pub(crate) async fn depth(&self) -> Result<Depth, QueueError> {
         self.consumer.depth().await
     }
 
     /// Returns how much is in the queue.
-    pub async fn status(&self) -> Result<Status, Unavailable> {
+    pub async fn status(&self) -> Result<Status, QueueError> {
         self.consumer.status().await
     }
 
@@ -148,30 +148,30 @@ impl Embedded {
         &self,
         reason: &str,
         limit: u32,
-    ) -> Result<Vec<DeadLetter>, Unavailable> {
+    ) -> Result<Vec<DeadLetter>, QueueError> {
         self.consumer.dead_letters(reason, limit).await
     }
 
     /// See [`Consumer::dead_letter_body`].
-    pub async fn dead_letter_body(&self, id: &str) -> Result<Option<String>, Unavailable> {
+    pub async fn dead_letter_body(&self, id: &str) -> Result<Option<String>, QueueError> {
         self.consumer.dead_letter_body(id).await
     }
 
     /// See [`Consumer::redrive`].
-    pub async fn redrive(&self, id: &str) -> Result<bool, Unavailable> {
+    pub async fn redrive(&self, id: &str) -> Result<bool, QueueError> {
         self.consumer.redrive(id).await
     }
 
     /// See [`Consumer::delete_dead_letter`].
-    pub async fn delete_dead_letter(&self, id: &str) -> Result<bool, Unavailable> {
+    pub async fn delete_dead_letter(&self, id: &str) -> Result<bool, QueueError> {
         self.consumer.delete_dead_letter(id).await
     }
 
-    pub(crate) async fn ready(&self) -> Result<(), Unavailable> {
+    pub(crate) async fn ready(&self) -> Result<(), QueueError> {
         self.log.ready().await
     }
 
-    pub(super) async fn verify(&self) -> Result<(), Unavailable> {
+    pub(super) async fn verify(&self) -> Result<(), QueueError> {
         self.log.verify().await
     }
 

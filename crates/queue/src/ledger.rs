@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tracing::warn;
 use uuid::Uuid;
 
-use crate::{Unavailable, identities, now};
+use crate::{QueueError, identities, now};
 
 /// The file in the data folder.
 const FILE: &str = "sources.db";
@@ -67,7 +67,7 @@ impl Ledger {
     }
 
     /// Returns the position of a source, as it was written. `None`: the source has none yet.
-    pub async fn position(&self, source: &str) -> Result<Option<String>, Unavailable> {
+    pub async fn position(&self, source: &str) -> Result<Option<String>, QueueError> {
         let source = source.to_owned();
         let read = move |connection: &Connection| {
             let select = "SELECT position FROM positions WHERE source = ?1";
@@ -78,7 +78,7 @@ impl Ledger {
     }
 
     /// Writes the position of a source. It is durable when this returns.
-    pub async fn advance(&self, source: &str, position: String) -> Result<(), Unavailable> {
+    pub async fn advance(&self, source: &str, position: String) -> Result<(), QueueError> {
         let source = source.to_owned();
         let write = move |connection: &Connection| {
             let upsert = "
@@ -91,7 +91,7 @@ impl Ledger {
     }
 
     /// Returns those of the identities that were remembered.
-    pub async fn known(&self, identities: Vec<Uuid>) -> Result<HashSet<Uuid>, Unavailable> {
+    pub async fn known(&self, identities: Vec<Uuid>) -> Result<HashSet<Uuid>, QueueError> {
         let read = move |connection: &Connection| {
             let mut known = HashSet::new();
             for identity in identities {
@@ -105,7 +105,7 @@ impl Ledger {
     }
 
     /// Remembers identities, and forgets some old ones. They are durable when this returns.
-    pub async fn remember(&self, identities: Vec<Uuid>) -> Result<(), Unavailable> {
+    pub async fn remember(&self, identities: Vec<Uuid>) -> Result<(), QueueError> {
         let write = move |connection: &Connection| {
             let now = now();
             for identity in identities {
@@ -149,8 +149,8 @@ fn report_losses(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn unavailable(error: journal::Error) -> Unavailable {
-    Unavailable(error.to_string())
+fn unavailable(error: journal::Error) -> QueueError {
+    QueueError(error.to_string())
 }
 
 #[cfg(test)]

@@ -30,9 +30,9 @@ pub use embedded::Embedded;
 pub use failure_log::FailureLog;
 pub use ledger::Ledger;
 pub use log::{
-    AcceptedBetween, Condition, Consumer, ConsumerStatus, DeadLetter, Form, Found, Log, LogOptions,
-    LoggedEvent, LoggedEvents, Order, OwnerTarget, Retention, Search, SearchStep, Start, Started,
-    Status,
+    AcceptedBetween, Condition, Consumer, ConsumerStart, ConsumerStatus, DeadLetter, Form, Log,
+    LogOptions, LoggedEvent, LoggedEvents, Order, OwnerTarget, Retention, Search, SearchHit,
+    SearchStep, Start, Status,
 };
 pub use memory::{DoneEvent, Memory, MemoryLimits};
 pub use sqs::{Pointer, Sqs, SqsDeadLetters, SqsLetter};
@@ -40,7 +40,7 @@ pub use sqs::{Pointer, Sqs, SqsDeadLetters, SqsLetter};
 /// Removes what must not be logged from a text of a service: credentials, tokens, events.
 ///
 /// Errors of SQS and S3 may quote the request. The caller supplies the rules, so that they are the same for all it logs.
-pub type Redact = fn(&str) -> String;
+pub type Redactor = fn(&str) -> String;
 
 /// A queue. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -175,7 +175,7 @@ pub enum SendError {
 /// Why the queue could not be read or settled.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("queue: {0}")]
-pub struct Unavailable(pub String);
+pub struct QueueError(pub String);
 
 impl Record {
     /// Creates the record of an event that is in no queue: a first attempt, with an empty body and receipt.
@@ -217,7 +217,7 @@ impl Queue {
         size: usize,
         window: Duration,
         stop: &CancellationToken,
-    ) -> Result<Vec<Record>, Unavailable> {
+    ) -> Result<Vec<Record>, QueueError> {
         match self {
             Queue::Embedded(queue) => tokio::select! {
                 received = queue.receive(size, window) => received,
@@ -250,7 +250,7 @@ impl Queue {
         &self,
         records: &[(&Record, Settlement)],
         until: Instant,
-    ) -> Vec<Result<(), Unavailable>> {
+    ) -> Vec<Result<(), QueueError>> {
         match self {
             Queue::Embedded(queue) => queue.settle(records).await,
             Queue::Sqs(queue) => queue.settle(records, until).await,
@@ -276,7 +276,7 @@ impl Queue {
     }
 
     /// Counts what is in the queue.
-    pub async fn depth(&self) -> Result<Depth, Unavailable> {
+    pub async fn depth(&self) -> Result<Depth, QueueError> {
         match self {
             Queue::Embedded(queue) => queue.depth().await,
             Queue::Sqs(queue) => queue.depth().await,
@@ -289,7 +289,7 @@ impl Queue {
     }
 
     /// Checks now that the open files are still the ones that their paths name.
-    pub async fn verify(&self) -> Result<(), Unavailable> {
+    pub async fn verify(&self) -> Result<(), QueueError> {
         match self {
             Queue::Embedded(queue) => queue.verify().await,
             Queue::Sqs(_) | Queue::Memory(_) => Ok(()), // nothing of it is open
@@ -335,7 +335,7 @@ impl Queue {
     }
 
     /// Whether a message could be sent now.
-    pub async fn ready(&self) -> Result<(), Unavailable> {
+    pub async fn ready(&self) -> Result<(), QueueError> {
         match self {
             Queue::Embedded(queue) => queue.ready().await,
             Queue::Sqs(queue) => queue.ready().await,

@@ -68,16 +68,16 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::free_space::{FreeSpace, RESERVE};
-use crate::{FailureLog, Message, SendError, Sent, Unavailable, identities, now};
+use crate::{FailureLog, Message, QueueError, SendError, Sent, identities, now};
 use consumers::ConsumerState;
 use retention::Sweep;
 use schema::{FILE, SCHEMA};
 
-pub use consumers::{Consumer, ConsumerStatus, OwnerTarget, Start, Started};
+pub use consumers::{Consumer, ConsumerStart, ConsumerStatus, OwnerTarget, Start};
 pub use dead_letters::DeadLetter;
 pub use read::{AcceptedBetween, LoggedEvent, LoggedEvents};
 pub use retention::Retention;
-pub use search::{Condition, Form, Found, Order, Search, SearchStep};
+pub use search::{Condition, Form, Order, Search, SearchHit, SearchStep};
 pub use status::Status;
 
 /// How long a client may wait for its commit: below the clients' own timeout of 5 s, so that they see our 503.
@@ -140,9 +140,9 @@ impl Log {
 
     /// Opens the log in `folder` beside the process that serves it. Creates none: a wrong folder is to be noticed, and a
     /// file of another user would be in the way of the next start.
-    pub async fn open(folder: &Path) -> Result<Log, Unavailable> {
+    pub async fn open(folder: &Path) -> Result<Log, QueueError> {
         if !folder.join(FILE).is_file() {
-            return Err(Unavailable(import::missing(folder).to_owned()));
+            return Err(QueueError(import::missing(folder).to_owned()));
         }
         let journal = Journal::open(&folder.join(FILE), SCHEMA).map_err(unavailable)?;
         let clock = journal.read(|connection| clock::beside(connection, now()));
@@ -228,7 +228,7 @@ impl Log {
     }
 
     /// Checks now that the open files are still the ones that their paths name.
-    pub async fn verify(&self) -> Result<(), Unavailable> {
+    pub async fn verify(&self) -> Result<(), QueueError> {
         self.journal.verify().await.map_err(unavailable)
     }
 
@@ -280,8 +280,8 @@ enum Insertion {
     TooLate,
 }
 
-fn unavailable(error: journal::Error) -> Unavailable {
-    Unavailable(error.to_string())
+fn unavailable(error: journal::Error) -> QueueError {
+    QueueError(error.to_string())
 }
 
 #[cfg(test)]

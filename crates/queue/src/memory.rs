@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::{Message, Record, Settlement, Unavailable};
+use crate::{Message, QueueError, Record, Settlement};
 
 /// How often to look without a notification.
 const POLL: Duration = Duration::from_secs(1);
@@ -48,14 +48,14 @@ pub struct DoneEvent {
     pub message: Message,
     /// Why it is no dead letter, or is one: it was acknowledged, or given up with this reason.
     pub given_up: Option<String>,
-    confirm: oneshot::Sender<Result<(), Unavailable>>,
+    confirm: oneshot::Sender<Result<(), QueueError>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     /// Events that are or will be visible, by time and number.
-    waiting: BTreeMap<(Instant, u64), Held>,
-    received: HashMap<u64, Received>,
+    waiting: BTreeMap<(Instant, u64), MemoryEntry>,
+    received: HashMap<u64, Lease>,
     /// Events that need no further attempt, which is not recorded yet.
     unconfirmed: usize,
     /// Of all of these.
@@ -65,14 +65,14 @@ struct State {
 }
 
 #[derive(Debug)]
-struct Held {
+struct MemoryEntry {
     message: Message,
     attempts: u32,
 }
 
 #[derive(Debug)]
-struct Received {
-    held: Held,
+struct Lease {
+    held: MemoryEntry,
     /// When it becomes visible again.
     until: Instant,
 }
@@ -92,20 +92,20 @@ impl State {
         let expired = self
             .received
             .extract_if(|_, received| received.until <= now);
-        for (number, Received { held, until }) in expired {
+        for (number, Lease { held, until }) in expired {
             self.waiting.insert((until, number), held);
         }
     }
 
     /// Takes back an event by its receipt, if that is still valid.
-    fn give_back(&mut self, receipt: &str) -> Option<(u64, Held)> {
+    fn give_back(&mut self, receipt: &str) -> Option<(u64, MemoryEntry)> {
         let (number, attempts) = receipt.split_once(':')?;
         let (number, attempts) = (number.parse().ok()?, attempts.parse::<u32>().ok()?);
         let received = self.received.get(&number)?;
         if received.held.attempts != attempts {
             return None;
         }
-        let Received { held, .. } = self.received.remove(&number)?;
+        let Lease { held, .. } = self.received.remove(&number)?;
         Some((number, held))
     }
 
@@ -133,7 +133,7 @@ impl State {
                 stored: None,
                 group: None,
             });
-            self.received.insert(number, Received { held, until });
+            self.received.insert(number, Lease { held, until });
         }
         records
     }
@@ -170,7 +170,7 @@ impl Memory {
                     && state.bytes.saturating_add(size) <= self.limits.bytes;
                 if fits || state.held() == 0 {
                     state.bytes += size;
-                    let held = Held {
+                    let held = MemoryEntry {
                         message,
                         attempts: 0,
                     };
@@ -249,7 +249,7 @@ impl Memory {
     pub(crate) async fn settle(
         &self,
         records: &[(&Record, Settlement)],
-    ) -> Vec<Result<(), Unavailable>> {
+    ) -> Vec<Result<(), QueueError>> {
         let now = Instant::now();
         let mut answers = Vec::with_capacity(records.len());
         {
@@ -291,7 +291,7 @@ impl Memory {
                     let mut state = self.state();
                     state.unconfirmed = state.unconfirmed.saturating_sub(1);
                     state.bytes = state.bytes.saturating_sub(size);
-                    confirmed.unwrap_or_else(|_| Err(Unavailable("nobody confirms it".to_owned())))
+                    confirmed.unwrap_or_else(|_| Err(QueueError("nobody confirms it".to_owned())))
                 }
             });
         }
@@ -306,7 +306,7 @@ impl Memory {
 
 impl DoneEvent {
     /// Confirms that it is recorded, or says why it could not be.
-    pub fn confirm(self, result: Result<(), Unavailable>) {
+    pub fn confirm(self, result: Result<(), QueueError>) {
         let _ = self.confirm.send(result); // the pipeline may have stopped waiting
     }
 }

@@ -27,7 +27,7 @@ use aws_sdk_sqs::config::retry::RetryConfig;
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::types::QueueAttributeName;
 
-use crate::{Depth, Destination, QueueUrl, Redact, SqsConfig, Unavailable};
+use crate::{Depth, Destination, QueueError, QueueUrl, Redactor, SqsConfig};
 
 use self::large::Bucket;
 use self::message::region;
@@ -62,12 +62,12 @@ pub struct Sqs {
     visibility: Duration,
     /// Whether Lambda deletes the messages that the batch function does not report.
     deletes: bool,
-    redact: Redact,
+    redact: Redactor,
 }
 
 impl Sqs {
     /// Opens the configured queue and topic, in the regions of URL and ARN, with the credentials of `aws`.
-    pub async fn new(aws: &aws::Aws, settings: &SqsConfig, redact: Redact) -> Sqs {
+    pub async fn new(aws: &aws::Aws, settings: &SqsConfig, redact: Redactor) -> Sqs {
         let mut config = aws_sdk_sqs::config::Builder::from(aws.config().await);
         if let Some(region) = settings
             .queue
@@ -127,7 +127,7 @@ impl Sqs {
 
     /// Counts approximately how much is in the queue. A role without access to the dead letters gets only the count of
     /// the queue.
-    pub(super) async fn depth(&self) -> Result<Depth, Unavailable> {
+    pub(super) async fn depth(&self) -> Result<Depth, QueueError> {
         let queue = self.queue()?;
         let (visible, in_flight) =
             dead_letters::counts(&self.client, queue.url(), self.redact).await?;
@@ -145,7 +145,7 @@ impl Sqs {
     }
 
     /// Whether what events are sent to exists, and whether a queue subscribes to the topic.
-    pub(super) async fn ready(&self) -> Result<(), Unavailable> {
+    pub(super) async fn ready(&self) -> Result<(), QueueError> {
         match &self.destination {
             Destination::Queue(queue) => {
                 let request = self.client.get_queue_attributes().queue_url(queue.url());
@@ -153,7 +153,7 @@ impl Sqs {
                 let answer = request.send().await;
                 answer
                     .map(drop)
-                    .map_err(|error| Unavailable(summarize(&error, self.redact)))
+                    .map_err(|error| QueueError(summarize(&error, self.redact)))
             }
             Destination::Topic(topic) => {
                 let subscribers = &self.subscribers;
@@ -163,8 +163,8 @@ impl Sqs {
     }
 
     /// Returns the queue that events are received from.
-    fn queue(&self) -> Result<&QueueUrl, Unavailable> {
-        let unset = || Unavailable("queue.url is not set: this process only publishes".to_owned());
+    fn queue(&self) -> Result<&QueueUrl, QueueError> {
+        let unset = || QueueError("queue.url is not set: this process only publishes".to_owned());
         self.queue.as_ref().ok_or_else(unset)
     }
 }

@@ -242,8 +242,8 @@ impl<T: Choice> Format for OneOf<T> {
     }
 }
 
-/// A text that is kept as it is, once it is checked. See [`Checked`].
-pub trait Check {
+/// A text that is kept as it is, once it is checked. See [`CheckedText`].
+pub trait TextCheck {
     /// Describes a valid text as a noun phrase: `a URL`.
     const EXPECTED: &'static str;
 
@@ -251,10 +251,10 @@ pub trait Check {
     fn is_valid(text: &str) -> bool;
 }
 
-/// A text that a [`Check`] accepts.
-pub struct Checked<T>(PhantomData<T>);
+/// A text that a [`TextCheck`] accepts.
+pub struct CheckedText<T>(PhantomData<T>);
 
-impl<T: Check> Format for Checked<T> {
+impl<T: TextCheck> Format for CheckedText<T> {
     type Value = String;
 
     fn expected() -> String {

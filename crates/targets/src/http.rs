@@ -13,11 +13,11 @@ mod tls;
 mod token;
 
 pub(crate) use address::{Address, HttpUrl, without_password};
-pub(crate) use auth::{AuthConfig, Method, REREADS, Rereads};
+pub(crate) use auth::{AuthConfig, Method, REREADS, RereadPolicy};
 pub(crate) use body::Compression;
-pub(crate) use client::{Answer, HttpClient, HttpConfig, Post};
+pub(crate) use client::{HttpClient, HttpConfig, Post, PostResult};
 #[cfg(test)]
 pub(crate) use response::cases;
-pub(crate) use response::{Reply, StatusRules, classify};
+pub(crate) use response::{HttpResponse, StatusRules, classify};
 pub(crate) use tls::{CLIENT_CERTIFICATE_FILE, CLIENT_KEY_FILE, TlsFiles};
 pub(crate) use token::{ClientAuth, Grant, TokenEndpoint};

@@ -185,7 +185,7 @@ impl Choice for Kind {
 
 impl TargetSettings {
     /// Whether the rules are applied to the events of this target.
-    pub fn rules_applied(&self) -> RulesApplied {
+    pub fn rules_applied(&self) -> RuleUse {
         match self {
             TargetSettings::Archive(settings) => settings.rules_applied(),
             TargetSettings::Store
@@ -193,7 +193,7 @@ impl TargetSettings {
             | TargetSettings::OpenLineage(_)
             | TargetSettings::DataHub(_)
             | TargetSettings::DataZone(_)
-            | TargetSettings::Glue(_) => RulesApplied::Always,
+            | TargetSettings::Glue(_) => RuleUse::Always,
         }
     }
 
@@ -332,7 +332,7 @@ impl KindConfig {
 
     /// Checks what can be known before the target is opened, and leaves nothing behind. `data_dir` is the folder that is
     /// created before, if any. Returns what remains unchecked.
-    pub fn check(&self, data_dir: Option<&Path>) -> Result<Vec<Unchecked>, OpenError> {
+    pub fn check(&self, data_dir: Option<&Path>) -> Result<Vec<OpenQuestion>, OpenError> {
         match self {
             KindConfig::Store => Ok(Vec::new()),
             KindConfig::File(config) => file::check(config, data_dir).map(|()| Vec::new()),
@@ -365,7 +365,7 @@ impl KindConfig {
 
 /// Whether the rules are applied to the events of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RulesApplied {
+pub enum RuleUse {
     /// They are.
     Always,
     /// They are not: every event is delivered as it was accepted.
@@ -376,7 +376,7 @@ pub enum RulesApplied {
 
 /// What only opening a target can tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unchecked {
+pub struct OpenQuestion {
     /// The name of the setting.
     pub setting: &'static str,
     /// What is not known, as a clause: `whether … answers`.

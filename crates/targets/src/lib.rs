@@ -1,10 +1,9 @@
 //! Delivery: the only way out for an event.
 //!
 //! A [`Target`] delivers one event and reports the result: delivered, to be retried, or rejected for good. `kind.rs` lists
-//! the kinds of targets; each kind owns its settings and classifies the answers of its service. What follows from a
+//! the kinds of targets; each kind owns its settings and classifies the responses of its service. What follows from a
 //! result (retry, dead letter) is decided by the pipeline.
 
-mod answer;
 mod batch;
 mod capabilities;
 mod config;
@@ -13,6 +12,7 @@ mod kind;
 mod name;
 mod rate;
 mod reason;
+mod response;
 mod secret;
 
 use std::time::Duration;
@@ -20,13 +20,13 @@ use std::time::Duration;
 use openlineage::Event;
 use tokio::time::Instant;
 
-pub use answer::{Response, causes, escaped, is_unseen, shown, words};
 pub use capabilities::{AcceptedEvents, Capabilities, EventTypes, JobEvents, RequiredDatasets};
 pub use config::{OpenError, Resources, SettingError, TargetConfig};
 pub use kind::datazone::{FailedEvent, Verification, Verifier};
-pub use kind::{Kind, KindConfig, RulesApplied, TargetSettings, Unchecked};
+pub use kind::{Kind, KindConfig, OpenQuestion, RuleUse, TargetSettings};
 pub use name::{InvalidTargetName, TargetName};
 pub use reason::Reason;
+pub use response::{ResponseDetail, causes, escaped, is_unseen, shown, words};
 pub use secret::Credential;
 
 use kind::Client;
@@ -73,7 +73,7 @@ pub struct Failure {
     pub reason: Reason,
     /// Whether other events would fail too.
     pub scope: Scope,
-    /// What is kept of the target's answer (`answer.rs`): none of our credentials, and nothing of the event.
+    /// What is kept of the target's answer (`response.rs`): none of our credentials, and nothing of the event.
     pub message: String,
     /// For how long the target asks to be sent nothing.
     pub after: Option<Duration>,

@@ -4,7 +4,7 @@
 //! concurrency and the adaptive retry mode of the AWS SDKs do
 //! (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html>): it rises by a fixed step while answers
 //! are good, and is halved when nearly all requests are throttled. Requests are spaced by a GCRA with a short burst. The
-//! crate governor has that algorithm for a quota that never changes; this one changes with each window of answers.
+//! crate governor has that algorithm for a quota that never changes; this one changes with each window of responses.
 //!
 //! A throttled request is sent again in its turn while there is time: a wait in the queue would be longer than the rate
 //! needs. Requests are sent in the order in which they were made. Used by the targets behind a network; what a result
@@ -26,7 +26,7 @@ const MIN_ACCEPTED: f64 = 0.2;
 /// Answers after which the rate is adapted. With half as many, three throttled in five by chance would halve it too often.
 const WINDOW: u32 = 32;
 
-/// A window ends early after so many answers that are all good (a target that is back is not kept waiting)...
+/// A window ends early after so many responses that are all good (a target that is back is not kept waiting)...
 const ALL_ACCEPTED: u32 = 4;
 
 /// ...or all throttled.
@@ -82,7 +82,7 @@ struct State {
     last_due: Instant,
     /// Until when the target asked not to be sent anything.
     paused_until: Instant,
-    /// The answers of the current window.
+    /// The responses of the current window.
     accepted: u32,
     throttled: u32,
     /// The first throttled request since the last accepted one.
@@ -188,7 +188,7 @@ impl RateController {
             if due >= deadline || now >= deadline {
                 return Err(None);
             }
-            sleep_until(due).await; // then check again: another answer may have arrived
+            sleep_until(due).await; // then check again: another response may have arrived
         }
     }
 

@@ -8,8 +8,8 @@ use aws::Aws;
 use aws::secrets_manager;
 use settings::{SecretText, Setting};
 
-use crate::answer::words;
-use crate::{OpenError, SettingError, Unchecked};
+use crate::response::words;
+use crate::{OpenError, OpenQuestion, SettingError};
 
 /// How long a read of a secret may take.
 const READ: Duration = Duration::from_secs(10);
@@ -127,9 +127,9 @@ impl SecretSource {
     }
 
     /// What is not known of it before it is read.
-    pub(crate) fn unchecked(&self, setting: &'static str) -> Option<Unchecked> {
+    pub(crate) fn unchecked(&self, setting: &'static str) -> Option<OpenQuestion> {
         match self {
-            SecretSource::SecretsManager(id) => Some(Unchecked {
+            SecretSource::SecretsManager(id) => Some(OpenQuestion {
                 setting,
                 what: format!("what is in {id}"),
             }),

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use divan::{Bencher, black_box};
 use openlineage::{Event, Level};
 use serde_json::json;
-use transform::{Context, RuleSet, Sources, StepOutcome, Transformation, Transforms};
+use transform::{Context, RuleResources, RuleSet, StepOutcome, Transformation, Transforms};
 
 const SIZES: [usize; 3] = [2_000, 20_000, 200_000];
 
@@ -73,7 +73,7 @@ fn rule(action: &str, when: &str) -> String {
 }
 
 fn rules(text: &str) -> RuleSet {
-    let sources = Sources {
+    let sources = RuleResources {
         file: &|name| Err(format!("{name}: not found")),
         transforms: &Transforms::new(),
         hash_key: Some(b"0123456789abcdef0123456789abcdef"),

@@ -37,7 +37,7 @@ pub(crate) use unite::unite;
 
 use crate::endpoint::ShortName;
 use crate::redshift::UnresolvedName;
-use crate::rules::yaml::{self, At, Node};
+use crate::rules::yaml::{self, FilePosition, Node};
 use crate::rules::{Context, NamePattern, OnFailure, Reader, UntouchedName};
 
 /// Every action, by its key in a rule.
@@ -189,7 +189,7 @@ fn invalid_event(refused: &InvalidEvent) -> String {
 pub(crate) trait Settings: DeserializeOwned + JsonSchema {
     /// Checks what single values cannot tell, and builds the action. Reports errors, and settings that can never have
     /// an effect. `at` is the position of the settings.
-    fn build(self, at: At, reader: &Reader<'_>) -> Option<Arc<dyn Action>>;
+    fn build(self, at: FilePosition, reader: &Reader<'_>) -> Option<Arc<dyn Action>>;
 }
 
 /// An entry of the list of actions.

@@ -32,7 +32,7 @@ pub struct CutFacet {
 
 /// The error for an event that does not fit even without all facets that may be cut.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TooLarge {
+pub struct FitError {
     /// Its size without these facets, in bytes.
     pub smallest: usize,
 }
@@ -61,14 +61,14 @@ enum Rank {
 /// Cuts facets of the RunEvent `event` until its text has at most `limit` bytes.
 ///
 /// Lists the cut facets in the run facet `lineageProxy_cut`.
-pub fn fit(event: &Event, limit: usize) -> Result<FittedEvent, TooLarge> {
+pub fn fit(event: &Event, limit: usize) -> Result<FittedEvent, FitError> {
     if event.text().len() <= limit {
         return Ok(FittedEvent {
             event: event.clone(),
             cut: Vec::new(),
         });
     }
-    let root = event.json().ok_or(TooLarge {
+    let root = event.json().ok_or(FitError {
         smallest: event.text().len(),
     })?;
     let mut plan = Plan::of(event.text(), root);
@@ -76,11 +76,11 @@ pub fn fit(event: &Event, limit: usize) -> Result<FittedEvent, TooLarge> {
     plan.restore_up_to(limit);
     let smallest = plan.bytes();
     if smallest > limit {
-        return Err(TooLarge { smallest });
+        return Err(FitError { smallest });
     }
     let event = event
         .rewritten(plan.text())
-        .map_err(|_| TooLarge { smallest })?;
+        .map_err(|_| FitError { smallest })?;
     let cut = plan.cuts().cloned().collect();
     Ok(FittedEvent { event, cut })
 }

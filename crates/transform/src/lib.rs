@@ -25,7 +25,7 @@ pub use action::{
 pub use coalesce::{MergeError, MergedEvent, RunBuffer, coalesce, merge};
 pub use diff::{Difference, diff};
 pub use endpoint::{Endpoint, Flavour, ShortName};
-pub use fit::{CutFacet, FittedEvent, TooLarge, cut_facets, fit};
+pub use fit::{CutFacet, FitError, FittedEvent, cut_facets, fit};
 pub use module::{Module, ModuleLimits};
 pub use plugin::{BuildTransform, Transform, TransformError, TransformOutput, Transforms};
 pub use redshift::{Change, Lookup, Redshift, RedshiftRewrite, Style, UnresolvedName};
@@ -33,7 +33,7 @@ pub use rules::yaml;
 pub use rules::{
     BUILTIN, Builtins, Coalesce, Conditions, Context, DATASET_EVENTS, DATASETS, DatasetRequirement,
     EVENT_TYPES, Example, ExampleResult, Failure, Glob, JOB_EVENTS, JobEventAction, NameMismatch,
-    NamePosition, Problem, REDSHIFT_NAMES, RuleSet, RuleStep, SCHEMA, SIZE_LIMIT, Sources,
+    NamePosition, Problem, REDSHIFT_NAMES, RuleResources, RuleSet, RuleStep, SCHEMA, SIZE_LIMIT,
     StepOutcome, TARGET_WHEN, Transformation, UnmetCondition, UntouchedName, Verdict,
     name_positions,
 };

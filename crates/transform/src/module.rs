@@ -36,7 +36,7 @@ use openlineage::Event;
 use wasmi::{CompilationMode, Config, Engine, ExternType, ValType};
 
 use crate::plugin::{Transform, TransformError, TransformOutput};
-use instance::Answer;
+use instance::ModuleOutput;
 
 /// The version of the interface.
 const ABI: i32 = 1;
@@ -98,9 +98,9 @@ impl Module {
         let mut instance = instance::Instance::new(&self.module, self.limits)?;
         if let Some(config) = &self.config {
             match instance.call("configure", config)? {
-                Answer::Same => {}
-                Answer::Error(reason) => return Err(format!("configure: {reason}")),
-                Answer::Event(_) | Answer::Drop => {
+                ModuleOutput::Same => {}
+                ModuleOutput::Error(reason) => return Err(format!("configure: {reason}")),
+                ModuleOutput::Event(_) | ModuleOutput::Drop => {
                     return Err("configure has to answer = or !".to_owned());
                 }
             }
@@ -115,11 +115,11 @@ impl Transform for Module {
             .instance()
             .and_then(|mut instance| instance.call("transform", event.text()));
         match answer.map_err(TransformError)? {
-            Answer::Same => Ok(TransformOutput::Unchanged),
-            Answer::Event(text) if text == event.text() => Ok(TransformOutput::Unchanged),
-            Answer::Event(text) => Ok(TransformOutput::Changed(text)),
-            Answer::Drop => Ok(TransformOutput::Drop),
-            Answer::Error(reason) => Err(TransformError(reason)),
+            ModuleOutput::Same => Ok(TransformOutput::Unchanged),
+            ModuleOutput::Event(text) if text == event.text() => Ok(TransformOutput::Unchanged),
+            ModuleOutput::Event(text) => Ok(TransformOutput::Changed(text)),
+            ModuleOutput::Drop => Ok(TransformOutput::Drop),
+            ModuleOutput::Error(reason) => Err(TransformError(reason)),
         }
     }
 }

@@ -45,7 +45,7 @@ pub(crate) use named::{NamePattern, RoleName};
 pub use pattern::Glob;
 pub(crate) use pattern::{Patterns, RegexText};
 pub(crate) use read::Reader;
-pub use read::{Coalesce, Sources};
+pub use read::{Coalesce, RuleResources};
 pub(crate) use rewrite::{rewrite, rewrite_with};
 pub use when::UnmetCondition;
 pub use yaml::Problem;
@@ -97,7 +97,7 @@ pub(crate) enum OnFailure {
 
 impl RuleSet {
     /// Reads a rules file. Returns all errors, by line.
-    pub fn read(text: &str, sources: &Sources<'_>) -> Result<RuleSet, Vec<Problem>> {
+    pub fn read(text: &str, sources: &RuleResources<'_>) -> Result<RuleSet, Vec<Problem>> {
         read::read(text, sources)
     }
 

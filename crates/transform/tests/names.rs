@@ -18,7 +18,9 @@ use std::collections::HashMap;
 
 use openlineage::{Event, Level};
 use serde_json::Value;
-use transform::{Context, RuleSet, Sources, StepOutcome, Transformation, Transforms, Verdict};
+use transform::{
+    Context, RuleResources, RuleSet, StepOutcome, Transformation, Transforms, Verdict,
+};
 
 /// What rules of one action made of an event.
 struct Outcome {
@@ -41,7 +43,7 @@ fn called(value: &Value) -> String {
 }
 
 fn rules(actions: &[&str]) -> RuleSet {
-    let sources = Sources {
+    let sources = RuleResources {
         file: &|name| Err(format!("{name}: not found")),
         transforms: &Transforms::new(),
         hash_key: None,

@@ -25,7 +25,7 @@ use bad::BAD;
 use differences::DIFFERENCES;
 use good::GOOD;
 use serde_json::Value;
-use transform::{Problem, RuleSet, SCHEMA, Script, ScriptLimits, Sources, Transforms};
+use transform::{Problem, RuleResources, RuleSet, SCHEMA, Script, ScriptLimits, Transforms};
 
 const MODULE: &[u8] = include_bytes!("modules/team_owner.wasm");
 
@@ -40,7 +40,7 @@ fn read(text: &str) -> Result<RuleSet, Vec<Problem>> {
         let script = Script::compile("", ScriptLimits::default());
         Ok(Arc::new(script.unwrap()))
     });
-    let sources = Sources {
+    let sources = RuleResources {
         file: &file,
         transforms: &transforms,
         hash_key: Some(b"0123456789abcdef0123456789abcdef"),

@@ -11,7 +11,7 @@ use openlineage::{Event, Level, Subject};
 use serde_json::json;
 
 use crate::faults::{self, error};
-use crate::{Inside, Post, Shared};
+use crate::{Account, Post, Shared};
 
 /// `LineageEvent`: max 300000.
 const MAX_BYTES: usize = 300_000;
@@ -40,7 +40,7 @@ pub(crate) async fn post_lineage_event(
     response
 }
 
-fn take(inside: &mut Inside, domain: String, headers: &HeaderMap, body: String) -> Response {
+fn take(inside: &mut Account, domain: String, headers: &HeaderMap, body: String) -> Response {
     let limiter = inside.limiter.as_ref();
     if limiter.is_some_and(|limiter| limiter.check().is_err()) {
         return error(429, "ThrottlingException", "Rate exceeded");

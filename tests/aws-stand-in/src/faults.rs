@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::Inside;
+use crate::Account;
 
 /// A fault, and whom it befalls.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -77,7 +77,7 @@ impl Fault {
 }
 
 /// The fault that befalls this event, if any; counts it.
-pub(crate) fn next(inside: &mut Inside, body: &str) -> Option<Kind> {
+pub(crate) fn next(inside: &mut Account, body: &str) -> Option<Kind> {
     for fault in &mut inside.settings.faults {
         let matches = fault
             .matches

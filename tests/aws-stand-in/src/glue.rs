@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::Inside;
+use crate::Account;
 
 /// An error of one operation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -61,7 +61,7 @@ const TABLE_INPUT: [&str; 15] = [
 ];
 const COLUMN: [&str; 4] = ["Name", "Type", "Comment", "Parameters"];
 
-pub(crate) fn call(inside: &mut Inside, operation: &str, body: &str) -> Response {
+pub(crate) fn call(inside: &mut Account, operation: &str, body: &str) -> Response {
     let faults = &mut inside.settings.glue_faults;
     let fault = faults.iter_mut().find(|fault| {
         fault.operation == operation && fault.times > 0 && body.contains(&fault.matches)
@@ -87,7 +87,7 @@ pub(crate) fn call(inside: &mut Inside, operation: &str, body: &str) -> Response
 }
 
 /// The table as GetTable answers it.
-pub(crate) fn described(inside: &Inside, database: &str, name: &str) -> Option<Value> {
+pub(crate) fn described(inside: &Account, database: &str, name: &str) -> Option<Value> {
     let Table { version, input } = inside.catalog.get(database)?.get(name)?;
     let mut table = input.clone();
     table.insert("DatabaseName".to_owned(), database.into());
@@ -100,14 +100,14 @@ pub(crate) fn described(inside: &Inside, database: &str, name: &str) -> Option<V
 }
 
 /// Puts a table there, as others would.
-pub(crate) fn put(inside: &mut Inside, database: &str, input: Map<String, Value>) {
+pub(crate) fn put(inside: &mut Account, database: &str, input: Map<String, Value>) {
     let name = text(input.get("Name")).to_owned();
     let tables = inside.catalog.entry(database.to_owned()).or_default();
     let version = tables.get(&name).map_or(0, |table| table.version + 1);
     tables.insert(name, Table { version, input });
 }
 
-fn get_table(inside: &Inside, request: &Value) -> Result<Value, Refusal> {
+fn get_table(inside: &Account, request: &Value) -> Result<Value, Refusal> {
     let (database, name) = (database(request)?, lower(request.get("Name"))?);
     let table = described(inside, database, name);
     table
@@ -115,7 +115,7 @@ fn get_table(inside: &Inside, request: &Value) -> Result<Value, Refusal> {
         .ok_or_else(|| not_found(&format!("Table {name} not found.")))
 }
 
-fn create_database(inside: &mut Inside, request: &Value) -> Result<Value, Refusal> {
+fn create_database(inside: &mut Account, request: &Value) -> Result<Value, Refusal> {
     let name = lower(request.pointer("/DatabaseInput/Name"))?;
     if inside.catalog.contains_key(name) {
         return Err(exists("Database already exists."));
@@ -124,7 +124,7 @@ fn create_database(inside: &mut Inside, request: &Value) -> Result<Value, Refusa
     Ok(json!({}))
 }
 
-fn create_table(inside: &mut Inside, request: &Value) -> Result<Value, Refusal> {
+fn create_table(inside: &mut Account, request: &Value) -> Result<Value, Refusal> {
     let (database, input) = (database(request)?, table_input(request)?);
     let tables = inside.catalog.get_mut(database);
     let tables = tables.ok_or_else(|| not_found(&format!("Database {database} not found.")))?;
@@ -136,7 +136,7 @@ fn create_table(inside: &mut Inside, request: &Value) -> Result<Value, Refusal> 
     Ok(json!({}))
 }
 
-fn update_table(inside: &mut Inside, request: &Value) -> Result<Value, Refusal> {
+fn update_table(inside: &mut Account, request: &Value) -> Result<Value, Refusal> {
     let (database, input) = (database(request)?, table_input(request)?);
     let name = text(input.get("Name")).to_owned();
     if request.get("SkipArchive") != Some(&Value::Bool(true)) {

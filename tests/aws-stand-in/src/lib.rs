@@ -111,11 +111,11 @@ pub(crate) type Shared = Arc<Inner>;
 
 #[derive(Debug)]
 pub(crate) struct Inner {
-    pub(crate) state: Mutex<Inside>,
+    pub(crate) state: Mutex<Account>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Inside {
+pub(crate) struct Account {
     pub(crate) settings: Settings,
     pub(crate) limiter: Option<Arc<DefaultDirectRateLimiter>>,
     pub(crate) posts: Vec<Post>,
@@ -177,7 +177,7 @@ impl Default for Settings {
 }
 
 impl Inner {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Inside> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Account> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -190,10 +190,10 @@ impl Inner {
     }
 }
 
-impl Inside {
-    fn new(settings: Settings) -> Inside {
+impl Account {
+    fn new(settings: Settings) -> Account {
         let limiter = limiter(settings.rate);
-        Inside {
+        Account {
             settings,
             limiter,
             posts: Vec::new(),
@@ -209,7 +209,7 @@ impl StandIn {
     /// Listens on `address`; port 0 takes a free one.
     pub async fn start(address: SocketAddr, settings: Settings) -> anyhow::Result<StandIn> {
         let shared = Arc::new(Inner {
-            state: Mutex::new(Inside::new(settings)),
+            state: Mutex::new(Account::new(settings)),
         });
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
@@ -358,5 +358,5 @@ async fn reset(State(shared): State<Shared>) {
         glue_writers: 0,
         ..inside.settings.clone()
     };
-    *inside = Inside::new(settings);
+    *inside = Account::new(settings);
 }

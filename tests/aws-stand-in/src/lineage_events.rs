@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::faults::error;
-use crate::{Inside, Post, Settings, Shared};
+use crate::{Account, Post, Settings, Shared};
 
 /// `MaxResults` of the model: 1 to 50; 50 when it is not said.
 const MOST: usize = 50;
@@ -60,7 +60,7 @@ pub(crate) async fn get(
     response
 }
 
-fn refused(inside: &Inside, domain: &str, headers: &HeaderMap) -> Option<Response> {
+fn refused(inside: &Account, domain: &str, headers: &HeaderMap) -> Option<Response> {
     let signature = headers.get("authorization").map(|value| value.as_bytes());
     if !signature.is_some_and(|value| value.starts_with(b"AWS4-HMAC-SHA256 ")) {
         let message = "Missing Authentication Token";
@@ -73,7 +73,7 @@ fn refused(inside: &Inside, domain: &str, headers: &HeaderMap) -> Option<Respons
     None
 }
 
-fn listed(inside: &Inside, filter: &Filter) -> Result<Response, String> {
+fn listed(inside: &Account, filter: &Filter) -> Result<Response, String> {
     let most = match filter.max_results.as_deref().map(str::parse::<usize>) {
         None => MOST,
         Some(Ok(most)) if (1..=MOST).contains(&most) => most,
@@ -119,7 +119,7 @@ fn listed(inside: &Inside, filter: &Filter) -> Result<Response, String> {
     Ok(Json(json!({"items": items, "nextToken": next})).into_response())
 }
 
-fn found(inside: &Inside, domain: &str, id: &str) -> Response {
+fn found(inside: &Account, domain: &str, id: &str) -> Response {
     let post = inside
         .posts
         .iter()

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{Inside, Shared};
+use crate::{Account, Shared};
 
 /// A serverless workgroup.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -55,7 +55,7 @@ pub(crate) async fn look_up(
     response
 }
 
-fn get_workgroup(inside: &Inside, body: &str) -> Response {
+fn get_workgroup(inside: &Account, body: &str) -> Response {
     let error = |code: &str, message: &str| {
         let body = Json(json!({"__type": code, "message": message}));
         (StatusCode::BAD_REQUEST, body).into_response()
@@ -90,7 +90,7 @@ fn get_workgroup(inside: &Inside, body: &str) -> Response {
     Json(json!({"workgroup": workgroup})).into_response()
 }
 
-fn describe_clusters(inside: &Inside, body: &str) -> Response {
+fn describe_clusters(inside: &Account, body: &str) -> Response {
     let xml = |status: StatusCode, body: String| {
         (status, [(header::CONTENT_TYPE, "text/xml")], body).into_response()
     };

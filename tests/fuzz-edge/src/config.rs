@@ -2,7 +2,7 @@
 //! a key.
 
 use fuzz_laws::pack;
-use proxy::config::{Config, Role, Sources};
+use proxy::config::{Config, Layers, Role};
 use proxy::http::auth;
 
 /// The first byte is the role; then come a YAML file and variables (`QUEUE_URL=…`), parted by zero bytes.
@@ -14,10 +14,10 @@ pub(crate) fn config(bytes: &[u8]) {
         return;
     };
     let mut texts = texts.split('\0');
-    let file = Sources::yaml("f.yaml", texts.next().unwrap_or_default());
+    let file = Layers::yaml("f.yaml", texts.next().unwrap_or_default());
     let pairs = texts.filter_map(|pair| pair.split_once('='));
     let variables = pairs.map(|(name, value)| (format!("LINEAGE_PROXY_{name}"), value.to_owned()));
-    let settings = Sources::environment(variables).over(file);
+    let settings = Layers::environment(variables).over(file);
     let role = [
         Role::Serve,
         Role::Ingest,

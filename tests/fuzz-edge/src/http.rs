@@ -15,7 +15,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http_body_util::BodyExt;
 use openlineage::{Event, Level};
-use proxy::config::{self, Config, Role, Sources};
+use proxy::config::{self, Config, Layers, Role};
 use proxy::http::{Guard, Keys};
 use proxy::ingest::{Ingest, router};
 use proxy::queue::{Embedded, Queue, Settlement};
@@ -62,9 +62,7 @@ impl App {
         let folder = folder.unwrap();
         let opening = Embedded::own(folder.path(), Duration::from_secs(60));
         let queue = Queue::Embedded(runtime.block_on(opening).unwrap());
-        let mut config = Config::read(Sources::default(), Role::Serve)
-            .unwrap()
-            .ingest;
+        let mut config = Config::read(Layers::default(), Role::Serve).unwrap().ingest;
         (config.max_body_size, config.max_decompressed_size) =
             (MAX_BODY_SIZE, MAX_DECOMPRESSED_SIZE);
         let router = app(&config, queue.clone());

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use openlineage::{Event, Level, quote};
-use transform::{Context, RuleSet, Sources, StepOutcome, Transforms, Verdict, coalesce};
+use transform::{Context, RuleResources, RuleSet, StepOutcome, Transforms, Verdict, coalesce};
 
 use crate::check::kept;
 use crate::event::legal;
@@ -37,7 +37,7 @@ pub(crate) fn rules(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
     };
-    let sources = Sources {
+    let sources = RuleResources {
         file: &file,
         transforms: &Transforms::new(),
         hash_key: Some(b"0123456789abcdef0123456789abcdef"),
@@ -95,7 +95,7 @@ pub(crate) fn pattern(bytes: &[u8]) {
     let Some((glob, name)) = text.split_once('\0') else {
         return;
     };
-    let sources = Sources {
+    let sources = RuleResources {
         file: &file,
         transforms: &Transforms::new(),
         hash_key: None,

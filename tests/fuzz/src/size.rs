@@ -1,7 +1,7 @@
 //! Laws of what makes events fewer or smaller: the size budget, coalescing, and JobEvents as RunEvents.
 
 use openlineage::{Event, Json, Level, Subject};
-use transform::{TooLarge, coalesce, fit, run_event};
+use transform::{FitError, coalesce, fit, run_event};
 
 use crate::event::legal;
 
@@ -41,7 +41,7 @@ pub(crate) fn fitted(bytes: &[u8]) {
             let again = fit(&fitted.event, limit).expect("what fits, fits");
             assert!(again.cut.is_empty());
         }
-        Err(TooLarge { smallest }) => {
+        Err(FitError { smallest }) => {
             assert!(smallest > limit, "{smallest} bytes would fit in {limit}")
         }
     }

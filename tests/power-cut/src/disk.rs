@@ -18,13 +18,13 @@ pub(crate) const ROOT: u64 = 1;
 pub struct Disk {
     nodes: BTreeMap<u64, Node>,
     next: u64,
-    syncs: Syncs,
+    syncs: SyncBehaviour,
     has_power: bool,
 }
 
 /// What an fsync does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Syncs {
+pub enum SyncBehaviour {
     /// It keeps what was written.
     Kept,
     /// It says so and keeps nothing, as disks do that lie.
@@ -33,7 +33,7 @@ pub enum Syncs {
 
 /// What a cut took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Lost {
+pub struct CutLoss {
     /// Changes that were not synced when the power went: kept, torn or gone.
     pub unsynced: usize,
     /// Those of them of which something is gone.
@@ -89,7 +89,7 @@ pub(crate) enum DiskError {
 
 impl Disk {
     /// An empty one.
-    pub fn new(syncs: Syncs) -> Disk {
+    pub fn new(syncs: SyncBehaviour) -> Disk {
         Disk {
             nodes: BTreeMap::from([(ROOT, Node::Folder(Folder::default()))]),
             next: ROOT + 1,
@@ -99,10 +99,10 @@ impl Disk {
     }
 
     /// Cuts the power: from now on nothing can be read or written. Gives the disk as it is when the power is back.
-    pub fn cut(&mut self, random: &mut fastrand::Rng) -> (Disk, Lost) {
+    pub fn cut(&mut self, random: &mut fastrand::Rng) -> (Disk, CutLoss) {
         let mut after = self.clone();
         self.has_power = false;
-        let mut lost = Lost::default();
+        let mut lost = CutLoss::default();
         for node in after.nodes.values_mut() {
             match node {
                 Node::File(file) => file.cut(random, &mut lost),
@@ -193,7 +193,7 @@ impl Disk {
 
     /// What fsync and fdatasync do, of a file or a folder.
     pub(crate) fn sync(&mut self, node: u64) -> Result<(), DiskError> {
-        let ignored = self.syncs == Syncs::Ignored;
+        let ignored = self.syncs == SyncBehaviour::Ignored;
         match self.node_mut(node)? {
             _ if ignored => {}
             Node::File(file) => {
@@ -276,7 +276,7 @@ impl Survivors {
 }
 
 impl File {
-    fn cut(&mut self, random: &mut fastrand::Rng, lost: &mut Lost) {
+    fn cut(&mut self, random: &mut fastrand::Rng, lost: &mut CutLoss) {
         let changes = std::mem::take(&mut self.since);
         let kept = Survivors::of(changes.len(), random);
         // What is in a sector that was never written is the file system's choice: nothing, or what lay there before.
@@ -307,7 +307,7 @@ impl File {
 }
 
 impl Folder {
-    fn cut(&mut self, random: &mut fastrand::Rng, lost: &mut Lost) {
+    fn cut(&mut self, random: &mut fastrand::Rng, lost: &mut CutLoss) {
         let entries = std::mem::take(&mut self.since);
         let kept = Survivors::of(entries.len(), random);
         lost.unsynced += entries.len();

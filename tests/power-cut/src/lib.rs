@@ -8,5 +8,5 @@
 mod disk;
 mod mount;
 
-pub use disk::{Disk, Lost, Syncs};
-pub use mount::{Mounted, mount};
+pub use disk::{CutLoss, Disk, SyncBehaviour};
+pub use mount::{Mount, mount};

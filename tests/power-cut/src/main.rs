@@ -9,7 +9,7 @@ use std::io::stdin;
 use std::path::Path;
 use std::process::ExitCode;
 
-use power_cut::{Disk, Syncs, mount};
+use power_cut::{Disk, SyncBehaviour, mount};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -28,8 +28,8 @@ fn run(arguments: &[String]) -> Result<(), Box<dyn std::error::Error>> {
     };
     let (folder, mut random) = (Path::new(folder), fastrand::Rng::with_seed(seed.parse()?));
     let syncs = match syncs.as_str() {
-        "kept" => Syncs::Kept,
-        "ignored" => Syncs::Ignored,
+        "kept" => SyncBehaviour::Kept,
+        "ignored" => SyncBehaviour::Ignored,
         _ => return Err("syncs are kept or ignored".into()),
     };
     let mut left = Disk::new(syncs);

@@ -16,24 +16,24 @@ use fuser::{
     WriteFlags,
 };
 
-use crate::disk::{Disk, DiskError, File, Folder, Lost, Node};
+use crate::disk::{CutLoss, Disk, DiskError, File, Folder, Node};
 
 /// How long the kernel may remember names and lengths: nobody but it changes them.
 const REMEMBERED: Duration = Duration::from_secs(3_600);
 
 /// A disk that is mounted. Dropped, it is unmounted and gone.
 #[derive(Debug)]
-pub struct Mounted {
+pub struct Mount {
     disk: Arc<Mutex<Disk>>,
     _session: BackgroundSession,
 }
 
 /// Mounts `disk` on the folder `at`. Errors name what is missing.
-pub fn mount(disk: Disk, at: &Path) -> io::Result<Mounted> {
+pub fn mount(disk: Disk, at: &Path) -> io::Result<Mount> {
     let disk = Arc::new(Mutex::new(disk));
     let mut config = Config::default();
     config.mount_options = vec![MountOption::FSName("power-cut".to_owned())];
-    let session = fuser::spawn_mount(Served { disk: disk.clone() }, at, &config);
+    let session = fuser::spawn_mount(DiskServer { disk: disk.clone() }, at, &config);
     let session = session.map_err(|error| {
         let text = format!(
             "{}: cannot mount a FUSE file system: {error}. It needs /dev/fuse, and root or fusermount3",
@@ -41,15 +41,15 @@ pub fn mount(disk: Disk, at: &Path) -> io::Result<Mounted> {
         );
         io::Error::new(error.kind(), text)
     })?;
-    Ok(Mounted {
+    Ok(Mount {
         disk,
         _session: session,
     })
 }
 
-impl Mounted {
+impl Mount {
     /// Cuts the power; see [`Disk::cut`].
-    pub fn cut(&self, random: &mut fastrand::Rng) -> (Disk, Lost) {
+    pub fn cut(&self, random: &mut fastrand::Rng) -> (Disk, CutLoss) {
         locked(&self.disk).cut(random)
     }
 }
@@ -58,11 +58,11 @@ fn locked(disk: &Mutex<Disk>) -> MutexGuard<'_, Disk> {
     disk.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-struct Served {
+struct DiskServer {
     disk: Arc<Mutex<Disk>>,
 }
 
-impl Served {
+impl DiskServer {
     fn disk(&self) -> MutexGuard<'_, Disk> {
         locked(&self.disk)
     }
@@ -124,7 +124,7 @@ fn place(offset: u64) -> usize {
     usize::try_from(offset).unwrap_or(usize::MAX)
 }
 
-impl Filesystem for Served {
+impl Filesystem for DiskServer {
     fn lookup(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         let disk = self.disk();
         let found = disk.named(parent.0, name);

@@ -2,14 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use power_cut::{Disk, Syncs, mount};
+use power_cut::{Disk, SyncBehaviour, mount};
 use rusqlite::Connection;
 
 const CUTS: u64 = 30;
 
 /// Rows that SQLite reported as committed to a plain connection, and that are gone after a cut; or a database that is
 /// damaged, which counts as all of them.
-fn lost(syncs: Syncs, synchronous: &str) -> i64 {
+fn lost(syncs: SyncBehaviour, synchronous: &str) -> i64 {
     let mut lost = 0;
     for seed in 0..CUTS {
         let mut random = fastrand::Rng::with_seed(seed);
@@ -42,7 +42,7 @@ fn lost(syncs: Syncs, synchronous: &str) -> i64 {
 
 fn can_mount(test: &str) -> bool {
     let folder = tempfile::tempdir().unwrap();
-    let mounted = mount(Disk::new(Syncs::Kept), folder.path());
+    let mounted = mount(Disk::new(SyncBehaviour::Kept), folder.path());
     if mounted.is_err() {
         testing::needs::skip(test, "FUSE (/dev/fuse, and root or fusermount3)");
     }
@@ -64,7 +64,7 @@ fn who_syncs_each_commit_loses_none() {
     if !can_mount("who_syncs_each_commit_loses_none") {
         return;
     }
-    assert_eq!(lost(Syncs::Kept, "full"), 0);
+    assert_eq!(lost(SyncBehaviour::Kept, "full"), 0);
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn who_does_not_sync_loses() {
     if !can_mount("who_does_not_sync_loses") {
         return;
     }
-    assert!(lost(Syncs::Kept, "off") > 0);
+    assert!(lost(SyncBehaviour::Kept, "off") > 0);
 }
 
 #[test]
@@ -80,5 +80,5 @@ fn a_disk_that_lies_takes_from_who_syncs() {
     if !can_mount("a_disk_that_lies_takes_from_who_syncs") {
         return;
     }
-    assert!(lost(Syncs::Ignored, "full") > 0);
+    assert!(lost(SyncBehaviour::Ignored, "full") > 0);
 }

@@ -10,7 +10,7 @@ use testing::{Fault, FaultyTarget, Serve, size, write};
 
 use crate::clients::Clients;
 use crate::data_folder::{are_whole, drained, read_file, read_store};
-use crate::power::{Disk, LOAD, Lost, Syncs, can_cut_power};
+use crate::power::{CutLoss, Disk, LOAD, SyncBehaviour, can_cut_power};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn accepted_events_are_at_each_of_three_targets_after_power_cuts() {
@@ -37,8 +37,8 @@ async fn accepted_events_are_at_each_of_three_targets_after_power_cuts() {
     let config = write(folder.path(), "proxy.yaml", &config);
 
     let (next, http) = (Arc::new(AtomicU64::new(0)), reqwest::Client::new());
-    let mut lost = Lost::default();
-    let mut disk = Disk::mount(&at, Syncs::Kept, random.u64(..));
+    let mut lost = CutLoss::default();
+    let mut disk = Disk::mount(&at, SyncBehaviour::Kept, random.u64(..));
     for cut in 0..cuts {
         let serve = Serve::start_configured(&data, &config);
         let place = (&http, serve.url.as_str());
@@ -82,7 +82,7 @@ async fn accepted_events_are_at_each_of_three_targets_after_power_cuts() {
     check("file", lake);
     check("endpoint", std::mem::take(&mut *elsewhere.lock().unwrap()));
     drop(disk);
-    let (sent, Lost { unsynced, gone }) = (next.load(Ordering::Relaxed), lost);
+    let (sent, CutLoss { unsynced, gone }) = (next.load(Ordering::Relaxed), lost);
     size::measured(
         case,
         &format!(

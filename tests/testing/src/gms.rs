@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 
 /// An aspect, as it was written.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Written {
+pub struct AspectWrites {
     /// The last value that replaced it.
     pub upsert: Option<Value>,
     /// What patches added, by path.
@@ -25,7 +25,7 @@ pub struct Written {
 }
 
 /// What was written, by the URN of the entity and the name of the aspect.
-pub type Aspects = BTreeMap<(String, String), Written>;
+pub type Aspects = BTreeMap<(String, String), AspectWrites>;
 
 /// A metadata service.
 pub struct FakeGms {
@@ -135,7 +135,7 @@ impl FakeGms {
     }
 
     /// Returns an aspect of an entity; an empty one if it was never written.
-    pub fn aspect(&self, urn: &str, aspect: &str) -> Written {
+    pub fn aspect(&self, urn: &str, aspect: &str) -> AspectWrites {
         let key = (urn.to_owned(), aspect.to_owned());
         self.lock().aspects.get(&key).cloned().unwrap_or_default()
     }

@@ -28,7 +28,7 @@ pub mod target;
 pub mod wait;
 
 pub use fan_out::{FanOut, Trio};
-pub use gms::{FakeGms, Written};
+pub use gms::{AspectWrites, FakeGms};
 pub use scenario::{Scenario, TargetKind};
 pub use serve::{Serve, binary, queued, run, start_serve};
 pub use target::{Fault, FaultKind, FaultyTarget};

@@ -71,15 +71,15 @@ impl DeserializeResponse for Deserializer {
 
 /// Limits the size of a response, and notifies when a response begins.
 #[derive(Debug)]
-pub(super) struct WatchBody {
+pub(super) struct ResponseWatch {
     pub(super) max_bytes: usize,
     pub(super) begun: Arc<Notify>,
 }
 
 #[aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint]
-impl Intercept for WatchBody {
+impl Intercept for ResponseWatch {
     fn name(&self) -> &'static str {
-        "WatchBody"
+        "ResponseWatch"
     }
 
     fn modify_before_deserialization(
@@ -108,12 +108,12 @@ impl Intercept for WatchBody {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the answer is larger than allowed")]
+#[error("the response is larger than allowed")]
 struct TooLarge;
 
 #[derive(Debug, thiserror::Error)]
-#[error("no answer began within {0:?}")]
-pub(super) struct Late(pub(super) Duration);
+#[error("no response began within {0:?}")]
+pub(super) struct ResponseTimeout(pub(super) Duration);
 
 pub(super) fn is_too_large(error: &(dyn StdError + 'static)) -> bool {
     let mut cause = Some(error);

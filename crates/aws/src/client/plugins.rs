@@ -41,8 +41,8 @@ use aws_types::service_config::ServiceConfigKey;
 use tokio::sync::Notify;
 
 use super::Client;
-use super::codec::{Deserializer, Serializer, WatchBody};
-use crate::endpoint::{self, NoEndpoint, Variant};
+use super::codec::{Deserializer, ResponseWatch, Serializer};
+use crate::endpoint::{self, EndpointError, Variant};
 use crate::error::ServiceError;
 use crate::protocol::Request;
 use crate::service::{Protocol, Service};
@@ -61,10 +61,10 @@ impl Client {
         service: &'static Service,
         request: &mut Request,
         begun: Arc<Notify>,
-    ) -> Result<RuntimePlugins, NoEndpoint> {
+    ) -> Result<RuntimePlugins, EndpointError> {
         let configured = config.region().map(Region::as_ref);
         let region = self.region.as_deref().or(configured);
-        let region = region.ok_or(NoEndpoint::NoRegion)?.to_owned();
+        let region = region.ok_or(EndpointError::NoRegion)?.to_owned();
         let endpoint = place(config, service, &region, request)?;
         let version = config
             .behavior_version()
@@ -102,7 +102,7 @@ impl Client {
                 service.protocol,
             )));
         });
-        let body = WatchBody {
+        let body = ResponseWatch {
             max_bytes: self.max_bytes,
             begun,
         };
@@ -120,7 +120,7 @@ impl Client {
         timeouts.set_operation_timeout(self.timeout);
         timeouts.set_operation_attempt_timeout(self.attempt);
         if let Some(limit) = self.first_byte {
-            // An attempt has the time of the whole call, once its answer has begun.
+            // An attempt has the time of the whole call, once its response has begun.
             timeouts.set_operation_attempt_timeout(Some(self.timeout.unwrap_or(OPERATION_TIMEOUT)));
             timeouts.set_read_timeout(Some(limit));
         }
@@ -143,7 +143,7 @@ fn place(
     service: &Service,
     region: &str,
     request: &mut Request,
-) -> Result<String, NoEndpoint> {
+) -> Result<String, EndpointError> {
     let variant = Variant {
         fips: config.use_fips().unwrap_or(false),
         dual_stack: config.use_dual_stack().unwrap_or(false),
@@ -194,7 +194,11 @@ fn signing(protocol: Protocol) -> SigV4OperationSigningConfig {
     }
 }
 
-fn components(config: &SdkConfig, endpoint: String, body: WatchBody) -> RuntimeComponentsBuilder {
+fn components(
+    config: &SdkConfig,
+    endpoint: String,
+    body: ResponseWatch,
+) -> RuntimeComponentsBuilder {
     let mut components = RuntimeComponentsBuilder::new("aws")
         .with_auth_scheme(SharedAuthScheme::new(sigv4::SigV4AuthScheme::new()))
         .with_auth_scheme_option_resolver(Some(SharedAuthSchemeOptionResolver::new(

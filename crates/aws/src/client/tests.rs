@@ -30,7 +30,7 @@ use crate::secrets_manager::GetSecretValue;
 const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 const TOKEN: &str = "IQoJb3JpZ2luX2VjEJr";
 
-/// An answer: status, headers, body. `None`: the connection breaks.
+/// A response: status, headers, body. `None`: the connection breaks.
 type Answer = Option<(u16, &'static [(&'static str, &'static str)], Vec<u8>)>;
 
 /// What was sent: method, URL, headers, body.
@@ -276,7 +276,7 @@ async fn an_error_has_code_status_and_request_id_and_no_secret() {
     );
     let (aws, _) = account([None, None, None]);
     let broken = aws.client().send(&secret()).await.unwrap_err();
-    assert!(matches!(broken, Error::NoAnswer { .. }), "{broken:?}");
+    assert!(matches!(broken, Error::NoResponse { .. }), "{broken:?}");
     let (aws, _) = account([answer(200, r#"{"SecretString": 7"#)]);
     let unreadable = aws.client().send(&secret()).await.unwrap_err();
     assert!(
@@ -364,6 +364,6 @@ async fn an_answer_that_does_not_begin_is_not_waited_for() {
     });
     let client = client.first_byte(Duration::from_millis(50));
     let error = client.send(&object()).await.unwrap_err();
-    assert!(matches!(error, Error::NoAnswer { .. }), "{error:?}");
+    assert!(matches!(error, Error::NoResponse { .. }), "{error:?}");
     drop(end);
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use ::transform::Transforms;
 use clap::{Args, Subcommand};
-use proxy::config::{Config, ConfigError, Errors, Part, Role, Sources};
+use proxy::config::{Config, ConfigError, Errors, Layers, Part, Role};
 use proxy::topology::{self, CheckReport, StartError};
 use serde_json::json;
 
@@ -37,7 +37,7 @@ pub(super) struct Arguments {
 pub(super) async fn run(
     command: Command,
     transforms: Transforms,
-    environment: Sources,
+    environment: Layers,
 ) -> anyhow::Result<ExitCode> {
     match command {
         Command::Show(arguments) => show(arguments, environment),
@@ -48,9 +48,9 @@ pub(super) async fn run(
     }
 }
 
-fn show(arguments: Arguments, environment: Sources) -> anyhow::Result<ExitCode> {
-    let sources = arguments.common.sources(environment)?;
-    let settings = Config::effective(sources, Role::Serve)?;
+fn show(arguments: Arguments, environment: Layers) -> anyhow::Result<ExitCode> {
+    let layers = arguments.common.layers(environment)?;
+    let settings = Config::effective(layers, Role::Serve)?;
     match arguments.output {
         Output::Json => print(serde_json::to_string_pretty(&settings)?)?,
         Output::Text => {
@@ -73,7 +73,7 @@ fn show(arguments: Arguments, environment: Sources) -> anyhow::Result<ExitCode> 
 pub(super) async fn check(
     common: Common,
     transforms: Transforms,
-    environment: Sources,
+    environment: Layers,
     output: Output,
 ) -> anyhow::Result<ExitCode> {
     let config = match read(common, environment, &transforms).await {
@@ -98,10 +98,10 @@ pub(super) async fn check(
 /// together.
 pub(super) async fn read(
     common: Common,
-    environment: Sources,
+    environment: Layers,
     transforms: &Transforms,
 ) -> Result<Config, Errors> {
-    match Config::read_to_check(common.sources(environment)?, Role::Serve) {
+    match Config::read_to_check(common.layers(environment)?, Role::Serve) {
         Ok(config) => Ok(config),
         Err(invalid) => Err(topology::check_rules(invalid, transforms).await),
     }

@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use proxy::config::{Errors, Role, Sources};
+use proxy::config::{Errors, Layers, Role};
 use proxy::queue::{Embedded, QueueConfig, QueueUrl, SqsDeadLetters};
 use serde_json::json;
 
 use self::act::{Operation, Rate};
-use self::confirm::{Answer, confirmed, refuse};
+use self::confirm::{Confirmation, confirmed, refuse};
 use self::letters::{DeadLetterSource, Filter, Selection};
 use super::stack::{self, Stack};
 use super::{Common, FINE, Output, no, print};
@@ -134,7 +134,7 @@ enum Command {
     },
 }
 
-pub(super) async fn run(arguments: Arguments, environment: Sources) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(arguments: Arguments, environment: Layers) -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::List { queue, of } => {
             let output = queue.output;
@@ -171,7 +171,7 @@ pub(super) async fn run(arguments: Arguments, environment: Sources) -> anyhow::R
     }
 }
 
-pub(super) async fn status(arguments: QueueArgs, environment: Sources) -> anyhow::Result<ExitCode> {
+pub(super) async fn status(arguments: QueueArgs, environment: Layers) -> anyhow::Result<ExitCode> {
     let output = arguments.output;
     let letters = arguments.letters(environment).await?;
     let statuses = letters.statuses().await?;
@@ -208,7 +208,7 @@ pub(super) async fn status(arguments: QueueArgs, environment: Sources) -> anyhow
 /// `queue discard`: deletes what is kept for a target that is not configured any more.
 pub(super) async fn discard(
     arguments: DiscardArgs,
-    environment: Sources,
+    environment: Layers,
 ) -> anyhow::Result<ExitCode> {
     let DiscardArgs {
         target,
@@ -238,8 +238,10 @@ pub(super) async fn discard(
     let count = usize::try_from(events + status.dead_letters).unwrap_or(usize::MAX);
     if !yes {
         match confirmed(count)? {
-            Answer::Yes => {}
-            answer @ (Answer::No | Answer::NoTerminal) => return Ok(refuse(&answer, count)),
+            Confirmation::Yes => {}
+            answer @ (Confirmation::No | Confirmation::NoTerminal) => {
+                return Ok(refuse(&answer, count));
+            }
         }
     }
     if !queue.discard().await? {
@@ -278,7 +280,7 @@ async fn embedded(data_dir: &Path, target: Option<&str>) -> anyhow::Result<Vec<E
 }
 
 impl QueueArgs {
-    async fn letters(self, environment: Sources) -> anyhow::Result<DeadLetterSource> {
+    async fn letters(self, environment: Layers) -> anyhow::Result<DeadLetterSource> {
         if let Some(name) = &self.stack {
             let aws = stack::aws();
             let stack = Stack::find(&aws, name).await?;
@@ -342,7 +344,7 @@ impl FilterArgs {
 
 async fn act(
     queue: QueueArgs,
-    environment: Sources,
+    environment: Layers,
     act: Operation,
     selection: SelectionArgs,
     rate: u32,
@@ -357,8 +359,10 @@ async fn act(
     if let (Selection::All(filter), false) = (&selected, yes) {
         let count = letters.list(filter).await?.len();
         match confirmed(count)? {
-            Answer::Yes => {}
-            answer @ (Answer::No | Answer::NoTerminal) => return Ok(refuse(&answer, count)),
+            Confirmation::Yes => {}
+            answer @ (Confirmation::No | Confirmation::NoTerminal) => {
+                return Ok(refuse(&answer, count));
+            }
         }
     }
     // It hides itself without a terminal.

@@ -23,7 +23,7 @@ use ::transform::Transforms;
 use super::serve::exit_status;
 use super::table::{Fit, Table};
 use super::{FINE, Output, no, print};
-use proxy::config::{Config, Errors, Role, Sources};
+use proxy::config::{Config, Errors, Layers, Role};
 use proxy::pipeline::{Observer, Outcome, OutcomeRecord};
 use proxy::serve::ShutdownSignal;
 use proxy::telemetry;
@@ -65,14 +65,14 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let mut shutdown = ShutdownSignal::listen()?;
     let mut hangup = signal(SignalKind::hangup())?;
     let folder = Folder::new(arguments.data_dir.clone())?;
-    let mut settings = Sources::default();
+    let mut settings = Layers::default();
     settings.set("listen", arguments.listen.clone(), "--listen");
     settings.set(
         "data_dir",
         folder.path().display().to_string(),
         "--data-dir",
     );
-    let config = Config::read(settings.over(Sources::yaml("demo", SETTINGS)), Role::Serve)?;
+    let config = Config::read(settings.over(Layers::yaml("demo", SETTINGS)), Role::Serve)?;
     telemetry::log_to_stderr("warn");
     let prometheus =
         telemetry::install_prometheus(&config.target_names()).map_err(anyhow::Error::msg)?;

@@ -36,7 +36,7 @@ pub(super) struct LocatedEvent {
 
 /// A file to read.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(super) struct InputFile {
     name: String,
     /// Whether the user named it, and not a folder that contains it.
     is_named: bool,
@@ -70,11 +70,15 @@ impl LocatedEvent {
 
 /// Returns the files to read: those named, and those in named folders, sorted by name. Skips hidden files and
 /// links to folders.
-pub(super) fn sources(paths: &[String]) -> Result<Vec<Source>, ReadError> {
+pub(super) fn sources(paths: &[String]) -> Result<Vec<InputFile>, ReadError> {
     let mut sources = Vec::new();
     for path in paths {
         let failed = |error| ReadError(path.clone(), error);
-        if path == STDIN && sources.iter().any(|source: &Source| source.name == STDIN) {
+        if path == STDIN
+            && sources
+                .iter()
+                .any(|source: &InputFile| source.name == STDIN)
+        {
             let twice = "standard input can be read only once";
             return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, twice)));
         }
@@ -86,7 +90,7 @@ pub(super) fn sources(paths: &[String]) -> Result<Vec<Source>, ReadError> {
                 return Err(failed(io::Error::new(io::ErrorKind::NotFound, empty)));
             }
         } else {
-            sources.push(Source {
+            sources.push(InputFile {
                 name: path.clone(),
                 is_named: true,
             });
@@ -95,7 +99,7 @@ pub(super) fn sources(paths: &[String]) -> Result<Vec<Source>, ReadError> {
     Ok(sources)
 }
 
-fn walk(folder: &Path, sources: &mut Vec<Source>) -> io::Result<()> {
+fn walk(folder: &Path, sources: &mut Vec<InputFile>) -> io::Result<()> {
     let mut entries = fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
@@ -106,7 +110,7 @@ fn walk(folder: &Path, sources: &mut Vec<Source>) -> io::Result<()> {
         if entry.file_type()?.is_dir() {
             walk(&path, sources)?;
         } else if fs::metadata(&path).is_ok_and(|file| file.is_file()) {
-            sources.push(Source {
+            sources.push(InputFile {
                 name: path.display().to_string(),
                 is_named: false,
             });
@@ -115,7 +119,7 @@ fn walk(folder: &Path, sources: &mut Vec<Source>) -> io::Result<()> {
     Ok(())
 }
 
-impl Source {
+impl InputFile {
     /// Calls `each` for every event, and returns how many there were. Reports a named file without events.
     pub(super) fn read(
         &self,

@@ -28,7 +28,7 @@ use std::sync::{Arc, Mutex};
 
 use ::transform::Transforms;
 use clap::{ArgGroup, Args};
-use proxy::config::{Errors, Sources};
+use proxy::config::{Errors, Layers};
 use proxy::pipeline::Adapter;
 use proxy::queue::{AcceptedBetween, now};
 use proxy::telemetry;
@@ -39,7 +39,7 @@ use tokio::sync::mpsc;
 use super::{FINE, Output, no, print};
 use deliver::deliver;
 use dry_run::DryRun;
-use feed::{Feed, Shared};
+use feed::{Feed, ReplayContext};
 use filter::{FilterArgs, time_text};
 use lock::StateLock;
 use origin::{Origin, Range};
@@ -108,7 +108,7 @@ pub(super) struct Arguments {
 /// Why a replay cannot go on now: FROM cannot be read, or its progress not be recorded.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct ReplayStopped(String);
+pub(super) struct ReplayError(String);
 
 /// How a replay ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,7 +124,7 @@ enum End {
 pub(super) async fn run(
     arguments: Arguments,
     transforms: Transforms,
-    environment: Sources,
+    environment: Layers,
 ) -> anyhow::Result<ExitCode> {
     let origin = Origin::find(&arguments.from)?;
     let destination = Destination::read(&arguments, environment)?;
@@ -174,7 +174,7 @@ pub(super) async fn run(
     });
     let rejected = rejected.transpose()?;
     telemetry::log_to_stderr("warn");
-    let shared = Shared {
+    let shared = ReplayContext {
         progress: Arc::new(Mutex::new(Progress::new(before.clone()))),
         before: Arc::new(before),
         report: Report::default(),
@@ -214,7 +214,7 @@ fn feed(
     arguments: &Arguments,
     origin: &Origin,
     destination: &Destination,
-    shared: Shared,
+    shared: ReplayContext,
 ) -> Result<Feed, Errors> {
     Ok(Feed {
         filter: arguments.filter.build(shared.before.started_at)?,
@@ -253,7 +253,7 @@ fn range(feed: &Feed, origin: &Origin) -> Range {
 fn finish(
     arguments: &Arguments,
     end: End,
-    shared: &Shared,
+    shared: &ReplayContext,
     state_file: Option<PathBuf>,
 ) -> anyhow::Result<ExitCode> {
     let counts = shared.report.counts();
@@ -314,7 +314,7 @@ async fn dry_run(
     };
     let mut dry_run = DryRun::new(rules.rules.clone(), adapter);
     let state = State::new(identity, now(), origin.newest().await?);
-    let shared = Shared {
+    let shared = ReplayContext {
         progress: Arc::new(Mutex::new(Progress::new(state.clone()))),
         before: Arc::new(state),
         report: Report::default(),

@@ -6,7 +6,7 @@ use ::transform::Transforms;
 use clap::Args;
 
 use super::{Common, FINE, Output, config};
-use proxy::config::Sources;
+use proxy::config::Layers;
 use proxy::serve::{ReloadSignal, ShutdownSignal};
 use proxy::telemetry;
 use proxy::topology::{StopReason, Topology};
@@ -27,7 +27,7 @@ pub(super) struct Arguments {
 pub(super) async fn run(
     arguments: Arguments,
     transforms: Transforms,
-    environment: Sources,
+    environment: Layers,
 ) -> anyhow::Result<ExitCode> {
     let (mut shutdown, mut reload) = (ShutdownSignal::listen()?, ReloadSignal::listen()?);
     if arguments.check {

@@ -17,7 +17,7 @@ use anstyle::{AnsiColor, Style};
 use clap::{Args, Subcommand};
 use openlineage::{Event, Level};
 use proxy::config::{
-    Config, Errors, HashKey, HashKeySource, PipelineConfig, Role, RulesSource, Sources,
+    Config, Errors, HashKey, HashKeySource, Layers, PipelineConfig, Role, RulesSource,
 };
 use proxy::pipeline::{Adapter, builtins};
 use proxy::rules::{RuleOptions, RulesError, read_path};
@@ -89,7 +89,7 @@ pub(super) struct UnknownTarget {
 pub(super) fn run(
     arguments: Arguments,
     transforms: Transforms,
-    environment: Sources,
+    environment: Layers,
 ) -> anyhow::Result<ExitCode> {
     let loader = RuleLoader {
         transforms,
@@ -111,7 +111,7 @@ pub(super) fn run(
 /// Reads rules for every command of the workbench.
 struct RuleLoader {
     transforms: Transforms,
-    environment: Sources,
+    environment: Layers,
 }
 
 /// A rules file, what it may contain, and the configured target.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use settings::{Check, Checked, Flag, List, PointInTime, Seconds, Setting, Text};
+use settings::{CheckedText, Flag, List, PointInTime, Seconds, Setting, Text, TextCheck};
 use sources::crawler::Tables;
 use time::OffsetDateTime;
 
@@ -25,7 +25,7 @@ pub struct CrawlerSettings {
     /// The region of the crawlers, if it differs from that of the process.
     pub region: Option<Setting<Text>>,
     /// The account of the crawlers. Asked for without it (`sts:GetCallerIdentity`).
-    pub account: Option<Setting<Checked<AccountId>>>,
+    pub account: Option<Setting<CheckedText<AccountId>>>,
     /// Whether tables that a crawl left as they were become runs too, so that each crawl shows all that it looked at.
     pub unchanged_tables: Setting<Flag>,
     /// How far the first look goes back. Afterwards the source goes on where it was.
@@ -64,7 +64,7 @@ pub struct InvalidCrawlerSettings {
     pub problem: String,
 }
 
-impl Check for AccountId {
+impl TextCheck for AccountId {
     const EXPECTED: &'static str = "an account id of 12 digits";
 
     fn is_valid(text: &str) -> bool {

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use aws::Aws;
 use functions::metrics;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use proxy::config::{Config, Role, Sources};
+use proxy::config::{Config, Layers, Role};
 use proxy::{check, telemetry};
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ fn main() -> std::process::ExitCode {
 }
 
 async fn start() -> Result<(), Error> {
-    let config = Config::read(Sources::from_env(), Role::Check)?;
+    let config = Config::read(Layers::from_env(), Role::Check)?;
     telemetry::log_to_cloudwatch(&config.log);
     let collector = metrics::install(&config.metrics_namespace, "check")?;
     let aws = Aws::new();

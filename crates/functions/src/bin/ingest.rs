@@ -5,7 +5,7 @@ use functions::{gateway, metrics};
 use lambda_http::request::LambdaRequest;
 use lambda_http::tower::ServiceExt;
 use lambda_http::{Adapter, Error, LambdaEvent, Request, Service, lambda_runtime, service_fn};
-use proxy::config::{Config, Role, Sources};
+use proxy::config::{Config, Layers, Role};
 use proxy::http::{Guard, Keys};
 use proxy::ingest::{Ingest, router};
 use proxy::{telemetry, topology};
@@ -15,7 +15,7 @@ fn main() -> std::process::ExitCode {
 }
 
 async fn start() -> Result<(), Error> {
-    let config = Config::read(Sources::from_env(), Role::Ingest)?;
+    let config = Config::read(Layers::from_env(), Role::Ingest)?;
     telemetry::log_to_cloudwatch(&config.log);
     let collector = metrics::install(&config.metrics_namespace, "ingest")?;
     let aws = Aws::new();

@@ -23,7 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::http::Rejection;
-use crate::queue::{Form, Found, Log};
+use crate::queue::{Form, Log, SearchHit};
 
 use query::Page;
 
@@ -58,7 +58,7 @@ pub(super) struct ReadBack {
 
 /// What a search has found.
 struct Results {
-    page: Vec<Found>,
+    page: Vec<SearchHit>,
     /// How many events match, as far as was searched.
     total: u64,
     /// When the last event was accepted that was looked at, if the time was not enough for all.
@@ -71,7 +71,7 @@ struct Results {
 struct Pieces {
     from: ReadBack,
     form: Form,
-    rest: Peekable<IntoIter<Found>>,
+    rest: Peekable<IntoIter<SearchHit>>,
     /// The text before the next event.
     separator: &'static str,
     ending: String,
@@ -143,7 +143,7 @@ impl ReadBack {
     }
 
     /// Searches until the page is full, and on for the total unless the log knows it, as long as there is time.
-    async fn search(&self, page: Page) -> Result<Results, crate::queue::Unavailable> {
+    async fn search(&self, page: Page) -> Result<Results, crate::queue::QueueError> {
         let until = Instant::now() + BUDGET;
         let known = match page.selects_all() {
             true => {

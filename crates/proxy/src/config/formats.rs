@@ -5,7 +5,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, ToSocketAddrs};
 
 use openlineage::Level;
-use settings::{Check, Choice, Format, List};
+use settings::{Choice, Format, List, TextCheck};
 use transform::Style;
 
 /// An address to listen on.
@@ -177,7 +177,7 @@ impl Format for PathPrefix {
 /// The URL of an SQS queue.
 pub(super) enum QueueUrl {}
 
-impl Check for QueueUrl {
+impl TextCheck for QueueUrl {
     const EXPECTED: &'static str = "a URL";
 
     fn is_valid(text: &str) -> bool {
@@ -188,7 +188,7 @@ impl Check for QueueUrl {
 /// The ARN of an SNS topic.
 pub(super) enum TopicArn {}
 
-impl Check for TopicArn {
+impl TextCheck for TopicArn {
     const EXPECTED: &'static str = "the ARN of a topic (arn:aws:sns:REGION:ACCOUNT:NAME)";
 
     fn is_valid(text: &str) -> bool {
@@ -199,7 +199,7 @@ impl Check for TopicArn {
 /// An S3 bucket.
 pub(super) enum Bucket {}
 
-impl Check for Bucket {
+impl TextCheck for Bucket {
     const EXPECTED: &'static str = "the name of a general-purpose bucket, or the alias of an access point (…-s3alias) in place of its ARN";
 
     fn is_valid(text: &str) -> bool {
@@ -210,7 +210,7 @@ impl Check for Bucket {
 /// The id of an AWS account.
 pub(super) enum AwsAccount {}
 
-impl Check for AwsAccount {
+impl TextCheck for AwsAccount {
     const EXPECTED: &'static str = "the 12 digits of an AWS account";
 
     fn is_valid(text: &str) -> bool {

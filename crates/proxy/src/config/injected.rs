@@ -5,7 +5,7 @@
 //! (<https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>; their names are made in
 //! `pkg/kubelet/envvars/envvars.go`). Docker's links set the same, and also `…_NAME` and `…_ENV_…`
 //! (<https://docs.docker.com/engine/network/links/#environment-variables>). None of them is a setting, and a user
-//! cannot turn them off one by one. Called by `sources.rs`.
+//! cannot turn them off one by one. Called by `layers.rs`.
 
 /// Whether it is one of those variables. `name` is without the prefix.
 pub(super) fn is_injected(name: &str, value: &str) -> bool {
@@ -32,7 +32,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::config::{Config, Errors, PREFIX, Role, Sources, names};
+    use crate::config::{Config, Errors, Layers, PREFIX, Role, names};
 
     /// The variables that Kubernetes sets for a Service, as in its kubelet.
     fn of_service(name: &str, ports: &[(Option<String>, u16, &str)]) -> Vec<(String, String)> {
@@ -59,7 +59,7 @@ mod tests {
     }
 
     fn errors(variables: Vec<(String, String)>) -> Vec<String> {
-        match Config::read(Sources::environment(variables), Role::Serve) {
+        match Config::read(Layers::environment(variables), Role::Serve) {
             Ok(_) => Vec::new(),
             Err(Errors(errors)) => errors.iter().map(ToString::to_string).collect(),
         }

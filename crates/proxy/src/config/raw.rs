@@ -12,7 +12,7 @@ use queue::Retention;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use settings::{
-    Checked, Count, FilePath, Flag, OneOf, Pairs, Seconds, Setting, Size, SizeOrNone, Text,
+    CheckedText, Count, FilePath, Flag, OneOf, Pairs, Seconds, Setting, Size, SizeOrNone, Text,
 };
 use targets::{Kind, TargetSettings};
 
@@ -129,17 +129,17 @@ pub(super) struct AuthSettings {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct QueueSettings {
     /// The URL of an SQS queue. Without it, `serve` queues events in `data_dir`.
-    pub(super) url: Option<Setting<Checked<QueueUrl>>>,
+    pub(super) url: Option<Setting<CheckedText<QueueUrl>>>,
     /// The ARN of an SNS topic that events are published to instead, for [several targets on AWS](aws.md#several-targets): the
     /// queue of each of them subscribes to it, with raw message delivery. `serve` with `only: ingest` then needs no `queue.url`.
-    pub(super) topic_arn: Option<Setting<Checked<TopicArn>>>,
+    pub(super) topic_arn: Option<Setting<CheckedText<TopicArn>>>,
     /// The topic's own `MaximumMessageSize`, from 1 KiB to 1 MiB. Larger events go to the bucket.
     pub(super) topic_message_size: Setting<Size>,
     /// The URL of the SQS queue for dead letters.
-    pub(super) dead_letter_url: Option<Setting<Checked<QueueUrl>>>,
+    pub(super) dead_letter_url: Option<Setting<CheckedText<QueueUrl>>>,
     /// An S3 bucket for events that are too large for SQS or the topic; their messages point to it. A general-purpose bucket, or the alias
     /// of an access point; not an ARN.
-    pub(super) bucket: Option<Setting<Checked<Bucket>>>,
+    pub(super) bucket: Option<Setting<CheckedText<Bucket>>>,
     /// How long a batch may take before its events are delivered again. With SQS, `batch.window` and 4 s are added.
     #[schemars(extend("x-not-on-aws" = "an attribute of the queue"))]
     pub(super) visibility_timeout: Setting<Seconds<10, 43_200>>,
@@ -210,7 +210,7 @@ pub(super) struct RedshiftSettings {
     /// The full endpoint of each host that events may name: `10.1.2.3: my-wg.123….amazonaws.com:5439`.
     pub(super) hosts: Option<Setting<Pairs>>,
     /// The AWS account of warehouses for which AWS does not return one.
-    pub(super) account: Option<Setting<Checked<AwsAccount>>>,
+    pub(super) account: Option<Setting<CheckedText<AwsAccount>>>,
     /// Whether short names are looked up with AWS.
     #[schemars(extend("x-default" = "`true` for DataZone; `false` otherwise"))]
     pub(super) lookup: Option<Setting<Flag>>,

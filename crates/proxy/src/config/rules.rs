@@ -5,8 +5,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use settings::{Check, Format, Secret, SecretText};
-use targets::{Kind, RulesApplied};
+use settings::{Format, Secret, SecretText, TextCheck};
+use targets::{Kind, RuleUse};
 
 use super::formats::Bucket;
 use super::problems::Problems;
@@ -108,8 +108,8 @@ impl RulesFile {
         let mut sections = raw.sections.iter();
         let settings = sections.find(|(section, _)| Some(*section) == kind);
         match settings.map(|(_, settings)| settings.rules_applied()) {
-            Some(RulesApplied::Never) => return None,
-            Some(RulesApplied::Always | RulesApplied::NotDecided(_)) | None => {}
+            Some(RuleUse::Never) => return None,
+            Some(RuleUse::Always | RuleUse::NotDecided(_)) | None => {}
         }
         // A key that is invalid, or in a secret, is not missing.
         let is_set = ["rules.hash_key", "rules.hash_key_secret_id"];

@@ -8,7 +8,7 @@ use queue::QueueConfig;
 use super::problems::{ConfigError, InvalidConfig, Origins, Problems};
 use super::raw::Raw;
 use super::rules::RulesFile;
-use super::{Config, Role, Sources};
+use super::{Config, Layers, Role};
 
 /// The settings as they are written for one target, and its configuration.
 pub(super) struct TargetView {
@@ -18,16 +18,13 @@ pub(super) struct TargetView {
 }
 
 /// Reads and validates all settings. Returns the configuration, and the view of each target.
-pub(super) fn read(
-    sources: Sources,
-    role: Role,
-) -> Result<(Config, Vec<TargetView>), InvalidConfig> {
+pub(super) fn read(layers: Layers, role: Role) -> Result<(Config, Vec<TargetView>), InvalidConfig> {
     let mut views = Vec::new();
     let mut rules: Vec<RulesFile> = Vec::new();
     let mut all = Problems::default();
     let mut origins = Origins::default();
-    for sources in sources.for_each_target() {
-        let (raw, mut problems) = sources.read();
+    for layers in layers.for_each_target() {
+        let (raw, mut problems) = layers.read();
         let config = raw.clone().validate(role, &mut problems);
         for error in &problems.errors {
             // What is wrong for all targets is reported once.

@@ -7,7 +7,7 @@ use targets::Kind;
 use super::formats::NamespaceStyle;
 use super::problems::{Problems, VARIABLE};
 use super::raw::Raw;
-use super::{Config, Errors, Role, Sources, names, several};
+use super::{Config, Errors, Layers, Role, names, several};
 
 /// A setting in effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -23,8 +23,8 @@ pub struct EffectiveSetting {
 impl Config {
     /// Lists the settings in effect for `role`, in the order of [`settings`](super::settings). Leaves out settings
     /// without a value, and defaults of targets that are not in use.
-    pub fn effective(sources: Sources, role: Role) -> Result<Vec<EffectiveSetting>, Errors> {
-        let (_, views) = several::read(sources, role).map_err(|invalid| invalid.errors)?;
+    pub fn effective(layers: Layers, role: Role) -> Result<Vec<EffectiveSetting>, Errors> {
+        let (_, views) = several::read(layers, role).map_err(|invalid| invalid.errors)?;
         let mut effective: Vec<EffectiveSetting> = Vec::new();
         for view in &views {
             let target = &view.config.pipeline.target.name;

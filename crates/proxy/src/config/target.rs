@@ -5,7 +5,7 @@
 //! and what they require (`targets::Kind`).
 
 use settings::{Format, OneOf};
-use targets::{Kind, RulesApplied, SettingError, TargetConfig, TargetName, TargetSettings};
+use targets::{Kind, RuleUse, SettingError, TargetConfig, TargetName, TargetSettings};
 
 use super::Role;
 use super::problems::Problems;
@@ -131,15 +131,15 @@ pub(super) fn choose(
 
 impl ChosenTarget {
     /// Whether the rules are applied to its events.
-    pub(super) fn rules_applied(&self) -> RulesApplied {
+    pub(super) fn rules_applied(&self) -> RuleUse {
         self.settings.rules_applied()
     }
 
     /// Reports that it is not decided whether the rules are applied, although there are some.
     pub(super) fn require_decision_on_rules(&self, problems: &mut Problems) {
         match self.rules_applied() {
-            RulesApplied::Always | RulesApplied::Never => {}
-            RulesApplied::NotDecided(setting) => {
+            RuleUse::Always | RuleUse::Never => {}
+            RuleUse::NotDecided(setting) => {
                 let message = "is required with rules.file: true archives events as the rules leave them, false as \
                                they were accepted, with what the rules redact";
                 // A value that is invalid is reported already.

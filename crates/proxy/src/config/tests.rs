@@ -14,8 +14,8 @@ fn read(yaml: &str, variables: &[(&str, &str)], role: Role) -> Result<Config, Ve
     let variables = variables
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let sources = Sources::environment(variables).over(Sources::yaml("proxy.yaml", yaml));
-    Config::read(sources, role)
+    let layers = Layers::environment(variables).over(Layers::yaml("proxy.yaml", yaml));
+    Config::read(layers, role)
         .map_err(|Errors(errors)| errors.iter().map(ToString::to_string).collect())
 }
 
@@ -107,11 +107,10 @@ fn sizes_that_no_machine_has_are_errors_without_overflow() {
 fn a_variable_that_is_not_utf8_is_an_error_only_if_it_is_ours() {
     use std::os::unix::ffi::OsStringExt;
     let wrong = || std::ffi::OsString::from_vec(vec![0xff]);
-    let sources = Sources::environment([("PATH".into(), wrong()), (wrong(), wrong())]);
-    assert!(Config::read(sources, Role::Serve).is_ok());
-    let sources =
-        Sources::environment([(std::ffi::OsString::from("LINEAGE_PROXY_LISTEN"), wrong())]);
-    let Errors(errors) = Config::read(sources, Role::Serve).unwrap_err();
+    let layers = Layers::environment([("PATH".into(), wrong()), (wrong(), wrong())]);
+    assert!(Config::read(layers, Role::Serve).is_ok());
+    let layers = Layers::environment([(std::ffi::OsString::from("LINEAGE_PROXY_LISTEN"), wrong())]);
+    let Errors(errors) = Config::read(layers, Role::Serve).unwrap_err();
     let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
     assert_eq!(
         errors,
@@ -122,9 +121,9 @@ fn a_variable_that_is_not_utf8_is_an_error_only_if_it_is_ours() {
 #[test]
 fn a_relative_path_in_a_file_starts_at_its_folder() {
     let file = |yaml: &str| {
-        let sources = Sources::yaml("conf/proxy.yaml", yaml);
-        let sources = sources.beside("rules.file", std::path::Path::new("conf"));
-        Config::read(sources, Role::Serve)
+        let layers = Layers::yaml("conf/proxy.yaml", yaml);
+        let layers = layers.beside("rules.file", std::path::Path::new("conf"));
+        Config::read(layers, Role::Serve)
             .unwrap()
             .pipeline
             .rules

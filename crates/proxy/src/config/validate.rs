@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
 use queue::{Destination, EmbeddedConfig, QueueConfig, QueueUrl, Retention, SqsConfig, Topic};
-use settings::{Checked, Format, Setting, Size};
-use targets::{Kind, RulesApplied};
+use settings::{CheckedText, Format, Setting, Size};
+use targets::{Kind, RuleUse};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use transform::{Redshift, Style};
@@ -51,8 +51,8 @@ impl Raw {
         let (target, rules_applied) = (target?, rules_applied?);
         let (mut redshift, mut redshift_lookup) = redshift(raw.redshift, target.kind.kind());
         match rules_applied {
-            RulesApplied::Always => {}
-            RulesApplied::Never | RulesApplied::NotDecided(_) => {
+            RuleUse::Always => {}
+            RuleUse::Never | RuleUse::NotDecided(_) => {
                 (rules.source, redshift.style, redshift_lookup) = (None, Style::None, false);
             }
         }
@@ -158,7 +158,8 @@ impl RawConfig {
         }
         let (visibility_timeout, max_attempts) =
             (*settings.visibility_timeout, *settings.max_attempts);
-        let url = |url: &Option<Setting<Checked<_>>>| url.as_deref().cloned().map(QueueUrl::new);
+        let url =
+            |url: &Option<Setting<CheckedText<_>>>| url.as_deref().cloned().map(QueueUrl::new);
         let queue = url(&settings.url);
         if let (Some(queue), Some(topic)) = (&queue, &topic)
             && queue.is_fifo()

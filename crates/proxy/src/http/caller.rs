@@ -34,7 +34,7 @@ pub(super) struct Caller {
 
 /// The callers that share one limit in the log.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Source {
+pub(super) enum CallerGroup {
     /// The holder of the key with this name.
     Sender(Arc<str>),
     /// An address, and the last address that it forwards for.
@@ -77,16 +77,16 @@ impl Caller {
         self.forwarded.as_ref().map(text)
     }
 
-    pub(super) fn source(&self, sender: Option<&Sender>) -> Source {
+    pub(super) fn source(&self, sender: Option<&Sender>) -> CallerGroup {
         if let Some(Sender(name)) = sender {
-            return Source::Sender(name.clone());
+            return CallerGroup::Sender(name.clone());
         }
         let forwarded = self
             .forwarded
             .as_ref()
             .and_then(|value| value.to_str().ok());
         let nearest = forwarded.and_then(|value| value.rsplit(',').next()?.trim().parse().ok());
-        Source::Address(self.peer.map(network), nearest.map(network))
+        CallerGroup::Address(self.peer.map(network), nearest.map(network))
     }
 }
 
@@ -149,7 +149,7 @@ mod tests {
         let sender = Sender("etl".into());
         assert_eq!(
             caller("10.0.0.1", None).source(Some(&sender)),
-            Source::Sender("etl".into())
+            CallerGroup::Sender("etl".into())
         );
     }
 }

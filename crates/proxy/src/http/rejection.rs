@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::rejection_log::{RejectionEntry, Rejections};
 use crate::config::KeyRole;
-use crate::intake::{self, BudgetExhausted, EventSummary, Interrupted, RejectionReason};
+use crate::intake::{self, BudgetError, EventSummary, Interruption, RejectionReason};
 use crate::telemetry::metric::Metric;
 
 /// Why a request is rejected. Displays what is logged.
@@ -233,14 +233,14 @@ impl From<intake::RejectedEvent> for Rejection {
     }
 }
 
-impl From<BudgetExhausted> for Rejection {
-    fn from(error: BudgetExhausted) -> Rejection {
+impl From<BudgetError> for Rejection {
+    fn from(error: BudgetError) -> Rejection {
         Rejection::Unavailable(error.to_string())
     }
 }
 
-impl From<Interrupted> for Rejection {
-    fn from(error: Interrupted) -> Rejection {
+impl From<Interruption> for Rejection {
+    fn from(error: Interruption) -> Rejection {
         Rejection::Unavailable(error.to_string())
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tracing::warn;
 
-use super::caller::{Caller, Sender, Source};
+use super::caller::{Caller, CallerGroup, Sender};
 use crate::intake::EventSummary;
 use crate::telemetry::limit::{Bounds, Limiter};
 use crate::telemetry::metric::Metric;
@@ -32,9 +32,9 @@ pub struct RejectionLog(Arc<Limiters>);
 
 #[derive(Debug)]
 struct Limiters {
-    strangers: Limiter<Source, Reason>,
-    senders: Limiter<Source, Reason>,
-    unavailable: Limiter<Source, Reason>,
+    strangers: Limiter<CallerGroup, Reason>,
+    senders: Limiter<CallerGroup, Reason>,
+    unavailable: Limiter<CallerGroup, Reason>,
 }
 
 /// The rejections of a request, as an extension of its response.
@@ -127,8 +127,8 @@ impl RejectionLog {
         {
             let (status, reason, rule) = expired.reason.unwrap_or((0, "several", ""));
             let (peer, sender) = match expired.source {
-                Some(Source::Sender(name)) => (None, Some(name)),
-                Some(Source::Address(peer, _)) => (peer.map(|peer| peer.to_string()), None),
+                Some(CallerGroup::Sender(name)) => (None, Some(name)),
+                Some(CallerGroup::Address(peer, _)) => (peer.map(|peer| peer.to_string()), None),
                 None => (Some("several".to_owned()), None),
             };
             warn!(

@@ -16,7 +16,7 @@ pub struct CpuPool(Arc<Semaphore>);
 /// The error for work that did not complete, because the process is stopping or the work panicked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("processing was interrupted")]
-pub struct Interrupted;
+pub struct Interruption;
 
 impl CpuPool {
     /// Creates a pool with one thread for each core.
@@ -30,7 +30,7 @@ impl CpuPool {
         &self,
         size: usize,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Interrupted> {
+    ) -> Result<T, Interruption> {
         if size <= INLINE_SIZE {
             return Ok(work());
         }
@@ -39,7 +39,7 @@ impl CpuPool {
             let _turn = turn; // held to the end of the work, even when the caller has gone
             work()
         });
-        working.await.map_err(|_| Interrupted)
+        working.await.map_err(|_| Interruption)
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Reservation {
 /// The budget is exhausted. Trying again later may succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("memory budget for request bodies exhausted (max_body_memory)")]
-pub struct BudgetExhausted;
+pub struct BudgetError;
 
 impl MemoryBudget {
     /// Creates a budget of `bytes`, rounded down to units of 16 KB.
@@ -57,7 +57,7 @@ impl MemoryBudget {
 
 impl Reservation {
     /// Grows the reservation to `bytes` in total. It never shrinks.
-    pub fn grow_to(&mut self, bytes: usize) -> Result<(), BudgetExhausted> {
+    pub fn grow_to(&mut self, bytes: usize) -> Result<(), BudgetError> {
         let units = |bytes: usize| bytes.div_ceil(UNIT).saturating_sub(1);
         let more = units(bytes).saturating_sub(units(self.bytes));
         self.bytes = self.bytes.max(bytes);
@@ -66,11 +66,11 @@ impl Reservation {
         }
         let MemoryBudget { free, units } = &self.budget;
         if bytes > LARGE_BODY && free.available_permits() < more + units / 4 {
-            return Err(BudgetExhausted);
+            return Err(BudgetError);
         }
-        let more = u32::try_from(more).map_err(|_| BudgetExhausted)?;
+        let more = u32::try_from(more).map_err(|_| BudgetError)?;
         let permits = free.clone().try_acquire_many_owned(more);
-        let permits = permits.map_err(|_| BudgetExhausted)?;
+        let permits = permits.map_err(|_| BudgetError)?;
         match &mut self.permits {
             Some(held) => held.merge(permits),
             None => self.permits = Some(permits),
@@ -94,7 +94,7 @@ mod tests {
         let budget = MemoryBudget::new(100 * UNIT);
         let mut large = budget.reserve();
         assert!(large.grow_to(75 * UNIT).is_ok());
-        assert_eq!(budget.reserve().grow_to(20 * UNIT), Err(BudgetExhausted));
+        assert_eq!(budget.reserve().grow_to(20 * UNIT), Err(BudgetError));
         let mut ordinary = budget.reserve();
         assert!(ordinary.grow_to(LARGE_BODY).is_ok());
         drop(large);

@@ -280,7 +280,7 @@ fn millis(duration: Duration) -> i64 {
 mod tests {
     use super::*;
     use openlineage::{Event, Level};
-    use transform::{Sources, Transforms};
+    use transform::{RuleResources, Transforms};
 
     const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -290,7 +290,7 @@ mod tests {
 
     fn rules_with_window(window: Duration) -> RuleSet {
         let transforms = Transforms::new();
-        let sources = Sources {
+        let sources = RuleResources {
             file: &|_| Err("none".to_owned()),
             transforms: &transforms,
             hash_key: None,

@@ -76,7 +76,7 @@ fn named(event: &Event) -> Vec<Named> {
 mod tests {
     use super::*;
     use openlineage::Level;
-    use transform::{Context, RuleSet, Sources, Transforms, Verdict};
+    use transform::{Context, RuleResources, RuleSet, Transforms, Verdict};
 
     const EVENT: &str = r#"{"eventTime":"2026-01-01T00:00:00Z","producer":"urn:p","schemaURL":"urn:s","eventType":"COMPLETE",
         "run":{"runId":"01a1faa6-e194-708b-a993-000000000001"},"job":{"namespace":"etl","name":"daily"},
@@ -88,7 +88,7 @@ mod tests {
 
     fn rewritten(action: &str) -> usize {
         let transforms = Transforms::new();
-        let sources = Sources {
+        let sources = RuleResources {
             file: &|_| Err("none".to_owned()),
             transforms: &transforms,
             hash_key: None,

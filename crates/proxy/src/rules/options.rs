@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use targets::{Kind, TargetName};
-use transform::{Builtins, Problem, RuleSet, Sources, Transforms};
+use transform::{Builtins, Problem, RuleResources, RuleSet, Transforms};
 
 use super::RulesError;
 use super::files::{Location, disk};
@@ -54,7 +54,7 @@ pub fn read_path(
     let text = String::from_utf8(text)
         .map_err(|error| RulesError::Unreadable(format!("{}: {error}", location.name())))?;
     let targets = options.target_names();
-    let sources = Sources {
+    let sources = RuleResources {
         file: &|name| disk(folder, name),
         transforms: &options.transforms,
         hash_key,

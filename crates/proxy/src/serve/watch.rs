@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::http::RejectionLog;
 use crate::pipeline::{Pipeline, set_target_up};
-use crate::queue::{Depth, Queue, Unavailable};
+use crate::queue::{Depth, Queue, QueueError};
 use crate::telemetry::metric::Metric;
 
 /// How often it is checked whether something is to be reported.
@@ -107,7 +107,7 @@ struct ReportedGauges {
 }
 
 /// Sets the gauges of the queue. While it cannot be read they are NaN: old numbers would look like current ones.
-fn set_gauges(target: &str, depth: &Result<Depth, Unavailable>, reported: &mut ReportedGauges) {
+fn set_gauges(target: &str, depth: &Result<Depth, QueueError>, reported: &mut ReportedGauges) {
     let target = || target.to_owned().into();
     let (events, dead_letters, oldest) = match depth {
         Ok(depth) => (
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn a_queue_that_cannot_be_read_has_no_numbers_and_no_more_gauges_than_before() {
         let recorder = PrometheusBuilder::new().build_recorder();
-        let after = |depths: &[Result<Depth, Unavailable>]| {
+        let after = |depths: &[Result<Depth, QueueError>]| {
             let mut reported = ReportedGauges::default();
             metrics::with_local_recorder(&recorder, || {
                 depths
@@ -146,7 +146,7 @@ mod tests {
             });
             recorder.handle().render()
         };
-        let away = || Err(Unavailable("away".to_owned()));
+        let away = || Err(QueueError("away".to_owned()));
         let never = after(&[away()]);
         assert!(
             never.contains("lineage_proxy_queue_events{target=\"catalog\"} NaN"),

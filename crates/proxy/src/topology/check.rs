@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws::Aws;
 use journal::check_creatable;
-use targets::{TargetName, Unchecked};
+use targets::{OpenQuestion, TargetName};
 use transform::Transforms;
 
 use super::{StartError, StartErrors, rule_options, storage, target};
@@ -66,8 +66,9 @@ pub async fn check(config: &Config, transforms: Transforms) -> Result<CheckRepor
         }
         match target::check_settings(config, target) {
             Ok(found) => {
-                let name =
-                    |found: Unchecked| format!("{}: {}", target.setting(found.setting), found.what);
+                let name = |found: OpenQuestion| {
+                    format!("{}: {}", target.setting(found.setting), found.what)
+                };
                 found.into_iter().map(name).for_each(&mut unchecked);
             }
             Err(error) => errors.push(error),

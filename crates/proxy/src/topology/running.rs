@@ -34,7 +34,7 @@ pub enum StopReason {
 }
 
 /// What runs.
-pub(super) struct Running {
+pub(super) struct RunningProxy {
     /// Ends all tasks.
     pub(super) stop: CancellationToken,
     pub(super) tasks: JoinSet<()>,
@@ -42,7 +42,7 @@ pub(super) struct Running {
     pub(super) pipelines: Arc<OpenPipelines>,
 }
 
-impl Running {
+impl RunningProxy {
     /// Waits for `shutdown`, or until the proxy cannot go on, and stops. Reloads whenever `reload` completes.
     pub(super) async fn supervise(
         mut self,
@@ -139,7 +139,7 @@ mod tests {
         let queue = Embedded::own(folder.path(), Duration::from_secs(1))
             .await
             .unwrap();
-        let mut running = Running {
+        let mut running = RunningProxy {
             stop: CancellationToken::new(),
             tasks,
             queue: Queue::Embedded(queue),

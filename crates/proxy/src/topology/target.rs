@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aws::Aws;
 use aws::secrets_manager::{self, ReadError};
-use targets::{Credential, OpenError, Resources, Target, TargetConfig, Unchecked};
+use targets::{Credential, OpenError, OpenQuestion, Resources, Target, TargetConfig};
 use transform::{Builtins, Transforms};
 
 use super::storage::uses_data_folder;
@@ -89,7 +89,7 @@ impl TargetPlan {
 pub(super) fn check_settings(
     config: &Config,
     target: &TargetConfig,
-) -> Result<Vec<Unchecked>, StartError> {
+) -> Result<Vec<OpenQuestion>, StartError> {
     let data_dir = uses_data_folder(config).then_some(config.data_dir.as_path());
     (target.kind.check(data_dir)).map_err(|error| open_error(target, error))
 }

@@ -12,7 +12,7 @@ use super::cursor;
 use super::import::IMPORTED;
 use super::settle::UnwrittenSettlements;
 use super::{Log, floors, read, reconcile, store, unavailable};
-use crate::Unavailable;
+use crate::QueueError;
 
 /// How many events become pending in one transaction when a consumer is stopped: a target that was down for a week may have
 /// millions, and memory and the write-ahead log are bounded all the same.
@@ -24,7 +24,7 @@ pub struct Consumer {
     pub(super) log: Log,
     pub(super) target: Arc<str>,
     pub(super) state: Arc<ConsumerState>,
-    started: Option<Started>,
+    started: Option<ConsumerStart>,
 }
 
 /// What a consumer keeps in memory.
@@ -65,7 +65,7 @@ impl<'t> From<&'t str> for OwnerTarget<'t> {
 
 /// How a target started that the log did not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Started {
+pub struct ConsumerStart {
     /// Where it started.
     pub start: Start,
     /// How many events of the log it gets.
@@ -92,7 +92,7 @@ impl Consumer {
     }
 
     /// How it started, if the log did not know its target when [`Log::owner_consumers`] returned it.
-    pub fn started(&self) -> Option<Started> {
+    pub fn started(&self) -> Option<ConsumerStart> {
         self.started
     }
 }
@@ -145,7 +145,7 @@ impl Log {
     }
 
     /// Returns the consumer for a target that the log knows.
-    pub async fn existing_consumer(&self, target: &str) -> Result<Option<Consumer>, Unavailable> {
+    pub async fn existing_consumer(&self, target: &str) -> Result<Option<Consumer>, QueueError> {
         let name = target.to_owned();
         let find = move |connection: &Connection| number(connection, &name);
         let number = self.journal.read(find).await.map_err(unavailable)?;
@@ -153,7 +153,7 @@ impl Log {
     }
 
     /// Lists the consumers, in the order in which they were added.
-    pub async fn consumers(&self) -> Result<Vec<ConsumerStatus>, Unavailable> {
+    pub async fn consumers(&self) -> Result<Vec<ConsumerStatus>, QueueError> {
         self.journal.read(statuses).await.map_err(unavailable)
     }
 
@@ -193,7 +193,7 @@ impl Log {
 
     /// Gives the consumer `from` another name: its target is called `to` from now on. Returns whether there was one, and
     /// none called `to`.
-    pub async fn rename_consumer(&self, from: &str, to: &str) -> Result<bool, Unavailable> {
+    pub async fn rename_consumer(&self, from: &str, to: &str) -> Result<bool, QueueError> {
         let (old, new) = (from.to_owned(), to.to_owned());
         let rename = move |connection: &Connection| rename(connection, &old, &new);
         let renamed = self.journal.write(rename).await.map_err(unavailable)?;
@@ -211,7 +211,7 @@ impl Log {
     pub async fn remove_consumer(
         &self,
         target: &str,
-    ) -> Result<Option<ConsumerStatus>, Unavailable> {
+    ) -> Result<Option<ConsumerStatus>, QueueError> {
         let name = target.to_owned();
         let remove = move |connection: &Connection| remove(connection, &name);
         let removed = self.journal.write(remove).await.map_err(unavailable)?;
@@ -221,7 +221,7 @@ impl Log {
 
     /// Removes a consumer as [`remove_consumer`](Self::remove_consumer) does, unless its owner reads for it. Returns whether
     /// that was so.
-    pub(crate) async fn remove_stopped_consumer(&self, target: &str) -> Result<bool, Unavailable> {
+    pub(crate) async fn remove_stopped_consumer(&self, target: &str) -> Result<bool, QueueError> {
         let name = target.to_owned();
         let remove = move |connection: &Connection| {
             // In the transaction that deletes: an owner may start it again at any moment.
@@ -233,7 +233,7 @@ impl Log {
         self.journal.write(remove).await.map_err(unavailable)
     }
 
-    fn handle(&self, target: &str, number: i64, started: Option<Started>) -> Consumer {
+    fn handle(&self, target: &str, number: i64, started: Option<ConsumerStart>) -> Consumer {
         let state = match self.known().entry(target.to_owned()) {
             Entry::Occupied(known) if known.get().number == number => known.get().clone(),
             entry @ (Entry::Occupied(_) | Entry::Vacant(_)) => {
@@ -329,7 +329,7 @@ fn find_or_add(
     connection: &Connection,
     target: &str,
     start: Start,
-) -> rusqlite::Result<(i64, Option<Started>)> {
+) -> rusqlite::Result<(i64, Option<ConsumerStart>)> {
     if let Some(number) = number(connection, target)? {
         return Ok((number, None));
     }
@@ -357,7 +357,7 @@ fn find_or_add(
          FROM events WHERE seq > ?1"
     );
     let started = connection.query_row(&after, [before], |row| {
-        Ok(Started {
+        Ok(ConsumerStart {
             start,
             events: row.get::<_, i64>(0)?.unsigned_abs(),
             first: row.get(1)?,

@@ -7,7 +7,7 @@ use tracing::warn;
 
 use super::consumers::Consumer;
 use super::{cursor, store, unavailable};
-use crate::Unavailable;
+use crate::QueueError;
 
 /// An event that could not be delivered.
 #[derive(Debug, Clone, Serialize)]
@@ -35,7 +35,7 @@ impl Consumer {
         &self,
         reason: &str,
         limit: u32,
-    ) -> Result<Vec<DeadLetter>, Unavailable> {
+    ) -> Result<Vec<DeadLetter>, QueueError> {
         let (number, reason) = (self.state.number, reason.to_owned());
         let target = self.target.clone();
         let list = move |connection: &Connection| {
@@ -62,7 +62,7 @@ impl Consumer {
     }
 
     /// Returns the body of a dead letter. Bytes that are not UTF-8 are replaced.
-    pub async fn dead_letter_body(&self, id: &str) -> Result<Option<String>, Unavailable> {
+    pub async fn dead_letter_body(&self, id: &str) -> Result<Option<String>, QueueError> {
         let (number, id) = (self.state.number, id.to_owned());
         let body = move |connection: &Connection| {
             let mut query = connection.prepare(
@@ -79,7 +79,7 @@ impl Consumer {
 
     /// Makes a dead letter visible again, as an event that was never received. Returns whether it was done: one
     /// whose body was lost stays.
-    pub async fn redrive(&self, id: &str) -> Result<bool, Unavailable> {
+    pub async fn redrive(&self, id: &str) -> Result<bool, QueueError> {
         let for_log = id;
         let (number, id) = (self.state.number, id.to_owned());
         let redrive = move |connection: &Connection| {
@@ -112,7 +112,7 @@ impl Consumer {
 
     /// Whether nobody reads for this consumer, because its target was not configured when the last owner started. What is
     /// redriven then waits until an owner asks for the consumer again.
-    pub async fn is_stopped(&self) -> Result<bool, Unavailable> {
+    pub async fn is_stopped(&self) -> Result<bool, QueueError> {
         let number = self.state.number;
         let is_stopped = move |connection: &Connection| cursor::is_stopped(connection, number);
         (self.log.journal.read(is_stopped))
@@ -121,7 +121,7 @@ impl Consumer {
     }
 
     /// Deletes a dead letter for good. Returns whether it was there.
-    pub async fn delete_dead_letter(&self, id: &str) -> Result<bool, Unavailable> {
+    pub async fn delete_dead_letter(&self, id: &str) -> Result<bool, QueueError> {
         let (number, id) = (self.state.number, id.to_owned());
         let delete = move |connection: &Connection| {
             store::forget_dead_letters(connection, number, &id)?;

@@ -162,13 +162,13 @@ async fn finish(log: &Journal, folder: &Path) -> Result<(), journal::Error> {
 }
 
 /// How much was imported.
-struct Copied {
+struct ImportCounts {
     events: usize,
     dead_letters: usize,
 }
 
 /// Copies all rows in front of the events that are in the log, and notes that.
-fn copy(path: &Path, log: &Connection) -> rusqlite::Result<Copied> {
+fn copy(path: &Path, log: &Connection) -> rusqlite::Result<ImportCounts> {
     let old = read_only(path)?;
     let consumers = consumers(log)?;
     let count = |table: &str| -> rusqlite::Result<i64> {
@@ -191,7 +191,7 @@ fn copy(path: &Path, log: &Connection) -> rusqlite::Result<Copied> {
     Marks::recount(log)?;
     floors::update(log)?;
     log.execute("UPDATE owner SET is_imported = 1", [])?;
-    Ok(Copied {
+    Ok(ImportCounts {
         events: usize::try_from(events).unwrap_or(0),
         dead_letters: usize::try_from(letters).unwrap_or(0),
     })

@@ -28,7 +28,7 @@ use crate::StoredForm;
 use crate::free_space::{FreeSpace, RESERVE};
 use crate::now;
 
-use known::{Known, Place};
+use known::{IdIndex, Presence};
 
 /// Most events, and most bytes beyond the first event, of one step.
 const STEP: i64 = 64;
@@ -96,7 +96,7 @@ impl Log {
             opened = opened => opened?,
             () = stop.cancelled() => return Ok(None),
         };
-        let known = Arc::new(Known::read(&self.journal).await?);
+        let known = Arc::new(IdIndex::read(&self.journal).await?);
         let mut progress = Progress::default();
         let mut note = self.journal.write(start).await?;
         let mut has_paused = false;
@@ -135,7 +135,7 @@ impl Log {
     async fn step(
         &self,
         old: &Journal,
-        known: &Arc<Known>,
+        known: &Arc<IdIndex>,
         note: Note,
         progress: &mut Progress,
     ) -> Result<Note, journal::Error> {
@@ -270,7 +270,7 @@ fn read(old: &Connection, position: i64) -> rusqlite::Result<Vec<OldEvent>> {
 
 /// What a step did.
 #[derive(Debug, Default)]
-struct Added {
+struct StepCounts {
     taken: u64,
     not_kept: u64,
     /// Whether there was no room for some that are young enough.
@@ -282,11 +282,11 @@ struct Added {
 /// Adds events in front of all others, each as the store had it, unless the log has it already.
 fn add(
     log: &Connection,
-    known: &Known,
+    known: &IdIndex,
     events: Vec<OldEvent>,
     retention: Retention,
     is_short: bool,
-) -> rusqlite::Result<Added> {
+) -> rusqlite::Result<StepCounts> {
     let age = i64::try_from(retention.age.as_millis()).unwrap_or(i64::MAX);
     let oldest = now().saturating_sub(age);
     let mut room = retention
@@ -299,19 +299,19 @@ fn add(
     let mut insert = log.prepare_cached(
         "INSERT INTO events (seq, received_at, appended_at, id, body) VALUES (?1, ?2, 0, ?3, ?4)",
     )?;
-    let mut added = Added {
+    let mut added = StepCounts {
         is_short,
-        ..Added::default()
+        ..StepCounts::default()
     };
     for event in events {
         match known.find(log, &event.id)? {
-            Place::InHand => continue,
-            Place::Settled { seq, body } => {
+            Presence::InHand => continue,
+            Presence::Settled { seq, body } => {
                 known::settle(log, seq, &body, shown(event.event))?;
                 added.taken += 1;
                 continue;
             }
-            Place::Absent => {}
+            Presence::Absent => {}
         }
         let received_at = event.delivered_at.saturating_mul(1_000);
         let size = u64::try_from(event.size).unwrap_or(u64::MAX);

@@ -8,7 +8,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{Log, unavailable};
-use crate::Unavailable;
+use crate::QueueError;
 
 /// Most events that one step returns, most bytes that it returns beyond the first event, and most events that it looks at.
 /// Of those that it does not return, only the times are read, which stand before the body.
@@ -76,13 +76,13 @@ impl Log {
         position: i64,
         last: i64,
         accepted: AcceptedBetween,
-    ) -> Result<LoggedEvents, Unavailable> {
+    ) -> Result<LoggedEvents, QueueError> {
         let read = move |connection: &Connection| step(connection, position, last, accepted);
         self.journal.read(read).await.map_err(unavailable)
     }
 
     /// Returns the position of the newest event. `None` if there is none.
-    pub async fn newest(&self) -> Result<Option<i64>, Unavailable> {
+    pub async fn newest(&self) -> Result<Option<i64>, QueueError> {
         let newest = |connection: &Connection| {
             connection.query_row("SELECT max(seq) FROM events", [], |row| row.get(0))
         };
@@ -91,7 +91,7 @@ impl Log {
 
     /// Returns when the oldest event of the log was accepted, in milliseconds since 1970: earlier ones are there no more.
     /// `None` if there is none.
-    pub async fn oldest(&self) -> Result<Option<i64>, Unavailable> {
+    pub async fn oldest(&self) -> Result<Option<i64>, QueueError> {
         let oldest = |connection: &Connection| {
             let sql = format!("SELECT {RECEIVED_AT} FROM events ORDER BY seq LIMIT 1");
             connection.query_row(&sql, [], |row| row.get(0)).optional()

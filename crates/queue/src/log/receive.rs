@@ -16,7 +16,7 @@ use super::cursor::{self, Cursor};
 use super::receipt::{FIRST_RECEIPT, Receipt};
 use super::settle::settle_all;
 use super::unavailable;
-use crate::{Record, Unavailable};
+use crate::{QueueError, Record};
 
 /// How often to look without a notification: another process may have redriven dead letters.
 const POLL: Duration = Duration::from_secs(1);
@@ -28,7 +28,7 @@ const MAX_BYTES: i64 = 32_000_000;
 impl Consumer {
     /// Receives up to `size` records once as many are visible, or the first has waited for `window`. Returns none after a
     /// second.
-    pub async fn receive(&self, size: usize, window: Duration) -> Result<Vec<Record>, Unavailable> {
+    pub async fn receive(&self, size: usize, window: Duration) -> Result<Vec<Record>, QueueError> {
         // Before looking: what is appended meanwhile counts as new, at worst a second time.
         let mut appended = self.log.appended.subscribe();
         let before = *appended.borrow_and_update();
@@ -60,7 +60,7 @@ impl Consumer {
     }
 
     /// Receives up to `limit` records that are visible now.
-    pub(super) async fn receive_visible(&self, limit: i64) -> Result<Vec<Record>, Unavailable> {
+    pub(super) async fn receive_visible(&self, limit: i64) -> Result<Vec<Record>, QueueError> {
         let (now, until) = (
             self.log.clock.now(),
             self.log.clock.after(self.log.options.visibility_timeout),

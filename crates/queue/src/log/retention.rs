@@ -14,7 +14,7 @@ use tracing::info;
 use super::marks::Marks;
 use super::{Log, floors, reconcile, store, unavailable};
 use crate::free_space::{FreeSpace, RESERVE};
-use crate::{FailureLog, Unavailable, identities, now};
+use crate::{FailureLog, QueueError, identities, now};
 
 /// Most events that one step looks at, and deletes.
 const STEP: i64 = 256;
@@ -130,7 +130,7 @@ impl Log {
     }
 
     /// Deletes what the retention does not keep now. Returns how many events that were.
-    pub async fn sweep(&self) -> Result<usize, Unavailable> {
+    pub async fn sweep(&self) -> Result<usize, QueueError> {
         let never = CancellationToken::new();
         self.sweep_until(&never, || FreeSpace::of(&self.folder))
             .await
@@ -142,7 +142,7 @@ impl Log {
         &self,
         stop: &CancellationToken,
         free: impl Fn() -> FreeSpace,
-    ) -> Result<usize, Unavailable> {
+    ) -> Result<usize, QueueError> {
         let is_short = || free().is_below(RESERVE.saturating_mul(2));
         self.start_round(is_short());
         let mut all = 0;

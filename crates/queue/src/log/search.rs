@@ -19,7 +19,7 @@ use super::marks::Marks;
 use super::read::{AcceptedBetween, DISORDER, RECEIVED_AT, text};
 use super::store::{OLD_STORE, end_of_old};
 use super::{Log, unavailable};
-use crate::Unavailable;
+use crate::QueueError;
 
 use part::{Part, begin, end};
 
@@ -63,13 +63,13 @@ pub struct Search {
 
 /// An event that was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Found {
+pub struct SearchHit {
     seq: i64,
     /// Bytes of its text.
     pub size: usize,
 }
 
-impl Found {
+impl SearchHit {
     /// What to pass to [`Log::search`] to go on after it.
     pub fn position(self) -> i64 {
         self.seq
@@ -80,7 +80,7 @@ impl Found {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SearchStep {
     /// The events, in order.
-    pub found: Vec<Found>,
+    pub found: Vec<SearchHit>,
     /// What to pass to [`Log::search`] next; `None` at the end.
     pub next: Option<i64>,
     /// When the last event was accepted that was looked at, in milliseconds since 1970.
@@ -93,7 +93,7 @@ impl Log {
         &self,
         search: Search,
         position: Option<i64>,
-    ) -> Result<SearchStep, Unavailable> {
+    ) -> Result<SearchStep, QueueError> {
         let step = move |connection: &Connection| {
             let snapshot = connection.unchecked_transaction()?;
             step(&snapshot, &search, position)
@@ -102,7 +102,11 @@ impl Log {
     }
 
     /// Returns the texts of events that were found, in their order. Those that are deleted meanwhile are left out.
-    pub async fn texts(&self, form: Form, found: Vec<Found>) -> Result<Vec<String>, Unavailable> {
+    pub async fn texts(
+        &self,
+        form: Form,
+        found: Vec<SearchHit>,
+    ) -> Result<Vec<String>, QueueError> {
         let texts = move |connection: &Connection| {
             let texts = found.iter().map(|it| event_text(connection, form, it.seq));
             let texts: rusqlite::Result<Vec<_>> = texts.collect();
@@ -112,7 +116,7 @@ impl Log {
     }
 
     /// Counts the events, without looking at each.
-    pub async fn count(&self, form: Form) -> Result<u64, Unavailable> {
+    pub async fn count(&self, form: Form) -> Result<u64, QueueError> {
         let count = move |connection: &Connection| {
             let snapshot = connection.unchecked_transaction()?;
             let marks = Marks::read(&snapshot)?;
@@ -128,7 +132,7 @@ impl Log {
 
 /// A range of the store, up to what its consumer has settled.
 #[derive(Debug, Clone, Copy)]
-struct Stored {
+struct StoreRange {
     consumer: i64,
     first: i64,
     last: i64,
@@ -189,7 +193,7 @@ fn step(
                 }
             }
         };
-        found.push(Found { seq, size });
+        found.push(SearchHit { seq, size });
         if bytes > STEP_BYTES {
             (next, looked_to) = (Some(seq), Some(received_at));
             break;
@@ -237,7 +241,7 @@ fn candidates(
 
 /// What the store has of the events from one number to another.
 struct View {
-    ranges: Vec<(Stored, HashSet<i64>)>,
+    ranges: Vec<(StoreRange, HashSet<i64>)>,
     unstored: HashSet<i64>,
     /// The sizes of the texts that differ from the accepted ones.
     sizes: std::collections::HashMap<i64, usize>,
@@ -281,7 +285,7 @@ impl View {
     }
 
     fn shows(&self, seq: i64) -> bool {
-        let has = |(range, unsettled): &(Stored, HashSet<i64>)| {
+        let has = |(range, unsettled): &(StoreRange, HashSet<i64>)| {
             (range.first..=range.last).contains(&seq) && !unsettled.contains(&seq)
         };
         !self.unstored.contains(&seq) && self.ranges.iter().any(has)
@@ -293,13 +297,13 @@ impl View {
 }
 
 /// Returns the ranges of the store, up to what their consumers have settled. One that was removed has settled its range.
-fn stored(connection: &Connection) -> rusqlite::Result<Vec<Stored>> {
+fn stored(connection: &Connection) -> rusqlite::Result<Vec<StoreRange>> {
     let sql = "SELECT consumer, first,
                    min(coalesce(last, ?1), coalesce((SELECT settled FROM cursors WHERE cursors.consumer = stored_ranges.consumer), ?1))
                FROM stored_ranges ORDER BY first";
     let mut select = connection.prepare_cached(sql)?;
     let ranges = select.query_map([i64::MAX], |row| {
-        Ok(Stored {
+        Ok(StoreRange {
             consumer: row.get(0)?,
             first: row.get(1)?,
             last: row.get(2)?,
@@ -311,7 +315,7 @@ fn stored(connection: &Connection) -> rusqlite::Result<Vec<Stored>> {
 /// Counts what the store has: what there is in its ranges, each number once, without what it does not have.
 fn count_stored(connection: &Connection, marks: Marks) -> rusqlite::Result<i64> {
     let (mut count, mut after) = (0, i64::MIN);
-    for Stored {
+    for StoreRange {
         consumer,
         first,
         last,

@@ -13,7 +13,7 @@ use super::cursor::Cursor;
 use super::receipt::{FIRST_RECEIPT, Receipt};
 use super::store::Ranges;
 use super::unavailable;
-use crate::{Record, Settlement, Unavailable, now};
+use crate::{QueueError, Record, Settlement, now};
 
 /// A record, and how it is settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl UnwrittenSettlements {
 impl Consumer {
     /// Settles records, and those before them that are still to be written; one result each, in order. What is answered
     /// with `Ok` is durable.
-    pub async fn settle(&self, records: &[(&Record, Settlement)]) -> Vec<Result<(), Unavailable>> {
+    pub async fn settle(&self, records: &[(&Record, Settlement)]) -> Vec<Result<(), QueueError>> {
         let settlements: Vec<_> = records.iter().map(RecordSettlement::of).collect();
         // A record that is to be retried or dead-lettered comes again by itself.
         let acknowledged = settlements.iter();
@@ -72,7 +72,7 @@ impl Consumer {
                 self.state.unwritten.remove(&earlier);
                 self.state.claims.forget(cursor);
                 let expired =
-                    || Unavailable("receipt expired (visibility timeout exceeded)".to_owned());
+                    || QueueError("receipt expired (visibility timeout exceeded)".to_owned());
                 let answer = |settled: bool| settled.then_some(()).ok_or_else(expired);
                 settled.into_iter().skip(count).map(answer).collect()
             }

@@ -8,13 +8,13 @@ use serde::Serialize;
 use super::consumers::Consumer;
 use super::cursor::{self, Cursor};
 use super::{FreeSpace, Log, SEND, unavailable};
-use crate::{Depth, Unavailable, now};
+use crate::{Depth, QueueError, now};
 
 /// How long a probe counts: each costs a commit, and anyone may ask.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// When the log was probed, and the result.
-pub(super) type Probe = (Instant, Result<(), Unavailable>);
+pub(super) type Probe = (Instant, Result<(), QueueError>);
 
 /// How much is in the queue.
 #[derive(Debug, Clone, Serialize)]
@@ -31,7 +31,7 @@ pub struct Status {
 
 impl Log {
     /// Whether an event could be appended now.
-    pub async fn ready(&self) -> Result<(), Unavailable> {
+    pub async fn ready(&self) -> Result<(), QueueError> {
         let mut last = self.readiness.lock().await;
         if let Some((at, result)) = &*last
             && at.elapsed() < FRESH
@@ -40,7 +40,7 @@ impl Log {
         }
         let result = self.probe().await;
         self.log(&result);
-        let result = result.map_err(Unavailable);
+        let result = result.map_err(QueueError);
         *last = Some((Instant::now(), result.clone()));
         result
     }
@@ -63,7 +63,7 @@ impl Log {
 
 impl Consumer {
     /// Counts what is not settled, with the indexes. A caller that asks regularly should ask the less often, the longer it takes.
-    pub async fn depth(&self) -> Result<Depth, Unavailable> {
+    pub async fn depth(&self) -> Result<Depth, QueueError> {
         let number = self.state.number;
         let depth = move |connection: &Connection| {
             let cursor = Cursor::read(connection, number)?;
@@ -77,7 +77,7 @@ impl Consumer {
     }
 
     /// Returns how much is not settled.
-    pub async fn status(&self) -> Result<Status, Unavailable> {
+    pub async fn status(&self) -> Result<Status, QueueError> {
         let (number, clock) = (self.state.number, self.log.clock.now());
         let status = move |connection: &Connection| {
             let cursor = Cursor::read(connection, number)?;

@@ -17,7 +17,7 @@ use super::confirmation::{Failures, failures, index_of, record_failures, unconfi
 use super::message::{MAX_ENTRIES, cost, dead_letter_attributes, deduplication, grouped};
 use super::{Sqs, seconds};
 use crate::config::MAX_BYTES;
-use crate::{Destination, QueueUrl, Record, Settlement, Unavailable};
+use crate::{Destination, QueueError, QueueUrl, Record, Settlement};
 
 impl Sqs {
     /// Settles records; one result each, in order. The requests run concurrently, so that one that hangs delays only
@@ -26,7 +26,7 @@ impl Sqs {
         &self,
         records: &[(&Record, Settlement)],
         until: Instant,
-    ) -> Vec<Result<(), Unavailable>> {
+    ) -> Vec<Result<(), QueueError>> {
         let queue = match self.queue() {
             Ok(queue) => queue,
             Err(error) => return vec![Err(error); records.len()],
@@ -41,7 +41,7 @@ impl Sqs {
         )
         .await;
         let failed = dead.into_iter().chain(acknowledged).chain(retried);
-        record_failures(&mut results, failed, Unavailable);
+        record_failures(&mut results, failed, QueueError);
         results
     }
 

@@ -7,7 +7,7 @@ use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sdk_sqs::types::BatchResultErrorEntry;
 use tokio::time::Instant;
 
-use crate::Redact;
+use crate::Redactor;
 use aws::summarize;
 
 /// Indices of entries, and why each of them failed.
@@ -18,7 +18,7 @@ pub(super) type Failures = Vec<(usize, String)>;
 pub(super) async fn unconfirmed<T, E: std::error::Error + ProvideErrorMetadata>(
     indices: Vec<usize>,
     until: Instant,
-    redact: Redact,
+    redact: Redactor,
     request: impl Future<Output = Result<T, E>>,
     read: impl Fn(&T) -> (HashSet<usize>, Failures),
 ) -> Failures {

@@ -18,7 +18,7 @@ use openlineage::{Event, Level, OrderingKey};
 use super::large::{Bucket, Pointer, SIZE};
 use super::message::{MAX_ENTRIES, deduplication, number, region, size, text};
 use super::seconds;
-use crate::{BodyError, DeadLetter, QueueUrl, Record, Redact, Status, Unavailable, now};
+use crate::{BodyError, DeadLetter, QueueError, QueueUrl, Record, Redactor, Status, now};
 
 /// The timeout for downloading the body of a dead letter, for which a user waits.
 const DOWNLOAD: Duration = Duration::from_secs(60);
@@ -37,7 +37,7 @@ pub struct SqsDeadLetters {
     queue: QueueUrl,
     dead_letters: QueueUrl,
     bucket: Option<Bucket>,
-    redact: Redact,
+    redact: Redactor,
 }
 
 /// A dead letter that was received.
@@ -67,7 +67,7 @@ impl SqsDeadLetters {
         queue: QueueUrl,
         dead_letters: QueueUrl,
         bucket: Option<String>,
-        redact: Redact,
+        redact: Redactor,
     ) -> SqsDeadLetters {
         let mut config = aws_sdk_sqs::config::Builder::from(aws.config().await);
         if let Some(region) = region(dead_letters.url()) {
@@ -83,7 +83,7 @@ impl SqsDeadLetters {
     }
 
     /// Counts approximately how much is in the queue. SQS does not report the age of its oldest message.
-    pub async fn status(&self) -> Result<Status, Unavailable> {
+    pub async fn status(&self) -> Result<Status, QueueError> {
         let (waiting, in_flight) = counts(&self.client, self.queue.url(), self.redact).await?;
         let (dead, looked_at) = counts(&self.client, self.dead_letters.url(), self.redact).await?;
         Ok(Status {
@@ -95,7 +95,7 @@ impl SqsDeadLetters {
     }
 
     /// Receives up to ten visible dead letters; none when there are no more.
-    pub async fn page(&self) -> Result<Vec<SqsLetter>, Unavailable> {
+    pub async fn page(&self) -> Result<Vec<SqsLetter>, QueueError> {
         let request = self
             .client
             .receive_message()
@@ -118,17 +118,17 @@ impl SqsDeadLetters {
     }
 
     /// Returns the event, from the bucket if it is large.
-    pub async fn body(&self, letter: &SqsLetter) -> Result<String, Unavailable> {
+    pub async fn body(&self, letter: &SqsLetter) -> Result<String, QueueError> {
         let unavailable = |error| match error {
-            BodyError::Gone(why) | BodyError::Unavailable(why) => Unavailable(why),
-            BodyError::Later => Unavailable("too large for the memory that is left".to_owned()),
+            BodyError::Gone(why) | BodyError::Unavailable(why) => QueueError(why),
+            BodyError::Later => QueueError("too large for the memory that is left".to_owned()),
         };
         match (&letter.record.stored, &self.bucket) {
             (None, _) => Ok(letter.record.body.to_string()),
             (Some(pointer), Some(bucket)) => {
                 bucket.get(pointer, DOWNLOAD).await.map_err(unavailable)
             }
-            (Some(pointer), None) => Err(Unavailable(format!(
+            (Some(pointer), None) => Err(QueueError(format!(
                 "the body is in s3://{}/{}; set queue.bucket",
                 pointer.bucket, pointer.key
             ))),
@@ -136,7 +136,7 @@ impl SqsDeadLetters {
     }
 
     /// Sends a dead letter to the queue as a new event, and then deletes it from the dead letters.
-    pub async fn redrive(&self, letter: &SqsLetter) -> Result<(), Unavailable> {
+    pub async fn redrive(&self, letter: &SqsLetter) -> Result<(), QueueError> {
         let record = &letter.record;
         let mut send = self
             .client
@@ -161,16 +161,16 @@ impl SqsDeadLetters {
     }
 
     /// Deletes a dead letter for good, including its body in the bucket.
-    pub async fn delete(&self, letter: &SqsLetter) -> Result<(), Unavailable> {
+    pub async fn delete(&self, letter: &SqsLetter) -> Result<(), QueueError> {
         self.delete_message(letter).await?;
         match (&letter.record.stored, &self.bucket) {
-            (Some(pointer), Some(bucket)) => bucket.delete(pointer).await.map_err(Unavailable),
+            (Some(pointer), Some(bucket)) => bucket.delete(pointer).await.map_err(QueueError),
             (Some(_) | None, _) => Ok(()),
         }
     }
 
     /// Makes dead letters visible again at once, by their receipts.
-    pub async fn release(&self, receipts: &[String]) -> Result<(), Unavailable> {
+    pub async fn release(&self, receipts: &[String]) -> Result<(), QueueError> {
         let entry = |(index, receipt): (usize, &String)| {
             ChangeMessageVisibilityBatchRequestEntry::builder()
                 .id(index.to_string())
@@ -194,7 +194,7 @@ impl SqsDeadLetters {
         Ok(())
     }
 
-    async fn delete_message(&self, letter: &SqsLetter) -> Result<(), Unavailable> {
+    async fn delete_message(&self, letter: &SqsLetter) -> Result<(), QueueError> {
         let request = self
             .client
             .delete_message()
@@ -207,11 +207,11 @@ impl SqsDeadLetters {
             .map_err(|error| self.unavailable(&error))
     }
 
-    fn unavailable<E>(&self, error: &SdkError<E>) -> Unavailable
+    fn unavailable<E>(&self, error: &SdkError<E>) -> QueueError
     where
         E: std::error::Error + ProvideErrorMetadata + 'static,
     {
-        Unavailable(summarize(error, self.redact))
+        QueueError(summarize(error, self.redact))
     }
 
     /// Returns the message group of an event; other text gets a group of its own.
@@ -228,8 +228,8 @@ impl SqsDeadLetters {
 pub(super) async fn counts(
     client: &Client,
     url: &str,
-    redact: Redact,
-) -> Result<(u64, u64), Unavailable> {
+    redact: Redactor,
+) -> Result<(u64, u64), QueueError> {
     let names = [
         QueueAttributeName::ApproximateNumberOfMessages,
         QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
@@ -237,7 +237,7 @@ pub(super) async fn counts(
     let request = client.get_queue_attributes().queue_url(url);
     let request = request.set_attribute_names(Some(names.to_vec()));
     let answer = request.send().await;
-    let answer = answer.map_err(|error| Unavailable(summarize(&error, redact)))?;
+    let answer = answer.map_err(|error| QueueError(summarize(&error, redact)))?;
     let [visible, in_flight] = names.map(|name| {
         let value = answer.attributes().and_then(|all| all.get(&name));
         value

@@ -12,7 +12,7 @@ use std::time::Duration;
 use aws::s3::{DeleteObject, GetObject, NO_SUCH_KEY, PutObject};
 use aws::{Aws, Client, Error, summarize};
 
-use crate::{BodyError, Redact};
+use crate::{BodyError, Redactor};
 
 /// The attributes that mark a message as a pointer, whose value is the size of the body: of version 2 of the libraries,
 /// and of version 1.
@@ -101,11 +101,11 @@ struct Location {
 pub(super) struct Bucket {
     client: Client,
     name: String,
-    redact: Redact,
+    redact: Redactor,
 }
 
 impl Bucket {
-    pub(super) fn new(aws: &Aws, name: String, redact: Redact) -> Bucket {
+    pub(super) fn new(aws: &Aws, name: String, redact: Redactor) -> Bucket {
         Bucket {
             client: aws.client().max_bytes(AT_ONCE),
             name,
@@ -162,7 +162,7 @@ impl Bucket {
                 BodyError::Gone(format!("{object} has more than {AT_ONCE} bytes"))
             }
             Error::Service(_)
-            | Error::NoAnswer { .. }
+            | Error::NoResponse { .. }
             | Error::NotSent { .. }
             | Error::Unreadable { .. } => BodyError::Unavailable(summarize(&error, self.redact)),
         })?;

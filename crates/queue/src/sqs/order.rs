@@ -14,11 +14,11 @@ const BEHIND: &str = "an earlier event of its run could not be sent";
 
 /// The message groups that are held up, each with the index of the first message that has to be sent again.
 #[derive(Debug, Default)]
-pub(super) struct HeldUp {
+pub(super) struct BlockedGroups {
     from: HashMap<String, usize>,
 }
 
-impl HeldUp {
+impl BlockedGroups {
     /// A message has to be sent again.
     pub(super) fn insert(&mut self, group: &str, index: usize) {
         let first = self.from.entry(group.to_owned()).or_insert(index);
@@ -53,7 +53,7 @@ mod tests {
             let entry = entry.message_body("[1]").message_group_id(group);
             entry.build().unwrap()
         };
-        let mut held_up = HeldUp::default();
+        let mut held_up = BlockedGroups::default();
         held_up.insert("a", 4);
         held_up.insert("a", 2);
         let entries = vec![entry(1, "a"), entry(2, "b"), entry(3, "a"), entry(5, "a")];

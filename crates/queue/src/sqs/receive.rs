@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::large::{Pointer, now_or_later};
 use super::message::MAX_ENTRIES;
 use super::{REQUEST, Sqs, seconds};
-use crate::{BodyError, QueueUrl, Record, Unavailable, once};
+use crate::{BodyError, QueueError, QueueUrl, Record, once};
 use aws::summarize;
 
 /// The length of one long poll, in seconds: short, so that a stop is noticed.
@@ -25,7 +25,7 @@ impl Sqs {
         size: usize,
         window: Duration,
         stop: &CancellationToken,
-    ) -> Result<Vec<Record>, Unavailable> {
+    ) -> Result<Vec<Record>, QueueError> {
         let queue = self.queue()?.url();
         let invisible = self.visibility + window + REQUEST;
         let mut records = Vec::new();
@@ -54,7 +54,7 @@ impl Sqs {
                 }
                 // The records that were already received do not wait for that.
                 Err(_) if !records.is_empty() => return Ok(once(records)),
-                Err(error) => return Err(Unavailable(summarize(&error, self.redact))),
+                Err(error) => return Err(QueueError(summarize(&error, self.redact))),
             }
             if records.is_empty() {
                 return Ok(records);

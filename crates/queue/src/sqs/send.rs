@@ -12,7 +12,7 @@ use tracing::warn;
 use super::confirmation::{Failures, failures, index_of, unconfirmed};
 use super::large::{Ownership, Pointer};
 use super::message::{ATTRIBUTES, entry, grouped, transportable};
-use super::order::HeldUp;
+use super::order::BlockedGroups;
 use super::{REQUEST, Sqs, publish};
 use crate::{Destination, Message, SendError};
 
@@ -66,7 +66,8 @@ impl Sqs {
             bodies.extend(join_all(uploads).await);
         }
         let is_fifo = self.destination.is_fifo();
-        let (mut failed, mut entries, mut held_up) = (Vec::new(), Vec::new(), HeldUp::default());
+        let (mut failed, mut entries, mut held_up) =
+            (Vec::new(), Vec::new(), BlockedGroups::default());
         for ((index, message), body) in messages.iter().zip(bodies) {
             let made = body.and_then(|(body, stored)| {
                 let size = body.len() + ATTRIBUTES;
@@ -147,7 +148,7 @@ impl Sqs {
     async fn send_in_order(
         &self,
         groups: Vec<Vec<SendMessageBatchRequestEntry>>,
-        mut held_up: HeldUp,
+        mut held_up: BlockedGroups,
         until: Instant,
     ) -> Failures {
         let mut groups = VecDeque::from(groups);

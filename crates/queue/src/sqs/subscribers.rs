@@ -13,7 +13,7 @@ use aws::sns::{ListSubscriptionsByTopic, Subscriptions};
 use aws::{Client, summarize};
 use tokio::time::Instant;
 
-use crate::{Redact, Topic, Unavailable};
+use crate::{QueueError, Redactor, Topic};
 
 /// How long subscribers that were seen are relied on: the longest time for which events are accepted that nobody gets, after
 /// the last subscription was removed. 600 functions then use up the quota, and without an answer they go on.
@@ -28,11 +28,11 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 /// What is known. Shared by the clones of a queue.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Subscribers {
-    known: Arc<Mutex<Option<Known>>>,
+    known: Arc<Mutex<Option<Observation>>>,
 }
 
 #[derive(Debug, Clone)]
-struct Known {
+struct Observation {
     answer: Answer,
     until: Instant,
 }
@@ -51,8 +51,8 @@ impl Subscribers {
         &self,
         sns: &Client,
         topic: &Topic,
-        redact: Redact,
-    ) -> Result<(), Unavailable> {
+        redact: Redactor,
+    ) -> Result<(), QueueError> {
         match self.answer(sns, topic, redact).await {
             Answer::Somebody | Answer::Missing(_) => Ok(()),
             Answer::Nobody => Err(nobody()),
@@ -64,26 +64,26 @@ impl Subscribers {
         &self,
         sns: &Client,
         topic: &Topic,
-        redact: Redact,
-    ) -> Result<(), Unavailable> {
+        redact: Redactor,
+    ) -> Result<(), QueueError> {
         match self.answer(sns, topic, redact).await {
             Answer::Somebody => Ok(()),
             Answer::Nobody => Err(nobody()),
-            Answer::Missing(reason) => Err(Unavailable(reason)),
+            Answer::Missing(reason) => Err(QueueError(reason)),
         }
     }
 
-    async fn answer(&self, sns: &Client, topic: &Topic, redact: Redact) -> Answer {
+    async fn answer(&self, sns: &Client, topic: &Topic, redact: Redactor) -> Answer {
         let last = match self.kept(Instant::now()) {
-            Kept::Fresh(answer) => return answer,
-            Kept::Stale(answer) => answer,
+            CachedAnswer::Fresh(answer) => return answer,
+            CachedAnswer::Stale(answer) => answer,
         };
         let sns = sns.clone().timeout(TIMEOUT);
         let response = sns.send(&request(topic)).await;
         let found = response.map(|page| has_queue(&page));
         let answer = judged(last, found.map_err(|error| summarize(&error, redact)));
         let until = Instant::now() + lifetime(&answer);
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(Known {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(Observation {
             answer: answer.clone(),
             until,
         });
@@ -91,20 +91,20 @@ impl Subscribers {
     }
 
     /// Returns what is known. Who gets a stale answer asks, and others use that answer meanwhile.
-    fn kept(&self, now: Instant) -> Kept {
+    fn kept(&self, now: Instant) -> CachedAnswer {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         match known.as_mut() {
-            None => Kept::Stale(None),
-            Some(known) if now < known.until => Kept::Fresh(known.answer.clone()),
+            None => CachedAnswer::Stale(None),
+            Some(known) if now < known.until => CachedAnswer::Fresh(known.answer.clone()),
             Some(known) => {
                 known.until = now + TIMEOUT;
-                Kept::Stale(Some(known.answer.clone()))
+                CachedAnswer::Stale(Some(known.answer.clone()))
             }
         }
     }
 }
 
-enum Kept {
+enum CachedAnswer {
     Fresh(Answer),
     Stale(Option<Answer>),
 }
@@ -140,8 +140,8 @@ fn has_queue(page: &Subscriptions) -> bool {
     subscriptions.any(|found| found.protocol == "sqs" && found.arn.starts_with("arn:"))
 }
 
-fn nobody() -> Unavailable {
-    Unavailable("no queue subscribes to the topic".to_owned())
+fn nobody() -> QueueError {
+    QueueError("no queue subscribes to the topic".to_owned())
 }
 
 #[cfg(test)]
@@ -190,7 +190,7 @@ mod tests {
         let missing = Answer::Missing(String::new());
         for (answer, seconds) in [(Answer::Somebody, 20), (Answer::Nobody, 5), (missing, 5)] {
             let now = Instant::now();
-            let known = Some(Known {
+            let known = Some(Observation {
                 until: now + lifetime(&answer),
                 answer,
             });
@@ -199,7 +199,7 @@ mod tests {
             };
             let is_fresh = |seconds: u64| {
                 let kept = subscribers.kept(now + Duration::from_secs(seconds));
-                matches!(kept, Kept::Fresh(_))
+                matches!(kept, CachedAnswer::Fresh(_))
             };
             assert!(is_fresh(seconds - 1));
             assert!(!is_fresh(seconds), "asked again");

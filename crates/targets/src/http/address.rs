@@ -92,7 +92,7 @@ impl Address {
         url
     }
 
-    /// The credentials that an answer may echo: user, password, and what of path and query may be a key.
+    /// The credentials that a response may echo: user, password, and what of path and query may be a key.
     pub(crate) fn credentials(&self) -> Vec<String> {
         let url = &self.0;
         let mut secrets = Vec::new();

@@ -14,13 +14,13 @@ use tracing::{info, warn};
 
 use super::google;
 use super::token::{Grant, TokenEndpoint, basic};
-use crate::answer::{Keeper, Own, Response, words};
+use crate::response::{OwnCredentials, ResponseDetail, ResponseFilter, words};
 use crate::secret::{Credential, SecretError, SecretSource};
 use crate::{Failure, OpenError, Reason, Scope};
 
 /// When a credential is read again.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Rereads {
+pub(crate) struct RereadPolicy {
     /// How often, if it may have changed.
     pub(crate) every: Duration,
     /// The least time between two reads after rejections, so that a target that rejects every request causes few reads.
@@ -28,7 +28,7 @@ pub(crate) struct Rereads {
 }
 
 /// Soon enough for a rotated secret, and rarely enough that Secrets Manager costs next to nothing.
-pub(crate) const REREADS: Rereads = Rereads {
+pub(crate) const REREADS: RereadPolicy = RereadPolicy {
     every: Duration::from_secs(300),
     after_rejection: Duration::from_secs(30),
 };
@@ -73,7 +73,7 @@ pub(crate) struct Session {
     query: Option<(String, String)>,
     signer: Option<Signer>,
     /// What may be kept of responses.
-    pub(crate) keeper: Keeper,
+    pub(crate) filter: ResponseFilter,
     /// What is sent.
     credential: Option<SecretText>,
 }
@@ -89,10 +89,10 @@ struct Shared {
     aws: Aws,
     /// Requests tokens.
     client: Client,
-    response: Response,
+    response: ResponseDetail,
     /// The credentials that are part of the URL.
     of_url: Vec<String>,
-    rereads: Rereads,
+    rereads: RereadPolicy,
     state: Mutex<State>,
 }
 
@@ -172,9 +172,9 @@ impl Authenticator {
         config: AuthConfig,
         client: Client,
         aws: &Aws,
-        response: Response,
+        response: ResponseDetail,
         of_url: Vec<String>,
-        rereads: Rereads,
+        rereads: RereadPolicy,
     ) -> Authenticator {
         Authenticator {
             shared: Arc::new(Shared {
@@ -349,7 +349,7 @@ impl Shared {
                 let session = Session {
                     header: None,
                     query: None,
-                    keeper: self.keeper(&secrets),
+                    filter: self.filter(&secrets),
                     credential: Some(SecretText::new(secrets.concat())),
                     signer: Some(signer.clone()),
                 };
@@ -424,16 +424,16 @@ impl Shared {
             header: headers,
             query,
             signer: None,
-            keeper: self.keeper(&[text, exchanged, &basic]),
+            filter: self.filter(&[text, exchanged, &basic]),
             credential: (!text.is_empty()).then(|| credential.clone()),
         })
     }
 
-    fn keeper(&self, secrets: &[&str]) -> Keeper {
+    fn filter(&self, secrets: &[&str]) -> ResponseFilter {
         let of_url = self.of_url.iter().map(String::as_str);
-        Keeper {
+        ResponseFilter {
             response: self.response,
-            own: Own::of(secrets.iter().copied().chain(of_url)),
+            own: OwnCredentials::of(secrets.iter().copied().chain(of_url)),
         }
     }
 }

@@ -8,11 +8,11 @@ use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, ClientBuilder, RequestBuilder, Url};
 use tokio::time::{Instant, timeout};
 
-use super::auth::{AuthConfig, Authenticator, Rereads, Session};
+use super::auth::{AuthConfig, Authenticator, RereadPolicy, Session};
 use super::body::{Compression, read_start, request_body};
-use super::response::Reply;
+use super::response::HttpResponse;
 use super::tls::{self, TlsFiles};
-use crate::answer::{Keeper, MAX_READ, Response};
+use crate::response::{MAX_READ, ResponseDetail, ResponseFilter};
 use crate::secret::Credential;
 use crate::{Delivery, Failure, OpenError, Reason, Scope};
 
@@ -32,7 +32,7 @@ pub(crate) struct HttpConfig<'a> {
     /// The time for a whole request.
     pub(crate) timeout: Duration,
     /// What is kept of responses.
-    pub(crate) response: Response,
+    pub(crate) response: ResponseDetail,
 }
 
 /// Posts bodies to one URL.
@@ -58,14 +58,14 @@ pub(crate) struct Post<'a> {
 }
 
 /// The result of a request, and what was read of a success.
-pub(crate) type Answer<T> = (Delivery, Option<T>);
+pub(crate) type PostResult<T> = (Delivery, Option<T>);
 
 impl HttpClient {
     /// Creates a client, which reads the files for TLS and nothing else.
     pub(crate) fn new(
         config: HttpConfig<'_>,
         aws: &Aws,
-        rereads: Rereads,
+        rereads: RereadPolicy,
     ) -> Result<HttpClient, OpenError> {
         let build = |with: fn(ClientBuilder) -> ClientBuilder| {
             let builder = tls::configure(Client::builder(), config.tls)?
@@ -113,9 +113,9 @@ impl HttpClient {
 
     /// Posts a body, and once more if the credential was rejected and there is a new one. `read` classifies a response; it
     /// gets what is kept of the body, for a failure.
-    pub(crate) async fn post<T, F>(&self, post: &Post<'_>, time: Duration, read: F) -> Answer<T>
+    pub(crate) async fn post<T, F>(&self, post: &Post<'_>, time: Duration, read: F) -> PostResult<T>
     where
-        F: Fn(&Reply<'_>, &dyn Fn() -> Option<String>) -> Answer<T>,
+        F: Fn(&HttpResponse<'_>, &dyn Fn() -> Option<String>) -> PostResult<T>,
     {
         let until = Instant::now() + time;
         let session = match timeout(time, self.auth.session()).await {
@@ -144,9 +144,9 @@ impl HttpClient {
         post: &Post<'_>,
         time: Duration,
         read: &F,
-    ) -> Answer<T>
+    ) -> PostResult<T>
     where
-        F: Fn(&Reply<'_>, &dyn Fn() -> Option<String>) -> Answer<T>,
+        F: Fn(&HttpResponse<'_>, &dyn Fn() -> Option<String>) -> PostResult<T>,
     {
         let request = match self.request(session, post, time) {
             Ok(request) => request,
@@ -155,7 +155,7 @@ impl HttpClient {
         let mut response = match request.send().await {
             Ok(response) => response,
             Err(error) => {
-                return unavailable(&causes(&error, &session.keeper), scope_of(&error));
+                return unavailable(&causes(&error, &session.filter), scope_of(&error));
             }
         };
         let limit = match response.status().is_success() {
@@ -164,9 +164,9 @@ impl HttpClient {
         };
         let start = match read_start(&mut response, limit).await {
             Ok(start) => start,
-            Err(error) => return unavailable(&causes(&error, &session.keeper), Scope::Event),
+            Err(error) => return unavailable(&causes(&error, &session.filter), Scope::Event),
         };
-        let reply = Reply {
+        let reply = HttpResponse {
             status: response.status(),
             after: retry_after(response.headers()),
             body: &start.bytes,
@@ -224,26 +224,26 @@ fn kept(session: &Session, post: &Post<'_>, headers: &HeaderMap, body: &[u8]) ->
     let media_type = headers.get(CONTENT_TYPE);
     let media_type = media_type.and_then(|value| value.to_str().ok());
     match post.events {
-        [] => session.keeper.body(media_type, body, post.body),
+        [] => session.filter.body(media_type, body, post.body),
         events => {
             let sent = format!("{}\n{}", post.body, events.join("\n"));
-            session.keeper.body(media_type, body, &sent)
+            session.filter.body(media_type, body, &sent)
         }
     }
 }
 
 /// A request without a response.
-fn unavailable<T>(message: &str, scope: Scope) -> Answer<T> {
+fn unavailable<T>(message: &str, scope: Scope) -> PostResult<T> {
     let failure = Failure::new(Reason::Unavailable, scope, message);
     (Delivery::Transient(failure), None)
 }
 
 /// The error and its causes, without the URL (which may carry a key).
-pub(super) fn causes(error: &reqwest::Error, keeper: &Keeper) -> String {
+pub(super) fn causes(error: &reqwest::Error, filter: &ResponseFilter) -> String {
     if error.is_timeout() {
         return "no response in time".to_owned();
     }
     let causes = std::error::Error::source(error).map(error_chain);
     let causes = causes.map_or(String::new(), |causes| format!(": {causes}"));
-    keeper.causes(&format!("no complete response{causes}"))
+    filter.causes(&format!("no complete response{causes}"))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 
-use crate::answer;
+use crate::response;
 use crate::{Delivery, Failure, Reason, Scope};
 
 /// What an endpoint means by its statuses, where that is not what HTTP says.
@@ -21,7 +21,7 @@ pub(crate) struct StatusRules {
 
 /// A response, as far as it is read.
 #[derive(Debug)]
-pub(crate) struct Reply<'a> {
+pub(crate) struct HttpResponse<'a> {
     pub(crate) status: StatusCode,
     /// `Retry-After`.
     pub(crate) after: Option<Duration>,
@@ -34,7 +34,7 @@ pub(crate) struct Reply<'a> {
 /// Classifies a response. `attempts` is how often the event was attempted, this time included. `kept` returns what is kept
 /// of the body, for a failure.
 pub(crate) fn classify(
-    reply: &Reply<'_>,
+    reply: &HttpResponse<'_>,
     rules: &StatusRules,
     attempts: u32,
     kept: impl FnOnce() -> Option<String>,
@@ -83,7 +83,7 @@ pub(crate) fn classify(
 }
 
 fn reports_client_error(body_start: &[u8]) -> bool {
-    let code = answer::json(body_start).and_then(|body| body.get("code")?.as_u64());
+    let code = response::json(body_start).and_then(|body| body.get("code")?.as_u64());
     code.is_some_and(|code| (400..=499).contains(&code))
 }
 
@@ -105,8 +105,8 @@ pub(crate) mod cases {
     }
 
     /// A reply that was read to its end.
-    pub(crate) fn reply(status: u16, body: &str) -> Reply<'_> {
-        Reply {
+    pub(crate) fn reply(status: u16, body: &str) -> HttpResponse<'_> {
+        HttpResponse {
             status: StatusCode::from_u16(status).unwrap(),
             after: None,
             body: body.as_bytes(),

@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 use super::address::Address;
 use super::body::read_start;
 use super::google;
-use crate::answer::{Keeper, Own, Response};
+use crate::response::{OwnCredentials, ResponseDetail, ResponseFilter};
 use crate::{Failure, Reason, Scope};
 
 /// The time for a request of a token.
@@ -117,9 +117,9 @@ impl TokenEndpoint {
         client: &Client,
         secret: &SecretText,
     ) -> Result<Token, Failure> {
-        let keeper = Keeper {
-            response: Response::Structure,
-            own: Own::of(
+        let filter = ResponseFilter {
+            response: ResponseDetail::Structure,
+            own: OwnCredentials::of(
                 [self.masked(secret).as_str()]
                     .into_iter()
                     .chain(self.url.credentials().iter().map(String::as_str))
@@ -134,7 +134,7 @@ impl TokenEndpoint {
             Failure::new(reason, Scope::Target, &message)
         };
         let no_answer = |error: &reqwest::Error| {
-            let why = super::client::causes(error, &keeper);
+            let why = super::client::causes(error, &filter);
             failed(Reason::Unavailable, &why)
         };
         let mut response = request.send().await.map_err(|error| no_answer(&error))?;
@@ -143,7 +143,7 @@ impl TokenEndpoint {
         let status = response.status();
         if !status.is_success() {
             // RFC 6749, section 5.2: `{"error": "invalid_client"}`.
-            let kept = keeper.body(None, &body, "");
+            let kept = filter.body(None, &body, "");
             let message =
                 kept.map_or_else(|| status.to_string(), |kept| format!("{status}: {kept}"));
             let reason = match status.as_u16() {

@@ -25,8 +25,8 @@ use tokio::time::Instant;
 use super::place::{is_same_path, resolve};
 use crate::batch::{BatchEvent, BatchLimits, Batcher};
 use crate::{
-    Capabilities, Delivery, DeliveryReport, Failure, Kind, OpenError, Reason, RulesApplied, Scope,
-    SettingError, Unchecked,
+    Capabilities, Delivery, DeliveryReport, Failure, Kind, OpenError, OpenQuestion, Reason,
+    RuleUse, Scope, SettingError,
 };
 use bucket::Bucket;
 use location::{ArchiveLocation, Location};
@@ -80,11 +80,11 @@ impl ArchiveSettings {
         })
     }
 
-    pub(super) fn rules_applied(&self) -> RulesApplied {
+    pub(super) fn rules_applied(&self) -> RuleUse {
         match self.apply_rules.as_deref() {
-            Some(true) => RulesApplied::Always,
-            Some(false) => RulesApplied::Never,
-            None => RulesApplied::NotDecided(APPLY_RULES),
+            Some(true) => RuleUse::Always,
+            Some(false) => RuleUse::Never,
+            None => RuleUse::NotDecided(APPLY_RULES),
         }
     }
 }
@@ -124,12 +124,12 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
 };
 
 /// Checks that objects could be written, without writing one.
-pub(super) fn check(config: &ArchiveConfig) -> Result<Vec<Unchecked>, OpenError> {
+pub(super) fn check(config: &ArchiveConfig) -> Result<Vec<OpenQuestion>, OpenError> {
     match &config.location {
         Location::Folder(root) => journal::check_creatable(root)
             .map(|()| Vec::new())
             .map_err(|error| not_opened(root, error)),
-        Location::Bucket { bucket, .. } => Ok(vec![Unchecked {
+        Location::Bucket { bucket, .. } => Ok(vec![OpenQuestion {
             setting: LOCATION,
             what: format!("whether objects can be written to the bucket {bucket}"),
         }]),

@@ -32,9 +32,9 @@ use aws::Aws;
 use tokio::time::Instant;
 
 use crate::batch::{BatchLimits, Batches};
-use crate::http::{REREADS, Rereads, without_password};
+use crate::http::{REREADS, RereadPolicy, without_password};
 use crate::secret::Credential;
-use crate::{Capabilities, DeliveryReport, OpenError, Unchecked};
+use crate::{Capabilities, DeliveryReport, OpenError, OpenQuestion};
 use gms::Gms;
 
 pub(crate) use settings::{DataHubConfig, DataHubSettings};
@@ -76,9 +76,9 @@ impl DataHubConfig {
 }
 
 /// Checks what can be known without a request.
-pub(super) fn check(config: &DataHubConfig) -> Result<Vec<Unchecked>, OpenError> {
+pub(super) fn check(config: &DataHubConfig) -> Result<Vec<OpenQuestion>, OpenError> {
     Gms::new(config, &Aws::new(), REREADS)?;
-    let mut unchecked = vec![Unchecked {
+    let mut unchecked = vec![OpenQuestion {
         setting: settings::URL,
         what: format!("whether {} answers", config.url.host()),
     }];
@@ -121,7 +121,7 @@ impl DataHub {
         config: &DataHubConfig,
         aws: &Aws,
         credential: Option<&Credential>,
-        rereads: Rereads,
+        rereads: RereadPolicy,
     ) -> Result<DataHub, OpenError> {
         let gms = Arc::new(Gms::new(config, aws, rereads)?);
         if let Some(credential) = credential {

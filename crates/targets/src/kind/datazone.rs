@@ -26,11 +26,13 @@ use settings::{Count, Format, OneOf, Setting, Text};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use crate::answer::{Keeper, Own, Response, causes, denied_action, is_code};
 use crate::rate::RateController;
+use crate::response::{
+    OwnCredentials, ResponseDetail, ResponseFilter, causes, denied_action, is_code,
+};
 use crate::{
-    AcceptedEvents, Capabilities, Delivery, DeliveryReport, Failure, JobEvents, Kind, Reason,
-    Scope, SettingError, Unchecked,
+    AcceptedEvents, Capabilities, Delivery, DeliveryReport, Failure, JobEvents, Kind, OpenQuestion,
+    Reason, Scope, SettingError,
 };
 
 pub use verify::{FailedEvent, Verification, Verifier};
@@ -56,9 +58,9 @@ pub struct DataZoneSettings {
     /// What is done with JobEvents, which DataZone does not accept: `convert` makes RunEvents of those with inputs or
     /// outputs, `drop` drops all.
     pub job_events: Setting<OneOf<JobEvents>>,
-    /// What of the answer to a rejected event is kept in logs and dead letters, as in `openlineage.response`.
+    /// What of the response to a rejected event is kept in logs and dead letters, as in `openlineage.response`.
     #[schemars(extend("x-not-on-aws" = "the default shows nothing of events"))]
-    pub response: Setting<OneOf<Response>>,
+    pub response: Setting<OneOf<ResponseDetail>>,
 }
 
 /// The settings of a DataZone target, complete and checked.
@@ -74,8 +76,8 @@ pub struct DataZoneConfig {
     pub posts_per_second: NonZeroU32,
     /// What is done with JobEvents.
     pub job_events: JobEvents,
-    /// What is kept of an answer that reports a failure.
-    pub response: Response,
+    /// What is kept of a response that reports a failure.
+    pub response: ResponseDetail,
 }
 
 impl DataZoneConfig {
@@ -177,10 +179,10 @@ impl Format for RoleArn {
     }
 }
 
-pub(super) fn check(config: &DataZoneConfig) -> Vec<Unchecked> {
+pub(super) fn check(config: &DataZoneConfig) -> Vec<OpenQuestion> {
     let what = format!("whether {} accepts events", config.domain_id);
     let setting = DOMAIN_ID;
-    vec![Unchecked { setting, what }]
+    vec![OpenQuestion { setting, what }]
 }
 
 /// A domain that events are posted to.
@@ -189,7 +191,7 @@ pub(crate) struct DataZone {
     client: Client,
     domain: String,
     rate: RateController,
-    keeper: Keeper,
+    filter: ResponseFilter,
 }
 
 /// What a domain accepts.
@@ -228,9 +230,9 @@ impl DataZone {
             domain: config.domain_id.clone(),
             rate: RateController::new(Some(config.posts_per_second.get())),
             // The credentials change while the process runs: whatever looks like one is removed.
-            keeper: Keeper {
+            filter: ResponseFilter {
                 response: config.response,
-                own: Own::default(),
+                own: OwnCredentials::default(),
             },
         }
     }
@@ -256,9 +258,9 @@ impl DataZone {
             Ok(Ok(answer)) => Delivery::Delivered {
                 id: answer.id.filter(|id| is_id(id)),
             },
-            Ok(Err(error)) => classify(&error, |message| match self.keeper.response {
-                Response::Structure => None,
-                Response::Redacted => Some(self.keeper.words(message, event.text())),
+            Ok(Err(error)) => classify(&error, |message| match self.filter.response {
+                ResponseDetail::Structure => None,
+                ResponseDetail::Redacted => Some(self.filter.words(message, event.text())),
             }),
             Err(_) => Delivery::Transient(no_answer()),
         }
@@ -363,7 +365,7 @@ fn classify(
         SdkError::DispatchFailure(failure) if failure.is_io() => {
             return transient(Reason::Unavailable, Scope::Event, &context());
         }
-        // An answer that is not HTTP, or ends within its headers.
+        // A response that is not HTTP, or ends within its headers.
         SdkError::DispatchFailure(failure) if source::<hyper::Error>(error).is_some() => {
             return transient(Reason::Unavailable, Scope::Event, &context());
         }

@@ -25,22 +25,22 @@ use aws_sdk_datazone::config::SharedCredentialsProvider;
 use openlineage::Event;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use settings::{Check, Checked, Count, Flag, OneOf, Setting, Size, Text};
+use settings::{CheckedText, Count, Flag, OneOf, Setting, Size, Text, TextCheck};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use tokio::time::{Instant, timeout};
 use tracing::info;
 
 use super::datazone::RoleArn;
-use crate::answer::{Keeper, Own, Response};
 use crate::rate::RateController;
+use crate::response::{OwnCredentials, ResponseDetail, ResponseFilter};
 use crate::{
-    Capabilities, Delivery, DeliveryReport, Failure, Reason, RequiredDatasets,
-    Scope as FailureScope, SettingError, Unchecked,
+    Capabilities, Delivery, DeliveryReport, Failure, OpenQuestion, Reason, RequiredDatasets,
+    Scope as FailureScope, SettingError,
 };
-use catalog::{Applied, Catalog};
+use catalog::{Catalog, TableOutcome};
 use fact::{Fact, facts};
-use name::{Place, Scope};
+use name::{Scope, TableRef};
 use slots::{Slot, Slots};
 
 /// The time for one request. One takes some 50 ms; a longer wait is left to the queue.
@@ -64,7 +64,7 @@ pub struct GlueSettings {
     /// The account of the catalog. Tables of other accounts are left alone; without it each table is looked for in the
     /// account that its name has.
     #[schemars(extend("x-not-on-aws" = "the template does not deploy this target"))]
-    pub catalog_id: Option<Setting<Checked<CatalogId>>>,
+    pub catalog_id: Option<Setting<CheckedText<CatalogId>>>,
     /// A role to assume, such as one in the account of the catalog.
     #[schemars(extend("x-not-on-aws" = "the template does not deploy this target"))]
     pub role_arn: Option<Setting<RoleArn>>,
@@ -73,16 +73,16 @@ pub struct GlueSettings {
     pub create_tables: Setting<Flag>,
     /// The database of the tables that are created. It is created too. Required with `create_tables`.
     #[schemars(extend("x-not-on-aws" = "the template does not deploy this target"))]
-    pub database: Option<Setting<Checked<DatabaseName>>>,
+    pub database: Option<Setting<CheckedText<DatabaseName>>>,
     /// The largest parameter, from 1 KB to 512 KB. What does not fit is left out and counted in the parameter.
     #[schemars(extend("x-not-on-aws" = "the template does not deploy this target"))]
     pub max_parameter_bytes: Setting<Size>,
     /// The most tables a second. Each is read, and written if it changes.
     #[schemars(extend("x-not-on-aws" = "the template does not deploy this target"))]
     pub tables_per_second: Setting<Count<1, { u32::MAX }>>,
-    /// What of the answer to a rejected event is kept in logs and dead letters, as in `openlineage.response`.
+    /// What of the response to a rejected event is kept in logs and dead letters, as in `openlineage.response`.
     #[schemars(extend("x-not-on-aws" = "the default shows nothing of events"))]
-    pub response: Setting<OneOf<Response>>,
+    pub response: Setting<OneOf<ResponseDetail>>,
 }
 
 /// The settings of a Glue target, complete and checked.
@@ -95,7 +95,7 @@ pub struct GlueConfig {
     database: Option<String>,
     max_parameter_bytes: usize,
     tables_per_second: NonZeroU32,
-    response: Response,
+    response: ResponseDetail,
 }
 
 /// The id of an account.
@@ -107,7 +107,7 @@ pub enum DatabaseName {}
 const DATABASE: &str = "database";
 const CREATE_TABLES: &str = "create_tables";
 
-impl Check for CatalogId {
+impl TextCheck for CatalogId {
     const EXPECTED: &'static str = "an account id of 12 digits";
 
     fn is_valid(text: &str) -> bool {
@@ -115,7 +115,7 @@ impl Check for CatalogId {
     }
 }
 
-impl Check for DatabaseName {
+impl TextCheck for DatabaseName {
     const EXPECTED: &'static str = "a name of at most 255 lower-case letters, digits and _";
 
     fn is_valid(text: &str) -> bool {
@@ -205,12 +205,12 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     ..Capabilities::UNLIMITED
 };
 
-pub(super) fn check(config: &GlueConfig) -> Vec<Unchecked> {
+pub(super) fn check(config: &GlueConfig) -> Vec<OpenQuestion> {
     let what = match &config.database {
         Some(database) => format!("whether tables can be created in the database {database}"),
         None => "whether tables of the catalog can be written".to_owned(),
     };
-    vec![Unchecked {
+    vec![OpenQuestion {
         setting: match config.database {
             Some(_) => DATABASE,
             None => "region",
@@ -226,7 +226,7 @@ pub(crate) struct Glue {
     scope: Scope,
     rate: RateController,
     slots: Slots,
-    keeper: Keeper,
+    filter: ResponseFilter,
 }
 
 impl std::fmt::Debug for Glue {
@@ -269,9 +269,9 @@ impl Glue {
             rate: RateController::new(Some(config.tables_per_second.get())),
             slots: Slots::default(),
             // The credentials change while the process runs: whatever looks like one is removed.
-            keeper: Keeper {
+            filter: ResponseFilter {
                 response: config.response,
-                own: Own::default(),
+                own: OwnCredentials::default(),
             },
         }
     }
@@ -315,7 +315,7 @@ impl Glue {
 
     async fn apply(
         &self,
-        place: &Place,
+        place: &TableRef,
         fact: &Fact,
         slot: &Slot,
         event: &Event,
@@ -325,18 +325,18 @@ impl Glue {
         match timeout(time, self.catalog.apply(place, fact, &seen)).await {
             Ok(Ok(applied)) => {
                 slot.see(fact);
-                if let Applied::LeftAlone(reason) = applied
+                if let TableOutcome::LeftAlone(reason) = applied
                     && slot.is_news()
                 {
-                    let (Place::Named(table) | Place::Created { table, .. }) = place;
+                    let (TableRef::Named(table) | TableRef::Created { table, .. }) = place;
                     let (database, table) = (&table.database, &table.table);
                     info!(?database, ?table, reason, "table left alone");
                 }
                 Delivery::Delivered { id: None }
             }
-            Ok(Err(error)) => response::classify(&error, |message| match self.keeper.response {
-                Response::Structure => None,
-                Response::Redacted => Some(self.keeper.words(message, event.text())),
+            Ok(Err(error)) => response::classify(&error, |message| match self.filter.response {
+                ResponseDetail::Structure => None,
+                ResponseDetail::Redacted => Some(self.filter.words(message, event.text())),
             }),
             Err(_) => {
                 let message = "no response in time";

@@ -1,7 +1,7 @@
 //! An endpoint that accepts OpenLineage over HTTP: Marquez, DataHub, OpenMetadata, another proxy.
 //!
 //! The settings are in `settings.rs`. `endpoint.rs` posts events by the client of `http.rs` of the crate, and `response.rs`
-//! reads the answer to a batch. Here a target is put together: each event has a request of its own, or shares one by
+//! reads the response to a batch. Here a target is put together: each event has a request of its own, or shares one by
 //! `batch.rs` of the crate.
 
 mod batch_format;
@@ -24,9 +24,9 @@ use reqwest::Url;
 use tokio::time::Instant;
 
 use crate::batch::{BatchLimits, Batches};
-use crate::http::{REREADS, Rereads, without_password};
+use crate::http::{REREADS, RereadPolicy, without_password};
 use crate::secret::Credential;
-use crate::{Capabilities, DeliveryReport, OpenError, Unchecked};
+use crate::{Capabilities, DeliveryReport, OpenError, OpenQuestion};
 use batch_format::BatchFormat;
 use endpoint::Endpoint;
 
@@ -78,9 +78,9 @@ impl OpenLineageConfig {
 }
 
 /// Checks what can be known without a request.
-pub(super) fn check(config: &OpenLineageConfig) -> Result<Vec<Unchecked>, OpenError> {
+pub(super) fn check(config: &OpenLineageConfig) -> Result<Vec<OpenQuestion>, OpenError> {
     Endpoint::new(config, &Aws::new(), REREADS)?;
-    let mut unchecked = vec![Unchecked {
+    let mut unchecked = vec![OpenQuestion {
         setting: settings::URL,
         what: format!("whether {} answers", config.url.host()),
     }];
@@ -124,7 +124,7 @@ impl OpenLineage {
         config: &OpenLineageConfig,
         aws: &Aws,
         credential: Option<&Credential>,
-        rereads: Rereads,
+        rereads: RereadPolicy,
     ) -> Result<OpenLineage, OpenError> {
         let endpoint = Arc::new(Endpoint::new(config, aws, rereads)?);
         if let Some(credential) = credential {

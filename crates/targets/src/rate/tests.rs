@@ -22,7 +22,7 @@ async fn when_a_target_accepts_nothing_those_who_waited_do_not_ask_one_by_one() 
     assert!(
         matches!(report.delivery, Some(Delivery::Transient(failure)) if failure.scope == Scope::Target)
     );
-    // A later one asks, and with its answer all is well again.
+    // A later one asks, and with its response all is well again.
     controller.state().last_give_up = Some((now - PATIENCE, throttled(None)));
     let send = |_| async { Delivery::Delivered { id: None } };
     let report = controller.deliver(now + PATIENCE, send).await;
@@ -176,7 +176,7 @@ fn answers() -> impl Strategy<Value = Vec<(u64, Option<Option<u64>>)>> {
     proptest::collection::vec((0u64..400, answer), 0..300)
 }
 
-/// Sends a request for each answer as soon as allowed. Returns when each was sent.
+/// Sends a request for each response as soon as allowed. Returns when each was sent.
 fn replay(
     state: &mut State,
     begun: Instant,

@@ -11,7 +11,7 @@ use super::facets::{
     Documentation, Facet, FacetHolders, HolderName, JobType, Owner, Tag, add_owners, add_tags,
 };
 use super::{Action, ActionOutput, Effect, Settings, invalid_event};
-use crate::rules::yaml::{At, Entries, MapOr, OneOrMany, Optional, Text};
+use crate::rules::yaml::{Entries, FilePosition, MapOr, OneOrMany, Optional, Text};
 use crate::rules::{Context, Reader};
 
 /// Adds tags, owners and facets. What an event has already is not added twice.
@@ -85,7 +85,7 @@ struct JobTypeSettings {
 struct FacetSettings(Value);
 
 impl Settings for AddSettings {
-    fn build(self, at: At, reader: &Reader<'_>) -> Option<Arc<dyn Action>> {
+    fn build(self, at: FilePosition, reader: &Reader<'_>) -> Option<Arc<dyn Action>> {
         let of_jobs_and_datasets = [
             self.owners.is_absent(),
             self.job_type.is_absent(),

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{Action, ActionOutput, Effect, Settings};
 use crate::module::{Module, ModuleLimits};
 use crate::plugin::{Transform, TransformOutput};
-use crate::rules::yaml::{At, MapOr, Optional, Size, Text, WholeNumber, did_you_mean};
+use crate::rules::yaml::{FilePosition, MapOr, Optional, Size, Text, WholeNumber, did_you_mean};
 use crate::rules::{Context, Reader};
 use crate::script::{Script, ScriptLimits};
 
@@ -36,7 +36,7 @@ struct ScriptMap {
 }
 
 impl Settings for ScriptSettings {
-    fn build(self, at: At, reader: &Reader<'_>) -> Option<Arc<dyn Action>> {
+    fn build(self, at: FilePosition, reader: &Reader<'_>) -> Option<Arc<dyn Action>> {
         let mut limits = ScriptLimits::default();
         let (at, file, text) = match self.0 {
             MapOr::Short(text) => (at, None, text),
@@ -70,7 +70,7 @@ impl Settings for ScriptSettings {
             Err(error) => {
                 // A script of several lines is a block, whose first line is at the position of the value.
                 let at = match file {
-                    None if text.contains('\n') => At {
+                    None if text.contains('\n') => FilePosition {
                         line: at.line + (error.line as u64).saturating_sub(1),
                         column: at.column + (error.column as u64).saturating_sub(1),
                     },
@@ -103,7 +103,7 @@ pub(super) struct ModuleSettings {
 }
 
 impl Settings for ModuleSettings {
-    fn build(self, _: At, reader: &Reader<'_>) -> Option<Arc<dyn Action>> {
+    fn build(self, _: FilePosition, reader: &Reader<'_>) -> Option<Arc<dyn Action>> {
         let mut limits = ModuleLimits::default();
         if let Some(WholeNumber(fuel)) = self.fuel.value() {
             limits.fuel = fuel;
@@ -137,7 +137,7 @@ struct TransformMap {
 }
 
 impl Settings for TransformSettings {
-    fn build(self, at: At, reader: &Reader<'_>) -> Option<Arc<dyn Action>> {
+    fn build(self, at: FilePosition, reader: &Reader<'_>) -> Option<Arc<dyn Action>> {
         let (at, name, with) = match self.0 {
             MapOr::Short(name) => (at, name, Value::Null),
             MapOr::Map(map) => {

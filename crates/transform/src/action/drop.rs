@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Action, ActionOutput, Effect, Settings};
-use crate::rules::yaml::{At, True};
+use crate::rules::yaml::{FilePosition, True};
 use crate::rules::{Context, NamePattern, Reader, UntouchedName, each_name};
 
 /// The event goes no further; it is counted under the rule's name.
@@ -23,7 +23,7 @@ impl From<True> for DropSettings {
 }
 
 impl Settings for DropSettings {
-    fn build(self, _: At, _: &Reader<'_>) -> Option<Arc<dyn Action>> {
+    fn build(self, _: FilePosition, _: &Reader<'_>) -> Option<Arc<dyn Action>> {
         Some(Arc::new(Drop))
     }
 }
@@ -51,7 +51,7 @@ impl Action for Drop {
 pub(super) struct DropDatasetsSettings(NamePattern);
 
 impl Settings for DropDatasetsSettings {
-    fn build(self, _: At, _: &Reader<'_>) -> Option<Arc<dyn Action>> {
+    fn build(self, _: FilePosition, _: &Reader<'_>) -> Option<Arc<dyn Action>> {
         Some(Arc::new(DropDatasets(self.0)))
     }
 }

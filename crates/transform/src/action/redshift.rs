@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::{Action, ActionOutput, Effect, Settings};
 use crate::endpoint::ShortName;
 use crate::redshift::{Redshift, Style};
-use crate::rules::yaml::{At, Entries, Optional, Text};
+use crate::rules::yaml::{Entries, FilePosition, Optional, Text};
 use crate::rules::{Context, Reader};
 
 /// Rewrites Redshift names to the form that a catalog uses. Short names are looked up.
@@ -54,7 +54,7 @@ impl TryFrom<Text> for Account {
 }
 
 impl Settings for RedshiftSettings {
-    fn build(self, _: At, _: &Reader<'_>) -> Option<Arc<dyn Action>> {
+    fn build(self, _: FilePosition, _: &Reader<'_>) -> Option<Arc<dyn Action>> {
         let hosts = self.hosts.value().map(|Entries(hosts)| hosts);
         let hosts = hosts.unwrap_or_default().into_iter();
         Some(Arc::new(Redshift {

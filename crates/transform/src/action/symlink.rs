@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{Action, ActionOutput, Effect, Settings, one_catalog};
 use crate::mentions::{Moves, Uris};
-use crate::rules::yaml::{At, MapOr, Optional, True};
+use crate::rules::yaml::{FilePosition, MapOr, Optional, True};
 use crate::rules::{Context, NameMismatch, NamePattern, Patterns, Reader, UntouchedName};
 
 /// The name in a symlink becomes the dataset's own: true means a Glue ARN, a type alone (TABLE or LOCATION) the first
@@ -47,7 +47,7 @@ struct Symlink {
 const GLUE: [&str; 2] = ["arn:aws*:glue:*", "aws:glue:*"];
 
 impl Settings for SymlinkSettings {
-    fn build(self, at: At, reader: &Reader<'_>) -> Option<Arc<dyn Action>> {
+    fn build(self, at: FilePosition, reader: &Reader<'_>) -> Option<Arc<dyn Action>> {
         let (mut only, mut kind) = (NamePattern::default(), None);
         if let MapOr::Map(map) = self.0 {
             (only.namespace, only.name) = (map.namespace.value(), map.name.value());

@@ -57,7 +57,7 @@ fn the_order_of_cutting_spares_what_makes_the_graph() {
 #[test]
 fn what_cannot_fit_says_how_small_it_gets() {
     let event = event(&[("parent", 5_000)], &[("schema", 600)]);
-    let TooLarge { smallest } = fit(&event, 2_000).unwrap_err();
+    let FitError { smallest } = fit(&event, 2_000).unwrap_err();
     assert!(smallest > 5_000 && smallest < event.text().len());
 }
 
@@ -85,7 +85,7 @@ proptest! {
                 prop_assert_eq!(fitted.cut.is_empty(), event.text().len() <= limit);
                 prop_assert_eq!(fitted.event.run_id(), event.run_id());
             }
-            Err(TooLarge { smallest }) => prop_assert!(smallest > limit),
+            Err(FitError { smallest }) => prop_assert!(smallest > limit),
         }
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct Instance {
 }
 
 /// What a module answers.
-pub(super) enum Answer {
+pub(super) enum ModuleOutput {
     Same,
     Event(String),
     Drop,
@@ -77,7 +77,7 @@ impl Instance {
     }
 
     /// Calls `function` with `text`.
-    pub(super) fn call(&mut self, function: &str, text: &str) -> Result<Answer, String> {
+    pub(super) fn call(&mut self, function: &str, text: &str) -> Result<ModuleOutput, String> {
         let length = u32::try_from(text.len()).map_err(|_| "the event is too large")?;
         let alloc = self
             .instance
@@ -104,7 +104,7 @@ impl Instance {
         self.answer((packed >> 32) as usize, (packed & 0xffff_ffff) as usize)
     }
 
-    fn answer(&self, address: usize, length: usize) -> Result<Answer, String> {
+    fn answer(&self, address: usize, length: usize) -> Result<ModuleOutput, String> {
         if length > self.limits.answer {
             return Err(format!(
                 "the answer is larger than {} bytes",
@@ -117,12 +117,12 @@ impl Instance {
             .ok_or("the answer is outside of the memory")?;
         let (verdict, rest) = bytes.split_first().ok_or("the answer is empty")?;
         match verdict {
-            b'=' => Ok(Answer::Same),
-            b'-' => Ok(Answer::Drop),
+            b'=' => Ok(ModuleOutput::Same),
+            b'-' => Ok(ModuleOutput::Drop),
             b'+' => String::from_utf8(rest.to_vec())
-                .map(Answer::Event)
+                .map(ModuleOutput::Event)
                 .map_err(|_| "the answer is not UTF-8".to_owned()),
-            b'!' => Ok(Answer::Error(reason(rest))),
+            b'!' => Ok(ModuleOutput::Error(reason(rest))),
             _ => Err("the answer begins with none of = + - !".to_owned()),
         }
     }

@@ -208,7 +208,7 @@ mod tests {
 
     use super::*;
     use crate::plugin::Transforms;
-    use crate::rules::{Context, Sources, StepOutcome, Verdict};
+    use crate::rules::{Context, RuleResources, StepOutcome, Verdict};
 
     const HEAD: &str = r#""eventTime":"2026-01-01T00:00:00Z","producer":"urn:p","schemaURL":"https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/JobEvent""#;
     const JOB: &str = r#""job":{"namespace":"n","name":"j"}"#;
@@ -330,7 +330,7 @@ mod tests {
     #[test]
     fn a_target_gets_what_meets_its_conditions_as_it_was_accepted() {
         let file = "rules: [{name: rename, rename: {of: job, name: {map: {j: other}}}}]";
-        let sources = Sources {
+        let sources = RuleResources {
             file: &|_| Err(String::new()),
             transforms: &Transforms::new(),
             hash_key: None,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use openlineage::Event;
 
-use super::read::{Reader, Sources};
+use super::read::{Reader, RuleResources};
 use super::when::{UnmetCondition, When, WhenSettings};
 use super::yaml::{self, Node, Problem, Problems};
 use crate::plugin::Transforms;
@@ -24,7 +24,7 @@ impl Conditions {
     /// Reads conditions. `targets` are the names that `target` may contain; if empty, any. Returns all errors; conditions that
     /// no event meets are one, since they are none in a file that only warns of them.
     pub fn read(node: &Node, targets: &[&str]) -> Result<Conditions, Vec<Problem>> {
-        let sources = Sources {
+        let sources = RuleResources {
             file: &|name| Err(format!("{name}: conditions name no file")),
             transforms: &Transforms::new(),
             hash_key: None,

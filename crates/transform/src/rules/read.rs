@@ -20,7 +20,7 @@ use super::builtin::BUILTIN;
 use super::examples::{Example, ExampleSettings};
 use super::when::{When, WhenSettings};
 use super::yaml::{
-    self, At, List, Node, Optional, Problem, Problems, Size, Text, Value, WholeNumber,
+    self, FilePosition, List, Node, Optional, Problem, Problems, Size, Text, Value, WholeNumber,
 };
 use super::{OnFailure, Rule, RuleSet};
 use crate::action::ACTIONS;
@@ -28,7 +28,7 @@ use crate::plugin::Transforms;
 
 /// What a rules file may refer to.
 #[derive(Clone, Copy)]
-pub struct Sources<'s> {
+pub struct RuleResources<'s> {
     /// Reads a file next to the rules file: a script, a module, an event.
     pub file: &'s dyn Fn(&str) -> Result<Vec<u8>, String>,
     /// The transforms that are compiled in.
@@ -55,20 +55,24 @@ pub struct Coalesce {
 
 /// What settings are built with: the sources that they may refer to, and the problems found so far.
 pub(crate) struct Reader<'r> {
-    pub(crate) sources: &'r Sources<'r>,
+    pub(crate) sources: &'r RuleResources<'r>,
     pub(crate) problems: &'r Problems,
 }
 
 impl Reader<'_> {
-    pub(crate) fn error(&self, at: At, message: impl fmt::Display) {
+    pub(crate) fn error(&self, at: FilePosition, message: impl fmt::Display) {
         self.problems.error(at, message);
     }
 
-    pub(crate) fn warn(&self, at: At, message: impl fmt::Display) {
+    pub(crate) fn warn(&self, at: FilePosition, message: impl fmt::Display) {
         self.problems.warn(at, message);
     }
 
-    pub(crate) fn ok<T>(&self, at: At, result: Result<T, impl fmt::Display>) -> Option<T> {
+    pub(crate) fn ok<T>(
+        &self,
+        at: FilePosition,
+        result: Result<T, impl fmt::Display>,
+    ) -> Option<T> {
         self.problems.ok(at, result)
     }
 }
@@ -142,7 +146,7 @@ struct CoalesceSettings {
 }
 
 /// Reads a rules file. Returns all errors, by line.
-pub(super) fn read(text: &str, sources: &Sources<'_>) -> Result<RuleSet, Vec<Problem>> {
+pub(super) fn read(text: &str, sources: &RuleResources<'_>) -> Result<RuleSet, Vec<Problem>> {
     let root = yaml::parse(text).map_err(|problem| vec![problem])?;
     if let Value::Null = root.value {
         // The file may be half written, so this must not count as a file without rules.

@@ -13,8 +13,8 @@ use openlineage::Level;
 use super::*;
 use crate::plugin::{Transform, TransformError, TransformOutput, Transforms};
 
-fn sources<'s>(transforms: &'s Transforms) -> Sources<'s> {
-    Sources {
+fn sources<'s>(transforms: &'s Transforms) -> RuleResources<'s> {
+    RuleResources {
         file: &|name| Err(format!("{name}: not found")),
         transforms,
         hash_key: Some(b"0123456789abcdef0123456789abcdef"),

@@ -22,14 +22,14 @@ use crate::nearest;
 
 /// A position in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct At {
+pub struct FilePosition {
     /// The line, from 1.
     pub line: u64,
     /// The column, from 1, in characters.
     pub column: u64,
 }
 
-impl fmt::Display for At {
+impl fmt::Display for FilePosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.line, self.column)
     }
@@ -39,7 +39,7 @@ impl fmt::Display for At {
 #[derive(Debug, Clone)]
 pub struct Node {
     /// Where it begins.
-    pub at: At,
+    pub at: FilePosition,
     /// The value.
     pub value: Value,
 }
@@ -65,7 +65,7 @@ pub enum Value {
 #[derive(Debug, Clone)]
 pub struct Key {
     /// Where it begins.
-    pub at: At,
+    pub at: FilePosition,
     /// The key.
     pub text: String,
 }

@@ -5,7 +5,7 @@ use openlineage::Role;
 use rhai::{Array, Dynamic, Map};
 
 /// Calls `f` for each object of the event that names a dataset or job, until it fails.
-pub(super) fn each<E>(event: &mut Map, f: &mut F<'_, E>) -> Result<(), E> {
+pub(super) fn each<E>(event: &mut Map, f: &mut NameVisitor<'_, E>) -> Result<(), E> {
     items(event, "inputs", &mut |dataset| io(dataset, f))?;
     items(event, "outputs", &mut |dataset| io(dataset, f))?;
     object(event, "dataset", &mut |dataset| io(dataset, f))?;
@@ -14,12 +14,12 @@ pub(super) fn each<E>(event: &mut Map, f: &mut F<'_, E>) -> Result<(), E> {
 }
 
 /// A function for an object that has a namespace and a name.
-pub(super) type F<'f, E> = dyn FnMut(Role, &mut Map) -> Result<(), E> + 'f;
+pub(super) type NameVisitor<'f, E> = dyn FnMut(Role, &mut Map) -> Result<(), E> + 'f;
 
 /// A function for an object.
 type Visit<'v, E> = dyn FnMut(&mut Map) -> Result<(), E> + 'v;
 
-fn io<E>(dataset: &mut Map, f: &mut F<'_, E>) -> Result<(), E> {
+fn io<E>(dataset: &mut Map, f: &mut NameVisitor<'_, E>) -> Result<(), E> {
     named(dataset, Role::Dataset, f)?;
     object(dataset, "facets", &mut |facets| {
         object(facets, "symlinks", &mut |symlinks| {
@@ -46,7 +46,7 @@ fn io<E>(dataset: &mut Map, f: &mut F<'_, E>) -> Result<(), E> {
     })
 }
 
-fn job<E>(job: &mut Map, f: &mut F<'_, E>) -> Result<(), E> {
+fn job<E>(job: &mut Map, f: &mut NameVisitor<'_, E>) -> Result<(), E> {
     named(job, Role::Job, f)?;
     object(job, "facets", &mut |facets| {
         object(facets, "lineage", &mut |facet| {
@@ -59,7 +59,7 @@ fn job<E>(job: &mut Map, f: &mut F<'_, E>) -> Result<(), E> {
 }
 
 /// Visits a run, and the runs and jobs that its facets contain.
-fn run<E>(run: &mut Map, f: &mut F<'_, E>) -> Result<(), E> {
+fn run<E>(run: &mut Map, f: &mut NameVisitor<'_, E>) -> Result<(), E> {
     object(run, "facets", &mut |facets| {
         for parent in ["parent", "parentRun"] {
             object(facets, parent, &mut |parent| {
@@ -79,13 +79,13 @@ fn run<E>(run: &mut Map, f: &mut F<'_, E>) -> Result<(), E> {
 }
 
 /// A reference to a run and its job.
-fn linked<E>(holder: &mut Map, f: &mut F<'_, E>) -> Result<(), E> {
+fn linked<E>(holder: &mut Map, f: &mut NameVisitor<'_, E>) -> Result<(), E> {
     object(holder, "run", &mut |found| run(found, f))?;
     object(holder, "job", &mut |found| job(found, f))
 }
 
 /// The `inputs` and `fields.*.inputs` of a lineage facet, or of an entry of one.
-fn lineage<E>(holder: &mut Map, f: &mut F<'_, E>) -> Result<(), E> {
+fn lineage<E>(holder: &mut Map, f: &mut NameVisitor<'_, E>) -> Result<(), E> {
     items(holder, "inputs", &mut |input| typed(input, f))?;
     values(holder, "fields", &mut |field| {
         items(field, "inputs", &mut |input| typed(input, f))
@@ -93,7 +93,7 @@ fn lineage<E>(holder: &mut Map, f: &mut F<'_, E>) -> Result<(), E> {
 }
 
 /// An entry of the lineage facet, whose `type` is DATASET or JOB.
-fn typed<E>(value: &mut Map, f: &mut F<'_, E>) -> Result<(), E> {
+fn typed<E>(value: &mut Map, f: &mut NameVisitor<'_, E>) -> Result<(), E> {
     let kind = value.get("type").and_then(|kind| {
         kind.read_lock::<rhai::ImmutableString>()
             .map(|kind| kind.clone())
@@ -105,7 +105,7 @@ fn typed<E>(value: &mut Map, f: &mut F<'_, E>) -> Result<(), E> {
     }
 }
 
-fn named<E>(value: &mut Map, role: Role, f: &mut F<'_, E>) -> Result<(), E> {
+fn named<E>(value: &mut Map, role: Role, f: &mut NameVisitor<'_, E>) -> Result<(), E> {
     let string = |name: &str| value.get(name).is_some_and(Dynamic::is_string);
     if string("namespace") && string("name") {
         f(role, value)?;

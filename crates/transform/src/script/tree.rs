@@ -25,10 +25,10 @@ pub(super) struct Tree<'t> {
 
 struct Node {
     span: Range<usize>,
-    inside: Inside,
+    inside: Interior,
 }
 
-enum Inside {
+enum Interior {
     /// A string, number, boolean or null.
     Leaf,
     Items(Vec<usize>),
@@ -90,8 +90,8 @@ impl<'t> Tree<'t> {
         };
         if let Some(map) = value.read_lock::<Map>() {
             let old = places().find_map(|node| match &node.inside {
-                Inside::Members(members) => Some((node, members.as_slice())),
-                Inside::Leaf | Inside::Items(_) => None,
+                Interior::Members(members) => Some((node, members.as_slice())),
+                Interior::Leaf | Interior::Items(_) => None,
             });
             return match old {
                 Some((node, members)) => self.put_map(&map, node.span.clone(), members, out),
@@ -100,8 +100,8 @@ impl<'t> Tree<'t> {
         }
         if let Some(array) = value.read_lock::<Array>() {
             let old = places().find_map(|node| match &node.inside {
-                Inside::Items(items) => Some((node, items.as_slice())),
-                Inside::Leaf | Inside::Members(_) => None,
+                Interior::Items(items) => Some((node, items.as_slice())),
+                Interior::Leaf | Interior::Members(_) => None,
             });
             return match old {
                 Some((node, items)) => self.put_array(&array, node.span.clone(), items, out),
@@ -109,7 +109,7 @@ impl<'t> Tree<'t> {
             };
         }
         let same = |node: &&Node| {
-            matches!(node.inside, Inside::Leaf) && equal(value, self.slice(node.span.clone()))
+            matches!(node.inside, Interior::Leaf) && equal(value, self.slice(node.span.clone()))
         };
         match places().find(same) {
             Some(node) => out.push_str(self.slice(node.span.clone())),

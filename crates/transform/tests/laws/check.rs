@@ -8,14 +8,14 @@ use std::sync::{Arc, LazyLock};
 use openlineage::{Event, Level, Role};
 use serde_json::Value;
 use transform::{
-    Context, RuleSet, Sources, StepOutcome, Transformation, Transforms, Verdict, diff,
+    Context, RuleResources, RuleSet, StepOutcome, Transformation, Transforms, Verdict, diff,
 };
 
 use crate::actions::{ACTIONS, DATASET, Effect, RENAMES, Rename, Touches};
 use crate::walk::{Found, Repeats, repeats, walk};
 
 pub(crate) fn rules(action: &str, when: &str) -> RuleSet {
-    let sources = Sources {
+    let sources = RuleResources {
         file: &|name| Err(format!("{name}: not found")),
         transforms: &Transforms::new(),
         hash_key: Some(b"0123456789abcdef0123456789abcdef"),

@@ -25,7 +25,7 @@ fn after(disk: &Disk, text: &str) -> Vec<Option<Vec<u8>>> {
 
 #[test]
 fn what_was_synced_is_there_after_every_cut_and_the_rest_in_any_part() {
-    let mut disk = Disk::new(Syncs::Kept);
+    let mut disk = Disk::new(SyncBehaviour::Kept);
     let node = new_file(&mut disk, ROOT, "a");
     disk.write(node, 0, &[1; 2 * SECTOR]).unwrap();
     disk.sync(node).unwrap();
@@ -52,7 +52,7 @@ fn what_was_synced_is_there_after_every_cut_and_the_rest_in_any_part() {
 
 #[test]
 fn a_file_is_nowhere_while_its_folder_is_not_synced() {
-    let mut disk = Disk::new(Syncs::Kept);
+    let mut disk = Disk::new(SyncBehaviour::Kept);
     let node = new_file(&mut disk, ROOT, "a");
     disk.write(node, 0, b"text").unwrap();
     disk.sync(node).unwrap();
@@ -69,7 +69,7 @@ fn a_file_is_nowhere_while_its_folder_is_not_synced() {
 
 #[test]
 fn a_renamed_file_has_one_of_its_names_and_a_removed_one_may_come_back() {
-    let mut disk = Disk::new(Syncs::Kept);
+    let mut disk = Disk::new(SyncBehaviour::Kept);
     let node = new_file(&mut disk, ROOT, "a");
     new_file(&mut disk, ROOT, "b");
     disk.write(node, 0, b"text").unwrap();
@@ -85,7 +85,7 @@ fn a_renamed_file_has_one_of_its_names_and_a_removed_one_may_come_back() {
 
 #[test]
 fn a_disk_that_lies_loses_what_was_synced_and_one_without_power_does_nothing() {
-    let mut disk = Disk::new(Syncs::Ignored);
+    let mut disk = Disk::new(SyncBehaviour::Ignored);
     let node = new_file(&mut disk, ROOT, "a");
     disk.write(node, 0, b"text").unwrap();
     disk.sync(node).unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use indicatif::ProgressBar;
-use proxy::queue::{Embedded, SqsDeadLetters, SqsLetter, Unavailable, now};
+use proxy::queue::{Embedded, QueueError, SqsDeadLetters, SqsLetter, now};
 use tokio::time::{Instant, sleep_until};
 
 use super::letters::{DeadLetterSource, MAX_LETTERS, Selection, Visit, walk};
@@ -157,7 +157,7 @@ async fn act_embedded(
 }
 
 /// Returns whether the dead letter still existed.
-async fn act_on(queue: &Embedded, id: &str, operation: Operation) -> Result<bool, Unavailable> {
+async fn act_on(queue: &Embedded, id: &str, operation: Operation) -> Result<bool, QueueError> {
     match operation {
         Operation::Redrive => queue.redrive(id).await,
         Operation::Delete => queue.delete_dead_letter(id).await,

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use crate::cli::{FINE, no};
 
 /// The answer to a request for confirmation.
-pub(super) enum Answer {
+pub(super) enum Confirmation {
     Yes,
     No,
     /// Nobody can be asked: standard input is not a terminal.
@@ -14,13 +14,13 @@ pub(super) enum Answer {
 }
 
 /// Asks whether to delete that many events. Accepts `yes` or their number.
-pub(super) fn confirmed(count: usize) -> anyhow::Result<Answer> {
+pub(super) fn confirmed(count: usize) -> anyhow::Result<Confirmation> {
     let stdin = std::io::stdin();
     if count == 0 {
-        return Ok(Answer::Yes);
+        return Ok(Confirmation::Yes);
     }
     if !stdin.is_terminal() {
-        return Ok(Answer::NoTerminal);
+        return Ok(Confirmation::NoTerminal);
     }
     let what = if count == 1 { "event" } else { "events" };
     eprint!("Delete {count} {what} for good? Type yes, or the number: ");
@@ -28,18 +28,22 @@ pub(super) fn confirmed(count: usize) -> anyhow::Result<Answer> {
     stdin.lock().read_line(&mut line)?;
     let line = line.trim();
     let is_yes = line.eq_ignore_ascii_case("yes") || line == count.to_string();
-    Ok(if is_yes { Answer::Yes } else { Answer::No })
+    Ok(if is_yes {
+        Confirmation::Yes
+    } else {
+        Confirmation::No
+    })
 }
 
 /// Says why nothing is deleted.
-pub(super) fn refuse(answer: &Answer, count: usize) -> ExitCode {
+pub(super) fn refuse(answer: &Confirmation, count: usize) -> ExitCode {
     match answer {
-        Answer::Yes => FINE,
-        Answer::No => {
+        Confirmation::Yes => FINE,
+        Confirmation::No => {
             eprintln!("lineage-proxy: nothing was deleted");
             no()
         }
-        Answer::NoTerminal => {
+        Confirmation::NoTerminal => {
             eprintln!(
                 "lineage-proxy: cannot ask whether to delete all {count} without a terminal; pass --yes"
             );

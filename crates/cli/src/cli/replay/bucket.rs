@@ -12,7 +12,7 @@ use proxy::queue::AcceptedBetween;
 use tokio::sync::mpsc::Sender;
 
 use super::super::input;
-use super::ReplayStopped;
+use super::ReplayError;
 use super::origin::{Found, FoundEvent, Position, Range, archived_at, is_in_range, is_read};
 
 /// The time for an object, retries included.
@@ -166,10 +166,10 @@ impl Bucket {
     }
 
     /// The error without S3's own text, which may quote the request.
-    fn failed(&self, key: &str, error: &aws::Error) -> ReplayStopped {
+    fn failed(&self, key: &str, error: &aws::Error) -> ReplayError {
         let place = format!("s3://{}/{key}", self.bucket);
         let chain = aws::error_chain(error);
-        ReplayStopped(format!("{place}: {}", targets::words(&chain)))
+        ReplayError(format!("{place}: {}", targets::words(&chain)))
     }
 }
 

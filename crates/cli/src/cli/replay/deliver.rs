@@ -15,7 +15,7 @@ use super::origin::Origin;
 use super::record::Recorder;
 use super::report::{Counts, Report};
 use super::settings::Destination;
-use super::{Arguments, End, FOUND, ReplayStopped, range};
+use super::{Arguments, End, FOUND, ReplayError, range};
 
 /// The events that are on their way.
 const LIMITS: MemoryLimits = MemoryLimits {
@@ -92,8 +92,8 @@ pub(super) async fn deliver(
 }
 
 /// Why nothing more can be recorded: a full disk, for example.
-fn not_recorded(recorded: Result<(), String>) -> ReplayStopped {
-    ReplayStopped(
+fn not_recorded(recorded: Result<(), String>) -> ReplayError {
+    ReplayError(
         recorded
             .err()
             .unwrap_or_else(|| "the queue is closed".to_owned()),

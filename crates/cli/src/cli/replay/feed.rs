@@ -19,14 +19,14 @@ const MOST_AHEAD: usize = 10_000;
 
 /// What the parts of a replay share.
 #[derive(Clone)]
-pub(super) struct Shared {
+pub(super) struct ReplayContext {
     pub(super) progress: Arc<Mutex<Progress>>,
     /// The state with which the replay was resumed.
     pub(super) before: Arc<State>,
     pub(super) report: Report,
 }
 
-impl Shared {
+impl ReplayContext {
     pub(super) fn progress(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -34,7 +34,7 @@ impl Shared {
 
 /// What to do with what is found.
 pub(super) struct Feed {
-    pub(super) shared: Shared,
+    pub(super) shared: ReplayContext,
     pub(super) filter: Filter,
     pub(super) target: String,
     /// How ingest validates.

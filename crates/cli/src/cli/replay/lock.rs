@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use proxy::config::Errors;
 
-use super::ReplayStopped;
+use super::ReplayError;
 
 /// A lock beside a state file. The system releases it when the process ends, however it ends.
 #[derive(Debug)]
@@ -31,11 +31,11 @@ impl StateLock {
             Ok(()) => Ok(StateLock { path, _file: file }),
             Err(TryLockError::WouldBlock) => {
                 let state = state.display();
-                Err(ReplayStopped(format!("{state}: another replay uses it")).into())
+                Err(ReplayError(format!("{state}: another replay uses it")).into())
             }
             Err(TryLockError::Error(error)) => {
                 let path = path.display();
-                Err(ReplayStopped(format!("{path}: {error}")).into())
+                Err(ReplayError(format!("{path}: {error}")).into())
             }
         }
     }

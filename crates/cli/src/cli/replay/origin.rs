@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::Sender;
 use uuid::Uuid;
 
-use super::super::input::{self, ReadError, Source};
+use super::super::input::{self, InputFile, ReadError};
 use super::bucket::Bucket;
 use super::output;
 
@@ -226,7 +226,7 @@ fn read_archive(root: &Path, range: &Range, out: &Sender<Found>) -> anyhow::Resu
 
 /// Reads files. `place` returns the place of a file, and when its events were archived, if that is known.
 fn read_sources(
-    sources: &[Source],
+    sources: &[InputFile],
     range: &Range,
     out: &Sender<Found>,
     place: impl Fn(&str) -> (String, Option<i64>),
@@ -247,11 +247,12 @@ fn read_sources(
                 time,
                 text: found.text,
             };
-            out.blocking_send(Ok(event)).map_err(|_| Stopped.into())
+            out.blocking_send(Ok(event))
+                .map_err(|_| ReceiverGone.into())
         });
         match read {
             Ok(_) => {}
-            Err(error) if error.is::<Stopped>() => return ControlFlow::Break(()),
+            Err(error) if error.is::<ReceiverGone>() => return ControlFlow::Break(()),
             // A file that is damaged keeps nothing from the others.
             Err(error) => {
                 if out.blocking_send(Err(format!("{error:#}"))).is_err() {
@@ -266,7 +267,7 @@ fn read_sources(
 /// Nobody receives the events any more.
 #[derive(Debug, thiserror::Error)]
 #[error("the replay was stopped")]
-struct Stopped;
+struct ReceiverGone;
 
 /// Whether everything in a file was read before.
 pub(super) fn is_read(place: &str, range: &Range) -> bool {

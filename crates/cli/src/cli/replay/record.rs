@@ -7,11 +7,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use proxy::queue::{DoneEvent, Unavailable};
+use proxy::queue::{DoneEvent, QueueError};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 
-use super::feed::Shared;
+use super::feed::ReplayContext;
 use super::progress::State;
 
 /// How often progress is recorded while no event is sent: what is read again after a crash is little.
@@ -22,7 +22,7 @@ const TOGETHER: usize = 1_024;
 
 /// Where it is recorded what has ended.
 pub(super) struct Recorder {
-    pub(super) shared: Shared,
+    pub(super) shared: ReplayContext,
     /// Without a file, a replay cannot be resumed.
     pub(super) state: Option<PathBuf>,
     /// What the state file has.
@@ -78,7 +78,7 @@ impl Recorder {
             let (recorder, result) = tokio::task::spawn_blocking(move || {
                 let recorded = self.record(&events);
                 for event in events {
-                    let result = recorded.clone().map_err(Unavailable);
+                    let result = recorded.clone().map_err(QueueError);
                     event.confirm(result);
                 }
                 (self, recorded)

@@ -1,6 +1,6 @@
 //! The target of a replay, and its configuration: a target of a configuration file, or an endpoint.
 
-use proxy::config::{Config, Errors, PipelineConfig, Role, Sources};
+use proxy::config::{Config, Errors, Layers, PipelineConfig, Role};
 use reqwest::Url;
 use targets::Kind;
 
@@ -15,7 +15,7 @@ pub(super) struct Destination {
 }
 
 impl Destination {
-    pub(super) fn read(arguments: &Arguments, environment: Sources) -> anyhow::Result<Destination> {
+    pub(super) fn read(arguments: &Arguments, environment: Layers) -> anyhow::Result<Destination> {
         let mut found = match (&arguments.to, &arguments.url) {
             (Some(target), _) => configured(target, arguments, environment)?,
             (None, Some(url)) => endpoint(url, arguments)?,
@@ -39,13 +39,13 @@ impl Destination {
 fn configured(
     target: &str,
     arguments: &Arguments,
-    environment: Sources,
+    environment: Layers,
 ) -> anyhow::Result<Destination> {
-    let sources = match &arguments.config {
+    let layers = match &arguments.config {
         Some(file) => environment.over(super::super::settings(file)?),
         None => environment,
     };
-    let config = Config::read(sources, Role::Tool)?;
+    let config = Config::read(layers, Role::Tool)?;
     let named = |it: &&PipelineConfig| it.target.name.as_str() == target;
     let Some(pipeline) = config.pipelines().find(named).cloned() else {
         let names = config.target_names().join(", ");
@@ -72,8 +72,8 @@ fn configured(
 
 /// An endpoint, with the key as `send` takes it. The settings of the environment are those of a `serve`, and do not count.
 fn endpoint(url: &Url, arguments: &Arguments) -> anyhow::Result<Destination> {
-    let mut sources = Sources::default();
-    let mut set = |name: &str, value: String, origin: &str| sources.set(name, value, origin);
+    let mut layers = Layers::default();
+    let mut set = |name: &str, value: String, origin: &str| layers.set(name, value, origin);
     set("target", "openlineage".to_owned(), "--url");
     set("openlineage.url", url.to_string(), "--url");
     match (&arguments.api_key_file, &arguments.api_key) {
@@ -84,7 +84,7 @@ fn endpoint(url: &Url, arguments: &Arguments) -> anyhow::Result<Destination> {
         (None, Some(key)) => set("openlineage.api_key", key.clone(), "OPENLINEAGE_API_KEY"),
         (None, None) => {}
     }
-    let config = Config::read(sources, Role::Tool)?;
+    let config = Config::read(layers, Role::Tool)?;
     let mut name = url.clone();
     name.set_query(None);
     // Fails for URLs without a host, which have no credentials.

@@ -235,9 +235,9 @@ targets:
 
 #[test]
 fn each_of_several_targets_has_its_own_settings_and_those_of_all() {
-    let sources = Sources::yaml("conf/proxy.yaml", SEVERAL);
-    let sources = sources.beside("rules.file", std::path::Path::new("conf"));
-    let config = Config::read(sources, Role::Serve).unwrap();
+    let layers = Layers::yaml("conf/proxy.yaml", SEVERAL);
+    let layers = layers.beside("rules.file", std::path::Path::new("conf"));
+    let config = Config::read(layers, Role::Serve).unwrap();
     assert_eq!(
         config.target_names(),
         ["catalog", "lake", "marquez", "other"]
@@ -343,7 +343,7 @@ fn a_function_has_one_target() {
 
 #[test]
 fn config_show_lists_the_settings_of_every_target_once() {
-    let shown = Config::effective(Sources::yaml("proxy.yaml", SEVERAL), Role::Serve).unwrap();
+    let shown = Config::effective(Layers::yaml("proxy.yaml", SEVERAL), Role::Serve).unwrap();
     let shown = |name: &str| -> Vec<(String, String)> {
         let of = shown.iter().filter(|it| it.setting == name);
         of.map(|it| (it.value.clone(), it.origin.clone())).collect()

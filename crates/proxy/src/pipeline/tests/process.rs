@@ -9,7 +9,7 @@ use transform::Transforms;
 
 use super::outcomes::{FAULTY, faulty};
 use super::*;
-use crate::config::{Config, Role, Sources};
+use crate::config::{Config, Layers, Role};
 use crate::queue::Embedded;
 use crate::rules::RuleOptions;
 use crate::topology::TargetPlan;
@@ -38,7 +38,7 @@ pub(super) async fn pipeline_with(
     let rules = folder.join("rules.yaml");
     std::fs::write(&rules, text).unwrap();
     let settings = format!("{settings}\nrules: {{file: {}}}", rules.display());
-    let config = Config::read(Sources::yaml("proxy.yaml", &settings), Role::Serve).unwrap();
+    let config = Config::read(Layers::yaml("proxy.yaml", &settings), Role::Serve).unwrap();
     let queue = Embedded::own(folder, Duration::from_secs(60)).await;
     let queue = Queue::Embedded(queue.unwrap());
     let aws = aws::Aws::new();

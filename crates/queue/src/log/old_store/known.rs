@@ -25,7 +25,7 @@ const STEP: i64 = 16_384;
 
 /// Where in the log an id may be.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct IdIndex {
     /// The hashes of the ids, each with the event's number; sorted.
     hashes: Vec<(u64, i64)>,
     /// When the first of the events that were not taken over was accepted.
@@ -33,7 +33,7 @@ pub(super) struct Known {
 }
 
 /// What the log has of an event.
-pub(super) enum Place {
+pub(super) enum Presence {
     /// Nothing.
     Absent,
     /// It is there, and the store receives it again.
@@ -42,10 +42,10 @@ pub(super) enum Place {
     Settled { seq: i64, body: String },
 }
 
-impl Known {
+impl IdIndex {
     /// Reads the ids of the log, in steps beside the traffic.
-    pub(super) async fn read(log: &Journal) -> Result<Known, journal::Error> {
-        let (mut known, mut from) = (Known::default(), i64::MAX);
+    pub(super) async fn read(log: &Journal) -> Result<IdIndex, journal::Error> {
+        let (mut known, mut from) = (IdIndex::default(), i64::MAX);
         let end = log.read(end_of_old).await?;
         loop {
             let rows = log.read(move |connection| ids(connection, from)).await?;
@@ -74,7 +74,7 @@ impl Known {
     }
 
     /// Finds an event in the log. It may have been deleted since.
-    pub(super) fn find(&self, log: &Connection, id: &str) -> rusqlite::Result<Place> {
+    pub(super) fn find(&self, log: &Connection, id: &str) -> rusqlite::Result<Presence> {
         let hash = hash(id);
         let first = self.hashes.partition_point(|(it, _)| *it < hash);
         let same = self.hashes.iter().skip(first);
@@ -86,7 +86,7 @@ impl Known {
                 Some(_) | None => {}
             }
         }
-        Ok(Place::Absent)
+        Ok(Presence::Absent)
     }
 }
 
@@ -148,8 +148,8 @@ fn store(log: &Connection) -> rusqlite::Result<Option<i64>> {
     store.query_row([], |row| row.get(0)).optional()
 }
 
-fn place(log: &Connection, seq: i64, body: String) -> rusqlite::Result<Place> {
-    let settled = Place::Settled { seq, body };
+fn place(log: &Connection, seq: i64, body: String) -> rusqlite::Result<Presence> {
+    let settled = Presence::Settled { seq, body };
     let Some(store) = store(log)? else {
         return Ok(settled);
     };
@@ -160,8 +160,8 @@ fn place(log: &Connection, seq: i64, body: String) -> rusqlite::Result<Place> {
     let mut select = log.prepare_cached(sql)?;
     let state = select.query_row([store, seq], |row| Ok((row.get(0)?, row.get(1)?)));
     Ok(match state.optional()? {
-        Some((true, _)) => Place::InHand,
-        Some((false, true)) => Place::Absent,
+        Some((true, _)) => Presence::InHand,
+        Some((false, true)) => Presence::Absent,
         Some((false, false)) | None => settled,
     })
 }

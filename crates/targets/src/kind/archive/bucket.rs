@@ -6,7 +6,7 @@ use aws::s3::PutObject;
 use aws::{Aws, Client, Error, ProvideErrorMetadata};
 
 use super::object::Object;
-use crate::answer::{is_code, words};
+use crate::response::{is_code, words};
 use crate::{Failure, Reason, Scope};
 
 /// The time to write an object: enough for some 10 MB, and for a few seconds of retries. What a longer batch has left is for its
@@ -67,7 +67,7 @@ fn failure(error: &Error) -> Failure {
             (429, _) | (_, Some("SlowDown" | "RequestLimitExceeded")) => Reason::Throttled,
             (_, _) => Reason::Unavailable,
         },
-        Error::NoAnswer { .. }
+        Error::NoResponse { .. }
         | Error::NotSent { .. }
         | Error::TooLarge { .. }
         | Error::Unreadable { .. } => Reason::Unavailable,

@@ -35,7 +35,7 @@ pub(super) struct Budget {
 #[error(
     "the proposals of the event would be larger than {MOST} bytes, or than {GROWTH} times the event"
 )]
-pub(super) struct Oversized;
+pub(super) struct OversizeError;
 
 impl Budget {
     /// For an event of so many bytes.
@@ -47,9 +47,9 @@ impl Budget {
     }
 
     /// Takes what something with so many bytes of text needs.
-    pub(super) fn take(&mut self, bytes: usize) -> Result<(), Oversized> {
+    pub(super) fn take(&mut self, bytes: usize) -> Result<(), OversizeError> {
         let needed = bytes.saturating_add(AROUND);
-        self.left = self.left.checked_sub(needed).ok_or(Oversized)?;
+        self.left = self.left.checked_sub(needed).ok_or(OversizeError)?;
         Ok(())
     }
 }

@@ -20,10 +20,10 @@ const END: &str = r#"],"async":"false"}"#;
 /// A proposal that no call can carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a proposal for the aspect {} is larger than {MAX_BYTES} bytes", .0.name())]
-pub(super) struct TooLarge(Aspect);
+pub(super) struct CallError(Aspect);
 
 /// The bodies of the calls that write these proposals, to be made one after the other.
-pub(super) fn calls(proposals: Vec<Proposal>) -> Result<Vec<String>, TooLarge> {
+pub(super) fn calls(proposals: Vec<Proposal>) -> Result<Vec<String>, CallError> {
     let mut calls = Calls::default();
     for proposal in merged(proposals) {
         calls.add(&proposal)?;
@@ -79,7 +79,7 @@ struct Calls {
 }
 
 impl Calls {
-    fn add(&mut self, proposal: &Proposal) -> Result<(), TooLarge> {
+    fn add(&mut self, proposal: &Proposal) -> Result<(), CallError> {
         let json = proposal.to_json();
         if START.len() + json.len() + END.len() > MAX_BYTES {
             return self.add_in_parts(proposal);
@@ -100,12 +100,12 @@ impl Calls {
     }
 
     /// A patch can be applied in parts.
-    fn add_in_parts(&mut self, proposal: &Proposal) -> Result<(), TooLarge> {
+    fn add_in_parts(&mut self, proposal: &Proposal) -> Result<(), CallError> {
         let Change::Patch(additions) = &proposal.change else {
-            return Err(TooLarge(proposal.aspect));
+            return Err(CallError(proposal.aspect));
         };
         if additions.len() < 2 {
-            return Err(TooLarge(proposal.aspect));
+            return Err(CallError(proposal.aspect));
         }
         for part in additions.chunks(additions.len().div_ceil(2)) {
             self.add(&Proposal {
@@ -205,7 +205,7 @@ mod tests {
         );
         assert_eq!(
             super::calls(vec![large]),
-            Err(TooLarge(Aspect::SchemaMetadata))
+            Err(CallError(Aspect::SchemaMetadata))
         );
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use openlineage::Json;
 use serde_json::json;
 
-use super::budget::{Budget, MAX_FIELD, MAX_OPERATION, Oversized};
+use super::budget::{Budget, MAX_FIELD, MAX_OPERATION, OversizeError};
 use super::conversion::Names;
 use super::facets::{list, members, text};
 use super::proposal::Addition;
@@ -36,7 +36,7 @@ pub(super) fn read(
     facet: Json<'_>,
     names: &Names<'_>,
     budget: &mut Budget,
-) -> Result<Columns, Oversized> {
+) -> Result<Columns, OversizeError> {
     let is_name = |name: &str| (1..=MAX_FIELD).contains(&name.len());
     let mut columns = Columns::default();
     let mut sources: BTreeMap<(String, String), Option<Urn>> = BTreeMap::new();

@@ -9,7 +9,7 @@ use openlineage::{Event, Json, Subject};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::budget::{Budget, Oversized};
+use super::budget::{Budget, OversizeError};
 use super::columns::{self, Columns};
 use super::facets::{facet, list, shortened, text};
 use super::naming::{DatasetName, Naming};
@@ -30,11 +30,11 @@ pub(super) struct Conversion {
 
 /// Why an event cannot be converted: where, and nothing of what is there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unrepresentable {
+pub(super) enum ConversionError {
     #[error("{position}: {error}")]
     Name { position: String, error: InvalidUrn },
     #[error(transparent)]
-    Oversized(#[from] Oversized),
+    Oversize(#[from] OversizeError),
 }
 
 /// A dataset of an event.
@@ -70,7 +70,7 @@ pub(super) fn millis(time: OffsetDateTime) -> i64 {
 
 impl Conversion {
     /// The proposals of an event.
-    pub(super) fn proposals(&self, event: &Event) -> Result<Vec<Proposal>, Unrepresentable> {
+    pub(super) fn proposals(&self, event: &Event) -> Result<Vec<Proposal>, ConversionError> {
         let Some(root) = event.json() else {
             return Ok(Vec::new()); // an event is valid JSON
         };
@@ -86,7 +86,7 @@ impl Conversion {
         root: Json<'_>,
         event: &Event,
         budget: &mut Budget,
-    ) -> Result<Vec<Proposal>, Unrepresentable> {
+    ) -> Result<Vec<Proposal>, ConversionError> {
         let inputs = self.datasets(root, "inputs")?;
         let outputs = self.datasets(root, "outputs")?;
         let all = || inputs.iter().chain(&outputs);
@@ -137,7 +137,7 @@ impl Conversion {
         root: Json<'_>,
         time: OffsetDateTime,
         budget: &mut Budget,
-    ) -> Result<Vec<Proposal>, Unrepresentable> {
+    ) -> Result<Vec<Proposal>, ConversionError> {
         let Some(json) = root.get("dataset") else {
             return Ok(Vec::new());
         };
@@ -162,7 +162,7 @@ impl Conversion {
         &self,
         dataset: &EventDataset<'_>,
         budget: &mut Budget,
-    ) -> Result<Vec<Proposal>, Oversized> {
+    ) -> Result<Vec<Proposal>, OversizeError> {
         let EventDataset { name, json } = dataset;
         let urn = &name.urn;
         let facet = |name| facet(*json, name);
@@ -199,7 +199,7 @@ impl Conversion {
         &self,
         root: Json<'t>,
         list_name: &str,
-    ) -> Result<Vec<EventDataset<'t>>, Unrepresentable> {
+    ) -> Result<Vec<EventDataset<'t>>, ConversionError> {
         let mut datasets: Vec<EventDataset<'t>> = Vec::new();
         for (index, json) in list(root, list_name).into_iter().enumerate() {
             let dataset = self.dataset(json);
@@ -243,7 +243,7 @@ fn columns(
     dataset: &EventDataset<'_>,
     names: &Names<'_>,
     budget: &mut Budget,
-) -> Result<Columns, Oversized> {
+) -> Result<Columns, OversizeError> {
     match facet(dataset.json, "columnLineage") {
         Some(facet) => columns::read(&dataset.name.urn, facet, names, budget),
         None => Ok(Columns::default()),
@@ -269,8 +269,8 @@ fn table(dataset: Json<'_>) -> Option<(String, String)> {
     })
 }
 
-fn at(position: &str, error: InvalidUrn) -> Unrepresentable {
-    Unrepresentable::Name {
+fn at(position: &str, error: InvalidUrn) -> ConversionError {
+    ConversionError::Name {
         position: position.to_owned(),
         error,
     }

@@ -15,17 +15,18 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::calls::calls;
-use super::conversion::{Conversion, Unrepresentable};
+use super::conversion::{Conversion, ConversionError};
 use super::essential::essential;
-use super::newest::Newest;
+use super::newest::NewestTimes;
 use super::proposal::Proposal;
 use super::settings::{DataHubConfig, URL};
-use crate::answer::{self, MAX_READ};
 use crate::batch::{BatchEvent, BatchReport, Halves};
 use crate::http::{
-    Answer, Compression, HttpClient, HttpConfig, Post, Reply, Rereads, StatusRules, classify,
+    Compression, HttpClient, HttpConfig, HttpResponse, Post, PostResult, RereadPolicy, StatusRules,
+    classify,
 };
 use crate::rate::RateController;
+use crate::response::{self, MAX_READ};
 use crate::secret::Credential;
 use crate::{Delivery, DeliveryReport, Failure, OpenError, Reason, Scope};
 
@@ -45,13 +46,13 @@ pub(super) struct Gms {
     conversion: Conversion,
     statuses: StatusRules,
     rate: RateController,
-    newest: Newest,
+    newest: NewestTimes,
     /// When a call was accepted last.
     accepted: Mutex<Option<Instant>>,
 }
 
 /// An event of a batch, and its proposals.
-struct Converted<'e> {
+struct ConvertedEvent<'e> {
     /// Its place in the batch.
     index: usize,
     event: &'e BatchEvent,
@@ -65,7 +66,7 @@ impl Gms {
     pub(super) fn new(
         config: &DataHubConfig,
         aws: &Aws,
-        rereads: Rereads,
+        rereads: RereadPolicy,
     ) -> Result<Gms, OpenError> {
         let http = HttpConfig {
             setting: URL,
@@ -86,7 +87,7 @@ impl Gms {
                 ..StatusRules::default()
             },
             rate: RateController::new(None),
-            newest: Newest::default(),
+            newest: NewestTimes::default(),
             accepted: Mutex::default(),
         })
     }
@@ -116,7 +117,7 @@ impl Gms {
         let mut converted = Vec::new();
         for ((index, event), report) in events.iter().enumerate().zip(&mut reports) {
             match self.conversion.proposals(&event.event) {
-                Ok(proposals) => converted.push(Converted {
+                Ok(proposals) => converted.push(ConvertedEvent {
                     index,
                     event,
                     time: event.event.time().min(now),
@@ -124,8 +125,8 @@ impl Gms {
                 }),
                 Err(error) => {
                     let reason = match error {
-                        Unrepresentable::Name { .. } => Reason::Invalid,
-                        Unrepresentable::Oversized(_) => Reason::TooLarge,
+                        ConversionError::Name { .. } => Reason::Invalid,
+                        ConversionError::Oversize(_) => Reason::TooLarge,
                     };
                     *report = DeliveryReport::once(invalid(reason, &error.to_string()));
                 }
@@ -159,12 +160,12 @@ impl Gms {
     /// Writes what is essential of an event whose whole was rejected for good; `None` if that is not accepted either.
     async fn deliver_essential(
         &self,
-        rejected: &Converted<'_>,
+        rejected: &ConvertedEvent<'_>,
         failure: &Failure,
         deadline: Instant,
     ) -> Option<DeliveryReport> {
         let (proposals, left_out) = essential(&rejected.proposals)?;
-        let part = Converted {
+        let part = ConvertedEvent {
             proposals,
             ..*rejected
         };
@@ -194,8 +195,8 @@ impl Gms {
     }
 
     /// Makes the calls of events one after the other, until one fails. All of them can be repeated.
-    async fn deliver_part(&self, part: &[Converted<'_>], deadline: Instant) -> DeliveryReport {
-        let newest = |one: &Converted<'_>| self.newest.without_older(&one.proposals, one.time);
+    async fn deliver_part(&self, part: &[ConvertedEvent<'_>], deadline: Instant) -> DeliveryReport {
+        let newest = |one: &ConvertedEvent<'_>| self.newest.without_older(&one.proposals, one.time);
         let proposals = part.iter().flat_map(newest);
         let calls = match calls(proposals.collect()) {
             Ok(calls) => calls,
@@ -219,7 +220,9 @@ impl Gms {
                     parameter: None,
                     max_success: MAX_READ,
                 };
-                let read = |reply: &Reply<'_>, kept: &dyn Fn() -> Option<String>| -> Answer<()> {
+                let read = |reply: &HttpResponse<'_>,
+                            kept: &dyn Fn() -> Option<String>|
+                 -> PostResult<()> {
                     (self.read(reply, attempts, kept), None)
                 };
                 self.http.post(&post, time, read).await.0
@@ -243,16 +246,17 @@ impl Gms {
     /// with a page.
     fn read(
         &self,
-        reply: &Reply<'_>,
+        reply: &HttpResponse<'_>,
         attempts: u32,
         kept: &dyn Fn() -> Option<String>,
     ) -> Delivery {
         let delivery = classify(reply, &self.statuses, attempts, kept);
-        let is_answer = || answer::json(reply.body).is_some_and(|body| body.get("value").is_some());
+        let is_answer =
+            || response::json(reply.body).is_some_and(|body| body.get("value").is_some());
         match delivery {
             Delivery::Delivered { .. } if !is_answer() => {
                 let message = format!(
-                    "{}, but the answer is not that of DataHub's metadata service: see datahub.url",
+                    "{}, but the response is not that of DataHub's metadata service: see datahub.url",
                     reply.status
                 );
                 let failure = Failure::new(Reason::Missing, Scope::Target, &message);

@@ -6,7 +6,7 @@ use openlineage::Json;
 use serde_json::{Value, json};
 
 use super::facets::{facet, shortened, text};
-use super::naming::{JobName, Naming, Origin};
+use super::naming::{JobName, Naming, OrchestratorHints};
 use super::people;
 use super::proposal::{Aspect, Proposal, with};
 use super::urn::{InvalidUrn, platform_instance_urn, platform_urn};
@@ -17,7 +17,7 @@ pub(super) fn read(root: Json<'_>, naming: &Naming) -> Result<JobName, InvalidUr
     let engine = run_facet(root, "processing_engine").and_then(|engine| text(engine, "name"));
     let integration = facet(job, "jobType").and_then(|kind| text(kind, "integration"));
     let producer = text(root, "producer");
-    let origin = Origin {
+    let origin = OrchestratorHints {
         engine: engine.as_deref(),
         producer: producer.as_deref(),
         integration: integration.as_deref(),

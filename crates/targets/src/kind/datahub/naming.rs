@@ -55,7 +55,7 @@ pub(super) struct JobName {
 
 /// What an event says about the orchestrator of its job.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Origin<'t> {
+pub(super) struct OrchestratorHints<'t> {
     /// `processing_engine.name`, a run facet.
     pub(super) engine: Option<&'t str>,
     pub(super) producer: Option<&'t str>,
@@ -151,7 +151,7 @@ impl Naming {
         &self,
         namespace: &str,
         name: &str,
-        origin: Origin<'_>,
+        origin: OrchestratorHints<'_>,
     ) -> Result<JobName, InvalidUrn> {
         let orchestrator = self.orchestrator(origin);
         let (flow_name, job_name) = match name.split_once('.') {
@@ -171,7 +171,7 @@ impl Naming {
         })
     }
 
-    fn orchestrator(&self, origin: Origin<'_>) -> String {
+    fn orchestrator(&self, origin: OrchestratorHints<'_>) -> String {
         let lower = |text: &str| Some(text.to_lowercase()).filter(|text| !text.is_empty());
         let configured = self.orchestrator.clone();
         configured
@@ -372,9 +372,9 @@ mod tests {
 
     #[test]
     fn the_flow_of_a_job_is_the_text_before_its_first_dot() {
-        let origin = Origin {
+        let origin = OrchestratorHints {
             engine: Some("Spark"),
-            ..Origin::default()
+            ..OrchestratorHints::default()
         };
         let name = |name| Naming::default().job("ns, (1)", name, origin).unwrap();
         let job = name("app.step.one");
@@ -393,7 +393,7 @@ mod tests {
     #[test]
     fn the_orchestrator_is_the_engine_or_what_the_producer_says() {
         let of = |engine, producer, integration| {
-            Naming::default().orchestrator(Origin {
+            Naming::default().orchestrator(OrchestratorHints {
                 engine,
                 producer: Some(producer),
                 integration,

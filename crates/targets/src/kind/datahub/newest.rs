@@ -16,7 +16,7 @@ const MOST: usize = 200_000;
 
 /// The newest event of each aspect that is replaced, and of each edge.
 #[derive(Debug, Default)]
-pub(super) struct Newest {
+pub(super) struct NewestTimes {
     times: Mutex<Times>,
     /// Keys are hashes: names have any length. It is seeded, so that nobody can choose names whose hashes are equal.
     hasher: RandomState,
@@ -28,7 +28,7 @@ struct Times {
     older: HashMap<u64, OffsetDateTime>,
 }
 
-impl Newest {
+impl NewestTimes {
     /// The proposals of an event of this time without those for which a newer event was written.
     pub(super) fn without_older(
         &self,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use openlineage::Json;
 use serde_json::{Value, json};
 
-use super::budget::{Budget, MAX_FIELD, Oversized};
+use super::budget::{Budget, MAX_FIELD, OversizeError};
 use super::facets::{self, text};
 use super::naming::DatasetName;
 use super::people;
@@ -26,7 +26,7 @@ pub(super) fn metadata(
     schema: Json<'_>,
     tags: Option<Json<'_>>,
     budget: &mut Budget,
-) -> Result<Option<Value>, Oversized> {
+) -> Result<Option<Value>, OversizeError> {
     let Some(list) = schema.get("fields") else {
         return Ok(None);
     };
@@ -65,7 +65,7 @@ impl Fields {
         list: Json<'_>,
         depth: usize,
         budget: &mut Budget,
-    ) -> Result<(), Oversized> {
+    ) -> Result<(), OversizeError> {
         for field in list.items() {
             if self.fields.len() >= MAX_FIELDS {
                 break;

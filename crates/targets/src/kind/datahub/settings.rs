@@ -12,10 +12,10 @@ use settings::{Count, FilePath, Flag, Format, OneOf, Pairs, Seconds, Secret, Set
 use super::conversion::Conversion;
 use super::environment::Environment;
 use super::naming::{ByNamespace, Naming};
-use crate::answer::Response;
 use crate::http::{
     Address, AuthConfig, CLIENT_CERTIFICATE_FILE, CLIENT_KEY_FILE, HttpUrl, Method, TlsFiles,
 };
+use crate::response::ResponseDetail;
 use crate::secret::SecretSettings;
 use crate::{Kind, SettingError};
 
@@ -75,9 +75,9 @@ pub struct DataHubSettings {
     /// The time for a whole call, connection included. DataHub answers when it has written.
     #[schemars(extend("x-not-on-aws" = "the template has no target of DataHub"))]
     pub timeout: Setting<Seconds<1, 300>>,
-    /// What of the answer to a rejected event is kept in logs and dead letters, as for `openlineage.response`.
+    /// What of the response to a rejected event is kept in logs and dead letters, as for `openlineage.response`.
     #[schemars(extend("x-not-on-aws" = "the template has no target of DataHub"))]
-    pub response: Setting<OneOf<Response>>,
+    pub response: Setting<OneOf<ResponseDetail>>,
 }
 
 /// The settings of a target of DataHub, complete and checked.
@@ -89,7 +89,7 @@ pub struct DataHubConfig {
     pub(super) conversion: Conversion,
     pub(super) max_attempts_on_500: u32,
     pub(super) timeout: Duration,
-    pub(super) response: Response,
+    pub(super) response: ResponseDetail,
 }
 
 /// Environments by namespace: a map as [`Pairs`].

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use testing::{FakeGms, Fault, FaultKind, FaultyTarget};
 
-use super::conversion::{Conversion, Unrepresentable};
+use super::conversion::{Conversion, ConversionError};
 use super::proposal::{Aspect, Change, Proposal};
 use super::*;
 use crate::{Delivery, Failure, Reason, Scope};
@@ -147,7 +147,7 @@ fn column_lineage_of_a_path_is_that_of_its_table() {
 fn built(event: &Event) -> Option<usize> {
     match conversion().proposals(event) {
         Ok(proposals) => Some(super::calls::calls(proposals).unwrap().concat().len()),
-        Err(Unrepresentable::Oversized(_)) => None,
+        Err(ConversionError::Oversize(_)) => None,
         Err(error) => panic!("{error}"),
     }
 }
@@ -259,7 +259,7 @@ async fn target_at(url: &str, section: Value) -> DataHub {
     section["url"] = json!(url);
     let settings: DataHubSettings = serde_json::from_value(section).unwrap();
     let config = settings.validate().unwrap();
-    let rereads = Rereads {
+    let rereads = RereadPolicy {
         after_rejection: Duration::ZERO,
         ..REREADS
     };
@@ -450,7 +450,7 @@ async fn each_failure_is_classified() {
         (500, 1, "transient unavailable Event"),
         (500, 3, "permanent invalid"),
         (502, 3, "transient unavailable Event"),
-        (204, 1, "transient missing Target"), // not an answer of the service
+        (204, 1, "transient missing Target"), // not a response of the service
     ] {
         let gms = FakeGms::start().await;
         gms.answer(move |_| Some(status));

@@ -12,7 +12,7 @@ use aws_sdk_datazone::types::{
 };
 
 use super::{DataZoneConfig, client_config};
-use crate::answer::words;
+use crate::response::words;
 
 /// Processing takes minutes: younger events are left to the next check.
 const SETTLED: Duration = Duration::from_secs(600);

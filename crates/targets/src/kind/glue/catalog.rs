@@ -12,9 +12,9 @@ use openlineage::Identity;
 use tokio::time::sleep;
 
 use super::fact::Fact;
-use super::merge::{Merged, created, is_of, merge};
-use super::name::{Place, TableName};
-use super::seen::Seen;
+use super::merge::{MergeResult, created, is_of, merge};
+use super::name::{TableName, TableRef};
+use super::seen::TableMemory;
 
 /// How often a table is read and written for one event. Each time somebody else wrote it in between; after that the event is
 /// left to the queue.
@@ -33,7 +33,7 @@ pub(super) struct Catalog {
 
 /// What became of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Applied {
+pub(super) enum TableOutcome {
     /// It says what the event says, or something newer.
     Done,
     /// It was not written: why.
@@ -42,7 +42,7 @@ pub(super) enum Applied {
 
 /// Why a table does not say what the event says.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NotApplied {
+pub(super) enum TableError {
     #[error(transparent)]
     Service(#[from] Error),
     /// Others write it all the time.
@@ -57,34 +57,34 @@ impl Catalog {
     /// Makes the table say what the event says.
     pub(super) async fn apply(
         &self,
-        place: &Place,
+        place: &TableRef,
         fact: &Fact,
-        seen: &Seen,
-    ) -> Result<Applied, NotApplied> {
+        seen: &TableMemory,
+    ) -> Result<TableOutcome, TableError> {
         for attempt in 0..ATTEMPTS {
             if attempt > 0 {
                 sleep(wait(attempt)).await;
             }
             match self.attempt(place, fact, seen).await {
-                Err(NotApplied::Service(error)) if is_conflict(&error) => {}
+                Err(TableError::Service(error)) if is_conflict(&error) => {}
                 applied => return applied,
             }
         }
-        Err(NotApplied::Contended)
+        Err(TableError::Contended)
     }
 
     async fn attempt(
         &self,
-        place: &Place,
+        place: &TableRef,
         fact: &Fact,
-        seen: &Seen,
-    ) -> Result<Applied, NotApplied> {
+        seen: &TableMemory,
+    ) -> Result<TableOutcome, TableError> {
         match place {
-            Place::Named(name) => match self.read(name).await? {
+            TableRef::Named(name) => match self.read(name).await? {
                 Some(table) => self.write(name, &table, fact, seen).await,
-                None => Ok(Applied::LeftAlone("it does not exist")),
+                None => Ok(TableOutcome::LeftAlone("it does not exist")),
             },
-            Place::Created { table, dataset } => {
+            TableRef::Created { table, dataset } => {
                 for name in [table.clone(), table.apart(dataset)] {
                     match self.read(&name).await? {
                         None => return self.create(&name, dataset, fact).await,
@@ -94,7 +94,7 @@ impl Catalog {
                         Some(_) => {}
                     }
                 }
-                Err(NotApplied::NameTaken)
+                Err(TableError::NameTaken)
             }
         }
     }
@@ -118,12 +118,12 @@ impl Catalog {
         name: &TableName,
         table: &Table,
         fact: &Fact,
-        seen: &Seen,
-    ) -> Result<Applied, NotApplied> {
+        seen: &TableMemory,
+    ) -> Result<TableOutcome, TableError> {
         let table_input = match merge(&table.to_input(), fact, seen, self.max_bytes) {
-            Merged::Unchanged => return Ok(Applied::Done),
-            Merged::LeftAlone(why) => return Ok(Applied::LeftAlone(why)),
-            Merged::Changed(input) => input,
+            MergeResult::Unchanged => return Ok(TableOutcome::Done),
+            MergeResult::LeftAlone(why) => return Ok(TableOutcome::LeftAlone(why)),
+            MergeResult::Changed(input) => input,
         };
         let update = UpdateTable {
             catalog_id: name.account.clone(),
@@ -132,7 +132,7 @@ impl Catalog {
             version_id: table.version_id.clone(),
         };
         self.client.send(&update).await?;
-        Ok(Applied::Done)
+        Ok(TableOutcome::Done)
     }
 
     async fn create(
@@ -140,7 +140,7 @@ impl Catalog {
         name: &TableName,
         dataset: &Identity,
         fact: &Fact,
-    ) -> Result<Applied, NotApplied> {
+    ) -> Result<TableOutcome, TableError> {
         let create = CreateTable {
             catalog_id: name.account.clone(),
             database_name: name.database.clone(),
@@ -148,10 +148,10 @@ impl Catalog {
         };
         match self.client.send(&create).await {
             Err(error) if error.is(NOT_FOUND) => self.create_database(name).await?,
-            created => return Ok(created.map(|()| Applied::Done)?),
+            created => return Ok(created.map(|()| TableOutcome::Done)?),
         }
         self.client.send(&create).await?;
-        Ok(Applied::Done)
+        Ok(TableOutcome::Done)
     }
 
     async fn create_database(&self, name: &TableName) -> Result<(), Error> {

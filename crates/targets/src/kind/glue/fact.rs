@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::hive::{self, HiveType};
-use super::name::{Place, Scope, known_as};
+use super::name::{Scope, TableRef, known_as};
 
 /// What an event says of one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub(super) struct Field {
 
 /// Returns what an event says, by table. An event of the future counts as one of `now`: it would keep every other from
 /// changing the table until then.
-pub(super) fn facts(event: &Event, scope: &Scope, now: OffsetDateTime) -> BTreeMap<Place, Fact> {
+pub(super) fn facts(event: &Event, scope: &Scope, now: OffsetDateTime) -> BTreeMap<TableRef, Fact> {
     let mut facts = BTreeMap::new();
     let Some(root) = event.json() else {
         return facts;

@@ -12,7 +12,7 @@ use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
 use super::fact::{ColumnInput, ColumnLineage, Fact, Field, Writer, add_columns};
-use super::seen::{Said, Seen};
+use super::seen::{Statement, TableMemory};
 
 const TIME: &str = "openlineage.last_event_time";
 const RUN: &str = "openlineage.last_run_id";
@@ -74,7 +74,12 @@ impl Lineage {
     ///
     /// Within a run lineage adds up, as OpenLineage has it: a START may name the inputs and a COMPLETE the outputs. Another
     /// run replaces it, by what it says: one that names no inputs keeps those that are known.
-    pub(super) fn merge(self, fact: &Fact, seen: &Seen, max_bytes: usize) -> Option<MergedLineage> {
+    pub(super) fn merge(
+        self,
+        fact: &Fact,
+        seen: &TableMemory,
+        max_bytes: usize,
+    ) -> Option<MergedLineage> {
         let time = self.time();
         // Of a table without our parameters nothing is known: somebody made it anew.
         let newest = time.and(time.max(seen.newest));
@@ -132,7 +137,7 @@ impl Lineage {
     }
 
     /// The run that a list is of: the parameter says it, unless an event that was not written confirmed the list later.
-    fn run(&self, parameter: &str, seen: Option<Said>) -> Option<String> {
+    fn run(&self, parameter: &str, seen: Option<Statement>) -> Option<String> {
         match seen {
             Some(said) if self.time().is_some_and(|time| said.time >= time) => {
                 said.run.map(|run| run.to_string())

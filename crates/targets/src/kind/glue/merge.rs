@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::fact::{Fact, Field};
 use super::lineage::{Lineage, text_of};
 use super::name::{TableName, apart, plain};
-use super::seen::Seen;
+use super::seen::TableMemory;
 
 /// The parameters of a table that are ours begin with this.
 pub(super) const PREFIX: &str = "openlineage.";
@@ -37,7 +37,7 @@ const MAX_ORIGINAL: usize = 1_000;
 
 /// What is to be done with a table.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Merged {
+pub(super) enum MergeResult {
     /// Nothing: it says what the event says, or something newer.
     Unchanged,
     /// Nothing, because it cannot be written back without a loss: why.
@@ -51,15 +51,15 @@ pub(super) enum Merged {
 pub(super) fn merge(
     input: &Map<String, Value>,
     fact: &Fact,
-    seen: &Seen,
+    seen: &TableMemory,
     max_bytes: usize,
-) -> Merged {
+) -> MergeResult {
     if let Some(why) = unwritable(input) {
-        return Merged::LeftAlone(why);
+        return MergeResult::LeftAlone(why);
     }
     let parameters = object(input.get("Parameters"));
     let Some(merged) = Lineage::read(&parameters).merge(fact, seen, max_bytes) else {
-        return Merged::Unchanged;
+        return MergeResult::Unchanged;
     };
     let mut written = input.clone();
     let is_managed = parameters.get(MANAGED_BY).and_then(Value::as_str) == Some(OURSELVES);
@@ -68,11 +68,11 @@ pub(super) fn merge(
         Some(_) | None => false,
     };
     if !merged.is_changed() && !has_new_columns {
-        return Merged::Unchanged;
+        return MergeResult::Unchanged;
     }
     let parameters = Value::Object(merged.write_into(parameters));
     written.insert("Parameters".to_owned(), parameters);
-    Merged::Changed(written)
+    MergeResult::Changed(written)
 }
 
 /// The table of a dataset that has none. It describes the dataset, and has no location: nothing can be read or written
@@ -92,9 +92,9 @@ pub(super) fn created(
     let Value::Object(empty) = empty else {
         return Map::new(); // it is an object
     };
-    match merge(&empty, fact, &Seen::default(), max_bytes) {
-        Merged::Changed(table) => table,
-        Merged::Unchanged | Merged::LeftAlone(_) => empty,
+    match merge(&empty, fact, &TableMemory::default(), max_bytes) {
+        MergeResult::Changed(table) => table,
+        MergeResult::Unchanged | MergeResult::LeftAlone(_) => empty,
     }
 }
 

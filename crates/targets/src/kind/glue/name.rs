@@ -25,7 +25,7 @@ pub(super) struct TableName {
 
 /// The table of a dataset.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Place {
+pub(super) enum TableRef {
     /// It is named after the table, which others create.
     Named(TableName),
     /// Its table is created here.
@@ -100,15 +100,15 @@ impl<'t> GlueName<'t> {
 
 impl Scope {
     /// Finds the table of a dataset; `None` if it has none that this target writes.
-    pub(super) fn place(&self, dataset: Json<'_>) -> Option<Place> {
+    pub(super) fn place(&self, dataset: Json<'_>) -> Option<TableRef> {
         let names = names(dataset);
         let mut found = names.iter().filter_map(|Identity { namespace, name }| {
             GlueName::parse(namespace, name).map(|glue| self.named(&glue))
         });
         match found.next() {
             // The first counts; a table of another region or account is nobody's to create.
-            Some(place) => place.map(Place::Named),
-            None => Some(Place::Created {
+            Some(place) => place.map(TableRef::Named),
+            None => Some(TableRef::Created {
                 table: TableName {
                     account: self.account.clone(),
                     database: self.database.clone()?,
@@ -199,15 +199,15 @@ mod tests {
         }
     }
 
-    fn table(account: &str, database: &str, table: &str) -> Place {
-        Place::Named(TableName {
+    fn table(account: &str, database: &str, table: &str) -> TableRef {
+        TableRef::Named(TableName {
             account: Some(account.to_owned()),
             database: database.to_owned(),
             table: table.to_owned(),
         })
     }
 
-    fn place(scope: &Scope, dataset: &str) -> Option<Place> {
+    fn place(scope: &Scope, dataset: &str) -> Option<TableRef> {
         scope.place(Json::parse(dataset).unwrap())
     }
 
@@ -249,7 +249,7 @@ mod tests {
             ..scope()
         };
         assert_eq!(place(&none, dataset), None);
-        let Some(Place::Created { table, dataset }) = place(&scope(), dataset) else {
+        let Some(TableRef::Created { table, dataset }) = place(&scope(), dataset) else {
             panic!("no place");
         };
         assert_eq!(table.table, "shop_public_orders");

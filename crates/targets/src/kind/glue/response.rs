@@ -5,37 +5,37 @@
 
 use aws::{Error, ProvideErrorMetadata, ServiceError};
 
-use super::catalog::NotApplied;
-use crate::answer::{denied_action, is_code, words};
+use super::catalog::TableError;
+use crate::response::{denied_action, is_code, words};
 use crate::{Delivery, Failure, Reason, Scope};
 
 /// Classifies an error. `kept` returns what is kept of the service's message.
-pub(super) fn classify(error: &NotApplied, kept: impl Fn(&str) -> Option<String>) -> Delivery {
+pub(super) fn classify(error: &TableError, kept: impl Fn(&str) -> Option<String>) -> Delivery {
     let transient =
         |reason, scope, message: &str| Delivery::Transient(Failure::new(reason, scope, message));
     match error {
-        NotApplied::Service(Error::Service(error)) => {
+        TableError::Service(Error::Service(error)) => {
             let mut message = structure(error);
             if let Some(kept) = error.message().and_then(kept) {
                 message = format!("{message}: {kept}");
             }
             service(error, &message)
         }
-        NotApplied::Service(error) => {
+        TableError::Service(error) => {
             let message = words(&aws::error_chain(error));
             let (reason, scope) = match error {
                 _ if error.lacks_credentials() => (Reason::Permission, Scope::Target),
                 _ if error.is_refused() => (Reason::Unavailable, Scope::Target),
                 Error::NotSent { .. } => (Reason::Permission, Scope::Target),
-                Error::NoAnswer { .. }
+                Error::NoResponse { .. }
                 | Error::Service(_)
                 | Error::TooLarge { .. }
                 | Error::Unreadable { .. } => (Reason::Unavailable, Scope::Event),
             };
             transient(reason, scope, &message)
         }
-        NotApplied::Contended => transient(Reason::Unavailable, Scope::Event, &error.to_string()),
-        NotApplied::NameTaken => {
+        TableError::Contended => transient(Reason::Unavailable, Scope::Event, &error.to_string()),
+        TableError::NameTaken => {
             let failure = Failure::new(Reason::Invalid, Scope::Event, &error.to_string());
             Delivery::Permanent(failure)
         }

@@ -11,34 +11,34 @@ use super::fact::Fact;
 
 /// What the process remembers of the events of a table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(super) struct TableMemory {
     /// The time of the newest event.
     pub(super) newest: Option<OffsetDateTime>,
-    pub(super) upstream: Option<Said>,
-    pub(super) columns: Option<Said>,
+    pub(super) upstream: Option<Statement>,
+    pub(super) columns: Option<Statement>,
 }
 
 /// The newest event that said something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Said {
+pub(super) struct Statement {
     pub(super) time: OffsetDateTime,
     /// Its run; `None` if it had none.
     pub(super) run: Option<Uuid>,
 }
 
-impl Seen {
+impl TableMemory {
     /// With an event that was merged, or was found to be too old.
-    pub(super) fn with(self, fact: &Fact) -> Seen {
-        let said = Said {
+    pub(super) fn with(self, fact: &Fact) -> TableMemory {
+        let said = Statement {
             time: fact.time,
             run: fact.writer.as_ref().and_then(|writer| writer.run),
         };
-        let newer = |before: Option<Said>, says: bool| match before {
+        let newer = |before: Option<Statement>, says: bool| match before {
             _ if !says => before,
             Some(before) if before.time > said.time => Some(before),
             Some(_) | None => Some(said),
         };
-        Seen {
+        TableMemory {
             newest: self.newest.max(Some(fact.time)),
             upstream: newer(self.upstream, !fact.upstream.is_empty()),
             columns: newer(self.columns, fact.column_lineage.is_some()),

@@ -9,8 +9,8 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
 use super::fact::Fact;
-use super::name::Place;
-use super::seen::Seen;
+use super::name::TableRef;
+use super::seen::TableMemory;
 use crate::{Delivery, DeliveryReport};
 
 /// How many tables are remembered; of those not in use, old ones are forgotten then.
@@ -25,7 +25,7 @@ type Content = [u8; 32];
 
 /// The slots of all tables. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Slots(Arc<SyncMutex<HashMap<Place, Slot>>>);
+pub(super) struct Slots(Arc<SyncMutex<HashMap<TableRef, Slot>>>);
 
 /// The place of one table.
 #[derive(Debug, Clone, Default)]
@@ -37,12 +37,12 @@ struct Inner {
     last: Mutex<Option<(Content, Instant)>>,
     /// Whether it was said that the table is left alone.
     is_told: AtomicBool,
-    seen: SyncMutex<Seen>,
+    seen: SyncMutex<TableMemory>,
 }
 
 impl Slots {
     /// The slot of a table.
-    pub(super) fn of(&self, place: &Place) -> Slot {
+    pub(super) fn of(&self, place: &TableRef) -> Slot {
         let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if slots.len() >= MOST && !slots.contains_key(place) {
             // In use: somebody else has a clone.
@@ -80,7 +80,7 @@ impl Slot {
     }
 
     /// What earlier events said of the table.
-    pub(super) fn seen(&self) -> Seen {
+    pub(super) fn seen(&self) -> TableMemory {
         *self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -11,9 +11,9 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::fact::{Fact, facts};
-use super::merge::{MANAGED_BY, Merged, OURSELVES, PREFIX, created, is_of};
-use super::name::{Place, Scope, TableName};
-use super::seen::Seen;
+use super::merge::{MANAGED_BY, MergeResult, OURSELVES, PREFIX, created, is_of};
+use super::name::{Scope, TableName, TableRef};
+use super::seen::TableMemory;
 use super::*;
 
 const MAX: usize = 32_000;
@@ -46,7 +46,7 @@ fn run(id: u8, minute: u8, inputs: &[&str], facets: &Value) -> Value {
     })
 }
 
-fn said(event: &Value, database: Option<&str>) -> BTreeMap<Place, Fact> {
+fn said(event: &Value, database: Option<&str>) -> BTreeMap<TableRef, Fact> {
     let now = openlineage::date_time("2026-02-01T00:00:00Z").unwrap();
     facts(&read(event), &scope(database), now)
 }
@@ -80,29 +80,29 @@ fn foreign() -> Map<String, Value> {
 }
 
 /// Merges an event in a process that has seen no other.
-fn merge(table: &Map<String, Value>, fact: &Fact, max_bytes: usize) -> Merged {
-    super::merge::merge(table, fact, &Seen::default(), max_bytes)
+fn merge(table: &Map<String, Value>, fact: &Fact, max_bytes: usize) -> MergeResult {
+    super::merge::merge(table, fact, &TableMemory::default(), max_bytes)
 }
 
 /// A table after events that one process delivers, one after the other.
 fn after_all(events: &[Value]) -> Map<String, Value> {
-    let mut seen = Seen::default();
+    let mut seen = TableMemory::default();
     events.iter().fold(foreign(), |table, event| {
         let fact = fact(event);
         let merged = super::merge::merge(&table, &fact, &seen, MAX);
         seen = seen.with(&fact);
         match merged {
-            Merged::Changed(table) => table,
-            Merged::Unchanged => table,
-            Merged::LeftAlone(why) => panic!("{why}"),
+            MergeResult::Changed(table) => table,
+            MergeResult::Unchanged => table,
+            MergeResult::LeftAlone(why) => panic!("{why}"),
         }
     })
 }
 
-fn written(merged: Merged) -> Map<String, Value> {
+fn written(merged: MergeResult) -> Map<String, Value> {
     match merged {
-        Merged::Changed(table) => table,
-        Merged::Unchanged | Merged::LeftAlone(_) => panic!("{merged:?}"),
+        MergeResult::Changed(table) => table,
+        MergeResult::Unchanged | MergeResult::LeftAlone(_) => panic!("{merged:?}"),
     }
 }
 
@@ -158,7 +158,7 @@ fn lineage_adds_up_within_a_run_and_another_run_replaces_it() {
     assert_eq!(upstream(&table), ["c"]);
     // The next run of the job says nothing new.
     let next = fact(&run(3, 3, &["c"], &none));
-    assert_eq!(merge(&table, &next, MAX), Merged::Unchanged);
+    assert_eq!(merge(&table, &next, MAX), MergeResult::Unchanged);
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn a_process_that_starts_knows_the_time_of_the_lineage_to_an_hour() {
     second["eventTime"] = "2026-01-01T02:00:00Z".into();
     let table = after_all(&[first, second]);
     let late = fact(&run(3, 59, &["old"], &none));
-    assert_eq!(merge(&table, &late, MAX), Merged::Unchanged);
+    assert_eq!(merge(&table, &late, MAX), MergeResult::Unchanged);
 }
 
 #[test]
@@ -332,7 +332,7 @@ fn a_table_that_is_created_has_the_columns_of_the_schema_and_no_location() {
             {"name": "Id", "type": "int8", "description": "the\nkey"}, {"name": "id", "type": "geography"}]}}});
     let facts = said(&event, Some("lineage"));
     let (
-        Place::Created {
+        TableRef::Created {
             table: name,
             dataset,
         },
@@ -406,7 +406,7 @@ fn a_table_that_cannot_be_written_back_without_loss_is_left_alone() {
         table.insert(member.to_owned(), json!({}));
         let merged = merge(&table, &fact, MAX);
         assert!(
-            matches!(merged, Merged::LeftAlone(_)),
+            matches!(merged, MergeResult::LeftAlone(_)),
             "{member}: {merged:?}"
         );
     }
@@ -533,9 +533,9 @@ fn table() -> impl Strategy<Value = Map<String, Value>> {
 fn after(table: Map<String, Value>, events: &[Value], max_bytes: usize) -> Map<String, Value> {
     events.iter().fold(table, |table, event| {
         match merge(&table, &fact(event), max_bytes) {
-            Merged::Changed(table) => table,
-            Merged::Unchanged => table,
-            Merged::LeftAlone(why) => panic!("{why}"),
+            MergeResult::Changed(table) => table,
+            MergeResult::Unchanged => table,
+            MergeResult::LeftAlone(why) => panic!("{why}"),
         }
     })
 }
@@ -565,14 +565,14 @@ proptest! {
         let merged = after(table, &events, max);
         let last = events.iter().max_by_key(|event| event["eventTime"].as_str()).unwrap();
         let merged = after(merged, std::slice::from_ref(last), max);
-        prop_assert_eq!(merge(&merged, &fact(last), max), Merged::Unchanged);
+        prop_assert_eq!(merge(&merged, &fact(last), max), MergeResult::Unchanged);
     }
 
     #[test]
     fn an_older_event_changes_nothing(table in table(), newer in event(), older in event()) {
         prop_assume!(older["eventTime"].as_str() < newer["eventTime"].as_str());
-        if let Merged::Changed(merged) = merge(&table, &fact(&newer), MAX) {
-            prop_assert_eq!(merge(&merged, &fact(&older), MAX), Merged::Unchanged);
+        if let MergeResult::Changed(merged) = merge(&table, &fact(&newer), MAX) {
+            prop_assert_eq!(merge(&merged, &fact(&older), MAX), MergeResult::Unchanged);
         }
     }
 

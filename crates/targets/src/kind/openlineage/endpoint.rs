@@ -11,15 +11,17 @@ use tokio::time::Instant;
 use super::batch_format::{BatchFormat, joined};
 use super::response::of_events;
 use super::settings::{OpenLineageConfig, URL};
-use crate::answer::MAX_READ;
 use crate::batch::{BatchEvent, BatchReport, Halves};
-use crate::http::{Answer, HttpClient, HttpConfig, Post, Reply, Rereads, StatusRules, classify};
+use crate::http::{
+    HttpClient, HttpConfig, HttpResponse, Post, PostResult, RereadPolicy, StatusRules, classify,
+};
 use crate::rate::RateController;
+use crate::response::MAX_READ;
 use crate::secret::Credential;
 use crate::{Delivery, DeliveryReport, OpenError};
 
-/// How much of the answer to a batch is read, in bytes: a list of 10,000 failed events with a short reason each.
-const MAX_BATCH_ANSWER: usize = 1_000_000;
+/// How much of the response to a batch is read, in bytes: a list of 10,000 failed events with a short reason each.
+const MAX_BATCH_RESPONSE: usize = 1_000_000;
 
 /// An endpoint that events are posted to.
 pub(super) struct Endpoint {
@@ -35,7 +37,7 @@ impl Endpoint {
     pub(super) fn new(
         config: &OpenLineageConfig,
         aws: &Aws,
-        rereads: Rereads,
+        rereads: RereadPolicy,
     ) -> Result<Endpoint, OpenError> {
         let http = HttpConfig {
             setting: URL,
@@ -117,7 +119,12 @@ impl Endpoint {
     }
 
     /// Posts events. Returns the results of each, too, if they were accepted as a batch.
-    async fn post(&self, texts: &[&str], attempts: u32, time: Duration) -> Answer<Vec<Delivery>> {
+    async fn post(
+        &self,
+        texts: &[&str],
+        attempts: u32,
+        time: Duration,
+    ) -> PostResult<Vec<Delivery>> {
         let body = joined(texts, self.format);
         let is_batch = self.format != BatchFormat::None;
         let post = Post {
@@ -126,11 +133,15 @@ impl Endpoint {
                 (Some(name), false) => Some((name, openlineage::content_id(&body).to_string())),
                 (Some(_) | None, _) => None,
             },
-            max_success: if is_batch { MAX_BATCH_ANSWER } else { MAX_READ },
+            max_success: if is_batch {
+                MAX_BATCH_RESPONSE
+            } else {
+                MAX_READ
+            },
             body: &body,
         };
         let count = texts.len();
-        let read = |reply: &Reply<'_>, kept: &dyn Fn() -> Option<String>| {
+        let read = |reply: &HttpResponse<'_>, kept: &dyn Fn() -> Option<String>| {
             let delivery = classify(reply, &self.statuses, attempts, kept);
             let is_delivered = matches!(delivery, Delivery::Delivered { .. });
             let is_success = reply.status.is_success();

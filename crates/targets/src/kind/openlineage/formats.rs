@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use reqwest::header::HeaderName;
-use settings::{Check, Choice, Format, List};
+use settings::{Choice, Format, List, TextCheck};
 
 /// The kinds of events that an endpoint accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -72,7 +72,7 @@ impl Choice for AuthKind {
 /// The name of a header: a token (RFC 9110, section 5.6.2). The name of a parameter needs no more.
 pub enum Token {}
 
-impl Check for Token {
+impl TextCheck for Token {
     const EXPECTED: &'static str = "a name such as X-API-Key";
 
     fn is_valid(text: &str) -> bool {

@@ -1,19 +1,19 @@
-//! What the answer to a batch means for each of its events. Pure.
+//! What the response to a batch means for each of its events. Pure.
 
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use crate::answer::{self, is_code};
-use crate::http::Reply;
+use crate::http::HttpResponse;
+use crate::response::{self, is_code};
 use crate::{Delivery, Failure, Reason, Scope};
 
-/// The answer to a batch: that of the OpenLineage API
+/// The response to a batch: that of the OpenLineage API
 /// (<https://github.com/OpenLineage/OpenLineage/blob/main/spec/OpenLineage.yml>, `/lineage/batch`); OpenMetadata has the same
 /// in camel case (`openLineageResponse.json`).
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct BatchAnswer {
+struct BatchResponse {
     summary: Option<Summary>,
     #[serde(alias = "failedEvents")]
     failed_events: Vec<FailedEvent>,
@@ -34,9 +34,9 @@ struct FailedEvent {
     retriable: bool,
 }
 
-/// Reads the result of each of `count` events from the body of a successful response. An answer without a list of failures
+/// Reads the result of each of `count` events from the body of a successful response. A response without a list of failures
 /// is a success of all. One that contradicts itself is a success of none: each is attempted again, alone.
-pub(super) fn of_events(reply: &Reply<'_>, count: usize) -> Vec<Delivery> {
+pub(super) fn of_events(reply: &HttpResponse<'_>, count: usize) -> Vec<Delivery> {
     let delivered = vec![Delivery::Delivered { id: None }; count];
     let start = reply.body.trim_ascii_start();
     if !start.starts_with(b"{") {
@@ -47,11 +47,11 @@ pub(super) fn of_events(reply: &Reply<'_>, count: usize) -> Vec<Delivery> {
         vec![Delivery::Transient(failure); count]
     };
     if !reply.is_whole {
-        return unclear("the answer to the batch is too long to be read");
+        return unclear("the response to the batch is too long to be read");
     }
-    let Some(Ok(answer)) = answer::json(reply.body).map(serde_json::from_value::<BatchAnswer>)
+    let Some(Ok(answer)) = response::json(reply.body).map(serde_json::from_value::<BatchResponse>)
     else {
-        return unclear("the answer to the batch cannot be read");
+        return unclear("the response to the batch cannot be read");
     };
     let failed = answer.summary.unwrap_or_default().failed;
     let listed: BTreeSet<usize> = (answer.failed_events.iter())
@@ -59,7 +59,7 @@ pub(super) fn of_events(reply: &Reply<'_>, count: usize) -> Vec<Delivery> {
         .collect();
     let is_consistent = listed.len() as u64 >= failed && listed.iter().all(|index| *index < count);
     if !is_consistent {
-        return unclear("the answer to the batch does not list the events that failed");
+        return unclear("the response to the batch does not list the events that failed");
     }
     let mut results = delivered;
     for event in answer.failed_events {

@@ -8,17 +8,17 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use settings::{
-    Checked, Count, FilePath, Format, OneOf, Seconds, Secret, SecretPairs, Setting, Size, Text,
+    CheckedText, Count, FilePath, Format, OneOf, Seconds, Secret, SecretPairs, Setting, Size, Text,
 };
 
 use super::batch_format::BatchFormat;
 use super::formats::{AuthKind, Events, Statuses, Token};
 use super::preset::{Defaults, Preset};
-use crate::answer::Response;
 use crate::http::{
     Address, AuthConfig, CLIENT_CERTIFICATE_FILE, CLIENT_KEY_FILE, ClientAuth, Compression,
     HttpUrl, StatusRules, TlsFiles,
 };
+use crate::response::ResponseDetail;
 use crate::{
     AcceptedEvents, Capabilities, EventTypes, JobEvents, Kind, RequiredDatasets, SettingError,
 };
@@ -53,7 +53,7 @@ pub struct OpenLineageSettings {
     pub api_key_secret_id: Option<Setting<Text>>,
     /// The name of the header or the parameter for `auth: header` and `auth: query`.
     #[schemars(extend("x-not-on-aws" = "the template has the default of auth"))]
-    pub auth_field: Option<Setting<Checked<Token>>>,
+    pub auth_field: Option<Setting<CheckedText<Token>>>,
     /// The service that `auth: sigv4` signs for.
     #[schemars(extend("x-not-on-aws" = "the template has the default of auth"))]
     #[schemars(extend("x-default" = "`execute-api`"))]
@@ -121,7 +121,7 @@ pub struct OpenLineageSettings {
     /// A parameter of the URL that is set to a UUID of the event's content, so that the endpoint recognises an event that is
     /// delivered twice. Not with `batch`.
     #[schemars(extend("x-not-on-aws" = "the default fits most endpoints"))]
-    pub request_id_parameter: Option<Setting<Checked<Token>>>,
+    pub request_id_parameter: Option<Setting<CheckedText<Token>>>,
     /// Statuses after which another attempt may succeed, besides those of [Responses and retries](targets.md#responses-and-retries).
     #[schemars(extend("x-not-on-aws" = "the default fits most endpoints"))]
     pub retry_statuses: Option<Setting<Statuses>>,
@@ -139,11 +139,11 @@ pub struct OpenLineageSettings {
     /// The time for a whole request, connection included.
     #[schemars(extend("x-not-on-aws" = "the default fits a function"))]
     pub timeout: Setting<Seconds<1, 300>>,
-    /// What of the answer to a rejected event is kept in logs and dead letters. `structure` keeps the status, error codes and
+    /// What of the response to a rejected event is kept in logs and dead letters. `structure` keeps the status, error codes and
     /// the names of fields (`422 Unprocessable Entity: {"code": 1001, "message"}`). `redacted` keeps the text too, with stars
     /// for the proxy's own credentials, for every word of the event and for what looks like a secret.
     #[schemars(extend("x-not-on-aws" = "the default shows nothing of events"))]
-    pub response: Setting<OneOf<Response>>,
+    pub response: Setting<OneOf<ResponseDetail>>,
 }
 
 /// The settings of a target behind HTTP, complete and checked.
@@ -160,7 +160,7 @@ pub struct OpenLineageConfig {
     pub(super) request_id_parameter: Option<String>,
     pub(super) compression: Compression,
     pub(super) timeout: Duration,
-    pub(super) response: Response,
+    pub(super) response: ResponseDetail,
 }
 
 /// How events share requests.

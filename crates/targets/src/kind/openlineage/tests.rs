@@ -85,14 +85,14 @@ fn config(section: Value) -> OpenLineageConfig {
 }
 
 async fn target(url: &str, section: Value) -> OpenLineage {
-    let rereads = Rereads {
+    let rereads = RereadPolicy {
         after_rejection: Duration::ZERO,
         ..REREADS
     };
     target_with(url, section, rereads).await
 }
 
-async fn target_with(url: &str, section: Value, rereads: Rereads) -> OpenLineage {
+async fn target_with(url: &str, section: Value, rereads: RereadPolicy) -> OpenLineage {
     let mut section = section;
     section["url"] = json!(url);
     let config = config(section);
@@ -293,7 +293,7 @@ async fn events_do_not_wait_while_credentials_that_are_still_valid_are_read_agai
     };
     let server = Server::accepting().await;
     let config = config(json!({"url": server.url, "auth": "sigv4"}));
-    let rereads = Rereads {
+    let rereads = RereadPolicy {
         every: Duration::ZERO,
         ..REREADS
     };

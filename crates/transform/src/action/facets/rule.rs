@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{FacetHolders, FacetsAction};
 use crate::action::{Action, ActionOutput, Effect, Settings};
-use crate::rules::yaml::{At, Entries, OneOrMany, Optional, Size};
+use crate::rules::yaml::{Entries, FilePosition, OneOrMany, Optional, Size};
 use crate::rules::{Context, Glob, Reader};
 
 /// Keeps or removes facets. Facets that identify (parent, jobDependencies, symlinks) are removed only by their name in
@@ -68,7 +68,7 @@ impl From<OneOrMany<HolderName>> for FacetHolders {
 }
 
 impl Settings for FacetsSettings {
-    fn build(self, at: At, reader: &Reader<'_>) -> Option<Arc<dyn Action>> {
+    fn build(self, at: FilePosition, reader: &Reader<'_>) -> Option<Arc<dyn Action>> {
         let given = [
             ("keep", self.keep.is_absent()),
             ("remove", self.remove.is_absent()),

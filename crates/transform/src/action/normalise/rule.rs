@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::{Case, Normalise};
 use crate::action::{Action, ActionOutput, Effect, Settings, redact_text};
 use crate::redshift::UnresolvedName;
-use crate::rules::yaml::{At, MapOr, OneOrMany, Optional};
+use crate::rules::yaml::{FilePosition, MapOr, OneOrMany, Optional};
 use crate::rules::{
     Context, NamePattern, Reader, Uniqueness, UntouchedName, each_name, rewrite_distinct,
 };
@@ -64,7 +64,7 @@ enum Spelling {
 }
 
 impl Settings for NormaliseSettings {
-    fn build(self, at: At, reader: &Reader<'_>) -> Option<Arc<dyn Action>> {
+    fn build(self, at: FilePosition, reader: &Reader<'_>) -> Option<Arc<dyn Action>> {
         let (only, stores, case) = match self.0 {
             MapOr::Short(stores) => (None, Some(stores), None),
             MapOr::Map(map) => {

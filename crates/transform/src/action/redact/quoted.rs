@@ -90,7 +90,7 @@ fn statements<'t>(text: &'t str, dialects: &[Dialect]) -> Cow<'t, str> {
         let opening = opening(text.get(..start).unwrap_or_default());
         let quote = opening.as_deref().filter(|_| unclosed < UNCLOSED);
         let end = match quote.map_or(Closing::None, |quote| closing(rest, quote)) {
-            Closing::At(length) => {
+            Closing::FilePosition(length) => {
                 let quote = opening.as_deref().unwrap_or_default();
                 let inside = rest.get(..length).unwrap_or_default();
                 out.push_str(text.get(done..start).unwrap_or_default());
@@ -179,7 +179,7 @@ const UNCLOSED: usize = 16;
 /// Whether quotes close a statement.
 enum Closing {
     /// After this many bytes.
-    At(usize),
+    FilePosition(usize),
     None,
     /// Not up to the end of the text.
     Unclosed,
@@ -190,7 +190,7 @@ enum Closing {
 fn closing(rest: &str, quote: &str) -> Closing {
     let found = closing_at(rest, quote);
     found.map_or(Closing::Unclosed, |found| {
-        found.map_or(Closing::None, Closing::At)
+        found.map_or(Closing::None, Closing::FilePosition)
     })
 }
 

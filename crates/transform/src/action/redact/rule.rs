@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{Mask, Pointer, Redact};
 use crate::action::{Action, ActionOutput, Effect, Settings};
-use crate::rules::yaml::{At, OneOrMany, Optional, Text};
+use crate::rules::yaml::{FilePosition, OneOrMany, Optional, Text};
 use crate::rules::{Context, Glob, OnFailure, Reader};
 
 /// Hides secrets. An event that cannot be redacted becomes a dead letter, unless `on_failure` is `keep`.
@@ -78,7 +78,7 @@ impl TryFrom<Text> for PointerText {
 }
 
 impl Settings for RedactSettings {
-    fn build(self, at: At, reader: &Reader<'_>) -> Option<Arc<dyn Action>> {
+    fn build(self, at: FilePosition, reader: &Reader<'_>) -> Option<Arc<dyn Action>> {
         let nothing = !self.sql_literals.asks()
             && !self.connection_secrets.asks()
             && self.environment.is_absent()

@@ -10,7 +10,9 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 use super::{Change, Rename};
 use crate::action::{Action, Settings};
-use crate::rules::yaml::{At, Entries, MapOr, NewText, OneOrMany, Optional, Spanned, Text};
+use crate::rules::yaml::{
+    Entries, FilePosition, MapOr, NewText, OneOrMany, Optional, Spanned, Text,
+};
 use crate::rules::{NamePattern, Patterns, Reader, RegexText, RoleName};
 
 /// New names for datasets or jobs, at every position where an event names them.
@@ -61,7 +63,7 @@ struct ChangeSettings {
 }
 
 impl Settings for RenameSettings {
-    fn build(self, at: At, reader: &Reader<'_>) -> Option<Arc<dyn Action>> {
+    fn build(self, at: FilePosition, reader: &Reader<'_>) -> Option<Arc<dyn Action>> {
         if self.namespace.is_absent() && self.name.is_absent() {
             reader.error(at, "expected namespace, name, or both");
         }
@@ -158,7 +160,7 @@ impl Side<'_> {
         self.hosts(at, settings.hosts.value()?, to?)
     }
 
-    fn itself(&self, at: At, text: &str) {
+    fn itself(&self, at: FilePosition, text: &str) {
         self.reader.warn(at, format!("{text:?} becomes itself"));
     }
 
@@ -195,7 +197,7 @@ impl Side<'_> {
         Change::Prefix(entries.collect())
     }
 
-    fn regex(&self, at: At, regex: Regex, to: String) -> Option<Change> {
+    fn regex(&self, at: FilePosition, regex: Regex, to: String) -> Option<Change> {
         if let Some(group) = missing_group(&regex, &to) {
             let message = format!("unknown group {group}{}", braces(&regex, group));
             self.reader.error(at, message);
@@ -207,7 +209,7 @@ impl Side<'_> {
         Some(Change::Regex(regex, to))
     }
 
-    fn hosts(&self, at: At, hosts: OneOrMany<Text>, to: String) -> Option<Change> {
+    fn hosts(&self, at: FilePosition, hosts: OneOrMany<Text>, to: String) -> Option<Change> {
         if to.is_empty() {
             let message = "expected a new text, found an empty one";
             self.reader.error(at, message);

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::Strip;
 use crate::action::{Action, ActionOutput, Effect, Settings};
-use crate::rules::yaml::{At, MapOr, OneOrMany, Optional};
+use crate::rules::yaml::{FilePosition, MapOr, OneOrMany, Optional};
 use crate::rules::{
     Context, NamePattern, Reader, RoleName, Uniqueness, UntouchedName, each_name, rewrite,
     rewrite_distinct,
@@ -49,7 +49,7 @@ enum Part {
 }
 
 impl Settings for StripSettings {
-    fn build(self, at: At, reader: &Reader<'_>) -> Option<Arc<dyn Action>> {
+    fn build(self, at: FilePosition, reader: &Reader<'_>) -> Option<Arc<dyn Action>> {
         let (of, only, parts) = match self.0 {
             MapOr::Short(parts) => (None, None, parts),
             MapOr::Map(map) => {

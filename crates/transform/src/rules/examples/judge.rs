@@ -14,7 +14,7 @@ pub(super) enum Expect {
     /// These events, and no others.
     Events(Vec<Event>),
     /// This value at this pointer of the only event.
-    At(String, Value),
+    FilePosition(String, Value),
     /// No value at this pointer.
     Absent(String),
     /// The event is unchanged.
@@ -102,7 +102,7 @@ impl Expect {
                     compare(given, found, None, failures);
                 }
             }
-            Expect::At(pointer, wanted) => match results.kept.as_slice() {
+            Expect::FilePosition(pointer, wanted) => match results.kept.as_slice() {
                 [event] => {
                     let wanted = wanted.to_string();
                     match (Json::parse(&wanted), under(event, pointer)) {

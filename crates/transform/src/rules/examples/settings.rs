@@ -13,7 +13,7 @@ use super::event::filled;
 use super::judge::Expect;
 use crate::rules::read::Reader;
 use crate::rules::when::{Kind, check_target};
-use crate::rules::yaml::{At, OneOrMany, Optional, Spanned, Text};
+use crate::rules::yaml::{FilePosition, OneOrMany, Optional, Spanned, Text};
 
 /// One or several events, and what has to become of them. What an event needs and is not given is filled in.
 #[derive(Debug, Default, serde::Deserialize, JsonSchema)]
@@ -64,7 +64,7 @@ const EXPECTATIONS: &str = "expect, expect_at, expect_absent, expect_unchanged, 
 impl ExampleSettings {
     pub(in crate::rules) fn build(
         self,
-        at: At,
+        at: FilePosition,
         rule: Option<&Arc<str>>,
         reader: &Reader<'_>,
     ) -> Option<Example> {
@@ -108,7 +108,7 @@ impl ExampleSettings {
         let wanted = self.expect.value().map(|OneOrMany(wanted)| events(wanted));
         expect.extend(wanted.map(Expect::Events));
         let at_pointers = self.expect_at.value().into_iter().flatten();
-        expect.extend(at_pointers.map(|(pointer, value)| Expect::At(pointer.0, value)));
+        expect.extend(at_pointers.map(|(pointer, value)| Expect::FilePosition(pointer.0, value)));
         let absent = self.expect_absent.value().map(OneOrMany::values);
         let absent = absent.into_iter().flatten();
         expect.extend(absent.map(|pointer| Expect::Absent(pointer.0)));
@@ -148,7 +148,7 @@ impl<'de> Deserialize<'de> for EventSettings {
 }
 
 impl EventSettings {
-    fn read(self, at: At, kind: Option<Kind>, reader: &Reader<'_>) -> Option<Event> {
+    fn read(self, at: FilePosition, kind: Option<Kind>, reader: &Reader<'_>) -> Option<Event> {
         let text = match self {
             EventSettings::Text(text) => text,
             EventSettings::Map(members) => match file_of(&members) {

@@ -8,7 +8,7 @@ use super::{Condition, Kind, Side, When};
 use crate::rules::named::NamePattern;
 use crate::rules::pattern::Patterns;
 use crate::rules::read::Reader;
-use crate::rules::yaml::{At, List, OneOrMany, Optional, Size, did_you_mean};
+use crate::rules::yaml::{FilePosition, List, OneOrMany, Optional, Size, did_you_mean};
 
 /// Conditions: all of them have to hold.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -106,7 +106,7 @@ impl WhenSettings {
 }
 
 /// Reports a name that no target has. A pattern with a wildcard may match several.
-pub(crate) fn check_target(at: At, name: &str, reader: &Reader<'_>) {
+pub(crate) fn check_target(at: FilePosition, name: &str, reader: &Reader<'_>) {
     let known = reader.sources.targets;
     if !known.is_empty() && !name.contains(['*', '?']) && !known.contains(&name) {
         let (names, meant) = (known.join(", "), did_you_mean(name, known));

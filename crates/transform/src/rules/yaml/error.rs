@@ -4,12 +4,12 @@ use std::fmt;
 
 use serde::de::{self, Expected, Unexpected};
 
-use super::{At, Node, Problems};
+use super::{FilePosition, Node, Problems};
 
 /// An error that has not been reported.
 #[derive(Debug)]
 pub(super) struct Error {
-    at: Option<At>,
+    at: Option<FilePosition>,
     what: ErrorKind,
 }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 
-use super::{At, Key, Node, Problem, Value};
+use super::{FilePosition, Key, Node, Problem, Value};
 
 /// The deepest nesting. The parser recurses, and a thread has 2 MiB of stack: in a debug build some 60 levels. An event
 /// of an example has ten.
@@ -59,8 +59,8 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
-fn at(location: &serde_saphyr::Location) -> At {
-    At {
+fn at(location: &serde_saphyr::Location) -> FilePosition {
+    FilePosition {
         line: location.line(),
         column: location.column(),
     }

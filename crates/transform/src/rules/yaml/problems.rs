@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 
-use super::At;
+use super::FilePosition;
 
 /// An error or a warning, and where it is in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct Problem {
 
 impl Problem {
     /// A problem at `at`.
-    pub fn new(at: At, message: impl fmt::Display) -> Problem {
+    pub fn new(at: FilePosition, message: impl fmt::Display) -> Problem {
         Problem {
             line: at.line,
             column: at.column,
@@ -54,19 +54,23 @@ impl Problems {
     }
 
     /// Reports an error.
-    pub(crate) fn error(&self, at: At, message: impl fmt::Display) {
+    pub(crate) fn error(&self, at: FilePosition, message: impl fmt::Display) {
         let message = format!("{}{message}", self.scope.borrow());
         self.errors.borrow_mut().push(Problem::new(at, message));
     }
 
     /// Reports a warning: something valid that can never have an effect.
-    pub(crate) fn warn(&self, at: At, message: impl fmt::Display) {
+    pub(crate) fn warn(&self, at: FilePosition, message: impl fmt::Display) {
         let message = format!("{}{message}", self.scope.borrow());
         self.warnings.borrow_mut().push(Problem::new(at, message));
     }
 
     /// Returns the value, or reports the error.
-    pub(crate) fn ok<T>(&self, at: At, result: Result<T, impl fmt::Display>) -> Option<T> {
+    pub(crate) fn ok<T>(
+        &self,
+        at: FilePosition,
+        result: Result<T, impl fmt::Display>,
+    ) -> Option<T> {
         result.map_err(|error| self.error(at, error)).ok()
     }
 

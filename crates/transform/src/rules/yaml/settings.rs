@@ -10,13 +10,13 @@ use std::marker::PhantomData;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::At;
+use super::FilePosition;
 use super::deserialize::{MAP_OR, ONE_OR_MANY, OPTIONAL};
 
 /// A value and its position.
 #[derive(Debug, Clone)]
 pub(crate) struct Spanned<T> {
-    pub(crate) at: At,
+    pub(crate) at: FilePosition,
     pub(crate) value: T,
 }
 
@@ -88,7 +88,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Position<T> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Optional<T>, A::Error> {
         let mut number = || Ok(parts.next_element()?.unwrap_or_default());
         let (line, column) = (number()?, number()?);
-        let at = At { line, column };
+        let at = FilePosition { line, column };
         Ok(match parts.next_element()? {
             Some(value) => Optional::Value(Spanned { at, value }),
             None => Optional::Wrong,

@@ -3,7 +3,7 @@
 use rhai::{Array, Dynamic, ImmutableString, Map};
 
 use super::leaf::{number, unquote};
-use super::{Inside, Member, Node, Tree};
+use super::{Interior, Member, Node, Tree};
 
 /// Reads text that is known to be JSON: finds the ends of its parts, and checks nothing.
 pub(super) struct Reader<'t> {
@@ -19,13 +19,13 @@ impl Reader<'_> {
         // Its node comes before those of its parts.
         self.tree.nodes.push(Node {
             span: 0..0,
-            inside: Inside::Leaf,
+            inside: Interior::Leaf,
         });
         let (mut value, inside) = match self.peek() {
             Some(b'{') => self.object(),
             Some(b'[') => self.array(),
-            Some(b'"') => (self.string().into(), Inside::Leaf),
-            _ => (self.word(), Inside::Leaf),
+            Some(b'"') => (self.string().into(), Interior::Leaf),
+            _ => (self.word(), Interior::Leaf),
         };
         if let Some(slot) = self.tree.nodes.get_mut(node) {
             *slot = Node {
@@ -39,7 +39,7 @@ impl Reader<'_> {
         (value, node)
     }
 
-    fn object(&mut self) -> (Dynamic, Inside) {
+    fn object(&mut self) -> (Dynamic, Interior) {
         let (mut map, mut members) = (Map::new(), Vec::new());
         self.at += 1;
         loop {
@@ -59,10 +59,10 @@ impl Reader<'_> {
             }
         }
         self.at += 1;
-        (Dynamic::from_map(map), Inside::Members(members))
+        (Dynamic::from_map(map), Interior::Members(members))
     }
 
-    fn array(&mut self) -> (Dynamic, Inside) {
+    fn array(&mut self) -> (Dynamic, Interior) {
         let (mut array, mut items) = (Array::new(), Vec::new());
         self.at += 1;
         loop {
@@ -78,7 +78,7 @@ impl Reader<'_> {
             }
         }
         self.at += 1;
-        (Dynamic::from_array(array), Inside::Items(items))
+        (Dynamic::from_array(array), Interior::Items(items))
     }
 
     fn string(&mut self) -> ImmutableString {

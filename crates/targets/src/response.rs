@@ -1,9 +1,9 @@
-//! Reduces the answer of a target to what may be kept: enough to see what is wrong, and nothing of what was sent.
+//! Reduces the response of a target to what may be kept: enough to see what is wrong, and nothing of what was sent.
 //!
-//! A target may echo the body or the headers of a request, so an answer can contain the SQL of an event and our own key, and
-//! what is kept goes into logs and dead letters. By default only the structure of an answer is kept ([`structure`]). With
-//! `response: redacted` its text is kept without our credentials (`answer/own.rs`), without any word of the event, and
-//! without what looks like a secret (`answer/masked.rs`). Pure. Called by the targets behind a network for each answer that
+//! A target may echo the body or the headers of a request, so a response can contain the SQL of an event and our own key, and
+//! what is kept goes into logs and dead letters. By default only the structure of a response is kept ([`structure`]). With
+//! `response: redacted` its text is kept without our credentials (`response/own.rs`), without any word of the event, and
+//! without what looks like a secret (`response/masked.rs`). Pure. Called by the targets behind a network for each response that
 //! reports a failure.
 
 mod masked;
@@ -18,23 +18,23 @@ use std::io::Read;
 use aws::error_chain;
 use flate2::bufread::GzDecoder;
 
-pub(crate) use own::Own;
+pub(crate) use own::OwnCredentials;
 pub(crate) use structure::{denied_action, is_code};
 
-/// How much of an answer is read, in bytes: more than a problem document with some hundred findings, and bounded whatever a
+/// How much of a response is read, in bytes: more than a problem document with some hundred findings, and bounded whatever a
 /// target sends.
 pub(crate) const MAX_READ: usize = 65_536;
 
 /// How much of a body is redacted as text, in bytes. What is kept of it is shorter.
 const MAX_TEXT: usize = 4_096;
 
-/// The largest event, in bytes, that is searched for the words of an answer: the search needs several times its size in
+/// The largest event, in bytes, that is searched for the words of a response: the search needs several times its size in
 /// memory.
 const MAX_SEARCHED: usize = 2_000_000;
 
-/// How much is kept of an answer that reports a failure.
+/// How much is kept of a response that reports a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Response {
+pub enum ResponseDetail {
     /// The status, the names of the fields, and error codes.
     #[default]
     Structure,
@@ -42,22 +42,22 @@ pub enum Response {
     Redacted,
 }
 
-impl settings::Choice for Response {
-    const CHOICES: &'static [(&'static str, Response)] = &[
-        ("structure", Response::Structure),
-        ("redacted", Response::Redacted),
+impl settings::Choice for ResponseDetail {
+    const CHOICES: &'static [(&'static str, ResponseDetail)] = &[
+        ("structure", ResponseDetail::Structure),
+        ("redacted", ResponseDetail::Redacted),
     ];
 }
 
-/// Decides what is kept of the answers of one target.
+/// Decides what is kept of the responses of one target.
 #[derive(Clone)]
-pub(crate) struct Keeper {
-    pub(crate) response: Response,
-    pub(crate) own: Own,
+pub(crate) struct ResponseFilter {
+    pub(crate) response: ResponseDetail,
+    pub(crate) own: OwnCredentials,
 }
 
-impl Keeper {
-    /// Reduces the body of an answer to a log line; `None` if there is nothing to keep. `event` is what was sent.
+impl ResponseFilter {
+    /// Reduces the body of a response to a log line; `None` if there is nothing to keep. `event` is what was sent.
     pub(crate) fn body(
         &self,
         media_type: Option<&str>,
@@ -71,7 +71,7 @@ impl Keeper {
         }
         // An event that is too large is not searched: then no word is known to be harmless.
         let small = event.len() <= MAX_SEARCHED;
-        if self.response == Response::Redacted && small {
+        if self.response == ResponseDetail::Redacted && small {
             let some = body.get(..MAX_TEXT).unwrap_or(&body);
             return Some(self.words(&String::from_utf8_lossy(some), event));
         }
@@ -145,11 +145,11 @@ pub fn escaped(text: &str) -> String {
     escaped_up_to(LONGEST, text)
 }
 
-/// Formats an answer for a terminal: longer than a log line, without these credentials, and without control characters.
+/// Formats a response for a terminal: longer than a log line, without these credentials, and without control characters.
 #[must_use]
 pub fn shown<'s>(text: &str, credentials: impl IntoIterator<Item = &'s str>) -> String {
     const LONGEST: usize = 20_000;
-    let hidden = Own::of(credentials).places(text);
+    let hidden = OwnCredentials::of(credentials).places(text);
     escaped_up_to(LONGEST, &masked::mask(text, hidden))
 }
 

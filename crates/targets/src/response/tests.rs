@@ -1,4 +1,4 @@
-//! What is kept of answers that echo what they were sent.
+//! What is kept of responses that echo what they were sent.
 
 use std::io::Write;
 
@@ -11,18 +11,19 @@ use super::*;
 const KEY: &str = "Zq7/pW+xK3-vB9.tR2mN";
 const EVENT: &str = r#"{"eventType":"COMPLETE","run":{"facets":{"sql":{"query":"select card from \"crm\".people where pin = '4711' and mail = 'ann@example.org'"}}},"job":{"namespace":"shop","name":"nightly"}}"#;
 
-fn keeper(response: Response) -> Keeper {
-    let own = Own::of([KEY, "user:Zq7/pW+xK3-vB9.tR2mN"]);
-    Keeper { response, own }
+fn filter(response: ResponseDetail) -> ResponseFilter {
+    let own = OwnCredentials::of([KEY, "user:Zq7/pW+xK3-vB9.tR2mN"]);
+    ResponseFilter { response, own }
 }
 
 fn structure(body: &str) -> String {
-    let kept = keeper(Response::Structure).body(Some("application/json"), body.as_bytes(), EVENT);
+    let kept =
+        filter(ResponseDetail::Structure).body(Some("application/json"), body.as_bytes(), EVENT);
     kept.unwrap_or_default()
 }
 
 fn redacted(body: &str) -> String {
-    let kept = keeper(Response::Redacted).body(None, body.as_bytes(), EVENT);
+    let kept = filter(ResponseDetail::Redacted).body(None, body.as_bytes(), EVENT);
     kept.unwrap_or_default()
 }
 
@@ -57,19 +58,22 @@ fn the_structure_has_the_fields_and_the_codes() {
         assert_eq!(structure(body), kept, "{body}");
     }
     let html =
-        keeper(Response::Structure).body(Some("text/html; a=b"), b"<h1>pin 4711</h1>", EVENT);
+        filter(ResponseDetail::Structure).body(Some("text/html; a=b"), b"<h1>pin 4711</h1>", EVENT);
     assert_eq!(html.as_deref(), Some("17 bytes of text/html"));
-    let odd = keeper(Response::Structure).body(Some("pin/4711"), b"x", EVENT);
+    let odd = filter(ResponseDetail::Structure).body(Some("pin/4711"), b"x", EVENT);
     assert_eq!(odd.as_deref(), Some("1 bytes of another type"));
-    assert_eq!(keeper(Response::Structure).body(None, b" \n", EVENT), None);
+    assert_eq!(
+        filter(ResponseDetail::Structure).body(None, b" \n", EVENT),
+        None
+    );
 }
 
 #[test]
 fn no_word_of_an_event_too_large_to_search_is_kept() {
     let event = format!("{EVENT}{}", " ".repeat(MAX_SEARCHED));
-    for response in [Response::Structure, Response::Redacted] {
+    for response in [ResponseDetail::Structure, ResponseDetail::Redacted] {
         let body = br#"{"status": 400, "error": "nightly", "message": "pin 4711", "people": 1}"#;
-        let kept = keeper(response).body(None, body, &event);
+        let kept = filter(response).body(None, body, &event);
         let expected = r#"{"status": 400, "error", "message", …}"#;
         let mut fields: Vec<&str> = kept.as_deref().unwrap().split(", ").collect();
         fields.sort_unstable();
@@ -146,9 +150,9 @@ fn an_unrequested_gzip_body_is_read_and_a_bomb_is_not() {
         encoder.write_all(text).unwrap();
         encoder.finish().unwrap()
     };
-    let kept = keeper(Response::Structure).body(None, &gzip(br#"{"code": 7}"#), EVENT);
+    let kept = filter(ResponseDetail::Structure).body(None, &gzip(br#"{"code": 7}"#), EVENT);
     assert_eq!(kept.as_deref(), Some(r#"{"code": 7}"#));
-    let kept = keeper(Response::Structure).body(None, &gzip(&vec![b' '; 50_000_000]), EVENT);
+    let kept = filter(ResponseDetail::Structure).body(None, &gzip(&vec![b' '; 50_000_000]), EVENT);
     assert_eq!(kept, None);
 }
 
@@ -210,8 +214,8 @@ proptest! {
                     echo,
                 ];
                 for body in bodies {
-                    for response in [Response::Structure, Response::Redacted] {
-                        let kept = keeper(response).body(None, body.as_bytes(), &event).unwrap_or_default();
+                    for response in [ResponseDetail::Structure, ResponseDetail::Redacted] {
+                        let kept = filter(response).body(None, body.as_bytes(), &event).unwrap_or_default();
                         let lower = kept.to_lowercase();
                         for form in echoes(&mark) {
                             prop_assert!(!lower.contains(form.trim_matches('"').to_lowercase().as_str()), "{} of {} in {}", form, body, kept);
@@ -224,8 +228,8 @@ proptest! {
 
     /// Any bytes are kept as something short that a terminal shows as it is.
     #[test]
-    fn any_answer_is_kept_within_bounds(body in prop::collection::vec(any::<u8>(), 0..300), response in prop::sample::select(vec![Response::Structure, Response::Redacted])) {
-        if let Some(kept) = keeper(response).body(None, &body, EVENT) {
+    fn any_answer_is_kept_within_bounds(body in prop::collection::vec(any::<u8>(), 0..300), response in prop::sample::select(vec![ResponseDetail::Structure, ResponseDetail::Redacted])) {
+        if let Some(kept) = filter(response).body(None, &body, EVENT) {
             prop_assert!(kept.chars().count() <= 501);
             prop_assert!(!kept.chars().any(|c| c.is_control()));
         }

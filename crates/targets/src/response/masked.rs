@@ -1,7 +1,7 @@
-//! Masks the words of an answer that may come from the event, or be a key.
+//! Masks the words of a response that may come from the event, or be a key.
 //!
 //! It compares words, not positions: a target may quote, cut, encode and rearrange what it was sent. What is left is a
-//! message of ordinary words, which is the useful part. Pure. Called by `answer.rs`.
+//! message of ordinary words, which is the useful part. Pure. Called by `response.rs`.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -20,7 +20,7 @@ const STARS: &str = "***";
 /// The shortest word that is searched for in the event, in characters.
 const WORD: usize = 3;
 
-/// How many letters and digits in a row an answer must not share with the event, whatever is between them.
+/// How many letters and digits in a row a response must not share with the event, whatever is between them.
 const ROW: usize = 8;
 
 /// A mix of letters and digits of this length is a key, a token, a digest or base64; an identifier is shorter.
@@ -125,7 +125,7 @@ fn reference(name: &str) -> Option<char> {
     char::from_u32(code)
 }
 
-/// Finds the words of the event in an answer. Both are plain.
+/// Finds the words of the event in a response. Both are plain.
 pub(super) fn of_event(answer: &str, event: &str) -> Vec<Range<usize>> {
     let ordinary: HashSet<&str> = ORDINARY.split_whitespace().collect();
     let mut words: HashMap<String, Vec<Range<usize>>> = HashMap::new();
@@ -175,7 +175,7 @@ pub(super) fn of_event(answer: &str, event: &str) -> Vec<Range<usize>> {
     places
 }
 
-/// Finds texts of the event in an answer that are encoded in base64 or hex. `sent` is the event, plain and folded.
+/// Finds texts of the event in a response that are encoded in base64 or hex. `sent` is the event, plain and folded.
 pub(super) fn encoded(answer: &str, sent: &str) -> Vec<Range<usize>> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '-' | '_');
     let found = runs(answer, is_part).filter(|(_, run)| is_encoded(run, sent));

@@ -1,6 +1,6 @@
 //! Finds our own credentials in a text: plain, in base64, in hex, in another case, with other characters in between.
 //!
-//! Pure. Called by `answer.rs`.
+//! Pure. Called by `response.rs`.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -16,19 +16,19 @@ const ROW: usize = 6;
 /// The shortest credential, in characters. A shorter one protects nothing, and would be found in every text.
 const MIN_LENGTH: usize = 3;
 
-/// Our credentials, in each form in which an answer could contain them.
+/// Our credentials, in each form in which a response could contain them.
 #[derive(Clone, Default)]
-pub(crate) struct Own {
+pub(crate) struct OwnCredentials {
     /// The plain texts, for credentials with punctuation and few letters.
     plain: Vec<String>,
     /// Their sequences of letters and digits, in lower case.
     rows: HashSet<Vec<char>>,
 }
 
-impl Own {
+impl OwnCredentials {
     /// Collects the forms of `secrets`.
-    pub(crate) fn of<'s>(secrets: impl IntoIterator<Item = &'s str>) -> Own {
-        let mut own = Own::default();
+    pub(crate) fn of<'s>(secrets: impl IntoIterator<Item = &'s str>) -> OwnCredentials {
+        let mut own = OwnCredentials::default();
         for secret in secrets {
             let decoded = percent_decode_str(secret).decode_utf8_lossy().into_owned();
             for secret in [secret, &decoded] {

@@ -5,7 +5,7 @@ use config_rs::{Value, ValueKind};
 use serde::Deserialize;
 use targets::{Kind, TargetName};
 use transform::Conditions;
-use transform::yaml::{self, At, Key, Node};
+use transform::yaml::{self, FilePosition, Key, Node};
 
 use super::super::keys::{Keys, Step};
 use super::super::names;
@@ -33,7 +33,7 @@ pub(super) fn read(file: &str, text: &str) -> (Layer, Vec<ConfigError>) {
             }
         },
         Err(problem) => {
-            let at = At {
+            let at = FilePosition {
                 line: problem.line,
                 column: problem.column,
             };
@@ -128,7 +128,7 @@ impl FileReader<'_> {
     }
 
     /// Reads the conditions of a target, and reports all errors where they stand. Returns them as one text, so that those of
-    /// several sources are not mixed.
+    /// several layers are not mixed.
     fn conditions(&mut self, node: &Node, called: &str) -> Option<ValueKind> {
         let own = called.split('.').nth(1);
         match Conditions::read(node, own.as_slice()) {
@@ -136,7 +136,7 @@ impl FileReader<'_> {
             Err(problems) => {
                 for problem in problems {
                     let (line, column) = (problem.line, problem.column);
-                    self.error(At { line, column }, Some(called), problem.message);
+                    self.error(FilePosition { line, column }, Some(called), problem.message);
                 }
                 None
             }
@@ -163,7 +163,7 @@ impl FileReader<'_> {
     }
 
     /// Records the origin of a setting.
-    fn note(&mut self, at: At, name: &str, called: &str) {
+    fn note(&mut self, at: FilePosition, name: &str, called: &str) {
         let origin = Origin {
             name: called.to_owned(),
             place: format!("{}:{at}", self.file),
@@ -338,7 +338,7 @@ impl FileReader<'_> {
         rules
     }
 
-    fn error(&mut self, at: At, setting: Option<&str>, message: String) {
+    fn error(&mut self, at: FilePosition, setting: Option<&str>, message: String) {
         self.errors.push(ConfigError {
             setting: setting.map(str::to_owned),
             origin: Some(format!("{}:{at}", self.file)),
@@ -373,7 +373,7 @@ const TARGET: &str = "target";
 const TYPE: &str = "type";
 
 /// Returns the place of a value inside a node, or of the innermost value around it.
-fn place(node: &Node, path: &[Step]) -> At {
+fn place(node: &Node, path: &[Step]) -> FilePosition {
     let mut at = node.at;
     let mut inside = Some(node);
     for step in path {

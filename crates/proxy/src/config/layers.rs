@@ -1,6 +1,6 @@
-//! The sources of settings: flags, then the environment, then a file, then the defaults.
+//! The layers of a configuration: flags, over the environment, over a file, over the defaults.
 //!
-//! Each source becomes a layer of values with their origins. The crate `config` merges and deserializes the layers;
+//! Each layer holds values with their origins. The crate `config` merges and deserializes the layers;
 //! unknown names are reported here, where their origin is known. A setting is named after its path in the file
 //! (`queue.url`); its variable is `LINEAGE_PROXY_QUEUE_URL`.
 
@@ -21,15 +21,15 @@ use super::raw::{Raw, RawConfig};
 
 type Table = Map<String, Value>;
 
-/// The settings of one or several sources.
+/// Layers of settings, one over the other.
 #[derive(Debug, Clone, Default)]
-pub struct Sources {
+pub struct Layers {
     /// The strongest first.
-    layers: Vec<Layer>,
+    stack: Vec<Layer>,
     errors: Vec<ConfigError>,
 }
 
-/// The values of one source, with their origins.
+/// The values of flags, of the environment or of a file, with their origins.
 #[derive(Clone, Default)]
 struct Layer {
     values: Table,
@@ -65,22 +65,22 @@ impl config_rs::Source for Layer {
     }
 }
 
-impl Sources {
+impl Layers {
     /// Returns the settings of the environment of this process. Nothing else reads the environment.
-    pub fn from_env() -> Sources {
+    pub fn from_env() -> Layers {
         #[expect(
             clippy::disallowed_methods,
             reason = "the environment has one door, and this is it"
         )]
-        Sources::environment(std::env::vars_os())
+        Layers::environment(std::env::vars_os())
     }
 
     /// Returns the settings of environment variables: those that begin with [`PREFIX`], except those that Kubernetes
     /// and Docker set. An empty variable counts as not set, because shells and templates write it that way.
     pub fn environment<N: Into<OsString>, V: Into<OsString>>(
         variables: impl IntoIterator<Item = (N, V)>,
-    ) -> Sources {
-        let mut sources = Sources::default();
+    ) -> Layers {
+        let mut layers = Layers::default();
         for (variable, value) in variables {
             // A name that is not UTF-8 is not that of a setting.
             let Ok(variable) = variable.into().into_string() else {
@@ -97,26 +97,26 @@ impl Sources {
             };
             match (value.into().into_string(), names::of_variable(&variable)) {
                 (Ok(value), _) if is_injected(rest, &value) => {}
-                (Ok(value), Some(name)) => sources.set(name, value, &origin),
+                (Ok(value), Some(name)) => layers.set(name, value, &origin),
                 (Ok(_), None) => {
                     let hint = names::variable_hint(&variable);
-                    sources.errors.push(wrong(format!("unknown setting{hint}")));
+                    layers.errors.push(wrong(format!("unknown setting{hint}")));
                 }
-                (Err(_), _) => sources.errors.push(wrong("expected UTF-8".to_owned())),
+                (Err(_), _) => layers.errors.push(wrong("expected UTF-8".to_owned())),
             }
         }
         // The order of an environment has no meaning.
-        sources
+        layers
             .errors
             .sort_by(|one, other| one.origin.cmp(&other.origin));
-        sources
+        layers
     }
 
     /// Returns the settings of a YAML file. Text that is not YAML is one of the errors.
-    pub fn yaml(file: &str, text: &str) -> Sources {
+    pub fn yaml(file: &str, text: &str) -> Layers {
         let (layer, errors) = file::read(file, text);
-        Sources {
-            layers: vec![layer],
+        Layers {
+            stack: vec![layer],
             errors,
         }
     }
@@ -126,10 +126,10 @@ impl Sources {
         if value.trim().is_empty() {
             return;
         }
-        if self.layers.is_empty() {
-            self.layers.push(Layer::default());
+        if self.stack.is_empty() {
+            self.stack.push(Layer::default());
         }
-        if let Some(layer) = self.layers.first_mut() {
+        if let Some(layer) = self.stack.first_mut() {
             insert(&mut layer.values, name, Value::new(None, value));
             let origin = Origin {
                 name: name.to_owned(),
@@ -141,8 +141,8 @@ impl Sources {
 
     /// Makes a relative path in a file relative to the folder of that file.
     #[must_use]
-    pub fn beside(mut self, name: &str, folder: &Path) -> Sources {
-        for layer in &mut self.layers {
+    pub fn beside(mut self, name: &str, folder: &Path) -> Layers {
+        for layer in &mut self.stack {
             let targets = layer.targets.iter_mut().map(|target| &mut target.values);
             for values in targets.chain([&mut layer.values]) {
                 if let Some(Value {
@@ -160,23 +160,23 @@ impl Sources {
 
     /// Returns these settings, and those of `weaker` that are not among them.
     #[must_use]
-    pub fn over(mut self, weaker: Sources) -> Sources {
-        self.layers.extend(weaker.layers);
+    pub fn over(mut self, weaker: Layers) -> Layers {
+        self.stack.extend(weaker.stack);
         self.errors.extend(weaker.errors);
         self
     }
 
-    /// Returns the sources for each target: those of all, with what its entry of `targets` sets. Without entries there is
+    /// Returns the layers for each target: those of all, with what its entry of `targets` sets. Without entries there is
     /// one target.
-    pub(super) fn for_each_target(mut self) -> Vec<Sources> {
+    pub(super) fn for_each_target(mut self) -> Vec<Layers> {
         let Some(place) = self
-            .layers
+            .stack
             .iter()
             .position(|layer| !layer.targets.is_empty())
         else {
             return vec![self];
         };
-        let targets = match self.layers.get_mut(place) {
+        let targets = match self.stack.get_mut(place) {
             Some(layer) => std::mem::take(&mut layer.targets),
             None => Vec::new(),
         };
@@ -184,14 +184,14 @@ impl Sources {
             self.report_ambiguous(place, &targets);
         }
         let with = |target: TargetLayer| {
-            let mut sources = self.clone();
+            let mut layers = self.clone();
             let layer = Layer {
                 values: target.values,
                 origins: target.origins,
                 targets: Vec::new(),
             };
-            sources.layers.insert(place, layer);
-            sources
+            layers.stack.insert(place, layer);
+            layers
         };
         targets.into_iter().map(with).collect()
     }
@@ -200,7 +200,7 @@ impl Sources {
     /// one target must not get the key of another.
     fn report_ambiguous(&mut self, place: usize, targets: &[TargetLayer]) {
         let mut errors = Vec::new();
-        for layer in self.layers.iter().take(place) {
+        for layer in self.stack.iter().take(place) {
             for (name, origin) in &layer.origins {
                 let section = name
                     .split_once('.')
@@ -229,14 +229,14 @@ impl Sources {
             ..Problems::default()
         };
         let mut builder = config_rs::Config::builder();
-        for layer in self.layers.into_iter().rev() {
+        for layer in self.stack.into_iter().rev() {
             problems.origins.extend(layer.origins.clone());
             builder = builder.add_source(layer);
         }
         let mut tree = match builder.build() {
             Ok(merged) => merged.cache,
             Err(error) => {
-                problems.general(error.to_string()); // only sources that read something fail
+                problems.general(error.to_string()); // only layers that read something fail
                 Value::new(None, Table::new())
             }
         };

@@ -1,8 +1,8 @@
-//! Describes the structure of an answer: its fields, and the values that are codes.
+//! Describes the structure of a response: its fields, and the values that are codes.
 //!
 //! `{"code": 400, "message"}` shows the kind of error without what the message quotes. The name of a field may come from the
 //! event too (a target may echo it), so names and codes are kept only if they have the form of one and the caller finds
-//! them harmless. Pure. Called by `answer.rs`.
+//! them harmless. Pure. Called by `response.rs`.
 
 use serde_json::{Map, Value};
 
