@@ -32,7 +32,7 @@ pub struct StatementLineage {
     pub unresolved: Vec<Unresolved>,
     /// The job that a comment names.
     pub origin: Option<Origin>,
-    /// The text without comments, with `'?'` and `?` in place of literals, without lists of `VALUES`, and without credentials.
+    /// The text without comments, with `?` in place of literals, without lists of `VALUES`, and without credentials.
     pub redacted: String,
 }
 

@@ -48,6 +48,29 @@ impl TableName {
     }
 }
 
+/// A name as Redshift keeps it: in lower case, unless it is quoted and identifiers are case-sensitive.
+pub(super) fn fold(written: &str, quoted: bool, options: super::ReadOptions) -> String {
+    if quoted && options.case_sensitive {
+        written.to_owned()
+    } else {
+        written.to_lowercase()
+    }
+}
+
+/// The name of one to three parts.
+pub(super) fn of_parts(mut parts: Vec<String>) -> Option<TableName> {
+    if parts.len() > 3 {
+        return None;
+    }
+    let table = parts.pop()?;
+    let schema = parts.pop();
+    Some(TableName {
+        database: parts.pop(),
+        schema,
+        table,
+    })
+}
+
 /// With dots between the parts. It is for people: a part may have a dot of its own.
 impl fmt::Display for TableName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
