@@ -5,9 +5,12 @@
 //! then: so a crash in between finds the same events again, with the same identities, and loses nothing.
 
 pub mod crawler;
+mod kind;
 
 use aws::ProvideErrorMetadata;
 use sources::Extraction;
+
+pub use kind::{Kind, KindConfig, SettingError, Source, SourceSettings};
 
 /// What one look at a service brought.
 #[derive(Debug, Clone, Default)]

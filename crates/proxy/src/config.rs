@@ -14,6 +14,7 @@ mod raw;
 mod rules;
 mod several;
 mod show;
+mod source;
 mod start;
 mod target;
 mod validate;
@@ -23,6 +24,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use fetch::KindConfig;
 use openlineage::Level;
 use queue::QueueConfig;
 use targets::TargetConfig;
@@ -35,6 +37,7 @@ pub use self::names::{PREFIX, all as settings, variable};
 pub use self::problems::{ConfigError, Errors, InvalidConfig, Origins};
 pub use self::rules::{HashKey, HashKeySource, RulesFile, RulesSource};
 pub use self::show::EffectiveSetting;
+pub use self::source::source_settings;
 pub use self::start::StartFrom;
 pub use ::settings::{Entry, PointInTime};
 
@@ -70,6 +73,8 @@ pub struct Config {
     pub pipeline: PipelineConfig,
     /// The pipelines to the other targets.
     pub further: Vec<PipelineConfig>,
+    /// The sources that `serve` reads.
+    pub sources: Vec<SourceConfig>,
     /// The check function.
     pub check: Check,
     /// The CloudWatch namespace of the metrics of the functions.
@@ -101,6 +106,17 @@ pub struct PipelineConfig {
     pub redshift: Redshift,
     /// Whether short names of Redshift are looked up with AWS.
     pub redshift_lookup: bool,
+}
+
+/// A source that `serve` reads.
+#[derive(Debug, Clone)]
+pub struct SourceConfig {
+    /// Its name, by which its position is kept: `sources.NAME` in the file.
+    pub name: String,
+    /// How long it waits after it has seen all there is.
+    pub interval: Duration,
+    /// Its kind, with the settings of that.
+    pub kind: KindConfig,
 }
 
 /// How requests are accepted.
@@ -168,6 +184,15 @@ impl Config {
         self.pipelines().filter(move |_| runs)
     }
 
+    /// Returns the sources that `serve` reads: none if it only delivers.
+    pub fn running_sources(&self) -> impl Iterator<Item = &SourceConfig> {
+        let runs = match self.only {
+            Some(Part::Batch) => false,
+            Some(Part::Ingest) | None => true,
+        };
+        self.sources.iter().filter(move |_| runs)
+    }
+
     /// Returns the names of all targets.
     pub fn target_names(&self) -> Vec<&str> {
         let names = self
@@ -183,7 +208,7 @@ impl Config {
 
     /// Reads and validates all settings, and returns what can be checked in spite of errors.
     pub fn read_to_check(layers: Layers, role: Role) -> Result<Config, InvalidConfig> {
-        several::read(layers, role).map(|(config, _)| config)
+        several::read(layers, role).map(|(config, _, _)| config)
     }
 }
 

@@ -4,6 +4,8 @@
 //! `pipeline` receives it from there, transforms it and delivers it to its target. `admin` has the routes for operators
 //! of `serve`.
 //!
+//! `source` finds events where nobody sends HTTP, and gives them to intake.
+//!
 //! `replay` delivers with the same parts what is kept elsewhere.
 //!
 //! Two shells run the same code: on one machine `topology`, which opens everything and runs the parts of `serve`; on AWS the
@@ -21,6 +23,7 @@ pub mod pipeline;
 pub mod replay;
 pub mod rules;
 pub mod serve;
+pub mod source;
 pub mod telemetry;
 pub mod topology;
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! HTTP ──▶ router ──▶ queue ──▶ a worker and a pipeline for each target
+//! sources ──────────────┘
 //! ```
 //!
 //! [`Topology::build`] opens everything that can fail. It begins with what only reads (settings, secrets, rules), so that
@@ -15,6 +16,7 @@ mod delivery;
 mod error;
 mod router;
 mod running;
+mod sources;
 mod storage;
 mod target;
 
@@ -45,6 +47,7 @@ pub use target::{TargetPlan, read_all_rules, rule_options};
 
 use delivery::{Delivery, OpenPipelines, Opener};
 use running::RunningProxy;
+use sources::Sources;
 
 /// The signal of a process whose file has reached the limit of its size (`RLIMIT_FSIZE`), on Linux and macOS.
 const SIGXFSZ: i32 = 25;
@@ -56,6 +59,7 @@ pub struct Topology {
     queue: Queue,
     /// One for each target.
     deliveries: Vec<Delivery>,
+    sources: Sources,
     listener: TcpListener,
     address: SocketAddr,
     router: Router,
@@ -100,6 +104,7 @@ impl Topology {
         let queue =
             queue.ok_or_else(|| StartError::Invalid(ConfigError::about("target", "not set")))?;
         let deliveries = opener.open(planned, queues).await?;
+        let sources = Sources::open(config, aws, &queue, claim.clone()).await?;
         storage::warn_if_exposed(config, claim.as_deref());
         // A process without ingest listens too: it answers whether it is alive.
         let (listener, address) = bind(config.listen).await?;
@@ -120,6 +125,7 @@ impl Topology {
             opener,
             queue,
             deliveries,
+            sources,
             listener,
             address,
             rejections,
@@ -154,6 +160,7 @@ impl Topology {
             let (opener, pipelines) = (opener.clone(), pipelines.clone());
             tasks.spawn(delivery.run(opener, pipelines, stop.clone()));
         }
+        let ledger = self.sources.start(&mut tasks, &stop);
         tasks.spawn(serve::listen(
             self.listener,
             self.router,
@@ -170,6 +177,7 @@ impl Topology {
             stop,
             tasks,
             queue: self.queue,
+            ledger,
             pipelines,
         };
         running.supervise(shutdown, reload).await

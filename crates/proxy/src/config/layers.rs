@@ -19,7 +19,7 @@ use super::names::{self, PREFIX};
 use super::problems::{ConfigError, Origin, Problems, VARIABLE};
 use super::raw::{Raw, RawConfig};
 
-type Table = Map<String, Value>;
+pub(super) type Table = Map<String, Value>;
 
 /// Layers of settings, one over the other.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +37,8 @@ struct Layer {
     origins: BTreeMap<String, Origin>,
     /// The entries of `targets`.
     targets: Vec<TargetLayer>,
+    /// The entries of `sources`.
+    sources: Vec<SourceLayer>,
 }
 
 /// What an entry of `targets` sets, under the names of a proxy with this one target.
@@ -47,6 +49,24 @@ struct TargetLayer {
     kind: String,
     values: Table,
     origins: BTreeMap<String, Origin>,
+}
+
+/// What an entry of `sources` sets.
+#[derive(Clone)]
+pub(super) struct SourceLayer {
+    pub(super) name: String,
+    /// Its `type`, as it is written.
+    pub(super) kind: String,
+    /// By the name within the entry.
+    pub(super) values: Table,
+    /// By the whole name.
+    pub(super) origins: BTreeMap<String, Origin>,
+}
+
+impl std::fmt::Debug for SourceLayer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.origins.keys()).finish() // values may be secret
+    }
 }
 
 impl std::fmt::Debug for Layer {
@@ -166,6 +186,13 @@ impl Layers {
         self
     }
 
+    /// Returns the entries of `sources`: those of the strongest layer that has some.
+    pub(super) fn entries(&self) -> Vec<SourceLayer> {
+        let mut layers = self.stack.iter();
+        let found = layers.find(|layer| !layer.sources.is_empty());
+        found.map_or_else(Vec::new, |layer| layer.sources.clone())
+    }
+
     /// Returns the layers for each target: those of all, with what its entry of `targets` sets. Without entries there is
     /// one target.
     pub(super) fn for_each_target(mut self) -> Vec<Layers> {
@@ -189,6 +216,7 @@ impl Layers {
                 values: target.values,
                 origins: target.origins,
                 targets: Vec::new(),
+                sources: Vec::new(),
             };
             layers.stack.insert(place, layer);
             layers
@@ -265,7 +293,7 @@ impl Layers {
 
 /// Reads the values of a section. serde stops at the first error, so the wrong value is removed and the section read
 /// again.
-fn read_all<T>(
+pub(super) fn read_all<T>(
     mut tree: Value,
     section: &str,
     problems: &mut Problems,

@@ -67,7 +67,9 @@ pub(super) fn in_section(section: &str) -> impl Iterator<Item = &'static str> {
 /// section.
 pub(super) fn hint(unknown: &str) -> String {
     let sections = all().iter().filter_map(|entry| entry.name.split_once('.'));
-    let sections = sections.map(|(section, _)| section).chain(["targets"]);
+    let sections = sections
+        .map(|(section, _)| section)
+        .chain(["targets", "sources"]);
     let names = all().iter().map(|entry| entry.name.as_str());
     let hint = meant(unknown, names.chain(sections));
     let section = unknown.split_once('.').map_or("", |(section, _)| section);

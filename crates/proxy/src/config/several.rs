@@ -8,6 +8,7 @@ use queue::QueueConfig;
 use super::problems::{ConfigError, InvalidConfig, Origins, Problems};
 use super::raw::Raw;
 use super::rules::RulesFile;
+use super::source::{self, SourceView};
 use super::{Config, Layers, Role};
 
 /// The settings as they are written for one target, and its configuration.
@@ -17,12 +18,16 @@ pub(super) struct TargetView {
     pub(super) problems: Problems,
 }
 
-/// Reads and validates all settings. Returns the configuration, and the view of each target.
-pub(super) fn read(layers: Layers, role: Role) -> Result<(Config, Vec<TargetView>), InvalidConfig> {
+/// Reads and validates all settings. Returns the configuration, the view of each target, and the sources.
+pub(super) fn read(
+    layers: Layers,
+    role: Role,
+) -> Result<(Config, Vec<TargetView>, Vec<SourceView>), InvalidConfig> {
     let mut views = Vec::new();
     let mut rules: Vec<RulesFile> = Vec::new();
     let mut all = Problems::default();
     let mut origins = Origins::default();
+    let entries = layers.entries();
     for layers in layers.for_each_target() {
         let (raw, mut problems) = layers.read();
         let config = raw.clone().validate(role, &mut problems);
@@ -47,9 +52,24 @@ pub(super) fn read(layers: Layers, role: Role) -> Result<(Config, Vec<TargetView
             });
         }
     }
+    let mut read = Vec::new();
+    for entry in entries {
+        let mut problems = Problems::default();
+        read.extend(source::read(entry, &mut problems));
+        origins.extend(problems.origins.values());
+        all.errors.extend(problems.errors);
+    }
     check_together(&views, role, &mut all.errors);
     match all.check(together(&views)) {
-        Ok(config) => Ok((Config { origins, ..config }, views)),
+        Ok(config) => {
+            let sources = read.iter().filter_map(SourceView::config).collect();
+            let config = Config {
+                origins,
+                sources,
+                ..config
+            };
+            Ok((config, views, read))
+        }
         Err(errors) => Err(InvalidConfig {
             errors,
             rules,

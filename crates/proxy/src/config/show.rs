@@ -7,6 +7,7 @@ use targets::Kind;
 use super::formats::NamespaceStyle;
 use super::problems::{Problems, VARIABLE};
 use super::raw::Raw;
+use super::source::SourceView;
 use super::{Config, Errors, Layers, Role, names, several};
 
 /// A setting in effect.
@@ -24,7 +25,7 @@ impl Config {
     /// Lists the settings in effect for `role`, in the order of [`settings`](super::settings). Leaves out settings
     /// without a value, and defaults of targets that are not in use.
     pub fn effective(layers: Layers, role: Role) -> Result<Vec<EffectiveSetting>, Errors> {
-        let (_, views) = several::read(layers, role).map_err(|invalid| invalid.errors)?;
+        let (_, views, read) = several::read(layers, role).map_err(|invalid| invalid.errors)?;
         let mut effective: Vec<EffectiveSetting> = Vec::new();
         for view in &views {
             let target = &view.config.pipeline.target.name;
@@ -41,6 +42,7 @@ impl Config {
                 effective.push(setting);
             }
         }
+        effective.extend(read.iter().flat_map(SourceView::effective));
         Ok(effective)
     }
 }

@@ -1,12 +1,13 @@
 //! What users set, and the errors they see when it is wrong.
 //!
 //! This file has defaults, origins and single settings. `tests/keys.rs` has keys, `tests/kinds.rs` targets,
-//! `tests/forms.rs` the forms of values, and `tests/documentation.rs` compares the settings with the documentation.
+//! `tests/source.rs` sources, `tests/forms.rs` the forms of values, and `tests/documentation.rs` compares the settings with the documentation.
 
 mod documentation;
 mod forms;
 mod keys;
 mod kinds;
+mod source;
 
 use super::*;
 

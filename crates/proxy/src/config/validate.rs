@@ -76,6 +76,7 @@ impl Raw {
                 redshift_lookup,
             },
             further: Vec::new(),
+            sources: Vec::new(),
             check: Check {
                 period: *raw.check.period,
             },

@@ -5,8 +5,8 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, json};
 
-use super::{Ingest, Inner, body, carrying_events, origin, route_hints};
-use crate::http::{Rejection, record_ratio};
+use super::{Ingest, Inner, body, carrying_events, idempotency, origin, route_hints};
+use crate::http::{Rejection, discard_body, record_ratio};
 use crate::intake::{AcceptedEvent, RawEvent};
 
 pub(super) async fn handle(State(ingest): State<Ingest>, request: Request) -> Response {
@@ -19,11 +19,15 @@ pub(super) async fn handle(State(ingest): State<Ingest>, request: Request) -> Re
 
 async fn accept(inner: &Inner, request: Request) -> Result<AcceptedEvent, Rejection> {
     let origin = origin(&request);
+    let identity = match idempotency::identity(&request) {
+        Ok(identity) => identity,
+        Err(rejection) => {
+            discard_body(request).await;
+            return Err(rejection);
+        }
+    };
     let (bytes, memory) = body::read(request, &inner.limits).await?;
-    let events = vec![RawEvent {
-        bytes,
-        identity: None,
-    }];
+    let events = vec![RawEvent { bytes, identity }];
     let answers = inner.intake.accept(events, &origin, memory).await;
     let answer = answers.into_iter().next();
     let unanswered = || Rejection::Unavailable("intake did not answer".to_owned());

@@ -45,6 +45,10 @@ pub(crate) enum Metric {
     QueueOldestAge,
     DeadLetters,
     TargetUp,
+    SourceEvents,
+    SourceFindings,
+    SourceErrors,
+    SourceLastSuccess,
     BuildInfo,
     DataZoneProcessingFailures,
 }

@@ -47,6 +47,10 @@ pub async fn check(config: &Config, transforms: Transforms) -> Result<CheckRepor
             ));
         }
     }
+    for source in config.running_sources() {
+        let (name, kind) = (&source.name, source.kind.kind().name());
+        unchecked(format!("sources.{name}: whether {kind} can be read"));
+    }
     for pipeline in config.running_pipelines() {
         let (target, rules) = (&pipeline.target, &pipeline.rules);
         if let Some(HashKeySource::SecretId(id)) = &rules.hash_key {

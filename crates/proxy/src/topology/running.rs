@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::delivery::OpenPipelines;
-use crate::queue::Queue;
+use crate::queue::{Ledger, Queue};
 use crate::telemetry::STOP;
 
 /// How long a stop may verify and close the files, and how long it may save what only open files contain.
@@ -39,6 +39,8 @@ pub(super) struct RunningProxy {
     pub(super) stop: CancellationToken,
     pub(super) tasks: JoinSet<()>,
     pub(super) queue: Queue,
+    /// The positions of the sources, if there are any.
+    pub(super) ledger: Option<Ledger>,
     pub(super) pipelines: Arc<OpenPipelines>,
 }
 
@@ -68,6 +70,7 @@ impl RunningProxy {
     async fn failed(&mut self) -> StopReason {
         let failure = tokio::select! {
             failure = self.queue.failed() => failure,
+            failure = ledger_failed(self.ledger.as_ref()) => failure,
             ended = self.tasks.join_next() => {
                 if let Some(Err(panic)) = ended {
                     error!(error = %panic, "a task panicked; the process ends");
@@ -119,9 +122,24 @@ impl RunningProxy {
         }
         // The data folder may be removed or used by another process as soon as this one has ended.
         let closed = self.queue.closed();
-        drop((self.tasks, self.queue, self.pipelines));
+        let ledger = self.ledger.as_ref().map(Ledger::closed);
+        drop((self.tasks, self.queue, self.ledger, self.pipelines));
+        let closed = async {
+            closed.await;
+            if let Some(ledger) = ledger {
+                ledger.await;
+            }
+        };
         let _ = timeout(VERIFY, closed).await;
         info!("lineage-proxy stopped");
+    }
+}
+
+/// Waits until the ledger has failed for good.
+async fn ledger_failed(ledger: Option<&Ledger>) -> journal::Failure {
+    match ledger {
+        Some(ledger) => ledger.failed().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -143,6 +161,7 @@ mod tests {
             stop: CancellationToken::new(),
             tasks,
             queue: Queue::Embedded(queue),
+            ledger: None,
             pipelines: Arc::default(),
         };
         assert_eq!(running.failed().await, StopReason::TaskEnded);

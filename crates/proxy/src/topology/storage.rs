@@ -16,9 +16,9 @@ use crate::queue::{
     now,
 };
 
-/// Whether the process keeps events in the data folder.
+/// Whether the process keeps events, or the positions of sources, in the data folder.
 pub(super) fn uses_data_folder(config: &Config) -> bool {
-    matches!(config.queue, QueueConfig::Embedded(_))
+    matches!(config.queue, QueueConfig::Embedded(_)) || config.running_sources().next().is_some()
 }
 
 /// Claims the data folder, if the process uses it.

@@ -1,6 +1,8 @@
 //! Reads a configuration file into a layer: reports unknown settings with their position, and resolves each entry of
 //! `targets` to the target and the section of its kind.
 
+use std::collections::BTreeMap;
+
 use config_rs::{Value, ValueKind};
 use serde::Deserialize;
 use targets::{Kind, TargetName};
@@ -10,7 +12,7 @@ use transform::yaml::{self, FilePosition, Key, Node};
 use super::super::keys::{Keys, Step};
 use super::super::names;
 use super::super::problems::{ConfigError, Origin};
-use super::{Layer, Table, TargetLayer};
+use super::{Layer, SourceLayer, Table, TargetLayer};
 
 /// Reads a YAML file.
 pub(super) fn read(file: &str, text: &str) -> (Layer, Vec<ConfigError>) {
@@ -54,7 +56,9 @@ impl FileReader<'_> {
     fn top(&mut self, members: &[(Key, Node)]) -> Table {
         let mut table = Table::new();
         for (key, node) in members {
-            if key.text != TARGETS {
+            if key.text == SOURCES {
+                self.sources(node);
+            } else if key.text != TARGETS {
                 self.member("", key, node, &mut table);
             }
         }
@@ -206,6 +210,97 @@ impl FileReader<'_> {
                 self.layer.targets.push(layer);
             }
         }
+    }
+
+    /// Reads `sources: {NAME: {type: KIND, …}}`.
+    fn sources(&mut self, node: &Node) {
+        let members = match &node.value {
+            yaml::Value::Map(members) => members.as_slice(),
+            yaml::Value::Null => return,
+            yaml::Value::Bool(_)
+            | yaml::Value::Number(_)
+            | yaml::Value::Text(_)
+            | yaml::Value::List(_) => {
+                let message = format!(
+                    "expected sources by name (`crawls: {{type: glue-crawlers}}`), found {}",
+                    node.found()
+                );
+                return self.error(node.at, Some(SOURCES), message);
+            }
+        };
+        for (name, source) in members {
+            if let Some(layer) = self.source(name, source) {
+                self.layer.sources.push(layer);
+            }
+        }
+    }
+
+    /// Reads an entry of `sources`.
+    fn source(&mut self, name: &Key, source: &Node) -> Option<SourceLayer> {
+        let called = format!("{SOURCES}.{}", name.text);
+        // The same names as those of targets: they are labels of metrics.
+        if let Err(error) = TargetName::new(&name.text) {
+            self.error(name.at, Some(&called), error.to_string());
+            return None;
+        }
+        let yaml::Value::Map(members) = &source.value else {
+            let found = source.found();
+            let message =
+                format!("expected the settings of a source (`{{type: …}}`), found {found}");
+            self.error(source.at, Some(&called), message);
+            return None;
+        };
+        let kinds = fetch::Kind::ALL.map(fetch::Kind::name);
+        let Some((_, kind)) = members.iter().find(|(key, _)| key.text == TYPE) else {
+            let message = format!("lacks its type: one of {}", kinds.join(", "));
+            self.error(name.at, Some(&called), message);
+            return None;
+        };
+        let chosen = fetch::Kind::ALL.into_iter().find(|it| match &kind.value {
+            yaml::Value::Text(word) => it.name() == word,
+            yaml::Value::Null
+            | yaml::Value::Bool(_)
+            | yaml::Value::Number(_)
+            | yaml::Value::List(_)
+            | yaml::Value::Map(_) => false,
+        });
+        let Some(chosen) = chosen else {
+            let (kinds, found) = (kinds.join(", "), kind.found());
+            let message = format!("expected one of {kinds}, found {found}");
+            self.error(kind.at, Some(&format!("{called}.{TYPE}")), message);
+            return None;
+        };
+        let known = super::super::source_settings(chosen);
+        let mut layer = SourceLayer {
+            name: name.text.clone(),
+            kind: chosen.name().to_owned(),
+            values: Table::new(),
+            origins: BTreeMap::new(),
+        };
+        layer.note(TYPE, format!("{}:{}", self.file, kind.at));
+        for (key, node) in members.iter().filter(|(key, _)| key.text != TYPE) {
+            if !known.iter().any(|entry| entry.name == key.text) {
+                let names = known.iter().map(|entry| entry.name.as_str());
+                let near = settings::nearest(&key.text, names);
+                let hint = near.map_or_else(String::new, |near| format!(" (did you mean {near}?)"));
+                let setting = format!("{called}.{}", key.text);
+                self.error(key.at, Some(&setting), format!("unknown setting{hint}"));
+                continue;
+            }
+            match &node.value {
+                yaml::Value::Null => continue,
+                yaml::Value::Text(text) if text.trim().is_empty() => continue,
+                yaml::Value::Map(_)
+                | yaml::Value::Bool(_)
+                | yaml::Value::Number(_)
+                | yaml::Value::Text(_)
+                | yaml::Value::List(_) => {}
+            }
+            let value = Value::new(None, self::kind(node));
+            layer.values.insert(key.text.clone(), value);
+            layer.note(&key.text, format!("{}:{}", self.file, node.at));
+        }
+        Some(layer)
     }
 
     /// Reads an entry of `targets`.
@@ -371,6 +466,9 @@ const FILE: &str = "file";
 const TARGETS: &str = "targets";
 const TARGET: &str = "target";
 const TYPE: &str = "type";
+
+/// The sources of events.
+const SOURCES: &str = "sources";
 
 /// Returns the place of a value inside a node, or of the innermost value around it.
 fn place(node: &Node, path: &[Step]) -> FilePosition {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 
 /// A row of the table of settings in `docs/configuration.md`.
-fn row(entry: &settings::Entry) -> String {
+pub(super) fn row(entry: &settings::Entry) -> String {
     let note = |name: &str| entry.extra.get(name).and_then(|note| note.as_str());
     let default = entry.default.as_ref().map(|default| format!("`{default}`"));
     let default = default.or(note("x-default").map(str::to_owned));

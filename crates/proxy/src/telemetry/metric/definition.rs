@@ -43,6 +43,14 @@ pub(crate) enum Label {
     TransformRule,
     /// The validation rule that an event was repaired to meet.
     RepairRule,
+    /// The name of a source, as configured.
+    Source,
+    /// What became of an event that a source found.
+    SourceResult,
+    /// The rule of a finding of a source.
+    SourceFinding,
+    /// Why a source cannot look.
+    SourceError,
     /// The version of this program.
     Version,
 }
@@ -67,8 +75,12 @@ impl Label {
             Label::Target => "target",
             Label::Status => "status",
             Label::Sender => "sender",
-            Label::RetryReason | Label::DeadLetterReason => "reason",
-            Label::DropRule | Label::TransformRule | Label::RepairRule => "rule",
+            Label::Source => "source",
+            Label::SourceResult => "result",
+            Label::RetryReason | Label::DeadLetterReason | Label::SourceError => "reason",
+            Label::DropRule | Label::TransformRule | Label::RepairRule | Label::SourceFinding => {
+                "rule"
+            }
             Label::Version => "version",
         }
     }
@@ -76,7 +88,10 @@ impl Label {
     /// The values that every process can have. Targets, API keys and rules are known from the configuration only.
     pub(super) fn known_values(self) -> &'static [&'static str] {
         match self {
-            Label::Target | Label::Sender | Label::TransformRule => &[],
+            Label::Target | Label::Sender | Label::TransformRule | Label::Source => &[],
+            Label::SourceResult => &["accepted", "known", "rejected"],
+            Label::SourceFinding => &[],
+            Label::SourceError => &["refused", "unavailable"],
             Label::Status => &[
                 "400", "401", "403", "404", "405", "413", "415", "421", "503",
             ],
@@ -116,8 +131,8 @@ impl Metric {
     pub(crate) const fn definition(self) -> Definition {
         use Kind::{Counter, Gauge};
         use Label::{
-            DeadLetterReason, DropRule, RepairRule, RetryReason, Sender, Status, Target,
-            TransformRule, Version,
+            DeadLetterReason, DropRule, RepairRule, RetryReason, Sender, Source, SourceError,
+            SourceFinding, SourceResult, Status, Target, TransformRule, Version,
         };
         let (name, kind, labels, help): (_, _, &'static [Label], _) = match self {
             Metric::Received => (
@@ -263,6 +278,30 @@ impl Metric {
                 Gauge,
                 &[Target],
                 "0 while the target is down or could not be opened yet, else 1, also before the first event.",
+            ),
+            Metric::SourceEvents => (
+                "lineage_proxy_source_events_total",
+                Counter,
+                &[Source, SourceResult],
+                "Events that a source found: accepted, known from an earlier look, or rejected for good.",
+            ),
+            Metric::SourceFindings => (
+                "lineage_proxy_source_findings_total",
+                Counter,
+                &[Source, SourceFinding],
+                "What a source could not read, or did not see, by its rule.",
+            ),
+            Metric::SourceErrors => (
+                "lineage_proxy_source_errors_total",
+                Counter,
+                &[Source, SourceError],
+                "Looks of a source that failed: the service was unavailable, or refused.",
+            ),
+            Metric::SourceLastSuccess => (
+                "lineage_proxy_source_last_success_timestamp_seconds",
+                Gauge,
+                &[Source],
+                "When a source last looked with success and remembered how far it is, in seconds since 1970.",
             ),
             Metric::BuildInfo => (
                 "lineage_proxy_build_info",

@@ -1,0 +1,197 @@
+//! A source of a running `serve`: looks regularly, sends what it finds to intake, and remembers how far it is.
+//!
+//! The position is written only after intake has answered for every event of a look: each is accepted, was accepted before,
+//! or is rejected for good, which is logged and counted. If the process is killed in between, the same events are found
+//! again, with the same identities, and queued once. A source that fails harms nobody else: it waits and tries again. What
+//! a service says and what its bytes mean is decided in `fetch` and `sources`. Started by `topology.rs`; `lineage-proxy
+//! extract` sends by [`Sender`] too.
+
+mod pace;
+mod report;
+mod sender;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fetch::{Checkpoint, FetchError, Fetched, Source};
+use serde_json::Value;
+use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::queue::Ledger;
+use crate::telemetry::metric::Metric;
+
+pub use sender::{Sender, Tally};
+
+use pace::Pace;
+use report::report;
+
+/// How long a step of a source may take: the longest statement of a warehouse takes minutes. A call that hangs is given up.
+const STEP: Duration = Duration::from_secs(900);
+
+/// What a source needs to run.
+pub(crate) struct SourceTask {
+    pub(crate) name: Arc<str>,
+    pub(crate) source: Source,
+    /// How long it waits after it has seen all there is.
+    pub(crate) interval: Duration,
+    pub(crate) ledger: Ledger,
+    pub(crate) sender: Sender,
+}
+
+/// Why a step was not completed.
+enum Interruption {
+    /// The source, the ledger or the queue is not available, or refuses.
+    Failed(FetchError),
+    /// The process stops.
+    Stopped,
+}
+
+impl From<FetchError> for Interruption {
+    fn from(error: FetchError) -> Interruption {
+        Interruption::Failed(error)
+    }
+}
+
+impl SourceTask {
+    /// Runs until `stop`.
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        let source = self.name.clone();
+        info!(%source, interval_seconds = self.interval.as_secs(), "source starts");
+        let mut pace = Pace::new(self.interval);
+        let mut position = None;
+        let mut is_failing = false;
+        while !stop.is_cancelled() {
+            let pause = match self.step(&mut position, &stop).await {
+                Ok(more) => {
+                    if is_failing {
+                        info!(%source, "source works again");
+                        is_failing = false;
+                    }
+                    let now = OffsetDateTime::now_utc().unix_timestamp();
+                    #[expect(clippy::cast_precision_loss, reason = "seconds since 1970")]
+                    Metric::SourceLastSuccess.set([source.to_string().into()], now as f64);
+                    pace.after_success(more)
+                }
+                Err(Interruption::Stopped) => break,
+                Err(Interruption::Failed(failure)) => {
+                    // What was written last counts, and not what is in memory.
+                    position = None;
+                    let pause = pace.after_failure(&failure);
+                    is_failing = true;
+                    self.report_failure(&failure, pause);
+                    pause
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = stop.cancelled() => break,
+            }
+        }
+        info!(%source, "source stopped");
+    }
+
+    /// Looks once, sends what was found, and writes the position. Returns whether there is more at once.
+    ///
+    /// `position` is the one that was written last; `None` if it is not known, and has to be read.
+    async fn step(
+        &mut self,
+        position: &mut Option<Option<Value>>,
+        stop: &CancellationToken,
+    ) -> Result<bool, Interruption> {
+        let cursor = match position.take() {
+            Some(cursor) => cursor,
+            None => self.read_position().await?,
+        };
+        let now = OffsetDateTime::now_utc();
+        let next = tokio::time::timeout(STEP, self.source.next(cursor.as_ref(), now));
+        let fetched = tokio::select! {
+            fetched = next => fetched,
+            () = stop.cancelled() => return Err(Interruption::Stopped),
+        };
+        let late = |_| FetchError::Unavailable(format!("no answer in {} s", STEP.as_secs()));
+        let Fetched {
+            extraction,
+            checkpoint,
+            more,
+        } = fetched.map_err(late)??;
+        report(&self.name, &extraction.findings);
+        let sent = tokio::select! {
+            sent = self.sender.send(extraction.events) => sent,
+            () = stop.cancelled() => return Err(Interruption::Stopped),
+        };
+        sent.count(&self.name);
+        *position = Some(match checkpoint {
+            Checkpoint::None => cursor,
+            Checkpoint::Cursor(next) => {
+                let written = self.ledger.advance(&self.name, next.to_string()).await;
+                written.map_err(|error| FetchError::Unavailable(error.to_string()))?;
+                Some(next)
+            }
+            Checkpoint::Messages(messages) => {
+                self.source.taken(&messages).await?;
+                cursor
+            }
+        });
+        Ok(more)
+    }
+
+    async fn read_position(&self) -> Result<Option<Value>, FetchError> {
+        let text = self.ledger.position(&self.name).await;
+        let text = text.map_err(|error| FetchError::Unavailable(error.to_string()))?;
+        parse_position(text.as_deref())
+    }
+
+    fn report_failure(&self, failure: &FetchError, pause: Duration) {
+        let (source, reason) = (&self.name, reason(failure));
+        Metric::SourceErrors.add([source.to_string().into(), reason.into()], 1);
+        let retry_seconds = pause.as_secs();
+        match failure {
+            FetchError::Unavailable(_) => {
+                warn!(%source, reason, error = %failure, retry_seconds, "source cannot look for now");
+            }
+            FetchError::Refused(_) => {
+                error!(%source, reason, error = %failure, retry_seconds, "source is refused; something has to be changed");
+            }
+        }
+    }
+}
+
+/// Reads a position as it was written. A damaged one is an error: to begin again silently would look like progress.
+fn parse_position(text: Option<&str>) -> Result<Option<Value>, FetchError> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let damaged = |error: serde_json::Error| {
+        FetchError::Refused(format!(
+            "the position of the source in sources.db is not JSON ({error}); delete its row in the table positions to let \
+             it begin again"
+        ))
+    };
+    serde_json::from_str(text).map(Some).map_err(damaged)
+}
+
+/// The name of a failure in metrics and logs.
+fn reason(failure: &FetchError) -> &'static str {
+    match failure {
+        FetchError::Unavailable(_) => "unavailable",
+        FetchError::Refused(_) => "refused",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_position_is_an_error_and_no_restart() {
+        assert_eq!(parse_position(None), Ok(None));
+        let position = parse_position(Some(r#"{"at":1}"#));
+        assert_eq!(position, Ok(Some(serde_json::json!({"at": 1}))));
+        for damaged in ["", "{", "\u{0}"] {
+            let error = parse_position(Some(damaged)).unwrap_err();
+            assert!(matches!(&error, FetchError::Refused(why) if why.contains("sources.db")));
+        }
+    }
+}

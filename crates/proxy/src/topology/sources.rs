@@ -1,0 +1,103 @@
+//! The sources of a running `serve`: opens their ledger, and starts a task for each.
+//!
+//! Opening a source calls nothing, so a service that does not answer keeps no `serve` from starting; its first look says so.
+//! A source that panics is opened again. What a source does is in `source.rs`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws::Aws;
+use journal::Claim;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::error;
+
+use super::StartError;
+use crate::config::{Config, SourceConfig};
+use crate::intake::{CpuPool, Intake, MemoryBudget};
+use crate::queue::{Ledger, Queue, QueueConfig};
+use crate::source::{Sender, SourceTask};
+
+/// How long to wait after a panic.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// The least memory of the events that sources are sending, all together, in bytes.
+const LEAST_MEMORY: usize = 64 << 20;
+
+/// The sources, with what they share. Nothing runs yet.
+pub(super) struct Sources {
+    sources: Vec<(SourceConfig, Sender)>,
+    ledger: Option<Ledger>,
+    aws: Aws,
+}
+
+impl Sources {
+    /// Opens what the configured sources need.
+    pub(super) async fn open(
+        config: &Config,
+        aws: &Aws,
+        queue: &Queue,
+        claim: Option<Arc<Claim>>,
+    ) -> Result<Sources, StartError> {
+        let ledger = match (config.running_sources().next(), claim) {
+            (Some(_), Some(claim)) => {
+                let ledger = Ledger::own(claim).await;
+                Some(ledger.map_err(|error| StartError::database("sources", &error))?)
+            }
+            (Some(_) | None, _) => None, // the folder is claimed where there are sources
+        };
+        let intake = Intake::new(queue.clone(), config.ingest.level, CpuPool::new());
+        let intake = match (&config.queue, &ledger) {
+            (QueueConfig::Sqs(_), Some(ledger)) => intake.with_ledger(ledger.clone()),
+            (QueueConfig::Sqs(_) | QueueConfig::Embedded(_), _) => intake,
+        };
+        let max_size = config.ingest.max_decompressed_size;
+        // A large event leaves a quarter to the others.
+        let memory = LEAST_MEMORY.max(max_size.saturating_mul(2));
+        let memory = MemoryBudget::new(memory);
+        let sender = |source: &SourceConfig| {
+            let name = source.name.as_str().into();
+            Sender::new(name, intake.clone(), memory.clone(), max_size)
+        };
+        let sources = config.running_sources();
+        Ok(Sources {
+            sources: sources
+                .map(|source| (source.clone(), sender(source)))
+                .collect(),
+            ledger,
+            aws: aws.clone(),
+        })
+    }
+
+    /// Starts a task for each. Returns the ledger.
+    pub(super) fn start(self, tasks: &mut JoinSet<()>, stop: &CancellationToken) -> Option<Ledger> {
+        let Sources {
+            sources,
+            ledger,
+            aws,
+        } = self;
+        for (config, sender) in sources {
+            let Some(ledger) = ledger.clone() else {
+                continue; // there is one where there are sources
+            };
+            let (aws, stop) = (aws.clone(), stop.clone());
+            tasks.spawn(async move {
+                let start = || SourceTask {
+                    name: config.name.as_str().into(),
+                    source: config.kind.clone().open(&aws),
+                    interval: config.interval,
+                    ledger: ledger.clone(),
+                    sender: sender.clone(),
+                };
+                while let Err(panic) = tokio::spawn(start().run(stop.clone())).await {
+                    error!(source = config.name, error = %panic, "source panicked, restarting");
+                    tokio::select! {
+                        () = tokio::time::sleep(PAUSE) => {}
+                        () = stop.cancelled() => break,
+                    }
+                }
+            });
+        }
+        ledger
+    }
+}
