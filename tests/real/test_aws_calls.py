@@ -47,7 +47,9 @@ CALLS = {
     "GetTables": ("glue", {"DatabaseName": "shop"}),
     "GetConnection": ("glue", {"Name": AWKWARD, "HidePassword": True}),
     "GetCallerIdentity": ("sts", {}),
-    "FilterLogEvents": ("logs", {"logGroupName": "/aws/lambda/x", "filterPattern": '"1-ä"', "startTime": 1_700_000_000_000}),
+    "FilterLogEvents": ("logs", {"logGroupName": "/aws/lambda/x", "logStreamNamePrefix": "jr_", "filterPattern": '"1-ä"', "startTime": 1_700_000_000_000, "endTime": 1_700_000_060_000}),
+    "GetLogEvents": ("logs", {"logGroupIdentifier": "arn:aws:logs:eu-west-1:123456789012:log-group:/aws-glue/jobs/error", "logStreamName": AWKWARD, "startTime": 1_700_000_000_000, "startFromHead": True, "nextToken": "f/1"}),
+    "DescribeLogGroups": ("logs", {"logGroupNamePrefix": "/aws-glue/jobs/error"}),
     "GetFunctionConfiguration": ("lambda", {"FunctionName": "arn:aws:lambda:eu-west-1:1:function:x:$LATEST"}),
     "GetEventSourceMapping": ("lambda", {"UUID": "14e0db71-5d35-4eb5-b481-8945cf9d10c2"}),
     "GetWorkgroup": ("redshift-serverless", {"workgroupName": "analytics"}),
@@ -267,7 +269,7 @@ def test_a_signature_is_the_one_that_botocore_makes(wire, operation):
 def test_a_response_is_read_as_botocore_reads_it(wire, operation):
     """With all members that the model has; of those that are read here, all are as botocore read them."""
     output = filled(model(operation).output_shape)
-    token = {"DescribeStacks": "NextToken", "DescribeClusters": "Marker", "FilterLogEvents": "nextToken", "ListSubscriptionsByTopic": "NextToken", "ListCrawlers": "NextToken", "ListCrawls": "NextToken", "GetTables": "NextToken"}.get(operation)
+    token = {"DescribeStacks": "NextToken", "DescribeClusters": "Marker", "FilterLogEvents": "nextToken", "DescribeLogGroups": "nextToken", "ListSubscriptionsByTopic": "NextToken", "ListCrawlers": "NextToken", "ListCrawls": "NextToken", "GetTables": "NextToken"}.get(operation)
     answers = [answered(operation, output)]
     if token:
         answers.append(answered(operation, {}))

@@ -6,6 +6,7 @@
 
 pub mod crawler;
 mod kind;
+pub mod logs;
 
 use aws::ProvideErrorMetadata;
 use sources::Extraction;

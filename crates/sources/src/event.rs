@@ -43,6 +43,12 @@ impl Identity {
         Identity(Uuid::new_v8(bytes))
     }
 
+    /// The identity of an event that a producer wrote itself: its text. So it is one event, whether it is in a log, printed
+    /// twice, or on a stream.
+    pub fn of_event(text: &str) -> Identity {
+        Identity::of(&["openlineage event", text])
+    }
+
     /// As a UUID of version 8: also the id of a run that has none of its own.
     pub fn uuid(self) -> Uuid {
         self.0

@@ -9,6 +9,7 @@ mod datazone;
 mod faults;
 mod glue;
 mod lineage_events;
+mod logs;
 mod redshift;
 
 use std::collections::{BTreeMap, HashMap};
@@ -33,6 +34,7 @@ use tokio::task::JoinHandle;
 pub use crawlers::Crawlers;
 pub use faults::{Fault, Kind};
 pub use glue::GlueFault;
+pub use logs::{LogEvent, LogGroup};
 pub use redshift::{Cluster, Workgroup};
 
 /// What the stand-in is and does; each can be changed while it runs.
@@ -77,6 +79,8 @@ pub struct Settings {
     pub glue_writers: u32,
     /// Crawlers of Glue, with what they keep.
     pub crawlers: Crawlers,
+    /// Log groups of CloudWatch Logs by name.
+    pub log_groups: BTreeMap<String, LogGroup>,
 }
 
 /// An event that was posted.
@@ -172,6 +176,7 @@ impl Default for Settings {
             glue_faults: Vec::new(),
             glue_writers: 0,
             crawlers: Crawlers::default(),
+            log_groups: BTreeMap::new(),
         }
     }
 }
@@ -309,11 +314,15 @@ fn router(shared: Shared) -> Router {
 async fn by_target(state: State<Shared>, headers: HeaderMap, body: String) -> Response {
     let target = headers.get("x-amz-target");
     let target = target.and_then(|value| value.to_str().ok());
-    let Some(operation) = target.and_then(|target| target.strip_prefix("AWSGlue.")) else {
+    let Some((service, operation)) = target.and_then(|target| target.split_once('.')) else {
         return redshift::look_up(state, headers, body).await;
     };
     let shared = &state.0;
-    let response = glue::call(&mut shared.lock(), operation, &body);
+    let response = match service {
+        "AWSGlue" => glue::call(&mut shared.lock(), operation, &body),
+        "Logs_20140328" => logs::call(&mut shared.lock(), operation, &body),
+        _ => return redshift::look_up(state, headers, body).await,
+    };
     shared.count(operation, response.status().as_u16());
     response
 }

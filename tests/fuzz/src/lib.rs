@@ -25,6 +25,7 @@ mod edits;
 mod event;
 #[path = "../../../crates/transform/tests/laws/events.rs"]
 mod events;
+mod logs;
 mod names;
 pub mod pack;
 mod plugins;
@@ -60,5 +61,6 @@ pub const LAWS: &[(&str, Law)] = &[
     ("texts", texts::texts),
     ("script", plugins::script),
     ("module", plugins::module),
+    ("logs", logs::logs),
     ("crawler", producers::crawler),
 ];

@@ -48,6 +48,7 @@ pub fn of(law: &str) -> Vec<Vec<u8>> {
             "AccountKey={a b};SharedAccessSignature=x;token='y'",
             "select $$a$$, $tag$b$tag$, q'[c]', N'd', r\"e\"",
         ]),
+        "logs" => logs(),
         "script" => scripts(),
         "module" => modules(),
         "crawler" => crawler(),
@@ -75,6 +76,27 @@ fn crawler() -> Vec<Vec<u8>> {
     let alone = lines.clone().map(|line| line.as_bytes().to_vec());
     let together = ["shop-", "sessions", "profiles", "lake"].map(of);
     alone.chain(together).collect()
+}
+
+/// Events in the layouts of logs, in pieces, cut off, and within JSON.
+fn logs() -> Vec<Vec<u8>> {
+    let event = r#"{"eventTime":"2026-05-15T06:00:00Z","producer":"p","schemaURL":"s","job":{"name":"j\"{"}}"#;
+    let quoted = serde_json::Value::from(event).to_string();
+    let (head, rest) = event.split_at(40);
+    let logs = [
+        format!(
+            "26/05/15 06:00:00 INFO C: {event}\n[2026-05-13T18:35:43.100+0000] {{{{console.py:29}}}} INFO - {event}"
+        ),
+        format!("26/05/15 06:00:00 INFO C: {head}\nother {{a=1}}\n{rest} {event}\n"),
+        format!("26/05/15 06:00:00 INFO C: {head}\nINFO\tanew\n"),
+        format!(
+            "{{\"logger\": \"l\", \"event\": {quoted}, \"level\": \"info\"}}\n{{\"log\":{quoted}}}"
+        ),
+        format!("emit b'{event}'\nconf = {{\"a\": 1, plan {{\"x\": {event}, oops\n{{"),
+        event.replace(',', ",\n  "),
+        r#"{"awslogs":{"data":"H4sIAAAAAAAC/6uuBQBDv6ajAgAAAA=="}}"#.to_owned(),
+    ];
+    logs.into_iter().map(String::into_bytes).collect()
 }
 
 fn texts(all: &[&str]) -> Vec<Vec<u8>> {

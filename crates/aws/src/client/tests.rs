@@ -243,7 +243,7 @@ async fn pages_end_with_the_last_token_and_with_one_that_repeats() {
     ] {
         let (aws, wire) = account(answers);
         let mut pages = aws.client().pages(FilterLogEvents {
-            log_group_name: "g".to_owned(),
+            log_group_name: Some("g".to_owned()),
             ..FilterLogEvents::default()
         });
         let mut count = 0;

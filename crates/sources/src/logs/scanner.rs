@@ -247,7 +247,7 @@ impl Scanner {
         if self.seen.has_position(position) {
             return;
         }
-        let identity = Identity::of(&["log", text]);
+        let identity = Identity::of_event(text);
         let is_known = self.seen.has_text(identity);
         self.seen.remember(
             place.timestamp.unwrap_or_default(),

@@ -14,7 +14,7 @@ use aws::glue::{
     ListCrawlers, ListCrawls, UpdateTable,
 };
 use aws::lambda::{GetEventSourceMapping, GetFunctionConfiguration};
-use aws::logs::FilterLogEvents;
+use aws::logs::{DescribeLogGroups, FilterLogEvents, GetLogEvents};
 use aws::redshift::DescribeClusters;
 use aws::redshift_serverless::GetWorkgroup;
 use aws::s3::{DeleteObject, GetObject, ListObjects, PutObject};
@@ -120,17 +120,59 @@ async fn call(aws: &Aws, operation: &str, input: &Value) -> Result<Value, Error>
         }
         "FilterLogEvents" => {
             let mut pages = client.pages(FilterLogEvents {
-                log_group_name: needed("logGroupName"),
+                log_group_name: text("logGroupName"),
+                log_group_identifier: text("logGroupIdentifier"),
+                log_stream_name_prefix: text("logStreamNamePrefix"),
                 filter_pattern: text("filterPattern"),
                 start_time: input.get("startTime").and_then(Value::as_i64),
+                end_time: input.get("endTime").and_then(Value::as_i64),
                 next_token: text("nextToken"),
             });
             let mut events = Vec::new();
             while let Some(page) = pages.next().await {
                 let found = page?.events.into_iter();
-                events.extend(found.map(|event| json!({"message": event.message})));
+                events.extend(found.map(|event| {
+                    json!({
+                        "logStreamName": event.log_stream_name,
+                        "timestamp": event.timestamp,
+                        "message": event.message,
+                        "eventId": event.event_id,
+                    })
+                }));
             }
             json!({"events": events})
+        }
+        "GetLogEvents" => {
+            let get = GetLogEvents {
+                log_group_name: text("logGroupName"),
+                log_group_identifier: text("logGroupIdentifier"),
+                log_stream_name: needed("logStreamName"),
+                start_time: input
+                    .get("startTime")
+                    .and_then(Value::as_i64)
+                    .unwrap_or_default(),
+                start_from_head: true,
+                next_token: text("nextToken"),
+            };
+            let page = client.send(&get).await?;
+            let events: Vec<Value> = (page.events.iter())
+                .map(|event| json!({"timestamp": event.timestamp, "message": event.message}))
+                .collect();
+            json!({"events": events, "nextForwardToken": page.next_forward_token})
+        }
+        "DescribeLogGroups" => {
+            let mut pages = client.pages(DescribeLogGroups {
+                log_group_name_prefix: needed("logGroupNamePrefix"),
+                next_token: text("nextToken"),
+            });
+            let mut groups = Vec::new();
+            while let Some(page) = pages.next().await {
+                let found = page?.log_groups.into_iter();
+                groups.extend(found.map(|group| {
+                    json!({"logGroupName": group.log_group_name, "logGroupClass": group.log_group_class})
+                }));
+            }
+            json!({"logGroups": groups})
         }
         "GetFunctionConfiguration" => {
             let get = GetFunctionConfiguration {

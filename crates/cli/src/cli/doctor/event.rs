@@ -189,10 +189,10 @@ impl Trace<'_> {
         let since = (started - SKEW).duration_since(SystemTime::UNIX_EPOCH);
         let since = since.unwrap_or_default().as_millis();
         let mut pages = self.aws.client().pages(FilterLogEvents {
-            log_group_name: log.to_owned(),
+            log_group_name: Some(log.to_owned()),
             filter_pattern: Some(format!("\"{id}\"")),
             start_time: i64::try_from(since).ok(),
-            next_token: None,
+            ..FilterLogEvents::default()
         });
         let mut last = LogFinding::Nothing;
         while let Some(page) = pages.next().await {
