@@ -6,6 +6,7 @@
 
 mod event;
 mod finding;
+mod sns;
 
 pub mod crawler;
 pub mod flyte;
