@@ -5,8 +5,10 @@
 //! then: so a crash in between finds the same events again, with the same identities, and loses nothing.
 
 pub mod crawler;
+pub mod flyte;
 mod kind;
 pub mod logs;
+pub mod sqs;
 
 use aws::ProvideErrorMetadata;
 use sources::Extraction;

@@ -5,12 +5,13 @@
 //! [`FlyteMessage::extraction`]: an event at most. Nothing is remembered from one message to the next: messages may come in
 //! any order, twice, or not at all. The data itself is never opened.
 //!
-//! The envelope is read in `flyte/message.rs` with the messages of `flyte/wire.rs`; `flyte/occurrence.rs` decides what is
+//! The envelope is read in `flyte/message.rs` with the messages of `flyte/wire.rs` and `flyte/literal_wire.rs`; `flyte/occurrence.rs` decides what is
 //! reported, and `flyte/event.rs` writes it. `fetch::flyte` gets the messages and the objects.
 
 mod data;
 mod event;
 mod literal;
+mod literal_wire;
 mod message;
 mod name;
 mod occurrence;

@@ -18,6 +18,9 @@ use crate::{Extraction, Finding, FindingRule, FoundEvent, Identity};
 
 pub use lambda::{LambdaRecord, RecordSource, records};
 
+/// The most findings of one record. A record that is not from a client can be a million of values that are no events.
+const MAX_FINDINGS: usize = 20;
+
 /// What a record or a message holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StreamEvents {
@@ -35,6 +38,7 @@ pub fn events(data: &[u8], place: &str) -> StreamEvents {
     let mut found = Reader {
         place,
         extraction: Extraction::default(),
+        unsaid: 0,
     };
     match aggregate::records(data) {
         Some(records) => {
@@ -44,6 +48,7 @@ pub fn events(data: &[u8], place: &str) -> StreamEvents {
         }
         None => found.record(data, None),
     }
+    found.summarize();
     StreamEvents {
         is_complete: found.extraction.findings.is_empty(),
         extraction: found.extraction,
@@ -53,6 +58,8 @@ pub fn events(data: &[u8], place: &str) -> StreamEvents {
 struct Reader<'a> {
     place: &'a str,
     extraction: Extraction,
+    /// The findings beyond [`MAX_FINDINGS`].
+    unsaid: usize,
 }
 
 impl Reader<'_> {
@@ -103,6 +110,10 @@ impl Reader<'_> {
     }
 
     fn report(&mut self, rule: FindingRule, index: Option<usize>, message: &str) {
+        if self.extraction.findings.len() == MAX_FINDINGS {
+            self.unsaid += 1;
+            return;
+        }
         let place = match index {
             None => self.place.to_owned(),
             Some(index) => format!("{}, record {index} of the aggregate", self.place),
@@ -112,6 +123,16 @@ impl Reader<'_> {
             place,
             message: message.to_owned(),
         });
+    }
+
+    fn summarize(&mut self) {
+        if self.unsaid > 0 {
+            self.extraction.findings.push(Finding {
+                rule: FindingRule::NotOpenlineage,
+                place: self.place.to_owned(),
+                message: format!("{} more of it is no event", self.unsaid),
+            });
+        }
     }
 }
 

@@ -26,6 +26,7 @@ mod event;
 #[path = "../../../crates/transform/tests/laws/events.rs"]
 mod events;
 mod logs;
+mod messages;
 mod names;
 pub mod pack;
 mod plugins;
@@ -63,4 +64,6 @@ pub const LAWS: &[(&str, Law)] = &[
     ("module", plugins::module),
     ("logs", logs::logs),
     ("crawler", producers::crawler),
+    ("flyte", messages::flyte),
+    ("streams", messages::streams),
 ];

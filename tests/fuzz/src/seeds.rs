@@ -2,6 +2,7 @@
 
 use crate::actions::{ACTIONS, RENAMES};
 use crate::events;
+use crate::messages;
 
 /// Events that are small enough to be tried often.
 const LARGEST: usize = 6_000;
@@ -52,6 +53,8 @@ pub fn of(law: &str) -> Vec<Vec<u8>> {
         "script" => scripts(),
         "module" => modules(),
         "crawler" => crawler(),
+        "flyte" => flyte(),
+        "streams" => streams(),
         _ => Vec::new(),
     }
 }
@@ -97,6 +100,38 @@ fn logs() -> Vec<Vec<u8>> {
         r#"{"awslogs":{"data":"H4sIAAAAAAAC/6uuBQBDv6ajAgAAAA=="}}"#.to_owned(),
     ];
     logs.into_iter().map(String::into_bytes).collect()
+}
+
+/// The messages that Flyte's own package has made, as they are before they become base64, each with an object.
+fn flyte() -> Vec<Vec<u8>> {
+    const MESSAGES: &str =
+        include_str!("../../../crates/sources/tests/fixtures/flyte/flyteidl.jsonl");
+    const OBJECT: &[u8] =
+        include_bytes!("../../../crates/sources/tests/fixtures/flyte/n0.outputs.pb");
+    let line = |line| -> Option<serde_json::Value> { serde_json::from_str(line).ok() };
+    let body = |line: serde_json::Value| messages::decoded(line.get("body")?.as_str()?);
+    let bodies = MESSAGES.lines().filter_map(line).filter_map(body);
+    bodies
+        .map(|body| [&body, &b"\n"[..], OBJECT].concat())
+        .collect()
+}
+
+/// Events in what carries them, and payloads of functions.
+fn streams() -> Vec<Vec<u8>> {
+    const EVENT: &str = r#"{"eventTime":"2026-11-20T10:00:00Z","run":{"runId":"r"},"job":{"namespace":"n","name":"j"}}"#;
+    let envelope = r#"{"Type":"Notification","MessageId":"m","TopicArn":"arn:aws:sns:eu-west-1:111122223333:t","Message":"[{\"job\":{}}, 7]"}"#;
+    let sqs = r#"{"Records":[{"messageId":"m","body":"{\"run\":{}}","eventSourceARN":"a"}]}"#;
+    let kinesis = r#"{"Records":[{"kinesis":{"sequenceNumber":"1","data":"eyJydW4iOnt9fQ=="},"eventID":"s:1"}]}"#;
+    let kafka = r#"{"records":{"t-0":[{"topic":"t","partition":0,"offset":1,"value":"eyJydW4iOnt9fQ=="}]}}"#;
+    // Made by the Python library of AWS, `aws_kinesis_agg` 1.2.3.
+    let aggregate = "84mawgoHcnVuOm4vagoHcnVuOm4vaxooCAAaJHsiam9iIjp7Im5hbWVzcGFjZSI6Im4iLCJuYW1lIjoiaiJ9fRooCAEaJHsiam9iIjp7Im5hbWVzcGFjZSI6Im4iLCJuYW1lIjoiayJ9fUiP+EvAsescMTXKqj677DM=";
+    let lines = format!("{EVENT}\n{EVENT}");
+    let array = format!("[{EVENT}, {EVENT}]");
+    let texts = texts(&[EVENT, &lines, &array, envelope, sqs, kinesis, kafka]);
+    texts
+        .into_iter()
+        .chain(messages::decoded(aggregate))
+        .collect()
 }
 
 fn texts(all: &[&str]) -> Vec<Vec<u8>> {

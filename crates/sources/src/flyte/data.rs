@@ -1,5 +1,6 @@
 //! The datasets of an event: which objects say what they are, and how they are named.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
@@ -76,8 +77,13 @@ pub(super) fn datasets(
         let found = map(literals, objects).map(|map| literal::references(&map, objects));
         let found = found.unwrap_or_default();
         report(&found, side, objects, &mut datasets.findings);
+        let is_logical = options.dataset_naming == DatasetNaming::Logical;
+        let known = match side {
+            Side::Inputs if is_logical => variables_of_writers(occurrence, &found.found, objects),
+            Side::Inputs | Side::Outputs => BTreeMap::new(),
+        };
         for reference in found.found {
-            let named = side.name(occurrence, options, &reference, objects);
+            let named = side.name(occurrence, options, &reference, &known);
             let Some(named) = named else { continue };
             datasets.findings.extend(named.finding);
             names
@@ -112,7 +118,7 @@ enum Side {
     Outputs,
 }
 
-struct Named {
+struct NamedDataset {
     name: DatasetName,
     is_logical: bool,
     finding: Option<Finding>,
@@ -143,8 +149,8 @@ impl Side {
         occurrence: &Occurrence,
         options: &FlyteOptions,
         reference: &Reference,
-        objects: &Objects,
-    ) -> Option<Named> {
+        known: &BTreeMap<String, String>,
+    ) -> Option<NamedDataset> {
         let uri = &reference.uri;
         let stable = options.dataset_prefix.as_ref();
         let is_stable =
@@ -155,7 +161,7 @@ impl Side {
         };
         let Some(writer) = writer else {
             let name = physical(uri, stable)?;
-            return Some(Named {
+            return Some(NamedDataset {
                 name,
                 is_logical: false,
                 finding: None,
@@ -165,8 +171,8 @@ impl Side {
         let module = event::module(&occurrence.details)?;
         let (variable, finding) = match self {
             Side::Outputs => (reference.variable.clone(), None),
-            Side::Inputs => match variable_of_writer(occurrence, uri, objects) {
-                Some(variable) => (variable, None),
+            Side::Inputs => match known.get(uri) {
+                Some(variable) => (variable.clone(), None),
                 None => (
                     reference.variable.clone(),
                     Some(unresolved(reference, &writer)),
@@ -178,7 +184,7 @@ impl Side {
             namespace: format!("flyte://{}", options.cluster),
             name: format!("{project}.{domain}.{module}.{}.{variable}", writer.node),
         };
-        Some(Named {
+        Some(NamedDataset {
             name,
             is_logical: true,
             finding,
@@ -201,11 +207,13 @@ impl Side {
     }
 }
 
-fn map(literals: &Literals, objects: &Objects) -> Option<LiteralMap> {
+fn map<'a>(literals: &'a Literals, objects: &Objects) -> Option<Cow<'a, LiteralMap>> {
     match literals {
         Literals::None => None,
-        Literals::Here(map) => Some(map.clone()),
-        Literals::At(uri) => LiteralMap::decode(objects.get(uri)?.ok()?).ok(),
+        Literals::Here(map) => Some(Cow::Borrowed(map)),
+        Literals::At(uri) => LiteralMap::decode(objects.get(uri)?.ok()?)
+            .ok()
+            .map(Cow::Owned),
     }
 }
 
@@ -286,14 +294,26 @@ fn outputs_of_writer(occurrence: &Occurrence, uri: &str) -> Option<String> {
     ))
 }
 
-fn variable_of_writer(occurrence: &Occurrence, uri: &str, objects: &Objects) -> Option<String> {
-    let outputs = outputs_of_writer(occurrence, uri)?;
-    let map = LiteralMap::decode(objects.get(&outputs)?.ok()?).ok()?;
-    let references = literal::references(&map, objects).found;
-    let written = references
-        .into_iter()
-        .find(|reference| reference.uri == uri);
-    written.map(|reference| reference.variable)
+/// What the nodes that wrote the inputs call them, by URI. Each list of outputs is read once.
+fn variables_of_writers(
+    occurrence: &Occurrence,
+    inputs: &[Reference],
+    objects: &Objects,
+) -> BTreeMap<String, String> {
+    let lists = inputs
+        .iter()
+        .filter_map(|input| outputs_of_writer(occurrence, &input.uri));
+    let lists: BTreeSet<String> = lists.collect();
+    let mut variables = BTreeMap::new();
+    for list in lists {
+        let bytes = objects.get(&list).and_then(Result::ok);
+        let map = bytes.and_then(|bytes| LiteralMap::decode(bytes).ok());
+        let written = map.map(|map| literal::references(&map, objects).found);
+        for written in written.unwrap_or_default() {
+            variables.entry(written.uri).or_insert(written.variable);
+        }
+    }
+    variables
 }
 
 fn dataset(

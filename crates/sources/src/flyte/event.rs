@@ -228,7 +228,7 @@ fn run_facets(occurrence: &Occurrence, options: &FlyteOptions) -> Map<String, Va
             false => &error.message,
         };
         let schema = "facets/1-0-1/ErrorMessageRunFacet.json#/$defs/ErrorMessageRunFacet";
-        let content = json!({ "message": head(message), "programmingLanguage": "PYTHON" });
+        let content = json!({ "message": head(&transform::redact_text(message)), "programmingLanguage": "PYTHON" });
         facets.insert("errorMessage".to_owned(), facet(schema, content));
     }
     let labels = &occurrence.details.labels;

@@ -108,6 +108,20 @@ fn what_is_no_event_is_reported_and_the_events_beside_it_are_taken() {
 }
 
 #[test]
+fn a_million_values_that_are_no_events_are_a_few_findings() {
+    let found = events(
+        &[b"0 ".repeat(500_000).as_slice(), ONE.as_bytes()].concat(),
+        "p",
+    );
+    assert_eq!(texts(&found), [ONE]);
+    assert_eq!(found.extraction.findings.len(), 21);
+    assert_eq!(
+        found.extraction.findings[20].message,
+        "499980 more of it is no event"
+    );
+}
+
+#[test]
 fn each_service_that_invokes_a_function_is_taken_apart() {
     let data = BASE64_STANDARD.encode(ONE);
     let sqs = json!({"Records": [{"messageId": "m1", "receiptHandle": "r", "body": ONE, "attributes": {}, "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:eu-west-1:111122223333:q"}]});
