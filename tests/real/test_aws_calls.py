@@ -53,6 +53,13 @@ CALLS = {
     "GetFunctionConfiguration": ("lambda", {"FunctionName": "arn:aws:lambda:eu-west-1:1:function:x:$LATEST"}),
     "GetEventSourceMapping": ("lambda", {"UUID": "14e0db71-5d35-4eb5-b481-8945cf9d10c2"}),
     "GetWorkgroup": ("redshift-serverless", {"workgroupName": "analytics"}),
+    "ExecuteStatement": (
+        "redshift-data",
+        {"Sql": f"SELECT '{AWKWARD}'", "Database": "dev", "ClusterIdentifier": "dwh", "DbUser": "reader", "ClientToken": "t-1", "StatementName": AWKWARD, "SessionKeepAliveSeconds": 120},
+    ),
+    "DescribeStatement": ("redshift-data", {"Id": "d9b6c0c9-0747-4bf4-b142-e8883122f766"}),
+    "GetStatementResult": ("redshift-data", {"Id": "d9b6c0c9-0747-4bf4-b142-e8883122f766", "NextToken": AWKWARD}),
+    "CancelStatement": ("redshift-data", {"Id": "d9b6c0c9-0747-4bf4-b142-e8883122f766"}),
     "GetSecretValue": ("secretsmanager", {"SecretId": AWKWARD}),
     "PublishBatch": (
         "sns",
@@ -139,6 +146,8 @@ def filled(shape, depth=0):
     """A value of a shape with all of its members."""
     if shape.type_name == "structure":
         members = {} if depth > 6 else shape.members
+        if shape.is_tagged_union:  # exactly one
+            members = dict(list(members.items())[-1:])
         return {name: filled(member, depth + 1) for name, member in members.items()}
     if shape.type_name == "list":
         return [filled(shape.member, depth + 1) for _ in range(2)] if depth < 6 else []
@@ -349,7 +358,7 @@ def test_endpoints_are_those_of_the_service_models(wire):
     partitions = LOADER.load_data("partitions")
     regions = [region for partition in partitions["partitions"] for region in partition["regions"] if "global" not in region]
     assert len(regions) > 30
-    services = {"CloudFormation": "cloudformation", "CloudWatch Logs": "logs", "Glue": "glue", "Lambda": "lambda", "Redshift": "redshift", "Redshift Serverless": "redshift-serverless", "Secrets Manager": "secretsmanager", "S3": "s3", "SNS": "sns", "STS": "sts", "DynamoDB": "dynamodb"}
+    services = {"CloudFormation": "cloudformation", "CloudWatch Logs": "logs", "Glue": "glue", "Lambda": "lambda", "Redshift": "redshift", "Redshift Data": "redshift-data", "Redshift Serverless": "redshift-serverless", "Secrets Manager": "secretsmanager", "S3": "s3", "SNS": "sns", "STS": "sts", "DynamoDB": "dynamodb"}
     lines, expected = [], []
     for service, name in services.items():
         rules = botocore.endpoint_provider.EndpointProvider(LOADER.load_service_model(name, "endpoint-rule-set-1"), partitions)

@@ -24,6 +24,7 @@ pub mod glue;
 pub mod lambda;
 pub mod logs;
 pub mod redshift;
+pub mod redshift_data;
 pub mod redshift_serverless;
 pub mod s3;
 pub mod secrets_manager;

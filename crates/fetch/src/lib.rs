@@ -8,6 +8,7 @@ pub mod crawler;
 pub mod flyte;
 mod kind;
 pub mod logs;
+pub mod redshift;
 pub mod sqs;
 
 use aws::ProvideErrorMetadata;

@@ -1,5 +1,5 @@
-//! What cannot run here: DataZone's lineage events, the two Redshift look-ups, and the versions of Glue's tables, after
-//! their service models.
+//! What cannot run here: DataZone's lineage events, the two Redshift look-ups and its Data API, and the versions of Glue's
+//! tables, after their service models.
 //!
 //! Strict where the service is (path, blob, client token, 300,000 bytes, 20 a second, every error of the model), and
 //! failing on demand. Used by the tests and benches, in their process or as the binary `aws-stand-in`.
@@ -11,6 +11,7 @@ mod glue;
 mod lineage_events;
 mod logs;
 mod redshift;
+mod redshift_data;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -36,6 +37,7 @@ pub use faults::{Fault, Kind};
 pub use glue::GlueFault;
 pub use logs::{LogEvent, LogGroup};
 pub use redshift::{Cluster, Workgroup};
+pub use redshift_data::StatementFault;
 
 /// What the stand-in is and does; each can be changed while it runs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -81,6 +83,14 @@ pub struct Settings {
     pub crawlers: Crawlers,
     /// Log groups of CloudWatch Logs by name.
     pub log_groups: BTreeMap<String, LogGroup>,
+    /// The rows that statements of Redshift's Data API answer from, by view, as GetStatementResult has them.
+    pub redshift_views: BTreeMap<String, serde_json::Value>,
+    /// Failures of those statements, the first that matches.
+    pub redshift_faults: Vec<StatementFault>,
+    /// The rows of a page.
+    pub redshift_page: usize,
+    /// How often a statement is asked for until it has ended, at most 3.
+    pub redshift_waits: usize,
 }
 
 /// An event that was posted.
@@ -131,6 +141,8 @@ pub(crate) struct Account {
     pub(crate) catalog: glue::Catalog,
     /// Updates of tables that kept the old version.
     pub(crate) archived: u64,
+    /// Statements of the Data API.
+    pub(crate) statements: redshift_data::Statements,
 }
 
 impl Settings {
@@ -177,6 +189,10 @@ impl Default for Settings {
             glue_writers: 0,
             crawlers: Crawlers::default(),
             log_groups: BTreeMap::new(),
+            redshift_views: BTreeMap::new(),
+            redshift_faults: Vec::new(),
+            redshift_page: 100,
+            redshift_waits: 1,
         }
     }
 }
@@ -206,6 +222,7 @@ impl Account {
             calls: BTreeMap::new(),
             catalog: glue::Catalog::new(),
             archived: 0,
+            statements: redshift_data::Statements::default(),
         }
     }
 }
@@ -273,6 +290,16 @@ impl StandIn {
         self.shared.lock().archived
     }
 
+    /// The statements of the Data API so far, in order.
+    pub fn statements(&self) -> Vec<String> {
+        redshift_data::texts(&self.shared.lock())
+    }
+
+    /// Ends the sessions of the Data API, as their time does.
+    pub fn end_sessions(&self) {
+        redshift_data::end_sessions(&mut self.shared.lock());
+    }
+
     /// Changes settings.
     pub fn set(&self, change: impl FnOnce(&mut Settings)) {
         let mut inside = self.shared.lock();
@@ -321,6 +348,7 @@ async fn by_target(state: State<Shared>, headers: HeaderMap, body: String) -> Re
     let response = match service {
         "AWSGlue" => glue::call(&mut shared.lock(), operation, &body),
         "Logs_20140328" => logs::call(&mut shared.lock(), operation, &body),
+        "RedshiftData" => redshift_data::call(&mut shared.lock(), operation, &body),
         _ => return redshift::look_up(state, headers, body).await,
     };
     shared.count(operation, response.status().as_u16());
@@ -365,6 +393,7 @@ async fn reset(State(shared): State<Shared>) {
         latency_ms: 0,
         glue_faults: Vec::new(),
         glue_writers: 0,
+        redshift_faults: Vec::new(),
         ..inside.settings.clone()
     };
     *inside = Account::new(settings);

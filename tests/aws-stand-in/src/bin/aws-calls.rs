@@ -16,6 +16,9 @@ use aws::glue::{
 use aws::lambda::{GetEventSourceMapping, GetFunctionConfiguration};
 use aws::logs::{DescribeLogGroups, FilterLogEvents, GetLogEvents};
 use aws::redshift::DescribeClusters;
+use aws::redshift_data::{
+    CancelStatement, DescribeStatement, ExecuteStatement, GetStatementResult,
+};
 use aws::redshift_serverless::GetWorkgroup;
 use aws::s3::{DeleteObject, GetObject, ListObjects, PutObject};
 use aws::secrets_manager::GetSecretValue;
@@ -26,13 +29,14 @@ use aws::sts::GetCallerIdentity;
 use aws::{Aws, Error, ProvideErrorMetadata, Service};
 use serde_json::{Map, Value, json};
 
-const SERVICES: [&Service; 11] = [
+const SERVICES: [&Service; 12] = [
     &aws::cloudformation::SERVICE,
     &aws::dynamodb::SERVICE,
     &aws::glue::SERVICE,
     &aws::lambda::SERVICE,
     &aws::logs::SERVICE,
     &aws::redshift::SERVICE,
+    &aws::redshift_data::SERVICE,
     &aws::redshift_serverless::SERVICE,
     &aws::s3::SERVICE,
     &aws::secrets_manager::SERVICE,
@@ -211,6 +215,50 @@ async fn call(aws: &Aws, operation: &str, input: &Value) -> Result<Value, Error>
                     "port": endpoint.and_then(|endpoint| endpoint.port),
                 },
             }})
+        }
+        "ExecuteStatement" => {
+            let seconds = input.get("SessionKeepAliveSeconds").and_then(Value::as_u64);
+            let execute = ExecuteStatement {
+                sql: needed("Sql"),
+                database: text("Database"),
+                workgroup_name: text("WorkgroupName"),
+                cluster_identifier: text("ClusterIdentifier"),
+                db_user: text("DbUser"),
+                secret_arn: text("SecretArn"),
+                client_token: text("ClientToken"),
+                statement_name: text("StatementName"),
+                session_id: text("SessionId"),
+                session_keep_alive_seconds: seconds.and_then(|seconds| seconds.try_into().ok()),
+            };
+            let begun = client.send(&execute).await?;
+            json!({"Id": begun.id, "SessionId": begun.session_id})
+        }
+        "DescribeStatement" => {
+            let describe = DescribeStatement { id: needed("Id") };
+            let statement = client.send(&describe).await?;
+            json!({
+                "Status": statement.status,
+                "Error": statement.error,
+                "HasResultSet": statement.has_result_set,
+                "ResultRows": statement.result_rows,
+            })
+        }
+        "GetStatementResult" => {
+            let get = GetStatementResult {
+                id: needed("Id"),
+                next_token: text("NextToken"),
+            };
+            let page = client.send(&get).await?;
+            let json: Value = serde_json::from_slice(&page.json).unwrap_or_default();
+            json!({
+                "ColumnMetadata": json.get("ColumnMetadata"),
+                "Records": json.get("Records"),
+                "NextToken": page.next_token,
+            })
+        }
+        "CancelStatement" => {
+            let cancel = CancelStatement { id: needed("Id") };
+            json!({"Status": client.send(&cancel).await?})
         }
         "GetTable" => {
             let get = GetTable {

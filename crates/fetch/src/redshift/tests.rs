@@ -1,0 +1,316 @@
+//! Looks at a warehouse by the Data API of a service that follows its model.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_stand_in::{Settings, StandIn, StatementFault, Workgroup};
+use serde_json::{Value, json};
+use sources::{Extraction, FindingRule};
+
+use super::*;
+
+/// The results of a history as they are saved.
+const SAVED: [(&str, &str); 12] = [
+    (
+        "sys_query_history",
+        include_str!("../../../sources/tests/fixtures/redshift/sys_query_history.page-1.json"),
+    ),
+    (
+        "sys_query_history",
+        include_str!("../../../sources/tests/fixtures/redshift/sys_query_history.page-2.json"),
+    ),
+    (
+        "sys_query_history",
+        include_str!("../../../sources/tests/fixtures/redshift/sys_query_history.page-3.json"),
+    ),
+    (
+        "sys_query_text",
+        include_str!("../../../sources/tests/fixtures/redshift/sys_query_text.page-1.json"),
+    ),
+    (
+        "sys_query_text",
+        include_str!("../../../sources/tests/fixtures/redshift/sys_query_text.page-2.json"),
+    ),
+    (
+        "sys_query_detail",
+        include_str!("../../../sources/tests/fixtures/redshift/sys_query_detail.json"),
+    ),
+    (
+        "sys_procedure_call",
+        include_str!("../../../sources/tests/fixtures/redshift/sys_procedure_call.json"),
+    ),
+    (
+        "sys_transaction_history",
+        include_str!("../../../sources/tests/fixtures/redshift/sys_transaction_history.json"),
+    ),
+    (
+        "svv_all_columns",
+        include_str!("../../../sources/tests/fixtures/redshift/svv_all_columns.json"),
+    ),
+    (
+        "svv_redshift_databases",
+        include_str!("../../../sources/tests/fixtures/redshift/svv_redshift_databases.json"),
+    ),
+    (
+        "svv_external_schemas",
+        include_str!("../../../sources/tests/fixtures/redshift/svv_external_schemas.json"),
+    ),
+    (
+        "svv_user_info",
+        include_str!("../../../sources/tests/fixtures/redshift/svv_user_info.json"),
+    ),
+];
+
+/// 02:00 of the day of the history, and minutes after it.
+fn at(minutes: i64) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp(1_778_637_600 + 60 * minutes).unwrap()
+}
+
+async fn service(change: impl FnOnce(&mut Settings)) -> StandIn {
+    let mut views: BTreeMap<String, Value> = BTreeMap::new();
+    for (view, json) in SAVED {
+        let page: Value = serde_json::from_str(json).unwrap();
+        match views.get_mut(view) {
+            None => drop(views.insert(view.to_owned(), page)),
+            Some(known) => {
+                let rows = known["Records"].as_array_mut().unwrap();
+                rows.extend(page["Records"].as_array().unwrap().iter().cloned());
+            }
+        }
+    }
+    let workgroup = Workgroup {
+        account: "111122223333".into(),
+        region: "eu-west-1".into(),
+        port: 5439,
+    };
+    let mut settings = Settings {
+        workgroups: [("corp-wg".to_owned(), workgroup)].into(),
+        redshift_views: views,
+        redshift_page: 7,
+        redshift_waits: 0,
+        ..Settings::default()
+    };
+    change(&mut settings);
+    let address = ([127, 0, 0, 1], 0).into();
+    StandIn::start(address, settings).await.unwrap()
+}
+
+fn source(service: &StandIn) -> RedshiftSource {
+    let settings = json!({"workgroup": "corp-wg", "database": "dev", "lookback": "2h"});
+    let settings: RedshiftSettings = serde_json::from_value(settings).unwrap();
+    RedshiftSource::new(settings.validate().unwrap(), &service.aws())
+}
+
+/// Looks until there is no more, keeping the cursor as its caller does.
+async fn all(
+    source: &mut RedshiftSource,
+    cursor: &mut Option<Value>,
+    now: OffsetDateTime,
+) -> Extraction {
+    let mut extraction = Extraction::default();
+    loop {
+        let fetched = source.next(cursor.as_ref(), now).await.unwrap();
+        extraction.events.extend(fetched.extraction.events);
+        extraction.findings.extend(fetched.extraction.findings);
+        match fetched.checkpoint {
+            Checkpoint::Cursor(next) => *cursor = Some(next),
+            other @ (Checkpoint::None | Checkpoint::Messages(_)) => panic!("{other:?}"),
+        }
+        if !fetched.more {
+            return extraction;
+        }
+    }
+}
+
+fn queries_of(extraction: &Extraction) -> BTreeSet<String> {
+    let query = |text: &String| {
+        let event: Value = serde_json::from_str(text).unwrap();
+        let query = &event["run"]["facets"]["externalQuery"]["externalQueryId"];
+        query.as_str().unwrap().to_owned()
+    };
+    extraction
+        .events
+        .iter()
+        .map(|event| query(&event.text))
+        .collect()
+}
+
+fn has(extraction: &Extraction, rule: FindingRule) -> usize {
+    extraction
+        .findings
+        .iter()
+        .filter(|finding| finding.rule == rule)
+        .count()
+}
+
+fn fault(matches: &str, error: &str, times: u32) -> StatementFault {
+    StatementFault {
+        matches: matches.to_owned(),
+        error: Some(error.to_owned()),
+        times,
+    }
+}
+
+#[tokio::test]
+async fn the_names_are_those_of_the_endpoint_that_was_looked_up() {
+    let service = service(|settings| settings.redshift_waits = 2).await;
+    let found = all(&mut source(&service), &mut None, at(60)).await;
+    let names: String = found
+        .events
+        .iter()
+        .map(|event| event.text.as_str())
+        .collect();
+    assert!(names.contains(
+        "redshift://corp-wg.111122223333.eu-west-1.redshift-serverless.amazonaws.com:5439"
+    ));
+    assert!(names.contains("arn:aws:glue:eu-west-1:111122223333"));
+    assert_eq!(
+        found.events.len(),
+        queries_of(&found).len(),
+        "one event a statement"
+    );
+    assert!(found.events.len() > 25, "{}", found.events.len());
+}
+
+#[tokio::test]
+async fn a_second_look_finds_nothing_again_and_asks_for_the_rest_alone() {
+    let service = service(|_| {}).await;
+    let (mut source, mut cursor) = (source(&service), None);
+    let first = all(&mut source, &mut cursor, at(60)).await;
+    let before = service.statements().len();
+    let second = all(&mut source, &mut cursor, at(75)).await;
+    assert_eq!((second.events.len(), second.findings.len()), (0, 0));
+    assert!(!first.events.is_empty());
+    let texts = service.statements();
+    let asked: Vec<&String> = texts.iter().skip(before).collect();
+    assert!(
+        !asked.iter().any(|sql| sql.contains("svv_")),
+        "columns are known: {asked:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_look_from_the_same_position_finds_the_same_events() {
+    let service = service(|_| {}).await;
+    let first = all(&mut source(&service), &mut None, at(60)).await;
+    let second = all(&mut source(&service), &mut None, at(60)).await;
+    assert_eq!(first.events, second.events);
+}
+
+#[tokio::test]
+async fn looks_at_a_few_statements_each_find_what_one_look_finds() {
+    let service = service(|_| {}).await;
+    let whole = all(&mut source(&service), &mut None, at(60)).await;
+    let mut source = source(&service);
+    let mut cursor = None;
+    let mut few = Extraction::default();
+    for minutes in (0..=60).step_by(4) {
+        let found = all(&mut source, &mut cursor, at(minutes)).await;
+        few.events.extend(found.events);
+    }
+    assert_eq!(queries_of(&few), queries_of(&whole));
+    assert_eq!(few.events.len(), whole.events.len(), "nothing twice");
+}
+
+#[tokio::test]
+async fn a_result_that_is_too_large_is_asked_for_in_halves() {
+    let too_large = fault(
+        "sys_query_text",
+        "ERROR: Packet for query is too large (70000 > 65536)",
+        2,
+    );
+    let service = service(|settings| settings.redshift_faults = vec![too_large]).await;
+    let found = all(&mut source(&service), &mut None, at(60)).await;
+    assert!(queries_of(&found).contains("700310"));
+    let limits = service
+        .statements()
+        .into_iter()
+        .filter(|sql| sql.contains("LIMIT 1000"));
+    assert_eq!(limits.count(), 1);
+}
+
+#[tokio::test]
+async fn a_view_that_may_not_be_read_is_said_once_and_done_without() {
+    let denied = fault(
+        "sys_transaction_history",
+        "ERROR: permission denied for relation sys_transaction_history",
+        99,
+    );
+    let service = service(|settings| settings.redshift_faults = vec![denied]).await;
+    let (mut source, mut cursor) = (source(&service), None);
+    let first = all(&mut source, &mut cursor, at(60)).await;
+    assert!(first.events.len() > 25);
+    assert_eq!(has(&first, FindingRule::NotVisible), 1);
+    let second = all(&mut source, &mut cursor, at(61)).await;
+    assert_eq!(has(&second, FindingRule::NotVisible), 0);
+}
+
+#[tokio::test]
+async fn a_history_that_may_not_be_read_is_refused() {
+    let denied = fault(
+        "sys_query_history",
+        "ERROR: permission denied for schema pg_catalog",
+        1,
+    );
+    let service = service(|settings| settings.redshift_faults = vec![denied]).await;
+    let refused = source(&service).next(None, at(60)).await.unwrap_err();
+    assert!(matches!(refused, FetchError::Refused(_)), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_busy_warehouse_is_asked_again_later() {
+    let busy = StatementFault {
+        matches: "sys_query_history".to_owned(),
+        error: None,
+        times: 1,
+    };
+    let service = service(|settings| settings.redshift_faults = vec![busy]).await;
+    let mut source = source(&service);
+    let later = source.next(None, at(60)).await.unwrap_err();
+    assert!(matches!(later, FetchError::Unavailable(_)), "{later:?}");
+    assert!(
+        !source
+            .next(None, at(60))
+            .await
+            .unwrap()
+            .extraction
+            .events
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn a_session_that_has_ended_is_opened_again_with_its_label() {
+    let service = service(|_| {}).await;
+    let (mut source, mut cursor) = (source(&service), None);
+    all(&mut source, &mut cursor, at(60)).await;
+    service.end_sessions();
+    all(&mut source, &mut cursor, at(75)).await;
+    let labels = service
+        .statements()
+        .into_iter()
+        .filter(|sql| sql.contains("SET query_group"));
+    assert_eq!(labels.count(), 2);
+}
+
+#[tokio::test]
+async fn a_workgroup_that_is_not_there_is_refused_by_name() {
+    let service = service(|settings| settings.workgroups.clear()).await;
+    match source(&service).next(None, at(60)).await {
+        Err(FetchError::Refused(message)) => {
+            assert!(message.contains("ResourceNotFound"), "{message}")
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_position_is_an_error_and_not_a_new_beginning() {
+    let service = service(|_| {}).await;
+    let damaged = json!({"redshift": 1, "from": 5, "state": {"sessions": []}});
+    let refused = source(&service)
+        .next(Some(&damaged), at(60))
+        .await
+        .unwrap_err();
+    assert!(matches!(refused, FetchError::Refused(_)));
+    assert_eq!(service.statements().len(), 0, "nothing was asked for");
+}

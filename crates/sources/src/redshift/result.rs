@@ -1,0 +1,204 @@
+//! The rows of an answer of the Data API. Which view a row is from, and what it means, is decided in `history` and
+//! `catalogue`, which call it.
+//!
+//! An answer is the JSON of GetStatementResult: `ColumnMetadata` names the columns, and each record has one field a
+//! column (<https://docs.aws.amazon.com/redshift-data/latest/APIReference/API_GetStatementResult.html>). Values of
+//! `char(n)` come padded with blanks, and NULL as `isNull`.
+
+use serde::Deserialize;
+use time::OffsetDateTime;
+
+/// One page of an answer.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct Page {
+    column_metadata: Vec<Column>,
+    records: Vec<Vec<Field>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Column {
+    name: String,
+    label: String,
+}
+
+/// A value. One of the members is there.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Field {
+    string_value: Option<String>,
+    long_value: Option<i64>,
+}
+
+/// Where the columns of a page are that a reader needs, in its order.
+pub(super) struct Columns<const N: usize>([Option<usize>; N]);
+
+/// A row, by the order of the columns that its reader named.
+pub(super) struct Row<'p, const N: usize> {
+    fields: &'p [Field],
+    columns: &'p Columns<N>,
+}
+
+/// A value that a row must have and does not: the position of its column in the reader's order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NoValue(pub(super) usize);
+
+impl Page {
+    /// Finds the columns of these names. `Err` names one that is required, the first `required` of them, and missing.
+    pub(super) fn columns<const N: usize>(
+        &self,
+        names: [&'static str; N],
+        required: usize,
+    ) -> Result<Columns<N>, &'static str> {
+        let columns = names.map(|name| {
+            let is_it = |column: &Column| column.name == name || column.label == name;
+            self.column_metadata.iter().position(is_it)
+        });
+        let mut needed = names.iter().zip(&columns).take(required);
+        match needed.find(|(_, position)| position.is_none()) {
+            Some((name, _)) => Err(name),
+            None => Ok(Columns(columns)),
+        }
+    }
+
+    pub(super) fn rows<'p, const N: usize>(
+        &'p self,
+        columns: &'p Columns<N>,
+    ) -> impl Iterator<Item = Row<'p, N>> {
+        let row = |fields: &'p Vec<Field>| Row { fields, columns };
+        self.records.iter().map(row)
+    }
+
+    /// Whether it has neither columns nor rows.
+    pub(super) fn is_empty(&self) -> bool {
+        self.column_metadata.is_empty() && self.records.is_empty()
+    }
+}
+
+impl<const N: usize> Row<'_, N> {
+    fn field(&self, column: usize) -> Option<&Field> {
+        let position = self.columns.0.get(column).copied().flatten()?;
+        self.fields.get(position)
+    }
+
+    /// The text as it is stored, with its padding.
+    pub(super) fn padded(&self, column: usize) -> Option<&str> {
+        self.field(column)?.string_value.as_deref()
+    }
+
+    /// The text without the blanks after it.
+    pub(super) fn text(&self, column: usize) -> Option<&str> {
+        self.padded(column).map(|text| text.trim_end_matches(' '))
+    }
+
+    /// The text, or an empty one for NULL.
+    pub(super) fn text_or_empty(&self, column: usize) -> String {
+        self.text(column).unwrap_or_default().to_owned()
+    }
+
+    pub(super) fn number(&self, column: usize) -> Option<i64> {
+        let field = self.field(column)?;
+        // Numbers of `numeric` and of leader-node views come as texts.
+        field
+            .long_value
+            .or_else(|| field.string_value.as_deref()?.trim().parse().ok())
+    }
+
+    /// A time without a zone, which is UTC.
+    pub(super) fn time(&self, column: usize) -> Option<OffsetDateTime> {
+        moment(self.text(column)?)
+    }
+
+    pub(super) fn needed<T>(&self, column: usize, value: Option<T>) -> Result<T, NoValue> {
+        value.ok_or(NoValue(column))
+    }
+}
+
+/// Reads a time as Redshift writes it: `2026-05-13 02:00:00.123456`, in UTC, with up to six digits of a second.
+pub(super) fn moment(text: &str) -> Option<OffsetDateTime> {
+    let (date, clock) = text.trim().split_once([' ', 'T'])?;
+    let mut date = date.splitn(3, '-');
+    let year = date.next()?.parse().ok()?;
+    let month: u8 = date.next()?.parse().ok()?;
+    let day = date.next()?.parse().ok()?;
+    let clock = clock.trim_end_matches('Z').trim_end_matches("+00");
+    let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
+    let mut clock = clock.splitn(3, ':').map(|part| part.parse::<u8>().ok());
+    let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
+    if fraction.len() > 6 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let micros = format!("{fraction:0<6}").parse().ok()?;
+    let date = time::Date::from_calendar_date(year, month.try_into().ok()?, day).ok()?;
+    let clock = time::Time::from_hms_micro(hour, minute, second, micros).ok()?;
+    Some(OffsetDateTime::new_utc(date, clock))
+}
+
+/// Writes a time as Redshift reads it, and as [`moment`] does.
+pub(super) fn written(moment: OffsetDateTime) -> String {
+    let moment = moment.to_offset(time::UtcOffset::UTC);
+    format!(
+        "{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:06}",
+        moment.year(),
+        u8::from(moment.month()),
+        moment.day(),
+        moment.hour(),
+        moment.minute(),
+        moment.second(),
+        moment.microsecond()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const PAGE: &str = r#"{
+        "ColumnMetadata": [{"name": "query_id"}, {"name": "label"}, {"name": "end_time"}],
+        "Records": [
+            [{"longValue": 7}, {"stringValue": "dev   "}, {"isNull": true}],
+            [{"stringValue": "8"}, {"stringValue": "  "}, {"stringValue": "2026-05-13 02:00:03.62"}],
+            [{"isNull": true}]
+        ]
+    }"#;
+
+    #[test]
+    fn a_value_is_read_without_its_padding_and_null_is_none() {
+        let page: Page = serde_json::from_str(PAGE).unwrap();
+        let columns = page.columns(["query_id", "label", "end_time"], 3).unwrap();
+        let rows: Vec<_> = page
+            .rows(&columns)
+            .map(|row| (row.number(0), row.text_or_empty(1), row.time(2)))
+            .collect();
+        assert_eq!(rows[0], (Some(7), "dev".to_owned(), None));
+        assert_eq!((rows[1].0, rows[1].1.as_str()), (Some(8), ""));
+        let end = rows[1].2.unwrap();
+        assert_eq!(written(end), "2026-05-13 02:00:03.620000");
+        assert_eq!(rows[2], (None, String::new(), None), "a row that is cut");
+    }
+
+    #[test]
+    fn a_column_that_is_required_is_named_when_it_is_missing() {
+        let page: Page = serde_json::from_str(PAGE).unwrap();
+        assert_eq!(
+            page.columns(["query_id", "status"], 2).err(),
+            Some("status")
+        );
+        assert!(page.columns(["query_id", "status"], 1).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn a_time_is_read_as_it_is_written(micros in 0..4_000_000_000_000_000_i64) {
+            let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000).unwrap();
+            prop_assert_eq!(moment(&written(time)), Some(time));
+        }
+
+        #[test]
+        fn any_text_is_a_time_or_none(text in ".{0,40}") {
+            let _ = moment(&text);
+        }
+    }
+}
