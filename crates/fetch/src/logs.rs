@@ -187,7 +187,7 @@ impl LogsSource {
             for mut rest in work.scanner.wanted() {
                 let read = calls::read_rest(&self.client, &mut rest).await;
                 read.inspect_err(|error| self.failed(&work.group, error))?;
-                let open = work.scanner.close(rest, Some(now));
+                let open = work.scanner.close(rest, self.config.patient(now));
                 work.open = earlier(work.open, open);
             }
         }
@@ -208,7 +208,7 @@ impl LogsSource {
             }
             None => {
                 // What goes on beyond a window is found by the next.
-                let open = work.scanner.end(Some(work.window.now(now)));
+                let open = work.scanner.end(work.window.patient(&self.config, now));
                 let open = earlier(work.open, open);
                 let extraction = work.scanner.take();
                 position.seen = work.scanner.seen().clone();

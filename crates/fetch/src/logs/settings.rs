@@ -146,6 +146,12 @@ impl LogsConfig {
             .map_or(settled, |until| until.resolve(now).min(settled))
     }
 
+    /// The time by which what is not complete may still be under way. None where all looks have an end: nobody looks
+    /// again, so it is reported.
+    pub(super) fn patient(&self, now: i64) -> Option<i64> {
+        self.until.is_none().then_some(now)
+    }
+
     /// How much is read again, in milliseconds.
     pub(super) fn overlap(&self) -> i64 {
         in_millis(self.overlap)

@@ -304,6 +304,19 @@ async fn an_event_under_way_is_waited_for_and_then_reported_once() {
 }
 
 #[tokio::test]
+async fn where_nobody_looks_again_an_event_under_way_is_reported() {
+    for all_lines in [false, true] {
+        let head = logged("a", 1, NOW, &line(&event(1))[..150]);
+        let service = service(&[(GROUP, group(vec![head]))]).await;
+        let mut config = config(json!({"groups": GROUP, "settle": "0s", "all_lines": all_lines}));
+        config.until = Some(PointInTime::Ago(std::time::Duration::ZERO));
+        let mut looker = LogsSource::new(config, &service.aws());
+        let found = look(&mut looker, &mut None, NOW + SECOND).await;
+        assert_eq!(found, (vec![], vec![FindingRule::Incomplete]));
+    }
+}
+
+#[tokio::test]
 async fn a_long_past_is_read_in_steps_and_only_between_its_ends() {
     let hour = 60 * MINUTE;
     let log = (0..30).map(|number| {

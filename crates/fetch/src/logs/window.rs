@@ -34,7 +34,10 @@ impl Window {
     }
 
     /// The time by which an event has to be complete: what goes on beyond the window may be under way.
-    pub(super) fn now(&self, now: i64) -> i64 {
-        if self.is_last { now } else { self.to }
+    pub(super) fn patient(&self, config: &LogsConfig, now: i64) -> Option<i64> {
+        match self.is_last {
+            true => config.patient(now),
+            false => Some(self.to),
+        }
     }
 }

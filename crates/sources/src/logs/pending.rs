@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::fresh::begins_anew;
-use super::json::{Kept, Object, Progress};
+use super::json::{Kept, Key, Object, Progress};
 use super::scan::{self, Head, Origin};
 use super::{Lines, LogEvent};
 use crate::Identity;
@@ -199,6 +199,12 @@ fn innermost(message: &str) -> (Vec<Origin>, String) {
 
 /// Where an event is, and its run and its job, as far as they can be read.
 pub(super) fn whereabouts(place: &Place, object: &Object, text: &str) -> String {
+    let inner = (!object.first().is_some_and(Key::is_of_event))
+        .then(|| scan::begun_in_string(text))
+        .flatten();
+    let (object, text) = inner
+        .as_ref()
+        .map_or((object, text), |(object, said)| (object, said));
     let name = |what| {
         object
             .kept(what, text)
@@ -218,10 +224,19 @@ pub(super) fn whereabouts(place: &Place, object: &Object, text: &str) -> String 
 
 impl Place {
     pub(super) fn of(event: &LogEvent<'_>, path: String) -> Place {
+        // Without an id, what stands in the stream at that time is the event.
+        let id = match (event.id, event.timestamp) {
+            ("", time) => format!(
+                "{} {}",
+                time.unwrap_or_default(),
+                Identity::of(&[event.message])
+            ),
+            (id, _) => id.to_owned(),
+        };
         Place {
             group: event.group.to_owned(),
             stream: event.stream.to_owned(),
-            id: event.id.to_owned(),
+            id,
             timestamp: event.timestamp,
             path,
         }

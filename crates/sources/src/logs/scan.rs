@@ -14,6 +14,9 @@ use super::json::{Kept, Key, Object, Progress};
 /// The most broken events of one text that are reported.
 const MAX_BROKEN: usize = 20;
 
+/// An escape that was cut has fewer characters: two code units, `\\ud83d\\ude00`.
+const LONGEST_ESCAPE: usize = 12;
+
 /// What is in a text.
 #[derive(Debug, Default)]
 pub(super) struct Found<'t> {
@@ -180,10 +183,16 @@ fn is_surely_event(object: &Object) -> bool {
     object.has(Key::EventTime) && object.first().is_some_and(Key::is_of_event)
 }
 
-/// Whether an event begins within a string: `{\"eventTime\"`, escaped once or more.
+/// Whether an event begins within a string.
 fn has_escaped_event(text: &str) -> bool {
-    memchr_iter(b'{', text.as_bytes()).any(|brace| {
-        let rest = text.get(brace + 1..).unwrap_or_default().trim_start();
+    escaped_event(text).is_some()
+}
+
+/// What begins as an event within a string: `{\\"eventTime\\"`, escaped once or more.
+fn escaped_event(text: &str) -> Option<&str> {
+    let mut braces = memchr_iter(b'{', text.as_bytes()).filter_map(|brace| text.get(brace..));
+    braces.find(|from_brace| {
+        let rest = from_brace.get(1..).unwrap_or_default().trim_start();
         let unescaped = rest.trim_start_matches('\\');
         let key = unescaped.strip_prefix('"').unwrap_or_default();
         let length = key.bytes().take_while(u8::is_ascii_alphabetic).count();
@@ -192,6 +201,24 @@ fn has_escaped_event(text: &str) -> bool {
             && end.starts_with('\\')
             && Key::EVENT.iter().any(|(name, _)| *name == key)
     })
+}
+
+/// The beginning of an event that stands in a string, as far as it goes, with what is known of it.
+pub(super) fn begun_in_string(text: &str) -> Option<(Object, String)> {
+    let string = escaped_event(text)?;
+    // Up to the end of the string, or to what was cut within an escape.
+    let is_end = |(at, _): &(usize, &str)| {
+        let before = string.get(..*at).unwrap_or_default();
+        let escapes = before.len() - before.trim_end_matches('\\').len();
+        escapes % 2 == 0
+    };
+    let end = string.match_indices('"').find(is_end);
+    let string = string.get(..end.map_or(string.len(), |(at, _)| at))?;
+    let whole = (0..LONGEST_ESCAPE).filter_map(|cut| string.get(..string.len().checked_sub(cut)?));
+    let said = whole.map(unescaped).find(|said| !said.is_empty())?;
+    let mut object = Object::new();
+    object.read(&said);
+    Some((object, said))
 }
 
 /// The text that a JSON string stands for. Half a surrogate pair, which is no text, becomes U+FFFD.

@@ -318,7 +318,7 @@ fn what_a_writer_cut_within_a_log_line_is_reported_too() {
     .chars()
     .take(2_000)
     .collect();
-    let json: String = structlog(&airflow()).chars().take(2_000).collect();
+    let json: String = structlog(&airflow()).chars().take(4_001).collect();
     let found = read(&[
         line("task", 0, text),
         line("task", 1, json),
@@ -329,6 +329,9 @@ fn what_a_writer_cut_within_a_log_line_is_reported_too() {
         [FindingRule::Truncated, FindingRule::Truncated]
     );
     assert_eq!(texts(&found), [airflow()]);
+    for finding in &found.findings {
+        assert!(finding.place.contains(", job "), "{}", finding.place);
+    }
 }
 
 #[test]
