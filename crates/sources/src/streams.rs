@@ -104,7 +104,7 @@ impl Reader<'_> {
             return self.report(FindingRule::NotOpenlineage, index, message);
         }
         self.extraction.events.push(FoundEvent {
-            identity: Identity::of(&["openlineage event", text]),
+            identity: Identity::of_event(text),
             text: text.to_owned(),
         });
     }
