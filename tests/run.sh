@@ -50,7 +50,7 @@ $rest || exit 0
 
 . tests/environment.sh
 # Those that are missing are made side by side; an error is shown when the environment is used below.
-for name in clients emulator packaging airflow datahub; do
+for name in clients emulator packaging airflow datahub sql; do
     environment "$name" "tests/real/requirements-$name.txt" >/dev/null 2>&1 &
 done
 infra="$(environment infra tests/infra/requirements.txt)"
@@ -60,6 +60,7 @@ emulator="$(environment emulator tests/real/requirements-emulator.txt)"
 packaging="$(environment packaging tests/real/requirements-packaging.txt)"
 airflow="$(environment airflow tests/real/requirements-airflow.txt)"
 datahub="$(environment datahub tests/real/requirements-datahub.txt)"
+sql="$(environment sql tests/real/requirements-sql.txt)"
 
 # Folders of tests that passed are not kept: they have binaries of 50 MB in them.
 pytest=(-m pytest -q -p no:cacheprovider -o tmp_path_retention_policy=failed -o tmp_path_retention_count=1)
@@ -68,11 +69,13 @@ pytest=(-m pytest -q -p no:cacheprovider -o tmp_path_retention_policy=failed -o 
 
 # With the tests among the targets, so that the dependencies are those that were just built.
 cargo build --workspace --bins --tests --locked
+# Prints the lineage of statements, for the comparison with another reader of SQL.
+cargo build -p sources --example sql_lineage --locked
 
 PROXY_TEST_BIN_DIR="$target/debug" "$infra/bin/python" "${pytest[@]}" tests/docs
 
 # sync_assets.sh builds the functions without what takes time and makes them only smaller and faster.
 export FUNCTION_PROFILE=function-test
 PROXY_TEST_BIN_DIR="$target/debug" PROXY_TEST_EMULATOR="$emulator/bin/ministack" PROXY_TEST_PACKAGING="$packaging" \
-    PROXY_TEST_AIRFLOW="$airflow/bin" PROXY_TEST_DATAHUB="$datahub/bin" \
+    PROXY_TEST_AIRFLOW="$airflow/bin" PROXY_TEST_DATAHUB="$datahub/bin" PROXY_TEST_SQLGLOT="$sql/bin/python" \
     "$clients/bin/python" "${pytest[@]}" -n 2 --durations 15 tests/real

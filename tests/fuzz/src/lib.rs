@@ -36,6 +36,7 @@ pub mod seeds;
 pub mod shake;
 mod size;
 mod spelling;
+mod sql;
 #[path = "../../../crates/openlineage/tests/support/mod.rs"]
 mod support;
 mod texts;
@@ -66,4 +67,5 @@ pub const LAWS: &[(&str, Law)] = &[
     ("crawler", producers::crawler),
     ("flyte", messages::flyte),
     ("streams", messages::streams),
+    ("sql", sql::sql),
 ];

@@ -55,6 +55,10 @@ pub fn of(law: &str) -> Vec<Vec<u8>> {
         "crawler" => crawler(),
         "flyte" => flyte(),
         "streams" => streams(),
+        "sql" => {
+            let forms = include_str!("../../../crates/sources/src/redshift/sql/tests/forms.sql");
+            forms.lines().map(|line| line.as_bytes().to_vec()).collect()
+        }
         _ => Vec::new(),
     }
 }

@@ -16,6 +16,7 @@ pub(super) fn read(
     let mut at = words.skip(1, &["or", "replace"]);
     let external = words.is(at, "external");
     at += usize::from(external);
+    at = words.skip(at, &["protected"]);
     at = words.skip(at, &["local"]);
     let temporary = words.is_one_of(at, &["temp", "temporary"]);
     at += usize::from(temporary);

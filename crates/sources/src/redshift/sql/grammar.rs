@@ -29,13 +29,11 @@ pub(super) fn statement(words: Words<'_>) -> Result<Statement, Refusal> {
 /// takes 100 KB of stack for each level without optimisation, and a stack that overflows ends the process.
 fn parse<T: Send>(words: Words<'_>, read: Rule<T>) -> Result<T, Refusal> {
     let shallow = match bounds::check(words)? {
-        Stack::Callers => parse_within(words, read, SHALLOW),
-        Stack::Own => Err(ParserError::RecursionLimitExceeded),
+        Stack::Callers => parse_within(words, read, SHALLOW).ok(),
+        Stack::Own => None,
     };
-    let result = match shallow {
-        Err(ParserError::RecursionLimitExceeded) => parse_deep(words, read),
-        result => result,
-    };
+    // Where the parser tries ways, it may take its limit for a way that fails: no error of the first is the last word.
+    let result = shallow.map_or_else(|| parse_deep(words, read), Ok);
     result.map_err(|error| match error {
         ParserError::RecursionLimitExceeded => Refusal::TooLarge,
         ParserError::TokenizerError(_) => words.refusal(None),
@@ -108,6 +106,8 @@ fn tokens(words: Words<'_>) -> Vec<TokenWithSpan> {
 /// How many lexemes there say nothing about lineage, and are refused by the parser.
 fn noise(words: Words<'_>, at: usize) -> usize {
     let aggregate = ["count", "percentile_disc"];
+    let before =
+        |n: usize, keyword: &str| at.checked_sub(n).is_some_and(|at| words.is(at, keyword));
     // <https://docs.aws.amazon.com/redshift/latest/dg/r_COUNT.html>
     if words.is(at, "approximate") && words.is_one_of(at + 1, &aggregate) {
         return 1;
@@ -115,6 +115,26 @@ fn noise(words: Words<'_>, at: usize) -> usize {
     // The join operator of Oracle. <https://docs.aws.amazon.com/redshift/latest/dg/r_WHERE_oracle_outer.html>
     if words.sign(at, "(") && words.sign(at + 1, "+") && words.sign(at + 2, ")") && at > 0 {
         return 3;
+    }
+    // Operators before a number, which make no other column of it.
+    // <https://docs.aws.amazon.com/redshift/latest/dg/r_OPERATOR_SYMBOLS.html>
+    if words.sign(at, "@") {
+        return 1;
+    }
+    if words.sign(at, "|") && words.sign(at + 1, "/") {
+        return 2;
+    }
+    if words.sign(at, "|") && words.sign(at + 1, "|") && words.sign(at + 2, "/") {
+        return 3;
+    }
+    if words.is(at, "symmetric") && before(1, "between") {
+        return 1;
+    }
+    if words.is_one_of(at, &["leading", "trailing", "both"])
+        && words.is(at + 1, "from")
+        && before(2, "trim")
+    {
+        return 2;
     }
     // All but the first of `IN (1, 2, 3, …)`: lists of keys may have a hundred thousand.
     if at > 2
@@ -138,6 +158,7 @@ fn noise(words: Words<'_>, at: usize) -> usize {
 fn token(words: Words<'_>, at: usize) -> (Token, usize) {
     let written = words.written(at);
     let token = match words.kind(at) {
+        Some(Kind::Word) if written == "#" => Token::Sharp,
         Some(Kind::Word) => Token::make_word(written, None),
         Some(Kind::Quoted) => Token::make_word(&unquoted(written, '"'), Some('"')),
         Some(Kind::String | Kind::Dollars) => {
@@ -208,7 +229,6 @@ fn signs(words: Words<'_>, at: usize) -> (Token, usize) {
 const LONG_SIGNS: &[(&str, Token)] = &[
     ("!~~*", Token::ExclamationMarkDoubleTildeAsterisk),
     ("!~~", Token::ExclamationMarkDoubleTilde),
-    ("||/", Token::PGCubeRoot),
     ("!~*", Token::ExclamationMarkTildeAsterisk),
     ("~~*", Token::DoubleTildeAsterisk),
     ("->>", Token::LongArrow),
@@ -226,7 +246,6 @@ const LONG_SIGNS: &[(&str, Token)] = &[
     ("~*", Token::TildeAsterisk),
     ("<<", Token::ShiftLeft),
     (">>", Token::ShiftRight),
-    ("|/", Token::PGSquareRoot),
     ("&&", Token::Overlap),
 ];
 

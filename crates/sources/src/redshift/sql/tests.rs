@@ -4,6 +4,7 @@ mod bounds;
 mod cases;
 mod columns;
 mod effects;
+mod forms;
 mod refused;
 mod shown;
 
