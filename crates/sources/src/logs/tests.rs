@@ -421,6 +421,30 @@ fn the_rest_of_what_a_filter_let_through_is_asked_for() {
 }
 
 #[test]
+fn the_rest_of_pieces_that_each_are_a_log_line_is_asked_for() {
+    let all: Vec<Line> = (0..)
+        .zip(pieces(&airflow(), 900))
+        .map(|(number, piece)| line("task", number, structlog(&piece)))
+        .collect();
+    let mut scanner = Scanner::new(Lines::Filtered, Seen::new(10));
+    for line in all
+        .iter()
+        .filter(|line| line.message.contains("openlineage.io/spec"))
+    {
+        scanner.read(&event(line));
+    }
+    let [mut rest] = <[_; 1]>::try_from(scanner.wanted()).unwrap();
+    let wanted = all.iter().take_while(|line| rest.read(&event(line)));
+    assert_eq!(wanted.count(), all.len() - 1);
+    scanner.close(rest, None);
+    let found = scanner.take();
+    assert_eq!(
+        (texts(&found), rules(&found)),
+        (vec![airflow().as_str()], vec![])
+    );
+}
+
+#[test]
 fn a_rest_that_does_not_come_is_reported_or_waited_for() {
     let cut = line(
         "driver",
