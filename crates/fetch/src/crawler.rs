@@ -129,7 +129,10 @@ impl CrawlerSource {
         let place = self.place().await?;
         if self.round.is_none() {
             let names = self.names().await?;
-            at.keep(&names);
+            // Those that are named may be a part of all, which another look goes round.
+            if self.config.crawlers.is_empty() {
+                at.keep(&names);
+            }
             self.round = Some(names.into());
         }
         match self.work.take() {

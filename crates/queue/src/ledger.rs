@@ -1,199 +1,101 @@
 //! The ledger of sources: how far each has read, and, where events go to SQS, which events it found.
 //!
-//! One small database in the data folder, beside the log or without one. A position is written after the queue has the
-//! events before it. So a crash in between finds some events again: the embedded queue knows them by itself
-//! (`identities.rs`). SQS does not, so there the order is: look up here, send, remember here. What was sent and not
-//! remembered when the process was killed is sent again.
+//! A position is written after the queue has the events before it. So a crash in between finds some events again: the embedded
+//! queue knows them by itself (`identities.rs`). SQS does not, so there the order is: look up here, send, remember here. What
+//! was sent and not remembered when the process was killed is sent again. A `serve` keeps its ledger in the data folder
+//! (`ledger/folder.rs`), and functions keep theirs in a table (`ledger/table.rs`).
+
+mod folder;
+mod table;
 
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use journal::{Claim, Journal, Schema};
-use rusqlite::{Connection, OptionalExtension, params};
-use tracing::warn;
+use journal::Claim;
 use uuid::Uuid;
 
-use crate::{QueueError, identities, now};
+use crate::QueueError;
+use folder::Folder;
+use table::Table;
 
-/// The file in the data folder.
-const FILE: &str = "sources.db";
-
-const SCHEMA: Schema = Schema {
-    tables: "
-        CREATE TABLE IF NOT EXISTS positions (
-            row INTEGER PRIMARY KEY,
-            source TEXT NOT NULL UNIQUE,
-            -- In the source's own form.
-            position TEXT NOT NULL,
-            written_at INTEGER NOT NULL
-        );
-        -- See `identities.rs`, whose table this is.
-        CREATE TABLE IF NOT EXISTS identities (
-            row INTEGER PRIMARY KEY,
-            identity BLOB NOT NULL UNIQUE,
-            seen_at INTEGER NOT NULL
-        );
-    ",
-    migrations: &[],
-    can_shrink: true,
-    page_size: journal::PAGE,
-};
-
-/// The ledger of a data folder. Cheap to clone.
+/// A ledger. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Ledger {
-    journal: Journal,
-    /// Held as long as it is used: two processes would read everything twice.
-    _claim: Arc<Claim>,
+pub struct Ledger(Store);
+
+#[derive(Debug, Clone)]
+enum Store {
+    Folder(Folder),
+    Table(Table),
 }
 
 impl Ledger {
     /// Opens or creates the ledger in the folder that this process has claimed. A damaged one is repaired first; what is lost
     /// is said.
     pub async fn own(claim: Arc<Claim>) -> Result<Ledger, journal::Error> {
-        let path = claim.folder().join(FILE);
-        let journal = Journal::own(&path, SCHEMA, &claim)?;
-        journal.write(report_losses).await?;
-        Ok(Ledger {
-            journal,
-            _claim: claim,
-        })
+        Ok(Ledger(Store::Folder(Folder::own(claim).await?)))
+    }
+
+    /// The ledger in a table of DynamoDB, whose key is the text `id`, and which forgets by `expires`. Nothing is called yet.
+    pub fn table(aws: &aws::Aws, name: String) -> Ledger {
+        Ledger(Store::Table(Table::new(aws, name)))
     }
 
     /// The file of the ledger in a data folder.
     pub fn path(folder: &Path) -> std::path::PathBuf {
-        folder.join(FILE)
+        Folder::path(folder)
     }
 
     /// Returns the position of a source, as it was written. `None`: the source has none yet.
     pub async fn position(&self, source: &str) -> Result<Option<String>, QueueError> {
-        let source = source.to_owned();
-        let read = move |connection: &Connection| {
-            let select = "SELECT position FROM positions WHERE source = ?1";
-            let position = connection.query_row(select, [source], |row| row.get(0));
-            position.optional()
-        };
-        self.journal.read(read).await.map_err(unavailable)
+        match &self.0 {
+            Store::Folder(folder) => folder.position(source).await,
+            Store::Table(table) => table.position(source).await,
+        }
     }
 
     /// Writes the position of a source. It is durable when this returns.
     pub async fn advance(&self, source: &str, position: String) -> Result<(), QueueError> {
-        let source = source.to_owned();
-        let write = move |connection: &Connection| {
-            let upsert = "
-                INSERT INTO positions (source, position, written_at) VALUES (?1, ?2, ?3)
-                ON CONFLICT (source) DO UPDATE SET position = ?2, written_at = ?3";
-            let mut upsert = connection.prepare_cached(upsert)?;
-            upsert.execute(params![source, position, now()]).map(drop)
-        };
-        self.journal.write(write).await.map_err(unavailable)
+        match &self.0 {
+            Store::Folder(folder) => folder.advance(source, position).await,
+            Store::Table(table) => table.advance(source, position).await,
+        }
     }
 
     /// Returns those of the identities that were remembered.
     pub async fn known(&self, identities: Vec<Uuid>) -> Result<HashSet<Uuid>, QueueError> {
-        let read = move |connection: &Connection| {
-            let mut known = HashSet::new();
-            for identity in identities {
-                if identities::is_taken(connection, identity)? {
-                    known.insert(identity);
-                }
-            }
-            Ok(known)
-        };
-        self.journal.read(read).await.map_err(unavailable)
+        match &self.0 {
+            Store::Folder(folder) => folder.known(identities).await,
+            Store::Table(table) => table.known(identities).await,
+        }
     }
 
     /// Remembers identities, and forgets some old ones. They are durable when this returns.
     pub async fn remember(&self, identities: Vec<Uuid>) -> Result<(), QueueError> {
-        let write = move |connection: &Connection| {
-            let now = now();
-            for identity in identities {
-                identities::take(connection, identity, now)?;
-            }
-            identities::forget(connection, now).map(drop)
-        };
-        self.journal.write(write).await.map_err(unavailable)
+        match &self.0 {
+            Store::Folder(folder) => folder.remember(identities).await,
+            Store::Table(table) => table.remember(identities).await,
+        }
     }
 
-    /// See [`Journal::closed`].
+    /// See [`journal::Journal::closed`]. A table has nothing to close.
     pub fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
-        self.journal.closed()
+        let closed = match &self.0 {
+            Store::Folder(folder) => Some(folder.closed()),
+            Store::Table(_) => None,
+        };
+        async move {
+            if let Some(closed) = closed {
+                closed.await;
+            }
+        }
     }
 
-    /// See [`Journal::failed`].
+    /// See [`journal::Journal::failed`]. A table never fails for good.
     pub async fn failed(&self) -> journal::Failure {
-        self.journal.failed().await
-    }
-}
-
-/// Says what a repair may have lost. Nothing else is to be put right: a source without a position begins again, and finds
-/// events that are known.
-fn report_losses(connection: &Connection) -> rusqlite::Result<()> {
-    let incomplete = journal::incomplete_tables(connection)?;
-    for (table, lost) in [
-        (
-            "positions",
-            "positions of sources; a source without one begins again",
-        ),
-        (
-            "identities",
-            "events that sources have found; some may be accepted again",
-        ),
-    ] {
-        if incomplete.iter().any(|it| it == table) {
-            warn!(lost, "the damaged ledger of sources was repaired");
-            journal::forget_incomplete(connection, table)?;
+        match &self.0 {
+            Store::Folder(folder) => folder.failed().await,
+            Store::Table(_) => std::future::pending().await,
         }
-    }
-    Ok(())
-}
-
-fn unavailable(error: journal::Error) -> QueueError {
-    QueueError(error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    async fn ledger(folder: &Path) -> Ledger {
-        let claim = Arc::new(Claim::take(folder).unwrap());
-        Ledger::own(claim).await.unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_position_is_that_which_was_written_last_also_after_a_restart() {
-        let folder = tempfile::tempdir().unwrap();
-        let first = ledger(folder.path()).await;
-        assert_eq!(first.position("a").await.unwrap(), None);
-        for (source, position) in [("a", "1"), ("b", "2"), ("a", "3")] {
-            first.advance(source, position.to_owned()).await.unwrap();
-        }
-        let closed = first.closed();
-        drop(first);
-        closed.await;
-        let second = ledger(folder.path()).await;
-        assert_eq!(second.position("a").await.unwrap().as_deref(), Some("3"));
-        assert_eq!(second.position("b").await.unwrap().as_deref(), Some("2"));
-    }
-
-    #[tokio::test]
-    async fn what_was_remembered_is_known() {
-        let folder = tempfile::tempdir().unwrap();
-        let ledger = ledger(folder.path()).await;
-        let [one, two] = [1, 2].map(Uuid::from_u128);
-        ledger.remember(vec![one, one]).await.unwrap();
-        let known = ledger.known(vec![two, one]).await.unwrap();
-        assert_eq!(known, HashSet::from([one]));
-    }
-
-    #[tokio::test]
-    async fn a_damaged_ledger_is_repaired_and_used() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(Ledger::path(folder.path()), "no database").unwrap();
-        let ledger = ledger(folder.path()).await;
-        assert_eq!(ledger.position("a").await.unwrap(), None);
-        ledger.advance("a", "1".to_owned()).await.unwrap();
     }
 }

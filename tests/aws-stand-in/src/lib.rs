@@ -6,6 +6,7 @@
 
 mod crawlers;
 mod datazone;
+mod dynamodb;
 mod faults;
 mod glue;
 mod lineage_events;
@@ -91,6 +92,8 @@ pub struct Settings {
     pub redshift_page: usize,
     /// How often a statement is asked for until it has ended, at most 3.
     pub redshift_waits: usize,
+    /// How many items of a batch of DynamoDB are left out, up to half of them.
+    pub unprocessed: usize,
 }
 
 /// An event that was posted.
@@ -137,6 +140,8 @@ pub(crate) struct Account {
     pub(crate) tokens: HashMap<String, usize>,
     /// Answers by operation and status.
     pub(crate) calls: BTreeMap<String, u64>,
+    /// Tables of DynamoDB.
+    pub(crate) tables: dynamodb::Tables,
     /// Tables of Glue.
     pub(crate) catalog: glue::Catalog,
     /// Updates of tables that kept the old version.
@@ -193,6 +198,7 @@ impl Default for Settings {
             redshift_faults: Vec::new(),
             redshift_page: 100,
             redshift_waits: 1,
+            unprocessed: 0,
         }
     }
 }
@@ -220,6 +226,7 @@ impl Account {
             posts: Vec::new(),
             tokens: HashMap::new(),
             calls: BTreeMap::new(),
+            tables: dynamodb::Tables::new(),
             catalog: glue::Catalog::new(),
             archived: 0,
             statements: redshift_data::Statements::default(),
@@ -346,6 +353,7 @@ async fn by_target(state: State<Shared>, headers: HeaderMap, body: String) -> Re
     };
     let shared = &state.0;
     let response = match service {
+        "DynamoDB_20120810" => dynamodb::call(&mut shared.lock(), operation, &body),
         "AWSGlue" => glue::call(&mut shared.lock(), operation, &body),
         "Logs_20140328" => logs::call(&mut shared.lock(), operation, &body),
         "RedshiftData" => redshift_data::call(&mut shared.lock(), operation, &body),

@@ -149,6 +149,25 @@ async fn a_crawl_that_runs_is_found_once_it_has_ended() {
 }
 
 #[tokio::test]
+async fn a_look_at_one_crawler_leaves_the_positions_of_the_others() {
+    let service = service(answers()).await;
+    let mut cursor = None;
+    look(&mut source(&service, |_| {}), &mut cursor).await;
+    let only = |config: &mut CrawlerConfig| {
+        *config = config.clone().only(vec!["trips-iceberg".to_owned()]);
+    };
+    let nothing = (vec![], vec![]);
+    assert_eq!(
+        look(&mut source(&service, only), &mut cursor).await,
+        nothing
+    );
+    assert_eq!(
+        look(&mut source(&service, |_| {}), &mut cursor).await,
+        nothing
+    );
+}
+
+#[tokio::test]
 async fn a_start_anew_at_any_step_finds_all_with_the_same_identities() {
     let service = service(answers()).await;
     let mut whole = BTreeSet::new();
