@@ -183,11 +183,13 @@ case "${RUSTFLAGS:-}" in
 *target-cpu*) ;;
 *) export RUSTFLAGS="${RUSTFLAGS:+$RUSTFLAGS }-C target-cpu=$cpu" ;;
 esac
-cargo lambda build --profile "${FUNCTION_PROFILE:-function}" --locked "--$arch" -p functions --bin ingest --bin batch --bin check
+cargo lambda build --profile "${FUNCTION_PROFILE:-function}" --locked "--$arch" -p functions --bin ingest --bin batch --bin check --bin source
 
 mkdir -p "$out"
-cp infra/openlineage-proxy.yaml infra/target.yaml "$work/" # of ingest and its target, and of a further target
-for name in Ingest Batch Check; do
+# Of ingest and its target, of a further target, and of each kind of source.
+templates=(source-logs source-glue source-stream target openlineage-proxy)
+for template in "${templates[@]}"; do cp "infra/$template.yaml" "$work/"; done
+for name in Ingest Batch Check Source; do
     function="$(tr "[:upper:]" "[:lower:]" <<<"$name")"
     bootstrap="$target/lambda/$function/bootstrap"
     mkdir "$work/$function"
@@ -204,12 +206,12 @@ for name in Ingest Batch Check; do
     pack "$work/$function" "$work/$function.zip"
     upload "$work/$function.zip" "$key"
     # In the line of this architecture, "Ingest: not-uploaded" and so on.
-    for template in openlineage-proxy target; do
+    for template in "${templates[@]}"; do
         sed "/^    $arch: {Name/s|$name: [^,}]*|$name: $key|" "$work/$template.yaml" >"$work/next.yaml"
         mv "$work/next.yaml" "$work/$template.yaml"
     done
 done
-for template in target openlineage-proxy; do
+for template in "${templates[@]}"; do
     grep -q "^    $arch: {Name.*not-uploaded" "$work/$template.yaml" &&
         fail "Mappings.Code of $template.yaml cannot be filled in"
     mv "$work/$template.yaml" "$out/$template.yaml"
@@ -240,6 +242,13 @@ A further target is a stack of its own, once the first has FanOut=on (docs/aws.m
       --template-file $out/target.yaml --s3-bucket $bucket --s3-prefix $prefix/templates \\
       --capabilities CAPABILITY_IAM \\
       --parameter-overrides S3AssetsBucketName=$bucket Architecture=$arch IngestStackName=lineage-proxy DomainId=dzd_...$with_rules
+
+Sources find lineage where nobody sends it: $out/source-*.yaml (docs/aws.md, "Sources"). For AWS Glue crawlers:
+
+  ${aws[*]} cloudformation deploy --stack-name lineage-proxy-source-glue \\
+      --template-file $out/source-glue.yaml --s3-bucket $bucket --s3-prefix $prefix/templates \\
+      --capabilities CAPABILITY_IAM \\
+      --parameter-overrides S3AssetsBucketName=$bucket Architecture=$arch QueueUrl=... LargeEventsBucket=...
 
 The first in the console: https://${region:-REGION}.console.aws.amazon.com/cloudformation/home?region=${region:-REGION}#/stacks/create/review?templateURL=https://$bucket.s3.${region:-REGION}.amazonaws.com/$template_key
 END

@@ -9,7 +9,7 @@ import sys
 
 import cfn_guard_rs
 import pytest
-from variants import KEY, LAYER, OPEN, SECRET, TARGET_TEMPLATE, TARGET_VARIANTS, TEMPLATE, VARIANTS, resolved, template
+from variants import KEY, LAYER, OPEN, SECRET, SOURCE_TEMPLATES, SOURCE_VARIANTS, TARGET_TEMPLATE, TARGET_VARIANTS, TEMPLATE, TO_QUEUE, VARIANTS, resolved, template
 
 BIN = pathlib.Path(sys.executable).parent
 RULES = TEMPLATE.with_name("invariants.guard").read_text()
@@ -40,15 +40,21 @@ def target(parameters):
     return resolved(parameters, template(TARGET_TEMPLATE))
 
 
+def source(variant):
+    """The stack of a source as it is deployed."""
+    return resolved(SOURCE_VARIANTS[variant], template(SOURCE_TEMPLATES[variant[0]]))
+
+
 def test_cfn_lint_finds_nothing():
-    done = subprocess.run([BIN / "cfn-lint", TEMPLATE, TARGET_TEMPLATE, "--regions", "us-east-1", "eu-west-1"], capture_output=True, text=True)
+    done = subprocess.run([BIN / "cfn-lint", TEMPLATE, TARGET_TEMPLATE, *SOURCE_TEMPLATES.values(), "--regions", "us-east-1", "eu-west-1"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_checkov_finds_nothing_in_any_variant(tmp_path):
-    files = [str(TEMPLATE), str(TARGET_TEMPLATE)]
+    files = [str(path) for path in (TEMPLATE, TARGET_TEMPLATE, *SOURCE_TEMPLATES.values())]
     documents = {name: resolved(parameters) for name, parameters in VARIANTS.items()}
     documents |= {f"target {name}": target(parameters) for name, parameters in TARGET_VARIANTS.items()}
+    documents |= {"source " + " ".join(variant): source(variant) for variant in SOURCE_VARIANTS}
     for name, document in documents.items():
         path = tmp_path / f"{name}.json"
         path.write_text(json.dumps(document))
@@ -66,6 +72,7 @@ def test_the_documentation_names_every_parameter_and_no_other():
     first = [name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1])]
     parameters = set(template()["Parameters"]) | set(template(TARGET_TEMPLATE)["Parameters"])
     assert len(first) == len(set(first)) and set(first) <= parameters, set(first) - parameters
+    parameters |= {name for path in SOURCE_TEMPLATES.values() for name in template(path)["Parameters"]}
     # Those that go with another stand in its row, and two of them in the text before.
     assert parameters <= set(re.findall(r"`(\w+)`", text)), parameters - set(re.findall(r"`(\w+)`", text))
 
@@ -81,6 +88,11 @@ def test_invariants_hold_in_target_stacks(variant):
     assert failed(target(TARGET_VARIANTS[variant] | {"Attached": "false"})) == set()
 
 
+@pytest.mark.parametrize("variant", SOURCE_VARIANTS, ids=" ".join)
+def test_invariants_hold_in_stacks_of_sources(variant):
+    assert failed(source(variant)) == set()
+
+
 def test_an_open_endpoint_is_never_the_default():
     assert failed(resolved(OPEN)) == {"senders_are_authenticated"}
 
@@ -94,12 +106,13 @@ BREAKS = {
     "data_is_encrypted_and_retained": lambda all: all["DeadLetterQueue"]["Properties"].pop("SqsManagedSseEnabled"),
     "only_over_tls": lambda all: all.pop("DeadLettersOverTlsOnly"),
     "a_subscription_is_raw_and_has_dead_letters": lambda all: all["FanOutSubscription"]["Properties"].update(RawMessageDelivery=False),
+    "a_failed_invocation_of_a_source_is_kept_and_can_be_made_again": lambda all: all["SourceInvocations"]["Properties"].pop("DestinationConfig"),
 }
 
 
 @pytest.mark.parametrize("rule", BREAKS)
 def test_each_invariant_can_be_broken(rule):
-    document = resolved(VARIANTS["fan-out"])
+    document = source(("logs", "one group")) if "of_a_source" in rule else resolved(VARIANTS["fan-out"])
     BREAKS[rule](document["Resources"])
     assert failed(document) == {rule}
 
@@ -382,3 +395,74 @@ def test_an_ingest_stack_without_a_target_has_nothing_of_one():
     text = json.dumps(resources)
     for name in target(TARGET_VARIANTS["checked"])["Resources"].keys() - {"Topic", "TopicKey", "Dashboard"}:
         assert name not in resources and f'"{name}"' not in text and f"${{{name}." not in text, name
+
+
+# ------------------------------------------------------------------ sources
+
+# What the templates of sources have alike, and what of it may differ.
+ALIKE = ["State", "EventQueue", "DeadLetterQueue", "QueuesOverTlsOnly", "DeadLettersOverTlsOnly", "SourceLogs", "SourceRole", "Source", "SourceInvocations", "Again", "SourceErrors", "DeadLetters"]
+ALIKE_PARAMETERS = ["QueueUrl", "TopicArn", "LargeEventsBucket", "TopicMessageSize", "Validation", "S3AssetsBucketName", "Architecture", "AlarmTopicArn", "LogRetentionDays", "LogFilter", "KmsKeyArn", "PermissionsBoundaryArn"]
+
+
+def alike(document):
+    """The parts that all sources have, without those that may differ. The statements of the role are those of all sources."""
+    parts = {name: json.loads(json.dumps(document["Resources"][name])) for name in ALIKE}
+    parts["EventQueue"]["Properties"].pop("VisibilityTimeout")
+    function = parts["Source"]["Properties"]
+    function.pop("Timeout"), function.pop("MemorySize"), function["Environment"]["Variables"].pop("LINEAGE_PROXY_SOURCES")
+    [policy] = parts["SourceRole"]["Properties"]["Policies"]
+    common = {"Log", "State", "Again", "Failed", "Publish", "Queue", "Large", "Encrypt"}
+    policy["PolicyDocument"]["Statement"] = [statement for statement in policy["PolicyDocument"]["Statement"] if statement["Sid"] in common]
+    return parts
+
+
+@pytest.mark.parametrize("variant", ["topic", "customer key", "boundary"])
+def test_sources_are_alike(variant):
+    first, *others = (alike(source((name, variant))) for name in SOURCE_TEMPLATES)
+    assert all(other == first for other in others)
+    parameters = [{name: template(path)["Parameters"][name] for name in ALIKE_PARAMETERS} for path in SOURCE_TEMPLATES.values()]
+    assert all(other == parameters[0] for other in parameters)
+    # As in the main stack.
+    for name in ("Validation", "S3AssetsBucketName", "Architecture", "LogRetentionDays", "LogFilter", "PermissionsBoundaryArn"):
+        assert parameters[0][name] == template()["Parameters"][name], name
+
+
+@pytest.mark.parametrize("variant", SOURCE_VARIANTS, ids=" ".join)
+def test_a_source_has_time_to_fail_and_one_source_of_its_kind(variant):
+    resources = source(variant)["Resources"]
+    function = resources["Source"]["Properties"]
+    assert resources["EventQueue"]["Properties"]["VisibilityTimeout"] >= 6 * function["Timeout"]
+    sources = function["Environment"]["Variables"]["LINEAGE_PROXY_SOURCES"]
+    if variant[0] in ("logs", "stream"):
+        assert sources == ""  # it never looks
+        return
+    values = {"CrawlerNames": "", **SOURCE_VARIANTS[variant], "UnchangedTables": "true", "AWS::AccountId": "123456789012"}
+    sources = substituted({"Fn::Sub": [sources["Fn::Sub"], {}]}, values)
+    [(_, settings)] = json.loads(sources).items()
+    assert settings.pop("type") == "glue-crawlers"
+    assert "$" not in json.dumps(settings)
+
+
+def test_a_source_sends_to_the_queue_or_to_the_topic_and_to_nothing_else():
+    for variant in SOURCE_VARIANTS:
+        [policy] = source(variant)["Resources"]["SourceRole"]["Properties"]["Policies"]
+        statements = {statement["Sid"]: statement["Resource"] for statement in policy["PolicyDocument"]["Statement"]}
+        to_topic = variant[1] == "topic"
+        assert ("Publish" in statements, "Queue" in statements) == (to_topic, not to_topic)
+        if not to_topic:
+            text, more = statements["Queue"]["Fn::Sub"]
+            name = TO_QUEUE["QueueUrl"].split("/")[more["Name"]["Fn::Select"][0]]
+            assert text.endswith(":${Name}") and name == "lineage-EventQueue-1A"
+    for wrong in ({"QueueUrl": ""}, {"TopicArn": "arn:aws:sns:eu-west-1:123456789012:t"}):
+        with pytest.raises(AssertionError, match="Events go to a queue"):
+            resolved({**SOURCE_VARIANTS["glue", "all"], **wrong}, template(SOURCE_TEMPLATES["glue"]))
+
+
+def test_a_subscription_of_logs_waits_until_it_can_fail_safely():
+    resources = source(("logs", "two groups"))["Resources"]
+    subscriptions = {name: resource for name, resource in resources.items() if resource["Type"] == "AWS::Logs::SubscriptionFilter"}
+    assert subscriptions.keys() == {"Subscription", "Subscription3"}
+    for name, subscription in subscriptions.items():
+        assert set(subscription["DependsOn"]) == {name.replace("Subscription", "LogsMayInvoke"), "SourceInvocations"}
+        permission = resources[name.replace("Subscription", "LogsMayInvoke")]["Properties"]
+        assert permission["SourceAccount"] == {"Ref": "AWS::AccountId"} and permission["SourceArn"]["Fn::Sub"].endswith(":*")

@@ -10,6 +10,7 @@ from cfnlint.decode import cfn_yaml
 
 TEMPLATE = pathlib.Path(__file__).parents[2] / "infra" / "openlineage-proxy.yaml"
 TARGET_TEMPLATE = TEMPLATE.with_name("target.yaml")
+SOURCE_TEMPLATES = {name: TEMPLATE.with_name(f"source-{name}.yaml") for name in ("logs", "glue", "stream")}
 DATAZONE = {"DomainId": "dzd_a1b2c3", "S3AssetsBucketName": "assets"}
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/1"
 SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:hash-key-a1b2c3"
@@ -129,3 +130,33 @@ def resolved(parameters, source=None):
 
 
 TARGET_VARIANTS = target_variants()
+
+# What every source needs, and those that each has.
+TO_QUEUE = {"S3AssetsBucketName": "assets", "LargeEventsBucket": "events", "QueueUrl": "https://sqs.eu-west-1.amazonaws.com/123456789012/lineage-EventQueue-1A"}
+TO_TOPIC = {**TO_QUEUE, "QueueUrl": "", "TopicArn": "arn:aws:sns:eu-west-1:123456789012:lineage-FanOutTopic-1A"}
+OF_SOURCES = {
+    "logs": {"one group": {"LogGroupName": "/aws-glue/jobs/error"}, "two groups": {"LogGroupName": "a", "LogGroupName3": "b"}},
+    "glue": {"all": {}, "two": {"CrawlerNames": "orders,returns", "UnchangedTables": "false"}},
+    "stream": {
+        "sqs": {"StreamArn": "arn:aws:sqs:eu-west-1:123456789012:events"},
+        "kinesis": {"Kind": "kinesis", "StreamArn": "arn:aws:kinesis:eu-west-1:123456789012:stream/lineage"},
+        "kafka": {"Kind": "kafka", "StreamArn": "arn:aws:kafka:eu-west-1:123456789012:cluster/lineage/1-2"},
+        "sns": {"Kind": "sns", "StreamArn": "arn:aws:sns:eu-west-1:123456789012:lineage"},
+    },
+}
+
+
+def source_variants():
+    """The variants of the stacks of sources, by template and name."""
+    variants = {}
+    for source, own in OF_SOURCES.items():
+        for name, parameters in own.items():
+            variants[source, name] = {**TO_QUEUE, **parameters}
+        first = next(iter(own.values()))
+        variants[source, "topic"] = {**TO_TOPIC, **first}
+        variants[source, "customer key"] = {**TO_QUEUE, **first, "KmsKeyArn": KEY, "AlarmTopicArn": "arn:aws:sns:eu-west-1:123456789012:on-call"}
+        variants[source, "boundary"] = {**TO_QUEUE, **first, "PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/boundary"}
+    return variants
+
+
+SOURCE_VARIANTS = source_variants()

@@ -94,7 +94,7 @@ def cloud(tmp_path_factory):
     cloud = None
     try:
         cloud = Cloud(folder, stand_in)
-        assert [done for done, _ in cloud.sync()] == ["uploaded"] * 5
+        assert [done for done, _ in cloud.sync()] == ["uploaded"] * 9  # four functions, and the templates
         yield cloud
     finally:
         for process in (cloud and cloud.emulator, stand_in):

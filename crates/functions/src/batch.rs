@@ -57,7 +57,7 @@ async fn start(transforms: Transforms) -> Result<(), Error> {
 }
 
 /// Returns when the batch has to stop: before the function's own time ends (`deadline_ms`, milliseconds since 1970).
-fn deadline(deadline_ms: u64) -> Instant {
+pub(crate) fn deadline(deadline_ms: u64) -> Instant {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();

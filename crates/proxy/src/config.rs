@@ -54,6 +54,8 @@ pub enum Role {
     Batch,
     /// The check function.
     Check,
+    /// The source function.
+    Source,
     /// A command that reads or changes the data of a `serve`.
     Tool,
 }
@@ -77,6 +79,8 @@ pub struct Config {
     pub sources: Vec<SourceConfig>,
     /// The check function.
     pub check: Check,
+    /// The table in which the source function remembers what it has seen.
+    pub function_table: Option<String>,
     /// The CloudWatch namespace of the metrics of the functions.
     pub metrics_namespace: String,
     /// The largest number of open connections of `serve`.

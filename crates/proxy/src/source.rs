@@ -13,19 +13,22 @@ mod sender;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws::Aws;
 use fetch::{Checkpoint, FetchError, Fetched, Source};
 use serde_json::Value;
 use time::OffsetDateTime;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use crate::config::SourceConfig;
 use crate::queue::Ledger;
 use crate::telemetry::metric::Metric;
 
+pub use report::report;
 pub use sender::{Sender, Tally};
 
 use pace::Pace;
-use report::report;
 
 /// How long a step of a source may take: the longest statement of a warehouse takes minutes. A call that hangs is given up.
 const STEP: Duration = Duration::from_secs(900);
@@ -51,6 +54,61 @@ enum Interruption {
 impl From<FetchError> for Interruption {
     fn from(error: FetchError) -> Interruption {
         Interruption::Failed(error)
+    }
+}
+
+/// A source that looks when it is told to: that of a function.
+pub struct SourceLook(SourceTask);
+
+impl std::fmt::Debug for SourceLook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("SourceLook").field(&self.0.name).finish()
+    }
+}
+
+impl SourceLook {
+    /// Opens the source. Calls nothing yet.
+    pub fn new(source: &SourceConfig, aws: &Aws, ledger: Ledger, sender: Sender) -> SourceLook {
+        SourceLook(SourceTask {
+            name: source.name.as_str().into(),
+            source: source.kind.clone().open(aws),
+            interval: source.interval,
+            ledger,
+            sender,
+        })
+    }
+
+    /// Looks from where the source was, until there is no more, or until `deadline`. Returns whether there is no more.
+    ///
+    /// # Errors
+    ///
+    /// The source, the ledger or the queue is not available, or refuses, or nothing was completed until the deadline. What was
+    /// found before is in the queue.
+    pub async fn until(mut self, deadline: Instant) -> Result<bool, FetchError> {
+        let stop = CancellationToken::new();
+        let timer = stop.clone();
+        let _timer = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move {
+            tokio::time::sleep_until(deadline).await;
+            timer.cancel();
+        }));
+        let (mut position, mut is_begun) = (None, false);
+        loop {
+            let failure = match self.0.step(&mut position, &stop).await {
+                Ok(true) => {
+                    is_begun = true;
+                    continue;
+                }
+                Ok(false) => return Ok(true),
+                Err(Interruption::Stopped) if is_begun => return Ok(false),
+                Err(Interruption::Stopped) => {
+                    let why = "the time ended before a step was completed";
+                    FetchError::Unavailable(why.to_owned())
+                }
+                Err(Interruption::Failed(failure)) => failure,
+            };
+            self.0.count_failure(&failure);
+            return Err(failure);
+        }
     }
 }
 
@@ -143,9 +201,14 @@ impl SourceTask {
         parse_position(text.as_deref())
     }
 
+    fn count_failure(&self, failure: &FetchError) {
+        let (source, reason) = (self.name.to_string(), reason(failure));
+        Metric::SourceErrors.add([source.into(), reason.into()], 1);
+    }
+
     fn report_failure(&self, failure: &FetchError, pause: Duration) {
         let (source, reason) = (&self.name, reason(failure));
-        Metric::SourceErrors.add([source.to_string().into(), reason.into()], 1);
+        self.count_failure(failure);
         let retry_seconds = pause.as_secs();
         match failure {
             FetchError::Unavailable(_) => {

@@ -21,6 +21,9 @@ use super::raw::{Raw, RawConfig};
 
 pub(super) type Table = Map<String, Value>;
 
+/// The variable of `sources`, without the prefix.
+const SOURCES: &str = "SOURCES";
+
 /// Layers of settings, one over the other.
 #[derive(Debug, Clone, Default)]
 pub struct Layers {
@@ -116,6 +119,8 @@ impl Layers {
                 message,
             };
             match (value.into().into_string(), names::of_variable(&variable)) {
+                // A map, which a function has no file for: as it would stand there.
+                (Ok(value), _) if rest == SOURCES => layers.set_sources(&variable, &value),
                 (Ok(value), _) if is_injected(rest, &value) => {}
                 (Ok(value), Some(name)) => layers.set(name, value, &origin),
                 (Ok(_), None) => {
@@ -130,6 +135,21 @@ impl Layers {
             .errors
             .sort_by(|one, other| one.origin.cmp(&other.origin));
         layers
+    }
+
+    /// Sets `sources` to a map of YAML, or of JSON, which is YAML. An empty value counts as not set.
+    fn set_sources(&mut self, variable: &str, value: &str) {
+        if value.trim().is_empty() {
+            return;
+        }
+        let (layer, errors) = file::read(variable, &format!("sources: {value}"));
+        self.errors.extend(errors);
+        if self.stack.is_empty() {
+            self.stack.push(Layer::default());
+        }
+        if let Some(first) = self.stack.first_mut() {
+            first.sources = layer.sources;
+        }
     }
 
     /// Returns the settings of a YAML file. Text that is not YAML is one of the errors.

@@ -106,6 +106,8 @@ pub(super) struct RawConfig {
     pub(super) redshift: RedshiftSettings,
     /// The check function.
     pub(super) check: CheckSettings,
+    /// The source function.
+    pub(super) function: FunctionSettings,
     /// Metrics.
     pub(super) metrics: MetricsSettings,
 }
@@ -224,6 +226,14 @@ pub(super) struct CheckSettings {
     pub(super) period: Setting<Seconds<60, 86_400>>,
 }
 
+/// The source function.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct FunctionSettings {
+    /// The DynamoDB table in which the source function remembers what it has seen. Required there.
+    pub(super) table: Option<Setting<Text>>,
+}
+
 /// Metrics.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -256,6 +266,7 @@ impl Default for RawConfig {
             rules: RulesSettings::default(),
             redshift: RedshiftSettings::default(),
             check: CheckSettings::default(),
+            function: FunctionSettings::default(),
             metrics: MetricsSettings::default(),
         }
     }

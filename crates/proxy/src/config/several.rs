@@ -92,7 +92,7 @@ fn check_together(views: &[TargetView], role: Role, errors: &mut Vec<ConfigError
         return;
     };
     let needs_one = match (role, &first.config.queue) {
-        (Role::Ingest | Role::Batch | Role::Check, _) => {
+        (Role::Ingest | Role::Batch | Role::Check | Role::Source, _) => {
             Some("a function delivers to one target: only serve with its own queue has several")
         }
         (Role::Serve | Role::Tool, QueueConfig::Sqs(_)) => Some(

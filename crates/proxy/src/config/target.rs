@@ -114,7 +114,7 @@ pub(super) fn choose(
                 | Kind::Glue,
             ),
         )
-        | (Role::Serve | Role::Ingest | Role::Tool, _) => {}
+        | (Role::Serve | Role::Ingest | Role::Source | Role::Tool, _) => {}
     }
     let TargetChoice { name, kind } = choice.unwrap_or(&default).clone();
     let settings = sections.into_iter().find(|(section, _)| *section == kind);

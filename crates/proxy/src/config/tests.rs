@@ -5,6 +5,7 @@
 
 mod documentation;
 mod forms;
+mod function;
 mod keys;
 mod kinds;
 mod source;

@@ -40,8 +40,18 @@ impl Raw {
         let accepts_http = match role {
             Role::Serve => listen.is_some_and(|listen| !listen.ip().is_loopback()),
             Role::Ingest => true,
-            Role::Batch | Role::Check | Role::Tool => false,
+            Role::Batch | Role::Check | Role::Source | Role::Tool => false,
         };
+        if role == Role::Source {
+            let message =
+                "is required: the table in which the source function remembers what it has seen";
+            problems.require(
+                "function.table",
+                "queue.url",
+                raw.function.table.as_ref(),
+                message,
+            );
+        }
         if accepts_http && !is_authenticated(&raw.auth, problems) {
             problems.general(
                 "refusing to accept events from anyone who can reach the address: set auth.keys or auth.secret_id, \
@@ -80,6 +90,7 @@ impl Raw {
             check: Check {
                 period: *raw.check.period,
             },
+            function_table: raw.function.table.map(Setting::into_value),
             metrics_namespace: raw.metrics.namespace.into_value(),
             max_connections: *raw.max_connections as usize,
             only: raw.only.as_deref().copied(),
@@ -126,9 +137,10 @@ impl RawConfig {
         let only = self.only.as_deref().copied();
         let topic = self.topic(problems);
         // What only publishes needs no queue.
-        let publishes = topic.is_some() && (role == Role::Ingest || only == Some(Part::Ingest));
+        let publishes = topic.is_some()
+            && (matches!(role, Role::Ingest | Role::Source) || only == Some(Part::Ingest));
         let is_function = match role {
-            Role::Ingest | Role::Batch => true,
+            Role::Ingest | Role::Batch | Role::Source => true,
             Role::Serve | Role::Check | Role::Tool => false,
         };
         if is_function && !publishes {
@@ -223,9 +235,10 @@ fn listen(listen: &ListenAddress, role: Role, problems: &mut Problems) -> Option
                 None
             }
         },
-        (Role::Ingest | Role::Batch | Role::Check | Role::Tool, ListenAddress::Name(_, port)) => {
-            Some(SocketAddr::from(([0, 0, 0, 0], *port)))
-        }
+        (
+            Role::Ingest | Role::Batch | Role::Check | Role::Source | Role::Tool,
+            ListenAddress::Name(_, port),
+        ) => Some(SocketAddr::from(([0, 0, 0, 0], *port))),
     }
 }
 
@@ -266,7 +279,7 @@ fn redshift(settings: RedshiftSettings, target: Kind) -> (Redshift, bool) {
 fn log_filter(filter: &str, role: Role, problems: &mut Problems) {
     match role {
         Role::Serve | Role::Tool => {}
-        Role::Ingest | Role::Batch | Role::Check => return,
+        Role::Ingest | Role::Batch | Role::Check | Role::Source => return,
     }
     // A single word that is not a level (`verbose`) would name a crate, and nothing else would be logged.
     let is_word = filter

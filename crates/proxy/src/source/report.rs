@@ -15,7 +15,7 @@ const LOGGED: usize = 20;
 const TEXT: usize = 500;
 
 /// Logs and counts findings.
-pub(super) fn report(source: &str, findings: &[Finding]) {
+pub fn report(source: &str, findings: &[Finding]) {
     let mut counts: BTreeMap<FindingRule, u64> = BTreeMap::new();
     let mut logged = 0;
     for finding in findings {

@@ -54,6 +54,11 @@ impl Sender {
         }
     }
 
+    /// The name of the source.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Sends events in their order. Returns when there is a final answer for each, however long the queue is not available.
     pub async fn send(&self, events: Vec<FoundEvent>) -> Tally {
         let mut tally = Tally::default();
@@ -126,7 +131,7 @@ impl Tally {
     }
 
     /// Counts the events of a source in the metrics.
-    pub(super) fn count(self, source: &str) {
+    pub fn count(self, source: &str) {
         let results = [
             ("accepted", self.accepted),
             ("known", self.known),

@@ -99,6 +99,11 @@ impl Subscription {
         })
     }
 
+    /// The log group whose events these are.
+    pub fn log_group(&self) -> &str {
+        &self.log_group
+    }
+
     /// The log events. None in a control message, to which success is the answer.
     pub fn events(&self) -> impl Iterator<Item = LogEvent<'_>> {
         let events = match self.message_type {

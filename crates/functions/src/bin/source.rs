@@ -1,0 +1,5 @@
+//! The source function.
+
+fn main() -> std::process::ExitCode {
+    functions::source::main()
+}
