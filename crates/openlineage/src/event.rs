@@ -166,8 +166,8 @@ impl Event {
     }
 
     /// A view of the event.
-    pub fn json(&self) -> Option<Json<'_>> {
-        Some(Json::parsed(&self.text))
+    pub fn json(&self) -> Json<'_> {
+        Json::parsed(&self.text)
     }
 
     /// `eventTime`.

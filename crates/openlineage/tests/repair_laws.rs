@@ -147,7 +147,7 @@ fn repaired(event: &Value) -> ValidEvent {
     let once = Event::read(read.event.text().as_bytes(), Level::Repair).unwrap();
     assert!(once.repairs.is_empty(), "{:?}", once.repairs);
     // At every position of facets: none is null, and each names its producer.
-    holders(read.event.json().unwrap(), &mut |holder, _| {
+    holders(read.event.json(), &mut |holder, _| {
         for set in holder.facet_sets() {
             for facet in set.members() {
                 let values = ["_producer", "_schemaURL"].map(|name| facet.value.get(name));

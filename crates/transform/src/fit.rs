@@ -68,9 +68,7 @@ pub fn fit(event: &Event, limit: usize) -> Result<FittedEvent, FitError> {
             cut: Vec::new(),
         });
     }
-    let root = event.json().ok_or(FitError {
-        smallest: event.text().len(),
-    })?;
+    let root = event.json();
     let mut plan = Plan::of(event.text(), root);
     plan.cut_down_to(limit);
     plan.restore_up_to(limit);
@@ -87,7 +85,7 @@ pub fn fit(event: &Event, limit: usize) -> Result<FittedEvent, FitError> {
 
 /// Returns how many facets were cut from an event, according to its run facet `lineageProxy_cut`.
 pub fn cut_facets(event: &Event) -> usize {
-    let note = (event.json()).and_then(|root| root.at(&["run", "facets", plan::NOTE, "count"]));
+    let note = event.json().at(&["run", "facets", plan::NOTE, "count"]);
     note.and_then(|count| count.text().parse().ok())
         .unwrap_or(0)
 }

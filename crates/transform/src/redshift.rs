@@ -197,7 +197,7 @@ impl Redshift {
         if self.style == Style::None || !(text.contains("redshift") || text.contains("\\u00")) {
             return RedshiftNames::default();
         }
-        let Positions { names, mentions } = event.json().map(positions).unwrap_or_default();
+        let Positions { names, mentions } = positions(event.json());
         let dataset = names.into_iter().filter(|name| name.role == Role::Dataset);
         let names = dataset
             .filter_map(|name| {

@@ -12,7 +12,7 @@ pub fn run_event(event: &Event) -> Option<Event> {
         Subject::Dataset { .. } => return None,
         Subject::Job { .. } => {}
     }
-    let root = event.json()?;
+    let root = event.json();
     let moves_data = ["inputs", "outputs"]
         .iter()
         .any(|list| root.get(list).is_some_and(|list| !list.items().is_empty()));

@@ -10,7 +10,7 @@ use openlineage::{Event, Identity, Role, names};
 /// Returns the names of datasets of `event` that are in one namespace and differ only by case, in sorted groups.
 pub fn case_variants(event: &Event) -> Vec<Vec<Identity>> {
     let mut groups: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
-    for name in event.json().map(names).unwrap_or_default() {
+    for name in names(event.json()) {
         if let (Role::Dataset, Some(namespace), Some(own)) =
             (name.role, name.namespace.string(), name.name.string())
         {

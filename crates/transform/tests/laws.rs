@@ -180,7 +180,7 @@ fn a_column_that_is_called_like_a_dataset_keeps_its_name() {
                 {"namespace":"redshift://10.1.2.3:5439","name":"dev.public.s","field":"dev.public.t"}]}}}}}]"#,
     );
     let after = kept(&rules(REDSHIFT, "{}"), &before);
-    let pointers: Vec<String> = diff(before.json().unwrap(), after.json().unwrap())
+    let pointers: Vec<String> = diff(before.json(), after.json())
         .into_iter()
         .map(|difference| difference.pointer)
         .collect();

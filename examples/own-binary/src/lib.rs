@@ -23,7 +23,7 @@ struct TeamOf(BTreeMap<String, String>);
 
 impl Transform for TeamOf {
     fn apply(&self, event: &Event) -> Result<TransformOutput, TransformError> {
-        let (Some(job), Some(root)) = (event.job(), event.json()) else {
+        let Some(job) = event.job() else {
             return Ok(TransformOutput::Unchanged); // a DatasetEvent has no job
         };
         let mut teams = self.0.iter();
@@ -35,7 +35,7 @@ impl Transform for TeamOf {
             r#"{{"_producer":"urn:example","_schemaURL":"urn:example:team","name":{}}}"#,
             quote(team)
         );
-        let mut edits = Edits::new(event.text());
+        let (root, mut edits) = (event.json(), Edits::new(event.text()));
         match (root.get("job"), root.at(&["job", "facets"])) {
             (_, Some(facets)) if facets.get("team").is_some() => {
                 return Ok(TransformOutput::Unchanged);

@@ -40,7 +40,7 @@ pub fn verdict(bytes: &[u8], level: Level) -> Value {
     match Event::read(bytes, level) {
         Ok(ValidEvent { event, repairs }) => {
             let mut findings = repairs;
-            findings.extend(event.json().map(warnings).unwrap_or_default());
+            findings.extend(warnings(event.json()));
             json!({"valid": true, "kind": event.label(), "findings": findings})
         }
         Err(refused) => json!({"valid": false, "findings": refused.findings}),

@@ -63,8 +63,7 @@ impl Action for DropDatasets {
     /// Removes the datasets only: what other datasets of the event contain about them stays.
     fn apply(&self, event: &Event, _: &Context<'_>) -> Result<ActionOutput, String> {
         let mut edits = Edits::new(event.text());
-        let root = event.json();
-        let lists = root.iter().flat_map(|root| root.members());
+        let lists = event.json().members().into_iter();
         for list in lists.filter(|member| member.is("inputs") || member.is("outputs")) {
             edits.remove_items(list.value, |item| {
                 Identity::of(item).is_some_and(|name| self.0.matches(&name))

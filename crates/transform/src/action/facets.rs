@@ -111,7 +111,7 @@ impl FacetsAction {
             true => holders,
             false => runs_and_jobs,
         };
-        walk(event.json()?, &mut |holder, _| {
+        walk(event.json(), &mut |holder, _| {
             if !on.means(holder) {
                 return;
             }

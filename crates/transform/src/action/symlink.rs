@@ -82,9 +82,7 @@ impl Action for Symlink {
     }
 
     fn untouched(&self, event: &Event) -> Vec<UntouchedName> {
-        let Some(root) = event.json() else {
-            return Vec::new();
-        };
+        let root = event.json();
         let mut untouched = Vec::new();
         for dataset in datasets(root) {
             let Some(name) = Identity::of(dataset) else {
@@ -139,7 +137,7 @@ impl Symlink {
     /// Returns the event with the name in the symlink first, and the former first name as a symlink. Each dataset is
     /// changed by its own symlink; other positions with that name change too, if the new name is unambiguous.
     fn swapped(&self, event: &Event) -> Option<String> {
-        let root = event.json()?;
+        let root = event.json();
         let mut edits = Edits::new(event.text());
         let mut changed: Vec<Json<'_>> = Vec::new();
         let found = openlineage::positions(root);

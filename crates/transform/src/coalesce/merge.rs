@@ -36,10 +36,7 @@ pub fn merge(events: &[&Event], base: usize) -> Result<Event, MergeError> {
     if !events.iter().all(|event| related(event, upon)) {
         return Err(MergeError::Unrelated);
     }
-    let layers: Vec<Json<'_>> = events.iter().filter_map(|event| event.json()).collect();
-    if layers.len() != events.len() {
-        return Err(MergeError::NoBase);
-    }
+    let layers: Vec<Json<'_>> = events.iter().map(|event| event.json()).collect();
     match object(&layers, base, Object::Event) {
         text if text == upon.text() => Ok(upon.clone()),
         text => Ok(upon.rewritten(text.into_owned())?),

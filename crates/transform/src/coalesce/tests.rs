@@ -118,7 +118,7 @@ fn an_end_has_what_came_before_it_and_the_last_also_what_came_after() {
     let events: Vec<&Event> = run.iter().collect();
     let out = coalesce(&events, true, None);
     let facets = |event: &Event| -> String {
-        let facets = event.json().unwrap().at(&["run", "facets"]).unwrap();
+        let facets = event.json().at(&["run", "facets"]).unwrap();
         let mut names: Vec<_> = facets
             .members()
             .iter()
@@ -363,7 +363,7 @@ fn what_a_parent_forwards_at_the_start_is_there_at_the_end() {
     let end = event("COMPLETE", 2, &parent("1", &sql), "");
     let merged = merge(&[&start, &end], 1).unwrap();
     let forwarded = ["run", "facets", "parent", "run", "facets"];
-    let facets = merged.json().unwrap().at(&forwarded).unwrap();
+    let facets = merged.json().at(&forwarded).unwrap();
     assert!(facets.get("tags").is_some() && facets.get("nominalTime").is_some());
     // Another parent is another run: nothing of the first is its own.
     let other = event("COMPLETE", 2, &parent("2", &sql), "");

@@ -95,8 +95,8 @@ fn with(event: &Event, cut: &str) -> usize {
     let parts: Vec<&str> = cut.split('/').skip(1).collect();
     let name = parts.last().unwrap().replace("~1", "/").replace("~0", "~");
     let facets = match parts[0] {
-        "run" => event.json().unwrap().at(&["run", "facets"]).unwrap(),
-        _ => event.json().unwrap().get("outputs").unwrap().items()[0]
+        "run" => event.json().at(&["run", "facets"]).unwrap(),
+        _ => event.json().get("outputs").unwrap().items()[0]
             .get("facets")
             .unwrap(),
     };

@@ -203,7 +203,7 @@ const EMPTY: &str = "\"\"";
 
 /// Returns how many namespaces and names are empty, at all positions.
 fn empty_names(event: &Event) -> usize {
-    let found = event.json().map(openlineage::names).unwrap_or_default();
+    let found = openlineage::names(event.json());
     let texts = found.iter().flat_map(|name| [name.namespace, name.name]);
     texts.filter(|json| json.text() == EMPTY).count()
 }

@@ -177,7 +177,7 @@ struct Sides {
 
 fn sides(event: &Event) -> Sides {
     let mut sides = Sides::default();
-    for name in event.json().map(names).unwrap_or_default() {
+    for name in names(event.json()) {
         let side = match name.place {
             "inputs" | "columnLineage" => &mut sides.inputs,
             "outputs" | "dataset" => &mut sides.outputs,

@@ -47,7 +47,7 @@ pub(crate) fn each_name(
     of: Role,
     why: impl Fn(&Identity) -> Option<Option<NameMismatch>>,
 ) -> Vec<UntouchedName> {
-    let found = event.json().map(openlineage::names).unwrap_or_default();
+    let found = openlineage::names(event.json());
     let mut seen = BTreeSet::new();
     let names = found.into_iter().filter(|name| name.role == of);
     let names = names.filter_map(|name| identity(name.namespace, name.name));

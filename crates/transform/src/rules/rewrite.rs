@@ -23,7 +23,7 @@ pub(crate) fn rewrite_with(
     mut f: impl FnMut(&Identity) -> Option<Identity>,
     alone: impl FnMut(&str) -> Option<String>,
 ) -> Option<String> {
-    let found = event.json().map(positions).unwrap_or_default();
+    let found = positions(event.json());
     let mut edits = Edits::new(event.text());
     let follows = of == Role::Dataset && !found.mentions.is_empty();
     let mut moves = Moves::default();

@@ -167,7 +167,7 @@ fn or_none(text: String) -> String {
 }
 
 fn producer(event: &Event) -> String {
-    let producer = event.json().and_then(|root| root.get("producer"));
+    let producer = event.json().get("producer");
     let producer = producer.and_then(Json::string);
     producer.unwrap_or_default().into_owned()
 }
@@ -184,9 +184,7 @@ fn has_datasets(event: &Event, side: Side) -> bool {
     if let Subject::Dataset { .. } = event.subject() {
         return side == Side::Any;
     }
-    let Some(root) = event.json() else {
-        return false;
-    };
+    let root = event.json();
     let filled = |list: &&str| root.get(list).is_some_and(|list| !list.items().is_empty());
     lists(side).iter().any(filled)
 }
@@ -195,9 +193,7 @@ fn datasets(event: &Event, side: Side) -> Vec<Identity> {
     if let (Subject::Dataset { dataset }, Side::Any) = (event.subject(), side) {
         return vec![dataset.clone()];
     }
-    let Some(root) = event.json() else {
-        return Vec::new();
-    };
+    let root = event.json();
     let items = lists(side).iter().filter_map(|list| root.get(list));
     items
         .flat_map(Json::items)
@@ -208,16 +204,14 @@ fn datasets(event: &Event, side: Side) -> Vec<Identity> {
 /// Returns the names of all facets in the event, including forwarded ones.
 fn facets(event: &Event) -> Vec<String> {
     let mut names = Vec::new();
-    if let Some(root) = event.json() {
-        holders(root, &mut |holder, _| {
-            for set in holder.facet_sets() {
-                let keys = set
-                    .members()
-                    .iter()
-                    .filter_map(|member| member.key.string());
-                names.extend(keys.map(Cow::into_owned));
-            }
-        });
-    }
+    holders(event.json(), &mut |holder, _| {
+        for set in holder.facet_sets() {
+            let keys = set
+                .members()
+                .iter()
+                .filter_map(|member| member.key.string());
+            names.extend(keys.map(Cow::into_owned));
+        }
+    });
     names
 }

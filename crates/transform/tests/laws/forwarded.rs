@@ -53,7 +53,7 @@ fn wrapped(run: &str, job: &str, way: &[&str]) -> Event {
 }
 
 fn at<'t>(event: &'t Event, way: &[&str]) -> Option<Json<'t>> {
-    event.json().unwrap().at(way)
+    event.json().at(way)
 }
 
 /// The facets of the run and the job of a made event.

@@ -169,7 +169,7 @@ impl Summary {
     /// Counts names that change. Skips events whose lists have lost or gained elements.
     fn add_renames(&mut self, before: &Event, after: &Event) {
         let identities = |event: &Event| -> Vec<Identity> {
-            let found = event.json().map(names).unwrap_or_default();
+            let found = names(event.json());
             let named = found.into_iter().filter(|name| match name.role {
                 Role::Dataset | Role::Job => name.place != "symlinks",
             });

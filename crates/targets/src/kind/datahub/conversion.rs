@@ -71,9 +71,7 @@ pub(super) fn millis(time: OffsetDateTime) -> i64 {
 impl Conversion {
     /// The proposals of an event.
     pub(super) fn proposals(&self, event: &Event) -> Result<Vec<Proposal>, ConversionError> {
-        let Some(root) = event.json() else {
-            return Ok(Vec::new()); // an event is valid JSON
-        };
+        let root = event.json();
         let mut budget = Budget::of(event.text().len());
         match event.subject() {
             Subject::Dataset { .. } => self.of_dataset_event(root, event.time(), &mut budget),

@@ -100,7 +100,7 @@ proptest! {
     fn each_dataset_of_an_event_is_an_edge(members in datasets()) {
         let event = run_event("COMPLETE", "f.j", &members);
         let count = |list| {
-            let mut names: Vec<String> = (event.json().unwrap().get(list).unwrap().items().into_iter())
+            let mut names: Vec<String> = (event.json().get(list).unwrap().items().into_iter())
                 .map(|dataset| dataset.get("name").unwrap().text().to_owned())
                 .collect();
             names.sort();

@@ -57,9 +57,7 @@ pub(super) struct Field {
 /// changing the table until then.
 pub(super) fn facts(event: &Event, scope: &Scope, now: OffsetDateTime) -> BTreeMap<TableRef, Fact> {
     let mut facts = BTreeMap::new();
-    let Some(root) = event.json() else {
-        return facts;
-    };
+    let root = event.json();
     let list = |name| root.get(name).map(Json::items).unwrap_or_default();
     let (writer, written) = match event.subject() {
         Subject::Run { id, job, .. } => (writer(job, Some(*id)), list("outputs")),

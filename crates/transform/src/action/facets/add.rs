@@ -109,7 +109,7 @@ pub(super) fn edit(
     change: impl Fn(Option<Json<'_>>, Kind) -> Change,
 ) -> Option<String> {
     let mut edits = Edits::new(event.text());
-    for (holder, member, kind) in on.own(event.json()?) {
+    for (holder, member, kind) in on.own(event.json()) {
         if !fits(name, kind) {
             continue;
         }

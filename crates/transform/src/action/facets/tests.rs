@@ -106,7 +106,7 @@ fn only_what_is_meant_is_touched() {
         .unwrap();
     assert_eq!(text.matches("\"a\":").count(), 4);
     let after = read(&text);
-    let output = after.json().unwrap().get("outputs").unwrap().items()[0];
+    let output = after.json().get("outputs").unwrap().items()[0];
     assert_eq!(output.get("facets").unwrap().text(), "{}");
     assert_eq!(output.get("outputFacets").unwrap().text(), "{}");
 }
@@ -228,7 +228,7 @@ fn what_is_added_is_what_the_facets_schemas_ask_for() {
         kind: Some("MAINTAINER".to_owned()),
     };
     let event = read(&add_owners(&tagged, FacetHolders::all(), &[owner]).unwrap());
-    assert!(warnings(event.json().unwrap()).is_empty());
+    assert!(warnings(event.json()).is_empty());
 }
 
 fn some_facets() -> impl Strategy<Value = Vec<(&'static str, usize)>> {
@@ -257,7 +257,7 @@ proptest! {
             prop_assert!(after.text().len() < before.text().len());
             // What is left of a container is in it as it was.
             for ((old, member, _), (new, ..)) in
-                FacetHolders::all().own(before.json().unwrap()).into_iter().zip(FacetHolders::all().own(after.json().unwrap()))
+                FacetHolders::all().own(before.json()).into_iter().zip(FacetHolders::all().own(after.json()))
             {
                 let texts = |holder: Json<'_>| -> Vec<String> {
                     let members = holder.get(member).map(Json::members).unwrap_or_default();

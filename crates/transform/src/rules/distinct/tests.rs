@@ -42,10 +42,7 @@ fn stripped(inputs: &[&str], outputs: &[&str], strip: Strip) -> (Vec<String>, Ve
     let text = renamed.text.unwrap_or(text);
     let event = Event::read(text.as_bytes(), Level::Strict).unwrap().event;
     let of = |list: &str| {
-        let items = event
-            .json()
-            .and_then(|root| root.get(list))
-            .map(|list| list.items());
+        let items = event.json().get(list).map(|list| list.items());
         let names = items
             .unwrap_or_default()
             .into_iter()

@@ -68,9 +68,7 @@ pub fn name_positions(event: &Event, steps: &[RuleStep]) -> Vec<NamePosition> {
 }
 
 fn names_in(event: &Event) -> Vec<NamePosition> {
-    let Some(root) = event.json() else {
-        return Vec::new();
-    };
+    let root = event.json();
     let found = positions(root);
     let start = |json: Json<'_>| json.span(event.text()).map_or(0, |span| span.start);
     let mut texts: BTreeMap<usize, String> = BTreeMap::new();

@@ -240,7 +240,7 @@ const HIVE: &str = r#","inputs":[{"namespace":"s3://lake","name":"wh/orders","fa
 fn a_symlink_rule_with_a_type_alone_means_any_catalog_and_swaps_once() {
     let table = rules("rules: [{name: a, symlink_to_primary: {type: TABLE}}]");
     let once = kept(&table, &event(HIVE));
-    let dataset = once.json().unwrap().get("inputs").unwrap().items()[0];
+    let dataset = once.json().get("inputs").unwrap().items()[0];
     assert_eq!(dataset.get("name").unwrap().text(), "\"shop.orders\"");
     assert!(
         once.text()
