@@ -57,22 +57,9 @@ impl Operation for DescribeStacks {
     }
 
     fn read(response: Response) -> Result<Stacks, UnreadableResponse> {
-        let mut output = Stacks::default();
-        xml::document(&response.body, |name, result| match name {
-            "DescribeStacksResult" => xml::children(result, |name, element| match name {
-                "Stacks" => xml::children(element, |_, member| {
-                    output.stacks.push(stack(member)?);
-                    Ok(())
-                }),
-                "NextToken" => {
-                    output.next_token = Some(xml::text(element)?);
-                    Ok(())
-                }
-                _ => Ok(()),
-            }),
-            _ => Ok(()),
-        })?;
-        Ok(output)
+        let (stacks, next_token) =
+            xml::page(&response.body, "DescribeStacksResult", "Stacks", stack)?;
+        Ok(Stacks { stacks, next_token })
     }
 }
 
@@ -98,16 +85,8 @@ fn stack(
             "StackName" => stack.name = xml::text(field)?,
             "StackStatus" => stack.status = xml::text(field)?,
             "Outputs" => xml::children(field, |_, member| {
-                let (mut key, mut value) = (String::new(), String::new());
-                xml::children(member, |name, field| {
-                    match name {
-                        "OutputKey" => key = xml::text(field)?,
-                        "OutputValue" => value = xml::text(field)?,
-                        _ => {}
-                    }
-                    Ok(())
-                })?;
-                stack.outputs.push((key, value));
+                let output = xml::pair(member, ["OutputKey", "OutputValue"])?;
+                stack.outputs.push(output);
                 Ok(())
             })?,
             _ => {}

@@ -203,22 +203,17 @@ impl Operation for ListSubscriptionsByTopic {
     }
 
     fn read(response: Response) -> Result<Subscriptions, UnreadableResponse> {
-        let mut output = Subscriptions::default();
-        xml::document(&response.body, |name, result| match name {
-            "ListSubscriptionsByTopicResult" => xml::children(result, |name, element| match name {
-                "Subscriptions" => xml::children(element, |_, member| {
-                    output.subscriptions.push(subscription(member)?);
-                    Ok(())
-                }),
-                "NextToken" => {
-                    output.next_token = Some(xml::text(element)?);
-                    Ok(())
-                }
-                _ => Ok(()),
-            }),
-            _ => Ok(()),
-        })?;
-        Ok(output)
+        let page = xml::page(
+            &response.body,
+            "ListSubscriptionsByTopicResult",
+            "Subscriptions",
+            subscription,
+        );
+        let (subscriptions, next_token) = page?;
+        Ok(Subscriptions {
+            subscriptions,
+            next_token,
+        })
     }
 }
 
@@ -281,16 +276,7 @@ fn attributes(
     xml::document(&response.body, |name, result| match name == wrapper {
         true => xml::children(result, |name, map| match name {
             "Attributes" => xml::children(map, |_, entry| {
-                let (mut key, mut value) = (String::new(), String::new());
-                xml::children(entry, |name, field| {
-                    match name {
-                        "key" => key = xml::text(field)?,
-                        "value" => value = xml::text(field)?,
-                        _ => {}
-                    }
-                    Ok(())
-                })?;
-                attributes.push((key, value));
+                attributes.push(xml::pair(entry, ["key", "value"])?);
                 Ok(())
             }),
             _ => Ok(()),

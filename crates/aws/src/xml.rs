@@ -36,6 +36,51 @@ pub(crate) fn text(element: &mut ScopedDecoder<'_, '_>) -> Result<String, Unread
     Ok(try_data(element)?.into_owned())
 }
 
+/// Reads a page of a Query operation: `<wrapper><list><member/>…</list><NextToken/></wrapper>`. Returns the members, each read by
+/// `member`, and the token of the next page.
+pub(crate) fn page<T>(
+    body: &[u8],
+    wrapper: &str,
+    list: &str,
+    member: impl Fn(&mut ScopedDecoder<'_, '_>) -> Result<T, UnreadableResponse>,
+) -> Result<(Vec<T>, Option<String>), UnreadableResponse> {
+    let (mut members, mut next_token) = (Vec::new(), None);
+    document(body, |name, result| {
+        if name != wrapper {
+            return Ok(());
+        }
+        children(result, |name, element| match name {
+            "NextToken" => {
+                next_token = Some(text(element)?);
+                Ok(())
+            }
+            _ if name == list => children(element, |_, element| {
+                members.push(member(element)?);
+                Ok(())
+            }),
+            _ => Ok(()),
+        })
+    })?;
+    Ok((members, next_token))
+}
+
+/// Reads a pair of texts: `<key/><value/>`, by these names.
+pub(crate) fn pair(
+    element: &mut ScopedDecoder<'_, '_>,
+    [key_name, value_name]: [&str; 2],
+) -> Result<(String, String), UnreadableResponse> {
+    let (mut key, mut value) = (String::new(), String::new());
+    children(element, |name, field| {
+        match name {
+            _ if name == key_name => key = text(field)?,
+            _ if name == value_name => value = text(field)?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok((key, value))
+}
+
 /// The code, message and request id of an error response, as far as it has them.
 pub(crate) fn error(body: &[u8]) -> (Option<String>, Option<String>, Option<String>) {
     let (mut code, mut message, mut id) = (None, None, None);
