@@ -12,10 +12,10 @@ mod response;
 mod tls;
 mod token;
 
-pub(crate) use address::{Address, HttpUrl, without_password};
+pub(crate) use address::{Address, HttpUrl};
 pub(crate) use auth::{AuthConfig, Method, REREADS, RereadPolicy};
 pub(crate) use body::Compression;
-pub(crate) use client::{HttpClient, HttpConfig, Post, PostResult};
+pub(crate) use client::{HttpClient, HttpConfig, Post, PostResult, identity, open_questions};
 #[cfg(test)]
 pub(crate) use response::cases;
 pub(crate) use response::{HttpResponse, StatusRules, classify};

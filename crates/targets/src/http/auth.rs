@@ -67,6 +67,16 @@ pub(crate) struct AuthConfig {
     pub(crate) secret: Option<(&'static str, SecretSource)>,
 }
 
+impl AuthConfig {
+    /// Reads the credential, if there is one.
+    pub(crate) async fn credential(&self, aws: &Aws) -> Result<Option<Credential>, OpenError> {
+        match &self.secret {
+            Some((setting, source)) => source.read_first(aws, setting).await.map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
 /// What requests are authenticated with until the credential changes.
 pub(crate) struct Session {
     header: Option<(HeaderName, HeaderValue)>,

@@ -8,13 +8,15 @@ use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, ClientBuilder, RequestBuilder, Url};
 use tokio::time::{Instant, timeout};
 
+use super::address::{Address, without_password};
 use super::auth::{AuthConfig, Authenticator, RereadPolicy, Session};
 use super::body::{Compression, read_start, request_body};
 use super::response::HttpResponse;
 use super::tls::{self, TlsFiles};
+use crate::rate::RateController;
 use crate::response::{MAX_READ, ResponseDetail, ResponseFilter};
 use crate::secret::Credential;
-use crate::{Delivery, Failure, OpenError, Reason, Scope};
+use crate::{Delivery, Failure, OpenError, OpenQuestion, Reason, Scope};
 
 /// What a client needs to know.
 pub(crate) struct HttpConfig<'a> {
@@ -43,6 +45,17 @@ pub(crate) struct HttpClient {
     headers: HeaderMap,
     compression: Compression,
     timeout: Duration,
+    /// Every request has to be made by its leave.
+    pub(crate) rate: RateController,
+}
+
+/// Without the URL, which may carry a key.
+impl std::fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HttpClient")
+            .field("host", &self.url.host_str())
+            .finish_non_exhaustive()
+    }
 }
 
 /// One request.
@@ -59,6 +72,30 @@ pub(crate) struct Post<'a> {
 
 /// The result of a request, and what was read of a success.
 pub(crate) type PostResult<T> = (Delivery, Option<T>);
+
+/// What is not known of a client that was created without an error: whether its host answers, and whether its credential can
+/// be read.
+pub(crate) fn open_questions(
+    setting: &'static str,
+    url: &Address,
+    auth: &AuthConfig,
+) -> Result<Vec<OpenQuestion>, OpenError> {
+    let mut questions = vec![OpenQuestion {
+        setting,
+        what: format!("whether {} answers", url.host()),
+    }];
+    if let Some((setting, source)) = &auth.secret {
+        source.check(setting)?;
+        questions.extend(source.unchecked(setting));
+    }
+    Ok(questions)
+}
+
+/// What tells a destination from others, but for credentials, which are replaced. May hold a key in the query of the URL.
+pub(crate) fn identity(url: Url, auth: &AuthConfig, tls: &TlsFiles) -> String {
+    let url = without_password(url);
+    format!("{url} {:?} {:?}", auth.method, tls.certificate)
+}
 
 impl HttpClient {
     /// Creates a client, which reads the files for TLS and nothing else.
@@ -99,16 +136,21 @@ impl HttpClient {
             headers: config.headers,
             compression: config.compression,
             timeout: config.timeout,
+            rate: RateController::new(None),
         })
     }
 
-    /// Starts with a credential that was read.
-    pub(crate) async fn open(&self, credential: &Credential) -> Result<(), OpenError> {
-        self.auth.open(credential).await
+    /// Starts with a credential that was read before; without it, it is read for the first event.
+    pub(crate) async fn open(&self, credential: Option<&Credential>) -> Result<(), OpenError> {
+        match credential {
+            Some(credential) => self.auth.open(credential).await,
+            None => Ok(()),
+        }
     }
 
-    pub(crate) fn host(&self) -> Option<&str> {
-        self.url.host_str()
+    /// Ends all waiting.
+    pub(crate) fn stop(&self) {
+        self.rate.stop();
     }
 
     /// Posts a body, and once more if the credential was rejected and there is a new one. `read` classifies a response; it

@@ -32,7 +32,7 @@ use aws::Aws;
 use tokio::time::Instant;
 
 use crate::batch::{BatchLimits, Batches};
-use crate::http::{REREADS, RereadPolicy, without_password};
+use crate::http::{REREADS, RereadPolicy, identity, open_questions};
 use crate::secret::Credential;
 use crate::{Capabilities, DeliveryReport, OpenError, OpenQuestion};
 use gms::Gms;
@@ -63,46 +63,25 @@ impl DataHubConfig {
 
     /// What tells its destination from others, but for credentials, which are replaced. May hold a key in the query of the URL.
     pub(super) fn identity(&self) -> String {
-        let url = without_password(self.endpoint());
-        format!("{url} {:?} {:?}", self.auth.method, self.tls.certificate)
+        identity(self.endpoint(), &self.auth, &self.tls)
     }
 
     pub(super) async fn credential(&self, aws: &Aws) -> Result<Option<Credential>, OpenError> {
-        match &self.auth.secret {
-            Some((setting, source)) => source.read_first(aws, setting).await.map(Some),
-            None => Ok(None),
-        }
+        self.auth.credential(aws).await
     }
 }
 
 /// Checks what can be known without a request.
 pub(super) fn check(config: &DataHubConfig) -> Result<Vec<OpenQuestion>, OpenError> {
     Gms::new(config, &Aws::new(), REREADS)?;
-    let mut unchecked = vec![OpenQuestion {
-        setting: settings::URL,
-        what: format!("whether {} answers", config.url.host()),
-    }];
-    if let Some((setting, source)) = &config.auth.secret {
-        source.check(setting)?;
-        unchecked.extend(source.unchecked(setting));
-    }
-    Ok(unchecked)
+    open_questions(settings::URL, &config.url, &config.auth)
 }
 
 /// DataHub, to which events are delivered.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct DataHub {
     gms: Arc<Gms>,
     batches: Batches,
-}
-
-impl std::fmt::Debug for DataHub {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The URL may carry a key.
-        f.debug_struct("DataHub")
-            .field("host", &self.gms.host())
-            .finish_non_exhaustive()
-    }
 }
 
 impl DataHub {
@@ -124,9 +103,7 @@ impl DataHub {
         rereads: RereadPolicy,
     ) -> Result<DataHub, OpenError> {
         let gms = Arc::new(Gms::new(config, aws, rereads)?);
-        if let Some(credential) = credential {
-            gms.open(credential).await?;
-        }
+        gms.http.open(credential).await?;
         let shared = gms.clone();
         let batches = Batches::start(LIMITS, move |events, deadline| {
             let gms = shared.clone();
@@ -145,6 +122,6 @@ impl DataHub {
     }
 
     pub(crate) fn stop(&self) {
-        self.gms.stop();
+        self.gms.http.stop();
     }
 }

@@ -24,7 +24,7 @@ use reqwest::Url;
 use tokio::time::Instant;
 
 use crate::batch::{BatchLimits, Batches};
-use crate::http::{REREADS, RereadPolicy, without_password};
+use crate::http::{REREADS, RereadPolicy, identity, open_questions};
 use crate::secret::Credential;
 use crate::{Capabilities, DeliveryReport, OpenError, OpenQuestion};
 use batch_format::BatchFormat;
@@ -53,8 +53,7 @@ impl OpenLineageConfig {
 
     /// What tells its destination from others, but for credentials, which are replaced. May hold a key in the query of the URL.
     pub(super) fn identity(&self) -> String {
-        let url = without_password(self.destination());
-        format!("{url} {:?} {:?}", self.auth.method, self.tls.certificate)
+        identity(self.destination(), &self.auth, &self.tls)
     }
 
     /// The URL that events are posted to, one or several: the endpoint for several is another path of the same service.
@@ -70,41 +69,21 @@ impl OpenLineageConfig {
     }
 
     pub(super) async fn credential(&self, aws: &Aws) -> Result<Option<Credential>, OpenError> {
-        match &self.auth.secret {
-            Some((setting, source)) => source.read_first(aws, setting).await.map(Some),
-            None => Ok(None),
-        }
+        self.auth.credential(aws).await
     }
 }
 
 /// Checks what can be known without a request.
 pub(super) fn check(config: &OpenLineageConfig) -> Result<Vec<OpenQuestion>, OpenError> {
     Endpoint::new(config, &Aws::new(), REREADS)?;
-    let mut unchecked = vec![OpenQuestion {
-        setting: settings::URL,
-        what: format!("whether {} answers", config.url.host()),
-    }];
-    if let Some((setting, source)) = &config.auth.secret {
-        source.check(setting)?;
-        unchecked.extend(source.unchecked(setting));
-    }
-    Ok(unchecked)
+    open_questions(settings::URL, &config.url, &config.auth)
 }
 
 /// An endpoint that events are posted to.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct OpenLineage {
     endpoint: Arc<Endpoint>,
     batches: Option<Batches>,
-}
-
-impl std::fmt::Debug for OpenLineage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The URL may carry a key.
-        f.debug_struct("OpenLineage")
-            .field("host", &self.endpoint.host())
-            .finish_non_exhaustive()
-    }
 }
 
 impl OpenLineage {
@@ -127,9 +106,7 @@ impl OpenLineage {
         rereads: RereadPolicy,
     ) -> Result<OpenLineage, OpenError> {
         let endpoint = Arc::new(Endpoint::new(config, aws, rereads)?);
-        if let Some(credential) = credential {
-            endpoint.open(credential).await?;
-        }
+        endpoint.http.open(credential).await?;
         let batches = match config.batch.format {
             BatchFormat::None => None,
             BatchFormat::Array | BatchFormat::Events => {
@@ -162,6 +139,6 @@ impl OpenLineage {
     }
 
     pub(crate) fn stop(&self) {
-        self.endpoint.stop();
+        self.endpoint.http.stop();
     }
 }

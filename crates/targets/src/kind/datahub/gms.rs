@@ -25,9 +25,7 @@ use crate::http::{
     Compression, HttpClient, HttpConfig, HttpResponse, Post, PostResult, RereadPolicy, StatusRules,
     classify,
 };
-use crate::rate::RateController;
 use crate::response::{self, MAX_READ};
-use crate::secret::Credential;
 use crate::{Delivery, DeliveryReport, Failure, OpenError, Reason, Scope};
 
 /// The version of the protocol (<https://linkedin.github.io/rest.li/spec/protocol>), as DataHub's own client sends it.
@@ -41,11 +39,11 @@ const PROTOCOL: (HeaderName, HeaderValue) = (
 const TRUSTED: Duration = Duration::from_secs(600);
 
 /// The metadata service of DataHub.
+#[derive(Debug)]
 pub(super) struct Gms {
-    http: HttpClient,
+    pub(super) http: HttpClient,
     conversion: Conversion,
     statuses: StatusRules,
-    rate: RateController,
     newest: NewestTimes,
     /// When a call was accepted last.
     accepted: Mutex<Option<Instant>>,
@@ -86,23 +84,9 @@ impl Gms {
                 max_attempts_on_500: Some(config.max_attempts_on_500),
                 ..StatusRules::default()
             },
-            rate: RateController::new(None),
             newest: NewestTimes::default(),
             accepted: Mutex::default(),
         })
-    }
-
-    /// Begins with a token that was read.
-    pub(super) async fn open(&self, credential: &Credential) -> Result<(), OpenError> {
-        self.http.open(credential).await
-    }
-
-    pub(super) fn host(&self) -> Option<&str> {
-        self.http.host()
-    }
-
-    pub(super) fn stop(&self) {
-        self.rate.stop();
     }
 
     /// Delivers events together: their proposals share calls. If a call is rejected for good, the events are delivered in
@@ -227,7 +211,7 @@ impl Gms {
                 };
                 self.http.post(&post, time, read).await.0
             };
-            let report = self.rate.deliver(deadline, post).await;
+            let report = self.http.rate.deliver(deadline, post).await;
             all.attempts = all.attempts.saturating_add(report.attempts);
             all.throttled = all.throttled.saturating_add(report.throttled);
             if !matches!(report.delivery, Some(Delivery::Delivered { .. })) {

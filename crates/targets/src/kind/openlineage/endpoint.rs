@@ -15,21 +15,19 @@ use crate::batch::{BatchEvent, BatchReport, Halves};
 use crate::http::{
     HttpClient, HttpConfig, HttpResponse, Post, PostResult, RereadPolicy, StatusRules, classify,
 };
-use crate::rate::RateController;
 use crate::response::MAX_READ;
-use crate::secret::Credential;
 use crate::{Delivery, DeliveryReport, OpenError};
 
 /// How much of the response to a batch is read, in bytes: a list of 10,000 failed events with a short reason each.
 const MAX_BATCH_RESPONSE: usize = 1_000_000;
 
 /// An endpoint that events are posted to.
+#[derive(Debug)]
 pub(super) struct Endpoint {
-    http: HttpClient,
+    pub(super) http: HttpClient,
     format: BatchFormat,
     statuses: StatusRules,
     request_id_parameter: Option<String>,
-    rate: RateController,
 }
 
 impl Endpoint {
@@ -55,21 +53,7 @@ impl Endpoint {
             format: config.batch.format,
             statuses: config.statuses.clone(),
             request_id_parameter: config.request_id_parameter.clone(),
-            rate: RateController::new(None),
         })
-    }
-
-    /// Begins with a credential that was read.
-    pub(super) async fn open(&self, credential: &Credential) -> Result<(), OpenError> {
-        self.http.open(credential).await
-    }
-
-    pub(super) fn host(&self) -> Option<&str> {
-        self.http.host()
-    }
-
-    pub(super) fn stop(&self) {
-        self.rate.stop();
     }
 
     /// Delivers one event in a request of its own.
@@ -80,7 +64,7 @@ impl Endpoint {
         deadline: Instant,
     ) -> DeliveryReport {
         let post = |time| async move { self.post(&[event.text()], attempts, time).await.0 };
-        self.rate.deliver(deadline, post).await
+        self.http.rate.deliver(deadline, post).await
     }
 
     /// Delivers events in one request, or in several where one is rejected.
@@ -112,7 +96,7 @@ impl Endpoint {
             *kept.lock().unwrap_or_else(PoisonError::into_inner) = results;
             delivery
         };
-        let report = self.rate.deliver(deadline, post).await;
+        let report = self.http.rate.deliver(deadline, post).await;
         let results = results.into_inner();
         let results = results.unwrap_or_else(PoisonError::into_inner);
         BatchReport { report, results }
