@@ -3,62 +3,25 @@
 use std::fs;
 use std::path::Path;
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 use serde_json::Value;
 use testing::events::event;
-use testing::{Serve, until};
+use testing::{Serve, old_folder, until};
 
 /// How many events the older version has delivered: the take-over needs some hundred steps.
 const OLD: u32 = 10_000;
 
-/// The tables of the log in the version that wrote `store.db` beside it.
-const OLD_LOG: &str = "
-    CREATE TABLE events (seq INTEGER PRIMARY KEY, received_at INTEGER NOT NULL, appended_at INTEGER NOT NULL DEFAULT 0,
-        id TEXT NOT NULL, body TEXT NOT NULL);
-    CREATE TABLE cursors (consumer INTEGER PRIMARY KEY AUTOINCREMENT, target TEXT NOT NULL UNIQUE,
-        settled INTEGER NOT NULL, received INTEGER NOT NULL);
-    CREATE TABLE pending (row INTEGER PRIMARY KEY, consumer INTEGER NOT NULL, seq INTEGER NOT NULL, attempts INTEGER NOT NULL,
-        receipt INTEGER NOT NULL, visible_at INTEGER NOT NULL, UNIQUE (consumer, seq));
-    CREATE INDEX pending_in_sight ON pending (consumer, visible_at, seq);
-    CREATE TABLE dead_letters (row INTEGER PRIMARY KEY, consumer INTEGER NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL,
-        received_at INTEGER NOT NULL, dead_at INTEGER NOT NULL, attempts INTEGER NOT NULL, receipt INTEGER NOT NULL,
-        reason TEXT NOT NULL, UNIQUE (consumer, seq));
-    CREATE INDEX dead_letters_by_id ON dead_letters (consumer, id);
-    CREATE TABLE owner (one INTEGER PRIMARY KEY CHECK (one = 1), ahead INTEGER NOT NULL, probes INTEGER NOT NULL,
-        is_imported INTEGER NOT NULL);
-    INSERT INTO owner VALUES (1, 0, 0, 0);";
-
-/// The tables of that store.
-const OLD_STORE: &str = "
-    CREATE TABLE events (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,
-        delivered_at INTEGER NOT NULL DEFAULT (unixepoch()), event TEXT NOT NULL);
-    CREATE TABLE total (one INTEGER PRIMARY KEY CHECK (one = 1), events INTEGER NOT NULL);
-    INSERT INTO total VALUES (1, 0);
-    CREATE TRIGGER counted AFTER INSERT ON events BEGIN UPDATE total SET events = events + 1; END;";
-
-/// Writes a database of a data folder as that version left it.
-fn write_old(folder: &Path, name: &str, tables: &str, fill: impl FnOnce(&Connection)) {
-    let mut database = Connection::open(folder.join(name)).unwrap();
-    for (setting, value) in [("auto_vacuum", "incremental"), ("journal_mode", "wal")] {
-        database.pragma_update(None, setting, value).unwrap();
-    }
-    database.execute_batch(tables).unwrap();
-    let transaction = database.transaction().unwrap();
-    fill(&transaction);
-    transaction.commit().unwrap();
-}
-
-/// A data folder of that version: events up to `OLD` were delivered, of which the last has no answer, and one waits.
+/// The data folder of the version that kept a store beside its log: events up to `OLD` were delivered, of which the last has no answer, and one waits.
 fn old_folder(folder: &Path) {
     let text = |n| event(n, "COMPLETE").trim().to_owned();
-    write_old(folder, "store.db", OLD_STORE, |store| {
+    old_folder::write_store(folder, |store| {
         let sql = "INSERT INTO events (id, event) VALUES (?1, ?2)";
         let mut insert = store.prepare(sql).unwrap();
         for n in 1..=OLD {
             insert.execute(params![n.to_string(), text(n)]).unwrap();
         }
     });
-    write_old(folder, "events.db", OLD_LOG, |log| {
+    old_folder::write_log(folder, |log| {
         let sql = "INSERT INTO events (seq, received_at, id, body)
                    VALUES (?1, unixepoch() * 1000, ?2, ?3)";
         for n in OLD - 1..=OLD + 1 {

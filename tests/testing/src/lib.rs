@@ -3,7 +3,7 @@
 //! A test of a whole path starts the real binary (`serve.rs`), perhaps in front of a target (`scenario.rs`) or three
 //! (`fan_out.rs`), sends it events (`events.rs`), and reads what became of them from its log, its metrics and the target
 //! (`target.rs`; `gms.rs` for DataHub). Where processes are killed, the ledger (`ledger.rs`) compares what was accepted with
-//! what was delivered. `wait.rs` waits with a limit, `size.rs` decides how large a case is, and `needs.rs` skips what a
+//! what was delivered. `old_folder.rs` writes the data folder of an older version, `wait.rs` waits with a limit, `size.rs` decides how large a case is, and `needs.rs` skips what a
 //! machine cannot run.
 
 #![allow(
@@ -21,6 +21,7 @@ pub mod gms;
 pub mod ledger;
 pub mod measure;
 pub mod needs;
+pub mod old_folder;
 pub mod scenario;
 pub mod serve;
 pub mod size;

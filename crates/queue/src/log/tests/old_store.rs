@@ -1,49 +1,24 @@
 //! The store of an older version.
 
+use testing::old_folder;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
 
-/// The tables of the log in that version.
+/// Of the log of that version: of 300 events that were delivered the last has no answer, and one waits.
 const OLD_LOG: &str = "
-    CREATE TABLE events (seq INTEGER PRIMARY KEY, received_at INTEGER NOT NULL, appended_at INTEGER NOT NULL DEFAULT 0,
-        id TEXT NOT NULL, body TEXT NOT NULL);
-    CREATE TABLE cursors (consumer INTEGER PRIMARY KEY AUTOINCREMENT, target TEXT NOT NULL UNIQUE,
-        settled INTEGER NOT NULL, received INTEGER NOT NULL);
-    CREATE TABLE pending (row INTEGER PRIMARY KEY, consumer INTEGER NOT NULL, seq INTEGER NOT NULL, attempts INTEGER NOT NULL,
-        receipt INTEGER NOT NULL, visible_at INTEGER NOT NULL, UNIQUE (consumer, seq));
-    CREATE INDEX pending_in_sight ON pending (consumer, visible_at, seq);
-    CREATE TABLE dead_letters (row INTEGER PRIMARY KEY, consumer INTEGER NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL,
-        received_at INTEGER NOT NULL, dead_at INTEGER NOT NULL, attempts INTEGER NOT NULL, receipt INTEGER NOT NULL,
-        reason TEXT NOT NULL, UNIQUE (consumer, seq));
-    CREATE INDEX dead_letters_by_id ON dead_letters (consumer, id);
-    CREATE TABLE owner (one INTEGER PRIMARY KEY CHECK (one = 1), ahead INTEGER NOT NULL, probes INTEGER NOT NULL,
-        is_imported INTEGER NOT NULL);
-    INSERT INTO owner VALUES (1, 0, 0, 0);
-    -- 300 were delivered, of which the last has no answer, and one waits.
     INSERT INTO events (seq, received_at, id, body) VALUES (299, 1, '299', 'old 299'), (300, 1, '300', 'old 300'), (301, 1, '301', 'old 301');
     INSERT INTO cursors (target, settled, received) VALUES ('store', 299, 300);";
 
-/// The store of that version, with 300 events of today.
+/// Of the store of that version: 300 events of today.
 const OLD_STORE: &str = "
-    CREATE TABLE events (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,
-        delivered_at INTEGER NOT NULL DEFAULT (unixepoch()), event TEXT NOT NULL);
-    CREATE TABLE total (one INTEGER PRIMARY KEY CHECK (one = 1), events INTEGER NOT NULL);
-    INSERT INTO total VALUES (1, 0);
-    CREATE TRIGGER counted AFTER INSERT ON events BEGIN UPDATE total SET events = events + 1; END;
     WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 300)
     INSERT INTO events (id, event) SELECT n, 'old ' || n FROM n;";
 
 /// Writes a data folder as that version left it.
 fn write_old(folder: &Path) {
-    for (name, tables) in [("events.db", OLD_LOG), ("store.db", OLD_STORE)] {
-        let database = Connection::open(folder.join(name)).unwrap();
-        database
-            .pragma_update(None, "auto_vacuum", "incremental")
-            .unwrap();
-        database.pragma_update(None, "journal_mode", "wal").unwrap();
-        database.execute_batch(tables).unwrap();
-    }
+    old_folder::write_log(folder, |log| log.execute_batch(OLD_LOG).unwrap());
+    old_folder::write_store(folder, |store| store.execute_batch(OLD_STORE).unwrap());
 }
 
 async fn open(folder: &Path, retention: Retention) -> (Log, Consumer) {
