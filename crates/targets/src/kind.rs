@@ -1,33 +1,34 @@
-//! The kinds of targets: the one list. For each kind: its name, what it accepts, its settings, its client.
+//! The kinds of targets: the one list. For each kind: its name, what it accepts, its settings, and how it is opened.
 //!
 //! A kind has a file of its own under `kind/` with its settings, its client, and the classification of its service's
-//! answers. A new kind is such a file, and one line for it in each `match` here; nothing else in the workspace lists kinds.
+//! responses. A new kind is such a file, and one line for it in each `match` here and in `client.rs`; nothing else in the workspace
+//! lists kinds.
 
 pub(crate) mod archive;
+mod client;
 pub(crate) mod datahub;
 pub(crate) mod datazone;
 pub(crate) mod file;
 pub(crate) mod glue;
 pub(crate) mod openlineage;
 mod place;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 
-use ::openlineage::Event;
 use aws::Aws;
 use serde::de::{Deserialize, Deserializer};
 use settings::Choice;
 use sha2::{Digest, Sha256};
-use tokio::time::Instant;
 
 use crate::secret::Credential;
-use crate::{
-    Capabilities, Delivery, DeliveryReport, JobEvents, OpenError, Resources, SettingError,
-};
+use crate::{Capabilities, JobEvents, OpenError, Resources, SettingError};
 use archive::{Archive, ArchiveConfig, ArchiveSettings};
+pub(crate) use client::Client;
 use datahub::{DataHub, DataHubConfig, DataHubSettings};
 use datazone::{DataZone, DataZoneConfig, DataZoneSettings, Verifier};
-use file::{File, FileConfig, FileSettings};
+use file::{FileConfig, FileSettings};
 use glue::{Glue, GlueConfig, GlueSettings};
 use openlineage::{OpenLineage, OpenLineageConfig, OpenLineageSettings};
 
@@ -87,18 +88,6 @@ pub enum KindConfig {
     DataZone(DataZoneConfig),
     /// The AWS Glue Data Catalog.
     Glue(GlueConfig),
-}
-
-/// The client of a target.
-#[derive(Debug, Clone)]
-pub(crate) enum Client {
-    Store,
-    File(File),
-    Archive(Archive),
-    OpenLineage(OpenLineage),
-    DataHub(DataHub),
-    DataZone(DataZone),
-    Glue(Glue),
 }
 
 impl Kind {
@@ -383,127 +372,7 @@ pub struct OpenQuestion {
     pub what: String,
 }
 
-impl Client {
-    pub(crate) fn kind(&self) -> Kind {
-        match self {
-            Client::Store => Kind::Store,
-            Client::File(_) => Kind::File,
-            Client::Archive(_) => Kind::Archive,
-            Client::OpenLineage(_) => Kind::OpenLineage,
-            Client::DataHub(_) => Kind::DataHub,
-            Client::DataZone(_) => Kind::DataZone,
-            Client::Glue(_) => Kind::Glue,
-        }
-    }
-
-    pub(crate) fn stop(&self) {
-        match self {
-            Client::DataZone(target) => target.stop(),
-            Client::OpenLineage(target) => target.stop(),
-            Client::DataHub(target) => target.stop(),
-            Client::Glue(target) => target.stop(),
-            Client::File(_) | Client::Archive(_) | Client::Store => {}
-        }
-    }
-
-    pub(crate) fn reopen(&self) {
-        match self {
-            Client::File(target) => target.reopen(),
-            Client::DataZone(_)
-            | Client::OpenLineage(_)
-            | Client::DataHub(_)
-            | Client::Archive(_)
-            | Client::Glue(_)
-            | Client::Store => {}
-        }
-    }
-
-    pub(crate) async fn deliver(
-        &self,
-        event: &Event,
-        attempts: u32,
-        deadline: Instant,
-    ) -> DeliveryReport {
-        match self {
-            Client::DataZone(target) => target.deliver(event, deadline).await,
-            Client::OpenLineage(target) => target.deliver(event, attempts, deadline).await,
-            Client::DataHub(target) => target.deliver(event, attempts, deadline).await,
-            Client::File(target) => DeliveryReport::once(target.deliver(event).await),
-            Client::Archive(target) => target.deliver(event, deadline).await,
-            Client::Glue(target) => target.deliver(event, deadline).await,
-            // The queue has the event, and shows it once it is settled.
-            Client::Store => DeliveryReport::once(Delivery::Delivered { id: None }),
-        }
-    }
-}
-
 /// The settings of a kind that has none.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NoSettings {}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn every_kind_is_a_choice_and_reads_an_empty_section() {
-        for kind in Kind::ALL {
-            assert!(Kind::CHOICES.contains(&(kind.name(), kind)), "{kind:?}");
-            assert!(kind.read(json!({})).is_ok(), "{kind:?}");
-            assert!(kind.read(json!({"no_such": 1})).is_err(), "{kind:?}");
-        }
-        assert_eq!(Kind::CHOICES.len(), Kind::ALL.len());
-    }
-
-    #[test]
-    fn a_missing_setting_is_named_and_a_default_is_documented() {
-        for (kind, required) in [
-            (Kind::File, "path"),
-            (Kind::Archive, "location"),
-            (Kind::OpenLineage, "url"),
-            (Kind::DataHub, "url"),
-            (Kind::DataZone, "domain_id"),
-        ] {
-            let errors = kind.read(json!({})).unwrap().validate().unwrap_err();
-            let missing = SettingError::Required {
-                setting: required,
-                kind,
-            };
-            assert_eq!(errors, [missing]);
-            let mut entries = kind.settings().into_iter();
-            assert!(entries.any(|entry| entry.name == required));
-        }
-        let entries = Kind::File.settings();
-        let max_bytes = entries.iter().find(|entry| entry.name == "max_bytes");
-        assert_eq!(max_bytes.unwrap().default.as_deref(), Some("100 MB"));
-    }
-
-    #[test]
-    fn settings_are_read_with_units_and_checked_against_each_other() {
-        let read = |kind: Kind, section| kind.read(section).unwrap().validate();
-        let file = read(Kind::File, json!({"path": "x", "max_bytes": "1 MB"}));
-        assert!(
-            matches!(file, Ok(KindConfig::File(file)) if file.max_bytes == 1_000_000 && file.keep == 0)
-        );
-        let both = json!({"url": "http://x", "api_key": "k", "api_key_secret_id": "s"});
-        let errors = read(Kind::OpenLineage, both).unwrap_err();
-        assert!(matches!(
-            errors[..],
-            [SettingError::Conflict {
-                setting: "api_key_secret_id",
-                with: "api_key"
-            }]
-        ));
-        let roles = [
-            ("arn:aws:iam::123456789012:role/x", true),
-            ("arn:aws:iam::12:role/x", false),
-        ];
-        for (role, is_valid) in roles {
-            let section = json!({"domain_id": "dzd_a", "role_arn": role});
-            assert_eq!(Kind::DataZone.read(section).is_ok(), is_valid, "{role}");
-        }
-    }
-}

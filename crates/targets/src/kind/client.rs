@@ -1,0 +1,79 @@
+//! The client of a target: one line for each kind in each `match`. Called by `Target`.
+
+use ::openlineage::Event;
+use tokio::time::Instant;
+
+use super::Kind;
+use super::archive::Archive;
+use super::datahub::DataHub;
+use super::datazone::DataZone;
+use super::file::File;
+use super::glue::Glue;
+use super::openlineage::OpenLineage;
+use crate::{Delivery, DeliveryReport};
+
+/// The client of a target.
+#[derive(Debug, Clone)]
+pub(crate) enum Client {
+    Store,
+    File(File),
+    Archive(Archive),
+    OpenLineage(OpenLineage),
+    DataHub(DataHub),
+    DataZone(DataZone),
+    Glue(Glue),
+}
+
+impl Client {
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Client::Store => Kind::Store,
+            Client::File(_) => Kind::File,
+            Client::Archive(_) => Kind::Archive,
+            Client::OpenLineage(_) => Kind::OpenLineage,
+            Client::DataHub(_) => Kind::DataHub,
+            Client::DataZone(_) => Kind::DataZone,
+            Client::Glue(_) => Kind::Glue,
+        }
+    }
+
+    pub(crate) fn stop(&self) {
+        match self {
+            Client::DataZone(target) => target.stop(),
+            Client::OpenLineage(target) => target.stop(),
+            Client::DataHub(target) => target.stop(),
+            Client::Glue(target) => target.stop(),
+            Client::File(_) | Client::Archive(_) | Client::Store => {}
+        }
+    }
+
+    pub(crate) fn reopen(&self) {
+        match self {
+            Client::File(target) => target.reopen(),
+            Client::DataZone(_)
+            | Client::OpenLineage(_)
+            | Client::DataHub(_)
+            | Client::Archive(_)
+            | Client::Glue(_)
+            | Client::Store => {}
+        }
+    }
+
+    pub(crate) async fn deliver(
+        &self,
+        event: &Event,
+        attempts: u32,
+        deadline: Instant,
+    ) -> DeliveryReport {
+        match self {
+            Client::DataZone(target) => target.deliver(event, deadline).await,
+            Client::OpenLineage(target) => target.deliver(event, attempts, deadline).await,
+            Client::DataHub(target) => target.deliver(event, attempts, deadline).await,
+            Client::File(target) => DeliveryReport::once(target.deliver(event).await),
+            Client::Archive(target) => target.deliver(event, deadline).await,
+            Client::Glue(target) => target.deliver(event, deadline).await,
+            // The queue has the event, and shows it once it is settled.
+            Client::Store => DeliveryReport::once(Delivery::Delivered { id: None }),
+        }
+    }
+}
