@@ -133,6 +133,9 @@ def test_every_invariant_is_broken_once_here():
     [
         ({"DomainId": ""}, "needs DomainId"),
         ({"Target": "openlineage"}, "needs OpenLineageUrl"),
+        ({"Target": "datahub"}, "needs DataHubUrl"),
+        ({"Target": "glue"}, "needs GlueDatabase"),
+        ({"Target": "glue", "GlueDatabase": "sales", "DeliveryCheck": "on"}, "needs the target datazone"),
         ({"Auth": "jwt", "Endpoint": "private", "VpcEndpointId": "vpce-1"}, "Only an HTTP API"),
         ({"Auth": "jwt", "JwtIssuer": "https://issuer.example.com"}, "needs JwtAudience"),
         ({"Endpoint": "private"}, "needs VpcEndpointId"),

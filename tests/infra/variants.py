@@ -34,6 +34,10 @@ SHARED = {
     "rules in s3": {"RulesPrefix": "lineage-proxy/rules"},
     "rules in another bucket, with a hash key": {"RulesBucketName": "rules-of-the-team", "RulesPrefix": "live", "RulesRefresh": 300, "RulesHashKeySecretArn": SECRET, "KmsKeyArn": KEY},
     "rules in a layer, with a hash key": {"RulesFile": "/opt/transforms.yaml", "RulesLayerArn": LAYER, "RulesHashKeySecretArn": SECRET},
+    "datahub": {"Target": "datahub", "DomainId": "", "DataHubUrl": "https://datahub.example.com", "DataHubApiKeySecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:token"},
+    "glue": {"Target": "glue", "DomainId": "", "GlueDatabase": "sales_*"},
+    "glue, with tables of its own": {"Target": "glue", "DomainId": "", "GlueDatabase": "sales", "GlueCreateDatabase": "lineage"},
+    "glue in another account": {"Target": "glue", "DomainId": "", "GlueDatabase": "sales", "TargetRoleArn": "arn:aws:iam::210987654321:role/lineage"},
     "openlineage": {"Target": "openlineage", "DomainId": "", "OpenLineageUrl": "https://marquez.example.com", "OpenLineageApiKeySecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:key"},
 }
 VARIANTS = {name: {**DATAZONE, **parameters} for name, parameters in SHARED.items()}

@@ -59,26 +59,22 @@ const TABLES_PER_SECOND: u32 = 10;
 #[serde(default, deny_unknown_fields)]
 pub struct GlueSettings {
     /// The region of the catalog, if it differs from that of the process. Tables of other regions are left alone.
-    #[schemars(extend("x-not-on-aws" = "the template does not deploy this target"))]
+    #[schemars(extend("x-not-on-aws" = "a catalog is in the region of the stack"))]
     pub region: Option<Setting<Text>>,
     /// The account of the catalog. Tables of other accounts are left alone; without it each table is looked for in the
     /// account that its name has.
-    #[schemars(extend("x-not-on-aws" = "the template does not deploy this target"))]
+    #[schemars(extend("x-not-on-aws" = "a role reaches the catalog of another account"))]
     pub catalog_id: Option<Setting<CheckedText<CatalogId>>>,
     /// A role to assume, such as one in the account of the catalog.
-    #[schemars(extend("x-not-on-aws" = "the template does not deploy this target"))]
     pub role_arn: Option<Setting<RoleArn>>,
     /// Whether datasets that are not tables of Glue get tables, in `database`.
-    #[schemars(extend("x-not-on-aws" = "the template does not deploy this target"))]
     pub create_tables: Setting<Flag>,
     /// The database of the tables that are created. It is created too. Required with `create_tables`.
-    #[schemars(extend("x-not-on-aws" = "the template does not deploy this target"))]
     pub database: Option<Setting<CheckedText<DatabaseName>>>,
     /// The largest parameter, from 1 KB to 512 KB. What does not fit is left out and counted in the parameter.
-    #[schemars(extend("x-not-on-aws" = "the template does not deploy this target"))]
+    #[schemars(extend("x-not-on-aws" = "the template leaves it to its default"))]
     pub max_parameter_bytes: Setting<Size>,
     /// The most tables a second. Each is read, and written if it changes.
-    #[schemars(extend("x-not-on-aws" = "the template does not deploy this target"))]
     pub tables_per_second: Setting<Count<1, { u32::MAX }>>,
     /// What of the response to a rejected event is kept in logs and dead letters, as in `openlineage.response`.
     #[schemars(extend("x-not-on-aws" = "the default shows nothing of events"))]

@@ -24,59 +24,57 @@ use crate::{Kind, SettingError};
 #[serde(default, deny_unknown_fields)]
 pub struct DataHubSettings {
     /// The metadata service (GMS), such as `http://datahub-gms:8080`, or `https://HOST/api/gms` behind the front end. Required.
-    #[schemars(extend("x-not-on-aws" = "the template has no target of DataHub"))]
     pub url: Option<Setting<HttpUrl>>,
     /// The access token.
-    #[schemars(extend("x-not-on-aws" = "the template has no target of DataHub"))]
+    #[schemars(extend("x-not-on-aws" = "the template passes the URL and the secret"))]
     pub api_key: Option<Setting<Secret>>,
     /// A file whose whole text is the access token. It is read again every 5 minutes and when the token is rejected.
-    #[schemars(extend("x-not-on-aws" = "the template has no target of DataHub"))]
+    #[schemars(extend("x-not-on-aws" = "the template passes the URL and the secret"))]
     pub api_key_file: Option<Setting<FilePath>>,
     /// A secret in AWS Secrets Manager whose whole text is the access token. It is read again every 5 minutes and when the token
     /// is rejected.
-    #[schemars(extend("x-not-on-aws" = "the template has no target of DataHub"))]
     pub api_key_secret_id: Option<Setting<Text>>,
     /// A PEM file with certificates of authorities that are trusted besides those of the system.
-    #[schemars(extend("x-not-on-aws" = "the template has no target of DataHub"))]
+    #[schemars(extend("x-not-on-aws" = "the template passes the URL and the secret"))]
     pub ca_file: Option<Setting<FilePath>>,
     /// A PEM file with the certificate of this client, for mutual TLS. Read once, at the start.
-    #[schemars(extend("x-not-on-aws" = "the template has no target of DataHub"))]
+    #[schemars(extend("x-not-on-aws" = "the template passes the URL and the secret"))]
     pub client_certificate_file: Option<Setting<FilePath>>,
     /// A PEM file with its private key, if that is not in `client_certificate_file`.
-    #[schemars(extend("x-not-on-aws" = "the template has no target of DataHub"))]
+    #[schemars(extend("x-not-on-aws" = "the template passes the URL and the secret"))]
     pub client_key_file: Option<Setting<FilePath>>,
     /// The environment of datasets: `PROD`, `DEV`, `TEST` or another one of DataHub's.
-    #[schemars(extend("x-not-on-aws" = "the template has no target of DataHub"))]
+    #[schemars(extend("x-not-on-aws" = "the template passes the URL and the secret"))]
     pub environment: Setting<OneOf<Environment>>,
     /// Environments of datasets by namespace. `*` in a namespace matches any text; the longest that matches counts.
-    #[schemars(extend("x-not-on-aws" = "the template has no target of DataHub"))]
+    #[schemars(extend("x-not-on-aws" = "the template passes the URL and the secret"))]
     pub environments: Option<Setting<EnvironmentPairs>>,
     /// Platform instances of datasets by namespace, as `environments`.
-    #[schemars(extend("x-not-on-aws" = "the template has no target of DataHub"))]
+    #[schemars(extend("x-not-on-aws" = "the template passes the URL and the secret"))]
     pub platform_instances: Option<Setting<Pairs>>,
     /// Platforms that have another name in DataHub than they would get, such as `hive=iceberg`.
-    #[schemars(extend("x-not-on-aws" = "the template has no target of DataHub"))]
+    #[schemars(extend("x-not-on-aws" = "the template passes the URL and the secret"))]
     pub platforms: Option<Setting<Pairs>>,
     /// The orchestrator of all jobs. By default, each event decides: see
     /// [Names](targets.md#names-in-datahub).
-    #[schemars(extend("x-not-on-aws" = "the template has no target of DataHub"))]
+    #[schemars(extend("x-not-on-aws" = "the template passes the URL and the secret"))]
     #[schemars(extend("x-default" = "from the event"))]
     pub orchestrator: Option<Setting<Text>>,
     /// The platform instance of all jobs. It takes the place of the job's namespace in their URNs.
-    #[schemars(extend("x-not-on-aws" = "the template has no target of DataHub"))]
+    #[schemars(extend("x-not-on-aws" = "the template passes the URL and the secret"))]
     pub job_platform_instance: Option<Setting<Text>>,
     /// Whether schemas of datasets are written. Set `false` where another source writes better ones.
-    #[schemars(extend("x-not-on-aws" = "the template has no target of DataHub"))]
+    #[schemars(extend("x-not-on-aws" = "the template passes the URL and the secret"))]
     pub schemas: Setting<Flag>,
     /// After how many attempts an event that is answered with 500 becomes a dead letter: DataHub answers so for some invalid
     /// events, too.
-    #[schemars(extend("x-not-on-aws" = "the template has no target of DataHub"))]
+    #[schemars(extend("x-not-on-aws" = "the template passes the URL and the secret"))]
     pub max_attempts_on_500: Setting<Count<1, 1_000>>,
     /// The time for a whole call, connection included. DataHub answers when it has written.
-    #[schemars(extend("x-not-on-aws" = "the template has no target of DataHub"))]
+    #[schemars(extend("x-not-on-aws" = "the template passes the URL and the secret"))]
     pub timeout: Setting<Seconds<1, 300>>,
     /// What of the response to a rejected event is kept in logs and dead letters, as for `openlineage.response`.
-    #[schemars(extend("x-not-on-aws" = "the template has no target of DataHub"))]
+    #[schemars(extend("x-not-on-aws" = "the template passes the URL and the secret"))]
     pub response: Setting<OneOf<ResponseDetail>>,
 }
 
