@@ -9,6 +9,7 @@
 //!
 //! `deliver.rs` runs these parts. `progress.rs` is the state file, by which a replay is resumed. Memory is bounded by the events that are on their way.
 
+mod ahead;
 mod bucket;
 mod deliver;
 mod dry_run;
@@ -240,6 +241,7 @@ fn range(feed: &Feed, origin: &Origin) -> Range {
             },
             Origin::Files(_) => AcceptedBetween::EVER,
         },
+        asked_until: until,
         last: before.newest,
         after: match origin {
             // The first event of a file is compared.

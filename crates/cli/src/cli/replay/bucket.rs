@@ -13,6 +13,7 @@ use tokio::sync::mpsc::Sender;
 
 use super::super::input;
 use super::ReplayError;
+use super::ahead::ObjectsAhead;
 use super::origin::{Found, FoundEvent, Position, Range, archived_at, is_in_range, is_read};
 
 /// The time for an object, retries included.
@@ -62,6 +63,7 @@ impl Bucket {
             token: None,
         };
         let mut pages = client.pages(list);
+        let mut ahead = ObjectsAhead::default();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| self.failed(&self.prefix, &error))?;
             for key in page.keys {
@@ -75,13 +77,21 @@ impl Bucket {
                     continue; // not an object of an archive
                 };
                 let time = archived_at(name);
-                let is_wanted = is_in_range(day, hour, range)
-                    && !is_read(place, range)
-                    && time.is_none_or(|time| range.accepted.contains(time));
+                if is_read(place, range) {
+                    continue;
+                }
+                if !time.is_none_or(|time| range.accepted.contains(time)) {
+                    ahead.note(place, time, range, proxy::queue::now());
+                    continue;
+                }
+                let is_wanted = is_in_range(day, hour, range);
                 if is_wanted && self.read_object(&client, &key, time, out).await?.is_break() {
                     return Ok(());
                 }
             }
+        }
+        if let Some(finding) = ahead.finding() {
+            let _ = out.send(Err(finding)).await; // nobody may receive it any more
         }
         Ok(())
     }
@@ -186,6 +196,7 @@ mod tests {
                 since: 1_767_229_260_000,
                 ..AcceptedBetween::EVER
             },
+            asked_until: i64::MAX,
             last: None,
             after: None,
         };

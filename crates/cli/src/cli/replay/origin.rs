@@ -15,6 +15,7 @@ use tokio::sync::mpsc::Sender;
 use uuid::Uuid;
 
 use super::super::input::{self, InputFile, ReadError};
+use super::ahead::ObjectsAhead;
 use super::bucket::Bucket;
 use super::output;
 
@@ -53,6 +54,8 @@ pub(super) type Found = Result<FoundEvent, String>;
 pub(super) struct Range {
     /// The times between which they were accepted or archived, where that is known.
     pub(super) accepted: AcceptedBetween,
+    /// The end that was asked for. What is archived after the replay began does not belong to it, and `accepted` ends there.
+    pub(super) asked_until: i64,
     /// In a log, the position of the last one.
     pub(super) last: Option<i64>,
     /// Where to go on: everything before was read.
@@ -79,6 +82,8 @@ const OLD: [&str; 2] = ["queue.db", "store.db"];
 /// What the names of the folders of an archive begin with.
 const DAY: &str = "dt=";
 const HOUR: &str = "hour=";
+
+const HOUR_MILLIS: i64 = 3_600_000;
 
 impl Origin {
     /// Finds out what a text of the command line names.
@@ -151,7 +156,9 @@ impl Origin {
                 let read = move || {
                     let mut sources = input::sources(std::slice::from_ref(&name))?;
                     sources.retain(|source| source.is_named() || !is_state(source.name()));
-                    let _ = read_sources(&sources, &range, &out, |file| (below(&name, file), None));
+                    let place = |file: &str| (below(&name, file), None);
+                    let mut ahead = ObjectsAhead::default(); // no time is known
+                    let _ = read_sources(&sources, &range, &out, &mut ahead, place);
                     Ok(())
                 };
                 tokio::task::spawn_blocking(read).await?
@@ -202,9 +209,10 @@ async fn read_log(folder: &Path, range: &Range, out: &Sender<Found>) -> anyhow::
 
 /// Reads an archive hour by hour, so that only the names of one hour are in memory.
 fn read_archive(root: &Path, range: &Range, out: &Sender<Found>) -> anyhow::Result<()> {
+    let mut ahead = ObjectsAhead::default();
     for day in folders(root, DAY)? {
         for hour in folders(&root.join(&day), HOUR)? {
-            if !is_in_range(&day, &hour, range) {
+            if !is_in_range(&day, &hour, range) && !is_later(&day, &hour, range) {
                 continue;
             }
             let folder = root.join(&day).join(&hour);
@@ -216,10 +224,13 @@ fn read_archive(root: &Path, range: &Range, out: &Sender<Found>) -> anyhow::Resu
                 let file = file.to_string_lossy();
                 (format!("{day}/{hour}/{file}"), archived_at(&file))
             };
-            if read_sources(&sources, range, out, place).is_break() {
+            if read_sources(&sources, range, out, &mut ahead, place).is_break() {
                 return Ok(());
             }
         }
+    }
+    if let Some(finding) = ahead.finding() {
+        let _ = out.blocking_send(Err(finding)); // nobody may receive it any more
     }
     Ok(())
 }
@@ -229,11 +240,16 @@ fn read_sources(
     sources: &[InputFile],
     range: &Range,
     out: &Sender<Found>,
+    ahead: &mut ObjectsAhead,
     place: impl Fn(&str) -> (String, Option<i64>),
 ) -> ControlFlow<()> {
     for source in sources {
         let (place, time) = place(source.name());
-        if is_read(&place, range) || !time.is_none_or(|time| range.accepted.contains(time)) {
+        if is_read(&place, range) {
+            continue;
+        }
+        if !time.is_none_or(|time| range.accepted.contains(time)) {
+            ahead.note(&place, time, range, proxy::queue::now());
             continue;
         }
         let read = source.read(|found| {
@@ -285,13 +301,7 @@ pub(super) fn archived_at(file: &str) -> Option<i64> {
 
 /// Whether an hour of an archive may have objects of the range: folders and names are made one after the other.
 pub(super) fn is_in_range(day: &str, hour: &str, range: &Range) -> bool {
-    const HOUR_MILLIS: i64 = 3_600_000;
-    let start = (|| {
-        let (day, hour) = (day.strip_prefix(DAY)?, hour.strip_prefix(HOUR)?);
-        let start = openlineage::date_time(&format!("{day}T{hour}:00:00Z"))?;
-        start.unix_timestamp().checked_mul(1_000)
-    })();
-    let Some(start) = start else {
+    let Some(start) = start_of(day, hour) else {
         return true; // it is not one of ours
     };
     let AcceptedBetween { since, until } = range.accepted;
@@ -302,6 +312,19 @@ pub(super) fn is_in_range(day: &str, hour: &str, range: &Range) -> bool {
     !is_read
         && start.saturating_add(2 * HOUR_MILLIS) > since
         && start.saturating_sub(HOUR_MILLIS) < until
+}
+
+/// Whether all objects of an hour are after the range.
+fn is_later(day: &str, hour: &str, range: &Range) -> bool {
+    let start = start_of(day, hour);
+    start.is_some_and(|start| start.saturating_sub(HOUR_MILLIS) >= range.accepted.until)
+}
+
+/// When an hour of an archive begins; `None` if it is not one of ours.
+fn start_of(day: &str, hour: &str) -> Option<i64> {
+    let (day, hour) = (day.strip_prefix(DAY)?, hour.strip_prefix(HOUR)?);
+    let start = openlineage::date_time(&format!("{day}T{hour}:00:00Z"))?;
+    start.unix_timestamp().checked_mul(1_000)
 }
 
 /// The names of the folders in a folder that begin with `prefix`, in order.
@@ -326,6 +349,7 @@ mod tests {
     fn range(since: i64, until: i64) -> Range {
         Range {
             accepted: AcceptedBetween { since, until },
+            asked_until: until,
             last: None,
             after: None,
         }
