@@ -4,6 +4,8 @@
 //! further attempt, and records that before the settlement is confirmed to the pipeline. Each event stays until then. One that
 //! was received and is not settled in time becomes visible again, as in the other queues.
 
+mod pace;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,6 +14,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::{Message, QueueError, Record, Settlement};
+use pace::Pace;
 
 /// How often to look without a notification.
 const POLL: Duration = Duration::from_secs(1);
@@ -19,13 +22,16 @@ const POLL: Duration = Duration::from_secs(1);
 /// The most bytes of the events that are received at once, unless the first alone is larger.
 const MAX_BYTES: usize = 32_000_000;
 
-/// How much a queue in memory holds.
+/// How much a queue in memory holds, and gives out.
 #[derive(Debug, Clone, Copy)]
 pub struct MemoryLimits {
     /// The most events.
     pub events: usize,
     /// The most bytes of events, unless the first alone is larger.
     pub bytes: usize,
+    /// The most events that are received in a second, those that are received again included. What waits for another attempt
+    /// keeps no other from being received.
+    pub per_second: Option<u32>,
 }
 
 /// A queue in memory. Cheap to clone.
@@ -62,6 +68,7 @@ struct State {
     bytes: usize,
     /// Nothing more is pushed.
     is_complete: bool,
+    pace: Option<Pace>,
 }
 
 #[derive(Debug)]
@@ -109,8 +116,37 @@ impl State {
         Some((number, held))
     }
 
+    /// Returns how long to wait until there may be something to take; `None` if there is.
+    fn wait(&self, size: usize, now: Instant, window: Duration) -> Option<Duration> {
+        let pace = self.pace.as_ref();
+        let Some((first, _)) = self.waiting.keys().next() else {
+            return Some(POLL);
+        };
+        let first = pace.map_or(*first, |pace| pace.next().max(*first));
+        let Some(waited) = now.checked_duration_since(first) else {
+            return Some(first - now);
+        };
+        let visible = self.waiting.keys().take_while(|(at, _)| *at <= now);
+        let visible = visible.take(size).count();
+        let allowed = pace.map_or(size, |pace| pace.allowed(first, now, window));
+        // Nothing is waited for but the rate.
+        let is_rest = self.is_complete && visible <= allowed;
+        if visible.min(allowed) >= size || is_rest || waited >= window {
+            return None;
+        }
+        let missing = visible.saturating_sub(allowed);
+        let until_allowed = pace.filter(|_| missing > 0 && (visible >= size || self.is_complete));
+        let until_allowed = until_allowed.map(|pace| pace.time_for(missing));
+        Some((window - waited).min(until_allowed.unwrap_or(window)))
+    }
+
     /// Takes up to `size` events that are visible, until `until`.
-    fn take(&mut self, size: usize, now: Instant, until: Instant) -> Vec<Record> {
+    fn take(&mut self, size: usize, now: Instant, window: Duration, until: Instant) -> Vec<Record> {
+        let first = self.waiting.keys().next().map_or(now, |(at, _)| *at);
+        let size = match &self.pace {
+            Some(pace) => pace.allowed(first, now, window).min(size),
+            None => size,
+        };
         let (mut records, mut bytes) = (Vec::new(), 0_usize);
         while records.len() < size
             && let Some(entry) = self.waiting.first_entry()
@@ -135,6 +171,9 @@ impl State {
             });
             self.received.insert(number, Lease { held, until });
         }
+        if let Some(pace) = &mut self.pace {
+            pace.count(records.len(), first, now, window);
+        }
         records
     }
 }
@@ -147,10 +186,15 @@ impl Memory {
         visibility_timeout: Duration,
     ) -> (Memory, mpsc::UnboundedReceiver<DoneEvent>) {
         let (done, events) = mpsc::unbounded_channel(); // as many as are held
+        let now = Instant::now();
+        let state = State {
+            pace: limits.per_second.map(|rate| Pace::new(rate, now)),
+            ..State::default()
+        };
         let memory = Memory {
             limits,
             visibility_timeout,
-            state: Arc::default(),
+            state: Arc::new(Mutex::new(state)),
             changed: Arc::default(),
             done,
         };
@@ -225,19 +269,9 @@ impl Memory {
         let wait = {
             let mut state = self.state();
             state.expire(now);
-            let visible = || state.waiting.keys().take_while(|(at, _)| *at <= now);
-            let first = visible().next().map(|(at, _)| *at);
-            let is_full = visible().take(size).count() >= size;
-            let waited = first.map(|first| now.duration_since(first));
-            match waited {
-                Some(waited) if is_full || state.is_complete || waited >= window => {
-                    return state.take(size, now, now + self.visibility_timeout);
-                }
-                Some(waited) => window - waited,
-                None => {
-                    let next = state.waiting.keys().next();
-                    next.map_or(POLL, |(at, _)| at.saturating_duration_since(now))
-                }
+            match state.wait(size, now, window) {
+                None => return state.take(size, now, window, now + self.visibility_timeout),
+                Some(wait) => wait,
             }
         };
         // Either way, the caller looks again.
@@ -318,6 +352,7 @@ mod tests {
     const LIMITS: MemoryLimits = MemoryLimits {
         events: 3,
         bytes: 100,
+        per_second: None,
     };
 
     const TIMEOUT: Duration = Duration::from_secs(60);
@@ -402,6 +437,37 @@ mod tests {
         queue.complete();
         let records = queue.receive(9, Duration::from_secs(60)).await;
         assert_eq!(ids(&records), ["b"]);
+    }
+
+    #[test]
+    fn no_more_is_received_in_a_second_than_asked_and_what_waits_keeps_no_other() {
+        let start = Instant::now();
+        let mut state = State {
+            pace: Some(Pace::new(2, start)),
+            ..State::default()
+        };
+        for number in 0..3 {
+            let message = message(&number.to_string());
+            let held = MemoryEntry {
+                message,
+                attempts: 0,
+            };
+            state.waiting.insert((start, number), held);
+        }
+        let mut received = Vec::new();
+        for tick in 0..4 {
+            let now = start + Duration::from_millis(500) * tick;
+            assert_eq!(state.wait(9, now, Duration::ZERO), None);
+            let records = state.take(9, now, Duration::ZERO, now + TIMEOUT);
+            assert!(state.wait(9, now, Duration::ZERO).is_some());
+            received.extend(records.iter().map(|record| record.id.clone()));
+            // The first fails, and is attempted again in its turn.
+            if tick == 0 {
+                let (number, held) = state.give_back(&records[0].receipt).unwrap();
+                state.waiting.insert((now + TIMEOUT / 60, number), held);
+            }
+        }
+        assert_eq!(received, ["0", "1", "2", "0"]);
     }
 
     #[tokio::test]

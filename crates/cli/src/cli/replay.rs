@@ -82,8 +82,7 @@ pub(super) struct Arguments {
     no_rules: bool,
     #[command(flatten)]
     filter: FilterArgs,
-    /// The most events a second, and the most under way: one that is retried takes the place of another. The limit of the
-    /// target holds besides.
+    /// The most events a second, those that are attempted again included. The limit of the target holds besides.
     #[arg(long, value_name = "EVENTS", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
     /// Send nothing: count what would be sent by kind and job, and what rules would change.
@@ -222,7 +221,6 @@ fn feed(
         shared,
         target: destination.pipeline.target.name.to_string(),
         level: destination.config.ingest.level,
-        rate: arguments.rate,
         verifies_first: matches!(origin, Origin::Files(_)),
     })
 }

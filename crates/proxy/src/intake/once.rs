@@ -160,6 +160,7 @@ mod tests {
         let limits = crate::queue::MemoryLimits {
             events: 1,
             bytes: 1,
+            per_second: None,
         };
         let (queue, _) = crate::queue::Memory::new(limits, std::time::Duration::ZERO);
         let queue = Queue::Memory(queue);

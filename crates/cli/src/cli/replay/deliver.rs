@@ -21,6 +21,7 @@ use super::{Arguments, End, FOUND, ReplayError, range};
 const LIMITS: MemoryLimits = MemoryLimits {
     events: 2_000,
     bytes: 64_000_000,
+    per_second: None,
 };
 
 /// How long a replay goes on although nothing is accepted: at first, when the target may be the wrong one, and later, when it
@@ -40,10 +41,7 @@ pub(super) async fn deliver(
     let mut shutdown = ShutdownSignal::listen()?;
     let report = feed.shared.report.clone();
     let limits = MemoryLimits {
-        // After an outage, no more than a second's worth is sent at once.
-        events: arguments
-            .rate
-            .map_or(LIMITS.events, |rate| LIMITS.events.min(rate as usize)),
+        per_second: arguments.rate,
         ..LIMITS
     };
     let observer = Arc::new(report.clone());

@@ -1,4 +1,4 @@
-//! Reads events, filters them, and hands them to the pipeline, no faster than asked and no more than are delivered.
+//! Reads events, filters them, and hands them to the pipeline, no more than are delivered.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use openlineage::{Event, Level, OrderingKey, content_id};
 use proxy::config::Errors;
 use proxy::queue::{Memory, Message};
 use tokio::sync::mpsc::Receiver;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::sleep;
 
 use super::filter::Filter;
 use super::origin::{Found, FoundEvent};
@@ -39,8 +39,6 @@ pub(super) struct Feed {
     pub(super) target: String,
     /// How ingest validates.
     pub(super) level: Level,
-    /// The most events a second.
-    pub(super) rate: Option<u32>,
     /// Whether the first event has to be the one with which the replay began: a file may be another one by now.
     pub(super) verifies_first: bool,
 }
@@ -52,7 +50,6 @@ impl Feed {
         mut found: Receiver<Found>,
         queue: &Memory,
     ) -> anyhow::Result<()> {
-        let mut pace = self.rate.map(Pace::new);
         let mut is_first = self.verifies_first;
         while let Some(found) = found.recv().await {
             let Some(found) = self.readable(found) else {
@@ -75,9 +72,6 @@ impl Feed {
                 progress.end(number);
                 continue;
             };
-            if let Some(pace) = &mut pace {
-                pace.wait().await;
-            }
             let message = Message {
                 id: (found.id).unwrap_or_else(|| content_id(event.text()).to_string()),
                 body: event.shared_text(),
@@ -133,31 +127,5 @@ impl Feed {
                 Err(Errors::general(why))
             }
         }
-    }
-}
-
-/// How much time is made up for when an event comes late: a timer has the precision of a millisecond, which is longer than the
-/// gap at a high rate.
-const LATE: Duration = Duration::from_millis(10);
-
-/// Spaces events evenly.
-struct Pace {
-    gap: Duration,
-    next: Instant,
-}
-
-impl Pace {
-    fn new(rate: u32) -> Pace {
-        Pace {
-            gap: Duration::from_secs(1) / rate.max(1),
-            next: Instant::now(),
-        }
-    }
-
-    async fn wait(&mut self) {
-        sleep_until(self.next).await;
-        // What could not be sent for longer is not made up for.
-        let earliest = Instant::now().checked_sub(LATE).unwrap_or(self.next);
-        self.next = self.next.max(earliest) + self.gap;
     }
 }
