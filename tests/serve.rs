@@ -209,7 +209,7 @@ async fn a_rejected_event_becomes_a_dead_letter_and_harms_no_other() {
     );
     assert_eq!(
         (status, err.trim()),
-        (Some(1), "lineage-proxy: there is no dead letter nothing")
+        (Some(1), "lineage-proxy: no dead letter has the id nothing")
     );
 }
 

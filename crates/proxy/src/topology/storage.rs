@@ -167,7 +167,7 @@ pub(super) fn warn_if_kept_unredacted(config: &Config, target: &str) {
             age_seconds = age.as_secs(),
             mend =
                 "set retention.age: 0 to keep no event that is delivered, or how long to keep it",
-            "events are retained as they were accepted, also what the rules of this target redact"
+            "retained events are not redacted: they are kept as they were accepted"
         );
     }
 }

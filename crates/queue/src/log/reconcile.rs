@@ -120,7 +120,7 @@ fn deliver_again(connection: &Connection, cursors: &[(i64, Cursor)]) -> rusqlite
         warn!(
             consumer,
             events,
-            "the damaged queue does not tell which of these events were delivered; they are delivered again"
+            "the damage to the queue hides which of these events were delivered; they are delivered again"
         );
     }
     for table in ["pending", "dead_letters", "owner"] {

@@ -62,9 +62,9 @@ pub(super) fn report(word: &str, done: &Summary, output: Output) -> anyhow::Resu
     Ok(unknown.unwrap_or(FINE))
 }
 
-/// Says that there is no dead letter with an id.
+/// Reports an id that no dead letter has.
 pub(super) fn unknown(id: &str) -> ExitCode {
-    eprintln!("lineage-proxy: there is no dead letter {id}");
+    eprintln!("lineage-proxy: no dead letter has the id {id}");
     no()
 }
 

@@ -306,7 +306,7 @@ fn processed(id: Option<&str>, status: Option<&Status>) -> Option<Step> {
     }
 }
 
-/// The result of the step when there is no more patience.
+/// The result of the step when the time for the event is over.
 fn not_processed(status: Option<&Status>, patience: Duration) -> Step {
     let status = status.map_or("not listed", Status::as_str);
     let found = format!("after {patience:?} it is {status}");

@@ -264,7 +264,7 @@ pub(in crate::pipeline) fn log_health(notice: &Notice, target: &TargetName, queu
                 down_s = down.as_secs(),
                 failures,
                 queued,
-                "target back: what waits is delivered"
+                "target recovered: delivering the events that wait"
             );
         }
     }
