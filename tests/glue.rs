@@ -269,6 +269,8 @@ async fn nothing_is_created_without_request_and_a_table_that_is_gone_stops_nothi
         line.serve.logged("table left alone")["reason"],
         "it does not exist"
     );
+    line.send(&event(2, "raw", &[table("gone")])).await;
+    assert_eq!(line.outcomes(2), ["delivered", "unchanged"]);
     let calls = line.catalog.calls();
     assert!(
         calls.keys().all(|call| !call.starts_with("Create")),

@@ -293,9 +293,10 @@ async fn a_target_that_goes_down_is_logged_once_and_once_when_it_is_back() {
     }
     target.set(Fault::None);
     target.accepted_when(sent as usize).await;
-    serve.lines_when("target recovered: delivering the events that wait", |line| {
-        line["failures"].as_u64() > Some(0)
-    });
+    serve.lines_when(
+        "target recovered: delivering the events that wait",
+        |line| line["failures"].as_u64() > Some(0),
+    );
     let down = serve.lines(DOWN);
     assert_eq!(
         (down.len(), &down[0]["reason"], &down[0]["target"]),

@@ -71,8 +71,7 @@ async fn the_store_of_an_older_version_is_read_back_although_the_first_start_was
 
 #[test]
 fn a_start_warns_where_nobody_has_chosen_how_long_unredacted_events_are_kept() {
-    let warning =
-        "retained events are not redacted: they are kept as they were accepted";
+    let warning = "retained events are not redacted: they are kept as they were accepted";
     let redact = "{name: hide, redact: {connection_secrets: true}}";
     let rename = "{name: rename, rename: {of: job, namespace: n}}";
     for (rule, settings, is_warned) in [

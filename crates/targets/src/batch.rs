@@ -210,7 +210,7 @@ fn may_be_of_one(delivery: &Delivery) -> bool {
         Delivery::Transient(failure) => {
             failure.reason == Reason::Permission && failure.scope == Scope::Event
         }
-        Delivery::Delivered { .. } | Delivery::AlreadyThere => false,
+        Delivery::Delivered { .. } | Delivery::AlreadyThere | Delivery::Unchanged { .. } => false,
     }
 }
 

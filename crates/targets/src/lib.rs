@@ -49,6 +49,11 @@ pub enum Delivery {
     },
     /// The target says that it had the event already.
     AlreadyThere,
+    /// The target has no place for what the event says, and nothing was changed: why.
+    Unchanged {
+        /// For a log line.
+        reason: String,
+    },
     /// Another attempt may succeed.
     Transient(Failure),
     /// No attempt will succeed.

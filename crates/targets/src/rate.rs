@@ -146,7 +146,10 @@ impl RateController {
                     }
                     retry
                 }
-                Delivery::Delivered { .. } | Delivery::AlreadyThere | Delivery::Permanent(_) => {
+                Delivery::Delivered { .. }
+                | Delivery::AlreadyThere
+                | Delivery::Unchanged { .. }
+                | Delivery::Permanent(_) => {
                     self.state().on_accepted();
                     false
                 }

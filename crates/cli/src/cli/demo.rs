@@ -316,6 +316,7 @@ impl Trace {
     fn outcome(&self) -> &'static str {
         match self.outcome.as_ref().map(|record| &record.outcome) {
             Some(Outcome::Delivered { .. }) => "delivered",
+            Some(Outcome::Unchanged { .. }) => "unchanged",
             Some(Outcome::Dropped { .. }) => "dropped",
             Some(Outcome::DeadLettered { .. }) => "dead-lettered",
             Some(Outcome::Retry { .. }) => "will retry",

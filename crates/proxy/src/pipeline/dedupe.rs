@@ -140,7 +140,8 @@ impl DedupeCache {
                     first.mark = Some(self.mark(&first.record));
                     dropped()
                 }
-                other @ (Outcome::Dropped { .. }
+                other @ (Outcome::Unchanged { .. }
+                | Outcome::Dropped { .. }
                 | Outcome::DeadLettered { .. }
                 | Outcome::Retry { .. }) => other.clone(),
             };

@@ -84,9 +84,10 @@ impl Health {
     pub(super) fn record(&mut self, delivery: &Delivery, id: &str, now: Instant) -> Option<Notice> {
         match delivery {
             // A target that rejects one event may accept the next.
-            Delivery::Delivered { .. } | Delivery::AlreadyThere | Delivery::Permanent(_) => {
-                self.record_response(now)
-            }
+            Delivery::Delivered { .. }
+            | Delivery::AlreadyThere
+            | Delivery::Unchanged { .. }
+            | Delivery::Permanent(_) => self.record_response(now),
             Delivery::Transient(failure) => self.record_failure(failure, id, now),
         }
     }

@@ -26,6 +26,11 @@ pub enum Outcome {
         /// Whether the target says that it had the event before.
         already_there: bool,
     },
+    /// The target has no place for what the event says, and nothing was changed.
+    Unchanged {
+        /// Why, for a person.
+        reason: String,
+    },
     /// A rule dropped the event.
     Dropped {
         /// The rule's name.
@@ -61,7 +66,9 @@ impl Outcome {
     /// What the queue does with the message.
     pub fn settlement(&self) -> Settlement {
         match self {
-            Outcome::Delivered { .. } | Outcome::Dropped { .. } => Settlement::Acknowledge,
+            Outcome::Delivered { .. } | Outcome::Unchanged { .. } | Outcome::Dropped { .. } => {
+                Settlement::Acknowledge
+            }
             Outcome::DeadLettered { error, .. } => Settlement::DeadLetter(error.clone()),
             Outcome::Retry { after, .. } => Settlement::Retry(*after),
         }
@@ -71,6 +78,7 @@ impl Outcome {
     pub fn name(&self) -> &'static str {
         match self {
             Outcome::Delivered { .. } => "delivered",
+            Outcome::Unchanged { .. } => "unchanged",
             Outcome::Dropped { .. } => "dropped",
             Outcome::DeadLettered { .. } => "dead_lettered",
             Outcome::Retry { .. } => "retry",
@@ -260,7 +268,9 @@ pub(super) fn settled(
     acknowledged: bool,
 ) -> SettledRecord {
     let (is_done, is_published) = match decided.outcome {
-        Outcome::Delivered { .. } | Outcome::Dropped { .. } => (true, true),
+        Outcome::Delivered { .. } | Outcome::Unchanged { .. } | Outcome::Dropped { .. } => {
+            (true, true)
+        }
         // One that the queue did not accept is no dead letter yet.
         Outcome::DeadLettered { .. } => (acknowledged, acknowledged),
         Outcome::Retry { .. } => (false, true),

@@ -60,6 +60,9 @@ impl RetryPolicy {
                 id: None,
                 already_there: true,
             },
+            Attempt::Answered(Delivery::Unchanged { reason }) => Outcome::Unchanged {
+                reason: reason.clone(),
+            },
             Attempt::Answered(Delivery::Permanent(failure)) => {
                 Outcome::dead_letter(failure.reason, &failure.message)
             }
@@ -157,7 +160,10 @@ pub(super) fn blocks_run(attempt: &Attempt, attempts: u32) -> Option<Failure> {
             after: None,
         }),
         Attempt::Answered(
-            Delivery::Delivered { .. } | Delivery::AlreadyThere | Delivery::Permanent(_),
+            Delivery::Delivered { .. }
+            | Delivery::AlreadyThere
+            | Delivery::Unchanged { .. }
+            | Delivery::Permanent(_),
         ) => None,
     }
 }
@@ -173,7 +179,10 @@ pub(super) fn separates(attempt: &Attempt, attempts: u32) -> Option<&str> {
             Some(&failure.message)
         }
         Attempt::Answered(
-            Delivery::Transient(_) | Delivery::Delivered { .. } | Delivery::AlreadyThere,
+            Delivery::Transient(_)
+            | Delivery::Delivered { .. }
+            | Delivery::AlreadyThere
+            | Delivery::Unchanged { .. },
         )
         | Attempt::Skipped(_)
         | Attempt::OutOfTime

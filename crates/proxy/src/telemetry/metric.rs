@@ -32,6 +32,7 @@ pub(crate) enum Metric {
     DeliveryAttempts,
     Throttled,
     Delivered,
+    Unchanged,
     Dropped,
     RuleFailures,
     RulesReloadFailures,

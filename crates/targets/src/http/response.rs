@@ -97,6 +97,7 @@ pub(crate) mod cases {
         match delivery {
             Delivery::Delivered { .. } => "delivered".to_owned(),
             Delivery::AlreadyThere => "already there".to_owned(),
+            Delivery::Unchanged { reason } => format!("unchanged {reason}"),
             Delivery::Transient(failure) => {
                 format!("transient {} {:?}", failure.reason.name(), failure.scope)
             }

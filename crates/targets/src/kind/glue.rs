@@ -33,7 +33,7 @@ use tracing::info;
 
 use super::datazone::RoleArn;
 use crate::rate::RateController;
-use crate::response::{OwnCredentials, ResponseDetail, ResponseFilter};
+use crate::response::{OwnCredentials, ResponseDetail, ResponseFilter, escaped};
 use crate::{
     Capabilities, Delivery, DeliveryReport, Failure, OpenQuestion, Reason, RequiredDatasets,
     Scope as FailureScope, SettingError,
@@ -280,7 +280,9 @@ impl Glue {
     /// attempt that follows passes over those that were.
     pub(crate) async fn deliver(&self, event: &Event, until: Instant) -> DeliveryReport {
         let mut total = DeliveryReport {
-            delivery: Some(Delivery::Delivered { id: None }),
+            delivery: Some(Delivery::Unchanged {
+                reason: "it writes no table of the catalog".to_owned(),
+            }),
             ..DeliveryReport::default()
         };
         let content = Sha256::digest(event.text()).into();
@@ -297,7 +299,10 @@ impl Glue {
             let is_over = match &report.delivery {
                 Some(Delivery::Transient(failure)) => failure.scope == FailureScope::Target,
                 Some(
-                    Delivery::Delivered { .. } | Delivery::AlreadyThere | Delivery::Permanent(_),
+                    Delivery::Delivered { .. }
+                    | Delivery::AlreadyThere
+                    | Delivery::Unchanged { .. }
+                    | Delivery::Permanent(_),
                 ) => false,
                 None => true,
             };
@@ -321,14 +326,18 @@ impl Glue {
         match timeout(time, self.catalog.apply(place, fact, &seen)).await {
             Ok(Ok(applied)) => {
                 slot.see(fact);
-                if let TableOutcome::LeftAlone(reason) = applied
-                    && slot.is_news()
-                {
-                    let (TableRef::Named(table) | TableRef::Created { table, .. }) = place;
-                    let (database, table) = (&table.database, &table.table);
-                    info!(?database, ?table, reason, "table left alone");
+                let (TableRef::Named(table) | TableRef::Created { table, .. }) = place;
+                let (database, table) = (&table.database, &table.table);
+                match applied {
+                    TableOutcome::Done => Delivery::Delivered { id: None },
+                    TableOutcome::LeftAlone(reason) => {
+                        if slot.is_news() {
+                            info!(?database, ?table, reason, "table left alone");
+                        }
+                        let reason = escaped(&format!("{database}.{table}: {reason}"));
+                        Delivery::Unchanged { reason }
+                    }
                 }
-                Delivery::Delivered { id: None }
             }
             Ok(Err(error)) => response::classify(&error, |message| match self.filter.response {
                 ResponseDetail::Structure => None,
@@ -343,16 +352,18 @@ impl Glue {
     }
 }
 
-/// What an event with two tables comes to: another attempt if one table needs it, a dead letter if one is rejected.
+/// What an event with two tables comes to: another attempt if one table needs it, a dead letter if one is rejected, and
+/// unchanged if both are left alone.
 fn worse(one: Option<Delivery>, other: Option<Delivery>) -> Option<Delivery> {
     let rank = |delivery: &Option<Delivery>| match delivery {
-        Some(Delivery::Delivered { .. } | Delivery::AlreadyThere) => 0,
-        Some(Delivery::Permanent(_)) => 1,
-        None => 2,
-        Some(Delivery::Transient(failure)) if failure.scope == FailureScope::Event => 3,
-        Some(Delivery::Transient(_)) => 4,
+        Some(Delivery::Unchanged { .. }) => 0,
+        Some(Delivery::Delivered { .. } | Delivery::AlreadyThere) => 1,
+        Some(Delivery::Permanent(_)) => 2,
+        None => 3,
+        Some(Delivery::Transient(failure)) if failure.scope == FailureScope::Event => 4,
+        Some(Delivery::Transient(_)) => 5,
     };
-    match rank(&other) > rank(&one) {
+    match rank(&other) > rank(&one) || matches!(one, Some(Delivery::Unchanged { .. })) {
         true => other,
         false => one,
     }

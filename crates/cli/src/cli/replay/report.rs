@@ -34,6 +34,8 @@ pub(super) struct Counts {
     pub(super) sent: u64,
     /// Events that the target says it had.
     pub(super) already_there: u64,
+    /// Events that the target has no place for.
+    pub(super) unchanged: u64,
     /// Copies of events that were sent a moment before.
     pub(super) duplicates: u64,
     /// Events that rules have dropped, by rule.
@@ -86,6 +88,7 @@ impl Observer for Report {
                     already_there: true,
                     ..
                 } => counts.already_there += 1,
+                Outcome::Unchanged { .. } => counts.unchanged += 1,
                 Outcome::Dropped { rule } if **rule == *DUPLICATE => counts.duplicates += 1,
                 Outcome::Dropped { rule } => {
                     *counts.dropped.entry(rule.to_string()).or_default() += 1;
@@ -144,6 +147,7 @@ impl Counts {
             (self.unreadable, "files not readable"),
             (dropped, "dropped by rules"),
             (self.duplicates, "duplicates"),
+            (self.unchanged, "without effect"),
         ] {
             if count > 0 {
                 parts.push(format!("{count} {what}"));
@@ -160,7 +164,7 @@ impl Counts {
         json!({
             "read": self.read, "earlier": self.earlier, "filtered": self.filtered, "invalid": self.invalid,
             "unreadable": self.unreadable, "sent": self.sent, "already_there": self.already_there,
-            "duplicates": self.duplicates, "dropped": self.dropped, "rejected": self.rejected, "failed": self.failed,
+            "duplicates": self.duplicates, "unchanged": self.unchanged, "dropped": self.dropped, "rejected": self.rejected, "failed": self.failed,
             "retries": self.retries,
         })
     }

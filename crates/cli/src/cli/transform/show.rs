@@ -101,7 +101,9 @@ fn delivered(
         let what = match outcome {
             Outcome::Dropped { rule } => EventResult::Dropped(rule.to_string()),
             Outcome::DeadLettered { error, .. } => EventResult::DeadLetter(error.clone()),
-            Outcome::Delivered { .. } | Outcome::Retry { .. } => continue,
+            Outcome::Delivered { .. } | Outcome::Unchanged { .. } | Outcome::Retry { .. } => {
+                continue;
+            }
         };
         results.insert(number(id), what);
     }

@@ -154,6 +154,10 @@ fn log_outcome(record: &OutcomeRecord) {
                 merged
             );
         }
+        Outcome::Unchanged { reason } => {
+            let reason = &*shown(reason, NAME);
+            line!(info, "event left the target unchanged", reason);
+        }
         Outcome::Dropped { rule } => {
             line!(info, "event dropped by rule", rule = &**rule);
         }

@@ -35,6 +35,7 @@ fn count(record: &OutcomeRecord) {
                 Metric::AgeAtDelivery.record([target()], age);
             }
         }
+        Outcome::Unchanged { .. } => Metric::Unchanged.add([target()], 1),
         Outcome::Dropped { rule } => Metric::Dropped.add([target(), rule.clone().into()], 1),
         Outcome::DeadLettered { reason, .. } => {
             Metric::DeadLettered.add([target(), reason.name().into()], 1);

@@ -201,6 +201,12 @@ impl Metric {
                 &[Target],
                 "Events that the target accepted.",
             ),
+            Metric::Unchanged => (
+                "lineage_proxy_unchanged_total",
+                Counter,
+                &[Target],
+                "Events that the target has no place for, and that changed nothing there.",
+            ),
             Metric::Dropped => (
                 "lineage_proxy_dropped_total",
                 Counter,

@@ -253,6 +253,7 @@ impl Gms {
             }
             Delivery::Delivered { .. }
             | Delivery::AlreadyThere
+            | Delivery::Unchanged { .. }
             | Delivery::Transient(_)
             | Delivery::Permanent(_) => delivery,
         }
