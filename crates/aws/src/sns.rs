@@ -267,6 +267,27 @@ impl Operation for GetSubscriptionAttributes {
     }
 }
 
+/// Reads the attributes of a topic (`sns:GetTopicAttributes`), such as `MaximumMessageSize`.
+#[derive(Debug, Clone)]
+pub struct GetTopicAttributes {
+    /// The topic.
+    pub topic_arn: String,
+}
+
+impl Operation for GetTopicAttributes {
+    const SERVICE: &'static Service = &SERVICE;
+    const NAME: &'static str = "GetTopicAttributes";
+    type Output = Vec<(String, String)>;
+
+    fn request(&self) -> Request {
+        Request::query::<Self>(&[("TopicArn", Some(&self.topic_arn))])
+    }
+
+    fn read(response: Response) -> Result<Vec<(String, String)>, UnreadableResponse> {
+        attributes(&response, "GetTopicAttributesResult")
+    }
+}
+
 /// Reads a map of attributes: `<Attributes><entry><key/><value/></entry>…</Attributes>`.
 fn attributes(
     response: &Response,

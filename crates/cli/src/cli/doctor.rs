@@ -5,6 +5,7 @@
 
 mod event;
 mod fan_out;
+mod message_size;
 mod parts;
 
 use std::process::ExitCode;

@@ -6,8 +6,8 @@ use aws::sns::{GetSubscriptionAttributes, ListSubscriptionsByTopic, Subscription
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::Value;
 
-use super::Step;
 use super::parts::unseen;
+use super::{Step, message_size};
 use crate::cli::stack::Stack;
 
 /// Whether events that ingest accepts come to the queue of this stack.
@@ -81,6 +81,7 @@ pub(super) async fn route(aws: &Aws, stack: &Stack, route: &Route) -> anyhow::Re
                 subscription_step(aws, subscription).await,
             ];
             steps.push(policy_step(aws, stack, topic).await?);
+            steps.push(message_size::step(aws, stack, topic).await?);
             steps
         }
     })
@@ -225,7 +226,7 @@ fn covers(pattern: &str, topic: &str) -> bool {
     }
 }
 
-fn attribute<'a>(attributes: &'a [(String, String)], name: &str) -> Option<&'a str> {
+pub(super) fn attribute<'a>(attributes: &'a [(String, String)], name: &str) -> Option<&'a str> {
     let found = attributes.iter().find(|(key, _)| key == name);
     found.map(|(_, value)| value.as_str())
 }
