@@ -25,6 +25,7 @@ mod edits;
 mod event;
 #[path = "../../../crates/transform/tests/laws/events.rs"]
 mod events;
+mod history;
 mod logs;
 mod messages;
 mod names;
@@ -68,4 +69,6 @@ pub const LAWS: &[(&str, Law)] = &[
     ("flyte", messages::flyte),
     ("streams", messages::streams),
     ("sql", sql::sql),
+    ("history_results", history::results),
+    ("history", history::statements),
 ];

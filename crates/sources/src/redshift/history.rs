@@ -271,7 +271,7 @@ impl History {
         page: &Page,
     ) -> Result<(), &'static str> {
         match view {
-            View::Queries => self.each(place, page, QUERIES, 10, |history, row| {
+            View::Queries => self.each(place, page, QUERIES, 9, |history, row| {
                 let query = query(row)?;
                 history.queries.insert(query.id, query);
                 Ok(())
