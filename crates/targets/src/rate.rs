@@ -3,12 +3,15 @@
 //! The rate follows AIMD (additive increase, multiplicative decrease), as TCP's congestion control, Vector's adaptive
 //! concurrency and the adaptive retry mode of the AWS SDKs do
 //! (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html>): it rises by a fixed step while answers
-//! are good, and is halved when nearly all requests are throttled. Requests are spaced by a GCRA with a short burst. The
-//! crate governor has that algorithm for a quota that never changes; this one changes with each window of responses.
+//! are good, and is halved when nearly all requests are throttled. After an outage it doubles up to half of what it was
+//! before, as in TCP's slow start (<https://www.rfc-editor.org/rfc/rfc5681#section-3.1>): fixed steps from the lowest rate
+//! would hold back for many seconds what has gathered. Requests are spaced by a GCRA with a short burst. The crate governor
+//! has that algorithm for a quota that never changes; this one changes with each window of responses.
 //!
-//! A throttled request is sent again in its turn while there is time: a wait in the queue would be longer than the rate
-//! needs. Requests are sent in the order in which they were made. Used by the targets behind a network; what a result
-//! other than throttling means is up to the caller.
+//! A throttled request is sent again while there is time: a wait in the queue would be longer than the rate needs. It is
+//! sent in its next turn, or, while the target accepts no other event either, later from attempt to attempt. Requests are
+//! sent in the order in which they were made. Used by the targets behind a network; what a result other than throttling
+//! means is up to the caller.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -56,8 +59,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The longest pause, whatever the target asks for: the longest wait of the queue. Then one event tries again.
 const MAX_PAUSE: Duration = Duration::from_secs(900);
 
-/// The delay before the second attempt after a quick failure, and how soon a failure counts as quick.
+/// The delay before the second attempt after a quick failure, and before the third one while the target accepts nothing. The
+/// latter doubles from attempt to attempt, up to the longest: such an event is sent seven times within [`PATIENCE`], and once after it.
 const RETRY_DELAY: Duration = Duration::from_millis(100);
+const LONGEST_DELAY: Duration = Duration::from_secs(2);
+
+/// How soon a failure counts as quick.
 const QUICK: Duration = Duration::from_secs(2);
 
 /// The least time for a request: with less it would be abandoned while the target is working on it.
@@ -85,6 +92,12 @@ struct State {
     /// The responses of the current window.
     accepted: u32,
     throttled: u32,
+    /// Below it, a good window doubles the rate: half of the rate at which the last series of bad windows began.
+    slow_start_below: f64,
+    /// Whether the last window was a bad one.
+    is_falling: bool,
+    /// How many requests were ever accepted.
+    all_accepted: u64,
     /// The first throttled request since the last accepted one.
     failing_since: Option<Instant>,
     /// When an event was last left to the queue, and why: those waiting since before need not ask again.
@@ -114,6 +127,7 @@ impl RateController {
         F: Future<Output = Delivery> + Send,
     {
         let (mut report, arrived) = (DeliveryReport::default(), Instant::now());
+        let mut refusals = Refusals::default();
         loop {
             if let Err(paused) = self.wait(arrived, deadline).await {
                 // What the target answered says more than that no time was left. It concerns this event alone: the others
@@ -136,7 +150,15 @@ impl RateController {
             let retry = match &delivery {
                 Delivery::Transient(failure) if is_throttling(failure) => {
                     report.throttled += 1;
-                    self.state().on_throttled(failure, now)
+                    let (retry, all_accepted) = {
+                        let mut state = self.state();
+                        (state.on_throttled(failure, now), state.all_accepted)
+                    };
+                    let delay = refusals.add(all_accepted);
+                    if retry && !delay.is_zero() {
+                        sleep_until((now + delay).min(deadline)).await;
+                    }
+                    retry
                 }
                 Delivery::Transient(failure) => {
                     let is_quick = failure.reason == Reason::Unavailable && now - sent < QUICK;
@@ -200,6 +222,27 @@ impl RateController {
     }
 }
 
+/// How often an event was throttled while the target accepted no other.
+#[derive(Debug, Default)]
+struct Refusals {
+    count: u32,
+    all_accepted: u64,
+}
+
+impl Refusals {
+    /// Adds one, and returns how long the event waits before its next turn. Not while others are accepted: then the rate is
+    /// what has to change.
+    fn add(&mut self, all_accepted: u64) -> Duration {
+        if self.count == 0 || self.all_accepted != all_accepted {
+            (self.count, self.all_accepted) = (1, all_accepted);
+            return Duration::ZERO;
+        }
+        let delay = RETRY_DELAY * 2u32.saturating_pow(self.count.saturating_sub(1).min(16));
+        self.count = self.count.saturating_add(1);
+        delay.min(LONGEST_DELAY)
+    }
+}
+
 /// Whether the target would accept nothing now, whatever it is sent.
 fn is_throttling(failure: &Failure) -> bool {
     failure.scope == Scope::Target
@@ -215,6 +258,9 @@ impl State {
             paused_until: now,
             accepted: 0,
             throttled: 0,
+            slow_start_below: 0.0,
+            is_falling: false,
+            all_accepted: 0,
             failing_since: None,
             last_give_up: None,
         }
@@ -244,7 +290,11 @@ impl State {
     }
 
     fn on_accepted(&mut self) {
+        if self.is_falling && self.accepted == 0 {
+            self.throttled = 0; // a new window: what was before the target came back says nothing
+        }
         self.accepted += 1;
+        self.all_accepted = self.all_accepted.wrapping_add(1);
         self.failing_since = None;
         self.last_give_up = None;
         self.adapt();
@@ -270,20 +320,31 @@ impl State {
     fn adapt(&mut self) {
         let (accepted, throttled) = (self.accepted, self.throttled);
         let answers = accepted + throttled;
-        let is_complete = throttled == 0 && accepted >= ALL_ACCEPTED
+        let base = if self.budget.is_finite() {
+            self.budget
+        } else {
+            FIRST_RATE
+        };
+        let step = base / STEPS;
+        // So slow that several answers would take long: one tells that the target is back.
+        let enough = if self.rate < step { 1 } else { ALL_ACCEPTED };
+        let is_complete = throttled == 0 && accepted >= enough
             || accepted == 0 && throttled >= ALL_THROTTLED
             || answers >= WINDOW;
         if !is_complete {
             return;
         }
         let is_good = f64::from(accepted) >= MIN_ACCEPTED * f64::from(answers);
-        let base = if self.budget.is_finite() {
-            self.budget
-        } else {
-            FIRST_RATE
-        };
+        if !is_good && !self.is_falling {
+            self.slow_start_below = self.rate.min(UNLIMITED) * DECREASE;
+        }
+        self.is_falling = !is_good;
         let rate = match (is_good, self.rate.is_finite()) {
-            (true, _) => self.rate + base / STEPS,
+            (true, _) if self.rate < self.slow_start_below => {
+                let doubled = (2.0 * self.rate).min(self.slow_start_below);
+                doubled.max(self.rate + step)
+            }
+            (true, _) => self.rate + step,
             (false, true) => self.rate * DECREASE,
             (false, false) => FIRST_RATE,
         };

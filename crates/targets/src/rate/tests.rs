@@ -156,6 +156,41 @@ fn the_rate_recovers_when_the_target_does() {
 }
 
 #[test]
+fn an_event_is_sent_less_and_less_often_to_a_target_that_accepts_nothing() {
+    let (mut refusals, mut sent, mut at) = (Refusals::default(), Vec::new(), Duration::ZERO);
+    while at < PATIENCE {
+        sent.push(at.as_millis());
+        at += refusals.add(7);
+    }
+    assert_eq!(sent, [0, 0, 100, 300, 700, 1_500, 3_100]);
+}
+
+#[test]
+fn an_event_that_is_throttled_while_others_are_accepted_is_sent_in_its_next_turn() {
+    let mut refusals = Refusals::default();
+    let waits: Vec<_> = (1..10).map(|accepted| refusals.add(accepted)).collect();
+    assert!(waits.iter().all(Duration::is_zero), "{waits:?}");
+}
+
+#[test]
+fn after_an_outage_the_rate_is_soon_what_it_was() {
+    for (before, budget) in [(200.0, 200.0), (f64::INFINITY, f64::INFINITY)] {
+        let begun = Instant::now();
+        let mut state = State::new(budget, begun);
+        assert_eq!(state.rate, before);
+        let mut requests = 0;
+        let down = |_| {
+            requests += 1;
+            requests > 200
+        };
+        play(&mut state, begun, 1, down);
+        let (seconds, _) = play(&mut state, begun + MAX_PAUSE, 100, |_| true);
+        assert!(state.rate >= 200.0, "{budget}: {state:?}");
+        assert!(seconds < 3.0, "{budget}: {seconds} s");
+    }
+}
+
+#[test]
 fn it_gives_up_on_a_target_that_accepts_nothing_or_asks_for_a_long_pause() {
     let now = Instant::now();
     let mut state = State::new(20.0, now);
