@@ -198,9 +198,7 @@ fn transaction(
     if writes.is_empty() {
         return (Vec::new(), Ok(()));
     }
-    let mut result = connection
-        .execute_batch("BEGIN IMMEDIATE")
-        .map_err(Arc::new);
+    let mut result = execute(connection, "BEGIN IMMEDIATE");
     let mut done: Vec<WriteResult> = Vec::with_capacity(writes.len());
     for write in writes {
         let begun = result.as_ref().map(|()| connection);
@@ -217,10 +215,17 @@ fn transaction(
         result = Err(damage);
     }
     if result.is_ok() {
-        result = connection.execute_batch("COMMIT").map_err(Arc::new);
+        result = execute(connection, "COMMIT");
     }
     if !connection.is_autocommit() {
         let _ = connection.execute_batch("ROLLBACK"); // the first error is on its way to the callers
     }
     (done, result)
+}
+
+/// Executes a statement that is prepared once.
+fn execute(connection: &Connection, sql: &str) -> Result<(), Reason> {
+    let statement = connection.prepare_cached(sql);
+    let executed = statement.and_then(|mut statement| statement.execute([]));
+    executed.map(drop).map_err(Arc::new)
 }
