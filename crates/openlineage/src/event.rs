@@ -14,12 +14,12 @@ use crate::finding::{Finding, Severity};
 use crate::json::{Json, Member, last};
 use crate::{Level, formats, text};
 
-/// A RunEvent, JobEvent or DatasetEvent, with its original text.
+/// A RunEvent, JobEvent or DatasetEvent, with its original text. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     text: Arc<str>,
     time: OffsetDateTime,
-    subject: Subject,
+    subject: Arc<Subject>,
 }
 
 /// The subject of the event. The kind is determined by the members present, as the schema's `oneOf` does,
@@ -117,7 +117,7 @@ impl Event {
         (root.text().len() == shared.len()).then(|| Event {
             text: shared.clone(),
             time,
-            subject,
+            subject: Arc::new(subject),
         })
     }
 
@@ -182,7 +182,7 @@ impl Event {
 
     /// `run.runId`, of a RunEvent.
     pub fn run_id(&self) -> Option<Uuid> {
-        match &self.subject {
+        match &*self.subject {
             Subject::Run { id, .. } => Some(*id),
             Subject::Job { .. } | Subject::Dataset { .. } => None,
         }
@@ -190,7 +190,7 @@ impl Event {
 
     /// The job, of a RunEvent or JobEvent.
     pub fn job(&self) -> Option<&Identity> {
-        match &self.subject {
+        match &*self.subject {
             Subject::Run { job, .. } | Subject::Job { job } => Some(job),
             Subject::Dataset { .. } => None,
         }
@@ -198,7 +198,7 @@ impl Event {
 
     /// The kind in the specification's terms, with the event type if there is one: `RunEvent START`.
     pub fn label(&self) -> &'static str {
-        match &self.subject {
+        match &*self.subject {
             Subject::Run { event_type, .. } => match event_type {
                 Some(EventType::Start) => "RunEvent START",
                 Some(EventType::Running) => "RunEvent RUNNING",
@@ -218,7 +218,7 @@ impl Event {
         Some(Event {
             text,
             time,
-            subject,
+            subject: Arc::new(subject),
         })
     }
 }

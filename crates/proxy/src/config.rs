@@ -156,7 +156,7 @@ pub struct Auth {
 /// How events are received from the queue and delivered.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// The largest number of events in a batch.
+    /// The largest number of events in a batch; a target on this machine gets several batches at once while they wait.
     pub size: usize,
     /// How long the first event of a batch waits for others.
     pub window: Duration,

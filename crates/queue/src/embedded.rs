@@ -11,8 +11,8 @@ use journal::{Claim, ClaimError, Failure};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Consumer, ConsumerStart, ConsumerStatus, DeadLetter, Depth, Log, LogOptions, Message,
-    OwnerTarget, QueueError, Record, Retention, SendError, Sent, Settlement, Status,
+    BatchSize, Consumer, ConsumerStart, ConsumerStatus, DeadLetter, Depth, Log, LogOptions,
+    Message, OwnerTarget, QueueError, Record, Retention, SendError, Sent, Settlement, Status,
 };
 
 /// A queue on disk. Cheap to clone.
@@ -121,7 +121,7 @@ impl Embedded {
 
     pub(crate) async fn receive(
         &self,
-        size: usize,
+        size: impl Into<BatchSize>,
         window: Duration,
     ) -> Result<Vec<Record>, QueueError> {
         self.consumer.receive(size, window).await

@@ -17,9 +17,10 @@ mod memory;
 mod sqs;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use openlineage::Event;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -69,7 +70,13 @@ pub struct Message {
     pub identity: Option<Uuid>,
     /// Its share of the memory budget, released with the last copy of the message.
     pub memory_permit: Option<Arc<OwnedSemaphorePermit>>,
+    /// What the body says, if the sender has read it.
+    pub event: SharedEvent,
 }
+
+/// What a body says, once somebody has read it: all who receive the same message in this process share it.
+#[derive(Debug, Clone, Default)]
+pub struct SharedEvent(Arc<OnceLock<Event>>);
 
 /// What became of a message that was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +108,8 @@ pub struct Record {
     pub stored: Option<Pointer>,
     /// Its message group, in which a FIFO queue keeps the order.
     pub group: Option<String>,
+    /// What the body says.
+    pub event: SharedEvent,
 }
 
 /// Why the body of a record that was too large for the queue could not be fetched.
@@ -147,6 +156,15 @@ pub enum StoredForm {
     Changed(Arc<str>),
 }
 
+/// How many records to receive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchSize {
+    /// So many are worth a batch: no more are waited for.
+    pub enough: usize,
+    /// The most, if more can be received at once. SQS always returns the former at most.
+    pub most: usize,
+}
+
 /// How much is in the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Depth {
@@ -190,7 +208,34 @@ impl Record {
             queue_id: String::new(),
             stored: None,
             group: None,
+            event: SharedEvent::default(),
         }
+    }
+}
+
+impl From<usize> for BatchSize {
+    fn from(size: usize) -> BatchSize {
+        BatchSize {
+            enough: size,
+            most: size,
+        }
+    }
+}
+
+impl SharedEvent {
+    /// Returns the event, or else what `read` returns, and keeps that.
+    pub fn get_or_read<E>(&self, read: impl FnOnce() -> Result<Event, E>) -> Result<Event, E> {
+        if let Some(event) = self.0.get() {
+            return Ok(event.clone());
+        }
+        let event = read()?;
+        Ok(self.0.get_or_init(|| event).clone())
+    }
+}
+
+impl From<Event> for SharedEvent {
+    fn from(event: Event) -> SharedEvent {
+        SharedEvent(Arc::new(OnceLock::from(event)))
     }
 }
 
@@ -210,22 +255,23 @@ impl Queue {
         }
     }
 
-    /// Receives up to `size` records, as soon as there are as many or the first has waited for `window`. Returns none from
-    /// time to time, and soon after `stop`, so that the caller can do something else.
+    /// Receives records, as soon as there are enough or the first has waited for `window`. Returns none from time to time, and
+    /// soon after `stop`, so that the caller can do something else.
     pub async fn receive(
         &self,
-        size: usize,
+        size: impl Into<BatchSize>,
         window: Duration,
         stop: &CancellationToken,
     ) -> Result<Vec<Record>, QueueError> {
+        let size = size.into();
         match self {
             Queue::Embedded(queue) => tokio::select! {
                 received = queue.receive(size, window) => received,
                 () = stop.cancelled() => Ok(Vec::new()),
             },
-            Queue::Sqs(queue) => queue.receive(size, window, stop).await,
+            Queue::Sqs(queue) => queue.receive(size.enough, window, stop).await,
             Queue::Memory(queue) => tokio::select! {
-                received = queue.receive(size, window) => Ok(received),
+                received = queue.receive(size.enough, window) => Ok(received),
                 () = stop.cancelled() => Ok(Vec::new()),
             },
         }

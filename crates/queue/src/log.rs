@@ -49,6 +49,7 @@ mod old_store;
 mod read;
 mod receipt;
 mod receive;
+mod recent;
 mod reconcile;
 mod retention;
 mod schema;
@@ -59,6 +60,7 @@ mod store;
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -70,6 +72,7 @@ use crate::clock::Clock;
 use crate::free_space::{FreeSpace, RESERVE};
 use crate::{FailureLog, Message, QueueError, SendError, Sent, identities, now};
 use consumers::ConsumerState;
+use recent::{RecentEvent, RecentEvents};
 use retention::Sweep;
 use schema::{FILE, SCHEMA};
 
@@ -101,6 +104,9 @@ pub struct Log {
     clock: Clock,
     /// How many events this process has appended, for the consumers that wait for some.
     appended: Arc<watch::Sender<u64>>,
+    /// The number of the last event that this process has appended; 0 if none.
+    last: Arc<AtomicI64>,
+    recent: Arc<RecentEvents>,
     consumers: Arc<Mutex<HashMap<String, Arc<ConsumerState>>>>,
     sweep: Arc<Mutex<Sweep>>,
     write_log: Arc<Mutex<FailureLog>>,
@@ -161,6 +167,8 @@ impl Log {
             options,
             clock,
             appended: Arc::default(),
+            last: Arc::default(),
+            recent: Arc::default(),
             consumers: Arc::default(),
             sweep: Arc::default(),
             write_log: Arc::new(Mutex::new(FailureLog::new("cannot write to the queue"))),
@@ -189,8 +197,8 @@ impl Log {
                 "INSERT INTO events (id, body, received_at, appended_at) VALUES (?1, ?2, ?3, ?4)",
             )?;
             let appended_at = clock.now();
-            let mut sent = Vec::with_capacity(messages.len());
-            for m in &messages {
+            let (mut sent, mut inserted) = (Vec::with_capacity(messages.len()), Vec::new());
+            for m in messages {
                 if let Some(identity) = m.identity
                     && !identities::take(connection, identity, appended_at)?
                 {
@@ -198,13 +206,23 @@ impl Log {
                     continue;
                 }
                 insert.execute(params![m.id, m.body, m.received_at, appended_at])?;
+                let recent = RecentEvent {
+                    id: m.id,
+                    body: m.body,
+                    received_at: m.received_at,
+                    event: m.event,
+                };
+                inserted.push((connection.last_insert_rowid(), recent));
                 sent.push(Sent::Queued);
             }
-            Ok(Insertion::Done(sent))
+            Ok(Insertion::Done(sent, inserted))
         };
         let inserted = tokio::time::timeout_at(until.into(), self.journal.write(insert)).await;
         let result = match inserted {
-            Ok(Ok(Insertion::Done(sent))) => Ok(sent),
+            Ok(Ok(Insertion::Done(sent, events))) => {
+                self.remember(events);
+                Ok(sent)
+            }
             Ok(Ok(Insertion::NoSpace)) => Err(self.no_space()),
             Ok(Ok(Insertion::TooLate)) | Err(_) => Err("the disk is too slow".to_owned()),
             Ok(Err(error)) => Err(error.to_string()),
@@ -220,6 +238,14 @@ impl Log {
                 .send_modify(|appended| *appended += queued as u64);
         }
         sent.into_iter().map(Ok).collect()
+    }
+
+    /// Keeps events that are committed, for those that receive them soon.
+    fn remember(&self, events: Vec<(i64, RecentEvent)>) {
+        if let Some((last, _)) = events.last() {
+            self.last.fetch_max(*last, Ordering::AcqRel);
+        }
+        self.recent.add(events, 0);
     }
 
     /// The data folder.
@@ -273,7 +299,8 @@ impl Log {
 
 /// What became of messages that were to be inserted.
 enum Insertion {
-    Done(Vec<Sent>),
+    /// With the events that were not known, each with its number.
+    Done(Vec<Sent>, Vec<(i64, RecentEvent)>),
     /// The free space on the disk is kept for settling.
     NoSpace,
     /// Their sender was answered that they are not in the log.

@@ -168,6 +168,7 @@ impl State {
                 queue_id: number.to_string(),
                 stored: None,
                 group: None,
+                event: held.message.event.clone(),
             });
             self.received.insert(number, Lease { held, until });
         }
@@ -365,6 +366,7 @@ mod tests {
             group: String::new(),
             identity: None,
             memory_permit: None,
+            event: Default::default(),
         }
     }
 

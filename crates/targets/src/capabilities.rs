@@ -22,6 +22,9 @@ pub struct Capabilities {
     pub batches: bool,
     /// Whether the events of a run have to be delivered one after the other.
     pub ordered: bool,
+    /// Whether it is on this machine, so that an event is in hand for a moment only: while many wait, it is given several
+    /// batches at once.
+    pub local: bool,
 }
 
 /// The kinds of events that a target accepts.
@@ -80,6 +83,7 @@ impl Capabilities {
         needs_redshift_endpoints: false,
         batches: false,
         ordered: true,
+        local: false,
     };
 }
 

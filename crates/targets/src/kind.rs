@@ -90,6 +90,13 @@ pub enum KindConfig {
     Glue(GlueConfig),
 }
 
+/// The store has an event once it is settled.
+const STORE: Capabilities = Capabilities {
+    batches: true,
+    local: true,
+    ..Capabilities::UNLIMITED
+};
+
 impl Kind {
     /// Every kind, in the order of the documentation.
     pub const ALL: [Kind; 7] = [
@@ -118,7 +125,9 @@ impl Kind {
     /// What a target of this kind accepts with its default settings.
     pub const fn capabilities(self) -> Capabilities {
         match self {
-            Kind::Store | Kind::File | Kind::OpenLineage => Capabilities::UNLIMITED,
+            Kind::OpenLineage => Capabilities::UNLIMITED,
+            Kind::Store => STORE,
+            Kind::File => file::CAPABILITIES,
             Kind::Archive => archive::CAPABILITIES,
             Kind::DataHub => datahub::CAPABILITIES,
             Kind::DataZone => datazone::capabilities(JobEvents::Convert),

@@ -32,7 +32,9 @@ pub(super) fn decode(
         let outcome = Outcome::dead_letter(Reason::Invalid, why);
         return Err(Box::new(DecidedRecord::without_event(record, outcome)));
     }
-    let outcome = match isolate(|| read(&record.body, provenance)) {
+    // Another target of this process may have read it.
+    let read = || (record.event).get_or_read(|| read(&record.body, provenance));
+    let outcome = match isolate(read) {
         Ok(Ok(event)) => return Ok(PendingEvent::new(record, event)),
         Ok(Err(refused)) => Outcome::dead_letter(Reason::Invalid, refused),
         Err(panicked) => panicked,

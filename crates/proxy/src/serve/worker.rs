@@ -14,14 +14,17 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{PAUSE, WorkerResources};
-use crate::config;
 use crate::pipeline::{InFlightBatch, MARGIN, Pipeline, guard};
-use crate::queue::{FailureLog, Record, Settlement};
+use crate::queue::{BatchSize, FailureLog, Record, Settlement};
 use crate::telemetry::STOP;
 
 /// The most batches in flight. The next one begins while a few events of the last ones are slow (a lookup, a delivery
 /// without a response), and not earlier: waiting in the queue does not count as an attempt.
 const BATCHES: usize = 4;
+
+/// How many batches a target on this machine is given at once, while so many wait: most of what a batch costs (commits, syncs)
+/// does not depend on its size. For others, events that wait in the queue are better off: nobody has counted an attempt.
+const LOCAL_BATCHES: usize = 8;
 
 /// How long a stop waits for responses of the target: shorter than the whole stop, which has further steps.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -32,7 +35,8 @@ const MAX_SUSPECTS: usize = 10_000;
 /// Receives batches from the queue and processes them.
 pub(super) struct Worker {
     pipeline: Arc<Pipeline>,
-    batch: config::Batch,
+    size: BatchSize,
+    window: Duration,
     visibility_timeout: Duration,
     stop: CancellationToken,
     failures: FailureLog,
@@ -50,10 +54,16 @@ impl Worker {
             visibility_timeout,
             stop,
         } = resources;
-        let permits = batch.size + batch.size.div_ceil(2);
+        let enough = batch.size;
+        let most = match pipeline.target.capabilities().local {
+            true => enough.saturating_mul(LOCAL_BATCHES),
+            false => enough,
+        };
+        let permits = (most + most.div_ceil(2)).min(Semaphore::MAX_PERMITS);
         Worker {
             pipeline,
-            batch,
+            size: BatchSize { enough, most },
+            window: batch.window,
             visibility_timeout,
             stop,
             failures: FailureLog::new("the queue cannot be read"),
@@ -67,9 +77,8 @@ impl Worker {
     pub(super) async fn work(mut self) {
         let mut not_begun = Vec::new();
         while let Some(permit) = self.permit().await {
-            let config::Batch { size, window, .. } = self.batch;
             let queue = &self.pipeline.queue;
-            let received = queue.receive(size, window, &self.stop).await;
+            let received = queue.receive(self.size, self.window, &self.stop).await;
             if received.is_ok() {
                 self.failures.record_recovery();
             }
@@ -103,7 +112,7 @@ impl Worker {
 
     /// Waits until there is a permit for a batch. Returns `None` when stopped.
     async fn permit(&mut self) -> Option<OwnedSemaphorePermit> {
-        let size = u32::try_from(self.batch.size).unwrap_or(u32::MAX);
+        let size = u32::try_from(self.size.most).unwrap_or(u32::MAX);
         loop {
             while self.running.try_join_next().is_some() {}
             let is_full = self.running.len() >= BATCHES;

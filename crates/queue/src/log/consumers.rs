@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, params};
@@ -32,6 +33,9 @@ pub struct Consumer {
 pub(super) struct ConsumerState {
     /// Its number in the tables.
     pub(super) number: i64,
+    /// Up to where this process has received, by its last receive that was committed; the highest number before that. Only
+    /// tells whether looking is worthwhile: what to receive is decided by the row.
+    pub(super) received: AtomicI64,
     pub(super) claims: Claims,
     pub(super) unwritten: UnwrittenSettlements,
 }
@@ -239,6 +243,7 @@ impl Log {
             entry @ (Entry::Occupied(_) | Entry::Vacant(_)) => {
                 let state = Arc::new(ConsumerState {
                     number,
+                    received: AtomicI64::new(i64::MAX),
                     claims: Claims::default(),
                     unwritten: UnwrittenSettlements::default(),
                 });
@@ -254,7 +259,7 @@ impl Log {
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<String, Arc<ConsumerState>>> {
+    pub(super) fn known(&self) -> MutexGuard<'_, HashMap<String, Arc<ConsumerState>>> {
         self.consumers
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

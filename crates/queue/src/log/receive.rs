@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rusqlite::types::ValueRef;
@@ -14,9 +15,10 @@ use tracing::warn;
 use super::consumers::{Consumer, ConsumerState};
 use super::cursor::{self, Cursor};
 use super::receipt::{FIRST_RECEIPT, Receipt};
+use super::recent::RecentEvent;
 use super::settle::settle_all;
 use super::unavailable;
-use crate::{QueueError, Record};
+use crate::{BatchSize, QueueError, Record, SharedEvent};
 
 /// How often to look without a notification: another process may have redriven dead letters.
 const POLL: Duration = Duration::from_secs(1);
@@ -26,16 +28,21 @@ const POLL: Duration = Duration::from_secs(1);
 const MAX_BYTES: i64 = 32_000_000;
 
 impl Consumer {
-    /// Receives up to `size` records once as many are visible, or the first has waited for `window`. Returns none after a
-    /// second.
-    pub async fn receive(&self, size: usize, window: Duration) -> Result<Vec<Record>, QueueError> {
+    /// Receives records once enough are visible, or the first has waited for `window`. Returns none after a second.
+    pub async fn receive(
+        &self,
+        size: impl Into<BatchSize>,
+        window: Duration,
+    ) -> Result<Vec<Record>, QueueError> {
+        let BatchSize { enough, most } = size.into();
         // Before looking: what is appended meanwhile counts as new, at worst a second time.
         let mut appended = self.log.appended.subscribe();
         let before = *appended.borrow_and_update();
-        let limit = i64::try_from(size).unwrap_or(i64::MAX);
+        let limit = i64::try_from(enough).unwrap_or(i64::MAX);
+        let most = i64::try_from(most).unwrap_or(i64::MAX).max(limit);
         let now = self.log.clock.now();
-        if self.state.claims.has_ended(now) {
-            return self.receive_visible(limit).await;
+        if self.state.claims.has_ended(now) || self.is_behind(limit) {
+            return self.receive_visible(most).await;
         }
         let number = self.state.number;
         let visible = move |connection: &Connection| visible(connection, number, now, limit);
@@ -45,7 +52,7 @@ impl Consumer {
         });
         let rest = waited.map(|waited| window.saturating_sub(waited));
         if visible.count >= limit || rest == Some(Duration::ZERO) {
-            return self.receive_visible(limit).await;
+            return self.receive_visible(most).await;
         }
         // The first event starts the window; after that only a full batch is a reason to look again. Looking for each event that
         // is appended would take more time than the events do.
@@ -67,18 +74,40 @@ impl Consumer {
         );
         let unwritten = self.state.unwritten.all();
         let (state, settlements) = (self.state.clone(), unwritten.clone());
+        let (recent, consumers) = (self.log.recent.clone(), self.log.known().len());
         let receive = move |connection: &Connection| {
             settle_all(connection, &state, &settlements, now)?;
             let cursor = end_claims(connection, &state, now)?;
-            let records = claim_and_read(connection, &state, cursor, now, until, limit)?;
-            Ok((cursor.settled, records))
+            let recent = |seq| recent.receive(seq, consumers);
+            let received = claim_and_read(connection, &state, cursor, now, until, limit, recent)?;
+            Ok((cursor.settled, received))
         };
         let received = self.log.journal.write(receive).await.map_err(unavailable)?;
-        let (settled, records) = received;
+        let (settled, received) = received;
         self.state.unwritten.remove(&unwritten);
         self.state.claims.forget(settled);
-        Ok(records)
+        self.state.received.store(received.up_to, Ordering::Release);
+        if consumers > 1 {
+            self.log.recent.add(received.read, 1);
+        }
+        Ok(received.records)
     }
+
+    /// Whether `limit` events that this process has appended were not received, as far as is known without looking.
+    fn is_behind(&self, limit: i64) -> bool {
+        let received = self.state.received.load(Ordering::Acquire);
+        let last = self.log.last.load(Ordering::Acquire);
+        last.saturating_sub(received) >= limit.max(1)
+    }
+}
+
+/// What was received.
+struct Received {
+    records: Vec<Record>,
+    /// Those that were received for the first time, and had to be read.
+    read: Vec<(i64, RecentEvent)>,
+    /// Where the cursor is.
+    up_to: i64,
 }
 
 /// What a consumer could receive.
@@ -156,7 +185,8 @@ fn claim_and_read(
     now: i64,
     until: i64,
     limit: i64,
-) -> rusqlite::Result<Vec<Record>> {
+    recent: impl Fn(i64) -> Option<RecentEvent>,
+) -> rusqlite::Result<Received> {
     let pending = pending(connection, state.number, now, limit)?;
     let new = never_received(connection, cursor.received, limit)?;
     let mut seqs = chosen(pending, new, limit);
@@ -164,16 +194,23 @@ fn claim_and_read(
     let mut read = connection
         .prepare_cached("SELECT seq, id, body, received_at FROM events WHERE seq = ?1")?;
     let mut claim = connection.prepare_cached(CLAIM)?;
-    let mut records = Vec::with_capacity(seqs.len());
-    for seq in &seqs {
-        let (attempts, receipt) = match *seq > cursor.received {
-            true => (1, FIRST_RECEIPT),
-            false => claim.query_row(params![state.number, seq, until], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })?,
-        };
-        records.push(read.query_row([seq], |row| record(row, attempts, receipt))?);
+    let (mut records, mut missed) = (Vec::with_capacity(seqs.len()), Vec::new());
+    for seq in seqs.iter().copied() {
+        if seq <= cursor.received {
+            let (attempts, receipt) = claim
+                .query_row(params![state.number, seq, until], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })?;
+            records.push(read.query_row([seq], |row| record(row, attempts, receipt))?);
+        } else if let Some(event) = recent(seq) {
+            records.push(event.received_first(seq));
+        } else {
+            let record = read.query_row([seq], |row| record(row, 1, FIRST_RECEIPT))?;
+            missed.extend(RecentEvent::of(&record).map(|event| (seq, event)));
+            records.push(record);
+        }
     }
+    let mut up_to = cursor.received;
     if let Some(last) = seqs.last().filter(|last| **last > cursor.received) {
         let received = Cursor {
             received: *last,
@@ -181,8 +218,13 @@ fn claim_and_read(
         };
         received.write(connection, state.number)?;
         state.claims.add(cursor.received, *last, until);
+        up_to = *last;
     }
-    Ok(records)
+    Ok(Received {
+        records,
+        read: missed,
+        up_to,
+    })
 }
 
 /// Returns the pending events that are visible. Rows whose event a repair could not read are removed.
@@ -295,5 +337,33 @@ fn record(row: &Row<'_>, attempts: u32, receipt: i64) -> rusqlite::Result<Record
         attempts,
         stored: None,
         group: None,
+        event: SharedEvent::default(),
     })
+}
+
+impl RecentEvent {
+    /// What can stand in for the row of a record: nothing if that was damaged.
+    fn of(record: &Record) -> Option<RecentEvent> {
+        let is_whole = record.unreadable.is_none();
+        let received_at = record.received_at.filter(|_| is_whole)?;
+        Some(RecentEvent {
+            id: record.id.clone(),
+            body: record.body.clone(),
+            received_at,
+            event: record.event.clone(),
+        })
+    }
+
+    /// The record of its first attempt.
+    fn received_first(self, seq: i64) -> Record {
+        let number = FIRST_RECEIPT;
+        Record {
+            body: self.body,
+            received_at: Some(self.received_at),
+            receipt: Receipt { seq, number }.to_string(),
+            queue_id: seq.to_string(),
+            event: self.event,
+            ..Record::unqueued(self.id)
+        }
+    }
 }

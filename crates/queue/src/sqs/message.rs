@@ -9,7 +9,7 @@ use aws_sdk_sqs::types::{
 use sha2::{Digest, Sha256};
 
 use super::large::{Pointer, SIZE};
-use crate::{Message, Record, now};
+use crate::{Message, Record, SharedEvent, now};
 
 /// The most bytes of a message that our attributes use: names, types and values.
 pub(super) const ATTRIBUTES: usize = 512;
@@ -134,6 +134,7 @@ impl Record {
             queue_id,
             body: body.into(),
             unreadable: None,
+            event: SharedEvent::default(),
         }
     }
 }

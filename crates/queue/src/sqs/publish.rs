@@ -68,6 +68,7 @@ mod tests {
             group: "run 1".to_owned(),
             identity: None,
             memory_permit: None,
+            event: Default::default(),
         };
         let entry = message::entry(3, "[1]".to_owned(), &message, None, ordered).unwrap();
         let topic = Topic::new("arn:aws:sns:eu-west-1:1:t", 1_024);

@@ -6,25 +6,32 @@
 //! acknowledgement can write a line twice. Half a line that a crash left is removed at the next start: its event was not
 //! acknowledged, and is delivered again.
 
+mod rotation;
+
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use journal::{Displacement, Identity, check_creatable, check_writable};
 use openlineage::Event;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use settings::{Count, FilePath, Setting, Size};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
 use super::place::{is_same_path, resolve};
-use crate::{Delivery, Failure, Kind, OpenError, Reason, Scope, SettingError};
+use crate::{Capabilities, Delivery, Failure, Kind, OpenError, Reason, Scope, SettingError};
+use rotation::rotate;
 
-/// The most lines that share one sync, and that may wait.
+/// The most lines that share one sync.
 const GROUP: usize = 256;
+
+/// What of the buffer for a group is kept for the next one, in bytes: more than a group of the usual events needs.
+const BUFFER: usize = 1 << 20;
 
 /// How often a group of lines is written, if the file is moved each time, before its events return to the queue.
 const ATTEMPTS: u32 = 3;
@@ -92,6 +99,13 @@ impl FileSettings {
 
 const PATH: &str = "path";
 
+/// The lines that are delivered at the same time share a sync.
+pub(super) const CAPABILITIES: Capabilities = Capabilities {
+    batches: true,
+    local: true,
+    ..Capabilities::UNLIMITED
+};
+
 pub(super) fn open(config: &FileConfig) -> Result<File, OpenError> {
     File::open(config.clone()).map_err(|error| not_opened(config, error))
 }
@@ -131,22 +145,23 @@ fn not_opened(config: &FileConfig, error: io::Error) -> OpenError {
 /// A file that events are appended to. Its writer thread ends with the last clone.
 #[derive(Debug, Clone)]
 pub(crate) struct File {
-    requests: mpsc::Sender<Request>,
+    waiting: Arc<Mutex<Waiting>>,
+    /// Wakes the writer. If there is no room, it is about to look anyway.
+    wake: mpsc::Sender<()>,
 }
 
-/// The text of an event as a line: line breaks, which stand between tokens only, become blanks.
-pub(super) fn line(event: &Event) -> String {
-    event.text().replace(['\n', '\r'], " ")
+/// What the writer has still to do.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// Whoever delivers them bounds their number.
+    lines: Vec<Line>,
+    reopen: bool,
 }
 
-enum Request {
-    Write(Line),
-    Reopen,
-}
-
+#[derive(Debug)]
 struct Line {
-    text: String,
-    written: oneshot::Sender<Result<(), String>>,
+    event: Event,
+    written: oneshot::Sender<Result<(), Arc<str>>>,
 }
 
 /// The open file, with its size when it was last written.
@@ -159,32 +174,38 @@ impl File {
     /// Opens or creates the file; its folder has to exist.
     fn open(config: FileConfig) -> io::Result<File> {
         let mut kept = Some(append(&config.path)?);
-        let (requests, mut waiting) = mpsc::channel::<Request>(GROUP);
+        let waiting: Arc<Mutex<Waiting>> = Arc::default();
+        let (wake, mut woken) = mpsc::channel(1);
+        let (to_do, mut buffer) = (waiting.clone(), Vec::new());
         std::thread::Builder::new()
             .name("file-target".to_owned())
             .spawn(move || {
-                while let Some(first) = waiting.blocking_recv() {
-                    serve(first, &mut waiting, &mut kept, &config);
+                while woken.blocking_recv().is_some() {
+                    if std::mem::take(&mut lock(&to_do).reopen) {
+                        reopen(&mut kept, &config);
+                    }
+                    write_all(&to_do, &mut kept, &config, &mut buffer);
                 }
             })?;
-        Ok(File { requests })
+        Ok(File { waiting, wake })
     }
 
     /// Reopens the file that the path names now, as after a rotation by another program. Does not wait for it.
     pub(super) fn reopen(&self) {
-        // When the channel is full of lines, this is not needed: each group of lines checks the path.
-        let _ = self.requests.try_send(Request::Reopen);
+        lock(&self.waiting).reopen = true;
+        let _ = self.wake.try_send(()); // or it is about to look
     }
 
     pub(crate) async fn deliver(&self, event: &Event) -> Delivery {
         let (written, answer) = oneshot::channel();
-        let text = line(event);
-        let line = Request::Write(Line { text, written });
-        let result = match self.requests.send(line).await {
-            Ok(()) => answer
-                .await
-                .unwrap_or_else(|_| Err("the writer has stopped".to_owned())),
-            Err(_) => Err("the writer has stopped".to_owned()),
+        let event = event.clone();
+        lock(&self.waiting).lines.push(Line { event, written });
+        // The other events of the batch come first: the writer is woken once for all of them, and syncs once.
+        tokio::task::yield_now().await;
+        let stopped = || Err(Arc::from("the writer has stopped"));
+        let result = match self.wake.try_send(()) {
+            Ok(()) | Err(TrySendError::Full(_)) => answer.await.unwrap_or_else(|_| stopped()),
+            Err(TrySendError::Closed(_)) => stopped(),
         };
         match result {
             Ok(()) => Delivery::Delivered { id: None },
@@ -195,49 +216,73 @@ impl File {
     }
 }
 
-/// Handles a request, and writes all lines that wait behind it as one group.
-fn serve(
-    first: Request,
-    waiting: &mut mpsc::Receiver<Request>,
+/// Writes the lines that wait, in groups, until there are none.
+fn write_all(
+    waiting: &Mutex<Waiting>,
     kept: &mut Option<Open>,
     config: &FileConfig,
+    buffer: &mut Vec<u8>,
 ) {
-    let (mut group, mut reopen, mut next) = (Vec::new(), false, Some(first));
-    while let Some(request) = next {
-        match request {
-            Request::Write(line) => group.push(line),
-            Request::Reopen => reopen = true,
-        }
-        next = match group.len() < GROUP {
-            true => waiting.try_recv().ok(),
-            false => None,
+    loop {
+        let mut group: Vec<Line> = {
+            let lines = &mut lock(waiting).lines;
+            let count = lines.len().min(GROUP);
+            lines.drain(..count).collect()
         };
-    }
-    if reopen {
-        let file = config.path.display();
-        let is_same = |open: &Open| open.identity.verify_at(&config.path).is_ok();
-        let was_rotated = !kept.as_ref().is_some_and(is_same);
-        match append(&config.path) {
-            Ok(open) => {
-                if was_rotated {
-                    info!(%file, "file reopened");
-                }
-                *kept = Some(open);
-            }
-            Err(error) => {
-                error!(%file, %error, "failed to reopen file");
-                *kept = None;
-            }
+        if group.is_empty() {
+            return;
+        }
+        // Who has given up comes again.
+        group.retain(|line| !line.written.is_closed());
+        if group.is_empty() {
+            continue;
+        }
+        buffer.clear();
+        for line in &group {
+            append_line(buffer, &line.event);
+        }
+        let result = write(kept, config, buffer);
+        buffer.shrink_to(BUFFER);
+        let path = config.path.display();
+        let result = result.map_err(|error| Arc::from(format!("{path}: {error}")));
+        for line in group {
+            let _ = line.written.send(result.clone()); // the caller may have gone
         }
     }
-    if group.is_empty() {
-        return;
+}
+
+/// Appends the text of an event as a line: line breaks, which stand between tokens only, become blanks.
+pub(super) fn append_line(buffer: &mut Vec<u8>, event: &Event) {
+    let start = buffer.len();
+    buffer.extend_from_slice(event.text().as_bytes());
+    for byte in buffer.iter_mut().skip(start) {
+        if matches!(byte, b'\n' | b'\r') {
+            *byte = b' ';
+        }
     }
-    let result =
-        write(kept, config, &group).map_err(|error| format!("{}: {error}", config.path.display()));
-    for line in group {
-        let _ = line.written.send(result.clone()); // the caller may have gone
+    buffer.push(b'\n');
+}
+
+fn reopen(kept: &mut Option<Open>, config: &FileConfig) {
+    let file = config.path.display();
+    let is_same = |open: &Open| open.identity.verify_at(&config.path).is_ok();
+    let was_rotated = !kept.as_ref().is_some_and(is_same);
+    match append(&config.path) {
+        Ok(open) => {
+            if was_rotated {
+                info!(%file, "file reopened");
+            }
+            *kept = Some(open);
+        }
+        Err(error) => {
+            error!(%file, %error, "failed to reopen file");
+            *kept = None;
+        }
     }
+}
+
+fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn append(path: &Path) -> io::Result<Open> {
@@ -297,19 +342,14 @@ fn folder(path: &Path) -> &Path {
     }
 }
 
-/// Writes a group to the file, and again if the path names another file afterwards.
-fn write(kept: &mut Option<Open>, config: &FileConfig, group: &[Line]) -> io::Result<()> {
-    let mut bytes = Vec::new();
-    for line in group {
-        bytes.extend_from_slice(line.text.as_bytes());
-        bytes.push(b'\n');
-    }
+/// Writes a group of lines to the file, and again if the path names another file afterwards.
+fn write(kept: &mut Option<Open>, config: &FileConfig, bytes: &[u8]) -> io::Result<()> {
     for _ in 0..ATTEMPTS {
         let mut open = ready(kept.take(), config)?;
         let before = open.identity.size;
         if let Err(error) = open
             .file
-            .write_all(&bytes)
+            .write_all(bytes)
             .and_then(|()| open.file.sync_data())
         {
             // The next line would continue half a line. If it cannot be removed now, reopening the file does.
@@ -363,48 +403,6 @@ fn report(path: &Path, displaced: &Displacement) {
         file = %path.display(), reason = %displaced,
         "file was replaced; reopened it, and unacknowledged lines are written again"
     );
-}
-
-fn rotate(config: &FileConfig) -> io::Result<()> {
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| since.as_millis());
-    // Later than all names before it, whatever the clock shows: with the same name twice the first file would be lost, and the
-    // file with the oldest name is removed first.
-    let before = rotated(&config.path)?;
-    let stamp = |path: &PathBuf| path.extension()?.to_str()?.parse::<u128>().ok();
-    let last = before.iter().filter_map(stamp).max();
-    let now = last.map_or(now, |last| now.max(last.saturating_add(1)));
-    let mut name = config.path.clone().into_os_string();
-    name.push(format!(".{now}"));
-    fs::rename(&config.path, name)?;
-    // Before a new one is created: after a loss of power the new one alone could exist.
-    sync_folder(&config.path)?;
-    if config.keep > 0 {
-        let mut old = rotated(&config.path)?;
-        old.sort();
-        let surplus = old.len().saturating_sub(config.keep);
-        old.iter().take(surplus).try_for_each(fs::remove_file)?;
-    }
-    Ok(())
-}
-
-/// The renamed files, found by their names.
-fn rotated(path: &Path) -> io::Result<Vec<PathBuf>> {
-    let prefix = format!(
-        "{}.",
-        path.file_name().unwrap_or_default().to_string_lossy()
-    );
-    let is_ours = |entry: &fs::DirEntry| {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        name.strip_prefix(&prefix)
-            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()))
-    };
-    Ok(fs::read_dir(folder(path))?
-        .filter_map(Result::ok)
-        .filter(is_ours)
-        .map(|entry| entry.path())
-        .collect())
 }
 
 #[cfg(test)]

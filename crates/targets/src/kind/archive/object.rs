@@ -28,9 +28,11 @@ impl Object {
     /// Makes an object of events, one a line.
     pub(super) fn of(events: &[BatchEvent]) -> io::Result<Object> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        let mut line = Vec::new();
         for event in events {
-            encoder.write_all(file::line(&event.event).as_bytes())?;
-            encoder.write_all(b"\n")?;
+            line.clear();
+            file::append_line(&mut line, &event.event);
+            encoder.write_all(&line)?;
         }
         let (id, now) = (Uuid::now_v7(), OffsetDateTime::now_utc());
         Ok(Object {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::rotation::rotated;
 use super::*;
 use openlineage::Level;
 
