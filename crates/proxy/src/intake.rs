@@ -229,7 +229,7 @@ fn messages(
         group: OrderingKey::from(&candidate.valid.event).to_string(),
         identity: candidate.identity,
         memory_permit: permit.clone(),
-        event: valid.event.clone().into(),
+        event: candidate.valid.event.clone().into(),
     };
     candidates.iter().flatten().map(message).collect()
 }

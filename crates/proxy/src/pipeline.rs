@@ -46,6 +46,7 @@ use crate::config;
 use crate::lookup::Lookups;
 use crate::queue::{Queue, Record, Settlement};
 use crate::rules::{LoadedRules, RuleStore};
+use crate::telemetry::lines;
 
 pub use adapt::{Adapter, TransformLog, builtins};
 pub use coalesce_buffer::CoalesceBuffer;
@@ -275,12 +276,14 @@ impl Pipeline {
         let outcomes: Vec<OutcomeRecord> = (settled.iter_mut())
             .filter_map(SettledRecord::take_outcome)
             .collect();
-        for observer in &self.observers {
-            // The records are settled: a panic of an observer must not settle them again.
-            if isolate(|| observer.observe(&outcomes)).is_err() {
-                error!("observer panicked; its outcomes are not reported");
+        lines::together(|| {
+            for observer in &self.observers {
+                // The records are settled: a panic of an observer must not settle them again.
+                if isolate(|| observer.observe(&outcomes)).is_err() {
+                    error!("observer panicked; its outcomes are not reported");
+                }
             }
-        }
+        });
     }
 
     /// Settles the records of a batch that panicked. Returns those that will be received again.

@@ -5,6 +5,7 @@
 //! recorded where the counted event happens.
 
 pub(crate) mod limit;
+pub(crate) mod lines;
 pub(crate) mod metric;
 pub(crate) mod text;
 
@@ -52,7 +53,7 @@ pub fn log_to_stderr(filter: &str) {
     let (filter, error) = parse_filter(filter);
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(stderr)
+        .with_writer(lines::Lines)
         .log_internal_errors(false) // see `log_to_cloudwatch`
         .with_target(false);
     if stderr().is_terminal() {

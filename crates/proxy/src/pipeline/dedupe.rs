@@ -6,29 +6,30 @@
 //! received again, because its settlement failed or it was buffered for too long, is settled again but not published
 //! again.
 
+mod recent;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use moka::policy::EvictionPolicy;
-use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 use targets::Reason;
 use tokio::time::Instant;
 
 use super::outcome::{DecidedRecord, Outcome, PendingEvent};
 use crate::queue::Record;
+use recent::Recent;
 
 /// The rule under which dropped duplicates are logged and counted.
 pub(super) const RULE: &str = "builtin/duplicate";
 
 /// The most delivered events that are remembered, of some 300 bytes each. The oldest are forgotten first.
-const CAPACITY: u64 = 20_000;
+const CAPACITY: usize = 20_000;
 
 type Hash = [u8; 32];
 
 /// A message, by its id in the queue and the id of the event: the queue may reuse its id later.
-type MessageKey = (String, String);
+type MessageKey = Arc<(String, String)>;
 
 /// The events that were delivered within the window.
 #[derive(Debug)]
@@ -38,8 +39,8 @@ pub(super) struct DedupeCache {
     /// which may have failed.
     pub(super) delivers_again: bool,
     /// When each content was delivered, and as which message.
-    contents: Cache<Hash, (Instant, MessageKey)>,
-    messages: Cache<MessageKey, ()>,
+    contents: Recent<Hash, (Instant, MessageKey)>,
+    messages: Recent<MessageKey, ()>,
 }
 
 /// The duplicates among the events of a run. [`DedupeCache::resolve`] decides their outcome.
@@ -50,8 +51,8 @@ pub(super) struct Duplicates {
     of_this_run: Vec<(Hash, PendingEvent)>,
     /// Duplicates of an event that was delivered before.
     decided: Vec<DecidedRecord>,
-    /// The content of each event that is delivered now, by the queue's id of its message.
-    contents: HashMap<String, Hash>,
+    /// The content and the message of each event that is delivered now, by the queue's id of its message.
+    contents: HashMap<String, (Hash, MessageKey)>,
     /// The messages of those whose outcome was published before.
     repeats: HashSet<String>,
 }
@@ -60,25 +61,18 @@ pub(super) struct Duplicates {
 /// is removed, so that the outcome is published when the message is received again.
 #[derive(Debug)]
 pub(super) struct DeliveredMark {
-    messages: Cache<MessageKey, ()>,
+    messages: Recent<MessageKey, ()>,
     key: Option<MessageKey>,
 }
 
 impl DedupeCache {
     /// Creates a cache that remembers events for `window`; if that is zero, it remembers none.
     pub(super) fn new(window: Duration) -> DedupeCache {
-        // Entries are not inserted again, so the oldest is the least recent. Expiry follows tokio's clock.
         DedupeCache {
             window,
             delivers_again: false,
-            contents: Cache::builder()
-                .max_capacity(CAPACITY)
-                .eviction_policy(EvictionPolicy::lru())
-                .build(),
-            messages: Cache::builder()
-                .max_capacity(CAPACITY)
-                .eviction_policy(EvictionPolicy::lru())
-                .build(),
+            contents: Recent::new(CAPACITY),
+            messages: Recent::new(CAPACITY),
         }
     }
 
@@ -97,7 +91,7 @@ impl DedupeCache {
         for event in events {
             let hash = hash(version, &event.record);
             let key = key(&event.record);
-            let is_repeat = self.messages.contains_key(&key);
+            let is_repeat = self.messages.get(&key).is_some();
             let delivered = self.delivered(&hash, now);
             let is_own = delivered.as_ref() == Some(&key);
             if delivered.is_some() && !(self.delivers_again && is_own) {
@@ -112,7 +106,7 @@ impl DedupeCache {
                 }
                 duplicates
                     .contents
-                    .insert(event.record.queue_id.clone(), hash);
+                    .insert(event.record.queue_id.clone(), (hash, key));
                 unique.push(event);
             } else {
                 duplicates.of_this_run.push((hash, event));
@@ -130,14 +124,14 @@ impl DedupeCache {
     ) -> Vec<DecidedRecord> {
         let mut outcomes: HashMap<Hash, Outcome> = HashMap::new();
         for first in &mut decided {
-            let Some(hash) = duplicates.contents.get(&first.record.queue_id) else {
+            let Some((hash, key)) = duplicates.contents.get(&first.record.queue_id) else {
                 continue;
             };
             first.is_repeat |= duplicates.repeats.contains(&first.record.queue_id);
             let outcome = match &first.outcome {
                 Outcome::Delivered { .. } => {
-                    self.contents.insert(*hash, (now, key(&first.record)));
-                    first.mark = Some(self.mark(&first.record));
+                    self.contents.insert(*hash, (now, key.clone()));
+                    first.mark = Some(self.mark(key.clone()));
                     dropped()
                 }
                 other @ (Outcome::Unchanged { .. }
@@ -161,8 +155,7 @@ impl DedupeCache {
         (now.saturating_duration_since(at) < self.window).then_some(key)
     }
 
-    fn mark(&self, record: &Record) -> DeliveredMark {
-        let key = key(record);
+    fn mark(&self, key: MessageKey) -> DeliveredMark {
         self.messages.insert(key.clone(), ());
         DeliveredMark {
             messages: self.messages.clone(),
@@ -181,13 +174,13 @@ impl DeliveredMark {
 impl Drop for DeliveredMark {
     fn drop(&mut self) {
         if let Some(key) = &self.key {
-            self.messages.invalidate(key);
+            self.messages.remove(key);
         }
     }
 }
 
 fn key(record: &Record) -> MessageKey {
-    (record.queue_id.clone(), record.id.clone())
+    Arc::new((record.queue_id.clone(), record.id.clone()))
 }
 
 fn dropped() -> Outcome {
@@ -359,17 +352,16 @@ mod tests {
     fn the_cache_is_bounded_and_forgets_the_oldest() {
         let cache = DedupeCache::new(WINDOW);
         let now = Instant::now();
-        let hash = |n: u64| {
+        let hash = |n: usize| {
             let mut hash = [0; 32];
             hash[..8].copy_from_slice(&n.to_le_bytes());
             hash
         };
         for n in 0..CAPACITY + 100 {
-            let key = (n.to_string(), n.to_string());
+            let key = Arc::new((n.to_string(), n.to_string()));
             cache.contents.insert(hash(n), (now, key));
         }
-        cache.contents.run_pending_tasks();
-        assert_eq!(cache.contents.entry_count(), CAPACITY);
+        assert_eq!(cache.contents.len(), CAPACITY);
         assert!(cache.delivered(&hash(0), now).is_none());
         assert!(cache.delivered(&hash(CAPACITY + 99), now).is_some());
     }
