@@ -6,6 +6,7 @@ mod config;
 mod dead_letters;
 mod demo;
 mod doctor;
+mod extract;
 mod healthcheck;
 mod input;
 mod keys;
@@ -78,6 +79,9 @@ enum Command {
     /// Send events in files to a proxy or any other OpenLineage endpoint.
     #[command(after_help = FORMS)]
     Send(send::Arguments),
+    /// Find lineage where nobody sent it: in logs, crawls, the history of a warehouse, messages.
+    #[command(subcommand)]
+    Extract(extract::Command),
     /// Send events again, from the log of serve, an archive or files.
     Replay(replay::Arguments),
     /// List, show, redrive and delete events that could not be delivered.
@@ -151,6 +155,7 @@ pub(crate) async fn run(cli: Cli, transforms: Transforms) -> ExitCode {
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Transform(arguments) => transform::run(arguments, transforms, environment),
         Command::Send(arguments) => send::run(arguments).await,
+        Command::Extract(command) => extract::run(command, environment).await,
         Command::Replay(arguments) => replay::run(arguments, transforms, environment).await,
         Command::DeadLetters(arguments) => dead_letters::run(arguments, environment).await,
         Command::Doctor(arguments) => doctor::run(arguments).await,
@@ -210,7 +215,15 @@ pub(crate) fn command() -> clap::Command {
             }
         })
     };
+    let noted = |command: clap::Command| {
+        fetch::Kind::ALL.into_iter().fold(command, |command, kind| {
+            command.mut_subcommand(kind.name(), |source| {
+                source.after_help(extract::notes(kind))
+            })
+        })
+    };
     Cli::command()
+        .mut_subcommand("extract", noted)
         .mut_subcommand("serve", described)
         .mut_subcommand("config", |command| {
             command

@@ -1,7 +1,7 @@
 //! The kinds of sources: the one list. For each kind: its name, its settings, how often it looks, its client.
 //!
 //! A kind has a module of its own beside this file with its settings, its client and its cursor. A new kind is such a module,
-//! and one line for it in each `match` here; nothing else in the workspace lists kinds.
+//! and one line for it in each `match` here; nothing else in the workspace lists kinds, but the subcommands of `extract`.
 
 use std::time::Duration;
 
@@ -11,35 +11,71 @@ use settings::{Choice, Entry, PointInTime};
 use time::OffsetDateTime;
 
 use crate::crawler::{CrawlerConfig, CrawlerSettings, CrawlerSource};
+use crate::flyte::{FlyteConfig, FlyteSettings, FlyteSource};
+use crate::logs::{LogsConfig, LogsSettings, LogsSource};
+use crate::redshift::{RedshiftConfig, RedshiftSettings, RedshiftSource};
+use crate::sqs::{SqsConfig, SqsSettings, SqsSource};
 use crate::{FetchError, Fetched};
 
 /// A kind of source: the value of its setting `type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
+    /// Log groups of CloudWatch.
+    Logs,
     /// Crawls of AWS Glue.
     GlueCrawlers,
+    /// The history of queries of Amazon Redshift.
+    Redshift,
+    /// Events of Flyte, from a queue.
+    Flyte,
+    /// OpenLineage events that clients put on a queue.
+    Sqs,
 }
 
 /// The settings of a source as they are written, not yet checked against each other.
 #[derive(Debug, Clone, serde::Serialize)]
 #[serde(untagged)]
 pub enum SourceSettings {
+    /// Log groups of CloudWatch.
+    Logs(Box<LogsSettings>),
     /// Crawls of AWS Glue.
-    GlueCrawlers(CrawlerSettings),
+    GlueCrawlers(Box<CrawlerSettings>),
+    /// The history of queries of Amazon Redshift.
+    Redshift(Box<RedshiftSettings>),
+    /// Events of Flyte, from a queue.
+    Flyte(Box<FlyteSettings>),
+    /// OpenLineage events that clients put on a queue.
+    Sqs(Box<SqsSettings>),
 }
 
 /// The settings of a source, complete and checked.
 #[derive(Debug, Clone)]
 pub enum KindConfig {
+    /// Log groups of CloudWatch.
+    Logs(Box<LogsConfig>),
     /// Crawls of AWS Glue.
-    GlueCrawlers(CrawlerConfig),
+    GlueCrawlers(Box<CrawlerConfig>),
+    /// The history of queries of Amazon Redshift.
+    Redshift(Box<RedshiftConfig>),
+    /// Events of Flyte, from a queue.
+    Flyte(Box<FlyteConfig>),
+    /// OpenLineage events that clients put on a queue.
+    Sqs(Box<SqsConfig>),
 }
 
 /// A source that fetches.
 #[derive(Debug)]
 pub enum Source {
+    /// Log groups of CloudWatch.
+    Logs(Box<LogsSource>),
     /// Crawls of AWS Glue.
     GlueCrawlers(Box<CrawlerSource>),
+    /// The history of queries of Amazon Redshift.
+    Redshift(Box<RedshiftSource>),
+    /// Events of Flyte, from a queue.
+    Flyte(Box<FlyteSource>),
+    /// OpenLineage events that clients put on a queue.
+    Sqs(Box<SqsSource>),
 }
 
 /// A setting of a source that cannot be as it is.
@@ -54,85 +90,163 @@ pub struct SettingError {
 
 impl Kind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Kind; 1] = [Kind::GlueCrawlers];
+    pub const ALL: [Kind; 5] = [
+        Kind::Logs,
+        Kind::GlueCrawlers,
+        Kind::Redshift,
+        Kind::Flyte,
+        Kind::Sqs,
+    ];
 
     /// The value of the setting `type`, and the name of the subcommand of `extract`.
     pub const fn name(self) -> &'static str {
         match self {
+            Kind::Logs => "logs",
             Kind::GlueCrawlers => "glue-crawlers",
+            Kind::Redshift => "redshift",
+            Kind::Flyte => "flyte",
+            Kind::Sqs => "sqs",
         }
     }
 
     /// How long a source waits after it has seen all there is, if no setting says.
     pub const fn interval(self) -> Duration {
         match self {
+            // Log events are read a minute after they were logged, at the earliest.
+            Kind::Logs => Duration::from_secs(60),
             // Crawls take minutes, and run by the hour or the day.
             Kind::GlueCrawlers => Duration::from_secs(300),
+            // A query wakes a warehouse that is paused, and costs a minute of it at least
+            // (https://docs.aws.amazon.com/redshift/latest/mgmt/serverless-billing.html).
+            Kind::Redshift => Duration::from_secs(900),
+            // A request waits for messages by itself.
+            Kind::Flyte | Kind::Sqs => Duration::from_secs(1),
         }
     }
 
     /// Lists the settings of this kind, with their documentation and defaults.
     pub fn settings(self) -> Vec<Entry> {
         match self {
+            Kind::Logs => settings::list::<LogsSettings>(),
             Kind::GlueCrawlers => settings::list::<CrawlerSettings>(),
+            Kind::Redshift => settings::list::<RedshiftSettings>(),
+            Kind::Flyte => settings::list::<FlyteSettings>(),
+            Kind::Sqs => settings::list::<SqsSettings>(),
         }
     }
 
     /// Reads the settings of a source of this kind from a map of them, without those of all kinds.
     pub fn read<'de, D: Deserializer<'de>>(self, section: D) -> Result<SourceSettings, D::Error> {
         Ok(match self {
+            Kind::Logs => SourceSettings::Logs(Box::new(LogsSettings::deserialize(section)?)),
             Kind::GlueCrawlers => {
-                SourceSettings::GlueCrawlers(CrawlerSettings::deserialize(section)?)
+                SourceSettings::GlueCrawlers(Box::new(CrawlerSettings::deserialize(section)?))
             }
+            Kind::Redshift => {
+                SourceSettings::Redshift(Box::new(RedshiftSettings::deserialize(section)?))
+            }
+            Kind::Flyte => SourceSettings::Flyte(Box::new(FlyteSettings::deserialize(section)?)),
+            Kind::Sqs => SourceSettings::Sqs(Box::new(SqsSettings::deserialize(section)?)),
         })
     }
 }
 
 impl Choice for Kind {
-    const CHOICES: &'static [(&'static str, Kind)] =
-        &[(Kind::GlueCrawlers.name(), Kind::GlueCrawlers)];
+    const CHOICES: &'static [(&'static str, Kind)] = &[
+        (Kind::Logs.name(), Kind::Logs),
+        (Kind::GlueCrawlers.name(), Kind::GlueCrawlers),
+        (Kind::Redshift.name(), Kind::Redshift),
+        (Kind::Flyte.name(), Kind::Flyte),
+        (Kind::Sqs.name(), Kind::Sqs),
+    ];
 }
 
 impl SourceSettings {
     /// Checks that all settings are present that the source requires, and that none exclude each other.
     pub fn validate(self) -> Result<KindConfig, Vec<SettingError>> {
-        Ok(match self {
-            SourceSettings::GlueCrawlers(settings) => {
-                let config = settings.validate().map_err(|errors| {
-                    let errors = errors.into_iter();
-                    let error = |error: crate::crawler::InvalidCrawlerSettings| SettingError {
-                        setting: error.setting,
-                        problem: error.problem,
-                    };
-                    errors.map(error).collect::<Vec<_>>()
-                });
-                KindConfig::GlueCrawlers(config?)
+        match self {
+            SourceSettings::Logs(settings) => {
+                let config = settings
+                    .validate()
+                    .map(|config| KindConfig::Logs(Box::new(config)));
+                checked(config, |error| (error.setting, error.problem))
             }
-        })
+            SourceSettings::GlueCrawlers(settings) => {
+                let config = settings
+                    .validate()
+                    .map(|config| KindConfig::GlueCrawlers(Box::new(config)));
+                checked(config, |error| (error.setting, error.problem))
+            }
+            SourceSettings::Redshift(settings) => {
+                let config = settings
+                    .validate()
+                    .map(|config| KindConfig::Redshift(Box::new(config)));
+                checked(config, |error| (error.setting, error.problem))
+            }
+            SourceSettings::Flyte(settings) => {
+                let config = settings
+                    .validate()
+                    .map(|config| KindConfig::Flyte(Box::new(config)));
+                checked(config, |error| (error.setting, error.problem))
+            }
+            SourceSettings::Sqs(settings) => {
+                let config = settings
+                    .validate()
+                    .map(|config| KindConfig::Sqs(Box::new(config)));
+                checked(config, |error| (error.setting, error.problem))
+            }
+        }
     }
+}
+
+/// Gives the errors of a kind their common form.
+fn checked<E>(
+    config: Result<KindConfig, Vec<E>>,
+    parts: impl Fn(E) -> (&'static str, String),
+) -> Result<KindConfig, Vec<SettingError>> {
+    let error = |error| {
+        let (setting, problem) = parts(error);
+        SettingError { setting, problem }
+    };
+    config.map_err(|errors| errors.into_iter().map(error).collect())
 }
 
 impl KindConfig {
     /// The kind of the source.
     pub fn kind(&self) -> Kind {
         match self {
+            KindConfig::Logs(_) => Kind::Logs,
             KindConfig::GlueCrawlers(_) => Kind::GlueCrawlers,
+            KindConfig::Redshift(_) => Kind::Redshift,
+            KindConfig::Flyte(_) => Kind::Flyte,
+            KindConfig::Sqs(_) => Kind::Sqs,
         }
     }
 
-    /// Sets where a first look begins and all looks end, for an extraction of the past.
-    pub fn set_range(&mut self, since: Option<PointInTime>, until: Option<PointInTime>) {
+    /// Sets where a first look begins and all looks end, for an extraction of the past. Returns whether the source has a past:
+    /// a queue has none.
+    pub fn set_range(&mut self, since: Option<PointInTime>, until: Option<PointInTime>) -> bool {
         match self {
+            KindConfig::Logs(config) => (config.since, config.until) = (since, until),
             KindConfig::GlueCrawlers(config) => (config.since, config.until) = (since, until),
+            KindConfig::Redshift(config) => (config.since, config.until) = (since, until),
+            KindConfig::Flyte(_) | KindConfig::Sqs(_) => return false,
         }
+        true
     }
 
     /// Creates the source. It has called nothing yet.
     pub fn open(self, aws: &Aws) -> Source {
         match self {
+            KindConfig::Logs(config) => Source::Logs(Box::new(LogsSource::new(*config, aws))),
             KindConfig::GlueCrawlers(config) => {
-                Source::GlueCrawlers(Box::new(CrawlerSource::new(config, aws)))
+                Source::GlueCrawlers(Box::new(CrawlerSource::new(*config, aws)))
             }
+            KindConfig::Redshift(config) => {
+                Source::Redshift(Box::new(RedshiftSource::new(*config, aws)))
+            }
+            KindConfig::Flyte(config) => Source::Flyte(Box::new(FlyteSource::new(*config, aws))),
+            KindConfig::Sqs(config) => Source::Sqs(Box::new(SqsSource::new(*config, aws))),
         }
     }
 }
@@ -146,15 +260,23 @@ impl Source {
         now: OffsetDateTime,
     ) -> Result<Fetched, FetchError> {
         match self {
+            Source::Logs(source) => source.next(cursor, now).await,
             Source::GlueCrawlers(source) => source.next(cursor, now).await,
+            Source::Redshift(source) => source.next(cursor, now).await,
+            Source::Flyte(source) => source.next(cursor, now).await,
+            Source::Sqs(source) => source.next(cursor, now).await,
         }
     }
 
     /// Tells that the events of these messages are in the queue.
     pub async fn taken(&mut self, messages: &[String]) -> Result<(), FetchError> {
-        let _ = messages;
         match self {
-            Source::GlueCrawlers(_) => Ok(()), // it has no messages
+            Source::Flyte(source) => source.taken(messages).await,
+            Source::Sqs(source) => source.taken(messages).await,
+            Source::Logs(_) | Source::GlueCrawlers(_) | Source::Redshift(_) => {
+                let _ = messages; // they have none
+                Ok(())
+            }
         }
     }
 }

@@ -175,7 +175,7 @@ impl SourceFunction {
         #[allow(irrefutable_let_patterns, reason = "there is one kind so far")]
         if let KindConfig::GlueCrawlers(config) = &mut source.kind {
             match Hint::read(event) {
-                Ok(Hint::Ended { crawler }) => *config = config.clone().only(vec![crawler]),
+                Ok(Hint::Ended { crawler }) => **config = (**config).clone().only(vec![crawler]),
                 Ok(Hint::Nothing) if event.get("source") == Some(&json!("aws.glue")) => {
                     return Ok(json!({}));
                 }

@@ -51,7 +51,7 @@ impl Admin {
         let [events, metrics, ..] = PATHS.map(|path| format!("{prefix}{path}"));
         let read_back = match &self.queue {
             Queue::Embedded(queue) => Some(ReadBack::new(queue.log().clone(), self.form)),
-            Queue::Sqs(_) | Queue::Memory(_) => None, // it keeps no event
+            Queue::Sqs(_) | Queue::Memory(_) | Queue::Log(_) => None, // it keeps no event
         };
         let events = Router::new()
             .route(&events, get(read_back::events))

@@ -210,6 +210,17 @@ impl Config {
         Config::read_to_check(layers, role).map_err(|invalid| invalid.errors)
     }
 
+    /// Reads the settings of one source of this kind: those of the source `name` of the file, if one is named, and over them
+    /// `set`, which flags have set. Reports all errors.
+    pub fn read_source(
+        layers: &Layers,
+        name: Option<&str>,
+        kind: fetch::Kind,
+        set: &[(String, String)],
+    ) -> Result<SourceConfig, Errors> {
+        source::read_one(layers, name, kind, set)
+    }
+
     /// Reads and validates all settings, and returns what can be checked in spite of errors.
     pub fn read_to_check(layers: Layers, role: Role) -> Result<Config, InvalidConfig> {
         several::read(layers, role).map(|(config, _, _)| config)

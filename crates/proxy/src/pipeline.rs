@@ -132,7 +132,9 @@ impl Pipeline {
         dedupe.delivers_again = target.kind() == Kind::Store;
         let provenance = match &queue {
             Queue::Embedded(_) => Provenance::Intake,
-            Queue::Memory(_) | Queue::Sqs(_) => Provenance::Anyone(config.ingest.level),
+            Queue::Memory(_) | Queue::Sqs(_) | Queue::Log(_) => {
+                Provenance::Anyone(config.ingest.level)
+            }
         };
         Pipeline {
             queue,

@@ -42,6 +42,7 @@ use crate::telemetry::Prometheus;
 pub use check::{CheckReport, check, check_rules};
 pub use error::{StartError, StartErrors};
 pub use running::StopReason;
+pub use sources::open_sender;
 pub use storage::open_queue;
 pub use target::{TargetPlan, read_all_rules, rule_options};
 

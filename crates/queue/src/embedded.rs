@@ -179,10 +179,6 @@ impl Embedded {
         self.log.failed().await
     }
 
-    pub(crate) fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
-        self.log.closed()
-    }
-
     pub(super) fn has_failed(&self) -> bool {
         self.log.has_failed()
     }

@@ -52,6 +52,8 @@ pub enum Queue {
     Sqs(Sqs),
     /// In memory: nothing is sent to it but by who owns it.
     Memory(Memory),
+    /// The log of a data folder without any target: events are appended to it, and received by the next `serve`.
+    Log(Log),
 }
 
 /// An event to send.
@@ -252,6 +254,7 @@ impl Queue {
                 let why = SendError::Unavailable("events are pushed".to_owned());
                 vec![Err(why); messages.len()]
             }
+            Queue::Log(log) => log.append(messages).await,
         }
     }
 
@@ -274,6 +277,7 @@ impl Queue {
                 received = queue.receive(size.enough, window) => Ok(received),
                 () = stop.cancelled() => Ok(Vec::new()),
             },
+            Queue::Log(_) => Err(no_target()),
         }
     }
 
@@ -285,7 +289,7 @@ impl Queue {
         until: Instant,
     ) -> (Vec<Record>, Vec<(Record, BodyError)>) {
         match self {
-            Queue::Embedded(_) | Queue::Memory(_) => (records, Vec::new()), // of any size
+            Queue::Embedded(_) | Queue::Memory(_) | Queue::Log(_) => (records, Vec::new()), // of any size
             Queue::Sqs(queue) => queue.fetch_bodies(records, until).await,
         }
     }
@@ -301,6 +305,7 @@ impl Queue {
             Queue::Embedded(queue) => queue.settle(records).await,
             Queue::Sqs(queue) => queue.settle(records, until).await,
             Queue::Memory(queue) => queue.settle(records).await,
+            Queue::Log(_) => vec![Err(no_target()); records.len()],
         }
     }
 
@@ -308,7 +313,7 @@ impl Queue {
     #[must_use]
     pub fn for_function(self) -> Queue {
         match self {
-            queue @ (Queue::Embedded(_) | Queue::Memory(_)) => queue,
+            queue @ (Queue::Embedded(_) | Queue::Memory(_) | Queue::Log(_)) => queue,
             Queue::Sqs(queue) => Queue::Sqs(queue.deleted_by_lambda()),
         }
     }
@@ -318,6 +323,7 @@ impl Queue {
         match self {
             Queue::Embedded(_) | Queue::Memory(_) => true,
             Queue::Sqs(queue) => queue.can_receive(),
+            Queue::Log(_) => false,
         }
     }
 
@@ -331,6 +337,7 @@ impl Queue {
                 dead_letters: None,
                 oldest_seconds: None,
             }),
+            Queue::Log(_) => Err(no_target()),
         }
     }
 
@@ -338,6 +345,7 @@ impl Queue {
     pub async fn verify(&self) -> Result<(), QueueError> {
         match self {
             Queue::Embedded(queue) => queue.verify().await,
+            Queue::Log(log) => log.verify().await,
             Queue::Sqs(_) | Queue::Memory(_) => Ok(()), // nothing of it is open
         }
     }
@@ -347,6 +355,7 @@ impl Queue {
     pub async fn failed(&self) -> journal::Failure {
         match self {
             Queue::Embedded(queue) => queue.failed().await,
+            Queue::Log(log) => log.failed().await,
             Queue::Sqs(_) | Queue::Memory(_) => std::future::pending().await, // nothing of it is open
         }
     }
@@ -354,7 +363,8 @@ impl Queue {
     /// Returns a future that completes when the last clone is dropped and the files of the embedded queue are closed.
     pub fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
         let closed = match self {
-            Queue::Embedded(queue) => Some(queue.closed()),
+            Queue::Embedded(queue) => Some(queue.log().closed()),
+            Queue::Log(log) => Some(log.closed()),
             Queue::Sqs(_) | Queue::Memory(_) => None,
         };
         async move {
@@ -368,6 +378,7 @@ impl Queue {
     pub fn has_failed(&self) -> bool {
         match self {
             Queue::Embedded(queue) => queue.has_failed(),
+            Queue::Log(log) => log.has_failed(),
             Queue::Sqs(_) | Queue::Memory(_) => false,
         }
     }
@@ -376,7 +387,7 @@ impl Queue {
     pub async fn enforce_retention(&self, stop: &CancellationToken) {
         match self {
             Queue::Embedded(queue) => queue.enforce_retention(stop).await,
-            Queue::Sqs(_) | Queue::Memory(_) => stop.cancelled().await,
+            Queue::Sqs(_) | Queue::Memory(_) | Queue::Log(_) => stop.cancelled().await,
         }
     }
 
@@ -386,8 +397,13 @@ impl Queue {
             Queue::Embedded(queue) => queue.ready().await,
             Queue::Sqs(queue) => queue.ready().await,
             Queue::Memory(_) => Ok(()),
+            Queue::Log(log) => log.ready().await,
         }
     }
+}
+
+fn no_target() -> QueueError {
+    QueueError("no target receives from the log here".to_owned())
 }
 
 /// Returns the records, each message once: SQS may deliver a message twice, and then only the later receipt is valid.

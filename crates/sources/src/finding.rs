@@ -35,6 +35,19 @@ pub enum FindingRule {
 }
 
 impl FindingRule {
+    /// Whether lineage is missing because of it, as far as can be known.
+    pub fn loses_lineage(self) -> bool {
+        match self {
+            FindingRule::Duplicate | FindingRule::NotOpenlineage => false,
+            FindingRule::Truncated
+            | FindingRule::Incomplete
+            | FindingRule::Unreadable
+            | FindingRule::UnparsedSql
+            | FindingRule::UnresolvedName
+            | FindingRule::NotVisible => true,
+        }
+    }
+
     /// Its name in logs, metrics and reports.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -166,6 +166,16 @@ fn unpacked<'r>(mut reader: Box<dyn BufRead + 'r>) -> io::Result<Box<dyn BufRead
     Ok(reader)
 }
 
+/// Opens a file, or standard input, as bytes that are not compressed.
+pub(super) fn open(path: &str) -> Result<Box<dyn BufRead>, ReadError> {
+    let file = InputFile {
+        name: path.to_owned(),
+        is_named: true,
+    };
+    let opened = file.open();
+    opened.map_err(|error| ReadError(path.to_owned(), error))
+}
+
 /// Calls `each` for every event of a file that is in memory.
 pub(super) fn read_bytes(
     file: &str,

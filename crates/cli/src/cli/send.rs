@@ -3,6 +3,7 @@
 //! Unlike most clients it retries when an endpoint cannot accept an event now. It fails at once when the endpoint has
 //! never responded.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +15,6 @@ use indicatif::ProgressBar;
 use reqwest::{Client, StatusCode, Url};
 use serde_json::json;
 
-use super::input::LocatedEvent;
 use super::{FINE, Output, input, no, print};
 use proxy::config::Errors;
 
@@ -44,38 +44,16 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let mut url = arguments.url;
-    if matches!(url.path(), "" | "/") {
-        url.set_path("/api/v1/lineage");
-    }
-    let key = match arguments.api_key_file {
-        Some(file) => Some(
-            std::fs::read_to_string(&file)
-                .map_err(|error| Errors::general(format!("{}: {error}", file.display())))?
-                .trim()
-                .to_owned(),
-        ),
-        None => arguments.api_key,
-    };
-    let client = Client::builder()
-        .connect_timeout(Duration::from_secs(5))
-        .timeout(Duration::from_secs(30))
-        .build()?;
+    let key = read_key(arguments.api_key_file.as_deref(), arguments.api_key)?;
+    let endpoint = Endpoint::new(arguments.url, key)?;
     let (events, all) = input::read(&arguments.files)?;
-    let endpoint = Endpoint {
-        client,
-        url,
-        key,
-        answered: AtomicBool::new(false),
-        unreachable: OnceLock::new(),
-    };
     // It hides itself without a terminal.
     let progress = ProgressBar::new(events.len() as u64);
     let sent = futures_util::stream::iter(events)
         .map(|found| {
             let (endpoint, progress) = (&endpoint, &progress);
             async move {
-                let answer = endpoint.send(&found).await;
+                let answer = endpoint.send(&found.text, None).await;
                 progress.inc(1);
                 (found, answer)
             }
@@ -121,8 +99,18 @@ async fn read_start(mut answer: reqwest::Response) -> String {
     String::from_utf8_lossy(&read).into_owned()
 }
 
+/// Returns the API key: that of the file, if there is one.
+pub(super) fn read_key(file: Option<&Path>, key: Option<String>) -> Result<Option<String>, Errors> {
+    let Some(file) = file else {
+        return Ok(key);
+    };
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Errors::general(format!("{}: {error}", file.display())))?;
+    Ok(Some(text.trim().to_owned()))
+}
+
 /// The endpoint of events.
-struct Endpoint {
+pub(super) struct Endpoint {
     client: Client,
     url: Url,
     key: Option<String>,
@@ -133,6 +121,24 @@ struct Endpoint {
 }
 
 impl Endpoint {
+    /// Creates one. Without a path in the URL, it is that of a proxy.
+    pub(super) fn new(mut url: Url, key: Option<String>) -> anyhow::Result<Endpoint> {
+        if matches!(url.path(), "" | "/") {
+            url.set_path("/api/v1/lineage");
+        }
+        let client = Client::builder()
+            .connect_timeout(Duration::from_secs(5))
+            .timeout(Duration::from_secs(30))
+            .build()?;
+        Ok(Endpoint {
+            client,
+            url,
+            key,
+            answered: AtomicBool::new(false),
+            unreachable: OnceLock::new(),
+        })
+    }
+
     /// Returns its response without the key, which an endpoint may echo.
     fn shown(&self, text: &str) -> String {
         let password = self.url.password();
@@ -140,7 +146,9 @@ impl Endpoint {
     }
 
     /// Returns the endpoint's last response: `Ok` if it accepted the event.
-    async fn send(&self, found: &LocatedEvent) -> Result<String, String> {
+    ///
+    /// `identity` is who the event is, by which an endpoint that knows it takes it once.
+    pub(super) async fn send(&self, text: &[u8], identity: Option<&str>) -> Result<String, String> {
         let mut last = String::new();
         for attempt in 0..ATTEMPTS {
             if let Some(why) = self.unreachable.get() {
@@ -153,7 +161,10 @@ impl Endpoint {
                 .client
                 .post(self.url.clone())
                 .header("content-type", "application/json")
-                .body(found.text.clone());
+                .body(text.to_vec());
+            if let Some(identity) = identity {
+                post = post.header("idempotency-key", format!("\"{identity}\""));
+            }
             if let Some(key) = &self.key {
                 post = post.bearer_auth(key);
             }

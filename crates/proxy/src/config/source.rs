@@ -4,6 +4,7 @@
 //! reads the entries and reports unknown settings. A setting of a source has no environment variable, since its name begins
 //! with that of the source.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use config_rs::{Value, ValueKind};
@@ -12,8 +13,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use settings::{Entry, Format, OneOf, Seconds, Setting};
 
-use super::layers::{SourceLayer, Table, read_all};
-use super::problems::{Origin, Problems};
+use super::layers::{Layers, SourceLayer, Table, read_all};
+use super::problems::{ConfigError, Errors, Origin, Problems};
 use super::{EffectiveSetting, SourceConfig};
 
 /// The settings that every kind of source has, besides its type.
@@ -97,6 +98,65 @@ pub(super) fn read(layer: SourceLayer, problems: &mut Problems) -> Option<Source
         kind_config,
         layer,
     })
+}
+
+/// Reads one source: see [`Config::read_source`](super::Config::read_source).
+pub(super) fn read_one(
+    layers: &Layers,
+    name: Option<&str>,
+    kind: Kind,
+    set: &[(String, String)],
+) -> Result<SourceConfig, Errors> {
+    let mut problems = Problems::default();
+    let mut layer = match name {
+        None => SourceLayer {
+            name: kind.name().to_owned(),
+            kind: kind.name().to_owned(),
+            values: Table::new(),
+            origins: BTreeMap::new(),
+        },
+        Some(name) => {
+            let entries = layers.entries();
+            let names: Vec<&str> = entries.iter().map(|it| it.name.as_str()).collect();
+            let found = entries.iter().find(|it| it.name == name).cloned();
+            let why = match &found {
+                None => Some(format!(
+                    "sources: expected one of {}, found {name:?}",
+                    names.join(", ")
+                )),
+                Some(it) if it.kind != kind.name() => Some(format!(
+                    "sources.{name} is of the type {}, and not {}",
+                    it.kind,
+                    kind.name()
+                )),
+                Some(_) => None,
+            };
+            match (found, why) {
+                (Some(layer), None) => layer,
+                (_, why) => return Err(Errors::general(why.unwrap_or_default())),
+            }
+        }
+    };
+    let known = kind.settings();
+    for (name, value) in set {
+        let place = format!("--set {name}");
+        if !known.iter().any(|entry| entry.name == *name) {
+            let names: Vec<&str> = known.iter().map(|entry| entry.name.as_str()).collect();
+            let message = format!("unknown setting; {} has {}", kind.name(), names.join(", "));
+            let setting = format!("{}.{name}", layer.section());
+            problems.errors.push(ConfigError {
+                origin: Some(place),
+                ..ConfigError::about(setting, message)
+            });
+            continue;
+        }
+        layer
+            .values
+            .insert(name.clone(), Value::new(None, value.clone()));
+        layer.note(name, place);
+    }
+    let config = read(layer, &mut problems).and_then(|view| view.config());
+    problems.check(config)
 }
 
 impl SourceView {

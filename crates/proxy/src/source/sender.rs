@@ -149,3 +149,54 @@ fn raw(event: FoundEvent) -> RawEvent {
         bytes: Bytes::from(event.text),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use openlineage::Level;
+    use sources::Identity;
+
+    use super::*;
+    use crate::intake::CpuPool;
+    use crate::queue::{Embedded, Queue};
+
+    fn found(n: usize, text: String) -> FoundEvent {
+        FoundEvent {
+            identity: Identity::of(&[&n.to_string()]),
+            text,
+        }
+    }
+
+    fn valid(n: usize) -> FoundEvent {
+        let text = format!(
+            r#"{{"eventType":"START","eventTime":"2026-01-01T00:00:00Z","producer":"urn:test","schemaURL":"https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent","run":{{"runId":"01890000-0000-7000-8000-000000000000"}},"job":{{"namespace":"n","name":"job {n}"}}}}"#
+        );
+        found(n, text)
+    }
+
+    #[tokio::test]
+    async fn each_event_is_accepted_known_or_rejected_whatever_stands_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = Embedded::own(folder.path(), Duration::from_secs(60)).await;
+        let queue = Queue::Embedded(queue.unwrap());
+        let intake = Intake::new(queue.clone(), Level::Repair, CpuPool::new());
+        let memory = MemoryBudget::new(8 << 20);
+        let sender = Sender::new("etl".into(), intake, memory, 1_000_000);
+        // More than a group.
+        let mut events: Vec<FoundEvent> = (0..2 * GROUP + 1).map(valid).collect();
+        events.insert(3, valid(0));
+        events.insert(7, found(10_000, "{}".to_owned()));
+        events.insert(GROUP, found(10_001, " ".repeat(1_000_001)));
+        let first = sender.send(events.clone()).await;
+        let accepted = 2 * GROUP as u64 + 1;
+        assert_eq!(
+            (first.accepted, first.known, first.rejected),
+            (accepted, 1, 2)
+        );
+        let again = sender.send(events).await;
+        assert_eq!(
+            (again.accepted, again.known, again.rejected),
+            (0, accepted + 1, 2)
+        );
+        assert_eq!(queue.depth().await.unwrap().events, accepted);
+    }
+}

@@ -12,10 +12,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-use super::StartError;
+use super::{StartError, StartErrors, storage};
 use crate::config::{Config, SourceConfig};
 use crate::intake::{CpuPool, Intake, MemoryBudget};
-use crate::queue::{Ledger, Queue, QueueConfig};
+use crate::queue::{Ledger, Log, LogOptions, Queue, QueueConfig, Sqs};
 use crate::source::{Sender, SourceTask};
 
 /// How long to wait after a panic.
@@ -29,6 +29,44 @@ pub(super) struct Sources {
     sources: Vec<(SourceConfig, Sender)>,
     ledger: Option<Ledger>,
     aws: Aws,
+}
+
+/// Opens the queue of a configuration for a command that sends what it finds: the log of a `serve` that does not run, whatever its
+/// targets are, or SQS. `name` is that of the source.
+pub async fn open_sender(config: &Config, aws: &Aws, name: &str) -> Result<Sender, StartErrors> {
+    let claim = storage::claim_folder(config)?;
+    let failed = |what: &str, error: &journal::Error| StartError::database(what, error);
+    let (queue, ledger) = match &config.queue {
+        QueueConfig::Embedded(settings) => {
+            let options = LogOptions {
+                visibility_timeout: settings.visibility_timeout,
+                retention: settings.retention,
+            };
+            let log = Log::claimed(claim, options).await;
+            (
+                Queue::Log(log.map_err(|error| failed("queue", &error))?),
+                None,
+            )
+        }
+        QueueConfig::Sqs(settings) => {
+            let ledger = Ledger::own(claim).await;
+            let ledger = ledger.map_err(|error| failed("sources", &error))?;
+            let queue = Sqs::new(aws, settings, targets::words).await;
+            (Queue::Sqs(queue), Some(ledger))
+        }
+    };
+    let intake = Intake::new(queue, config.ingest.level, CpuPool::new());
+    let intake = match ledger {
+        Some(ledger) => intake.with_ledger(ledger),
+        None => intake,
+    };
+    let max_size = config.ingest.max_decompressed_size;
+    Ok(Sender::new(name.into(), intake, memory(max_size), max_size))
+}
+
+/// The memory of what all sources are sending: a large event leaves a quarter to the others.
+fn memory(max_size: usize) -> MemoryBudget {
+    MemoryBudget::new(LEAST_MEMORY.max(max_size.saturating_mul(2)))
 }
 
 impl Sources {
@@ -52,9 +90,7 @@ impl Sources {
             (QueueConfig::Sqs(_) | QueueConfig::Embedded(_), _) => intake,
         };
         let max_size = config.ingest.max_decompressed_size;
-        // A large event leaves a quarter to the others.
-        let memory = LEAST_MEMORY.max(max_size.saturating_mul(2));
-        let memory = MemoryBudget::new(memory);
+        let memory = memory(max_size);
         let sender = |source: &SourceConfig| {
             let name = source.name.as_str().into();
             Sender::new(name, intake.clone(), memory.clone(), max_size)

@@ -23,11 +23,16 @@ pub(super) fn uses_data_folder(config: &Config) -> bool {
 
 /// Claims the data folder, if the process uses it.
 pub(super) fn claim(config: &Config) -> Result<Option<Arc<Claim>>, StartError> {
-    if !uses_data_folder(config) {
-        return Ok(None);
+    match uses_data_folder(config) {
+        false => Ok(None),
+        true => claim_folder(config).map(Some),
     }
+}
+
+/// Claims the data folder.
+pub(super) fn claim_folder(config: &Config) -> Result<Arc<Claim>, StartError> {
     match Claim::take(&config.data_dir) {
-        Ok(claim) => Ok(Some(Arc::new(claim))),
+        Ok(claim) => Ok(Arc::new(claim)),
         Err(ClaimError::Failed(folder, error)) => {
             Err(StartError::io("data_dir", folder.display(), &error))
         }

@@ -1,0 +1,299 @@
+//! `lineage-proxy extract`: finds lineage where nobody sent it, and sends it to a proxy, a queue or a file.
+//!
+//! A source is read once, from its service or from files, page by page, in constant memory. This file has the arguments and
+//! the loop; `extract/input.rs` reads files, `extract/destination.rs` takes the events, `extract/state.rs` remembers how far an
+//! extraction is, and `extract/summary.rs` says what became of everything. `serve` does the same by itself, for sources of its
+//! configuration.
+
+mod destination;
+mod input;
+mod state;
+mod summary;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use aws::Aws;
+use clap::{Args, Subcommand};
+use fetch::{Checkpoint, FetchError, Kind, KindConfig};
+use indicatif::ProgressBar;
+use proxy::config::{Config, Errors, Layers};
+use settings::{Format, PointInTime};
+use sources::Extraction;
+use time::OffsetDateTime;
+
+use super::{Output, settings as file_settings};
+use destination::Destination;
+use state::State;
+use summary::Summary;
+
+/// How often a service that is not available is tried, and the pause after the first attempt; it doubles.
+const ATTEMPTS: u32 = 6;
+const PAUSE: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Events that a console transport printed to a log: kubectl logs POD | lineage-proxy extract logs.
+    Logs(Arguments),
+    /// The crawls of AWS Glue crawlers, and the tables that they keep.
+    GlueCrawlers(Arguments),
+    /// Events of Flyte, from an SQS queue that subscribes to its topic.
+    Flyte(Arguments),
+    /// OpenLineage events that clients put on an SQS queue.
+    Sqs(Arguments),
+    /// The history of queries of Amazon Redshift, as lineage of tables and columns.
+    Redshift(Arguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Read these files instead of a service; `-` is standard input. Compressed or not.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["since", "until", "state", "source", "set"])]
+    input: Vec<String>,
+    /// A setting of the source, as in `sources`: `--set region=eu-west-1`.
+    #[arg(long, value_name = "NAME=VALUE")]
+    set: Vec<String>,
+    /// Take the settings from this source of the configuration.
+    #[arg(long, value_name = "NAME", requires = "config")]
+    source: Option<String>,
+    /// What is this old or younger: `7d`, or a time such as 2026-01-31T12:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// What is older than this.
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Where events go: `queue` of the configuration, the URL of a proxy, a FILE, which is replaced, or `-`.
+    #[arg(long, value_name = "queue|URL|FILE|-", default_value = "-")]
+    to: String,
+    /// Send nothing; only say what would be sent.
+    #[arg(long)]
+    dry_run: bool,
+    /// Remember in this file how far it is, and go on there. Only with `--to queue` or a URL.
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    state: Option<PathBuf>,
+    /// A YAML file with settings.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// File with the API key; or set OPENLINEAGE_API_KEY. A key on the command line would be visible to others.
+    #[arg(long, value_name = "FILE")]
+    api_key_file: Option<PathBuf>,
+    #[arg(long, env = "OPENLINEAGE_API_KEY", hide = true, hide_env_values = true)]
+    api_key: Option<String>,
+    /// How the summary is printed.
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+/// Returns the end of the help of a source: its settings, and what holds for all.
+pub(super) fn notes(kind: Kind) -> String {
+    let mut notes = "Settings, for --set:\n".to_owned();
+    for entry in kind.settings() {
+        let (short, _) = super::help(&entry);
+        let short = short.replace('…', "..."); // a manual page is ASCII
+        notes += &format!("  {:20} {short}\n", entry.name);
+    }
+    notes + "\n" + NOTES
+}
+
+const NOTES: &str = "\
+Running it twice changes nothing: each event has an identity, which a proxy and a
+queue take once; a FILE is replaced.
+
+Exit status 1: lineage was lost, or an event was rejected or not sent. Findings name
+what could not be read, and where it is.";
+
+/// What was asked for.
+enum What {
+    /// Files, or standard input.
+    Files(Vec<String>),
+    /// A service.
+    Service(Box<KindConfig>),
+}
+
+pub(super) async fn run(command: Command, environment: Layers) -> anyhow::Result<ExitCode> {
+    let (kind, arguments) = match command {
+        Command::Logs(arguments) => (Kind::Logs, arguments),
+        Command::GlueCrawlers(arguments) => (Kind::GlueCrawlers, arguments),
+        Command::Flyte(arguments) => (Kind::Flyte, arguments),
+        Command::Sqs(arguments) => (Kind::Sqs, arguments),
+        Command::Redshift(arguments) => (Kind::Redshift, arguments),
+    };
+    let layers = match &arguments.config {
+        Some(file) => environment.over(file_settings(file)?),
+        None => environment,
+    };
+    let what = what(kind, &arguments, &layers)?;
+    let aws = Aws::new();
+    let mut destination = Destination::open(kind.name(), &arguments, layers, &aws).await?;
+    let mut summary = Summary::new();
+    // It hides itself without a terminal.
+    let progress = ProgressBar::new_spinner();
+    progress.enable_steady_tick(Duration::from_millis(200));
+    let read = match what {
+        What::Files(files) => read_files(&files, &mut destination, &mut summary, &progress).await,
+        What::Service(config) => {
+            let state = arguments
+                .state
+                .as_deref()
+                .map(|file| State::open(kind.name(), file));
+            let state = state.transpose()?;
+            read_service(
+                *config,
+                &aws,
+                state,
+                &mut destination,
+                &mut summary,
+                &progress,
+            )
+            .await
+        }
+    };
+    progress.finish_and_clear();
+    // What was found before an error is kept, and said, too; but a file is replaced only by all of it.
+    match &read {
+        Ok(()) => destination.complete()?,
+        Err(_) => destination.abandon().await,
+    }
+    summary.print(arguments.output, destination.prints_events())?;
+    read?;
+    Ok(summary.exit_status())
+}
+
+fn wrong(message: String) -> anyhow::Error {
+    Errors::general(message).into()
+}
+
+/// Decides what to read.
+fn what(kind: Kind, arguments: &Arguments, layers: &Layers) -> anyhow::Result<What> {
+    if !arguments.input.is_empty() {
+        return match input::reads_files(kind) {
+            true => Ok(What::Files(arguments.input.clone())),
+            false => Err(wrong(format!(
+                "--input: {} is read from its service only",
+                kind.name()
+            ))),
+        };
+    }
+    let names_no_service = arguments.set.is_empty() && arguments.source.is_none();
+    if names_no_service && input::reads_files(kind) {
+        if std::io::stdin().is_terminal() {
+            return Err(wrong(
+                "pipe a log into the command, name files with --input, or the settings of a service with --set".to_owned(),
+            ));
+        }
+        return Ok(What::Files(vec!["-".to_owned()]));
+    }
+    let mut config = config(kind, arguments, layers)?;
+    let time = |flag: &str, text: &Option<String>| -> anyhow::Result<Option<PointInTime>> {
+        let read = |text: &String| PointInTime::parse(text.trim());
+        let time = text.as_ref().map(read).transpose();
+        time.map_err(|error| wrong(format!("{flag}: {error}")))
+    };
+    let since = time("--since", &arguments.since)?;
+    let until = time("--until", &arguments.until)?;
+    if (since.is_some() || until.is_some()) && !config.set_range(since, until) {
+        return Err(wrong(
+            "--since and --until: a queue has no past, only what is in it".to_owned(),
+        ));
+    }
+    Ok(What::Service(Box::new(config)))
+}
+
+/// Reads the settings of the source: those of the configuration, and those of `--set`.
+fn config(kind: Kind, arguments: &Arguments, layers: &Layers) -> anyhow::Result<KindConfig> {
+    let mut set = Vec::new();
+    for text in &arguments.set {
+        let Some((name, value)) = text.split_once('=') else {
+            return Err(wrong(format!("--set {text}: expected NAME=VALUE")));
+        };
+        set.push((name.trim().to_owned(), value.to_owned()));
+    }
+    let source = arguments.source.as_deref();
+    let found = Config::read_source(layers, source, kind, &set)?;
+    Ok(found.kind)
+}
+
+/// Reads files, in pieces.
+async fn read_files(
+    files: &[String],
+    destination: &mut Destination,
+    summary: &mut Summary,
+    progress: &ProgressBar,
+) -> anyhow::Result<()> {
+    for file in files {
+        let mut reader = input::Reader::open(file)?;
+        while let Some(extraction) = reader.next()? {
+            take(extraction, destination, summary, progress).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads a service until there is no more at once.
+async fn read_service(
+    config: KindConfig,
+    aws: &Aws,
+    mut state: Option<State>,
+    destination: &mut Destination,
+    summary: &mut Summary,
+    progress: &ProgressBar,
+) -> anyhow::Result<()> {
+    let mut source = config.open(aws);
+    let mut cursor = state.as_ref().and_then(|state| state.cursor().cloned());
+    let now = OffsetDateTime::now_utc();
+    let mut failures = 0;
+    loop {
+        let fetched = match source.next(cursor.as_ref(), now).await {
+            Ok(fetched) => fetched,
+            Err(FetchError::Unavailable(why)) if failures + 1 < ATTEMPTS => {
+                progress.set_message(format!("{why}; trying again"));
+                tokio::time::sleep(PAUSE.saturating_mul(2_u32.saturating_pow(failures))).await;
+                failures += 1;
+                continue;
+            }
+            Err(FetchError::Unavailable(why)) => {
+                return Err(proxy::queue::QueueError(why).into());
+            }
+            Err(FetchError::Refused(why)) => return Err(wrong(why)),
+        };
+        failures = 0;
+        take(fetched.extraction, destination, summary, progress).await?;
+        match fetched.checkpoint {
+            Checkpoint::None => {}
+            Checkpoint::Cursor(next) => {
+                if let Some(state) = &mut state {
+                    state.advance(&next)?;
+                }
+                cursor = Some(next);
+            }
+            Checkpoint::Messages(messages) if destination.keeps() => {
+                let taken = source.taken(&messages).await;
+                taken.map_err(|error| proxy::queue::QueueError(error.to_string()))?;
+            }
+            // Without anybody who keeps their events, messages stay where they are, and would come again and again.
+            Checkpoint::Messages(_) => return Ok(()),
+        }
+        if !fetched.more {
+            return Ok(());
+        }
+    }
+}
+
+/// Sends what was found, and counts it.
+async fn take(
+    extraction: Extraction,
+    destination: &mut Destination,
+    summary: &mut Summary,
+    progress: &ProgressBar,
+) -> anyhow::Result<()> {
+    for finding in &extraction.findings {
+        summary.find(finding, progress);
+    }
+    let count = extraction.events.len() as u64;
+    let sent = destination.take(extraction.events, progress).await?;
+    summary.add(count, sent);
+    progress.set_message(format!("{} events found", summary.events()));
+    Ok(())
+}
