@@ -112,14 +112,15 @@ class Process:
 class Serve(Process):
     """`lineage-proxy serve` with a data folder of its own."""
 
-    def __init__(self, folder, key=None, **settings):
+    def __init__(self, folder, key=None, config=None, **settings):
         self.key = key
         self.data_dir = folder / "data"
         settings = {"LISTEN": "127.0.0.1:0", "DATA_DIR": self.data_dir, "BATCH_WINDOW": "100ms", **settings}
         if key:
             settings["AUTH_KEYS"] = json.dumps({"test": {"key": key, "roles": ["send", "read"]}})
         env = {name if name.startswith("AWS_") else f"LINEAGE_PROXY_{name}": str(value) for name, value in settings.items()}
-        super().__init__(folder / "serve.log", [BIN / "lineage-proxy", "serve"], {**CREDENTIALS, **env})
+        command = [BIN / "lineage-proxy", "serve", *(["--config", config] if config else [])]
+        super().__init__(folder / "serve.log", command, {**CREDENTIALS, **env})
         self.url = f"http://{self.once(self.address, 'the proxy listens')}"
 
     def address(self):
