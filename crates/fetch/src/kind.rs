@@ -235,6 +235,19 @@ impl KindConfig {
         true
     }
 
+    /// Ends all looks now, unless the settings end them: what is not complete is reported, since nobody looks again.
+    pub fn look_once(&mut self) {
+        match self {
+            KindConfig::Logs(config) => {
+                config.until.get_or_insert(PointInTime::Ago(Duration::ZERO));
+            }
+            KindConfig::GlueCrawlers(_)
+            | KindConfig::Redshift(_)
+            | KindConfig::Flyte(_)
+            | KindConfig::Sqs(_) => {}
+        }
+    }
+
     /// Creates the source. It has called nothing yet.
     pub fn open(self, aws: &Aws) -> Source {
         match self {

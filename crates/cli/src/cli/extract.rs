@@ -198,6 +198,7 @@ fn what(kind: Kind, arguments: &Arguments, layers: &Layers) -> anyhow::Result<Wh
             "--since and --until: a queue has no past, only what is in it".to_owned(),
         ));
     }
+    config.look_once();
     Ok(What::Service(Box::new(config)))
 }
 
