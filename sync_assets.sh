@@ -187,7 +187,7 @@ cargo lambda build --profile "${FUNCTION_PROFILE:-function}" --locked "--$arch" 
 
 mkdir -p "$out"
 # Of ingest and its target, of a further target, and of each kind of source.
-templates=(source-logs source-glue source-stream target openlineage-proxy)
+templates=(source-logs source-glue source-redshift source-flyte source-stream target openlineage-proxy)
 for template in "${templates[@]}"; do cp "infra/$template.yaml" "$work/"; done
 for name in Ingest Batch Check Source; do
     function="$(tr "[:upper:]" "[:lower:]" <<<"$name")"

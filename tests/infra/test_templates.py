@@ -413,7 +413,9 @@ def alike(document):
     parts["EventQueue"]["Properties"].pop("VisibilityTimeout")
     function = parts["Source"]["Properties"]
     function.pop("Timeout"), function.pop("MemorySize"), function["Environment"]["Variables"].pop("LINEAGE_PROXY_SOURCES")
-    [policy] = parts["SourceRole"]["Properties"]["Policies"]
+    role = parts["SourceRole"]["Properties"]
+    role["Tags"] = [tag for tag in role["Tags"] if tag["Key"] != "RedshiftDbRoles"]
+    [policy] = role["Policies"]
     common = {"Log", "State", "Again", "Failed", "Publish", "Queue", "Large", "Encrypt"}
     policy["PolicyDocument"]["Statement"] = [statement for statement in policy["PolicyDocument"]["Statement"] if statement["Sid"] in common]
     return parts
@@ -436,14 +438,49 @@ def test_a_source_has_time_to_fail_and_one_source_of_its_kind(variant):
     function = resources["Source"]["Properties"]
     assert resources["EventQueue"]["Properties"]["VisibilityTimeout"] >= 6 * function["Timeout"]
     sources = function["Environment"]["Variables"]["LINEAGE_PROXY_SOURCES"]
-    if variant[0] in ("logs", "stream"):
+    if variant[0] == "stream":
         assert sources == ""  # it never looks
         return
-    values = {"CrawlerNames": "", **SOURCE_VARIANTS[variant], "UnchangedTables": "true", "AWS::AccountId": "123456789012"}
-    sources = substituted({"Fn::Sub": [sources["Fn::Sub"], {}]}, values)
-    [(_, settings)] = json.loads(sources).items()
-    assert settings.pop("type") == "glue-crawlers"
+    [(_, settings)] = json.loads(written(sources, SOURCE_VARIANTS[variant])).items()
+    assert settings.pop("type") == {"glue": "glue-crawlers"}.get(variant[0], variant[0])
     assert "$" not in json.dumps(settings)
+
+
+def written(value, parameters):
+    """The text that CloudFormation makes of a value, with these parameters of a template."""
+    if not isinstance(value, dict):
+        return value
+    [(function, of)] = value.items()
+    if function == "Ref":
+        return parameters[of]
+    if function == "Fn::Join":
+        return of[0].join(written(item, parameters) for item in of[1])
+    if function == "Fn::Split":
+        return written(of[1], parameters).split(of[0])
+    if function == "Fn::Select":
+        return written(of[1], parameters)[int(of[0])]
+    assert function == "Fn::Sub", function
+    text, more = of if isinstance(of, list) else (of, {})
+    aws = {"AWS::AccountId": "123456789012", "AWS::Region": "eu-west-1", "AWS::URLSuffix": "amazonaws.com"}
+    more = {name: written(item, parameters) for name, item in more.items()}
+    return substituted({"Fn::Sub": [text, more]}, {"CrawlerNames": "", "UnchangedTables": "true", "MetadataPrefix": "metadata/", **parameters, **aws})
+
+
+def test_flyte_reads_no_objects_but_those_below_its_prefix():
+    [policy] = source(("flyte", "queue and objects"))["Resources"]["SourceRole"]["Properties"]["Policies"]
+    statements = {statement["Sid"]: statement for statement in policy["PolicyDocument"]["Statement"]}
+    assert written(statements["Objects"]["Resource"], SOURCE_VARIANTS["flyte", "queue and objects"]) == "arn:aws:s3:::flyte/metadata/*"
+    variables = source(("flyte", "queue and objects"))["Resources"]["Source"]["Properties"]["Environment"]["Variables"]
+    settings = json.loads(written(variables["LINEAGE_PROXY_SOURCES"], SOURCE_VARIANTS["flyte", "queue and objects"]))["flyte"]
+    assert (settings["literals"], settings["queue_url"]) == ("s3://flyte/metadata/", "https://sqs.eu-west-1.amazonaws.com/123456789012/events")
+    [policy] = source(("flyte", "queue"))["Resources"]["SourceRole"]["Properties"]["Policies"]
+    assert "s3:GetObject" not in json.dumps(policy)
+
+
+def test_a_warehouse_is_one():
+    for wrong in ({"WorkgroupName": ""}, {"ClusterIdentifier": "dwh"}):
+        with pytest.raises(AssertionError, match="The warehouse is a workgroup"):
+            resolved({**SOURCE_VARIANTS["redshift", "workgroup"], **wrong}, template(SOURCE_TEMPLATES["redshift"]))
 
 
 def test_a_source_sends_to_the_queue_or_to_the_topic_and_to_nothing_else():

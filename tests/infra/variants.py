@@ -10,7 +10,7 @@ from cfnlint.decode import cfn_yaml
 
 TEMPLATE = pathlib.Path(__file__).parents[2] / "infra" / "openlineage-proxy.yaml"
 TARGET_TEMPLATE = TEMPLATE.with_name("target.yaml")
-SOURCE_TEMPLATES = {name: TEMPLATE.with_name(f"source-{name}.yaml") for name in ("logs", "glue", "stream")}
+SOURCE_TEMPLATES = {name: TEMPLATE.with_name(f"source-{name}.yaml") for name in ("logs", "glue", "redshift", "flyte", "stream")}
 DATAZONE = {"DomainId": "dzd_a1b2c3", "S3AssetsBucketName": "assets"}
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/1"
 SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:hash-key-a1b2c3"
@@ -138,11 +138,14 @@ TARGET_VARIANTS = target_variants()
 # What every source needs, and those that each has.
 TO_QUEUE = {"S3AssetsBucketName": "assets", "LargeEventsBucket": "events", "QueueUrl": "https://sqs.eu-west-1.amazonaws.com/123456789012/lineage-EventQueue-1A"}
 TO_TOPIC = {**TO_QUEUE, "QueueUrl": "", "TopicArn": "arn:aws:sns:eu-west-1:123456789012:lineage-FanOutTopic-1A"}
+QUEUE = "arn:aws:sqs:eu-west-1:123456789012:events"
 OF_SOURCES = {
     "logs": {"one group": {"LogGroupName": "/aws-glue/jobs/error"}, "two groups": {"LogGroupName": "a", "LogGroupName3": "b"}},
     "glue": {"all": {}, "two": {"CrawlerNames": "orders,returns", "UnchangedTables": "false"}},
+    "redshift": {"workgroup": {"WorkgroupName": "wg", "Database": "dev"}, "cluster": {"ClusterIdentifier": "dwh", "Database": "dev"}},
+    "flyte": {"queue": {"MessagesQueueArn": QUEUE, "Cluster": "flyte.example.com"}, "queue and objects": {"MessagesQueueArn": QUEUE, "Cluster": "flyte.example.com", "MetadataBucketName": "flyte", "MetadataPrefix": "metadata/"}},
     "stream": {
-        "sqs": {"StreamArn": "arn:aws:sqs:eu-west-1:123456789012:events"},
+        "sqs": {"StreamArn": QUEUE},
         "kinesis": {"Kind": "kinesis", "StreamArn": "arn:aws:kinesis:eu-west-1:123456789012:stream/lineage"},
         "kafka": {"Kind": "kafka", "StreamArn": "arn:aws:kafka:eu-west-1:123456789012:cluster/lineage/1-2"},
         "sns": {"Kind": "sns", "StreamArn": "arn:aws:sns:eu-west-1:123456789012:lineage"},

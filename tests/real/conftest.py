@@ -11,7 +11,7 @@ from stack import Cloud
 
 
 # What is deployed: one emulator, one build and one stand-in for all of it.
-IN_CLOUD = ("test_rules_stack.py", "test_several_targets.py", "test_stack.py", "test_variants.py")
+IN_CLOUD = ("test_rules_stack.py", "test_several_targets.py", "test_source_stack.py", "test_stack.py", "test_variants.py")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -94,7 +94,7 @@ def cloud(tmp_path_factory):
     cloud = None
     try:
         cloud = Cloud(folder, stand_in)
-        assert [done for done, _ in cloud.sync()] == ["uploaded"] * 9  # four functions, and the templates
+        assert [done for done, _ in cloud.sync()] == ["uploaded"] * 11  # four functions, and the templates
         yield cloud
     finally:
         for process in (cloud and cloud.emulator, stand_in):

@@ -179,15 +179,15 @@ def test_without_its_rules_the_function_does_not_start_and_events_wait(deploy, c
 def test_rules_are_packed_with_the_function_and_new_ones_are_new_code(deploy, cloud, rules, tmp_path):
     done = lambda folder: sorted(done for done, _ in cloud.sync("-t", folder, out=tmp_path))
     code = lambda stack: stack.functions.get_function_configuration(FunctionName=stack.outputs["BatchFunction"])["CodeSha256"]
-    assert done(rules("lake")) == ["unchanged"] * 6 + ["uploaded"] * 3  # the batch function, and the templates that have it
-    assert done(rules("lake")) == ["unchanged"] * 9
+    assert done(rules("lake")) == ["unchanged"] * 8 + ["uploaded"] * 3  # the batch function, and the templates that have it
+    assert done(rules("lake")) == ["unchanged"] * 11
     stack = deploy("rules-in-zip", out=tmp_path, RulesFile="rules/transforms.yaml")
     running, complete, before = send(stack, "RUNNING"), send(stack), code(stack)
     stack.arrived(complete)
     eventually(lambda: stack.waiting() == 0, "the queue is empty")
     assert running not in came(stack) and came(stack)[complete] == ("lake", MARK)
 
-    assert done(rules("warehouse")) == ["unchanged"] * 6 + ["uploaded"] * 3
+    assert done(rules("warehouse")) == ["unchanged"] * 8 + ["uploaded"] * 3
     stack = deploy("rules-in-zip", out=tmp_path, RulesFile="rules/transforms.yaml")
     assert code(stack) != before
     eventually(lambda: namespace_now(stack) == "warehouse", "the new code has the new rules")

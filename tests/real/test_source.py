@@ -4,9 +4,13 @@ import base64
 import gzip
 import json
 import pathlib
+import time
 import uuid
 
+import flyte_messages
 import pytest
+from flyteidl.admin import event_pb2
+from flyteidl.core import literals_pb2
 from parts import event
 from sandbox import Function, record
 
@@ -23,7 +27,7 @@ def source(account):
     dynamodb.create_table(TableName=table, BillingMode="PAY_PER_REQUEST", **key)
 
     def make(**settings):
-        shared = {"AWS_ENDPOINT_URL_DYNAMODB": account.emulator.url, "AWS_ENDPOINT_URL_GLUE": account.stand_in.url, "FUNCTION_TABLE": table}
+        shared = {"AWS_ENDPOINT_URL_DYNAMODB": account.emulator.url, "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": account.emulator.url, "AWS_ENDPOINT_URL_GLUE": account.stand_in.url, "FUNCTION_TABLE": table}
         of_account = {name: value for name, value in account.settings.items() if name != "QUEUE_DEAD_LETTER_URL"}
         account.started.append(Function(account.folder, "source", **{**of_account, **shared, **settings}))
         return account.started[-1]
@@ -58,8 +62,8 @@ def answered(outcome):
     return json.loads(body)
 
 
-def message(body, number=0):
-    made = {"MessageId": f"m-{number}", "ReceiptHandle": f"r-{number}", "Body": body if isinstance(body, str) else json.dumps(body), "MD5OfBody": "", "Attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1"}}
+def message(body, number=0, receives=1):
+    made = {"MessageId": f"m-{number}", "ReceiptHandle": f"r-{number}", "Body": body if isinstance(body, str) else json.dumps(body), "MD5OfBody": "", "Attributes": {"ApproximateReceiveCount": str(receives), "SentTimestamp": "1"}}
     return record(made)
 
 
@@ -105,6 +109,62 @@ def test_messages_that_cannot_be_read_are_reported_and_harm_no_other(account, so
     assert jobs(account) == ["a", "b", "c"]
     assert answered(function.invoke(payload)) == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
     assert jobs(account) == []
+
+
+def test_a_search_of_log_groups_brings_only_what_their_subscription_did_not(account, source):
+    logs, group = account.client("logs"), f"/aws-glue/jobs/{uuid.uuid4().hex}"
+    logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName="jr_1")
+    at = int(time.time() * 1_000) - 60_000
+    lines = [f"26/01/02 10:00:00 INFO ConsoleTransport: {json.dumps(made)}" for made in (event("a"), event("b", run=2))]
+    logs.put_log_events(logGroupName=group, logStreamName="jr_1", logEvents=[{"timestamp": at + n, "message": line} for n, line in enumerate(lines)])
+    settings = {"SOURCES": json.dumps({"logs": {"type": "logs", "groups": group}})}
+    answered(source(**settings).invoke(subscription(event("a"), group=group)))
+    assert jobs(account) == ["a"]
+    answered(source(**settings).invoke(SCHEDULE))
+    assert jobs(account) == ["b"]
+    answered(source(**settings).invoke(subscription(event("b", run=2), group=group)))
+    answered(source(**settings).invoke(SCHEDULE))
+    assert jobs(account) == []
+
+
+@pytest.fixture
+def flyte(account):
+    """A bucket with the outputs of a task, and makes messages of Flyte whose task has its outputs there."""
+    s3, bucket = account.client("s3"), f"flyte-{uuid.uuid4().hex}"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    outputs = literals_pb2.LiteralMap(literals={"orders": flyte_messages.blob("s3://lake/orders.csv")})
+    for key in ("metadata/outputs.pb", "raw/outputs.pb"):
+        s3.put_object(Bucket=bucket, Key=key, Body=outputs.SerializeToString())
+
+    def made(key="metadata/outputs.pb", retry=0):
+        task = flyte_messages.task(output_uri=f"s3://{bucket}/{key}", retry_attempt=retry)
+        return base64.b64encode(event_pb2.TaskExecutionEventRequest(request_id="r", event=task).SerializeToString()).decode()
+
+    made.settings = {"SOURCES": json.dumps({"flyte": {"type": "flyte", "queue_url": account.queue, "cluster": "flyte.example.com", "literals": f"s3://{bucket}/metadata/"}})}
+    return made
+
+
+def outputs(account):
+    return [[data["name"] for data in found.get("outputs", [])] for found in queued(account)]
+
+
+def test_messages_of_flyte_are_read_with_their_objects_and_with_no_others(account, source, flyte):
+    function = source(**flyte.settings)
+    payload = {"Records": [message(flyte()), message("no message of Flyte", 1), message(flyte("raw/outputs.pb", retry=1), 2)]}
+    assert answered(function.invoke(payload)) == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
+    assert sorted(outputs(account)) == [[], ["orders.csv"]]
+    assert any("below the prefix" in line for line in function.lines())
+    answered(function.invoke(payload))
+    assert outputs(account) == []
+
+
+def test_a_message_of_flyte_waits_for_its_objects_and_then_goes_without(account, source, flyte):
+    function = source(**flyte.settings, AWS_ENDPOINT_URL_S3="http://127.0.0.1:9")  # nobody listens
+    assert answered(function.invoke({"Records": [message(flyte())]}, seconds=60)) == {"batchItemFailures": [{"itemIdentifier": "m-0"}]}
+    assert outputs(account) == []
+    assert answered(function.invoke({"Records": [message(flyte(), receives=3)]}, seconds=60)) == {"batchItemFailures": []}
+    assert outputs(account) == [[]]
 
 
 def test_records_of_streams_and_topics_are_queued(account, source):

@@ -48,8 +48,8 @@ def test_a_real_client_with_the_key_of_the_secret_is_read_at_the_other_end(stack
 
 
 def test_what_has_not_changed_is_not_uploaded_again(stack, tmp_path):
-    assert [done for done, _ in stack.cloud.sync()] == ["unchanged"] * 9
-    assert [done for done, _ in stack.cloud.sync("-x", "untouched", "-n", out=tmp_path)] == ["would"] * 9
+    assert [done for done, _ in stack.cloud.sync()] == ["unchanged"] * 11
+    assert [done for done, _ in stack.cloud.sync("-x", "untouched", "-n", out=tmp_path)] == ["would"] * 11
     keys = stack.s3.list_objects_v2(Bucket=BUCKET)["Contents"]
     assert not [item["Key"] for item in keys if item["Key"].startswith("untouched")]
 
@@ -67,7 +67,7 @@ def test_new_code_and_a_changed_parameter_take_effect_in_place(stack, tmp_path):
     cargo.write_text('#!/bin/sh\nset -e\nPATH="${PATH#*:}"\ncargo "$@"\n[ "$1 $2" = "lambda --version" ] || printf x >>"${CARGO_TARGET_DIR:-target}/lambda/ingest/bootstrap"\n')
     cargo.chmod(0o755)
     done = [done for done, _ in stack.cloud.sync(path=tmp_path, out=tmp_path)]
-    assert sorted(done) == ["unchanged"] * 7 + ["uploaded"] * 2  # ingest, and the template that has it
+    assert sorted(done) == ["unchanged"] * 9 + ["uploaded"] * 2  # ingest, and the template that has it
     updated = stack.cloud.deploy("lineage", out=tmp_path, Validation="strict", PostsPerSecond=7)
     after = updated.functions.get_function_configuration(FunctionName=updated.outputs["IngestFunction"])
     assert before["CodeSha256"] != after["CodeSha256"]

@@ -118,9 +118,8 @@ impl FlyteSource {
     }
 
     async fn read(&self, message: &Message, until: Instant) -> Result<Extraction, ReadError> {
-        let is_patient = message.receives.is_some_and(|receives| receives < PATIENCE);
         self.reader
-            .read(&message.body, &message.place, is_patient, until)
+            .read(&message.body, &message.place, message.receives, until)
             .await
     }
 }
@@ -135,7 +134,8 @@ impl FlyteReader {
     }
 
     /// Reads the body of a message and its objects, until `until`. An object that cannot be read costs the event its datasets,
-    /// with a finding. While `is_patient`, one that may be read later costs it nothing: the message is to be received again.
+    /// with a finding. While the message was received (`receives`) a few times at most, one that may be read later costs it nothing:
+    /// the message is to be received again.
     ///
     /// # Errors
     ///
@@ -144,10 +144,11 @@ impl FlyteReader {
         &self,
         body: &str,
         place: &str,
-        is_patient: bool,
+        receives: Option<u32>,
         until: Instant,
     ) -> Result<Extraction, ReadError> {
         let message = flyte::read(body, place).map_err(ReadError::Unreadable)?;
+        let is_patient = receives.is_some_and(|receives| receives < PATIENCE);
         let mut objects = Objects::default();
         let mut budget = self.bucket.budget();
         loop {

@@ -12,11 +12,12 @@ use std::sync::Arc;
 
 use aws::Aws;
 use fetch::KindConfig;
+use fetch::flyte::{FlyteReader, ReadError};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};
 use sources::crawler::Hint;
 use sources::logs::subscription::Subscription;
-use sources::streams::{self, RecordSource};
+use sources::streams::{self, LambdaRecord, RecordSource};
 use sources::{Extraction, Finding};
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
@@ -32,6 +33,9 @@ use invocation::Invocation;
 
 /// The memory of the events that are being sent, in bytes: a payload has 6 MB at most, and logs unpack to a multiple.
 const MEMORY: usize = 64 << 20;
+
+/// The part of the time of an invocation in which objects of Flyte are read; the rest is for the queue of ingest.
+const READING: u32 = 2;
 
 /// The name of a function without a source that looks: one that is only invoked with what others wrote.
 const INVOKED: &str = "invoked";
@@ -59,6 +63,8 @@ async fn start() -> Result<(), Error> {
 /// What the function does, whatever it is invoked with.
 struct SourceFunction {
     source: Option<SourceConfig>,
+    /// What reads messages, if they are those of Flyte; otherwise they are events.
+    flyte: Option<FlyteReader>,
     aws: Aws,
     ledger: Ledger,
     sender: Sender,
@@ -76,6 +82,16 @@ impl SourceFunction {
         let ledger = Ledger::table(aws, table.ok_or("function.table is required")?);
         let intake = Intake::new(queue, config.ingest.level, CpuPool::new());
         let source = config.sources.first().cloned();
+        let flyte = match source.as_ref().map(|source| &source.kind) {
+            Some(KindConfig::Flyte(config)) => Some(FlyteReader::new(config, aws)),
+            Some(
+                KindConfig::Logs(_)
+                | KindConfig::GlueCrawlers(_)
+                | KindConfig::Redshift(_)
+                | KindConfig::Sqs(_),
+            )
+            | None => None,
+        };
         let name = source
             .as_ref()
             .map_or(INVOKED, |source| source.name.as_str());
@@ -87,6 +103,7 @@ impl SourceFunction {
         );
         Ok(SourceFunction {
             source,
+            flyte,
             aws: aws.clone(),
             ledger,
             sender,
@@ -135,16 +152,12 @@ impl SourceFunction {
         let records = streams::records(payload).map_err(|finding| Failed(finding.to_string()))?;
         let (service, records) = records;
         let (mut found, mut unread) = (Extraction::default(), Vec::new());
+        let now = Instant::now();
+        let read_until = now + until.saturating_duration_since(now) / READING;
         let items = records.iter().map(|record| record.item.clone());
         let items: Vec<String> = items.collect();
         for record in records {
-            let (extraction, is_complete) = match record.data {
-                Ok(data) => {
-                    let read = streams::events(&data, &record.place);
-                    (read.extraction, read.is_complete)
-                }
-                Err(finding) => (with(finding), false),
-            };
+            let (extraction, is_complete) = self.read(&record, read_until).await;
             if !is_complete {
                 unread.push(record.item);
             }
@@ -164,6 +177,31 @@ impl SourceFunction {
         }
     }
 
+    /// Reads a message, and says whether it is done with: read as a whole, and not to be received again.
+    async fn read(&self, record: &LambdaRecord, until: Instant) -> (Extraction, bool) {
+        let data = match &record.data {
+            Ok(data) => data,
+            Err(finding) => return (with(finding.clone()), false),
+        };
+        let Some(flyte) = &self.flyte else {
+            let read = streams::events(data, &record.place);
+            return (read.extraction, read.is_complete);
+        };
+        let body = String::from_utf8_lossy(data);
+        let read = flyte.read(&body, &record.place, record.receives, until);
+        match read.await {
+            Ok(extraction) => (extraction, true),
+            Err(ReadError::Unreadable(finding)) => (with(finding), false),
+            Err(ReadError::Later) => {
+                warn!(
+                    place = record.place,
+                    "S3 does not answer: the message is received again"
+                );
+                (Extraction::default(), false)
+            }
+        }
+    }
+
     /// Lets the source look, from where it was, until there is no more or no time.
     async fn look(&self, event: &Value, until: Instant) -> Result<Value, Failed> {
         let Some(source) = &self.source else {
@@ -172,10 +210,11 @@ impl SourceFunction {
             ));
         };
         let mut source = source.clone();
-        #[allow(irrefutable_let_patterns, reason = "there is one kind so far")]
         if let KindConfig::GlueCrawlers(config) = &mut source.kind {
             match Hint::read(event) {
-                Ok(Hint::Ended { crawler }) => **config = (**config).clone().only(vec![crawler]),
+                Ok(Hint::Ended { crawler }) => {
+                    **config = config.as_ref().clone().only(vec![crawler])
+                }
                 Ok(Hint::Nothing) if event.get("source") == Some(&json!("aws.glue")) => {
                     return Ok(json!({}));
                 }

@@ -34,6 +34,8 @@ pub struct LambdaRecord {
     pub place: String,
     /// Its bytes, if they can be decoded.
     pub data: Result<Vec<u8>, Finding>,
+    /// How often it was received, this time included. Only SQS says so.
+    pub receives: Option<u32>,
 }
 
 /// Takes the payload of an invocation apart.
@@ -54,7 +56,12 @@ pub fn records(payload: &[u8]) -> Result<(RecordSource, Vec<LambdaRecord>), Find
             let mut taken = Vec::new();
             for record in records {
                 let (of, record) = match record {
-                    Record::Sqs { id, body, queue } => (RecordSource::Sqs, sqs(id, body, &queue)),
+                    Record::Sqs {
+                        id,
+                        body,
+                        queue,
+                        attributes,
+                    } => (RecordSource::Sqs, sqs(id, body, &queue, &attributes)),
                     Record::Sns { sns } => (RecordSource::Sns, notification(sns)),
                     Record::Kinesis {
                         kinesis,
@@ -94,6 +101,8 @@ enum Record {
         body: String,
         #[serde(rename = "eventSourceARN", default)]
         queue: String,
+        #[serde(default)]
+        attributes: Attributes,
     },
     Sns {
         #[serde(rename = "Sns")]
@@ -106,6 +115,12 @@ enum Record {
         #[serde(rename = "eventSourceARN", default)]
         stream: String,
     },
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+struct Attributes {
+    approximate_receive_count: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -133,11 +148,13 @@ struct Kafka {
     value: Option<String>,
 }
 
-fn sqs(id: String, body: String, queue: &str) -> LambdaRecord {
+fn sqs(id: String, body: String, queue: &str, attributes: &Attributes) -> LambdaRecord {
+    let receives = attributes.approximate_receive_count.as_ref();
     LambdaRecord {
         place: format!("{queue} message {id}"),
         item: id,
         data: Ok(body.into_bytes()),
+        receives: receives.and_then(|count| count.parse().ok()),
     }
 }
 
@@ -146,6 +163,7 @@ fn notification(sns: Sns) -> LambdaRecord {
         place: format!("{} message {}", sns.topic, sns.id),
         item: sns.id,
         data: Ok(sns.message.into_bytes()),
+        receives: None,
     }
 }
 
@@ -159,6 +177,7 @@ fn kinesis_record(kinesis: Kinesis, id: &str, stream: &str) -> LambdaRecord {
         data: decoded(&kinesis.data, &place),
         item: kinesis.sequence_number,
         place,
+        receives: None,
     }
 }
 
@@ -174,6 +193,7 @@ fn kafka(record: Kafka) -> Option<LambdaRecord> {
         data: decoded(&value, &place),
         item,
         place,
+        receives: None,
     })
 }
 
