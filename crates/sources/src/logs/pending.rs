@@ -39,6 +39,8 @@ pub(super) struct Pending {
     origin: Vec<Origin>,
     pieces: u32,
     others: u32,
+    /// Whether a line of it had bytes that were not UTF-8.
+    pub(super) is_damaged: bool,
 }
 
 /// Where something begins.
@@ -77,6 +79,7 @@ impl Pending {
             origin,
             pieces: 1,
             others: 0,
+            is_damaged: false,
         }
     }
 

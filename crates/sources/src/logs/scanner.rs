@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use memchr::memchr;
 
+use super::json::Object;
 use super::pending::{LEVELS, MAX_BYTES, PATIENCE, Pending, Place, Step, bare, whereabouts};
 use super::rest::Rest;
 use super::scan::{self, Head, Origin, scan};
@@ -28,6 +29,8 @@ pub struct Scanner {
     pending: HashMap<String, (u64, Pending)>,
     bytes: usize,
     count: u64,
+    /// Whether what is read had bytes that were not UTF-8, in place of which is [`char::REPLACEMENT_CHARACTER`].
+    is_damaged: bool,
 }
 
 impl Scanner {
@@ -41,6 +44,7 @@ impl Scanner {
             pending: HashMap::new(),
             bytes: 0,
             count: 0,
+            is_damaged: false,
         }
     }
 
@@ -58,6 +62,14 @@ impl Scanner {
             Some(pending) => self.go_on(event, message, pending),
             None => self.search(event, message, 0, Vec::new(), String::new()),
         }
+    }
+
+    /// Reads a line in which bytes were not UTF-8. An event with such bytes is reported, and not returned: names in it would
+    /// be other names.
+    pub(super) fn read_damaged(&mut self, event: &LogEvent<'_>) {
+        self.is_damaged = true;
+        self.read(event);
+        self.is_damaged = false;
     }
 
     /// Takes what was found since the last call.
@@ -103,7 +115,11 @@ impl Scanner {
 
     /// Looks whether a line goes on with what its stream began.
     fn go_on(&mut self, event: &LogEvent<'_>, message: &str, mut pending: Pending) {
-        match pending.next(event, self.lines) {
+        let step = pending.next(event, self.lines);
+        if self.is_damaged && matches!(step, Step::Piece | Step::Last { .. }) {
+            pending.is_damaged = true;
+        }
+        match step {
             Step::Piece => self.keep(event, pending),
             Step::Last { after } => {
                 self.ended(pending);
@@ -195,7 +211,8 @@ impl Scanner {
         head: Head,
         origin: Vec<Origin>,
     ) {
-        let pending = Pending::new(place, text, head, origin);
+        let mut pending = Pending::new(place, text, head, origin);
+        pending.is_damaged = self.is_damaged;
         match self.lines {
             Lines::Filtered => {
                 let is_known = || self.seen.has_position(pending.place.position());
@@ -217,9 +234,11 @@ impl Scanner {
 
     /// Takes what has ended: an event, a log line with one, or nothing of interest.
     fn ended(&mut self, pending: Pending) {
+        let is_damaged = pending.is_damaged;
         let Some((place, text, object, mut origin)) = pending.into_parts() else {
             return;
         };
+        let of_line = std::mem::replace(&mut self.is_damaged, is_damaged);
         if scan::is_event(&object) {
             self.found(place, &text);
         } else if let Some((next, said)) = scan::line(&object, &text) {
@@ -240,11 +259,25 @@ impl Scanner {
             origin.push(next);
             self.search(&event, bare(&said), 0, origin, format!("{path}/"));
         }
+        self.is_damaged = of_line;
     }
 
     fn found(&mut self, place: Place, text: &str) {
         let position = place.position();
         if self.seen.has_position(position) {
+            return;
+        }
+        if self.is_damaged && text.contains(char::REPLACEMENT_CHARACTER) {
+            let mut object = Object::new();
+            object.read(text);
+            let what = "bytes of the event are not UTF-8, so that its names are not known";
+            let whereabouts = whereabouts(&place, &object, text);
+            self.report(
+                &place,
+                FindingRule::Unreadable,
+                whereabouts,
+                what.to_owned(),
+            );
             return;
         }
         let identity = Identity::of_event(text);

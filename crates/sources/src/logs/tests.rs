@@ -525,6 +525,66 @@ fn a_finding_of_a_text_names_its_line() {
 }
 
 #[test]
+fn an_event_in_another_encoding_is_reported_with_its_line_and_never_guessed_at() {
+    let latin = |text: &str| text.replace("\"job\":", "\"x\":\"caf\u{fffd}\",\"job\":");
+    let damaged = |text: String| -> Vec<u8> {
+        let parts: Vec<&[u8]> = text.split('\u{fffd}').map(str::as_bytes).collect();
+        parts.join(&0xe9)
+    };
+    let pretty = fs::read_to_string(format!("{FIXTURES}/airflow-09-pretty.log")).unwrap();
+    let key = "\"eventTime\":";
+    assert_eq!(pretty.matches(key).count(), 1);
+    let pretty = pretty.replace(key, &format!("\"x\": \"caf\u{fffd}\",\n{key}"));
+    for printed in [
+        glue4(&latin(&spark())),
+        structlog(&latin(&airflow())),
+        pretty,
+    ] {
+        assert!(printed.contains('\u{fffd}'));
+        let mut log = TextLog::new("job.log");
+        let mut found = log.read(b"a line\n");
+        let read = log.read(&damaged(format!("{printed}\n{}\n", glue4(&spark()))));
+        assert_eq!(texts(&read), [spark()], "the next event is found");
+        found.findings.extend(read.findings);
+        assert_eq!(rules(&found), [FindingRule::Unreadable]);
+        let place = &found.findings[0].place;
+        assert!(place.starts_with("job.log, line "), "{place}");
+    }
+}
+
+#[test]
+fn a_replacement_character_that_was_printed_and_bytes_around_an_event_are_no_damage() {
+    let printed = spark().replace("\"job\":", "\"x\":\"\u{fffd}\",\"job\":");
+    let mut log = TextLog::new("job.log");
+    let mut bytes = b"caf\xe9\n".to_vec();
+    bytes.extend_from_slice(glue4(&printed).as_bytes());
+    bytes.extend_from_slice(b"\ncaf\xe9 ");
+    bytes.extend_from_slice(airflow().as_bytes());
+    bytes.push(b'\n');
+    let found = log.read(&bytes);
+    assert_eq!(texts(&found), [printed, airflow()]);
+    assert_eq!(rules(&found), []);
+}
+
+#[test]
+fn a_log_in_utf_16_is_reported_once() {
+    let text = format!("\u{feff}{}\n{}\n", spark(), spark());
+    let units = text.encode_utf16();
+    let bytes: Vec<u8> = units.flat_map(u16::to_le_bytes).collect();
+    let mut log = TextLog::new("job.log");
+    let mut found = Extraction::default();
+    for piece in bytes.chunks(1_000) {
+        let read = log.read(piece);
+        found.events.extend(read.events);
+        found.findings.extend(read.findings);
+    }
+    found.findings.extend(log.end().findings);
+    assert_eq!(texts(&found), [""; 0]);
+    assert_eq!(rules(&found), [FindingRule::Unreadable]);
+    assert!(found.findings[0].message.contains("UTF-16"));
+}
+
+#[test]
 fn one_stream_does_not_make_others_wait_and_memory_is_bounded() {
     let cut: String = glue4(&spark()).chars().take(3_000).collect();
     let mut scanner = Scanner::new(Lines::All, Seen::new(10_000));
