@@ -175,11 +175,11 @@ impl SourceTask {
             more,
         } = fetched.map_err(late)??;
         report(&self.name, &extraction.findings);
-        let sent = tokio::select! {
-            sent = self.sender.send(extraction.events) => sent,
-            () = stop.cancelled() => return Err(Interruption::Stopped),
-        };
+        let sent = self.sender.send_until(extraction.events, stop).await;
         sent.count(&self.name);
+        if sent.unsent > 0 {
+            return Err(Interruption::Stopped); // the position stays before them
+        }
         *position = Some(match checkpoint {
             Checkpoint::None => cursor,
             Checkpoint::Cursor(next) => {

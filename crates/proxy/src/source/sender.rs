@@ -1,10 +1,14 @@
 //! Sends the events that a source found to intake, in groups, until each is accepted or rejected for good.
+//!
+//! A group that was given to intake is never dropped: what was sent and not remembered would be sent again. A stop, and the end
+//! of the patience of a command, come between two attempts, and the events without an answer are counted as unsent.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use sources::FoundEvent;
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::intake::{Intake, MemoryBudget, Origin, RawEvent, Reservation};
@@ -27,6 +31,8 @@ pub struct Sender {
     /// The largest event in bytes, as of a request.
     max_size: usize,
     name: Arc<str>,
+    /// How often a group is tried without any progress; without a limit, if there is none.
+    attempts: Option<u32>,
 }
 
 /// What became of events.
@@ -38,6 +44,8 @@ pub struct Tally {
     pub known: u64,
     /// They are no valid events, or too large. Each was logged.
     pub rejected: u64,
+    /// They have no answer: there was a stop, or the attempts were used up. Their source has to find them again.
+    pub unsent: u64,
 }
 
 impl Sender {
@@ -51,6 +59,16 @@ impl Sender {
             memory,
             max_size,
             name,
+            attempts: None,
+        }
+    }
+
+    /// Gives up after so many attempts without progress, for a command: somebody waits for its end.
+    #[must_use]
+    pub fn with_attempts(self, attempts: u32) -> Sender {
+        Sender {
+            attempts: Some(attempts),
+            ..self
         }
     }
 
@@ -59,8 +77,18 @@ impl Sender {
         &self.name
     }
 
-    /// Sends events in their order. Returns when there is a final answer for each, however long the queue is not available.
+    /// Sends events in their order. Returns when there is a final answer for each, however long the queue is not available,
+    /// unless the attempts are limited.
     pub async fn send(&self, events: Vec<FoundEvent>) -> Tally {
+        self.send_until(events, &CancellationToken::new()).await
+    }
+
+    /// Sends events in their order. At a stop the group under way gets its answer, and the rest remains unsent.
+    pub(super) async fn send_until(
+        &self,
+        events: Vec<FoundEvent>,
+        stop: &CancellationToken,
+    ) -> Tally {
         let mut tally = Tally::default();
         let mut rest = events.into_iter().peekable();
         while rest.peek().is_some() {
@@ -77,15 +105,26 @@ impl Sender {
                     group.push(raw(event));
                 }
             }
-            self.send_group(group, &mut tally).await;
+            self.send_group(group, stop, &mut tally).await;
+            if tally.unsent > 0 || stop.is_cancelled() {
+                // Those after it keep their order, and wait with it.
+                tally.unsent += rest.by_ref().count() as u64;
+            }
         }
         tally
     }
 
-    /// Sends a group until there is a final answer for each event.
-    async fn send_group(&self, mut group: Vec<RawEvent>, tally: &mut Tally) {
-        let mut pause = FIRST_PAUSE;
+    /// Sends a group until there is a final answer for each event, or until it is given up: the rest is counted as unsent.
+    async fn send_group(
+        &self,
+        mut group: Vec<RawEvent>,
+        stop: &CancellationToken,
+        tally: &mut Tally,
+    ) {
+        let (mut pause, mut attempt) = (FIRST_PAUSE, 0);
         while !group.is_empty() {
+            let size = group.len();
+            let mut why = "the memory for what sources send is used up".to_owned();
             if let Some(memory) = self.reserve(&group) {
                 let answers = self.intake.accept(group.clone(), &self.origin, memory);
                 let answers = answers.await;
@@ -94,7 +133,10 @@ impl Sender {
                     match answer {
                         Ok(accepted) if accepted.is_known => tally.known += 1,
                         Ok(_) => tally.accepted += 1,
-                        Err(rejected) if rejected.reason.is_retriable() => again.push(event),
+                        Err(rejected) if rejected.reason.is_retriable() => {
+                            why = rejected.reason.to_string();
+                            again.push(event);
+                        }
                         Err(rejected) => {
                             tally.rejected += 1;
                             let id = event.identity.map(|it| it.to_string()).unwrap_or_default();
@@ -104,11 +146,26 @@ impl Sender {
                 }
                 group = again;
             }
-            if !group.is_empty() {
-                tokio::time::sleep(pause).await;
-                pause = pause.saturating_mul(2).min(LAST_PAUSE);
+            if group.is_empty() {
+                return;
             }
+            attempt = match group.len() < size {
+                true => 0,
+                false => attempt + 1,
+            };
+            if stop.is_cancelled() || self.attempts.is_some_and(|most| attempt >= most) {
+                break;
+            }
+            if pause == FIRST_PAUSE {
+                warn!(source = %self.name, error = why, "what a source found cannot be queued for now, trying again");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = stop.cancelled() => break,
+            }
+            pause = pause.saturating_mul(2).min(LAST_PAUSE);
         }
+        tally.unsent += group.len() as u64;
     }
 
     fn reserve(&self, group: &[RawEvent]) -> Option<Reservation> {
@@ -128,9 +185,10 @@ impl Tally {
         self.accepted += other.accepted;
         self.known += other.known;
         self.rejected += other.rejected;
+        self.unsent += other.unsent;
     }
 
-    /// Counts the events of a source in the metrics.
+    /// Counts the events of a source in the metrics. Those that are unsent are counted when they are sent.
     pub fn count(self, source: &str) {
         let results = [
             ("accepted", self.accepted),
@@ -157,7 +215,7 @@ mod tests {
 
     use super::*;
     use crate::intake::CpuPool;
-    use crate::queue::{Embedded, Queue};
+    use crate::queue::{Embedded, Memory, MemoryLimits, Queue};
 
     fn found(n: usize, text: String) -> FoundEvent {
         FoundEvent {
@@ -198,5 +256,48 @@ mod tests {
             (0, accepted + 1, 2)
         );
         assert_eq!(queue.depth().await.unwrap().events, accepted);
+    }
+
+    /// A sender to a queue that is not available: one in memory is given its events in another way.
+    fn unavailable() -> Sender {
+        let limits = MemoryLimits {
+            events: 1,
+            bytes: 1,
+            per_second: None,
+        };
+        let (queue, _) = Memory::new(limits, Duration::ZERO);
+        let intake = Intake::new(Queue::Memory(queue), Level::Repair, CpuPool::new());
+        Sender::new("etl".into(), intake, MemoryBudget::new(8 << 20), 1_000_000)
+    }
+
+    #[tokio::test]
+    async fn a_command_gives_up_a_queue_that_stays_unavailable_and_counts_what_is_unsent() {
+        let events: Vec<FoundEvent> = (0..GROUP + 3).map(valid).collect();
+        let sent = unavailable().with_attempts(2).send(events).await;
+        assert_eq!((sent.accepted, sent.unsent), (0, GROUP as u64 + 3));
+    }
+
+    #[tokio::test]
+    async fn a_stop_lets_the_group_under_way_have_its_answer_and_sends_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = Embedded::own(folder.path(), Duration::from_secs(60)).await;
+        let queue = Queue::Embedded(queue.unwrap());
+        let intake = Intake::new(queue.clone(), Level::Repair, CpuPool::new());
+        let sender = Sender::new("etl".into(), intake, MemoryBudget::new(8 << 20), 1_000_000);
+        let stop = CancellationToken::new();
+        let send = sender.send_until((0..GROUP + 3).map(valid).collect(), &stop);
+        // The first poll begins the group.
+        let (sent, ()) = tokio::join!(send, async { stop.cancel() });
+        assert_eq!((sent.accepted, sent.unsent), (GROUP as u64, 3));
+        assert_eq!(queue.depth().await.unwrap().events, GROUP as u64);
+    }
+
+    #[tokio::test]
+    async fn a_stop_ends_the_wait_for_a_queue() {
+        let stop = CancellationToken::new();
+        let sender = unavailable();
+        let send = sender.send_until(vec![valid(0)], &stop);
+        let (sent, ()) = tokio::join!(send, async { stop.cancel() });
+        assert_eq!((sent.accepted, sent.unsent), (0, 1));
     }
 }

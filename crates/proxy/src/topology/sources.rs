@@ -21,6 +21,9 @@ use crate::source::{Sender, SourceTask};
 /// How long to wait after a panic.
 const PAUSE: Duration = Duration::from_secs(60);
 
+/// How often a command tries a queue that is not available: 0.2 s apart first, and each time twice as long.
+const ATTEMPTS: u32 = 6;
+
 /// The least memory of the events that sources are sending, all together, in bytes.
 const LEAST_MEMORY: usize = 64 << 20;
 
@@ -32,7 +35,7 @@ pub(super) struct Sources {
 }
 
 /// Opens the queue of a configuration for a command that sends what it finds: the log of a `serve` that does not run, whatever its
-/// targets are, or SQS. `name` is that of the source.
+/// targets are, or SQS. `name` is that of the source. A queue that is not available is given up after some attempts.
 pub async fn open_sender(config: &Config, aws: &Aws, name: &str) -> Result<Sender, StartErrors> {
     let claim = storage::claim_folder(config)?;
     let failed = |what: &str, error: &journal::Error| StartError::database(what, error);
@@ -61,7 +64,8 @@ pub async fn open_sender(config: &Config, aws: &Aws, name: &str) -> Result<Sende
         None => intake,
     };
     let max_size = config.ingest.max_decompressed_size;
-    Ok(Sender::new(name.into(), intake, memory(max_size), max_size))
+    let sender = Sender::new(name.into(), intake, memory(max_size), max_size);
+    Ok(sender.with_attempts(ATTEMPTS))
 }
 
 /// The memory of what all sources are sending: a large event leaves a quarter to the others.

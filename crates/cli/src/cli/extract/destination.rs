@@ -134,7 +134,7 @@ impl Destination {
                     accepted: sent.accepted,
                     known: sent.known,
                     rejected: sent.rejected,
-                    failed: 0,
+                    failed: sent.unsent,
                 })
             }
         }
