@@ -1,5 +1,5 @@
 //! Makes events of the statements of a history, in the order in which they started. Called by `fetch` for every look at
-//! a warehouse, and by `extract redshift --input` for saved results.
+//! a warehouse. A whole history, such as a saved one, is read by the tests and benchmarks.
 //!
 //! The same history gives the same events, whatever of it was seen before: what a look has to know of earlier statements
 //! is in its [`State`], as it was where the look begins.

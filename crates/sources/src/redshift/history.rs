@@ -1,5 +1,5 @@
 //! What the system views say about statements, as typed rows. What it comes to is decided in `extract`; how an answer
-//! is written is known by `result`. `fetch` adds the answers to its queries, and `extract redshift --input` saved ones.
+//! is written is known by `result`. `fetch` adds the answers to its queries, and the tests saved ones.
 //!
 //! The views are those of <https://docs.aws.amazon.com/redshift/latest/dg/serverless_views-monitoring.html>, which
 //! provisioned clusters have, too.
