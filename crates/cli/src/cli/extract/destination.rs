@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 use indicatif::ProgressBar;
 use openlineage::{Event, Level};
 use proxy::config::{Config, Errors, Layers, Role};
+use proxy::queue::QueueError;
 use proxy::source::Sender;
 use reqwest::Url;
 use sources::FoundEvent;
@@ -130,11 +131,18 @@ impl Destination {
             Way::Endpoint(endpoint) => Ok(post(endpoint, events, printed, progress).await),
             Way::Queue(sender) => {
                 let sent = sender.send(events).await;
+                if sent.unsent > 0 {
+                    let why = format!(
+                        "{} events were not sent: the queue is not available",
+                        sent.unsent
+                    );
+                    return Err(QueueError(why).into()); // nothing that goes on behind them may be written
+                }
                 Ok(Tally {
                     accepted: sent.accepted,
                     known: sent.known,
                     rejected: sent.rejected,
-                    failed: sent.unsent,
+                    failed: 0,
                 })
             }
         }
