@@ -9,6 +9,9 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "sources/extraction.rs"]
+mod extraction;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -126,7 +126,11 @@ pub(super) async fn run(command: Command, environment: Layers) -> anyhow::Result
     };
     let what = what(kind, &arguments, &layers)?;
     let aws = Aws::new();
-    let mut destination = Destination::open(kind.name(), &arguments, layers, &aws).await?;
+    let inputs: &[String] = match &what {
+        What::Files(files) => files,
+        What::Service(_) => &[],
+    };
+    let mut destination = Destination::open(kind, inputs, &arguments, layers, &aws).await?;
     let mut summary = Summary::new();
     // It hides itself without a terminal.
     let progress = ProgressBar::new_spinner();
@@ -154,7 +158,7 @@ pub(super) async fn run(command: Command, environment: Layers) -> anyhow::Result
     // What was found before an error is kept, and said, too; but a file is replaced only by all of it.
     match &read {
         Ok(()) => destination.complete()?,
-        Err(_) => destination.abandon().await,
+        Err(_) => destination.abandon(),
     }
     summary.print(arguments.output, destination.prints_events())?;
     read?;
@@ -260,6 +264,7 @@ async fn read_service(
             Err(FetchError::Refused(why)) => return Err(wrong(why)),
         };
         failures = 0;
+        // Before anything is deleted or passed over: all events are taken, or this is an error.
         take(fetched.extraction, destination, summary, progress).await?;
         match fetched.checkpoint {
             Checkpoint::None => {}
@@ -270,6 +275,7 @@ async fn read_service(
                 cursor = Some(next);
             }
             Checkpoint::Messages(messages) if destination.keeps() => {
+                destination.keep()?;
                 let taken = source.taken(&messages).await;
                 taken.map_err(|error| proxy::queue::QueueError(error.to_string()))?;
             }
@@ -282,7 +288,7 @@ async fn read_service(
     }
 }
 
-/// Sends what was found, and counts it.
+/// Sends what was found, and counts it. It is an error if not all could be sent.
 async fn take(
     extraction: Extraction,
     destination: &mut Destination,
@@ -293,8 +299,8 @@ async fn take(
         summary.find(finding, progress);
     }
     let count = extraction.events.len() as u64;
-    let sent = destination.take(extraction.events, progress).await?;
+    let (sent, failure) = destination.take(extraction.events, progress).await?;
     summary.add(count, sent);
     progress.set_message(format!("{} events found", summary.events()));
-    Ok(())
+    failure.map_or(Ok(()), Err)
 }

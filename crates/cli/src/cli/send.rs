@@ -66,7 +66,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     for (found, answer) in &sent {
         let is_sent = answer.is_ok();
         failed += usize::from(!is_sent);
-        let answer = answer.as_ref().unwrap_or_else(|error| error);
+        let answer = answer.as_ref().unwrap_or_else(|error| &error.why);
         match arguments.output {
             Output::Json => print(
                 json!({"file": found.file, "line": found.line, "index": found.index, "sent": is_sent, "answer": answer}),
@@ -109,6 +109,36 @@ pub(super) fn read_key(file: Option<&Path>, key: Option<String>) -> Result<Optio
     Ok(Some(text.trim().to_owned()))
 }
 
+/// Why an event was not sent.
+#[derive(Debug)]
+pub(super) struct SendError {
+    /// The status of the last response, if there was one.
+    status: Option<StatusCode>,
+    pub(super) why: String,
+}
+
+impl SendError {
+    /// Whether the endpoint refused this event for good. Any other response is about the endpoint or the key, and another
+    /// event would get it, too.
+    pub(super) fn is_verdict(&self) -> bool {
+        matches!(
+            self.status,
+            Some(
+                StatusCode::BAD_REQUEST
+                    | StatusCode::PAYLOAD_TOO_LARGE
+                    | StatusCode::UNSUPPORTED_MEDIA_TYPE
+                    | StatusCode::UNPROCESSABLE_ENTITY
+            )
+        )
+    }
+
+    /// Whether it fails until somebody corrects the URL or the key.
+    pub(super) fn is_final(&self) -> bool {
+        self.status
+            .is_some_and(|status| !is_transient(status) && !self.is_verdict())
+    }
+}
+
 /// The endpoint of events.
 pub(super) struct Endpoint {
     client: Client,
@@ -129,6 +159,8 @@ impl Endpoint {
         let client = Client::builder()
             .connect_timeout(Duration::from_secs(5))
             .timeout(Duration::from_secs(30))
+            // A redirected POST can become a GET, whose answer says nothing about the event (RFC 9110, section 15.4).
+            .redirect(reqwest::redirect::Policy::none())
             .build()?;
         Ok(Endpoint {
             client,
@@ -148,11 +180,17 @@ impl Endpoint {
     /// Returns the endpoint's last response: `Ok` if it accepted the event.
     ///
     /// `identity` is who the event is, by which an endpoint that knows it takes it once.
-    pub(super) async fn send(&self, text: &[u8], identity: Option<&str>) -> Result<String, String> {
+    pub(super) async fn send(
+        &self,
+        text: &[u8],
+        identity: Option<&str>,
+    ) -> Result<String, SendError> {
+        let failed = |status, why| Err(SendError { status, why });
         let mut last = String::new();
+        let mut last_status = None;
         for attempt in 0..ATTEMPTS {
             if let Some(why) = self.unreachable.get() {
-                return Err(why.clone());
+                return failed(None, why.clone());
             }
             if attempt > 0 {
                 tokio::time::sleep(WAIT).await;
@@ -177,20 +215,22 @@ impl Endpoint {
                         return Ok(last);
                     }
                     if !is_transient(status) {
-                        return Err(last);
+                        return failed(Some(status), last);
                     }
+                    last_status = Some(status);
                 }
                 Err(error) => {
                     last = self.describe(&error);
+                    last_status = None;
                     // An endpoint that has never responded does not exist or is the wrong one, so do not make the user
                     // wait for it.
                     if error.is_connect() && !self.answered.load(Ordering::Relaxed) {
-                        return Err(self.unreachable.get_or_init(|| last).clone());
+                        return failed(None, self.unreachable.get_or_init(|| last).clone());
                     }
                 }
             }
         }
-        Err(format!("{last} (tried {ATTEMPTS} times)"))
+        failed(last_status, format!("{last} (tried {ATTEMPTS} times)"))
     }
 
     /// Describes URL and cause, without credentials in the URL.
@@ -212,12 +252,35 @@ impl Endpoint {
     }
 }
 
+/// Whether the same request may succeed later.
 fn is_transient(status: StatusCode) -> bool {
-    matches!(
+    let may_pass = matches!(
         status,
-        StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::TOO_MANY_REQUESTS
-            | StatusCode::BAD_GATEWAY
-            | StatusCode::GATEWAY_TIMEOUT
-    )
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS
+    );
+    may_pass || status.is_server_error()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_about_the_event_or_the_request_or_may_pass() {
+        for (statuses, verdict, fatal) in [
+            (&[400, 413, 415, 422][..], true, false),
+            (&[301, 401, 403, 404, 405], false, true),
+            (&[408, 429, 500, 502, 503, 504], false, false),
+        ] {
+            for status in statuses {
+                let status = StatusCode::from_u16(*status).unwrap();
+                let error = SendError {
+                    status: Some(status),
+                    why: String::new(),
+                };
+                assert_eq!((error.is_verdict(), error.is_final()), (verdict, fatal));
+                assert_eq!(is_transient(status), !verdict && !fatal, "{status}");
+            }
+        }
+    }
 }

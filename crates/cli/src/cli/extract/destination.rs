@@ -1,11 +1,12 @@
 //! Where the events of an extraction go: the queue of a `serve`, a proxy over HTTP, a file, standard output, or nowhere.
+//! `destination/file.rs` is the file.
 
-use std::fs::File;
+mod file;
+
 use std::io::{BufWriter, Stdout, Write};
-use std::path::{Path, PathBuf};
 
 use aws::Aws;
-use futures_util::StreamExt;
+use fetch::Kind;
 use indicatif::ProgressBar;
 use openlineage::{Event, Level};
 use proxy::config::{Config, Errors, Layers, Role};
@@ -16,9 +17,7 @@ use sources::FoundEvent;
 
 use super::super::send::{self, Endpoint};
 use super::Arguments;
-
-/// Concurrent requests to a proxy.
-const CONCURRENCY: usize = 4;
+use file::NewFile;
 
 /// The failures of requests, and the invalid events, that are printed one by one.
 const PRINTED: u64 = 20;
@@ -34,12 +33,8 @@ enum Way {
     Nowhere,
     /// Standard output.
     Print(BufWriter<Stdout>),
-    /// A new file, and the path that it gets when it is complete.
-    File {
-        new: PathBuf,
-        path: PathBuf,
-        file: BufWriter<File>,
-    },
+    /// A file.
+    File(NewFile),
     /// A proxy, or another endpoint.
     Endpoint(Box<Endpoint>),
     /// The queue of the configuration.
@@ -68,9 +63,11 @@ impl Tally {
 }
 
 impl Destination {
-    /// Opens what `--to` names. Events of the source `name` are accepted under this name.
+    /// Opens what `--to` names. Events are accepted under the name of the kind of the source. `inputs` are the files that
+    /// are read.
     pub(super) async fn open(
-        name: &str,
+        kind: Kind,
+        inputs: &[String],
         arguments: &Arguments,
         layers: Layers,
         aws: &Aws,
@@ -80,12 +77,14 @@ impl Destination {
             "queue" => {
                 let config = Config::read(layers, Role::Tool)?;
                 proxy::telemetry::log_to_stderr("warn"); // why an event is rejected, or the queue is not available
-                let sender = proxy::topology::open_sender(&config, aws, name).await?;
+                let sender = proxy::topology::open_sender(&config, aws, kind.name()).await?;
                 Way::Queue(Box::new(sender))
             }
             to if to.starts_with("http://") || to.starts_with("https://") => {
-                let url = Url::parse(to)
-                    .map_err(|error| Errors::general(format!("--to {to}: {error}")))?;
+                // The value can hold a password.
+                let url = Url::parse(to).map_err(|error| {
+                    Errors::general(format!("--to: this URL cannot be read: {error}"))
+                })?;
                 let key =
                     send::read_key(arguments.api_key_file.as_deref(), arguments.api_key.clone())?;
                 Way::Endpoint(Box::new(Endpoint::new(url, key)?))
@@ -94,8 +93,8 @@ impl Destination {
                 let why = "--state: only with --to queue or a URL, which keep what was sent before";
                 return Err(Errors::general(why).into());
             }
-            "-" => Way::Print(BufWriter::new(std::io::stdout())),
-            path => new_file(Path::new(path))?,
+            "-" | "/dev/stdout" => Way::Print(BufWriter::new(std::io::stdout())),
+            path => Way::File(NewFile::create(path, inputs, is_queue(kind))?),
         };
         Ok(Destination { way, printed: 0 })
     }
@@ -105,88 +104,77 @@ impl Destination {
         matches!(self.way, Way::Print(_))
     }
 
-    /// Whether it keeps what it takes.
+    /// Whether it keeps what it takes, or is only shown it.
     pub(super) fn keeps(&self) -> bool {
         match self.way {
             Way::Nowhere | Way::Print(_) => false,
-            Way::File { .. } | Way::Endpoint(_) | Way::Queue(_) => true,
+            Way::File(_) | Way::Endpoint(_) | Way::Queue(_) => true,
         }
     }
 
-    /// Takes events, and returns what became of them.
+    /// Makes what was taken durable: it may be deleted where it was found, or passed over by the next look.
+    pub(super) fn keep(&mut self) -> anyhow::Result<()> {
+        match &mut self.way {
+            Way::File(file) => Ok(file.keep()?),
+            Way::Nowhere | Way::Print(_) | Way::Endpoint(_) | Way::Queue(_) => Ok(()),
+        }
+    }
+
+    /// Takes events, and returns what became of them, and why some were not sent: nothing may be sent after them then.
     pub(super) async fn take(
         &mut self,
         events: Vec<FoundEvent>,
         progress: &ProgressBar,
-    ) -> anyhow::Result<Tally> {
+    ) -> anyhow::Result<(Tally, Option<anyhow::Error>)> {
         let printed = &mut self.printed;
-        match &mut self.way {
+        let taken = match &mut self.way {
             Way::Nowhere => write(events, &mut std::io::sink(), printed, progress),
             Way::Print(out) => {
                 let taken = write(events, out, printed, progress)?;
                 out.flush()?;
                 Ok(taken)
             }
-            Way::File { file, .. } => write(events, file, printed, progress),
-            Way::Endpoint(endpoint) => Ok(post(endpoint, events, printed, progress).await),
+            Way::File(file) => write(events, file.writer(), printed, progress),
+            Way::Endpoint(endpoint) => return Ok(post(endpoint, events, printed, progress).await),
             Way::Queue(sender) => {
                 let sent = sender.send(events).await;
-                if sent.unsent > 0 {
-                    let why = format!(
-                        "{} events were not sent: the queue is not available",
-                        sent.unsent
-                    );
-                    return Err(QueueError(why).into()); // nothing that goes on behind them may be written
-                }
-                Ok(Tally {
+                let taken = Tally {
                     accepted: sent.accepted,
                     known: sent.known,
                     rejected: sent.rejected,
-                    failed: 0,
-                })
+                    failed: sent.unsent,
+                };
+                let failure = (sent.unsent > 0)
+                    .then(|| QueueError("the queue is not available".to_owned()).into());
+                return Ok((taken, failure));
             }
-        }
+        };
+        Ok((taken?, None))
     }
 
     /// Completes what was written.
     pub(super) fn complete(&mut self) -> anyhow::Result<()> {
-        if let Way::File { new, path, file } = &mut self.way {
-            file.flush()?;
-            file.get_ref().sync_all()?;
-            std::fs::rename(&*new, &*path)
-                .map_err(|error| Errors::general(format!("--to {}: {error}", path.display())))?;
+        match &mut self.way {
+            Way::File(file) => Ok(file.complete()?),
+            Way::Nowhere | Way::Print(_) | Way::Endpoint(_) | Way::Queue(_) => Ok(()),
         }
-        Ok(())
     }
 
-    /// Removes what is not complete.
-    pub(super) async fn abandon(&mut self) {
-        if let Way::File { new, .. } = &self.way {
-            let _ = std::fs::remove_file(new); // the next extraction replaces it
+    /// Removes what is not complete, and says where it is if it is nowhere else.
+    pub(super) fn abandon(&mut self) {
+        match &mut self.way {
+            Way::File(file) => file.abandon(),
+            Way::Nowhere | Way::Print(_) | Way::Endpoint(_) | Way::Queue(_) => {}
         }
     }
 }
 
-/// Creates a file beside the one that it will replace.
-fn new_file(path: &Path) -> anyhow::Result<Way> {
-    let failed = |error: &dyn std::fmt::Display| {
-        Errors::general(format!("--to {}: {error}", path.display()))
-    };
-    let Some(name) = path.file_name().filter(|_| !path.is_dir()) else {
-        return Err(failed(&"is a folder").into());
-    };
-    let mut new = name.to_owned();
-    new.push(".new");
-    let new = path.with_file_name(new);
-    let mut options = std::fs::OpenOptions::new();
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600); // events can hold secrets
-    let file = options.write(true).create(true).truncate(true).open(&new);
-    let file = file.map_err(|error| failed(&error))?;
-    Ok(Way::File {
-        new,
-        path: path.to_owned(),
-        file: BufWriter::new(file),
-    })
+/// Whether what was taken from a source is nowhere else afterwards.
+pub(super) fn is_queue(kind: Kind) -> bool {
+    match kind {
+        Kind::Flyte | Kind::Sqs => true,
+        Kind::Logs | Kind::GlueCrawlers | Kind::Redshift => false,
+    }
 }
 
 /// Writes the valid events, one a line: line breaks can stand only between the tokens of JSON.
@@ -216,33 +204,37 @@ fn write(
     Ok(taken)
 }
 
-/// Posts events, some at a time.
+/// Posts events in their order, each after the answer to the one before: the events of a run are right only in their order.
+/// Ends at the first that is not sent.
 async fn post(
     endpoint: &Endpoint,
     events: Vec<FoundEvent>,
     printed: &mut u64,
     progress: &ProgressBar,
-) -> Tally {
-    let answers = futures_util::stream::iter(events).map(|event| async move {
-        let key = event.identity.to_string();
-        let answer = endpoint.send(event.text.as_bytes(), Some(&key)).await;
-        (event, answer)
-    });
-    let mut answers = std::pin::pin!(answers.buffered(CONCURRENCY));
+) -> (Tally, Option<anyhow::Error>) {
     let mut taken = Tally::default();
-    while let Some((event, answer)) = answers.next().await {
-        match answer {
+    let mut rest = events.into_iter();
+    while let Some(event) = rest.next() {
+        let key = event.identity.to_string();
+        match endpoint.send(event.text.as_bytes(), Some(&key)).await {
             Ok(answer) if is_duplicate(&answer) => taken.known += 1,
             Ok(_) => taken.accepted += 1,
-            Err(why) => {
-                let is_refusal = why.starts_with("4");
-                taken.rejected += u64::from(is_refusal);
-                taken.failed += u64::from(!is_refusal);
-                complain(&event, &why, printed, progress);
+            Err(error) if error.is_verdict() => {
+                taken.rejected += 1;
+                complain(&event, &error.why, printed, progress);
+            }
+            Err(error) => {
+                taken.failed = 1 + rest.len() as u64;
+                let why = format!("event {key}: {}", error.why);
+                let why = match error.is_final() {
+                    true => Errors::general(why).into(),
+                    false => QueueError(why).into(),
+                };
+                return (taken, Some(why));
             }
         }
     }
-    taken
+    (taken, None)
 }
 
 /// Whether the answer of a proxy, a status and a body, says that it had the event.
