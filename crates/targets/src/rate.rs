@@ -16,8 +16,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, timeout_at};
 
 use crate::{Delivery, DeliveryReport, Failure, Reason, Scope};
 
@@ -75,6 +75,7 @@ const MIN_TIME: Duration = Duration::from_secs(1);
 pub(crate) struct RateController {
     /// One permit, granted in order of arrival and held while waiting.
     turn: Arc<Semaphore>,
+    is_stopped: watch::Sender<bool>,
     state: Arc<Mutex<State>>,
 }
 
@@ -96,6 +97,8 @@ struct State {
     slow_start_below: f64,
     /// Whether the last window was a bad one.
     is_falling: bool,
+    /// Whether nothing was accepted in the last window.
+    is_silent: bool,
     /// How many requests were ever accepted.
     all_accepted: u64,
     /// The first throttled request since the last accepted one.
@@ -109,6 +112,7 @@ impl RateController {
     pub(crate) fn new(budget: Option<u32>) -> RateController {
         RateController {
             turn: Arc::new(Semaphore::new(1)),
+            is_stopped: watch::Sender::default(),
             state: Arc::new(Mutex::new(State::new(
                 budget.map_or(f64::INFINITY, f64::from),
                 Instant::now(),
@@ -156,7 +160,7 @@ impl RateController {
                     };
                     let delay = refusals.add(all_accepted);
                     if retry && !delay.is_zero() {
-                        sleep_until((now + delay).min(deadline)).await;
+                        self.sleep_until((now + delay).min(deadline)).await;
                     }
                     retry
                 }
@@ -164,7 +168,7 @@ impl RateController {
                     let is_quick = failure.reason == Reason::Unavailable && now - sent < QUICK;
                     let retry = is_quick && report.attempts == 1;
                     if retry {
-                        sleep(RETRY_DELAY).await;
+                        self.sleep_until(now + RETRY_DELAY).await;
                     }
                     retry
                 }
@@ -186,6 +190,7 @@ impl RateController {
     /// Ends all waiting, now and later.
     pub(crate) fn stop(&self) {
         self.turn.close();
+        self.is_stopped.send_replace(true);
     }
 
     /// Waits until a request may be sent for an event that `arrived` then. Fails if there is no time for a request; with a
@@ -213,8 +218,18 @@ impl RateController {
             if due >= deadline || now >= deadline {
                 return Err(None);
             }
-            sleep_until(due).await; // then check again: another response may have arrived
+            self.sleep_until(due).await; // then check again: another response may have arrived
+            if *self.is_stopped.borrow() {
+                return Err(None);
+            }
         }
+    }
+
+    /// Sleeps until then, or until it is stopped.
+    async fn sleep_until(&self, at: Instant) {
+        let mut is_stopped = self.is_stopped.subscribe();
+        let stopped = is_stopped.wait_for(|is_stopped| *is_stopped);
+        let _ = timeout_at(at, stopped).await; // the caller looks which it was
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -260,6 +275,7 @@ impl State {
             throttled: 0,
             slow_start_below: 0.0,
             is_falling: false,
+            is_silent: false,
             all_accepted: 0,
             failing_since: None,
             last_give_up: None,
@@ -290,7 +306,7 @@ impl State {
     }
 
     fn on_accepted(&mut self) {
-        if self.is_falling && self.accepted == 0 {
+        if self.is_silent && self.accepted == 0 {
             self.throttled = 0; // a new window: what was before the target came back says nothing
         }
         self.accepted += 1;
@@ -326,8 +342,12 @@ impl State {
             FIRST_RATE
         };
         let step = base / STEPS;
-        // So slow that several answers would take long: one tells that the target is back.
-        let enough = if self.rate < step { 1 } else { ALL_ACCEPTED };
+        // At the lowest rate several answers would take long. After nothing but throttling, one tells that the target is back;
+        // of one that accepts a few, it tells nothing.
+        let enough = match self.is_silent && self.rate <= MIN_RATE {
+            true => 1,
+            false => ALL_ACCEPTED,
+        };
         let is_complete = throttled == 0 && accepted >= enough
             || accepted == 0 && throttled >= ALL_THROTTLED
             || answers >= WINDOW;
@@ -338,7 +358,7 @@ impl State {
         if !is_good && !self.is_falling {
             self.slow_start_below = self.rate.min(UNLIMITED) * DECREASE;
         }
-        self.is_falling = !is_good;
+        (self.is_falling, self.is_silent) = (!is_good, accepted == 0);
         let rate = match (is_good, self.rate.is_finite()) {
             (true, _) if self.rate < self.slow_start_below => {
                 let doubled = (2.0 * self.rate).min(self.slow_start_below);

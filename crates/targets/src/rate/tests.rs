@@ -49,6 +49,26 @@ async fn after_a_stop_nothing_is_sent() {
     assert_eq!(report, DeliveryReport::default());
 }
 
+#[tokio::test]
+async fn a_stop_ends_the_wait_for_another_attempt() {
+    let controller = RateController::new(None);
+    let wait = controller.sleep_until(Instant::now() + MAX_PAUSE);
+    let waited = async { tokio::time::timeout(PATIENCE, wait).await };
+    let (waited, ()) = tokio::join!(waited, async { controller.stop() });
+    assert_eq!(waited, Ok(()));
+}
+
+#[tokio::test]
+async fn a_stop_during_a_pause_sends_nothing_more() {
+    let controller = RateController::new(None);
+    let deadline = Instant::now() + 2 * PATIENCE;
+    controller.state().paused_until = Instant::now() + PATIENCE;
+    let send = |_| async { unreachable!("stopped") };
+    let delivery = controller.deliver(deadline, send);
+    let (report, ()) = tokio::join!(delivery, async { controller.stop() });
+    assert_eq!(report, DeliveryReport::default());
+}
+
 #[test]
 fn a_target_that_asks_for_an_endless_pause_is_tried_again_after_a_while() {
     let now = Instant::now();
@@ -127,15 +147,37 @@ fn a_slow_target_gets_all_it_accepts_in_the_time_it_needs_with_few_wasted_reques
     }
 }
 
+/// A target that accepts so many requests in ten, at random.
+fn accepts_at_random(in_ten: u32) -> impl FnMut(Instant) -> bool {
+    let mut drawn = 1u32;
+    move |_| {
+        drawn = drawn.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (drawn >> 16) % 10 >= 10 - in_ten
+    }
+}
+
+#[test]
+fn a_target_that_accepts_one_in_ten_is_sent_about_one_request_a_second() {
+    for budget in [20.0, 200.0, f64::INFINITY] {
+        let begun = Instant::now();
+        let (mut state, mut accepts) = (State::new(budget, begun), accepts_at_random(1));
+        play(&mut state, begun, 50, &mut accepts); // it settles
+        let later = begun + MAX_PAUSE;
+        let (seconds, requests) = play(&mut state, later, 500, &mut accepts);
+        let rate = f64::from(requests) / seconds;
+        assert!(rate < 2.0 * MIN_RATE, "{budget}: {rate} a second");
+    }
+}
+
 #[test]
 fn throttling_at_random_does_not_lower_the_rate() {
-    let mut drawn = 1u32;
-    let accepts = |_| {
-        drawn = drawn.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (drawn >> 16) % 10 >= 6
-    };
     let begun = Instant::now();
-    let (seconds, requests) = play(&mut State::new(20.0, begun), begun, 400, accepts);
+    let (seconds, requests) = play(
+        &mut State::new(20.0, begun),
+        begun,
+        400,
+        accepts_at_random(4),
+    );
     let needed = f64::from(requests) / 20.0;
     assert!(seconds < 1.1 * needed, "{seconds} s, needed {needed} s");
 }
@@ -144,12 +186,9 @@ fn throttling_at_random_does_not_lower_the_rate() {
 fn the_rate_recovers_when_the_target_does() {
     let begun = Instant::now();
     let mut state = State::new(20.0, begun);
-    let mut requests = 0;
-    let down = |_| {
-        requests += 1;
-        requests > 100
-    };
-    play(&mut state, begun, 1, down);
+    for _ in 0..100 {
+        state.on_throttled(&throttled(None), begun);
+    }
     assert!(state.rate <= MIN_RATE, "{state:?}");
     play(&mut state, begun, 100, |_| true);
     assert_eq!(state.rate, 20.0);
