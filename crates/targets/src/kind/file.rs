@@ -158,6 +158,20 @@ struct Waiting {
     reopen: bool,
 }
 
+/// The writer thread's end. However the thread ends, nobody waits for it any more.
+struct Writer {
+    woken: mpsc::Receiver<()>,
+    waiting: Arc<Mutex<Waiting>>,
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // In this order: whoever adds a line after the second step finds the channel closed.
+        self.woken.close();
+        lock(&self.waiting).lines.clear();
+    }
+}
+
 #[derive(Debug)]
 struct Line {
     event: Event,
@@ -173,18 +187,28 @@ struct Open {
 impl File {
     /// Opens or creates the file; its folder has to exist.
     fn open(config: FileConfig) -> io::Result<File> {
-        let mut kept = Some(append(&config.path)?);
+        let (mut kept, mut buffer) = (Some(append(&config.path)?), Vec::new());
+        File::start(move |waiting| {
+            if std::mem::take(&mut lock(waiting).reopen) {
+                reopen(&mut kept, &config);
+            }
+            write_all(waiting, &mut kept, &config, &mut buffer);
+        })
+    }
+
+    /// Starts the writer thread, which does its work each time it is woken.
+    fn start(mut work: impl FnMut(&Mutex<Waiting>) + Send + 'static) -> io::Result<File> {
         let waiting: Arc<Mutex<Waiting>> = Arc::default();
-        let (wake, mut woken) = mpsc::channel(1);
-        let (to_do, mut buffer) = (waiting.clone(), Vec::new());
+        let (wake, woken) = mpsc::channel(1);
+        let mut writer = Writer {
+            woken,
+            waiting: waiting.clone(),
+        };
         std::thread::Builder::new()
             .name("file-target".to_owned())
             .spawn(move || {
-                while woken.blocking_recv().is_some() {
-                    if std::mem::take(&mut lock(&to_do).reopen) {
-                        reopen(&mut kept, &config);
-                    }
-                    write_all(&to_do, &mut kept, &config, &mut buffer);
+                while writer.woken.blocking_recv().is_some() {
+                    work(&writer.waiting);
                 }
             })?;
         Ok(File { waiting, wake })
@@ -205,7 +229,10 @@ impl File {
         let stopped = || Err(Arc::from("the writer has stopped"));
         let result = match self.wake.try_send(()) {
             Ok(()) | Err(TrySendError::Full(_)) => answer.await.unwrap_or_else(|_| stopped()),
-            Err(TrySendError::Closed(_)) => stopped(),
+            Err(TrySendError::Closed(_)) => {
+                lock(&self.waiting).lines.clear();
+                stopped()
+            }
         };
         match result {
             Ok(()) => Delivery::Delivered { id: None },
@@ -237,11 +264,11 @@ fn write_all(
         if group.is_empty() {
             continue;
         }
-        buffer.clear();
         for line in &group {
             append_line(buffer, &line.event);
         }
         let result = write(kept, config, buffer);
+        buffer.clear(); // what is in it would be kept
         buffer.shrink_to(BUFFER);
         let path = config.path.display();
         let result = result.map_err(|error| Arc::from(format!("{path}: {error}")));

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::rotation::rotated;
 use super::*;
@@ -22,6 +23,37 @@ fn target(path: &Path) -> File {
         keep: 0,
     };
     File::open(config).unwrap()
+}
+
+#[tokio::test]
+async fn when_the_writer_panics_deliveries_fail_and_nothing_gathers() {
+    let file = File::start(|_| panic!("a bug")).unwrap();
+    for name in ["a", "b", "c"] {
+        let event = event(name);
+        let delivery = tokio::time::timeout(Duration::from_secs(10), file.deliver(&event)).await;
+        assert!(
+            matches!(delivery, Ok(Delivery::Transient(_))),
+            "{delivery:?}"
+        );
+        assert!(lock(&file.waiting).lines.is_empty());
+    }
+}
+
+#[test]
+fn the_memory_of_a_large_group_is_given_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = FileConfig {
+        path: folder.path().join("events.jsonl"),
+        max_bytes: u64::MAX,
+        keep: 0,
+    };
+    let (waiting, mut buffer) = (Mutex::<Waiting>::default(), Vec::new());
+    let (written, _answer) = oneshot::channel();
+    let event = event(&"x".repeat(3 * BUFFER));
+    lock(&waiting).lines.push(Line { event, written });
+    write_all(&waiting, &mut None, &config, &mut buffer);
+    assert!(fs::metadata(&config.path).unwrap().len() > BUFFER as u64);
+    assert!(buffer.capacity() <= BUFFER, "{}", buffer.capacity());
 }
 
 #[test]
