@@ -245,7 +245,7 @@ impl Log {
         if let Some((last, _)) = events.last() {
             self.last.fetch_max(*last, Ordering::AcqRel);
         }
-        self.recent.add(events, 0);
+        self.recent.add(events);
     }
 
     /// The data folder.

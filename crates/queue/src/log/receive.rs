@@ -27,6 +27,9 @@ const POLL: Duration = Duration::from_secs(1);
 /// memory.
 const MAX_BYTES: i64 = 32_000_000;
 
+/// Bytes of those that are received beyond a batch that is large enough: they save commits, which matters for small events.
+const MAX_FURTHER_BYTES: i64 = 8_000_000;
+
 impl Consumer {
     /// Receives records once enough are visible, or the first has waited for `window`. Returns none after a second.
     pub async fn receive(
@@ -42,7 +45,7 @@ impl Consumer {
         let most = i64::try_from(most).unwrap_or(i64::MAX).max(limit);
         let now = self.log.clock.now();
         if self.state.claims.has_ended(now) || self.is_behind(limit) {
-            return self.receive_visible(most).await;
+            return self.receive_visible(limit, most).await;
         }
         let number = self.state.number;
         let visible = move |connection: &Connection| visible(connection, number, now, limit);
@@ -52,7 +55,7 @@ impl Consumer {
         });
         let rest = waited.map(|waited| window.saturating_sub(waited));
         if visible.count >= limit || rest == Some(Duration::ZERO) {
-            return self.receive_visible(most).await;
+            return self.receive_visible(limit, most).await;
         }
         // The first event starts the window; after that only a full batch is a reason to look again. Looking for each event that
         // is appended would take more time than the events do.
@@ -66,20 +69,32 @@ impl Consumer {
         Ok(Vec::new())
     }
 
-    /// Receives up to `limit` records that are visible now.
-    pub(super) async fn receive_visible(&self, limit: i64) -> Result<Vec<Record>, QueueError> {
+    /// Receives records that are visible now: `enough`, or up to `most` if all of them are on their first attempt.
+    pub(super) async fn receive_visible(
+        &self,
+        enough: i64,
+        most: i64,
+    ) -> Result<Vec<Record>, QueueError> {
         let (now, until) = (
             self.log.clock.now(),
             self.log.clock.after(self.log.options.visibility_timeout),
         );
         let unwritten = self.state.unwritten.all();
         let (state, settlements) = (self.state.clone(), unwritten.clone());
-        let (recent, consumers) = (self.log.recent.clone(), self.log.known().len());
+        let recent = self.log.recent.clone();
         let receive = move |connection: &Connection| {
             settle_all(connection, &state, &settlements, now)?;
             let cursor = end_claims(connection, &state, now)?;
-            let recent = |seq| recent.receive(seq, consumers);
-            let received = claim_and_read(connection, &state, cursor, now, until, limit, recent)?;
+            let recent = |seq| recent.get(seq);
+            let received = claim_and_read(
+                connection,
+                &state,
+                cursor,
+                now,
+                until,
+                (enough, most),
+                recent,
+            )?;
             Ok((cursor.settled, received))
         };
         let received = self.log.journal.write(receive).await.map_err(unavailable)?;
@@ -87,9 +102,12 @@ impl Consumer {
         self.state.unwritten.remove(&unwritten);
         self.state.claims.forget(settled);
         self.state.received.store(received.up_to, Ordering::Release);
-        if consumers > 1 {
-            self.log.recent.add(received.read, 1);
-        }
+        let known = self.log.known();
+        let consumers: Vec<i64> = known.values().map(|state| state.number).collect();
+        drop(known);
+        let recent = &self.log.recent;
+        recent.advance(self.state.number, received.up_to, &consumers);
+        recent.add(received.read); // for those that are behind
         Ok(received.records)
     }
 
@@ -184,12 +202,12 @@ fn claim_and_read(
     cursor: Cursor,
     now: i64,
     until: i64,
-    limit: i64,
+    (enough, most): (i64, i64),
     recent: impl Fn(i64) -> Option<RecentEvent>,
 ) -> rusqlite::Result<Received> {
-    let pending = pending(connection, state.number, now, limit)?;
-    let new = never_received(connection, cursor.received, limit)?;
-    let mut seqs = chosen(pending, new, limit);
+    let pending = pending(connection, state.number, now, enough)?;
+    let new = never_received(connection, cursor.received, most)?;
+    let mut seqs = chosen(pending, new, enough, most);
     seqs.sort_unstable();
     let mut read = connection
         .prepare_cached("SELECT seq, id, body, received_at FROM events WHERE seq = ?1")?;
@@ -287,9 +305,13 @@ fn never_received(
 
 /// Chooses the events to receive: those that have been visible for longest, as many as the limits allow. Of `new`, it takes
 /// the first ones: a cursor leaves nothing out.
-fn chosen(pending: Vec<Candidate>, new: Vec<Candidate>, limit: i64) -> Vec<i64> {
+///
+/// More than `enough` are chosen only if all are new. One of the pending ones may have ended the process before, and costs all
+/// that are received with it an attempt.
+fn chosen(pending: Vec<Candidate>, new: Vec<Candidate>, enough: i64, most: i64) -> Vec<i64> {
     let (mut pending, mut new) = (pending.into_iter().peekable(), new.into_iter().peekable());
-    let (mut seqs, mut bytes) = (Vec::new(), 0i64);
+    let (mut seqs, mut bytes, mut further_bytes) = (Vec::new(), 0i64, 0i64);
+    let mut limit = most;
     while i64::try_from(seqs.len()).is_ok_and(|count| count < limit) {
         let is_pending = match (pending.peek(), new.peek()) {
             (Some(first), Some(other)) => {
@@ -297,11 +319,21 @@ fn chosen(pending: Vec<Candidate>, new: Vec<Candidate>, limit: i64) -> Vec<i64> 
             }
             (pending, _) => pending.is_some(),
         };
+        let is_further = i64::try_from(seqs.len()).is_ok_and(|count| count >= enough);
+        if is_pending && is_further {
+            break;
+        }
         let next = if is_pending { &mut pending } else { &mut new };
         let Some(next) = next.next() else { break };
         bytes = bytes.saturating_add(next.size);
-        if bytes > MAX_BYTES && !seqs.is_empty() {
+        if is_further {
+            further_bytes = further_bytes.saturating_add(next.size);
+        }
+        if (bytes > MAX_BYTES || further_bytes > MAX_FURTHER_BYTES) && !seqs.is_empty() {
             break;
+        }
+        if is_pending {
+            limit = enough;
         }
         seqs.push(next.seq);
     }
@@ -365,5 +397,36 @@ impl RecentEvent {
             event: self.event,
             ..Record::unqueued(self.id)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidates(seqs: std::ops::Range<i64>, size: i64) -> Vec<Candidate> {
+        seqs.map(|seq| Candidate {
+            visible_at: seq,
+            seq,
+            size,
+        })
+        .collect()
+    }
+
+    #[test]
+    fn more_than_enough_are_received_only_if_all_are_on_their_first_attempt() {
+        let count = |pending, new| chosen(pending, new, 20, 160).len();
+        assert_eq!(count(Vec::new(), candidates(0..200, 1)), 160);
+        assert_eq!(count(candidates(0..1, 1), candidates(1..200, 1)), 20);
+        assert_eq!(count(candidates(5..6, 1), candidates(6..200, 1)), 20);
+        assert_eq!(count(candidates(50..60, 1), candidates(0..50, 1)), 50);
+        assert_eq!(count(candidates(0..200, 1), Vec::new()), 20);
+    }
+
+    #[test]
+    fn events_beyond_a_large_enough_batch_are_bounded_in_bytes() {
+        let size = MAX_FURTHER_BYTES / 10;
+        let chosen = chosen(Vec::new(), candidates(0..200, size), 20, 160);
+        assert_eq!(chosen.len(), 20 + 10);
     }
 }

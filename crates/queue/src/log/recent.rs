@@ -4,10 +4,11 @@
 //! Only what is committed is here. What to receive is decided from rows (`receive.rs`); this only stands in for the rest of
 //! a row, which is never rewritten. So an entry that is missing costs time and nothing else.
 //!
-//! The oldest events are needed next. So a full memory takes no new ones, until every target has received some of those
-//! that it holds, or one target is ahead of the others: then the oldest that somebody has received is removed.
+//! An event is here until every target is past it. The oldest events are needed next. So a full memory takes no new ones,
+//! unless a target is past the oldest: then that is removed, and the slower targets read it. A target that is down holds up
+//! nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::SharedEvent;
@@ -33,39 +34,35 @@ pub(super) struct RecentEvent {
 
 #[derive(Debug, Default)]
 struct State {
-    entries: BTreeMap<i64, Entry>,
+    events: BTreeMap<i64, RecentEvent>,
     bytes: usize,
-}
-
-#[derive(Debug)]
-struct Entry {
-    event: RecentEvent,
-    /// How many consumers have received it.
-    receivers: usize,
+    /// Up to where each consumer has received, if it has received in this process.
+    positions: HashMap<i64, i64>,
+    /// Every consumer is past the events up to here: nobody would take them.
+    lowest: i64,
+    /// Some consumer is past the events up to here.
+    highest: i64,
 }
 
 impl RecentEvents {
-    /// Adds events that are committed, of which so many consumers have received each.
-    pub(super) fn add(
-        &self,
-        events: impl IntoIterator<Item = (i64, RecentEvent)>,
-        receivers: usize,
-    ) {
+    /// Adds events that are committed, unless every consumer is past them already: one may receive them before this is
+    /// called.
+    pub(super) fn add(&self, events: impl IntoIterator<Item = (i64, RecentEvent)>) {
         let mut state = self.lock();
         for (seq, event) in events {
-            state.add(seq, Entry { event, receivers });
+            state.add(seq, event);
         }
     }
 
-    /// Returns an event that a consumer receives, if it is here. The last one of so many `consumers` takes it.
-    pub(super) fn receive(&self, seq: i64, consumers: usize) -> Option<RecentEvent> {
-        let mut state = self.lock();
-        let entry = state.entries.get_mut(&seq)?;
-        entry.receivers += 1;
-        match entry.receivers < consumers {
-            true => Some(entry.event.clone()),
-            false => state.remove(seq),
-        }
+    /// Returns an event, if it is here.
+    pub(super) fn get(&self, seq: i64) -> Option<RecentEvent> {
+        self.lock().events.get(&seq).cloned()
+    }
+
+    /// Notes that a consumer has received the events up to a number, in a transaction that is committed. `consumers` are
+    /// all there are.
+    pub(super) fn advance(&self, consumer: i64, up_to: i64, consumers: &[i64]) {
+        self.lock().advance(consumer, up_to, consumers);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -74,27 +71,43 @@ impl RecentEvents {
 }
 
 impl State {
-    fn add(&mut self, seq: i64, entry: Entry) {
-        let size = entry.event.size();
+    fn add(&mut self, seq: i64, event: RecentEvent) {
+        if seq <= self.lowest {
+            return;
+        }
+        self.remove(seq);
+        let size = event.size();
         while self.bytes.saturating_add(size) > LIMIT {
-            match self.entries.first_key_value() {
-                Some((first, entry)) if entry.receivers > 0 => {
-                    let first = *first;
-                    self.remove(first);
-                }
+            match self.first() {
+                Some(first) if first <= self.highest => self.remove(first),
                 _ => return,
             }
         }
         self.bytes += size;
-        if let Some(before) = self.entries.insert(seq, entry) {
-            self.bytes -= before.event.size();
+        self.events.insert(seq, event);
+    }
+
+    fn advance(&mut self, consumer: i64, up_to: i64, consumers: &[i64]) {
+        // Receives of a consumer may end in another order than they were committed.
+        let position = self.positions.entry(consumer).or_insert(up_to);
+        *position = up_to.max(*position);
+        self.positions.retain(|known, _| consumers.contains(known));
+        let position = |number| self.positions.get(number).copied().unwrap_or(0);
+        self.lowest = consumers.iter().map(position).min().unwrap_or(0);
+        self.highest = consumers.iter().map(position).max().unwrap_or(0);
+        while let Some(first) = self.first().filter(|first| *first <= self.lowest) {
+            self.remove(first);
         }
     }
 
-    fn remove(&mut self, seq: i64) -> Option<RecentEvent> {
-        let entry = self.entries.remove(&seq)?;
-        self.bytes -= entry.event.size();
-        Some(entry.event)
+    fn first(&self) -> Option<i64> {
+        self.events.first_key_value().map(|(first, _)| *first)
+    }
+
+    fn remove(&mut self, seq: i64) {
+        if let Some(event) = self.events.remove(&seq) {
+            self.bytes -= event.size();
+        }
     }
 }
 
@@ -119,27 +132,39 @@ mod tests {
     }
 
     fn seqs(recent: &RecentEvents) -> Vec<i64> {
-        recent.lock().entries.keys().copied().collect()
+        recent.lock().events.keys().copied().collect()
+    }
+
+    fn numbers(events: std::ops::RangeInclusive<i64>, size: usize) -> Vec<(i64, RecentEvent)> {
+        events.map(|seq| (seq, event(size))).collect()
     }
 
     #[test]
     fn an_event_is_here_until_the_last_consumer_has_received_it() {
         let recent = RecentEvents::default();
-        recent.add([(1, event(10)), (2, event(10))], 0);
-        assert!(recent.receive(1, 2).is_some());
-        assert!(recent.receive(1, 2).is_some());
-        assert!(recent.receive(1, 2).is_none());
+        recent.add(numbers(1..=2, 10));
+        recent.advance(7, 2, &[7, 8]);
+        assert!(recent.get(1).is_some());
+        recent.advance(8, 1, &[7, 8]);
         assert_eq!(seqs(&recent), [2]);
+    }
+
+    #[test]
+    fn an_event_that_all_have_received_before_it_is_added_is_not_kept() {
+        let recent = RecentEvents::default();
+        recent.advance(7, 5, &[7]);
+        recent.add(numbers(1..=6, 10));
+        assert_eq!(seqs(&recent), [6]);
     }
 
     #[test]
     fn a_full_memory_keeps_what_is_needed_next() {
         let recent = RecentEvents::default();
         let third = LIMIT / 3 - OVERHEAD;
-        recent.add((1..=4).map(|seq| (seq, event(third))), 0);
+        recent.add(numbers(1..=4, third));
         assert_eq!(seqs(&recent), [1, 2, 3], "4 is needed last");
-        assert!(recent.receive(1, 2).is_some());
-        recent.add([(5, event(third))], 0);
+        recent.advance(7, 1, &[7, 8]);
+        recent.add(numbers(5..=6, third));
         assert_eq!(
             seqs(&recent),
             [2, 3, 5],
@@ -147,21 +172,41 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_target_that_is_down_does_not_fill_the_memory_for_the_others() {
+        let recent = RecentEvents::default();
+        for seq in 1..=100 {
+            recent.add(numbers(seq..=seq, LIMIT / 3 - OVERHEAD));
+            assert!(recent.get(seq).is_some(), "{seq}");
+            recent.advance(7, seq, &[7, 8]);
+        }
+    }
+
+    #[test]
+    fn a_consumer_that_was_removed_holds_up_nothing() {
+        let recent = RecentEvents::default();
+        recent.add(numbers(1..=2, 10));
+        recent.advance(8, 1, &[7, 8]);
+        recent.advance(7, 2, &[7]);
+        assert_eq!(seqs(&recent), [0i64; 0]);
+    }
+
     proptest! {
         #[test]
         fn its_size_is_bounded_and_counted(
-            steps in proptest::collection::vec((0i64..20, 0usize..LIMIT, 0usize..3, any::<bool>()), 0..60),
+            steps in proptest::collection::vec((1i64..20, 0usize..LIMIT, 1i64..3, any::<bool>()), 0..60),
         ) {
             let recent = RecentEvents::default();
-            for (seq, size, receivers, adds) in steps {
+            for (seq, size, consumer, adds) in steps {
                 match adds {
-                    true => recent.add([(seq, event(size))], receivers),
-                    false => drop(recent.receive(seq, 2)),
+                    true => recent.add([(seq, event(size))]),
+                    false => recent.advance(consumer, seq, &[1, 2]),
                 }
                 let state = recent.lock();
-                let size: usize = state.entries.values().map(|entry| entry.event.size()).sum();
+                let size: usize = state.events.values().map(RecentEvent::size).sum();
                 prop_assert_eq!(size, state.bytes);
                 prop_assert!(size <= LIMIT);
+                prop_assert!(state.first().is_none_or(|first| first > state.lowest));
             }
         }
     }

@@ -58,7 +58,7 @@ async fn append(log: &Log, ids: &[&str]) {
 }
 
 async fn receive(consumer: &Consumer, limit: i64) -> Vec<Record> {
-    consumer.receive_visible(limit).await.unwrap()
+    consumer.receive_visible(limit, limit).await.unwrap()
 }
 
 async fn acknowledge(consumer: &Consumer, records: &[Record]) {

@@ -38,7 +38,7 @@ impl Subject {
             .values()
             .filter(|(state, _)| *state == State::Visible);
         let expected = visible.count().min(usize::try_from(limit).unwrap());
-        let records = consumer.receive_visible(limit).await.unwrap();
+        let records = consumer.receive_visible(limit, limit).await.unwrap();
         assert_eq!(records.len(), expected);
         for record in &records {
             assert_eq!(*record.body, *format!("body of {}", record.id));
