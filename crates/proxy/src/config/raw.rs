@@ -171,13 +171,15 @@ const MAX_AGE: u64 = 315_576_000;
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct BatchSettings {
-    /// The largest number of events in a batch. A `file` and the `store` get up to eight times as many at once while they wait.
+    /// The largest number of events in a batch. A `file` and the `store` get up to eight times as many at once while they wait
+    /// for a first attempt.
     #[schemars(extend("x-not-on-aws" = "a property of the event source"))]
     pub(super) size: Setting<Count<1, 10_000>>,
     /// How long the first event of a batch waits for others.
     #[schemars(extend("x-not-on-aws" = "a property of the event source"))]
     pub(super) window: Setting<Seconds<0, 300>>,
-    /// How many deliveries are in progress at once, in all batches together.
+    /// How many deliveries are in progress at once, in all batches together. A target that takes several events at once, such
+    /// as a `file` and the `store`, is not limited by it.
     #[schemars(extend("x-not-on-aws" = "bounded by the batch and the rate"))]
     pub(super) concurrency: Setting<Count<1, 1_000>>,
     /// How long a copy of an event, byte for byte the same, is dropped under the built-in rule `builtin/duplicate`: a

@@ -141,7 +141,11 @@ impl Worker {
             .saturating_sub(self.pipeline.coalesce_window())
             .saturating_sub(MARGIN);
         let deadline = Instant::now() + time;
-        drop(permit.split(permit.num_permits().saturating_sub(records.len())));
+        let spare = permit.split(permit.num_permits().saturating_sub(records.len()));
+        // One of those that were received before may end the process: what is received beside them loses an attempt.
+        let is_again =
+            self.size.most > self.size.enough && records.iter().any(|record| record.attempts > 1);
+        let spare = spare.filter(|_| is_again).map(Arc::new);
         let mut groups = self.suspects.separate(records).into_iter();
         loop {
             // Each suspect is a batch. Without the bound they would share no limit on memory.
@@ -164,6 +168,7 @@ impl Worker {
                 pipeline: self.pipeline.clone(),
                 suspects: self.suspects.clone(),
                 deadline,
+                _spare: spare.clone(),
             };
             self.running.spawn(batch.process(group, share, admitted));
             tokio::select! {
@@ -194,6 +199,8 @@ struct Batch {
     pipeline: Arc<Pipeline>,
     suspects: Suspects,
     deadline: Instant,
+    /// Keeps further records from being received meanwhile.
+    _spare: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 impl Batch {
