@@ -224,3 +224,65 @@ fn an_output_that_is_read_is_not_replaced_and_no_password_is_printed() {
     assert_eq!(status, Some(64));
     assert!(!errors.contains("secret"), "{errors}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_is_that_of_one_group_and_time() {
+    let service = stand_in(&[("etl", group(0..20)), ("other", group(30..35))]).await;
+    let (folder, serve) = start_serve(&[]);
+    let state = folder.path().join("state");
+    let run = |groups: &str, since: &str| {
+        let output = Command::new(binary())
+            .args(["extract", "logs", "--set", groups, "--set", "settle=0s"])
+            .args(["--since", since, "--to", &serve.url, "--state"])
+            .arg(&state)
+            .envs(testing::serve::aws(&service.url()))
+            .output()
+            .unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), errors)
+    };
+    assert_eq!(run("groups=etl", "1h").0, Some(0));
+    for (groups, since) in [("groups=other", "1h"), ("groups=etl", "2h")] {
+        let (status, errors) = run(groups, since);
+        assert_eq!(status, Some(64), "{errors}");
+        assert!(errors.contains("other settings"), "{errors}");
+    }
+    assert_eq!(run("groups=etl", "1h").0, Some(0));
+}
+
+#[test]
+fn a_look_at_a_queue_that_ends_early_is_not_complete() {
+    for to in [&["--dry-run"][..], &["--to", "-"]] {
+        let queue = Sqs::start(0..12, usize::MAX);
+        let (status, output, errors) = queue.extract(&[to, &["--output", "json"]].concat());
+        assert_eq!((status, queue.left()), (Some(0), 12), "{errors}");
+        assert!(errors.contains("stay in the queue"), "{errors}");
+        assert!((output + &errors).contains("\"complete\":false"));
+    }
+}
+
+#[test]
+fn a_mistake_does_not_look_like_success() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = write(folder.path(), "empty", "nothing here\n");
+    let packed = folder.path().join("packed.zst");
+    std::fs::write(&packed, [0x28, 0xb5, 0x2f, 0xfd, 0, 0]).unwrap();
+    let (empty, packed) = (empty.to_str().unwrap(), packed.to_str().unwrap());
+    let backwards = [
+        "logs", "--set", "groups=a", "--since", "1h", "--until", "2h",
+    ];
+    for (arguments, status, message) in [
+        (&["logs", "--since", "1h"][..], 64, "--since"),
+        (&["logs", "--until", "1h"], 64, "--until"),
+        (&["logs", "--state", "s"], 64, "--state"),
+        (&["logs", "--to", "localhost:5000"], 64, "--to"),
+        (&["logs", "--to", "s3://bucket/x"], 64, "--to"),
+        (&backwards, 64, "not before --until"),
+        (&["logs", "--input", empty], 1, "no event found"),
+        (&["logs", "--input", packed], 2, "zstd"),
+    ] {
+        let (found, _, errors) = extract(arguments, &log(0..1));
+        assert_eq!(found, Some(status), "{arguments:?}: {errors}");
+        assert!(errors.contains(message), "{arguments:?}: {errors}");
+    }
+}

@@ -218,7 +218,11 @@ pub(crate) fn command() -> clap::Command {
     let noted = |command: clap::Command| {
         fetch::Kind::ALL.into_iter().fold(command, |command, kind| {
             command.mut_subcommand(kind.name(), |source| {
-                source.after_help(extract::notes(kind))
+                let source = source.after_help(extract::notes(kind));
+                let hidden = extract::unused(kind).iter();
+                hidden.fold(source, |source, argument| {
+                    source.mut_arg(argument, |argument| argument.hide(true))
+                })
             })
         })
     };

@@ -49,7 +49,7 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Read these files instead of a service; `-` is standard input. Compressed or not.
+    /// Read these files instead of a service; `-` is standard input. They may be compressed with gzip.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["since", "until", "state", "source", "set"])]
     input: Vec<String>,
     /// A setting of the source, as in `sources`: `--set region=eu-west-1`.
@@ -94,13 +94,36 @@ pub(super) fn notes(kind: Kind) -> String {
         let short = short.replace('…', "..."); // a manual page is ASCII
         notes += &format!("  {:20} {short}\n", entry.name);
     }
-    notes + "\n" + NOTES
+    let what = match destination::is_queue(kind) {
+        true => QUEUE,
+        false => ONCE,
+    };
+    notes + "\n" + what + NOTES
 }
 
-const NOTES: &str = "\
-Running it twice changes nothing: each event has an identity, which a proxy and a
-queue take once; a FILE is replaced.
+/// Returns the arguments that a source has no use for, and refuses.
+pub(super) fn unused(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Logs => &[],
+        Kind::GlueCrawlers | Kind::Redshift => &["input"],
+        Kind::Flyte | Kind::Sqs => &["input", "since", "until", "state"],
+    }
+}
 
+const ONCE: &str = "\
+Running it twice changes nothing with `--to queue`, and with the URL of a proxy whose
+queue is its data_dir: they take the identity of each event once. A proxy with SQS as
+its queue, and other endpoints, are sent everything again. A FILE is replaced.
+
+";
+
+const QUEUE: &str = "\
+Messages are deleted when their events are taken: not by `--dry-run` or `--to -`, which
+look at the first messages only. A FILE may not exist before.
+
+";
+
+const NOTES: &str = "\
 Exit status 1: lineage was lost, or an event was rejected or not sent. Findings name
 what could not be read, and where it is.";
 
@@ -136,12 +159,15 @@ pub(super) async fn run(command: Command, environment: Layers) -> anyhow::Result
     let progress = ProgressBar::new_spinner();
     progress.enable_steady_tick(Duration::from_millis(200));
     let read = match what {
-        What::Files(files) => read_files(&files, &mut destination, &mut summary, &progress).await,
+        What::Files(files) => {
+            let are_named = !arguments.input.is_empty();
+            read_files(&files, are_named, &mut destination, &mut summary, &progress).await
+        }
         What::Service(config) => {
-            let state = arguments
-                .state
-                .as_deref()
-                .map(|file| State::open(kind.name(), file));
+            let state = arguments.state.as_deref().map(|file| {
+                let settings = format!("{config:?}"); // --since and --until included
+                State::open(kind.name(), &[&settings, destination.name()], file)
+            });
             let state = state.transpose()?;
             read_service(
                 *config,
@@ -187,6 +213,16 @@ fn what(kind: Kind, arguments: &Arguments, layers: &Layers) -> anyhow::Result<Wh
                 "pipe a log into the command, name files with --input, or the settings of a service with --set".to_owned(),
             ));
         }
+        let service_only = [
+            ("--since", arguments.since.is_some()),
+            ("--until", arguments.until.is_some()),
+            ("--state", arguments.state.is_some()),
+        ];
+        if let Some((flag, _)) = service_only.iter().find(|(_, is_given)| *is_given) {
+            return Err(wrong(format!(
+                "{flag}: only for a service, which --set or --source names; standard input is read as a whole"
+            )));
+        }
         return Ok(What::Files(vec!["-".to_owned()]));
     }
     let mut config = config(kind, arguments, layers)?;
@@ -200,6 +236,21 @@ fn what(kind: Kind, arguments: &Arguments, layers: &Layers) -> anyhow::Result<Wh
     if (since.is_some() || until.is_some()) && !config.set_range(since, until) {
         return Err(wrong(
             "--since and --until: a queue has no past, only what is in it".to_owned(),
+        ));
+    }
+    if arguments.state.is_some() && destination::is_queue(kind) {
+        return Err(wrong(
+            "--state: a queue has no position; what was taken is deleted".to_owned(),
+        ));
+    }
+    let now = OffsetDateTime::now_utc()
+        .unix_timestamp()
+        .saturating_mul(1_000);
+    if let (Some(since), Some(until)) = (since, until)
+        && since.resolve(now) >= until.resolve(now)
+    {
+        return Err(wrong(
+            "--since is not before --until: there is nothing between them".to_owned(),
         ));
     }
     config.look_once();
@@ -220,17 +271,22 @@ fn config(kind: Kind, arguments: &Arguments, layers: &Layers) -> anyhow::Result<
     Ok(found.kind)
 }
 
-/// Reads files, in pieces.
+/// Reads files, in pieces. One that was named has an event: otherwise it is the wrong file.
 async fn read_files(
     files: &[String],
+    are_named: bool,
     destination: &mut Destination,
     summary: &mut Summary,
     progress: &ProgressBar,
 ) -> anyhow::Result<()> {
     for file in files {
+        let before = summary.events();
         let mut reader = input::Reader::open(file)?;
         while let Some(extraction) = reader.next()? {
             take(extraction, destination, summary, progress).await?;
+        }
+        if are_named && summary.events() == before {
+            summary.find_none(file, progress);
         }
     }
     Ok(())
@@ -280,7 +336,12 @@ async fn read_service(
                 taken.map_err(|error| proxy::queue::QueueError(error.to_string()))?;
             }
             // Without anybody who keeps their events, messages stay where they are, and would come again and again.
-            Checkpoint::Messages(_) => return Ok(()),
+            Checkpoint::Messages(_) => {
+                if fetched.more {
+                    summary.stop_early(progress);
+                }
+                return Ok(());
+            }
         }
         if !fetched.more {
             return Ok(());

@@ -10,7 +10,7 @@ use fetch::Kind;
 use indicatif::ProgressBar;
 use openlineage::{Event, Level};
 use proxy::config::{Config, Errors, Layers, Role};
-use proxy::queue::QueueError;
+use proxy::queue::{QueueConfig, QueueError};
 use proxy::source::Sender;
 use reqwest::Url;
 use sources::FoundEvent;
@@ -25,6 +25,8 @@ const PRINTED: u64 = 20;
 /// Where events go.
 pub(super) struct Destination {
     way: Way,
+    /// Which queue or endpoint it is.
+    name: String,
     printed: u64,
 }
 
@@ -72,10 +74,15 @@ impl Destination {
         layers: Layers,
         aws: &Aws,
     ) -> anyhow::Result<Destination> {
+        let mut name = arguments.to.clone();
         let way = match arguments.to.as_str() {
             _ if arguments.dry_run => Way::Nowhere,
             "queue" => {
                 let config = Config::read(layers, Role::Tool)?;
+                name += &match &config.queue {
+                    QueueConfig::Embedded(_) => config.data_dir.display().to_string(),
+                    QueueConfig::Sqs(queue) => format!("{:?}", queue.destination),
+                };
                 proxy::telemetry::log_to_stderr("warn"); // why an event is rejected, or the queue is not available
                 let sender = proxy::topology::open_sender(&config, aws, kind.name()).await?;
                 Way::Queue(Box::new(sender))
@@ -94,9 +101,23 @@ impl Destination {
                 return Err(Errors::general(why).into());
             }
             "-" | "/dev/stdout" => Way::Print(BufWriter::new(std::io::stdout())),
+            to if names_a_scheme(to) => {
+                // The value can hold a password.
+                let why = "--to: expected queue, a URL with http:// or https://, a FILE or -; a FILE with a colon in its name is written ./FILE";
+                return Err(Errors::general(why).into());
+            }
             path => Way::File(NewFile::create(path, inputs, is_queue(kind))?),
         };
-        Ok(Destination { way, printed: 0 })
+        Ok(Destination {
+            way,
+            name,
+            printed: 0,
+        })
+    }
+
+    /// Which queue or endpoint it is, for a comparison: it can hold a password.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Whether events go to standard output.
@@ -167,6 +188,12 @@ impl Destination {
             Way::Nowhere | Way::Print(_) | Way::Endpoint(_) | Way::Queue(_) => {}
         }
     }
+}
+
+/// Whether this is `HOST:PORT` or `SCHEME:…`, and hardly a file.
+fn names_a_scheme(to: &str) -> bool {
+    to.split_once(':')
+        .is_some_and(|(before, _)| !before.contains('/'))
 }
 
 /// Whether what was taken from a source is nowhere else afterwards.
@@ -255,6 +282,16 @@ fn complain(event: &FoundEvent, why: &str, printed: &mut u64, progress: &Progres
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_with_a_port_is_no_file() {
+        for to in ["localhost:5000", "ftp://host/x", "HTTP://host", "s3:x"] {
+            assert!(names_a_scheme(to), "{to}");
+        }
+        for to in ["events.jsonl", "./a:b", "/tmp/10:30", "a/b:c"] {
+            assert!(!names_a_scheme(to), "{to}");
+        }
+    }
 
     #[test]
     fn an_answer_says_whether_the_event_was_known() {

@@ -19,6 +19,18 @@ pub(super) fn reads_files(kind: Kind) -> bool {
     }
 }
 
+/// Returns the compression of a file that is not read, by its magic number: no event would be found in it.
+fn other_compression(start: &[u8]) -> Option<&'static str> {
+    // RFC 8878, section 3.1.1; the format description of xz, section 2.1.1.1; bzip2's header and block magic.
+    let is_bzip2 = start.starts_with(b"BZh") && start.get(4..10) == Some(b"1AY&SY");
+    match start {
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some("zstd"),
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some("xz"),
+        _ if is_bzip2 => Some("bzip2"),
+        _ => None,
+    }
+}
+
 /// A file that is read.
 pub(super) struct Reader {
     name: String,
@@ -34,8 +46,16 @@ impl Reader {
             "-" => "<stdin>",
             file => file,
         };
+        let mut bytes = input::open(file)?;
+        let start = bytes.fill_buf();
+        let start = start.map_err(|error| ReadError::new(name.to_owned(), error))?;
+        if let Some(format) = other_compression(start) {
+            let why = format!("is compressed with {format}; expected text, or gzip");
+            let error = std::io::Error::new(std::io::ErrorKind::InvalidData, why);
+            return Err(ReadError::new(name.to_owned(), error));
+        }
         Ok(Reader {
-            bytes: input::open(file)?,
+            bytes,
             log: Some(TextLog::new(name)),
             name: name.to_owned(),
             piece: vec![0; PIECE],

@@ -19,6 +19,10 @@ pub(super) struct Summary {
     events: u64,
     taken: Tally,
     findings: BTreeMap<FindingRule, u64>,
+    /// The named files in which no event was found.
+    without_events: u64,
+    /// Whether there may be more, at which nobody looked.
+    is_partial: bool,
 }
 
 impl Summary {
@@ -38,6 +42,22 @@ impl Summary {
             let text = targets::shown(&finding.to_string(), []);
             progress.suspend(|| eprintln!("lineage-proxy: {text}"));
         }
+    }
+
+    /// Counts a file in which no event was found.
+    pub(super) fn find_none(&mut self, file: &str, progress: &ProgressBar) {
+        self.without_events += 1;
+        progress.suspend(|| eprintln!("lineage-proxy: {file}: no event found"));
+    }
+
+    /// Says that only the beginning of a queue was looked at.
+    pub(super) fn stop_early(&mut self, progress: &ProgressBar) {
+        self.is_partial = true;
+        progress.suspend(|| {
+            eprintln!(
+                "lineage-proxy: only the first messages were looked at; they stay in the queue"
+            );
+        });
     }
 
     pub(super) fn add(&mut self, events: u64, taken: Tally) {
@@ -72,7 +92,10 @@ impl Summary {
         let Tally {
             rejected, failed, ..
         } = self.taken;
-        rejected > 0 || failed > 0 || self.findings.keys().any(|rule| rule.loses_lineage())
+        rejected > 0
+            || failed > 0
+            || self.without_events > 0
+            || self.findings.keys().any(|rule| rule.loses_lineage())
     }
 
     fn json(&self) -> Value {
@@ -93,7 +116,7 @@ impl Summary {
             "rejected": rejected,
             "failed": failed,
             "findings": findings,
-            "complete": !self.is_incomplete(),
+            "complete": !self.is_incomplete() && !self.is_partial,
         })
     }
 
