@@ -9,7 +9,7 @@
 //!   numbers stay.
 //! - The identity of an event is its text. So the same event is the same one, whether it is read again, printed again (by a
 //!   second handler, at DEBUG, into a second log group), polled, pushed by a subscription, or found in a file.
-//! - Log lines of one JSON object each (structlog, Docker, Fluent Bit) are looked into: see [`scan`].
+//! - Log lines of one JSON object each (structlog, Docker, Fluent Bit) are looked into: see `scan`.
 //! - Pieces of an event are joined within one stream, and only where all lines of the stream are there: between the lines
 //!   that a filter lets through, pieces are missing, and what is joined over a gap may still be JSON.
 //!

@@ -1,7 +1,6 @@
-//! What a warehouse is asked for, as SQL. `fetch` sends it by the Data API; `docs/sources/redshift.md` has it for those who
-//! save results by hand.
+//! What a warehouse is asked for, as SQL. `fetch` sends it by the Data API.
 //!
-//! Each begins with a comment by which it is known as ours. Texts and numbers in it are written by [`quoted`] and by
+//! Each begins with a comment by which it is known as ours. Texts and numbers in it are written by `quoted` and by
 //! `Display` of numbers and times alone.
 
 use std::fmt::Write as _;
