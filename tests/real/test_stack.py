@@ -125,7 +125,7 @@ def test_dead_letters_are_listed_shown_and_sent_again_by_reason_and_age(stack):
     again = lambda *flags, check=True: stack.proxy("dead-letters", "redrive", "--stack", "lineage", *flags, check=check)
     assert again(one["id"]) == "1 redriven\n"
     unknown = again("nothing", check=False)
-    assert (unknown.returncode, "no dead letter nothing" in unknown.stderr) == (1, True)
+    assert (unknown.returncode, "no dead letter has the id nothing" in unknown.stderr) == (1, True)
     started = time.monotonic()
     assert again("--all", "--reason", "ValidationException", "--rate", "5") == "11 redriven\n"
     assert time.monotonic() - started >= 2  # 11 at 5 a second
