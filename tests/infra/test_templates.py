@@ -139,6 +139,9 @@ def test_every_invariant_is_broken_once_here():
         ({"Auth": "jwt", "Endpoint": "private", "VpcEndpointId": "vpce-1"}, "Only an HTTP API"),
         ({"Auth": "jwt", "JwtIssuer": "https://issuer.example.com"}, "needs JwtAudience"),
         ({"Endpoint": "private"}, "needs VpcEndpointId"),
+        ({"ThrottlingRate": 100}, "ThrottlingRate needs ThrottlingBurst"),
+        ({"ThrottlingBurst": 100}, "ThrottlingBurst needs ThrottlingRate"),
+        ({"Endpoint": "function-url", "ThrottlingRate": 100, "ThrottlingBurst": 200}, "A function URL has no throttling"),
         ({"RulesFile": "rules/transforms.yaml", "RulesPrefix": "rules"}, "not both"),
         ({"RulesFile": "rules/transforms.yaml", "RulesBucketName": "rules"}, "RulesBucketName needs RulesPrefix"),
         ({"RulesPrefix": "rules", "RulesLayerArn": LAYER}, "RulesLayerArn needs RulesFile"),
@@ -148,6 +151,26 @@ def test_every_invariant_is_broken_once_here():
 def test_conflicting_parameters_are_rejected_before_anything_is_created(parameters, message):
     with pytest.raises(AssertionError, match=message):
         resolved({**VARIANTS["default"], **parameters})
+
+
+@pytest.mark.parametrize(
+    ("variant", "reserved", "limits"),
+    [
+        ("default", None, None),
+        ("private", None, None),
+        ("limited", 50, {"ThrottlingRateLimit": 100, "ThrottlingBurstLimit": 200}),
+        ("private, limited", None, {"ThrottlingRateLimit": 100, "ThrottlingBurstLimit": 200}),
+        ("function url, limited", 50, None),
+    ],
+)
+def test_ingest_is_limited_only_where_that_was_asked_for(variant, reserved, limits):
+    """Whatever limits it can cost events."""
+    resources = resolved(VARIANTS[variant])["Resources"]
+    assert resources["Ingest"]["Properties"].get("ReservedConcurrentExecutions") == reserved
+    if "HttpStage" in resources:
+        assert resources["HttpStage"]["Properties"].get("DefaultRouteSettings") == limits
+    if "RestStage" in resources:
+        assert resources["RestStage"]["Properties"].get("MethodSettings") == (limits and [{"HttpMethod": "*", "ResourcePath": "/*", **limits}])
 
 
 def test_a_customer_key_encrypts_everything():

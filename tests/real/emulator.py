@@ -1,7 +1,7 @@
 """The emulator of AWS, over TLS, with what it has wrong put right. Run by the Python of its own environment.
 
-IAM has no action sqs:SendMessageBatch, sns:PublishBatch and the like: batches are allowed by the action of the single message. And what
-a template takes from a parameter of type Number is a number. Certificates are written into the folder that is the
+IAM has no action sqs:SendMessageBatch, sns:PublishBatch and the like: batches are allowed by the action of the single message. What
+a template takes from a parameter of type Number is a number. And a template reserves concurrency. Certificates are written into the folder that is the
 argument: `ca.pem` is what clients trust.
 """
 
@@ -64,6 +64,19 @@ def with_numbers(provision):
     return provisioned
 
 
+def with_concurrency(provision):
+    def provisioned(first, *arguments, **more):
+        made = provision(first, *arguments, **more)
+        name, properties = made[0], [argument for argument in arguments if isinstance(argument, dict)][-1]
+        reserved = properties.get("ReservedConcurrentExecutions")
+        lambda_svc._functions[name]["concurrency"] = None if reserved is None else int(reserved)
+        return made
+
+    from ministack.services import lambda_svc
+
+    return provisioned
+
+
 def put_right():
     from ministack.core import iam_actions
     from ministack.services.cloudformation import provisioners
@@ -73,6 +86,8 @@ def put_right():
     handlers = provisioners._RESOURCE_HANDLERS[MAPPING]
     provisioners._lambda_esm_create = with_numbers(provisioners._lambda_esm_create)
     handlers.update(create=provisioners._lambda_esm_create, update=with_numbers(handlers["update"]))
+    functions = provisioners._RESOURCE_HANDLERS["AWS::Lambda::Function"]
+    functions.update({step: with_concurrency(functions[step]) for step in ("create", "update")})
 
 
 if __name__ == "__main__":

@@ -37,8 +37,10 @@ def test_in_order_of_runs(deploy):
 
 
 def test_behind_a_vpc_endpoint(deploy):
-    stack = deploy("private", Endpoint="private", VpcEndpointId="vpce-1a2b")
+    stack = deploy("private", Endpoint="private", VpcEndpointId="vpce-1a2b", ThrottlingRate=100, ThrottlingBurst=200)
     [api] = stack.cloud.client("apigateway").get_rest_apis()["items"]
+    limits = stack.cloud.client("apigateway").get_stage(restApiId=api["id"], stageName="lineage")["methodSettings"]["*/*"]
+    assert (limits["throttlingRateLimit"], limits["throttlingBurstLimit"]) == (100, 200)
     assert api["binaryMediaTypes"] == ["*/*"], api
     responses = stack.cloud.client("apigateway").get_gateway_responses(restApiId=api["id"])["items"]
     by_type = {response["responseType"]: (response["statusCode"], response["responseParameters"]) for response in responses if not response.get("defaultResponse")}
@@ -62,7 +64,9 @@ def test_behind_a_vpc_endpoint(deploy):
 
 
 def test_by_function_url(deploy):
-    stack = deploy("by-url", Endpoint="function-url")
+    stack = deploy("by-url", Endpoint="function-url", IngestReservedConcurrency=3)
+    reserved = lambda stack: stack.functions.get_function_concurrency(FunctionName=stack.outputs["IngestFunction"]).get("ReservedConcurrentExecutions")
+    assert reserved(stack) == 3
     assert "execute-api" not in stack.outputs["LineageProxyApiUrl"] and not stack.outputs["LineageProxyApiUrl"].endswith("/")
     config = stack.functions.get_function_url_config(FunctionName=stack.outputs["IngestFunction"])
     assert config["AuthType"] == "NONE"
@@ -76,6 +80,7 @@ def test_by_function_url(deploy):
     invoke = lambda key: json.loads(stack.functions.invoke(FunctionName=stack.outputs["IngestFunction"], Payload=json.dumps(request(key)))["Payload"].read())["statusCode"]
     assert (invoke("a-key-that-is-not-known"), invoke(stack.key)) == (403, 200)
     stack.arrived(job)
+    assert reserved(deploy("by-url", IngestReservedConcurrency=0)) is None  # and the account has them again
 
 
 def test_to_another_account_by_role(deploy, cloud):
