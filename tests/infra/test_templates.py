@@ -9,7 +9,7 @@ import sys
 
 import cfn_guard_rs
 import pytest
-from variants import KEY, LAYER, OPEN, SECRET, SOURCE_TEMPLATES, SOURCE_VARIANTS, TARGET_TEMPLATE, TARGET_VARIANTS, TEMPLATE, TO_QUEUE, VARIANTS, resolved, template
+from variants import DOMAIN_KEY, KEY, LAYER, OPEN, SECRET, SECRETS_KEY, SOURCE_TEMPLATES, SOURCE_VARIANTS, TARGET_TEMPLATE, TARGET_VARIANTS, TEMPLATE, TO_QUEUE, TOPIC as ON_CALL, VARIANTS, resolved, template
 
 BIN = pathlib.Path(sys.executable).parent
 RULES = TEMPLATE.with_name("invariants.guard").read_text()
@@ -146,6 +146,8 @@ def test_every_invariant_is_broken_once_here():
         ({"RulesFile": "rules/transforms.yaml", "RulesBucketName": "rules"}, "RulesBucketName needs RulesPrefix"),
         ({"RulesPrefix": "rules", "RulesLayerArn": LAYER}, "RulesLayerArn needs RulesFile"),
         ({"RulesHashKeySecretArn": SECRET}, "RulesHashKeySecretArn needs rules"),
+        ({"SubnetIds": ["subnet-1a"]}, "SubnetIds needs SecurityGroupIds"),
+        ({"SecurityGroupIds": ["sg-1a"]}, "SecurityGroupIds needs SubnetIds"),
     ],
 )
 def test_conflicting_parameters_are_rejected_before_anything_is_created(parameters, message):
@@ -216,6 +218,110 @@ def test_the_batch_function_can_read_its_rules_and_nothing_else(variant, file, r
     assert (action, resource and substituted(resource, VARIANTS[variant])) == ("s3:GetObject" if objects else None, objects)
 
 
+def statements(document, role):
+    """The statements of a role, by their names."""
+    [policy] = document["Resources"][role]["Properties"]["Policies"]
+    return {statement["Sid"]: statement for statement in policy["PolicyDocument"]["Statement"]}
+
+
+@pytest.mark.parametrize(("variant", "region", "roles"), [("domain with a key", {"Ref": "AWS::Region"}, ["BatchRole"]), ("domain with a key elsewhere, checked", "us-east-1", ["BatchRole", "CheckRole"])])
+def test_who_calls_a_domain_may_use_its_key_through_datazone_alone(variant, region, roles):
+    for stack in (resolved(VARIANTS[variant]), target(TARGET_VARIANTS[variant])):
+        for role in roles:
+            key = statements(stack, role)["DomainKey"]
+            assert (key["Resource"], set(key["Action"])) == (DOMAIN_KEY, {"kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey"})
+            [text, more] = key["Condition"]["StringEquals"]["kms:ViaService"]["Fn::Sub"]
+            assert (text, more) == ("datazone.${Region}.amazonaws.com", {"Region": region})
+
+
+def test_a_key_of_the_domain_is_for_those_alone_that_call_it():
+    others = ["default", "checked", "openlineage", "domain with a key, by a role"]  # the role that is assumed has a key of its own
+    for variant in others:
+        for stack in (resolved(VARIANTS[variant]), target(TARGET_VARIANTS[variant])):
+            assert "DomainKey" not in json.dumps([resource for resource in stack["Resources"].values() if resource["Type"] == "AWS::IAM::Role"]), variant
+
+
+def test_a_secret_under_another_key_can_be_read_through_its_service():
+    for stack in (resolved(VARIANTS["datahub, with a secret of another account"]), target(TARGET_VARIANTS["datahub, with a secret of another account"])):
+        key = statements(stack, "BatchRole")["SecretsKey"]
+        condition = {"StringEquals": {"kms:ViaService": {"Fn::Sub": "secretsmanager.${AWS::Region}.amazonaws.com"}}}
+        assert (key["Action"], key["Resource"], key["Condition"]) == ("kms:Decrypt", SECRETS_KEY, condition)
+    assert "SecretsKey" not in statements(resolved(VARIANTS["datahub"]), "BatchRole")
+
+
+def test_the_batch_function_is_in_a_vpc_and_may_not_change_it():
+    for stack in (resolved(VARIANTS["in a vpc"]), target(TARGET_VARIANTS["in a vpc"])):
+        functions = {name: resource["Properties"] for name, resource in stack["Resources"].items() if resource["Type"] == "AWS::Lambda::Function"}
+        assert functions["Batch"]["VpcConfig"] == {"SubnetIds": ["subnet-1a", "subnet-1b"], "SecurityGroupIds": ["sg-1a"]}
+        assert not any("VpcConfig" in function for name, function in functions.items() if name != "Batch")
+        allowed, denied = statements(stack, "BatchRole")["Network"], statements(stack, "BatchRole")["NetworkOfLambdaOnly"]
+        assert set(allowed["Action"]) == set(denied["Action"]) and denied["Effect"] == "Deny"
+        # CloudFormation names the function STACK-Batch-ID.
+        pattern = denied["Condition"]["ArnLike"]["lambda:SourceFunctionArn"]["Fn::Sub"]
+        names = {"AWS::Partition": "aws", "AWS::Region": "eu-west-1", "AWS::AccountId": "1", "AWS::StackName": "lineage"}
+        assert fnmatch.fnmatchcase("arn:aws:lambda:eu-west-1:1:function:lineage-Batch-1A2B", substituted({"Fn::Sub": [pattern, {}]}, names))
+    batch = resolved(VARIANTS["default"])["Resources"]["Batch"]["Properties"]
+    assert "VpcConfig" not in batch and not {"Network", "NetworkOfLambdaOnly"} & statements(resolved(VARIANTS["default"]), "BatchRole").keys()
+
+
+@pytest.mark.parametrize(("variant", "enabled"), [("default", True), ("paused", False)])
+def test_a_paused_stack_receives_nothing_and_accepts_everything(variant, enabled):
+    for stack in (resolved(VARIANTS[variant]), target(TARGET_VARIANTS[variant])):
+        assert stack["Resources"]["BatchSource"]["Properties"]["Enabled"] is enabled
+    assert resolved(VARIANTS["default"])["Resources"]["Ingest"] == resolved(VARIANTS["paused"])["Resources"]["Ingest"]
+    for path in (TEMPLATE, TARGET_TEMPLATE):
+        assert template(path)["Outputs"]["Paused"]["Value"] == {"Ref": "Paused"}  # for doctor
+
+
+@pytest.mark.parametrize(("variant", "mode"), [("default", None), ("traced", {"Mode": "Active"})])
+def test_functions_are_traced_where_it_is_asked_for(variant, mode):
+    for stack in (resolved(VARIANTS[variant] | {"Endpoint": "private", "VpcEndpointId": "vpce-1a"}), target(TARGET_VARIANTS[variant])):
+        functions = {name: resource["Properties"] for name, resource in stack["Resources"].items() if resource["Type"] == "AWS::Lambda::Function"}
+        for name, function in functions.items():
+            assert function.get("TracingConfig") == mode, name
+            assert ("Trace" in statements(stack, f"{name}Role")) == (mode is not None), name
+        if "RestStage" in stack["Resources"]:
+            assert stack["Resources"]["RestStage"]["Properties"].get("TracingEnabled") == (True if mode else None)
+
+
+def test_every_role_is_below_the_path():
+    stacks = [resolved(VARIANTS["below a path"] | {"DeliveryCheck": "on"}), target(TARGET_VARIANTS["below a path"])]
+    stacks += [resolved({**SOURCE_VARIANTS[name, "topic"], "RolePath": "/lineage/"}, template(path)) for name, path in SOURCE_TEMPLATES.items()]
+    for stack in stacks:
+        roles = [resource["Properties"] for resource in stack["Resources"].values() if resource["Type"] == "AWS::IAM::Role"]
+        assert roles and all(role["Path"] == "/lineage/" for role in roles)
+
+
+def test_the_log_of_what_became_of_events_outlives_its_stack_and_is_found_by_its_prefix():
+    stacks = [resolved(VARIANTS["ingest only"]), resolved(VARIANTS["default"]), target(TARGET_VARIANTS["default"]), *(source((name, "topic")) for name in SOURCE_TEMPLATES)]
+    kept = []
+    for stack in stacks:
+        groups = {name: resource for name, resource in stack["Resources"].items() if resource["Type"] == "AWS::Logs::LogGroup" and name != "AccessLogs"}
+        kept.append(set(groups))
+        for group in groups.values():
+            assert (group["DeletionPolicy"], group["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
+            [text, more] = group["Properties"]["LogGroupName"]["Fn::Sub"]
+            # A kept group must not be met again: neither by a stack of the same name, nor by this one.
+            assert text.startswith("/aws/lambda/${AWS::StackName}-") and text.endswith("-${Id}") and more["Id"]["Fn::Select"][1]["Fn::Split"] == ["/", {"Ref": "AWS::StackId"}]
+    assert kept == [{"IngestLogs", "BatchLogs"}, {"IngestLogs", "BatchLogs"}, {"BatchLogs"}, *[{"SourceLogs"}] * len(SOURCE_TEMPLATES)]
+
+
+def test_no_queue_has_a_name_that_it_could_meet_again():
+    """A queue is kept when it is replaced, so a second change of Order back and forth would find its own name taken."""
+    for stack in (resolved(VARIANTS["in order"]), target(TARGET_VARIANTS["in order"])):
+        queues = [resource["Properties"] for resource in stack["Resources"].values() if resource["Type"] == "AWS::SQS::Queue"]
+        assert len(queues) == 2 and all(queue["FifoQueue"] and "QueueName" not in queue for queue in queues)
+
+
+def test_the_check_looks_at_every_hour_once():
+    """It looks at the last whole hour that ended ten minutes ago: at a fixed minute after that, whatever EventBridge's delay of a minute."""
+    for stack in (resolved(VARIANTS["checked"]), target(TARGET_VARIANTS["checked"])):
+        minute = re.fullmatch(r"cron\((\d+) \* \* \* \? \*\)", stack["Resources"]["CheckSchedule"]["Properties"]["ScheduleExpression"])[1]
+        assert 12 <= int(minute) <= 57
+    for path in (TEMPLATE, TARGET_TEMPLATE):
+        assert template(path)["Outputs"]["CheckRoleArn"] == {"Condition": "Checks", "Description": template(path)["Outputs"]["CheckRoleArn"]["Description"], "Value": {"Fn::GetAtt": ["CheckRole", "Arn"]}}
+
+
 def substituted(value, parameters):
     """The text of a `Fn::Sub`; a text by itself."""
     if isinstance(value, str):
@@ -226,12 +332,13 @@ def substituted(value, parameters):
     return text
 
 
-def test_every_alarm_says_what_to_do_and_tells_whom_it_should():
-    alarms = {name: resource["Properties"] for name, resource in resolved(VARIANTS["notified by e-mail"] | {"DeliveryCheck": "on", "RulesPrefix": "rules", "FanOut": "on"})["Resources"].items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
+@pytest.mark.parametrize(("variant", "told"), [("default", []), ("notified by e-mail", [{"Ref": "Topic"}]), ("notified by a topic", [ON_CALL]), ("notified by both", [{"Ref": "Topic"}, ON_CALL])])
+def test_every_alarm_says_what_to_do_and_tells_whom_it_should(variant, told):
+    alarms = {name: resource["Properties"] for name, resource in resolved(VARIANTS[variant] | {"DeliveryCheck": "on", "RulesPrefix": "rules", "FanOut": "on"})["Resources"].items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
     assert len(alarms) == 19
     for name, alarm in alarms.items():
         assert len(alarm["AlarmDescription"] if isinstance(alarm["AlarmDescription"], str) else alarm["AlarmDescription"]["Fn::Sub"]) > 60, name
-        assert alarm["AlarmActions"] == [{"Ref": "Topic"}] == alarm["OKActions"], name
+        assert alarm["AlarmActions"] == told == alarm["OKActions"], name
 
 
 @pytest.mark.parametrize("variant", ["default", "rules in s3", "rules in the function", "fan-out", "ingest only, with what belongs to a target"])
@@ -419,7 +526,8 @@ def test_an_ingest_stack_without_a_target_has_nothing_of_one():
     types = {resource["Type"] for resource in resources.values()}
     assert not types & {"AWS::SQS::Queue", "AWS::Lambda::EventSourceMapping", "AWS::Events::Rule", "AWS::SNS::Subscription"}
     text = json.dumps(resources)
-    for name in target(TARGET_VARIANTS["checked"])["Resources"].keys() - {"Topic", "TopicKey", "Dashboard"}:
+    # But for the log of the target that it may have had.
+    for name in target(TARGET_VARIANTS["checked"])["Resources"].keys() - {"Topic", "TopicKey", "Dashboard", "BatchLogs"}:
         assert name not in resources and f'"{name}"' not in text and f"${{{name}." not in text, name
 
 

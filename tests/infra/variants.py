@@ -14,6 +14,9 @@ SOURCE_TEMPLATES = {name: TEMPLATE.with_name(f"source-{name}.yaml") for name in 
 DATAZONE = {"DomainId": "dzd_a1b2c3", "S3AssetsBucketName": "assets"}
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/1"
 SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:hash-key-a1b2c3"
+SECRETS_KEY = "arn:aws:kms:eu-west-1:210987654321:key/2"
+DOMAIN_KEY = "arn:aws:kms:eu-west-1:123456789012:key/3"
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:on-call"
 LAYER = "arn:aws:lambda:eu-west-1:123456789012:layer:rules:3"
 SHARED = {
     "default": {},
@@ -29,6 +32,15 @@ SHARED = {
     "function url, limited": {"Endpoint": "function-url", "IngestReservedConcurrency": 50},
     "customer key": {"KmsKeyArn": KEY, "AlarmEmail": "on-call@example.com"},
     "notified by e-mail": {"AlarmEmail": "on-call@example.com"},
+    "notified by a topic": {"AlarmTopicArn": TOPIC},
+    "notified by both": {"AlarmEmail": "on-call@example.com", "AlarmTopicArn": TOPIC},
+    "domain with a key": {"DomainKmsKeyArn": DOMAIN_KEY},
+    "domain with a key elsewhere, checked": {"DomainKmsKeyArn": DOMAIN_KEY, "DomainRegion": "us-east-1", "DeliveryCheck": "on"},
+    "domain with a key, by a role": {"DomainKmsKeyArn": DOMAIN_KEY, "TargetRoleArn": "arn:aws:iam::210987654321:role/lineage", "DeliveryCheck": "on"},
+    "in a vpc": {"SubnetIds": ["subnet-1a", "subnet-1b"], "SecurityGroupIds": ["sg-1a"]},
+    "paused": {"Paused": "true"},
+    "traced": {"Tracing": "on", "DeliveryCheck": "on"},
+    "below a path": {"RolePath": "/lineage/"},
     "boundary": {"PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/boundary"},
     "another account": {"TargetRoleArn": "arn:aws:iam::210987654321:role/lineage", "DomainRegion": "us-east-1"},
     "checked": {"DeliveryCheck": "on"},
@@ -38,6 +50,7 @@ SHARED = {
     "rules in another bucket, with a hash key": {"RulesBucketName": "rules-of-the-team", "RulesPrefix": "live", "RulesRefresh": 300, "RulesHashKeySecretArn": SECRET, "KmsKeyArn": KEY},
     "rules in a layer, with a hash key": {"RulesFile": "/opt/transforms.yaml", "RulesLayerArn": LAYER, "RulesHashKeySecretArn": SECRET},
     "datahub": {"Target": "datahub", "DomainId": "", "DataHubUrl": "https://datahub.example.com", "DataHubApiKeySecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:token"},
+    "datahub, with a secret of another account": {"Target": "datahub", "DomainId": "", "DataHubUrl": "https://datahub.example.com", "DataHubApiKeySecretArn": "arn:aws:secretsmanager:eu-west-1:210987654321:secret:token", "SecretsKmsKeyArn": SECRETS_KEY},
     "glue": {"Target": "glue", "DomainId": "", "GlueDatabase": "sales_*"},
     "glue, with tables of its own": {"Target": "glue", "DomainId": "", "GlueDatabase": "sales", "GlueCreateDatabase": "lineage"},
     "glue in another account": {"Target": "glue", "DomainId": "", "GlueDatabase": "sales", "TargetRoleArn": "arn:aws:iam::210987654321:role/lineage"},
@@ -110,6 +123,8 @@ def resolved(parameters, source=None):
                 return GONE
             case {"Ref": name} if name in values:
                 return values[name]
+            case {"Fn::Join": [between, {"Ref": name}]} if isinstance(values.get(name), list) or values.get(name) == "":
+                return between.join(values[name] or [])
             case {"Fn::If": [condition, yes, no]}:
                 return resolve(yes if holds({"Condition": condition}) else no)
             case dict():

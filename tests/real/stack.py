@@ -24,6 +24,7 @@ REGION = CREDENTIALS["AWS_REGION"]
 
 # What AWS itself does with a function's role, which the emulator does in no role's name: write its log, feed it.
 LOGS = ("logs:CreateLogStream", "logs:PutLogEvents")
+DOMAIN_KEY = ("kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey")
 POLLER = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 
 
@@ -81,6 +82,7 @@ class Stack:
         self.cloud, self.name = cloud, name
         self.sqs, self.iam, self.functions, self.s3, self.secrets = (cloud.client(service) for service in ("sqs", "iam", "lambda", "s3", "secretsmanager"))
         described = cloud.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+        self.parameters = {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in described.get("Parameters", [])}
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
         self.queue, self.dead = self.outputs.get("QueueUrl"), self.outputs.get("DeadLetterQueueUrl")  # none without a target
 
@@ -175,9 +177,9 @@ class Stack:
         arn = self.functions.get_function_configuration(FunctionName=self.outputs[f"{function}Function"])["Role"]
         return arn, arn.rsplit("/", 1)[1]
 
-    def may(self, function, action, resource):
+    def may(self, function, action, resource, *context):
         """Whether a function's role allows it."""
-        answer = self.iam.simulate_principal_policy(PolicySourceArn=self.role(function)[0], ActionNames=[action], ResourceArns=[resource])
+        answer = self.iam.simulate_principal_policy(PolicySourceArn=self.role(function)[0], ActionNames=[action], ResourceArns=[resource], ContextEntries=context)
         return answer["EvaluationResults"][0]["EvalDecision"] == "allowed"
 
     def let_iam_decide(self):
@@ -188,6 +190,11 @@ class Stack:
         if not self.queue:
             return
         denied = not self.may("Batch", "datazone:PostLineageEvent", domain)
+        # Who posts to a domain with a customer key has to use that, too.
+        if key := self.parameters.get("DomainKmsKeyArn"):
+            via = {"ContextKeyName": "kms:ViaService", "ContextKeyValues": [f"datazone.{REGION}.amazonaws.com"], "ContextKeyType": "string"}
+            denied |= not all(self.may("Batch", action, key, via) for action in DOMAIN_KEY)
+            assert not self.may("Batch", "kms:Decrypt", key), "not through DataZone"
         self.cloud.stand_in.set(
             posts_denied=denied,
             workgroups_denied=not self.may("Batch", "redshift-serverless:GetWorkgroup", workgroup),

@@ -12,7 +12,7 @@ from alarms import Alarms
 from openlineage.client import OpenLineageClient
 from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
 from parts import event, eventually
-from stack import BUCKET, large, name
+from stack import ACCOUNT, BUCKET, REGION, large, name
 
 REDSHIFT = {
     "workgroups": {"wg": {"account": "123456789012", "region": "eu-west-1", "port": 5439}},
@@ -23,7 +23,7 @@ REDSHIFT = {
 @pytest.fixture(scope="module")
 def deployed(cloud):
     cloud.stand_in.set(**REDSHIFT)
-    return cloud.deploy("lineage")
+    return cloud.deploy("lineage", DomainKmsKeyArn=f"arn:aws:kms:{REGION}:{ACCOUNT}:key/domain")
 
 
 @pytest.fixture
@@ -104,6 +104,22 @@ def test_doctor_follows_an_event_and_says_where_it_ends(stack):
     assert doctor("--api-key-file", __file__).returncode == 1
     nobody = stack.proxy("doctor", "--stack", "nobody", check=False)
     assert (nobody.returncode, "nobody" in nobody.stderr) == (2, True)
+
+
+def test_a_paused_stack_keeps_events_and_doctor_says_so(stack):
+    # With a second change: for a condition alone the emulator sees nothing to update.
+    paused = stack.cloud.deploy("lineage", Paused="true", MaxAttempts=98)
+    source = lambda: stack.functions.get_event_source_mapping(UUID=paused.outputs["BatchSource"])["State"]
+    assert source() == "Disabled"
+    doctor = stack.proxy("doctor", "--stack", "lineage", "--url", stack.url(), "--output", "json", check=False)
+    steps = {step["step"]: step for step in map(json.loads, doctor.stdout.splitlines())}
+    assert (doctor.returncode, steps["source"]["verdict"], steps["accepted"]["verdict"]) == (0, "unsure", "good"), doctor.stdout
+    assert "Paused" in steps["source"]["found"] and "delivered" not in steps
+    stack.put(event(job := name()))
+    assert stack.waiting() == 2
+    stack.cloud.deploy("lineage", Paused="false", MaxAttempts=100)
+    assert source() == "Enabled"
+    stack.arrived(job, "doctor")
 
 
 def test_dead_letters_are_listed_shown_and_sent_again_by_reason_and_age(stack):
@@ -333,7 +349,7 @@ def test_every_action_of_a_policy_is_needed(stack, function):
     patience = max(8, 2 * (time.monotonic() - started))
     stack.empty()
     actions = [(index, action) for index, statement in enumerate(document["Statement"]) for action in listed(statement["Action"])]
-    assert len(actions) == {"Ingest": 6, "Batch": 13}[function], actions
+    assert len(actions) == {"Ingest": 6, "Batch": 17}[function], actions
     needless = []
     for index, action in actions:
         less = json.loads(json.dumps(document))

@@ -170,7 +170,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             aws: &aws,
             ingest: &ingest,
             stack: &stack,
-            is_delivered: route.delivers(),
+            is_delivered: route.delivers() && !parts::is_paused(&stack),
             url: &url,
             key: key.as_deref(),
             patience: arguments.patience,

@@ -34,7 +34,7 @@ pub(super) struct Trace<'a> {
     pub(super) ingest: &'a Stack,
     /// The stack that delivers it: the same, or that of a target.
     pub(super) stack: &'a Stack,
-    /// Whether that stack gets the events that are accepted.
+    /// Whether that stack gets the events that are accepted, and delivers them now.
     pub(super) is_delivered: bool,
     pub(super) url: &'a Url,
     pub(super) key: Option<&'a str>,
@@ -361,7 +361,7 @@ fn advice(reason: &str, stack: &Stack) -> String {
         .unwrap_or("the batch function's role");
     match reason {
         "permission" => format!(
-            "let {role} (or TargetRoleArn) use datazone:PostLineageEvent on the domain; a domain in another account must be shared with this one, or posted to through a role"
+            "let {role} (or TargetRoleArn) use datazone:PostLineageEvent on the domain, and the customer key of the domain if it has one (DomainKmsKeyArn); a domain in another account must be shared with this one, or posted to through a role"
         ),
         "missing" => "is DomainId right, and DomainRegion its region?".to_owned(),
         "throttled" | "quota" => {

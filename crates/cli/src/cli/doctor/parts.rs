@@ -72,7 +72,10 @@ pub(super) async fn source(aws: &Aws, stack: &Stack) -> anyhow::Result<Step> {
     let state = mapping.state.as_deref().unwrap_or("unknown");
     let partial = "ReportBatchItemFailures".to_owned();
     let types = mapping.function_response_types.unwrap_or_default();
-    Ok(if state != "Enabled" {
+    Ok(if state == "Disabled" && is_paused(stack) {
+        let found = "paused by the parameter Paused: events wait in the queue";
+        Step::unsure("source", found, "deploy with Paused=false to deliver them")
+    } else if state != "Enabled" {
         let advice = "run aws lambda update-event-source-mapping --enabled; until then, events wait in the queue";
         Step::bad("source", format!("the event source is {state}"), advice)
     } else if !types.contains(&partial) {
@@ -82,6 +85,11 @@ pub(super) async fn source(aws: &Aws, stack: &Stack) -> anyhow::Result<Step> {
         let size = mapping.batch_size.unwrap_or_default();
         Step::good("source", format!("enabled, {size} events a batch"))
     })
+}
+
+/// Whether the stack was deployed to deliver nothing for now.
+pub(super) fn is_paused(stack: &Stack) -> bool {
+    stack.optional("Paused") == Some("true")
 }
 
 /// Returns a function once it is no longer pending, as it is for some seconds after a deployment.
