@@ -9,6 +9,7 @@ import sys
 
 import cfn_guard_rs
 import pytest
+import yaml
 from variants import DOMAIN_KEY, KEY, LAYER, OPEN, SECRET, SECRETS_KEY, SOURCE_TEMPLATES, SOURCE_VARIANTS, TARGET_TEMPLATE, TARGET_VARIANTS, TEMPLATE, TO_QUEUE, TOPIC as ON_CALL, VARIANTS, resolved, template
 
 BIN = pathlib.Path(sys.executable).parent
@@ -572,9 +573,19 @@ def test_a_source_has_time_to_fail_and_one_source_of_its_kind(variant):
     if variant[0] == "stream":
         assert sources == ""  # it never looks
         return
-    [(_, settings)] = json.loads(written(sources, SOURCE_VARIANTS[variant])).items()
+    # The function reads it as YAML, of which JSON is a part.
+    [(_, settings)] = yaml.safe_load(written(sources, SOURCE_VARIANTS[variant])).items()
     assert settings.pop("type") == {"glue": "glue-crawlers"}.get(variant[0], variant[0])
     assert "$" not in json.dumps(settings)
+    more = yaml.safe_load("{" + SOURCE_VARIANTS[variant].get("Settings", "") + "}")
+    assert more.items() <= settings.items() and len(settings) >= len(more) + 1
+
+
+def test_a_search_of_a_log_group_is_allowed_by_both_forms_of_its_arn():
+    [policy] = source(("logs", "two groups"))["Resources"]["SourceRole"]["Properties"]["Policies"]
+    [read] = (statement for statement in policy["PolicyDocument"]["Statement"] if statement["Sid"] == "Read")
+    suffixes = [resource["Fn::Sub"].rsplit("log-group:", 1)[1] for resource in read["Resource"]]
+    assert suffixes == ["${LogGroupName}", "${LogGroupName}:*", "${LogGroupName3}", "${LogGroupName3}:*"]
 
 
 def written(value, parameters):

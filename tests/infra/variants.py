@@ -158,10 +158,10 @@ TO_QUEUE = {"S3AssetsBucketName": "assets", "LargeEventsBucket": "events", "Queu
 TO_TOPIC = {**TO_QUEUE, "QueueUrl": "", "TopicArn": "arn:aws:sns:eu-west-1:123456789012:lineage-FanOutTopic-1A"}
 QUEUE = "arn:aws:sqs:eu-west-1:123456789012:events"
 OF_SOURCES = {
-    "logs": {"one group": {"LogGroupName": "/aws-glue/jobs/error"}, "two groups": {"LogGroupName": "a", "LogGroupName3": "b"}},
-    "glue": {"all": {}, "two": {"CrawlerNames": "orders,returns", "UnchangedTables": "false"}},
-    "redshift": {"workgroup": {"WorkgroupName": "wg", "Database": "dev"}, "cluster": {"ClusterIdentifier": "dwh", "Database": "dev"}},
-    "flyte": {"queue": {"MessagesQueueArn": QUEUE, "Cluster": "flyte.example.com"}, "queue and objects": {"MessagesQueueArn": QUEUE, "Cluster": "flyte.example.com", "MetadataBucketName": "flyte", "MetadataPrefix": "metadata/"}},
+    "logs": {"one group": {"LogGroupName": "/aws-glue/jobs/error"}, "with settings": {"LogGroupName": "a", "Settings": "overlap: 1h, stream_prefix: jr_"}, "two groups": {"LogGroupName": "a", "LogGroupName3": "b"}},
+    "glue": {"all": {}, "with settings": {"Settings": "lookback: 30d"}, "two": {"CrawlerNames": "orders,returns", "UnchangedTables": "false"}},
+    "redshift": {"workgroup": {"WorkgroupName": "wg", "Database": "dev"}, "with settings": {"WorkgroupName": "wg", "Database": "dev", "Settings": "skip: dbt, datashares: {sales: 'h:5439/dev'}"}, "cluster": {"ClusterIdentifier": "dwh", "Database": "dev"}},
+    "flyte": {"queue": {"MessagesQueueArn": QUEUE, "Cluster": "flyte.example.com"}, "with settings": {"MessagesQueueArn": QUEUE, "Cluster": "flyte.example.com", "Settings": 'task_name: "{module}.{task}"'}, "queue and objects": {"MessagesQueueArn": QUEUE, "Cluster": "flyte.example.com", "MetadataBucketName": "flyte", "MetadataPrefix": "metadata/"}},
     "stream": {
         "sqs": {"StreamArn": QUEUE},
         "kinesis": {"Kind": "kinesis", "StreamArn": "arn:aws:kinesis:eu-west-1:123456789012:stream/lineage"},

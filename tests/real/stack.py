@@ -56,18 +56,25 @@ class Cloud:
 
     def deploy(self, name, out=None, **parameters):
         """Creates or updates a stack."""
-        self.deploy_template("openlineage-proxy.yaml", name, out, **{"DomainId": DOMAIN, **parameters})
+        self.deploy_template("openlineage-proxy.yaml", name, out, **{"DomainId": DOMAIN, "BatchWindow": 1, **parameters})
         stack = Stack(self, name)
         stack.let_iam_decide()
         return stack
 
     def deploy_target(self, name, ingest, **parameters):
         """Creates or updates the stack of a further target: an OpenLineage endpoint, so that the stand-in is the first one's alone."""
-        self.deploy_template("target.yaml", name, None, IngestStackName=ingest.name, Target="openlineage", **parameters)
+        self.deploy_template("target.yaml", name, None, **{"IngestStackName": ingest.name, "Target": "openlineage", "BatchWindow": 1, **parameters})
+        return Stack(self, name)
+
+    def deploy_source(self, kind, name, main, **parameters):
+        """Creates or updates the stack of a source, whose events go to the queue of a main stack, or to its topic."""
+        topic = main.outputs.get("FanOutTopicArn")
+        to = {"TopicArn": topic} if topic else {"QueueUrl": main.queue}
+        self.deploy_template(f"source-{kind}.yaml", name, None, LargeEventsBucket=main.outputs["LargeEventsBucket"], **to, **parameters)
         return Stack(self, name)
 
     def deploy_template(self, template, name, out, **parameters):
-        parameters = {"S3AssetsBucketName": BUCKET, "Architecture": "x86-64", "BatchWindow": 1, **parameters}
+        parameters = {"S3AssetsBucketName": BUCKET, "Architecture": "x86-64", **parameters}
         overrides = [f"{key}={value}" for key, value in parameters.items()]
         self.run(
             "aws", "cloudformation", "deploy", "--stack-name", name, "--template-file", (out or self.folder) / template, "--s3-bucket", BUCKET,
