@@ -4,7 +4,12 @@
 //! Strict, but for `NaN` and `Infinity`, which Python prints and intake repairs. Values are not kept: only which top-level
 //! members there are, and where the few stand that say what the object is.
 
+mod key;
+
 use memchr::memchr2;
+
+use key::KEPT;
+pub(super) use key::{Kept, Key};
 
 /// The deepest nesting of an object: that of intake, so that nothing is taken here that is refused there.
 pub(super) const MAX_DEPTH: usize = 127;
@@ -19,44 +24,6 @@ pub(super) enum Progress {
     /// The text ends before it does.
     Unfinished,
 }
-
-/// A member of the top level that is known here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Key {
-    EventTime,
-    EventType,
-    Producer,
-    SchemaUrl,
-    Run,
-    Job,
-    Dataset,
-    Inputs,
-    Outputs,
-    Level,
-    Logger,
-    Timestamp,
-    Time,
-    Event,
-    Message,
-    Msg,
-    Log,
-    Other,
-}
-
-/// Texts whose place is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kept {
-    Logger,
-    Event,
-    Message,
-    Msg,
-    Log,
-    RunId,
-    JobNamespace,
-    JobName,
-}
-
-const KEPT: usize = 8;
 
 /// An object that is being read.
 #[derive(Debug, Clone)]
@@ -403,169 +370,5 @@ impl Number {
     }
 }
 
-impl Key {
-    /// The top-level keys of the specification (<https://openlineage.io/spec/2-0-2/OpenLineage.json>).
-    pub(super) const EVENT: [(&'static str, Key); 9] = [
-        ("eventTime", Key::EventTime),
-        ("eventType", Key::EventType),
-        ("producer", Key::Producer),
-        ("schemaURL", Key::SchemaUrl),
-        ("run", Key::Run),
-        ("job", Key::Job),
-        ("dataset", Key::Dataset),
-        ("inputs", Key::Inputs),
-        ("outputs", Key::Outputs),
-    ];
-
-    /// What log lines of one JSON object have: structlog (Airflow 3), Docker's driver, Fluent Bit, JSON layouts of log4j.
-    const LINE: [(&'static str, Key); 8] = [
-        ("level", Key::Level),
-        ("logger", Key::Logger),
-        ("timestamp", Key::Timestamp),
-        ("time", Key::Time),
-        ("event", Key::Event),
-        ("message", Key::Message),
-        ("msg", Key::Msg),
-        ("log", Key::Log),
-    ];
-
-    fn of(text: &str) -> Key {
-        let mut known = Key::EVENT.iter().chain(&Key::LINE);
-        known
-            .find(|(name, _)| *name == text)
-            .map_or(Key::Other, |(_, key)| *key)
-    }
-
-    pub(super) fn is_of_event(self) -> bool {
-        Key::EVENT.iter().any(|(_, key)| *key == self)
-    }
-
-    pub(super) fn is_of_line(self) -> bool {
-        Key::LINE.iter().any(|(_, key)| *key == self)
-    }
-
-    fn bit(self) -> u32 {
-        1 << self as u32
-    }
-
-    fn kept(self) -> Option<Kept> {
-        match self {
-            Key::Logger => Some(Kept::Logger),
-            Key::Event => Some(Kept::Event),
-            Key::Message => Some(Kept::Message),
-            Key::Msg => Some(Kept::Msg),
-            Key::Log => Some(Kept::Log),
-            Key::EventTime
-            | Key::EventType
-            | Key::Producer
-            | Key::SchemaUrl
-            | Key::Run
-            | Key::Job
-            | Key::Dataset
-            | Key::Inputs
-            | Key::Outputs
-            | Key::Level
-            | Key::Timestamp
-            | Key::Time
-            | Key::Other => None,
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use serde_json::value::RawValue;
-
-    fn whole(text: &str) -> Progress {
-        Object::new().read(text)
-    }
-
-    /// What serde_json says about the object at the beginning of a text.
-    fn expected(text: &str) -> Progress {
-        let mut read = serde_json::Deserializer::from_str(text).into_iter::<Box<RawValue>>();
-        match read.next() {
-            Some(Ok(_)) => Progress::Complete(read.byte_offset()),
-            Some(Err(error)) if error.is_eof() => Progress::Unfinished,
-            _ => Progress::Broken,
-        }
-    }
-
-    fn jsonish() -> impl Strategy<Value = String> {
-        let token = prop_oneof![
-            Just("{"),
-            Just("}"),
-            Just("["),
-            Just("]"),
-            Just(","),
-            Just(":"),
-            Just("\""),
-            Just("\\"),
-            Just("\\u00e9"),
-            Just("\"a\""),
-            Just("\"a\":"),
-            Just("{\"b\":"),
-            Just("1"),
-            Just("-"),
-            Just("0"),
-            Just("."),
-            Just("e"),
-            Just("true"),
-            Just("nul"),
-            Just(" "),
-            Just("\n"),
-            Just("é"),
-            Just("\u{1}"),
-        ];
-        proptest::collection::vec(token, 0..30).prop_map(|tokens| format!("{{{}", tokens.concat()))
-    }
-
-    proptest! {
-        #[test]
-        fn it_is_as_strict_as_a_parser(text in jsonish()) {
-            prop_assert_eq!(whole(&text), expected(&text));
-        }
-
-        #[test]
-        fn pieces_come_to_what_the_whole_comes_to(text in jsonish(), cuts in proptest::collection::vec(0usize..60, 0..5)) {
-            let mut ends: Vec<usize> = cuts.into_iter().filter(|cut| text.is_char_boundary(*cut)).collect();
-            ends.sort_unstable();
-            ends.push(text.len());
-            let mut object = Object::new();
-            let mut progress = Progress::Unfinished;
-            for end in ends {
-                if progress == Progress::Unfinished {
-                    progress = object.read(&text[..end.min(text.len())]);
-                }
-            }
-            prop_assert_eq!(progress, whole(&text));
-        }
-    }
-
-    #[test]
-    fn what_python_prints_for_floats_that_are_no_numbers_is_read() {
-        let text = r#"{"a":[NaN,Infinity,-Infinity]}"#;
-        assert_eq!(whole(text), Progress::Complete(text.len()));
-        assert_eq!(whole(r#"{"a":Nan}"#), Progress::Broken);
-    }
-
-    #[test]
-    fn nesting_has_the_limit_of_intake() {
-        let nested = |depth: usize| format!("{}0{}", "{\"a\":".repeat(depth), "}".repeat(depth));
-        assert!(matches!(whole(&nested(MAX_DEPTH)), Progress::Complete(_)));
-        assert_eq!(whole(&nested(MAX_DEPTH + 1)), Progress::Broken);
-    }
-
-    #[test]
-    fn it_says_what_is_in_the_object_so_far() {
-        let text = r#"{"eventTime":"t","run":{"facets":{"runId":"no"},"runId":"r"},"job":{"namespace":"n","na"#;
-        let mut object = Object::new();
-        assert_eq!(object.read(text), Progress::Unfinished);
-        assert_eq!(object.first(), Some(Key::EventTime));
-        assert!(object.has(Key::Run) && object.has(Key::Job) && !object.has(Key::Producer));
-        assert_eq!(object.kept(Kept::RunId, text), Some("r"));
-        assert_eq!(object.kept(Kept::JobNamespace, text), Some("n"));
-        assert_eq!(object.kept(Kept::JobName, text), None);
-    }
-}
+mod tests;
