@@ -5,6 +5,7 @@
 //! rules do is in the crate `transform`; reading from disk and S3 is in `rules/files.rs`. Called by the pipeline.
 
 mod files;
+mod hash_key;
 mod options;
 
 use std::cell::RefCell;
@@ -21,9 +22,10 @@ use transform::{Builtins, Problem, RuleResources, RuleSet, Transforms};
 use files::{Files, Location};
 use options::{check_window, names};
 
+pub use hash_key::RulesKey;
 pub use options::{RuleOptions, read_path};
 
-use crate::config::{RulesFile, RulesSource};
+use crate::config::{HashKey, RulesFile, RulesSource};
 use crate::telemetry::metric::Metric;
 
 /// The timeout for reading a changed file and the files that it names: a batch waits for it.
@@ -56,7 +58,7 @@ pub enum RulesError {
 pub struct LoadedRules {
     /// The rules.
     pub rules: RuleSet,
-    /// The first digits of the SHA-256 of the file and the files that it names.
+    /// The first digits of the SHA-256 of the file and the files that it names, and which key of hashes it is since the start.
     pub version: String,
 }
 
@@ -64,7 +66,7 @@ pub struct LoadedRules {
 pub struct RuleStore {
     location: Option<Location>,
     transforms: Transforms,
-    hash_key: Option<Vec<u8>>,
+    hash_key: Option<RulesKey>,
     max_window: Option<Duration>,
     target_names: Vec<String>,
     builtins: Builtins,
@@ -112,7 +114,7 @@ impl RuleStore {
     /// Reads the file for the first time. Without a file there are no rules.
     pub async fn open(
         config: &RulesFile,
-        hash_key: Option<Vec<u8>>,
+        hash_key: Option<RulesKey>,
         aws: &Aws,
         options: RuleOptions,
     ) -> Result<RuleStore, RulesError> {
@@ -159,7 +161,7 @@ impl RuleStore {
     /// ones stay in use.
     pub async fn refresh(&self) {
         if self.is_due() {
-            self.check().await;
+            self.check(false).await;
         }
     }
 
@@ -167,32 +169,41 @@ impl RuleStore {
     pub async fn reload(&self) {
         self.clear_error();
         // A file that may be half written is loaded only when two checks find the same version.
-        self.check().await;
-        self.check().await;
+        self.check(true).await;
+        self.check(false).await;
     }
 
-    async fn check(&self) {
+    /// Checks the file, and the key of hashes: that one `at_once`, or now and then.
+    async fn check(&self, at_once: bool) {
         let Some(location) = &self.location else {
             return;
         };
         let reading = location.files(|text| self.references(text));
-        let files = tokio::time::timeout(READ_TIMEOUT, reading).await;
+        let reading = tokio::time::timeout(READ_TIMEOUT, reading);
+        let key = async {
+            if let Some(key) = &self.hash_key {
+                key.refresh(at_once).await;
+            }
+        };
+        let (files, ()) = tokio::join!(reading, key);
         let files = files.unwrap_or_else(|_| {
             let late = format!("{}: not read within {READ_TIMEOUT:?}", location.name());
             Err(RulesError::Unavailable(late))
         });
         let read = match files {
-            Ok(files) => match self.version_state(&files.version(), location.is_written_in_place())
-            {
-                VersionState::Unchanged => return,
-                VersionState::Rejected => {
-                    Metric::RulesReloadFailures.add([], 1);
-                    return;
+            Ok(files) => {
+                let version = self.version(&files);
+                match self.version_state(&version, location.is_written_in_place()) {
+                    VersionState::Unchanged => return,
+                    VersionState::Rejected => {
+                        Metric::RulesReloadFailures.add([], 1);
+                        return;
+                    }
+                    VersionState::New => self
+                        .read(location, &files)
+                        .map_err(|error| (version, error)),
                 }
-                VersionState::New => self
-                    .read(location, &files)
-                    .map_err(|error| (files.version(), error)),
-            },
+            }
             Err(error) => Err((error.to_string(), error)),
         };
         match read {
@@ -294,14 +305,29 @@ impl RuleStore {
         };
         let file = |name: &str| files.get(name);
         let targets = names(&self.target_names);
-        let sources = self.sources(&file, &targets);
+        let version = self.version(files);
+        let key = self.key();
+        let sources = self.sources(&file, &targets, key.as_deref());
         let rules = read_text(&files.rules, &sources)
             .and_then(|rules| check_window(rules, self.max_window));
         let rules = rules.map_err(invalid)?;
         Ok(LoadedRules {
             rules: rules.with_builtins(&self.builtins),
-            version: files.version(),
+            version,
         })
+    }
+
+    fn key(&self) -> Option<Arc<HashKey>> {
+        self.hash_key.as_ref().map(|key| key.current().0)
+    }
+
+    /// The version of these files with the key in use. Says nothing of the key itself.
+    fn version(&self, files: &Files) -> String {
+        let generation = self.hash_key.as_ref().map_or(0, |key| key.current().1);
+        match generation {
+            0 => files.version(),
+            replaced => format!("{}-key-{}", files.version(), replaced + 1),
+        }
     }
 
     /// Returns the files that a rules file names: those that its reader asks for. Computed once for each text.
@@ -318,7 +344,8 @@ impl RuleStore {
             };
             // The result does not matter: without its files the text is invalid.
             let targets = names(&self.target_names);
-            let sources = self.sources(&note, &targets);
+            let key = self.key();
+            let sources = self.sources(&note, &targets, key.as_deref());
             let _ = read_text(text, &sources);
             *known = References {
                 text: text.to_owned(),
@@ -332,11 +359,12 @@ impl RuleStore {
         &'s self,
         file: &'s dyn Fn(&str) -> Result<Vec<u8>, String>,
         targets: &'s [&'s str],
+        key: Option<&'s HashKey>,
     ) -> RuleResources<'s> {
         RuleResources {
             file,
             transforms: &self.transforms,
-            hash_key: self.hash_key.as_deref(),
+            hash_key: key.map(HashKey::bytes),
             targets,
         }
     }

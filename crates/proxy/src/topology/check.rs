@@ -16,7 +16,7 @@ use crate::config::{
     RulesSource,
 };
 use crate::queue::{Destination, QueueConfig};
-use crate::rules::{RuleOptions, RuleStore};
+use crate::rules::{RuleOptions, RuleStore, RulesKey};
 
 /// A configuration that `serve` can start with.
 #[derive(Debug, Default)]
@@ -131,5 +131,6 @@ async fn read_rules(rules: &RulesFile, options: RuleOptions) -> Result<RuleStore
         Some(HashKeySource::SecretId(_)) => Some(HashKey::stand_in()),
         None => None,
     };
+    let key = key.map(RulesKey::fixed);
     target::read_rules(rules, key, &Aws::new(), options).await
 }

@@ -18,7 +18,7 @@ use crate::config::{Config, ConfigError, HashKey, HashKeySource, PipelineConfig,
 use crate::lookup::Lookups;
 use crate::pipeline::{CoalesceBuffer, Pipeline, builtins};
 use crate::queue::{Queue, QueueConfig};
-use crate::rules::{LoadedRules, RuleOptions, RuleStore, RulesError};
+use crate::rules::{LoadedRules, RuleOptions, RuleStore, RulesError, RulesKey};
 
 /// How long a start waits for a secret.
 const SECRET_TIMEOUT: Duration = Duration::from_secs(10);
@@ -155,11 +155,10 @@ pub async fn read_all_rules(
 /// Reads the rules file for the first time.
 pub(super) async fn read_rules(
     config: &RulesFile,
-    hash_key: Option<HashKey>,
+    hash_key: Option<RulesKey>,
     aws: &Aws,
     options: RuleOptions,
 ) -> Result<RuleStore, StartError> {
-    let hash_key = hash_key.map(|key| key.bytes().to_vec());
     let rules = RuleStore::open(config, hash_key, aws, options).await;
     rules.map_err(|error| {
         let message = ConfigError::about(&config.setting, error.to_string());
@@ -171,20 +170,21 @@ pub(super) async fn read_rules(
 }
 
 /// The key of hashes, from the configuration or from its secret.
-async fn hash_key(rules: &RulesFile, aws: &Aws) -> Result<Option<HashKey>, StartError> {
+async fn hash_key(rules: &RulesFile, aws: &Aws) -> Result<Option<RulesKey>, StartError> {
     match &rules.hash_key {
-        Some(HashKeySource::Key(key)) => Ok(Some(key.clone())),
+        Some(HashKeySource::Key(key)) => Ok(Some(RulesKey::fixed(key.clone()))),
         Some(HashKeySource::SecretId(id)) => {
             let setting = "rules.hash_key_secret_id";
             let key = HashKey::new(secret_text(aws, setting, id).await?);
             let invalid = |error: String| StartError::Invalid(ConfigError::about(setting, error));
-            key.map(Some).map_err(invalid)
+            let key = key.map_err(invalid)?;
+            Ok(Some(RulesKey::of_secret(key, aws, id)))
         }
         None => Ok(None),
     }
 }
 
-/// Reads a secret whose text is a key. It is read once: a new key takes effect with the next start.
+/// Reads a secret whose text is a key, for the first time.
 async fn secret_text(aws: &Aws, setting: &str, id: &str) -> Result<String, StartError> {
     let text = secrets_manager::read_text(aws, id, SECRET_TIMEOUT).await;
     let text = text.map_err(|error| {

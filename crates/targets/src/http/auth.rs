@@ -30,7 +30,7 @@ pub(crate) struct RereadPolicy {
 /// Soon enough for a rotated secret, and rarely enough that Secrets Manager costs next to nothing.
 pub(crate) const REREADS: RereadPolicy = RereadPolicy {
     every: Duration::from_secs(300),
-    after_rejection: Duration::from_secs(30),
+    after_rejection: Duration::from_secs(10),
 };
 
 /// How long before its end a token is replaced.
