@@ -108,6 +108,45 @@ async fn every_error_of_the_service_model_is_retried_or_a_dead_letter_and_harms_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_conflict_on_a_first_attempt_is_not_taken_for_a_delivery() {
+    let settings = Settings {
+        faults: vec![
+            Fault {
+                times: Some(1),
+                ..Fault::on("job 1\"", Kind::Conflict)
+            },
+            Fault::on("job 2\"", Kind::Conflict),
+        ],
+        ..Settings::default()
+    };
+    let line = DataZoneScenario::start(settings, &[]).await;
+    for n in 1..4 {
+        line.scenario.serve.post(&event(n, "COMPLETE")).await;
+    }
+    // The first is posted once more, with a token that nobody has used.
+    let posts = line.posted(2).await;
+    let token = |job: &str| {
+        let post = posts.iter().find(|post| post.body.contains(job)).unwrap();
+        post.client_token.clone().unwrap()
+    };
+    assert_eq!((token("job 1\"").len(), token("job 3\"").len()), (36, 64));
+    // The second conflicts with every token, so it is retried; then a conflict is the answer to the attempt before.
+    let failed = line.scenario.serve.logged("delivery failed, will retry");
+    let error = "409 ConflictException, also with a fresh client token";
+    assert_eq!(failed["error"], error);
+    let delivered = testing::eventually(|| {
+        let outcomes = line.scenario.serve.outcomes().into_iter();
+        let delivered: Vec<Value> = outcomes.filter(|it| it["outcome"] == "delivered").collect();
+        (delivered.len() == 3).then_some(delivered)
+    });
+    let known = delivered.iter().filter(|it| it["already_there"] == true);
+    let known: Vec<_> = known.map(|it| &it["job.name"]).collect();
+    assert_eq!(known, ["job 2"]);
+    let counted = r#"lineage_proxy_already_there_total{target="datazone"}"#;
+    assert_eq!(line.scenario.serve.counter(counted).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_missing_right_or_domain_keeps_the_events() {
     let kinds = [
         Kind::AccessDenied,

@@ -5,7 +5,10 @@
 use std::time::{Duration, SystemTime};
 
 use aws::Aws;
+use serde_json::Value;
 use targets::{FailedEvent, Verifier};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use tracing::{info, warn};
 
 use crate::config::{Config, ConfigError};
@@ -18,6 +21,16 @@ pub async fn verifier(config: &Config, aws: &Aws) -> Result<Verifier, StartError
     let invalid = || StartError::Invalid(ConfigError::about("target", message));
     let verifier = config.pipeline.target.kind.verifier(aws).await;
     Ok(verifier.ok_or_else(invalid)?)
+}
+
+/// Returns when an invocation was due: the `time` of an event of EventBridge
+/// (<https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html>), or `now`. An invocation that is late or
+/// repeated looks at the period of its schedule, so that none is left out or counted twice. Somebody who invokes the function by
+/// hand can pass the time of a look that has failed.
+pub fn due_at(invocation: &Value, now: SystemTime) -> SystemTime {
+    let time = invocation.get("time").and_then(Value::as_str);
+    let time = time.and_then(|time| OffsetDateTime::parse(time, &Rfc3339).ok());
+    time.map_or(now, |time| SystemTime::from(time).min(now))
 }
 
 /// Logs and counts the events whose processing failed in the last whole `period`. Fails if they cannot be listed.
@@ -55,4 +68,23 @@ fn log(event: &FailedEvent) {
         job.name = event.job_name,
         "DataZone accepted the event but failed to process it"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_late_invocation_is_due_when_it_was_scheduled_and_no_later_than_now() {
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let now = at(1_800_000_000);
+        let due = |time| due_at(&json!({"source": "aws.events", "time": time}), now);
+        assert_eq!(due(json!("2026-11-28T20:40:00Z")), at(1_795_898_400));
+        assert_eq!(due(json!("2099-01-01T00:00:00Z")), now);
+        for odd in [json!(null), json!("soon"), json!(7)] {
+            assert_eq!(due(odd), now);
+        }
+    }
 }

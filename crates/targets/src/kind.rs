@@ -315,6 +315,24 @@ impl KindConfig {
         }
     }
 
+    /// Lets the target take events again that it has accepted already, if it tells repetitions by client tokens. Returns
+    /// whether it does.
+    #[must_use]
+    pub fn renew_tokens(&mut self) -> bool {
+        match self {
+            KindConfig::DataZone(config) => {
+                config.renew_tokens();
+                true
+            }
+            KindConfig::Store
+            | KindConfig::File(_)
+            | KindConfig::Archive(_)
+            | KindConfig::OpenLineage(_)
+            | KindConfig::DataHub(_)
+            | KindConfig::Glue(_) => false,
+        }
+    }
+
     /// Creates a verifier, if the target processes events after it has accepted them.
     pub async fn verifier(&self, aws: &Aws) -> Option<Verifier> {
         match self {

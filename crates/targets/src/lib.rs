@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 pub use capabilities::{AcceptedEvents, Capabilities, EventTypes, JobEvents, RequiredDatasets};
 pub use config::{OpenError, Resources, SettingError, TargetConfig};
-pub use kind::datazone::{FailedEvent, Verification, Verifier};
+pub use kind::datazone::{DENIED_BY_DOMAIN, FailedEvent, Verification, Verifier};
 pub use kind::{Kind, KindConfig, OpenQuestion, RuleUse, TargetSettings};
 pub use name::{InvalidTargetName, TargetName};
 pub use reason::Reason;
@@ -47,7 +47,7 @@ pub enum Delivery {
         /// The target's own id of the event, if it returned one.
         id: Option<String>,
     },
-    /// The target says that it had the event already.
+    /// The target says that it had the event already. It may say so for another reason, and is counted separately.
     AlreadyThere,
     /// The target has no place for what the event says, and nothing was changed: why.
     Unchanged {

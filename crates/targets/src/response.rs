@@ -19,7 +19,7 @@ use aws::error_chain;
 use flate2::bufread::GzDecoder;
 
 pub(crate) use own::OwnCredentials;
-pub(crate) use structure::{denied_action, is_code};
+pub(crate) use structure::{denied_action, is_code, is_denied_by_domain};
 
 /// How much of a response is read, in bytes: more than a problem document with some hundred findings, and bounded whatever a
 /// target sends.

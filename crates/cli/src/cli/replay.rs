@@ -80,6 +80,10 @@ pub(super) struct Arguments {
     /// Do not apply the rules file. What the target needs by its kind and its `when` is applied nevertheless.
     #[arg(long)]
     no_rules: bool,
+    /// Let DataZone take events again that it has accepted before, as after it failed to process them. Each has a new client
+    /// token; otherwise DataZone may answer as before, and do nothing.
+    #[arg(long, requires = "to")]
+    new_token: bool,
     #[command(flatten)]
     filter: FilterArgs,
     /// The most events a second, those that are attempted again included. The limit of the target holds besides.

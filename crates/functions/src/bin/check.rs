@@ -20,8 +20,9 @@ async fn start() -> Result<(), Error> {
     let aws = Aws::new();
     let verifier = &check::verifier(&config, &aws).await?;
     let period = config.check.period;
-    let handler = service_fn(move |_: LambdaEvent<Value>| async move {
-        let failed = check::count_failures(verifier, period, SystemTime::now()).await;
+    let handler = service_fn(move |event: LambdaEvent<Value>| async move {
+        let due = check::due_at(&event.payload, SystemTime::now());
+        let failed = check::count_failures(verifier, period, due).await;
         metrics::flush(collector);
         Ok::<_, Error>(serde_json::json!({"failed": failed?}))
     });

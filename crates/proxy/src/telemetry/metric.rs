@@ -33,6 +33,7 @@ pub(crate) enum Metric {
     Throttled,
     Delivered,
     Unchanged,
+    AlreadyThere,
     Dropped,
     RuleFailures,
     RulesReloadFailures,

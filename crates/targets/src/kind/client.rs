@@ -66,7 +66,7 @@ impl Client {
         deadline: Instant,
     ) -> DeliveryReport {
         match self {
-            Client::DataZone(target) => target.deliver(event, deadline).await,
+            Client::DataZone(target) => target.deliver(event, attempts, deadline).await,
             Client::OpenLineage(target) => target.deliver(event, attempts, deadline).await,
             Client::DataHub(target) => target.deliver(event, attempts, deadline).await,
             Client::File(target) => DeliveryReport::once(target.deliver(event).await),

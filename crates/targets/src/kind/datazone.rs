@@ -25,10 +25,12 @@ use serde::{Deserialize, Serialize};
 use settings::{Count, Format, OneOf, Setting, Text};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::rate::RateController;
 use crate::response::{
     OwnCredentials, ResponseDetail, ResponseFilter, causes, denied_action, is_code,
+    is_denied_by_domain,
 };
 use crate::{
     AcceptedEvents, Capabilities, Delivery, DeliveryReport, Failure, JobEvents, Kind, OpenQuestion,
@@ -78,9 +80,16 @@ pub struct DataZoneConfig {
     pub job_events: JobEvents,
     /// What is kept of a response that reports a failure.
     pub response: ResponseDetail,
+    /// What makes client tokens other ones than those of the content alone; empty for these.
+    token_salt: String,
 }
 
 impl DataZoneConfig {
+    /// Uses client tokens that no process has used before: DataZone takes events again that it has accepted already.
+    pub(super) fn renew_tokens(&mut self) {
+        self.token_salt = Uuid::now_v7().to_string();
+    }
+
     /// The id of a domain is unique.
     pub(super) fn is_same_destination(&self, other: &DataZoneConfig) -> bool {
         self.domain_id == other.domain_id
@@ -127,11 +136,15 @@ impl DataZoneSettings {
             posts_per_second: NonZeroU32::new(*self.posts_per_second).unwrap_or(NonZeroU32::MIN),
             job_events: *self.job_events,
             response: *self.response,
+            token_salt: String::new(),
         })
     }
 }
 
 const DOMAIN_ID: &str = "domain_id";
+
+/// What is kept of a denial by the domain itself, instead of its message.
+pub const DENIED_BY_DOMAIN: &str = "denied by the domain, not by IAM";
 
 impl Format for DomainId {
     type Value = String;
@@ -190,6 +203,7 @@ pub(super) fn check(config: &DataZoneConfig) -> Vec<OpenQuestion> {
 pub(crate) struct DataZone {
     client: Client,
     domain: String,
+    token_salt: String,
     rate: RateController,
     filter: ResponseFilter,
 }
@@ -228,6 +242,7 @@ impl DataZone {
         DataZone {
             client: Client::from_conf(client),
             domain: config.domain_id.clone(),
+            token_salt: config.token_salt.clone(),
             rate: RateController::new(Some(config.posts_per_second.get())),
             // The credentials change while the process runs: whatever looks like one is removed.
             filter: ResponseFilter {
@@ -237,22 +252,51 @@ impl DataZone {
         }
     }
 
-    pub(crate) async fn deliver(&self, event: &Event, until: Instant) -> DeliveryReport {
-        self.rate
-            .deliver(until, |time| self.post(event, time))
-            .await
+    /// Posts an event, once more with a fresh client token if the answer to its first attempt is a conflict. DataZone says of
+    /// a conflict only that there was one (<https://docs.aws.amazon.com/datazone/latest/APIReference/API_PostLineageEvent.html>):
+    /// that the token was used, or perhaps that another event of the same node came at the same time. Nobody can have used a
+    /// fresh token.
+    pub(crate) async fn deliver(
+        &self,
+        event: &Event,
+        attempts: u32,
+        until: Instant,
+    ) -> DeliveryReport {
+        let token = client_token(&self.domain, event.text(), &self.token_salt);
+        let post = |time| self.post(event, &token, time);
+        let report = self.rate.deliver(until, post).await;
+        if !is_unexpected_conflict(&report, attempts) {
+            return report;
+        }
+        let fresh = Uuid::now_v7().to_string();
+        let fresh = &fresh;
+        let post = |time| async move {
+            match self.post(event, fresh, time).await {
+                Delivery::AlreadyThere => Delivery::Transient(conflict()),
+                other @ (Delivery::Delivered { .. }
+                | Delivery::Unchanged { .. }
+                | Delivery::Transient(_)
+                | Delivery::Permanent(_)) => other,
+            }
+        };
+        let again = self.rate.deliver(until, post).await;
+        DeliveryReport {
+            delivery: again.delivery,
+            attempts: report.attempts + again.attempts,
+            throttled: report.throttled + again.throttled,
+        }
     }
 
     pub(crate) fn stop(&self) {
         self.rate.stop();
     }
 
-    async fn post(&self, event: &Event, time: Duration) -> Delivery {
+    async fn post(&self, event: &Event, token: &str, time: Duration) -> Delivery {
         let post = self
             .client
             .post_lineage_event()
             .domain_identifier(&self.domain)
-            .client_token(client_token(&self.domain, event.text()))
+            .client_token(token)
             .event(Blob::new(event.text()));
         match tokio::time::timeout(time, post.send()).await {
             Ok(Ok(answer)) => Delivery::Delivered {
@@ -285,14 +329,28 @@ async fn client_config(config: &DataZoneConfig, aws: &SdkConfig) -> Builder {
 }
 
 /// The client token, equal for equal content: 64 hex digits of the 1 to 128 characters allowed.
-fn client_token(domain: &str, text: &str) -> String {
-    hex::encode(
-        Sha256::new()
-            .chain_update(domain)
-            .chain_update([0])
-            .chain_update(text)
-            .finalize(),
-    )
+fn client_token(domain: &str, text: &str, salt: &str) -> String {
+    let token = Sha256::new()
+        .chain_update(domain)
+        .chain_update([0])
+        .chain_update(text);
+    let token = match salt {
+        "" => token,
+        salt => token.chain_update([0]).chain_update(salt),
+    };
+    hex::encode(token.finalize())
+}
+
+/// Whether the target says that it has the event, although no request of ours can have brought it there: all before were
+/// throttled. On a later attempt of the event it is expected, since the answer to an earlier one may have been lost.
+fn is_unexpected_conflict(report: &DeliveryReport, attempts: u32) -> bool {
+    let is_first = attempts <= 1 && report.attempts == report.throttled + 1;
+    is_first && report.delivery == Some(Delivery::AlreadyThere)
+}
+
+fn conflict() -> Failure {
+    let message = "409 ConflictException, also with a fresh client token";
+    Failure::new(Reason::Unavailable, Scope::Event, message)
 }
 
 fn no_answer() -> Failure {
@@ -327,8 +385,10 @@ fn is_id(id: &str) -> bool {
 fn structure(status: u16, error: &PostLineageEventError) -> String {
     let code = error.code().filter(|code| is_code(code));
     let description = format!("{status} {}", code.unwrap_or("untyped"));
-    match error.message().and_then(denied_action) {
+    let message = error.message().unwrap_or_default();
+    match denied_action(message) {
         Some(action) => format!("{description}: not authorized to perform: {action}"),
+        None if is_denied_by_domain(message) => format!("{description}: {DENIED_BY_DOMAIN}"),
         None => description,
     }
 }
@@ -391,7 +451,7 @@ fn classify(
         // Slow down. The others may still be within the budget of the next second.
         E::ThrottlingException(_) => transient(Reason::Throttled, Scope::Target, &message),
         E::ServiceQuotaExceededException(_) => transient(Reason::Quota, Scope::Target, &message),
-        // The client token is in use, and is a hash of the content: DataZone has this event.
+        // The client token, a hash of the content, is in use: DataZone has this event. See `deliver` for what else it may mean.
         E::ConflictException(_) => Delivery::AlreadyThere,
         E::InternalServerException(_) => transient(Reason::Unavailable, Scope::Event, &message),
         // Errors without a type come from the front of the service or from an intermediary: by status and common code.
@@ -417,5 +477,35 @@ fn classify(
             (400..=499, _) => permanent(Reason::Invalid, &message),
             _ => transient(Reason::Unavailable, Scope::Event, &message),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_that_of_the_content_until_it_is_salted() {
+        let token = client_token("dzd_1", "{}", "");
+        assert_eq!(token, hex::encode(Sha256::digest(b"dzd_1\0{}")));
+        assert_ne!(token, client_token("dzd_1", "{}", "again"));
+    }
+
+    #[test]
+    fn a_conflict_is_unexpected_only_where_no_request_can_have_brought_the_event() {
+        let report = |attempts, throttled| DeliveryReport {
+            delivery: Some(Delivery::AlreadyThere),
+            attempts,
+            throttled,
+        };
+        assert!(is_unexpected_conflict(&report(1, 0), 1));
+        assert!(is_unexpected_conflict(&report(3, 2), 1));
+        assert!(
+            !is_unexpected_conflict(&report(2, 0), 1),
+            "an answer was lost"
+        );
+        assert!(!is_unexpected_conflict(&report(1, 0), 2));
+        let delivered = DeliveryReport::once(Delivery::Delivered { id: None });
+        assert!(!is_unexpected_conflict(&delivered, 1));
     }
 }

@@ -142,6 +142,13 @@ pub(crate) fn denied_action(message: &str) -> Option<String> {
     (is_code(service) && is_code(name)).then(|| action.to_owned())
 }
 
+/// Whether a domain of DataZone denies what IAM allows: `User is not permitted to perform operation: …`. Domains of version 2
+/// check the user profile or the project membership of the caller as well
+/// (<https://github.com/aws/modern-data-architecture-accelerator/issues/60>).
+pub(crate) fn is_denied_by_domain(message: &str) -> bool {
+    message.contains("not permitted to perform operation")
+}
+
 /// Whether a word has the form of a name or a code: `INVALID_ARGUMENT`, `ValidationException`, `42P01`, `ORA-00942`. A long
 /// mix of letters and digits has not: it may be a text in base64.
 pub(crate) fn is_code(word: &str) -> bool {

@@ -13,6 +13,7 @@ use indicatif::ProgressBar;
 use proxy::aws_error::summarize;
 use reqwest::Url;
 use serde_json::{Value, json};
+use targets::DENIED_BY_DOMAIN;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::time::{Instant, sleep};
@@ -349,17 +350,21 @@ fn finding(fields: &Value, stack: &Stack) -> LogFinding {
         }
         (_, "delivery failed, will retry") => {
             let found = format!("not yet: {}", text("error"));
-            LogFinding::NotDelivered(Step::bad("delivered", found, advice(text("reason"), stack)))
+            let advice = advice(text("reason"), text("error"), stack);
+            LogFinding::NotDelivered(Step::bad("delivered", found, advice))
         }
         _ => LogFinding::Nothing,
     }
 }
 
-fn advice(reason: &str, stack: &Stack) -> String {
+fn advice(reason: &str, error: &str, stack: &Stack) -> String {
     let role = stack
         .optional("BatchRoleArn")
         .unwrap_or("the batch function's role");
     match reason {
+        "permission" if error.contains(DENIED_BY_DOMAIN) => format!(
+            "IAM allows it, the domain does not: give {role} (or TargetRoleArn) a user profile in the domain whose status is ACTIVATED, and make it a member of the project that owns the assets"
+        ),
         "permission" => format!(
             "let {role} (or TargetRoleArn) use datazone:PostLineageEvent on the domain, and the customer key of the domain if it has one (DomainKmsKeyArn); a domain in another account must be shared with this one, or posted to through a role"
         ),

@@ -23,6 +23,13 @@ impl Destination {
                 return Err(Errors::general("pass --to TARGET or --url URL").into()); // clap requires one
             }
         };
+        if arguments.new_token && !found.pipeline.target.kind.renew_tokens() {
+            let kind = found.pipeline.target.kind.kind().name();
+            let why = format!(
+                "--new-token: only a target of type datazone has client tokens, not {kind}"
+            );
+            return Err(Errors::general(why).into());
+        }
         if arguments.no_rules {
             found.pipeline.rules.source = None;
         }

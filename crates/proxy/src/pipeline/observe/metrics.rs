@@ -28,8 +28,11 @@ fn count(record: &OutcomeRecord) {
     }
     let age = record.age.map(|age| age.as_secs_f64());
     match &record.outcome {
-        Outcome::Delivered { .. } => {
+        Outcome::Delivered { already_there, .. } => {
             Metric::Delivered.add([target()], 1);
+            if *already_there {
+                Metric::AlreadyThere.add([target()], 1);
+            }
             Metric::DeliveryDuration.record([target()], record.duration.as_secs_f64());
             if let Some(age) = age {
                 Metric::AgeAtDelivery.record([target()], age);

@@ -207,6 +207,12 @@ impl Metric {
                 &[Target],
                 "Events that the target has no place for, and that changed nothing there.",
             ),
+            Metric::AlreadyThere => (
+                "lineage_proxy_already_there_total",
+                Counter,
+                &[Target],
+                "Of the delivered events, those that the target did not accept but said to have already.",
+            ),
             Metric::Dropped => (
                 "lineage_proxy_dropped_total",
                 Counter,

@@ -6,13 +6,15 @@ use std::time::{Duration, SystemTime};
 
 use aws::{Aws, summarize};
 use aws_sdk_datazone::Client;
+use aws_sdk_datazone::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_datazone::operation::list_lineage_events::ListLineageEventsError;
 use aws_sdk_datazone::primitives::DateTime;
 use aws_sdk_datazone::types::{
     EventSummary, LineageEventProcessingStatus, LineageEventSummary, SortOrder,
 };
 
-use super::{DataZoneConfig, client_config};
-use crate::response::words;
+use super::{DENIED_BY_DOMAIN, DataZoneConfig, client_config};
+use crate::response::{is_denied_by_domain, words};
 
 /// Processing takes minutes: younger events are left to the next check.
 const SETTLED: Duration = Duration::from_secs(600);
@@ -25,6 +27,8 @@ const MAX_LATENESS: Duration = Duration::from_secs(86_400);
 pub struct Verifier {
     client: Client,
     domain: String,
+    /// The role that is assumed, if there is one.
+    role: Option<String>,
 }
 
 /// The result of a check.
@@ -58,6 +62,7 @@ impl Verifier {
         Verifier {
             client: Client::from_conf(client.build()),
             domain: config.domain_id.clone(),
+            role: config.role_arn.clone(),
         }
     }
 
@@ -83,7 +88,13 @@ impl Verifier {
                 break;
             }
             read += 1;
-            let page = page.map_err(|error| summarize(&error, words))?;
+            let page = page.map_err(|error| {
+                let summary = summarize(&error, words);
+                match remedy(&error, self.role.as_deref()) {
+                    Some(remedy) => format!("{summary}: {remedy}"),
+                    None => summary,
+                }
+            })?;
             let within = page
                 .items()
                 .iter()
@@ -92,6 +103,51 @@ impl Verifier {
         }
         Ok(verification)
     }
+}
+
+/// Which permission is missing, if one is.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "non-exhaustive: all others are no matter of permissions"
+)]
+fn remedy(error: &SdkError<ListLineageEventsError>, role: Option<&str>) -> Option<String> {
+    match error {
+        SdkError::ServiceError(answer) => {
+            let message = answer.err().message().unwrap_or_default();
+            let lister = role.unwrap_or("the check function's role");
+            answer
+                .err()
+                .code()
+                .and_then(|code| denial(code, message, lister))
+        }
+        // It fails before anything is sent: there are no credentials.
+        SdkError::DispatchFailure(failure) if !failure.is_io() && !failure.is_timeout() => {
+            role.map(not_assumed)
+        }
+        SdkError::ConstructionFailure(_) => role.map(not_assumed),
+        _ => None,
+    }
+}
+
+/// What an answer of the service says of the permissions of `lister`.
+fn denial(code: &str, message: &str, lister: &str) -> Option<String> {
+    match code {
+        "AccessDeniedException" | "UnauthorizedException" if is_denied_by_domain(message) => {
+            Some(format!(
+                "{DENIED_BY_DOMAIN}: {lister} needs a user profile in the domain whose status is ACTIVATED"
+            ))
+        }
+        "AccessDeniedException" | "UnauthorizedException" => Some(format!(
+            "{lister} needs datazone:ListLineageEvents on the domain"
+        )),
+        _ => None,
+    }
+}
+
+fn not_assumed(role: &str) -> String {
+    format!(
+        "{role} cannot be assumed: it has to trust the check function's role, which needs sts:AssumeRole on it"
+    )
 }
 
 /// Whole periods, at whatever moment a check runs, so that each event falls into exactly one.
@@ -152,6 +208,28 @@ mod tests {
             assert_eq!(within, 1, "{at}");
         }
         assert!(!is_within(&event(99), first, second));
+    }
+
+    #[test]
+    fn an_error_names_the_permission_that_is_missing() {
+        let denied = |message| denial("AccessDeniedException", message, "arn:r");
+        let by_iam = "User: arn:… is not authorized to perform: datazone:ListLineageEvents";
+        let text = denied(by_iam).unwrap();
+        assert_eq!(text, "arn:r needs datazone:ListLineageEvents on the domain");
+        let by_domain = "User is not permitted to perform operation: ListLineageEvents";
+        let text = denied(by_domain).unwrap();
+        assert!(text.starts_with("denied by the domain, not by IAM: arn:r needs a user profile"));
+        assert_eq!(
+            denial("ThrottlingException", "Rate exceeded", "arn:r"),
+            None
+        );
+        let no_credentials = SdkError::construction_failure("AccessDenied: sts:AssumeRole");
+        let text = remedy(&no_credentials, Some("arn:r")).unwrap();
+        assert!(text.starts_with("arn:r cannot be assumed"), "{text}");
+        assert_eq!(
+            remedy(&SdkError::timeout_error("late"), Some("arn:r")),
+            None
+        );
     }
 
     #[test]
