@@ -30,7 +30,7 @@ pub use caller::Peer;
 pub use guard::Guard;
 pub use rejection_log::RejectionLog;
 
-pub(crate) use caller::Sender;
+pub(crate) use caller::{Sender, trace};
 pub(crate) use discard::{discard_body, drain};
 pub(crate) use query::Query;
 pub(crate) use rejection::{Rejection, record_ratio};

@@ -24,7 +24,7 @@ use openlineage::Level;
 use crate::admin;
 use crate::config::{self, KeyRole};
 use crate::http::guard::{Guard, authorise};
-use crate::http::{EventRequest, Paths, RejectionLog, Sender, app};
+use crate::http::{EventRequest, Paths, RejectionLog, Sender, app, trace};
 use crate::intake::{CpuPool, Intake, Origin};
 use crate::queue::Queue;
 
@@ -103,6 +103,7 @@ fn origin(request: &Request) -> Origin {
     let sender = request.extensions().get::<Sender>();
     Origin::Http {
         sender: sender.map(|sender| sender.0.clone()),
+        trace: trace(request.headers()),
     }
 }
 

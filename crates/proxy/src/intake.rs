@@ -18,7 +18,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tracing::{debug, info};
 use uuid::Uuid;
 
-use crate::queue::{Ledger, Message, Queue, SendError, Sent, now};
+use crate::queue::{Ledger, Message, Queue, SendError, Sent, Trace, now};
 use crate::telemetry::metric::Metric;
 use crate::telemetry::text::{NAME, shown};
 
@@ -58,6 +58,8 @@ pub enum Origin {
     Http {
         /// The name of its API key, if it has one.
         sender: Option<Arc<str>>,
+        /// The trace that it belongs to, if its headers name one.
+        trace: Option<Trace>,
     },
     /// A source of the configuration, or a command that reads one.
     Source {
@@ -155,7 +157,7 @@ impl Intake {
                 return vec![Err(RejectedEvent::unavailable(&interrupted.to_string())); count];
             }
         };
-        let messages = messages(&candidates, now(), memory.into_permit());
+        let messages = messages(&candidates, now(), memory.into_permit(), origin.trace());
         let sent = match (messages.is_empty(), &self.ledger) {
             (true, _) => Vec::new(),
             (false, None) => self.queue.send(messages).await,
@@ -221,6 +223,7 @@ fn messages(
     candidates: &[Result<Candidate, RejectedEvent>],
     received_at: i64,
     permit: Option<Arc<OwnedSemaphorePermit>>,
+    trace: Option<&Trace>,
 ) -> Vec<Message> {
     let message = |candidate: &Candidate| Message {
         id: candidate.id.clone(),
@@ -229,6 +232,7 @@ fn messages(
         group: OrderingKey::from(&candidate.valid.event).to_string(),
         identity: candidate.identity,
         memory_permit: permit.clone(),
+        trace: trace.cloned(),
         event: candidate.valid.event.clone().into(),
     };
     candidates.iter().flatten().map(message).collect()
@@ -263,8 +267,9 @@ fn resolve(
 /// Counts an accepted event, and logs its repairs and its sender.
 fn record_accepted(id: &str, valid: &ValidEvent, origin: &Origin) {
     let ValidEvent { event, repairs } = valid;
+    let trace_id = origin.trace().map(Trace::id);
     let (origin, sender) = (origin.name(), origin.sender());
-    debug!(id, origin, sender, "event accepted");
+    debug!(id, origin, sender, trace_id, "event accepted");
     Metric::Accepted.add([], 1);
     for repair in repairs {
         Metric::Repairs.add([repair.rule.into()], 1);
@@ -275,6 +280,7 @@ fn record_accepted(id: &str, valid: &ValidEvent, origin: &Origin) {
             id,
             origin,
             sender,
+            trace_id,
             run.id = event.run_id().map(|run| run.to_string()),
             job.namespace = job.map(|job| shown(&job.namespace, NAME)).as_deref(),
             job.name = job.map(|job| shown(&job.name, NAME)).as_deref(),
@@ -297,8 +303,16 @@ impl Origin {
     /// Returns who sent it, as far as that is known: the name of a key, or of a source.
     fn sender(&self) -> Option<&str> {
         match self {
-            Origin::Http { sender } => sender.as_deref(),
+            Origin::Http { sender, .. } => sender.as_deref(),
             Origin::Source { name } => Some(name),
+        }
+    }
+
+    /// Returns the trace that it belongs to.
+    fn trace(&self) -> Option<&Trace> {
+        match self {
+            Origin::Http { trace, .. } => trace.as_ref(),
+            Origin::Source { .. } => None,
         }
     }
 }

@@ -91,6 +91,7 @@ fn messages(count: usize) -> Vec<Message> {
         group: String::new(),
         identity: None,
         memory_permit: None,
+        trace: None,
         event: Default::default(),
     };
     (0..count).map(message).collect()

@@ -105,6 +105,7 @@ async fn fill(queue: &Queue, count: usize) -> Vec<f64> {
                 group: String::new(),
                 identity: None,
                 memory_permit: None,
+                trace: None,
                 event: Default::default(),
             });
             let sent = queue.send(messages.collect()).await;

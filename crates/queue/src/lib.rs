@@ -15,6 +15,7 @@ mod ledger;
 mod log;
 mod memory;
 mod sqs;
+mod trace;
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -37,6 +38,7 @@ pub use log::{
 };
 pub use memory::{DoneEvent, Memory, MemoryLimits};
 pub use sqs::{Pointer, Sqs, SqsDeadLetters, SqsLetter};
+pub use trace::Trace;
 
 /// Removes what must not be logged from a text of a service: credentials, tokens, events.
 ///
@@ -72,6 +74,8 @@ pub struct Message {
     pub identity: Option<Uuid>,
     /// Its share of the memory budget, released with the last copy of the message.
     pub memory_permit: Option<Arc<OwnedSemaphorePermit>>,
+    /// The trace of its request, which goes to SQS with it.
+    pub trace: Option<Trace>,
     /// What the body says, if the sender has read it.
     pub event: SharedEvent,
 }
@@ -110,6 +114,8 @@ pub struct Record {
     pub stored: Option<Pointer>,
     /// Its message group, in which a FIFO queue keeps the order.
     pub group: Option<String>,
+    /// The trace of the request that brought it, where the queue carries that.
+    pub trace: Option<Trace>,
     /// What the body says.
     pub event: SharedEvent,
 }
@@ -210,6 +216,7 @@ impl Record {
             queue_id: String::new(),
             stored: None,
             group: None,
+            trace: None,
             event: SharedEvent::default(),
         }
     }

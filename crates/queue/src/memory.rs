@@ -168,6 +168,7 @@ impl State {
                 queue_id: number.to_string(),
                 stored: None,
                 group: None,
+                trace: held.message.trace.clone(),
                 event: held.message.event.clone(),
             });
             self.received.insert(number, Lease { held, until });
@@ -366,6 +367,7 @@ mod tests {
             group: String::new(),
             identity: None,
             memory_permit: None,
+            trace: None,
             event: Default::default(),
         }
     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, Uri};
 
+use crate::queue::Trace;
 use crate::telemetry::text::shown;
 
 /// The address of the other end of the connection; an extension of the request.
@@ -30,6 +31,7 @@ pub(super) struct Caller {
     uri: Uri,
     agent: Option<HeaderValue>,
     forwarded: Option<HeaderValue>,
+    trace: Option<Trace>,
 }
 
 /// The callers that share one limit in the log.
@@ -53,6 +55,7 @@ impl Caller {
             uri: request.uri().clone(),
             agent: header("user-agent"),
             forwarded: header("x-forwarded-for"),
+            trace: trace(request.headers()),
         }
     }
 
@@ -77,6 +80,11 @@ impl Caller {
         self.forwarded.as_ref().map(text)
     }
 
+    /// Returns the id of the trace that the request belongs to.
+    pub(super) fn trace_id(&self) -> Option<&str> {
+        self.trace.as_ref().map(Trace::id)
+    }
+
     pub(super) fn source(&self, sender: Option<&Sender>) -> CallerGroup {
         if let Some(Sender(name)) = sender {
             return CallerGroup::Sender(name.clone());
@@ -88,6 +96,14 @@ impl Caller {
         let nearest = forwarded.and_then(|value| value.rsplit(',').next()?.trim().parse().ok());
         CallerGroup::Address(self.peer.map(network), nearest.map(network))
     }
+}
+
+/// Returns the trace that a request belongs to: that of X-Ray, which is that of the invocation in a function, or else that of
+/// W3C. Like the forwarded address, it is what the caller says.
+pub(crate) fn trace(headers: &HeaderMap) -> Option<Trace> {
+    let text = |name: &str| headers.get(name)?.to_str().ok();
+    let xray = text("x-amzn-trace-id").and_then(Trace::from_xray);
+    xray.or_else(|| text("traceparent").and_then(Trace::from_traceparent))
 }
 
 /// Returns the last header of that name: the nearest proxy appends its own.

@@ -106,6 +106,7 @@ impl RejectionLog {
             run.id = event.run,
             job.namespace = event.namespace,
             job.name = event.name,
+            trace_id = caller.trace_id(),
             event.r#type = event.event_type,
             index = entry.index,
             suppressed,

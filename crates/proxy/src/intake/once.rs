@@ -108,6 +108,7 @@ mod tests {
             group: String::new(),
             identity: identity.map(Uuid::from_u128),
             memory_permit: None,
+            trace: None,
             event: Default::default(),
         }
     }

@@ -6,7 +6,10 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::queue::{Embedded, Settlement};
 
-const ORIGIN: Origin = Origin::Http { sender: None };
+const ORIGIN: Origin = Origin::Http {
+    sender: None,
+    trace: None,
+};
 
 fn valid(job: &str) -> String {
     format!(

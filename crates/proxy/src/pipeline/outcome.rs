@@ -293,6 +293,7 @@ pub(super) fn settled(
         age: decided.record.received_at.map(age),
         transform: decided.log,
         merged: decided.merged,
+        trace_id: (decided.record.trace).map(|trace| trace.id().to_owned()),
     };
     SettledRecord {
         outcome: (is_published && !decided.is_repeat).then_some(record),
@@ -329,6 +330,8 @@ pub struct OutcomeRecord {
     pub transform: TransformLog,
     /// The id under which it was delivered merged with other events of its run.
     pub merged: Option<String>,
+    /// The id of the trace of its request, where the queue carries it.
+    pub trace_id: Option<String>,
 }
 
 impl OutcomeRecord {

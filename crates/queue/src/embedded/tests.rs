@@ -15,6 +15,7 @@ fn message(id: &str) -> Message {
         group: String::new(),
         identity: None,
         memory_permit: None,
+        trace: None,
         event: Default::default(),
     }
 }

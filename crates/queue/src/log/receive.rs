@@ -369,6 +369,7 @@ fn record(row: &Row<'_>, attempts: u32, receipt: i64) -> rusqlite::Result<Record
         attempts,
         stored: None,
         group: None,
+        trace: None, // the log has no place for it; the id of the event links the lines
         event: SharedEvent::default(),
     })
 }

@@ -25,6 +25,7 @@ pub(super) fn message(id: &str) -> Message {
         group: String::new(),
         identity: None,
         memory_permit: None,
+        trace: None,
         event: Default::default(),
     }
 }

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use aws_sdk_sqs::types::{
     Message as SqsMessage, MessageAttributeValue, MessageSystemAttributeName,
-    SendMessageBatchRequestEntry,
+    MessageSystemAttributeNameForSends, MessageSystemAttributeValue, SendMessageBatchRequestEntry,
 };
 use sha2::{Digest, Sha256};
 
 use super::large::{Pointer, SIZE};
-use crate::{Message, Record, SharedEvent, now};
+use crate::{Message, Record, SharedEvent, Trace, now};
 
 /// The most bytes of a message that our attributes use: names, types and values.
 pub(super) const ATTRIBUTES: usize = 512;
@@ -19,6 +19,13 @@ const REASON: usize = 4_096;
 
 /// The most entries of a batch request (SQS quotas; PublishBatch of SNS has the same).
 pub(super) const MAX_ENTRIES: usize = 10;
+
+/// The system attribute with the trace of a message. SQS does not count it for the size of the message
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatchRequestEntry.html>).
+const TRACE_HEADER: &str = "AWSTraceHeader";
+
+/// The attribute of ours with the same, for a message that comes through a topic: what is published has no system attributes.
+pub(super) const TRACE: &str = "trace";
 
 /// Splits entries into requests of at most ten and at most `max_bytes`.
 pub(super) fn grouped<E>(entries: Vec<(usize, E)>, max_bytes: usize) -> Vec<Vec<E>> {
@@ -66,6 +73,10 @@ pub(super) fn entry(
         .message_body(body)
         .message_attributes("id", text(&message.id))
         .message_attributes("received_at", number(message.received_at));
+    if let Some(trace) = &message.trace {
+        let name = MessageSystemAttributeNameForSends::AwsTraceHeader;
+        entry = entry.message_system_attributes(name, trace_header(trace));
+    }
     if let Some(pointer) = stored {
         entry = entry.message_attributes(SIZE, size(pointer));
     }
@@ -125,6 +136,8 @@ impl Record {
         Record {
             stored: Pointer::read(&body, &ours),
             group: system("MessageGroupId"),
+            trace: (system(TRACE_HEADER).or_else(|| ours(TRACE)))
+                .and_then(|header| Trace::from_xray(&header)),
             id: ours("id")
                 .filter(|id| is_id(id))
                 .unwrap_or_else(|| queue_id.clone()),
@@ -192,6 +205,17 @@ pub(super) fn text(value: &str) -> MessageAttributeValue {
 
 pub(super) fn number(value: i64) -> MessageAttributeValue {
     attribute("Number", &value.to_string())
+}
+
+#[allow(
+    clippy::expect_used,
+    reason = "the builder fails only without a data type"
+)]
+fn trace_header(trace: &Trace) -> MessageSystemAttributeValue {
+    let builder = MessageSystemAttributeValue::builder()
+        .data_type("String")
+        .string_value(trace.to_string());
+    builder.build().expect("a data type is given")
 }
 
 #[allow(
@@ -272,6 +296,24 @@ mod tests {
         for (id, time) in [("", "soon"), ("a\nb", "-9"), (&"x".repeat(999), "1e3")] {
             assert_eq!(read(id, time), ("q".to_owned(), Some(7)));
         }
+    }
+
+    #[test]
+    fn a_trace_is_read_from_the_system_attribute_or_from_ours_if_it_came_through_a_topic() {
+        let header = "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1";
+        let read = |system: Option<&str>, ours: Option<&str>| {
+            let of = |name: &'static str, value: Option<&str>| {
+                let value = value.map(str::to_owned);
+                move |asked: &str| value.clone().filter(|_| asked == name)
+            };
+            let (system, ours) = (of(TRACE_HEADER, system), of(TRACE, ours));
+            let record = Record::received("q".into(), "r".into(), "[1]".into(), system, ours);
+            record.trace.map(|trace| trace.to_string())
+        };
+        assert_eq!(read(Some(header), None).as_deref(), Some(header));
+        assert_eq!(read(None, Some(header)).as_deref(), Some(header));
+        assert_eq!(read(Some("x"), Some(header)), None);
+        assert_eq!(read(None, None), None);
     }
 
     #[test]

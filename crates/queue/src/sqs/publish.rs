@@ -2,7 +2,7 @@
 //!
 //! With raw message delivery, a queue that subscribes to the topic receives body and attributes as SendMessageBatch would
 //! have put them there, if there are at most ten attributes; a message with more is discarded
-//! (<https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html>). We send three at most.
+//! (<https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html>). We send four at most.
 
 use std::collections::HashSet;
 
@@ -10,6 +10,7 @@ use aws::sns::{PublishBatch, PublishBatchEntry, PublishBatchResult};
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 
 use super::confirmation::{Failures, index_of};
+use super::message::TRACE;
 use crate::Topic;
 
 /// Returns the request that publishes these messages.
@@ -32,14 +33,17 @@ pub(super) fn result(response: &PublishBatchResult) -> (HashSet<usize>, Failures
 }
 
 fn entry(entry: SendMessageBatchRequestEntry) -> PublishBatchEntry {
-    let attributes = entry.message_attributes.unwrap_or_default();
-    let mut attributes: Vec<_> = attributes
-        .into_iter()
-        .map(|(name, value)| {
-            let text = value.string_value.unwrap_or_default();
-            (name, value.data_type, text)
-        })
-        .collect();
+    let attributes = entry.message_attributes.unwrap_or_default().into_iter();
+    let attributes = attributes.map(|(name, value)| {
+        let text = value.string_value.unwrap_or_default();
+        (name, value.data_type, text)
+    });
+    let system = entry.message_system_attributes.unwrap_or_default();
+    let trace = (system.into_values()).map(|trace| {
+        let text = trace.string_value.unwrap_or_default();
+        (TRACE.to_owned(), trace.data_type, text)
+    });
+    let mut attributes: Vec<_> = attributes.chain(trace).collect();
     attributes.sort();
     PublishBatchEntry {
         id: entry.id,
@@ -57,8 +61,10 @@ mod tests {
     use aws::sns::FailedEntry;
 
     use super::*;
-    use crate::Message;
     use crate::sqs::message;
+    use crate::{Message, Trace};
+
+    const TRACE_HEADER: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1";
 
     fn published(ordered: bool) -> PublishBatchEntry {
         let message = Message {
@@ -68,6 +74,7 @@ mod tests {
             group: "run 1".to_owned(),
             identity: None,
             memory_permit: None,
+            trace: Trace::from_xray(TRACE_HEADER),
             event: Default::default(),
         };
         let entry = message::entry(3, "[1]".to_owned(), &message, None, ordered).unwrap();
@@ -83,6 +90,7 @@ mod tests {
         let attributes = [
             (text("id"), text("String"), text("i-1")),
             (text("received_at"), text("Number"), text("7")),
+            (text("trace"), text("String"), text(TRACE_HEADER)),
         ];
         assert_eq!(entry.attributes, attributes);
         assert_eq!(entry.message_group_id, None);

@@ -46,6 +46,7 @@ impl Sqs {
                 .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
                 .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
                 .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId)
+                .message_system_attribute_names(MessageSystemAttributeName::AwsTraceHeader)
                 .message_attribute_names("All");
             match request.send().await {
                 Ok(response) => {

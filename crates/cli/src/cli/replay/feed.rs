@@ -79,6 +79,7 @@ impl Feed {
                 group: OrderingKey::from(&event).to_string(),
                 identity: None,
                 memory_permit: None,
+                trace: None,
                 event: Default::default(),
             };
             let number = (self.shared.progress()).begin(found.position, found.shown);

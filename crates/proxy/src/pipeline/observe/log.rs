@@ -129,6 +129,7 @@ fn log_outcome(record: &OutcomeRecord) {
                 duration_ms = u64::try_from(record.duration.as_millis()).unwrap_or(u64::MAX),
                 size_bytes = record.size_bytes,
                 attempts = record.attempts,
+                trace_id = record.trace_id,
                 $($field)*,
                 $message
             )
@@ -214,6 +215,7 @@ impl LogObserver {
             error = &*shown(error, NAME),
             after_s = after.as_secs(),
             attempts = first.attempts,
+            trace_id = first.trace_id,
             events = records.len(),
             ids,
             suppressed,
@@ -319,6 +321,7 @@ mod tests {
             size_bytes: 0,
             transform: TransformLog::default(),
             merged: None,
+            trace_id: None,
         }
     }
 

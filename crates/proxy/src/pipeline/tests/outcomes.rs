@@ -176,6 +176,7 @@ async fn received(queue: &Queue, inputs: &[Input], sent: &mut Vec<String>) -> Ve
             group: run.to_string(),
             identity: None,
             memory_permit: None,
+            trace: None,
             event: Default::default(),
         }
     };
