@@ -78,7 +78,7 @@ pub(crate) fn health(queue: Queue, prefix: &str) -> Router {
 async fn ready(State(queue): State<Queue>) -> Response {
     match queue.ready().await {
         Ok(()) => "ok\n".into_response(),
-        Err(error) => Rejection::Unavailable(error.to_string()).into_response(),
+        Err(error) => Rejection::NotReady(error.to_string()).into_response(),
     }
 }
 

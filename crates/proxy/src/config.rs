@@ -31,7 +31,7 @@ use targets::TargetConfig;
 use transform::{Conditions, Redshift};
 
 pub use self::formats::Part;
-pub use self::keys::{Key, KeyEntry, KeyError, KeyRole, hash};
+pub use self::keys::{Key, KeyEntry, KeyError, KeyRole, RateLimit, hash};
 pub use self::layers::Layers;
 pub use self::names::{PREFIX, all as settings, variable};
 pub use self::problems::{ConfigError, Errors, InvalidConfig, Origins};
@@ -41,7 +41,7 @@ pub use self::source::source_settings;
 pub use self::start::StartFrom;
 pub use ::settings::{Entry, PointInTime};
 
-pub(crate) use self::keys::key_entries;
+pub(crate) use self::keys::{key_entries, too_many};
 
 /// The role of the process, which decides what settings it requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

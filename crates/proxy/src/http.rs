@@ -11,6 +11,7 @@ mod paths;
 mod query;
 mod rejection;
 mod rejection_log;
+mod sender_log;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -37,6 +38,7 @@ pub(crate) use rejection::{Rejection, record_ratio};
 pub(crate) use rejection_log::Rejections;
 
 use caller::Caller;
+use sender_log::SenderLog;
 
 /// The paths of the routes, without the prefix, to which a request to another path is compared.
 pub(crate) struct Paths {
@@ -59,7 +61,10 @@ pub(crate) fn app(routes: Router, paths: Paths, prefix: &str, log: RejectionLog)
     let strict = routes.clone().fallback(not_found);
     routes
         .fallback(move |request| retry_with_clean_path(strict.clone(), request))
-        .layer(middleware::from_fn_with_state(log, observe))
+        .layer(middleware::from_fn_with_state(
+            (log, SenderLog::new()),
+            observe,
+        ))
         .layer(DefaultBodyLimit::disable()) // `ingest/body.rs` has its own, which answers as the contract says
 }
 
@@ -103,8 +108,12 @@ async fn method_not_allowed(request: Request) -> Response {
     Rejection::MethodNotAllowed.into_response()
 }
 
-/// Measures requests with events, and counts and logs rejections.
-async fn observe(State(log): State<RejectionLog>, request: Request, next: Next) -> Response {
+/// Measures requests with events, logs who sends, and counts and logs rejections.
+async fn observe(
+    State((log, senders)): State<(RejectionLog, SenderLog)>,
+    request: Request,
+    next: Next,
+) -> Response {
     let started = Instant::now();
     let caller = Caller::of(&request);
     let mut response = next.run(request).await;
@@ -113,6 +122,9 @@ async fn observe(State(log): State<RejectionLog>, request: Request, next: Next) 
         Metric::IngestDuration.record([], started.elapsed().as_secs_f64());
     }
     let sender = extensions.remove::<Sender>();
+    if let Some(sender) = &sender {
+        senders.record(sender, &caller);
+    }
     if let Some(rejected) = extensions.remove::<Rejections>() {
         log.record(&rejected, &caller, sender.as_ref());
     }

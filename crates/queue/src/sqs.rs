@@ -12,6 +12,7 @@ mod large;
 mod message;
 mod order;
 mod publish;
+mod readiness;
 mod receive;
 mod send;
 mod subscribers;
@@ -26,11 +27,13 @@ use aws_sdk_sqs::config::Region;
 use aws_sdk_sqs::config::retry::RetryConfig;
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::types::QueueAttributeName;
+use tokio::time::Instant;
 
 use crate::{Depth, Destination, QueueError, QueueUrl, Redactor, SqsConfig};
 
 use self::large::Bucket;
 use self::message::region;
+use self::readiness::Readiness;
 use self::subscribers::Subscribers;
 
 pub use self::dead_letters::{SqsDeadLetters, SqsLetter};
@@ -55,6 +58,7 @@ pub struct Sqs {
     /// The size that the topic was found to limit messages to, below the configured one.
     found_limit: Arc<AtomicUsize>,
     subscribers: Subscribers,
+    readiness: Readiness,
     /// `None` in a process that only publishes.
     queue: Option<QueueUrl>,
     dead_letters: Option<QueueUrl>,
@@ -102,6 +106,7 @@ impl Sqs {
             destination: settings.destination.clone(),
             found_limit: Arc::new(AtomicUsize::new(usize::MAX)),
             subscribers: Subscribers::default(),
+            readiness: Readiness::default(),
             queue: settings.queue.clone(),
             dead_letters: settings.dead_letters.clone(),
             bucket: (settings.bucket.clone()).map(|bucket| Bucket::new(aws, bucket, redact)),
@@ -150,10 +155,12 @@ impl Sqs {
             Destination::Queue(queue) => {
                 let request = self.client.get_queue_attributes().queue_url(queue.url());
                 let request = request.attribute_names(QueueAttributeName::QueueArn);
-                let answer = request.send().await;
-                answer
-                    .map(drop)
-                    .map_err(|error| QueueError(summarize(&error, self.redact)))
+                let redact = self.redact;
+                let ask = || async move {
+                    let answer = request.send().await.map(drop);
+                    answer.map_err(|error| QueueError(summarize(&error, redact)))
+                };
+                self.readiness.answer(Instant::now(), ask).await
             }
             Destination::Topic(topic) => {
                 let subscribers = &self.subscribers;

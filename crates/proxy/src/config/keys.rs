@@ -6,7 +6,9 @@
 mod entries;
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use settings::{Format, List, object};
@@ -57,11 +59,13 @@ impl Format for Keys {
         })
     }
 
-    /// Shows the names of the keys, with their roles.
+    /// Shows the names of the keys, with their roles and limits.
     fn show(keys: &Vec<Key>) -> String {
         let shown = keys.iter().map(|key| {
             let roles: Vec<&str> = key.roles.iter().map(|role| role.name()).collect();
-            format!("{} ({})", key.name, roles.join(", "))
+            let limit = key.limit.map(|limit| format!(", {limit} requests/s"));
+            let limit = limit.unwrap_or_default();
+            format!("{} ({}{limit})", key.name, roles.join(", "))
         });
         shown.collect::<Vec<_>>().join(", ")
     }
@@ -89,6 +93,7 @@ impl Keys {
                 Err(error) => errors.push(error),
             }
         }
+        errors.extend(too_many(entries.len()));
         let (keys, wrong) = hashed(&entries, value.is_object());
         errors.extend(wrong);
         match errors.is_empty() {
@@ -126,6 +131,15 @@ fn hashed(found: &[KeyEntry], have_names: bool) -> (Vec<Key>, Vec<KeyError>) {
         }
     }
     (keys, errors)
+}
+
+/// The most keys. Each is compared with every request, and its name is a label of a metric.
+const MAX_KEYS: usize = 200;
+
+/// Reports more keys than there may be.
+pub(crate) fn too_many(keys: usize) -> Option<KeyError> {
+    let message = || format!("expected at most {MAX_KEYS} keys, found {keys}");
+    (keys > MAX_KEYS).then(|| KeyPath::default().error(message()))
 }
 
 /// Reports values that cannot be keys. In a secret they are ignored; here one would be a key that lets nobody in.
@@ -197,6 +211,34 @@ pub struct Key {
     pub hash: [u8; 32],
     /// What it allows.
     pub roles: BTreeSet<KeyRole>,
+    /// How many requests it may send.
+    pub limit: Option<RateLimit>,
+}
+
+/// A number of requests a second, at least one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit(NonZeroU32);
+
+impl RateLimit {
+    /// The highest limit.
+    const MAX: u32 = 1_000_000;
+
+    /// Creates a limit of `requests` a second, from 1 to a million.
+    pub fn new(requests: u32) -> Option<RateLimit> {
+        let requests = NonZeroU32::new(requests)?;
+        (requests.get() <= RateLimit::MAX).then_some(RateLimit(requests))
+    }
+
+    /// The time between two requests at this rate.
+    pub fn interval(self) -> Duration {
+        Duration::from_secs(1) / self.0.get()
+    }
+}
+
+impl std::fmt::Display for RateLimit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 impl std::fmt::Debug for Key {
@@ -223,6 +265,7 @@ mod tests {
             name: "k".into(),
             hash: [0; 32],
             roles: roles.iter().copied().collect(),
+            limit: None,
         };
         use KeyRole::{Metrics, Operate, Read, Send};
         assert!(key(&[Read]).may(Metrics) && key(&[Read]).may(Read));

@@ -14,40 +14,24 @@ use crate::telemetry::metric::Metric;
 #[derive(Clone)]
 pub struct Guard {
     keys: Keys,
-    counts_senders: bool,
 }
 
 impl Guard {
     /// Creates a guard that admits holders of `keys`.
     pub fn new(keys: Keys) -> Guard {
-        Guard {
-            keys,
-            counts_senders: false,
-        }
+        Guard { keys }
     }
+}
 
-    /// Counts requests by the name of their key. Not for a function: CloudWatch charges for each metric, and there
-    /// would be one for each key.
-    #[must_use]
-    pub fn counting_senders(self) -> Guard {
-        Guard {
-            counts_senders: true,
-            ..self
-        }
+/// Marks a response with its sender, and counts it by the name of the key, which comes from the configuration or the secret.
+fn attribute(sender: Option<Sender>, mut response: Response) -> Response {
+    if let Some(sender) = sender {
+        let name = sender.0.clone();
+        let status = response.status().as_str().to_owned();
+        Metric::SenderRequests.add([name.into(), status.into()], 1);
+        response.extensions_mut().insert(sender);
     }
-
-    /// Marks a response with its sender, and counts it.
-    fn attribute(&self, sender: Option<Sender>, mut response: Response) -> Response {
-        if let Some(sender) = sender {
-            if self.counts_senders {
-                let name = sender.0.to_string();
-                let status = response.status().as_str().to_owned();
-                Metric::SenderRequests.add([name.into(), status.into()], 1);
-            }
-            response.extensions_mut().insert(sender);
-        }
-        response
-    }
+    response
 }
 
 /// Authorises a request before its body is read.
@@ -62,11 +46,11 @@ pub(crate) async fn authorise(
                 request.extensions_mut().insert(sender.clone());
             }
             let response = next.run(request).await;
-            guard.attribute(sender, response)
+            attribute(sender, response)
         }
         Err(Denial { rejection, sender }) => {
             discard_body(request).await;
-            guard.attribute(sender, rejection.into_response())
+            attribute(sender, rejection.into_response())
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Rejections: problem documents as in RFC 9457, with statuses that every client understands.
 //!
 //! Only `200` is success: `202` and `204` break two clients. `503` with a small `Retry-After` is the one transient
-//! status that all clients retry; `429` and other `5xx` are never sent.
+//! status that all clients retry. `429` is sent only to a key with a limit of its own; other `5xx` are never sent.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use openlineage::{Finding, Severity};
 use serde_json::json;
 
 use super::rejection_log::{RejectionEntry, Rejections};
-use crate::config::KeyRole;
+use crate::config::{KeyRole, RateLimit};
 use crate::intake::{self, BudgetError, EventSummary, Interruption, RejectionReason};
 use crate::telemetry::metric::Metric;
 
@@ -28,6 +28,9 @@ pub(crate) enum Rejection {
     /// The key does not have the role.
     #[error("the key {key} does not have the role {}", .role.name())]
     MissingRole { key: Arc<str>, role: KeyRole },
+    /// The key has a limit of requests, which is used up for now.
+    #[error("the key {key} may send {limit} requests a second")]
+    RateLimited { key: Arc<str>, limit: RateLimit },
     /// The body, as sent or decompressed, is too large, or has too many events.
     #[error("{0}")]
     TooLarge(String),
@@ -63,6 +66,9 @@ pub(crate) enum Rejection {
     /// The request is valid but cannot be served now. The client may send it again.
     #[error("{0}")]
     Unavailable(String),
+    /// Somebody asked whether events could be queued, and they could not. No event was sent.
+    #[error("{0}")]
+    NotReady(String),
 }
 
 /// Records the share of the events of a request that were rejected. An alarm watches the average. Records one value for
@@ -80,6 +86,7 @@ impl Rejection {
             Rejection::MissingKey => (StatusCode::UNAUTHORIZED, "missing API key"),
             Rejection::UnknownKey(_) => (StatusCode::FORBIDDEN, "invalid API key"),
             Rejection::MissingRole { .. } => (StatusCode::FORBIDDEN, "API key lacks role"),
+            Rejection::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "too many requests"),
             Rejection::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "content too large"),
             Rejection::Unsupported(_) => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported media type")
@@ -94,6 +101,7 @@ impl Rejection {
             Rejection::InvalidQuery(_) => (StatusCode::BAD_REQUEST, "invalid query"),
             Rejection::Misdirected(_) => (StatusCode::MISDIRECTED_REQUEST, "misdirected request"),
             Rejection::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "service unavailable"),
+            Rejection::NotReady(_) => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
         }
     }
 
@@ -104,9 +112,11 @@ impl Rejection {
             Rejection::InvalidEvent { findings, .. } => count_severities(findings),
             // The reason is only logged: it may name systems behind the proxy.
             Rejection::Unavailable(_) => Some("send it again".to_owned()),
+            Rejection::NotReady(_) => Some("events cannot be queued now".to_owned()),
             Rejection::MissingKey
             | Rejection::UnknownKey(_)
             | Rejection::MissingRole { .. }
+            | Rejection::RateLimited { .. }
             | Rejection::TooLarge(_)
             | Rejection::Unsupported(_)
             | Rejection::Unreadable(_)
@@ -117,24 +127,26 @@ impl Rejection {
         }
     }
 
-    /// Whether it loses an event of a client. A wrong path carries no event, a request without a key is a stranger's
-    /// and must not raise an alarm, and an event that is sent again is not lost.
+    /// Whether it loses an event of a client. A wrong path carries no event, a request without a known key may be a
+    /// stranger's, who must not raise an alarm, and an event that is sent again is not lost.
     fn is_loss(&self) -> bool {
         match self {
-            Rejection::UnknownKey(role) | Rejection::MissingRole { role, .. } => {
-                *role == KeyRole::Send
-            }
-            Rejection::TooLarge(_)
+            Rejection::MissingRole { role, .. } => *role == KeyRole::Send,
+            // Few clients send again after 429.
+            Rejection::RateLimited { .. }
+            | Rejection::TooLarge(_)
             | Rejection::Unsupported(_)
             | Rejection::Unreadable(_)
             | Rejection::InvalidEvent { .. } => true,
             Rejection::MissingKey
+            | Rejection::UnknownKey(_)
             | Rejection::BadRequest(_)
             | Rejection::NotFound(_)
             | Rejection::MethodNotAllowed
             | Rejection::InvalidQuery(_)
             | Rejection::Misdirected(_)
-            | Rejection::Unavailable(_) => false,
+            | Rejection::Unavailable(_)
+            | Rejection::NotReady(_) => false,
         }
     }
 
@@ -153,9 +165,13 @@ impl Rejection {
             Rejection::NotFound(_) | Rejection::MethodNotAllowed | Rejection::InvalidQuery(_) => {
                 RejectionEntry::new(status, reason, "", "", EventSummary::default())
             }
+            Rejection::NotReady(why) => {
+                RejectionEntry::new(status, reason, "", why, EventSummary::default()).uncounted()
+            }
             Rejection::MissingKey
             | Rejection::UnknownKey(_)
             | Rejection::MissingRole { .. }
+            | Rejection::RateLimited { .. }
             | Rejection::TooLarge(_)
             | Rejection::Unsupported(_)
             | Rejection::Unreadable(_)
@@ -192,14 +208,14 @@ impl IntoResponse for Rejection {
         let problem = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, problem);
         match self {
-            Rejection::Unavailable(_) => {
+            Rejection::Unavailable(_) | Rejection::NotReady(_) | Rejection::RateLimited { .. } => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
+            Rejection::UnknownKey(_) => Metric::UnknownKeys.add([], 1),
             Rejection::MissingKey => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
-            Rejection::UnknownKey(_)
-            | Rejection::MissingRole { .. }
+            Rejection::MissingRole { .. }
             | Rejection::TooLarge(_)
             | Rejection::Unsupported(_)
             | Rejection::Unreadable(_)

@@ -49,6 +49,8 @@ pub(crate) struct RejectionEntry {
     event: EventSummary,
     index: Option<usize>,
     count: u64,
+    /// Whether it is a rejected event, and not only an answer that something is wrong.
+    is_counted: bool,
 }
 
 impl RejectionLog {
@@ -72,8 +74,10 @@ impl RejectionLog {
     /// Logs and counts the rejections of a request.
     pub(super) fn record(&self, rejected: &Rejections, caller: &Caller, sender: Option<&Sender>) {
         for entry in &rejected.0 {
-            let status = entry.reason.0.to_string();
-            Metric::HttpRejected.add([status.into()], entry.count);
+            if entry.is_counted {
+                let status = entry.reason.0.to_string();
+                Metric::HttpRejected.add([status.into()], entry.count);
+            }
             self.log(entry, caller, sender);
         }
     }
@@ -102,11 +106,11 @@ impl RejectionLog {
             method = caller.method(),
             path = caller.path(),
             user_agent = caller.user_agent(),
+            trace_id = caller.trace_id(),
             producer = event.producer,
             run.id = event.run,
             job.namespace = event.namespace,
             job.name = event.name,
-            trace_id = caller.trace_id(),
             event.r#type = event.event_type,
             index = entry.index,
             suppressed,
@@ -190,6 +194,15 @@ impl RejectionEntry {
             event,
             index: None,
             count: 1,
+            is_counted: true,
+        }
+    }
+
+    /// The entry, which is logged and not counted.
+    pub(super) fn uncounted(self) -> RejectionEntry {
+        RejectionEntry {
+            is_counted: false,
+            ..self
         }
     }
 }

@@ -32,7 +32,7 @@ impl Resources<'_> {
             info!("no key has the role read or metrics: /metrics and the events are closed");
         }
         let prefix = &config.path_prefix;
-        let guard = Guard::new(Keys::new(&config.auth, self.aws)).counting_senders();
+        let guard = Guard::new(Keys::new(&config.auth, self.aws));
         let admin = Admin {
             queue: self.queue.clone(),
             prometheus: self.prometheus,

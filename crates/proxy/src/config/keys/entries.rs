@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::{Key, KeyRole, hash};
+use super::{Key, KeyRole, RateLimit, hash};
 
 /// A key as it is written, plain or hashed.
 pub struct KeyEntry {
@@ -17,6 +17,8 @@ pub struct KeyEntry {
     pub text: String,
     /// What it allows.
     pub roles: BTreeSet<KeyRole>,
+    /// How many requests it may send.
+    pub limit: Option<RateLimit>,
     /// Where it is written.
     pub(super) path: KeyPath,
 }
@@ -27,6 +29,7 @@ impl KeyEntry {
             name: path.name(),
             text: text.to_owned(),
             roles: BTreeSet::from([KeyRole::Send]),
+            limit: None,
             path: path.clone(),
         }
     }
@@ -38,6 +41,7 @@ impl KeyEntry {
             name: self.name.as_str().into(),
             hash,
             roles: self.roles.clone(),
+            limit: self.limit,
         })
     }
 
@@ -144,15 +148,20 @@ pub(super) fn describes_a_key(members: &Map<String, Value>) -> bool {
         .any(|name| members.contains_key(*name))
 }
 
-/// `{hash: sha256:…, roles: [send, read]}`.
+/// What an entry of a map may have.
+const MEMBERS: [&str; 4] = ["hash", "key", "roles", REQUESTS_PER_SECOND];
+
+const REQUESTS_PER_SECOND: &str = "requests_per_second";
+
+/// `{hash: sha256:…, roles: [send, read], requests_per_second: 10}`.
 fn described(path: &KeyPath, members: &Map<String, Value>) -> Result<KeyEntry, KeyError> {
     let wrong = |what: &str| path.error(what);
     if let Some(other) = members
         .keys()
-        .find(|name| !["hash", "key", "roles"].contains(&name.as_str()))
+        .find(|name| !MEMBERS.contains(&name.as_str()))
     {
         return Err(wrong(&format!(
-            "expected hash or key, and roles, found {:?}",
+            "expected hash or key, roles, and requests_per_second, found {:?}",
             named(other)
         )));
     }
@@ -179,8 +188,18 @@ fn described(path: &KeyPath, members: &Map<String, Value>) -> Result<KeyEntry, K
     if roles.is_empty() {
         return Err(wrong("roles: expected at least one role"));
     }
+    let limit = match members.get(REQUESTS_PER_SECOND) {
+        None => None,
+        Some(requests) => {
+            let requests = requests.as_u64().and_then(|it| u32::try_from(it).ok());
+            let message = "requests_per_second: expected a whole number from 1 to 1000000";
+            let limit = requests.and_then(RateLimit::new);
+            Some(limit.ok_or_else(|| wrong(message))?)
+        }
+    };
     Ok(KeyEntry {
         roles,
+        limit,
         ..KeyEntry::sender(path, text)
     })
 }
@@ -247,6 +266,14 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_may_limit_the_requests_of_its_key() {
+        let map = json!({"a": {"key": KEY, "requests_per_second": 10}, "b": KEY});
+        let entries = key_entries(&map).into_iter();
+        let limits: Vec<_> = entries.map(|entry| entry.unwrap().limit).collect();
+        assert_eq!(limits, [RateLimit::new(10), None]);
+    }
+
+    #[test]
     fn an_invalid_key_is_named_and_never_shown() {
         let cases = [
             (
@@ -267,7 +294,19 @@ mod tests {
             ),
             (
                 json!({"a": {"key": KEY, "role": "read"}}),
-                "key a: expected hash or key, and roles, found \"role\"",
+                "key a: expected hash or key, roles, and requests_per_second, found \"role\"",
+            ),
+            (
+                json!({"a": {"key": KEY, "requests_per_second": 0}}),
+                "key a: requests_per_second: expected a whole number from 1 to 1000000",
+            ),
+            (
+                json!({"a": {"key": KEY, "requests_per_second": "10"}}),
+                "key a: requests_per_second: expected a whole number from 1 to 1000000",
+            ),
+            (
+                json!({"a": {"key": KEY, "requests_per_second": 1_000_001}}),
+                "key a: requests_per_second: expected a whole number from 1 to 1000000",
             ),
             (
                 json!({"a": {"key": KEY, "roles": 7}}),

@@ -52,7 +52,7 @@ fn all_wrong_keys_are_reported_each_where_it_stands() {
     let expected = [
         "proxy.yaml:3:5: auth.keys: key a: hash: expected sha256: and 64 hex digits (lineage-proxy keys hash)",
         "proxy.yaml:4:5: auth.keys: key b: shorter than 16 characters",
-        "proxy.yaml:5:5: auth.keys: key c: expected hash or key, and roles, found \"member\"",
+        "proxy.yaml:5:5: auth.keys: key c: expected hash or key, roles, and requests_per_second, found \"member\"",
         "proxy.yaml:6:5: auth.keys: key d: a role is send, read, metrics or operate, not \"write\"",
         "proxy.yaml:7:5: auth.keys: key e: expected a text: put it in quotes",
         "proxy.yaml:8:27: auth.keys: key f-2: shorter than 16 characters",

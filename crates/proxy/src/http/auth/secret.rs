@@ -119,7 +119,7 @@ impl KeyCache {
         let tried = self.was_tried();
         match &self.keys {
             Some(keys) => match find(presented, keys, role) {
-                allowed @ Match::Allowed(_) => {
+                allowed @ Match::Allowed(..) => {
                     (tried || within(self.read_at, max_age)).then_some(Ok(allowed))
                 }
                 // The key may be new, or have a new role.
@@ -197,6 +197,7 @@ mod tests {
             name: "current".into(),
             hash: config::hash(KEY).unwrap(),
             roles: [KeyRole::Send].into(),
+            limit: None,
         }
     }
 
@@ -232,7 +233,7 @@ mod tests {
         let ago = |seconds| Instant::now().checked_sub(Duration::from_secs(seconds));
         let state = |cache: &KeyCache, key: &[[u8; 32]]| {
             let found = cache.find(key, KeyRole::Send, MAX_AGE)?;
-            Some(matches!(found, Ok(Match::Allowed(_))))
+            Some(matches!(found, Ok(Match::Allowed(..))))
         };
         let fresh = KeyCache {
             keys: Some(vec![key()]),

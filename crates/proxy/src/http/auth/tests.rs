@@ -1,5 +1,7 @@
 //! Keys as clients present them.
 
+use axum::response::IntoResponse;
+
 use super::*;
 
 const KEY: &str = "0123456789abcdef";
@@ -9,6 +11,7 @@ fn key(name: &str, text: &str, roles: &[KeyRole]) -> Key {
         name: name.into(),
         hash: config::hash(text).unwrap(),
         roles: roles.iter().copied().collect(),
+        limit: None,
     }
 }
 
@@ -65,6 +68,42 @@ async fn one_good_key_among_several_headers_is_enough() {
 }
 
 #[tokio::test]
+async fn headers_that_a_gateway_joined_are_several_keys_and_a_key_with_commas_is_one() {
+    let odd = "0123456789,abc, def,bearer";
+    let entries = vec![
+        key("etl", KEY, &[KeyRole::Send]),
+        key("odd", odd, &[KeyRole::Send]),
+    ];
+    let keys = keys(entries, false);
+    let admitted = async |value: &str| {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::AUTHORIZATION, value.parse().unwrap());
+        match keys.admit(&headers, KeyRole::Send).await {
+            Ok(sender) => sender.map(|Sender(name)| name.to_string()),
+            Err(_) => None,
+        }
+    };
+    let etl = Some("etl".to_owned());
+    assert_eq!(admitted(&format!("Bearer {KEY},Bearer {KEY}")).await, etl);
+    assert_eq!(admitted(&format!("Bearer wrong, bearer {KEY}")).await, etl);
+    assert_eq!(admitted(&format!("Basic dTpw,Bearer {KEY}")).await, etl);
+    assert_eq!(admitted(&format!("Bearer {KEY} , Basic dTpw")).await, None);
+    assert_eq!(admitted(&format!("Bearer {KEY},{KEY}")).await, None);
+    let of_odd = Some("odd".to_owned());
+    assert_eq!(admitted(&format!("Bearer {odd}")).await, of_odd);
+    assert_eq!(
+        admitted(&format!("Bearer x,Bearer {odd},Bearer y")).await,
+        of_odd
+    );
+    // A stranger chooses how long a header is, and not how much is hashed.
+    let mut headers = HeaderMap::new();
+    let many = "Bearer x,".repeat(500);
+    headers.insert(header::AUTHORIZATION, many.parse().unwrap());
+    headers.append(header::AUTHORIZATION, many.parse().unwrap());
+    assert_eq!(presented(&headers).len(), MAX_PRESENTED);
+}
+
+#[tokio::test]
 async fn each_role_opens_its_own_routes_and_no_other() {
     use KeyRole::{Metrics, Operate, Read, Send};
     let all = [("s", Send), ("r", Read), ("m", Metrics), ("o", Operate)];
@@ -86,6 +125,45 @@ async fn each_role_opens_its_own_routes_and_no_other() {
     // Of two keys, the one that may counts, in whatever order.
     assert_eq!(admitted(&keys, &[&text("s"), &text("r")], Read).await, "r");
     assert_eq!(admitted(&keys, &[&text("r"), &text("s")], Read).await, "r");
+}
+
+#[tokio::test]
+async fn a_key_with_a_limit_is_rejected_above_it_by_its_name_and_no_other_key_is() {
+    let limited = Key {
+        limit: config::RateLimit::new(2),
+        ..key("etl", KEY, &[KeyRole::Send])
+    };
+    let other = "fedcba9876543210";
+    let entries = vec![limited, key("dbt", other, &[KeyRole::Send])];
+    let keys = keys(entries, false);
+    let admit = async |text: &str| keys.admit(&bearers(&[text]), KeyRole::Send).await;
+    for _ in 0..2 {
+        assert!(admit(KEY).await.is_ok());
+    }
+    // More than one, in case that half a second has passed.
+    let denied = [admit(KEY).await, admit(KEY).await, admit(KEY).await];
+    let denied = denied.into_iter().find_map(Result::err).unwrap();
+    assert_eq!(denied.sender.unwrap().0.as_ref(), "etl");
+    let response = denied.rejection.into_response();
+    assert_eq!(
+        (
+            response.status().as_u16(),
+            &response.headers()["retry-after"]
+        ),
+        (429, &"1".parse().unwrap())
+    );
+    assert!(admit(other).await.is_ok());
+}
+
+#[test]
+fn a_secret_has_a_bounded_number_of_keys() {
+    let secret = |count: usize| {
+        let lines = (0..count).map(|n| format!("0123456789abcdef-{n}\n"));
+        super::keys(&lines.collect::<String>()).map(|keys| keys.len())
+    };
+    assert_eq!(secret(200).ok(), Some(200));
+    let error = secret(201).unwrap_err().to_string();
+    assert_eq!(error, "expected at most 200 keys, found 201");
 }
 
 #[tokio::test]

@@ -93,7 +93,7 @@ impl Label {
             Label::SourceFinding => &[],
             Label::SourceError => &["refused", "unavailable"],
             Label::Status => &[
-                "400", "401", "403", "404", "405", "413", "415", "421", "503",
+                "400", "401", "403", "404", "405", "413", "415", "421", "429", "503",
             ],
             Label::RetryReason => &[
                 "body",
@@ -165,11 +165,17 @@ impl Metric {
                 &[Sender, Status],
                 "HTTP requests by the name of their API key and the status of the response.",
             ),
+            Metric::UnknownKeys => (
+                "lineage_proxy_unknown_keys_total",
+                Counter,
+                &[],
+                "HTTP requests whose API key is not known: a client with an old key, or a stranger.",
+            ),
             Metric::HttpRejectedRatio => (
                 "lineage_proxy_http_rejected_ratio",
                 RATIO,
                 &[],
-                "Share of the events of each request that were rejected, from 0 to 1: sum / count is the average.",
+                "Share of the events of each request that were rejected, from 0 to 1: sum / count is the average. Requests without a known key are left out.",
             ),
             Metric::Repairs => (
                 "lineage_proxy_repairs_total",
@@ -201,17 +207,17 @@ impl Metric {
                 &[Target],
                 "Events that the target accepted.",
             ),
-            Metric::Unchanged => (
-                "lineage_proxy_unchanged_total",
-                Counter,
-                &[Target],
-                "Events that the target has no place for, and that changed nothing there.",
-            ),
             Metric::AlreadyThere => (
                 "lineage_proxy_already_there_total",
                 Counter,
                 &[Target],
                 "Of the delivered events, those that the target did not accept but said to have already.",
+            ),
+            Metric::Unchanged => (
+                "lineage_proxy_unchanged_total",
+                Counter,
+                &[Target],
+                "Events that the target has no place for, and that changed nothing there.",
             ),
             Metric::Dropped => (
                 "lineage_proxy_dropped_total",
