@@ -53,6 +53,7 @@ $rest || exit 0
 for name in clients emulator packaging airflow datahub sql; do
     environment "$name" "tests/real/requirements-$name.txt" >/dev/null 2>&1 &
 done
+environment cdk examples/cdk/requirements.txt >/dev/null 2>&1 &
 infra="$(environment infra tests/infra/requirements.txt)"
 wait
 clients="$(environment clients tests/real/requirements-clients.txt)"
@@ -65,7 +66,7 @@ sql="$(environment sql tests/real/requirements-sql.txt)"
 # Folders of tests that passed are not kept: they have binaries of 50 MB in them.
 pytest=(-m pytest -q -p no:cacheprovider -o tmp_path_retention_policy=failed -o tmp_path_retention_count=1)
 
-"$infra/bin/python" "${pytest[@]}" tests/infra
+PROXY_TEST_CDK="$(environment cdk examples/cdk/requirements.txt)/bin/python" "$infra/bin/python" "${pytest[@]}" tests/infra
 
 # With the tests among the targets, so that the dependencies are those that were just built.
 cargo build --workspace --bins --tests --locked

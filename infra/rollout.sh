@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# Updates a stack with a template of sync_assets.sh, and has CloudFormation roll the update back when the functions fail.
+#
+# `aws cloudformation deploy` knows no rollback triggers, so this makes the change set itself. Parameters that are not given keep their
+# values. CloudFormation keeps the triggers for later updates of the stack, whoever makes them
+# (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-rollback-triggers.html).
+set -euo pipefail
+
+usage() {
+    cat <<'TEXT'
+usage: infra/rollout.sh -s STACK -b BUCKET [-t TEMPLATE] [-m MINUTES] [PARAMETER=VALUE ...]
+
+  -s  the stack, which exists
+  -b  the bucket of the code, in the region of the stack
+  -t  the template; by default target/lambda/openlineage-proxy.yaml, as sync_assets.sh writes it
+  -m  for how many minutes after the update an alarm rolls it back; by default 10, at most 180
+TEXT
+}
+
+fail() {
+    echo "rollout.sh: $*" >&2
+    exit "${status:-1}"
+}
+
+stack="" bucket="" template=target/lambda/openlineage-proxy.yaml minutes=10
+while getopts s:b:t:m:h option; do
+    case "$option" in
+    s) stack="$OPTARG" ;;
+    b) bucket="$OPTARG" ;;
+    t) template="$OPTARG" ;;
+    m) minutes="$OPTARG" ;;
+    h) usage && exit ;;
+    *) usage >&2 && exit 2 ;;
+    esac
+done
+shift $((OPTIND - 1))
+status=2
+[[ -n "$stack" && -n "$bucket" ]] || { usage >&2 && exit 2; }
+[[ -f "$template" ]] || fail "no template $template: run sync_assets.sh"
+[[ "$minutes" =~ ^[0-9]{1,3}$ && "$minutes" -le 180 ]] || fail "-m takes 0 to 180 minutes"
+for parameter in "$@"; do [[ "$parameter" == [A-Za-z]*=* ]] || fail "unexpected argument $parameter"; done
+status=1
+
+cloudformation() { aws cloudformation "$@" --output text; }
+
+# The alarms of functions that fail, as far as this stack has them.
+triggers=()
+for name in IngestErrors BatchErrors; do
+    alarm="$(cloudformation describe-stack-resources --stack-name "$stack" --query "StackResources[?LogicalResourceId=='$name'].PhysicalResourceId")"
+    [[ -n "$alarm" && "$alarm" != None ]] || continue
+    arn="$(aws cloudwatch describe-alarms --alarm-names "$alarm" --query 'MetricAlarms[0].AlarmArn' --output text)"
+    triggers+=("{Arn=$arn,Type=AWS::CloudWatch::Alarm}")
+done
+((${#triggers[@]})) || fail "the stack $stack has neither IngestErrors nor BatchErrors"
+
+# Larger than CloudFormation takes in a request.
+hash="$( (sha256sum "$template" 2>/dev/null || shasum -a 256 "$template") | cut -c1-16)"
+key="lineage-proxy/templates/rollout-$hash.yaml"
+aws s3 cp --only-show-errors "$template" "s3://$bucket/$key"
+region="$(aws configure get region || true)"
+region="${AWS_REGION:-${AWS_DEFAULT_REGION:-$region}}"
+url="https://$bucket.s3.${region:+$region.}amazonaws.com/$key"
+
+# Those of the new template: as given, or as the stack has them, or else their defaults.
+known=" $(cloudformation get-template-summary --template-url "$url" --query 'Parameters[].ParameterKey' | tr '\t\n' '  ') "
+has=" $(cloudformation describe-stacks --stack-name "$stack" --query 'Stacks[0].Parameters[].ParameterKey' | tr '\t\n' '  ') "
+parameters=() given=" "
+for parameter in "$@"; do
+    name="${parameter%%=*}"
+    [[ "$known" == *" $name "* ]] || fail "the template has no parameter $name"
+    value="${parameter#*=}" given+="$name "
+    value="${value//\\/\\\\}"
+    parameters+=("{\"ParameterKey\": \"$name\", \"ParameterValue\": \"${value//\"/\\\"}\"}")
+done
+for name in $known; do
+    [[ "$given" == *" $name "* || "$has" != *" $name "* ]] || parameters+=("{\"ParameterKey\": \"$name\", \"UsePreviousValue\": true}")
+done
+joined="$(IFS=,; echo "${parameters[*]}")"
+trigger_list="$(IFS=,; echo "${triggers[*]}")"
+
+change="rollout-$(date -u +%Y%m%d%H%M%S)"
+cloudformation create-change-set --stack-name "$stack" --change-set-name "$change" --change-set-type UPDATE \
+    --template-url "$url" --capabilities CAPABILITY_IAM --parameters "[$joined]" \
+    --rollback-configuration "RollbackTriggers=[$trigger_list],MonitoringTimeInMinutes=$minutes" >/dev/null
+if ! cloudformation wait change-set-create-complete --stack-name "$stack" --change-set-name "$change" 2>/dev/null; then
+    reason="$(cloudformation describe-change-set --stack-name "$stack" --change-set-name "$change" --query StatusReason)"
+    cloudformation delete-change-set --stack-name "$stack" --change-set-name "$change" >/dev/null
+    case "$reason" in
+    *"didn't contain changes"* | *"No updates"*) echo "$stack is up to date" && exit ;;
+    esac
+    fail "no change set: $reason"
+fi
+echo "updating $stack; ${#triggers[@]} alarms roll it back for $minutes minutes. Send events now, such as by lineage-proxy doctor --stack $stack"
+cloudformation execute-change-set --stack-name "$stack" --change-set-name "$change" >/dev/null
+if ! cloudformation wait stack-update-complete --stack-name "$stack"; then
+    fail "$stack is $(cloudformation describe-stacks --stack-name "$stack" --query 'Stacks[0].StackStatus'): see aws cloudformation describe-stack-events --stack-name $stack, and the logs of the functions"
+fi
+echo "updated $stack"
