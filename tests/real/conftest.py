@@ -11,7 +11,7 @@ from stack import Cloud
 
 
 # What is deployed: one emulator, one build and one stand-in for all of it.
-IN_CLOUD = ("test_rules_stack.py", "test_several_targets.py", "test_source_stack.py", "test_stack.py", "test_variants.py")
+IN_CLOUD = ("test_rules_stack.py", "test_several_targets.py", "test_source_stack.py", "test_stack.py", "test_target_stacks.py", "test_variants.py")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -7,6 +7,7 @@ there, and its limit is 256 KiB. The templates' part in both is checked in tests
 import http.server
 import json
 import threading
+import time
 
 import pytest
 from parts import BIN, event, eventually
@@ -141,13 +142,59 @@ def test_a_stack_in_use_is_switched_without_a_loss(deploy, cloud, endpoint):
     big = name()
     assert main.post(large(big))[0] == 200
     eventually(lambda: main.waiting() == 4 and main.large(), "events wait in the queue")
-    assert deploy("switch", FanOut="on").queue == main.queue
+    with Load(main) as on:
+        assert deploy("switch", FanOut="on").queue == main.queue
+        on.goes_on()
     target = cloud.deploy_target("switch-other", main, OpenLineageUrl=other.url)
     send(main, *(published := [name() for _ in range(3)]))
     cloud.stand_in.set(faults=[])
-    main.arrived(*queued, big, *published, patience=120)
+    main.arrived(*queued, big, *on.sent, *published, patience=300)
     eventually(lambda: set(other.jobs()) == set(published), f"{other.jobs()}\n{target.log('Batch')[-3000:]}")
     eventually(lambda: main.large() == [], "a body of one message is deleted with it")
+
+    # And back.
+    cloud.run("aws", "cloudformation", "delete-stack", "--stack-name", "switch-other")
+    cloud.run("aws", "cloudformation", "wait", "stack-delete-complete", "--stack-name", "switch-other")
+    with Load(main) as off:
+        for step in ("leaving", "off"):
+            deploy("switch", FanOut=step)
+            off.goes_on()
+    main.arrived(*off.sent, patience=300)
+    eventually(lambda: main.waiting() == 0, "the queue is empty")
+    assert main.waiting(main.dead) == 0
+    jobs = main.jobs()
+    assert sorted(jobs) == sorted([*queued, big, *on.sent, *published, *off.sent])
+
+
+class Load:
+    """A client that sends events one after the other, and again what was not accepted, as clients do."""
+
+    def __init__(self, stack):
+        self.stack, self.key, self.sent, self.stop = stack, stack.key, [], threading.Event()
+        self.thread = threading.Thread(target=self.send, daemon=True)
+
+    def send(self):
+        while not self.stop.is_set():
+            body = event(job := name(), run=100 + len(self.sent))
+            while self.stack.post(body, key=self.key)[0] != 200:
+                time.sleep(0.1)
+            self.sent.append(job)
+            time.sleep(0.05)
+
+    def goes_on(self):
+        """Some more were accepted."""
+        before = len(self.sent)
+        eventually(lambda: len(self.sent) >= before + 3, "events are accepted")
+
+    def __enter__(self):
+        self.thread.start()
+        self.goes_on()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        self.thread.join(60)
+        assert not self.thread.is_alive()
 
 
 def test_ingest_alone_publishes_to_targets_and_accepts_nothing_for_nobody(deploy, cloud, endpoint):

@@ -12,7 +12,7 @@ from alarms import Alarms
 from openlineage.client import OpenLineageClient
 from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
 from parts import event, eventually
-from stack import ACCOUNT, BUCKET, REGION, large, name
+from stack import ACCOUNT, BUCKET, REGION, Stack, large, name
 
 REDSHIFT = {
     "workgroups": {"wg": {"account": "123456789012", "region": "eu-west-1", "port": 5439}},
@@ -78,6 +78,30 @@ def test_new_code_and_a_changed_parameter_take_effect_in_place(stack, tmp_path):
     stack.cloud.deploy("lineage", Validation="repair", PostsPerSecond=10)
     assert stack.post(naive)[0] == 200
     stack.arrived(naive["job"]["name"])
+
+
+def test_a_rollout_names_the_alarms_that_roll_it_back_and_keeps_all_other_parameters(stack, tmp_path):
+    """The emulator rolls nothing back on an alarm: what it would have to do is read from the request, whose form the AWS CLI checks."""
+    log = tmp_path / "calls"
+    aws = tmp_path / "aws"
+    aws.write_text(f'#!/bin/sh\nfor word; do printf "%s\\036" "$word"; done >>"{log}"; echo >>"{log}"\nPATH="${{PATH#*:}}"\nexec aws "$@"\n')
+    aws.chmod(0o755)
+    rollout = lambda *parameters, **more: stack.cloud.run("infra/rollout.sh", "-s", "lineage", "-b", BUCKET, "-t", stack.cloud.folder / "openlineage-proxy.yaml", "-m", 3, *parameters, path=tmp_path, **more)
+    before = Stack(stack.cloud, "lineage").parameters
+    value = 'a "quoted" \\ name'
+    assert "updated lineage" in rollout("Validation=strict", "RedshiftHosts=" + value)
+    after = Stack(stack.cloud, "lineage").parameters
+    assert after == {**before, "Validation": "strict", "RedshiftHosts": value}
+    [call] = [text.split("\036") for text in log.read_text().splitlines() if "create-change-set\036" in text]
+    found = stack.cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    arns = [next(alarm["AlarmArn"] for alarm in found if alarm["AlarmName"].startswith(f"lineage-{name}")) for name in ("IngestErrors", "BatchErrors")]
+    triggers = ",".join(f"{{Arn={arn},Type=AWS::CloudWatch::Alarm}}" for arn in arns)
+    assert call[call.index("--rollback-configuration") + 1] == f"RollbackTriggers=[{triggers}],MonitoringTimeInMinutes=3"
+    rollout("Validation=repair", "RedshiftHosts=")
+    for wrong, message in (("Valid=strict", "no parameter Valid"), ("strict", "unexpected argument")):
+        refused = rollout(wrong, check=False)
+        assert refused.returncode != 0 and message in refused.stderr
+    assert Stack(stack.cloud, "lineage").parameters == before
 
 
 # ----------------------------------------------------------------- operate
