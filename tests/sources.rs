@@ -195,14 +195,16 @@ async fn a_source_that_is_refused_or_down_harms_no_other_and_works_when_it_may()
     let folder = tempfile::tempdir().unwrap();
     let serve = serve(&folder, &service, &["good", "bad"]);
     runs_are(&serve, 0..5).await;
-    let failure = serve.lines_when("source cannot look for now", |line| line["source"] == "bad");
+    let failure = serve.lines_when("source poll failed, will retry", |line| {
+        line["source"] == "bad"
+    });
     assert_eq!(failure[0]["reason"], "unavailable");
     assert_eq!(serve.status("/readyz").await, 200);
     assert_eq!(serve.post(&event(500, "START")).await.status(), 200);
     service.set(|settings| settings.glue_faults.clear());
     let expected: Vec<u32> = (0..5).chain(100..105).chain([500]).collect();
     runs_are(&serve, expected).await;
-    serve.logged("source works again");
+    serve.logged("source recovered");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -221,7 +223,8 @@ async fn a_damaged_position_is_said_and_the_source_does_not_begin_again() {
             .unwrap();
         database.close().unwrap();
         let second = serve(&folder, &service, &["etl"]);
-        second.logged("source is refused; something has to be changed");
+        second
+            .logged("source poll refused, will retry; a setting or a permission has to be changed");
         assert_eq!(second.post(&event(9, "START")).await.status(), 200);
         second.kill();
         let database = rusqlite::Connection::open(&positions).unwrap();

@@ -79,7 +79,7 @@ enum Command {
     /// Send events in files to a proxy or any other OpenLineage endpoint.
     #[command(after_help = FORMS)]
     Send(send::Arguments),
-    /// Find lineage where nobody sent it: in logs, crawls, the history of a warehouse, messages.
+    /// Extract lineage that no client sent: from logs, crawls, the history of a warehouse, messages.
     #[command(subcommand)]
     Extract(extract::Command),
     /// Send events again, from the log of serve, an archive or files.

@@ -4,7 +4,7 @@
 //! `pipeline` receives it from there, transforms it and delivers it to its target. `admin` has the routes for operators
 //! of `serve`.
 //!
-//! `source` finds events where nobody sends HTTP, and gives them to intake.
+//! `source` polls for events that nobody sends over HTTP, and passes them to intake.
 //!
 //! `replay` delivers with the same parts what is kept elsewhere.
 //!

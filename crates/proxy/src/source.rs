@@ -124,7 +124,7 @@ impl SourceTask {
             let pause = match self.step(&mut position, &stop).await {
                 Ok(more) => {
                     if is_failing {
-                        info!(%source, "source works again");
+                        info!(%source, "source recovered");
                         is_failing = false;
                     }
                     let now = OffsetDateTime::now_utc().unix_timestamp();
@@ -212,10 +212,10 @@ impl SourceTask {
         let retry_seconds = pause.as_secs();
         match failure {
             FetchError::Unavailable(_) => {
-                warn!(%source, reason, error = %failure, retry_seconds, "source cannot look for now");
+                warn!(%source, reason, error = %failure, retry_seconds, "source poll failed, will retry");
             }
             FetchError::Refused(_) => {
-                error!(%source, reason, error = %failure, retry_seconds, "source is refused; something has to be changed");
+                error!(%source, reason, error = %failure, retry_seconds, "source poll refused, will retry; a setting or a permission has to be changed");
             }
         }
     }

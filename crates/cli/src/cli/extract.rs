@@ -1,4 +1,4 @@
-//! `lineage-proxy extract`: finds lineage where nobody sent it, and sends it to a proxy, a queue or a file.
+//! `lineage-proxy extract`: finds lineage that no client sent, and sends it to a proxy, a queue or a file.
 //!
 //! A source is read once, from its service or from files, page by page, in constant memory. This file has the arguments and
 //! the loop; `extract/input.rs` reads files, `extract/destination.rs` takes the events, `extract/state.rs` remembers how far an

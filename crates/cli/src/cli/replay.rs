@@ -77,7 +77,7 @@ pub(super) struct Arguments {
     api_key_file: Option<PathBuf>,
     #[arg(long, env = "OPENLINEAGE_API_KEY", hide = true, hide_env_values = true)]
     api_key: Option<String>,
-    /// Do not apply the rules file. What the target needs by its kind and its `when` is applied nevertheless.
+    /// Do not apply the rules file. The rules that the target needs by its kind, and its `when`, still apply.
     #[arg(long)]
     no_rules: bool,
     /// Let DataZone take events again that it has accepted before, as after it failed to process them. Each has a new client
@@ -86,7 +86,7 @@ pub(super) struct Arguments {
     new_token: bool,
     #[command(flatten)]
     filter: FilterArgs,
-    /// The most events a second, those that are attempted again included. The limit of the target holds besides.
+    /// The most events a second, retries included. The limit of the target applies as well.
     #[arg(long, value_name = "EVENTS", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
     /// Send nothing: count what would be sent by kind and job, and what rules would change.

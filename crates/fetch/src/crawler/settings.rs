@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 
 use super::plan::millis;
 
-/// How far the first look goes back without a setting: over a weekly crawl.
+/// How far back the first poll reads without a setting: over a weekly crawl.
 const LOOKBACK: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// For how long the service keeps crawls (<https://docs.aws.amazon.com/glue/latest/webapi/API_ListCrawls.html>: 12 months).
@@ -28,7 +28,7 @@ pub struct CrawlerSettings {
     pub account: Option<Setting<CheckedText<AccountId>>>,
     /// Whether tables that a crawl left as they were become runs too, so that each crawl shows all that it looked at.
     pub unchanged_tables: Setting<Flag>,
-    /// How far the first look goes back. Afterwards the source goes on where it was.
+    /// How far back the first poll reads. Later polls continue where the last one ended.
     pub lookback: Setting<Seconds<0, KEPT_SECONDS>>,
 }
 
@@ -43,7 +43,7 @@ pub struct CrawlerConfig {
     pub account: Option<String>,
     /// Which tables of a crawl become runs.
     pub tables: Tables,
-    /// How far the first look goes back.
+    /// How far back the first poll reads.
     pub lookback: Duration,
     /// Where the first look begins instead.
     pub since: Option<PointInTime>,

@@ -35,7 +35,7 @@ pub struct LogsSettings {
     pub all_lines: Setting<Flag>,
     /// The region of the log groups, if it differs from that of the process.
     pub region: Option<Setting<Text>>,
-    /// How far the first look goes back. Afterwards the source goes on where it was.
+    /// How far back the first poll reads. Later polls continue where the last one ended.
     pub lookback: Setting<Seconds<0, KEPT_SECONDS>>,
     /// How much of what was read is read again, for log events that come late.
     pub overlap: Setting<Seconds<0, LATEST_SECONDS>>,
@@ -54,7 +54,7 @@ pub struct LogsConfig {
     pub filter: Option<String>,
     /// The region, if it differs from that of the process.
     pub region: Option<String>,
-    /// How far the first look goes back.
+    /// How far back the first poll reads.
     pub lookback: Duration,
     /// How much of what was read is read again.
     pub overlap: Duration,

@@ -11,7 +11,7 @@ use settings::{
 use sources::redshift::{DatasetName, Options, Reporter, SqlFacet, Warehouse};
 use time::OffsetDateTime;
 
-/// How far the first look goes back without a setting.
+/// How far back the first poll reads without a setting.
 const LOOKBACK: Duration = Duration::from_secs(24 * 3600);
 
 /// How late the row of a statement may appear, without a setting. Redshift documents no limit.
@@ -58,7 +58,7 @@ pub struct RedshiftSettings {
     pub datashares: Setting<Pairs>,
     /// How late a statement may appear in the history. So much is looked at again each time.
     pub overlap: Setting<Seconds<60, { 24 * 3600 }>>,
-    /// How far the first look goes back. Afterwards the source goes on where it was.
+    /// How far back the first poll reads. Later polls continue where the last one ended.
     pub lookback: Setting<Seconds<0, KEPT_SECONDS>>,
 }
 
@@ -83,7 +83,7 @@ pub struct RedshiftConfig {
     pub options: Options,
     /// How late a statement may appear.
     pub overlap: Duration,
-    /// How far the first look goes back.
+    /// How far back the first poll reads.
     pub lookback: Duration,
     /// Where the first look begins instead.
     pub since: Option<PointInTime>,

@@ -38,7 +38,7 @@ pub(super) struct Raw {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawConfig {
-    /// The address that `serve` listens on: an IP address or a host name, with a port. An IPv6 address stands in brackets
+    /// The address that `serve` listens on: an IP address or a host name, with a port. An IPv6 address is in brackets
     /// (`[::1]:5000`). Port 0 picks a free port.
     #[schemars(extend("x-not-on-aws" = "API Gateway listens"))]
     pub(super) listen: Setting<ListenAddress>,

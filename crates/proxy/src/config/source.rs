@@ -21,7 +21,7 @@ use super::{EffectiveSetting, SourceConfig};
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct CommonSettings {
-    /// How long the source waits before it looks again, after it has seen all there is.
+    /// How long the source waits before it polls again, once it has read everything.
     #[schemars(extend("x-default" = "depends on the type"))]
     pub(super) interval: Option<Setting<Interval>>,
 }

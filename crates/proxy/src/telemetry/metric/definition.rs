@@ -301,7 +301,7 @@ impl Metric {
                 "lineage_proxy_source_events_total",
                 Counter,
                 &[Source, SourceResult],
-                "Events that a source found: accepted, known from an earlier look, or rejected for good.",
+                "Events that a source found: accepted, known from an earlier poll, or rejected for good.",
             ),
             Metric::SourceFindings => (
                 "lineage_proxy_source_findings_total",
@@ -313,13 +313,13 @@ impl Metric {
                 "lineage_proxy_source_errors_total",
                 Counter,
                 &[Source, SourceError],
-                "Looks of a source that failed: the service was unavailable, or refused.",
+                "Polls of a source that failed: the service was unavailable, or refused.",
             ),
             Metric::SourceLastSuccess => (
                 "lineage_proxy_source_last_success_timestamp_seconds",
                 Gauge,
                 &[Source],
-                "When a source last looked with success and remembered how far it is, in seconds since 1970.",
+                "Time of the last successful poll of a source whose position was stored, in seconds since 1970.",
             ),
             Metric::BuildInfo => (
                 "lineage_proxy_build_info",
