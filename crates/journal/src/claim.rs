@@ -3,24 +3,21 @@
 //! The lock is on the open file, not on its name. If the folder is removed or moved, the lock goes with it, and another
 //! process can lock a new folder at the path: a process whose lock is displaced no longer owns the path.
 
-use std::fs::{self, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::{Displacement, Identity, create_file, create_folder};
+use crate::lock::{ATTEMPTS, FileLock, LockError};
+use crate::{Displacement, create_folder};
 
 /// The name of the lock file in the folder.
 const LOCK: &str = "lock";
-
-/// How often locking is attempted if the lock file is replaced at the same moment.
-const ATTEMPTS: u32 = 3;
 
 /// A lock on a folder, released on drop.
 #[derive(Debug)]
 pub struct Claim {
     folder: PathBuf,
-    lock: Mutex<Lock>,
+    lock: Mutex<FileLock>,
 }
 
 /// Why a folder could not be claimed.
@@ -32,13 +29,6 @@ pub enum ClaimError {
     /// The folder cannot be created or written.
     #[error("{0}: {1}")]
     Failed(PathBuf, io::Error),
-}
-
-#[derive(Debug)]
-struct Lock {
-    identity: Identity,
-    /// Keeps the lock.
-    _file: fs::File,
 }
 
 impl Claim {
@@ -59,47 +49,39 @@ impl Claim {
     /// Checks that the folder at the path is still the locked one.
     pub fn verify(&self) -> Result<(), Displacement> {
         let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        lock.identity.verify_at(&self.folder.join(LOCK))
+        lock.verify_at(&self.folder.join(LOCK))
     }
 
     /// Claims the path again after the folder was removed or moved: creates and locks a new one.
     pub fn renew(&self) -> Result<(), ClaimError> {
         let mut held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.identity.verify_at(&self.folder.join(LOCK)).is_err() {
+        if held.verify_at(&self.folder.join(LOCK)).is_err() {
             *held = lock(&self.folder)?;
         }
         Ok(())
     }
 }
 
-fn lock(folder: &Path) -> Result<Lock, ClaimError> {
+/// Creates the folder if it does not exist, and locks the file in it.
+fn lock(folder: &Path) -> Result<FileLock, ClaimError> {
     let failed = |error| ClaimError::Failed(folder.to_owned(), error);
     for _ in 0..ATTEMPTS {
         create_folder(folder).map_err(failed)?;
-        let path = folder.join(LOCK);
-        create_file(&path).map_err(failed)?;
-        let file = fs::File::options()
-            .write(true)
-            .open(&path)
-            .map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(ClaimError::InUse(folder.to_owned())),
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
-        }
-        let identity = Identity::of(&file).map_err(failed)?;
-        if identity.verify_at(&path).is_ok() {
-            return Ok(Lock {
-                identity,
-                _file: file,
-            });
+        let lock = FileLock::attempt(&folder.join(LOCK)).map_err(|error| match error {
+            LockError::InUse => ClaimError::InUse(folder.to_owned()),
+            LockError::Failed(error) => failed(error),
+        })?;
+        if let Some(lock) = lock {
+            return Ok(lock);
         }
     }
-    Err(failed(io::Error::other("replaced while it was locked")))
+    Err(failed(FileLock::replaced()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -112,7 +112,7 @@ pub struct Log {
     write_log: Arc<Mutex<FailureLog>>,
     readiness: Arc<tokio::sync::Mutex<Option<status::Probe>>>,
     /// Held as long as the log is used: two `serve` on one folder would deliver everything twice.
-    _claim: Option<Arc<Claim>>,
+    claim: Option<Arc<Claim>>,
 }
 
 impl Log {
@@ -139,7 +139,7 @@ impl Log {
         let start = move |connection: &Connection| clock::start(connection, now);
         let clock = journal.write(start).await?;
         Ok(Log {
-            _claim: Some(claim),
+            claim: Some(claim),
             ..Log::with(&folder, journal, options, clock)
         })
     }
@@ -173,7 +173,7 @@ impl Log {
             sweep: Arc::default(),
             write_log: Arc::new(Mutex::new(FailureLog::new("cannot write to the queue"))),
             readiness: Arc::default(),
-            _claim: None,
+            claim: None,
         }
     }
 

@@ -28,6 +28,7 @@ use crate::StoredForm;
 use crate::free_space::{FreeSpace, RESERVE};
 use crate::now;
 
+pub(super) use file::open;
 use known::{IdIndex, Presence};
 
 /// Most events, and most bytes beyond the first event, of one step.
@@ -58,7 +59,7 @@ struct OldEvent {
 
 /// What was done since this start.
 #[derive(Debug, Default)]
-struct Progress {
+pub(super) struct Progress {
     taken: u64,
     not_kept: u64,
 }
@@ -85,17 +86,26 @@ impl Log {
         &self,
         stop: &CancellationToken,
     ) -> Result<Option<Progress>, journal::Error> {
-        let Some(claim) = &self._claim else {
+        let Some(claim) = &self.claim else {
             return Ok(None);
         };
         if !file::is_in(&self.folder) {
             return self.forget_note().await.map(|()| None);
         }
-        let opened = file::open(claim.clone());
+        let opened = open(claim.clone());
         let old = tokio::select! {
             opened = opened => opened?,
             () = stop.cancelled() => return Ok(None),
         };
+        self.take_over_from(old, stop).await
+    }
+
+    /// Takes over what is in the old file, which is open, in steps until `stop`: at least one.
+    pub(super) async fn take_over_from(
+        &self,
+        old: Journal,
+        stop: &CancellationToken,
+    ) -> Result<Option<Progress>, journal::Error> {
         let known = Arc::new(IdIndex::read(&self.journal).await?);
         let mut progress = Progress::default();
         let mut note = self.journal.write(start).await?;

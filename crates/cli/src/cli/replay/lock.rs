@@ -1,9 +1,9 @@
 //! Keeps two replays from using one state file: both would send everything, and overwrite what the other has recorded.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 
+use journal::{FileLock, LockError};
 use proxy::config::Errors;
 
 use super::ReplayError;
@@ -12,30 +12,24 @@ use super::ReplayError;
 #[derive(Debug)]
 pub(super) struct StateLock {
     path: PathBuf,
-    _file: File,
+    /// Released after the file is removed, so that nobody locks a file that is gone.
+    _lock: FileLock,
 }
 
 impl StateLock {
-    /// Takes the lock of a state file, or says that another replay has it. The file has to be elsewhere if it cannot be
-    /// written there.
+    /// Takes the lock of a state file. Fails if another replay has it, or if no file can be written there.
     pub(super) fn take(state: &Path) -> anyhow::Result<StateLock> {
         let path = PathBuf::from(format!("{}.lock", state.display()));
-        let mut options = OpenOptions::new();
-        let options = options.write(true).create(true).truncate(false).mode(0o600);
-        let file = options.open(&path).map_err(|error| {
-            let path = path.display();
-            let why = format!("{path}: {error}; name a file that can be written with --state");
-            Errors::general(why)
-        })?;
-        match file.try_lock() {
-            Ok(()) => Ok(StateLock { path, _file: file }),
-            Err(TryLockError::WouldBlock) => {
+        match FileLock::take(&path) {
+            Ok(lock) => Ok(StateLock { path, _lock: lock }),
+            Err(LockError::InUse) => {
                 let state = state.display();
                 Err(ReplayError(format!("{state}: another replay uses it")).into())
             }
-            Err(TryLockError::Error(error)) => {
+            Err(LockError::Failed(error)) => {
                 let path = path.display();
-                Err(ReplayError(format!("{path}: {error}")).into())
+                let why = format!("{path}: {error}; name a file that can be written with --state");
+                Err(Errors::general(why).into())
             }
         }
     }

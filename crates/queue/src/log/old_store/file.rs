@@ -47,13 +47,15 @@ pub(super) fn is_in(folder: &Path) -> bool {
 
 /// Opens the old file on a thread of its own, which may end after the process wants to: checking all of a large file takes
 /// minutes.
-pub(super) async fn open(claim: Arc<Claim>) -> Result<Journal, journal::Error> {
+pub(in crate::log) async fn open(claim: Arc<Claim>) -> Result<Journal, journal::Error> {
     let file = claim.folder().join(FILE);
     let (answer, opened) = oneshot::channel();
     let path = file.clone();
     let thread = std::thread::Builder::new().name("open store.db".to_owned());
     let started = thread.spawn(move || {
-        let _ = answer.send(Journal::own(&path, SCHEMA, &claim)); // nobody waits if it is to stop
+        let opened = Journal::own(&path, SCHEMA, &claim);
+        drop(claim); // first: whoever has the answer may release the folder
+        let _ = answer.send(opened); // nobody waits if it is to stop
     });
     started.map_err(|error| journal::Error::Database {
         path: file.clone(),

@@ -62,17 +62,29 @@ async fn store_all(consumer: &Consumer) {
     assert!(consumer.settle(&records).await.iter().all(Result::is_ok));
 }
 
+/// Takes over as much as a process that is killed after its first step.
+async fn take_over_one_step(log: &Log) {
+    let old = crate::log::old_store::open(log.claim.clone().unwrap());
+    let old = old.await.unwrap();
+    let (closed, stop) = (old.closed(), CancellationToken::new());
+    stop.cancel();
+    let progress = log.take_over_from(old, &stop).await.unwrap();
+    assert!(progress.is_none(), "not all of it");
+    closed.await;
+    assert_eq!(rows(log, "old_store").await, 1);
+}
+
 #[tokio::test]
 async fn each_event_is_taken_over_once_although_the_process_is_killed_in_between() {
     let folder = tempfile::tempdir().unwrap();
     write_old(folder.path());
     for start in 0..3 {
         let (log, consumer) = open(folder.path(), Retention::default()).await;
-        let stop = CancellationToken::new();
         if start < 2 {
-            stop.cancel(); // after one step
+            take_over_one_step(&log).await;
+        } else {
+            log.take_over_store(&CancellationToken::new()).await;
         }
-        log.take_over_store(&stop).await;
         assert_eq!(folder.path().join("store.db").exists(), start < 2);
         if start == 1 {
             store_all(&consumer).await;
