@@ -7,20 +7,19 @@
 
 use std::convert::Infallible;
 use std::io::ErrorKind;
-use std::num::NonZeroU32;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use governor::{Quota, RateLimiter};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -49,6 +48,9 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 const ACCEPT_RETRY_AFTER_EVICTION: Duration = Duration::from_millis(1);
 
+/// How often it is logged that `accept` fails.
+const LOG_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Serves `router` until `stop`, on at most `max_connections` at once; then completes the requests under way. The number of
 /// file descriptors is raised by the call, and not when the future is first polled.
 pub(crate) fn listen(
@@ -68,7 +70,7 @@ async fn accept_until(
     clients: Clients,
 ) {
     let connections = TaskTracker::new();
-    let log_limit = RateLimiter::direct(Quota::per_second(NonZeroU32::MIN));
+    let mut logged: Option<Instant> = None;
     loop {
         let accepting = async {
             let (stream, peer) = listener.accept().await?;
@@ -85,8 +87,9 @@ async fn accept_until(
             }
             Err(error) if is_of_one_connection(error.kind()) => {}
             Err(error) => {
-                if log_limit.check().is_ok() {
+                if logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
                     warn!(%error, "failed to accept connection");
+                    logged = Some(Instant::now());
                 }
                 let pause = match clients.evict_one() {
                     true => ACCEPT_RETRY_AFTER_EVICTION,

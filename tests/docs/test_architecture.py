@@ -1,0 +1,72 @@
+"""The table of crates in docs/architecture.md: what each crate must not depend on."""
+
+import os
+import re
+import subprocess
+import tomllib
+
+import pytest
+
+from snippets import ROOT
+
+TABLE = re.findall(r"(?m)^\| `crates/(\w+)` \| .+ \|(.*)\|$", (ROOT / "docs/architecture.md").read_text())
+CRATES = [name for name, _ in TABLE]
+
+# What a word of the table forbids: dependencies, and what the sources may not contain.
+DEPENDENCIES = {
+    "tokio": r"tokio.*|hyper.*|reqwest|axum",
+    "AWS": r"aws.*",
+    "Lambda": r"lambda.*|aws_lambda_events|functions",
+    "events": "openlineage",
+    "rules": "transform",
+    "targets": "targets",
+    "the queue": "queue",
+}
+CALLS = {
+    "clock": r"Instant::now|SystemTime::now|now_utc|now_local|UtcDateTime::now|now_v\d|\.elapsed\(\)",
+    "environment": r"std::env\b|\benv::",
+    "files": r"std::fs\b|\bfs::|File::",
+}
+
+
+def dependencies(crate):
+    return tomllib.loads((ROOT / "crates" / crate / "Cargo.toml").read_text())["dependencies"]
+
+
+def sources(crate):
+    """The code of a crate, without its tests and comments."""
+    for file in (ROOT / "crates" / crate / "src").rglob("*.rs"):
+        if "tests" in file.relative_to(ROOT).parts or file.stem == "tests":
+            continue
+        code, _, _ = file.read_text().partition("#[cfg(test)]\nmod tests {")
+        yield file, re.sub(r"//.*", "", code)
+
+
+def forbidden(crate, word):
+    """What breaks the rule."""
+    if word == "everything above":
+        return dependencies(crate).keys() & set(CRATES[: CRATES.index(crate)])
+    if word in DEPENDENCIES:
+        return [name for name in dependencies(crate) if re.fullmatch(DEPENDENCIES[word], name)]
+    return [f"{file}: {found.group()}" for file, code in sources(crate) for found in re.finditer(CALLS[word], code)]
+
+
+@pytest.mark.parametrize(
+    ("crate", "word"), [(crate, word) for crate, words in TABLE for word in words.strip().split(", ") if word]
+)
+def test_a_crate_does_not_depend_on_what_it_must_not(crate, word):
+    assert not list(forbidden(crate, word))
+
+
+def test_the_table_has_every_crate():
+    assert sorted(CRATES) == sorted(path.parent.name for path in ROOT.glob("crates/*/Cargo.toml"))
+
+
+def test_the_command_line_is_built_of_at_most_300_crates():
+    """Each is somebody's code that can break, and time in the first build."""
+    tree = ["cargo", "tree", "--locked", "-p", "lineage-proxy", "-e", "normal", "--prefix", "none", "--no-dedupe"]
+    # With the features that this package asks for, whatever cargo is set to unify.
+    alone = {**os.environ, "CARGO_RESOLVER_FEATURE_UNIFICATION": "selected"}
+    listed = subprocess.run(tree, cwd=ROOT, env=alone, capture_output=True, text=True, check=True)
+    crates = set(listed.stdout.splitlines())
+    assert len(crates) <= 300, "see who brings a crate: cargo tree -p lineage-proxy -e normal -i CRATE"
