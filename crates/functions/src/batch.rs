@@ -41,7 +41,7 @@ async fn start(transforms: Transforms) -> Result<(), Error> {
         builtins: Builtins::default(),
     };
     let plan = TargetPlan::read(&config.pipeline, &aws, options).await?;
-    let queue = open_queue(&config, &aws, None).await?.for_function();
+    let queue = open_queue(&config, &aws).await?.for_function();
     let pipeline = &plan.open(&config, &aws, queue).await?;
     let handler = service_fn(move |event: LambdaEvent<Value>| async move {
         let deadline = deadline(event.context.deadline);

@@ -77,7 +77,7 @@ struct Failed(String);
 
 impl SourceFunction {
     async fn open(config: &Config, aws: &Aws) -> Result<SourceFunction, Error> {
-        let queue = topology::open_queue(config, aws, None).await?;
+        let queue = topology::open_queue(config, aws).await?;
         let table = config.function_table.clone();
         let ledger = Ledger::table(aws, table.ok_or("function.table is required")?);
         let intake = Intake::new(queue, config.ingest.level, CpuPool::new());

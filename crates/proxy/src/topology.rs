@@ -49,6 +49,7 @@ pub use target::{TargetPlan, read_all_rules, rule_options};
 use delivery::{Delivery, OpenPipelines, Opener};
 use running::RunningProxy;
 use sources::Sources;
+use storage::{OpenQueues, Storage};
 
 /// The signal of a process whose file has reached the limit of its size (`RLIMIT_FSIZE`), on Linux and macOS.
 const SIGXFSZ: i32 = 25;
@@ -60,7 +61,7 @@ pub struct Topology {
     queue: Queue,
     /// One for each target.
     deliveries: Vec<Delivery>,
-    sources: Sources,
+    sources: Option<Sources>,
     listener: TcpListener,
     address: SocketAddr,
     router: Router,
@@ -99,21 +100,18 @@ impl Topology {
         let handler = signal(SignalKind::from_raw(SIGXFSZ));
         let failed = |error| ConfigError::general(format!("SIGXFSZ: {error}"));
         drop(handler.map_err(|error| StartError::Invalid(failed(error)))?);
-        let claim = storage::claim(config)?;
-        let queues = storage::open_queues(config, aws, claim.clone()).await?;
-        let queue = queues.first().cloned();
-        let queue =
-            queue.ok_or_else(|| StartError::Invalid(ConfigError::about("target", "not set")))?;
-        let deliveries = opener.open(planned, queues).await?;
-        let sources = Sources::open(config, aws, &queue, claim.clone()).await?;
-        storage::warn_if_exposed(config, claim.as_deref());
+        let storage = Storage::claim(config)?;
+        let OpenQueues { ingest, targets } = storage.open_queues(config, aws).await?;
+        let deliveries = opener.open(planned, targets).await?;
+        let sources = Sources::open(config, aws, &ingest, &storage).await?;
+        storage::warn_if_exposed(config, storage.folder());
         // A process without ingest listens too: it answers whether it is alive.
         let (listener, address) = bind(config.listen).await?;
         let rejections = RejectionLog::new();
         let router = router::Resources {
             aws,
             address,
-            queue: queue.clone(),
+            queue: ingest.clone(),
             form: match storage::store(config) {
                 Some(_) => Form::Stored,
                 None => Form::Accepted,
@@ -123,8 +121,8 @@ impl Topology {
         };
         Ok(Topology {
             router: router.build(&config.ingest),
+            queue: ingest,
             opener,
-            queue,
             deliveries,
             sources,
             listener,
@@ -161,7 +159,7 @@ impl Topology {
             let (opener, pipelines) = (opener.clone(), pipelines.clone());
             tasks.spawn(delivery.run(opener, pipelines, stop.clone()));
         }
-        let ledger = self.sources.start(&mut tasks, &stop);
+        let ledger = self.sources.map(|it| it.start(&mut tasks, &stop));
         tasks.spawn(serve::listen(
             self.listener,
             self.router,

@@ -19,7 +19,7 @@ async fn start() -> Result<(), Error> {
     telemetry::log_to_cloudwatch(&config.log);
     let collector = metrics::install(&config.metrics_namespace, "ingest")?;
     let aws = Aws::new();
-    let queue = topology::open_queue(&config, &aws, None).await?;
+    let queue = topology::open_queue(&config, &aws).await?;
     let guard = Guard::new(Keys::new(&config.ingest.auth, &aws));
     let ingest = Ingest::new(&config.ingest, queue.clone(), guard);
     let router = router(ingest, queue, &config.ingest.path_prefix);

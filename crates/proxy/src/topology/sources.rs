@@ -12,7 +12,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-use super::{StartError, StartErrors, storage};
+use super::storage::{self, Storage};
+use super::{StartError, StartErrors};
 use crate::config::{Config, SourceConfig};
 use crate::intake::{CpuPool, Intake, MemoryBudget};
 use crate::queue::{Ledger, Log, LogOptions, Queue, QueueConfig, Sqs};
@@ -30,7 +31,7 @@ const LEAST_MEMORY: usize = 64 << 20;
 /// The sources, with what they share. Nothing runs yet.
 pub(super) struct Sources {
     sources: Vec<(SourceConfig, Sender)>,
-    ledger: Option<Ledger>,
+    ledger: Ledger,
     aws: Aws,
 }
 
@@ -38,34 +39,31 @@ pub(super) struct Sources {
 /// targets are, or SQS. `name` is that of the source. A queue that is not available is given up after some attempts.
 pub async fn open_sender(config: &Config, aws: &Aws, name: &str) -> Result<Sender, StartErrors> {
     let claim = storage::claim_folder(config)?;
-    let failed = |what: &str, error: &journal::Error| StartError::database(what, error);
-    let (queue, ledger) = match &config.queue {
+    let intake = |queue| Intake::new(queue, config.ingest.level, CpuPool::new());
+    let intake = match &config.queue {
         QueueConfig::Embedded(settings) => {
             let options = LogOptions {
                 visibility_timeout: settings.visibility_timeout,
                 retention: settings.retention,
             };
             let log = Log::claimed(claim, options).await;
-            (
-                Queue::Log(log.map_err(|error| failed("queue", &error))?),
-                None,
-            )
+            let log = log.map_err(|error| StartError::database("queue", &error))?;
+            intake(Queue::Log(log))
         }
         QueueConfig::Sqs(settings) => {
-            let ledger = Ledger::own(claim).await;
-            let ledger = ledger.map_err(|error| failed("sources", &error))?;
+            let ledger = open_ledger(claim).await?;
             let queue = Sqs::new(aws, settings, targets::words).await;
-            (Queue::Sqs(queue), Some(ledger))
+            intake(Queue::Sqs(queue)).with_ledger(ledger)
         }
-    };
-    let intake = Intake::new(queue, config.ingest.level, CpuPool::new());
-    let intake = match ledger {
-        Some(ledger) => intake.with_ledger(ledger),
-        None => intake,
     };
     let max_size = config.ingest.max_decompressed_size;
     let sender = Sender::new(name.into(), intake, memory(max_size), max_size);
     Ok(sender.with_attempts(ATTEMPTS))
+}
+
+async fn open_ledger(folder: Arc<Claim>) -> Result<Ledger, StartError> {
+    let ledger = Ledger::own(folder).await;
+    ledger.map_err(|error| StartError::database("sources", &error))
 }
 
 /// The memory of what all sources are sending: a large event leaves a quarter to the others.
@@ -74,24 +72,21 @@ fn memory(max_size: usize) -> MemoryBudget {
 }
 
 impl Sources {
-    /// Opens what the configured sources need.
+    /// Opens what the configured sources need, if there are some.
     pub(super) async fn open(
         config: &Config,
         aws: &Aws,
         queue: &Queue,
-        claim: Option<Arc<Claim>>,
-    ) -> Result<Sources, StartError> {
-        let ledger = match (config.running_sources().next(), claim) {
-            (Some(_), Some(claim)) => {
-                let ledger = Ledger::own(claim).await;
-                Some(ledger.map_err(|error| StartError::database("sources", &error))?)
-            }
-            (Some(_) | None, _) => None, // the folder is claimed where there are sources
+        storage: &Storage<'_>,
+    ) -> Result<Option<Sources>, StartError> {
+        let Some(folder) = storage.ledger(config) else {
+            return Ok(None);
         };
+        let ledger = open_ledger(folder).await?;
         let intake = Intake::new(queue.clone(), config.ingest.level, CpuPool::new());
-        let intake = match (&config.queue, &ledger) {
-            (QueueConfig::Sqs(_), Some(ledger)) => intake.with_ledger(ledger.clone()),
-            (QueueConfig::Sqs(_) | QueueConfig::Embedded(_), _) => intake,
+        let intake = match storage {
+            Storage::Sqs { .. } => intake.with_ledger(ledger.clone()),
+            Storage::Log { .. } => intake, // which knows the identities itself
         };
         let max_size = config.ingest.max_decompressed_size;
         let memory = memory(max_size);
@@ -100,27 +95,24 @@ impl Sources {
             Sender::new(name, intake.clone(), memory.clone(), max_size)
         };
         let sources = config.running_sources();
-        Ok(Sources {
+        Ok(Some(Sources {
             sources: sources
                 .map(|source| (source.clone(), sender(source)))
                 .collect(),
             ledger,
             aws: aws.clone(),
-        })
+        }))
     }
 
     /// Starts a task for each. Returns the ledger.
-    pub(super) fn start(self, tasks: &mut JoinSet<()>, stop: &CancellationToken) -> Option<Ledger> {
+    pub(super) fn start(self, tasks: &mut JoinSet<()>, stop: &CancellationToken) -> Ledger {
         let Sources {
             sources,
             ledger,
             aws,
         } = self;
         for (config, sender) in sources {
-            let Some(ledger) = ledger.clone() else {
-                continue; // there is one where there are sources
-            };
-            let (aws, stop) = (aws.clone(), stop.clone());
+            let (ledger, aws, stop) = (ledger.clone(), aws.clone(), stop.clone());
             tasks.spawn(async move {
                 let start = || SourceTask {
                     name: config.name.as_str().into(),

@@ -12,21 +12,100 @@ use tracing::{info, warn};
 use super::{StartError, StartErrors};
 use crate::config::{Config, ConfigError, StartFrom};
 use crate::queue::{
-    ConsumerStatus, Embedded, LogOptions, OwnerTarget, Queue, QueueConfig, Retention, Sqs, Start,
-    now,
+    ConsumerStatus, Embedded, EmbeddedConfig, LogOptions, OwnerTarget, Queue, QueueConfig,
+    Retention, Sqs, SqsConfig, Start, now,
 };
 
-/// Whether the process keeps events, or the positions of sources, in the data folder.
-pub(super) fn uses_data_folder(config: &Config) -> bool {
-    matches!(config.queue, QueueConfig::Embedded(_)) || config.running_sources().next().is_some()
+/// Where a process keeps events, and how far its sources are. The data folder is claimed, if it uses it.
+pub(super) enum Storage<'c> {
+    /// The log in the data folder. The ledger of the sources stands beside it.
+    Log {
+        settings: &'c EmbeddedConfig,
+        folder: Arc<Claim>,
+    },
+    /// SQS.
+    Sqs {
+        settings: &'c SqsConfig,
+        /// The folder of the ledger, if there are sources.
+        ledger: Option<Arc<Claim>>,
+    },
 }
 
-/// Claims the data folder, if the process uses it.
-pub(super) fn claim(config: &Config) -> Result<Option<Arc<Claim>>, StartError> {
-    match uses_data_folder(config) {
-        false => Ok(None),
-        true => claim_folder(config).map(Some),
+/// The queues of a process. What is sent to one of them is received from each.
+pub(super) struct OpenQueues {
+    /// What ingest and sources send to.
+    pub(super) ingest: Queue,
+    /// That of each target, in their order.
+    pub(super) targets: Vec<Queue>,
+}
+
+impl<'c> Storage<'c> {
+    /// Claims the data folder, if the process uses it.
+    pub(super) fn claim(config: &'c Config) -> Result<Storage<'c>, StartError> {
+        let folder = || claim_folder(config);
+        Ok(match &config.queue {
+            QueueConfig::Embedded(settings) => Storage::Log {
+                settings,
+                folder: folder()?,
+            },
+            QueueConfig::Sqs(settings) => Storage::Sqs {
+                settings,
+                ledger: has_sources(config).then(folder).transpose()?,
+            },
+        })
     }
+
+    /// Returns the data folder, if the process uses it.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        match self {
+            Storage::Log { folder, .. } => Some(folder.folder()),
+            Storage::Sqs { ledger, .. } => ledger.as_ref().map(|folder| folder.folder()),
+        }
+    }
+
+    /// Returns the folder of the ledger of the sources, if there are sources.
+    pub(super) fn ledger(&self, config: &Config) -> Option<Arc<Claim>> {
+        match self {
+            Storage::Log { folder, .. } => has_sources(config).then(|| folder.clone()),
+            Storage::Sqs { ledger, .. } => ledger.clone(),
+        }
+    }
+
+    /// Opens the queues.
+    pub(super) async fn open_queues(
+        &self,
+        config: &Config,
+        aws: &Aws,
+    ) -> Result<OpenQueues, StartErrors> {
+        match self {
+            Storage::Sqs { settings, .. } => {
+                let queue = Queue::Sqs(Sqs::new(aws, settings, targets::words).await);
+                Ok(OpenQueues {
+                    ingest: queue.clone(),
+                    targets: vec![queue; config.pipelines().count()], // one, by the configuration
+                })
+            }
+            Storage::Log { settings, folder } => {
+                let queues = open_log(config, settings, folder.clone()).await?;
+                let targets: Vec<Queue> = queues.into_iter().map(Queue::Embedded).collect();
+                let none = || StartError::Invalid(ConfigError::about("target", "not set"));
+                let ingest = targets.first().cloned().ok_or_else(none)?;
+                Ok(OpenQueues { ingest, targets })
+            }
+        }
+    }
+}
+
+/// Whether the process keeps events, or how far its sources are, in the data folder.
+pub(super) fn uses_data_folder(config: &Config) -> bool {
+    match config.queue {
+        QueueConfig::Embedded(_) => true,
+        QueueConfig::Sqs(_) => has_sources(config),
+    }
+}
+
+fn has_sources(config: &Config) -> bool {
+    config.running_sources().next().is_some()
 }
 
 /// Claims the data folder.
@@ -42,53 +121,40 @@ pub(super) fn claim_folder(config: &Config) -> Result<Arc<Claim>, StartError> {
     }
 }
 
-/// Opens the queue of a process with one target: SQS where a URL is set, or else the one in the data folder.
-pub async fn open_queue(
-    config: &Config,
-    aws: &Aws,
-    claim: Option<Arc<Claim>>,
-) -> Result<Queue, StartErrors> {
-    let mut queues = open_queues(config, aws, claim).await?.into_iter();
-    let none = || StartError::Invalid(ConfigError::about("target", "not set"));
-    Ok(queues.next().ok_or_else(none)?)
-}
-
-/// Opens the queue of each target, in their order; at least one. What is sent to one of them is received from each.
-pub(super) async fn open_queues(
-    config: &Config,
-    aws: &Aws,
-    claim: Option<Arc<Claim>>,
-) -> Result<Vec<Queue>, StartErrors> {
-    match (&config.queue, claim) {
-        (QueueConfig::Sqs(settings), _) => {
-            let queue = Queue::Sqs(Sqs::new(aws, settings, targets::words).await);
-            Ok(vec![queue; config.pipelines().count()]) // one, by the configuration
-        }
-        (QueueConfig::Embedded(settings), Some(claim)) => {
-            let now = now();
-            let targets = config.pipelines().map(|pipeline| OwnerTarget {
-                name: pipeline.target.name.as_str(),
-                start: pipeline.start_from.map(|from| from.start(now)),
-            });
-            let targets: Vec<OwnerTarget<'_>> = targets.collect();
-            let options = LogOptions {
-                visibility_timeout: settings.visibility_timeout,
-                retention: settings.retention,
-            };
-            let opened = Embedded::claimed(claim, &targets, store(config), options).await;
-            let (queues, left) = opened.map_err(|error| StartError::database("queue", &error))?;
-            for (queue, pipeline) in queues.iter().zip(config.pipelines()) {
-                log_start(queue, pipeline.start_from);
-            }
-            left.iter().for_each(warn_of_left_events);
-            Ok(queues.into_iter().map(Queue::Embedded).collect())
-        }
-        (QueueConfig::Embedded(_), None) => {
-            // A process that has claimed no folder is a function.
+/// Opens the queue of a function: SQS, since a function has no disk that lasts.
+pub async fn open_queue(config: &Config, aws: &Aws) -> Result<Queue, StartErrors> {
+    match &config.queue {
+        QueueConfig::Sqs(settings) => Ok(Queue::Sqs(Sqs::new(aws, settings, targets::words).await)),
+        QueueConfig::Embedded(_) => {
             let message = "is required: a function needs an SQS queue";
             Err(StartError::Invalid(ConfigError::about("queue.url", message)).into())
         }
     }
+}
+
+/// Opens the log, and the queue of each target in it.
+async fn open_log(
+    config: &Config,
+    settings: &EmbeddedConfig,
+    folder: Arc<Claim>,
+) -> Result<Vec<Embedded>, StartError> {
+    let now = now();
+    let targets = config.pipelines().map(|pipeline| OwnerTarget {
+        name: pipeline.target.name.as_str(),
+        start: pipeline.start_from.map(|from| from.start(now)),
+    });
+    let targets: Vec<OwnerTarget<'_>> = targets.collect();
+    let options = LogOptions {
+        visibility_timeout: settings.visibility_timeout,
+        retention: settings.retention,
+    };
+    let opened = Embedded::claimed(folder, &targets, store(config), options).await;
+    let (queues, left) = opened.map_err(|error| StartError::database("queue", &error))?;
+    for (queue, pipeline) in queues.iter().zip(config.pipelines()) {
+        log_start(queue, pipeline.start_from);
+    }
+    left.iter().for_each(warn_of_left_events);
+    Ok(queues)
 }
 
 /// Says what a target gets that is new to the log: it may be less than was meant, since events are kept for a limited time.
@@ -137,8 +203,7 @@ fn warn_of_left_events(left: &ConsumerStatus) {
 
 /// Warns of files and folders with events that others than their owner can read or change: events contain names, SQL, and
 /// sometimes secrets. Their modes stay as they are, since they may have been chosen.
-pub(super) fn warn_if_exposed(config: &Config, claim: Option<&Claim>) {
-    let folder = claim.map(Claim::folder);
+pub(super) fn warn_if_exposed(config: &Config, folder: Option<&Path>) {
     // Where others cannot enter the folder, the modes of the files in it do not matter.
     let exposed = journal::exposed(folder);
     let databases = match exposed.is_empty() {
@@ -170,7 +235,7 @@ pub(super) fn warn_if_kept_unredacted(config: &Config, target: &str) {
         warn!(
             target,
             age_seconds = age.as_secs(),
-            mend =
+            remedy =
                 "set retention.age: 0 to keep no event that is delivered, or how long to keep it",
             "retained events are not redacted: they are kept as they were accepted"
         );
