@@ -9,10 +9,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
 use super::claims::Claims;
-use super::cursor;
+use super::cursor::{self, Cursor};
 use super::import::IMPORTED;
 use super::settle::UnwrittenSettlements;
-use super::{Log, floors, read, reconcile, store, unavailable};
+use super::{Log, floors, read, reconcile, status, store, unavailable};
 use crate::QueueError;
 
 /// How many events become pending in one transaction when a consumer is stopped: a target that was down for a week may have
@@ -336,6 +336,7 @@ fn find_or_add(
     start: Start,
 ) -> rusqlite::Result<(i64, Option<ConsumerStart>)> {
     if let Some(number) = number(connection, target)? {
+        cursor::start(connection, number)?;
         return Ok((number, None));
     }
     let oldest = before_first(connection, i64::MIN)?;
@@ -410,19 +411,17 @@ fn before_first(connection: &Connection, time: i64) -> rusqlite::Result<i64> {
 }
 
 fn statuses(connection: &Connection) -> rusqlite::Result<Vec<ConsumerStatus>> {
-    let sql = "SELECT target,
-                   max((SELECT coalesce(max(seq), 0) FROM events) - settled, 0)
-                       + (SELECT count(*) FROM pending WHERE pending.consumer = cursors.consumer),
-                   (SELECT count(*) FROM dead_letters WHERE dead_letters.consumer = cursors.consumer)
-               FROM cursors ORDER BY consumer";
-    connection
-        .prepare(sql)?
-        .query_map([], |row| {
-            Ok(ConsumerStatus {
-                target: row.get(0)?,
-                pending: row.get::<_, i64>(1)?.max(0).unsigned_abs(),
-                dead_letters: row.get::<_, i64>(2)?.unsigned_abs(),
-            })
-        })?
-        .collect()
+    let sql = "SELECT consumer, target FROM cursors ORDER BY consumer";
+    let mut select = connection.prepare(sql)?;
+    let consumers = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let consumers: Vec<(i64, String)> = consumers.collect::<rusqlite::Result<_>>()?;
+    let status = |(number, target)| {
+        let cursor = Cursor::read(connection, number)?;
+        Ok(ConsumerStatus {
+            target,
+            pending: status::outstanding(connection, number, cursor)?,
+            dead_letters: status::dead_letters(connection, number)?,
+        })
+    };
+    consumers.into_iter().map(status).collect()
 }

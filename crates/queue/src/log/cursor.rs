@@ -18,9 +18,10 @@ impl Cursor {
         connection
             .prepare_cached(sql)?
             .query_row([consumer], |row| {
+                let (settled, received): (i64, i64) = (row.get(0)?, row.get(1)?);
                 Ok(Cursor {
-                    settled: row.get(0)?,
-                    received: row.get(1)?,
+                    settled,
+                    received: received.max(settled), // of one that is stopped, it is where that was
                 })
             })
     }
@@ -64,8 +65,9 @@ impl Cursor {
     }
 }
 
-/// A position beyond every event: that of a consumer that is stopped.
-const STOPPED: i64 = i64::MAX;
+/// A position beyond every event: that of a consumer that is stopped. Its row still has the last event that it was to get, as
+/// `received`: a repair that delivers again does not go beyond that.
+pub(super) const STOPPED: i64 = i64::MAX;
 
 /// Whether a consumer is stopped.
 pub(super) fn is_stopped(connection: &Connection, consumer: i64) -> rusqlite::Result<bool> {
@@ -74,8 +76,8 @@ pub(super) fn is_stopped(connection: &Connection, consumer: i64) -> rusqlite::Re
 }
 
 /// Takes a step of stopping a consumer: what it has not settled becomes pending, of what it has not received at most
-/// `limit` numbers. Returns whether it is stopped: later events pass it by then. The next owner starts it again by
-/// `reconcile.rs`, after the last event that there is then. After an interruption it goes on where the last step ended.
+/// `limit` numbers. Returns whether it is stopped: later events pass it by then. After an interruption it goes on where the last
+/// step ended.
 pub(super) fn stop(connection: &Connection, consumer: i64, limit: i64) -> rusqlite::Result<bool> {
     let mut cursor = Cursor::read(connection, consumer)?;
     if cursor.settled == STOPPED {
@@ -91,13 +93,23 @@ pub(super) fn stop(connection: &Connection, consumer: i64, limit: i64) -> rusqli
     let received = cursor.received;
     cursor.advance(connection, consumer, received, &BTreeSet::new(), |_| 0)?;
     let is_stopped = to >= last;
-    let at = match is_stopped {
+    let settled = match is_stopped {
         true => STOPPED,
         false => to,
     };
-    let (settled, received) = (at, at);
+    let received = to;
     Cursor { settled, received }.write(connection, consumer)?;
     Ok(is_stopped)
+}
+
+/// Lets a consumer that is stopped go on, after the last event that there is now.
+pub(super) fn start(connection: &Connection, consumer: i64) -> rusqlite::Result<()> {
+    if !is_stopped(connection, consumer)? {
+        return Ok(());
+    }
+    let last = last(connection)?;
+    let (settled, received) = (last, last);
+    Cursor { settled, received }.write(connection, consumer)
 }
 
 /// Returns the number of the last event.

@@ -34,18 +34,23 @@ pub(super) fn reconcile(connection: &Connection) -> rusqlite::Result<()> {
     )?;
     let cursors = cursors.query_map([], |row| {
         let (settled, received) = (row.get::<_, i64>(1)?, row.get::<_, i64>(2)?);
-        let settled = settled.min(last);
+        // One that is stopped was to get nothing after that.
+        let is_stopped = settled == cursor::STOPPED;
+        let settled = if is_stopped { received } else { settled }.min(last);
         let received = received.clamp(settled, last);
-        Ok((row.get(0)?, Cursor { settled, received }))
+        let cursor = Cursor { settled, received };
+        Ok((row.get(0)?, cursor, is_stopped))
     })?;
     let cursors = cursors.collect::<rusqlite::Result<Vec<_>>>()?;
     let mut without_event = 0;
-    for (consumer, mut cursor) in cursors.iter().copied() {
+    for (consumer, mut cursor, is_stopped) in cursors.iter().copied() {
         let stale = "DELETE FROM pending WHERE consumer = ?1 AND seq > ?2";
         without_event += connection.execute(stale, params![consumer, cursor.settled])?;
-        let received = cursor.received;
-        cursor.advance(connection, consumer, received, &BTreeSet::new(), |_| 0)?;
-        cursor.write(connection, consumer)?;
+        if !is_stopped {
+            let received = cursor.received;
+            cursor.advance(connection, consumer, received, &BTreeSet::new(), |_| 0)?;
+            cursor.write(connection, consumer)?;
+        }
     }
     without_event += connection.execute("DELETE FROM dead_letters WHERE seq > ?1", [last])?;
     for table in ["pending", "dead_letters"] {
@@ -105,13 +110,13 @@ fn renumber(connection: &Connection) -> rusqlite::Result<bool> {
 }
 
 /// Makes every event pending that looks settled and may not be, if a repair lost rows that may say so.
-fn deliver_again(connection: &Connection, cursors: &[(i64, Cursor)]) -> rusqlite::Result<()> {
+fn deliver_again(connection: &Connection, cursors: &[(i64, Cursor, bool)]) -> rusqlite::Result<()> {
     let incomplete = journal::incomplete_tables(connection)?;
     let is_incomplete = |table: &str| incomplete.iter().any(|it| it == table);
     if !is_incomplete("pending") && !is_incomplete("dead_letters") {
         return Ok(());
     }
-    for (consumer, cursor) in cursors {
+    for (consumer, cursor, _) in cursors {
         let floor = floors::read(connection, *consumer)?;
         let add = "INSERT OR IGNORE INTO pending (consumer, seq, attempts, receipt, visible_at)
                    SELECT ?1, seq, 0, 0, 0 FROM events WHERE seq > ?3 AND seq <= ?2 AND NOT EXISTS

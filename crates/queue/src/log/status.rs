@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::consumers::Consumer;
 use super::cursor::{self, Cursor};
+use super::marks::Marks;
 use super::{FreeSpace, Log, SEND, unavailable};
 use crate::{Depth, QueueError, now};
 
@@ -98,17 +99,22 @@ impl Consumer {
     }
 }
 
-/// Returns how many events are not settled. Above the cursor no event is deleted, so there are as many as numbers; only a repair
-/// that lost events leaves fewer, and the result is too high by these until the cursor has passed them.
-fn outstanding(connection: &Connection, consumer: i64, cursor: Cursor) -> rusqlite::Result<u64> {
-    let above = cursor::last(connection)?.saturating_sub(cursor.settled);
+/// Returns how many events are not settled. Above the cursor no event is deleted, so there are as many as numbers, unless a repair
+/// has lost some.
+pub(super) fn outstanding(
+    connection: &Connection,
+    consumer: i64,
+    cursor: Cursor,
+) -> rusqlite::Result<u64> {
+    let (first, last) = (cursor.settled.saturating_add(1), cursor::last(connection)?);
+    let above = Marks::read(connection)?.between(connection, first, last)?;
     let pending = "SELECT count(*) FROM pending WHERE consumer = ?1";
     let mut pending = connection.prepare_cached(pending)?;
     let pending: i64 = pending.query_row([consumer], |row| row.get(0))?;
     Ok(above.max(0).saturating_add(pending).unsigned_abs())
 }
 
-fn dead_letters(connection: &Connection, consumer: i64) -> rusqlite::Result<u64> {
+pub(super) fn dead_letters(connection: &Connection, consumer: i64) -> rusqlite::Result<u64> {
     let count = "SELECT count(*) FROM dead_letters WHERE consumer = ?1";
     let mut count = connection.prepare_cached(count)?;
     let count = count.query_row([consumer], |row| row.get::<_, i64>(0));

@@ -315,3 +315,54 @@ async fn identities_survive_damage_to_other_tables() {
     let sent = log.append(vec![last]).await;
     assert_eq!(*sent[0].as_ref().unwrap(), Sent::Known);
 }
+
+#[tokio::test]
+async fn a_stopped_consumer_gets_what_it_had_not_settled_again_and_nothing_that_passed_it_by() {
+    let folder = tempfile::tempdir().unwrap();
+    filled(folder.path()).await;
+    let log = log_with(folder.path(), KEEP).await;
+    let second = log.owner_consumers(&["second"]).await.unwrap();
+    log.stop_others(&["second"]).await.unwrap();
+    append(&log, &["later"]).await;
+    drop(second);
+    end(log).await;
+    overwrite(folder.path(), "pending", true);
+    // The first owner after the damage does not ask for it.
+    let log = log_with(folder.path(), KEEP).await;
+    let second = log.owner_consumers(&["second"]).await.unwrap();
+    let left = log.stop_others(&["second"]).await.unwrap();
+    let unsettled = u64::try_from(EVENTS / 3).unwrap();
+    assert_eq!(
+        (left[0].pending, left[0].dead_letters),
+        (2 * unsettled, unsettled)
+    );
+    drop(second);
+    end(log).await;
+    let log = log_with(folder.path(), KEEP).await;
+    let first = log.consumer("first", Start::Next).await.unwrap();
+    append(&log, &["new"]).await;
+    let found = self::unsettled(&first).await;
+    assert!(found.contains("event 1") && found.contains("new"));
+    assert!(!found.contains("later"), "it was stopped then");
+}
+
+#[tokio::test]
+async fn events_that_were_lost_are_not_counted_as_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    filled(folder.path()).await;
+    let log = log_with(folder.path(), KEEP).await;
+    let third = log.consumer("third", Start::Oldest).await.unwrap();
+    let all = third.status().await.unwrap().waiting;
+    assert_eq!(all, EVENTS.unsigned_abs());
+    drop(third);
+    end(log).await;
+    overwrite(folder.path(), "events", false);
+    let log = log_with(folder.path(), KEEP).await;
+    let third = log.consumer("third", Start::Oldest).await.unwrap();
+    let left = rows(&log, "events").await.unsigned_abs();
+    assert!(left < all, "some are lost");
+    assert_eq!(third.status().await.unwrap().waiting, left);
+    assert_eq!(third.depth().await.unwrap().events, left);
+    let statuses = log.consumers().await.unwrap();
+    assert_eq!(statuses[2].pending, left);
+}
