@@ -361,12 +361,7 @@ async fn the_line_of_an_event_has_the_number_of_names_that_rules_rewrote() {
 async fn a_target_that_goes_down_is_logged_once_and_once_when_it_is_back() {
     let folder = tempfile::tempdir().unwrap();
     let target = FaultyTarget::start(Fault::None).await;
-    let settings = [
-        ("TARGET", "openlineage"),
-        ("OPENLINEAGE_URL", &target.url),
-        ("OPENLINEAGE_COMPRESSION", "none"),
-    ];
-    let serve = Serve::start(folder.path(), &settings);
+    let serve = Serve::start(folder.path(), &target.settings());
     serve.post(&event(0, "START")).await;
     target.accepted_when(1).await;
     target.set(Fault::status(503));

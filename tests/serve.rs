@@ -121,12 +121,7 @@ async fn events_are_found_by_their_names_and_times_in_either_form() {
 async fn a_target_that_was_down_receives_everything() {
     let folder = tempfile::tempdir().unwrap();
     let target = FaultyTarget::start(Fault::status(503)).await;
-    let settings = [
-        ("TARGET", "openlineage"),
-        ("OPENLINEAGE_URL", &target.url),
-        ("OPENLINEAGE_COMPRESSION", "none"),
-    ];
-    let serve = Serve::start(folder.path(), &settings);
+    let serve = Serve::start(folder.path(), &target.settings());
     for n in 0..5 {
         assert_eq!(serve.post(&event(n, "START")).await.status(), 200);
     }

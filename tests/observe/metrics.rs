@@ -154,12 +154,7 @@ async fn every_documented_metric_is_there_from_the_start_and_parses() {
 async fn gauges_show_the_depth_and_the_age_of_the_queue_and_that_the_target_is_down() {
     let folder = tempfile::tempdir().unwrap();
     let target = FaultyTarget::start(Fault::status(503)).await;
-    let settings = [
-        ("TARGET", "openlineage"),
-        ("OPENLINEAGE_URL", &target.url),
-        ("OPENLINEAGE_COMPRESSION", "none"),
-    ];
-    let serve = Serve::start(folder.path(), &settings);
+    let serve = Serve::start(folder.path(), &target.settings());
     for n in 0..3 {
         serve.post(&event(n, "START")).await;
     }

@@ -15,6 +15,7 @@ mod replay;
 mod send;
 mod serve;
 mod stack;
+mod state_file;
 mod table;
 mod transform;
 mod validate;

@@ -2,14 +2,14 @@
 //! extraction: a position says nothing about another queue, time range or destination.
 
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use proxy::config::Errors;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sources::Identity;
+
+use super::super::state_file;
 
 /// The largest file that is one of ours, in bytes: a cursor holds the names of what is in progress.
 const MAX_SIZE: u64 = 64 << 20;
@@ -88,31 +88,12 @@ impl State {
             extraction: self.extraction.clone(),
             cursor: cursor.clone(),
         })?;
-        replace(&self.path, &text).map_err(|error| {
+        state_file::replace(&self.path, &text).map_err(|error| {
             Errors::general(format!("--state {}: {error}", self.path.display()))
         })?;
         self.cursor = Some(cursor.clone());
         Ok(())
     }
-}
-
-/// Replaces a file as a whole.
-fn replace(path: &Path, text: &[u8]) -> std::io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let new = path.with_file_name(name);
-    let mut options = fs::OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&new)?;
-    file.write_all(text)?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
-    fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 #[cfg(test)]

@@ -145,16 +145,7 @@ impl Bucket {
         let read = move || {
             let mut stopped = false;
             let read = input::read_bytes(&name, &body, |found| {
-                let event = FoundEvent {
-                    position: Position {
-                        place: place.clone(),
-                        index: i64::try_from(found.index).unwrap_or(i64::MAX),
-                    },
-                    shown: found.place() + &found.which(),
-                    id: None,
-                    time,
-                    text: found.text,
-                };
+                let event = FoundEvent::in_file(found, &place, time);
                 stopped = out.blocking_send(Ok(event)).is_err();
                 match stopped {
                     true => Err(anyhow::anyhow!("stopped")),

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::Sender;
 use uuid::Uuid;
 
-use super::super::input::{self, InputFile, ReadError};
+use super::super::input::{self, InputFile, LocatedEvent, ReadError};
 use super::ahead::ObjectsAhead;
 use super::bucket::Bucket;
 use super::output;
@@ -44,6 +44,22 @@ pub(super) struct FoundEvent {
     /// When it was accepted or archived, in milliseconds since 1970, if that is known.
     pub(super) time: Option<i64>,
     pub(super) text: Vec<u8>,
+}
+
+impl FoundEvent {
+    /// An event of a file or object, whose events have all been archived at `time`.
+    pub(super) fn in_file(found: LocatedEvent, place: &str, time: Option<i64>) -> FoundEvent {
+        FoundEvent {
+            position: Position {
+                place: place.to_owned(),
+                index: i64::try_from(found.index).unwrap_or(i64::MAX),
+            },
+            shown: found.place() + &found.which(),
+            id: None,
+            time,
+            text: found.text,
+        }
+    }
 }
 
 /// What is sent on: an event, or why a file could not be read, after which others follow.
@@ -253,16 +269,7 @@ fn read_sources(
             continue;
         }
         let read = source.read(|found| {
-            let event = FoundEvent {
-                position: Position {
-                    place: place.clone(),
-                    index: i64::try_from(found.index).unwrap_or(i64::MAX),
-                },
-                shown: found.place() + &found.which(),
-                id: None,
-                time,
-                text: found.text,
-            };
+            let event = FoundEvent::in_file(found, &place, time);
             out.blocking_send(Ok(event))
                 .map_err(|_| ReceiverGone.into())
         });

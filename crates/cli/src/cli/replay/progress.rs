@@ -6,12 +6,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::super::state_file;
 use super::origin::Position;
 
 /// What a replay is: one that differs in any of these does not resume another.
@@ -166,23 +166,7 @@ impl State {
 
     /// Replaces the file durably.
     pub(super) fn write(&self, path: &Path) -> io::Result<()> {
-        let partial = PathBuf::from(format!("{}.incomplete", path.display()));
-        let text = serde_json::to_vec(self)?;
-        let mut options = fs::OpenOptions::new();
-        // Names of jobs may be in the conditions.
-        let mut file = options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&partial)?;
-        file.write_all(&text)?;
-        file.sync_all()?;
-        fs::rename(&partial, path)?;
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+        state_file::replace(path, &serde_json::to_vec(self)?)
     }
 }
 
