@@ -169,8 +169,8 @@ async fn undelivered() -> (TempDir, FaultyTarget, Serve) {
 async fn a_file_system_that_is_mounted_over_the_data_folder_is_noticed() {
     let (folder, target, serve) = undelivered().await;
     let data = folder.path().join("data");
-    struct Mounted<'a>(&'a Path);
-    impl Drop for Mounted<'_> {
+    struct MountGuard<'a>(&'a Path);
+    impl Drop for MountGuard<'_> {
         fn drop(&mut self) {
             does("umount", &["-l", text(self.0)]);
         }
@@ -185,7 +185,7 @@ async fn a_file_system_that_is_mounted_over_the_data_folder_is_noticed() {
         );
         return;
     }
-    let _mounted = Mounted(&data);
+    let _mounted = MountGuard(&data);
     let serve = accepted_after_restart(serve, || start(&data, &target), 2).await;
     let is_there = data.join("events.db").exists();
     serve.kill();

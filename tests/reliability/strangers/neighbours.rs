@@ -192,14 +192,7 @@ async fn post(url: String, seen: Arc<Observations>) {
                 .body(event(n, "COMPLETE"))
                 .send()
         };
-        let answer = match send().await {
-            Err(error) if !error.is_timeout() => {
-                seen.resent.fetch_add(1, Ordering::Relaxed);
-                send().await
-            }
-            answer => answer,
-        };
-        let answer = answer.expect("a neighbour's event is answered");
+        let answer = answered(&seen, send).await;
         assert_eq!(answer.status(), 200, "a neighbour's event");
         seen.took(began);
         seen.accepted.fetch_add(1, Ordering::Relaxed);
@@ -216,11 +209,29 @@ async fn probe(url: String, seen: Arc<Observations>) {
         .unwrap();
     while !seen.over.load(Ordering::Relaxed) {
         let began = Instant::now();
-        let answer = http.get(format!("{url}/healthz")).send().await;
-        assert_eq!(answer.expect("/healthz answers").status(), 200);
+        let answer = answered(&seen, || http.get(format!("{url}/healthz")).send()).await;
+        assert_eq!(answer.status(), 200, "/healthz");
         seen.took(began);
         seen.healthy.fetch_add(1, Ordering::Relaxed);
         tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Sends a request until it is answered. A connection may be closed before its request is read, where that is allowed: the
+/// listener needs the descriptor, and a busy machine has not come to the request yet. Each time is counted.
+async fn answered<F>(seen: &Observations, mut send: impl FnMut() -> F) -> reqwest::Response
+where
+    F: Future<Output = reqwest::Result<reqwest::Response>>,
+{
+    let until = Instant::now() + patience();
+    loop {
+        match send().await {
+            Err(error) if !error.is_timeout() && Instant::now() < until => {
+                seen.resent.fetch_add(1, Ordering::Relaxed);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            answer => return answer.expect("a neighbour is answered"),
+        }
     }
 }
 
