@@ -37,7 +37,7 @@ use transform::{RuleSet, diff};
 
 use actions::ACTIONS;
 use check::{READ, check_actions, check_renames, kept, rules, value};
-use walk::{Found, walk};
+use walk::{Occurrence, walk};
 
 #[test]
 fn real_events_keep_the_laws() {
@@ -231,7 +231,7 @@ fn an_escaped_namespace_is_found_like_any_other() {
 
 #[test]
 fn both_roles_are_walked() {
-    let found: Vec<Found> = (0..50)
+    let found: Vec<Occurrence> = (0..50)
         .flat_map(|seed| walk(&value(&events::made(seed))))
         .collect();
     let of = |role: Role| found.iter().filter(|found| found.role == role).count();

@@ -150,7 +150,7 @@ const TYPES: [&str; 8] = [
 const ENCODINGS: [&str; 5] = ["gzip", "identity", "x-gzip", "br", "gzip, gzip"];
 
 /// A request: two bytes choose path, headers and whether the body is packed; the rest is the body.
-struct Sent<'b> {
+struct RawRequest<'b> {
     path: &'static str,
     method: Method,
     headers: Vec<(&'static str, &'static str)>,
@@ -158,8 +158,8 @@ struct Sent<'b> {
     rest: &'b [u8],
 }
 
-impl Sent<'_> {
-    fn of(bytes: &[u8]) -> Option<Sent<'_>> {
+impl RawRequest<'_> {
+    fn of(bytes: &[u8]) -> Option<RawRequest<'_>> {
         let ([place, how], rest) = bytes.split_first_chunk::<2>()?;
         let mut headers = Vec::new();
         // Half of the requests are as most clients send them.
@@ -186,7 +186,7 @@ impl Sent<'_> {
         } else {
             Method::POST
         };
-        Some(Sent {
+        Some(RawRequest {
             path: PATHS[usize::from(place & 7)],
             method,
             headers,
@@ -217,7 +217,9 @@ fn packed(bytes: &[u8]) -> Vec<u8> {
 
 /// Any request.
 pub(crate) fn ingest(bytes: &[u8]) {
-    let Some(sent) = Sent::of(bytes) else { return };
+    let Some(sent) = RawRequest::of(bytes) else {
+        return;
+    };
     with(|app| {
         let (status, answer) = app.answer(sent.request());
         assert!(STATUSES.contains(&status.as_u16()), "{status}");
@@ -247,7 +249,7 @@ pub(crate) fn ingest(bytes: &[u8]) {
 }
 
 /// How many events the answer says to be in the queue.
-fn accepted(sent: &Sent<'_>, status: StatusCode, answer: Option<&Value>) -> usize {
+fn accepted(sent: &RawRequest<'_>, status: StatusCode, answer: Option<&Value>) -> usize {
     let one = matches!(sent.path, "/api/v1/lineage" | "/" | "/post-lineage-event");
     match status {
         StatusCode::OK if one && sent.method == Method::POST => 1,

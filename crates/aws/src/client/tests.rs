@@ -34,12 +34,12 @@ const TOKEN: &str = "IQoJb3JpZ2luX2VjEJr";
 type Answer = Option<(u16, &'static [(&'static str, &'static str)], Vec<u8>)>;
 
 /// What was sent: method, URL, headers, body.
-type Sent = (String, String, Vec<(String, String)>, Vec<u8>);
+type CapturedRequest = (String, String, Vec<(String, String)>, Vec<u8>);
 
 #[derive(Debug, Clone, Default)]
 struct Wire {
     answers: Arc<Mutex<VecDeque<Answer>>>,
-    sent: Arc<Mutex<Vec<Sent>>>,
+    sent: Arc<Mutex<Vec<CapturedRequest>>>,
 }
 
 impl HttpConnector for Wire {
@@ -92,7 +92,7 @@ fn account(answers: impl IntoIterator<Item = Answer>) -> (Aws, Wire) {
     (Aws::from(config), wire)
 }
 
-fn header<'s>(sent: &'s Sent, name: &str) -> Option<&'s str> {
+fn header<'s>(sent: &'s CapturedRequest, name: &str) -> Option<&'s str> {
     let found = sent.2.iter().find(|(key, _)| key == name);
     found.map(|(_, value)| value.as_str())
 }

@@ -43,7 +43,7 @@ use dry_run::DryRun;
 use feed::{Feed, ReplayContext};
 use filter::{FilterArgs, time_text};
 use lock::StateLock;
-use origin::{Origin, Range};
+use origin::{Range, ReplayOrigin};
 use progress::{Identity, Progress, State};
 use record::{Recorder, RejectedFile};
 use report::Report;
@@ -130,7 +130,7 @@ pub(super) async fn run(
     transforms: Transforms,
     environment: Layers,
 ) -> anyhow::Result<ExitCode> {
-    let origin = Origin::find(&arguments.from)?;
+    let origin = ReplayOrigin::find(&arguments.from)?;
     let destination = Destination::read(&arguments, environment)?;
     let identity = identity(&arguments, &origin, &destination);
     if arguments.dry_run {
@@ -197,7 +197,7 @@ pub(super) async fn run(
 }
 
 /// What identifies the replay.
-fn identity(arguments: &Arguments, origin: &Origin, destination: &Destination) -> Identity {
+fn identity(arguments: &Arguments, origin: &ReplayOrigin, destination: &Destination) -> Identity {
     let mut identity = Identity {
         from: origin.name(),
         to: destination.name.clone(),
@@ -216,7 +216,7 @@ fn identity(arguments: &Arguments, origin: &Origin, destination: &Destination) -
 
 fn feed(
     arguments: &Arguments,
-    origin: &Origin,
+    origin: &ReplayOrigin,
     destination: &Destination,
     shared: ReplayContext,
 ) -> Result<Feed, Errors> {
@@ -225,30 +225,32 @@ fn feed(
         shared,
         target: destination.pipeline.target.name.to_string(),
         level: destination.config.ingest.level,
-        verifies_first: matches!(origin, Origin::Files(_)),
+        verifies_first: matches!(origin, ReplayOrigin::Files(_)),
     })
 }
 
 /// The events to read. What is accepted or archived after the replay began does not belong to it: a replay to its own proxy
 /// would never end. A log tells that by the order of its events, since a clock may be wrong.
-fn range(feed: &Feed, origin: &Origin) -> Range {
+fn range(feed: &Feed, origin: &ReplayOrigin) -> Range {
     let before = &feed.shared.before;
     let AcceptedBetween { since, until } = feed.filter.times;
     Range {
         accepted: match origin {
-            Origin::Log(_) => feed.filter.times,
-            Origin::Archive(_) | Origin::Bucket(_) => AcceptedBetween {
+            ReplayOrigin::Log(_) => feed.filter.times,
+            ReplayOrigin::Archive(_) | ReplayOrigin::Bucket(_) => AcceptedBetween {
                 since,
                 until: until.min(before.started_at),
             },
-            Origin::Files(_) => AcceptedBetween::EVER,
+            ReplayOrigin::Files(_) => AcceptedBetween::EVER,
         },
         asked_until: until,
         last: before.newest,
         after: match origin {
             // The first event of a file is compared.
-            Origin::Files(_) => None,
-            Origin::Log(_) | Origin::Archive(_) | Origin::Bucket(_) => before.position.clone(),
+            ReplayOrigin::Files(_) => None,
+            ReplayOrigin::Log(_) | ReplayOrigin::Archive(_) | ReplayOrigin::Bucket(_) => {
+                before.position.clone()
+            }
         },
     }
 }
@@ -303,7 +305,7 @@ fn finish(
 /// Counts what would be sent.
 async fn dry_run(
     arguments: &Arguments,
-    origin: Origin,
+    origin: ReplayOrigin,
     destination: Destination,
     identity: Identity,
     transforms: Transforms,

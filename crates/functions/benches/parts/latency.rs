@@ -35,7 +35,7 @@ async fn measured(serve: &Path, ingest: &str) -> Figures {
     post_all(&filling.url, CLIENTS, REQUESTS, SIZE).await;
     drop(filling);
 
-    let pinned = Pinned::to_one_core();
+    let pinned = PinnedProcess::to_one_core();
     let process = Process::serve_in(serve, folder.path(), &[]);
     let began = Instant::now();
     let mut took = post_all(&process.url, CLIENTS, POSTED, SIZE).await;
@@ -57,22 +57,22 @@ async fn measured(serve: &Path, ingest: &str) -> Figures {
 }
 
 /// This process, with all its threads and what it starts, on the first core that it may use; until this is dropped.
-struct Pinned {
+struct PinnedProcess {
     before: String,
 }
 
-impl Pinned {
-    fn to_one_core() -> Pinned {
+impl PinnedProcess {
+    fn to_one_core() -> PinnedProcess {
         let before = taskset(&["-pc", &own_id()]);
         let (_, before) = before.trim().rsplit_once(": ").unwrap();
         taskset(&["-apc", first(before), &own_id()]);
-        Pinned {
+        PinnedProcess {
             before: before.to_owned(),
         }
     }
 }
 
-impl Drop for Pinned {
+impl Drop for PinnedProcess {
     fn drop(&mut self) {
         taskset(&["-apc", &self.before, &own_id()]);
     }

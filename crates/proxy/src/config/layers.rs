@@ -16,7 +16,7 @@ use targets::Kind;
 
 use super::injected::is_injected;
 use super::names::{self, PREFIX};
-use super::problems::{ConfigError, Origin, Problems, VARIABLE};
+use super::problems::{ConfigError, Problems, SettingOrigin, VARIABLE};
 use super::raw::{Raw, RawConfig};
 
 pub(super) type Table = Map<String, Value>;
@@ -37,7 +37,7 @@ pub struct Layers {
 struct Layer {
     values: Table,
     // Kept apart from the values, because merging loses the origins of maps.
-    origins: BTreeMap<String, Origin>,
+    origins: BTreeMap<String, SettingOrigin>,
     /// The entries of `targets`.
     targets: Vec<TargetLayer>,
     /// The entries of `sources`.
@@ -51,7 +51,7 @@ struct TargetLayer {
     /// Its `type`, as it is written.
     kind: String,
     values: Table,
-    origins: BTreeMap<String, Origin>,
+    origins: BTreeMap<String, SettingOrigin>,
 }
 
 /// What an entry of `sources` sets.
@@ -63,7 +63,7 @@ pub(super) struct SourceLayer {
     /// By the name within the entry.
     pub(super) values: Table,
     /// By the whole name.
-    pub(super) origins: BTreeMap<String, Origin>,
+    pub(super) origins: BTreeMap<String, SettingOrigin>,
 }
 
 impl std::fmt::Debug for SourceLayer {
@@ -171,7 +171,7 @@ impl Layers {
         }
         if let Some(layer) = self.stack.first_mut() {
             insert(&mut layer.values, name, Value::new(None, value));
-            let origin = Origin {
+            let origin = SettingOrigin {
                 name: name.to_owned(),
                 place: origin.to_owned(),
             };

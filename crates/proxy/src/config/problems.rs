@@ -106,7 +106,7 @@ impl Origins {
     }
 
     /// Adds the origins of settings.
-    pub(super) fn extend<'o>(&mut self, origins: impl IntoIterator<Item = &'o Origin>) {
+    pub(super) fn extend<'o>(&mut self, origins: impl IntoIterator<Item = &'o SettingOrigin>) {
         let origins = origins.into_iter();
         let named = origins.map(|origin| (origin.name.clone(), origin.place.clone()));
         self.0.extend(named);
@@ -117,13 +117,13 @@ impl Origins {
 #[derive(Debug, Default)]
 pub(super) struct Problems {
     /// The origin of each setting that was set.
-    pub(super) origins: BTreeMap<String, Origin>,
+    pub(super) origins: BTreeMap<String, SettingOrigin>,
     pub(super) errors: Vec<ConfigError>,
 }
 
 /// The origin of a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Origin {
+pub(super) struct SettingOrigin {
     /// The name at the origin: `targets.catalog.domain_id` for `datazone.domain_id`.
     pub(super) name: String,
     /// `proxy.yaml:2:15`, `environment variable LINEAGE_PROXY_LISTEN`, `--listen`.

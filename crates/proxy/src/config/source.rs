@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use settings::{Entry, Format, OneOf, Seconds, Setting};
 
 use super::layers::{Layers, SourceLayer, Table, read_all};
-use super::problems::{ConfigError, Errors, Origin, Problems};
+use super::problems::{ConfigError, Errors, Problems, SettingOrigin};
 use super::{EffectiveSetting, SourceConfig};
 
 /// The settings that every kind of source has, besides its type.
@@ -206,7 +206,7 @@ impl SourceLayer {
     /// Notes where one of its settings stands.
     pub(super) fn note(&mut self, setting: &str, place: String) {
         let name = format!("{}.{setting}", self.section());
-        let origin = Origin {
+        let origin = SettingOrigin {
             name: name.clone(),
             place,
         };

@@ -19,7 +19,7 @@ pub struct Rename {
 }
 
 /// A position and its name.
-type Named = (&'static str, Identity);
+type NamePosition = (&'static str, Identity);
 
 /// Returns the names of `after` that differ from those of `before`. Removed names are not included.
 pub(super) fn renames(before: &Event, after: &Event) -> Vec<Rename> {
@@ -39,7 +39,7 @@ pub(super) fn renames(before: &Event, after: &Event) -> Vec<Rename> {
             })
             .collect();
     }
-    let mut left: HashMap<&Named, usize> = HashMap::new();
+    let mut left: HashMap<&NamePosition, usize> = HashMap::new();
     for name in &before {
         *left.entry(name).or_default() += 1;
     }
@@ -57,7 +57,7 @@ pub(super) fn renames(before: &Event, after: &Event) -> Vec<Rename> {
     added
 }
 
-fn named(event: &Event) -> Vec<Named> {
+fn named(event: &Event) -> Vec<NamePosition> {
     let names = names(event.json());
     let text = |json: openlineage::Json<'_>| json.string().unwrap_or_default().into_owned();
     let identity = |name: openlineage::Name<'_>| {

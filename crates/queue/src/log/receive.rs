@@ -120,7 +120,7 @@ impl Consumer {
 }
 
 /// What was received.
-struct Received {
+struct ReceivedBatch {
     records: Vec<Record>,
     /// Those that were received for the first time, and had to be read.
     read: Vec<(i64, RecentEvent)>,
@@ -204,7 +204,7 @@ fn claim_and_read(
     until: i64,
     (enough, most): (i64, i64),
     recent: impl Fn(i64) -> Option<RecentEvent>,
-) -> rusqlite::Result<Received> {
+) -> rusqlite::Result<ReceivedBatch> {
     let pending = pending(connection, state.number, now, enough)?;
     let new = never_received(connection, cursor.received, most)?;
     let mut seqs = chosen(pending, new, enough, most);
@@ -238,7 +238,7 @@ fn claim_and_read(
         state.claims.add(cursor.received, *last, until);
         up_to = *last;
     }
-    Ok(Received {
+    Ok(ReceivedBatch {
         records,
         read: missed,
         up_to,

@@ -3,7 +3,7 @@
 use openlineage::Role;
 use transform::Difference;
 
-use crate::walk::{Found, fits, unforwarded};
+use crate::walk::{Occurrence, fits, unforwarded};
 
 /// What an action may change.
 pub(crate) enum Touches {
@@ -59,7 +59,7 @@ const REPEATS: [&str; 7] = [
 ];
 
 impl Touches {
-    pub(crate) fn may(&self, names: &[Found], difference: &Difference) -> bool {
+    pub(crate) fn may(&self, names: &[Occurrence], difference: &Difference) -> bool {
         let own = unforwarded(&difference.pointer);
         let at = own.as_str();
         let is_string = |text: &Option<String>| {

@@ -12,7 +12,7 @@ use transform::{
 };
 
 use crate::actions::{ACTIONS, DATASET, Effect, RENAMES, Rename, Touches};
-use crate::walk::{Found, Repeats, repeats, walk};
+use crate::walk::{Occurrence, Repeats, repeats, walk};
 
 pub(crate) fn rules(action: &str, when: &str) -> RuleSet {
     let sources = RuleResources {
@@ -73,7 +73,7 @@ pub(crate) fn check_action(
     touches: &Touches,
     rules: &RuleSet,
     before: &Event,
-    names: &[Found],
+    names: &[Occurrence],
 ) {
     let after = kept(rules, before);
     let message = |law: &str| format!("{law}: {action}\n{}\n{}", before.text(), after.text());
@@ -180,7 +180,7 @@ pub(crate) fn check_renames(before: &Event) {
     }
 }
 
-pub(crate) fn check_rename(rename: &Rename, rules: &RuleSet, before: &Event, names: &[Found]) {
+pub(crate) fn check_rename(rename: &Rename, rules: &RuleSet, before: &Event, names: &[Occurrence]) {
     let after = kept(rules, before);
     let mut expected = value(before);
     for found in names {
@@ -202,7 +202,7 @@ pub(crate) fn check_rename(rename: &Rename, rules: &RuleSet, before: &Event, nam
         }
     }
     assert_eq!(expected, value(&after), "{}", rename.action);
-    let left: Vec<Found> = (walk(&value(&after)).into_iter())
+    let left: Vec<Occurrence> = (walk(&value(&after)).into_iter())
         .filter(|found| found.role == rename.of && (rename.gone)(&found.namespace))
         .collect();
     assert!(left.is_empty(), "{}: {left:?}", rename.action);

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// A name: what it stands for, and the pointer to the object that has `namespace` and `name`.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Found {
+pub(crate) struct Occurrence {
     pub(crate) role: Role,
     pub(crate) pointer: String,
     pub(crate) namespace: String,
@@ -50,7 +50,7 @@ const TYPED_IN_DATASETS: [&str; 2] = [
 ];
 
 /// Every name in `event`.
-pub(crate) fn walk(event: &Value) -> Vec<Found> {
+pub(crate) fn walk(event: &Value) -> Vec<Occurrence> {
     let mut found = Vec::new();
     let mut say = |path: &str, role: Option<Role>| {
         for (pointer, value) in places(event, path) {
@@ -63,7 +63,7 @@ pub(crate) fn walk(event: &Value) -> Vec<Found> {
             if let (Some(role), Some(namespace), Some(name)) =
                 (role.or(typed), text("namespace"), text("name"))
             {
-                found.push(Found {
+                found.push(Occurrence {
                     role,
                     pointer,
                     namespace,

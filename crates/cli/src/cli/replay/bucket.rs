@@ -14,7 +14,7 @@ use tokio::sync::mpsc::Sender;
 use super::super::input;
 use super::ReplayError;
 use super::ahead::ObjectsAhead;
-use super::origin::{Found, FoundEvent, Position, Range, archived_at, is_in_range, is_read};
+use super::origin::{FoundEvent, FoundResult, Range, archived_at, is_in_range, is_read};
 
 /// The time for an object, retries included.
 const GET: Duration = Duration::from_secs(60);
@@ -54,7 +54,7 @@ impl Bucket {
     }
 
     /// Reads all events of the range, until nobody receives them.
-    pub(super) async fn read(self, range: &Range, out: &Sender<Found>) -> anyhow::Result<()> {
+    pub(super) async fn read(self, range: &Range, out: &Sender<FoundResult>) -> anyhow::Result<()> {
         let client = Aws::new().client().timeout(GET).max_bytes(LARGEST);
         let list = ListObjects {
             bucket: self.bucket.clone(),
@@ -120,7 +120,7 @@ impl Bucket {
         client: &Client,
         key: &str,
         time: Option<i64>,
-        out: &Sender<Found>,
+        out: &Sender<FoundResult>,
     ) -> anyhow::Result<ControlFlow<()>> {
         let get = GetObject {
             bucket: self.bucket.clone(),
@@ -176,6 +176,7 @@ impl Bucket {
 
 #[cfg(test)]
 mod tests {
+    use super::super::origin::Position;
     use super::*;
 
     #[test]

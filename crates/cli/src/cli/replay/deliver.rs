@@ -11,7 +11,7 @@ use proxy::serve::ShutdownSignal;
 use tokio::sync::mpsc;
 
 use super::feed::Feed;
-use super::origin::Origin;
+use super::origin::ReplayOrigin;
 use super::record::Recorder;
 use super::report::{Counts, Report};
 use super::settings::Destination;
@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(1_800);
 /// Reads and delivers until everything has ended, or the replay is to stop.
 pub(super) async fn deliver(
     arguments: &Arguments,
-    origin: Origin,
+    origin: ReplayOrigin,
     destination: &Destination,
     feed: Feed,
     recorder: Recorder,

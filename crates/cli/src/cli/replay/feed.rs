@@ -10,7 +10,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::sleep;
 
 use super::filter::Filter;
-use super::origin::{Found, FoundEvent};
+use super::origin::{FoundEvent, FoundResult};
 use super::progress::{Progress, State};
 use super::report::Report;
 
@@ -47,7 +47,7 @@ impl Feed {
     /// Hands on what is found until there is no more.
     pub(super) async fn run(
         self,
-        mut found: Receiver<Found>,
+        mut found: Receiver<FoundResult>,
         queue: &Memory,
     ) -> anyhow::Result<()> {
         let mut is_first = self.verifies_first;
@@ -90,7 +90,7 @@ impl Feed {
     }
 
     /// Reports a file that cannot be read.
-    pub(super) fn readable(&self, found: Found) -> Option<FoundEvent> {
+    pub(super) fn readable(&self, found: FoundResult) -> Option<FoundEvent> {
         match found {
             Ok(found) => Some(found),
             Err(error) => {

@@ -63,7 +63,7 @@ impl FoundEvent {
 }
 
 /// What is sent on: an event, or why a file could not be read, after which others follow.
-pub(super) type Found = Result<FoundEvent, String>;
+pub(super) type FoundResult = Result<FoundEvent, String>;
 
 /// The events to read.
 #[derive(Debug, Clone)]
@@ -80,7 +80,7 @@ pub(super) struct Range {
 
 /// Where events come from.
 #[derive(Debug, Clone)]
-pub(super) enum Origin {
+pub(super) enum ReplayOrigin {
     /// The log in a data folder, perhaps beside a running `serve`.
     Log(PathBuf),
     /// An archive on disk.
@@ -101,36 +101,38 @@ const HOUR: &str = "hour=";
 
 const HOUR_MILLIS: i64 = 3_600_000;
 
-impl Origin {
+impl ReplayOrigin {
     /// Finds out what a text of the command line names.
-    pub(super) fn find(text: &str) -> anyhow::Result<Origin> {
+    pub(super) fn find(text: &str) -> anyhow::Result<ReplayOrigin> {
         if text.starts_with("s3://") {
-            return Ok(Origin::Bucket(Bucket::parse(text)?));
+            return Ok(ReplayOrigin::Bucket(Bucket::parse(text)?));
         }
         let path = Path::new(text);
         if text == "-" || !path.is_dir() {
             // Reports one that does not exist.
             input::sources(&[text.to_owned()])?;
-            return Ok(Origin::Files(text.to_owned()));
+            return Ok(ReplayOrigin::Files(text.to_owned()));
         }
         if path.join(LOG).is_file() {
-            return Ok(Origin::Log(path.to_owned()));
+            return Ok(ReplayOrigin::Log(path.to_owned()));
         }
         if OLD.iter().any(|name| path.join(name).is_file()) {
             let why = "a data folder of an older version: start serve on it once, which takes over what it holds";
             return Err(Errors::general(format!("{text}: {why}")).into());
         }
         match folders(path, DAY)?.is_empty() {
-            true => Ok(Origin::Files(text.to_owned())),
-            false => Ok(Origin::Archive(path.to_owned())),
+            true => Ok(ReplayOrigin::Files(text.to_owned())),
+            false => Ok(ReplayOrigin::Archive(path.to_owned())),
         }
     }
 
     /// A database of an older version in the data folder, whose events are being added to the log before the others.
     pub(super) fn old_store(&self) -> Option<PathBuf> {
         match self {
-            Origin::Log(folder) => Some(folder.join("store.db")).filter(|file| file.is_file()),
-            Origin::Archive(_) | Origin::Bucket(_) | Origin::Files(_) => None,
+            ReplayOrigin::Log(folder) => {
+                Some(folder.join("store.db")).filter(|file| file.is_file())
+            }
+            ReplayOrigin::Archive(_) | ReplayOrigin::Bucket(_) | ReplayOrigin::Files(_) => None,
         }
     }
 
@@ -144,31 +146,31 @@ impl Origin {
                 .to_string()
         };
         match self {
-            Origin::Log(path) | Origin::Archive(path) => absolute(path),
-            Origin::Bucket(bucket) => bucket.name(),
-            Origin::Files(name) if name == "-" => name.clone(),
-            Origin::Files(name) => absolute(Path::new(name)),
+            ReplayOrigin::Log(path) | ReplayOrigin::Archive(path) => absolute(path),
+            ReplayOrigin::Bucket(bucket) => bucket.name(),
+            ReplayOrigin::Files(name) if name == "-" => name.clone(),
+            ReplayOrigin::Files(name) => absolute(Path::new(name)),
         }
     }
 
     /// The position of the newest event that a log has now; `None` for what is not a log.
     pub(super) async fn newest(&self) -> anyhow::Result<Option<i64>> {
         match self {
-            Origin::Log(folder) => Ok(Log::open(folder).await?.newest().await?),
-            Origin::Archive(_) | Origin::Bucket(_) | Origin::Files(_) => Ok(None),
+            ReplayOrigin::Log(folder) => Ok(Log::open(folder).await?.newest().await?),
+            ReplayOrigin::Archive(_) | ReplayOrigin::Bucket(_) | ReplayOrigin::Files(_) => Ok(None),
         }
     }
 
     /// Reads all events of the range, until nobody receives them.
-    pub(super) async fn read(self, range: Range, out: Sender<Found>) -> anyhow::Result<()> {
+    pub(super) async fn read(self, range: Range, out: Sender<FoundResult>) -> anyhow::Result<()> {
         match self {
-            Origin::Log(folder) => read_log(&folder, &range, &out).await,
-            Origin::Bucket(bucket) => bucket.read(&range, &out).await,
-            Origin::Archive(root) => {
+            ReplayOrigin::Log(folder) => read_log(&folder, &range, &out).await,
+            ReplayOrigin::Bucket(bucket) => bucket.read(&range, &out).await,
+            ReplayOrigin::Archive(root) => {
                 let read = move || read_archive(&root, &range, &out);
                 tokio::task::spawn_blocking(read).await?
             }
-            Origin::Files(name) => {
+            ReplayOrigin::Files(name) => {
                 let read = move || {
                     let mut sources = input::sources(std::slice::from_ref(&name))?;
                     sources.retain(|source| source.is_named() || !is_state(source.name()));
@@ -195,7 +197,7 @@ fn below(from: &str, file: &str) -> String {
     below.unwrap_or(Path::new(file)).display().to_string()
 }
 
-async fn read_log(folder: &Path, range: &Range, out: &Sender<Found>) -> anyhow::Result<()> {
+async fn read_log(folder: &Path, range: &Range, out: &Sender<FoundResult>) -> anyhow::Result<()> {
     let log = Log::open(folder).await?;
     let last = range.last.unwrap_or(i64::MIN); // the log was empty
     let mut position = range.after.as_ref().map_or(i64::MIN, |after| after.index);
@@ -224,7 +226,7 @@ async fn read_log(folder: &Path, range: &Range, out: &Sender<Found>) -> anyhow::
 }
 
 /// Reads an archive hour by hour, so that only the names of one hour are in memory.
-fn read_archive(root: &Path, range: &Range, out: &Sender<Found>) -> anyhow::Result<()> {
+fn read_archive(root: &Path, range: &Range, out: &Sender<FoundResult>) -> anyhow::Result<()> {
     let mut ahead = ObjectsAhead::default();
     for day in folders(root, DAY)? {
         for hour in folders(&root.join(&day), HOUR)? {
@@ -255,7 +257,7 @@ fn read_archive(root: &Path, range: &Range, out: &Sender<Found>) -> anyhow::Resu
 fn read_sources(
     sources: &[InputFile],
     range: &Range,
-    out: &Sender<Found>,
+    out: &Sender<FoundResult>,
     ahead: &mut ObjectsAhead,
     place: impl Fn(&str) -> (String, Option<i64>),
 ) -> ControlFlow<()> {

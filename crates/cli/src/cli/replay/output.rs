@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use proxy::config::Errors;
 
 use super::super::input;
-use super::origin::Origin;
+use super::origin::ReplayOrigin;
 use super::settings::Destination;
 
 /// What the name of a state file ends with; its lock and its next version have more behind it.
@@ -24,7 +24,7 @@ const STDIN: &str = "/dev/stdin";
 /// The state file: the one of the command line, or one beside FROM for each destination. `None` where there is no such place.
 pub(super) fn state_file(
     named: Option<&Path>,
-    origin: &Origin,
+    origin: &ReplayOrigin,
     destination: &Destination,
 ) -> Result<Option<PathBuf>, Errors> {
     if let Some(path) = named {
@@ -32,21 +32,21 @@ pub(super) fn state_file(
         return Ok(Some(path.to_owned()));
     }
     let beside = match origin {
-        Origin::Log(_) | Origin::Archive(_) => origin.name(),
-        Origin::Files(name) if name != "-" => origin.name(),
-        Origin::Files(_) | Origin::Bucket(_) => return Ok(None),
+        ReplayOrigin::Log(_) | ReplayOrigin::Archive(_) => origin.name(),
+        ReplayOrigin::Files(name) if name != "-" => origin.name(),
+        ReplayOrigin::Files(_) | ReplayOrigin::Bucket(_) => return Ok(None),
     };
     let digest: String = destination.digest().chars().take(DIGITS).collect();
     Ok(Some(PathBuf::from(format!("{beside}.{digest}{STATE}"))))
 }
 
 /// Refuses a file that is a part of FROM.
-pub(super) fn check(flag: &str, path: &Path, origin: &Origin) -> Result<(), Errors> {
+pub(super) fn check(flag: &str, path: &Path, origin: &ReplayOrigin) -> Result<(), Errors> {
     let is_part = match origin {
-        Origin::Bucket(_) => false,
-        Origin::Log(folder) | Origin::Archive(folder) => is_below(path, folder),
-        Origin::Files(name) if name == "-" => is_same_file(path, Path::new(STDIN)),
-        Origin::Files(name) => is_below(path, Path::new(name)) || is_one_of(path, name),
+        ReplayOrigin::Bucket(_) => false,
+        ReplayOrigin::Log(folder) | ReplayOrigin::Archive(folder) => is_below(path, folder),
+        ReplayOrigin::Files(name) if name == "-" => is_same_file(path, Path::new(STDIN)),
+        ReplayOrigin::Files(name) => is_below(path, Path::new(name)) || is_one_of(path, name),
     };
     match is_part {
         true => {

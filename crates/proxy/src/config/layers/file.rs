@@ -13,7 +13,7 @@ use transform::yaml::{self, FilePosition, Key, Node};
 
 use super::super::keys::Keys;
 use super::super::names;
-use super::super::problems::{ConfigError, Origin};
+use super::super::problems::{ConfigError, SettingOrigin};
 use super::{Layer, Table};
 use values::{is_unset, plain, position};
 
@@ -179,7 +179,7 @@ impl FileReader<'_> {
 
     /// Records the origin of a setting.
     fn note(&mut self, at: FilePosition, name: &str, called: &str) {
-        let origin = Origin {
+        let origin = SettingOrigin {
             name: called.to_owned(),
             place: format!("{}:{at}", self.file),
         };

@@ -86,9 +86,9 @@ struct Batch {
 
 /// The names of outcomes by the id of the record.
 #[derive(Default)]
-struct Observed(Mutex<BTreeMap<String, Vec<&'static str>>>);
+struct OutcomeRecorder(Mutex<BTreeMap<String, Vec<&'static str>>>);
 
-impl Observer for Observed {
+impl Observer for OutcomeRecorder {
     fn observe(&self, outcomes: &[OutcomeRecord]) {
         let mut observed = self.0.lock().unwrap();
         for outcome in outcomes {
@@ -148,14 +148,14 @@ impl Endpoint {
 
 /// What became of the records of all batches.
 #[derive(Default)]
-struct Ended {
+struct RecordEnds {
     /// Whether the record is done, for each time that it ended.
     by_id: BTreeMap<String, Vec<bool>>,
     /// Those that ended without an outcome: their batch panicked, or they are still held back.
     unobserved: BTreeSet<String>,
 }
 
-impl Ended {
+impl RecordEnds {
     fn add(&mut self, id: &str, is_done: bool) {
         self.by_id.entry(id.to_owned()).or_default().push(is_done);
     }
@@ -245,8 +245,8 @@ async fn process(
     batches: &[Batch],
     endpoint: &Endpoint,
     overlap: bool,
-) -> (Vec<String>, Ended) {
-    let (mut sent, mut ended) = (Vec::new(), Ended::default());
+) -> (Vec<String>, RecordEnds) {
+    let (mut sent, mut ended) = (Vec::new(), RecordEnds::default());
     let mut ids: BTreeMap<String, String> = BTreeMap::new();
     let mut all_records = Vec::new();
     // All at first: what a batch returns to the queue is not received again here.
@@ -361,7 +361,7 @@ proptest! {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let (sent, ended, observed, depth) = runtime.block_on(async {
             let folder = tempfile::tempdir().unwrap();
-            let (endpoint, observed) = <(Arc<Endpoint>, Arc<Observed>)>::default();
+            let (endpoint, observed) = <(Arc<Endpoint>, Arc<OutcomeRecorder>)>::default();
             let settings = target(folder.path(), ordered, endpoint.clone()).await;
             let buffer = match holds_back {
                 true => CoalesceBuffer::new(Duration::from_secs(60), Duration::ZERO),

@@ -19,19 +19,19 @@ use super::*;
 use crate::{Delivery, Reason, Scope};
 
 /// A request: path and query, headers, body.
-type Sent = (Parts, String);
+type CapturedRequest = (Parts, String);
 
 /// A server that answers as a function says, and what it was sent.
 struct Server {
     url: String,
-    sent: Arc<Mutex<Vec<Sent>>>,
+    sent: Arc<Mutex<Vec<CapturedRequest>>>,
 }
 
 impl Server {
     async fn start(
         answer: impl Fn(&Parts, &str) -> (u16, String) + Send + Sync + 'static,
     ) -> Server {
-        let sent: Arc<Mutex<Vec<Sent>>> = Arc::default();
+        let sent: Arc<Mutex<Vec<CapturedRequest>>> = Arc::default();
         let (log, answer) = (sent.clone(), Arc::new(answer));
         let handle = async move |request: axum::extract::Request| {
             let (parts, body) = request.into_parts();
@@ -62,7 +62,9 @@ impl Server {
     fn headers(&self, name: &str) -> Vec<Option<String>> {
         let name: HeaderName = name.parse().unwrap();
         let sent = self.sent.lock().unwrap();
-        let header = |(parts, _): &Sent| Some(parts.headers.get(&name)?.to_str().ok()?.to_owned());
+        let header = |(parts, _): &CapturedRequest| {
+            Some(parts.headers.get(&name)?.to_str().ok()?.to_owned())
+        };
         sent.iter().map(header).collect()
     }
 
