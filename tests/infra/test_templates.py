@@ -10,6 +10,7 @@ import sys
 import cfn_guard_rs
 import pytest
 import yaml
+from metric_math import compared
 from variants import DOMAIN_KEY, KEY, LAYER, OPEN, SECRET, SECRETS_KEY, SOURCE_TEMPLATES, SOURCE_VARIANTS, TARGET_TEMPLATE, TARGET_VARIANTS, TEMPLATE, TO_QUEUE, TOPIC as ON_CALL, VARIANTS, resolved, template
 
 BIN = pathlib.Path(sys.executable).parent
@@ -336,13 +337,81 @@ def substituted(value, parameters):
 @pytest.mark.parametrize(("variant", "told"), [("default", []), ("notified by e-mail", [{"Ref": "Topic"}]), ("notified by a topic", [ON_CALL]), ("notified by both", [{"Ref": "Topic"}, ON_CALL])])
 def test_every_alarm_says_what_to_do_and_tells_whom_it_should(variant, told):
     alarms = {name: resource["Properties"] for name, resource in resolved(VARIANTS[variant] | {"DeliveryCheck": "on", "RulesPrefix": "rules", "FanOut": "on"})["Resources"].items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
-    assert len(alarms) == 19
+    assert len(alarms) == 21
     for name, alarm in alarms.items():
         assert len(alarm["AlarmDescription"] if isinstance(alarm["AlarmDescription"], str) else alarm["AlarmDescription"]["Fn::Sub"]) > 60, name
         assert alarm["AlarmActions"] == told == alarm["OKActions"], name
 
 
-@pytest.mark.parametrize("variant", ["default", "rules in s3", "rules in the function", "fan-out", "ingest only, with what belongs to a target"])
+# Of each endpoint, where CloudWatch has its requests: the namespace, the metrics, and the one dimension.
+ENDPOINTS = {
+    "default": ("AWS/ApiGateway", "Count", "4xx", "5xx", "ApiId", {"Ref": "HttpApi"}),
+    "jwt": ("AWS/ApiGateway", "Count", "4xx", "5xx", "ApiId", {"Ref": "HttpApi"}),
+    "private": ("AWS/ApiGateway", "Count", "4XXError", "5XXError", "ApiName", {"Ref": "AWS::StackName"}),
+    "function url": ("AWS/Lambda", "UrlRequestCount", "Url4xxCount", "Url5xxCount", "FunctionName", {"Ref": "Ingest"}),
+    "ingest only": ("AWS/ApiGateway", "Count", "4xx", "5xx", "ApiId", {"Ref": "HttpApi"}),
+}
+
+
+@pytest.mark.parametrize("variant", ENDPOINTS)
+def test_what_the_gateway_answers_by_itself_is_in_an_alarm_and_on_the_dashboard(variant):
+    namespace, requests, rejected, failed, dimension, value = ENDPOINTS[variant]
+    resources = resolved(VARIANTS[variant])["Resources"]
+    dimensions = [{"Name": dimension, "Value": value}]
+    fails = resources["GatewayFails"]["Properties"]
+    assert (fails["Namespace"], fails["MetricName"], fails["Dimensions"]) == (namespace, failed, dimensions)
+    of = {metric["Id"]: metric["MetricStat"]["Metric"] for metric in resources["GatewayRejects"]["Properties"]["Metrics"] if "MetricStat" in metric}
+    assert of.pop("invocations") == {"Namespace": "AWS/Lambda", "MetricName": "Invocations", "Dimensions": [{"Name": "FunctionName", "Value": {"Ref": "Ingest"}}]}
+    assert of == {id: {"Namespace": namespace, "MetricName": name, "Dimensions": dimensions} for id, name in (("requests", requests), ("rejected", rejected))}
+    widgets = dashboard(resources)
+    [shown] = (widget["properties"]["metrics"] for widget in widgets if widget["properties"]["title"] == "Requests at the gateway")
+    api = f"${{{value['Ref']}}}"
+    for name in (requests, rejected, failed):
+        assert [namespace, name, dimension, api] in [metric[:4] for metric in shown], name
+    of_ingest = [metric[1] for metric in shown if metric[:1] + metric[2:4] == ["AWS/Lambda", "FunctionName", "${Ingest}"]]
+    assert {"Invocations", "Throttles"} <= set(of_ingest)
+
+
+@pytest.mark.parametrize(
+    ("requests", "rejected", "reached_ingest", "share"),
+    [
+        (1000, 100, 900, 0.1),  # by the gateway alone
+        (1000, 100, 1000, 0.0),  # by ingest alone, which has an alarm of its own
+        (1000, 500, 800, 0.2),  # by both
+        (1000, 30, 800, 0.03),  # what ended in a 5xx is not rejected
+        (1000, 0, 1002, 0.0),  # counted in another minute
+        (12, 9, 3, 0.0),  # a few are no fault of a fleet
+        (12, 12, None, 1.0),  # nothing reached ingest
+        (None, None, None, None),  # nobody called
+    ],
+)
+def test_the_share_that_the_gateway_rejects_leaves_out_what_reached_ingest(requests, rejected, reached_ingest, share):
+    values = {"Count": requests, "4xx": rejected, "Invocations": reached_ingest}
+    metrics = resolved(VARIANTS["default"])["Resources"]["GatewayRejects"]["Properties"]["Metrics"]
+    assert compared(metrics, lambda metric: values[metric["Metric"]["MetricName"]]) == share
+
+
+def test_the_access_log_says_who_called_and_why_the_gateway_refused():
+    who = {"source_ip": "$context.identity.sourceIp", "user_agent": "$context.identity.userAgent", "caller": "$context.identity.userArn"}
+    log = json.loads(resolved(VARIANTS["jwt"])["Resources"]["HttpStage"]["Properties"]["AccessLogSettings"]["Format"])
+    assert log.items() >= {**who, "error": "$context.error.message", "authorizer_error": "$context.authorizer.error"}.items()
+    stage = resolved(VARIANTS["private, with an access log"])["Resources"]["RestStage"]["Properties"]
+    log = json.loads(stage["AccessLogSetting"]["Format"])
+    assert log.items() >= {**who, "error_type": "$context.error.responseType", "vpc_endpoint": "$context.identity.vpceId"}.items()
+    # A wrong signature is answered with the request that was signed, its session token included.
+    assert "$context.error.message" not in log.values() and "$context.authorize.error" not in log.values()
+
+
+@pytest.mark.parametrize(("variant", "there"), [("default", True), ("private, with an access log", True), ("private", False), ("function url", False)])
+def test_there_is_an_access_log_where_something_writes_it(variant, there):
+    """A REST API writes none without a role of the whole account, and a stage that is to has no chance without."""
+    resources = resolved(VARIANTS[variant])["Resources"]
+    writes = any("AccessLogs}" in json.dumps(resource) for name, resource in resources.items() if name in ("HttpStage", "RestStage"))
+    queried = [widget for widget in dashboard(resources) if "${AccessLogs}" in widget["properties"].get("query", "")]
+    assert (there, there, there) == ("AccessLogs" in resources, writes, bool(queried))
+
+
+@pytest.mark.parametrize("variant", ["default", "function url", "private", "private, with an access log", "rules in s3", "rules in the function", "fan-out", "ingest only, with what belongs to a target"])
 def test_the_dashboard_is_json_and_shows_every_alarm_but_those_of_the_check(variant):
     assert_dashboard(resolved(VARIANTS[variant])["Resources"])
 
@@ -352,13 +421,19 @@ def test_a_target_has_a_dashboard_of_its_own(variant):
     assert_dashboard(target(TARGET_VARIANTS[variant])["Resources"])
 
 
-def assert_dashboard(resources):
+def dashboard(resources):
+    """The widgets of a stack's dashboard."""
     [dashboard] = (resource for resource in resources.values() if resource["Type"] == "AWS::CloudWatch::Dashboard")
     body, more = dashboard["Properties"]["DashboardBody"]["Fn::Sub"]
-    for name in ("RulesAlarm", "FanOutAlarms"):
-        value = more.get(name) or ""
-        body = body.replace(f"${{{name}}}", value and value["Fn::Sub"])
-    widgets = json.loads(body)["widgets"]
+    for name, value in more.items():
+        text = value if isinstance(value, str) else value["Fn::Sub"] if "Fn::Sub" in value else f"${{{value['Ref']}}}" if "Ref" in value else name
+        assert f"${{{name}}}" in body, name
+        body = body.replace(f"${{{name}}}", text)
+    return json.loads(body)["widgets"]
+
+
+def assert_dashboard(resources):
+    widgets = dashboard(resources)
     shown = {alarm.strip("${}").removesuffix(".Arn") for alarm in widgets[0]["properties"]["alarms"]}
     assert shown == {name for name, resource in resources.items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
 
@@ -410,7 +485,7 @@ def test_a_target_stack_is_the_target_of_the_main_stack(variant):
     taken_out(main)
     assert ours == {name: main[name] for name in ours}
     # All that is not ingest's is in both.
-    ingest = {name for name in main if name.startswith(("Ingest", "Http", "Rest", "Large", "Keys", "Access", "FanOut", "Rejected", "NotQueued", "FunctionUrl", "Anyone"))}
+    ingest = {name for name in main if name.startswith(("Ingest", "Http", "Rest", "Large", "Keys", "Access", "FanOut", "Rejected", "NotQueued", "FunctionUrl", "Anyone", "Gateway"))}
     assert main.keys() - ours.keys() == ingest - {"FanOutSubscription"}
 
 

@@ -25,6 +25,7 @@ SHARED = {
     "function url by iam": {"Endpoint": "function-url", "Auth": "iam"},
     "private": {"Endpoint": "private", "VpcEndpointId": "vpce-1a"},
     "private by iam": {"Endpoint": "private", "VpcEndpointId": "vpce-1a", "Auth": "iam"},
+    "private, with an access log": {"Endpoint": "private", "VpcEndpointId": "vpce-1a", "RestAccessLogs": "on"},
     "jwt": {"Auth": "jwt", "JwtIssuer": "https://issuer.example.com", "JwtAudience": ["lineage"]},
     "iam": {"Auth": "iam"},
     "limited": {"IngestReservedConcurrency": 50, "ThrottlingRate": 100, "ThrottlingBurst": 200},

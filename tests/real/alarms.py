@@ -6,9 +6,15 @@ AWS itself can count is said by the test. Periods are taken as filled: how long 
 """
 
 import json
+import pathlib
 import statistics
+import sys
 
-STATISTICS = {"Sum": sum, "Average": statistics.fmean, "Maximum": max}
+sys.path.append(str(pathlib.Path(__file__).parents[1] / "infra"))
+
+from metric_math import compared
+
+STATISTICS = {"Sum": sum, "Average": statistics.fmean, "Maximum": max, "SampleCount": len}
 
 
 class Alarms:
@@ -56,9 +62,17 @@ class Alarms:
         """ALARM or OK; what has no points is OK, as all alarms here treat missing data as not breaching."""
         alarm = self.alarms[name]
         assert (alarm["ComparisonOperator"], alarm["TreatMissingData"]) == ("GreaterThanThreshold", "notBreaching")
-        dimensions = frozenset((dimension["Name"], dimension["Value"]) for dimension in alarm["Dimensions"])
-        values = self.points.get((alarm["Namespace"], alarm["MetricName"], dimensions))
-        return "ALARM" if values and STATISTICS[alarm["Statistic"]](values) > float(alarm["Threshold"]) else "OK"
+        if "Metrics" in alarm:
+            value = compared(alarm["Metrics"], lambda of: self.value(of["Metric"], of["Stat"]))
+        else:
+            value = self.value(alarm, alarm["Statistic"])
+        return "ALARM" if value is not None and value > float(alarm["Threshold"]) else "OK"
+
+    def value(self, metric, statistic):
+        """The value of a metric, or None without points."""
+        dimensions = frozenset((dimension["Name"], dimension["Value"]) for dimension in metric["Dimensions"])
+        values = self.points.get((metric["Namespace"], metric["MetricName"], dimensions))
+        return STATISTICS[statistic](values) if values else None
 
     def all(self):
         return {name: self.state(name) for name in self.alarms}

@@ -293,6 +293,14 @@ def test_on_a_bad_day_nothing_is_lost_and_each_alarm_names_its_fault(stack):
         for metric in ("Errors", "Throttles"):
             alarms.point("AWS/Lambda", metric, {"FunctionName": stack.outputs[f"{function}Function"]}, 1.0)
             assert alarms.state(f"{function}{metric}") == "ALARM"
+    # What the gateway answers by itself, of which only CloudWatch knows.
+    api = {"ApiId": stack.outputs["LineageProxyApiUrl"].split("//")[1].split(".")[0]}
+    for _ in range(12):
+        alarms.point("AWS/ApiGateway", "Count", api, 1.0)
+        alarms.point("AWS/ApiGateway", "4xx", api, 1.0)
+    assert (alarms.state("GatewayRejects"), alarms.state("GatewayFails")) == ("ALARM", "OK")
+    alarms.point("AWS/ApiGateway", "5xx", api, 1.0)
+    assert alarms.state("GatewayFails") == "ALARM"
     quiet = {alarm for alarm, state in alarms.all().items() if state == "OK"}
     assert quiet <= {"ProcessingFailed", "CheckErrors"}, quiet
     delivered = [job for job in stack.jobs() if job in set(sent)]
