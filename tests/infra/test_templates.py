@@ -337,7 +337,7 @@ def substituted(value, parameters):
 @pytest.mark.parametrize(("variant", "told"), [("default", []), ("notified by e-mail", [{"Ref": "Topic"}]), ("notified by a topic", [ON_CALL]), ("notified by both", [{"Ref": "Topic"}, ON_CALL])])
 def test_every_alarm_says_what_to_do_and_tells_whom_it_should(variant, told):
     alarms = {name: resource["Properties"] for name, resource in resolved(VARIANTS[variant] | {"DeliveryCheck": "on", "RulesPrefix": "rules", "FanOut": "on"})["Resources"].items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
-    assert len(alarms) == 21
+    assert len(alarms) == 22
     for name, alarm in alarms.items():
         assert len(alarm["AlarmDescription"] if isinstance(alarm["AlarmDescription"], str) else alarm["AlarmDescription"]["Fn::Sub"]) > 60, name
         assert alarm["AlarmActions"] == told == alarm["OKActions"], name
@@ -436,6 +436,35 @@ def assert_dashboard(resources):
     widgets = dashboard(resources)
     shown = {alarm.strip("${}").removesuffix(".Arn") for alarm in widgets[0]["properties"]["alarms"]}
     assert shown == {name for name, resource in resources.items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
+
+
+@pytest.mark.parametrize(
+    ("retention", "queued", "retried", "dead", "near"),
+    [
+        (1_209_600, 900_000, None, None, False),
+        (1_209_600, 970_000, None, None, True),
+        (1_209_600, 0, 970_000, None, True),  # which SQS leaves out of its age
+        (1_209_600, 0, None, 970_000, True),
+        (345_600, 280_000, None, None, True),  # of the four days of this queue
+        (345_600, 0, None, 280_000, False),  # dead letters have 14
+        (1_209_600, None, None, None, False),
+    ],
+)
+def test_an_alarm_rings_long_before_sqs_deletes_an_event(retention, queued, retried, dead, near):
+    for resources in (resolved(VARIANTS["default"])["Resources"], target(TARGET_VARIANTS["default"])["Resources"]):
+        alarm = resources["NearExpiry"]["Properties"]
+        text = json.dumps(alarm["Metrics"])
+        text = re.sub(r'{"Fn::Sub": ("[^"]*")}', r"\1", text).replace("${MessageRetention}", str(retention))
+        ages = {"EventQueue": queued, "batch": retried, "DeadLetterQueue": dead}
+
+        def age(metric):
+            [name] = (name for name in ages if f'"{name}"' in json.dumps(metric) or f'"{name}.' in json.dumps(metric))
+            assert metric["Stat"] == "Maximum"
+            return ages[name]
+
+        spent = compared(json.loads(text), age)
+        assert (spent is not None and spent > float(alarm["Threshold"])) == near
+        assert float(alarm["Threshold"]) == 0.8 and resources["EventQueue"]["Properties"]["MessageRetentionPeriod"] == 1_209_600
 
 
 # ------------------------------------------------------- several targets

@@ -293,6 +293,9 @@ def test_on_a_bad_day_nothing_is_lost_and_each_alarm_names_its_fault(stack):
         for metric in ("Errors", "Throttles"):
             alarms.point("AWS/Lambda", metric, {"FunctionName": stack.outputs[f"{function}Function"]}, 1.0)
             assert alarms.state(f"{function}{metric}") == "ALARM"
+    assert alarms.state("NearExpiry") == "OK"
+    alarms.point("AWS/SQS", "ApproximateAgeOfOldestMessage", {"QueueName": stack.dead.rsplit("/", 1)[1]}, 1_000_000.0)
+    assert alarms.state("NearExpiry") == "ALARM"
     # What the gateway answers by itself, of which only CloudWatch knows.
     api = {"ApiId": stack.outputs["LineageProxyApiUrl"].split("//")[1].split(".")[0]}
     for _ in range(12):
