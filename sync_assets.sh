@@ -185,10 +185,20 @@ case "${RUSTFLAGS:-}" in
 esac
 cargo lambda build --profile "${FUNCTION_PROFILE:-function}" --locked "--$arch" -p functions --bin ingest --bin batch --bin check --bin source
 
+# The REST API of the main stack is published by deployments that have the hash of it in their names: another API is another deployment.
+publish_rest_api() {
+    local section
+    section="$(sed -n '/^  # -* endpoint: rest or private$/,/^  # -* endpoint: function URL$/p' "$1")"
+    grep -q '^  RestDeployment' <<<"$section" || fail "there is no REST API in openlineage-proxy.yaml"
+    sed "s/RestDeployment\([A-Z]\)/RestDeployment$(hash_of <<<"$section")\1/g" "$1" >"$work/next.yaml"
+    mv "$work/next.yaml" "$1"
+}
+
 mkdir -p "$out"
 # Of ingest and its target, of a further target, and of each kind of source.
 templates=(source-logs source-glue source-redshift source-flyte source-stream target openlineage-proxy)
 for template in "${templates[@]}"; do cp "infra/$template.yaml" "$work/"; done
+publish_rest_api "$work/openlineage-proxy.yaml"
 for name in Ingest Batch Check Source; do
     function="$(tr "[:upper:]" "[:lower:]" <<<"$name")"
     bootstrap="$target/lambda/$function/bootstrap"

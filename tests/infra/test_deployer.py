@@ -43,6 +43,10 @@ NOT_USED = {
     },
     "AWS::SecretsManager::Secret": {"secretsmanager:ReplicateSecretToRegions": "replicas", "secretsmanager:RemoveRegionsFromReplication": "replicas"},
     "AWS::SNS::Subscription": {"iam:*": "deliveries to Firehose"},
+    "AWS::WAFv2::WebACLAssociation": {
+        "amplify:*": "apps", "apprunner:*": "services", "appsync:*": "GraphQL", "bedrock-agentcore:*": "agents", "cognito-idp:*": "user pools", "ec2:*": "verified access", "elasticloadbalancing:*": "load balancers",
+        "wafv2:*PermissionPolicy": "rule groups of other accounts",
+    },
     "AWS::SNS::Topic": {"iam:*": "feedback of deliveries", "sns:PutDataProtectionPolicy": "data protection"},
 }
 # What no handler lists: change sets, the code, and the log of the HTTP API, which API Gateway sets up with the rights of who deploys

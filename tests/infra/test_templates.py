@@ -11,7 +11,7 @@ import cfn_guard_rs
 import pytest
 import yaml
 from metric_math import compared
-from variants import DOMAIN_KEY, KEY, LAYER, OPEN, SECRET, SECRETS_KEY, SOURCE_TEMPLATES, SOURCE_VARIANTS, TARGET_TEMPLATE, TARGET_VARIANTS, TEMPLATE, TO_QUEUE, TOPIC as ON_CALL, VARIANTS, resolved, template
+from variants import DOMAIN_KEY, KEY, LAYER, OPEN, SECRET, SECRETS_KEY, SOURCE_TEMPLATES, SOURCE_VARIANTS, TARGET_TEMPLATE, TARGET_VARIANTS, TEMPLATE, TO_QUEUE, TOPIC as ON_CALL, VARIANTS, WEB_ACL, resolved, template
 
 BIN = pathlib.Path(sys.executable).parent
 RULES = TEMPLATE.with_name("invariants.guard").read_text()
@@ -138,9 +138,11 @@ def test_every_invariant_is_broken_once_here():
         ({"Target": "datahub"}, "needs DataHubUrl"),
         ({"Target": "glue"}, "needs GlueDatabase"),
         ({"Target": "glue", "GlueDatabase": "sales", "DeliveryCheck": "on"}, "needs the target datazone"),
-        ({"Auth": "jwt", "Endpoint": "private", "VpcEndpointId": "vpce-1"}, "Only an HTTP API"),
+        ({"Auth": "jwt", "Endpoint": "private", "VpcEndpointIds": ["vpce-1"]}, "Only an HTTP API"),
         ({"Auth": "jwt", "JwtIssuer": "https://issuer.example.com"}, "needs JwtAudience"),
-        ({"Endpoint": "private"}, "needs VpcEndpointId"),
+        ({"Endpoint": "private"}, "needs VpcEndpointIds"),
+        ({"WebAclArn": WEB_ACL}, "WebAclArn needs the endpoint rest"),
+        ({"Endpoint": "function-url", "DisableExecuteApiEndpoint": "true"}, "needs the endpoint http-api or rest"),
         ({"ThrottlingRate": 100}, "ThrottlingRate needs ThrottlingBurst"),
         ({"ThrottlingBurst": 100}, "ThrottlingBurst needs ThrottlingRate"),
         ({"Endpoint": "function-url", "ThrottlingRate": 100, "ThrottlingBurst": 200}, "A function URL has no throttling"),
@@ -163,6 +165,7 @@ def test_conflicting_parameters_are_rejected_before_anything_is_created(paramete
         ("default", None, None),
         ("private", None, None),
         ("limited", 50, {"ThrottlingRateLimit": 100, "ThrottlingBurstLimit": 200}),
+        ("rest", None, {"ThrottlingRateLimit": 100, "ThrottlingBurstLimit": 200}),
         ("private, limited", None, {"ThrottlingRateLimit": 100, "ThrottlingBurstLimit": 200}),
         ("function url, limited", 50, None),
     ],
@@ -277,7 +280,7 @@ def test_a_paused_stack_receives_nothing_and_accepts_everything(variant, enabled
 
 @pytest.mark.parametrize(("variant", "mode"), [("default", None), ("traced", {"Mode": "Active"})])
 def test_functions_are_traced_where_it_is_asked_for(variant, mode):
-    for stack in (resolved(VARIANTS[variant] | {"Endpoint": "private", "VpcEndpointId": "vpce-1a"}), target(TARGET_VARIANTS[variant])):
+    for stack in (resolved(VARIANTS[variant] | {"Endpoint": "private", "VpcEndpointIds": ["vpce-1a"]}), target(TARGET_VARIANTS[variant])):
         functions = {name: resource["Properties"] for name, resource in stack["Resources"].items() if resource["Type"] == "AWS::Lambda::Function"}
         for name, function in functions.items():
             assert function.get("TracingConfig") == mode, name
@@ -348,6 +351,7 @@ ENDPOINTS = {
     "default": ("AWS/ApiGateway", "Count", "4xx", "5xx", "ApiId", {"Ref": "HttpApi"}),
     "jwt": ("AWS/ApiGateway", "Count", "4xx", "5xx", "ApiId", {"Ref": "HttpApi"}),
     "private": ("AWS/ApiGateway", "Count", "4XXError", "5XXError", "ApiName", {"Ref": "AWS::StackName"}),
+    "rest": ("AWS/ApiGateway", "Count", "4XXError", "5XXError", "ApiName", {"Ref": "AWS::StackName"}),
     "function url": ("AWS/Lambda", "UrlRequestCount", "Url4xxCount", "Url5xxCount", "FunctionName", {"Ref": "Ingest"}),
     "ingest only": ("AWS/ApiGateway", "Count", "4xx", "5xx", "ApiId", {"Ref": "HttpApi"}),
 }
@@ -411,12 +415,12 @@ def test_there_is_an_access_log_where_something_writes_it(variant, there):
     assert (there, there, there) == ("AccessLogs" in resources, writes, bool(queried))
 
 
-@pytest.mark.parametrize("variant", ["default", "function url", "private", "private, with an access log", "rules in s3", "rules in the function", "fan-out", "ingest only, with what belongs to a target"])
-def test_the_dashboard_is_json_and_shows_every_alarm_but_those_of_the_check(variant):
+@pytest.mark.parametrize("variant", ["default", "function url", "private", "private, with an access log", "checked", "checked in another account, customer key", "rules in s3", "rules in the function", "fan-out", "ingest only, with what belongs to a target"])
+def test_the_dashboard_is_json_and_shows_every_alarm(variant):
     assert_dashboard(resolved(VARIANTS[variant])["Resources"])
 
 
-@pytest.mark.parametrize("variant", ["default", "rules in s3"])
+@pytest.mark.parametrize("variant", ["default", "checked", "rules in s3"])
 def test_a_target_has_a_dashboard_of_its_own(variant):
     assert_dashboard(target(TARGET_VARIANTS[variant])["Resources"])
 
@@ -435,6 +439,9 @@ def dashboard(resources):
 def assert_dashboard(resources):
     widgets = dashboard(resources)
     shown = {alarm.strip("${}").removesuffix(".Arn") for alarm in widgets[0]["properties"]["alarms"]}
+    # Discovered names of fields, in which a period needs no backticks and part of a name takes none:
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html
+    assert "`" not in json.dumps([widget["properties"].get("query", "") for widget in widgets])
     assert shown == {name for name, resource in resources.items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
 
 

@@ -18,18 +18,24 @@ SECRETS_KEY = "arn:aws:kms:eu-west-1:210987654321:key/2"
 DOMAIN_KEY = "arn:aws:kms:eu-west-1:123456789012:key/3"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:on-call"
 LAYER = "arn:aws:lambda:eu-west-1:123456789012:layer:rules:3"
+WEB_ACL = "arn:aws:wafv2:eu-west-1:123456789012:regional/webacl/lineage/a1b2c3"
 SHARED = {
     "default": {},
     "in order": {"Order": "run"},
     "function url": {"Endpoint": "function-url"},
     "function url by iam": {"Endpoint": "function-url", "Auth": "iam"},
-    "private": {"Endpoint": "private", "VpcEndpointId": "vpce-1a"},
-    "private by iam": {"Endpoint": "private", "VpcEndpointId": "vpce-1a", "Auth": "iam"},
-    "private, with an access log": {"Endpoint": "private", "VpcEndpointId": "vpce-1a", "RestAccessLogs": "on"},
+    "private": {"Endpoint": "private", "VpcEndpointIds": ["vpce-1a", "vpce-2b"]},
+    "private by iam": {"Endpoint": "private", "VpcEndpointIds": ["vpce-1a", "vpce-2b"], "Auth": "iam"},
+    "private, with an access log": {"Endpoint": "private", "VpcEndpointIds": ["vpce-1a", "vpce-2b"], "RestAccessLogs": "on"},
+    "rest": {"Endpoint": "rest", "ThrottlingRate": 100, "ThrottlingBurst": 200},
+    "rest by iam": {"Endpoint": "rest", "Auth": "iam", "RestAccessLogs": "on"},
+    "rest, by a domain name and a web acl": {"Endpoint": "rest", "WebAclArn": WEB_ACL, "DisableExecuteApiEndpoint": "true", "PathPrefix": "/lineage"},
+    "rest by iam, by a domain name": {"Endpoint": "rest", "Auth": "iam", "DisableExecuteApiEndpoint": "true"},
+    "by a domain name": {"DisableExecuteApiEndpoint": "true"},
     "jwt": {"Auth": "jwt", "JwtIssuer": "https://issuer.example.com", "JwtAudience": ["lineage"]},
     "iam": {"Auth": "iam"},
     "limited": {"IngestReservedConcurrency": 50, "ThrottlingRate": 100, "ThrottlingBurst": 200},
-    "private, limited": {"Endpoint": "private", "VpcEndpointId": "vpce-1a", "ThrottlingRate": 100, "ThrottlingBurst": 200},
+    "private, limited": {"Endpoint": "private", "VpcEndpointIds": ["vpce-1a", "vpce-2b"], "ThrottlingRate": 100, "ThrottlingBurst": 200},
     "function url, limited": {"Endpoint": "function-url", "IngestReservedConcurrency": 50},
     "customer key": {"KmsKeyArn": KEY, "AlarmEmail": "on-call@example.com"},
     "notified by e-mail": {"AlarmEmail": "on-call@example.com"},

@@ -1,7 +1,8 @@
 """The emulator of AWS, over TLS, with what it has wrong put right. Run by the Python of its own environment.
 
 IAM has no action sqs:SendMessageBatch, sns:PublishBatch and the like: batches are allowed by the action of the single message. What
-a template takes from a parameter of type Number is a number. A template reserves concurrency, and has alarms on metric math. Certificates are written into the folder that is the
+a template takes from a parameter of type Number is a number. A template reserves concurrency, has alarms on metric math, and puts a
+web ACL in front of an API. Certificates are written into the folder that is the
 argument: `ca.pem` is what clients trust.
 """
 
@@ -89,6 +90,21 @@ def with_metric_math(record):
     return recorded
 
 
+def web_acl_association():
+    from ministack.services import waf
+
+    def associate(logical_id, properties, stack_name):
+        answer = waf._associate_web_acl(properties)
+        assert answer[0] == 200, answer
+        return f"{properties['ResourceArn']}|{properties['WebACLArn']}", {}
+
+    def update(physical_id, before, after, stack_name):
+        waf._disassociate_web_acl(before)
+        return associate(None, after, stack_name)
+
+    return {"create": associate, "update": update, "delete": lambda physical_id, properties: waf._disassociate_web_acl(properties)}
+
+
 def put_right():
     from ministack.core import iam_actions
     from ministack.services.cloudformation import provisioners
@@ -99,6 +115,7 @@ def put_right():
     provisioners._lambda_esm_create = with_numbers(provisioners._lambda_esm_create)
     handlers.update(create=provisioners._lambda_esm_create, update=with_numbers(handlers["update"]))
     provisioners._cw_metric_alarm_record = with_metric_math(provisioners._cw_metric_alarm_record)
+    provisioners._RESOURCE_HANDLERS["AWS::WAFv2::WebACLAssociation"] = web_acl_association()
     functions = provisioners._RESOURCE_HANDLERS["AWS::Lambda::Function"]
     functions.update({step: with_concurrency(functions[step]) for step in ("create", "update")})
 

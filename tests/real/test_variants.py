@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import re
 import time
 import urllib.request
 
@@ -37,8 +38,9 @@ def test_in_order_of_runs(deploy):
 
 
 def test_behind_a_vpc_endpoint(deploy):
-    stack = deploy("private", Endpoint="private", VpcEndpointId="vpce-1a2b", ThrottlingRate=100, ThrottlingBurst=200)
-    [api] = stack.cloud.client("apigateway").get_rest_apis()["items"]
+    stack = deploy("private", Endpoint="private", VpcEndpointIds="vpce-1a2b,vpce-3c4d", ThrottlingRate=100, ThrottlingBurst=200)
+    [api] = [api for api in stack.cloud.client("apigateway").get_rest_apis()["items"] if api["name"] == "private"]
+    assert all(endpoint in str(api["policy"]) for endpoint in ("vpce-1a2b", "vpce-3c4d"))
     limits = stack.cloud.client("apigateway").get_stage(restApiId=api["id"], stageName="lineage")["methodSettings"]["*/*"]
     assert (limits["throttlingRateLimit"], limits["throttlingBurstLimit"]) == (100, 200)
     assert api["binaryMediaTypes"] == ["*/*"], api
@@ -61,6 +63,35 @@ def test_behind_a_vpc_endpoint(deploy):
     answer = stack.functions.invoke(FunctionName=stack.outputs["IngestFunction"], Payload=json.dumps(request))["Payload"].read()
     assert json.loads(answer)["statusCode"] == 200, answer
     stack.arrived(job)
+
+
+def test_by_a_regional_rest_api_with_a_web_acl_and_a_base_path(deploy, cloud, tmp_path):
+    visibility = {"SampledRequestsEnabled": False, "CloudWatchMetricsEnabled": False, "MetricName": "lineage"}
+    acl = cloud.client("wafv2").create_web_acl(Name="lineage", Scope="REGIONAL", DefaultAction={"Allow": {}}, VisibilityConfig=visibility)["Summary"]["ARN"]
+    stack = deploy("regional", Endpoint="rest", WebAclArn=acl, PathPrefix="/team", ThrottlingRate=100, ThrottlingBurst=200)
+    gateway = cloud.client("apigateway")
+    [api] = [api for api in gateway.get_rest_apis()["items"] if api["name"] == "regional"]
+    assert stack.outputs["LineageProxyApiUrl"] == f"https://{api['id']}.execute-api.eu-west-1.amazonaws.com/lineage"
+    stage = gateway.get_stage(restApiId=api["id"], stageName="lineage")
+    limits = stage["methodSettings"]["*/*"]
+    assert (limits["throttlingRateLimit"], limits["throttlingBurstLimit"]) == (100, 200)
+    assert cloud.client("wafv2").list_resources_for_web_acl(WebACLArn=acl)["ResourceArns"] == [f"arn:aws:apigateway:eu-west-1::/restapis/{api['id']}/stages/lineage"]
+
+    plain, packed = name(), name()
+    assert stack.post(event(plain), path="/lineage/api/v1/lineage")[0] == 200  # by the URL of the API
+    body = gzip.compress(json.dumps(event(packed)).encode())
+    assert stack.post(body, path="/lineage/team/api/v1/lineage", **{"Content-Encoding": "gzip", "Content-Type": "application/json"})[0] == 200
+    assert stack.post(event(name()), path="/lineage/team/api/v1/lineage", key="a-key-that-is-not-known")[0] == 403
+    assert stack.post(event(name()), path="/lineage/teams/api/v1/lineage")[0] == 404
+    stack.arrived(plain, packed)
+
+    # As a later version with another API: its deployment has another name, and the stage takes it.
+    made = (cloud.folder / "openlineage-proxy.yaml").read_text()
+    [own] = set(re.findall(r"RestDeployment([0-9a-f]{16})RegionalByOther", made))
+    for file in cloud.folder.glob("*.yaml"):
+        (tmp_path / file.name).write_text(file.read_text().replace(own, "0123456789abcdef"))
+    deploy("regional", out=tmp_path)
+    assert gateway.get_stage(restApiId=api["id"], stageName="lineage")["deploymentId"] != stage["deploymentId"]
 
 
 def test_by_function_url(deploy):

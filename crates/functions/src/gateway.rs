@@ -1,4 +1,4 @@
-//! Prepares requests from API Gateway: a valid query, and the address of the caller.
+//! Prepares requests from API Gateway: a valid query, the path with its prefix, and the address of the caller.
 //!
 //! lambda_http copies the raw query of a payload, and panics if it is not valid in a URI: a stranger could raise the
 //! function's error count, and with it an alarm. Called by the ingest function.
@@ -20,6 +20,31 @@ pub fn with_valid_query(mut event: LambdaEvent<LambdaRequest>) -> LambdaEvent<La
     event
 }
 
+/// Puts `prefix` in front of a path that does not begin with it.
+///
+/// API Gateway passes on the base path of a custom domain name or takes it off, depending on the kind of API and of mapping:
+/// <https://github.com/aws/serverless-java-container/issues/34>, <https://github.com/honojs/hono/issues/5015>. And the
+/// URL of the API itself has none.
+#[must_use]
+pub fn with_prefix(
+    mut event: LambdaEvent<LambdaRequest>,
+    prefix: &str,
+) -> LambdaEvent<LambdaRequest> {
+    let path = if let LambdaRequest::ApiGatewayV1(request) = &mut event.payload {
+        request.path.as_mut()
+    } else if let LambdaRequest::ApiGatewayV2(request) = &mut event.payload {
+        request.raw_path.as_mut()
+    } else {
+        None // nothing else invokes the function
+    };
+    if let Some(path) = path
+        && !has_prefix(path, prefix)
+    {
+        path.insert_str(0, prefix);
+    }
+    event
+}
+
 /// Adds the address from which the gateway received the request, as an extension.
 #[must_use]
 pub fn with_peer(mut request: Request) -> Request {
@@ -32,6 +57,12 @@ pub fn with_peer(mut request: Request) -> Request {
         request.extensions_mut().insert(Peer(address));
     }
     request
+}
+
+/// Whether the path begins with all segments of the prefix.
+fn has_prefix(path: &str, prefix: &str) -> bool {
+    path.strip_prefix(prefix)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Whether `http::Uri` accepts the byte in a query: those of RFC 3986, and some that are common but wrong.
@@ -49,7 +80,34 @@ fn encoded(query: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use lambda_http::Context;
+    use serde_json::json;
+
     use super::*;
+
+    /// The path that a request with this one has after `with_prefix`, as an HTTP API and as a REST API send it.
+    fn with(prefix: &str, path: &str) -> [String; 2] {
+        let http = json!({"version": "2.0", "rawPath": path, "headers": {}, "isBase64Encoded": false, "requestContext": {"http": {"method": "POST"}}});
+        let rest = json!({"path": path, "httpMethod": "POST", "headers": {}, "multiValueHeaders": {}, "requestContext": {"httpMethod": "POST", "identity": {}}});
+        [http, rest].map(|request| {
+            let payload: LambdaRequest = serde_json::from_value(request).unwrap();
+            let event = with_prefix(LambdaEvent::new(payload, Context::default()), prefix);
+            Request::from(event.payload).raw_http_path().to_owned()
+        })
+    }
+
+    #[test]
+    fn a_path_has_its_prefix_once_whether_the_gateway_took_it_off_or_not() {
+        for (prefix, path, expected) in [
+            ("/team", "/team/api/v1/lineage", "/team/api/v1/lineage"),
+            ("/team", "/api/v1/lineage", "/team/api/v1/lineage"),
+            ("/team", "/teams/api", "/team/teams/api"),
+            ("/team", "/team", "/team"),
+            ("", "/api/v1/lineage", "/api/v1/lineage"),
+        ] {
+            assert_eq!(with(prefix, path), [expected; 2], "{prefix} {path}");
+        }
+    }
 
     #[test]
     fn any_query_becomes_valid() {

@@ -22,7 +22,8 @@ async fn start() -> Result<(), Error> {
     let queue = topology::open_queue(&config, &aws).await?;
     let guard = Guard::new(Keys::new(&config.ingest.auth, &aws));
     let ingest = Ingest::new(&config.ingest, queue.clone(), guard);
-    let router = router(ingest, queue, &config.ingest.path_prefix);
+    let prefix = config.ingest.path_prefix;
+    let router = router(ingest, queue, &prefix);
     let adapter = Adapter::from(service_fn(move |request: Request| {
         let router = router.clone();
         async move {
@@ -34,7 +35,8 @@ async fn start() -> Result<(), Error> {
     // As in `lambda_http::run`, but with a query that does not make it panic.
     let handler = move |event: LambdaEvent<LambdaRequest>| {
         let mut adapter = adapter.clone();
-        adapter.call(gateway::with_valid_query(event))
+        let event = gateway::with_prefix(gateway::with_valid_query(event), &prefix);
+        adapter.call(event)
     };
     lambda_runtime::run(service_fn(handler)).await
 }
