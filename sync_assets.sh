@@ -232,6 +232,12 @@ template="$out/openlineage-proxy.yaml"
 
 region="${AWS_REGION:-${AWS_DEFAULT_REGION:-$("${aws[@]}" configure get region 2>/dev/null || true)}}"
 for ((i = 1; i < ${#aws[@]}; i++)); do [ "${aws[i]}" = --region ] && region="${aws[i + 1]}"; done
+# The console, and the names of AWS, of the partition that the region is in.
+case "$region" in
+cn-*) console=console.amazonaws.cn suffix=amazonaws.com.cn ;;
+us-gov-*) console=console.amazonaws-us-gov.com suffix=amazonaws.com ;;
+*) console="${region:-REGION}.console.aws.amazon.com" suffix=amazonaws.com ;;
+esac
 with_rules=""
 [ -z "$rules" ] || with_rules=" RulesFile=rules/transforms.yaml RulesPrefix= RulesBucketName= RulesLayerArn="
 cat <<END
@@ -260,5 +266,5 @@ Sources find lineage where nobody sends it: $out/source-*.yaml (docs/aws.md, "So
       --capabilities CAPABILITY_IAM \\
       --parameter-overrides S3AssetsBucketName=$bucket Architecture=$arch QueueUrl=... LargeEventsBucket=...
 
-The first in the console: https://${region:-REGION}.console.aws.amazon.com/cloudformation/home?region=${region:-REGION}#/stacks/create/review?templateURL=https://$bucket.s3.${region:-REGION}.amazonaws.com/$template_key
+The first in the console: https://$console/cloudformation/home?region=${region:-REGION}#/stacks/create/review?templateURL=https://$bucket.s3.${region:-REGION}.$suffix/$template_key
 END

@@ -166,3 +166,13 @@ def test_there_is_a_manual_page_for_each_command(tmp_path):
             # -z: no output; what is wrong with a page is written to standard error.
             done = snippets.subprocess.run([groff, "-man", "-ww", "-z", page], capture_output=True, text=True)
             assert (done.returncode, done.stderr) == (0, ""), page
+
+
+def test_what_is_assumed_of_aws_names_the_page_that_says_so():
+    """Or that none does: what no emulator can show has to be found again when AWS changes it."""
+    section = (ROOT / "docs/aws.md").read_text().split("## Assumed of AWS, not testable here\n")[1].split("\n## ")[0]
+    rows = [row for row in section.splitlines() if row.startswith("|")][2:]
+    assert len(rows) >= 15
+    for row in rows:
+        *_, page, _ = row.split("|")
+        assert "](https://docs.aws.amazon.com/" in page or page.strip().startswith("none says so: "), row

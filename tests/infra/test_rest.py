@@ -82,12 +82,14 @@ def synced(tmp_path):
     shutil.copy(ROOT / "sync_assets.sh", tmp_path)
     shutil.copytree(ROOT / "infra", tmp_path / "infra")
 
-    def sync(change=lambda text: text):
+    def sync(change=lambda text: text, region="eu-west-1", output=False):
         path = tmp_path / "infra" / LINEAGE_PROXY
         path.write_text(change(TEMPLATE.read_text()))
-        env = {"PATH": f"{tools}:/usr/bin:/bin", "CARGO_TARGET_DIR": str(tmp_path / "target"), "AWS_REGION": "eu-west-1"}
+        env = {"PATH": f"{tools}:/usr/bin:/bin", "CARGO_TARGET_DIR": str(tmp_path / "target"), "AWS_REGION": region}
         done = subprocess.run([tmp_path / "sync_assets.sh", "-b", "assets", "-n"], env=env, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
+        if output:
+            return done.stdout
         made = template(tmp_path / "target/lambda" / LINEAGE_PROXY)
         names = {name for name, resource in made["Resources"].items() if resource["Type"] == "AWS::ApiGateway::Deployment"}
         # The stage names what is there, and nothing else is called so.
@@ -114,3 +116,16 @@ def test_a_change_of_the_api_in_a_later_version_is_published(synced, was, become
     assert not before & synced(lambda text: text.replace(was, becomes))
     # Any other change leaves it as it is.
     assert before == synced(lambda text: text.replace("OldestEventSeconds", "OldestSeconds"))
+
+
+@pytest.mark.parametrize(
+    ("region", "console", "bucket"),
+    [
+        ("eu-west-1", "https://eu-west-1.console.aws.amazon.com/cloudformation/", "https://assets.s3.eu-west-1.amazonaws.com/lineage-proxy/"),
+        ("cn-north-1", "https://console.amazonaws.cn/cloudformation/", "https://assets.s3.cn-north-1.amazonaws.com.cn/lineage-proxy/"),
+        ("us-gov-west-1", "https://console.amazonaws-us-gov.com/cloudformation/", "https://assets.s3.us-gov-west-1.amazonaws.com/lineage-proxy/"),
+    ],
+)
+def test_the_link_to_the_console_is_that_of_the_partition(synced, region, console, bucket):
+    [link] = re.findall(r"console: (\S+)", synced(region=region, output=True))
+    assert link.startswith(console) and f"templateURL={bucket}" in link

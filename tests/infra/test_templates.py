@@ -141,6 +141,8 @@ def test_every_invariant_is_broken_once_here():
         ({"Auth": "jwt", "Endpoint": "private", "VpcEndpointIds": ["vpce-1"]}, "Only an HTTP API"),
         ({"Auth": "jwt", "JwtIssuer": "https://issuer.example.com"}, "needs JwtAudience"),
         ({"Endpoint": "private"}, "needs VpcEndpointIds"),
+        ({"BatchWindow": 0}, "BatchSize is 10 at most"),
+        ({"BatchWindow": 0, "BatchSize": 11}, "BatchSize is 10 at most"),
         ({"WebAclArn": WEB_ACL}, "WebAclArn needs the endpoint rest"),
         ({"Endpoint": "function-url", "DisableExecuteApiEndpoint": "true"}, "needs the endpoint http-api or rest"),
         ({"ThrottlingRate": 100}, "ThrottlingRate needs ThrottlingBurst"),
@@ -178,6 +180,24 @@ def test_ingest_is_limited_only_where_that_was_asked_for(variant, reserved, limi
         assert resources["HttpStage"]["Properties"].get("DefaultRouteSettings") == limits
     if "RestStage" in resources:
         assert resources["RestStage"]["Properties"].get("MethodSettings") == (limits and [{"HttpMethod": "*", "ResourcePath": "/*", **limits}])
+
+
+@pytest.mark.parametrize(("parameters", "window", "size"), [({}, 5, 20), ({"BatchWindow": 0, "BatchSize": 10}, 0, 10), ({"BatchWindow": 0, "Order": "run"}, None, 10)])
+def test_a_batch_has_a_window_or_ten_events_at_most(parameters, window, size):
+    for resources in (resolved({**VARIANTS["default"], **parameters})["Resources"], target({**TARGET_VARIANTS["default"], **parameters})["Resources"]):
+        source = resources["BatchSource"]["Properties"]
+        assert (source.get("MaximumBatchingWindowInSeconds"), source["BatchSize"]) == (window, size)
+
+
+def test_no_template_names_a_partition_or_what_only_one_has():
+    """ARNs, and the links of the console, which China and GovCloud have elsewhere."""
+    for path in (TEMPLATE, TARGET_TEMPLATE, *SOURCE_TEMPLATES.values()):
+        text = json.dumps({key: section for key, section in template(path).items() if key != "Parameters"})
+        assert not re.findall(r"arn:aws[a-z-]*:", text) and ".amazonaws.com/" not in text, path
+    console = template()["Outputs"]["DashboardUrl"]["Value"]["Fn::Sub"][1]["Console"]
+    [china, [gov, elsewhere]] = (lambda choice: [choice[:2], [choice[2]["Fn::If"][:2], choice[2]["Fn::If"][2]]])(console["Fn::If"])
+    assert (china, gov) == (["InChina", "console.amazonaws.cn"], ["InGovCloud", "console.amazonaws-us-gov.com"])
+    assert elsewhere == {"Fn::Sub": "${AWS::Region}.console.aws.amazon.com"}
 
 
 def test_a_customer_key_encrypts_everything():

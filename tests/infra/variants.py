@@ -22,6 +22,7 @@ WEB_ACL = "arn:aws:wafv2:eu-west-1:123456789012:regional/webacl/lineage/a1b2c3"
 SHARED = {
     "default": {},
     "in order": {"Order": "run"},
+    "without a window": {"BatchWindow": 0, "BatchSize": 10},
     "function url": {"Endpoint": "function-url"},
     "function url by iam": {"Endpoint": "function-url", "Auth": "iam"},
     "private": {"Endpoint": "private", "VpcEndpointIds": ["vpce-1a", "vpce-2b"]},
@@ -119,7 +120,8 @@ def resolved(parameters, source=None):
                 return all(map(holds, arguments))
             case "Fn::Contains":
                 values_, value = (resolve(argument) for argument in arguments)
-                return value in (values_ if isinstance(values_, list) else [values_])
+                # A rule compares texts, also of numbers.
+                return str(value) in map(str, values_ if isinstance(values_, list) else [values_])
             case "Fn::Or":
                 return any(map(holds, arguments))
         raise AssertionError(function)
