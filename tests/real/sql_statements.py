@@ -17,6 +17,8 @@ class Source:
 
     def __init__(self, alias, columns):
         self.alias, self.columns = alias, columns
+        # Columns by which it is joined to the sources before it: without a qualifier they are those of both.
+        self.joined = set()
 
 
 class Maker:
@@ -59,8 +61,12 @@ class Maker:
             if any(source.alias == other.alias for other in sources):
                 continue
             kind = self.pick(["join", "left join", "inner join", "right outer join", "full join", "cross join", ","])
+            shared = [column for column in source.columns if sum(column in other.columns for other in sources) == 1]
             if kind in ("cross join", ","):
                 text += f" {kind} {more}"
+            elif kind in ("right outer join", "full join") and shared and self.chance(0.5):
+                source.joined.add(self.pick(shared))
+                text += f" {kind} {more} using ({', '.join(source.joined)})"
             else:
                 condition = f"{self.column(sources)} = {self.column([source])}"
                 text += f" {kind} {more} on {condition}"
@@ -73,6 +79,8 @@ class Maker:
         source = self.pick(sources)
         column = self.pick(source.columns)
         unique = sum(column in other.columns for other in sources) == 1
+        if any(column in other.joined for other in sources) and self.chance(0.7):
+            return column
         if unique and self.chance(0.4):
             return self.pick([column, column.upper()])
         return f"{source.alias}.{column}"
@@ -94,6 +102,11 @@ class Maker:
             lambda: f"({inner()})",
             lambda: f"sum({column()}) over (partition by {column()} order by {column()})",
             lambda: f"lag({column()}) over (order by {column()})",
+            lambda: f"first_value({column()} ignore nulls) over (order by {column()} rows between unbounded preceding and current row)",
+            lambda: f"decode({column()}, 'a', {inner()}, {column()})",
+            lambda: f"nvl2({column()}, {inner()}, {column()})",
+            lambda: f"date_part('year', {column()})",
+            lambda: f"({column()} is null)",
             lambda: self.pick(["1", "'text'", "null", "1.5", "getdate()"]),
             lambda: self.scalar(known, depth),
             lambda: f"{column()} between {column()} and 10",
@@ -123,8 +136,12 @@ class Maker:
     def select(self, known, depth, width):
         text, sources = self.sources(known, depth)
         items, columns = [], []
-        if width is None and self.chance(0.2) and len({c for s in sources for c in s.columns}) == sum(len(s.columns) for s in sources):
-            items, columns = ["*"], [column for source in sources for column in source.columns]
+        all_columns = [column for source in sources for column in source.columns if column not in source.joined]
+        if width is None and self.chance(0.2) and len(set(all_columns)) == len(all_columns):
+            items, columns = ["*"], all_columns
+            if len(columns) > 1 and self.chance(0.3):
+                gone = self.pick(columns)
+                items, columns = [f"* exclude ({gone})"], [column for column in columns if column != gone]
         elif width is None and self.chance(0.15):
             source = self.pick(sources)
             items, columns = [f"{source.alias}.*"], list(source.columns)
@@ -132,7 +149,9 @@ class Maker:
         while len(columns) < (width or self.pick([1, 2, 3, 4])):
             name = self.name("c")
             if grouped:
-                value = self.pick(["sum({})", "max({})", "count(distinct {})", "count(*)", "listagg({}, ',')"]).format(self.column(sources))
+                value = self.pick(["sum({})", "max({})", "count(distinct {})", "count(*)", "listagg({}, ',')", "median({})"]).format(self.column(sources))
+            elif columns and not items[0].endswith((")", "*")) and self.chance(0.1):
+                value = f"{self.pick(columns)} || 'x'"
             else:
                 value = self.value(sources, known, 2)
             items.append(f"{value} {self.pick(['', 'as '])}{name}")
@@ -144,7 +163,7 @@ class Maker:
         if self.chance(0.4):
             text += f" where {self.condition(sources, known)}"
         if grouped:
-            text += f" group by {self.pick(['1', by])}"
+            text += f" group by {self.pick(['1', by, by, f'rollup ({by})', f'cube ({by})', f'grouping sets (({by}), ())'])}"
             if self.chance(0.3):
                 text += f" having count(*) > 1"
         elif self.chance(0.08):
@@ -156,7 +175,7 @@ class Maker:
         if self.chance(0.15):
             for _ in range(self.pick([1, 1, 2])):
                 more, _ = self.select(known, depth, len(columns))
-                text += f" {self.pick(['union', 'union all'])} {more}"
+                text += f" {self.pick(['union', 'union all', 'union all', 'intersect'])} {more}"
         elif self.chance(0.1):
             text += f" order by 1 limit 10"
         return text, columns
@@ -176,7 +195,7 @@ class Maker:
         return (f"with {', '.join(parts)} {text}" if used else self.with_query(width)[0]), columns
 
     def statement(self):
-        return self.pick([self.insert, self.insert, self.insert_list, self.create, self.create, self.view, self.into, self.update, self.delete, self.merge])()
+        return self.pick([self.insert, self.insert, self.insert_list, self.create, self.create, self.view, self.materialized, self.recursive, self.into, self.update, self.delete, self.merge])()
 
     def insert(self):
         return f"insert into mart.targets {self.with_query(6)[0]}"
@@ -191,6 +210,19 @@ class Maker:
 
     def view(self):
         return f"create or replace view mart.seen as {self.with_query()[0]}{self.pick(['', ' with no schema binding'])}"
+
+    def materialized(self):
+        return f"create materialized view mart.seen {self.pick(['', 'auto refresh yes ', 'backup no diststyle even sortkey (c1) auto refresh no '])}as {self.with_query()[0]}"
+
+    def recursive(self):
+        """A hierarchy: what begins it, and what is found again and again."""
+        table = self.pick(list(CATALOG))
+        key, parent, more = self.random.sample(CATALOG[table], 3)
+        step = self.pick([f"t.{more}", f"r.label || t.{more}", "r.label"])
+        return (
+            f"create table mart.made as with recursive r(node, up, label) as (select {key}, {parent}, {more} from {table} where {parent} is null "
+            f"union all select t.{key}, t.{parent}, {step} from {table} t join r on r.node = t.{parent}) select node, label as c1 from r"
+        )
 
     def into(self):
         text, _ = self.select([], 1, 2)

@@ -72,7 +72,7 @@ fn shown(statement: &StatementLineage) -> Value {
         "inputs": names(&statement.inputs),
         "outputs": names(&statement.outputs),
         "columns": columns,
-        "star_of": statement.star_of.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "star_of": statement.star_of.iter().map(|star| star.table.to_string()).collect::<Vec<_>>(),
         "influences": statement.influences.iter().map(|edge| format!("{}.{} {}", edge.table, edge.column, edge.transformation.subtype())).collect::<Vec<_>>(),
         "effects": statement.effects.iter().map(|effect| format!("{effect:?}")).collect::<Vec<_>>(),
         "refused": refused,

@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::resolve::{Moment, Resolved};
-use super::sql::{ColumnEdge, CopySource, Dataset, StatementLineage, TableName, Transformation};
+use super::sql::{
+    ColumnEdge, CopySource, Dataset, Star, StatementLineage, TableName, Transformation,
+};
 use super::state::{Edge, Temporary};
 use super::warehouse::{Place, Source};
 
@@ -42,8 +44,8 @@ impl Flow {
             }
             flow.columns.push((column.column.clone(), sources));
         }
-        for table in &lineage.star_of {
-            flow.add_all_columns(table, moment);
+        for star in &lineage.star_of {
+            flow.add_all_columns(star, moment);
         }
         let mut influences = std::mem::take(&mut flow.influences);
         for edge in &lineage.influences {
@@ -118,7 +120,7 @@ impl Flow {
     }
 
     /// Adds the columns of a table under their own names, for a `*` that was not expanded.
-    fn add_all_columns(&mut self, table: &TableName, moment: &Moment<'_>) {
+    fn add_all_columns(&mut self, Star { table, except }: &Star, moment: &Moment<'_>) {
         let columns = match moment.resolve(table) {
             Resolved::Temporary(name) => {
                 let temporary = moment.session.temporaries.get(&name);
@@ -133,6 +135,9 @@ impl Flow {
             return;
         };
         for column in columns {
+            if except.contains(&column) {
+                continue;
+            }
             let edge = ColumnEdge {
                 table: table.clone(),
                 column: column.clone(),

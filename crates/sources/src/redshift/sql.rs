@@ -14,6 +14,7 @@ mod draft;
 mod fallback;
 mod frame;
 mod grammar;
+mod joined;
 mod lexeme;
 mod lineage;
 mod name;
@@ -33,7 +34,7 @@ mod write;
 pub use catalog::{Catalog, ColumnList};
 pub use lineage::{
     ColumnEdge, ColumnLineage, CopySource, Dataset, Effect, Origin, Reading, Refusal, S3Location,
-    StatementKind, StatementLineage, Transformation, Unresolved,
+    Star, StatementKind, StatementLineage, Transformation, Unresolved,
 };
 pub use name::TableName;
 

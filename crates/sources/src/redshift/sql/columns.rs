@@ -42,8 +42,8 @@ impl Reader<'_> {
         for name in names.by_ref() {
             match parts.next() {
                 Some(Part::Column(column)) => renamed.push(Part::Column(Column { name, ..column })),
-                Some(Part::All(table)) => {
-                    self.unknown_columns(table);
+                Some(Part::All(all)) => {
+                    self.unknown_columns(all.table);
                     renamed.push(Part::Column(Column {
                         name,
                         edges: Edges::default(),
@@ -154,7 +154,7 @@ impl Reader<'_> {
                     let unknown: Vec<u32> = both
                         .iter()
                         .filter_map(|part| match part {
-                            Part::All(table) => Some(*table),
+                            Part::All(all) => Some(all.table),
                             Part::Column(_) => None,
                         })
                         .collect();

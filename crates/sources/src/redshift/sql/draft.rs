@@ -2,7 +2,7 @@
 
 use super::words::Words;
 use super::{
-    ColumnEdge, ColumnLineage, Dataset, Effect, Reading, Refusal, StatementKind, TableName,
+    ColumnEdge, ColumnLineage, Dataset, Effect, Reading, Refusal, Star, StatementKind, TableName,
     Unresolved, fallback,
 };
 
@@ -12,7 +12,7 @@ pub(super) struct Draft {
     pub(super) inputs: Vec<Dataset>,
     pub(super) outputs: Vec<Dataset>,
     pub(super) columns: Vec<ColumnLineage>,
-    pub(super) star_of: Vec<TableName>,
+    pub(super) star_of: Vec<Star>,
     pub(super) influences: Vec<ColumnEdge>,
     pub(super) effects: Vec<Effect>,
     pub(super) reading: Reading,

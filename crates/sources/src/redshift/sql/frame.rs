@@ -17,13 +17,21 @@ pub(super) struct Frame<'a> {
     pub(super) expressions: Vec<(String, Rc<Expression>)>,
     /// What is in its `FROM`.
     pub(super) sources: Vec<Source>,
-    /// Columns by which `USING` joined: they are in `*` once, before all others.
-    pub(super) joined: Vec<String>,
+    /// Columns by which `USING` joined.
+    pub(super) joined: Vec<Joined>,
     /// Columns of its list that have a name: later ones may use it.
     /// <https://docs.aws.amazon.com/redshift/latest/dg/r_SELECT_list.html>
     pub(super) aliases: Vec<Column>,
     /// Its `WINDOW` clause.
     pub(super) windows: &'a [NamedWindowDefinition],
+}
+
+/// A column by which `USING` or `NATURAL` joined: `*` has it once, before the others of its item of the `FROM`.
+pub(super) struct Joined {
+    /// Where it comes from, as a value.
+    pub(super) column: Column,
+    /// The first of the sources that are joined by it.
+    pub(super) first: usize,
 }
 
 /// A common table expression, read: what it needs is needed only by who uses it.
@@ -40,8 +48,8 @@ pub(super) struct Source {
     pub(super) table: Option<u32>,
     /// Its columns.
     pub(super) relation: Rc<Relation>,
-    /// Those of its columns that `*` leaves out, because `USING` has them of the source before.
-    pub(super) hidden: Vec<String>,
+    /// Those of its columns that `*` leaves out, because it has them as [`Joined`].
+    pub(super) hidden: Vec<Rc<str>>,
 }
 
 impl<'a> Frame<'a> {

@@ -20,7 +20,7 @@ pub struct StatementLineage {
     pub columns: Vec<ColumnLineage>,
     /// The output also has all columns of these tables, under the same names: what `*` comes to when the catalogue does
     /// not know them. If such a table is a temporary one with the same gap, follow its own `star_of`.
-    pub star_of: Vec<TableName>,
+    pub star_of: Vec<Star>,
     /// The columns that decide which rows the output has, in which order or groups: the `dataset` entries of the
     /// facet. All are indirect.
     pub influences: Vec<ColumnEdge>,
@@ -117,6 +117,15 @@ pub enum CopySource {
     },
     /// What hosts write over SSH, as a manifest lists them.
     Ssh(S3Location),
+}
+
+/// All columns of a table, but for some.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Star {
+    /// The table.
+    pub table: TableName,
+    /// The columns that are left out, sorted: by `EXCLUDE`, or because the output has them otherwise.
+    pub except: Vec<String>,
 }
 
 /// Where one column of the output comes from.

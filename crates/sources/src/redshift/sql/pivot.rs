@@ -36,16 +36,7 @@ impl Reader<'_> {
             .map(|edge| edge.column)
             .collect();
         let all = self.all_columns(frame)?;
-        self.origins.charge(all.len() * used.len())?;
-        let mut parts: Vec<Part> = all
-            .into_iter()
-            .filter(|part| match part {
-                Part::Column(column) => {
-                    !column.edges.iter().any(|edge| used.contains(&edge.column))
-                }
-                Part::All(_) => true,
-            })
-            .collect();
+        let mut parts = self.unused(all, &used)?;
         let PivotValueSource::List(values) = values else {
             return Err(Refusal::Syntax { line: 0, column: 0 });
         };
@@ -114,16 +105,7 @@ impl Reader<'_> {
         }
         let used: Vec<u32> = found.iter().map(|edge| edge.column).collect();
         let all = self.all_columns(frame)?;
-        self.origins.charge(all.len() * used.len())?;
-        let mut parts: Vec<Part> = all
-            .into_iter()
-            .filter(|part| match part {
-                Part::Column(column) => {
-                    !column.edges.iter().any(|edge| used.contains(&edge.column))
-                }
-                Part::All(_) => true,
-            })
-            .collect();
+        let mut parts = self.unused(all, &used)?;
         parts.push(Part::Column(Column {
             name: name.into(),
             edges: edges(Vec::new()),
@@ -133,5 +115,21 @@ impl Reader<'_> {
             edges: edges(found),
         }));
         Ok(Relation::Rows(parts))
+    }
+
+    /// The columns that are made of none of these.
+    fn unused(&mut self, all: Vec<Part>, used: &[u32]) -> Result<Vec<Part>, Refusal> {
+        self.origins.charge(all.len() * used.len())?;
+        let unused = all.into_iter().filter_map(|part| match part {
+            Part::Column(column) => {
+                let is_used = column.edges.iter().any(|edge| used.contains(&edge.column));
+                (!is_used).then_some(Part::Column(column))
+            }
+            Part::All(all) => {
+                let names = self.origins.names_of(all.table, used);
+                Some(Part::All(all.without(names)))
+            }
+        });
+        Ok(unused.collect())
     }
 }

@@ -182,7 +182,7 @@ impl Reader<'_> {
             self.item(item, &mut frame, &mut parts)?;
         }
         if let Some(exclude) = &select.exclude {
-            self.exclude(&mut parts, exclude);
+            parts = self.exclude(parts, exclude);
         }
         let relation = Relation::Rows(parts);
         self.decides_about_rows(select, &frame, &relation, order)?;
@@ -242,38 +242,35 @@ impl Reader<'_> {
     }
 
     fn add_all(
-        &mut self,
+        &self,
         parts: &mut Vec<Part>,
         mut all: Vec<Part>,
         options: &WildcardAdditionalOptions,
     ) {
         if let Some(exclude) = &options.opt_exclude {
-            self.exclude(&mut all, exclude);
+            all = self.exclude(all, exclude);
         }
         parts.extend(all);
     }
 
-    /// Removes columns by name. Of a table whose columns are not known, they cannot be removed.
-    fn exclude(&mut self, parts: &mut Vec<Part>, exclude: &ExcludeSelectItem) {
+    /// Removes columns by name. Of a table whose columns are not known, it is remembered.
+    fn exclude(&self, parts: Vec<Part>, exclude: &ExcludeSelectItem) -> Vec<Part> {
         let names = match exclude {
             ExcludeSelectItem::Single(name) => std::slice::from_ref(name),
             ExcludeSelectItem::Multiple(names) => names.as_slice(),
         };
-        let names: Vec<String> = names
+        let names: Vec<Rc<str>> = names
             .iter()
-            .filter_map(|name| self.parts(name)?.pop())
+            .filter_map(|name| Some(self.parts(name)?.pop()?.into()))
             .collect();
-        let mut unknown = Vec::new();
-        parts.retain(|part| match part {
-            Part::Column(column) => !names.iter().any(|name| **name == *column.name),
-            Part::All(table) => {
-                unknown.push(*table);
-                true
+        let kept = parts.into_iter().filter_map(|part| match part {
+            Part::Column(column) => {
+                let is_kept = !names.contains(&column.name);
+                is_kept.then_some(Part::Column(column))
             }
+            Part::All(all) => Some(Part::All(all.without(names.iter().cloned()))),
         });
-        for table in unknown {
-            self.unknown_columns(table);
-        }
+        kept.collect()
     }
 
     fn column_made_of(

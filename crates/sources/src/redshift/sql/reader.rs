@@ -7,7 +7,7 @@ use sqlparser::ast::{Ident, ObjectName, ObjectNamePart};
 
 use super::frame::{Frame, Source};
 use super::name::{fold, of_parts};
-use super::relation::{Column, Edge, Edges, Needs, Origins, Part, Relation, edges};
+use super::relation::{All, Column, Edge, Edges, Needs, Origins, Part, Relation};
 use super::{Catalog, ReadOptions, Refusal, TableName, Transformation, Unresolved};
 
 /// Reads the tree of one statement.
@@ -76,7 +76,7 @@ impl<'c> Reader<'c> {
         let columns = self.catalog.columns(&name);
         let table = self.origins.table(name);
         let Some(columns) = columns else {
-            return Ok((table, Relation::Rows(vec![Part::All(table)])));
+            return Ok((table, Relation::Rows(vec![Part::All(All::of(table))])));
         };
         self.origins.charge(columns.len())?;
         let part = |name: &String| {
@@ -100,6 +100,11 @@ impl<'c> Reader<'c> {
     ) -> Result<(), Refusal> {
         let mut only_table = None;
         for inner in frame.chain() {
+            self.origins.charge(inner.joined.len())?;
+            let mut joined = inner.joined.iter().map(|joined| &joined.column);
+            if let Some(joined) = joined.find(|column| &*column.name == name) {
+                return self.push(&Rc::clone(&joined.edges), step, out);
+            }
             for source in &inner.sources {
                 self.origins.charge(source.relation.size())?;
                 let value = source
@@ -119,7 +124,7 @@ impl<'c> Reader<'c> {
             let mut open = inner
                 .sources
                 .iter()
-                .flat_map(|source| source.relation.open());
+                .flat_map(|source| source.relation.open(name));
             match (open.next(), open.next()) {
                 (Some(table), None) => return self.push_of_table(table, name, step, out),
                 (Some(_), Some(_)) => break,
@@ -193,7 +198,7 @@ impl<'c> Reader<'c> {
         if let Some(found) = source.relation.column(name) {
             return self.push(&found, step, out);
         }
-        let mut open = source.relation.open();
+        let mut open = source.relation.open(name);
         match (open.next().or(source.table), open.next()) {
             (Some(table), None) => self.push_of_table(table, name, step, out),
             (Some(_), Some(_)) | (None, _) => {
@@ -242,35 +247,20 @@ impl<'c> Reader<'c> {
     /// All columns of the sources of a frame, as `*` has them.
     pub(super) fn all_columns(&mut self, frame: &Frame<'_>) -> Result<Vec<Part>, Refusal> {
         let mut parts = Vec::new();
-        for name in &frame.joined {
-            let mut found = Vec::new();
-            if let Some(source) = frame
-                .sources
-                .iter()
-                .find(|source| source.relation.column(name).is_some())
-            {
-                self.column_of(source, name, Transformation::Identity, &mut found)?;
-                parts.push(Part::Column(Column {
-                    name: name.as_str().into(),
-                    edges: edges(found),
-                }));
-            }
-        }
-        for source in &frame.sources {
+        for (number, source) in frame.sources.iter().enumerate() {
             self.origins
-                .charge(source.relation.size() * (1 + frame.joined.len()))?;
-            parts.extend(
-                self.columns_of(source)
-                    .into_iter()
-                    .filter(|part| match part {
-                        Part::Column(column) => {
-                            let known =
-                                |names: &[String]| names.iter().any(|name| **name == *column.name);
-                            !known(&source.hidden) && !known(&frame.joined)
-                        }
-                        Part::All(_) => true,
-                    }),
-            );
+                .charge(source.relation.size() * (1 + source.hidden.len()) + frame.joined.len())?;
+            let joined = frame.joined.iter().filter(|joined| joined.first == number);
+            parts.extend(joined.map(|joined| Part::Column(joined.column.clone())));
+            for part in self.columns_of(source) {
+                match part {
+                    Part::Column(column) if source.hidden.contains(&column.name) => {}
+                    Part::All(all) if !source.hidden.is_empty() => {
+                        parts.push(Part::All(all.without(source.hidden.iter().cloned())));
+                    }
+                    part @ (Part::Column(_) | Part::All(_)) => parts.push(part),
+                }
+            }
         }
         Ok(parts)
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
-use super::{ColumnEdge, ColumnLineage, Refusal, TableName, Transformation};
+use super::{ColumnEdge, ColumnLineage, Refusal, Star, TableName, Transformation};
 
 /// A column of a table, by its number in [`Origins`], and what happens to it. Ordered by where it was first seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,8 +44,43 @@ pub(super) struct Column {
 pub(super) enum Part {
     /// One column.
     Column(Column),
-    /// All columns of a table, which are not known, by its number in [`Origins`].
-    All(u32),
+    /// All columns of a table, which are not known.
+    All(All),
+}
+
+/// The columns of a table of which the catalogue knows none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct All {
+    /// Its number in [`Origins`].
+    pub(super) table: u32,
+    /// Columns that are not among them: `EXCLUDE` names them, or they have another place in the list.
+    pub(super) except: Rc<[Rc<str>]>,
+}
+
+impl All {
+    /// All columns of a table.
+    pub(super) fn of(table: u32) -> All {
+        All {
+            table,
+            except: Rc::default(),
+        }
+    }
+
+    /// The same without further columns.
+    pub(super) fn without(&self, names: impl IntoIterator<Item = Rc<str>>) -> All {
+        let mut except: Vec<Rc<str>> = self.except.iter().cloned().chain(names).collect();
+        except.sort_unstable();
+        except.dedup();
+        All {
+            table: self.table,
+            except: except.into(),
+        }
+    }
+
+    /// Whether a column may be among them.
+    fn may_have(&self, name: &str) -> bool {
+        !self.except.iter().any(|known| **known == *name)
+    }
 }
 
 /// Rows, as far as lineage sees them.
@@ -69,14 +104,14 @@ impl Relation {
         }
     }
 
-    /// The tables of which it has all columns, unknown ones.
-    pub(super) fn open(&self) -> impl Iterator<Item = u32> {
+    /// The tables of which it has columns that are not known, and may have this one.
+    pub(super) fn open(&self, name: &str) -> impl Iterator<Item = u32> {
         let parts = match self {
             Relation::Rows(parts) => parts.as_slice(),
             Relation::Value(_) => &[],
         };
-        parts.iter().filter_map(|part| match part {
-            Part::All(table) => Some(*table),
+        parts.iter().filter_map(move |part| match part {
+            Part::All(all) => all.may_have(name).then_some(all.table),
             Part::Column(_) => None,
         })
     }
@@ -154,11 +189,28 @@ impl Origins {
         }
     }
 
+    /// All columns of a table, with its name.
+    pub(super) fn star(&self, all: &All) -> Option<Star> {
+        let except = all.except.iter().map(|name| name.to_string());
+        Some(Star {
+            table: self.name(all.table)?.clone(),
+            except: except.collect(),
+        })
+    }
+
     /// The table of a column.
     pub(super) fn table_of(&self, edge: Edge) -> Option<u32> {
         self.columns
             .get(edge.column as usize)
             .map(|(table, _)| *table)
+    }
+
+    /// The names of the columns of a table among these.
+    pub(super) fn names_of(&self, table: u32, columns: &[u32]) -> Vec<Rc<str>> {
+        let known = |column: &u32| self.columns.get(*column as usize);
+        let known = columns.iter().filter_map(known);
+        let of_table = known.filter(|(of, _)| *of == table);
+        of_table.map(|(_, name)| Rc::clone(name)).collect()
     }
 
     /// Edges with their names, direct ones first.

@@ -8,9 +8,10 @@ use sqlparser::ast::{
 };
 
 use super::frame::{Frame, Source};
+use super::joined::{Sides, keeps_right};
 use super::name::of_parts;
 use super::reader::Reader;
-use super::relation::{Part, Relation, edges};
+use super::relation::{Relation, edges};
 use super::{Refusal, TableName, Transformation};
 
 impl Reader<'_> {
@@ -20,16 +21,23 @@ impl Reader<'_> {
         table: &TableWithJoins,
         frame: &mut Frame<'_>,
     ) -> Result<(), Refusal> {
+        let first = frame.sources.len();
         self.factor(&table.relation, frame)?;
         for join in &table.joins {
-            self.join(join, frame)?;
+            self.join(join, first, frame)?;
         }
         Ok(())
     }
 
-    fn join(&mut self, join: &Join, frame: &mut Frame<'_>) -> Result<(), Refusal> {
-        let before = frame.sources.len();
+    /// Joins a table to the sources from `first` on.
+    fn join(&mut self, join: &Join, first: usize, frame: &mut Frame<'_>) -> Result<(), Refusal> {
+        let second = frame.sources.len();
         self.factor(&join.relation, frame)?;
+        let sides = Sides {
+            first,
+            second,
+            keeps_right: keeps_right(&join.join_operator),
+        };
         let constraint = match &join.join_operator {
             JoinOperator::Join(constraint)
             | JoinOperator::Inner(constraint)
@@ -58,70 +66,18 @@ impl Reader<'_> {
                 self.decides(Some(condition), frame, Transformation::Join)
             }
             JoinConstraint::Using(names) => {
-                let names: Vec<String> = names
+                let names: Vec<Rc<str>> = names
                     .iter()
-                    .filter_map(|name| self.parts(name)?.pop())
+                    .filter_map(|name| Some(self.parts(name)?.pop()?.into()))
                     .collect();
-                self.joined_by(names, before, frame)
+                self.joined_by(names, sides, frame)
             }
             JoinConstraint::Natural => {
-                let mut names = Vec::new();
-                let new = frame.sources.iter().skip(before);
-                let new: Vec<Part> = new.flat_map(|source| self.columns_of(source)).collect();
-                for part in new {
-                    self.origins.charge(
-                        frame
-                            .sources
-                            .iter()
-                            .map(|source| source.relation.size())
-                            .sum(),
-                    )?;
-                    match part {
-                        Part::Column(column) => {
-                            let mut earlier = frame.sources.iter().take(before);
-                            if earlier.any(|source| source.relation.column(&column.name).is_some())
-                            {
-                                names.push(column.name.to_string());
-                            }
-                        }
-                        Part::All(_) => {}
-                    }
-                }
-                self.joined_by(names, before, frame)
+                let names = self.common_names(sides, frame)?;
+                self.joined_by(names, sides, frame)
             }
             JoinConstraint::None => Ok(()),
         }
-    }
-
-    /// Joins the sources from a position on to the earlier ones, by columns that both have.
-    fn joined_by(
-        &mut self,
-        names: Vec<String>,
-        before: usize,
-        frame: &mut Frame<'_>,
-    ) -> Result<(), Refusal> {
-        let mut found = Vec::new();
-        for name in &names {
-            let earlier = frame
-                .sources
-                .iter()
-                .take(before)
-                .find(|source| source.relation.column(name).is_some());
-            let earlier = earlier.or_else(|| frame.sources.first());
-            for source in earlier.into_iter().chain(frame.sources.iter().skip(before)) {
-                self.column_of(source, name, Transformation::Join, &mut found)?;
-            }
-        }
-        self.influence(found);
-        for source in frame.sources.iter_mut().skip(before) {
-            source.hidden.extend(names.iter().cloned());
-        }
-        for name in names {
-            if !frame.joined.contains(&name) {
-                frame.joined.push(name);
-            }
-        }
-        Ok(())
     }
 
     pub(super) fn factor(

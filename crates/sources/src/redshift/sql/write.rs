@@ -83,8 +83,8 @@ fn by_position(parts: Vec<Part>, names: Vec<String>, reader: &mut Reader<'_>) ->
                 name: name.into(),
                 edges: column.edges,
             })),
-            Part::All(table) => {
-                reader.unknown_columns(table);
+            Part::All(all) => {
+                reader.unknown_columns(all.table);
                 break;
             }
         }
@@ -102,12 +102,15 @@ fn fill(parts: &[Part], reader: Reader<'_>, draft: &mut Draft) {
                     .origins
                     .lineage(column.name.to_string(), &column.edges),
             ),
-            Part::All(table) => star_of.extend(reader.origins.name(*table).cloned()),
+            Part::All(all) => star_of.extend(reader.origins.star(all)),
         }
     }
     star_of.dedup();
-    for table in &star_of {
-        draft.unresolved.push(Unresolved::ColumnsOf(table.clone()));
+    for star in &star_of {
+        let columns = Unresolved::ColumnsOf(star.table.clone());
+        if !draft.unresolved.contains(&columns) {
+            draft.unresolved.push(columns);
+        }
     }
     draft.star_of = star_of;
     draft.finish(reader);
