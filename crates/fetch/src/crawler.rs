@@ -27,7 +27,8 @@ use crate::{Checkpoint, FetchError, Fetched};
 use calls::Look;
 use plan::{Cursor, Plan, Window};
 
-pub use settings::{CrawlerConfig, CrawlerSettings, InvalidCrawlerSettings};
+pub(crate) use settings::SavedCrawls;
+pub use settings::{CrawlerConfig, CrawlerSettings};
 
 /// The crawls whose tables are read together: a page has up to 100 tables, each with all of its columns, and an event for
 /// each of these crawls.

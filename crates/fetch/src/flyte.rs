@@ -21,7 +21,8 @@ use crate::sqs::{Message, Queue, add, no_cursor};
 use crate::{Checkpoint, FetchError, Fetched};
 use objects::{Bucket, ObjectError};
 
-pub use settings::{FlyteConfig, FlyteSettings, InvalidFlyteSettings};
+pub(crate) use settings::SavedFlyte;
+pub use settings::{FlyteConfig, FlyteSettings};
 
 /// How often a message is received while S3 does not answer. Then its event goes without datasets: a queue that moves
 /// messages to dead letters does so after some receives, often five.

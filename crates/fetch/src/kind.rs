@@ -3,6 +3,7 @@
 //! A kind has a module of its own beside this file with its settings, its client and its cursor. A new kind is such a module,
 //! and one line for it in each `match` here; nothing else in the workspace lists kinds, but the subcommands of `extract`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use aws::Aws;
@@ -15,7 +16,7 @@ use crate::flyte::{FlyteConfig, FlyteSettings, FlyteSource};
 use crate::logs::{LogsConfig, LogsSettings, LogsSource};
 use crate::redshift::{RedshiftConfig, RedshiftSettings, RedshiftSource};
 use crate::sqs::{SqsConfig, SqsSettings, SqsSource};
-use crate::{FetchError, Fetched};
+use crate::{FetchError, Fetched, SavedSource};
 
 /// A kind of source: the value of its setting `type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -87,6 +88,11 @@ pub struct SettingError {
     /// What is wrong, without the value.
     pub problem: String,
 }
+
+/// A range of time for a source without a past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a queue has no past, only what is in it")]
+pub struct NoPast;
 
 impl Kind {
     /// Every kind, in the order of the documentation.
@@ -164,51 +170,36 @@ impl Choice for Kind {
 impl SourceSettings {
     /// Checks that all settings are present that the source requires, and that none exclude each other.
     pub fn validate(self) -> Result<KindConfig, Vec<SettingError>> {
-        match self {
-            SourceSettings::Logs(settings) => {
-                let config = settings
-                    .validate()
-                    .map(|config| KindConfig::Logs(Box::new(config)));
-                checked(config, |error| (error.setting, error.problem))
-            }
+        Ok(match self {
+            SourceSettings::Logs(settings) => KindConfig::Logs(Box::new(settings.validate()?)),
             SourceSettings::GlueCrawlers(settings) => {
-                let config = settings
-                    .validate()
-                    .map(|config| KindConfig::GlueCrawlers(Box::new(config)));
-                checked(config, |error| (error.setting, error.problem))
+                KindConfig::GlueCrawlers(Box::new(settings.validate()?))
             }
             SourceSettings::Redshift(settings) => {
-                let config = settings
-                    .validate()
-                    .map(|config| KindConfig::Redshift(Box::new(config)));
-                checked(config, |error| (error.setting, error.problem))
+                KindConfig::Redshift(Box::new(settings.validate()?))
             }
-            SourceSettings::Flyte(settings) => {
-                let config = settings
-                    .validate()
-                    .map(|config| KindConfig::Flyte(Box::new(config)));
-                checked(config, |error| (error.setting, error.problem))
-            }
-            SourceSettings::Sqs(settings) => {
-                let config = settings
-                    .validate()
-                    .map(|config| KindConfig::Sqs(Box::new(config)));
-                checked(config, |error| (error.setting, error.problem))
-            }
-        }
+            SourceSettings::Flyte(settings) => KindConfig::Flyte(Box::new(settings.validate()?)),
+            SourceSettings::Sqs(settings) => KindConfig::Sqs(Box::new(settings.validate()?)),
+        })
     }
 }
 
-/// Gives the errors of a kind their common form.
-fn checked<E>(
-    config: Result<KindConfig, Vec<E>>,
-    parts: impl Fn(E) -> (&'static str, String),
-) -> Result<KindConfig, Vec<SettingError>> {
-    let error = |error| {
-        let (setting, problem) = parts(error);
-        SettingError { setting, problem }
-    };
-    config.map_err(|errors| errors.into_iter().map(error).collect())
+impl SourceSettings {
+    /// Opens what was saved of such a source, in place of its service; nothing for logs, which are read as they are.
+    /// `objects` is a folder with the objects that messages of Flyte name.
+    ///
+    /// # Errors
+    ///
+    /// A setting is missing that the files do not tell, or cannot be as it is.
+    pub fn saved(self, objects: Option<PathBuf>) -> Result<Option<SavedSource>, Vec<SettingError>> {
+        Ok(match self {
+            SourceSettings::Logs(_) => None,
+            SourceSettings::GlueCrawlers(settings) => Some(SavedSource::crawls(settings.saved()?)),
+            SourceSettings::Redshift(settings) => Some(SavedSource::history(settings.saved()?)),
+            SourceSettings::Flyte(settings) => Some(SavedSource::flyte(settings.saved()?, objects)),
+            SourceSettings::Sqs(_) => Some(SavedSource::Sqs),
+        })
+    }
 }
 
 impl KindConfig {
@@ -223,29 +214,31 @@ impl KindConfig {
         }
     }
 
-    /// Sets where a first look begins and all looks end, for an extraction of the past. Returns whether the source has a past:
-    /// a queue has none.
-    pub fn set_range(&mut self, since: Option<PointInTime>, until: Option<PointInTime>) -> bool {
-        match self {
-            KindConfig::Logs(config) => (config.since, config.until) = (since, until),
-            KindConfig::GlueCrawlers(config) => (config.since, config.until) = (since, until),
-            KindConfig::Redshift(config) => (config.since, config.until) = (since, until),
-            KindConfig::Flyte(_) | KindConfig::Sqs(_) => return false,
-        }
-        true
-    }
-
-    /// Ends all looks now, unless the settings end them: what is not complete is reported, since nobody looks again.
-    pub fn look_once(&mut self) {
+    /// Prepares for an extraction of the past, after which nobody looks again: it begins at `since` and ends at `until`, or now.
+    ///
+    /// # Errors
+    ///
+    /// One of the two is given, and the source has no past: a queue has only what is in it.
+    pub fn look_once(
+        &mut self,
+        since: Option<PointInTime>,
+        until: Option<PointInTime>,
+    ) -> Result<(), NoPast> {
         match self {
             KindConfig::Logs(config) => {
-                config.until.get_or_insert(PointInTime::Ago(Duration::ZERO));
+                // With an end, what is not complete is reported, and not waited for.
+                let until = until.unwrap_or(PointInTime::Ago(Duration::ZERO));
+                (config.since, config.until) = (since, Some(until));
             }
-            KindConfig::GlueCrawlers(_)
-            | KindConfig::Redshift(_)
-            | KindConfig::Flyte(_)
-            | KindConfig::Sqs(_) => {}
+            KindConfig::GlueCrawlers(config) => (config.since, config.until) = (since, until),
+            KindConfig::Redshift(config) => (config.since, config.until) = (since, until),
+            KindConfig::Flyte(_) | KindConfig::Sqs(_) => {
+                if since.is_some() || until.is_some() {
+                    return Err(NoPast);
+                }
+            }
         }
+        Ok(())
     }
 
     /// Creates the source. It has called nothing yet.

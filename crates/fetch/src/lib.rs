@@ -5,16 +5,19 @@
 //! then: so a crash in between finds the same events again, with the same identities, and loses nothing.
 
 pub mod crawler;
+mod error;
 pub mod flyte;
 mod kind;
 pub mod logs;
 pub mod redshift;
+mod saved;
 pub mod sqs;
 
-use aws::ProvideErrorMetadata;
 use sources::Extraction;
 
-pub use kind::{Kind, KindConfig, SettingError, Source, SourceSettings};
+pub use error::FetchError;
+pub use kind::{Kind, KindConfig, NoPast, SettingError, Source, SourceSettings};
+pub use saved::{SavedError, SavedSource};
 
 /// What one look at a service brought.
 #[derive(Debug, Clone, Default)]
@@ -38,27 +41,4 @@ pub enum Checkpoint {
     Cursor(serde_json::Value),
     /// Messages of a queue, which the source deletes when it is told that their events are taken.
     Messages(Vec<String>),
-}
-
-/// Why a look at a service failed. The caller waits and tries again from the same position.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FetchError {
-    /// It may succeed later: the service is slow, limits the rate, or cannot be reached.
-    #[error("{0}")]
-    Unavailable(String),
-    /// It fails until somebody changes something, such as a permission or a name.
-    #[error("{0}")]
-    Refused(String),
-}
-
-impl FetchError {
-    /// Tells what will pass from what will not. The words of the service are redacted, as it may quote the request.
-    pub(crate) fn of(error: &aws::Error) -> FetchError {
-        let text = aws::summarize(error, transform::redact_text);
-        let service_is_new_to_it = error.code() == Some("OperationTimeoutException");
-        match error.may_pass() || service_is_new_to_it {
-            true => FetchError::Unavailable(text),
-            false => FetchError::Refused(text),
-        }
-    }
 }

@@ -29,7 +29,7 @@ use calls::Look;
 use cursor::{Cursor, MAX_SEEN, Position};
 use window::Window;
 
-pub use settings::{InvalidLogsSettings, LogsConfig, LogsSettings};
+pub use settings::{LogsConfig, LogsSettings};
 
 /// What fetches the events of log groups.
 #[derive(Debug)]

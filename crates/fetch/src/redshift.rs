@@ -27,7 +27,8 @@ use cursor::Cursor;
 use data_api::DataApi;
 use look::Limit;
 
-pub use settings::{InvalidRedshiftSettings, RedshiftConfig, RedshiftSettings, WarehouseName};
+pub(crate) use settings::SavedHistory;
+pub use settings::{RedshiftConfig, RedshiftSettings, WarehouseName};
 
 /// What fetches the statements of a warehouse.
 #[derive(Debug)]
@@ -132,7 +133,7 @@ impl RedshiftSource {
                     workgroup_name: name.clone(),
                 };
                 let workgroup = self.client.send(&get).await;
-                let workgroup = workgroup.map_err(|error| data_api::failed(&error))?;
+                let workgroup = workgroup.map_err(|error| FetchError::of(&error))?;
                 let endpoint = workgroup.endpoint;
                 let (host, port) = endpoint.map_or((None, None), |it| (it.address, it.port));
                 named(host, port, workgroup.workgroup_arn)
@@ -143,7 +144,7 @@ impl RedshiftSource {
                     marker: None,
                 });
                 let page = pages.next().await.transpose();
-                let page = page.map_err(|error| data_api::failed(&error))?;
+                let page = page.map_err(|error| FetchError::of(&error))?;
                 let cluster = page.and_then(|page| page.clusters.into_iter().next());
                 let cluster = cluster
                     .ok_or_else(|| FetchError::Refused(format!("there is no cluster {name}")))?;

@@ -16,8 +16,8 @@ use time::OffsetDateTime;
 use crate::{Checkpoint, FetchError, Fetched};
 
 pub(crate) use queue::{Message, Queue};
-pub use settings::{InvalidSqsSettings, SqsConfig, SqsSettings};
 pub(crate) use settings::{MAX_VISIBILITY_SECONDS, QueueUrl};
+pub use settings::{SqsConfig, SqsSettings};
 
 /// What receives OpenLineage events from a queue.
 #[derive(Debug)]

@@ -221,6 +221,18 @@ impl Config {
         source::read_one(layers, name, kind, set)
     }
 
+    /// The same for what was saved of such a source, in place of its service; nothing for logs. `objects` is a folder with the
+    /// objects that messages of Flyte name.
+    pub fn read_saved(
+        layers: &Layers,
+        name: Option<&str>,
+        kind: fetch::Kind,
+        set: &[(String, String)],
+        objects: Option<PathBuf>,
+    ) -> Result<Option<fetch::SavedSource>, Errors> {
+        source::read_saved(layers, name, kind, set, objects)
+    }
+
     /// Reads and validates all settings, and returns what can be checked in spite of errors.
     pub fn read_to_check(layers: Layers, role: Role) -> Result<Config, InvalidConfig> {
         several::read(layers, role).map(|(config, _, _)| config)

@@ -277,6 +277,18 @@ impl<T: TextCheck> Format for CheckedText<T> {
     }
 }
 
+/// The id of an AWS account, as a [`CheckedText`].
+pub enum AccountId {}
+
+impl TextCheck for AccountId {
+    const EXPECTED: &'static str = "the 12 digits of an AWS account";
+
+    /// <https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-identifiers.html>
+    fn is_valid(text: &str) -> bool {
+        text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -39,8 +39,8 @@ mod nearest;
 mod setting;
 
 pub use formats::{
-    CheckedText, Choice, Count, FilePath, Flag, List, OneOf, Pairs, PointInTime, Seconds, Secret,
-    SecretPairs, SecretText, Size, SizeOrNone, Text, TextCheck,
+    AccountId, CheckedText, Choice, Count, FilePath, Flag, List, OneOf, Pairs, PointInTime,
+    Seconds, Secret, SecretPairs, SecretText, Size, SizeOrNone, Text, TextCheck,
 };
 pub use forms::object;
 pub use list::{Entry, list};

@@ -20,7 +20,7 @@ use time::OffsetDateTime;
 use crate::{Extraction, Finding, FindingRule, FoundEvent};
 
 pub use answer::{UnreadableAnswer, connection, crawl, crawler, table};
-pub use file::Answers;
+pub use file::{Answers, UnknownAccount};
 pub use hint::{Hint, UnreadableHint};
 
 /// Where crawlers run: what their names begin with.

@@ -29,6 +29,14 @@ pub struct FoundEvent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identity(Uuid);
 
+impl Extraction {
+    /// Adds what was found in further bytes.
+    pub fn add(&mut self, found: Extraction) {
+        self.events.extend(found.events);
+        self.findings.extend(found.findings);
+    }
+}
+
 impl Identity {
     /// The identity of what these parts name together, such as a warehouse and the id of a query. Parts are kept apart:
     /// `["a", "bc"]` is not `["ab", "c"]`.

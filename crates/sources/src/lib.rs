@@ -6,6 +6,7 @@
 
 mod event;
 mod finding;
+mod messages;
 mod sns;
 
 pub mod crawler;
@@ -16,3 +17,4 @@ pub mod streams;
 
 pub use event::{Extraction, FoundEvent, Identity};
 pub use finding::{Finding, FindingRule};
+pub use messages::{SavedMessage, saved_messages};

@@ -3,7 +3,8 @@
 //! `result` reads answers of the Data API, and `history` and `catalogue` what their rows say. `extract` goes through the
 //! statements in their order: `text` and `reading` find out what each of them was, `sql` what it reads and writes,
 //! `resolve`, `flow` and `effects` what that means in its session, `transaction` whether it counts, and `draft` and
-//! `event` write it down. `queries` has what to ask a warehouse for. Nothing here asks it: that is `fetch`.
+//! `event` write it down. `queries` has what to ask a warehouse for. Nothing here asks it: that is `fetch`. `saved` reads
+//! files of answers.
 
 mod catalogue;
 mod draft;
@@ -20,6 +21,7 @@ pub mod queries;
 mod reading;
 mod resolve;
 mod result;
+mod saved;
 pub mod sql;
 mod state;
 mod text;

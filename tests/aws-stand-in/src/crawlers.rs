@@ -36,6 +36,10 @@ pub(crate) fn call(
             let names: Vec<Value> = crawlers.crawlers.keys().map(|name| json!(name)).collect();
             Ok(crawlers.paged(request, "CrawlerNames", names, 100))
         }
+        "GetCrawlers" => {
+            let all: Vec<Value> = crawlers.crawlers.values().cloned().collect();
+            Ok(crawlers.paged(request, "Crawlers", all, 100))
+        }
         "GetCrawler" => match crawlers.crawlers.get(named(request, "Name")) {
             Some(crawler) => Ok(json!({"Crawler": crawler})),
             None => Err(not_found("Crawler", named(request, "Name"))),

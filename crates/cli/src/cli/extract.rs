@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use aws::Aws;
 use clap::{Args, Subcommand};
-use fetch::{Checkpoint, FetchError, Kind, KindConfig};
+use fetch::{Checkpoint, FetchError, Kind, KindConfig, SavedSource};
 use indicatif::ProgressBar;
 use proxy::config::{Config, Errors, Layers};
 use settings::{Format, PointInTime};
@@ -50,8 +50,11 @@ pub(super) enum Command {
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Read these files instead of a service; `-` is standard input. They may be compressed with gzip.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["since", "until", "state", "source", "set"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["since", "until", "state"])]
     input: Vec<String>,
+    /// With --input: a folder with the objects that messages name, copied from below `literals`.
+    #[arg(long, value_name = "FOLDER", requires = "input")]
+    objects: Option<PathBuf>,
     /// A setting of the source, as in `sources`: `--set region=eu-west-1`.
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<String>,
@@ -104,9 +107,9 @@ pub(super) fn notes(kind: Kind) -> String {
 /// Returns the arguments that a source has no use for, and refuses.
 pub(super) fn unused(kind: Kind) -> &'static [&'static str] {
     match kind {
-        Kind::Logs => &[],
-        Kind::GlueCrawlers | Kind::Redshift => &["input"],
-        Kind::Flyte | Kind::Sqs => &["input", "since", "until", "state"],
+        Kind::Logs | Kind::GlueCrawlers | Kind::Redshift => &["objects"],
+        Kind::Flyte => &["since", "until", "state"],
+        Kind::Sqs => &["since", "until", "state", "objects"],
     }
 }
 
@@ -129,8 +132,10 @@ what could not be read, and where it is.";
 
 /// What was asked for.
 enum What {
-    /// Files, or standard input.
-    Files(Vec<String>),
+    /// Logs in files, or on standard input.
+    Logs(Vec<String>),
+    /// What was saved of a service, in files or on standard input.
+    Saved(Vec<String>, Box<SavedSource>),
     /// A service.
     Service(Box<KindConfig>),
 }
@@ -150,7 +155,7 @@ pub(super) async fn run(command: Command, environment: Layers) -> anyhow::Result
     let what = what(kind, &arguments, &layers)?;
     let aws = Aws::new();
     let inputs: &[String] = match &what {
-        What::Files(files) => files,
+        What::Logs(files) | What::Saved(files, _) => files,
         What::Service(_) => &[],
     };
     let mut destination = Destination::open(kind, inputs, &arguments, layers, &aws).await?;
@@ -159,9 +164,12 @@ pub(super) async fn run(command: Command, environment: Layers) -> anyhow::Result
     let progress = ProgressBar::new_spinner();
     progress.enable_steady_tick(Duration::from_millis(200));
     let read = match what {
-        What::Files(files) => {
+        What::Logs(files) => {
             let are_named = !arguments.input.is_empty();
-            read_files(&files, are_named, &mut destination, &mut summary, &progress).await
+            read_logs(&files, are_named, &mut destination, &mut summary, &progress).await
+        }
+        What::Saved(files, source) => {
+            read_saved(&files, *source, &mut destination, &mut summary, &progress).await
         }
         What::Service(config) => {
             let state = arguments.state.as_deref().map(|file| {
@@ -197,17 +205,26 @@ fn wrong(message: String) -> anyhow::Error {
 
 /// Decides what to read.
 fn what(kind: Kind, arguments: &Arguments, layers: &Layers) -> anyhow::Result<What> {
+    let names_no_service = arguments.set.is_empty() && arguments.source.is_none();
+    if arguments.objects.is_some() && kind != Kind::Flyte {
+        return Err(wrong(
+            "--objects: only messages of Flyte name objects".to_owned(),
+        ));
+    }
     if !arguments.input.is_empty() {
-        return match input::reads_files(kind) {
-            true => Ok(What::Files(arguments.input.clone())),
-            false => Err(wrong(format!(
-                "--input: {} is read from its service only",
-                kind.name()
-            ))),
+        let files = arguments.input.clone();
+        let (source, set) = (arguments.source.as_deref(), set(arguments)?);
+        let objects = arguments.objects.clone();
+        let saved = Config::read_saved(layers, source, kind, &set, objects)?;
+        return match saved {
+            Some(saved) => Ok(What::Saved(files, Box::new(saved))),
+            None if names_no_service => Ok(What::Logs(files)),
+            None => Err(wrong(
+                "--input: logs in files are read as they are; --set and --source are for their service".to_owned(),
+            )),
         };
     }
-    let names_no_service = arguments.set.is_empty() && arguments.source.is_none();
-    if names_no_service && input::reads_files(kind) {
+    if names_no_service && kind == Kind::Logs {
         if std::io::stdin().is_terminal() {
             return Err(wrong(
                 "pipe a log into the command, name files with --input, or the settings of a service with --set".to_owned(),
@@ -223,7 +240,7 @@ fn what(kind: Kind, arguments: &Arguments, layers: &Layers) -> anyhow::Result<Wh
                 "{flag}: only for a service, which --set or --source names; standard input is read as a whole"
             )));
         }
-        return Ok(What::Files(vec!["-".to_owned()]));
+        return Ok(What::Logs(vec!["-".to_owned()]));
     }
     let mut config = config(kind, arguments, layers)?;
     let time = |flag: &str, text: &Option<String>| -> anyhow::Result<Option<PointInTime>> {
@@ -233,11 +250,8 @@ fn what(kind: Kind, arguments: &Arguments, layers: &Layers) -> anyhow::Result<Wh
     };
     let since = time("--since", &arguments.since)?;
     let until = time("--until", &arguments.until)?;
-    if (since.is_some() || until.is_some()) && !config.set_range(since, until) {
-        return Err(wrong(
-            "--since and --until: a queue has no past, only what is in it".to_owned(),
-        ));
-    }
+    let prepared = config.look_once(since, until);
+    prepared.map_err(|error| wrong(format!("--since and --until: {error}")))?;
     if arguments.state.is_some() && destination::is_queue(kind) {
         return Err(wrong(
             "--state: a queue has no position; what was taken is deleted".to_owned(),
@@ -253,12 +267,18 @@ fn what(kind: Kind, arguments: &Arguments, layers: &Layers) -> anyhow::Result<Wh
             "--since is not before --until: there is nothing between them".to_owned(),
         ));
     }
-    config.look_once();
     Ok(What::Service(Box::new(config)))
 }
 
 /// Reads the settings of the source: those of the configuration, and those of `--set`.
 fn config(kind: Kind, arguments: &Arguments, layers: &Layers) -> anyhow::Result<KindConfig> {
+    let source = arguments.source.as_deref();
+    let found = Config::read_source(layers, source, kind, &set(arguments)?)?;
+    Ok(found.kind)
+}
+
+/// The settings of `--set`.
+fn set(arguments: &Arguments) -> anyhow::Result<Vec<(String, String)>> {
     let mut set = Vec::new();
     for text in &arguments.set {
         let Some((name, value)) = text.split_once('=') else {
@@ -266,13 +286,11 @@ fn config(kind: Kind, arguments: &Arguments, layers: &Layers) -> anyhow::Result<
         };
         set.push((name.trim().to_owned(), value.to_owned()));
     }
-    let source = arguments.source.as_deref();
-    let found = Config::read_source(layers, source, kind, &set)?;
-    Ok(found.kind)
+    Ok(set)
 }
 
-/// Reads files, in pieces. One that was named has an event: otherwise it is the wrong file.
-async fn read_files(
+/// Reads logs, in pieces. One that was named has an event: otherwise it is the wrong file.
+async fn read_logs(
     files: &[String],
     are_named: bool,
     destination: &mut Destination,
@@ -281,12 +299,36 @@ async fn read_files(
 ) -> anyhow::Result<()> {
     for file in files {
         let before = summary.events();
-        let mut reader = input::Reader::open(file)?;
+        let mut reader = input::LogReader::open(file)?;
         while let Some(extraction) = reader.next()? {
             take(extraction, destination, summary, progress).await?;
         }
         if are_named && summary.events() == before {
             summary.find_none(file, progress);
+        }
+    }
+    Ok(())
+}
+
+/// Reads what was saved of a service. All files together have an event: one of them alone need not.
+async fn read_saved(
+    files: &[String],
+    mut source: SavedSource,
+    destination: &mut Destination,
+    summary: &mut Summary,
+    progress: &ProgressBar,
+) -> anyhow::Result<()> {
+    for file in files {
+        let bytes = input::read(file)?;
+        let found = source.read(input::name(file), &bytes);
+        let found = found.map_err(|error| wrong(error.to_string()))?;
+        take(found, destination, summary, progress).await?;
+    }
+    let found = source.end().map_err(|error| wrong(error.to_string()))?;
+    take(found, destination, summary, progress).await?;
+    if summary.events() == 0 {
+        for file in files {
+            summary.find_none(input::name(file), progress);
         }
     }
     Ok(())

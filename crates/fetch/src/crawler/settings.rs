@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use settings::{CheckedText, Flag, List, PointInTime, Seconds, Setting, Text, TextCheck};
+use settings::{AccountId, CheckedText, Flag, List, PointInTime, Seconds, Setting, Text};
 use sources::crawler::Tables;
 use time::OffsetDateTime;
 
 use super::plan::millis;
+use crate::SettingError;
 
 /// How far back the first poll reads without a setting: over a weekly crawl.
 const LOOKBACK: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -51,27 +52,6 @@ pub struct CrawlerConfig {
     pub until: Option<PointInTime>,
 }
 
-/// The id of an account.
-pub enum AccountId {}
-
-/// A setting that cannot be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{setting}: {problem}")]
-pub struct InvalidCrawlerSettings {
-    /// The setting.
-    pub setting: &'static str,
-    /// What is wrong.
-    pub problem: String,
-}
-
-impl TextCheck for AccountId {
-    const EXPECTED: &'static str = "an account id of 12 digits";
-
-    fn is_valid(text: &str) -> bool {
-        text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
-    }
-}
-
 impl Default for CrawlerSettings {
     fn default() -> CrawlerSettings {
         CrawlerSettings {
@@ -84,15 +64,50 @@ impl Default for CrawlerSettings {
     }
 }
 
+/// The settings for answers that were saved.
+#[derive(Debug, Clone)]
+pub(crate) struct SavedCrawls {
+    /// The names of the crawlers; all if there are none.
+    pub(crate) crawlers: Vec<String>,
+    pub(crate) region: String,
+    /// The account, unless tables tell it.
+    pub(crate) account: Option<String>,
+    pub(crate) tables: Tables,
+}
+
 impl CrawlerSettings {
+    /// Checks the settings for answers that were saved.
+    pub(crate) fn saved(mut self) -> Result<SavedCrawls, Vec<SettingError>> {
+        let region = self.region.take().map(Setting::into_value);
+        let checked = self.validate();
+        match (region, checked) {
+            (Some(region), Ok(config)) => Ok(SavedCrawls {
+                crawlers: config.crawlers,
+                region,
+                account: config.account,
+                tables: config.tables,
+            }),
+            (region, checked) => {
+                let mut errors = checked.err().unwrap_or_default();
+                if region.is_none() {
+                    errors.push(SettingError {
+                        setting: "region",
+                        problem: "required: saved answers do not tell it".to_owned(),
+                    });
+                }
+                Err(errors)
+            }
+        }
+    }
+
     /// Checks the settings together.
     ///
     /// # Errors
     ///
     /// A crawler has no name, or is named twice.
-    pub fn validate(self) -> Result<CrawlerConfig, Vec<InvalidCrawlerSettings>> {
+    pub fn validate(self) -> Result<CrawlerConfig, Vec<SettingError>> {
         let crawlers = self.crawlers.into_value();
-        let invalid = |problem: String| InvalidCrawlerSettings {
+        let invalid = |problem: String| SettingError {
             setting: "crawlers",
             problem,
         };

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use aws::s3::GetObject;
-use aws::{Aws, Client, Error, summarize};
+use aws::{Aws, Client, Error};
 use tokio::time::{Instant, timeout_at};
 
 use super::FlyteConfig;
+use crate::error::summary;
 
 /// The time for one object, retries included.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -95,7 +96,7 @@ impl Bucket {
             Error::Service(_)
             | Error::NoResponse { .. }
             | Error::NotSent { .. }
-            | Error::Unreadable { .. } => summarize(error, transform::redact_text),
+            | Error::Unreadable { .. } => summary(error),
         };
         match error.may_pass() {
             true => ObjectError::Later(reason),

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use settings::{CheckedText, Choice, Format, OneOf, Seconds, Setting, Size, Text, TextCheck};
 
+use crate::SettingError;
 use crate::sqs::{MAX_VISIBILITY_SECONDS, QueueUrl, SqsConfig, SqsSettings};
 
 /// The most bytes of objects for one message. Flyte itself refuses outputs above 10 MB
@@ -62,14 +63,14 @@ pub struct FlyteConfig {
     pub max_literal_bytes: usize,
 }
 
-/// A setting that cannot be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{setting}: {problem}")]
-pub struct InvalidFlyteSettings {
-    /// The setting.
-    pub setting: &'static str,
-    /// What is wrong.
-    pub problem: String,
+/// The settings for messages that were saved.
+#[derive(Debug, Clone)]
+pub(crate) struct SavedFlyte {
+    pub(crate) options: FlyteOptions,
+    /// What the URIs of objects begin with that may be read.
+    pub(crate) literals: Option<String>,
+    /// The most bytes of objects for one message.
+    pub(crate) max_literal_bytes: usize,
 }
 
 /// The host of a cluster, which becomes a part of namespaces.
@@ -206,36 +207,50 @@ impl FlyteSettings {
     /// # Errors
     ///
     /// The queue or the cluster is missing, or the limit of bytes is too high.
-    pub fn validate(self) -> Result<FlyteConfig, Vec<InvalidFlyteSettings>> {
-        let mut errors = Vec::new();
-        let mut invalid = |setting: &'static str, problem: &str| {
-            errors.push(InvalidFlyteSettings {
-                setting,
-                problem: problem.to_owned(),
-            });
-        };
-        let queue_url = self.queue_url.map(Setting::into_value);
-        if queue_url.is_none() {
-            invalid("queue_url", "is required");
+    pub fn validate(mut self) -> Result<FlyteConfig, Vec<SettingError>> {
+        let queue_url = self.queue_url.take().map(Setting::into_value);
+        let bucket_region = self.bucket_region.take().map(Setting::into_value);
+        let (visibility_timeout, wait) = (*self.visibility_timeout, *self.wait);
+        match (queue_url, self.saved()) {
+            (Some(queue_url), Ok(saved)) => Ok(FlyteConfig {
+                options: saved.options,
+                queue: SqsConfig {
+                    queue_url,
+                    visibility_timeout,
+                    wait,
+                },
+                literals: saved.literals,
+                bucket_region,
+                max_literal_bytes: saved.max_literal_bytes,
+            }),
+            (queue_url, saved) => {
+                let missing = queue_url.is_none().then(|| required("queue_url"));
+                let others = saved.err().unwrap_or_default();
+                Err(missing.into_iter().chain(others).collect())
+            }
         }
+    }
+
+    /// Checks the settings for messages that were saved: all but those of the queue and the bucket.
+    pub(crate) fn saved(self) -> Result<SavedFlyte, Vec<SettingError>> {
         let cluster = self.cluster.map(Setting::into_value);
-        if cluster.is_none() {
-            invalid("cluster", "is required");
-        }
         let max_literal_bytes = usize::try_from(*self.max_literal_bytes).ok();
         let max_literal_bytes =
             max_literal_bytes.filter(|_| *self.max_literal_bytes <= MAX_LITERAL_BYTES);
-        if max_literal_bytes.is_none() {
-            invalid("max_literal_bytes", "is more than 10 MB");
-        }
-        let (Some(queue_url), Some(cluster), Some(max_literal_bytes)) =
-            (queue_url, cluster, max_literal_bytes)
-        else {
-            return Err(errors);
+        let (Some(cluster), Some(max_literal_bytes)) = (&cluster, max_literal_bytes) else {
+            let too_many = SettingError {
+                setting: "max_literal_bytes",
+                problem: "is more than 10 MB".to_owned(),
+            };
+            let errors = [
+                cluster.is_none().then(|| required("cluster")),
+                max_literal_bytes.is_none().then_some(too_many),
+            ];
+            return Err(errors.into_iter().flatten().collect());
         };
-        Ok(FlyteConfig {
+        Ok(SavedFlyte {
             options: FlyteOptions {
-                cluster,
+                cluster: cluster.clone(),
                 workflow_name: match *self.workflow_name {
                     Workflow::Execution => WorkflowName::Execution,
                     Workflow::LaunchPlan => WorkflowName::LaunchPlan,
@@ -247,15 +262,16 @@ impl FlyteSettings {
                 },
                 dataset_prefix: self.dataset_prefix.map(Setting::into_value),
             },
-            queue: SqsConfig {
-                queue_url,
-                visibility_timeout: *self.visibility_timeout,
-                wait: *self.wait,
-            },
             literals: self.literals.map(Setting::into_value),
-            bucket_region: self.bucket_region.map(Setting::into_value),
             max_literal_bytes,
         })
+    }
+}
+
+fn required(setting: &'static str) -> SettingError {
+    SettingError {
+        setting,
+        problem: "is required".to_owned(),
     }
 }
 

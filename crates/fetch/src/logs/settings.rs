@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use settings::{Flag, List, PointInTime, Seconds, Setting, Text};
 use time::OffsetDateTime;
 
+use crate::SettingError;
+
 /// What every event of every client and version contains, the URL of its schema; also where a log line escapes it.
 const FILTER: &str = "\"openlineage.io/spec\"";
 
@@ -66,16 +68,6 @@ pub struct LogsConfig {
     pub until: Option<PointInTime>,
 }
 
-/// A setting that cannot be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{setting}: {problem}")]
-pub struct InvalidLogsSettings {
-    /// The setting.
-    pub setting: &'static str,
-    /// What is wrong.
-    pub problem: String,
-}
-
 impl Default for LogsSettings {
     fn default() -> LogsSettings {
         LogsSettings {
@@ -97,8 +89,8 @@ impl LogsSettings {
     /// # Errors
     ///
     /// No log group is named, or one twice, or the filter pattern is too long.
-    pub fn validate(self) -> Result<LogsConfig, Vec<InvalidLogsSettings>> {
-        let invalid = |setting, problem: String| InvalidLogsSettings { setting, problem };
+    pub fn validate(self) -> Result<LogsConfig, Vec<SettingError>> {
+        let invalid = |setting, problem: String| SettingError { setting, problem };
         let groups = self.groups.into_value();
         let mut errors = Vec::new();
         if groups.is_empty() {

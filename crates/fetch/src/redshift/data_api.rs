@@ -1,7 +1,7 @@
 //! Runs statements by the Data API, one after the other, in one session. Called by `redshift.rs` and `look.rs`.
 //!
 //! A statement is begun, asked for until it has ended, and its result fetched page by page. It is begun once, however
-//! often the request is sent, because of its client token. All are our own, so what they fail with quotes nothing of users.
+//! often the request is sent, because of its client token.
 
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 
 use super::settings::{RedshiftConfig, WarehouseName};
 use crate::FetchError;
+use crate::error::words;
 
 /// How long a session stays after a statement: longer than any pause between two of one look.
 const KEEP_ALIVE_SECONDS: u32 = 120;
@@ -32,9 +33,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// The largest page of a result. The documentation has no limit; a row has at most 64 KB.
 const MAX_PAGE_BYTES: usize = 64 << 20;
-
-/// The most of a statement's error that is reported.
-const MAX_MESSAGE: usize = 300;
 
 /// Runs statements in a warehouse.
 #[derive(Debug)]
@@ -229,32 +227,19 @@ impl DataApi {
     }
 }
 
-/// What a call that failed means.
-pub(super) fn failed(error: &Error) -> FetchError {
-    // The service quotes names of settings, and our own statements.
-    let message = aws::summarize(error, short);
-    let is_busy = error.is(redshift_data::TOO_MANY_STATEMENTS)
-        || error.is(redshift_data::TOO_MANY_SESSIONS)
-        || error.is("ExecuteStatementException");
-    match error.may_pass() || is_busy {
-        true => FetchError::Unavailable(message),
-        false => FetchError::Refused(message),
-    }
-}
-
 fn not_answered(error: &Error) -> StatementError {
     match error {
         Error::TooLarge { .. } => StatementError::TooLarge,
         Error::Service(_)
         | Error::NoResponse { .. }
         | Error::NotSent { .. }
-        | Error::Unreadable { .. } => StatementError::Fetch(failed(error)),
+        | Error::Unreadable { .. } => StatementError::Fetch(FetchError::of(error)),
     }
 }
 
 /// What the error of a statement of ours means. The Data API has its text alone.
 fn statement_failed(message: &str) -> StatementError {
-    let text = short(message);
+    let text = words(message);
     let lower = message.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
     // <https://docs.aws.amazon.com/redshift/latest/mgmt/data-api-troubleshooting.html>
@@ -279,13 +264,6 @@ fn statement_failed(message: &str) -> StatementError {
     }
 }
 
-/// The first line of a message, and not too much of it.
-fn short(message: &str) -> String {
-    let line = message.lines().next().unwrap_or_default().trim();
-    let end = line.floor_char_boundary(MAX_MESSAGE);
-    line.get(..end).unwrap_or_default().to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -302,5 +280,19 @@ mod tests {
         let busy = statement_failed("ERROR: out of memory\n detail: x");
         let expected = FetchError::Unavailable("ERROR: out of memory".to_owned());
         assert_eq!(busy, StatementError::Fetch(expected));
+    }
+
+    #[test]
+    fn an_error_of_a_statement_is_told_without_what_it_quotes() {
+        for message in [
+            "ERROR: column does not exist in: SELECT * FROM people WHERE name = 'Ada Lovelace'",
+            "ERROR: out of memory in: INSERT INTO people VALUES ('Ada Lovelace')",
+        ] {
+            let error = FetchError::from(statement_failed(message)).to_string();
+            assert!(
+                error.starts_with("ERROR: ") && !error.contains("Ada"),
+                "{error}"
+            );
+        }
     }
 }

@@ -6,10 +6,13 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use settings::{
-    CheckedText, Choice, Flag, List, OneOf, Pairs, PointInTime, Seconds, Setting, Text, TextCheck,
+    AccountId, CheckedText, Choice, Flag, List, OneOf, Pairs, PointInTime, Seconds, Setting, Text,
+    TextCheck,
 };
 use sources::redshift::{DatasetName, Options, Reporter, SqlFacet, Warehouse};
 use time::OffsetDateTime;
+
+use crate::SettingError;
 
 /// How far back the first poll reads without a setting.
 const LOOKBACK: Duration = Duration::from_secs(24 * 3600);
@@ -43,7 +46,7 @@ pub struct RedshiftSettings {
     /// The host of the warehouse, with or without a port, as names of tables have it. Looked up without it.
     pub host: Option<Setting<CheckedText<Host>>>,
     /// The account of the warehouse, for names of tables in Glue. Looked up without it.
-    pub account: Option<Setting<CheckedText<Account>>>,
+    pub account: Option<Setting<CheckedText<AccountId>>>,
     /// How much of the text of statements is in events: with literals, without, or nothing.
     pub sql: Setting<OneOf<SqlText>>,
     /// Whether `INSERT … VALUES` has an event, too. It reads nothing.
@@ -91,6 +94,13 @@ pub struct RedshiftConfig {
     pub until: Option<PointInTime>,
 }
 
+/// The settings for results that were saved.
+#[derive(Debug, Clone)]
+pub(crate) struct SavedHistory {
+    pub(crate) warehouse: Warehouse,
+    pub(crate) options: Options,
+}
+
 /// Which warehouse to ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WarehouseName {
@@ -126,19 +136,6 @@ pub enum Cluster {}
 /// The host of a warehouse.
 pub enum Host {}
 
-/// The id of an account.
-pub enum Account {}
-
-/// A setting that cannot be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{setting}: {problem}")]
-pub struct InvalidRedshiftSettings {
-    /// The setting.
-    pub setting: &'static str,
-    /// What is wrong.
-    pub problem: String,
-}
-
 impl Choice for SqlText {
     const CHOICES: &'static [(&'static str, SqlText)] = &[
         ("full", SqlText::Full),
@@ -170,14 +167,6 @@ impl TextCheck for Host {
 
     fn is_valid(text: &str) -> bool {
         Warehouse::at(text).is_ok()
-    }
-}
-
-impl TextCheck for Account {
-    const EXPECTED: &'static str = "an account id of 12 digits";
-
-    fn is_valid(text: &str) -> bool {
-        text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
     }
 }
 
@@ -216,11 +205,11 @@ impl RedshiftSettings {
     ///
     /// All that is wrong: no warehouse or two, no database, a user where none can be given, an unknown reporter, a datashare
     /// without a database.
-    pub fn validate(self) -> Result<RedshiftConfig, Vec<InvalidRedshiftSettings>> {
+    pub fn validate(self) -> Result<RedshiftConfig, Vec<SettingError>> {
         let mut errors = Vec::new();
         let mut invalid = |setting, problem: &str| {
             let problem = problem.to_owned();
-            errors.push(InvalidRedshiftSettings { setting, problem });
+            errors.push(SettingError { setting, problem });
         };
         let options = self.options(&mut invalid);
         let datashares = self.datashares(&mut invalid);
@@ -274,8 +263,36 @@ impl RedshiftSettings {
         }
     }
 
-    /// What is reported of statements: also for saved results, which need no warehouse.
-    pub fn options(&self, invalid: &mut impl FnMut(&'static str, &str)) -> Options {
+    /// Checks the settings for results that were saved.
+    pub(crate) fn saved(self) -> Result<SavedHistory, Vec<SettingError>> {
+        let mut errors = Vec::new();
+        let mut invalid = |setting, problem: &str| {
+            let problem = problem.to_owned();
+            errors.push(SettingError { setting, problem });
+        };
+        let options = self.options(&mut invalid);
+        let datashares = self.datashares(&mut invalid);
+        // Its form was checked when it was read.
+        let warehouse = self.host.and_then(|host| Warehouse::at(&host).ok());
+        if warehouse.is_none() {
+            invalid("host", "required: saved results do not tell it");
+        }
+        match warehouse {
+            Some(warehouse) if errors.is_empty() => Ok(SavedHistory {
+                warehouse: warehouse
+                    .with_owner(
+                        self.region.map(Setting::into_value),
+                        self.account.map(Setting::into_value),
+                    )
+                    .with_datashares(datashares),
+                options,
+            }),
+            _ => Err(errors),
+        }
+    }
+
+    /// What is reported of statements.
+    fn options(&self, invalid: &mut impl FnMut(&'static str, &str)) -> Options {
         let mut skip = BTreeSet::new();
         for name in self.skip.iter() {
             match name.as_str() {
@@ -298,8 +315,8 @@ impl RedshiftSettings {
         }
     }
 
-    /// The datashares: also for saved results.
-    pub fn datashares(
+    /// The datashares.
+    fn datashares(
         &self,
         invalid: &mut impl FnMut(&'static str, &str),
     ) -> BTreeMap<String, DatasetName> {
@@ -355,8 +372,7 @@ mod tests {
     fn read(json: serde_json::Value) -> Result<RedshiftConfig, Vec<String>> {
         let settings: RedshiftSettings =
             serde_json::from_value(json).map_err(|error| vec![error.to_string()])?;
-        let errors =
-            |errors: Vec<InvalidRedshiftSettings>| errors.iter().map(ToString::to_string).collect();
+        let errors = |errors: Vec<SettingError>| errors.iter().map(ToString::to_string).collect();
         settings.validate().map_err(errors)
     }
 

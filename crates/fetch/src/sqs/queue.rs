@@ -3,12 +3,10 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use aws::{Aws, ProvideErrorMetadata, summarize};
+use aws::Aws;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::Region;
-use aws_sdk_sqs::config::http::HttpResponse;
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
-use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::types::{
     DeleteMessageBatchRequestEntry, Message as SqsMessage, MessageSystemAttributeName,
     QueueAttributeName,
@@ -75,7 +73,10 @@ impl Queue {
             .wait_time_seconds(seconds(self.config.wait))
             .visibility_timeout(seconds(self.config.visibility_timeout))
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount);
-        let answer = request.send().await.map_err(|error| failure(&error))?;
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| FetchError::of_sqs(&error))?;
         let messages = answer.messages.unwrap_or_default().into_iter();
         Ok(messages
             .filter_map(|message| self.message(message))
@@ -97,7 +98,10 @@ impl Queue {
                 .delete_message_batch()
                 .queue_url(&self.config.queue_url);
             let request = request.set_entries(Some(entries));
-            let answer = request.send().await.map_err(|error| failure(&error))?;
+            let answer = request
+                .send()
+                .await
+                .map_err(|error| FetchError::of_sqs(&error))?;
             kept += answer.failed.len();
         }
         match kept {
@@ -158,27 +162,6 @@ impl Queue {
                 "the queue has no redrive policy: a message that cannot be read comes back until its retention ends"
             );
         }
-    }
-}
-
-/// Tells what will pass from what will not. The words of the service are redacted, as it may quote the request.
-fn failure<E>(error: &SdkError<E, HttpResponse>) -> FetchError
-where
-    E: std::error::Error + ProvideErrorMetadata + 'static,
-{
-    let text = summarize(error, transform::redact_text);
-    let is_final = match error.raw_response() {
-        Some(response) => {
-            let is_throttled = error.code().is_some_and(|code| code.contains("Throttl"));
-            response.status().is_client_error()
-                && response.status().as_u16() != 429
-                && !is_throttled
-        }
-        None => false, // no answer
-    };
-    match is_final {
-        true => FetchError::Refused(text),
-        false => FetchError::Unavailable(text),
     }
 }
 

@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use settings::{CheckedText, Seconds, Setting, TextCheck};
 
+use crate::SettingError;
+
 /// The longest visibility timeout: 12 hours
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>).
 pub(crate) const MAX_VISIBILITY_SECONDS: u64 = 43_200;
@@ -42,16 +44,6 @@ pub struct SqsConfig {
 /// The URL of a queue.
 pub enum QueueUrl {}
 
-/// A setting that cannot be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{setting}: {problem}")]
-pub struct InvalidSqsSettings {
-    /// The setting.
-    pub setting: &'static str,
-    /// What is wrong.
-    pub problem: String,
-}
-
 impl TextCheck for QueueUrl {
     const EXPECTED: &'static str = "the URL of an SQS queue";
 
@@ -84,8 +76,8 @@ impl SqsSettings {
     /// # Errors
     ///
     /// The queue is missing.
-    pub fn validate(self) -> Result<SqsConfig, Vec<InvalidSqsSettings>> {
-        let queue_url = self.queue_url.ok_or(vec![InvalidSqsSettings {
+    pub fn validate(self) -> Result<SqsConfig, Vec<SettingError>> {
+        let queue_url = self.queue_url.ok_or(vec![SettingError {
             setting: "queue_url",
             problem: "is required".to_owned(),
         }])?;

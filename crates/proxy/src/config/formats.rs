@@ -207,17 +207,6 @@ impl TextCheck for Bucket {
     }
 }
 
-/// The id of an AWS account.
-pub(super) enum AwsAccount {}
-
-impl TextCheck for AwsAccount {
-    const EXPECTED: &'static str = "the 12 digits of an AWS account";
-
-    fn is_valid(text: &str) -> bool {
-        text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
-    }
-}
-
 /// Host names of requests.
 pub(super) enum HostNames {}
 

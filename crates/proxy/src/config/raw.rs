@@ -12,13 +12,14 @@ use queue::Retention;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use settings::{
-    CheckedText, Count, FilePath, Flag, OneOf, Pairs, Seconds, Setting, Size, SizeOrNone, Text,
+    AccountId, CheckedText, Count, FilePath, Flag, OneOf, Pairs, Seconds, Setting, Size,
+    SizeOrNone, Text,
 };
 use targets::{Kind, TargetSettings};
 
 use super::formats::{
-    AwsAccount, Bucket, HostNames, ListenAddress, NamespaceStyle, Part, PathPrefix, QueueUrl,
-    TopicArn, Validation,
+    Bucket, HostNames, ListenAddress, NamespaceStyle, Part, PathPrefix, QueueUrl, TopicArn,
+    Validation,
 };
 use super::keys::Keys;
 use super::rules::{HashKey, RulesSource};
@@ -214,7 +215,7 @@ pub(super) struct RedshiftSettings {
     /// The full endpoint of each host that events may name: `10.1.2.3: my-wg.123….amazonaws.com:5439`.
     pub(super) hosts: Option<Setting<Pairs>>,
     /// The AWS account of warehouses for which AWS does not return one.
-    pub(super) account: Option<Setting<CheckedText<AwsAccount>>>,
+    pub(super) account: Option<Setting<CheckedText<AccountId>>>,
     /// Whether short names are looked up with AWS.
     #[schemars(extend("x-default" = "`true` for DataZone; `false` otherwise"))]
     pub(super) lookup: Option<Setting<Flag>>,

@@ -5,10 +5,11 @@
 //! with that of the source.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use config_rs::{Value, ValueKind};
-use fetch::{Kind, KindConfig, SourceSettings};
+use fetch::{Kind, KindConfig, SavedSource, SettingError, SourceSettings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use settings::{Entry, Format, OneOf, Seconds, Setting};
@@ -56,8 +57,15 @@ pub fn source_settings(kind: Kind) -> Vec<Entry> {
 
 const INTERVAL: &str = "interval";
 
-/// Reads and checks an entry. Reports all errors.
-pub(super) fn read(layer: SourceLayer, problems: &mut Problems) -> Option<SourceView> {
+/// An entry whose values could be read, not yet checked against each other.
+struct Entered {
+    kind: Kind,
+    common: Option<CommonSettings>,
+    settings: SourceSettings,
+}
+
+/// Reads the values of an entry. Reports all errors.
+fn enter(layer: &SourceLayer, problems: &mut Problems) -> Option<Entered> {
     problems.origins.extend(layer.origins.clone());
     let section = layer.section();
     let kind = match OneOf::<Kind>::parse(&layer.kind) {
@@ -80,16 +88,37 @@ pub(super) fn read(layer: SourceLayer, problems: &mut Problems) -> Option<Source
         CommonSettings::deserialize,
     );
     let settings = read_all(table(own), &section, problems, |values| kind.read(values))?;
-    let kind_config = match settings.clone().validate() {
-        Ok(config) => Some(config),
-        Err(errors) => {
-            for error in errors {
-                let setting = format!("{section}.{}", error.setting);
-                problems.at_or_beside(&setting, &format!("{section}.type"), error.problem);
-            }
-            None
+    Some(Entered {
+        kind,
+        common,
+        settings,
+    })
+}
+
+/// Keeps what was checked, or reports all errors.
+fn checked<T>(
+    layer: &SourceLayer,
+    checked: Result<T, Vec<SettingError>>,
+    problems: &mut Problems,
+) -> Option<T> {
+    let section = layer.section();
+    let report = |errors: Vec<SettingError>| {
+        for error in errors {
+            let setting = format!("{section}.{}", error.setting);
+            problems.at_or_beside(&setting, &format!("{section}.type"), error.problem);
         }
     };
+    checked.map_err(report).ok()
+}
+
+/// Reads and checks an entry. Reports all errors.
+pub(super) fn read(layer: SourceLayer, problems: &mut Problems) -> Option<SourceView> {
+    let Entered {
+        kind,
+        common,
+        settings,
+    } = enter(&layer, problems)?;
+    let kind_config = checked(&layer, settings.clone().validate(), problems);
     let interval = common.and_then(|common| common.interval);
     Some(SourceView {
         kind,
@@ -108,6 +137,37 @@ pub(super) fn read_one(
     set: &[(String, String)],
 ) -> Result<SourceConfig, Errors> {
     let mut problems = Problems::default();
+    let layer = layer(layers, name, kind, set, &mut problems)?;
+    let config = read(layer, &mut problems).and_then(|view| view.config());
+    problems.check(config)
+}
+
+/// Reads what was saved of a source: see [`Config::read_saved`](super::Config::read_saved).
+pub(super) fn read_saved(
+    layers: &Layers,
+    name: Option<&str>,
+    kind: Kind,
+    set: &[(String, String)],
+    objects: Option<PathBuf>,
+) -> Result<Option<SavedSource>, Errors> {
+    let mut problems = Problems::default();
+    let layer = layer(layers, name, kind, set, &mut problems)?;
+    let entered = enter(&layer, &mut problems);
+    let saved = entered.and_then(|entered| {
+        let saved = entered.settings.saved(objects);
+        checked(&layer, saved, &mut problems)
+    });
+    problems.check(saved)
+}
+
+/// The entry of this name, or one of this kind without settings, and over it `set`.
+fn layer(
+    layers: &Layers,
+    name: Option<&str>,
+    kind: Kind,
+    set: &[(String, String)],
+    problems: &mut Problems,
+) -> Result<SourceLayer, Errors> {
     let mut layer = match name {
         None => SourceLayer {
             name: kind.name().to_owned(),
@@ -155,8 +215,7 @@ pub(super) fn read_one(
             .insert(name.clone(), Value::new(None, value.clone()));
         layer.note(name, place);
     }
-    let config = read(layer, &mut problems).and_then(|view| view.config());
-    problems.check(config)
+    Ok(layer)
 }
 
 impl SourceView {

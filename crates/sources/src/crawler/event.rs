@@ -272,7 +272,7 @@ fn storage(table: &Table) -> Option<Value> {
 }
 
 /// A catalog is the id of an account, or begins with it: `111122223333:s3tablescatalog/bucket`.
-fn account_of(catalog: &str) -> Option<&str> {
+pub(super) fn account_of(catalog: &str) -> Option<&str> {
     let account = catalog
         .split_once(':')
         .map_or(catalog, |(account, _)| account);

@@ -2,10 +2,12 @@
 //! For machines that may not ask the service. Called by `lineage-proxy extract glue-crawlers --input`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde_json::{Deserializer, Value};
 
 use super::answer::{self, UnreadableAnswer, members, text};
+use super::event::account_of;
 use super::{
     CompletedCrawl, Connection, Connections, Crawl, CrawlState, Crawler, Place, Table, Tables,
     crawl_run, table_runs,
@@ -21,7 +23,18 @@ pub struct Answers {
     /// By database and name.
     tables: BTreeMap<(String, String), Table>,
     connections: Connections,
+    /// Whether the last page is there of what was listed.
+    ends: BTreeMap<Listed, bool>,
     findings: Vec<Finding>,
+}
+
+/// What the service lists page by page.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Listed {
+    CrawlsOf(String),
+    TablesOf(String),
+    Crawlers,
+    Connections,
 }
 
 impl Answers {
@@ -41,6 +54,22 @@ impl Answers {
         }
     }
 
+    /// Leaves out the crawls of all crawlers but these. One without a crawl is a finding.
+    #[must_use]
+    pub fn only(mut self, crawlers: &[String]) -> Answers {
+        self.crawls.retain(|name, _| crawlers.contains(name));
+        for name in crawlers {
+            if !self.crawls.contains_key(name) {
+                self.findings.push(Finding {
+                    rule: FindingRule::NotVisible,
+                    place: format!("crawler {name}"),
+                    message: "no crawl of it is in the answers of list-crawls".to_owned(),
+                });
+            }
+        }
+        self
+    }
+
     /// Returns the events and the findings. The account is that of the tables, unless it is given.
     ///
     /// # Errors
@@ -52,16 +81,26 @@ impl Answers {
         account: Option<&str>,
         which: Tables,
     ) -> Result<Extraction, UnknownAccount> {
-        let told = self.tables.values().find_map(|table| table.catalog.clone());
-        let account = account.map(str::to_owned).or(told).ok_or(UnknownAccount)?;
+        let mut catalogs = self
+            .tables
+            .values()
+            .filter_map(|table| table.catalog.as_deref());
+        let told = catalogs.find_map(account_of);
+        let account = account.or(told).ok_or(UnknownAccount)?.to_owned();
         let place = Place {
             region: region.to_owned(),
             account,
         };
         let tables: Vec<Table> = self.tables.into_values().collect();
+        let cut = self.ends.iter().filter(|(_, is_there)| !**is_there);
+        let cut = cut.map(|(listed, _)| Finding {
+            rule: FindingRule::Incomplete,
+            place: listed.to_string(),
+            message: "the answer has a NextToken: the page that it names was not saved".to_owned(),
+        });
         let mut extraction = Extraction {
             events: Vec::new(),
-            findings: self.findings,
+            findings: self.findings.into_iter().chain(cut).collect(),
         };
         for (name, crawls) in self.crawls {
             let crawler = self.crawlers.get(&name).cloned().unwrap_or(Crawler {
@@ -115,6 +154,7 @@ impl Answers {
         if !is_known {
             return self.unreadable(place, "it is no answer about crawlers".to_owned());
         }
+        self.note_end(document, &crawls, &tables, &crawlers, &connections);
         for item in &crawlers {
             if let Some(crawler) = self.read(place, answer::crawler(item)) {
                 self.crawlers.insert(crawler.name.clone(), crawler);
@@ -134,6 +174,28 @@ impl Answers {
                 let Connection { name, .. } = &connection;
                 self.connections.insert(name.clone(), connection);
             }
+        }
+    }
+
+    /// Notes whether this is the last page of what it lists.
+    fn note_end(
+        &mut self,
+        answer: &Value,
+        crawls: &[Value],
+        tables: &[Value],
+        crawlers: &[Value],
+        connections: &[Value],
+    ) {
+        let is_last = text(answer, "NextToken").is_none();
+        let of = |items: &[Value], member: &str| items.first().and_then(|it| text(it, member));
+        let listed = [
+            of(crawls, "LogStream").map(Listed::CrawlsOf),
+            of(tables, "DatabaseName").map(Listed::TablesOf),
+            crawlers.first().map(|_| Listed::Crawlers),
+            connections.first().map(|_| Listed::Connections),
+        ];
+        for listed in listed.into_iter().flatten() {
+            *self.ends.entry(listed).or_default() |= is_last;
         }
     }
 
@@ -167,6 +229,17 @@ impl Answers {
             place: place.to_owned(),
             message,
         });
+    }
+}
+
+impl fmt::Display for Listed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Listed::CrawlsOf(crawler) => write!(f, "crawls of {crawler}"),
+            Listed::TablesOf(database) => write!(f, "tables of {database}"),
+            Listed::Crawlers => f.write_str("crawlers"),
+            Listed::Connections => f.write_str("connections"),
+        }
     }
 }
 

@@ -118,6 +118,15 @@ pub fn extract_all(
         let reason = "it was not saved: how transactions ended is concluded from their statements";
         whole.add_invisible(View::Transactions, reason);
     }
+    let cut: Vec<Finding> = history
+        .cut_views()
+        .map(|view| Finding {
+            rule: FindingRule::Incomplete,
+            place: view.name().to_owned(),
+            message: "its result has a NextToken: the page that it names was not saved".to_owned(),
+        })
+        .collect();
+    whole.findings.extend(cut);
     let window = Window {
         from,
         // Long after the last one, so that no transaction goes on.

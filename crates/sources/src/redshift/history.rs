@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
 use super::catalogue::Catalogue;
@@ -36,6 +35,8 @@ pub struct History {
     /// Views that cannot be read, with the reason.
     pub(super) invisible: BTreeMap<View, String>,
     unreadable: usize,
+    /// Whether the last page of a view is there.
+    ends: BTreeMap<View, bool>,
 }
 
 /// What a result is from.
@@ -143,18 +144,20 @@ pub enum ReadError {
         /// The column.
         column: &'static str,
     },
-    /// Its name is that of no view.
-    #[error("{place}: not the name of a view that is read: {known}")]
+    /// Neither its name nor its columns are those of a view.
+    #[error(
+        "{place}: not a result of a view that is read; give the file the name of its view: {known}"
+    )]
     UnknownView {
-        /// The name.
+        /// The name of the result.
         place: String,
-        /// What names there are.
+        /// What views there are.
         known: String,
     },
 }
 
 /// The names of results: those of their views, in lower case.
-const VIEWS: [(&str, View); 15] = [
+pub(super) const VIEWS: [(&str, View); 15] = [
     ("sys_query_history", View::Queries),
     ("sys_query_text", View::Texts),
     ("sys_query_detail", View::Details),
@@ -188,49 +191,6 @@ impl View {
 }
 
 impl History {
-    /// Adds a saved result by its name, such as that of its file. The name of a view, up to the first dot, says what it is.
-    ///
-    /// # Errors
-    ///
-    /// The name is that of no view, or it is no answer of GetStatementResult with the columns of that view.
-    pub fn add_saved(
-        &mut self,
-        catalogue: &mut Catalogue,
-        name: &str,
-        bytes: &[u8],
-    ) -> Result<(), ReadError> {
-        let view = View::of_name(name).ok_or_else(|| {
-            let known: Vec<&str> = VIEWS.iter().map(|(name, _)| *name).collect();
-            ReadError::UnknownView {
-                place: name.to_owned(),
-                known: known.join(", "),
-            }
-        })?;
-        self.add(catalogue, view, name, bytes)
-    }
-
-    /// Adds a saved file: a result, if its name is that of a view, or else an object with such results as members.
-    ///
-    /// # Errors
-    ///
-    /// As [`add_saved`](Self::add_saved).
-    pub fn add_file(
-        &mut self,
-        catalogue: &mut Catalogue,
-        name: &str,
-        bytes: &[u8],
-    ) -> Result<(), ReadError> {
-        if let Some(view) = View::of_name(name) {
-            return self.add(catalogue, view, name, bytes);
-        }
-        let results: BTreeMap<String, &RawValue> =
-            serde_json::from_slice(bytes).map_err(|error| not_an_answer(name, &error))?;
-        for (view, result) in results {
-            self.add_saved(catalogue, &view, result.get().as_bytes())?;
-        }
-        Ok(())
-    }
-
     /// Adds an answer, or an array of the pages of one. `place` names it in errors and findings.
     ///
     /// # Errors
@@ -250,6 +210,8 @@ impl History {
             false => serde_json::from_slice(bytes).map(|page| vec![page]),
         };
         let pages = pages.map_err(|error| not_an_answer(place, &error))?;
+        let is_last = pages.iter().any(|page| !page.goes_on());
+        *self.ends.entry(view).or_default() |= is_last;
         if view == View::Transactions {
             self.transactions.get_or_insert_default();
         }
@@ -391,6 +353,14 @@ impl History {
         self.invisible.insert(view, reason.to_owned());
     }
 
+    /// The views of which only the first pages are there.
+    pub(super) fn cut_views(&self) -> impl Iterator<Item = View> {
+        self.ends
+            .iter()
+            .filter(|(_, is_there)| !**is_there)
+            .map(|(view, _)| *view)
+    }
+
     /// Forgets findings, once they are reported.
     pub fn forget_findings(&mut self) {
         self.findings.clear();
@@ -502,7 +472,7 @@ const LATE_BINDING: [&str; 6] = [
 const DATABASES: [&str; 2] = ["database_name", "database_type"];
 const EXTERNAL_SCHEMAS: [&str; 4] = ["schemaname", "eskind", "databasename", "esoptions"];
 
-fn not_an_answer(place: &str, error: &serde_json::Error) -> ReadError {
+pub(super) fn not_an_answer(place: &str, error: &serde_json::Error) -> ReadError {
     ReadError::NotAnAnswer {
         place: place.to_owned(),
         category: match error.classify() {
@@ -553,27 +523,11 @@ fn engine_version(version: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     fn added(name: &str, json: &str) -> (History, Result<(), ReadError>) {
         let mut history = History::default();
-        let added = history.add_saved(&mut Catalogue::default(), name, json.as_bytes());
+        let added = history.add_file(&mut Catalogue::default(), name, json.as_bytes());
         (history, added)
-    }
-
-    #[test]
-    fn a_result_is_known_by_the_name_of_its_view() {
-        assert_eq!(
-            View::of_name("SYS_QUERY_TEXT.page-2.json"),
-            Some(View::Texts)
-        );
-        let (_, unknown) = added("stl_query.json", "{}");
-        assert!(
-            unknown
-                .unwrap_err()
-                .to_string()
-                .contains("sys_query_history")
-        );
     }
 
     #[test]
@@ -616,12 +570,5 @@ mod tests {
         let text = "PostgreSQL 8.0.2 on i686-pc-linux-gnu, compiled by GCC, Redshift 1.0.127456";
         assert_eq!(engine_version(text).as_deref(), Some("1.0.127456"));
         assert_eq!(engine_version("Redshift x"), None);
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..99), at in 0..VIEWS.len()) {
-            let _ = History::default().add_saved(&mut Catalogue::default(), VIEWS[at].0, &bytes);
-        }
     }
 }

@@ -14,6 +14,7 @@ use time::OffsetDateTime;
 pub(super) struct Page {
     column_metadata: Vec<Column>,
     records: Vec<Vec<Field>>,
+    next_token: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -44,6 +45,12 @@ pub(super) struct Row<'p, const N: usize> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NoValue(pub(super) usize);
 
+impl Column {
+    fn is(&self, name: &str) -> bool {
+        self.name == name || self.label == name
+    }
+}
+
 impl Page {
     /// Finds the columns of these names. `Err` names one that is required, the first `required` of them, and missing.
     pub(super) fn columns<const N: usize>(
@@ -52,8 +59,9 @@ impl Page {
         required: usize,
     ) -> Result<Columns<N>, &'static str> {
         let columns = names.map(|name| {
-            let is_it = |column: &Column| column.name == name || column.label == name;
-            self.column_metadata.iter().position(is_it)
+            self.column_metadata
+                .iter()
+                .position(|column| column.is(name))
         });
         let mut needed = names.iter().zip(&columns).take(required);
         match needed.find(|(_, position)| position.is_none()) {
@@ -68,6 +76,18 @@ impl Page {
     ) -> impl Iterator<Item = Row<'p, N>> {
         let row = |fields: &'p Vec<Field>| Row { fields, columns };
         self.records.iter().map(row)
+    }
+
+    /// Whether there is a column of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.column_metadata.iter().any(|column| column.is(name))
+    }
+
+    /// Whether it says that there is another page.
+    pub(super) fn goes_on(&self) -> bool {
+        self.next_token
+            .as_ref()
+            .is_some_and(|token| !token.is_empty())
     }
 
     /// Whether it has neither columns nor rows.

@@ -71,7 +71,7 @@ fn saved(leave_out: &str) -> (History, Catalogue) {
     for (name, json) in SAVED {
         if leave_out.is_empty() || !name.starts_with(leave_out) {
             history
-                .add_saved(&mut catalogue, name, json.as_bytes())
+                .add_file(&mut catalogue, name, json.as_bytes())
                 .unwrap();
         }
     }

@@ -22,7 +22,7 @@ use aws_sdk_datazone::primitives::Blob;
 use openlineage::Event;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use settings::{Count, Format, OneOf, Setting, Text};
+use settings::{AccountId, Count, Format, OneOf, Setting, Text, TextCheck};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -177,10 +177,11 @@ impl Format for RoleArn {
     }
 
     fn parse(text: &str) -> Result<String, String> {
-        let is_account = |id: &str| id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit());
         let parts: Vec<&str> = text.splitn(6, ':').collect();
         match parts.as_slice() {
-            ["arn", _, "iam", "", id, name] if is_account(id) && name.starts_with("role/") => {
+            ["arn", _, "iam", "", id, name]
+                if AccountId::is_valid(id) && name.starts_with("role/") =>
+            {
                 Ok(text.to_owned())
             }
             _ => Err(format!("expected {}, found {text:?}", Self::expected())),

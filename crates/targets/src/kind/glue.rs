@@ -25,7 +25,7 @@ use aws_sdk_datazone::config::SharedCredentialsProvider;
 use openlineage::Event;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use settings::{CheckedText, Count, Flag, OneOf, Setting, Size, Text, TextCheck};
+use settings::{AccountId, CheckedText, Count, Flag, OneOf, Setting, Size, Text, TextCheck};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use tokio::time::{Instant, timeout};
@@ -64,7 +64,7 @@ pub struct GlueSettings {
     /// The account of the catalog. Tables of other accounts are left alone; without it each table is looked for in the
     /// account that its name has.
     #[schemars(extend("x-not-on-aws" = "a role reaches the catalog of another account"))]
-    pub catalog_id: Option<Setting<CheckedText<CatalogId>>>,
+    pub catalog_id: Option<Setting<CheckedText<AccountId>>>,
     /// A role to assume, such as one in the account of the catalog.
     pub role_arn: Option<Setting<RoleArn>>,
     /// Whether datasets that are not tables of Glue get tables, in `database`.
@@ -94,22 +94,11 @@ pub struct GlueConfig {
     response: ResponseDetail,
 }
 
-/// The id of an account.
-pub enum CatalogId {}
-
 /// The name of a database as the catalog keeps it.
 pub enum DatabaseName {}
 
 const DATABASE: &str = "database";
 const CREATE_TABLES: &str = "create_tables";
-
-impl TextCheck for CatalogId {
-    const EXPECTED: &'static str = "an account id of 12 digits";
-
-    fn is_valid(text: &str) -> bool {
-        text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
-    }
-}
 
 impl TextCheck for DatabaseName {
     const EXPECTED: &'static str = "a name of at most 255 lower-case letters, digits and _";

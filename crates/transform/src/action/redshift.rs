@@ -6,6 +6,7 @@ use std::sync::Arc;
 use openlineage::{Event, Role};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use settings::{AccountId, TextCheck};
 
 use super::{Action, ActionOutput, Effect, Settings};
 use crate::endpoint::ShortName;
@@ -44,7 +45,7 @@ impl TryFrom<Text> for Account {
     type Error = String;
 
     fn try_from(Text(account): Text) -> Result<Account, String> {
-        match account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()) {
+        match AccountId::is_valid(&account) {
             true => Ok(Account(account)),
             false => Err(format!(
                 "expected an AWS account of 12 digits, in quotes, found {account}"

@@ -1,8 +1,7 @@
-//! Reads files for an extraction, in pieces, whatever their size.
+//! Reads files for an extraction: logs in pieces, whatever their size, and saved answers as a whole.
 
 use std::io::{BufRead, Read};
 
-use fetch::Kind;
 use sources::Extraction;
 use sources::logs::TextLog;
 
@@ -11,12 +10,34 @@ use super::super::input::{self, ReadError};
 /// How many bytes are read at once.
 const PIECE: usize = 1 << 20;
 
-/// Whether a source can be read from files.
-pub(super) fn reads_files(kind: Kind) -> bool {
-    match kind {
-        Kind::Logs => true,
-        Kind::GlueCrawlers | Kind::Redshift | Kind::Flyte | Kind::Sqs => false,
+/// The most bytes of a file with saved answers, unpacked: all of them are read together.
+const MAX_SAVED: u64 = 1 << 30;
+
+/// The name of a file in findings.
+pub(super) fn name(file: &str) -> &str {
+    match file {
+        "-" => "<stdin>",
+        file => file,
     }
+}
+
+/// Reads a file with saved answers as a whole.
+pub(super) fn read(file: &str) -> Result<Vec<u8>, ReadError> {
+    let mut bytes = Vec::new();
+    let read = open(file)?.take(MAX_SAVED + 1).read_to_end(&mut bytes);
+    read.map_err(|error| ReadError::new(name(file).to_owned(), error))?;
+    match bytes.len() as u64 > MAX_SAVED {
+        true => Err(invalid(
+            file,
+            "has more than 1 GiB; save less at once".to_owned(),
+        )),
+        false => Ok(bytes),
+    }
+}
+
+fn invalid(file: &str, why: String) -> ReadError {
+    let error = std::io::Error::new(std::io::ErrorKind::InvalidData, why);
+    ReadError::new(name(file).to_owned(), error)
 }
 
 /// Returns the compression of a file that is not read, by its magic number: no event would be found in it.
@@ -31,8 +52,22 @@ fn other_compression(start: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// A file that is read.
-pub(super) struct Reader {
+/// Opens a file, and refuses one that is compressed otherwise than with gzip.
+fn open(file: &str) -> Result<Box<dyn BufRead>, ReadError> {
+    let mut bytes = input::open(file)?;
+    let start = bytes.fill_buf();
+    let start = start.map_err(|error| ReadError::new(name(file).to_owned(), error))?;
+    match other_compression(start) {
+        Some(format) => {
+            let why = format!("is compressed with {format}; expected text, or gzip");
+            Err(invalid(file, why))
+        }
+        None => Ok(bytes),
+    }
+}
+
+/// A log that is read.
+pub(super) struct LogReader {
     name: String,
     bytes: Box<dyn BufRead>,
     /// `None` after its end.
@@ -40,22 +75,11 @@ pub(super) struct Reader {
     piece: Vec<u8>,
 }
 
-impl Reader {
-    pub(super) fn open(file: &str) -> Result<Reader, ReadError> {
-        let name = match file {
-            "-" => "<stdin>",
-            file => file,
-        };
-        let mut bytes = input::open(file)?;
-        let start = bytes.fill_buf();
-        let start = start.map_err(|error| ReadError::new(name.to_owned(), error))?;
-        if let Some(format) = other_compression(start) {
-            let why = format!("is compressed with {format}; expected text, or gzip");
-            let error = std::io::Error::new(std::io::ErrorKind::InvalidData, why);
-            return Err(ReadError::new(name.to_owned(), error));
-        }
-        Ok(Reader {
-            bytes,
+impl LogReader {
+    pub(super) fn open(file: &str) -> Result<LogReader, ReadError> {
+        let name = name(file);
+        Ok(LogReader {
+            bytes: open(file)?,
             log: Some(TextLog::new(name)),
             name: name.to_owned(),
             piece: vec![0; PIECE],

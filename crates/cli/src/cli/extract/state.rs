@@ -34,7 +34,7 @@ struct StateFile {
 
 impl State {
     /// Reads the file; one that does not exist is created by the first page. A file that is not the state of such an extraction
-    /// is an error. `extraction` is all that tells this extraction from others.
+    /// is an error. `extraction` identifies the extraction: its settings and its destination.
     pub(super) fn open(source: &str, extraction: &[&str], path: &Path) -> Result<State, Errors> {
         let failed = |why: &dyn std::fmt::Display| {
             Errors::general(format!("--state {}: {why}", path.display()))
