@@ -19,7 +19,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
-use metric::Metric;
+use crate::config::Config;
+use metric::{Configured, Metric};
 
 /// How often the values of histograms are moved to their buckets.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -81,9 +82,9 @@ pub fn log_to_cloudwatch(filter: &str) {
     report_filter_error(error);
 }
 
-/// Installs the recorder of `serve` and registers its metrics; `targets` are the names of the configured targets. Fails
-/// if the process already has a recorder.
-pub fn install_prometheus(targets: &[&str]) -> Result<Prometheus, String> {
+/// Installs the recorder of `serve` and registers its metrics, for what `config` names. Fails if the process already has a
+/// recorder.
+pub fn install_prometheus(config: &Config) -> Result<Prometheus, String> {
     let mut builder = PrometheusBuilder::new();
     for (name, buckets) in Metric::histograms() {
         let matcher = Matcher::Full(name.to_owned());
@@ -91,7 +92,14 @@ pub fn install_prometheus(targets: &[&str]) -> Result<Prometheus, String> {
         builder = with.map_err(|error| error.to_string())?;
     }
     let prometheus = builder.install_recorder();
-    metric::begin(targets);
+    let sources: Vec<&str> = config
+        .running_sources()
+        .map(|it| it.name.as_str())
+        .collect();
+    metric::begin(Configured {
+        targets: &config.target_names(),
+        sources: &sources,
+    });
     prometheus
         .map(Prometheus)
         .map_err(|error| error.to_string())

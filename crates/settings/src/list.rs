@@ -77,7 +77,11 @@ fn collect(name: &str, schema: &Json, default: Option<&Json>, entries: &mut Vec<
             .split_whitespace()
             .collect::<Vec<_>>()
             .join(" "),
-        default: default.and_then(Json::as_str).map(str::to_owned),
+        // An empty list is no default that could be shown: the documentation of the setting says what it stands for.
+        default: default
+            .and_then(Json::as_str)
+            .filter(|default| !default.is_empty())
+            .map(str::to_owned),
         expected: expected.to_owned(),
         values: text("x-values").to_owned(),
         is_secret: schema
@@ -95,7 +99,7 @@ mod tests {
     use serde::{Deserialize, Serialize};
 
     use super::*;
-    use crate::{Count, Secret, Setting, Text};
+    use crate::{Count, List, Secret, Setting, Text};
 
     /// A section.
     #[derive(Default, Serialize, Deserialize, JsonSchema)]
@@ -116,6 +120,8 @@ mod tests {
         count: Setting<Count<1, 5>>,
         /// A name.
         name: Option<Setting<Text>>,
+        /// Further names.
+        others: Setting<List>,
     }
 
     impl Default for Root {
@@ -124,6 +130,7 @@ mod tests {
                 section: Section::default(),
                 count: Setting(3),
                 name: None,
+                others: Setting::default(),
             }
         }
     }
@@ -132,14 +139,15 @@ mod tests {
     fn a_struct_lists_its_settings_with_documentation_and_default() {
         let entries = list::<Root>();
         let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
-        assert_eq!(names, ["count", "name", "section.key"]);
+        assert_eq!(names, ["count", "name", "others", "section.key"]);
         let count = &entries[0];
         assert_eq!(count.description, "How many.");
         assert_eq!(count.default.as_deref(), Some("3"));
         assert_eq!(count.expected, "a whole number from 1 to 5");
         assert_eq!(count.values, "1 to 5");
         assert_eq!(count.extra.get("x-aws"), Some(&Json::Bool(false)));
-        let key = &entries[2];
+        assert_eq!(entries[2].default, None, "an empty list");
+        let key = &entries[3];
         assert!(key.is_secret && key.default.is_none());
         assert_eq!(key.description, "A key that is kept secret.");
     }

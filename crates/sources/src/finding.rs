@@ -35,6 +35,33 @@ pub enum FindingRule {
 }
 
 impl FindingRule {
+    /// All rules.
+    pub const ALL: [FindingRule; 8] = [
+        FindingRule::Duplicate,
+        FindingRule::Truncated,
+        FindingRule::Incomplete,
+        FindingRule::NotOpenlineage,
+        FindingRule::Unreadable,
+        FindingRule::UnparsedSql,
+        FindingRule::UnresolvedName,
+        FindingRule::NotVisible,
+    ];
+
+    /// The names of all rules.
+    pub const NAMES: [&'static str; 8] = {
+        let [a, b, c, d, e, f, g, h] = FindingRule::ALL;
+        [
+            a.as_str(),
+            b.as_str(),
+            c.as_str(),
+            d.as_str(),
+            e.as_str(),
+            f.as_str(),
+            g.as_str(),
+            h.as_str(),
+        ]
+    };
+
     /// Whether lineage is missing because of it, as far as can be known.
     pub fn loses_lineage(self) -> bool {
         match self {
@@ -49,7 +76,7 @@ impl FindingRule {
     }
 
     /// Its name in logs, metrics and reports.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             FindingRule::Duplicate => "duplicate",
             FindingRule::Truncated => "truncated",

@@ -74,8 +74,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     );
     let config = Config::read(settings.over(Layers::yaml("demo", SETTINGS)), Role::Serve)?;
     telemetry::log_to_stderr("warn");
-    let prometheus =
-        telemetry::install_prometheus(&config.target_names()).map_err(anyhow::Error::msg)?;
+    let prometheus = telemetry::install_prometheus(&config).map_err(anyhow::Error::msg)?;
     let (sender, outcomes) = mpsc::unbounded_channel();
     let observers: Vec<Arc<dyn Observer>> = vec![Arc::new(Outcomes(sender))];
     let mut stopped = async || {

@@ -35,8 +35,7 @@ pub(super) async fn run(
     }
     let config = config::read(arguments.common, environment, &transforms).await?;
     telemetry::log_to_stderr(&config.log);
-    let prometheus =
-        telemetry::install_prometheus(&config.target_names()).map_err(anyhow::Error::msg)?;
+    let prometheus = telemetry::install_prometheus(&config).map_err(anyhow::Error::msg)?;
     // In a task of its own: a start may have to read gigabytes of a damaged file, and a stop does not wait for that.
     let building = Topology::build(config, prometheus, Vec::new(), transforms);
     let mut building = tokio::spawn(building);

@@ -94,9 +94,18 @@ impl Metric {
     }
 }
 
+/// The values of labels that the configuration knows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Configured<'c> {
+    /// The names of the targets.
+    pub(crate) targets: &'c [&'c str],
+    /// The names of the sources.
+    pub(crate) sources: &'c [&'c str],
+}
+
 /// Describes the metrics of `serve`, and registers its counters and histograms at zero with each known value of their
 /// labels, so that rates are right from the first event. Gauges appear with their first value.
-pub(crate) fn begin(targets: &[&str]) {
+pub(crate) fn begin(configured: Configured<'_>) {
     let of_serve = |metric: &&Metric| **metric != Metric::DataZoneProcessingFailures;
     for metric in Metric::VARIANTS.iter().filter(of_serve) {
         let Definition {
@@ -110,7 +119,7 @@ pub(crate) fn begin(targets: &[&str]) {
             Kind::Gauge => describe_gauge!(name, help),
             Kind::Histogram(_) => describe_histogram!(name, help),
         }
-        for pairs in combinations(labels, targets) {
+        for pairs in combinations(labels, configured) {
             match kind {
                 Kind::Counter => counter!(name, pairs).increment(0),
                 Kind::Gauge => {}
@@ -123,12 +132,12 @@ pub(crate) fn begin(targets: &[&str]) {
 
 /// Returns each combination of the known values of these labels: one empty combination if there is no label, none if a
 /// label has no known value.
-fn combinations(labels: &[Label], targets: &[&str]) -> Vec<Vec<Pair>> {
+fn combinations(labels: &[Label], configured: Configured<'_>) -> Vec<Vec<Pair>> {
     labels.iter().fold(vec![Vec::new()], |combinations, label| {
-        let values = if *label == Label::Target {
-            targets
-        } else {
-            label.known_values()
+        let values = match *label {
+            Label::Target => configured.targets,
+            Label::Source => configured.sources,
+            label => label.known_values(),
         };
         let extend = |pairs: &Vec<Pair>| {
             let with = |value: &&str| {

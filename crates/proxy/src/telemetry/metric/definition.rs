@@ -3,6 +3,8 @@
 //! Descriptions, buckets, the zeros at the start and the table of the documentation are made from this file. Names follow
 //! <https://prometheus.io/docs/practices/naming/>. There are no summaries: their quantiles cannot be aggregated over processes.
 
+use sources::FindingRule;
+
 use super::Metric;
 
 /// The definition of a metric.
@@ -85,12 +87,12 @@ impl Label {
         }
     }
 
-    /// The values that every process can have. Targets, API keys and rules are known from the configuration only.
+    /// The values that every process can have. Targets, sources, API keys and rules are known from the configuration only.
     pub(super) fn known_values(self) -> &'static [&'static str] {
         match self {
             Label::Target | Label::Sender | Label::TransformRule | Label::Source => &[],
-            Label::SourceResult => &["accepted", "known", "rejected"],
-            Label::SourceFinding => &[],
+            Label::SourceResult => &["accepted", "known", "rejected", "set_aside"],
+            Label::SourceFinding => &FindingRule::NAMES,
             Label::SourceError => &["refused", "unavailable"],
             Label::Status => &[
                 "400", "401", "403", "404", "405", "413", "415", "421", "429", "503",
@@ -301,7 +303,7 @@ impl Metric {
                 "lineage_proxy_source_events_total",
                 Counter,
                 &[Source, SourceResult],
-                "Events that a source found: accepted, known from an earlier poll, or rejected for good.",
+                "Events that a source found: accepted, known from an earlier poll, rejected for good, or set aside because of a bug.",
             ),
             Metric::SourceFindings => (
                 "lineage_proxy_source_findings_total",

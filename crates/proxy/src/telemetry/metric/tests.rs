@@ -143,11 +143,18 @@ fn each_metric_is_recorded_somewhere() {
 #[test]
 fn a_counter_with_two_labels_begins_at_zero_for_each_combination() {
     let labels = [Label::Target, Label::RetryReason];
-    let pairs = combinations(&labels, &["catalog", "marquez"]);
+    let configured = Configured {
+        targets: &["catalog", "marquez"],
+        sources: &["crawls"],
+    };
+    let pairs = combinations(&labels, configured);
     assert_eq!(pairs.len(), 2 * Label::RetryReason.known_values().len());
-    assert_eq!(combinations(&[], &["catalog"]), [Vec::new()]);
+    assert_eq!(combinations(&[], configured), [Vec::new()]);
+    for definition in definitions().filter(|it| it.labels.contains(&Label::Source)) {
+        assert!(!combinations(definition.labels, configured).is_empty());
+    }
     let unknown = [Label::Target, Label::TransformRule];
-    assert!(combinations(&unknown, &["catalog"]).is_empty());
+    assert!(combinations(&unknown, configured).is_empty());
 }
 
 #[test]
