@@ -18,14 +18,14 @@ use serde_json::{Value, json};
 use sources::crawler::Hint;
 use sources::logs::subscription::Subscription;
 use sources::streams::{self, LambdaRecord, RecordSource};
-use sources::{Extraction, Finding};
+use sources::{Extraction, Finding, FoundEvent};
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 use proxy::config::{Config, Layers, Role, SourceConfig};
 use proxy::intake::{CpuPool, Intake, MemoryBudget};
 use proxy::queue::Ledger;
-use proxy::source::{Sender, SourceLook, report};
+use proxy::source::{Sender, SourceLook, Tally, report};
 use proxy::{telemetry, topology};
 
 use crate::{batch, bootstrap, metrics};
@@ -143,15 +143,21 @@ impl SourceFunction {
         let found = timeout_at(until, read).await;
         let found = found.map_err(|_| late())?;
         let found = found.map_err(|error| Failed(error.to_string()))?;
-        self.take(found, until).await?;
-        Ok(json!({}))
+        match self.take(found, until).await? {
+            Taken::All => Ok(json!({})),
+            // Lambda keeps the payload, after the attempts that it makes: in the dead letters, from where `redrive` brings it back.
+            Taken::Rest => Err(Failed(
+                "an event cannot be validated because of a bug".to_owned(),
+            )),
+        }
     }
 
     /// Reads messages of a queue, a stream or a topic.
     async fn records(&self, payload: &[u8], until: Instant) -> Result<Value, Failed> {
         let records = streams::records(payload).map_err(|finding| Failed(finding.to_string()))?;
         let (service, records) = records;
-        let (mut found, mut unread) = (Extraction::default(), Vec::new());
+        let (mut found, mut failed) = (Extraction::default(), Vec::new());
+        let mut events = Vec::with_capacity(records.len());
         let now = Instant::now();
         let read_until = now + until.saturating_duration_since(now) / READING;
         let items = records.iter().map(|record| record.item.clone());
@@ -159,22 +165,46 @@ impl SourceFunction {
         for record in records {
             let (extraction, is_complete) = self.read(&record, read_until).await;
             if !is_complete {
-                unread.push(record.item);
+                failed.push(record.item.clone());
             }
-            found.events.extend(extraction.events);
-            found.findings.extend(extraction.findings);
+            events.push((record.item, extraction.events.clone()));
+            found.add(extraction);
         }
         let taken = self.take(found, until).await;
         match (service, taken) {
             // What cannot be read goes to the dead letters of its queue, after the attempts that this has.
-            (RecordSource::Sqs, Ok(())) => Ok(failures(unread)),
+            (RecordSource::Sqs, Ok(Taken::All)) => Ok(failures(failed)),
+            (RecordSource::Sqs, Ok(Taken::Rest)) => {
+                failed.extend(self.with_bug(events, until).await);
+                failed.sort();
+                failed.dedup();
+                Ok(failures(failed))
+            }
             (RecordSource::Sqs | RecordSource::Kinesis, Err(_)) => Ok(failures(items)),
             // It would hold up all that comes after it; it was logged.
-            (RecordSource::Kinesis | RecordSource::Kafka | RecordSource::Sns, Ok(())) => {
-                Ok(failures(Vec::new()))
-            }
+            (
+                RecordSource::Kinesis | RecordSource::Kafka | RecordSource::Sns,
+                Ok(Taken::All | Taken::Rest),
+            ) => Ok(failures(Vec::new())),
             (RecordSource::Kafka | RecordSource::Sns, Err(error)) => Err(error),
         }
+    }
+
+    /// The messages with an event that cannot be validated because of a bug: one by one, as the others are known by now. One that
+    /// there is no time for is received again.
+    async fn with_bug(
+        &self,
+        messages: Vec<(String, Vec<FoundEvent>)>,
+        until: Instant,
+    ) -> Vec<String> {
+        let mut found = Vec::new();
+        for (item, events) in messages {
+            let tally = self.sender.send_before(events, until).await;
+            if tally.set_aside > 0 || tally.unsent > 0 {
+                found.push(item);
+            }
+        }
+        found
     }
 
     /// Reads a message, and says whether it is done with: read as a whole, and not to be received again.
@@ -229,13 +259,27 @@ impl SourceFunction {
     }
 
     /// Reports what could not be read, and sends the events. All are in the queue, were there before, or are invalid, when
-    /// this returns.
-    async fn take(&self, found: Extraction, until: Instant) -> Result<(), Failed> {
+    /// this returns; or they panic. What was begun until the end of the time is waited for: an event that was sent and not
+    /// remembered would be sent again.
+    async fn take(&self, found: Extraction, until: Instant) -> Result<Taken, Failed> {
         report(self.sender.name(), &found.findings);
-        let tally = timeout_at(until, self.sender.send(found.events)).await;
-        tally.map_err(|_| late())?.count(self.sender.name());
-        Ok(())
+        let tally = self.sender.send_before(found.events, until).await;
+        tally.count(self.sender.name());
+        match tally {
+            Tally { unsent: 1.., .. } => Err(late()),
+            Tally { set_aside: 1.., .. } => Ok(Taken::Rest),
+            Tally { .. } => Ok(Taken::All),
+        }
     }
+}
+
+/// What the queue has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// All events that are valid.
+    All,
+    /// All but those that cannot be validated because of a bug.
+    Rest,
 }
 
 fn late() -> Failed {

@@ -27,6 +27,8 @@ pub use memory::{BudgetError, MemoryBudget, Reservation};
 pub use validate::{EventSummary, FOUND_ARRAY, FOUND_SEVERAL, verdict};
 
 pub(crate) use cpu_pool::INLINE_SIZE;
+#[cfg(test)]
+pub(crate) use validate::validate;
 
 /// The most findings in the answers of one call. Further events only get a reason, so that an array of invalid events
 /// takes no more memory than it was sent with.
@@ -40,7 +42,11 @@ pub struct Intake {
     pool: CpuPool,
     /// For a queue that does not know identities itself.
     ledger: Option<Ledger>,
+    validation: Validation,
 }
+
+/// What validates an event: [`validate::validate`], but in tests of a bug in it.
+type Validation = fn(&[u8], Level) -> Result<ValidEvent, RejectedEvent>;
 
 /// The bytes of one event.
 #[derive(Debug, Clone)]
@@ -107,6 +113,9 @@ pub enum RejectionReason {
     /// It cannot be queued now. Sending it again may succeed.
     #[error("{0}")]
     Unavailable(String),
+    /// Its validation panicked. Sending it again may succeed, but hardly before another version has a correction.
+    #[error("a bug in the validation of the event")]
+    Bug,
 }
 
 /// An event on its way to the queue.
@@ -124,7 +133,14 @@ impl Intake {
             level,
             pool,
             ledger: None,
+            validation: validate::validate,
         }
+    }
+
+    /// Replaces the validation by one with a bug.
+    #[cfg(test)]
+    pub(crate) fn with_validation(self, validation: Validation) -> Intake {
+        Intake { validation, ..self }
     }
 
     /// Lets events with an identity be queued once, also by a queue that does not know identities itself: SQS.
@@ -148,9 +164,11 @@ impl Intake {
         let count = events.len();
         Metric::Received.add([], count as u64);
         let size = events.iter().map(|event| event.bytes.len()).sum();
-        let level = self.level;
+        let (level, validation) = (self.level, self.validation);
         // The reservation moves along, because the work may outlive the caller.
-        let validated = (self.pool).run(size, move || (validate_all(events, level), memory));
+        let validated = (self.pool).run(size, move || {
+            (validate_all(events, level, validation), memory)
+        });
         let (candidates, memory) = match validated.await {
             Ok(validated) => validated,
             Err(interrupted) => {
@@ -193,16 +211,20 @@ impl Intake {
     }
 }
 
-fn validate_all(events: Vec<RawEvent>, level: Level) -> Vec<Result<Candidate, RejectedEvent>> {
+fn validate_all(
+    events: Vec<RawEvent>,
+    level: Level,
+    validation: Validation,
+) -> Vec<Result<Candidate, RejectedEvent>> {
     let mut left = MAX_FINDINGS;
     // A panic on one event is a bug: the other events of the request are still queued.
-    let validate = |event: &RawEvent| {
-        catch_unwind(AssertUnwindSafe(|| validate::validate(&event.bytes, level)))
-    };
+    let validate =
+        |event: &RawEvent| catch_unwind(AssertUnwindSafe(|| validation(&event.bytes, level)));
     let validate = |event: RawEvent| match validate(&event) {
-        Err(_panic) => Err(RejectedEvent::unavailable(
-            "a bug in the validation of the event",
-        )),
+        Err(_panic) => Err(RejectedEvent {
+            reason: RejectionReason::Bug,
+            event: Box::default(),
+        }),
         Ok(Ok(valid)) => Ok(Candidate {
             id: event.identity.unwrap_or_else(Uuid::now_v7).to_string(),
             identity: event.identity,
@@ -342,7 +364,7 @@ impl RejectionReason {
     /// Whether sending the event again may succeed.
     pub fn is_retriable(&self) -> bool {
         match self {
-            RejectionReason::Unavailable(_) => true,
+            RejectionReason::Unavailable(_) | RejectionReason::Bug => true,
             RejectionReason::Invalid { .. } | RejectionReason::TooLarge(_) => false,
         }
     }

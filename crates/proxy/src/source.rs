@@ -6,6 +6,7 @@
 //! a service says and what its bytes mean is decided in `fetch` and `sources`. Started by `topology.rs`; `lineage-proxy
 //! extract` sends by [`Sender`] too.
 
+mod aside;
 mod pace;
 mod report;
 mod sender;
@@ -19,6 +20,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{error, info, warn};
 
 use crate::config::SourceConfig;
@@ -85,12 +87,7 @@ impl SourceLook {
     /// The source, the ledger or the queue is not available, or refuses, or nothing was completed until the deadline. What was
     /// found before is in the queue.
     pub async fn until(mut self, deadline: Instant) -> Result<bool, FetchError> {
-        let stop = CancellationToken::new();
-        let timer = stop.clone();
-        let _timer = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move {
-            tokio::time::sleep_until(deadline).await;
-            timer.cancel();
-        }));
+        let (stop, _timer) = stop_at(deadline);
         let (mut position, mut is_begun) = (None, false);
         loop {
             let failure = match self.0.step(&mut position, &stop).await {
@@ -219,6 +216,17 @@ impl SourceTask {
             }
         }
     }
+}
+
+/// A stop that comes at a deadline, while its timer is kept.
+fn stop_at(deadline: Instant) -> (CancellationToken, AbortOnDropHandle<()>) {
+    let stop = CancellationToken::new();
+    let timer = stop.clone();
+    let timer = tokio::spawn(async move {
+        tokio::time::sleep_until(deadline).await;
+        timer.cancel();
+    });
+    (stop, AbortOnDropHandle::new(timer))
 }
 
 /// Reads a position as it was written. A damaged one is an error: to begin again silently would look like progress.

@@ -245,6 +245,7 @@ impl From<intake::RejectedEvent> for Rejection {
             },
             RejectionReason::TooLarge(why) => Rejection::TooLarge(why),
             RejectionReason::Unavailable(why) => Rejection::Unavailable(why),
+            RejectionReason::Bug => Rejection::Unavailable(RejectionReason::Bug.to_string()),
         }
     }
 }

@@ -95,7 +95,9 @@ fn describe(index: usize, reason: &RejectionReason) -> Value {
     let retriable = reason.is_retriable();
     let text = match reason {
         // The sender must not learn about systems behind the proxy.
-        RejectionReason::Unavailable(_) => "the event cannot be queued now".to_owned(),
+        RejectionReason::Unavailable(_) | RejectionReason::Bug => {
+            "the event cannot be queued now".to_owned()
+        }
         RejectionReason::Invalid { .. } | RejectionReason::TooLarge(_) => reason.to_string(),
     };
     let mut entry = json!({"index": index, "reason": text, "retriable": retriable});

@@ -100,7 +100,7 @@ proptest! {
             _ => raw(&valid(&format!("job {n}"))),
         };
         let events = kinds.iter().enumerate().map(event).collect();
-        let candidates = validate_all(events, Level::Repair);
+        let candidates = validate_all(events, Level::Repair, validate::validate);
         let answer = |kind: &u8| match kind {
             0 => Ok(Sent::Queued),
             1 => Err(SendError::TooLarge { limit: 7 }),
@@ -128,7 +128,7 @@ proptest! {
 fn the_findings_of_many_bad_events_are_bounded_and_each_has_its_reason() {
     let events = vec![raw("{}"); 2_000];
     let (mut findings, mut reasons) = (0, 0);
-    for answer in validate_all(events, Level::Repair) {
+    for answer in validate_all(events, Level::Repair, validate::validate) {
         let reason = answer.err().unwrap().reason;
         reasons += usize::from(
             reason

@@ -24,7 +24,7 @@ pub struct EventSummary {
 }
 
 /// Reads an event. For an invalid one, returns its findings and its names.
-pub(super) fn validate(bytes: &[u8], level: Level) -> Result<ValidEvent, RejectedEvent> {
+pub(crate) fn validate(bytes: &[u8], level: Level) -> Result<ValidEvent, RejectedEvent> {
     Event::read(bytes, level).map_err(|refused| {
         let findings = more_than_one(bytes, &refused.findings).unwrap_or(refused.findings);
         RejectedEvent {

@@ -1,17 +1,24 @@
 //! Sends the events that a source found to intake, in groups, until each is accepted or rejected for good.
 //!
 //! A group that was given to intake is never dropped: what was sent and not remembered would be sent again. A stop, and the end
-//! of the patience of a command, come between two attempts, and the events without an answer are counted as unsent.
+//! of the patience of a command, come between two attempts, and the events without an answer are counted as unsent. An event
+//! whose validation panics is set aside after some attempts, so that it does not hold up its source (`aside.rs`).
 
+use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use sources::FoundEvent;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{error, warn};
+use uuid::Uuid;
 
-use crate::intake::{Intake, MemoryBudget, Origin, RawEvent, Reservation};
+use super::aside::Aside;
+use super::stop_at;
+use crate::intake::{Intake, MemoryBudget, Origin, RawEvent, RejectionReason, Reservation};
 use crate::telemetry::metric::Metric;
 
 /// Most events, and most bytes beyond the first event, that are one write to the queue: others wait for it.
@@ -21,6 +28,10 @@ const GROUP_BYTES: usize = 1 << 20;
 /// How long to wait when the queue or the memory is not available, at first and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LAST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How often an event is tried whose validation panics: what it depends on besides the event may pass, such as a lack of
+/// memory.
+const BUG_ATTEMPTS: u32 = 3;
 
 /// Sends events of a source.
 #[derive(Debug, Clone)]
@@ -33,6 +44,8 @@ pub struct Sender {
     name: Arc<str>,
     /// How often a group is tried without any progress; without a limit, if there is none.
     attempts: Option<u32>,
+    /// Where events are set aside; nowhere in a function, which has no disk.
+    aside: Option<Aside>,
 }
 
 /// What became of events.
@@ -44,6 +57,8 @@ pub struct Tally {
     pub known: u64,
     /// They are no valid events, or too large. Each was logged.
     pub rejected: u64,
+    /// They cannot be validated because of a bug. Each was logged, and is in a file where there is a disk.
+    pub set_aside: u64,
     /// They have no answer: there was a stop, or the attempts were used up. Their source has to find them again.
     pub unsent: u64,
 }
@@ -60,6 +75,16 @@ impl Sender {
             max_size,
             name,
             attempts: None,
+            aside: None,
+        }
+    }
+
+    /// Sets events aside below this data folder.
+    #[must_use]
+    pub fn with_data_folder(self, folder: &Path) -> Sender {
+        Sender {
+            aside: Some(Aside::in_data(folder)),
+            ..self
         }
     }
 
@@ -81,6 +106,20 @@ impl Sender {
     /// unless the attempts are limited.
     pub async fn send(&self, events: Vec<FoundEvent>) -> Tally {
         self.send_until(events, &CancellationToken::new()).await
+    }
+
+    /// Sends events in their order, and begins no group after `deadline`. A group that was begun has its answer when this
+    /// returns; the rest is unsent.
+    pub async fn send_before(&self, events: Vec<FoundEvent>, deadline: Instant) -> Tally {
+        if Instant::now() >= deadline {
+            let unsent = events.len() as u64;
+            return Tally {
+                unsent,
+                ..Tally::default()
+            };
+        }
+        let (stop, _timer) = stop_at(deadline);
+        self.send_until(events, &stop).await
     }
 
     /// Sends events in their order. At a stop the group under way gets its answer, and the rest remains unsent.
@@ -122,6 +161,7 @@ impl Sender {
         tally: &mut Tally,
     ) {
         let (mut pause, mut attempt) = (FIRST_PAUSE, 0);
+        let mut bugs: HashMap<Option<Uuid>, u32> = HashMap::new();
         while !group.is_empty() {
             let size = group.len();
             let mut why = "the memory for what sources send is used up".to_owned();
@@ -133,15 +173,26 @@ impl Sender {
                     match answer {
                         Ok(accepted) if accepted.is_known => tally.known += 1,
                         Ok(_) => tally.accepted += 1,
-                        Err(rejected) if rejected.reason.is_retriable() => {
-                            why = rejected.reason.to_string();
-                            again.push(event);
-                        }
-                        Err(rejected) => {
-                            tally.rejected += 1;
-                            let id = event.identity.map(|it| it.to_string()).unwrap_or_default();
-                            self.report_rejected(&id, &rejected.reason.to_string());
-                        }
+                        Err(rejected) => match rejected.reason {
+                            RejectionReason::Bug => {
+                                let bug = bugs.entry(event.identity).or_default();
+                                *bug += 1;
+                                if *bug >= BUG_ATTEMPTS && self.set_aside(&event) {
+                                    tally.set_aside += 1;
+                                } else {
+                                    why = rejected.reason.to_string();
+                                    again.push(event);
+                                }
+                            }
+                            RejectionReason::Unavailable(reason) => {
+                                why = reason;
+                                again.push(event);
+                            }
+                            RejectionReason::Invalid { .. } | RejectionReason::TooLarge(_) => {
+                                tally.rejected += 1;
+                                self.report_rejected(&id(&event), &rejected.reason.to_string());
+                            }
+                        },
                     }
                 }
                 group = again;
@@ -174,6 +225,26 @@ impl Sender {
         memory.grow_to(bytes).ok().map(|()| memory)
     }
 
+    /// Sets an event aside, and says so. Returns whether it is done with: otherwise it is tried again.
+    fn set_aside(&self, event: &RawEvent) -> bool {
+        let (source, id) = (&self.name, id(event));
+        let Some(aside) = &self.aside else {
+            error!(%source, id, bytes = event.bytes.len(), "an event cannot be validated because of a bug and is passed over, please report it");
+            return true;
+        };
+        match aside.put(source, &id, &event.bytes) {
+            Ok(file) => {
+                let file = file.display();
+                error!(%source, id, %file, "an event cannot be validated because of a bug and is set aside, please report it");
+                true
+            }
+            Err(error) => {
+                error!(%source, id, %error, "an event cannot be validated because of a bug, and cannot be set aside, trying again");
+                false
+            }
+        }
+    }
+
     fn report_rejected(&self, id: &str, reason: &str) {
         warn!(source = %self.name, id, reason, "an event that a source found is rejected");
     }
@@ -185,6 +256,7 @@ impl Tally {
         self.accepted += other.accepted;
         self.known += other.known;
         self.rejected += other.rejected;
+        self.set_aside += other.set_aside;
         self.unsent += other.unsent;
     }
 
@@ -194,11 +266,16 @@ impl Tally {
             ("accepted", self.accepted),
             ("known", self.known),
             ("rejected", self.rejected),
+            ("set_aside", self.set_aside),
         ];
         for (result, count) in results.into_iter().filter(|(_, count)| *count > 0) {
             Metric::SourceEvents.add([source.to_owned().into(), result.into()], count);
         }
     }
+}
+
+fn id(event: &RawEvent) -> String {
+    event.identity.map(|it| it.to_string()).unwrap_or_default()
 }
 
 fn raw(event: FoundEvent) -> RawEvent {
@@ -291,6 +368,68 @@ mod tests {
         let sent = sender.send_until(events, &stop).await;
         assert_eq!((sent.accepted, sent.unsent), (GROUP as u64, 3));
         assert_eq!(queue.depth().await.unwrap().events, GROUP as u64);
+    }
+
+    async fn log(folder: &Path) -> (Queue, Sender) {
+        let queue = Embedded::own(folder, Duration::from_secs(60)).await;
+        let queue = Queue::Embedded(queue.unwrap());
+        let intake = Intake::new(queue.clone(), Level::Repair, CpuPool::new());
+        let sender = Sender::new("etl".into(), intake, MemoryBudget::new(8 << 20), 1_000_000);
+        (queue, sender)
+    }
+
+    /// A sender whose validation panics on every event of this job.
+    async fn with_bug(folder: &Path) -> (Queue, Sender) {
+        let (queue, sender) = log(folder).await;
+        let intake = sender.intake.with_validation(|bytes, level| {
+            assert!(!bytes.ends_with(br#""job 7"}}"#), "a bug");
+            crate::intake::validate(bytes, level)
+        });
+        (queue, Sender { intake, ..sender })
+    }
+
+    #[tokio::test]
+    async fn an_event_that_panics_is_set_aside_and_holds_up_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (queue, sender) = with_bug(folder.path()).await;
+        let sender = sender.with_data_folder(folder.path());
+        let events = (0..GROUP + 3).map(valid).collect();
+        let sent = sender.send(events).await;
+        let others = GROUP as u64 + 2;
+        assert_eq!((sent.accepted, sent.set_aside, sent.unsent), (others, 1, 0));
+        assert_eq!(queue.depth().await.unwrap().events, others);
+        let id = valid(7).identity;
+        let file = folder.path().join(format!("set-aside/etl-{id}.json"));
+        assert_eq!(std::fs::read_to_string(file).unwrap(), valid(7).text);
+    }
+
+    #[tokio::test]
+    async fn an_event_that_panics_is_not_passed_over_where_it_cannot_be_set_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_queue, sender) = with_bug(folder.path()).await;
+        let nowhere = sender
+            .clone()
+            .with_data_folder(&folder.path().join("absent"));
+        let sent = nowhere
+            .with_attempts(5)
+            .send(vec![valid(7), valid(8)])
+            .await;
+        assert_eq!((sent.accepted, sent.set_aside, sent.unsent), (1, 0, 1));
+        // A function has no disk: its caller is told.
+        let sent = sender.send(vec![valid(7), valid(8)]).await;
+        assert_eq!((sent.known, sent.set_aside, sent.unsent), (1, 1, 0));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_begun_after_the_deadline_and_what_was_begun_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let (queue, sender) = log(folder.path()).await;
+        let sent = sender.send_before(vec![valid(0)], Instant::now()).await;
+        assert_eq!((sent.accepted, sent.unsent), (0, 1));
+        assert_eq!(queue.depth().await.unwrap().events, 0);
+        let later = Instant::now() + Duration::from_secs(60);
+        let sent = sender.send_before(vec![valid(0)], later).await;
+        assert_eq!((sent.accepted, sent.unsent), (1, 0));
     }
 
     #[tokio::test]

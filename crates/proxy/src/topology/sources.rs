@@ -58,7 +58,9 @@ pub async fn open_sender(config: &Config, aws: &Aws, name: &str) -> Result<Sende
     };
     let max_size = config.ingest.max_decompressed_size;
     let sender = Sender::new(name.into(), intake, memory(max_size), max_size);
-    Ok(sender.with_attempts(ATTEMPTS))
+    Ok(sender
+        .with_data_folder(&config.data_dir)
+        .with_attempts(ATTEMPTS))
 }
 
 async fn open_ledger(folder: Arc<Claim>) -> Result<Ledger, StartError> {
@@ -93,6 +95,7 @@ impl Sources {
         let sender = |source: &SourceConfig| {
             let name = source.name.as_str().into();
             Sender::new(name, intake.clone(), memory.clone(), max_size)
+                .with_data_folder(&config.data_dir)
         };
         let sources = config.running_sources();
         Ok(Some(Sources {
