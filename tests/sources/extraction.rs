@@ -188,27 +188,74 @@ async fn a_state_does_not_pass_what_was_not_sent() {
 }
 
 #[test]
-fn events_reach_an_endpoint_one_after_the_other() {
+fn the_events_of_a_run_reach_an_endpoint_in_their_order_and_those_of_others_beside_them() {
     let bodies = Arc::new(Mutex::new(Vec::new()));
     let (seen, open, most) = (
         bodies.clone(),
-        AtomicUsize::new(0),
+        Arc::new(Mutex::new(Vec::<String>::new())),
         Arc::new(AtomicUsize::new(0)),
     );
     let highest = most.clone();
     let endpoint = server(move |_, body| {
-        let open_now = open.fetch_add(1, Ordering::SeqCst) + 1;
-        highest.fetch_max(open_now, Ordering::SeqCst);
-        std::thread::sleep(std::time::Duration::from_millis(3));
+        let event: Value = serde_json::from_str(body).unwrap();
+        let run = event["run"]["runId"].as_str().unwrap().to_owned();
+        {
+            let mut open = open.lock().unwrap();
+            assert!(!open.contains(&run), "two events of {run} at once");
+            open.push(run.clone());
+            highest.fetch_max(open.len(), Ordering::SeqCst);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
         seen.lock().unwrap().push(body.to_owned());
-        open.fetch_sub(1, Ordering::SeqCst);
+        open.lock().unwrap().retain(|other| *other != run);
         (200, String::new())
     });
-    let (status, _, errors) = extract(&["logs", "--to", &endpoint], &log(0..20));
+    let events: Vec<String> = (0..60)
+        .map(|n| printed(n % 20).replace("\"COMPLETE\"", &format!("\"COMPLETE\",\"n\":{n}")))
+        .collect();
+    let log = events.join("\n") + "\n";
+    let (status, _, errors) = extract(&["logs", "--to", &endpoint], &log);
     assert_eq!(status, Some(0), "{errors}");
-    let expected: Vec<String> = (0..20).map(printed).collect();
-    assert_eq!(*bodies.lock().unwrap(), expected);
-    assert_eq!(most.load(Ordering::SeqCst), 1);
+    let bodies = bodies.lock().unwrap();
+    for run in 0..20 {
+        let of = |text: &&String| run_of(text) == run_of(&printed(run));
+        let (sent, expected): (Vec<_>, Vec<_>) = (
+            bodies.iter().filter(of).collect(),
+            events.iter().filter(of).collect(),
+        );
+        assert_eq!(sent, expected);
+    }
+    let most = most.load(Ordering::SeqCst);
+    assert!((2..=8).contains(&most), "{most} at once");
+}
+
+fn run_of(text: &str) -> Value {
+    let event: Value = serde_json::from_str(text).unwrap();
+    event["run"]["runId"].clone()
+}
+
+#[test]
+fn nothing_is_begun_after_a_request_that_is_refused() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = calls.clone();
+    let endpoint = server(move |_, _| match counted.fetch_add(1, Ordering::SeqCst) {
+        0 => (401, "who?".to_owned()),
+        _ => {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            (200, String::new())
+        }
+    });
+    let (status, output, errors) = extract(
+        &["logs", "--to", &endpoint, "--output", "json"],
+        &log(0..100),
+    );
+    assert_eq!(status, Some(64), "{errors}");
+    let summary: Value = serde_json::from_str(&output).unwrap();
+    let calls = calls.load(Ordering::SeqCst);
+    assert!(calls <= 8 + 7, "{calls} requests");
+    let accepted = summary["accepted"].as_u64().unwrap();
+    assert_eq!(accepted + 1, calls as u64);
+    assert_eq!(summary["failed"].as_u64().unwrap(), 100 - accepted);
 }
 
 #[test]

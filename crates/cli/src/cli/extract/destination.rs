@@ -3,17 +3,20 @@
 
 mod file;
 
+use std::collections::HashMap;
 use std::io::{BufWriter, Stdout, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws::Aws;
 use fetch::Kind;
+use futures_util::StreamExt;
 use indicatif::ProgressBar;
-use openlineage::{Event, Level};
+use openlineage::{Event, Level, OrderingKey};
 use proxy::config::{Config, Errors, Layers, Role};
 use proxy::queue::{QueueConfig, QueueError};
 use proxy::source::Sender;
 use reqwest::Url;
-use sources::FoundEvent;
+use sources::{FoundEvent, Identity};
 
 use super::super::send::{self, Endpoint};
 use super::Arguments;
@@ -21,6 +24,9 @@ use file::NewFile;
 
 /// The failures of requests, and the invalid events, that are printed one by one.
 const PRINTED: u64 = 20;
+
+/// The requests to an endpoint at once: enough to hide the way to it, and few for an endpoint of others.
+const AT_ONCE: usize = 8;
 
 /// Where events go.
 pub(super) struct Destination {
@@ -162,7 +168,7 @@ impl Destination {
                 let taken = Tally {
                     accepted: sent.accepted,
                     known: sent.known,
-                    rejected: sent.rejected,
+                    rejected: sent.rejected + sent.set_aside, // it is in a file, as the log says
                     failed: sent.unsent,
                 };
                 let failure = (sent.unsent > 0)
@@ -224,44 +230,100 @@ fn write(
                 taken.rejected += 1;
                 let first = refused.findings.first().map(openlineage::Finding::brief);
                 let why = first.unwrap_or_default();
-                complain(&event, &format!("is not valid: {why}"), printed, progress);
+                complain(
+                    event.identity,
+                    &format!("is not valid: {why}"),
+                    printed,
+                    progress,
+                );
             }
         }
     }
     Ok(taken)
 }
 
-/// Posts events in their order, each after the answer to the one before: the events of a run are right only in their order.
-/// Ends at the first that is not sent.
+/// Posts events, several at once. Those of a run, which are right only in their order, are posted each after the answer to the
+/// one before. Begins nothing after the first that is not sent.
 async fn post(
     endpoint: &Endpoint,
     events: Vec<FoundEvent>,
     printed: &mut u64,
     progress: &ProgressBar,
 ) -> (Tally, Option<anyhow::Error>) {
-    let mut taken = Tally::default();
-    let mut rest = events.into_iter();
-    while let Some(event) = rest.next() {
+    let is_stopped = &AtomicBool::new(false);
+    let sequences = futures_util::stream::iter(sequences(events));
+    let posts = sequences.map(|events| post_sequence(endpoint, events, is_stopped));
+    let mut posts = posts.buffer_unordered(AT_ONCE);
+    let (mut taken, mut failure) = (Tally::default(), None);
+    while let Some(posted) = posts.next().await {
+        taken.add(posted.taken);
+        for (event, why) in posted.refused {
+            complain(event, &why, printed, progress);
+        }
+        failure = failure.or(posted.failure);
+    }
+    (taken, failure)
+}
+
+/// What became of a sequence of events.
+#[derive(Default)]
+struct Posted {
+    taken: Tally,
+    refused: Vec<(Identity, String)>,
+    failure: Option<anyhow::Error>,
+}
+
+async fn post_sequence(
+    endpoint: &Endpoint,
+    events: Vec<FoundEvent>,
+    is_stopped: &AtomicBool,
+) -> Posted {
+    let mut posted = Posted::default();
+    for event in events {
+        if is_stopped.load(Ordering::Relaxed) {
+            posted.taken.failed += 1;
+            continue;
+        }
         let key = event.identity.to_string();
         match endpoint.send(event.text.as_bytes(), Some(&key)).await {
-            Ok(answer) if is_duplicate(&answer) => taken.known += 1,
-            Ok(_) => taken.accepted += 1,
+            Ok(answer) if is_duplicate(&answer) => posted.taken.known += 1,
+            Ok(_) => posted.taken.accepted += 1,
             Err(error) if error.is_verdict() => {
-                taken.rejected += 1;
-                complain(&event, &error.why, printed, progress);
+                posted.taken.rejected += 1;
+                posted.refused.push((event.identity, error.why));
             }
             Err(error) => {
-                taken.failed = 1 + rest.len() as u64;
+                is_stopped.store(true, Ordering::Relaxed);
+                posted.taken.failed += 1;
                 let why = format!("event {key}: {}", error.why);
-                let why = match error.is_final() {
+                posted.failure = Some(match error.is_final() {
                     true => Errors::general(why).into(),
                     false => QueueError(why).into(),
-                };
-                return (taken, Some(why));
+                });
             }
         }
     }
-    (taken, None)
+    posted
+}
+
+/// Divides events into those whose order matters to each other, by the key by which a proxy orders them. An event that cannot
+/// be read is by itself: the endpoint refuses it.
+fn sequences(events: Vec<FoundEvent>) -> Vec<Vec<FoundEvent>> {
+    let mut sequences: Vec<Vec<FoundEvent>> = Vec::new();
+    let mut known: HashMap<String, usize> = HashMap::new();
+    for event in events {
+        let key = match Event::read(event.text.as_bytes(), Level::Repair) {
+            Ok(valid) => OrderingKey::from(&valid.event).to_string(),
+            Err(_) => event.identity.to_string(),
+        };
+        let next = sequences.len();
+        let position = *known.entry(key).or_insert(next);
+        match sequences.get_mut(position) {
+            Some(sequence) => sequence.push(event),
+            None => sequences.push(vec![event]),
+        }
+    }
+    sequences
 }
 
 /// Whether the answer of a proxy, a status and a body, says that it had the event.
@@ -271,11 +333,10 @@ fn is_duplicate(answer: &str) -> bool {
     body.is_some_and(|body| body.get("duplicate") == Some(&serde_json::Value::Bool(true)))
 }
 
-fn complain(event: &FoundEvent, why: &str, printed: &mut u64, progress: &ProgressBar) {
+fn complain(event: Identity, why: &str, printed: &mut u64, progress: &ProgressBar) {
     *printed += 1;
     if *printed <= PRINTED {
-        let identity = event.identity;
-        progress.suspend(|| eprintln!("lineage-proxy: event {identity}: {why}"));
+        progress.suspend(|| eprintln!("lineage-proxy: event {event}: {why}"));
     }
 }
 
