@@ -9,8 +9,14 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "sources/comparison.rs"]
+mod comparison;
 #[path = "sources/extraction.rs"]
 mod extraction;
+#[path = "sources/kills.rs"]
+mod kills;
+#[path = "sources/saved.rs"]
+mod saved;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -394,11 +400,6 @@ fn what_is_wrong_with_the_arguments_is_said_with_its_place() {
             "--set group: unknown setting; logs has",
         ),
         (&["logs", "--set", "settle=0s"], 64, "groups"),
-        (
-            &["glue-crawlers", "--input", "-"],
-            64,
-            "--input: glue-crawlers is read from its service only",
-        ),
         (
             &["logs", "--since", "yesterday", "--set", "groups=a"],
             64,

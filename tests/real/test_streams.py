@@ -1,4 +1,4 @@
-"""Events of the real client on a topic, which reach `serve` by two queues: in the envelope of SNS, and raw."""
+"""Queues of others as sources of `serve`: events of the real client on a topic, and a process that is killed."""
 
 import json
 import sys
@@ -6,7 +6,7 @@ import types
 import uuid
 
 import boto3
-from parts import Serve, eventually
+from parts import Serve, event, eventually
 
 RUNS = 20
 
@@ -55,3 +55,75 @@ def test_events_of_a_client_on_a_topic_arrive_once_by_whatever_queues(tmp_path, 
     events = proxy.stored_when(RUNS)
     assert sorted(event["run"]["runId"] for event in events) == sorted(runs)
     assert {event["job"]["name"] for event in events} == {"é"}
+
+
+STATES = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+
+
+def client(emulator):
+    return boto3.Session("test", "test", region_name="eu-west-1").client("sqs", endpoint_url=emulator.url)
+
+
+def fill(sqs, queue, numbers):
+    for n in numbers:
+        sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(event(f"job {n}", run=n)))
+
+
+def left(sqs, queue):
+    """How many messages are in a queue, those included that are in flight."""
+    return sum(map(int, sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=STATES)["Attributes"].values()))
+
+
+def configured(folder, queue):
+    config = folder / "proxy.yaml"
+    config.write_text(json.dumps({"sources": {"partner": {"type": "sqs", "queue_url": queue, "visibility_timeout": "30s", "wait": "1s"}}}))
+    return config
+
+
+def test_a_queue_is_read_once_although_the_process_is_killed(tmp_path, emulator, started):
+    """Killed with messages in hand, again and again: they come back after their visibility timeout, and are known or new."""
+    sqs = client(emulator)
+    queue = sqs.create_queue(QueueName="partner")["QueueUrl"]
+    fill(sqs, queue, range(150))
+    config = configured(tmp_path, queue)
+
+    def serve():
+        started.append(Serve(tmp_path, config=config, AWS_ENDPOINT_URL_SQS=emulator.url))
+        return started[-1]
+
+    for count in (1, 40, 80):
+        proxy = serve()
+        eventually(lambda: len(proxy.stored()[1]) >= count, f"{count} events")
+        proxy.child.kill()
+        proxy.child.wait()
+    proxy = serve()
+    eventually(lambda: left(sqs, queue) == 0, "the queue is empty")
+    events = proxy.stored_when(150)
+    assert {event["job"]["name"] for event in events} == {f"job {n}" for n in range(150)}
+
+
+def test_what_a_source_finds_goes_to_a_queue_once_by_the_ledger(tmp_path, emulator, started):
+    """A queue of SQS knows no identities: `sources.db` does, also after a kill, and when a producer sends all again."""
+    sqs = client(emulator)
+    source, queue, dead = (sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("partner", "events", "dead"))
+    config = configured(tmp_path, source)
+    settings = {"QUEUE_URL": queue, "QUEUE_DEAD_LETTER_URL": dead, "ONLY": "ingest", "AWS_ENDPOINT_URL_SQS": emulator.url}
+
+    def serve():
+        started.append(Serve(tmp_path, config=config, **settings))
+        return started[-1]
+
+    proxy = serve()
+    fill(sqs, source, range(40))
+    eventually(lambda: left(sqs, source) == 0, "all are taken")
+    proxy.child.kill()
+    proxy.child.wait()
+    fill(sqs, source, range(60))
+    proxy = serve()
+    eventually(lambda: left(sqs, source) == 0, "all are taken again")
+    found = []
+    while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
+        found += [json.loads(message["Body"])["job"]["name"] for message in messages]
+        for message in messages:
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+    assert sorted(found) == sorted(f"job {n}" for n in range(60))
