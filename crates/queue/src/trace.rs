@@ -34,9 +34,9 @@ impl Trace {
         })
     }
 
-    /// Reads `traceparent` of W3C (<https://www.w3.org/TR/trace-context/#traceparent-header>). X-Ray has the same id, with
-    /// hyphens: "4efaaf4d1e8720b39541901950019ee5 should be formatted as 1-4efaaf4d-1e8720b39541901950019ee5"
-    /// (<https://docs.aws.amazon.com/xray/latest/devguide/xray-api-sendingdata.html>).
+    /// Reads `traceparent` of W3C (<https://www.w3.org/TR/trace-context/#traceparent-header>). Its 32 digits are an id of X-Ray
+    /// (<https://docs.aws.amazon.com/xray/latest/devguide/xray-api-sendingdata.html#xray-api-traceids>) without the `1-` and the
+    /// hyphens, as the exporters of OpenTelemetry convert them.
     pub fn from_traceparent(header: &str) -> Option<Trace> {
         let mut fields = header.trim().split('-');
         let (version, id) = (fields.next()?, fields.next()?);
