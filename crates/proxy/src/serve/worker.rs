@@ -243,7 +243,7 @@ impl Batch {
     async fn admit(&self, group: Group) -> Vec<InFlightBatch> {
         match group {
             Group::Together(records) => vec![self.pipeline.admit(records, self.deadline).await],
-            Group::Suspect([record]) => self.pipeline.admit_alone(record, self.deadline).await,
+            Group::Suspect(record) => self.pipeline.admit_alone(*record, self.deadline).await,
         }
     }
 
@@ -259,21 +259,21 @@ enum Group {
     /// Any records, or none, to release buffered events.
     Together(Vec<Record>),
     /// A record on which the pipeline may panic.
-    Suspect([Record; 1]),
+    Suspect(Box<Record>),
 }
 
 impl Group {
     fn into_records(self) -> Vec<Record> {
         match self {
             Group::Together(records) => records,
-            Group::Suspect(record) => record.into(),
+            Group::Suspect(record) => vec![*record],
         }
     }
 
     fn records(&self) -> &[Record] {
         match self {
             Group::Together(records) => records,
-            Group::Suspect(record) => record,
+            Group::Suspect(record) => std::slice::from_ref(record),
         }
     }
 }
@@ -311,7 +311,7 @@ impl Suspects {
                 if !together.is_empty() {
                     batches.push(Group::Together(std::mem::take(&mut together)));
                 }
-                batches.push(Group::Suspect([record]));
+                batches.push(Group::Suspect(Box::new(record)));
             } else {
                 together.push(record);
             }

@@ -6,14 +6,16 @@ use axum::http::Request;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{Sent, accepted, with};
+use super::{RawRequest, accepted, with};
 
 /// The same request directly, and as REST API, HTTP API and function URL hand it to a function: one answer.
 pub(crate) fn gateway(bytes: &[u8]) {
     let Some((kind, bytes)) = bytes.split_first() else {
         return;
     };
-    let Some(sent) = Sent::of(bytes) else { return };
+    let Some(sent) = RawRequest::of(bytes) else {
+        return;
+    };
     // Gateways hand bodies over as text, or as base64.
     let text = std::str::from_utf8(&sent.body)
         .ok()
@@ -56,7 +58,7 @@ pub(crate) fn gateway(bytes: &[u8]) {
     });
 }
 
-fn headers(sent: &Sent<'_>) -> Value {
+fn headers(sent: &RawRequest<'_>) -> Value {
     let mut headers =
         json!({"host": "x.execute-api.eu-west-1.amazonaws.com", "x-forwarded-proto": "https"});
     for (name, value) in &sent.headers {
@@ -65,7 +67,7 @@ fn headers(sent: &Sent<'_>) -> Value {
     headers
 }
 
-fn rest_api(sent: &Sent<'_>, body: &str, base64: bool) -> Value {
+fn rest_api(sent: &RawRequest<'_>, body: &str, base64: bool) -> Value {
     let (path, query) = sent.path.split_once('?').unwrap_or((sent.path, ""));
     let query: Value = query
         .split_once('=')
@@ -83,7 +85,7 @@ fn rest_api(sent: &Sent<'_>, body: &str, base64: bool) -> Value {
         "requestContext": context, "body": body, "isBase64Encoded": base64})
 }
 
-fn http_api(sent: &Sent<'_>, body: &str, base64: bool, stage: &str) -> Value {
+fn http_api(sent: &RawRequest<'_>, body: &str, base64: bool, stage: &str) -> Value {
     let (path, query) = sent.path.split_once('?').unwrap_or((sent.path, ""));
     let http = json!({"method": sent.method.as_str(), "path": path, "protocol": "HTTP/1.1", "sourceIp": "1.2.3.4", "userAgent": "a"});
     let context = json!({"accountId": "1", "apiId": "a", "domainName": "x.execute-api.eu-west-1.amazonaws.com", "domainPrefix": "x", "http": http,
@@ -92,7 +94,7 @@ fn http_api(sent: &Sent<'_>, body: &str, base64: bool, stage: &str) -> Value {
         "requestContext": context, "body": body, "isBase64Encoded": base64})
 }
 
-fn function_url(sent: &Sent<'_>, body: &str, base64: bool) -> Value {
+fn function_url(sent: &RawRequest<'_>, body: &str, base64: bool) -> Value {
     let mut envelope = http_api(sent, body, base64, "$default");
     envelope["requestContext"]["authentication"] = Value::Null;
     envelope["requestContext"]["authorizer"] = json!({"iam": {"accessKey": "a", "accountId": "1", "callerId": "c", "cognitoIdentity": null, "principalOrgId": "o", "userArn": "u", "userId": "i"}});
