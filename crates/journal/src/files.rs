@@ -5,7 +5,8 @@
 //! writer checks before a group of writes, and again before it answers them.
 
 use std::fs;
-use std::io::{self, Read};
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::{Displacement, Identity, LOG_LIMIT};
@@ -15,6 +16,9 @@ use crate::{Displacement, Identity, LOG_LIMIT};
 pub(crate) struct DatabaseFiles {
     database: Identity,
     log: Identity,
+    /// Open, so that its header can be read. SQLite's locks, which closing any handle of a file would release, are on the
+    /// database and the index only.
+    log_file: fs::File,
     index: Identity,
 }
 
@@ -28,14 +32,16 @@ pub(crate) struct DisplacedFile {
 impl DatabaseFiles {
     /// Records the files of a database that was just opened.
     pub(crate) fn of(path: &Path) -> io::Result<DatabaseFiles> {
+        let log_file = fs::File::open(beside(path, "-wal"))?;
         Ok(DatabaseFiles {
             database: Identity::at(path)?,
-            log: Identity::at(&beside(path, "-wal"))?,
+            log: Identity::of(&log_file)?,
+            log_file,
             index: Identity::at(&beside(path, "-shm"))?,
         })
     }
 
-    /// Checks that all of them are in place, with six system calls. `size` returns the size of the database according
+    /// Checks that all of them are in place, with four system calls. `size` returns the size of the database according
     /// to SQLite.
     pub(crate) fn verify(
         &mut self,
@@ -58,7 +64,7 @@ impl DatabaseFiles {
         // It becomes shorter only to its limit, when it is reset.
         self.log = verify_one(self.log, &log, LOG_LIMIT.into())?;
         self.index = verify_one(self.index, &index, 0)?;
-        let was_cut = self.log.size > 0 && !has_header(&log).unwrap_or(true);
+        let was_cut = self.log.size > 0 && !has_header(&self.log_file).unwrap_or(true);
         if was_cut {
             // It was truncated, and written to since.
             let from = self.log.size;
@@ -80,11 +86,10 @@ fn verify_one(open: Identity, path: &Path, limit: u64) -> Result<Identity, Displ
     Ok(found)
 }
 
-/// Whether a log begins with a header. SQLite's locks are on the database and the index only, so a log may be opened
-/// and closed.
-fn has_header(log: &Path) -> io::Result<bool> {
+/// Whether a log begins with a header.
+fn has_header(log: &fs::File) -> io::Result<bool> {
     let mut head = [0; 4];
-    fs::File::open(log)?.read_exact(&mut head)?;
+    log.read_exact_at(&mut head, 0)?;
     Ok(head != [0; 4])
 }
 

@@ -64,6 +64,9 @@ const BUSY: Duration = Duration::from_secs(3);
 /// receiving and settling would displace each other, and be compiled each time.
 const STATEMENTS: usize = 128;
 
+/// How many connections for reading are kept: about as many as read at the same time, each with a cache of some pages.
+const IDLE: usize = 4;
+
 /// Size of the write-ahead log that stays on disk after a burst, in bytes.
 const LOG_LIMIT: u32 = 64 << 20;
 
@@ -73,8 +76,8 @@ pub struct Journal {
     path: Arc<Path>,
     requests: mpsc::Sender<Request>,
     state: watch::Receiver<State>,
-    /// An idle connection for reading: opening one costs more than most reads.
-    idle: Arc<Mutex<Option<Connection>>>,
+    /// Idle connections for reading, at most [`IDLE`]: opening one costs more than most reads.
+    idle: Arc<Mutex<Vec<Connection>>>,
 }
 
 /// Why a write or read failed. It had no effect on the database.
@@ -229,10 +232,13 @@ impl Journal {
         }
         let (path, idle) = (self.path.clone(), self.idle.clone());
         let reading = tokio::task::spawn_blocking(move || {
-            let waiting = lock(&idle).take();
+            let waiting = lock(&idle).pop();
             let connection = waiting.map_or_else(|| reader(&path), Ok)?;
             let result = work(&connection)?;
-            *lock(&idle) = Some(connection);
+            let mut idle = lock(&idle);
+            if idle.len() < IDLE {
+                idle.push(connection);
+            }
             Ok(result)
         });
         let panicked = |_| Error::Panicked(self.path.to_path_buf());
