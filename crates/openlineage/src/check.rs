@@ -35,8 +35,13 @@ pub(crate) struct Acceptance {
     pub(crate) text: Option<String>,
 }
 
-/// Validates the value `root` of `text` against the core schema.
-pub(crate) fn event(text: &str, root: Json<'_>, level: Level) -> Result<Acceptance, Findings> {
+/// Validates the value `root` of `text`, which has these members, against the core schema.
+pub(crate) fn event(
+    text: &str,
+    root: Json<'_>,
+    members: &[Member<'_>],
+    level: Level,
+) -> Result<Acceptance, Findings> {
     if !root.is_object() {
         return Err(Findings::one(at(
             Location::ROOT,
@@ -44,10 +49,9 @@ pub(crate) fn event(text: &str, root: Json<'_>, level: Level) -> Result<Acceptan
             format!("an event is an object, found {}", root.kind()),
         )));
     }
-    let members = root.members();
-    let mut branches: Vec<(Kind, Violations<'_>)> = candidates(&members, level)
+    let mut branches: Vec<(Kind, Violations<'_>)> = candidates(members, level)
         .iter()
-        .map(|kind| (*kind, branch(*kind, root, &members, level)))
+        .map(|kind| (*kind, branch(*kind, root, members, level)))
         .collect();
     if let [(Kind::Job, job), (Kind::Dataset, dataset)] = branches.as_slice() {
         let readable = |violations: &Violations<'_>| {
@@ -86,7 +90,7 @@ pub(crate) fn event(text: &str, root: Json<'_>, level: Level) -> Result<Acceptan
             message.to_owned(),
             Repair::None,
         ));
-        base(Kind::Run, root, &members, &mut violations);
+        base(Kind::Run, root, members, &mut violations);
         return Err(violations.findings());
     };
     if violations.is_empty() && !violations.has_inner() {
@@ -99,7 +103,7 @@ pub(crate) fn event(text: &str, root: Json<'_>, level: Level) -> Result<Acceptan
     if level == Level::Strict || !violations.are_repairable() {
         return Err(violations.findings());
     }
-    run_ids::keep(kind, &members, &mut violations);
+    run_ids::keep(kind, members, &mut violations);
     let (repairs, text) = violations.repair(text);
     Ok(Acceptance {
         kind,

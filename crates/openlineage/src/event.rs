@@ -135,17 +135,27 @@ impl Event {
         }
         let root = Json::parsed(text); // without findings
         // White space around the event is not part of it, repaired or not.
-        let accepted = check::event(root.text(), root, level).map_err(|findings| InvalidEvent {
+        let members = root.members();
+        let accepted = check::event(root.text(), root, &members, level);
+        let accepted = accepted.map_err(|findings| InvalidEvent {
             findings: findings.into_vec(),
         })?;
-        let text = match accepted.text {
-            Some(repaired) => Arc::from(repaired),
-            None => keep(root.text()),
+        let (text, fields) = match accepted.text {
+            Some(repaired) => {
+                let text: Arc<str> = Arc::from(repaired);
+                let fields = fields(&Json::parsed(&text).members(), accepted.kind);
+                (text, fields)
+            }
+            None => (keep(root.text()), fields(&members, accepted.kind)),
         };
-        let event = Event::of(text, accepted.kind)
-            .ok_or_else(|| unreadable("a field changed while it was read"))?;
+        let (time, subject) =
+            fields.ok_or_else(|| unreadable("a field changed while it was read"))?;
         Ok(ValidEvent {
-            event,
+            event: Event {
+                text,
+                time,
+                subject: Arc::new(subject),
+            },
             repairs: accepted.repairs,
         })
     }
@@ -211,15 +221,6 @@ impl Event {
             Subject::Job { .. } => "JobEvent",
             Subject::Dataset { .. } => "DatasetEvent",
         }
-    }
-
-    fn of(text: Arc<str>, kind: Kind) -> Option<Event> {
-        let (time, subject) = fields(&Json::parsed(&text).members(), kind)?;
-        Some(Event {
-            text,
-            time,
-            subject: Arc::new(subject),
-        })
     }
 }
 
@@ -289,7 +290,7 @@ fn with_rest(scanned: text::TextScan, level: Level) -> Vec<Finding> {
     let masked = scanned.masked.unwrap_or_default();
     if let Some(Err(rest)) = Json::parse(&masked)
         .ok()
-        .map(|root| check::event(&masked, root, level))
+        .map(|root| check::event(&masked, root, &root.members(), level))
     {
         findings.extend(rest);
     }
