@@ -152,6 +152,9 @@ impl RunOrder {
 impl RunTicket {
     /// Waits until all tickets before it are dropped. Returns whether that happened in time.
     pub(super) async fn ready(&self, deadline: Instant) -> bool {
+        if self.before.is_empty() {
+            return true;
+        }
         let all = join_all(self.before.iter().map(CancellationToken::cancelled));
         timeout_at(deadline, all).await.is_ok()
     }

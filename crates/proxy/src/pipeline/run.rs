@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use super::Pipeline;
 use super::adapt::{AdaptedRun, LookupResults};
 use super::delivery::{OutboundEvent, RunDelivery, block_by, postpone};
-use super::observe::{count_attempts, log_health, log_separated};
+use super::observe::{log_health, log_separated};
 use super::ordering::{Block, RunTicket};
 use super::outcome::{DecidedRecord, PendingEvent};
 use super::panics::isolate;
@@ -127,7 +127,11 @@ impl Pipeline {
             .filter_map(|event| isolate(|| context.rules.rules.lookups(&event.event, target)).ok())
             .flatten()
             .collect();
-        self.lookups.resolve(names).await
+        if names.is_empty() {
+            return LookupResults::new();
+        }
+        // Boxed, so that a run that looks up nothing does not carry the requests of one that does.
+        Box::pin(self.lookups.resolve(names)).await
     }
 
     /// Applies the rules. Rules that run code may be slow, so they run on a blocking thread while other runs are delivered.
@@ -198,7 +202,7 @@ impl Pipeline {
             () = self.cut_off.cancelled() => return Attempt::Stopped,
         };
         let name = self.target.name();
-        count_attempts(name, report.as_ref());
+        self.attempts.count(report.as_ref());
         let Some(delivery) = report.and_then(|report| report.delivery) else {
             return match self.stopping.is_cancelled() {
                 true => Attempt::Stopped,

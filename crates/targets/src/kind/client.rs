@@ -59,6 +59,10 @@ impl Client {
         }
     }
 
+    /// Delivers one event, giving up at `deadline`.
+    ///
+    /// What sends requests is boxed: a future is as large as its largest branch, and moved several times on its way to where
+    /// it runs, also for a target that only writes a line.
     pub(crate) async fn deliver(
         &self,
         event: &Event,
@@ -66,14 +70,31 @@ impl Client {
         deadline: Instant,
     ) -> DeliveryReport {
         match self {
-            Client::DataZone(target) => target.deliver(event, attempts, deadline).await,
-            Client::OpenLineage(target) => target.deliver(event, attempts, deadline).await,
-            Client::DataHub(target) => target.deliver(event, attempts, deadline).await,
+            Client::DataZone(target) => Box::pin(target.deliver(event, attempts, deadline)).await,
+            Client::OpenLineage(target) => {
+                Box::pin(target.deliver(event, attempts, deadline)).await
+            }
+            Client::DataHub(target) => Box::pin(target.deliver(event, attempts, deadline)).await,
             Client::File(target) => DeliveryReport::once(target.deliver(event).await),
-            Client::Archive(target) => target.deliver(event, deadline).await,
-            Client::Glue(target) => target.deliver(event, deadline).await,
+            Client::Archive(target) => Box::pin(target.deliver(event, deadline)).await,
+            Client::Glue(target) => Box::pin(target.deliver(event, deadline)).await,
             // The queue has the event, and shows it once it is settled.
             Client::Store => DeliveryReport::once(Delivery::Delivered { id: None }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ::openlineage::Level;
+
+    #[test]
+    fn a_delivery_is_small_whatever_kinds_there_are() {
+        let text = r#"{"eventTime":"2026-01-01T00:00:00Z","producer":"urn:p","schemaURL":"urn:s","job":{"namespace":"n","name":"j"}}"#;
+        let event = Event::read(text.as_bytes(), Level::Strict).unwrap().event;
+        let delivery = Client::Store.deliver(&event, 1, Instant::now());
+        let size = size_of_val(&delivery);
+        assert!(size <= 512, "{size} bytes");
     }
 }

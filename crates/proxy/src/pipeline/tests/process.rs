@@ -201,3 +201,20 @@ fn events_whose_rules_can_no_longer_be_run_return_to_the_queue() {
     let outcomes: Vec<_> = decided.iter().map(|it| it.outcome.name()).collect();
     assert_eq!(outcomes, ["retry"]);
 }
+
+/// One is allocated and moved for each run of a batch, for each target. A request takes several times as much: those of the
+/// kinds that make some, and of lookups, are boxed.
+const SMALL: usize = 2_048;
+
+#[tokio::test]
+async fn the_delivery_of_a_run_takes_little_memory_whatever_kinds_of_targets_there_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = pipeline(folder.path(), "target: store").await;
+    let rules = pipeline.rules.current();
+    let event = decode(received("1", 1, "START"), Provenance::Intake).unwrap();
+    let deadline = Instant::now() + ATTEMPT;
+    let mut batch = pipeline.in_flight(vec![event], Vec::new(), rules, deadline);
+    let delivery = pipeline.deliver_run(batch.runs.remove(0), &batch.context);
+    let size = size_of_val(&delivery);
+    assert!(size <= SMALL, "{size} bytes");
+}
