@@ -22,6 +22,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use openlineage::Event;
+use sha2::{Digest, Sha256};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -80,9 +81,18 @@ pub struct Message {
     pub event: SharedEvent,
 }
 
-/// What a body says, once somebody has read it: all who receive the same message in this process share it.
+/// What a body says, once somebody has read it, and its hash: all who receive the same message in this process share them.
 #[derive(Debug, Clone, Default)]
-pub struct SharedEvent(Arc<OnceLock<Event>>);
+pub struct SharedEvent(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    event: OnceLock<Event>,
+    body_hash: OnceLock<BodyHash>,
+}
+
+/// The SHA-256 of a body.
+pub type BodyHash = [u8; 32];
 
 /// What became of a message that was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -220,6 +230,12 @@ impl Record {
             event: SharedEvent::default(),
         }
     }
+
+    /// Returns the hash of the body.
+    pub fn body_hash(&self) -> BodyHash {
+        let hash = || Sha256::digest(self.body.as_bytes()).into();
+        *self.event.0.body_hash.get_or_init(hash)
+    }
 }
 
 impl From<usize> for BatchSize {
@@ -234,17 +250,20 @@ impl From<usize> for BatchSize {
 impl SharedEvent {
     /// Returns the event, or else what `read` returns, and keeps that.
     pub fn get_or_read<E>(&self, read: impl FnOnce() -> Result<Event, E>) -> Result<Event, E> {
-        if let Some(event) = self.0.get() {
+        if let Some(event) = self.0.event.get() {
             return Ok(event.clone());
         }
         let event = read()?;
-        Ok(self.0.get_or_init(|| event).clone())
+        Ok(self.0.event.get_or_init(|| event).clone())
     }
 }
 
 impl From<Event> for SharedEvent {
     fn from(event: Event) -> SharedEvent {
-        SharedEvent(Arc::new(OnceLock::from(event)))
+        SharedEvent(Arc::new(Shared {
+            event: OnceLock::from(event),
+            body_hash: OnceLock::new(),
+        }))
     }
 }
 

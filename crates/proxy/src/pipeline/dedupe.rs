@@ -26,10 +26,11 @@ pub(super) const RULE: &str = "builtin/duplicate";
 /// The most delivered events that are remembered, of some 300 bytes each. The oldest are forgotten first.
 const CAPACITY: usize = 20_000;
 
-type Hash = [u8; 32];
+/// The hash of the text of an event and of the version of the rules.
+type Content = [u8; 32];
 
-/// A message, by its id in the queue and the id of the event: the queue may reuse its id later.
-type MessageKey = Arc<(String, String)>;
+/// The hash of a message's id in the queue and of the id of the event: the queue may reuse its id later.
+type MessageKey = [u8; 32];
 
 /// The events that were delivered within the window.
 #[derive(Debug)]
@@ -39,8 +40,17 @@ pub(super) struct DedupeCache {
     /// which may have failed.
     pub(super) delivers_again: bool,
     /// When each content was delivered, and as which message.
-    contents: Recent<Hash, (Instant, MessageKey)>,
+    contents: Recent<Content, (Instant, MessageKey)>,
     messages: Recent<MessageKey, ()>,
+}
+
+/// What an event is remembered by once it is delivered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fingerprint {
+    content: Content,
+    message: MessageKey,
+    /// Whether the outcome of the message was published before.
+    is_repeat: bool,
 }
 
 /// The duplicates among the events of a run. [`DedupeCache::resolve`] decides their outcome.
@@ -48,13 +58,9 @@ pub(super) struct DedupeCache {
 #[derive(Debug, Default)]
 pub(super) struct Duplicates {
     /// Duplicates of an event that is delivered now.
-    of_this_run: Vec<(Hash, PendingEvent)>,
+    of_this_run: Vec<(Content, PendingEvent)>,
     /// Duplicates of an event that was delivered before.
     decided: Vec<DecidedRecord>,
-    /// The content and the message of each event that is delivered now, by the queue's id of its message.
-    contents: HashMap<String, (Hash, MessageKey)>,
-    /// The messages of those whose outcome was published before.
-    repeats: HashSet<String>,
 }
 
 /// Marks a message as delivered until its outcome is published. If it is dropped before that, as by a panic, the mark
@@ -79,7 +85,7 @@ impl DedupeCache {
     /// Separates the events to deliver, each content once, from their duplicates. `version` is that of the rules.
     pub(super) fn partition(
         &self,
-        events: Vec<PendingEvent>,
+        mut events: Vec<PendingEvent>,
         version: &str,
         now: Instant,
     ) -> (Vec<PendingEvent>, Duplicates) {
@@ -87,32 +93,27 @@ impl DedupeCache {
         if self.window.is_zero() {
             return (events, duplicates);
         }
-        let (mut unique, mut seen) = (Vec::new(), HashSet::new());
-        for event in events {
-            let hash = hash(version, &event.record);
-            let key = key(&event.record);
-            let is_repeat = self.messages.get(&key).is_some();
-            let delivered = self.delivered(&hash, now);
-            let is_own = delivered.as_ref() == Some(&key);
+        // Most runs have one event in a batch, which is compared with none.
+        let is_alone = events.len() == 1;
+        let mut seen = HashSet::new();
+        for mut event in std::mem::take(&mut events) {
+            let fingerprint = self.fingerprint(version, &event.record);
+            let content = fingerprint.content;
+            let delivered = self.delivered(&content, now);
+            let is_own = delivered.as_ref() == Some(&fingerprint.message);
             if delivered.is_some() && !(self.delivers_again && is_own) {
                 duplicates.decided.push(DecidedRecord {
-                    is_repeat,
+                    is_repeat: fingerprint.is_repeat,
                     ..event.decide(dropped())
                 });
-            } else if seen.insert(hash) {
-                if is_repeat {
-                    let queue_id = event.record.queue_id.clone();
-                    duplicates.repeats.insert(queue_id);
-                }
-                duplicates
-                    .contents
-                    .insert(event.record.queue_id.clone(), (hash, key));
-                unique.push(event);
+            } else if is_alone || seen.insert(content) {
+                event.fingerprint = Some(fingerprint);
+                events.push(event);
             } else {
-                duplicates.of_this_run.push((hash, event));
+                duplicates.of_this_run.push((content, event));
             }
         }
-        (unique, duplicates)
+        (events, duplicates)
     }
 
     /// Decides the duplicates from the outcomes of the others, and remembers what was delivered.
@@ -122,41 +123,46 @@ impl DedupeCache {
         mut decided: Vec<DecidedRecord>,
         now: Instant,
     ) -> Vec<DecidedRecord> {
-        let mut outcomes: HashMap<Hash, Outcome> = HashMap::new();
+        let mut outcomes: HashMap<Content, Outcome> = HashMap::new();
         for first in &mut decided {
-            let Some((hash, key)) = duplicates.contents.get(&first.record.queue_id) else {
+            let Some(fingerprint) = first.fingerprint else {
                 continue;
             };
-            first.is_repeat |= duplicates.repeats.contains(&first.record.queue_id);
-            let outcome = match &first.outcome {
-                Outcome::Delivered { .. } => {
-                    self.contents.insert(*hash, (now, key.clone()));
-                    first.mark = Some(self.mark(key.clone()));
-                    dropped()
-                }
-                other @ (Outcome::Unchanged { .. }
-                | Outcome::Dropped { .. }
-                | Outcome::DeadLettered { .. }
-                | Outcome::Retry { .. }) => other.clone(),
-            };
-            outcomes.insert(*hash, outcome);
+            first.is_repeat |= fingerprint.is_repeat;
+            if let Outcome::Delivered { .. } = first.outcome {
+                let (content, message) = (fingerprint.content, fingerprint.message);
+                self.contents.insert(content, (now, message));
+                first.mark = Some(self.mark(message));
+            }
+            if !duplicates.of_this_run.is_empty() {
+                outcomes.insert(fingerprint.content, outcome_of_duplicate(&first.outcome));
+            }
         }
         decided.extend(duplicates.decided);
-        for (hash, event) in duplicates.of_this_run {
-            let outcome = outcomes.get(&hash).cloned();
+        for (content, event) in duplicates.of_this_run {
+            let outcome = outcomes.get(&content).cloned();
             decided.push(event.decide(outcome.unwrap_or_else(undecided)));
         }
         decided
     }
 
+    fn fingerprint(&self, version: &str, record: &Record) -> Fingerprint {
+        let message = message_key(record);
+        Fingerprint {
+            content: content(version, record),
+            message,
+            is_repeat: self.messages.get(&message).is_some(),
+        }
+    }
+
     /// Returns as which message a content was delivered within the window.
-    fn delivered(&self, hash: &Hash, now: Instant) -> Option<MessageKey> {
-        let (at, key) = self.contents.get(hash)?;
-        (now.saturating_duration_since(at) < self.window).then_some(key)
+    fn delivered(&self, content: &Content, now: Instant) -> Option<MessageKey> {
+        let (at, message) = self.contents.get(content)?;
+        (now.saturating_duration_since(at) < self.window).then_some(message)
     }
 
     fn mark(&self, key: MessageKey) -> DeliveredMark {
-        self.messages.insert(key.clone(), ());
+        self.messages.insert(key, ());
         DeliveredMark {
             messages: self.messages.clone(),
             key: Some(key),
@@ -179,8 +185,30 @@ impl Drop for DeliveredMark {
     }
 }
 
-fn key(record: &Record) -> MessageKey {
-    Arc::new((record.queue_id.clone(), record.id.clone()))
+fn message_key(record: &Record) -> MessageKey {
+    let id = Sha256::new()
+        .chain_update(&record.queue_id)
+        .chain_update("\n") // no queue has one in its ids
+        .chain_update(&record.id);
+    id.finalize().into()
+}
+
+fn content(version: &str, record: &Record) -> Content {
+    let content = Sha256::new()
+        .chain_update(record.body_hash())
+        .chain_update(version);
+    content.finalize().into()
+}
+
+/// The outcome of the duplicates of an event with this outcome.
+fn outcome_of_duplicate(first: &Outcome) -> Outcome {
+    match first {
+        Outcome::Delivered { .. } => dropped(),
+        other @ (Outcome::Unchanged { .. }
+        | Outcome::Dropped { .. }
+        | Outcome::DeadLettered { .. }
+        | Outcome::Retry { .. }) => other.clone(),
+    }
 }
 
 fn dropped() -> Outcome {
@@ -196,14 +224,6 @@ fn undecided() -> Outcome {
         after: Duration::ZERO,
         error: "an event of the same content has no outcome".to_owned(),
     }
-}
-
-fn hash(version: &str, record: &Record) -> Hash {
-    let mut hash = Sha256::new();
-    hash.update(version);
-    hash.update("\n"); // no version has one
-    hash.update(record.body.as_bytes());
-    hash.finalize().into()
 }
 
 #[cfg(test)]
@@ -358,8 +378,7 @@ mod tests {
             hash
         };
         for n in 0..CAPACITY + 100 {
-            let key = Arc::new((n.to_string(), n.to_string()));
-            cache.contents.insert(hash(n), (now, key));
+            cache.contents.insert(hash(n), (now, hash(n)));
         }
         assert_eq!(cache.contents.len(), CAPACITY);
         assert!(cache.delivered(&hash(0), now).is_none());

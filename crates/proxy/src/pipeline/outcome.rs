@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tracing::{error, warn};
 
 use super::adapt::TransformLog;
-use super::dedupe::DeliveredMark;
+use super::dedupe::{DeliveredMark, Fingerprint};
 use crate::queue::{Queue, Record, Settlement, StoredForm, now};
 
 /// What became of an event. [`Outcome::Retry`] is the only one that is not final.
@@ -96,6 +96,8 @@ impl Outcome {
 pub(super) struct PendingEvent {
     pub(super) record: Record,
     pub(super) event: Event,
+    /// What a duplicate of it is found by, once that is known.
+    pub(super) fingerprint: Option<Fingerprint>,
     guard: DropGuard,
 }
 
@@ -124,6 +126,7 @@ impl PendingEvent {
         PendingEvent {
             record,
             event,
+            fingerprint: None,
             guard: DropGuard { id },
         }
     }
@@ -135,9 +138,10 @@ impl PendingEvent {
 
     /// Ends it with an outcome.
     pub(super) fn decide(self, outcome: Outcome) -> DecidedRecord {
-        let event = self.event.clone();
+        let (event, fingerprint) = (self.event.clone(), self.fingerprint);
         DecidedRecord {
             event: Some(event),
+            fingerprint,
             ..DecidedRecord::without_event(self.into_record(), outcome)
         }
     }
@@ -172,6 +176,7 @@ pub(super) struct DecidedRecord {
     pub(super) duration: Duration,
     /// Whether it is the second copy of a message whose outcome is published with the first.
     pub(super) is_repeat: bool,
+    pub(super) fingerprint: Option<Fingerprint>,
     pub(super) mark: Option<DeliveredMark>,
 }
 
@@ -201,6 +206,7 @@ impl DecidedRecord {
             merged: None,
             duration: Duration::ZERO,
             is_repeat: false,
+            fingerprint: None,
             mark: None,
         }
     }
