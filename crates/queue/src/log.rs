@@ -69,7 +69,7 @@ use rusqlite::{Connection, params};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::free_space::{FreeSpace, RESERVE};
+use crate::free_space::{RESERVE, SpaceForEvents};
 use crate::{FailureLog, Message, QueueError, SendError, Sent, identities, now};
 use consumers::ConsumerState;
 use recent::{RecentEvent, RecentEvents};
@@ -100,6 +100,7 @@ pub struct LogOptions {
 pub struct Log {
     journal: Journal,
     folder: Arc<Path>,
+    space: SpaceForEvents,
     options: LogOptions,
     clock: Clock,
     /// How many events this process has appended, for the consumers that wait for some.
@@ -161,9 +162,11 @@ impl Log {
     }
 
     fn with(folder: &Path, journal: Journal, options: LogOptions, clock: Clock) -> Log {
+        let folder: Arc<Path> = folder.into();
         Log {
             journal,
-            folder: folder.into(),
+            space: SpaceForEvents::new(folder.clone()),
+            folder,
             options,
             clock,
             appended: Arc::default(),
@@ -184,13 +187,14 @@ impl Log {
         if count == 0 {
             return Vec::new();
         }
-        let (folder, clock) = (self.folder.clone(), self.clock);
+        let (space, clock) = (self.space.clone(), self.clock);
+        let bytes = messages.iter().map(|message| message.body.len()).sum();
         let until = Instant::now() + SEND;
         let insert = move |connection: &Connection| {
             if until < Instant::now() {
                 return Ok(Insertion::TooLate);
             }
-            if !FreeSpace::of(&folder).suffices(connection)? {
+            if !space.take(connection, bytes)? {
                 return Ok(Insertion::NoSpace);
             }
             let mut insert = connection.prepare_cached(

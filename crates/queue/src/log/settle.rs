@@ -55,16 +55,13 @@ impl Consumer {
     /// Settles records, and those before them that are still to be written; one result each, in order. What is answered
     /// with `Ok` is durable.
     pub async fn settle(&self, records: &[(&Record, Settlement)]) -> Vec<Result<(), QueueError>> {
-        let settlements: Vec<_> = records.iter().map(RecordSettlement::of).collect();
-        // A record that is to be retried or dead-lettered comes again by itself.
-        let acknowledged = settlements.iter();
-        let acknowledged = acknowledged.filter(|it| it.settlement.acknowledges());
-        let acknowledged: Vec<_> = acknowledged.cloned().collect();
+        let settlements = records.iter().map(RecordSettlement::of);
         let earlier = self.state.unwritten.all();
         let (clock, state, count) = (self.log.clock, self.state.clone(), earlier.len());
-        let all: Vec<_> = earlier.iter().cloned().chain(settlements).collect();
+        let all: Arc<[_]> = earlier.iter().cloned().chain(settlements).collect();
+        let these = all.clone();
         let settle = move |connection: &Connection| {
-            let settled = settle_all(connection, &state, &all, clock.now())?;
+            let settled = settle_all(connection, &state, &these, clock.now())?;
             Ok((settled, Cursor::read(connection, state.number)?.settled))
         };
         match self.log.journal.write(settle).await {
@@ -77,7 +74,10 @@ impl Consumer {
                 settled.into_iter().skip(count).map(answer).collect()
             }
             Err(error) => {
-                self.state.unwritten.add(acknowledged);
+                // A record that is to be retried or dead-lettered comes again by itself.
+                let these = all.iter().skip(count);
+                let acknowledged = these.filter(|it| it.settlement.acknowledges());
+                self.state.unwritten.add(acknowledged.cloned());
                 vec![Err(unavailable(error)); records.len()]
             }
         }

@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::consumers::Consumer;
 use super::cursor::{self, Cursor};
 use super::marks::Marks;
-use super::{FreeSpace, Log, SEND, unavailable};
+use super::{Log, SEND, unavailable};
+use crate::free_space::FreeSpace;
 use crate::{Depth, QueueError, now};
 
 /// How long a probe counts: each costs a commit, and anyone may ask.

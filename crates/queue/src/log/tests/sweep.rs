@@ -3,6 +3,7 @@
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::free_space::FreeSpace;
 
 /// Appends many events, and lets one statement say what became of them.
 async fn filled(log: &Log, events: i64, then: &'static str) {
