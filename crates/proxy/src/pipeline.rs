@@ -60,7 +60,9 @@ pub use renames::Rename;
 use decode::{Provenance, decode};
 use dedupe::DedupeCache;
 use health::Health;
-use observe::{LogObserver, MetricsObserver, RetryLogging, log_health, register_rules};
+use observe::{
+    AttemptMetrics, LogObserver, MetricsObserver, RetryLogging, log_health, register_rules,
+};
 use ordering::{RunOrder, by_run};
 use outcome::{DecidedRecord, PendingEvent, settle};
 use panics::isolate;
@@ -94,6 +96,7 @@ pub struct Pipeline {
     buffer: Mutex<CoalesceBuffer>,
     health: Arc<Mutex<Health>>,
     observers: Vec<Arc<dyn Observer>>,
+    attempts: AttemptMetrics,
     /// Ends the downloads, and starts no further deliveries, because the process is about to end.
     stopping: CancellationToken,
     /// Ends the deliveries in flight.
@@ -140,6 +143,7 @@ impl Pipeline {
             queue,
             target,
             rules,
+            attempts: AttemptMetrics::new(adapter.target.clone()),
             adapter: Arc::new(adapter),
             lookups,
             deliveries: Semaphore::new(pipeline.batch.concurrency),

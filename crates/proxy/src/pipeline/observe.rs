@@ -8,7 +8,7 @@ mod metrics;
 
 pub(super) use log::{LogObserver, RetryLogging, log_health, log_separated};
 pub(crate) use metrics::set_target_up;
-pub(super) use metrics::{MetricsObserver, count_attempts, register_rules};
+pub(super) use metrics::{AttemptMetrics, MetricsObserver, register_rules};
 
 use super::outcome::OutcomeRecord;
 

@@ -12,17 +12,21 @@ use tracing_subscriber::fmt::MakeWriter;
 const LIMIT: usize = 64 << 10;
 
 thread_local! {
-    /// The lines of this thread that are written together, while there are such.
-    static HELD: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+    /// The lines of this thread that are written together.
+    static HELD: RefCell<Held> = const { RefCell::new(Held { is_open: false, lines: Vec::new() }) };
+}
+
+/// Lines that are written together, while there are such. The buffer stays, up to a little more than [`LIMIT`]: one that
+/// grows anew with each batch costs more than what is written to it.
+#[derive(Debug)]
+struct Held {
+    is_open: bool,
+    lines: Vec<u8>,
 }
 
 /// Does `work`, and writes the lines that it logs on this thread by one call at its end.
 pub(crate) fn together<R>(work: impl FnOnce() -> R) -> R {
-    let is_outermost = HELD.with_borrow_mut(|held| {
-        let is_outermost = held.is_none();
-        held.get_or_insert_default();
-        is_outermost
-    });
+    let is_outermost = HELD.with_borrow_mut(|held| !std::mem::replace(&mut held.is_open, true));
     let _end = is_outermost.then(|| End); // not `then_some`, which would end it here
     work()
 }
@@ -32,9 +36,27 @@ struct End;
 
 impl Drop for End {
     fn drop(&mut self) {
-        let held = HELD.with_borrow_mut(Option::take);
+        HELD.with_borrow_mut(|held| {
+            held.is_open = false;
+            held.write_out(&mut stderr().lock());
+            held.lines.shrink_to(LIMIT);
+        });
+    }
+}
+
+impl Held {
+    /// Adds a line, and writes all of them once they are too much.
+    fn hold(&mut self, bytes: &[u8], out: &mut impl Write) {
+        self.lines.extend_from_slice(bytes);
+        if self.lines.len() >= LIMIT {
+            self.write_out(out);
+        }
+    }
+
+    fn write_out(&mut self, out: &mut impl Write) {
         // As without `together`: who cannot be told that lines are lost cannot be told.
-        let _ = stderr().lock().write_all(&held.unwrap_or_default());
+        let _ = out.write_all(&self.lines);
+        self.lines.clear();
     }
 }
 
@@ -56,12 +78,12 @@ impl Write for Lines {
     }
 
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        HELD.with_borrow_mut(|held| match held {
-            None => stderr().lock().write_all(bytes),
-            Some(held) => match hold(held, bytes) {
-                None => Ok(()),
-                Some(full) => stderr().lock().write_all(&full),
-            },
+        HELD.with_borrow_mut(|held| match held.is_open {
+            false => stderr().lock().write_all(bytes),
+            true => {
+                held.hold(bytes, &mut stderr().lock());
+                Ok(())
+            }
         })
     }
 
@@ -70,36 +92,59 @@ impl Write for Lines {
     }
 }
 
-/// Adds to what is held. Returns all of it once it is too much.
-fn hold(held: &mut Vec<u8>, bytes: &[u8]) -> Option<Vec<u8>> {
-    held.extend_from_slice(bytes);
-    (held.len() >= LIMIT).then(|| std::mem::take(held))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
 
-    fn held() -> Option<usize> {
-        HELD.with_borrow(|held| held.as_ref().map(Vec::len))
+    fn held() -> (bool, usize) {
+        HELD.with_borrow(|held| (held.is_open, held.lines.len()))
     }
 
     #[test]
     fn lines_are_held_until_the_outermost_end() {
         together(|| {
             together(|| Lines.write_all(b"{}\n").unwrap());
-            assert_eq!(held(), Some(3));
+            assert_eq!(held(), (true, 3));
         });
-        assert_eq!(held(), None);
+        assert_eq!(held(), (false, 0));
+    }
+
+    #[test]
+    fn lines_are_written_when_the_work_panics() {
+        struct Sends(mpsc::Sender<(bool, usize)>);
+        impl Drop for Sends {
+            fn drop(&mut self) {
+                self.0.send(held()).unwrap();
+            }
+        }
+        let (left, received) = mpsc::channel();
+        let work = std::thread::spawn(move || {
+            let _sends = Sends(left); // once what is below has ended
+            together(|| {
+                Lines.write_all(b"{}\n").unwrap();
+                panic!("a bug");
+            })
+        });
+        assert_eq!(received.recv(), Ok((false, 0)));
+        assert!(work.join().is_err());
     }
 
     #[test]
     fn many_lines_take_no_more_memory_than_the_limit_and_none_is_lost() {
-        let (mut held, mut written) = (Vec::new(), 0);
+        let (mut held, mut written) = (
+            Held {
+                is_open: true,
+                lines: Vec::new(),
+            },
+            Vec::new(),
+        );
         for _ in 0..200 {
-            written += hold(&mut held, &[b' '; 1_000]).map_or(0, |full| full.len());
-            assert!(held.len() < LIMIT);
+            held.hold(&[b' '; 1_000], &mut written);
+            assert!(held.lines.len() < LIMIT);
         }
-        assert_eq!(written + held.len(), 200_000);
+        held.write_out(&mut written);
+        assert_eq!((written.len(), held.lines.len()), (200_000, 0));
     }
 }
