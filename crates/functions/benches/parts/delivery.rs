@@ -159,6 +159,8 @@ fn start(mut command: Command, folder: &Path, targets: Targets) -> Option<Proces
     let mut settings = vec![
         ("LINEAGE_PROXY_DATA_DIR", data.to_str().unwrap().to_owned()),
         ("LINEAGE_PROXY_LISTEN", "127.0.0.1:0".to_owned()),
+        // The last batch may be small, and does not wait for more for long. Without any wait all would be small.
+        ("LINEAGE_PROXY_BATCH_WINDOW", "50ms".to_owned()),
     ];
     let path = |n: usize| file(folder, n).to_str().unwrap().to_owned();
     match targets {
