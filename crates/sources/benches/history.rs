@@ -37,8 +37,10 @@ fn statement(number: usize) -> String {
 }
 
 fn answers() -> (String, String) {
-    let names =
-        |names: &[&str]| -> Vec<Value> { names.iter().map(|name| json!({"name": name})).collect() };
+    let names = |view: View, count: usize| -> Vec<Value> {
+        let names = view.columns().iter().take(count);
+        names.map(|name| json!({"name": name})).collect()
+    };
     let text = |text: String| json!({"stringValue": text});
     let rows: Vec<Value> = (0..STATEMENTS)
         .map(|number| {
@@ -52,8 +54,7 @@ fn answers() -> (String, String) {
         })
         .collect();
     let history = json!({
-        "ColumnMetadata": names(&["user_id", "query_id", "transaction_id", "session_id", "database_name", "status",
-            "start_time", "end_time", "query_text", "query_label"]),
+        "ColumnMetadata": names(View::Queries, 10),
         "Records": rows,
     });
     let mut columns: Vec<Value> = Vec::new();
@@ -68,7 +69,7 @@ fn answers() -> (String, String) {
         }
     }
     let catalogue = json!({
-        "ColumnMetadata": names(&["database_name", "schema_name", "table_name", "column_name", "ordinal_position", "data_type"]),
+        "ColumnMetadata": names(View::Columns, 6),
         "Records": columns,
     });
     (history.to_string(), catalogue.to_string())

@@ -11,7 +11,7 @@ use sources::{FoundEvent, Identity};
 use time::{Duration, OffsetDateTime};
 
 /// The views whose results are read.
-const VIEWS: [&str; 12] = [
+const VIEWS: [&str; 14] = [
     "sys_query_history",
     "sys_query_text",
     "sys_query_detail",
@@ -24,6 +24,8 @@ const VIEWS: [&str; 12] = [
     "svv_external_schemas",
     "svv_user_info",
     "version",
+    "sys_load_history",
+    "sys_unload_history",
 ];
 
 /// The most statements of a story, so that it takes no time.
@@ -36,7 +38,7 @@ pub(crate) fn results(bytes: &[u8]) {
     };
     let (mut history, mut catalogue) = (History::default(), Catalogue::default());
     let view = VIEWS[usize::from(*first) % VIEWS.len()];
-    if history.add_saved(&mut catalogue, view, json).is_err() {
+    if history.add_file(&mut catalogue, view, json).is_err() {
         return;
     }
     let found = extract_all(&history, &catalogue, &warehouse(), &Options::default());
@@ -142,18 +144,8 @@ fn history(story: &[Told], from: OffsetDateTime, now: OffsetDateTime) -> (Histor
             text(&told.text),
         ]
     });
-    let names = [
-        "user_id",
-        "query_id",
-        "transaction_id",
-        "session_id",
-        "database_name",
-        "status",
-        "start_time",
-        "end_time",
-        "query_text",
-    ];
-    let columns: Vec<Value> = names.iter().map(|name| json!({"name": name})).collect();
+    let names = View::Queries.columns().iter().take(9);
+    let columns: Vec<Value> = names.map(|name| json!({"name": name})).collect();
     let json = json!({"ColumnMetadata": columns, "Records": rows.collect::<Vec<_>>()}).to_string();
     let (mut history, mut catalogue) = (History::default(), Catalogue::default());
     let added = history.add(&mut catalogue, View::Queries, "story", json.as_bytes());

@@ -200,7 +200,7 @@ impl RedshiftSource {
             is_complete,
             presses_on: self.limit.presses_on,
         };
-        let mut asked: BTreeSet<i64> = BTreeSet::new();
+        let mut asked: BTreeSet<(View, i64)> = BTreeSet::new();
         let mut round = 0;
         loop {
             let found;
@@ -214,18 +214,15 @@ impl RedshiftSource {
             self.doubt(&found.changed);
             let mut tables = self.catalogue.stale(&found.tables, now);
             tables.truncate(MAX_TABLES);
-            let details: Vec<i64> = found.details.difference(&asked).copied().collect();
-            if tables.is_empty() && details.is_empty() {
+            let about = about_statements(&found, &mut asked);
+            if tables.is_empty() && about.is_empty() {
                 return Ok(found);
             }
             self.ask_for_columns(&tables, now, &mut history).await?;
-            for ids in details.chunks(queries::MAX_NAMES) {
-                let sql = queries::details(ids);
+            for (view, sql) in about {
                 let mut none = Catalogue::default();
-                self.ask(View::Details, sql, now, &mut history, &mut none)
-                    .await?;
+                self.ask(view, sql, now, &mut history, &mut none).await?;
             }
-            asked.extend(details);
         }
     }
 
@@ -338,6 +335,24 @@ impl RedshiftSource {
         self.data_api.run(sql, now, take).await?;
         Ok(bytes)
     }
+}
+
+/// What to ask about single statements that was not asked for yet.
+fn about_statements(found: &Found, asked: &mut BTreeSet<(View, i64)>) -> Vec<(View, String)> {
+    type Query = fn(&[i64]) -> String;
+    let wanted: [(View, Query, &BTreeSet<i64>); 3] = [
+        (View::Details, queries::details, &found.details),
+        (View::Loads, queries::loads, &found.loads),
+        (View::Unloads, queries::unloads, &found.unloads),
+    ];
+    let mut all = Vec::new();
+    for (view, query, ids) in wanted {
+        let new = ids.iter().copied().filter(|id| asked.insert((view, *id)));
+        let new: Vec<i64> = new.collect();
+        let chunks = new.chunks(queries::MAX_NAMES);
+        all.extend(chunks.map(|ids| (view, query(ids))));
+    }
+    all
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use sources::{Extraction, FindingRule};
 use super::*;
 
 /// The results of a history as they are saved.
-const SAVED: [(&str, &str); 12] = [
+const SAVED: [(&str, &str); 14] = [
     (
         "sys_query_history",
         include_str!("../../../sources/tests/fixtures/redshift/sys_query_history.page-1.json"),
@@ -41,6 +41,14 @@ const SAVED: [(&str, &str); 12] = [
     (
         "sys_transaction_history",
         include_str!("../../../sources/tests/fixtures/redshift/sys_transaction_history.json"),
+    ),
+    (
+        "sys_load_history",
+        include_str!("../../../sources/tests/fixtures/redshift/sys_load_history.json"),
+    ),
+    (
+        "sys_unload_history",
+        include_str!("../../../sources/tests/fixtures/redshift/sys_unload_history.json"),
     ),
     (
         "svv_all_columns",

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::event::{EventType, Namer, Parent, QueryFacet, Statement, write};
 use super::extract::Look;
 use super::flow::Flow;
-use super::history::Query;
+use super::history::{Query, Transfer};
 use super::job::{self, Clues};
 use super::result::written;
 use super::sql::{Origin, StatementKind};
@@ -40,6 +40,7 @@ pub(super) struct Draft<'a> {
     pub(super) procedure: Option<String>,
     pub(super) error: Option<String>,
     pub(super) caller: Option<i64>,
+    pub(super) transfer: Option<&'a Transfer>,
 }
 
 /// The statement that renames a table.
@@ -150,6 +151,7 @@ impl<'a> Drafts<'a> {
                 error: draft.error.as_deref(),
                 parent: parent(draft, &procedures, callers),
                 query: query_facet(draft.query),
+                transfer: draft.transfer,
                 engine: look.history.engine.as_deref(),
             };
             if look.options.start_events {

@@ -1,6 +1,9 @@
-//! Writes a statement as an OpenLineage RunEvent. What it reads and writes was decided in `extract`, which calls this.
+//! Writes a statement as an OpenLineage RunEvent: its run and its job, and the datasets of `event/dataset.rs`. What it reads
+//! and writes was decided in `extract`, and `draft` calls this.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod dataset;
+
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
@@ -8,9 +11,9 @@ use uuid::Uuid;
 
 use super::catalogue::Catalogue;
 use super::flow::Flow;
-use super::sql::{StatementKind, Transformation};
-use super::state::Edge;
-use super::warehouse::{DatasetName, Place, Source, Warehouse};
+use super::history::Transfer;
+use super::sql::StatementKind;
+use super::warehouse::{DatasetName, Source, Warehouse};
 
 /// Who made the event and its facets.
 const PRODUCER: &str = "urn:lineage-proxy:redshift";
@@ -31,6 +34,8 @@ pub(super) struct Statement<'a> {
     pub(super) error: Option<&'a str>,
     pub(super) parent: Option<Parent<'a>>,
     pub(super) query: QueryFacet<'a>,
+    /// What COPY has loaded, or UNLOAD has written.
+    pub(super) transfer: Option<&'a Transfer>,
     pub(super) engine: Option<&'a str>,
 }
 
@@ -107,27 +112,8 @@ impl Namer<'_> {
 
 /// Writes the event.
 pub(super) fn write(statement: &Statement<'_>, namer: &mut Namer<'_>) -> String {
-    let has_columns = statement.event_type == EventType::Complete;
-    let inputs = statement.flow.inputs.iter();
-    let inputs: Vec<Value> = inputs
-        .map(|input| {
-            let mut facets = Map::new();
-            facets.extend(schema(input, None, namer.catalogue));
-            dataset(&namer.name(input), facets)
-        })
-        .collect();
-    let outputs = statement.outputs.iter();
-    let outputs: Vec<Value> = outputs
-        .map(|output| {
-            let mut facets = Map::new();
-            facets.extend(schema(output, statement.created, namer.catalogue));
-            facets.extend(dataset_type(statement.kind));
-            if has_columns {
-                facets.extend(column_lineage(statement.flow, namer));
-            }
-            dataset(&namer.name(output), facets)
-        })
-        .collect();
+    let inputs = dataset::inputs(statement, namer);
+    let outputs = dataset::outputs(statement, namer);
     json!({
         "eventType": statement.event_type.as_str(),
         "eventTime": rfc3339(statement.time),
@@ -214,106 +200,6 @@ fn job_facets(statement: &Statement<'_>) -> Value {
         facets.insert("sql".to_owned(), facet("1-1-0/SQLJobFacet", sql));
     }
     Value::Object(facets)
-}
-
-fn dataset(name: &DatasetName, facets: Map<String, Value>) -> Value {
-    json!({"namespace": name.namespace, "name": name.name, "facets": facets})
-}
-
-fn schema(
-    source: &Source,
-    created: Option<&[String]>,
-    catalogue: &Catalogue,
-) -> Option<(String, Value)> {
-    let place = match source {
-        Source::Table(place) => place,
-        Source::S3 { .. } | Source::DynamoDb(_) | Source::Emr { .. } => return None,
-    };
-    let Place {
-        database,
-        schema,
-        table,
-    } = place;
-    let fields: Vec<Value> = match (catalogue.columns(database, schema, table), created) {
-        (Some(columns), _) => (columns.iter())
-            .map(|column| json!({"name": column.name, "type": column.data_type}))
-            .collect(),
-        (None, Some(columns)) => columns.iter().map(|name| json!({"name": name})).collect(),
-        (None, None) => return None,
-    };
-    let schema = facet("1-2-0/SchemaDatasetFacet", json!({"fields": fields}));
-    Some(("schema".to_owned(), schema))
-}
-
-fn dataset_type(kind: StatementKind) -> Option<(String, Value)> {
-    let kind = match kind {
-        StatementKind::CreateView => json!({"datasetType": "VIEW"}),
-        StatementKind::CreateMaterializedView => {
-            json!({"datasetType": "VIEW", "subType": "MATERIALIZED"})
-        }
-        StatementKind::CreateExternalTableAs => {
-            json!({"datasetType": "TABLE", "subType": "EXTERNAL"})
-        }
-        StatementKind::CreateModel => json!({"datasetType": "MODEL"}),
-        StatementKind::Unload => json!({"datasetType": "FILE"}),
-        // It is what it was.
-        StatementKind::Select
-        | StatementKind::Insert
-        | StatementKind::InsertValues
-        | StatementKind::CreateTableAs
-        | StatementKind::SelectInto
-        | StatementKind::Copy
-        | StatementKind::Merge
-        | StatementKind::Update
-        | StatementKind::Delete
-        | StatementKind::Append
-        | StatementKind::Truncate
-        | StatementKind::Call
-        | StatementKind::Definition
-        | StatementKind::Session
-        | StatementKind::Transaction
-        | StatementKind::Other => return None,
-    };
-    let facet = facet("1-0-1/DatasetTypeDatasetFacet", kind);
-    Some(("datasetType".to_owned(), facet))
-}
-
-fn column_lineage(flow: &Flow, namer: &mut Namer<'_>) -> Option<(String, Value)> {
-    if flow.columns.is_empty() {
-        return None;
-    }
-    let mut fields = Map::new();
-    for (column, edges) in &flow.columns {
-        let inputs = input_fields(edges, namer);
-        fields.insert(column.clone(), json!({"inputFields": inputs}));
-    }
-    let mut lineage = Map::new();
-    lineage.insert("fields".to_owned(), Value::Object(fields));
-    if !flow.influences.is_empty() {
-        let influences = input_fields(&flow.influences, namer);
-        lineage.insert("dataset".to_owned(), influences.into());
-    }
-    let lineage = Value::Object(lineage);
-    let facet = facet("1-2-0/ColumnLineageDatasetFacet", lineage);
-    Some(("columnLineage".to_owned(), facet))
-}
-
-/// Each column once, with all that happens to it.
-fn input_fields(edges: &BTreeSet<Edge>, namer: &mut Namer<'_>) -> Vec<Value> {
-    let mut fields: BTreeMap<(&Place, &str), Vec<Transformation>> = BTreeMap::new();
-    for edge in edges {
-        let field = fields.entry((&edge.place, &edge.column)).or_default();
-        field.push(edge.transformation);
-    }
-    let of = |transformation: &Transformation| json!({"type": transformation.kind(), "subtype": transformation.subtype()});
-    fields
-        .into_iter()
-        .map(|((place, column), transformations)| {
-            let DatasetName { namespace, name } = namer.name(&Source::Table(place.clone()));
-            let transformations: Vec<Value> = transformations.iter().map(of).collect();
-            json!({"namespace": namespace, "name": name, "field": column, "transformations": transformations})
-        })
-        .collect()
 }
 
 /// A facet of the specification.

@@ -2,7 +2,14 @@
 //! a warehouse. A whole history, such as a saved one, is read by the tests and benchmarks.
 //!
 //! The same history gives the same events, whatever of it was seen before: what a look has to know of earlier statements
-//! is in its [`State`], as it was where the look begins.
+//! is in its [`State`], as it was where the look begins. `extract/statement.rs` reads one statement, `extract/report.rs` makes its
+//! event, and `extract/notes.rs` and `extract/visible.rs` say what is not known.
+
+mod internal;
+mod notes;
+mod report;
+mod statement;
+mod visible;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -10,30 +17,19 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use time::{Duration, OffsetDateTime};
 
 use super::catalogue::Catalogue;
-use super::draft::{Draft, Drafts};
-use super::effects;
-use super::event::EventType;
-use super::flow::{Flow, outside};
-use super::history::{History, Query, Scan, Status, View};
+use super::draft::Drafts;
+use super::history::{History, Query, Status, View};
 use super::horizon::{Window, next};
-use super::message::without_values;
-use super::options::{Options, Reporter, SqlFacet};
-use super::reading::{self, Text};
-use super::resolve::{Moment, Resolved, place_of_scan};
-use super::sql::{ColumnList, Dataset, Effect, Origin, Reading, StatementKind, StatementLineage};
+use super::options::Options;
+use super::sql::ColumnList;
 use super::state::{Before, Session, State};
 use super::transaction::{Fate, Transaction, callers, transactions};
-use super::warehouse::{Place, Source, Warehouse};
+use super::warehouse::{Place, Warehouse};
 use crate::{Extraction, Finding, FindingRule};
+use internal::is_internal;
 
 /// The label by which our own statements are known (`SET query_group`).
 pub const OWN_LABEL: &str = "lineage-proxy";
-
-/// The most findings about one statement: of names there can be many.
-const MAX_FINDINGS: usize = 5;
-
-/// The user of the service itself.
-const SERVICE_USER: i64 = 1;
 
 /// What is looked at.
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +61,10 @@ pub struct Found {
     pub changed: BTreeMap<String, OffsetDateTime>,
     /// The statements of which the steps would help, by their ids.
     pub details: BTreeSet<i64>,
+    /// The COPY statements of which it is not known what they have loaded.
+    pub loads: BTreeSet<i64>,
+    /// The UNLOAD statements of which it is not known what they have written.
+    pub unloads: BTreeSet<i64>,
 }
 
 /// Makes the events.
@@ -84,6 +84,8 @@ pub fn extract(look: &Look<'_>, state: &State) -> Found {
         lists: RefCell::default(),
         changed: BTreeMap::new(),
         details: BTreeSet::new(),
+        loads: BTreeSet::new(),
+        unloads: BTreeSet::new(),
     };
     run.state.done.clear();
     let mut queries: Vec<&Query> = look.history.queries.values().collect();
@@ -159,6 +161,8 @@ struct Run<'a> {
     lists: RefCell<HashMap<Place, ColumnList>>,
     changed: BTreeMap<String, OffsetDateTime>,
     details: BTreeSet<i64>,
+    loads: BTreeSet<i64>,
+    unloads: BTreeSet<i64>,
 }
 
 impl<'a> Run<'a> {
@@ -181,297 +185,6 @@ impl<'a> Run<'a> {
         let is_reported = !is_done && fate != Fate::Open;
         self.read(query, &key, &mut session, is_reported, fate);
         self.state.sessions.insert(key, session);
-    }
-
-    fn read(
-        &mut self,
-        query: &'a Query,
-        key: &str,
-        session: &mut Session,
-        is_reported: bool,
-        fate: Fate,
-    ) {
-        let history = self.look.history;
-        let scans = history.scans.get(&query.id);
-        let mut notes = Notes::new(query);
-        let (text, lineages) = {
-            let moment = self.moment(query, session);
-            match reading::text(history, query) {
-                Text::Whole(joined) => {
-                    let statements = reading::read(&joined, &moment);
-                    (Some(statements.text), statements.lineages)
-                }
-                Text::Head(head) => {
-                    notes.add(FindingRule::Incomplete, "a part of its text is missing: its tables are those of its steps, without columns");
-                    let lineage = reading::read_head(&head, &moment);
-                    (None, lineage.into_iter().collect())
-                }
-                Text::TooLong => {
-                    notes.add(FindingRule::Incomplete, "its text is longer than is read");
-                    (None, Vec::new())
-                }
-            }
-        };
-        if text.is_none() && scans.is_none() && is_reported {
-            self.details.insert(query.id);
-        }
-        // What was not read at all may have had lineage.
-        let is_unknown = |lineage: &StatementLineage| lineage.kind == StatementKind::Other;
-        notes.matters |= text.is_none() && lineages.iter().all(is_unknown);
-        if lineages
-            .iter()
-            .any(|lineage| lineage.origin == Some(Origin::Ourselves))
-        {
-            return;
-        }
-        for (number, lineage) in lineages.into_iter().enumerate() {
-            let statement = Read {
-                query,
-                number,
-                text: text.as_deref(),
-                lineage,
-                fate,
-                is_reported,
-            };
-            self.one(statement, key, session, &mut notes);
-        }
-        // What has no lineage may be cut or refused: nothing is lost by that.
-        if is_reported && notes.matters {
-            self.findings.extend(notes.findings);
-        }
-        if is_reported {
-            self.drafts.report(query.id);
-        }
-    }
-
-    /// Reads one statement of a text, and changes the session.
-    fn one(&mut self, read: Read<'a, '_>, key: &str, session: &mut Session, notes: &mut Notes) {
-        let Read { query, lineage, .. } = &read;
-        let scans = self.look.history.scans.get(&query.id);
-        let moment = self.moment(query, session);
-        let mut flow = Flow::of(lineage, &moment);
-        let mut outputs = self.outputs(lineage, &moment, &mut flow);
-        let is_understood = read.text.is_some() && lineage.reading == Reading::Parsed;
-        if !is_understood {
-            use_scans(lineage, scans, &mut flow, &mut outputs, read.text.is_none());
-        }
-        let changes = effects::changes(lineage, &moment);
-        let temporary = changes.iter().any(effects::Change::fills_temporary);
-        let is_draft = self.is_event(lineage, &outputs);
-        if is_draft || temporary {
-            notes.about(lineage, &flow, read.text.is_some());
-        }
-        let needs_steps = !is_understood || !flow.guessed.is_empty();
-        let is_needed = (is_draft && read.is_reported) || temporary;
-        if is_needed && needs_steps && scans.is_none() {
-            self.details.insert(query.id);
-        }
-        if is_draft {
-            let draft = self.draft(&read, key, flow.clone(), outputs);
-            self.drafts.push(draft);
-        }
-        if query.status != Status::Success {
-            return;
-        }
-        for change in &changes {
-            if let effects::Change::Rename(from, to) = change
-                && read.fate != Fate::RolledBack
-            {
-                let is_own = session.created(from).is_some();
-                let at = super::draft::At {
-                    session: key,
-                    transaction: query.transaction,
-                };
-                self.drafts.rename(at, from, to, is_own);
-            }
-        }
-        let doubtful = effects::apply(changes, &flow, session);
-        let end = query.end.unwrap_or(query.start);
-        for table in doubtful {
-            let changed = self.changed.entry(table).or_insert(end);
-            *changed = end.max(*changed);
-        }
-    }
-
-    fn moment<'m>(&'m self, query: &'m Query, session: &'m Session) -> Moment<'m> {
-        let history = self.look.history;
-        Moment {
-            session,
-            catalogue: self.look.catalogue,
-            database: &query.database,
-            user: history.users.get(&query.user).map(String::as_str),
-            scans: history.scans.get(&query.id),
-            asked: &self.asked,
-            lists: &self.lists,
-        }
-    }
-
-    /// What a statement writes, without temporary tables.
-    fn outputs(
-        &self,
-        lineage: &StatementLineage,
-        moment: &Moment<'_>,
-        flow: &mut Flow,
-    ) -> Vec<Source> {
-        let created = effects::created(lineage);
-        let mut outputs = Vec::new();
-        for output in &lineage.outputs {
-            let Dataset::Table(table) = output else {
-                outputs.extend(outside(output));
-                continue;
-            };
-            let resolved = match created {
-                Some((name, temporary)) if name == table => {
-                    moment.resolve_created(table, temporary)
-                }
-                Some(_) | None => moment.resolve(table),
-            };
-            match resolved {
-                Resolved::Temporary(_) => {}
-                Resolved::Table(place) => outputs.push(Source::Table(place)),
-                Resolved::Guess(place) => {
-                    flow.guessed.insert(table.clone());
-                    outputs.push(Source::Table(place));
-                }
-            }
-        }
-        outputs
-    }
-
-    /// Whether a statement has an event.
-    fn is_event(&self, lineage: &StatementLineage, outputs: &[Source]) -> bool {
-        let Options {
-            insert_values,
-            skip,
-            ..
-        } = self.look.options;
-        let reporter = match &lineage.origin {
-            Some(Origin::Dbt { .. }) => Some(Reporter::Dbt),
-            Some(Origin::Airflow { .. }) => Some(Reporter::Airflow),
-            Some(Origin::Ourselves) | None => None,
-        };
-        if reporter.is_some_and(|reporter| skip.contains(&reporter)) {
-            return false;
-        }
-        match lineage.kind {
-            StatementKind::Call => true,
-            StatementKind::InsertValues => *insert_values && !outputs.is_empty(),
-            StatementKind::Insert
-            | StatementKind::CreateTableAs
-            | StatementKind::SelectInto
-            | StatementKind::CreateView
-            | StatementKind::CreateMaterializedView
-            | StatementKind::CreateExternalTableAs
-            | StatementKind::CreateModel
-            | StatementKind::Copy
-            | StatementKind::Unload
-            | StatementKind::Merge
-            | StatementKind::Update
-            | StatementKind::Delete
-            | StatementKind::Append => outputs.iter().any(|output| !is_internal_table(output)),
-            StatementKind::Select
-            | StatementKind::Truncate
-            | StatementKind::Definition
-            | StatementKind::Session
-            | StatementKind::Transaction
-            | StatementKind::Other => false,
-        }
-    }
-
-    fn draft(
-        &self,
-        read: &Read<'a, '_>,
-        key: &str,
-        mut flow: Flow,
-        outputs: Vec<Source>,
-    ) -> Draft<'a> {
-        let Read {
-            query,
-            number,
-            lineage,
-            text,
-            fate,
-            ..
-        } = read;
-        let event_type = match (query.status, fate) {
-            (Status::Failed, _) => EventType::Fail,
-            (Status::Canceled, _) | (_, Fate::RolledBack) => EventType::Abort,
-            (Status::Success | Status::Running, Fate::Open | Fate::Committed) => {
-                EventType::Complete
-            }
-        };
-        let error = match event_type {
-            EventType::Complete | EventType::Start => None,
-            EventType::Fail | EventType::Abort if query.error.is_empty() => {
-                let is_undone = query.status == Status::Success;
-                is_undone.then(|| "the transaction was rolled back".to_owned())
-            }
-            EventType::Fail | EventType::Abort => {
-                Some(without_values(&query.error, &lineage.redacted))
-            }
-        };
-        let procedure = lineage.effects.iter().find_map(|effect| {
-            if let Effect::Call(name) = effect {
-                return Some(name.to_string());
-            }
-            None
-        });
-        if lineage.kind == StatementKind::Call {
-            flow = Flow::default();
-        }
-        let created = lineage.effects.iter().any(|effect| {
-            matches!(
-                effect,
-                Effect::CreateTable { .. } | Effect::CreateView { .. }
-            )
-        });
-        let created = created.then(|| {
-            flow.columns
-                .iter()
-                .map(|(column, _)| column.clone())
-                .collect()
-        });
-        Draft {
-            query,
-            number: *number,
-            session: key.to_owned(),
-            kind: lineage.kind,
-            event_type,
-            flow,
-            outputs,
-            created,
-            sql: self.sql(lineage, *text),
-            redacted: lineage.redacted.clone(),
-            origin: lineage.origin.clone(),
-            procedure,
-            error,
-            caller: self.callers.get(&query.id).copied(),
-        }
-    }
-
-    /// The text for the facet. Kinds that may hold credentials are never there in full.
-    fn sql(&self, lineage: &StatementLineage, text: Option<&str>) -> Option<String> {
-        let has_no_credentials = matches!(
-            lineage.kind,
-            StatementKind::Insert
-                | StatementKind::InsertValues
-                | StatementKind::CreateTableAs
-                | StatementKind::SelectInto
-                | StatementKind::CreateView
-                | StatementKind::CreateMaterializedView
-                | StatementKind::Merge
-                | StatementKind::Update
-                | StatementKind::Delete
-                | StatementKind::Append
-                | StatementKind::Call
-        ) && lineage.reading == Reading::Parsed;
-        match self.look.options.sql {
-            SqlFacet::None => None,
-            SqlFacet::Full if has_no_credentials => {
-                Some(text.unwrap_or(&lineage.redacted).to_owned())
-            }
-            SqlFacet::Full | SqlFacet::Redacted => Some(lineage.redacted.clone()),
-        }
     }
 
     fn fate(&self, query: &Query) -> Fate {
@@ -533,113 +246,8 @@ impl<'a> Run<'a> {
             tables: self.asked.into_inner(),
             changed: self.changed,
             details: self.details,
-        }
-    }
-
-    /// Says once which views cannot be read. One that can be again is forgotten.
-    fn invisible(&mut self) {
-        for (view, reason) in &self.look.history.invisible {
-            if self.state.invisible.insert(view.name().to_owned()) {
-                self.findings.push(Finding {
-                    rule: FindingRule::NotVisible,
-                    place: view.name().to_owned(),
-                    message: format!("done without: {reason}"),
-                });
-            }
-        }
-    }
-
-    /// Says once if no statement of others was seen. Returns whether nothing has to be said any more.
-    fn visibility(&mut self) -> bool {
-        let queries = || self.look.history.queries.values();
-        let own: BTreeSet<i64> = queries()
-            .filter(|query| query.label == OWN_LABEL)
-            .map(|query| query.user)
-            .collect();
-        let sees_others = queries().any(|query| !own.contains(&query.user));
-        if sees_others || self.state.visibility_known || own.is_empty() {
-            return sees_others || self.state.visibility_known;
-        }
-        self.findings.push(Finding {
-            rule: FindingRule::NotVisible,
-            place: "sys_query_history".to_owned(),
-            message: "only statements of the user that reads are seen: if others ran any, grant the role sys:monitor to it".to_owned(),
-        });
-        true
-    }
-}
-
-/// A statement of a text.
-struct Read<'a, 't> {
-    query: &'a Query,
-    number: usize,
-    text: Option<&'t str>,
-    lineage: StatementLineage,
-    fate: Fate,
-    is_reported: bool,
-}
-
-/// Findings about the statements of one text.
-struct Notes {
-    place: String,
-    findings: Vec<Finding>,
-    matters: bool,
-}
-
-impl Notes {
-    fn new(query: &Query) -> Notes {
-        let start = super::result::written(query.start);
-        Notes {
-            place: format!("query {}, started {start}", query.id),
-            findings: Vec::new(),
-            matters: false,
-        }
-    }
-
-    fn add(&mut self, rule: FindingRule, message: impl Into<String>) {
-        if self.findings.len() < MAX_FINDINGS {
-            self.findings.push(Finding {
-                rule,
-                place: self.place.clone(),
-                message: message.into(),
-            });
-        }
-    }
-
-    /// Notes what is not known of a statement that has lineage.
-    fn about(&mut self, lineage: &StatementLineage, flow: &Flow, is_whole: bool) {
-        self.matters = true;
-        if is_whole && let Reading::Words(refusal) = lineage.reading {
-            self.add(
-                FindingRule::UnparsedSql,
-                format!("{refusal}: its tables are those that its words name, without columns"),
-            );
-        }
-        for table in &flow.guessed {
-            self.add(FindingRule::UnresolvedName, format!("no schema of the search path is known to have {table}: it is taken for one of public"));
-        }
-        let mut unknown = flow.unknown_columns.clone();
-        for name in &lineage.unresolved {
-            match name {
-                super::sql::Unresolved::ColumnsOf(table) => {
-                    unknown.insert(table.clone());
-                }
-                super::sql::Unresolved::Column(_) => {
-                    self.add(FindingRule::UnresolvedName, name.to_string())
-                }
-            }
-        }
-        for table in unknown {
-            self.add(
-                FindingRule::UnresolvedName,
-                format!("the columns of {table} are not known"),
-            );
-        }
-        if flow.is_cut {
-            self.add(
-                FindingRule::Incomplete,
-                "more column lineage than is kept of one statement",
-            );
+            loads: self.loads,
+            unloads: self.unloads,
         }
     }
 }
@@ -659,73 +267,6 @@ fn roll_back(session: &mut Session, query: &Query, fate: Fate) {
             temporaries: session.temporaries.clone(),
             created: session.created.clone(),
         });
-    }
-}
-
-/// Takes the tables of the steps of a statement that was not understood.
-fn use_scans(
-    lineage: &StatementLineage,
-    scans: Option<&BTreeSet<Scan>>,
-    flow: &mut Flow,
-    outputs: &mut Vec<Source>,
-    is_cut: bool,
-) {
-    let Some(scans) = scans else { return };
-    let places = |writes: bool| {
-        let scans = scans.iter().filter(move |scan| scan.writes == writes);
-        scans
-            .filter_map(|scan| place_of_scan(&scan.table))
-            .map(Source::Table)
-    };
-    if outputs.is_empty() && reading::writes(Some(scans)) && lineage.outputs.is_empty() {
-        outputs.extend(places(true));
-    }
-    if is_cut || flow.inputs.is_empty() {
-        let reads_itself = matches!(
-            lineage.kind,
-            StatementKind::Insert | StatementKind::CreateTableAs
-        );
-        let read: Vec<Source> = places(false)
-            .filter(|place| reads_itself || !outputs.contains(place))
-            .collect();
-        flow.inputs.extend(read);
-    }
-}
-
-/// Whether the service runs a statement for itself.
-fn is_internal(query: &Query) -> bool {
-    const PREFIXES: [&str; 4] = [
-        "padb_fetch_sample:",
-        "small table conversion:",
-        "small table validation:",
-        "create temp table volt_tt_",
-    ];
-    let begins = |prefix: &&str| {
-        let begin = query.text.get(..prefix.len());
-        begin.is_some_and(|begin| begin.eq_ignore_ascii_case(prefix))
-    };
-    query.user == SERVICE_USER || PREFIXES.iter().any(begins) || is_fetch(&query.text)
-}
-
-/// `fetch 1000 in "cursor"`.
-fn is_fetch(text: &str) -> bool {
-    let mut words = text.split_ascii_whitespace().take(3);
-    words
-        .next()
-        .is_some_and(|word| word.eq_ignore_ascii_case("fetch"))
-        && words.next().is_some()
-        && words
-            .next()
-            .is_some_and(|word| word.eq_ignore_ascii_case("in"))
-}
-
-/// The tables in which the service keeps materialized views.
-fn is_internal_table(output: &Source) -> bool {
-    match output {
-        Source::Table(place) => {
-            place.table.starts_with("mv_tbl__") || place.table.starts_with("volt_tt_")
-        }
-        Source::S3 { .. } | Source::DynamoDb(_) | Source::Emr { .. } => false,
     }
 }
 

@@ -26,11 +26,10 @@ pub fn label() -> String {
 pub fn history(from: OffsetDateTime, to: OffsetDateTime, limit: usize) -> String {
     let (from, to) = (written(from), written(to));
     format!(
-        "{OURS} SELECT user_id, query_id, query_label, transaction_id, session_id, database_name, query_type, status, \
-         start_time, end_time, error_message, query_text, generic_query_hash FROM sys_query_history \
-         WHERE start_time >= '{from}' AND start_time < '{to}' \
+        "{} WHERE start_time >= '{from}' AND start_time < '{to}' \
          AND NOT (query_type = 'SELECT' AND query_text NOT ILIKE '%into%' AND query_label <> '{}') \
          ORDER BY start_time, query_id LIMIT {limit}",
+        select(View::Queries),
         super::OWN_LABEL
     )
 }
@@ -39,8 +38,9 @@ pub fn history(from: OffsetDateTime, to: OffsetDateTime, limit: usize) -> String
 pub fn texts(ids: &[i64], from: OffsetDateTime, to: OffsetDateTime) -> String {
     let (from, to) = (written(from), written(to));
     format!(
-        "{OURS} SELECT query_id, sequence, text FROM sys_query_text WHERE start_time >= '{from}' \
+        "{} WHERE start_time >= '{from}' \
          AND start_time <= '{to}' AND query_id IN ({}) ORDER BY query_id, sequence",
+        select(View::Texts),
         numbers(ids)
     )
 }
@@ -48,26 +48,38 @@ pub fn texts(ids: &[i64], from: OffsetDateTime, to: OffsetDateTime) -> String {
 /// The tables that the steps of these statements read and wrote.
 pub fn details(ids: &[i64]) -> String {
     format!(
-        "{OURS} SELECT DISTINCT query_id, step_name, table_name FROM sys_query_detail WHERE query_id IN ({}) \
+        "{OURS} SELECT DISTINCT {} FROM {} WHERE query_id IN ({}) \
          AND step_name IN ('scan', 'insert', 'delete', 'update') AND table_name <> ''",
+        View::Details.columns().join(", "),
+        View::Details.name(),
         numbers(ids)
     )
+}
+
+/// What these COPY statements have loaded.
+pub fn loads(ids: &[i64]) -> String {
+    of_statements(View::Loads, ids)
+}
+
+/// What these UNLOAD statements have written.
+pub fn unloads(ids: &[i64]) -> String {
+    of_statements(View::Unloads, ids)
 }
 
 /// The procedures that started from `from` to before `to`.
 pub fn calls(from: OffsetDateTime, to: OffsetDateTime) -> String {
     let (from, to) = (written(from), written(to));
     format!(
-        "{OURS} SELECT query_id, caller_procedure_query_id FROM sys_procedure_call \
-         WHERE start_time >= '{from}' AND start_time < '{to}'"
+        "{} WHERE start_time >= '{from}' AND start_time < '{to}'",
+        select(View::Calls)
     )
 }
 
 /// How transactions ended, of these ids and all between them.
 pub fn transactions(first: i64, last: i64) -> String {
     format!(
-        "{OURS} SELECT transaction_id, status FROM sys_transaction_history \
-         WHERE transaction_id >= {first} AND transaction_id <= {last}"
+        "{} WHERE transaction_id >= {first} AND transaction_id <= {last}",
+        select(View::Transactions)
     )
 }
 
@@ -75,16 +87,16 @@ pub fn transactions(first: i64, last: i64) -> String {
 pub fn sessions(from: OffsetDateTime, to: OffsetDateTime) -> String {
     let (from, to) = (written(from), written(to));
     format!(
-        "{OURS} SELECT session_id, start_time FROM sys_session_history \
-         WHERE start_time < '{to}' AND (end_time IS NULL OR end_time >= '{from}')"
+        "{} WHERE start_time < '{to}' AND (end_time IS NULL OR end_time >= '{from}')",
+        select(View::Sessions)
     )
 }
 
 /// The columns of the tables of these names, in all databases and schemas.
 pub fn columns(tables: &[String]) -> String {
     format!(
-        "{OURS} SELECT database_name, schema_name, table_name, column_name, ordinal_position, data_type \
-         FROM svv_all_columns WHERE table_name IN ({}) ORDER BY 1, 2, 3, 5",
+        "{} WHERE table_name IN ({}) ORDER BY 1, 2, 3, 5",
+        select(View::Columns),
         texts_of(tables)
     )
 }
@@ -103,22 +115,21 @@ pub fn late_binding_columns(views: &[String]) -> String {
 /// What there is besides tables: each result with its view.
 pub fn surroundings() -> [(View, String); 4] {
     [
-        (
-            View::Databases,
-            format!("{OURS} SELECT database_name, database_type FROM svv_redshift_databases"),
-        ),
-        (
-            View::ExternalSchemas,
-            format!(
-                "{OURS} SELECT schemaname, eskind, databasename, esoptions FROM svv_external_schemas"
-            ),
-        ),
-        (
-            View::Users,
-            format!("{OURS} SELECT user_id, user_name FROM svv_user_info LIMIT 20000"),
-        ),
+        (View::Databases, select(View::Databases)),
+        (View::ExternalSchemas, select(View::ExternalSchemas)),
+        (View::Users, format!("{} LIMIT 20000", select(View::Users))),
         (View::Version, format!("{OURS} SELECT version() AS version")),
     ]
+}
+
+fn of_statements(view: View, ids: &[i64]) -> String {
+    format!("{} WHERE query_id IN ({})", select(view), numbers(ids))
+}
+
+/// The columns of a view that are read.
+fn select(view: View) -> String {
+    let (columns, name) = (view.columns().join(", "), view.name());
+    format!("{OURS} SELECT {columns} FROM {name}")
 }
 
 fn numbers(ids: &[i64]) -> String {
@@ -165,6 +176,8 @@ mod tests {
         for query in [
             texts(&ids, time, time),
             details(&ids),
+            loads(&ids),
+            unloads(&ids),
             columns(&names),
             late_binding_columns(&names),
         ] {

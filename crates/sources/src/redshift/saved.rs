@@ -12,11 +12,13 @@ use super::result::Page;
 
 /// The columns by which a result is known where its file is not called like its view. In this order: some views have the
 /// columns of others besides their own.
-const TELLING: [(&[&str], View); 12] = [
+const TELLING: [(&[&str], View); 14] = [
     (&["query_id", "sequence", "text"], View::Texts),
     (&["query_id", "caller_procedure_query_id"], View::Calls),
     (&["query_id", "query_text"], View::Queries),
     (&["query_id", "step_name"], View::Details),
+    (&["query_id", "data_source"], View::Loads),
+    (&["query_id", "unloaded_location"], View::Unloads),
     (&["transaction_id", "status"], View::Transactions),
     (&["session_id", "start_time"], View::Sessions),
     (&["column_name", "ordinal_position"], View::Columns),

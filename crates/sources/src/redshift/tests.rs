@@ -10,11 +10,12 @@ use super::*;
 use crate::{Extraction, FindingRule};
 
 mod stories;
+mod transfers;
 
 const HOST: &str = "corp-wg.111122223333.eu-west-1.redshift-serverless.amazonaws.com:5439";
 
 /// Saved results of a history, with what each statement comes to in `expected.json`.
-const SAVED: [(&str, &str); 12] = [
+const SAVED: [(&str, &str); 14] = [
     (
         "sys_query_history.page-1.json",
         include_str!("../../tests/fixtures/redshift/sys_query_history.page-1.json"),
@@ -48,6 +49,14 @@ const SAVED: [(&str, &str); 12] = [
         include_str!("../../tests/fixtures/redshift/sys_transaction_history.json"),
     ),
     (
+        "sys_load_history.json",
+        include_str!("../../tests/fixtures/redshift/sys_load_history.json"),
+    ),
+    (
+        "sys_unload_history.json",
+        include_str!("../../tests/fixtures/redshift/sys_unload_history.json"),
+    ),
+    (
         "svv_all_columns.json",
         include_str!("../../tests/fixtures/redshift/svv_all_columns.json"),
     ),
@@ -65,6 +74,17 @@ const SAVED: [(&str, &str); 12] = [
     ),
 ];
 const EXPECTED: &str = include_str!("../../tests/fixtures/redshift/expected.json");
+
+/// An answer of the Data API with rows of a view, each with values of its first columns.
+fn answer(view: View, rows: Vec<Vec<Value>>) -> String {
+    let names = view.columns().iter();
+    let width = rows.first().map_or(0, Vec::len);
+    let columns: Vec<Value> = names
+        .take(width)
+        .map(|name| json!({"name": name}))
+        .collect();
+    json!({"ColumnMetadata": columns, "Records": rows}).to_string()
+}
 
 fn saved(leave_out: &str) -> (History, Catalogue) {
     let (mut history, mut catalogue) = (History::default(), Catalogue::default());
@@ -332,33 +352,26 @@ fn many_looks_find_what_one_look_finds_and_nothing_twice() {
 
 #[test]
 fn a_reader_that_sees_its_own_statements_alone_says_so_once() {
-    let columns = [
-        "user_id",
-        "query_id",
-        "transaction_id",
-        "session_id",
-        "database_name",
-        "status",
-        "start_time",
-        "end_time",
-        "query_text",
-        "query_label",
+    let (number, text) = (
+        |n: i64| json!({"longValue": n}),
+        |t: &str| json!({"stringValue": t}),
+    );
+    let row = vec![
+        number(7),
+        number(1),
+        number(1),
+        number(1),
+        text("dev"),
+        text("success"),
+        text("2026-05-13 02:00:00"),
+        text("2026-05-13 02:00:01"),
+        text("/* lineage-proxy */ SELECT 1"),
+        text("lineage-proxy"),
     ];
-    let columns: Vec<Value> = columns.iter().map(|name| json!({"name": name})).collect();
-    let json = json!({
-        "ColumnMetadata": columns,
-        "Records": [[{"longValue": 7}, {"longValue": 1}, {"longValue": 1}, {"longValue": 1}, {"stringValue": "dev"},
-            {"stringValue": "success"}, {"stringValue": "2026-05-13 02:00:00"}, {"stringValue": "2026-05-13 02:00:01"},
-            {"stringValue": "/* lineage-proxy */ SELECT 1"}, {"stringValue": "lineage-proxy"}]],
-    });
+    let json = answer(View::Queries, vec![row]);
     let (mut history, mut catalogue) = (History::default(), Catalogue::default());
     history
-        .add(
-            &mut catalogue,
-            View::Queries,
-            "x",
-            json.to_string().as_bytes(),
-        )
+        .add(&mut catalogue, View::Queries, "x", json.as_bytes())
         .unwrap();
     let results = (history, catalogue);
     let from = time::OffsetDateTime::from_unix_timestamp(1_778_637_000).unwrap();

@@ -54,6 +54,19 @@ pub(super) enum Source {
     Emr { cluster: String, path: String },
 }
 
+impl Source {
+    /// The files at a URL of S3.
+    pub(super) fn at_s3(url: &str) -> Option<Source> {
+        let (scheme, rest) = url.split_at_checked("s3://".len())?;
+        let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+        let is_place = scheme.eq_ignore_ascii_case("s3://") && !bucket.is_empty();
+        is_place.then(|| Source::S3 {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+        })
+    }
+}
+
 /// Redshift's own (<https://docs.aws.amazon.com/redshift/latest/mgmt/rs-ports.html>).
 const DEFAULT_PORT: u16 = 5439;
 

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::super::result::written;
 use super::super::*;
-use super::by_query;
+use super::{answer, by_query};
 use crate::{Extraction, FindingRule};
 
 /// A statement of a story. It starts a minute after the one before, and takes ten seconds.
@@ -40,9 +40,8 @@ fn text(text: &str) -> Value {
 /// The results of a story, with these tables in the catalogue: `schema.table` and its columns.
 fn results(story: &[Told], tables: &[(&str, &[&str])]) -> (History, Catalogue) {
     let (mut history, mut catalogue) = (History::default(), Catalogue::default());
-    let mut add = |view, names: &[&str], rows: Vec<Vec<Value>>| {
-        let columns: Vec<Value> = names.iter().map(|name| json!({"name": name})).collect();
-        let json = json!({"ColumnMetadata": columns, "Records": rows}).to_string();
+    let mut add = |view, rows: Vec<Vec<Value>>| {
+        let json = answer(view, rows);
         history
             .add(&mut catalogue, view, "story", json.as_bytes())
             .unwrap();
@@ -72,23 +71,7 @@ fn results(story: &[Told], tables: &[(&str, &[&str])]) -> (History, Catalogue) {
             }),
         ]
     });
-    add(
-        View::Queries,
-        &[
-            "user_id",
-            "query_id",
-            "transaction_id",
-            "session_id",
-            "database_name",
-            "status",
-            "start_time",
-            "end_time",
-            "query_text",
-            "query_label",
-            "error_message",
-        ],
-        rows.collect(),
-    );
+    add(View::Queries, rows.collect());
     let columns = tables.iter().flat_map(|(table, columns)| {
         let (schema, table) = table.split_once('.').unwrap();
         (1..).zip(columns.iter()).map(move |(position, column)| {
@@ -103,18 +86,7 @@ fn results(story: &[Told], tables: &[(&str, &[&str])]) -> (History, Catalogue) {
             ]
         })
     });
-    add(
-        View::Columns,
-        &[
-            "database_name",
-            "schema_name",
-            "table_name",
-            "column_name",
-            "ordinal_position",
-            "data_type",
-        ],
-        columns.collect(),
-    );
+    add(View::Columns, columns.collect());
     (history, catalogue)
 }
 
