@@ -180,9 +180,13 @@ impl Side {
             },
         };
         let (project, domain) = (&occurrence.execution.project, &occurrence.execution.domain);
+        // No event of a task names its workflow, and workflows of one module have nodes of the same names. What both sides
+        // know besides is where Flyte was told to write, which may be another place for each workflow.
+        let Producer { prefix, node, .. } = writer;
+        let slash = if prefix.is_empty() { "" } else { "/" };
         let name = DatasetName {
             namespace: format!("flyte://{}", options.cluster),
-            name: format!("{project}.{domain}.{module}.{}.{variable}", writer.node),
+            name: format!("{project}.{domain}.{module}.{prefix}{slash}{node}.{variable}"),
         };
         Some(NamedDataset {
             name,
@@ -285,6 +289,7 @@ fn outputs_of_writer(occurrence: &Occurrence, uri: &str) -> Option<String> {
     let graph = format!("{}-{}", execution.project, execution.domain);
     let (prefix, _) = inputs.split_once(&format!("/{graph}-{}/", execution.name))?;
     let Producer {
+        prefix: _,
         execution,
         node,
         attempt,

@@ -13,6 +13,8 @@ pub(super) struct DatasetName {
 /// Who wrote data below the raw output prefix of Flyte.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Producer {
+    /// The path of the raw output prefix, without slashes around it. Mostly empty.
+    pub(super) prefix: String,
     pub(super) execution: String,
     pub(super) node: String,
     pub(super) attempt: String,
@@ -89,9 +91,13 @@ pub(super) fn shown(uri: &str) -> String {
 pub(super) fn producer(uri: &str, own: &str) -> Option<Producer> {
     let (_, path) = uri.split_once("://")?;
     let segments: Vec<&str> = path.split('/').collect();
-    let mut pairs = segments.windows(2);
-    pairs.find_map(|pair| match pair {
-        [shard, name] if shard.len() == 2 => generated(name, own),
+    let mut pairs = segments.windows(2).enumerate();
+    pairs.find_map(|(at, pair)| match pair {
+        [shard, name] if shard.len() == 2 => {
+            // The first segment is the bucket.
+            let prefix = segments.get(1..at).unwrap_or_default().join("/");
+            generated(name, own).map(|found| Producer { prefix, ..found })
+        }
         _ => None,
     })
 }
@@ -113,6 +119,7 @@ fn generated(name: &str, own: &str) -> Option<Producer> {
     let is_attempt =
         (1..=4).contains(&attempt.len()) && attempt.bytes().all(|byte| byte.is_ascii_digit());
     ((is_made || execution == own) && is_node && is_attempt).then(|| Producer {
+        prefix: String::new(),
         execution: execution.to_owned(),
         node: node.to_owned(),
         attempt: attempt.to_owned(),
@@ -213,17 +220,15 @@ mod tests {
     fn the_writer_of_data_is_in_its_uri() {
         let found = |uri: &str| {
             let found = producer(uri, "my-own-run")?;
-            Some((found.execution, found.node, found.attempt))
+            Some([found.prefix, found.execution, found.node, found.attempt])
         };
-        let by = |execution: &str, node: &str, attempt: &str| {
-            Some((execution.to_owned(), node.to_owned(), attempt.to_owned()))
-        };
-        assert_eq!(found("s3://d/xy/f3a1-n0-0/k"), by("f3a1", "n0", "0"));
+        let by = |parts: [&str; 4]| Some(parts.map(str::to_owned));
+        assert_eq!(found("s3://d/xy/f3a1-n0-0/k"), by(["", "f3a1", "n0", "0"]));
         assert_eq!(
-            found("s3://d/p/xy/my-own-run-n1-0-dn2-3/k"),
-            by("my-own-run", "n1-0-dn2", "3")
+            found("s3://d/p/q/xy/my-own-run-n1-0-dn2-3/k"),
+            by(["p/q", "my-own-run", "n1-0-dn2", "3"])
         );
-        assert_eq!(found("s3://d/xy/f3a1-n0-0"), by("f3a1", "n0", "0"));
+        assert_eq!(found("s3://d/xy/f3a1-n0-0"), by(["", "f3a1", "n0", "0"]));
         for uri in [
             "s3://d/xy/old/k",
             "s3://d/2026/part-00-1/k",

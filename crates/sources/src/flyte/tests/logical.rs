@@ -38,6 +38,39 @@ fn logical_names_are_the_same_in_every_execution_and_join_both_sides() {
     );
 }
 
+/// The names of the data at URIs that a task has read and written, each the variable of the same place.
+fn sides(input: &str, output: &str) -> [Vec<String>; 2] {
+    let dataset = |uri: &str| json!({"scalar": {"structuredDataset": {"uri": uri}}});
+    let body = task(&json!({
+        "inputData": {"literals": {"o0": dataset(input)}},
+        "outputData": {"literals": {"o0": dataset(output)}},
+    }));
+    let found = extract(&body, &logical());
+    let event = json(&found.events[0]);
+    [names(&event["inputs"]), names(&event["outputs"])]
+}
+
+#[test]
+fn workflows_that_write_to_prefixes_of_their_own_share_no_name() {
+    let at = |prefix: &str, execution: &str, node: &str| {
+        format!("s3://flyte-data/{prefix}xy/{execution}-{node}-0/0a1b")
+    };
+    let cluster = "flyte://flyte.example.com poc.development.m";
+    // Two executions of each of two workflows in one module: what n0 writes, n1 reads.
+    for (prefix, name) in [
+        ("train/", "train/n0.o0"),
+        ("score/a/", "score/a/n0.o0"),
+        ("", "n0.o0"),
+    ] {
+        for execution in ["f3a1", "f9z8"] {
+            let [read, _] = sides(&at(prefix, execution, "n0"), &at(prefix, execution, "n1"));
+            let [_, written] = sides("s3://lake/x", &at(prefix, execution, "n0"));
+            assert_eq!(read, [format!("{cluster}.{name}")]);
+            assert_eq!(written, read, "both sides know it by one name");
+        }
+    }
+}
+
 #[test]
 fn an_input_whose_writer_is_not_known_is_reported() {
     let found = extract(&bodies(FLAVOURS[0])[10], &logical());
