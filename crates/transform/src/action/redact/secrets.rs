@@ -8,11 +8,12 @@ use std::borrow::Cow;
 
 use openlineage::{Edits, Json};
 
+use super::mask::STARS;
 use super::settings::{self, Prose};
 use super::urls::{is_host, without_urls};
 use super::{command, shapes};
 
-/// The most rounds: redacting one value can reveal another.
+/// The most rounds, each as long as the text: redacting one value can reveal another. Two or three are usual.
 const ROUNDS: usize = 8;
 
 /// Removes users and passwords from URLs in `text`, and replaces secrets, recognised by name, position or
@@ -32,17 +33,35 @@ pub fn connection_secrets(text: &str) -> String {
 pub(super) fn hidden(text: &str, prose: Prose) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
     replace(&mut text, |text| nested(text, prose));
-    for _ in 0..ROUNDS {
+    let mut has_changed = false;
+    let mut text = until_settled(text, |text| {
         // A key of several words before the setting that contains it, which would match first.
-        let found = replace(&mut text, without_urls)
-            | replace(&mut text, shapes::hidden)
-            | replace(&mut text, |text| settings::hidden(text, prose))
-            | replace(&mut text, command::hidden);
-        if !found {
-            break;
-        }
+        let found = replace(text, without_urls)
+            | replace(text, shapes::hidden)
+            | replace(text, |text| settings::hidden(text, prose))
+            | replace(text, command::hidden);
+        has_changed |= found;
+        found
+    });
+    // What was hidden may have made JSON of the text, with secrets in its strings.
+    if has_changed && replace(&mut text, |text| nested(text, prose)) {
+        return Cow::Borrowed(STARS);
     }
     text
+}
+
+/// Repeats a round until it finds nothing. A text that is not settled by then is hidden as a whole: what is left of it
+/// would be hidden by the next round.
+fn until_settled<'t>(
+    mut text: Cow<'t, str>,
+    mut round: impl FnMut(&mut Cow<'t, str>) -> bool,
+) -> Cow<'t, str> {
+    for _ in 0..ROUNDS {
+        if !round(&mut text) {
+            return text;
+        }
+    }
+    Cow::Borrowed(STARS)
 }
 
 /// A text that is JSON, without the secrets of its strings, which have lines and quotes of their own (a configuration in
@@ -76,13 +95,7 @@ fn nested(text: &str, prose: Prose) -> Cow<'_, str> {
 /// Returns a namespace without user and password, and without the values of secret settings after its first `?` or `;`.
 /// Everything else stays: two namespaces must not become one because of a word in them.
 pub(super) fn namespace(text: &str) -> Cow<'_, str> {
-    let mut text = Cow::Borrowed(text);
-    for _ in 0..ROUNDS {
-        if !replace(&mut text, namespace_once) {
-            break;
-        }
-    }
-    text
+    until_settled(Cow::Borrowed(text), |text| replace(text, namespace_once))
 }
 
 /// One user may hide another.
@@ -275,6 +288,17 @@ mod tests {
         ] {
             assert_eq!(namespace(text), expected);
         }
+    }
+
+    #[test]
+    fn a_text_in_which_each_round_finds_more_is_hidden_as_a_whole() {
+        let more = |text: &mut Cow<'_, str>| {
+            text.to_mut().push('x');
+            true
+        };
+        assert_eq!(until_settled(Cow::Borrowed("secret"), more), STARS);
+        assert_eq!(until_settled(Cow::Borrowed("plain"), |_| false), "plain");
+        assert_eq!(connection_secrets(STARS), STARS);
     }
 
     proptest! {

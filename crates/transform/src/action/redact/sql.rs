@@ -33,21 +33,22 @@ pub fn sql_literals(sql: &str) -> String {
 
 /// Like [`sql_literals`] in one of `dialects`; in any if there are none.
 pub fn sql_literals_in(sql: &str, dialects: &[Dialect]) -> String {
-    let mut new = once(sql, dialects);
-    let mut before = Cow::Borrowed(sql);
+    let mut text = Cow::Borrowed(sql);
     // A redacted text can be read in a new way (`[--x]`): repeat until all readings agree.
     for _ in 0..ROUNDS {
-        if new == before {
-            break;
+        let new = once(&text, dialects);
+        if new == text {
+            return new;
         }
-        let again = once(&new, dialects);
-        before = Cow::Owned(std::mem::replace(&mut new, again));
+        text = Cow::Owned(new);
     }
-    new
+    // Readings that disagree each time agree on nothing: what is left would be redacted by the next.
+    UNREADABLE.to_owned()
 }
 
-/// The most readings of a text.
-const ROUNDS: usize = 8;
+/// The most readings of a text: each is as long as the text. A statement takes two or three; a pile of quotes that do not
+/// match takes one for each.
+const ROUNDS: usize = 10;
 
 fn once(sql: &str, dialects: &[Dialect]) -> String {
     let mut out = String::with_capacity(sql.len());

@@ -38,6 +38,16 @@ fn values_go_and_structure_stays() {
 }
 
 #[test]
+fn a_text_that_each_reading_takes_apart_further_is_hidden_as_a_whole() {
+    // Quotes that do not match: each reading takes the last of them for an open one.
+    let text = "a/tok\0A!=z`d5n\\A\\`s/v`o`l`o,l`l`o`l`o`l`o`l`o`l`o`l";
+    let hidden = sql_literals(text);
+    assert_eq!(sql_literals(&hidden), hidden);
+    let kept = "kalu`sccou/talu`s*ccou/tok\0Accou/toke!=z/Acvqlulpaor`d5yShgn\\Ac\\`se@hx/paorvalu`o`aclu`o,l`aclu`o`aclu`o`aclu`o`ac";
+    assert_eq!(sql_literals(kept), UNREADABLE);
+}
+
+#[test]
 fn double_quotes_hold_values_where_no_identifier_can_stand() {
     for (sql, expected) in [
         (
