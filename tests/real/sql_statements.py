@@ -56,14 +56,17 @@ class Maker:
     def sources(self, known, depth):
         text, first = self.source(known, depth)
         sources = [first]
+        # Where the item of the FROM begins that is joined to: USING sees no other.
+        item = 0
         for _ in range(self.pick([0, 0, 1, 1, 2])):
             more, source = self.source(known, depth)
             if any(source.alias == other.alias for other in sources):
                 continue
             kind = self.pick(["join", "left join", "inner join", "right outer join", "full join", "cross join", ","])
-            shared = [column for column in source.columns if sum(column in other.columns for other in sources) == 1]
+            shared = [column for column in source.columns if sum(column in other.columns for other in sources[item:]) == 1]
             if kind in ("cross join", ","):
                 text += f" {kind} {more}"
+                item = len(sources) if kind == "," else item
             elif kind in ("right outer join", "full join") and shared and self.chance(0.5):
                 source.joined.add(self.pick(shared))
                 text += f" {kind} {more} using ({', '.join(source.joined)})"
