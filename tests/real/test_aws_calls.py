@@ -50,6 +50,11 @@ CALLS = {
     "FilterLogEvents": ("logs", {"logGroupName": "/aws/lambda/x", "logStreamNamePrefix": "jr_", "filterPattern": '"1-ä"', "startTime": 1_700_000_000_000, "endTime": 1_700_000_060_000}),
     "GetLogEvents": ("logs", {"logGroupIdentifier": "arn:aws:logs:eu-west-1:123456789012:log-group:/aws-glue/jobs/error", "logStreamName": AWKWARD, "startTime": 1_700_000_000_000, "startFromHead": True, "nextToken": "f/1"}),
     "DescribeLogGroups": ("logs", {"logGroupNamePrefix": "/aws-glue/jobs/error"}),
+    "StartQuery": ("logs", {"logGroupNames": ["/aws/lambda/x", "b"], "startTime": 1_700_000_000, "endTime": 1_700_000_060, "queryString": f"filter @message like /{AWKWARD}/", "limit": 10_000}),
+    "GetQueryResults": ("logs", {"queryId": "12ab3456-12ab-123a-789e-1234567890ab"}),
+    "StopQuery": ("logs", {"queryId": "12ab3456-12ab-123a-789e-1234567890ab"}),
+    "GetFunctionConcurrency": ("lambda", {"FunctionName": "arn:aws:lambda:eu-west-1:1:function:x"}),
+    "GetAccountSettings": ("lambda", {}),
     "GetFunctionConfiguration": ("lambda", {"FunctionName": "arn:aws:lambda:eu-west-1:1:function:x:$LATEST"}),
     "GetEventSourceMapping": ("lambda", {"UUID": "14e0db71-5d35-4eb5-b481-8945cf9d10c2"}),
     "GetWorkgroup": ("redshift-serverless", {"workgroupName": "analytics"}),
@@ -402,7 +407,7 @@ def test_the_emulator_answers_the_calls(emulator):
         ],
         AWS_ENDPOINT_URL=emulator.url,
     )
-    assert stacks["output"]["Stacks"] == [{"StackName": "calls", "StackStatus": "CREATE_COMPLETE", "Outputs": [{"OutputKey": "Out", "OutputValue": "a <b> & c"}]}]
+    assert stacks["output"]["Stacks"] == [{"StackName": "calls", "StackStatus": "CREATE_COMPLETE", "Parameters": [], "Outputs": [{"OutputKey": "Out", "OutputValue": "a <b> & c"}]}]
     assert missing["error"] == "ValidationError"
     assert listed == {"output": {"Contents": [{"Key": AWKWARD}]}}
     assert secret == {"output": {"SecretString": "s3cr3t"}}

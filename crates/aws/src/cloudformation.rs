@@ -40,6 +40,8 @@ pub struct Stack {
     pub name: String,
     /// Such as `CREATE_COMPLETE`.
     pub status: String,
+    /// Keys and values. Those that the template hides are `****`.
+    pub parameters: Vec<(String, String)>,
     /// Keys and values.
     pub outputs: Vec<(String, String)>,
 }
@@ -84,6 +86,11 @@ fn stack(
         match name {
             "StackName" => stack.name = xml::text(field)?,
             "StackStatus" => stack.status = xml::text(field)?,
+            "Parameters" => xml::children(field, |_, member| {
+                let parameter = xml::pair(member, ["ParameterKey", "ParameterValue"])?;
+                stack.parameters.push(parameter);
+                Ok(())
+            })?,
             "Outputs" => xml::children(field, |_, member| {
                 let output = xml::pair(member, ["OutputKey", "OutputValue"])?;
                 stack.outputs.push(output);

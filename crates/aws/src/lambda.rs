@@ -1,4 +1,4 @@
-//! Lambda: the state of functions and event source mappings.
+//! Lambda: the state of functions and event source mappings, and concurrency.
 
 use serde::Deserialize;
 
@@ -36,6 +36,55 @@ pub struct FunctionConfiguration {
     pub last_update_status_reason: Option<String>,
     /// The SHA-256 of its package, in Base64.
     pub code_sha256: Option<String>,
+    /// How long an invocation may take, in seconds.
+    pub timeout: Option<u32>,
+    /// What it writes to X-Ray.
+    pub tracing_config: Option<TracingConfig>,
+}
+
+/// What a function writes to X-Ray.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct TracingConfig {
+    /// `Active` or `PassThrough`.
+    pub mode: Option<String>,
+}
+
+/// Reads the concurrency that is reserved for a function (`lambda:GetFunctionConcurrency`).
+#[derive(Debug, Clone)]
+pub struct GetFunctionConcurrency {
+    /// Its name or ARN.
+    pub function_name: String,
+}
+
+/// The concurrency of a function.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct FunctionConcurrency {
+    /// How many invocations at once are reserved for it, which is its limit, too.
+    pub reserved_concurrent_executions: Option<u32>,
+}
+
+/// Reads the limits of the account in the region (`lambda:GetAccountSettings`).
+#[derive(Debug, Clone)]
+pub struct GetAccountSettings;
+
+/// The limits of an account.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct AccountSettings {
+    /// The limits.
+    pub account_limit: AccountLimit,
+}
+
+/// The limits of an account on invocations at once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct AccountLimit {
+    /// Of all functions.
+    pub concurrent_executions: Option<u32>,
+    /// What is left for functions that have reserved none.
+    pub unreserved_concurrent_executions: Option<u32>,
 }
 
 impl Operation for GetFunctionConfiguration {
@@ -68,8 +117,20 @@ pub struct EventSourceMapping {
     pub state: Option<String>,
     /// The largest batch.
     pub batch_size: Option<u32>,
+    /// How long it gathers a batch, in seconds.
+    pub maximum_batching_window_in_seconds: Option<u32>,
+    /// How many batches at once.
+    pub scaling_config: Option<ScalingConfig>,
     /// Such as `ReportBatchItemFailures`.
     pub function_response_types: Option<Vec<String>>,
+}
+
+/// How far an event source scales.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct ScalingConfig {
+    /// The most invocations at once.
+    pub maximum_concurrency: Option<u32>,
 }
 
 impl Operation for GetEventSourceMapping {
@@ -83,6 +144,35 @@ impl Operation for GetEventSourceMapping {
     }
 
     fn read(response: Response) -> Result<EventSourceMapping, UnreadableResponse> {
+        Ok(serde_json::from_slice(&response.body)?)
+    }
+}
+
+impl Operation for GetFunctionConcurrency {
+    const SERVICE: &'static Service = &SERVICE;
+    const NAME: &'static str = "GetFunctionConcurrency";
+    type Output = FunctionConcurrency;
+
+    fn request(&self) -> Request {
+        let name = encoded(&self.function_name);
+        Request::get(format!("/2019-09-30/functions/{name}/concurrency"))
+    }
+
+    fn read(response: Response) -> Result<FunctionConcurrency, UnreadableResponse> {
+        Ok(serde_json::from_slice(&response.body)?)
+    }
+}
+
+impl Operation for GetAccountSettings {
+    const SERVICE: &'static Service = &SERVICE;
+    const NAME: &'static str = "GetAccountSettings";
+    type Output = AccountSettings;
+
+    fn request(&self) -> Request {
+        Request::get("/2016-08-19/account-settings".to_owned())
+    }
+
+    fn read(response: Response) -> Result<AccountSettings, UnreadableResponse> {
         Ok(serde_json::from_slice(&response.body)?)
     }
 }

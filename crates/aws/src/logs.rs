@@ -1,4 +1,6 @@
-//! CloudWatch Logs: events of log groups and streams, and the class of a log group.
+//! CloudWatch Logs: events of log groups and streams, and the class of a log group. Queries are in `logs/insights.rs`.
+
+pub mod insights;
 
 use serde::{Deserialize, Serialize};
 
@@ -144,6 +146,8 @@ pub struct LogGroup {
     pub log_group_name: String,
     /// `STANDARD`, `INFREQUENT_ACCESS` or `DELIVERY`.
     pub log_group_class: Option<String>,
+    /// How many days its events are kept; for ever without it.
+    pub retention_in_days: Option<u32>,
 }
 
 impl Operation for FilterLogEvents {

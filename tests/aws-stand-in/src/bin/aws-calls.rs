@@ -13,7 +13,10 @@ use aws::glue::{
     CrawlsFilter, CreateDatabase, CreateTable, GetConnection, GetCrawler, GetTable, GetTables,
     ListCrawlers, ListCrawls, UpdateTable,
 };
-use aws::lambda::{GetEventSourceMapping, GetFunctionConfiguration};
+use aws::lambda::{
+    GetAccountSettings, GetEventSourceMapping, GetFunctionConcurrency, GetFunctionConfiguration,
+};
+use aws::logs::insights::{GetQueryResults, StartQuery, StopQuery};
 use aws::logs::{DescribeLogGroups, FilterLogEvents, GetLogEvents};
 use aws::redshift::DescribeClusters;
 use aws::redshift_data::{
@@ -99,7 +102,10 @@ async fn call(aws: &Aws, operation: &str, input: &Value) -> Result<Value, Error>
                     let outputs: Vec<Value> = (stack.outputs.iter())
                         .map(|(key, value)| json!({"OutputKey": key, "OutputValue": value}))
                         .collect();
-                    json!({"StackName": stack.name, "StackStatus": stack.status, "Outputs": outputs})
+                    let parameters: Vec<Value> = (stack.parameters.iter())
+                        .map(|(key, value)| json!({"ParameterKey": key, "ParameterValue": value}))
+                        .collect();
+                    json!({"StackName": stack.name, "StackStatus": stack.status, "Parameters": parameters, "Outputs": outputs})
                 }));
             }
             json!({"Stacks": stacks})
@@ -173,7 +179,7 @@ async fn call(aws: &Aws, operation: &str, input: &Value) -> Result<Value, Error>
             while let Some(page) = pages.next().await {
                 let found = page?.log_groups.into_iter();
                 groups.extend(found.map(|group| {
-                    json!({"logGroupName": group.log_group_name, "logGroupClass": group.log_group_class})
+                    json!({"logGroupName": group.log_group_name, "logGroupClass": group.log_group_class, "retentionInDays": group.retention_in_days})
                 }));
             }
             json!({"logGroups": groups})
@@ -189,7 +195,53 @@ async fn call(aws: &Aws, operation: &str, input: &Value) -> Result<Value, Error>
                 "LastUpdateStatus": function.last_update_status,
                 "LastUpdateStatusReason": function.last_update_status_reason,
                 "CodeSha256": function.code_sha256,
+                "Timeout": function.timeout,
+                "TracingConfig": {"Mode": function.tracing_config.and_then(|tracing| tracing.mode)},
             })
+        }
+        "GetFunctionConcurrency" => {
+            let get = GetFunctionConcurrency {
+                function_name: needed("FunctionName"),
+            };
+            let concurrency = client.send(&get).await?;
+            json!({"ReservedConcurrentExecutions": concurrency.reserved_concurrent_executions})
+        }
+        "GetAccountSettings" => {
+            let limit = client.send(&GetAccountSettings).await?.account_limit;
+            json!({"AccountLimit": {
+                "ConcurrentExecutions": limit.concurrent_executions,
+                "UnreservedConcurrentExecutions": limit.unreserved_concurrent_executions,
+            }})
+        }
+        "StartQuery" => {
+            let names = input.get("logGroupNames").cloned().unwrap_or_default();
+            let number = |name: &str| input.get(name).and_then(Value::as_i64);
+            let start = StartQuery {
+                log_group_names: serde_json::from_value(names).unwrap_or_default(),
+                start_time: number("startTime").unwrap_or_default(),
+                end_time: number("endTime").unwrap_or_default(),
+                query_string: needed("queryString"),
+                limit: number("limit").and_then(|limit| limit.try_into().ok()),
+            };
+            json!({"queryId": client.send(&start).await?.query_id})
+        }
+        "GetQueryResults" => {
+            let get = GetQueryResults {
+                query_id: needed("queryId"),
+            };
+            let results = client.send(&get).await?;
+            let row = |row: &Vec<aws::logs::insights::ResultField>| -> Vec<Value> {
+                let field = |field: &aws::logs::insights::ResultField| json!({"field": field.field, "value": field.value});
+                row.iter().map(field).collect()
+            };
+            let rows: Vec<Vec<Value>> = results.results.iter().map(row).collect();
+            json!({"results": rows, "status": results.status.name()})
+        }
+        "StopQuery" => {
+            let stop = StopQuery {
+                query_id: needed("queryId"),
+            };
+            json!({"success": client.send(&stop).await?.success})
         }
         "GetEventSourceMapping" => {
             let get = GetEventSourceMapping {
@@ -199,6 +251,8 @@ async fn call(aws: &Aws, operation: &str, input: &Value) -> Result<Value, Error>
             json!({
                 "State": mapping.state,
                 "BatchSize": mapping.batch_size,
+                "MaximumBatchingWindowInSeconds": mapping.maximum_batching_window_in_seconds,
+                "ScalingConfig": {"MaximumConcurrency": mapping.scaling_config.and_then(|scaling| scaling.maximum_concurrency)},
                 "FunctionResponseTypes": mapping.function_response_types,
             })
         }
