@@ -388,7 +388,7 @@ def test_what_the_gateway_answers_by_itself_is_in_an_alarm_and_on_the_dashboard(
     assert of.pop("invocations") == {"Namespace": "AWS/Lambda", "MetricName": "Invocations", "Dimensions": [{"Name": "FunctionName", "Value": {"Ref": "Ingest"}}]}
     assert of == {id: {"Namespace": namespace, "MetricName": name, "Dimensions": dimensions} for id, name in (("requests", requests), ("rejected", rejected))}
     widgets = dashboard(resources)
-    [shown] = (widget["properties"]["metrics"] for widget in widgets if widget["properties"]["title"] == "Requests at the gateway")
+    [shown] = (widget["properties"]["metrics"] for widget in widgets if widget["properties"].get("title") == "Requests at the gateway")
     api = f"${{{value['Ref']}}}"
     for name in (requests, rejected, failed):
         assert [namespace, name, dimension, api] in [metric[:4] for metric in shown], name
@@ -492,6 +492,18 @@ def test_an_alarm_rings_long_before_sqs_deletes_an_event(retention, queued, retr
         spent = compared(json.loads(text), age)
         assert (spent is not None and spent > float(alarm["Threshold"])) == near
         assert float(alarm["Threshold"]) == 0.8 and resources["EventQueue"]["Properties"]["MessageRetentionPeriod"] == 1_209_600
+
+
+@pytest.mark.parametrize("resources", [resolved(VARIANTS["default"])["Resources"], resolved(VARIANTS["ingest only"])["Resources"], target(TARGET_VARIANTS["default"])["Resources"]], ids=["main", "ingest only", "target"])
+def test_the_dashboard_links_to_every_saved_query_and_each_reads_a_log_of_the_stack(resources):
+    of = lambda kind: {name: resource["Properties"] for name, resource in resources.items() if resource["Type"] == kind}
+    [text] = (widget["properties"]["markdown"] for widget in dashboard(resources) if widget["type"] == "text")
+    queries = of("AWS::Logs::QueryDefinition")
+    assert set(re.findall(r"queryId~'\$\{(\w+)\}\)", text)) == set(queries) != set()
+    for query in queries.values():
+        [group] = query["LogGroupNames"]
+        assert group["Ref"] in of("AWS::Logs::LogGroup")
+        assert len(query["QueryString"]) < 10_000
 
 
 # ------------------------------------------------------- several targets

@@ -2,7 +2,8 @@
 
 IAM has no action sqs:SendMessageBatch, sns:PublishBatch and the like: batches are allowed by the action of the single message. What
 a template takes from a parameter of type Number is a number. A template reserves concurrency, has alarms on metric math, and puts a
-web ACL in front of an API. Certificates are written into the folder that is the
+web ACL in front of an API. And saved queries of logs, which it does not know, are created with an id, and that is all. Certificates are
+written into the folder that is the
 argument: `ca.pem` is what clients trust.
 """
 
@@ -11,6 +12,7 @@ import ipaddress
 import os
 import pathlib
 import sys
+import uuid
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -19,6 +21,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 SINGLE = {f"{name}Batch": name for name in ("SendMessage", "DeleteMessage", "ChangeMessageVisibility", "Publish")}
 NUMBERS = ("BatchSize", "MaximumBatchingWindowInSeconds", "MaximumConcurrency")
 MAPPING = "AWS::Lambda::EventSourceMapping"
+QUERY = {
+    "create": lambda logical_id, properties, stack: (str(uuid.uuid4()), {}),
+    "update": lambda physical_id, old, new, stack: (physical_id, {}),
+    "delete": lambda physical_id, properties: None,
+}
 
 
 def certificates(folder):
@@ -113,6 +120,7 @@ def put_right():
         setattr(iam_actions, name, as_single(getattr(iam_actions, name)))
     handlers = provisioners._RESOURCE_HANDLERS[MAPPING]
     provisioners._lambda_esm_create = with_numbers(provisioners._lambda_esm_create)
+    provisioners._RESOURCE_HANDLERS["AWS::Logs::QueryDefinition"] = QUERY
     handlers.update(create=provisioners._lambda_esm_create, update=with_numbers(handlers["update"]))
     provisioners._cw_metric_alarm_record = with_metric_math(provisioners._cw_metric_alarm_record)
     provisioners._RESOURCE_HANDLERS["AWS::WAFv2::WebACLAssociation"] = web_acl_association()

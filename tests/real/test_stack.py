@@ -146,6 +146,25 @@ def test_a_paused_stack_keeps_events_and_doctor_says_so(stack):
     stack.arrived(job, "doctor")
 
 
+def test_events_tell_what_became_of_each(stack):
+    refused, fine = name(), name()
+    stack.cloud.stand_in.set(faults=[{"match": refused, "kind": "validation"}])
+    for job in (refused, fine):
+        assert stack.post(event(job))[0] == 200
+    assert stack.post({"job": {"namespace": "real", "name": refused}})[0] == 400
+    stack.arrived(fine)
+    eventually(lambda: stack.waiting(stack.dead) == 1, "a dead letter")
+    events = lambda *flags: [json.loads(line) for line in stack.proxy("events", "--stack", "lineage", "--output", "json", *flags).splitlines()]
+    eventually(lambda: "dead_lettered" in stack.log("Batch") and "request rejected" in stack.log("Ingest"), "the logs are written")
+    [delivered] = events("--job", f"real/{fine}")
+    assert (delivered["outcomes"], delivered["steps"][-1]["message"]) == (["delivered"], "event delivered")
+    assert delivered["accepted_at"] < delivered["steps"][-1]["time"]
+    assert delivered == events("--id", delivered["id"])[0]
+    assert sorted(each["outcomes"][0] for each in events("--job", refused)) == ["dead_lettered", "rejected"]
+    assert refused in [each["job.name"] for each in events("--outcome", "dead_lettered")]
+    stack.sqs.purge_queue(QueueUrl=stack.dead)
+
+
 def test_dead_letters_are_listed_shown_and_sent_again_by_reason_and_age(stack):
     refused, fine = [name() for _ in range(12)], name()
     stack.cloud.stand_in.set(faults=[{"match": job, "kind": "validation"} for job in refused])

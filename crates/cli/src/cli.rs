@@ -6,6 +6,7 @@ mod config;
 mod dead_letters;
 mod demo;
 mod doctor;
+mod events;
 mod extract;
 mod healthcheck;
 mod input;
@@ -87,6 +88,8 @@ enum Command {
     Replay(replay::Arguments),
     /// List, show, redrive and delete events that could not be delivered.
     DeadLetters(dead_letters::Arguments),
+    /// Show what happened to events of a deployed stack, from the request to the outcome.
+    Events(events::Arguments),
     /// Check a deployed stack from end to end, and report how to repair it.
     Doctor(doctor::Arguments),
     /// Inspect the queue.
@@ -159,6 +162,7 @@ pub(crate) async fn run(cli: Cli, transforms: Transforms) -> ExitCode {
         Command::Extract(command) => extract::run(command, environment).await,
         Command::Replay(arguments) => replay::run(arguments, transforms, environment).await,
         Command::DeadLetters(arguments) => dead_letters::run(arguments, environment).await,
+        Command::Events(arguments) => events::run(arguments).await,
         Command::Doctor(arguments) => doctor::run(arguments).await,
         Command::Queue(QueueCommand::Status(arguments)) => {
             dead_letters::status(arguments, environment).await
@@ -177,8 +181,11 @@ pub(crate) async fn run(cli: Cli, transforms: Transforms) -> ExitCode {
             errors.exit_status()
         } else if error.is::<Errors>() || error.is::<RulesError>() {
             64
-        } else if error.is::<QueueError>() || error.is::<replay::ReplayError>() {
-            75 // the queue is unreachable, or another process uses it; a replay can be resumed
+        } else if error.is::<QueueError>()
+            || error.is::<replay::ReplayError>()
+            || error.is::<events::QueryError>()
+        {
+            75 // the queue or the logs are unreachable, or another process uses it; a replay can be resumed
         } else if error.is::<input::ReadError>()
             || error.is::<stack::StackError>()
             || error.is::<transform::UnknownTarget>()

@@ -1,4 +1,4 @@
-//! Reads a deployed stack and its outputs. Used by the commands that take `--stack`.
+//! Reads a deployed stack, its parameters and its outputs. Used by the commands that take `--stack`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,12 +18,13 @@ pub(super) struct StackError {
     why: String,
 }
 
-/// A stack and its outputs.
+/// A stack, its parameters and its outputs.
 #[derive(Debug, Clone)]
 pub(super) struct Stack {
     pub(super) name: String,
     /// `CREATE_COMPLETE` and the like.
     pub(super) status: String,
+    parameters: BTreeMap<String, String>,
     outputs: BTreeMap<String, String>,
 }
 
@@ -52,11 +53,27 @@ impl Stack {
         let answer = answer.map_err(|error| unknown(summarize(&error)))?;
         let stack = answer.stacks.into_iter().next();
         let stack = stack.ok_or_else(|| unknown("there is no stack with that name".to_owned()))?;
+        // As it was written: a name, or the id of a stack that was deleted.
         Ok(Stack {
             name: name.to_owned(),
-            status: stack.status,
-            outputs: stack.outputs.into_iter().collect(),
+            ..Stack::from(stack)
         })
+    }
+
+    /// Returns all stacks of the region, which `cloudformation:DescribeStacks` on every stack allows.
+    pub(super) async fn all(aws: &Aws) -> Result<Vec<Stack>, aws::Error> {
+        let mut pages = aws.client().pages(DescribeStacks::default());
+        let mut stacks = Vec::new();
+        while let Some(page) = pages.next().await {
+            stacks.extend(page?.stacks.into_iter().map(Stack::from));
+        }
+        Ok(stacks)
+    }
+
+    /// Returns a parameter that some stacks have, unless it is empty.
+    pub(super) fn parameter(&self, key: &str) -> Option<&str> {
+        let value = self.parameters.get(key).map(String::as_str);
+        value.filter(|value| !value.is_empty())
     }
 
     /// Returns an output that every stack of lineage-proxy has.
@@ -73,5 +90,35 @@ impl Stack {
     /// Returns an output that some stacks have.
     pub(super) fn optional(&self, key: &str) -> Option<&str> {
         self.outputs.get(key).map(String::as_str)
+    }
+}
+
+impl From<aws::cloudformation::Stack> for Stack {
+    fn from(stack: aws::cloudformation::Stack) -> Stack {
+        Stack {
+            name: stack.name,
+            status: stack.status,
+            parameters: stack.parameters.into_iter().collect(),
+            outputs: stack.outputs.into_iter().collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Stack {
+    /// A stack for tests, without a call.
+    pub(super) fn with(name: &str, parameters: &[(&str, &str)], outputs: &[(&str, &str)]) -> Stack {
+        let owned = |pairs: &[(&str, &str)]| {
+            let pairs = pairs
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+            pairs.collect()
+        };
+        Stack {
+            name: name.to_owned(),
+            status: "CREATE_COMPLETE".to_owned(),
+            parameters: owned(parameters),
+            outputs: owned(outputs),
+        }
     }
 }

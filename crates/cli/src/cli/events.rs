@@ -1,0 +1,174 @@
+//! `lineage-proxy events`: what happened to events of a deployed stack, from the request to the outcome, as its log groups tell it.
+//!
+//! A first query finds the events that are asked for (`events/query.rs`), and a second one all lines about them, which
+//! `events/history.rs` puts together. `events/log_groups.rs` says which log groups there are, `events/insights.rs` runs queries,
+//! `events/follow.rs` goes on with new lines, and `events/show.rs` prints.
+
+mod follow;
+mod history;
+mod insights;
+mod log_groups;
+mod query;
+mod show;
+
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use clap::Args;
+use proxy::aws_error::summarize;
+use proxy::config::PointInTime;
+use uuid::Uuid;
+
+use super::stack::{Stack, aws};
+use super::{FINE, Output, no};
+use insights::{Insights, Range};
+use query::{OutcomeName, Selection};
+
+pub(super) use insights::QueryError;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The CloudFormation stack: the one with the API, or that of a target.
+    #[arg(long, value_name = "NAME")]
+    stack: String,
+    /// Only the event with this id, which ingest returned.
+    #[arg(long, value_name = "ID")]
+    id: Option<Uuid>,
+    /// Only the events of a run.
+    #[arg(long, value_name = "ID")]
+    run: Option<Uuid>,
+    /// Only the events of jobs: NAMESPACE/NAME, or the name alone; `*` stands for any text.
+    #[arg(long, value_name = "JOB")]
+    job: Option<String>,
+    /// Only events that ended so.
+    #[arg(long, value_enum)]
+    outcome: Option<OutcomeName>,
+    /// Only what was logged at this time or later: 2026-11-20T10:00:00Z, 2026-11-20, or how long ago.
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = PointInTime::parse_text)]
+    since: PointInTime,
+    /// Only what was logged before this time.
+    #[arg(long, value_name = "TIME", value_parser = PointInTime::parse_text, conflicts_with = "follow")]
+    until: Option<PointInTime>,
+    /// The most events, the newest.
+    #[arg(long, value_name = "EVENTS", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    limit: u32,
+    /// Go on with new lines as they are logged, one line each.
+    #[arg(long)]
+    follow: bool,
+    /// How often to look for new lines. Each look is a query, which CloudWatch charges by what it reads.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration, requires = "follow")]
+    interval: Duration,
+    /// How results are printed: JSON is one line an event, or one a log line with --follow.
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+/// How far the clock of this machine may be behind that of AWS, in milliseconds.
+const SKEW: i64 = 300_000;
+
+pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let insights = Insights::new(&aws(), groups(&arguments.stack).await?);
+    let work = async {
+        match arguments.follow {
+            true => follow::follow(&insights, &arguments).await,
+            false => once(&insights, &arguments).await,
+        }
+    };
+    tokio::select! {
+        result = work => result,
+        _ = tokio::signal::ctrl_c() => {
+            insights.stop().await;
+            Ok(ExitCode::from(130)) // as a shell reports SIGINT
+        }
+    }
+}
+
+/// Finds the log groups. Without the permission to list stacks, they are those of the stack itself and of its ingest.
+async fn groups(name: &str) -> anyhow::Result<log_groups::LogGroups> {
+    let aws = aws();
+    let stack = Stack::find(&aws, name).await?;
+    let ingest = match stack.optional("IngestStackName") {
+        Some(ingest) => Stack::find(&aws, ingest).await?,
+        None => stack.clone(),
+    };
+    let all = Stack::all(&aws).await.unwrap_or_else(|error| {
+        eprintln!(
+            "lineage-proxy: the stacks of further targets and of sources are not looked at: {}",
+            summarize(&error)
+        );
+        Vec::new()
+    });
+    let groups = log_groups::related(&stack, &ingest, &all);
+    if groups.is_empty() {
+        stack.output("BatchLogGroup")?; // it has none, which is the error
+    }
+    Ok(groups)
+}
+
+/// Prints the events that are in the logs now.
+async fn once(insights: &Insights, arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let selection = arguments.selection();
+    let range = arguments.range();
+    let (found, is_cut) = insights.newest(&selection.query(), range).await?;
+    let found = history::distinct(found);
+    let mut ids = history::selected(&found, &selection);
+    let limit = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
+    let more = is_cut || ids.len() > limit;
+    ids.truncate(limit);
+    let mut rejected = history::rejections(&found, &selection);
+    let more = more || rejected.len() > limit;
+    rejected.drain(..rejected.len().saturating_sub(limit));
+    let mut lines = Vec::new();
+    for query in query::by_ids(&ids) {
+        lines.extend(insights.all(&query, range).await?);
+    }
+    let lines = history::distinct(lines);
+    let events = history::histories(&lines, &ids, &rejected);
+    for event in &events {
+        show::event(event, arguments.output)?;
+    }
+    if events.is_empty() {
+        let waits = selection.id.and_then(|id| history::accepted_at(&id));
+        let waits = waits.map_or(
+            "",
+            |_| ". An event that waits in the queue is in no log yet",
+        );
+        eprintln!(
+            "lineage-proxy: no such event in the logs since {}{waits}",
+            history::time_text(range.since)
+        );
+        return Ok(no());
+    }
+    if more {
+        eprintln!(
+            "lineage-proxy: there are more events: these are the newest {}. See --limit, --since and --until",
+            events.len()
+        );
+    }
+    Ok(FINE)
+}
+
+impl Arguments {
+    fn selection(&self) -> Selection {
+        Selection {
+            id: self.id,
+            run: self.run,
+            job: self.job.clone(),
+            outcome: self.outcome,
+        }
+    }
+
+    fn range(&self) -> Range {
+        let now = now();
+        Range {
+            since: self.since.resolve(now),
+            until: self.until.map_or(now + SKEW, |until| until.resolve(now)),
+        }
+    }
+}
+
+/// The time, in milliseconds since 1970.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
+}
