@@ -112,7 +112,9 @@ def test_doctor_follows_an_event_and_says_where_it_ends(stack):
     steps = lambda done: {step["step"]: step for step in map(json.loads, done.stdout.splitlines())}
     well = doctor()
     assert well.returncode == 0, well.stdout + well.stderr
-    assert {step["verdict"] for step in steps(well).values()} == {"good"}, well.stdout
+    assert {name for name, step in steps(well).items() if step["verdict"] != "good"} == {"alarms"}, well.stdout  # nobody is told of them
+    for step in ("concurrency", "queue settings", "logs", "domain", "gzip", "twice"):
+        assert step in steps(well), well.stdout
     assert "SUCCESS" in steps(well)["processed"]["found"]
 
     stack.cloud.stand_in.set(processing_ms=1_000, processing_fails="doctor")
@@ -126,6 +128,21 @@ def test_doctor_follows_an_event_and_says_where_it_ends(stack):
     unseen = doctor()
     assert (unseen.returncode, steps(unseen)["processed"]["verdict"]) == (0, "unsure"), unseen.stdout
     assert doctor("--api-key-file", __file__).returncode == 1
+    # What an account may have that the functions do not know of.
+    key = "arn:aws:kms:eu-west-1:000000000000:key/of-the-domain"
+    stack.cloud.stand_in.reset()
+    stack.cloud.stand_in.set(domain_key=key)
+    stack.functions.put_function_concurrency(FunctionName=stack.outputs["IngestFunction"], ReservedConcurrentExecutions=7)
+    stack.sqs.set_queue_attributes(QueueUrl=stack.dead, Attributes={"MessageRetentionPeriod": "86400"})
+    try:
+        found = steps(doctor("--no-event"))
+        assert (found["domain"]["verdict"], f"DomainKmsKeyArn={key}" in found["domain"]["advice"]) == ("bad", True), found["domain"]
+        assert found["concurrency"]["found"].startswith("7 of")
+        assert found["queue settings"]["verdict"] == "bad", found["queue settings"]
+    finally:
+        stack.cloud.stand_in.set(domain_key=None)
+        stack.functions.delete_function_concurrency(FunctionName=stack.outputs["IngestFunction"])
+        stack.sqs.set_queue_attributes(QueueUrl=stack.dead, Attributes={"MessageRetentionPeriod": "1209600"})
     nobody = stack.proxy("doctor", "--stack", "nobody", check=False)
     assert (nobody.returncode, "nobody" in nobody.stderr) == (2, True)
 

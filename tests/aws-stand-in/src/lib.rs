@@ -6,6 +6,7 @@
 
 mod crawlers;
 mod datazone;
+mod domains;
 mod dynamodb;
 mod faults;
 mod glue;
@@ -46,6 +47,8 @@ pub use redshift_data::StatementFault;
 pub struct Settings {
     /// The one domain that there is.
     pub domain: String,
+    /// The customer key that it is encrypted with.
+    pub domain_key: Option<String>,
     /// Posts a second, in bursts of as many; 0 for no limit.
     pub rate: u32,
     /// How long each answer takes.
@@ -175,6 +178,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             domain: "dzd_standin".to_owned(),
+            domain_key: None,
             rate: 20,
             latency_ms: 0,
             faults: Vec::new(),
@@ -327,6 +331,7 @@ fn limiter(rate: u32) -> Option<Arc<DefaultDirectRateLimiter>> {
 
 fn router(shared: Shared) -> Router {
     Router::new()
+        .route("/v2/domains/{domain}", get(domains::get))
         .route(
             "/v2/domains/{domain}/lineage/events",
             post(datazone::post_lineage_event).get(lineage_events::list),

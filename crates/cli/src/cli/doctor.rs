@@ -1,12 +1,19 @@
 //! `lineage-proxy doctor`: follows an event through a deployed stack, and reports where it stops and how to repair that.
 //!
-//! First checks the parts (`doctor/parts.rs`; `doctor/fan_out.rs` for stacks of several targets), with the permissions of the user. Then sends a marked event and follows it
-//! from the endpoint to SUCCESS at DataZone (`doctor/event.rs`), with the permissions of the functions.
+//! First checks the parts (`doctor/parts.rs`, and a file for each other; `doctor/fan_out.rs` for stacks of several targets), with the
+//! permissions of the user. Then sends a marked event (`doctor/send.rs`) and follows it from the endpoint to SUCCESS at DataZone
+//! (`doctor/event.rs`), with the permissions of the functions. Nothing else changes anything in the account.
 
+mod alarms;
+mod capacity;
+mod domain;
 mod event;
 mod fan_out;
+mod logs;
 mod message_size;
 mod parts;
+mod queues;
+mod send;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -110,9 +117,9 @@ impl StepPrinter {
             Verdict::Unsure => "?   ",
             Verdict::Bad => "FAIL",
         };
-        print(format!("{mark}  {:<12} {}", step.step, step.found))?;
+        print(format!("{mark}  {:<14} {}", step.step, step.found))?;
         match &step.advice {
-            Some(advice) => print(format!("      {:<12} -> {advice}", "")),
+            Some(advice) => print(format!("      {:<14} -> {advice}", "")),
             None => Ok(()),
         }
     }
@@ -141,6 +148,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     };
     let route = Route::of(&stack)?;
     printer.print(&parts::function(&aws, &ingest, "ingest", "IngestFunction").await?)?;
+    printer.print(&capacity::step(&aws, &ingest).await?)?;
     for step in fan_out::route(&aws, &stack, &route).await? {
         printer.print(&step)?;
     }
@@ -150,6 +158,11 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         for step in parts::queues(&aws, &stack).await? {
             printer.print(&step)?;
         }
+        printer.print(&queues::step(&aws, &stack).await?)?;
+    }
+    printer.print(&logs::step(&aws, &stack).await)?;
+    for step in alarms::steps(&aws, &stack).await {
+        printer.print(&step)?;
     }
     let (key, step) = parts::key(&aws, &ingest, api_key).await?;
     printer.print(&step)?;
@@ -160,7 +173,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     for step in parts::endpoint(&ingest, &url).await? {
         printer.print(&step)?;
     }
-    if let Some(step) = parts::domain(&aws, &stack).await? {
+    if let Some(step) = domain::step(&aws, &stack).await? {
         printer.print(&step)?;
     }
     if !arguments.no_event {

@@ -1,7 +1,6 @@
-//! Sends one marked event and follows it: through the batch function's log to DataZone, until it is processed.
+//! Follows one marked event, which `send.rs` sends: through the batch function's log to DataZone, until it is processed.
 //!
-//! The job is `lineage-proxy` / `doctor`, without inputs and outputs, so that it appears in no graph. Missing permissions
-//! of the functions are found here, as the functions logged them.
+//! Missing permissions of the functions are found here, as the functions logged them.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,14 +11,12 @@ use aws_sdk_datazone::types::{EventSummary, LineageEventProcessingStatus as Stat
 use indicatif::ProgressBar;
 use proxy::aws_error::summarize;
 use reqwest::Url;
-use serde_json::{Value, json};
+use serde_json::Value;
 use targets::DENIED_BY_DOMAIN;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use tokio::time::{Instant, sleep};
 
-use super::Step;
-use super::parts::{at, datazone};
+use super::parts::datazone;
+use super::{Step, send};
 use crate::cli::stack::Stack;
 
 /// The time between two polls: far below the rate limits of the APIs.
@@ -58,15 +55,11 @@ impl Trace<'_> {
         let until = Instant::now() + self.patience;
         let run = uuid::Uuid::now_v7().to_string();
         let mut steps = Vec::new();
-        let id = match self.send(&run).await? {
-            Ok(id) => {
-                steps.push(Step::good("accepted", format!("run {run}, id {id}")));
-                id
-            }
-            Err(step) => {
-                steps.push(step);
-                return Ok(steps);
-            }
+        self.waiting.set_message("sending an event");
+        let sent = send::send(self, &run).await?;
+        steps.extend(sent.steps);
+        let Some(id) = sent.id else {
+            return Ok(steps);
         };
         if !self.is_delivered {
             return Ok(steps);
@@ -77,84 +70,6 @@ impl Trace<'_> {
             steps.push(self.processing(&run, started, until).await?);
         }
         Ok(steps)
-    }
-
-    /// Posts the event as a client would. Sends it to the queue instead where requests have to be signed, which OpenLineage
-    /// clients cannot do.
-    async fn send(&self, run: &str) -> anyhow::Result<Result<String, Step>> {
-        let event = marked_event(run)?;
-        if self.ingest.optional("Auth") == Some("iam") {
-            return self.queue(run, &event).await;
-        }
-        self.waiting.set_message("sending an event");
-        let client = reqwest::Client::builder()
-            .timeout(Duration::from_secs(30))
-            .build()?;
-        let mut post = client
-            .post(at(self.url, "/api/v1/lineage")?)
-            .header("content-type", "application/json")
-            .body(event);
-        if let Some(key) = self.key {
-            post = post.bearer_auth(key);
-        }
-        let answer = match post.send().await {
-            Ok(answer) => answer,
-            Err(error) => {
-                let why = format!("{:#}", anyhow::Error::from(error.without_url()));
-                return Ok(Err(Step::bad(
-                    "accepted",
-                    why,
-                    "the endpoint does not respond",
-                )));
-            }
-        };
-        let status = answer.status();
-        let body = answer.text().await.unwrap_or_default();
-        let body: Value = serde_json::from_str(&body).unwrap_or_default();
-        Ok(
-            match (status.as_u16(), body.get("id").and_then(Value::as_str)) {
-                (200, Some(id)) => Ok(id.to_owned()),
-                (401 | 403, _) => Err(Step::bad(
-                    "accepted",
-                    format!("{status}"),
-                    "the ingest function does not know this key: is it in the stack's secret?",
-                )),
-                (503, _) => Err(Step::bad(
-                    "accepted",
-                    "503: the event cannot be queued",
-                    "the ingest function's log has the reason: sqs:SendMessage or sns:Publish, kms, or the secret",
-                )),
-                _ => Err(Step::bad(
-                    "accepted",
-                    targets::shown(&format!("{status} {body}"), self.key),
-                    "the ingest function's log has the reason",
-                )),
-            },
-        )
-    }
-
-    async fn queue(&self, run: &str, event: &str) -> anyhow::Result<Result<String, Step>> {
-        let client = aws_sdk_sqs::Client::new(self.aws.config().await);
-        let Some(url) = self.stack.optional("QueueUrl") else {
-            let found = "clients sign their requests, and this stack has no queue";
-            let advice = "run doctor with the stack of a target";
-            return Ok(Err(Step::unsure("accepted", found, advice)));
-        };
-        let mut send = client.send_message().queue_url(url).message_body(event);
-        if url.ends_with(".fifo") {
-            send = send.message_group_id(run).message_deduplication_id(run);
-        }
-        Ok(match send.send().await {
-            Ok(answer) => Ok(answer.message_id.unwrap_or_default()),
-            Err(error) => {
-                let why = summarize(&error);
-                Err(Step::unsure(
-                    "accepted",
-                    why,
-                    "you need sqs:SendMessage: clients sign their requests, so doctor sends its event to the queue",
-                ))
-            }
-        })
     }
 
     /// Waits until the batch function logs the event. Returns whether the event may be at the target, and the step.
@@ -313,21 +228,6 @@ fn not_processed(status: Option<&Status>, patience: Duration) -> Step {
     let found = format!("after {patience:?} it is {status}");
     let advice = "DataZone sometimes takes minutes: try again with a longer --patience";
     Step::unsure("processed", found, advice)
-}
-
-/// Returns an event without inputs and outputs.
-fn marked_event(run: &str) -> anyhow::Result<String> {
-    let event = json!({
-        "eventTime": OffsetDateTime::now_utc().format(&Rfc3339)?,
-        "eventType": "COMPLETE",
-        "producer": concat!("urn:lineage-proxy:doctor:", env!("CARGO_PKG_VERSION")),
-        "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
-        "run": {"runId": run},
-        "job": {"namespace": "lineage-proxy", "name": "doctor"},
-        "inputs": [],
-        "outputs": [],
-    });
-    Ok(event.to_string())
 }
 
 /// Reads a log line of the batch function about the event.

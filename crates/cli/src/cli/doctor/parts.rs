@@ -48,6 +48,12 @@ pub(super) async fn function(
         && function.last_update_status.as_deref() != Some("Failed");
     let code = function.code_sha256.as_deref().unwrap_or("unknown");
     let found = format!("{name}, code {code}");
+    let tracing = function.tracing_config.as_ref();
+    let is_traced = tracing.and_then(|tracing| tracing.mode.as_deref()) == Some("Active");
+    if is_up && stack.parameter("Tracing") == Some("on") && !is_traced {
+        let found = format!("{found}: it sends no traces to X-Ray, although Tracing is on");
+        return Ok(Step::bad(step, found, "deploy the stack again"));
+    }
     if is_up {
         return Ok(Step::good(step, found));
     }
@@ -83,7 +89,11 @@ pub(super) async fn source(aws: &Aws, stack: &Stack) -> anyhow::Result<Step> {
         Step::bad("source", "partial batch failures are not reported", advice)
     } else {
         let size = mapping.batch_size.unwrap_or_default();
-        Step::good("source", format!("enabled, {size} events a batch"))
+        let at_once = mapping
+            .scaling_config
+            .and_then(|scaling| scaling.maximum_concurrency);
+        let at_once = at_once.map_or(String::new(), |most| format!(", {most} batches at once"));
+        Step::good("source", format!("enabled, {size} events a batch{at_once}"))
     })
 }
 
@@ -283,19 +293,6 @@ pub(super) async fn endpoint(stack: &Stack, url: &Url) -> anyhow::Result<Vec<Ste
         }
     });
     Ok(steps)
-}
-
-/// Checks the domain, if DataZone is the target.
-pub(super) async fn domain(aws: &Aws, stack: &Stack) -> anyhow::Result<Option<Step>> {
-    let Some(domain) = stack.optional("DomainId") else {
-        return Ok(None);
-    };
-    let client = datazone(aws, stack).await;
-    let request = client.list_lineage_events().domain_identifier(domain);
-    Ok(Some(match request.max_results(1).send().await {
-        Ok(_) => Step::good("domain", format!("{domain} lists its lineage events")),
-        Err(error) => unseen("domain", &error, "datazone:ListLineageEvents"),
-    }))
 }
 
 /// Returns a client in the region of the domain.
