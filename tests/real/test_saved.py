@@ -24,7 +24,9 @@ def script(guide, replaced):
 
 def run(text, folder, url):
     """Runs commands with the AWS CLI and the proxy on the path. A status of 1 says that something could not be read."""
-    environment = {**CREDENTIALS, "PATH": f"{PACKAGING}:{BIN}:{os.environ['PATH']}", "HOME": str(folder), "AWS_ENDPOINT_URL": url, "AWS_PAGER": ""}
+    # Version 1 of the CLI has an address of its own for SQS, whatever AWS_ENDPOINT_URL says.
+    text = f'aws() {{ command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }}\n{text}'
+    environment = {**CREDENTIALS, "PATH": f"{PACKAGING}:{BIN}:{os.environ['PATH']}", "HOME": str(folder), "AWS_ENDPOINT_URL": url, "AWS_DEFAULT_REGION": CREDENTIALS["AWS_REGION"]}
     done = subprocess.run(["bash", "-uo", "pipefail", "-c", text], cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode in (0, 1), done.stdout + done.stderr
     found = folder / "found.jsonl"
