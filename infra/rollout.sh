@@ -59,7 +59,9 @@ key="lineage-proxy/templates/rollout-$hash.yaml"
 aws s3 cp --only-show-errors "$template" "s3://$bucket/$key"
 region="$(aws configure get region || true)"
 region="${AWS_REGION:-${AWS_DEFAULT_REGION:-$region}}"
-url="https://$bucket.s3.${region:+$region.}amazonaws.com/$key"
+domain=amazonaws.com
+[[ "$region" != cn-* ]] || domain=amazonaws.com.cn
+url="https://s3.${region:+$region.}$domain/$bucket/$key" # as aws cloudformation deploy names it
 
 # Those of the new template: as given, or as the stack has them, or else their defaults.
 known=" $(cloudformation get-template-summary --template-url "$url" --query 'Parameters[].ParameterKey' | tr '\t\n' '  ') "

@@ -152,8 +152,8 @@ def test_every_invariant_is_broken_once_here():
         ({"RulesFile": "rules/transforms.yaml", "RulesBucketName": "rules"}, "RulesBucketName needs RulesPrefix"),
         ({"RulesPrefix": "rules", "RulesLayerArn": LAYER}, "RulesLayerArn needs RulesFile"),
         ({"RulesHashKeySecretArn": SECRET}, "RulesHashKeySecretArn needs rules"),
-        ({"SubnetIds": ["subnet-1a"]}, "SubnetIds needs SecurityGroupIds"),
-        ({"SecurityGroupIds": ["sg-1a"]}, "SecurityGroupIds needs SubnetIds"),
+        ({"SubnetIds": "subnet-1a"}, "SubnetIds needs SecurityGroupIds"),
+        ({"SecurityGroupIds": "sg-1a"}, "SecurityGroupIds needs SubnetIds"),
     ],
 )
 def test_conflicting_parameters_are_rejected_before_anything_is_created(parameters, message):
@@ -277,7 +277,7 @@ def test_a_secret_under_another_key_can_be_read_through_its_service():
 def test_the_batch_function_is_in_a_vpc_and_may_not_change_it():
     for stack in (resolved(VARIANTS["in a vpc"]), target(TARGET_VARIANTS["in a vpc"])):
         functions = {name: resource["Properties"] for name, resource in stack["Resources"].items() if resource["Type"] == "AWS::Lambda::Function"}
-        assert functions["Batch"]["VpcConfig"] == {"SubnetIds": ["subnet-1a", "subnet-1b"], "SecurityGroupIds": ["sg-1a"]}
+        assert functions["Batch"]["VpcConfig"] == {"SubnetIds": {"Fn::Split": [",", "subnet-1a,subnet-1b"]}, "SecurityGroupIds": {"Fn::Split": [",", "sg-1a"]}}
         assert not any("VpcConfig" in function for name, function in functions.items() if name != "Batch")
         allowed, denied = statements(stack, "BatchRole")["Network"], statements(stack, "BatchRole")["NetworkOfLambdaOnly"]
         assert set(allowed["Action"]) == set(denied["Action"]) and denied["Effect"] == "Deny"

@@ -45,7 +45,7 @@ SHARED = {
     "domain with a key": {"DomainKmsKeyArn": DOMAIN_KEY},
     "domain with a key elsewhere, checked": {"DomainKmsKeyArn": DOMAIN_KEY, "DomainRegion": "us-east-1", "DeliveryCheck": "on"},
     "domain with a key, by a role": {"DomainKmsKeyArn": DOMAIN_KEY, "TargetRoleArn": "arn:aws:iam::210987654321:role/lineage", "DeliveryCheck": "on"},
-    "in a vpc": {"SubnetIds": ["subnet-1a", "subnet-1b"], "SecurityGroupIds": ["sg-1a"]},
+    "in a vpc": {"SubnetIds": "subnet-1a,subnet-1b", "SecurityGroupIds": "sg-1a"},
     "paused": {"Paused": "true"},
     "traced": {"Tracing": "on", "DeliveryCheck": "on"},
     "below a path": {"RolePath": "/lineage/"},
@@ -132,8 +132,6 @@ def resolved(parameters, source=None):
                 return GONE
             case {"Ref": name} if name in values:
                 return values[name]
-            case {"Fn::Join": [between, {"Ref": name}]} if isinstance(values.get(name), list) or values.get(name) == "":
-                return between.join(values[name] or [])
             case {"Fn::If": [condition, yes, no]}:
                 return resolve(yes if holds({"Condition": condition}) else no)
             case dict():

@@ -180,3 +180,36 @@ def test_nobody_is_let_in_by_the_function_where_the_gateway_does_it(deploy):
         started = time.monotonic()
         output = stack.proxy("doctor", "--stack", f"by-{auth}", "--url", stack.url(), check=False).stdout
         assert "FAIL  accepted" in output if auth == "jwt" else "ok    processed" in output, (output, time.monotonic() - started)
+
+
+def test_the_order_is_switched_back_and_forth(deploy):
+    """Queues are kept when others take their place, so none may meet its own name again."""
+    seen = set()
+    for order in ("none", "run", "none", "run"):
+        stack = deploy("reorder", Order=order)
+        assert stack.queue.endswith(".fifo") == stack.dead.endswith(".fifo") == (order == "run")
+        assert not seen & {stack.queue, stack.dead}
+        seen |= {stack.queue, stack.dead}
+        assert stack.post(event(job := name(), run=len(seen)))[0] == 200
+        stack.arrived(job)
+
+
+def test_in_a_vpc_traced_below_a_path_with_a_topic_of_the_team(deploy, cloud):
+    """What the emulator keeps of it. Its functions run on this machine, whatever their network."""
+    ec2, sns = cloud.client("ec2"), cloud.client("sns")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnets = [ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24")["Subnet"]["SubnetId"] for n in range(2)]
+    group = ec2.create_security_group(GroupName="lineage", Description="batch", VpcId=vpc)["GroupId"]
+    topic = sns.create_topic(Name="on-call")["TopicArn"]
+    stack = deploy("in-vpc", SubnetIds=",".join(subnets), SecurityGroupIds=group, Tracing="on", RolePath="/lineage/", AlarmTopicArn=topic)
+    cloud.stand_in.set(posts_denied=False)  # the emulator simulates no role below a path
+    assert stack.post(event(job := name()))[0] == 200
+    stack.arrived(job)
+    batch, ingest = (stack.functions.get_function_configuration(FunctionName=stack.outputs[f"{function}Function"]) for function in ("Batch", "Ingest"))
+    assert (batch["VpcConfig"]["SubnetIds"], batch["VpcConfig"]["SecurityGroupIds"]) == (subnets, [group])
+    assert not ingest.get("VpcConfig", {}).get("SubnetIds")
+    assert batch["TracingConfig"] == ingest["TracingConfig"] == {"Mode": "Active"}
+    assert all(":role/lineage/in-vpc-" in function["Role"] for function in (batch, ingest))
+    alarms = [alarm for alarm in cloud.client("cloudwatch").describe_alarms()["MetricAlarms"] if alarm["AlarmName"].startswith("in-vpc-")]
+    assert len(alarms) > 10 and all(alarm["AlarmActions"] == alarm["OKActions"] == [topic] for alarm in alarms)
+    assert stack.outputs["BatchLogGroup"].startswith("/aws/lambda/in-vpc-batch-")
