@@ -82,7 +82,10 @@ class Maker:
         source = self.pick(sources)
         column = self.pick(source.columns)
         unique = sum(column in other.columns for other in sources) == 1
-        if any(column in other.joined for other in sources) and self.chance(0.7):
+        # Where one more source has the column, its name alone would be ambiguous.
+        holders = [other for other in sources if column in other.columns]
+        joined = [other for other in holders if column in other.joined]
+        if joined and len(holders) - len(joined) == 1 and self.chance(0.7):
             return column
         if unique and self.chance(0.4):
             return self.pick([column, column.upper()])
