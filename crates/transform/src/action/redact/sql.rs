@@ -10,6 +10,7 @@ mod double;
 mod inline;
 mod lexer;
 mod second;
+mod token_rules;
 
 pub use dialect::Dialect;
 

@@ -10,11 +10,15 @@ use sqlparser::dialect as of;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace};
 
 use super::dialect::Dialect;
+use super::token_rules::TokenRules;
 use super::{Redaction, Replacement};
 
 /// Returns the spans to redact in `sql`; from the first error on, everything.
 pub(super) fn hidden(sql: &str, dialect: Option<Dialect>) -> Vec<Redaction> {
-    let dialect = dialect.map_or(&of::GenericDialect {} as &dyn of::Dialect, tokenizer);
+    let dialect = dialect.map_or(
+        &TokenRules(of::GenericDialect {}) as &dyn of::Dialect,
+        tokenizer,
+    );
     let mut tokens = Vec::new();
     let read = Tokenizer::new(dialect, sql)
         .with_unescape(false)
@@ -43,18 +47,18 @@ pub(super) fn hidden(sql: &str, dialect: Option<Dialect>) -> Vec<Redaction> {
 
 fn tokenizer(dialect: Dialect) -> &'static dyn of::Dialect {
     match dialect {
-        Dialect::Standard => &of::AnsiDialect {},
-        Dialect::BigQuery => &of::BigQueryDialect,
-        Dialect::ClickHouse => &of::ClickHouseDialect {},
-        Dialect::DuckDb => &of::DuckDbDialect,
-        Dialect::MySql => &of::MySqlDialect {},
-        Dialect::Oracle => &of::OracleDialect,
-        Dialect::Postgres => &of::PostgreSqlDialect {},
-        Dialect::Redshift => &of::RedshiftSqlDialect {},
-        Dialect::SqlServer => &of::MsSqlDialect {},
-        Dialect::Sqlite => &of::SQLiteDialect {},
-        Dialect::Snowflake => &of::SnowflakeDialect,
-        Dialect::Spark => &of::DatabricksDialect,
+        Dialect::Standard => &TokenRules(of::AnsiDialect {}),
+        Dialect::BigQuery => &TokenRules(of::BigQueryDialect),
+        Dialect::ClickHouse => &TokenRules(of::ClickHouseDialect {}),
+        Dialect::DuckDb => &TokenRules(of::DuckDbDialect),
+        Dialect::MySql => &TokenRules(of::MySqlDialect {}),
+        Dialect::Oracle => &TokenRules(of::OracleDialect),
+        Dialect::Postgres => &TokenRules(of::PostgreSqlDialect {}),
+        Dialect::Redshift => &TokenRules(of::RedshiftSqlDialect {}),
+        Dialect::SqlServer => &TokenRules(of::MsSqlDialect {}),
+        Dialect::Sqlite => &TokenRules(of::SQLiteDialect {}),
+        Dialect::Snowflake => &TokenRules(of::SnowflakeDialect),
+        Dialect::Spark => &TokenRules(of::DatabricksDialect),
     }
 }
 
