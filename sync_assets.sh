@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Builds the functions, uploads them and the templates that name them, and says how to deploy.
+# Uploads the functions, built here or of a release, and the templates that name them, and says how to deploy.
 #
-#   ./sync_assets.sh -b BUCKET [-p PROFILE] [-r REGION] [-a arm64|x86-64] [-x PREFIX] [-o FOLDER] [-t RULES] [-n]
+#   ./sync_assets.sh -b BUCKET [-p PROFILE] [-r REGION] [-a arm64|x86-64] [-z RELEASE] [-x PREFIX] [-o FOLDER] [-t RULES] [-n]
 #   ./sync_assets.sh -u -t RULES -b BUCKET [-p PROFILE] [-r REGION] [-x PREFIX] [-n]
 #
 #   -b BUCKET   the bucket for code and templates, in the region of the stack
 #   -p PROFILE  the AWS CLI profile
 #   -r REGION   the region of the stack (default: that of the profile)
 #   -a ARCH     arm64 (default) or x86-64: the template's parameter Architecture
+#   -z RELEASE  builds nothing: uploads from this folder of release.sh, after its checksums are verified (default: where this is)
 #   -x PREFIX   where in the bucket (default: lineage-proxy)
 #   -o FOLDER   where the finished templates are written (default: target/lambda)
 #   -t RULES    a folder with transforms.yaml and all that it refers to: checked, and packed with the batch function as rules/
@@ -17,26 +18,30 @@
 #
 # Code lies under the hash of its content, and the template names that hash: an update of the stack takes new code,
 # and what is there already is not uploaded again. Needs Rust, the AWS CLI, zip or Python, and cargo-lambda
-# (https://www.cargo-lambda.info, or: pip install cargo-lambda ziglang); with -u only the AWS CLI. FUNCTION_PROFILE names
+# (https://www.cargo-lambda.info, or: pip install cargo-lambda ziglang); with -u and -z only the AWS CLI, with rules also zip. FUNCTION_PROFILE names
 # another Cargo profile than `function`.
 set -euo pipefail
 here="$PWD"
 cd "$(dirname "$0")"
 
-usage() { sed -n '2,17s/^# \{0,1\}//p' sync_assets.sh; }
+usage() { sed -n '2,18s/^# \{0,1\}//p' sync_assets.sh; }
 fail() {
     echo "sync_assets.sh: $1" >&2
     exit "${2:-1}"
 }
 
-bucket="" arch=arm64 prefix=lineage-proxy out="" rules="" rules_only=false dry=false
+bucket="" arch=arm64 prefix=lineage-proxy out="" rules="" release="" rules_only=false dry=false
 aws=(aws)
-while getopts b:p:r:a:x:o:t:unh option; do
+while getopts b:p:r:a:z:x:o:t:unh option; do
     case "$option" in
     b) bucket="$OPTARG" ;;
     p) aws+=(--profile "$OPTARG") ;;
     r) aws+=(--region "$OPTARG") ;;
     a) arch="$OPTARG" ;;
+    z)
+        [ -f "$OPTARG/SHA256SUMS" ] || { echo "sync_assets.sh: -z: there is no SHA256SUMS in $OPTARG: is it a folder of release.sh?" >&2; exit 2; }
+        release="$(cd "$OPTARG" && pwd)"
+        ;;
     x) prefix="${OPTARG%/}" ;;
     o) out="$OPTARG" ;;
     t)
@@ -68,7 +73,9 @@ elif $rules_only; then
 fi
 need() { command -v "$1" >/dev/null || fail "$1 is needed and not on the PATH"; }
 need aws
-if ! $rules_only; then
+# As release.sh copies this script into a release.
+if [ -z "$release" ] && [ -f SHA256SUMS ] && ! [ -d infra ]; then release="$PWD"; fi
+if ! $rules_only && [ -z "$release" ]; then
     need cargo
     command -v zip >/dev/null || command -v python3 >/dev/null || fail "zip or python3 is needed"
     cargo lambda --version >/dev/null 2>&1 ||
@@ -76,12 +83,34 @@ if ! $rules_only; then
 fi
 
 target="${CARGO_TARGET_DIR:-$PWD/target}"
+if [ -z "$out" ] && [ -n "$release" ]; then out="$(dirname "$release")/templates-$bucket"; fi
 out="${out:-$target/lambda}"
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 
-hash_of() {
-    if command -v sha256sum >/dev/null; then sha256sum "$@"; else shasum -a 256 "$@"; fi | cut -c1-16
+sum() { if command -v sha256sum >/dev/null; then sha256sum "$@"; else shasum -a 256 "$@"; fi; }
+hash_of() { sum "$@" | cut -c1-16; }
+
+# Refuses a release of which a file is not, or not as, its list says.
+verify() {
+    local file line
+    while IFS= read -r line; do
+        file="${line#* [ *]}"
+        [ -f "$release/$file" ] || fail "$release: $file is in SHA256SUMS and not there: nothing was uploaded"
+        [ "$(sum "$release/$file" | cut -c1-64)" = "${line%% *}" ] ||
+            fail "$release: $file is not the file that SHA256SUMS describes: nothing was uploaded. Get the release again"
+    done <"$release/SHA256SUMS"
+    for file in "$release"/functions/*.zip "$release"/templates/*.yaml; do
+        grep -Fq " ${file#"$release"/}" "$release/SHA256SUMS" || fail "$release: SHA256SUMS does not describe ${file#"$release"/}: nothing was uploaded"
+    done
+    for file in ingest batch check source; do
+        [ -f "$(echo "$release/functions/$file-$arch"-*.zip)" ] || fail "$release was not built for $arch"
+    done
+}
+
+# Takes the one file of an archive of a release out of it.
+unpack() {
+    if command -v unzip >/dev/null; then unzip -q "$1" -d "$2"; else python3 -m zipfile -e "$1" "$2"; fi
 }
 
 # The files of a folder by their paths in it, always in the same order; hidden ones are left out.
@@ -176,14 +205,18 @@ END
     exit
 fi
 
-echo "building for $arch (some minutes the first time)"
-# What `cargo lambda build --release` would add; it adds nothing to a profile of ours. Graviton2; Lambda has AVX2.
-case "$arch" in arm64) cpu=neoverse-n1 ;; x86-64) cpu=haswell ;; esac
-case "${RUSTFLAGS:-}" in
-*target-cpu*) ;;
-*) export RUSTFLAGS="${RUSTFLAGS:+$RUSTFLAGS }-C target-cpu=$cpu" ;;
-esac
-cargo lambda build --profile "${FUNCTION_PROFILE:-function}" --locked "--$arch" -p functions --bin ingest --bin batch --bin check --bin source
+if [ -n "$release" ]; then
+    verify
+else
+    echo "building for $arch (some minutes the first time)"
+    # What `cargo lambda build --release` would add; it adds nothing to a profile of ours. Graviton2; Lambda has AVX2.
+    case "$arch" in arm64) cpu=neoverse-n1 ;; x86-64) cpu=haswell ;; esac
+    case "${RUSTFLAGS:-}" in
+    *target-cpu*) ;;
+    *) export RUSTFLAGS="${RUSTFLAGS:+$RUSTFLAGS }-C target-cpu=$cpu" ;;
+    esac
+    cargo lambda build --profile "${FUNCTION_PROFILE:-function}" --locked "--$arch" -p functions --bin ingest --bin batch --bin check --bin source
+fi
 
 # The REST API of the main stack is published by deployments that have the hash of it in their names: another API is another deployment.
 publish_rest_api() {
@@ -197,13 +230,18 @@ publish_rest_api() {
 mkdir -p "$out"
 # Of ingest and its target, of a further target, and of each kind of source.
 templates=(source-logs source-glue source-redshift source-flyte source-stream target openlineage-proxy)
-for template in "${templates[@]}"; do cp "infra/$template.yaml" "$work/"; done
+from="${release:+$release/templates}"
+from="${from:-infra}"
+for template in "${templates[@]}"; do cp "$from/$template.yaml" "$work/"; done
 publish_rest_api "$work/openlineage-proxy.yaml"
 for name in Ingest Batch Check Source; do
     function="$(tr "[:upper:]" "[:lower:]" <<<"$name")"
-    bootstrap="$target/lambda/$function/bootstrap"
     mkdir "$work/$function"
-    cp "$bootstrap" "$work/$function/bootstrap"
+    if [ -n "$release" ]; then
+        unpack "$(echo "$release/functions/$function-$arch"-*.zip)" "$work/$function"
+    else
+        cp "$target/lambda/$function/bootstrap" "$work/$function/bootstrap"
+    fi
     if [ "$name" = Batch ] && [ -n "$rules" ]; then
         while IFS= read -r file; do
             mkdir -p "$work/batch/rules/$(dirname "$file")"

@@ -1,0 +1,138 @@
+"""A release, made by `release.sh` and uploaded by `sync_assets.sh -z`. Cargo and the AWS CLI are stood in for: what is built is of no account."""
+
+import hashlib
+import re
+import shutil
+import subprocess
+import zipfile
+
+import pytest
+from variants import TEMPLATE, template
+
+ROOT = TEMPLATE.parents[1]
+NAMES = ("ingest", "batch", "check", "source")
+
+
+class Machine:
+    """A checkout in a folder of its own, with tools of its own."""
+
+    def __init__(self, folder):
+        self.folder, self.tools = folder, folder / "tools"
+        shutil.copytree(ROOT / "infra", folder / "checkout/infra")
+        for file in ("sync_assets.sh", "release.sh", "Cargo.toml", "LICENSE", "README.md"):
+            shutil.copy(ROOT / file, folder / "checkout")
+        self.tools.mkdir()
+        build = 'for name in ingest batch check source lineage-proxy; do mkdir -p "$CARGO_TARGET_DIR/lambda/$name"; echo "$name of $*" >"$CARGO_TARGET_DIR/lambda/$name/bootstrap"; done'
+        self.tool("cargo", build)
+        self.tool("aws", "echo '(404)' >&2; exit 1")  # nothing is there yet
+
+    def tool(self, name, does):
+        (self.tools / name).write_text(f"#!/bin/sh\n{does}\n")
+        (self.tools / name).chmod(0o755)
+
+    def run(self, script, *flags):
+        env = {"PATH": f"{self.tools}:/usr/bin:/bin", "CARGO_TARGET_DIR": str(self.folder / "target"), "AWS_REGION": "eu-west-1", "TMPDIR": str(self.folder)}
+        return subprocess.run([script, *map(str, flags)], env=env, capture_output=True, text=True)
+
+    def release(self, *flags):
+        done = self.run(self.folder / "checkout/release.sh", "-f", "-o", self.folder / "release", *flags)
+        assert done.returncode == 0, done.stderr
+        return self.folder / "release"
+
+    def upload(self, folder, *flags):
+        """Uploads a release, on a machine without Rust."""
+        self.tool("cargo", "exit 9")
+        return self.run(self.folder / "checkout/sync_assets.sh", "-b", "assets", "-n", "-z", folder, "-o", self.folder / "out", *flags)
+
+    def named(self, arch, file="openlineage-proxy.yaml"):
+        """What the finished template names."""
+        return template(self.folder / "out" / file)["Mappings"]["Code"][arch]
+
+
+@pytest.fixture
+def machine(tmp_path):
+    return Machine(tmp_path)
+
+
+def put(done):
+    assert done.returncode == 0, done.stderr
+    return re.findall(r"would put  s3://assets/(\S+)", done.stdout)
+
+
+def test_every_file_is_described_and_packed_without_times(machine):
+    release = machine.release("-c")
+    described = dict(reversed(line.split("  ", 1)) for line in (release / "SHA256SUMS").read_text().splitlines())
+    files = {str(file.relative_to(release)) for file in release.rglob("*") if file.is_file()} - {"SHA256SUMS"}
+    assert described.keys() == files >= {"VERSION", "sync_assets.sh", "bin/lineage-proxy-arm64.tar.gz"}
+    for file, digest in described.items():
+        assert hashlib.sha256((release / file).read_bytes()).hexdigest() == digest
+    zips = list((release / "functions").iterdir())
+    assert len(zips) == 8
+    for zip in zips:
+        [entry] = zipfile.ZipFile(zip).infolist()
+        assert (entry.filename, entry.date_time, entry.external_attr >> 16) == ("bootstrap", (1980, 1, 1, 0, 0, 0), 0o100755)
+        name, arch, digest = re.fullmatch(r"(\w+)-(arm64|x86-64)-(\w{16})\.zip", zip.name).groups()
+        assert digest == hashlib.sha256(zipfile.ZipFile(zip).read("bootstrap")).hexdigest()[:16]
+        if name != "source":
+            assert template(release / "templates/openlineage-proxy.yaml")["Mappings"]["Code"][arch][name.title()] == f"lineage-proxy/{zip.name}"
+
+
+def test_the_same_is_made_in_another_folder(tmp_path):
+    sums = []
+    for folder in ("one", "another-folder"):
+        (tmp_path / folder).mkdir()
+        sums.append((Machine(tmp_path / folder).release("-c") / "SHA256SUMS").read_text())
+    assert sums[0] == sums[1]
+
+
+@pytest.mark.parametrize("arch", ["arm64", "x86-64"])
+def test_it_is_uploaded_as_it_is_under_any_prefix(machine, arch):
+    release = machine.release()
+    keys = put(machine.upload(release, "-a", arch, "-x", "team/lineage"))
+    zips = {f"team/lineage/{zip.name}" for zip in (release / "functions").glob(f"*-{arch}-*")}
+    assert len(zips) == 4 and zips < set(keys) and len(keys) == 11
+    assert set(machine.named(arch).values()) - {"arm64", "x86_64"} == {key for key in zips if "source" not in key}
+    assert machine.named(arch, "source-glue.yaml")["Source"] in zips
+    # The script in a release needs no -z.
+    own = machine.run(release / "sync_assets.sh", "-b", "assets", "-n", "-a", arch, "-x", "team/lineage", "-o", machine.folder / "own")
+    assert put(own) == keys
+
+
+def test_rules_are_packed_with_its_batch_function(machine):
+    release = machine.release("-a", "arm64")
+    rules = machine.folder / "rules"
+    rules.mkdir()
+    (rules / "transforms.yaml").write_text("version: 1\nrules: []\n")
+    plain, ruled = put(machine.upload(release)), put(machine.upload(release, "-t", rules))
+    assert {key.split("-")[1] for key in set(plain) ^ set(ruled) if key.endswith(".zip")} == {"proxy/batch"}
+    assert machine.named("arm64")["Batch"] in ruled
+
+
+def refused(done, message):
+    assert done.returncode != 0 and message in done.stderr, done.stderr
+    assert "would put" not in done.stdout
+
+
+def test_a_changed_byte_a_missing_file_and_one_that_nobody_described_are_refused(machine):
+    release = machine.release("-a", "arm64")
+    for file in ("functions/ingest", "templates/target"):
+        [path] = release.glob(f"{file}*")
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        refused(machine.upload(release), f"{path.relative_to(release)} is not the file that SHA256SUMS describes: nothing was uploaded")
+        path.unlink()
+        refused(machine.upload(release), f"{path.relative_to(release)} is in SHA256SUMS and not there: nothing was uploaded")
+        path.write_bytes(content)
+    (release / "functions/ingest-arm64-0000000000000000.zip").write_bytes(b"PK")
+    refused(machine.upload(release), "SHA256SUMS does not describe functions/ingest-arm64-0000000000000000.zip: nothing was uploaded")
+
+
+def test_wrong_use_is_told(machine):
+    mine = machine.folder / "mine"
+    mine.mkdir()
+    (mine / "file").write_text("")
+    refused(machine.run(machine.folder / "checkout/release.sh", "-f", "-o", mine), "not a release")
+    assert (mine / "file").exists()
+    release = machine.release("-a", "arm64")
+    refused(machine.upload(release, "-a", "x86-64"), "was not built for x86-64")
+    refused(machine.upload(machine.folder / "out"), "no SHA256SUMS")
