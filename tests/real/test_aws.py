@@ -156,6 +156,15 @@ def test_what_a_real_client_posts_is_read_at_the_other_end(stack):
     assert stack.post("/api/v1/lineage", b"{}", Authorization="Bearer wrong")[0] == 403
 
 
+def test_of_two_keys_that_the_gateway_joins_one_good_one_is_enough(stack):
+    """The Java client sends `Authorization` twice if a header is configured besides the key; payload 2.0 joins the two."""
+    body = lambda name: json.dumps(event(name)).encode()
+    assert stack.post("/api/v1/lineage", body("twice"), Authorization=f"Bearer {KEY},Bearer {KEY}")[0] == 200
+    assert stack.post("/api/v1/lineage", body("second"), Authorization=f"Bearer wrong, Bearer {KEY}")[0] == 200
+    assert stack.post("/api/v1/lineage", body("neither"), Authorization="Bearer wrong,Bearer wrong")[0] == 403
+    assert {post["job"]["name"] for post in stack.posted(2)} == {"twice", "second"}
+
+
 def test_the_batch_route_and_gzip_come_through_the_gateway(stack):
     events = [event("a", run=1), {"no": "event"}, event("b", run=2)]
     status, _, answer = stack.post("/api/v1/lineage/batch", json.dumps(events).encode())
