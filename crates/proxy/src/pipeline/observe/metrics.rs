@@ -131,6 +131,7 @@ mod tests {
     fn record(target: &str, outcome: Outcome, age: Option<Duration>) -> OutcomeRecord {
         OutcomeRecord {
             id: "id".to_owned(),
+            trace_id: None,
             key: None,
             event: None,
             target: TargetName::new(target).unwrap(),
