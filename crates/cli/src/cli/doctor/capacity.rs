@@ -10,9 +10,9 @@ use crate::cli::stack::Stack;
 
 const STEP: &str = "concurrency";
 
-/// Below this, the account has not got the usual quota: a new one starts with 10 and is raised to 1,000 by use
+/// Below this, a burst of clients is throttled: a new account may start with 10 instead of the usual 1,000
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
-const USUAL: u32 = 1_000;
+const FEW: u32 = 100;
 
 /// Reads the limits, and what ingest has reserved.
 pub(super) async fn step(aws: &Aws, ingest: &Stack) -> anyhow::Result<Step> {
@@ -46,7 +46,7 @@ fn judged(limit: &AccountLimit, reserved: Option<u32>) -> Step {
                 "{reserved} of the account's {all} invocations at once are reserved for ingest, and its limit"
             ),
         ),
-        None if all < USUAL => Step::unsure(
+        None if all < FEW => Step::unsure(
             STEP,
             format!(
                 "the account runs {all} functions at once, those of others included: a burst of requests is throttled"

@@ -133,7 +133,7 @@ fn judged_gzip(answer: &Answer) -> Option<Step> {
             "gzip",
             "a gzip body that is sent as application/json arrives whole",
         )),
-        (None, 400 | 415 | 422) => Some(Step::bad(
+        (None, 400 | 415 | 422) => Some(Step::unsure(
             "gzip",
             format!(
                 "a gzip body that is sent as application/json is changed on its way: {}",
@@ -225,7 +225,7 @@ mod tests {
     fn gzip_that_is_changed_on_its_way_is_told_from_an_event_that_is_rejected_anyway() {
         let verdict = |status, body| judged_gzip(&answer(status, body)).map(|step| step.verdict);
         assert_eq!(verdict(200, json!({"id": "x"})), Some(Verdict::Good));
-        assert_eq!(verdict(400, json!({})), Some(Verdict::Bad));
+        assert_eq!(verdict(400, json!({})), Some(Verdict::Unsure));
         assert_eq!(verdict(403, json!({})), None);
         assert_eq!(verdict(503, json!({})), None);
     }
