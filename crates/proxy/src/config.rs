@@ -126,7 +126,7 @@ pub struct SourceConfig {
 /// How requests are accepted.
 #[derive(Debug, Clone)]
 pub struct Ingest {
-    /// A prefix of every path, such as a stage of API Gateway: empty, or `/prod`.
+    /// A prefix of every path, such as the base path of a custom domain: empty, or `/lineage`.
     pub path_prefix: String,
     /// How events are validated.
     pub level: Level,

@@ -49,8 +49,7 @@ pub(super) struct RawConfig {
     /// Runs one half of `serve` only: `ingest` accepts events, `batch` delivers them. Both halves use the same SQS queue.
     #[schemars(extend("x-not-on-aws" = "each function is one half"))]
     pub(super) only: Option<Setting<OneOf<Part>>>,
-    /// A prefix of every path, such as a stage of API Gateway: `/prod`.
-    #[schemars(extend("x-not-on-aws" = "the Lambda runtime removes the stage"))]
+    /// A prefix of every path, such as the base path of a custom domain: `/lineage`.
     pub(super) path_prefix: Option<Setting<PathPrefix>>,
     /// How events are validated. `strict` accepts exactly what the OpenLineage JSON Schema accepts; `repair` also
     /// [repairs harmless deviations](http.md#what-is-repaired).

@@ -149,11 +149,7 @@ pub(crate) fn begin(configured: Configured<'_>) {
 /// label has no known value.
 fn combinations(labels: &[Label], configured: Configured<'_>) -> Vec<Vec<Pair>> {
     labels.iter().fold(vec![Vec::new()], |combinations, label| {
-        let values = match *label {
-            Label::Target => configured.targets,
-            Label::Source => configured.sources,
-            label => label.known_values(),
-        };
+        let values = label.known_values(configured);
         let extend = |pairs: &Vec<Pair>| {
             let with = |value: &&str| {
                 let pair = Pair::new(label.name(), (*value).to_owned());

@@ -97,7 +97,7 @@ impl History {
         if results.is_empty() {
             return Err(unknown());
         }
-        let views = results.iter().map(|(name, _)| View::of_name(name));
+        let views = results.keys().map(|name| View::of_name(name));
         let views: Option<Vec<View>> = views.collect();
         for (view, result) in views.ok_or_else(unknown)?.into_iter().zip(results.values()) {
             let place = format!("{place}, {}", view.name());

@@ -79,7 +79,10 @@ mod tests {
             endpoint: "ops@example.com".to_owned(),
         };
         let confirmed = to("arn:aws:sns:eu-west-1:1:alarms:7");
-        assert_eq!(judged("t", &[confirmed.clone()]).verdict, Verdict::Good);
+        assert_eq!(
+            judged("t", std::slice::from_ref(&confirmed)).verdict,
+            Verdict::Good
+        );
         let pending = judged("t", &[confirmed, to(PENDING)]);
         assert_eq!(pending.verdict, Verdict::Bad);
         assert!(

@@ -346,7 +346,7 @@ mod tests {
     fn only_an_id_of_version_7_has_a_time() {
         assert_eq!(accepted_at(&Uuid::nil()), None);
         assert_eq!(
-            accepted_at(&Uuid::from_u128(0x01a1_faa6_e194_4000_a993_000000000001)),
+            accepted_at(&Uuid::from_u128(0x01a1_faa6_e194_4000_a993_0000_0000_0001)),
             None
         );
     }

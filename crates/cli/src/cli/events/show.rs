@@ -102,7 +102,9 @@ fn details(details: &Map<String, Value>) -> String {
             format!("{}={}", clean(name), clean(&json!(text).to_string()))
         }
         Value::String(text) => format!("{}={}", clean(name), clean(text)),
-        other => format!("{}={}", clean(name), clean(&other.to_string())),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            format!("{}={}", clean(name), clean(&value.to_string()))
+        }
     });
     pairs.collect::<Vec<_>>().join(" ")
 }

@@ -5,7 +5,7 @@
 
 use sources::FindingRule;
 
-use super::Metric;
+use super::{Configured, Metric};
 
 /// The definition of a metric.
 #[derive(Debug, Clone, Copy)]
@@ -87,10 +87,13 @@ impl Label {
         }
     }
 
-    /// The values that every process can have. Targets, sources, API keys and rules are known from the configuration only.
-    pub(super) fn known_values(self) -> &'static [&'static str] {
+    /// The values that every process can have, and the names in its configuration. API keys and rules can change while it
+    /// runs.
+    pub(super) fn known_values<'c>(self, configured: Configured<'c>) -> &'c [&'c str] {
         match self {
-            Label::Target | Label::Sender | Label::TransformRule | Label::Source => &[],
+            Label::Target => configured.targets,
+            Label::Source => configured.sources,
+            Label::Sender | Label::TransformRule => &[],
             Label::SourceResult => &["accepted", "known", "rejected", "set_aside"],
             Label::SourceFinding => &FindingRule::NAMES,
             Label::SourceError => &["refused", "unavailable"],
