@@ -280,7 +280,7 @@ impl State {
         }
     }
 
-    /// Ends a post that arrived: the proxy has the response, or has given up.
+    /// Ends a post that arrived: the proxy gets the response, or has given up.
     fn leave(&self, body: &str) {
         let mut inside = self.lock();
         if let Some(under_way) = inside.under_way.get_mut(body) {

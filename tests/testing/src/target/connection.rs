@@ -36,9 +36,9 @@ pub(super) async fn serve(mut connection: TcpStream, state: Arc<State>) {
             let _ = connection.write_all(status(404, None).as_bytes()).await;
             return;
         }
-        state.arrive(&request.body);
-        let after = respond(&mut connection, &request, &state).await;
-        state.leave(&request.body);
+        let mut post = Post::arrive(&state, &request.body);
+        let after = respond(&mut connection, &request, &state, &mut post).await;
+        post.end();
         if after == Connection::Closed {
             return;
         }
@@ -76,7 +76,38 @@ fn is_known(request: &Request) -> bool {
     ["/api/v1/lineage", "/aspects"].contains(&path) || path.ends_with("/lineage/events")
 }
 
-async fn respond(connection: &mut TcpStream, request: &Request, state: &State) -> Connection {
+/// A post that is under way.
+struct Post<'s> {
+    state: &'s State,
+    body: &'s str,
+    is_under_way: bool,
+}
+
+impl<'s> Post<'s> {
+    fn arrive(state: &'s State, body: &'s str) -> Post<'s> {
+        state.arrive(body);
+        Post {
+            state,
+            body,
+            is_under_way: true,
+        }
+    }
+
+    /// Ends the post, before its response is written: the proxy may have the response, and post again, before the task that
+    /// wrote it goes on.
+    fn end(&mut self) {
+        if std::mem::take(&mut self.is_under_way) {
+            self.state.leave(self.body);
+        }
+    }
+}
+
+async fn respond(
+    connection: &mut TcpStream,
+    request: &Request,
+    state: &State,
+    post: &mut Post<'_>,
+) -> Connection {
     let mut changed = state.fault.subscribe();
     let kind = loop {
         let kind = state.decide(request);
@@ -104,12 +135,14 @@ async fn respond(connection: &mut TcpStream, request: &Request, state: &State) -
     let write = match kind {
         None => {
             state.accept(&request.body);
+            post.end();
             connection.write_all((head + ACCEPTED).as_bytes()).await
         }
         Some(FaultKind::Status(code, after)) => {
             if code < 300 {
                 state.accept(&request.body);
             }
+            post.end();
             connection.write_all(status(code, after).as_bytes()).await
         }
         Some(FaultKind::Hold | FaultKind::Hang) => {
