@@ -70,7 +70,7 @@ impl Client {
         deadline: Instant,
     ) -> DeliveryReport {
         match self {
-            Client::DataZone(target) => Box::pin(target.deliver(event, attempts, deadline)).await,
+            Client::DataZone(target) => Box::pin(target.deliver(event, deadline)).await,
             Client::OpenLineage(target) => {
                 Box::pin(target.deliver(event, attempts, deadline)).await
             }

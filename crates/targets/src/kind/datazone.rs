@@ -45,6 +45,9 @@ const MAX_EVENT_BYTES: usize = 300_000;
 /// The time for one request. One takes some 50 ms; a longer wait is left to the queue.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The pause before an event is posted again after a conflict: ten times as long as another request takes.
+const CONFLICT_PAUSE: Duration = Duration::from_millis(500);
+
 /// The settings of a DataZone target.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -253,36 +256,26 @@ impl DataZone {
         }
     }
 
-    /// Posts an event, once more with a fresh client token if the answer to its first attempt is a conflict. DataZone says of
-    /// a conflict only that there was one (<https://docs.aws.amazon.com/datazone/latest/APIReference/API_PostLineageEvent.html>):
-    /// that the token was used, or perhaps that another event of the same node came at the same time. Nobody can have used a
-    /// fresh token.
-    pub(crate) async fn deliver(
-        &self,
-        event: &Event,
-        attempts: u32,
-        until: Instant,
-    ) -> DeliveryReport {
+    /// Posts an event, and once more with the same client token if the answer is a conflict. DataZone says of a conflict
+    /// only that there was one (<https://docs.aws.amazon.com/datazone/latest/APIReference/API_PostLineageEvent.html>): that
+    /// the token was used, or perhaps that another event of the same node came at the same time. The latter has passed by
+    /// the second post, which brings the event there. The token is that of the content, so if it conflicts again, DataZone
+    /// has the event. A fresh token would post again what a client repeats, or a redrive.
+    pub(crate) async fn deliver(&self, event: &Event, until: Instant) -> DeliveryReport {
         let token = client_token(&self.domain, event.text(), &self.token_salt);
-        let post = |time| self.post(event, &token, time);
-        let report = self.rate.deliver(until, post).await;
-        if !is_unexpected_conflict(&report, attempts) {
+        let report = (self.rate)
+            .deliver(until, |time| self.post(event, &token, time))
+            .await;
+        if report.delivery != Some(Delivery::AlreadyThere) {
             return report;
         }
-        let fresh = Uuid::now_v7().to_string();
-        let fresh = &fresh;
-        let post = |time| async move {
-            match self.post(event, fresh, time).await {
-                Delivery::AlreadyThere => Delivery::Transient(conflict()),
-                other @ (Delivery::Delivered { .. }
-                | Delivery::Unchanged { .. }
-                | Delivery::Transient(_)
-                | Delivery::Permanent(_)) => other,
-            }
-        };
-        let again = self.rate.deliver(until, post).await;
+        tokio::time::sleep_until(until.min(Instant::now() + CONFLICT_PAUSE)).await;
+        let again = (self.rate)
+            .deliver(until, |time| self.post(event, &token, time))
+            .await;
         DeliveryReport {
-            delivery: again.delivery,
+            // Without time for the second post, it is not known whether the event is there.
+            delivery: again.delivery.or(Some(Delivery::Transient(conflict()))),
             attempts: report.attempts + again.attempts,
             throttled: report.throttled + again.throttled,
         }
@@ -342,15 +335,8 @@ fn client_token(domain: &str, text: &str, salt: &str) -> String {
     hex::encode(token.finalize())
 }
 
-/// Whether the target says that it has the event, although no request of ours can have brought it there: all before were
-/// throttled. On a later attempt of the event it is expected, since the answer to an earlier one may have been lost.
-fn is_unexpected_conflict(report: &DeliveryReport, attempts: u32) -> bool {
-    let is_first = attempts <= 1 && report.attempts == report.throttled + 1;
-    is_first && report.delivery == Some(Delivery::AlreadyThere)
-}
-
 fn conflict() -> Failure {
-    let message = "409 ConflictException, also with a fresh client token";
+    let message = "409 ConflictException, and no time to post again";
     Failure::new(Reason::Unavailable, Scope::Event, message)
 }
 
@@ -452,7 +438,8 @@ fn classify(
         // Slow down. The others may still be within the budget of the next second.
         E::ThrottlingException(_) => transient(Reason::Throttled, Scope::Target, &message),
         E::ServiceQuotaExceededException(_) => transient(Reason::Quota, Scope::Target, &message),
-        // The client token, a hash of the content, is in use: DataZone has this event. See `deliver` for what else it may mean.
+        // The client token, a hash of the content, is in use: DataZone has this event. See `deliver` for what else it may
+        // mean.
         E::ConflictException(_) => Delivery::AlreadyThere,
         E::InternalServerException(_) => transient(Reason::Unavailable, Scope::Event, &message),
         // Errors without a type come from the front of the service or from an intermediary: by status and common code.
@@ -490,23 +477,5 @@ mod tests {
         let token = client_token("dzd_1", "{}", "");
         assert_eq!(token, hex::encode(Sha256::digest(b"dzd_1\0{}")));
         assert_ne!(token, client_token("dzd_1", "{}", "again"));
-    }
-
-    #[test]
-    fn a_conflict_is_unexpected_only_where_no_request_can_have_brought_the_event() {
-        let report = |attempts, throttled| DeliveryReport {
-            delivery: Some(Delivery::AlreadyThere),
-            attempts,
-            throttled,
-        };
-        assert!(is_unexpected_conflict(&report(1, 0), 1));
-        assert!(is_unexpected_conflict(&report(3, 2), 1));
-        assert!(
-            !is_unexpected_conflict(&report(2, 0), 1),
-            "an answer was lost"
-        );
-        assert!(!is_unexpected_conflict(&report(1, 0), 2));
-        let delivered = DeliveryReport::once(Delivery::Delivered { id: None });
-        assert!(!is_unexpected_conflict(&delivered, 1));
     }
 }
