@@ -7,6 +7,7 @@ use lambda_http::request::{LambdaRequest, RequestContext};
 use lambda_http::{LambdaEvent, Request, RequestExt};
 
 use proxy::http::Peer;
+use proxy::ingest::is_route;
 
 /// Percent-encodes what is not valid in the query.
 #[must_use]
@@ -20,7 +21,8 @@ pub fn with_valid_query(mut event: LambdaEvent<LambdaRequest>) -> LambdaEvent<La
     event
 }
 
-/// Puts `prefix` in front of a path that does not begin with it.
+/// Puts `prefix` in front of a path that does not begin with it, or that is a route with the prefix taken off: with the
+/// prefix `/api`, `/api/v1/lineage` is what the gateway leaves of `/api/api/v1/lineage`.
 ///
 /// API Gateway passes on the base path of a custom domain name or takes it off, depending on the kind of API and of mapping:
 /// <https://github.com/aws/serverless-java-container/issues/34>, <https://github.com/honojs/hono/issues/5015>. And the
@@ -38,7 +40,7 @@ pub fn with_prefix(
         None // nothing else invokes the function
     };
     if let Some(path) = path
-        && !has_prefix(path, prefix)
+        && (!has_prefix(path, prefix) || is_route(path))
     {
         path.insert_str(0, prefix);
     }
@@ -104,6 +106,15 @@ mod tests {
             ("/team", "/teams/api", "/team/teams/api"),
             ("/team", "/team", "/team"),
             ("", "/api/v1/lineage", "/api/v1/lineage"),
+            ("/api", "/api/v1/lineage", "/api/api/v1/lineage"),
+            ("/api", "/api//v1/lineage/", "/api/api//v1/lineage/"),
+            ("/api", "/api/api/v1/lineage", "/api/api/v1/lineage"),
+            (
+                "/api/v1",
+                "/api/v1/lineage/batch",
+                "/api/v1/api/v1/lineage/batch",
+            ),
+            ("/api", "/api/unknown", "/api/unknown"),
         ] {
             assert_eq!(with(prefix, path), [expected; 2], "{prefix} {path}");
         }

@@ -33,6 +33,7 @@ pub use rejection_log::RejectionLog;
 
 pub(crate) use caller::{Sender, trace};
 pub(crate) use discard::{discard_body, drain};
+pub(crate) use paths::cleaned;
 pub(crate) use query::Query;
 pub(crate) use rejection::{Rejection, record_ratio};
 pub(crate) use rejection_log::Rejections;

@@ -24,7 +24,7 @@ use openlineage::Level;
 use crate::admin;
 use crate::config::{self, KeyRole};
 use crate::http::guard::{Guard, authorise};
-use crate::http::{EventRequest, Paths, RejectionLog, Sender, app, trace};
+use crate::http::{EventRequest, Paths, RejectionLog, Sender, app, cleaned, trace};
 use crate::intake::{CpuPool, Intake, Origin};
 use crate::queue::Queue;
 
@@ -79,6 +79,13 @@ pub fn router(ingest: Ingest, queue: Queue, prefix: &str) -> Router {
         post: &PATHS,
     };
     app(routes, paths, prefix, RejectionLog::new())
+}
+
+/// Whether the path is a route of [`router`] without its prefix, also with extra slashes.
+pub fn is_route(path: &str) -> bool {
+    let clean = cleaned(path);
+    let path = clean.as_deref().unwrap_or(path);
+    PATHS.contains(&path) || admin::HEALTH_PATHS.contains(&path)
 }
 
 /// Returns the routes of ingest, under `prefix`.

@@ -6,7 +6,7 @@
 use super::Paths;
 
 /// Returns the path without doubled and trailing slashes, if that differs.
-pub(super) fn cleaned(path: &str) -> Option<String> {
+pub(crate) fn cleaned(path: &str) -> Option<String> {
     let mut clean = String::with_capacity(path.len());
     for part in path.split('/').filter(|part| !part.is_empty()) {
         clean.push('/');
