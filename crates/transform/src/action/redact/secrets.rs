@@ -5,6 +5,7 @@
 //! of an event.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use openlineage::{Edits, Json};
 
@@ -15,6 +16,10 @@ use super::{command, shapes};
 
 /// The most rounds, each as long as the text: redacting one value can reveal another. Two or three are usual.
 const ROUNDS: usize = 8;
+
+/// The most levels of JSON in strings of JSON that are searched; a configuration in a facet has one or two. Each level is
+/// searched as often as there are levels around it.
+const LEVELS: usize = 8;
 
 /// Removes users and passwords from URLs in `text`, and replaces secrets, recognised by name, position or
 /// shape:
@@ -31,10 +36,18 @@ pub fn connection_secrets(text: &str) -> String {
 
 /// Like [`connection_secrets`]; borrowed if nothing changes.
 pub(super) fn hidden(text: &str, prose: Prose) -> Cow<'_, str> {
+    hidden_in_levels(text, prose, LEVELS)
+}
+
+/// Hides the secrets of a text that may have so many levels of JSON in strings of JSON.
+fn hidden_in_levels(text: &str, prose: Prose, levels: usize) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
-    replace(&mut text, |text| nested(text, prose));
+    replace(&mut text, |text| nested(text, prose, levels, None));
+    let before = text.clone();
     let mut has_changed = false;
     let mut text = until_settled(text, |text| {
+        #[cfg(test)]
+        tests::SEARCHED.set(tests::SEARCHED.get() + text.len());
         // A key of several words before the setting that contains it, which would match first.
         let found = replace(text, without_urls)
             | replace(text, shapes::hidden)
@@ -43,9 +56,10 @@ pub(super) fn hidden(text: &str, prose: Prose) -> Cow<'_, str> {
         has_changed |= found;
         found
     });
-    // What was hidden may have made JSON of the text, with secrets in its strings.
-    if has_changed && replace(&mut text, |text| nested(text, prose)) {
-        return Cow::Borrowed(STARS);
+    // What was hidden may have made other strings, or JSON of the text, with secrets in its strings. Strings that were there
+    // before are settled: to search them again would double the work with each level.
+    if has_changed && replace(&mut text, |text| nested(text, prose, levels, Some(&before))) {
+        return Cow::Owned(STARS.to_owned());
     }
     text
 }
@@ -61,26 +75,27 @@ fn until_settled<'t>(
             return text;
         }
     }
-    Cow::Borrowed(STARS)
+    Cow::Owned(STARS.to_owned())
 }
 
 /// A text that is JSON, without the secrets of its strings, which have lines and quotes of their own (a configuration in
-/// YAML, a command). Each level of escapes is a level here, so a text has few.
-fn nested(text: &str, prose: Prose) -> Cow<'_, str> {
-    if !text.starts_with(['{', '[']) || !text.contains('\\') {
-        return Cow::Borrowed(text);
-    }
-    let Ok(root) = Json::parse(text) else {
+/// YAML, a command). Each level of escapes is a level here; JSON with strings below the last one is hidden as a whole.
+/// Strings of `settled`, if that is JSON, stay.
+fn nested<'t>(text: &'t str, prose: Prose, levels: usize, settled: Option<&str>) -> Cow<'t, str> {
+    let Some(root) = json(text) else {
         return Cow::Borrowed(text);
     };
+    let Some(levels) = levels.checked_sub(1) else {
+        return Cow::Owned(STARS.to_owned());
+    };
+    let settled: HashSet<Cow<'_, str>> = settled
+        .and_then(json)
+        .map(|root| strings(root).into_iter().map(|(_, plain)| plain).collect())
+        .unwrap_or_default();
     let mut edits = Edits::new(text);
-    let mut open = vec![root];
-    while let Some(value) = open.pop() {
-        open.extend(value.members().into_iter().map(|member| member.value));
-        open.extend(value.items());
-        let escaped = value.text().starts_with('"') && value.text().contains('\\');
-        if let Some(plain) = value.string().filter(|_| escaped)
-            && let Cow::Owned(new) = hidden(&plain, prose)
+    for (value, plain) in strings(root) {
+        if !settled.contains(&plain)
+            && let Cow::Owned(new) = hidden_in_levels(&plain, prose, levels)
             && new != *plain
         {
             edits.replace_string(value, &new);
@@ -90,6 +105,26 @@ fn nested(text: &str, prose: Prose) -> Cow<'_, str> {
         true => Cow::Borrowed(text),
         false => Cow::Owned(edits.apply()),
     }
+}
+
+/// Parses a text that may be JSON with escapes in its strings.
+fn json(text: &str) -> Option<Json<'_>> {
+    let may_be = text.starts_with(['{', '[']) && text.contains('\\');
+    may_be.then(|| Json::parse(text).ok()).flatten()
+}
+
+/// The strings with escapes of a value, at any depth, and what they say.
+fn strings(root: Json<'_>) -> Vec<(Json<'_>, Cow<'_, str>)> {
+    let (mut found, mut open) = (Vec::new(), vec![root]);
+    while let Some(value) = open.pop() {
+        open.extend(value.members().into_iter().map(|member| member.value));
+        open.extend(value.items());
+        let escaped = value.text().starts_with('"') && value.text().contains('\\');
+        if let Some(plain) = value.string().filter(|_| escaped) {
+            found.push((value, plain));
+        }
+    }
+    found
 }
 
 /// Returns a namespace without user and password, and without the values of secret settings after its first `?` or `;`.
@@ -296,9 +331,53 @@ mod tests {
             text.to_mut().push('x');
             true
         };
-        assert_eq!(until_settled(Cow::Borrowed("secret"), more), STARS);
+        let hidden = until_settled(Cow::Borrowed("secret"), more);
+        // Owned, as `nested` takes a borrowed text for unchanged.
+        assert_eq!(hidden, Cow::<str>::Owned(STARS.to_owned()));
+        assert!(matches!(hidden, Cow::Owned(_)));
         assert_eq!(until_settled(Cow::Borrowed("plain"), |_| false), "plain");
         assert_eq!(connection_secrets(STARS), STARS);
+    }
+
+    thread_local! {
+        /// The bytes of all texts that a round has searched.
+        pub(super) static SEARCHED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    }
+
+    /// JSON in strings of JSON, with a secret in each level.
+    fn levels(levels: usize) -> String {
+        (0..levels).fold("x".repeat(5_000), |inner, level| {
+            serde_json::json!({"note": format!("password=ZQ{level} \n"), "inner": inner})
+                .to_string()
+        })
+    }
+
+    #[test]
+    fn a_level_of_json_in_json_is_searched_as_often_as_there_are_levels_around_it() {
+        for count in 1..=LEVELS {
+            SEARCHED.set(0);
+            let text = levels(count);
+            let hidden = connection_secrets(&text);
+            assert!(!hidden.contains("ZQ") && hidden.contains("xxx"), "{hidden}");
+            // Each level and the text within: a round that finds something, and one that does not.
+            let most = 2 * (count + 1) * text.len();
+            assert!(
+                SEARCHED.get() <= most,
+                "{count}: {} of {most}",
+                SEARCHED.get()
+            );
+        }
+    }
+
+    #[test]
+    fn more_levels_of_json_in_json_than_are_searched_are_hidden_as_a_whole() {
+        let hidden = connection_secrets(&levels(LEVELS + 2));
+        assert!(
+            !hidden.contains("ZQ") && !hidden.contains("xxx"),
+            "{hidden}"
+        );
+        assert!(hidden.contains("note"), "{hidden}");
+        assert_eq!(connection_secrets(&hidden), hidden);
     }
 
     proptest! {
