@@ -179,7 +179,8 @@ pub enum StoredForm {
 pub struct BatchSize {
     /// So many are worth a batch: no more are waited for.
     pub enough: usize,
-    /// The most, if more can be received at once and all are on their first attempt. SQS always returns the former at most.
+    /// The most, if more can be received at once and all are on their first attempt; fewer while a client waits for its append.
+    /// SQS always returns the former at most.
     pub most: usize,
 }
 

@@ -37,6 +37,7 @@
 //! in `log/settle.rs`, reading events as they were accepted in `log/read.rs`. What the target of kind
 //! `store` has is a view of the log: `log/store.rs`, and `log/search.rs` to read it.
 
+mod appends;
 mod claims;
 mod clock;
 mod consumers;
@@ -71,6 +72,7 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::free_space::{RESERVE, SpaceForEvents};
 use crate::{FailureLog, Message, QueueError, SendError, Sent, identities, now};
+use appends::Appends;
 use consumers::ConsumerState;
 use recent::{RecentEvent, RecentEvents};
 use retention::Sweep;
@@ -108,6 +110,7 @@ pub struct Log {
     /// The number of the last event that this process has appended; 0 if none.
     last: Arc<AtomicI64>,
     recent: Arc<RecentEvents>,
+    appends: Appends,
     consumers: Arc<Mutex<HashMap<String, Arc<ConsumerState>>>>,
     sweep: Arc<Mutex<Sweep>>,
     write_log: Arc<Mutex<FailureLog>>,
@@ -172,6 +175,7 @@ impl Log {
             appended: Arc::default(),
             last: Arc::default(),
             recent: Arc::default(),
+            appends: Appends::default(),
             consumers: Arc::default(),
             sweep: Arc::default(),
             write_log: Arc::new(Mutex::new(FailureLog::new("cannot write to the queue"))),
@@ -187,6 +191,7 @@ impl Log {
         if count == 0 {
             return Vec::new();
         }
+        let _under_way = self.appends.begin();
         let (space, clock) = (self.space.clone(), self.clock);
         let bytes = messages.iter().map(|message| message.body.len()).sum();
         let until = Instant::now() + SEND;

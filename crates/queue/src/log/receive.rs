@@ -43,6 +43,7 @@ impl Consumer {
         let before = *appended.borrow_and_update();
         let limit = i64::try_from(enough).unwrap_or(i64::MAX);
         let most = i64::try_from(most).unwrap_or(i64::MAX).max(limit);
+        let most = self.log.appends.limit(limit, most);
         let now = self.log.clock.now();
         if self.state.claims.has_ended(now) || self.is_behind(limit) {
             return self.receive_visible(limit, most).await;

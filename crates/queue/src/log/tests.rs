@@ -42,7 +42,7 @@ async fn log_with(folder: &Path, retention: Retention) -> Log {
     Log::claimed(claim(folder), options).await.unwrap()
 }
 
-async fn log(folder: &Path) -> Log {
+pub(super) async fn log(folder: &Path) -> Log {
     log_with(folder, Retention::NONE).await
 }
 
