@@ -88,11 +88,11 @@ def test_a_rollout_names_the_alarms_that_roll_it_back_and_keeps_all_other_parame
     aws.chmod(0o755)
     rollout = lambda *parameters, **more: stack.cloud.run("infra/rollout.sh", "-s", "lineage", "-b", BUCKET, "-t", stack.cloud.folder / "openlineage-proxy.yaml", "-m", 3, *parameters, path=tmp_path, **more)
     before = Stack(stack.cloud, "lineage").parameters
-    value = 'a "quoted" \\ name'
+    value = r'{"cluster.example.com": "redshift\u002eexample.com"}'  # quotes and a backslash, in a value that the function takes
     assert "updated lineage" in rollout("Validation=strict", "RedshiftHosts=" + value)
     after = Stack(stack.cloud, "lineage").parameters
     assert after == {**before, "Validation": "strict", "RedshiftHosts": value}
-    [call] = [text.split("\036") for text in log.read_text().splitlines() if "create-change-set\036" in text]
+    [call] = [text.split("\036") for text in log.read_text().split("\n") if "create-change-set\036" in text]
     found = stack.cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]
     arns = [next(alarm["AlarmArn"] for alarm in found if alarm["AlarmName"].startswith(f"lineage-{name}")) for name in ("IngestErrors", "BatchErrors")]
     triggers = ",".join(f"{{Arn={arn},Type=AWS::CloudWatch::Alarm}}" for arn in arns)
