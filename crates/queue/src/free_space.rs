@@ -53,6 +53,11 @@ impl SpaceForEvents {
     }
 }
 
+/// Whether the disk with `folder` has more space than is kept for settling the events that are there.
+pub fn has_space(folder: &Path) -> bool {
+    !FreeSpace::of(folder).is_below(RESERVE)
+}
+
 /// Returns what is left of a measurement, if it is fresh and more is left than is kept.
 fn left(measured: Option<(Instant, u64)>, needed: u64, now: Instant) -> Option<(Instant, u64)> {
     let (at, free) = measured?;

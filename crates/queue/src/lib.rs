@@ -31,6 +31,7 @@ use uuid::Uuid;
 pub use config::{Destination, EmbeddedConfig, QueueConfig, QueueUrl, SqsConfig, Topic};
 pub use embedded::Embedded;
 pub use failure_log::FailureLog;
+pub use free_space::has_space;
 pub use ledger::Ledger;
 pub use log::{
     AcceptedBetween, Condition, Consumer, ConsumerStart, ConsumerStatus, DeadLetter, Form, Log,

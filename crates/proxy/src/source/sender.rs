@@ -407,9 +407,9 @@ mod tests {
     async fn an_event_that_panics_is_not_passed_over_where_it_cannot_be_set_aside() {
         let folder = tempfile::tempdir().unwrap();
         let (_queue, sender) = with_bug(folder.path()).await;
-        let nowhere = sender
-            .clone()
-            .with_data_folder(&folder.path().join("absent"));
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let nowhere = sender.clone().with_data_folder(&file);
         let sent = nowhere
             .with_attempts(5)
             .send(vec![valid(7), valid(8)])
