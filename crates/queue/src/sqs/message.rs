@@ -177,6 +177,8 @@ pub(super) fn dead_letter_attributes(
         Some(("attempts", number(record.attempts.into()))),
         Some(("dead_at", number(now()))),
         record.received_at.map(|time| ("received_at", number(time))),
+        // Last: it helps to follow the event after a redrive, and the others say what happened.
+        (record.trace.as_ref()).map(|trace| (TRACE, text(&trace.to_string()))),
     ];
     let mut attributes = HashMap::new();
     for (name, value) in wanted.into_iter().flatten() {
@@ -257,9 +259,22 @@ mod tests {
     }
 
     fn dead(reason: &str, space: usize) -> HashMap<String, MessageAttributeValue> {
-        let nothing = |_: &str| None;
-        let record = Record::received("q".into(), "r".into(), "[1]".into(), nothing, nothing);
+        let header = |name: &str| (name == TRACE_HEADER).then(|| HEADER.to_owned());
+        let record = Record::received("q".into(), "r".into(), "[1]".into(), header, |_| None);
         dead_letter_attributes(&record, reason, space)
+    }
+
+    const HEADER: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1";
+
+    #[test]
+    fn a_dead_letter_that_is_redriven_has_its_trace() {
+        let letter = dead("invalid", 1_000);
+        let ours = |name: &str| Some(letter.get(name)?.string_value()?.to_owned());
+        let record = Record::received("q".into(), "r".into(), "[1]".into(), |_| None, ours);
+        assert_eq!(
+            record.trace.map(|it| it.to_string()).as_deref(),
+            Some(HEADER)
+        );
     }
 
     #[test]
@@ -272,10 +287,14 @@ mod tests {
                 .sum();
             assert!(size <= space);
             assert_eq!(attributes.contains_key("reason"), space >= 13);
+            assert!(
+                !attributes.contains_key(TRACE) || attributes.len() == 5,
+                "the trace last"
+            );
         }
         let long = dead(&"x".repeat(900_000), 1_000_000);
         assert!(cost("reason", &long["reason"]) < 2 * REASON);
-        assert_eq!(long.len(), 4);
+        assert_eq!(long.len(), 5);
     }
 
     #[test]
@@ -300,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_trace_is_read_from_the_system_attribute_or_from_ours_if_it_came_through_a_topic() {
-        let header = "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1";
+        let header = HEADER;
         let read = |system: Option<&str>, ours: Option<&str>| {
             let of = |name: &'static str, value: Option<&str>| {
                 let value = value.map(str::to_owned);

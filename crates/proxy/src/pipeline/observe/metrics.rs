@@ -173,6 +173,8 @@ mod tests {
             r#"lineage_proxy_age_at_delivery_seconds_count{target="a"} 1"#,
             r#"lineage_proxy_age_at_delivery_seconds_count{target="b"} 1"#,
             r#"lineage_proxy_age_at_retry_seconds_count{target="a"} 1"#,
+            r#"lineage_proxy_already_there_total{target="a"} 1"#,
+            r#"lineage_proxy_retries_total{target="a",reason="unavailable"} 1"#,
         ];
         for line in expected {
             assert!(page.lines().any(|it| it == line), "{line} in\n{page}");
