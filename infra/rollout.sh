@@ -2,8 +2,8 @@
 # Updates a stack with a template of sync_assets.sh, and has CloudFormation roll the update back when the functions fail.
 #
 # `aws cloudformation deploy` knows no rollback triggers, so this makes the change set itself. Parameters that are not given keep their
-# values. CloudFormation keeps the triggers for later updates of the stack, whoever makes them
-# (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-rollback-triggers.html).
+# values. CloudFormation would apply the triggers to every later update, whoever makes it, and fail one whose trigger is missing
+# (https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_RollbackConfiguration.html). So they are removed at the end.
 set -euo pipefail
 
 usage() {
@@ -92,9 +92,35 @@ if ! cloudformation wait change-set-create-complete --stack-name "$stack" --chan
     esac
     fail "no change set: $reason"
 fi
+# The status of the stack once nothing is in progress. The waiter of the AWS CLI gives up after an hour, and -m may be three.
+settled() {
+    local status
+    while true; do
+        status="$(cloudformation describe-stacks --stack-name "$stack" --query 'Stacks[0].StackStatus')" || return
+        [[ "$status" == *_IN_PROGRESS ]] || break
+        sleep 10
+    done
+    echo "$status"
+}
+
+# An alarm that rings would roll back a repair, and one that is gone would fail a change of FanOut.
+remove_triggers() {
+    local name keep=() said
+    for name in $(cloudformation describe-stacks --stack-name "$stack" --query 'Stacks[0].Parameters[].ParameterKey'); do
+        [[ "$name" == None ]] || keep+=("ParameterKey=$name,UsePreviousValue=true")
+    done
+    said="$(cloudformation update-stack --stack-name "$stack" --use-previous-template --capabilities CAPABILITY_IAM \
+        ${keep[@]+--parameters "${keep[@]}"} --rollback-configuration "RollbackTriggers=[],MonitoringTimeInMinutes=0" 2>&1)" &&
+        [[ "$(settled)" == UPDATE_COMPLETE ]] && return
+    echo "rollout.sh: the rollback triggers stay on $stack until its next update with another --rollback-configuration (docs/aws.md, \"Update with a way back\"): $said" >&2
+}
+
 echo "updating $stack; ${#triggers[@]} alarms roll it back for $minutes minutes. Send events now, such as by lineage-proxy doctor --stack $stack"
 cloudformation execute-change-set --stack-name "$stack" --change-set-name "$change" >/dev/null
-if ! cloudformation wait stack-update-complete --stack-name "$stack"; then
-    fail "$stack is $(cloudformation describe-stacks --stack-name "$stack" --query 'Stacks[0].StackStatus'): see aws cloudformation describe-stack-events --stack-name $stack, and the logs of the functions"
-fi
+result="$(settled)" || fail "the update goes on, and its end was not seen. Its rollback triggers stay on $stack: see docs/aws.md, \"Update with a way back\""
+case "$result" in
+UPDATE_COMPLETE | UPDATE_ROLLBACK_COMPLETE) remove_triggers ;; # no other state can be updated
+esac
+[[ "$result" == UPDATE_COMPLETE ]] ||
+    fail "$stack is $result: see aws cloudformation describe-stack-events --stack-name $stack, and the logs of the functions"
 echo "updated $stack"
