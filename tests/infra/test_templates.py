@@ -194,10 +194,25 @@ def test_no_template_names_a_partition_or_what_only_one_has():
     for path in (TEMPLATE, TARGET_TEMPLATE, *SOURCE_TEMPLATES.values()):
         text = json.dumps({key: section for key, section in template(path).items() if key != "Parameters"})
         assert not re.findall(r"arn:aws[a-z-]*:", text) and ".amazonaws.com/" not in text, path
-    console = template()["Outputs"]["DashboardUrl"]["Value"]["Fn::Sub"][1]["Console"]
+        # The one host of the console that is written out is that of the commercial regions, in the choice between all three.
+        assert "console.aws.amazon.com" not in text.replace('"${AWS::Region}.console.aws.amazon.com"', ""), path
+        choices = consoles(template(path))
+        assert len(choices) == text.count('"${AWS::Region}.console.aws.amazon.com"') == {TEMPLATE: 3, TARGET_TEMPLATE: 2}.get(path, 0), path
+        assert all(choice == consoles(template())[0] for choice in choices)
+        assert not choices or {"InChina", "InGovCloud"} <= template(path)["Conditions"].keys()
+    console = consoles(template())[0]
     [china, [gov, elsewhere]] = (lambda choice: [choice[:2], [choice[2]["Fn::If"][:2], choice[2]["Fn::If"][2]]])(console["Fn::If"])
     assert (china, gov) == (["InChina", "console.amazonaws.cn"], ["InGovCloud", "console.amazonaws-us-gov.com"])
     assert elsewhere == {"Fn::Sub": "${AWS::Region}.console.aws.amazon.com"}
+
+
+def consoles(value):
+    """What stands for `${Console}`, wherever it does."""
+    if isinstance(value, list):
+        return [found for item in value for found in consoles(item)]
+    if not isinstance(value, dict):
+        return []
+    return [found for key, item in value.items() for found in ([item] if key == "Console" else consoles(item))]
 
 
 def test_a_customer_key_encrypts_everything():
@@ -317,18 +332,21 @@ def test_every_role_is_below_the_path():
         assert roles and all(role["Path"] == "/lineage/" for role in roles)
 
 
-def test_the_log_of_what_became_of_events_outlives_its_stack_and_is_found_by_its_prefix():
-    stacks = [resolved(VARIANTS["ingest only"]), resolved(VARIANTS["default"]), target(TARGET_VARIANTS["default"]), *(source((name, "topic")) for name in SOURCE_TEMPLATES)]
+def test_every_log_outlives_its_stack_and_is_found_by_its_prefix():
+    stacks = [resolved(VARIANTS[variant]) for variant in ("ingest only", "default", "checked", "function url")]
+    stacks += [target(TARGET_VARIANTS["default"]), target(TARGET_VARIANTS["checked"]), *(source((name, "topic")) for name in SOURCE_TEMPLATES)]
     kept = []
     for stack in stacks:
-        groups = {name: resource for name, resource in stack["Resources"].items() if resource["Type"] == "AWS::Logs::LogGroup" and name != "AccessLogs"}
+        groups = {name: resource for name, resource in stack["Resources"].items() if resource["Type"] == "AWS::Logs::LogGroup"}
         kept.append(set(groups))
-        for group in groups.values():
+        for name, group in groups.items():
             assert (group["DeletionPolicy"], group["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
             [text, more] = group["Properties"]["LogGroupName"]["Fn::Sub"]
             # A kept group must not be met again: neither by a stack of the same name, nor by this one.
-            assert text.startswith("/aws/lambda/${AWS::StackName}-") and text.endswith("-${Id}") and more["Id"]["Fn::Select"][1]["Fn::Split"] == ["/", {"Ref": "AWS::StackId"}]
-    assert kept == [{"IngestLogs", "BatchLogs"}, {"IngestLogs", "BatchLogs"}, {"BatchLogs"}, *[{"SourceLogs"}] * len(SOURCE_TEMPLATES)]
+            assert text == ("/aws/vendedlogs/" if name == "AccessLogs" else "/aws/lambda/") + "${AWS::StackName}-" + name.removesuffix("Logs").lower() + "-${Id}"
+            assert more["Id"]["Fn::Select"][1]["Fn::Split"] == ["/", {"Ref": "AWS::StackId"}]
+    # Nor by this stack: whatever the parameters are, it has the same ones.
+    assert kept == [{"IngestLogs", "BatchLogs", "CheckLogs", "AccessLogs"}] * 4 + [{"BatchLogs", "CheckLogs"}] * 2 + [{"SourceLogs"}] * len(SOURCE_TEMPLATES)
 
 
 def test_no_queue_has_a_name_that_it_could_meet_again():
@@ -432,7 +450,7 @@ def test_there_is_an_access_log_where_something_writes_it(variant, there):
     resources = resolved(VARIANTS[variant])["Resources"]
     writes = any("AccessLogs}" in json.dumps(resource) for name, resource in resources.items() if name in ("HttpStage", "RestStage"))
     queried = [widget for widget in dashboard(resources) if "${AccessLogs}" in widget["properties"].get("query", "")]
-    assert (there, there, there) == ("AccessLogs" in resources, writes, bool(queried))
+    assert (there, there) == (writes, bool(queried))
 
 
 @pytest.mark.parametrize("variant", ["default", "function url", "private", "private, with an access log", "checked", "checked in another account, customer key", "rules in s3", "rules in the function", "fan-out", "ingest only, with what belongs to a target"])
@@ -471,9 +489,12 @@ def assert_dashboard(resources):
         (1_209_600, 900_000, None, None, False),
         (1_209_600, 970_000, None, None, True),
         (1_209_600, 0, 970_000, None, True),  # which SQS leaves out of its age
-        (1_209_600, 0, None, 970_000, True),
         (345_600, 280_000, None, None, True),  # of the four days of this queue
-        (345_600, 0, None, 280_000, False),  # dead letters have 14
+        # The age of a dead letter counts from the move, and SQS deletes it 14 days after it was sent. One that waited for 11 days before,
+        # when the alarm would have rung for it in the queue, has three left.
+        (1_209_600, 0, None, 172_000, False),
+        (1_209_600, 0, None, 1_209_600 - 967_680 - 3600, True),
+        (345_600, 0, None, 173_000, True),
         (1_209_600, None, None, None, False),
     ],
 )
@@ -492,6 +513,25 @@ def test_an_alarm_rings_long_before_sqs_deletes_an_event(retention, queued, retr
         spent = compared(json.loads(text), age)
         assert (spent is not None and spent > float(alarm["Threshold"])) == near
         assert float(alarm["Threshold"]) == 0.8 and resources["EventQueue"]["Properties"]["MessageRetentionPeriod"] == 1_209_600
+
+
+@pytest.mark.parametrize("variant", [name for name, parameters in VARIANTS.items() if parameters.get("Auth", "key") != "none"])
+def test_whoever_has_no_key_has_to_go_on_for_three_periods_to_ring_an_alarm(variant):
+    """Of what anyone can cause who reaches the endpoint: rejected by the gateway, failed by it, throttled."""
+    alarms = resolved(VARIANTS[variant])["Resources"]
+    for name in ("GatewayRejects", "GatewayFails", "IngestThrottles", "Rejected"):
+        properties = alarms[name]["Properties"]
+        assert (properties["EvaluationPeriods"], properties["DatapointsToAlarm"]) == (6, 3), name
+
+
+@pytest.mark.parametrize(("variant", "rejects", "fails"), [("default", "lost to the clients", "Without NotQueued"), ("rest", "503, which every client retries", "counts as 4XXError"), ("private", "503, which every client retries", "counts as 4XXError"), ("function url", "no access log", "Without NotQueued")])
+def test_the_alarms_of_a_gateway_say_what_its_kind_does(variant, rejects, fails):
+    resources = resolved(VARIANTS[variant])["Resources"]
+    said = [resources[name]["Properties"]["AlarmDescription"] for name in ("GatewayRejects", "GatewayFails")]
+    assert rejects in said[0] and fails in said[1]
+    assert all(len(text) <= 1024 for text in said)  # CloudWatch takes no more
+    # What the gateway of a REST API answers in place of a 429 or a 5xx of its own, and clients do not lose.
+    assert ("RestThrottled" in resources, "RestFailed" in resources) == ("4XXError" in said[1],) * 2
 
 
 @pytest.mark.parametrize("resources", [resolved(VARIANTS["default"])["Resources"], resolved(VARIANTS["ingest only"])["Resources"], target(TARGET_VARIANTS["default"])["Resources"]], ids=["main", "ingest only", "target"])
@@ -670,8 +710,8 @@ def test_an_ingest_stack_without_a_target_has_nothing_of_one():
     types = {resource["Type"] for resource in resources.values()}
     assert not types & {"AWS::SQS::Queue", "AWS::Lambda::EventSourceMapping", "AWS::Events::Rule", "AWS::SNS::Subscription"}
     text = json.dumps(resources)
-    # But for the log of the target that it may have had.
-    for name in target(TARGET_VARIANTS["checked"])["Resources"].keys() - {"Topic", "TopicKey", "Dashboard", "BatchLogs"}:
+    # But for the logs of the target that it may have had.
+    for name in target(TARGET_VARIANTS["checked"])["Resources"].keys() - {"Topic", "TopicKey", "Dashboard", "BatchLogs", "CheckLogs"}:
         assert name not in resources and f'"{name}"' not in text and f"${{{name}." not in text, name
 
 
