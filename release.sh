@@ -194,12 +194,14 @@ for arch in "${architectures[@]}"; do
 done
 ! $with_sbom || describe
 provenance >"$work/VERSION"
-cp sync_assets.sh "$work/"
+cp sync_assets.sh infra/rollout.sh infra/deployer-policy.json "$work/"
+mkdir -p "$work/examples"
+cp -R examples/terraform examples/cdk "$work/examples/"
 rm -f "$work/next.yaml"
 sums="$(cd "$work" && find . -type f | sed 's|^\./||' | LC_ALL=C sort | while IFS= read -r file; do sum "$file"; done)"
 echo "$sums" >"$work/SHA256SUMS"
 
 mkdir -p "$out"
-(cd "$out" && rm -rf bin functions sbom templates sync_assets.sh VERSION SHA256SUMS)
+(cd "$out" && rm -rf bin examples functions sbom templates sync_assets.sh rollout.sh deployer-policy.json VERSION SHA256SUMS)
 cp -R "$work/." "$out/"
 echo "release    $out"

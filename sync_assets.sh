@@ -237,22 +237,29 @@ publish_rest_api "$work/openlineage-proxy.yaml"
 for name in Ingest Batch Check Source; do
     function="$(tr "[:upper:]" "[:lower:]" <<<"$name")"
     mkdir "$work/$function"
-    if [ -n "$release" ]; then
-        unpack "$(echo "$release/functions/$function-$arch"-*.zip)" "$work/$function"
+    if [ -n "$release" ] && { [ "$name" != Batch ] || [ -z "$rules" ]; }; then
+        # The archive itself, so that CodeSha256 of the function is its hash in SHA256SUMS.
+        archive="$(echo "$release/functions/$function-$arch"-*.zip)"
+        key="$prefix/$(basename "$archive")"
     else
-        cp "$target/lambda/$function/bootstrap" "$work/$function/bootstrap"
+        if [ -n "$release" ]; then
+            unpack "$(echo "$release/functions/$function-$arch"-*.zip)" "$work/$function"
+        else
+            cp "$target/lambda/$function/bootstrap" "$work/$function/bootstrap"
+        fi
+        if [ "$name" = Batch ] && [ -n "$rules" ]; then
+            while IFS= read -r file; do
+                mkdir -p "$work/batch/rules/$(dirname "$file")"
+                cp "$rules/$file" "$work/batch/rules/$file"
+            done <"$work/rules.txt"
+            find "$work/batch/rules" -type d -exec chmod 755 {} + -o -exec chmod 644 {} + # a function is another user
+        fi
+        chmod 755 "$work/$function/bootstrap"
+        key="$prefix/$function-$arch-$(hash_of_function "$work/$function").zip"
+        archive="$work/$function.zip"
+        pack "$work/$function" "$archive"
     fi
-    if [ "$name" = Batch ] && [ -n "$rules" ]; then
-        while IFS= read -r file; do
-            mkdir -p "$work/batch/rules/$(dirname "$file")"
-            cp "$rules/$file" "$work/batch/rules/$file"
-        done <"$work/rules.txt"
-        find "$work/batch/rules" -type d -exec chmod 755 {} + -o -exec chmod 644 {} + # a function is another user
-    fi
-    chmod 755 "$work/$function/bootstrap"
-    key="$prefix/$function-$arch-$(hash_of_function "$work/$function").zip"
-    pack "$work/$function" "$work/$function.zip"
-    upload "$work/$function.zip" "$key"
+    upload "$archive" "$key"
     # In the line of this architecture, "Ingest: not-uploaded" and so on.
     for template in "${templates[@]}"; do
         sed "/^    $arch: {Name/s|$name: [^,}]*|$name: $key|" "$work/$template.yaml" >"$work/next.yaml"

@@ -19,6 +19,8 @@ class Machine:
     def __init__(self, folder):
         self.folder, self.tools = folder, folder / "tools"
         shutil.copytree(ROOT / "infra", folder / "checkout/infra")
+        for example in ("terraform", "cdk"):
+            shutil.copytree(ROOT / "examples" / example, folder / "checkout/examples" / example)
         for file in ("sync_assets.sh", "release.sh", "Cargo.toml", "LICENSE", "README.md"):
             shutil.copy(ROOT / file, folder / "checkout")
         self.tools.mkdir()
@@ -63,7 +65,7 @@ def test_every_file_is_described_and_packed_without_times(machine):
     release = machine.release("-c")
     described = dict(reversed(line.split("  ", 1)) for line in (release / "SHA256SUMS").read_text().splitlines())
     files = {str(file.relative_to(release)) for file in release.rglob("*") if file.is_file()} - {"SHA256SUMS"}
-    assert described.keys() == files >= {"VERSION", "sync_assets.sh", "bin/lineage-proxy-arm64.tar.gz"}
+    assert described.keys() == files >= {"VERSION", "sync_assets.sh", "rollout.sh", "deployer-policy.json", "examples/terraform/main.tf", "examples/cdk/app.py", "bin/lineage-proxy-arm64.tar.gz"}
     for file, digest in described.items():
         assert hashlib.sha256((release / file).read_bytes()).hexdigest() == digest
     zips = list((release / "functions").iterdir())
@@ -96,6 +98,25 @@ def test_it_is_uploaded_as_it_is_under_any_prefix(machine, arch):
     # The script in a release needs no -z.
     own = machine.run(release / "sync_assets.sh", "-b", "assets", "-n", "-a", arch, "-x", "team/lineage", "-o", machine.folder / "own")
     assert put(own) == keys
+
+
+def test_its_archives_are_uploaded_byte_for_byte(machine):
+    """So that CodeSha256 of a function is the hash of its archive in SHA256SUMS."""
+    release = machine.release("-a", "arm64")
+    copies = machine.folder / "uploaded"
+    copies.mkdir()
+    machine.tool("aws", f"""case "$*" in *head-object*) echo '(404)' >&2; exit 1 ;; *put-object*) while [ $# -gt 0 ]; do case "$1" in --body) body="$2" ;; --key) key="$2" ;; esac; shift; done; cp "$body" "{copies}/$(basename "$key")" ;; esac""")
+    machine.tool("cargo", "exit 9")
+    done = machine.run(machine.folder / "checkout/sync_assets.sh", "-b", "assets", "-z", release, "-o", machine.folder / "out")
+    assert done.returncode == 0, done.stderr
+    archives = list((release / "functions").iterdir())
+    assert len(archives) == 4
+    assert {zip.name: zip.read_bytes() for zip in archives} == {copy.name: copy.read_bytes() for copy in copies.glob("*.zip")}
+
+
+def test_a_release_beside_the_sources_is_no_change_of_them():
+    ignored = subprocess.run(["git", "check-ignore", "-q", "lineage-proxy-0.1.0/VERSION"], cwd=ROOT)
+    assert ignored.returncode == 0
 
 
 def test_rules_are_packed_with_its_batch_function(machine):
