@@ -124,7 +124,8 @@ def test_doctor_follows_an_event_and_says_where_it_ends(stack):
     stack.cloud.stand_in.reset()
     stack.cloud.stand_in.set(posts_denied=True)
     denied = doctor()
-    assert (denied.returncode, "datazone:PostLineageEvent" in steps(denied)["delivered"]["advice"]) == (1, True), denied.stdout
+    # In the words of a domain, not in those of IAM.
+    assert (denied.returncode, "a user profile in the domain" in steps(denied)["delivered"]["advice"]) == (1, True), denied.stdout
     stack.cloud.stand_in.set(posts_denied=False, reads_denied=True)
     unseen = doctor()
     assert (unseen.returncode, steps(unseen)["processed"]["verdict"]) == (0, "unsure"), unseen.stdout
