@@ -95,17 +95,66 @@ def test_the_policy_allows_nothing_that_no_template_needs():
 
 
 def test_the_policy_can_be_created_and_reaches_no_roles_but_those_of_the_stacks():
-    # A managed policy has 6,144 characters at most, white space not counted (IAM user guide, "IAM and AWS STS quotas").
-    assert len("".join(POLICY.read_text().split())) <= 6_144 - 3 * len("arn:aws:kms:eu-central-1:111122223333:key/")
+    # The inline policies of a role have 10,240 characters at most, white space not counted
+    # (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html).
+    assert len("".join(POLICY.read_text().split()).replace("PARTITION", "aws-us-gov").replace("ACCOUNT", "111122223333").replace("KEY", "arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/12345678-1234-1234-1234-123456789012").replace("BUCKET", "b" * 63)) <= 10_240
     for statement, actions in statements():
         if any(action.startswith("iam:") for action in actions):
-            assert statement["Resource"] == "arn:aws:iam::ACCOUNT:role/*lineage-proxy*"
+            assert statement["Resource"] == "arn:PARTITION:iam::ACCOUNT:role/*lineage-proxy*"
         if "iam:PassRole" in actions:
             assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
         assert "*" not in actions and not any(action.endswith(":*") for action in actions)
 
 
+# What a resource of the stack lineage-proxy is called, by its type. CloudFormation makes a name of the stack, the logical id and random
+# letters, but of a secret without the stack (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-name.html).
+NAMES = {
+    "AWS::SQS::Queue": "sqs:eu-west-1:ACCOUNT:lineage-proxy-EventQueue-1A",
+    "AWS::S3::Bucket": "s3:::lineage-proxy-largeevents-1a",
+    "AWS::DynamoDB::Table": "dynamodb:eu-west-1:ACCOUNT:table/lineage-proxy-State-1A",
+    "AWS::Lambda::Function": "lambda:eu-west-1:ACCOUNT:function:lineage-proxy-Batch-1A",
+    "AWS::IAM::Role": "iam::ACCOUNT:role/lineage/lineage-proxy-BatchRole-1A",
+    "AWS::SecretsManager::Secret": "secretsmanager:eu-west-1:ACCOUNT:secret:Keys-1A-2B",
+    "AWS::Logs::LogGroup": "logs:eu-west-1:ACCOUNT:log-group:/aws/vendedlogs/lineage-proxy-access-1a",
+    "AWS::CloudWatch::Alarm": "cloudwatch:eu-west-1:ACCOUNT:alarm:lineage-proxy-NearExpiry-1A",
+    "AWS::CloudWatch::Dashboard": "cloudwatch::ACCOUNT:dashboard/lineage-proxy-eu-west-1",
+    "AWS::Events::Rule": "events:eu-west-1:ACCOUNT:rule/lineage-proxy-CheckSchedule-1A",
+    "AWS::ApiGatewayV2::Api": "apigateway:eu-west-1::/apis/a1",
+    "AWS::ApiGateway::RestApi": "apigateway:eu-west-1::/restapis/a1",
+}
+# Of another team.
+OTHERS = ["logs:eu-west-1:ACCOUNT:log-group:/aws/lambda/payments", "sqs:eu-west-1:ACCOUNT:payments", "lambda:eu-west-1:ACCOUNT:function:payments", "apigateway:eu-west-1::/domainnames/d", "apigateway:eu-west-1::/account", "dynamodb:eu-west-1:ACCOUNT:table/payments"]
+WIDE = {"NewEventSources", "LogsOfAccount", "NewKeyOfAlarms", "WithoutResource"}
+
+
+def reached(statement, name):
+    resources = [statement["Resource"]] if isinstance(statement["Resource"], str) else statement["Resource"]
+    return any(fnmatch.fnmatchcase(f"arn:PARTITION:{name}", resource) for resource in resources)
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_each_right_reaches_a_resource_by_the_name_that_it_gets(kind):
+    name = NAMES[kind]
+    own = {action for action in needed(kind)[0] if action.split(":")[0].lower() == name.split(":")[0]}
+    assert own
+    for action in own:
+        assert any(reached(statement, name) and any(matches(action, pattern) for pattern in actions) for statement, actions in statements()), action
+
+
+def test_what_has_a_name_is_reached_by_it_alone():
+    assert {statement["Sid"] for statement, _ in statements() if statement["Resource"] == "*"} == WIDE
+    for name in OTHERS:
+        assert not any(reached(statement, name) for statement, _ in statements() if statement["Sid"] not in WIDE), name
+    assert all("Condition" in statement for statement, _ in statements() if statement["Sid"] in ("NewSecrets", "Secrets"))
+
+
+def test_who_deploys_with_terraform_may():
+    """It makes and updates stacks without change sets."""
+    [stacks] = (actions for statement, actions in statements() if statement["Sid"] == "Stacks")
+    assert {"cloudformation:CreateStack", "cloudformation:UpdateStack"} <= set(stacks)
+
+
 def test_the_policy_is_documented_with_what_has_to_be_put_in():
     page = (pathlib.Path(__file__).parents[2] / "docs/aws.md").read_text()
-    for place in ("ACCOUNT", "BUCKET", "KEY"):
+    for place in ("PARTITION", "ACCOUNT", "BUCKET", "KEY"):
         assert place in POLICY.read_text() and f"`{place}`" in page
