@@ -5,10 +5,12 @@
 //! It succeeds only once the queue has the events, so Lambda invokes it again otherwise. What was seen is in a table, so that
 //! the same event is sent once, by whatever way it is found.
 
+mod answer;
 mod invocation;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws::Aws;
 use fetch::KindConfig;
@@ -17,18 +19,19 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};
 use sources::crawler::Hint;
 use sources::logs::subscription::Subscription;
-use sources::streams::{self, LambdaRecord, RecordSource};
-use sources::{Extraction, Finding, FoundEvent};
+use sources::streams::{self, LambdaRecord};
+use sources::{Extraction, Finding};
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 use proxy::config::{Config, Layers, Role, SourceConfig};
 use proxy::intake::{CpuPool, Intake, MemoryBudget};
 use proxy::queue::Ledger;
-use proxy::source::{Sender, SourceLook, Tally, report};
+use proxy::source::{Sender, Sent, SourceLook, report};
 use proxy::{telemetry, topology};
 
 use crate::{batch, bootstrap, metrics};
+use answer::{Failed, Read, ReadMessage, failures, late};
 use invocation::Invocation;
 
 /// The memory of the events that are being sent, in bytes: a payload has 6 MB at most, and logs unpack to a multiple.
@@ -36,6 +39,10 @@ const MEMORY: usize = 64 << 20;
 
 /// The part of the time of an invocation in which objects of Flyte are read; the rest is for the queue of ingest.
 const READING: u32 = 2;
+
+/// The time that a group of events may take, once it was given to the queue: a call of the table for what is known (10 s), sending (8
+/// s), and a call for what to remember (10 s). A function that ended in between would send the group twice.
+const GROUP: Duration = Duration::from_secs(28);
 
 /// The name of a function without a source that looks: one that is only invoked with what others wrote.
 const INVOKED: &str = "invoked";
@@ -51,13 +58,20 @@ async fn start() -> Result<(), Error> {
     let collector = metrics::install(&config.metrics_namespace, "source")?;
     let function = &SourceFunction::open(&config, &Aws::new()).await?;
     let handler = service_fn(move |event: LambdaEvent<Value>| async move {
-        let deadline = batch::deadline(event.context.deadline);
+        let deadline = last_begin(Instant::now(), batch::deadline(event.context.deadline));
         let own_log = &event.context.env_config.log_group;
         let answer = function.invoke(event.payload, own_log, deadline).await;
         metrics::flush(collector);
         answer.map_err(Error::from)
     });
     lambda_runtime::run(handler).await
+}
+
+/// When the last group of events may begin, of what ends at `end`. At least half of the time is for beginning some: a function with little
+/// time gets on, too.
+fn last_begin(now: Instant, end: Instant) -> Instant {
+    let time = end.saturating_duration_since(now);
+    now + time.saturating_sub(GROUP).max(time / 2)
 }
 
 /// What the function does, whatever it is invoked with.
@@ -69,11 +83,6 @@ struct SourceFunction {
     ledger: Ledger,
     sender: Sender,
 }
-
-/// The invocation failed. Lambda makes it again.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-struct Failed(String);
 
 impl SourceFunction {
     async fn open(config: &Config, aws: &Aws) -> Result<SourceFunction, Error> {
@@ -143,91 +152,58 @@ impl SourceFunction {
         let found = timeout_at(until, read).await;
         let found = found.map_err(|_| late())?;
         let found = found.map_err(|error| Failed(error.to_string()))?;
-        match self.take(found, until).await? {
-            Taken::All => Ok(json!({})),
-            // Lambda keeps the payload, after the attempts that it makes: in the dead letters, from where `redrive` brings it back.
-            Taken::Rest => Err(Failed(
-                "an event cannot be validated because of a bug".to_owned(),
-            )),
-        }
+        // Lambda keeps the payload of what fails, after the attempts that it makes: in the dead letters, from where `redrive`
+        // brings it back.
+        answer::whole(&self.take(found, until).await)?;
+        Ok(json!({}))
     }
 
     /// Reads messages of a queue, a stream or a topic.
     async fn records(&self, payload: &[u8], until: Instant) -> Result<Value, Failed> {
         let records = streams::records(payload).map_err(|finding| Failed(finding.to_string()))?;
         let (service, records) = records;
-        let (mut found, mut failed) = (Extraction::default(), Vec::new());
-        let mut events = Vec::with_capacity(records.len());
+        let mut found = Extraction::default();
+        let mut messages = Vec::with_capacity(records.len());
         let now = Instant::now();
         let read_until = now + until.saturating_duration_since(now) / READING;
-        let items = records.iter().map(|record| record.item.clone());
-        let items: Vec<String> = items.collect();
         for record in records {
-            let (extraction, is_complete) = self.read(&record, read_until).await;
-            if !is_complete {
-                failed.push(record.item.clone());
-            }
-            events.push((record.item, extraction.events.clone()));
+            let (extraction, read) = self.read(&record, read_until).await;
+            let events = extraction.events.iter();
+            messages.push(ReadMessage {
+                events: events.map(|event| event.identity.uuid()).collect(),
+                item: record.item,
+                read,
+            });
             found.add(extraction);
         }
-        let taken = self.take(found, until).await;
-        match (service, taken) {
-            // What cannot be read goes to the dead letters of its queue, after the attempts that this has.
-            (RecordSource::Sqs, Ok(Taken::All)) => Ok(failures(failed)),
-            (RecordSource::Sqs, Ok(Taken::Rest)) => {
-                failed.extend(self.with_bug(events, until).await);
-                failed.sort();
-                failed.dedup();
-                Ok(failures(failed))
-            }
-            (RecordSource::Sqs | RecordSource::Kinesis, Err(_)) => Ok(failures(items)),
-            // It would hold up all that comes after it; it was logged.
-            (
-                RecordSource::Kinesis | RecordSource::Kafka | RecordSource::Sns,
-                Ok(Taken::All | Taken::Rest),
-            ) => Ok(failures(Vec::new())),
-            (RecordSource::Kafka | RecordSource::Sns, Err(error)) => Err(error),
-        }
+        let sent = self.take(found, until).await;
+        answer::to_records(service, &messages, &sent)
     }
 
-    /// The messages with an event that cannot be validated because of a bug: one by one, as the others are known by now. One that
-    /// there is no time for is received again.
-    async fn with_bug(
-        &self,
-        messages: Vec<(String, Vec<FoundEvent>)>,
-        until: Instant,
-    ) -> Vec<String> {
-        let mut found = Vec::new();
-        for (item, events) in messages {
-            let tally = self.sender.send_before(events, until).await;
-            if tally.set_aside > 0 || tally.unsent > 0 {
-                found.push(item);
-            }
-        }
-        found
-    }
-
-    /// Reads a message, and says whether it is done with: read as a whole, and not to be received again.
-    async fn read(&self, record: &LambdaRecord, until: Instant) -> (Extraction, bool) {
+    /// Reads a message, and says what came of that.
+    async fn read(&self, record: &LambdaRecord, until: Instant) -> (Extraction, Read) {
         let data = match &record.data {
             Ok(data) => data,
-            Err(finding) => return (with(finding.clone()), false),
+            Err(finding) => return (with(finding.clone()), Read::Unreadable),
         };
         let Some(flyte) = &self.flyte else {
             let read = streams::events(data, &record.place);
-            return (read.extraction, read.is_complete);
+            return match read.is_complete {
+                true => (read.extraction, Read::Whole),
+                false => (read.extraction, Read::Unreadable),
+            };
         };
         let body = String::from_utf8_lossy(data);
         let read = flyte.read(&body, &record.place, record.receives, until);
         match read.await {
-            Ok(extraction) => (extraction, true),
-            Err(ReadError::Unreadable(finding)) => (with(finding), false),
+            Ok(extraction) => (extraction, Read::Whole),
+            Err(ReadError::Unreadable(finding)) => (with(finding), Read::Unreadable),
             Err(ReadError::Later) => {
                 warn!(
                     place = record.place,
                     "S3 does not answer: the message is received again"
                 );
-                (Extraction::default(), false)
+                (Extraction::default(), Read::Later)
             }
         }
     }
@@ -258,32 +234,14 @@ impl SourceFunction {
         Ok(json!({ "done": is_done }))
     }
 
-    /// Reports what could not be read, and sends the events. All are in the queue, were there before, or are invalid, when
-    /// this returns; or they panic. What was begun until the end of the time is waited for: an event that was sent and not
-    /// remembered would be sent again.
-    async fn take(&self, found: Extraction, until: Instant) -> Result<Taken, Failed> {
+    /// Reports what could not be read, and sends the events. What was begun until the end of the time is waited for: an event
+    /// that was sent and not remembered would be sent again.
+    async fn take(&self, found: Extraction, until: Instant) -> Sent {
         report(self.sender.name(), &found.findings);
-        let tally = self.sender.send_before(found.events, until).await;
-        tally.count(self.sender.name());
-        match tally {
-            Tally { unsent: 1.., .. } => Err(late()),
-            Tally { set_aside: 1.., .. } => Ok(Taken::Rest),
-            Tally { .. } => Ok(Taken::All),
-        }
+        let sent = self.sender.send_before(found.events, until).await;
+        sent.tally.count(self.sender.name());
+        sent
     }
-}
-
-/// What the queue has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Taken {
-    /// All events that are valid.
-    All,
-    /// All but those that cannot be validated because of a bug.
-    Rest,
-}
-
-fn late() -> Failed {
-    Failed("the time of the function ended before the queue had the events".to_owned())
 }
 
 fn with(finding: Finding) -> Extraction {
@@ -293,11 +251,17 @@ fn with(finding: Finding) -> Extraction {
     }
 }
 
-/// The answer that names the messages to deliver again (`ReportBatchItemFailures`).
-fn failures(items: Vec<String>) -> Value {
-    let items: Vec<Value> = items
-        .into_iter()
-        .map(|item| json!({"itemIdentifier": item}))
-        .collect();
-    json!({ "batchItemFailures": items })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_group_begins_without_the_time_that_it_may_take() {
+        let now = Instant::now();
+        let begin = |seconds| last_begin(now, now + Duration::from_secs(seconds)) - now;
+        assert_eq!(begin(117), Duration::from_secs(117) - GROUP);
+        assert_eq!(begin(57), Duration::from_secs(29));
+        assert_eq!(begin(12), Duration::from_secs(6), "never none at all");
+        assert_eq!(last_begin(now, now - Duration::from_secs(1)), now);
+    }
 }

@@ -1,7 +1,7 @@
 //! A source of a running `serve`: looks regularly, sends what it finds to intake, and remembers how far it is.
 //!
 //! The position is written only after intake has answered for every event of a look: each is accepted, was accepted before,
-//! or is rejected for good, which is logged and counted. If the process is killed in between, the same events are found
+//! is set aside, or is rejected for good, which is logged and counted. If the process is killed in between, the same events are found
 //! again, with the same identities, and queued once. A source that fails harms nobody else: it waits and tries again. What
 //! a service says and what its bytes mean is decided in `fetch` and `sources`. Started by `topology.rs`; `lineage-proxy
 //! extract` sends by [`Sender`] too.
@@ -28,7 +28,7 @@ use crate::queue::Ledger;
 use crate::telemetry::metric::Metric;
 
 pub use report::report;
-pub use sender::{Sender, Tally};
+pub use sender::{Sender, Sent, Tally};
 
 use pace::Pace;
 
@@ -173,10 +173,8 @@ impl SourceTask {
         } = fetched.map_err(late)??;
         report(&self.name, &extraction.findings);
         let sent = self.sender.send_until(extraction.events, stop).await;
-        sent.count(&self.name);
-        if sent.unsent > 0 {
-            return Err(Interruption::Stopped); // the position stays before them
-        }
+        sent.tally.count(&self.name);
+        keeps_up(sent.tally)?; // otherwise the position stays before them
         *position = Some(match checkpoint {
             Checkpoint::None => cursor,
             Checkpoint::Cursor(next) => {
@@ -218,6 +216,20 @@ impl SourceTask {
     }
 }
 
+/// Whether the position may move over events: each is in the queue, in a file, or rejected for good.
+fn keeps_up(sent: Tally) -> Result<(), Interruption> {
+    match sent {
+        Tally { unkept: 1.., .. } => {
+            let why = "an event cannot be validated because of a bug, and there is no disk to set it aside: the source stays before it";
+            Err(Interruption::Failed(FetchError::Unavailable(
+                why.to_owned(),
+            )))
+        }
+        Tally { unsent: 1.., .. } => Err(Interruption::Stopped),
+        Tally { .. } => Ok(()),
+    }
+}
+
 /// A stop that comes at a deadline, while its timer is kept.
 fn stop_at(deadline: Instant) -> (CancellationToken, AbortOnDropHandle<()>) {
     let stop = CancellationToken::new();
@@ -254,6 +266,26 @@ fn reason(failure: &FetchError) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_position_moves_only_over_events_that_are_kept_or_rejected() {
+        let done = Tally {
+            accepted: 1,
+            known: 1,
+            rejected: 1,
+            set_aside: 1,
+            ..Tally::default()
+        };
+        assert!(keeps_up(done).is_ok());
+        let unsent = Tally { unsent: 1, ..done };
+        assert!(matches!(keeps_up(unsent), Err(Interruption::Stopped)));
+        // A function makes an error of this even where the time ended, too.
+        let unkept = Tally {
+            unkept: 1,
+            ..unsent
+        };
+        assert!(matches!(keeps_up(unkept), Err(Interruption::Failed(_))));
+    }
 
     #[test]
     fn a_damaged_position_is_an_error_and_no_restart() {

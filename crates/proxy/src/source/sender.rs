@@ -2,9 +2,10 @@
 //!
 //! A group that was given to intake is never dropped: what was sent and not remembered would be sent again. A stop, and the end
 //! of the patience of a command, come between two attempts, and the events without an answer are counted as unsent. An event
-//! whose validation panics is set aside after some attempts, so that it does not hold up its source (`aside.rs`).
+//! whose validation panics is set aside after some attempts, so that it does not hold up its source (`aside.rs`). Where there is no
+//! disk, it is left without an answer instead: what keeps it, if anything does, is for the caller to know.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,10 +58,22 @@ pub struct Tally {
     pub known: u64,
     /// They are no valid events, or too large. Each was logged.
     pub rejected: u64,
-    /// They cannot be validated because of a bug. Each was logged, and is in a file where there is a disk.
+    /// They cannot be validated because of a bug. Each was logged, and is in a file.
     pub set_aside: u64,
+    /// They cannot be validated because of a bug, and there is no disk for a file. Each was logged. Their source must not pass over
+    /// them.
+    pub unkept: u64,
     /// They have no answer: there was a stop, or the attempts were used up. Their source has to find them again.
     pub unsent: u64,
+}
+
+/// What became of events, and which of them are neither in the queue nor done with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// How many.
+    pub tally: Tally,
+    /// The identities of those that are unkept or unsent.
+    pub left: HashSet<Uuid>,
 }
 
 impl Sender {
@@ -105,18 +118,17 @@ impl Sender {
     /// Sends events in their order. Returns when there is a final answer for each, however long the queue is not available,
     /// unless the attempts are limited.
     pub async fn send(&self, events: Vec<FoundEvent>) -> Tally {
-        self.send_until(events, &CancellationToken::new()).await
+        let sent = self.send_until(events, &CancellationToken::new()).await;
+        sent.tally
     }
 
     /// Sends events in their order, and begins no group after `deadline`. A group that was begun has its answer when this
     /// returns; the rest is unsent.
-    pub async fn send_before(&self, events: Vec<FoundEvent>, deadline: Instant) -> Tally {
+    pub async fn send_before(&self, events: Vec<FoundEvent>, deadline: Instant) -> Sent {
         if Instant::now() >= deadline {
-            let unsent = events.len() as u64;
-            return Tally {
-                unsent,
-                ..Tally::default()
-            };
+            let mut sent = Sent::default();
+            sent.leave(events.into_iter().map(|event| event.identity.uuid()));
+            return sent;
         }
         let (stop, _timer) = stop_at(deadline);
         self.send_until(events, &stop).await
@@ -127,8 +139,8 @@ impl Sender {
         &self,
         events: Vec<FoundEvent>,
         stop: &CancellationToken,
-    ) -> Tally {
-        let mut tally = Tally::default();
+    ) -> Sent {
+        let mut sent = Sent::default();
         let mut rest = events.into_iter().peekable();
         while rest.peek().is_some() {
             let mut group = Vec::new();
@@ -139,18 +151,18 @@ impl Sender {
                 bytes += event.text.len();
                 if event.text.len() > self.max_size {
                     self.report_rejected(&event.identity.to_string(), "too large");
-                    tally.rejected += 1;
+                    sent.tally.rejected += 1;
                 } else {
                     group.push(raw(event));
                 }
             }
-            self.send_group(group, stop, &mut tally).await;
-            if tally.unsent > 0 || stop.is_cancelled() {
+            self.send_group(group, stop, &mut sent).await;
+            if sent.tally.unsent > 0 || stop.is_cancelled() {
                 // Those after it keep their order, and wait with it.
-                tally.unsent += rest.by_ref().count() as u64;
+                sent.leave(rest.by_ref().map(|event| event.identity.uuid()));
             }
         }
-        tally
+        sent
     }
 
     /// Sends a group until there is a final answer for each event, or until it is given up: the rest is counted as unsent.
@@ -158,8 +170,9 @@ impl Sender {
         &self,
         mut group: Vec<RawEvent>,
         stop: &CancellationToken,
-        tally: &mut Tally,
+        sent: &mut Sent,
     ) {
+        let tally = &mut sent.tally;
         let (mut pause, mut attempt) = (FIRST_PAUSE, 0);
         let mut bugs: HashMap<Option<Uuid>, u32> = HashMap::new();
         while !group.is_empty() {
@@ -177,11 +190,20 @@ impl Sender {
                             RejectionReason::Bug => {
                                 let bug = bugs.entry(event.identity).or_default();
                                 *bug += 1;
-                                if *bug >= BUG_ATTEMPTS && self.set_aside(&event) {
-                                    tally.set_aside += 1;
-                                } else {
-                                    why = rejected.reason.to_string();
-                                    again.push(event);
+                                let place = match *bug >= BUG_ATTEMPTS {
+                                    true => self.set_aside(&event),
+                                    false => Place::Again,
+                                };
+                                match place {
+                                    Place::File => tally.set_aside += 1,
+                                    Place::Source => {
+                                        tally.unkept += 1;
+                                        sent.left.extend(event.identity);
+                                    }
+                                    Place::Again => {
+                                        why = rejected.reason.to_string();
+                                        again.push(event);
+                                    }
                                 }
                             }
                             RejectionReason::Unavailable(reason) => {
@@ -216,7 +238,7 @@ impl Sender {
             }
             pause = pause.saturating_mul(2).min(LAST_PAUSE);
         }
-        tally.unsent += group.len() as u64;
+        sent.leave(group.into_iter().filter_map(|event| event.identity));
     }
 
     fn reserve(&self, group: &[RawEvent]) -> Option<Reservation> {
@@ -225,28 +247,48 @@ impl Sender {
         memory.grow_to(bytes).ok().map(|()| memory)
     }
 
-    /// Sets an event aside, and says so. Returns whether it is done with: otherwise it is tried again.
-    fn set_aside(&self, event: &RawEvent) -> bool {
+    /// Sets an event aside, and says so. Returns where it is.
+    fn set_aside(&self, event: &RawEvent) -> Place {
         let (source, id) = (&self.name, id(event));
         let Some(aside) = &self.aside else {
-            error!(%source, id, bytes = event.bytes.len(), "an event cannot be validated because of a bug and is passed over, please report it");
-            return true;
+            error!(%source, id, bytes = event.bytes.len(), "an event cannot be validated because of a bug and is left to its source, please report it");
+            return Place::Source;
         };
         match aside.put(source, &id, &event.bytes) {
             Ok(file) => {
                 let file = file.display();
                 error!(%source, id, %file, "an event cannot be validated because of a bug and is set aside, please report it");
-                true
+                Place::File
             }
             Err(error) => {
                 error!(%source, id, %error, "an event cannot be validated because of a bug, and cannot be set aside, trying again");
-                false
+                Place::Again
             }
         }
     }
 
     fn report_rejected(&self, id: &str, reason: &str) {
         warn!(source = %self.name, id, reason, "an event that a source found is rejected");
+    }
+}
+
+/// Where an event is that cannot be validated because of a bug.
+enum Place {
+    /// In a file.
+    File,
+    /// Only where it was found.
+    Source,
+    /// Here: it is tried again.
+    Again,
+}
+
+impl Sent {
+    /// Counts events as unsent.
+    fn leave(&mut self, events: impl Iterator<Item = Uuid>) {
+        for identity in events {
+            self.tally.unsent += 1;
+            self.left.insert(identity);
+        }
     }
 }
 
@@ -257,10 +299,11 @@ impl Tally {
         self.known += other.known;
         self.rejected += other.rejected;
         self.set_aside += other.set_aside;
+        self.unkept += other.unkept;
         self.unsent += other.unsent;
     }
 
-    /// Counts the events of a source in the metrics. Those that are unsent are counted when they are sent.
+    /// Counts the events of a source in the metrics. Those that are unkept or unsent are counted when they are sent.
     pub fn count(self, source: &str) {
         let results = [
             ("accepted", self.accepted),
@@ -365,7 +408,7 @@ mod tests {
         // Before the first group: while it is under way, a fast queue may have answered all of them.
         stop.cancel();
         let events = (0..GROUP + 3).map(valid).collect();
-        let sent = sender.send_until(events, &stop).await;
+        let sent = sender.send_until(events, &stop).await.tally;
         assert_eq!((sent.accepted, sent.unsent), (GROUP as u64, 3));
         assert_eq!(queue.depth().await.unwrap().events, GROUP as u64);
     }
@@ -415,9 +458,12 @@ mod tests {
             .send(vec![valid(7), valid(8)])
             .await;
         assert_eq!((sent.accepted, sent.set_aside, sent.unsent), (1, 0, 1));
-        // A function has no disk: its caller is told.
-        let sent = sender.send(vec![valid(7), valid(8)]).await;
-        assert_eq!((sent.known, sent.set_aside, sent.unsent), (1, 1, 0));
+        // A function has no disk: its caller is told which event it is.
+        let later = Instant::now() + Duration::from_secs(60);
+        let sent = sender.send_before(vec![valid(7), valid(8)], later).await;
+        let Sent { tally, left } = sent;
+        assert_eq!((tally.known, tally.set_aside, tally.unkept), (1, 0, 1));
+        assert_eq!(left, HashSet::from([valid(7).identity.uuid()]));
     }
 
     #[tokio::test]
@@ -425,11 +471,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (queue, sender) = log(folder.path()).await;
         let sent = sender.send_before(vec![valid(0)], Instant::now()).await;
-        assert_eq!((sent.accepted, sent.unsent), (0, 1));
+        assert_eq!((sent.tally.accepted, sent.tally.unsent), (0, 1));
+        assert_eq!(sent.left, HashSet::from([valid(0).identity.uuid()]));
         assert_eq!(queue.depth().await.unwrap().events, 0);
         let later = Instant::now() + Duration::from_secs(60);
         let sent = sender.send_before(vec![valid(0)], later).await;
-        assert_eq!((sent.accepted, sent.unsent), (1, 0));
+        assert_eq!((sent.tally.accepted, sent.tally.unsent), (1, 0));
+        assert!(sent.left.is_empty());
     }
 
     #[tokio::test]
@@ -438,6 +486,6 @@ mod tests {
         let sender = unavailable();
         let send = sender.send_until(vec![valid(0)], &stop);
         let (sent, ()) = tokio::join!(send, async { stop.cancel() });
-        assert_eq!((sent.accepted, sent.unsent), (0, 1));
+        assert_eq!((sent.tally.accepted, sent.tally.unsent), (0, 1));
     }
 }

@@ -169,7 +169,7 @@ impl Destination {
                     accepted: sent.accepted,
                     known: sent.known,
                     rejected: sent.rejected + sent.set_aside, // it is in a file, as the log says
-                    failed: sent.unsent,
+                    failed: sent.unsent + sent.unkept,
                 };
                 let failure = (sent.unsent > 0)
                     .then(|| QueueError("the queue is not available".to_owned()).into());
