@@ -315,13 +315,13 @@ impl KindConfig {
         }
     }
 
-    /// Lets the target take events again that it has accepted already, if it tells repetitions by client tokens. Returns
-    /// whether it does.
+    /// Lets the target take events again that it has accepted already, if it tells repetitions by client tokens: those with
+    /// the same `salt` are the same. Returns whether it does.
     #[must_use]
-    pub fn renew_tokens(&mut self) -> bool {
+    pub fn salt_tokens(&mut self, salt: &str) -> bool {
         match self {
             KindConfig::DataZone(config) => {
-                config.renew_tokens();
+                config.salt_tokens(salt);
                 true
             }
             KindConfig::Store

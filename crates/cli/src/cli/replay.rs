@@ -131,7 +131,7 @@ pub(super) async fn run(
     environment: Layers,
 ) -> anyhow::Result<ExitCode> {
     let origin = ReplayOrigin::find(&arguments.from)?;
-    let destination = Destination::read(&arguments, environment)?;
+    let mut destination = Destination::read(&arguments, environment)?;
     let identity = identity(&arguments, &origin, &destination);
     if arguments.dry_run {
         return dry_run(&arguments, origin, destination, identity, transforms).await;
@@ -166,6 +166,13 @@ pub(super) async fn run(
         Some(before) => before,
         None => State::new(identity, now(), origin.newest().await?),
     };
+    if let Some(salt) = &before.token_salt {
+        // Only the target of a replay with --new-token has a salt, and it takes it.
+        let _ = destination.salt_tokens(salt);
+        if let Some(path) = &state_file {
+            before.write(path)?; // before the first post, whatever ends this process
+        }
+    }
     if let Some(file) = origin.old_store() {
         let file = file.display();
         eprintln!(
@@ -203,6 +210,7 @@ fn identity(arguments: &Arguments, origin: &ReplayOrigin, destination: &Destinat
         to: destination.name.clone(),
         destination: destination.digest(),
         rules: destination.pipeline.rules.source.is_some(),
+        new_token: arguments.new_token,
         since: None,
         until: None,
         job: None,

@@ -88,9 +88,10 @@ pub struct DataZoneConfig {
 }
 
 impl DataZoneConfig {
-    /// Uses client tokens that no process has used before: DataZone takes events again that it has accepted already.
-    pub(super) fn renew_tokens(&mut self) {
-        self.token_salt = Uuid::now_v7().to_string();
+    /// Makes client tokens of the content and this salt: with one that is new, DataZone takes events again that it has accepted
+    /// already.
+    pub(super) fn salt_tokens(&mut self, salt: &str) {
+        salt.clone_into(&mut self.token_salt);
     }
 
     /// The id of a domain is unique.

@@ -10,6 +10,7 @@ use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::super::state_file;
 use super::origin::Position;
@@ -23,6 +24,9 @@ pub(super) struct Identity {
     #[serde(default)]
     pub(super) destination: String,
     pub(super) rules: bool,
+    /// Whether events that were accepted before are to be taken again: the progress of a replay without that is about other posts.
+    #[serde(default)]
+    pub(super) new_token: bool,
     pub(super) since: Option<String>,
     pub(super) until: Option<String>,
     pub(super) job: Option<String>,
@@ -42,6 +46,10 @@ pub(super) struct State {
     /// The position of the newest event of a log when it began: later events do not belong to it.
     #[serde(default)]
     pub(super) newest: Option<i64>,
+    /// What the client tokens of a replay with `new_token` are made of: a replay that is resumed repeats its posts with the same
+    /// tokens.
+    #[serde(default)]
+    pub(super) token_salt: Option<String>,
     /// A hash of the first event that was read.
     pub(super) first: Option<String>,
     /// Everything up to here has ended.
@@ -86,6 +94,7 @@ impl State {
     pub(super) fn new(replay: Identity, started_at: i64, newest: Option<i64>) -> State {
         State {
             version: VERSION,
+            token_salt: replay.new_token.then(|| Uuid::now_v7().to_string()),
             replay,
             started_at,
             newest,
@@ -137,6 +146,11 @@ impl State {
                 "whether rules are applied",
                 now.rules.to_string(),
                 was.rules.to_string(),
+            ),
+            (
+                "whether --new-token is set",
+                now.new_token.to_string(),
+                was.new_token.to_string(),
             ),
             ("--since", shown(&now.since), shown(&was.since)),
             ("--until", shown(&now.until), shown(&was.until)),
@@ -276,6 +290,7 @@ mod tests {
             to: "catalog".to_owned(),
             destination: "0123456789abcdef".to_owned(),
             rules: true,
+            new_token: false,
             since: None,
             until: None,
             job: None,
@@ -352,6 +367,27 @@ mod tests {
         assert!(error.contains("--job is x*, and was not set"), "{error}");
         fs::write(&path, "{").unwrap();
         assert!(State::read(&path, &identity()).is_err());
+    }
+
+    #[test]
+    fn a_replay_with_new_tokens_resumes_with_the_same_and_no_other_resumes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        let renewed = || Identity {
+            new_token: true,
+            ..identity()
+        };
+        let start = || State::new(renewed(), 0, None);
+        let begun = start();
+        assert!(begun.token_salt.is_some());
+        assert_ne!(begun.token_salt, start().token_salt, "each has its own");
+        let state = Progress::new(begun.clone()).state(&begun);
+        state.write(&path).unwrap();
+        let resumed = State::read(&path, &renewed()).unwrap().unwrap();
+        assert_eq!(resumed.token_salt, begun.token_salt);
+        let error = State::read(&path, &identity()).unwrap_err().to_string();
+        assert!(error.contains("--new-token is set is false"), "{error}");
+        assert_eq!(State::new(identity(), 0, None).token_salt, None);
     }
 
     #[test]

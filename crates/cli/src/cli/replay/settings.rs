@@ -23,7 +23,8 @@ impl Destination {
                 return Err(Errors::general("pass --to TARGET or --url URL").into()); // clap requires one
             }
         };
-        if arguments.new_token && !found.pipeline.target.kind.renew_tokens() {
+        // Refused before anything else is done. The state of the replay has the salt that is used, once it is known.
+        if arguments.new_token && !found.salt_tokens("") {
             let kind = found.pipeline.target.kind.kind().name();
             let why = format!(
                 "--new-token: only a target of type datazone has client tokens, not {kind}"
@@ -34,6 +35,11 @@ impl Destination {
             found.pipeline.rules.source = None;
         }
         Ok(found)
+    }
+
+    /// Lets the target take events again that it has accepted already. Returns whether it tells them by client tokens.
+    pub(super) fn salt_tokens(&mut self, salt: &str) -> bool {
+        self.pipeline.target.kind.salt_tokens(salt)
     }
 
     /// A digest of where the target is.
